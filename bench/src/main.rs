@@ -48,6 +48,8 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["--memory-of", program, arguments @ ..] => memory_of(program, arguments).map(|()| true),
         ["--child", task, number] => child(task, number).map(|()| true),
+        ["--cache", namespace] => operator::reflectors::cache(namespace).map(|()| true),
+        ["--reflectors", namespace] => operator::reflectors::reflectors(namespace).map(|()| true),
         _ => bench(&arguments),
     };
     match result {

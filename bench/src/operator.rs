@@ -4,6 +4,7 @@
 mod credentials;
 pub mod process;
 pub mod raw;
+pub mod reflectors;
 pub mod stage;
 
 use crate::report::{Figure, Machine, time};
@@ -92,6 +93,8 @@ fn binder() -> Outcome<Vec<Figure>> {
             let raw = latencies(|| stage.relay(SAMPLES))?;
             let what = format!("test credential changed → in its binding Secret, {LARGE} resources there");
             figures.extend(beside(&what, &ours, raw));
+            step("caches", resources, "are filled");
+            figures.extend(reflectors::figures(&stage, LARGE)?);
         }
     }
     Ok(figures)

@@ -4,8 +4,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A connector (salesforce, slack, http), public or private, and its connection types. Its name is
-/// its key made a Kubernetes name, with ".private" where it is not public.
+/// A connector (salesforce, slack, http), public or private, with its connection types. Its name is its key as a
+/// Kubernetes name, with the suffix ".private" if it is not public.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
@@ -25,11 +25,10 @@ pub struct ComponentSpec {
     /// The component's key on the platform.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// Whether the component is one of the platform's own. Absent is read as true.
+    /// Whether the component is public, that is, provided by the platform. Absent is read as true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public: Option<bool>,
-    /// The connection types that the component offers. A type that is not listed is not known, and
-    /// checks that need it are silent.
+    /// The connection types that the component offers. Checks that depend on a type skip a type that is not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = kube::core::Rule::new("self.all(x, self.exists_one(y, y.key == x.key))").message("each connection type may be listed once: keep one of the two"))]
@@ -43,41 +42,41 @@ pub struct ConnectionType {
     /// The type's key.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// Which grant of OAuth 2.0 it uses. Absent: it is not OAuth 2.0.
+    /// The OAuth 2.0 grant that the type uses. Absent: the type does not use OAuth 2.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth2: Option<OAuth2>,
-    /// The inputs that it takes, by name.
+    /// The inputs of the type, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub inputs: BTreeMap<String, TypeInput>,
 }
 
-/// A grant of OAuth 2.0. AuthorizationCode: a person signs in at the authorize URL. ClientCredentials: the platform signs
-/// in by itself. Absent: the type is not OAuth 2.0.
+/// An OAuth 2.0 grant. AuthorizationCode: a person signs in at the authorize URL. ClientCredentials: the platform signs
+/// in without a person. Absent: the type does not use OAuth 2.0.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OAuth2 {
     /// A person signs in at the authorize URL.
     AuthorizationCode,
-    /// The platform signs in by itself.
+    /// The platform signs in without a person.
     ClientCredentials,
 }
 
-/// What is known of an input of a connection type.
+/// Properties of an input of a connection type.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TypeInput {
-    /// Whether a connection cannot work without it. Absent is read as false.
+    /// Whether a connection needs the input to work. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
-    /// Whether its value is a secret: it is then never written as a value. Absent is read as false.
+    /// Whether the value is a secret. A secret is never written as a literal value. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<bool>,
-    /// Whether it says where credentials are sent. Absent is read as false.
+    /// Whether the value is an endpoint, that is, decides where credentials are sent. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<bool>,
 }
 
-/// A component, as others name it.
+/// A reference to a component.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
@@ -85,23 +84,23 @@ pub struct ComponentRef {
     /// The component's key.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// Whether it is one of the platform's own. Absent is read as true.
+    /// Whether the component is public, that is, provided by the platform. Absent is read as true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public: Option<bool>,
 }
 
 impl ComponentRef {
-    /// A component by key.
+    /// Refers to a component by its key.
     pub fn new(key: impl Into<String>, public: bool) -> Self {
         ComponentRef { key: key.into(), public: (!public).then_some(false) }
     }
 
-    /// Whether it is one of the platform's own.
+    /// Whether the component is public.
     pub fn is_public(&self) -> bool {
         self.public.unwrap_or(true)
     }
 
-    /// The same component, however `public` is written.
+    /// Whether both refer to the same component: an absent `public` is the same as `true`.
     pub fn is(&self, other: &ComponentRef) -> bool {
         self.key == other.key && self.is_public() == other.is_public()
     }
@@ -115,12 +114,12 @@ impl std::fmt::Display for ComponentRef {
 }
 
 impl ComponentSpec {
-    /// Whether it is one of the platform's own.
+    /// Whether the component is public.
     pub fn is_public(&self) -> bool {
         self.public.unwrap_or(true)
     }
 
-    /// How others name it.
+    /// The reference by which other resources name this component.
     pub fn reference(&self) -> ComponentRef {
         ComponentRef::new(self.key.clone(), self.is_public())
     }
@@ -132,17 +131,17 @@ impl ComponentSpec {
 }
 
 impl TypeInput {
-    /// Whether a connection cannot work without it.
+    /// Whether a connection needs the input to work.
     pub fn is_required(&self) -> bool {
         self.required.unwrap_or(false)
     }
 
-    /// Whether its value is a secret.
+    /// Whether the value is a secret.
     pub fn is_secret(&self) -> bool {
         self.secret.unwrap_or(false)
     }
 
-    /// Whether it says where credentials are sent.
+    /// Whether the value is an endpoint, that is, decides where credentials are sent.
     pub fn is_endpoint(&self) -> bool {
         self.endpoint.unwrap_or(false)
     }

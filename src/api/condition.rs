@@ -1,4 +1,4 @@
-//! Conditions, as every Kubernetes user knows them.
+//! Conditions in the status of custom resources.
 
 use crate::text;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -6,33 +6,33 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 /// The longest message that a condition may have, in bytes.
 const LONGEST: usize = 32_768;
 
-/// What is to be said as one condition.
+/// A condition to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// `Ready`, `Reconciling`, …
+    /// The type of the condition: `Ready`, `Reconciling`, …
     pub type_: &'static str,
-    /// Whether it is so; `None`: nobody knows.
+    /// The status of the condition: `True`, `False`, or `None` for `Unknown`.
     pub holds: Option<bool>,
-    /// Why, as one word in CamelCase.
+    /// The reason, as one word in CamelCase.
     pub reason: String,
-    /// Why, for people, and what to do.
+    /// The message: the cause, and what to do.
     pub message: String,
 }
 
 impl Verdict {
-    /// It is so, or not.
+    /// A condition with status `True` or `False`.
     pub fn new(type_: &'static str, holds: bool, reason: impl Into<String>, message: impl Into<String>) -> Self {
         Verdict { type_, holds: Some(holds), reason: reason.into(), message: message.into() }
     }
 
-    /// Nobody knows whether it is so.
+    /// A condition with status `Unknown`.
     pub fn unknown(type_: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
         Verdict { type_, holds: None, reason: reason.into(), message: message.into() }
     }
 }
 
-/// The conditions that say this. What was said before keeps the time since when it is so; what is said no
-/// longer goes.
+/// Builds the conditions of a status. A condition whose status did not change keeps its transition time; a condition
+/// that has no verdict any more is removed.
 pub fn conditions(before: &[Condition], verdicts: Vec<Verdict>, generation: i64, now: &Time) -> Vec<Condition> {
     let condition = |verdict: Verdict| {
         let status = match verdict.holds {
@@ -41,7 +41,7 @@ pub fn conditions(before: &[Condition], verdicts: Vec<Verdict>, generation: i64,
             None => "Unknown",
         };
         let since = before.iter().find(|c| c.type_ == verdict.type_ && c.status == status);
-        // kubectl shows it as it is.
+        // kubectl prints the message unescaped.
         let mut message = text::lines(&verdict.message).into_owned();
         let end = LONGEST.min(message.len());
         message.truncate((0..=end).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0));

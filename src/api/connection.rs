@@ -1,4 +1,4 @@
-//! Connection: a reusable connection in one tenant, known across tenants by its stable key.
+//! Connection: a reusable connection in one tenant, identified across tenants by its stable key.
 
 use super::union::exactly_one;
 use super::{ComponentRef, Condition, names, rules, sensitive};
@@ -7,8 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A reusable, credential-carrying link from the platform to a system, known in every tenant by its
-/// stable key. Its name is its stable key made a Kubernetes name.
+/// A reusable link with credentials from the platform to a system, identified in every tenant by its stable key. Its
+/// name is its stable key as a Kubernetes name.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
@@ -52,11 +52,11 @@ pub struct ConnectionSpec {
     /// The name by which integrations find the connection. The same in every tenant. Never changes.
     #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
     pub stable_key: String,
-    /// What people call it.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub title: Option<String>,
-    /// What it is for.
+    /// The purpose of the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub description: Option<String>,
@@ -66,22 +66,21 @@ pub struct ConnectionSpec {
     #[serde(rename = "type")]
     #[schemars(length(min = 1, max = 253))]
     pub type_: String,
-    /// Whose the credentials are. Customer: each customer signs in. OrganizationCustomer: the organization supplies one
-    /// set per customer. OrganizationGlobal: one set of the organization for all customers. Never changes.
+    /// Who supplies the credentials. Customer: each customer signs in. OrganizationCustomer: the organization supplies
+    /// one set per customer. OrganizationGlobal: one set of the organization for all customers. Never changes.
     pub credentials: Credentials,
     /// Whether customers may use it in the embedded workflow builder. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedded_workflows: Option<bool>,
-    /// The inputs of its type, by name: each exactly one of a global value, a secret reference, or
-    /// per customer.
+    /// The inputs of its type, by name. Each is exactly one of a global value, a secret reference, or a value per
+    /// customer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub inputs: BTreeMap<String, Input>,
-    /// What it uses while an integration is being built.
+    /// The inputs that replace others while an integration is being built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestCredentials>,
-    /// Older stable keys that this connection answers for, where component, type and credentials
-    /// are the same.
+    /// Older stable keys that resolve to this connection. Component, type and credentials must be the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(regex(pattern = names::STABLE_KEY), length(max = 63)))]
     pub replaces: Vec<String>,
@@ -94,8 +93,8 @@ pub(super) fn immutable(rule: &str, field: &str, message: &str) -> Rule {
     Rule::new(rule).message(message).field_path(field).reason(Reason::FieldValueForbidden)
 }
 
-/// No literal under a name that says secret. Names too long are left to [`short_names`]: the expression
-/// is dear, and a name has no bound of its own in a schema.
+/// Rejects a literal under a name that stands for a secret. Names over the length limit are left to [`short_names`]:
+/// the expression is expensive, and a schema does not limit the length of names.
 pub(super) fn literals() -> Rule {
     let sensitive = sensitive::cel_is_sensitive("k");
     let longest = names::MAX_INPUT;
@@ -103,7 +102,7 @@ pub(super) fn literals() -> Rule {
         .message(rules::SECRET_LITERAL)
 }
 
-/// No literal that is a secret whatever its name.
+/// Rejects a literal that is a secret under any name.
 pub(super) fn secret_values() -> Rule {
     let secret = sensitive::cel_is_secret_itself("self.inputs[k].value");
     on_inputs(&format!("!has(self.inputs[k].value) || !{secret}")).message(rules::SECRET_VALUE)
@@ -117,12 +116,12 @@ pub(super) fn none_per_customer(message: &str) -> Rule {
     on_inputs("!has(self.inputs[k].perCustomer)").message(message)
 }
 
-/// A rule on each input, by its name `k`.
+/// A CEL rule for each input; the expression refers to its name as `k`.
 fn on_inputs(holds: &str) -> Rule {
     Rule::new(format!("!has(self.inputs) || self.inputs.all(k, {holds})")).field_path(".inputs")
 }
 
-/// What a connection uses while an integration is being built (the test runner connection).
+/// The inputs of a connection while an integration is being built (the test runner connection).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -132,25 +131,25 @@ fn on_inputs(holds: &str) -> Rule {
     validation = none_per_customer(rules::TEST_PER_CUSTOMER),
 )]
 pub struct TestCredentials {
-    /// Inputs by name: each a value or a secret reference.
+    /// Inputs by name. Each is a value or a secret reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub inputs: BTreeMap<String, Input>,
 }
 
-/// Whose credentials they are and who supplies them.
+/// Who owns and supplies the credentials.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Credentials {
     /// Each customer signs in.
     Customer,
-    /// We supply one set per customer.
+    /// The organization supplies one set per customer.
     OrganizationCustomer,
-    /// One set of ours for all customers.
+    /// One set of the organization for all customers.
     OrganizationGlobal,
 }
 
 impl Credentials {
-    /// As it stands in YAML.
+    /// The spelling in YAML.
     pub const fn as_str(self) -> &'static str {
         match self {
             Credentials::Customer => "Customer",
@@ -166,13 +165,13 @@ impl std::fmt::Display for Credentials {
     }
 }
 
-/// Whether a sync that prunes may delete a connection. Retain: never. Delete: where nothing uses it any more. Absent is
+/// Whether a sync that prunes may delete a connection. Retain: never. Delete: if nothing uses it. Absent is
 /// read as Retain.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionPolicy {
     /// Never.
     Retain,
-    /// Where nothing uses it any more.
+    /// If nothing uses it.
     Delete,
 }
 
@@ -192,15 +191,15 @@ exactly_one! {
 }
 
 impl Input {
-    /// Each customer has a value of their own.
+    /// An input for which each customer has a value of their own.
     pub const PER_CUSTOMER: Input = Input::PerCustomer(True);
 
-    /// A global value.
+    /// An input with a global value.
     pub fn value(text: impl Into<String>) -> Self {
         Input::Value(text.into())
     }
 
-    /// A key of a Secret.
+    /// An input that refers to a key of a Secret.
     pub fn secret(name: impl Into<String>, key: impl Into<String>) -> Self {
         Input::SecretRef(SecretKeyRef { name: name.into(), key: key.into() })
     }
@@ -224,7 +223,7 @@ pub struct SecretKeyRef {
     pub key: String,
 }
 
-/// The value `true`, and no other.
+/// The value `true`; no other value is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct True;
 
@@ -256,41 +255,41 @@ impl schemars::JsonSchema for True {
     }
 }
 
-/// What the operator found.
+/// The observed state of a connection.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionStatus {
-    /// The generation that this status speaks of.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready and its reasons.
+    /// Ready and the conditions that explain it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The first integrations that are bound to it.
+    /// The first integrations that are bound to the connection.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub used_by: Vec<UsedBy>,
-    /// How many integrations are bound to it.
+    /// The number of integrations that are bound to the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_by_count: Option<i64>,
-    /// The Secret with all inputs, for production. Only where one set serves all customers.
+    /// The binding Secret for production, with all inputs. Present only if one set of credentials serves all customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingRef>,
-    /// The Secret with the inputs for building integrations: the test inputs over the others.
+    /// The binding Secret for building integrations: the test inputs replace those for production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_binding: Option<BindingRef>,
-    /// How many customers have credentials for it.
+    /// The number of customers that have credentials for the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customers: Option<i64>,
-    /// When the first of its Secrets expires, as the Secret says (RFC 3339).
+    /// The earliest expiry of its Secrets, from their annotation `stablekey.dev/expires` (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub expires: Option<String>,
 }
 
-/// A Secret in the Service Binding convention: type `servicebinding.io/<component>`, keys `type`,
+/// A Secret that follows the Service Binding specification: type `servicebinding.io/<component>`, keys `type`,
 /// `provider` and the inputs.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -300,14 +299,14 @@ pub struct BindingRef {
     pub name: String,
 }
 
-/// Something that is bound to a connection.
+/// An object that is bound to a connection.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedBy {
-    /// Its kind.
+    /// The kind of the object.
     #[schemars(length(max = 253))]
     pub kind: String,
-    /// Its name.
+    /// The name of the object.
     #[schemars(length(max = 253))]
     pub name: String,
 }
@@ -318,12 +317,12 @@ impl ConnectionSpec {
         self.deletion_policy == Some(DeletionPolicy::Delete)
     }
 
-    /// Whether component, type and credentials, which never change, are the same.
+    /// Whether the immutable fields (component, type and credentials) are the same.
     pub fn is_same_kind_as(&self, other: &ConnectionSpec) -> bool {
         self.connects_like(other) && self.credentials == other.credentials
     }
 
-    /// What never changes of it, in words: `salesforce/oauth2, OrganizationCustomer`.
+    /// The immutable fields as text: `salesforce/oauth2, OrganizationCustomer`.
     pub fn kind_in_words(&self) -> String {
         format!("{}/{}, {}", self.component, self.type_, self.credentials)
     }

@@ -7,15 +7,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use std::collections::BTreeMap;
 
-/// Annotations that keep the CRDs, and with them every object, where a tool uninstalls or prunes:
-/// Helm, Flux, Argo CD.
+/// Annotations that keep Helm, Flux and Argo CD from deleting the CRDs, and every object with them, when they uninstall
+/// or prune.
 const KEEP: [(&str, &str); 3] = [
     ("helm.sh/resource-policy", "keep"),
     ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
     ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"),
 ];
 
-/// The definition of one kind.
+/// Builds the CustomResourceDefinition of one kind.
 pub fn crd(kind: Kind) -> CustomResourceDefinition {
     let mut crd = match kind {
         Kind::Tenant => Tenant::crd(),
@@ -30,18 +30,17 @@ pub fn crd(kind: Kind) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             tidy(schema);
-            // What `kubectl explain` says first: the kind's own words, not those of the derive.
+            // `kubectl explain` prints this first: the description of the kind, not the one that the derive writes.
             let spec = schema.properties.as_ref().and_then(|properties| properties.get("spec"));
             schema.description = spec.and_then(|spec| spec.description.clone());
-            // A rule may point at the name only where the schema has it.
+            // A CEL rule may refer to the name only if the schema declares it.
             schema.properties.get_or_insert_default().insert("metadata".into(), metadata());
         }
     }
     crd
 }
 
-/// Makes a schema read well in `kubectl explain`: no line breaks but between paragraphs, and no null among
-/// the values that may be chosen.
+/// Cleans a schema up for `kubectl explain`: removes line breaks within paragraphs, and null from the values of enums.
 fn tidy(schema: &mut JSONSchemaProps) {
     if let Some(text) = &mut schema.description {
         let paragraphs: Vec<String> = text.split("\n\n").map(|p| p.replace('\n', " ")).collect();
@@ -59,14 +58,14 @@ fn tidy(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// All that a schema may say of metadata.
+/// The schema of `metadata`: all that a CRD may declare for it.
 fn metadata() -> JSONSchemaProps {
     let name = JSONSchemaProps { type_: Some("string".into()), ..JSONSchemaProps::default() };
     let properties = BTreeMap::from([("name".to_owned(), name)]);
     JSONSchemaProps { type_: Some("object".into()), properties: Some(properties), ..JSONSchemaProps::default() }
 }
 
-/// The definition of one kind as YAML: what is in `crds/`, and what `stablekey crds` writes.
+/// The CustomResourceDefinition of one kind as YAML: the content of `crds/`, and the output of `stablekey crds`.
 pub fn crd_yaml(kind: Kind) -> Result<String, serde_saphyr::ser::Error> {
     let yaml = serde_saphyr::to_string(&crd(kind))?;
     Ok(format!("# Written by `stablekey crds`; change src/api, then `make crds`.\n{yaml}"))

@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One customer's values for one connection: only for inputs that the connection marks perCustomer.
-/// Exactly one per connection and customer. No sync carries them.
+/// Values of one customer for one connection: only for inputs that the connection marks perCustomer. Exactly one object
+/// per connection and customer. Syncs never carry it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
@@ -36,51 +36,51 @@ use std::collections::BTreeMap;
     validation = connection::short_names(),
 )]
 pub struct CustomerCredentialsSpec {
-    /// Which customer: any text by which you know them. It never changes.
+    /// The customer: any text that identifies them for you. It never changes.
     #[schemars(length(min = 1, max = 253))]
     pub customer: String,
     /// The stable key of the connection. It never changes.
     #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
     pub connection: String,
-    /// Who supplied them: we (Organization), or the customer through the host application (Customer),
-    /// and then we only read them. Absent is read as Organization.
+    /// Who supplies the values: the organization (Organization), or the customer through the host application
+    /// (Customer). Stablekey only reads those of the customer. Absent is read as Organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// Inputs by name: each a value or a secret reference.
+    /// Inputs by name. Each is a value or a secret reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub inputs: BTreeMap<String, Input>,
 }
 
-/// Who supplied credentials. Organization: the organization did. Customer: the customer did, through the host
-/// application; they are then only read. Absent is read as Organization.
+/// Who supplies the credentials. Organization: the organization. Customer: the customer, through the host application;
+/// Stablekey then only reads them. Absent is read as Organization.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// We did.
+    /// The organization.
     Organization,
-    /// The customer did, through the host application.
+    /// The customer, through the host application.
     Customer,
 }
 
-/// What the operator found.
+/// The observed state of customer credentials.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomerCredentialsStatus {
-    /// The generation that this status speaks of.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready and its reasons.
+    /// Ready and the conditions that explain it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The Secret with the connection's inputs and the customer's beside them.
+    /// The binding Secret, with the inputs of the connection and those of the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingRef>,
 }
 
 impl CustomerCredentialsSpec {
-    /// Whether the customer supplied them: then nothing of ours overwrites or removes them.
+    /// Whether the customer supplies them; Stablekey then neither overwrites nor removes them.
     pub fn is_of_customer(&self) -> bool {
         self.origin == Some(Origin::Customer)
     }

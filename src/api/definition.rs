@@ -1,35 +1,36 @@
-//! What an exported platform definition says of its connection variables. Plain data: reading
-//! definitions is the business of `manifest`, judging them that of `engine`.
+//! Connection variables of an exported platform definition, as plain data. `manifest` reads definitions, `engine`
+//! evaluates them.
 
 use super::ComponentRef;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Who uses which variable of one integration.
+/// The uses of each connection variable of one integration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uses {
     /// SHA-256 of the definition's bytes, in hex.
     pub digest: String,
-    /// SHA-256 of what it says, whatever its form, in hex; empty where that is not known.
+    /// SHA-256 of the definition's value, independent of its formatting, in hex; empty if it is unknown.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub value: String,
-    /// The same without the versions of components.
+    /// The same hash without the versions of components.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub versionless: String,
-    /// Its settings, flows and steps, in order.
+    /// The settings, flows and steps, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
-    /// Secrets that it does not hold.
+    /// Secrets that are empty in the definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_empty: Vec<LeftEmpty>,
     /// By variable name (the definition's display key), in the definition's order.
     pub variables: BTreeMap<String, Vec<Use>>,
     /// Names of the flows, in order.
     pub flows: Vec<String>,
-    /// What the definition is, where it is of a version that is not read: who uses what is then unknown.
+    /// A description of the definition if its version is not supported. The uses of its variables are then unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
-    /// Whether it is of an older version: it crosses as it is, and which connections it uses is unknown.
+    /// Whether the definition is of an older version: syncs copy it unchanged, and the connections that it uses are
+    /// unknown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_older: bool,
 }
@@ -37,26 +38,26 @@ pub struct Uses {
 /// A part of a definition: a setting, a flow or a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// What it is: `step New lead › Score lead (code/runCode)`.
+    /// A description: `step New lead › Score lead (code/runCode)`.
     pub what: String,
-    /// Of what it says.
+    /// SHA-256 of the content.
     pub digest: String,
-    /// Of what it says but for the versions of components.
+    /// SHA-256 of the content without the versions of components.
     pub versionless: String,
 }
 
-/// A secret that a definition does not hold.
+/// A secret that is empty in a definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftEmpty {
-    /// The connection variable that it is of; `None`: it is of a step.
+    /// The connection variable that the secret belongs to; `None` if it belongs to a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
-    /// What it is, in words: `connection "Chat", input clientSecret`.
+    /// A description: `connection "Chat", input clientSecret`.
     pub what: String,
 }
 
 impl Uses {
-    /// How many bytes are kept of it, about.
+    /// The approximate size in memory, in bytes.
     pub fn weight(&self) -> usize {
         const EACH: usize = 64;
         let parts = self.parts.iter().map(|part| part.what.len() + part.digest.len() + part.versionless.len());
@@ -69,18 +70,18 @@ impl Uses {
         parts.chain(left).chain(uses).chain(flows).map(|bytes| EACH + bytes).sum()
     }
 
-    /// Whether another definition says the same, whatever its form.
+    /// Whether both definitions have the same value, independent of their formatting.
     pub fn says_the_same(&self, other: &Uses) -> bool {
         self.digest == other.digest || (!self.value.is_empty() && self.value == other.value)
     }
 
-    /// Whether nothing but versions of components differs.
+    /// Whether the definitions differ at most in the versions of components.
     pub fn says_the_same_but_for_versions(&self, other: &Uses) -> bool {
         self.says_the_same(other) || (!self.versionless.is_empty() && self.versionless == other.versionless)
     }
 
-    /// What came, went and changed from this definition to another, a line each: `+ step New lead › Score lead
-    /// (code/runCode)`.
+    /// Lists the parts that were added, removed and changed between this definition and another, one per line: `+ step
+    /// New lead › Score lead (code/runCode)`.
     pub fn changes_to(&self, other: &Uses) -> Vec<String> {
         let (before, after) = (numbered(&self.parts), numbered(&other.parts));
         let mut lines = Vec::new();
@@ -98,7 +99,7 @@ impl Uses {
             after.iter().filter(|(what, _)| !before.contains_key(*what)).map(|(_, part)| format!("+ {}", part.what)),
         );
         if lines.is_empty() && !self.says_the_same(other) {
-            // Never two hashes alone.
+            // Two hashes alone would not help a reader.
             let moved = self.parts.iter().zip(&other.parts).find(|(was, is)| was.what != is.what);
             lines.push(match moved {
                 Some((was, is)) => format!("~ the order: {} where {} was", is.what, was.what),
@@ -108,13 +109,13 @@ impl Uses {
         lines
     }
 
-    /// Whether the definition may use connections that nothing here knows of.
+    /// Whether the definition may use connections that it does not list.
     pub fn may_use_more(&self) -> bool {
         self.unread.is_some() || self.is_older
     }
 }
 
-/// Parts by what they are, and which of that name.
+/// Indexes parts by their description, and by their number among parts with the same description.
 fn numbered(parts: &[Part]) -> BTreeMap<(&str, usize), &Part> {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut numbered = BTreeMap::new();
@@ -126,18 +127,18 @@ fn numbered(parts: &[Part]) -> BTreeMap<(&str, usize), &Part> {
     numbered
 }
 
-/// One place where a variable is used.
+/// One use of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Use {
-    /// By what.
+    /// The step or data source that uses the variable.
     pub by: User,
-    /// The component of the step or data source; `None` where the definition does not say.
+    /// The component of the step or data source; `None` if the definition does not specify it.
     pub component: Option<ComponentRef>,
     /// The name of the input that takes the connection.
     pub input: String,
 }
 
-/// What uses a variable.
+/// The step or data source that uses a variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum User {
     /// A step, at any depth, of a flow.
@@ -149,7 +150,7 @@ pub enum User {
     },
     /// The data source of another config variable.
     DataSource {
-        /// That variable's name.
+        /// The name of that config variable.
         variable: String,
     },
 }

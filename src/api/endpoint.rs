@@ -1,11 +1,11 @@
-//! Which inputs say where credentials are sent: one rule, by their names and by their values. A type may add
-//! endpoints, never take one away.
+//! Decides which inputs are endpoints, that is, decide where credentials are sent: one rule, by name and by value. A
+//! connection type may add endpoints, but never remove one.
 
 use super::sensitive;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Endings of names that say it, without separators and in lower case.
+/// Endings of the names of endpoints, without separators and in lower case.
 pub const ENDINGS: [&str; 37] = [
     "url",
     "urls",
@@ -45,11 +45,11 @@ pub const ENDINGS: [&str; 37] = [
     "apibase",
     "uribase",
 ];
-/// Words that say it wherever they stand in a name.
+/// Words that make a name an endpoint at any position.
 pub const WORDS: [&str; 4] = ["endpoint", "hostname", "baseurl", "baseuri"];
-/// Words that say it as the last of a name; in others they are part of a word.
+/// Words that make a name an endpoint only as its last word; elsewhere they are part of other words.
 pub const LAST_WORDS: [&str; 1] = ["ip"];
-/// What may stand behind a name that says it: `url2`, `hostOverride`, `baseUrlDefault`, `domainName`.
+/// Suffixes that may follow the name of an endpoint: `url2`, `hostOverride`, `baseUrlDefault`, `domainName`.
 pub const QUALIFIERS: [&str; 28] = [
     "name",
     "value",
@@ -80,9 +80,9 @@ pub const QUALIFIERS: [&str; 28] = [
     "uk",
     "apac",
 ];
-/// Names about something else that end like one.
+/// Names that end like the name of an endpoint, but are none.
 pub const EXEMPT: [&str; 4] = ["mailaddress", "fromaddress", "toaddress", "replyaddress"];
-/// Endings of names under which an e-mail address names a person or an account, and no host.
+/// Endings of names under which an e-mail address identifies a person or an account, not a host.
 pub const PEOPLE: [&str; 17] = [
     "user",
     "username",
@@ -102,7 +102,7 @@ pub const PEOPLE: [&str; 17] = [
     "recipients",
     "principal",
 ];
-/// Schemes that send what anybody on the way can read: a pin of hosts holds for none of them unless it names it.
+/// Schemes that send in clear text. An allowlist of hosts covers none of them unless it names the scheme.
 pub const IN_CLEAR: [&str; 27] = [
     "http",
     "ws",
@@ -132,19 +132,19 @@ pub const IN_CLEAR: [&str; 27] = [
     "udp",
     "plaintext",
 ];
-/// Schemes that some readers take without slashes: `https:host`, `file:/x`, `tcp(host:1)`.
+/// Schemes that some parsers accept without slashes: `https:host`, `file:/x`, `tcp(host:1)`.
 const SHORT: [&str; 24] = [
     "http", "https", "ws", "wss", "ftp", "ftps", "sftp", "file", "jdbc", "tcp", "udp", "tls", "ssl", "ssh", "sip",
     "sips", "ldap", "ldaps", "smtp", "smtps", "mqtt", "mqtts", "amqp", "amqps",
 ];
 
-/// Whether an input says where credentials are sent, by its name or by its value.
+/// Whether an input is an endpoint, by its name or by its value.
 pub fn is_endpoint(name: &str, value: Option<&str>) -> bool {
     is_named_so(name) || value.is_some_and(|value| holds_one(name, value, false))
 }
 
-/// Whether the value of an input looks like one, whatever its type says. What is a secret by its name, or by its type
-/// (`is_secret`), is mostly a text of any characters: of it only what nobody could take for a password counts.
+/// Whether the value of an input is an endpoint, independent of its type. An input that is a secret by its name or type
+/// (`is_secret`) mostly has arbitrary characters: only a value that cannot be a password counts.
 pub fn holds_one(name: &str, value: &str, is_secret: bool) -> bool {
     let holds = if is_secret || sensitive::is_sensitive(name) {
         Holds::Secret
@@ -156,20 +156,20 @@ pub fn holds_one(name: &str, value: &str, is_secret: bool) -> bool {
     could_be_one(value) && readings(value).iter().any(|text| named_in(text, holds).next().is_some())
 }
 
-/// The scheme, as [`IN_CLEAR`] has it, where what is sent by it can be read on the way.
+/// The scheme, as spelled in [`IN_CLEAR`], if it sends in clear text.
 pub fn in_clear(scheme: &str) -> Option<&'static str> {
     IN_CLEAR.into_iter().find(|clear| clear.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether the query of a URL names a host of its own, as drivers of databases take one (`?host=`, `?hostaddr=`); what
-/// web servers are asked is their own business.
+/// Whether the query of a URL names another host, as database drivers accept it (`?host=`, `?hostaddr=`). The query of
+/// a web URL is not evaluated.
 pub fn query_names_host(scheme: &str, rest: &str) -> bool {
     let is_web = ["http", "https", "ws", "wss", "h2c", ""].iter().any(|web| web.eq_ignore_ascii_case(scheme));
     let mut settings = rest.split(['?', '&', ';', '#']).skip(1).filter_map(|part| part.split_once('='));
     !is_web && settings.any(|(name, _)| is_named_so(name) || name.contains('%') || name.starts_with("service"))
 }
 
-/// Whether the name of an input says so: `baseUrl`, `base_urls`, `HOST_NAME`, `endpointOverride`, `brokers`.
+/// Whether an input is an endpoint by its name: `baseUrl`, `base_urls`, `HOST_NAME`, `endpointOverride`, `brokers`.
 pub fn is_named_so(name: &str) -> bool {
     let folded: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     let folded = unqualified(&folded);
@@ -198,7 +198,7 @@ fn last_word(name: &str) -> String {
     word.into_iter().rev().map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// A name without the numbers and the words behind it that say which one it is.
+/// A name without numbers and qualifiers at its end.
 fn unqualified(name: &str) -> &str {
     let counted = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let counted = if counted.len() < name.len() { counted.strip_suffix('v').unwrap_or(counted) } else { counted };
@@ -212,35 +212,35 @@ fn unqualified(name: &str) -> &str {
 /// Whether a value is a URL of any scheme.
 pub fn is_url(value: &str) -> bool {
     value.trim().split_once("://").is_some_and(|(scheme, rest)| {
-        // What stands before it may be quotes, brackets or a name: `<https://a>`, `url=https://a`.
+        // Quotes, brackets or a name may precede the scheme: `<https://a>`, `url=https://a`.
         let scheme = scheme.rsplit(['<', '(', '=', '"', '\'', '[', '{']).next().unwrap_or_default();
         !rest.is_empty() && is_scheme(scheme)
     })
 }
 
-/// Whether what stands before `://` is a scheme, as `jdbc:postgresql`, and no host with a path.
+/// Whether the text before `://` is a scheme, such as `jdbc:postgresql`, and not a host with a path.
 pub fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':'))
 }
 
-/// Whether what looks like a scheme is taken for a host by who puts a scheme before it: `a.example`, `a:443`.
+/// Whether a parser that prepends a scheme reads this apparent scheme as a host: `a.example`, `a:443`.
 fn is_host_and_port(scheme: &str) -> bool {
     scheme.contains('.') || scheme.split(':').any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// What stands for a host that a value does not name plainly: it may be any, and says nothing of the value.
+/// A placeholder for a host that cannot be parsed: it may be any host. It reveals nothing of the value.
 pub const UNCLEAR: &str = "a host that is not plain";
 
-/// The longest name of a host.
+/// The maximum length of a host name.
 const LONGEST: usize = 253;
-/// How much around a character is looked at, in bytes: a host with its port, and more. Of what is longer a host cannot
-/// be told, and that is said; a value of any length is read in a time that grows with its length alone.
+/// The number of bytes that are evaluated around a character: enough for a host with its port. A longer host counts as
+/// unclear, so that the time to evaluate a value is linear in its length.
 const AROUND: usize = 512;
 
-/// The hosts that a value names, each in lower case, with its port where that is not the scheme's own; plain http,
-/// and every other scheme that sends in clear, is another than https. Of a value that is not plain all that it may
-/// name, and [`UNCLEAR`].
+/// The hosts that a value names, in lower case, with the port if it is not the default of the scheme. A host is
+/// different for https and for each scheme that sends in clear text, such as http. For a value that cannot be parsed:
+/// all hosts that it may name, and [`UNCLEAR`].
 pub fn hosts(value: &str) -> BTreeSet<String> {
     let is_plain = |c: char| c == '\\' || as_read(c) == Some(c);
     let plain = value.trim().chars().all(is_plain).then(|| parts(value).map(host).collect::<Option<_>>()).flatten();
@@ -258,8 +258,8 @@ fn host(part: &str) -> Option<String> {
         Some(split) => split,
         None => ("", part),
     };
-    // One reader takes what is before a backslash for the host, another what is behind it; of `\\host\share` all
-    // take the same.
+    // Parsers differ: the host is the part before a backslash for some and the part behind it for others. They agree on
+    // `\\host\share`.
     let rest = match rest.strip_prefix(r"\\") {
         Some(share) if scheme.is_empty() && !share.contains('@') => share.split('\\').next().unwrap_or(share),
         _ if rest.contains('\\') => return None,
@@ -268,7 +268,7 @@ fn host(part: &str) -> Option<String> {
     if query_names_host(scheme, rest) { None } else { host_of(scheme, rest) }
 }
 
-/// The host at the beginning of a URL's rest.
+/// Parses the host at the beginning of a URL without its scheme.
 fn host_of(scheme: &str, rest: &str) -> Option<String> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_lowercase();
@@ -276,7 +276,7 @@ fn host_of(scheme: &str, rest: &str) -> Option<String> {
     if host.is_empty() || host.ends_with(':') || host.len() > LONGEST || !host.chars().all(is_plain) {
         return None;
     }
-    // Letters of other scripts look like ours.
+    // Letters of other scripts resemble ASCII letters.
     let mut shown = String::with_capacity(host.len());
     for c in host.chars() {
         if c.is_ascii() { shown.push(c) } else { shown.extend(c.escape_unicode()) }
@@ -290,29 +290,29 @@ fn host_of(scheme: &str, rest: &str) -> Option<String> {
     })
 }
 
-/// The items of a list, as clients of clusters take one: `a:9092, b:9092`.
+/// The items of a list, as cluster clients accept it: `a:9092, b:9092`.
 fn parts(value: &str) -> impl Iterator<Item = &str> {
     value.split(|c: char| matches!(c, ',' | ';') || c.is_whitespace()).filter(|part| !part.is_empty())
 }
 
-/// What an input holds, as far as its name or type says.
+/// What kind of value an input has, according to its name or type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
     Anything,
-    /// A person, perhaps by an e-mail address.
+    /// A person, possibly as an e-mail address.
     Person,
-    /// A secret, of any characters.
+    /// A secret with arbitrary characters.
     Secret,
 }
 
-/// Whether a value has what stands between the parts of any endpoint. Most have nothing of it.
+/// Whether a value has a character that every endpoint has. Most values have none.
 fn could_be_one(value: &str) -> bool {
     value
         .bytes()
         .any(|b| !b.is_ascii() || matches!(b, b':' | b'/' | b'\\' | b'@' | b'?' | b'#' | b'=' | b'%' | b'[' | b'('))
 }
 
-/// What a reader of URLs takes a character for; `None` where it, or a person, does not see it.
+/// The character as URL parsers read it; `None` if they ignore it or it is invisible.
 fn as_read(c: char) -> Option<char> {
     Some(match c {
         ' '..='[' | ']'..='~' => c,
@@ -345,7 +345,7 @@ fn as_read(c: char) -> Option<char> {
     })
 }
 
-/// A value as readers may take it: without what they leave out, with that as a blank, and with `%2F` as `/`.
+/// The possible readings of a value: without ignored characters, with blanks in their place, and with `%2F` as `/`.
 fn readings(value: &str) -> Vec<String> {
     let value = value.trim();
     let joined: String = value.chars().filter_map(as_read).collect();
@@ -358,7 +358,7 @@ fn readings(value: &str) -> Vec<String> {
     all
 }
 
-/// A text with its `%XX` replaced; `None` where it has none.
+/// Decodes `%XX` in a text; `None` if there is none.
 fn unescaped(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -372,8 +372,8 @@ fn unescaped(text: &str) -> Option<String> {
     (!is_same).then(|| String::from_utf8_lossy(&bytes).chars().filter_map(as_read).collect())
 }
 
-/// The hosts that stand anywhere in a text, with what makes each of them one: a scheme, a port, a path, a user, or
-/// the name of a setting. [`UNCLEAR`] where there is one that cannot be told.
+/// Finds hosts anywhere in a text. A scheme, a port, a path, a user or the name of a setting marks a host. Yields
+/// [`UNCLEAR`] for a host that cannot be parsed.
 fn named_in(text: &str, holds: Holds) -> impl Iterator<Item = String> {
     text.char_indices().filter_map(move |(at, c)| {
         let (before, after) = (last_part(&text[..at]), first_part(&text[at + c.len_utf8()..]));
@@ -392,13 +392,13 @@ fn named_in(text: &str, holds: Holds) -> impl Iterator<Item = String> {
     })
 }
 
-/// The first [`AROUND`] bytes of a text, about.
+/// About the first [`AROUND`] bytes of a text.
 fn first_part(text: &str) -> &str {
     let end = (0..=AROUND.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     &text[..end.unwrap_or(0)]
 }
 
-/// The last of them.
+/// About the last [`AROUND`] bytes of a text.
 fn last_part(text: &str) -> &str {
     let start = (text.len().saturating_sub(AROUND)..=text.len()).find(|at| text.is_char_boundary(*at));
     &text[start.unwrap_or(text.len())..]
@@ -408,24 +408,24 @@ fn or_unclear(host: Option<String>) -> Option<String> {
     Some(host.unwrap_or_else(|| UNCLEAR.to_string()))
 }
 
-/// Characters of hosts; those of other scripts all, since readers map many of them.
+/// Whether a character may occur in a host name. All characters of other scripts may, because parsers map many of them.
 fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii()
 }
 
-/// The name that a text ends with, and what stands before it. Nothing but letters and digits begins one.
+/// Splits a text into the part before its last name and that name, which begins with a letter or digit.
 fn last_name(text: &str) -> (&str, &str) {
     let start = text.char_indices().rev().take_while(|(_, c)| is_of_name(*c)).last().map_or(text.len(), |(at, _)| at);
     let name = text[start..].trim_start_matches(['.', '-', '_']);
     (name, &text[..text.len() - name.len()])
 }
 
-/// The name that a text begins with, and what stands behind it.
+/// Splits a text into its first name and the part behind it.
 fn first_name(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
 }
 
-/// A URL's rest up to what cannot be in a host.
+/// The part of a URL up to the first character that cannot be in a host.
 fn authority(rest: &str) -> &str {
     let ends = |c: char| {
         c.is_whitespace() || matches!(c, '/' | '?' | '#' | ',' | ';' | '|' | ')' | '>' | '}' | '"' | '\'' | '`')
@@ -433,7 +433,7 @@ fn authority(rest: &str) -> &str {
     rest.split(ends).next().unwrap_or(rest)
 }
 
-/// `scheme://host` wherever it stands, and `//host` where something begins.
+/// Matches `scheme://host` anywhere, and `//host` at the beginning of a word.
 fn after_slashes(before: &str, after: &str, holds: Holds) -> Option<String> {
     let rest = after.trim_start_matches('/');
     if let Some(scheme) = before.strip_suffix(':') {
@@ -441,7 +441,7 @@ fn after_slashes(before: &str, after: &str, holds: Holds) -> Option<String> {
         return if rest.is_empty() { None } else { or_unclear(host_of(scheme, authority(rest))) };
     }
     let begins = match holds {
-        // Base64 has such in its middle.
+        // Base64 contains such sequences.
         Holds::Secret => before.trim().is_empty(),
         _ => before.ends_with(|c: char| !is_of_name(c) && !matches!(c, '/' | '+' | '%')) || before.is_empty(),
     };
@@ -449,21 +449,21 @@ fn after_slashes(before: &str, after: &str, holds: Holds) -> Option<String> {
     if begins && is_host { or_unclear(host_of("", authority(rest))) } else { None }
 }
 
-/// Whether a name begins something, where that must be said by a blank, a comma or an `@`.
+/// Whether a name begins a word, where a blank, a comma or an `@` must precede it.
 fn begins(before: &str, holds: Holds) -> bool {
     holds != Holds::Secret
         || before.is_empty()
         || before.ends_with(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '@'))
 }
 
-/// `urn:ietf:rfc:1`, `arn:aws:s3:::a.b/c`: what they name is no host.
+/// Whether the text before is a URN or ARN, which names no host: `urn:ietf:rfc:1`, `arn:aws:s3:::a.b/c`.
 fn is_in_urn(before: &str) -> bool {
     let word = before.rsplit(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).next().unwrap_or(before);
     let of = |scheme: &str, colons: usize| word.starts_with(scheme) && word.matches(':').count() >= colons;
     of("urn:", 2) || of("arn:", 3)
 }
 
-/// `host.example/path`, `10.0.0.1?x`.
+/// Matches `host.example/path` and `10.0.0.1?x`.
 fn before_path(before: &str, holds: Holds) -> Option<String> {
     let (name, before) = last_name(before);
     let is_host = name.parse::<Ipv4Addr>().is_ok() || is_domain(name);
@@ -471,7 +471,7 @@ fn before_path(before: &str, holds: Holds) -> Option<String> {
     if stands { or_unclear(host_of("", name)) } else { None }
 }
 
-/// `https:host`, as some readers take it, `file:/x`, and `tcp(host:1)`.
+/// Matches `https:host`, which some parsers accept, `file:/x`, and `tcp(host:1)`.
 fn short_url(before: &str, after: &str) -> Option<String> {
     let (scheme, _) = last_name(before);
     let is_one = SHORT.iter().any(|known| scheme.eq_ignore_ascii_case(known));
@@ -480,23 +480,23 @@ fn short_url(before: &str, after: &str) -> Option<String> {
     if is_one && is_followed { or_unclear(host_of("", authority(rest))) } else { None }
 }
 
-/// `host:port`.
+/// Matches `host:port`.
 fn before_port(before: &str, after: &str, holds: Holds) -> Option<String> {
     let (name, before) = last_name(before);
     let digits = after.strip_prefix('+').unwrap_or(after);
     let (port, behind) = digits.split_at(digits.find(|c: char| !c.is_alphanumeric()).unwrap_or(digits.len()));
     let hexadecimal = port.strip_prefix("0x").and_then(|port| u16::from_str_radix(port, 16).ok());
-    // `a:1` may be anything; `a.example:1` is a host.
+    // `a:1` is ambiguous; `a.example:1` is a host.
     let is_long = || port.len() >= 2 || name.parse::<Ipv4Addr>().is_ok() || is_domain(name);
     let is_decimal = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok() && is_long();
     let is_port = is_decimal || hexadecimal.is_some();
-    // What is before an @ is a password.
+    // The text before an @ is a password.
     let is_one = is_port && !behind.starts_with('@') && may_have_port(name, port);
     let stands = is_one && begins(before, holds) && !is_in_urn(before);
     if stands { or_unclear(host_of("", &format!("{name}:{port}"))) } else { None }
 }
 
-/// Whether a name before a colon and digits is a host, and no time.
+/// Whether a name before a colon and digits is a host rather than a time.
 fn may_have_port(name: &str, port: &str) -> bool {
     let is_minute = port.len() == 2 && port.parse::<u8>().is_ok_and(|minute| minute < 60);
     if name.parse::<Ipv4Addr>().is_ok() || is_domain(name) {
@@ -506,14 +506,14 @@ fn may_have_port(name: &str, port: &str) -> bool {
     } else if is_label_or_domain(name) {
         true
     } else if name.bytes().all(|b| b.is_ascii_digit()) {
-        // An address as one number, from 1.0.0.0 on; digits before it are a time.
+        // An IPv4 address as one number, from 1.0.0.0 on; smaller numbers are part of a time.
         name.parse::<u32>().is_ok_and(|address| address >= 1 << 24)
     } else {
         name.matches(['.', '-', '_']).count() >= 2
     }
 }
 
-/// `user@host.example`, `user@host:path`. Where a name says that it is about people, an address of theirs is none.
+/// Matches `user@host.example` and `user@host:path`. An e-mail address in an input about people does not match.
 fn after_user(before: &str, after: &str, holds: Holds) -> Option<String> {
     let (host, behind) = first_name(after);
     let has_user = !before.is_empty() && !before.ends_with(char::is_whitespace);
@@ -527,7 +527,7 @@ fn after_user(before: &str, after: &str, holds: Holds) -> Option<String> {
     if is_one { or_unclear(host_of("", host)) } else { None }
 }
 
-/// Whether what stands around an `@` is an e-mail address and nothing else: alone, in a list, or `Name <a@b.example>`.
+/// Whether the text around an `@` is only an e-mail address: alone, in a list, or as `Name <a@b.example>`.
 fn is_mail_address(before: &str, host: &str, behind: &str) -> bool {
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>');
     let user = before.rsplit(ends).next().unwrap_or(before);
@@ -538,7 +538,7 @@ fn is_mail_address(before: &str, host: &str, behind: &str) -> bool {
         && (behind.is_empty() || behind.starts_with(ends))
 }
 
-/// `[::1]`, with a port or without.
+/// Matches `[::1]`, with or without a port.
 fn in_brackets(after: &str) -> Option<String> {
     let (address, behind) = after.split_once(']')?;
     let is_address = address.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
@@ -546,7 +546,7 @@ fn in_brackets(after: &str) -> Option<String> {
     if is_address { or_unclear(host_of("", &format!("[{address}]{port}"))) } else { None }
 }
 
-/// `Server=host`, `Data Source=host`, `(HOST = host)`.
+/// Matches `Server=host`, `Data Source=host` and `(HOST = host)`.
 fn setting(before: &str, after: &str) -> Option<String> {
     let (name, above) = last_name(before.trim_end());
     let is_source =
@@ -557,14 +557,14 @@ fn setting(before: &str, after: &str) -> Option<String> {
     if is_one { or_unclear(host_of("", first_name(value).0)) } else { None }
 }
 
-/// `"host": "x"`.
+/// Matches `"host": "x"`.
 fn quoted_setting(before: &str, after: &str) -> Option<String> {
     let (name, above) = last_name(before);
     let is_one = above.ends_with('"') && after.trim_start().starts_with(':') && is_named_so(name);
     is_one.then(|| UNCLEAR.to_string())
 }
 
-/// `2026-11-27T10`.
+/// Whether a text begins as a date does: `2026-11-27T10`.
 fn begins_as_date(name: &str) -> bool {
     let is_date = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
     name.len() >= 10 && name.as_bytes().iter().take(10).enumerate().all(is_date)
@@ -676,7 +676,7 @@ mod tests {
         }
     }
 
-    /// Readers of URLs differ in what is the host beside a backslash; what is sent in clear is another location.
+    /// URL parsers disagree on the host beside a backslash; a host without encryption is another host.
     #[test]
     fn hosts_that_are_not_plain_and_schemes_in_clear() {
         let one = |value: &str| hosts(value).into_iter().next().unwrap();
@@ -728,7 +728,7 @@ mod tests {
             "url=https://x",
             "<https://x>",
             "://x",
-            // What readers of URLs leave out, or take for another character.
+            // Characters that URL parsers ignore or read as another character.
             "\u{1}https://evil.example",
             "https:\t/\t/evil.example",
             "https:/\n/evil.example",
@@ -748,7 +748,7 @@ mod tests {
             "https%3A%2F%2Fevil.example",
             "evil%2Eexample/x",
             "https&#58;//evil.example",
-            // Ports of any spelling, and behind more than a host.
+            // Unusual ports, and text behind the host.
             "evil.example:0x50",
             "evil.example:+443",
             "evil.example:0443",
@@ -852,7 +852,7 @@ mod tests {
         }
     }
 
-    /// A person's address is no host; what says more than that is one under any name.
+    /// An e-mail address of a person is no host; any addition to it makes it one, under any name.
     #[test]
     fn mail_addresses_under_names_of_people_are_no_endpoints() {
         for name in
@@ -872,7 +872,7 @@ mod tests {
         assert!(is_endpoint("note", Some("user@example.com")) && is_endpoint("userHost", Some("user@example.com")));
     }
 
-    /// Passwords and keys have any characters: of them only what nobody could mean otherwise is one.
+    /// Passwords and keys have arbitrary characters: only values that cannot be a password are endpoints.
     #[test]
     fn secrets_are_endpoints_only_where_they_plainly_are() {
         let key = "-----BEGIN PRIVATE KEY-----\nMIIE//ab+c/d.e\n//abc/+x=\n-----END PRIVATE KEY-----\n";
@@ -895,7 +895,7 @@ mod tests {
         }
     }
 
-    /// Where the host is not plain all that may be it is said, so that who approves sees it.
+    /// All candidates for an unclear host are listed, so that the approver sees them.
     #[test]
     fn hosts_of_what_is_not_plain_are_said_too() {
         let all = |value: &str| hosts(value).into_iter().collect::<Vec<_>>();
@@ -907,7 +907,7 @@ mod tests {
         assert_eq!(all(&format!("https://{}evil", "a.".repeat(200))), [UNCLEAR]);
         assert!(all("postgres://a.example/db?host=evil.example").contains(&UNCLEAR.to_string()));
         assert_eq!(all("https://a.example/?host=evil.example"), ["a.example"]);
-        // Who puts a scheme before it reaches another host than what stands behind the slashes.
+        // A parser that prepends a scheme connects to another host than the one behind the slashes.
         for one in
             ["evil.example/", "evil.example:443/", "evil.example?x=", "evil.example#", "evil.example", "evil:443"]
         {
@@ -917,8 +917,8 @@ mod tests {
         assert_eq!(all("jdbc:postgresql://a.example/db"), ["a.example"]);
     }
 
-    /// What a server or a Secret holds may be of any length: it is read in a time that grows with it alone. (Were the
-    /// whole text looked at at every character, this would take minutes.)
+    /// Values of servers and Secrets may have any length: the time to evaluate them is linear in it. (Evaluating the
+    /// whole text at every character would take minutes.)
     #[test]
     fn a_long_value_is_read_in_one_go() {
         for piece in ["https:", "[", "a:1", "a.b:1:", "@a.b", "(", "=(", "\"host\"", "//", "é:"] {
@@ -940,7 +940,7 @@ mod tests {
         assert_eq!(one("file:///etc/x"), "etc");
         assert_eq!(one("https://a.example:443"), "a.example");
         assert_eq!(one("http://a.example:80/x"), "http://a.example");
-        // What names none plainly may be any, and is not shown.
+        // A value without a parseable host may name any host, and is not shown.
         assert_eq!(hosts("Server=x;Password=pw").into_iter().collect::<Vec<_>>(), [UNCLEAR, "x"]);
         assert_eq!(one("https://u:pw@/x"), UNCLEAR);
         assert_eq!(hosts("a:9092, b:9092").len(), 2);

@@ -1,12 +1,11 @@
-//! Integration: what each connection variable of an integration means.
+//! Integration: the connection that each connection variable of an integration resolves to.
 
 use super::union::exactly_one;
 use super::{ComponentRef, Condition, names, rules};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// Flows of steps. Its definition says who uses which connection variable; `connections` says what
-/// each variable means, and is complete.
+/// An integration: flows of steps. Its definition uses connection variables; `connections` binds every one of them.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
@@ -25,11 +24,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::no_secret_text("title"))]
 pub struct IntegrationSpec {
-    /// What people call it.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub title: Option<String>,
-    /// Every connection variable, by name.
+    /// All connection variables, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -44,16 +43,16 @@ pub struct IntegrationSpec {
 pub struct Variable {
     /// The variable's name, as the definition's steps use it.
     pub name: String,
-    /// What it means.
+    /// The connection that the variable is bound to.
     pub means: Means,
 }
 
-/// What a variable means.
+/// The connection that a variable is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Means {
     /// The reusable connection with this stable key.
     StableKey(String),
-    /// A connection of the integration's own.
+    /// A connection that belongs to the integration.
     Own(OwnConnection),
 }
 
@@ -80,7 +79,7 @@ struct RawVariable {
     /// The variable's name, as the definition's steps use it.
     #[schemars(length(min = 1, max = 253))]
     name: String,
-    /// The stable key of the reusable connection that it means.
+    /// The stable key of the reusable connection that the variable is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
     stable_key: Option<String>,
@@ -124,7 +123,7 @@ impl schemars::JsonSchema for Variable {
 }
 
 exactly_one! {
-    /// Where the exported platform definition is: exactly one of file, configMap.
+    /// The location of the exported platform definition: exactly one of file, configMap.
     pub enum Definition as raw_definition (
         "has(self.file) != has(self.configMap)",
         "a definition is exactly one of file, configMap"
@@ -136,80 +135,80 @@ exactly_one! {
     }
 }
 
-/// A ConfigMap of the same namespace.
+/// A ConfigMap in the same namespace.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapRef {
-    /// Its name.
+    /// The name of the ConfigMap.
     #[schemars(regex(pattern = names::OBJECT_NAME), length(min = 1, max = 253))]
     pub name: String,
 }
 
-/// What the operator found.
+/// The observed state of an integration.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationStatus {
-    /// The generation that this status speaks of.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready and its reasons.
+    /// Ready and the conditions that explain it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// How many variables are bound, of how many: "3/4".
+    /// The number of bound variables and of all variables: "3/4".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub bound: Option<String>,
-    /// What every variable means here, in the order of `spec.connections`.
+    /// The state of every variable, in the order of `spec.connections`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub bindings: Vec<VariableStatus>,
 }
 
-/// What one variable means.
+/// The observed state of one variable.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct VariableStatus {
-    /// The variable.
+    /// The name of the variable.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The stable key that it is bound to. Absent: the integration's own connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub stable_key: Option<String>,
-    /// The Connection that answers.
+    /// The Connection that the stable key resolves to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub connection: Option<String>,
-    /// Whether it can be used.
+    /// Whether the connection can be used.
     pub ready: bool,
-    /// Why, or why not: one word.
+    /// The reason, as one word.
     #[schemars(length(max = 253))]
     pub reason: String,
-    /// The same in words, and what to do.
+    /// The reason in words, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub message: Option<String>,
-    /// Stable keys that may have been meant, where none answers.
+    /// Existing stable keys that may have been meant, if this one does not resolve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 63)))]
     pub candidates: Vec<String>,
 }
 
 impl Variable {
-    /// A variable bound to a stable key.
+    /// Binds a variable to a stable key.
     pub fn bound(name: impl Into<String>, key: impl Into<String>) -> Self {
         Variable { name: name.into(), means: Means::StableKey(key.into()) }
     }
 
-    /// A variable that is the integration's own connection.
+    /// Declares a variable as the integration's own connection.
     pub fn own(name: impl Into<String>, component: ComponentRef, type_: impl Into<String>) -> Self {
         Variable { name: name.into(), means: Means::Own(OwnConnection { component, type_: type_.into() }) }
     }
 
-    /// The stable key that it is bound to.
+    /// The stable key that the variable is bound to.
     pub fn stable_key(&self) -> Option<&str> {
         match &self.means {
             Means::StableKey(key) => Some(key),

@@ -1,9 +1,9 @@
-//! The kinds of our group.
+//! The kinds of Stablekey's custom resources.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A kind of our group, in the order in which their objects depend on each other.
+/// A kind of Stablekey's custom resources, in the order in which objects depend on each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// One organization on one stack.
@@ -12,16 +12,16 @@ pub enum Kind {
     Component,
     /// A reusable connection.
     Connection,
-    /// One customer's values for one connection.
+    /// Values of one customer for one connection.
     CustomerCredentials,
-    /// Flows of steps, and what their connection variables mean.
+    /// Flows of steps, and the bindings of their connection variables.
     Integration,
-    /// Makes a target's integrations those of a source tenant.
+    /// Copies integrations from a source tenant to targets.
     TenantSync,
 }
 
 impl Kind {
-    /// Every kind, in order.
+    /// All kinds, in the order of dependence.
     pub const ALL: [Kind; 6] = [
         Kind::Tenant,
         Kind::Component,
@@ -31,7 +31,7 @@ impl Kind {
         Kind::TenantSync,
     ];
 
-    /// As it stands in `kind:`.
+    /// The value of `kind:`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Tenant => "Tenant",
@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// The folder of a directory tenant and the resource name of a cluster.
+    /// The plural: the folder name in a directory, and the resource name in a cluster.
     pub const fn plural(self) -> &'static str {
         match self {
             Kind::Tenant => "tenants",
@@ -67,8 +67,8 @@ impl Kind {
         }
     }
 
-    /// From what a person types, as kubectl takes it: the kind, its plural or its short name, in any case,
-    /// with or without the group.
+    /// Parses a kind that a person typed, as kubectl does: the kind, its plural or its short name, in any case, with or
+    /// without the group.
     pub fn typed(text: &str) -> Option<Kind> {
         let text = text.to_ascii_lowercase();
         let text = text.strip_suffix(super::GROUP).and_then(|t| t.strip_suffix('.')).unwrap_or(&text);
@@ -77,8 +77,7 @@ impl Kind {
         Kind::ALL.into_iter().find(is_named)
     }
 
-    /// The name in what a person types where only this kind can be meant: `lead-router` or
-    /// `integration/lead-router`.
+    /// The name in an argument that can mean only this kind: `lead-router` or `integration/lead-router`.
     pub fn name_in(self, typed: &str) -> &str {
         match typed.split_once('/') {
             Some((kind, name)) if Kind::typed(kind) == Some(self) => name,
@@ -86,12 +85,12 @@ impl Kind {
         }
     }
 
-    /// From `kind:`; `None` where it is no kind of ours.
+    /// Parses the value of `kind:`; `None` for a kind of another group.
     pub fn parse(text: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Whether objects of this kind lie in a tenant's folders (the others lie outside all of them).
+    /// Whether objects of this kind belong in a tenant's folder; the others belong outside of all tenants' folders.
     pub const fn in_tenant(self) -> bool {
         !matches!(self, Kind::Tenant | Kind::TenantSync)
     }

@@ -1,6 +1,6 @@
-//! The custom resources: what people write, what a cluster keeps. A file a kind.
+//! The custom resources: what people write, and what a cluster stores. One file per kind.
 //!
-//! The same types read files and clusters. They depend on nothing else of this crate but `text`.
+//! The same types serve files and clusters. They depend only on `text`.
 
 #![warn(missing_docs)]
 
@@ -33,41 +33,41 @@ pub use object::{Meta, Object, Resource};
 pub use tenant::*;
 pub use tenant_sync::*;
 
-/// The API group of every resource of ours.
+/// The API group of Stablekey's custom resources.
 pub const GROUP: &str = "stablekey.dev";
-/// The version of every resource of ours.
+/// The API version of Stablekey's custom resources.
 pub const VERSION: &str = "v1alpha1";
-/// What stands in `apiVersion` of every document of ours.
+/// The value of `apiVersion` in Stablekey's documents.
 pub const API_VERSION: &str = "stablekey.dev/v1alpha1";
-/// Annotation: the record of what we wrote to the object, as JSON.
+/// Annotation with the ownership record of an object: what Stablekey wrote to it, as JSON.
 pub const WROTE: &str = "stablekey.dev/wrote";
 /// Annotation on a TenantSync: the digests that a person approved, comma-separated.
 pub const APPROVE: &str = "stablekey.dev/approve";
-/// Label on a Secret: with the value [`FOR_CONNECTIONS`] it may be read for connections.
+/// Label that lets the binder read a Secret for connections, with the value [`FOR_CONNECTIONS`].
 pub const FOR: &str = "stablekey.dev/for";
-/// The value of [`FOR`] of a Secret that may be read.
+/// The value of [`FOR`] on a Secret that the binder may read.
 pub const FOR_CONNECTIONS: &str = "connections";
-/// The value of [`FOR`] of a binding Secret, which the binder made.
+/// The value of [`FOR`] on a binding Secret that the binder made.
 pub const FOR_BINDING: &str = "binding";
-/// Annotation on a binding Secret: what it is for (`Connection/crm`, `Connection/crm/test`,
-/// `CustomerCredentials/acme-crm`). Held by the binder alone: a copy of the Secret is somebody's.
+/// Annotation on a binding Secret with the object that it is for (`Connection/crm`, `Connection/crm/test`,
+/// `CustomerCredentials/acme-crm`). The binder must be its only field manager: otherwise somebody copied the Secret.
 pub const BINDING_OF: &str = "stablekey.dev/binding-of";
-/// Annotation on a binding Secret: of which object of that name it is, by uid, and of customer credentials of which
-/// customer and connection, by a hash: what says another is no longer wanted.
+/// Annotation on a binding Secret with the uid of its object and, for customer credentials, a hash of customer and
+/// connection. A Secret with another value is deleted.
 pub const BINDING_ID: &str = "stablekey.dev/binding-id";
-/// Annotation on a binding Secret: the Secrets that its values come from, comma-separated: where one of them opts out,
-/// the copy goes.
+/// Annotation on a binding Secret with the source Secrets of its values, comma-separated. If one of them opts out, the
+/// binding Secret is deleted.
 pub const BINDING_FROM: &str = "stablekey.dev/binding-from";
-/// Annotation on a binding Secret: the stable keys that those Secrets may have opted in for, comma-separated: where none
-/// of them is served any more the copy goes, also where the connection that would say so is gone.
+/// Annotation on a binding Secret with the stable keys that the source Secrets may have opted in for, comma-separated.
+/// If they opt out of all of them, the binding Secret is deleted, even if the connection is gone.
 pub const BINDING_KEYS: &str = "stablekey.dev/binding-keys";
-/// Annotation on a Secret: the stable keys that it may serve, comma-separated; `*` for all.
+/// Annotation on a Secret with the stable keys that it may serve, comma-separated; `*` for all.
 pub const KEYS: &str = "stablekey.dev/keys";
-/// Annotation on a Secret: the only hosts that the endpoints of its connections may name.
+/// Annotation on a Secret with the only hosts that endpoints of its connections may name.
 pub const HOSTS: &str = "stablekey.dev/hosts";
-/// Annotation on a Secret: when it expires (RFC 3339).
+/// Annotation on a Secret with its expiry (RFC 3339).
 pub const EXPIRES: &str = "stablekey.dev/expires";
-/// Annotation: reconcile now; a new value is a new request.
+/// Annotation that requests a reconciliation; each new value is a new request.
 pub const REQUESTED_AT: &str = "stablekey.dev/requestedAt";
-/// Flux's annotation of the same meaning.
+/// The annotation of Flux with the same meaning.
 pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";

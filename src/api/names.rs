@@ -1,21 +1,21 @@
-//! Stable keys and the Kubernetes names made of them and of other texts.
+//! Stable keys, and Kubernetes names that are derived from them and from other texts.
 
-/// The longest stable key and the longest name, in characters.
+/// The maximum length of a stable key and of a name, in characters.
 pub const MAX: usize = 63;
 
-/// The longest name of an input, in characters.
+/// The maximum length of an input name, in characters.
 pub const MAX_INPUT: usize = 253;
 
-/// What a stable key must match, as a regular expression (RE2).
+/// The pattern of a stable key, as a regular expression (RE2).
 pub const STABLE_KEY: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
-/// A name of a Secret or a ConfigMap, as Kubernetes takes it.
+/// The pattern of the name of a Secret or a ConfigMap.
 pub const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$";
-/// A key in their data.
+/// The pattern of a key in the data of a Secret or a ConfigMap.
 pub const DATA_KEY: &str = "^[-._a-zA-Z0-9]{1,253}$";
-/// A namespace.
+/// The pattern of the name of a namespace.
 pub const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
 
-/// Whether `text` can be a stable key.
+/// Whether `text` is a valid stable key.
 pub fn is_stable_key(text: &str) -> bool {
     let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     let bytes = text.as_bytes();
@@ -31,14 +31,14 @@ pub fn of_stable_key(key: &str) -> String {
     name
 }
 
-/// Whether `name` is the name of the Connection with this stable key. Allocates nothing.
+/// Whether `name` is the name of the Connection with this stable key. Does not allocate.
 pub fn is_of_stable_key(name: &str, key: &str) -> bool {
     name.len() == key.len()
         && name.bytes().zip(key.bytes()).all(|(n, k)| n == if k == b'_' { b'-' } else { k.to_ascii_lowercase() })
 }
 
-/// A Kubernetes name for any text (a component key, a title): lower case, every other run of
-/// characters one `-`, cut to 63, trimmed. Empty where the text has no letter or digit of ASCII.
+/// Derives a Kubernetes name from any text (a component key, a title): lower case, every other run of characters as one
+/// `-`, cut to 63 characters and trimmed. Empty if the text has no ASCII letter or digit.
 pub fn of_text(text: &str) -> String {
     let mut name = String::with_capacity(text.len().min(MAX));
     for c in text.chars() {
@@ -55,12 +55,12 @@ pub fn of_text(text: &str) -> String {
     name
 }
 
-/// Whether [`of_text`] leaves letters or digits of a text out, so that another text may get the same name.
+/// Whether [`of_text`] drops letters or digits, so that another text may get the same name.
 pub fn loses_letters(text: &str) -> bool {
     text.chars().any(|c| c.is_alphanumeric() && !c.is_ascii()) || text.trim().chars().count() > MAX
 }
 
-/// A name with an ending, none longer than a name may be.
+/// Appends an ending to a name, and cuts the name so that both fit the maximum length.
 pub fn with_ending(name: &str, ending: &str) -> String {
     let room = MAX.saturating_sub(ending.len() + 1);
     let cut: String = name.chars().take(room).collect();
@@ -76,7 +76,7 @@ pub fn of_component(key: &str, public: bool) -> String {
     name
 }
 
-/// Whether `text` can be `metadata.name`: RFC 1123 subdomain, as the API server demands.
+/// Whether `text` is a valid `metadata.name` (RFC 1123 subdomain).
 pub fn is_object_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253

@@ -1,24 +1,24 @@
-//! A resource as the rest of the crate handles it: its name, what people hung on it, its spec.
+//! A resource in memory: name, labels, annotations and spec.
 
 use super::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What of `metadata` we read and keep.
+/// The part of `metadata` that Stablekey reads and keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// The name; unique per kind in a tenant.
     pub name: String,
-    /// Labels, as written.
+    /// The labels, as written.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations, as written.
+    /// The annotations, as written.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Meta {
-    /// A name and nothing else.
+    /// Metadata with a name only.
     pub fn named(name: impl Into<String>) -> Self {
         Meta { name: name.into(), ..Meta::default() }
     }
@@ -27,25 +27,25 @@ impl Meta {
 /// One resource with its spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object<S> {
-    /// Its name, labels and annotations.
+    /// The name, labels and annotations.
     pub metadata: Meta,
-    /// What it says.
+    /// The spec.
     pub spec: S,
 }
 
 impl<S> Object<S> {
-    /// An object of this name.
+    /// Builds an object without labels and annotations.
     pub fn new(name: impl Into<String>, spec: S) -> Self {
         Object { metadata: Meta::named(name), spec }
     }
 
-    /// Its name.
+    /// The name of the object.
     pub fn name(&self) -> &str {
         &self.metadata.name
     }
 }
 
-/// A resource of any kind of ours.
+/// A resource of any of Stablekey's kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Resource {
@@ -58,7 +58,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// Its kind.
+    /// The kind of the resource.
     pub fn kind(&self) -> Kind {
         match self {
             Resource::Tenant(_) => Kind::Tenant,
@@ -70,7 +70,7 @@ impl Resource {
         }
     }
 
-    /// Its metadata.
+    /// The metadata of the resource.
     pub fn metadata(&self) -> &Meta {
         match self {
             Resource::Tenant(o) => &o.metadata,

@@ -1,41 +1,41 @@
-//! The rules that are local to one document, with their messages: the same in files as in the
-//! cluster's CEL. Bounds and patterns are not here: the schema has them.
+//! Rules within one document, with their messages: the same in files as in the CEL rules of the CRDs. Limits and
+//! patterns are in the schema, not here.
 
 use super::*;
 
-/// Per-customer inputs on a global connection.
+/// Message: per-customer inputs on a global connection.
 pub const GLOBAL_PER_CUSTOMER: &str = "an OrganizationGlobal connection has one set of credentials for all customers: give each input a value or a secretRef";
-/// A literal where the name says secret.
+/// Message: a literal under a name that stands for a secret.
 pub const SECRET_LITERAL: &str =
     "a secret is always a reference: write secretRef: {name: …, key: …} instead of a value";
-/// A literal that is a secret whatever its name.
+/// Message: a literal that is a secret under any name.
 pub const SECRET_VALUE: &str =
     "a URL with a password in it, or a private key, is a secret: write secretRef: {name: …, key: …} instead of a value";
-/// The same where people write words.
+/// Message: a secret in a text for people.
 pub const SECRET_TEXT: &str =
     "a URL with a password in it, or a private key, is a secret, and texts are shown to everybody: take it out";
-/// Per-customer test inputs.
+/// Message: per-customer test inputs.
 pub const TEST_PER_CUSTOMER: &str = "test inputs are what the test runner uses: give each a value or a secretRef";
-/// Per-customer inputs in a customer's own credentials.
+/// Message: per-customer inputs in customer credentials.
 pub const CUSTOMER_PER_CUSTOMER: &str = "these are the customer's own values: give each input a value or a secretRef";
-/// An input's name over [`names::MAX_INPUT`].
+/// Message: an input name longer than [`names::MAX_INPUT`].
 pub const INPUT_NAME: &str = "the name of an input is at most 253 characters: shorten it";
-/// A percentage out of range.
+/// Message: a percentage out of range.
 pub const PERCENT: &str = "a percentage is 0 to 100";
-/// A sync into its own source.
+/// Message: a sync into its own source.
 pub const SYNC_TO_ITSELF: &str = "a sync cannot copy a tenant to itself: take it out of `to`";
-/// A sync twice into one tenant.
+/// Message: a sync that lists a tenant twice.
 pub const SYNC_TWICE: &str = "each tenant may be listed once in `to`: keep one of the two";
-/// An override of none of the shapes.
+/// Message: an override of none of the valid shapes.
 pub const OVERRIDE_SHAPE: &str = "an override is one of {stableKey, input, value}, {stableKey, input, secretRef}, {stableKey, field, value}, {integration, variable, stableKey} and {object, field, keep: true}, each with tenant and reason";
-/// An override of a field that no override changes.
+/// Message: an override of an unsupported field.
 pub const OVERRIDE_FIELD: &str = "an override changes title, description or embeddedWorkflows of a connection";
-/// An override of embeddedWorkflows with another value than `"true"` and `"false"`.
+/// Message: an override of embeddedWorkflows with a value other than `"true"` and `"false"`.
 pub const OVERRIDE_EMBEDDED: &str = r#"embeddedWorkflows is "true" or "false""#;
-/// An override of a title that no connection can have.
+/// Message: an override with an invalid title.
 pub const OVERRIDE_TITLE: &str = "a title has at most 253 characters: shorten it";
 
-/// The fields of an override beside tenant and reason, each with a letter.
+/// The fields of an override except tenant and reason, each with a letter.
 const OVERRIDE_PARTS: [(&str, char); 8] = [
     ("stableKey", 'k'),
     ("input", 'i'),
@@ -46,10 +46,10 @@ const OVERRIDE_PARTS: [(&str, char); 8] = [
     ("variable", 'r'),
     ("object", 'o'),
 ];
-/// Which of them stand together.
+/// The valid combinations of fields.
 const OVERRIDE_SHAPES: [&str; 5] = ["kiv", "kis", "kvf", "knr", "fo"];
 
-/// The rule on the shape of an override, as CEL.
+/// The rule on the shape of an override, as a CEL expression.
 pub(super) fn cel_override_shape() -> String {
     let parts: Vec<String> =
         OVERRIDE_PARTS.iter().map(|(name, letter)| format!("(has(self.{name}) ? '{letter}' : '')")).collect();
@@ -75,11 +75,11 @@ fn has_override_shape(o: &Override) -> bool {
 /// A rule that a document breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Where in the document: names and, for lists, positions.
+    /// The path in the document: field names and list indexes.
     pub path: Vec<String>,
-    /// What is wrong and what to do.
+    /// The problem, and what to do.
     pub message: String,
-    /// Whether the value there may be shown. A suspected secret may not.
+    /// Whether the value may be shown. A suspected secret may not.
     pub showable: bool,
 }
 
@@ -89,7 +89,7 @@ impl Violation {
     }
 }
 
-/// Every rule that this resource breaks.
+/// Finds every rule that a resource violates.
 pub fn violations(resource: &Resource) -> Vec<Violation> {
     let mut found = Vec::new();
     let name = &resource.metadata().name;
@@ -112,16 +112,16 @@ pub fn violations(resource: &Resource) -> Vec<Violation> {
     found
 }
 
-/// On an object: inputs whose values look like secrets and are none, comma-separated.
+/// Annotation on an object with inputs whose values look like secrets but are none, comma-separated.
 pub const NOT_SECRET: &str = "stablekey.dev/not-secret";
 
-/// What only files are held to: a value that has the shape of a well-known service's token, unless an annotation
-/// says that it is none.
+/// Rules that apply to files only: a value must not have the shape of a well-known service's token, unless an
+/// annotation excludes it.
 pub fn in_files(resource: &Resource) -> Vec<Violation> {
     let mut found = Vec::new();
     let honest = resource.metadata().annotations.get(NOT_SECRET).map(String::as_str).unwrap_or_default();
     let is_honest = |name: &str| honest.split(',').any(|named| named.trim() == name);
-    let mut look = |name: &str, value: &str, path: &[&str]| {
+    let mut check_value = |name: &str, value: &str, path: &[&str]| {
         if let Some(what) = sensitive::looks_like_token(value).filter(|_| !is_honest(name)) {
             let message = format!(
                 "{name} looks like {what}: write a secretRef instead; if it is no secret, annotate {NOT_SECRET}: {name}"
@@ -132,7 +132,7 @@ pub fn in_files(resource: &Resource) -> Vec<Violation> {
     let mut inputs = |inputs: &std::collections::BTreeMap<String, Input>, at: &[&str]| {
         for (name, input) in inputs {
             if let Input::Value(value) = input {
-                look(name, value, &at.iter().copied().chain([name.as_str()]).collect::<Vec<_>>());
+                check_value(name, value, &at.iter().copied().chain([name.as_str()]).collect::<Vec<_>>());
             }
         }
     };
@@ -145,7 +145,7 @@ pub fn in_files(resource: &Resource) -> Vec<Violation> {
         Resource::TenantSync(s) => {
             for (position, o) in s.spec.overrides.iter().enumerate() {
                 if let (Some(input), Some(value)) = (&o.input, &o.value) {
-                    look(input, value, &["spec", "overrides", &position.to_string(), "value"]);
+                    check_value(input, value, &["spec", "overrides", &position.to_string(), "value"]);
                 }
             }
         }
@@ -170,7 +170,7 @@ fn connection(c: &Object<ConnectionSpec>, found: &mut Vec<Violation>) {
     }
 }
 
-/// A rule that a text of a spec is no secret itself.
+/// A CEL rule: a text of a spec is not a secret itself.
 pub(super) fn no_secret_text(field: &str) -> kube::core::Rule {
     let secret = sensitive::cel_is_secret_itself(&format!("self.{field}"));
     kube::core::Rule::new(format!("!has(self.{field}) || !{secret}"))
@@ -178,7 +178,7 @@ pub(super) fn no_secret_text(field: &str) -> kube::core::Rule {
         .field_path(format!(".{field}"))
 }
 
-/// Texts that are shown wherever an object is.
+/// Checks texts that are shown wherever an object is shown.
 fn texts(texts: &[(&str, Option<&String>)], found: &mut Vec<Violation>) {
     let secret = texts.iter().filter(|(_, text)| text.is_some_and(|text| sensitive::is_secret_itself(text)));
     found.extend(
@@ -280,7 +280,7 @@ fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
     }
 }
 
-/// Positions of items that stood before.
+/// The positions of items that occurred before.
 fn duplicates<'a>(items: impl Iterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
     let mut seen = std::collections::HashSet::new();
     items.enumerate().filter(|(_, item)| !seen.insert(*item)).collect()

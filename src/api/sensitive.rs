@@ -1,10 +1,10 @@
-//! Which input names say "secret". One closed list, for files and for the cluster's CEL rule.
+//! Input names that stand for a secret. One closed list, for files and for the CEL rules of the CRDs.
 
 use regex_lite::Regex;
 use std::sync::LazyLock;
 
-/// Words that make an input's name sensitive, whatever stands around them. Between the words of
-/// one entry `-`, `_`, a blank or a dot may stand.
+/// Words that make an input name sensitive at any position. `-`, `_`, a blank or a dot may separate the words of one
+/// entry.
 pub const WORDS: [&[&str]; 17] = [
     &["secret"],
     &["passw"],
@@ -25,11 +25,11 @@ pub const WORDS: [&[&str]; 17] = [
     &["bearer"],
 ];
 
-/// Endings that say that a name is about a secret and is none (`tokenUrl`, `passwordPolicy`).
+/// Endings of names that refer to a secret but are none (`tokenUrl`, `passwordPolicy`).
 pub const EXEMPT_ENDINGS: [&str; 10] =
     ["url", "uri", "endpoint", "host", "type", "id", "name", "expiry", "ttl", "policy"];
 
-/// Whether a literal value under this name is refused.
+/// Whether a literal value under this name is rejected.
 pub fn is_sensitive(name: &str) -> bool {
     let folded: String =
         name.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect();
@@ -52,18 +52,18 @@ pub fn cel_is_sensitive(variable: &str) -> String {
     format!("({variable}.matches('(?i)({words})') && !{variable}.matches('(?i)({endings})$'))")
 }
 
-/// A URL with a user and a password in it; a template or a variable in the password's place is none. Short, since
-/// a cluster reckons what each character costs.
+/// A URL with a user and a password. A template or a variable in place of the password does not match. The pattern is
+/// short because CEL cost limits count its characters.
 const WITH_PASSWORD: &str = r"//[^/?#:\s]*:[^{$/?#@][^/?#\s]*@";
-/// Odd forms of the same, which only files are held to: `https:u:pw@h`, and a password that begins with one brace.
+/// Unusual forms that are rejected only in files: `https:u:pw@h`, and a password that begins with one brace.
 const ODDLY_WITH_PASSWORD: &str = r"(//|https?:)[^/?#:\s]*:([^{$/?#@]|\{[^{])[^/?#\s]*@";
-/// Both are in a private key as PEM or as PGP writes it.
+/// Both parts occur in every private key in PEM or PGP format.
 const PRIVATE_KEY: [&str; 2] = ["PRIVATE KEY", "-----"];
 
-/// Whether a value is a secret whatever its name: a URL with a password in it, or a private key.
+/// Whether a value is a secret under any name: a URL with a password, or a private key.
 pub fn is_secret_itself(value: &str) -> bool {
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&[WITH_PASSWORD, ODDLY_WITH_PASSWORD]));
-    // Most values are neither, and cost nothing.
+    // A cheap check first: most values are neither.
     let is_url = value.contains('@') && (value.contains("//") || value.contains("http"));
     PRIVATE_KEY.iter().all(|part| value.contains(part))
         || is_url && PATTERNS.iter().any(|pattern| pattern.is_match(value))
@@ -77,7 +77,7 @@ pub fn cel_is_secret_itself(variable: &str) -> String {
     format!("({variable}.matches('{}') || {is_key})", quoted(WITH_PASSWORD))
 }
 
-/// Tokens of well-known services: whose they are, texts of which one is in each, and their shape.
+/// Tokens of well-known services: the service, texts of which every token contains one, and the pattern.
 const TOKENS: [(&str, &[&str], &str); 11] = [
     (
         "a GitHub token",
@@ -96,17 +96,17 @@ const TOKENS: [(&str, &[&str], &str); 11] = [
     ("a Shopify token", &["shpat_", "shpca_", "shppa_", "shpss_"], r"\bshp(at|ca|pa|ss)_[A-Fa-f0-9]{32}"),
 ];
 
-/// What token a value looks like, in words.
+/// The description of the token that a value resembles.
 pub fn looks_like_token(value: &str) -> Option<&'static str> {
     static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&TOKENS.map(|(.., pattern)| pattern)));
     let found = TOKENS.iter().zip(PATTERNS.iter()).find(|((_, marks, _), pattern)| {
-        // Most values have none of the marks, and cost nothing.
+        // A cheap check first: most values contain none of the texts.
         marks.iter().any(|mark| value.contains(mark)) && pattern.is_match(value)
     });
     found.map(|((words, ..), _)| *words)
 }
 
-/// The patterns are constants, each tried in a test: one that is none would match nothing.
+/// Compiles the patterns. They are constants, and a test compiles each: an invalid one would match nothing.
 fn patterns(texts: &[&str]) -> Vec<Regex> {
     texts.iter().filter_map(|text| Regex::new(text).ok()).collect()
 }

@@ -1,11 +1,11 @@
-//! Tenant: one organization on one stack.
+//! Tenant: one organization of the platform on one stack.
 
 use super::union::exactly_one;
 use super::{Condition, SecretKeyRef, rules};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// One organization on one stack: us-prod, eu-prod, dev.
+/// One organization of the platform on one stack: us-prod, eu-prod, dev.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
@@ -24,34 +24,34 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TenantSpec {
-    /// Where its stack is: us, eu.
+    /// The region of the stack: us, eu.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub region: Option<String>,
-    /// What it is for: dev, staging, prod.
+    /// The purpose of the tenant: dev, staging, prod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub environment: Option<String>,
-    /// Where its resources are. In files required; in a cluster absent means this namespace.
+    /// The location of its resources. Required in files; in a cluster, absent means this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<LocationSpec>,
-    /// What is declared for it, apart from syncs. In files only.
+    /// The manifests that declare the tenant, in addition to syncs. In files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// Whether nothing is written to it: it is read, planned and reported. Absent is read as false.
+    /// Whether Stablekey writes nothing to the tenant, but still reads, plans and reports it. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// The tenants whose syncs it takes. Absent: none.
+    /// The tenants whose syncs the tenant accepts. Absent: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub accept_from: Vec<String>,
-    /// What we may do to it.
+    /// The actions that Stablekey may take in the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
 }
 
 exactly_one! {
-    /// Where a tenant's resources are: exactly one of directory, kubernetes.
+    /// The location of a tenant's resources: exactly one of directory, kubernetes.
     pub enum LocationSpec as raw_location ("has(self.directory) != has(self.kubernetes)", "a location is exactly one of directory, kubernetes") {
         /// A folder of YAML.
         Directory(directory: DirectoryLocation),
@@ -64,7 +64,7 @@ exactly_one! {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct DirectoryLocation {
-    /// Relative, below the root given to the command; no symlink may lead out of it.
+    /// The path below the root given to the command; no symlink may lead out of the root.
     #[schemars(length(min = 1, max = 253))]
     pub path: String,
 }
@@ -73,16 +73,16 @@ pub struct DirectoryLocation {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesLocation {
-    /// The namespace.
+    /// The name of the namespace.
     #[schemars(regex(pattern = super::names::NAMESPACE), length(min = 1, max = 63))]
     pub namespace: String,
-    /// How to reach the cluster. Absent: the in-cluster account, or the current context.
+    /// The kubeconfig for the cluster. Absent: the in-cluster account, or the current context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<Kubeconfig>,
 }
 
 exactly_one! {
-    /// How to reach a cluster: exactly one of context, secretRef.
+    /// How to connect to a cluster: exactly one of context, secretRef.
     pub enum Kubeconfig as raw_kubeconfig ("has(self.context) != has(self.secretRef)", "a kubeconfig is exactly one of context, secretRef") {
         /// A context of the usual kubeconfig files: for the command line.
         Context(context: String, #[schemars(length(min = 1, max = 253))]),
@@ -95,27 +95,27 @@ exactly_one! {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// Relative, below the root given to the command; no symlink may lead out of it.
+    /// The path below the root given to the command; no symlink may lead out of the root.
     #[schemars(length(min = 1, max = 253))]
     pub path: String,
-    /// Whether what it no longer declares is removed. Absent is read as false.
+    /// Whether objects that the source no longer declares are removed. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<bool>,
 }
 
-/// What we may do to a tenant. It governs only what Stablekey does, not what others write.
+/// The actions that Stablekey may take in a tenant. The policy governs only Stablekey, not other writers.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
-    /// The actions allowed. Create: make objects. Update: change objects that are there. Delete: remove objects. Absent
-    /// is read as Create and Update.
+    /// The allowed actions. Create: create objects. Update: change existing objects. Delete: remove objects. Absent is
+    /// read as Create and Update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3))]
     pub actions: Option<Vec<AllowedAction>>,
-    /// What happens to live values that differ from what we wrote. Absent is read as Detect.
+    /// What happens to live values that differ from what Stablekey wrote. Absent is read as Detect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
-    /// Which share of changes needs approval. Absent is read as 30 percent of 10 or more.
+    /// The share of changes that needs approval. Absent is read as 30 percent of 10 or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalShare>,
 }
@@ -123,27 +123,27 @@ pub struct Policy {
 /// An action that a tenant allows.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AllowedAction {
-    /// Make objects.
+    /// Create objects.
     Create,
-    /// Change objects that are there.
+    /// Change existing objects.
     Update,
     /// Remove objects.
     Delete,
 }
 
-/// What happens to live values that differ from what was written. Ignore: nothing, and nothing is reported. Detect: they
-/// are reported and left. Correct: they are reported and put right. Absent is read as Detect.
+/// What happens to live values that differ from what Stablekey wrote. Ignore: they are neither reported nor changed.
+/// Detect: they are reported. Correct: they are reported and set to the desired value. Absent is read as Detect.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Drift {
-    /// Nothing, and nothing is said.
+    /// They are neither reported nor changed.
     Ignore,
-    /// They are reported and left.
+    /// They are reported.
     Detect,
-    /// They are reported and put right.
+    /// They are reported and set to the desired value.
     Correct,
 }
 
-/// From which share of changes on approval is needed.
+/// The share of changes from which approval is needed.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalShare {
@@ -152,20 +152,20 @@ pub struct ApprovalShare {
     #[schemars(range(min = 0, max = 100))]
     #[x_kube(validation = Rule::new("self >= 0 && self <= 100").message(rules::PERCENT))]
     pub percent: Option<i32>,
-    /// Only where there are this many live objects or more. Absent is read as 10.
+    /// The minimum number of live objects for the rule to apply. Absent is read as 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub from: Option<i32>,
 }
 
-/// What the operator found.
+/// The observed state of a tenant.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantStatus {
-    /// The generation that this status speaks of.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready and its reasons.
+    /// Ready and the conditions that explain it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -173,17 +173,17 @@ pub struct TenantStatus {
 }
 
 impl TenantSpec {
-    /// Whether nothing is written to it.
+    /// Whether Stablekey writes nothing to the tenant.
     pub fn is_suspended(&self) -> bool {
         self.suspend.unwrap_or(false)
     }
 
-    /// Whether what its source no longer declares is removed.
+    /// Whether objects that the source no longer declares are removed.
     pub fn source_prunes(&self) -> bool {
         self.source.as_ref().and_then(|source| source.prune).unwrap_or(false)
     }
 
-    /// Whether we may do this to it.
+    /// Whether the policy allows an action.
     pub fn allows(&self, action: AllowedAction) -> bool {
         match self.policy.as_ref().and_then(|p| p.actions.as_ref()) {
             Some(actions) => actions.contains(&action),
@@ -191,8 +191,8 @@ impl TenantSpec {
         }
     }
 
-    /// The policy that allows no more than either: fewer actions, the earlier of Ignore, Detect, Correct,
-    /// the smaller share.
+    /// Combines two policies so that the result allows no more than either: the common actions, the earlier of Ignore,
+    /// Detect, Correct, and the smaller share.
     pub fn stricter_policy(&self, other: &TenantSpec) -> Option<Policy> {
         if self.policy.is_none() && other.policy.is_none() {
             return None;
@@ -212,7 +212,7 @@ impl TenantSpec {
         self.policy.as_ref().and_then(|p| p.drift).unwrap_or(Drift::Detect)
     }
 
-    /// The share of changes that needs approval: percent, and from how many live objects on.
+    /// The share of changes that needs approval: percent, and the minimum number of live objects.
     pub fn approval(&self) -> (u32, u32) {
         let share = self.policy.as_ref().and_then(|p| p.approval).unwrap_or_default();
         let or = |value: Option<i32>, default: u32| value.map_or(default, |v| u32::try_from(v).unwrap_or(0));
@@ -239,7 +239,7 @@ mod tests {
         let strict = a.stricter_policy(&b);
         assert_eq!(strict, b.stricter_policy(&a));
         assert_eq!(strict, policy(&[AllowedAction::Delete], Drift::Ignore, 10, 2).policy);
-        // What is absent is read as its value.
+        // An absent field is read as its default.
         let plain = TenantSpec::default();
         assert_eq!(plain.stricter_policy(&plain), None);
         let with = TenantSpec { policy: a.stricter_policy(&plain), ..TenantSpec::default() };

@@ -1,12 +1,12 @@
-//! TenantSync: makes a target's integrations those of a source tenant, bound there by stable key.
+//! TenantSync: copies integrations from a source tenant to targets, bound there by stable key.
 
 use super::{Condition, DeletionPolicy, SecretKeyRef, True, names, rules, sensitive};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-/// Makes the integrations of other tenants, and, if asked, their connection definitions, those of a
-/// source tenant. It names only Tenants of its own namespace, and a target takes it only where its
-/// `acceptFrom` names the source.
+/// Copies the integrations of a source tenant and, if configured, their connection definitions to other tenants. It
+/// refers only to Tenants in its own namespace, and takes effect in a target only if the target's `acceptFrom` lists
+/// the source.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
@@ -28,70 +28,70 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!self.to.exists(t, t == self.from)").message(rules::SYNC_TO_ITSELF).field_path(".to"))]
 pub struct TenantSyncSpec {
-    /// The tenant that is copied.
+    /// The source tenant.
     #[schemars(length(min = 1, max = 253))]
     pub from: String,
-    /// The tenants that it is copied to, each once.
+    /// The target tenants, each once.
     #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 253)))]
     #[x_kube(validation = Rule::new("self.all(x, self.exists_one(y, y == x))").message(rules::SYNC_TWICE))]
     pub to: Vec<String>,
-    /// Which integrations, by metadata.name; `*` matches any run of characters.
+    /// The integrations to copy, by metadata.name; `*` matches any run of characters.
     #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 253)))]
     pub integrations: Vec<String>,
-    /// What happens to the connections that they use: Match writes none, Create writes those that
-    /// the target lacks (theirs from then on), Mirror keeps them the same but for what the target
-    /// holds. Absent is read as Match.
+    /// What happens to the connections that the integrations use. Match: none is written. Create: those that the target
+    /// lacks are created and then belong to the target. Mirror: they are kept the same, except for values that the
+    /// target keeps. Absent is read as Match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<ConnectionMode>,
-    /// Whether what is no longer declared is removed from the target. Absent is read as false.
+    /// Whether objects that the sync no longer declares are removed from the target. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<bool>,
-    /// Whether nothing is written for it. It stays a writer: nothing that it wrote counts as no longer
+    /// Whether nothing is written for the sync. It remains a writer: what it wrote does not count as no longer
     /// declared. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// Whether another version of a component in a definition is no difference. Absent is read as false.
+    /// Whether a different version of a component in a definition is ignored. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_component_versions: Option<bool>,
-    /// Whether `prune` may also delete a connection that the sync made and that has no deletionPolicy of its
-    /// own in the target. Absent is read as Retain.
+    /// Whether `prune` may also delete a connection that the sync created and that has no deletionPolicy of its own in
+    /// the target. Absent is read as Retain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_deletion: Option<DeletionPolicy>,
-    /// For the operator: Plan waits for approval, Apply does not. Absent is read as Plan.
+    /// The mode of the operator: Plan waits for approval, Apply does not. Absent is read as Plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<SyncMode>,
-    /// What is different in one tenant, and why.
+    /// Differences in single tenants, each with a reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub overrides: Vec<Override>,
 }
 
-/// What a sync does with the connections that its integrations use. Match: it writes none. Create: it writes those that
-/// the target lacks, which are the target's from then on. Mirror: it keeps them the same, but for what the target keeps.
-/// Absent is read as Match.
+/// What a sync does with the connections that its integrations use. Match: none is written. Create: those that the
+/// target lacks are created and then belong to the target. Mirror: they are kept the same, except for values that the
+/// target keeps. Absent is read as Match.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionMode {
-    /// Writes none.
+    /// None is written.
     Match,
-    /// Writes those that the target lacks; theirs from then on.
+    /// Those that the target lacks are created and then belong to the target.
     Create,
-    /// Keeps them the same, but for what the target holds.
+    /// They are kept the same, except for values that the target keeps.
     Mirror,
 }
 
-/// Whether the operator waits for approval. Plan: it waits. Apply: it waits only for what needs approval. Absent is
-/// read as Plan.
+/// Whether the operator waits for approval. Plan: it waits for every change. Apply: it waits only for actions that need
+/// approval. Absent is read as Plan.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncMode {
-    /// It waits.
+    /// It waits for every change.
     Plan,
-    /// It does not.
+    /// It waits only for actions that need approval.
     Apply,
 }
 
-/// What is different in one tenant: an input's value or secretRef, or the value of a field, of a connection
-/// (stableKey with input or field); another stable key for a variable (integration, variable, stableKey); or
-/// a field that the sync leaves alone there (object, field, keep: true).
+/// A difference in one tenant: a value or secretRef of an input, or the value of a field, of a connection (stableKey
+/// with input or field); another stable key for a variable (integration, variable, stableKey); or a field that the sync
+/// leaves unchanged (object, field, keep: true).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -104,10 +104,10 @@ pub enum SyncMode {
     validation = Rule::new("!has(self.field) || !has(self.value) || self.field != 'title' || size(self.value) <= 253").message(rules::OVERRIDE_TITLE).field_path(".value"),
 )]
 pub struct Override {
-    /// The target that it holds for.
+    /// The target that the override applies to.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
-    /// The connection that differs, or the one that the variable means there.
+    /// The connection that differs, or the one that the variable is bound to in the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
     pub stable_key: Option<String>,
@@ -115,16 +115,15 @@ pub struct Override {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub input: Option<String>,
-    /// Its value there, or that of the field. Never a secret.
+    /// The value of the input or field in the target. Never a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub value: Option<String>,
-    /// The key of a Secret that the input has there.
+    /// The key of a Secret that the input refers to in the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeyRef>,
-    /// The field that differs: title, description or embeddedWorkflows of the connection; with `object`, the
-    /// field that is left alone, as it is written below spec: `definition`, `inputs.scopes`,
-    /// `connections.Salesforce`.
+    /// The field that differs: title, description or embeddedWorkflows of the connection. With `object`, the field that
+    /// the sync leaves unchanged, as a path below spec: `definition`, `inputs.scopes`, `connections.Salesforce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 516))]
     pub field: Option<String>,
@@ -132,57 +131,57 @@ pub struct Override {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub integration: Option<String>,
-    /// The variable that means another connection there.
+    /// The variable that is bound to another connection in the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub variable: Option<String>,
-    /// The object of which a field is left alone: `Connection/salesforce-oauth` or `Integration/lead-router`.
+    /// The object whose field is left unchanged: `Connection/salesforce-oauth` or `Integration/lead-router`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(Connection|Integration)/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"), length(max = 265))]
     pub object: Option<String>,
-    /// The sync leaves the field alone there: it neither writes nor compares it.
+    /// Leaves the field unchanged in the target: the sync neither writes nor compares it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<True>,
-    /// Why: for those who come after.
+    /// The reason, for later readers.
     #[schemars(length(min = 1, max = 8192))]
     pub reason: String,
 }
 
-/// What an override changes in its tenant.
+/// The item that an override changes in its tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Overridden<'a> {
     /// An input of the connection with a stable key.
     Input {
-        /// The key.
+        /// The stable key of the connection.
         stable_key: &'a str,
-        /// The input.
+        /// The name of the input.
         input: &'a str,
     },
     /// A field of the connection with a stable key.
     Field {
-        /// The key.
+        /// The stable key of the connection.
         stable_key: &'a str,
         /// `title`, `description` or `embeddedWorkflows`.
         field: &'a str,
     },
     /// A variable of an integration.
     Variable {
-        /// The integration.
+        /// The name of the integration.
         integration: &'a str,
-        /// Its variable.
+        /// The name of the variable.
         variable: &'a str,
     },
-    /// A field that is left alone.
+    /// A field that the sync leaves unchanged.
     Kept {
         /// `Kind/name`.
         object: &'a str,
-        /// As it is written below spec.
+        /// The path below spec.
         field: &'a str,
     },
 }
 
 impl Override {
-    /// What it changes; `None` where it has none of the shapes.
+    /// The item that the override changes; `None` for an invalid shape.
     pub fn changes(&self) -> Option<Overridden<'_>> {
         match (&self.stable_key, &self.input, &self.field, &self.integration, &self.variable, &self.object) {
             (Some(stable_key), Some(input), None, None, None, None) => Some(Overridden::Input { stable_key, input }),
@@ -207,131 +206,131 @@ impl std::fmt::Display for Overridden<'_> {
     }
 }
 
-/// What the operator found.
+/// The observed state of a sync.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantSyncStatus {
-    /// The generation that this status speaks of.
+    /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The targets, as one text.
+    /// The targets, comma-separated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub to: Option<String>,
-    /// The mode as it is read: Plan where none is given.
+    /// The effective mode: Plan if none is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<SyncMode>,
-    /// Ready, InSync and their reasons.
+    /// Ready, InSync and the conditions that explain them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The value of the annotation that asked for a reconciliation last, once that is done.
+    /// The last value of the annotation that requested a reconciliation, after that reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub last_handled_reconcile_at: Option<String>,
-    /// How it stands in each target, in the order of their names.
+    /// The state of each target, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["tenant".into()]))]
     pub targets: Vec<TargetStatus>,
-    /// What was approved and begun, while it stands in the annotation `stablekey.dev/approve`: it is used once.
+    /// Approvals from the annotation `stablekey.dev/approve` that were begun. Each is used once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["tenant".into(), "digest".into()]))]
     pub approvals: Vec<ApprovalStatus>,
 }
 
-/// An approval that was begun.
+/// An approval of which the operator began to carry out actions.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ApprovalStatus {
-    /// The target.
+    /// The target of the approval.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
-    /// The digest that was approved.
+    /// The approved digest.
     #[schemars(length(min = 1, max = 253))]
     pub digest: String,
-    /// What of it is not carried out yet: the first 16 bytes of each action's digest, in base64. Absent: nothing;
-    /// the approval is spent.
+    /// The actions that are not carried out yet: the first 16 bytes of each action's digest, in base64. Absent: none is
+    /// left, and the approval is spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000000))]
     pub left: Option<String>,
 }
 
-/// How a sync stands in one target.
+/// The observed state of a sync in one target.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetStatus {
-    /// The target.
+    /// The name of the target.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
     /// One word: InSync, Suspended, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable, NotAccepted, Invalid.
     #[schemars(length(max = 253))]
     pub state: String,
-    /// Why, and what to do.
+    /// The reason, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub message: Option<String>,
-    /// The digest of what is to be done: what `stablekey.dev/approve` takes.
+    /// The digest of the pending actions, to be set in `stablekey.dev/approve`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub digest: Option<String>,
-    /// How much there is to do, and what is in the way.
+    /// The number of pending actions, and of obstacles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<TargetCounts>,
-    /// Where what is to be approved is kept whole.
+    /// The location of the complete plan that waits for approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_plan: Option<WaitingPlanStatus>,
-    /// The first actions; `stablekey plan` shows all.
+    /// The first pending actions; `stablekey plan` shows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub actions: Vec<String>,
-    /// The first that are blocked, each with its check and what is in the way.
+    /// The first blocked changes, each with its check and the obstacle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub blocked: Vec<String>,
-    /// The first fields that are the target's own, each with who holds it.
+    /// The first fields that the target keeps, each with their owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub kept: Vec<String>,
-    /// The first fields that others changed since they were written, and that are left so.
+    /// The first fields that others changed after Stablekey wrote them, and that are left unchanged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub drifted: Vec<String>,
-    /// The first things that people must do: supply a Secret, give a consent.
+    /// The first manual steps: supply a Secret, give a consent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub manual: Vec<String>,
-    /// The first things that are probably not meant so.
+    /// The first warnings about probable mistakes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub warnings: Vec<String>,
-    /// Updates and deletes since the target was last settled or a change was approved: what the share that
-    /// needs approval is measured with.
+    /// Updates and deletes since the target was last in sync or a change was approved: the basis of the share that
+    /// needs approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<i64>,
-    /// How many objects there were when that count began.
+    /// The number of objects at the beginning of that count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<i64>,
-    /// The proof of what was carried out last.
+    /// The receipt of the last change that was carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptStatus>,
 }
 
-/// The plan that waits for approval, as the hub keeps it.
+/// The plan that waits for approval, stored in the hub.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingPlanStatus {
-    /// The ConfigMap of this namespace, key `plan.json.gz`.
+    /// The name of the ConfigMap in this namespace, key `plan.json.gz`.
     #[schemars(length(min = 1, max = 253))]
     pub config_map: String,
-    /// Over its bytes: another content is not shown.
+    /// The digest of the stored bytes. Other content is not shown.
     #[schemars(length(min = 1, max = 253))]
     pub digest: String,
 }
 
-/// How much there is to do in a target for a sync.
+/// The numbers of pending actions and obstacles of a sync in a target.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -347,46 +346,46 @@ pub struct TargetCounts {
     pub manual: i64,
 }
 
-/// The proof that something was carried out.
+/// The receipt of a change that was carried out.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ReceiptStatus {
-    /// When (RFC 3339).
+    /// The time of the change (RFC 3339).
     #[schemars(length(max = 253))]
     pub at: String,
-    /// Over the actions that were done.
+    /// The digest of the actions.
     #[schemars(length(max = 253))]
     pub plan: String,
-    /// Over what is declared.
+    /// The digest of the desired state.
     #[schemars(length(max = 253))]
     pub declared: String,
-    /// Over what is live.
+    /// The digest of the live state.
     #[schemars(length(max = 253))]
     pub live: String,
 }
 
 impl TenantSyncSpec {
-    /// What happens to connections.
+    /// The effective mode for connections.
     pub fn connection_mode(&self) -> ConnectionMode {
         self.connections.unwrap_or(ConnectionMode::Match)
     }
 
-    /// Whether what is no longer declared is removed.
+    /// Whether objects that the sync no longer declares are removed.
     pub fn prunes(&self) -> bool {
         self.prune.unwrap_or(false)
     }
 
-    /// Whether another version of a component is no difference.
+    /// Whether a different version of a component is ignored.
     pub fn ignores_component_versions(&self) -> bool {
         self.ignore_component_versions.unwrap_or(false)
     }
 
-    /// Whether nothing is written for it.
+    /// Whether nothing is written for the sync.
     pub fn is_suspended(&self) -> bool {
         self.suspend.unwrap_or(false)
     }
 
-    /// Whether a connection that it made, and that has no deletionPolicy, may be deleted by it.
+    /// Whether the sync may delete a connection that it created and that has no deletionPolicy.
     pub fn deletes_connections(&self) -> bool {
         self.connection_deletion == Some(DeletionPolicy::Delete)
     }
@@ -397,7 +396,7 @@ impl TenantSyncSpec {
     }
 }
 
-/// Whether `pattern` matches the whole of `text`; `*` matches any run of characters.
+/// Whether `pattern` matches the whole text; `*` matches any run of characters.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(start) else { return false };

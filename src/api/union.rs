@@ -1,9 +1,9 @@
-//! "Exactly one of": the only union shape that a Kubernetes structural schema can hold.
+//! "Exactly one of": the only kind of union that a Kubernetes structural schema supports.
 
 /// Defines an enum whose YAML is a map with exactly one of the named keys.
 ///
-/// In the schema it is a struct of optional fields with a CEL rule, because an API server cannot
-/// hold a `oneOf` of different shapes; in Rust it is an enum, so that no code meets a second key.
+/// In the schema it is a struct of optional fields with a CEL rule, because a structural schema does not support a
+/// `oneOf` of different shapes. In Rust it is an enum, so that no code can see two keys.
 macro_rules! exactly_one {
     (
         $(#[$meta:meta])*

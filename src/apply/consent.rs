@@ -1,5 +1,4 @@
-//! Approvals that are kept until their receipt, so that an apply that was cut off is finished by the same
-//! approval.
+//! Approvals that are stored until their receipt, so that the same approval finishes an interrupted apply.
 
 use crate::api::LocationSpec;
 use crate::engine::model::canonical::Digest;
@@ -20,25 +19,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct KeptApproval {
     /// The digests by which it is given again.
     pub given: BTreeSet<String>,
-    /// Whose actions void it where they are new; empty: anybody's.
+    /// The writers whose new actions void it; empty: any writer's.
     pub of: BTreeSet<String>,
     /// The digests of the actions that it covers.
     pub covers: BTreeSet<String>,
 }
 
-/// Where approvals are kept, by the tenant that they are for.
+/// The store of approvals, by tenant.
 pub trait Approvals {
-    /// What is kept for a tenant.
+    /// Returns the stored approvals of a tenant.
     fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError>;
 
-    /// Keeps approvals beside those that are kept already; one that is given again replaces the older one.
+    /// Stores approvals in addition to those of a tenant. One that is given again replaces the older one.
     fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError>;
 
-    /// Takes away what was carried out. `left` changes what is kept, and says whether it stays.
+    /// Removes what was carried out. `left` updates a stored approval, and returns whether it is kept.
     fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError>;
 }
 
-/// Adds approvals to those that are kept.
+/// Adds approvals to the stored ones.
 fn add(kept: &mut Vec<KeptApproval>, new: &[KeptApproval]) {
     kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
     kept.extend(new.iter().cloned());
@@ -46,24 +45,24 @@ fn add(kept: &mut Vec<KeptApproval>, new: &[KeptApproval]) {
 
 /// The schema of a file of approvals.
 const SCHEMA: &str = "stablekey.dev/approvals/v1";
-/// The largest file of approvals that is read, in bytes.
+/// Maximum size of a file of approvals, in bytes.
 const FILE_BYTES: u64 = 256_000_000;
 
-/// A folder of the user's own, outside every project: whoever changes the tree that is applied approves
-/// nothing. Keyed by project and target, so that an approval never reaches another one.
+/// A folder of the user's own, outside every project, so that a change of the applied tree cannot approve anything.
+/// Keyed by project and target, so that an approval never applies to another one.
 ///
-/// Where it cannot be used an apply goes on, and what was approved is not kept: [`StateFolder::take_troubles`].
+/// If it cannot be used, the apply continues without storing approvals: [`StateFolder::take_troubles`].
 pub struct StateFolder {
     folder: PathBuf,
     /// The project's root, without links.
     root: PathBuf,
-    /// The key of each target: what it is called, and where it is.
+    /// The key of each target, made of its name and its location.
     targets: BTreeMap<String, String>,
     disk: Arc<dyn Disk>,
     troubles: Mutex<Vec<String>>,
 }
 
-/// A file of approvals.
+/// The content of a file of approvals.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kepts {
     schema: String,
@@ -73,7 +72,7 @@ struct Kepts {
 }
 
 impl StateFolder {
-    /// The approvals of a project below a folder of the user's.
+    /// Creates the store of a project below a folder of the user's.
     pub fn of(folder: &Path, project: &Project) -> Self {
         let root = project.root.canonicalize().unwrap_or_else(|_| project.root.clone());
         let key = |name: &str, location: &Option<LocationSpec>| {
@@ -91,29 +90,29 @@ impl StateFolder {
         }
     }
 
-    /// The same folder, on a disk that tests can cut off.
+    /// Replaces the disk, so that tests can cut its power.
     pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
         StateFolder { disk, ..self }
     }
 
-    /// Why approvals are not kept, or not found, since this was asked last.
+    /// Returns why approvals were not stored or found since the last call.
     pub fn take_troubles(&self) -> Vec<String> {
         std::mem::take(&mut self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn trouble(&self, text: String) {
+    fn failure(&self, text: String) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         if !troubles.contains(&text) {
             troubles.push(text);
         }
     }
 
-    /// The file of a target.
+    /// Returns the file of a target.
     fn file(&self, tenant: &str) -> Option<PathBuf> {
         Some(self.folder.join(format!("{}.json", self.targets.get(tenant)?)))
     }
 
-    /// Whether only the user may write there, and no tree that is applied.
+    /// Whether only the user may write there, and it is outside of every applied tree.
     fn is_the_users_own(&self) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt;
         let wrong = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why);
@@ -159,10 +158,10 @@ impl StateFolder {
         }
         self.make_folder()?;
         self.is_the_users_own()?;
-        // Two applies to one tenant of a cluster may be at work at once.
+        // Two applies to one tenant of a cluster may run at the same time.
         let folder = File::open(&self.folder)?;
         folder.lock()?;
-        // What cannot be read is of no use: what is approved now takes its location.
+        // A file that cannot be read is useless: the new approvals replace it.
         let before = self.read(tenant).ok();
         let mut kept = before.clone().unwrap_or_default();
         change(&mut kept);
@@ -178,7 +177,7 @@ impl StateFolder {
         disk::write_privately(self.disk.as_ref(), &path, &bytes)
     }
 
-    /// Makes the folder, and those above it, for the user only.
+    /// Creates the folder and its parents, for the user only.
     fn make_folder(&self) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         let missing: Vec<&Path> = self.folder.ancestors().take_while(|folder| !folder.exists()).collect();
@@ -193,14 +192,14 @@ impl StateFolder {
 impl Approvals for StateFolder {
     fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError> {
         Ok(self.read(tenant).unwrap_or_else(|error| {
-            self.trouble(format!("approvals kept in {} are not used: {error}", self.folder.display()));
+            self.failure(format!("approvals kept in {} are not used: {error}", self.folder.display()));
             Vec::new()
         }))
     }
 
     fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| add(kept, new)) {
-            self.trouble(format!(
+            self.failure(format!(
                 "the approval is not kept in {}: {error}; if this apply is interrupted, plan again and approve \
                  what is left",
                 self.folder.display()
@@ -212,13 +211,13 @@ impl Approvals for StateFolder {
     fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| kept.retain_mut(&mut *left)) {
             let path = self.file(tenant).unwrap_or_else(|| self.folder.clone());
-            self.trouble(format!("what was carried out is still approved in {}: {error}; delete it", path.display()));
+            self.failure(format!("what was carried out is still approved in {}: {error}; delete it", path.display()));
         }
         Ok(())
     }
 }
 
-/// Whether a file of this owner is the user's own.
+/// Whether a file with this owner is the user's own.
 #[cfg(target_os = "linux")]
 fn is_ours(uid: u32) -> bool {
     uid == rustix::process::geteuid().as_raw()
@@ -229,7 +228,7 @@ fn is_ours(_: u32) -> bool {
     true
 }
 
-/// Nothing is kept: an apply that was cut off needs a new approval.
+/// Stores nothing: an interrupted apply needs a new approval.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NotKept;
 

@@ -1,4 +1,4 @@
-//! Carries out a plan against locations, as far as it was consented to, and proves it done.
+//! Applies a plan to locations, as far as a person consented to it, and proves the result.
 
 use crate::api::Kind;
 use crate::apply::consent::{Approvals, KeptApproval};
@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where an apply finds what it writes to and copies from.
+/// The locations that an apply writes to and reads from.
 pub trait Tenants: Sync {
-    /// The place of a tenant; `None` where it cannot be written.
+    /// Returns the location of a tenant; `None` if it cannot be written.
     fn location(&self, tenant: &str) -> Option<&dyn Location>;
-    /// The bytes of a definition.
+    /// Reads a definition.
     fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError>;
 }
 
@@ -30,25 +30,24 @@ impl Tenants for Project {
     }
 }
 
-/// What a person consented to.
+/// The consent of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consent {
-    /// All that the plan shows: a typed yes.
+    /// Everything in the plan: a typed yes.
     All,
-    /// What needs no approval: `--yes`. Nothing that was approved before is used, or kept.
+    /// What needs no approval: `--yes`. Earlier approvals are neither used nor stored.
     Safe,
-    /// The actions of a plan file, by digest, and what may be left of each ([`covered`]). Every action
-    /// still to do must be among them.
+    /// The actions of a plan file, by digest, and what may be left of each ([`covered`]). Every action still to do must
+    /// be among them.
     PlanFile(BTreeSet<String>),
-    /// The actions of these writers' digests; with `safe`, what needs no approval besides.
+    /// The actions of these writers' digests; with `safe`, also what needs no approval.
     Digests {
         /// `--approve`.
         digests: BTreeSet<String>,
         /// `--yes` beside it.
         safe: bool,
     },
-    /// What is left of approvals that were begun, by the digests that gave them: never more than that, whatever is
-    /// planned now.
+    /// What is left of begun approvals, by the digests that gave them: never more than that, whatever is planned now.
     Begun(BTreeSet<String>),
 }
 
@@ -64,7 +63,6 @@ pub enum Refusal {
     /// A digest that no writer of this plan has.
     #[error("{digest} is no digest of this plan: something changed since; plan again and approve what it shows")]
     UnknownDigest {
-        /// The digest.
         digest: String,
     },
     /// A location cannot be written at all.
@@ -72,21 +70,19 @@ pub enum Refusal {
     Location(#[from] LocationError),
 }
 
-/// What became of one action.
+/// The result of one action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done.
     Done,
-    /// It failed.
     Failed(LocationError),
-    /// An action that it rests on was not done.
+    /// An action that it depends on was not done.
     HeldBack {
         /// That action's id.
         by: String,
     },
     /// It needs an approval that was not given.
     NotApproved,
-    /// It may be carried out, and is not yet.
+    /// It may be carried out, but not yet.
     Later,
     /// Its tenant is suspended.
     Suspended,
@@ -94,27 +90,27 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// What became of every action of a plan, by id, in the order in which they were looked at.
+/// The result of every action of a plan, by id, in the order of evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Action and outcome.
+    /// Action and result.
     pub outcomes: Vec<(String, Outcome)>,
-    /// Tenants whose writing could not be ended, and why: what was written there is written.
+    /// Tenants whose session could not be ended, and why. The writes before that are done.
     pub unsettled: Vec<(String, LocationError)>,
 }
 
 impl Report {
-    /// How many actions were done.
+    /// Returns the number of actions that were done.
     pub fn done(&self) -> usize {
         self.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).count()
     }
 
-    /// Actions that were not done, and why.
+    /// Returns the actions that were not done, and why.
     pub fn undone(&self) -> impl Iterator<Item = (&str, &Outcome)> {
         self.outcomes.iter().filter(|(_, o)| *o != Outcome::Done).map(|(id, o)| (id.as_str(), o))
     }
 
-    /// Everything that failed.
+    /// Returns all errors.
     pub fn errors(&self) -> impl Iterator<Item = &LocationError> {
         let of_actions = self.outcomes.iter().filter_map(|(_, outcome)| match outcome {
             Outcome::Failed(error) => Some(error),
@@ -127,17 +123,16 @@ impl Report {
 /// The proof that a plan was carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Receipt {
-    /// Over the actions that were done.
+    /// The digest of the actions that were done.
     pub plan: Digest,
-    /// Over what is declared.
+    /// The digest of the desired state.
     pub declared: Digest,
-    /// Over what is live now.
+    /// The digest of the live state afterwards.
     pub live: Digest,
 }
 
-/// Carries out `plan` in the order of its dependencies. One failure holds back only what needs it.
-/// `interrupted` is asked before each write; `progress` hears of each action. Whatever fails after the
-/// first write is in the report.
+/// Applies `plan` in the order of its dependencies. A failure blocks only what depends on it. `interrupted` is checked
+/// before each write; `progress` is called for each action. Whatever fails after the first write is in the report.
 pub fn apply(
     tenants: &dyn Tenants,
     approvals: &dyn Approvals,
@@ -149,8 +144,8 @@ pub fn apply(
     apply_but(tenants, approvals, plan, consent, &|_| false, interrupted, progress)
 }
 
-/// The same, but for the actions that are for `later`: they stay approved where they are. It is asked before each wave,
-/// since what an action depends on elsewhere may change while the waves before it are written.
+/// Applies a plan except the actions that `later` selects, which stay approved. `later` is called before each batch,
+/// because dependencies elsewhere may change while earlier batches are written.
 pub fn apply_but(
     tenants: &dyn Tenants,
     approvals: &dyn Approvals,
@@ -177,9 +172,8 @@ pub fn apply_but(
     Ok(report)
 }
 
-/// Forgets what was approved once nothing of it is left: an apply that was killed between its last write
-/// and its receipt leaves it. Of a whole plan only, in which everything could be read: another one does not
-/// know what is left.
+/// Removes approvals of which nothing is left: an apply that was killed between its last write and its receipt leaves
+/// them. Only for a full plan in which everything could be read: another one does not know what is left.
 pub fn forget_approvals(approvals: &dyn Approvals, plan: &Plan) -> Result<(), LocationError> {
     if plan.scope != Scope::default() || plan.exit == 1 {
         return Ok(());
@@ -195,9 +189,8 @@ pub fn forget_approvals(approvals: &dyn Approvals, plan: &Plan) -> Result<(), Lo
     read().try_for_each(|target| approvals.consume(&target.tenant, &mut |_| false))
 }
 
-/// Takes what was carried out from what is kept. An approval of several writers or tenants is given again
-/// whole: until all of it is done, what is kept of it stays. Where a record could not be written, it is still
-/// to be done.
+/// Removes what was carried out from the stored approvals. An approval of several writers or tenants is given again as
+/// a whole, so it is kept until all of it is done. If a record could not be written, its action is still to do.
 fn consume(approvals: &dyn Approvals, plan: &Plan, consented: &Consented, report: &mut Report) {
     let done: BTreeSet<&str> =
         report.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).map(|(id, _)| id.as_str()).collect();
@@ -220,7 +213,7 @@ type Sessions<'a> = BTreeMap<String, Box<dyn Session + 'a>>;
 
 fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refusal> {
     let mut sessions = BTreeMap::new();
-    // Nothing is written to a suspended tenant: not even that an apply begins.
+    // Nothing is written to a suspended tenant, not even that an apply begins.
     for target in plan.targets.iter().filter(|t| !t.actions.is_empty() && !t.suspended) {
         let Some(location) = tenants.location(&target.tenant) else {
             let why = "its location cannot be written".to_string();
@@ -232,24 +225,24 @@ fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refu
     Ok(sessions)
 }
 
-/// The digests by which an approval of this action is known: its own, and of what may be left of it.
+/// Returns the digests that cover an action: its own, and that of what may be left of it.
 pub fn covered(action: &Action) -> Vec<String> {
     std::iter::once(&action.digest).chain(&action.change.resumptions).map(ToString::to_string).collect()
 }
 
-/// What may be carried out, and what is kept of that until it is.
+/// What may be carried out, and the approvals to store until it is.
 #[derive(Default)]
 struct Consented {
     /// The digests of actions.
     actions: BTreeSet<String>,
-    /// The digests of writers that were approved, by tenant.
+    /// The digests of approved writers, by tenant.
     given: BTreeMap<String, BTreeSet<String>>,
-    /// Approvals that are kept from now on, by tenant.
+    /// New approvals to store, by tenant.
     new: BTreeMap<String, Vec<KeptApproval>>,
 }
 
 impl Consented {
-    /// Adds all that one writer does in one tenant.
+    /// Adds all actions of one writer in one tenant.
     fn approve(&mut self, target: &Target, writer: &str, digest: &Digest) {
         let of_this = target.actions.iter().filter(|a| a.writers.iter().any(|w| w.to_string() == writer));
         let covers: BTreeSet<String> = of_this.flat_map(covered).collect();
@@ -329,7 +322,7 @@ fn consented(plan: &Plan, consent: &Consent, approvals: &dyn Approvals) -> Resul
 }
 
 impl Consented {
-    /// Adds what is left of approvals that were given before. What their writers want besides is new.
+    /// Adds what is left of earlier approvals. Any other action of their writers is new.
     fn resume(&mut self, resumed: Vec<(&Target, KeptApproval)>) -> Result<(), Refusal> {
         for (target, kept) in &resumed {
             self.actions.extend(kept.covers.iter().cloned());
@@ -357,7 +350,7 @@ fn settle<'p>(
     outcomes.insert(&action.id, outcome);
 }
 
-/// Carries out what is approved, wave by wave: what rests on nothing that is still to come goes at once.
+/// Applies what is approved, batch by batch: actions without pending dependencies run together.
 fn carry_out(
     tenants: &dyn Tenants,
     plan: &Plan,
@@ -379,7 +372,7 @@ fn carry_out(
         let (mut ready, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, action)| !waits(action));
         left = rest;
         if ready.is_empty() {
-            // The engine makes no rings; should it, each is tried rather than lost.
+            // The engine produces no cycles. If it did, every action of it would be tried rather than lost.
             ready.append(&mut left);
         }
         let mut of_tenant: BTreeMap<&str, Vec<&Action>> = BTreeMap::new();
@@ -430,12 +423,12 @@ fn carry_out(
             }
         }
     }
-    let told =
+    let outcomes =
         ordered.into_iter().filter_map(|(_, action)| Some((action.id.clone(), outcomes.remove(action.id.as_str())?)));
-    Report { outcomes: told.collect(), unsettled: Vec::new() }
+    Report { outcomes: outcomes.collect(), unsettled: Vec::new() }
 }
 
-/// The bytes of a definition; an error where `tenant` does not take as many.
+/// Reads a definition; fails if it is larger than `tenant` accepts.
 fn fitting(tenants: &dyn Tenants, tenant: &str, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
     let definition = tenants.definition(from)?;
     let largest = tenants.location(tenant).map_or(u64::MAX, Location::largest_definition);
@@ -446,7 +439,7 @@ fn fitting(tenants: &dyn Tenants, tenant: &str, from: &DefinitionFrom) -> Result
     Err(LocationError::TooLarge { object: ObjectId::new(Kind::Integration, &from.integration), why })
 }
 
-/// Every action after those that it rests on; a rest that the plan does not name is no obstacle.
+/// Returns the actions in the order of their dependencies. A dependency that the plan does not name is no obstacle.
 fn in_order(plan: &Plan) -> Vec<(&str, &Action)> {
     let all: BTreeSet<&str> = plan.actions().map(|(_, a)| a.id.as_str()).collect();
     let mut left: Vec<(&str, &Action)> = plan.actions().map(|(t, a)| (t.tenant.as_str(), a)).collect();
@@ -463,14 +456,14 @@ fn in_order(plan: &Plan) -> Vec<(&str, &Action)> {
             !ready
         });
         if left.len() == before {
-            // The engine makes no rings; should it, the rest keeps its order rather than being lost.
+            // The engine produces no cycles. If it did, the remaining actions would keep their order.
             ordered.append(&mut left);
         }
     }
     ordered
 }
 
-/// What became of a change whose answer was lost: it is looked at, and made where it was not.
+/// Reads the object of a change whose answer was lost, and applies the change if it was not.
 fn make_sure(
     action: &Action,
     bytes: &dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, LocationError>,
@@ -478,8 +471,8 @@ fn make_sure(
     why: String,
 ) -> Outcome {
     let object = action.change.object.clone();
-    match session.look(&object) {
-        // Of what is only recorded the object tells nothing: it is recorded again.
+    match session.read_one(&object) {
+        // An adoption changes only the record, which the object does not show: it is applied again.
         Ok(now) if action.action != ActionKind::Adopt && Item::same(now.as_ref(), action.change.after.as_ref()) => {
             Outcome::Done
         }
@@ -494,7 +487,7 @@ fn make_sure(
     }
 }
 
-/// Over the actions that were done: what of a plan the receipt keeps.
+/// Returns the digest of the actions that were done, which the receipt keeps.
 pub fn done(plan: &Plan, report: &Report) -> Digest {
     let done: BTreeSet<&str> =
         report.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).map(|(id, _)| id.as_str()).collect();
@@ -504,7 +497,7 @@ pub fn done(plan: &Plan, report: &Report) -> Digest {
     Digest::of(actions.join("\n").as_bytes())
 }
 
-/// The proof: over the actions that were done, what is declared, and what is live after them.
+/// Returns the receipt: digests of the actions that were done, of the desired state, and of the live state after them.
 pub fn receipt(done: Digest, after: &World) -> Receipt {
     let tenants = |view: fn(&TenantView) -> Option<&View>| {
         after.tenants.iter().map(|(name, tenant)| (name.clone(), view(tenant))).collect()
@@ -531,7 +524,7 @@ fn digest_view(digesting: &mut Digesting, view: Option<&View>) {
     }
 }
 
-/// The first of some ids: a message has room for few.
+/// Returns the first few ids, for a message.
 fn first(ids: &[String]) -> String {
     const FEW: usize = 10;
     match ids.split_at_checked(FEW) {

@@ -12,8 +12,8 @@ use clap::Args;
 
 /// Take ownership of live values, so that the next apply may change them
 ///
-/// Only the record is written. From then on what is taken over is not drift: the next plan changes it
-/// to what its writers declare, where they declare anything else.
+/// Only the ownership record is written. After that, the live values are no longer drift: the next plan changes them to
+/// the desired values, if these differ.
 #[derive(Debug, Args)]
 pub struct Adopt {
     /// The tenant

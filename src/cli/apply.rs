@@ -23,14 +23,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Do what the plan shows, read back, and prove that nothing is left
+/// Apply the plan, read back, and verify that no action is left
 ///
-/// Shows the plan and asks for a typed yes on a terminal. Elsewhere give --plan, --approve or --yes.
-/// Ctrl-C finishes the write in hand and says what is done and what is not. What a crash leaves is
-/// finished by the same --approve or --plan: approvals are kept in your state folder until the receipt
-/// ($XDG_STATE_HOME or ~/.local/state; nowhere where CI is set). The exit code is that of the plan after it.
-/// Where a tenant's folder has a kustomization.yaml, it is kept too: its files and its definitions. That is
-/// shown by the plan, and asked for, as everything else.
+/// Shows the plan and asks for a typed yes on a terminal. Without a terminal, give --plan, --approve or --yes. Ctrl-C
+/// finishes the current write and reports what is done and what is not. After a crash, the same --approve or --plan
+/// finishes the rest: approvals are kept in your state folder until the receipt ($XDG_STATE_HOME or ~/.local/state;
+/// nowhere if CI is set). The exit code is that of the plan after it. A kustomization.yaml in a tenant's folder is kept
+/// up to date as well, with its files and its definitions: the plan shows it, and it needs the same consent.
 #[derive(Debug, Args)]
 pub struct Apply {
     #[command(flatten)]
@@ -39,14 +38,13 @@ pub struct Apply {
     narrowing: Narrowing,
     #[command(flatten)]
     format: FormatOption,
-    /// Do what this plan file shows, with the sources that it was planned with; whatever else is to be done
-    /// voids it
+    /// Apply what this plan file shows, with the sources that it was planned with; any other pending action voids it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["yes", "approve", "tenants", "integrations", "syncs"])]
     plan: Option<PathBuf>,
-    /// Do what needs no approval, without asking; an approval that was kept is not used
+    /// Apply what needs no approval, without asking; kept approvals are not used
     #[arg(long)]
     yes: bool,
-    /// Do the actions of this writer's digest, as the plan shows it (repeatable, or comma-separated)
+    /// Apply the actions with this digest of a writer, as the plan shows it (repeatable, or comma-separated)
     #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
     approve: Vec<String>,
 }
@@ -107,17 +105,17 @@ impl Apply {
         let interrupted = || stop.load(Ordering::SeqCst);
         let approvals = kept.as_approvals();
         let result = apply::apply(&project, approvals, &planned.plan, &consent, &interrupted, &mut |id, outcome| {
-            progress.tell(id, outcome)
+            progress.report(id, outcome)
         });
         progress.end();
         let report = result.map_err(|refusal| {
-            kept.warn_of_troubles(output);
+            kept.warn_of_failures(output);
             if let Refusal::Location(error) = &refusal {
                 output.roles(error.role());
             }
             refused(&refusal, &typed)
         })?;
-        // From here on something may be written: whatever fails now, what was done is told.
+        // From here on something may be written: after any failure, what was done is reported.
         let done = apply::done(&planned.plan, &report);
         let kustomized = if kustomizations.are_covered(&consent) {
             kustomizations.keep()
@@ -127,25 +125,25 @@ impl Apply {
         };
         let kept_files = kustomizations.written();
         drop(kustomizations);
-        // Everything is read anew: both at once would take twice the memory.
+        // The project is read again; keeping both in memory would need twice as much.
         drop((project, planned));
         let after = self.root.open().map(|project| planning::again(&project, &scope));
         let after = after.map(|after| (apply::receipt(done, &after.world), after.plan));
         let read_back =
             after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
         let applied = Applied { report: &report, kustomizations: &kept_files, after: read_back };
-        let told = self.tell(&applied, &typed, output);
+        let reported = self.report(&applied, &typed, output);
         if let Ok((_, plan)) = &after {
             forget(&kept, plan, &typed)?;
         }
-        kept.warn_of_troubles(output);
+        kept.warn_of_failures(output);
         output.roles(report.errors().filter_map(LocationError::role));
-        told?;
+        reported?;
         kustomized?;
         Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit_of_apply())))
     }
 
-    /// Where there is no action: brings the kustomizations up to date, with a consent as for any write.
+    /// Updates the kustomizations if the plan has no action. It needs consent as any write does.
     fn bring_up_to_date(
         &self,
         kustomizations: &Kustomizations<'_>,
@@ -153,10 +151,10 @@ impl Apply {
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
         let exit = planned.plan.exit_of_apply();
-        if kustomizations.due.is_empty() {
+        if kustomizations.edited.is_empty() {
             return Ok(exit);
         }
-        let names: Vec<&str> = kustomizations.due.iter().map(|(tenant, _)| *tenant).collect();
+        let names: Vec<&str> = kustomizations.edited.iter().map(|(tenant, _)| *tenant).collect();
         let is_given = self.yes || self.plan.is_some() && kustomizations.is_shown;
         if !is_given && (self.plan.is_some() || !self.approve.is_empty() || !output.can_ask()) {
             kustomizations.note_left(self.plan.is_some(), output);
@@ -182,22 +180,22 @@ impl Apply {
         Ok(exit)
     }
 
-    /// Writes the result; where that fails, it is told beside it.
-    fn tell(&self, applied: &Applied<'_>, typed: &Invocation, output: &mut Output) -> Result<(), CommandFailure> {
+    /// Writes the result. If that fails, reports the result and the failure.
+    fn report(&self, applied: &Applied<'_>, typed: &Invocation, output: &mut Output) -> Result<(), CommandFailure> {
         let result = match self.format.output {
             OutputFormat::Text => Ok(applied.text(typed, output.style())),
             OutputFormat::Markdown => Ok(applied.markdown()),
             OutputFormat::Json => applied.json(),
         };
         let result = result.map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"));
-        let told = result.and_then(|result| output.result(&result));
-        if told.is_err() {
+        let reported = result.and_then(|result| output.result(&result));
+        if reported.is_err() {
             output.show_aside(|style| applied.text(typed, style));
         }
-        told
+        reported
     }
 
-    /// What the person consents to; `None`: to nothing.
+    /// The consent of the person; `None` without one.
     fn consent(
         &self,
         output: &mut Output,
@@ -221,12 +219,12 @@ impl Apply {
                 "give --plan FILE (from `stablekey plan --out FILE`), --approve DIGEST, or --yes for what needs no approval",
             ));
         }
-        // Consent is only to what was seen.
+        // Consent covers only what was shown.
         if self.format.output != OutputFormat::Text || !output.is_seen() {
             output.show_aside(|style| plan::text(planned, approved_before, typed, style));
         }
         let needing = planned.plan.counts.needs_approval;
-        let files = kustomizations.due.len();
+        let files = kustomizations.edited.len();
         let question = Question { changes: planned.plan.actions().count(), needing, files };
         Ok(output.confirm(&question).then_some(Consent::All))
     }
@@ -234,29 +232,32 @@ impl Apply {
 
 /// The kustomizations of the folders that an apply may write to.
 struct Kustomizations<'p> {
-    /// Those that do not say what is in their folders, by tenant, and may be brought up to date.
-    due: Vec<(&'p str, &'p FolderLocation)>,
-    /// As they were, by tenant.
+    /// Outdated kustomizations that may be updated, by tenant.
+    edited: Vec<(&'p str, &'p FolderLocation)>,
+    /// Their content before the apply, by tenant.
     before: Vec<(&'p str, &'p FolderLocation, String)>,
-    /// Whether a plan file, where there is one, shows all that is due.
+    /// Whether the plan file, if there is one, shows all pending updates.
     is_shown: bool,
 }
 
 impl<'p> Kustomizations<'p> {
     fn of(project: &'p Project, plan: &Plan, file: Option<&PlanFile>) -> Self {
         let folder = |name: &str| project.tenants.get(name)?.location.as_ref().and_then(TenantLocation::folder);
-        let due = planning::kustomizations(project, plan);
-        let is_shown = file.is_none_or(|file| due.iter().all(|(tenant, due)| file.shows_kustomization(tenant, due)));
-        let can_be_kept = due.iter().filter(|(_, due)| due.changes.as_ref().is_ok_and(|changes| !changes.is_empty()));
+        let edited = planning::kustomizations(project, plan);
+        let is_shown =
+            file.is_none_or(|file| edited.iter().all(|(tenant, edited)| file.shows_kustomization(tenant, edited)));
+        let can_be_kept =
+            edited.iter().filter(|(_, edited)| edited.changes.as_ref().is_ok_and(|changes| !changes.is_empty()));
         let names = project.tenants.keys().map(String::as_str);
         Kustomizations {
-            due: can_be_kept.filter_map(|(tenant, _)| Some((*tenant, folder(tenant)?))).collect(),
+            edited: can_be_kept.filter_map(|(tenant, _)| Some((*tenant, folder(tenant)?))).collect(),
             before: names.filter_map(|name| Some((name, folder(name)?, folder(name)?.kustomization()?))).collect(),
             is_shown,
         }
     }
 
-    /// Whether a consent is to these too: one that is given to a writer's digest is to what that writer does.
+    /// Whether a consent covers the kustomizations too. One that is given for a writer's digest covers only that
+    /// writer.
     fn are_covered(&self, consent: &Consent) -> bool {
         match consent {
             Consent::All | Consent::Safe | Consent::Digests { safe: true, .. } => true,
@@ -265,9 +266,9 @@ impl<'p> Kustomizations<'p> {
         }
     }
 
-    /// Says that those which are due stay as they were, and what brings them up to date.
+    /// Reports that pending updates were not written, and how to write them.
     fn note_left(&self, by_plan_file: bool, output: &mut Output) {
-        let names: Vec<&str> = self.due.iter().map(|(tenant, _)| *tenant).collect();
+        let names: Vec<&str> = self.edited.iter().map(|(tenant, _)| *tenant).collect();
         if !names.is_empty() {
             // A plan file and --yes exclude each other.
             let how = if by_plan_file { "apply without --plan, with --yes" } else { "give --yes" };
@@ -276,16 +277,16 @@ impl<'p> Kustomizations<'p> {
         }
     }
 
-    /// Has them say what is in their folders.
+    /// Updates the kustomizations so that they list the content of their folders.
     fn keep(&self) -> Result<(), CommandFailure> {
-        self.due.iter().try_for_each(|(_, folder)| {
+        self.edited.iter().try_for_each(|(_, folder)| {
             folder.keep_kustomization().map_err(|error| {
                 CommandFailure::new(error.to_string(), "correct that, then apply again: what was done stays done")
             })
         })
     }
 
-    /// What was written in them, by tenant.
+    /// The changes that were written, by tenant.
     fn written(&self) -> Vec<(String, KustomizationChanges)> {
         let changed = self.before.iter().filter_map(|(tenant, folder, before)| {
             let after = folder.kustomization()?;
@@ -295,12 +296,12 @@ impl<'p> Kustomizations<'p> {
     }
 }
 
-/// The digests that were given in an apply that was not finished.
+/// The digests that were given to an apply that did not finish.
 fn given_before(approved: &[(&str, Vec<KeptApproval>)]) -> impl Iterator<Item = String> {
     approved.iter().flat_map(|(_, kept)| kept).flat_map(|kept| kept.given.iter().cloned())
 }
 
-/// Forgets what was approved and is done.
+/// Removes the kept approvals of actions that are done.
 fn forget(kept: &KeptApprovals, plan: &Plan, typed: &Invocation) -> Result<(), CommandFailure> {
     apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into(), typed))
 }
@@ -319,19 +320,18 @@ fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {
     CommandFailure::new(refusal.to_string(), help)
 }
 
-/// Set by Ctrl-C and by SIGTERM; a second one ends the process.
+/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process.
 fn interruption() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // Where the signals cannot be taken, Ctrl-C ends the process as it does elsewhere: each file
-        // is old or new all the same.
+        // If the signal handlers cannot be installed, Ctrl-C ends the process as usual: each file is still old or new.
         let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop));
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
     stop
 }
 
-/// A bar on a terminal, nothing elsewhere.
+/// A progress bar on a terminal; nothing elsewhere.
 struct Progress(Option<ProgressBar>);
 
 impl Progress {
@@ -346,7 +346,7 @@ impl Progress {
         }))
     }
 
-    fn tell(&self, id: &str, outcome: &Outcome) {
+    fn report(&self, id: &str, outcome: &Outcome) {
         if let Some(bar) = &self.0 {
             bar.inc(1);
             if *outcome == Outcome::Done {

@@ -4,6 +4,7 @@ use super::CommandFailure;
 use super::hub::{self, OpenHub};
 use super::options::{ClusterOptions, Narrowing, digest, whole_digests};
 use super::output::Output;
+use crate::engine::model::canonical::short;
 use crate::project::hub::HubAddress;
 use crate::render::Hub;
 use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
@@ -13,23 +14,23 @@ use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How long the syncer may take to forget an approval that was taken back.
+/// How long the syncer may take to remove a revoked approval from the status.
 const FORGETTING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(250);
-/// How often the annotation is set again where the syncer wrote to the sync meanwhile.
+/// How often the annotation is set again after the syncer changed the sync.
 const TRIES: usize = 8;
 
-/// Approve what a sync waits with in a hub: it is shown, and you are asked
+/// Approve the waiting plan of a sync in a hub, after showing it
 ///
-/// Shows the plans that wait, asks for a typed yes on a terminal, and then sets the annotation
-/// stablekey.dev/approve of the TenantSync, as your own account: it needs the verbs patch and approve on
-/// tenantsyncs. Exactly what was shown is approved; what changes meanwhile is not. Without a terminal, and with
-/// --yes, give --digest. Exit codes: 0 approved; 1 an error, or not approved; where nothing waits, those of `plan`.
+/// Shows the waiting plans, asks for a typed yes on a terminal, and then sets the annotation stablekey.dev/approve of
+/// the TenantSync with your own account, which needs the verbs patch and approve on tenantsyncs. Exactly what was shown
+/// is approved; later changes are not. Without a terminal, and with --yes, give --digest. Exit codes: 0 approved; 1 an
+/// error, or not approved; if nothing waits, those of `plan`.
 #[derive(Debug, Args)]
 pub struct Approve {
     /// The TenantSync
     sync: String,
-    /// Only in this target (repeatable)
+    /// Only this target (repeatable)
     #[arg(long = "tenant", value_name = "TENANT")]
     tenants: Vec<String>,
     /// The context of the hub's cluster in your kubeconfig (KUBECONFIG); without it the current one
@@ -38,7 +39,7 @@ pub struct Approve {
     /// The namespace of the hub
     #[arg(long, short, value_name = "NAMESPACE", value_parser = hub::namespace)]
     namespace: String,
-    /// Only what has this digest (repeatable, or comma-separated): it must be what waits
+    /// Only the plan with this digest (repeatable, or comma-separated): it must be the one that waits
     #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
     digest: Vec<String>,
     /// Do not ask: --digest names what was reviewed
@@ -79,9 +80,9 @@ impl Approve {
         standing.forget_spent(output)?;
         standing.set(output)?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
-        let digests = shown.values().cloned().collect::<Vec<_>>().join("\n");
+        let digests = shown.values().map(|digest| short(digest)).collect::<Vec<_>>().join("\n");
         let columns = output.style().width;
-        // What is for copying stands alone on its line.
+        // A command to copy stands alone on its line.
         let carried_out = carried_out_by(&syncer).into_iter().map(|line| match line.starts_with("kubectl ") {
             true => line,
             false => text::wrapped(&line, columns, 0),
@@ -95,7 +96,7 @@ impl Approve {
         Ok(0)
     }
 
-    /// Of what waits, that which has the digests that were given.
+    /// Selects the waiting plans that have the given digests.
     fn of_digests(&self, mut parts: Vec<HubPart>) -> Result<Vec<HubPart>, CommandFailure> {
         if self.digest.is_empty() {
             return Ok(parts);
@@ -120,7 +121,7 @@ impl Approve {
         Ok(parts)
     }
 
-    /// Whether the person consents to what was shown.
+    /// Asks the person to approve what was shown.
     fn consents(&self, output: &mut Output, plan: &HubPlan) -> Result<bool, CommandFailure> {
         if !self.digest.is_empty() && (self.yes || !output.can_ask()) {
             return Ok(true);
@@ -134,7 +135,7 @@ impl Approve {
             let help = format!("to approve what is shown here, and nothing else:{ready}");
             return Err(CommandFailure::new(format!("nothing was approved: {why}"), help));
         }
-        // Consent is only to what was seen.
+        // Consent covers only what was shown.
         if !output.is_seen() {
             output.show_aside(|style| plan.text(style));
         }
@@ -142,7 +143,7 @@ impl Approve {
     }
 }
 
-/// Who carries it out, as far as that is known, and what tells how far it is: a line each.
+/// Who carries the approval out, as far as it is known, and the command that shows the progress: one line each.
 fn carried_out_by(syncer: &SyncerSign) -> Vec<String> {
     let sentence = syncer.sentence();
     match &syncer.lease {
@@ -161,13 +162,13 @@ fn carried_out_by(syncer: &SyncerSign) -> Vec<String> {
     }
 }
 
-/// What is approved, by target: of what waits and was shown.
+/// The digests to approve, by target: those of the waiting plans that were shown.
 fn approvals(parts: &[HubPart]) -> BTreeMap<String, String> {
     let shown = parts.iter().filter(|part| part.waiting.is_some());
     shown.filter_map(|part| Some((part.hub.tenant.clone(), part.target.digest.clone()?))).collect()
 }
 
-/// An error where a plan is asked for that the hub does not keep: nothing is approved that was not seen.
+/// Fails if the hub does not store a requested plan: nothing is approved unseen.
 fn unkept(parts: &[HubPart]) -> Result<(), CommandFailure> {
     let unkept = parts.iter().find(|part| part.awaits_approval() && part.waiting.is_none());
     let Some(Hub { tenant, .. }) = unkept.map(|part| &part.hub) else { return Ok(()) };
@@ -176,7 +177,7 @@ fn unkept(parts: &[HubPart]) -> Result<(), CommandFailure> {
     Err(CommandFailure::new(message, "the log of the syncer says why it is not kept"))
 }
 
-/// What a yes does.
+/// The question, with the effect of a yes.
 fn question(parts: &[HubPart]) -> String {
     let waiting: Vec<(&HubPart, usize, usize)> =
         parts.iter().filter_map(|part| part.waiting.as_ref().map(|w| (part, w.actions, w.shown))).collect();
@@ -188,7 +189,7 @@ fn question(parts: &[HubPart]) -> String {
     format!("Approve {changes}{cut} in {}? Type 'yes':", tenants.join(", "))
 }
 
-/// The annotation of a sync, and what is to stand in it.
+/// The approval annotation of a sync, and its desired content.
 struct HubStanding<'h> {
     hub: &'h OpenHub,
     sync: &'h str,
@@ -197,7 +198,7 @@ struct HubStanding<'h> {
 }
 
 impl HubStanding<'_> {
-    /// The sync as it is now, in which what was shown must still be what waits.
+    /// Reads the sync again, and fails if the plans that were shown no longer wait.
     fn now(&self) -> Result<HubSync, CommandFailure> {
         let HubStanding { hub, sync, wanted } = self;
         let now = hub.client.sync(sync).map_err(|error| CommandFailure::new(error.to_string(), "run it again"))?;
@@ -215,8 +216,8 @@ impl HubStanding<'_> {
         }
     }
 
-    /// Takes digests out of the annotation that were carried out before, and waits until the syncer has forgotten
-    /// them: what recurs needs a new approval, and that begins with taking the old one back.
+    /// Removes digests that were carried out before from the annotation, and waits until the syncer has forgotten them.
+    /// A digest that occurs again needs a new approval, which begins with revoking the old one.
     fn forget_spent(&self, output: &mut Output) -> Result<(), CommandFailure> {
         let is_spent = |sync: &HubSync| self.wanted.iter().any(|(tenant, digest)| sync.is_spent(tenant, digest));
         if !is_spent(&self.now()?) {
@@ -241,7 +242,7 @@ impl HubStanding<'_> {
         Ok(())
     }
 
-    /// Sets the annotation to what was shown, beside what stands in it for other targets.
+    /// Sets the annotation to what was shown, and keeps its digests for other targets.
     fn set(&self, output: &mut Output) -> Result<(), CommandFailure> {
         let tenants: BTreeSet<String> = self.wanted.keys().cloned().collect();
         self.write(output, |now| {
@@ -249,7 +250,7 @@ impl HubStanding<'_> {
         })
     }
 
-    /// Writes the annotation. Where the sync was written meanwhile, by the syncer most of all, it is looked at again.
+    /// Writes the annotation. If the sync changed in the meantime, mostly by the syncer, reads it and tries again.
     fn write(&self, output: &mut Output, value: impl Fn(&HubSync) -> BTreeSet<String>) -> Result<(), CommandFailure> {
         for tries in 1.. {
             let now = self.now()?;

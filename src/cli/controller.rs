@@ -2,8 +2,9 @@
 
 use super::CommandFailure;
 use crate::controller::bearer::TokenFile;
+use crate::controller::log::LogFormat;
 use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync, tenant_limit};
-use crate::controller::{self, Options, Role, log};
+use crate::controller::{self, Options, Role};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,18 +13,17 @@ use tracing::Level;
 
 /// Run the operator: keep every tenant in sync, continuously
 ///
-/// Runs in a cluster by its in-cluster account; elsewhere by KUBECONFIG and its current context. Of several
-/// replicas one is active per role, by the Leases stablekey-binder and stablekey-syncer; the others
-/// stand by. On the address of --listen it answers /healthz, /readyz (what is waited for, a line each) and
-/// /metrics. Logs go to standard error. SIGTERM and SIGINT end it within seconds and release its Leases; a
-/// second one ends it at once. Every option can be given by its environment variable too. Exit codes: 0 it
-/// was asked to end, 1 an error.
+/// In a cluster it uses its in-cluster account; elsewhere KUBECONFIG and its current context. One replica is active per
+/// role, as decided by the Leases stablekey-binder and stablekey-syncer; the others stand by. It serves /healthz,
+/// /readyz (what it waits for, one line each) and /metrics on the address of --listen. Logs go to standard error.
+/// SIGTERM and SIGINT end it within seconds and release its Leases; a second signal ends it at once. Every option can
+/// also be set by its environment variable. Exit codes: 0 ended on request, 1 an error.
 #[derive(Debug, Args)]
 pub struct Controller {
-    /// What it does
+    /// The role of this process
     #[arg(long, value_name = "ROLE", env = "STABLEKEY_ROLE", hide_env_values = true)]
     role: Roles,
-    /// A namespace that it looks after (repeatable, or comma-separated)
+    /// A namespace to watch (repeatable, or comma-separated)
     #[arg(
         long = "namespace",
         value_name = "NAMESPACE",
@@ -34,7 +34,7 @@ pub struct Controller {
         hide_env_values = true
     )]
     namespaces: Vec<String>,
-    /// Where its Leases are [default: the first --namespace]
+    /// The namespace of its Leases [default: the first --namespace]
     #[arg(
         long,
         value_name = "NAMESPACE",
@@ -43,7 +43,7 @@ pub struct Controller {
         hide_env_values = true
     )]
     lease_namespace: Option<String>,
-    /// How long a Lease lasts: after a replica that was killed, another takes over so much later
+    /// Lease duration: after a replica is killed, another takes over after this time
     #[arg(
         long,
         value_name = "DURATION",
@@ -53,7 +53,7 @@ pub struct Controller {
         hide_env_values = true
     )]
     lease_duration: Duration,
-    /// Where health, readiness and metrics are answered
+    /// The address that serves health, readiness and metrics
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -63,9 +63,9 @@ pub struct Controller {
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// A file with the bearer token that /metrics takes [default: it takes none]
+    /// A file with the bearer token that /metrics requires [default: none is required]
     ///
-    /// It is read at every request. /healthz and /readyz never take a token.
+    /// It is read at every request. /healthz and /readyz never require a token.
     #[arg(long, value_name = "FILE", env = "STABLEKEY_METRICS_TOKEN_FILE", hide_env_values = true)]
     metrics_token_file: Option<PathBuf>,
     /// Full resync interval
@@ -78,7 +78,7 @@ pub struct Controller {
         hide_env_values = true
     )]
     resync: Duration,
-    /// How long a source must have been whole and unchanged before anything is deleted because of it
+    /// How long a source must be complete and unchanged before anything is deleted because of it
     #[arg(
         long,
         value_name = "DURATION",
@@ -88,7 +88,7 @@ pub struct Controller {
         hide_env_values = true
     )]
     delete_after: Duration,
-    /// How much is kept of one tenant in memory at most; one that has more counts as unreachable
+    /// The maximum memory for the data of one tenant; a tenant with more data counts as unreachable
     #[arg(
         long,
         value_name = "SIZE",
@@ -108,13 +108,13 @@ pub struct Controller {
         hide_env_values = true
     )]
     request_timeout: Duration,
-    /// How lines of the log look
+    /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "json", env = "STABLEKEY_LOG_FORMAT", hide_env_values = true)]
     log_format: LogFormat,
-    /// Which lines are logged: these and all that are worse
+    /// The least severe level that is logged
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "STABLEKEY_LOG_LEVEL", hide_env_values = true)]
     log_level: LogLevel,
-    /// What this replica is called in its Leases [default: HOSTNAME]
+    /// The name of this replica in its Leases [default: HOSTNAME]
     #[arg(long, value_name = "NAME", value_parser = pod_name, env = "POD_NAME", hide_env_values = true)]
     pod_name: Option<String>,
 }
@@ -123,29 +123,21 @@ pub struct Controller {
 enum Roles {
     /// Connections, customer credentials, integrations; reads and writes Secrets
     Binder,
-    /// Tenants and TenantSyncs; has nothing to do with Secrets of tenants
+    /// Tenants and TenantSyncs; does not access the Secrets of tenants
     Syncer,
-    /// Both, for one cluster and for trying out
+    /// Both, for one cluster or for a test
     Both,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    /// For programs, an object a line
-    Json,
-    /// For people
-    Text,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogLevel {
-    /// What somebody must see to
+    /// Problems that a person must solve
     Error,
-    /// What did not work, and is tried again
+    /// Failures that are tried again
     Warn,
-    /// A line per change
+    /// One line per change
     Info,
-    /// Also what was decided about each object, and why
+    /// Also each decision about an object, and its reason
     Debug,
 }
 
@@ -154,8 +146,8 @@ impl Controller {
         let options = self.options();
         match controller::run(&options) {
             Ok(()) => Ok(0),
-            // The log says it, in its last line: whatever reads JSON reads nothing else.
-            Err(_) if options.log_format == log::LogFormat::Json => Ok(1),
+            // The last line of the log reports the error: a program that reads JSON reads nothing else.
+            Err(_) if options.log_format == LogFormat::Json => Ok(1),
             Err(fault) => Err(CommandFailure::new(fault.to_string(), fault.help())),
         }
     }
@@ -180,10 +172,7 @@ impl Controller {
             lease_duration: self.lease_duration,
             listen: self.listen,
             metrics_token: self.metrics_token_file.map(TokenFile::new),
-            log_format: match self.log_format {
-                LogFormat::Json => log::LogFormat::Json,
-                LogFormat::Text => log::LogFormat::Text,
-            },
+            log_format: self.log_format,
             log_level: match self.log_level {
                 LogLevel::Error => Level::ERROR,
                 LogLevel::Warn => Level::WARN,
@@ -203,7 +192,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 0.0.0.0:8080 or [::]:8080".to_string())
 }
 
-/// What a pod may be called.
+/// Checks the name of a pod.
 fn pod_name(text: &str) -> Result<String, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     if (1..=253).contains(&text.len()) && text.chars().all(is_name) {

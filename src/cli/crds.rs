@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 /// Write the CustomResourceDefinitions
 ///
-/// Without a folder all are written to standard output, ready for `kubectl apply -f -`.
+/// Without a folder, all are written to standard output, ready for `kubectl apply -f -`.
 #[derive(Debug, Args)]
 pub struct Crds {
-    /// Write one file a kind into this folder
+    /// Write one file per kind into this folder
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
     /// Write the reference of all fields, as Markdown, instead

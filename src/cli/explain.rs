@@ -26,12 +26,12 @@ use std::collections::BTreeSet;
 ///   stablekey explain lead-router
 ///   stablekey explain us-prod
 ///
-/// Where several things have a name it is the stable key that is explained; write
-/// connection/NAME, integration/NAME or tenant/NAME to say which is meant.
+/// If several things share a name, the stable key is explained; write connection/NAME, integration/NAME or tenant/NAME
+/// to select one.
 ///
-/// With --namespace, and --context, it shows what concerns a connection or an integration in a hub, target by
-/// target: what waits, is kept, drifted or blocked. Exit codes there: those of `plan`, of what concerns it; 1 also
-/// where the hub keeps nothing that names it.
+/// With --namespace and --context, it shows what concerns a connection or an integration in a hub, for each target:
+/// what waits, is kept, drifted or blocked. Exit codes are then those of `plan` for that object; 1 also if nothing in
+/// the hub names it.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Explain {
@@ -123,7 +123,7 @@ impl Explain {
         Ok(explained.exit())
     }
 
-    /// An error where what was typed can be no object that a hub explains.
+    /// Fails if the argument names no object that a hub explains.
     fn names_an_object(&self) -> Result<(), CommandFailure> {
         let help = "write Connection/KEY or Integration/NAME; stablekey status shows a hub's tenants";
         let Some((kind, name)) = self.name.split_once('/') else { return Ok(()) };
@@ -141,7 +141,7 @@ impl Explain {
         Ok(())
     }
 
-    /// The tenants that a person's own contexts read, and that have or name it.
+    /// The tenants, read with the person's own contexts, that have or name the object.
     fn tenants_with_it(&self, world: &World) -> Vec<String> {
         let meant = |kind: Kind| match self.name.split_once('/') {
             Some((typed, name)) => (Kind::typed(typed) == Some(kind)).then_some(name),
@@ -165,7 +165,7 @@ impl Explain {
         world.tenants.keys().filter_map(|tenant| Some(format!("{} in {tenant}", has(tenant)?))).collect()
     }
 
-    /// That nothing is known of it: nothing has the name where everything was read, else where it may be looked for.
+    /// The failure for an unknown name: nothing has it, or it may be in a part that was not read.
     fn not_known(
         &self,
         explained: &HubExplanation,
@@ -199,26 +199,26 @@ impl Explain {
     }
 }
 
-/// Whether objects of a kind are explained in a hub.
+/// Whether a hub explains objects of this kind.
 fn explains(kind: &str) -> bool {
     matches!(Kind::typed(kind), Some(Kind::Connection | Kind::Integration))
 }
 
-/// What a name may be of.
+/// The thing that a name refers to.
 enum Meant {
     Key(String),
     Integration(String),
     Tenant(String),
 }
 
-/// Why it cannot be said what a name means.
+/// The reason why a name is not explained.
 enum Explained {
     Wrong(ExplainError),
     Failure(CommandFailure),
 }
 
 impl Meant {
-    /// What a person means by a name, and what else has it.
+    /// Resolves a name, and lists other things that have it.
     fn of(world: &World, typed: &str) -> Result<(Meant, Vec<Meant>), ExplainError> {
         let named = typed.split_once('/').and_then(|(kind, name)| Some((Kind::typed(kind)?, name.to_string())));
         match named {
@@ -241,7 +241,7 @@ impl Meant {
         Ok((first, all))
     }
 
-    /// How it is typed where it alone is meant.
+    /// The argument that refers to this thing only.
     fn typed(&self) -> String {
         match self {
             Meant::Key(name) => format!("connection/{name}"),
@@ -270,7 +270,7 @@ impl Meant {
     }
 }
 
-/// The form that was asked for.
+/// The requested form of the result.
 #[derive(Clone, Copy)]
 struct Form {
     format: OutputFormat,

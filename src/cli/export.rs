@@ -1,4 +1,4 @@
-//! `stablekey export`: a definition as a tenant needs it: bound to its connections, or not at all.
+//! `stablekey export`: writes a definition with all its bindings for a tenant, or fails.
 
 use super::options::RootOption;
 use super::output::Output;
@@ -14,19 +14,19 @@ use crate::tenant::directory::disk::RealDisk;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// Give an integration's definition back, bound for a tenant
+/// Export an integration's definition, bound for a tenant
 ///
-/// Every variable that means a reusable connection is bound to the connection that it means in that
-/// tenant. Where one is missing it is named, and nothing is written.
+/// Every variable that means a reusable connection is bound to that connection in the tenant. If one is missing, it is
+/// named, and nothing is written.
 #[derive(Debug, Args)]
 #[command(override_usage = "stablekey export [OPTIONS] <TENANT> <INTEGRATION>")]
 pub struct Export {
-    /// The tenant (where --tenant does not name it) and the integration
+    /// The tenant (unless --tenant names it) and the integration
     #[arg(required = true, num_args = 1..=2, value_names = ["TENANT", "INTEGRATION"])]
     names: Vec<String>,
     #[command(flatten)]
     root: RootOption,
-    /// The tenant that it is bound for
+    /// The tenant to bind the definition for
     #[arg(long)]
     tenant: Option<String>,
     /// Write to this file instead of standard output (-). Only a regular file is replaced
@@ -106,13 +106,13 @@ impl Export {
     }
 }
 
-/// The definition cannot be given back.
+/// A failure to export a definition.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The definition cannot be read or bound.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
-    /// Bindings that the tenant has not. Nothing is written.
+    /// The tenant lacks bindings. Nothing is written.
     #[error("nothing is written: {}", list(.0))]
     Missing(Vec<MissingBinding>),
 }
@@ -122,7 +122,7 @@ pub enum ExportError {
 pub struct MissingBinding {
     /// The variable.
     pub variable: String,
-    /// What is missing, and what fixes it.
+    /// What is missing, and how to fix it.
     pub why: String,
 }
 
@@ -136,8 +136,8 @@ fn list(missing: &[MissingBinding]) -> String {
     lines.fold(count, |text, line| text + &line)
 }
 
-/// The definition, each variable that means a reusable connection bound to the key that `resolve`
-/// gives for it in the tenant (`Err`: what is missing). Connections of the integration's own stay.
+/// Exports a definition. Each variable that means a reusable connection is bound to the key that `resolve` returns for
+/// it in the tenant (`Err`: what is missing). The integration's own connections are not changed.
 pub fn export(
     integration: &IntegrationSpec,
     definition: &[u8],
@@ -147,7 +147,7 @@ pub fn export(
     let mut wanted: Vec<Variable> =
         integration.connections.iter().filter(|variable| variable.stable_key().is_some()).cloned().collect();
     let mut missing = Vec::new();
-    // What the manifest does not list, or calls its own where the definition has none of its own.
+    // Variables that the manifest does not list, or calls its own although the definition has none of its own.
     for declared in &read.variables {
         let VariableShape::Reusable { stable_key } = &declared.shape else { continue };
         match integration.connections.iter().find(|variable| variable.name == declared.name) {

@@ -1,4 +1,5 @@
-//! A hub from the command line: which one, what waits there, and what a person's own contexts say of it.
+//! Access to a hub from the command line: its address, its waiting plans, and a comparison with plans of the person's
+//! own contexts.
 
 use super::options::{Narrowing, RootArgument};
 use super::output::Output;
@@ -20,34 +21,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a plan is read that is not what the status says: the syncer writes the one before the other.
+/// How often a plan is read that does not match the status: the syncer writes the plan first, then the status.
 const READS: usize = 3;
-/// How long it is waited in between.
+/// The pause between two reads.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A hub instead of a folder.
+/// Options for a hub instead of a folder.
 #[derive(Debug, Args)]
 pub struct HubOptions {
     /// The context of the hub's cluster in your kubeconfig (KUBECONFIG); without it the current one
     #[arg(long, value_name = "CONTEXT", requires = "namespace")]
     context: Option<String>,
-    /// The namespace of a hub: its Tenants and TenantSyncs, and the plans that its syncer keeps there, instead
-    /// of a folder. No Secret is read
+    /// The namespace of a hub, instead of a folder: its Tenants and TenantSyncs, and the plans that its syncer stores
+    /// there. No Secret is read
     #[arg(long, short, value_name = "NAMESPACE", value_parser = namespace, conflicts_with = "root")]
     namespace: Option<String>,
 }
 
-/// A person's own contexts, beside a hub.
+/// The person's own contexts, in addition to a hub.
 #[derive(Debug, Args)]
 pub struct OwnContexts {
-    /// Also plan again what goes to this tenant, read with your own context, and show where that differs from
-    /// the hub's plan (repeatable)
+    /// Also plan again for this tenant, read with your own context, and show where the result differs from the hub's
+    /// plan (repeatable)
     #[arg(long = "target", value_name = "TENANT=CONTEXT", requires = "namespace", value_parser = tenant_and_context)]
     targets: Vec<(String, String)>,
 }
 
 impl HubOptions {
-    /// The hub that was named, if one was.
+    /// The address of the hub, if one was given.
     pub fn address(&self) -> Option<HubAddress> {
         let namespace = self.namespace.clone()?;
         Some(HubAddress { context: self.context.clone(), namespace })
@@ -55,7 +56,7 @@ impl HubOptions {
 }
 
 impl OwnContexts {
-    /// By tenant.
+    /// The contexts, by tenant.
     fn contexts(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
         let mut contexts = BTreeMap::new();
         for (tenant, context) in &self.targets {
@@ -68,7 +69,7 @@ impl OwnContexts {
     }
 }
 
-/// That what has a meaning in a folder only was given beside a hub.
+/// Rejects options that apply only to a folder when a hub is given.
 pub fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), CommandFailure> {
     let help = "leave it away, or give a folder instead of --namespace";
     if root.has_sources() {
@@ -87,7 +88,7 @@ pub fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), C
     Ok(())
 }
 
-/// A DNS label: it stands in the paths of requests.
+/// Parses a namespace: a DNS label, since it is used in request paths.
 pub fn namespace(text: &str) -> Result<String, String> {
     let is_label =
         crate::api::names::is_object_name(text) && !text.contains('.') && text.len() <= crate::api::names::MAX;
@@ -107,25 +108,25 @@ fn tenant_and_context(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A hub that was read.
+/// A hub whose contents were read.
 pub struct OpenHub {
-    /// Where it is.
+    /// The address of the hub.
     pub address: HubAddress,
-    /// Reads and writes it.
+    /// The client that reads and writes the hub.
     pub client: HubClient,
-    /// What stands in it.
+    /// The contents of the hub.
     pub contents: HubContents,
     servers: Arc<Servers>,
 }
 
-/// The syncs and targets that are asked for.
+/// The requested syncs and targets.
 #[derive(Debug, Default)]
 pub struct AskedTargets {
     syncs: BTreeSet<String>,
     tenants: BTreeSet<String>,
 }
 
-/// Why a plan that waits is not shown.
+/// The reason why a waiting plan is not shown.
 #[derive(Debug, thiserror::Error)]
 enum Unshown {
     #[error("{0}")]
@@ -152,7 +153,7 @@ impl OpenHub {
         }
     }
 
-    /// That the namespace is no hub: a wrong name must not look like a hub in which all is well.
+    /// The failure for a namespace that is not a hub: a wrong name must not look like a healthy hub.
     fn no_hub(&self) -> Option<CommandFailure> {
         let HubContents { tenants, syncs } = &self.contents;
         let HubAddress { context, namespace } = &self.address;
@@ -180,7 +181,7 @@ impl OpenHub {
         Some(CommandFailure::new(message, help))
     }
 
-    /// Whether somebody reconciles the hub, as far as this account may know.
+    /// Whether a syncer reconciles the hub, as far as this account may see.
     pub fn syncer(&self) -> SyncerSign {
         let name = Role::Syncer.lease();
         let syncs = self.contents.syncs.values().map(|sync| &sync.status.conditions);
@@ -197,7 +198,7 @@ impl OpenHub {
         }
     }
 
-    /// The syncs and targets that were named, which must be there.
+    /// The requested syncs and targets; fails if one does not exist.
     pub fn asked(&self, narrowing: &Narrowing) -> Result<AskedTargets, CommandFailure> {
         let scope = narrowing.scope();
         for sync in &scope.syncs {
@@ -210,7 +211,7 @@ impl OpenHub {
         Ok(AskedTargets { syncs: scope.syncs, tenants: scope.tenants })
     }
 
-    /// That there is such a sync.
+    /// Fails if the sync does not exist.
     pub fn knows_sync(&self, sync: &str) -> Result<(), CommandFailure> {
         if self.contents.syncs.is_empty() {
             let namespace = &self.address.namespace;
@@ -220,7 +221,7 @@ impl OpenHub {
         planning::known("sync", sync, self.contents.syncs.keys())
     }
 
-    /// How the syncs stand in their targets, without what waits there.
+    /// The states of the syncs in their targets, without the waiting plans.
     pub fn statuses(&self, asked: &AskedTargets) -> Vec<HubPart> {
         let is_asked = |names: &BTreeSet<String>, name: &String| names.is_empty() || names.contains(name);
         let syncs = self.contents.syncs.values().filter(|sync| is_asked(&asked.syncs, &sync.name));
@@ -272,7 +273,7 @@ impl OpenHub {
         }
     }
 
-    /// How a sync stands in each target that it names, or named when it was last planned.
+    /// The state of a sync in each target that it lists, or listed when it was last planned.
     fn targets(&self, sync: &HubSync) -> Vec<TargetStatus> {
         if let Err(why) = &sync.spec {
             let status =
@@ -283,7 +284,7 @@ impl OpenHub {
         names.into_iter().map(|name| sync.target(name).cloned().unwrap_or_else(|| not_planned(name))).collect()
     }
 
-    /// What waits in the targets that are asked for, each plan as its status says that it is.
+    /// Reads the waiting plans of the requested targets, each only if it matches its status.
     pub fn waiting(&mut self, asked: &AskedTargets, output: &mut Output) -> Result<Vec<HubPart>, CommandFailure> {
         for read in 1.. {
             let mut parts = self.statuses(asked);
@@ -304,12 +305,12 @@ impl OpenHub {
         Ok(Vec::new())
     }
 
-    /// Reads what waits in a target.
+    /// Reads the plan that waits for a target.
     fn take_waiting(&self, part: &mut HubPart) -> Result<(), Box<Unfound>> {
         let (Some(waiting), Some(digest)) = (&part.target.waiting_plan, &part.target.digest) else { return Ok(()) };
         match self.read_waiting(&waiting.config_map, &waiting.digest, (&part.hub.sync, &part.hub.tenant, digest)) {
             Ok(kept) => part.waiting = Some(kept),
-            // Where nobody is asked it may be of what was planned before.
+            // If no approval is awaited, the stored plan may be an older one.
             Err(Unshown::Unfit(_) | Unshown::Absent) if !part.awaits_approval() => {}
             Err(why) => {
                 let config_map = waiting.config_map.clone();
@@ -324,8 +325,8 @@ impl OpenHub {
         Ok(waiting_plan::unpack(&bytes, bytes_digest, of)?)
     }
 
-    /// Plans again what was asked for with the contexts that were given, and notes where it differs.
-    /// What was read for that, if anything was.
+    /// Plans the requested targets again with the given contexts, and notes differences. Returns what was read for
+    /// that, if anything.
     pub fn compare(
         &self,
         own: &OwnContexts,
@@ -365,7 +366,7 @@ impl OpenHub {
     }
 }
 
-/// Which plan is not shown, and why.
+/// A plan that is not shown, and the reason.
 struct Unfound {
     hub: Hub,
     config_map: String,
@@ -377,7 +378,7 @@ fn to(sync: &HubSync) -> impl Iterator<Item = &String> {
     sync.spec.iter().flat_map(|spec| &spec.to)
 }
 
-/// The mode of a sync, as it is read.
+/// The effective mode of a sync.
 pub fn mode(sync: &HubSync) -> &'static str {
     match sync.spec.as_ref().ok().and_then(|spec| spec.mode) {
         Some(SyncMode::Apply) => "Apply",
@@ -385,7 +386,7 @@ pub fn mode(sync: &HubSync) -> &'static str {
     }
 }
 
-/// That a hub cannot be read, with the Role that would do.
+/// The failure to read a hub, with a Role that grants access.
 fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
     output.roles(error.role());
     CommandFailure::new(
@@ -394,7 +395,7 @@ fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
     )
 }
 
-/// That a plan is not shown, since it is not what the syncer planned.
+/// The failure to show a plan that is not what the syncer planned.
 fn unshown_plan(part: &Unfound, output: &mut Output) -> CommandFailure {
     let why = match &part.why {
         Unshown::Location(error) => return unread(error, output),
@@ -413,23 +414,23 @@ fn unshown_plan(part: &Unfound, output: &mut Output) -> CommandFailure {
     CommandFailure::new(message, help)
 }
 
-/// That a plan has no JSON form.
+/// The failure to serialize a plan as JSON.
 pub fn no_json(error: &serde_json::Error) -> CommandFailure {
     CommandFailure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
 }
 
-/// `stablekey status …`, of a hub.
+/// The command `stablekey status …` for a hub.
 pub fn status_command(address: &HubAddress) -> String {
     let HubAddress { context, namespace } = address.clone();
     Hub { context, namespace, sync: String::new(), tenant: String::new() }.status()
 }
 
-/// `--context us`, for a command of kubectl's.
+/// The option `--context us` for a kubectl command.
 fn context_flag(context: Option<&str>) -> String {
     context.map(|context| format!(" --context {}", render::quoted(context))).unwrap_or_default()
 }
 
-/// The name of a sync in what a person types.
+/// The name of a sync in an argument.
 pub fn sync_in(typed: &str) -> &str {
     Kind::TenantSync.name_in(typed.strip_prefix("sync/").unwrap_or(typed))
 }

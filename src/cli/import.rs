@@ -29,11 +29,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Take over exported integration definitions, or a tenant as the platform has it
+/// Import exported integration definitions, or a tenant as the platform has it
 ///
-/// Writes an Integration for each definition, with the definition beside it, and Components inferred
-/// from use. Connections stay the integration's own unless --reusable names them. Secrets are emptied,
-/// written nowhere, and named, so that you can supply them. A kustomization.yaml in the folder is kept.
+/// Writes an Integration for each definition, with the definition beside it, and Components inferred from their use.
+/// Connections stay the integration's own unless --reusable names them. Secrets are emptied, not written anywhere, and
+/// listed, so that you can supply them. A kustomization.yaml in the folder is kept up to date.
 ///
 /// For a tenant as it is today:
 ///   stablekey import --print-query > query.graphql
@@ -47,7 +47,7 @@ pub struct ImportArgs {
     files: Vec<PathBuf>,
     #[command(flatten)]
     root: RootOption,
-    /// The tenant to write into; made where it is not there
+    /// The tenant to write into; created if it does not exist
     #[arg(long)]
     tenant: Option<String>,
     /// Make a reusable Connection of this variable, with this stable key; or of `all` (repeatable)
@@ -73,7 +73,7 @@ impl ImportArgs {
         let inputs = read_inputs(&self.files)?;
         let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(is_answer);
         let reusable = reusable(&self.reusable)?;
-        // What cannot be read leaves nothing behind.
+        // If an input cannot be read, nothing is written.
         let answer = match answers.as_slice() {
             [] => None,
             [one] => Some(read_answer(&one.bytes).map_err(|error| {
@@ -92,7 +92,7 @@ impl ImportArgs {
         }
         let project = self.root.open_new();
         let destination = self.destination(&project)?;
-        // The folder of a tenant that is new is made with what is written there.
+        // The folder of a new tenant is created with the first file.
         let inventory = match destination.location.folder().exists() {
             true => destination.location.snapshot().map(|s| s.inventory).map_err(|e| unread(&e))?,
             false => Arc::default(),
@@ -123,7 +123,7 @@ impl ImportArgs {
             files(&imported).map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?;
         let mut text = report(&imported, &listed, &destination.location.folder().display().to_string());
         let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
-        // A folder without tenants is no project yet.
+        // A folder without tenants is not a project yet.
         let has_status = !imported.is_empty() && destination.location.tenant() != UNNAMED;
         if imported.has_errors() {
             text.push_str("Next: fix the errors, and import again\n");
@@ -134,7 +134,7 @@ impl ImportArgs {
         Ok(u8::from(imported.has_errors()))
     }
 
-    /// What the other tenants have: the same connection has the same key there.
+    /// The connections of other tenants: the same connection gets the same key.
     fn elsewhere(&self, project: &Project, into: &str, output: &mut Output) -> Vec<OtherTenant> {
         let mut elsewhere = Vec::new();
         for (name, tenant) in project.tenants.iter().filter(|(name, _)| *name != into) {
@@ -219,8 +219,8 @@ impl ImportArgs {
         }
     }
 
-    /// Writes through the location: under its lock, each file whole or not at all, with the comments of
-    /// manifests that are there already. One that fails holds back no other.
+    /// Writes through the location: under its lock, each file completely or not at all, and with the comments of
+    /// existing manifests. A failure does not keep other files from being written.
     fn write(
         &self,
         imported: &Imported,
@@ -274,7 +274,7 @@ impl ImportArgs {
     }
 }
 
-/// Which variables become reusable, as they were named: `all`, `Variable`, `Variable=key`.
+/// Parses which variables become reusable: `all`, `Variable`, `Variable=key`.
 fn reusable(asked: &[String]) -> Result<Reusable, CommandFailure> {
     let mut reusable = Reusable::none();
     for asked in asked {
@@ -297,7 +297,7 @@ fn reusable(asked: &[String]) -> Result<Reusable, CommandFailure> {
     Ok(reusable)
 }
 
-/// A tenant in which something is recorded that was copied from this one.
+/// A tenant with an ownership record of an object that was copied from this one.
 fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
     let of_it = |writer: &Writer| match writer {
         Writer::Promote(other) => other == from,
@@ -314,7 +314,7 @@ struct Destination {
     new_tenant: Option<String>,
 }
 
-/// What is in the tenant already, as the import asks for it.
+/// The existing objects of the tenant, in the form that the import needs.
 struct ExistingObjects<'e> {
     is_all: bool,
     elsewhere: &'e [OtherTenant],
@@ -345,11 +345,10 @@ impl<'e> ExistingObjects<'e> {
     }
 }
 
-/// Whether this is the platform's answer to our query, or what came in its stead, and no definition. Through a
-/// pipe, and from a file of JSON, whatever is no definition is one: nothing came, an error, a page that asks to
-/// log in.
+/// Whether an input is the platform's answer to the query, or a failed answer, and not a definition. Through a pipe,
+/// and from a JSON file, everything but a definition counts as one: empty input, an error, a login page.
 fn is_answer(input: &InputFile) -> bool {
-    /// Where a definition says what it is; some export tools write UTF-16.
+    /// How much of a file is searched for the marks of a definition; some export tools write UTF-16.
     const HEAD: usize = 4096;
     let head = input.bytes.get(..HEAD).unwrap_or(&input.bytes);
     let head = String::from_utf8_lossy(head).replace('\0', "");
@@ -400,7 +399,7 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<InputFile>, depth: usiz
             entries.collect::<Result<_, _>>().map_err(|e| CommandFailure::reading(path, &e))?;
         entries.sort();
         for entry in entries {
-            // A link to a folder may lead around in a circle.
+            // A link to a folder may form a cycle.
             if entry.is_symlink() && entry.is_dir() {
                 return Err(CommandFailure::new(
                     format!("{} is a link to a folder", entry.display()),

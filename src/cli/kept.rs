@@ -1,4 +1,4 @@
-//! Where a person's approvals are kept: the user's state folder; nowhere in CI.
+//! The store of a person's approvals: the user's state folder; none in CI.
 
 use super::output::Output;
 use crate::apply::consent::{Approvals, KeptApproval, NotKept, StateFolder};
@@ -10,12 +10,12 @@ use std::path::PathBuf;
 pub struct KeptApprovals(Option<StateFolder>);
 
 impl KeptApprovals {
-    /// As the environment says.
+    /// Opens the store, according to the environment.
     pub fn of(project: &Project) -> Self {
         KeptApprovals(state_folder(&|name| std::env::var_os(name)).map(|folder| StateFolder::of(&folder, project)))
     }
 
-    /// As every location that keeps approvals is used.
+    /// The store as an apply uses it.
     pub fn as_approvals(&self) -> &dyn Approvals {
         match &self.0 {
             Some(folder) => folder,
@@ -23,13 +23,13 @@ impl KeptApprovals {
         }
     }
 
-    /// What is kept, by tenant.
+    /// The kept approvals, by tenant.
     pub fn all<'p>(&self, project: &'p Project) -> Vec<(&'p str, Vec<KeptApproval>)> {
         let kept = |tenant: &str| self.as_approvals().kept(tenant).unwrap_or_default();
         project.tenants.keys().map(|tenant| (tenant.as_str(), kept(tenant))).collect()
     }
 
-    /// Says what could not be kept, or is not obeyed.
+    /// Warns of approvals that could not be kept, or that are ignored.
     pub fn warn(&self, project: &Project, output: &mut Output) {
         let folders = project.tenants.values().filter_map(|tenant| tenant.location.as_ref()?.folder());
         for path in folders.filter_map(|folder| folder.file_of_approvals()) {
@@ -39,25 +39,25 @@ impl KeptApprovals {
                 path.display()
             ));
         }
-        self.warn_of_troubles(output);
+        self.warn_of_failures(output);
     }
 
-    /// Says what could not be kept.
-    pub fn warn_of_troubles(&self, output: &mut Output) {
-        for trouble in self.0.iter().flat_map(StateFolder::take_troubles) {
-            output.note(&format!("warning: {trouble}"));
+    /// Warns of approvals that could not be kept.
+    pub fn warn_of_failures(&self, output: &mut Output) {
+        for failure in self.0.iter().flat_map(StateFolder::take_troubles) {
+            output.note(&format!("warning: {failure}"));
         }
     }
 }
 
-/// The folder for what programs keep of a user between runs, as XDG says; `None` in CI, where the next run
-/// is another machine's, and where no home is known.
+/// The XDG state folder of the user; `None` in CI, where the next run is on another machine, and if no home folder is
+/// known.
 fn state_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let ci = variable("CI").unwrap_or_default().to_string_lossy().trim().to_ascii_lowercase();
     if !matches!(ci.as_str(), "" | "false" | "0") {
         return None;
     }
-    // XDG says that a relative path is no path.
+    // XDG ignores relative paths.
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local").join("state")))
 }

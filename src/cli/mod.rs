@@ -1,4 +1,4 @@
-//! The command line: a file a subcommand. Each reads, asks the engine, and says what came of it.
+//! The command line: one file per subcommand. Each reads input, calls the engine, and reports the result.
 
 mod adopt;
 mod apply;
@@ -27,7 +27,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Wider lines are not read well.
+/// Wider lines are hard to read.
 const WIDEST_HELP: usize = 100;
 
 /// Keep the connections of an integration platform the same across tenants.
@@ -65,13 +65,13 @@ enum Command {
     Controller(controller::Controller),
 }
 
-/// A command that could not be carried out: what is wrong and what to do.
+/// The failure of a command: what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct CommandFailure {
     message: String,
     help: String,
-    /// What is wrong in files, and may be why.
+    /// Problems of files, which may be the cause.
     problems: Vec<FileProblem>,
 }
 
@@ -93,7 +93,7 @@ impl CommandFailure {
     }
 }
 
-/// Parses the arguments. Help is as wide as the terminal, or as COLUMNS wants it.
+/// Parses the arguments. Help is as wide as the terminal, or as COLUMNS.
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let mut command = filled(Arguments::command());
     if let Some(columns) = output::wanted_columns() {
@@ -102,8 +102,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, cla
     Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
-/// The command with each paragraph of its help on one line, to be broken once, where the terminal wants it. Lines
-/// that begin with a blank are examples and stay as they are.
+/// Joins each paragraph of the help into one line, so that it is wrapped once, at the width of the terminal. Lines that
+/// begin with a blank are examples and stay unchanged.
 fn filled(command: clap::Command) -> clap::Command {
     let about = command.get_long_about().map(ToString::to_string);
     let command = match about {
@@ -132,8 +132,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // `--help` and `--version` come this way too. 2 means "there are actions" here, so that a
-            // mistake in the arguments is 1.
+            // `--help` and `--version` are handled here too. Exit code 2 means "there are actions", so invalid
+            // arguments exit with 1.
             let code = if error.use_stderr() { 1 } else { 0 };
             let _ = error.print();
             return ExitCode::from(code);

@@ -1,4 +1,4 @@
-//! Objects as people name them on the command line, and what is said where a name means nothing.
+//! Names of objects on the command line, and failures for unknown names.
 
 use super::CommandFailure;
 use super::output::Output;
@@ -10,22 +10,22 @@ use crate::project::Project;
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeSet;
 
-/// The kinds of which objects are in tenants.
+/// The kinds of objects in tenants.
 const KINDS: &str = "Component, Connection, CustomerCredentials or Integration";
 
-/// What of a tenant can be named.
+/// The objects of a tenant that a name may refer to.
 #[derive(Clone, Copy)]
 pub struct KnownNames<'a> {
-    /// The project, whose problems are told.
+    /// The project, whose problems are reported.
     pub project: &'a Project,
-    /// The tenant's name.
+    /// The name of the tenant.
     pub tenant: &'a str,
-    /// What was read of it.
+    /// What was read of the tenant.
     pub snapshot: &'a Snapshot,
 }
 
-/// The object that a person means by `KIND/NAME`: the kind as kubectl takes it (`conn/slack-bot`), a connection
-/// by its stable key too.
+/// Resolves `KIND/NAME` to an object: the kind as kubectl accepts it (`conn/slack-bot`), a connection also by its
+/// stable key.
 pub fn object(names: KnownNames<'_>, typed: &str, output: &mut Output) -> Result<ObjectId, CommandFailure> {
     let KnownNames { snapshot, .. } = names;
     let Some((kind, name)) = typed.split_once('/') else {
@@ -48,7 +48,7 @@ pub fn object(names: KnownNames<'_>, typed: &str, output: &mut Output) -> Result
     find(names, ObjectId::new(kind, name), output)
 }
 
-/// An object that is there and can be used. What is wrong with one that is not is shown with its line.
+/// Finds an object that exists and is valid. If it is invalid, its problems are shown with their lines.
 pub fn find(names: KnownNames<'_>, named: ObjectId, output: &mut Output) -> Result<ObjectId, CommandFailure> {
     let KnownNames { tenant, snapshot, .. } = names;
     let inventory = &snapshot.inventory;
@@ -87,7 +87,7 @@ pub fn find(names: KnownNames<'_>, named: ObjectId, output: &mut Output) -> Resu
     Err(CommandFailure::new(message, help))
 }
 
-/// What is wrong in the file of an object of a tenant, each with its line.
+/// The problems in the file of an object, each with its line.
 fn problems_of(names: KnownNames<'_>, id: &ObjectId) -> Vec<FileProblem> {
     let Some(origin) = names.snapshot.origins.get(id) else { return Vec::new() };
     let last = u32::try_from(origin.text().lines().count()).unwrap_or(u32::MAX);

@@ -23,7 +23,7 @@ pub struct ClusterOptions {
     /// API request timeout, in seconds; a cluster that takes longer counts as unreachable
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     request_timeout: Duration,
-    /// Connections are kept for what is read after an apply.
+    /// Network connections are kept open for the read after an apply.
     #[arg(skip)]
     servers: OnceLock<Arc<Servers>>,
 }
@@ -31,7 +31,7 @@ pub struct ClusterOptions {
 impl ClusterOptions {
     /// The API servers of this run.
     pub fn servers(&self) -> Arc<Servers> {
-        self.servers.get_or_init(|| Arc::new(Servers::with_patience(self.request_timeout))).clone()
+        self.servers.get_or_init(|| Arc::new(Servers::with_timeout(self.request_timeout))).clone()
     }
 }
 
@@ -41,20 +41,20 @@ fn seconds(text: &str) -> Result<Duration, String> {
     duration.filter(|d| !d.is_zero()).ok_or_else(|| "write a number of seconds, more than 0".to_string())
 }
 
-/// The root, as the argument of a command.
+/// The root as an argument of a command.
 #[derive(Debug, Args)]
 pub struct RootArgument {
     /// The folder with the tenants
     #[arg(default_value = ".")]
     root: PathBuf,
-    /// A folder of manifests that declare a tenant: TENANT=PATH, read wherever it lies. A plan file keeps it
+    /// A folder of manifests that declare a tenant: TENANT=PATH, anywhere. A plan file stores it
     #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
     sources: Vec<(String, PathBuf)>,
     #[command(flatten)]
     clusters: ClusterOptions,
 }
 
-/// The root, as an option of a command.
+/// The root as an option of a command.
 #[derive(Debug, Args)]
 pub struct RootOption {
     /// The folder with the tenants
@@ -64,15 +64,15 @@ pub struct RootOption {
     clusters: ClusterOptions,
 }
 
-/// How the result is written.
+/// The option for the format of the result.
 #[derive(Debug, Args)]
 pub struct FormatOption {
-    /// The form of the result
+    /// The format of the result
     #[arg(long, short, value_name = "FORM", default_value = "text")]
     pub output: OutputFormat,
 }
 
-/// What a plan is narrowed to.
+/// Options that narrow a plan.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Narrowing {
     /// Only this tenant (repeatable)
@@ -81,13 +81,13 @@ pub struct Narrowing {
     /// Only this integration and the connections that it uses (repeatable)
     #[arg(long = "integration", value_name = "NAME")]
     pub integrations: Vec<String>,
-    /// Only this sync, and what it depends on; FROM:TO adds one that is not written down (repeatable)
+    /// Only this sync, and what it depends on; FROM:TO adds an ad-hoc sync (repeatable)
     #[arg(long = "sync", value_name = "NAME|FROM:TO")]
     pub syncs: Vec<String>,
 }
 
 impl RootArgument {
-    /// What the person typed, as far as the next command needs it too.
+    /// The arguments that the next command repeats.
     pub fn invocation(&self, narrowing: &Narrowing) -> Invocation {
         let root = self.root.display().to_string();
         let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
@@ -124,7 +124,7 @@ impl RootArgument {
         Ok(project)
     }
 
-    /// What lies in a tenant's folder is that tenant's, and nobody's source.
+    /// Rejects a source that is inside a tenant's folder: those files belong to that tenant.
     fn are_folders_of_their_own(&self, project: &Project) -> Result<(), CommandFailure> {
         let below = |path: &str| self.root.join(path).canonicalize().ok();
         let given = |name: &String| self.sources.iter().any(|(tenant, _)| tenant == name);
@@ -148,7 +148,7 @@ impl RootArgument {
         Ok(())
     }
 
-    /// The sources that were given, each a folder that can be read for one tenant.
+    /// Checks the given sources: each is a readable folder for one tenant.
     fn sources(&self) -> Result<BTreeMap<String, PathBuf>, CommandFailure> {
         let mut sources: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
@@ -170,7 +170,7 @@ impl RootArgument {
         Ok(sources)
     }
 
-    /// The sources that were given, as a plan file keeps them: as seen from the root.
+    /// The given sources for a plan file: relative to the root.
     pub fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
         let seen = |path: &PathBuf| Some(sources::seen_from(&self.root, path)?.to_str()?.to_string());
         let sources = self.sources()?.into_iter().map(|(tenant, path)| match seen(&path) {
@@ -183,7 +183,7 @@ impl RootArgument {
         sources.collect()
     }
 
-    /// Takes the sources of a plan file. One that is given beside it must be the same.
+    /// Uses the sources of a plan file. A source that is given as well must be the same.
     pub fn take_sources(&mut self, planned: &BTreeMap<String, String>) -> Result<(), CommandFailure> {
         is_folder(&self.root)?;
         let given = self.sources_seen_from_root()?;
@@ -200,7 +200,7 @@ impl RootArgument {
     }
 }
 
-/// The folder that `--source` names, without links.
+/// The folder that `--source` names, with links resolved.
 fn folder_of_source(root: &Path, tenant: &str, path: &Path) -> Result<PathBuf, CommandFailure> {
     let wrong =
         |why: &str, help: String| CommandFailure::new(format!("--source {tenant}={}: {why}", path.display()), help);
@@ -223,7 +223,7 @@ fn folder_of_source(root: &Path, tenant: &str, path: &Path) -> Result<PathBuf, C
     Ok(real)
 }
 
-/// What may have been meant by a folder that is not there.
+/// Suggests existing folders for a folder that does not exist.
 fn near_folders(root: &Path, path: &Path) -> String {
     let below = root.join(path);
     if path.is_relative() && below.is_dir() {
@@ -242,7 +242,7 @@ fn near_folders(root: &Path, path: &Path) -> String {
     }
 }
 
-/// A path from the file system's root, `.` and `..` resolved as they are written.
+/// An absolute path, with `.` and `..` resolved without the file system.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).components() {
@@ -256,7 +256,7 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 impl RootOption {
-    /// An error of a tenant that is not there: where its name is a folder, that was meant as the root.
+    /// The error for an unknown tenant. If its name is a folder, the folder was probably meant as the root.
     pub fn or_as_root(&self, tenant: &str, wrong: CommandFailure) -> CommandFailure {
         let is_folder = self.typed().is_none() && Path::new(tenant).is_dir();
         let help = || format!("{tenant} is a folder: give it as the root: --root {tenant}");
@@ -268,7 +268,7 @@ impl RootOption {
         self.clusters.servers()
     }
 
-    /// As the person typed it, where it is not the current folder.
+    /// The root as the person typed it, unless it is the current folder.
     pub fn typed(&self) -> Option<String> {
         Some(self.root.display().to_string()).filter(|root| root != ".")
     }
@@ -278,12 +278,12 @@ impl RootOption {
         read(ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() })
     }
 
-    /// Reads the project and asks no cluster: a tenant in one counts as what its source declares.
+    /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.
     pub fn open_files(&self) -> Result<Project, CommandFailure> {
         read(ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() })
     }
 
-    /// Reads the project, which may have no Tenant yet.
+    /// Reads a project that may have no Tenant yet.
     pub fn open_new(&self) -> Project {
         let given =
             ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() };
@@ -291,13 +291,13 @@ impl RootOption {
     }
 }
 
-/// Reads a project that must have a tenant: without one there is nothing to say that would be true.
+/// Reads a project that must have a tenant: without one, every result would be misleading.
 fn read(given: ProjectArgs) -> Result<Project, CommandFailure> {
     is_folder(&given.root)?;
     with_tenants(open(&given, &mut std::io::empty()))
 }
 
-/// A project, where a tenant of it can be planned.
+/// Returns the project if one of its tenants can be planned.
 pub fn with_tenants(mut project: Project) -> Result<Project, CommandFailure> {
     let root = project.root.display().to_string();
     let nothing = if project.has_no_tenant {
@@ -324,7 +324,7 @@ pub fn with_tenants(mut project: Project) -> Result<Project, CommandFailure> {
     Err(CommandFailure { problems: std::mem::take(&mut project.problems), ..nothing })
 }
 
-/// The nearest folder above with a file in which a Tenant stands.
+/// The nearest parent folder with a file that declares a Tenant.
 fn root_above(root: &Path) -> Option<PathBuf> {
     let real = std::fs::canonicalize(root).ok()?;
     let has_tenant = |folder: &&Path| {
@@ -338,7 +338,7 @@ fn root_above(root: &Path) -> Option<PathBuf> {
     real.ancestors().skip(1).take(NEAR).find(has_tenant).map(Path::to_path_buf)
 }
 
-/// How many folders above are looked into, and how many files in each.
+/// How many parent folders are searched, and how many files in each.
 const NEAR: usize = 4;
 const FEW: usize = 64;
 
@@ -351,7 +351,7 @@ fn is_folder(root: &Path) -> Result<(), CommandFailure> {
 }
 
 impl Narrowing {
-    /// What a plan was narrowed to, as if it were typed.
+    /// The options that narrow a plan to this scope.
     pub fn of(scope: &Scope) -> Self {
         Narrowing {
             tenants: scope.tenants.iter().cloned().collect(),
@@ -360,7 +360,7 @@ impl Narrowing {
         }
     }
 
-    /// As arguments.
+    /// The options as arguments.
     fn arguments(&self) -> impl Iterator<Item = String> {
         let of = |option: &str, values: &[String]| {
             values.iter().flat_map(|v| [option.to_string(), v.clone()]).collect::<Vec<_>>()
@@ -369,12 +369,12 @@ impl Narrowing {
         all.into_iter().flatten()
     }
 
-    /// As the plan writes it down.
+    /// The scope that the options select.
     pub fn scope(&self) -> Scope {
         Scope {
             tenants: self.tenants.iter().map(|name| Kind::Tenant.name_in(name).to_string()).collect(),
             integrations: self.integrations.iter().map(|name| Kind::Integration.name_in(name).to_string()).collect(),
-            // A plan calls it by its writer: sync/us-to-eu.
+            // A plan shows a sync as a writer: sync/us-to-eu.
             syncs: self
                 .syncs
                 .iter()
@@ -384,7 +384,7 @@ impl Narrowing {
     }
 }
 
-/// A digest as a plan shows it: whole, or its first digits.
+/// Parses a digest as a plan shows it: in full, or its first digits.
 pub fn digest(text: &str) -> Result<String, String> {
     let digest = text.trim().to_ascii_lowercase();
     let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
@@ -395,7 +395,7 @@ pub fn digest(text: &str) -> Result<String, String> {
     }
 }
 
-/// The digests that were given, each whole where it begins one of `known`; one that begins none stays as it is.
+/// Completes each given digest to the one of `known` that it begins; without a match it stays unchanged.
 pub fn whole_digests<'k>(
     given: &[String],
     known: impl IntoIterator<Item = &'k str> + Clone,

@@ -1,4 +1,4 @@
-//! Where output goes: results to standard output, everything else to standard error.
+//! Output: results to standard output, everything else to standard error.
 
 use super::CommandFailure;
 use crate::manifest::FileProblem;
@@ -12,10 +12,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use terminal_size::terminal_size_of;
 
-/// When to colour.
+/// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
-    /// On a terminal, and not where NO_COLOR is set.
+    /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
     Always,
@@ -23,7 +23,7 @@ pub enum Color {
     Never,
 }
 
-/// The form of a result.
+/// The format of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum OutputFormat {
     /// For people.
@@ -34,27 +34,27 @@ pub enum OutputFormat {
     Markdown,
 }
 
-/// How wide lines are where neither a terminal nor COLUMNS says otherwise.
+/// The line width if neither a terminal nor COLUMNS sets one.
 const COLUMNS: usize = 100;
-/// The narrowest lines that can still be read.
+/// The smallest readable line width.
 const NARROWEST: usize = 20;
 
 /// Standard output and standard error.
 pub struct Output {
     color: bool,
-    /// How wide lines of standard output are.
+    /// The line width of standard output.
     columns: usize,
-    /// Whether standard output is a terminal: then what is said is folded, which a program would not want.
+    /// Whether standard output is a terminal: long lines are then wrapped, which a program would not expect.
     to_terminal: bool,
-    /// How wide lines of standard error are; `None` where it is no terminal: a message is one line there, so
-    /// that it can be searched for.
+    /// The line width of standard error; `None` if it is not a terminal: a message is then one line, so that it can be
+    /// searched for.
     error_columns: Option<usize>,
-    /// Whether both go to one place (a terminal, `2>&1`): what is said on one need not be said on the other.
+    /// Whether both go to the same terminal or file (`2>&1`): what one shows need not be repeated on the other.
     is_one_place: bool,
 }
 
 impl Output {
-    /// Decides about colour.
+    /// Decides about colours and widths.
     pub fn new(color: Color) -> Self {
         let color = match color {
             Color::Always => true,
@@ -73,28 +73,28 @@ impl Output {
         }
     }
 
-    /// How text for standard output looks.
+    /// The style of text on standard output.
     pub fn style(&self) -> Style {
         Style { colour: self.color, width: self.columns, problems_seen: self.is_one_place }
     }
 
-    /// How text beside the result looks: on standard error.
+    /// The style of text on standard error.
     fn aside_style(&self) -> Style {
         Style { colour: self.color && std::io::stderr().is_terminal(), ..self.style() }
     }
 
-    /// Writes a result. A reader that went away (`| head`) is no error.
+    /// Writes a result. A reader that closed the pipe (`| head`) is no error.
     pub fn result(&mut self, text: &str) -> Result<(), CommandFailure> {
         self.bytes(text.as_bytes())?;
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
     }
 
-    /// Writes a result of long lines: folded where it goes to a terminal.
+    /// Writes a result with long lines, which are wrapped on a terminal.
     pub fn folded(&mut self, text: &str) -> Result<(), CommandFailure> {
         if self.to_terminal { self.result(&text::folded(text, self.columns)) } else { self.result(text) }
     }
 
-    /// Writes a result as it is.
+    /// Writes a result unchanged.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CommandFailure> {
         let mut out = std::io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -105,12 +105,12 @@ impl Output {
         }
     }
 
-    /// Says something beside the result. Whatever stands in it, a terminal obeys none of it.
+    /// Writes a message to standard error, with terminal control characters escaped.
     pub fn note(&mut self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{}", text::lines(text));
     }
 
-    /// Says what is wrong in files.
+    /// Reports problems of files.
     pub fn problems(&mut self, problems: &[FileProblem]) {
         let columns = self.error_columns.unwrap_or(usize::MAX);
         for problem in problems {
@@ -118,18 +118,18 @@ impl Output {
         }
     }
 
-    /// Says which rights would do.
+    /// Shows the Roles that grant the missing rights.
     pub fn roles<'r>(&mut self, roles: impl IntoIterator<Item = &'r str>) {
         for role in roles.into_iter().collect::<BTreeSet<_>>() {
             self.note(&format!("rights are missing; this Role would do, bound to whoever runs this:\n\n{role}"));
         }
     }
 
-    /// Says why a command could not be carried out.
+    /// Reports the failure of a command.
     pub fn failure(&mut self, failure: &CommandFailure) {
         self.problems(&failure.problems);
         let columns = self.error_columns.unwrap_or(usize::MAX);
-        // What follows the first line is for copying: it stands as it is.
+        // Lines after the first are for copying: they are not wrapped.
         let part = |head: &str, body: &str| {
             let mut lines = body.split('\n');
             let first = text::wrapped(lines.next().unwrap_or_default(), columns, head.len());
@@ -138,7 +138,7 @@ impl Output {
         self.note(&format!("{}\n{}", part("error: ", &failure.message), part("  = help: ", &failure.help)));
     }
 
-    /// Whether there is a terminal to ask on: one that shows the question, and one that takes the answer.
+    /// Whether a terminal can show a question and take the answer.
     pub fn can_ask(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
@@ -148,9 +148,9 @@ impl Output {
         std::io::stdout().is_terminal()
     }
 
-    /// Shows text on standard error, where the result goes elsewhere.
+    /// Shows text on standard error if the result goes elsewhere.
     pub fn show_aside(&mut self, text: impl FnOnce(Style) -> String) {
-        // A page escapes what it shows; what is left are its own colours.
+        // A page escapes what it shows; its own colours remain.
         let text = text(self.aside_style());
         let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end());
     }
@@ -163,7 +163,7 @@ impl Output {
         read.is_ok() && question.accepts(&answer)
     }
 
-    /// Asks for the whole word: a single letter is typed too easily to approve anything by it.
+    /// Asks for the whole word: a single letter is typed too easily to approve anything.
     pub fn confirm_typed(&mut self, question: &str) -> bool {
         let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
         let mut answer = String::new();
@@ -172,14 +172,14 @@ impl Output {
     }
 }
 
-/// What is asked before changes are made.
+/// The question before changes are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Question {
-    /// How many changes.
+    /// The number of changes.
     pub changes: usize,
-    /// How many of them need approval.
+    /// The number of changes that need approval.
     pub needing: usize,
-    /// How many kustomizations are brought up to date besides.
+    /// The number of kustomizations that are updated as well.
     pub files: usize,
 }
 
@@ -203,7 +203,7 @@ impl Question {
         format!("{what}? Type 'yes':")
     }
 
-    /// A single letter is typed too easily to approve anything by it.
+    /// A single letter is typed too easily to approve anything.
     fn accepts(self, answer: &str) -> bool {
         let answer = answer.trim().to_ascii_lowercase();
         answer == "yes" || (self.needing == 0 && answer == "y")
@@ -217,20 +217,20 @@ fn is_one_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
     key(one).is_some_and(|one| key(other) == Some(one))
 }
 
-/// What COLUMNS asks for, where it is set and sane.
+/// The width in COLUMNS, if it is set and valid.
 pub fn wanted_columns() -> Option<usize> {
     sane(std::env::var("COLUMNS").ok().as_deref())
 }
 
-/// A width that lines can have.
+/// Parses a line width.
 fn sane(value: Option<&str>) -> Option<usize> {
     const WIDEST: usize = 10_000;
     value?.trim().parse().ok().filter(|columns| (NARROWEST..=WIDEST).contains(columns))
 }
 
-/// How wide lines are: as COLUMNS wants them, as the terminal is, or as wide as is read well.
+/// The line width: that of COLUMNS, else that of the terminal, else the default.
 fn columns(wanted: Option<usize>, terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
-    // A terminal that does not know its size says 0.
+    // A terminal that does not know its size reports 0.
     let terminal = terminal.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
     wanted.or(terminal.map(|width| width.max(NARROWEST))).unwrap_or(COLUMNS)
 }

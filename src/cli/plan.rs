@@ -13,12 +13,12 @@ use crate::render::{self, Invocation, JsonLayout, Style};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// Show what would be done, and what is missing, before anything is touched
+/// Show what apply would do, and what is missing
 ///
-/// Compares what is declared (by sources and syncs) with what is live in every tenant. Nothing is
-/// written. With --namespace, and --context, it shows the plans that wait in a hub, as its syncer keeps
-/// them there. The schema of `-o json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
-/// be reached.
+/// Compares the desired state (sources and syncs) with the live state of every tenant. Nothing is written. With
+/// --namespace and --context, it shows the plans that wait in a hub, as its syncer stores them there. The schema of `-o
+/// json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared
+/// is unresolved.
 #[derive(Debug, Args)]
 pub struct PlanCommand {
     #[command(flatten)]
@@ -31,12 +31,12 @@ pub struct PlanCommand {
     hub: HubOptions,
     #[command(flatten)]
     own: OwnContexts,
-    /// Also ask each cluster, by a dry run, whether it would take every change: admission policies and
-    /// quotas are then in the plan
+    /// Also ask each cluster, by a dry run, whether it would accept every change: the plan then includes admission
+    /// policies and quotas
     #[arg(long, conflicts_with = "namespace")]
     server: bool,
-    /// Also write the plan to this file: what `apply --plan` takes as consent. Only a regular file is
-    /// replaced; - is standard output, and the plan is then shown on standard error
+    /// Also write the plan to this file: `apply --plan` takes it as consent. Only a regular file is replaced; - is
+    /// standard output, and the plan is then shown on standard error
     #[arg(long, value_name = "FILE", conflicts_with = "namespace")]
     out: Option<PathBuf>,
 }
@@ -61,7 +61,7 @@ impl PlanCommand {
         approvals.warn(&project, output);
         let format = self.format.output;
         match &self.out {
-            // Standard output is the plan file's: the rest is said beside it.
+            // Standard output has the plan file, so the rest goes to standard error.
             Some(path) if path == Path::new("-") => {
                 let mut text = Ok(String::new());
                 output.show_aside(|style| {
@@ -106,7 +106,7 @@ impl PlanCommand {
     }
 }
 
-/// The plan in the form that was asked for; as text with what was approved before.
+/// The plan in the requested format; text includes earlier approvals.
 pub fn show(
     planned: &planning::PlannedProject,
     kept: &[(&str, Vec<KeptApproval>)],
@@ -122,7 +122,7 @@ pub fn show(
     })
 }
 
-/// The plan for a person, with what was approved before.
+/// The plan as text, with earlier approvals.
 pub fn text(
     planned: &planning::PlannedProject,
     kept: &[(&str, Vec<KeptApproval>)],
@@ -141,7 +141,7 @@ pub fn text(
     text
 }
 
-/// The tenant and the integration, where the plan was narrowed to one of each.
+/// The tenant and the integration, if the plan is narrowed to one of each.
 fn one_screen(plan: &Plan) -> Option<(&str, &str)> {
     let only = |names: &std::collections::BTreeSet<String>| names.len() == 1;
     let one = only(&plan.scope.tenants) && only(&plan.scope.integrations);

@@ -1,4 +1,4 @@
-//! The plan file: the plan as JSON, and what is needed to plan it again. To `apply` it is consent, not
+//! The plan file: the plan as JSON, and what is needed to plan it again. `apply` takes it as consent, not as
 //! instructions.
 
 use super::output::Output;
@@ -25,7 +25,7 @@ use std::path::Path;
 
 const OURS: &str = "this is a mistake of ours: report it";
 
-/// What is written.
+/// The content of a plan file.
 #[derive(Serialize)]
 struct WrittenPlan<'a> {
     #[serde(flatten)]
@@ -38,8 +38,8 @@ struct WrittenPlan<'a> {
     kustomizations: BTreeMap<&'a str, String>,
 }
 
-/// Writes a plan file, for its owner's eyes only; `-` is standard output. `sources` are those that were
-/// given beside what is written down, by tenant, as seen from the root.
+/// Writes a plan file that only its owner can read; `-` is standard output. `sources` are those given as options, by
+/// tenant, relative to the root.
 pub fn save(
     project: &Project,
     plan: &Plan,
@@ -48,8 +48,8 @@ pub fn save(
     output: &mut Output,
 ) -> Result<(), CommandFailure> {
     let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
-    let due = planning::kustomizations(project, plan).into_iter();
-    let kustomizations = due.filter_map(|(tenant, due)| Some((tenant, due.becomes?.to_string()))).collect();
+    let edits = planning::kustomizations(project, plan).into_iter();
+    let kustomizations = edits.filter_map(|(tenant, edits)| Some((tenant, edits.becomes?.to_string()))).collect();
     let text = render::json(&WrittenPlan { plan, sources, resumptions, kustomizations }, JsonLayout::Pretty)
         .map_err(|error| CommandFailure::new(format!("the plan has no JSON form: {error}"), OURS))?;
     if path == Path::new("-") {
@@ -62,33 +62,33 @@ pub fn save(
     disk::write_privately(&RealDisk, path, text.as_bytes()).map_err(|error| CommandFailure::writing(path, &error))
 }
 
-/// Whether a manifest is there, named by mistake.
+/// Whether the path is a manifest, named by mistake.
 fn is_something_else(path: &Path) -> bool {
     path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes()))
         && path.symlink_metadata().is_ok_and(|there| there.is_file() && there.len() > 0)
         && !manifest::begins_as_plan(path)
 }
 
-/// What apply reads of it.
+/// The part of a plan file that apply reads.
 #[derive(Debug)]
 pub struct PlanFile {
-    /// What it is narrowed to.
+    /// The scope of the plan.
     pub scope: Scope,
-    /// The sources that were given beside what is written down, as seen from the root.
+    /// The sources that were given as options, relative to the root.
     pub sources: BTreeMap<String, String>,
-    /// The digests that it covers.
+    /// The digests that the file covers.
     pub covers: BTreeSet<String>,
-    /// What it shows of each action, by the action's id.
+    /// The content that it shows of each action, by the action's id.
     shown: BTreeMap<String, ShownAction>,
-    /// The integrations that its actions name: an apply may have removed them since.
+    /// The integrations that its actions name; an apply may have removed them since.
     pub integrations: BTreeSet<String>,
-    /// What it says of kustomizations.
+    /// Its findings about kustomizations.
     of_kustomizations: Vec<ShownFinding>,
-    /// What the text of each becomes, as a digest, by tenant: what is said of it may be cut short.
+    /// The digest of each kustomization's new text, by tenant: the finding may show only a part of it.
     kustomizations: BTreeMap<String, String>,
 }
 
-/// What a person reads of a finding.
+/// The part of a finding that a person reads.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 struct ShownFinding {
     #[serde(default)]
@@ -130,7 +130,7 @@ struct ParsedTarget {
     actions: Vec<ShownAction>,
 }
 
-/// What a person reads of an action.
+/// The part of an action that a person reads.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ShownAction {
@@ -151,11 +151,11 @@ struct ShownMark {
     code: String,
 }
 
-/// Hashes of the fields that are shown, so that those of a large plan are not kept.
+/// Hashes of the fields that are shown: the values of a large plan need not be kept.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct ShownFields {
     whole: u64,
-    /// What each field becomes, however far the change has come.
+    /// The new value of each field, independent of its value now.
     becomes: BTreeSet<u64>,
 }
 
@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for ShownFields {
             value(&mut hasher);
             hasher.finish()
         };
-        // Who else holds a field is not consented to.
+        // Other owners of a field are not part of the consent.
         let whole =
             hash(&|hasher| fields.iter().for_each(|f| of(f, &["path", "op", "from", "to", "parts"]).hash(hasher)));
         let becomes = fields.iter().map(|field| hash(&|hasher| of(field, &["path", "to"]).hash(hasher))).collect();
@@ -179,23 +179,24 @@ impl<'de> Deserialize<'de> for ShownFields {
 }
 
 impl ShownAction {
-    /// As a plan file would show it.
+    /// The action as a plan file shows it.
     fn of(action: &Action) -> Result<Self, serde_json::Error> {
         serde_json::from_value(serde_json::to_value(action)?)
     }
 
-    /// What of a planned action whoever read this did not read; `None`: this action was read, or what is left of it.
+    /// The part of a planned action that readers of this action did not see; `None` if it is the same action, or a rest
+    /// of it.
     fn hides(&self, planned: &ShownAction) -> Option<&'static str> {
         let is_whole = self.digest == planned.digest;
         let same_kind = self.action == planned.action;
-        // What is left of an action is never more than it: only the record, or what it was already.
+        // The rest of an action is never more than the action: only the ownership record, or the same kind of action.
         let is_rest = planned.action == "adopt" || same_kind && planned.action != "delete";
         let same_fields = match is_whole {
             true => self.fields == planned.fields,
             false => self.fields.becomes.is_superset(&planned.fields.becomes),
         };
-        // A create that was cut off after its record is marked where its record does not say where secrets go. Its
-        // fields were all read.
+        // A create that was interrupted after its ownership record is marked if the record does not tell where secrets
+        // go. All its fields were shown.
         let is_create_left = !is_whole && same_kind && planned.action == "create" && self.fields == planned.fields;
         let codes: BTreeSet<&str> = self.needs_approval.iter().map(|mark| mark.code.as_str()).collect();
         let marks = planned.needs_approval.iter().all(|mark| codes.contains(mark.code.as_str()));
@@ -213,8 +214,7 @@ impl ShownAction {
 }
 
 impl PlanFile {
-    /// Refuses a file that shows something else than what its digests stand for: whoever read it did not see what
-    /// would be done.
+    /// Rejects a file whose content does not match its digests: whoever read it did not see what would be done.
     pub fn shows(&self, plan: &Plan) -> Result<(), CommandFailure> {
         for (_, action) in plan.actions().filter(|(_, action)| self.covers.contains(&action.digest.to_string())) {
             let planned = ShownAction::of(action).map_err(|e| CommandFailure::new(e.to_string(), OURS))?;
@@ -231,17 +231,18 @@ impl PlanFile {
         Ok(())
     }
 
-    /// Whether it shows what is due to a kustomization.
-    pub fn shows_kustomization(&self, tenant: &str, due: &KustomizationDue) -> bool {
+    /// Whether the file shows the pending update of a kustomization.
+    pub fn shows_kustomization(&self, tenant: &str, edits: &KustomizationDue) -> bool {
         let shown = |finding: &Finding| {
             let is_it = |shown: &&ShownFinding| shown.tenant == finding.tenant && shown.text == finding.text;
             self.of_kustomizations.iter().any(|shown| is_it(&shown))
         };
-        let becomes = due.becomes.as_ref().map(ToString::to_string);
-        self.kustomizations.get(tenant) == becomes.as_ref() && planning::of_kustomization(tenant, due).iter().all(shown)
+        let becomes = edits.becomes.as_ref().map(ToString::to_string);
+        self.kustomizations.get(tenant) == becomes.as_ref()
+            && planning::of_kustomization(tenant, edits).iter().all(shown)
     }
 
-    /// Refuses a file that was made of another folder: there is nothing of it here.
+    /// Rejects a file of another folder: its tenants do not exist here.
     pub fn is_of(&self, project: &Project) -> Result<(), CommandFailure> {
         let is_here = |tenant: &&str| project.tenants.contains_key(*tenant);
         let tenants: BTreeSet<&str> = self.shown.keys().filter_map(|id| Some(id.split_once('/')?.0)).collect();
@@ -255,7 +256,7 @@ impl PlanFile {
         }
     }
 
-    /// Reads one.
+    /// Reads a plan file.
     pub fn read(path: &Path) -> Result<Self, CommandFailure> {
         let wrong = |why: String| {
             let help = "make one with `stablekey plan --out FILE`";
@@ -265,7 +266,7 @@ impl PlanFile {
             std::io::ErrorKind::NotFound => wrong("it is not there".to_string()),
             _ => wrong(error.to_string()),
         })?;
-        // A FIFO would wait for ever.
+        // Reading a FIFO would block.
         if !metadata.is_file() {
             return Err(wrong("it is not a regular file".to_string()));
         }
@@ -273,7 +274,7 @@ impl PlanFile {
             return Err(wrong(format!("it is larger than {} bytes", limits::PLAN_FILE_BYTES)));
         }
         let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-        // Only what is asked of it is held: the rest of a large plan is passed over.
+        // Only the parts that are needed are kept in memory.
         let parsed: Parsed =
             serde_json::from_reader(BufReader::new(file.take(limits::PLAN_FILE_BYTES))).map_err(|error| {
                 wrong(match error.classify() {

@@ -1,4 +1,4 @@
-//! From a project to a plan.
+//! Plans a project.
 
 use super::CommandFailure;
 use crate::api::{Kind, TenantSyncSpec};
@@ -18,22 +18,21 @@ use crate::tenant::directory::{self, KustomizationDue};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A plan and the world that it was made from.
+/// A plan and the world that it is made from.
 pub struct PlannedProject {
-    /// As it was read, unwritten syncs included.
+    /// The world, ad-hoc syncs included.
     pub world: World,
     /// The plan.
     pub plan: Plan,
 }
 
-/// Plans a project within a scope, whose names must be known.
+/// Plans a project within a scope. All names in the scope must exist.
 pub fn make(project: &Project, scope: &Scope) -> Result<PlannedProject, CommandFailure> {
     check_names(project, scope, &BTreeSet::new())?;
     Ok(again(project, scope))
 }
 
-/// Plans a project within a scope of which the integrations in `planned` were planned before: what was
-/// removed is known too.
+/// Plans a project within the scope of a plan file. The integrations in `planned` may have been removed since.
 pub fn make_from_file(
     project: &Project,
     scope: &Scope,
@@ -43,29 +42,30 @@ pub fn make_from_file(
     Ok(again(project, scope))
 }
 
-/// Plans again what was planned before: a name that an apply has removed is no mistake.
+/// Plans again within a scope: a name that an apply has removed is no error.
 pub fn again(project: &Project, scope: &Scope) -> PlannedProject {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope);
     let mut plan = plan_narrowed(&world, scope);
-    // What waits because of them may bring others; each round marks more, so it ends.
-    while mark_what_is_edited_by_hand(project, &plan, &mut world) {
+    // Changes that wait for these may need a manual edit too; each round marks more, so the loop ends.
+    while mark_manual_edits(project, &plan, &mut world) {
         plan = plan_narrowed(&world, scope);
     }
     add_what_would_be_missing(&world, scope, &mut plan);
     plan.skipped =
         Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters, links: project.passed_over };
     plan.findings.extend(project.own_problems.iter().map(finding));
-    plan.findings.extend(kustomizations(project, &plan).iter().flat_map(|(tenant, due)| of_kustomization(tenant, due)));
+    plan.findings
+        .extend(kustomizations(project, &plan).iter().flat_map(|(tenant, edits)| of_kustomization(tenant, edits)));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
-    plan.settle();
+    plan.recount();
     PlannedProject { world, plan }
 }
 
-/// Notes in the world which objects' files only a person should change as the plan wants, so that it is said before
-/// an apply fails there; whether there are any.
-fn mark_what_is_edited_by_hand(project: &Project, plan: &Plan, world: &mut World) -> bool {
+/// Marks the objects whose planned change needs a manual edit of their file, so that the plan reports it before an
+/// apply fails. Returns whether there are any new ones.
+fn mark_manual_edits(project: &Project, plan: &Plan, world: &mut World) -> bool {
     let mut is_any = false;
     for target in &plan.targets {
         let Some(origins) = project.origins_of_folder(&target.tenant) else { continue };
@@ -81,9 +81,9 @@ fn mark_what_is_edited_by_hand(project: &Project, plan: &Plan, world: &mut World
     is_any
 }
 
-/// Asks the locations whether they would take what is planned; what they would refuse becomes a finding.
+/// Asks the locations, by a dry run, whether they accept the planned changes; a refusal becomes a finding.
 ///
-/// Where rights are missing, the Roles that would do are given back.
+/// Returns the Roles that grant missing rights.
 pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
     let mut findings = Vec::new();
     let mut roles = BTreeSet::new();
@@ -107,28 +107,28 @@ pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
     }
     plan.findings.extend(findings);
     plan.findings.sort_by_key(|f| f.severity);
-    plan.settle();
+    plan.recount();
     roles
 }
 
-/// The kustomizations that do not say what is in their folders, of the tenants that a plan may write to.
+/// The outdated kustomizations of the tenants that a plan may write to.
 pub fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, KustomizationDue)> {
     let Scope { tenants, integrations, syncs } = &plan.scope;
     let is_narrow = !integrations.is_empty() || !syncs.is_empty();
     let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
     let is_meant = |name: &String| (tenants.is_empty() || tenants.contains(name)) && (!is_narrow || is_written(name));
     let meant = project.tenants.iter().filter(|(name, tenant)| is_meant(name) && !tenant.spec.is_suspended());
-    let due = meant.filter_map(|(name, tenant)| {
+    let edits = meant.filter_map(|(name, tenant)| {
         let folder = tenant.location.as_ref().and_then(TenantLocation::folder)?;
         Some((name.as_str(), folder.kustomization_due(tenant.live.as_ref().ok()?)?))
     });
-    due.collect()
+    edits.collect()
 }
 
-/// What is said of a kustomization that does not say what is in its folder.
-pub fn of_kustomization(tenant: &str, due: &KustomizationDue) -> Vec<Finding> {
-    let file = due.path.display().to_string();
-    let name = due.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+/// The findings about an outdated kustomization.
+pub fn of_kustomization(tenant: &str, edits: &KustomizationDue) -> Vec<Finding> {
+    let file = edits.path.display().to_string();
+    let name = edits.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let of = |text: String, fix: String| Finding {
         code: Code::KustomizationDiffers,
         severity: Code::KustomizationDiffers.severity(),
@@ -140,7 +140,7 @@ pub fn of_kustomization(tenant: &str, due: &KustomizationDue) -> Vec<Finding> {
         at: Some(At { file: file.clone(), line: 1 }),
     };
     let mut findings = Vec::new();
-    match &due.changes {
+    match &edits.changes {
         Err(why) => {
             let fix = "correct that: until then it is not kept, and nothing is written that it would have to list";
             findings.push(of(format!("{name} cannot be kept: {why}"), fix.to_string()));
@@ -157,15 +157,15 @@ pub fn of_kustomization(tenant: &str, due: &KustomizationDue) -> Vec<Finding> {
             findings.push(of(format!("{name} {}", what.join(", and ")), fix));
         }
     }
-    if !due.missing.is_empty() {
-        let missing: Vec<&str> = due.missing.iter().map(String::as_str).collect();
+    if !edits.missing.is_empty() {
+        let missing: Vec<&str> = edits.missing.iter().map(String::as_str).collect();
         let text = format!("{name} lists {}, which is not there", some(&missing));
         findings.push(of(text, "restore the file, or take it out of resources".to_string()));
     }
     findings
 }
 
-/// Names, or the first of many.
+/// A list of names, cut after the first of many.
 fn some(names: &[&str]) -> String {
     const MOST: usize = 6;
     match names.len().checked_sub(MOST).filter(|more| *more > 0) {
@@ -174,7 +174,7 @@ fn some(names: &[&str]) -> String {
     }
 }
 
-/// A problem of a file, told with the findings of the checks.
+/// Converts a problem of a file into a finding.
 pub fn finding(problem: &FileProblem) -> Finding {
     Finding {
         code: Code::ObjectInvalid,
@@ -200,7 +200,7 @@ fn add_unwritten_syncs(world: &mut World, scope: &Scope) {
     }
 }
 
-/// A sync that is only tried (`FROM:TO`) and not accepted still says what the target would miss.
+/// Reports what a target would lack if it accepted an ad-hoc sync (`FROM:TO`).
 fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
     let mut accepted = world.clone();
     let mut refused = false;
@@ -224,7 +224,7 @@ fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
     }
 }
 
-/// A name that nothing has is a mistake, not an empty plan.
+/// Rejects unknown names: the plan would be empty.
 fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> Result<(), CommandFailure> {
     let unwritten = scope.syncs.iter().filter_map(|sync| sync.split_once(':')).flat_map(|(from, to)| [from, to]);
     for tenant in scope.tenants.iter().map(String::as_str).chain(unwritten) {
@@ -236,7 +236,7 @@ fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> 
         known("sync", sync, syncs.iter())?;
     }
     let views = || project.tenants.values().flat_map(|t| [Some(&t.live), t.source.as_ref()]).flatten();
-    // A tenant that cannot be read may have any integration; the plan says that it cannot.
+    // A tenant that cannot be read may have any integration; the plan reports that it is unreadable.
     if views().any(|view| view.is_err()) {
         return Ok(());
     }
@@ -251,7 +251,7 @@ fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> 
     Ok(())
 }
 
-/// An error that names what there is.
+/// Fails with the known names if this one is unknown.
 pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>) -> Result<(), CommandFailure> {
     let there: Vec<&str> = there.map(String::as_str).filter(|t| *t != UNNAMED).collect();
     if there.contains(&name) {
@@ -266,10 +266,10 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
     Err(CommandFailure::new(format!("there is no {what} {name}"), help))
 }
 
-/// A part of a document that is looked for.
+/// A part of a document whose line is needed.
 type WantedOrigin<'p> = (&'p SourcePlace, Vec<String>);
 
-/// Writes down where a person would look for what the plan speaks of.
+/// Adds the file and line of each item of the plan.
 fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     let actions = plan.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)));
     let of_actions: Vec<Option<WantedOrigin<'_>>> =
@@ -286,9 +286,9 @@ fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     findings.zip(&of_findings).for_each(|(finding, wanted)| finding.at = next(wanted));
 }
 
-/// Where it is declared is where it can be changed; a delete is declared nowhere.
+/// The position of the declaration, where it can be changed; a delete has none.
 fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action: &Action) -> Option<WantedOrigin<'p>> {
-    // Of what is made or goes the whole is meant.
+    // A created or deleted object is shown as a whole.
     let is_of_fields = !matches!(action.action, ActionKind::Create | ActionKind::Delete);
     let changed = action.fields.first().filter(|_| is_of_fields);
     let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
@@ -308,7 +308,7 @@ fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action
 }
 
 fn where_found<'p>(project: &'p Project, finding: &Finding) -> Option<WantedOrigin<'p>> {
-    // Where a tenant is said to be is where that can be corrected.
+    // The location of a tenant can be corrected in its Tenant.
     if let (Code::TenantUnreachable, Some(tenant)) = (finding.code, &finding.tenant)
         && let Some(origin) = project.origin(None, &ObjectId::new(Kind::Tenant, tenant))
     {

@@ -1,4 +1,4 @@
-//! `stablekey render`: a tenant's folder as a cluster takes it.
+//! `stablekey render`: prints a tenant's folder in the form for a cluster.
 
 use super::options::RootOption;
 use super::output::Output;
@@ -10,13 +10,13 @@ use clap::Args;
 
 /// Print a tenant's objects for kubectl, definitions included
 ///
-/// Each object of the tenant's folder is printed as it is. An exported definition becomes an immutable
-/// ConfigMap, named by what it holds, and the Integration names that in place of the file:
+/// Each object of the tenant's folder is printed unchanged. An exported definition becomes an immutable ConfigMap,
+/// named by its digest, and the Integration refers to it in place of the file:
 ///
 ///   stablekey render us-prod | kubectl apply --server-side -n us-prod -f -
 ///
-/// Of a tenant in a cluster its source is printed. No cluster is asked. Where something cannot be read,
-/// nothing is printed.
+/// For a tenant in a cluster, its source is printed. No cluster is accessed. If anything cannot be read, nothing is
+/// printed.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Render {
@@ -60,7 +60,7 @@ impl Render {
     }
 }
 
-/// Whether a tenant has a folder: its location, or its source.
+/// Whether a tenant has a folder, as its location or as its source.
 fn has_folder(tenant: &ProjectTenant) -> bool {
     tenant.source.is_some() || !matches!(tenant.spec.location, Some(LocationSpec::Kubernetes(_)))
 }

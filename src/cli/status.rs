@@ -13,9 +13,9 @@ use clap::Args;
 
 /// Show the state of every tenant
 ///
-/// Components and their connections, the matrix of stable keys and tenants, what is out of sync, and
-/// with --todo the manual steps. With --namespace, and --context, it shows a hub: how each sync
-/// stands in each target, as its syncer says. Exit codes are those of `plan`.
+/// Components and their connections, the matrix of stable keys and tenants, what is out of sync, and with --todo the
+/// manual steps. With --namespace and --context, it shows a hub: the state of each sync in each target, as its syncer
+/// reports it. Exit codes are those of `plan`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -55,7 +55,7 @@ impl StatusArgs {
         Ok(planned.plan.exit)
     }
 
-    /// Shows how a hub stands.
+    /// Shows the state of a hub.
     fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         hub::check_options(&self.root, &self.narrowing)?;
         if self.todo {

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 /// Check files: shapes, bounds, references
 ///
-/// Reads files and folders (`-` is standard input), says everything that is wrong at once, with file,
-/// line and what to do, and checks every reference. One folder alone is a root, with a Tenant somewhere
-/// below it; files in which no Tenant stands, named one by one, are taken as one tenant. Exit codes: 0 all is well, 1 something is wrong, 3 a binding is missing.
+/// Reads files and folders (`-` is standard input), reports all problems at once, with file, line and what to do, and
+/// checks every reference. A single folder is a root, with a Tenant somewhere below it; files without a Tenant, named
+/// one by one, are read as one tenant. Exit codes: 0 valid, 1 a problem, 3 a binding is missing.
 #[derive(Debug, Args)]
 pub struct Validate {
     /// Files and folders; `-` is standard input
@@ -45,7 +45,7 @@ impl Validate {
         };
         let planned = planning::make(&project, &Scope::default())?;
         let mut findings = planned.plan.findings;
-        // What is wrong in files is said of each file, with its line.
+        // Problems of files are reported for each file, with their line.
         findings.retain(|f| !f.code.is_of_reading());
         let text = self.format.output == OutputFormat::Text;
         if text {

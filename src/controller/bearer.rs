@@ -1,4 +1,4 @@
-//! Who may read the metrics: whoever sends the token that is in a file.
+//! Bearer token authentication for the metrics endpoint: a request must carry the token of a file.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -8,39 +8,37 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// How large the file may be.
+/// Maximum size of the file, in bytes.
 const LARGEST: u64 = 4096;
 
-/// A file with a bearer token. It is read at every request: a mounted Secret changes while the process runs.
+/// A file with a bearer token. It is read at every request, because a mounted Secret changes while the process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFile(PathBuf);
 
-/// Why a request is not answered.
+/// The reason why a request is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// It has no token, or another one.
+    /// The request has no token, or a wrong one.
     Unauthorized,
-    /// The file cannot be read, or holds no token: nobody is let in.
+    /// The file cannot be read or contains no token: every request is denied.
     NoToken,
 }
 
 impl TokenFile {
-    /// The file at this path.
     pub fn new(path: PathBuf) -> Self {
         TokenFile(path)
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Whether a token can be read from it, and why not. No content.
+    /// Checks that a token can be read from the file. The error does not contain the file's content.
     pub fn check(&self) -> io::Result<()> {
         self.token().map(drop)
     }
 
-    /// Whether a request may be answered.
+    /// Checks that the request carries the token.
     pub fn admits(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let token = self.token().map_err(|_| Denied::NoToken)?;
         let sent = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes).and_then(bearer);
@@ -59,13 +57,13 @@ impl TokenFile {
     }
 }
 
-/// The token of an Authorization header.
+/// Returns the token of an Authorization header.
 fn bearer(header: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = header.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// How long this takes tells nothing about how much of the token is right: digests are compared, and whole.
+/// Compares in constant time: whole digests are compared, so the duration does not show how much of the token is right.
 fn same(a: &[u8], b: &[u8]) -> bool {
     let [a, b] = [a, b].map(Sha256::digest);
     a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0

@@ -1,4 +1,4 @@
-//! What the work of a role is given.
+//! The dependencies that every role gets.
 
 use super::election::Leadership;
 use super::events::Events;
@@ -14,38 +14,33 @@ use crate::kubernetes::connect::Servers;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// All that a role works with while it leads. Cheap to clone; the work that has it ends when the Lease is
-/// lost, and with it every task that it spawned.
+/// Everything that a role works with while it leads. Cheap to clone. When the Lease is lost, the role's work is
+/// dropped, and with it every task that it spawned.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// What is done.
     pub role: Role,
-    /// The cluster that the process is in, or that it was pointed to. Its requests are counted.
+    /// The operator's own cluster, or the one that its options name. Its requests are counted.
     pub server: Server,
-    /// The other clusters.
     pub servers: Arc<Servers>,
-    /// The namespaces of it that are looked after.
+    /// The namespaces of its own cluster that the operator reconciles.
     pub namespaces: Arc<[String]>,
-    /// Asked before each write.
+    /// Checked before each write.
     pub leadership: Leadership,
-    /// When it is requested, no pass is begun any more, and the work ends soon.
+    /// Once requested, no new reconcile begins, and the work ends soon.
     pub stop: Stop,
-    /// What is counted and measured.
     pub metrics: Metrics,
-    /// What is waited for before the process is ready.
+    /// Tracks what must be read before the process is ready.
     pub readiness: Readiness,
-    /// The loops that must turn for the process to be alive.
+    /// The heartbeats of the loops; the process is alive while they beat.
     pub pulses: Pulses,
-    /// Where transitions are told.
     pub events: Events,
-    /// Ids of passes.
     pub passes: Arc<ReconcileIds>,
     /// Full resync interval.
     pub resync: Duration,
-    /// How long a source must have been whole and unchanged before anything is deleted because of it.
+    /// How long a source must have been complete and unchanged before objects are deleted because of it.
     pub rest: Duration,
-    /// How many bytes are kept of one tenant.
+    /// Maximum number of bytes that are cached of one tenant.
     pub tenant_limit: usize,
-    /// Whose turn it is to be read anew.
+    /// Limits how many tenants are read again at the same time.
     pub turns: Turns,
 }

@@ -1,7 +1,7 @@
 //! Kubernetes events: what `kubectl describe` and `kubectl events` show of an object's transitions.
 //!
-//! They are for people, and nothing rests on them: they are sent beside the work, in order, from a queue
-//! that drops the oldest; one that cannot be sent is a line in the log.
+//! Events are for people, and nothing depends on them. They are sent in order, in a task of their own, from a queue
+//! that drops the oldest. An event that cannot be sent is logged.
 
 use super::election::Leadership;
 use super::log::random;
@@ -22,43 +22,41 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tracing::warn;
 
-/// How many wait to be sent at most.
+/// Maximum number of events that wait to be sent.
 const QUEUE: usize = 256;
-/// Of how many objects it is remembered what was said.
+/// Number of objects for which the last event is remembered.
 const REMEMBERED: usize = 4_096;
-/// The longest note, in bytes, and the longest reason and action.
+/// Maximum length of the note, and of the reason and the action, in bytes.
 const LONGEST_NOTE: usize = 1_024;
 const LONGEST_WORD: usize = 128;
-/// The longest part of an event's name that is the object's.
+/// Maximum length of the object's name within the event's name.
 const LONGEST_NAME: usize = 200;
-/// How long sending one may take.
+/// Timeout of the request that sends one event.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whether people should worry.
+/// The type of an event, as Kubernetes has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Importance {
-    /// As it should be.
+    /// Nothing needs attention.
     Normal,
-    /// Somebody should look.
+    /// Somebody should look at it.
     Warning,
 }
 
-/// A transition of an object.
+/// A transition of an object, which becomes an event.
 #[derive(Clone, Debug)]
 pub struct Transition {
-    /// Of what.
     pub object: ObjectReference,
-    /// Whether people should worry.
     pub importance: Importance,
-    /// Why, as one word in CamelCase.
+    /// The reason, as one word in CamelCase.
     pub reason: String,
-    /// What was being done, as one word in CamelCase: what an action said before is not said again.
+    /// The action during which it happened, as one word in CamelCase. The last event of each action is not sent again.
     pub action: &'static str,
-    /// What happened, for people. No value of an input is in it.
+    /// The message, for people. It never contains the value of an input.
     pub note: String,
 }
 
-/// An object of ours, as an event names it.
+/// Returns the reference by which an event names a custom resource.
 pub fn reference(paths: &Paths, id: &ObjectId, uid: &str) -> ObjectReference {
     ObjectReference {
         api_version: Some(API_VERSION.to_string()),
@@ -70,28 +68,28 @@ pub fn reference(paths: &Paths, id: &ObjectId, uid: &str) -> ObjectReference {
     }
 }
 
-/// Where transitions are told. Cheap to clone.
+/// Sends transitions as events. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Events {
     server: Server,
     role: Role,
-    /// Which replica speaks.
+    /// Identifies the replica.
     instance: Arc<str>,
     leadership: Leadership,
     state: Arc<Mutex<EventQueue>>,
-    news: Arc<Notify>,
+    arrived: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct EventQueue {
     waiting: VecDeque<Transition>,
-    /// One was taken out of the queue and is on its way.
+    /// An event was taken from the queue and is being sent.
     is_sending: bool,
     dropped: u64,
     said: LastSent,
 }
 
-/// What was said last of each object, by action.
+/// The last event of each object and action.
 #[derive(Debug, Default)]
 struct LastSent {
     last: HashMap<(String, &'static str), (String, String)>,
@@ -99,8 +97,8 @@ struct LastSent {
 }
 
 impl LastSent {
-    /// Whether this is news; then it is what was said last.
-    fn is_news(&mut self, transition: &Transition) -> bool {
+    /// Remembers a transition as the last one; returns whether it differs from the one before.
+    fn is_new(&mut self, transition: &Transition) -> bool {
         let key = (id(&transition.object), transition.action);
         let words = (transition.reason.clone(), transition.note.clone());
         let before = self.last.insert(key.clone(), words.clone());
@@ -122,22 +120,22 @@ fn id(object: &ObjectReference) -> String {
 }
 
 impl Events {
-    /// Events of a role, told by whoever leads.
+    /// Returns the events of a role. They are sent only while this replica leads.
     pub fn new(server: &Server, role: Role, instance: &str, leadership: Leadership) -> Self {
         Events {
-            server: server.with_patience(PATIENCE),
+            server: server.with_timeout(PATIENCE),
             role,
             instance: cut(instance, LONGEST_WORD).into(),
             leadership,
             state: Arc::default(),
-            news: Arc::default(),
+            arrived: Arc::default(),
         }
     }
 
-    /// Tells of a transition, unless it is what was told last. Does not wait.
-    pub fn tell(&self, transition: Transition) {
+    /// Queues a transition, unless it is the same as the last one. Does not wait.
+    pub fn record(&self, transition: Transition) {
         let mut state = self.state();
-        if !state.said.is_news(&transition) {
+        if !state.said.is_new(&transition) {
             return;
         }
         state.waiting.push_back(transition);
@@ -146,10 +144,10 @@ impl Events {
             state.dropped += 1;
         }
         drop(state);
-        self.news.notify_one();
+        self.arrived.notify_one();
     }
 
-    /// Sends what is told, for ever. One of these runs beside the work.
+    /// Sends queued events forever. Each role runs this once, in parallel to its work.
     pub async fn send(&self) -> Infallible {
         loop {
             match self.next() {
@@ -157,14 +155,14 @@ impl Events {
                     self.send_one(&transition).await;
                     self.state().is_sending = false;
                 }
-                None => self.news.notified().await,
+                None => self.arrived.notified().await,
             }
         }
     }
 
-    /// Waits until all is sent, but not for long.
-    pub async fn flush(&self, patience: Duration) {
-        let sent = timeout(patience, async {
+    /// Waits until the queue is empty, at most for the timeout.
+    pub async fn flush(&self, request_timeout: Duration) {
+        let sent = timeout(request_timeout, async {
             let is_empty = || {
                 let state = self.state();
                 state.waiting.is_empty() && !state.is_sending
@@ -196,8 +194,8 @@ impl Events {
         let namespace = event.metadata.namespace.as_deref().unwrap_or("default");
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
         let Ok(body) = serde_json::to_vec(&event) else { return };
-        if let Err(trouble) = self.server.ask(&Ask::post(path, body)).await {
-            let (object, why) = (id(&transition.object), trouble.to_string());
+        if let Err(failure) = self.server.ask(&Ask::post(path, body)).await {
+            let (object, why) = (id(&transition.object), failure.to_string());
             warn!(role = self.role.as_str(), object, reason = transition.reason, why, "an event was not sent");
         }
     }
@@ -231,7 +229,7 @@ impl Events {
     }
 }
 
-/// At most so many bytes of a text, to the end of a character.
+/// Truncates a text to a number of bytes, at a character boundary.
 fn cut(text: &str, longest: usize) -> &str {
     let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()
@@ -255,21 +253,22 @@ mod tests {
     #[test]
     fn what_was_said_last_is_not_said_again() {
         let mut said = LastSent::default();
-        let news = [("crm", "Ready", "a"), ("crm", "Ready", "a"), ("crm", "InputMissing", "b"), ("crm", "Ready", "a")];
-        let told = news.map(|(name, reason, note)| said.is_news(&transition(name, reason, note)));
-        assert_eq!(told, [true, false, true, true], "a way back is a transition too");
-        assert!(said.is_news(&transition("other", "Ready", "a")));
-        assert!(said.is_news(&Transition { action: "Bind", ..transition("crm", "Ready", "a") }));
+        let arrived =
+            [("crm", "Ready", "a"), ("crm", "Ready", "a"), ("crm", "InputMissing", "b"), ("crm", "Ready", "a")];
+        let sent = arrived.map(|(name, reason, note)| said.is_new(&transition(name, reason, note)));
+        assert_eq!(sent, [true, false, true, true], "a way back is a transition too");
+        assert!(said.is_new(&transition("other", "Ready", "a")));
+        assert!(said.is_new(&Transition { action: "Bind", ..transition("crm", "Ready", "a") }));
     }
 
     #[test]
     fn what_is_remembered_has_an_end() {
         let mut said = LastSent::default();
         for number in 0..=REMEMBERED {
-            assert!(said.is_news(&transition(&number.to_string(), "Ready", "")));
+            assert!(said.is_new(&transition(&number.to_string(), "Ready", "")));
         }
         assert_eq!((said.last.len(), said.order.len()), (REMEMBERED, REMEMBERED));
-        assert!(said.is_news(&transition("0", "Ready", "")), "the oldest was forgotten");
+        assert!(said.is_new(&transition("0", "Ready", "")), "the oldest was forgotten");
     }
 
     #[test]

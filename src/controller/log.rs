@@ -1,11 +1,12 @@
 //! Logs: a line per change, on standard error, as text or JSON.
 //!
-//! What a pass says carries the id of its span, so that `grep` finds all of it. What may be a field: roles,
-//! clusters, namespaces, tenants, kinds and names of objects, stable keys, names of inputs and of fields,
-//! codes, reasons, counts, times, and the words of errors (which by the rules of the house hold no value).
-//! Never a field: the value of an input, anything out of a Secret, a customer's values, the content of a
-//! document, a kubeconfig. Only our own lines are written: libraries speak of requests and headers.
+//! Every line of a reconcile carries the id of its span, so that `grep` finds all of them. Allowed as a field: roles,
+//! clusters, namespaces, tenants, kinds and names of objects, stable keys, names of inputs and of fields, codes,
+//! reasons, counts, times, and error messages (which never contain a value). Forbidden as a field: the value of an
+//! input, the content of a Secret, a customer's values, the content of a document, a kubeconfig. Only Stablekey's own
+//! lines are written, because libraries log requests and headers.
 
+use clap::ValueEnum;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io;
@@ -16,17 +17,17 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt};
 
-/// How lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For programs: an object a line.
+    /// For programs, an object a line
     Json,
-    /// For people.
+    /// For people
     Text,
 }
 
 impl LogFormat {
-    /// As it stands in flags.
+    /// Returns the name that flags use.
     pub const fn as_str(self) -> &'static str {
         match self {
             LogFormat::Json => "json",
@@ -35,7 +36,7 @@ impl LogFormat {
     }
 }
 
-/// From here on all of the process writes its lines so. It has no effect where somebody decided before.
+/// Installs the log for the whole process. Has no effect if one is installed already.
 pub fn start(format: LogFormat, level: Level) {
     if tracing::subscriber::set_global_default(subscriber(format, level, io::stderr)).is_ok() {
         tell_panics();
@@ -58,7 +59,7 @@ where
     Registry::default().with(layer)
 }
 
-/// What a panic says may hold what it stumbled on: only where it was is told.
+/// Logs the location of a panic without its message, which may contain a secret value.
 fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -66,10 +67,10 @@ fn tell_panics() {
     }));
 }
 
-/// Gives each pass an id of its own.
+/// Gives each reconcile an id.
 #[derive(Debug)]
 pub struct ReconcileIds {
-    /// So that the passes of two processes are told apart.
+    /// Distinguishes the reconciles of two processes.
     process: u32,
     next: AtomicU64,
 }
@@ -81,14 +82,14 @@ impl Default for ReconcileIds {
 }
 
 impl ReconcileIds {
-    /// The span of a pass over `what`: instrument the pass with it, and all of its lines have its id.
+    /// Returns the span of a reconcile of `what`. Every line that is logged within it carries its id.
     pub fn span(&self, role: super::Role, what: &str) -> Span {
         let pass = format!("{:04x}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
         info_span!("pass", pass, role = role.as_str(), what)
     }
 }
 
-/// A number that nobody can foresee, good enough for a name.
+/// Returns a random number, good enough for a unique name.
 pub fn random() -> u64 {
     RandomState::new().hash_one(())
 }
@@ -114,7 +115,7 @@ mod tests {
         }
     }
 
-    /// What is logged, without times.
+    /// Returns the lines that `work` logs, without times.
     fn logged(format: LogFormat, work: impl FnOnce()) -> Vec<String> {
         let lines = Lines::default();
         let writer = lines.clone();
@@ -146,7 +147,7 @@ mod tests {
         assert_ne!(lines[0]["span"]["pass"], lines[2]["span"]["pass"]);
     }
 
-    /// Of a process of its own: what it prints otherwise is not ours to say here.
+    /// The panic happens in a process of its own, whose standard error contains only that line.
     #[test]
     fn a_panic_is_a_line_of_the_log_without_what_it_says() {
         const PANICS: &str = "STABLEKEY_TEST_PANICS";

@@ -1,16 +1,16 @@
-//! The operator: keeps every tenant at what was declared, continuously. Two roles of one binary, each with
-//! an account and a Lease of its own:
+//! The operator: keeps every tenant in sync with the desired state, continuously. Two roles of one binary, each with an
+//! account and a Lease of its own:
 //!
-//! - binder: connections, customer credentials, integrations of the tenants of its own cluster. It reads
-//!   the Secrets that opted in and writes binding Secrets and statuses.
-//! - syncer: Tenants and TenantSyncs. It watches sources and targets, and carries out what the engine plans.
+//! - binder: connections, customer credentials and integrations of the tenants of its own cluster. It reads the Secrets
+//!   that opted in, and writes binding Secrets and statuses.
+//! - syncer: Tenants and TenantSyncs. It watches sources and targets, and applies the plans of the engine.
 //!
-//! Both are the same in the small: what was watched is kept in memory; a change makes a few objects due;
-//! the pure engine says what they should be; what differs is written. Nothing is done because of an event:
-//! an event only says where to look.
+//! Both work the same way: watched objects are cached; a change enqueues the objects that it affects; the pure engine
+//! computes their desired state; differences are written. An event never causes a write by itself: it only says which
+//! objects to reconcile.
 //!
-//! Around its work a process has what an operator owes its cluster: [`election`] (of several replicas one is
-//! active), [`probes`], [`metrics`], [`log`], [`events`]. The work is given all of it as a [`Context`].
+//! The modules around the roles are what every operator needs: [`election`] (of several replicas one is active),
+//! [`probes`], [`metrics`], [`log`], [`events`]. A role gets all of them as a [`Context`].
 
 pub mod bearer;
 pub mod binder;

@@ -1,4 +1,4 @@
-//! What the operator is told when it starts. What is wrong is refused with what is right.
+//! The options of the operator. An invalid value is rejected with a message that shows a valid one.
 
 use super::bearer::TokenFile;
 use super::election::LONGEST;
@@ -12,42 +12,38 @@ use tracing::{Level, info};
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The longest name of a namespace.
+/// Maximum length of a namespace's name.
 const LONGEST_NAMESPACE: usize = 63;
 
 /// The configuration of a process.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What it does.
     pub roles: Vec<Role>,
-    /// Where: the namespaces of its cluster that it looks after, at least one, each once.
+    /// The namespaces of its cluster that it reconciles: at least one, no duplicates.
     pub namespaces: Vec<String>,
-    /// Where its Leases are.
+    /// The namespace of the Leases.
     pub lease_namespace: String,
-    /// How long a Lease lasts.
     pub lease_duration: Duration,
-    /// Where health, readiness and metrics are answered.
+    /// The address of the health, readiness and metrics endpoints.
     pub listen: SocketAddr,
-    /// Who may read the metrics: everybody, where there is no token.
+    /// The token that a metrics request must carry. Without one, everybody may read the metrics.
     pub metrics_token: Option<TokenFile>,
-    /// How lines of the log look.
     pub log_format: log::LogFormat,
-    /// Which lines are written.
     pub log_level: Level,
     /// API request timeout.
     pub request_timeout: Duration,
     /// Full resync interval.
     pub resync: Duration,
-    /// How long a source must have been whole and unchanged before anything is deleted because of it.
+    /// How long a source must have been complete and unchanged before objects are deleted because of it.
     pub rest: Duration,
-    /// How many bytes are kept of one tenant.
+    /// Maximum number of bytes that are cached of one tenant.
     pub tenant_limit: usize,
-    /// What this replica is called.
+    /// The name of this replica.
     pub pod_name: String,
 }
 
 impl Options {
-    /// Says it all in one line of the log.
+    /// Logs all options in one line.
     pub fn log(&self) {
         info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -68,7 +64,7 @@ impl Options {
     }
 }
 
-/// A namespace's name.
+/// Parses the name of a namespace.
 pub fn namespace(text: &str) -> Result<String, String> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let is_name = (1..=LONGEST_NAMESPACE).contains(&text.len())
@@ -81,30 +77,30 @@ pub fn namespace(text: &str) -> Result<String, String> {
     Err(format!("write the name of a namespace: a-z, 0-9 and - between them, at most {LONGEST_NAMESPACE} characters"))
 }
 
-/// How long a Lease lasts: whole seconds, as a Lease can say.
+/// Parses a Lease duration: whole seconds, because a Lease has no fractions.
 pub fn lease_duration(text: &str) -> Result<Duration, String> {
     let range = SECOND..=LONGEST;
     let whole = duration(text, &range).ok().filter(|duration| duration.subsec_nanos() == 0);
     whole.ok_or_else(|| "write whole seconds from 1s to 10m, such as 15s".to_string())
 }
 
-/// API request timeout.
+/// Parses the API request timeout.
 pub fn request_timeout(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND / 10..=SECOND * 600))
         .map_err(|()| "write a duration from 0.1s to 10m, such as 30s".to_string())
 }
 
-/// Full resync interval.
+/// Parses the full resync interval.
 pub fn resync(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND..=HOUR * 24)).map_err(|()| "write a duration from 1s to 24h, such as 10m".to_string())
 }
 
-/// How long a source must have been unchanged before anything is deleted.
+/// Parses how long a source must have been unchanged before objects are deleted.
 pub fn delete_after(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND..=HOUR)).map_err(|()| "write a duration from 1s to 1h, such as 30s".to_string())
 }
 
-/// How much is kept of one tenant, in bytes.
+/// Parses the maximum size of what is cached of one tenant, in bytes.
 pub fn tenant_limit(text: &str) -> Result<usize, String> {
     let units = [("Mi", 1 << 20), ("Gi", 1 << 30)];
     let parsed =
@@ -114,7 +110,7 @@ pub fn tenant_limit(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a size from 8Mi to 64Gi, such as 48Mi".to_string())
 }
 
-/// A number with s, m or h; seconds where there is none.
+/// Parses a number with the unit s, m or h; the default unit is seconds.
 fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, ()> {
     let units = [("h", 3_600.0), ("m", 60.0), ("s", 1.0), ("", 1.0)];
     let (number, seconds) =

@@ -1,4 +1,4 @@
-//! One process of the operator, from its start to its end.
+//! One process of the operator, from start to end.
 
 use super::binder;
 use super::context::Context;
@@ -27,49 +27,34 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
-/// How long events that were told last may take to be sent.
+/// How long the last events may take to be sent when the process ends.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 
-/// What the operator cannot live with.
+/// An error that ends the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// There is no cluster to work in.
     #[error("{0}")]
     Cluster(String),
-    /// Nobody could ask how it is.
+    /// The address of the probes cannot be listened on.
     #[error("{address} cannot be listened on: {why}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why not.
-        why: std::io::Error,
-    },
-    /// Nobody could read the metrics.
+    Listen { address: SocketAddr, why: std::io::Error },
+    /// The file with the metrics' token cannot be read.
     #[error("the metrics' token cannot be read from {}: {why}", file.display())]
-    MetricsToken {
-        /// Where it should be.
-        file: PathBuf,
-        /// Why not.
-        why: std::io::Error,
-    },
-    /// It could not be asked to end.
+    MetricsToken { file: PathBuf, why: std::io::Error },
+    /// Signals cannot be received.
     #[error("signals cannot be heard: {0}")]
     Signals(std::io::Error),
     /// A role's work ended.
     #[error("the {role} ended: {why}")]
-    Role {
-        /// Which.
-        role: Role,
-        /// Why.
-        why: String,
-    },
-    /// A mistake of ours. What it stumbled on may be secret: the log says where it was.
+    Role { role: Role, why: String },
+    /// A panic, that is a bug. Its message may be secret; the log has its location.
     #[error("a mistake of ours ended it: report it, with the last lines of the log")]
     Mistake,
 }
 
 impl Fault {
-    /// What to do about it.
+    /// Returns what to do about it.
     pub const fn help(&self) -> &'static str {
         match self {
             Fault::Cluster(_) => "run it in a cluster, or name one: KUBECONFIG, or kubectl config use-context",
@@ -82,14 +67,14 @@ impl Fault {
     }
 }
 
-/// Runs the operator until it is asked to end, by SIGTERM or SIGINT; a second one ends it at once.
+/// Runs the operator until SIGTERM or SIGINT. A second signal ends it at once.
 pub fn run(options: &Options) -> Result<(), Fault> {
     take_small_pages();
     log::start(options.log_format, options.log_level);
     options.log();
     let result = connect(options).and_then(|(servers, server, metrics)| {
         let result = server.wait(serve(options, &servers, &server, metrics));
-        // The process ends: it does not wait for threads that still read something.
+        // The process ends without waiting for threads that are still reading.
         std::mem::forget((servers, server));
         result
     });
@@ -102,7 +87,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
 
 fn connect(options: &Options) -> Result<(Arc<Servers>, Server, Metrics), Fault> {
     let namespace = options.namespaces.first().cloned().unwrap_or_default();
-    let servers = Arc::new(Servers::with_patience(options.request_timeout));
+    let servers = Arc::new(Servers::with_timeout(options.request_timeout));
     let home = KubernetesLocation { namespace, kubeconfig: None };
     let server = servers.of(&home).map_err(Fault::Cluster)?;
     let metrics = Metrics::new();
@@ -122,10 +107,10 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     info!(address = %listener.local_addr().map_err(cannot)?, cluster = server.name(), "answers /healthz, /readyz and /metrics");
     let readiness = Readiness::of(options.namespaces.len());
     let health = Health { metrics, readiness, metrics_token: options.metrics_token.clone(), ..Health::default() };
-    // What is spawned ends with this value.
+    // Spawned tasks are aborted when this value is dropped.
     let mut besides = JoinSet::new();
     besides.spawn(health.clone().serve(listener));
-    besides.spawn(signals.heard(stopper.clone()));
+    besides.spawn(signals.wait(stopper.clone()));
     let mut roles = JoinSet::new();
     let turns = Turns::default();
     for role in &options.roles {
@@ -144,14 +129,14 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     let mut result = Ok(());
     while let Some(ended) = roles.join_next().await {
         let ended = ended.unwrap_or(Err(Fault::Mistake));
-        // Where one role cannot go on, the process is started again: the other releases its Lease.
+        // If one role cannot continue, the process is restarted. The other role releases its Lease first.
         stopper.stop();
         result = result.and(ended);
     }
     result
 }
 
-/// What asks a process to end.
+/// The signals that end a process.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -161,14 +146,14 @@ impl Signals {
     fn listen() -> std::io::Result<Self> {
         let before = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // In this order: the first signal finds that there was none before.
+            // The order matters: only the second signal may find the flag set.
             signal_hook::flag::register_conditional_shutdown(signal, 1, before.clone())?;
             signal_hook::flag::register(signal, before.clone())?;
         }
         Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn heard(mut self, stopper: Arc<Stopper>) {
+    async fn wait(mut self, stopper: Arc<Stopper>) {
         let signal = tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
@@ -179,7 +164,6 @@ impl Signals {
     }
 }
 
-/// One role of a process.
 struct RoleProcess {
     role: Role,
     options: Options,
@@ -192,7 +176,7 @@ struct RoleProcess {
 }
 
 impl RoleProcess {
-    /// Stands by and leads, until it is asked to end.
+    /// Stands by and leads, until the process is asked to end.
     async fn lead(self) -> Result<(), Fault> {
         let election = Election {
             server: self.server.clone(),
@@ -202,9 +186,9 @@ impl RoleProcess {
             timings: Timings::of(self.options.lease_duration),
         };
         let status = RoleStatus::new(self.role, &self.health, &election);
-        let tell = |standing: LeaderState| status.is(standing);
+        let on_state = |standing: LeaderState| status.is(standing);
         let work = |leadership| work(self.context(leadership, &election.identity));
-        let ended = election.lead(&self.stop, tell, work).await.unwrap_or(Ok(()));
+        let ended = election.lead(&self.stop, on_state, work).await.unwrap_or(Ok(()));
         ended.map_err(|why| Fault::Role { role: self.role, why })
     }
 
@@ -231,7 +215,7 @@ impl RoleProcess {
     }
 }
 
-/// A role's work, with its events beside it.
+/// Runs a role's work, and sends its events in parallel.
 async fn work(context: Context) -> Result<(), String> {
     let events = context.events.clone();
     let work = async {
@@ -252,10 +236,10 @@ async fn work_of_role(context: Context) -> Result<(), String> {
     }
 }
 
-/// What is kept for long is small and scattered: in huge pages it would take almost twice the memory. A command
-/// that ends soon is faster with them.
+/// Disables transparent huge pages. The caches are small and scattered, and in huge pages they would take almost twice
+/// the memory. A short command is faster with huge pages, so only the operator does this.
 fn take_small_pages() {
-    // A kernel that does not know how has none.
+    // An error means that the kernel has no such setting.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// What a process does.
+/// A part of the operator, with an account and a Lease of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Connections, customer credentials and integrations of its own cluster; binding Secrets.
+    /// Reconciles connections, customer credentials and integrations of its own cluster, and writes binding Secrets.
     Binder,
-    /// Tenants and TenantSyncs: from sources to targets.
+    /// Reconciles Tenants and TenantSyncs: copies from sources to targets.
     Syncer,
 }
 
 impl Role {
-    /// Both, in order.
+    /// Both roles, in order.
     pub const ALL: [Role; 2] = [Role::Binder, Role::Syncer];
 
-    /// As it stands in flags, logs and metrics.
+    /// Returns the name that flags, logs and metrics use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::Binder => "binder",
@@ -23,7 +23,7 @@ impl Role {
         }
     }
 
-    /// The Lease that whoever does it holds.
+    /// Returns the name of the role's Lease.
     pub const fn lease(self) -> &'static str {
         match self {
             Role::Binder => "stablekey-binder",
@@ -31,7 +31,7 @@ impl Role {
         }
     }
 
-    /// As who it speaks in events.
+    /// Returns the reporting controller of its events.
     pub const fn controller(self) -> &'static str {
         match self {
             Role::Binder => "stablekey.dev/binder",

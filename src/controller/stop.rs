@@ -1,35 +1,34 @@
-//! Asking everything to end, gently.
+//! Graceful shutdown: a signal that every task can wait for.
 
 use tokio::sync::watch;
 
-/// Who may ask.
+/// Requests the shutdown.
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<bool>);
 
-/// Who is asked. Cheap to clone.
+/// Receives the shutdown request. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// A way to ask, and one to be asked.
+    /// Returns a connected pair.
     pub fn new() -> (Stopper, Stop) {
         let (sender, receiver) = watch::channel(false);
         (Stopper(sender), Stop(receiver))
     }
 
-    /// Whether it is time to end: no pass is begun any more.
+    /// Whether shutdown was requested: no new reconcile begins.
     pub fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it is time to end; also once nobody is left who could ask.
+    /// Waits until shutdown is requested, or the [`Stopper`] is dropped.
     pub async fn requested(&self) {
         let _ = self.0.clone().wait_for(|stop| *stop).await;
     }
 }
 
 impl Stopper {
-    /// Asks.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }

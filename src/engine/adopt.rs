@@ -1,4 +1,4 @@
-//! Adoption by hand: live values are recorded as if we had written them.
+//! Adoption: records live values as if Stablekey had written them.
 
 use super::diff::is_secret_ref;
 use super::model::canonical::{Digest, FieldHash};
@@ -8,8 +8,8 @@ use super::model::plan::{Action, ActionKind, FieldChange, Op, Reason};
 use super::model::record::{Record, Writer, Wrote};
 use std::collections::BTreeSet;
 
-/// The action that records every field of a live object; `None` where it is not there, or all of it
-/// is recorded as it is.
+/// The action that records every field of a live object; `None` if the object does not exist, or is recorded completely
+/// already.
 pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Action> {
     let live = inventory.get(id)?;
     let mut record =
@@ -31,7 +31,7 @@ pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Actio
             parts: Vec::new(),
             by: None,
         });
-        // Where the one before was sent is not known here.
+        // The hosts that received the previous secret are unknown here.
         let was = wrote.map(|wrote| wrote.hash).filter(|_| field.is_input() && is_secret_ref(value));
         record.sent.extend(was.map(|was| (was, FieldHash::UNKNOWN)));
         record.fields.insert(field, Wrote { hash, writers });

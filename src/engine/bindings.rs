@@ -1,4 +1,4 @@
-//! All bindings of a tenant at once, and who uses which connection.
+//! All bindings of a tenant, and the users of each connection.
 
 use super::model::inventory::Inventory;
 use super::model::plan::{AffectedIntegration, Impact};
@@ -8,31 +8,31 @@ use crate::parallel;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// A variable of an integration and what it means.
+/// A variable of an integration and what it resolves to.
 #[derive(Debug)]
 pub struct BindingOf<'a> {
     /// The integration's name.
     pub integration: &'a str,
     /// The variable.
     pub variable: &'a Variable,
-    /// What it means.
+    /// The connection that the variable resolves to.
     pub resolution: Resolution,
 }
 
-/// Every binding of a tenant.
+/// All bindings of a tenant.
 #[derive(Debug)]
 pub struct Bindings<'a> {
-    /// By integration and variable, in order.
+    /// The bindings, sorted by integration and variable.
     pub rows: Vec<BindingOf<'a>>,
     inventory: &'a Inventory,
-    /// The address of each connection that is bound, and a position in `rows`; sorted.
+    /// The address of each bound connection with a position in `rows`; sorted.
     users: Vec<(usize, usize)>,
-    /// Customer credentials, by the name of the connection that they are for.
+    /// Names of customer credentials, by the name of their connection.
     customers: HashMap<String, Vec<&'a str>>,
 }
 
 impl<'a> Bindings<'a> {
-    /// Of a tenant.
+    /// Resolves all variables of a tenant.
     pub fn of(tenant: &str, inventory: &'a Inventory, replacements: &Replacements) -> Self {
         let integrations: Vec<_> = inventory.integrations.iter().collect();
         let rows = parallel::map(inventory.len(), &integrations, |(name, integration)| {
@@ -55,7 +55,7 @@ impl<'a> Bindings<'a> {
         bindings
     }
 
-    /// The rows that are bound to a connection, by its name.
+    /// The bindings to a connection, by its name.
     pub fn users(&self, connection: &str) -> impl Iterator<Item = &BindingOf<'a>> {
         let address = self.inventory.connections.get(connection).map(address);
         let from = self.users.partition_point(|(other, _)| Some(*other) < address);
@@ -63,12 +63,12 @@ impl<'a> Bindings<'a> {
         of_it.filter_map(|(_, at)| self.rows.get(*at))
     }
 
-    /// The customer credentials that are for a connection, by its name.
+    /// The customer credentials for a connection, by its name.
     pub fn customers(&self, connection: &str) -> &[&'a str] {
         self.customers.get(connection).map_or(&[], Vec::as_slice)
     }
 
-    /// Who is affected by a change of a connection.
+    /// The integrations and customers that a change of a connection affects.
     pub fn impact(&self, connection: &str, inventory: &Inventory) -> Impact {
         let integrations: BTreeSet<&str> = self.users(connection).map(|row| row.integration).collect();
         let affected = integrations.into_iter().map(|name| {
@@ -83,12 +83,12 @@ impl<'a> Bindings<'a> {
     }
 }
 
-/// What a bound connection is known by here: it is the inventory's own.
+/// The identity of a bound connection: its address in the inventory.
 fn address(connection: &Arc<Object<ConnectionSpec>>) -> usize {
     Arc::as_ptr(connection).addr()
 }
 
-/// An integration with the flows and steps that use some of its variables.
+/// An integration with the flows and steps that use the given variables.
 pub fn affected(name: &str, uses: Option<&Uses>, concerns: impl Fn(&str) -> bool) -> AffectedIntegration {
     let mut flows = BTreeSet::new();
     let mut steps = 0;

@@ -1,5 +1,5 @@
-//! The closure of a change: a key and the integrations that use it, planned by the same functions on
-//! a smaller world, with the same actions as in the whole plan.
+//! The closure of a change: a key and the integrations that use it, planned by the same functions on a smaller world,
+//! with the same actions as in the whole plan.
 
 use super::model::canonical::FieldHash;
 use super::model::code::Code;
@@ -7,35 +7,36 @@ use super::model::field::FieldValue;
 use super::model::inventory::{Inventory, Misnamed, TenantView, View, World};
 use super::model::item::{Item, ObjectId};
 use super::model::plan::{Plan, Scope};
-use super::plan::{concerned_keys, plan_uncounted};
+use super::plan::{concerned_keys, digests, plan_uncounted};
 use super::syncs;
 use crate::api::*;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Fewer objects than these are copied in no time.
+/// Below this number of objects, copying all takes no measurable time.
 const MANY: usize = 1_000;
 
-/// Who uses which stable key, over all tenants: built once, so that a closure is found in no time.
-/// Keys are kept as the names of their connections: keys that share a name share an object.
+/// An index of the users of each stable key over all tenants, built once to find a closure quickly. Keys are stored as
+/// the names of their connections: keys with the same name belong to the same object.
 #[derive(Debug, Default)]
 pub struct Index {
     integrations: HashMap<String, BTreeSet<String>>,
     keys: HashMap<String, BTreeSet<String>>,
-    /// Keys that replace each other, either way.
+    /// Keys that are linked by `replaces`, in both directions.
     kin: HashMap<String, BTreeSet<String>>,
     credentials: HashMap<String, BTreeSet<String>>,
-    /// Connections that name a key of a Secret, or whose customers do, by name and key of the Secret.
+    /// Connections that refer to a key of a Secret, themselves or by their customers, by name and key of the Secret.
     secrets: HashMap<(String, String), BTreeSet<String>>,
-    /// Connections that named a key of a Secret once, or whose customers did, by the hash that records keep of it.
+    /// Connections that referred to a key of a Secret in the past, themselves or by their customers, by the hash in
+    /// ownership records.
     left: HashMap<FieldHash, BTreeSet<String>>,
-    /// What overrides name: whether each of them matches something is decided on these, whatever else changed.
+    /// The objects that overrides name. Whether each override matches is decided on these, for any change.
     overridden: Seeds,
-    /// How far a fact can travel: longer chains of syncs carry it further.
+    /// The number of steps that a fact can travel: longer chains of syncs need more.
     rounds: usize,
 }
 
-/// What changed.
+/// The objects that changed.
 #[derive(Clone, Debug, Default)]
 pub struct Seeds {
     /// Stable keys of connections.
@@ -45,7 +46,7 @@ pub struct Seeds {
 }
 
 impl Index {
-    /// Of a world.
+    /// Indexes a world.
     pub fn of(world: &World) -> Self {
         let mut index = Index { rounds: 2 + 2 * syncs::order(world).into.len(), ..Index::default() };
         for view in world.tenants.values() {
@@ -88,8 +89,8 @@ impl Index {
         }
     }
 
-    /// Takes in one object as it is now. What it was before stays in too: a closure that is larger than it
-    /// need be has the same actions.
+    /// Adds the current state of one object. Its previous state remains: a closure that is too large has the same
+    /// actions.
     pub fn take(&mut self, item: &Item) {
         match item {
             Item::Component(_) => {}
@@ -132,7 +133,7 @@ impl Index {
         }
     }
 
-    /// The connections that name one of these keys of Secrets.
+    /// The connections that refer to one of these keys of Secrets.
     fn sharers(&self, keys: &BTreeSet<(String, String)>) -> BTreeSet<String> {
         let left = keys.iter().filter(|_| !self.left.is_empty());
         let left = left.filter_map(|(name, key)| self.left.get(&FieldValue::Input(&Input::secret(name, key)).hash()));
@@ -173,18 +174,18 @@ impl Index {
 }
 
 impl Seeds {
-    /// How many there are.
+    /// The number of seeds.
     pub fn len(&self) -> usize {
         self.keys.len() + self.integrations.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no seeds.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.integrations.is_empty()
     }
 
-    /// Takes out at most so many, those together that are of one closure: one that holds a few of many has to be planned
-    /// for each of them again.
+    /// Removes and returns at most `most` seeds, those of one closure together: a closure of which only a few seeds are
+    /// taken has to be planned again for each of the others.
     pub fn take(&mut self, most: usize, index: &Index) -> Seeds {
         if self.len() <= most {
             return std::mem::take(self);
@@ -210,7 +211,7 @@ impl Seeds {
             let keys = integrations.iter().filter_map(|i| index.keys.get(i)).flatten();
             let keys = keys.filter(|key| self.keys.contains(*key)).map(of(Kind::Connection));
             let changed = integrations.iter().filter(|name| self.integrations.contains(*name));
-            // As many as there is room for: who names a key names many.
+            // As many as fit: the users of a key may be many.
             let room = most.saturating_sub(taken.len() + next.len());
             let new = keys.chain(changed.map(of(Kind::Integration))).filter(|id| queued.insert(id.clone()));
             next.extend(new.take(room));
@@ -225,11 +226,11 @@ impl Seeds {
 }
 
 impl Index {
-    /// The connections with these keys, what belongs to them in any tenant, and these integrations.
+    /// The connections with these keys, the objects that belong to them in any tenant, and these integrations.
     fn objects(&self, world: &World, keys: &BTreeSet<String>, integrations: BTreeSet<String>) -> BTreeSet<ObjectId> {
         let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
         let inventories: Vec<_> = views.flatten().filter_map(View::inventory).collect();
-        // All of them: which name was meant by one that is not there is known only beside all others.
+        // All components: the suggestion for a wrong name needs all other names.
         let components: BTreeSet<String> = inventories.iter().flat_map(|i| i.components.keys().cloned()).collect();
         let credentials = keys.iter().filter_map(|key| self.credentials.get(key)).flatten().cloned();
         let of = |kind: Kind| move |name: String| ObjectId { kind, name };
@@ -241,7 +242,7 @@ impl Index {
     }
 }
 
-/// The objects that a closure speaks of: what changed, and what uses it.
+/// The objects that a closure plans: those that changed, and their users.
 #[derive(Clone, Debug)]
 pub struct Core {
     keys: BTreeSet<String>,
@@ -250,7 +251,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// A key with the integrations that use it; an integration with the connections that it uses.
+    /// A key with the integrations that use it, or an integration with the connections that it uses.
     pub fn of(index: &Index, seeds: &Seeds) -> Self {
         let mut keys = index.with_kin(seeds.keys.iter().map(|key| names::of_stable_key(key)).collect());
         let mut integrations = index.integrations_of(&keys);
@@ -260,7 +261,7 @@ impl Core {
         Core { keys, integrations, credentials }
     }
 
-    /// With more keys, and what uses them.
+    /// Adds keys and their users.
     fn with(&self, keys: BTreeSet<String>, index: &Index) -> Self {
         let mut larger = self.clone();
         larger.integrations.extend(index.integrations_of(&keys));
@@ -269,7 +270,7 @@ impl Core {
         larger
     }
 
-    /// Whether it speaks of this object.
+    /// Whether the closure plans this object.
     pub fn contains(&self, id: &ObjectId) -> bool {
         match id.kind {
             Kind::Connection => self.keys.contains(&id.name),
@@ -280,16 +281,17 @@ impl Core {
     }
 }
 
-/// Plans the closure of `seeds`: the actions and notes of what changed and of what uses it, equal to
-/// those of the whole plan but for the marks that are set on the whole target.
+/// Plans the closure of `seeds`: the actions and notes for the changed objects and their users, equal to those of the
+/// whole plan except for marks that depend on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
     let core = Core::of(index, seeds);
     let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
     let (mut all, mut with_gone) = (core.clone(), false);
-    // Whether a secret goes to a new host is decided beside all that name it, and beside the records of what is gone.
+    // A redirect is decided together with all objects that refer to the secret, and with the records of deleted
+    // objects.
     let mut plan = loop {
         let mut plan = plan_around(world, index, &all, scope, &misnamed, with_gone);
-        plan.retain(&|id| all.contains(id));
+        retain(&mut plan, &|id| all.contains(id));
         let keys: BTreeSet<_> = plan.actions().flat_map(|(_, action)| concerned_keys(action)).collect();
         let sharers = index.sharers(&keys);
         if keys.is_empty() || with_gone && sharers.is_subset(&all.keys) {
@@ -297,8 +299,8 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
         }
         (all, with_gone) = (all.with(sharers, index), true);
     };
-    plan.retain(&|id| core.contains(id));
-    plan.without_marks_of_whole_targets();
+    retain(&mut plan, &|id| core.contains(id));
+    drop_marks_of_whole_targets(&mut plan);
     plan
 }
 
@@ -315,8 +317,8 @@ fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misname
     plan_uncounted(&small, scope)
 }
 
-/// The objects that what is planned of `core` can depend on; `None` where they are so many that to plan all of
-/// the world takes less than to copy them out of it.
+/// The objects that a plan of `core` can depend on; `None` if they are so many that planning the whole world is faster
+/// than copying them.
 fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId>> {
     let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
     let largest = views.flatten().filter_map(View::inventory).map(|inventory| inventory.len()).max().unwrap_or(0);
@@ -328,7 +330,7 @@ fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId
         keys.extend(index.keys_of(&integrations));
         integrations.extend(index.integrations_of(&keys));
     }
-    // An override matches where what it names crosses, and an integration crosses with all that it uses.
+    // An override matches if its object is copied, and an integration is copied with all connections that it uses.
     let overridden = index.with_kin(index.overridden.keys.clone());
     let mut named = index.integrations_of(&overridden);
     named.extend(index.overridden.integrations.iter().cloned());
@@ -356,7 +358,7 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
     part.read_only.clone_from(&whole.read_only);
     part.unread.clone_from(&whole.unread);
     part.knows_readiness = whole.knows_readiness;
-    // One that may use any connection may use one of this part.
+    // An integration that may use any connection may use one of this part.
     let unknown = whole.uses.iter().filter(|(_, uses)| uses.may_use_more());
     let unknown = unknown.map(|(name, _)| ObjectId::new(Kind::Integration, name)).filter(|id| !wanted.contains(id));
     part.invalid.extend(unknown.map(|id| (id, "which connections it uses is unknown".to_string())));
@@ -377,7 +379,7 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
         if let Some(record) = whole.records.get(id) {
             let mut record = record.clone();
             if id.kind == Kind::Component {
-                // What is of it may lie outside: whether it can go is decided on the whole.
+                // Objects of the component may be outside this part: its removal is decided on the whole world.
                 Arc::make_mut(&mut record).made = false;
             }
             part.records.insert(id.clone(), record);
@@ -389,32 +391,46 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
     part
 }
 
-impl Plan {
-    /// Takes away what is said of a whole target or of all that a writer declares: a plan of a part does
-    /// not know it.
-    pub fn without_marks_of_whole_targets(&mut self) {
-        for action in self.targets.iter_mut().flat_map(|target| &mut target.actions) {
-            action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());
-        }
-        self.findings.retain(|finding| {
-            !matches!(
-                finding.code,
-                Code::TooManyChanges
-                    | Code::SourceEmpty
-                    | Code::SyncMatchesNothing
-                    | Code::IntegrationMissing
-                    | Code::OverrideMatchesNothing
-            )
-        });
-        self.settle();
+/// Keeps what concerns the objects that `wanted` names, and what concerns no object.
+pub(super) fn retain(plan: &mut Plan, wanted: &dyn Fn(&ObjectId) -> bool) {
+    for target in &mut plan.targets {
+        target.actions.retain(|action| wanted(&action.change.object));
+        // Of a whole world a few may be wanted.
+        target.actions.shrink_to_fit();
+        target.notes.retain(|note| wanted(note.object()));
+        target.digests = digests(&target.actions);
     }
+    plan.findings.retain(|finding| match &finding.object {
+        Some(id) if id.kind.in_tenant() => wanted(id),
+        _ => true,
+    });
+    plan.recount();
+}
+
+/// Removes marks that depend on a whole target or on everything that a writer declares: a plan of a part cannot decide
+/// them.
+pub fn drop_marks_of_whole_targets(plan: &mut Plan) {
+    for action in plan.targets.iter_mut().flat_map(|target| &mut target.actions) {
+        action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());
+    }
+    plan.findings.retain(|finding| {
+        !matches!(
+            finding.code,
+            Code::TooManyChanges
+                | Code::SourceEmpty
+                | Code::SyncMatchesNothing
+                | Code::IntegrationMissing
+                | Code::OverrideMatchesNothing
+        )
+    });
+    plan.recount();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Two integrations with three connections each, which the order of names mixes.
+    /// Two integrations with three connections each, interleaved by name.
     fn index() -> Index {
         let mut index = Index::default();
         for (integration, keys) in [("odd", ["a", "c", "e"]), ("even", ["b", "d", "f"])] {
@@ -438,7 +454,7 @@ mod tests {
         assert_eq!(names(&seeds.take(3, &index())), "a c e");
         assert_eq!(names(&seeds.take(5, &index())), "b d f g even");
         assert!(seeds.is_empty());
-        // All where they are few, and never more than asked for.
+        // All seeds if they are few, and never more than requested.
         let mut seeds = of(&["a", "c"], &["even"]);
         assert_eq!(names(&seeds.clone().take(9, &index())), "a c even");
         assert_eq!((names(&seeds.take(1, &index())), seeds.len()), ("a".to_string(), 2));

@@ -1,18 +1,20 @@
-//! What is said of an integration whose definition stayed behind in a folder: by plans and by the binder alike.
+//! The message about an integration whose definition file was not delivered to a cluster: the same in plans and from
+//! the binder.
 
 use crate::api::{Kubeconfig, KubernetesLocation, LocationSpec, TenantSpec};
 
-/// An integration that came to a cluster without the file that it names. In a folder it would be invalid.
+/// An integration in a cluster without the file that it refers to. In a folder it would be invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotDelivered {
-    /// What is wrong.
+    /// The problem.
     pub text: String,
-    /// The command that delivers it: as it can be pasted where the tenant is known, and the context that reaches it.
+    /// The command that delivers the definition: ready to paste if the tenant is known, with the context for its
+    /// cluster.
     pub command: String,
 }
 
 impl NotDelivered {
-    /// Of a file, into the tenant of this name; of an unknown one `TENANT` stands for it.
+    /// Builds the message for a file of a tenant; `TENANT` stands for an unknown name.
     pub fn new(file: &str, tenant: &str, location: Option<&KubernetesLocation>) -> Self {
         let tenant = if tenant.is_empty() { "TENANT" } else { tenant };
         let to = if tenant == "TENANT" { String::new() } else { format!(" to {tenant}") };
@@ -22,7 +24,7 @@ impl NotDelivered {
             match kubeconfig {
                 None => {}
                 Some(Kubeconfig::Context(context)) => command.push_str(&format!(" --context {}", word(context))),
-                // In the cluster whose kubeconfig the Secret holds: whoever runs it knows by which context.
+                // The cluster is that of the kubeconfig in the Secret; only the user knows which context it is.
                 Some(Kubeconfig::SecretRef(_)) => command.push_str(" --context CONTEXT"),
             }
             command.push_str(&format!(" --namespace {namespace}"));
@@ -31,7 +33,7 @@ impl NotDelivered {
         NotDelivered { text, command }
     }
 
-    /// The same, where a tenant's location is said by its Tenant.
+    /// Builds the message with the location from the Tenant.
     pub fn of(file: &str, tenant: &str, spec: Option<&TenantSpec>) -> Self {
         let location = match spec.and_then(|spec| spec.location.as_ref()) {
             Some(LocationSpec::Kubernetes(location)) => Some(location),
@@ -41,7 +43,7 @@ impl NotDelivered {
     }
 }
 
-/// A text as one word of a shell.
+/// Quotes a text as one word of a shell.
 fn word(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b'+');
     if !text.is_empty() && text.bytes().all(is_plain) {

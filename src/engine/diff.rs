@@ -1,5 +1,5 @@
-//! One object: what its writers declare against what is live and what the record says. The record's
-//! table of the design, row by row.
+//! Compares one object: what its writers declare, the live state, and the ownership record. Implements the ownership
+//! table of the design row by row.
 
 use super::hashes::Hashes;
 use super::model::canonical::{FieldHash, Json};
@@ -13,27 +13,27 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::sync::Arc;
 
-/// What one writer says of one object.
+/// The declaration of one object by one writer.
 #[derive(Clone, Debug)]
 pub struct Declaration {
-    /// Who says it.
+    /// The writer of the declaration.
     pub writer: Writer,
-    /// What the object should be.
+    /// The desired object.
     pub item: Item,
-    /// How much of the object it speaks for.
+    /// The part of the object that the writer declares.
     pub extent: Extent,
-    /// The tenant that it was read from.
+    /// The tenant that the object was read from.
     pub from: String,
-    /// Actions that make what it copies.
+    /// Actions that must create what this object is copied from first.
     pub after: BTreeSet<String>,
-    /// Whether another version of a component in a definition is no difference.
+    /// Whether another version of a component in a definition is ignored.
     pub ignores_versions: bool,
-    /// What overrides of the sync decide of it.
+    /// The fields that overrides of the sync decide.
     pub overrides: Option<Arc<Overrides>>,
 }
 
 impl Declaration {
-    /// Whether it leaves a field alone: it declares the field, only not here.
+    /// Whether an override leaves a field unchanged: the sync declares the field, but not in this tenant.
     fn leaves_alone(&self, field: &Field<'_>) -> bool {
         self.overrides.as_ref().is_some_and(|overrides| overrides.leaves_alone(field))
     }
@@ -43,81 +43,81 @@ impl Declaration {
     }
 }
 
-/// How much of an object a writer speaks for.
+/// The part of an object that a writer declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it: a source.
+    /// The whole object: a source.
     Whole,
-    /// What crosses tenants: a sync.
+    /// The part that is copied between tenants: a sync.
     Crossing,
-    /// That it is there; what is in it is the tenant's from then on.
+    /// Only the existence of the object; its content belongs to the tenant once it exists.
     Existence,
 }
 
-/// Whether a writer that once wrote a field, and does not declare it now, has stopped declaring it.
+/// Whether a writer that wrote a field, and does not declare it now, has stopped declaring it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriterPresence {
-    /// It was read whole and says nothing of it.
+    /// The writer was read completely and does not declare the field.
     Stopped,
-    /// It could not be read, or not all of it, or it is out of scope.
+    /// The writer could not be read completely, or is out of scope.
     Unsure,
-    /// There is no such writer any more.
+    /// The writer does not exist any more.
     Gone,
-    /// A promotion or an adoption: it is never asked again.
+    /// An ad-hoc sync or an adoption, which never declares again.
     Lasting,
 }
 
-/// Everything that decides the difference of one object.
+/// The input for comparing one object.
 pub struct Sides<'a> {
-    /// The tenant's name, for the record.
+    /// The name of the tenant, for the ownership record.
     pub tenant: &'a str,
-    /// The object as it is.
+    /// The live object.
     pub live: Option<&'a Item>,
-    /// What we wrote.
+    /// The ownership record.
     pub record: Option<&'a Arc<Record>>,
-    /// What its writers say; at least one.
+    /// The declarations of its writers; at least one.
     pub declarations: &'a [Declaration],
-    /// What happens to drift.
+    /// The policy for drift.
     pub drift: Drift,
-    /// Of writers that do not declare it.
+    /// The presence of a writer that does not declare the object.
     pub standing: &'a dyn Fn(&Writer) -> WriterPresence,
-    /// Who else holds a field, where the location knows.
+    /// The other owner of a field, if the location knows one.
     pub holder: &'a dyn Fn(&Field<'_>) -> Option<String>,
-    /// Of values that many objects share.
+    /// Hashes of values that many objects share.
     pub hashes: &'a Hashes,
-    /// Whether the object's definition was taken away from where it says that it is.
+    /// Whether the file or ConfigMap of the definition was removed.
     pub definition_is_gone: bool,
 }
 
-/// What is to be done with one object.
+/// The result of comparing one object.
 #[derive(Debug)]
 pub enum Difference {
     /// Two writers want different values of a field.
     Conflict {
-        /// Which.
+        /// The field.
         field: Field<'static>,
-        /// Who.
+        /// The writers.
         writers: BTreeSet<Writer>,
     },
-    /// What is live is of another kind than declared, and can never become it.
+    /// The live object differs from the desired one in an immutable field.
     Occupied {
-        /// The field that never changes, and differs.
+        /// The immutable field that differs.
         field: Field<'static>,
     },
-    /// Field by field.
+    /// The differences per field.
     Fields(Fields),
 }
 
-/// A field and what both sides say of it.
+/// A field with its live and desired values.
 #[derive(Debug)]
 pub struct Both {
-    /// Which one.
+    /// The field.
     pub field: Field<'static>,
-    /// Its value in the tenant; `None` where it has none.
+    /// The live value; `None` if the field is absent.
     pub live: Option<Json>,
-    /// Its value as it is declared.
+    /// The desired value.
     pub declared: Json,
-    /// What of a definition would come, go and change.
+    /// The parts of a definition that would be added, removed and changed.
     pub parts: Vec<String>,
 }
 
@@ -132,65 +132,65 @@ impl Both {
     }
 }
 
-/// A field that is the target's own.
+/// A field that the target keeps.
 #[derive(Debug)]
 pub struct KeptField {
-    /// Which one, and its values.
+    /// The field and its values.
     pub sides: Both,
-    /// Who holds it, where the location knows.
+    /// The owner of the field, if the location knows it.
     pub by: Option<String>,
 }
 
-/// A field that a sync wants otherwise than the target's own source, which goes before it.
+/// A field where a sync differs from the target's own source, which has precedence.
 #[derive(Debug)]
 pub struct OverriddenField {
-    /// Which one.
+    /// The field.
     pub field: Field<'static>,
-    /// Its value as the target's own source declares it.
+    /// The value that the target's own source declares.
     pub own: Json,
-    /// Its value as the sync declares it.
+    /// The value that the sync declares.
     pub declared: Json,
-    /// What of a definition would come, go and change.
+    /// The parts of a definition that would be added, removed and changed.
     pub parts: Vec<String>,
     /// The sync.
     pub writer: Writer,
 }
 
-/// A field that others changed since we wrote it.
+/// A field that others changed after Stablekey wrote it.
 #[derive(Debug)]
 pub struct DriftedField {
-    /// Which one, and its values.
+    /// The field and its values.
     pub sides: Both,
-    /// Whether it is left so.
+    /// Whether the drift is left unchanged.
     pub left: bool,
-    /// Who changed it, where the location knows.
+    /// The owner who changed it, if the location knows it.
     pub by: Option<String>,
 }
 
-/// The difference, field by field.
+/// The differences of an object per field.
 #[derive(Debug)]
 pub struct Fields {
-    /// What changes, in order.
+    /// The changes, in order.
     pub changes: Vec<FieldChange>,
-    /// The writers for whom something changes.
+    /// The writers of the changes.
     pub writers: BTreeSet<Writer>,
-    /// The object as it will be.
+    /// The object after the changes.
     pub after: Item,
-    /// The record as it will be.
+    /// The ownership record after the changes.
     pub record: Arc<Record>,
-    /// Fields that are the target's own.
+    /// The fields that the target keeps.
     pub kept: Vec<KeptField>,
-    /// Fields that were changed by others, and whether they are left so.
+    /// The fields that others changed, and whether they are left unchanged.
     pub drifted: Vec<DriftedField>,
     /// Whether a value changes because it had drifted.
     pub corrects: bool,
-    /// Writers that are gone and whose fields stay.
+    /// Writers that do not exist any more and whose fields remain.
     pub orphaned: BTreeSet<Writer>,
-    /// Fields that syncs want otherwise than the target's own source.
+    /// The fields where a sync differs from the target's own source.
     pub overridden: Vec<OverriddenField>,
 }
 
-/// Compares the sides of one object. `None` where nobody wants anything of it.
+/// Compares one object. `None` if no writer wants anything of it.
 pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
     speaking(sides).next()?;
     let (declared, overridden) = match merge(sides) {
@@ -214,10 +214,10 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
     })
 }
 
-/// What is declared, sorted by field.
+/// The declared fields, sorted.
 type DeclaredFields<'a> = Vec<(Field<'a>, DesiredValue<'a>)>;
 
-/// A list sorted by field, walked through beside another: it is asked for one field after the other.
+/// A sorted list that is walked in parallel to another, one field after the other.
 struct Beside<I: Iterator>(Peekable<I>);
 
 fn beside<'s, 'f, T>(sorted: &'s [(Field<'f>, T)]) -> Beside<impl Iterator<Item = (&'s Field<'f>, &'s T)>> {
@@ -225,12 +225,12 @@ fn beside<'s, 'f, T>(sorted: &'s [(Field<'f>, T)]) -> Beside<impl Iterator<Item 
 }
 
 impl<'s, 'f: 's, T, I: Iterator<Item = (&'s Field<'f>, T)>> Beside<I> {
-    /// What the list has for a field.
+    /// The entry for a field.
     fn at(&mut self, field: &Field<'_>) -> Option<T> {
         self.at_or_pass(field, |_, _| ())
     }
 
-    /// What the list has for a field; `pass` is told what the walk passes by.
+    /// The entry for a field; `pass` is called for entries that the walk skips.
     fn at_or_pass(&mut self, field: &Field<'_>, mut pass: impl FnMut(&'s Field<'f>, T)) -> Option<T> {
         loop {
             let order = Ord::cmp(self.0.peek()?.0, field);
@@ -246,23 +246,23 @@ impl<'s, 'f: 's, T, I: Iterator<Item = (&'s Field<'f>, T)>> Beside<I> {
 struct DesiredValue<'a> {
     value: FieldValue<'a>,
     item: &'a Item,
-    /// For whom it is recorded: nobody, where a sync only sees to it that the object is there.
+    /// The writers to record: none if a sync only ensures that the object exists.
     writers: Arc<BTreeSet<Writer>>,
-    /// Every writer that wants it is a sync: a secretRef is then the target's once it is there.
+    /// Whether every writer that wants the value is a sync: a secretRef then belongs to the target once it exists.
     crossing: bool,
-    /// An override gives it, for this tenant.
+    /// Whether an override sets the value for this tenant.
     by_override: bool,
-    /// To all who want it another version of a component is no difference.
+    /// Whether all writers ignore another version of a component.
     ignores_versions: bool,
 }
 
 impl DesiredValue<'_> {
-    /// Whether this is what is wanted.
+    /// Whether a live value is the desired one.
     fn is(&self, now: &FieldValue<'_>) -> bool {
         now.is(&self.value) || self.ignores_versions && now.is_but_for_versions(&self.value)
     }
 
-    /// What is recorded of it; an older record in its own way is as good.
+    /// The hash to record. An existing hash in an older format is kept.
     fn hash(&self, sides: &Sides<'_>, field: &Field<'_>, wrote: Option<&Wrote>) -> FieldHash {
         if let Some(hash) = self.value.hash_without_versions().filter(|_| self.ignores_versions) {
             return hash;
@@ -277,13 +277,13 @@ struct Conflict {
     writers: BTreeSet<Writer>,
 }
 
-/// What is declared of an object, field by field; and what of it the target's own source decides against
-/// a sync.
+/// Merges the declarations of an object per field; also returns the fields where the target's own source has precedence
+/// over a sync.
 fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<OverriddenField>), Conflict> {
     let mut merged: DeclaredFields<'a> = Vec::new();
     let mut overridden = Vec::new();
     let (own, syncs): (Vec<_>, Vec<_>) = speaking(sides).partition(|d| d.is_own());
-    // What the target's own source declares is decided before any sync is asked.
+    // The target's own source has precedence over every sync.
     for declaration in own.iter().chain(&syncs) {
         let crossing = !declaration.is_own();
         if let Some(of_another_kind) = another_kind(declaration, sides) {
@@ -333,8 +333,8 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<OverriddenFie
     Ok((merged, overridden))
 }
 
-/// A sync that wants an object of another kind than the target's own source: component, type and
-/// credentials never change, and what belongs to one kind is of no use to another.
+/// Whether a sync declares an object whose component, type or credentials differ from those in the target's own source.
+/// These fields are immutable, and the other fields of one kind make no sense for another.
 fn another_kind(declaration: &Declaration, sides: &Sides<'_>) -> Option<OverriddenField> {
     let own = speaking(sides).find(|d| d.is_own()).filter(|_| !declaration.is_own())?;
     declaration.item.fields(false).into_iter().filter(|(field, _)| field.kind.is_immutable()).find_map(
@@ -351,28 +351,28 @@ fn another_kind(declaration: &Declaration, sides: &Sides<'_>) -> Option<Overridd
     )
 }
 
-/// The set of one writer; the one that the record has, where it has it, so that sets are shared and
-/// equal at a glance.
+/// The set of one writer. Reuses an equal set from the ownership record, so that sets are shared and compared by
+/// pointer.
 fn only(writer: &Writer, record: Option<&Arc<Record>>) -> Arc<BTreeSet<Writer>> {
     let first = record.and_then(|r| r.fields.values().next()).map(|wrote| &wrote.writers);
     let shared = first.filter(|writers| writers.len() == 1 && writers.contains(writer));
     shared.cloned().unwrap_or_else(|| Arc::new(BTreeSet::from([writer.clone()])))
 }
 
-/// The declarations that want something. One that only wants the object to be there is content with
-/// any that is, and with what the target's own source makes of it.
+/// The declarations that take effect. One that only ensures the existence of the object has no effect if the object
+/// exists, or if the target's own source declares it.
 fn speaking<'a>(sides: &Sides<'a>) -> impl Iterator<Item = &'a Declaration> {
     let lacks = sides.live.is_none() && !sides.declarations.iter().any(|d| d.extent == Extent::Whole);
     sides.declarations.iter().filter(move |d| lacks || d.extent != Extent::Existence)
 }
 
-/// A sync's secretRef crosses only where the target has none: neither live nor in its own source.
+/// Whether a sync's secretRef is not copied because the target has one, live or in its own source.
 fn gives_way(value: FieldValue<'_>, other: &DesiredValue<'_>, live: Option<&Item>, field: &Field<'_>) -> bool {
     let there = live.and_then(|l| l.written(field)).is_some_and(is_secret_ref);
     is_secret_ref(value) && is_secret_ref(other.value) && (there || !other.crossing)
 }
 
-/// The first field that two syncs want to be different.
+/// The first field for which two syncs declare different values.
 pub fn contradiction(one: &Declaration, other: &Declaration) -> Option<Field<'static>> {
     one.item.fields(false).into_iter().find_map(|(field, value)| {
         let theirs = other.item.value(&field)?;
@@ -381,7 +381,7 @@ pub fn contradiction(one: &Declaration, other: &Declaration) -> Option<Field<'st
     })
 }
 
-/// Whether a value is a reference to a secret.
+/// Whether a value is a secretRef.
 pub(super) fn is_secret_ref(value: FieldValue<'_>) -> bool {
     matches!(value, FieldValue::Input(Input::SecretRef(_)))
 }
@@ -464,18 +464,18 @@ fn declared_field(
         return;
     }
     let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.is_recorded_as(wrote.hash)));
-    // What its own source declared, and cannot be asked about now, is not a sync's to change.
+    // A field that the target's own source wrote is not changed by a sync while that source cannot be read.
     let of_source = |wrote: &Wrote| wrote.writers.contains(&Writer::Source);
     if d.crossing && wrote.is_some_and(of_source) && (sides.standing)(&Writer::Source) == WriterPresence::Unsure {
         return;
     }
-    // A secretRef crosses when its input is first written; from then on it is the target's, whatever
-    // the target makes of it. One that an override gives is this tenant's, and follows the override.
+    // A secretRef is copied when its input is first written; after that it belongs to the target, also if the target
+    // changes it. One that an override sets is specific to this tenant, and follows the override.
     let follows = d.by_override && as_recorded;
     let is_theirs = (now.is_some_and(is_secret_ref) && !follows) || (wrote.is_some() && !as_recorded);
     if d.crossing && is_secret_ref(d.value) && is_theirs {
         if now.is_none() {
-            // The target's people took it away: it is theirs, and is said.
+            // The target removed the secretRef: its decision is kept and reported.
             out.kept.push(KeptField { sides: Both::of(field, None, d.value), by: (sides.holder)(field) });
         }
         return;
@@ -488,7 +488,7 @@ fn declared_field(
             out.kept.push(KeptField { sides, by });
         }
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
-        // What is gone is made again while it is declared, whatever drift says.
+        // A missing definition is restored while it is declared, under any drift policy.
         Some(_) if field.kind == FieldKind::Definition && sides.definition_is_gone => {
             set(out, field, d, before, to_record());
         }
@@ -504,7 +504,7 @@ fn declared_field(
     }
 }
 
-/// The declaring writers, and those that wrote it and might still declare it.
+/// The declaring writers, and those that wrote the field and may still declare it.
 fn writers_of(
     sides: &Sides<'_>,
     field: &Field<'_>,
@@ -530,7 +530,7 @@ fn set(out: &mut Fields, field: &Field<'_>, d: &DesiredValue<'_>, now: Option<Fi
 }
 
 impl Fields {
-    /// Whether nothing is to be done or said.
+    /// Whether there is nothing to do or report.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
             && self.kept.is_empty()
@@ -564,7 +564,7 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
         let theirs = now.is_some_and(is_secret_ref) && stopped.iter().all(Writer::is_sync);
         let op = match holder {
             Some(_) => Op::Release,
-            // What never changes cannot be taken away, and a secretRef that crossed is the target's.
+            // An immutable field cannot be removed, and a copied secretRef belongs to the target.
             None if as_recorded && !field.kind.is_immutable() && !theirs => Op::Remove,
             None => Op::Forget,
         };
@@ -577,12 +577,12 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
     out.writers.extend(stopped);
 }
 
-/// How a writer that does not declare a field of an object stands to it.
+/// The presence of a writer that does not declare a field.
 fn standing_on(sides: &Sides<'_>, writer: &Writer, field: &Field<'_>) -> WriterPresence {
     let declares =
         |d: &&Declaration| d.writer == *writer && (d.leaves_alone(field) || another_kind(d, sides).is_some());
     match sides.declarations.iter().find(declares) {
-        // It has not stopped declaring it.
+        // The writer still declares the field.
         Some(_) => WriterPresence::Unsure,
         None => (sides.standing)(writer),
     }

@@ -1,12 +1,12 @@
-//! Writes that a person asks for, as actions: the same form in which a plan's are carried out.
+//! Changes that a person requests, in the form of plan actions.
 
 use super::model::inventory::Inventory;
 use super::model::item::Item;
 use super::model::plan::{Action, ActionKind, FieldChange, Op, Reason};
 
-/// The action that makes an object `after`, or what is there into it; `None` where it is so already.
-/// The record stays as it is: what a person writes is not ours. `definition` says that the bytes of a
-/// definition come with it.
+/// The action that creates an object as `after`, or changes the existing one to it; `None` if it is equal already. The
+/// ownership record does not change, since Stablekey does not own what a person writes. `definition` means that the
+/// bytes of a definition come with it.
 pub fn write(
     tenant: &str,
     inventory: &Inventory,
@@ -30,7 +30,7 @@ pub fn write(
         }
     }
     for (field, _) in before.iter().flat_map(|b| b.fields(true)).filter(|(field, _)| after.written(field).is_none()) {
-        // Labels and annotations that people hung on it stay.
+        // Labels and annotations that people added are kept.
         if field.path().first().is_some_and(|first| first != "metadata") {
             fields.push(change(&field, Op::Remove, before.as_ref(), None));
         }

@@ -1,4 +1,4 @@
-//! Hashes of values that many objects share, made once.
+//! Hashes of values that many objects share, computed once.
 
 use super::model::canonical::FieldHash;
 use super::model::field::{FieldKind, FieldValue};
@@ -6,13 +6,13 @@ use super::model::inventory::Inventory;
 use crate::api::Input;
 use std::collections::{HashMap, HashSet};
 
-/// Hashes by canonical text. Without one, a value is hashed when it is asked for.
+/// Hashes by canonical text. A value that is not listed is hashed on demand.
 #[derive(Debug, Default)]
 pub struct Hashes(HashMap<String, FieldHash>);
 
 impl Hashes {
-    /// Of the components, types and credentials that the connections of an inventory have, and of what several have
-    /// as inputs.
+    /// Hashes the components, types and credentials of the connections in an inventory, and the inputs that several
+    /// connections share.
     pub fn of(inventory: &Inventory) -> Self {
         let mut hashes = Hashes::default();
         for value in [FieldValue::Bool(true), FieldValue::Bool(false), FieldValue::Input(&Input::PER_CUSTOMER)] {
@@ -49,7 +49,7 @@ impl Hashes {
         self.0.entry(value.canonical()).or_insert_with_key(|text| FieldHash::of(text));
     }
 
-    /// The hash of a value of a field.
+    /// The hash of a field's value.
     pub fn hash(&self, kind: FieldKind, value: &FieldValue<'_>) -> FieldHash {
         match kind {
             FieldKind::Component

@@ -1,7 +1,7 @@
-//! The pure middle: what is declared against what is live. No I/O, no clock, no async.
+//! The pure core: compares the desired state with the live state. No I/O, no clock, no async.
 //!
-//! Data flows one way: [`world`] (what was read) → [`promote`] (what syncs declare) → [`resolve`]
-//! (bindings) → [`check`] → [`diff`] (the record's table) → [`plan`].
+//! Data flows one way: [`world`] (what was read) → [`promote`] (what syncs declare) → [`resolve`] (bindings) →
+//! [`check`] → [`diff`] (ownership per field) → [`plan`].
 
 pub mod adopt;
 pub mod bindings;

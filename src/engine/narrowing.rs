@@ -1,6 +1,6 @@
 //! What a person narrows a plan to: a part of the plan, with every mark that the whole plan sets on it.
 
-use super::closure::{Core, Index, Seeds};
+use super::closure::{Core, Index, Seeds, retain};
 use super::model::code::Code;
 use super::model::finding::Finding;
 use super::model::inventory::World;
@@ -17,142 +17,120 @@ pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
     let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty();
     if !scope.syncs.is_empty() {
         let all_syncs = plan(world, &Scope { syncs: BTreeSet::new(), ..scope.clone() });
-        narrowed.leave_conflicts(&all_syncs);
-        narrowed.keep_what_syncs_need(scope);
-        narrowed.keep_marks(&all_syncs);
+        leave_conflicts(&mut narrowed, &all_syncs);
+        keep_what_syncs_need(&mut narrowed, scope);
+        keep_marks(&mut narrowed, &all_syncs);
     }
     // Of no actions there is nothing to mark.
     if !scope.tenants.is_empty() && !narrowed.is_empty() {
-        narrowed.keep_marks(&plan(world, &Scope::default()));
+        keep_marks(&mut narrowed, &plan(world, &Scope::default()));
     }
     if !scope.integrations.is_empty() {
         let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
         let core = Core::of(&Index::of(world), &seeds);
-        narrowed.retain(&|id| core.contains(id));
+        retain(&mut narrowed, &|id| core.contains(id));
     }
     if is_narrowed && !narrowed.is_empty() {
         let whole = plan(world, &Scope { syncs: BTreeSet::new(), integrations: BTreeSet::new(), ..scope.clone() });
-        narrowed.leave_evidence(&whole);
+        leave_evidence(&mut narrowed, &whole);
     }
     narrowed
 }
 
-impl Plan {
-    /// Keeps what concerns the objects that `wanted` names, and what concerns no object.
-    pub(super) fn retain(&mut self, wanted: &dyn Fn(&ObjectId) -> bool) {
-        for target in &mut self.targets {
-            target.actions.retain(|action| wanted(&action.change.object));
-            // Of a whole world a few may be wanted.
-            target.actions.shrink_to_fit();
-            target.notes.retain(|note| wanted(note.object()));
-            target.digests = digests(&target.actions);
-        }
-        self.findings.retain(|finding| match &finding.object {
-            Some(id) if id.kind.in_tenant() => wanted(id),
-            _ => true,
-        });
-        self.settle();
-    }
-
-    /// Adds the marks that another plan sets on the same objects. A mark of a whole target holds for
-    /// every update and delete there.
-    fn keep_marks(&mut self, whole: &Plan) {
-        for target in &mut self.targets {
-            let Some(of_whole) = whole.targets.iter().find(|t| t.tenant == target.tenant) else { continue };
-            let marked: BTreeMap<&str, &Action> = of_whole.actions.iter().map(|a| (a.id.as_str(), a)).collect();
-            let too_many = marks(of_whole).find(|mark| mark.code == Code::TooManyChanges);
-            for action in &mut target.actions {
-                let changes = matches!(action.action, ActionKind::Update | ActionKind::Delete);
-                let own = marked.get(action.id.as_str()).into_iter().flat_map(|a| &a.needs_approval);
-                for mark in own.chain(too_many.filter(|_| changes)) {
-                    match action.needs_approval.iter_mut().find(|there| there.code == mark.code) {
-                        // The words of the whole plan tell of more changes.
-                        Some(there) if mark.code.is_of_whole_target() => *there = mark.clone(),
-                        Some(_) => {}
-                        None => action.needs_approval.push(mark.clone()),
-                    }
+/// Adds the marks that another plan sets on the same objects. A mark of a whole target holds for
+/// every update and delete there.
+fn keep_marks(plan: &mut Plan, whole: &Plan) {
+    for target in &mut plan.targets {
+        let Some(of_whole) = whole.targets.iter().find(|t| t.tenant == target.tenant) else { continue };
+        let marked: BTreeMap<&str, &Action> = of_whole.actions.iter().map(|a| (a.id.as_str(), a)).collect();
+        let too_many = marks(of_whole).find(|mark| mark.code == Code::TooManyChanges);
+        for action in &mut target.actions {
+            let changes = matches!(action.action, ActionKind::Update | ActionKind::Delete);
+            let own = marked.get(action.id.as_str()).into_iter().flat_map(|a| &a.needs_approval);
+            for mark in own.chain(too_many.filter(|_| changes)) {
+                match action.needs_approval.iter_mut().find(|there| there.code == mark.code) {
+                    // The words of the whole plan tell of more changes.
+                    Some(there) if mark.code.is_of_whole_target() => *there = mark.clone(),
+                    Some(_) => {}
+                    None => action.needs_approval.push(mark.clone()),
                 }
             }
         }
-        self.settle();
     }
+    plan.recount();
+}
 
-    /// Leaves out the objects that two writers want differently, or one takes away and another keeps, which a
-    /// plan of one of them does not see; and says so.
-    fn leave_conflicts(&mut self, all: &Plan) {
-        let is_conflict = |finding: &&Finding| finding.code == Code::WriterConflict;
-        let object = |f: &Finding| Some((f.tenant.clone()?, f.object.clone()?));
-        let conflicts: BTreeMap<(String, ObjectId), &Finding> =
-            all.findings.iter().filter(is_conflict).filter_map(|f| Some((object(f)?, f))).collect();
-        let mut found = Vec::new();
-        let mut out = BTreeSet::new();
-        for (target, action) in self.actions() {
-            if let Some(finding) = conflicts.get(&(target.tenant.clone(), action.change.object.clone())) {
-                found.push((*finding).clone());
-                out.insert(action.id.clone());
-            }
+/// Leaves out the objects that two writers want differently, or one takes away and another keeps, which a
+/// plan of one of them does not see; and says so.
+fn leave_conflicts(plan: &mut Plan, all: &Plan) {
+    let is_conflict = |finding: &&Finding| finding.code == Code::WriterConflict;
+    let object = |f: &Finding| Some((f.tenant.clone()?, f.object.clone()?));
+    let conflicts: BTreeMap<(String, ObjectId), &Finding> =
+        all.findings.iter().filter(is_conflict).filter_map(|f| Some((object(f)?, f))).collect();
+    let mut found = Vec::new();
+    let mut out = BTreeSet::new();
+    for (target, action) in plan.actions() {
+        if let Some(finding) = conflicts.get(&(target.tenant.clone(), action.change.object.clone())) {
+            found.push((*finding).clone());
+            out.insert(action.id.clone());
         }
-        // What another sync declares, or may declare, stays.
-        let whole: BTreeMap<&str, ActionKind> = all.actions().map(|(_, a)| (a.id.as_str(), a.action)).collect();
-        let is_delete = |a: &&Action| a.action == ActionKind::Delete;
-        let deletes = self.actions().map(|(_, a)| a).filter(is_delete).map(|a| a.id.clone());
-        out.extend(deletes.filter(|id| whole.get(id.as_str()) != Some(&ActionKind::Delete)));
-        loop {
-            let rests = |action: &&Action| !out.contains(&action.id) && !action.after.is_disjoint(&out);
-            let more: Vec<String> = self.actions().map(|(_, a)| a).filter(rests).map(|a| a.id.clone()).collect();
-            if more.is_empty() {
-                break;
-            }
-            out.extend(more);
-        }
-        self.keep_actions(&|action| !out.contains(&action.id));
-        self.findings.extend(found.into_iter().filter(|f| !self.findings.contains(f)).collect::<Vec<_>>());
-        self.findings.sort_by_key(|finding| finding.severity);
-        self.settle();
     }
-
-    /// Leaves out what the whole plan does only after a credential redirect that is out of scope: once it is done,
-    /// that redirect would look harmless.
-    fn leave_evidence(&mut self, whole: &Plan) {
-        let is_redirect = |action: &&Action| action.needs_approval.iter().any(|a| a.code == Code::CredentialRedirect);
-        let redirects: BTreeSet<&str> =
-            whole.actions().map(|(_, a)| a).filter(is_redirect).map(|a| a.id.as_str()).collect();
-        let here: BTreeSet<String> = self.actions().map(|(_, a)| a.id.clone()).collect();
-        let waits =
-            |action: &&Action| action.after.iter().any(|id| redirects.contains(id.as_str()) && !here.contains(id));
-        let out: BTreeSet<&str> = whole.actions().map(|(_, a)| a).filter(waits).map(|a| a.id.as_str()).collect();
-        self.keep_actions(&|action| !out.contains(action.id.as_str()));
-        self.settle();
+    // What another sync declares, or may declare, stays.
+    let whole: BTreeMap<&str, ActionKind> = all.actions().map(|(_, a)| (a.id.as_str(), a.action)).collect();
+    let is_delete = |a: &&Action| a.action == ActionKind::Delete;
+    let deletes = plan.actions().map(|(_, a)| a).filter(is_delete).map(|a| a.id.clone());
+    out.extend(deletes.filter(|id| whole.get(id.as_str()) != Some(&ActionKind::Delete)));
+    loop {
+        let rests = |action: &&Action| !out.contains(&action.id) && !action.after.is_disjoint(&out);
+        let more: Vec<String> = plan.actions().map(|(_, a)| a).filter(rests).map(|a| a.id.clone()).collect();
+        if more.is_empty() {
+            break;
+        }
+        out.extend(more);
     }
+    keep_actions(plan, &|action| !out.contains(&action.id));
+    plan.findings.extend(found.into_iter().filter(|f| !plan.findings.contains(f)).collect::<Vec<_>>());
+    plan.findings.sort_by_key(|finding| finding.severity);
+    plan.recount();
+}
 
-    /// Keeps what the syncs in scope write, and what that depends on.
-    fn keep_what_syncs_need(&mut self, scope: &Scope) {
-        let named = |writers: &BTreeSet<Writer>| writers.iter().any(|writer| writer.is_sync() && scope.carries(writer));
-        let mut kept = BTreeSet::new();
-        let mut next: Vec<String> =
-            self.actions().filter(|(_, a)| named(&a.writers)).map(|(_, a)| a.id.clone()).collect();
-        let after: BTreeMap<&str, &BTreeSet<String>> = self.actions().map(|(_, a)| (a.id.as_str(), &a.after)).collect();
-        while let Some(id) = next.pop() {
-            next.extend(
-                after.get(id.as_str()).into_iter().copied().flatten().filter(|id| !kept.contains(*id)).cloned(),
-            );
-            kept.insert(id);
-        }
-        self.keep_actions(&|action| kept.contains(&action.id));
-        for target in &mut self.targets {
-            let written: BTreeSet<&ObjectId> = target.actions.iter().map(|a| &a.change.object).collect();
-            let concerned = &target.concerned;
-            let concerns = |id: &ObjectId| concerned.get(id).is_none_or(|writers| writers.is_empty() || named(writers));
-            target.notes.retain(|note| written.contains(note.object()) || concerns(note.object()));
-        }
-        self.settle();
+/// Leaves out what the whole plan does only after a credential redirect that is out of scope: once it is done,
+/// that redirect would look harmless.
+fn leave_evidence(plan: &mut Plan, whole: &Plan) {
+    let is_redirect = |action: &&Action| action.needs_approval.iter().any(|a| a.code == Code::CredentialRedirect);
+    let redirects: BTreeSet<&str> =
+        whole.actions().map(|(_, a)| a).filter(is_redirect).map(|a| a.id.as_str()).collect();
+    let here: BTreeSet<String> = plan.actions().map(|(_, a)| a.id.clone()).collect();
+    let waits = |action: &&Action| action.after.iter().any(|id| redirects.contains(id.as_str()) && !here.contains(id));
+    let out: BTreeSet<&str> = whole.actions().map(|(_, a)| a).filter(waits).map(|a| a.id.as_str()).collect();
+    keep_actions(plan, &|action| !out.contains(action.id.as_str()));
+    plan.recount();
+}
+
+/// Keeps what the syncs in scope write, and what that depends on.
+fn keep_what_syncs_need(plan: &mut Plan, scope: &Scope) {
+    let named = |writers: &BTreeSet<Writer>| writers.iter().any(|writer| writer.is_sync() && scope.carries(writer));
+    let mut kept = BTreeSet::new();
+    let mut next: Vec<String> = plan.actions().filter(|(_, a)| named(&a.writers)).map(|(_, a)| a.id.clone()).collect();
+    let after: BTreeMap<&str, &BTreeSet<String>> = plan.actions().map(|(_, a)| (a.id.as_str(), &a.after)).collect();
+    while let Some(id) = next.pop() {
+        next.extend(after.get(id.as_str()).into_iter().copied().flatten().filter(|id| !kept.contains(*id)).cloned());
+        kept.insert(id);
     }
+    keep_actions(plan, &|action| kept.contains(&action.id));
+    for target in &mut plan.targets {
+        let written: BTreeSet<&ObjectId> = target.actions.iter().map(|a| &a.change.object).collect();
+        let concerned = &target.concerned;
+        let concerns = |id: &ObjectId| concerned.get(id).is_none_or(|writers| writers.is_empty() || named(writers));
+        target.notes.retain(|note| written.contains(note.object()) || concerns(note.object()));
+    }
+    plan.recount();
+}
 
-    fn keep_actions(&mut self, wanted: &dyn Fn(&Action) -> bool) {
-        for target in &mut self.targets {
-            target.actions.retain(|action| wanted(action));
-            target.digests = digests(&target.actions);
-        }
+fn keep_actions(plan: &mut Plan, wanted: &dyn Fn(&Action) -> bool) {
+    for target in &mut plan.targets {
+        target.actions.retain(|action| wanted(action));
+        target.digests = digests(&target.actions);
     }
 }
 

@@ -1,23 +1,22 @@
-//! How much of what a server sends is kept at once, or waits to be taken in: whoever runs it, it must not take the
+//! Limits how many bytes of a server's answers are in memory at the same time. A hostile server must not take the
 //! memory that others need.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The unit in which room is counted.
+/// The unit of the budget, in bytes.
 const UNIT: usize = 1024;
-/// How many pages of lists are read at once: each may be as large as an answer can be.
+/// Maximum number of list pages that are read at the same time: each may be as large as an answer can be.
 const PAGES: usize = 2;
 
-/// Something of which it is known, about, how many bytes are kept.
+/// A value with a known size in memory.
 pub trait Weighs {
-    /// So many.
+    /// Returns its approximate size in bytes.
     fn weight(&self) -> usize;
 }
 
-/// An object of a collection, in which no two have one name.
+/// An object of a collection, with a unique name.
 pub trait Named: Weighs {
-    /// Its name.
     fn name(&self) -> &str;
 }
 
@@ -51,7 +50,7 @@ impl<T: Weighs> Weighs for [T] {
     }
 }
 
-/// Room for what one namespace sends.
+/// The memory budget of one namespace.
 #[derive(Clone, Debug)]
 pub struct Budget {
     most: usize,
@@ -60,7 +59,7 @@ pub struct Budget {
     turns: Turns,
 }
 
-/// Whose turn it is to be read anew, among all that share this.
+/// A semaphore for relists, shared by all namespaces: one reads at a time.
 #[derive(Clone, Debug)]
 pub struct Turns(Arc<Semaphore>);
 
@@ -70,14 +69,14 @@ impl Default for Turns {
     }
 }
 
-/// Room that is taken until this is dropped.
+/// A part of a budget that is taken until this is dropped.
 #[derive(Debug, Default)]
 pub struct Taken {
     _room: Vec<OwnedSemaphorePermit>,
 }
 
 impl Taken {
-    /// Both of two.
+    /// Joins both parts.
     pub fn and(mut self, other: Taken) -> Taken {
         self._room.extend(other._room);
         self
@@ -91,24 +90,24 @@ impl From<Option<OwnedSemaphorePermit>> for Taken {
 }
 
 impl Budget {
-    /// Room for so many bytes.
+    /// Creates a budget of this many bytes.
     pub fn of(most: usize) -> Self {
         let units = (most / UNIT).min(Semaphore::MAX_PERMITS);
         let (room, pages) = (Arc::new(Semaphore::new(units)), Arc::new(Semaphore::new(PAGES)));
         Budget { most, room, pages, turns: Turns::default() }
     }
 
-    /// The same, taking turns with others.
+    /// Shares relist turns with other budgets.
     pub fn in_turn(self, turns: &Turns) -> Self {
         Budget { turns: turns.clone(), ..self }
     }
 
-    /// Waits for its turn.
+    /// Waits for a relist turn.
     pub async fn turn(&self) -> Taken {
         self.turns.0.clone().acquire_owned().await.ok().into()
     }
 
-    /// How many bytes there is room for.
+    /// Returns the size of the budget in bytes.
     pub fn most(&self) -> usize {
         self.most
     }
@@ -117,12 +116,12 @@ impl Budget {
         u32::try_from(bytes.div_ceil(UNIT).min(self.most / UNIT).max(1)).unwrap_or(u32::MAX)
     }
 
-    /// Waits for room.
+    /// Waits until this many bytes are free, and takes them.
     pub async fn take(&self, bytes: usize) -> Taken {
         self.room.clone().acquire_many_owned(self.units(bytes)).await.ok().into()
     }
 
-    /// Room, where there is some now.
+    /// Takes this many bytes if they are free now.
     pub fn try_take(&self, bytes: usize) -> Option<Taken> {
         if bytes > self.most {
             return None;
@@ -149,7 +148,7 @@ mod tests {
         drop(first.and(second));
         assert!(budget.try_take(10 * UNIT).is_some());
         assert!(budget.try_take(11 * UNIT).is_none(), "there never is so much room");
-        // What is larger than all of it goes when there is nothing else.
+        // More than the whole budget is granted once nothing else is taken.
         drop(budget.take(100 * UNIT).await);
     }
 }

@@ -1,5 +1,5 @@
-//! A namespace kept in memory, as it is told of it: by lists, by watches, and by the answers to our own
-//! writes. What comes late is known by its revision and passed over.
+//! The cache of a namespace, updated by lists, by watches, and by the answers to own writes. Events that arrive late
+//! are recognized by their resource version, and ignored.
 
 use super::budget::{Named, Weighs};
 use super::config_maps::is_name_of_definition;
@@ -12,38 +12,37 @@ use crate::engine::model::record::Record;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What is told of the objects of one kind.
+/// A change of the objects of one kind.
 #[derive(Debug)]
 pub enum Delta<T> {
-    /// All that are there: what is not among them is gone.
+    /// All objects: those that are missing are gone.
     All(Vec<T>),
-    /// One, as it is now.
+    /// The current state of one object.
     Set(T),
-    /// All of them are told again from here on, each as it is now, until [`Delta::Only`]: what was known and what is told
-    /// are both there meanwhile.
+    /// A relist begins: all objects follow one by one until [`Delta::Only`]. Meanwhile the old and the new objects are
+    /// both cached.
     Again,
-    /// Those that are there as of a revision: what is not among them, and was not written since, is gone.
+    /// A relist ends: objects that are not in it, and were not written since its resource version, are gone.
     Only {
-        /// Their names.
+        /// The names of the objects in the list.
         names: BTreeSet<String>,
-        /// As of which revision.
+        /// The resource version of the list.
         revision: String,
     },
-    /// One is gone.
+    /// One object was deleted.
     Gone {
-        /// Its name.
         name: String,
-        /// As of which revision.
+        /// The resource version of the deletion.
         revision: String,
     },
 }
 
-/// What is told of a namespace.
+/// A change in a namespace.
 #[derive(Debug)]
 pub enum NamespaceDelta {
-    /// Of a kind that lies in tenants.
+    /// Of a kind that tenants contain.
     Items(Kind, Box<Delta<Live<Item>>>),
-    /// Of its Tenants.
+    /// Of the namespace's Tenants.
     Tenants(Box<Delta<Live<Object<TenantSpec>>>>),
     /// Of the ConfigMaps with definitions.
     Definitions(Delta<CachedDefinition>),
@@ -54,7 +53,7 @@ pub enum NamespaceDelta {
 pub struct CachedDefinition {
     /// The ConfigMap's name.
     pub name: String,
-    /// What the definition says; `None` where it cannot be read.
+    /// The connections that the definition uses; `None` if it cannot be read.
     pub uses: Option<Arc<Uses>>,
 }
 
@@ -70,61 +69,60 @@ impl Named for CachedDefinition {
     }
 }
 
-/// What is in a namespace.
+/// The objects of a namespace.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// Its resources, with what we wrote and who else holds what.
+    /// The resources, with their ownership records and the field owners.
     pub inventory: Arc<Inventory>,
-    /// What a write must know.
+    /// The uid and resource version of each object.
     pub versions: Arc<BTreeMap<ObjectId, Version>>,
-    /// The Tenants that are of this namespace itself: there should be one.
+    /// The Tenants whose location is this namespace: there should be one.
     pub own: Vec<Object<TenantSpec>>,
 }
 
-/// What has to be looked at again because of what was told.
+/// The objects that must be reconciled after a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Due {
-    /// These objects; none where nothing of interest changed.
+pub enum ChangedObjects {
+    /// These objects; none if nothing relevant changed.
     Objects(BTreeSet<ObjectId>),
-    /// Everything: what the namespace's own Tenant says changed.
+    /// Everything: the namespace's own Tenant changed.
     Everything,
 }
 
-/// A namespace, as far as it was told of.
+/// The cached objects of one namespace.
 #[derive(Debug, Default)]
 pub struct Cache {
     inventory: Arc<Inventory>,
     versions: Arc<BTreeMap<ObjectId, Version>>,
     tenants: BTreeMap<String, (Object<TenantSpec>, Version)>,
-    /// What they say; `None`: they are there, and cannot be read.
+    /// The uses of each definition; `None` if it exists and cannot be read.
     definitions: BTreeMap<String, Option<Arc<Uses>>>,
-    /// How many bytes are kept at most, and are, of what: a kind of ours, or else a definition.
+    /// The limit, and the size of the cached objects, in total and each. A definition has no kind.
     most_bytes: Option<usize>,
     bytes: usize,
     weights: HashMap<(Option<Kind>, String), usize>,
-    /// What is being listed again: meanwhile what was known and what is told may both be kept.
+    /// The kinds that are being relisted: their old and new objects may both be cached.
     again: BTreeSet<Option<Kind>>,
-    /// There is more than is kept: what is known is not all.
+    /// The namespace exceeds the limit: nothing is cached.
     is_over: bool,
 }
 
-/// What lies in tenants.
+/// The kinds that tenants contain.
 const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
 
 impl Cache {
-    /// Whether there is more in the namespace than is kept of any: then nothing of it can be relied on, until it is
-    /// listed anew.
+    /// Whether the namespace exceeds a limit. Nothing of it can be used until it is listed again.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Keeps no more than so many bytes of a namespace.
+    /// Creates a cache that is limited to this many bytes.
     pub fn bounded(most_bytes: usize) -> Self {
         Cache { most_bytes: Some(most_bytes), ..Cache::default() }
     }
 
-    /// Keeps no more than a namespace may have.
-    fn bound(&mut self) {
+    /// Empties the cache if the namespace exceeds a limit.
+    fn enforce_limits(&mut self) {
         let of_kind = |kind| self.weights.keys().filter(|(of, _)| *of == kind).count();
         let times = if self.again.is_empty() { 1 } else { 2 };
         let most = MOST * times;
@@ -138,8 +136,8 @@ impl Cache {
         }
     }
 
-    /// So much is kept of this now.
-    fn weigh(&mut self, kind: Option<Kind>, name: &str, weight: Option<usize>) {
+    /// Updates the size of one object.
+    fn set_weight(&mut self, kind: Option<Kind>, name: &str, weight: Option<usize>) {
         let before = match weight {
             Some(weight) => self.weights.insert((kind, name.to_string()), weight),
             None => self.weights.remove(&(kind, name.to_string())),
@@ -147,57 +145,57 @@ impl Cache {
         self.bytes = self.bytes.saturating_sub(before.unwrap_or(0)) + weight.unwrap_or(0);
     }
 
-    /// The resources.
+    /// Returns the resources.
     pub fn inventory(&self) -> &Arc<Inventory> {
         &self.inventory
     }
 
-    /// What a write must know of each.
+    /// Returns the uid and resource version of each object.
     pub fn versions(&self) -> &Arc<BTreeMap<ObjectId, Version>> {
         &self.versions
     }
 
-    /// The Tenants that are of this namespace itself: there should be one.
+    /// Returns the Tenants whose location is this namespace: there should be one.
     pub fn own(&self) -> Vec<Object<TenantSpec>> {
         let own = self.tenants.values().map(|(tenant, _)| tenant).filter(|tenant| tenant.spec.location.is_none());
         own.cloned().collect()
     }
 
-    /// All of it.
+    /// Returns all objects.
     pub fn into_contents(self) -> Contents {
         Contents { own: self.own(), inventory: self.inventory, versions: self.versions }
     }
 
-    /// Takes in what is told, and says what has to be looked at because of it.
-    pub fn hear(&mut self, heard: NamespaceDelta) -> Due {
+    /// Applies a change, and returns the objects that must be reconciled because of it.
+    pub fn apply(&mut self, delta: NamespaceDelta) -> ChangedObjects {
         if self.is_over {
-            return Due::Objects(BTreeSet::new());
+            return ChangedObjects::Objects(BTreeSet::new());
         }
-        let due = self.take_in(heard);
-        self.bound();
+        let changed = self.apply_delta(delta);
+        self.enforce_limits();
         let knows_readiness = !self.inventory.readiness.is_empty();
         let turned = self.inventory.knows_readiness != knows_readiness;
         if turned {
             Arc::make_mut(&mut self.inventory).knows_readiness = knows_readiness;
         }
-        // The first that says whether it is ready says of all others that they do not.
-        if self.is_over || turned { Due::Everything } else { due }
+        // The first object with a Ready condition changes the meaning of all objects without one.
+        if self.is_over || turned { ChangedObjects::Everything } else { changed }
     }
 
-    fn take_in(&mut self, heard: NamespaceDelta) -> Due {
-        match heard {
-            NamespaceDelta::Items(kind, news) => Due::Objects(self.hear_of_items(kind, *news)),
-            NamespaceDelta::Tenants(news) => self.hear_of_tenants(*news),
-            NamespaceDelta::Definitions(news) => Due::Objects(self.hear_of_definitions(news)),
+    fn apply_delta(&mut self, delta: NamespaceDelta) -> ChangedObjects {
+        match delta {
+            NamespaceDelta::Items(kind, delta) => ChangedObjects::Objects(self.apply_items(kind, *delta)),
+            NamespaceDelta::Tenants(delta) => self.apply_tenants(*delta),
+            NamespaceDelta::Definitions(delta) => ChangedObjects::Objects(self.apply_definitions(delta)),
         }
     }
 
-    fn hear_of_items(&mut self, kind: Kind, news: Delta<Live<Item>>) -> BTreeSet<ObjectId> {
-        match news {
+    fn apply_items(&mut self, kind: Kind, delta: Delta<Live<Item>>) -> BTreeSet<ObjectId> {
+        match delta {
             Delta::All(all) => {
                 let gone = self.absent(kind, &all);
-                let due = all.into_iter().filter_map(|live| self.set(kind, live)).collect::<Vec<_>>();
-                due.into_iter().chain(gone.into_iter().filter_map(|id| self.drop(id))).collect()
+                let changed = all.into_iter().filter_map(|live| self.set(kind, live)).collect::<Vec<_>>();
+                changed.into_iter().chain(gone.into_iter().filter_map(|id| self.drop(id))).collect()
             }
             Delta::Set(live) => self.set(kind, live).into_iter().collect(),
             Delta::Again => {
@@ -220,7 +218,7 @@ impl Cache {
         }
     }
 
-    /// The objects of a kind that are known and not among these.
+    /// Returns the cached objects of a kind that are not among these.
     fn absent(&self, kind: Kind, all: &[Live<Item>]) -> Vec<ObjectId> {
         let there: BTreeSet<&str> = all.iter().map(|live| live.name.as_str()).collect();
         let known = self.versions.keys().filter(|id| id.kind == kind && !there.contains(id.name.as_str()));
@@ -233,7 +231,7 @@ impl Cache {
         if self.versions.get(&id).is_some_and(|known| known.is_after(&version)) {
             return None;
         }
-        self.weigh(Some(kind), &id.name, Some(weight as usize));
+        self.set_weight(Some(kind), &id.name, Some(weight as usize));
         let read = read.map(|item| self.with_uses(item));
         let turned = kind == Kind::Connection && read.is_ok() && self.turn(&id.name, ready);
         let changed = self.differs(&id, read.as_ref(), record.as_ref(), &others);
@@ -267,7 +265,7 @@ impl Cache {
         Some(id)
     }
 
-    /// Takes in whether a connection is ready; whether that is news which something may wait for.
+    /// Updates the readiness of a connection; returns whether it changed in a way that others may wait for.
     fn turn(&mut self, connection: &str, ready: Option<Ready>) -> bool {
         if self.inventory.readiness.get(connection).copied() == ready {
             return false;
@@ -280,22 +278,22 @@ impl Cache {
         true
     }
 
-    /// Whether anything changed but what counts as bookkeeping: a status, a revision.
+    /// Whether anything changed besides status and resource version.
     fn differs(&self, id: &ObjectId, read: Result<&Item, &String>, record: Option<&Record>, others: &Holders) -> bool {
         let known = self.inventory.get(id);
         let same = match read {
             Ok(item) => known.is_some() && Item::same(known.as_ref(), Some(item)),
             Err(why) => self.inventory.invalid.get(id) == Some(why),
         };
-        let held = self.inventory.holders.get(id).map(AsRef::as_ref);
+        let held_by_others = self.inventory.holders.get(id).map(AsRef::as_ref);
         !same
             || self.inventory.records.get(id).map(AsRef::as_ref) != record
-            || held.map_or(!others.is_empty(), |held| held != others)
+            || held_by_others.map_or(!others.is_empty(), |held_by_others| held_by_others != others)
     }
 
     fn drop(&mut self, id: ObjectId) -> Option<ObjectId> {
         Arc::make_mut(&mut self.versions).remove(&id)?;
-        self.weigh(Some(id.kind), &id.name, None);
+        self.set_weight(Some(id.kind), &id.name, None);
         let inventory = Arc::make_mut(&mut self.inventory);
         inventory.remove(&id);
         inventory.invalid.remove(&id);
@@ -314,9 +312,9 @@ impl Cache {
         }
     }
 
-    fn hear_of_tenants(&mut self, news: Delta<Live<Object<TenantSpec>>>) -> Due {
+    fn apply_tenants(&mut self, delta: Delta<Live<Object<TenantSpec>>>) -> ChangedObjects {
         let before = self.own();
-        match news {
+        match delta {
             Delta::All(all) => {
                 let known: Vec<String> = self.tenants.keys().cloned().collect();
                 known.iter().for_each(|name| self.drop_tenant(name));
@@ -340,7 +338,7 @@ impl Cache {
                 }
             }
         }
-        if before == self.own() { Due::Objects(BTreeSet::new()) } else { Due::Everything }
+        if before == self.own() { ChangedObjects::Objects(BTreeSet::new()) } else { ChangedObjects::Everything }
     }
 
     fn set_tenant(&mut self, live: Live<Object<TenantSpec>>) {
@@ -350,7 +348,7 @@ impl Cache {
         }
         match live.read {
             Ok(tenant) => {
-                self.weigh(Some(Kind::Tenant), &live.name, Some(live.weight as usize));
+                self.set_weight(Some(Kind::Tenant), &live.name, Some(live.weight as usize));
                 self.tenants.insert(live.name, (tenant, live.version));
             }
             Err(_) => self.drop_tenant(&live.name),
@@ -358,13 +356,13 @@ impl Cache {
     }
 
     fn drop_tenant(&mut self, name: &str) {
-        self.weigh(Some(Kind::Tenant), name, None);
+        self.set_weight(Some(Kind::Tenant), name, None);
         self.tenants.remove(name);
     }
 
-    fn hear_of_definitions(&mut self, news: Delta<CachedDefinition>) -> BTreeSet<ObjectId> {
+    fn apply_definitions(&mut self, delta: Delta<CachedDefinition>) -> BTreeSet<ObjectId> {
         let mut changed = BTreeSet::new();
-        match news {
+        match delta {
             Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(|defined| defined.name.as_str()).collect();
                 let known = self.definitions.keys().filter(|name| !there.contains(name.as_str()));
@@ -391,7 +389,7 @@ impl Cache {
         let uses_one = |i: &&Arc<Object<IntegrationSpec>>| config_map(&i.spec).is_some_and(|map| changed.contains(map));
         let users: Vec<Arc<Object<IntegrationSpec>>> =
             self.inventory.integrations.values().filter(uses_one).cloned().collect();
-        let due = users.iter().map(|user| ObjectId::new(Kind::Integration, user.name())).collect();
+        let changed = users.iter().map(|user| ObjectId::new(Kind::Integration, user.name())).collect();
         for user in users {
             let item = self.with_uses(Item::Integration(user, None));
             let (is_gone, name) = (is_gone(&self.definitions, &item), item.metadata().name.clone());
@@ -406,17 +404,17 @@ impl Cache {
                 }
             }
         }
-        due
+        changed
     }
 
     fn undefine(&mut self, name: &str) -> bool {
-        self.weigh(None, name, None);
+        self.set_weight(None, name, None);
         self.definitions.remove(name).is_some()
     }
 
-    /// Takes in what a ConfigMap says; whether that is new.
+    /// Updates the definition of a ConfigMap; returns whether it changed.
     fn define(&mut self, name: &str, uses: Option<Arc<Uses>>) -> bool {
-        self.weigh(None, name, Some(uses.as_ref().map_or(0, |uses| uses.weight())));
+        self.set_weight(None, name, Some(uses.as_ref().map_or(0, |uses| uses.weight())));
         let digest = |uses: &Option<Arc<Uses>>| uses.as_ref().map(|uses| uses.digest.clone());
         let is_new = self.definitions.get(name).is_none_or(|known| digest(known) != digest(&uses));
         if is_new {
@@ -426,7 +424,8 @@ impl Cache {
     }
 }
 
-/// Whether an integration names a ConfigMap of ours that is not there. One that people named is theirs to bring.
+/// Whether an integration names a ConfigMap of Stablekey that does not exist. People bring the ConfigMaps that they
+/// name.
 fn is_gone(definitions: &BTreeMap<String, Option<Arc<Uses>>>, item: &Item) -> bool {
     match item {
         Item::Integration(object, _) => config_map(&object.spec)
@@ -457,7 +456,7 @@ mod tests {
     }
 
     fn live(name: &str, revision: &str, read: Result<Item, String>) -> Live<Item> {
-        let version = Version { uid: "u".into(), resource_version: revision.into(), held: Arc::default() };
+        let version = Version { uid: "u".into(), resource_version: revision.into(), held_by_others: Arc::default() };
         Live {
             read,
             name: name.into(),
@@ -481,42 +480,41 @@ mod tests {
         NamespaceDelta::Items(Kind::Connection, Box::new(Delta::Set(live)))
     }
 
-    fn objects(ids: &[(Kind, &str)]) -> Due {
-        Due::Objects(ids.iter().map(|(kind, name)| ObjectId::new(*kind, *name)).collect())
+    fn objects(ids: &[(Kind, &str)]) -> ChangedObjects {
+        ChangedObjects::Objects(ids.iter().map(|(kind, name)| ObjectId::new(*kind, *name)).collect())
     }
 
-    fn title(mirror: &Cache, name: &str) -> Option<String> {
-        mirror.inventory().connections.get(name)?.spec.title.clone()
+    fn title(cache: &Cache, name: &str) -> Option<String> {
+        cache.inventory().connections.get(name)?.spec.title.clone()
     }
 
     #[test]
     fn a_change_is_due_and_a_new_revision_alone_is_not() {
-        let mut mirror = Cache::default();
-        assert_eq!(mirror.hear(set(connection("a", "A", "10"))), objects(&[(Kind::Connection, "a")]));
-        assert_eq!(mirror.hear(set(connection("a", "A", "11"))), objects(&[]));
+        let mut cache = Cache::default();
+        assert_eq!(cache.apply(set(connection("a", "A", "10"))), objects(&[(Kind::Connection, "a")]));
+        assert_eq!(cache.apply(set(connection("a", "A", "11"))), objects(&[]));
         let id = ObjectId::new(Kind::Connection, "a");
-        assert_eq!(mirror.versions()[&id].resource_version, "11");
-        assert_eq!(mirror.hear(set(connection("a", "B", "12"))), objects(&[(Kind::Connection, "a")]));
+        assert_eq!(cache.versions()[&id].resource_version, "11");
+        assert_eq!(cache.apply(set(connection("a", "B", "12"))), objects(&[(Kind::Connection, "a")]));
     }
 
     #[test]
     fn what_comes_late_is_passed_over() {
-        let mut mirror = Cache::default();
-        mirror.hear(set(connection("a", "new", "100")));
-        // 99 is before 100 as a number, and after it as a text.
-        assert_eq!(mirror.hear(set(connection("a", "old", "99"))), objects(&[]));
+        let mut cache = Cache::default();
+        cache.apply(set(connection("a", "new", "100")));
+        // 99 is less than 100 as a number, and greater as a string.
+        assert_eq!(cache.apply(set(connection("a", "old", "99"))), objects(&[]));
         let gone = |revision: &str| Delta::Gone { name: "a".into(), revision: revision.into() };
-        assert_eq!(mirror.hear(NamespaceDelta::Items(Kind::Connection, Box::new(gone("99")))), objects(&[]));
-        assert_eq!(title(&mirror, "a").as_deref(), Some("new"));
+        assert_eq!(cache.apply(NamespaceDelta::Items(Kind::Connection, Box::new(gone("99")))), objects(&[]));
+        assert_eq!(title(&cache, "a").as_deref(), Some("new"));
         assert_eq!(
-            mirror.hear(NamespaceDelta::Items(Kind::Connection, Box::new(gone("101")))),
+            cache.apply(NamespaceDelta::Items(Kind::Connection, Box::new(gone("101")))),
             objects(&[(Kind::Connection, "a")])
         );
-        assert_eq!(title(&mirror, "a"), None);
+        assert_eq!(title(&cache, "a"), None);
     }
 
-    /// A collection that is told again object by object: what is not in it goes, whoever told of it, but for what was
-    /// written since.
+    /// A relist removes every object that it does not contain and that was not written since.
     #[test]
     fn what_is_listed_again_is_all_that_is_left() {
         let of = |delta| NamespaceDelta::Items(Kind::Connection, Box::new(delta));
@@ -524,20 +522,20 @@ mod tests {
             names: names.iter().map(ToString::to_string).collect(),
             revision: "20".into(),
         };
-        let mut mirror = Cache::default();
+        let mut cache = Cache::default();
         for (name, revision) in [("a", "10"), ("b", "11"), ("ours", "21")] {
-            mirror.hear(set(connection(name, "A", revision)));
+            cache.apply(set(connection(name, "A", revision)));
         }
-        assert_eq!(mirror.hear(of(Delta::Again)), objects(&[]));
-        // It was told when the list was cut off, and is gone from the next.
-        mirror.hear(set(connection("cut", "A", "15")));
-        assert_eq!(mirror.hear(set(connection("a", "A", "10"))), objects(&[]));
+        assert_eq!(cache.apply(of(Delta::Again)), objects(&[]));
+        // It was delivered before the list restarted, and is not in the restarted list.
+        cache.apply(set(connection("cut", "A", "15")));
+        assert_eq!(cache.apply(set(connection("a", "A", "10"))), objects(&[]));
         let gone = objects(&[(Kind::Connection, "b"), (Kind::Connection, "cut")]);
-        assert_eq!(mirror.hear(of(only(&["a"]))), gone);
-        assert_eq!(mirror.inventory().connections.keys().collect::<Vec<_>>(), ["a", "ours"]);
+        assert_eq!(cache.apply(of(only(&["a"]))), gone);
+        assert_eq!(cache.inventory().connections.keys().collect::<Vec<_>>(), ["a", "ours"]);
     }
 
-    /// While it is told again what was known and what is told are both there; afterwards the bound is what it was.
+    /// During a relist the old and the new objects may both be cached; afterwards the limit is as before.
     #[test]
     fn what_is_replaced_by_as_much_is_not_too_much() {
         let of = |delta| NamespaceDelta::Items(Kind::Connection, Box::new(delta));
@@ -546,72 +544,73 @@ mod tests {
             names: names.iter().map(ToString::to_string).collect(),
             revision: "20".into(),
         };
-        let mut mirror = Cache::bounded(100);
-        mirror.hear(set(heavy("old")));
-        mirror.hear(of(Delta::Again));
-        mirror.hear(set(heavy("new")));
-        assert!(!mirror.is_over());
-        mirror.hear(of(only(&["new"])));
-        assert!(!mirror.is_over() && title(&mirror, "new").is_some());
-        mirror.hear(set(heavy("more")));
-        assert!(mirror.is_over());
-        // Never more than twice as much.
-        let mut mirror = Cache::bounded(100);
-        mirror.hear(of(Delta::Again));
+        let mut cache = Cache::bounded(100);
+        cache.apply(set(heavy("old")));
+        cache.apply(of(Delta::Again));
+        cache.apply(set(heavy("new")));
+        assert!(!cache.is_over());
+        cache.apply(of(only(&["new"])));
+        assert!(!cache.is_over() && title(&cache, "new").is_some());
+        cache.apply(set(heavy("more")));
+        assert!(cache.is_over());
+        // Never more than twice the limit.
+        let mut cache = Cache::bounded(100);
+        cache.apply(of(Delta::Again));
         for name in ["a", "b", "c"] {
-            mirror.hear(set(heavy(name)));
+            cache.apply(set(heavy(name)));
         }
-        assert!(!mirror.is_over());
-        mirror.hear(set(heavy("d")));
-        assert!(mirror.is_over());
+        assert!(!cache.is_over());
+        cache.apply(set(heavy("d")));
+        assert!(cache.is_over());
     }
 
     #[test]
     fn a_list_makes_due_what_differs_and_what_is_gone_from_it() {
-        let mut mirror = Cache::default();
+        let mut cache = Cache::default();
         let all = |all| NamespaceDelta::Items(Kind::Connection, Box::new(Delta::All(all)));
-        mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "B", "2"), connection("c", "C", "3")]));
-        let due = mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "other", "9")]));
-        assert_eq!(due, objects(&[(Kind::Connection, "b"), (Kind::Connection, "c")]));
-        assert_eq!(mirror.inventory().len(), 2);
+        cache.apply(all(vec![connection("a", "A", "1"), connection("b", "B", "2"), connection("c", "C", "3")]));
+        let changed = cache.apply(all(vec![connection("a", "A", "1"), connection("b", "other", "9")]));
+        assert_eq!(changed, objects(&[(Kind::Connection, "b"), (Kind::Connection, "c")]));
+        assert_eq!(cache.inventory().len(), 2);
     }
 
     #[test]
     fn what_cannot_be_read_is_invalid_until_it_can() {
-        let mut mirror = Cache::default();
-        mirror.hear(set(connection("a", "A", "1")));
+        let mut cache = Cache::default();
+        cache.apply(set(connection("a", "A", "1")));
         let broken = live("a", "2", Err("it cannot be read".into()));
-        assert_eq!(mirror.hear(set(broken)), objects(&[(Kind::Connection, "a")]));
-        assert!(mirror.inventory().connections.is_empty() && mirror.inventory().invalid.len() == 1);
-        mirror.hear(set(connection("a", "A", "3")));
-        assert!(mirror.inventory().connections.len() == 1 && mirror.inventory().invalid.is_empty());
+        assert_eq!(cache.apply(set(broken)), objects(&[(Kind::Connection, "a")]));
+        assert!(cache.inventory().connections.is_empty() && cache.inventory().invalid.len() == 1);
+        cache.apply(set(connection("a", "A", "3")));
+        assert!(cache.inventory().connections.len() == 1 && cache.inventory().invalid.is_empty());
     }
 
     #[test]
     fn an_integration_says_what_its_definition_says_whichever_comes_first() {
         let uses = |digest: &str| Some(Arc::new(Uses { digest: digest.into(), ..Uses::default() }));
         let defined = |name: &str, digest| Delta::Set(CachedDefinition { name: name.into(), uses: uses(digest) });
-        let mut mirror = Cache::default();
-        mirror.hear(NamespaceDelta::Definitions(defined("one", "1")));
-        mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::Set(integration("first", "one")))));
-        mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::Set(integration("second", "two")))));
-        let digest = |mirror: &Cache, name: &str| mirror.inventory().uses.get(name).map(|uses| uses.digest.clone());
-        assert_eq!(digest(&mirror, "first").as_deref(), Some("1"));
-        assert_eq!(digest(&mirror, "second"), None);
-        let due = mirror.hear(NamespaceDelta::Definitions(defined("two", "2")));
-        assert_eq!(due, objects(&[(Kind::Integration, "second")]));
-        assert_eq!(digest(&mirror, "second").as_deref(), Some("2"));
+        let mut cache = Cache::default();
+        cache.apply(NamespaceDelta::Definitions(defined("one", "1")));
+        cache.apply(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::Set(integration("first", "one")))));
+        cache.apply(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::Set(integration("second", "two")))));
+        let digest = |cache: &Cache, name: &str| cache.inventory().uses.get(name).map(|uses| uses.digest.clone());
+        assert_eq!(digest(&cache, "first").as_deref(), Some("1"));
+        assert_eq!(digest(&cache, "second"), None);
+        let changed = cache.apply(NamespaceDelta::Definitions(defined("two", "2")));
+        assert_eq!(changed, objects(&[(Kind::Integration, "second")]));
+        assert_eq!(digest(&cache, "second").as_deref(), Some("2"));
         let gone = Delta::Gone { name: "one".into(), revision: "9".into() };
-        assert_eq!(mirror.hear(NamespaceDelta::Definitions(gone)), objects(&[(Kind::Integration, "first")]));
-        assert_eq!(digest(&mirror, "first"), None);
+        assert_eq!(cache.apply(NamespaceDelta::Definitions(gone)), objects(&[(Kind::Integration, "first")]));
+        assert_eq!(digest(&cache, "first"), None);
     }
 
     #[test]
     fn the_own_tenant_decides_over_everything() {
-        let mut mirror = Cache::default();
+        let mut cache = Cache::default();
         let tenant = |accept: &[&str], revision: &str| {
             let spec: TenantSpec = serde_json::from_value(json!({"acceptFrom": accept})).unwrap();
-            let version = Version { uid: "u".into(), resource_version: revision.into(), held: Arc::default() };
+            let version =
+                Version { uid: "u".into(), resource_version: revision.into(), held_by_others: Arc::default() };
             NamespaceDelta::Tenants(Box::new(Delta::Set(Live {
                 read: Ok(Object::new("eu", spec)),
                 name: "eu".into(),
@@ -624,9 +623,9 @@ mod tests {
                 weight: 1,
             })))
         };
-        assert_eq!(mirror.hear(tenant(&["us"], "1")), Due::Everything);
-        assert_eq!(mirror.hear(tenant(&["us"], "2")), objects(&[]));
-        assert_eq!(mirror.hear(tenant(&[], "3")), Due::Everything);
-        assert_eq!(mirror.own().len(), 1);
+        assert_eq!(cache.apply(tenant(&["us"], "1")), ChangedObjects::Everything);
+        assert_eq!(cache.apply(tenant(&["us"], "2")), objects(&[]));
+        assert_eq!(cache.apply(tenant(&[], "3")), ChangedObjects::Everything);
+        assert_eq!(cache.own().len(), 1);
     }
 }

@@ -1,11 +1,11 @@
-//! A server's certificate that is not accepted, in words that say what to do about it.
+//! Explains why a server's certificate is not accepted, and what to do about it.
 
 use k8s_openapi::jiff::Timestamp;
 
-/// What stands before the reason.
+/// The text that precedes the reason.
 const BEFORE: &str = "invalid peer certificate: ";
 
-/// What is wrong with the certificate of a server, from the words of an error; `None` where it is not that.
+/// Returns what is wrong with a server's certificate, from the text of an error; `None` if the error is another one.
 pub fn why_not_accepted(error: &str) -> Option<String> {
     let (_, reason) = error.split_once(BEFORE)?;
     let is = |words: &str| reason.contains(words);
@@ -42,7 +42,7 @@ pub fn why_not_accepted(error: &str) -> Option<String> {
     })
 }
 
-/// The date of the seconds since 1970 that follow these words.
+/// Parses the seconds since 1970 that follow these words, and returns their date.
 fn date_after(text: &str, words: &str) -> Option<String> {
     let (_, after) = text.split_once(words)?;
     let seconds = after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
@@ -74,7 +74,7 @@ mod tests {
         Authority { certificate: certificate.der().clone(), issuer: Issuer::new(params, key) }
     }
 
-    /// For `eu.example`, in 2030 and 2031.
+    /// A certificate for `eu.example`, valid in 2030 and 2031.
     fn serving() -> CertificateParams {
         let mut params = CertificateParams::new(["eu.example".to_string()]).unwrap();
         params.not_before = date_time_ymd(2030, 1, 1);
@@ -83,7 +83,7 @@ mod tests {
         params
     }
 
-    /// What a client says that trusts `root`, in that year.
+    /// The error of a client that trusts `root`, in that year.
     fn said_to(root: &CertificateDer<'static>, certificate: &CertificateDer<'_>, name: &str, year: u64) -> String {
         let mut roots = RootCertStore::empty();
         roots.add(root.clone()).unwrap();

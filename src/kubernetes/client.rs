@@ -1,5 +1,4 @@
-//! An API server and how it is asked: with a limit in time, again where that is of use, and with its
-//! answer told as one of a few kinds of trouble.
+//! A client for one API server: with timeouts, with retries where they are safe, and with few kinds of errors.
 
 use super::certificate::why_not_accepted;
 use super::settling::Settling;
@@ -14,44 +13,42 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// How often one request is sent at most.
+/// Maximum number of attempts of one request.
 const TRIES: u32 = 5;
-/// The first pause before a request is sent again, where the server names none; doubled each time.
+/// The first pause before a retry if the server names none. It doubles each time.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause that a server may ask for and get.
+/// The longest pause that a server can request.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The most that is read of an answer, in bytes: an object of a cluster has much fewer, and of a list a smaller page is
-/// asked for.
+/// Maximum size of an answer, in bytes. An object has much less, and a list is read again with smaller pages.
 pub const LARGEST: usize = 8 * 1024 * 1024;
-/// The most that is read of one line of an answer that goes on: it has one object, of which etcd takes 1.5 MiB.
+/// Maximum size of one line of a watch: it contains one object, and etcd accepts 1.5 MiB.
 const LARGEST_LINE: usize = 4 * 1024 * 1024;
-/// The most that is read of a no, and that is told of its words.
+/// Maximum size of an error answer, and of its message in a report.
 const LARGEST_NO: usize = 64 * 1024;
 const WORDS: usize = 1024;
-/// How many causes of a no are told.
+/// Maximum number of causes of an error that are reported.
 const CAUSES: usize = 8;
 
-/// How many writes are in flight at once.
+/// Maximum number of concurrent writes.
 pub const IN_FLIGHT: usize = 64;
 
-/// Who is told of each request that is sent: what was asked, the status of the answer where there was
-/// one (of every success 200), and how long it took. It must not wait.
+/// Called for each request that is sent: with the request, the status of the answer if there is one (200 for every
+/// success), and the duration. It must not block.
 pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync>;
 
-/// Whether something may still be written: asked before each request that does.
+/// Whether writes are still allowed. Checked before each write request.
 pub type WriteFence = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Whose credentials a server is asked with: who is to do something where they are not accepted.
+/// The origin of the credentials, which decides who must act if the server does not accept them.
 #[derive(Clone, Debug)]
 pub enum ServerCredentials {
-    /// Of a context of a person's kubeconfig.
+    /// A context of a person's kubeconfig.
     Context(Arc<str>),
-    /// Of the ServiceAccount of this pod.
+    /// The ServiceAccount of this Pod.
     Pod,
-    /// Of a tenant's kubeconfig in a Secret of its hub.
+    /// A tenant's kubeconfig in a Secret of its hub.
     Secret {
-        /// The tenant.
         tenant: Arc<str>,
         /// The Secret and its key.
         secret: SecretKeyRef,
@@ -59,7 +56,7 @@ pub enum ServerCredentials {
 }
 
 impl ServerCredentials {
-    /// What to say where the server does not accept them.
+    /// Returns the message for when the server does not accept them.
     pub fn not_accepted(&self) -> String {
         match self {
             ServerCredentials::Context(context) => format!(
@@ -85,16 +82,16 @@ impl ServerCredentials {
 pub struct Server {
     client: kube::Client,
     runtime: Arc<Runtime>,
-    /// As people know it: the context, or the address.
+    /// The name that people use: the context, or the address.
     name: Arc<str>,
     credentials: ServerCredentials,
-    /// What one request may take.
-    patience: Duration,
+    /// The timeout of one request.
+    request_timeout: Duration,
     observer: Option<Observer>,
     guard: Option<WriteFence>,
-    /// Where it is asked for as long as it is there, whether it has just come back.
+    /// Whether the server has just come back, if that is tracked.
     settling: Option<Settling>,
-    /// What is begun at once of many writes.
+    /// Limits how many of many writes are in flight.
     turns: Arc<Semaphore>,
 }
 
@@ -107,88 +104,85 @@ impl std::fmt::Debug for Server {
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// How.
     pub method: Method,
     /// The path with its query.
     pub path: String,
-    /// What the body is.
+    /// The content type of the body.
     pub content: &'static str,
-    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Ask {
-    /// Reads something.
+    /// Creates a GET request.
     pub fn get(path: impl Into<String>) -> Self {
         Ask { method: Method::GET, path: path.into(), content: "application/json", body: Vec::new() }
     }
 
-    /// Applies something, as its only owner where others differ.
+    /// Creates a forced server-side apply.
     pub fn apply(path: impl Into<String>, body: Vec<u8>) -> Self {
         Ask::apply_by(path, super::MANAGER, body)
     }
 
-    /// The same as another manager.
+    /// Creates a forced server-side apply with another field manager.
     pub fn apply_by(path: impl Into<String>, manager: &str, body: Vec<u8>) -> Self {
         let path = format!("{}?fieldManager={manager}&force=true", path.into());
         Ask { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
     }
 
-    /// Changes what a JSON merge patch names.
+    /// Creates a JSON merge patch.
     pub fn merge(path: impl Into<String>, body: Vec<u8>) -> Self {
         let path = format!("{}?fieldManager={}", path.into(), super::MANAGER);
         Ask { method: Method::PATCH, path, content: "application/merge-patch+json", body }
     }
 
-    /// Makes something that is not there.
+    /// Creates a request that creates an object.
     pub fn post(path: impl Into<String>, body: Vec<u8>) -> Self {
         Ask { method: Method::POST, path: path.into(), content: "application/json", body }
     }
 
-    /// Writes something over the version that the body names.
+    /// Creates a request that replaces the version that the body names.
     pub fn put(path: impl Into<String>, body: Vec<u8>) -> Self {
         Ask { method: Method::PUT, path: path.into(), content: "application/json", body }
     }
 
-    /// Deletes something.
+    /// Creates a DELETE request.
     pub fn delete(path: impl Into<String>, body: Vec<u8>) -> Self {
         Ask { method: Method::DELETE, path: path.into(), content: "application/json", body }
     }
 
-    /// The same, to see what the server would say.
+    /// Makes the request a dry run.
     pub fn dry_run(mut self) -> Self {
         self.path.push_str(if self.path.contains('?') { "&dryRun=All" } else { "?dryRun=All" });
         self
     }
 }
 
-/// Why there is no answer, or none that helps.
+/// Why a request has no answer, or no useful one.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RequestFailure {
-    /// It could not be asked: nothing was done.
+    /// The request was not sent: nothing was done.
     #[error("{0}")]
     NotAsked(String),
-    /// It was asked and did not answer: a write may have been done.
+    /// The request was sent, and there is no answer: a write may have been done.
     #[error("{0}")]
     NoAnswer(String),
-    /// It was asked, only to read, and its answer is larger than is read.
+    /// The answer to a read exceeds the limit.
     #[error("its answer is larger than {} MiB, or a line of it than {}", LARGEST >> 20, LARGEST_LINE >> 20)]
     TooLarge,
-    /// It said no.
+    /// The server refused the request.
     #[error("{}", said(.0))]
     Refused(Box<Refused>),
 }
 
-/// A no of an API server.
+/// An error answer of an API server.
 #[derive(Clone, Debug)]
 pub struct Refused {
     /// The HTTP status.
     pub code: StatusCode,
-    /// Its words.
     pub message: String,
-    /// What exactly, each with the field where there is one.
+    /// The causes, each with its field if there is one.
     pub causes: Vec<String>,
-    /// Whether it sent a Status at all: a kind that is not served is answered with plain text.
+    /// Whether the answer is a Status object: for a kind that does not exist it is plain text.
     pub is_status: bool,
 }
 
@@ -197,7 +191,7 @@ fn said(refused: &Refused) -> String {
 }
 
 impl RequestFailure {
-    /// The status of a no.
+    /// Returns the HTTP status of an error answer.
     pub fn code(&self) -> Option<StatusCode> {
         match self {
             RequestFailure::Refused(refused) => Some(refused.code),
@@ -205,14 +199,14 @@ impl RequestFailure {
         }
     }
 
-    /// Whether the object, or its namespace, is not there, though its kind is served.
+    /// Whether the object, or its namespace, does not exist, although its kind does.
     pub fn is_absent(&self) -> bool {
         let RequestFailure::Refused(refused) = self else { return false };
         refused.code == StatusCode::NOT_FOUND && refused.is_status
     }
 
-    /// Whether a no may only mean that somebody else was faster, and not that the object cannot be so: what is there
-    /// now says. A server names the uid in a cause, or in its words alone.
+    /// Whether another client may have been faster, so that the object must be read again. Servers name the uid in a
+    /// cause, or only in the message.
     pub fn is_race(&self) -> bool {
         let RequestFailure::Refused(refused) = self else { return false };
         let words = || std::iter::once(&refused.message).chain(&refused.causes);
@@ -223,7 +217,7 @@ impl RequestFailure {
         }
     }
 
-    /// The failure as one word: in logs, metrics, events and conditions.
+    /// Returns the failure as one word for logs, metrics, events and conditions.
     pub fn reason(&self) -> &'static str {
         let code = match self {
             RequestFailure::NotAsked(_) => return "NotAsked",
@@ -248,7 +242,7 @@ impl RequestFailure {
     }
 }
 
-/// What a server says, as it may be told: on one line, escaped, and cut.
+/// Sanitizes a server's message: on one line, escaped, truncated.
 fn words(text: &str) -> String {
     let text = crate::text::line(text.trim());
     let mut end = WORDS.min(text.len());
@@ -259,8 +253,8 @@ fn words(text: &str) -> String {
 }
 
 impl Server {
-    /// A server that `client` reaches.
-    pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
+    /// Creates a server that `client` reaches.
+    pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, request_timeout: Duration) -> Self {
         let turns = Arc::new(Semaphore::new(IN_FLIGHT));
         let credentials = ServerCredentials::Context(name.into());
         Server {
@@ -268,7 +262,7 @@ impl Server {
             runtime,
             name: name.into(),
             credentials,
-            patience,
+            request_timeout,
             observer: None,
             guard: None,
             settling: None,
@@ -276,71 +270,70 @@ impl Server {
         }
     }
 
-    /// The same, of which one request may take so long.
-    pub fn with_patience(&self, patience: Duration) -> Self {
-        Server { patience, ..self.clone() }
+    /// Returns the same server with another request timeout.
+    pub fn with_timeout(&self, request_timeout: Duration) -> Self {
+        Server { request_timeout, ..self.clone() }
     }
 
-    /// The same, which tells of each request.
+    /// Returns the same server with an observer of its requests.
     pub fn observed(&self, observer: Observer) -> Self {
         Server { observer: Some(observer), ..self.clone() }
     }
 
-    /// The same, to which nothing is written that `guard` does not let pass: a request that is sent again
-    /// is asked for again.
+    /// Returns the same server, which writes only while `guard` allows it. Retries are checked as well.
     pub fn guarded(&self, guard: WriteFence) -> Self {
         Server { guard: Some(guard), ..self.clone() }
     }
 
-    /// The same, asked with these credentials.
+    /// Returns the same server with other credentials.
     pub fn with_credentials(&self, credentials: ServerCredentials) -> Self {
         Server { credentials, ..self.clone() }
     }
 
-    /// The same, of which it is remembered when it was silent: what it refuses for want of rights just after is asked
-    /// again before it is believed.
+    /// Returns the same server, which tracks when it was unreachable. Just after that, a forbidden request is retried
+    /// before the answer is believed.
     pub fn settling(&self) -> Self {
         Server { settling: Some(Settling::default()), ..self.clone() }
     }
 
-    /// As people know it.
+    /// Returns the name that people use.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whose credentials it is asked with.
+    /// Returns the origin of the credentials.
     pub fn credentials(&self) -> &ServerCredentials {
         &self.credentials
     }
 
-    /// It did not answer, or ended what goes on.
+    /// Records that the server did not answer, or ended a watch.
     pub fn was_silent(&self) {
         if let Some(settling) = &self.settling {
             settling.silent();
         }
     }
 
-    /// Whether it says no for want of rights, and has only just come back: it may not have read its Roles yet.
-    pub fn refuses_too_early(&self, trouble: &RequestFailure) -> bool {
-        let RequestFailure::Refused(refused) = trouble else { return false };
+    /// Whether this is a forbidden request just after the server came back: it may not have loaded its Roles yet.
+    pub fn refuses_too_early(&self, failure: &RequestFailure) -> bool {
+        let RequestFailure::Refused(refused) = failure else { return false };
         refused.is_of_rights() && self.settling.as_ref().is_some_and(|settling| settling.is_settling(Instant::now()))
     }
 
-    /// Waits for one's turn to write one of many changes: whoever has few waits for few of the others. It is
+    /// Waits for a turn to write one of many changes, so that a large batch does not delay a small one. The turn is
     /// kept until the change is written.
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         self.turns.clone().acquire_owned().await.ok()
     }
 
-    /// Waits for what is asynchronous.
+    /// Blocks on a future.
     pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// Sends a request, again where the server is busy, or where its answer was lost and it was only
-    /// read. What it says is the body of a success.
+    /// Sends a request, and retries it if the server is busy, or if the answer to a read was lost. Returns the body of
+    /// a success.
     pub async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, RequestFailure> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.request_timeout;
         let mut pause = PAUSE;
         let mut tries = 1;
         loop {
@@ -352,24 +345,24 @@ impl Server {
             if let Some(observer) = &self.observer {
                 let status = match &answer {
                     Ok(Ok(_)) => Some(StatusCode::OK),
-                    Ok(Err((trouble, _))) => trouble.code(),
+                    Ok(Err((failure, _))) => failure.code(),
                     Err(_) => None,
                 };
                 observer(ask, status, sent.elapsed());
             }
-            let (trouble, after) = match answer {
+            let (failure, after) = match answer {
                 Ok(Ok(body)) => return Ok(body),
-                Ok(Err((trouble, after))) => (trouble, after),
+                Ok(Err((failure, after))) => (failure, after),
                 Err(_) => return Err(self.no_answer_in_time()),
             };
-            let again = match &trouble {
+            let again = match &failure {
                 RequestFailure::NotAsked(_) | RequestFailure::TooLarge => false,
                 RequestFailure::NoAnswer(_) => ask.method == Method::GET,
-                RequestFailure::Refused(refused) => is_passing(refused) || self.refuses_too_early(&trouble),
+                RequestFailure::Refused(refused) => is_passing(refused) || self.refuses_too_early(&failure),
             };
             let rest = after.unwrap_or(pause).min(LONGEST_PAUSE);
             if !again || tries == TRIES || Instant::now() + rest >= deadline {
-                return Err(trouble);
+                return Err(failure);
             }
             sleep(rest).await;
             pause *= 2;
@@ -377,28 +370,28 @@ impl Server {
         }
     }
 
-    /// Opens an answer that goes on: line by line, as they come.
+    /// Opens a streaming answer, which is read line by line.
     pub async fn open(&self, path: &str) -> Result<AnswerLines, RequestFailure> {
-        match timeout(self.patience, self.send(&Ask::get(path))).await {
+        match timeout(self.request_timeout, self.send(&Ask::get(path))).await {
             Ok(Ok(body)) => Ok(AnswerLines { body, text: Vec::new(), searched: 0 }),
-            Ok(Err((trouble, _))) => Err(trouble),
+            Ok(Err((failure, _))) => Err(failure),
             Err(_) => Err(self.no_answer_in_time()),
         }
     }
 
     fn no_answer_in_time(&self) -> RequestFailure {
         self.was_silent();
-        RequestFailure::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))
+        RequestFailure::NoAnswer(format!("no answer within {} s", self.request_timeout.as_secs_f32()))
     }
 
-    /// Where what is asynchronous runs.
+    /// Returns the handle of the async runtime.
     pub fn handle(&self) -> &tokio::runtime::Handle {
         self.runtime.handle()
     }
 
-    /// What one request may take.
-    pub fn patience(&self) -> Duration {
-        self.patience
+    /// Returns the timeout of one request.
+    pub fn request_timeout(&self) -> Duration {
+        self.request_timeout
     }
 
     async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (RequestFailure, Option<Duration>)> {
@@ -415,7 +408,7 @@ impl Server {
         RequestFailure::NoAnswer(words(&chain(error)))
     }
 
-    /// Sends a request once; of a no as much is read as is told.
+    /// Sends a request once. Of an error answer only what is reported is read.
     async fn send(&self, ask: &Ask) -> Result<Body, (RequestFailure, Option<Duration>)> {
         let request = Request::builder()
             .method(ask.method.clone())
@@ -447,21 +440,21 @@ impl Server {
     }
 }
 
-/// An answer that goes on.
+/// A streaming answer.
 pub struct AnswerLines {
     body: Body,
     text: Vec<u8>,
-    /// How much of the text has no end of a line.
+    /// How much of the buffer has no line end.
     searched: usize,
 }
 
 impl AnswerLines {
-    /// Whether a line has begun and has not ended.
+    /// Whether a line has begun and not ended.
     pub fn is_within_a_line(&self) -> bool {
         !self.text.is_empty()
     }
 
-    /// The next line; `None` where the answer has ended. Nothing is lost when it is not waited for to its end.
+    /// Returns the next line; `None` at the end. Cancelling it loses nothing.
     pub async fn next(&mut self) -> Option<Result<Vec<u8>, RequestFailure>> {
         loop {
             if let Some(end) = self.text.iter().skip(self.searched).position(|byte| *byte == b'\n') {
@@ -480,20 +473,20 @@ impl AnswerLines {
                         self.text.extend_from_slice(&data);
                     }
                 }
-                // A cut is an end: whoever listens begins again where it was.
+                // A broken connection is an end: the watch continues from its last resource version.
                 Err(_) => return None,
             }
         }
     }
 }
 
-/// Why there is no whole body.
+/// Why the body is incomplete.
 enum Broken {
     Cut(kube::Error),
     TooLarge,
 }
 
-/// All of a body, copied once: lists are large.
+/// Reads a whole body with one copy, because lists are large.
 async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Broken> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -508,13 +501,13 @@ async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Broken> {
 }
 
 impl Refused {
-    /// Whether it is the rights that are missing, and not an admission policy or a quota that says no.
+    /// Whether permissions are missing, as opposed to an admission policy or a quota that refuses.
     pub fn is_of_rights(&self) -> bool {
         let words = ["cannot ", " resource "];
         self.code == StatusCode::FORBIDDEN && words.iter().all(|words| self.message.contains(words))
     }
 
-    /// Whether what was sent is larger than the server, or its store, takes.
+    /// Whether the request is larger than the server or its store accepts.
     pub fn is_too_large(&self) -> bool {
         let words = ["request is too large", "message larger than max", "Request entity too large"];
         self.code == StatusCode::PAYLOAD_TOO_LARGE
@@ -522,7 +515,7 @@ impl Refused {
     }
 }
 
-/// Whether a server that says this may soon say something else.
+/// Whether the server may soon give another answer.
 fn is_passing(refused: &Refused) -> bool {
     match refused.code {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => true,
@@ -556,7 +549,7 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
 fn no_answer(error: &kube::Error) -> RequestFailure {
     let why = chain(error);
     let why = words(&why_not_accepted(&why).unwrap_or(why));
-    // Nothing was sent where no connection was made, or no credentials could be had.
+    // Without a connection or credentials nothing was sent.
     let in_full = format!("{error} {error:?}");
     let not_sent = matches!(error, kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
         || ["tcp connect error", "client error (Connect)", "dns error", "certificate"]
@@ -565,10 +558,10 @@ fn no_answer(error: &kube::Error) -> RequestFailure {
     if not_sent { RequestFailure::NotAsked(why) } else { RequestFailure::NoAnswer(why) }
 }
 
-/// An error with those that caused it, without what only names a layer, and nothing twice.
+/// Joins an error and its causes, without repetitions and without those that only name a layer.
 fn chain(error: &dyn std::error::Error) -> String {
     const LAYERS: [&str; 3] = ["ServiceError", "HyperError", "client error"];
-    let mut told: Vec<String> = Vec::new();
+    let mut causes: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(cause) = next {
         let text = cause.to_string();
@@ -576,10 +569,10 @@ fn chain(error: &dyn std::error::Error) -> String {
             next = cause.source();
             continue;
         }
-        if !told.iter().any(|before| before.contains(&text)) {
-            told.push(text);
+        if !causes.iter().any(|before| before.contains(&text)) {
+            causes.push(text);
         }
         next = cause.source();
     }
-    told.join(": ")
+    causes.join(": ")
 }

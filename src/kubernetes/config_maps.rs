@@ -1,24 +1,23 @@
-//! ConfigMaps that hold definitions.
+//! The ConfigMaps with definitions and with waiting plans.
 
 use super::budget::Weighs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The label of a ConfigMap that holds a definition; its value is `true`.
+/// The label of a ConfigMap with a definition; its value is `true`.
 pub const DEFINITION: &str = "stablekey.dev/definition";
-/// The label of a ConfigMap that holds a plan that waits for approval; its value is `true`.
+/// The label of a ConfigMap with a plan that waits for approval; its value is `true`.
 pub const PLAN: &str = "stablekey.dev/plan";
-/// The largest definition that is written: an object of a cluster has room for little more.
+/// Maximum size of a definition that is written, in bytes. Kubernetes objects cannot be much larger.
 pub const LARGEST: u64 = 900_000;
 const KEY: &str = "definition";
-/// The key of a plan that waits, in its ConfigMap.
+/// The key of a waiting plan in its ConfigMap.
 pub const PLAN_KEY: &str = "plan.json.gz";
 
-/// A ConfigMap, as far as we read it.
+/// The parts of a ConfigMap that Stablekey reads.
 #[derive(Debug, Deserialize)]
 pub struct ConfigMap {
-    /// Its name.
     pub metadata: ConfigMapMeta,
     #[serde(default)]
     data: BTreeMap<String, String>,
@@ -26,10 +25,9 @@ pub struct ConfigMap {
     binary: BTreeMap<String, k8s_openapi::ByteString>,
 }
 
-/// What of its metadata we read.
+/// The parts of its metadata that Stablekey reads.
 #[derive(Debug, Deserialize)]
 pub struct ConfigMapMeta {
-    /// Its name.
     pub name: String,
 }
 
@@ -42,33 +40,33 @@ impl Weighs for ConfigMap {
 }
 
 impl ConfigMap {
-    /// The definition in it.
+    /// Returns the definition in it.
     pub fn definition(&self) -> Option<&[u8]> {
         let text = self.data.get(KEY).map(|text| text.as_bytes());
         text.or_else(|| self.binary.get(KEY).map(|bytes| bytes.0.as_slice()))
     }
 
-    /// The plan in it, compressed.
+    /// Returns the compressed plan in it.
     pub fn plan(&self) -> Option<&[u8]> {
         self.binary.get(PLAN_KEY).map(|bytes| bytes.0.as_slice())
     }
 }
 
-/// The name of the ConfigMap of a definition: of its integration, and of what it says.
+/// Returns the name of the ConfigMap of a definition, made of the integration's name and the definition's digest.
 pub fn name_of_definition(integration: &str, digest: &str) -> String {
     let digest: String = digest.chars().take(16).collect();
     let integration: String = integration.chars().take(200).collect();
     format!("{}-{digest}", integration.trim_end_matches(['-', '.']))
 }
 
-/// Whether this is such a name, of this integration.
+/// Whether a name was made for a definition of this integration.
 pub fn is_name_of_definition(name: &str, integration: &str) -> bool {
     let digest = name.rsplit_once('-').map_or("", |(_, digest)| digest);
     let is_digest = digest.len() == 16 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     is_digest && name == name_of_definition(integration, digest)
 }
 
-/// The ConfigMap of a definition: never changed once it is there.
+/// Returns the ConfigMap of a definition. It is immutable.
 pub fn of_definition(name: &str, bytes: &[u8]) -> Value {
     let mut map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
@@ -81,7 +79,7 @@ pub fn of_definition(name: &str, bytes: &[u8]) -> Value {
     map
 }
 
-/// The same, to be made where there is none: an API server refuses it where one is there.
+/// Returns the ConfigMap of a definition for a create: the API server refuses it if there is one.
 pub fn of_new_definition(name: &str, bytes: &[u8]) -> Value {
     let mut map = of_definition(name, bytes);
     map["metadata"]["resourceVersion"] = json!("1");

@@ -1,4 +1,4 @@
-//! Connections to API servers: one for each that tenants of a run are in, made when it is first asked for.
+//! Connections to API servers: one per server and run, opened when it is first needed.
 
 use super::client::{Server, ServerCredentials};
 use crate::api::{self, KubernetesLocation};
@@ -11,17 +11,17 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-/// How long one request may take where nobody says otherwise.
+/// The default timeout of one request.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a connection may take to be made.
+/// The timeout for opening a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
-/// Threads that move bytes and read answers.
+/// Number of threads for I/O.
 const THREADS: usize = 2;
 
 /// The API servers of a run.
 #[derive(Debug)]
 pub struct Servers {
-    patience: Duration,
+    request_timeout: Duration,
     runtime: OnceLock<Result<Arc<Runtime>, String>>,
     /// By context; without one the in-cluster account or the current context.
     made: Mutex<BTreeMap<Option<String>, Result<Server, String>>>,
@@ -29,17 +29,17 @@ pub struct Servers {
 
 impl Default for Servers {
     fn default() -> Self {
-        Servers::with_patience(PATIENCE)
+        Servers::with_timeout(PATIENCE)
     }
 }
 
 impl Servers {
-    /// Servers of which each answers within `patience`, or counts as not reachable.
-    pub fn with_patience(patience: Duration) -> Self {
-        Servers { patience, runtime: OnceLock::new(), made: Mutex::default() }
+    /// Creates servers whose requests time out after `request_timeout`.
+    pub fn with_timeout(request_timeout: Duration) -> Self {
+        Servers { request_timeout, runtime: OnceLock::new(), made: Mutex::default() }
     }
 
-    /// The server that a location names; what is wrong, in words, where it cannot even be asked.
+    /// Returns the server of a location, or why it cannot be reached at all.
     pub fn of(&self, location: &KubernetesLocation) -> Result<Server, String> {
         let context = match &location.kubeconfig {
             Some(api::Kubeconfig::Context(context)) => Some(context.clone()),
@@ -54,7 +54,7 @@ impl Servers {
         made.entry(context).or_insert_with_key(|context| self.connect(context.as_deref())).clone()
     }
 
-    /// The server that a kubeconfig's current context names.
+    /// Returns the server of a kubeconfig's current context.
     pub async fn connect_by(&self, kubeconfig: Kubeconfig, name: &str) -> Result<Server, String> {
         let runtime = self.runtime()?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
@@ -70,9 +70,9 @@ impl Servers {
 
     fn server(&self, config: Config, name: &str, runtime: Arc<Runtime>) -> Result<Server, String> {
         let entered = runtime.enter();
-        let client = client(config, self.patience).map_err(|error| format!("{name}: {error}"))?;
+        let client = client(config, self.request_timeout).map_err(|error| format!("{name}: {error}"))?;
         drop(entered);
-        Ok(Server::new(client, runtime, name, self.patience))
+        Ok(Server::new(client, runtime, name, self.request_timeout))
     }
 
     fn runtime(&self) -> Result<Arc<Runtime>, String> {
@@ -84,7 +84,7 @@ impl Servers {
     }
 }
 
-/// What a context of the usual kubeconfig files says; without one the current context, or the account of the Pod.
+/// Reads a context of the usual kubeconfig files; without a name the current context, or the account of the Pod.
 async fn configured(context: Option<&str>) -> Result<(Config, ServerCredentials), String> {
     let options = KubeConfigOptions { context: context.map(str::to_string), ..KubeConfigOptions::default() };
     let found = match Kubeconfig::read() {
@@ -109,7 +109,7 @@ async fn configured(context: Option<&str>) -> Result<(Config, ServerCredentials)
     }
 }
 
-/// Whether a kubeconfig has a context, and what that names; else what it has.
+/// Checks that a kubeconfig has a context and what that names; the error lists what it has.
 fn check_context(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<(), String> {
     let names = || kubeconfig.contexts.iter().map(|context| context.name.as_str());
     let name = match wanted.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty()) {
@@ -142,7 +142,7 @@ fn check_context(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<(), St
     }
 }
 
-/// Why a kubeconfig cannot be used. What is in it is not shown: it holds credentials.
+/// Returns why a kubeconfig cannot be used. Its content is not shown, because it contains credentials.
 fn unusable(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::FindPath => "there is no kubeconfig: set KUBECONFIG, or write ~/.kube/config".to_string(),
@@ -158,10 +158,10 @@ fn unusable(error: &KubeconfigError) -> String {
     }
 }
 
-/// A client that leaves it to [`Server`] what is asked again, and how long is waited.
-pub fn client(mut config: Config, patience: Duration) -> Result<kube::Client, kube::Error> {
+/// Creates a client that leaves retries and timeouts to [`Server`].
+pub fn client(mut config: Config, request_timeout: Duration) -> Result<kube::Client, kube::Error> {
     config.default_retry = false;
-    config.connect_timeout = Some(patience.min(CONNECTING));
+    config.connect_timeout = Some(request_timeout.min(CONNECTING));
     config.read_timeout = None;
     config.write_timeout = None;
     kube::Client::try_from(config)
@@ -182,7 +182,7 @@ mod tests {
         Kubeconfig::from_yaml(&text).unwrap()
     }
 
-    /// "namespaces and contexts that are not there (with those that are)".
+    /// A context that does not exist is reported with those that do.
     #[test]
     fn a_context_that_is_not_there_is_told_with_those_that_are() {
         let why = |current: &str, wanted: Option<&str>| check_context(&kubeconfig(current), wanted).unwrap_err();

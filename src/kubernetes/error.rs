@@ -1,4 +1,4 @@
-//! Why a request failed, in words that say what to do.
+//! Explains failed requests, and what to do about them.
 
 use super::role::role;
 use crate::engine::model::item::ObjectId;
@@ -6,68 +6,63 @@ use crate::kubernetes::client::{Refused, RequestFailure, Server};
 use crate::kubernetes::paths::Paths;
 use http::StatusCode;
 
-/// What was being done.
+/// The request that failed.
 pub struct RequestContext<'a> {
     /// list, get, patch, delete.
     pub verb: &'static str,
-    /// Of what: the resource's name in a cluster.
+    /// The resource's name in a cluster.
     pub resource: &'a str,
-    /// With what in particular.
+    /// The single object of the request, if there is one.
     pub object: Option<&'a ObjectId>,
 }
 
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The object cannot be made as it is.
+    /// The server refuses the object as it is.
     #[error("{object}: {why}")]
     Refused {
-        /// The object.
         object: ObjectId,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
-    /// It is larger than the server takes.
+    /// It is larger than the server accepts.
     #[error("{object}: {why}")]
     TooLarge {
-        /// The object.
         object: ObjectId,
         /// How large it is, and how large it may be.
         why: String,
     },
-    /// The account may not.
+    /// The account has no permission.
     #[error("{what}: {why}")]
     Forbidden {
         /// The namespace and the server.
         what: String,
-        /// What is not allowed, and to whom.
+        /// What is forbidden, and to whom.
         why: String,
-        /// The Role that would do, as YAML.
+        /// The Role that grants it, as YAML.
         role: String,
     },
     /// It failed.
     #[error("{what}: {why}")]
     Failed {
-        /// What was asked.
+        /// What was requested.
         what: String,
-        /// Why.
         why: String,
     },
     /// It may have been done: the answer was lost.
     #[error("{object}: it is not known whether the change was made: {why}")]
     Unsure {
-        /// The object.
         object: ObjectId,
-        /// Why.
         why: String,
     },
 }
 
-/// A request's trouble in words.
-pub fn explained(trouble: RequestFailure, server: &Server, paths: &Paths, doing: &RequestContext<'_>) -> RequestError {
+/// Converts the failure of a request to an error with an explanation.
+pub fn explained(failure: RequestFailure, server: &Server, paths: &Paths, doing: &RequestContext<'_>) -> RequestError {
     let what = format!("{} of {}", paths.namespace(), server.name());
     let failed = |why: String| RequestError::Failed { what: what.clone(), why };
-    let refused = match trouble {
+    let refused = match failure {
         RequestFailure::NotAsked(why) => return failed(format!("cannot be reached: {why}")),
         RequestFailure::TooLarge => return failed(format!("{}: nothing of it is used", RequestFailure::TooLarge)),
         RequestFailure::NoAnswer(why) => {
@@ -83,7 +78,7 @@ pub fn explained(trouble: RequestFailure, server: &Server, paths: &Paths, doing:
         (StatusCode::UNAUTHORIZED, _) => failed(server.credentials().not_accepted()),
         (StatusCode::FORBIDDEN, _) if refused.is_of_rights() => RequestError::Forbidden {
             what,
-            // It names the user, the verb, the resource and the namespace.
+            // The server's message names the user, the verb, the resource and the namespace.
             why: format!("not allowed: {}", refused.message),
             role: role(paths.namespace()),
         },
@@ -105,12 +100,12 @@ pub fn explained(trouble: RequestFailure, server: &Server, paths: &Paths, doing:
 
 fn words(refused: &Refused) -> String {
     let message = refused.message.trim();
-    let mut told = if message.is_empty() { format!("HTTP {}", refused.code) } else { message.to_string() };
+    let mut text = if message.is_empty() { format!("HTTP {}", refused.code) } else { message.to_string() };
     if message.contains("field not declared in schema") {
-        told.push_str(
+        text.push_str(
             "; the cluster's custom resource definitions are older than this stablekey: \
              stablekey crds | kubectl apply --server-side -f -",
         );
     }
-    told
+    text
 }

@@ -1,4 +1,4 @@
-//! What is listed and watched of a namespace: Stablekey's custom resources, and the ConfigMaps with definitions.
+//! The listed and watched resources of a namespace: Stablekey's custom resources, and the ConfigMaps with definitions.
 
 use super::cache::CachedDefinition;
 use super::config_maps::{self, ConfigMap};
@@ -13,12 +13,12 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// How many Tenants, or TenantSyncs, a namespace has at most.
+/// Maximum number of Tenants, and of TenantSyncs, in a namespace.
 const MOST_OF_A_HUB: usize = 5_000;
-/// How many definitions are read at once: each may be nearly as large as an object can be.
+/// Page size of the list of definitions: each may be almost as large as an object can be.
 const DEFINITIONS_A_PAGE: usize = 20;
 
-/// The objects of a kind that lies in tenants.
+/// Lists the objects of a kind that tenants contain.
 pub fn items(paths: &Paths, kind: Kind, of: Depth) -> Listing<Live<Item>> {
     let entries = Entries::default();
     let read = move |page: &[Box<RawValue>]| {
@@ -28,13 +28,13 @@ pub fn items(paths: &Paths, kind: Kind, of: Depth) -> Listing<Live<Item>> {
 }
 
 fn of_kind<T>(paths: &Paths, kind: Kind, read: ReadPage<T>) -> Listing<T> {
-    // A namespace has one Tenant, or is a hub of some; nobody has more.
+    // A namespace has one Tenant, or is a hub of some.
     let most = if matches!(kind, Kind::Tenant | Kind::TenantSync) { MOST_OF_A_HUB } else { list::MOST };
     let (path, resource, selector) = (paths.kind(kind), kind.plural(), String::new());
     Listing { path, resource, selector, read, most, page: PAGE }
 }
 
-/// The objects of a kind of ours.
+/// Lists the objects of a custom resource.
 pub fn objects<S>(paths: &Paths, kind: Kind, of: Depth) -> Listing<Live<Object<S>>>
 where
     S: DeserializeOwned + Send + 'static,
@@ -45,7 +45,7 @@ where
     of_kind(paths, kind, Arc::new(read))
 }
 
-/// What the definitions say, each with its ConfigMap. One that cannot be read says nothing.
+/// Lists the definitions' uses, each with its ConfigMap. A definition that cannot be read has none.
 pub fn definitions(paths: &Paths) -> Listing<CachedDefinition> {
     let read = |page: &[Box<RawValue>]| {
         let defined = |map: ConfigMap| CachedDefinition {
@@ -57,7 +57,7 @@ pub fn definitions(paths: &Paths) -> Listing<CachedDefinition> {
     config_maps(paths, config_maps::DEFINITION, read)
 }
 
-/// The ConfigMaps with a label of ours.
+/// Lists the ConfigMaps with a label of Stablekey.
 fn config_maps<T>(
     paths: &Paths,
     label: &str,

@@ -1,5 +1,5 @@
-//! Kubeconfigs that come from a Secret: whoever may write that Secret decides where the operator
-//! connects to and as whom, so nothing in them may run, read or reach anything of the operator's own.
+//! Kubeconfigs of Secrets. Whoever may write such a Secret decides where the operator connects to and as whom, so
+//! nothing in it may run, read or reach anything of the operator's own.
 
 use crate::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
@@ -9,34 +9,32 @@ use serde::Deserialize;
 use std::net::IpAddr;
 use zeroize::Zeroizing;
 
-/// How long before it expires a token should be renewed, at most.
+/// Maximum time before its expiry at which a token should be renewed.
 const RENEWAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Why a kubeconfig is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KubeconfigError {
-    /// It is no kubeconfig. What is wrong is not told: it holds credentials.
+    /// It cannot be parsed. The parser's message is not shown, because the kubeconfig contains credentials.
     #[error("it is no kubeconfig")]
     Unreadable,
-    /// It names a context, cluster or user that is not in it.
+    /// It names a context, cluster or user that it does not contain.
     #[error("its {what} {name:?} is not in it")]
     Missing {
         /// context, cluster or user.
         what: &'static str,
-        /// Its name.
         name: String,
     },
-    /// It would run a program, read a file, or reach what a tenant's kubeconfig must not.
+    /// It would run a program, read a file, or reach something that a tenant's kubeconfig must not.
     #[error("{what} is refused: {why}")]
     Refused {
-        /// Which part.
+        /// The part of the kubeconfig.
         what: &'static str,
-        /// Why.
         why: &'static str,
     },
 }
 
-/// Reads a kubeconfig of a Secret, and refuses what must not be in one.
+/// Parses a kubeconfig of a Secret, and refuses forbidden parts.
 pub fn vetted(text: &str) -> Result<Kubeconfig, KubeconfigError> {
     let config = Kubeconfig::from_yaml(text).map_err(|_| KubeconfigError::Unreadable)?;
     let context_name = config.current_context.clone().unwrap_or_default();
@@ -51,16 +49,16 @@ pub fn vetted(text: &str) -> Result<Kubeconfig, KubeconfigError> {
     Ok(config)
 }
 
-/// How long the token of a kubeconfig can be used.
+/// The expiry of a kubeconfig's token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenExpiry {
-    /// Until then.
+    /// When it expires.
     pub at: Timestamp,
-    /// It should be renewed before: a week before it expires, or in the last third of a life that is short.
+    /// When it should be renewed at the latest: a week before it expires, or in the last third of a short life.
     pub renew_before: Timestamp,
 }
 
-/// When the token of a kubeconfig expires, as it says itself; `None` where it has none that says so.
+/// Returns when the token of a kubeconfig expires, according to the token; `None` if it has none or does not say so.
 pub fn expiry_of_token(kubeconfig: &Secret) -> Option<TokenExpiry> {
     let config = Kubeconfig::from_yaml(kubeconfig.expose()).ok()?;
     let context = config.contexts.iter().find(|c| Some(&c.name) == config.current_context.as_ref())?;
@@ -69,7 +67,7 @@ pub fn expiry_of_token(kubeconfig: &Secret) -> Option<TokenExpiry> {
     expiry_of_jwt(user.token.as_ref()?.expose_secret())
 }
 
-/// What a token says of its own life: nobody has proven it, and nothing but a warning depends on it.
+/// The lifetime that a token claims. It is not verified, and only a warning depends on it.
 #[derive(Deserialize)]
 struct Claims {
     exp: i64,
@@ -86,10 +84,10 @@ fn expiry_of_jwt(token: &str) -> Option<TokenExpiry> {
     Some(TokenExpiry { at, renew_before: at.checked_sub(renewal).unwrap_or(Timestamp::MIN) })
 }
 
-/// Without padding, as it is in tokens.
+/// Decodes base64url without padding, as in tokens.
 fn base64url(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-    let (mut held, mut bits) = (0_u32, 0);
+    let (mut buffer, mut bits) = (0_u32, 0);
     for digit in text.bytes() {
         let value = match digit {
             b'A'..=b'Z' => digit - b'A',
@@ -99,10 +97,10 @@ fn base64url(text: &str) -> Option<Zeroizing<Vec<u8>>> {
             b'_' => 63,
             _ => return None,
         };
-        (held, bits) = ((held << 6 | u32::from(value)) & 0xffff, bits + 6);
+        (buffer, bits) = ((buffer << 6 | u32::from(value)) & 0xffff, bits + 6);
         if bits >= 8 {
             bits -= 8;
-            bytes.push((held >> bits & 0xff) as u8);
+            bytes.push((buffer >> bits & 0xff) as u8);
         }
     }
     Some(bytes)
@@ -170,7 +168,7 @@ fn vet_user(user: &AuthInfo) -> Result<(), KubeconfigError> {
 mod tests {
     use super::*;
 
-    /// A kubeconfig whose cluster and user say this.
+    /// A kubeconfig with this cluster and user.
     fn config(cluster: &str, user: &str) -> String {
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n\
@@ -218,7 +216,7 @@ mod tests {
         }
     }
 
-    /// A token with these claims, and what is said of its life.
+    /// The expiry of a token with these claims.
     fn expiry(claims: &str) -> Option<TokenExpiry> {
         const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let bits: Vec<u8> = claims.bytes().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();

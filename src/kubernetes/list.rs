@@ -1,4 +1,4 @@
-//! A list by pages that are all of one moment.
+//! Lists a collection in pages that are all of the same resource version.
 
 use super::budget::{Budget, Taken, Weighs};
 use super::client::{Ask, RequestFailure, Server};
@@ -11,47 +11,44 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
-/// How many objects a page has at most.
+/// Page size.
 pub const PAGE: usize = 500;
-/// How many objects of one kind are read of a namespace, and by how many pages: what a server sends is bounded, whoever
-/// runs it.
+/// Maximum number of objects of one kind in a namespace, and of pages: a hostile server must not send without end.
 pub const MOST: usize = 60_000;
 const MOST_PAGES: usize = 4_000;
-/// How long a list may take at most, in times of what one request may.
+/// Maximum duration of a list, as a multiple of the request timeout.
 const MOST_TIME: u32 = 20;
-/// Which part of the room names may take.
+/// The part of the budget that names may take, as a divisor.
 const NAMES: usize = 4;
-/// How often a list is begun anew, because its continuation was forgotten by the server.
+/// Maximum number of restarts of a list whose continuation expired.
 const BEGINNINGS: usize = 3;
 
-/// How a page is read. What is no object at all is passed over.
+/// Parses a page. Items that are not objects are skipped.
 pub type ReadPage<T> = Arc<dyn Fn(&[Box<RawValue>]) -> Vec<T> + Send + Sync>;
 
-/// What is listed, or watched, and how it is read.
+/// A collection to list or watch, and how to parse it.
 #[derive(Clone)]
 pub struct Listing<T> {
-    /// The path of the collection.
     pub path: String,
-    /// Its name, as roles know it.
+    /// The name of the resource, as in Roles.
     pub resource: &'static str,
-    /// What narrows it: nothing, or `&labelSelector=…`.
+    /// The selector: empty, or `&labelSelector=…`.
     pub selector: String,
-    /// Reads a page.
+    /// Parses a page.
     pub read: ReadPage<T>,
-    /// How many objects there are at most.
+    /// Maximum number of objects.
     pub most: usize,
-    /// How many a page has at most.
+    /// Page size.
     pub page: usize,
 }
 
-/// What a list had.
+/// The result of a list.
 #[derive(Debug)]
 pub struct ListedNames<T> {
-    /// All of it.
     pub items: Vec<T>,
-    /// As of which revision.
+    /// The resource version of the list.
     pub revision: String,
-    /// The room that it takes until it is taken in.
+    /// The memory that the items take until they are in the cache.
     pub taken: Taken,
 }
 
@@ -71,7 +68,7 @@ struct PageMeta {
     resource_version: String,
 }
 
-/// All of a list.
+/// Lists a whole collection.
 pub async fn list<T: Weighs + Send + 'static>(
     server: &Server,
     paths: &Paths,
@@ -95,8 +92,8 @@ pub async fn list<T: Weighs + Send + 'static>(
     }
 }
 
-/// A list, page by page. Pages after the first are of the same moment as the first; each is parsed while the next is on
-/// its way, and no more of its text is kept than that takes.
+/// A list, page by page. All pages have the same resource version. Each is parsed while the next one is requested, and
+/// its text is dropped afterwards.
 pub struct Pages<'l, T> {
     server: &'l Server,
     paths: &'l Paths,
@@ -104,38 +101,38 @@ pub struct Pages<'l, T> {
     budget: &'l Budget,
     until: Instant,
     beginnings: usize,
-    /// How many objects a page has at most.
+    /// Page size.
     size: usize,
     next: String,
-    /// As of which revision it is; empty before the first page.
+    /// The resource version of the list; empty before the first page.
     pub revision: String,
     parsing: Option<JoinHandle<Vec<T>>>,
     is_last: bool,
     pages: usize,
     objects: usize,
-    /// How many bytes of names are kept.
+    /// The size of the names that are kept, in bytes.
     names: usize,
 }
 
-/// What comes next of a list.
+/// The next part of a list.
 pub enum NextPage<T> {
-    /// More objects, and the room that they take until they are taken in.
+    /// Objects, and the memory that they take until they are in the cache.
     Page(Vec<T>, Taken),
-    /// The server forgot the moment of the list: it begins again, and what was read is of no use.
+    /// The continuation expired: the list restarts, and earlier pages must be dropped.
     Restart,
-    /// That was all.
+    /// There are no more pages.
     End,
 }
 
 impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
-    /// Of a list that is read from its beginning.
+    /// Starts a list from its beginning.
     pub fn of(server: &'l Server, paths: &'l Paths, listing: &'l Listing<T>, budget: &'l Budget) -> Self {
         Pages {
             server,
             paths,
             listing,
             budget,
-            until: Instant::now() + server.patience() * MOST_TIME,
+            until: Instant::now() + server.request_timeout() * MOST_TIME,
             beginnings: 1,
             size: listing.page,
             next: String::new(),
@@ -148,7 +145,7 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
         }
     }
 
-    /// The next page.
+    /// Reads the next page.
     pub async fn next(&mut self) -> Result<NextPage<T>, RequestError> {
         loop {
             if self.is_last {
@@ -179,18 +176,18 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
                         return self.parsed(before).await;
                     }
                 }
-                // Large objects: fewer at a time. What was read goes on where it was.
+                // Large objects: the list continues with smaller pages.
                 Err(RequestFailure::TooLarge) if self.size > 1 => self.size = (self.size / 8).max(1),
-                Err(trouble) if trouble.code() == Some(StatusCode::GONE) && self.beginnings < BEGINNINGS => {
+                Err(failure) if failure.code() == Some(StatusCode::GONE) && self.beginnings < BEGINNINGS => {
                     self.beginnings += 1;
                     self.objects = 0;
                     self.parsing = None;
                     self.next.clear();
                     return Ok(NextPage::Restart);
                 }
-                Err(trouble) => {
+                Err(failure) => {
                     let doing = RequestContext { verb: "list", resource: self.listing.resource, object: None };
-                    return Err(explained(trouble, self.server, self.paths, &doing));
+                    return Err(explained(failure, self.server, self.paths, &doing));
                 }
             }
         }
@@ -213,8 +210,8 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
         }
     }
 
-    /// Room for the names of a page whose objects are told one by one, until all of them are known. Names take no more
-    /// than a part of all the room: the objects themselves wait for the rest.
+    /// Takes memory for the names of a page whose objects are delivered one by one, until the list ends. Names may take
+    /// only a part of the budget, because the objects themselves wait for the rest.
     pub fn room_for_names(&mut self, bytes: usize) -> Result<Taken, RequestError> {
         self.names += bytes;
         let room = (self.names <= self.budget.most() / NAMES).then(|| self.budget.try_take(bytes)).flatten();

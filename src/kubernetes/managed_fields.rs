@@ -1,4 +1,4 @@
-//! Who holds which field: `metadata.managedFields` read as fields of ours.
+//! Field owners: parses `metadata.managedFields` into Stablekey's fields.
 
 use super::MANAGER;
 use crate::api::WROTE;
@@ -42,7 +42,7 @@ impl ForeignEntry {
         self.manager == manager
     }
 
-    /// Whether it is what a manager applied to the object itself.
+    /// Whether a manager applied it to the object itself.
     pub fn is_applied_by(&self, manager: &str) -> bool {
         self.is_by(manager) && self.operation == "Apply" && self.subresource.is_empty()
     }
@@ -51,23 +51,23 @@ impl ForeignEntry {
         at(&self.fields_v1, path).is_some()
     }
 
-    /// The names of what it holds in a map, or the values of `key` of what it holds in a list whose items have that key.
+    /// Returns the keys that it owns in a map, or the values of `key` that it owns in a list whose items have that key.
     pub fn names(&self, path: &[&str], key: &str) -> impl Iterator<Item = String> {
         let children = at(&self.fields_v1, path).and_then(Value::as_object);
         children.into_iter().flatten().filter_map(move |(child, _)| name(child, key))
     }
 }
 
-/// What one entry says.
+/// The parsed content of one entry.
 #[derive(Debug)]
 struct EntryFields {
     manager: Arc<str>,
     fields: Arc<Holders>,
-    /// Whether the annotation that is the record is among them.
+    /// Whether the annotation with the ownership record is among them.
     record: bool,
 }
 
-/// What the managers of one object hold.
+/// The owned fields of one object.
 #[derive(Debug, Default)]
 pub struct Managed {
     ours: Vec<Arc<EntryFields>>,
@@ -75,17 +75,17 @@ pub struct Managed {
 }
 
 impl Managed {
-    /// Whether we hold the annotation that is the record: else it was copied from another object.
+    /// Whether Stablekey owns the annotation with the ownership record. Otherwise it was copied from another object.
     pub fn record_is_ours(&self) -> bool {
-        self.ours.iter().any(|held| held.record)
+        self.ours.iter().any(|held_by_others| held_by_others.record)
     }
 
-    /// The fields that we hold.
-    pub fn held(&self) -> Arc<Holders> {
+    /// Returns the fields that Stablekey owns.
+    pub fn held_by_others(&self) -> Arc<Holders> {
         together(&self.ours)
     }
 
-    /// The fields that somebody else holds, and who: the last of them.
+    /// Returns the fields that other managers own, each with the last of its owners.
     pub fn others(&self) -> Arc<Holders> {
         together(&self.others)
     }
@@ -94,37 +94,39 @@ impl Managed {
 fn together(entries: &[Arc<EntryFields>]) -> Arc<Holders> {
     match entries {
         [one] => one.fields.clone(),
-        several => Arc::new(several.iter().flat_map(|held| held.fields.as_ref().clone()).collect()),
+        several => Arc::new(several.iter().flat_map(|held_by_others| held_by_others.fields.as_ref().clone()).collect()),
     }
 }
 
-/// What entries say, by text and manager. Objects that one tool made hold the same, to the letter: it is
-/// read once, and shared.
+/// Parsed entries, by text and manager. Objects that one tool created have identical entries, which are parsed once and
+/// shared.
 #[derive(Debug, Default)]
 pub struct Entries(Mutex<HashMap<String, Vec<Arc<EntryFields>>>>);
 
-/// Of how many texts it is kept what they say: where each object holds others, none is of use again.
+/// Maximum number of texts to keep. If every object has different entries, keeping them does not help.
 const TEXTS: usize = 256;
 
 impl Entries {
-    /// What the managers of one object hold.
+    /// Returns the owned fields of one object.
     pub fn managed(&self, entries: &[ManagedFieldsEntry<'_>]) -> Managed {
         let mut managed = Managed::default();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for entry in entries.iter().filter(|entry| entry.subresource.is_empty()) {
             let Some(text) = entry.fields_v1.map(RawValue::get) else { continue };
             let of = if entry.manager == MANAGER { &mut managed.ours } else { &mut managed.others };
-            let same = known.get(text).and_then(|held| held.iter().find(|held| *held.manager == *entry.manager));
-            if let Some(held) = same {
-                of.push(held.clone());
+            let same = known.get(text).and_then(|held_by_others| {
+                held_by_others.iter().find(|held_by_others| *held_by_others.manager == *entry.manager)
+            });
+            if let Some(held_by_others) = same {
+                of.push(held_by_others.clone());
                 continue;
             }
-            let held = read(&entry.manager, text);
+            let held_by_others = read(&entry.manager, text);
             if known.len() >= TEXTS {
                 known.clear();
             }
-            known.entry(text.to_string()).or_default().push(held.clone());
-            of.push(held);
+            known.entry(text.to_string()).or_default().push(held_by_others.clone());
+            of.push(held_by_others);
         }
         managed
     }
@@ -143,7 +145,7 @@ fn at<'v>(fields: &'v Value, path: &[&str]) -> Option<&'v Value> {
     path.iter().try_fold(fields, |fields, part| fields.get(format!("f:{part}")))
 }
 
-/// The fields of ours that a `fieldsV1` names.
+/// Parses a `fieldsV1` into Stablekey's fields.
 fn fields(fields: &Value) -> Vec<Field<'static>> {
     let mut out = Vec::new();
     for kind in crate::engine::model::field::FieldKind::ALL {
@@ -160,7 +162,7 @@ fn fields(fields: &Value) -> Vec<Field<'static>> {
     out
 }
 
-/// The name in `f:name`, or in `k:{"<key>":"…"}` of a list whose items are known by that key.
+/// Returns the name in `f:name`, or in `k:{"<key>":"…"}` for a list that is keyed by `key`.
 fn name(child: &str, key: &str) -> Option<String> {
     if let Some(name) = child.strip_prefix("f:") {
         return Some(name.to_string());
@@ -192,9 +194,9 @@ mod tests {
         });
         let managed = managed(&json!([{"manager": MANAGER, "fieldsV1": ours}]));
         assert!(managed.record_is_ours());
-        let held: Vec<String> = managed.held().keys().map(ToString::to_string).collect();
+        let held_by_others: Vec<String> = managed.held_by_others().keys().map(ToString::to_string).collect();
         assert_eq!(
-            held,
+            held_by_others,
             [
                 "title",
                 "component",
@@ -217,7 +219,7 @@ mod tests {
             {"manager": "a \"tool\"", "fieldsV1": title},
             {"manager": "helm"},
         ]));
-        assert!(managed.held().is_empty() && !managed.record_is_ours());
+        assert!(managed.held_by_others().is_empty() && !managed.record_is_ours());
         let others = managed.others();
         let holder = |field: &Field<'static>| others.get(field).map(ToString::to_string);
         let url = Field::named(FieldKind::Input, "url").into_owned();

@@ -1,4 +1,4 @@
-//! The API of Kubernetes as this project needs it: a client, lists, watches, and a cache of a namespace. It knows our
+//! A Kubernetes API client for this project: requests, lists, watches, and a cache of a namespace. It knows Stablekey's
 //! custom resources, and no tenants.
 
 pub mod annotation;
@@ -19,5 +19,5 @@ pub mod role;
 mod settling;
 pub mod watch;
 
-/// The field manager of everything that we write to a tenant: command line and operator alike.
+/// The field manager of all writes to a tenant, for the command line and the operator.
 pub const MANAGER: &str = "stablekey-syncer";

@@ -1,4 +1,4 @@
-//! One object as an API server tells of it.
+//! Parses one object of an API server's answer.
 
 use super::annotation;
 use super::budget::{Named, Weighs};
@@ -13,62 +13,58 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Why an object that goes away is not read.
+/// Why an object that is being deleted is not read.
 pub const BEING_DELETED: &str = "it is being deleted";
 
-/// What a write must know of an object beside what it says.
+/// The metadata that a write needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
-    /// Which object of this name.
     pub uid: String,
-    /// Which state of it.
     pub resource_version: String,
-    /// The fields that we hold, recorded or not: leaving one out of a write takes it away.
-    pub held: Arc<Holders>,
+    /// The fields that Stablekey's field manager owns, recorded or not. A write that leaves one out removes it.
+    pub held_by_others: Arc<Holders>,
 }
 
 impl Version {
-    /// Whether it is of a later state than another.
+    /// Whether it is newer than another version.
     pub fn is_after(&self, other: &Version) -> bool {
         is_after(&self.resource_version, &other.resource_version)
     }
 }
 
-/// Whether a revision comes after another of the same kind. They are numbers, and grow; what is none is
-/// taken for news.
+/// Whether a resource version is newer than another of the same kind. They are increasing numbers; anything else counts
+/// as newer.
 pub fn is_after(a: &str, b: &str) -> bool {
     matches!((a.parse::<u64>(), b.parse::<u64>()), (Ok(a), Ok(b)) if a > b)
 }
 
-/// How much of an object is read.
+/// How much of an object is parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// What it says, and what was written to it.
+    /// Spec and ownership record.
     Spec,
-    /// Its status too.
+    /// The status as well.
     WithStatus,
 }
 
-/// An object, and what is known about it.
+/// An object with its metadata.
 #[derive(Debug)]
 pub struct Live<T> {
     /// The object, or why it cannot be read.
     pub read: Result<T, String>,
-    /// Its name.
     pub name: String,
-    /// For writing to it.
+    /// Needed for writes.
     pub version: Version,
-    /// What we wrote to it.
+    /// The ownership record.
     pub record: Option<Record>,
-    /// The fields that others hold.
+    /// The fields that other managers own.
     pub others: Arc<Holders>,
-    /// Whether its status says that it is ready; `None`: it says nothing.
+    /// The Ready condition of its status; `None` if it has none.
     pub ready: Option<Ready>,
-    /// How often its spec was changed.
     pub generation: i64,
-    /// Its status, where that was asked for.
+    /// The status, if it was requested.
     pub status: Option<Box<RawValue>>,
-    /// How much is kept of it, in bytes, about.
+    /// Its approximate size in memory, in bytes.
     pub weight: u32,
 }
 
@@ -84,7 +80,7 @@ impl<T> Named for Live<T> {
     }
 }
 
-/// What an object takes that says nothing, and a field of which it is known who holds it.
+/// The size of an empty object, and of a field with its owner, in bytes.
 const OBJECT: usize = 512;
 const HELD_FIELD: usize = 96;
 
@@ -117,7 +113,7 @@ struct LiveMeta<'a> {
     managed_fields: Vec<ManagedFieldsEntry<'a>>,
 }
 
-/// Reads one object, and its status where `of` wants it; `None` where it is no object at all.
+/// Parses one object, with its status if `of` says so; `None` if it is not an object at all.
 pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Depth) -> Option<Live<Object<S>>> {
     let Ok(Envelope { metadata: mut meta, spec, status }) = serde_json::from_str(json) else { return named(json) };
     let managed = entries.managed(&meta.managed_fields);
@@ -128,7 +124,7 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Depth) -> Op
     let read = match (meta.deletion_timestamp, spec.map(|spec| serde_json::from_str(spec.get()))) {
         (Some(_), _) => Err(BEING_DELETED.to_string()),
         (None, None) => Err("it has no spec".to_string()),
-        // serde's words tell a place in the text that nobody sees; the value is not told.
+        // serde's message names a position in a text that nobody sees, and may contain the value: it is dropped.
         (None, Some(Err(error))) => {
             Err(format!("it cannot be read by this version of stablekey ({})", category(&error)))
         }
@@ -137,17 +133,18 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Depth) -> Op
             spec,
         }),
     };
-    let version = Version { uid: meta.uid, resource_version: meta.resource_version, held: managed.held() };
+    let version =
+        Version { uid: meta.uid, resource_version: meta.resource_version, held_by_others: managed.held_by_others() };
     let ready = status.and_then(|status| ready(status, meta.generation));
     let status = status.filter(|_| of == Depth::WithStatus).map(ToOwned::to_owned);
     let (others, generation) = (managed.others(), meta.generation);
-    let fields = others.len() + version.held.len();
+    let fields = others.len() + version.held_by_others.len();
     let weight = OBJECT + said + HELD_FIELD * fields + status.as_ref().map_or(0, |status| status.get().len());
     let weight = u32::try_from(weight).unwrap_or(u32::MAX);
     Some(Live { read, name: meta.name, version, record, others, ready, generation, status, weight })
 }
 
-/// What the condition Ready of a status says.
+/// Returns the Ready condition of a status.
 fn ready(status: &RawValue, generation: i64) -> Option<Ready> {
     #[derive(Deserialize)]
     struct ReadyStatus<'a> {
@@ -174,7 +171,7 @@ fn ready(status: &RawValue, generation: i64) -> Option<Ready> {
     })
 }
 
-/// An object of which only the name can be read: it is there, and what it says is unknown.
+/// Parses only the name of an object: it exists, and its content is unknown.
 fn named<S>(json: &str) -> Option<Live<Object<S>>> {
     #[derive(Deserialize)]
     struct NameOnly {
@@ -198,12 +195,12 @@ fn named<S>(json: &str) -> Option<Live<Object<S>>> {
     })
 }
 
-/// Reads one object with its status.
+/// Parses one object with its status.
 pub fn read_whole<S: DeserializeOwned>(json: &str) -> Option<Live<Object<S>>> {
     read(json, &Entries::default(), Depth::WithStatus)
 }
 
-/// One object of a kind that lies in tenants, with its status.
+/// Parses one object of a kind that tenants contain, with its status.
 pub fn item_whole(kind: Kind, json: &str) -> Option<Live<Item>> {
     item(kind, json, &Entries::default(), Depth::WithStatus)
 }
@@ -215,7 +212,7 @@ fn category(error: &serde_json::Error) -> &'static str {
     }
 }
 
-/// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
+/// Parses one object of a kind that tenants contain: an integration without the uses of its definition.
 pub fn item(kind: Kind, json: &str, entries: &Entries, of: Depth) -> Option<Live<Item>> {
     fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
         let Live { read, name, version, record, others, ready, generation, status, weight } = live;
@@ -235,7 +232,7 @@ pub fn item(kind: Kind, json: &str, entries: &Entries, of: Depth) -> Option<Live
 mod tests {
     use super::*;
 
-    /// "Unread is unknown, never empty."
+    /// An object that cannot be parsed is unknown, never missing.
     #[test]
     fn an_object_whose_metadata_cannot_be_read_is_there_all_the_same() {
         let of = |json: &str| item(Kind::Connection, json, &Entries::default(), Depth::Spec);

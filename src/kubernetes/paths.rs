@@ -1,9 +1,9 @@
-//! The paths of an API server that a tenant's resources have.
+//! The API paths of a tenant's resources.
 
 use crate::api::{API_VERSION, Kind};
 use crate::engine::model::item::ObjectId;
 
-/// Every namespace.
+/// The path of all namespaces.
 pub const ALL_NAMESPACES: &str = "/api/v1/namespaces";
 
 /// The paths of one namespace.
@@ -13,7 +13,6 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Of a namespace.
     pub fn of(namespace: &str) -> Self {
         Paths { namespace: namespace.to_string() }
     }
@@ -22,50 +21,49 @@ impl Paths {
         segment(&self.namespace)
     }
 
-    /// The namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The namespace itself.
+    /// Returns the path of the namespace itself.
     pub fn itself(&self) -> String {
         format!("{ALL_NAMESPACES}/{}", self.segment())
     }
 
-    /// All objects of a kind of ours.
+    /// Returns the path of all objects of a custom resource.
     pub fn kind(&self, kind: Kind) -> String {
         format!("/apis/{API_VERSION}/namespaces/{}/{}", self.segment(), kind.plural())
     }
 
-    /// One object of ours.
+    /// Returns the path of one custom resource object.
     pub fn object(&self, id: &ObjectId) -> String {
         format!("{}/{}", self.kind(id.kind), segment(&id.name))
     }
 
-    /// All ConfigMaps.
+    /// Returns the path of all ConfigMaps.
     pub fn config_maps(&self) -> String {
         format!("/api/v1/namespaces/{}/configmaps", self.segment())
     }
 
-    /// All Secrets.
+    /// Returns the path of all Secrets.
     pub fn secrets(&self) -> String {
         format!("/api/v1/namespaces/{}/secrets", self.segment())
     }
 
-    /// One Secret.
+    /// Returns the path of one Secret.
     pub fn secret(&self, name: &str) -> String {
         format!("{}/{}", self.secrets(), segment(name))
     }
 
-    /// One ConfigMap.
+    /// Returns the path of one ConfigMap.
     pub fn config_map(&self, name: &str) -> String {
         format!("{}/{}", self.config_maps(), segment(name))
     }
 }
 
-/// A name as one part of a path, or of a query: nothing in it leads anywhere else.
+/// Escapes a name for a path segment or a query value.
 pub fn segment(name: &str) -> String {
-    // A part of dots alone is no name to those who tidy paths.
+    // Path normalization would remove a segment of dots.
     let is_dots = name.chars().all(|c| c == '.');
     let plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || *byte == b'.' && !is_dots;

@@ -1,13 +1,13 @@
-//! The rights that a tenant's namespace must give, and the Role that gives them.
+//! The permissions that Stablekey needs in a tenant's namespace, and the Role that grants them.
 
 use crate::api::GROUP;
 
-/// What we ask of our own kinds.
+/// The verbs for Stablekey's custom resources.
 const VERBS: &str = "get, list, create, patch, delete";
-/// What we ask of ConfigMaps, which hold definitions.
+/// The verbs for ConfigMaps, which contain definitions.
 const OF_CONFIG_MAPS: &str = "get, list, create, patch";
 
-/// The Role, as YAML: what somebody who may not do something asks for.
+/// Returns the Role as YAML, for messages about missing permissions.
 pub fn role(namespace: &str) -> String {
     format!(
         "apiVersion: rbac.authorization.k8s.io/v1\n\
@@ -23,12 +23,12 @@ pub fn role(namespace: &str) -> String {
     )
 }
 
-/// The Role of whoever looks at a hub: no Secret is in it.
+/// Returns the Role for reading a hub. It contains no Secrets.
 pub fn hub_role(namespace: &str) -> String {
     of_hub("stablekey-hub-reader", namespace, "")
 }
 
-/// The Role of whoever approves there too.
+/// Returns the Role for reading a hub and approving.
 pub fn approver_role(namespace: &str) -> String {
     let approving = format!(
         "- apiGroups: [{GROUP}]\n  \

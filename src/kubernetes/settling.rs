@@ -1,29 +1,28 @@
-//! A server that has just come back: for a moment it refuses what its Roles allow, since it has not read them yet.
+//! A server that has just come back: for a moment it forbids what its Roles allow, because it has not loaded them yet.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// For how long after its first answer a server may refuse what it will soon allow.
+/// How long after its first answer a server may forbid what it will soon allow.
 const MOMENT: Duration = Duration::from_secs(3);
 
-/// Since when a server answers; `None`: it is silent, or nothing is known of it. Cheap to clone: all clones know the
-/// same.
+/// Since when a server answers; `None` if it does not, or nothing is known. Cheap to clone; all clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct Settling(Arc<Mutex<Option<Instant>>>);
 
 impl Settling {
-    /// It did not answer, or not as one that is up.
+    /// Records that the server did not answer, or answered that it is not up.
     pub fn silent(&self) {
         *self.since() = None;
     }
 
-    /// It answered.
+    /// Records an answer.
     pub fn answered(&self, now: Instant) {
         self.since().get_or_insert(now);
     }
 
-    /// Whether it was silent a moment ago.
+    /// Whether the server was unreachable a moment ago.
     pub fn is_settling(&self, now: Instant) -> bool {
         self.since().is_none_or(|since| now < since + MOMENT)
     }

@@ -1,5 +1,5 @@
-//! Following a namespace: each kind is listed once and watched from there on, for as long as somebody
-//! listens. What is cut is taken up where it was; what the server forgot is listed anew.
+//! Watches a namespace: each kind is listed once and then watched, until the handle is dropped. A broken watch
+//! continues from its last resource version; if the server has dropped that, the kind is listed again.
 
 use super::budget::{Budget, Named, Taken};
 use super::cache::{Delta, NamespaceDelta};
@@ -20,130 +20,130 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How long a server holds one watch open: it then ends it, and it is opened again.
+/// How long a server keeps one watch open. It then ends the watch, which is opened again.
 const HELD_OPEN: Duration = Duration::from_secs(280);
-/// The first pause after a failure; doubled each time.
+/// The first pause after a failure. It doubles each time.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Pauses up to this are not worth a word.
+/// Pauses up to this length are not reported.
 const MOMENT: Duration = Duration::from_secs(1);
-/// The longest pause between two tries.
+/// The maximum pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// How often a server is asked whether it is there while it has nothing to tell.
-const PULSE: Duration = Duration::from_secs(10);
+/// How often an idle server is asked whether it is up.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// What is told of something that is followed.
+/// An event of a watch.
 #[derive(Debug)]
 pub enum WatchEvent<H> {
-    /// What there is, or what changed. It takes room until it is dropped.
-    Heard(H, Room),
-    /// This resource cannot be followed for now: what was told of it may be old.
+    /// A change, and the memory that it takes until it is dropped.
+    Changed(H, Room),
+    /// The resource cannot be watched for now: the cache may be outdated.
     Lost(&'static str, RequestError),
-    /// It is followed, or again.
-    Followed(&'static str),
-    /// Its history went back: the server was restored from an older backup, or is another one.
+    /// The resource is watched, or watched again.
+    Watched(&'static str),
+    /// The resource version went back: the server was restored from an older backup, or is another one.
     Rewound(&'static str),
 }
 
-/// Room for something that was told and is not taken in yet: whoever tells more than is taken in waits.
+/// Memory of an event that is not in the cache yet. A watch that delivers faster than events are applied has to wait.
 #[derive(Debug, Default)]
 pub struct Room {
     _taken: Taken,
 }
 
-/// How many events of one collection may be told and not taken in.
+/// Maximum number of events of one collection that are not applied yet.
 const ROOM: usize = 512;
-/// What an event takes that says nothing more of an object.
+/// The size of an event without its object, in bytes.
 const LEAST: usize = 256;
-/// How much of what our own cluster sends may wait to be taken in: nobody hostile runs it.
+/// Memory budget for events of the operator's own cluster, which is trusted.
 const OURS: usize = 1024 * 1024 * 1024;
-/// How long a collection that is listed again waits for its turn: one that is slow does not hold up the others.
+/// Maximum time that a relist waits for its turn, so that a slow one does not block the others.
 const TURN_AT_LATEST: Duration = Duration::from_secs(5);
-/// After how many events in a row others are let through.
+/// Number of events after which other tasks get a turn.
 const IN_A_ROW: usize = 64;
 
-/// The name under which a server's silence is told.
+/// The resource name under which an unreachable server is reported.
 pub const SERVER: &str = "server";
 
-/// To whom it is told.
+/// Receives the events.
 pub type WatchHandler<H> = Arc<dyn Fn(WatchEvent<H>) + Send + Sync>;
 
-/// What of a tenant's namespace is followed, but for what customers gave.
-pub const FOLLOWED: [&str; 5] = ["tenants", "components", "connections", "integrations", "configmaps"];
-/// What customers gave.
+/// The resources of a tenant's namespace that are always watched.
+pub const WATCHED: [&str; 5] = ["tenants", "components", "connections", "integrations", "configmaps"];
+/// The resource that is watched in targets only.
 pub const CUSTOMERS: &str = "customercredentials";
 
-/// Follows a tenant's namespace: our kinds but for what customers gave, and the definitions. No more of it is kept at
-/// once than the budget has room for.
+/// Watches a tenant's namespace: custom resources except CustomerCredentials, and the definitions. The budget limits
+/// how much of it is in memory.
 pub fn namespace(
     server: &Server,
     paths: &Paths,
     budget: Budget,
-    tell: WatchHandler<NamespaceDelta>,
-) -> Follower<NamespaceDelta> {
+    on_event: WatchHandler<NamespaceDelta>,
+) -> WatchSet<NamespaceDelta> {
     let of = Depth::Spec;
-    let mut follower = Follower { budget, ..Follower::new(server, paths, tell) };
-    follower
-        .follow(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| NamespaceDelta::Tenants(Box::new(news)));
+    let mut watches = WatchSet { budget, ..WatchSet::new(server, paths, on_event) };
+    watches
+        .watch(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |delta| NamespaceDelta::Tenants(Box::new(delta)));
     for kind in [Kind::Component, Kind::Connection, Kind::Integration] {
-        follower.follow(kinds::items(paths, kind, of), move |news| NamespaceDelta::Items(kind, Box::new(news)));
+        watches.watch(kinds::items(paths, kind, of), move |delta| NamespaceDelta::Items(kind, Box::new(delta)));
     }
-    follower.follow(kinds::definitions(paths), NamespaceDelta::Definitions);
-    follower
+    watches.watch(kinds::definitions(paths), NamespaceDelta::Definitions);
+    watches
 }
 
-/// Follows what customers gave in a tenant's namespace too.
-pub fn customers(follower: &mut Follower<NamespaceDelta>) {
+/// Watches the CustomerCredentials of a tenant's namespace too.
+pub fn customers(watches: &mut WatchSet<NamespaceDelta>) {
     let kind = Kind::CustomerCredentials;
-    follower.follow(kinds::items(&follower.paths, kind, Depth::Spec), move |news| {
-        NamespaceDelta::Items(kind, Box::new(news))
+    watches.watch(kinds::items(&watches.paths, kind, Depth::Spec), move |delta| {
+        NamespaceDelta::Items(kind, Box::new(delta))
     });
 }
 
-/// Something that is followed, until this is dropped.
+/// A running watch, which ends when this is dropped.
 #[derive(Debug)]
-pub struct Following {
+pub struct WatchHandle {
     _tasks: JoinSet<()>,
 }
 
-/// Follows collections of one server, until this is dropped.
-pub struct Follower<H> {
+/// The watches of one server, which end when this is dropped.
+pub struct WatchSet<H> {
     server: Server,
     paths: Paths,
-    tell: WatchHandler<H>,
+    on_event: WatchHandler<H>,
     budget: Budget,
-    /// Changes where what is open may be dead, and is to be opened anew.
+    /// Signals that open watches may be dead and must be opened again.
     reopen: watch::Receiver<()>,
     tasks: JoinSet<()>,
 }
 
-impl<H> std::fmt::Debug for Follower<H> {
+impl<H> std::fmt::Debug for WatchSet<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Follower").field("server", &self.server.name()).finish_non_exhaustive()
     }
 }
 
-impl<H: 'static> Follower<H> {
-    /// Of a server; that it is there is looked after too.
-    pub fn new(server: &Server, paths: &Paths, tell: WatchHandler<H>) -> Self {
+impl<H: 'static> WatchSet<H> {
+    /// Starts the heartbeat of a server.
+    pub fn new(server: &Server, paths: &Paths, on_event: WatchHandler<H>) -> Self {
         let (reopened, reopen) = watch::channel(());
         let mut tasks = JoinSet::new();
-        tasks.spawn_on(pulse(server.clone(), paths.clone(), tell.clone(), reopened), server.handle());
-        Follower { server: server.clone(), paths: paths.clone(), tell, budget: Budget::of(OURS), reopen, tasks }
+        tasks.spawn_on(heartbeat(server.clone(), paths.clone(), on_event.clone(), reopened), server.handle());
+        WatchSet { server: server.clone(), paths: paths.clone(), on_event, budget: Budget::of(OURS), reopen, tasks }
     }
 
-    /// Follows a collection.
-    pub fn follow<T: Named + Send + 'static>(
+    /// Starts to watch a collection.
+    pub fn watch<T: Named + Send + 'static>(
         &mut self,
         listing: Listing<T>,
-        hear: impl Fn(Delta<T>) -> H + Send + Sync + 'static,
+        wrap: impl Fn(Delta<T>) -> H + Send + Sync + 'static,
     ) {
-        let one = Follow {
+        let one = CollectionWatch {
             server: self.server.clone(),
             paths: self.paths.clone(),
             listing,
-            tell: self.tell.clone(),
+            on_event: self.on_event.clone(),
             reopen: self.reopen.clone(),
-            hear,
+            wrap,
             room: Arc::new(Semaphore::new(ROOM)),
             budget: self.budget.clone(),
             latest: 0,
@@ -151,61 +151,60 @@ impl<H: 'static> Follower<H> {
         self.tasks.spawn_on(one.run(), self.server.handle());
     }
 
-    /// From now on it is followed as long as this is kept.
-    pub fn done(self) -> Following {
-        Following { _tasks: self.tasks }
+    /// Returns the handle that keeps the watches running.
+    pub fn done(self) -> WatchHandle {
+        WatchHandle { _tasks: self.tasks }
     }
 }
 
-/// Asks a server now and then whether it is there: one that is frozen, or behind a network that swallows
-/// what is sent, ends no watch.
-async fn pulse<H>(server: Server, paths: Paths, tell: WatchHandler<H>, reopen: watch::Sender<()>) {
+/// Asks a server regularly whether it is up. A frozen server, or a network that drops packets, ends no watch.
+async fn heartbeat<H>(server: Server, paths: Paths, on_event: WatchHandler<H>, reopen: watch::Sender<()>) {
     let mut lost = false;
     loop {
-        sleep(PULSE.min(server.patience())).await;
-        let trouble = match server.ask(&Ask::get("/readyz")).await {
+        sleep(HEARTBEAT.min(server.request_timeout())).await;
+        let failure = match server.ask(&Ask::get("/readyz")).await {
             Ok(_) => None,
-            // What it says no to does not matter, but for who we are.
+            // Any refusal proves that the server is up, except one of the credentials.
             Err(RequestFailure::Refused(refused)) if refused.code != StatusCode::UNAUTHORIZED => None,
-            Err(trouble) => Some(trouble),
+            Err(failure) => Some(failure),
         };
-        match trouble {
-            Some(trouble) => {
+        match failure {
+            Some(failure) => {
                 lost = true;
                 let doing = RequestContext { verb: "get", resource: SERVER, object: None };
-                tell(WatchEvent::Lost(SERVER, explained(trouble, &server, &paths, &doing)));
+                on_event(WatchEvent::Lost(SERVER, explained(failure, &server, &paths, &doing)));
             }
             None if lost => {
                 lost = false;
                 reopen.send_replace(());
-                tell(WatchEvent::Followed(SERVER));
+                on_event(WatchEvent::Watched(SERVER));
             }
             None => {}
         }
     }
 }
 
-/// One collection that is followed.
-struct Follow<T, H, F> {
+/// The watch of one collection.
+struct CollectionWatch<T, H, F> {
     server: Server,
     paths: Paths,
     listing: Listing<T>,
-    tell: WatchHandler<H>,
+    on_event: WatchHandler<H>,
     reopen: watch::Receiver<()>,
-    hear: F,
+    wrap: F,
     room: Arc<Semaphore>,
     budget: Budget,
-    /// The latest revision that was seen.
+    /// The latest resource version that was seen.
     latest: u64,
 }
 
 /// Why a watch ended.
 enum WatchEnd {
-    /// As every watch does sometime; whether it was of any use.
+    /// Normally; whether it delivered anything.
     Over(bool),
-    /// The server no longer knows what was before.
+    /// The server has dropped the resource version.
     Forgotten,
-    /// It was not even begun.
+    /// It could not be opened.
     Failed(RequestFailure),
 }
 
@@ -221,7 +220,7 @@ struct WatchLine<'a> {
 struct EventObject {
     #[serde(default)]
     metadata: EventMeta,
-    /// Of a Status.
+    /// The code of a Status.
     #[serde(default)]
     code: u16,
 }
@@ -235,24 +234,24 @@ struct EventMeta {
     resource_version: String,
 }
 
-impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T, H, F> {
+impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> CollectionWatch<T, H, F> {
     async fn run(mut self) {
         let resource = self.listing.resource;
         let mut pause = PAUSE;
         let mut is_known = false;
         loop {
-            // Collections that are listed again do so one after the other: what is known and what is read of it are both in
-            // memory until it is taken in, and API servers that come back are asked for all of theirs at once.
+            // Relists take turns: the old and the new objects are both in memory until they are applied, and a
+            // restarted API server gets all relists at once.
             let turn = if is_known { timeout(TURN_AT_LATEST, self.budget.turn()).await.ok() } else { None };
             match self.list(is_known, turn).await {
                 Ok(revision) => {
                     is_known = true;
-                    (self.tell)(WatchEvent::Followed(resource));
+                    (self.on_event)(WatchEvent::Watched(resource));
                     let since = Instant::now();
                     self.watch(revision).await;
                     match since.elapsed() > MOMENT {
                         true => pause = PAUSE,
-                        // A server that forgets at once, again and again, is not listed as often as it likes.
+                        // A server that drops the resource version again and again is not listed without a pause.
                         false => {
                             sleep(pause).await;
                             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -260,7 +259,7 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                     }
                 }
                 Err(error) => {
-                    (self.tell)(WatchEvent::Lost(resource, error));
+                    (self.on_event)(WatchEvent::Lost(resource, error));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -268,13 +267,13 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         }
     }
 
-    /// Lists the collection, and tells what is in it; gives back as of which revision. Where it is known already, each
-    /// object is told by itself as its page comes: most of them are no news, and would only be in memory twice. A history
-    /// that went back is told whole.
+    /// Lists the collection, delivers its objects, and returns the resource version. On a relist each object is
+    /// delivered by itself, because most are unchanged and would only be in memory twice. If the resource version went
+    /// back, the list is delivered as a whole.
     async fn list(&mut self, is_known: bool, turn: Option<Taken>) -> Result<String, RequestError> {
         let mut pages = Pages::of(&self.server, &self.paths, &self.listing, &self.budget);
         let (mut all, mut taken) = (Vec::new(), Taken::default());
-        // What of it is told one by one; `None`: it is told whole.
+        // The names of the objects that are delivered one by one; `None` if the list is delivered as a whole.
         let mut names = is_known.then(BTreeSet::new);
         loop {
             match pages.next().await? {
@@ -289,17 +288,17 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                             taken = taken.and(room);
                         }
                         Some(names) => {
-                            // Each takes its own room, as it does when it is watched.
+                            // Each object takes its own memory, as if it were watched.
                             drop(room);
                             if is_first {
-                                self.told(Delta::Again, Taken::default()).await;
+                                self.send(Delta::Again, Taken::default()).await;
                             }
                             taken =
                                 taken.and(pages.room_for_names(page.iter().map(|object| object.name().len()).sum())?);
                             for object in page {
                                 names.insert(object.name().to_string());
                                 let room = self.budget.take(LEAST + object.weight()).await;
-                                self.told(Delta::Set(object), room).await;
+                                self.send(Delta::Set(object), room).await;
                             }
                         }
                     }
@@ -315,24 +314,24 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         let revision = pages.revision;
         let now = revision.parse().unwrap_or(self.latest);
         if now < self.latest {
-            (self.tell)(WatchEvent::Rewound(self.listing.resource));
+            (self.on_event)(WatchEvent::Rewound(self.listing.resource));
         }
-        // A list of nothing has no page that says so.
+        // An empty list has no page that shows that the resource version went back.
         let names = names.filter(|_| now >= self.latest);
         self.latest = now;
         match names {
-            None => self.told(Delta::All(all), taken.and(turn.unwrap_or_default())).await,
-            Some(names) => self.told(Delta::Only { names, revision: revision.clone() }, taken).await,
+            None => self.send(Delta::All(all), taken.and(turn.unwrap_or_default())).await,
+            Some(names) => self.send(Delta::Only { names, revision: revision.clone() }, taken).await,
         }
         Ok(revision)
     }
 
-    async fn told(&self, news: Delta<T>, taken: Taken) {
+    async fn send(&self, delta: Delta<T>, taken: Taken) {
         let room = Room { _taken: taken.and(self.room.clone().acquire_owned().await.ok().into()) };
-        (self.tell)(WatchEvent::Heard((self.hear)(news), room));
+        (self.on_event)(WatchEvent::Changed((self.wrap)(delta), room));
     }
 
-    /// Watches from a revision on, until the server has forgotten what was before.
+    /// Watches from a resource version on, until the server has dropped it.
     async fn watch(&mut self, mut revision: String) {
         let resource = self.listing.resource;
         let mut pause = PAUSE;
@@ -342,19 +341,22 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                 WatchEnd::Forgotten => return,
                 WatchEnd::Over(true) => pause = PAUSE,
                 WatchEnd::Over(false) => {
-                    // One that ends at once is not opened again at once.
+                    // A watch that ends at once is not opened again at once.
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                WatchEnd::Failed(trouble) => {
-                    let passes = !matches!(trouble, RequestFailure::TooLarge)
-                        && trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429)
-                        || self.server.refuses_too_early(&trouble);
-                    // A server that is started anew is gone for a moment: nobody needs to hear of it.
+                WatchEnd::Failed(failure) => {
+                    let passes = !matches!(failure, RequestFailure::TooLarge)
+                        && failure.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429)
+                        || self.server.refuses_too_early(&failure);
+                    // A restarting server is unreachable for a moment, which is not reported.
                     if !passes || pause > MOMENT {
                         lost = true;
                         let doing = RequestContext { verb: "watch", resource, object: None };
-                        (self.tell)(WatchEvent::Lost(resource, explained(trouble, &self.server, &self.paths, &doing)));
+                        (self.on_event)(WatchEvent::Lost(
+                            resource,
+                            explained(failure, &self.server, &self.paths, &doing),
+                        ));
                     }
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -369,25 +371,25 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         let path = format!(
             "{path}?watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={revision}{selector}"
         );
-        // What is open now is not dead.
+        // A watch that is opened now is not dead.
         self.reopen.mark_unchanged();
         let mut lines = match self.server.open(&path).await {
             Ok(lines) => lines,
-            Err(trouble) if trouble.code() == Some(StatusCode::GONE) => return WatchEnd::Forgotten,
-            Err(trouble) => return WatchEnd::Failed(trouble),
+            Err(failure) if failure.code() == Some(StatusCode::GONE) => return WatchEnd::Forgotten,
+            Err(failure) => return WatchEnd::Failed(failure),
         };
         if std::mem::take(lost) {
-            (self.tell)(WatchEvent::Followed(resource));
+            (self.on_event)(WatchEvent::Watched(resource));
         }
         let since = Instant::now();
-        // The server ends it before: one that goes on for longer is a connection that nobody is at.
-        let dead = sleep_until(since + HELD_OPEN + self.server.patience());
+        // The server ends the watch earlier: if it does not, the connection is dead.
+        let dead = sleep_until(since + HELD_OPEN + self.server.request_timeout());
         tokio::pin!(dead);
-        let mut told = false;
+        let mut send = false;
         let mut in_a_row = 0;
         loop {
-            // A line that has begun is soon at its end.
-            let late = if lines.is_within_a_line() { self.server.patience() } else { HELD_OPEN * 2 };
+            // A line that has begun ends soon.
+            let late = if lines.is_within_a_line() { self.server.request_timeout() } else { HELD_OPEN * 2 };
             let line = tokio::select! {
                 line = lines.next() => line,
                 _ = self.reopen.changed() => return WatchEnd::Over(true),
@@ -396,13 +398,13 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
             };
             let line = match line {
                 Some(Ok(line)) => line,
-                Some(Err(trouble)) => return WatchEnd::Failed(trouble),
+                Some(Err(failure)) => return WatchEnd::Failed(failure),
                 None => {
-                    // A server ends what it holds open when its time is over, or when it ends itself.
+                    // A server ends a watch when its time is over, or when the server shuts down.
                     if since.elapsed() < HELD_OPEN {
                         self.server.was_silent();
                     }
-                    return WatchEnd::Over(told || since.elapsed() > MOMENT);
+                    return WatchEnd::Over(send || since.elapsed() > MOMENT);
                 }
             };
             in_a_row += 1;
@@ -412,7 +414,7 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
             let text = String::from_utf8_lossy(&line);
             let Ok(event) = serde_json::from_str::<WatchLine<'_>>(&text) else { return WatchEnd::Forgotten };
             let Ok(named) = serde_json::from_str::<EventObject>(event.object.get()) else { return WatchEnd::Forgotten };
-            told = true;
+            send = true;
             match event.what {
                 "ADDED" | "MODIFIED" => {
                     let objects = [event.object.to_owned()];
@@ -420,13 +422,13 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                     drop(line);
                     for object in (self.listing.read)(&objects) {
                         let room = self.budget.take(LEAST + object.weight()).await;
-                        self.told(Delta::Set(object), room).await;
+                        self.send(Delta::Set(object), room).await;
                     }
                 }
                 "DELETED" => {
                     let revision = named.metadata.resource_version.clone();
                     let room = self.budget.take(LEAST).await;
-                    self.told(Delta::Gone { name: named.metadata.name, revision }, room).await;
+                    self.send(Delta::Gone { name: named.metadata.name, revision }, room).await;
                 }
                 "BOOKMARK" => {}
                 _ if named.code == StatusCode::GONE.as_u16() => return WatchEnd::Forgotten,

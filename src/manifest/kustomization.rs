@@ -6,7 +6,7 @@
 
 use super::cut::cut;
 use super::edit::{DocumentEdit, Edit, EditError, ListEdit, Rewrite, edit_lists, rewrite, say_the_same};
-use super::node::{self, Id, Tree};
+use super::tree::{self, Id, Tree};
 use crate::api::{GROUP, Kind};
 use crate::engine::model::canonical::Digest;
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ pub fn keep(text: &str, wanted: &DesiredEntries) -> EditResult<Option<String>> {
         _ => return Err(KustomizationError::Documents),
     };
     let (sets, lists) = {
-        let tree = node::parse(&new).ok().flatten().ok_or(EditError::Unreadable)?;
+        let tree = tree::parse(&new).ok().flatten().ok_or(EditError::Unreadable)?;
         let lists = KustomizationLists::of(&new, &tree)?;
         let mut needed = Needed { file: &lists, wanted, sets: Vec::new(), lists: Vec::new() };
         needed.find()?;
@@ -132,7 +132,7 @@ pub struct KustomizationEntries {
 
 /// What a kustomization lists.
 pub fn listed(text: &str) -> EditResult<KustomizationEntries> {
-    let Some(tree) = node::parse(text).map_err(|_| EditError::Unreadable)? else {
+    let Some(tree) = tree::parse(text).map_err(|_| EditError::Unreadable)? else {
         return Ok(KustomizationEntries::default());
     };
     let lists = KustomizationLists::of(text, &tree)?;
@@ -177,7 +177,7 @@ impl KustomizationChanges {
 /// What a text lists of what we keep, as people call it, each with what it says.
 fn entries(text: &str) -> BTreeMap<String, String> {
     let mut entries = BTreeMap::new();
-    let Ok(Some(tree)) = node::parse(text) else { return entries };
+    let Ok(Some(tree)) = tree::parse(text) else { return entries };
     let Ok(lists) = KustomizationLists::of(text, &tree) else { return entries };
     entries.extend(lists.resources.keys().map(|path| (path.to_string(), String::new())));
     let configurations = items(&tree, "configurations").unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Where a field stands in its document.
 
-use super::node::{self, Id, NodeKind, Tree};
 use super::problem::FileProblem;
 use super::source::{Position, SourcePlace, line_breaks};
+use super::tree::{self, Id, NodeKind, Tree};
 use super::{mask, schema};
 use crate::api::Kind;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub fn locate(origin: &SourcePlace, path: &[&str]) -> Option<Position> {
     if let (true, None, Some(at)) = (path.is_empty(), origin.item, first_key(origin.text())) {
         return Some(origin.position(at));
     }
-    let tree = node::parse(origin.text()).ok()??;
+    let tree = tree::parse(origin.text()).ok()??;
     let at = nearest(&tree, root(&tree, origin.item)?, path)?;
     Some(origin.position(at.start))
 }
@@ -34,7 +34,7 @@ pub fn locate_all(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<Option<u32>> {
     }
     for indices in lists.values() {
         let Some(first) = indices.first().and_then(|index| wanted.get(*index)) else { continue };
-        let Some(tree) = node::parse(first.0.text()).ok().flatten() else { continue };
+        let Some(tree) = tree::parse(first.0.text()).ok().flatten() else { continue };
         // From the top down, so that each line break is counted once.
         let offset = |index: &usize| {
             let (origin, path) = wanted.get(*index)?;
@@ -79,7 +79,7 @@ fn nearest(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
 /// The text of a field of a document, also of one that breaks its schema: so that an invalid Tenant's folder
 /// is known all the same.
 pub fn text_at(origin: &SourcePlace, path: &[&str]) -> Option<String> {
-    let tree = node::parse(origin.text()).ok()??;
+    let tree = tree::parse(origin.text()).ok()??;
     let mut id = root(&tree, origin.item)?;
     for step in path {
         id = tree.get(id, step)?;
@@ -97,7 +97,7 @@ pub fn problem(
 ) -> FileProblem {
     let words = (message.into(), help.into());
     let shown = |words: &(String, String)| {
-        let tree = node::parse(origin.text()).ok()??;
+        let tree = tree::parse(origin.text()).ok()??;
         let root = root(&tree, origin.item)?;
         let at = nearest(&tree, root, path)?;
         let spans = mask::spans(&tree, root, Some(schema::of(kind)));

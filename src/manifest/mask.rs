@@ -1,10 +1,10 @@
 //! Which parts of a document may be shown in an error: by what the schema says of them, else not.
 
-use super::node::{Id, NodeKind, Tree};
 use super::problem::Show;
 use super::scalar::Plain;
 use super::schema::{Schema, SchemaShape};
 use super::source::first_line_of;
+use super::tree::{Id, NodeKind, Tree};
 use super::words::is_identifier;
 use crate::api::sensitive;
 use std::ops::Range;

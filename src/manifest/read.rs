@@ -2,10 +2,10 @@
 
 use super::cut::{Slice, cut};
 use super::locate::find;
-use super::node::{self, Id, Tree};
 use super::problem::{FileProblem, shown};
 use super::shape::{ShapeFinding, check};
 use super::source::{SourceFile, SourcePlace, first_line_of};
+use super::tree::{self, Id, Tree};
 use super::words::nearest;
 use super::{limits, mask, schema, sniff, syntax, typed};
 use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, names, rules};
@@ -64,7 +64,7 @@ pub struct DocumentsRead {
     /// How many files were read.
     pub files: usize,
     /// Mistakes that were found and are not told one by one.
-    pub untold: usize,
+    pub omitted: usize,
     /// Files that hold nothing but blanks, as a write that broke off leaves them.
     pub blank: Vec<String>,
 }
@@ -81,7 +81,7 @@ impl DocumentsRead {
         self.blank.extend(other.blank);
         self.other_kinds += other.other_kinds;
         self.files += other.files;
-        self.untold += other.untold;
+        self.omitted += other.omitted;
     }
 
     /// Every problem, in the order of files and lines.
@@ -111,29 +111,29 @@ impl DocumentsRead {
 
     /// Leaves no more mistakes of one file than are told: a generated file can have millions.
     fn tell_so_many(&mut self, path: &str) {
-        let mut untold = self.untold;
+        let mut omitted = self.omitted;
         let mut keep = |of: &mut dyn Iterator<Item = &mut Vec<FileProblem>>| {
             let mut room = limits::FILE_FINDINGS;
             for problems in of {
-                untold += problems.len().saturating_sub(room);
+                omitted += problems.len().saturating_sub(room);
                 problems.truncate(room);
                 room -= problems.len();
             }
         };
         keep(&mut self.invalid.iter_mut().map(|invalid| &mut invalid.problems));
         keep(&mut self.unparsed.iter_mut().map(|unparsed| &mut unparsed.problems));
-        let last = self.invalid.iter_mut().map(|invalid| &mut invalid.problems).rfind(|told| !told.is_empty());
+        let last = self.invalid.iter_mut().map(|invalid| &mut invalid.problems).rfind(|reported| !reported.is_empty());
         let last = last.or_else(|| self.unparsed.last_mut().map(|unparsed| &mut unparsed.problems));
-        if let (Some(told), 1..) = (last, untold) {
-            let (line, column) = told.last().map_or((0, 0), |last| (last.line, last.column));
-            let message = format!("{untold} more mistakes of this file are not told");
-            told.push(FileProblem {
+        if let (Some(reported), 1..) = (last, omitted) {
+            let (line, column) = reported.last().map_or((0, 0), |last| (last.line, last.column));
+            let message = format!("{omitted} more mistakes of this file are not told");
+            reported.push(FileProblem {
                 line,
                 column,
                 ..FileProblem::of_file(path, message, "fix those that are, and look again")
             });
         }
-        self.untold = untold;
+        self.omitted = omitted;
     }
 
     /// A file of which nothing could be read; `ours`: that may be ours.
@@ -174,7 +174,7 @@ pub fn read_text(path: &str, text: String) -> DocumentsRead {
     let file = Arc::new(SourceFile { path: path.to_string(), text });
     let aliased = AtomicUsize::new(0);
     let read = |slices: &[Slice]| {
-        let mut reader = FileReader { file: &file, aliased: &aliased, told: 0, reading: DocumentsRead::default() };
+        let mut reader = FileReader { file: &file, aliased: &aliased, reported: 0, reading: DocumentsRead::default() };
         slices.iter().for_each(|slice| reader.slice(slice));
         reader.reading
     };
@@ -200,7 +200,7 @@ struct FileReader<'f> {
     /// How much text the aliases of the file repeat so far.
     aliased: &'f AtomicUsize,
     /// How many mistakes of invalid documents were kept.
-    told: usize,
+    reported: usize,
     reading: DocumentsRead,
 }
 
@@ -219,7 +219,7 @@ impl FileReader<'_> {
             self.reading.other_kinds += 1;
             return;
         }
-        match node::parse(text) {
+        match tree::parse(text) {
             Ok(None) => {}
             Ok(Some(tree)) if tree.is_null(tree.root) => {}
             Ok(Some(tree)) if tree.is_map(tree.root) && tree.entries(tree.root).is_empty() => {}
@@ -331,10 +331,10 @@ impl FileReader<'_> {
             }),
             _ => {
                 checked.findings.sort_by_key(|finding| finding.at.start);
-                let room = limits::FILE_FINDINGS.saturating_sub(self.told);
-                self.reading.untold += checked.findings.len().saturating_sub(room);
+                let room = limits::FILE_FINDINGS.saturating_sub(self.reported);
+                self.reading.omitted += checked.findings.len().saturating_sub(room);
                 checked.findings.truncate(room);
-                self.told += checked.findings.len();
+                self.reported += checked.findings.len();
                 let spans = mask::spans(tree, id, Some(schema));
                 let problem = |f: ShapeFinding| {
                     FileProblem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help))

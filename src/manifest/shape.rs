@@ -1,11 +1,11 @@
 //! A document's tree beside the schema of its kind: everything that does not fit, with what to do.
 
 use super::limits;
-use super::node::{Id, MapEntry, NodeKind, Tag, Tree};
 use super::problem::shown;
 use super::scalar::{self, Plain};
 use super::schema::{Schema, SchemaField, SchemaShape};
 use super::source::{first_line_of, position};
+use super::tree::{Id, MapEntry, NodeKind, Tag, Tree};
 use super::words::{alternative, example, example_fields, is_identifier, nearest, quoted};
 use std::collections::HashMap;
 use std::ops::Range;

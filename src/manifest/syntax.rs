@@ -1,10 +1,10 @@
 //! Text that is no YAML: what is wrong and what to do, and what of its line may be shown.
 
 use super::limits;
-use super::node::{FaultKind, SyntaxFault};
 use super::problem::Show;
 use super::schema;
 use super::source::line_range;
+use super::tree::{FaultKind, SyntaxFault};
 use granit_parser::ErrorKind;
 use std::ops::Range;
 

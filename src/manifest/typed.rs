@@ -1,8 +1,8 @@
 //! Nodes as values of our types, by serde. What a node is was checked before, against the schema;
 //! here only what a schema cannot say is an error (two kinds of an input at once).
 
-use super::node::{Id, NodeKind, Tree};
 use super::scalar::{self, Plain};
+use super::tree::{Id, NodeKind, Tree};
 use serde::de::{self, DeserializeSeed, Visitor};
 use std::fmt;
 

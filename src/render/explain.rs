@@ -1,7 +1,7 @@
 //! Explanations: which connection a variable means and why; everything that depends on a key.
 
 use super::markdown::escape as md;
-use super::page::{Span, TextPage, plain, strong};
+use super::page::{Span, TextPage, heading, plain, strong};
 use super::style::Tone;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
@@ -330,7 +330,7 @@ impl std::fmt::Display for SyncLine {
 pub(super) fn sync_lines(page: &mut TextPage, lines: &[String]) {
     if !lines.is_empty() {
         page.gap();
-        page.line(0, &[strong("syncs")]);
+        page.line(0, &[heading("syncs")]);
     }
     for line in lines {
         page.wrap(2, 6, &[plain(line)]);

@@ -4,7 +4,7 @@
 use super::bindings_text::{binding_row, mark, said};
 use super::explain::{ExplainError, InvalidObject, SCHEMA, SyncLine, sync_lines};
 use super::markdown::{Comment, escape as md};
-use super::page::{Span, TextPage, faint, plain, strong, width};
+use super::page::{Span, TextPage, faint, heading, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::api::{Kind, LocationSpec};
 use crate::engine::bindings::Bindings;
@@ -123,7 +123,7 @@ impl TenantExplanation {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
-        page.wrap(0, 2, &[strong(&self.tenant), plain(format!("  {}", self.facts().join(", ")))]);
+        page.wrap(0, 2, &[heading(&self.tenant), plain(format!("  {}", self.facts().join(", ")))]);
         page.wrap(2, 4, &[faint(self.sum())]);
         for invalid in &self.invalid {
             invalid.show(&mut page, 2);
@@ -142,7 +142,7 @@ impl TenantExplanation {
             return;
         }
         page.gap();
-        page.line(0, &[strong("connections")]);
+        page.line(0, &[heading("connections")]);
         let key = |c: &ConnectionOfTenant| c.connection.stable_key.clone().unwrap_or_default();
         let columns = self.connections.iter().map(|c| width(&key(c))).max().unwrap_or(0).min(40);
         for connection in &self.connections {

@@ -3,7 +3,7 @@
 use super::bindings_text::{binding_row, mark};
 use super::explain::{IntegrationExplanation, KeyExplanation, KeyInTenant, sync_lines};
 use super::markdown::{Comment, escape as md};
-use super::page::{Span, TextPage, faint, plain, strong, width};
+use super::page::{Span, TextPage, faint, heading, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::report::binding::{BindingRow, places};
 use crate::text::{and, count};
@@ -14,7 +14,7 @@ impl IntegrationExplanation {
         let mut page = TextPage::new(style);
         let narrowed: Vec<&str> = self.flow.iter().chain(&self.step).map(String::as_str).collect();
         let narrowed = if narrowed.is_empty() { String::new() } else { format!("  {}", narrowed.join(" › ")) };
-        page.wrap(0, 2, &[strong(&self.integration), plain(" in "), strong(&self.tenant), plain(narrowed)]);
+        page.wrap(0, 2, &[heading(&self.integration), plain(" in "), strong(&self.tenant), plain(narrowed)]);
         let columns = self.bindings.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
         for row in &self.bindings {
             page.gap();
@@ -77,7 +77,7 @@ impl KeyExplanation {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
-        page.wrap(0, 2, &[strong(&self.stable_key), faint(format!("  {}", self.sum()))]);
+        page.wrap(0, 2, &[heading(&self.stable_key), faint(format!("  {}", self.sum()))]);
         for tenant in &self.tenants {
             page.gap();
             in_tenant(&mut page, tenant);

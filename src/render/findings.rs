@@ -1,7 +1,7 @@
 //! Findings of the checks: as text, Markdown and JSON (by [`super::json::json`]).
 
 use super::markdown::{Comment, escape as md};
-use super::page::{Span, TextPage, faint, plain, strong};
+use super::page::{Span, TextPage, faint, heading, plain, strong};
 use super::style::{Style, Tone};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
@@ -104,7 +104,7 @@ pub(super) fn by_tenant(page: &mut TextPage, indent: usize, findings: &[Finding]
     }
     for (tenant, findings) in tenants {
         page.gap();
-        page.line(indent, &[strong(tenant.unwrap_or("all tenants"))]);
+        page.line(indent, &[heading(tenant.unwrap_or("all tenants"))]);
         list(page, indent + 2, &findings);
     }
 }

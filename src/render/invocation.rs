@@ -1,5 +1,6 @@
 //! The commands that a page tells a person to type: exact, so that they can be pasted.
 
+use crate::engine::model::canonical::short;
 use crate::engine::model::item::ObjectId;
 
 /// What the person typed, in so far as the next command needs it too.
@@ -45,7 +46,7 @@ impl Hub {
 
     /// `stablekey approve … --digest DIGEST`: approves that, and asks nothing where there is no terminal.
     pub fn approve_digest(&self, digest: &str) -> String {
-        format!("{} --digest {}", self.approve(), quoted(digest))
+        format!("{} --digest {}", self.approve(), quoted(short(digest)))
     }
 
     /// `stablekey explain …`, of something, also as a person's own context reads the target.
@@ -94,12 +95,12 @@ impl Invocation {
         }
     }
 
-    /// `stablekey apply … --approve DIGEST`.
+    /// `stablekey apply … --approve DIGEST`, with the first digits of the digest.
     pub fn approve(&self, digest: impl std::fmt::Display) -> String {
         if let Some(hub) = &self.hub {
             return hub.approve();
         }
-        self.over_root("apply", &["--approve".to_string(), digest.to_string()])
+        self.over_root("apply", &["--approve".to_string(), short(&digest.to_string()).to_string()])
     }
 
     /// `stablekey status …`, of everything.

@@ -1,7 +1,7 @@
 //! What of a plan was approved before, by an apply that did not finish.
 
 use super::invocation::Invocation;
-use super::page::{TextPage, faint, plain, strong};
+use super::page::{TextPage, faint, heading, plain, strong};
 use super::style::Style;
 use crate::apply::consent::KeptApproval;
 use crate::engine::model::plan::{Action, Plan};
@@ -20,7 +20,7 @@ pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<KeptApproval>)], typed: &Invoca
                 target.actions.iter().filter(|action| is_theirs(action) || covers(action)).partition(covers);
             let Some(digest) = kept.given.first().filter(|_| !approved.is_empty()) else { continue };
             if !any {
-                page.line(0, &[strong("Approved before, in an apply that did not finish")]);
+                page.line(0, &[heading("Approved before, in an apply that did not finish")]);
                 any = true;
             }
             let writers: Vec<&str> = kept.of.iter().map(String::as_str).collect();

@@ -39,6 +39,9 @@ pub(super) fn plain(text: impl AsRef<str>) -> Span {
 pub(super) fn strong(text: impl AsRef<str>) -> Span {
     Span::new(Tone::Strong, text)
 }
+pub(super) fn heading(text: impl AsRef<str>) -> Span {
+    Span::new(Tone::Heading, text)
+}
 pub(super) fn faint(text: impl AsRef<str>) -> Span {
     Span::new(Tone::Faint, text)
 }

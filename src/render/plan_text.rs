@@ -3,7 +3,7 @@
 use super::action_text;
 use super::findings;
 use super::invocation::Invocation;
-use super::page::{Span, TextPage, command, faint, plain, strong, width};
+use super::page::{Span, TextPage, command, faint, heading, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::finding::Finding;
@@ -35,7 +35,7 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
         return page.finish();
     }
     if !everywhere.is_empty() {
-        page.line(0, &[strong("all tenants")]);
+        page.line(0, &[heading("all tenants")]);
         findings::list(&mut page, 2, &everywhere);
     }
     let (quiet, loud): (Vec<_>, Vec<_>) = targets.iter().partition(|t| t.is_quiet());
@@ -106,7 +106,7 @@ fn quiet_tenants(page: &mut TextPage, quiet: &[&Ranked<'_>], all_read: bool) {
 
 fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
-    let mut head = vec![strong(tenant), plain("  ")];
+    let mut head = vec![heading(tenant), plain("  ")];
     for suspended in ranked.suspended() {
         head.extend([Span::new(Tone::Careful, suspended), plain("; ")]);
     }

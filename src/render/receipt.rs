@@ -255,13 +255,13 @@ mod tests {
         let report = Report { outcomes, unsettled: vec![("eu".to_string(), full)] };
         let applied = Applied { report: &report, kustomizations: &[], after: Err("root is no folder") };
         let text = applied.text(&Invocation::default(), Style { width: 1_000, ..Style::default() });
-        for told in [
+        for expected in [
             "✓ eu/Connection/a\n",
             "✗ eu/Connection/b: eu/stablekey.lock: No space left on device\n",
             "✗ eu: what was done there is done, but could not be recorded: eu/stablekey.lock: No space left on device\n",
             "1 done, 1 not done. What is left is not known: root is no folder\n",
         ] {
-            assert!(text.contains(told), "{told}\n{text}");
+            assert!(text.contains(expected), "{expected}\n{text}");
         }
         assert!(applied.markdown().contains("could not be recorded"));
         let json: Value = serde_json::from_str(&applied.json().unwrap()).unwrap();

@@ -27,6 +27,8 @@ pub(super) enum Tone {
     Plain,
     /// A name that the eye looks for.
     Strong,
+    /// The name of what follows down to the next heading.
+    Heading,
     /// What is read second.
     Faint,
     Good,
@@ -40,6 +42,7 @@ impl Tone {
         match self {
             Tone::Plain => anstyle::Style::new(),
             Tone::Strong => anstyle::Style::new().effects(Effects::BOLD),
+            Tone::Heading => anstyle::Style::new().effects(Effects::BOLD | Effects::UNDERLINE),
             Tone::Faint => anstyle::Style::new().effects(Effects::DIMMED),
             Tone::Good => colour(AnsiColor::Green),
             Tone::Bad => colour(AnsiColor::Red),

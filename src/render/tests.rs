@@ -328,7 +328,7 @@ fn large(actions: usize, characters: usize) -> (Plan, String) {
             action
         })
         .collect();
-    plan.settle();
+    plan.recount();
     (plan, writer.trim_start_matches("sync/").to_string())
 }
 

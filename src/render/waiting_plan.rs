@@ -89,7 +89,7 @@ pub fn pack(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation) -> Option
             target.notes.clear();
             first.findings.clear();
         }
-        first.settle();
+        first.recount();
         let packed = packed(&first, sync, tenant, typed, all)?;
         if packed.bytes.len() <= LARGEST || most == 0 {
             return Some(packed);
@@ -114,7 +114,7 @@ pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
     let is_others = |id: &ObjectId| id.kind == Kind::TenantSync && id.name != sync;
     own.findings
         .retain(|f| f.tenant.as_deref().is_none_or(|of| of == tenant) && !f.object.as_ref().is_some_and(is_others));
-    own.settle();
+    own.recount();
     Some(own)
 }
 

@@ -108,7 +108,7 @@ pub struct OutOfSync {
     /// Which object.
     pub object: ObjectId,
     /// What.
-    pub what: Difference,
+    pub what: OutOfSyncKind,
     /// In a sentence.
     pub text: String,
 }
@@ -117,7 +117,7 @@ pub struct OutOfSync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
-pub enum Difference {
+pub enum OutOfSyncKind {
     Blocked,
     NeedsApproval,
     Drifted,
@@ -128,18 +128,18 @@ pub enum Difference {
     Kept,
 }
 
-impl Difference {
+impl OutOfSyncKind {
     /// As people read it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Difference::Blocked => "✗ blocked",
-            Difference::NeedsApproval => "! needs approval",
-            Difference::Drifted => "≠ drifted",
-            Difference::Update => "~ update",
-            Difference::Create => "+ create",
-            Difference::Delete => "- delete",
-            Difference::Adopt => "= adopt",
-            Difference::Kept => "· kept",
+            OutOfSyncKind::Blocked => "✗ blocked",
+            OutOfSyncKind::NeedsApproval => "! needs approval",
+            OutOfSyncKind::Drifted => "≠ drifted",
+            OutOfSyncKind::Update => "~ update",
+            OutOfSyncKind::Create => "+ create",
+            OutOfSyncKind::Delete => "- delete",
+            OutOfSyncKind::Adopt => "= adopt",
+            OutOfSyncKind::Kept => "· kept",
         }
     }
 }
@@ -251,35 +251,35 @@ fn components(world: &World) -> Vec<ComponentLine> {
 
 fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     let tenant = &ranked.target.tenant;
-    let one = |object: &ObjectId, what: Difference, text: String| OutOfSync {
+    let one = |object: &ObjectId, what: OutOfSyncKind, text: String| OutOfSync {
         tenant: tenant.clone(),
         object: object.clone(),
         what,
         text,
     };
-    let action = |a: &&Action, what: Difference| one(&a.change.object, what, a.reason.text.clone());
+    let action = |a: &&Action, what: OutOfSyncKind| one(&a.change.object, what, a.reason.text.clone());
     let mut all: Vec<OutOfSync> = Vec::new();
     for note in &ranked.blocked {
         if let Note::Blocked { object, text, .. } = note {
-            all.push(one(object, Difference::Blocked, text.clone()));
+            all.push(one(object, OutOfSyncKind::Blocked, text.clone()));
         }
     }
     let kept = |kept: &ranked::KeptFields<'_>, what: &str| {
         let keeps = || format!("{}: {}", and(&kept.fields), kept.keeps(tenant, what));
         let text = kept.text.map_or_else(keeps, str::to_string);
-        one(kept.object, Difference::Kept, text)
+        one(kept.object, OutOfSyncKind::Kept, text)
     };
     all.extend(ranked.kept_variables.iter().map(|h| kept(h, "binding")));
     all.extend(ranked.needs_approval.iter().map(|a| {
         let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
-        one(&a.change.object, Difference::NeedsApproval, why.join("; "))
+        one(&a.change.object, OutOfSyncKind::NeedsApproval, why.join("; "))
     }));
     let changed = |fields: &[String]| format!("{} changed there since we wrote it", and(fields));
-    all.extend(ranked.drifted.iter().map(|d| one(d.object, Difference::Drifted, changed(&d.fields))));
-    all.extend(ranked.updates.iter().map(|a| action(a, Difference::Update)));
-    all.extend(ranked.creates.iter().map(|a| action(a, Difference::Create)));
-    all.extend(ranked.deletes.iter().map(|a| action(a, Difference::Delete)));
-    all.extend(ranked.adopts.iter().map(|a| action(a, Difference::Adopt)));
+    all.extend(ranked.drifted.iter().map(|d| one(d.object, OutOfSyncKind::Drifted, changed(&d.fields))));
+    all.extend(ranked.updates.iter().map(|a| action(a, OutOfSyncKind::Update)));
+    all.extend(ranked.creates.iter().map(|a| action(a, OutOfSyncKind::Create)));
+    all.extend(ranked.deletes.iter().map(|a| action(a, OutOfSyncKind::Delete)));
+    all.extend(ranked.adopts.iter().map(|a| action(a, OutOfSyncKind::Adopt)));
     all.extend(ranked.kept.iter().map(|h| kept(h, "value")));
     all
 }

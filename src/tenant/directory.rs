@@ -1,5 +1,5 @@
-//! A folder of YAML as a location, made to be a Git working tree: only the lines that must change do,
-//! every file is old or new whatever happens, and what a killed run left is finished by the next.
+//! A folder of YAML files as a location, usually in a Git working tree. Only the lines that must change do; every file
+//! is either old or new, whatever happens; and the next run finishes what a killed run left.
 
 pub mod disk;
 mod edits;
@@ -35,13 +35,12 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where earlier versions kept what was approved. Whoever may change the tree may write it, so it is
-/// never read.
+/// The file of approvals of earlier versions. Whoever may change the tree could write it, so it is never read.
 const APPROVED: &str = "stablekey.approved";
-/// The largest lock file that we read, in bytes.
+/// Maximum size of the lock file, in bytes.
 const LOCK_BYTES: u64 = 256_000_000;
 
-/// A folder of YAML.
+/// A folder of YAML files.
 #[derive(Clone)]
 pub struct FolderLocation {
     tenant: String,
@@ -57,40 +56,38 @@ impl std::fmt::Debug for FolderLocation {
 }
 
 impl FolderLocation {
-    /// The folder of a tenant that is alone in its world.
+    /// Creates the location of a tenant that is the only one.
     pub fn new(tenant: impl Into<String>, folder: PathBuf) -> Self {
         let tenant = tenant.into();
         let layout = Arc::new(FolderLayout::of_one(&tenant, &folder));
         FolderLocation { tenant, folder, layout, disk: Arc::new(RealDisk) }
     }
 
-    /// The same folder among those of other tenants, whose files are not its own.
+    /// Places it among the folders of other tenants, whose files are not its own.
     pub fn in_layout(self, layout: Arc<FolderLayout>) -> Self {
         FolderLocation { layout, ..self }
     }
 
-    /// The same folder, on a disk that tests can cut off.
+    /// Replaces the disk, so that tests can cut its power.
     pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
         FolderLocation { disk, ..self }
     }
 
-    /// The tenant's name.
     pub fn tenant(&self) -> &str {
         &self.tenant
     }
 
-    /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A file of approvals that lies in the folder, and counts for nothing.
+    /// Returns the file of approvals of an earlier version, which has no effect.
     pub fn file_of_approvals(&self) -> Option<PathBuf> {
         Some(self.folder.join(APPROVED)).filter(|path| path.symlink_metadata().is_ok())
     }
 
-    /// What `stablekey.lock` says of what is live; and whether it is to be written again, because a merge left
-    /// several lines for one object.
+    /// Reads the records of `stablekey.lock`, and whether it must be written again because a Git merge left several
+    /// lines for one object.
     fn lock(&self, live: &Inventory) -> Result<(BTreeMap<ObjectId, Arc<Record>>, bool), FileProblem> {
         let path = self.folder.join(lock_file::NAME);
         let wrong = |line: usize, message: String, help: &str| FileProblem {
@@ -116,7 +113,7 @@ impl FolderLocation {
         Ok((lines.records(&self.tenant, live), are_merged))
     }
 
-    /// What is live with what `stablekey.lock` says of it.
+    /// Adds the records of `stablekey.lock` to the live objects.
     pub fn with_records(&self, snapshot: Snapshot) -> Result<Snapshot, FileProblem> {
         self.recorded(snapshot).map(|(snapshot, _)| snapshot)
     }
@@ -131,7 +128,7 @@ impl FolderLocation {
         self.read_all().map(|read| read.snapshot)
     }
 
-    /// Everything, with what only a session needs to know.
+    /// Reads everything, including what only a session needs.
     fn read_all(&self) -> Result<ReadFolder, LocationError> {
         if !self.folder.is_dir() {
             let why = "it is not there: restore it, or make it where it should be empty".to_string();
@@ -172,7 +169,7 @@ impl Location for FolderLocation {
     }
 
     fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
-        // Where we put it, without reading the whole folder for one file.
+        // The usual file of the definition is tried first, without reading the whole folder.
         let usual = self.folder.join(crate::api::Kind::Integration.plural());
         let manifest = usual.join(format!("{integration}.yaml"));
         let id = ObjectId::new(crate::api::Kind::Integration, integration);
@@ -196,22 +193,22 @@ impl Location for FolderLocation {
 }
 
 impl FolderLocation {
-    /// Has the kustomization of the folder, where there is one, say what is in the folder.
+    /// Updates the kustomization of the folder, if there is one.
     pub fn keep_kustomization(&self) -> Result<(), LocationError> {
         if self.kustomization().is_some() { self.take(&[])?.complete_kustomization() } else { Ok(()) }
     }
 
-    /// The text of the kustomization of the folder, where there is one.
+    /// Returns the text of the kustomization of the folder, if there is one.
     pub fn kustomization(&self) -> Option<String> {
         kustomization::text_in(&self.folder)
     }
 
-    /// What the kustomization of the folder does not say of what was read there.
+    /// Returns the updates that the kustomization of the folder needs.
     pub fn kustomization_due(&self, read: &Snapshot) -> Option<KustomizationDue> {
-        kustomization::due(&self.folder, read)
+        kustomization::edits(&self.folder, read)
     }
 
-    /// Takes the folder for writing.
+    /// Locks the folder for writing.
     fn take(&self, coming: &[&Change]) -> Result<DirectorySession<'_>, LocationError> {
         let lock = File::open(&self.folder).map_err(self.failed(&self.folder))?;
         match lock.try_lock() {
@@ -249,22 +246,22 @@ impl FolderLocation {
     }
 }
 
-/// What was read of the folder.
+/// The content of the folder.
 struct ReadFolder {
     snapshot: Snapshot,
     side_files: SideFiles,
-    /// Whether the lock is to be written again, as one that Git merged is.
+    /// Whether the lock must be written again, after a Git merge.
     are_merged: bool,
 }
 
-/// An object's document in a file, as it is now.
+/// Reads the document of an object from a file.
 fn find(path: &Path, id: &ObjectId) -> Option<(SourcePlace, Resource)> {
     let is_it = |d: &manifest::ReadDocument| d.resource.kind() == id.kind && d.resource.metadata().name == id.name;
     let found = manifest::read_file(path).documents.into_iter().find(is_it)?;
     Some((found.origin, found.resource))
 }
 
-/// The bytes of a definition.
+/// Reads a definition.
 pub fn read_definition(layout: &FolderLayout, tenant: &str, path: &Path) -> Result<Vec<u8>, LocationError> {
     let failed = |why: String| LocationError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(definition::MAX_BYTES).unwrap_or(u64::MAX);
@@ -274,7 +271,7 @@ pub fn read_definition(layout: &FolderLayout, tenant: &str, path: &Path) -> Resu
         .ok_or_else(|| failed("it is not there".to_string()))
 }
 
-/// The digest by which a definition is known.
+/// Returns the digest that identifies a definition.
 pub fn definition_digest(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string().trim_start_matches("sha256:").to_string()
 }

@@ -1,4 +1,4 @@
-//! Where the resources of a tenant are: one trait, whatever the kind of location.
+//! The trait of all kinds of locations.
 
 use crate::api::{Object, TenantSpec};
 use crate::engine::model::inventory::Inventory;
@@ -9,41 +9,40 @@ use crate::manifest::{FileProblem, SourcePlace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Where the resources of one tenant are.
+/// The location of one tenant's resources.
 ///
-/// The engine decides, a location obeys. A location never writes more than the change that it is given, and
-/// never over an object that is not as the change says.
+/// The engine decides, a location obeys. A location never writes more than the given change, and never overwrites an
+/// object that differs from the change's `before`.
 pub trait Location: Send + Sync {
-    /// Reads everything, as it is at one moment.
+    /// Reads everything at one moment.
     fn snapshot(&self) -> Result<Snapshot, LocationError>;
 
-    /// The bytes of an integration's definition.
+    /// Reads an integration's definition.
     fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError>;
 
-    /// The largest definition that it takes, in bytes.
+    /// Returns the maximum size of a definition, in bytes.
     fn largest_definition(&self) -> u64 {
         u64::MAX
     }
 
-    /// What it would say to each of these actions, where it can tell without doing them: only those that
-    /// it would refuse, and why.
+    /// Returns the actions that it would refuse, and why, if it can tell without applying them.
     fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
         let _ = actions;
         Ok(Vec::new())
     }
 
-    /// Takes the place for writing. `coming` are the changes that may be asked for, in order.
+    /// Begins to write. `coming` are the changes that may follow, in order.
     fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError>;
 }
 
-/// A location taken for writing. Dropping it lets it go.
+/// Exclusive write access to a location, which ends when it is dropped.
 pub trait Session {
-    /// Carries out one change, record included. An error leaves the object as it was, unless it is
+    /// Applies one change, and its ownership record. After an error the object is as before, unless the error is
     /// [`LocationError::Unsure`].
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), LocationError>;
 
-    /// Carries out actions none of which rests on another, and tells of each as it is done; `bytes` reads
-    /// the definitions that they bring. `stop` is asked before each: what was not begun is not told of.
+    /// Applies independent actions, and reports each as it is done; `bytes` reads their definitions. `stop` is checked
+    /// before each action: actions that did not begin are not reported.
     fn apply_all(
         &mut self,
         actions: &[&Action],
@@ -57,89 +56,96 @@ pub trait Session {
         }
     }
 
-    /// One object as it is now: to learn what became of a change whose answer was lost.
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError>;
+    /// Reads one object, to learn the result of a change whose answer was lost.
+    fn read_one(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError>;
 
-    /// Ends the writing: records are complete; reads see all that was written.
+    /// Ends the writes: records are complete, and reads see everything that was written.
     fn settle(&mut self) -> Result<(), LocationError>;
 }
 
-/// What was read of a location or a source.
+/// The content of a location or a source.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The resources and records.
+    /// The resources and ownership records.
     pub inventory: Arc<Inventory>,
-    /// Where each stands, where it stands in a file.
+    /// The position of each resource in its file, if it is in one.
     pub origins: Arc<BTreeMap<ObjectId, SourcePlace>>,
-    /// What is wrong in its files.
+    /// The problems in its files.
     pub problems: Vec<FileProblem>,
-    /// Documents of other kinds.
+    /// Number of documents of other kinds.
     pub other_kinds: usize,
-    /// The Tenants that the location itself holds: in a cluster, those of its namespace without a location.
+    /// The Tenants in the location itself: in a cluster, those of its namespace that have no location.
     pub own: Vec<Object<TenantSpec>>,
 }
 
-/// Why a location did not do what it was asked.
+/// Why a location did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
-    /// Somebody else is writing.
+    /// Another process is writing.
     #[error("{who} is being written by another apply: wait until it is done")]
     Busy {
         /// The location.
         who: String,
     },
-    /// The object is not as the plan saw it.
+    /// The object differs from what the plan was based on.
     #[error("{object} was changed since it was planned: plan again")]
     Changed {
-        /// The object.
         object: ObjectId,
     },
-    /// The change cannot be made there as it is.
+    /// The location refuses the change as it is.
     #[error("{object}: {why}")]
     Refused {
-        /// The object.
         object: ObjectId,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
-    /// It is larger than the location takes: only another content helps.
+    /// It is larger than the location accepts: only other content helps.
     #[error("{object}: {why}")]
     TooLarge {
-        /// The object.
         object: ObjectId,
         /// How large it is, and how large it may be.
         why: String,
     },
-    /// We may not.
+    /// The account has no permission.
     #[error("{what}: {why}")]
     Forbidden {
         /// The location.
         what: String,
-        /// What is not allowed, and to whom.
+        /// What is forbidden, and to whom.
         why: String,
-        /// The Role that would do, as YAML.
+        /// The Role that grants it, as YAML.
         role: String,
     },
-    /// Reading or writing failed.
+    /// A read or write failed.
     #[error("{what}: {why}")]
     Failed {
         /// What was read or written.
         what: String,
-        /// Why.
         why: String,
     },
     /// It may have been done: the answer was lost.
     #[error("{object}: it is not known whether the change was made: {why}")]
     Unsure {
-        /// The object.
         object: ObjectId,
-        /// Why.
         why: String,
     },
 }
 
 impl LocationError {
-    /// The Role that would do, where rights are missing.
+    /// Returns the failure as one word for logs, metrics, events and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            LocationError::Busy { .. } => "Busy",
+            LocationError::Changed { .. } => "Changed",
+            LocationError::Refused { .. } => "Refused",
+            LocationError::TooLarge { .. } => "TooLarge",
+            LocationError::Forbidden { .. } => "Forbidden",
+            LocationError::Failed { .. } => "Unreachable",
+            LocationError::Unsure { .. } => "NoAnswer",
+        }
+    }
+
+    /// Returns the Role that grants missing permissions.
     pub fn role(&self) -> Option<&str> {
         match self {
             LocationError::Forbidden { role, .. } => Some(role),

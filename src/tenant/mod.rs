@@ -1,4 +1,4 @@
-//! Locations: where a tenant's resources are. One trait, a file a kind of location.
+//! Locations of a tenant's resources: one trait, and a module per kind of location.
 
 pub mod cluster;
 pub mod directory;
@@ -11,14 +11,14 @@ use location::Location;
 /// A location of any kind.
 #[derive(Debug)]
 pub enum TenantLocation {
-    /// A folder of YAML.
+    /// A folder of YAML files.
     Folder(FolderLocation),
     /// A namespace of a cluster.
     Cluster(Box<ClusterLocation>),
 }
 
 impl TenantLocation {
-    /// The folder, where it is one.
+    /// Returns the folder, if it is one.
     pub fn folder(&self) -> Option<&FolderLocation> {
         match self {
             TenantLocation::Folder(location) => Some(location),
@@ -26,7 +26,7 @@ impl TenantLocation {
         }
     }
 
-    /// As every location is used.
+    /// Returns it as a trait object.
     pub fn as_location(&self) -> &dyn Location {
         match self {
             TenantLocation::Folder(location) => location,

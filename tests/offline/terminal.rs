@@ -11,17 +11,40 @@ use stablekey_testing::yaml;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+
+/// The pages that people look at most, as a terminal gets them: `cat` shows a snapshot with its colours.
+#[test]
+fn pages_look_like_this_on_a_terminal() {
+    let us_eu = example("us-eu");
+    let pages: [(&str, &[&str]); 5] = [
+        ("plan", &["plan"]),
+        ("status", &["status"]),
+        ("todo", &["status", "--todo"]),
+        ("explain-connection", &["explain", "slack-bot"]),
+        ("explain-integration", &["explain", "us-prod", "lead-router"]),
+    ];
+    for columns in [80, 120] {
+        for (name, arguments) in pages {
+            let mut command = stablekey(us_eu.path(), arguments);
+            command.env_remove("NO_COLOR").env("TERM", "xterm-256color");
+            insta::assert_snapshot!(format!("{name}-{columns}"), on_terminal(command, columns).0);
+        }
+    }
+}
 
 /// What a command shows on a terminal of so many columns, and its exit code.
 fn shown(folder: &Path, columns: u16, arguments: &[&str]) -> (String, i32) {
+    on_terminal(stablekey(folder, arguments), columns)
+}
+
+fn on_terminal(mut command: Command, columns: u16) -> (String, i32) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let master = openpt(flags).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
-    let mut command = stablekey(folder, arguments);
     command.env_remove("COLUMNS");
     command.stdout(Stdio::from(terminal.try_clone().unwrap())).stderr(Stdio::from(terminal));
     let mut child = command.spawn().unwrap();
@@ -37,7 +60,8 @@ fn shown(folder: &Path, columns: u16, arguments: &[&str]) -> (String, i32) {
 fn too_wide(text: &str, columns: usize) -> Vec<&str> {
     let is_one_word = |line: &&str| {
         let words = line.trim_start().trim_start_matches("--> ");
-        words.starts_with("stablekey ") || words.split(' ').any(|word| width(word) + 14 > columns)
+        let is_command = columns < 80 && words.starts_with("stablekey ");
+        is_command || words.split(' ').any(|word| width(word) + 14 > columns)
     };
     text.lines().filter(|line| width(line) > columns && !is_one_word(line)).collect()
 }

@@ -37,6 +37,11 @@ impl Credentials {
         Ok(Credentials { client: Client::of(cluster)?, paths, here })
     }
 
+    /// Where everything is.
+    pub fn namespace(&self) -> &Namespace<'static> {
+        &self.here
+    }
+
     /// Starts the binder, and waits until it has looked at everything.
     pub fn start(&self) -> Outcome<Process> {
         let process = Process::start("binder", self.here.cluster(), &[&self.here])?;

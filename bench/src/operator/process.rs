@@ -67,23 +67,17 @@ impl Process {
 
     /// How much of it is resident, in bytes.
     pub fn memory(&self) -> Outcome<u64> {
-        self.of_status("VmRSS:")
+        status_of(self.child.id(), "VmRSS:")
     }
 
     /// The most that was resident since the peak was forgotten, in bytes.
     pub fn peak_memory(&self) -> Outcome<u64> {
-        self.of_status("VmHWM:")
+        status_of(self.child.id(), "VmHWM:")
     }
 
     /// From now on the peak is what is resident from now on.
     pub fn forget_peak(&self) -> Outcome<()> {
         Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
-    }
-
-    fn of_status(&self, field: &'static str) -> Outcome<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or(field)?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
     fn processor(&self) -> Outcome<Duration> {
@@ -93,6 +87,13 @@ impl Process {
         // A tick is a hundredth of a second on Linux.
         Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
     }
+}
+
+/// A field of a process's status that counts memory, in bytes.
+pub fn status_of(process: u32, field: &'static str) -> Outcome<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or(field)?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
 impl Drop for Process {

@@ -14,7 +14,7 @@ use stablekey::kubernetes::client::Server;
 use stablekey::kubernetes::connect::Servers;
 use stablekey::kubernetes::list::{Listing, MOST, PAGE};
 use stablekey::kubernetes::paths::Paths;
-use stablekey::kubernetes::watch::{Follower, Following, WatchEvent};
+use stablekey::kubernetes::watch::{WatchEvent, WatchHandle, WatchSet};
 use stablekey_clusters::Cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Client {
     }
 
     /// What happens to the objects of a list from now on.
-    pub fn watch(&self, paths: &Paths, listing: Listing<Stamped>) -> Outcome<(Receiver<Stamped>, Following)> {
+    pub fn watch(&self, paths: &Paths, listing: Listing<Stamped>) -> Outcome<(Receiver<Stamped>, WatchHandle)> {
         let (tell, told) = channel();
         let following = self.watch_by(paths, listing, move |stamped| drop(tell.send(stamped)))?;
         Ok((told, following))
@@ -109,7 +109,7 @@ impl Client {
         &self,
         paths: &Paths,
         listing: Listing<Stamped>,
-    ) -> Outcome<(Receiver<(Instant, Stamped)>, Following)> {
+    ) -> Outcome<(Receiver<(Instant, Stamped)>, WatchHandle)> {
         let (tell, told) = channel();
         let following = self.watch_by(paths, listing, move |stamped| drop(tell.send((Instant::now(), stamped))))?;
         Ok((told, following))
@@ -120,24 +120,24 @@ impl Client {
         paths: &Paths,
         listing: Listing<Stamped>,
         heard: impl Fn(Stamped) + Send + Sync + 'static,
-    ) -> Outcome<Following> {
+    ) -> Outcome<WatchHandle> {
         let (begun, begins) = channel();
         let has_begun = AtomicBool::new(false);
         let tell = Arc::new(move |news: WatchEvent<Delta<Stamped>>| match news {
-            WatchEvent::Heard(Delta::Set(stamped), _) => heard(stamped),
+            WatchEvent::Changed(Delta::Set(stamped), _) => heard(stamped),
             // The server had forgotten where the watch was: what changed meanwhile is among these.
-            WatchEvent::Heard(Delta::All(all), _) if has_begun.load(Ordering::Relaxed) => {
+            WatchEvent::Changed(Delta::All(all), _) if has_begun.load(Ordering::Relaxed) => {
                 all.into_iter().for_each(&heard)
             }
-            WatchEvent::Followed(_) => {
+            WatchEvent::Watched(_) => {
                 has_begun.store(true, Ordering::Relaxed);
                 let _ = begun.send(());
             }
             _ => {}
         });
-        let mut follower = Follower::new(&self.server, paths, tell);
-        follower.follow(listing, |news| news);
-        let following = follower.done();
+        let mut watches = WatchSet::new(&self.server, paths, tell);
+        watches.watch(listing, |news| news);
+        let following = watches.done();
         begins.recv()?;
         Ok(following)
     }

@@ -1,5 +1,5 @@
-//! Takes changes into the cache, and says which objects they affect: everything that may be found to be otherwise, and
-//! little else.
+//! Applies changes to the cache, and returns the affected objects: every object whose evaluation may change, and few
+//! others.
 
 use super::cache::{Published, Readable, TenantCache};
 use super::evaluate::evaluation::Evaluation;
@@ -12,29 +12,29 @@ use crate::engine::model::record::Record;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Something that was watched, or came of a write.
+/// A change of the cache: a watch event, or the answer to a write.
 #[derive(Debug)]
 pub enum CacheChange {
-    /// An object is there, as it says.
+    /// An object exists and can be read.
     There(ReadObject),
-    /// An object is there and cannot be read.
+    /// An object exists and cannot be read.
     Invalid {
         id: ObjectId,
-        /// Why. No values.
+        /// The error, without values.
         why: String,
     },
     Gone(ObjectId),
-    /// A Secret is there: one that was watched, that we wrote, or that was in the way.
+    /// A Secret exists: from the watch, from a write of the binder, or one that occupies the name of a binding Secret.
     Secret(ObservedSecret),
-    /// A Secret is gone, or is watched no longer.
+    /// A Secret was deleted, or is no longer watched.
     SecretGone(String),
-    /// The cluster did not let a binding Secret be written, for good.
+    /// The API server refuses a write of a binding Secret, and a retry would not help.
     Refused {
         binding: String,
-        /// Why. No values.
+        /// The reason, without values.
         why: String,
     },
-    /// A ConfigMap with a definition is there.
+    /// A ConfigMap with a definition exists.
     Definition {
         config_map: String,
         readable: Readable,
@@ -51,7 +51,7 @@ pub struct ReadObject {
     pub record: Option<Arc<Record>>,
 }
 
-/// Objects that must be evaluated again, connections first: what is found of them decides about the others.
+/// The ownership record, if Stablekey's field manager owns the annotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Affected {
     pub connections: BTreeSet<String>,
@@ -60,7 +60,7 @@ pub struct Affected {
 }
 
 impl CacheChange {
-    /// Whether it may decide whether a connection works.
+    /// Whether the change may decide whether a connection works.
     fn decides_who_works(&self) -> bool {
         let of_kind = |kind: Kind| matches!(kind, Kind::Connection | Kind::Component);
         match self {
@@ -87,7 +87,7 @@ impl Affected {
         self.integrations.extend(other.integrations);
     }
 
-    /// All of them, connections first.
+    /// Returns all of them, connections first.
     pub fn objects(self) -> impl Iterator<Item = ObjectId> {
         let of = |kind: Kind| move |name: String| ObjectId::new(kind, name);
         let connections = self.connections.into_iter().map(of(Kind::Connection));
@@ -106,7 +106,7 @@ impl Affected {
     }
 }
 
-/// What integrations know of a connection from now on, and which of them that affects.
+/// Publishes the evaluation of a connection to its integrations, and returns the integrations that it affects.
 pub fn publish(cache: &mut TenantCache, name: &str, evaluation: Option<&Evaluation<ConnectionStatus>>) -> Affected {
     let known = |evaluation: &Evaluation<ConnectionStatus>| Published {
         readiness: evaluation.readiness(),
@@ -122,13 +122,13 @@ pub fn publish(cache: &mut TenantCache, name: &str, evaluation: Option<&Evaluati
     }
     let integrations = match cache.inventory.connections.get(name) {
         Some(connection) => meaning::users(cache, connection, usize::MAX).0.into_iter().collect(),
-        // What was bound to it was affected when it went.
+        // Its integrations were affected when it was deleted.
         None => BTreeSet::new(),
     };
     Affected { integrations, ..Affected::default() }
 }
 
-/// Takes a change in, and returns what it affects.
+/// Applies a change, and returns the affected objects.
 pub fn change(cache: &mut TenantCache, change: CacheChange) -> Affected {
     let decides = change.decides_who_works();
     let mut affected = match change {
@@ -184,12 +184,12 @@ pub fn change(cache: &mut TenantCache, change: CacheChange) -> Affected {
     affected
 }
 
-/// Whether a connection works decides about what it replaces, and what replaces it: where that
-/// differs from what was known, all that names one of their keys is affected.
+/// Adds the objects that aliases affect. Whether a connection works decides about the keys that it replaces and that
+/// replace it: if that changed, everything that names one of these keys is affected.
 fn add_aliases(cache: &mut TenantCache, affected: &mut Affected) {
     let mut keys = BTreeSet::new();
     for name in &affected.connections {
-        // What nobody asked for decided nothing; what one that is gone affects is found by its keys.
+        // Without an entry, nothing depended on it yet. What a deleted connection affects is found by its keys.
         let Some(before) = cache.working.forget(name) else { continue };
         let Some(connection) = cache.inventory.connections.get(name) else { continue };
         if working::works(cache, connection) != before && !keys.contains(&connection.spec.stable_key) {
@@ -199,12 +199,12 @@ fn add_aliases(cache: &mut TenantCache, affected: &mut Affected) {
     of_keys(cache, &keys, affected);
 }
 
-/// Whether an object wants a Secret of this name.
+/// Whether an object needs a Secret of this name.
 pub fn is_wanted(cache: &TenantCache, secret: &str) -> bool {
     !of_binding(cache, secret).is_empty()
 }
 
-/// Whether this state of a Secret was taken in already.
+/// Whether this version of a Secret is in the cache already.
 fn knows(cache: &TenantCache, seen: &ObservedSecret) -> bool {
     let [known, new] = match seen {
         ObservedSecret::Source(new) => {
@@ -227,7 +227,7 @@ fn forget_secret(cache: &mut TenantCache, name: &str) {
             }
         }
     }
-    // Something moved there: the next write may be let through.
+    // The Secret changed: the next write may succeed.
     cache.refused.remove(name);
 }
 
@@ -251,7 +251,7 @@ fn object(cache: &mut TenantCache, id: ObjectId, now: Result<Option<ReadObject>,
     affected
 }
 
-/// Puts an object in the place of what was there.
+/// Replaces an object in the cache and its indexes.
 fn replace(cache: &mut TenantCache, id: &ObjectId, before: Option<&Item>, now: Result<Option<ReadObject>, String>) {
     if let Some(before) = before {
         cache.index.take(before);
@@ -281,8 +281,8 @@ fn replace(cache: &mut TenantCache, id: &ObjectId, before: Option<&Item>, now: R
     }
 }
 
-/// What an object reaches, as things stand. What it reached before a change, and reaches after it, says what must be
-/// evaluated again.
+/// Returns what an object reaches in the current cache. Whatever it reaches before or after a change must be evaluated
+/// again.
 fn reach(cache: &TenantCache, id: &ObjectId, item: Option<&Item>) -> Reach {
     let mut reach = Reach::default();
     match item {
@@ -324,7 +324,7 @@ fn spread<'a>(
         Kind::Connection if effect.identity => {
             let mut keys: BTreeSet<String> = was.keys.union(&is.keys).cloned().collect();
             if effect.validity {
-                // What cannot be read has no key: its name says which keys may mean it.
+                // An object that cannot be read has no key: its name shows which keys it may have.
                 keys.extend(cache.index.keys().filter(|key| names::is_of_stable_key(&id.name, key)).cloned());
             }
             let [was_named, is_named] = [before, after].map(|item| identity(item).map(|(key, ..)| key));
@@ -347,7 +347,7 @@ fn spread<'a>(
     affected
 }
 
-/// Whatever has one of these keys, or names it.
+/// Adds every object that has or names one of these keys.
 fn of_keys(cache: &TenantCache, keys: &BTreeSet<String>, affected: &mut Affected) {
     for key in keys {
         affected.connections.extend(cache.inventory.connection(key).map(|c| c.name().to_string()));
@@ -366,7 +366,7 @@ fn of_secret(cache: &TenantCache, name: &str) -> Affected {
             affected.credentials.extend(credentials_meaning(cache, &id.name));
         }
     }
-    // What was made from it may say so where the object does not name it any more.
+    // A copy that was made from the Secret names its object, even if the object no longer names the Secret.
     let copies = cache.copies.get(name).into_iter().flatten().filter_map(|copy| cache.bindings.get(copy));
     for (_, id) in copies.filter_map(|copy| Purpose::of_what(copy.ours.as_deref()?)) {
         if cache.inventory.has(&id) {
@@ -376,7 +376,7 @@ fn of_secret(cache: &TenantCache, name: &str) -> Affected {
     affected
 }
 
-/// Whose binding Secret has this name.
+/// Returns the object whose binding Secret has this name.
 fn of_binding(cache: &TenantCache, name: &str) -> Affected {
     let mut affected = Affected::default();
     let id = match Purpose::parse(name) {
@@ -384,7 +384,7 @@ fn of_binding(cache: &TenantCache, name: &str) -> Affected {
         Some((Purpose::Customer, object)) if Purpose::Customer.name_for(object) == name && name.len() < 200 => {
             Some(ObjectId::new(Kind::CustomerCredentials, object))
         }
-        // A name that was cut does not say of what.
+        // A truncated name does not contain the object's name.
         Some((Purpose::Customer, _)) => {
             let cut = |object: &&String| Purpose::Customer.name_for(object) == name;
             let object = cache.inventory.customer_credentials.keys().find(cut);
@@ -396,44 +396,44 @@ fn of_binding(cache: &TenantCache, name: &str) -> Affected {
     affected
 }
 
-/// The integrations whose definition is in a ConfigMap.
+/// Returns the integrations whose definition is in a ConfigMap.
 fn of_definition(cache: &TenantCache, config_map: &str) -> Affected {
     Affected { integrations: cache.index.defined_in(config_map).cloned().collect(), ..Affected::default() }
 }
 
-/// The credentials that name a stable key.
+/// Returns the customer credentials that name a stable key.
 fn credentials_naming(cache: &TenantCache, key: &str) -> Vec<String> {
     cache.index.customers(key).into_iter().flatten().flat_map(|(_, names)| names.iter().cloned()).collect()
 }
 
-/// The credentials that may be for a connection.
+/// Returns the customer credentials that may be for a connection.
 fn credentials_meaning(cache: &TenantCache, connection: &str) -> Vec<String> {
     let Some(connection) = cache.inventory.connections.get(connection) else { return Vec::new() };
     alias::closure(cache, &connection.spec.stable_key).iter().flat_map(|key| credentials_naming(cache, key)).collect()
 }
 
-/// What an object reaches.
+/// The objects and keys that an object has to do with.
 #[derive(Default)]
 struct Reach {
-    /// Of a connection: the keys that it has to do with.
+    /// For a connection: its key, and all keys linked to it by `replaces`.
     keys: BTreeSet<String>,
-    /// The connections that it is bound to, or for.
+    /// The connections that the object is bound to, or is for.
     connections: BTreeSet<String>,
-    /// Of customer credentials: all that the customer has for the connection.
+    /// For customer credentials: all credentials of the same customer for the same connection.
     twins: BTreeSet<String>,
 }
 
-/// What of a change matters to others.
+/// The parts of a change that matter to other objects.
 struct Effect {
-    /// Whether it is there, what it is, or for whom it answers.
+    /// The object appeared or disappeared, or the keys that it answers for changed.
     identity: bool,
-    /// Whether it can be read, or why not.
+    /// The object became readable or unreadable, or the error changed.
     validity: bool,
-    /// What binding Secrets of others are made of.
+    /// The inputs that other objects' binding Secrets contain changed.
     inputs: bool,
 }
 
-/// What decides for whom a connection answers.
+/// Returns the fields that decide which keys a connection answers for.
 fn identity(item: Option<&Item>) -> Option<(&str, &ComponentRef, &str, Credentials, &[String])> {
     match item {
         Some(Item::Connection(c)) => {
@@ -444,7 +444,7 @@ fn identity(item: Option<&Item>) -> Option<(&str, &ComponentRef, &str, Credentia
     }
 }
 
-/// Whether what others' binding Secrets are made of differs.
+/// Whether the inputs that other objects' binding Secrets contain differ.
 fn inputs_differ(before: Option<&Item>, after: Option<&Item>) -> bool {
     match (before, after) {
         (Some(Item::Connection(a)), Some(Item::Connection(b))) => {

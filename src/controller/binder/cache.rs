@@ -1,4 +1,4 @@
-//! What the binder knows of one tenant: data, kept with every change that was watched. No I/O, no clock.
+//! The cache of one tenant: data only, updated with every watch event. No I/O, no clock.
 
 use super::index::ReverseIndex;
 use super::memo::{SimilarKeys, Working};
@@ -13,65 +13,65 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// A connection, shared.
+/// A shared connection.
 pub type SharedConnection = Arc<Object<ConnectionSpec>>;
 
-/// One tenant namespace, as it was watched.
+/// The cached objects of one tenant namespace.
 #[derive(Debug)]
 pub struct TenantCache {
-    /// What the tenant is called; empty where nobody can say.
+    /// The name of the tenant; empty if unknown.
     pub tenant: String,
-    /// Messages name it in the commands that they give.
+    /// The namespace; commands in messages name it.
     pub namespace: String,
-    /// What Secrets are hashed with.
+    /// The salt of the fingerprints of Secrets.
     pub salt: Arc<Salt>,
     pub inventory: Inventory,
     pub replacements: Replacements,
     pub uids: HashMap<ObjectId, String>,
     pub sources: BTreeMap<String, SourceSecret>,
     pub bindings: BTreeMap<String, BindingSecret>,
-    /// Binding Secrets, by a Secret that their values come from.
+    /// Binding Secrets, by the Secret that their values come from.
     pub copies: HashMap<String, BTreeSet<String>>,
-    /// Why the cluster did not let a binding Secret be written, by its name.
+    /// By binding Secret: why the API server refuses to write it.
     pub refused: BTreeMap<String, String>,
     pub index: ReverseIndex,
     pub similar_keys: SimilarKeys,
     pub working: Working,
-    /// Whether the definitions in ConfigMaps can be read, by the ConfigMap's name.
+    /// By ConfigMap: whether its definition can be read.
     pub definitions: BTreeMap<String, Readable>,
-    /// By connection: what its integrations know of it.
+    /// By connection: what its integrations know about it.
     pub published: HashMap<String, Published>,
 }
 
-/// What was found of a connection when it was last reconciled.
+/// The result of the last reconcile of a connection, for its integrations.
 #[derive(Debug)]
 pub struct Published {
     pub readiness: ConnectionReadiness,
-    /// When time alone may change it.
+    /// When the result may change without any event.
     pub until: Option<Timestamp>,
-    /// Whether something changed since.
+    /// Whether something changed since then.
     pub is_stale: bool,
 }
 
-/// Whether an integration can use a connection, and why not: all that it needs to know of it.
+/// Whether an integration can use a connection, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionReadiness {
     pub ready: bool,
     pub reason: String,
 }
 
-/// Whether a definition can be read: an integration without one that can is not ready.
+/// Whether a definition can be read. An integration whose definition cannot be read is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readable {
     Yes,
-    /// It is of a format that this version of stablekey does not read: what it is.
+    /// It has a format that this version of Stablekey does not support, named here.
     Newer(String),
-    /// It cannot, and why. No value of it.
+    /// It cannot be read; the reason, without values.
     No(String),
 }
 
 impl TenantCache {
-    /// Of a tenant of which nothing is known yet.
+    /// Returns an empty cache.
     pub fn new(tenant: impl Into<String>, namespace: impl Into<String>, salt: impl Into<Arc<Salt>>) -> Self {
         TenantCache {
             tenant: tenant.into(),
@@ -92,30 +92,30 @@ impl TenantCache {
         }
     }
 
-    /// Whether a Secret is in the way of a binding and no change of it is watched: it is to be asked for now and then,
-    /// and taken in as gone when it is.
+    /// Whether a foreign Secret occupies the name of a binding Secret. Changes of such a Secret are not watched, so it
+    /// is read from time to time until it is deleted.
     pub fn is_in_the_way(&self, secret: &str) -> bool {
         self.bindings.get(secret).is_some_and(|b| b.ours.is_none() && !b.watched)
     }
 
-    /// Whether a Secret is a binding Secret of ours.
+    /// Whether a Secret is a binding Secret that Stablekey made.
     pub fn is_ours(&self, secret: &str) -> bool {
         self.bindings.get(secret).is_some_and(|binding| binding.ours.is_some())
     }
 
-    /// The state of a Secret that was taken in last.
+    /// Returns the cached resource version of a Secret.
     pub fn secret_version(&self, name: &str) -> Option<&str> {
         let source = self.sources.get(name).map(|source| source.resource_version.as_str());
         source.or_else(|| self.bindings.get(name).map(|binding| binding.resource_version.as_str()))
     }
 
-    /// The Secrets of which every change is watched.
+    /// Returns the Secrets that are watched.
     pub fn watched_secrets(&self) -> impl Iterator<Item = &str> {
         let bindings = self.bindings.values().filter(|binding| binding.watched).map(|binding| binding.name.as_str());
         self.sources.keys().map(String::as_str).chain(bindings)
     }
 
-    /// Something that a connection depends on changed: what its integrations know of it may be wrong.
+    /// Marks what integrations know about a connection as outdated, because something that it depends on changed.
     pub fn mark_stale(&mut self, connection: &str) {
         if let Some(published) = self.published.get_mut(connection) {
             published.is_stale = true;

@@ -1,6 +1,7 @@
-//! The ConfigMaps with definitions: whether the definition can be read, and who owns it. One that the syncer made is
-//! owned by the Integrations that name it, so that Kubernetes collects it with the last of them, or once none names it
-//! any more. What people made is theirs: it is never owned, and owners that an older version wrote are taken back.
+//! The ConfigMaps with definitions: whether the definition can be read, and who owns the ConfigMap. A ConfigMap that
+//! the syncer made is owned by the Integrations that name it, so that Kubernetes collects it with the last of them, or
+//! once no Integration names it. A ConfigMap that people made is never owned, and owners that an older version wrote
+//! are removed.
 
 use super::cache::Readable;
 use super::secret::MANAGER;
@@ -18,22 +19,21 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::time::Instant;
 
-/// The uid of an owner that never was: Kubernetes collects what has no other.
+/// The uid of an owner that never existed: Kubernetes collects an object that has no other owner.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-/// A ConfigMap with a definition, but for the definition.
+/// A ConfigMap with a definition, without the definition's text.
 #[derive(Debug)]
 pub struct DefinitionMap {
     pub name: String,
-    /// Whether the definition in it can be read.
     pub readable: Readable,
     uid: String,
     pub revision: String,
-    /// Uids of owners that we wrote.
+    /// The uids of owners that Stablekey wrote.
     ours: BTreeSet<String>,
-    /// Whether somebody else's object owns it.
+    /// Whether an object of somebody else owns it.
     is_others: bool,
-    /// Whether our syncer wrote what is in it.
+    /// Whether the syncer wrote its content.
     is_made_by_us: bool,
 }
 
@@ -50,7 +50,7 @@ impl Named for DefinitionMap {
     }
 }
 
-/// Whether the definition in a ConfigMap can be read.
+/// Returns whether the definition in a ConfigMap can be read.
 fn readable(map: &crate::kubernetes::config_maps::ConfigMap) -> Readable {
     match map.definition().map(definition::uses) {
         None => Readable::No("it has no key definition".to_string()),
@@ -65,7 +65,7 @@ struct RawConfigMap {
 }
 
 impl DefinitionMap {
-    /// From an API server's JSON; `None` where it is none.
+    /// Parses the JSON of the API server; `None` if it is not a ConfigMap.
     pub fn parse(json: &str) -> Option<Self> {
         let RawMeta { name, uid, resource_version: revision, owner_references, managed_fields, .. } =
             serde_json::from_str::<RawConfigMap>(json).ok()?.metadata;
@@ -80,40 +80,39 @@ impl DefinitionMap {
     }
 }
 
-/// Whether the syncer wrote what is in a ConfigMap.
+/// Whether the syncer wrote the content of a ConfigMap.
 fn is_the_syncers_content(entry: &ForeignEntry) -> bool {
     entry.is_by(crate::kubernetes::MANAGER)
         && ["data", "binaryData"].into_iter().any(|content| entry.holds(&[content, "definition"]))
 }
 
-/// What is to be done about a ConfigMap.
+/// What to do with the owners of a ConfigMap.
 #[derive(Debug)]
 pub enum OwnersStep {
-    /// Nothing.
     Nothing,
-    /// Nobody names it any more: it is left to be collected, unless somebody does before then.
+    /// No Integration names it any more: wait until this time, then let Kubernetes collect it.
     Wait(Instant),
-    /// This is to be written.
+    /// Send this request.
     Write(Ask),
 }
 
-/// All of them, and who names which.
+/// All ConfigMaps with definitions, and the Integrations that name them.
 #[derive(Debug, Default)]
 pub struct Definitions {
     maps: BTreeMap<String, KnownDefinition>,
-    /// Integrations with their uids, by the ConfigMap that they name.
+    /// By ConfigMap: the Integrations that name it, with their uids.
     named: HashMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Debug)]
 struct KnownDefinition {
     map: DefinitionMap,
-    /// Since when nobody names it.
+    /// When the last Integration stopped naming it.
     unnamed: Option<Instant>,
 }
 
 impl Definitions {
-    /// Takes in a ConfigMap as it is; whether that is news.
+    /// Adds or replaces a ConfigMap; returns whether it changed.
     pub fn put(&mut self, map: DefinitionMap) -> bool {
         let known = self.maps.get(&map.name);
         if known.is_some_and(|known| known.map.revision == map.revision || is_after(&known.map.revision, &map.revision))
@@ -125,17 +124,18 @@ impl Definitions {
         true
     }
 
-    /// A ConfigMap is gone.
+    /// Removes a ConfigMap.
     pub fn gone(&mut self, name: &str) {
         self.maps.remove(name);
     }
 
-    /// The names of all.
+    /// Returns the names of all ConfigMaps.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.maps.keys()
     }
 
-    /// An integration names this ConfigMap now, and not that: those of which the owners are to be seen to.
+    /// Records that an Integration now names `is` instead of `was`; returns the ConfigMaps whose owners must be
+    /// reconciled.
     pub fn name(&mut self, integration: &str, uid: &str, was: Option<&str>, is: Option<&str>) -> BTreeSet<String> {
         if let Some(was) = was.filter(|was| Some(*was) != is)
             && let Some(naming) = self.named.get_mut(was)
@@ -151,8 +151,8 @@ impl Definitions {
         [was, is].into_iter().flatten().map(str::to_string).collect()
     }
 
-    /// What is to be done about a ConfigMap. `sure`: whether every integration can be read, so that what
-    /// none names is named by none. `rest`: how long it must have been so before it is given up.
+    /// Returns what to do with the owners of a ConfigMap. `sure`: every Integration can be read, so an unnamed
+    /// ConfigMap really is unnamed. `rest`: how long a ConfigMap must have been unnamed before it is collected.
     pub fn step(
         &mut self,
         name: &str,
@@ -173,8 +173,8 @@ impl Definitions {
             let wanted: BTreeSet<String> = naming.values().cloned().collect();
             return if wanted == known.map.ours { OwnersStep::Nothing } else { write(&known.map, paths, naming) };
         }
-        // One that never had an owner of ours is somebody's who has not written the integration yet, or who
-        // keeps it by hand.
+        // A ConfigMap that no Integration ever owned: its Integration may be written later, or a person manages it
+        // manually.
         let was_ours = !known.map.ours.is_empty() && !known.map.ours.contains(NOBODY) && !known.map.is_others;
         if !was_ours || !sure {
             return OwnersStep::Nothing;
@@ -218,12 +218,12 @@ mod tests {
         let references: Vec<Value> =
             owners.iter().map(|(uid, _)| json!({"kind": "Integration", "name": "i", "uid": uid})).collect();
         let ours = owners.iter().filter(|(_, ours)| *ours);
-        let held: Value = ours.map(|(uid, _)| (format!("k:{}", json!({"uid": uid})), json!({}))).collect();
-        let held = json!({"f:metadata": {"f:ownerReferences": held}});
+        let fields: Value = ours.map(|(uid, _)| (format!("k:{}", json!({"uid": uid})), json!({}))).collect();
+        let fields = json!({"f:metadata": {"f:ownerReferences": fields}});
         let metadata = json!({
             "name": "m", "uid": "u", "resourceVersion": revision, "ownerReferences": references,
             "managedFields": [
-                {"manager": MANAGER, "operation": "Apply", "fieldsV1": held},
+                {"manager": MANAGER, "operation": "Apply", "fieldsV1": fields},
                 {"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:definition": {}}}},
             ],
         });
@@ -268,12 +268,12 @@ mod tests {
         assert_eq!(owners(&step(&mut definitions, now + REST)), [NOBODY]);
         definitions.put(map(&[(NOBODY, true)], "2"));
         assert!(matches!(step(&mut definitions, now + REST), OwnersStep::Nothing));
-        // Somebody names it again before it is collected.
+        // An Integration names it again before it is collected.
         definitions.name("a", "ua", None, Some("m"));
         assert_eq!(owners(&step(&mut definitions, now + REST)), ["ua"]);
     }
 
-    /// "One that people made is never owned or collected": what an older version wrote is taken back.
+    /// A ConfigMap that people made is never owned or collected: owners that an older version wrote are removed.
     #[test]
     fn what_people_made_is_theirs() {
         let (mut definitions, now) = (Definitions::default(), Instant::now());

@@ -1,5 +1,5 @@
-//! What no reconcile of an object sees to: binding Secrets of objects that are gone, Secrets of others that are in the
-//! way of one, and the owners of definitions.
+//! Work that belongs to no object: binding Secrets of deleted objects, foreign Secrets that occupy the name of a
+//! binding Secret, and the owners of definitions.
 
 use super::affected;
 use super::definition_owners::{DefinitionMap, OwnersStep};
@@ -19,7 +19,8 @@ pub async fn reconcile_leftover(store: &SharedStore, writer: &NamespaceWriter, r
     let Some(write) = decide_leftover(&mut store.lock(), report, secret) else { return };
     let written = match write {
         Leftover::Delete(desired) => writer.secret(&desired).await,
-        // Nobody would make it again: what was watched may be late, and what cannot be asked is unknown.
+        // A wrong deletion would not be undone by a later reconcile, so the server is asked first: the watch may be
+        // late. If the server cannot be reached, the answer is unknown.
         Leftover::DeleteIfWithdrawn(desired, origins) => match writer.is_withdrawn(&origins).await {
             Ok(true) => writer.secret(&desired).await,
             Ok(false) => return store.lock().queue.done(&Task::Leftover(secret.to_string()), Instant::now()),
@@ -29,10 +30,10 @@ pub async fn reconcile_leftover(store: &SharedStore, writer: &NamespaceWriter, r
     take_in(&mut store.lock(), report, written);
 }
 
-/// A leftover that is deleted.
+/// A binding Secret that must be deleted.
 enum Leftover {
     Delete(Box<DesiredSecret>),
-    /// First the server is asked.
+    /// Deleted only after the server confirms that its source was withdrawn.
     DeleteIfWithdrawn(Box<DesiredSecret>, Origins),
 }
 
@@ -78,7 +79,7 @@ fn take_in(store: &mut NamespaceStore, report: &Reporter, SecretWrite { name, an
     }
 }
 
-/// Asks whether a Secret is still in the way of a binding: no change of it is watched.
+/// Reads a foreign Secret that occupies the name of a binding Secret, because its changes are not watched.
 pub async fn check_obstacle(store: &SharedStore, writer: &NamespaceWriter, secret: &str) {
     let task = Task::Obstacle(secret.to_string());
     let is_of_interest = {
@@ -91,11 +92,11 @@ pub async fn check_obstacle(store: &SharedStore, writer: &NamespaceWriter, secre
         Some(SecretAnswer::There(seen)) => store.secret(seen, now),
         Some(SecretAnswer::Absent) => store.secret_absent(secret, now),
         Some(SecretAnswer::Refused { .. } | SecretAnswer::Unknown { .. }) => {}
-        // Nothing wants its name any more: it is forgotten.
+        // No object needs its name any more.
         None if store.cache.is_in_the_way(secret) => store.secret_absent(secret, now),
         None => {}
     }
-    // As long as it is there it is asked for again, less and less often.
+    // It is read again at growing intervals for as long as it exists.
     if store.cache.is_in_the_way(secret) {
         store.queue.failed(&task, now);
     } else {
@@ -103,8 +104,8 @@ pub async fn check_obstacle(store: &SharedStore, writer: &NamespaceWriter, secre
     }
 }
 
-/// Writes the owners of a definition's ConfigMap: the Integrations that name it. `resync`: for how long none must have
-/// named it before it is given up.
+/// Writes the owners of a definition's ConfigMap: the Integrations that name it. `resync`: how long a ConfigMap must
+/// have been unnamed before it is collected.
 pub async fn reconcile_owners(
     store: &SharedStore,
     writer: &NamespaceWriter,
@@ -140,7 +141,8 @@ pub async fn reconcile_owners(
         }
         Ok(None) => store.queue.done(&task, now),
         Err(failure) => {
-            // A watch reports what somebody else wrote; a server also says so where nobody did.
+            // After a real conflict the watch delivers the change; a server may also report a conflict where nobody
+            // wrote.
             if !failure.is_race() {
                 warn!(config_map = map, why = %failure, "its owners cannot be written");
                 report.failed(failure.reason());

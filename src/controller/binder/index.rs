@@ -1,4 +1,4 @@
-//! Who names what: from a thing that changed to the objects that say something of it.
+//! Reverse indexes: from a changed object to the objects that name it.
 
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
@@ -8,20 +8,20 @@ use std::hash::Hash;
 
 type Sets<K, V> = HashMap<K, BTreeSet<V>>;
 
-/// Kept with every change of one object.
+/// Updated with every change of an object.
 #[derive(Debug, Default)]
 pub struct ReverseIndex {
-    /// Integrations, by a stable key that a variable names.
+    /// Integrations, by a stable key that one of their variables names.
     integrations: Sets<String, String>,
-    /// Customer credentials by customer, by the stable key that they name.
+    /// Customer credentials, by the stable key that they name and by customer.
     credentials: HashMap<String, BTreeMap<String, BTreeSet<String>>>,
-    /// Connections, by the key of their component, and whether it is a public one.
+    /// Connections, by the key of their component and whether the component is public.
     components: Sets<(String, bool), String>,
-    /// Connections and customer credentials, by a Secret that an input names.
+    /// Connections and customer credentials, by a Secret that one of their inputs names.
     secrets: Sets<String, ObjectId>,
     /// Stable keys of connections, by an older key that they replace.
     replacing: Sets<String, String>,
-    /// Integrations, by the ConfigMap with their definition.
+    /// Integrations, by the ConfigMap of their definition.
     definitions: Sets<String, String>,
 }
 
@@ -72,33 +72,33 @@ impl ReverseIndex {
         }
     }
 
-    /// The integrations that name a stable key.
+    /// Returns the integrations that name a stable key.
     pub fn integrations(&self, key: &str) -> impl Iterator<Item = &String> + Clone {
         self.integrations.get(key).into_iter().flatten()
     }
 
-    /// The integrations whose definition is in a ConfigMap.
+    /// Returns the integrations whose definition is in a ConfigMap.
     pub fn defined_in(&self, config_map: &str) -> impl Iterator<Item = &String> {
         self.definitions.get(config_map).into_iter().flatten()
     }
 
-    /// How many integrations name a stable key.
+    /// Returns how many integrations name a stable key.
     pub fn integrations_len(&self, key: &str) -> usize {
         self.integrations.get(key).map_or(0, BTreeSet::len)
     }
 
-    /// The stable keys that integrations name.
+    /// Returns the stable keys that integrations name.
     pub fn keys(&self) -> impl Iterator<Item = &String> {
         self.integrations.keys().chain(self.credentials.keys())
     }
 
-    /// The credentials that name a stable key, by customer.
+    /// Returns the credentials that name a stable key, by customer.
     pub fn customers(&self, key: &str) -> Option<&BTreeMap<String, BTreeSet<String>>> {
         self.credentials.get(key)
     }
 
-    /// The connections that a component decides about, by its name, and by its keys before and after a change: those
-    /// of it, and those of a component that is not there, where this one was probably meant.
+    /// Returns the connections that a component affects, given its name and its keys before and after a change: those
+    /// of the component, and those of a missing component that may be a misspelling of it.
     pub fn of_component<'a>(&'a self, component: &'a str, keys: &'a [&str]) -> impl Iterator<Item = &'a String> {
         let concerns = move |(key, is_public): &(String, bool)| {
             key == component
@@ -109,12 +109,12 @@ impl ReverseIndex {
         self.components.iter().filter(move |(of, _)| concerns(of)).flat_map(|(_, connections)| connections)
     }
 
-    /// The connections and customer credentials that name a Secret.
+    /// Returns the connections and customer credentials that name a Secret.
     pub fn naming_secret(&self, secret: &str) -> impl Iterator<Item = &ObjectId> {
         self.secrets.get(secret).into_iter().flatten()
     }
 
-    /// The keys of the connections that replace an older key.
+    /// Returns the keys of the connections that replace an older key.
     pub fn replacing(&self, older: &str) -> impl Iterator<Item = &String> {
         self.replacing.get(older).into_iter().flatten()
     }
@@ -138,7 +138,7 @@ fn set<K: Eq + Hash, V: Ord>(sets: &mut Sets<K, V>, key: K, value: V, there: boo
     }
 }
 
-/// The ConfigMap that an integration names.
+/// Returns the ConfigMap that an integration names.
 pub fn named_by(spec: &IntegrationSpec) -> Option<&str> {
     match &spec.definition {
         Some(Definition::ConfigMap(reference)) => Some(&reference.name),

@@ -1,16 +1,16 @@
-//! What was found out and is still right: kept, because it is asked often.
+//! Memoized results, kept until something that they depend on changes.
 
 use crate::engine::model::inventory::Inventory;
 use crate::near_miss::{are_alike, near_misses};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Stable keys that may have been meant, by the key that no connection has.
+/// Similar stable keys, by a key that no connection has.
 #[derive(Debug, Default)]
 pub struct SimilarKeys(Mutex<HashMap<String, Arc<[String]>>>);
 
 impl SimilarKeys {
-    /// The keys of connections that `key` may have been meant to be.
+    /// Returns the keys of connections that are similar to `key`.
     pub fn of(&self, key: &str, inventory: &Inventory) -> Arc<[String]> {
         if let Some(known) = self.known().get(key) {
             return known.clone();
@@ -22,7 +22,7 @@ impl SimilarKeys {
         near
     }
 
-    /// A connection with this key came or went: forgets what that changes, and returns the keys that were asked for.
+    /// Forgets the entries that a new or deleted connection with this key affects, and returns their keys.
     pub fn forget(&mut self, connection: &str) -> Vec<String> {
         let mut known = self.known();
         let keys: Vec<String> = known.keys().filter(|key| are_alike(key, connection)).cloned().collect();
@@ -31,17 +31,17 @@ impl SimilarKeys {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<[String]>>> {
-        // A map that a panic left half-way is still a map.
+        // A panic while the lock was taken cannot leave the map inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether connections work, by name. One that nobody asked for is not here, and decided nothing.
+/// Whether connections work, by name. A connection without an entry was never asked for.
 #[derive(Debug, Default)]
 pub struct Working(Mutex<HashMap<String, bool>>);
 
 impl Working {
-    /// Whether a connection works: as it was found, or as `find` finds it now.
+    /// Returns whether a connection works: the memoized result, or that of `find`.
     pub fn of(&self, connection: &str, find: impl FnOnce() -> bool) -> bool {
         let known = self.known().get(connection).copied();
         known.unwrap_or_else(|| {
@@ -51,7 +51,7 @@ impl Working {
         })
     }
 
-    /// Something that decides about a connection changed; what was found of it, if anybody asked.
+    /// Forgets the result for a connection, and returns it.
     pub fn forget(&mut self, connection: &str) -> Option<bool> {
         self.known().remove(connection)
     }
@@ -62,7 +62,7 @@ impl Working {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, bool>> {
-        // A map that a panic left half-way is still a map.
+        // A panic while the lock was taken cannot leave the map inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured of a namespace: how much is due, and how many variables are bound.
+//! The metrics of a namespace: queue depth and bound variables.
 
 use crate::api::VariableStatus;
 use crate::controller::metrics::Metrics;
@@ -7,21 +7,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
-type Depth = (usize, Option<Instant>);
+type DepthAndAge = (usize, Option<Instant>);
 
-/// How much is due in all namespaces together. Cheap to clone.
+/// The queue depth of all namespaces together. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Backlog {
     metrics: Metrics,
-    depths: Arc<Mutex<BTreeMap<String, Depth>>>,
+    depths: Arc<Mutex<BTreeMap<String, DepthAndAge>>>,
 }
 
-/// How much is due in one namespace.
+/// The queue depth of one namespace.
 #[derive(Debug)]
 pub struct QueueDepth {
     all: Backlog,
     namespace: String,
-    was: Depth,
+    was: DepthAndAge,
 }
 
 impl Backlog {
@@ -35,25 +35,29 @@ impl Backlog {
 }
 
 impl QueueDepth {
-    /// So much is due, the oldest since then.
-    pub fn set(&mut self, depth: Depth) {
+    /// Sets the number of queued tasks, and when the oldest was enqueued.
+    pub fn set(&mut self, depth: DepthAndAge) {
         if std::mem::replace(&mut self.was, depth) == depth {
             return;
         }
         let mut depths = self.all.depths.lock().unwrap_or_else(PoisonError::into_inner);
         depths.insert(self.namespace.clone(), depth);
         let oldest = depths.values().filter_map(|(_, oldest)| *oldest).min();
-        self.all.metrics.queue(Role::Binder, depths.values().map(|(due, _)| due).sum(), oldest.map(Instant::into_std));
+        self.all.metrics.queue(
+            Role::Binder,
+            depths.values().map(|(depth, _)| depth).sum(),
+            oldest.map(Instant::into_std),
+        );
     }
 }
 
-/// How many variables of a namespace's integrations are bound to a connection that is ready, by integration and
-/// together.
+/// Counts the variables of a namespace's integrations that are bound to a ready connection, by integration and in
+/// total.
 #[derive(Debug)]
 pub struct BindingGauge {
     metrics: Metrics,
     namespace: String,
-    /// Ready, and not.
+    /// Number of ready and not ready variables.
     counts: HashMap<String, (usize, usize)>,
     all: (usize, usize),
 }
@@ -63,13 +67,13 @@ impl BindingGauge {
         BindingGauge { metrics, namespace: namespace.to_string(), counts: HashMap::new(), all: (0, 0) }
     }
 
-    /// An integration was evaluated.
+    /// Updates the counts after an evaluation of an integration.
     pub fn set(&mut self, integration: &str, rows: &[VariableStatus]) {
         let ready = rows.iter().filter(|row| row.ready).count();
         self.count(integration, Some((ready, rows.len().saturating_sub(ready))));
     }
 
-    /// An integration is gone.
+    /// Removes a deleted integration.
     pub fn gone(&mut self, integration: &str) {
         self.count(integration, None);
     }

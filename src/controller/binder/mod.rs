@@ -1,5 +1,5 @@
-//! The binder: what the connections, customer credentials and integrations of one tenant namespace are found to be,
-//! and the binding Secrets that should be there.
+//! The binder: evaluates the connections, customer credentials and integrations of one tenant namespace, and writes
+//! their binding Secrets and statuses.
 //!
 //! ```text
 //! watches ─▶ namespace ─▶ store: cache, queue ─▶ reconcile: evaluate ─▶ binding Secrets ─▶ status
@@ -7,18 +7,18 @@
 //!                           └──────────────── answers ────────────────────────┘
 //! ```
 //!
-//! | File | What it is |
+//! | File | Content |
 //! |---|---|
-//! | `namespace`, `watches` | one namespace: its watches, and the loop that begins what is due |
-//! | `store` | its state, the one place: the cache, the objects, the queue; events and answers are taken in there |
+//! | `namespace`, `watches` | one namespace: its watches, and the loop that starts reconciles |
+//! | `store` | the only mutable state: the cache, the objects, the queue; watch events and answers are applied there |
 //! | `reconcile` | one object, from top to bottom |
-//! | `housekeeping` | binding Secrets of objects that are gone; owners of definitions |
-//! | `queue`, `warnings` | what is due, when again, which warnings wait a moment |
+//! | `housekeeping` | binding Secrets of deleted objects; owners of definitions |
+//! | `queue`, `warnings` | what is due, when to retry, which warnings are delayed |
 //! | `cache`, `index`, `memo`, `objects`, `definition_owners` | data |
-//! | `affected`, `evaluate`, `secret` | the pure half: what a change affects, what an object should be |
-//! | `write`, `report`, `metrics` | requests; events, logs and measures |
+//! | `affected`, `evaluate`, `secret` | the pure half: what a change affects, the desired state of an object |
+//! | `write`, `report`, `metrics` | requests; events, logs and metrics |
 //!
-//! The half that decides is pure: no I/O, no clock, no client. The present time is given.
+//! The half that decides is pure: no I/O, no clock, no client. The current time is an argument.
 
 mod affected;
 mod cache;
@@ -48,10 +48,10 @@ use secret::fingerprint::Salt;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// What is said where we stumbled.
+/// The message of a condition or an error after a panic.
 const MISTAKE: &str = "a mistake of ours: report it, with the last lines of the log";
 
-/// Does the binder's work, until it is asked to end.
+/// Runs the binder until it is asked to end.
 pub async fn run(context: Context) -> Result<(), String> {
     let salt = Arc::new(Salt::random());
     let backlog = Backlog::new(context.metrics.clone());

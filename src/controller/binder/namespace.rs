@@ -1,5 +1,4 @@
-//! One namespace: what is watched in it is taken into its store, and what is due is reconciled, many objects at a time,
-//! each once.
+//! One namespace: applies watch events to its store, and reconciles the objects that are due, several at a time.
 
 use super::super::context::Context;
 use super::cache::TenantCache;
@@ -20,7 +19,7 @@ use crate::kubernetes::cache::Delta;
 use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{Following, SERVER, WatchEvent};
+use crate::kubernetes::watch::{SERVER, WatchEvent, WatchHandle};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,26 +28,26 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument as _, info, warn};
 
-/// How many objects are reconciled at a time.
+/// Maximum number of concurrent reconciles.
 const MAX_IN_FLIGHT: usize = 32;
-/// How many events are taken in before what is due is begun.
+/// Maximum number of watch events that are applied before reconciles are started.
 const MAX_EVENTS: usize = 256;
-/// How often the loop turns where there is nothing to do.
+/// How often the loop runs if there is nothing to do.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// For how long it may be silent before it counts as stuck.
+/// How long the loop may be silent before it counts as stuck.
 const SILENCE: Duration = Duration::from_secs(90);
-/// How long what is in flight may take when the process is asked to end.
+/// How long running reconciles may take when the process is asked to end.
 const LAST_WRITES: Duration = Duration::from_secs(4);
 const TENANTS: &str = "tenants";
 
-/// What was watched.
+/// An event of a watch.
 enum NamespaceEvent {
     Tenants(Box<WatchEvent<Delta<Live<Object<TenantSpec>>>>>),
-    /// What is watched of a tenant, by the number of the tenant that the namespace was.
+    /// An event of the tenant's watches, with the generation of the tenant (see `began`).
     Watched(u64, Box<WatchEvent<BinderDelta>>),
 }
 
-/// One namespace.
+/// The worker of one namespace.
 pub struct NamespaceWorker {
     context: Context,
     paths: Paths,
@@ -56,25 +55,25 @@ pub struct NamespaceWorker {
     store: SharedStore,
     writer: NamespaceWriter,
     report: Reporter,
-    /// The reconciles that are in flight.
+    /// The running reconciles.
     tasks: JoinSet<()>,
     inbox: UnboundedReceiver<NamespaceEvent>,
     send: UnboundedSender<NamespaceEvent>,
-    /// The Tenants of this namespace, and which of them are its own.
+    /// The Tenants of this namespace, and whether each is the namespace's own.
     tenants: BTreeMap<String, bool>,
-    /// What was not read yet.
+    /// The resources that were not listed yet.
     unread: BTreeMap<&'static str, Waiting>,
-    /// How often the namespace became a tenant's.
+    /// How often the namespace got another tenant.
     began: u64,
-    watching: Option<Following>,
-    _tenants: Following,
+    watching: Option<WatchHandle>,
+    _tenants: WatchHandle,
     resync: Instant,
     depth: QueueDepth,
     pulse: Pulse,
 }
 
 impl NamespaceWorker {
-    /// Of a namespace of the operator's own cluster.
+    /// Creates the worker of a namespace in the operator's own cluster.
     pub fn new(context: Context, namespace: &str, salt: Arc<Salt>, depth: QueueDepth) -> Self {
         let (send, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
@@ -104,7 +103,7 @@ impl NamespaceWorker {
         }
     }
 
-    /// Does its work until the process is asked to end.
+    /// Reconciles until the process is asked to end.
     pub async fn run(mut self) -> Result<(), String> {
         loop {
             self.pulse.beat();
@@ -131,7 +130,7 @@ impl NamespaceWorker {
                 self.dispatch();
             }
         }
-        // What is in flight is finished: nothing new is begun any more.
+        // Running reconciles finish; no new one begins.
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         let _ = timeout(LAST_WRITES, rest).await;
         Ok(())
@@ -146,7 +145,7 @@ impl NamespaceWorker {
         self.store.lock().queue.next_at(now).map_or(latest, |next| next.min(latest))
     }
 
-    /// Whether all that is watched was read: before that, what is missing may only be late.
+    /// Whether every watched resource was listed. Before that, a missing object may only be late.
     fn is_read(&self) -> bool {
         self.unread.is_empty()
     }
@@ -159,7 +158,7 @@ impl NamespaceWorker {
         }
     }
 
-    /// Begins what is due.
+    /// Starts the reconciles that are due.
     fn dispatch(&mut self) {
         while self.tasks.len() < MAX_IN_FLIGHT {
             let taken = self.store.lock().queue.take(Instant::now());
@@ -200,25 +199,25 @@ impl NamespaceWorker {
     fn on_watched(&mut self, event: WatchEvent<BinderDelta>) {
         let now = Instant::now();
         match event {
-            WatchEvent::Heard(BinderDelta::Items(kind, delta), _room) => {
+            WatchEvent::Changed(BinderDelta::Items(kind, delta), _room) => {
                 let all = matches!(delta, Delta::All(_));
                 self.store.lock().items(kind, delta, now);
                 self.read(kind.plural(), all, now);
             }
-            WatchEvent::Heard(BinderDelta::Secrets(delta), _room) => {
+            WatchEvent::Changed(BinderDelta::Secrets(delta), _room) => {
                 let all = matches!(delta, Delta::All(_));
                 self.store.lock().secrets(delta, now);
                 self.read(SECRETS, all, now);
             }
-            WatchEvent::Heard(BinderDelta::Definitions(delta), _room) => {
+            WatchEvent::Changed(BinderDelta::Definitions(delta), _room) => {
                 let all = matches!(delta, Delta::All(_));
                 self.store.lock().definitions(delta, now);
                 self.read(DEFINITIONS, all, now);
             }
             WatchEvent::Lost(resource, error) => self.lost(resource, &error),
-            // It is there again: whatever failed meanwhile need not wait.
-            WatchEvent::Followed(SERVER) => self.store.lock().queue.retry_now(now),
-            WatchEvent::Followed(_) | WatchEvent::Rewound(_) => {}
+            // The server can be reached again: failed tasks are retried at once.
+            WatchEvent::Watched(SERVER) => self.store.lock().queue.retry_now(now),
+            WatchEvent::Watched(_) | WatchEvent::Rewound(_) => {}
         }
     }
 
@@ -229,13 +228,13 @@ impl NamespaceWorker {
             (live.name, own)
         };
         match event {
-            WatchEvent::Heard(Delta::All(all), _) => self.tenants = all.into_iter().map(is_own).collect(),
-            WatchEvent::Heard(Delta::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
-            WatchEvent::Heard(Delta::Again, _) => {}
-            WatchEvent::Heard(Delta::Only { names, .. }, _) => self.tenants.retain(|name, _| names.contains(name)),
-            WatchEvent::Heard(Delta::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
+            WatchEvent::Changed(Delta::All(all), _) => self.tenants = all.into_iter().map(is_own).collect(),
+            WatchEvent::Changed(Delta::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
+            WatchEvent::Changed(Delta::Again, _) => {}
+            WatchEvent::Changed(Delta::Only { names, .. }, _) => self.tenants.retain(|name, _| names.contains(name)),
+            WatchEvent::Changed(Delta::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
             WatchEvent::Lost(resource, error) => return self.lost(resource, &error),
-            WatchEvent::Followed(_) | WatchEvent::Rewound(_) => return,
+            WatchEvent::Watched(_) | WatchEvent::Rewound(_) => return,
         }
         let tenant = self.tenant();
         if self.watching.is_none() || tenant != before {
@@ -243,18 +242,18 @@ impl NamespaceWorker {
         }
     }
 
-    /// What the namespace's tenant is called: nothing where it has no Tenant of its own, or several.
+    /// Returns the name of the namespace's tenant: empty if it has no Tenant of its own, or several.
     fn tenant(&self) -> String {
         let mut own = self.tenants.iter().filter(|(_, own)| **own).map(|(name, _)| name);
         own.next().filter(|_| own.next().is_none()).cloned().unwrap_or_default()
     }
 
-    /// Begins to watch the namespace as a tenant's: records say something to the tenant that they name.
+    /// Starts the watches for a tenant. Ownership records count only for the tenant that they name.
     fn watch(&mut self, tenant: &str) {
         let namespace = self.paths.namespace();
         info!(namespace, tenant, "follows a namespace");
         self.began += 1;
-        // A reconcile that is in flight ends with the store that it began with, and writes nothing more.
+        // A running reconcile ends with the store that it began with, and writes nothing more.
         self.writer.retire();
         self.writer = NamespaceWriter::new(&self.context, self.paths.clone(), self.salt.clone());
         self.store = new_store(tenant, &self.context, &self.paths, &self.salt, &self.report);
@@ -270,7 +269,7 @@ impl NamespaceWorker {
         self.watching = Some(watches::namespace(&self.context.server, &self.paths, &self.salt, on_event));
     }
 
-    /// A resource cannot be watched for now.
+    /// Reports that a resource cannot be watched for now.
     fn lost(&self, resource: &'static str, why: &RequestError) {
         let namespace = self.paths.namespace();
         warn!(namespace, resource, %why, "cannot be followed");
@@ -282,7 +281,7 @@ impl NamespaceWorker {
         }
     }
 
-    /// A resource was read: `all` of it, or one change.
+    /// Records that a resource was read: all of it (`all`), or one change.
     fn read(&mut self, resource: &'static str, all: bool, now: Instant) {
         if all && self.unread.remove(resource).is_some() && self.is_read() {
             let mut store = self.store.lock();

@@ -1,4 +1,4 @@
-//! What is known of the objects of one namespace beside what they say.
+//! The metadata and status of the cached objects of one namespace.
 
 use crate::engine::model::item::{Item, ObjectId};
 use crate::kubernetes::object::{BEING_DELETED, Live, is_after};
@@ -6,39 +6,37 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
-/// One object.
+/// The metadata and status of one object.
 #[derive(Debug)]
 pub struct ObjectMetaCache {
-    /// Which object of its name.
     pub uid: String,
-    /// How often its spec was changed.
     pub generation: i64,
     revision: String,
     status: Option<Box<RawValue>>,
-    /// It goes away: nothing is said of it any more.
+    /// It is being deleted: its status is no longer written.
     pub is_going: bool,
 }
 
 impl ObjectMetaCache {
-    /// Its status as it is.
+    /// Returns the current status.
     pub fn status<S: DeserializeOwned + Default>(&self) -> S {
         self.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok()).unwrap_or_default()
     }
 }
 
-/// By kind and name.
+/// All objects, by kind and name.
 #[derive(Debug, Default)]
 pub struct KnownObjects(HashMap<ObjectId, ObjectMetaCache>);
 
 impl KnownObjects {
-    /// Takes in an object as it is; whether that is news.
+    /// Adds or replaces an object; returns whether it changed.
     pub fn put(&mut self, id: &ObjectId, live: &mut Live<Item>) -> bool {
         let version = &live.version;
         let known = self.0.get(id);
-        let is_news = |known: &ObjectMetaCache| {
+        let is_new = |known: &ObjectMetaCache| {
             known.revision != version.resource_version && !is_after(&known.revision, &version.resource_version)
         };
-        if !known.is_none_or(is_news) {
+        if !known.is_none_or(is_new) {
             return false;
         }
         let known = ObjectMetaCache {
@@ -52,7 +50,7 @@ impl KnownObjects {
         true
     }
 
-    /// An object is gone as of a revision; whether that is news.
+    /// Removes an object that was deleted at this revision; returns whether it was known.
     pub fn gone(&mut self, id: &ObjectId, revision: Option<&str>) -> bool {
         let late = |known: &ObjectMetaCache| revision.is_some_and(|revision| is_after(&known.revision, revision));
         if self.0.get(id).is_none_or(late) {
@@ -61,12 +59,11 @@ impl KnownObjects {
         self.0.remove(id).is_some()
     }
 
-    /// One of them.
     pub fn get(&self, id: &ObjectId) -> Option<&ObjectMetaCache> {
         self.0.get(id)
     }
 
-    /// All that there are.
+    /// Returns the ids of all objects.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.0.keys()
     }

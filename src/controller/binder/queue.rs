@@ -1,4 +1,4 @@
-//! What must be reconciled, in which order, and when. The present time is given.
+//! The work queue of a namespace: what must be reconciled, in which order, and when. The current time is an argument.
 
 use crate::api::Kind;
 use crate::engine::model::item::ObjectId;
@@ -6,26 +6,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The first pause after a failure; doubled each time.
+/// The first retry interval after a failure. It doubles each time.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause after a failure.
+/// The maximum retry interval.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Something to do.
+/// A unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Task {
-    /// To reconcile an object.
+    /// Reconcile an object.
     Object(ObjectId),
-    /// To write the owners of a definition's ConfigMap.
+    /// Write the owners of a definition's ConfigMap.
     Definition(String),
-    /// To delete or report a binding Secret whose object may be gone.
+    /// Delete or report a binding Secret whose object may be gone.
     Leftover(String),
-    /// To ask whether a Secret is still in the way of a binding: no change of it is watched.
+    /// Read a foreign Secret that occupies the name of a binding Secret; its changes are not watched.
     Obstacle(String),
 }
 
 impl Task {
-    /// What depends on others comes after them.
+    /// Returns the order among tasks of the same priority: an object comes after those that it depends on.
     fn rank(&self) -> u8 {
         match self {
             Task::Object(id) if id.kind != Kind::Integration => 0,
@@ -35,12 +35,12 @@ impl Task {
     }
 }
 
-/// How urgent it is.
+/// The priority of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// Something changed.
+    /// The object itself changed.
     Changed,
-    /// Something changed that many depend on: who changes one thing does not wait for all of them.
+    /// Something changed that many objects depend on. They come after the objects that changed themselves.
     Spread,
     /// A full resync.
     Routine,
@@ -49,13 +49,13 @@ pub enum Priority {
 /// The position in the queue: by priority, by rank, by arrival.
 type QueuePosition = (Priority, u8, u64);
 
-/// The tasks of one namespace. Each is done once at a time.
+/// The tasks of one namespace. A task never runs twice at the same time.
 #[derive(Debug, Default)]
 pub struct WorkQueue {
     queue: BTreeMap<QueuePosition, Task>,
     timers: BTreeSet<(Instant, Task)>,
     tasks: HashMap<Task, TaskState>,
-    /// Integrations that wait for a connection, by its name.
+    /// Integrations that wait for a connection, by the connection's name.
     waiting: HashMap<String, BTreeMap<String, Priority>>,
     arrivals: u64,
 }
@@ -65,17 +65,17 @@ struct TaskState {
     place: Option<QueuePosition>,
     since: Option<Instant>,
     timer: Option<Instant>,
-    /// The pause after the last failure.
+    /// The retry interval after the last failure.
     pause: Option<Duration>,
     busy: bool,
-    /// The priority of what is being done.
+    /// The priority of the running task.
     priority: Option<Priority>,
-    /// It became due while it was being done.
+    /// The priority with which it was enqueued while it was running.
     again: Option<Priority>,
 }
 
 impl WorkQueue {
-    /// Something is to be done. What failed before is tried at once: something changed.
+    /// Enqueues a task. A task that waits for its retry is run at once.
     pub fn enqueue(&mut self, task: Task, priority: Priority, now: Instant) {
         let state = self.tasks.entry(task.clone()).or_default();
         if state.busy {
@@ -95,7 +95,7 @@ impl WorkQueue {
         self.queue.insert(place, task);
     }
 
-    /// Something is to be done then, if not before.
+    /// Enqueues a task at a given time, unless it runs before.
     pub fn at(&mut self, task: Task, then: Instant) {
         let state = self.tasks.entry(task.clone()).or_default();
         if state.timer.is_some_and(|timer| timer <= then) {
@@ -107,8 +107,8 @@ impl WorkQueue {
         self.timers.insert((then, task));
     }
 
-    /// What to do now, and for how long it was due. It is being done until it is [`WorkQueue::done`], has
-    /// [`WorkQueue::failed`], or waits for a connection ([`WorkQueue::wait_for`]).
+    /// Returns the next task, and how long it waited in the queue. It counts as running until [`WorkQueue::done`],
+    /// [`WorkQueue::failed`] or [`WorkQueue::wait_for`].
     pub fn take(&mut self, now: Instant) -> Option<(Task, Duration)> {
         self.fire_timers(now);
         let ((priority, ..), task) = self.queue.pop_first()?;
@@ -117,13 +117,13 @@ impl WorkQueue {
         let waited = state.since.take().map(|since| now.saturating_duration_since(since));
         (state.place, state.busy) = (None, true);
         if let Some(timer) = state.timer.take() {
-            // What it was set for is reconciled now.
+            // The reconcile that starts now covers the reason of the timer.
             self.timers.remove(&(timer, task.clone()));
         }
         Some((task, waited.unwrap_or_default()))
     }
 
-    /// Timers that have run down make due what they were set for.
+    /// Enqueues the tasks whose timers have expired.
     fn fire_timers(&mut self, now: Instant) {
         while self.timers.first().is_some_and(|(timer, _)| *timer <= now) {
             let Some((_, task)) = self.timers.pop_first() else { return };
@@ -134,14 +134,14 @@ impl WorkQueue {
         }
     }
 
-    /// What it became due for while it was being done was seen in time.
+    /// Records that the running task has seen all changes until now: it need not run again for them.
     pub fn seen(&mut self, task: &Task) {
         if let Some(state) = self.tasks.get_mut(task) {
             state.again = None;
         }
     }
 
-    /// It is done.
+    /// Ends a task that succeeded.
     pub fn done(&mut self, task: &Task, now: Instant) {
         if let Some(state) = self.tasks.get_mut(task) {
             state.pause = None;
@@ -149,7 +149,7 @@ impl WorkQueue {
         self.over(task, now);
     }
 
-    /// It did not work, and is tried again after a pause that grows.
+    /// Ends a task that failed. It is retried after a growing interval.
     pub fn failed(&mut self, task: &Task, now: Instant) {
         let state = self.tasks.entry(task.clone()).or_default();
         let pause = state.pause.map_or(PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
@@ -169,7 +169,7 @@ impl WorkQueue {
         self.release_waiting(task, now);
     }
 
-    /// An integration that was taken waits until this connection was reconciled.
+    /// Makes a running integration wait until a connection was reconciled.
     pub fn wait_for(&mut self, integration: &str, connection: &str) {
         let task = Task::Object(ObjectId::new(Kind::Integration, integration));
         let mut priority = Priority::Changed;
@@ -188,7 +188,7 @@ impl WorkQueue {
         }
     }
 
-    /// There is nothing left to do it with.
+    /// Removes a task whose object is gone.
     pub fn forget(&mut self, task: &Task, now: Instant) {
         if let Some(state) = self.tasks.get_mut(task) {
             if let Some(timer) = state.timer.take() {
@@ -203,7 +203,7 @@ impl WorkQueue {
         self.release_waiting(task, now);
     }
 
-    /// Whatever failed is tried now.
+    /// Retries all failed tasks now.
     pub fn retry_now(&mut self, now: Instant) {
         let failed: Vec<Task> =
             self.tasks.iter().filter(|(_, state)| state.pause.is_some()).map(|(task, _)| task.clone()).collect();
@@ -212,23 +212,23 @@ impl WorkQueue {
         }
     }
 
-    /// Whether it is due, or being done.
+    /// Whether the task is queued or running.
     pub fn is_open(&self, task: &Task) -> bool {
         self.tasks.get(task).is_some_and(|state| state.busy || state.place.is_some())
     }
 
-    /// When there is something to do; `None`: not before something changes.
+    /// Returns when the next task is due; `None` if there is none until something changes.
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
         if self.queue.is_empty() { self.timers.first().map(|(timer, _)| *timer) } else { Some(now) }
     }
 
-    /// How many are due, and since when the one that is next is.
+    /// Returns how many tasks are queued, and since when the next one is.
     pub fn depth(&self) -> (usize, Option<Instant>) {
         let next = self.queue.values().next().and_then(|task| self.tasks.get(task)?.since);
         (self.queue.len(), next)
     }
 
-    /// What there is nothing to remember of is not remembered.
+    /// Removes the state of a task that has nothing left to remember.
     fn gc(&mut self, task: &Task) {
         let idle = |s: &TaskState| !s.busy && s.place.is_none() && s.timer.is_none() && s.pause.is_none();
         if self.tasks.get(task).is_some_and(idle) {

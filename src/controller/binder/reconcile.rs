@@ -1,5 +1,5 @@
-//! One reconcile, from top to bottom: evaluate the object, write its binding Secrets, take the answers in, evaluate it
-//! again, write its status where it says something else, report the transition.
+//! One reconcile, from top to bottom: evaluate the object, write its binding Secrets, apply the answers to the cache,
+//! evaluate again, write the status if it changed, report the transition.
 
 use super::affected;
 use super::cache::TenantCache;
@@ -21,37 +21,36 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-/// How often binding Secrets are written in one reconcile, where others change them just then.
+/// Maximum number of attempts to write the binding Secrets in one reconcile, if others change them at the same time.
 const ROUNDS: u8 = 3;
-/// Time is looked at again after this: clocks are set.
+/// Maximum time until an object is evaluated again because of a date, since clocks may be adjusted.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
-/// What is next for an object.
+/// The next step of a reconcile.
 enum Next {
-    /// An integration waits for a connection that is not reconciled yet, and is in the queue again once it is.
+    /// An integration waits for a connection that was not reconciled yet, and is enqueued again afterwards.
     WaitForConnection,
-    /// Nothing is said of the object before these are written.
+    /// Binding Secrets to write before the status.
     WriteSecrets(Vec<DesiredSecret>),
     WriteStatus(Box<StatusWrite>),
 }
 
-/// What the status of an object must say. By default, that of one that is gone: nothing.
+/// The status to write. The default is that of a deleted object: nothing.
 #[derive(Default)]
 struct StatusWrite {
-    /// Which object of its name.
     uid: String,
-    /// `None`: it says it already.
+    /// `None` if the status is up to date.
     body: Option<Value>,
     transition: ReadyTransition,
-    /// Binding Secrets that it named, names no longer, and that stay.
+    /// Binding Secrets that the status named before, names no longer, and that are kept.
     unwanted: Vec<String>,
-    /// Whether binding Secrets are still to be written.
+    /// Whether binding Secrets must still be written.
     secrets_are_due: bool,
-    /// When time alone may change what was found.
+    /// When the result may change without any event.
     evaluate_again_at: Option<Timestamp>,
 }
 
-/// What was written for an object.
+/// The writes of this reconcile so far.
 #[derive(Default)]
 struct WrittenSoFar {
     rounds: u8,
@@ -72,9 +71,9 @@ pub async fn reconcile(store: &SharedStore, writer: &NamespaceWriter, report: &R
         match next {
             Next::WaitForConnection => return,
             Next::WriteStatus(status) => break status,
-            Next::WriteSecrets(due) => {
+            Next::WriteSecrets(secrets) => {
                 let mut writes = Vec::new();
-                for desired in &due {
+                for desired in &secrets {
                     writes.push(writer.secret(desired).await);
                 }
                 take_in_secrets(&mut store.lock(), report, id, writes, &mut written);
@@ -99,12 +98,12 @@ fn evaluate(store: &mut NamespaceStore, report: &Reporter, id: &ObjectId, may_wr
         store.queue.wait_for(&id.name, &connection);
         return Next::WaitForConnection;
     }
-    // Whatever changed until now is evaluated now.
+    // The evaluation below covers every change until now.
     store.queue.seen(&Task::Object(id.clone()));
     let evaluated = evaluate::evaluate(&store.cache, id, time);
-    let due = evaluated.as_ref().map(Evaluated::secrets_due).unwrap_or_default();
-    if may_write_secrets && !due.is_empty() {
-        return Next::WriteSecrets(due);
+    let secrets = evaluated.as_ref().map(Evaluated::secrets_due).unwrap_or_default();
+    if may_write_secrets && !secrets.is_empty() {
+        return Next::WriteSecrets(secrets);
     }
     let is_there = store.objects.get(id).is_some_and(|object| !object.is_going);
     if id.kind == Kind::Connection {
@@ -125,10 +124,10 @@ fn evaluate(store: &mut NamespaceStore, report: &Reporter, id: &ObjectId, may_wr
             status_write(store, id, &found, time)
         }
     };
-    Next::WriteStatus(Box::new(StatusWrite { secrets_are_due: !due.is_empty(), ..status }))
+    Next::WriteStatus(Box::new(StatusWrite { secrets_are_due: !secrets.is_empty(), ..status }))
 }
 
-/// What integrations know of a connection must be what will be found of it: else their Ready would flap.
+/// Returns a connection that must be reconciled first. Otherwise the integration's Ready condition could flap.
 fn connection_to_wait_for(store: &NamespaceStore, id: &ObjectId) -> Option<String> {
     if id.kind != Kind::Integration {
         return None;
@@ -159,7 +158,7 @@ fn status_write<S: BinderStatus>(
     }
 }
 
-/// The binding Secrets that were named, are not any more, and stay.
+/// Returns the binding Secrets that the status named before, names no longer, and that are kept.
 fn unwanted<S: BinderStatus>(cache: &TenantCache, before: &S, now: &S) -> Vec<String> {
     let pairs = before.bindings().into_iter().zip(now.bindings()).filter(|(before, now)| before != now);
     let names = pairs.filter_map(|(before, _)| Some(before?.name.clone()));
@@ -232,7 +231,7 @@ fn take_in_status(
     }
 }
 
-/// Reports how it ended, and says when the object is evaluated again.
+/// Reports the result, and schedules the next evaluation.
 fn finish(
     store: &mut NamespaceStore,
     report: &Reporter,
@@ -260,8 +259,8 @@ fn finish(
     }
     match store.warnings.check(id, status.transition.reason(), now) {
         Delayed::Until(then) => store.queue.at(task.clone(), then),
-        Delayed::Due if store.objects.get(id).is_some() => report.ready(id, &status.uid, &status.transition),
-        Delayed::Due | Delayed::None => {}
+        Delayed::CacheChange if store.objects.get(id).is_some() => report.ready(id, &status.uid, &status.transition),
+        Delayed::CacheChange | Delayed::None => {}
     }
     if let Some(then) = status.evaluate_again_at {
         let wait = Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the binder reports beside statuses: events on transitions, lines of the log, and what is counted.
+//! What the binder reports besides statuses: events on transitions, log lines and metrics.
 
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
-/// The reasons of what is missing: each kind is watched for itself, and what one names may come later.
+/// The reasons that may disappear by themselves: each kind has its own watch, so a referenced object may arrive later.
 const MAY_BE_LATE: [Code; 6] = [
     Code::DefinitionMissing,
     Code::BindingMissing,
@@ -25,10 +25,9 @@ const MAY_BE_LATE: [Code; 6] = [
     Code::SecretNotForKey,
 ];
 
-/// Ready before a status was written, and after.
+/// The Ready condition before and after a write of the status.
 #[derive(Debug, Default)]
 pub struct ReadyTransition {
-    /// Its status and reason.
     before: Option<(String, String)>,
     now: Option<Verdict>,
 }
@@ -43,12 +42,12 @@ impl ReadyTransition {
         self.now.as_ref().is_some_and(|now| now.holds == Some(true))
     }
 
-    /// Why it is ready, or not.
+    /// Returns the new reason of Ready.
     pub fn reason(&self) -> Option<&str> {
         self.now.as_ref().map(|now| now.reason.as_str())
     }
 
-    /// The reason, where it says that something is missing which may only be late, and did not say so before.
+    /// Returns the new reason, if it says that something is missing that may only be late, and the old one did not.
     pub fn may_be_late(&self) -> Option<&str> {
         let was = self.before.as_ref().map(|(_, reason)| reason.as_str());
         self.reason().filter(|reason| Some(*reason) != was && MAY_BE_LATE.iter().any(|code| code.name() == *reason))
@@ -73,17 +72,17 @@ impl Reporter {
         Reporter { context, paths }
     }
 
-    /// Ready of an object changed with the status that was written.
+    /// Reports that a write of the status changed Ready.
     pub fn ready_changed(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
         if transition.is_change() {
             self.ready(id, uid, transition);
         }
     }
 
-    /// Ready of an object, as it is.
+    /// Reports the current Ready condition.
     pub fn ready(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
         let Some(now) = &transition.now else { return };
-        // A message begins with its code, which has several reasons where a reader should tell them apart.
+        // The message begins with a code; one code can have several reasons.
         if let Some(code) = Code::ALL.iter().find(|code| now.message.starts_with(code.as_str())) {
             self.context.metrics.failed(Role::Binder, code.as_str());
         }
@@ -93,7 +92,7 @@ impl Reporter {
         self.event(reference(&self.paths, id, uid), importance, &reason, action(id.kind), note);
     }
 
-    /// A reconcile ended: what was decided, and why.
+    /// Reports the result of a reconcile.
     pub fn reconciled(
         &self,
         id: &ObjectId,
@@ -108,26 +107,26 @@ impl Reporter {
         debug!(object = %id, outcome = outcome.as_str(), ready = transition.is_ready(), reason, why, again, "decided");
     }
 
-    /// A binding Secret that an object named is not wanted any more, and stays.
+    /// Reports that a binding Secret which the status named is no longer needed, and is kept.
     pub fn secret_unwanted(&self, id: &ObjectId, uid: &str, secret: &str) {
         let note = format!("Secret {secret} is not wanted any more and stays: delete it when nothing uses it");
         self.event(reference(&self.paths, id, uid), Importance::Normal, "BindingLeft", RELEASE, note);
     }
 
-    /// The binding Secret of an object was deleted.
+    /// Reports that the binding Secret of an object was deleted.
     pub fn secret_deleted(&self, id: &ObjectId, uid: &str, secret: &str, because: &Because) {
         let why = because.to_string();
         warn!(object = %id, secret, why, "deleted a binding Secret");
-        // One of another object is nothing that people who watch this one need to know.
+        // The deletion of another object's Secret does not matter to people who watch this object.
         if matches!(because, Because::Withdrawn(_)) {
             let note = format!("Secret {secret} was deleted: {why}");
-            // As Ready's: once it is there again and goes again, that is reported again.
+            // With the action of Ready, the event is sent again if the Secret is deleted a second time.
             let object = reference(&self.paths, id, uid);
             self.event(object, Importance::Warning, "BindingDeleted", action(id.kind), note);
         }
     }
 
-    /// A binding Secret to which no reconcile sees was deleted.
+    /// Reports that a binding Secret without an object was deleted.
     pub fn leftover_deleted(&self, secret: &str, uid: &str, because: &Because) {
         let (namespace, why) = (self.paths.namespace(), because.to_string());
         warn!(namespace, secret, why, "deleted a binding Secret");
@@ -138,7 +137,7 @@ impl Reporter {
         }
     }
 
-    /// The connection of a binding Secret is gone, and the Secret stays.
+    /// Reports that the connection of a binding Secret is gone and the Secret is kept.
     pub fn leftover(&self, secret: &str, uid: Option<String>, of: &ObjectId) {
         let namespace = self.paths.namespace();
         let note = format!("{of} is gone, and Secret {secret} stays: delete it when nothing uses it any more");
@@ -146,34 +145,34 @@ impl Reporter {
         self.event(self.secret(secret, uid), Importance::Warning, "BindingLeft", RELEASE, note);
     }
 
-    /// The connection of a binding Secret that was left is there again.
+    /// Reports that the connection of a kept binding Secret exists again.
     pub fn leftover_in_use(&self, secret: &str, uid: Option<String>) {
         let note = format!("the connection of Secret {secret} is there again");
         info!(namespace = self.paths.namespace(), secret, "the connection of a binding Secret is there again");
         self.event(self.secret(secret, uid), Importance::Normal, "BindingInUse", RELEASE, note);
     }
 
-    /// Measures how many binding Secrets are of connections that are gone.
+    /// Sets the metric for the number of binding Secrets without a connection.
     pub fn leftovers(&self, count: usize) {
         self.context.metrics.left(self.paths.namespace(), count);
     }
 
-    /// Measures when the first of a connection's Secrets expires, where one says so in a way that can be read.
+    /// Sets the metric for the first expiry among a connection's Secrets, if it can be parsed.
     pub fn expires(&self, connection: &str, at: Option<&String>) {
         let at = at.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_second);
         self.context.metrics.connection_expires(self.paths.namespace(), connection, at);
     }
 
-    /// Counts what could not be done.
+    /// Counts a failure.
     pub fn failed(&self, reason: &'static str) {
         self.context.metrics.failed(Role::Binder, reason);
     }
 
     fn event(&self, object: ObjectReference, importance: Importance, reason: &str, action: &'static str, note: String) {
-        self.context.events.tell(Transition { object, importance, reason: reason.to_string(), action, note });
+        self.context.events.record(Transition { object, importance, reason: reason.to_string(), action, note });
     }
 
-    /// One that is made again has another uid: what was reported of the one before is not reported of it.
+    /// Returns a reference to a Secret. A Secret that was made again has another uid and gets events of its own.
     fn secret(&self, name: &str, uid: Option<String>) -> ObjectReference {
         ObjectReference {
             api_version: Some("v1".to_string()),
@@ -186,10 +185,10 @@ impl Reporter {
     }
 }
 
-/// What is done where a binding Secret is let go.
+/// The action of events about binding Secrets that are kept.
 const RELEASE: &str = "Release";
 
-/// What is done with an object, as one word: events with another word are of another matter.
+/// Returns the action of events about an object. Each action has its own last event.
 const fn action(kind: Kind) -> &'static str {
     match kind {
         Kind::Integration => "Bind",
@@ -214,7 +213,8 @@ mod tests {
         ReadyTransition::new(before.as_slice(), Some(&Verdict::new(READY, ready, reason, "")))
     }
 
-    /// A ConfigMap, a connection or a Secret that comes a moment later is no alarm; what somebody wrote wrongly is.
+    /// A ConfigMap, a connection or a Secret that arrives a moment later causes no event; an invalid field does at
+    /// once.
     #[test]
     fn only_what_may_be_late_waits_before_it_is_an_event() {
         for code in MAY_BE_LATE {

@@ -1,5 +1,5 @@
-//! Everything that is known of one namespace, and what is due in it: the one place of state. What was watched, and what
-//! requests answered, is taken in here; whatever it affects goes into the queue.
+//! The state of one namespace, and the only mutable state of the binder: the cache and the queue. Watch events and
+//! answers of requests are applied here, and every affected object is enqueued.
 
 use super::affected::{self, Affected, CacheChange, ReadObject};
 use super::cache::TenantCache;
@@ -22,12 +22,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
-/// How many objects one change may affect and still come before all others.
+/// Maximum number of affected objects for which a change keeps the highest priority.
 const FEW: usize = 16;
-/// How soon a Secret that is in the way is asked for first.
+/// The first interval after which an occupied name is checked again.
 const OBSTACLE_AGAIN: Duration = Duration::from_millis(200);
 
-/// One namespace.
+/// The state of one namespace.
 #[derive(Debug)]
 pub struct NamespaceStore {
     pub cache: TenantCache,
@@ -36,14 +36,15 @@ pub struct NamespaceStore {
     pub queue: WorkQueue,
     pub warnings: DelayedWarnings,
     pub gauge: BindingGauge,
-    /// Binding Secrets of connections that are gone.
+    /// Binding Secrets whose connection is gone.
     pub leftovers: BTreeSet<String>,
-    /// Whether everything that is watched was read: before that, what is missing may only be late.
+    /// Whether every watched resource was listed. Before that, a missing object may only be late.
     pub is_read: bool,
     report: Reporter,
 }
 
-/// The state of a namespace, shared by its reconciles. It is locked for one step at a time, never over a request.
+/// The state of a namespace, shared by its reconciles. The lock is taken for one step at a time, never across a
+/// request.
 #[derive(Clone, Debug)]
 pub struct SharedStore(Arc<Mutex<NamespaceStore>>);
 
@@ -58,7 +59,7 @@ impl SharedStore {
 }
 
 impl NamespaceStore {
-    /// Of a namespace of which nothing is known yet.
+    /// Creates the state of a namespace with an empty cache.
     pub fn new(cache: TenantCache, gauge: BindingGauge, report: Reporter) -> Self {
         NamespaceStore {
             cache,
@@ -73,13 +74,13 @@ impl NamespaceStore {
         }
     }
 
-    /// Everything that is watched was read.
+    /// Records that every watched resource was listed.
     pub fn all_is_read(&mut self, now: Instant) {
         self.is_read = true;
         self.enqueue_leftovers(leftover::leftovers(&self.cache), Priority::Changed, now);
     }
 
-    /// A full resync is due.
+    /// Enqueues all objects for a full resync.
     pub fn enqueue_all(&mut self, now: Instant) {
         for id in self.objects.ids().filter(|id| id.kind != Kind::Component) {
             self.queue.enqueue(Task::Object(id.clone()), Priority::Routine, now);
@@ -134,7 +135,7 @@ impl NamespaceStore {
         let Live { read, version, record, .. } = live;
         let record = record.map(|mut record| {
             if self.cache.tenant.is_empty() {
-                // Which tenant this is nobody can say: that something came by a sync is believed all the same.
+                // Without a known tenant the record counts anyway: the object was written by a sync.
                 record.tenant.clear();
             }
             Arc::new(record)
@@ -150,11 +151,11 @@ impl NamespaceStore {
                 Err(why) => inventory.invalid.get(&id) == Some(why),
             };
         if kind != Kind::Component {
-            // What changed itself is reconciled at once, however many depend on it.
+            // The changed object itself has the highest priority, however many objects depend on it.
             self.queue.enqueue(Task::Object(id.clone()), Priority::Changed, now);
         }
         if same {
-            // Its status, or what is of no interest, changed.
+            // Only the status or an irrelevant field changed.
             return;
         }
         let uid = version.uid.clone();
@@ -241,7 +242,7 @@ impl NamespaceStore {
         }
     }
 
-    /// A Secret is watched no longer: somebody deleted it, or took its label away.
+    /// Applies that a Secret was deleted, or lost its label.
     fn secret_gone(&mut self, name: String, now: Instant) {
         if self.cache.is_ours(&name) {
             let namespace = self.cache.namespace.as_str();
@@ -263,12 +264,12 @@ impl NamespaceStore {
         }
     }
 
-    /// A binding Secret is not there: the server says so.
+    /// Applies the server's answer that a binding Secret does not exist.
     pub fn secret_absent(&mut self, name: &str, now: Instant) {
         self.change_secret(name, CacheChange::SecretGone(name.to_string()), now);
     }
 
-    /// The cluster does not let a binding Secret be written, for good.
+    /// Applies that the API server refuses to write a binding Secret, and that a retry would not help.
     pub fn secret_refused(&mut self, name: String, why: String, now: Instant) {
         let affected = affected::change(&mut self.cache, CacheChange::Refused { binding: name, why });
         self.enqueue(affected, now);
@@ -285,7 +286,7 @@ impl NamespaceStore {
         }
     }
 
-    /// A binding Secret is gone, or its connection is there again.
+    /// Records that a binding Secret is gone, or that its connection exists again.
     pub fn is_no_leftover(&mut self, secret: &str) {
         if !self.leftovers.remove(secret) {
             return;
@@ -296,7 +297,7 @@ impl NamespaceStore {
         }
     }
 
-    /// Which binding Secret of that name it is.
+    /// Returns the uid of a binding Secret.
     pub fn uid_of(&self, secret: &str) -> Option<String> {
         self.cache.bindings.get(secret).map(|binding| binding.uid.clone())
     }
@@ -340,7 +341,7 @@ impl NamespaceStore {
         self.queue.forget(&Task::Definition(name.to_string()), now);
     }
 
-    /// The answer to a write of ours: the object as it is now.
+    /// Applies the answer to a write: the object as it is now.
     pub fn answered(&mut self, kind: Kind, answer: &[u8], now: Instant) {
         let text = String::from_utf8_lossy(answer);
         if let Some(live) = object::item_whole(kind, &text) {
@@ -349,7 +350,7 @@ impl NamespaceStore {
     }
 }
 
-/// Whether two objects say the same, as far as the binder reads them.
+/// Whether two objects are equal in the fields that the binder reads.
 fn says_the_same(a: &Item, b: &Item) -> bool {
     match (a, b) {
         (Item::Component(a), Item::Component(b)) => a.spec == b.spec,

@@ -1,36 +1,36 @@
-//! Warnings that wait a moment before they are events: what is not there may only be late, since each kind is watched
-//! for itself.
+//! Delayed warnings: a missing object may only be late, since each kind has its own watch. The event is sent only if
+//! the object is still missing after a moment.
 
 use crate::engine::model::item::ObjectId;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// For how long what is missing must have been missing.
+/// How long an object must have been missing before the event is sent.
 pub const MOMENT: Duration = Duration::from_secs(2);
 
-/// What is to be done about a warning that is delayed.
+/// What to do with a delayed warning.
 #[derive(Debug, PartialEq)]
 pub enum Delayed {
-    /// None waits.
+    /// There is none.
     None,
-    /// It is delayed until then.
+    /// Wait until then.
     Until(Instant),
-    /// It is still so: it is reported now.
-    Due,
+    /// The reason is still the same: send the event now.
+    CacheChange,
 }
 
-/// By object: the reason that was found, and until when it waits.
+/// By object: the reason, and until when the warning is delayed.
 #[derive(Debug, Default)]
 pub struct DelayedWarnings(HashMap<ObjectId, (String, Instant)>);
 
 impl DelayedWarnings {
-    /// A warning with this reason is to wait.
+    /// Delays a warning with this reason.
     pub fn delay(&mut self, id: &ObjectId, reason: &str, now: Instant) {
         self.0.insert(id.clone(), (reason.to_string(), now + MOMENT));
     }
 
-    /// An object was evaluated: Ready has this reason, if any.
+    /// Compares the delayed warning with the current reason of Ready after an evaluation.
     pub fn check(&mut self, id: &ObjectId, reason: Option<&str>, now: Instant) -> Delayed {
         let Some((waits, until)) = self.0.get(id) else { return Delayed::None };
         let (is_so, until) = (reason == Some(waits), *until);
@@ -38,7 +38,7 @@ impl DelayedWarnings {
             return Delayed::Until(until);
         }
         self.0.remove(id);
-        if is_so { Delayed::Due } else { Delayed::None }
+        if is_so { Delayed::CacheChange } else { Delayed::None }
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now), Delayed::None);
         warnings.delay(&id, "DefinitionMissing", now);
         assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT / 2), Delayed::Until(now + MOMENT));
-        assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT), Delayed::Due);
+        assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT), Delayed::CacheChange);
         assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT), Delayed::None);
     }
 

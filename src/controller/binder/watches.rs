@@ -1,4 +1,4 @@
-//! What the binder watches of a tenant's namespace.
+//! The watches of a tenant's namespace.
 
 use super::definition_owners::DefinitionMap;
 use super::secret::fingerprint::Salt;
@@ -12,47 +12,47 @@ use crate::kubernetes::kinds;
 use crate::kubernetes::list::{Listing, MOST, PAGE};
 use crate::kubernetes::object::{Depth, Live};
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{Follower, Following, WatchHandler};
+use crate::kubernetes::watch::{WatchHandle, WatchHandler, WatchSet};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// The kinds of custom resources that the binder watches.
+/// The custom resources that the binder watches.
 pub const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
-/// How many definitions are read at once: each may be nearly as large as an object can be.
+/// Page size of the list of definitions: each may be almost as large as an object can be.
 const DEFINITIONS_A_PAGE: usize = 20;
 pub const SECRETS: &str = "secrets";
 pub const DEFINITIONS: &str = "configmaps";
 
-/// A change of what is watched in a namespace.
+/// A change of a watched resource.
 #[derive(Debug)]
 pub enum BinderDelta {
-    /// Of custom resources of one kind.
+    /// Custom resources of one kind.
     Items(Kind, Delta<Live<Item>>),
-    /// Of Secrets that opted in, and of binding Secrets.
+    /// Secrets that opted in, and binding Secrets.
     Secrets(Delta<ObservedSecret>),
-    /// Of the ConfigMaps with definitions.
+    /// ConfigMaps with definitions.
     Definitions(Delta<DefinitionMap>),
 }
 
-/// Watches a namespace: nothing of it is known before.
-pub fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: WatchHandler<BinderDelta>) -> Following {
-    let mut follower = Follower::new(server, paths, tell);
+/// Watches a namespace from scratch.
+pub fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, on_event: WatchHandler<BinderDelta>) -> WatchHandle {
+    let mut watches = WatchSet::new(server, paths, on_event);
     for kind in KINDS {
-        follower.follow(kinds::items(paths, kind, Depth::WithStatus), move |news| BinderDelta::Items(kind, news));
+        watches.watch(kinds::items(paths, kind, Depth::WithStatus), move |delta| BinderDelta::Items(kind, delta));
     }
-    follower.follow(secrets(paths, salt), BinderDelta::Secrets);
-    follower.follow(definitions(paths), BinderDelta::Definitions);
-    follower.done()
+    watches.watch(secrets(paths, salt), BinderDelta::Secrets);
+    watches.watch(definitions(paths), BinderDelta::Definitions);
+    watches.done()
 }
 
-/// Watches the Tenants of a namespace: its own says what the tenant is called.
-pub fn tenants(server: &Server, paths: &Paths, tell: WatchHandler<Delta<Live<Object<TenantSpec>>>>) -> Following {
-    let mut follower = Follower::new(server, paths, tell);
-    follower.follow(kinds::objects(paths, Kind::Tenant, Depth::Spec), |news| news);
-    follower.done()
+/// Watches the Tenants of a namespace: the namespace's own Tenant names the tenant.
+pub fn tenants(server: &Server, paths: &Paths, on_event: WatchHandler<Delta<Live<Object<TenantSpec>>>>) -> WatchHandle {
+    let mut watches = WatchSet::new(server, paths, on_event);
+    watches.watch(kinds::objects(paths, Kind::Tenant, Depth::Spec), |delta| delta);
+    watches.done()
 }
 
-/// Only Secrets with our label: those that opted in, and those that we made.
+/// Lists only Secrets with Stablekey's label: those that opted in, and binding Secrets.
 fn secrets(paths: &Paths, salt: &Arc<Salt>) -> Listing<ObservedSecret> {
     let salt = salt.clone();
     let read = move |page: &[Box<RawValue>]| {

@@ -1,5 +1,5 @@
-//! What the binder writes, and what the server answered. None is sent twice blindly: where it is not known what is
-//! there, it is read.
+//! The writes of the binder, and the server's answers. No write is repeated blindly: if its result is unknown, the
+//! object is read.
 
 use super::super::context::Context;
 use super::evaluate::leftover::Origins;
@@ -20,14 +20,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroize as _;
 
-/// A list of Secrets, unread.
+/// A list of Secrets, unparsed.
 #[derive(Deserialize)]
 struct OptedIn<'a> {
     #[serde(borrow)]
     items: Vec<&'a RawValue>,
 }
 
-/// Writes to one namespace, for as long as we lead and the namespace is this tenant's. Cheap to clone.
+/// Writes to one namespace, for as long as this replica leads and the namespace has this tenant. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct NamespaceWriter {
     server: Server,
@@ -36,32 +36,30 @@ pub struct NamespaceWriter {
     is_current: Arc<AtomicBool>,
 }
 
-/// What was written of a binding Secret, and what the server answered.
+/// A write of a binding Secret, and the server's answer.
 #[derive(Debug)]
 pub struct SecretWrite {
-    /// The Secret's name.
     pub name: String,
     pub answer: SecretAnswer,
-    /// Whether it was changed.
     pub changed: bool,
-    /// Which was deleted and why, where one was and no other was made.
+    /// The deleted Secret and the reason, if none was made in its place.
     pub deleted: Option<Deleted>,
 }
 
 /// A binding Secret that was deleted.
 #[derive(Debug)]
 pub struct Deleted {
-    /// Which of that name it was. It may be forgotten by now: the watch is often faster than the answer.
+    /// The uid. The cache may have forgotten it already, since the watch is often faster than the answer.
     pub uid: String,
     pub because: Because,
 }
 
-/// What is at the name of a binding Secret, as far as the server said.
+/// The state of a binding Secret, according to the server.
 #[derive(Debug)]
 pub enum SecretAnswer {
     There(ObservedSecret),
     Absent,
-    /// What was there before: the cluster refuses the write, for good.
+    /// As before: the API server refuses the write, and a retry would not help.
     Refused {
         why: String,
         reason: &'static str,
@@ -80,7 +78,7 @@ impl NamespaceWriter {
         NamespaceWriter { server: context.server.guarded(fence), paths, salt, is_current }
     }
 
-    /// Nothing is written by this writer or its clones any more: the namespace is another tenant's.
+    /// Stops all writes of this writer and its clones: the namespace has another tenant now.
     pub fn retire(&self) {
         self.is_current.store(false, Ordering::Relaxed);
     }
@@ -89,7 +87,7 @@ impl NamespaceWriter {
         !self.is_current.load(Ordering::Relaxed)
     }
 
-    /// Writes a binding Secret: where nothing is, or over the one, and the state of it, that was seen.
+    /// Writes a binding Secret: creates it if there is none, or updates the version that was seen.
     pub async fn secret(&self, desired: &DesiredSecret) -> SecretWrite {
         let mut deleted = None;
         if let How::Replace { uid, resource_version } | How::Delete { uid, resource_version, .. } = &desired.how {
@@ -116,7 +114,7 @@ impl NamespaceWriter {
         SecretWrite { name: desired.name.clone(), answer, changed, deleted }
     }
 
-    /// Takes away the one, and the state of it, that was seen.
+    /// Deletes the version that was seen.
     async fn delete(&self, name: &str, uid: &str, resource_version: &str) -> SecretAnswer {
         let preconditions = json!({"uid": uid, "resourceVersion": resource_version});
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
@@ -130,8 +128,8 @@ impl NamespaceWriter {
         }
     }
 
-    /// Whether a Secret that a copy was made from may no longer be used for it, by what the server says now. Only what
-    /// opted in is read.
+    /// Asks the server whether a source Secret of a copy may no longer be used for it. Only Secrets that opted in are
+    /// read.
     pub async fn is_withdrawn(&self, origins: &Origins) -> Result<bool, SecretAnswer> {
         for name in &origins.from {
             let path = format!("{}&fieldSelector=metadata.name%3D{}", self.opted_in(), segment(name));
@@ -157,13 +155,13 @@ impl NamespaceWriter {
         Ok(false)
     }
 
-    /// Where the Secrets are that opted in.
+    /// Returns the path of the list of Secrets that opted in.
     fn opted_in(&self) -> String {
         let label = FOR.replace('/', "%2F");
         format!("{}?labelSelector={label}+in+%28{FOR_CONNECTIONS}%29", self.paths.secrets())
     }
 
-    /// What is at the name of a binding Secret.
+    /// Reads a binding Secret.
     pub async fn read(&self, name: &str) -> SecretAnswer {
         match self.server.ask(&Ask::get(self.paths.secret(name))).await {
             Ok(answer) => self.parse(answer),
@@ -180,13 +178,13 @@ impl NamespaceWriter {
         }
     }
 
-    /// Writes a status, and gives the object as it is then; `None` where it is gone.
+    /// Writes a status, and returns the object as it is afterwards; `None` if it is gone.
     pub async fn status(&self, id: &ObjectId, body: &Value) -> Result<Option<Vec<u8>>, RequestFailure> {
         let path = format!("{}/status", self.paths.object(id));
         self.where_it_is(&Ask::apply_by(path, MANAGER, to_bytes(body))).await
     }
 
-    /// Writes the owners of a ConfigMap, and gives it as it is then; `None` where it is gone.
+    /// Writes the owners of a ConfigMap, and returns it as it is afterwards; `None` if it is gone.
     pub async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
         self.where_it_is(ask).await
     }
@@ -201,7 +199,7 @@ impl NamespaceWriter {
 
 fn unwritten(failure: &RequestFailure, desired: &DesiredSecret) -> SecretAnswer {
     let (why, reason) = (failure.to_string(), failure.reason());
-    // A policy may quote what it refuses.
+    // An admission policy may quote what it refuses.
     let why = if desired.is_quoted_by(&why) {
         format!("{reason} (its words are not shown: they quote a value)")
     } else {
@@ -211,7 +209,7 @@ fn unwritten(failure: &RequestFailure, desired: &DesiredSecret) -> SecretAnswer 
 }
 
 fn refused_or_unknown(why: String, reason: &'static str) -> SecretAnswer {
-    // A namespace that goes away takes all with it: there is nothing to be said.
+    // A namespace that is being deleted deletes its objects: nothing to report.
     let is_refusal =
         matches!(reason, "Forbidden" | "Invalid" | "BadRequest" | "RequestEntityTooLarge" | "InternalError")
             && !why.contains("because it is being terminated");

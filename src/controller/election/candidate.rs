@@ -1,64 +1,64 @@
-//! Who leads, decided without I/O and without a clock: what to ask next, and what follows from the answer.
+//! Decides who leads, without I/O and without a clock: the next request, and what follows from its answer.
 //!
-//! Of two candidates never both hold, whatever is delayed, lost or reordered, because
+//! Two candidates never hold the Lease at the same time, whatever is delayed, lost or reordered, because
 //! - the Lease is changed only by compare-and-swap;
-//! - who renewed it holds it from when the request was *sent*, for less than it lasts;
-//! - who does not hold it waits as long as it lasts from when it last *saw* it changed, which is later.
+//! - a candidate that renewed it holds it from when the request was *sent*, for less than its duration;
+//! - a candidate that does not hold it waits its full duration from when it last *saw* it change, which is later.
 //!
-//! Each measures by its own monotonic clock; no clock is ever compared with another's.
+//! Each candidate uses its own monotonic clock; clocks are never compared.
 
 use std::time::Duration;
 
-/// A moment: the time since some start, on one process's monotonic clock.
+/// A time on one process's monotonic clock, since an arbitrary start.
 pub type Moment = Duration;
 
-/// The longest that a Lease of ours can say that it lasts.
+/// The longest duration that Stablekey writes to a Lease.
 pub const LONGEST: Duration = Duration::from_secs(600);
-/// Of a Lease that says more, so many times as long as ours lasts is waited.
+/// A Lease with a longer duration than ours is waited for at most this many times our duration.
 const DISBELIEF: u32 = 10;
 
-/// How long a Lease lasts, and what follows from it.
+/// The duration of a Lease, and the intervals that follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
     lasts: Duration,
 }
 
 impl Timings {
-    /// Of a Lease that lasts so long.
+    /// Returns the timings for a Lease of this duration.
     pub fn of(lasts: Duration) -> Self {
         Timings { lasts }
     }
 
-    /// How long it lasts for others.
+    /// How long other candidates consider it held.
     pub fn lasts(self) -> Duration {
         self.lasts
     }
 
-    /// How long its holder acts on it: less, for clocks that run at different speeds and for writes that
-    /// are on their way.
+    /// How long its holder acts on it: less than the duration, to allow for clocks of different speed and for writes in
+    /// flight.
     pub fn acts(self) -> Duration {
         self.lasts.saturating_sub(self.lasts / 5)
     }
 
-    /// How long after a renewal the next is due.
+    /// How long after a renewal the next one is due.
     pub fn renew(self) -> Duration {
         self.lasts / 3
     }
 
-    /// How long after a failure, or after somebody else was seen to hold it, it is looked at again.
+    /// How long after a failure, or after another holder was seen, the Lease is read again.
     pub fn retry(self) -> Duration {
         self.lasts * 2 / 15
     }
 
-    /// How long a Lease that says that it lasts so long is waited for. What no replica of ours can have written is
-    /// not believed, or nobody would lead for years; and never less than ours lasts, whoever made it shorter.
+    /// How long to wait for a Lease of another holder that has this duration. Never less than our own duration; and a
+    /// duration that no replica can have written is capped, because otherwise nobody would lead for years.
     pub fn waits(self, says: Duration) -> Duration {
         let believed = if says > LONGEST { self.lasts.saturating_mul(DISBELIEF).min(LONGEST) } else { says };
         believed.max(self.lasts)
     }
 
-    /// How long one request may take: two fit between a renewal that is due and the end.
-    pub fn patience(self) -> Duration {
+    /// The timeout of one request: two requests fit between a due renewal and the end.
+    pub fn request_timeout(self) -> Duration {
         self.lasts / 5
     }
 }
@@ -66,47 +66,47 @@ impl Timings {
 /// A Lease as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenLease {
-    /// Who holds it; nobody where it was released.
+    /// The holder; `None` if it was released.
     pub holder: Option<String>,
-    /// How long it lasts, as it says.
+    /// The duration that it has.
     pub lasts: Duration,
-    /// Its resourceVersion.
     pub version: String,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CandidateStep {
     /// Read the Lease.
-    Look,
-    /// Make the Lease, held by us; it is not there.
+    Read,
+    /// Create the Lease with this candidate as holder; there is none.
     Create,
-    /// Write the Lease, held by us, over this version and no other.
+    /// Write the Lease with this candidate as holder, if it still has this version.
     Replace(String),
     /// Nothing until then.
     Rest(Moment),
 }
 
-/// One who would hold the Lease.
+/// A process that may hold the Lease.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     identity: String,
     timings: Timings,
-    /// What was seen last, and whether it was there still when last looked for.
+    /// The Lease as it was last seen; kept when it was deleted.
     last: Option<SeenLease>,
     there: bool,
-    /// Since when it is known to be so.
+    /// Since when it is known to be unchanged.
     since: Moment,
-    /// Whether it may be written as it was seen, without looking again.
+    /// Whether it may be written as it was seen, without reading it again.
     certain: bool,
-    /// Until when we hold it.
+    /// Until when this candidate holds it.
     until: Moment,
-    /// When something is due.
+    /// When the next step is due.
     next: Moment,
 }
 
 impl Candidate {
-    /// One that knows nothing yet. An identity is that of one process, and of no other ever.
+    /// Creates a candidate that has not read the Lease yet. The identity must be unique among all processes, past and
+    /// future.
     pub fn new(identity: &str, timings: Timings) -> Self {
         Candidate {
             identity: identity.to_string(),
@@ -120,37 +120,37 @@ impl Candidate {
         }
     }
 
-    /// Whether we hold it.
+    /// Whether this candidate holds it.
     pub fn holds(&self, now: Moment) -> bool {
         now < self.until
     }
 
-    /// Until when we hold it, if nothing else happens.
+    /// Until when this candidate holds it if nothing else happens.
     pub fn until(&self) -> Moment {
         self.until
     }
 
-    /// Who else holds it, as far as is known.
+    /// Returns another holder, if one is known.
     pub fn holder(&self) -> Option<&str> {
         self.last.as_ref()?.holder.as_deref().filter(|holder| *holder != self.identity)
     }
 
-    /// What to do now. Before it is done it must be [`Self::asking`].
+    /// Returns the next step. Call [`Self::asking`] before its request.
     pub fn step(&self, now: Moment) -> CandidateStep {
         match &self.last {
             _ if now < self.next => CandidateStep::Rest(self.next),
             Some(seen) if self.certain && self.there => CandidateStep::Replace(seen.version.clone()),
             _ if self.certain => CandidateStep::Create,
-            _ => CandidateStep::Look,
+            _ => CandidateStep::Read,
         }
     }
 
-    /// Something is asked: until it is answered, nothing is certain.
+    /// Records that a request is sent: nothing is certain until its answer.
     pub fn asking(&mut self) {
         self.certain = false;
     }
 
-    /// The Lease was read; `None` where it is not there.
+    /// Records that the Lease was read; `None` if there is none.
     pub fn looked(&mut self, now: Moment, seen: Option<SeenLease>) {
         self.there = seen.is_some();
         if let Some(seen) = seen
@@ -166,7 +166,7 @@ impl Candidate {
         self.next = if self.certain { now } else { self.expires().min(now + self.timings.retry()) };
     }
 
-    /// The Lease was written, held by us, by a request that was sent then.
+    /// Records that the Lease was written with this candidate as holder, by a request that was sent at `sent`.
     pub fn took(&mut self, sent: Moment, written: SeenLease) {
         self.last = Some(written);
         self.there = true;
@@ -176,13 +176,13 @@ impl Candidate {
         self.next = sent + self.timings.renew();
     }
 
-    /// There was no answer, or a no.
+    /// Records that a request failed or got no answer.
     pub fn failed(&mut self, now: Moment) {
         self.certain = false;
         self.next = now + self.timings.retry();
     }
 
-    /// We act on it no more, so that it can be released.
+    /// Stops acting on the Lease, so that it can be released.
     pub fn resign(&mut self) {
         self.until = Moment::ZERO;
     }
@@ -191,8 +191,8 @@ impl Candidate {
         self.last.as_ref().is_some_and(|seen| seen.holder.as_deref() == Some(&self.identity))
     }
 
-    /// Whether it may be taken: it is ours, nobody's, or has not changed for as long as it lasts. One that
-    /// somebody deleted counts as held until then: its holder may not know yet.
+    /// Whether the Lease may be taken: it is this candidate's, or nobody's, or has not changed for its duration. A
+    /// deleted Lease counts as held until then, because its holder may not know yet.
     fn is_free(&self, now: Moment) -> bool {
         let nobody = self.last.as_ref().is_none_or(|seen| seen.holder.is_none());
         nobody || self.is_ours() || now >= self.expires()

@@ -1,4 +1,4 @@
-//! What the work of a leader asks before it writes.
+//! Leadership, which the work of a leader checks before each write.
 
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -7,7 +7,7 @@ use tokio::time::sleep_until;
 /// Longer than any process runs.
 const ALWAYS: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Whether we hold the Lease. Cheap to clone.
+/// Whether this process holds the Lease. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     /// Until when, if it is not renewed.
@@ -19,24 +19,24 @@ impl Leadership {
         Leadership { until }
     }
 
-    /// Where there is no other who could lead: for trying out and for tests.
+    /// Always leads: for tests, and for commands without replicas.
     pub fn always() -> Self {
         Leadership { until: watch::channel(Some(Instant::now() + ALWAYS)).1 }
     }
 
-    /// Where another leads.
+    /// Never leads.
     #[cfg(test)]
     pub fn never() -> Self {
         Leadership { until: watch::channel(None).1 }
     }
 
-    /// Whether we hold the Lease now: asked before each write. It looks at the clock, so that a process
-    /// that was stopped for longer than the Lease lasts finds it false at once.
+    /// Whether this process holds the Lease now. Checked before each write. Reads the clock, so that a process that was
+    /// suspended for longer than the duration gets false at once.
     pub fn holds(&self) -> bool {
         self.held_until().is_some()
     }
 
-    /// Waits until we do not hold it any more.
+    /// Waits until this process no longer holds the Lease.
     pub async fn lost(&self) {
         let mut until = self.until.clone();
         loop {

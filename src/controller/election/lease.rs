@@ -1,4 +1,4 @@
-//! Does what a candidate decides: the requests about one Lease, and its answers.
+//! Sends the requests that a candidate decides on, and records their answers.
 
 use super::Election;
 use super::candidate::{Candidate, CandidateStep, Moment, SeenLease};
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep_until, timeout};
 use tracing::warn;
 
-/// A candidate and its way to the API server.
+/// A candidate with an API client.
 #[derive(Debug)]
 pub struct LeaseClient {
     candidate: Candidate,
     election: Election,
-    /// Of which each request ends in time for another.
+    /// Its timeout leaves enough time for a second request.
     server: Server,
-    /// Where the candidate's time begins.
+    /// The start of the candidate's clock.
     start: Instant,
-    /// As it was read or written last.
+    /// The Lease as it was last read or written.
     lease: Option<Lease>,
-    /// A request was sent of which nothing was heard.
+    /// A request was sent and not answered.
     unsure: bool,
-    /// What was wrong, as it was logged last.
+    /// The last logged error.
     logged: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl LeaseClient {
     pub fn new(election: &Election) -> Self {
         LeaseClient {
             candidate: Candidate::new(&election.identity, election.timings),
-            server: election.server.with_patience(election.timings.patience()),
+            server: election.server.with_timeout(election.timings.request_timeout()),
             election: election.clone(),
             start: Instant::now(),
             lease: None,
@@ -41,22 +41,22 @@ impl LeaseClient {
         }
     }
 
-    /// Until when we hold the Lease, where we do.
+    /// Returns until when this process holds the Lease, if it does.
     pub fn held_until(&self) -> Option<Instant> {
         self.candidate.holds(self.now()).then(|| self.start + self.candidate.until())
     }
 
-    /// Whether the server may say that we hold it.
+    /// Whether the server may consider this process the holder.
     pub fn may_hold(&self) -> bool {
         self.unsure || self.is_ours()
     }
 
-    /// We act on it no more.
+    /// Stops acting on the Lease.
     pub fn resign(&mut self) {
         self.candidate.resign();
     }
 
-    /// Does the next thing, which may be to wait. Says what is wrong where nothing is known of the Lease.
+    /// Runs the next step, which may be to wait. Returns an error if nothing is known about the Lease.
     pub async fn step(&mut self) -> Result<(), String> {
         let sent = self.now();
         let done = match self.candidate.step(sent) {
@@ -64,16 +64,16 @@ impl LeaseClient {
                 sleep_until((self.start + until).into()).await;
                 return self.logged.clone().map_or(Ok(()), Err);
             }
-            CandidateStep::Look => self.look().await,
-            CandidateStep::Create => self.write(Ask::post(self.collection(), body(&self.held(None))), sent).await,
+            CandidateStep::Read => self.read().await,
+            CandidateStep::Create => self.write(Ask::post(self.collection(), body(&self.renewed(None))), sent).await,
             CandidateStep::Replace(_) => {
-                self.write(Ask::put(self.path(), body(&self.held(self.lease.as_ref()))), sent).await
+                self.write(Ask::put(self.path(), body(&self.renewed(self.lease.as_ref()))), sent).await
             }
         };
-        let why = done.err().and_then(|trouble| match trouble.code() {
+        let why = done.err().and_then(|failure| match failure.code() {
             Some(StatusCode::CONFLICT) => None,
             Some(StatusCode::UNAUTHORIZED) => Some(self.server.credentials().not_accepted()),
-            _ => Some(trouble.to_string()),
+            _ => Some(failure.to_string()),
         });
         if let Some(why) = why.as_ref().filter(|why| self.logged.as_ref() != Some(why)) {
             warn!(lease = self.election.name, why, "the Lease cannot be asked for");
@@ -82,12 +82,12 @@ impl LeaseClient {
         self.logged.clone().map_or(Ok(()), Err)
     }
 
-    /// Gives the Lease back, so that another need not wait for its end. Where that fails it ends by itself.
+    /// Releases the Lease, so that another replica need not wait. If that fails, the Lease expires.
     pub async fn release(&mut self) {
-        let tried = timeout(self.election.timings.patience(), async {
+        let tried = timeout(self.election.timings.request_timeout(), async {
             loop {
                 if !self.is_ours() || self.unsure {
-                    self.look().await?;
+                    self.read().await?;
                 }
                 let Some(lease) = self.lease.as_ref().filter(|_| self.is_ours()) else { return Ok(()) };
                 let mut free = lease.clone();
@@ -96,24 +96,24 @@ impl LeaseClient {
                     spec.renew_time = Some(wall_clock());
                 }
                 match self.ask(Ask::put(self.path(), body(&free))).await {
-                    // A renewal was faster: it is looked at again.
-                    Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => self.unsure = true,
+                    // A renewal was faster: the Lease is read again.
+                    Err(failure) if failure.code() == Some(StatusCode::CONFLICT) => self.unsure = true,
                     done => return done.map(drop),
                 }
             }
         });
         let why = match tried.await {
             Ok(Ok(())) => return,
-            Ok(Err(trouble)) => trouble.to_string(),
+            Ok(Err(failure)) => failure.to_string(),
             Err(_) => "no answer in time".to_string(),
         };
         warn!(lease = self.election.name, why, "the Lease was not released: it ends by itself");
     }
 
-    async fn look(&mut self) -> Result<(), RequestFailure> {
+    async fn read(&mut self) -> Result<(), RequestFailure> {
         self.candidate.asking();
         let answer = match self.ask(Ask::get(self.path())).await {
-            Err(trouble) if trouble.is_absent() => Ok(None),
+            Err(failure) if failure.is_absent() => Ok(None),
             answer => answer.map(Some),
         };
         match answer {
@@ -123,9 +123,9 @@ impl LeaseClient {
                 self.unsure = false;
                 Ok(())
             }
-            Err(trouble) => {
+            Err(failure) => {
                 self.candidate.failed(self.now());
-                Err(trouble)
+                Err(failure)
             }
         }
     }
@@ -140,9 +140,9 @@ impl LeaseClient {
                 self.unsure = false;
                 Ok(())
             }
-            Err(trouble) => {
+            Err(failure) => {
                 self.candidate.failed(self.now());
-                Err(trouble)
+                Err(failure)
             }
         }
     }
@@ -152,8 +152,8 @@ impl LeaseClient {
         serde_json::from_slice(&answer).map_err(|error| RequestFailure::NoAnswer(format!("this is no Lease: {error}")))
     }
 
-    /// The Lease as it is when we hold it.
-    fn held(&self, before: Option<&Lease>) -> Lease {
+    /// Returns the Lease with this process as holder.
+    fn renewed(&self, before: Option<&Lease>) -> Lease {
         let now = wall_clock();
         let mut lease = before.cloned().unwrap_or_default();
         let metadata = ObjectMeta { name: Some(self.election.name.clone()), ..ObjectMeta::default() };
@@ -211,7 +211,7 @@ fn body(lease: &Lease) -> Vec<u8> {
     serde_json::to_vec(lease).unwrap_or_default()
 }
 
-/// For people only: nothing is decided by it.
+/// The wall clock, shown to people. Nothing is decided by it.
 fn wall_clock() -> MicroTime {
     MicroTime(Timestamp::now())
 }

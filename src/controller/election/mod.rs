@@ -1,9 +1,9 @@
-//! Of several replicas one is active: leader election by a Lease, one a role.
+//! Leader election: of several replicas one is active, by one Lease per role.
 //!
-//! [`candidate`] decides, [`hand`] asks the API server, and this drives both: it stands by until the Lease
-//! is held, runs the work, and keeps renewing beside it. When the Lease is lost, the work is dropped where
-//! it stands; when the process is to stop, the work has some seconds to end, and the Lease is released, so
-//! that another takes over at once.
+//! [`candidate`] decides, [`lease_client`] sends the requests, and this module runs both: it stands by until the Lease
+//! is held, runs the work, and keeps renewing in parallel. When the Lease is lost, the work is dropped immediately.
+//! When the process is to stop, the work gets some seconds to end and the Lease is released, so that another replica
+//! takes over at once.
 
 pub mod candidate;
 mod leadership;
@@ -21,61 +21,64 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-/// How long work may take to end when the process is to stop.
+/// How long the work may take to end when the process is to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A Lease, and who would hold it.
+/// A Lease and a candidate for it.
 #[derive(Clone, Debug)]
 pub struct Election {
-    /// Where the Lease is.
+    /// The cluster of the Lease.
     pub server: Server,
-    /// In which namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
-    /// Who we are: no other process is ever called so.
+    /// The identity of this process, unique among all processes.
     pub identity: String,
-    /// How long it lasts.
+    /// The timings that follow from its duration.
     pub timings: Timings,
 }
 
-/// How a candidate stands.
+/// The state of a candidate.
 #[derive(Clone, Debug)]
 pub enum LeaderState {
-    /// The Lease can not be read or written, for this reason.
+    /// The Lease cannot be read or written, for this reason.
     Waits(String),
-    /// Another holds it, or will.
+    /// Another replica holds it, or will.
     Standby,
-    /// We hold it.
+    /// This process holds it.
     Leads(Leadership),
 }
 
 impl Election {
-    /// Does `work` whenever we hold the Lease, until it ends or `stop` is requested. `None` where it was
-    /// stopped before the work had ended by itself.
+    /// Runs `work` whenever this process holds the Lease, until `work` ends or `stop` is requested. Returns `None` if
+    /// it was stopped before the work ended by itself.
     ///
-    /// The work is dropped when the Lease is lost: what it spawns must end with it. It asks its
-    /// [`Leadership`] before each write, and ends soon once `stop` is requested.
-    pub async fn lead<T, F>(&self, stop: &Stop, tell: impl Fn(LeaderState), work: impl Fn(Leadership) -> F) -> Option<T>
+    /// The work is dropped when the Lease is lost, so its tasks must end with it. It checks its [`Leadership`] before
+    /// each write, and must end soon after `stop` is requested.
+    pub async fn lead<T, F>(
+        &self,
+        stop: &Stop,
+        on_state: impl Fn(LeaderState),
+        work: impl Fn(Leadership) -> F,
+    ) -> Option<T>
     where
         F: Future<Output = T>,
     {
-        let mut hand = LeaseClient::new(self);
+        let mut lease_client = LeaseClient::new(self);
         loop {
             let taken = tokio::select! {
                 biased;
                 () = stop.requested() => false,
-                () = take(&mut hand, &tell) => true,
+                () = take(&mut lease_client, &on_state) => true,
             };
             if !taken {
-                // A request may have been on its way that makes it ours.
-                if hand.may_hold() {
-                    hand.release().await;
+                // A request in flight may have made this process the holder.
+                if lease_client.may_hold() {
+                    lease_client.release().await;
                 }
                 return None;
             }
-            let keeper = Keeper::start(hand, self.clone());
-            tell(LeaderState::Leads(keeper.leadership.clone()));
+            let keeper = Keeper::start(lease_client, self.clone());
+            on_state(LeaderState::Leads(keeper.leadership.clone()));
             info!(lease = self.name, identity = self.identity, "leads");
             let ended = tokio::select! {
                 biased;
@@ -83,8 +86,8 @@ impl Election {
                 () = over(stop) => Ended::Stopped,
                 done = work(keeper.leadership.clone()) => Ended::Done(done),
             };
-            hand = keeper.end().await;
-            tell(LeaderState::Standby);
+            lease_client = keeper.end().await;
+            on_state(LeaderState::Standby);
             let done = match ended {
                 Ended::Lost => {
                     warn!(lease = self.name, identity = self.identity, "lost the Lease: stands by");
@@ -96,7 +99,7 @@ impl Election {
                 }
                 Ended::Done(done) => Some(done),
             };
-            hand.release().await;
+            lease_client.release().await;
             info!(lease = self.name, identity = self.identity, "released the Lease");
             return done;
         }
@@ -109,62 +112,62 @@ enum Ended<T> {
     Done(T),
 }
 
-/// Waits until whoever was asked to stop has had the time for it.
+/// Waits until the grace period after a stop request is over.
 async fn over(stop: &Stop) {
     stop.requested().await;
     sleep(GRACE).await;
 }
 
-/// Waits until we hold the Lease.
-async fn take(hand: &mut LeaseClient, tell: &impl Fn(LeaderState)) {
-    while hand.held_until().is_none() {
-        match hand.step().await {
-            Ok(()) => tell(LeaderState::Standby),
-            Err(why) => tell(LeaderState::Waits(why)),
+/// Waits until this process holds the Lease.
+async fn take(lease_client: &mut LeaseClient, on_state: &impl Fn(LeaderState)) {
+    while lease_client.held_until().is_none() {
+        match lease_client.step().await {
+            Ok(()) => on_state(LeaderState::Standby),
+            Err(why) => on_state(LeaderState::Waits(why)),
         }
     }
 }
 
-/// Renews a Lease that is held, in a task of its own: work that computes does not hold it up.
+/// Renews a held Lease in a task of its own, so that busy work does not delay it.
 struct Keeper {
     leadership: Leadership,
     done: oneshot::Sender<()>,
-    /// Ends with this value.
+    /// Aborted when this value is dropped.
     task: JoinSet<LeaseClient>,
     election: Election,
 }
 
 impl Keeper {
-    fn start(mut hand: LeaseClient, election: Election) -> Self {
-        let (until, known) = watch::channel(hand.held_until());
-        let (done, told) = oneshot::channel();
+    fn start(mut lease_client: LeaseClient, election: Election) -> Self {
+        let (until, known) = watch::channel(lease_client.held_until());
+        let (done, is_done) = oneshot::channel();
         let mut task = JoinSet::new();
         task.spawn(async move {
             tokio::select! {
                 biased;
-                _ = told => {}
-                () = keep(&mut hand, &until) => {}
+                _ = is_done => {}
+                () = keep(&mut lease_client, &until) => {}
             }
-            hand.resign();
+            lease_client.resign();
             until.send_replace(None);
-            hand
+            lease_client
         });
         Keeper { leadership: Leadership::of(known), done, task, election }
     }
 
-    /// Renews no more, and nobody acts on the Lease any more.
+    /// Stops renewing and acting on the Lease.
     async fn end(mut self) -> LeaseClient {
         let _ = self.done.send(());
-        let hand = self.task.join_next().await.and_then(Result::ok);
-        hand.unwrap_or_else(|| LeaseClient::new(&self.election))
+        let lease_client = self.task.join_next().await.and_then(Result::ok);
+        lease_client.unwrap_or_else(|| LeaseClient::new(&self.election))
     }
 }
 
-/// Renews until it is not held any more.
-async fn keep(hand: &mut LeaseClient, until: &watch::Sender<Option<std::time::Instant>>) {
-    while let Some(end) = hand.held_until() {
+/// Renews the Lease until it is no longer held.
+async fn keep(lease_client: &mut LeaseClient, until: &watch::Sender<Option<std::time::Instant>>) {
+    while let Some(end) = lease_client.held_until() {
         until.send_replace(Some(end));
-        if timeout_at(Instant::from_std(end), hand.step()).await.is_err() {
+        if timeout_at(Instant::from_std(end), lease_client.step()).await.is_err() {
             return;
         }
     }

@@ -1,26 +1,26 @@
-//! What metrics are told apart by. No label has a name that Prometheus gives to a target itself (`job`,
-//! `instance`, `namespace`, `pod`, `container`, `node`, `service`, `endpoint`, `cluster`).
+//! The labels of metrics. No label has a name that Prometheus adds itself (`job`, `instance`, `namespace`, `pod`,
+//! `container`, `node`, `service`, `endpoint`, `cluster`).
 
 use crate::controller::role::Role;
 use crate::kubernetes::client::Ask;
 use http::Method;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
-/// What came of looking at an object.
+/// The outcome of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReconcileOutcome {
-    /// All is as it should be: nothing was written.
+    /// Everything is up to date: nothing was written.
     Unchanged,
-    /// What it needed was written.
+    /// Something was written.
     Written,
-    /// Something holds it back: its conditions say what.
+    /// Something is blocked: the conditions say why.
     HeldBack,
-    /// It did not work, and is tried again.
+    /// It failed and is retried.
     Failed,
 }
 
 impl ReconcileOutcome {
-    /// As it stands in metrics and logs.
+    /// Returns the name that metrics and logs use.
     pub const fn as_str(self) -> &'static str {
         match self {
             ReconcileOutcome::Unchanged => "unchanged",
@@ -107,7 +107,7 @@ pub struct ByConnection {
     pub connection: String,
 }
 
-/// A request's verb, as RBAC and audit logs have it.
+/// Returns the verb of a request, as in RBAC and audit logs.
 pub fn verb(ask: &Ask) -> &'static str {
     let query = ask.path.split_once('?').map_or("", |(_, query)| query);
     let has = |parameter: &str| query.split('&').any(|p| p.split_once('=').is_some_and(|(name, _)| name == parameter));

@@ -1,8 +1,8 @@
-//! What the operator counts and measures, in the text form of OpenMetrics.
+//! The metrics of the operator, in the text format of OpenMetrics.
 //!
-//! A label is one of a closed list, or a tenant, a namespace or a cluster that the operator was told to
-//! look after, and of connections whose Secrets say when they expire the name: never the name of another
-//! object, an input, or anything out of a Secret.
+//! A label's value is one of a fixed list, or a tenant, namespace or cluster that the operator reconciles, or the name
+//! of a connection whose Secrets have an expiry. It is never the name of another object, an input, or content of a
+//! Secret.
 
 mod labels;
 mod now;
@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// From a cached pass to one that gives up, in seconds.
+/// The buckets of durations in seconds: from a cached reconcile to one that times out.
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -51,7 +51,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Returns metrics that are all zero.
     pub fn new() -> Self {
         let mut all = Registry::default();
         all.register_collector(Box::new(Process::started()));
@@ -78,7 +78,7 @@ impl Metrics {
         Metrics { registry: Arc::new(all), now, reconciles, durations, failures, waits, requests }
     }
 
-    /// A role is done by this process, or stood by for. From here on its queue is measured.
+    /// Starts to measure the queue of a role that this process runs.
     pub fn runs(&self, role: Role) {
         self.now.change(|now| {
             now.leaders.entry(role).or_default();
@@ -87,8 +87,8 @@ impl Metrics {
         drop(self.waits.get_or_create(&ByRole { role }));
     }
 
-    /// A role is led from here on; what holds is asked of the Lease whenever it is measured. What was known when
-    /// it was led before is forgotten.
+    /// Records that this process leads a role. Whether it still does is read from the Lease at each scrape. The values
+    /// of an earlier leadership are dropped.
     pub fn leads(&self, role: Role, leadership: Leadership) {
         self.now.change(|now| {
             now.forget(role);
@@ -96,7 +96,7 @@ impl Metrics {
         });
     }
 
-    /// An object was looked at.
+    /// Counts a reconcile of an object.
     pub fn reconciled(&self, role: Role, kind: Kind, outcome: ReconcileOutcome, took: Duration) {
         self.reconciles.get_or_create(&ByOutcome { role, kind: kind.as_str(), outcome }).inc();
         self.durations.get_or_create(&ByDuty { role, kind: kind.as_str() }).observe(took.as_secs_f64());
@@ -107,38 +107,38 @@ impl Metrics {
         }
     }
 
-    /// All of a tenant was looked at as the target of syncs, and nothing failed.
+    /// Records a successful full reconcile of a tenant as the target of syncs.
     pub fn tenant_succeeded(&self, tenant: &str) {
         self.now.change(|now| {
             now.tenant_successes.insert(tenant.to_string(), SystemTime::now());
         });
     }
 
-    /// Something could not be done: `code` is that of a check, or an API server's reason.
+    /// Counts a failure: `code` is that of a check, or an API server's reason.
     pub fn failed(&self, role: Role, code: &'static str) {
         self.failures.get_or_create(&ByCode { role, code }).inc();
     }
 
-    /// An object that was due was taken from the queue after so long.
+    /// Records how long an object waited in the queue.
     pub fn waited(&self, role: Role, time: Duration) {
         self.waits.get_or_create(&ByRole { role }).observe(time.as_secs_f64());
     }
 
-    /// So many objects are due, the first of them since then.
-    pub fn queue(&self, role: Role, due: usize, oldest: Option<Instant>) {
+    /// Sets the queue depth, and when the oldest object was enqueued.
+    pub fn queue(&self, role: Role, depth: usize, oldest: Option<Instant>) {
         self.now.change(|now| {
-            now.queues.insert(role, (due, oldest));
+            now.queues.insert(role, (depth, oldest));
         });
     }
 
-    /// So many objects of a tenant drifted and are left so, the first of them since then.
+    /// Sets how many objects of a tenant have unreverted drift, and since when the oldest has.
     pub fn drift(&self, tenant: &str, objects: usize, oldest: Option<SystemTime>) {
         self.now.change(|now| {
             now.drift.insert(tenant.to_string(), (objects, oldest));
         });
     }
 
-    /// A tenant is the target of no sync any more.
+    /// Drops the metrics of a tenant that is no longer the target of any sync.
     pub fn forget_tenant(&self, tenant: &str) {
         self.now.change(|now| {
             now.drift.remove(tenant);
@@ -146,8 +146,8 @@ impl Metrics {
         });
     }
 
-    /// The token in a tenant's kubeconfig expires at `at`, in seconds since 1970, and should be renewed before
-    /// `renew_before`; `None`: nothing says when, or there is no such kubeconfig any more.
+    /// Sets the expiry of the token in a tenant's kubeconfig, and when it should be renewed at the latest, in seconds
+    /// since 1970; `None` if the expiry is unknown or there is no kubeconfig.
     pub fn kubeconfig_expires(&self, tenant: &str, expiry: Option<(i64, i64)>) {
         self.now.change(|now| {
             match expiry {
@@ -159,7 +159,7 @@ impl Metrics {
         });
     }
 
-    /// The first of a connection's Secrets expires then, in seconds since 1970; `None`: none of them says when.
+    /// Sets the first expiry among a connection's Secrets, in seconds since 1970; `None` if none has one.
     pub fn connection_expires(&self, namespace: &str, connection: &str, at: Option<i64>) {
         self.now.change(|now| {
             let connections = now.connections.entry(namespace.to_string()).or_default();
@@ -170,31 +170,31 @@ impl Metrics {
         });
     }
 
-    /// Nothing is known of a namespace's connections any more.
+    /// Drops the metrics of a namespace's connections.
     pub fn forget_connections(&self, namespace: &str) {
         self.now.change(|now| drop(now.connections.remove(namespace)));
     }
 
-    /// So many variables of a namespace's integrations are bound to a connection that is ready, or not.
+    /// Sets how many variables of a namespace's integrations are bound to a connection that is ready, or not ready.
     pub fn bindings(&self, namespace: &str, ready: usize, not_ready: usize) {
         self.now.change(|now| {
             now.bindings.insert(namespace.to_string(), (ready, not_ready));
         });
     }
 
-    /// So many binding Secrets of a namespace are of connections that are gone.
+    /// Sets how many binding Secrets of a namespace belong to deleted connections.
     pub fn left(&self, namespace: &str, secrets: usize) {
         self.now.change(|now| {
             now.left.insert(namespace.to_string(), secrets);
         });
     }
 
-    /// So many targets of a namespace's syncs are in each state: of every state there is, also where none is.
+    /// Sets how many targets of a namespace's syncs are in each state. Every state must be listed, zero included.
     pub fn targets(&self, namespace: &str, states: &BTreeMap<&'static str, usize>) {
         self.now.change(|now| drop(now.targets.insert(namespace.to_string(), states.clone())));
     }
 
-    /// Counts the requests to a cluster.
+    /// Returns an observer that counts the requests to a cluster.
     pub fn observer(&self, cluster: &str) -> Observer {
         let (requests, target) = (self.requests.clone(), cluster.to_string());
         Arc::new(move |ask, status, _| {
@@ -204,10 +204,10 @@ impl Metrics {
         })
     }
 
-    /// All of them, as text.
+    /// Returns all metrics as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        // Writing to a text does not fail.
+        // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
@@ -245,7 +245,8 @@ mod tests {
         metrics
     }
 
-    /// Without buckets, without the fraction of ages, in order, and without what a system may not measure.
+    /// Returns the samples that are the same on every machine: sorted, without buckets, fractions of ages and process
+    /// metrics.
     fn samples(text: &str) -> String {
         let cut = |line: &str| match line.rsplit_once(' ') {
             Some((name, _)) if name.starts_with("stablekey") && name.contains("_seconds") => format!("{name} #"),

@@ -1,4 +1,4 @@
-//! What is measured when it is asked for, because it changes by itself: ages, and who leads.
+//! The metrics that change by themselves and are computed at each scrape: ages, and who leads.
 
 use super::labels::{ByBinding, ByConnection, ByNamespace, ByRole, ByTarget, ByTenant};
 use crate::controller::election::Leadership;
@@ -12,34 +12,34 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Cheap to clone.
+/// The current values. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges(Arc<Mutex<GaugeValues>>);
 
 #[derive(Debug, Default)]
 pub struct GaugeValues {
     pub leaders: BTreeMap<Role, Option<Leadership>>,
-    /// How many objects are due, and since when the oldest is.
+    /// The queue depth, and when the oldest object was enqueued.
     pub queues: BTreeMap<Role, (usize, Option<Instant>)>,
-    /// When something was done last, and did not fail.
+    /// The time of the last success.
     pub successes: BTreeMap<Role, SystemTime>,
-    /// Variables of a namespace's integrations, by whether their connection is ready: ready, and not.
+    /// By namespace: the variables of integrations whose connection is ready, and not ready.
     pub bindings: BTreeMap<String, (usize, usize)>,
-    /// Binding Secrets in a namespace whose connection is gone.
+    /// By namespace: the binding Secrets whose connection is gone.
     pub left: BTreeMap<String, usize>,
-    /// By namespace and connection, when the first of its Secrets expires.
+    /// By namespace and connection: the first expiry of its Secrets.
     pub connections: BTreeMap<String, BTreeMap<String, i64>>,
-    /// Targets of a namespace's syncs, by how they stand.
+    /// By namespace: the targets of its syncs, by state.
     pub targets: BTreeMap<String, BTreeMap<&'static str, usize>>,
-    /// How many objects drifted in a tenant, and since when the oldest did.
+    /// By tenant: how many objects drifted, and since when the oldest did.
     pub drift: BTreeMap<String, (usize, Option<SystemTime>)>,
-    /// When all of a tenant was looked at last, and nothing failed.
+    /// By tenant: the time of the last successful full reconcile.
     pub tenant_successes: BTreeMap<String, SystemTime>,
-    /// By tenant, when the token in its kubeconfig expires.
+    /// By tenant: the expiry of the token in its kubeconfig.
     pub kubeconfigs: BTreeMap<String, ExpiryGauge>,
 }
 
-/// When a token expires, and before when it should be renewed, in seconds since 1970.
+/// The expiry of a token, and when it should be renewed at the latest, in seconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpiryGauge {
     pub at: i64,
@@ -62,7 +62,7 @@ impl Collector for Gauges {
 }
 
 impl GaugeValues {
-    /// Forgets what only the leader of a role knows.
+    /// Drops the values that only the leader of a role knows.
     pub fn forget(&mut self, role: Role) {
         self.queues.entry(role).and_modify(|queue| *queue = (0, None));
         match role {
@@ -84,7 +84,7 @@ impl GaugeValues {
         self.leaders.get(&role).and_then(Option::as_ref).is_some_and(Leadership::holds)
     }
 
-    /// Of who led once and stands by now nothing is shown: another knows better.
+    /// Returns the values if this process leads the role: only the leader's values are current.
     fn known_to<T>(&self, role: Role, facts: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
         let leads = self.leads(role);
         facts.take_while(move |_| leads)
@@ -95,8 +95,8 @@ impl GaugeValues {
         let leads = self.leaders.keys().map(|r| (role(r), i64::from(self.leads(*r))));
         gauge(encoder, "leader", "Whether this process is the leader", None, leads)?;
         let queue = |r: &Role| self.queues.get(r).copied().filter(|_| self.leads(*r)).unwrap_or_default();
-        let due = self.queues.keys().map(|r| (role(r), count(queue(r).0)));
-        gauge(encoder, "queue_depth", "Objects in the queue", None, due)?;
+        let depth = self.queues.keys().map(|r| (role(r), count(queue(r).0)));
+        gauge(encoder, "queue_depth", "Objects in the queue", None, depth)?;
         let ages = self.queues.keys().map(|r| (role(r), seconds(queue(r).1.map(|since| since.elapsed()))));
         let help = "Age of the oldest object in the queue";
         gauge(encoder, "queue_oldest", help, Some(Unit::Seconds), ages)?;
@@ -162,7 +162,7 @@ fn gauge<L: EncodeLabelSet, V: EncodeGaugeValue>(
     unit: Option<Unit>,
     values: impl Iterator<Item = (L, V)>,
 ) -> fmt::Result {
-    // The text of a help that is registered ends so by itself.
+    // The registry adds this full stop to the help texts that are registered there.
     let help = format!("{help}.");
     let mut metric = encoder.encode_descriptor(name, &help, unit.as_ref(), MetricType::Gauge)?;
     for (labels, value) in values {

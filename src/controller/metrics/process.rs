@@ -1,4 +1,4 @@
-//! What every Prometheus client measures of its process, by the names that dashboards know.
+//! The process metrics that every Prometheus client has, under the names that dashboards use.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
@@ -10,14 +10,14 @@ use std::fmt;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-/// A process. Where the system has no `/proc`, what would be read there is left out.
+/// The current process. Without `/proc` the values that need it are left out.
 #[derive(Debug)]
 pub struct Process {
     started: SystemTime,
 }
 
 impl Process {
-    /// This one, which has just been started.
+    /// Starts the measurements of a process that has just started.
     pub fn started() -> Self {
         Process { started: SystemTime::now() }
     }
@@ -51,7 +51,7 @@ fn gauge(
     encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
 }
 
-/// In bytes.
+/// Returns the resident memory in bytes.
 fn resident() -> Option<i64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
@@ -59,7 +59,7 @@ fn resident() -> Option<i64> {
 }
 
 fn open_files() -> Option<i64> {
-    // One of them is the folder that is being read.
+    // One of them is the directory handle of this call.
     i64::try_from(fs::read_dir("/proc/self/fd").ok()?.count()).ok().map(|files| files - 1)
 }
 

@@ -1,7 +1,7 @@
 //! A small HTTP server for kubelet and Prometheus: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! Whoever can reach the port can ask, so all is bounded: connections, headers, time; a body is never read,
-//! and nothing that is answered is secret. Metrics can be kept to those who have a token: they name tenants.
+//! Everybody who can reach the port can send requests, so everything is bounded: connections, headers, time. Bodies are
+//! never read, and no answer is secret. Metrics name tenants, so they can require a token.
 
 use super::liveness::Pulses;
 use super::readiness::Readiness;
@@ -19,34 +19,31 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// How many are answered at a time; the others wait.
+/// Maximum number of concurrent connections. Others wait.
 const CONNECTIONS: usize = 32;
-/// How long a request may take to be sent, and a whole connection.
+/// The timeout of a request's headers, and of a whole connection.
 const ASKING: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(30);
-/// How large what is asked may be.
+/// Maximum size of a request's headers.
 const LARGEST: usize = 16 * 1024;
-/// How long nobody is answered where the system has no more connections to give.
+/// How long to wait if the system has no more file descriptors for connections.
 const PAUSE: Duration = Duration::from_millis(100);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What is told.
+/// Everything that the endpoints report.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// Whether the process is alive.
     pub pulses: Pulses,
-    /// Whether it is ready.
     pub readiness: Readiness,
-    /// What it counts.
     pub metrics: Metrics,
-    /// Who may read that: everybody, where there is no token.
+    /// The token for the metrics. Without one, everybody may read them.
     pub metrics_token: Option<TokenFile>,
 }
 
 impl Health {
-    /// Answers whoever asks, until it is dropped.
+    /// Serves requests until it is dropped.
     pub async fn serve(self, listener: TcpListener) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
@@ -68,16 +65,16 @@ impl Health {
 
     async fn answer(self, stream: TcpStream) {
         let service = service_fn(|request: Request<_>| {
-            let answer = self.told(request.method(), request.uri().path(), request.headers());
+            let answer = self.answer_to(request.method(), request.uri().path(), request.headers());
             async move { Ok::<_, Infallible>(answer) }
         });
         let mut server = http1::Builder::new();
         server.timer(TokioTimer::new()).header_read_timeout(ASKING).max_buf_size(LARGEST).keep_alive(false);
-        // Whoever goes away does not hear the answer.
+        // A client that disconnects does not receive the answer.
         let _ = server.serve_connection(TokioIo::new(stream), service).await;
     }
 
-    fn told(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<String> {
+    fn answer_to(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<String> {
         let of = |(well, text): (bool, String)| {
             (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         };
@@ -126,7 +123,7 @@ mod tests {
         let said = tokio::task::spawn_blocking(move || {
             let mut stream = std::net::TcpStream::connect(address).unwrap();
             let mut answer = Vec::new();
-            // It may close while we still speak.
+            // The server may close the connection while the client still sends.
             let _ = stream.write_all(words.as_bytes()).and_then(|()| stream.read_to_end(&mut answer).map(drop));
             String::from_utf8(answer).unwrap()
         });

@@ -1,4 +1,4 @@
-//! Whether the loops of the process still turn.
+//! Liveness: whether the loops of the process still run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,12 +18,12 @@ struct Heartbeats {
 #[derive(Debug)]
 struct Loop {
     name: String,
-    /// How long it may be silent.
+    /// The maximum time between two beats.
     silence: Duration,
     last: Instant,
 }
 
-/// One loop, as long as this value lives.
+/// The registration of one loop, for as long as this value lives.
 #[derive(Debug)]
 pub struct Pulse {
     pulses: Pulses,
@@ -31,8 +31,8 @@ pub struct Pulse {
 }
 
 impl Pulses {
-    /// A loop that turns at least this often: one that is silent for longer is stuck, and the process is
-    /// to be started again.
+    /// Registers a loop that beats at least this often. If it is silent for longer, it is stuck, and the process must
+    /// be restarted.
     pub fn of(&self, name: impl Into<String>, silence: Duration) -> Pulse {
         let mut state = self.state();
         let number = state.next;
@@ -41,7 +41,7 @@ impl Pulses {
         Pulse { pulses: self.clone(), number }
     }
 
-    /// Whether all of them turn, and a line for each that does not.
+    /// Returns whether all loops beat, and a line for each that does not.
     pub fn report(&self) -> (bool, String) {
         let mut text = String::new();
         for turning in self.state().loops.values() {
@@ -60,7 +60,7 @@ impl Pulses {
 }
 
 impl Pulse {
-    /// It has turned once more.
+    /// Records a beat.
     pub fn beat(&self) {
         if let Some(turning) = self.pulses.state().loops.get_mut(&self.number) {
             turning.last = Instant::now();

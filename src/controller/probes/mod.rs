@@ -1,4 +1,4 @@
-//! What Kubernetes is told of the process: whether it lives, whether it is ready, and whether it leads.
+//! The probes of Kubernetes: whether the process is alive, whether it is ready, and whether it leads.
 
 pub mod http;
 pub mod liveness;

@@ -1,4 +1,4 @@
-//! What the process waits for before it is ready, in words.
+//! Readiness: what the process waits for before it is ready.
 
 use crate::controller::election::Leadership;
 use crate::controller::role::Role;
@@ -6,21 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many lines are shown.
+/// Maximum number of lines.
 const LINES: usize = 100;
 
-/// Where every part of the process says what it waits for. Cheap to clone.
+/// Collects what every part of the process waits for. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<Mutex<Waits>>);
 
 #[derive(Debug, Default)]
 struct Waits {
-    /// Who leads, or stands by.
+    /// The roles, with their leadership if they lead.
     roles: BTreeMap<Role, Option<Leadership>>,
-    /// Who waits for what, in the order in which it was said.
+    /// The waits, in the order in which they were registered.
     waits: BTreeMap<u64, Wait>,
     next: u64,
-    /// How many namespaces each role looks after.
+    /// Number of namespaces that each role reconciles.
     namespaces: usize,
 }
 
@@ -28,11 +28,11 @@ struct Waits {
 struct Wait {
     who: String,
     what: String,
-    /// The namespace in which it was refused: the others do not wait for it.
+    /// The namespace in which it was forbidden: the other namespaces do not wait for it.
     refused_in: Option<String>,
 }
 
-/// Something that is waited for, until this value is dropped.
+/// A registered wait, which ends when this value is dropped.
 #[derive(Debug)]
 #[must_use = "what is dropped is waited for no more"]
 pub struct Waiting {
@@ -41,15 +41,15 @@ pub struct Waiting {
 }
 
 impl Readiness {
-    /// Of a process of which each role looks after so many namespaces.
+    /// Creates the readiness of a process whose roles reconcile this many namespaces.
     pub fn of(namespaces: usize) -> Self {
         let readiness = Readiness::default();
         readiness.state().namespaces = namespaces;
         readiness
     }
 
-    /// `who` is not ready until it has `what`: as in "syncer: waits for what". Of a part of a role, `who`
-    /// begins with the role.
+    /// Registers that `who` waits for `what`, shown as "syncer: waits for what". If `who` is a part of a role, it
+    /// begins with the role's name.
     pub fn waits(&self, who: impl Into<String>, what: impl Into<String>) -> Waiting {
         let mut state = self.state();
         let number = state.next;
@@ -58,18 +58,18 @@ impl Readiness {
         Waiting { readiness: self.clone(), number }
     }
 
-    /// A role leads. Whether it still does is asked of the Lease whenever it is shown.
+    /// Records that a role leads. Whether it still does is read from the Lease at each probe.
     pub fn leads(&self, role: Role, leadership: Leadership) {
         self.state().roles.insert(role, Some(leadership));
     }
 
-    /// A role stands by, and is ready to lead.
+    /// Records that a role stands by, and is ready to lead.
     pub fn stands_by(&self, role: Role) {
         self.state().roles.insert(role, None);
     }
 
-    /// Whether nothing is waited for, and a line for each thing that is, or for each role. What was refused is
-    /// named, and waited for only where a role is refused in every namespace.
+    /// Returns whether the process is ready, and a line for each wait, or for each role if there is none. A forbidden
+    /// resource is listed, but it is waited for only if the role is forbidden it in every namespace.
     pub fn report(&self) -> (bool, String) {
         let state = self.state();
         let ready = state.is_ready();
@@ -96,7 +96,7 @@ impl Readiness {
 
 impl Waits {
     fn is_ready(&self) -> bool {
-        // Before any role stands somewhere, nobody could say what is waited for.
+        // Before any role reports its state, nothing could have registered a wait.
         if self.roles.is_empty() {
             return false;
         }
@@ -110,14 +110,14 @@ impl Waits {
 }
 
 impl Waiting {
-    /// Says more exactly what is waited for.
+    /// Replaces what is waited for by something more precise.
     pub fn now_for(&self, what: impl Into<String>) {
         if let Some(wait) = self.readiness.state().waits.get_mut(&self.number) {
             wait.what = what.into();
         }
     }
 
-    /// It is refused in a namespace: until somebody grants it, the other namespaces do not wait for it.
+    /// Marks it as forbidden in a namespace. The other namespaces do not wait until it is granted.
     pub fn refused_in(&self, namespace: &str) {
         if let Some(wait) = self.readiness.state().waits.get_mut(&self.number) {
             wait.refused_in = Some(namespace.to_string());

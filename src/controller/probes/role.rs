@@ -1,4 +1,4 @@
-//! How a role stands, told wherever people and probes look for it.
+//! Reports the state of a role to probes, metrics and the log.
 
 use super::http::Health;
 use super::liveness::Pulse;
@@ -8,15 +8,15 @@ use crate::controller::role::Role;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long standing by may go without a look at the Lease, beside the time that it lasts.
+/// How long a standby may go without reading the Lease, in addition to the Lease's duration.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The place of one role in one process.
+/// The state of one role in one process.
 #[derive(Debug)]
 pub struct RoleStatus<'h> {
     role: Role,
     health: &'h Health,
-    /// What is waited for, in words.
+    /// The description of the wait for the Lease.
     lease: String,
     silence: Duration,
     shown: Mutex<RoleText>,
@@ -24,14 +24,14 @@ pub struct RoleStatus<'h> {
 
 #[derive(Debug, Default)]
 struct RoleText {
-    /// Where the Lease cannot be asked for.
+    /// Set while the Lease cannot be read.
     waiting: Option<Waiting>,
-    /// While it stands by. Whoever leads has loops of its own.
+    /// Set while the role stands by. A leader has loops of its own.
     standing_by: Option<Pulse>,
 }
 
 impl<'h> RoleStatus<'h> {
-    /// Waits for the Lease to be asked for.
+    /// Registers the wait for the Lease.
     pub fn new(role: Role, health: &'h Health, election: &Election) -> Self {
         let lease = format!("Lease {} in namespace {}", election.name, election.namespace);
         let silence = SILENCE + election.timings.lasts();
@@ -40,7 +40,7 @@ impl<'h> RoleStatus<'h> {
         RoleStatus { role, health, lease, silence, shown: Mutex::new(RoleText { waiting, standing_by: None }) }
     }
 
-    /// It stands so now.
+    /// Reports a new state.
     pub fn is(&self, standing: LeaderState) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         match standing {

@@ -1,5 +1,5 @@
-//! What was approved of the syncs of a hub: kept in their statuses, where only the operator writes, bound to the
-//! annotation that gave it, and spent when it is carried out. What recurs needs a new approval.
+//! The approvals of a hub's syncs. They are kept in the syncs' statuses, where only the operator writes, are bound to
+//! the annotation that gave them, and are consumed when carried out. A recurring change needs a new approval.
 
 use crate::api::{API_VERSION, ApprovalStatus, Kind, SyncMode};
 use crate::apply::consent::{Approvals, KeptApproval};
@@ -20,16 +20,16 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Who writes approvals to a status: the other parts of it are written meanwhile.
+/// The field manager of approvals in a status. It differs from the one that writes the other fields.
 const MANAGER: &str = "stablekey-syncer-approvals";
-/// How much of a digest is kept of each action that an approval covers, in bytes.
+/// How many bytes of an action's digest an approval keeps.
 const SHORT: usize = 16;
-/// How many actions are kept over all approvals of a sync: a status has room for little more. One with more is
-/// spent as it is begun.
+/// Maximum number of actions over all approvals of a sync, because a status has limited size. An approval with more
+/// actions is consumed as soon as it begins.
 const ROOM: usize = 40_000;
 type Short = [u8; SHORT];
 
-/// The beginning of a digest; `None` where it is none.
+/// Returns the beginning of a digest; `None` if it is not one.
 fn short(digest: &str) -> Option<Short> {
     let digits = digest.strip_prefix("sha256:")?.get(..2 * SHORT)?;
     let mut out = [0; SHORT];
@@ -39,44 +39,44 @@ fn short(digest: &str) -> Option<Short> {
     Some(out)
 }
 
-/// What was approved of one sync.
+/// The approvals of one sync.
 #[derive(Debug, Default)]
 struct OfSync {
-    /// Which object: one that is made again was approved nothing.
+    /// The uid of the sync. A sync that is created again has no approvals.
     uid: String,
-    /// The digests that stand in its annotation.
+    /// The digests in its annotation.
     standing: BTreeSet<String>,
-    /// What is left of each approval that was begun, by target and digest. Nothing left: it is spent.
+    /// The remaining actions of each approval that was begun, by target and digest. None left: it is consumed.
     begun: Left,
-    /// The same, as the status has it.
+    /// The same, as written to the status.
     written: Left,
 }
 
 type Left = BTreeMap<(String, String), BTreeSet<Short>>;
 
-/// The approvals of a hub. Each is written to the status of its sync before anything is done by it.
+/// The approvals of a hub. Each is written to its sync's status before it is used.
 #[derive(Debug)]
 pub struct Ledger {
     server: Server,
     paths: Paths,
     state: Mutex<BTreeMap<String, OfSync>>,
-    /// One write at a time: what is written is all that is known.
+    /// Serializes writes, because each one writes everything that is known.
     writing: Mutex<()>,
 }
 
-/// What is known of the digests that a sync's annotation has, in one target.
+/// The state of the digests in a sync's annotation, for one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GivenApprovals {
-    /// Those that may still be used.
+    /// Digests that may be used.
     pub usable: BTreeSet<String>,
-    /// Those of which a part is carried out.
+    /// Digests that were carried out partly.
     pub begun: BTreeSet<String>,
-    /// Those that were carried out.
+    /// Digests that were carried out.
     pub spent: BTreeSet<String>,
 }
 
 impl Ledger {
-    /// Of the syncs of a namespace.
+    /// Creates the approvals of the syncs of a namespace.
     pub fn new(server: Server, paths: Paths) -> Self {
         Ledger { server, paths, state: Mutex::default(), writing: Mutex::default() }
     }
@@ -85,8 +85,8 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what a sync's annotation says; of one that was not known, or is another object, what its status
-    /// says was begun. An approval that is taken back ends.
+    /// Records the digests in a sync's annotation. For a sync that was not known, or is another object, also the begun
+    /// approvals of its status. An approval whose digest was removed from the annotation ends.
     pub fn observe(&self, sync: &str, uid: &str, standing: BTreeSet<String>, written: &[ApprovalStatus]) {
         let mut state = self.state();
         let known = state.entry(sync.to_string()).or_default();
@@ -99,17 +99,17 @@ impl Ledger {
         known.standing = standing;
     }
 
-    /// The uid of a sync.
+    /// Returns the uid of a sync.
     pub fn uid(&self, sync: &str) -> Option<String> {
         self.state().get(sync).map(|known| known.uid.clone()).filter(|uid| !uid.is_empty())
     }
 
-    /// Only these syncs are left.
+    /// Drops all other syncs.
     pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
         self.state().retain(|sync, _| is_there(sync));
     }
 
-    /// What is known of the digests of a sync's annotation in one target.
+    /// Returns the state of the digests in a sync's annotation, for one target.
     pub fn given(&self, sync: &str, target: &str) -> GivenApprovals {
         let state = self.state();
         let Some(known) = state.get(sync) else { return GivenApprovals::default() };
@@ -141,8 +141,8 @@ impl Ledger {
         sync_rules::may_write(mode, &known.standing, begun, waits)
     }
 
-    /// Of what is left of the approvals of these syncs in a target, only what is planned there stays: the rest is done,
-    /// or was taken back. Of a whole plan in which everything could be read.
+    /// Drops the remaining approved actions of these syncs in a target that are no longer planned: they are done, or no
+    /// longer needed. Only for a full plan in which everything could be read.
     pub fn narrow<'s>(
         self: &Arc<Self>,
         syncs: impl Iterator<Item = &'s String>,
@@ -167,20 +167,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// The syncs of which an approval that was taken back stands in the status still: given again it would count as
-    /// spent after a restart.
+    /// Returns the syncs whose status still has an approval that was withdrawn. If it were given again, it would count
+    /// as consumed after a restart.
     pub fn to_forget(&self) -> Vec<String> {
         let state = self.state();
         let stands = |known: &OfSync| known.written.keys().any(|approval| !known.begun.contains_key(approval));
         state.iter().filter(|(_, known)| stands(known)).map(|(sync, _)| sync.clone()).collect()
     }
 
-    /// Takes what was taken back out of the status of a sync.
+    /// Removes withdrawn approvals from the status of a sync.
     pub fn forget(&self, sync: &str) -> Result<(), LocationError> {
         self.change(sync, |_| {})
     }
 
-    /// Changes what is known of a sync, once that is written.
+    /// Writes a change of a sync's approvals to its status, and then applies it.
     fn change(&self, sync: &str, change: impl FnOnce(&mut OfSync)) -> Result<(), LocationError> {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (uid, written, mut begun) = {
@@ -202,16 +202,16 @@ impl Ledger {
         let ask = Ask::apply_by(format!("{}/status", self.paths.object(&id)), MANAGER, to_bytes(&body));
         let doing = RequestContext { verb: "patch", resource: "tenantsyncs/status", object: None };
         let answer = self.server.wait(self.server.ask(&ask));
-        answer.map_err(|trouble| explained(trouble, &self.server, &self.paths, &doing))?;
+        answer.map_err(|failure| explained(failure, &self.server, &self.paths, &doing))?;
         if let Some(known) = self.state().get_mut(sync).filter(|known| known.uid == uid) {
             known.written = begun.begun.clone();
-            // What was taken back meanwhile stays so.
+            // An approval that was withdrawn meanwhile stays so.
             known.begun = begun.begun.into_iter().filter(|((_, digest), _)| known.standing.contains(digest)).collect();
         }
         Ok(())
     }
 
-    /// What a pass that planned this uses of it.
+    /// Returns the approvals for the reconcile that made this plan.
     pub fn of<'l>(self: &'l Arc<Self>, plan: &'l Plan) -> OfPlan<'l> {
         OfPlan { ledger: self, plan }
     }
@@ -223,14 +223,14 @@ fn status(((tenant, digest), left): (&(String, String), &BTreeSet<Short>)) -> Ap
     ApprovalStatus { tenant: tenant.clone(), digest: digest.clone(), left }
 }
 
-/// What cannot be read is spent.
+/// An entry that cannot be parsed counts as consumed.
 fn unpacked(left: &Option<String>) -> BTreeSet<Short> {
     let bytes = left.as_ref().and_then(|left| STANDARD_NO_PAD.decode(left).ok()).unwrap_or_default();
     bytes.chunks_exact(SHORT).filter_map(|chunk| chunk.try_into().ok()).collect()
 }
 
-/// The approvals of the syncs into the target of a plan. What is kept of an action is the beginning of its digest,
-/// which says in full only what the plan has.
+/// The approvals of the syncs into the target of a plan. Approvals keep only the beginning of each digest; the plan has
+/// the full ones.
 pub struct OfPlan<'l> {
     ledger: &'l Ledger,
     plan: &'l Plan,
@@ -321,8 +321,8 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
         let client = runtime.block_on(async { kube::Client::try_from(config).unwrap() });
-        let patience = std::time::Duration::from_secs(1);
-        Ledger::new(Server::new(client, Arc::new(runtime), "nowhere", patience), Paths::of("hub"))
+        let request_timeout = std::time::Duration::from_secs(1);
+        Ledger::new(Server::new(client, Arc::new(runtime), "nowhere", request_timeout), Paths::of("hub"))
     }
 
     fn written(number: u8, left: &[u8]) -> ApprovalStatus {
@@ -343,7 +343,8 @@ mod tests {
         assert!(short("sha256:zz").is_none() && short(&digest(9)).is_some());
     }
 
-    /// "Bound to the annotation that gave it, and consumed when carried out: what recurs needs a new approval."
+    /// An approval is bound to the annotation that gave it, and consumed when carried out: a recurring change needs a
+    /// new one.
     #[test]
     fn what_is_spent_stays_so_while_it_stands_in_the_annotation() {
         let ledger = ledger();
@@ -353,10 +354,10 @@ mod tests {
         assert_eq!((given.spent, given.begun, given.usable), (standing(&[1]), standing(&[2]), standing(&[2, 3])));
         // Another target has its own.
         assert_eq!(ledger.given("s", "us").usable, standing(&[1, 2, 3]));
-        // An approver adds one: the old ones are no newer by that.
+        // An approver adds a digest: the old ones do not become usable again.
         ledger.observe("s", "uid", standing(&[1, 2, 3, 4]), &[]);
         assert_eq!(ledger.given("s", "eu").spent, standing(&[1]));
-        // Taken back and given again.
+        // Withdrawn and given again.
         assert_eq!(ledger.to_forget(), [""; 0]);
         ledger.observe("s", "uid", standing(&[2]), &status);
         assert_eq!(ledger.to_forget(), ["s"]);

@@ -1,4 +1,4 @@
-//! The last step of a reconcile: what the status of a sync says of a target, in words and numbers. Pure.
+//! The last step of a reconcile: computes the status of a sync in a target. Pure.
 
 use super::approvals::GivenApprovals;
 use super::outcome::ActionFailure;
@@ -11,14 +11,14 @@ use crate::engine::model::record::Writer;
 use crate::render::Hub;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many actions, and how many that are blocked, a status names.
+/// How many actions, and how many blocked ones, a status names.
 const FIRST: usize = 10;
-/// How long a text of a status is at most, in characters.
+/// Maximum length of a text in a status, in characters.
 const LONGEST: usize = 8_000;
-/// How long the words about an approval are at most: the commands after them must have room.
+/// Maximum length of the explanation of an approval, so that the commands after it have room.
 const LONGEST_WHY: usize = 2_000;
 
-/// The state of a sync in a target, in one word; the worst first.
+/// The state of a sync in a target, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum SyncCondition {
@@ -35,7 +35,7 @@ pub enum SyncCondition {
 }
 
 impl SyncCondition {
-    /// All of them.
+    /// All states.
     pub const ALL: [SyncCondition; 10] = [
         SyncCondition::Invalid,
         SyncCondition::NotAccepted,
@@ -49,7 +49,7 @@ impl SyncCondition {
         SyncCondition::InSync,
     ];
 
-    /// As it stands in a status.
+    /// Returns the name that a status uses.
     pub const fn as_str(self) -> &'static str {
         match self {
             SyncCondition::Invalid => "Invalid",
@@ -65,12 +65,12 @@ impl SyncCondition {
         }
     }
 
-    /// From a status.
+    /// Parses a state of a status.
     pub fn parse(text: &str) -> SyncCondition {
         SyncCondition::ALL.into_iter().find(|state| state.as_str() == text).unwrap_or(SyncCondition::Failed)
     }
 
-    /// Whether nothing will come of waiting: a person must do something.
+    /// Whether the state persists until a person does something.
     const fn is_stalled(self) -> bool {
         matches!(
             self,
@@ -79,44 +79,40 @@ impl SyncCondition {
     }
 }
 
-/// What a target's status is made from.
+/// Everything that a target's status is computed from.
 #[derive(Debug)]
 pub struct Evidence<'a> {
-    /// The sync's name.
     pub sync: &'a str,
-    /// Its namespace.
     pub namespace: &'a str,
-    /// Its mode.
     pub mode: SyncMode,
-    /// Whether it writes nothing.
     pub is_suspended: bool,
-    /// What is planned for the target.
+    /// The plan for the target.
     pub target: &'a Target,
-    /// What the checks say.
+    /// The findings of the checks.
     pub findings: &'a [Finding],
     /// Why the source cannot be read.
     pub source_error: Option<&'a str>,
-    /// What the syncs that need not wait want, where others wait.
+    /// The actions of syncs that need no approval, if others wait for one.
     pub unattended: Option<&'a BTreeSet<String>>,
-    /// Whether there is no such source, or no such target.
+    /// Whether the source or the target does not exist.
     pub is_unknown: bool,
-    /// Actions that failed, by id, and why.
+    /// Actions that failed, by id.
     pub failed: &'a BTreeMap<String, ActionFailure>,
-    /// Why an approval that was given does not hold.
+    /// Why an approval that was given is not valid.
     pub void: Option<&'a str>,
-    /// Where what waits is kept.
+    /// Where the waiting plan is stored.
     pub waiting_plan: Option<&'a WaitingPlanStatus>,
-    /// Why it is not kept.
+    /// Why it is not stored.
     pub unkept: Option<&'a str>,
-    /// What is known of what was approved.
+    /// The state of the approvals.
     pub given: Option<&'a GivenApprovals>,
-    /// What was changed since the target was settled.
+    /// Number of objects that were changed since the target was settled.
     pub changed: usize,
-    /// How many objects there were before these.
+    /// Number of objects before these changes.
     pub base: Option<usize>,
-    /// What is not done yet though it may be, and why, by the action's id.
+    /// Actions that may be carried out but are delayed, by id, and why.
     pub later: &'a BTreeMap<String, String>,
-    /// What was carried out last.
+    /// The receipt of the last apply.
     pub receipt: Option<ReceiptStatus>,
 }
 
@@ -128,32 +124,32 @@ impl Evidence<'_> {
     fn actions(&self) -> impl Iterator<Item = &Action> {
         let writer = self.writer();
         let of_this = self.target.actions.iter().filter(move |action| action.writers.contains(&writer));
-        // What it shares with a sync that waits is that one's to do.
+        // An action that it shares with a waiting sync is left to that sync.
         let waits = |action: &Action| self.unattended.is_some_and(|ids| !ids.contains(&action.id));
         of_this.filter(move |action| self.mode == SyncMode::Plan || !waits(action))
     }
 
-    /// What the checks say of the sync itself, or of objects that two writers want.
+    /// Returns the findings about the sync itself, and about objects that two writers want.
     fn findings(&self) -> impl Iterator<Item = &Finding> {
         let tenant = self.target.tenant.as_str();
         let of_sync = |f: &Finding| {
             f.object.as_ref().is_some_and(|id| id.kind == crate::api::Kind::TenantSync && id.name == self.sync)
         };
         let here = move |f: &&Finding| f.tenant.as_deref().is_none_or(|t| t == tenant);
-        // That another of its tenants is unknown is nothing to this one.
+        // An unknown tenant matters only to the targets that name it.
         let of_this = |f: &&Finding| match f.code {
             Code::SyncUnknownTenant => self.is_unknown,
-            // What it accepts is said there.
+            // The target's acceptance is known only if it was read.
             Code::SyncNotAccepted => self.target.state == State::Read,
             _ => true,
         };
         let findings = self.findings.iter().filter(here).filter(of_this);
-        // What a sync that waits cannot write is reported for that one alone.
+        // A field that a waiting sync cannot write is reported for that sync alone.
         let of_object = |f: &Finding| f.object.as_ref().is_none_or(|id| id.kind != crate::api::Kind::TenantSync);
         findings.filter(move |f| of_sync(f) || f.code == Code::WriterConflict && of_object(f))
     }
 
-    /// What the checks say is declared and will not be reached, of the objects that this sync writes there.
+    /// Returns the findings that make desired objects of this sync unresolved.
     fn unreached(&self) -> impl Iterator<Item = &Finding> {
         let (tenant, writer) = (self.target.tenant.as_str(), self.writer());
         let is_written = move |id: &ObjectId| {
@@ -164,14 +160,14 @@ impl Evidence<'_> {
         unreached.filter(move |f| f.object.as_ref().is_some_and(&is_written))
     }
 
-    /// What failed of this sync's actions, or of the target as a whole.
+    /// Returns the failures of this sync's actions, and of the target as a whole.
     fn failed(&self) -> impl Iterator<Item = (&String, &ActionFailure)> {
         let of_this = |id: &String| *id == self.target.tenant || self.actions().any(|action| action.id == *id);
         self.failed.iter().filter(move |(id, _)| of_this(id))
     }
 }
 
-/// What the status of a sync says of a target.
+/// Returns the status of a sync in a target.
 pub fn target_status(evidence: &Evidence<'_>) -> TargetStatus {
     let counts = counts(evidence);
     let digest = evidence.target.digests.get(&evidence.writer().to_string()).map(ToString::to_string);
@@ -202,7 +198,7 @@ fn line(action: &Action) -> String {
     bounded(&format!("{} {object}: {}{}", action.action.as_str(), action.reason.text, approval.unwrap_or_default()))
 }
 
-/// No more of a text than a status has room for; it says how much is missing.
+/// Truncates a text to what a status may have, and appends how much is missing.
 fn bounded(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => text.to_string(),
@@ -256,7 +252,7 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     notes.chain(conflicts).chain(variables).chain(unreached).map(|text| bounded(&text)).collect()
 }
 
-/// The state of a sync in a target, and why: the first of these that holds.
+/// Returns the state of a sync in a target, and why: the first that applies.
 fn assess(
     evidence: &Evidence<'_>,
     counts: &TargetCounts,
@@ -323,7 +319,7 @@ fn assess(
     (SyncCondition::InSync, None)
 }
 
-/// What a person who may approve does next: each command can be pasted as it stands, and the digest.
+/// Returns the next steps of an approver: commands that can be pasted as they are, and the digest.
 fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
     let hub = Hub {
         context: None,
@@ -357,7 +353,7 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
     )
 }
 
-/// The fields that the target keeps as its own, each with who holds it.
+/// Returns the fields that the target keeps as its own, each with its owner.
 fn kept(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let kept = evidence.target.notes_of(&writer).filter_map(|note| match note {
@@ -370,7 +366,7 @@ fn kept(evidence: &Evidence<'_>) -> Vec<String> {
     kept.take(FIRST).collect()
 }
 
-/// The fields that others changed since they were written, and that are left so.
+/// Returns the drifted fields that are not reverted.
 fn drifted(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let drifted = evidence.target.notes_of(&writer).filter_map(|note| match note {
@@ -383,7 +379,7 @@ fn drifted(evidence: &Evidence<'_>) -> Vec<String> {
     drifted.take(FIRST).collect()
 }
 
-/// What people must do.
+/// Returns the manual steps.
 fn manual(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let manual = evidence.target.notes_of(&writer).filter_map(|note| match note {
@@ -397,13 +393,13 @@ fn field_of(object: &ObjectId, path: &[String]) -> String {
     if path.is_empty() { object.to_string() } else { format!("{object} {}", path.join(".")) }
 }
 
-/// What is probably not meant so.
+/// Returns the warnings.
 fn warnings(evidence: &Evidence<'_>) -> Vec<String> {
     let warnings = evidence.findings().filter(|f| f.severity == Severity::Warning);
     warnings.map(|f| bounded(&format!("{} {}; {}", f.code, f.text, f.fix))).take(FIRST).collect()
 }
 
-/// What waits because the sync or the target is suspended.
+/// Returns what waits because the sync or the target is suspended.
 fn suspended(evidence: &Evidence<'_>) -> Option<String> {
     let (what, waiting) = if evidence.is_suspended {
         let waiting = evidence.target.suspended_syncs.get(&evidence.writer().to_string());
@@ -425,7 +421,7 @@ fn more(count: usize) -> String {
     if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }
 
-/// The conditions of a sync of which this is known in its targets.
+/// Returns the conditions of a sync, given its targets.
 pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     let worst = targets.iter().min_by_key(|target| SyncCondition::parse(&target.state));
     let state = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
@@ -510,7 +506,7 @@ mod tests {
         Target { notes, ..target(Vec::new()) }
     }
 
-    /// Of a sync in mode Apply, of which nothing else is known.
+    /// The evidence of a sync in mode Apply, with nothing else known.
     fn of(target: &Target) -> Evidence<'_> {
         Evidence {
             sync: "s",
@@ -562,14 +558,14 @@ mod tests {
         let message = format!("{} eu does not accept us; accept it", Code::SyncNotAccepted);
         let evidence = Evidence { findings: &not_accepted, ..of(&target) };
         assert_eq!(stands(&evidence), (SyncCondition::NotAccepted, message));
-        // Of a target that cannot be read nobody knows what it accepts.
+        // If the target cannot be read, it is unknown what it accepts.
         let unread = Target { state: State::Unreachable, why: Some("it is silent".into()), ..target.clone() };
         let evidence = Evidence { findings: &not_accepted, ..of(&unread) };
         assert_eq!(stands(&evidence), (SyncCondition::Unreachable, "it is silent".to_string()));
         let unknown = [Finding::of_sync(Code::SyncUnknownTenant, &writer, None, "there is no us", "make it")];
         let evidence = Evidence { findings: &unknown, is_unknown: true, ..of(&target) };
         assert_eq!(stands(&evidence).0, SyncCondition::Invalid);
-        // That another tenant of the sync is unknown is nothing to this target.
+        // Another unknown tenant of the sync does not matter to this target.
         let evidence = Evidence { findings: &unknown, ..of(&target) };
         assert_eq!(stands(&evidence).0, SyncCondition::Suspended);
     }
@@ -659,7 +655,7 @@ mod tests {
         let later = [("eu/Connection/a".to_string(), "us must rest".to_string())].into();
         let evidence = Evidence { later: &later, ..approved };
         assert_eq!(stands(&evidence), (SyncCondition::Applying, "1 action waits: us must rest".to_string()));
-        // What was begun goes on, whatever is planned by now.
+        // A begun approval is continued, whatever is planned by now.
         let begun = GivenApprovals { begun: ["sha256:other".to_string()].into(), ..GivenApprovals::default() };
         assert_eq!(stands(&Evidence { given: Some(&begun), ..of(&target) }).0, SyncCondition::Applying);
     }

@@ -1,59 +1,59 @@
-//! How much of a target was changed lately. The share that needs approval is cumulative: splitting a large change into
-//! small passes does not avoid the approval.
+//! How much of a target was changed recently. The share that needs approval is cumulative: splitting a large change
+//! into small ones does not avoid approval.
 
 use crate::engine::model::item::ObjectId;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a target must have been as declared before what was changed in it no longer counts.
+/// How long a target must have been in sync before earlier changes no longer count.
 const SETTLED: Duration = Duration::from_secs(600);
 
-/// What was updated and deleted in a target since it was last settled, or a change of it was approved.
+/// The objects of a target that were updated and deleted since it was last settled, or since an approved change.
 #[derive(Debug, Default)]
 pub struct ChangeBudget {
-    /// By an operator before this one.
+    /// Changes by an earlier operator process.
     before: usize,
     changed: BTreeSet<ObjectId>,
-    /// How many objects there were when the count began: what was made since does not make the share smaller.
+    /// Number of objects when the count began. Objects created since then do not make the share smaller.
     base: Option<usize>,
     last: Option<Instant>,
 }
 
 impl ChangeBudget {
-    /// Where an operator before this one left off.
+    /// Continues the count of an earlier operator process.
     pub fn resumed(before: usize, base: Option<usize>, now: Instant) -> Self {
         ChangeBudget { before, changed: BTreeSet::new(), base, last: (before > 0 || base.is_some()).then_some(now) }
     }
 
-    /// How many objects there were when the count began; `None` where nothing is counted.
+    /// Returns the number of objects when the count began; `None` if nothing is counted.
     pub fn base(&self) -> Option<usize> {
         self.base.filter(|_| self.last.is_some())
     }
 
-    /// Something is about to be done in a target of so many objects.
+    /// Starts the count before a write in a target of this many objects, unless it has started.
     pub fn begins(&mut self, objects: usize) {
         if self.last.is_none() {
             self.base = Some(objects);
         }
     }
 
-    /// Something was done that is no update and no delete: the count has begun all the same.
+    /// Records a change that is neither an update nor a delete. It starts the count too.
     pub fn touched(&mut self, now: Instant) {
         self.last.get_or_insert(now);
     }
 
-    /// How many objects were changed.
+    /// Returns the number of changed objects.
     pub fn count(&self) -> usize {
         self.before + self.changed.len()
     }
 
-    /// How many there will be once these are changed too.
+    /// Returns the number of changed objects, these included.
     pub fn count_with<'a>(&self, objects: impl IntoIterator<Item = &'a ObjectId>) -> usize {
         self.count() + objects.into_iter().filter(|id| !self.changed.contains(*id)).count()
     }
 
-    /// These were updated or deleted now.
+    /// Records updated or deleted objects.
     pub fn changed(&mut self, objects: impl IntoIterator<Item = ObjectId>, now: Instant) {
         let before = self.changed.len();
         self.changed.extend(objects);
@@ -62,14 +62,14 @@ impl ChangeBudget {
         }
     }
 
-    /// The target is as declared. Has it been so for long, the count starts again.
+    /// Records that the target is in sync. After some time of that the count starts again.
     pub fn settled(&mut self, now: Instant) {
         if self.last.is_some_and(|last| now.duration_since(last) >= SETTLED) {
             *self = ChangeBudget::default();
         }
     }
 
-    /// A person approved what was done: the count starts again.
+    /// Records that a person approved the changes: the count starts again.
     pub fn approved(&mut self) {
         *self = ChangeBudget::default();
     }
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(budget.count(), 4);
     }
 
-    /// "The volume guard's base does not grow with creates of the same wave."
+    /// Creates of the same change do not make the share smaller.
     #[test]
     fn what_is_made_in_a_wave_does_not_make_the_share_smaller() {
         let (mut budget, now) = (ChangeBudget::default(), Instant::now());

@@ -1,4 +1,4 @@
-//! The Tenants and TenantSyncs of a namespace, as they are known from the watches and from the answers to writes.
+//! The Tenants and TenantSyncs of a namespace, from the watches and from the answers to writes.
 
 use crate::api::*;
 use crate::controller::probes::readiness::Waiting;
@@ -11,18 +11,16 @@ use tracing::warn;
 
 /// The Tenants and TenantSyncs of a namespace.
 pub struct HubObjects {
-    /// The Tenants, by name.
     pub tenants: BTreeMap<String, Live<Object<TenantSpec>>>,
-    /// The TenantSyncs, by name.
     pub syncs: BTreeMap<String, Live<Object<TenantSyncSpec>>>,
     namespace: String,
-    /// Which of the two were not read yet, and what is not ready until they are.
+    /// The resources that were not listed yet, and the wait of the readiness probe.
     unread: BTreeSet<&'static str>,
     waiting: Option<Waiting>,
 }
 
 impl HubObjects {
-    /// Of a namespace of which nothing is known yet.
+    /// Creates the objects of a namespace, none of them known yet.
     pub fn new(namespace: &str, waiting: Waiting) -> Self {
         HubObjects {
             tenants: BTreeMap::new(),
@@ -33,60 +31,60 @@ impl HubObjects {
         }
     }
 
-    /// Whether both were read.
+    /// Whether both resources were listed.
     pub fn are_read(&self) -> bool {
         self.unread.is_empty()
     }
 
-    /// Takes in an event of the watch of Tenants; whether what they say changed.
+    /// Applies an event of the watch of Tenants; returns whether a spec changed.
     pub fn on_tenants(&mut self, event: WatchEvent<Delta<Live<Object<TenantSpec>>>>) -> bool {
         let Some((delta, is_first)) = self.on_event(Kind::Tenant.plural(), event) else { return false };
         take_in(&mut self.tenants, delta, is_first)
     }
 
-    /// Takes in an event of the watch of TenantSyncs; whether what they say changed.
+    /// Applies an event of the watch of TenantSyncs; returns whether a spec changed.
     pub fn on_syncs(&mut self, event: WatchEvent<Delta<Live<Object<TenantSyncSpec>>>>) -> bool {
         let Some((delta, is_first)) = self.on_event(Kind::TenantSync.plural(), event) else { return false };
         take_in(&mut self.syncs, delta, is_first)
     }
 
-    /// Takes in a Tenant as the server answered a write of its status; whether what it says changed.
+    /// Applies the answer to a write of a Tenant's status; returns whether its spec changed.
     pub fn on_tenant_written(&mut self, live: Live<Object<TenantSpec>>) -> bool {
         answered(&mut self.tenants, live)
     }
 
-    /// Takes in a TenantSync as the server answered a write of its status; whether what it says changed.
+    /// Applies the answer to a write of a TenantSync's status; returns whether its spec changed.
     pub fn on_sync_written(&mut self, live: Live<Object<TenantSyncSpec>>) -> bool {
         answered(&mut self.syncs, live)
     }
 
-    /// The TenantSyncs that can be read, by name.
+    /// Returns the TenantSyncs that can be read, by name.
     pub fn readable_syncs(&self) -> impl Iterator<Item = (&String, &Object<TenantSyncSpec>)> {
         self.syncs.iter().filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?)))
     }
 
-    /// The tenants that are copied to a target.
+    /// Returns the sources of a target.
     pub fn sources<'s>(&'s self, target: &'s str) -> impl Iterator<Item = &'s str> {
         let into = self.readable_syncs().filter(move |(_, sync)| sync.spec.to.iter().any(|to| to == target));
         into.map(|(_, sync)| sync.spec.from.as_str())
     }
 
-    /// The tenants that something may be copied to.
+    /// Returns all targets.
     pub fn targets(&self) -> BTreeSet<String> {
         self.readable_syncs().flat_map(|(_, sync)| sync.spec.to.iter().cloned()).collect()
     }
 
-    /// What an event says is there, and whether it is the first that does.
+    /// Returns the change of an event, and whether it completes the first list.
     fn on_event<T>(&mut self, resource: &'static str, event: WatchEvent<Delta<T>>) -> Option<(Delta<T>, bool)> {
         match event {
-            WatchEvent::Heard(delta, _) => {
+            WatchEvent::Changed(delta, _) => {
                 let is_first = self.unread.remove(resource);
                 if self.unread.is_empty() {
                     self.waiting = None;
                 }
                 Some((delta, is_first))
             }
-            WatchEvent::Followed(_) | WatchEvent::Rewound(_) => None,
+            WatchEvent::Watched(_) | WatchEvent::Rewound(_) => None,
             WatchEvent::Lost(_, error) => {
                 let namespace = &self.namespace;
                 warn!(namespace, resource, why = %error, "cannot be followed");
@@ -102,7 +100,7 @@ impl HubObjects {
     }
 }
 
-/// Takes in a change; whether what the objects say changed.
+/// Applies a change; returns whether a spec changed.
 fn take_in<S: PartialEq>(
     objects: &mut BTreeMap<String, Live<Object<S>>>,
     delta: Delta<Live<Object<S>>>,
@@ -124,13 +122,13 @@ fn take_in<S: PartialEq>(
     }
 }
 
-/// Takes in the answer to a write. An object that was deleted meanwhile stays so.
+/// Applies the answer to a write. An object that was deleted meanwhile stays deleted.
 fn answered<S: PartialEq>(objects: &mut BTreeMap<String, Live<Object<S>>>, live: Live<Object<S>>) -> bool {
     let is_there = objects.get(&live.name).is_some_and(|known| known.version.uid == live.version.uid);
     is_there && set(objects, live)
 }
 
-/// Takes in an object; whether what it says changed. One that is older than what is known says nothing.
+/// Adds or replaces an object; returns whether its spec changed. An older version is ignored.
 fn set<S: PartialEq>(objects: &mut BTreeMap<String, Live<Object<S>>>, live: Live<Object<S>>) -> bool {
     let known = objects.get(&live.name);
     if known.is_some_and(|known| known.version.is_after(&live.version)) {

@@ -1,4 +1,4 @@
-//! The Secrets with the kubeconfigs of tenants: each is followed by its name, for no more may be read.
+//! The Secrets with the kubeconfigs of tenants. Each is watched by name, because the operator may read no others.
 
 use crate::kubernetes::budget::{Named, Weighs};
 use crate::kubernetes::list::Listing;
@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroize;
 
-/// A Secret that may hold kubeconfigs.
+/// A Secret that may contain kubeconfigs.
 #[derive(Debug)]
 pub struct KubeconfigSecret {
-    /// Its texts, by key.
+    /// The values, by key.
     texts: BTreeMap<String, Secret>,
 }
 
@@ -26,7 +26,7 @@ impl Weighs for KubeconfigSecret {
 }
 
 impl Named for KubeconfigSecret {
-    /// One is watched, and no other.
+    /// The watch selects exactly one Secret.
     fn name(&self) -> &str {
         ""
     }
@@ -39,7 +39,7 @@ struct Watched {
 }
 
 impl KubeconfigSecret {
-    /// From an API server's JSON; `None` where it is no Secret.
+    /// Parses the JSON of the API server; `None` if it is not a Secret.
     fn read(json: &str) -> Option<Self> {
         let watched: Watched = serde_json::from_str(json).ok()?;
         let text = |bytes: ByteString| {
@@ -49,18 +49,18 @@ impl KubeconfigSecret {
         Some(KubeconfigSecret { texts: texts.collect() })
     }
 
-    /// The kubeconfig under a key.
+    /// Returns the kubeconfig under a key.
     pub fn kubeconfig(&self, key: &str) -> Option<&Secret> {
         self.texts.get(key)
     }
 }
 
-/// What tells one kubeconfig from another, without saying what is in it.
+/// Returns a hash that identifies a kubeconfig without disclosing it.
 pub fn fingerprint(kubeconfig: &Secret) -> [u8; 32] {
     Sha256::digest(kubeconfig.expose()).into()
 }
 
-/// One Secret, by its name.
+/// Lists one Secret, by name.
 pub fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
     Listing {
         path: paths.secrets(),

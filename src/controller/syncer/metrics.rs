@@ -1,4 +1,4 @@
-//! The metrics of the syncer's work, over all of its hubs.
+//! The metrics of the syncer, over all of its hubs.
 
 use super::super::context::Context;
 use super::assess::SyncCondition;
@@ -7,28 +7,28 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
-/// How much is due, and since when.
+/// Number of due tasks, and since when the oldest is.
 type DueCount = (usize, Option<Instant>);
 
-/// What is due in all hubs of a process.
+/// The queue depth of all hubs of a process.
 #[derive(Debug, Default)]
 pub struct SyncerBacklog(Mutex<BTreeMap<String, DueCount>>);
 
 impl SyncerBacklog {
-    /// Reports how much is due in the targets of a hub.
-    pub fn report(&self, context: &Context, namespace: &str, due: impl Iterator<Item = DueCount>) {
+    /// Sets the metric for the queue depth of a hub's targets.
+    pub fn report(&self, context: &Context, namespace: &str, depth: impl Iterator<Item = DueCount>) {
         let mut hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        hubs.insert(namespace.to_string(), sum(due));
+        hubs.insert(namespace.to_string(), sum(depth));
         let (count, oldest) = sum(hubs.values().copied());
         context.metrics.queue(context.role, count, oldest.map(Instant::into_std));
     }
 }
 
-fn sum(due: impl Iterator<Item = DueCount>) -> DueCount {
-    due.fold((0, None), |(count, oldest), (more, since)| (count + more, [oldest, since].into_iter().flatten().min()))
+fn sum(depth: impl Iterator<Item = DueCount>) -> DueCount {
+    depth.fold((0, None), |(count, oldest), (more, since)| (count + more, [oldest, since].into_iter().flatten().min()))
 }
 
-/// Reports how many targets of a hub are in each state: also in those in which none is.
+/// Sets the metric for how many targets of a hub are in each state, zero included.
 pub fn report_targets<'s>(context: &Context, namespace: &str, statuses: impl Iterator<Item = &'s TargetStatus>) {
     let mut states: BTreeMap<&'static str, usize> =
         SyncCondition::ALL.iter().map(|state| (state.as_str(), 0)).collect();

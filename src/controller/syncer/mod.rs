@@ -1,28 +1,28 @@
-//! The syncer: brings the targets of TenantSyncs to what their sources say.
+//! The syncer: keeps the targets of TenantSyncs in sync with their sources.
 //!
 //! Each namespace with Tenants and TenantSyncs is a hub of its own. A hub watches the locations of all its tenants and
-//! keeps them in memory. A change of a source or a target makes a few objects due in each target; these are planned at
-//! once, and what needs no approval is written. When it has become quiet, and from time to time, everything is
-//! reconciled: deletes, approvals and statuses need that.
+//! caches them. A change of a source or a target enqueues a few objects in each target; these are planned at once, and
+//! what needs no approval is written: an incremental reconcile. When no change arrives for a moment, and from time to
+//! time, everything is reconciled: deletes, approvals and statuses need a full reconcile.
 //!
 //! ```text
 //! watches ─▶ caches ─▶ queue of each target ─▶ changes:    observe → plan → select → apply
 //!                                           └▶ everything: observe → plan → select → apply → assess → status
 //! ```
 //!
-//! | File | What it is |
+//! | File | Content |
 //! |---|---|
-//! | `namespace` | the worker of a namespace: takes in events, begins what is due |
+//! | `namespace` | the worker of a namespace: applies events, starts what is due |
 //! | `hub_objects` | the Tenants and TenantSyncs of a namespace |
-//! | `tenants`, `tenant`, `kubeconfig` | the connections to tenants, and what is known of each |
+//! | `tenants`, `tenant`, `kubeconfig` | the connections to tenants, and the cache of each |
 //! | `target`, `queue`, `budget`, `syncs` | one target: its syncs, what is due, how much was changed |
-//! | `observe` | what the engine plans on |
+//! | `observe` | the input of the plan |
 //! | `reconcile` | the steps of a reconcile, from top to bottom |
-//! | `select` | what may be written now, and why the rest may not |
-//! | `outcome` | what was applied |
+//! | `select` | which actions may be written now, and why others may not |
+//! | `outcome` | the result of an apply |
 //! | `assess` | the state of a sync in a target |
 //! | `status` | the statuses, how they are written, and the events of what changed |
-//! | `approvals`, `waiting_plans` | what was approved, and what of it is left; the plans that wait |
+//! | `approvals`, `waiting_plans` | approvals, and what of them is left; the plans that wait for one |
 //! | `metrics` | metrics |
 
 mod approvals;
@@ -50,7 +50,7 @@ use namespace::HubWorker;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// Does the syncer's work, until it is asked to end.
+/// Runs the syncer until it is asked to end.
 pub async fn run(context: Context) -> Result<(), String> {
     let mut hubs = JoinSet::new();
     let backlog = Arc::<SyncerBacklog>::default();

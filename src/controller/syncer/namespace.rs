@@ -1,5 +1,5 @@
-//! The worker of one namespace with Tenants and TenantSyncs: takes in events, begins what is due, takes in what was
-//! applied, writes statuses. One task owns all that it knows; what takes time is done in others, which send events.
+//! The worker of one namespace with Tenants and TenantSyncs: applies events, starts what is due, applies the results,
+//! writes statuses. One task owns all of its state; slow work runs in other tasks, which send events back.
 
 use super::super::context::Context;
 use super::super::metrics::ReconcileOutcome;
@@ -24,12 +24,12 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::Writer;
 use crate::engine::sync_rules::approved_digests;
-use crate::kubernetes::cache::{Delta, Due, NamespaceDelta};
+use crate::kubernetes::cache::{ChangedObjects, Delta, NamespaceDelta};
 use crate::kubernetes::kinds;
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Depth, Live, Version};
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{Follower, Following, Room, WatchEvent, WatchHandler};
+use crate::kubernetes::watch::{Room, WatchEvent, WatchHandle, WatchHandler, WatchSet};
 use crate::tenant::cluster::ClusterLocation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,45 +40,45 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Span, info, warn};
 
-/// How many events are taken in before anything is done about them.
+/// Maximum number of events that are applied before reconciles are started.
 const AT_ONCE: usize = 2_000;
-/// How long what is in flight may take when the process is asked to end: less than the process is given.
+/// How long running reconciles may take when the process is asked to end: less than its grace period.
 const LAST_WRITES: Duration = Duration::from_secs(4);
-/// How often the loop runs although nothing happens, and how long it may be silent until it counts as stuck.
+/// How often the loop runs without events, and how long it may be silent before it counts as stuck.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(60);
-/// How soon what waits for a quiet source is reconciled again at the earliest.
+/// The minimum delay before a target that waits for a quiet source is reconciled again.
 const SOON: Duration = Duration::from_millis(200);
 
-/// What a worker takes in.
+/// An event for a worker.
 enum SyncerEvent {
     Tenants(WatchEvent<Delta<Live<Object<TenantSpec>>>>),
     Syncs(WatchEvent<Delta<Live<Object<TenantSyncSpec>>>>),
     Tenant(TenantEvent),
-    /// What changed in a target was applied.
+    /// An incremental reconcile ended.
     Part {
         target: String,
         pass: PassId,
         outcome: PassOutcome,
     },
-    /// How far a pass over everything is.
+    /// The progress of a full reconcile.
     Progress {
         target: String,
         pass: PassId,
         progress: PassProgress,
     },
-    /// Everything in a target was reconciled; `None`: the pass panicked.
+    /// A full reconcile ended; `None` if it panicked.
     Whole {
         target: String,
         pass: PassId,
         applied: Option<Box<AppliedTarget>>,
     },
-    /// A status was written, or could not be.
+    /// A status was written, or the write failed.
     Status {
         id: ObjectId,
         answer: Option<Vec<u8>>,
     },
-    /// An approval that was taken back was to go from the status of a sync.
+    /// The removal of a withdrawn approval from the status of a sync ended.
     Forgot(String),
 }
 
@@ -91,29 +91,28 @@ pub struct HubWorker {
     objects: HubObjects,
     tenants: TenantConnections,
     targets: BTreeMap<String, TargetState>,
-    /// How many passes there were.
+    /// Number of reconciles so far.
     passes: u64,
     index: Index,
-    /// What was approved of its syncs.
     approvals: Arc<Ledger>,
-    /// What waits for approval.
+    /// The plans that wait for approval.
     waiting_plans: Arc<KeptPlans>,
-    /// Something happened since statuses were evaluated that they may speak of.
+    /// Something happened that a status may report.
     are_statuses_due: bool,
     writing: StatusWrites<ObjectId>,
-    /// Approvals that were taken back and go from the statuses, by sync.
+    /// Removals of withdrawn approvals from the statuses, by sync.
     forgetting: StatusWrites<String>,
     tasks: JoinSet<()>,
     backlog: Arc<SyncerBacklog>,
-    _following: Following,
+    _following: WatchHandle,
 }
 
 impl HubWorker {
-    /// Of a namespace of the operator's own cluster.
+    /// Creates the worker of a namespace in the operator's own cluster.
     pub fn new(context: Context, namespace: &str, backlog: Arc<SyncerBacklog>) -> Self {
         let (outbox, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
-        let following = follow(&context, &paths, &outbox);
+        let following = watch(&context, &paths, &outbox);
         let waiting = context.readiness.waits(context.role.as_str(), format!("its Tenants of namespace {namespace}"));
         let events = outbox.clone();
         let report: OnTenantEvent = Arc::new(move |event| drop(events.send(SyncerEvent::Tenant(event))));
@@ -139,7 +138,7 @@ impl HubWorker {
         }
     }
 
-    /// Does its work until the process is asked to end.
+    /// Reconciles until the process is asked to end.
     pub async fn run(mut self) {
         let pulse = self.context.pulses.of(format!("syncer of namespace {}", self.paths.namespace()), SILENCE);
         loop {
@@ -163,7 +162,7 @@ impl HubWorker {
             self.begin_due();
             self.write_statuses();
         }
-        // What is in flight is finished: nothing new is begun any more.
+        // Running reconciles finish; no new one begins.
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         let _ = timeout(LAST_WRITES, rest).await;
     }
@@ -177,8 +176,8 @@ impl HubWorker {
 
     fn report_metrics(&self) {
         let now = Instant::now();
-        let due = self.targets.values().map(|target| target.queue.due(now));
-        self.backlog.report(&self.context, self.paths.namespace(), due);
+        let depth = self.targets.values().map(|target| target.queue.depth(now));
+        self.backlog.report(&self.context, self.paths.namespace(), depth);
         let states = self.targets.values().flat_map(|target| target.states.values());
         metrics::report_targets(&self.context, self.paths.namespace(), states.map(|(status, _)| status));
     }
@@ -193,12 +192,12 @@ impl HubWorker {
         }
     }
 
-    /// Takes in one event.
+    /// Applies one event.
     async fn on_event(&mut self, event: SyncerEvent) {
-        // No status speaks of single objects.
+        // No status reports single objects.
         self.are_statuses_due |= !matches!(
             event,
-            SyncerEvent::Tenant(TenantEvent::Location { event: WatchEvent::Heard(NamespaceDelta::Items(..), _), .. })
+            SyncerEvent::Tenant(TenantEvent::Location { event: WatchEvent::Changed(NamespaceDelta::Items(..), _), .. })
         );
         match event {
             SyncerEvent::Tenants(event) => {
@@ -228,8 +227,7 @@ impl HubWorker {
         }
     }
 
-    /// Takes in what the server answered to a status: the object as it is, which another client may have changed
-    /// meanwhile.
+    /// Applies the server's answer to a status: the object as it is now, which another client may have changed.
     async fn on_status(&mut self, id: ObjectId, answer: Option<Vec<u8>>) {
         let Some(answer) = answer.filter(|answer| !answer.is_empty()) else {
             return self.writing.pause(id, Instant::now());
@@ -251,11 +249,11 @@ impl HubWorker {
     }
 
     fn on_location(&mut self, tenant: &str, epoch: u64, event: WatchEvent<NamespaceDelta>) {
-        let Some((due, connected)) = self.tenants.on_event(tenant, epoch, event) else { return };
+        let Some((depth, connected)) = self.tenants.on_event(tenant, epoch, event) else { return };
         let now = Instant::now();
-        match due {
-            Due::Objects(objects) if objects.is_empty() => {}
-            Due::Objects(objects) => {
+        match depth {
+            ChangedObjects::Objects(objects) if objects.is_empty() => {}
+            ChangedObjects::Objects(objects) => {
                 let inventory = connected.cache.inventory();
                 objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
                 let feeds = |target: &str| self.objects.sources(target).any(|source| source == tenant);
@@ -268,8 +266,8 @@ impl HubWorker {
                     }
                 }
             }
-            Due::Everything if connected.is_being_read() => {}
-            Due::Everything => {
+            ChangedObjects::Everything if connected.is_being_read() => {}
+            ChangedObjects::Everything => {
                 match connected.error() {
                     Some(why) => warn!(tenant, why, "cannot be read"),
                     None => info!(tenant, objects = connected.cache.inventory().len(), "read"),
@@ -280,7 +278,7 @@ impl HubWorker {
     }
 
     async fn connect_tenants(&mut self) {
-        // Which of them are targets is not known before: none need be read twice.
+        // Before both are listed, the targets are unknown. Waiting avoids reading any tenant twice.
         if self.objects.are_read() {
             self.tenants.connect_all(&self.objects.tenants, &self.objects.targets()).await;
         }
@@ -293,7 +291,7 @@ impl HubWorker {
         self.targets.values_mut().for_each(|target| target.queue.everything_now(now));
     }
 
-    /// Takes in which syncs go where.
+    /// Updates the targets from the TenantSyncs.
     fn update_targets(&mut self) {
         let now = Instant::now();
         let mut wanted: BTreeMap<String, Syncs> = BTreeMap::new();
@@ -351,7 +349,7 @@ impl HubWorker {
         self.enqueue_everything();
     }
 
-    /// Plans of syncs that are no more, or lead elsewhere, wait for nobody.
+    /// Deletes the waiting plans of syncs that are gone or have other targets.
     fn drop_waiting_plans(&mut self) {
         let there: BTreeSet<(String, String)> = (self.objects.readable_syncs())
             .flat_map(|(name, sync)| sync.spec.to.iter().map(|to| (name.clone(), to.clone())))
@@ -361,7 +359,7 @@ impl HubWorker {
             syncs.iter().filter(|(_, live)| live.read.is_err()).map(|(name, _)| name.as_str()).collect();
         let is_there =
             |sync: &str, to: &str| unread.contains(sync) || there.contains(&(sync.to_string(), to.to_string()));
-        // An operator before this one may have left some of targets that are no more.
+        // An earlier operator process may have left plans for targets that are gone.
         for (sync, live) in syncs {
             let targets = status::written::<TenantSyncStatus, _>(live).unwrap_or_default().targets;
             for target in targets.iter().filter(|target| !is_there(sync, &target.tenant)) {
@@ -380,7 +378,7 @@ impl HubWorker {
         });
     }
 
-    /// Begins to reconcile what is due.
+    /// Starts the reconciles that are due.
     fn begin_due(&mut self) {
         if !self.context.leadership.holds() {
             return;
@@ -389,7 +387,7 @@ impl HubWorker {
         let names: Vec<String> = self.targets.keys().filter(|name| observer.can_reconcile(name)).cloned().collect();
         for name in names {
             while let Some((job, since)) = self.targets.get_mut(&name).and_then(|target| {
-                let (_, since) = target.queue.due(now);
+                let (_, since) = target.queue.depth(now);
                 Some((target.queue.take(now, PassId(self.passes + 1), &self.index)?, since))
             }) {
                 let objects = self.observer().objects(&name);
@@ -405,7 +403,7 @@ impl HubWorker {
         }
     }
 
-    /// Reconciles what changed in a target or its sources, as far as it is written now.
+    /// Starts an incremental reconcile of a target.
     fn begin_part(&mut self, name: &str, seeds: &Seeds, now: Instant) {
         let Some(observed) = self.observer().changes(name) else { return };
         let SelectedChanges { mut plan, selected } = reconcile::changes(observed, seeds, &self.index);
@@ -424,7 +422,7 @@ impl HubWorker {
         });
     }
 
-    /// Begins to reconcile everything in a target.
+    /// Starts a full reconcile of a target.
     fn begin_whole(&mut self, name: &str, now: Instant) {
         self.passes += 1;
         let pass = PassId(self.passes);
@@ -434,7 +432,7 @@ impl HubWorker {
         self.tasks.spawn(async move {
             let applied = spawn_blocking(move || {
                 let applied = span.in_scope(|| reconciler.everything(&observed));
-                // Before it is reported: the caches must not have to copy what nobody uses any more.
+                // Dropped before the report, so that the caches need not copy data that nobody uses any more.
                 drop((reconciler, observed));
                 applied
             });
@@ -447,7 +445,7 @@ impl HubWorker {
         self.context.passes.span(self.context.role, name)
     }
 
-    /// What reconciles a target: of what is known there only what `plan` speaks of, or all.
+    /// Creates the reconciler of a target with the tenants' objects that `plan` uses, or with all of them.
     fn reconciler(&self, name: &str, pass: PassId, plan: Option<&Plan>) -> Reconciler {
         let location = self.tenants.open(name).map(|tenant| {
             let (inventory, versions) = match plan {
@@ -487,7 +485,7 @@ impl HubWorker {
         }
     }
 
-    /// Takes in what was applied of what changed.
+    /// Applies the result of an incremental reconcile.
     fn on_part(&mut self, name: &str, pass: PassId, outcome: &PassOutcome) {
         let is_written = outcome.failed.is_empty() && !outcome.again;
         self.count(outcome, if is_written { ReconcileOutcome::Written } else { ReconcileOutcome::Failed });
@@ -504,7 +502,7 @@ impl HubWorker {
         }
     }
 
-    /// A pass over everything panicked.
+    /// Handles a full reconcile that panicked.
     fn on_broken_whole(&mut self, name: &str, pass: PassId) {
         let outcome = PassOutcome::broken(name);
         self.count(&outcome, ReconcileOutcome::Failed);
@@ -513,7 +511,7 @@ impl HubWorker {
         }
     }
 
-    /// Takes in what a pass over everything applied, and assesses it.
+    /// Applies and assesses the result of a full reconcile.
     fn on_whole(&mut self, name: &str, pass: PassId, applied: &AppliedTarget) {
         if !self.is_current(name, pass) {
             return;
@@ -527,15 +525,15 @@ impl HubWorker {
         if applied.outcome.done.is_empty() {
             target.queue.everything_by(now + self.context.resync);
             if !applied.later.is_empty() {
-                // Of a namespace that is ending no more is reported.
+                // A namespace that is ending sends no further change.
                 let then = settles.unwrap_or(now + self.context.rest).max(now + SOON);
                 target.queue.everything_by(then);
             }
         } else {
-            // What is left, and the proof that nothing is.
+            // A second full reconcile handles the rest, or proves that nothing is left.
             target.queue.everything_now(now);
         }
-        // What waits now may have been approved before it was known: then it does not wait any more.
+        // What waits now may have been approved before the wait was known.
         let is_approved = |(sync, (status, _)): (&String, &(TargetStatus, Option<String>))| {
             let given = self.approvals.given(sync, name);
             applied.waited.contains(&Writer::Sync(sync.clone()))
@@ -560,8 +558,8 @@ impl HubWorker {
         self.count(&applied.outcome, outcome);
     }
 
-    /// Whether this is the pass over everything that a target awaits: where a target went and came back, an earlier one
-    /// may still end.
+    /// Whether this is the full reconcile that a target waits for. If a target was removed and added again, an earlier
+    /// one may still end.
     fn is_current(&self, name: &str, pass: PassId) -> bool {
         self.targets.get(name).is_some_and(|target| target.queue.is_whole(pass))
     }
@@ -614,7 +612,7 @@ impl HubWorker {
         });
     }
 
-    /// Approvals that were taken back go from the statuses: whoever gives one again waits for that.
+    /// Removes withdrawn approvals from the statuses. One that is given again waits for that.
     fn forget_approvals(&mut self) {
         for sync in self.approvals.to_forget() {
             if !self.forgetting.begin(sync.clone()) {
@@ -636,32 +634,32 @@ impl HubWorker {
 }
 
 /// Watches the Tenants and TenantSyncs of a namespace.
-fn follow(context: &Context, paths: &Paths, outbox: &UnboundedSender<SyncerEvent>) -> Following {
+fn watch(context: &Context, paths: &Paths, outbox: &UnboundedSender<SyncerEvent>) -> WatchHandle {
     let outbox = outbox.clone();
     let report: WatchHandler<SyncerEvent> = Arc::new(move |event| {
         let event = match event {
-            WatchEvent::Heard(event, _) => event,
+            WatchEvent::Changed(event, _) => event,
             WatchEvent::Lost(resource, error) if resource == Kind::Tenant.plural() => {
                 SyncerEvent::Tenants(WatchEvent::Lost(resource, error))
             }
             WatchEvent::Lost(resource, error) => SyncerEvent::Syncs(WatchEvent::Lost(resource, error)),
-            WatchEvent::Followed(resource) | WatchEvent::Rewound(resource) => {
-                SyncerEvent::Syncs(WatchEvent::Followed(resource))
+            WatchEvent::Watched(resource) | WatchEvent::Rewound(resource) => {
+                SyncerEvent::Syncs(WatchEvent::Watched(resource))
             }
         };
         drop(outbox.send(event));
     });
-    let mut follower = Follower::new(&context.server, paths, report);
-    follower.follow(kinds::objects(paths, Kind::Tenant, Depth::WithStatus), |delta| {
-        SyncerEvent::Tenants(WatchEvent::Heard(delta, Room::default()))
+    let mut follower = WatchSet::new(&context.server, paths, report);
+    follower.watch(kinds::objects(paths, Kind::Tenant, Depth::WithStatus), |delta| {
+        SyncerEvent::Tenants(WatchEvent::Changed(delta, Room::default()))
     });
-    follower.follow(kinds::objects(paths, Kind::TenantSync, Depth::WithStatus), |delta| {
-        SyncerEvent::Syncs(WatchEvent::Heard(delta, Room::default()))
+    follower.watch(kinds::objects(paths, Kind::TenantSync, Depth::WithStatus), |delta| {
+        SyncerEvent::Syncs(WatchEvent::Changed(delta, Room::default()))
     });
     follower.done()
 }
 
-/// Of what is known of a tenant, that which a plan speaks of.
+/// Returns the part of a tenant's cache that a plan uses.
 fn part_of(tenant: &ConnectedTenant, plan: &Plan) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, Version>>) {
     let (whole, versions) = (tenant.cache.inventory(), tenant.cache.versions());
     let mut part = Inventory::default();

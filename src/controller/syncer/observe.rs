@@ -1,4 +1,4 @@
-//! The first step of a reconcile: what is known of a target and of what is copied to it, as the engine plans on it.
+//! The first step of a reconcile: builds the input of the plan from the caches.
 
 use super::approvals::Ledger;
 use super::budget::ChangeBudget;
@@ -19,65 +19,57 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// All that is known of a namespace.
+/// The state of a namespace.
 #[derive(Clone, Copy)]
 pub struct HubObserver<'a> {
-    /// Its Tenants and TenantSyncs.
     pub objects: &'a HubObjects,
-    /// Its tenants, where they are.
     pub tenants: &'a TenantConnections,
-    /// Its targets.
     pub targets: &'a BTreeMap<String, TargetState>,
-    /// What was approved of its syncs.
     pub approvals: &'a Ledger,
-    /// How long a source must have been unchanged before anything is deleted because of it.
+    /// How long a source must have been unchanged before objects are deleted because of it.
     pub rest: Duration,
 }
 
-/// What is observed of a target in which everything is reconciled.
+/// The input of a full reconcile of a target.
 pub struct ObservedTarget {
-    /// What the engine plans on.
+    /// The input of the plan.
     pub world: World,
-    /// The syncs into the target.
     pub syncs: Syncs,
     /// Why nothing is deleted yet.
     pub unsettled: Option<Unsettled>,
 }
 
-/// What is observed of a target in which something changed.
+/// The input of an incremental reconcile of a target.
 pub struct ObservedChanges {
-    /// The target.
     pub target: String,
-    /// What the engine plans on, without the syncs that wait for an approval: they hold up nothing, and are planned
-    /// with everything.
+    /// The input of the plan, without the syncs that wait for an approval: they block nothing, and are planned by the
+    /// full reconcile.
     pub world: World,
-    /// The syncs into the target.
     pub syncs: Syncs,
     /// The share of changes that needs approval.
     pub share: (u32, u32),
-    /// How many objects the target has.
+    /// Number of objects in the target.
     pub objects: usize,
-    /// How many objects it had when changes began to be counted.
+    /// Number of objects in the target when the count of changes began.
     pub base: Option<usize>,
-    /// How many objects were updated or deleted since, are being updated, or wait to be planned.
+    /// Number of objects that were updated or deleted since, are being updated, or wait to be planned.
     pub changed: usize,
-    /// What other passes write in it.
+    /// The writes of other reconciles in the target.
     pub in_flight: Vec<InFlight>,
 }
 
 /// Why nothing is deleted in a target yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsettled {
-    /// Why.
     pub why: String,
-    /// From when on it may be; `None`: not by waiting.
+    /// When the wait ends; `None` if it does not end by itself.
     pub until: Option<Instant>,
-    /// Whether an approval that is given now overrides that.
+    /// Whether a new approval overrides it.
     pub may_be_approved: bool,
 }
 
 impl ObservedTarget {
-    /// The world without the syncs that wait for an approval; `None` where none does.
+    /// Returns the world without the syncs that wait for an approval; `None` if none waits.
     pub fn without_those_that_wait(&self) -> Option<World> {
         let waits = |sync: &Sync| self.world.waiting.contains(&sync.writer);
         self.world.syncs.iter().any(waits).then(|| {
@@ -89,8 +81,8 @@ impl ObservedTarget {
 }
 
 impl HubObserver<'_> {
-    /// What the engine plans on. It shares what the caches keep: it must be gone before they take in more, or they
-    /// have to copy it.
+    /// Returns the input of the plan. It shares data with the caches, so it must be dropped before they apply further
+    /// events: otherwise they have to copy that data.
     pub fn world(&self) -> World {
         let view = |(name, live): (&String, &Live<Object<TenantSpec>>)| {
             let (spec, live) = self.tenants.view(live.read.as_ref().ok()?)?;
@@ -108,7 +100,7 @@ impl HubObserver<'_> {
             waiting: waiting.map(|(name, _)| Writer::Sync(name.clone())).collect(),
             tenants: self.objects.tenants.iter().filter_map(view).collect(),
             syncs: self.objects.readable_syncs().map(sync).collect(),
-            // One that cannot be read is there all the same: it does not stop declaring.
+            // A TenantSync that cannot be read still exists: its objects are not orphaned.
             stopped: (syncs.iter().filter(|(_, live)| live.read.is_err()))
                 .map(|(name, _)| (Writer::Sync(name.clone()), Targets::Unknown))
                 .collect(),
@@ -117,7 +109,7 @@ impl HubObserver<'_> {
         }
     }
 
-    /// Whether a sync may write, and need not wait for an approval.
+    /// Whether a sync may write without waiting for an approval.
     fn may_write(&self, name: &str, live: &Live<Object<TenantSyncSpec>>) -> bool {
         let mode = live.read.as_ref().ok().and_then(|sync| sync.spec.mode);
         let waits_now = || {
@@ -127,13 +119,13 @@ impl HubObserver<'_> {
         self.approvals.may_write(name, mode, || status::waits(live).into_iter().chain(waits_now()).collect())
     }
 
-    /// What changed in a target is planned on this; `None` where nothing is done unattended.
+    /// Returns the input of an incremental reconcile; `None` if nothing may be written unattended.
     pub fn changes(&self, name: &str) -> Option<ObservedChanges> {
         let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
         let mut world = self.world();
         let waiting = &world.waiting;
         world.syncs.retain(|sync| !waiting.contains(&sync.writer));
-        // A suspended tenant is planned with everything: its status says what waits.
+        // A suspended tenant is left to the full reconcile, whose status shows what waits.
         let share = world.tenants.get(name).filter(|tenant| !tenant.spec.is_suspended())?.spec.approval();
         let in_flight = target.queue.in_flight().map(|(pass, writing)| InFlight {
             pass,
@@ -148,14 +140,14 @@ impl HubObserver<'_> {
             share,
             objects: self.objects(name),
             base: target.budget.base(),
-            // What waits may be updates too.
+            // Waiting objects may be updates too.
             changed: target.changes() + target.queue.waiting(),
             in_flight: in_flight.collect(),
             world,
         })
     }
 
-    /// Everything in a target is planned on this: of another target only what may be written counts.
+    /// Returns the input of a full reconcile. Of another target only what may be written counts.
     pub fn everything(&self, name: &str, now: Instant) -> Option<ObservedTarget> {
         Some(ObservedTarget {
             syncs: self.targets.get(name)?.syncs.clone(),
@@ -164,12 +156,12 @@ impl HubObserver<'_> {
         })
     }
 
-    /// How many objects a target has.
+    /// Returns the number of objects in a target.
     pub fn objects(&self, name: &str) -> usize {
         self.tenants.open(name).map_or(0, |tenant| tenant.cache.inventory().len())
     }
 
-    /// Why nothing is deleted in a target yet; `None` where its sources are settled.
+    /// Returns why nothing is deleted in a target yet; `None` if its sources are settled.
     pub fn unsettled(&self, name: &str, now: Instant) -> Option<Unsettled> {
         let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
         let waits = sources.filter_map(|source| Some((source.unsettled(self.rest, now)?, source.is_rewound())));
@@ -178,11 +170,12 @@ impl HubObserver<'_> {
             (why, rewound) = (why.or(Some(one)), rewound || is_rewound);
             until = [until, then].into_iter().flatten().max();
         }
-        // Of what only went back a person decides; what still changes nobody has seen whole.
+        // A person may decide about a source that was rewound. While a source still changes, its complete state is
+        // unknown.
         why.map(|why| Unsettled { why, until, may_be_approved: rewound && until.is_none() })
     }
 
-    /// The syncs into a target, as they are now.
+    /// Returns the current syncs into a target.
     pub fn syncs_into(&self, target: &str) -> BTreeMap<String, SyncInto> {
         let into = self.objects.readable_syncs().filter(|(_, sync)| sync.spec.to.iter().any(|to| to == target));
         let sync_into = |spec: &TenantSyncSpec| SyncInto {
@@ -194,7 +187,7 @@ impl HubObserver<'_> {
         into.map(|(name, sync)| (name.clone(), sync_into(&sync.spec))).collect()
     }
 
-    /// Why a tenant cannot be read, or does not hold.
+    /// Returns why a tenant cannot be read or is not valid.
     fn why_unread(&self, tenant: &str) -> Option<String> {
         let tenant = self.objects.tenants.get(tenant)?.read.as_ref().ok()?;
         match self.tenants.view(tenant)? {
@@ -203,14 +196,14 @@ impl HubObserver<'_> {
         }
     }
 
-    /// Whether Tenants and TenantSyncs were read, and every tenant was connected to: before that, one that is
-    /// missing may only be late.
+    /// Whether Tenants and TenantSyncs were listed, and every tenant was connected to. Before that, a missing tenant
+    /// may only be late.
     pub fn is_read(&self) -> bool {
         let readable = self.objects.tenants.values().filter(|live| live.read.is_ok()).count();
         self.objects.are_read() && self.tenants.len() == readable
     }
 
-    /// Whether a target, and what is copied to it, was read, or is known not to be there.
+    /// Whether a target and its sources were read, or are known not to exist.
     pub fn can_reconcile(&self, target: &str) -> bool {
         let being_read = |tenant: &str| self.tenants.is_being_read(tenant);
         self.is_read() && !self.objects.sources(target).chain([target]).any(being_read)

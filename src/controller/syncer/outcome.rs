@@ -1,4 +1,4 @@
-//! What was applied to a target: the actions that were carried out, what failed, and what is left.
+//! The result of applying a plan to a target: the actions that were carried out, the failures, and what is left.
 
 use super::approvals::GivenApprovals;
 use super::waiting_plans::Where;
@@ -12,18 +12,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
-/// What one pass carried out.
+/// The result of one apply.
 #[derive(Debug, Default)]
 pub struct PassOutcome {
-    /// The actions that are done, each with its digest.
+    /// The actions that were carried out, each with its digest.
     pub done: Vec<(ObjectId, ActionKind, Digest)>,
-    /// Actions that failed, by id, and why. By the name of the target: all of them.
+    /// The actions that failed, by id. Under the name of the target: all of them.
     pub failed: BTreeMap<String, ActionFailure>,
     /// Another client changed an object meanwhile: the target must be planned again.
     pub again: bool,
-    /// A person had approved it.
+    /// Whether a person approved it.
     pub approved: bool,
-    /// How long it took, planning included where everything was reconciled.
+    /// The duration; for a full reconcile planning included.
     pub took: Duration,
 }
 
@@ -32,39 +32,38 @@ pub struct PassOutcome {
 pub struct ActionFailure {
     /// One word, for machines.
     pub code: &'static str,
-    /// Why, and what to do.
+    /// The error, and what to do about it.
     pub why: String,
-    /// When to try again, though nothing changed.
+    /// When to retry if nothing changes.
     pub retry: Retry,
 }
 
-/// When a failed action is tried again, though nothing changed; the soonest first.
+/// When a failed action is retried if nothing changes, soonest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Retry {
-    /// After pauses that grow to a minute.
+    /// At intervals that grow to a minute.
     Soon,
-    /// After pauses that grow to the resync interval: a person must do something, perhaps where nobody watches.
+    /// At intervals that grow to the resync interval: a person must act, perhaps on something that is not watched.
     Seldom,
     /// With the next resync.
     Resync,
 }
 
-/// What a pass over everything found and carried out: all that the statuses of the target are made from.
+/// The result of a full reconcile, from which the target's statuses are computed.
 #[derive(Debug)]
 pub struct AppliedTarget {
-    /// The plan before anything was carried out, with the syncs that wait for an approval.
+    /// The plan before anything was carried out, including syncs that wait for an approval.
     pub plan: Plan,
-    /// The ids of the actions of those syncs that need not wait, where others do.
+    /// The ids of the actions of syncs that need no approval, if others wait for one.
     pub unattended: Option<BTreeSet<String>>,
-    /// What was carried out.
     pub outcome: PassOutcome,
-    /// Syncs whose approval does not hold, and why.
+    /// Syncs whose approval is not valid, and why.
     pub void: BTreeMap<String, String>,
-    /// Digests of what is declared and of what is live, where nothing is left to do.
+    /// Digests of the desired and of the live state, if nothing is left to do.
     pub settled: Option<(Digest, Digest)>,
     /// The approvals in the annotation of each sync.
     pub given: BTreeMap<String, GivenApprovals>,
-    /// Where the plans that wait are kept.
+    /// Where the waiting plans are stored.
     pub waiting_plans: Where,
     /// Actions that wait until their source is settled, by id, and why.
     pub later: BTreeMap<String, String>,
@@ -73,7 +72,7 @@ pub struct AppliedTarget {
 }
 
 impl PassOutcome {
-    /// Of a pass that panicked.
+    /// Returns the result of a reconcile that panicked.
     pub fn broken(target: &str) -> Self {
         let why = "a mistake of ours ended it: report it, with the last lines of the log".to_string();
         PassOutcome {
@@ -82,7 +81,7 @@ impl PassOutcome {
         }
     }
 
-    /// Of a pass that could not begin to write.
+    /// Returns the result of an apply that was refused before its first write.
     pub fn refused(target: &str, refusal: &Refusal) -> Self {
         let failure = match refusal {
             Refusal::Location(error) => ActionFailure::of(error),
@@ -93,7 +92,7 @@ impl PassOutcome {
         PassOutcome { failed: [(target.to_string(), failure)].into(), ..PassOutcome::default() }
     }
 
-    /// From the report of an apply.
+    /// Converts the report of an apply.
     pub fn of(plan: &Plan, report: &Report) -> Self {
         let actions: BTreeMap<&str, &Action> = plan.actions().map(|(_, a)| (a.id.as_str(), a)).collect();
         let mut applied = PassOutcome::default();
@@ -118,18 +117,18 @@ impl PassOutcome {
         applied
     }
 
-    /// When to try again what was not carried out; `None` where all was.
+    /// Returns when to retry the actions that were not carried out; `None` if all were.
     pub fn retry(&self) -> Option<Retry> {
         let failed = self.failed.values().map(|failure| failure.retry);
         failed.chain(self.again.then_some(Retry::Soon)).min()
     }
 
-    /// Whether everything is as it was planned, since all of it failed.
+    /// Whether nothing changed, because every action failed.
     pub fn did_nothing(&self) -> bool {
         self.done.is_empty() && !self.again
     }
 
-    /// Logs a line for each change, and for each failure.
+    /// Logs a line for each change and for each failure.
     pub fn log(&self, tenant: &str) {
         for (id, kind, _) in &self.done {
             info!(tenant, object = %id, action = kind.as_str(), "done");
@@ -146,20 +145,11 @@ impl PassOutcome {
 
 impl ActionFailure {
     fn of(error: &LocationError) -> Self {
-        let code = match error {
-            LocationError::Busy { .. } => "Busy",
-            LocationError::Changed { .. } => "Changed",
-            LocationError::Refused { .. } => "Refused",
-            LocationError::TooLarge { .. } => "TooLarge",
-            LocationError::Forbidden { .. } => "Forbidden",
-            LocationError::Failed { .. } => "Unreachable",
-            LocationError::Unsure { .. } => "NoAnswer",
-        };
         let retry = match error {
             LocationError::Refused { .. } => Retry::Seldom,
             LocationError::TooLarge { .. } => Retry::Resync,
             _ => Retry::Soon,
         };
-        ActionFailure { code, why: error.to_string(), retry }
+        ActionFailure { code: error.reason(), why: error.to_string(), retry }
     }
 }

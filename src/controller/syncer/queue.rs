@@ -1,4 +1,4 @@
-//! The work queue of one target: what has to be reconciled, and when. It is given the time, and keeps none.
+//! The work queue of one target: what must be reconciled, and when. The current time is an argument.
 
 use crate::api::Kind;
 use crate::engine::closure::{Index, Seeds};
@@ -8,83 +8,83 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long nothing must have changed before everything is reconciled.
+/// How long no change must have arrived before a full reconcile.
 const QUIET: Duration = Duration::from_secs(1);
-/// How long it is put off at most.
+/// Maximum delay of a full reconcile.
 const LATEST: Duration = Duration::from_secs(10);
-/// The first pause after a failure; doubled each time.
+/// The first retry interval after a failure. It doubles each time.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause after a failure.
+/// The maximum retry interval.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How many passes over what changed run at once in a target: a change does not wait for a thousand others.
+/// Maximum number of concurrent incremental reconciles in a target, so that one change does not wait for a thousand
+/// others.
 const PASSES: usize = 4;
-/// So many of many changes are reconciled first, and then as many again as twice what is being written: while
-/// these are written, the next are planned.
+/// The size of the first batch of many changes. Each further batch is twice what is being written, so that the next
+/// changes are planned while these are written.
 const FIRST: usize = 64;
-/// How many actions a pass over what changed carries out at most. One more change of what it writes waits so long, and
-/// so many objects are in memory twice: as they were, and as they will be.
+/// Maximum number of actions of an incremental reconcile. A further change of one of its objects waits for all of them,
+/// and their objects are in memory twice: before and after.
 pub const IN_A_PASS: usize = 512;
-/// With so many in flight a server has enough to do: what is planned beyond it would only be in memory longer.
+/// With this many writes in flight the server is busy: planning more would only use memory.
 const MAX_IN_FLIGHT: usize = 2 * IN_A_PASS;
 
-/// What is to be reconciled now.
+/// What to reconcile now.
 #[derive(Debug)]
 pub enum Job {
-    /// What changed, and what uses it.
+    /// The changed objects, and the objects that use them.
     Part(Seeds),
     /// Everything.
     Whole,
 }
 
-/// A pass: no two have the same number.
+/// The unique number of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PassId(pub u64);
 
-/// What has to be reconciled in one target.
+/// The queue of one target.
 #[derive(Debug, Default)]
 pub struct TargetQueue {
     changed: Changed,
     whole_at: Option<Instant>,
-    /// When it was first put off.
+    /// When the full reconcile was first delayed.
     put_off: Option<Instant>,
-    /// The passes over what changed that run. While one writes an object, no other reconciles it.
+    /// The running incremental reconciles. While one writes an object, no other reconciles it.
     passes: BTreeMap<PassId, PassInFlight>,
-    /// Everything is being reconciled, by this pass.
+    /// The running full reconcile.
     whole: Option<PassId>,
-    /// What it will write is not known yet: until then nothing else is begun.
+    /// It is still planning. Until its writes are known, nothing else begins.
     plans: bool,
-    /// When what failed is tried again. What changes meanwhile does not wait for it.
+    /// When a failure is retried. Changes do not wait for it.
     again_at: Option<Instant>,
     pause: Option<Duration>,
 }
 
-/// What changed and was not reconciled.
+/// Changed objects that were not reconciled yet.
 #[derive(Debug, Default)]
 struct Changed {
     seeds: Seeds,
-    /// Since when the first of them waits.
+    /// Since when the oldest of them waits.
     since: Option<Instant>,
 }
 
-/// What a pass writes.
+/// The writes of a reconcile.
 #[derive(Debug, Default)]
 struct PassInFlight {
     objects: BTreeMap<ObjectId, Writing>,
     /// Whether a person approved it.
     approved: bool,
-    /// What waits for its end.
+    /// Changes that wait for its end.
     after: Changed,
-    /// The objects themselves of which the target's watch reported something meanwhile: that they are written, or that
-    /// another client changed them.
+    /// The objects for which the target's watch delivered an event meanwhile: either its own write, or one of another
+    /// client.
     reported: BTreeSet<ObjectId>,
 }
 
-/// What is being done to an object.
+/// A write of an object.
 #[derive(Clone, Debug)]
 pub struct Writing {
-    /// What is done.
     pub kind: ActionKind,
-    /// The object as it will be.
+    /// The object after the write.
     pub after: Option<Item>,
 }
 
@@ -93,13 +93,13 @@ impl Changed {
         match id.kind {
             Kind::Connection => drop(self.seeds.keys.insert(id.name.clone())),
             Kind::Integration => drop(self.seeds.integrations.insert(id.name.clone())),
-            // What they mean for others is decided on the whole.
+            // Only a full reconcile decides what they affect.
             Kind::Component | Kind::CustomerCredentials | Kind::Tenant | Kind::TenantSync => return,
         }
         self.since.get_or_insert(now);
     }
 
-    /// Takes out at most so many.
+    /// Removes at most this many objects.
     fn take(&mut self, most: usize, index: &Index) -> Seeds {
         let seeds = self.seeds.take(most, index);
         if self.seeds.is_empty() {
@@ -116,7 +116,7 @@ impl Changed {
 }
 
 impl TargetQueue {
-    /// These objects changed where they are copied from.
+    /// Enqueues objects that changed in a source.
     pub fn changed<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
         for id in objects {
             let writing = self.passes.values_mut().find(|pass| pass.objects.contains_key(id));
@@ -125,8 +125,8 @@ impl TargetQueue {
         }
     }
 
-    /// These objects changed in the target itself. Of what is being written this is most often the write itself: the
-    /// object is reconciled only if it is not what was written.
+    /// Enqueues objects that changed in the target itself. For an object that is being written, the event is mostly the
+    /// write itself: it is reconciled again only if it differs from what was written.
     pub fn changed_here<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
         for id in objects {
             match self.passes.values_mut().find(|pass| pass.objects.contains_key(id)) {
@@ -137,37 +137,36 @@ impl TargetQueue {
         }
     }
 
-    /// These objects are reconciled again when this pass is done.
+    /// Enqueues objects again for when this reconcile ends.
     pub fn changed_after<'a>(&mut self, pass: PassId, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
         let after = self.passes.get_mut(&pass).map_or(&mut self.changed, |pass| &mut pass.after);
         objects.into_iter().for_each(|id| after.add(id, now));
     }
 
-    /// Everything has to be reconciled, and at once.
+    /// Schedules a full reconcile now.
     pub fn everything_now(&mut self, now: Instant) {
         self.whole_at = Some(now);
     }
 
-    /// Everything has to be reconciled by then.
+    /// Schedules a full reconcile for then at the latest.
     pub fn everything_by(&mut self, then: Instant) {
         self.whole_at = Some(self.whole_at.map_or(then, |at| at.min(then)));
     }
 
-    /// A person, or a tool, asks for it: what failed is tried at once.
+    /// Retries failures at once, because a person or a tool asked for it.
     pub fn retry_now(&mut self, now: Instant) {
         self.pause = None;
         self.everything_now(now);
     }
 
-    /// What to reconcile now. Everything, once given out as the pass `next`, is being reconciled until it is reported
-    /// [done](TargetQueue::whole_done). A pass over what changed, of which `index` says what belongs together, is
-    /// reported when it has [begun](TargetQueue::begun).
+    /// Returns what to reconcile now. A full reconcile runs as `next` until [`TargetQueue::whole_done`]. An incremental
+    /// one (`index` says which objects belong together) counts from [`TargetQueue::begun`] on.
     pub fn take(&mut self, now: Instant, next: PassId, index: &Index) -> Option<Job> {
         if self.everything_at().is_some_and(|at| at <= now) && self.whole.is_none() {
             if !self.is_idle() {
                 return None;
             }
-            // The whole includes the parts.
+            // A full reconcile covers the queued changes.
             *self = TargetQueue { whole: Some(next), plans: true, pause: self.pause, ..TargetQueue::default() };
             return Some(Job::Whole);
         }
@@ -178,18 +177,18 @@ impl TargetQueue {
         Some(Job::Part(self.changed.take((2 * in_flight).clamp(FIRST, IN_A_PASS), index)))
     }
 
-    /// How many changes were not taken yet.
+    /// Returns how many changes are queued.
     pub fn waiting(&self) -> usize {
         self.changed.seeds.len()
     }
 
-    /// A pass over what changed writes these objects.
+    /// Records the writes of an incremental reconcile.
     pub fn begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>) {
         self.passes.insert(pass, PassInFlight { objects, ..PassInFlight::default() });
     }
 
-    /// A pass over what changed is done: what waited for it is reconciled, and what is not as it was written, where
-    /// `now_is` gives the objects as they are known.
+    /// Ends an incremental reconcile. Enqueues what waited for it, and the objects that are not as it wrote them;
+    /// `now_is` returns the cached objects.
     pub fn part_done(&mut self, pass: PassId, now_is: impl Fn(&ObjectId) -> Option<Item>, now: Instant) {
         let Some(done) = self.passes.remove(&pass) else { return };
         self.changed.append(done.after);
@@ -201,12 +200,12 @@ impl TargetQueue {
         }
     }
 
-    /// Whether everything is being reconciled by this pass: what an earlier one reports is of no use any more.
+    /// Whether this is the running full reconcile. The events of an earlier one are ignored.
     pub fn is_whole(&self, pass: PassId) -> bool {
         self.whole == Some(pass)
     }
 
-    /// The pass over everything writes these objects from now on, and no others: what it does not write goes on meanwhile.
+    /// Records the writes of the full reconcile. From now on other objects may be reconciled in parallel.
     pub fn whole_begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>, approved: bool, now: Instant) {
         if !self.is_whole(pass) {
             return;
@@ -218,7 +217,7 @@ impl TargetQueue {
         }
     }
 
-    /// Everything was reconciled.
+    /// Ends the full reconcile.
     pub fn whole_done(&mut self, pass: PassId) {
         if self.is_whole(pass) {
             (self.whole, self.plans) = (None, false);
@@ -226,23 +225,23 @@ impl TargetQueue {
         }
     }
 
-    /// The objects that are being updated, and nobody approved that.
+    /// Returns the objects that are being updated without an approval.
     pub fn being_updated(&self) -> impl Iterator<Item = &ObjectId> {
         let unattended = self.passes.values().filter(|pass| !pass.approved).flat_map(|pass| &pass.objects);
         unattended.filter(|(_, writing)| writing.kind == ActionKind::Update).map(|(id, _)| id)
     }
 
-    /// Nothing of everything failed: what failed before did not either.
+    /// Ends the retries after a full reconcile without failures.
     pub fn recovered(&mut self) {
         (self.again_at, self.pause) = (None, None);
     }
 
-    /// Some of what was given out failed: everything is reconciled again, after a pause that grows.
+    /// Schedules a full reconcile after a failure, at growing intervals.
     pub fn failed(&mut self, now: Instant) {
         self.try_again(LONGEST_PAUSE, now);
     }
 
-    /// Some of what was given out was refused: the pause grows to the resync interval.
+    /// Schedules a full reconcile after a refusal: the interval grows to the resync interval.
     pub fn refused(&mut self, resync: Duration, now: Instant) {
         self.try_again(resync.max(LONGEST_PAUSE), now);
     }
@@ -252,12 +251,12 @@ impl TargetQueue {
         (self.pause, self.again_at) = (Some(pause), Some(now + pause));
     }
 
-    /// What the passes that run write.
+    /// Returns the writes of the running reconciles.
     pub fn in_flight(&self) -> impl Iterator<Item = (PassId, &BTreeMap<ObjectId, Writing>)> {
         self.passes.iter().map(|(pass, writing)| (*pass, &writing.objects))
     }
 
-    /// When there is something to do; `None`: not before something changes, or is done.
+    /// Returns when the next reconcile is due; `None` if none is until something changes or ends.
     pub fn wakes(&self, now: Instant) -> Option<Instant> {
         let everything = self.everything_at();
         if everything.is_some_and(|at| at <= now) && !self.is_idle() && self.whole.is_none() {
@@ -267,8 +266,8 @@ impl TargetQueue {
         [parts, everything.filter(|_| self.whole.is_none())].into_iter().flatten().min()
     }
 
-    /// Since when something is due, and how much; everything counts as one.
-    pub fn due(&self, now: Instant) -> (usize, Option<Instant>) {
+    /// Returns how much is due and since when; a full reconcile counts as one.
+    pub fn depth(&self, now: Instant) -> (usize, Option<Instant>) {
         let whole = self.everything_at().filter(|at| *at <= now);
         let waiting = || self.passes.values().map(|pass| &pass.after).chain([&self.changed]);
         let since = waiting().filter_map(|changed| changed.since).chain(whole).min();
@@ -288,13 +287,13 @@ impl TargetQueue {
         self.whole.is_none() && self.passes.is_empty()
     }
 
-    /// How many objects the passes over what changed write. A pass over everything holds up none of them.
+    /// Returns how many objects the incremental reconciles write. A full reconcile does not count against the limit.
     fn in_flight_of_parts(&self) -> usize {
         let parts = self.passes.iter().filter(|(pass, _)| Some(**pass) != self.whole);
         parts.map(|(_, pass)| pass.objects.len()).sum()
     }
 
-    /// Whether there is a change to reconcile, and room for a pass that does.
+    /// Whether there is a change to reconcile, and a further reconcile may run.
     fn may_begin(&self) -> bool {
         !self.changed.seeds.is_empty()
             && self.in_flight_of_parts() < MAX_IN_FLIGHT
@@ -316,13 +315,13 @@ mod tests {
         ObjectId::new(Kind::Connection, name)
     }
 
-    /// A connection that says this.
+    /// Returns a connection with this content.
     fn item(name: &str, says: &str) -> Item {
         let spec = json!({"stableKey": name, "component": {"key": "x"}, "type": says, "credentials": "Customer"});
         Item::Connection(Arc::new(Object::new(name, serde_json::from_value(spec).unwrap())))
     }
 
-    /// A pass ends; all that is known is as it wrote it.
+    /// Ends a reconcile whose writes are in the cache.
     fn end(queue: &mut TargetQueue, pass: PassId, now: Instant) {
         queue.part_done(pass, |id| Some(item(&id.name, "new")), now);
     }
@@ -345,7 +344,7 @@ mod tests {
     fn a_change_is_reconciled_at_once_and_everything_when_it_is_quiet() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         queue.changed([&connection("a")], now);
-        assert_eq!(queue.due(now), (1, Some(now)));
+        assert_eq!(queue.depth(now), (1, Some(now)));
         assert_eq!(taken(&mut queue, now), ["a"]);
         let pass = begin(&mut queue, 1, &["a"]);
         assert!(queue.take(now, WHOLE, &Index::default()).is_none());
@@ -355,10 +354,10 @@ mod tests {
         assert!(matches!(queue.take(now + QUIET, WHOLE, &Index::default()), Some(Job::Whole)));
         queue.whole_done(WHOLE);
         assert_eq!(queue.wakes(now + QUIET), None);
-        assert_eq!(queue.due(now + QUIET), (0, None));
+        assert_eq!(queue.depth(now + QUIET), (0, None));
     }
 
-    /// "An unrelated change is let through."
+    /// An unrelated change is written meanwhile.
     #[test]
     fn what_a_pass_over_everything_does_not_write_goes_on_meanwhile() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
@@ -436,7 +435,7 @@ mod tests {
         assert_eq!(taken(&mut queue, now), ["c"]);
         let second = begin(&mut queue, 2, &["c"]);
         queue.changed_after(second, [&connection("d")], now);
-        assert_eq!(queue.due(now), (2, Some(now)), "they wait, and are counted");
+        assert_eq!(queue.depth(now), (2, Some(now)), "they wait, and are counted");
         assert!(queue.take(now, WHOLE, &Index::default()).is_none());
         end(&mut queue, first, now);
         assert_eq!(taken(&mut queue, now), ["a"]);
@@ -468,7 +467,7 @@ mod tests {
         for (pass, (count, left)) in [(64, 936), (128, 808), (384, 424), (424, 0)].into_iter().enumerate() {
             let some = taken(&mut queue, now);
             assert_eq!((some.len(), queue.waiting()), (count, left));
-            assert_eq!(queue.due(now), (left, (left > 0).then_some(now)));
+            assert_eq!(queue.depth(now), (left, (left > 0).then_some(now)));
             begin(&mut queue, pass as u64, &some.iter().map(String::as_str).collect::<Vec<_>>());
             seen.extend(some);
         }

@@ -1,8 +1,8 @@
 //! Reconciles one target: observe → plan → select → apply → assess.
 //!
-//! [`changes`] reconciles what changed, and [`Reconciler::everything`] everything. The worker observes, since only it
-//! knows what is there, and assesses what was applied, since a sync may have changed meanwhile. What writes runs on a
-//! thread of its own: a target that does not answer holds up no other.
+//! [`changes`] is the incremental reconcile, and [`Reconciler::everything`] the full one. The worker observes, because
+//! only it has the caches, and assesses the result, because a sync may have changed meanwhile. Writes run on a thread
+//! of their own, so a target that does not answer delays no other.
 
 use super::super::context::Context;
 use super::approvals::{GivenApprovals, Ledger};
@@ -37,80 +37,72 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-/// How long a namespace may take to say whether it is ending.
+/// Timeout of the request that reads whether a namespace is ending.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a pass reports how far it is.
+/// How often a reconcile reports its progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What reconciles a target: where it writes to and copies from, and whom it asks and reports to.
+/// Everything that a reconcile of a target needs: its location, its sources, and where to report.
 pub struct Reconciler {
-    /// The target.
     pub target: String,
-    /// Its location, and what is known of it; `None` where it cannot be written.
+    /// Its location with the cached objects; `None` if it cannot be written.
     pub location: Option<ClusterLocation>,
-    /// Where definitions come from.
+    /// The sources of definitions.
     pub sources: BTreeMap<String, DefinitionSource>,
-    /// The tenants that are copied to it.
+    /// The source tenants of the target.
     pub feeds: BTreeSet<String>,
-    /// Whether to go on: asked before each write.
+    /// Whether to continue. Checked before each write.
     pub goes_on: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// Whether what is copied to it is still as it was when this was planned: asked before anything is deleted.
+    /// Whether the sources are unchanged since this was planned. Checked before each delete.
     pub is_quiet: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// What was approved.
     pub approvals: Arc<Ledger>,
-    /// The plans that wait, as the hub keeps them.
+    /// The plans that wait for approval.
     pub waiting_plans: Arc<KeptPlans>,
-    /// Reports what is about to be written, and how far that is.
+    /// Reports what is about to be written, and the progress.
     pub report: Arc<dyn Fn(PassProgress) + Send + Sync>,
-    /// The hub.
+    /// The operator's own cluster and namespace.
     pub hub: (Context, Paths),
 }
 
-/// How far a pass over everything is.
+/// The progress of a full reconcile.
 pub enum PassProgress {
-    /// It writes these objects; whether a person approved that.
+    /// It writes these objects; whether a person approved them.
     Begins(BTreeMap<ObjectId, Writing>, bool),
-    /// So many actions are done, of so many.
+    /// Number of actions that are done, and their total.
     Done(usize, usize),
 }
 
-/// Where definitions come from.
+/// A source of definitions.
 pub struct DefinitionSource {
-    /// Its cluster.
     pub server: Server,
-    /// Its namespace there.
     pub paths: Paths,
-    /// Whether it answers.
+    /// Whether the server answers.
     pub answers: Arc<AtomicBool>,
 }
 
-/// What is planned of everything in a target.
+/// The plan of a full reconcile.
 struct PlannedTarget<'o> {
-    /// The world without the syncs that wait for an approval; borrowed: none does.
+    /// The world without the syncs that wait for an approval; borrowed if none waits.
     world: Cow<'o, World>,
-    /// The plan.
     plan: Plan,
-    /// What limits it.
     limits: Limits,
-    /// Whether all that is to be done in the target is known.
+    /// Whether everything that is to be done in the target is known.
     is_known: bool,
-    /// Whether anything is written: to a suspended tenant nothing is, whatever was approved.
+    /// Whether anything may be written: never to a suspended tenant, whatever was approved.
     writes: bool,
 }
 
-/// What of what changed is written now.
+/// The plan of an incremental reconcile, and what of it is written now.
 pub struct SelectedChanges {
-    /// The plan of what changed.
     pub plan: Plan,
-    /// What of it is written.
     pub selected: Selected,
 }
 
-/// Reconciles what changed in a target, or in what is copied to it: plans it and selects what is written of it, which
-/// [`Reconciler::apply_changes`] then applies. Nothing of it is assessed: what a status says is known of everything.
+/// Plans an incremental reconcile, and selects what is written; [`Reconciler::apply_changes`] applies it. Nothing is
+/// assessed: only a full reconcile knows the status.
 ///
-/// It is done between two events, and what was observed is dropped with it: the world shares what the caches keep, and
-/// they would have to copy it to take in the next event.
+/// This runs between two events and drops what was observed, because the world shares data with the caches: they would
+/// have to copy it to apply the next event.
 pub fn changes(observed: ObservedChanges, seeds: &Seeds, index: &Index) -> SelectedChanges {
     let (plan, conflicts) = plan_changes(&observed, seeds, index);
     let limits = limits_of_changes(observed, conflicts);
@@ -119,7 +111,7 @@ pub fn changes(observed: ObservedChanges, seeds: &Seeds, index: &Index) -> Selec
 }
 
 impl Reconciler {
-    /// Applies what was selected of what changed: all of the plan.
+    /// Applies the selected part of an incremental plan.
     pub fn apply_changes(&self, plan: &Plan) -> PassOutcome {
         let begun = Instant::now();
         let applied = self.apply(plan, &Consent::Safe, &NotKept, &|_| false);
@@ -128,21 +120,21 @@ impl Reconciler {
         PassOutcome { took: begun.elapsed(), ..applied }
     }
 
-    /// Reconciles everything: applies what was approved, or else what needs no approval.
+    /// Runs a full reconcile: applies what was approved, or else what needs no approval.
     pub fn everything(&self, observed: &ObservedTarget) -> AppliedTarget {
         let begun = Instant::now();
         let planned = self.plan(observed);
         if planned.writes && planned.is_known {
             self.drop_what_is_done(&planned.plan, observed);
         }
-        // Each of the two selects, and applies what it selected.
+        // Each of the two selects, and applies its selection.
         let (approved, void) = self.approved(observed, &planned);
         let (applied, unattended) = self.unattended(observed, &planned, approved);
         let later = unsettled_deletes(&planned);
         let (is_known, writes) = (planned.is_known, planned.writes);
         let left = self.plan_what_is_left(observed, planned, &applied);
         let given = self.given(&observed.syncs);
-        // What was just done is planned once more before anybody is asked.
+        // What was just written is planned once more before anybody is asked for approval.
         let waiting_plans = self.waiting_plans(observed, &left, writes && did_nothing(&applied));
         let outcome = PassOutcome { took: begun.elapsed(), ..applied.unwrap_or_default() };
         outcome.log(&self.target);
@@ -162,8 +154,7 @@ impl Reconciler {
         }
     }
 
-    /// Plans everything but what waits for an approval that was not given: that holds up nothing, and is planned when
-    /// the rest is done.
+    /// Plans everything except the syncs that wait for an approval: they block nothing, and are planned afterwards.
     fn plan<'o>(&self, observed: &'o ObservedTarget) -> PlannedTarget<'o> {
         let world = match observed.without_those_that_wait() {
             Some(world) => Cow::Owned(world),
@@ -176,8 +167,8 @@ impl Reconciler {
         PlannedTarget { world, plan, limits, is_known, writes }
     }
 
-    /// Plans what is left, with the syncs that wait for an approval. What was just done is in it still: the next pass
-    /// proves that it is done.
+    /// Plans what is left, including the syncs that wait for an approval. The plan still has what was just written; the
+    /// next reconcile proves that it is done.
     fn plan_what_is_left(
         &self,
         observed: &ObservedTarget,
@@ -188,14 +179,14 @@ impl Reconciler {
             return planned.plan;
         }
         if applied.is_none() {
-            // This pass writes nothing: what changed need not wait for a second plan.
+            // This reconcile writes nothing: changes need not wait for a second plan.
             (self.report)(PassProgress::Begins(BTreeMap::new(), false));
         }
         drop(planned);
         plan(&observed.world, &self.scope())
     }
 
-    /// Where the plans that wait are kept, for an approver to see; up to date where `is_asked`.
+    /// Returns where the waiting plans are stored; updates them first if `is_asked`.
     fn waiting_plans(&self, observed: &ObservedTarget, left: &Plan, is_asked: bool) -> Where {
         if !is_asked {
             return self.waiting_plans.known(&self.target, &observed.syncs);
@@ -204,8 +195,8 @@ impl Reconciler {
         self.waiting_plans.update(hub, left, &self.target, &observed.syncs, |sync| self.approvals.uid(sync))
     }
 
-    /// Selects and applies what a person approved; with it the syncs whose approval does not hold, and why. `None`:
-    /// nothing was approved.
+    /// Selects and applies what a person approved. Also returns the syncs whose approval is not valid, and why. `None`
+    /// if nothing was approved.
     fn approved(
         &self,
         observed: &ObservedTarget,
@@ -230,7 +221,7 @@ impl Reconciler {
                 Err(error) => return (Some(PassOutcome::refused(&self.target, &error.into())), void),
             }
         };
-        // Who approves what a source that went back lacks has seen it as it is.
+        // The approver of a delete from a rewound source saw the source in its current state.
         let overrides = is_fresh && observed.unsettled.as_ref().is_some_and(|unsettled| unsettled.may_be_approved);
         let settled = overrides.then(|| self.limits(plan, None));
         let selected = select(plan, settled.as_ref().unwrap_or(&planned.limits), &by);
@@ -251,8 +242,9 @@ impl Reconciler {
         (applied, void)
     }
 
-    /// Selects and applies what needs no approval, unless what was approved was: what was approved and cannot be done
-    /// holds up nothing else. With it the ids of the actions of those syncs that need not wait, where others do.
+    /// Selects and applies what needs no approval, unless an approved plan was applied; an approval that cannot be
+    /// applied blocks nothing else. Also returns the ids of the actions of syncs that need no approval, if others wait
+    /// for one.
     fn unattended(
         &self,
         observed: &ObservedTarget,
@@ -275,8 +267,8 @@ impl Reconciler {
         (Some(applied), unattended)
     }
 
-    /// Plans those syncs that need not wait without those that do, and selects what is written of that; `None` where
-    /// all syncs are of one kind.
+    /// Plans the syncs that need no approval without the others, and selects what is written; `None` if all or none
+    /// wait.
     fn plan_unattended(&self, observed: &ObservedTarget, planned: &PlannedTarget<'_>) -> Option<(Plan, Selected)> {
         let syncs = &observed.syncs;
         if syncs.apply.is_empty() || syncs.plan.is_empty() {
@@ -299,14 +291,13 @@ impl Reconciler {
         applied.unwrap_or_else(|refusal| PassOutcome::refused(&self.target, &refusal))
     }
 
-    /// Whether an action deletes, and its source has moved since it was selected: what is missing there may be there
-    /// again, or be missing for another reason. Only the pass that is writing can know it, so it is asked before each
-    /// wave.
+    /// Whether an action deletes and its source has changed since the selection: the missing object may exist again, or
+    /// be missing for another reason. Checked before each batch of writes.
     fn has_moved(&self, action: &Action) -> bool {
         action.action == ActionKind::Delete && !(self.is_quiet)()
     }
 
-    /// Applies a plan, but for what is later.
+    /// Applies a plan, except what is delayed.
     fn apply(
         &self,
         plan: &Plan,
@@ -328,12 +319,12 @@ impl Reconciler {
         Ok(PassOutcome::of(plan, &report))
     }
 
-    /// The approvals of each sync.
+    /// Returns the approvals of each sync.
     fn given(&self, syncs: &Syncs) -> BTreeMap<String, GivenApprovals> {
         syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect()
     }
 
-    /// The consent that was given to what is planned, and by the approvals of which syncs; `None` where there is none.
+    /// Returns the consent to the plan, and the syncs whose approvals give it; `None` if there is none.
     fn consent(&self, target: &Target, syncs: &Syncs) -> Option<(Consent, Vec<String>)> {
         let (mut fresh, mut begun) = (BTreeMap::new(), BTreeMap::new());
         for sync in syncs.all() {
@@ -349,7 +340,7 @@ impl Reconciler {
                 begun.insert(sync.clone(), given.begun);
             }
         }
-        // What was begun comes next: what is done now changes what is left of it.
+        // Begun approvals come after new ones, because applying the plan changes what is left of them.
         if !fresh.is_empty() {
             let digests = fresh.values().cloned().collect();
             Some((Consent::Digests { digests, safe: false }, fresh.into_keys().collect()))
@@ -360,7 +351,7 @@ impl Reconciler {
         }
     }
 
-    /// What was approved and is not to be done any more is done, or was taken back: it needs a new approval.
+    /// Drops approved actions that are no longer planned: they are done or withdrawn, and need a new approval.
     fn drop_what_is_done(&self, plan: &Plan, observed: &ObservedTarget) {
         let waits = |sync: &String| observed.world.waiting.contains(&Writer::Sync(sync.clone()));
         let may_write = observed.syncs.all().filter(|sync| !waits(sync));
@@ -369,8 +360,8 @@ impl Reconciler {
         }
     }
 
-    /// What limits a plan of everything. Deletes wait until what is copied here has been whole and unchanged for a
-    /// while; a namespace that is ending loses everything, whoever approved what.
+    /// Returns the limits of a full plan. Deletes wait until the sources have been complete and unchanged for a while,
+    /// and as long as a source namespace is ending, even if they are approved.
     fn limits(&self, plan: &Plan, unsettled: Option<&Unsettled>) -> Limits {
         let deletes = |target: &&Target| target.actions.iter().any(|action| action.action == ActionKind::Delete);
         let why = self.target(plan).filter(|target| !target.suspended).filter(deletes).and_then(|_| {
@@ -380,8 +371,8 @@ impl Reconciler {
         Limits { deletes: why.map_or(Deletes::Now, Deletes::Unsettled), ..Limits::default() }
     }
 
-    /// Why what is missing where things are copied from may only be going with its namespace. All are asked at once,
-    /// and none for long: other changes wait meanwhile.
+    /// Returns why objects may be missing from a source only because its namespace is ending. Asks all sources at once,
+    /// with a short timeout, because other changes wait meanwhile.
     fn ending(&self) -> Option<String> {
         let sources: Vec<&DefinitionSource> = self.feeds.iter().filter_map(|feed| self.sources.get(feed)).collect();
         let asked = sources.iter().map(|source| async move {
@@ -392,7 +383,7 @@ impl Reconciler {
         first.server.wait(join_all(asked)).into_iter().flatten().next()
     }
 
-    /// Whether all that is to be done in the target is known: of what could not be read nothing is.
+    /// Whether everything that is to be done in the target is known: nothing is planned for what could not be read.
     fn is_known(&self, plan: &Plan, world: &World) -> bool {
         let is_read = |tenant: &String| matches!(world.tenants.get(tenant).map(|t| &t.live), Some(View::Read(_)));
         let into = world.syncs.iter().filter(|sync| sync.spec.to.contains(&self.target));
@@ -409,7 +400,7 @@ impl Reconciler {
     }
 }
 
-/// Plans what changed, as far as it is done unattended, and says of which objects other syncs want something else.
+/// Plans an incremental reconcile, and returns the objects for which other syncs want something else.
 fn plan_changes(observed: &ObservedChanges, seeds: &Seeds, index: &Index) -> (Plan, BTreeSet<ObjectId>) {
     let tenants = BTreeSet::from([observed.target.clone()]);
     let scope = Scope { tenants, syncs: observed.syncs.unattended(), ..Scope::default() };
@@ -417,12 +408,12 @@ fn plan_changes(observed: &ObservedChanges, seeds: &Seeds, index: &Index) -> (Pl
     if scope.syncs.is_empty() {
         return (plan, BTreeSet::new());
     }
-    // A sync that waits for approval may want something else of the same objects.
+    // A sync that waits for approval may want something else for the same objects.
     let all = plan_closure(&observed.world, index, seeds, &Scope { syncs: BTreeSet::new(), ..scope });
     (plan, conflicts(&all, &observed.target))
 }
 
-/// What limits a plan of what changed: deletes, and what many changes together mean, are decided on everything.
+/// Returns the limits of an incremental plan. Deletes, and the sum of many changes, are left to the full reconcile.
 fn limits_of_changes(observed: ObservedChanges, conflicts: BTreeSet<ObjectId>) -> Limits {
     let base = measured_by(observed.base, observed.objects, observed.share);
     Limits {
@@ -435,7 +426,7 @@ fn limits_of_changes(observed: ObservedChanges, conflicts: BTreeSet<ObjectId>) -
     }
 }
 
-/// The deletes that wait for their source, whoever may have approved them, and what depends on them.
+/// Returns the deletes that wait for their source, approved or not, and what depends on them.
 fn unsettled_deletes(planned: &PlannedTarget<'_>) -> BTreeMap<String, String> {
     match planned.limits.deletes {
         Deletes::Unsettled(_) => select(&planned.plan, &planned.limits, &SyncConsent::Unattended).unsettled(),

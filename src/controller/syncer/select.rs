@@ -1,4 +1,5 @@
-//! What of a plan is written now, what is not, and why: the one place that says what may be written unattended. Pure.
+//! Selects which actions of a plan are written now, and says why the others are not. The only place that decides what
+//! may be written unattended. Pure.
 
 use super::queue::{PassId, Writing};
 use crate::api::{Kind, Variable, names};
@@ -9,31 +10,30 @@ use crate::engine::model::record::Writer;
 use crate::engine::plan::is_too_many;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What holds for a target while a plan of it is carried out. The default limits nothing.
+/// What limits the writes of a plan. The default limits nothing.
 #[derive(Debug, Default)]
 pub struct Limits {
-    /// Objects of which two syncs want something different: a plan of only one of them does not say so.
+    /// Objects for which two syncs want something different. A plan of only one of them does not show that.
     pub conflicts: BTreeSet<ObjectId>,
-    /// What other passes write in the target.
+    /// The writes of other reconciles in the target.
     pub in_flight: Vec<InFlight>,
     /// When objects are deleted.
     pub deletes: Deletes,
-    /// Whether the plan is of all that is to be done. A plan of what changed may depend on what is not in it.
+    /// Whether the plan is incremental: it may depend on something outside of it.
     pub is_partial: bool,
-    /// How many objects may be updated together; `None` where the plan marks what is too many itself.
+    /// How many objects may be updated together; `None` if the plan itself marks what is too many.
     pub volume: Option<UpdateVolume>,
-    /// How many actions one pass carries out at most.
+    /// Maximum number of actions that one reconcile carries out.
     pub most: Option<usize>,
 }
 
-/// What another pass writes.
+/// The writes of another reconcile.
 #[derive(Debug)]
 pub struct InFlight {
-    /// The pass.
     pub pass: PassId,
     /// All objects that it writes.
     pub objects: BTreeSet<ObjectId>,
-    /// Those of them that it deletes.
+    /// The objects that it deletes.
     pub deleted: BTreeSet<ObjectId>,
 }
 
@@ -43,31 +43,31 @@ pub enum Deletes {
     /// Now.
     #[default]
     Now,
-    /// Never by a plan of what changed: what is missing is decided on a plan of everything.
+    /// Never by an incremental plan: only a full plan decides what is missing.
     WithEverything,
     /// Not until the source is settled.
     Unsettled(String),
 }
 
-/// How many objects of a target were updated lately, and how many there are.
+/// How many objects of a target were updated recently, and how many there are.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateVolume {
-    /// Objects that were changed, are being changed, or wait to be planned.
+    /// Number of objects that were changed, are being changed, or wait to be planned.
     pub changed: usize,
-    /// By how many objects the share is measured.
+    /// Number of objects from which the share is computed.
     pub base: usize,
-    /// The share that needs approval, in percent, and from how many objects on.
+    /// The share that needs approval, in percent, and the minimum number of objects.
     pub share: (u32, u32),
 }
 
-/// Who consented to what is written.
+/// The consent to what is written.
 #[derive(Debug)]
 pub enum SyncConsent {
     /// Nobody was asked.
     Unattended,
-    /// A person approved all that these syncs want.
+    /// A person approved everything that these syncs want.
     Approved(BTreeSet<Writer>),
-    /// A person approved what these syncs wanted; of that, the actions of these digests are left.
+    /// A person approved what these syncs wanted; the actions with these digests are left.
     Begun(BTreeSet<Writer>, BTreeSet<String>),
 }
 
@@ -76,45 +76,44 @@ pub enum SyncConsent {
 pub enum Why {
     /// Its tenant is suspended.
     Suspended,
-    /// Another sync wants something else of the same object.
+    /// Another sync wants something else for the same object.
     Conflict,
-    /// This pass writes the same object, or deletes one that the action would use.
+    /// This reconcile writes the same object, or deletes one that the action would use.
     InFlight(PassId),
-    /// It depends on an action that is not in this plan of what changed.
+    /// It depends on an action that is not in this incremental plan.
     DependencyUnplanned,
-    /// It deletes, and this is a plan of what changed only.
+    /// It deletes, and the plan is incremental.
     DeleteWithEverything,
-    /// It deletes, and the source is not settled.
+    /// It deletes, and its source is not settled.
     SourceUnsettled(String),
     /// A person must approve it.
     NeedsApproval,
-    /// A person approved other actions, and not this one.
+    /// A person approved other actions, but not this one.
     NotApproved,
-    /// With it too many objects would be updated without an approval.
+    /// With it, too many objects would be updated without an approval.
     VolumeBudget,
-    /// The pass carries out as many actions as it may.
+    /// The reconcile has the maximum number of actions.
     PassFull,
-    /// It depends on another action, which is not carried out now.
+    /// It depends on another action that is not carried out now.
     DependsOnLater {
-        /// The id of that action.
         action: String,
-        /// Why that one, or the one that it depends on, is not carried out.
+        /// Why that action, or the one that it depends on, is not carried out.
         because: Box<Why>,
     },
 }
 
-/// What of a plan is carried out now. Every action of the plan is in one of the two, and one that is carried out
-/// depends on no action that is not.
+/// The result of a selection. Every action of the plan is in one of the two, and none in `now` depends on one in
+/// `later`.
 #[derive(Debug, Default)]
 pub struct Selected {
-    /// The objects that are written.
+    /// The objects to write.
     pub now: BTreeMap<ObjectId, Writing>,
-    /// What is not carried out, by the action's id.
+    /// The actions that are not carried out now, by id.
     pub later: BTreeMap<String, Why>,
 }
 
 impl SyncConsent {
-    /// Why an action is not carried out by this consent.
+    /// Returns why this consent does not cover an action.
     fn refuses(&self, action: &Action) -> Option<Why> {
         match self {
             SyncConsent::Unattended => (!action.needs_approval.is_empty()).then_some(Why::NeedsApproval),
@@ -135,7 +134,7 @@ impl SyncConsent {
 }
 
 impl Why {
-    /// Why it is so in the end: of what depends on another action, why that one is not carried out.
+    /// Returns the original reason, following the actions that it depends on.
     pub fn root(&self) -> &Why {
         match self {
             Why::DependsOnLater { because, .. } => because.root(),
@@ -143,7 +142,7 @@ impl Why {
         }
     }
 
-    /// Whether only a pass over everything decides it: to plan again what changed gives the same.
+    /// Whether only a full reconcile can change the decision: planning the change again would give the same.
     pub fn is_for_everything(&self) -> bool {
         match self.root() {
             Why::DependencyUnplanned
@@ -158,7 +157,7 @@ impl Why {
 }
 
 impl Selected {
-    /// The deletes that wait until their source is settled, with what depends on them, by the action's id.
+    /// Returns the deletes that wait for their source, and what depends on them, by the action's id.
     pub fn unsettled(&self) -> BTreeMap<String, String> {
         let unsettled = self.later.iter().filter_map(|(id, why)| match why.root() {
             Why::SourceUnsettled(why) => Some((id.clone(), why.clone())),
@@ -172,35 +171,36 @@ impl Selected {
         self.later.get(&action.id).is_some_and(|why| matches!(why.root(), Why::SourceUnsettled(_)))
     }
 
-    /// The objects of the actions that are not carried out for such a reason.
+    /// Returns the objects of delayed actions whose reason matches.
     pub fn later_objects<'p>(&self, plan: &'p Plan, is: impl Fn(&Why) -> bool) -> Vec<&'p ObjectId> {
         let actions = plan.actions().map(|(_, action)| action);
         let later = actions.filter(|action| self.later.get(&action.id).is_some_and(|why| is(why.root())));
         later.map(|action| &action.change.object).collect()
     }
 
-    /// Takes what is not carried out for such a reason out of its plan.
+    /// Removes delayed actions whose reason matches from the plan.
     pub fn narrow(&self, plan: &mut Plan, is: impl Fn(&Why) -> bool) {
         for target in &mut plan.targets {
             target.actions.retain(|action| !self.later.get(&action.id).is_some_and(|why| is(why.root())));
-            // The plan is kept until all of it is carried out.
+            // The plan stays in memory until all of it is carried out.
             target.actions.shrink_to_fit();
         }
     }
 }
 
-/// Says what of a plan is carried out now. The first reason that holds is the one that is given, so the order matters:
+/// Selects which actions of a plan are carried out now. The first reason that applies is returned, so the order
+/// matters:
 ///
-/// - A conflict is one also in a suspended tenant: what waits there is of the other sync.
-/// - What other passes write is left out before updates are counted, since it is counted as changed.
-/// - A delete that was approved and waits for its source is reported as waiting: that is decided before consent.
-/// - A pass is filled with what is left in the end.
+/// - A conflict is reported in a suspended tenant too: the action belongs to the other sync.
+/// - Writes of other reconciles are left out before updates are counted, because they are counted as changed already.
+/// - An approved delete whose source is not settled is reported as waiting, so this is decided before consent.
+/// - The maximum number of actions is applied last.
 pub fn select(plan: &Plan, limits: &Limits, consent: &SyncConsent) -> Selected {
     let mut selection = Selection::of(plan);
     selection.leave_out(|_, action| limits.conflicts.contains(&action.change.object).then_some(Why::Conflict));
     selection.leave_out(|target, _| target.suspended.then_some(Why::Suspended));
     for other in &limits.in_flight {
-        // What would use an object that is about to go waits until it is gone.
+        // An action that would use an object which is about to be deleted waits for the delete.
         let is_theirs = |action: &Action| other.objects.contains(&action.change.object) || uses(action, &other.deleted);
         selection.leave_out(|_, action| is_theirs(action).then_some(Why::InFlight(other.pass)));
     }
@@ -220,7 +220,7 @@ pub fn select(plan: &Plan, limits: &Limits, consent: &SyncConsent) -> Selected {
     selection.done()
 }
 
-/// The objects of a tenant of which two writers want something different.
+/// Returns the objects of a tenant for which two writers want something different.
 pub fn conflicts(plan: &Plan, tenant: &str) -> BTreeSet<ObjectId> {
     let of_tenant = plan.findings.iter().filter(|f| f.tenant.as_deref() == Some(tenant));
     of_tenant.filter(|f| f.code == Code::WriterConflict).filter_map(|f| f.object.clone()).collect()
@@ -242,7 +242,7 @@ impl UpdateVolume {
     }
 }
 
-/// A selection that is being made.
+/// A selection in progress.
 struct Selection<'p> {
     plan: &'p Plan,
     later: BTreeMap<String, Why>,
@@ -253,13 +253,13 @@ impl<'p> Selection<'p> {
         Selection { plan, later: BTreeMap::new() }
     }
 
-    /// What was not left out.
+    /// Returns the actions that were not left out.
     fn now(&self) -> impl Iterator<Item = &'p Action> {
         let actions = self.plan.actions().map(|(_, action)| action);
         actions.filter(|action| !self.later.contains_key(&action.id))
     }
 
-    /// Leaves out what `why` names a reason for, and what depends on it.
+    /// Leaves out the actions for which `why` returns a reason, and what depends on them.
     fn leave_out(&mut self, why: impl Fn(&Target, &Action) -> Option<Why>) {
         let before = self.later.len();
         for (target, action) in self.plan.actions() {
@@ -271,7 +271,7 @@ impl<'p> Selection<'p> {
             }
         }
         let mut known = before;
-        // Most often once: actions are in the order in which they depend on each other.
+        // Mostly one round: actions are ordered by their dependencies.
         while self.later.len() > known {
             known = self.later.len();
             for (_, action) in self.plan.actions().filter(|(_, action)| !action.after.is_empty()) {
@@ -293,7 +293,7 @@ impl<'p> Selection<'p> {
     }
 }
 
-/// Whether an object, once an action is done, uses one of these.
+/// Whether an object uses one of these once an action is done.
 fn uses(action: &Action, objects: &BTreeSet<ObjectId>) -> bool {
     let is_among = |kind, name: String| objects.contains(&ObjectId::new(kind, name));
     match &action.change.after {
@@ -328,7 +328,7 @@ mod tests {
         format!("eu/Connection/{name}")
     }
 
-    /// An action of sync `s` that comes after these.
+    /// An action of sync `s` that depends on these.
     fn action(name: &str, kind: ActionKind, after: &[&str]) -> Action {
         let reason = Reason { code: "x", text: String::new() };
         Action {
@@ -370,7 +370,7 @@ mod tests {
         }
     }
 
-    /// The names of what is written now.
+    /// The names of the objects that are written now.
     fn now(selected: &Selected) -> Vec<&str> {
         selected.now.keys().map(|id| id.name.as_str()).collect()
     }
@@ -383,7 +383,8 @@ mod tests {
         Why::DependsOnLater { action: id(name), because: Box::new(because) }
     }
 
-    /// A plan of an update `a`, which is left out for this reason, an update `b` that depends on it, and one of `c`.
+    /// Checks a plan of an update `a`, which is left out for this reason, an update `b` that depends on it, and one of
+    /// `c`.
     fn leaves_out_a_and_b(plan: &Plan, limits: &Limits, because: Why) {
         let selected = select(plan, limits, &SyncConsent::Unattended);
         assert_eq!(now(&selected), ["c"]);
@@ -442,7 +443,7 @@ mod tests {
         let limits = Limits { conflicts: conflicts(&all, "eu"), ..Limits::default() };
         let mut plan = three(action("a", ActionKind::Update, &[]));
         leaves_out_a_and_b(&plan, &limits, Why::Conflict);
-        // Also where nothing is written: a status counts what waits, and that is the other's.
+        // Also if nothing is written: a status counts what waits, and that belongs to the other sync.
         plan.targets[0].suspended = true;
         assert_eq!(why(&select(&plan, &limits, &SyncConsent::Unattended), "a"), Some(&Why::Conflict));
     }
@@ -457,7 +458,7 @@ mod tests {
         let limits = Limits { in_flight: vec![others(1, &["x"], &[]), others(2, &["a"], &[])], ..Limits::default() };
         leaves_out_a_and_b(&three(action("a", ActionKind::Update, &[])), &limits, Why::InFlight(PassId(2)));
         assert!(!Why::InFlight(PassId(2)).is_for_everything());
-        // It would use what is about to go.
+        // It would use the object that is about to be deleted.
         let bound = json!({"connections": [{"name": "V", "stableKey": "Sales_Force"}]});
         let bound = Item::Integration(Arc::new(Object::new("i", serde_json::from_value(bound).unwrap())), None);
         let reason = Reason { code: "x", text: String::new() };
@@ -490,7 +491,7 @@ mod tests {
         let limits = Limits { is_partial: true, ..Limits::default() };
         leaves_out_a_and_b(&plan, &limits, Why::DependencyUnplanned);
         assert!(Why::DependencyUnplanned.is_for_everything());
-        // Of everything, what is not planned is not to be done.
+        // In a full plan, an action that is not planned need not be done.
         assert!(select(&plan, &Limits::default(), &SyncConsent::Unattended).later.is_empty());
     }
 
@@ -503,7 +504,7 @@ mod tests {
         let unsettled = with(Deletes::Unsettled(because.clone()));
         leaves_out_a_and_b(&plan, &unsettled, Why::SourceUnsettled(because.clone()));
         assert!(select(&plan, &with(Deletes::Now), &SyncConsent::Unattended).later.is_empty());
-        // Whoever approved it.
+        // Even if it is approved.
         let plan = three(needs_approval(action("a", ActionKind::Delete, &[])));
         for consent in [SyncConsent::Unattended, SyncConsent::Approved([sync("s")].into())] {
             let selected = select(&plan, &unsettled, &consent);
@@ -538,7 +539,7 @@ mod tests {
         assert_eq!(now(&selected), ["c", "d"]);
         assert_eq!(why(&selected, "a"), Some(&Why::NotApproved));
         assert_eq!(why(&selected, "b"), Some(&depends_on("a", Why::NotApproved)));
-        // Of what was begun only what is left: of the syncs of which it was approved.
+        // Only the rest of a begun approval, for the syncs that have it.
         let selected = select(&plan, &Limits::default(), &SyncConsent::Begun([sync("s")].into(), left));
         assert_eq!(now(&selected), ["c"]);
     }
@@ -558,7 +559,7 @@ mod tests {
         assert_eq!(why(&selected, "new"), Some(&depends_on("a", Why::VolumeBudget)));
         assert!(select(&plan, &of(0, 10), &SyncConsent::Unattended).later.is_empty(), "2 of 10");
         assert!(select(&plan, &of(9, 9), &SyncConsent::Unattended).later.is_empty(), "of too few");
-        // What another pass writes is counted as changed, and not once more.
+        // A write of another reconcile is counted as changed already.
         let others = InFlight { pass: PassId(1), objects: [connection("z")].into(), deleted: BTreeSet::new() };
         let limits = Limits { in_flight: vec![others], ..of(1, 10) };
         assert_eq!(now(&select(&plan, &limits, &SyncConsent::Unattended)), ["a", "new", "other"]);
@@ -578,7 +579,7 @@ mod tests {
     }
 
     prop_compose! {
-        /// Actions of one target, each after some that come before it, in any order.
+        /// Actions of one target in any order, each depending on some of those before it.
         fn actions()(
             drawn in vec((0..4_u8, any::<bool>(), any::<bool>(), btree_set(0..12_usize, 0..3)), 0..12),
         )(

@@ -1,5 +1,5 @@
-//! The statuses of Tenants and TenantSyncs: what they should say, by what was assessed, and how they are written. An
-//! event and a line of the log report each condition that changed.
+//! The statuses of Tenants and TenantSyncs: computes them from the assessed targets, and writes them. Each condition
+//! that changed is reported by an event and a log line.
 
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
@@ -24,25 +24,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// After how long a status that could not be written is written again.
+/// How long to wait before a failed write of a status is retried.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// A status that is to be written.
+/// A status to write.
 pub struct StatusUpdate<S> {
-    /// Of which object.
     pub id: ObjectId,
-    /// Its uid.
     pub uid: String,
-    /// The status.
     pub status: S,
-    /// The conditions that are there.
+    /// The current conditions.
     pub before: Vec<Condition>,
-    /// The conditions that will be.
+    /// The new conditions.
     pub now: Vec<Condition>,
 }
 
-/// The status writes that are under way, and those that failed, by the object or the sync: one write at a time of each,
-/// and the next after a failure only after a pause.
+/// The status writes in progress and those that failed, by object or sync: one write of each at a time, and a pause
+/// after a failure.
 #[derive(Debug)]
 pub struct StatusWrites<K>(BTreeMap<K, Option<Instant>>);
 
@@ -53,7 +50,7 @@ impl<K> Default for StatusWrites<K> {
 }
 
 impl<K: Ord> StatusWrites<K> {
-    /// Begins a write, unless one is under way or has to wait.
+    /// Begins a write, unless one is in progress or paused.
     pub fn begin(&mut self, key: K) -> bool {
         match self.0.entry(key) {
             std::collections::btree_map::Entry::Vacant(free) => {
@@ -64,12 +61,12 @@ impl<K: Ord> StatusWrites<K> {
         }
     }
 
-    /// A write is done.
+    /// Ends a write.
     pub fn done(&mut self, key: &K) {
         self.0.remove(key);
     }
 
-    /// The next write has to wait: this one failed, or there is nothing that the server would answer.
+    /// Pauses writes after a failure.
     pub fn pause(&mut self, key: K, now: Instant) {
         self.0.insert(key, Some(now + RETRY));
     }
@@ -79,21 +76,20 @@ impl<K: Ord> StatusWrites<K> {
         self.0.retain(|_, again| again.is_none_or(|again| again > now));
     }
 
-    /// When pauses end.
+    /// Returns when the pauses end.
     pub fn wakes(&self) -> impl Iterator<Item = Instant> {
         self.0.values().flatten().copied()
     }
 }
 
-/// What the status of a sync should be, where it says something else; `None` also while not all of its targets were
-/// assessed.
+/// Returns the new status of a sync; `None` if it is unchanged, or while not all of its targets are assessed.
 pub fn of_sync(
     live: &Live<Object<TenantSyncSpec>>,
     namespace: &str,
     targets: &BTreeMap<String, TargetState>,
     now: &Time,
 ) -> Option<StatusUpdate<TenantSyncStatus>> {
-    // Approvals are written by themselves.
+    // Approvals are written separately.
     let before = TenantSyncStatus { approvals: Vec::new(), ..written(live).unwrap_or_default() };
     let sync = match &live.read {
         Ok(sync) => sync,
@@ -139,7 +135,7 @@ pub fn of_sync(
     (status != before).then(|| update(Kind::TenantSync, live, status, then, now))
 }
 
-/// What the status of a Tenant should be, where it says something else; `None` also while it is being read.
+/// Returns the new status of a Tenant; `None` if it is unchanged, or while the tenant is being read.
 pub fn of_tenant(
     live: &Live<Object<TenantSpec>>,
     tenants: &TenantConnections,
@@ -170,7 +166,7 @@ pub fn of_tenant(
     (status != before).then(|| update(Kind::Tenant, live, status, then, now))
 }
 
-/// What is said of a token that should have been renewed.
+/// Returns the condition for a token that should have been renewed.
 fn expiring(expiry: TokenExpiry, now: Timestamp) -> Option<Verdict> {
     if now < expiry.renew_before {
         return None;
@@ -195,7 +191,7 @@ fn update<S, O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, n
     StatusUpdate { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
 }
 
-/// A condition where something was approved that nobody plans: by mistake, or because it changed since.
+/// Returns the condition for an approved digest that no plan has: by mistake, or because the plan changed since.
 fn stale(
     (namespace, sync): (&str, &str),
     given: &BTreeSet<String>,
@@ -217,24 +213,24 @@ fn stale(
     Some(Verdict::new("StaleApproval", true, "MatchesNoPlan", message))
 }
 
-/// The status that is there.
+/// Returns the current status.
 pub fn written<T: DeserializeOwned, O>(live: &Live<O>) -> Option<T> {
     serde_json::from_str(live.status.as_ref()?.get()).ok()
 }
 
-/// What waits in the targets of a sync, as its status says: tenant and digest.
+/// Returns what waits in the targets of a sync according to its status: tenant and digest.
 pub fn waits(live: &Live<Object<TenantSyncSpec>>) -> BTreeSet<(String, String)> {
     sync_rules::waits(&written::<TenantSyncStatus, _>(live).unwrap_or_default().targets)
 }
 
-/// The last request to reconcile: ours, or Flux's.
+/// Returns the last request to reconcile: Stablekey's annotation, or Flux's.
 pub fn requested_at(metadata: &Meta) -> Option<String> {
     let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
     let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
     (!asked.is_empty()).then(|| asked.join(" "))
 }
 
-/// Writes the status of an object of the hub, and gives the object as it is then. What is gone needs none.
+/// Writes the status of a Tenant or TenantSync, and returns the object as it is afterwards; `None` if it is gone.
 pub async fn write<S: Serialize>(
     context: &Context,
     paths: &Paths,
@@ -249,13 +245,13 @@ pub async fn write<S: Serialize>(
     });
     let ask = Ask::apply(format!("{}/status", paths.object(id)), to_bytes(&body));
     match context.server.ask(&ask).await {
-        Err(trouble) if trouble.is_absent() => Ok(Vec::new()),
+        Err(failure) if failure.is_absent() => Ok(Vec::new()),
         answer => answer,
     }
 }
 
-/// Reports the conditions that changed, by an event and a line of the log: Ready where it, or its reason, is another;
-/// the others (warnings, what is kept and what drifted, approvals of nothing) where they say something new.
+/// Reports the conditions that changed, by an event and a log line: Ready if its status or reason changed; the others
+/// (warnings, kept and drifted fields, stale approvals) if their message changed.
 pub fn report_transition(
     context: &Context,
     paths: &Paths,
@@ -264,7 +260,7 @@ pub fn report_transition(
     before: &[Condition],
     now: &[Condition],
 ) {
-    for condition in now.iter().filter(|now| is_news(before, now)) {
+    for condition in now.iter().filter(|now| is_new(before, now)) {
         let object = reference(paths, id, uid);
         let importance = match (condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()) {
             ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
@@ -283,15 +279,15 @@ pub fn report_transition(
         let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
         let reason = if condition.type_ == "Ready" { reason } else { &condition.type_ };
         let transition = Transition { object, importance, reason: reason.clone(), action, note: why.clone() };
-        context.events.tell(transition);
+        context.events.record(transition);
     }
 }
 
-fn is_news(before: &[Condition], now: &Condition) -> bool {
+fn is_new(before: &[Condition], now: &Condition) -> bool {
     let before = before.iter().find(|before| before.type_ == now.type_);
     match now.type_.as_str() {
         "Ready" => !before.is_some_and(|before| before.status == now.status && before.reason == now.reason),
-        // They say what Ready says.
+        // They follow from Ready.
         "InSync" | "Reconciling" | "Stalled" => false,
         _ => before.is_none_or(|before| before.message != now.message),
     }

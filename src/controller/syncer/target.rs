@@ -1,4 +1,4 @@
-//! One target: the syncs into it, what has to be reconciled, and the state of each sync.
+//! One target: the syncs into it, its queue, and the state of each sync.
 
 use super::approvals::GivenApprovals;
 use super::assess::{Evidence, target_status};
@@ -19,29 +19,27 @@ use tokio::time::Instant;
 /// One target.
 #[derive(Debug, Default)]
 pub struct TargetState {
-    /// What has to be reconciled.
     pub queue: TargetQueue,
-    /// What was changed in it lately.
+    /// The recent changes.
     pub budget: ChangeBudget,
-    /// The syncs into it.
     pub syncs: Syncs,
-    /// Which requests to reconcile the pass that runs, or ran last, has answered, by sync.
+    /// By sync: the request to reconcile that the running or last full reconcile answers.
     pub requested: BTreeMap<String, String>,
-    /// What the status of each sync says of it, with the request to reconcile that this answers.
+    /// By sync: its status in this target, with the request to reconcile that it answers.
     pub states: BTreeMap<String, (TargetStatus, Option<String>)>,
-    /// What was done since a receipt was written.
+    /// The actions since the last receipt.
     done: Vec<Digest>,
     /// The last receipt, by sync.
     receipts: BTreeMap<String, ReceiptStatus>,
-    /// What is known of the digests in the annotation of each sync.
+    /// By sync: the state of the digests in its annotation.
     pub given: BTreeMap<String, GivenApprovals>,
-    /// How far what is carried out now is: done, of so many.
+    /// The progress of the running reconcile: number of done actions, and their total.
     pub progress: Option<(usize, usize)>,
-    /// Since when something drifted and is left so.
+    /// Since when there is drift that is not reverted.
     drifts_since: Option<SystemTime>,
 }
 
-/// How much of a target a pass reconciled.
+/// The extent of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassOver {
     /// What changed.
@@ -51,7 +49,7 @@ pub enum PassOver {
 }
 
 impl TargetState {
-    /// Takes over what an operator before this one wrote down.
+    /// Restores what an earlier operator process wrote to the status.
     pub fn resume(&mut self, sync: &str, status: &TargetStatus, now: Instant) {
         if let Some(receipt) = &status.receipt {
             self.receipts.insert(sync.to_string(), receipt.clone());
@@ -63,13 +61,13 @@ impl TargetState {
         }
     }
 
-    /// How many objects were changed in it lately, with those that are being changed.
+    /// Returns the number of recently changed objects, including those being changed.
     pub fn changes(&self) -> usize {
         self.budget.count_with(self.queue.being_updated())
     }
 
-    /// Takes in what was selected of what changed, for this pass: the rest is queued, and `plan` keeps what is written.
-    /// Whether anything is.
+    /// Begins an incremental reconcile: queues the actions that were not selected, and keeps only the selected ones in
+    /// `plan`. Returns whether there are any.
     pub fn begin(&mut self, pass: PassId, plan: &mut Plan, mut selected: Selected, now: Instant) -> bool {
         let others: Vec<PassId> = self.queue.in_flight().map(|(other, _)| other).collect();
         for other in others {
@@ -89,8 +87,8 @@ impl TargetState {
         true
     }
 
-    /// Takes in what was carried out, and says when to go on: what can only be refused again waits for `resync`.
-    /// `now_is` gives the objects as they are known.
+    /// Records the result of a reconcile, and schedules the retry of failures; a permanent refusal waits for `resync`.
+    /// `now_is` returns the cached objects.
     pub fn on_outcome(
         &mut self,
         outcome: &PassOutcome,
@@ -122,12 +120,12 @@ impl TargetState {
             Some(Retry::Soon) => self.queue.failed(now),
             Some(Retry::Seldom) => self.queue.refused(resync, now),
             Some(Retry::Resync) | None if matches!(over, PassOver::Whole(_)) => self.queue.recovered(),
-            // What else failed before is still to be tried again.
+            // Other failures from before are still retried.
             Some(Retry::Resync) | None => {}
         }
     }
 
-    /// Assesses each of `syncs` by what a pass over everything found and applied.
+    /// Assesses each of `syncs` after a full reconcile.
     pub fn assess(
         &mut self,
         (namespace, target): (&str, &str),
@@ -173,7 +171,7 @@ impl TargetState {
         self.states = syncs.iter().map(status).collect();
     }
 
-    /// How many objects of it drifted and are left so, and since when the first is.
+    /// Returns how many objects have drift that is not reverted, and since when the first has.
     pub fn drifts(&mut self, target: &str, plan: &Plan, now: SystemTime) -> (usize, Option<SystemTime>) {
         let notes = plan.targets.iter().filter(|t| t.tenant == target).flat_map(|t| &t.notes);
         let left = notes.filter_map(|note| match note {
@@ -185,7 +183,7 @@ impl TargetState {
         (left, self.drifts_since)
     }
 
-    /// The proof of what was done since the last one.
+    /// Returns the receipt of the actions since the last one.
     fn receipt(&mut self, declared: &Digest, live: &Digest, time: &str) -> ReceiptStatus {
         let mut plan = Digesting::default();
         let done = std::mem::take(&mut self.done);
@@ -199,7 +197,7 @@ impl TargetState {
     }
 }
 
-/// A target of which there is no Tenant.
+/// A target without a Tenant.
 fn absent(target: &str) -> Target {
     Target {
         tenant: target.to_string(),
@@ -227,7 +225,7 @@ mod tests {
 
     const RESYNC: Duration = Duration::from_secs(600);
 
-    /// When to go on after a pass over everything of which these failed.
+    /// Ends a full reconcile with these failures; returns when it is retried.
     fn after(target: &mut TargetState, retries: &[Retry], now: Instant) -> Option<Duration> {
         let failure = |retry: &Retry| ActionFailure { code: "Refused", why: String::new(), retry: *retry };
         let failed = retries.iter().enumerate().map(|(id, retry)| (id.to_string(), failure(retry))).collect();
@@ -269,17 +267,17 @@ mod tests {
         let later = |name: &str, why| (format!("eu/Connection/{name}"), why);
         let (mut target, now) = (TargetState::default(), Instant::now());
         target.queue.begun(PassId(1), [writing("x")].into());
-        // Nothing of it is written: only the pass that writes the same is waited for.
+        // Nothing is written, so only the reconcile that writes the same object is waited for.
         let why = [later("a", Why::Conflict), later("b", Why::InFlight(PassId(1)))];
         let selected = Selected { now: BTreeMap::new(), later: why.into() };
         assert!(!target.begin(PassId(2), &mut plan, selected, now));
-        assert_eq!((target.queue.due(now), target.queue.wakes(now)), ((1, Some(now)), None));
+        assert_eq!((target.queue.depth(now), target.queue.wakes(now)), ((1, Some(now)), None));
         let why = [later("b", Why::PassFull), later("c", Why::InFlight(PassId(1))), later("d", Why::NeedsApproval)];
         let selected = Selected { now: [writing("a")].into(), later: why.into() };
         assert!(target.begin(PassId(2), &mut plan, selected, now));
         assert_eq!(plan.actions().map(|(_, action)| action.id.as_str()).collect::<Vec<_>>(), ["eu/Connection/a"]);
         let in_flight: Vec<_> = target.queue.in_flight().map(|(pass, writing)| (pass, writing.len())).collect();
         assert_eq!(in_flight, [(PassId(1), 1), (PassId(2), 1)]);
-        assert_eq!(target.queue.due(now), (4, Some(now)), "b, b, c, and everything");
+        assert_eq!(target.queue.depth(now), (4, Some(now)), "b, b, c, and everything");
     }
 }

@@ -1,14 +1,14 @@
-//! A tenant as the syncer watches it: where its Tenant says that it is, and what is known of it.
+//! A tenant that the syncer watches: its location, according to its Tenant, and the cache of its objects.
 
 use crate::api::{Kubeconfig, LocationSpec, Object, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
-use crate::kubernetes::cache::{Cache, Due, NamespaceDelta};
+use crate::kubernetes::cache::{Cache, ChangedObjects, NamespaceDelta};
 use crate::kubernetes::client::Server;
 use crate::kubernetes::list::MOST;
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch;
-use crate::kubernetes::watch::{CUSTOMERS, FOLLOWED, Follower, SERVER, WatchEvent};
+use crate::kubernetes::watch::{CUSTOMERS, SERVER, WATCHED, WatchEvent, WatchSet};
 use crate::project::clusters::spec_with_own;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-/// Why the operator does not go where a Tenant points to.
+/// Why the operator refuses the location of a Tenant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct TenantRefusal {
-    /// One word, in CamelCase.
+    /// The reason, one word in CamelCase.
     pub reason: &'static str,
-    /// Why, and what to do.
+    /// The message: why, and what to do.
     pub why: String,
 }
 
@@ -31,17 +31,16 @@ fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRe
     Err(TenantRefusal { reason, why: why.into() })
 }
 
-/// Where a tenant is.
+/// The location of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whereabouts {
-    /// The namespace.
     pub namespace: String,
     /// The Secret with the kubeconfig of its cluster; `None`: the cluster of the Tenant itself.
     pub kubeconfig: Option<SecretKeyRef>,
 }
 
-/// Where a Tenant of `namespace` says that it is. The operator's own account serves only the namespace
-/// that the Tenant is in: else whoever writes Tenants here would reach wherever that account does.
+/// Returns the location of a Tenant in `namespace`. The operator's own account is used only for the namespace of the
+/// Tenant: otherwise everybody who writes Tenants would have the permissions of that account.
 pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, TenantRefusal> {
     if spec.source.is_some() {
         return refuse(
@@ -85,41 +84,39 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Te
 #[derive(Debug)]
 pub struct ConnectedTenant {
     tenant: String,
-    /// Which connection this is: what is reported of an earlier one is passed over.
+    /// The number of this connection. Events of an earlier connection are ignored.
     pub epoch: u64,
-    /// Its cluster.
     pub server: Server,
-    /// Its namespace there.
+    /// The paths of its namespace.
     pub paths: Paths,
-    /// What is there.
     pub cache: Cache,
-    /// How many bytes of it are kept at most.
+    /// Maximum size of the cache, in bytes.
     limit: usize,
-    /// Whether CustomerCredentials are read.
+    /// Whether CustomerCredentials are watched.
     with_customers: bool,
-    /// What was not read yet.
+    /// The resources that were not listed yet.
     unread: BTreeSet<&'static str>,
-    /// What cannot be watched now, and why.
+    /// The resources that cannot be watched now, and why.
     lost: BTreeMap<&'static str, String>,
-    /// Whether its server answers: what is being done there need not wait for all of its answers.
+    /// Whether its server answers. Shared with running reconciles, which stop waiting once it does not.
     answers: Arc<AtomicBool>,
-    /// When something changed in it last, or it could not be read; and how often that was.
+    /// The time of the last change or read failure, and a counter of them.
     changed_at: Instant,
     stirs: Arc<AtomicU64>,
-    /// Its history went back: what is missing in it may only be forgotten.
+    /// Its history went back: an object that is missing may only be lost.
     is_rewound: bool,
-    /// While it is read for the first time.
+    /// Set during the first read.
     waiting: Option<Waiting>,
-    following: Option<Follower<NamespaceDelta>>,
+    following: Option<WatchSet<NamespaceDelta>>,
 }
 
 impl ConnectedTenant {
-    /// Nothing is known of it yet.
+    /// Creates the connection with an empty cache.
     pub fn new(
         tenant: &str,
         epoch: u64,
         (server, paths): (Server, Paths),
-        following: Follower<NamespaceDelta>,
+        following: WatchSet<NamespaceDelta>,
         limit: usize,
         waiting: Waiting,
     ) -> Self {
@@ -130,7 +127,7 @@ impl ConnectedTenant {
             paths,
             cache: Cache::bounded(limit),
             limit,
-            unread: FOLLOWED.into(),
+            unread: WATCHED.into(),
             with_customers: false,
             lost: BTreeMap::new(),
             answers: Arc::new(AtomicBool::new(true)),
@@ -144,7 +141,7 @@ impl ConnectedTenant {
         tenant
     }
 
-    /// Of a tenant that was watched before, by another kubeconfig: what went back there did not come forth by that.
+    /// Continues an earlier connection with another kubeconfig: a rewound history stays rewound.
     pub fn after(self, before: Option<&ConnectedTenant>) -> Self {
         let is_same = |before: &&ConnectedTenant| {
             before.server.name() == self.server.name() && before.paths.namespace() == self.paths.namespace()
@@ -163,47 +160,47 @@ impl ConnectedTenant {
         }
     }
 
-    /// Takes in an event, and says what has to be reconciled because of it.
-    pub fn on_event(&mut self, event: WatchEvent<NamespaceDelta>) -> Due {
+    /// Applies an event, and returns what must be reconciled because of it.
+    pub fn on_event(&mut self, event: WatchEvent<NamespaceDelta>) -> ChangedObjects {
         let could_be_read = self.error().is_none();
-        let due = match event {
-            WatchEvent::Heard(delta, _) => self.cache.hear(delta),
-            WatchEvent::Followed(resource) => {
+        let changed = match event {
+            WatchEvent::Changed(delta, _) => self.cache.apply(delta),
+            WatchEvent::Watched(resource) => {
                 self.unread.remove(resource);
                 self.lost.remove(resource);
-                Due::Objects(BTreeSet::new())
+                ChangedObjects::Objects(BTreeSet::new())
             }
             WatchEvent::Rewound(resource) => {
                 warn!(tenant = self.tenant, resource, "its history went back: nothing is removed because of it");
                 self.is_rewound = true;
-                Due::Everything
+                ChangedObjects::Everything
             }
             WatchEvent::Lost(resource, error) => {
                 self.lost.insert(resource, error.to_string());
-                Due::Objects(BTreeSet::new())
+                ChangedObjects::Objects(BTreeSet::new())
             }
         };
-        // What can be read again has rested since then, not since it could not be.
-        if !could_be_read || self.error().is_some() || due != Due::Objects(BTreeSet::new()) {
+        // A tenant that can be read again is unchanged since then, not since before the failure.
+        if !could_be_read || self.error().is_some() || changed != ChangedObjects::Objects(BTreeSet::new()) {
             self.changed_at = Instant::now();
             self.stirs.fetch_add(1, Ordering::Relaxed);
         }
         if self.cache.is_over() {
-            // A server that sends without end is not watched any more.
+            // A server that sends without end is no longer watched.
             self.following = None;
         }
         self.answers.store(!self.lost.contains_key(SERVER), Ordering::Relaxed);
         if self.is_being_read() {
             self.report_waiting();
         } else {
-            // Of one that cannot be read now its status says so: the others do not wait for it.
+            // Its status reports that it cannot be read: readiness does not wait for it.
             self.waiting = None;
         }
-        if could_be_read == self.error().is_none() { due } else { Due::Everything }
+        if could_be_read == self.error().is_none() { changed } else { ChangedObjects::Everything }
     }
 
-    /// Why nothing is removed yet because of what it lacks, and from when on it may be: it must have been whole and
-    /// unchanged for so long.
+    /// Returns why nothing may be deleted because of objects that it lacks, and from when on it may: it must have been
+    /// complete and unchanged for `rest`.
     pub fn unsettled(&self, rest: Duration, now: Instant) -> Option<(String, Option<Instant>)> {
         if self.is_rewound {
             let why =
@@ -218,13 +215,13 @@ impl ConnectedTenant {
         })
     }
 
-    /// How often it changed, also later, and how often until now.
+    /// Returns the counter of changes, and its current value.
     pub fn stirs(&self) -> (Arc<AtomicU64>, u64) {
         (self.stirs.clone(), self.stirs.load(Ordering::Relaxed))
     }
 
-    /// From now on CustomerCredentials are watched there too: something may be copied to it. That stays so; nobody can
-    /// have them read again as often as they like.
+    /// Watches CustomerCredentials from now on, because it is a target. This is permanent, so that nobody can cause
+    /// repeated lists of them.
     pub fn watch_customers(&mut self) {
         if let Some(follower) = self.following.as_mut().filter(|_| !self.with_customers) {
             watch::customers(follower);
@@ -233,17 +230,16 @@ impl ConnectedTenant {
         }
     }
 
-    /// Whether its history went back.
     pub fn is_rewound(&self) -> bool {
         self.is_rewound
     }
 
-    /// Whether its server answers, also later.
+    /// Returns the shared flag that is true while its server answers.
     pub fn answers(&self) -> Arc<AtomicBool> {
         self.answers.clone()
     }
 
-    /// Why it cannot be read.
+    /// Returns why it cannot be read.
     pub fn error(&self) -> Option<String> {
         if self.cache.is_over() {
             return Some(format!(
@@ -254,18 +250,18 @@ impl ConnectedTenant {
                 self.limit >> 20
             ));
         }
-        // That the server is silent says more than what it is silent about.
+        // An unreachable server is the more precise reason.
         let lost = self.lost.get(SERVER).or_else(|| self.lost.values().next()).cloned();
         let unread = || self.unread.first().map(|resource| format!("its {resource} were not read yet"));
         lost.or_else(unread)
     }
 
-    /// Whether it is still being read for the first time, and nothing is in the way.
+    /// Whether the first read is still in progress and has no error.
     pub fn is_being_read(&self) -> bool {
         !self.unread.is_empty() && self.lost.is_empty()
     }
 
-    /// What is there, and what holds for it.
+    /// Returns its effective spec and its cached objects.
     pub fn view(&self, tenant: &Object<TenantSpec>) -> (TenantSpec, View) {
         if let Some(why) = self.error() {
             return (tenant.spec.clone(), View::Unreachable(why));

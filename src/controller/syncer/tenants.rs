@@ -1,4 +1,4 @@
-//! The connections to all tenants of a hub: made where their Tenants say that they are, watched, and closed.
+//! The connections to all tenants of a hub: opened according to the Tenants, watched, and closed.
 
 use super::super::context::Context;
 use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
@@ -6,54 +6,51 @@ use super::tenant::{ConnectedTenant, TenantRefusal, Whereabouts, whereabouts};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::model::inventory::View;
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::cache::{Delta, Due, NamespaceDelta};
+use crate::kubernetes::cache::{ChangedObjects, Delta, NamespaceDelta};
 use crate::kubernetes::client::{Server, ServerCredentials};
 use crate::kubernetes::kubeconfig as vetting;
 use crate::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch;
-use crate::kubernetes::watch::{Follower, Following, Room, WatchEvent, WatchHandler};
+use crate::kubernetes::watch::{Room, WatchEvent, WatchHandle, WatchHandler, WatchSet};
 use crate::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::{info, warn};
 
-/// The reason why a kubeconfig that is still being read is not used yet.
+/// The reason of a tenant whose kubeconfig is still being read.
 const UNREAD: &str = "KubeconfigUnread";
 
-/// An event of a tenant, or of the way to it.
+/// An event of a tenant, or of a Secret with kubeconfigs.
 #[derive(Debug)]
 pub enum TenantEvent {
     /// Of a Secret with kubeconfigs.
     Kubeconfig {
         /// The Secret's name.
         secret: String,
-        /// What happened.
         event: WatchEvent<Delta<KubeconfigSecret>>,
     },
     /// Of a tenant's location.
     Location {
-        /// The tenant.
         tenant: Arc<str>,
-        /// Of which connection to it.
+        /// The number of the connection.
         epoch: u64,
-        /// What happened.
         event: WatchEvent<NamespaceDelta>,
     },
 }
 
-/// Who takes in the events.
+/// Receives the events.
 pub type OnTenantEvent = Arc<dyn Fn(TenantEvent) + Send + Sync>;
 
 /// The connection to a tenant, or why there is none.
 pub type Connected = Result<ConnectedTenant, TenantRefusal>;
 
-/// What is known of a Secret with kubeconfigs.
+/// The state of a Secret with kubeconfigs.
 struct KnownKubeconfig {
-    /// `None`: it was not read yet. In it: it is not there.
+    /// `None` before the first read. Inside: `None` if the Secret does not exist.
     read: Option<Result<Option<KubeconfigSecret>, String>>,
-    _following: Following,
+    _following: WatchHandle,
 }
 
 /// The connections to all tenants of a hub.
@@ -63,21 +60,22 @@ pub struct TenantConnections {
     report: OnTenantEvent,
     secrets: BTreeMap<String, KnownKubeconfig>,
     found: BTreeMap<String, Connected>,
-    /// What each was found by.
+    /// By tenant: the location and the kubeconfig's hash of its connection.
     found_by: BTreeMap<String, (Whereabouts, Option<[u8; 32]>)>,
-    /// By tenant, when the token in its kubeconfig expires.
+    /// By tenant: the expiry of the token in its kubeconfig.
     expiries: BTreeMap<String, TokenExpiry>,
     epochs: u64,
 }
 
 impl TenantConnections {
-    /// Of a hub. The events of its tenants are given to `report`, and from there to [`TenantConnections::on_event`].
+    /// Creates the connections of a hub. Events are sent to `report`, whose receiver passes them to
+    /// [`TenantConnections::on_event`].
     pub fn new(context: Context, paths: Paths, report: OnTenantEvent) -> Self {
         let (secrets, found, found_by) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         TenantConnections { context, paths, report, secrets, found, found_by, expiries: BTreeMap::new(), epochs: 0 }
     }
 
-    /// Connects to where the Tenants say that they are, and closes the connections to where none is any more.
+    /// Opens connections to the locations of the Tenants, and closes those that no Tenant names any more.
     /// CustomerCredentials are read only of `targets`: a source needs none.
     pub async fn connect_all(
         &mut self,
@@ -112,8 +110,8 @@ impl TenantConnections {
                 if refusal.reason != UNREAD {
                     self.expires(&name, None);
                 }
-                let is_news = !self.found.get(&name).is_some_and(|known| known.as_ref().err() == Some(refusal));
-                if refusal.reason != UNREAD && is_news {
+                let is_new = !self.found.get(&name).is_some_and(|known| known.as_ref().err() == Some(refusal));
+                if refusal.reason != UNREAD && is_new {
                     warn!(tenant = name, reason = refusal.reason, why = %refusal, "not followed");
                 }
             }
@@ -121,7 +119,7 @@ impl TenantConnections {
         }
     }
 
-    /// The connection to a tenant; `None` where it is the one that is there already.
+    /// Opens the connection to a tenant; `None` if the existing one is still right.
     async fn connect(&mut self, name: &str, there: Whereabouts, is_target: bool) -> Option<Connected> {
         let kubeconfig = match there.kubeconfig.as_ref().map(|secret| self.kubeconfig(secret)).transpose() {
             Ok(kubeconfig) => kubeconfig,
@@ -169,7 +167,7 @@ impl TenantConnections {
         Ok(server.observed(self.context.metrics.observer(tenant)).settling())
     }
 
-    /// From now on the token in a tenant's kubeconfig is known to expire so.
+    /// Sets the expiry of the token in a tenant's kubeconfig.
     fn expires(&mut self, name: &str, expiry: Option<TokenExpiry>) {
         let seconds = expiry.map(|expiry| (expiry.at.as_second(), expiry.renew_before.as_second()));
         self.context.metrics.kubeconfig_expires(name, seconds);
@@ -179,30 +177,30 @@ impl TenantConnections {
         }
     }
 
-    /// When the token in the kubeconfig expires by which a tenant was found.
+    /// Returns the expiry of the token in a tenant's kubeconfig.
     pub fn expiry(&self, tenant: &str) -> Option<TokenExpiry> {
         self.expiries.get(tenant).copied()
     }
 
-    /// Reports the events of this connection to a tenant.
+    /// Returns the handler that reports the events of this connection.
     fn reporter(&self, tenant: &str, epoch: u64) -> WatchHandler<NamespaceDelta> {
         let (report, tenant): (_, Arc<str>) = (self.report.clone(), tenant.into());
         Arc::new(move |event| report(TenantEvent::Location { tenant: tenant.clone(), epoch, event }))
     }
 
-    /// Takes in the answers to writes.
+    /// Returns the listener that applies the answers to writes.
     pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::cluster::Listener {
         let report = self.reporter(tenant, epoch);
-        Arc::new(move |delta| report(WatchEvent::Heard(delta, Room::default())))
+        Arc::new(move |delta| report(WatchEvent::Changed(delta, Room::default())))
     }
 
-    fn follow_secret(&self, name: &str) -> Following {
+    fn follow_secret(&self, name: &str) -> WatchHandle {
         let (report, secret) = (self.report.clone(), name.to_string());
-        let tell: WatchHandler<Delta<KubeconfigSecret>> =
+        let on_event: WatchHandler<Delta<KubeconfigSecret>> =
             Arc::new(move |event| report(TenantEvent::Kubeconfig { secret: secret.clone(), event }));
-        let mut follower = Follower::new(&self.context.server, &self.paths, tell);
-        follower.follow(kubeconfig::listing(&self.paths, name), |delta| delta);
-        follower.done()
+        let mut watches = WatchSet::new(&self.context.server, &self.paths, on_event);
+        watches.watch(kubeconfig::listing(&self.paths, name), |delta| delta);
+        watches.done()
     }
 
     fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&Secret, TenantRefusal> {
@@ -218,55 +216,55 @@ impl TenantConnections {
         }
     }
 
-    /// Takes in an event of a Secret with kubeconfigs: the tenants are to be connected to again then.
+    /// Applies an event of a Secret with kubeconfigs. Afterwards the tenants must be connected again.
     pub fn on_secret(&mut self, secret: &str, event: WatchEvent<Delta<KubeconfigSecret>>) {
         let Some(known) = self.secrets.get_mut(secret) else { return };
         match event {
-            WatchEvent::Heard(Delta::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
-            WatchEvent::Heard(Delta::Set(secret), _) => known.read = Some(Ok(Some(secret))),
-            WatchEvent::Heard(Delta::Again, _) => {}
-            WatchEvent::Heard(Delta::Only { names, .. }, _) if !names.is_empty() => {}
-            WatchEvent::Heard(Delta::Only { .. } | Delta::Gone { .. }, _) => known.read = Some(Ok(None)),
-            // What was read last still holds.
+            WatchEvent::Changed(Delta::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
+            WatchEvent::Changed(Delta::Set(secret), _) => known.read = Some(Ok(Some(secret))),
+            WatchEvent::Changed(Delta::Again, _) => {}
+            WatchEvent::Changed(Delta::Only { names, .. }, _) if !names.is_empty() => {}
+            WatchEvent::Changed(Delta::Only { .. } | Delta::Gone { .. }, _) => known.read = Some(Ok(None)),
+            // The value that was read last stays valid.
             WatchEvent::Lost(_, error) if known.read.is_none() => known.read = Some(Err(error.to_string())),
-            WatchEvent::Lost(..) | WatchEvent::Followed(_) | WatchEvent::Rewound(_) => {}
+            WatchEvent::Lost(..) | WatchEvent::Watched(_) | WatchEvent::Rewound(_) => {}
         }
     }
 
-    /// Takes in an event of a tenant, and gives what has to be reconciled because of it. An event of an earlier
-    /// connection is passed over.
+    /// Applies an event of a tenant, and returns what must be reconciled because of it. Events of an earlier connection
+    /// are ignored.
     pub fn on_event(
         &mut self,
         tenant: &str,
         epoch: u64,
         event: WatchEvent<NamespaceDelta>,
-    ) -> Option<(Due, &ConnectedTenant)> {
+    ) -> Option<(ChangedObjects, &ConnectedTenant)> {
         let location = self.found.get_mut(tenant)?.as_mut().ok().filter(|location| location.epoch == epoch)?;
-        let due = location.on_event(event);
-        Some((due, location))
+        let changed = location.on_event(event);
+        Some((changed, location))
     }
 
-    /// The connection to a tenant.
+    /// Returns the connection to a tenant.
     pub fn get(&self, tenant: &str) -> Option<&Connected> {
         self.found.get(tenant)
     }
 
-    /// The connection to a tenant that can be read and written.
+    /// Returns the connection to a tenant that can be read and written.
     pub fn open(&self, tenant: &str) -> Option<&ConnectedTenant> {
         self.get(tenant)?.as_ref().ok().filter(|location| location.error().is_none())
     }
 
-    /// The tenants that are connected.
+    /// Returns the connected tenants.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &ConnectedTenant)> {
         self.found.iter().filter_map(|(name, location)| Some((name, location.as_ref().ok()?)))
     }
 
-    /// How many tenants it tried to connect to.
+    /// Returns the number of tenants with a connection or a refusal.
     pub fn len(&self) -> usize {
         self.found.len()
     }
 
-    /// What is in a tenant's location, and what holds for it; `None` where nothing tried to connect to it.
+    /// Returns the effective spec and the cached objects of a tenant; `None` if there was no attempt to connect.
     pub fn view(&self, tenant: &Object<TenantSpec>) -> Option<(TenantSpec, View)> {
         Some(match self.get(tenant.name())? {
             Ok(location) => location.view(tenant),
@@ -274,7 +272,7 @@ impl TenantConnections {
         })
     }
 
-    /// Whether a tenant is still being read for the first time, and nothing is in the way.
+    /// Whether the first read of a tenant is still in progress and has no error.
     pub fn is_being_read(&self, tenant: &str) -> bool {
         match self.get(tenant) {
             Some(Ok(location)) => location.is_being_read(),

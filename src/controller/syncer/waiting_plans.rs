@@ -1,4 +1,4 @@
-//! The plans that wait for approval, kept in ConfigMaps of the hub: an approver sees them without the rights to read the
+//! The plans that wait for approval, stored in ConfigMaps of the hub: an approver reads them without permissions in the
 //! tenants.
 
 use super::super::context::Context;
@@ -19,35 +19,35 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tracing::warn;
 
-/// By sync and target.
+/// A sync and its target.
 pub type Of = (String, String);
 
-/// What is kept in a hub, as far as it is known.
+/// The stored plans of a hub.
 #[derive(Debug, Default)]
 pub struct KeptPlans {
     known: Mutex<BTreeMap<Of, KnownPlans>>,
-    /// One write at a time: what is taken away must not be what was just written.
+    /// Serializes writes, so that none deletes what another just wrote.
     writing: Mutex<()>,
 }
 
-/// Where what waits is kept, by sync; and why it is not.
+/// By sync: where its waiting plan is stored, or why it is not.
 #[derive(Debug, Default)]
 pub struct Where {
-    /// It is kept there.
+    /// The stored plans.
     pub kept: BTreeMap<String, WaitingPlanStatus>,
-    /// It is not, and why.
+    /// Why a plan is not stored.
     pub unkept: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug)]
 struct KnownPlans {
-    /// The digest that is approved.
+    /// The digest to approve.
     plan: String,
     status: WaitingPlanStatus,
 }
 
 impl KeptPlans {
-    /// An operator before this one left this.
+    /// Restores a stored plan of an earlier operator process.
     pub fn resume(&self, sync: &str, target: &str, plan: Option<&str>, status: &WaitingPlanStatus) {
         let known = KnownPlans { plan: plan.unwrap_or_default().to_string(), status: status.clone() };
         self.state().entry((sync.to_string(), target.to_string())).or_insert(known);
@@ -57,7 +57,7 @@ impl KeptPlans {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is kept of a target, by sync.
+    /// Returns the stored plans of a target, by sync.
     pub fn known(&self, target: &str, syncs: &Syncs) -> Where {
         let state = self.state();
         let known = |sync: &String| Some(state.get(&(sync.clone(), target.to_string()))?.status.clone());
@@ -67,14 +67,14 @@ impl KeptPlans {
         }
     }
 
-    /// What waits in a target is written again, whatever stands there: a person asked for it.
+    /// Makes the next update write the plans of a target again, because a person asked for it.
     pub fn write_again(&self, target: &str) {
         let mut state = self.state();
         state.iter_mut().filter(|((_, of), _)| of == target).for_each(|(_, known)| known.plan.clear());
     }
 
-    /// Keeps what waits in a target, and takes away what does not any more: what the statuses say of it, by sync.
-    /// `uid` is that of a sync, with which what is kept of it goes.
+    /// Stores the waiting plans of a target, and deletes those that no longer wait. Returns what the statuses show, by
+    /// sync. `uid` returns the uid of a sync, which owns its ConfigMaps.
     pub fn update(
         &self,
         (context, paths): (&Context, &Paths),
@@ -109,16 +109,16 @@ impl KeptPlans {
             match result {
                 Ok(Some(known)) => drop(self.state().insert(of, known)),
                 Ok(None) => drop(self.state().remove(&of)),
-                Err(trouble) => {
-                    warn!(sync, tenant = target, why = %trouble, "the plan that waits is not kept");
-                    there.unkept.insert(sync.clone(), trouble.to_string());
+                Err(failure) => {
+                    warn!(sync, tenant = target, why = %failure, "the plan that waits is not kept");
+                    there.unkept.insert(sync.clone(), failure.to_string());
                 }
             }
         }
         there
     }
 
-    /// Of syncs, or targets of theirs, that are no more: what is kept for them is to [go](Self::remove).
+    /// Removes and returns the stored plans of syncs or targets that are gone, for [`Self::remove`].
     pub fn take_gone(&self, is_there: impl Fn(&str, &str) -> bool) -> Vec<(Of, String)> {
         let mut state = self.state();
         let (there, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -127,21 +127,21 @@ impl KeptPlans {
         gone.into_iter().map(|(of, known)| (of, known.status.config_map)).collect()
     }
 
-    /// Takes away what is kept for nobody any more, unless something waits there again.
+    /// Deletes stored plans, unless the same sync and target wait again.
     pub fn remove(&self, context: &Context, paths: &Paths, gone: Vec<(Of, String)>) {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for (of, config_map) in gone {
             if self.state().contains_key(&of) {
                 continue;
             }
-            if let Err(trouble) = remove(context, paths, &config_map) {
-                warn!(sync = of.0, tenant = of.1, why = %trouble, "a plan that waits no more is left");
+            if let Err(failure) = remove(context, paths, &config_map) {
+                warn!(sync = of.0, tenant = of.1, why = %failure, "a plan that waits no more is left");
             }
         }
     }
 }
 
-/// The digest of what a person has to approve.
+/// Returns the digest that a person has to approve.
 fn digest_that_waits(planned: &Target, sync: &str, is_plan: bool) -> Option<String> {
     let writer = Writer::Sync(sync.to_string());
     let mut actions = planned.actions.iter().filter(|action| action.writers.contains(&writer));
@@ -149,7 +149,7 @@ fn digest_that_waits(planned: &Target, sync: &str, is_plan: bool) -> Option<Stri
     planned.digests.get(&writer.to_string()).filter(|_| waits).map(ToString::to_string)
 }
 
-/// Where a plan is kept, and of what it is.
+/// A plan to store, and where.
 struct To<'t> {
     context: &'t Context,
     paths: &'t Paths,
@@ -159,8 +159,8 @@ struct To<'t> {
 }
 
 impl To<'_> {
-    /// Writes it to the ConfigMap of this name, or, where somebody else has that or holds it fast, to one of a name that
-    /// nobody can have thought of.
+    /// Writes the plan to the ConfigMap of this name. If it is somebody else's or immutable, uses a name that nobody
+    /// can guess.
     fn write(&self, plan: &Plan, name: String) -> Result<Option<WaitingPlanStatus>, RequestFailure> {
         let hub = Hub {
             context: None,
@@ -176,12 +176,12 @@ impl To<'_> {
         let other = || format!("{}-{:016x}", waiting_plan::name(self.sync, self.target), random());
         let name = match self.apply(&name, &bytes) {
             Ok(()) => name,
-            Err(trouble) if is_refused(&trouble) => {
+            Err(failure) if is_refused(&failure) => {
                 let other = other();
                 self.apply(&other, &bytes)?;
                 other
             }
-            Err(trouble) => return Err(trouble),
+            Err(failure) => return Err(failure),
         };
         Ok(Some(WaitingPlanStatus { config_map: name, digest }))
     }
@@ -205,17 +205,17 @@ impl To<'_> {
     }
 }
 
-/// Whether a server takes it nowhere of this name: it is somebody else's, or is not to be changed.
-fn is_refused(trouble: &RequestFailure) -> bool {
+/// Whether the server refuses this name: the ConfigMap is somebody else's or immutable.
+fn is_refused(failure: &RequestFailure) -> bool {
     use http::StatusCode;
     let refused = [StatusCode::FORBIDDEN, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
-    trouble.code().is_some_and(|code| refused.contains(&code))
+    failure.code().is_some_and(|code| refused.contains(&code))
 }
 
 fn remove(context: &Context, paths: &Paths, name: &str) -> Result<(), RequestFailure> {
     match context.server.wait(context.server.ask(&Ask::delete(paths.config_map(name), Vec::new()))) {
         Ok(_) => Ok(()),
-        Err(trouble) if trouble.is_absent() => Ok(()),
-        Err(trouble) => Err(trouble),
+        Err(failure) if failure.is_absent() => Ok(()),
+        Err(failure) => Err(failure),
     }
 }

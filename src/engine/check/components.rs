@@ -1,5 +1,4 @@
-//! SK0104: a step of one component uses a connection of another; SK0130: a variable that only the
-//! definition knows.
+//! SK0104: a step of one component uses a connection of another; SK0130: a variable that is only in the definition.
 
 use super::Tenant;
 use crate::api::*;
@@ -58,7 +57,7 @@ fn unlisted<'u>(integration: &Object<IntegrationSpec>, uses: &'u Uses) -> Vec<&'
     uses.variables.keys().map(String::as_str).filter(|name| !is_listed(name)).collect()
 }
 
-/// Those of them that were surely meant by a variable that is listed and that the definition does not know.
+/// Pairs of an unlisted variable and the listed variable, unknown to the definition, that was probably meant.
 pub fn misspelt_variables<'u>(integration: &'u Object<IntegrationSpec>, uses: &'u Uses) -> Vec<(&'u str, &'u str)> {
     let listed = integration.spec.connections.iter().map(|v| v.name.as_str());
     let unknown: Vec<&str> = listed.filter(|name| !uses.variables.contains_key(*name)).collect();

@@ -1,4 +1,4 @@
-//! SK0114 to SK0117: customer credentials against the connection that they are for.
+//! SK0114 to SK0117: customer credentials that do not match their connection.
 
 use super::Tenant;
 use crate::api::*;
@@ -9,7 +9,7 @@ use crate::engine::resolve::{Binding, resolve_credentials};
 use std::collections::BTreeMap;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
-    // Counted after `replaces`: two keys that mean one connection are one.
+    // Counted after `replaces`: two keys that resolve to one connection count as one.
     let mut by_customer: BTreeMap<(String, &str), Vec<&str>> = BTreeMap::new();
     for (name, credentials) in &tenant.inventory.customer_credentials {
         let object = || ObjectId::new(Kind::CustomerCredentials, name);

@@ -1,5 +1,6 @@
-//! What has one name in two tenants and is not the same. SK0103: a stable key of another component or type; SK0160:
-//! of another app or account; SK0159: an integration of another title. What a sync brought is its source's.
+//! Objects with the same name in two tenants that are not the same. SK0103: a stable key with another component or
+//! type; SK0160: with another app or account; SK0159: an integration with another title. Objects that a sync copied are
+//! checked in its source.
 
 use crate::api::*;
 use crate::engine::model::code::Code;
@@ -16,7 +17,7 @@ pub(super) fn check(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
         let earlier = tenants.get(..position).unwrap_or_default();
         let connections: Vec<_> = inventory.connections.iter().collect();
         let differ = parallel::map(connections.len(), &connections, |(name, connection)| {
-            // Compared with the first tenant that has the key, so that each difference is said once.
+            // Compared with the first tenant that has the key, so that each difference is reported once.
             let (other, theirs) = earlier.iter().find_map(|(t, i)| Some((t, i.connections.get(*name)?)))?;
             (!theirs.spec.connects_like(&connection.spec)).then_some((other, theirs))
         });
@@ -37,7 +38,7 @@ pub(super) fn check(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
     findings
 }
 
-/// What a sync would take for the same and is not, seen from its target.
+/// Objects that a sync would treat as the same although they differ, from the view of its target.
 pub(super) fn of_sync(sync: &Sync, tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
     let of = |name: &str| tenants.iter().find(|(tenant, _)| *tenant == name).map(|(_, inventory)| *inventory);
     let Some(from) = of(&sync.spec.from).filter(|_| !sync.spec.is_suspended()) else { return Vec::new() };
@@ -92,12 +93,12 @@ fn other_identity(
     Some(Finding::of(Code::KeyMeansOther, tenant, id, text, fix).at_path(&["spec", "inputs", input]))
 }
 
-/// Whether a person decided about a field.
+/// Whether an override decides a field.
 fn is_overridden(sync: &Sync, tenant: &str, id: &ObjectId, field: &str) -> bool {
     Here::of(&sync.spec, tenant).decides(id, field)
 }
 
-/// The inputs that say which app or account a connection is.
+/// The inputs that identify the app or account of a connection.
 fn identities(spec: &ConnectionSpec) -> BTreeMap<&str, &str> {
     const SAY_WHO: [&str; 6] = ["clientid", "appid", "account", "accountid", "accountname", "applicationid"];
     let says_who = |name: &str| {

@@ -1,5 +1,5 @@
-//! SK0106: a global connection with per-customer inputs. In files, and in a cluster with our rules,
-//! such a document is no object at all; a location that knows no rules can hold one.
+//! SK0106: a global connection with per-customer inputs. Files and clusters with our rules reject such a document, but
+//! a location without these rules can contain one.
 
 use super::Tenant;
 use crate::api::*;

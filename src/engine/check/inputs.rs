@@ -1,4 +1,4 @@
-//! SK0102 and SK0105: connections whose definition is not complete.
+//! SK0102 and SK0105: connections with an incomplete definition.
 
 use super::Tenant;
 use crate::api::*;
@@ -36,7 +36,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What a connection's missing inputs may be: a secret is no value, and one set for all is of no customer.
+/// How to supply missing inputs: a secret cannot be a value, and a global connection has no input per customer.
 fn how_to_give(connection: &ConnectionSpec, missing: &[&str], inventory: &Inventory) -> &'static str {
     let type_ = inventory.connection_type(connection);
     let is_secret = |name: &&str| {

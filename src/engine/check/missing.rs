@@ -1,4 +1,4 @@
-//! SK0101 and SK0127: variables that no connection answers; with the keys that may have been meant.
+//! SK0101 and SK0127: variables that do not resolve to a connection, with the keys that may have been meant.
 
 use super::Tenant;
 use crate::api::*;
@@ -9,15 +9,15 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Binding, WhyNot};
 use crate::near_miss::{is_same_folded, meant, near_misses};
 
-/// What the tenants have: what a missing connection would have to be.
+/// The resources of all tenants, to find out what a missing connection should be.
 #[derive(Debug, Default)]
 pub struct Elsewhere<'a> {
-    /// Live resources, by tenant.
+    /// The live resources, by tenant.
     pub tenants: Vec<(&'a str, &'a Inventory)>,
 }
 
 impl Elsewhere<'_> {
-    /// A connection that some tenant has under a key, and that tenant.
+    /// A connection with this key in any tenant, and that tenant.
     pub fn connection(&self, key: &str) -> Option<(&str, &ConnectionSpec)> {
         self.tenants.iter().find_map(|(tenant, inventory)| Some((*tenant, &inventory.connection(key)?.spec)))
     }
@@ -53,7 +53,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What would answer a key that a tenant lacks: a near miss, or a connection like the one elsewhere.
+/// How to fix a missing key: a similar key, or a connection like the one in another tenant.
 pub fn how_to_mend_missing(
     tenant: &str,
     key: &str,
@@ -68,7 +68,7 @@ pub fn how_to_mend_missing(
     let known = source.map(|s| ("the source", s)).or_else(|| elsewhere.connection(key));
     let alike = inventory.connections.values().filter(|c| known.is_none_or(|(_, spec)| c.spec.connects_like(spec)));
     let near = near_misses(key, alike.map(|c| c.spec.stable_key.as_str()));
-    // Without knowing what it should be, only a key that looks the same is worth naming.
+    // If it is unknown what the connection should be, only a similar key is worth a suggestion.
     let near: Vec<&str> =
         near.into_iter().filter(|n| known.is_some() || strsim::jaro_winkler(key, n) >= 0.85).collect();
     let meant = meant(key, all()).filter(|_| near.is_empty());

@@ -1,5 +1,5 @@
-//! The checks: small, pure, each with a code, a severity and a message that says what to do. To add
-//! one: a file here, a code in `code.rs`, one line in the list below.
+//! The checks: small and pure, each with a code, a severity and a message with what to do. To add one: a file here, a
+//! code in `code.rs`, one line in the list below.
 
 mod components;
 mod customers;
@@ -22,21 +22,21 @@ pub use missing::{Elsewhere, how_to_mend_missing};
 pub use names::surely_wrong;
 pub use secrets::{secret_literals, unread_type};
 
-/// A tenant as the checks see it: as it will be after the plan.
+/// A tenant as the checks evaluate it: its state after the plan.
 pub struct Tenant<'a> {
-    /// Its name.
+    /// The name of the tenant.
     pub name: &'a str,
-    /// Its resources.
+    /// The resources of the tenant.
     pub inventory: &'a Inventory,
-    /// Who replaces which key.
+    /// The replacements of stable keys.
     pub replacements: &'a Replacements,
-    /// What every variable means.
+    /// The bindings of all variables.
     pub bindings: &'a Bindings<'a>,
-    /// What the other tenants have.
+    /// The resources of the other tenants.
     pub elsewhere: &'a Elsewhere<'a>,
 }
 
-/// The checks of one tenant.
+/// The checks within one tenant.
 const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] = &[
     missing::check,
     names::check,
@@ -48,7 +48,7 @@ const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] = &[
     replaces::check,
 ];
 
-/// Everything that the checks say of one tenant.
+/// Runs all checks within one tenant.
 pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {
     let findings = parallel::map(tenant.inventory.len(), CHECKS, |check| {
         let mut findings = Vec::new();
@@ -58,7 +58,7 @@ pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {
     findings.into_iter().flatten().collect()
 }
 
-/// Everything that the checks say across tenants.
+/// Runs all checks across tenants.
 pub fn across(tenants: &[(&str, &Inventory)], syncs: &[Sync]) -> Vec<Finding> {
     let mut findings = differs::check(tenants);
     findings.extend(syncs.iter().flat_map(|sync| differs::of_sync(sync, tenants)));
@@ -66,7 +66,7 @@ pub fn across(tenants: &[(&str, &Inventory)], syncs: &[Sync]) -> Vec<Finding> {
 }
 
 impl<'a> Elsewhere<'a> {
-    /// What the tenants of a world have.
+    /// Collects the live resources of a world.
     pub fn of(world: &'a World) -> Self {
         Elsewhere {
             tenants: world

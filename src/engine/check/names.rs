@@ -1,5 +1,5 @@
-//! SK0148: a component, type or input that is named and not there. An error where it is plain what was meant,
-//! else a warning. A tenant with no Component says nothing of them.
+//! SK0148: a component, type or input that does not exist. An error if it is clear what was meant, else a warning. A
+//! tenant without any Component is not checked.
 
 use super::Tenant;
 use crate::api::*;
@@ -9,7 +9,7 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::Item;
 use crate::near_miss::meant;
 
-/// On a Component that was made of what definitions use: it lists what was seen, not what there is.
+/// Annotation on a Component that was inferred from definitions: it lists what they use, not everything that exists.
 const INFERRED: &str = "stablekey.dev/inferred";
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
@@ -39,7 +39,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The first name of an object that is surely a mistake, in words: whoever declares it is held back.
+/// The first name of an object that is certainly a mistake, with what was meant; the object is then blocked.
 pub fn surely_wrong(item: &Item, inventory: &Inventory) -> Option<String> {
     let wrong = wrong_names(item, inventory).into_iter().find(|wrong| wrong.near.is_some() && !wrong.only_warns);
     let named =
@@ -55,7 +55,7 @@ pub fn surely_wrong(item: &Item, inventory: &Inventory) -> Option<String> {
     })
 }
 
-/// A name that names nothing.
+/// A name without a match.
 struct Wrong {
     text: String,
     near: Option<String>,
@@ -93,7 +93,7 @@ struct NameChecks<'i> {
 }
 
 impl<'i> NameChecks<'i> {
-    /// The type, where component and type are there.
+    /// The type, if both component and type exist.
     fn type_(&mut self, component: &ComponentRef, type_: &str, at: &[&str]) -> Option<&'i ConnectionType> {
         let inventory = self.inventory;
         let path = |last: &'static [&'static str]| at.iter().copied().chain(last.iter().copied()).collect::<Vec<_>>();

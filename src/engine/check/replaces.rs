@@ -1,4 +1,4 @@
-//! SK0118, SK0119 and SK0157: replacements that do not answer.
+//! SK0118, SK0119 and SK0157: replacements that do not take effect.
 
 use super::{Tenant, missing_inputs};
 use crate::api::*;
@@ -44,7 +44,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     waiting(tenant, findings);
 }
 
-/// Bindings that would move to a replacement, were it complete.
+/// Bindings that would move to a replacement if it were complete.
 fn waiting(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     if tenant.replacements.is_empty() {
         return;

@@ -1,5 +1,5 @@
-//! SK0120: a secret is always a reference; a literal where the type says secret. (Where the name says
-//! so the document breaks a rule, and is no object at all.)
+//! SK0120: a secret must be a reference; reports a literal if the type declares a secret. (A literal under a name that
+//! stands for a secret violates a rule, so that the document is rejected.)
 
 use super::Tenant;
 use crate::api::*;
@@ -20,8 +20,8 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The inputs of an object that are written as values though their connection's type says that they
-/// are secrets, as far as one of the inventories knows the type. Never their values.
+/// The inputs of an object that are literal values although the type declares them as secrets, as far as one of the
+/// inventories knows the type. Never returns their values.
 pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str> {
     let (inputs, test) = match item {
         Item::Connection(c) => (&c.spec.inputs, c.spec.test.as_ref()),
@@ -40,8 +40,8 @@ pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str>
     literals
 }
 
-/// What cannot be read and would say which inputs of an object that are written as values are secrets: the
-/// Component itself, or a file that may hold it in a tenant which describes components.
+/// The unreadable item that may declare literal inputs of an object as secrets: the Component itself, or a file that
+/// may contain it in a tenant that describes components.
 pub fn unread_type(item: &Item, known: &[&Inventory]) -> Option<String> {
     let connection = |inventory: &Inventory| match item {
         Item::Connection(c) => c.spec.inputs.values().any(is_value).then(|| c.spec.component.clone()),

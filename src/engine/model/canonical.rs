@@ -1,5 +1,5 @@
-//! Canonical JSON and the hashes over it: sorted keys, no blanks, so that equal values are equal bytes
-//! on every machine and whatever order they were read in.
+//! Canonical JSON and hashes over it: sorted keys and no blanks, so that equal values have equal bytes on every machine
+//! and in any order of reading.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub fn write(value: &Value, out: &mut String) {
     }
 }
 
-/// Writes entries, which come sorted by their keys, as an object.
+/// Writes entries, sorted by key, as an object.
 pub fn write_object<'k, V>(
     entries: impl Iterator<Item = (&'k str, V)>,
     out: &mut String,
@@ -74,24 +74,24 @@ pub fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A value as its canonical text. A plan has many, and a tree of one takes twenty times the room.
+/// A value as canonical text: a tree of the same value takes twenty times the memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Box<str>);
 
 impl Json {
-    /// A value, of which `write` writes the canonical text.
+    /// Builds a value from canonical text that `write` writes.
     pub(in crate::engine) fn written(write: impl FnOnce(&mut String)) -> Self {
         let mut text = String::new();
         write(&mut text);
         Json(text.into())
     }
 
-    /// The text.
+    /// The canonical text.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// As a tree.
+    /// The value as a tree.
     pub fn value(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or(Value::Null)
     }
@@ -105,7 +105,7 @@ impl From<Value> for Json {
 
 impl Serialize for Json {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        // As a tree, so that it is laid out as what is around it.
+        // Serialized as a tree, so that it is formatted like its surroundings.
         let value: Value = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
         value.serialize(to)
     }
@@ -123,27 +123,27 @@ impl fmt::Debug for Json {
     }
 }
 
-/// `value` in canonical form; an error only where a map has keys that are no strings.
+/// `value` in canonical form; fails only if a map has keys that are no strings.
 pub fn to_string(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut out = String::new();
     write(&serde_json::to_value(value)?, &mut out);
     Ok(out)
 }
 
-/// SHA-256, in full: of actions, plans and definitions.
+/// A complete SHA-256 digest of an action, a plan or a definition.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// The digest of a canonical text that is not kept at once: a tenant is large.
+/// A digest over canonical text that is written in parts, since a tenant is large.
 #[derive(Default)]
 pub struct Digesting {
     hash: Sha256,
-    /// What is written next; its room is used again.
+    /// A buffer for the next part, reused.
     text: String,
 }
 
 impl Digesting {
-    /// An object; its entries may come in any order.
+    /// Adds an object; its entries may come in any order.
     pub fn object<V>(&mut self, mut entries: Vec<(String, V)>, mut value: impl FnMut(&mut Self, V)) {
         entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         self.take(|text| text.push('{'));
@@ -158,17 +158,17 @@ impl Digesting {
         self.take(|text| text.push('}'));
     }
 
-    /// A value that is whole.
+    /// Adds a complete value.
     pub fn value(&mut self, value: &Value) {
         self.take(|text| write(value, text));
     }
 
-    /// Takes in what `write` writes in canonical form.
+    /// Adds the canonical text that `write` writes.
     pub fn written(&mut self, write: impl FnOnce(&mut String)) {
         self.take(write);
     }
 
-    /// The digest of all that came.
+    /// The digest of everything that was added.
     pub fn finish(self) -> Digest {
         Digest(self.hash.finalize().into())
     }
@@ -181,16 +181,16 @@ impl Digesting {
 }
 
 impl Digest {
-    /// Of bytes.
+    /// Digests bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(Sha256::digest(bytes).into())
     }
 }
 
-/// How many hexadecimal digits of a digest are shown where a person reads it, and have to be given at least.
+/// The number of hexadecimal digits of a digest that are shown to people, and the minimum that must be given.
 pub const SHORT: usize = 12;
 
-/// A digest as a person reads it: its first [`SHORT`] digits.
+/// The first [`SHORT`] digits of a digest, for people.
 pub fn short(digest: &str) -> &str {
     digest.get(.."sha256:".len() + SHORT).unwrap_or(digest)
 }
@@ -214,19 +214,19 @@ impl Serialize for Digest {
     }
 }
 
-/// The first 8 bytes of SHA-256 over a field's canonical JSON: 16 hex digits in the record.
+/// The first 8 bytes of SHA-256 over a field's canonical JSON: 16 hex digits in the ownership record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldHash([u8; 8]);
 
 impl FieldHash {
-    /// Of a field's canonical JSON.
+    /// Hashes a field's canonical JSON.
     pub fn of(canonical: &str) -> Self {
         let mut first = [0; 8];
         first.copy_from_slice(&Sha256::digest(canonical.as_bytes())[..8]);
         FieldHash(first)
     }
 
-    /// Writes its 16 hex digits.
+    /// Writes 16 hex digits.
     pub fn write(&self, out: &mut String) {
         const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
         for byte in self.0 {
@@ -235,10 +235,10 @@ impl FieldHash {
         }
     }
 
-    /// Of nothing that there is.
+    /// A hash that matches no value.
     pub const UNKNOWN: FieldHash = FieldHash([0; 8]);
 
-    /// From 16 hex digits.
+    /// Parses 16 hex digits.
     pub fn parse(text: &str) -> Option<Self> {
         let number = u64::from_str_radix(text, 16).ok()?;
         (text.len() == 16 && !text.starts_with('+')).then(|| FieldHash(number.to_be_bytes()))

@@ -1,28 +1,28 @@
-//! The codes of everything that a check can say. A code never changes its meaning.
+//! The codes of all checks. A code never changes its meaning.
 
 use serde::Serialize;
 use std::fmt;
 
-/// How bad it is, worst first.
+/// The severity of a finding, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something is wrong in what was written: exit code 1.
+    /// A mistake in what was written: exit code 1.
     Error,
-    /// Something declared will not be reached: exit code 3.
+    /// Something declared is unresolved: exit code 3.
     Unreached,
-    /// Worth knowing.
+    /// Worth knowing; no exit code.
     Warning,
 }
 
 macro_rules! codes {
     ($( $name:ident = $code:literal, $severity:ident, $title:literal; )+) => {
-        /// What a check can say.
+        /// The code of a check.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $( #[doc = $title] $name ),+ }
 
         impl Code {
-            /// Every code, in order.
+            /// All codes, in order.
             pub const ALL: &[Code] = &[$( Code::$name ),+];
 
             /// `SK0101`.
@@ -30,17 +30,17 @@ macro_rules! codes {
                 match self { $( Code::$name => $code ),+ }
             }
 
-            /// In CamelCase: the reason in conditions.
+            /// The name in CamelCase, which is the reason in conditions.
             pub const fn name(self) -> &'static str {
                 match self { $( Code::$name => stringify!($name) ),+ }
             }
 
-            /// How bad it is where it is a finding.
+            /// The severity of a finding with this code.
             pub const fn severity(self) -> Severity {
                 match self { $( Code::$name => Severity::$severity ),+ }
             }
 
-            /// In a few words.
+            /// A short title.
             pub const fn title(self) -> &'static str {
                 match self { $( Code::$name => $title ),+ }
             }
@@ -109,12 +109,12 @@ codes! {
 }
 
 impl Code {
-    /// Whether it repeats what was said of a file while it was read.
+    /// Whether it repeats a problem that was reported when a file was read.
     pub const fn is_of_reading(self) -> bool {
         matches!(self, Code::FileBroken | Code::ObjectInvalid)
     }
 
-    /// Whether it is said of a whole target, and so in no action's digest.
+    /// Whether it concerns a whole target, and so is not part of an action's digest.
     pub const fn is_of_whole_target(self) -> bool {
         matches!(self, Code::TooManyChanges | Code::SourceEmpty)
     }

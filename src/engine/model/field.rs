@@ -1,5 +1,5 @@
-//! Fields: the parts of an object that are compared, recorded and written one by one. An input is a
-//! field, and so is a variable.
+//! Fields: the parts of an object that are compared, recorded and written separately. An input is a field, and so is a
+//! variable.
 
 use super::canonical::{self, FieldHash, Json};
 use crate::api::{ComponentRef, ConnectionType, Definition, Input, Means, Uses, Variable};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a field is, in the order in which fields are shown.
+/// The kind of a field, in display order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]
 pub enum FieldKind {
@@ -35,7 +35,7 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// Every kind of field, in order.
+    /// All kinds, in display order.
     pub const ALL: [FieldKind; 21] = [
         FieldKind::StableKey,
         FieldKind::Key,
@@ -60,8 +60,7 @@ impl FieldKind {
         FieldKind::Annotation,
     ];
 
-    /// The path below `spec` (or, for labels and annotations, below the document), and whether a
-    /// name follows it.
+    /// The path below `spec` (for labels and annotations, below the document), and whether a name follows it.
     const fn path(self) -> (&'static [&'static str], bool) {
         match self {
             FieldKind::StableKey => (&["stableKey"], false),
@@ -88,7 +87,7 @@ impl FieldKind {
         }
     }
 
-    /// What it is read as where it is not written.
+    /// The default that an absent field is read as.
     pub const fn absent(self) -> Option<FieldValue<'static>> {
         match self {
             FieldKind::EmbeddedWorkflows => Some(FieldValue::Bool(false)),
@@ -99,7 +98,7 @@ impl FieldKind {
         }
     }
 
-    /// Whether it never changes once the object is there.
+    /// Whether the field is immutable.
     pub const fn is_immutable(self) -> bool {
         matches!(
             self,
@@ -111,14 +110,14 @@ impl FieldKind {
 /// The address of a field in an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Field<'a> {
-    /// What it is.
+    /// The kind of the field.
     pub kind: FieldKind,
-    /// Of inputs, variables, labels and annotations: which one. Else empty.
+    /// The name of an input, variable, label or annotation; else empty.
     pub name: Cow<'a, str>,
 }
 
 impl<'a> Field<'a> {
-    /// A field that its kind alone names.
+    /// A field without a name.
     pub const fn of(kind: FieldKind) -> Self {
         Field { kind, name: Cow::Borrowed("") }
     }
@@ -128,23 +127,23 @@ impl<'a> Field<'a> {
         Field { kind, name: Cow::Borrowed(name) }
     }
 
-    /// The same, owning its name.
+    /// A copy that owns its name.
     pub fn into_owned(self) -> Field<'static> {
         Field { kind: self.kind, name: Cow::Owned(self.name.into_owned()) }
     }
 
-    /// Whether it is an input, and so may be a secret.
+    /// Whether it is an input, which may be a secret.
     pub const fn is_input(&self) -> bool {
         matches!(self.kind, FieldKind::Input | FieldKind::TestInput)
     }
 
-    /// The path as the plan shows it: below `spec`, but for `metadata`.
+    /// The path as plans show it: below `spec`, except for `metadata`.
     pub fn path(&self) -> Vec<String> {
         let (path, named) = self.kind.path();
         path.iter().map(ToString::to_string).chain(named.then(|| self.name.to_string())).collect()
     }
 
-    /// The path from the top of the document.
+    /// The path from the document root.
     pub fn document_path(&self) -> Vec<String> {
         let path = self.path();
         if path.first().is_some_and(|first| first == "metadata") {
@@ -154,15 +153,15 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The path from the top of the document without the name, and whether a name follows it.
+    /// The path from the document root without the name, and whether a name follows it.
     pub fn document_place(&self) -> (Vec<&'static str>, bool) {
         let (path, named) = self.kind.path();
         let in_metadata = path.first() == Some(&"metadata");
         ((!in_metadata).then_some("spec").into_iter().chain(path.iter().copied()).collect(), named)
     }
 
-    /// One word, as the record keeps it: the path with dots, other characters than letters, digits,
-    /// `-`, `_` and `/` as `%XX`.
+    /// Encodes the path for the ownership record as one word: with dots, and `%XX` for characters other than letters,
+    /// digits, `-`, `_` and `/`.
     pub fn encode(&self) -> String {
         let mut out = String::with_capacity(32);
         let (path, named) = self.kind.path();
@@ -181,7 +180,7 @@ impl<'a> Field<'a> {
         out
     }
 
-    /// From what [`Field::encode`] wrote; `None` for anything else.
+    /// Decodes what [`Field::encode`] wrote; `None` for anything else.
     pub fn decode(text: &str) -> Option<Field<'static>> {
         let parts: Vec<String> = text.split('.').map(decode_part).collect::<Option<_>>()?;
         FieldKind::ALL.into_iter().find_map(|kind| {
@@ -227,14 +226,14 @@ pub enum FieldValue<'a> {
     Texts(&'a [String]),
     Types(&'a [ConnectionType]),
     Variable(&'a Variable),
-    /// An integration's definition, whatever file or ConfigMap holds it.
+    /// The content of an integration's definition, from a file or a ConfigMap.
     Definition(&'a Uses),
-    /// Where a definition is that was not read: a file that stayed in Git, or a ConfigMap that is not there.
+    /// The location of a definition that was not read: a file that stayed in Git, or a ConfigMap that does not exist.
     Reference(&'a Definition),
 }
 
 impl FieldValue<'_> {
-    /// Whether both mean the same: absent `public` is true.
+    /// Whether both values are equivalent: absent `public` equals true.
     pub fn is(&self, other: &FieldValue<'_>) -> bool {
         match (self, other) {
             (FieldValue::Text(a), FieldValue::Text(b)) => a == b,
@@ -254,12 +253,12 @@ impl FieldValue<'_> {
         }
     }
 
-    /// As JSON: what the plan shows.
+    /// The value as JSON, for plans.
     pub fn to_json(&self) -> Json {
         Json::written(|text| self.write_canonical(text))
     }
 
-    /// In canonical JSON: what the record hashes.
+    /// Writes canonical JSON, which is the input of the recorded hash.
     pub fn write_canonical(&self, out: &mut String) {
         match self {
             FieldValue::Text(text) => canonical::write_text(text, out),
@@ -288,7 +287,7 @@ impl FieldValue<'_> {
                 }
                 out.push(']');
             }
-            // Plain data with string keys: it always has a JSON form.
+            // Plain data with string keys can always be serialized.
             FieldValue::Types(types) => canonical::write(&serde_json::to_value(types).unwrap_or(Value::Null), out),
             FieldValue::Reference(definition) => {
                 canonical::write(&serde_json::to_value(definition).unwrap_or(Value::Null), out);
@@ -311,7 +310,7 @@ impl FieldValue<'_> {
         }
     }
 
-    /// The hash that the record keeps.
+    /// The hash for the ownership record.
     pub fn hash(&self) -> FieldHash {
         match self {
             FieldValue::Definition(uses) if !uses.value.is_empty() => of_digest(&uses.value),
@@ -319,8 +318,8 @@ impl FieldValue<'_> {
         }
     }
 
-    /// Whether a record with this hash speaks of this value. Of a definition an older record has the hash of its bytes, one of a sync that ignores
-    /// versions of components, of all but those.
+    /// Whether a recorded hash matches this value. For a definition, an older record has the hash of its bytes, and a
+    /// record of a sync that ignores component versions has a hash without them.
     pub fn is_recorded_as(&self, hash: FieldHash) -> bool {
         match self {
             FieldValue::Definition(uses) => {
@@ -330,7 +329,7 @@ impl FieldValue<'_> {
         }
     }
 
-    /// The same but for the versions of components in a definition.
+    /// Whether both values are equal except for component versions in a definition.
     pub fn is_but_for_versions(&self, other: &FieldValue<'_>) -> bool {
         match (self, other) {
             (FieldValue::Definition(a), FieldValue::Definition(b)) => a.says_the_same_but_for_versions(b),
@@ -338,7 +337,7 @@ impl FieldValue<'_> {
         }
     }
 
-    /// The hash that the record keeps where versions of components are no difference.
+    /// The hash for the ownership record if component versions are ignored.
     pub fn hash_without_versions(&self) -> Option<FieldHash> {
         match self {
             FieldValue::Definition(uses) if !uses.versionless.is_empty() => Some(of_digest(&uses.versionless)),
@@ -346,7 +345,7 @@ impl FieldValue<'_> {
         }
     }
 
-    /// What of a definition came, went and changed; nothing of other values.
+    /// The parts of a definition that were added, removed and changed; empty for other values.
     pub fn parts_to(&self, other: &FieldValue<'_>) -> Vec<String> {
         match (self, other) {
             (FieldValue::Definition(before), FieldValue::Definition(after)) => before.changes_to(after),

@@ -1,4 +1,4 @@
-//! What a check says, and where a person would look for it.
+//! Findings of checks, and their positions in files.
 
 use super::code::{Code, Severity};
 use super::item::ObjectId;
@@ -6,12 +6,12 @@ use super::record::Writer;
 use crate::api::Kind;
 use serde::Serialize;
 
-/// A place in a file.
+/// A position in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct At {
-    /// The file, as people name it.
+    /// The path of the file, as shown to people.
     pub file: String,
-    /// From 1; 0 where the whole file is meant.
+    /// The line, from 1; 0 for the whole file.
     pub line: u32,
 }
 
@@ -24,43 +24,43 @@ impl std::fmt::Display for At {
     }
 }
 
-/// What a check says.
+/// A finding of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which check.
+    /// The check.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// In which tenant; absent: of the whole.
+    /// The tenant; absent for findings across tenants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// Of which object: `Kind/name`.
+    /// The object: `Kind/name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectId>,
-    /// What is wrong.
+    /// The problem.
     pub text: String,
-    /// What would fix it.
+    /// How to fix it.
     pub fix: String,
-    /// The part of the object that it is about; empty: the object.
+    /// The path to the part of the object that is affected; empty for the whole object.
     #[serde(skip)]
     pub path: Vec<String>,
-    /// Where a person would look for it.
+    /// The position in a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
 }
 
 impl Finding {
-    /// The same, of a part of the object.
+    /// Sets the path to the affected part of the object.
     pub fn at_path(self, path: &[&str]) -> Self {
         Finding { path: path.iter().map(ToString::to_string).collect(), ..self }
     }
 
-    /// The same, as bad as this.
+    /// Sets the severity.
     pub fn of_severity(self, severity: Severity) -> Self {
         Finding { severity, ..self }
     }
 
-    /// What a check says of an object.
+    /// A finding about an object.
     pub fn of(code: Code, tenant: &str, object: ObjectId, text: impl Into<String>, fix: impl Into<String>) -> Self {
         Finding {
             code,
@@ -74,7 +74,7 @@ impl Finding {
         }
     }
 
-    /// What a check says of a sync.
+    /// A finding about a sync.
     pub fn of_sync(
         code: Code,
         writer: &Writer,

@@ -2,7 +2,7 @@
 
 use crate::api::Kind;
 use crate::engine::model::canonical::{Digest, FieldHash, Json};
-use crate::engine::model::code::Code;
+use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::field::Field;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
@@ -515,5 +515,44 @@ impl Plan {
     /// Every action with its tenant, target by target; across targets, `after` says what comes first.
     pub fn actions(&self) -> impl Iterator<Item = (&Target, &Action)> {
         self.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)))
+    }
+
+    /// Counts again and sets the exit code: to be called after findings or actions were taken out or added.
+    pub fn recount(&mut self) {
+        let mut counts = Counts::default();
+        let mut unreached = self.findings.iter().any(|f| f.severity == Severity::Unreached);
+        for target in &self.targets {
+            for action in &target.actions {
+                match action.action {
+                    ActionKind::Create => counts.create += 1,
+                    ActionKind::Update => counts.update += 1,
+                    ActionKind::Adopt => counts.adopt += 1,
+                    ActionKind::Delete => counts.delete += 1,
+                }
+                counts.needs_approval += usize::from(!action.needs_approval.is_empty());
+            }
+            for note in &target.notes {
+                match note {
+                    Note::Blocked { .. } => counts.blocked += 1,
+                    Note::Kept { .. } => counts.kept += 1,
+                    Note::Drift { .. } => counts.drift += 1,
+                    Note::Manual { .. } => counts.manual += 1,
+                    Note::Overridden { .. } => {}
+                }
+                unreached |= note.is_unreached();
+            }
+        }
+        let wrong = self.findings.iter().any(|f| f.severity == Severity::Error)
+            || self.targets.iter().any(|t| t.state == State::Unreachable);
+        self.counts = counts;
+        self.exit = if wrong {
+            1
+        } else if unreached {
+            3
+        } else if !self.is_empty() {
+            2
+        } else {
+            0
+        };
     }
 }

@@ -219,8 +219,8 @@ impl Draft<'_> {
         let changed = fields.changes.iter_mut().map(|c| (&c.field, &mut c.from));
         let kept = fields.kept.iter_mut().map(|h| &mut h.sides);
         let drifted = fields.drifted.iter_mut().map(|d| &mut d.sides);
-        let told = kept.chain(drifted).map(|both| (&both.field, &mut both.live));
-        let mut values = changed.chain(told).filter(|(field, _)| field.is_input()).peekable();
+        let noted = kept.chain(drifted).map(|both| (&both.field, &mut both.live));
+        let mut values = changed.chain(noted).filter(|(field, _)| field.is_input()).peekable();
         if values.peek().is_none() {
             return;
         }

@@ -38,14 +38,14 @@ pub(super) struct BoundIntegration {
 
 impl Draft<'_> {
     /// Binds what is declared of an integration, to see whether it can be written.
-    pub(super) fn weigh(
+    pub(super) fn bind(
         &self,
         id: &ObjectId,
         declarations: &[Declaration],
         connections: &Inventory,
         replacements: &Replacements,
     ) -> BoundIntegration {
-        let mut weighed = BoundIntegration::default();
+        let mut result = BoundIntegration::default();
         for declaration in declarations {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
@@ -63,8 +63,8 @@ impl Draft<'_> {
                 let asker = Asker { writers, source_binding: source.map(|c| &c.spec), ..Asker::default() };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
-                    weighed.bound.insert(variable.name.clone(), bound.clone());
-                    weighed.wanted.push(bound.clone());
+                    result.bound.insert(variable.name.clone(), bound.clone());
+                    result.wanted.push(bound.clone());
                 }
                 let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
                     // What its own source binds is the tenant's own business: it is said, and not blocked.
@@ -72,7 +72,8 @@ impl Draft<'_> {
                     let source = source.map(AsRef::as_ref);
                     let bound = (key, &resolution.binding, binding.is_some_and(|b| b.overridden));
                     let source = (source, declaration.from.as_str());
-                    is_sync.then(|| self.obstacle(id, variable, bound, source, connections, &mut weighed.findings))?
+                    is_sync
+                        .then(|| self.obstacle(id, variable, bound, source, connections, &mut result.findings))?
                 });
                 let problem = problem.or_else(|| {
                     let moves = declaration.writer != Writer::Source && writers.is_some();
@@ -82,13 +83,13 @@ impl Draft<'_> {
                 problems.extend(problem);
             }
             if problems.is_empty() {
-                weighed.kept.push(declaration.clone());
+                result.kept.push(declaration.clone());
             } else {
-                weighed.blocked.insert(declaration.writer.clone());
+                result.blocked.insert(declaration.writer.clone());
             }
-            weighed.problems.extend(problems);
+            result.problems.extend(problems);
         }
-        weighed
+        result
     }
 
     /// A variable that works, and would move to a connection that does not: a working binding waits for a

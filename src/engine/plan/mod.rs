@@ -519,47 +519,6 @@ fn assemble(scope: &Scope, targets: Vec<Target>, mut findings: Vec<Finding>) -> 
         counts: Counts::default(),
         exit: 0,
     };
-    plan.settle();
+    plan.recount();
     plan
-}
-
-impl Plan {
-    /// Counts anew and sets the exit code: after findings or actions were taken out or added.
-    pub fn settle(&mut self) {
-        let mut counts = Counts::default();
-        let mut unreached = self.findings.iter().any(|f| f.severity == Severity::Unreached);
-        for target in &self.targets {
-            for action in &target.actions {
-                match action.action {
-                    ActionKind::Create => counts.create += 1,
-                    ActionKind::Update => counts.update += 1,
-                    ActionKind::Adopt => counts.adopt += 1,
-                    ActionKind::Delete => counts.delete += 1,
-                }
-                counts.needs_approval += usize::from(!action.needs_approval.is_empty());
-            }
-            for note in &target.notes {
-                match note {
-                    Note::Blocked { .. } => counts.blocked += 1,
-                    Note::Kept { .. } => counts.kept += 1,
-                    Note::Drift { .. } => counts.drift += 1,
-                    Note::Manual { .. } => counts.manual += 1,
-                    Note::Overridden { .. } => {}
-                }
-                unreached |= note.is_unreached();
-            }
-        }
-        let wrong = self.findings.iter().any(|f| f.severity == Severity::Error)
-            || self.targets.iter().any(|t| t.state == State::Unreachable);
-        self.counts = counts;
-        self.exit = if wrong {
-            1
-        } else if unreached {
-            3
-        } else if !self.is_empty() {
-            2
-        } else {
-            0
-        };
-    }
 }

@@ -77,20 +77,20 @@ pub fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
     let connections = draft.after.clone();
     let replacements = Replacements::of(input.tenant, &connections);
     let integrations = of(&|kind| kind == Kind::Integration);
-    let weighed = parallel::map(input.declared.len(), &integrations, |(id, declarations)| {
-        let weighed = draft.weigh(id, declarations, &connections, &replacements);
-        let settled = weighed.blocked.is_empty() && draft.is_settled(id, declarations);
-        (weighed, settled)
+    let bound = parallel::map(input.declared.len(), &integrations, |(id, declarations)| {
+        let bound = draft.bind(id, declarations, &connections, &replacements);
+        let settled = bound.blocked.is_empty() && draft.is_settled(id, declarations);
+        (bound, settled)
     });
-    for ((id, _), (weighed, settled)) in integrations.into_iter().zip(weighed) {
-        draft.findings.extend(weighed.findings);
-        for (code, text, fix) in weighed.problems {
+    for ((id, _), (bound, settled)) in integrations.into_iter().zip(bound) {
+        draft.findings.extend(bound.findings);
+        for (code, text, fix) in bound.problems {
             draft.blocked(id, code, text, fix);
         }
         if !settled {
-            draft.object(id, &weighed.kept, &weighed.blocked, &|| decided_by(&weighed.bound));
+            draft.object(id, &bound.kept, &bound.blocked, &|| decided_by(&bound.bound));
         }
-        draft.wanted.push((id.clone(), weighed.wanted));
+        draft.wanted.push((id.clone(), bound.wanted));
     }
     removal::remove(&mut draft);
     // Where nothing was written since, the same connections answer for the same keys.

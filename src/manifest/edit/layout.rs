@@ -1,7 +1,8 @@
 //! Where the parts of a document stand in its text: what a parser's spans leave out.
 
 use super::EditError;
-use crate::manifest::node::{Id, MapEntry, NodeKind, Tree};
+use super::splice::Result;
+use crate::manifest::tree::{Id, MapEntry, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
 
@@ -18,8 +19,6 @@ pub enum Holder {
     Map { map: Id, entry: MapEntry },
     List { list: Id, index: usize },
 }
-
-type Result<T> = std::result::Result<T, EditError>;
 
 impl<'t> TextLayout<'_, 't> {
     pub fn text(&self) -> &'t str {

@@ -33,14 +33,14 @@ pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
         Value::of(&tree, tree.root)
     };
     for edit in edits {
-        expected.edit_list(edit).ok_or(EditError::NoMap)?;
+        edit_value(&mut expected, edit).ok_or(EditError::NoMap)?;
         let mut done = 0;
         loop {
             let splices = {
                 let tree = parse(&new)?;
                 let layout = TextLayout { tree: &tree };
                 let draft = SpliceDraft { layout, root: tree.root, newline: newline(&new), json: is_json(&tree) };
-                draft.edit_list(edit, &mut done)?
+                next_splices(&draft, edit, &mut done)?
             };
             if splices.is_empty() {
                 break;
@@ -53,73 +53,69 @@ pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
     if holds { Ok(new) } else { Err(EditError::Unfaithful) }
 }
 
-impl SpliceDraft<'_, '_> {
-    /// The next change; none where `done` says that all is done.
-    fn edit_list(&self, edit: &ListEdit, done: &mut usize) -> Result<Vec<Splice>> {
-        match edit {
-            ListEdit::Append { items, .. } if *done >= items.len() => Ok(Vec::new()),
-            ListEdit::Append { list, items } => {
-                let values = items.iter().skip(*done).map(Value::of_json);
-                match self.find(&[list])? {
-                    PathEnd::Node(id, _) if self.tree().list(id).is_some() => {
-                        let is_plain = !self.layout.is_flow(id) && !self.tree().items(id).is_empty();
-                        // In brackets each makes room for the next.
-                        let values: Vec<Value> = values.take(if is_plain { usize::MAX } else { 1 }).collect();
-                        *done += values.len();
-                        let end = self.tree().items(id).len();
-                        let splices = values.iter().map(|value| self.insert_item(id, end, value));
-                        Ok(splices.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
-                    }
-                    // Nothing stands there yet.
-                    _ => {
-                        *done = items.len();
-                        self.set(&[list], &Value::List(values.collect()))
-                    }
+/// The next change; none where `done` says that all is done.
+fn next_splices(draft: &SpliceDraft<'_, '_>, edit: &ListEdit, done: &mut usize) -> Result<Vec<Splice>> {
+    match edit {
+        ListEdit::Append { items, .. } if *done >= items.len() => Ok(Vec::new()),
+        ListEdit::Append { list, items } => {
+            let values = items.iter().skip(*done).map(Value::of_json);
+            match draft.find(&[list])? {
+                PathEnd::Node(id, _) if draft.tree().list(id).is_some() => {
+                    let is_plain = !draft.layout.is_flow(id) && !draft.tree().items(id).is_empty();
+                    // In brackets each makes room for the next.
+                    let values: Vec<Value> = values.take(if is_plain { usize::MAX } else { 1 }).collect();
+                    *done += values.len();
+                    let end = draft.tree().items(id).len();
+                    let splices = values.iter().map(|value| draft.insert_item(id, end, value));
+                    Ok(splices.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+                }
+                // Nothing stands there yet.
+                _ => {
+                    *done = items.len();
+                    draft.set(&[list], &Value::List(values.collect()))
                 }
             }
-            ListEdit::Drop { .. } if *done > 0 => Ok(Vec::new()),
-            ListEdit::Drop { list, index } => {
-                *done = 1;
-                match self.find(&[list])? {
-                    PathEnd::Node(id, _) if self.tree().items(id).len() > 1 => self.remove_element(id, *index),
-                    PathEnd::Node(..) => self.remove(&[list]),
-                    PathEnd::Lacks { .. } => Err(EditError::Layout),
-                }
+        }
+        ListEdit::Drop { .. } if *done > 0 => Ok(Vec::new()),
+        ListEdit::Drop { list, index } => {
+            *done = 1;
+            match draft.find(&[list])? {
+                PathEnd::Node(id, _) if draft.tree().items(id).len() > 1 => draft.remove_element(id, *index),
+                PathEnd::Node(..) => draft.remove(&[list]),
+                PathEnd::Lacks { .. } => Err(EditError::Layout),
             }
         }
     }
 }
 
-impl Value {
-    /// What a change of a list makes of the whole value; `None` where it has no such list or item.
-    fn edit_list(&mut self, edit: &ListEdit) -> Option<()> {
-        let Value::Map(entries) = self else { return None };
-        let (ListEdit::Append { list: key, .. } | ListEdit::Drop { list: key, .. }) = edit;
-        let position = entries.iter().position(|(name, _)| name == key);
-        match edit {
-            ListEdit::Append { list, items } => {
-                let more = items.iter().map(Value::of_json);
-                match position.map(|at| &mut entries[at].1) {
-                    Some(Value::List(items)) => items.extend(more),
-                    Some(nothing @ Value::Null) => *nothing = Value::List(more.collect()),
-                    Some(_) => return None,
-                    None => entries.push(((*list).to_string(), Value::List(more.collect()))),
-                }
-            }
-            ListEdit::Drop { index, .. } => {
-                let at = position?;
-                let Value::List(items) = &mut entries[at].1 else { return None };
-                if *index >= items.len() {
-                    return None;
-                }
-                items.remove(*index);
-                if items.is_empty() {
-                    entries.remove(at);
-                }
+/// What a change of a list makes of the whole value; `None` where it has no such list or item.
+fn edit_value(value: &mut Value, edit: &ListEdit) -> Option<()> {
+    let Value::Map(entries) = value else { return None };
+    let (ListEdit::Append { list: key, .. } | ListEdit::Drop { list: key, .. }) = edit;
+    let position = entries.iter().position(|(name, _)| name == key);
+    match edit {
+        ListEdit::Append { list, items } => {
+            let more = items.iter().map(Value::of_json);
+            match position.map(|at| &mut entries[at].1) {
+                Some(Value::List(items)) => items.extend(more),
+                Some(nothing @ Value::Null) => *nothing = Value::List(more.collect()),
+                Some(_) => return None,
+                None => entries.push(((*list).to_string(), Value::List(more.collect()))),
             }
         }
-        Some(())
+        ListEdit::Drop { index, .. } => {
+            let at = position?;
+            let Value::List(items) = &mut entries[at].1 else { return None };
+            if *index >= items.len() {
+                return None;
+            }
+            items.remove(*index);
+            if items.is_empty() {
+                entries.remove(at);
+            }
+        }
     }
+    Some(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 
 mod layout;
 mod lists;
-mod removal;
 mod render;
 mod rewrite;
 mod splice;
@@ -15,7 +14,7 @@ mod value;
 
 use super::cut::cut;
 use super::locate;
-use super::node::{self, NodeKind, Tree};
+use super::tree::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 pub use lists::{ListEdit, edit_lists};
 pub use rewrite::{DocumentEdit, Rewrite, Rewritten, rewrite};
@@ -221,7 +220,7 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
                 newline: newline(&text),
                 json: is_json(&tree),
             };
-            draft.next(edit)?
+            rewrite::next(&draft, edit)?
         };
         if change.is_empty() {
             return Ok(text);
@@ -302,7 +301,7 @@ fn without_items(text: &str, removed: &[u32]) -> Result<Option<String>, EditErro
 }
 
 fn parse(text: &str) -> Result<Tree<'_>, EditError> {
-    node::parse(text).ok().flatten().ok_or(EditError::Unreadable)
+    tree::parse(text).ok().flatten().ok_or(EditError::Unreadable)
 }
 
 /// The line break of a text: its first.

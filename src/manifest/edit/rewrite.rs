@@ -275,7 +275,7 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
                 let layout = TextLayout { tree: &tree };
                 let draft = SpliceDraft { layout, root, newline: newline(&text), json: is_json(&tree) };
                 while let Some(edit) = edits.get(*at) {
-                    match draft.next(edit) {
+                    match next(&draft, edit) {
                         Ok(change) if change.is_empty() => *at += 1,
                         Ok(mut change) => {
                             splices.append(&mut change);
@@ -298,13 +298,11 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
     Err(Vec::new())
 }
 
-impl SpliceDraft<'_, '_> {
-    /// The next change towards what an edit asks for; none where that is there.
-    pub(super) fn next(&self, edit: &Edit) -> Result<Vec<Splice>, EditError> {
-        let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
-        match edit {
-            Edit::Set { value, .. } => self.set(&path, &Value::of_json(value)),
-            Edit::Remove { .. } => self.remove(&path),
-        }
+/// The next change towards what an edit asks for; none where that is there.
+pub(super) fn next(draft: &SpliceDraft<'_, '_>, edit: &Edit) -> Result<Vec<Splice>, EditError> {
+    let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
+    match edit {
+        Edit::Set { value, .. } => draft.set(&path, &Value::of_json(value)),
+        Edit::Remove { .. } => draft.remove(&path),
     }
 }

@@ -1,8 +1,8 @@
 //! Values apart from how they are written: what an edit must bring about, and nothing else.
 
 use super::{EMPTIED, Edit, EditError};
-use crate::manifest::node::{Id, NodeKind, Tree};
 use crate::manifest::scalar::Plain;
+use crate::manifest::tree::{Id, NodeKind, Tree};
 
 /// A value, with the order of its keys.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ impl Value {
             },
             NodeKind::List { items, .. } => Value::List(items.iter().map(|id| Value::of(tree, *id)).collect()),
             NodeKind::Map { entries, .. } => {
-                let value = |e: &crate::manifest::node::MapEntry| match (tree.scalar(e.key), e.merged) {
+                let value = |e: &crate::manifest::tree::MapEntry| match (tree.scalar(e.key), e.merged) {
                     (None, _) => (String::new(), Value::Opaque),
                     (Some(key), true) => (key.to_string(), Value::Merged(e.value)),
                     (Some(key), false) => (key.to_string(), Value::of(tree, e.value)),

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 
 /// What is said of a text.
-fn told(bytes: impl Into<Vec<u8>>) -> String {
+fn problems_of(bytes: impl Into<Vec<u8>>) -> String {
     let reading = read_bytes("t.yaml", bytes.into());
     assert!(reading.documents.is_empty());
     reading.problems().first().map(ToString::to_string).unwrap_or_default()
@@ -24,7 +24,7 @@ fn a_bomb_does_not_go_off() {
         text.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
     }
     text.push_str("spec: *a29\n");
-    assert!(told(text).contains("has no field `a0`"));
+    assert!(problems_of(text).contains("has no field `a0`"));
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_bomb_of_merges_does_not_go_off() {
     for n in 0..2000 {
         text.push_str(&format!("  m{n}: {{<<: *base}}\n"));
     }
-    assert!(told(text).contains("more than 1000000 keys and values"));
+    assert!(problems_of(text).contains("more than 1000000 keys and values"));
 }
 
 #[test]
@@ -53,9 +53,9 @@ fn aliases_cannot_make_a_file_large_in_memory() {
 #[test]
 fn many_aliases_are_nothing_special() {
     let text = format!("{HEAD}spec: &s\n  x: [{}]\n", "*s, ".repeat(600));
-    assert!(told(text).contains("inside what it repeats"));
+    assert!(problems_of(text).contains("inside what it repeats"));
     let text = format!("{HEAD}label: &s v\nspec:\n  x: [{}]\n", "*s, ".repeat(600));
-    assert!(told(text).contains("no field `label`"));
+    assert!(problems_of(text).contains("no field `label`"));
 }
 
 #[test]
@@ -67,50 +67,50 @@ fn deep_nesting_is_refused() {
         format!("{HEAD}spec:\n  {}x", "- ".repeat(20_000)),
         format!("{HEAD}spec:\n  {}x", "? ".repeat(20_000)),
     ] {
-        assert!(told(text).contains("nested deeper than 200"));
+        assert!(problems_of(text).contains("nested deeper than 200"));
     }
     let mut text = format!("{HEAD}spec:\n");
     for depth in 1..2_000 {
         text.push_str(&format!("{}a:\n", " ".repeat(depth)));
     }
-    assert!(told(text).contains("nested deeper than 200"));
+    assert!(problems_of(text).contains("nested deeper than 200"));
 }
 
 #[test]
 fn other_encodings_are_named() {
     let utf16 = |text: &str, to: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(to).collect::<Vec<u8>>();
     let with_bom = format!("\u{feff}{HEAD}");
-    assert!(told(utf16(&with_bom, u16::to_le_bytes)).contains("the file is UTF-16"));
-    assert!(told(utf16(&with_bom, u16::to_be_bytes)).contains("the file is UTF-16"));
-    assert!(told(utf16(HEAD, u16::to_le_bytes)).contains("the file is UTF-16LE"));
-    assert!(told(utf16(HEAD, u16::to_be_bytes)).contains("the file is UTF-16BE"));
+    assert!(problems_of(utf16(&with_bom, u16::to_le_bytes)).contains("the file is UTF-16"));
+    assert!(problems_of(utf16(&with_bom, u16::to_be_bytes)).contains("the file is UTF-16"));
+    assert!(problems_of(utf16(HEAD, u16::to_le_bytes)).contains("the file is UTF-16LE"));
+    assert!(problems_of(utf16(HEAD, u16::to_be_bytes)).contains("the file is UTF-16BE"));
     let mut bytes = HEAD.as_bytes().to_vec();
     bytes.extend(b"spec: {title: \xe4}\n");
-    let said = told(bytes);
+    let said = problems_of(bytes);
     assert!(said.contains("no UTF-8") && said.contains("t.yaml:4:15"), "{said}");
 }
 
 #[test]
 fn bytes_that_are_no_text_are_refused() {
-    let said = told(format!("{HEAD}spec: {{title: \0}}\n"));
+    let said = problems_of(format!("{HEAD}spec: {{title: \0}}\n"));
     assert!(said.contains("NUL byte") && said.contains("t.yaml:4:15"), "{said}");
 }
 
 #[test]
 fn a_line_of_5_megabytes_is_cropped() {
-    let said = told(format!("{HEAD}spec: {{title: {}}}\n", "x".repeat(5_000_000)));
+    let said = problems_of(format!("{HEAD}spec: {{title: {}}}\n", "x".repeat(5_000_000)));
     assert!(said.contains("spec lacks") && said.len() < 3_000, "{said}");
-    let said = told(format!("{HEAD}spec: {{title: \"{}\n", "x".repeat(5_000_000)));
+    let said = problems_of(format!("{HEAD}spec: {{title: \"{}\n", "x".repeat(5_000_000)));
     assert!(said.contains("a quote is not closed") && said.len() < 3_000, "{said}");
-    let said = told(format!("{HEAD}{}: x\n", "k".repeat(5_000_000)));
+    let said = problems_of(format!("{HEAD}{}: x\n", "k".repeat(5_000_000)));
     assert!(said.len() < 3_000, "{said}");
-    let said = told(format!("{HEAD}spec: {{{}}}\n", "title: 1, ".repeat(90_000)));
+    let said = problems_of(format!("{HEAD}spec: {{{}}}\n", "title: 1, ".repeat(90_000)));
     assert!(said.len() < 3_000, "{said}");
 }
 
 #[test]
 fn lone_carriage_returns_end_lines() {
-    let said = told(format!("{}spec: {{titel: x}}\r", HEAD.replace('\n', "\r")));
+    let said = problems_of(format!("{}spec: {{titel: x}}\r", HEAD.replace('\n', "\r")));
     assert!(said.contains("spec lacks") && said.contains("t.yaml:4:1"), "{said}");
 }
 
@@ -179,9 +179,9 @@ fn of_very_many_mistakes_the_first_are_told_and_the_others_counted() {
     assert_eq!(reading.invalid.len(), 3000);
     let problems = reading.problems();
     assert_eq!(problems.len(), limits::FILE_FINDINGS + 1);
-    let untold = 3000 * each - limits::FILE_FINDINGS;
+    let omitted = 3000 * each - limits::FILE_FINDINGS;
     let last = problems.last().unwrap();
-    assert_eq!(last.message, format!("{untold} more mistakes of this file are not told"));
+    assert_eq!(last.message, format!("{omitted} more mistakes of this file are not told"));
     assert_eq!(last.line, problems[limits::FILE_FINDINGS - 1].line);
 
     let reading = read_text("t.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: Conection\n---\n".repeat(3000));

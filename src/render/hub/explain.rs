@@ -5,7 +5,7 @@ use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::api::{Kind, names};
 use crate::near_miss::{are_alike, near_misses};
 use crate::render::markdown::escape as md;
-use crate::render::page::{Span, TextPage, faint, plain, strong};
+use crate::render::page::{Span, TextPage, faint, heading, plain};
 use crate::render::style::{Style, Tone};
 use crate::report::value;
 use serde_json::{Value, json};
@@ -201,7 +201,7 @@ impl Concerned {
             return part.head(page);
         }
         let tone = if part.differs() { Tone::Careful } else { Tone::Good };
-        page.wrap(0, 2, &[strong(part.title()), plain("  "), Span::new(tone, &part.target.state)]);
+        page.wrap(0, 2, &[heading(part.title()), plain("  "), Span::new(tone, &part.target.state)]);
         part.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));
     }
 

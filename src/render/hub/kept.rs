@@ -40,7 +40,7 @@ pub struct KeptAction {
     #[serde(default)]
     impact: KeptImpact,
     #[serde(default, rename = "needsApproval")]
-    needs_approval: Vec<KeptApproval>,
+    needs_approval: Vec<KeptMark>,
     /// All of it, as it was read.
     #[serde(skip)]
     pub(super) whole: Value,
@@ -72,7 +72,7 @@ struct KeptAffected {
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-struct KeptApproval {
+struct KeptMark {
     code: String,
     why: String,
 }

@@ -16,7 +16,7 @@ pub use status::{HubStatus, HubSyncStatus, HubTenantStatus};
 pub use syncer::SyncerSign;
 
 use super::invocation::{Hub, quoted};
-use super::page::{Span, TextPage, command, plain, strong};
+use super::page::{Span, TextPage, command, heading, plain};
 use super::style::Tone;
 use super::waiting_plan::WaitingPlan;
 use crate::api::{Condition, TargetStatus};
@@ -161,7 +161,7 @@ impl HubPart {
             0 | 2 => Tone::Careful,
             _ => Tone::Bad,
         };
-        let head = [strong(self.title()), plain("  "), Span::new(tone, &self.target.state), plain("  ")];
+        let head = [heading(self.title()), plain("  "), Span::new(tone, &self.target.state), plain("  ")];
         let message = self.message().unwrap_or_default();
         self.status_text(page, 0, &head, if self.waiting.is_some() { first(&message) } else { &message });
         self.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));

@@ -3,7 +3,7 @@
 use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
-use crate::render::page::{Span, TextPage, command, faint, plain, strong, width};
+use crate::render::page::{Span, TextPage, command, faint, heading, plain, strong, width};
 use crate::render::style::{Style, Tone};
 use crate::text::{count, thousands};
 use serde::Serialize;
@@ -142,11 +142,11 @@ impl HubStatus {
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         if let Some(sign) = &self.sign {
-            page.line(0, &[strong("syncer")]);
+            page.line(0, &[heading("syncer")]);
             sign.show(&mut page);
             page.gap();
         }
-        page.line(0, &[strong("tenants")]);
+        page.line(0, &[heading("tenants")]);
         let columns = self.tenants.iter().map(|tenant| width(&tenant.tenant)).max().unwrap_or(0);
         for tenant in &self.tenants {
             let (mark, tone) = match tenant.ready {
@@ -161,7 +161,7 @@ impl HubStatus {
             page.labelled(2, strong(&tenant.tenant), columns, &[Span::new(tone, mark), plain(text)]);
         }
         page.gap();
-        page.line(0, &[strong("syncs")]);
+        page.line(0, &[heading("syncs")]);
         if self.syncs.is_empty() {
             page.line(2, &[plain("there is none")]);
         }

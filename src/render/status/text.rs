@@ -2,11 +2,11 @@
 
 use crate::render::findings;
 use crate::render::invocation::Invocation;
-use crate::render::page::{Span, TextPage, command, faint, pad, plain, strong, width};
+use crate::render::page::{Span, TextPage, command, faint, heading, pad, plain, strong, width};
 use crate::render::plan_text::as_far_as;
 use crate::render::style::{Style, Tone};
 use crate::report::matrix::{Cell, Matrix};
-use crate::report::status::{Difference, StatusReport, SyncState, TenantLine};
+use crate::report::status::{OutOfSyncKind, StatusReport, SyncState, TenantLine};
 use crate::text::{self as escape, and, count, thousands};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -26,7 +26,7 @@ pub fn status_text(status: &StatusReport, typed: &Invocation, style: Style) -> S
     out_of_sync(status, &mut page);
     if !status.findings.is_empty() {
         page.gap();
-        page.line(0, &[strong("checks")]);
+        page.line(0, &[heading("checks")]);
         findings::by_tenant(&mut page, 2, &status.findings);
     }
     page.gap();
@@ -115,7 +115,7 @@ fn components(status: &StatusReport, page: &mut TextPage) {
         return;
     }
     page.gap();
-    page.line(0, &[strong("components")]);
+    page.line(0, &[heading("components")]);
     let columns = status.components.iter().map(|c| width(&c.component.to_string())).max().unwrap_or(0).min(32);
     for line in &status.components {
         const KEYS: usize = 8;
@@ -132,15 +132,17 @@ fn out_of_sync(status: &StatusReport, page: &mut TextPage) {
     if status.out_of_sync.is_empty() {
         return;
     }
-    page.line(0, &[strong("out of sync")]);
+    page.line(0, &[heading("out of sync")]);
     let columns = status.out_of_sync.iter().map(|o| width(&o.tenant)).max().unwrap_or(0);
     for item in status.out_of_sync.iter().take(MOST) {
         let tone = match item.what {
-            Difference::Blocked => Tone::Bad,
-            Difference::NeedsApproval | Difference::Drifted => Tone::Careful,
-            Difference::Update | Difference::Create | Difference::Delete | Difference::Adopt | Difference::Kept => {
-                Tone::Plain
-            }
+            OutOfSyncKind::Blocked => Tone::Bad,
+            OutOfSyncKind::NeedsApproval | OutOfSyncKind::Drifted => Tone::Careful,
+            OutOfSyncKind::Update
+            | OutOfSyncKind::Create
+            | OutOfSyncKind::Delete
+            | OutOfSyncKind::Adopt
+            | OutOfSyncKind::Kept => Tone::Plain,
         };
         let what = Span::new(tone, item.what.as_str());
         let spans = [what, plain("  "), strong(item.object.to_string()), plain(format!("  {}", item.text))];
@@ -176,7 +178,7 @@ fn whether_in_sync(status: &StatusReport, page: &mut TextPage) {
         }
         SyncState::Differs if status.out_of_sync.is_empty() => {
             let see = if status.findings.is_empty() { "what is suspended waits" } else { "see the checks" };
-            page.line(0, &[strong("out of sync"), plain(format!(": {see}"))]);
+            page.line(0, &[heading("out of sync"), plain(format!(": {see}"))]);
         }
         SyncState::Differs => {}
         SyncState::Unknown => {

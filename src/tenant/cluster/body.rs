@@ -1,5 +1,5 @@
-//! What is sent: exactly what we may write. Server-side apply takes away what we held and send no more,
-//! so a body has everything that stays ours too.
+//! The bodies of write requests. Server-side apply removes fields that the manager owned and no longer sends, so a body
+//! contains everything that Stablekey keeps owning.
 
 use crate::api::*;
 use crate::engine::model::field::{Field, FieldKind};
@@ -11,11 +11,11 @@ use crate::kubernetes::object::Version;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// A revision that no object can have: what carries it is made where nothing is there, and refused
-/// where anything is.
+/// A resource version that no object can have. A server-side apply with it creates the object if there is none, and
+/// fails if there is one.
 const NONE_YET: &str = "1";
 
-/// The body that makes an object.
+/// Returns the body that creates an object.
 pub fn of_create(after: &Item, record: Option<&Record>, definition: Option<&str>) -> Option<Value> {
     let fields: BTreeSet<Field<'_>> = after.fields(true).into_iter().map(|(field, _)| field).collect();
     let mut body = document(after, &fields, record, definition)?;
@@ -23,8 +23,8 @@ pub fn of_create(after: &Item, record: Option<&Record>, definition: Option<&str>
     Some(body)
 }
 
-/// The body that changes an object: what it sets, what we wrote before and is still so, and all that we hold
-/// as it is: also what leaves the record, so that only what the plan names changes.
+/// Returns the body that updates an object: the changed fields, the recorded fields that are unchanged, and all other
+/// owned fields as they are, so that only the fields of the plan change.
 pub fn of_update(
     after: &Item,
     changes: &[FieldChange],
@@ -35,11 +35,11 @@ pub fn of_update(
     let goes =
         |field: &Field<'_>| changes.iter().any(|c| c.field == *field && matches!(c.op, Op::Remove | Op::Release));
     let recorded = record.into_iter().flat_map(|record| &record.fields);
-    // What drifted and another holds is another's by now: sending it would only fight over it.
+    // A drifted field that another manager owns belongs to that manager: sending it would start a fight.
     let as_recorded = |field: &Field<'_>, hash| after.written(field).is_some_and(|value| value.hash() == hash);
     let mut fields: BTreeSet<Field<'_>> =
         recorded.filter(|(field, wrote)| as_recorded(field, wrote.hash)).map(|(field, _)| field.clone()).collect();
-    fields.extend(version.held.keys().filter(|field| after.written(field).is_some()).cloned());
+    fields.extend(version.held_by_others.keys().filter(|field| after.written(field).is_some()).cloned());
     fields.extend(changes.iter().filter(|c| c.op == Op::Set).map(|c| c.field.clone()));
     fields.retain(|field| !goes(field));
     let mut body = document(after, &fields, record, definition)?;
@@ -48,8 +48,8 @@ pub fn of_update(
     Some(body)
 }
 
-/// The merge patch that takes away the maps and lists of which the last goes; `None` where none does. Where others
-/// hold such a map as a map, server-side apply would leave null in its place, which no schema takes.
+/// Returns the merge patch that removes maps and lists whose last entry goes; `None` if there are none. If another
+/// manager owns such a map, server-side apply would leave null, which no schema accepts.
 pub fn of_emptied(after: &Item, changes: &[FieldChange], version: &Version) -> Option<Value> {
     let left = after.fields(true);
     let is_last = |change: &&FieldChange| {
@@ -67,7 +67,7 @@ pub fn of_emptied(after: &Item, changes: &[FieldChange], version: &Version) -> O
     any.then_some(patch)
 }
 
-/// A document with these fields of an object, and the record.
+/// Returns a document with these fields of an object, and the ownership record.
 fn document(
     item: &Item,
     fields: &BTreeSet<Field<'_>>,
@@ -112,8 +112,8 @@ fn put(body: &mut Value, path: &[String], value: Value) -> Option<()> {
     Some(())
 }
 
-/// JSON as an API server reads it: it takes apply bodies for YAML, where some characters must be escaped
-/// that JSON lets stand, or are silently changed.
+/// Serializes JSON for an API server. Apply bodies are parsed as YAML, in which some characters that JSON allows must
+/// be escaped or are changed silently.
 pub fn to_bytes(body: &Value) -> Vec<u8> {
     let json = body.to_string();
     if json.is_ascii() && !json.contains('\u{7f}') {
@@ -155,7 +155,7 @@ mod tests {
         Wrote { hash: item.written(field).unwrap().hash(), writers: Arc::new([Writer::Source].into()) }
     }
 
-    fn held(fields: &[Field<'static>]) -> Arc<Holders> {
+    fn held_by_others(fields: &[Field<'static>]) -> Arc<Holders> {
         Arc::new(fields.iter().map(|field| (field.clone(), crate::kubernetes::MANAGER.into())).collect())
     }
 
@@ -183,7 +183,12 @@ mod tests {
         let version = Version {
             uid: "u".into(),
             resource_version: "7".into(),
-            held: held(&[Field::of(FieldKind::Type), input("gone"), input("theirs"), input("nowhere")]),
+            held_by_others: held_by_others(&[
+                Field::of(FieldKind::Type),
+                input("gone"),
+                input("theirs"),
+                input("nowhere"),
+            ]),
         };
         let gone =
             FieldChange { field: input("gone"), op: Op::Remove, from: None, to: None, parts: Vec::new(), by: None };

@@ -1,5 +1,5 @@
-//! A hub as a person's own account reads it: its Tenants and TenantSyncs, the plans that wait there, and the one
-//! annotation that a person sets. No Secret is read.
+//! A hub, read with a person's own account: its Tenants and TenantSyncs, the plans that wait there, and the one
+//! annotation that a person sets. Secrets are never read.
 
 use super::body::to_bytes;
 use super::read;
@@ -25,17 +25,17 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// As whom a person's own writes to a hub are recorded.
+/// The field manager of a person's own writes to a hub.
 const MANAGER: &str = "stablekey";
 
-/// A namespace with Tenants and TenantSyncs, by the account of whoever runs the command line.
+/// The client for a namespace with Tenants and TenantSyncs, with the account of the command line's user.
 #[derive(Debug)]
 pub struct HubClient {
     server: Server,
     paths: Paths,
 }
 
-/// What stands in a hub.
+/// The content of a hub.
 #[derive(Debug, Default)]
 pub struct HubContents {
     /// By name.
@@ -47,66 +47,65 @@ pub struct HubContents {
 /// A Tenant of a hub.
 #[derive(Clone, Debug)]
 pub struct HubTenant {
-    /// What it says, or why it cannot be read.
+    /// The spec, or why it cannot be read.
     pub spec: Result<TenantSpec, String>,
-    /// What the syncer found.
+    /// The status that the syncer wrote.
     pub status: TenantStatus,
 }
 
 /// A TenantSync of a hub.
 #[derive(Clone, Debug)]
 pub struct HubSync {
-    /// Its name.
     pub name: String,
-    /// What it says, or why it cannot be read.
+    /// The spec, or why it cannot be read.
     pub spec: Result<TenantSyncSpec, String>,
-    /// What the syncer found.
+    /// The status that the syncer wrote.
     pub status: TenantSyncStatus,
-    /// Whether the syncer has reconciled what it says now.
+    /// Whether the status is of the current generation.
     pub is_observed: bool,
-    /// The digests that stand in its annotation.
+    /// The digests in its annotation.
     pub standing: BTreeSet<String>,
-    /// Which state of it this is: a write names it, so that it changes nothing else.
+    /// A write names this version, so that it fails after a concurrent change.
     resource_version: String,
 }
 
 /// Why the annotation of a sync was not set.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSet {
-    /// Somebody changed the sync meanwhile.
+    /// The sync was changed meanwhile.
     #[error("the sync changed meanwhile")]
     Changed,
-    /// The account may not.
+    /// The account has no permission.
     #[error("{why}")]
     Forbidden {
-        /// The words of the server, with who asked for what.
+        /// The server's message: who requested what.
         why: String,
-        /// The Role that would do, as YAML.
+        /// The Role that grants it, as YAML.
         role: String,
     },
     /// The answer was lost: it may be set.
     #[error("no answer came: {0}")]
     Unsure(String),
-    /// The server cannot be asked, or says no.
+    /// The server cannot be reached, or refuses it.
     #[error("{0}")]
     Refused(String),
 }
 
-/// What the Lease of a hub's syncer says, as far as the account may know.
+/// The Lease of a hub's syncer, as far as the account may read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyncerLease {
-    /// It is there.
+    /// It exists.
     There {
-        /// Who holds it; `None`: nobody.
+        /// The holder; `None` if it was released.
         holder: Option<String>,
-        /// When it was written last.
+        /// When it was last renewed.
         renewed: Option<Timestamp>,
-        /// How long it lasts.
+        /// Its duration.
         lasts: Duration,
     },
     /// There is none in the hub's namespace.
     Absent,
-    /// The account may not read it, or no answer came.
+    /// The account may not read it, or there was no answer.
     Unknown,
 }
 
@@ -124,12 +123,11 @@ impl Default for HubSync {
 }
 
 impl HubClient {
-    /// The hub in a namespace of a server.
+    /// Creates the client for a namespace of a server.
     pub fn new(server: Server, namespace: &str) -> Self {
         HubClient { server, paths: Paths::of(namespace) }
     }
 
-    /// The namespace.
     pub fn namespace(&self) -> &str {
         self.paths.namespace()
     }
@@ -137,7 +135,7 @@ impl HubClient {
     /// Reads the Tenants and TenantSyncs.
     pub fn read(&self) -> Result<HubContents, LocationError> {
         match self.server.wait(self.lists()) {
-            // A list of a namespace that is not there is empty.
+            // The list of a namespace that does not exist is empty.
             Ok(contents) if contents.tenants.is_empty() && contents.syncs.is_empty() => {
                 self.checked()?;
                 Ok(contents)
@@ -165,7 +163,7 @@ impl HubClient {
         Ok(HubContents { tenants: tenants.collect(), syncs: syncs.collect() })
     }
 
-    /// An error where the namespace itself is not there.
+    /// Fails if the namespace itself does not exist.
     fn checked(&self) -> Result<(), LocationError> {
         match self.server.wait(absence(&self.server, &self.paths)) {
             Some(why) => Err(LocationError::Failed { what: self.server.name().to_string(), why }),
@@ -173,18 +171,18 @@ impl HubClient {
         }
     }
 
-    /// The Lease of this name in the hub's namespace.
+    /// Reads the Lease of this name in the hub's namespace.
     pub fn lease(&self, name: &str) -> SyncerLease {
         let path =
             format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}", segment(self.namespace()), segment(name));
         match self.server.wait(self.server.ask(&Ask::get(path))) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_or(SyncerLease::Unknown, read_lease),
-            Err(trouble) if trouble.is_absent() => SyncerLease::Absent,
+            Err(failure) if failure.is_absent() => SyncerLease::Absent,
             Err(_) => SyncerLease::Unknown,
         }
     }
 
-    /// The namespaces of this cluster that have TenantSyncs; `None` where the account may not list them.
+    /// Returns the namespaces of this cluster that have TenantSyncs; `None` if the account may not list them.
     pub fn hubs(&self) -> Option<BTreeSet<String>> {
         #[derive(Deserialize)]
         struct ItemList {
@@ -199,16 +197,16 @@ impl HubClient {
             #[serde(default)]
             namespace: String,
         }
-        // The first page says enough: a person looks for a name.
+        // The first page is enough to suggest a name.
         let path = format!("/apis/{API_VERSION}/{}?limit={}", Kind::TenantSync.plural(), list::PAGE);
         let bytes = self.server.wait(self.server.ask(&Ask::get(path))).ok()?;
         let list: ItemList = serde_json::from_slice(&bytes).ok()?;
         Some(list.items.into_iter().map(|item| item.metadata.namespace).filter(|name| !name.is_empty()).collect())
     }
 
-    /// The bytes of a plan that waits; `None` where there is no such ConfigMap, or none in it.
+    /// Reads a waiting plan; `None` if there is no such ConfigMap, or no plan in it.
     pub fn waiting_plan(&self, config_map_name: &str) -> Result<Option<Vec<u8>>, LocationError> {
-        // It stands in a path: a status that names something else names nothing.
+        // The name becomes a part of a path, so an invalid one in a status is ignored.
         if !names::is_object_name(config_map_name) {
             return Ok(None);
         }
@@ -221,20 +219,20 @@ impl HubClient {
         }
     }
 
-    /// A sync as it is now; `None` where there is none.
+    /// Reads a sync; `None` if there is none.
     pub fn sync(&self, name: &str) -> Result<Option<HubSync>, LocationError> {
         let ask = Ask::get(self.paths.object(&ObjectId::new(Kind::TenantSync, name)));
         match self.server.wait(self.server.ask(&ask)) {
             Ok(bytes) => Ok(object::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),
-            Err(trouble) if trouble.is_absent() => Ok(None),
-            Err(trouble) => {
+            Err(failure) if failure.is_absent() => Ok(None),
+            Err(failure) => {
                 let doing = RequestContext { verb: "get", resource: Kind::TenantSync.plural(), object: None };
-                Err(explained(trouble, &self.server, &self.paths, &doing).into())
+                Err(explained(failure, &self.server, &self.paths, &doing).into())
             }
         }
     }
 
-    /// Sets the digests that stand in the annotation of a sync, if that is as it was read.
+    /// Sets the digests in the annotation of a sync, unless it was changed since it was read.
     pub fn approve(&self, sync: &HubSync, digests: &BTreeSet<String>) -> Result<(), NotSet> {
         let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
         let value = (!digests.is_empty()).then(|| digests.join(","));
@@ -249,11 +247,11 @@ impl HubClient {
             content: "application/merge-patch+json",
             body: to_bytes(&body),
         };
-        self.server.wait(self.server.ask(&ask)).map(drop).map_err(|trouble| self.not_set(trouble))
+        self.server.wait(self.server.ask(&ask)).map(drop).map_err(|failure| self.not_set(failure))
     }
 
-    fn not_set(&self, trouble: RequestFailure) -> NotSet {
-        match trouble {
+    fn not_set(&self, failure: RequestFailure) -> NotSet {
+        match failure {
             RequestFailure::Refused(refused) if refused.code == StatusCode::CONFLICT => NotSet::Changed,
             RequestFailure::Refused(refused) if refused.code == StatusCode::FORBIDDEN => {
                 NotSet::Forbidden { why: refused.message.clone(), role: approver_role(self.namespace()) }
@@ -285,12 +283,12 @@ impl HubSync {
         }
     }
 
-    /// Whether a digest was approved and carried out in a target, so that it needs a new approval.
+    /// Whether an approved digest was carried out in a target, so that it needs a new approval.
     pub fn is_spent(&self, tenant: &str, digest: &str) -> bool {
         self.approvals_of(tenant, digest).any(|approval| approval.left.is_none())
     }
 
-    /// Whether a digest was approved for a target, and a part of it is not carried out yet.
+    /// Whether an approved digest was carried out partly in a target.
     pub fn is_begun(&self, tenant: &str, digest: &str) -> bool {
         self.approvals_of(tenant, digest).any(|approval| approval.left.is_some())
     }
@@ -299,12 +297,12 @@ impl HubSync {
         self.status.approvals.iter().filter(move |approval| approval.tenant == tenant && approval.digest == digest)
     }
 
-    /// How it stands in a target.
+    /// Returns its status in a target.
     pub fn target(&self, tenant: &str) -> Option<&TargetStatus> {
         self.status.targets.iter().find(|target| target.tenant == tenant)
     }
 
-    /// What stands in the annotation and is still of use in other targets than these.
+    /// Returns the digests of the annotation that are still needed in targets other than these.
     pub fn standing_elsewhere(&self, tenants: &BTreeSet<String>) -> BTreeSet<String> {
         let others = || self.status.targets.iter().filter(|target| !tenants.contains(&target.tenant));
         let is_of_use = |digest: &&String| {
@@ -317,7 +315,7 @@ impl HubSync {
     }
 }
 
-/// How long a Lease lasts that does not say so: the default of the operator.
+/// The duration of a Lease that has none: the default of the operator.
 const LASTS: Duration = Duration::from_secs(15);
 
 fn read_lease(lease: Lease) -> SyncerLease {
@@ -330,7 +328,7 @@ fn read_lease(lease: Lease) -> SyncerLease {
     }
 }
 
-/// What an object's status says; nothing, where that cannot be read.
+/// Returns an object's status; the default if it cannot be read.
 fn status<T: DeserializeOwned + Default, O>(live: &Live<O>) -> T {
     live.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok()).unwrap_or_default()
 }
@@ -358,7 +356,7 @@ mod tests {
         HubSync { status, standing: approved_digests(standing), ..HubSync::default() }
     }
 
-    /// Other approvals stay while they are of use: current in another target, or begun there.
+    /// Other approvals are kept while they are needed: valid in another target, or begun there.
     #[test]
     fn approving_one_target_takes_back_no_other() {
         let sync = sync(
@@ -367,7 +365,7 @@ mod tests {
             &[("us", "c", Some("AAAA")), ("ap", "d", None), ("eu", "e", Some("AAAA"))],
         );
         let kept = sync.standing_elsewhere(&["eu".to_string()].into());
-        // a is of the target that is approved now, d was carried out, e was begun in that target.
+        // a belongs to the target that is approved now, d was carried out, e was begun in that target.
         assert_eq!(kept, ["b".to_string(), "c".to_string()].into());
         assert!(sync.is_spent("ap", "d") && !sync.is_spent("eu", "d") && !sync.is_spent("us", "c"));
         assert!(sync.is_begun("us", "c") && !sync.is_begun("ap", "d"));

@@ -23,18 +23,18 @@ pub struct ClusterLocation {
     tenant: String,
     server: Server,
     paths: Paths,
-    /// What was read last: what is written is held against it.
+    /// The last read objects, which writes are checked against.
     read: Mutex<Option<LastRead>>,
-    /// Whether a session has it.
+    /// Whether a session is open.
     taken: AtomicBool,
-    /// Who hears what the server answers to a write.
+    /// Receives the server's answers to writes.
     listener: Option<Listener>,
 }
 
-/// Hears of an object as it is after a write.
+/// Receives an object as it is after a write.
 pub type Listener = Arc<dyn Fn(NamespaceDelta) + Send + Sync>;
 
-/// What was read, and what a write must know of it.
+/// The last read objects, and the metadata that a write needs.
 #[derive(Clone)]
 struct LastRead {
     inventory: Arc<Inventory>,
@@ -48,7 +48,7 @@ impl std::fmt::Debug for ClusterLocation {
 }
 
 impl ClusterLocation {
-    /// The place of `tenant` in a namespace of a server.
+    /// Creates the location of `tenant` in a namespace of a server.
     pub fn new(tenant: &str, server: Server, namespace: &str) -> Self {
         ClusterLocation {
             tenant: tenant.to_string(),
@@ -60,8 +60,8 @@ impl ClusterLocation {
         }
     }
 
-    /// A location of which this is known already, so that it need not be read; what is written is told to
-    /// `listener`, as a watch would tell it.
+    /// Creates a location whose objects are cached already, so that it need not be read. Answers to writes are passed
+    /// to `listener`, like watch events.
     pub fn knowing(
         mut self,
         inventory: Arc<Inventory>,
@@ -80,7 +80,7 @@ impl ClusterLocation {
         Ok(contents)
     }
 
-    /// An error where the namespace itself is not there.
+    /// Fails if the namespace itself does not exist.
     fn checked(&self) -> Result<(), LocationError> {
         match self.server.wait(read::absence(&self.server, &self.paths)) {
             Some(why) => Err(LocationError::Failed { what: self.server.name().to_string(), why }),
@@ -92,7 +92,7 @@ impl ClusterLocation {
         self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// What was read last, or now.
+    /// Returns what was read last, or reads it now.
     fn known(&self) -> Result<LastRead, LocationError> {
         let last = self.last_read().clone();
         last.map_or_else(
@@ -105,12 +105,12 @@ impl ClusterLocation {
 impl Location for ClusterLocation {
     fn snapshot(&self) -> Result<Snapshot, LocationError> {
         let contents = match self.contents() {
-            // A list of a namespace that is not there is empty.
+            // The list of a namespace that does not exist is empty.
             Ok(contents) if contents.inventory.is_empty() && contents.own.is_empty() => {
                 self.checked()?;
                 contents
             }
-            // Nobody has a right in a namespace that is not there.
+            // In a namespace that does not exist everything is forbidden.
             Err(forbidden @ LocationError::Forbidden { .. }) => {
                 self.checked()?;
                 return Err(forbidden);
@@ -129,7 +129,7 @@ impl Location for ClusterLocation {
     }
 
     fn begin<'a>(&'a self, _: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
-        // Other processes are held off by uid and resourceVersion, object by object.
+        // Other processes are detected by uid and resourceVersion of each object.
         if self.taken.swap(true, Ordering::SeqCst) {
             return Err(LocationError::Busy { who: self.tenant.clone() });
         }

@@ -1,4 +1,5 @@
-//! Reading a namespace: our kinds and the definitions' ConfigMaps, by pages that are of one moment a kind.
+//! Reads a namespace: custom resources and the definitions' ConfigMaps. All pages of a kind have the same resource
+//! version.
 
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
@@ -21,7 +22,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// How many bytes of a namespace are kept by one command.
+/// Maximum number of bytes of a namespace that one command keeps.
 pub const MOST_BYTES: usize = 1024 * 1024 * 1024;
 
 /// Reads everything.
@@ -44,31 +45,31 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, Locati
         list(server, paths, &integrations, &budget),
         list(server, paths, &defined, &budget),
     )?;
-    let mut mirror = Cache::default();
-    mirror.hear(NamespaceDelta::Tenants(Box::new(Delta::All(tenants.items))));
-    mirror.hear(NamespaceDelta::Definitions(Delta::All(defined.items)));
-    mirror.hear(NamespaceDelta::Items(Kind::Component, Box::new(Delta::All(components.items))));
-    mirror.hear(NamespaceDelta::Items(Kind::Connection, Box::new(Delta::All(connections.items))));
-    mirror.hear(NamespaceDelta::Items(Kind::CustomerCredentials, Box::new(Delta::All(credentials.items))));
-    mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::All(integrations.items))));
-    if mirror.is_over() {
+    let mut cache = Cache::default();
+    cache.apply(NamespaceDelta::Tenants(Box::new(Delta::All(tenants.items))));
+    cache.apply(NamespaceDelta::Definitions(Delta::All(defined.items)));
+    cache.apply(NamespaceDelta::Items(Kind::Component, Box::new(Delta::All(components.items))));
+    cache.apply(NamespaceDelta::Items(Kind::Connection, Box::new(Delta::All(connections.items))));
+    cache.apply(NamespaceDelta::Items(Kind::CustomerCredentials, Box::new(Delta::All(credentials.items))));
+    cache.apply(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::All(integrations.items))));
+    if cache.is_over() {
         let doing = RequestContext { verb: "list", resource: "objects", object: None };
         let why = format!("there are more than {} of a kind: nothing of it is used", list::MOST);
         return Err(explained(RequestFailure::NotAsked(why), server, paths, &doing).into());
     }
-    Ok(mirror.into_contents())
+    Ok(cache.into_contents())
 }
 
-/// Why a namespace in which nothing was found is none at all, with those that there are. `None` where it is
-/// there, or where that is not for us to know: most accounts may not read namespaces.
+/// Returns that an empty namespace does not exist, with the names of those that do. `None` if it exists, or if the
+/// account may not know: most may not read namespaces.
 pub async fn absence(server: &Server, paths: &Paths) -> Option<String> {
-    let trouble = server.ask(&Ask::get(paths.itself())).await.err()?;
-    if !trouble.is_absent() {
+    let failure = server.ask(&Ask::get(paths.itself())).await.err()?;
+    if !failure.is_absent() {
         return None;
     }
     let there = match server.ask(&Ask::get(format!("{ALL_NAMESPACES}?limit={PAGE}"))).await {
         Ok(bytes) => what_there_is(paths.namespace(), names(&bytes).iter().map(String::as_str)),
-        Err(trouble) if trouble.code() == Some(StatusCode::FORBIDDEN) => {
+        Err(failure) if failure.code() == Some(StatusCode::FORBIDDEN) => {
             "which there are this account may not list (kubectl get namespaces)".to_string()
         }
         Err(_) => "kubectl get namespaces shows which there are".to_string(),
@@ -76,8 +77,8 @@ pub async fn absence(server: &Server, paths: &Paths) -> Option<String> {
     Some(format!("namespace {} does not exist; {there}", paths.namespace()))
 }
 
-/// Why what is missing in a namespace may only be going with it: it is ending, or not there. `None` where it stands, or
-/// where that is not for us to know.
+/// Returns why objects may be missing from a namespace only because it is ending or gone. `None` if it is neither, or
+/// if the account may not know.
 pub async fn ending(server: &Server, paths: &Paths) -> Option<String> {
     #[derive(Deserialize)]
     struct Namespace {
@@ -94,13 +95,13 @@ pub async fn ending(server: &Server, paths: &Paths) -> Option<String> {
             let Namespace { metadata } = serde_json::from_slice(&bytes).ok()?;
             metadata.deletion_timestamp.map(|_| format!("namespace {namespace} is being deleted"))
         }
-        Err(trouble) if trouble.is_absent() => Some(format!("namespace {namespace} is not there")),
-        Err(trouble) if trouble.code() == Some(StatusCode::FORBIDDEN) => None,
-        Err(trouble) => Some(format!("namespace {namespace} cannot be asked for: {trouble}")),
+        Err(failure) if failure.is_absent() => Some(format!("namespace {namespace} is not there")),
+        Err(failure) if failure.code() == Some(StatusCode::FORBIDDEN) => None,
+        Err(failure) => Some(format!("namespace {namespace} cannot be asked for: {failure}")),
     }
 }
 
-/// The names of a list of namespaces, without those of Kubernetes itself.
+/// Returns the names in a list of namespaces, without those of Kubernetes itself.
 fn names(list: &[u8]) -> Vec<String> {
     #[derive(Deserialize)]
     struct NamespaceNames {
@@ -114,14 +115,14 @@ fn names(list: &[u8]) -> Vec<String> {
     items.into_iter().map(|item| item.metadata.name).filter(|name| !name.starts_with("kube-")).collect()
 }
 
-/// One object as it is now.
+/// Reads one object.
 pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Option<Live<Item>>, LocationError> {
     let bytes = match server.ask(&Ask::get(paths.object(id))).await {
         Ok(bytes) => bytes,
-        Err(trouble) if trouble.is_absent() => return Ok(None),
-        Err(trouble) => {
+        Err(failure) if failure.is_absent() => return Ok(None),
+        Err(failure) => {
             let doing = RequestContext { verb: "get", resource: id.kind.plural(), object: Some(id) };
-            return Err(explained(trouble, server, paths, &doing).into());
+            return Err(explained(failure, server, paths, &doing).into());
         }
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -135,7 +136,7 @@ pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Opt
     Ok(Some(live))
 }
 
-/// The bytes of an integration's definition.
+/// Reads an integration's definition.
 pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Result<Vec<u8>, LocationError> {
     let id = ObjectId::new(Kind::Integration, integration);
     let nothing = |why: &str| LocationError::Refused { object: id.clone(), why: why.to_string() };
@@ -149,13 +150,13 @@ pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Re
     bytes.ok_or_else(|| nothing(&format!("ConfigMap {}, which holds its definition, is not there", reference.name)))
 }
 
-/// A ConfigMap as it is now.
+/// Reads a ConfigMap.
 pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Option<ConfigMap>, LocationError> {
     match server.ask(&Ask::get(paths.config_map(name))).await {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(trouble) if trouble.is_absent() => Ok(None),
-        Err(trouble) => Err(explained(
-            trouble,
+        Err(failure) if failure.is_absent() => Ok(None),
+        Err(failure) => Err(explained(
+            failure,
             server,
             paths,
             &RequestContext { verb: "get", resource: "configmaps", object: None },

@@ -1,5 +1,5 @@
-//! Writing to a namespace: many changes in flight, each guarded by the uid and the revision that the
-//! plan saw, so that nothing that another hand did meanwhile is hurt.
+//! Writes to a namespace: many changes in flight, each guarded by the uid and resource version of the plan, so that
+//! concurrent changes are not overwritten.
 
 use super::body;
 use super::read;
@@ -21,21 +21,21 @@ use serde_json::{Value, json};
 use std::future::ready;
 use std::sync::atomic::Ordering;
 
-/// How many definitions are held at once, to be written.
+/// Maximum number of definitions in memory for writes.
 const DEFINITIONS: usize = 16;
-/// The largest body that is sent: etcd has room for no more.
+/// Maximum size of a body: etcd accepts no more.
 const LARGEST_BODY: usize = 1_500_000;
-/// How often a write whose object only got a new status meanwhile is tried again.
+/// How often a write is retried if only the status of its object changed meanwhile.
 const AGAIN: usize = 3;
 
-/// A namespace, taken for writing.
+/// A namespace with exclusive write access.
 pub struct ClusterSession<'a> {
     location: &'a ClusterLocation,
     read: LastRead,
 }
 
 impl<'a> ClusterSession<'a> {
-    /// Of a location of which this is known.
+    /// Opens a session of a location with these objects.
     pub fn of(location: &'a ClusterLocation, read: LastRead) -> Self {
         ClusterSession { location, read }
     }
@@ -43,7 +43,7 @@ impl<'a> ClusterSession<'a> {
 
 impl Drop for ClusterSession<'_> {
     fn drop(&mut self) {
-        // What was read is old by now.
+        // The objects change from here on.
         *self.location.last_read() = None;
         self.location.taken.store(false, Ordering::SeqCst);
     }
@@ -65,8 +65,8 @@ impl Session for ClusterSession<'_> {
         let brings = |position: &usize| actions.get(*position).is_some_and(|action| action.change.definition.is_some());
         let (bringing, others): (Vec<usize>, Vec<usize>) = (0..actions.len()).partition(brings);
         self.write_all(actions, others.into_iter().map(|position| (position, None)), stop, done);
-        // A few definitions at a time: all of them at once could be more than there is memory. They are read
-        // here, for their source may be a cluster too, and nothing may wait for one while it writes to another.
+        // A few definitions at a time, because all of them may not fit into memory. They are read here, because their
+        // source may be a cluster too, and a blocking read must not happen while a write is awaited.
         for some in bringing.chunks(DEFINITIONS) {
             let mut ready = Vec::new();
             for position in some.iter().copied().take_while(|_| !stop()) {
@@ -80,7 +80,7 @@ impl Session for ClusterSession<'_> {
         }
     }
 
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
+    fn read_one(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
         let location = self.location;
         let live = location.server.wait(read::object(&location.server, &location.paths, id))?;
         Ok(live.and_then(|live| live.read.ok()))
@@ -93,7 +93,7 @@ impl Session for ClusterSession<'_> {
 }
 
 impl ClusterSession<'_> {
-    /// Writes what stands at these positions, each with its definition, many in flight.
+    /// Writes the actions at these positions with their definitions, many in flight.
     fn write_all(
         &self,
         actions: &[&Action],
@@ -110,14 +110,14 @@ impl ClusterSession<'_> {
             drop(turn);
             Some((position, result))
         });
-        server.wait(begun.buffer_unordered(IN_FLIGHT).for_each(|came| {
-            came.into_iter().for_each(|(position, result)| done(position, result));
+        server.wait(begun.buffer_unordered(IN_FLIGHT).for_each(|result| {
+            result.into_iter().for_each(|(position, result)| done(position, result));
             ready(())
         }));
     }
 }
 
-/// What the server would say to each action; only those that it would refuse.
+/// Returns the actions that the server would refuse.
 pub fn dry_run(
     location: &ClusterLocation,
     read: &LastRead,
@@ -131,12 +131,12 @@ pub fn dry_run(
                 .server
                 .ask(&ask)
                 .await
-                .map_err(|trouble| match trouble {
-                    // Nothing is done by a dry run: nothing is unsure either.
+                .map_err(|failure| match failure {
+                    // A dry run changes nothing, so nothing is unsure.
                     RequestFailure::NoAnswer(why) => RequestFailure::NotAsked(why),
                     other => other,
                 })
-                .map_err(|trouble| explained(trouble, &location.server, &location.paths, &doing(action)).into()),
+                .map_err(|failure| explained(failure, &location.server, &location.paths, &doing(action)).into()),
             Err(error) => Err(error),
         };
         (position, action.change.object.clone(), result)
@@ -146,7 +146,7 @@ pub fn dry_run(
     for (position, id, result) in answers {
         match result {
             Ok(_) => {}
-            // A server that cannot be asked says nothing of any object.
+            // An unreachable server is not a refusal of an object.
             Err(error @ LocationError::Failed { .. }) => return Err(error),
             Err(error) => refused.push((position, id, error)),
         }
@@ -160,7 +160,7 @@ fn doing(action: &Action) -> RequestContext<'_> {
     RequestContext { verb, resource: action.change.object.kind.plural(), object: Some(&action.change.object) }
 }
 
-/// Carries out single changes.
+/// Applies single changes.
 struct ActionWriter<'a> {
     location: &'a ClusterLocation,
     read: &'a LastRead,
@@ -185,30 +185,30 @@ impl<'a> ActionWriter<'a> {
         let mut version = self.version(change).cloned();
         for _ in 0..AGAIN {
             let ask = self.request(action, change, version.as_ref())?;
-            let trouble = match self.location.server.ask(&ask).await {
+            let failure = match self.location.server.ask(&ask).await {
                 Ok(answer) => {
                     self.tell_answer(action, &answer);
                     return Ok(());
                 }
-                Err(trouble) => trouble,
+                Err(failure) => failure,
             };
-            if trouble.is_absent() && action.action == ActionKind::Delete {
+            if failure.is_absent() && action.action == ActionKind::Delete {
                 return Ok(());
             }
-            if leaves_null(&trouble)
+            if leaves_null(&failure)
                 && let Some(emptied) = self.empty(change, &action.fields, version.as_ref()).await?
             {
                 version = Some(emptied);
                 continue;
             }
-            if !trouble.is_race() {
-                return Err(explained(trouble, &self.location.server, &self.location.paths, &doing(action)).into());
+            if !failure.is_race() {
+                return Err(explained(failure, &self.location.server, &self.location.paths, &doing(action)).into());
             }
-            // Somebody was faster: another apply with the same, an operator with a status, or another hand.
+            // Another client was faster: an apply of the same, a controller with a status, or a concurrent writer.
             let now = read::object(&self.location.server, &self.location.paths, &change.object).await?;
             match now {
                 now if self.is_done(change, now.as_ref()) => {
-                    now.into_iter().for_each(|now| self.tell(change.object.kind, now));
+                    now.into_iter().for_each(|now| self.remember(change.object.kind, now));
                     return Ok(());
                 }
                 Some(now) if self.is_as_before(change, &now) => version = Some(now.version),
@@ -218,7 +218,7 @@ impl<'a> ActionWriter<'a> {
         Err(LocationError::Changed { object: change.object.clone() })
     }
 
-    /// Takes away a map of which the last goes, and gives the object as it is then; `None` where none does.
+    /// Removes a map whose last entry goes, and returns the object afterwards; `None` if there is none.
     async fn empty(
         &self,
         change: &Change,
@@ -232,29 +232,29 @@ impl<'a> ActionWriter<'a> {
             RequestContext { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
         let answer = self.location.server.ask(&ask).await;
         let answer =
-            answer.map_err(|trouble| explained(trouble, &self.location.server, &self.location.paths, &doing))?;
+            answer.map_err(|failure| explained(failure, &self.location.server, &self.location.paths, &doing))?;
         let text = String::from_utf8_lossy(&answer);
         let live = object::item(change.object.kind, &text, &self.entries, Depth::Spec);
         Ok(live.map(|live| live.version))
     }
 
-    /// Tells of the object as the server says it is now.
+    /// Passes the server's answer to the listener.
     fn tell_answer(&self, action: &Action, answer: &[u8]) {
         let kind = action.change.object.kind;
         if self.location.listener.is_some() && action.action != ActionKind::Delete {
             let text = String::from_utf8_lossy(answer);
             let live = object::item(kind, &text, &self.entries, Depth::Spec);
-            live.into_iter().for_each(|live| self.tell(kind, live));
+            live.into_iter().for_each(|live| self.remember(kind, live));
         }
     }
 
-    fn tell(&self, kind: Kind, live: Live<Item>) {
+    fn remember(&self, kind: Kind, live: Live<Item>) {
         if let Some(listener) = &self.location.listener {
             listener(NamespaceDelta::Items(kind, Box::new(Delta::Set(live))));
         }
     }
 
-    /// Nothing is written over what the plan did not see.
+    /// Refuses to overwrite what the plan was not based on.
     fn is_as_planned(&self, change: &Change) -> Result<(), LocationError> {
         let read = self.read.inventory.get(&change.object);
         if self.read.inventory.invalid.contains_key(&change.object)
@@ -271,7 +271,7 @@ impl<'a> ActionWriter<'a> {
         recorded && change.after.is_some() && Item::same(now.read.as_ref().ok(), change.after.as_ref())
     }
 
-    /// Whether only its revision is another: it is the same object with the same content and record.
+    /// Whether only the resource version differs: the same object with the same content and record.
     fn is_as_before(&self, change: &Change, now: &Live<Item>) -> bool {
         let before = self.version(change);
         let recorded = self.read.inventory.records.get(&change.object).map(AsRef::as_ref);
@@ -305,7 +305,7 @@ impl<'a> ActionWriter<'a> {
         Ok(Ask::apply(path, bytes))
     }
 
-    /// The definition stands before anything refers to it.
+    /// Writes the definition before anything refers to it.
     async fn put_definition(&self, change: &Change, from: &DefinitionFrom, bytes: &[u8]) -> Result<(), LocationError> {
         let location = self.location;
         let name = name_of(change, from);
@@ -313,13 +313,13 @@ impl<'a> ActionWriter<'a> {
         for _ in 0..AGAIN {
             match location.server.ask(&Ask::apply(location.paths.config_map(&name), body.clone())).await {
                 Ok(_) => return Ok(()),
-                Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => {}
-                Err(trouble) => {
+                Err(failure) if failure.code() == Some(StatusCode::CONFLICT) => {}
+                Err(failure) => {
                     let doing = RequestContext { verb: "create", resource: "configmaps", object: Some(&change.object) };
-                    return Err(explained(trouble, &location.server, &location.paths, &doing).into());
+                    return Err(explained(failure, &location.server, &location.paths, &doing).into());
                 }
             }
-            // It is named by what it holds: one that is there should be the same.
+            // The name contains the digest: an existing ConfigMap should have the same content.
             match read::config_map(&location.server, &location.paths, &name).await? {
                 Some(there) if there.definition() == Some(bytes) => return Ok(()),
                 Some(_) => {
@@ -337,8 +337,8 @@ fn name_of(change: &Change, from: &DefinitionFrom) -> String {
     config_maps::name_of_definition(&change.object.name, &from.digest)
 }
 
-/// Whether the object would have null where a map or a list was.
-fn leaves_null(trouble: &RequestFailure) -> bool {
-    let RequestFailure::Refused(refused) = trouble else { return false };
+/// Whether the object would have null in place of a map or list.
+fn leaves_null(failure: &RequestFailure) -> bool {
+    let RequestFailure::Refused(refused) = failure else { return false };
     refused.code == StatusCode::UNPROCESSABLE_ENTITY && refused.message.contains("in body must be of type")
 }

@@ -1,44 +1,44 @@
-//! Files, written so that each is old or new whatever happens: temporary file, fsync, rename, fsync
-//! of the folder. Of many new ones all are written, then brought to the disk at once, then renamed. A trait, so that
-//! tests can cut the power after any step.
+//! Atomic file writes: temporary file, fsync, rename, fsync of the folder. Many new files are written first, then
+//! synced together, then renamed. A trait, so that tests can cut the power after any step.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The prefix of temporary files; what a killed run left is taken away by the next.
+/// The prefix of temporary files. The next run removes those of a killed run.
 pub const TEMPORARY: &str = ".stablekey-tmp-";
 
-/// The steps of which writing consists.
+/// The steps of a write.
 pub trait Disk: Send + Sync {
-    /// Writes a new file and brings it to the disk.
+    /// Writes and syncs a new file.
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// The same where no file is yet, for its owner's eyes only.
+    /// Writes and syncs a new file that only its owner may read; fails if there is one.
     fn write_new_privately(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// Writes a new file, which may not be on the disk before [`Disk::sync_staged`].
+    /// Writes a new file, which may not be on disk before [`Disk::sync_staged`].
     fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.write_new(path, bytes)
     }
-    /// From how many new files on it pays to stage them: few are quick one by one, and each is told of when it is there.
+    /// Returns from how many new files on staging pays off. Fewer files are fast one by one, and each is reported when
+    /// it is done.
     fn many(&self) -> usize {
         512
     }
-    /// Brings all that was staged in a folder to the disk.
+    /// Syncs all staged files of a folder.
     fn sync_staged(&self, _folder: &Path) -> io::Result<()> {
         Ok(())
     }
-    /// Puts a file in the place of another.
+    /// Renames a file over another.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Takes a file away.
+    /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes a folder and those above it.
+    /// Creates a folder and its parents.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
-    /// Brings a folder's entries to the disk.
+    /// Syncs a folder's entries.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 }
 
-/// The file system.
+/// The real file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
@@ -47,7 +47,7 @@ impl Disk for RealDisk {
         written(path, bytes)?.sync_all()
     }
 
-    // Elsewhere each file is brought to the disk by itself.
+    // On other systems each file is synced by itself.
     #[cfg(target_os = "linux")]
     fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         written(path, bytes).map(drop)
@@ -82,10 +82,10 @@ impl Disk for RealDisk {
     }
 }
 
-/// A new file with these bytes, not yet on the disk.
+/// Creates a new file with these bytes, not synced yet.
 fn written(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = match File::create_new(path) {
-        // What a killed run left, or a link that somebody laid there, which is never followed.
+        // A leftover of a killed run, or a link that somebody placed there, which is never followed.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
             File::create_new(path)?
@@ -96,8 +96,7 @@ fn written(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a file under a temporary name, and gives that back. [`Disk::sync_staged`] and
-/// [`Disk::rename`] make it what it should be.
+/// Writes a file under a temporary name, and returns it. [`Disk::sync_staged`] and [`Disk::rename`] complete the write.
 pub fn stage(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let (folder, name) = parts(path)?;
     if !folder.is_dir() {
@@ -109,7 +108,7 @@ pub fn stage(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<PathBuf> 
     Ok(temporary)
 }
 
-/// Writes a file whole or not at all, keeping the permissions of one that is there.
+/// Writes a file atomically, keeping the permissions of an existing one.
 pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (folder, name) = parts(path)?;
     if !folder.is_dir() {
@@ -122,38 +121,38 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Resul
     disk.sync_folder(folder)
 }
 
-/// Gives a file the permissions of the one that it will replace.
+/// Copies the permissions of the file that will be replaced.
 fn keep_permissions(path: &Path, temporary: &Path) -> io::Result<()> {
     fs::metadata(path).map_or(Ok(()), |metadata| fs::set_permissions(temporary, metadata.permissions()))
 }
 
-/// A file's folder and its name there.
+/// Returns a file's folder and its name.
 fn parts(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the path of a file"))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     Ok((folder.unwrap_or(Path::new(".")), name))
 }
 
-/// Writes a file that only its owner may read, whole or not at all. Only a regular file is replaced.
+/// Writes a file atomically that only its owner may read. Replaces only a regular file.
 pub fn write_privately(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     may_be_replaced(path)?;
     let (folder, name) = parts(path)?;
     let temporary = folder.join(format!("{TEMPORARY}{}", name.to_string_lossy()));
-    // What a killed run left.
+    // A leftover of a killed run.
     match disk.remove(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let written = disk.write_new_privately(&temporary, bytes).and_then(|()| disk.rename(&temporary, path));
     if written.is_err() {
-        // Half a file helps nobody; where it cannot be taken away, the next run does it.
+        // An incomplete file is useless. If it cannot be removed, the next run removes it.
         let _ = disk.remove(&temporary);
     }
     written.and_then(|()| disk.sync_folder(folder))
 }
 
-/// Writes a file that a person named, whole or not at all. Only a regular file is replaced: a rename
-/// would put a file in the place of a device, a FIFO or a link.
+/// Writes a file atomically at a path that a person named. Replaces only a regular file: a rename would replace a
+/// device, a FIFO or a link by a file.
 pub fn write_named(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     may_be_replaced(path)?;
     write_atomically(disk, path, bytes)
@@ -176,7 +175,7 @@ fn may_be_replaced(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, and only a regular file is replaced")))
 }
 
-/// Takes a file away and brings that to the disk.
+/// Removes a file, and syncs its folder.
 pub fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.remove(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -185,7 +184,7 @@ pub fn remove(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| disk.sync_folder(folder))
 }
 
-/// The bytes of a regular file of at most `limit` bytes; `None` where there is none.
+/// Reads a regular file of at most `limit` bytes; `None` if there is none.
 pub fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -202,7 +201,7 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Takes away the temporary files that a killed run left in these folders.
+/// Removes the temporary files that a killed run left in these folders.
 pub fn sweep<'a>(disk: &dyn Disk, folders: impl IntoIterator<Item = &'a PathBuf>) -> io::Result<()> {
     for folder in folders {
         let Ok(entries) = fs::read_dir(folder) else { continue };

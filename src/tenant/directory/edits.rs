@@ -1,4 +1,4 @@
-//! What an action means for the lines of its file.
+//! Converts an action to edits of its file.
 
 use crate::api::{Definition, IntegrationSpec, Kind, Object, Resource};
 use crate::engine::model::canonical::Json;
@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What is asked of a document.
+/// The edits of a document.
 pub(super) struct DocumentQuery {
     pub edits: Vec<Edit>,
-    /// Whether it names no definition any more.
+    /// Whether it no longer names a definition.
     pub drops_definition: bool,
 }
 
-/// The edits that make an update; `definition` is the file that it is to name.
+/// Returns the edits of an update; `definition` is the file that the document must name.
 pub(super) fn asked(action: &Action, after: &Item, definition: Option<&str>) -> DocumentQuery {
     let mut edits: Vec<Edit> = action.fields.iter().filter_map(|field| edit(field, after)).collect();
     edits.extend(definition.map(|file| Edit::Set {
@@ -31,7 +31,7 @@ pub(super) fn asked(action: &Action, after: &Item, definition: Option<&str>) -> 
     DocumentQuery { edits, drops_definition: action.fields.iter().any(drops) }
 }
 
-/// The edit that makes a field's change; none where only the record changes.
+/// Returns the edit for a field's change; `None` if only the record changes.
 fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
     let path = change.field.document_path();
     match (change.op, change.field.kind) {
@@ -47,7 +47,7 @@ fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
     }
 }
 
-/// The definition file that a resource names.
+/// Returns the definition file that a resource names.
 pub(super) fn definition_of(resource: &Resource) -> Option<&str> {
     match resource {
         Resource::Integration(Object {
@@ -58,14 +58,14 @@ pub(super) fn definition_of(resource: &Resource) -> Option<&str> {
     }
 }
 
-/// Which of some actions only a person can make, because of how their documents are written, and why. Nothing is
-/// read and nothing written.
+/// Returns the actions that only a person can apply, because of how their documents are written, and why. Reads and
+/// writes nothing.
 pub fn manual<'a>(
     actions: impl IntoIterator<Item = &'a Action>,
     origins: &'a BTreeMap<ObjectId, SourcePlace>,
     live: &Inventory,
 ) -> Vec<(ObjectId, String)> {
-    // A definition that several name gets a new name for whoever changes it.
+    // A definition that several documents name is written under a new name for the one that changes.
     let mut naming: HashMap<PathBuf, usize> = HashMap::new();
     for integration in live.integrations.values() {
         let origin = origins.get(&ObjectId::new(Kind::Integration, integration.name()));
@@ -103,7 +103,7 @@ pub fn manual<'a>(
     refused.into_iter().flatten().collect()
 }
 
-/// What some actions mean for one file.
+/// The actions for one file.
 struct FileChanges<'a> {
     file: Arc<SourceFile>,
     of: Vec<(&'a ObjectId, &'a SourcePlace)>,

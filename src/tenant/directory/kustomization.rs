@@ -1,5 +1,5 @@
-//! The kustomization of a tenant's folder, where there is one: it lists what a session makes before that is made, so
-//! that what a killed run left is finished by the next, and at the end only what is there.
+//! The kustomization of a tenant's folder, if there is one. It lists what a session creates before that is created, so
+//! that the next run finishes what a killed run left; in the end it lists only what exists.
 
 use crate::api::{Definition, Kind};
 use crate::engine::model::canonical::Digest;
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Where an object stands, and its definition.
+/// The files of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stands {
     pub manifest: PathBuf,
@@ -26,41 +26,40 @@ pub(super) struct Stands {
 
 pub(super) type StandingFiles = BTreeMap<ObjectId, Stands>;
 
-/// The kustomization of a folder, while the folder is written.
+/// The kustomization of a folder during a session.
 pub(super) struct Kustomization {
     pub path: PathBuf,
-    /// What there was and what there was to be, at any time of the session: what of it is not there is gone.
+    /// The existing and the expected files at any time of the session: those that do not exist any more are gone.
     pub ever: Vec<StandingFiles>,
-    /// What there will be once all that was asked for is done.
+    /// The files after all requested actions.
     pub expected: StandingFiles,
-    /// Whether anything was asked for: where nothing was, nothing is written.
+    /// Whether any action was requested. Otherwise nothing is written.
     pub is_asked: bool,
-    /// Whether it was said that it cannot be kept.
+    /// Whether it was reported that it cannot be updated.
     pub is_told: bool,
 }
 
-/// A kustomization that does not say what is in its folder.
+/// A kustomization that does not match its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KustomizationDue {
-    /// Its file.
     pub path: PathBuf,
-    /// What an apply would write; why it could not.
+    /// What an apply would write, or why it cannot.
     pub changes: Result<KustomizationChanges, String>,
-    /// What its text becomes; `None` where it could not.
+    /// The digest of its new text; `None` if it cannot be updated.
     pub becomes: Option<Digest>,
-    /// Files that it lists and that are not there, which somebody else made: an apply leaves them to people.
+    /// Files that it lists, that do not exist, and that somebody else made: an apply leaves them to people.
     pub missing: Vec<String>,
 }
 
 impl Kustomization {
-    /// That of a folder; `None` where it has none.
+    /// Returns that of a folder; `None` if it has none.
     pub fn of(folder: &Path, snapshot: &Snapshot) -> Option<Self> {
         let path = path_in(folder)?;
         let expected = standing(snapshot);
         Some(Kustomization { path, ever: vec![expected.clone()], expected, is_asked: false, is_told: false })
     }
 
-    /// What must stand in it where this is all that there is. `goes` says of a file that held objects whether it
+    /// Returns the entries that it must have if these are all files. `goes` returns whether a file that had objects
     /// will be gone.
     pub fn wanted(&self, folder: &Path, now: &StandingFiles, goes: &dyn Fn(&Path) -> bool) -> DesiredEntries {
         let files = |standing: &StandingFiles| -> BTreeSet<PathBuf> {
@@ -71,7 +70,7 @@ impl Kustomization {
         let ever: BTreeSet<PathBuf> = self.ever.iter().flat_map(files).collect();
         let here = files(now);
         let gone: BTreeSet<PathBuf> = ever.iter().filter(|file| !here.contains(*file) && goes(file)).cloned().collect();
-        // What was to go and stayed was taken off the list before.
+        // A file that was to be removed and was kept was removed from the list before.
         let dropped =
             self.ever.iter().skip(1).flat_map(|then| first.difference(&files(then)).cloned().collect::<Vec<_>>());
         let added = here.difference(&first).cloned().chain(dropped.filter(|file| here.contains(file)));
@@ -87,18 +86,19 @@ impl Kustomization {
     }
 }
 
-/// What a kustomization must say of all that is in its folder.
+/// The entries that a kustomization must have for everything in its folder.
 pub(super) struct Complete {
     pub wanted: DesiredEntries,
-    /// Files that it lists and that are not there, which we would not have written.
+    /// Files that it lists, that do not exist, and that Stablekey would not have written.
     missing: Vec<String>,
 }
 
-/// What the kustomization of a folder, with this text, must say of what is in it, whoever wrote it.
+/// Returns the entries that the kustomization of a folder, with this text, must have for everything in the folder,
+/// whoever wrote it.
 pub(super) fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result<Complete, String> {
     let listed = listed(text).map_err(|error| error.to_string())?;
     let now = standing(snapshot);
-    // A folder with a kustomization of its own is kept by whoever made that.
+    // A nested folder with a kustomization of its own is left to its author.
     let is_nested = |path: &str| {
         let mut folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
         folders.any(|nested| path_in(&folder.join(nested)).is_some())
@@ -110,7 +110,7 @@ pub(super) fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result
         let there = folder.join(path.as_str()).symlink_metadata();
         is_file && there.is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
     };
-    // Where new objects are written, files are ours to list; of others only who made them knows where they come from.
+    // Where new objects are written, Stablekey lists the files. Other files are listed by their author.
     let is_ours = |path: &String| {
         path.split_once('/').is_some_and(|(folder, file)| {
             !file.contains('/') && Kind::ALL.iter().any(|kind| kind.in_tenant() && kind.plural() == folder)
@@ -123,10 +123,10 @@ pub(super) fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result
     };
     let definitions = defined(folder, &now);
     let inventory = &snapshot.inventory;
-    // A file that cannot be read could hold the integration, and so could what lies elsewhere.
+    // A file that cannot be read could contain the integration, and so could a file elsewhere.
     let is_whole = inventory.unparsed.is_empty() && listed.resources.iter().all(|path| is_manifest_below(path));
     let invalid = inventory.invalid.keys().filter(|id| id.kind == Kind::Integration).map(|id| &id.name);
-    // Somebody may make the ConfigMap that an integration names by a generator of their own.
+    // The ConfigMap that an integration names may come from another generator.
     let named = inventory.integrations.values().filter_map(|integration| match &integration.spec.definition {
         Some(Definition::ConfigMap(map)) => Some(&map.name),
         _ => None,
@@ -145,15 +145,14 @@ fn is_manifest_below(path: &str) -> bool {
     manifest::is_manifest(path.as_bytes()) && !path.contains("://") && !path.starts_with('/') && !path.starts_with("..")
 }
 
-/// What the kustomization of a folder, where there is one, does not say of what is in it; `None` where nothing is to be
-/// said of it.
-pub(super) fn due(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue> {
+/// Returns the updates that the kustomization of a folder needs; `None` if it needs none.
+pub(super) fn edits(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue> {
     let path = path_in(folder)?;
-    let due = |changes: Result<KustomizationChanges, String>, becomes: Option<Digest>, missing: Vec<String>| {
+    let edits = |changes: Result<KustomizationChanges, String>, becomes: Option<Digest>, missing: Vec<String>| {
         let is_due = !missing.is_empty() || changes.as_ref().map_or(true, |changes| !changes.is_empty());
         is_due.then(|| KustomizationDue { path: path.clone(), changes, becomes, missing })
     };
-    let cannot = |why: String, missing: Vec<String>| due(Err(why), None, missing);
+    let cannot = |why: String, missing: Vec<String>| edits(Err(why), None, missing);
     let text = match disk::read(&path, limits::FILE_BYTES) {
         Ok(read) => String::from_utf8(read.unwrap_or_default()),
         Err(error) => return cannot(io_error::reading(&path, &error).why, Vec::new()),
@@ -174,16 +173,16 @@ pub(super) fn due(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue
     if !wanted.definitions.is_empty() && lacks_references && !changes.come.iter().any(|entry| entry == REFERENCES) {
         changes.come.push(REFERENCES.to_string());
     }
-    due(Ok(changes), Some(Digest::of(new.as_bytes())), missing)
+    edits(Ok(changes), Some(Digest::of(new.as_bytes())), missing)
 }
 
-/// The text of the kustomization of a folder.
+/// Reads the kustomization of a folder.
 pub(super) fn text_in(folder: &Path) -> Option<String> {
     let read = disk::read(&path_in(folder)?, limits::FILE_BYTES).ok().flatten()?;
     String::from_utf8(read).ok()
 }
 
-/// The definitions of integrations, by name.
+/// Returns the definitions of integrations, by name.
 fn defined(folder: &Path, standing: &StandingFiles) -> BTreeMap<String, DefinedIntegration> {
     let of = |(id, stands): (&ObjectId, &Stands)| {
         let definition = below(folder, stands.definition.as_ref()?)?;
@@ -196,7 +195,7 @@ fn path_in(folder: &Path) -> Option<PathBuf> {
     NAMES.map(|name| folder.join(name)).into_iter().find(|path| path.symlink_metadata().is_ok())
 }
 
-/// Where what was read stands.
+/// Returns the files of what was read.
 pub(super) fn standing(snapshot: &Snapshot) -> StandingFiles {
     let of = |(id, origin): (&ObjectId, &manifest::SourcePlace)| {
         let integration = snapshot.inventory.integrations.get(&id.name).filter(|_| id.kind == Kind::Integration);
@@ -209,7 +208,7 @@ pub(super) fn standing(snapshot: &Snapshot) -> StandingFiles {
     snapshot.origins.iter().map(of).collect()
 }
 
-/// Whether nothing is left of a file without these objects.
+/// Whether a file is empty without these objects.
 pub(super) fn holds_only(file: &Path, objects: &BTreeSet<&ObjectId>) -> bool {
     let reading = manifest::read_file(file);
     let ids = reading.documents.iter().map(|d| ObjectId::new(d.resource.kind(), &d.resource.metadata().name));
@@ -217,7 +216,7 @@ pub(super) fn holds_only(file: &Path, objects: &BTreeSet<&ObjectId>) -> bool {
     is_whole && ids.into_iter().all(|id| objects.contains(&id))
 }
 
-/// A path as a kustomization of this folder names it; `None` where it lies elsewhere.
+/// Returns a path relative to this folder; `None` if it is elsewhere.
 fn below(folder: &Path, path: &Path) -> Option<String> {
     let parts: Option<Vec<&str>> =
         path.strip_prefix(folder).ok()?.components().map(|c| c.as_os_str().to_str()).collect();

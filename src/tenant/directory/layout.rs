@@ -1,32 +1,31 @@
-//! Whose file is whose: the folders of all tenants below a root, and what links may lead to.
+//! The folders of all tenants below a root: which file belongs to which tenant, and where links may lead to.
 //!
-//! A file is known by its real path. A tenant's folder may hold a link to a file that no tenant has: it
-//! counts there, and is never written through. A link into another tenant's folder is an error.
+//! A file is identified by its real path. A tenant's folder may contain a link to a file that no tenant has: the file
+//! counts there, and is never written through the link. A link into another tenant's folder is an error.
 
 use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// What a tenant keeps in a folder.
+/// The use of a tenant's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FolderRole {
-    /// Its live resources.
+    /// It contains its live resources.
     Location,
-    /// What it declares.
+    /// It contains its desired resources.
     Source,
-    /// What it would declare, had a person not named another folder.
+    /// It would contain its desired resources, but a person named another folder.
     Unused,
 }
 
 /// A folder of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
-    /// Whose it is.
+    /// The tenant.
     pub tenant: String,
-    /// What it is for.
     pub role: FolderRole,
-    /// Where it is: below the root as it was given, without links on the way.
+    /// The path below the given root, without links.
     pub path: PathBuf,
 }
 
@@ -38,13 +37,13 @@ pub struct FolderLayout {
     folders: Vec<Folder>,
 }
 
-/// Why a path is no folder that a tenant can have.
+/// Why a path cannot be a tenant's folder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misplaced {
     /// `..`, or an absolute path.
     #[error("{0} leads out of the root")]
     Written(String),
-    /// A link on the way leads out.
+    /// A link on the path leads out.
     #[error("{0} is, or lies behind, a link that leads out of the root")]
     Link(String),
     /// The root itself.
@@ -52,23 +51,23 @@ pub enum Misplaced {
     Root(String),
 }
 
-/// What was read of one folder.
+/// The content of one folder.
 #[derive(Debug, Default)]
 pub struct FolderReading {
-    /// The documents, and what could hold anything.
+    /// The documents, and files that could contain any.
     pub reading: DocumentsRead,
-    /// Files that lie elsewhere and count here, each with the link that leads to it.
+    /// Files elsewhere that count here, each with the link that leads to it.
     pub shared: BTreeMap<String, String>,
 }
 
 impl FolderLayout {
-    /// No folder yet.
+    /// Creates a layout without folders.
     pub fn new(root: &Path) -> Self {
         let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
         FolderLayout { root: normal(root), real_root, folders: Vec::new() }
     }
 
-    /// One folder alone, whose root is the folder that it lies in.
+    /// Creates a layout of a single folder, whose root is its parent.
     pub fn of_one(tenant: &str, path: &Path) -> Self {
         let path = normal(path);
         let mut layout = FolderLayout::new(path.parent().unwrap_or(Path::new("")));
@@ -76,26 +75,25 @@ impl FolderLayout {
         layout
     }
 
-    /// Adds a folder. Where folders lie in one another, a file belongs to the outer one.
+    /// Adds a folder. A file of nested folders belongs to the outer one.
     pub fn add(&mut self, folder: Folder) {
         let depth = |folder: &Folder| folder.path.components().count();
         let at = self.folders.partition_point(|other| depth(other) <= depth(&folder));
         self.folders.insert(at, folder);
     }
 
-    /// All of them.
     pub fn folders(&self) -> &[Folder] {
         &self.folders
     }
 
-    /// A path that somebody wrote, without the links on its way. One that is not there is as it is written.
+    /// Resolves the links of a path that somebody wrote. A path that does not exist is kept as it is.
     pub fn locate(&self, written: &str) -> Result<PathBuf, Misplaced> {
         let below = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
         if !Path::new(written).components().all(below) {
             return Err(Misplaced::Written(written.to_string()));
         }
         let path = normal(&self.root.join(written));
-        // Of a path that is not there the links on the way count all the same.
+        // The links of a path that does not exist count as well.
         let there = path.ancestors().find(|ancestor| fs::symlink_metadata(ancestor).is_ok());
         let Some(there) = there.filter(|there| there.starts_with(&self.root)) else { return Ok(path) };
         let Ok(real) = fs::canonicalize(there) else { return Ok(path) };
@@ -107,24 +105,24 @@ impl FolderLayout {
         }
     }
 
-    /// The folder that a file lies in. Its path has no links on the way.
+    /// Returns the folder of a file. Its path must not have links.
     pub fn owner(&self, path: &Path) -> Option<&Folder> {
         let path = normal(path);
         self.folders.iter().find(|folder| path.starts_with(&folder.path))
     }
 
-    /// Whether a walk through the root, which passes by hidden names, meets a folder.
+    /// Whether a walk through the root finds a folder: it skips hidden names.
     pub fn is_walked(&self, folder: &Folder) -> bool {
         let rest = folder.path.strip_prefix(&self.root).ok();
         rest.is_some_and(|rest| !rest.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b".")))
     }
 
-    /// A folder of a tenant.
+    /// Returns a folder of a tenant.
     pub fn folder(&self, tenant: &str, role: FolderRole) -> Option<&Folder> {
         self.folders.iter().find(|folder| folder.tenant == tenant && folder.role == role)
     }
 
-    /// Reads a folder from the disk.
+    /// Reads a folder from disk.
     pub fn read(&self, folder: &Folder) -> FolderReading {
         let found = manifest::find(&folder.path, &|_, _| false);
         let mut reading = DocumentsRead::default();
@@ -132,7 +130,7 @@ impl FolderLayout {
         self.complete(folder, reading, found)
     }
 
-    /// Adds to what was read of a folder's own files what its links lead to, and what cannot be read.
+    /// Adds to a folder's own files those that its links lead to, and those that cannot be read.
     pub fn complete(&self, folder: &Folder, reading: DocumentsRead, found: FolderContent) -> FolderReading {
         let mut followed = FollowedLink {
             layout: self,
@@ -155,8 +153,8 @@ impl FolderLayout {
         out
     }
 
-    /// A file that a document of a tenant names beside itself, without a link: one may lead to a file that no
-    /// other tenant has, as mounted files do.
+    /// Returns the real path of a file that a tenant's document names. It must be without links, except one to a file
+    /// that no other tenant has, as mounted files are.
     pub fn side_file(&self, tenant: &str, path: &Path) -> Result<PathBuf, &'static str> {
         if !path.is_symlink() {
             return Ok(path.to_path_buf());
@@ -171,18 +169,18 @@ impl FolderLayout {
         }
     }
 
-    /// A folder that a person named: one below the root as every other, one elsewhere as it was given.
+    /// Resolves a folder that a person named: like any other below the root, as it is elsewhere.
     pub fn locate_given(&self, path: &Path) -> PathBuf {
         let real = fs::canonicalize(path).ok();
         real.and_then(|real| self.below_root(&real)).unwrap_or_else(|| normal(path))
     }
 
-    /// A real path, as it is below the root that was given.
+    /// Returns a real path relative to the given root.
     fn below_root(&self, real: &Path) -> Option<PathBuf> {
         Some(normal(&self.root.join(real.strip_prefix(&self.real_root).ok()?)))
     }
 
-    /// A real path below a folder or the root, and whether a hidden name lies on the way from there.
+    /// Returns a real path relative to a folder or the root, and whether the relative path has a hidden name.
     fn shown(&self, real: &Path, folder: &Folder) -> Option<(PathBuf, bool)> {
         let hidden = |rest: &Path| rest.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."));
         let own = fs::canonicalize(&folder.path).ok();
@@ -195,11 +193,11 @@ impl FolderLayout {
     }
 }
 
-/// The links of one folder, followed.
+/// The followed links of one folder.
 struct FollowedLink<'a> {
     layout: &'a FolderLayout,
     folder: &'a Folder,
-    /// Where links led to before, by real path.
+    /// The real paths that links led to before.
     seen: BTreeSet<PathBuf>,
     /// Files elsewhere that were read.
     files: BTreeSet<PathBuf>,
@@ -207,7 +205,7 @@ struct FollowedLink<'a> {
 }
 
 impl FollowedLink<'_> {
-    /// `link` is what led here, where a link did.
+    /// `link` is the link that led here, if any.
     fn take(&mut self, found: FolderContent, link: Option<&Path>) {
         found.unreadable.into_iter().for_each(|(path, problem)| self.unknown(&path, problem));
         found.strange.iter().for_each(|path| self.unknown(path, strange(path)));
@@ -229,7 +227,7 @@ impl FollowedLink<'_> {
             return self.wrong(path, "this link leads out of the root", "copy what it names below the root");
         };
         match self.layout.owner(&target) {
-            // Its own file counts under its own name already, where that is one that is read.
+            // An own file counts under its own name already, if that is read.
             Some(owner) if owner == self.folder && !hidden && (real.is_dir() || is_read(&target)) => return,
             Some(owner) if owner.tenant != self.folder.tenant => {
                 let message = format!("this link leads into the folder of tenant {}", owner.tenant);
@@ -244,7 +242,7 @@ impl FollowedLink<'_> {
             let message = format!("this link leads to a folder that holds the folder of tenant {}", around.tenant);
             return self.wrong(path, &message, "link the files that are meant, each by itself");
         }
-        // What lies behind a hidden name, as mounted files do, or behind one that is not read is known by the link's.
+        // A file below a hidden name, as mounted files are, or of a name that is not read, is known by the link's name.
         let at = if hidden || real.is_file() && !is_read(&target) { path.to_path_buf() } else { target.clone() };
         match fs::metadata(&real) {
             Ok(metadata) if metadata.is_dir() => {
@@ -281,7 +279,7 @@ fn is_read(path: &Path) -> bool {
     path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes()))
 }
 
-/// The same path without `.`.
+/// Returns the same path without `.`.
 pub fn normal(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
 }

@@ -1,5 +1,4 @@
-//! `stablekey.lock`: the records of a directory tenant, one sorted line per object, so that Git
-//! merges it.
+//! `stablekey.lock`: the ownership records of a folder, one sorted line per object, so that Git can merge it.
 
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::inventory::Inventory;
@@ -12,27 +11,26 @@ use std::sync::Arc;
 /// Its name, in the tenant's folder.
 pub const NAME: &str = "stablekey.lock";
 const VERSION: &str = "stablekey.lock v1";
-/// Beside it, in a Git tree: how Git merges it.
+/// The file that tells Git how to merge the lock.
 pub const ATTRIBUTES: &str = ".gitattributes";
-/// Both sides' lines are kept: [`LockLines::records`] makes one record of them.
+/// Keeps the lines of both sides: [`LockLines::records`] merges them into one record.
 const MERGED_BY_LINE: &str = "stablekey.lock merge=union";
 
 /// A line that cannot be read, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {why}")]
 pub struct LockError {
-    /// From 1.
+    /// The line number, from 1.
     pub line: usize,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do.
     pub why: &'static str,
 }
 
-/// What the lines of a file say: of each object one record, or several where Git merged two versions of its
-/// line (`merge=union`).
+/// The parsed lines of a lock file: one record per object, or several after a Git merge (`merge=union`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LockLines(BTreeMap<ObjectId, Vec<Record>>);
 
-/// The lines of a file. One that is empty was cut off: it has no first line either.
+/// Parses a lock file. An empty file was truncated, because it has no version line.
 pub fn read(text: &str) -> Result<LockLines, LockError> {
     let mut lines = LockLines::default();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -46,7 +44,7 @@ pub fn read(text: &str) -> Result<LockLines, LockError> {
             return fail("a merge was left unfinished: take out its marks, and keep the lines of both sides");
         }
         match (position, line) {
-            // A merge can leave it twice.
+            // A merge can duplicate it.
             (_, VERSION) => continue,
             (0, _) => {
                 return fail(
@@ -73,8 +71,8 @@ impl LockLines {
         self.0.values().any(|records| records.len() > 1)
     }
 
-    /// The records of a tenant: where a merge left several lines for one object, as what is live there says
-    /// which of them holds.
+    /// Returns the records of a tenant. If a merge left several lines for one object, the live object decides which is
+    /// right.
     pub fn records(self, tenant: &str, live: &Inventory) -> BTreeMap<ObjectId, Arc<Record>> {
         let of_object = |(id, mut records): (ObjectId, Vec<Record>)| {
             if records.len() > 1 {
@@ -87,11 +85,11 @@ impl LockLines {
     }
 }
 
-/// One record of several: made only if all say so; lines of another tenant fall; of each field the hash that
-/// fits what is live. If none fits, the field stays recorded: it drifted.
+/// Merges several records: `made` only if all say so; lines of another tenant are dropped; of each field the hash that
+/// matches the live value. If none matches, the field stays recorded: it drifted.
 fn merged(records: Vec<Record>, tenant: &str, live: Option<&Item>) -> Record {
     let (ours, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|r| r.tenant == tenant);
-    // Lines of other tenants only are those of a copied file: whichever is kept, it is no record here.
+    // Lines of other tenants only belong to a copied file: whichever is kept, it is not a record here.
     let lines = if ours.is_empty() { others } else { ours };
     let mut merged = Record {
         tenant: lines.first().map(|line| line.tenant.clone()).unwrap_or_default(),
@@ -99,7 +97,7 @@ fn merged(records: Vec<Record>, tenant: &str, live: Option<&Item>) -> Record {
         ..Record::default()
     };
     for (key, hosts) in lines.iter().flat_map(|line| &line.sent) {
-        // Two sides that know of different hosts: neither is all.
+        // Both sides know different hosts, so neither is complete.
         let known = merged.sent.entry(*key).or_insert(*hosts);
         *known = if *known == *hosts { *hosts } else { FieldHash::UNKNOWN };
     }
@@ -117,7 +115,7 @@ fn merged(records: Vec<Record>, tenant: &str, live: Option<&Item>) -> Record {
     merged
 }
 
-/// Whether a folder lies in a Git tree in which nobody has said yet how a lock is merged.
+/// Whether a folder is in a Git tree that does not configure yet how a lock is merged.
 pub fn is_left_to_git(folder: &Path) -> bool {
     let Ok(folder) = folder.canonicalize() else { return false };
     let says = |folder: &Path| {
@@ -135,7 +133,7 @@ pub fn is_left_to_git(folder: &Path) -> bool {
     false
 }
 
-/// A `.gitattributes` with what Git must know of the lock.
+/// Returns the content of `.gitattributes` with the line for the lock.
 pub fn with_attribute(mut attributes: Vec<u8>) -> Vec<u8> {
     if !attributes.is_empty() && !attributes.ends_with(b"\n") {
         attributes.push(b'\n');
@@ -145,7 +143,7 @@ pub fn with_attribute(mut attributes: Vec<u8>) -> Vec<u8> {
     attributes
 }
 
-/// The file that holds these records.
+/// Returns the content of a file with these records.
 pub fn write(records: &BTreeMap<ObjectId, Arc<Record>>) -> String {
     let mut lines: Vec<String> = records.iter().map(|(id, record)| format!("{id} {}", record.encode())).collect();
     lines.sort_unstable();
@@ -181,7 +179,7 @@ mod tests {
         assert_eq!(read(VERSION), Ok(LockLines::default()));
     }
 
-    /// As manifests are read, whatever wrote the file last.
+    /// Like manifests, whatever wrote the file last.
     #[test]
     fn a_mark_and_line_ends_of_windows_are_read() {
         let text = "stablekey.lock v1\nConnection/slack eu-prod made title=0123456789abcdef@source\n";
@@ -202,9 +200,9 @@ mod tests {
         }
     }
 
-    /// "Merges of Git may leave several lines for one object: made only if all say so; lines of another tenant
-    /// fall; per field the hash that fits live, and if none fits the field stays recorded (drift). A second
-    /// version line is nothing."
+    /// After a Git merge with several lines for one object: `made` only if all say so; lines of another tenant are
+    /// dropped; per field the hash that matches the live value, and if none matches the field stays recorded (drift). A
+    /// second version line is ignored.
     #[test]
     fn of_merged_lines_what_is_live_says_which_holds() {
         let spec = IntegrationSpec { title: Some("live".into()), connections: Vec::new(), definition: None };
@@ -227,14 +225,14 @@ mod tests {
             let record = read_one(&lines);
             assert_eq!((record.made, record.fields[&title].hash), (true, hash("live")));
         }
-        // Not made, as soon as one line says so; writers of one value are all its writers.
+        // Not made, if one line says so; writers of the same value are all kept.
         let record = read_one(&[one.clone(), line("eu", "-", "live", "source")]);
         assert!(!record.made);
         assert_eq!(record.fields[&title].encode(), format!("{}@source,sync/a", hash("live")));
-        // A line that was copied with another tenant's folder says nothing here.
+        // A line that was copied from another tenant's folder is ignored.
         let record = read_one(&[line("us", "-", "live", "source"), other.clone()]);
         assert_eq!((record.tenant.as_str(), record.made, record.fields[&title].hash), ("eu", true, hash("older")));
-        // None fits: recorded, so that it is drift. A field that one line has is recorded.
+        // None matches: recorded, so that it is drift. A field that only one line has is recorded.
         let record = read_one(&[other.clone(), line("eu", "made", "newer", "sync/a")]);
         assert_eq!(record.fields[&title].hash, hash("older"));
         let more = format!("{other} connections.CRM={}@sync/a", hash("x"));

@@ -1,4 +1,4 @@
-//! Documents of one tenant's folder as an inventory.
+//! Reads the documents of one tenant's folder into an inventory.
 
 use super::disk;
 use super::layout::FolderLayout;
@@ -15,8 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Indexes documents; what is there twice is an error on all, and held back. Reads the definitions
-/// that stand beside them.
+/// Indexes documents. Duplicates are an error on all of them, and held back. Also reads the definitions beside them.
 pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snapshot {
     let mut inventory = Inventory::default();
     let mut origins: BTreeMap<ObjectId, SourcePlace> = BTreeMap::new();
@@ -28,7 +27,7 @@ pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snap
         let more = invalid.problems.len().saturating_sub(1);
         let why = if more == 0 { why } else { format!("{why} (and {more} more)") };
         problems.extend(invalid.problems);
-        // One whose name is not that of its key may mean either.
+        // An object whose name does not match its key may mean either.
         if let Some(meant) = named_by_key(invalid.kind, &invalid.origin).filter(|meant| *meant != id) {
             inventory.invalid.entry(meant).or_insert_with(|| why.clone());
         }
@@ -84,7 +83,7 @@ pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snap
     Snapshot { inventory: Arc::new(inventory), origins: Arc::new(origins), problems, ..Snapshot::default() }
 }
 
-/// Keeps the text of what may name Secrets and cannot be used.
+/// Keeps the text of an unusable document, which may name Secrets.
 fn cannot_be_used(inventory: &mut Inventory, id: &ObjectId, origin: &SourcePlace) {
     if matches!(id.kind, Kind::Connection | Kind::CustomerCredentials) {
         let what = format!("{id}, which cannot be used,");
@@ -93,7 +92,7 @@ fn cannot_be_used(inventory: &mut Inventory, id: &ObjectId, origin: &SourcePlace
     }
 }
 
-/// The object that a document means by its stable key, or its component's key.
+/// Returns the object that a document means by its stable key, or its component's key.
 fn named_by_key(kind: Kind, origin: &SourcePlace) -> Option<ObjectId> {
     let name = match kind {
         Kind::Connection => names::of_stable_key(&text_at(origin, &["spec", "stableKey"])?),
@@ -116,7 +115,7 @@ fn item(resource: Resource) -> Option<Item> {
     })
 }
 
-/// How many of the other places are named where an object is there twice.
+/// Maximum number of other positions that are listed for a duplicate.
 const OTHERS: usize = 3;
 
 fn twice_problems(id: &ObjectId, locations: &[SourcePlace]) -> Vec<FileProblem> {
@@ -129,7 +128,7 @@ fn twice_problems(id: &ObjectId, locations: &[SourcePlace]) -> Vec<FileProblem> 
         _ => "keep one of them",
     };
     let all: Vec<String> = locations.iter().take(1 + OTHERS).map(shown).collect();
-    // A few others tell where to look; all of each would be a square of them.
+    // A few are enough to find them; listing all for each would be quadratic.
     let others = |this: usize| {
         let shown = all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| p.as_str()).take(OTHERS);
         let shown = shown.collect::<Vec<_>>().join(", ");
@@ -148,10 +147,10 @@ fn twice_problems(id: &ObjectId, locations: &[SourcePlace]) -> Vec<FileProblem> 
         .collect()
 }
 
-/// Where a file beside a manifest really is, or why it is not read.
+/// Returns the real path of a file beside a manifest, or why it is not read.
 type RealPath<'a> = dyn Fn(&Path) -> Result<PathBuf, &'static str> + Sync + 'a;
 
-/// The uses that each integration's definition shows, in the order of `integrations`.
+/// Returns the uses that each integration's definition shows, in the order of `integrations`.
 fn definitions(
     integrations: &[(ObjectId, Arc<Object<IntegrationSpec>>)],
     origins: &BTreeMap<ObjectId, SourcePlace>,
@@ -165,7 +164,7 @@ fn definitions(
             .chunks(share)
             .map(|part| scope.spawn(move || part.iter().map(read).collect::<Vec<_>>()))
             .collect();
-        // A thread that panicked would leave gaps: its share is read again here.
+        // The part of a thread that panicked is read again here.
         parts
             .into_iter()
             .zip(integrations.chunks(share))
@@ -204,7 +203,7 @@ fn read_uses(
     }
 }
 
-/// A file beside a manifest.
+/// Returns the path of a file beside a manifest.
 pub fn beside(origin: &SourcePlace, file: &str) -> PathBuf {
     Path::new(&origin.file.path).parent().unwrap_or(Path::new("")).join(file)
 }

@@ -1,4 +1,4 @@
-//! A folder taken for writing: what is asked for at once is written file by file, each read and parsed once.
+//! Writes to a folder: the actions of a batch are grouped by file, and each file is read and parsed once.
 
 use super::FolderLocation;
 use super::edits::{self, DocumentQuery};
@@ -24,61 +24,61 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How many files are brought to the disk together at most.
+/// Maximum number of files that are synced together.
 const TOGETHER: usize = 16_384;
 
-/// What became of an action.
+/// The result of an action.
 type WriteOutcome = Result<(), LocationError>;
 
-/// What reads the definition that an action brings.
+/// Reads the definition of an action.
 pub(super) type Bytes<'b> = &'b dyn Fn(&Action) -> Result<Option<Vec<u8>>, LocationError>;
 
 pub(super) struct DirectorySession<'a> {
     pub location: &'a FolderLocation,
-    /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
+    /// The kernel releases the lock when the file is closed, even by a kill.
     pub _lock: File,
-    /// The records of what is to be created, until the first change is made.
+    /// The records of objects that will be created, until the first change.
     pub coming: BTreeMap<ObjectId, Arc<Record>>,
-    /// As they are with what was done so far.
+    /// The records after the changes so far.
     pub records: BTreeMap<ObjectId, Arc<Record>>,
-    /// As they stand in the file; `None` where a merge left several lines for one object.
+    /// The records in the file; `None` if a merge left several lines for one object.
     pub written: Option<BTreeMap<ObjectId, Arc<Record>>>,
     /// The file of each object.
     pub files: BTreeMap<ObjectId, PathBuf>,
-    /// Whether there is a file that could hold anything.
+    /// Whether a file that cannot be read could contain objects.
     pub unreadable: bool,
-    /// Objects whose file is not the tenant's alone, and why.
+    /// Objects in a file that is not the tenant's alone, and why.
     pub read_only: BTreeMap<ObjectId, String>,
-    /// Which definition file is whose.
+    /// The users of each definition file.
     pub side_files: SideFiles,
-    /// Folders that were seen to lie in the tenant's.
+    /// Folders that were checked to be within the tenant's.
     pub within: BTreeSet<PathBuf>,
-    /// What brings the folder to a cluster, where that is there.
+    /// The kustomization of the folder, if there is one.
     pub kustomization: Option<Kustomization>,
 }
 
-/// A change of an object that is there, until its file is written.
+/// A change of an existing object, before its file is written.
 struct Prepared<'c> {
-    /// Which of the actions it is.
+    /// The position of the action.
     position: usize,
     change: &'c Change,
-    /// What becomes of its document; `None` where only the record changes.
+    /// The change of its document; `None` if only the record changes.
     rewrite: Option<Rewrite>,
-    /// The definition that it brings, the file for it, and that file as it was read.
+    /// The new definition, its file, and that file as it was read.
     definition: Option<(PathBuf, Vec<u8>, Option<SeenFile>)>,
-    /// Whether that file is another than it named before.
+    /// Whether that file is a new name.
     is_renamed: bool,
-    /// The definition file that it named and names no longer.
+    /// The definition file that it named before, and names no longer.
     left: Option<PathBuf>,
 }
 
-/// The documents of a file, as they are now.
+/// The current documents of a file.
 type Documents = HashMap<ObjectId, (SourcePlace, Resource)>;
 
 impl DirectorySession<'_> {
-    /// Records come before the objects that are created: a run that is killed between the two leaves
-    /// a record of nothing, never an object that nobody knows we made. All of them at once, with the
-    /// first change: an apply that is refused writes nothing.
+    /// Writes the records of objects before the objects are created: a run that is killed in between leaves a record
+    /// without an object, never an object without a record. All records are written with the first change, so a refused
+    /// apply writes nothing.
     fn announce(&mut self) -> Result<(), LocationError> {
         if self.coming.is_empty() {
             return Ok(());
@@ -102,14 +102,14 @@ impl DirectorySession<'_> {
         Ok(())
     }
 
-    /// Before the first lock of a folder in a Git tree: tells Git to merge its lines.
+    /// Configures Git to merge the lines of the lock, before the first lock in a Git tree is written.
     fn let_git_merge(&self) -> Result<(), LocationError> {
         let folder = &self.location.folder;
         if !lock_file::is_left_to_git(folder) {
             return Ok(());
         }
         let path = folder.join(lock_file::ATTRIBUTES);
-        // One that is a link, or cannot be read, is left to whoever made it.
+        // A link, or a file that cannot be read, is left to its author.
         let Ok(there) = disk::read(&path, manifest::limits::FILE_BYTES) else { return Ok(()) };
         self.write(&path, &lock_file::with_attribute(there.unwrap_or_default()))
     }
@@ -137,7 +137,7 @@ impl DirectorySession<'_> {
         Ok(())
     }
 
-    /// Makes a new object, in a file of its own or behind what is in that already.
+    /// Creates an object, in a file of its own or at the end of an existing one.
     fn create(&mut self, action: &Action, bytes: Bytes<'_>, staging: &mut Staging<'_>) -> Result<(), LocationError> {
         let (id, change) = (&action.change.object, &action.change);
         let changed = || LocationError::Changed { object: id.clone() };
@@ -179,12 +179,12 @@ impl DirectorySession<'_> {
         Ok(())
     }
 
-    /// The tenant's own record: what is to be known of objects that are gone.
+    /// Returns the id of the tenant's own record, which remembers what must be known of deleted objects.
     pub(super) fn of_tenant(&self) -> ObjectId {
         ObjectId::new(Kind::Tenant, self.location.tenant())
     }
 
-    /// What a change that was made leaves recorded.
+    /// Updates the record after a change.
     fn record(&mut self, change: &Change) {
         match &change.record {
             Some(record) => drop(self.records.insert(change.object.clone(), record.clone())),
@@ -194,7 +194,7 @@ impl DirectorySession<'_> {
         keep_left(&mut self.records, &of_tenant, &change.left);
     }
 
-    /// Makes new objects, and tells of each what became of it.
+    /// Creates objects, and returns the result of each.
     fn create_all(&mut self, actions: &[&Action], bytes: Bytes<'_>, stop: &dyn Fn() -> bool) -> Vec<WriteOutcome> {
         let mut staging = Staging::of(self.location, actions.len());
         let mut results: Vec<WriteOutcome> = Vec::new();
@@ -213,8 +213,8 @@ impl DirectorySession<'_> {
         results
     }
 
-    /// Changes, removes or only records objects that are there, file by file, and tells of each what became of it.
-    /// Whether it was not stopped.
+    /// Updates, deletes or only records existing objects, file by file, and reports the result of each. Returns whether
+    /// it was not stopped.
     fn change_all(
         &mut self,
         actions: &[&Action],
@@ -237,7 +237,7 @@ impl DirectorySession<'_> {
             }
         }
         let files: Vec<(PathBuf, Vec<usize>)> = of_file.into_iter().collect();
-        // Few are quick one by one, and each is told of when it is there.
+        // A few files are fast one by one, and each is reported when it is done.
         let share = if files.len() >= self.location.disk.many() { TOGETHER } else { 1 };
         for files in files.chunks(share) {
             let mut staging = Staging::of(self.location, files.len());
@@ -275,8 +275,7 @@ impl DirectorySession<'_> {
         true
     }
 
-    /// What an action means for its file; an error where the object is not as it was planned, or may not be
-    /// written.
+    /// Converts an action to changes of its file. Fails if the object differs from the plan, or must not be written.
     fn prepare<'c>(
         &mut self,
         position: usize,
@@ -333,7 +332,7 @@ impl DirectorySession<'_> {
                     Some(edits).filter(|edits| !edits.is_empty()).and_then(|e| rewrite(DocumentEdit::Edit(e)));
             }
         }
-        // What others wrote into its definition meanwhile is neither written over nor taken away.
+        // A definition that others changed meanwhile is neither overwritten nor removed.
         let is_written = |own: &PathBuf| prepared.definition.as_ref().is_some_and(|(path, ..)| path == own);
         let is_touched = |own: &&PathBuf| prepared.left.as_ref() == Some(*own) || is_written(own);
         match own.as_ref().filter(is_touched) {
@@ -342,7 +341,7 @@ impl DirectorySession<'_> {
         }
     }
 
-    /// Writes a file with all its changes, and gives back those that were made. A definition comes before the
+    /// Writes a file with all of its changes, and returns those that were applied. A definition is written before the
     /// document that names it.
     fn rewrite<'c>(
         &mut self,
@@ -374,14 +373,14 @@ impl DirectorySession<'_> {
             }
         }
         if made.len() < count {
-            // The others are made without it.
+            // The others are applied without it.
             (text, _) = rewritten(file, &made);
         }
         let ids: Vec<&ObjectId> = made.iter().map(|change| &change.change.object).collect();
         let written = match text {
             _ if made.iter().all(|change| change.rewrite.is_none()) => Ok(()),
             Some(text) => staging.put(path, text.as_bytes(), &ids, file.seen.as_ref()),
-            // Somebody may have added to it since.
+            // Somebody may have changed it since.
             None if file.seen.as_ref().is_some_and(|seen| !seen.is_still(path)) => {
                 Err(LocationError::Changed { object: self.of_tenant() })
             }
@@ -401,14 +400,14 @@ impl DirectorySession<'_> {
         Vec::new()
     }
 
-    /// Lets go of the name that was chosen for a definition which was not written.
+    /// Releases the name that was chosen for a definition which was not written.
     fn give_back(&mut self, prepared: &Prepared<'_>) {
         if let (Some((file, ..)), true) = (&prepared.definition, prepared.is_renamed) {
             self.side_files.forget(file, &prepared.change.object);
         }
     }
 
-    /// Ends a change whose file is written.
+    /// Completes a change whose file is written.
     fn finish(&mut self, prepared: &Prepared<'_>) -> WriteOutcome {
         let id = &prepared.change.object;
         if prepared.change.after.is_none() {
@@ -418,7 +417,7 @@ impl DirectorySession<'_> {
             let is_own = self.side_files.is_only_of(named, id);
             self.side_files.forget(named, id);
             if is_own {
-                // Now nobody names it.
+                // No document names it any more.
                 disk::remove(self.location.disk.as_ref(), named).map_err(self.location.failed(named))?;
             }
         }
@@ -426,7 +425,7 @@ impl DirectorySession<'_> {
         Ok(())
     }
 
-    /// Has the kustomization say what these actions will bring and take away.
+    /// Updates the kustomization with what these actions will create and delete.
     fn kustomize(&mut self, actions: &[&Action], bytes: Bytes<'_>) -> Result<(), LocationError> {
         let Some(kustomization) = &self.kustomization else { return Ok(()) };
         let mut expected = kustomization.expected.clone();
@@ -453,7 +452,7 @@ impl DirectorySession<'_> {
         kept
     }
 
-    /// What an action will leave where it stands; one that will fail leaves what there is.
+    /// Updates the expected files with the result of an action; an action that will fail changes nothing.
     fn expect(&self, action: &Action, bytes: Bytes<'_>, expected: &mut StandingFiles) {
         let id = &action.change.object;
         let brings = |folder: &Path| -> Result<Option<PathBuf>, LocationError> {
@@ -484,7 +483,7 @@ impl DirectorySession<'_> {
         }
     }
 
-    /// Has the kustomization say what is there.
+    /// Updates the kustomization to what exists.
     fn settle_kustomization(&mut self) -> Result<(), LocationError> {
         let Some(kustomization) = self.kustomization.as_ref().filter(|kustomization| kustomization.is_asked) else {
             return Ok(());
@@ -492,16 +491,16 @@ impl DirectorySession<'_> {
         let snapshot = self.location.read()?;
         let now = standing(&snapshot);
         let mut wanted = kustomization.wanted(&self.location.folder, &now, &|file| !file.exists());
-        // What cannot be read at this moment, since somebody is saving it, has not gone.
+        // A file that cannot be read right now, because somebody is saving it, is not gone.
         let Inventory { unparsed, invalid, .. } = snapshot.inventory.as_ref();
         let is_unread = |name: &String| invalid.contains_key(&ObjectId::new(Kind::Integration, name));
         wanted.gone.retain(|name| unparsed.is_empty() && !is_unread(name));
         let is_told = kustomization.is_told;
-        // Once is enough.
+        // It is reported only once.
         self.keep_kustomization(&wanted).or_else(|error| if is_told { Ok(()) } else { Err(error) })
     }
 
-    /// Has the kustomization say what is in the folder, whoever wrote it.
+    /// Updates the kustomization with everything in the folder, whoever wrote it.
     pub(super) fn complete_kustomization(&mut self) -> Result<(), LocationError> {
         let Some(kustomization) = &self.kustomization else { return Ok(()) };
         let text =
@@ -510,7 +509,7 @@ impl DirectorySession<'_> {
         let snapshot = self.location.read()?;
         match complete(&self.location.folder, &snapshot, &text) {
             Ok(Complete { wanted, .. }) => self.keep_kustomization(&wanted),
-            // It is said with its file.
+            // The error is reported with its file.
             Err(_) => self.keep_kustomization(&DesiredEntries::default()),
         }
     }
@@ -545,7 +544,7 @@ impl DirectorySession<'_> {
     }
 }
 
-/// Whether an integration's definition file still holds what the plan saw.
+/// Whether an integration's definition file still has the content that the plan was based on.
 fn is_as_planned(file: &Path, before: Option<&Item>) -> bool {
     let Some(Item::Integration(_, Some(uses))) = before else { return true };
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
@@ -553,7 +552,7 @@ fn is_as_planned(file: &Path, before: Option<&Item>) -> bool {
     bytes.is_some_and(|bytes| digest(&bytes) == uses.digest)
 }
 
-/// A file with changes of some of its documents, and which of them can be made.
+/// Returns a file with changes of some of its documents, and which of them can be applied.
 fn rewritten(file: &FileNow, changes: &[Prepared<'_>]) -> (Option<String>, Vec<Result<(), EditError>>) {
     let rewrites: Vec<Rewrite> = changes.iter().filter_map(|change| change.rewrite.clone()).collect();
     let Rewritten { text, results } = manifest::rewrite(&file.text, &rewrites);
@@ -562,7 +561,7 @@ fn rewritten(file: &FileNow, changes: &[Prepared<'_>]) -> (Option<String>, Vec<R
     (text, changes.iter().map(of).collect())
 }
 
-/// A file as it is now.
+/// The current content of a file.
 struct FileNow {
     seen: Option<SeenFile>,
     text: String,
@@ -579,7 +578,7 @@ impl FileNow {
                 text.clone_from(&document.origin.file.text);
             }
             let id = ObjectId::new(document.resource.kind(), &document.resource.metadata().name);
-            // Of two of one name the first is meant, as everywhere.
+            // Of two documents with the same name the first counts, as everywhere.
             documents.entry(id).or_insert((document.origin, document.resource));
         }
         FileNow { seen, text, documents }
@@ -618,11 +617,11 @@ impl Session for DirectorySession<'_> {
             (0..actions.len()).for_each(|position| done(position, Err(error.clone())));
             return;
         }
-        // New files first: what changes is asked for by file, and no action of these rests on another.
+        // New files first: changes are grouped by file, and these actions are independent of each other.
         let (new, others): (Vec<usize>, Vec<usize>) =
             (0..actions.len()).partition(|at| actions[*at].action == ActionKind::Create);
         let at = |positions: &[usize]| positions.iter().map(|at| actions[*at]).collect::<Vec<&Action>>();
-        // Few are quick one by one, and each is told of when it is there.
+        // A few files are fast one by one, and each is reported when it is done.
         let share = if new.len() >= self.location.disk.many() { TOGETHER } else { 1 };
         for share in new.chunks(share) {
             let results = self.create_all(&at(share), &bytes, stop);
@@ -632,24 +631,24 @@ impl Session for DirectorySession<'_> {
                 return;
             }
         }
-        let mut told = |position: usize, outcome: WriteOutcome| {
+        let mut report = |position: usize, outcome: WriteOutcome| {
             others.get(position).into_iter().for_each(|at| done(*at, outcome.clone()));
         };
-        self.change_all(&at(&others), &bytes, stop, &mut told);
+        self.change_all(&at(&others), &bytes, stop, &mut report);
     }
 
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
+    fn read_one(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
         Ok(self.location.read()?.inventory.get(id))
     }
 
     fn settle(&mut self) -> Result<(), LocationError> {
         let files = &self.files;
-        // A record of nothing live is kept by nobody: whoever still declares the object makes it anew. A
-        // file that cannot be read could hold it.
+        // The record of an object that is not live is useless: whoever desires the object creates it again. But a file
+        // that cannot be read could contain the object.
         let unreadable = self.unreadable;
         let of_tenant = self.of_tenant();
         let is_left = |id: &ObjectId| !unreadable && !files.contains_key(id) && *id != of_tenant;
-        // Where a secret of one that somebody took away was sent is not known: the record has hashes only.
+        // It is unknown where the secret of a manually deleted object was sent: the record has only hashes.
         let mut left = BTreeMap::new();
         for (_, record) in self.records.iter().filter(|(id, record)| is_left(id) && record.tenant == of_tenant.name) {
             left.extend(&record.sent);

@@ -1,7 +1,7 @@
-//! Side files belong to somebody: which integrations of a folder name which definition file.
+//! Side files: which integrations of a folder name which definition file.
 //!
-//! A definition is written to a free name, or to the file that only this object names; it is removed only
-//! when nobody names it.
+//! A definition is written to a free name, or to the file that only this object names. A file is removed only when no
+//! object names it.
 
 use super::disk;
 use super::read::beside;
@@ -17,15 +17,15 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub(super) struct SideFiles {
     named_by: BTreeMap<PathBuf, BTreeSet<ObjectId>>,
-    /// Whether something that cannot be read may name any of them.
+    /// Whether a document that cannot be read may name any of them.
     unknown: bool,
 }
 
-/// How many names are tried.
+/// Maximum number of names that are tried.
 const MOST: usize = 10_000;
 
 impl SideFiles {
-    /// Of the documents of a folder, also of those that are invalid or there twice.
+    /// Collects them from the documents of a folder, including invalid ones and duplicates.
     pub fn of(reading: &DocumentsRead) -> Self {
         let mut files = SideFiles { unknown: !reading.unparsed.is_empty(), ..SideFiles::default() };
         for document in &reading.documents {
@@ -43,7 +43,7 @@ impl SideFiles {
         files
     }
 
-    /// The folders that they lie in.
+    /// Returns the folders of the definition files.
     pub fn folders(&self) -> impl Iterator<Item = PathBuf> {
         self.named_by.keys().filter_map(|file| Some(file.parent()?.to_path_buf()))
     }
@@ -52,28 +52,27 @@ impl SideFiles {
         self.name(&beside(origin, file), &ObjectId::new(Kind::Integration, integration));
     }
 
-    /// Notes that an integration names a file.
+    /// Records that an integration names a file.
     pub fn name(&mut self, path: &Path, id: &ObjectId) {
         self.named_by.entry(real(path)).or_default().insert(id.clone());
     }
 
-    /// Notes that an integration names a file no longer.
+    /// Records that an integration no longer names a file.
     pub fn forget(&mut self, path: &Path, id: &ObjectId) {
         if let Some(by) = self.named_by.get_mut(&real(path)) {
             by.remove(id);
         }
     }
 
-    /// Whether a file may be written or removed for an integration: only it names the file, and no link
-    /// leads elsewhere.
+    /// Whether a file may be written or removed for an integration: only this one names it, and it is not a link.
     pub fn is_only_of(&self, path: &Path, id: &ObjectId) -> bool {
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
         let by = self.named_by.get(&real(path));
         !self.unknown && !is_link && by.is_some_and(|by| by.iter().all(|other| other == id))
     }
 
-    /// A name for the definition of an integration that nobody has: of a file that is not there, or that
-    /// holds these bytes already and that nobody names, as a run that was killed leaves one.
+    /// Returns a free name for the definition of an integration: of a file that does not exist, or that has these bytes
+    /// already and that no object names, as a killed run leaves it.
     pub fn free(&self, folder: &Path, integration: &str, bytes: &[u8]) -> io::Result<(PathBuf, String)> {
         let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
         for number in 1..=MOST {
@@ -102,7 +101,7 @@ impl SideFiles {
     }
 }
 
-/// One name for a file, whatever links lead to it.
+/// Returns the canonical name of a file.
 fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }

@@ -1,5 +1,5 @@
-//! Files that are brought to the disk together: all are written, then synced once, then put in their locations, so that
-//! each is old or new whatever happens.
+//! Writes files in batches: all are written, then synced once, then renamed, so that each is either old or new whatever
+//! happens.
 
 use super::FolderLocation;
 use crate::engine::model::item::ObjectId;
@@ -11,26 +11,27 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Files on their way to the disk.
+/// A batch of files.
 pub(super) struct Staging<'a> {
     location: &'a FolderLocation,
-    /// Those that are written and not yet in their locations; `None`: each goes there at once.
+    /// The files that are written and not yet renamed; `None` if each is renamed at once.
     staged: Option<Vec<Staged>>,
-    /// Folders that are not there yet, each made under a temporary name: the files of one go to their places at once.
+    /// Folders that do not exist yet, each created under a temporary name, so that one rename puts all of its files in
+    /// place.
     new_folders: BTreeMap<PathBuf, PathBuf>,
 }
 
-/// A file that waits to be put in its place.
+/// A file that waits for its rename.
 struct Staged {
     temporary: PathBuf,
     path: PathBuf,
-    /// What it replaces, as it was read.
+    /// The file that it replaces, as it was read.
     seen: Option<SeenFile>,
-    /// The objects that it is of.
+    /// The objects in it.
     ids: Vec<ObjectId>,
 }
 
-/// How a file was when it was read: what others write meanwhile is not written over.
+/// The metadata of a file when it was read, so that a concurrent change is not overwritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SeenFile {
     inode: u64,
@@ -39,7 +40,7 @@ pub(super) struct SeenFile {
 }
 
 impl SeenFile {
-    /// A file as it is now; `None` where it is not there.
+    /// Returns the metadata of a file; `None` if it does not exist.
     pub fn of(path: &Path) -> Option<SeenFile> {
         let of = |metadata: Metadata| SeenFile {
             inode: metadata.ino(),
@@ -49,19 +50,19 @@ impl SeenFile {
         std::fs::metadata(path).ok().map(of)
     }
 
-    /// Whether a file is as it was.
+    /// Whether a file is unchanged.
     pub fn is_still(&self, path: &Path) -> bool {
         SeenFile::of(path).as_ref() == Some(self)
     }
 }
 
 impl<'a> Staging<'a> {
-    /// For so many files or more of which each can wait for the others; few go to their places at once.
+    /// Creates a batch if there are enough files; otherwise each is put in place at once.
     pub fn of(location: &'a FolderLocation, count: usize) -> Self {
         Staging { location, staged: (count >= location.disk.many()).then(Vec::new), new_folders: BTreeMap::new() }
     }
 
-    /// Writes a file whole or not at all, at once or with the others: in place of the one that was `seen`, or of none.
+    /// Writes a file atomically, at once or with the batch: over the `seen` one, or as a new one.
     pub fn put(
         &mut self,
         path: &Path,
@@ -93,7 +94,7 @@ impl<'a> Staging<'a> {
         Ok(())
     }
 
-    /// Where the files of a folder are staged that is not there yet.
+    /// Returns the temporary folder for the files of a folder that does not exist yet.
     fn new_folder(&mut self, folder: &Path) -> io::Result<Option<PathBuf>> {
         if let Some(temporary) = self.new_folders.get(folder) {
             return Ok(Some(temporary.clone()));
@@ -106,12 +107,12 @@ impl<'a> Staging<'a> {
         Ok(Some(temporary))
     }
 
-    /// Puts what was staged in its place, in its order, and says of which objects that failed.
+    /// Puts the batch in place, in order, and returns the objects for which that failed.
     pub fn location(mut self) -> BTreeMap<ObjectId, LocationError> {
         let mut failed: BTreeMap<ObjectId, LocationError> = BTreeMap::new();
         let Some(staged) = self.staged.take().filter(|staged| !staged.is_empty()) else { return failed };
         let disk = self.location.disk.as_ref();
-        // One error of the disk is the error of each.
+        // One error of the disk applies to each file.
         let again = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
         let synced = devices(&staged).into_iter().try_for_each(|folder| disk.sync_staged(&folder));
         let mut folders: BTreeMap<PathBuf, BTreeSet<ObjectId>> = BTreeMap::new();
@@ -126,7 +127,7 @@ impl<'a> Staging<'a> {
             Err(_) => BTreeSet::new(),
         };
         for Staged { temporary, path, seen, ids } in staged {
-            // What it would name is not there.
+            // The object that it would name does not exist.
             let rests_on = ids.iter().find_map(|id| failed.get(id).cloned());
             let is_changed = || seen.as_ref().is_some_and(|seen| !seen.is_still(&path));
             let placed = match rests_on {
@@ -136,7 +137,7 @@ impl<'a> Staging<'a> {
                 }
                 Some(error) => Err(error),
                 None if is_changed() => {
-                    // Where it cannot be taken away, the next run does it.
+                    // If it cannot be removed, the next run removes it.
                     let _ = disk.remove(&temporary);
                     failed.extend(ids.into_iter().map(|id| (id.clone(), LocationError::Changed { object: id })));
                     continue;
@@ -155,7 +156,7 @@ impl<'a> Staging<'a> {
             }
         }
         for temporary in self.new_folders.values() {
-            // Empty where its files went one by one; where they did not, the next run takes it away.
+            // It is empty if its files were renamed one by one. Otherwise the next run removes it.
             let _ = std::fs::remove_dir(temporary);
         }
         for (folder, ids) in folders {
@@ -171,7 +172,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-/// A folder on each of the disks that files were staged on: a folder below the tenant's may be another disk.
+/// Returns one folder on each disk that has staged files: a subfolder may be another disk.
 fn devices(staged: &[Staged]) -> Vec<PathBuf> {
     let folders: BTreeSet<&Path> = staged.iter().map(|file| folder_of(&file.temporary)).collect();
     let device = |folder: &Path| std::fs::metadata(folder).map(|metadata| metadata.dev()).ok();

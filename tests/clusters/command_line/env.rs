@@ -15,7 +15,7 @@ pub struct TestEnv {
     pub eu: Namespace<'static>,
     /// What the command line finds as its kubeconfig.
     pub kubeconfig: PathBuf,
-    pub patience: &'static str,
+    pub request_timeout: &'static str,
 }
 
 pub fn sync_yaml() -> String {
@@ -43,7 +43,7 @@ impl TestEnv {
             .with("syncs.yaml", &sync_yaml());
         // Nothing is kept yet.
         fs::create_dir(project.state()).unwrap();
-        TestEnv { project, eu, kubeconfig, patience: "30" }
+        TestEnv { project, eu, kubeconfig, request_timeout: "30" }
     }
 
     /// With the connections `a`, `b`, `c` and integrations over them in `us`.
@@ -101,7 +101,7 @@ impl TestEnv {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.project.command_of_a_person(arguments);
         command.env("KUBECONFIG", &self.kubeconfig).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.args(["--request-timeout", self.patience]);
+        command.args(["--request-timeout", self.request_timeout]);
         command
     }
 

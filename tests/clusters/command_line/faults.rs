@@ -59,7 +59,7 @@ fn a_cluster_that_swallows_packets_is_unreachable_in_time() {
     let mut env = TestEnv::with_a_source("swallowed");
     let proxy = Proxy::to(env.eu.cluster(), |_| Fate::Swallow);
     env.by(&proxy.kubeconfig);
-    env.patience = "1";
+    env.request_timeout = "1";
     is_held_back_alone(&env, "no answer within 1 s");
 }
 
@@ -70,13 +70,13 @@ fn a_frozen_cluster_is_unreachable_and_afterwards_all_is_done() {
     accept_from_us(&cluster);
     let mut env = TestEnv::with_a_source("frozen");
     env.move_to(&cluster);
-    env.patience = "1";
+    env.request_timeout = "1";
     cluster.pause().unwrap();
     let plan = env.run(&["plan"]);
     cluster.resume().unwrap();
     assert_eq!(plan.code, 1, "{}", plan.words());
     assert!(plan.words().contains("✗ unreachable"), "{}", plan.out);
-    env.patience = "30";
+    env.request_timeout = "30";
     env.apply();
 }
 
@@ -91,7 +91,7 @@ fn a_cluster_that_freezes_in_the_middle_of_an_apply_is_finished_later() {
         }
     });
     env.by(&proxy.kubeconfig);
-    env.patience = "1";
+    env.request_timeout = "1";
     let apply = env.run(&["apply", "--yes"]);
     assert_eq!(apply.code, 1, "{}", apply.words());
     assert!(apply.words().contains("not known whether"), "{}", apply.words());

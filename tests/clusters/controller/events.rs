@@ -60,7 +60,7 @@ fn a_transition_is_told_once_where_people_look() {
     let long = format!("third {}", "ü".repeat(2_000));
     for (reason, note) in [("Ready", "first"), ("Ready", "first"), ("InputMissing", "second"), ("InputMissing", &long)]
     {
-        events.tell(transition(&namespace, reason, note));
+        events.record(transition(&namespace, reason, note));
     }
     sent(&server, &events);
     let told = notes(&namespace);
@@ -83,9 +83,9 @@ fn of_too_many_the_oldest_are_dropped_and_none_is_an_error() {
         ..transition(&namespace, "A", "cannot be sent")
     };
     for number in 0..300 {
-        events.tell(transition(&namespace, "Ready", &format!("{number:03}")));
+        events.record(transition(&namespace, "Ready", &format!("{number:03}")));
     }
-    events.tell(elsewhere);
+    events.record(elsewhere);
     sent(&server, &events);
     until("all are there", || notes(&namespace).len() >= 255);
     let told = notes(&namespace);
@@ -115,7 +115,7 @@ fn who_does_not_lead_tells_nothing() {
     let led = led.unwrap();
     assert!(!led.holds(), "it was released");
     let events = Events::new(&server, Role::Binder, "a-pod_1", led);
-    events.tell(transition(&namespace, "Ready", "too late"));
+    events.record(transition(&namespace, "Ready", "too late"));
     sent(&server, &events);
     assert_eq!(notes(&namespace), [""; 0]);
 }

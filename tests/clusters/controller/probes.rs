@@ -10,7 +10,7 @@ use std::process::Command;
 #[test]
 fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
     let namespace = shared("us").namespace("probes");
-    let mut replica = Replica::start(&namespace, &["--role", "syncer", "--lease-duration", "3s"]);
+    let mut replica = Replica::start(&namespace, &["--role", "syncer"]);
     replica.says("leads");
     let alive = replica.get("/healthz");
     assert_eq!((alive.code, alive.body.as_str()), (200, "alive\n"));

@@ -240,7 +240,7 @@ impl Session for RemoteSession<'_> {
         }
     }
 
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
+    fn read_one(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
         Ok(self.remote.find(id).map(|row| self.remote.with_references(row.item)))
     }
 

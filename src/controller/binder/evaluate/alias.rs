@@ -1,4 +1,4 @@
-//! Keys that stand for each other: a connection replaces older keys, by any number of steps.
+//! Aliases: keys linked by `replaces`, across any number of steps.
 //!
 //! Nothing here depends on whether a connection works.
 
@@ -7,7 +7,7 @@ use crate::controller::binder::secret::source::SourceSecret;
 use crate::engine::resolve::{Asker, Resolution, resolve_key};
 use std::collections::BTreeSet;
 
-/// The keys that replace a key or are replaced by it, by any number of steps, and the key itself.
+/// Returns the key, and all keys that replace it or are replaced by it, across any number of steps.
 pub fn closure(cache: &TenantCache, key: &str) -> BTreeSet<String> {
     let mut aliases = BTreeSet::new();
     let mut next = vec![key.to_string()];
@@ -21,13 +21,13 @@ pub fn closure(cache: &TenantCache, key: &str) -> BTreeSet<String> {
     aliases
 }
 
-/// What a key would mean if all worked: for whom a Secret opted in does not depend on what is in it.
+/// Resolves a key as if every connection worked: the opt-in of a Secret must not depend on the Secret's content.
 pub fn would_mean(cache: &TenantCache, key: &str) -> Resolution {
     let asker = Asker { ignores_readiness: true, ..Asker::default() };
     resolve_key(key, &cache.inventory, &cache.replacements, asker)
 }
 
-/// Whether a Secret opted in for a connection: for its key, or for an older one that it answers for.
+/// Whether a Secret opted in for a connection: for its key, or for an older key that it answers for.
 pub fn serves(cache: &TenantCache, source: &SourceSecret, connection: &SharedConnection) -> bool {
     let answers = |older: &String| would_mean(cache, older).connection().is_some_and(|c| c.name() == connection.name());
     source.keys.all

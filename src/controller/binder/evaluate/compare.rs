@@ -1,4 +1,5 @@
-//! One binding Secret against what is there: written only where nothing is, or where it is ours already.
+//! Compares one desired binding Secret with the existing one. It is written only if none exists, or if the existing one
+//! is Stablekey's.
 
 use super::alias;
 use super::problem::Problem;
@@ -14,43 +15,43 @@ use crate::secret::SecretBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A binding Secret and its place.
+/// The result of the comparison.
 #[derive(Debug, Default)]
 pub struct Compared {
-    /// The Secret as it should be; `None` where it cannot be whole: what is there stays as it is.
+    /// The desired Secret; `None` if it would be incomplete, and then an existing one is kept.
     pub desired: Option<DesiredSecret>,
-    /// The Secret that is there, of this very object.
+    /// The existing Secret of this very object.
     pub there: Option<BindingRef>,
     /// Why it cannot be written.
     pub problem: Option<Problem>,
 }
 
 impl Compared {
-    /// Whether it is still to be written.
+    /// Whether it must still be written.
     pub fn is_pending(&self) -> bool {
         self.problem.is_none() && self.desired.as_ref().is_some_and(DesiredSecret::is_due)
     }
 }
 
-/// What is at a name.
+/// The existing Secret with the binding Secret's name.
 enum AtName<'a> {
     Nothing,
-    /// Of this very object, or of one that it does not say.
+    /// It belongs to this object, or does not name its object.
     Ours(&'a BindingSecret),
-    /// Of an earlier object of this name, of another customer, or of another component.
+    /// It belongs to an earlier object of this name, another customer, or another component.
     Stale(&'a BindingSecret),
     Somebodys,
 }
 
-/// What a binding Secret is to be made of.
+/// The content of a binding Secret.
 pub struct SecretContent {
-    /// What should be in it, where it can be whole.
+    /// The inputs; `None` if one is missing.
     pub inputs: Option<BTreeMap<String, Arc<SecretBytes>>>,
-    /// The Secrets that these come from.
+    /// The Secrets that the values come from.
     pub from: BTreeSet<String>,
 }
 
-/// The binding Secret of an object, for a connection.
+/// Compares the binding Secret of an object for a connection.
 pub fn compare(
     cache: &TenantCache,
     (of, object): (Purpose, &str),
@@ -73,7 +74,7 @@ pub fn compare(
         AtName::Stale(there) => Some(there),
         AtName::Ours(there) => {
             if let Some(secret) = withdrawn_from(cache, there, connection) {
-                // Nothing that may no longer be used is left for those who do not look at a status.
+                // Applications that do not read the status must not find a Secret that may no longer be used.
                 return Compared { desired: Some(DesiredSecret::withdrawn(there, secret)), ..Compared::default() };
             }
             None
@@ -81,10 +82,10 @@ pub fn compare(
         AtName::Nothing => None,
     };
     let there = if let AtName::Ours(there) = there { Some(there) } else { None };
-    // What does not say of which object it is is named once it does.
+    // A Secret that does not name its object appears in the status once it does.
     let named = there.filter(|there| there.id.is_some()).map(|_| BindingRef { name: name.clone() });
     let Some(inputs) = inputs else {
-        // A customer's values are nobody else's.
+        // A customer's values must not stay for another customer.
         let goes =
             stale.filter(|_| of == Purpose::Customer).map(|there| DesiredSecret::that_goes(there, Because::OfAnother));
         return Compared { there: named, desired: goes, ..Compared::default() };
@@ -94,7 +95,7 @@ pub fn compare(
         let text = format!("Secret {name} would be larger than 1 MiB: make the values smaller");
         return Compared { there: named, ..problem(Code::BindingTooLarge, text) };
     }
-    // What comes from no Secret needs nobody's opt-in.
+    // Values that come from no Secret need no opt-in.
     let keys = if from.is_empty() { BTreeSet::new() } else { keys_of(cache, connection) };
     let content = content(
         &cache.salt,
@@ -121,7 +122,7 @@ pub fn compare(
     Compared { desired: Some(desired), there: named, problem }
 }
 
-/// Whether the binding Secret of this very object is there, and may be used.
+/// Whether the binding Secret of this very object exists and may be used.
 pub fn has_binding(cache: &TenantCache, (of, object): (Purpose, &str), connection: &SharedConnection) -> bool {
     let component = &connection.spec.component;
     let component = names::of_component(&component.key, component.is_public());
@@ -131,7 +132,7 @@ pub fn has_binding(cache: &TenantCache, (of, object): (Purpose, &str), connectio
     }
 }
 
-/// Of which object a binding Secret is: its uid, and of customer credentials whose, and for which key.
+/// Identifies the object of a binding Secret: its uid, and for customer credentials also the customer and the key.
 pub fn id_of(cache: &TenantCache, of: Purpose, object: &str) -> String {
     let kind = if of == Purpose::Customer { Kind::CustomerCredentials } else { Kind::Connection };
     let uid = cache.uids.get(&ObjectId::new(kind, object)).cloned().unwrap_or_default();
@@ -157,20 +158,20 @@ fn at<'a>(cache: &'a TenantCache, name: &str, purpose: &str, id: &str, component
     }
 }
 
-/// The Secret that a copy was made from and that may no longer be used for the connection.
+/// Returns a source Secret of the copy that may no longer be used for the connection.
 fn withdrawn_from<'a>(cache: &TenantCache, copy: &'a BindingSecret, connection: &SharedConnection) -> Option<&'a str> {
     let serves =
         |name: &&String| cache.sources.get(*name).is_some_and(|source| alias::serves(cache, source, connection));
     copy.from.iter().find(|name| !serves(name)).map(String::as_str)
 }
 
-/// The same where there is no connection to ask: by the keys that the copy was made for.
+/// Like `withdrawn_from` without a connection: checks the keys that the copy was made for.
 pub fn withdrawn<'a>(cache: &TenantCache, copy: &'a BindingSecret) -> Option<&'a str> {
     let serves = |name: &&String| cache.sources.get(*name).is_some_and(|source| source.keys.serve(&copy.keys));
     copy.from.iter().find(|name| !serves(name)).map(String::as_str)
 }
 
-/// The stable keys that a Secret may have opted in for to be used for a connection: its own, and the older ones
+/// Returns the stable keys for which a Secret may opt in to be used for a connection: its own key, and the older keys
 /// that it answers for.
 fn keys_of(cache: &TenantCache, connection: &SharedConnection) -> BTreeSet<String> {
     let own = &connection.spec.stable_key;
@@ -182,7 +183,7 @@ fn keys_of(cache: &TenantCache, connection: &SharedConnection) -> BTreeSet<Strin
     alias::closure(cache, own).into_iter().filter(|key| key == own || is_it(key)).collect()
 }
 
-/// The owner of a binding Secret: customer credentials, which it goes with, and a connection that may be deleted.
+/// Returns the owner of a binding Secret: its customer credentials, or its connection if that may be deleted.
 pub fn owner(cache: &TenantCache, connection: &ConnectionSpec, kind: Kind, name: &str) -> Option<Owner> {
     let uid = cache.uids.get(&ObjectId::new(kind, name))?;
     let owner = Owner { kind: kind.to_string(), name: name.to_string(), uid: uid.clone() };

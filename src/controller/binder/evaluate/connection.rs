@@ -1,4 +1,4 @@
-//! What a connection is found to be.
+//! The evaluation of a connection.
 
 use super::compare::{self, Compared, compare};
 use super::evaluation::Evaluation;
@@ -14,10 +14,10 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::WhyNot;
 use jiff::Timestamp;
 
-/// How many integrations a status names.
+/// Maximum number of integrations that a status names.
 const MOST_USERS: usize = 64;
 
-/// What the connection of this name is found to be; `None` where there is none.
+/// Evaluates the connection of this name; `None` if there is none.
 pub fn connection(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Evaluation<ConnectionStatus>> {
     let Some(connection) = cache.inventory.connections.get(name) else {
         let conditions = problem::invalid(cache, &ObjectId::new(Kind::Connection, name))?;
@@ -61,7 +61,7 @@ fn connection_secret(
     compare(cache, (of, connection.name()), connection, owner, found.content())
 }
 
-/// The test credentials: the inputs, the test inputs over them. `None` where there are none.
+/// Evaluates the test credentials: the inputs, overridden by the test inputs. `None` if there are no test inputs.
 fn test(cache: &TenantCache, connection: &SharedConnection, now: Timestamp) -> Option<(ResolvedInputs, Compared)> {
     let test = connection.spec.test.as_ref().filter(|test| !test.inputs.is_empty())?;
     let mut inputs = inputs_of(&connection.spec);
@@ -96,12 +96,12 @@ fn conditions(
         Verdict::new(kind::READY, false, PENDING, "its binding Secret is about to be written")
     } else {
         let well = if is_global { "all its inputs are there" } else { "its definition is complete" };
-        problem::verdict(kind::READY, &problems, ("Complete", format!("{well}{}", own.soon())))
+        problem::evaluated(kind::READY, &problems, ("Complete", format!("{well}{}", own.soon())))
     };
     let credentials = if own.soon.is_empty() { "Supplied" } else { "ExpiringSoon" };
     let supplied = format!("every Secret that its inputs name can be used{}{}", own.soon(), own.unpinned());
     let mut conditions =
-        vec![ready, problem::verdict(kind::CREDENTIALS, &own.of_credentials(), (credentials, supplied))];
+        vec![ready, problem::evaluated(kind::CREDENTIALS, &own.of_credentials(), (credentials, supplied))];
     let pending_test = test.is_some_and(|(_, slot)| slot.is_pending());
     if let Some((found, slot)) = test {
         let problems = found.problems(slot);
@@ -109,7 +109,7 @@ fn conditions(
             Verdict::new(kind::TEST_CREDENTIALS, false, PENDING, "their binding Secret is about to be written")
         } else {
             let supplied = format!("all test inputs are there{}", found.soon());
-            problem::verdict(kind::TEST_CREDENTIALS, &problems, ("Supplied", supplied))
+            problem::evaluated(kind::TEST_CREDENTIALS, &problems, ("Supplied", supplied))
         });
     }
     conditions.extend(older_keys(cache, connection));
@@ -117,7 +117,7 @@ fn conditions(
     conditions
 }
 
-/// Whether it answers for the keys that it replaces. Where it does not, nothing else is held back.
+/// Evaluates whether the connection answers for the keys that it replaces. A problem here blocks nothing else.
 fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verdict> {
     let spec = &connection.spec;
     if spec.replaces.is_empty() {
@@ -172,5 +172,5 @@ fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verd
             ("AnsweredForSync", format!("{} means this connection only in what the sync wrote", of_sync.join(", ")))
         }
     };
-    Some(problem::verdict(kind::OLDER_KEYS, &problems, well))
+    Some(problem::evaluated(kind::OLDER_KEYS, &problems, well))
 }

@@ -1,4 +1,4 @@
-//! What customer credentials are found to be: the connection's inputs, the customer's beside them.
+//! The evaluation of customer credentials: the connection's inputs, completed by the customer's.
 
 use super::compare::{self, Compared, compare};
 use super::evaluation::Evaluation;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 type Theirs = Arc<Object<CustomerCredentialsSpec>>;
 
-/// What the customer credentials of this name are found to be; `None` where there are none.
+/// Evaluates the customer credentials of this name; `None` if there are none.
 pub fn customer_credentials(
     cache: &TenantCache,
     name: &str,
@@ -41,7 +41,7 @@ pub fn customer_credentials(
         Verdict::new(kind::READY, false, PENDING, "their binding Secret is about to be written")
     } else {
         let well = format!("all inputs are there{}", found.soon());
-        problem::verdict(kind::READY, &problems, ("Complete", well))
+        problem::evaluated(kind::READY, &problems, ("Complete", well))
     };
     let progress = problem::progress(&problems, slot.is_pending());
     Some(Evaluation {
@@ -61,7 +61,8 @@ fn of_connection(
     let spec = &connection.spec;
     let mut merged = inputs_of(spec);
     for (name, input) in &theirs.spec.inputs {
-        // Theirs only where the connection says so: else a customer could point ours elsewhere.
+        // Only inputs that the connection marks as per customer: else a customer could redirect the organization's
+        // secret.
         if spec.inputs.get(name).is_some_and(Input::is_per_customer) {
             merged.insert(name, input);
         }
@@ -79,7 +80,7 @@ fn of_connection(
     (found, slot)
 }
 
-/// What forbids that anything is written for these credentials.
+/// Returns the inputs that must not be written for these credentials.
 fn refused_inputs(cache: &TenantCache, theirs: &Theirs, connection: &SharedConnection) -> Vec<Problem> {
     let (spec, name) = (&connection.spec, connection.name());
     if spec.credentials == Credentials::OrganizationGlobal {
@@ -116,8 +117,8 @@ fn refused_inputs(cache: &TenantCache, theirs: &Theirs, connection: &SharedConne
     problems
 }
 
-/// The binding Secret that is there for credentials of which the connection is not known: it stays, unless what it
-/// was made from is withdrawn.
+/// Returns the existing binding Secret of credentials whose connection is unknown: it is kept, unless one of its source
+/// Secrets is withdrawn.
 fn kept(cache: &TenantCache, name: &str) -> Compared {
     let Some(binding) = cache.bindings.get(&Purpose::Customer.name_for(name)) else { return Compared::default() };
     let is_ours = binding.ours.as_deref() == Some(&Purpose::Customer.of(name));

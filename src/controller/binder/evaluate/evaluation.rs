@@ -1,4 +1,4 @@
-//! What one object is found to be: its status, its conditions, and the binding Secrets that should be there.
+//! The result of evaluating one object: its status, its conditions, and its desired binding Secrets.
 
 use super::problem::kind;
 use crate::api::*;
@@ -9,24 +9,24 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// What is found of an object with this status.
+/// The result for an object with this type of status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation<S> {
-    /// The status, but for the conditions.
+    /// The status without its conditions.
     pub status: S,
     pub conditions: Vec<Verdict>,
-    /// The binding Secrets that should be there, and what it takes. One that cannot be whole is not here.
+    /// The desired binding Secrets, and how to write them. Incomplete ones are left out.
     pub bindings: Vec<DesiredSecret>,
-    /// When time alone may change this.
+    /// When the result may change without any event.
     pub evaluate_again_at: Option<Timestamp>,
 }
 
 /// A status that the binder writes.
 pub trait BinderStatus: Serialize + DeserializeOwned + Default + Clone + PartialEq {
     const KIND: Kind;
-    /// The generation that it speaks of, and its conditions.
+    /// Returns the observed generation and the conditions.
     fn parts(&mut self) -> (&mut Option<i64>, &mut Vec<Condition>);
-    /// The binding Secrets that it names: for production, and for tests.
+    /// Returns the binding Secrets that it names: for production, and for tests.
     fn bindings(&self) -> [Option<&BindingRef>; 2];
 }
 
@@ -52,13 +52,13 @@ statuses! {
 }
 
 impl<S: BinderStatus> Evaluation<S> {
-    /// Of an object that cannot be read.
+    /// Returns the result for an object that cannot be read.
     pub fn invalid(conditions: Vec<Verdict>) -> Self {
         Evaluation { status: S::default(), conditions, bindings: Vec::new(), evaluate_again_at: None }
     }
 
-    /// The body of the server-side apply (forced, by the binder's field manager) of the status that says this; `None`
-    /// where `before` says the same. Conditions that others set are theirs.
+    /// Returns the body of the server-side apply (forced, with the binder's field manager) that writes this status;
+    /// `None` if `before` is the same. Conditions of other controllers are kept.
     pub fn body(&self, name: &str, before: &S, generation: i64, now: &Time) -> Option<Value> {
         let (mut before, mut after) = (before.clone(), self.status.clone());
         let (_, was) = before.parts();
@@ -66,7 +66,7 @@ impl<S: BinderStatus> Evaluation<S> {
         let (observed, is) = after.parts();
         *observed = Some(generation);
         *is = conditions(was, self.conditions.clone(), generation, now);
-        // The list is known by type: its order says nothing.
+        // The list is keyed by type: its order has no meaning.
         was.sort_by(|a, b| a.type_.cmp(&b.type_));
         is.sort_by(|a, b| a.type_.cmp(&b.type_));
         (before != after).then(|| {
@@ -81,12 +81,12 @@ impl<S: BinderStatus> Evaluation<S> {
 }
 
 impl<S> Evaluation<S> {
-    /// The condition that says whether the object is ready.
+    /// Returns the Ready condition.
     pub fn ready(&self) -> Option<&Verdict> {
-        self.conditions.iter().find(|verdict| verdict.type_ == kind::READY)
+        self.conditions.iter().find(|evaluated| evaluated.type_ == kind::READY)
     }
 
-    /// What integrations need to know of it.
+    /// Returns what integrations need to know about it.
     pub fn readiness(&self) -> ConnectionReadiness {
         self.ready().map_or(ConnectionReadiness { ready: false, reason: String::new() }, |ready| ConnectionReadiness {
             ready: ready.holds == Some(true),

@@ -1,5 +1,5 @@
-//! The values of inputs, out of the Secrets that opted in: only where the Secret may be used, for this
-//! key, now, and sent where the connection sends it.
+//! Resolves the values of inputs from the Secrets that opted in. A Secret is used only if it allows this key at this
+//! time, and only if the connection sends it to an allowed host.
 
 use super::alias;
 use super::compare::{Compared, SecretContent};
@@ -17,65 +17,63 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How long before it expires a Secret is said to expire soon.
+/// How long before its expiry a Secret is reported as expiring soon.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Inputs by name.
 pub type InputsByName<'a> = BTreeMap<&'a str, &'a Input>;
 
-/// The inputs of a connection.
+/// Returns the inputs of a connection.
 pub fn inputs_of(spec: &ConnectionSpec) -> InputsByName<'_> {
     spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()
 }
 
-/// What is asked.
+/// The arguments of the resolution.
 pub struct InputsQuestion<'a> {
-    /// For which connection.
     pub connection: &'a Arc<Object<ConnectionSpec>>,
-    /// Which inputs. Those that are per customer have no value here.
+    /// The inputs to resolve. Those that are per customer have no value here.
     pub inputs: InputsByName<'a>,
-    /// Whether this is one whole set of credentials: then somebody must have signed in.
+    /// Whether this is one complete set of credentials. A sign-in is required only then.
     pub whole: bool,
-    /// The present time.
     pub now: Timestamp,
 }
 
-/// What was found.
+/// The result of the resolution.
 #[derive(Debug, Default)]
 pub struct ResolvedInputs {
-    /// By input.
+    /// The values, by input.
     pub values: BTreeMap<String, Arc<SecretBytes>>,
-    /// The Secrets that they come from.
+    /// The Secrets that the values come from.
     pub from: BTreeSet<String>,
-    /// What is wrong with the definition.
+    /// Problems of the definition.
     pub definition: Vec<Problem>,
-    /// What is wrong with the credentials.
+    /// Problems of the credentials.
     pub credentials: Vec<Problem>,
-    /// Somebody must sign in, and no input takes what comes of it: nothing that is named is missing.
+    /// A sign-in is required, and no input references its token. Nothing that is referenced is missing.
     pub consent: Option<Problem>,
-    /// The first of the Secrets to expire.
+    /// The first Secret to expire.
     pub expires: Option<(Timestamp, String)>,
-    /// Secrets that expire soon, and when.
+    /// Secrets that expire soon, with their expiry.
     pub soon: Vec<String>,
-    /// Secrets that may be sent anywhere though endpoints stand beside them, with the hosts to pin each to.
+    /// Secrets without pinned hosts beside endpoints, with the hosts to pin each to.
     pub unpinned: Vec<String>,
-    /// When time alone may change this.
+    /// When the result may change without any event.
     pub evaluate_again_at: Option<Timestamp>,
 }
 
 impl ResolvedInputs {
-    /// Everything that is in the way of the credentials.
+    /// Returns every problem of the credentials.
     pub fn of_credentials(&self) -> Vec<Problem> {
         self.credentials.iter().chain(&self.consent).cloned().collect()
     }
 
-    /// Everything that is in the way.
+    /// Returns every problem.
     pub fn problems(&self, slot: &Compared) -> Vec<Problem> {
         let found = self.definition.iter().cloned().chain(self.of_credentials());
         found.chain(slot.problem.clone()).collect()
     }
 
-    /// What a binding Secret is made of: the values, where nothing that is named is missing.
+    /// Returns the content of the binding Secret; without inputs if a referenced value is missing.
     pub fn content(&mut self) -> SecretContent {
         let is_whole = self.definition.is_empty() && self.credentials.is_empty();
         SecretContent {
@@ -84,12 +82,12 @@ impl ResolvedInputs {
         }
     }
 
-    /// What expires soon, as an end to a sentence.
+    /// Returns the end of a sentence that lists what expires soon.
     pub fn soon(&self) -> String {
         self.soon.iter().map(|soon| format!("; {soon}: supply a new one before")).collect()
     }
 
-    /// Which Secrets should be pinned, as an end to a sentence.
+    /// Returns the end of a sentence that lists which Secrets should be pinned.
     pub fn unpinned(&self) -> String {
         self.unpinned.iter().map(|unpinned| format!("; {unpinned}")).collect()
     }
@@ -125,7 +123,7 @@ pub fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>) -> Res
     if question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
         consent(question, type_, &mut found);
     }
-    // A type that lost its mark, or is known at the source of a sync only, counts as the record remembers it.
+    // If the type lost its mark, or is known at the source of a sync only, the ownership record decides.
     let id = ObjectId::new(Kind::Connection, question.connection.name());
     let types = Strictest::of(cache.inventory.types_of(&question.connection.spec).collect());
     let types = types.remembering(cache.inventory.records.get(&id).map(|record| &record.endpoints));
@@ -173,7 +171,7 @@ pub fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>) -> Res
     found
 }
 
-/// Whether a Secret may be used at all, for this key, now.
+/// Returns the Secret if it may be used for this key at this time.
 fn usable(
     cache: &TenantCache,
     source: &SourceSecret,
@@ -215,8 +213,8 @@ fn usable(
     Ok(())
 }
 
-/// What is to be said of a Secret that cannot be read. Whether one without the label is there is known only where it
-/// is one that we made, or that is in the way of one.
+/// Describes why a Secret cannot be read. Stablekey knows a Secret without the label only if it is a binding Secret, or
+/// occupies the name of one.
 fn missing(
     cache: &TenantCache,
     secret: &str,
@@ -250,8 +248,8 @@ fn missing(
 }
 
 impl ResolvedInputs {
-    /// A Secret that may be sent anywhere, beside endpoints: whoever owns it should pin it to their hosts. Only URLs
-    /// that stand in the connection itself are said, never what a Secret or a customer supplies.
+    /// Warns about a Secret without pinned hosts beside endpoints: its owner should pin it to their hosts. Only URLs
+    /// that stand in the connection itself are shown, never one from a Secret or a customer.
     fn warn_of(&mut self, unpinned: &[&str], connection: &ConnectionSpec, types: &Strictest<'_>) {
         let host = |(name, input): (&String, &Input)| match input {
             Input::Value(value) if endpoint::is_url(value) && !types.is_secret(name, input) => Host::of_endpoint(value),
@@ -261,7 +259,7 @@ impl ResolvedInputs {
         if hosts.is_empty() {
             return;
         }
-        // A condition has room for a few.
+        // The message of a condition has a limited length.
         const FEW: usize = 4;
         let hosts = hosts.into_iter().take(FEW).collect::<Vec<_>>().join(",");
         let one =
@@ -269,7 +267,7 @@ impl ResolvedInputs {
         self.unpinned.extend(unpinned.iter().take(FEW).map(one));
     }
 
-    /// Every endpoint must name one of the hosts that a Secret is pinned to.
+    /// Checks that every endpoint names one of the hosts that a Secret is pinned to.
     fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], types: &Strictest<'_>) {
         for (name, value) in &self.values {
             let value = std::str::from_utf8(value.expose()).ok();
@@ -286,7 +284,7 @@ impl ResolvedInputs {
     }
 }
 
-/// A Secret of ours that may be sent anywhere, beside an endpoint that a customer supplies.
+/// Checks for a Secret of the organization without pinned hosts beside an endpoint that a customer supplies.
 fn sent_by_customers(
     question: &InputsQuestion<'_>,
     secret: &str,
@@ -296,7 +294,7 @@ fn sent_by_customers(
     let spec = &question.connection.spec;
     let is_theirs = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
     if inputs.iter().all(|(name, _)| is_theirs(name)) {
-        // What the customer supplied goes where the customer says.
+        // A value of the customer may be sent to the customer's endpoint.
         return None;
     }
     let endpoint = spec
@@ -310,7 +308,7 @@ fn sent_by_customers(
     Some(Problem::new(Code::HostNotPinned, text))
 }
 
-/// An authorization-code connection needs the token that signing in gives.
+/// Checks that an authorization-code connection has the token of a sign-in.
 fn consent(question: &InputsQuestion<'_>, type_: Option<&ConnectionType>, found: &mut ResolvedInputs) {
     let names_token = |(name, input): (&&str, &&Input)| is_token(name) && matches!(input, Input::SecretRef(_));
     if !question.inputs.iter().any(names_token) {
@@ -332,12 +330,12 @@ fn consent(question: &InputsQuestion<'_>, type_: Option<&ConnectionType>, found:
     }
 }
 
-/// Whether a literal under this name is a secret: as the name says, or as the type does.
+/// Whether a literal of this name is a secret, according to its name or to the type.
 fn is_secret(name: &str, type_: Option<&ConnectionType>) -> bool {
     sensitive::is_sensitive(name) || type_.and_then(|t| t.inputs.get(name)).is_some_and(TypeInput::is_secret)
 }
 
-/// Whether an input is the token that signing in gives.
+/// Whether an input is the token of a sign-in.
 fn is_token(name: &str) -> bool {
     sensitive::is_sensitive(name) && name.to_ascii_lowercase().contains("token")
 }

@@ -1,4 +1,4 @@
-//! What an integration is found to be: whether its definition is there, and a row per variable.
+//! The evaluation of an integration: whether its definition exists, and a row per variable.
 
 use super::connection::connection;
 use super::evaluation::Evaluation;
@@ -14,15 +14,14 @@ use crate::kubernetes::config_maps::DEFINITION;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// One variable.
 struct VariableRow {
     status: VariableStatus,
-    /// Whether it means something, ready or not.
+    /// Whether it resolves to a connection, ready or not.
     is_bound: bool,
     problem: Option<Problem>,
 }
 
-/// What the integration of this name is found to be; `None` where there is none.
+/// Evaluates the integration of this name; `None` if there is none.
 pub fn integration(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Evaluation<IntegrationStatus>> {
     let Some(integration) = cache.inventory.integrations.get(name) else {
         let conditions = problem::invalid(cache, &ObjectId::new(Kind::Integration, name))?;
@@ -34,7 +33,7 @@ pub fn integration(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Ev
     let problems: Vec<Problem> =
         undefined.into_iter().chain(rows.iter().filter_map(|row| row.problem.clone())).collect();
     let well = if all == 0 { "it has no connection variables" } else { "every connection variable can be used" };
-    let ready = problem::verdict(kind::READY, &problems, ("Bound", well.to_string()));
+    let ready = problem::evaluated(kind::READY, &problems, ("Bound", well.to_string()));
     let status = IntegrationStatus {
         bound: Some(format!("{bound}/{all}")),
         bindings: rows.into_iter().map(|row| row.status).collect(),
@@ -44,7 +43,7 @@ pub fn integration(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Ev
     Some(Evaluation { status, conditions, bindings: Vec::new(), evaluate_again_at: None })
 }
 
-/// Why the definition that an integration names cannot be used.
+/// Returns why the definition that an integration names cannot be used.
 fn undefined(cache: &TenantCache, definition: &Definition) -> Option<Problem> {
     let map = match definition {
         Definition::ConfigMap(map) => &map.name,
@@ -122,7 +121,7 @@ fn row(cache: &TenantCache, integration: &str, variable: &Variable, now: Timesta
     VariableRow { status, is_bound: matches!(meant.binding, Binding::Own | Binding::Bound(_)), problem }
 }
 
-/// Whether a connection can be used: as its integrations know it, where that still holds.
+/// Returns whether a connection can be used: the published result, if it is still valid.
 fn readiness(cache: &TenantCache, name: &str, now: Timestamp) -> ConnectionReadiness {
     let holds = |published: &&Published| !published.is_stale && published.until.is_none_or(|until| now < until);
     let published = cache.published.get(name).filter(holds).map(|published| published.readiness.clone());

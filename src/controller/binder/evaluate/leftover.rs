@@ -1,5 +1,5 @@
-//! Binding Secrets of objects that are no more: a customer's goes with the credentials that it was made of, a
-//! connection's stays for those that still use it, and is reported, until a Secret that it was made from is withdrawn.
+//! Binding Secrets of deleted objects. Those of customer credentials are deleted with the credentials. Those of a
+//! connection are kept for whoever still uses them, and reported, until one of their source Secrets is withdrawn.
 
 use super::compare;
 use crate::api::{Credentials, Kind};
@@ -9,27 +9,27 @@ use crate::controller::binder::secret::naming::Purpose;
 use crate::engine::model::item::ObjectId;
 use std::collections::BTreeSet;
 
-/// What becomes of a binding Secret.
+/// What happens to a binding Secret.
 #[derive(Debug, PartialEq)]
 pub enum Fate {
-    /// It is of an object that is there, or goes with one of its owners.
+    /// Its object exists, or Kubernetes deletes it with one of its owners.
     Stays,
-    /// It was made of customer credentials that are gone.
+    /// It is deleted: its customer credentials are gone.
     Goes(Box<DesiredSecret>),
-    /// A Secret that it was made from was withdrawn, as far as was watched, and no look at an object sees to it.
+    /// One of its source Secrets was withdrawn, according to the cache, and no reconcile of an object covers it.
     Withdrawn(Box<DesiredSecret>, Origins),
-    /// It is of a connection that is gone, and was to be kept.
+    /// It is kept although its connection is gone.
     Left(ObjectId),
 }
 
-/// The Secrets that a copy was made from, and the keys that they opted in for.
+/// The source Secrets of a copy, and the keys that they opted in for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origins {
     pub from: BTreeSet<String>,
     pub keys: BTreeSet<String>,
 }
 
-/// What becomes of the binding Secret of this name.
+/// Returns what happens to the binding Secret of this name.
 pub fn fate(cache: &TenantCache, secret: &str) -> Fate {
     let Some(binding) = cache.bindings.get(secret) else { return Fate::Stays };
     let Some((of, id)) = binding.ours.as_deref().and_then(Purpose::of_what) else { return Fate::Stays };
@@ -49,7 +49,7 @@ pub fn fate(cache: &TenantCache, secret: &str) -> Fate {
     }
 }
 
-/// Whether who looks at an object sees to this binding Secret of it: it can be read, and has such a one.
+/// Whether the reconcile of an object covers this binding Secret: the object can be read, and needs such a Secret.
 fn sees_to(cache: &TenantCache, of: Purpose, id: &ObjectId) -> bool {
     let connection = cache.inventory.connections.get(&id.name);
     match of {
@@ -59,7 +59,7 @@ fn sees_to(cache: &TenantCache, of: Purpose, id: &ObjectId) -> bool {
     }
 }
 
-/// The binding Secrets that may be of an object.
+/// Returns the binding Secrets that may belong to an object.
 pub fn bindings_of(cache: &TenantCache, id: &ObjectId) -> Vec<String> {
     let uses: &[Purpose] = match id.kind {
         Kind::Connection => &[Purpose::Production, Purpose::Test],
@@ -69,12 +69,12 @@ pub fn bindings_of(cache: &TenantCache, id: &ObjectId) -> Vec<String> {
     uses.iter().map(|of| of.name_for(&id.name)).filter(|name| cache.is_ours(name)).collect()
 }
 
-/// Every binding Secret to which no look at an object sees.
+/// Returns every binding Secret that no reconcile of an object covers.
 pub fn leftovers(cache: &TenantCache) -> Vec<String> {
     cache.bindings.keys().filter(|name| fate(cache, name) != Fate::Stays).cloned().collect()
 }
 
-/// Those of them that are this Secret, or were made from it.
+/// Returns those that are this Secret, or were made from it.
 pub fn leftovers_of(cache: &TenantCache, secret: &str) -> Vec<String> {
     let copies = cache.copies.get(secret).into_iter().flatten().map(String::as_str);
     copies.chain([secret]).filter(|name| fate(cache, name) != Fate::Stays).map(str::to_string).collect()

@@ -1,4 +1,4 @@
-//! Who means a connection, through what it replaces too.
+//! Resolves keys to connections, `replaces` included.
 
 use super::alias::closure;
 use super::working;
@@ -8,7 +8,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Asker, Resolution, resolve_credentials_by, resolve_key, resolve_variable_by};
 use std::collections::BTreeSet;
 
-/// What a key means where the tenant's own people name it.
+/// Resolves a key as the tenant's own objects name it.
 pub fn meant_by(cache: &TenantCache, key: &str) -> Resolution {
     let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
     resolve_key(key, &cache.inventory, &cache.replacements, Asker { works: Some(&works), ..Asker::default() })
@@ -20,7 +20,7 @@ pub fn variable(cache: &TenantCache, integration: &str, variable: &Variable) -> 
     resolve_variable_by(of, variable, &cache.inventory, &cache.replacements, Some(&works))
 }
 
-/// What customer credentials are for; `None` where there are none of this name.
+/// Resolves the connection of customer credentials; `None` if there are none of this name.
 pub fn customer_of(cache: &TenantCache, credentials: &str) -> Option<Resolution> {
     let credentials = cache.inventory.customer_credentials.get(credentials)?;
     let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
@@ -28,19 +28,19 @@ pub fn customer_of(cache: &TenantCache, credentials: &str) -> Option<Resolution>
     Some(resolve_credentials_by(&cache.tenant, credentials, &cache.inventory, &cache.replacements, works))
 }
 
-/// The names of the connections that an integration is bound to.
+/// Returns the names of the connections that an integration is bound to.
 pub fn bound_by(cache: &TenantCache, integration: &str) -> BTreeSet<String> {
     let object = cache.inventory.integrations.get(integration);
     let variables = object.into_iter().flat_map(|i| &i.spec.connections);
     variables.filter_map(|v| Some(variable(cache, integration, v).connection()?.name().to_string())).collect()
 }
 
-/// The first `most` integrations that are bound to a connection, and how many there are.
+/// Returns the first `most` integrations that are bound to a connection, and their total number.
 pub fn users(cache: &TenantCache, connection: &SharedConnection, most: usize) -> (Vec<String>, usize) {
     let key = &connection.spec.stable_key;
     let aliases = closure(cache, key);
     if aliases.len() == 1 {
-        // Nothing replaces anything here: whoever names the key means the connection.
+        // No connection replaces another: every integration that names the key is bound to the connection.
         return (cache.index.integrations(key).take(most).cloned().collect(), cache.index.integrations_len(key));
     }
     let named: BTreeSet<&String> = aliases.iter().flat_map(|key| cache.index.integrations(key)).collect();
@@ -51,7 +51,7 @@ pub fn users(cache: &TenantCache, connection: &SharedConnection, most: usize) ->
     (users, count)
 }
 
-/// How many customers have credentials for a connection.
+/// Returns how many customers have credentials for a connection.
 pub fn customers(cache: &TenantCache, connection: &SharedConnection) -> usize {
     let aliases = closure(cache, &connection.spec.stable_key);
     if aliases.len() == 1 {
@@ -59,7 +59,7 @@ pub fn customers(cache: &TenantCache, connection: &SharedConnection) -> usize {
     }
     let mut customers = BTreeSet::new();
     for key in &aliases {
-        // What no sync wrote means the same, whose ever it is: of many customers it is asked once.
+        // Credentials that no sync wrote resolve the same for every customer, so one lookup is enough.
         let meant = meant_by(cache, key).connection().is_some_and(|c| c.name() == connection.name());
         let is_for = |credentials: &String| {
             let id = ObjectId::new(Kind::CustomerCredentials, credentials.as_str());
@@ -71,7 +71,7 @@ pub fn customers(cache: &TenantCache, connection: &SharedConnection) -> usize {
     customers.len()
 }
 
-/// The credentials of one customer for a connection.
+/// Returns the credentials of one customer for a connection.
 pub fn credentials_of(cache: &TenantCache, customer: &str, connection: &SharedConnection) -> BTreeSet<String> {
     let aliases = closure(cache, &connection.spec.stable_key);
     let named = aliases.iter().filter_map(|key| cache.index.customers(key)?.get(customer)).flatten();

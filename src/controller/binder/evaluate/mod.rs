@@ -1,4 +1,4 @@
-//! What an object should be, from what the cache knows: pure, the present time given.
+//! The desired state of an object, computed from the cache. Pure; the current time is an argument.
 
 pub mod alias;
 pub mod compare;
@@ -19,7 +19,7 @@ use crate::engine::model::item::ObjectId;
 use evaluation::Evaluation;
 use jiff::Timestamp;
 
-/// What an object of one of the kinds is found to be that the binder reconciles.
+/// The evaluation of an object of any kind that the binder reconciles.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evaluated {
     Connection(Evaluation<ConnectionStatus>),
@@ -28,7 +28,7 @@ pub enum Evaluated {
 }
 
 impl Evaluated {
-    /// The binding Secrets that must be written.
+    /// Returns the binding Secrets that must be written.
     pub fn secrets_due(&self) -> Vec<DesiredSecret> {
         let desired = match self {
             Evaluated::Connection(evaluation) => &evaluation.bindings,
@@ -39,7 +39,7 @@ impl Evaluated {
     }
 }
 
-/// What an object is found to be; `None` where there is none.
+/// Evaluates an object; `None` if there is none.
 pub fn evaluate(cache: &TenantCache, id: &ObjectId, now: Timestamp) -> Option<Evaluated> {
     match id.kind {
         Kind::Connection => connection::connection(cache, &id.name, now).map(Evaluated::Connection),

@@ -1,4 +1,4 @@
-//! What is in the way, in the words of the checks, and the conditions that say so.
+//! Problems, with the codes of the checks, and the conditions that report them.
 
 use crate::api::Verdict;
 use crate::controller::binder::cache::TenantCache;
@@ -6,10 +6,10 @@ use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
 use std::fmt;
 
-/// The most problems that one message tells.
+/// Maximum number of problems in one message.
 const MOST: usize = 8;
 
-/// The conditions that we set.
+/// The types of the conditions that the binder sets.
 pub mod kind {
     pub const READY: &str = "Ready";
     pub const CREDENTIALS: &str = "CredentialsReady";
@@ -20,18 +20,18 @@ pub mod kind {
     pub const ALL: [&str; 6] = [READY, CREDENTIALS, TEST_CREDENTIALS, OLDER_KEYS, RECONCILING, STALLED];
 }
 
-/// The reason of what will be well as soon as a binding Secret is written.
+/// The reason of an object that becomes ready as soon as its binding Secret is written.
 pub const PENDING: &str = "BindingPending";
 
-/// The reasons of a definition that somebody must deliver, or export again: both are of one code.
+/// The reasons of a definition that must be delivered, or exported again. Both have the same code.
 pub const NOT_DELIVERED: &str = "DefinitionNotDelivered";
 pub const UNREADABLE: &str = "DefinitionUnreadable";
 
-/// Something that is in the way. No value of an input, no content of a Secret.
+/// A problem. It never contains the value of an input or the content of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,
-    /// The reason that a condition gives: the name of the code, unless the code has several.
+    /// The reason of the condition: the name of the code, unless the code has several reasons.
     pub reason: &'static str,
     text: String,
 }
@@ -41,12 +41,12 @@ impl Problem {
         Problem { code, reason: code.name(), text: text.into() }
     }
 
-    /// The same, for a reason of its own.
+    /// Replaces the reason.
     pub fn because(self, reason: &'static str) -> Self {
         Problem { reason, ..self }
     }
 
-    /// Whether time does not fix it: somebody must change an object.
+    /// Whether the problem persists until somebody changes an object.
     fn is_stalling(&self) -> bool {
         let is_undelivered = [NOT_DELIVERED, UNREADABLE].contains(&self.reason);
         is_undelivered
@@ -75,16 +75,16 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The condition that these problems make of what would hold without them.
-pub fn verdict(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
+/// Returns the condition for these problems; without problems, it is true with the reason and message of `well`.
+pub fn evaluated(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
     match problems.first() {
         None => Verdict::new(type_, true, well.0, well.1),
         Some(first) => Verdict::new(type_, false, first.reason, words(problems)),
     }
 }
 
-/// Reconciling and Stalled, which are there only where they hold: what waits for a write of ours, and
-/// what waits for somebody's change.
+/// Returns the condition Reconciling or Stalled, if one applies: Reconciling while a write is pending, Stalled while
+/// somebody must change an object.
 pub fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
     if let Some(first) = problems.iter().find(|problem| problem.is_stalling()) {
         return Some(Verdict::new(kind::STALLED, true, first.reason, first.to_string()));
@@ -92,7 +92,7 @@ pub fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
     pending.then(|| Verdict::new(kind::RECONCILING, true, PENDING, "a binding Secret is about to be written"))
 }
 
-/// All of them in one message, the first first.
+/// Joins all problems into one message.
 pub fn words(problems: &[Problem]) -> String {
     let mut text = String::new();
     let more = (problems.len() > MOST).then(|| format!("and {} more", problems.len() - MOST));
@@ -100,16 +100,16 @@ pub fn words(problems: &[Problem]) -> String {
     for problem in problems.iter().take(MOST).map(ToString::to_string).chain(more) {
         text.push_str(between);
         text.push_str(&problem);
-        // One of several lines ends with a command, which stands alone on its line.
+        // A problem with several lines ends with a command, which must stand alone on its line.
         between = if problem.contains('\n') { "\n" } else { "; " };
     }
     text
 }
 
-/// The conditions of an object that cannot be read; `None` where there is no such object.
+/// Returns the conditions of an object that cannot be read; `None` if there is no such object.
 pub fn invalid(cache: &TenantCache, id: &ObjectId) -> Option<Vec<Verdict>> {
     let why = cache.inventory.invalid.get(id)?;
     let problems = [Problem::new(Code::ObjectInvalid, format!("{why}: correct it"))];
-    let ready = verdict(kind::READY, &problems, ("", String::new()));
+    let ready = evaluated(kind::READY, &problems, ("", String::new()));
     Some(std::iter::once(ready).chain(progress(&problems, false)).collect())
 }

@@ -1,4 +1,4 @@
-//! Whether a connection works: it decides about what it replaces, and what replaces it.
+//! Whether a connection works, which decides between it and the connections linked to it by `replaces`.
 
 use super::compare;
 use super::inputs::{InputsQuestion, inputs_of, resolve_inputs};
@@ -10,15 +10,15 @@ use crate::engine::check::missing_inputs;
 use crate::engine::model::code::Code;
 use jiff::Timestamp;
 
-/// Whether a connection works: nothing that it needs is in the way, and its binding Secret is there. Time does not
-/// count: what expires is said of who is bound.
+/// Whether a connection works: it has no problem, and its binding Secret exists. Time does not count here: an expired
+/// Secret is reported by the objects that are bound to it.
 pub fn works(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> bool {
     let Some(connection) = cache.inventory.connections.get(connection.name()) else { return false };
     cache.working.of(connection.name(), || is_working(cache, connection))
 }
 
-/// The same, not remembered. It depends on the connection, its component, the Secrets that it names and its binding
-/// Secret, and not on whether others work.
+/// Like [`works`], not memoized. It depends on the connection, its component, the Secrets that it names and its binding
+/// Secret, and not on whether other connections work.
 pub fn is_working(cache: &TenantCache, connection: &SharedConnection) -> bool {
     let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
     let (inputs, now) = (inputs_of(&connection.spec), Timestamp::MIN);
@@ -28,7 +28,7 @@ pub fn is_working(cache: &TenantCache, connection: &SharedConnection) -> bool {
     is_whole && (!is_global || compare::has_binding(cache, (Purpose::Production, connection.name()), connection))
 }
 
-/// What its definition lacks.
+/// Returns the problems of its definition.
 pub fn incomplete(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> Vec<Problem> {
     let key = &connection.spec.stable_key;
     let missing = missing_inputs(&connection.spec, &cache.inventory);

@@ -1,9 +1,9 @@
-//! Base64 into a buffer of our own: what is written of a Secret must leave no copy behind.
+//! Base64 into a given buffer, because encoding a Secret must leave no copy in memory.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// How long `bytes` bytes become.
+/// Returns the encoded length of `bytes` bytes.
 pub const fn encoded_len(bytes: usize) -> usize {
     bytes.div_ceil(3).saturating_mul(4)
 }
@@ -13,7 +13,7 @@ pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let begin = out.len();
     out.resize(begin + encoded_len(bytes.len()), 0);
     let written = STANDARD.encode_slice(bytes, out.get_mut(begin..).unwrap_or_default());
-    // There is as much room as it takes.
+    // The buffer was resized to the encoded length.
     out.truncate(begin + written.unwrap_or(0));
 }
 

@@ -1,4 +1,4 @@
-//! A binding Secret as it should be, and the request that makes it so.
+//! A desired binding Secret, and the request that writes it.
 
 use super::base64;
 use super::fingerprint::Fingerprint;
@@ -11,48 +11,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use zeroize::Zeroize as _;
 
-/// What stands under `provider`.
+/// The value of the key `provider`.
 const PROVIDER: &str = "stablekey";
-/// The keys of a binding Secret that are no inputs.
+/// The keys of a binding Secret that are not inputs.
 const RESERVED: [&str; 2] = ["type", "provider"];
-/// The most that a Secret may have in its data, in bytes.
+/// Maximum size of a Secret's data, in bytes.
 const LARGEST: usize = 1_048_576;
-/// What is shorter stands in any text.
+/// Minimum length of a value that is searched for in a text: shorter ones occur anywhere.
 const SHORTEST_SECRET: usize = 4;
-/// A revision that no object can have: what carries it is made where nothing is there, and refused where
-/// anything is.
+/// A resource version that no object can have. A server-side apply with it creates the object if there is none, and
+/// fails if there is one.
 const NONE_YET: &str = "1";
 
-/// What it takes.
+/// How the Secret is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Nothing: it is there and as it should be.
+    /// Not at all: it exists and is up to date.
     AsItIs,
-    /// It is made where nothing is there.
+    /// Created; fails if there is one.
     Create,
-    /// It is changed, if it is still this one, and in this state.
-    Update {
-        /// Which Secret.
-        uid: String,
-        /// Which state of it.
-        resource_version: String,
-    },
-    /// It goes, and is made again: what is there is of another object, or of another component.
-    Replace {
-        /// Which Secret.
-        uid: String,
-        /// Which state of it.
-        resource_version: String,
-    },
-    /// It goes: what it was copied from may be used no more, or it is of another object.
-    Delete {
-        /// Which Secret.
-        uid: String,
-        /// Which state of it.
-        resource_version: String,
-        /// Why.
-        because: Because,
-    },
+    /// Updated, if it still has this uid and version.
+    Update { uid: String, resource_version: String },
+    /// Deleted and created again: the existing one belongs to another object or component.
+    Replace { uid: String, resource_version: String },
+    /// Deleted: its source may no longer be used, or it belongs to another object.
+    Delete { uid: String, resource_version: String, because: Because },
 }
 
 /// Why a binding Secret is deleted.
@@ -60,7 +43,7 @@ pub enum How {
 pub enum Because {
     /// This Secret, from which its values come, may no longer be used for it.
     Withdrawn(String),
-    /// It was of an object that is not there any more.
+    /// It belonged to an object that no longer exists.
     OfAnother,
     /// Its customer credentials are gone.
     CredentialsGone,
@@ -78,13 +61,10 @@ impl std::fmt::Display for Because {
     }
 }
 
-/// A binding Secret as it should be: type `servicebinding.io/<component>`, keys `type`, `provider` and
-/// the inputs.
+/// A desired binding Secret: type `servicebinding.io/<component>`, with the keys `type`, `provider` and the inputs.
 #[derive(Clone, Debug)]
 pub struct DesiredSecret {
-    /// Its name.
     pub name: String,
-    /// What must be done.
     pub how: How,
     pub component: String,
     pub of: String,
@@ -97,15 +77,15 @@ pub struct DesiredSecret {
 }
 
 impl PartialEq for DesiredSecret {
-    /// Values are compared by their fingerprint.
+    /// Compares values by their fingerprint.
     fn eq(&self, other: &Self) -> bool {
         (&self.name, &self.how, self.content) == (&other.name, &other.how, other.content)
     }
 }
 
 impl DesiredSecret {
-    /// The body of the server-side apply (forced, manager [`super::MANAGER`]) that makes it so. Plain ASCII,
-    /// so that a server that reads it as YAML reads the same.
+    /// Returns the body of the server-side apply (forced, manager [`super::MANAGER`]). It is plain ASCII, so that a
+    /// server that parses it as YAML reads the same.
     pub fn body(&self) -> SecretBytes {
         let data: usize = self.data.iter().map(|(k, v)| k.len() + base64::encoded_len(v.expose().len()) + 8).sum();
         // Large enough from the start: a buffer that grows leaves copies behind.
@@ -155,7 +135,7 @@ impl DesiredSecret {
         SecretBytes::new(out)
     }
 
-    /// Whether a text holds one of its values, as it is or in base64.
+    /// Whether a text contains one of its values, plain or in base64.
     pub fn is_quoted_by(&self, text: &str) -> bool {
         let holds = |part: &[u8]| text.as_bytes().windows(part.len().max(1)).any(|window| window == part);
         let is_own = |key: &String| !RESERVED.contains(&key.as_str());
@@ -170,12 +150,12 @@ impl DesiredSecret {
         )
     }
 
-    /// What goes, because a Secret that it was made from may no longer be used for it.
+    /// Returns the deletion of an existing Secret whose source `secret` may no longer be used.
     pub fn withdrawn(there: &BindingSecret, secret: &str) -> Self {
         DesiredSecret::that_goes(there, Because::Withdrawn(secret.to_string()))
     }
 
-    /// What goes, because it is no longer wanted.
+    /// Returns the deletion of an existing Secret that is no longer needed.
     pub fn that_goes(there: &BindingSecret, because: Because) -> Self {
         let how = How::Delete { uid: there.uid.clone(), resource_version: there.resource_version.clone(), because };
         DesiredSecret {
@@ -215,7 +195,7 @@ fn text(value: &str, out: &mut Vec<u8>) {
     out.extend(quoted.into_bytes());
 }
 
-/// The inputs with `type` and `provider` beside them.
+/// Adds `type` and `provider` to the inputs.
 pub fn with_kind(
     component: &str,
     mut inputs: BTreeMap<String, Arc<SecretBytes>>,
@@ -236,7 +216,7 @@ pub fn can_be_key(input: &str) -> bool {
         && !RESERVED.contains(&input)
 }
 
-/// Whether a Secret can hold as much.
+/// Whether the data fits into a Secret.
 pub fn fits(data: &BTreeMap<String, Arc<SecretBytes>>) -> bool {
     data.values().map(|value| value.expose().len()).sum::<usize>() <= LARGEST
 }

@@ -1,20 +1,19 @@
-//! What a binding Secret says, as a salted hash: kept in memory in place of what it says.
+//! The content of a binding Secret as a salted hash, kept in memory in place of the content.
 
 use crate::controller::log::random;
 use crate::secret::SecretBytes;
 use sha2::{Digest, Sha256};
 
-/// What the hashes of one process are salted with: random, and told to nobody.
+/// The salt of the hashes of one process: random, and never disclosed.
 pub struct Salt(SecretBytes);
 
 impl Salt {
-    /// From 32 bytes.
     #[cfg(test)]
     pub fn new(random: [u8; 32]) -> Self {
         Salt(SecretBytes::new(random.to_vec()))
     }
 
-    /// Of this process.
+    /// Returns a random salt.
     pub fn random() -> Self {
         Salt(SecretBytes::new((0..4).flat_map(|_| random().to_le_bytes()).collect()))
     }
@@ -26,7 +25,7 @@ impl std::fmt::Debug for Salt {
     }
 }
 
-/// A salted hash. Equal where what it was made of is equal, and the salt.
+/// A salted hash. Two are equal if their content and their salts are equal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
@@ -36,7 +35,7 @@ impl std::fmt::Debug for Fingerprint {
     }
 }
 
-/// Takes in one part after the other. Parts do not run into each other.
+/// Hashes one part after the other, with unambiguous boundaries between them.
 pub struct Hasher(Sha256);
 
 impl Hasher {

@@ -1,7 +1,7 @@
-//! Where a value would send credentials, and the hosts that a Secret is pinned to.
+//! The hosts that a value would send credentials to, and the hosts that a Secret is pinned to.
 //!
-//! A value is judged here and used elsewhere, by a reader that we do not know. So whatever two readers
-//! could understand differently names no host at all, and is refused where hosts are pinned.
+//! A value is checked here and used elsewhere, by a parser that is unknown here. So a value that two parsers could
+//! understand differently has no host at all, and is refused if hosts are pinned.
 
 use crate::api::endpoint;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -9,21 +9,21 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// The default ports of the schemes that have one.
 const PORTS: [(&str, u16); 4] = [("https", 443), ("http", 80), ("wss", 443), ("ws", 80)];
 
-/// What a pin for plain http lets in beside it: http under other names.
+/// The schemes that a pin for plain http allows.
 const HTTP: [&str; 3] = ["http", "ws", "h2c"];
 
-/// A host, in lower case, and perhaps a port.
+/// A host in lower case, with an optional port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     name: String,
     port: Option<u16>,
-    /// The scheme, where what is sent by it can be read on its way; of a pin: that this may be.
+    /// The scheme, if it is unencrypted; for a pin: the unencrypted scheme that it allows.
     in_clear: Option<&'static str>,
 }
 
 impl Host {
-    /// A host as a Secret's annotation names it: `login.example`, or with a port, `login.example:8443`; as
-    /// `http://login.example` also by plain http, and so for every scheme that sends in clear (`redis://db.example`).
+    /// Parses a host of a Secret's annotation: `login.example`, or with a port, `login.example:8443`; with
+    /// `http://login.example` also plain http is allowed, and likewise every unencrypted scheme (`redis://db.example`).
     pub fn pinned(text: &str) -> Option<Host> {
         match text.split_once("://") {
             Some((scheme, rest)) => Some(Host { in_clear: Some(endpoint::in_clear(scheme)?), ..host(rest)? }),
@@ -31,21 +31,21 @@ impl Host {
         }
     }
 
-    /// The host that an endpoint's value names: a URL, or a host, perhaps with a port and a path.
-    /// `None` where it names none, or where readers could differ about it.
+    /// Returns the host of an endpoint's value: a URL, or a host with an optional port and path. `None` if it has no
+    /// host, or parsers could differ about it.
     pub fn of_endpoint(value: &str) -> Option<Host> {
         if !value.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return None;
         }
         let Some((scheme, rest)) = value.split_once("://") else {
-            // No scheme: nothing but a host, its port and a path can stand here.
+            // Without a scheme, the value is a host with an optional port and path.
             let (authority, path) = value.split_at(value.find('/').unwrap_or(value.len()));
             let host = host(authority).filter(|_| !path.starts_with("//"))?;
             return Some(Host { in_clear: (host.port == Some(80)).then_some(HTTP[0]), ..host });
         };
         let is_scheme = endpoint::is_scheme(scheme) && !scheme.contains(':');
         let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        // Some readers end the host at ? and #, others look for the last @.
+        // Some parsers end the host at ? and #, others search for the last @.
         let is_unclear = !after.starts_with('/') && after.contains('@') || endpoint::query_names_host(scheme, after);
         let (_, at) = authority.split_once('@').unwrap_or(("", authority));
         let mut host = host(at).filter(|_| is_scheme && !is_unclear)?;
@@ -56,8 +56,9 @@ impl Host {
         Some(host)
     }
 
-    /// Whether this pinned host allows an endpoint's: the port counts only where one is pinned, and what sends in clear
-    /// only where the pin says so. A scheme that says nothing of encryption (`postgres`) is neither, and allowed.
+    /// Whether this pinned host allows an endpoint's host. The port counts only if the pin has one, and an unencrypted
+    /// scheme is allowed only if the pin names it. A scheme that implies no encryption either way (`postgres`) is
+    /// allowed.
     pub fn allows(&self, endpoint: &Host) -> bool {
         let is_plain_http = |scheme| self.in_clear == Some(HTTP[0]) && HTTP.contains(&scheme);
         self.name == endpoint.name
@@ -67,7 +68,7 @@ impl Host {
 }
 
 impl std::fmt::Display for Host {
-    /// As a Secret's annotation names it; the default port of a scheme is left out.
+    /// Formats the host as in a Secret's annotation, without the default port of its scheme.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(scheme) = self.in_clear {
             write!(f, "{scheme}://")?;
@@ -79,7 +80,7 @@ impl std::fmt::Display for Host {
     }
 }
 
-/// `name`, `name:port`, `[v6]` or `[v6]:port`, and nothing else.
+/// Parses `name`, `name:port`, `[v6]` or `[v6]:port`, and nothing else.
 fn host(text: &str) -> Option<Host> {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
@@ -106,7 +107,7 @@ fn is_name(name: &str) -> bool {
         let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
         !label.is_empty() && label.bytes().all(inner)
     };
-    // A last label of digits is an address to some readers, however short it is written.
+    // Some parsers take a numeric last label for an IP address, however short the name is.
     let numeric = name.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
     name.len() <= 253 && name.split('.').all(label) && (!numeric || name.parse::<Ipv4Addr>().is_ok())
 }
@@ -150,7 +151,7 @@ mod tests {
         assert!(allows("10.0.0.1", "https://10.0.0.1:9"));
     }
 
-    /// "A pin holds for https; plain http only where the pin says so."
+    /// A pin allows https; plain http only if the pin says so.
     #[test]
     fn a_pin_means_https() {
         for plain in
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(Host::pinned("http://a.example").map(|host| host.to_string()).as_deref(), Some("http://a.example"));
     }
 
-    /// The same of every scheme that sends in clear: the one list of what an endpoint is.
+    /// The same for every unencrypted scheme in the list of endpoint schemes.
     #[test]
     fn a_pin_holds_for_no_scheme_in_clear_that_it_does_not_name() {
         for scheme in endpoint::IN_CLEAR {
@@ -176,7 +177,7 @@ mod tests {
         assert!(!allows("redis://a.example", "http://a.example") && !allows("http://a.example", "redis://a.example"));
         assert!(!allows("ws://a.example", "http://a.example"));
         assert!(!allows("redis://a.example:6379", "redis://a.example:1"));
-        // Encrypted by their names, or as their clients are told.
+        // Encrypted according to the name of the scheme, or configured in the client.
         for scheme in
             ["wss", "ftps", "sftp", "ldaps", "rediss", "mqtts", "amqps", "smtps", "postgres", "mysql", "mongodb"]
         {
@@ -185,7 +186,7 @@ mod tests {
         }
     }
 
-    /// Drivers of databases take a host out of the query, and connect there.
+    /// Database drivers read a host from the query string, and connect to it.
     #[test]
     fn a_host_in_the_query_of_a_database_is_not_the_pinned_one() {
         for endpoint in [
@@ -241,7 +242,7 @@ mod tests {
         ] {
             assert!(!allows("good.example", endpoint), "{endpoint}");
         }
-        // Addresses that readers complete differently.
+        // IP addresses that parsers complete differently.
         for unclear in ["https://127.1", "https://2130706433", "https://0x7f.1", "https://1.2.3.4.5", "https://a.0x7f"]
         {
             assert_eq!(Host::of_endpoint(unclear), None, "{unclear}");
@@ -272,7 +273,7 @@ mod tests {
             let _ = (Host::of_endpoint(&text), Host::pinned(&text));
         }
 
-        /// Whatever stands before a host that is not pinned, the endpoint is refused.
+        /// Whatever precedes a host that is not pinned, the endpoint is refused.
         #[test]
         fn nothing_before_the_host_helps(before in "[a-z:/@?#.\\\\%]{0,12}") {
             let value = format!("https://{before}good.example@evil.example/");

@@ -1,7 +1,7 @@
-//! Secrets of a tenant: those that opted in, and the binding Secrets, as they are and as they should be.
+//! Secrets of a tenant: those that opted in, and existing and desired binding Secrets.
 //!
-//! Values are in [`crate::secret::SecretBytes`] on their whole way, from what was watched
-//! ([`observed::ObservedSecret`]) to the body of what is written ([`desired::DesiredSecret::body`]).
+//! Values stay in [`crate::secret::SecretBytes`] from the watch event ([`observed::ObservedSecret`]) to the body of the
+//! write ([`desired::DesiredSecret::body`]).
 
 pub mod base64;
 pub mod desired;
@@ -11,5 +11,5 @@ pub mod naming;
 pub mod observed;
 pub mod source;
 
-/// The field manager of everything that the binder writes.
+/// The field manager of all writes of the binder.
 pub const MANAGER: &str = "stablekey-binder";

@@ -1,30 +1,28 @@
-//! What a binding Secret is for, and whose it is: its name, its type, its annotation.
+//! The name, type and annotation of a binding Secret, which say what it is for and which object it belongs to.
 
 use crate::api::Kind;
 use crate::engine::model::item::ObjectId;
 use sha2::{Digest, Sha256};
 
-/// What the type of every binding Secret begins with.
+/// The prefix of the type of every binding Secret.
 pub const TYPE_PREFIX: &str = "servicebinding.io/";
 
-/// The object that a binding Secret goes with.
+/// The owner of a binding Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// Its kind.
     pub kind: String,
-    /// Its name.
     pub name: String,
-    /// Which object of this name: with the uid of an earlier one the Secret would be collected at once.
+    /// The uid. With the uid of an earlier object of this name the Secret would be collected at once.
     pub uid: String,
 }
 
-/// The type of a binding Secret for a component, by the component's name.
+/// Returns the type of a binding Secret for a component, given the component's name.
 pub fn secret_type(component: &str) -> String {
     format!("{TYPE_PREFIX}{component}")
 }
 
-/// What a binding Secret is for. No two have the same name: a connection's name has no dot, and the last
-/// part of each name is its own.
+/// The use of a binding Secret. No two Secrets get the same name: a connection's name has no dot, and each use has its
+/// own suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Production,
@@ -43,7 +41,7 @@ impl Purpose {
         }
     }
 
-    /// The name of the binding Secret for an object. Where it would be too long, a hash stands for the rest.
+    /// Returns the name of the binding Secret for an object. If it would be too long, a hash replaces the end.
     pub fn name_for(self, object: &str) -> String {
         let suffix = self.suffix();
         if object.len() + suffix.len() <= 253 {
@@ -54,7 +52,7 @@ impl Purpose {
         format!("{}-{hash}{suffix}", start.trim_end_matches(['.', '-']))
     }
 
-    /// The use of which an annotation speaks, and the object.
+    /// Parses the annotation: the use and the object.
     pub fn of_what(annotation: &str) -> Option<(Purpose, ObjectId)> {
         let (kind, rest) = annotation.split_once('/')?;
         if kind == Kind::CustomerCredentials.as_str() {
@@ -64,7 +62,7 @@ impl Purpose {
         (kind == Kind::Connection.as_str()).then(|| (of, ObjectId::new(Kind::Connection, name)))
     }
 
-    /// What the annotation of the binding Secret for an object says.
+    /// Returns the annotation of the binding Secret for an object.
     pub fn of(self, object: &str) -> String {
         match self {
             Purpose::Production => format!("{}/{object}", Kind::Connection),
@@ -73,7 +71,7 @@ impl Purpose {
         }
     }
 
-    /// The use of which a name is, and the object that it is of, so far as the name has it whole.
+    /// Parses a name: the use, and the name of the object unless it was truncated.
     pub fn parse(name: &str) -> Option<(Purpose, &str)> {
         Purpose::ALL.into_iter().find_map(|of| Some((of, name.strip_suffix(of.suffix())?)))
     }

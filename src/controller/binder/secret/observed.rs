@@ -1,4 +1,4 @@
-//! A Secret as it was watched: one that opted in, or one that has, or may be in the way of, a binding.
+//! A Secret from a watch event: one that opted in, or one that is a binding Secret or may occupy the name of one.
 
 use super::MANAGER;
 use super::fingerprint::{Fingerprint, Hasher, Salt};
@@ -13,36 +13,33 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A Secret, read.
+/// A parsed Secret.
 #[derive(Debug)]
 pub enum ObservedSecret {
     /// It opted in.
     Source(SourceSecret),
-    /// Any other: one that we made, or one whose name we may want.
+    /// Any other: a binding Secret, or a Secret that may occupy the name of one.
     Binding(BindingSecret),
 }
 
-/// A Secret that did not opt in: what it says is not kept.
+/// A Secret that did not opt in. Its data is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingSecret {
-    /// Its name.
     pub name: String,
-    /// Which Secret of this name.
     pub uid: String,
-    /// Which state of it.
     pub resource_version: String,
-    /// What it is for, where it is ours: it has our label, our type and our annotation, and the annotation
-    /// is held by our manager (else it was copied).
+    /// The annotation, if Stablekey made the Secret: it has Stablekey's label, type and annotation, and the binder's
+    /// field manager owns the annotation (otherwise it is a copy).
     pub ours: Option<String>,
-    /// Of which object of that name it was made; `None`: it does not say.
+    /// Identifies the object that it was made for; `None` if it does not say.
     pub id: Option<String>,
     /// The Secrets that its values come from.
     pub from: BTreeSet<String>,
-    /// The stable keys that these opted in for; empty: it does not say.
+    /// The stable keys that these opted in for; empty if it does not say.
     pub keys: BTreeSet<String>,
-    /// Whether one of its owners is an object of ours, so that it goes with that.
+    /// Whether it is deleted with an owner that is a Stablekey custom resource.
     pub is_owned: bool,
-    /// Whether it has our label, so that a change of it is seen.
+    /// Whether it has Stablekey's label, so that its changes are watched.
     pub watched: bool,
     pub type_: String,
     pub content: Fingerprint,
@@ -67,7 +64,7 @@ impl Named for ObservedSecret {
     }
 }
 
-/// It is no Secret that can be read.
+/// The Secret cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no Secret")]
 pub struct Unreadable;
@@ -115,9 +112,9 @@ impl<'de> Deserialize<'de> for SecretData {
 }
 
 impl ObservedSecret {
-    /// Reads a Secret as the API server tells of it.
+    /// Parses a Secret from the API server's JSON.
     pub fn parse(json: &[u8], salt: &Salt) -> Result<ObservedSecret, Unreadable> {
-        // The reader's words may quote what it read.
+        // The parser's message may quote what it read.
         let RawSecret { metadata, type_, data } = serde_json::from_slice(json).map_err(|_| Unreadable)?;
         let RawMeta { name, uid, resource_version, labels, annotations, owner_references, managed_fields } = metadata;
         let label = labels.unwrap_or_default().remove(FOR);
@@ -130,16 +127,16 @@ impl ObservedSecret {
                 data.collect(),
             )));
         }
-        let held = OwnedFields::of(&managed_fields);
-        let is_ours = label.as_deref() == Some(FOR_BINDING) && type_.starts_with(TYPE_PREFIX) && held.annotation;
+        let owned = OwnedFields::of(&managed_fields);
+        let is_ours = label.as_deref() == Some(FOR_BINDING) && type_.starts_with(TYPE_PREFIX) && owned.annotation;
         let ours = annotations.get(BINDING_OF).filter(|_| is_ours).cloned();
-        let owners = owner_references.iter().filter(|owner| held.owners.contains(&owner.uid));
+        let owners = owner_references.iter().filter(|owner| owned.owners.contains(&owner.uid));
         let owners: Vec<_> =
             owners.map(|o| Owner { kind: o.kind.clone(), name: o.name.clone(), uid: o.uid.clone() }).collect();
         let id = annotations.get(BINDING_ID).filter(|_| ours.is_some()).cloned();
         let list = |annotation| annotations.get(annotation).filter(|_| ours.is_some()).map(|text| names(text));
         let [from, keys] = [BINDING_FROM, BINDING_KEYS].map(|annotation| list(annotation).unwrap_or_default());
-        let data: Vec<_> = data.filter(|(key, _)| held.data.contains(key)).collect();
+        let data: Vec<_> = data.filter(|(key, _)| owned.data.contains(key)).collect();
         let content = content(
             salt,
             &type_,
@@ -169,7 +166,6 @@ impl ObservedSecret {
         }))
     }
 
-    /// Which state of it.
     pub fn revision(&self) -> &str {
         match self {
             ObservedSecret::Source(source) => &source.resource_version,
@@ -177,7 +173,6 @@ impl ObservedSecret {
         }
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         match self {
             ObservedSecret::Source(source) => &source.name,
@@ -186,7 +181,7 @@ impl ObservedSecret {
     }
 }
 
-/// For what, and of what, a binding Secret was made.
+/// What a binding Secret was made for, and of what.
 pub struct Made<'a> {
     pub of: &'a str,
     pub id: &'a str,
@@ -194,12 +189,12 @@ pub struct Made<'a> {
     pub keys: &'a BTreeSet<String>,
 }
 
-/// The names in a list that an annotation has.
+/// Parses the list of names in an annotation.
 fn names(text: &str) -> BTreeSet<String> {
     text.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect()
 }
 
-/// What a binding Secret says, so far as we hold it: two that agree need no write. `data` in order.
+/// Returns the fingerprint of the fields that Stablekey owns: two equal ones need no write. `data` is sorted.
 pub fn content<'a>(
     salt: &Salt,
     type_: &str,
@@ -227,7 +222,7 @@ pub fn content<'a>(
     hasher.finish()
 }
 
-/// What our manager holds of a Secret: what others put beside it, or took from us, is not ours.
+/// The fields of a Secret that the binder's field manager owns. Fields of other managers are not compared.
 #[derive(Default)]
 pub struct OwnedFields {
     annotation: bool,
@@ -237,12 +232,12 @@ pub struct OwnedFields {
 
 impl OwnedFields {
     pub fn of(entries: &[ForeignEntry]) -> Self {
-        let mut held = OwnedFields::default();
+        let mut owned = OwnedFields::default();
         for entry in entries.iter().filter(|entry| entry.is_applied_by(MANAGER)) {
-            held.annotation |= entry.holds(&["metadata", "annotations", BINDING_OF]);
-            held.data.extend(entry.names(&["data"], ""));
-            held.owners.extend(entry.names(&["metadata", "ownerReferences"], "uid"));
+            owned.annotation |= entry.holds(&["metadata", "annotations", BINDING_OF]);
+            owned.data.extend(entry.names(&["data"], ""));
+            owned.owners.extend(entry.names(&["metadata", "ownerReferences"], "uid"));
         }
-        held
+        owned
     }
 }

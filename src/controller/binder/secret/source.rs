@@ -1,4 +1,4 @@
-//! A Secret that opted in: which stable keys it serves, which hosts it may be sent to, until when.
+//! A Secret that opted in: which stable keys it serves, which hosts it may be sent to, and when it expires.
 
 use super::hosts::Host;
 use crate::api::{EXPIRES, HOSTS, KEYS};
@@ -8,21 +8,17 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A Secret that may be read for connections, because a person said so on it.
+/// A Secret that connections may read, because a person labelled it.
 #[derive(Debug)]
 pub struct SourceSecret {
-    /// Its name.
     pub name: String,
-    /// Which Secret of this name.
     pub uid: String,
-    /// Which state of it.
     pub resource_version: String,
     /// The stable keys that it may serve.
     pub keys: Keys,
-    /// When it expires, where it says so.
+    /// When it expires, if it says so.
     pub expires: Option<Expiry>,
     pub pins: Pins,
-    /// What is in it.
     pub data: BTreeMap<String, Arc<SecretBytes>>,
 }
 
@@ -38,37 +34,37 @@ impl Named for SourceSecret {
     }
 }
 
-/// Stable keys, as a Secret's annotation names them.
+/// The stable keys of a Secret's annotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
     /// Whether `*` is among them.
     pub all: bool,
-    /// Those that are named.
+    /// The keys that are named.
     pub named: BTreeSet<String>,
 }
 
 /// When a Secret expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiry {
-    /// As the Secret says it.
+    /// The text of the annotation.
     pub text: String,
-    /// The same as a time; `None` where it is none.
+    /// The parsed time; `None` if it is invalid.
     pub at: Option<Timestamp>,
 }
 
 /// The hosts that a Secret may be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pins {
-    /// Wherever the connection says.
+    /// Any host.
     Anywhere,
-    /// To these alone.
+    /// Only these hosts.
     Only(Vec<Host>),
-    /// It says so, but not so that it can be understood.
+    /// The annotation exists, but cannot be parsed.
     Unreadable,
 }
 
 impl SourceSecret {
-    /// From a Secret's annotations and data.
+    /// Builds one from a Secret's annotations and data.
     pub fn new(
         [name, uid, resource_version]: [String; 3],
         annotations: &BTreeMap<String, String>,
@@ -77,7 +73,7 @@ impl SourceSecret {
         let keys = annotations.get(KEYS).map(|text| Keys::parse(text)).unwrap_or_default();
         let expires = annotations.get(EXPIRES).map(|text| {
             let text = text.trim();
-            // Longer than a time can be written, and it would not fit into a status.
+            // A valid time is shorter, and a longer text would not fit into a status.
             let at = (text.len() <= 64).then(|| text.parse().ok()).flatten();
             Expiry { text: text.chars().take(64).collect(), at }
         });
@@ -92,8 +88,8 @@ impl Keys {
         Keys { all: named.contains("*"), named }
     }
 
-    /// Whether a copy may be kept that was made for one of these keys. Where it does not say for which, only who
-    /// serves no key at all is sure not to.
+    /// Whether a copy that was made for one of these keys may be kept. If the copy's keys are unknown, it is deleted
+    /// only if the Secret serves no key at all.
     pub fn serve(&self, keys: &BTreeSet<String>) -> bool {
         self.all || if keys.is_empty() { !self.named.is_empty() } else { !self.named.is_disjoint(keys) }
     }

@@ -1,10 +1,11 @@
-//! What replaces what: who is looked at again because of it, and that what is remembered is right.
+//! Connections that replace others: which objects are evaluated again because of it, and that memoized results are
+//! right.
 
 use super::*;
 
 const MANY: usize = 40;
 
-/// crm replaces old, both of customers and complete; customers name either.
+/// crm replaces old. Both are for customers and complete; the customers name either.
 fn replaced() -> Namespace {
     let mut tenant = of_customers();
     let mut spec = serde_json::to_value(&tenant.cache.inventory.connections["crm"].spec).unwrap();
@@ -20,8 +21,7 @@ fn of_customer(n: usize) -> Value {
     json!({"customer": format!("c{n}"), "connection": (["old", "crm"][n % 2]), "inputs": acme_url()})
 }
 
-/// "Nothing is silent or starved": a customer more is looked at, with the connection that counts it, and no other
-/// customer is.
+/// New credentials of a customer affect themselves and the connection that counts them, and no other customer.
 #[test]
 fn a_customer_more_of_a_key_that_is_replaced_is_looked_at_alone() {
     let mut tenant = replaced();
@@ -34,18 +34,17 @@ fn a_customer_more_of_a_key_that_is_replaced_is_looked_at_alone() {
         assert_eq!((due.integrations.len(), due.connections.len(), due.credentials.len()), (1, 1, 0));
     }
     tenant.settle();
-    // The binding Secret of one of them is written, edited and deleted.
+    // The binding Secret of one customer is deleted.
     let due = tenant.change(CacheChange::SecretGone("c1.customer-binding".into()));
     assert_eq!((due.len(), due.credentials), (1, ["c1".to_string()].into()));
-    // A title, or who is asked for something else, decides nothing for others.
+    // A title decides nothing for others.
     let mut spec = serde_json::to_value(&tenant.cache.inventory.connections["crm"].spec).unwrap();
     spec["title"] = json!("CRM");
     let due = tenant.put(Kind::Connection, "crm", spec);
     assert_eq!((due.len(), due.connections), (1, ["crm".to_string()].into()));
 }
 
-/// "A working binding waits for a working one … and happens by itself once it is Ready": whatever makes it work or not
-/// makes due whoever names one of its keys.
+/// A change that makes a connection work or fail affects every object that names one of its keys.
 #[test]
 fn whether_a_connection_works_is_told_to_whoever_names_a_kin_of_it() {
     let mut tenant = global();
@@ -58,13 +57,13 @@ fn whether_a_connection_works_is_told_to_whoever_names_a_kin_of_it() {
     let bound = |tenant: &Namespace| tenant.integration("lead").status.bindings[0].connection.clone().unwrap();
     let lead = || std::collections::BTreeSet::from(["lead".to_string()]);
     assert_eq!(bound(&tenant), "crm");
-    // Supplied, but not written yet.
+    // The Secret exists, but the binding Secret is not written yet.
     tenant.source("later", json!({}), &[("password", CANARY)]);
     assert_eq!(bound(&tenant), "crm");
     let wanted = tenant.connection("next").bindings.remove(0);
     assert_eq!(tenant.write(&wanted).integrations, lead());
     assert_eq!(bound(&tenant), "next");
-    // The Secret goes, and comes again; then the component says that more is needed.
+    // The Secret is deleted and created again; then the component requires another input.
     assert_eq!(tenant.change(CacheChange::SecretGone("later".into())).integrations, lead());
     assert_eq!(bound(&tenant), "crm");
     tenant.source("later", json!({}), &[("password", CANARY)]);
@@ -84,7 +83,7 @@ fn whether_a_connection_works_is_told_to_whoever_names_a_kin_of_it() {
     assert_eq!(bound(&tenant), "crm");
 }
 
-/// "A wrong name fails, it never switches a rule off": a component that comes later may be the one that was meant.
+/// A misspelled component name never disables a rule: a component that is created later may be the intended one.
 #[test]
 fn a_component_that_was_probably_meant_is_looked_for_again() {
     let mut tenant = Namespace::new();

@@ -1,14 +1,14 @@
-//! Binding Secrets: what is in them, and when they are written.
+//! The content of binding Secrets, and when they are written.
 
 use super::*;
 
-/// "Service Binding convention (… type `servicebinding.io/<component>`, keys `type`, `provider` and the
-/// inputs)"; "A create carries `resourceVersion: "1"`".
+/// Binding Secrets follow the Service Binding convention: type `servicebinding.io/<component>`, keys `type`, `provider`
+/// and the inputs. A create carries `resourceVersion: "1"`.
 #[test]
 fn a_binding_secret_is_in_the_convention() {
     let tenant = global();
-    let verdict = tenant.connection("crm");
-    let wanted = &verdict.bindings[0];
+    let evaluated = tenant.connection("crm");
+    let wanted = &evaluated.bindings[0];
     let body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
     let expected = json!({
         "apiVersion": "v1", "kind": "Secret",
@@ -23,7 +23,7 @@ fn a_binding_secret_is_in_the_convention() {
     assert!(wanted.body().expose().is_ascii());
 }
 
-/// "test: inputs, the test inputs over them: `status.testBinding.name`", for all three credentials.
+/// The binding Secret for tests has the inputs, overridden by the test inputs, for all three kinds of credentials.
 #[test]
 fn test_credentials_are_the_inputs_with_the_test_inputs_over_them() {
     for credentials in ["OrganizationGlobal", "OrganizationCustomer", "Customer"] {
@@ -31,8 +31,8 @@ fn test_credentials_are_the_inputs_with_the_test_inputs_over_them() {
         let mut spec = basic("crm", credentials, global_inputs());
         spec["test"] = json!({"inputs": {"baseUrl": {"value": "https://test.example"}, "note": {"value": "test"}}});
         tenant.put(Kind::Connection, "crm", spec);
-        let verdict = tenant.connection("crm");
-        let test = verdict.bindings.iter().find(|b| b.name == "crm.test-binding").unwrap();
+        let evaluated = tenant.connection("crm");
+        let test = evaluated.bindings.iter().find(|b| b.name == "crm.test-binding").unwrap();
         let text = |name: &str| data(test).iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()).unwrap();
         assert_eq!(
             (text("baseUrl"), text("note"), text("password")),
@@ -47,7 +47,7 @@ fn test_credentials_are_the_inputs_with_the_test_inputs_over_them() {
     }
 }
 
-/// Test credentials that lack something are said by themselves: production goes on.
+/// Broken test credentials have a condition of their own: production continues.
 #[test]
 fn broken_test_credentials_hold_back_nothing_else() {
     let mut tenant = of_customers();
@@ -59,17 +59,17 @@ fn broken_test_credentials_hold_back_nothing_else() {
     );
     spec["test"] = json!({"inputs": {"note": {"value": "x"}}});
     tenant.put(Kind::Connection, "crm", spec);
-    let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "True Complete");
+    let evaluated = tenant.connection("crm");
+    assert_eq!(ready(&evaluated.conditions), "True Complete");
     assert_eq!(
-        said(&verdict.conditions, "TestCredentialsReady"),
+        said(&evaluated.conditions, "TestCredentialsReady"),
         "False InputMissing: SK0105 the test credentials of crm lack baseUrl: give each a value or a secretRef in test.inputs"
     );
-    assert!(verdict.bindings.is_empty());
+    assert!(evaluated.bindings.is_empty());
 }
 
-/// "Nothing is written when nothing changed." "A changed input, source Secret or test credential is in its
-/// binding Secret at once."
+/// A second evaluation writes nothing. A changed input, source Secret or test credential is written to its binding
+/// Secret at once.
 #[test]
 fn a_second_look_writes_nothing_and_a_change_is_written_over_what_was_read() {
     let mut tenant = global();
@@ -86,12 +86,12 @@ fn a_second_look_writes_nothing_and_a_change_is_written_over_what_was_read() {
     assert_ne!(body["metadata"]["resourceVersion"], "1");
     assert_eq!(tenant.settle(), ["crm.binding"]);
     assert_eq!(tenant.settle(), [""; 0]);
-    // Other data in the source that no input names is no change.
+    // A changed value in the source that no input names changes nothing.
     tenant.source("sf-app", json!({}), &[("password", "new"), ("other", "x")]);
     assert_eq!(tenant.settle(), [""; 0]);
 }
 
-/// What others put beside ours is theirs; what they took from us is taken back.
+/// Fields that others add are kept; fields that others took over are taken back.
 #[test]
 fn only_what_we_hold_is_compared() {
     let mut tenant = global();
@@ -111,28 +111,27 @@ fn only_what_we_hold_is_compared() {
     assert!(matches!(tell(&mut tenant, &there), How::Update { .. }));
 }
 
-/// "A binding that cannot be whole (a secret missing) is not written, and one that is there stays as it
-/// is": "kept through conflicts".
+/// An incomplete binding Secret (a secret is missing) is not written, and an existing one is kept as it is.
 #[test]
 fn a_binding_secret_is_kept_while_it_cannot_be_whole() {
     let mut tenant = global();
     tenant.settle();
     tenant.source("sf-app", json!({}), &[("other", "x")]);
-    let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "False SecretKeyMissing");
-    assert!(verdict.bindings.is_empty());
-    assert_eq!(verdict.status.binding, Some(BindingRef { name: "crm.binding".into() }));
-    // Another Secret that it needs, and that nobody supplied yet, is no reason to take away what works.
+    let evaluated = tenant.connection("crm");
+    assert_eq!(ready(&evaluated.conditions), "False SecretKeyMissing");
+    assert!(evaluated.bindings.is_empty());
+    assert_eq!(evaluated.status.binding, Some(BindingRef { name: "crm.binding".into() }));
+    // A second Secret that nobody supplied yet is no reason to delete a working binding Secret.
     let mut inputs = global_inputs();
     inputs["token"] = json!({"secretRef": {"name": "later", "key": "token"}});
     tenant.source("sf-app", json!({}), &[("password", CANARY)]);
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", inputs));
-    let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "False SecretMissing");
-    assert!(verdict.bindings.is_empty() && verdict.status.binding.is_some());
+    let evaluated = tenant.connection("crm");
+    assert_eq!(ready(&evaluated.conditions), "False SecretMissing");
+    assert!(evaluated.bindings.is_empty() && evaluated.status.binding.is_some());
 }
 
-/// "Opt-in withdrawn: the copy goes."
+/// A withdrawn opt-in deletes the copy.
 #[test]
 fn what_may_no_longer_be_used_is_left_in_no_copy() {
     type Withdraw = fn(&mut Namespace);
@@ -145,36 +144,36 @@ fn what_may_no_longer_be_used_is_left_in_no_copy() {
         let mut tenant = global();
         tenant.settle();
         withdraw(&mut tenant);
-        let verdict = tenant.connection("crm");
-        assert_eq!(verdict.status.binding, None, "what goes is not named");
-        assert!(matches!(&verdict.bindings[0].how, How::Delete { uid, .. } if uid == "uid-of-secret"));
+        let evaluated = tenant.connection("crm");
+        assert_eq!(evaluated.status.binding, None, "what goes is not named");
+        assert!(matches!(&evaluated.bindings[0].how, How::Delete { uid, .. } if uid == "uid-of-secret"));
         assert_eq!(tenant.settle(), ["crm.binding"]);
         assert_eq!(tenant.settle(), [""; 0]);
-        // Given again, it is there again.
+        // With the opt-in restored, the copy is made again.
         tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
         assert_eq!(tenant.settle(), ["crm.binding"]);
         assert!(tenant.connection("crm").status.binding.is_some());
     }
 }
 
-/// "A status names only the binding of its own uid."
+/// A status names only the binding Secret of its own uid.
 #[test]
 fn a_connection_that_is_made_again_does_not_name_the_binding_of_the_one_before() {
     let mut tenant = global();
     tenant.settle();
     tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)]);
     tenant.put_again(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", global_inputs()));
-    let verdict = tenant.connection("crm");
-    assert_eq!((verdict.status.binding, verdict.bindings.len()), (None, 0), "it stays for those who use it");
+    let evaluated = tenant.connection("crm");
+    assert_eq!((evaluated.status.binding, evaluated.bindings.len()), (None, 0), "it stays for those who use it");
     tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
-    let verdict = tenant.connection("crm");
-    assert_eq!(verdict.status.binding, None);
-    assert!(matches!(verdict.bindings[0].how, How::Replace { .. }));
+    let evaluated = tenant.connection("crm");
+    assert_eq!(evaluated.status.binding, None);
+    assert!(matches!(evaluated.bindings[0].how, How::Replace { .. }));
     assert_eq!(tenant.settle(), ["crm.binding"]);
     assert!(tenant.connection("crm").status.binding.is_some());
 }
 
-/// "It has an ownerReference, with the present uid, only with `deletionPolicy: Delete`."
+/// A binding Secret has an ownerReference, with the current uid, only with `deletionPolicy: Delete`.
 #[test]
 fn an_owner_is_set_only_with_deletion_policy_delete_and_taken_back() {
     let mut tenant = global();
@@ -187,7 +186,7 @@ fn an_owner_is_set_only_with_deletion_policy_delete_and_taken_back() {
     assert_eq!(owned["metadata"]["ownerReferences"], owner);
     assert_eq!(tenant.settle(), ["crm.binding"]);
     assert_eq!(tenant.settle(), [""; 0]);
-    // Made again under the same name: the uid of the earlier one would have it collected at once.
+    // Created again under the same name: the uid of the earlier object would have it collected at once.
     let live = ReadObject { item: item(Kind::Connection, "crm", spec), uid: "another".into(), record: None };
     tenant.change(CacheChange::There(live));
     let owned: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
@@ -200,7 +199,7 @@ fn an_owner_is_set_only_with_deletion_policy_delete_and_taken_back() {
     assert_eq!(tenant.settle(), [""; 0]);
 }
 
-/// "sizes are checked before", and so are names.
+/// Sizes and names are checked before the write.
 #[test]
 fn what_no_secret_can_hold_is_refused_before() {
     let mut tenant = global();
@@ -216,19 +215,19 @@ fn what_no_secret_can_hold_is_refused_before() {
     }
 }
 
-/// What the cluster refuses is said, until something moves there.
+/// A refusal of the API server is reported until the Secret changes.
 #[test]
 fn a_refusal_is_told_until_the_secret_is_there() {
     let mut tenant = global();
     let why = "exceeded quota".to_string();
     let due = tenant.change(CacheChange::Refused { binding: "crm.binding".into(), why });
     assert_eq!(due.connections, ["crm".to_string()].into());
-    let verdict = tenant.connection("crm");
+    let evaluated = tenant.connection("crm");
     assert_eq!(
-        said(&verdict.conditions, "Ready"),
+        said(&evaluated.conditions, "Ready"),
         "False ServerRefuses: SK0132 the cluster does not let Secret crm.binding be written: exceeded quota"
     );
-    // It is tried again.
+    // The write is tried again.
     assert_eq!(tenant.settle(), ["crm.binding"]);
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
 }

@@ -1,8 +1,8 @@
-//! Confused deputies: what somebody with fewer rights would have the binder do for them.
+//! Confused deputies: people with fewer permissions who try to make the binder act for them.
 
 use super::*;
 
-/// "a binding name that is somebody's Secret": never written over, never named in a status.
+/// A Secret of somebody else with the binding Secret's name is never overwritten, and never named in a status.
 #[test]
 fn somebodys_secret_is_never_written_over() {
     let whole = global().connection("crm").bindings.remove(0);
@@ -15,15 +15,15 @@ fn somebodys_secret_is_never_written_over() {
     };
     let taken = [
         json!({"metadata": {"name": "crm.binding", "uid": "x"}, "type": "Opaque"}),
-        // Copied YAML is not ours, however much it looks like it.
+        // Copied YAML is not Stablekey's, however similar it looks.
         copied,
         with("/metadata/managedFields/0/operation", json!("Update")),
-        // Ours, but of another object, or no longer what we made.
+        // Stablekey's, but of another object, or modified.
         with("/metadata/annotations/stablekey.dev~1binding-of", json!("Connection/slack")),
         with("/metadata/annotations/stablekey.dev~1binding-of", json!("Connection/crm/test")),
         with("/metadata/labels/stablekey.dev~1for", json!("nothing")),
         with("/type", json!("Opaque")),
-        // One that opted in.
+        // A Secret that opted in.
         json!({"metadata": {"name": "crm.binding", "uid": "x", "labels": {FOR: FOR_CONNECTIONS}}, "type": "Opaque"}),
     ];
     for there in taken {
@@ -31,9 +31,9 @@ fn somebodys_secret_is_never_written_over() {
         let seen = ObservedSecret::parse(there.to_string().as_bytes(), &tenant.cache.salt).unwrap();
         let due = tenant.change(CacheChange::Secret(seen));
         assert!(due.connections.contains("crm"));
-        let verdict = tenant.connection("crm");
-        assert_eq!(ready(&verdict.conditions), "False BindingNameTaken", "{there}");
-        assert_eq!((verdict.bindings.len(), verdict.status.binding), (0, None));
+        let evaluated = tenant.connection("crm");
+        assert_eq!(ready(&evaluated.conditions), "False BindingNameTaken", "{there}");
+        assert_eq!((evaluated.bindings.len(), evaluated.status.binding), (0, None));
         tenant.change(CacheChange::SecretGone("crm.binding".into()));
         assert_eq!(tenant.connection("crm").bindings[0].how, How::Create);
     }
@@ -43,7 +43,7 @@ fn somebodys_secret_is_never_written_over() {
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
 }
 
-/// Somebody's Secret without our label is watched by nobody: it is asked for now and then.
+/// A foreign Secret without Stablekey's label is not watched, so it is read from time to time.
 #[test]
 fn what_is_in_the_way_is_named() {
     let mut tenant = global();
@@ -54,7 +54,7 @@ fn what_is_in_the_way_is_named() {
     assert!(!tenant.cache.is_in_the_way("crm.binding"));
 }
 
-/// The type of a Secret never changes: one that was made for another component is not named, and is made anew.
+/// The type of a Secret is immutable: one that was made for another component is not named, and is made again.
 #[test]
 fn a_secret_of_another_component_is_made_anew() {
     let mut tenant = global();
@@ -62,13 +62,13 @@ fn a_secret_of_another_component_is_made_anew() {
     let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
     spec["component"] = json!({"key": "hubspot"});
     tenant.put(Kind::Connection, "crm", spec);
-    let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "False BindingPending");
-    assert_eq!(verdict.status.binding, None);
-    assert!(matches!(verdict.bindings[0].how, How::Replace { .. }));
+    let evaluated = tenant.connection("crm");
+    assert_eq!(ready(&evaluated.conditions), "False BindingPending");
+    assert_eq!(evaluated.status.binding, None);
+    assert!(matches!(evaluated.bindings[0].how, How::Replace { .. }));
 }
 
-/// "a customer's credentials that name a global input": not ready, and nothing is written for them.
+/// Customer credentials that name a global input are not ready, and nothing is written for them.
 #[test]
 fn a_customer_cannot_give_a_global_input() {
     let mut tenant = of_customers();
@@ -80,14 +80,14 @@ fn a_customer_cannot_give_a_global_input() {
         let mut inputs = acme_url();
         inputs[input] = value;
         tenant.put(Kind::CustomerCredentials, "a", acme(inputs));
-        let verdict = tenant.credentials("a");
-        assert_eq!(ready(&verdict.conditions), "False CustomerInputNotPerCustomer");
-        assert!(verdict.bindings.is_empty());
-        assert!(said(&verdict.conditions, "Stalled").starts_with("True CustomerInputNotPerCustomer"));
+        let evaluated = tenant.credentials("a");
+        assert_eq!(ready(&evaluated.conditions), "False CustomerInputNotPerCustomer");
+        assert!(evaluated.bindings.is_empty());
+        assert!(said(&evaluated.conditions, "Stalled").starts_with("True CustomerInputNotPerCustomer"));
     }
 }
 
-/// "a per-customer endpoint is checked in each customer's binding": our Secret goes where it may only.
+/// A per-customer endpoint is checked in each customer's binding: the organization's secret goes only to pinned hosts.
 #[test]
 fn a_customer_cannot_have_our_secret_sent_elsewhere() {
     let mut tenant = of_customers();
@@ -96,14 +96,14 @@ fn a_customer_cannot_have_our_secret_sent_elsewhere() {
     assert_eq!(tenant.credentials("a").bindings.len(), 1);
     for url in ["https://evil.example", "https://acme.example@evil.example", "https://evil.example\\@acme.example"] {
         tenant.put(Kind::CustomerCredentials, "a", acme(json!({"baseUrl": {"value": url}})));
-        let verdict = tenant.credentials("a");
-        assert_eq!(ready(&verdict.conditions), "False HostNotPinned");
-        assert!(verdict.bindings.is_empty());
-        assert!(!said(&verdict.conditions, "Ready").contains("evil"));
+        let evaluated = tenant.credentials("a");
+        assert_eq!(ready(&evaluated.conditions), "False HostNotPinned");
+        assert!(evaluated.bindings.is_empty());
+        assert!(!said(&evaluated.conditions, "Ready").contains("evil"));
     }
 }
 
-/// "a dev editor mirrors a connection that points prod's secret at another host"
+/// A mirrored connection that points the production secret at another host gets no secret.
 #[test]
 fn a_connection_cannot_point_a_pinned_secret_elsewhere() {
     let mut tenant = global();
@@ -112,14 +112,14 @@ fn a_connection_cannot_point_a_pinned_secret_elsewhere() {
     let mut inputs = global_inputs();
     inputs["baseUrl"] = json!({"value": "https://evil.example"});
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", inputs));
-    let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "False HostNotPinned");
+    let evaluated = tenant.connection("crm");
+    assert_eq!(ready(&evaluated.conditions), "False HostNotPinned");
     // The binding Secret stays as it is: the old address, the old secret.
-    assert!(verdict.bindings.is_empty() && verdict.status.binding.is_some());
+    assert!(evaluated.bindings.is_empty() && evaluated.status.binding.is_some());
 }
 
-/// "a `replaces` that arrives by a sync and names prod's own key": "A `replaces` that came by a sync serves
-/// only what that sync wrote."
+/// A `replaces` that came by a sync serves only what that sync wrote: a mirrored connection that replaces production's
+/// own key gets neither its Secret nor its customers.
 #[test]
 fn a_replaces_that_came_by_a_sync_gets_no_secret_and_no_customer() {
     let mut tenant = of_customers();
@@ -130,13 +130,13 @@ fn a_replaces_that_came_by_a_sync_gets_no_secret_and_no_customer() {
     spec["replaces"] = json!(["crm"]);
     let record = "eu made replaces=0123456789abcdef@sync/dev-to-eu";
     tenant.put_recorded(Kind::Connection, "evil", spec.clone(), Some(record));
-    let verdict = tenant.connection("evil");
-    assert_eq!(ready(&verdict.conditions), "False SecretNotForKey");
-    assert!(said(&verdict.conditions, "OlderKeysAnswered").starts_with("True AnsweredForSync"));
-    assert_eq!((verdict.status.customers, verdict.status.used_by_count), (Some(0), Some(0)));
+    let evaluated = tenant.connection("evil");
+    assert_eq!(ready(&evaluated.conditions), "False SecretNotForKey");
+    assert!(said(&evaluated.conditions, "OlderKeysAnswered").starts_with("True AnsweredForSync"));
+    assert_eq!((evaluated.status.customers, evaluated.status.used_by_count), (Some(0), Some(0)));
     assert_eq!(tenant.integration("own").status.bindings[0].connection.as_deref(), Some("crm"));
     assert_eq!(tenant.credentials("a").bindings.len(), 1);
-    // A record that names another tenant is none: then it is the tenant's own people's.
+    // A record that names another tenant does not count: the object then belongs to the tenant itself.
     tenant.put_recorded(Kind::Connection, "evil", spec, Some("dev made replaces=0123456789abcdef@sync/dev-to-eu"));
     assert_eq!(tenant.connection("evil").status.used_by_count, Some(1));
 }

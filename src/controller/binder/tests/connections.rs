@@ -1,8 +1,8 @@
-//! Connections: what Ready means, and what the status says.
+//! Connections: the meaning of Ready, and the content of the status.
 
 use super::*;
 
-/// "Conditions whose reasons are the checks' names in CamelCase, their messages beginning with the code."
+/// A condition's reason is the check's name in CamelCase, and its message begins with the code.
 #[test]
 fn a_reason_is_a_check_and_its_message_begins_with_the_code() {
     let mut tenant = global();
@@ -11,8 +11,8 @@ fn a_reason_is_a_check_and_its_message_begins_with_the_code() {
     assert_eq!(said, "False InputMissing: SK0105 crm needs baseUrl, password: give each a value or a secretRef");
 }
 
-/// `kubectl wait` "returns when every row is bound and its connection Ready, and not before": Ready is
-/// said when the binding Secret is there, as it should be.
+/// `kubectl wait` returns once every row is bound and its connection is Ready, and not before: Ready is true only once
+/// the binding Secret exists and is up to date.
 #[test]
 fn ready_is_said_when_the_binding_secret_is_there() {
     let mut tenant = global();
@@ -27,25 +27,24 @@ fn ready_is_said_when_the_binding_secret_is_there() {
     assert_eq!(after.status.binding, Some(BindingRef { name: "crm.binding".into() }));
 }
 
-/// "Ready of a connection whose credentials are customers' means that its definition is complete;
-/// customers are counts."
+/// Ready of a connection for customers means that its definition is complete; its customers are counted.
 #[test]
 fn ready_of_a_customers_connection_means_that_its_definition_is_complete() {
     let mut tenant = of_customers();
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
     assert_eq!(tenant.connection("crm").status.customers, Some(0));
-    // Broken credentials of a customer are the customer's.
+    // Broken credentials of one customer do not affect the connection.
     tenant.put(Kind::CustomerCredentials, "a", acme(json!({})));
     tenant.put(Kind::CustomerCredentials, "b", acme(json!({})));
     tenant.put(Kind::CustomerCredentials, "c", json!({"customer": "Zen", "connection": "crm"}));
-    let verdict = tenant.connection("crm");
-    assert_eq!((ready(&verdict.conditions).as_str(), verdict.status.customers), ("True Complete", Some(2)));
-    assert_eq!((verdict.status.binding, verdict.bindings.len()), (None, 0));
+    let evaluated = tenant.connection("crm");
+    assert_eq!((ready(&evaluated.conditions).as_str(), evaluated.status.customers), ("True Complete", Some(2)));
+    assert_eq!((evaluated.status.binding, evaluated.bindings.len()), (None, 0));
     assert_eq!(global().connection("crm").status.customers, None);
 }
 
-/// "an authorization-code connection is ready when the Secret that its token input names is there, else
-/// manual `ConsentNeeded`"
+/// An authorization-code connection is ready once the Secret that its token input names exists, and is `ConsentNeeded`
+/// before.
 #[test]
 fn an_authorization_code_connection_waits_for_its_token() {
     let mut tenant = global();
@@ -56,12 +55,12 @@ fn an_authorization_code_connection_waits_for_its_token() {
                    "clientSecret": {"secretRef": {"name": "sf-oauth", "key": "clientSecret"}}},
     });
     tenant.put(Kind::Connection, "crm", spec.clone());
-    // No input takes the token: nothing that is named is missing, and the consent can be asked with it.
+    // Without an input for the token no reference is broken, so the inputs suffice to ask for consent.
     assert_eq!(ready(&tenant.connection("crm").conditions), "False ConsentNeeded");
     assert_eq!(tenant.connection("crm").bindings.len(), 1);
     let text = |tenant: &Namespace| said(&tenant.connection("crm").conditions, "Ready");
     assert!(text(&tenant).contains("name it with a secretRef in input refreshToken"), "{}", text(&tenant));
-    // What is said to be named is there: a type without such an input gets one.
+    // The message names an input that exists: a type without a token input gets one.
     let mut without = component();
     without["types"][1]["inputs"].as_object_mut().unwrap().remove("refreshToken");
     tenant.put(Kind::Component, "salesforce", without);
@@ -81,7 +80,7 @@ fn an_authorization_code_connection_waits_for_its_token() {
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
 }
 
-/// "One that is not there says nothing: checks that need it are silent."
+/// Checks that need a missing component report nothing.
 #[test]
 fn a_component_that_is_not_there_says_nothing() {
     let mut tenant = Namespace::new();
@@ -93,19 +92,20 @@ fn a_component_that_is_not_there_says_nothing() {
     assert_eq!(ready(&tenant.connection("crm").conditions), "False InputMissing");
 }
 
-/// "A literal where the type or the name says secret … is refused without being shown."
+/// A literal is refused, and not shown, if its name or its type marks it as secret.
 #[test]
 fn a_secret_as_a_literal_is_refused() {
     let mut tenant = global();
     let inputs = json!({"baseUrl": {"value": "https://x.example"}, "password": {"value": CANARY}});
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", inputs));
-    let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "False SecretLiteral");
-    assert_eq!(verdict.bindings.len(), 0);
-    assert!(said(&verdict.conditions, "Stalled").starts_with("True SecretLiteral"));
+    let evaluated = tenant.connection("crm");
+    assert_eq!(ready(&evaluated.conditions), "False SecretLiteral");
+    assert_eq!(evaluated.bindings.len(), 0);
+    assert!(said(&evaluated.conditions, "Stalled").starts_with("True SecretLiteral"));
 }
 
-/// "`status.usedBy`" names the first 64, `usedByCount` all; a name counts once, through `replaces` too.
+/// `status.usedBy` names the first 64 integrations, and `usedByCount` counts all. A name counts once, across
+/// `replaces`.
 #[test]
 fn those_who_use_it_are_named_and_counted() {
     let mut tenant = global();
@@ -125,8 +125,8 @@ fn those_who_use_it_are_named_and_counted() {
     assert_eq!(tenant.connection("crm-2").status.used_by_count, Some(70));
 }
 
-/// "Where one of the three differs, the older key is not answered"; "Two that replace one key, or a ring,
-/// are errors on all and the old binding stays."
+/// If component, type or credentials differ, the connection does not answer for the older key. Two connections that
+/// replace one key, and a cycle, are errors on all of them, and the old binding is kept.
 #[test]
 fn replacements_that_do_not_answer_are_told_and_hold_nothing_else_back() {
     let mut tenant = global();
@@ -149,7 +149,7 @@ fn replacements_that_do_not_answer_are_told_and_hold_nothing_else_back() {
     }
 }
 
-/// "A resource that cannot be decoded hurts only itself."
+/// A resource that cannot be decoded affects only itself.
 #[test]
 fn what_cannot_be_read_is_said_on_it() {
     let mut tenant = global();
@@ -162,21 +162,21 @@ fn what_cannot_be_read_is_said_on_it() {
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
 }
 
-/// "One status write per pass and none without change."
+/// A reconcile writes the status at most once, and not at all without a change.
 #[test]
 fn a_status_that_says_it_already_is_not_written() {
     let mut tenant = global();
     tenant.settle();
-    let verdict = tenant.connection("crm");
+    let evaluated = tenant.connection("crm");
     let time = |second| Time(Timestamp::from_second(second).unwrap());
-    let body = verdict.body("crm", &ConnectionStatus::default(), 3, &time(10)).unwrap();
+    let body = evaluated.body("crm", &ConnectionStatus::default(), 3, &time(10)).unwrap();
     assert_eq!(body["metadata"], json!({"name": "crm"}));
     let mut kept: ConnectionStatus = serde_json::from_value(body["status"].clone()).unwrap();
     assert_eq!(kept.observed_generation, Some(3));
-    // What others say beside it, and the order, are no change.
+    // Conditions of other controllers, and the order of conditions, are not a change.
     kept.conditions.reverse();
     kept.conditions.push(Condition { type_: "Theirs".into(), ..kept.conditions[0].clone() });
-    assert_eq!(verdict.body("crm", &kept, 3, &time(20)), None);
-    let next = verdict.body("crm", &kept, 4, &time(20)).unwrap();
+    assert_eq!(evaluated.body("crm", &kept, 3, &time(20)), None);
+    let next = evaluated.body("crm", &kept, 4, &time(20)).unwrap();
     assert_eq!(next["status"]["conditions"][0]["lastTransitionTime"], "1970-01-01T00:00:10Z");
 }

@@ -1,9 +1,9 @@
-//! Customer credentials: the connection's inputs, the customer's beside them.
+//! Customer credentials: the connection's inputs, completed by the customer's.
 
 use super::*;
 
-/// "OrganizationCustomer … one per CustomerCredentials (global inputs, the customer's beside them), named in
-/// *its* status"; "Customer … the same, from credentials that the host application wrote".
+/// Each CustomerCredentials gets its own binding Secret (global inputs, completed by the customer's), named in its own
+/// status.
 #[test]
 fn each_customer_has_a_binding_secret_of_their_own() {
     for (credentials, origin) in [("OrganizationCustomer", "Organization"), ("Customer", "Customer")] {
@@ -15,10 +15,10 @@ fn each_customer_has_a_binding_secret_of_their_own() {
         theirs["origin"] = json!(origin);
         let due = tenant.put(Kind::CustomerCredentials, "acme-crm", theirs);
         assert_eq!(due.connections, ["crm".to_string()].into());
-        let verdict = tenant.credentials("acme-crm");
+        let evaluated = tenant.credentials("acme-crm");
         let text = |k: &str, v: &str| (k.to_string(), v.to_string());
         assert_eq!(
-            data(&verdict.bindings[0]),
+            data(&evaluated.bindings[0]),
             [
                 text("baseUrl", "https://acme.example"),
                 text("note", "ours"),
@@ -29,15 +29,15 @@ fn each_customer_has_a_binding_secret_of_their_own() {
         );
         assert_eq!(tenant.settle(), ["acme-crm.customer-binding"]);
         assert_eq!(tenant.settle(), [""; 0]);
-        let verdict = tenant.credentials("acme-crm");
-        assert_eq!(ready(&verdict.conditions), "True Complete");
-        assert_eq!(verdict.status.binding, Some(BindingRef { name: "acme-crm.customer-binding".into() }));
+        let evaluated = tenant.credentials("acme-crm");
+        assert_eq!(ready(&evaluated.conditions), "True Complete");
+        assert_eq!(evaluated.status.binding, Some(BindingRef { name: "acme-crm.customer-binding".into() }));
         assert_eq!(tenant.connection("crm").status.binding, None);
     }
 }
 
-/// "Exactly one per connection and customer; two are an error on both." Neither is written; those that are
-/// there are kept.
+/// There is exactly one CustomerCredentials per connection and customer: two are an error on both. Neither binding
+/// Secret is written, and existing ones are kept.
 #[test]
 fn two_credentials_of_one_customer_are_an_error_on_both() {
     let mut tenant = of_customers();
@@ -46,17 +46,17 @@ fn two_credentials_of_one_customer_are_an_error_on_both() {
     let due = tenant.put(Kind::CustomerCredentials, "b", acme(json!({"baseUrl": {"value": "https://b.example"}})));
     assert_eq!(due.credentials, ["a".to_string(), "b".to_string()].into());
     for name in ["a", "b"] {
-        let verdict = tenant.credentials(name);
-        assert_eq!(ready(&verdict.conditions), "False CustomerTwice");
-        assert!(verdict.bindings.is_empty());
-        assert_eq!(verdict.status.binding.is_some(), name == "a");
+        let evaluated = tenant.credentials(name);
+        assert_eq!(ready(&evaluated.conditions), "False CustomerTwice");
+        assert!(evaluated.bindings.is_empty());
+        assert_eq!(evaluated.status.binding.is_some(), name == "a");
     }
     let due = tenant.gone(Kind::CustomerCredentials, "b");
     assert!(due.credentials.contains("a"));
     assert_eq!(ready(&tenant.credentials("a").conditions), "True Complete");
 }
 
-/// "\"Exactly one CustomerCredentials\" is counted after `replaces`."
+/// Duplicates are counted after `replaces`.
 #[test]
 fn two_keys_that_mean_one_connection_are_one() {
     let mut tenant = of_customers();
@@ -77,7 +77,7 @@ fn two_keys_that_mean_one_connection_are_one() {
     assert_eq!(tenant.connection("crm").status.customers, Some(1));
 }
 
-/// "A customer credentials input may use secretRef: the Secret must opt in for the connection's key as well."
+/// A `secretRef` of customer credentials requires a Secret that opted in for the connection's key as well.
 #[test]
 fn a_customers_secret_opts_in_for_the_connections_key() {
     let mut tenant = of_customers();
@@ -89,7 +89,7 @@ fn a_customers_secret_opts_in_for_the_connections_key() {
     assert_eq!(tenant.settle(), ["a.customer-binding"]);
 }
 
-/// What is missing, and in whose hands it is.
+/// A missing input is reported on the object that can supply it.
 #[test]
 fn what_is_missing_is_said_where_it_can_be_given() {
     let mut tenant = of_customers();
@@ -98,7 +98,7 @@ fn what_is_missing_is_said_where_it_can_be_given() {
         "False CustomerInputMissing: SK0115 crm needs input baseUrl of each customer: give it a value or a secretRef";
     assert_eq!(said(&tenant.credentials("a").conditions, "Ready"), lacks);
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
-    // A Secret of ours that goes is in the way of every customer.
+    // A Secret of the organization that is deleted blocks every customer.
     let due = tenant.change(CacheChange::SecretGone("sf-app".into()));
     assert!(due.credentials.contains("a") && due.connections.contains("crm"));
     assert_eq!(ready(&tenant.credentials("a").conditions), "False SecretMissing");
@@ -107,7 +107,7 @@ fn what_is_missing_is_said_where_it_can_be_given() {
     assert_eq!(ready(&tenant.credentials("a").conditions), "False CustomerConnectionMissing");
 }
 
-/// A connection that has one set for all has no customers' binding Secrets.
+/// A connection with one set of credentials for all has no binding Secrets of customers.
 #[test]
 fn credentials_for_a_global_connection_are_told_so() {
     let mut tenant = global();
@@ -116,10 +116,10 @@ fn credentials_for_a_global_connection_are_told_so() {
     assert!(tenant.credentials("a").bindings.is_empty());
 }
 
-/// "A binding Secret and the status that names it are of one uid, customer and connection."
+/// A binding Secret and the status that names it have the same uid, customer and connection.
 #[test]
 fn a_customers_binding_is_never_anothers() {
-    // Another customer under the same name: an object that was made again, or one from before it was immutable.
+    // Another customer under the same name: the object was created again, or its customer was still mutable.
     for is_again in [true, false] {
         let mut tenant = of_customers();
         tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
@@ -130,9 +130,9 @@ fn a_customers_binding_is_never_anothers() {
             true => tenant.put_again(Kind::CustomerCredentials, "a", second),
             false => tenant.put(Kind::CustomerCredentials, "a", second),
         };
-        let verdict = tenant.credentials("a");
-        assert_eq!(verdict.status.binding, None);
-        assert!(matches!(verdict.bindings[0].how, How::Delete { .. }), "Acme's values are not left for Second");
+        let evaluated = tenant.credentials("a");
+        assert_eq!(evaluated.status.binding, None);
+        assert!(matches!(evaluated.bindings[0].how, How::Delete { .. }), "Acme's values are not left for Second");
         tenant.settle();
         let second = json!({"customer": "Second", "connection": "crm", "inputs": acme_url()});
         tenant.put(Kind::CustomerCredentials, "a", second);
@@ -148,7 +148,8 @@ fn a_customers_binding_is_never_anothers() {
     assert!(matches!(tenant.credentials("a").bindings[0].how, How::Replace { .. }));
 }
 
-/// "CustomerCredentials deleted: their binding goes with them. Connection deleted: … else it stays and is listed."
+/// Deleted CustomerCredentials delete their binding Secret. The binding Secret of a deleted connection is kept and
+/// reported.
 #[test]
 fn what_is_of_nothing_any_more_goes_or_is_told_of() {
     use super::super::evaluate::leftover::Fate;
@@ -165,7 +166,7 @@ fn what_is_of_nothing_any_more_goes_or_is_told_of() {
     assert_eq!(leftover::leftovers(&tenant.cache), ["crm.binding"]);
 }
 
-/// The binding Secret goes with the credentials that it was made of.
+/// The binding Secret is owned by its credentials, so it is deleted with them.
 #[test]
 fn a_customers_binding_secret_is_owned_by_their_credentials() {
     let mut tenant = of_customers();

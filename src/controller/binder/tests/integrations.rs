@@ -1,4 +1,4 @@
-//! Integrations: a row per variable.
+//! Integrations: one row per variable.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn rows(tenant: &Namespace) -> Vec<String> {
     status.bindings.iter().map(|row| format!("{} {} {}", row.name, row.reason, row.ready)).collect()
 }
 
-/// "Integration: `status.bindings`, a row per variable; Ready only when all are bound."
+/// `status.bindings` has one row per variable; Ready is true only if all are bound.
 #[test]
 fn there_is_a_row_per_variable_in_their_order() {
     let mut tenant = global();
@@ -34,7 +34,7 @@ fn there_is_a_row_per_variable_in_their_order() {
     assert_eq!(ready(&tenant.integration("lead-router").conditions), "False ConnectionNotReady");
     tenant.settle();
     assert_eq!(rows(&tenant)[0], "CRM Bound true");
-    // A near miss is a candidate, as soon as it is there.
+    // A similar key becomes a candidate as soon as it exists.
     let chat = |key: &str| json!({"stableKey": key, "component": {"key": "slack"}, "type": "bot", "credentials": "OrganizationGlobal"});
     let due = tenant.put(Kind::Connection, "slack", chat("slack"));
     assert!(due.integrations.contains("lead-router"));
@@ -42,20 +42,19 @@ fn there_is_a_row_per_variable_in_their_order() {
     let due = tenant.gone(Kind::Connection, "slack");
     assert!(due.integrations.contains("lead-router"));
     assert!(tenant.integration("lead-router").status.bindings[2].candidates.is_empty());
-    // One that replaces the key answers.
+    // A connection that replaces the key answers.
     let mut crm = basic("crm", "OrganizationGlobal", global_inputs());
     crm["replaces"] = json!(["sf_old"]);
     assert!(tenant.put(Kind::Connection, "crm", crm).integrations.contains("lead-router"));
     assert!(tenant.put(Kind::Connection, "slakc", chat("slakc")).integrations.contains("lead-router"));
     tenant.settle();
     assert_eq!(rows(&tenant), ["CRM Bound true", "Warehouse Own true", "Chat Bound true", "Old Bound true"]);
-    let verdict = tenant.integration("lead-router");
-    assert_eq!((verdict.status.bound.as_deref(), ready(&verdict.conditions).as_str()), (Some("4/4"), "True Bound"));
-    assert_eq!(verdict.status.bindings[3].connection.as_deref(), Some("crm"));
+    let evaluated = tenant.integration("lead-router");
+    assert_eq!((evaluated.status.bound.as_deref(), ready(&evaluated.conditions).as_str()), (Some("4/4"), "True Bound"));
+    assert_eq!(evaluated.status.bindings[3].connection.as_deref(), Some("crm"));
 }
 
-/// "A document that parses but is invalid holds back the object that it names": whether a variable is bound
-/// to it is not known.
+/// An invalid connection makes the bindings to it unknown.
 #[test]
 fn a_variable_of_an_invalid_connection_is_unknown() {
     let mut tenant = global();
@@ -64,21 +63,22 @@ fn a_variable_of_an_invalid_connection_is_unknown() {
     let due = tenant.change(CacheChange::Invalid { id, why: "a field is missing".into() });
     assert!(due.integrations.contains("lead-router"));
     assert_eq!(rows(&tenant)[0], "CRM BindingUnknown false");
-    // Two names of one key that only an invalid one could have.
+    // Two object names that only an invalid connection of the key could have.
     let id = ObjectId::new(Kind::Connection, "sf-old");
     let due = tenant.change(CacheChange::Invalid { id, why: "a field is missing".into() });
     assert!(due.integrations.contains("lead-router"));
     assert_eq!(rows(&tenant)[3], "Old BindingUnknown false");
 }
 
-/// What is not otherwise for an integration is not looked at: a password that changes is the connection's.
+/// An integration is affected only if the readiness of its connection changes; a new password changes only the
+/// connection.
 #[test]
 fn integrations_are_due_only_when_a_connection_turns() {
     let mut tenant = global();
     tenant.settle();
     router(&mut tenant);
-    let (verdict, due) = tenant.publish("crm", now());
-    assert_eq!(ready(&verdict.unwrap().conditions), "True Complete");
+    let (evaluated, due) = tenant.publish("crm", now());
+    assert_eq!(ready(&evaluated.unwrap().conditions), "True Complete");
     assert!(due.integrations.contains("lead-router"));
     assert!(tenant.publish("crm", now()).1.is_empty());
     let due = tenant.source("sf-app", json!({EXPIRES: "2026-06-02T00:00:00Z"}), &[("password", "new")]);
@@ -92,7 +92,7 @@ fn integrations_are_due_only_when_a_connection_turns() {
         tenant.put(Kind::Connection, "crm", spec),
         Affected { connections: ["crm".to_string()].into(), ..Affected::default() }
     );
-    // Time turns it too: what was told holds until then.
+    // Time changes it too: the published result is valid until then.
     let later = "2026-06-02T00:00:00Z".parse().unwrap();
     let row = |at| {
         evaluate::integration::integration(&tenant.cache, "lead-router", at).unwrap().status.bindings.remove(0).reason
@@ -101,7 +101,7 @@ fn integrations_are_due_only_when_a_connection_turns() {
     assert!(tenant.publish("crm", later).1.integrations.contains("lead-router"));
 }
 
-/// What was told of a connection is not believed once something changed, looked at or not.
+/// The published result of a connection is not used after a change, reconciled or not.
 #[test]
 fn nothing_stale_is_believed() {
     let mut tenant = global();
@@ -113,13 +113,13 @@ fn nothing_stale_is_believed() {
     assert_eq!(rows(&tenant)[0], "CRM ConnectionNotReady false");
 }
 
-/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered)"; nor is
-/// one whose definition is missing, broken, or of a version that is not read.
+/// An Integration is not Ready if its definition was not delivered (`definition: {file}` in a cluster), or is missing,
+/// broken or of an unsupported version.
 #[test]
 fn without_a_definition_that_can_be_read_it_is_not_ready() {
     let mut tenant = Namespace::new();
     let of = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Ready");
-    // Somebody must do something: what waits for it need not wait for long.
+    // Somebody must act, so the condition Stalled is true.
     let stalled = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Stalled").starts_with("True ");
     let map = |readable| CacheChange::Definition { config_map: "i-1".into(), readable };
     let is_due = Affected { integrations: ["i".to_string()].into(), ..Affected::default() };
@@ -130,7 +130,7 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
          Deliver it:\nstablekey render eu | kubectl apply --server-side --namespace ns -f -"
     );
     assert!(stalled(&tenant));
-    // The command stands alone on its line, whatever else is said.
+    // The command stands alone on its line, whatever else the message contains.
     let variable = json!({"name": "CRM", "stableKey": "crm"});
     tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}, "connections": [variable]}));
     assert!(of(&tenant).contains("\nstablekey render eu | kubectl apply --server-side --namespace ns -f -\nSK0101 "));
@@ -162,7 +162,7 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     assert_eq!(ready(&tenant.integration("i").conditions), "True Bound");
     assert_eq!(tenant.change(CacheChange::DefinitionGone("i-1".into())), is_due);
     assert_eq!(ready(&tenant.integration("i").conditions), "False DefinitionMissing");
-    // Its variables are shown all the same, and what it says of them.
+    // Its variables are listed nevertheless, with their problems.
     tenant.put(
         Kind::Integration,
         "i",
@@ -170,19 +170,18 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
             {"name": "CRM", "stableKey": "crm"},
         ]}),
     );
-    let verdict = tenant.integration("i");
-    assert_eq!((verdict.status.bound.as_deref(), verdict.status.bindings.len()), (Some("0/1"), 1));
-    assert!(said(&verdict.conditions, "Ready").contains("SK0101"), "{verdict:?}");
-    // Another ConfigMap of another definition is none of its business.
+    let evaluated = tenant.integration("i");
+    assert_eq!((evaluated.status.bound.as_deref(), evaluated.status.bindings.len()), (Some("0/1"), 1));
+    assert!(said(&evaluated.conditions, "Ready").contains("SK0101"), "{evaluated:?}");
+    // A ConfigMap with another definition does not affect it.
     let other = CacheChange::Definition { config_map: "i-2".into(), readable: Readable::Yes };
     assert!(tenant.change(other).is_empty());
 }
 
-/// An integration without variables is ready.
 #[test]
 fn nothing_to_bind_is_bound() {
     let mut tenant = Namespace::new();
     tenant.put(Kind::Integration, "i", json!({}));
-    let verdict = tenant.integration("i");
-    assert_eq!((ready(&verdict.conditions).as_str(), verdict.status.bound.as_deref()), ("True Bound", Some("0/0")));
+    let evaluated = tenant.integration("i");
+    assert_eq!((ready(&evaluated.conditions).as_str(), evaluated.status.bound.as_deref()), ("True Bound", Some("0/0")));
 }

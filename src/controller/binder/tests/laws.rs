@@ -1,5 +1,5 @@
-//! The laws, on random worlds: nothing secret is in anything but a body; what is found is a function of
-//! what is there, however it came about; and whatever may be found otherwise is due.
+//! The laws, on random tenants: no secret appears outside the body of a write; the evaluation is a function of the
+//! current objects, whatever happened before; and every object whose evaluation may change is affected.
 
 use super::super::evaluate::working;
 use super::*;
@@ -67,7 +67,7 @@ const INPUTS: [&str; 5] = ["baseUrl", "password", "note", "type", "accessToken"]
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let inputs = || prop::collection::vec((0..INPUTS.len(), 0..8usize), 0..4);
-    // Mostly one key, so that what is there has to do with each other.
+    // Mostly one key, so that the objects are related.
     let key = || prop_oneof![3 => Just(0), 2 => 0..KEYS_.len()];
     let step = prop_oneof![
         4 => (key(), 0..3usize, inputs(), prop::option::of(0..8usize), prop::collection::vec(key(), 0..2), any::<bool>(), any::<bool>())
@@ -89,7 +89,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     (begin, prop::collection::vec(step, 1..16)).prop_map(|(begin, more)| begin.into_iter().chain(more).collect())
 }
 
-/// A tenant in which all is well: what random steps begin with.
+/// A tenant in which everything is ready: random steps begin with it.
 fn well() -> Vec<Step> {
     let (none, ours) = (vec![], vec![(0, 3), (1, 6)]);
     let crm = |credentials, inputs| Step::Connection {
@@ -174,7 +174,7 @@ impl Namespace {
                 })
             }
             Step::Component { name, known } => {
-                // One that is meant, and one that is not.
+                // One name that is meant, and a misspelled one.
                 let name = ["salesforce", "salesforse", "hubspot"][*name];
                 let mut spec = component();
                 spec["key"] = json!(name);
@@ -228,15 +228,15 @@ impl Namespace {
     }
 }
 
-/// Everything that is found.
+/// The evaluations of all objects.
 #[derive(Debug, Default, PartialEq)]
 struct Found(BTreeMap<ObjectId, Option<Evaluated>>);
 
 impl Found {
-    /// As a reconcile does, of what is affected, connections first.
+    /// Evaluates the affected objects like the reconciles do, connections first.
     fn evaluate(&mut self, cache: &mut TenantCache, affected: Affected) {
         let mut next: BTreeSet<ObjectId> = affected.objects().collect();
-        // Connections come first in the order of kinds too.
+        // The order of kinds puts connections first.
         while let Some(id) = next.pop_first() {
             let evaluated = evaluate::evaluate(cache, &id, now());
             if id.kind == Kind::Connection {
@@ -269,14 +269,14 @@ impl Found {
 }
 
 proptest! {
-    /// What was looked at because it was due is what looking at everything finds; and the same is found by
-    /// one who was told only how it ended.
+    /// Evaluating only the affected objects gives the same result as evaluating all; and a cache that saw only the
+    /// final state gives the same result as one that saw every step.
     #[test]
     fn whatever_may_be_found_otherwise_is_due(steps in steps()) {
         let (mut tenant, mut found) = (Namespace::new(), Found::default());
         for step in &steps {
             let affected = tenant.step(step);
-            // What is remembered of who works is what would be found.
+            // The memoized results are the current ones.
             for (name, works) in tenant.cache.working.all() {
                 let connection = tenant.cache.inventory.connections.get(&name);
                 prop_assert_eq!(connection.map(|c| working::is_working(&tenant.cache, c)), Some(works), "{}", name);
@@ -287,7 +287,7 @@ proptest! {
         prop_assert_eq!(&found.without_gone(), &all);
         let mut fresh = TenantCache::new("eu", "ns", Salt::new([7; 32]));
         let TenantCache { inventory, sources, bindings, uids, definitions, .. } = tenant.cache;
-        // Backwards, so that nothing hangs on the order.
+        // In reverse, because the order must not matter.
         for item in inventory.items().collect::<Vec<_>>().into_iter().rev() {
             let id = item.id();
             affected::change(&mut fresh, CacheChange::There(ReadObject { item, uid: uids[&id].clone(), record: inventory.records.get(&id).cloned() }));
@@ -307,8 +307,7 @@ proptest! {
         prop_assert_eq!(&Found::all(&fresh), &all);
     }
 
-    /// "A canary secret put in every place of a secret is found in no byte that leaves the process except the
-    /// location it belongs."
+    /// A canary value in every secret location appears in no byte that leaves the process, except where it belongs.
     #[test]
     fn nothing_secret_is_in_what_is_found(steps in steps()) {
         let mut tenant = Namespace::new();
@@ -327,7 +326,7 @@ proptest! {
         }
     }
 
-    /// A second look writes nothing.
+    /// A second evaluation writes nothing.
     #[test]
     fn what_was_written_is_not_written_again(steps in steps()) {
         let mut tenant = Namespace::new();

@@ -1,4 +1,4 @@
-//! Binding Secrets to which no look at an object sees: what stays, and that revocation goes before it.
+//! Binding Secrets that no reconcile of an object covers: which are kept, and that a withdrawn opt-in deletes them.
 
 use super::super::evaluate::leftover::Fate;
 use super::*;
@@ -17,7 +17,7 @@ fn fate(tenant: &Namespace, secret: &str) -> &'static str {
 
 type Withdraw = fn(&mut Namespace);
 
-/// Every way in which a person takes an opt-in away.
+/// All ways in which a person can withdraw an opt-in.
 const WAYS: [Withdraw; 4] = [
     |tenant| drop(tenant.change(CacheChange::SecretGone("sf-app".into()))),
     |tenant| drop(tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)])),
@@ -25,8 +25,8 @@ const WAYS: [Withdraw; 4] = [
     |tenant| drop(tenant.secret(json!({"name": "sf-app", "uid": "u", "labels": {FOR: "nothing"}}), "Opaque", &[])),
 ];
 
-/// "Opt-in withdrawn: the copy goes … Connection deleted: its binding goes with `deletionPolicy: Delete`, else it
-/// stays": of a connection that is gone too, whichever comes first.
+/// A withdrawn opt-in deletes the copy, even if the connection is gone, in either order. Otherwise the copy of a
+/// deleted connection is kept.
 #[test]
 fn what_is_left_goes_once_its_origin_is_withdrawn() {
     for withdraw in WAYS {
@@ -35,16 +35,16 @@ fn what_is_left_goes_once_its_origin_is_withdrawn() {
         assert_eq!(fate(&tenant, "crm.binding"), "stays");
         tenant.gone(Kind::Connection, "crm");
         assert_eq!(fate(&tenant, "crm.binding"), "left");
-        // Other content, other keys beside, a pin: no withdrawal.
+        // Other data, additional keys or a pin are not a withdrawal.
         tenant.source("sf-app", json!({KEYS: "slack, crm", HOSTS: "x.example"}), &[("other", CANARY)]);
         assert_eq!((fate(&tenant, "crm.binding"), leftover::leftovers_of(&tenant.cache, "sf-app").len()), ("left", 1));
         withdraw(&mut tenant);
         assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
         assert_eq!(leftover::leftovers_of(&tenant.cache, "sf-app"), ["crm.binding"]);
-        // Given again before it went.
+        // The opt-in is restored before the deletion.
         tenant.source("sf-app", json!({KEYS: "*"}), &[("password", CANARY)]);
         assert_eq!(fate(&tenant, "crm.binding"), "left");
-        // The other way round: the connection goes before its look took the copy away.
+        // The other order: the connection is deleted before its reconcile deletes the copy.
         let mut tenant = global();
         tenant.settle();
         withdraw(&mut tenant);
@@ -55,7 +55,8 @@ fn what_is_left_goes_once_its_origin_is_withdrawn() {
     }
 }
 
-/// A Secret may have opted in for an older key: that the connection, which would say so, is gone withdraws nothing.
+/// A Secret may have opted in for an older key. The deletion of the connection, which listed that key, withdraws
+/// nothing.
 #[test]
 fn an_opt_in_for_an_older_key_outlives_the_connection() {
     let mut tenant = global();
@@ -70,7 +71,7 @@ fn an_opt_in_for_an_older_key_outlives_the_connection() {
     assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
 }
 
-/// A copy of an older version does not say for which keys it was made: what is unknown withdraws nothing.
+/// A copy of an older version does not record its keys: what is unknown withdraws nothing.
 #[test]
 fn a_copy_that_does_not_say_for_which_keys_stays_while_its_origin_serves_any() {
     let mut tenant = global();
@@ -87,8 +88,8 @@ fn a_copy_that_does_not_say_for_which_keys_stays_while_its_origin_serves_any() {
     assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
 }
 
-/// The other members: a connection that cannot be read, test credentials that are not wanted any more, customer
-/// credentials whose connection is gone, and a copy of a Secret that its connection does not name any more.
+/// The other cases: an invalid connection, unneeded test credentials, customer credentials without a connection, and a
+/// copy of a Secret that its connection no longer names.
 #[test]
 fn no_copy_outlives_its_opt_in_because_nobody_looks_at_it() {
     let id = ObjectId::new(Kind::Connection, "crm");

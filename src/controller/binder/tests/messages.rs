@@ -1,4 +1,4 @@
-//! What people read: would a person at two in the morning know what to do?
+//! The messages of conditions, as people read them: they must say what to do.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The binder's rules, each with the sentence of the design that it holds; then its laws.
+//! The binder's rules, one test per rule, and then its laws.
 
 mod aliases;
 mod bindings;
@@ -36,7 +36,7 @@ pub(super) fn now() -> Timestamp {
     "2026-06-01T00:00:00Z".parse().unwrap()
 }
 
-/// A tenant namespace without a cluster: what an API server would keep is kept here.
+/// A tenant namespace without a cluster: stands in for the API server.
 pub(super) struct Namespace {
     pub cache: TenantCache,
     revision: u64,
@@ -51,7 +51,7 @@ impl Namespace {
         affected::change(&mut self.cache, change)
     }
 
-    /// Evaluates a connection, and publishes what is found to its integrations.
+    /// Evaluates a connection, and publishes the result to its integrations.
     pub fn publish(&mut self, name: &str, at: Timestamp) -> (Option<Evaluation<ConnectionStatus>>, Affected) {
         let found = evaluate::connection::connection(&self.cache, name, at);
         let affected = affected::publish(&mut self.cache, name, found.as_ref());
@@ -62,7 +62,7 @@ impl Namespace {
         self.put_recorded(kind, name, spec, None)
     }
 
-    /// The same name, but another object.
+    /// Replaces an object by another one of the same name.
     pub fn put_again(&mut self, kind: Kind, name: &str, spec: Value) -> Affected {
         self.gone(kind, name);
         self.revision += 1;
@@ -80,7 +80,7 @@ impl Namespace {
         self.change(CacheChange::Gone(ObjectId::new(kind, name)))
     }
 
-    /// A Secret that opted in for all keys, unless `annotations` say otherwise.
+    /// Adds a Secret that opted in for all keys, unless `annotations` say otherwise.
     pub fn source(&mut self, name: &str, annotations: Value, data: &[(&str, &str)]) -> Affected {
         let mut all = json!({KEYS: "*"});
         all.as_object_mut().unwrap().extend(annotations.as_object().unwrap().clone());
@@ -109,7 +109,7 @@ impl Namespace {
         evaluate::integration::integration(&self.cache, name, now()).unwrap()
     }
 
-    /// Does what an API server does with the body of a binding Secret, and tells the binder.
+    /// Applies the body of a binding Secret like an API server, and passes the result to the binder.
     pub fn write(&mut self, wanted: &DesiredSecret) -> Affected {
         if matches!(wanted.how, How::Delete { .. }) {
             return self.change(CacheChange::SecretGone(wanted.name.clone()));
@@ -120,7 +120,7 @@ impl Namespace {
         self.change(CacheChange::Secret(seen))
     }
 
-    /// Writes every binding Secret that is due, and says their names.
+    /// Writes every binding Secret that is due, and returns their names.
     pub fn settle(&mut self) -> Vec<String> {
         let names: Vec<String> = self.cache.inventory.connections.keys().cloned().collect();
         let of_connections = names.iter().flat_map(|name| self.connection(name).bindings);
@@ -144,7 +144,7 @@ pub(super) fn item(kind: Kind, name: &str, spec: Value) -> Item {
     }
 }
 
-/// A Secret as it is stored after an apply of this body.
+/// Returns a Secret as the API server stores it after an apply of this body.
 pub(super) fn stored(wanted: &DesiredSecret, manager: &str, revision: u64) -> Value {
     let mut body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
     let held = |object: &Value| -> Value {
@@ -173,7 +173,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// A condition as `True Reason: message`.
+/// Formats a condition as `True Reason: message`.
 pub(super) fn said(conditions: &[Verdict], type_: &str) -> String {
     let condition = conditions.iter().find(|c| c.type_ == type_);
     condition.map_or("-".into(), |c| {
@@ -182,12 +182,12 @@ pub(super) fn said(conditions: &[Verdict], type_: &str) -> String {
     })
 }
 
-/// `True Reason` of Ready.
+/// Formats the Ready condition as `True Reason`.
 pub(super) fn ready(conditions: &[Verdict]) -> String {
     said(conditions, "Ready").split(": ").next().unwrap().to_string()
 }
 
-/// What a body has in its data, readable.
+/// Returns the decoded data of a body.
 pub(super) fn data(wanted: &DesiredSecret) -> Vec<(String, String)> {
     let body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
     let decode = |value: &Value| {
@@ -197,7 +197,7 @@ pub(super) fn data(wanted: &DesiredSecret) -> Vec<(String, String)> {
     body["data"].as_object().unwrap().iter().map(|(k, v)| (k.clone(), decode(v))).collect()
 }
 
-/// salesforce with types basic and oauth2.
+/// Component salesforce with types basic and oauth2.
 pub(super) fn component() -> Value {
     json!({"key": "salesforce", "types": [
         {"key": "basic", "inputs": {
@@ -220,7 +220,7 @@ pub(super) fn basic(key: &str, credentials: &str, inputs: Value) -> Value {
            "inputs": inputs})
 }
 
-/// One global connection crm with its Secret, complete but for the binding Secret.
+/// A tenant with one global connection crm and its Secret, complete except for the binding Secret.
 pub(super) fn global() -> Namespace {
     let mut tenant = Namespace::new();
     tenant.put(Kind::Component, "salesforce", component());
@@ -233,7 +233,7 @@ pub(super) fn global_inputs() -> Value {
     json!({"baseUrl": {"value": "https://login.example"}, "password": {"secretRef": {"name": "sf-app", "key": "password"}}})
 }
 
-/// One connection crm of customers, with a Secret of ours; the address is the customer's.
+/// A tenant with one connection crm for customers and a Secret of the organization. The customers supply the address.
 pub(super) fn of_customers() -> Namespace {
     let mut tenant = Namespace::new();
     tenant.put(Kind::Component, "salesforce", component());

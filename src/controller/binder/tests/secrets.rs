@@ -1,4 +1,4 @@
-//! Secrets that opted in: for whom, where to, until when.
+//! Secrets that opted in: for which keys, to which hosts, until when.
 
 use super::*;
 
@@ -8,14 +8,14 @@ fn crm_with(annotations: Value, data: &[(&str, &str)]) -> Evaluation<ConnectionS
     tenant.connection("crm")
 }
 
-/// "A Secret is read only if it opts in (label `stablekey.dev/for: connections`, annotation
-/// `stablekey.dev/keys` naming this key …)"
+/// A Secret is read only if it opts in (label `stablekey.dev/for: connections`, annotation `stablekey.dev/keys` with
+/// this key).
 #[test]
 fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     let whole = [("password", CANARY)];
-    let reason = |verdict: Evaluation<ConnectionStatus>| {
-        assert_eq!(verdict.bindings.is_empty(), !said(&verdict.conditions, "CredentialsReady").starts_with("True"));
-        said(&verdict.conditions, "CredentialsReady").split(": ").next().unwrap().to_string()
+    let reason = |evaluated: Evaluation<ConnectionStatus>| {
+        assert_eq!(evaluated.bindings.is_empty(), !said(&evaluated.conditions, "CredentialsReady").starts_with("True"));
+        said(&evaluated.conditions, "CredentialsReady").split(": ").next().unwrap().to_string()
     };
     assert_eq!(reason(crm_with(json!({KEYS: "slack, crm"}), &whole)), "True Supplied");
     assert_eq!(reason(crm_with(json!({KEYS: "*"}), &whole)), "True Supplied");
@@ -27,7 +27,7 @@ fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     let due = tenant.change(CacheChange::SecretGone("sf-app".into()));
     assert_eq!(due.connections, ["crm".to_string()].into());
     assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
-    // Without our label it is not read, whatever its annotations say.
+    // Without Stablekey's label it is not read, whatever its annotations are.
     let metadata = json!({"name": "sf-app", "uid": "u", "annotations": {KEYS: "*"}});
     let why = |tenant: &Namespace| said(&tenant.connection("crm").conditions, "CredentialsReady");
     assert!(why(&tenant).contains("Secret sf-app (for password) is not there or has not opted in: supply it, with"));
@@ -38,8 +38,8 @@ fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     );
 }
 
-/// "a Secret's opt-in that name[s] an older key mean[s] the connection that replaces it, where component,
-/// type and credentials are the same"
+/// An opt-in for an older key counts for the connection that replaces it, if component, type and credentials are the
+/// same.
 #[test]
 fn an_opt_in_for_an_older_key_serves_what_replaces_it() {
     let mut tenant = global();
@@ -48,22 +48,21 @@ fn an_opt_in_for_an_older_key_serves_what_replaces_it() {
     spec["replaces"] = json!(["sf_old"]);
     tenant.put(Kind::Connection, "crm", spec);
     assert!(said(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("True"));
-    // Where one of the three differs it does not answer, and is served nothing.
+    // If one of the three differs, the connection does not answer for the key and gets no Secret.
     let old = basic("sf_old", "OrganizationCustomer", json!({}));
     let due = tenant.put(Kind::Connection, "sf-old", old);
     assert!(due.connections.contains("crm"));
     assert!(said(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("False SecretNotForKey"));
 }
 
-/// "stablekey.dev/hosts (optional: the only hosts that the connection's endpoints may name; the binder
-/// refuses another)"
+/// With `stablekey.dev/hosts`, the connection's endpoints may name only these hosts; the binder refuses others.
 #[test]
 fn endpoints_are_held_to_the_pinned_hosts() {
     let whole = [("password", CANARY)];
     let reason = |hosts: &str| {
-        let verdict = crm_with(json!({HOSTS: hosts}), &whole);
-        let reason = ready(&verdict.conditions);
-        assert_eq!(verdict.bindings.is_empty(), reason != "False BindingPending");
+        let evaluated = crm_with(json!({HOSTS: hosts}), &whole);
+        let reason = ready(&evaluated.conditions);
+        assert_eq!(evaluated.bindings.is_empty(), reason != "False BindingPending");
         reason
     };
     assert_eq!(reason("login.example"), "False BindingPending");
@@ -74,7 +73,7 @@ fn endpoints_are_held_to_the_pinned_hosts() {
     assert_eq!(reason("login.example, *.example"), "False SecretUnreadable");
 }
 
-/// An endpoint is one wherever its value comes from, and where the type is unknown if its value is a URL.
+/// An input is an endpoint wherever its value comes from; if the type is unknown, a URL is one.
 #[test]
 fn endpoints_that_come_from_secrets_are_held_too() {
     let mut tenant = Namespace::new();
@@ -89,10 +88,10 @@ fn endpoints_that_come_from_secrets_are_held_too() {
     assert_eq!(ready(&tenant.connection("db").conditions), "False HostNotPinned");
 }
 
-/// A type that calls it a secret takes nothing away either.
+/// A type that marks an input as secret does not exempt it from the pins.
 #[test]
 fn what_a_type_calls_a_secret_is_held_by_its_value() {
-    let verdict = |value: &str| {
+    let evaluated = |value: &str| {
         let mut tenant = Namespace::new();
         let mut component = component();
         component["types"][0]["inputs"]["site"] = json!({"endpoint": false, "secret": true});
@@ -105,13 +104,13 @@ fn what_a_type_calls_a_secret_is_held_by_its_value() {
         ready(&tenant.connection("crm").conditions)
     };
     for value in ["x@evil.example", "user@tcp(evil.example:3306)/db", "//evil.example"] {
-        assert_eq!(verdict(value), "False HostNotPinned", "{value}");
+        assert_eq!(evaluated(value), "False HostNotPinned", "{value}");
     }
-    assert_ne!(verdict("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), "False HostNotPinned");
+    assert_ne!(evaluated("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), "False HostNotPinned");
 }
 
-/// Expiry (`stablekey.dev/expires`): an expired Secret is not used, one that soon expires is a message,
-/// and when to look again is part of the answer.
+/// An expired Secret (`stablekey.dev/expires`) is not used, one that expires soon is reported, and the result includes
+/// when to evaluate again.
 #[test]
 fn expiry_is_told_before_and_held_after() {
     let mut tenant = global();
@@ -127,16 +126,16 @@ fn expiry_is_told_before_and_held_after() {
     assert_eq!(soon.evaluate_again_at, Some(time("2026-07-01T00:00:00Z")));
     assert!(said(&soon.conditions, "CredentialsReady").starts_with("True ExpiringSoon: "));
     assert!(said(&soon.conditions, "Ready").contains("Secret sf-app expires at 2026-07-01T00:00:00Z"));
-    // The message of tomorrow is that of today: it is not written each day.
+    // The message does not change daily, so the status is not written each day.
     assert_eq!(soon.conditions, at("2026-06-18T00:00:00Z").conditions);
     let expired = at("2026-07-01T00:00:00Z");
     assert_eq!((ready(&expired.conditions).as_str(), expired.evaluate_again_at), ("False SecretExpired", None));
-    // What is there stays.
+    // An existing binding Secret is kept.
     assert!(expired.bindings.is_empty() && expired.status.binding.is_some());
     assert_eq!(crm_with(json!({EXPIRES: "soon"}), &[("password", CANARY)]).bindings.len(), 0);
 }
 
-/// "Conditions … Secrets that opted in exist": what was taken in before is no change.
+/// A watch event that repeats the cached version is not a change.
 #[test]
 fn what_is_watched_again_is_no_change() {
     let mut tenant = global();
@@ -168,7 +167,8 @@ fn bytes_that_are_no_text_are_carried() {
     assert_eq!(body["data"]["password"], base64(&[0xff, 0, 0xfe]));
 }
 
-/// "The new rule (a type may add, never take away; names and values by one list, trimmed; pins mean https)."
+/// A type may add endpoints, never remove them; names and values are matched trimmed, against one list; pins mean
+/// https.
 #[test]
 fn no_spelling_of_an_endpoint_sends_a_pinned_secret_elsewhere() {
     let names = [
@@ -234,7 +234,7 @@ fn no_spelling_of_an_endpoint_sends_a_pinned_secret_elsewhere() {
     let inputs = names.iter().map(|name| (*name, "evil")).chain(values.iter().map(|value| ("setting", *value)));
     for (name, value) in inputs {
         let mut tenant = Namespace::new();
-        // The type takes nothing away.
+        // The type removes nothing.
         let mut component = component();
         component["types"][0]["inputs"][name] = json!({"endpoint": false});
         tenant.put(Kind::Component, "salesforce", component);
@@ -242,36 +242,36 @@ fn no_spelling_of_an_endpoint_sends_a_pinned_secret_elsewhere() {
         let mut all = global_inputs();
         all[name] = json!({"value": value});
         tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", all));
-        let verdict = tenant.connection("crm");
-        assert_eq!(ready(&verdict.conditions), "False HostNotPinned", "{name}: {value:?}");
-        assert!(verdict.bindings.is_empty(), "{name}: {value:?}");
+        let evaluated = tenant.connection("crm");
+        assert_eq!(ready(&evaluated.conditions), "False HostNotPinned", "{name}: {value:?}");
+        assert!(evaluated.bindings.is_empty(), "{name}: {value:?}");
     }
 }
 
-/// What is no endpoint is not held to the pins: an e-mail address under a name that says whose it is, and a password
-/// of any characters.
+/// An input that is no endpoint is not checked against the pins: an e-mail address under a name that says so, or a
+/// password of any characters.
 #[test]
 fn what_only_looks_like_an_endpoint_is_not_held() {
-    let verdict = |name: &str, value: &str, password: &str| {
+    let evaluated = |name: &str, value: &str, password: &str| {
         let mut tenant = Namespace::new();
         tenant.put(Kind::Component, "salesforce", component());
         tenant.source("sf-app", json!({HOSTS: "login.example"}), &[("password", password)]);
         let mut all = global_inputs();
         all[name] = json!({"value": value});
         tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", all));
-        let verdict = tenant.connection("crm");
-        (ready(&verdict.conditions), verdict.bindings.len())
+        let evaluated = tenant.connection("crm");
+        (ready(&evaluated.conditions), evaluated.bindings.len())
     };
     let held = ("False HostNotPinned".to_string(), 0);
     for name in ["username", "user", "email", "login", "fromAddress", "serviceAccount"] {
-        assert_ne!(verdict(name, "user@corp.example", CANARY), held, "{name}");
-        assert_eq!(verdict(name, "user@evil.example:443", CANARY), held, "{name}");
+        assert_ne!(evaluated(name, "user@corp.example", CANARY), held, "{name}");
+        assert_eq!(evaluated(name, "user@evil.example:443", CANARY), held, "{name}");
     }
-    assert_eq!(verdict("note", "user@corp.example", CANARY), held);
+    assert_eq!(evaluated("note", "user@corp.example", CANARY), held);
     for password in ["P@ss.word", "a/b//c+d==", "!x.y/z", "Summer@corp.example", "-----BEGIN PRIVATE KEY-----\n//ab\n"]
     {
         let password = format!("{CANARY}{password}");
-        assert_ne!(verdict("note", "n", &password), held, "{password}");
+        assert_ne!(evaluated("note", "n", &password), held, "{password}");
     }
     let keys = [
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
@@ -279,14 +279,14 @@ fn what_only_looks_like_an_endpoint_is_not_held() {
         "SG.ngeVfQFYQlKU.TwL2iGABf9DHoTf",
     ];
     for key in keys {
-        assert_ne!(verdict("assertion", key, CANARY), held, "{key}");
+        assert_ne!(evaluated("assertion", key, CANARY), held, "{key}");
     }
-    // A secret that is an address itself is held.
-    assert_eq!(verdict("note", "n", "https://evil.example/hook"), held);
+    // A secret that is a URL itself is checked.
+    assert_eq!(evaluated("note", "n", "https://evil.example/hook"), held);
 }
 
-/// "A type may add endpoints, never take one away": what a record remembers of a type that is not known here, or no
-/// longer says it, is one.
+/// A type may add endpoints, never remove one: an endpoint that the ownership record remembers stays one if the type is
+/// unknown here or changed.
 #[test]
 fn an_endpoint_that_a_record_remembers_is_held_to_the_pins() {
     let mut tenant = Namespace::new();
@@ -301,7 +301,7 @@ fn an_endpoint_that_a_record_remembers_is_held_to_the_pins() {
     assert_eq!(ready(&tenant.connection("crm").conditions), "False HostNotPinned");
 }
 
-/// "A secret of ours beside an endpoint that a customer supplies needs a Secret that pins its hosts."
+/// A Secret of the organization beside an endpoint that a customer supplies must have pinned hosts.
 #[test]
 fn a_customers_endpoint_beside_our_secret_needs_a_pin() {
     let mut tenant = of_customers();
@@ -312,7 +312,7 @@ fn a_customers_endpoint_beside_our_secret_needs_a_pin() {
     let theirs = tenant.credentials("a");
     assert_eq!(ready(&theirs.conditions), "False HostNotPinned");
     assert!(theirs.bindings.is_empty());
-    // A harmless name, whose value turns out to be one.
+    // The name is harmless, but the value is an endpoint.
     let inputs = json!({"baseUrl": {"value": "https://login.example"}, "note": {"perCustomer": true},
                         "password": {"secretRef": {"name": "sf-app", "key": "password"}}});
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationCustomer", inputs));
@@ -320,7 +320,7 @@ fn a_customers_endpoint_beside_our_secret_needs_a_pin() {
     assert_eq!(ready(&tenant.credentials("a").conditions), "False BindingPending");
     tenant.put(Kind::CustomerCredentials, "a", acme(json!({"note": {"value": "https://evil.example"}})));
     assert_eq!(ready(&tenant.credentials("a").conditions), "False HostNotPinned");
-    // What the customer supplied goes where the customer says.
+    // A value of the customer may be sent to the customer's endpoint.
     let theirs = json!({"baseUrl": {"perCustomer": true}, "password": {"perCustomer": true}});
     tenant.put(Kind::Connection, "crm", basic("crm", "Customer", theirs));
     tenant.source("acmes", json!({KEYS: "crm"}), &[("password", CANARY)]);

@@ -20,13 +20,13 @@ fn seen(holder: &str, version: &str) -> SeenLease {
 fn two_failed_renewals_fit_before_the_end() {
     let timings = Timings::of(LASTS);
     assert_eq!((timings.renew(), timings.retry(), timings.acts()), (at(5), at(2), at(12)));
-    assert!(timings.renew() + timings.patience() + timings.retry() < timings.acts());
+    assert!(timings.renew() + timings.request_timeout() + timings.retry() < timings.acts());
 }
 
 #[test]
 fn one_that_is_not_there_is_made() {
     let mut a = candidate("a");
-    assert_eq!(a.step(at(0)), CandidateStep::Look);
+    assert_eq!(a.step(at(0)), CandidateStep::Read);
     a.looked(at(1), None);
     assert_eq!(a.step(at(1)), CandidateStep::Create);
     a.asking();
@@ -48,7 +48,7 @@ fn one_that_another_holds_is_taken_when_it_has_not_changed_for_as_long_as_it_las
     assert_eq!(b.step(at(125)), CandidateStep::Replace("2".into()));
 }
 
-/// Somebody edits the Lease: the holder that it names may be nobody.
+/// Somebody edits the Lease: the holder that it names may not exist.
 #[test]
 fn one_that_says_it_lasts_for_years_or_not_at_all_is_waited_for_within_bounds() {
     let lasting = |seconds: u64| SeenLease { lasts: at(seconds), ..seen("a", "1") };
@@ -88,13 +88,13 @@ fn who_sees_that_another_holds_it_holds_it_no_more() {
     a.took(at(0), seen("a", "1"));
     a.asking();
     a.failed(at(5));
-    assert_eq!(a.step(at(7)), CandidateStep::Look, "what became of the renewal is not known");
+    assert_eq!(a.step(at(7)), CandidateStep::Read, "what became of the renewal is not known");
     assert!(a.holds(at(7)));
     a.looked(at(7), Some(seen("b", "2")));
     assert!(!a.holds(at(7)));
 }
 
-/// A request on its way. Who sent it may have given it up: it still arrives.
+/// A request in flight. It still arrives if its sender gave up.
 #[derive(Clone, Debug)]
 struct Sent {
     by: usize,
@@ -106,7 +106,7 @@ struct Sent {
 
 #[derive(Clone, Debug)]
 enum Asked {
-    Look,
+    Read,
     Write { over: Option<String>, holder: String },
 }
 
@@ -119,23 +119,23 @@ enum Answer {
 
 #[derive(Clone, Debug)]
 enum Happens {
-    /// Time goes on, by so many milliseconds.
+    /// Time passes, in milliseconds.
     Passes(u16),
-    /// A candidate does what it would, and hears at once what comes of it.
+    /// A candidate runs its next step, and receives the answer at once.
     Asks(usize),
-    /// A candidate does what it would.
+    /// A candidate sends the request of its next step.
     Steps(usize),
-    /// A request that waits reaches the server.
+    /// A request in flight reaches the server.
     Arrives(usize),
-    /// An answer that waits is heard.
+    /// A candidate receives an answer in flight.
     Heard(usize),
-    /// A candidate gives a request up, and what comes of it is not heard.
+    /// A candidate gives up a request, and does not receive its answer.
     GivesUp(usize),
-    /// A candidate steps down and releases.
+    /// A candidate resigns and releases the Lease.
     Resigns(usize),
-    /// A candidate is killed and another process takes its place.
+    /// A candidate is killed, and another process takes its place.
     Restarts(usize),
-    /// Somebody edits how long the Lease lasts.
+    /// Somebody edits the duration of the Lease.
     Edits(u32),
 }
 
@@ -144,7 +144,7 @@ struct World {
     lease: Option<SeenLease>,
     versions: u32,
     candidates: [Candidate; 2],
-    /// Each has a clock of its own.
+    /// Each process has its own clock.
     clocks: [Moment; 2],
     processes: [u32; 2],
     waits: [bool; 2],
@@ -190,7 +190,7 @@ impl World {
             Happens::Heard(which) => self.heard(which),
             Happens::GivesUp(who) if self.waits[who] => {
                 self.waits[who] = false;
-                self.processes[who] += 1_000; // answers to this process's requests so far are lost
+                self.processes[who] += 1_000; // answers to this process's earlier requests are lost
                 let now = self.clock(who);
                 self.candidates[who].failed(now);
             }
@@ -219,8 +219,8 @@ impl World {
     fn steps(&mut self, who: usize) {
         let over = match self.candidates[who].step(self.clock(who)) {
             CandidateStep::Rest(_) => return,
-            CandidateStep::Look => {
-                self.send(who, Asked::Look);
+            CandidateStep::Read => {
+                self.send(who, Asked::Read);
                 self.waits[who] = true;
                 return self.candidates[who].asking();
             }
@@ -242,7 +242,7 @@ impl World {
 
     fn answer(&mut self, index: usize) {
         let answer = match self.sent[index].what.clone() {
-            Asked::Look => Answer::Is(self.lease.clone()),
+            Asked::Read => Answer::Is(self.lease.clone()),
             Asked::Write { over, .. } if over != self.lease.as_ref().map(|lease| lease.version.clone()) => Answer::No,
             Asked::Write { holder, .. } => {
                 self.versions += 1;

@@ -1,7 +1,7 @@
 //! Exported definitions, as texts that other programs and people wrote: nearly every edit of them succeeds.
 
 use super::super::*;
-use crate::manifest::node::Id;
+use crate::manifest::tree::Id;
 use crate::platform::definition;
 use serde_json::json;
 

@@ -1,8 +1,9 @@
 //! A value in a tree: what it says, where it is written, whether it is the same as another.
 
-use super::{DefinitionNode, DefinitionTree, NodeContent};
+use super::DefinitionTree;
+use crate::manifest::tree::{Id, Node, NodeKind};
 use crate::platform::definition::MAX_DEPTH;
-use granit_parser::{ScalarStyle, StructureStyle};
+use granit_parser::ScalarStyle;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -10,29 +11,41 @@ use std::ops::Range;
 #[derive(Clone, Copy)]
 pub(in crate::platform::definition) struct ValueView<'t> {
     pub(super) tree: &'t DefinitionTree<'t>,
-    pub(super) id: usize,
+    pub(super) id: Id,
 }
 
 impl<'t> ValueView<'t> {
-    fn own(self) -> Option<&'t DefinitionNode<'t>> {
-        self.tree.nodes.get(self.id)
+    fn own(self) -> &'t Node<'t> {
+        self.tree.tree.node(self.id)
     }
 
-    fn node(self) -> Option<&'t DefinitionNode<'t>> {
-        match self.own() {
-            Some(DefinitionNode { content: NodeContent::Alias(target), .. }) => self.tree.nodes.get(*target),
-            other => other,
-        }
+    fn node(self) -> &'t Node<'t> {
+        self.tree.tree.resolve(self.id)
+    }
+
+    fn at(self, id: Id) -> ValueView<'t> {
+        ValueView { id, ..self }
+    }
+
+    /// The bytes of the value, without tag and anchor. Of a block collection only the start counts.
+    fn span(self) -> Range<usize> {
+        let (span, base) = (self.own().span(), self.tree.base);
+        span.start + base..span.end + base
+    }
+
+    /// Where the token before the value ends.
+    fn after(self) -> usize {
+        self.own().after() + self.tree.base
+    }
+
+    fn text_at(self, range: Range<usize>) -> Option<&'t str> {
+        let base = self.tree.base;
+        self.tree.tree.text.get(range.start.checked_sub(base)?..range.end.checked_sub(base)?)
     }
 
     /// The value that an alias stands for; itself where it is none.
     pub fn resolved(self) -> ValueView<'t> {
-        match self.own() {
-            Some(DefinitionNode { content: NodeContent::Alias(target), .. }) => {
-                ValueView { tree: self.tree, id: *target }
-            }
-            _ => self,
-        }
+        self.at(self.tree.tree.target(self.id))
     }
 
     /// The same place in the same tree.
@@ -68,57 +81,48 @@ impl<'t> ValueView<'t> {
 
     /// Keys and values of a mapping, in order; nothing where it is none.
     pub fn entries(self) -> impl Iterator<Item = (ValueView<'t>, ValueView<'t>)> {
-        let tree = self.tree;
-        let entries = match self.node() {
-            Some(DefinitionNode { content: NodeContent::Mapping(entries, _), .. }) if self.visit(entries.len()) => {
-                entries.as_slice()
-            }
+        let entries = match &self.node().kind {
+            NodeKind::Map { entries, .. } if self.visit(entries.len()) => entries.as_slice(),
             _ => &[],
         };
-        entries.iter().map(move |(key, value)| (ValueView { tree, id: *key }, ValueView { tree, id: *value }))
+        entries.iter().map(move |entry| (self.at(entry.key), self.at(entry.value)))
     }
 
     /// Items of a sequence, in order; nothing where it is none.
     pub fn items(self) -> impl Iterator<Item = ValueView<'t>> {
-        let tree = self.tree;
-        let items = match self.node() {
-            Some(DefinitionNode { content: NodeContent::Sequence(items, _), .. }) if self.visit(items.len()) => {
-                items.as_slice()
-            }
+        let items = match &self.node().kind {
+            NodeKind::List { items, .. } if self.visit(items.len()) => items.as_slice(),
             _ => &[],
         };
-        items.iter().map(move |id| ValueView { tree, id: *id })
+        items.iter().map(move |id| self.at(*id))
     }
 
     /// Whether it is a mapping.
     pub fn is_mapping(self) -> bool {
-        matches!(self.node(), Some(DefinitionNode { content: NodeContent::Mapping(..), .. }))
+        matches!(self.node().kind, NodeKind::Map { .. })
     }
 
     /// Whether it is a sequence.
     pub fn is_sequence(self) -> bool {
-        matches!(self.node(), Some(DefinitionNode { content: NodeContent::Sequence(..), .. }))
+        matches!(self.node().kind, NodeKind::List { .. })
     }
 
     /// Whether it is a mapping or sequence in brackets.
     pub fn is_flow(self) -> bool {
-        matches!(
-            self.node().map(|node| &node.content),
-            Some(NodeContent::Mapping(_, StructureStyle::Flow) | NodeContent::Sequence(_, StructureStyle::Flow))
-        )
+        matches!(self.node().kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. })
     }
 
     /// The text of a scalar.
     pub fn text(self) -> Option<&'t str> {
-        match self.node() {
-            Some(DefinitionNode { content: NodeContent::Scalar(text, _), .. }) => Some(text),
+        match &self.node().kind {
+            NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
         }
     }
 
     fn style(self) -> Option<ScalarStyle> {
-        match self.node() {
-            Some(DefinitionNode { content: NodeContent::Scalar(_, style), .. }) => Some(*style),
+        match self.node().kind {
+            NodeKind::Scalar { style, .. } => Some(style),
             _ => None,
         }
     }
@@ -135,64 +139,72 @@ impl<'t> ValueView<'t> {
 
     /// Whether its text is written otherwise than it reads (escapes, folded lines).
     pub fn is_rewritten(self) -> bool {
-        matches!(self.node(), Some(DefinitionNode { content: NodeContent::Scalar(Cow::Owned(_), _), .. }))
+        matches!(self.node().kind, NodeKind::Scalar { text: Cow::Owned(_), .. })
     }
 
     /// The line where it begins, from 1.
     pub fn line(self) -> usize {
-        self.own().map_or(1, |node| node.line)
+        self.tree.line(self.id)
     }
 
     /// Where it begins.
     pub fn start(self) -> usize {
-        self.own().map_or(0, |node| node.span.start)
+        self.span().start
     }
 
     /// Where its text ends: of a block collection, where its last value does.
     pub fn end(self) -> usize {
-        self.end_within(MAX_DEPTH)
+        let (mut end, mut open) = (self.start(), vec![self]);
+        while let Some(value) = open.pop() {
+            let last = match &value.own().kind {
+                NodeKind::Map { entries, flow: false, .. } => entries.last().map(|last| [last.key, last.value]),
+                NodeKind::List { items, flow: false } => items.last().map(|last| [*last, *last]),
+                _ => {
+                    end = end.max(value.own_end());
+                    continue;
+                }
+            };
+            end = end.max(value.after());
+            open.extend(last.into_iter().flatten().map(|id| self.at(id)));
+        }
+        end
     }
 
-    fn end_within(self, depth: usize) -> usize {
-        let Some(node) = self.own() else { return 0 };
-        let last = match &node.content {
-            NodeContent::Mapping(entries, StructureStyle::Block) => entries.last().map(|(key, value)| [*key, *value]),
-            NodeContent::Sequence(items, StructureStyle::Block) => items.last().map(|item| [*item, *item]),
-            NodeContent::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded) => return self.block_end(),
-            NodeContent::Scalar(..) if node.span.is_empty() => return self.nothing_end(),
-            _ => return node.span.end,
-        };
-        let children = last.filter(|_| depth > 0).into_iter().flatten();
-        let ends = children.map(|id| ValueView { tree: self.tree, id }.end_within(depth - 1));
-        ends.max().unwrap_or(node.span.start).max(node.after)
+    /// The same, of what is no block collection.
+    fn own_end(self) -> usize {
+        match self.own().kind {
+            NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => self.block_end(),
+            NodeKind::Scalar { .. } if self.span().is_empty() => self.nothing_end(),
+            _ => self.span().end,
+        }
     }
 
     /// Where a value that is not written ends: after the `:` or `-` before it.
     fn nothing_end(self) -> usize {
-        let Some(node) = self.own() else { return 0 };
-        let rest = self.tree.text.get(node.after..).unwrap_or_default();
+        let after = self.after();
+        let rest = self.text_at(after..self.tree.base + self.tree.tree.text.len()).unwrap_or_default();
         let indicator = rest.trim_start();
-        let at = node.after + (rest.len() - indicator.len());
-        if indicator.starts_with([':', '-']) { at + 1 } else { node.after }
+        let at = after + (rest.len() - indicator.len());
+        if indicator.starts_with([':', '-']) { at + 1 } else { after }
     }
 
     /// Where the last text of a block scalar ends, without the line breaks after it.
     fn block_end(self) -> usize {
-        let Some(node) = self.own() else { return 0 };
-        let text = self.tree.text.get(node.span.clone()).unwrap_or_default();
+        let span = self.span();
+        let text = self.text_at(span.clone()).unwrap_or_default();
         let kept = text.trim_end_matches(['\n', '\r', ' ', '\t']).len();
-        if kept > 0 { node.span.start + kept } else { self.header().map_or(node.span.start, |at| at + 1) }
+        if kept > 0 { span.start + kept } else { self.header().map_or(span.start, |at| at + 1) }
     }
 
     /// The bytes of a scalar as they are written, a block scalar's header included. `None` for
     /// other values.
     pub fn written(self) -> Option<Range<usize>> {
-        match self.own()?.content {
-            NodeContent::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded) => {
+        match self.own().kind {
+            NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => {
                 Some(self.header()?..self.block_end())
             }
-            NodeContent::Scalar(..) if self.own()?.span.is_empty() => Some(self.nothing_end()..self.nothing_end()),
-            NodeContent::Scalar(..) | NodeContent::Alias(_) => Some(self.own()?.span.clone()),
+            NodeKind::Scalar { .. } if self.span().is_empty() => Some(self.nothing_end()..self.nothing_end()),
+            NodeKind::Scalar { .. } | NodeKind::Alias(_) => Some(self.span()),
             _ => None,
         }
     }
@@ -200,12 +212,12 @@ impl<'t> ValueView<'t> {
     /// Where a block scalar's `|` or `>` stands: between the token before and its text there are
     /// only indicators, blanks, comments, a tag and an anchor.
     fn header(self) -> Option<usize> {
-        let node = self.own()?;
-        let mut rest = self.tree.text.get(node.after..node.span.start)?;
+        let start = self.span().start;
+        let mut rest = self.text_at(self.after()..start)?;
         loop {
             rest = rest.trim_start();
             let skip = match rest.chars().next()? {
-                '|' | '>' => return Some(node.span.start - rest.len()),
+                '|' | '>' => return Some(start - rest.len()),
                 '#' => rest.find('\n').unwrap_or(rest.len()),
                 '&' | '!' => rest.find(char::is_whitespace).unwrap_or(rest.len()),
                 other => other.len_utf8(),
@@ -229,28 +241,23 @@ impl<'t> ValueView<'t> {
         if let Some(verdict) = except(self.resolved(), other.resolved()) {
             return verdict;
         }
-        let (Some(mine), Some(theirs)) = (self.own(), other.own()) else { return false };
-        let child = |(mine, theirs): (&usize, &usize)| {
-            let (mine, theirs) =
-                (ValueView { tree: self.tree, id: *mine }, ValueView { tree: other.tree, id: *theirs });
-            depth > 0 && mine.same_within(theirs, except, depth - 1)
-        };
-        match (&mine.content, &theirs.content) {
+        let child = |mine: Id, theirs: Id| depth > 0 && self.at(mine).same_within(other.at(theirs), except, depth - 1);
+        match (&self.own().kind, &other.own().kind) {
             // A plain scalar may mean another type than a quoted one.
-            (NodeContent::Scalar(a, style), NodeContent::Scalar(b, other_style)) => {
-                a == b && (*style == ScalarStyle::Plain) == (*other_style == ScalarStyle::Plain)
+            (NodeKind::Scalar { text, style }, NodeKind::Scalar { text: other_text, style: other_style }) => {
+                text == other_text && (*style == ScalarStyle::Plain) == (*other_style == ScalarStyle::Plain)
             }
-            (NodeContent::Sequence(a, _), NodeContent::Sequence(b, _)) => {
-                a.len() == b.len() && a.iter().zip(b).all(child)
+            (NodeKind::List { items: a, .. }, NodeKind::List { items: b, .. }) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(mine, theirs)| child(*mine, *theirs))
             }
-            (NodeContent::Mapping(a, _), NodeContent::Mapping(b, _)) => {
-                let pair = |((k, v), (other_k, other_v)): (&(usize, usize), &(usize, usize))| {
-                    child((k, other_k)) && child((v, other_v))
-                };
-                a.len() == b.len() && a.iter().zip(b).all(pair)
+            (NodeKind::Map { entries: a, .. }, NodeKind::Map { entries: b, .. }) => {
+                a.len() == b.len()
+                    && a.iter()
+                        .zip(b)
+                        .all(|(mine, theirs)| child(mine.key, theirs.key) && child(mine.value, theirs.value))
             }
             // Aliases stand for what is compared where it is anchored.
-            (NodeContent::Alias(_), NodeContent::Alias(_)) => true,
+            (NodeKind::Alias(_), NodeKind::Alias(_)) => true,
             _ => false,
         }
     }

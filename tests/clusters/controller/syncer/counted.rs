@@ -76,12 +76,12 @@ impl CountedEnv {
     fn new(prefix: &str, mode: &str) -> Self {
         let env = TestEnv::new(prefix);
         let meter = Arc::<Mutex<Meter>>::default();
-        let look = || {
+        let read_one = || {
             let meter = meter.clone();
             move |seen: &Seen| meter.lock().unwrap().meets(seen)
         };
-        let hub = Proxy::of(env.us.cluster(), &account(&env.us, "syncer"), look());
-        let target = env.way_to_eu(look());
+        let hub = Proxy::of(env.us.cluster(), &account(&env.us, "syncer"), read_one());
+        let target = env.way_to_eu(read_one());
         let counted = CountedEnv { project: Project::empty(), meter, hub, _target: target, env };
         counted.describe();
         let policy = json!({"acceptFrom": ["us"], "policy": {"actions": ALLOWED}});

@@ -27,6 +27,7 @@ pub struct Id(u32);
 pub struct Node<'t> {
     start: u32,
     end: u32,
+    after: u32,
     /// What it is.
     pub kind: NodeKind<'t>,
     /// Whether an alias repeats it: what changes here changes there.
@@ -96,6 +97,11 @@ pub enum FaultKind {
 }
 
 impl<'t> Tree<'t> {
+    /// Every node with its id, in the order in which they begin.
+    pub fn nodes(&self) -> impl Iterator<Item = (Id, &Node<'t>)> {
+        (0..).map(Id).zip(&self.nodes)
+    }
+
     /// The node itself, which may be an alias.
     pub fn node(&self, id: Id) -> &Node<'t> {
         &self.nodes[id.0 as usize]
@@ -180,6 +186,11 @@ impl Node<'_> {
     pub fn span(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
+
+    /// The byte at which the token before the node ends.
+    pub fn after(&self) -> usize {
+        self.after as usize
+    }
 }
 
 /// The tree of the one document in `text`; `None` where there is none.
@@ -189,8 +200,14 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, SyntaxFault> {
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
     };
-    let mut builder =
-        TreeBuilder { nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
+    let mut builder = TreeBuilder {
+        nodes: Vec::with_capacity(64),
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        merged: 0,
+        at: 0,
+        root: None,
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| SyntaxFault {
             at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
@@ -212,6 +229,8 @@ struct TreeBuilder<'t> {
     anchors: HashMap<usize, Id>,
     /// How many entries `<<` brought.
     merged: usize,
+    /// The end of the last token.
+    at: u32,
     root: Option<Id>,
 }
 
@@ -230,7 +249,7 @@ impl<'t> TreeBuilder<'t> {
             Event::Scalar(text, style, anchor, tag) => {
                 let kind = NodeKind::Scalar { text, style };
                 let id = self.add(range, kind, tag.as_deref())?;
-                self.place(id, anchor)?;
+                self.attach(id, anchor);
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor).copied() else {
@@ -240,7 +259,7 @@ impl<'t> TreeBuilder<'t> {
                     node.repeated = true;
                 }
                 let id = self.add(range, NodeKind::Alias(target), None)?;
-                self.place(id, 0)?;
+                self.attach(id, 0);
             }
             Event::MappingStart(style, anchor, tag) => {
                 let kind = NodeKind::Map { entries: Vec::new(), merge: None, flow: style == StructureStyle::Flow };
@@ -253,6 +272,9 @@ impl<'t> TreeBuilder<'t> {
                 self.open.push(OpenNode { id, anchor, children: Vec::new() });
             }
             Event::MappingEnd | Event::SequenceEnd => self.close(range.end)?,
+            Event::DocumentStart(..) if self.root.is_some() => {
+                return Err(SyntaxFault { at: range.start, kind: FaultKind::SecondDocument });
+            }
             _ => {}
         }
         Ok(())
@@ -273,27 +295,24 @@ impl<'t> TreeBuilder<'t> {
         if self.nodes.len() >= limits::NODES {
             return Err(SyntaxFault { at, kind: FaultKind::TooManyNodes });
         }
-        let id = Id(id);
-        self.nodes.push(Node { start, end: end.max(start), kind, repeated: false, tag: Tag::of(tag) });
+        let (id, after, end) = (Id(id), self.at, end.max(start));
+        // The start of a block collection is no token of its own.
+        if !matches!(kind, NodeKind::Map { flow: false, .. } | NodeKind::List { flow: false, .. }) {
+            self.at = end.max(after);
+        }
+        self.nodes.push(Node { start, end, after, kind, repeated: false, tag: Tag::of(tag) });
         Ok(id)
     }
 
-    /// Hangs a finished node where it belongs. Only now can an alias repeat it, so none goes in a ring.
-    fn place(&mut self, id: Id, anchor: usize) -> Result<(), SyntaxFault> {
+    /// Hangs a finished node where it belongs. Only now can an alias repeat it, so no alias closes a cycle.
+    fn attach(&mut self, id: Id, anchor: usize) {
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
-        match (self.open.last_mut(), self.root) {
-            (Some(open), _) => open.children.push(id),
-            (None, None) => self.root = Some(id),
-            (None, Some(_)) => {
-                return Err(SyntaxFault {
-                    at: self.nodes[id.0 as usize].start as usize,
-                    kind: FaultKind::SecondDocument,
-                });
-            }
+        match self.open.last_mut() {
+            Some(open) => open.children.push(id),
+            None => self.root = Some(id),
         }
-        Ok(())
     }
 
     fn close(&mut self, end: usize) -> Result<(), SyntaxFault> {
@@ -306,8 +325,8 @@ impl<'t> TreeBuilder<'t> {
         };
         let node = &mut self.nodes[id.0 as usize];
         let flow = match &mut node.kind {
-            NodeKind::Map { entries: place, merge, flow } => {
-                (*place, *merge) = (entries, merged);
+            NodeKind::Map { entries: own, merge, flow } => {
+                (*own, *merge) = (entries, merged);
                 *flow
             }
             NodeKind::List { items, flow } => {
@@ -317,8 +336,12 @@ impl<'t> TreeBuilder<'t> {
             _ => false,
         };
         let end = if flow { u32::try_from(end).unwrap_or(u32::MAX) } else { last };
+        if flow {
+            self.at = end.max(self.at);
+        }
         node.end = end.max(node.start);
-        self.place(id, anchor)
+        self.attach(id, anchor);
+        Ok(())
     }
 
     /// Brings the entries of `<<`: a map's own keys win, then those of the first map named.
