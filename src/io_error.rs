@@ -1,41 +1,41 @@
-//! What the system says of a file or folder, in words: what is wrong, and what to do. "Os error 13" tells nobody
-//! whose file it is.
+//! Descriptions of I/O errors of files and folders: the problem, and what to do. "Os error 13" does not reveal the
+//! owner of the file.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What was tried.
+/// The attempted operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileAction {
-    /// To read it.
+    /// Reading a file.
     Reading,
-    /// To write it: to put a new file in its place.
+    /// Writing a file, by moving a new one over it.
     Writing,
 }
 
-/// What is wrong, and what to do.
+/// The description of an I/O error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
-    /// What is wrong, without the file's name.
+    /// The problem, without the name of the file.
     pub why: String,
     /// What to do.
     pub help: String,
 }
 
-/// Why a file or folder could not be read.
+/// Describes why a file or folder could not be read.
 pub fn reading(path: &Path, error: &io::Error) -> Words {
     words(path, error, FileAction::Reading)
 }
 
-/// Why a file could not be written.
+/// Describes why a file could not be written.
 pub fn writing(path: &Path, error: &io::Error) -> Words {
     words(path, error, FileAction::Writing)
 }
 
 fn words(path: &Path, error: &io::Error, doing: FileAction) -> Words {
-    let said = |why: &str, help: &str| Words { why: why.to_string(), help: help.to_string() };
+    let text = |why: &str, help: &str| Words { why: why.to_string(), help: help.to_string() };
     match error.kind() {
         ErrorKind::PermissionDenied => permission_denied(path, doing),
         ErrorKind::NotFound if doing == FileAction::Writing => Words {
@@ -45,25 +45,25 @@ fn words(path: &Path, error: &io::Error, doing: FileAction) -> Words {
             },
             help: "make the folder, or write elsewhere".to_string(),
         },
-        ErrorKind::NotFound => said("there is no such file or folder", "look at the path, and at where a link leads"),
-        ErrorKind::IsADirectory => said("this is a folder", "give a file"),
-        ErrorKind::NotADirectory => said("a part of its path is a file, no folder", "look at the path"),
-        ErrorKind::StorageFull => said("the disk is full", "make room, then run it again"),
-        ErrorKind::QuotaExceeded => said("the quota of the disk is used up", "make room, then run it again"),
-        ErrorKind::ReadOnlyFilesystem => said("the file system is read-only", "write elsewhere, or mount it writable"),
-        ErrorKind::FileTooLarge => said("it is larger than a file may be there", "write elsewhere"),
-        ErrorKind::InvalidFilename => said("its name is too long, or has a character that is not allowed", "rename it"),
-        _ if doing == FileAction::Writing => said(&system(error), "look at the disk"),
-        _ => said(&system(error), "look at the disk, and at where a link leads"),
+        ErrorKind::NotFound => text("there is no such file or folder", "look at the path, and at where a link leads"),
+        ErrorKind::IsADirectory => text("this is a folder", "give a file"),
+        ErrorKind::NotADirectory => text("a part of its path is a file, no folder", "look at the path"),
+        ErrorKind::StorageFull => text("the disk is full", "make room, then run it again"),
+        ErrorKind::QuotaExceeded => text("the quota of the disk is used up", "make room, then run it again"),
+        ErrorKind::ReadOnlyFilesystem => text("the file system is read-only", "write elsewhere, or mount it writable"),
+        ErrorKind::FileTooLarge => text("it is larger than a file may be there", "write elsewhere"),
+        ErrorKind::InvalidFilename => text("its name is too long, or has a character that is not allowed", "rename it"),
+        _ if doing == FileAction::Writing => text(&system(error), "look at the disk"),
+        _ => text(&system(error), "look at the disk, and at where a link leads"),
     }
 }
 
-/// What the system says, without its number.
+/// The system's message without the error number.
 fn system(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut characters = text.chars();
-    // Amid a sentence.
+    // In lower case, since it continues a sentence.
     characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
 }
 
@@ -79,7 +79,7 @@ fn permission_denied(path: &Path, doing: FileAction) -> Words {
     denied(facts.as_ref(), &user, doing)
 }
 
-/// What stands in the way: the file; the folder above it that may not be entered, or not be written.
+/// The item that denies access: the file, or a parent folder that cannot be entered or written.
 fn culprit(path: &Path, doing: FileAction) -> Option<(&Path, Metadata)> {
     let is_itself = doing == FileAction::Reading || path.is_dir();
     let first = usize::from(!is_itself);
@@ -88,7 +88,7 @@ fn culprit(path: &Path, doing: FileAction) -> Option<(&Path, Metadata)> {
     parts.filter_map(|part| Some((part, fs::metadata(part).ok()?))).next()
 }
 
-/// A user.
+/// A user of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Someone {
     uid: u32,
@@ -107,7 +107,7 @@ impl Someone {
     }
 }
 
-/// What is known of what stands in the way.
+/// The owner and mode of the item that denies access.
 struct PathFacts {
     name: String,
     is_folder: bool,
@@ -125,7 +125,7 @@ fn denied(facts: Option<&PathFacts>, user: &Someone, doing: FileAction) -> Words
         return Words { why: format!("permission denied; you are {}", user.name), help };
     };
     let what = if *is_folder { format!("the folder {name}") } else { name.clone() };
-    // Into a folder one must be let, too.
+    // Access to a folder also needs the right to enter it.
     let rights = if *is_folder { format!("{letter}x") } else { letter.to_string() };
     if owner.uid == user.uid {
         return Words {
@@ -152,7 +152,7 @@ mod tests {
 
     /// "permission denied, who owns it", and who asks.
     #[test]
-    fn a_file_that_may_not_be_read_says_whose_it_is() {
+    fn permission_denied_names_the_owner() {
         let alice = someone(1000, "alice");
         let facts = |name: &str, is_folder, owner, mode| PathFacts { name: name.to_string(), is_folder, owner, mode };
         let root = facts("prod/a.yaml", false, someone(0, "root"), 0o600);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_way_is_the_file_or_the_folder_above() {
+    fn the_culprit_is_the_file_or_a_parent_folder() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         fs::write(&file, "").unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn other_troubles_are_said_without_numbers() {
+    fn other_errors_are_reported_without_numbers() {
         let of = |kind: ErrorKind| writing(Path::new("x"), &io::Error::from(kind));
         assert_eq!(of(ErrorKind::StorageFull).why, "the disk is full");
         assert_eq!(of(ErrorKind::ReadOnlyFilesystem).why, "the file system is read-only");

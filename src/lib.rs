@@ -1,18 +1,18 @@
 //! Stablekey: GitOps for connections. One stable key, every tenant.
 //!
-//! The map of the crate, from the bottom up. An import points down this list only (`tests/offline/layers.rs`):
+//! The modules of the crate, from the bottom up. An import only points down this list (`tests/offline/layers.rs`):
 //!
-//! - [`text`], [`io_error`], [`parallel`], [`near_miss`], [`secret`]: what depends on nothing of ours.
-//! - [`api`]: the custom resources, a file a kind.
-//! - [`engine`]: the pure middle, from what was read to a plan; `engine::model` is its data.
-//! - [`manifest`]: YAML in and out, with errors that say what to do, and edits in place.
+//! - [`text`], [`io_error`], [`parallel`], [`near_miss`], [`secret`]: helpers without dependencies within the crate.
+//! - [`api`]: the custom resources, one file per kind.
+//! - [`engine`]: the pure core, from what was read to a plan; `engine::model` is its data.
+//! - [`manifest`]: reads, edits and writes YAML, with errors that tell what to do.
 //! - [`platform`]: the integration platform's own formats.
-//! - [`kubernetes`]: the API client, watches, and a cache of a namespace.
-//! - [`tenant`]: locations, where a tenant's resources are: one trait.
+//! - [`kubernetes`]: the API client, watches, and the cache of a namespace.
+//! - [`tenant`]: locations of a tenant's resources, behind one trait.
 //! - [`project`]: a root folder, its tenants and syncs.
-//! - [`apply`]: carries out a plan and proves it done.
-//! - [`report`]: what is shown of plans and tenants, as values. [`render`]: text, JSON and Markdown of them.
-//! - [`controller`]: the operator. [`cli`]: a file a subcommand.
+//! - [`apply`]: carries out a plan and verifies the result.
+//! - [`report`]: the content of reports on plans and tenants, as values. [`render`]: their text, JSON and Markdown.
+//! - [`controller`]: the operator. [`cli`]: one file per subcommand.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-/// A plan makes and drops many small texts on several threads: with the system's allocator it takes half
-/// as long again.
+/// A plan allocates many small strings on several threads: with the system's allocator it takes 50 % longer.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

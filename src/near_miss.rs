@@ -1,13 +1,13 @@
-//! Keys that somebody may have meant.
+//! Suggestions for misspelt keys and names.
 
-/// The longest list that helps.
+/// The maximum length of a useful list.
 const MOST: usize = 3;
-/// How alike two keys must be, from 0 to 1.
-const ALIKE: f64 = 0.72;
-/// How alike they must be where nothing else is known of them.
-const MUCH_ALIKE: f64 = 0.8;
+/// The minimum similarity of two keys, from 0 to 1.
+const SIMILAR: f64 = 0.72;
+/// The minimum similarity if nothing else about the keys is known.
+const VERY_SIMILAR: f64 = 0.8;
 
-/// At most three of `candidates` that `key` may have been meant to be, the likeliest first.
+/// At most three of `candidates` that `key` may be a misspelling of, the most similar first.
 pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = fold(key);
     let may_be = |candidate: &&str| *candidate != key && !differ_by_ending(key, candidate);
@@ -15,42 +15,43 @@ pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>)
         candidates.into_iter().filter(may_be).map(|c| (strsim::jaro_winkler(&wanted, &fold(c)), c)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     ranked.dedup_by(|a, b| a.1 == b.1);
-    ranked.retain(|(alike, _)| *alike >= ALIKE);
+    ranked.retain(|(similarity, _)| *similarity >= SIMILAR);
     ranked.truncate(MOST);
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// The name that was surely meant: the same but for case and separators, or a letter or two away.
+/// The one candidate that `name` is almost certainly a misspelling of: it differs only in case and separators, or in a
+/// letter or two.
 pub fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(name);
     let distance = |candidate: &str| {
         let folded = fold(candidate);
         let distance = strsim::osa_distance(&wanted, &folded);
-        // Of a short name a letter is much.
+        // In a short name, one letter is a large difference.
         (distance <= 1 + folded.len() / 8 && distance * 3 <= folded.len().max(1)).then_some(distance)
     };
     let near = candidates.into_iter().filter(|candidate| *candidate != name && !differ_by_ending(name, candidate));
     near.filter_map(|candidate| Some((distance(candidate)?, candidate))).min().map(|(_, candidate)| candidate)
 }
 
-/// Whether two names are one but for case and separators.
+/// Whether two names differ only in case and separators.
 pub fn is_same_folded(a: &str, b: &str) -> bool {
     !fold(a).is_empty() && fold(a) == fold(b)
 }
 
-/// Whether two keys look so much alike that one may have been meant for the other, whatever they connect to.
-pub fn are_alike(a: &str, b: &str) -> bool {
-    !differ_by_ending(a, b) && strsim::jaro_winkler(&fold(a), &fold(b)) >= MUCH_ALIKE
+/// Whether two keys are so similar that one may be a misspelling of the other, whatever they connect to.
+pub fn are_similar(a: &str, b: &str) -> bool {
+    !differ_by_ending(a, b) && strsim::jaro_winkler(&fold(a), &fold(b)) >= VERY_SIMILAR
 }
 
-/// What there is instead of a name that nothing has: what may have been meant first, then all, or the first of
-/// many. `there are eu, us`; `did you mean eu-prod? there are default, eu-prod and 12 more`.
+/// A sentence for an unknown name: suggestions first, then all existing names, or the first of many. `there are eu,
+/// us`; `did you mean eu-prod? there are default, eu-prod and 12 more`.
 pub fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
     let mut there: Vec<&str> = there.into_iter().collect();
     there.sort_unstable();
     there.dedup();
     let near: Vec<&str> =
-        near_misses(name, there.iter().copied()).into_iter().filter(|near| are_alike(name, near)).collect();
+        near_misses(name, there.iter().copied()).into_iter().filter(|near| are_similar(name, near)).collect();
     let all = match there.len() {
         0 => "there is none".to_string(),
         1 => format!("there is {}", listed(&there)),
@@ -63,7 +64,7 @@ pub fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -
     }
 }
 
-/// Names, or the first of more than a person reads, and how many more there are.
+/// A list of names. Of a long list, the first ones and the number of the others.
 pub fn listed(names: &[&str]) -> String {
     const READ: usize = 10;
     match names.len().checked_sub(READ).filter(|more| *more > 0) {
@@ -72,7 +73,7 @@ pub fn listed(names: &[&str]) -> String {
     }
 }
 
-/// Whether two names have endings that an import made, and not the same: they were made of different things.
+/// Whether two names have different endings that an import added: they were then derived from different texts.
 fn differ_by_ending(a: &str, b: &str) -> bool {
     match (ending(a), ending(b)) {
         (Some(a), Some(b)) => a != b,
@@ -80,7 +81,7 @@ fn differ_by_ending(a: &str, b: &str) -> bool {
     }
 }
 
-/// Six hexadecimal digits behind the last `-`.
+/// Six hexadecimal digits after the last `-`.
 fn ending(name: &str) -> Option<&str> {
     const LENGTH: usize = 6;
     let (_, ending) = name.rsplit_once('-')?;
@@ -94,10 +95,10 @@ fn fold(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{are_alike, is_same_folded, meant, near_misses, what_there_is};
+    use super::{are_similar, is_same_folded, meant, near_misses, what_there_is};
 
     #[test]
-    fn what_there_is_is_said_with_what_was_meant() {
+    fn existing_names_are_listed_with_suggestions() {
         assert_eq!(what_there_is("asia", ["us", "eu"]), "there are eu, us");
         assert_eq!(what_there_is("eu-prd", ["eu"]), "there is eu");
         assert_eq!(what_there_is("eu-prood", ["us-dev", "eu-prod"]), "did you mean eu-prod? there are eu-prod, us-dev");
@@ -114,18 +115,18 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_differ_in_a_letter_or_in_case_are_alike() {
-        assert!(are_alike("salesforce-oauth", "Salesforce_OAuth2"));
-        assert!(are_alike("crm", "crn"));
-        assert!(!are_alike("crm", "warehouse"));
+    fn keys_that_differ_in_a_letter_or_in_case_are_similar() {
+        assert!(are_similar("salesforce-oauth", "Salesforce_OAuth2"));
+        assert!(are_similar("crm", "crn"));
+        assert!(!are_similar("crm", "warehouse"));
     }
 
     #[test]
-    fn endings_that_differ_say_different_things() {
-        assert!(!are_alike("chat-oauth2-9e6e09", "chat-oauth2-7da1dc"));
+    fn different_endings_mean_different_things() {
+        assert!(!are_similar("chat-oauth2-9e6e09", "chat-oauth2-7da1dc"));
         assert!(near_misses("chat-oauth2-9e6e09", ["chat-oauth2-7da1dc"]).is_empty());
         assert_eq!(near_misses("chat-oauth2-9e6e09", ["chat-oauth2"]), ["chat-oauth2"]);
-        assert!(are_alike("chat-decade", "chat-decades"));
+        assert!(are_similar("chat-decade", "chat-decades"));
     }
 
     #[test]

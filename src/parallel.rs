@@ -1,16 +1,15 @@
-//! Sharing pure work between the machine's processors. The results do not depend on it.
+//! Parallel execution of pure functions. The results are the same as without it.
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// With fewer objects than this a thread costs more than it saves.
+/// The number of objects below which a thread costs more than it saves.
 const WORTH_A_THREAD: usize = 2_000;
-/// In how many shares each thread's part is taken, so that a slow one holds up little.
+/// The number of parts per thread: smaller parts balance the load.
 const SHARES: usize = 4;
 
-/// Does `work` on each of `items`, in parallel where it concerns many `objects`. The results come in
-/// the order of the items.
+/// Calls `work` on each item, in parallel if there are many `objects`. The results are in the order of the items.
 pub fn map<T: Sync, R: Send>(objects: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if objects < WORTH_A_THREAD || items.len() < 2 {
         return items.iter().map(work).collect();

@@ -1,4 +1,4 @@
-//! A root folder: its tenants, its syncs, and which file belongs to which tenant.
+//! A root folder: its tenants, its syncs, and the tenant of each file.
 
 pub mod clusters;
 pub mod deliver;
@@ -19,7 +19,7 @@ use crate::manifest::{FileProblem, SourcePlace, locate_all, problem};
 use crate::near_miss::meant;
 use crate::project::clusters::InCluster;
 use crate::project::files::{Files, SortedFiles};
-use crate::project::structure::{Standing, Structure, StructureResource};
+use crate::project::structure::{DeclaredTenant, Structure, StructureResource};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
 use crate::tenant::directory::read::{beside, gather};
@@ -30,70 +30,69 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The name of the one tenant of files in which no Tenant stands.
+/// The name of the tenant that stands for files without a Tenant.
 pub const UNNAMED: &str = "(files)";
 
-/// Everything below a root.
+/// The content of a root folder.
 #[derive(Debug, Default)]
 pub struct Project {
     /// The folder given to the command.
     pub root: PathBuf,
-    /// By name.
+    /// The tenants, by name.
     pub tenants: BTreeMap<String, ProjectTenant>,
-    /// Every TenantSync.
+    /// All TenantSyncs.
     pub syncs: Vec<Sync>,
-    /// Everything that is wrong in the files: what stops tenants and syncs whole first, each part in the order
-    /// of files and lines.
+    /// All problems in files: those that stop whole tenants and syncs first, then in the order of files and lines.
     pub problems: Vec<FileProblem>,
-    /// Those of them that are of files which belong to no tenant.
+    /// The problems in files outside tenants' folders.
     pub own_problems: Vec<FileProblem>,
-    /// Roles that would do where we may not read a tenant, as YAML.
+    /// Roles that grant access to the tenants that could not be read, as YAML.
     pub roles: BTreeSet<String>,
     /// Documents of other kinds.
     pub other_kinds: usize,
-    /// Links, FIFOs and other files that lie outside tenants' folders and are not read.
+    /// The number of links, FIFOs and other files outside tenants' folders that are not read.
     pub passed_over: usize,
-    /// How many Tenants and TenantSyncs are for clusters only.
+    /// The number of Tenants and TenantSyncs that apply to clusters only.
     pub for_clusters: usize,
-    /// Syncs that are there and do not hold.
+    /// Invalid syncs, which remain writers.
     pub stopped: BTreeMap<Writer, Targets>,
-    /// Files outside tenants' folders that cannot be read and may be ours.
+    /// Unreadable files outside tenants' folders that may contain Stablekey's resources.
     pub unread: BTreeSet<String>,
-    /// Whether no Tenant stands in any file that was read.
+    /// Whether no file that was read declares a Tenant.
     pub has_no_tenant: bool,
-    /// Whose each folder is.
+    /// The tenant of each folder.
     layout: Arc<FolderLayout>,
-    /// Where each Tenant and TenantSync stands.
+    /// The position of each Tenant and TenantSync.
     pub origins: BTreeMap<ObjectId, SourcePlace>,
 }
 
 /// A tenant of a project.
 #[derive(Debug)]
 pub struct ProjectTenant {
-    /// What its Tenant says.
+    /// The spec of the Tenant.
     pub spec: TenantSpec,
-    /// Its location, where it can be asked.
+    /// The location, if it can be accessed.
     pub location: Option<TenantLocation>,
-    /// What is in its place, or why it cannot be read.
+    /// The live state, or the reason why it is unreadable.
     pub live: Result<Snapshot, String>,
-    /// What its source declares.
+    /// The state that the source declares.
     pub source: Option<Result<Snapshot, String>>,
 }
 
-/// What a command was given.
+/// The arguments of a command.
 #[derive(Debug, Default)]
 pub struct ProjectArgs {
     /// The root.
     pub root: PathBuf,
-    /// Files and folders, where not all of the root is meant; `-` is standard input.
+    /// The files and folders to read, unless all of the root is read; `-` is standard input.
     pub paths: Vec<PathBuf>,
-    /// `--source TENANT=PATH`.
+    /// The values of `--source TENANT=PATH`.
     pub sources: BTreeMap<String, PathBuf>,
-    /// The clusters; `None`: none is asked, and a tenant in a cluster counts as what its source declares.
+    /// The clusters. If `None`, no cluster is accessed, and a tenant in a cluster counts as its source declares it.
     pub servers: Option<Arc<Servers>>,
 }
 
-/// Reads a project. Whatever is wrong in files is in `problems`, and the rest is read.
+/// Reads a project. Problems in files are added to `problems`, and everything else is read.
 pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
     let mut files = Files::read(given, stdin);
     let (tenants, syncs) = files.take_structure();
@@ -117,7 +116,7 @@ pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
 }
 
 impl Project {
-    /// All files as one tenant without a name.
+    /// Reads all files as one tenant without a name.
     fn unnamed(&mut self, files: Files, syncs: Vec<StructureResource<TenantSyncSpec>>) {
         self.origins = syncs.into_iter().map(|s| (ObjectId::new(Kind::TenantSync, s.name), s.origin)).collect();
         let layout = FolderLayout::of_one(UNNAMED, &self.root);
@@ -125,7 +124,8 @@ impl Project {
         let mut read = files.of_one(&layout, &layout.folders()[0].clone());
         self.other_kinds = read.reading.other_kinds;
         if whole {
-            // Whose each document is says a Tenant, and there is none: only what may hold one is worth a word.
+            // Without a Tenant, nothing assigns documents to tenants; only files that may contain one are worth a
+            // message.
             read.reading.documents.clear();
             read.reading.invalid.clear();
             read.reading.unparsed.retain(|unparsed| unparsed.ours);
@@ -139,13 +139,13 @@ impl Project {
         self.tenants.insert(UNNAMED.to_string(), tenant);
     }
 
-    /// Gives each file to the tenant in whose folder it lies.
+    /// Assigns each file to the tenant whose folder contains it.
     fn fill(&mut self, given: &ProjectArgs, structure: Structure, files: Files) {
         let Structure { mut tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } =
             structure;
         (self.syncs, self.stopped, self.for_clusters, self.origins) = (syncs, stopped, for_clusters, origins);
         self.own_problems.extend(problems);
-        // What a Tenant says of removal holds for the source that it names itself, and for no other.
+        // The prune setting of a Tenant applies only to the source that it declares itself.
         for (_, tenant) in tenants.iter_mut().filter(|(name, _)| given.sources.contains_key(*name)) {
             tenant.spec.source.iter_mut().for_each(|source| source.prune = None);
         }
@@ -172,7 +172,7 @@ impl Project {
             .map(|(name, tenant)| (name.clone(), tenant.spec.clone()))
             .collect();
         let mut clusters = given.servers.as_deref().map(|servers| clusters::read(servers, &specs)).unwrap_or_default();
-        for (name, Standing { spec, stopped }) in tenants {
+        for (name, DeclaredTenant { spec, stopped }) in tenants {
             let tenant = match stopped {
                 Some(why) => ProjectTenant { spec, location: None, live: Err(why), source: None },
                 None => self.tenant(&layout, &name, spec, &mut read, clusters.remove(&name)),
@@ -181,10 +181,10 @@ impl Project {
         }
     }
 
-    /// What lies in no tenant's folder and is linked into none.
+    /// Reports files that are in no tenant's folder, and that no tenant links to.
     fn outside(&mut self, layout: &FolderLayout, sorted: &SortedFiles, folders_unknown: bool) {
         let outside = &sorted.outside;
-        // A file that may hold a Tenant leaves unknown whose each document is.
+        // A file that may contain a Tenant leaves the tenant of every document unknown.
         self.unread = outside.unparsed.iter().map(|unparsed| unparsed.file.clone()).collect();
         let is_missing = |folder: &Folder| folder.role == FolderRole::Location && !folder.path.exists();
         let unknown = folders_unknown || !self.unread.is_empty() || layout.folders().iter().any(is_missing);
@@ -236,7 +236,7 @@ impl Project {
                 (Some(TenantLocation::Folder(location)), live)
             }
             (_, Some(folder)) => {
-                // An import may make the folder.
+                // An import may create the folder.
                 let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
                 let other = declared.and_then(|origin| other_root(&spec, &folder.path, origin));
@@ -252,31 +252,31 @@ impl Project {
         self.own_problems.push(problem(origin, kind, path, message, help));
     }
 
-    /// What was read of every location and source.
+    /// The snapshots of all locations and sources.
     fn snapshots<'a>(&'a self) -> impl Iterator<Item = &'a Snapshot> {
         let of_tenant = |tenant: &'a ProjectTenant| {
             let live = tenant.live.as_ref().ok();
             let source = tenant.source.as_ref().and_then(|source| source.as_ref().ok());
-            // Where a tenant in a cluster counts as what its source declares, both are one reading.
+            // For a tenant in a cluster that counts as its source declares it, both are the same snapshot.
             let is_live = |source: &&Snapshot| live.is_some_and(|live| Arc::ptr_eq(&live.inventory, &source.inventory));
             live.into_iter().chain(source.filter(|source| !is_live(source)))
         };
         self.tenants.values().flat_map(of_tenant)
     }
 
-    /// The tenant whose folder this path is, lies in or holds.
+    /// The tenant whose folder is this path, contains it or is inside it.
     pub fn owner(&self, path: &Path) -> Option<&str> {
         let path = self.layout.locate_given(path);
         let meets = |folder: &&Folder| path.starts_with(&folder.path) || folder.path.starts_with(&path);
         self.layout.folders().iter().find(meets).map(|folder| folder.tenant.as_str())
     }
 
-    /// How many resources were read.
+    /// The number of resources that were read.
     pub fn objects(&self) -> usize {
         self.origins.len() + self.snapshots().map(|s| s.inventory.len()).sum::<usize>()
     }
 
-    /// The bytes of a definition that stands beside its manifest, in a location or a source.
+    /// Reads the definition beside its manifest, in a location or a source.
     fn definition_at(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         let id = ObjectId::new(Kind::Integration, &from.integration);
         let missing =
@@ -301,7 +301,7 @@ impl Project {
         }
     }
 
-    /// The bytes of the definition of a tenant's integration.
+    /// Reads the definition of an integration of a tenant.
     pub fn definition_beside(&self, tenant: &str, integration: &str) -> Result<Vec<u8>, LocationError> {
         self.definition_at(&DefinitionFrom {
             tenant: tenant.to_string(),
@@ -311,19 +311,19 @@ impl Project {
         })
     }
 
-    /// The place of a tenant, to be written.
+    /// The location of a tenant, for writing.
     pub fn location(&self, tenant: &str) -> Option<&dyn crate::tenant::location::Location> {
         self.tenants.get(tenant)?.location.as_ref().map(TenantLocation::as_location)
     }
 
-    /// Where the objects of a tenant stand in its folder; `None` where it has none.
+    /// The positions of a tenant's objects in its folder; `None` without a folder.
     pub fn origins_of_folder(&self, tenant: &str) -> Option<&BTreeMap<ObjectId, SourcePlace>> {
         let tenant = self.tenants.get(tenant)?;
         tenant.location.as_ref()?.folder()?;
         Some(&tenant.live.as_ref().ok()?.origins)
     }
 
-    /// The bytes of a definition, where they are those that were planned.
+    /// Reads a definition, and fails if it is not the one that was planned.
     pub fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         let bytes = self.definition_at(from)?;
         if definition_digest(&bytes) == from.digest {
@@ -332,7 +332,7 @@ impl Project {
         Err(LocationError::Changed { object: ObjectId::new(Kind::Integration, &from.integration) })
     }
 
-    /// What the engine plans on.
+    /// Builds the input of the engine.
     pub fn world(&self) -> World {
         let view = |read: &Result<Snapshot, String>| match read {
             Ok(snapshot) => View::Read(snapshot.inventory.clone()),
@@ -358,7 +358,7 @@ impl Project {
         }
     }
 
-    /// The document in which a person would look for an object of a location.
+    /// The document of an object in its location.
     pub fn origin(&self, tenant: Option<&str>, id: &ObjectId) -> Option<&SourcePlace> {
         let live = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| t.live.as_ref().ok());
         let in_place = live.and_then(|s| s.origins.get(id));
@@ -372,7 +372,7 @@ impl Project {
     }
 }
 
-/// Where parts of documents stand, in their order.
+/// The file and line of parts of documents, in the given order.
 pub fn at(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<At> {
     let lines = locate_all(wanted);
     let of = |((origin, _), line): (&(&SourcePlace, Vec<String>), Option<u32>)| At {
@@ -382,8 +382,8 @@ pub fn at(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<At> {
     wanted.iter().zip(lines).map(of).collect()
 }
 
-/// What to say where a tenant's folder is not there as seen from the root, and is there beside the file that names it:
-/// another root was meant.
+/// The help for a missing folder that does exist relative to the file that declares it: probably another root was
+/// meant.
 fn other_root(spec: &TenantSpec, folder: &Path, declared: &SourcePlace) -> Option<String> {
     let Some(LocationSpec::Directory(directory)) = &spec.location else { return None };
     let path = &directory.path;
@@ -397,7 +397,7 @@ fn other_root(spec: &TenantSpec, folder: &Path, declared: &SourcePlace) -> Optio
     })
 }
 
-/// Why a folder that is not there, or is none, says nothing.
+/// The problem with a folder that does not exist or is not a folder.
 fn missing(folder: &Path) -> String {
     if folder.exists() {
         return format!("{} is no folder", folder.display());
@@ -410,7 +410,7 @@ fn missing(folder: &Path) -> String {
     match meant(&name, folders.iter().map(String::as_str)) {
         Some(near) => format!("its folder {folder} is not there; did you mean {near}?"),
         None => format!(
-            "its folder {folder} is not there, and what it held is unknown: restore it, or where it should be empty: mkdir -p {folder}"
+            "its folder {folder} is not there, and its content is unknown: restore it, or if it should be empty: mkdir -p {folder}"
         ),
     }
 }

@@ -1,13 +1,11 @@
-//! Texts of others, made harmless where they are shown, and how many columns they take. Titles, names and
-//! paths come from YAML, from servers and from the command line: a terminal would obey some of what can be
-//! in them, and a reader would be deceived by more.
+//! Escapes foreign text for display, and computes its width. Titles, names and paths come from YAML, servers and the
+//! command line: they may contain characters that control a terminal or deceive a reader.
 
 use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Whether a terminal would obey a character, or a reader not see it: control characters (with them escape
-/// sequences), and marks that reorder or hide what is read. The one list of the crate. (Joiners are none:
-/// several scripts cannot be written without.)
+/// Whether a character controls a terminal or is invisible: control characters (including escape sequences), and marks
+/// that reorder or hide text. The only such list in the crate. (Joiners are not dangerous: several scripts need them.)
 pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -15,12 +13,12 @@ pub fn is_dangerous(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` on one line, what is dangerous in it escaped: `\u{202e}`.
+/// `text` on one line, with dangerous characters escaped: `\u{202e}`.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_dangerous)
 }
 
-/// The same, but that line breaks stay: for texts that are of several lines.
+/// `text` with dangerous characters escaped except line breaks, for texts of several lines.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && is_dangerous(c))
 }
@@ -40,8 +38,8 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// JSON in which what is dangerous is escaped as JSON escapes: the same values, harmless on a terminal. All
-/// of it stands in texts, where JSON is valid; line breaks and tabs between them stay.
+/// JSON with dangerous characters escaped as JSON escapes: the values are the same, and harmless on a terminal. In
+/// valid JSON these characters occur only within strings; line breaks and tabs between them are kept.
 pub fn json(text: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| !matches!(c, '\n' | '\r' | '\t') && is_dangerous(c);
     if !text.chars().any(is_escaped) {
@@ -59,20 +57,20 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// How many columns of a terminal a text takes: two for most characters of Chinese, Japanese and Korean,
-/// none for marks that stand upon another character.
+/// The width of a text on a terminal, in columns: two for most Chinese, Japanese and Korean characters, none for
+/// combining marks.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// How many columns a character takes.
+/// The width of a character, in columns.
 pub fn width_of(c: char) -> usize {
     c.width().unwrap_or(0)
 }
 
-/// `text` in at most `most` columns; what was cut is an ellipsis.
+/// Cuts `text` to at most `most` columns; an ellipsis replaces the end.
 pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
-    // Most texts are short: their bytes are at least as many as their columns.
+    // Most texts are short: the number of bytes is at least the number of columns.
     if text.len() <= most || width(text) <= most {
         return Cow::Borrowed(text);
     }
@@ -84,11 +82,11 @@ pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(text.chars().take_while(fits).chain(['…']).collect())
 }
 
-/// The programs whose commands our texts name.
+/// The programs whose commands occur in texts.
 const PROGRAMS: [&str; 3] = ["stablekey", "kubectl", "mkdir"];
 
-/// The parts between which a line may be broken: words, and what is copied as a whole. That is a run between
-/// backticks, and a command behind a colon or in parentheses: broken in two it would not run when it is pasted.
+/// Splits a text into the parts between which a line may be wrapped: words, and parts to copy. These are a run between
+/// backticks, and a command after a colon or in parentheses, which would not work if it were pasted in two lines.
 pub fn parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut start, mut whole) = (0, end_of_whole(text, 0));
@@ -103,7 +101,7 @@ pub fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
-/// Where what must stay whole ends, where such a thing begins here; else here.
+/// The end of a part to copy that begins here; else the given position.
 fn end_of_whole(text: &str, at: usize) -> usize {
     let (before, here) = (text.get(..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
     let end = here.find(' ').unwrap_or(here.len());
@@ -122,8 +120,8 @@ fn end_of_whole(text: &str, at: usize) -> usize {
     }
 }
 
-/// `text` broken at blanks so that no line is wider than `columns`, where its [`parts`] allow it. Its first line
-/// stands behind `hang` columns already; the others are indented by as many.
+/// Wraps `text` at blanks so that no line is wider than `columns`, if its [`parts`] allow it. Its first line begins
+/// after `hang` columns; the others are indented by as many.
 pub fn wrapped(text: &str, columns: usize, hang: usize) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut at = hang;
@@ -144,8 +142,8 @@ pub fn wrapped(text: &str, columns: usize, hang: usize) -> String {
     out
 }
 
-/// Each line broken at blanks as by [`wrapped`], what follows beneath the text of its line: behind its
-/// indentation, a bullet, a box to tick.
+/// Wraps each line at blanks as by [`wrapped`]. Continuation lines are aligned with the text of their line, after its
+/// indentation, bullet or checkbox.
 pub fn folded(text: &str, columns: usize) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for line in text.split_inclusive('\n') {
@@ -165,7 +163,7 @@ pub fn folded(text: &str, columns: usize) -> String {
     out
 }
 
-/// `one` or `many` with its number: `1 step`, `1,204 steps`.
+/// A number with `one` or `many`: `1 step`, `1,204 steps`.
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
@@ -183,7 +181,7 @@ pub fn thousands(number: usize) -> String {
     out
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins items: `a`, `a and b`, `a, b and c`.
 pub fn and<S: AsRef<str>>(items: &[S]) -> String {
     match items {
         [] => String::new(),
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_the_same_and_shows_no_mark() {
+    fn json_keeps_its_values_and_escapes_marks() {
         let value = serde_json::json!({"a\u{202e}": "b\u{7f}\u{9b}\u{e0001}\n\u{2066}", "漢": "ü"});
         let text = serde_json::to_string_pretty(&value).unwrap();
         let shown = json(&text);
@@ -240,7 +238,7 @@ mod tests {
             parts("kinds (stablekey crds | kubectl apply -f -) first"),
             ["kinds", "(stablekey crds | kubectl apply -f -)", "first"]
         );
-        // A sentence about a program is none.
+        // A sentence about a program is not a command.
         assert_eq!(parts("and kubectl reads it"), ["and", "kubectl", "reads", "it"]);
         let text = "deliver it into the namespace of us: stablekey render us | kubectl apply --server-side -n us -f -";
         assert_eq!(

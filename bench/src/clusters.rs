@@ -1,12 +1,11 @@
-//! Tenants in clusters: the command beside kubectl, and beside a raw load, on the same cluster in turns.
+//! Tenants in clusters: the command beside kubectl and beside a plain load, alternating on the same cluster.
 
-mod ground;
 pub mod load;
 mod memory;
+mod test_cluster;
 
 use crate::report::{Figure, Machine};
 use crate::{Outcome, generate, measure, peers};
-use ground::{Ground, TENANT};
 use load::Load;
 use stablekey::kubernetes::client::IN_FLIGHT;
 use stablekey::kubernetes::list::PAGE;
@@ -14,10 +13,11 @@ use stablekey_clusters::Namespace;
 use stablekey_clusters::audit::{Request, span};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use test_cluster::{TENANT, TestCluster};
 
 const CONNECTIONS: usize = 1_000;
 const CHANGED: usize = CONNECTIONS / 10;
-/// How often what makes everything is measured, and what only looks.
+/// How often a command that creates everything is measured, and one that only reads.
 const MAKING: usize = 3;
 const LOOKING: usize = 5;
 
@@ -27,13 +27,13 @@ const WRITE_PHASE: f64 = 0.9;
 const APPLY: f64 = 1.8;
 const AGAIN: f64 = 20.0;
 
-/// Exit codes of ours.
+/// Exit codes of stablekey.
 const NOTHING: i32 = 0;
 const ACTIONS: i32 = 2;
-/// `kubectl diff`'s where there is a difference.
+/// The exit code of `kubectl diff` if there is a difference.
 const DIFFERENT: i32 = 1;
 
-/// Measures them all.
+/// Runs all measurements of the group.
 pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     let Some(kubectl) = peers::kubectl() else {
         machine.left_out("tenants in clusters: go is not here to build a control plane");
@@ -46,35 +46,35 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-/// What is measured with so many connections as a person may wait for.
+/// Measures with the number of connections that a person may wait for.
 fn small() -> Outcome<Vec<Figure>> {
-    let ground = Ground::prepare("bench")?;
-    ground.declare(&generate::connections(CONNECTIONS, false))?;
+    let test_cluster = TestCluster::prepare("bench")?;
+    test_cluster.declare(&generate::connections(CONNECTIONS, false))?;
     let mut figures = Vec::new();
-    let (ours, theirs) = apply(&ground, &mut figures)?;
-    figures.push(apply_again(&ground, &ours, &theirs)?);
-    figures.push(requests(&ground, &ours)?);
-    ground.declare(&generate::connections(CONNECTIONS, true))?;
-    figures.extend(plan(&ground, &ours, &theirs)?);
+    let (ours, theirs) = apply(&test_cluster, &mut figures)?;
+    figures.push(apply_again(&test_cluster, &ours, &theirs)?);
+    figures.push(requests(&test_cluster, &ours)?);
+    test_cluster.declare(&generate::connections(CONNECTIONS, true))?;
+    figures.extend(plan(&test_cluster, &ours, &theirs)?);
     Ok(figures)
 }
 
-/// Everything is new. Gives the last namespaces: ours, and kubectl's.
-fn apply<'g>(ground: &'g Ground, figures: &mut Vec<Figure>) -> Outcome<(Namespace<'g>, Namespace<'g>)> {
-    let load = Load::on(ground.cluster.kubeconfig())?;
+/// Measures applying everything. Returns the last namespaces: stablekey's, and kubectl's.
+fn apply<'g>(test_cluster: &'g TestCluster, figures: &mut Vec<Figure>) -> Outcome<(Namespace<'g>, Namespace<'g>)> {
+    let load = Load::on(test_cluster.cluster.kubeconfig())?;
     let (mut whole, mut writes, mut raw, mut kubectl) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
     for _ in 0..MAKING {
-        let ours = ground.cluster.namespace("ours");
-        whole.push(measure::run(&mut ground.stablekey("apply", &ours, &["--yes"])?, NOTHING)?);
+        let ours = test_cluster.cluster.namespace("ours");
+        whole.push(measure::run(&mut test_cluster.stablekey("apply", &ours, &["--yes"])?, NOTHING)?);
         writes.push(write_phase(&ours)?);
 
-        let bare = ground.cluster.namespace("raw");
+        let bare = test_cluster.cluster.namespace("raw");
         load.apply(&load.bodies(ours.name())?, bare.name(), IN_FLIGHT)?;
         raw.push(write_phase(&bare)?);
 
-        let theirs = ground.cluster.namespace("theirs");
-        kubectl.push(measure::run(&mut ground.kubectl_apply(&theirs), NOTHING)?);
+        let theirs = test_cluster.cluster.namespace("theirs");
+        kubectl.push(measure::run(&mut test_cluster.kubectl_apply(&theirs), NOTHING)?);
         last = Some((ours, theirs));
     }
     let what = format!("apply of {CONNECTIONS} new connections");
@@ -90,8 +90,8 @@ fn apply<'g>(ground: &'g Ground, figures: &mut Vec<Figure>) -> Outcome<(Namespac
     Ok(last.ok_or("nothing was measured")?)
 }
 
-/// From the first connection that came to the server to its last answer. What an apply keeps of the
-/// approval besides is in the time of the whole command.
+/// Returns the time from the first connection that arrived at the server to its last answer. Storing the approval is a
+/// part of the whole command only.
 fn write_phase(namespace: &Namespace<'_>) -> Outcome<Duration> {
     let requests = namespace.audit()?;
     let writes = requests.iter().filter(|request| request.writes() && request.resource == "connections");
@@ -103,14 +103,14 @@ fn write_phase(namespace: &Namespace<'_>) -> Outcome<Duration> {
     Ok(span(writes))
 }
 
-/// Nothing is to be done any more.
-fn apply_again(ground: &Ground, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<Figure> {
-    let mark = ground.cluster.mark()?;
-    let mut again = ground.stablekey("apply", ours, &["--yes"])?;
+/// Measures applying again, with nothing to do.
+fn apply_again(test_cluster: &TestCluster, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<Figure> {
+    let mark = test_cluster.cluster.mark()?;
+    let mut again = test_cluster.stablekey("apply", ours, &["--yes"])?;
     let (mut samples, mut kubectl) = (Vec::new(), Vec::new());
     for _ in 0..LOOKING {
         samples.push(measure::run(&mut again, NOTHING)?);
-        kubectl.push(measure::run(&mut ground.kubectl_apply(theirs), NOTHING)?);
+        kubectl.push(measure::run(&mut test_cluster.kubectl_apply(theirs), NOTHING)?);
     }
     let writes = ours.audit_since(mark)?.iter().filter(|request| request.writes()).count();
     if writes > 0 {
@@ -121,12 +121,12 @@ fn apply_again(ground: &Ground, ours: &Namespace<'_>, theirs: &Namespace<'_>) ->
     Ok(Figure::faster(what, measure::median(samples), peer, measure::median(kubectl), AGAIN))
 }
 
-/// What a plan asks of a server when there is nothing to do: a list of each kind, by pages.
-fn requests(ground: &Ground, ours: &Namespace<'_>) -> Outcome<Figure> {
-    let mark = ground.cluster.mark()?;
-    measure::run(&mut ground.stablekey("plan", ours, &[])?, NOTHING)?;
-    // The server asks itself this and that.
-    let asked = ground.cluster.audit_since(mark)?;
+/// Counts the requests of a plan with nothing to do: a list of each kind, by pages.
+fn requests(test_cluster: &TestCluster, ours: &Namespace<'_>) -> Outcome<Figure> {
+    let mark = test_cluster.cluster.mark()?;
+    measure::run(&mut test_cluster.stablekey("plan", ours, &[])?, NOTHING)?;
+    // The server itself sends requests too.
+    let asked = test_cluster.cluster.audit_since(mark)?;
     let asked: Vec<&Request> = asked.iter().filter(|request| !request.user.starts_with("system:")).collect();
     let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
     for request in &asked {
@@ -146,20 +146,20 @@ fn requests(ground: &Ground, ours: &Namespace<'_>) -> Outcome<Figure> {
     Ok(Figure::beside(what, asked.len().to_string(), against, asked.len() as f64 / expected as f64, 1.0))
 }
 
-/// One in ten differs.
-fn plan(ground: &Ground, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<[Figure; 2]> {
-    let counted = ground.stablekey("plan", ours, &["--output", "json"])?.output()?;
+/// Measures a plan in which one in ten connections differs.
+fn plan(test_cluster: &TestCluster, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<[Figure; 2]> {
+    let counted = test_cluster.stablekey("plan", ours, &["--output", "json"])?.output()?;
     let counted: serde_json::Value = serde_json::from_slice(&counted.stdout)?;
     if counted["counts"]["update"] != CHANGED || counted["targets"][0]["tenant"] != TENANT {
         return Err(format!("the plan counts {}, not {CHANGED} updates", counted["counts"]).into());
     }
-    let mut plan = ground.stablekey("plan", ours, &[])?;
-    let mut plan_server = ground.stablekey("plan", ours, &["--server"])?;
+    let mut plan = test_cluster.stablekey("plan", ours, &[])?;
+    let mut plan_server = test_cluster.stablekey("plan", ours, &["--server"])?;
     let (mut samples, mut asking, mut kubectl) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..LOOKING {
         samples.push(measure::run(&mut plan, ACTIONS)?);
         asking.push(measure::run(&mut plan_server, ACTIONS)?);
-        kubectl.push(measure::run(&mut ground.kubectl_diff(theirs), DIFFERENT)?);
+        kubectl.push(measure::run(&mut test_cluster.kubectl_diff(theirs), DIFFERENT)?);
     }
     let peer = "kubectl diff --server-side";
     let theirs = measure::median(kubectl);

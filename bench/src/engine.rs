@@ -13,16 +13,16 @@ const LARGE: usize = 100_000;
 const PLAN_TIME: Duration = Duration::from_millis(100);
 const PLAN_MEMORY: u64 = 150 << 20;
 const CLOSURE_TIME: Duration = Duration::from_millis(1);
-/// For a plan of [`SMALL`]; what it took when this was written and a quarter more.
+/// The limit for a plan of [`SMALL`]: what it took when this was written, plus a quarter.
 const PLAN_INSTRUCTIONS: u64 = 1_000_000_000;
 const ROUNDS: usize = 9;
 const PROCESSES: usize = 3;
 
-/// Measures them all, each in a process of its own.
+/// Runs all measurements of the group, each in a process of its own.
 pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     let nanos = |task, connections| measure::child(task, connections).map(Duration::from_nanos);
     let (mut small, mut large) = (nanos("plan", SMALL)?, nanos("plan", LARGE)?);
-    // In turns, and the least of each: whatever else a machine does only adds.
+    // Alternating, and the minimum of each: anything else on the machine only adds.
     for _ in 1..PROCESSES {
         small = small.min(nanos("plan", SMALL)?);
         large = large.min(nanos("plan", LARGE)?);
@@ -61,7 +61,7 @@ fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
 
-/// Carries out one task on a world of so many connections.
+/// Runs one task on a world with this many connections.
 pub fn child(task: &str, connections: usize) -> Outcome<u64> {
     let world = generate::world(connections);
     Ok(match task {
@@ -102,7 +102,7 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A plan that is fast and wrong is no figure.
+/// Checks the plan, because a fast and wrong plan is useless.
 fn check(plan: &Plan, connections: usize) -> Outcome<()> {
     let expected = generate::expected(connections);
     let counts = Counts { manual: 0, ..plan.counts };
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_measured_is_generated_as_it_is_said_to_be() -> Outcome<()> {
+    fn generated_data_has_the_described_shape() -> Outcome<()> {
         for connections in [20, 700] {
             let plan = plan(&generate::world(connections), &Scope::default());
             check(&plan, connections)?;

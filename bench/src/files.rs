@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// What `make bench` built just before.
+/// The program that `make bench` built just before.
 pub const STABLEKEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/stablekey");
 const KUBECONFORM: &str = "github.com/yannh/kubeconform/cmd/kubeconform";
 const DOCUMENTS: usize = 10_000;
@@ -15,7 +15,7 @@ const OF_KUBECONFORM: f64 = 0.5;
 const OF_KUBECTL: f64 = 0.25;
 const START: Duration = Duration::from_millis(10);
 
-/// Measures them all.
+/// Runs all measurements of the group.
 pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     let large = write(folder.path(), "large.yaml", &generate::yaml(DOCUMENTS)?)?;
@@ -80,7 +80,7 @@ fn beside(what: String, peer: &str, times: &[Duration], bar: f64) -> Figure {
     Figure::beside(what, time(*ours), format!("{peer} {}", time(*theirs)), ratio, bar)
 }
 
-/// The schemas of our kinds, as kubeconform wants them: one file a kind, no network.
+/// Writes the schemas of the custom resources for kubeconform: one file per kind, no network.
 fn schemas(folder: &Path) -> Outcome<PathBuf> {
     let schemas = folder.join("schemas");
     std::fs::create_dir_all(&schemas)?;

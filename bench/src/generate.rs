@@ -1,6 +1,6 @@
 //! Test data: one generator for every figure, the same on every machine.
 //!
-//! Six inputs a connection; one integration of twenty steps, bound to ten connections, per ten of them.
+//! Six inputs per connection; one integration of twenty steps, bound to ten connections, per ten of them.
 
 use stablekey::api::*;
 use stablekey::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// The tenant that is copied, and the one that it is copied to.
+/// The source, and the target.
 pub const TENANTS: [&str; 2] = ["us-prod", "eu-prod"];
 const SYNC: &str = "us-to-eu";
 const TYPE: &str = "oauth2";
@@ -41,7 +41,7 @@ const COMPONENTS: [&str; 20] = [
     "intercom",
 ];
 
-/// What differs between the two tenants: each of these is one connection in so many.
+/// The differences between the two tenants: each is one connection in this many.
 const CHANGED: Every = Every { of: 100, at: 7 };
 const MISSING: Every = Every { of: 500, at: 3 };
 const DRIFTED: Every = Every { of: 700, at: 5 };
@@ -62,8 +62,8 @@ impl Every {
     }
 }
 
-/// Two tenants and a sync that mirrors the first to the second, which is as an apply left it; since
-/// then a few connections were changed, removed and edited by hand.
+/// Returns two tenants and a sync that mirrors the first to the second, as after an apply; since then a few connections
+/// were changed, removed and edited manually.
 pub fn world(connections: usize) -> World {
     let [from, to] = TENANTS;
     let mut source = inventory(connections);
@@ -100,7 +100,7 @@ pub fn world(connections: usize) -> World {
     }
 }
 
-/// What a plan of [`world`] has to count; what people must do by hand apart.
+/// Returns the expected counts of a plan of [`world`], without manual steps.
 pub fn expected(connections: usize) -> Counts {
     Counts {
         create: MISSING.hits_below(connections),
@@ -110,17 +110,17 @@ pub fn expected(connections: usize) -> Counts {
     }
 }
 
-/// The stable key of a connection that differs in the two tenants.
+/// Returns the stable key of a connection that differs in the two tenants.
 pub fn changed_key(position: usize) -> String {
     stable_key(position * CHANGED.of + CHANGED.at)
 }
 
-/// One connection as a file.
+/// Returns one connection as a file.
 pub fn one_document() -> Result<String, WriteError> {
     to_yaml(&Resource::Connection(Object::new(stable_key(0), connection(0))))
 }
 
-/// So many connections of one tenant. Of every ten the first says something else where they are `changed`.
+/// Returns connections of one tenant. With `changed`, the first of every ten has another value.
 pub fn connections(count: usize, changed: bool) -> Vec<Resource> {
     let made = (0..count).map(|number| {
         let mut spec = connection(number);
@@ -132,8 +132,8 @@ pub fn connections(count: usize, changed: bool) -> Vec<Resource> {
     made.collect()
 }
 
-/// So many resources of one tenant, of every kind. The integrations come without their definitions,
-/// which are files of their own.
+/// Returns resources of one tenant, of every kind. The integrations come without their definitions, which are separate
+/// files.
 pub fn resources(count: usize) -> Vec<Resource> {
     let rest = count.saturating_sub(COMPONENTS.len());
     let connections = rest * PER_INTEGRATION / (PER_INTEGRATION + 1);
@@ -148,7 +148,7 @@ pub fn resources(count: usize) -> Vec<Resource> {
     made.collect()
 }
 
-/// So many documents of one tenant as one file.
+/// Returns documents of one tenant as one file.
 pub fn yaml(documents: usize) -> Result<String, WriteError> {
     let mut text = String::new();
     for resource in resources(documents) {
@@ -158,7 +158,7 @@ pub fn yaml(documents: usize) -> Result<String, WriteError> {
     Ok(text)
 }
 
-/// A sync that mirrors the first of [`TENANTS`] to the second.
+/// Returns a sync that mirrors the first of [`TENANTS`] to the second.
 pub fn sync() -> Resource {
     let [from, to] = TENANTS;
     Resource::TenantSync(Object::new(SYNC, mirror(from, to)))
@@ -276,8 +276,7 @@ fn integration(number: usize, bound: std::ops::Range<usize>) -> (Object<Integrat
     (Object::new(name, IntegrationSpec { title: Some(format!("Flow {number}")), connections, definition }), uses)
 }
 
-/// Records every object as the sync would have when it made it, read from the line that it would be
-/// in `stablekey.lock`.
+/// Records every object as created by the sync, parsed from its line in `stablekey.lock`.
 fn record_all(inventory: &mut Inventory, tenant: &str) {
     let writers = Arc::new(BTreeSet::from([Writer::Sync(SYNC.into())]));
     let items: Vec<Item> = inventory.items().filter(|item| item.kind() != Kind::Component).collect();
@@ -299,7 +298,7 @@ fn edit(inventory: &mut Inventory, key: &str, change: impl FnOnce(&mut Connectio
 struct Random(u64);
 
 impl Random {
-    /// A sequence of its own for every number.
+    /// Starts a sequence of its own for every number.
     fn of(number: usize) -> Self {
         let mut random = Random((number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         random.next();

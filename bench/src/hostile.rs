@@ -1,4 +1,4 @@
-//! Inputs that somebody made to hurt: how long the command takes to answer, and in how much memory.
+//! Hostile inputs: how long the command takes to answer, and how much memory.
 
 use crate::files::STABLEKEY;
 use crate::report::{Figure, Machine};
@@ -12,7 +12,7 @@ const TIME: Duration = Duration::from_secs(2);
 const MEMORY: u64 = 300_000_000;
 const HEAD: &str = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: a}\n";
 
-/// Makes one input in a folder, and gives its path.
+/// Writes one input into a folder, and returns its path.
 type Make = fn(&Path) -> Outcome<PathBuf>;
 
 const INPUTS: [(&str, Make); 8] = [
@@ -43,7 +43,7 @@ const INPUTS: [(&str, Make); 8] = [
     }),
 ];
 
-/// Measures them all, each in a process of its own.
+/// Runs all measurements of the group, each in a process of its own.
 pub fn figures(_: &mut Machine) -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     for (position, (what, _)) in INPUTS.iter().enumerate() {
@@ -55,7 +55,7 @@ pub fn figures(_: &mut Machine) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Has the command read one input: how long that took, or how much memory it had.
+/// Runs the command on one input, and returns its time or its memory.
 pub fn child(position: usize, memory: bool) -> Outcome<u64> {
     let (_, make) = INPUTS.get(position).ok_or("there is no such input")?;
     let folder = tempfile::tempdir()?;
@@ -63,7 +63,7 @@ pub fn child(position: usize, memory: bool) -> Outcome<u64> {
     let mut command = Command::new(STABLEKEY);
     command.arg("validate").arg(&input).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let (status, time) = measure::timed(|| command.status());
-    // Wrong input is an answer; a signal is none. Links in a ring are passed over.
+    // An error about the input is an answer; a signal is not. Cyclic links are skipped.
     if !matches!(status?.code(), Some(0 | 1)) {
         return Err(format!("{command:?} did not answer").into());
     }

@@ -1,7 +1,7 @@
-//! The operator when much happens at once: its peak memory, many targets, a Secret of many connections, a sync
-//! that is renamed, and how many watches it has open.
+//! The operator under load: its peak memory, many targets, a Secret of many connections, a renamed sync, and how many
+//! watches it has open.
 
-mod memory;
+pub mod memory;
 mod rename;
 mod rotation;
 mod targets;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How long an unrelated change may take meanwhile.
 const ELSEWHERE: Duration = Duration::from_secs(1);
 
-/// Measures them all.
+/// Runs all measurements of the group.
 pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     if peers::kubectl().is_none() {
         machine.left_out("a hub: go is not here to build a control plane");
@@ -28,7 +28,7 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Prints what is measured now: it takes minutes.
+/// Prints the current measurement, which takes minutes.
 fn step(what: &str) {
     eprintln!("hub: {what}");
 }

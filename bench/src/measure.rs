@@ -1,24 +1,24 @@
-//! Measuring: medians, a process of its own for what a process uses, instructions for noisy machines.
+//! Measurements: medians, a process of its own for resource usage, instruction counts for noisy machines.
 
 use crate::Outcome;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The middle one of several measurements.
+/// Returns the median of several measurements.
 pub fn median<T: Ord + Copy + Default>(mut samples: Vec<T>) -> T {
     samples.sort_unstable();
     samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
-/// How long some work takes, its result left out of the time that is spent dropping it.
+/// Returns how long some work takes, without the time to drop its result.
 pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = std::hint::black_box(work());
     (result, start.elapsed())
 }
 
-/// The median time of each command, run in turns so that what disturbs one disturbs all.
+/// Returns the median time of each command, run alternating so that disturbances affect all.
 pub fn side_by_side(rounds: usize, commands: &mut [Command]) -> Outcome<Vec<Duration>> {
     let mut samples = vec![Vec::with_capacity(rounds); commands.len()];
     for _ in 0..rounds {
@@ -33,7 +33,7 @@ pub fn side_by_side(rounds: usize, commands: &mut [Command]) -> Outcome<Vec<Dura
     Ok(samples.into_iter().map(median).collect())
 }
 
-/// How long a command takes that has to end with this exit code.
+/// Returns how long a command takes, which must end with this exit code.
 pub fn run(command: &mut Command, exit: i32) -> Outcome<Duration> {
     let (status, time) = timed(|| command.stdin(Stdio::null()).stdout(Stdio::null()).status());
     match status?.code() {
@@ -42,7 +42,7 @@ pub fn run(command: &mut Command, exit: i32) -> Outcome<Duration> {
     }
 }
 
-/// The most memory that a command has which has to end with this exit code, in bytes.
+/// Returns the peak memory of a command in bytes, which must end with this exit code.
 pub fn memory_of(command: &Command, exit: i32) -> Outcome<u64> {
     let mut itself = Command::new(std::env::current_exe()?);
     itself.arg("--memory-of").arg(command.get_program()).args(command.get_args());
@@ -55,7 +55,7 @@ pub fn memory_of(command: &Command, exit: i32) -> Outcome<u64> {
     }
 }
 
-/// The number that a task prints which is run as a process of its own.
+/// Runs a task in a process of its own, and returns the number that it prints.
 pub fn child(task: &str, connections: usize) -> Outcome<u64> {
     let output = itself(task, connections)?.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -65,7 +65,7 @@ pub fn child(task: &str, connections: usize) -> Outcome<u64> {
     }
 }
 
-/// How many instructions a task executes; `None` where valgrind is not there to count them.
+/// Counts the instructions of a task; `None` without valgrind.
 pub fn instructions(task: &str, connections: usize) -> Outcome<Option<u64>> {
     let itself = itself(task, connections)?;
     let mut valgrind = Command::new("valgrind");
@@ -82,7 +82,7 @@ fn itself(task: &str, connections: usize) -> Outcome<Command> {
     Ok(command)
 }
 
-/// The most memory that this process had so far, in bytes.
+/// Returns the peak memory of this process so far, in bytes.
 pub fn peak_memory() -> Outcome<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
@@ -90,13 +90,13 @@ pub fn peak_memory() -> Outcome<u64> {
     Ok(kib * 1024)
 }
 
-/// The most memory that any program had that this process started, in bytes.
+/// Returns the peak memory of any child process so far, in bytes.
 pub fn peak_memory_of_children() -> Outcome<u64> {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
     Ok(u64::try_from(usage.max_rss())? * 1024)
 }
 
-/// The first line that a command prints; `None` where it is not there.
+/// Returns the first output line of a command; `None` if it does not exist.
 pub fn first_line(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program.as_ref()).args(arguments).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -1,27 +1,26 @@
-//! The operator, beside a client that does by hand what must be done at least: the syncer between two clusters,
-//! the binder in one.
+//! The operator beside a plain client that sends only the necessary requests: the syncer between two clusters, the
+//! binder in one.
 
-mod credentials;
+pub mod credentials;
 pub mod process;
 pub mod raw;
-pub mod reflectors;
-pub mod stage;
+pub mod test_env;
 
 use crate::report::{Figure, Machine, time};
 use crate::{Outcome, measure, peers};
 use credentials::Credentials;
 use process::Process;
-use stage::Stage;
 use std::time::Duration;
+use test_env::TestEnv;
 
 const SMALL: usize = 1_000;
-const LARGE: usize = 10_000;
-/// How many changes are timed in a run, and how many runs there are.
+pub const LARGE: usize = 10_000;
+/// Number of changes that are timed in a run, and number of runs.
 const SAMPLES: usize = 500;
 const RUNS: usize = 5;
 const BURST: usize = 1_000;
 const IN_FLIGHT: usize = 64;
-/// For how long it is watched while nothing happens.
+/// How long it is observed while nothing happens.
 const REST: Duration = Duration::from_secs(60);
 
 const LATENCY: f64 = 3.0;
@@ -41,7 +40,7 @@ pub struct Latency {
     pub most: Duration,
 }
 
-/// Measures them all.
+/// Runs all measurements of the group.
 pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     if peers::kubectl().is_none() {
         machine.left_out("the operator: go is not here to build a control plane");
@@ -55,21 +54,21 @@ fn syncer() -> Outcome<Vec<Figure>> {
     let mut ours = Vec::new();
     for (resources, memory) in MEMORY {
         step("syncer", resources, "is prepared");
-        let stage = Stage::prepare(resources)?;
-        let process = stage.start()?;
-        stage.settle()?;
+        let env = TestEnv::prepare(resources)?;
+        let process = env.start()?;
+        env.settle()?;
         step("syncer", resources, "changes");
-        ours.push(latencies(|| stage.change(SAMPLES))?);
+        ours.push(latencies(|| env.change(SAMPLES))?);
         let there = format!("{resources} resources in each of 2 clusters");
         figures.extend(at_rest("syncer", &process, &there, memory)?);
         if resources == LARGE {
             step("syncer", resources, "bursts");
-            figures.extend(burst(&stage, &process)?);
+            figures.extend(burst(&env, &process)?);
             drop(process);
             step("syncer", resources, "starts");
-            figures.extend(start(&stage)?);
+            figures.extend(start(&env)?);
             step("plain client", resources, "changes");
-            let raw = latencies(|| stage.relay(SAMPLES))?;
+            let raw = latencies(|| env.relay(SAMPLES))?;
             let what = format!("one change in the source → in the target, {LARGE} resources there");
             figures.extend(beside(&what, &ours, raw));
         }
@@ -82,25 +81,23 @@ fn binder() -> Outcome<Vec<Figure>> {
     let mut ours = Vec::new();
     for (resources, memory) in MEMORY {
         step("binder", resources, "is prepared");
-        let stage = Credentials::prepare(resources)?;
-        let process = stage.start()?;
+        let env = Credentials::prepare(resources)?;
+        let process = env.start()?;
         step("binder", resources, "changes");
-        ours.push(latencies(|| stage.change(SAMPLES))?);
+        ours.push(latencies(|| env.change(SAMPLES))?);
         figures.extend(at_rest("binder", &process, &format!("{resources} resources"), memory)?);
         if resources == LARGE {
             drop(process);
             step("plain client", resources, "changes");
-            let raw = latencies(|| stage.relay(SAMPLES))?;
+            let raw = latencies(|| env.relay(SAMPLES))?;
             let what = format!("test credential changed → in its binding Secret, {LARGE} resources there");
             figures.extend(beside(&what, &ours, raw));
-            step("caches", resources, "are filled");
-            figures.extend(reflectors::figures(&stage, LARGE)?);
         }
     }
     Ok(figures)
 }
 
-/// Tells what is measured now: it takes minutes.
+/// Prints the current measurement, which takes minutes.
 fn step(who: &str, resources: usize, what: &str) {
     eprintln!("{who} with {resources} resources: {what}");
 }
@@ -113,7 +110,7 @@ fn at_rest(role: &str, process: &Process, there: &str, memory: u64) -> Outcome<[
     ])
 }
 
-/// The medians of several runs.
+/// Returns the medians of several runs.
 pub fn latencies(mut run: impl FnMut() -> Outcome<Vec<Duration>>) -> Outcome<Latency> {
     let (mut half, mut most) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -142,15 +139,15 @@ fn beside(what: &str, ours: &[Latency], raw: Latency) -> Vec<Figure> {
     ]
 }
 
-/// Many changes at once, and one elsewhere meanwhile.
-fn burst(stage: &Stage, process: &Process) -> Outcome<[Figure; 2]> {
+/// Measures many changes at the same time, and one elsewhere meanwhile.
+fn burst(env: &TestEnv, process: &Process) -> Outcome<[Figure; 2]> {
     let (mut runs, mut elsewhere) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let (took, other) = stage.burst(process, BURST, IN_FLIGHT)?;
+        let (took, other) = env.burst(process, BURST, IN_FLIGHT)?;
         elsewhere.push(other);
-        runs.push((took, stage.raw_burst(BURST, IN_FLIGHT)?));
+        runs.push((took, env.raw_burst(BURST, IN_FLIGHT)?));
     }
-    // Each beside its peer of the same minute: machines have faster and slower ones.
+    // Each beside its peer of the same minute, because machines have faster and slower ones.
     runs.sort_by(|(a, x), (b, y)| (x.as_secs_f64() / a.as_secs_f64()).total_cmp(&(y.as_secs_f64() / b.as_secs_f64())));
     let (ours, raw) = runs.get(RUNS / 2).copied().ok_or("nothing was measured")?;
     Ok([
@@ -165,12 +162,12 @@ fn burst(stage: &Stage, process: &Process) -> Outcome<[Figure; 2]> {
     ])
 }
 
-/// A start where all is as declared: lists, no writes, and a status that answers a request.
-fn start(stage: &Stage) -> Outcome<[Figure; 1]> {
+/// Measures a start with everything in sync: lists, no writes, and a status that answers a request.
+fn start(env: &TestEnv) -> Outcome<[Figure; 1]> {
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        raw.push(stage.lists()?);
-        ours.push(stage.settled_start()?);
+        raw.push(env.lists()?);
+        ours.push(env.settled_start()?);
     }
     let (ours, raw) = (measure::median(ours), measure::median(raw));
     let what = format!("start on a settled {LARGE} in each of 2 clusters: no write, no list twice");

@@ -1,4 +1,4 @@
-//! The programs that we are measured against, built once from the modules that hack/peers names.
+//! The programs of the comparisons, built once from the modules in hack/peers.
 
 use crate::Outcome;
 use crate::measure::first_line;
@@ -9,15 +9,15 @@ use std::process::Command;
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/peers");
 const CONTROL_PLANE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/control-plane/build");
 
-/// kubectl, that of the test clusters; `None` where it can't be built.
+/// Returns kubectl, that of the test clusters; `None` if it cannot be built.
 pub fn kubectl() -> Option<PathBuf> {
     let folder = first_line(CONTROL_PLANE, &[])?;
     Some(Path::new(&folder).join("kubectl"))
 }
 
-/// The binary of a package that hack/peers has as a tool; `None` where there is no Go to build it.
+/// Returns the binary of a package that hack/peers has as a tool; `None` without Go.
 ///
-/// It is kept in the user's cache, by the digest of hack/peers/go.sum.
+/// It is stored in the user's cache, by the digest of hack/peers/go.sum.
 pub fn build(package: &str) -> Outcome<Option<PathBuf>> {
     let Some(version) = first_line("go", &["list", "-C", MODULE, "-f", "{{.Module.Version}}", package]) else {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! An apply over folders: many updates in one file, many new files beside Git's own checkout of them, and the memory
-//! of a large plan in its two forms.
+//! An apply over folders: many updates in one file, many new files beside Git's own checkout of them, and the memory of
+//! a large plan in its two forms.
 
 use crate::files::STABLEKEY;
 use crate::report::{Figure, Machine, bytes, time};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const UPDATES: usize = 1_000;
 const OF_UPDATES: Duration = Duration::from_secs(2);
-/// Ten times as many may take so many times as long.
+/// The limit for ten times as many objects, as a multiple of the time.
 const LINEAR: f64 = 12.0;
 const NEW: usize = 11_000;
 const OF_CHECKOUT: f64 = 3.0;
@@ -21,7 +21,7 @@ const ROUNDS: usize = 3;
 const PLANNED: usize = 20_000;
 const OF_TEXT: f64 = 1.5;
 
-/// One tenant, of whose objects all may change unasked.
+/// A tenant whose objects may all change without approval.
 const TENANT: &str = "\
 apiVersion: stablekey.dev/v1alpha1
 kind: Tenant
@@ -32,7 +32,7 @@ spec:
   policy: {approval: {percent: 100, from: 1000000}}
 ";
 
-/// Measures them all.
+/// Runs all measurements of the group.
 pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     let mut figures = updates()?;
     machine.peer("git", measure::first_line("git", &["--version"]));
@@ -109,7 +109,7 @@ fn updates() -> Outcome<Vec<Figure>> {
 
 fn creates() -> Outcome<Figure> {
     let text = documents(generate::resources(NEW))?;
-    // Nothing is removed in between: a file system that has just lost many files is slow to make new ones.
+    // Nothing is removed in between: a file system that has just lost many files is slow to create new ones.
     let roots = (0..ROUNDS).map(|_| Root::new()).collect::<Outcome<Vec<Root>>>()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for root in &roots {
@@ -123,7 +123,7 @@ fn creates() -> Outcome<Figure> {
     Ok(Figure::beside(what, time(ours), format!("git checkout {}", time(theirs)), ratio, OF_CHECKOUT))
 }
 
-/// How long Git takes to write the same files.
+/// Returns how long Git takes to write the same files.
 fn checkout(root: &Path) -> Outcome<Duration> {
     let git = |folder: &str, arguments: &[&str]| {
         let mut command = Command::new("git");

@@ -1,4 +1,4 @@
-//! What was asked of a cluster, and by whom: its audit log, read.
+//! Parses a cluster's audit log: all requests, and their users.
 
 use crate::Error;
 use jiff::Timestamp;
@@ -9,12 +9,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a request that has been received may take to be answered.
+/// How long a received request may take to be answered.
 const PATIENCE: Duration = Duration::from_secs(20);
 const DECISION: &str = "authorization.k8s.io/decision";
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// A point in the audit log.
+/// A position in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(pub(crate) u64);
 
@@ -23,51 +23,48 @@ impl Mark {
     pub const START: Self = Self(0);
 }
 
-/// One request. What a request does not have is empty.
+/// A request. Missing fields are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Who asked.
     pub user: String,
-    /// With what program.
+    /// The user agent.
     pub agent: String,
     /// get, list, watch, create, patch, …
     pub verb: String,
-    /// The resource's group; empty for the core.
+    /// The API group; empty for the core group.
     pub group: String,
-    /// The resource, in the plural; empty where the path names none.
+    /// The resource, in the plural; empty if the path names none.
     pub resource: String,
     /// status, scale, token, …
     pub subresource: String,
-    /// The namespace.
     pub namespace: String,
     /// The object's name.
     pub name: String,
     /// The path with its parameters.
     pub uri: String,
-    /// The answer's HTTP status; of one not yet answered, and of a watch that goes on, what there is.
+    /// The HTTP status of the answer; preliminary for an open request or watch.
     pub code: u16,
-    /// Whether it was refused because none of the user's rights allows it: a quota or a policy refuses with
-    /// the same status.
+    /// Whether it was refused for lack of permissions. A quota or a policy refuses with the same status.
     pub forbidden: bool,
-    /// `ResponseComplete`; of a watch that goes on `ResponseStarted`.
+    /// `ResponseComplete`; `ResponseStarted` for an open watch.
     pub stage: String,
-    /// When the server had it.
+    /// When the server received it.
     pub received: Timestamp,
-    /// When it came to this stage.
+    /// When it reached this stage.
     pub reached: Timestamp,
 }
 
 impl Request {
-    /// Whether it asks for a change. A dry run does not.
+    /// Whether it is a write. A dry run is not.
     pub fn writes(&self) -> bool {
         let verb = matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
-        // What is asked by POST but stores nothing: may I, who am I, a token.
+        // A POST that stores nothing: an access review, or a token.
         let asks = self.group == "authorization.k8s.io" || self.group == "authentication.k8s.io";
         verb && !asks && self.subresource != "token" && !self.uri.contains("dryRun=")
     }
 }
 
-/// As a line for people.
+/// Formats it as a line for people.
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { user, verb, uri, code, .. } = self;
@@ -122,7 +119,7 @@ struct Status {
     code: u16,
 }
 
-/// From the arrival of the first of some requests to the last answer, by the server's clock.
+/// Returns the time from the arrival of the first request to the last answer, by the server's clock.
 pub fn span<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Duration {
     let mut times = requests.into_iter().map(|request| (request.received, request.reached));
     let Some(first) = times.next() else { return Duration::ZERO };
@@ -130,19 +127,19 @@ pub fn span<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Duration {
     Duration::try_from(ended.duration_since(begun)).unwrap_or_default()
 }
 
-/// Where the log ends now.
+/// Returns the current end of the log.
 pub(crate) fn end(log: &Path) -> Result<Mark, Error> {
     let read = std::fs::metadata(log).map_err(Error::io(log.display().to_string()))?;
     Ok(Mark(read.len()))
 }
 
-/// The requests that were received after `mark`, in the order of their arrival.
+/// Returns the requests that were received after `mark`, in the order of their arrival.
 ///
-/// A request is logged when it is received, before it is carried out, and again when its answer is
-/// complete, which can be after the client has it. So whoever has an answer finds the request here: those
-/// received are waited for until they are complete.
+/// A request is logged when it is received, before it is executed, and again when its answer is complete, which can be
+/// after the client has it. So a client that has its answer finds the request here: this waits until all received
+/// requests are complete.
 ///
-/// Those that were received before `killed` and are open will stay so: their API server is gone.
+/// Requests that were received before `killed` and are open stay open: their API server is gone.
 pub(crate) fn since(log: &Path, mark: Mark, killed: Mark) -> Result<Vec<Request>, Error> {
     let start = Instant::now();
     let (requests, mut open) = read(log, mark)?;
@@ -156,17 +153,17 @@ pub(crate) fn since(log: &Path, mark: Mark, killed: Mark) -> Result<Vec<Request>
         let (mut requests, still_open) = read(log, mark)?;
         open.retain(|position| still_open.contains(position));
         if open.is_empty() || start.elapsed() > PATIENCE {
-            // Those that came while we waited may be incomplete: they are for the next to ask.
+            // Requests that arrived during the wait may be incomplete: they are left to the next call.
             requests.truncate(received);
             return Ok(requests);
         }
     }
 }
 
-/// A request that has no answer yet: its position among all, and where it is in the log.
+/// A request without an answer: its position among all, and its position in the log.
 type Open = (usize, Mark);
 
-/// The requests received after `mark`, and which of them have no answer yet.
+/// Parses the requests received after `mark`, and returns which of them have no answer yet.
 fn read(log: &Path, mark: Mark) -> Result<(Vec<Request>, Vec<Open>), Error> {
     let what = || Error::io(log.display().to_string());
     let mut file = std::fs::File::open(log).map_err(what())?;
@@ -184,14 +181,14 @@ fn parse(text: &str, from: Mark) -> (Vec<Request>, Vec<Open>) {
     for text in text.split_inclusive('\n') {
         let at = Mark(end);
         end += text.len() as u64;
-        // The last line may be half written: then it is not JSON.
+        // The last line may be incomplete: then it is not JSON.
         let Ok(line) = serde_json::from_str::<Line>(text) else { continue };
         if line.stage == "RequestReceived" {
             positions.insert(line.id.clone(), requests.len());
             requests.push(line.into());
             received.push(at);
         } else if let Some(request) = positions.get(&line.id).and_then(|position| requests.get_mut(*position)) {
-            // What was asked for by a name that is generated is known only now.
+            // A generated name is known only in the later stage.
             *request = line.into();
         }
     }

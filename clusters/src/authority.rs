@@ -1,7 +1,7 @@
-//! Certificates, and the kubeconfigs that carry them.
+//! Certificates, and the kubeconfigs that contain them.
 //!
-//! Each cluster has an authority of its own: its certificate is what clients verify the server by, and
-//! what the server knows its users by.
+//! Each cluster has its own certificate authority. Clients verify the server with its certificate, and the server its
+//! users.
 
 use crate::Error;
 use crate::flags::file;
@@ -16,10 +16,10 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The group that RBAC lets do everything.
+/// The group with all permissions.
 const ADMINISTRATORS: &str = "system:masters";
 
-/// How a user proves who it is.
+/// The credentials of a user.
 pub(crate) enum Proof {
     /// A certificate and its key, as PEM.
     Certificate(String, String),
@@ -27,13 +27,13 @@ pub(crate) enum Proof {
     Token(String),
 }
 
-/// Signs certificates.
+/// A certificate authority.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// Makes an authority, the server's certificate and the tokens' key, all into `folder`.
+    /// Creates an authority, the server's certificate and the tokens' key in `folder`.
     pub(crate) fn found(folder: &Path) -> Result<Self, Error> {
         let key = KeyPair::generate()?;
         let certificate = authority().self_signed(&key)?;
@@ -53,13 +53,13 @@ impl Authority {
         Ok(authority)
     }
 
-    /// The authority that was founded in `folder`.
+    /// Loads the authority of `folder`.
     pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
         let key = KeyPair::from_pem(&read(&folder.join(file::AUTHORITY_KEY))?)?;
         Ok(Self { issuer: Issuer::new(authority(), key) })
     }
 
-    /// Proof of being the user `name`, member of `group`.
+    /// Returns credentials of the user `name`, member of `group`.
     pub(crate) fn user(&self, name: &str, group: Option<&str>) -> Result<Proof, Error> {
         let mut user = CertificateParams::default();
         user.distinguished_name = named(name, group);
@@ -68,7 +68,7 @@ impl Authority {
         Ok(Proof::Certificate(certificate, key))
     }
 
-    /// Proof of being the administrator.
+    /// Returns credentials of the administrator.
     pub(crate) fn administrator(&self) -> Result<Proof, Error> {
         self.user("admin", Some(ADMINISTRATORS))
     }
@@ -90,7 +90,7 @@ fn authority() -> CertificateParams {
     params
 }
 
-/// Kubernetes takes the common name for the user and the organization for its group.
+/// Kubernetes takes the common name as the user, and the organization as its group.
 fn named(name: &str, group: Option<&str>) -> DistinguishedName {
     let mut named = DistinguishedName::new();
     named.push(DnType::CommonName, name);
@@ -102,7 +102,7 @@ fn named(name: &str, group: Option<&str>) -> DistinguishedName {
 
 /// Writes the kubeconfig of one user of the cluster `name` at `server`, whose authority is in `folder`.
 ///
-/// Cluster, context and user are called `name`, so that several kubeconfigs can be given at once.
+/// Cluster, context and user are called `name`, so that several kubeconfigs can be merged.
 pub(crate) fn write_kubeconfig(path: &Path, name: &str, server: &str, folder: &Path, user: Proof) -> Result<(), Error> {
     let encoded = |pem: &str| Value::String(BASE64_STANDARD.encode(pem));
     let authority = read(&folder.join(file::AUTHORITY))?;
@@ -123,7 +123,7 @@ pub(crate) fn write_kubeconfig(path: &Path, name: &str, server: &str, folder: &P
     write(path, &format!("{kubeconfig:#}\n"))
 }
 
-/// Writes a file that only we may read.
+/// Writes a file that only its owner may read.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
     let what = || Error::io(path.display().to_string());
     let mut file =

@@ -1,4 +1,4 @@
-//! One cluster, seen from a test.
+//! A cluster, as a test sees it.
 
 use crate::audit::{self, Mark, Request};
 use crate::authority::{Authority, Proof, write_kubeconfig};
@@ -15,55 +15,54 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 const SUPERVISOR: &str = "stablekey-clusters";
 
-/// What a cluster should be like.
+/// The options of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Options {
-    /// What it is called: its context in every kubeconfig.
+    /// The name of the cluster, and of its context in every kubeconfig.
     pub name: String,
-    /// Whether namespaces are emptied, owners' objects collected and quotas counted: whether
-    /// kube-controller-manager runs.
+    /// Whether kube-controller-manager runs, which empties namespaces, collects garbage and counts quotas.
     pub controllers: bool,
-    /// Flags more for kube-apiserver.
+    /// Additional flags for kube-apiserver.
     pub apiserver_flags: Vec<String>,
 }
 
 impl Options {
-    /// A cluster of that name, without controllers.
+    /// Returns the options of a cluster of that name, without controllers.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), controllers: false, apiserver_flags: Vec::new() }
     }
 
-    /// The same with controllers.
+    /// Enables controllers.
     #[must_use]
     pub fn with_controllers(self) -> Self {
         Self { controllers: true, ..self }
     }
 }
 
-/// A running cluster. Dropping it ends it, and nothing is left of it.
+/// A running cluster. Dropping it stops it and deletes its files.
 #[derive(Debug)]
 pub struct Cluster {
     name: String,
     ready: Ready,
     link: Mutex<Link>,
-    /// How many files and namespaces have been named.
+    /// Counter for unique names of files and namespaces.
     named: AtomicU32,
-    /// Where the audit log ended when its API server was killed.
+    /// The end of the audit log when the API server was killed.
     killed: AtomicU64,
 }
 
-/// The way to the supervisor.
+/// The connection to the supervisor.
 #[derive(Debug)]
 struct Link {
     process: Child,
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    /// The API server that runs now.
+    /// The process of the running API server.
     apiserver: Option<u32>,
 }
 
 impl Cluster {
-    /// Starts a cluster and waits until it is ready.
+    /// Starts a cluster, and waits until it is ready.
     pub fn start(options: &Options) -> Result<Self, Error> {
         let mut command = Command::new(supervisor()?);
         command.arg("serve").arg("--name").arg(&options.name).arg("--binaries").arg(control_plane::folder()?);
@@ -73,7 +72,7 @@ impl Cluster {
         for flag in &options.apiserver_flags {
             command.arg("--apiserver-flag").arg(flag);
         }
-        // Ctrl-C in a terminal is for us; our end is the supervisor's.
+        // Ctrl-C in a terminal is for the test; the supervisor ends with it.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(Error::io(SUPERVISOR))?;
         let (commands, answers) = (process.stdin.take(), process.stdout.take());
@@ -89,60 +88,60 @@ impl Cluster {
         })
     }
 
-    /// What it is called: its context in every kubeconfig.
+    /// Returns the name of the cluster, and of its context in every kubeconfig.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The administrator's kubeconfig.
+    /// Returns the administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.ready.kubeconfig
     }
 
-    /// The API server's address.
+    /// Returns the API server's address.
     pub fn server(&self) -> &str {
         &self.ready.server
     }
 
-    /// All that the cluster keeps; goes with it.
+    /// Returns the folder of all files of the cluster, which is deleted with it.
     pub fn folder(&self) -> &Path {
         &self.ready.folder
     }
 
-    /// Where kubectl and the servers' binaries are.
+    /// Returns the folder of kubectl and the servers' binaries.
     pub fn binaries(&self) -> &Path {
         &self.ready.binaries
     }
 
-    /// The processes: the supervisor first, then the servers that run.
+    /// Returns the processes: the supervisor first, then the running servers.
     pub fn pids(&self) -> Vec<u32> {
         let link = self.link();
         let servers = [Some(self.ready.etcd_pid), link.apiserver, self.ready.controller_manager_pid];
         std::iter::once(link.process.id()).chain(servers.into_iter().flatten()).collect()
     }
 
-    /// kubectl, as the administrator.
+    /// Returns a kubectl of the administrator.
     pub fn kubectl(&self) -> Command {
         self.kubectl_as(self.kubeconfig())
     }
 
-    /// kubectl, as the user of a kubeconfig.
+    /// Returns a kubectl of the user of a kubeconfig.
     pub fn kubectl_as(&self, kubeconfig: &Path) -> Command {
         kubectl::kubectl(self.binaries(), kubeconfig, self.folder())
     }
 
-    /// A token of a ServiceAccount that exists, as a pod would be given one.
+    /// Returns a token of an existing ServiceAccount, like that of a Pod.
     pub fn token(&self, namespace: &str, account: &str) -> Result<String, Error> {
         let token = run(self.kubectl().args(["create", "token", account, "--namespace", namespace]))?;
         Ok(token.trim_end().to_owned())
     }
 
-    /// A kubeconfig for whoever has `token`.
+    /// Returns a kubeconfig with `token`.
     pub fn kubeconfig_of(&self, token: &str) -> Result<PathBuf, Error> {
         self.kubeconfig_by(Proof::Token(token.to_owned()))
     }
 
-    /// A kubeconfig for the user `name`, member of `group`, who may do what RBAC says.
+    /// Returns a kubeconfig for the user `name`, member of `group`, with permissions by RBAC.
     pub fn user(&self, name: &str, group: Option<&str>) -> Result<PathBuf, Error> {
         self.kubeconfig_by(Authority::of(self.folder())?.user(name, group)?)
     }
@@ -153,7 +152,7 @@ impl Cluster {
         Ok(path)
     }
 
-    /// Makes kubectl ask anew which kinds there are.
+    /// Clears kubectl's cache of API resources.
     pub(crate) fn forget_discovery(&self) -> Result<(), Error> {
         let cache = kubectl::cache(self.folder());
         match std::fs::remove_dir_all(&cache) {
@@ -162,37 +161,38 @@ impl Cluster {
         }
     }
 
-    /// The audit log's present end, for [`Self::audit_since`].
+    /// Returns the current end of the audit log, for [`Self::audit_since`].
     pub fn mark(&self) -> Result<Mark, Error> {
         audit::end(&self.ready.audit)
     }
 
-    /// Every request so far.
+    /// Returns every request so far.
     pub fn audit(&self) -> Result<Vec<Request>, Error> {
         self.audit_since(Mark::START)
     }
 
-    /// Every request received after `mark`, in the order of arrival. One whose answer anybody has is among them.
+    /// Returns every request received after `mark`, in the order of arrival. Requests that any client has an answer to
+    /// are included.
     pub fn audit_since(&self, mark: Mark) -> Result<Vec<Request>, Error> {
         audit::since(&self.ready.audit, mark, Mark(self.killed.load(Ordering::SeqCst)))
     }
 
-    /// The end of the API server's log.
+    /// Returns the end of the API server's log.
     pub fn log_tail(&self, lines: usize) -> String {
         server::tail(&server::log_of(self.folder(), server::APISERVER), lines)
     }
 
-    /// Freezes the API server: connections are made, and nothing answers.
+    /// Freezes the API server: connections are accepted, and nothing is answered.
     pub fn pause(&self) -> Result<(), Error> {
         self.signal(Signal::STOP)
     }
 
-    /// Lets it go on.
+    /// Resumes a frozen API server.
     pub fn resume(&self) -> Result<(), Error> {
         self.signal(Signal::CONT)
     }
 
-    /// Kills the API server: connections are refused, and what etcd has stays.
+    /// Kills the API server: connections are refused, and etcd's data is kept.
     pub fn kill_apiserver(&self) -> Result<(), Error> {
         self.link().ask(KILL_APISERVER)?;
         self.killed.store(self.mark()?.0, Ordering::SeqCst);
@@ -211,7 +211,7 @@ impl Cluster {
         kill_process(pid, signal).map_err(|error| Error::io("a signal to the API server")(error.into()))
     }
 
-    /// A name that begins with `prefix` and that nothing else in this cluster has been given.
+    /// Returns a name with this prefix that is unique in this cluster.
     pub(crate) fn unique(&self, prefix: &str) -> String {
         format!("{prefix}-{}", self.named.fetch_add(1, Ordering::Relaxed))
     }
@@ -241,7 +241,7 @@ impl Link {
         }
     }
 
-    /// The end of its input ends the supervisor, which ends the servers and deletes the folder.
+    /// The supervisor ends with its input, stops the servers and deletes the folder.
     fn end(&mut self) {
         self.commands = None;
         let _ = self.process.wait();
@@ -257,12 +257,12 @@ impl Drop for Link {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.link.get_mut().unwrap_or_else(PoisonError::into_inner).end();
-        // A supervisor that was killed could not.
+        // A killed supervisor could not.
         let _ = std::fs::remove_dir_all(&self.ready.folder);
     }
 }
 
-/// The supervisor's program: beside the one that runs, or built there.
+/// Returns the supervisor's program: beside the running one, or built there.
 fn supervisor() -> Result<PathBuf, Error> {
     let running = std::env::current_exe().map_err(Error::io("where this program is"))?;
     // A test is target/<profile>/deps/<name>, a program target/<profile>/<name>.

@@ -4,10 +4,11 @@ use crate::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Builds them where they are not built yet, and says where they are.
+/// A script that builds the binaries if necessary, and prints their folder.
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/control-plane/build");
 
-/// The folder of the binaries. Built on first use, which takes minutes; its progress goes to standard error.
+/// Returns the folder of the binaries. The first use builds them, which takes minutes and shows its progress on
+/// standard error.
 pub(crate) fn folder() -> Result<PathBuf, Error> {
     let what = || Error::io(format!("building the control plane: {BUILD}"));
     let output = Command::new(BUILD).stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(what())?;

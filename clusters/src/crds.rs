@@ -1,4 +1,4 @@
-//! Our kinds in a cluster.
+//! Stablekey's custom resources in a cluster.
 
 use crate::{Cluster, Error, run};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Cluster {
-    /// Applies crds/ and waits until its kinds are served, and kubectl can find and explain them.
+    /// Applies crds/, and waits until the resources are served, and kubectl can find and explain them.
     pub fn install_crds(&self) -> Result<(), Error> {
         run(self.kubectl().args(["apply", "--server-side", "-f", CRDS]))?;
         run(self.kubectl().args(["wait", "--for=condition=Established", "--timeout=60s", "-f", CRDS]))?;
@@ -24,14 +24,14 @@ impl Cluster {
         self.forget_discovery()
     }
 
-    /// Established kinds are served, but described a moment later: each has its path in the OpenAPI document.
+    /// An established resource is served, but its OpenAPI document is available a moment later.
     fn explains(&self, plurals: &[String]) -> bool {
         let described = run(self.kubectl().args(["get", "--raw", "/openapi/v3/apis/stablekey.dev/v1alpha1"]));
         described.is_ok_and(|text| plurals.iter().all(|plural| text.contains(&format!("/{{namespace}}/{plural}\""))))
     }
 }
 
-/// The kinds, by the names of their files.
+/// Returns the plural names of the resources, from the names of their files.
 fn plurals() -> Result<Vec<String>, Error> {
     let files = std::fs::read_dir(CRDS).map_err(Error::io(CRDS))?;
     let stem = |file: std::fs::DirEntry| Some(file.path().file_stem()?.to_string_lossy().into_owned());

@@ -1,32 +1,31 @@
-//! What can go wrong with a cluster, and what to do then.
+//! The errors of a cluster, and what to do about them.
 
 use std::path::PathBuf;
 
-/// Why a cluster could not be started or asked.
+/// Why a cluster could not be started or queried.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or process of ours could not be read, written or started.
+    /// A file or process could not be read, written or started.
     #[error("{what}: {cause}")]
     Io {
-        /// What was tried.
+        /// What was attempted.
         what: String,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
-    /// A command did not succeed.
+    /// A command failed.
     #[error("`{command}` failed ({status}): {stderr}")]
     Command {
         /// The command line.
         command: String,
-        /// How it ended.
         status: std::process::ExitStatus,
-        /// What it said.
+        /// Its error output.
         stderr: String,
     },
-    /// No supervisor, and none could be built.
+    /// There is no supervisor, and building it failed.
     #[error("no stablekey-clusters in {0}: run `cargo build -p stablekey-clusters`")]
     NoSupervisor(PathBuf),
-    /// The supervisor said why it could not do what it was asked.
+    /// The supervisor reported an error.
     #[error("the cluster: {0}")]
     Supervisor(String),
     /// The supervisor is gone.
@@ -35,9 +34,7 @@ pub enum Error {
     /// A server ended by itself.
     #[error("{server} ended by itself ({status}); the end of its log:\n{log}")]
     ServerEnded {
-        /// Which.
         server: &'static str,
-        /// How it ended.
         status: std::process::ExitStatus,
         /// The end of its log.
         log: String,
@@ -52,16 +49,16 @@ pub enum Error {
         /// The end of the server's log.
         log: String,
     },
-    /// Told to stop while starting.
+    /// It was stopped while starting.
     #[error("told to stop")]
     Stopped,
-    /// A certificate could not be made.
+    /// A certificate could not be created.
     #[error("a certificate could not be made: {0}")]
     Certificate(#[from] rcgen::Error),
 }
 
 impl Error {
-    /// For `map_err`: what was tried when the system refused.
+    /// Returns a function for `map_err` that adds what was attempted.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         |cause| Self::Io { what, cause }

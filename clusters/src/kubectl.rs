@@ -5,38 +5,38 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// kubectl from `binaries` for the cluster and user of `kubeconfig`, which keeps what it caches in `folder`.
+/// Returns the kubectl of `binaries` for the cluster and user of `kubeconfig`, with its cache in `folder`.
 pub(crate) fn kubectl(binaries: &Path, kubeconfig: &Path, folder: &Path) -> Command {
     let mut command = Command::new(binaries.join("kubectl"));
     command
         .env("KUBECONFIG", kubeconfig)
-        // Another cluster will have this one's port some day: what is known of this one must not outlive it.
+        // Another cluster will get the same port some day, so the cache must not outlive this one.
         .env("KUBECACHEDIR", cache(folder))
-        // Nor do the aliases and defaults of whoever runs the tests matter.
+        // The aliases and defaults of the user who runs the tests must not matter.
         .env("KUBERC", "off")
         .stdin(Stdio::null());
     command
 }
 
-/// Where it keeps what it knows of the cluster in `folder`.
+/// Returns its cache of the cluster in `folder`.
 pub(crate) fn cache(folder: &Path) -> PathBuf {
     folder.join("kubectl-cache")
 }
 
-/// Runs a command to its end and gives its output; an error, with what it said, unless it succeeded.
+/// Runs a command to its end and returns its output; fails with its error output unless it succeeded.
 pub fn run(command: &mut Command) -> Result<String, Error> {
     let output = command.output().map_err(Error::io(shown(command)))?;
     succeeded(command, output)
 }
 
-/// As [`run`], with `input` on the command's standard input.
+/// Like [`run`], with `input` on the command's standard input.
 pub fn run_with_input(command: &mut Command, input: &str) -> Result<String, Error> {
     let failed = |what: &str| Error::io(what.to_owned());
     let what = shown(command);
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = piped.spawn().map_err(failed(&what))?;
     let stdin = process.stdin.take();
-    // On a thread: a command that answers before it has read all would wait for us, and we for it.
+    // On a thread: a command that writes before it has read everything would block on this process, and vice versa.
     let output = std::thread::scope(|scope| {
         scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
         process.wait_with_output()
@@ -52,7 +52,7 @@ fn succeeded(command: &Command, output: Output) -> Result<String, Error> {
     Err(Error::Command { command: shown(command), status: output.status, stderr })
 }
 
-/// The command line as a person would type it, roughly.
+/// Formats the command line roughly as a person would type it.
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());

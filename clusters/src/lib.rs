@@ -1,5 +1,5 @@
-//! Real Kubernetes control planes for tests: kube-apiserver and etcd, started in two to three seconds,
-//! each cluster on a port and in a temporary folder of its own.
+//! Real Kubernetes control planes for tests: kube-apiserver and etcd, started in two to three seconds, each cluster on
+//! a port and in a temporary folder of its own.
 //!
 //! ```no_run
 //! let us = stablekey_clusters::shared("us");
@@ -8,31 +8,30 @@
 //! # Ok::<(), stablekey_clusters::Error>(())
 //! ```
 //!
-//! A cluster has RBAC, an audit log of every request, and real ServiceAccount tokens. A test asks for a
-//! [`shared`] cluster and a [`Namespace`] in it; a test that hurts its cluster starts one of its own
-//! with [`Cluster::start`].
+//! A cluster has RBAC, an audit log of every request, and real ServiceAccount tokens. A test uses a [`shared`] cluster
+//! and a [`Namespace`] in it; a test that breaks its cluster starts one of its own with [`Cluster::start`].
 //!
-//! Nothing is left behind, however a test ends. A process of its own, the supervisor, holds the servers:
+//! Nothing is left behind, however a test ends. A separate process, the supervisor, runs the servers:
 //!
 //! ```text
 //! test ──stdin──▶ stablekey-clusters serve ──▶ etcd, kube-apiserver, kube-controller-manager
 //! ```
 //!
 //! - When the test ends, the supervisor's input ends: it kills the servers and deletes the folder.
-//! - When the supervisor is killed, the kernel kills the servers: each has asked for that
-//!   ([`child`]) before it became a server.
+//! - When the supervisor is killed, the kernel kills the servers: each requested that ([`child`]) before it became a
+//!   server.
 //!
-//! | File | What it is |
+//! | File | Content |
 //! |---|---|
 //! | `shared` | the clusters of this process, and namespaces in them |
-//! | `cluster` | one cluster, seen from a test |
-//! | `crds` | our kinds in it |
-//! | `audit` | what was asked of it, by whom |
-//! | `supervisor` | one cluster, from the inside: starts, watches over and ends its servers |
+//! | `cluster` | one cluster, as a test sees it |
+//! | `crds` | Stablekey's custom resources in it |
+//! | `audit` | its requests, and their users |
+//! | `supervisor` | one cluster, from the inside: starts, monitors and stops its servers |
 //! | `server`, `child` | one server, and how it dies with its supervisor |
-//! | `flags` | what the servers are told |
-//! | `authority` | certificates and the kubeconfigs that carry them |
-//! | `port` | a port that nobody else gets |
+//! | `flags` | the flags of the servers |
+//! | `authority` | certificates, and the kubeconfigs that contain them |
+//! | `port` | a port that no other process gets |
 //! | `control_plane` | the binaries |
 //! | `kubectl` | kubectl of the servers' version |
 //! | `us_eu` | `make clusters` |

@@ -1,4 +1,4 @@
-//! `stablekey-clusters`: see the library.
+//! The program `stablekey-clusters`; see the library.
 
 #![allow(clippy::print_stderr)]
 
@@ -17,22 +17,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs one cluster until standard input ends; says in a line of JSON where it is
+    /// Run one cluster until standard input ends; print its address as a line of JSON
     Serve {
-        /// What the cluster is called: its context in the kubeconfig
+        /// Name of the cluster, and of its context in the kubeconfig
         #[arg(long, default_value = "local")]
         name: String,
-        /// Where kube-apiserver, etcd and kubectl are; absent: built where needed
+        /// Folder of kube-apiserver, etcd and kubectl; built if absent
         #[arg(long)]
         binaries: Option<PathBuf>,
         /// Also run those controllers of kube-controller-manager that work without nodes
         #[arg(long)]
         controllers: bool,
-        /// A flag more for kube-apiserver
+        /// Additional flag for kube-apiserver
         #[arg(long = "apiserver-flag", allow_hyphen_values = true)]
         apiserver_flags: Vec<String>,
     },
-    /// Becomes a program that is killed when its parent ends
+    /// Execute a program that is killed when its parent ends
     #[command(hide = true)]
     Child {
         parent: i32,
@@ -40,7 +40,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Runs two clusters with examples/us-eu in them, until Ctrl-C
+    /// Run two clusters with examples/us-eu in them, until Ctrl-C
     UsEu,
 }
 

@@ -1,14 +1,14 @@
-//! A port that nobody else gets.
+//! Reserves a port.
 
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-/// A free port of the loopback address, held for as long as this lives.
+/// A free port of the loopback address, reserved for as long as this lives.
 ///
-/// The socket is bound but does not listen, and lets a server of the same user share the port
-/// (SO_REUSEPORT, `--permit-port-sharing`). So no other process can be given it, neither before the
-/// server listens nor while the server is down; a client is refused then, as it should be.
+/// The socket is bound but does not listen, and lets a server of the same user share the port (SO_REUSEPORT,
+/// `--permit-port-sharing`). So no other process gets it, neither before the server listens nor while the server is
+/// down; a client is refused then, as it should be.
 #[derive(Debug)]
 pub(crate) struct Port {
     number: u16,
@@ -37,7 +37,7 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn no_two_are_alike() {
+    fn no_two_ports_are_equal() {
         let ports: Vec<Port> = (0..50).map(|_| Port::free().unwrap()).collect();
         assert_eq!(ports.iter().map(Port::number).collect::<BTreeSet<_>>().len(), ports.len());
     }

@@ -1,4 +1,4 @@
-//! One server: a process that logs to a file and goes with its supervisor.
+//! A server: a process that logs to a file and dies with its supervisor.
 
 use crate::Error;
 use std::fs::File;
@@ -6,10 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// The API server's name.
 pub(crate) const APISERVER: &str = "kube-apiserver";
 
-/// How much of a log an error shows.
+/// Number of log lines that an error shows.
 const TAIL: usize = 30;
 
 /// A running server. Dropping it kills it.
@@ -23,7 +22,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `name` from `binaries`, which logs to `<name>.log` in `folder`.
     ///
-    /// Only the main thread may: see [`crate::child`].
+    /// Must be called on the main thread: see [`crate::child`].
     pub(crate) fn start(
         name: &'static str,
         binaries: &Path,
@@ -38,10 +37,10 @@ impl Server {
             .arg(std::process::id().to_string())
             .arg(binaries.join(name))
             .args(arguments)
-            // What is set here, proxies for one, is no business of theirs.
+            // Variables of this environment, such as proxies, must not affect the servers.
             .env_clear()
             .current_dir(folder)
-            // Ctrl-C in a terminal is for the supervisor, which ends them in order.
+            // Ctrl-C in a terminal is for the supervisor, which stops them in order.
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(file)
@@ -55,7 +54,7 @@ impl Server {
         self.process.id()
     }
 
-    /// An error if it has ended.
+    /// Fails if it has ended.
     pub(crate) fn still_running(&mut self) -> Result<(), Error> {
         match self.process.try_wait() {
             Ok(Some(status)) => Err(self.ended(status)),
@@ -63,7 +62,7 @@ impl Server {
         }
     }
 
-    /// The end of its log.
+    /// Returns the end of its log.
     pub(crate) fn tail(&self) -> String {
         tail(&self.log, TAIL)
     }
@@ -75,18 +74,18 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Killed, not asked: an API server with a watch open takes half a minute to end by itself.
+        // Killed, not terminated: an API server with an open watch takes half a minute to end by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Where a server of that name logs to.
+/// Returns the log file of a server.
 pub(crate) fn log_of(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.log"))
 }
 
-/// The last lines of a file; of one that cannot be read, none.
+/// Returns the last lines of a file; none if it cannot be read.
 pub(crate) fn tail(file: &Path, lines: usize) -> String {
     let text = std::fs::read(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

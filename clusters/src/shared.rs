@@ -1,7 +1,7 @@
 //! The clusters of this process, and namespaces in them.
 //!
-//! A cluster takes seconds to start, a namespace hundredths: so tests share clusters, and each has a
-//! namespace for itself.
+//! A cluster takes seconds to start and a namespace hundredths, so tests share clusters, and each has a namespace of
+//! its own.
 
 use crate::audit::{Mark, Request};
 use crate::kubectl::run;
@@ -10,28 +10,28 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// How much of the API server's log a failed test shows.
+/// Number of lines of the API server's log that a failed test shows.
 const TAIL: usize = 40;
 
 type Slot = &'static OnceLock<Cluster>;
 
-/// Clusters that have been asked for: the one state that outlives a test. They end with the process.
+/// The shared clusters: the only state that outlives a test. They end with the process.
 static CLUSTERS: Mutex<BTreeMap<Options, Slot>> = Mutex::new(BTreeMap::new());
 
-/// The cluster `name` of this process, with our CRDs; started when first asked for.
+/// Returns the cluster `name` of this process, with the CRDs; the first call starts it.
 ///
 /// # Panics
 ///
-/// If it cannot be started: a test cannot go on then.
+/// If it cannot be started, because a test cannot continue then.
 pub fn shared(name: &str) -> &'static Cluster {
     shared_with(Options::named(name))
 }
 
-/// Several shared clusters; those not started yet are started side by side.
+/// Returns several shared clusters; those that are not running are started in parallel.
 ///
 /// # Panics
 ///
-/// As [`shared`].
+/// Like [`shared`].
 pub fn shared_all<const N: usize>(names: [&str; N]) -> [&'static Cluster; N] {
     std::thread::scope(|scope| {
         for name in names {
@@ -41,15 +41,15 @@ pub fn shared_all<const N: usize>(names: [&str; N]) -> [&'static Cluster; N] {
     names.map(shared)
 }
 
-/// The cluster of this process that is as `options` say.
+/// Returns the cluster of this process with these options.
 ///
 /// # Panics
 ///
-/// As [`shared`].
+/// Like [`shared`].
 pub fn shared_with(options: Options) -> &'static Cluster {
     let mut clusters = CLUSTERS.lock().unwrap_or_else(PoisonError::into_inner);
     let slot: Slot = clusters.entry(options.clone()).or_insert_with(|| Box::leak(Box::default()));
-    // Let go before the start, so that others can start beside it.
+    // Released before the start, so that others can start in parallel.
     drop(clusters);
     slot.get_or_init(|| start(&options).unwrap_or_else(|error| fail(&error)))
 }
@@ -66,17 +66,17 @@ fn fail(error: &Error) -> ! {
 }
 
 impl Cluster {
-    /// A new namespace for one test.
+    /// Creates a namespace for one test.
     ///
     /// # Panics
     ///
-    /// If it cannot be made: the test cannot go on then.
+    /// If it cannot be created, because the test cannot continue then.
     pub fn namespace(&self, prefix: &str) -> Namespace<'_> {
         Namespace::create(self, prefix).unwrap_or_else(|error| fail(&error))
     }
 }
 
-/// A namespace for one test. If the test fails, it shows what the API server logged and was asked here.
+/// A namespace for one test. If the test fails, it shows the API server's log and the requests in the namespace.
 #[derive(Debug)]
 pub struct Namespace<'a> {
     cluster: &'a Cluster,
@@ -92,29 +92,28 @@ impl<'a> Namespace<'a> {
         Ok(Self { cluster, name, mark })
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The cluster that it is in.
+    /// Returns the cluster of the namespace.
     pub fn cluster(&self) -> &'a Cluster {
         self.cluster
     }
 
-    /// kubectl in this namespace, as the administrator.
+    /// Returns a kubectl of the administrator in this namespace.
     pub fn kubectl(&self) -> Command {
         let mut kubectl = self.cluster.kubectl();
         kubectl.args(["--namespace", &self.name]);
         kubectl
     }
 
-    /// The requests for this namespace since it was made.
+    /// Returns the requests in this namespace since it was created.
     pub fn audit(&self) -> Result<Vec<Request>, Error> {
         self.audit_since(self.mark)
     }
 
-    /// The requests for this namespace since `mark`.
+    /// Returns the requests in this namespace since `mark`.
     pub fn audit_since(&self, mark: Mark) -> Result<Vec<Request>, Error> {
         let mut requests = self.cluster.audit_since(mark)?;
         requests.retain(|request| request.namespace == self.name);

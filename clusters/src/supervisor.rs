@@ -1,8 +1,8 @@
-//! One cluster, from the inside: starts its servers, watches over them, and ends them.
+//! A cluster, from the inside: starts, monitors and stops its servers.
 //!
-//! It prints one line of JSON ([`Answer`]) when the cluster is ready, then takes commands, a line each,
-//! from its standard input, and answers each with such a line. When that input ends, or SIGINT, SIGTERM
-//! or SIGHUP comes, it kills the servers and deletes the folder.
+//! It prints one line of JSON ([`Answer`]) when the cluster is ready, then reads commands, one per line, from its
+//! standard input, and answers each with such a line. When that input ends, or on SIGINT, SIGTERM or SIGHUP, it kills
+//! the servers and deletes the folder.
 
 use crate::authority::{Authority, write, write_kubeconfig};
 use crate::flags::{self, file};
@@ -21,25 +21,25 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Ends the API server, at once.
+/// The command that kills the API server.
 pub const KILL_APISERVER: &str = "kill-apiserver";
-/// Ends the API server if it runs, and starts it again at the same address.
+/// The command that kills the API server if it runs, and starts it again at the same address.
 pub const RESTART_APISERVER: &str = "restart-apiserver";
 
-/// How long a server may take: on a machine with all hands full, long.
+/// How long a server may take to start: long, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long to wait before looking again.
+/// The polling interval.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What the supervisor says, a line each.
+/// A line of the supervisor's output.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// The cluster, as it is now.
+    /// The current state of the cluster.
     Ready(Ready),
-    /// Why it could not do what it should.
+    /// A command failed.
     Failed {
-        /// For people.
+        /// The message, for people.
         error: String,
     },
 }
@@ -48,21 +48,21 @@ pub enum Answer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ready {
-    /// The administrator's.
+    /// The administrator's kubeconfig.
     pub kubeconfig: PathBuf,
     /// The API server's address.
     pub server: String,
     /// The audit log.
     pub audit: PathBuf,
-    /// All that the cluster keeps.
+    /// The folder of all files of the cluster.
     pub folder: PathBuf,
-    /// Where the binaries are.
+    /// The folder of the binaries.
     pub binaries: PathBuf,
     /// The API server's process; absent while it is killed.
     pub apiserver_pid: Option<u32>,
     /// etcd's process.
     pub etcd_pid: u32,
-    /// The controller manager's process, if asked for.
+    /// The controller manager's process, if it runs.
     pub controller_manager_pid: Option<u32>,
 }
 
@@ -71,7 +71,7 @@ enum Event {
     Command(String),
 }
 
-/// Runs a cluster until it is told to stop. To be called on the main thread: see [`crate::child`].
+/// Runs a cluster until it is stopped. Must be called on the main thread: see [`crate::child`].
 pub fn serve(options: &Options, binaries: Option<PathBuf>) -> ExitCode {
     match run(options, binaries) {
         Ok(()) | Err(Error::Stopped) => ExitCode::SUCCESS,
@@ -96,14 +96,14 @@ fn run(options: &Options, binaries: Option<PathBuf>) -> Result<(), Error> {
     Ok(())
 }
 
-/// One line for whoever started us; if nobody is there any more, our input has ended too.
+/// Prints one line for the parent. If the parent is gone, the input has ended too.
 fn say(answer: &Answer) {
     let line = serde_json::to_string(answer).unwrap_or_default();
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Commands and the wish to stop, from standard input and signals.
+/// Listens for commands on standard input, and for signals.
 fn listen() -> Result<Receiver<Event>, Error> {
     let (sender, receiver) = channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("signals"))?;
@@ -176,7 +176,7 @@ impl Supervisor {
         let path = self.folder.path();
         let flags = flags::apiserver(path, self.port.number(), &self.flags);
         self.apiserver = Some(Server::start(server::APISERVER, &self.binaries, path, &flags)?);
-        // Cheap, so first: for most of the time it does not listen yet.
+        // The cheap check first: most of the time it does not listen yet.
         let port = self.port.number();
         self.wait_until("the API server listens", |_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
         self.wait_until("the API server is ready", |supervisor| supervisor.kubectl(&["get", "--raw=/readyz"]))
@@ -191,7 +191,7 @@ impl Supervisor {
         })
     }
 
-    /// Whether kubectl, as the administrator, succeeds.
+    /// Whether kubectl succeeds as the administrator.
     fn kubectl(&self, arguments: &[&str]) -> bool {
         let path = self.folder.path();
         let mut command = kubectl(&self.binaries, &path.join(file::KUBECONFIG), path);
@@ -199,7 +199,7 @@ impl Supervisor {
         command.output().is_ok_and(|output| output.status.success())
     }
 
-    /// Looks again and again until something holds; gives up when a server ends, or we shall.
+    /// Polls until it is true; fails if a server ends, or on a stop request.
     fn wait_until(&mut self, what: &'static str, holds: impl Fn(&Self) -> bool) -> Result<(), Error> {
         let start = Instant::now();
         while !holds(self) {
@@ -208,7 +208,7 @@ impl Supervisor {
                 return Err(Error::Late { what, seconds: PATIENCE.as_secs(), log: self.last_log() });
             }
             match self.events.recv_timeout(LOOK_AGAIN) {
-                // Nobody gives a command before the answer to the last one.
+                // A client sends no command before the answer to the last one.
                 Err(RecvTimeoutError::Timeout) | Ok(Event::Command(_)) => {}
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Error::Stopped),
             }
@@ -221,7 +221,7 @@ impl Supervisor {
         std::iter::once(&mut self.etcd).chain(others).try_for_each(Server::still_running)
     }
 
-    /// The end of the log of the server that was started last.
+    /// Returns the end of the log of the last started server.
     fn last_log(&self) -> String {
         let started = [self.controller_manager.as_ref(), self.apiserver.as_ref()];
         started.into_iter().flatten().next().unwrap_or(&self.etcd).tail()

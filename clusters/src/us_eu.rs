@@ -12,7 +12,7 @@ use std::process::Command;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/us-eu");
 
-/// A tenant of the example, and where it is put.
+/// A tenant of the example, and its location.
 struct Tenant {
     name: &'static str,
     region: &'static str,
@@ -21,7 +21,7 @@ struct Tenant {
     accepts: &'static [&'static str],
 }
 
-/// The tenant whose namespace has the syncs too.
+/// The tenant whose namespace also has the syncs.
 const HUB: &str = "us-prod";
 
 /// The region is the name of the cluster.
@@ -32,7 +32,7 @@ const TENANTS: [Tenant; 3] = [
 ];
 
 impl Tenant {
-    /// Its Tenant: as in its own namespace, or, with the way to its cluster, as told by others.
+    /// Returns its Tenant: without a location for its own namespace, or with a kubeconfig for others.
     fn document(&self, kubeconfig: Option<Value>) -> Value {
         let mut spec = json!({"region": self.region, "environment": self.environment, "acceptFrom": self.accepts});
         if let Some(kubeconfig) = kubeconfig {
@@ -41,14 +41,14 @@ impl Tenant {
         json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": self.name}, "spec": spec})
     }
 
-    /// Makes its namespace in `cluster`, with what the example has of it.
-    fn put_into(&self, cluster: &Cluster) -> Result<(), Error> {
+    /// Creates its namespace in `cluster`, with its objects of the example.
+    fn create_in(&self, cluster: &Cluster) -> Result<(), Error> {
         run(cluster.kubectl().args(["create", "namespace", self.namespace]))?;
         self.apply(cluster, &self.document(None).to_string())?;
         self.deliver(cluster, Path::new(EXAMPLE))
     }
 
-    /// Brings what a folder has of it to its namespace, definitions included.
+    /// Applies its objects from a folder to its namespace, definitions included.
     fn deliver(&self, cluster: &Cluster, from: &Path) -> Result<(), Error> {
         let rendered = run(stablekey()?.args(["render", self.name, "--root"]).arg(from))?;
         self.apply(cluster, &rendered)
@@ -60,7 +60,7 @@ impl Tenant {
     }
 }
 
-/// The command line, which is built beside this program.
+/// Returns the command line, which is built beside this program.
 fn stablekey() -> Result<Command, Error> {
     let here = std::env::current_exe().map_err(Error::io("this program"))?;
     let path = here.with_file_name("stablekey");
@@ -82,7 +82,7 @@ pub fn run_until_stopped() -> Result<(), Error> {
     let files = change_source(&us)?;
     make_hub(&us, &eu)?;
 
-    // Until here a signal ends us at once; the supervisors see to the rest.
+    // Before this a signal ends the process at once; the supervisors clean up.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("signals"))?;
     say(&text(&us, &eu, &root, &files))?;
     signals.forever().next();
@@ -92,11 +92,11 @@ pub fn run_until_stopped() -> Result<(), Error> {
 fn start(name: &str) -> Result<Cluster, Error> {
     let cluster = Cluster::start(&Options::named(name).with_controllers())?;
     cluster.install_crds()?;
-    TENANTS.iter().filter(|tenant| tenant.region == name).try_for_each(|tenant| tenant.put_into(&cluster))?;
+    TENANTS.iter().filter(|tenant| tenant.region == name).try_for_each(|tenant| tenant.create_in(&cluster))?;
     Ok(cluster)
 }
 
-/// Tells the namespace of us-prod of the other tenants and of the example's syncs: what the operator works on.
+/// Adds the other tenants and the example's syncs to the namespace of us-prod, for the operator.
 fn make_hub(us: &Cluster, eu: &Cluster) -> Result<(), Error> {
     let mut items = Vec::new();
     for (name, cluster) in [("us-kubeconfig", us), ("eu-kubeconfig", eu)] {
@@ -122,14 +122,14 @@ fn make_hub(us: &Cluster, eu: &Cluster) -> Result<(), Error> {
     Ok(())
 }
 
-/// Brings eu-prod to what us-prod says, as far as that needs no approval: from then on it has a record.
+/// Applies us-prod to eu-prod, as far as that needs no approval, which writes the ownership records.
 fn sync_once(us: &Cluster, eu: &Cluster, root: &Path) -> Result<(), Error> {
     let kubeconfigs = [us, eu].map(|cluster| cluster.kubeconfig().display().to_string()).join(":");
     let mut apply = stablekey()?;
     apply.arg("apply").arg(root).args(["--sync", "us-to-eu", "--yes"]);
     apply.env("KUBECONFIG", kubeconfigs).env("XDG_STATE_HOME", us.folder());
     let output = apply.output().map_err(Error::io("stablekey"))?;
-    // 2 and 3: there is more to do, which waits for an approval or for a person.
+    // 2 and 3: there is more to do, which waits for an approval or a person.
     if matches!(output.status.code(), Some(0 | 2 | 3)) {
         return Ok(());
     }
@@ -137,8 +137,8 @@ fn sync_once(us: &Cluster, eu: &Cluster, root: &Path) -> Result<(), Error> {
     Err(Error::io(format!("stablekey apply: {said}"))(ErrorKind::Other.into()))
 }
 
-/// Changes us-prod as a commit would: its lead router becomes that of dev. Gives back the folder, which stands for
-/// the Git repository that the clusters are fed from.
+/// Changes us-prod like a commit: its lead router becomes that of dev. Returns the folder, which stands for the Git
+/// repository of the clusters.
 fn change_source(us: &Cluster) -> Result<PathBuf, Error> {
     let files = us.folder().join("git");
     copy(Path::new(EXAMPLE), &files)?;
@@ -163,7 +163,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A folder to give to stablekey: the tenants by their locations in the clusters, and the example's syncs.
+/// Writes a folder for stablekey: the tenants by their locations in the clusters, and the example's syncs.
 fn write_root(cluster: &Cluster) -> Result<PathBuf, Error> {
     let root = cluster.folder().join("us-eu");
     std::fs::create_dir(&root).map_err(Error::io(root.display().to_string()))?;

@@ -1,4 +1,4 @@
-//! What a test may expect of a cluster.
+//! The features of a cluster.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -23,7 +23,7 @@ fn the_administrator_may_do_everything() {
 }
 
 #[test]
-fn our_kinds_are_there() {
+fn the_crds_are_installed() {
     let namespace = shared("us").namespace("kinds");
     run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), CONNECTION).unwrap();
     let listed = run(namespace.kubectl().args(["get", "stablekey", "--no-headers"])).unwrap();
@@ -103,7 +103,7 @@ fn two_at_once_share_nothing() {
     assert_ne!(us.folder(), eu.folder());
     let namespace = us.namespace("alone");
     run(eu.kubectl().args(["get", "namespace", namespace.name()])).unwrap_err();
-    // Both at once, as contexts.
+    // Both at the same time, as contexts.
     let both = std::env::join_paths([us.kubeconfig(), eu.kubeconfig()]).unwrap();
     for cluster in [us, eu] {
         let mut kubectl = us.kubectl();
@@ -121,7 +121,7 @@ fn with_controllers_a_namespace_is_emptied() {
 }
 
 #[test]
-fn what_befalls_a_server_can_be_tried() {
+fn servers_can_be_killed_frozen_and_restarted() {
     let cluster = Cluster::start(&Options::named("own")).unwrap();
     let namespace = cluster.namespace("kept");
     let ask = || run(cluster.kubectl().args(["get", "namespace", namespace.name(), "--request-timeout=1s"]));
@@ -146,7 +146,7 @@ fn what_befalls_a_server_can_be_tried() {
 }
 
 #[test]
-fn a_flag_that_the_server_does_not_know_is_told() {
+fn an_unknown_flag_of_a_server_is_reported() {
     let options = Options { apiserver_flags: vec!["--no-such-flag".into()], ..Options::named("wrong") };
     let error = Cluster::start(&options).unwrap_err().to_string();
     assert!(error.contains("kube-apiserver ended by itself") && error.contains("--no-such-flag"), "{error}");

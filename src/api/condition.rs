@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_kept_until_the_status_turns() {
+    fn a_transition_time_is_kept_until_the_status_changes() {
         let ready = |holds, reason: &str| vec![Verdict::new("Ready", holds, reason, "")];
         let first = conditions(&[], ready(false, "InputMissing"), 1, &at(10));
         let second = conditions(&first, ready(false, "CredentialsMissing"), 2, &at(20));
@@ -79,13 +79,13 @@ mod tests {
 
     #[test]
     fn a_message_is_cut_where_a_character_ends() {
-        let said = conditions(&[], vec![Verdict::new("Ready", true, "x", "ü".repeat(40_000))], 1, &at(0));
-        assert_eq!(said[0].message.len(), LONGEST);
+        let reported = conditions(&[], vec![Verdict::new("Ready", true, "x", "ü".repeat(40_000))], 1, &at(0));
+        assert_eq!(reported[0].message.len(), LONGEST);
     }
 
     #[test]
-    fn a_message_has_nothing_that_a_terminal_obeys() {
-        let said = conditions(&[], vec![Verdict::new("Ready", true, "x", "a\u{1b}[31mb\u{202e}c\nd")], 1, &at(0));
-        assert_eq!(said[0].message, "a\\u{1b}[31mb\\u{202e}c\nd");
+    fn a_message_has_no_terminal_control_characters() {
+        let reported = conditions(&[], vec![Verdict::new("Ready", true, "x", "a\u{1b}[31mb\u{202e}c\nd")], 1, &at(0));
+        assert_eq!(reported[0].message, "a\\u{1b}[31mb\\u{202e}c\nd");
     }
 }

@@ -71,13 +71,13 @@ impl Uses {
     }
 
     /// Whether both definitions have the same value, independent of their formatting.
-    pub fn says_the_same(&self, other: &Uses) -> bool {
+    pub fn has_same_value(&self, other: &Uses) -> bool {
         self.digest == other.digest || (!self.value.is_empty() && self.value == other.value)
     }
 
     /// Whether the definitions differ at most in the versions of components.
-    pub fn says_the_same_but_for_versions(&self, other: &Uses) -> bool {
-        self.says_the_same(other) || (!self.versionless.is_empty() && self.versionless == other.versionless)
+    pub fn has_same_value_except_versions(&self, other: &Uses) -> bool {
+        self.has_same_value(other) || (!self.versionless.is_empty() && self.versionless == other.versionless)
     }
 
     /// Lists the parts that were added, removed and changed between this definition and another, one per line: `+ step
@@ -98,7 +98,7 @@ impl Uses {
         lines.extend(
             after.iter().filter(|(what, _)| !before.contains_key(*what)).map(|(_, part)| format!("+ {}", part.what)),
         );
-        if lines.is_empty() && !self.says_the_same(other) {
+        if lines.is_empty() && !self.has_same_value(other) {
             // Two hashes alone would not help a reader.
             let moved = self.parts.iter().zip(&other.parts).find(|(was, is)| was.what != is.what);
             lines.push(match moved {

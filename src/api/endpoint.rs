@@ -140,12 +140,12 @@ const SHORT: [&str; 24] = [
 
 /// Whether an input is an endpoint, by its name or by its value.
 pub fn is_endpoint(name: &str, value: Option<&str>) -> bool {
-    is_named_so(name) || value.is_some_and(|value| holds_one(name, value, false))
+    is_endpoint_name(name) || value.is_some_and(|value| is_endpoint_text(name, value, false))
 }
 
 /// Whether the value of an input is an endpoint, independent of its type. An input that is a secret by its name or type
 /// (`is_secret`) mostly has arbitrary characters: only a value that cannot be a password counts.
-pub fn holds_one(name: &str, value: &str, is_secret: bool) -> bool {
+pub fn is_endpoint_text(name: &str, value: &str, is_secret: bool) -> bool {
     let holds = if is_secret || sensitive::is_sensitive(name) {
         Holds::Secret
     } else if is_of_people(name) {
@@ -166,11 +166,11 @@ pub fn in_clear(scheme: &str) -> Option<&'static str> {
 pub fn query_names_host(scheme: &str, rest: &str) -> bool {
     let is_web = ["http", "https", "ws", "wss", "h2c", ""].iter().any(|web| web.eq_ignore_ascii_case(scheme));
     let mut settings = rest.split(['?', '&', ';', '#']).skip(1).filter_map(|part| part.split_once('='));
-    !is_web && settings.any(|(name, _)| is_named_so(name) || name.contains('%') || name.starts_with("service"))
+    !is_web && settings.any(|(name, _)| is_endpoint_name(name) || name.contains('%') || name.starts_with("service"))
 }
 
 /// Whether an input is an endpoint by its name: `baseUrl`, `base_urls`, `HOST_NAME`, `endpointOverride`, `brokers`.
-pub fn is_named_so(name: &str) -> bool {
+pub fn is_endpoint_name(name: &str) -> bool {
     let folded: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     let folded = unqualified(&folded);
     let ends = |endings: &[&str]| endings.iter().any(|ending| folded.ends_with(ending));
@@ -467,8 +467,8 @@ fn is_in_urn(before: &str) -> bool {
 fn before_path(before: &str, holds: Holds) -> Option<String> {
     let (name, before) = last_name(before);
     let is_host = name.parse::<Ipv4Addr>().is_ok() || is_domain(name);
-    let stands = is_host && !before.ends_with('/') && begins(before, holds) && !is_in_urn(before);
-    if stands { or_unclear(host_of("", name)) } else { None }
+    let is_host_text = is_host && !before.ends_with('/') && begins(before, holds) && !is_in_urn(before);
+    if is_host_text { or_unclear(host_of("", name)) } else { None }
 }
 
 /// Matches `https:host`, which some parsers accept, `file:/x`, and `tcp(host:1)`.
@@ -492,8 +492,8 @@ fn before_port(before: &str, after: &str, holds: Holds) -> Option<String> {
     let is_port = is_decimal || hexadecimal.is_some();
     // The text before an @ is a password.
     let is_one = is_port && !behind.starts_with('@') && may_have_port(name, port);
-    let stands = is_one && begins(before, holds) && !is_in_urn(before);
-    if stands { or_unclear(host_of("", &format!("{name}:{port}"))) } else { None }
+    let is_host_text = is_one && begins(before, holds) && !is_in_urn(before);
+    if is_host_text { or_unclear(host_of("", &format!("{name}:{port}"))) } else { None }
 }
 
 /// Whether a name before a colon and digits is a host rather than a time.
@@ -553,14 +553,14 @@ fn setting(before: &str, after: &str) -> Option<String> {
         || name.eq_ignore_ascii_case("source") && last_name(above.trim_end()).0.eq_ignore_ascii_case("data");
     let value = after.trim_start_matches([' ', '"', '\'', '(']);
     let has_value = value.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '[' | '/' | '.' | '{' | '$' | '%'));
-    let is_one = has_value && (is_named_so(name) || is_source());
+    let is_one = has_value && (is_endpoint_name(name) || is_source());
     if is_one { or_unclear(host_of("", first_name(value).0)) } else { None }
 }
 
 /// Matches `"host": "x"`.
 fn quoted_setting(before: &str, after: &str) -> Option<String> {
     let (name, above) = last_name(before);
-    let is_one = above.ends_with('"') && after.trim_start().starts_with(':') && is_named_so(name);
+    let is_one = above.ends_with('"') && after.trim_start().starts_with(':') && is_endpoint_name(name);
     is_one.then(|| UNCLEAR.to_string())
 }
 
@@ -645,7 +645,7 @@ mod tests {
             "hostAlias",
             "node",
         ] {
-            assert!(is_named_so(name), "{name}");
+            assert!(is_endpoint_name(name), "{name}");
         }
         for name in [
             "scopes",
@@ -672,7 +672,7 @@ mod tests {
             "note",
             "account",
         ] {
-            assert!(!is_named_so(name), "{name}");
+            assert!(!is_endpoint_name(name), "{name}");
         }
     }
 
@@ -784,7 +784,7 @@ mod tests {
             "{\"host\": \"evil\"}",
             "Addr=evil",
         ] {
-            assert!(holds_one("setting", value, false), "{value}");
+            assert!(is_endpoint_text("setting", value, false), "{value}");
         }
         for value in [
             "",
@@ -848,7 +848,7 @@ mod tests {
             "eu-central-1",
             "SELECT Id FROM Account WHERE Name = 'x'",
         ] {
-            assert!(!holds_one("setting", value, false), "{value}");
+            assert!(!is_endpoint_text("setting", value, false), "{value}");
         }
     }
 
@@ -879,7 +879,7 @@ mod tests {
         for value in ["P@ss.word", "Summer@corp.example", "ab//cd", "!x.y/z", "a(b.c?d", key, "wJalrXUtnFEMI//K7MDENG"]
         {
             assert!(!is_endpoint("password", Some(value)), "{value}");
-            assert!(!holds_one("pin", value, true), "{value}");
+            assert!(!is_endpoint_text("pin", value, true), "{value}");
         }
         for value in [
             "postgres://u:p@db.example/x",
@@ -891,13 +891,13 @@ mod tests {
             "Server=evil;Pwd=x",
             "\u{1}https://evil.example",
         ] {
-            assert!(is_endpoint("password", Some(value)) && holds_one("pin", value, true), "{value}");
+            assert!(is_endpoint("password", Some(value)) && is_endpoint_text("pin", value, true), "{value}");
         }
     }
 
     /// All candidates for an unclear host are listed, so that the approver sees them.
     #[test]
-    fn hosts_of_what_is_not_plain_are_said_too() {
+    fn every_candidate_for_an_unclear_host_is_listed() {
         let all = |value: &str| hosts(value).into_iter().collect::<Vec<_>>();
         assert_eq!(all("u:p@tcp(evil.example:3306)/db"), [UNCLEAR, "evil.example:3306"]);
         assert_eq!(all("\u{200b}https://evil.example/x"), [UNCLEAR, "evil.example"]);
@@ -925,7 +925,7 @@ mod tests {
             let long = piece.repeat(100_000 / piece.len());
             hosts(&long);
             for name in ["site", "email", "password"] {
-                holds_one(name, &long, false);
+                is_endpoint_text(name, &long, false);
             }
         }
     }

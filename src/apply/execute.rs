@@ -62,9 +62,7 @@ pub enum Refusal {
     },
     /// A digest that no writer of this plan has.
     #[error("{digest} is no digest of this plan: something changed since; plan again and approve what it shows")]
-    UnknownDigest {
-        digest: String,
-    },
+    UnknownDigest { digest: String },
     /// A location cannot be written at all.
     #[error(transparent)]
     Location(#[from] LocationError),

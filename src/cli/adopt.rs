@@ -29,7 +29,7 @@ impl Adopt {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.root.open()?;
         if self.tenant.contains('/') && project.tenants.contains_key(&self.object) {
-            let message = format!("{} is a tenant, and stands second", self.object);
+            let message = format!("{} is a tenant, and must come first", self.object);
             return Err(CommandFailure::new(message, format!("stablekey adopt {} {}", self.object, self.tenant)));
         }
         planning::known("tenant", &self.tenant, project.tenants.keys())

@@ -187,7 +187,7 @@ impl Apply {
             OutputFormat::Markdown => Ok(applied.markdown()),
             OutputFormat::Json => applied.json(),
         };
-        let result = result.map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"));
+        let result = result.map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"));
         let reported = result.and_then(|result| output.result(&result));
         if reported.is_err() {
             output.show_aside(|style| applied.text(typed, style));
@@ -313,7 +313,7 @@ fn exit(report: &Report, after: u8) -> u8 {
 
 fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {
     let help = match refusal {
-        Refusal::Void { .. } => format!("nothing was written: look at what is new: {}", typed.plan()),
+        Refusal::Void { .. } => format!("nothing was written: review what is new: {}", typed.plan()),
         Refusal::UnknownDigest { .. } => format!("nothing was written: {} shows the digests of now", typed.plan()),
         Refusal::Location(_) => "fix that, then apply again: what was done stays done".to_string(),
     };

@@ -76,9 +76,9 @@ impl Approve {
             output.note("Aborted. Nothing was approved.");
             return Ok(1);
         }
-        let standing = HubStanding { hub: &hub, sync: &sync, wanted: &shown };
-        standing.forget_spent(output)?;
-        standing.set(output)?;
+        let annotation = ApprovalAnnotation { hub: &hub, sync: &sync, wanted: &shown };
+        annotation.forget_spent(output)?;
+        annotation.set(output)?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
         let digests = shown.values().map(|digest| short(digest)).collect::<Vec<_>>().join("\n");
         let columns = output.style().width;
@@ -108,9 +108,9 @@ impl Approve {
         if let Some(digest) = given.iter().find(|digest| !waits.contains(digest)) {
             let now = waits.iter().map(|digest| format!("\n    {digest}")).collect::<String>();
             let help = if now.is_empty() {
-                "nothing waits for approval there now: stablekey plan shows how it stands".to_string()
+                "nothing waits for approval there now: stablekey plan shows the state".to_string()
             } else {
-                format!("look at what waits now, which has another digest:{now}")
+                format!("review what waits now, which has another digest:{now}")
             };
             return Err(CommandFailure::new(
                 format!("nothing was approved: nothing that waits has this digest:\n    {digest}"),
@@ -174,7 +174,7 @@ fn unkept(parts: &[HubPart]) -> Result<(), CommandFailure> {
     let Some(Hub { tenant, .. }) = unkept.map(|part| &part.hub) else { return Ok(()) };
     let message =
         format!("nothing was approved: the hub does not keep the plan that waits in {tenant}, so it cannot be shown");
-    Err(CommandFailure::new(message, "the log of the syncer says why it is not kept"))
+    Err(CommandFailure::new(message, "the log of the syncer has the reason"))
 }
 
 /// The question, with the effect of a yes.
@@ -190,17 +190,17 @@ fn question(parts: &[HubPart]) -> String {
 }
 
 /// The approval annotation of a sync, and its desired content.
-struct HubStanding<'h> {
+struct ApprovalAnnotation<'h> {
     hub: &'h OpenHub,
     sync: &'h str,
     /// By target.
     wanted: &'h BTreeMap<String, String>,
 }
 
-impl HubStanding<'_> {
+impl ApprovalAnnotation<'_> {
     /// Reads the sync again, and fails if the plans that were shown no longer wait.
     fn now(&self) -> Result<HubSync, CommandFailure> {
-        let HubStanding { hub, sync, wanted } = self;
+        let ApprovalAnnotation { hub, sync, wanted } = self;
         let now = hub.client.sync(sync).map_err(|error| CommandFailure::new(error.to_string(), "run it again"))?;
         let now =
             now.ok_or_else(|| CommandFailure::new(format!("nothing was approved: {sync} is no more"), "look again"))?;
@@ -211,7 +211,7 @@ impl HubStanding<'_> {
             None => Ok(now),
             Some((tenant, _)) => Err(CommandFailure::new(
                 format!("nothing was approved: what waits in {tenant} changed since it was shown"),
-                "run it again, and look at what waits now",
+                "run it again, and review what waits now",
             )),
         }
     }

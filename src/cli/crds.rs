@@ -33,7 +33,7 @@ impl Crds {
             let yaml = crd_yaml(kind).map_err(|error| {
                 CommandFailure::new(
                     format!("the definition of {kind} cannot be written: {error}"),
-                    "this is a mistake of ours: report it",
+                    "internal error: report it",
                 )
             })?;
             match &self.dir {

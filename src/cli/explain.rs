@@ -288,7 +288,7 @@ impl Form {
             OutputFormat::Text => Ok(text()),
             OutputFormat::Markdown => Ok(markdown()),
             OutputFormat::Json => render::json(value, JsonLayout::Pretty)
-                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it")),
+                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it")),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::options::RootOption;
 use super::output::Output;
 use super::{CommandFailure, naming, planning};
 use crate::api::{IntegrationSpec, Kind, Variable};
-use crate::engine::check::{Elsewhere, how_to_mend_missing};
+use crate::engine::check::{Elsewhere, how_to_fix_missing};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::platform::definition;
@@ -44,10 +44,7 @@ impl Export {
                 (project.tenants.keys().next().cloned().unwrap_or_default(), integration.clone())
             }
             _ => {
-                return Err(CommandFailure::new(
-                    "it is not said for which tenant",
-                    "write: stablekey export TENANT INTEGRATION",
-                ));
+                return Err(CommandFailure::new("no tenant is given", "write: stablekey export TENANT INTEGRATION"));
             }
         };
         let name = Kind::Integration.name_in(&name).to_string();
@@ -85,7 +82,7 @@ impl Export {
                     let key = variable.stable_key().unwrap_or_default();
                     Err(format!(
                         "{key} is not in {tenant}; {}",
-                        how_to_mend_missing(&tenant, key, None, &inventory, &elsewhere)
+                        how_to_fix_missing(&tenant, key, None, &inventory, &elsewhere)
                     ))
                 }
             };

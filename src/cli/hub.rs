@@ -142,7 +142,7 @@ impl OpenHub {
     pub fn open(address: HubAddress, servers: Arc<Servers>, output: &mut Output) -> Result<Self, CommandFailure> {
         let server = servers.of(&address.location()).map_err(|why| {
             let help = "name a context of your kubeconfig with --context, or set KUBECONFIG";
-            CommandFailure::new(format!("the hub cannot be asked: {why}"), help)
+            CommandFailure::new(format!("the hub cannot be reached: {why}"), help)
         })?;
         let client = HubClient::new(server, &address.namespace);
         let contents = client.read().map_err(|error| unread(&error, output))?;
@@ -416,7 +416,7 @@ fn unshown_plan(part: &Unfound, output: &mut Output) -> CommandFailure {
 
 /// The failure to serialize a plan as JSON.
 pub fn no_json(error: &serde_json::Error) -> CommandFailure {
-    CommandFailure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+    CommandFailure::new(format!("the plan has no JSON form: {error}"), "internal error: report it")
 }
 
 /// The command `stablekey status …` for a hub.

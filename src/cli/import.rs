@@ -77,8 +77,8 @@ impl ImportArgs {
         let answer = match answers.as_slice() {
             [] => None,
             [one] => Some(read_answer(&one.bytes).map_err(|error| {
-                let whose = if one.name == "-" { String::new() } else { format!("{}: ", one.name) };
-                CommandFailure::new(format!("{whose}{error}"), error.help())
+                let prefix = if one.name == "-" { String::new() } else { format!("{}: ", one.name) };
+                CommandFailure::new(format!("{prefix}{error}"), error.help())
             })?),
             _ => {
                 return Err(CommandFailure::new(
@@ -119,8 +119,7 @@ impl ImportArgs {
         if !imported.is_empty() {
             self.write(&imported, &inventory, &destination)?;
         }
-        let listed =
-            files(&imported).map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+        let listed = files(&imported).map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?;
         let mut text = report(&imported, &listed, &destination.location.folder().display().to_string());
         let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
         // A folder without tenants is not a project yet.
@@ -157,7 +156,8 @@ impl ImportArgs {
 
     fn destination(&self, project: &Project) -> Result<Destination, CommandFailure> {
         if let Some(file) = project.unread.first() {
-            let message = format!("{file} cannot be read, and could hold Tenants: whose each folder is, is not known");
+            let message =
+                format!("{file} cannot be read, and could hold Tenants: the tenant of each folder is unknown");
             let wrong = CommandFailure::new(message, "fix it, then import again; nothing was written");
             return Err(CommandFailure { problems: project.problems.clone(), ..wrong });
         }
@@ -209,7 +209,7 @@ impl ImportArgs {
             None if has_tenants => {
                 let names: Vec<&str> = project.tenants.keys().map(String::as_str).collect();
                 Err(CommandFailure::new(
-                    "it is not said into which tenant",
+                    "no tenant is given",
                     format!("give --tenant with one of {}, or with a new name", names.join(", ")),
                 ))
             }
@@ -267,7 +267,7 @@ impl ImportArgs {
                 .map_err(|e| CommandFailure::writing(&path, &e))?
                 .unwrap_or_default();
             let text = tenant_document(&String::from_utf8_lossy(&there), name, name)
-                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?;
             disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| CommandFailure::writing(&path, &e))?;
         }
         Ok(())

@@ -307,7 +307,7 @@ pub fn with_tenants(mut project: Project) -> Result<Project, CommandFailure> {
                      files as one tenant, name them: stablekey validate FILES"
                 .to_string(),
         };
-        CommandFailure::new(format!("no Tenant stands in {root} or below it"), help)
+        CommandFailure::new(format!("there is no Tenant in {root} or below it"), help)
     } else if project.tenants.is_empty() {
         let count = project.for_clusters;
         let message = format!(

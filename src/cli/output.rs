@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_says_what_a_yes_does() {
+    fn a_question_names_the_effect_of_a_yes() {
         let text = |changes, needing| Question { changes, needing, files: 0 }.text();
         assert_eq!(text(1, 0), "Apply 1 change? Type 'yes':");
         assert_eq!(text(6, 0), "Apply 6 changes? Type 'yes':");

@@ -150,6 +150,6 @@ fn one_screen(plan: &Plan) -> Option<(&str, &str)> {
 
 fn json(plan: &Plan) -> Result<String, CommandFailure> {
     render::json(plan, JsonLayout::Pretty).map_err(|error| {
-        CommandFailure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+        CommandFailure::new(format!("the plan has no JSON form: {error}"), "internal error: report it")
     })
 }

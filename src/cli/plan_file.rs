@@ -23,7 +23,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-const OURS: &str = "this is a mistake of ours: report it";
+const OURS: &str = "internal error: report it";
 
 /// The content of a plan file.
 #[derive(Serialize)]

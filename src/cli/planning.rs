@@ -99,7 +99,7 @@ pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
             Err(error) => {
                 roles.extend(error.role().map(str::to_string));
                 let tenant = ObjectId::new(Kind::Tenant, &target.tenant);
-                let text = format!("{} was not asked: {}", target.tenant, error);
+                let text = format!("{} was not checked: {}", target.tenant, error);
                 let fix = "fix that and plan again, or plan without --server";
                 findings.push(Finding::of(Code::TenantUnreachable, &target.tenant, tenant, text, fix));
             }
@@ -149,7 +149,7 @@ pub fn of_kustomization(tenant: &str, edits: &KustomizationDue) -> Vec<Finding> 
         Ok(changes) => {
             let some = |names: &[String]| some(&names.iter().map(String::as_str).collect::<Vec<_>>());
             let lacks = (!changes.come.is_empty()).then(|| format!("lacks {}", some(&changes.come)));
-            let lists = (!changes.go.is_empty()).then(|| format!("lists {}, which went", some(&changes.go)));
+            let lists = (!changes.go.is_empty()).then(|| format!("lists {}, which was removed", some(&changes.go)));
             let what: Vec<String> = lacks.into_iter().chain(lists).collect();
             let aside = changes.come.iter().find(|entry| is_manifest(entry.as_bytes()) && *entry != REFERENCES);
             let aside = aside.map(|file| format!("; to leave a file out, list it as a comment there (# - {file})"));

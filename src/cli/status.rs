@@ -48,7 +48,7 @@ impl StatusArgs {
         }
         output.result(&match self.format.output {
             OutputFormat::Json => render::json(&status, JsonLayout::Pretty)
-                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?,
+                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?,
             OutputFormat::Markdown => status_markdown(&status, &typed),
             OutputFormat::Text => status_text(&status, &typed, output.style()),
         })?;

@@ -37,7 +37,7 @@ impl Validate {
                 let project = open(&given, &mut std::io::stdin().lock());
                 let is_empty = project.problems.iter().all(|problem| problem.file == "-" && problem.line == 0);
                 if from_pipe && is_empty && project.objects() == 0 && project.other_kinds == 0 {
-                    let help = "look at what should have written to the pipe: it failed, or wrote elsewhere";
+                    let help = "check the command before the pipe: it failed, or wrote elsewhere";
                     return Err(CommandFailure::new("nothing came through standard input", help));
                 }
                 project
@@ -58,15 +58,15 @@ impl Validate {
         for finding in &mut findings {
             finding.tenant.take_if(|tenant| tenant == UNNAMED);
         }
-        let mut said = Findings::new(&findings, project.objects(), project.other_kinds);
+        let mut report = Findings::new(&findings, project.objects(), project.other_kinds);
         if shown_above {
-            said.shown_above = project.problems.len();
+            report.shown_above = project.problems.len();
         }
         output.result(&match self.format.output {
-            OutputFormat::Text => said.text(output.style()),
-            OutputFormat::Json => render::json(&said, JsonLayout::Pretty)
-                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?,
-            OutputFormat::Markdown => said.markdown(),
+            OutputFormat::Text => report.text(output.style()),
+            OutputFormat::Json => render::json(&report, JsonLayout::Pretty)
+                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?,
+            OutputFormat::Markdown => report.markdown(),
         })?;
         let severity = |s: Severity| findings.iter().any(|f| f.severity == s);
         Ok(if severity(Severity::Error) || !project.problems.is_empty() {

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_token_of_the_file_is_let_in() {
+    fn only_the_token_of_the_file_is_accepted() {
         let folder = tempfile::tempdir().unwrap();
         let file = TokenFile::new(folder.path().join("token"));
         fs::write(file.path(), "right\n").unwrap();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_token_lets_nobody_in() {
+    fn a_file_without_a_token_denies_every_request() {
         let folder = tempfile::tempdir().unwrap();
         let file = TokenFile::new(folder.path().join("token"));
         assert_eq!(admits(&file, "Bearer "), Err(Denied::NoToken));

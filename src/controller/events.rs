@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_last_is_not_said_again() {
+    fn the_last_event_is_not_sent_again() {
         let mut said = LastSent::default();
         let arrived =
             [("crm", "Ready", "a"), ("crm", "Ready", "a"), ("crm", "InputMissing", "b"), ("crm", "Ready", "a")];
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_has_an_end() {
+    fn the_number_of_remembered_events_is_bounded() {
         let mut said = LastSent::default();
         for number in 0..=REMEMBERED {
             assert!(said.is_new(&transition(&number.to_string(), "Ready", "")));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_where_a_character_ends() {
+    fn a_text_is_truncated_at_a_character_boundary() {
         assert_eq!((cut("für", 2), cut("für", 3), cut("", 3)), ("f", "fü", ""));
     }
 }

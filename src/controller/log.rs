@@ -63,7 +63,7 @@ where
 fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(location, "a mistake of ours ended this: report it");
+        tracing::error!(location, "internal error: report it");
     }));
 }
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_a_pass_have_one_id() {
+    fn the_lines_of_a_reconcile_have_one_id() {
         let passes = ReconcileIds::default();
         let lines = logged(LogFormat::Json, || {
             passes.span(Role::Binder, "us-prod").in_scope(|| {
@@ -149,13 +149,13 @@ mod tests {
 
     /// The panic happens in a process of its own, whose standard error contains only that line.
     #[test]
-    fn a_panic_is_a_line_of_the_log_without_what_it_says() {
+    fn a_panic_is_logged_without_its_message() {
         const PANICS: &str = "STABLEKEY_TEST_PANICS";
         if std::env::var_os(PANICS).is_some() {
             start(LogFormat::Json, Level::ERROR);
             panic!("CANARY");
         }
-        let this = "controller::log::tests::a_panic_is_a_line_of_the_log_without_what_it_says";
+        let this = "controller::log::tests::a_panic_is_logged_without_its_message";
         let mut process = std::process::Command::new(std::env::current_exe().unwrap());
         let output = process.args(["--exact", "--nocapture", this]).env(PANICS, "1").output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_a_line_without_colours() {
+    fn text_is_one_line_without_colours() {
         let lines = logged(LogFormat::Text, || {
             ReconcileIds::default().span(Role::Syncer, "us-to-eu").in_scope(|| info!(tenant = "eu\nprod", "settled"));
         });

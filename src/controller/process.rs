@@ -43,13 +43,13 @@ pub enum Fault {
     #[error("the metrics' token cannot be read from {}: {why}", file.display())]
     MetricsToken { file: PathBuf, why: std::io::Error },
     /// Signals cannot be received.
-    #[error("signals cannot be heard: {0}")]
+    #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),
     /// A role's work ended.
     #[error("the {role} ended: {why}")]
     Role { role: Role, why: String },
     /// A panic, that is a bug. Its message may be secret; the log has its location.
-    #[error("a mistake of ours ended it: report it, with the last lines of the log")]
+    #[error("internal error: report it, with the last lines of the log")]
     Mistake,
 }
 
@@ -104,7 +104,7 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     let signals = Signals::listen().map_err(Fault::Signals)?;
     let cannot = |why| Fault::Listen { address: options.listen, why };
     let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
-    info!(address = %listener.local_addr().map_err(cannot)?, cluster = server.name(), "answers /healthz, /readyz and /metrics");
+    info!(address = %listener.local_addr().map_err(cannot)?, cluster = server.name(), "serves /healthz, /readyz and /metrics");
     let readiness = Readiness::of(options.namespaces.len());
     let health = Health { metrics, readiness, metrics_token: options.metrics_token.clone(), ..Health::default() };
     // Spawned tasks are aborted when this value is dropped.
@@ -158,7 +158,7 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         };
-        info!(signal, "is asked to end; asked again, it ends at once");
+        info!(signal, "shutting down; a second signal ends the process at once");
         stopper.stop();
         std::future::pending().await
     }

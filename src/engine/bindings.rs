@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A variable of an integration and what it resolves to.
 #[derive(Debug)]
 pub struct BindingOf<'a> {
-    /// The integration's name.
+    /// The name of the integration.
     pub integration: &'a str,
     /// The variable.
     pub variable: &'a Variable,

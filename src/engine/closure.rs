@@ -23,7 +23,7 @@ pub struct Index {
     integrations: HashMap<String, BTreeSet<String>>,
     keys: HashMap<String, BTreeSet<String>>,
     /// Keys that are linked by `replaces`, in both directions.
-    kin: HashMap<String, BTreeSet<String>>,
+    aliases: HashMap<String, BTreeSet<String>>,
     credentials: HashMap<String, BTreeSet<String>>,
     /// Connections that refer to a key of a Secret, themselves or by their customers, by name and key of the Secret.
     secrets: HashMap<(String, String), BTreeSet<String>>,
@@ -111,8 +111,8 @@ impl Index {
         self.sends(connection.spec.inputs.values().chain(test), connection.name());
         for older in &connection.spec.replaces {
             let (older, newer) = (names::of_stable_key(older), connection.name().to_string());
-            self.kin.entry(older.clone()).or_default().insert(newer.clone());
-            self.kin.entry(newer).or_default().insert(older);
+            self.aliases.entry(older.clone()).or_default().insert(newer.clone());
+            self.aliases.entry(newer).or_default().insert(older);
         }
     }
 
@@ -138,7 +138,7 @@ impl Index {
         let left = keys.iter().filter(|_| !self.left.is_empty());
         let left = left.filter_map(|(name, key)| self.left.get(&FieldValue::Input(&Input::secret(name, key)).hash()));
         let named = keys.iter().filter_map(|key| self.secrets.get(key));
-        self.with_kin(named.chain(left).flatten().cloned().collect())
+        self.with_aliases(named.chain(left).flatten().cloned().collect())
     }
 
     fn uses(&mut self, integration: &str, key: &str) {
@@ -153,19 +153,19 @@ impl Index {
         }
     }
 
-    fn with_kin(&self, keys: BTreeSet<String>) -> BTreeSet<String> {
+    fn with_aliases(&self, keys: BTreeSet<String>) -> BTreeSet<String> {
         let mut all = BTreeSet::new();
         let mut next: Vec<String> = keys.into_iter().collect();
         while let Some(key) = next.pop() {
             if all.insert(key.clone()) {
-                next.extend(self.kin.get(&key).into_iter().flatten().cloned());
+                next.extend(self.aliases.get(&key).into_iter().flatten().cloned());
             }
         }
         all
     }
 
     fn keys_of<'a>(&'a self, integrations: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
-        self.with_kin(integrations.into_iter().filter_map(|i| self.keys.get(i)).flatten().cloned().collect())
+        self.with_aliases(integrations.into_iter().filter_map(|i| self.keys.get(i)).flatten().cloned().collect())
     }
 
     fn integrations_of<'a>(&'a self, keys: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
@@ -253,7 +253,7 @@ pub struct Core {
 impl Core {
     /// A key with the integrations that use it, or an integration with the connections that it uses.
     pub fn of(index: &Index, seeds: &Seeds) -> Self {
-        let mut keys = index.with_kin(seeds.keys.iter().map(|key| names::of_stable_key(key)).collect());
+        let mut keys = index.with_aliases(seeds.keys.iter().map(|key| names::of_stable_key(key)).collect());
         let mut integrations = index.integrations_of(&keys);
         integrations.extend(seeds.integrations.iter().cloned());
         keys.extend(index.keys_of(&seeds.integrations));
@@ -331,7 +331,7 @@ fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId
         integrations.extend(index.integrations_of(&keys));
     }
     // An override matches if its object is copied, and an integration is copied with all connections that it uses.
-    let overridden = index.with_kin(index.overridden.keys.clone());
+    let overridden = index.with_aliases(index.overridden.keys.clone());
     let mut named = index.integrations_of(&overridden);
     named.extend(index.overridden.integrations.iter().cloned());
     keys.extend(overridden);

@@ -80,7 +80,7 @@ pub struct Sides<'a> {
     /// The policy for drift.
     pub drift: Drift,
     /// The presence of a writer that does not declare the object.
-    pub standing: &'a dyn Fn(&Writer) -> WriterPresence,
+    pub presence: &'a dyn Fn(&Writer) -> WriterPresence,
     /// The other owner of a field, if the location knows one.
     pub holder: &'a dyn Fn(&Field<'_>) -> Option<String>,
     /// Hashes of values that many objects share.
@@ -192,7 +192,7 @@ pub struct Fields {
 
 /// Compares one object. `None` if no writer wants anything of it.
 pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
-    speaking(sides).next()?;
+    effective(sides).next()?;
     let (declared, overridden) = match merge(sides) {
         Ok(merged) => merged,
         Err(Conflict { field, writers }) => return Some(Difference::Conflict { field, writers }),
@@ -267,8 +267,8 @@ impl DesiredValue<'_> {
         if let Some(hash) = self.value.hash_without_versions().filter(|_| self.ignores_versions) {
             return hash;
         }
-        let is_said = |wrote: &&Wrote| field.kind == FieldKind::Definition && self.value.is_recorded_as(wrote.hash);
-        wrote.filter(is_said).map_or_else(|| sides.hashes.hash(field.kind, &self.value), |wrote| wrote.hash)
+        let is_recorded = |wrote: &&Wrote| field.kind == FieldKind::Definition && self.value.is_recorded_as(wrote.hash);
+        wrote.filter(is_recorded).map_or_else(|| sides.hashes.hash(field.kind, &self.value), |wrote| wrote.hash)
     }
 }
 
@@ -282,7 +282,7 @@ struct Conflict {
 fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<OverriddenField>), Conflict> {
     let mut merged: DeclaredFields<'a> = Vec::new();
     let mut overridden = Vec::new();
-    let (own, syncs): (Vec<_>, Vec<_>) = speaking(sides).partition(|d| d.is_own());
+    let (own, syncs): (Vec<_>, Vec<_>) = effective(sides).partition(|d| d.is_own());
     // The target's own source has precedence over every sync.
     for declaration in own.iter().chain(&syncs) {
         let crossing = !declaration.is_own();
@@ -324,7 +324,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<OverriddenFie
                 }),
                 _ => {
                     let wants = |d: &&Declaration| d.item.fields(d.is_own()).iter().any(|(f, _)| *f == field);
-                    let writers = speaking(sides).filter(wants).map(|d| d.writer.clone()).collect();
+                    let writers = effective(sides).filter(wants).map(|d| d.writer.clone()).collect();
                     return Err(Conflict { field: field.into_owned(), writers });
                 }
             }
@@ -336,7 +336,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<OverriddenFie
 /// Whether a sync declares an object whose component, type or credentials differ from those in the target's own source.
 /// These fields are immutable, and the other fields of one kind make no sense for another.
 fn another_kind(declaration: &Declaration, sides: &Sides<'_>) -> Option<OverriddenField> {
-    let own = speaking(sides).find(|d| d.is_own()).filter(|_| !declaration.is_own())?;
+    let own = effective(sides).find(|d| d.is_own()).filter(|_| !declaration.is_own())?;
     declaration.item.fields(false).into_iter().filter(|(field, _)| field.kind.is_immutable()).find_map(
         |(field, value)| {
             let decided = own.item.value(&field)?;
@@ -361,7 +361,7 @@ fn only(writer: &Writer, record: Option<&Arc<Record>>) -> Arc<BTreeSet<Writer>> 
 
 /// The declarations that take effect. One that only ensures the existence of the object has no effect if the object
 /// exists, or if the target's own source declares it.
-fn speaking<'a>(sides: &Sides<'a>) -> impl Iterator<Item = &'a Declaration> {
+fn effective<'a>(sides: &Sides<'a>) -> impl Iterator<Item = &'a Declaration> {
     let lacks = sides.live.is_none() && !sides.declarations.iter().any(|d| d.extent == Extent::Whole);
     sides.declarations.iter().filter(move |d| lacks || d.extent != Extent::Existence)
 }
@@ -387,12 +387,12 @@ pub(super) fn is_secret_ref(value: FieldValue<'_>) -> bool {
 }
 
 fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
-    let of_own = speaking(sides).find(|d| d.is_own());
-    let base = of_own.or_else(|| speaking(sides).find(|d| d.extent != Extent::Existence));
-    let base = base.or_else(|| speaking(sides).next())?;
+    let of_own = effective(sides).find(|d| d.is_own());
+    let base = of_own.or_else(|| effective(sides).find(|d| d.extent != Extent::Existence));
+    let base = base.or_else(|| effective(sides).next())?;
     let mut fields = Fields {
         changes: Vec::with_capacity(declared.len()),
-        writers: speaking(sides).filter(|d| another_kind(d, sides).is_none()).map(|d| d.writer.clone()).collect(),
+        writers: effective(sides).filter(|d| another_kind(d, sides).is_none()).map(|d| d.writer.clone()).collect(),
         after: base.item.clone().without_bookkeeping(),
         record: Arc::default(),
         kept: Vec::new(),
@@ -466,7 +466,7 @@ fn declared_field(
     let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.is_recorded_as(wrote.hash)));
     // A field that the target's own source wrote is not changed by a sync while that source cannot be read.
     let of_source = |wrote: &Wrote| wrote.writers.contains(&Writer::Source);
-    if d.crossing && wrote.is_some_and(of_source) && (sides.standing)(&Writer::Source) == WriterPresence::Unsure {
+    if d.crossing && wrote.is_some_and(of_source) && (sides.presence)(&Writer::Source) == WriterPresence::Unsure {
         return;
     }
     // A secretRef is copied when its input is first written; after that it belongs to the target, also if the target
@@ -516,7 +516,7 @@ fn writers_of(
         return writers;
     }
     let others = wrote.into_iter().flat_map(|w| w.writers.iter()).filter(|w| !d.writers.contains(*w));
-    for unsure in others.filter(|w| standing_on(sides, w, field) == WriterPresence::Unsure) {
+    for unsure in others.filter(|w| presence_on(sides, w, field) == WriterPresence::Unsure) {
         Arc::make_mut(&mut writers).insert(unsure.clone());
     }
     writers
@@ -545,9 +545,9 @@ impl Fields {
 }
 
 fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
-    let standings = wrote.writers.iter().map(|w| (w, standing_on(sides, w, field)));
+    let presences = wrote.writers.iter().map(|w| (w, presence_on(sides, w, field)));
     let (stopped, lasting): (Vec<_>, Vec<_>) =
-        standings.partition(|(_, standing)| *standing == WriterPresence::Stopped);
+        presences.partition(|(_, presence)| *presence == WriterPresence::Stopped);
     out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == WriterPresence::Gone).map(|(w, _)| (*w).clone()));
     if stopped.is_empty() {
         return;
@@ -578,13 +578,13 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
 }
 
 /// The presence of a writer that does not declare a field.
-fn standing_on(sides: &Sides<'_>, writer: &Writer, field: &Field<'_>) -> WriterPresence {
+fn presence_on(sides: &Sides<'_>, writer: &Writer, field: &Field<'_>) -> WriterPresence {
     let declares =
         |d: &&Declaration| d.writer == *writer && (d.leaves_alone(field) || another_kind(d, sides).is_some());
     match sides.declarations.iter().find(declares) {
         // The writer still declares the field.
         Some(_) => WriterPresence::Unsure,
-        None => (sides.standing)(writer),
+        None => (sides.presence)(writer),
     }
 }
 

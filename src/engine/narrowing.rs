@@ -1,4 +1,4 @@
-//! What a person narrows a plan to: a part of the plan, with every mark that the whole plan sets on it.
+//! Narrows a plan to a scope, and keeps every mark that the whole plan sets on the remaining actions.
 
 use super::closure::{Core, Index, Seeds, retain};
 use super::model::code::Code;
@@ -10,18 +10,18 @@ use super::model::record::Writer;
 use super::plan::{digests, plan};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Plans what `scope` names, and keeps every mark that the whole plan sets on these actions: narrowing
-/// hides other actions, it never makes an action safer.
+/// Plans a scope, and keeps every mark that the whole plan sets on its actions: narrowing hides other actions, but
+/// never makes an action safer.
 pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
     let mut narrowed = plan(world, scope);
     let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty();
     if !scope.syncs.is_empty() {
         let all_syncs = plan(world, &Scope { syncs: BTreeSet::new(), ..scope.clone() });
-        leave_conflicts(&mut narrowed, &all_syncs);
-        keep_what_syncs_need(&mut narrowed, scope);
+        drop_conflicts(&mut narrowed, &all_syncs);
+        keep_sync_dependencies(&mut narrowed, scope);
         keep_marks(&mut narrowed, &all_syncs);
     }
-    // Of no actions there is nothing to mark.
+    // Without actions there is nothing to mark.
     if !scope.tenants.is_empty() && !narrowed.is_empty() {
         keep_marks(&mut narrowed, &plan(world, &Scope::default()));
     }
@@ -32,13 +32,13 @@ pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
     }
     if is_narrowed && !narrowed.is_empty() {
         let whole = plan(world, &Scope { syncs: BTreeSet::new(), integrations: BTreeSet::new(), ..scope.clone() });
-        leave_evidence(&mut narrowed, &whole);
+        drop_hidden_redirects(&mut narrowed, &whole);
     }
     narrowed
 }
 
-/// Adds the marks that another plan sets on the same objects. A mark of a whole target holds for
-/// every update and delete there.
+/// Adds the marks that another plan sets on the same objects. A mark of a whole target applies to all of its updates
+/// and deletes.
 fn keep_marks(plan: &mut Plan, whole: &Plan) {
     for target in &mut plan.targets {
         let Some(of_whole) = whole.targets.iter().find(|t| t.tenant == target.tenant) else { continue };
@@ -49,7 +49,7 @@ fn keep_marks(plan: &mut Plan, whole: &Plan) {
             let own = marked.get(action.id.as_str()).into_iter().flat_map(|a| &a.needs_approval);
             for mark in own.chain(too_many.filter(|_| changes)) {
                 match action.needs_approval.iter_mut().find(|there| there.code == mark.code) {
-                    // The words of the whole plan tell of more changes.
+                    // The text from the whole plan counts more changes.
                     Some(there) if mark.code.is_of_whole_target() => *there = mark.clone(),
                     Some(_) => {}
                     None => action.needs_approval.push(mark.clone()),
@@ -60,9 +60,9 @@ fn keep_marks(plan: &mut Plan, whole: &Plan) {
     plan.recount();
 }
 
-/// Leaves out the objects that two writers want differently, or one takes away and another keeps, which a
-/// plan of one of them does not see; and says so.
-fn leave_conflicts(plan: &mut Plan, all: &Plan) {
+/// Removes changes of objects on which two writers conflict, or which one removes and another keeps, and reports them:
+/// a plan of only one of the writers cannot detect this.
+fn drop_conflicts(plan: &mut Plan, all: &Plan) {
     let is_conflict = |finding: &&Finding| finding.code == Code::WriterConflict;
     let object = |f: &Finding| Some((f.tenant.clone()?, f.object.clone()?));
     let conflicts: BTreeMap<(String, ObjectId), &Finding> =
@@ -75,14 +75,14 @@ fn leave_conflicts(plan: &mut Plan, all: &Plan) {
             out.insert(action.id.clone());
         }
     }
-    // What another sync declares, or may declare, stays.
+    // Objects that another sync declares, or may declare, are kept.
     let whole: BTreeMap<&str, ActionKind> = all.actions().map(|(_, a)| (a.id.as_str(), a.action)).collect();
     let is_delete = |a: &&Action| a.action == ActionKind::Delete;
     let deletes = plan.actions().map(|(_, a)| a).filter(is_delete).map(|a| a.id.clone());
     out.extend(deletes.filter(|id| whole.get(id.as_str()) != Some(&ActionKind::Delete)));
     loop {
-        let rests = |action: &&Action| !out.contains(&action.id) && !action.after.is_disjoint(&out);
-        let more: Vec<String> = plan.actions().map(|(_, a)| a).filter(rests).map(|a| a.id.clone()).collect();
+        let depends = |action: &&Action| !out.contains(&action.id) && !action.after.is_disjoint(&out);
+        let more: Vec<String> = plan.actions().map(|(_, a)| a).filter(depends).map(|a| a.id.clone()).collect();
         if more.is_empty() {
             break;
         }
@@ -94,9 +94,9 @@ fn leave_conflicts(plan: &mut Plan, all: &Plan) {
     plan.recount();
 }
 
-/// Leaves out what the whole plan does only after a credential redirect that is out of scope: once it is done,
+/// Removes actions that the whole plan does only after a credential redirect that is out of scope: once they are done,
 /// that redirect would look harmless.
-fn leave_evidence(plan: &mut Plan, whole: &Plan) {
+fn drop_hidden_redirects(plan: &mut Plan, whole: &Plan) {
     let is_redirect = |action: &&Action| action.needs_approval.iter().any(|a| a.code == Code::CredentialRedirect);
     let redirects: BTreeSet<&str> =
         whole.actions().map(|(_, a)| a).filter(is_redirect).map(|a| a.id.as_str()).collect();
@@ -107,8 +107,8 @@ fn leave_evidence(plan: &mut Plan, whole: &Plan) {
     plan.recount();
 }
 
-/// Keeps what the syncs in scope write, and what that depends on.
-fn keep_what_syncs_need(plan: &mut Plan, scope: &Scope) {
+/// Keeps the actions of the syncs in scope, and the actions that these depend on.
+fn keep_sync_dependencies(plan: &mut Plan, scope: &Scope) {
     let named = |writers: &BTreeSet<Writer>| writers.iter().any(|writer| writer.is_sync() && scope.carries(writer));
     let mut kept = BTreeSet::new();
     let mut next: Vec<String> = plan.actions().filter(|(_, a)| named(&a.writers)).map(|(_, a)| a.id.clone()).collect();

@@ -1,60 +1,60 @@
-//! The overrides of a sync in one of its targets: which field of which object each of them decides.
+//! The overrides of a sync in one of its targets, by the object and field that they decide.
 
 use super::model::field::{Field, FieldKind};
 use super::model::item::{Item, ObjectId};
 use crate::api::*;
 use std::collections::BTreeMap;
 
-/// What overrides decide of one object that a sync declares.
+/// The overrides of one object that a sync declares.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// Fields whose value an override gives.
+    /// The fields whose value an override sets.
     pub decided: BTreeMap<Field<'static>, Decision>,
-    /// Fields that the sync leaves alone, each with the object as its source has it.
+    /// The fields that the sync leaves unchanged, each with the object as in the source.
     pub keeps: BTreeMap<Field<'static>, Item>,
 }
 
-/// The override that decides a field.
+/// An override that decides a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Its position in the sync.
+    /// The position of the override in the sync.
     pub position: usize,
-    /// Why it is there.
+    /// The reason given in the override.
     pub reason: String,
 }
 
 impl Overrides {
-    /// Whether there is none.
+    /// Whether there are no overrides.
     pub fn is_empty(&self) -> bool {
         self.decided.is_empty() && self.keeps.is_empty()
     }
 
-    /// Whether the sync leaves a field alone.
+    /// Whether the sync leaves a field unchanged.
     pub fn leaves_alone(&self, field: &Field<'_>) -> bool {
-        // A map of owned names is one of borrowed names too.
+        // A map with owned names can be read as one with borrowed names.
         let keeps: &BTreeMap<Field<'_>, Item> = &self.keeps;
         keeps.contains_key(field)
     }
 
-    /// The override that gives a field its value.
+    /// The override that sets a field.
     pub fn decision<'a>(&'a self, field: &Field<'a>) -> Option<&'a Decision> {
         let decided: &BTreeMap<Field<'_>, Decision> = &self.decided;
         decided.get(field)
     }
 }
 
-/// The overrides of a sync that hold in one tenant.
+/// The overrides of a sync that apply to one tenant.
 #[derive(Debug)]
 pub struct Here<'a> {
     spec: &'a TenantSyncSpec,
-    /// Positions, by object and by field as it is written below spec.
+    /// Positions, by object and by the path of the field below spec.
     by_object: BTreeMap<ObjectId, BTreeMap<String, usize>>,
-    /// Pairs of positions that change the same.
+    /// Pairs of positions that change the same item.
     pub doubled: Vec<(usize, usize)>,
 }
 
 impl<'a> Here<'a> {
-    /// Of a sync in a tenant.
+    /// Selects the overrides of a sync for a tenant.
     pub fn of(spec: &'a TenantSyncSpec, tenant: &str) -> Self {
         let mut here = Here { spec, by_object: BTreeMap::new(), doubled: Vec::new() };
         for (position, o) in spec.overrides.iter().enumerate().filter(|(_, o)| o.tenant == tenant) {
@@ -68,7 +68,7 @@ impl<'a> Here<'a> {
         here
     }
 
-    /// Whether one of them changes something of an object.
+    /// Whether one of them changes an object.
     pub fn concerns(&self, id: &ObjectId) -> bool {
         self.by_object.contains_key(id)
     }
@@ -81,13 +81,13 @@ impl<'a> Here<'a> {
         })
     }
 
-    /// The stable key that a variable of an integration means instead.
+    /// The stable key that an override binds a variable of an integration to.
     pub fn variable(&self, integration: &ObjectId, variable: &str) -> Option<(Decision, &'a str)> {
         let mut on_it = self.on(integration).filter(|(.., o)| o.variable.as_deref() == Some(variable));
         on_it.find_map(|(_, decision, o)| Some((decision, o.stable_key.as_deref()?)))
     }
 
-    /// Changes a connection to what they say: the fields that they decide.
+    /// Applies the overrides to a connection, and returns the fields that they decide.
     pub fn changed(&self, id: &ObjectId, spec: &mut ConnectionSpec) -> Vec<(Field<'static>, Decision)> {
         let mut decided = Vec::new();
         for (_, decision, o) in self.on(id) {
@@ -122,13 +122,13 @@ impl<'a> Here<'a> {
         decided
     }
 
-    /// Whether an override decides a field of an object, as people write it.
+    /// Whether an override decides a field of an object, given the path as people write it.
     pub fn decides(&self, id: &ObjectId, field: &str) -> bool {
         self.by_object.get(id).is_some_and(|fields| fields.contains_key(field))
     }
 
-    /// The fields of an object that are left alone in the tenant, which has or declares `theirs` where the source has
-    /// `ours`. The positions of those that name something go to `matched`.
+    /// The fields of an object that stay unchanged in the tenant. `theirs` is the object that the tenant has or
+    /// declares, `ours` that of the source. The positions of matching overrides are added to `matched`.
     pub fn kept(
         &self,
         id: &ObjectId,
@@ -149,7 +149,7 @@ impl<'a> Here<'a> {
     }
 }
 
-/// The object and the field that an override is about.
+/// The object and field of an override.
 fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
     let connection = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key));
     Some(match changes {
@@ -162,8 +162,8 @@ fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
     })
 }
 
-/// A field that a sync can leave alone, as people write it. What never changes cannot be left alone: the
-/// object would be another.
+/// Parses the path of a field that a sync can leave unchanged. An immutable field cannot be left unchanged: the result
+/// would be a different object.
 fn field_of(kind: Kind, text: &str) -> Option<Field<'static>> {
     let named = |kind: FieldKind, prefix: &str| {
         let name = text.strip_prefix(prefix).filter(|name| !name.is_empty())?;

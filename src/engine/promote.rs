@@ -1,4 +1,4 @@
-//! What a sync declares in one of its targets.
+//! The declarations of a sync in one of its targets.
 
 use super::diff::{Declaration, Extent};
 use super::model::field::{Field, FieldKind};
@@ -12,65 +12,65 @@ use crate::parallel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The tenant that a sync copies.
+/// The tenant that a sync copies from.
 #[derive(Clone, Copy)]
 pub struct SourceSide<'a> {
-    /// Its name.
+    /// The name of the tenant.
     pub tenant: &'a str,
-    /// Its resources, as they will be.
+    /// The resources of the tenant, after the plan.
     pub inventory: &'a Inventory,
-    /// Who replaces which key there.
+    /// The replacements of stable keys in the tenant.
     pub replacements: &'a Replacements,
 }
 
 /// A tenant that a sync copies to.
 #[derive(Clone, Copy)]
 pub struct TargetSide<'a> {
-    /// Its name.
+    /// The name of the tenant.
     pub tenant: &'a str,
-    /// Its resources, as they are or its own source has them.
+    /// The resources of the tenant: live, with its own source applied.
     pub inventory: &'a Inventory,
-    /// What its own source declares, which goes before what a sync declares.
+    /// The declarations of its own source, which has precedence over a sync.
     pub own_source: Option<&'a Inventory>,
 }
 
-/// What a sync declares in one target.
+/// The declarations of a sync in one target.
 #[derive(Debug, Default)]
 pub struct Promotion {
-    /// Of each object.
+    /// The declarations, by object.
     pub declarations: Vec<(ObjectId, Declaration)>,
-    /// What each declared variable is bound to in the source, by integration and variable.
+    /// The bindings of each declared variable in the source, by integration and variable.
     pub bindings: BTreeMap<String, BTreeMap<String, SourceBinding>>,
-    /// Positions of overrides that matched something.
+    /// The positions of overrides that matched.
     pub matched: BTreeSet<usize>,
-    /// Pairs of positions of overrides that change the same.
+    /// Pairs of positions of overrides that change the same item.
     pub doubled: Vec<(usize, usize)>,
-    /// How many integrations the sync selects.
+    /// The number of integrations that the sync selects.
     pub selected: usize,
 }
 
-/// What a variable is bound to in the source.
+/// The binding of a variable in the source.
 #[derive(Clone, Debug)]
 pub struct SourceBinding {
-    /// The connection there; `None` where it is the integration's own, or missing there too.
+    /// The bound connection; `None` if it is the integration's own, or missing in the source too.
     pub connection: Option<Arc<Object<ConnectionSpec>>>,
-    /// Whether it means another key in the target.
+    /// Whether an override binds it to another key in the target.
     pub overridden: bool,
-    /// What it will mean in the target.
+    /// The meaning of the variable in the target.
     pub meaning: Meaning,
 }
 
-/// What a variable that a sync declares will mean in its target.
+/// The meaning of a declared variable in the target.
 #[derive(Clone, Debug)]
 pub enum Meaning {
-    /// What the sync declares.
+    /// The declaration of the sync.
     Declared,
-    /// What the target's own source declares.
+    /// The declaration of the target's own source.
     OwnSource(Variable),
 }
 
-/// Carries the integrations that a sync selects, and the connections that they use, to a target.
-/// `made_by` names the actions that make an object of the source.
+/// Copies the integrations that a sync selects, and the connections that they use, to a target. `made_by` has the
+/// actions that create objects of the source.
 pub fn promote(
     sync: &Sync,
     from: SourceSide<'_>,
@@ -78,8 +78,8 @@ pub fn promote(
     made_by: &dyn Fn(&ObjectId) -> Option<String>,
 ) -> Promotion {
     let here = Here::of(&sync.spec, to.tenant);
-    // What syncs brought there does not count, else what a sync declares would depend on what it, or another,
-    // declared before.
+    // Connections that syncs created there do not count: otherwise the declarations of a sync would depend on earlier
+    // ones.
     let own = Replacements::among(to.tenant, to.inventory, |connection| to.is_own(connection));
     let mut promotion = Promotion { doubled: here.doubled.clone(), ..Promotion::default() };
     let selected: Vec<_> = from.inventory.integrations.values().filter(|i| sync.spec.selects(i.name())).collect();
@@ -113,7 +113,7 @@ pub fn promote(
     connections.dedup_by(|a, b| a.spec.stable_key == b.spec.stable_key);
     for connection in connections {
         let extent = match sync.spec.connection_mode() {
-            // No connection is written: an override of one does nothing.
+            // No connection is written, so that an override of one has no effect.
             ConnectionMode::Match => continue,
             ConnectionMode::Create => Extent::Existence,
             ConnectionMode::Mirror => Extent::Crossing,
@@ -128,15 +128,15 @@ pub fn promote(
     promotion
 }
 
-/// One integration on its way to a target.
+/// An integration that is copied to a target.
 struct Carried {
     integration: Arc<Object<IntegrationSpec>>,
     bindings: BTreeMap<String, SourceBinding>,
-    /// The connections that it uses, as the source has them.
+    /// The connections that it uses, as in the source.
     connections: Vec<Arc<Object<ConnectionSpec>>>,
-    /// What overrides decide of it.
+    /// The overrides of the integration.
     overrides: Overrides,
-    /// Positions of overrides.
+    /// The positions of overrides that matched.
     matched: Vec<usize>,
 }
 
@@ -165,7 +165,7 @@ fn carry(
     }
     for (place, variable) in integration.spec.connections.iter().enumerate() {
         if on_its_way.overrides.leaves_alone(&Field::named(FieldKind::Variable, &variable.name)) {
-            // What the variable means there is used as before, and crosses as before.
+            // The connection that the variable resolves to in the target is used, and copied, as before.
             let theirs = to.inventory.integrations.get(name).map(|there| there.spec.connections.as_slice());
             let theirs = theirs.unwrap_or_default().iter().find(|there| there.name == variable.name);
             let binding = SourceBinding { connection: None, overridden: true, meaning: Meaning::Declared };
@@ -201,15 +201,15 @@ fn carry(
     on_its_way
 }
 
-/// What a variable of an integration will mean in the target.
+/// The meaning of a variable of an integration in the target.
 fn meaning(integration: &str, variable: &Variable, to: TargetSide<'_>) -> Meaning {
     let own = to.own_source.and_then(|source| source.integrations.get(integration));
     let own = own.and_then(|i| i.spec.connections.iter().find(|v| v.name == variable.name));
     own.map_or(Meaning::Declared, |own| Meaning::OwnSource(own.clone()))
 }
 
-/// The source's connection that stands behind a key of the target: the one that the target would
-/// bind, of its `own`, where the source has it.
+/// The source's connection for a key in the target: the one that the target would bind, among its `own`, if the source
+/// has it.
 fn carried(
     key: &str,
     binding: &SourceBinding,
@@ -226,11 +226,11 @@ fn carried(
         }
         Binding::Bound(theirs) => {
             let own = &theirs.spec;
-            // A replacement that differs from what the target has under the key would not answer there.
-            let answers = |s: &&Arc<Object<ConnectionSpec>>| s.spec.stable_key == key || s.spec.is_same_kind_as(own);
-            match source.filter(answers) {
+            // A replacement that differs from the target's connection with this key would not take effect there.
+            let resolves = |s: &&Arc<Object<ConnectionSpec>>| s.spec.stable_key == key || s.spec.is_same_kind_as(own);
+            match source.filter(resolves) {
                 Some(source) if own.stable_key == key => Some(source.clone()),
-                // The target has its own answer for the key: that one is kept, where the source has it too.
+                // The target resolves the key itself: that connection is kept, if the source has it too.
                 _ => with_that_key(&own.stable_key),
             }
         }
@@ -239,8 +239,8 @@ fn carried(
 }
 
 impl TargetSide<'_> {
-    /// Whether a connection is the tenant's own: its source declares it, or it was not made for writers of ours.
-    /// What the source declared before says nothing: the record forgets it once a sync declares the same.
+    /// Whether a connection belongs to the tenant: its source declares it, or no writer of Stablekey created it.
+    /// Earlier declarations of the source do not count: the ownership record loses them once a sync declares the same.
     fn is_own(&self, connection: &Object<ConnectionSpec>) -> bool {
         let declared = self.own_source.is_some_and(|source| source.connections.contains_key(connection.name()));
         let record = self.inventory.record(self.tenant, &ObjectId::new(Kind::Connection, connection.name()));
@@ -250,8 +250,8 @@ impl TargetSide<'_> {
     }
 }
 
-/// A connection as a sync carries it: spec only, without test inputs and deletionPolicy, with the
-/// target's overrides. `theirs` is what the target has and declares under its name.
+/// A connection as a sync copies it: only the spec, without test inputs and deletionPolicy, and with the overrides for
+/// the target. `theirs` is what the target has and declares under its name.
 fn crossing(
     connection: &Arc<Object<ConnectionSpec>>,
     here: &Here<'_>,

@@ -1,13 +1,13 @@
-//! Credential redirect: a secret that is there would be sent to a host that it was not sent to before.
+//! Credential redirects: an existing secret would be sent to a new host.
 
 use crate::api::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The inputs that are sent together, by name: those of a connection, or of a connection with its test inputs or a
-/// customer's own over them.
+/// Inputs that are sent together, by name: those of a connection, or those of a connection replaced in part by its test
+/// inputs or a customer's inputs.
 pub type Inputs<'a> = BTreeMap<&'a str, &'a Input>;
 
-/// How hosts that customers give are called.
+/// The prefix for hosts that customers supply.
 pub const EACH_CUSTOMERS: &str = "each customer's ";
 
 /// The inputs of a connection.
@@ -15,13 +15,13 @@ pub fn inputs_of(spec: &ConnectionSpec) -> Inputs<'_> {
     spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()
 }
 
-/// Other inputs over them.
+/// Replaces some inputs by others.
 pub fn overlaid<'a>(inputs: Inputs<'a>, over: &'a BTreeMap<String, Input>) -> Inputs<'a> {
     let over = over.iter().map(|(name, input)| (name.as_str(), input));
     inputs.into_iter().chain(over).collect()
 }
 
-/// What a connection sends in tests: its test inputs over the others.
+/// The inputs that a connection sends in tests: its test inputs replace others.
 pub fn with_test(spec: &ConnectionSpec) -> Inputs<'_> {
     let inputs = inputs_of(spec);
     match &spec.test {
@@ -30,61 +30,61 @@ pub fn with_test(spec: &ConnectionSpec) -> Inputs<'_> {
     }
 }
 
-/// The hosts that are none of those that are known. One that is not plain is none of any.
+/// The hosts that are not among the known ones. An unclear host is always new.
 pub fn new_hosts<'h>(hosts: &'h BTreeSet<String>, known: &BTreeSet<String>) -> Vec<&'h String> {
     hosts.iter().filter(|host| !known.contains(*host) || *host == endpoint::UNCLEAR).collect()
 }
 
-/// What is known of a connection's type: the strictest of all that it may be, before a plan and after it, and what
-/// records remember of what it was ([`Record::endpoints`](super::model::record::Record::endpoints)).
+/// The possible types of a connection, before and after a plan, and its endpoints according to ownership records
+/// ([`Record::endpoints`](super::model::record::Record::endpoints)). The strictest one applies.
 #[derive(Clone, Debug, Default)]
 pub struct Strictest<'a>(pub Vec<&'a ConnectionType>, pub Vec<&'a BTreeSet<String>>);
 
 impl<'a> Strictest<'a> {
-    /// Of types that are there; nothing is remembered.
+    /// Uses existing types, without recorded endpoints.
     pub fn of(types: Vec<&'a ConnectionType>) -> Self {
         Strictest(types, Vec::new())
     }
 
-    /// The same, with names of inputs that a type once called endpoints.
+    /// Adds names of inputs that a type once declared as endpoints.
     pub fn remembering(mut self, names: impl IntoIterator<Item = &'a BTreeSet<String>>) -> Self {
         self.1.extend(names.into_iter().filter(|names| !names.is_empty()));
         self
     }
 
-    /// The inputs that are endpoints because a type says so, or once said so, and not by their names.
+    /// The inputs that are endpoints only because a type declares, or once declared, them so.
     pub fn endpoints_by_type(&self) -> BTreeSet<String> {
         let marked = self.0.iter().flat_map(|type_| &type_.inputs).filter(|(_, input)| input.is_endpoint());
-        let marked = marked.map(|(name, _)| name).filter(|name| !endpoint::is_named_so(name));
+        let marked = marked.map(|(name, _)| name).filter(|name| !endpoint::is_endpoint_name(name));
         marked.chain(self.1.iter().copied().flatten()).cloned().collect()
     }
 }
 
 impl Strictest<'_> {
-    /// Whether an input says where credentials are sent.
+    /// Whether an input is an endpoint.
     pub fn is_endpoint(&self, name: &str, input: Option<&Input>) -> bool {
         let value = match input {
             Some(Input::Value(value)) => Some(value.as_str()),
             _ => None,
         };
         let is_secret = || self.known(name).any(TypeInput::is_secret);
-        self.calls_endpoint(name) || value.is_some_and(|value| endpoint::holds_one(name, value, is_secret()))
+        self.is_named_endpoint(name) || value.is_some_and(|value| endpoint::is_endpoint_text(name, value, is_secret()))
     }
 
-    /// The same of an input whose value is known, wherever it comes from. That a type calls it a secret makes it none
-    /// the less an endpoint: who writes types does not say where Secrets may be sent.
-    pub fn says_endpoint(&self, name: &str, value: Option<&str>) -> bool {
-        self.calls_endpoint(name) || endpoint::is_endpoint(name, value)
+    /// Whether an input with a known value is an endpoint. It is one even if its type declares it as a secret: authors
+    /// of types do not decide where Secrets may be sent.
+    pub fn is_endpoint_value(&self, name: &str, value: Option<&str>) -> bool {
+        self.is_named_endpoint(name) || endpoint::is_endpoint(name, value)
     }
 
-    /// Whether its name is that of an endpoint, or a type calls it one, or once did.
-    fn calls_endpoint(&self, name: &str) -> bool {
-        endpoint::is_named_so(name)
+    /// Whether its name is that of an endpoint, or a type declares, or once declared, it as one.
+    fn is_named_endpoint(&self, name: &str) -> bool {
+        endpoint::is_endpoint_name(name)
             || self.known(name).any(TypeInput::is_endpoint)
             || self.1.iter().any(|names| names.contains(name))
     }
 
-    /// Whether an input is a secret: a reference, a customer's own, or a value that a type or a name calls one.
+    /// Whether an input is a secret: a reference, a customer's input, or a value that a type or a name makes one.
     pub fn is_secret(&self, name: &str, input: &Input) -> bool {
         match input {
             Input::SecretRef(_) | Input::PerCustomer(_) => true,
@@ -105,8 +105,8 @@ impl Strictest<'_> {
         inputs.iter().filter(|(name, input)| self.is_secret(name, input)).map(|(name, _)| *name).collect()
     }
 
-    /// The hosts that the endpoints among some inputs name. What a Secret or a customer supplies is a host of its
-    /// own, and of a value that is a secret nothing is said.
+    /// The hosts of the endpoints among some inputs. A value from a Secret or a customer counts as a separate host, and
+    /// a value that is a secret is not shown.
     pub fn hosts(&self, inputs: &Inputs<'_>) -> BTreeSet<String> {
         let endpoints = inputs.iter().filter(|(name, input)| self.is_endpoint(name, Some(input)));
         let of = |(name, input): (&&str, &&Input)| match input {
@@ -128,7 +128,7 @@ impl Strictest<'_> {
         names.filter(differs).filter(is_one).collect()
     }
 
-    /// Why a change of some inputs to others sends a secret elsewhere: an endpoint changes while a secret stays, or
+    /// The reason if a change of inputs sends a secret to another host: an endpoint changes while a secret stays or
     /// joins.
     pub fn change(&self, before: &Inputs<'_>, after: &Inputs<'_>) -> Option<String> {
         let moved = self.moved(before, after);
@@ -147,7 +147,7 @@ impl Strictest<'_> {
         })
     }
 
-    /// Where some inputs send secrets that others sent before: the new hosts in full, since who approves decides by them.
+    /// The new hosts of inputs compared to those before; in full, since the approver decides by them.
     fn destination(&self, before: &Inputs<'_>, after: &Inputs<'_>) -> String {
         let (known, then) = (self.hosts(before), self.hosts(after));
         let new = new_hosts(&then, &known);
@@ -160,13 +160,13 @@ impl Strictest<'_> {
     }
 }
 
-/// Hosts, each in full and all of them: who approves decides by them.
+/// Lists hosts, all of them in full: the approver decides by them.
 pub fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
     if names.is_empty() { "no host".to_string() } else { names.join(", ") }
 }
 
-/// A secret, whatever the input is called: a key of a Secret, or what customers give.
+/// The identity of a secret, independent of the input's name: a key of a Secret, or a customer's input.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Identity<'a> {
     Key(&'a str, &'a str),
@@ -180,7 +180,7 @@ fn identity<'a>(name: &'a str, inputs: &Inputs<'a>) -> Identity<'a> {
     }
 }
 
-/// Whether an input says the same before and after.
+/// Whether an input is equal before and after.
 pub fn is_same(before: Option<&Input>, after: Option<&Input>) -> bool {
     match (before, after) {
         (Some(Input::Value(before)), Some(Input::Value(after))) => before.trim() == after.trim(),
@@ -188,7 +188,7 @@ pub fn is_same(before: Option<&Input>, after: Option<&Input>) -> bool {
     }
 }
 
-/// The keys of Secrets that some inputs name, each with the name of an input.
+/// The keys of Secrets that inputs refer to, each with the name of an input.
 pub fn keys_of<'a>(inputs: &Inputs<'a>) -> BTreeMap<(&'a str, &'a str), &'a str> {
     let key = |(name, input): (&&'a str, &&'a Input)| match input {
         Input::SecretRef(secret) => Some(((secret.name.as_str(), secret.key.as_str()), *name)),
@@ -220,7 +220,7 @@ mod tests {
         let stays = |to: &str| format!("baseUrl changes while password stays ({to})");
         let moved = change(&[url("https://a"), password()], &[url("https://b"), password()], &[]);
         assert_eq!(moved.unwrap(), stays("new host: b"));
-        // Added, removed, or of another kind: the same.
+        // An endpoint that is added, removed, or of another kind counts as changed.
         for (before, after, to) in [
             (vec![password()], vec![url("https://b"), password()], "new host: b"),
             (vec![url("https://a"), password()], vec![password()], "no host is named any more"),
@@ -233,7 +233,7 @@ mod tests {
         ] {
             assert_eq!(change(&before, &after, &[]).unwrap(), stays(to));
         }
-        // The customers' own secrets stay too.
+        // Secrets of customers count as well.
         let theirs = || ("password", Input::PER_CUSTOMER);
         let hosts = |host: &str| ("host", Input::value(host));
         assert!(change(&[hosts("a"), theirs()], &[hosts("b"), theirs()], &[]).is_some());
@@ -248,16 +248,16 @@ mod tests {
         assert_eq!(joins, "baseUrl changes where password joins (new host: b)");
     }
 
-    /// Who approves must see where the secret goes: the whole host, however long, and letters that look like others.
+    /// The approver must see the whole host, however long, and letters that resemble others.
     #[test]
-    fn the_new_host_is_said_in_full() {
+    fn the_new_host_is_shown_in_full() {
         let long = format!("login.good.example.{}evil.test", "a.".repeat(60));
         let before = [url("https://login.good.example/"), password()];
         let why = change(&before, &[url(&format!("https://{long}/x")), password()], &[]).unwrap();
         assert!(why.ends_with(&format!("(new host: {long})")), "{why}");
         let why = change(&before, &[url("https://login.g\u{43e}od.example/"), password()], &[]).unwrap();
         assert!(why.ends_with(r"(new host: login.g\u{43e}od.example)"), "{why}");
-        // No name of a host is longer; what is hidden behind characters that nobody sees is said all the same.
+        // No host name is longer; a host that is hidden behind invisible characters is reported nevertheless.
         let endless = format!("https://{}evil.test", "a.".repeat(200));
         let why = change(&before, &[url(&endless), password()], &[]).unwrap();
         assert!(why.ends_with(&format!("(new host: {})", endpoint::UNCLEAR)), "{why}");
@@ -290,7 +290,7 @@ mod tests {
         let (adds, takes) = (marks(&[("note", Some(true))]), marks(&[("baseUrl", Some(false)), ("note", None)]));
         let note = |text: &str| ("note", Input::value(text));
         assert!(change(&[note("a"), password()], &[note("b"), password()], &[&adds]).is_some());
-        // Of two, before and after a plan, what one says is enough.
+        // Of two types, before and after a plan, one declaration is enough.
         assert!(change(&[note("a"), password()], &[note("b"), password()], &[&takes, &adds]).is_some());
         assert!(change(&[url("https://a"), password()], &[url("https://b"), password()], &[&takes]).is_some());
     }

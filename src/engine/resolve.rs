@@ -1,5 +1,4 @@
-//! Every variable to its connection: bound, own, missing or unknown; by which rule, and what else
-//! was considered.
+//! Resolves variables to connections: bound, own, missing or unknown, with the rule and the rejected candidates.
 
 use super::model::field::{Field, FieldKind};
 use super::model::inventory::Inventory;
@@ -11,31 +10,31 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The answer to "which connection does this variable mean in this tenant".
+/// The connection that a variable resolves to in a tenant.
 #[derive(Clone, Debug)]
 pub enum Binding {
-    /// This connection.
+    /// A reusable connection.
     Bound(Arc<Object<ConnectionSpec>>),
     /// The integration's own connection.
     Own,
     /// No connection.
     Missing,
-    /// It cannot be known, and why.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 
-/// A binding and how it came about.
+/// A binding and its derivation.
 #[derive(Clone, Debug)]
 pub struct Resolution {
-    /// The answer.
+    /// The result.
     pub binding: Binding,
-    /// The rule that gave it, in words.
+    /// The rule that led to it.
     pub rule: Rule,
-    /// What else was considered, and why not.
+    /// The rejected candidates, with reasons.
     pub considered: Vec<Considered>,
 }
 
-/// Which rule matched.
+/// The rule that matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// The variable is the integration's own connection.
@@ -44,44 +43,44 @@ pub enum Rule {
     ExactKey,
     /// A connection that replaces the key; the keys from older to newer.
     Replaces(Vec<String>),
-    /// None did.
+    /// No rule matched.
     None,
 }
 
-/// A connection that was considered and not taken.
+/// A connection that was considered and rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Considered {
-    /// Its stable key.
+    /// The stable key of the connection.
     pub key: String,
-    /// Why not.
+    /// The reason for the rejection.
     pub why_not: WhyNot,
 }
 
-/// Why a connection does not answer for a key.
+/// The reason why a connection does not resolve a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WhyNot {
     /// It replaces the key but differs in component, type or credentials.
     Differs,
-    /// Another one replaces the key too.
+    /// Another connection replaces the key too.
     Ambiguous,
-    /// It takes part in a ring of replacements.
-    Ring,
-    /// It came by a sync, which did not write what asks.
+    /// It is part of a cycle of replacements.
+    Cycle,
+    /// A sync created it that did not write the object with the key.
     NotOfThisSync,
-    /// It lacks inputs that its type requires, and what it replaces does not: a working binding waits for a
-    /// working one.
+    /// It lacks inputs that its type requires, and the connection that it replaces does not: a working binding waits
+    /// for a working one.
     NotReady,
 }
 
-/// Who answers for which key in one tenant.
+/// The replacements of stable keys in one tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Replacements {
-    /// Connections by their own stable keys: the same as in the inventory, found faster.
+    /// Connections by their own stable keys: an index over the inventory.
     own: HashSet<ByKey>,
     by_older: BTreeMap<String, Vec<Replacement>>,
 }
 
-/// A connection, known by its stable key.
+/// A connection that is hashed by its stable key.
 #[derive(Clone, Debug)]
 struct ByKey(Arc<Object<ConnectionSpec>>);
 
@@ -111,14 +110,14 @@ struct Replacement {
     serves: Serves,
 }
 
-/// What a replacement serves: one that came by a sync serves only what that sync wrote.
+/// The objects that a replacement applies to: one that a sync created applies only to what that sync wrote.
 #[derive(Clone, Debug)]
 enum Serves {
-    /// The tenant's own people wrote it.
+    /// All objects: the tenant's own people created the replacement.
     Everything,
-    /// A sync made the connection and recorded no field: which one is not known any more.
+    /// Objects of any sync: a sync created it without recorded fields, so that the sync is unknown.
     AnySync,
-    /// It came by these.
+    /// Objects that these syncs wrote.
     Syncs(Arc<BTreeSet<Writer>>),
 }
 
@@ -142,17 +141,17 @@ impl Serves {
     }
 }
 
-/// For whom a key is resolved.
+/// The context in which a key is resolved.
 #[derive(Clone, Copy, Default)]
 pub struct Asker<'a> {
-    /// Who wrote what asks; empty: the tenant's own people.
+    /// The writers of the object with the key; empty for the tenant's own people.
     pub writers: Option<&'a BTreeSet<Writer>>,
-    /// What the sync's source binds the key to.
+    /// The connection that the key is bound to in the sync's source.
     pub source_binding: Option<&'a ConnectionSpec>,
-    /// Whether a replacement that is not complete answers as any other: where it is asked what is to be brought,
-    /// which must not depend on what is there already.
+    /// Whether incomplete replacements take effect. This is used to find out what to copy, which must not depend on
+    /// what exists already.
     pub ignores_readiness: bool,
-    /// Whether a connection works, for who knows better than what was read.
+    /// Whether a connection works, if the caller knows more than the inventory.
     pub works: Works<'a>,
 }
 
@@ -163,12 +162,12 @@ impl std::fmt::Debug for Asker<'_> {
 }
 
 impl Replacements {
-    /// Of a tenant.
+    /// Collects the replacements of a tenant.
     pub fn of(tenant: &str, inventory: &Inventory) -> Self {
         Replacements::among(tenant, inventory, |_| true)
     }
 
-    /// Of those connections of a tenant that count.
+    /// Collects the replacements among some connections of a tenant.
     pub fn among(tenant: &str, inventory: &Inventory, counts: impl Fn(&Object<ConnectionSpec>) -> bool) -> Self {
         let counting: Vec<_> = inventory.connections.values().filter(|connection| counts(connection)).collect();
         let own = counting.iter().map(|connection| ByKey((*connection).clone())).collect();
@@ -179,7 +178,7 @@ impl Replacements {
         replacements
     }
 
-    /// Follows a change of one connection, from what it was to what `inventory` has under its name.
+    /// Updates the index after a change of one connection, from its previous state to the one in `inventory`.
     pub fn follow(&mut self, tenant: &str, name: &str, before: Option<&Object<ConnectionSpec>>, inventory: &Inventory) {
         let after = inventory.connections.get(name);
         if let Some(before) = before {
@@ -198,7 +197,7 @@ impl Replacements {
         }
     }
 
-    /// Takes in what a connection replaces; in the order of their names.
+    /// Adds the keys that a connection replaces, sorted by connection.
     fn add(&mut self, tenant: &str, connection: &Arc<Object<ConnectionSpec>>, inventory: &Inventory) {
         if connection.spec.replaces.is_empty() {
             return;
@@ -217,12 +216,12 @@ impl Replacements {
         self.own.get(key).map(|ByKey(connection)| connection)
     }
 
-    /// Whether nothing replaces anything.
+    /// Whether there are no replacements.
     pub fn is_empty(&self) -> bool {
         self.by_older.is_empty()
     }
 
-    /// Older keys that two or more connections replace, with the connections' keys.
+    /// Older keys that two or more connections replace, with the keys of these connections.
     pub fn ambiguous(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
         self.by_older
             .iter()
@@ -230,8 +229,8 @@ impl Replacements {
             .map(|(older, by)| (older.as_str(), by.iter().map(|r| r.connection.spec.stable_key.as_str()).collect()))
     }
 
-    /// Whether a key is one of those that replace each other in a ring.
-    pub fn is_in_ring(&self, key: &str) -> bool {
+    /// Whether a key is part of a cycle of replacements.
+    pub fn is_in_cycle(&self, key: &str) -> bool {
         let mut seen = BTreeSet::new();
         let mut next = vec![key];
         while let Some(older) = next.pop() {
@@ -247,12 +246,12 @@ impl Replacements {
         false
     }
 
-    /// Keys of connections that replace each other in a ring.
-    pub fn rings(&self) -> BTreeSet<String> {
-        rings(&self.by_older)
+    /// The keys of connections that are part of a cycle of replacements.
+    pub fn cycles(&self) -> BTreeSet<String> {
+        cycles(&self.by_older)
     }
 
-    /// Each connection that replaces a key whose own connection is there and differs.
+    /// Connections that replace a key whose own connection exists and differs.
     pub fn differing<'a>(
         &'a self,
         inventory: &'a Inventory,
@@ -266,16 +265,16 @@ impl Replacements {
     }
 }
 
-fn rings(by_older: &BTreeMap<String, Vec<Replacement>>) -> BTreeSet<String> {
-    let mut rings = BTreeSet::new();
+fn cycles(by_older: &BTreeMap<String, Vec<Replacement>>) -> BTreeSet<String> {
+    let mut cycles = BTreeSet::new();
     for start in by_older.keys() {
-        // A key is in a ring where following the replacements leads back to it.
+        // A key is part of a cycle if its replacements lead back to it.
         let mut seen = BTreeSet::new();
         let mut next: Vec<&str> = vec![start];
         while let Some(key) = next.pop() {
             for newer in by_older.get(key).into_iter().flatten().map(|r| r.connection.spec.stable_key.as_str()) {
                 if newer == start {
-                    rings.insert(start.clone());
+                    cycles.insert(start.clone());
                 }
                 if seen.insert(newer) {
                     next.push(newer);
@@ -283,10 +282,10 @@ fn rings(by_older: &BTreeMap<String, Vec<Replacement>>) -> BTreeSet<String> {
             }
         }
     }
-    rings
+    cycles
 }
 
-/// The connection that a stable key means in a tenant.
+/// Resolves a stable key in a tenant.
 pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements, asker: Asker<'_>) -> Resolution {
     let mut considered = Vec::new();
     let mut newer_keys: Vec<String> = Vec::new();
@@ -303,12 +302,13 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
             [one] => {
                 let newer = &one.connection.spec;
                 let own = replacements.own(current).map(|c| &c.spec).or(asker.source_binding);
-                // Found by walking, not looked up: what does not serve the asker closes no ring for them.
+                // A cycle is detected here, not looked up: replacements that do not apply to the asker form no cycle
+                // for it.
                 let entry = newer_keys.iter().position(|key| *key == newer.stable_key);
                 if newer.stable_key == key || entry.is_some() {
                     newer_keys.truncate(entry.map_or(0, |at| at + 1));
                     current = &newer.stable_key;
-                    WhyNot::Ring
+                    WhyNot::Cycle
                 } else if own.is_some_and(|own| !own.is_same_kind_as(newer)) {
                     WhyNot::Differs
                 } else {
@@ -333,8 +333,8 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
         let was_complete = |key: &str| replacements.own(key).is_some_and(|c| inventory.was_usable(c));
         let chain = || std::iter::once(key).chain(newer_keys.iter().map(String::as_str)).enumerate();
         let last = |is: &dyn Fn(&str) -> bool| chain().filter(|(_, key)| is(key)).map(|(position, _)| position).last();
-        // The newest that is complete, or was until it changed just now; where none is, there is no working binding
-        // that could wait.
+        // The newest complete connection, or one that was complete before its last change. Without one, no working
+        // binding would have to wait.
         let working = last(&is_complete).or_else(|| last(&was_complete).filter(|_| asker.works.is_none()));
         if let Some(position) = working.filter(|position| *position < newer_keys.len()) {
             let waits = newer_keys.split_off(position);
@@ -359,7 +359,7 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
     Resolution { binding, rule, considered }
 }
 
-/// What a variable of an integration of the tenant means there.
+/// Resolves a variable of an integration in its tenant.
 pub fn resolve_variable(
     tenant: &str,
     integration: &str,
@@ -370,10 +370,10 @@ pub fn resolve_variable(
     resolve_variable_by((tenant, integration), variable, inventory, replacements, None)
 }
 
-/// Whether a connection works.
+/// A function that decides whether a connection works.
 pub type Works<'a> = Option<&'a dyn Fn(&Object<ConnectionSpec>) -> bool>;
 
-/// The same, where somebody knows better than what was read whether a connection works.
+/// Resolves a variable, with a caller that knows better than the inventory whether a connection works.
 pub fn resolve_variable_by(
     (tenant, integration): (&str, &str),
     variable: &Variable,
@@ -383,7 +383,7 @@ pub fn resolve_variable_by(
 ) -> Resolution {
     match &variable.means {
         Means::Own(_) => Resolution { binding: Binding::Own, rule: Rule::Own, considered: Vec::new() },
-        // Who wrote the variable matters only where something is replaced at all.
+        // The writers of the variable matter only if there are replacements.
         Means::StableKey(key) if replacements.by_older.is_empty() => {
             resolve_key(key, inventory, replacements, Asker::default())
         }
@@ -396,7 +396,7 @@ pub fn resolve_variable_by(
     }
 }
 
-/// The connection that customer credentials are for.
+/// Resolves the connection of customer credentials.
 pub fn resolve_credentials(
     tenant: &str,
     credentials: &Object<CustomerCredentialsSpec>,
@@ -406,7 +406,7 @@ pub fn resolve_credentials(
     resolve_credentials_by(tenant, credentials, inventory, replacements, None)
 }
 
-/// The same, where somebody knows better than what was read whether a connection works.
+/// Resolves the connection, with a caller that knows better than the inventory whether a connection works.
 pub fn resolve_credentials_by(
     tenant: &str,
     credentials: &Object<CustomerCredentialsSpec>,
@@ -421,7 +421,7 @@ pub fn resolve_credentials_by(
 }
 
 impl Resolution {
-    /// The connection, where there is one.
+    /// The connection, if there is one.
     pub fn connection(&self) -> Option<&Arc<Object<ConnectionSpec>>> {
         match &self.binding {
             Binding::Bound(connection) => Some(connection),

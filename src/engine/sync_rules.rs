@@ -1,14 +1,14 @@
-//! What holds for the syncs of a hub, whoever plans them: the syncer, and the command line that plans again what the
-//! syncer planned. One function a rule, so that the two cannot disagree.
+//! Rules for the syncs of a hub, shared by the syncer and by the command line, which plans again what the syncer
+//! planned. One function per rule, so that the two cannot disagree.
 
 use crate::api::{SyncMode, TargetStatus};
 use crate::engine::model::inventory::World;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many approvals of one sync are known at once: what stands behind them in its annotation is none.
+/// The maximum number of approvals per sync: further ones in its annotation are ignored.
 pub const MOST_APPROVALS: usize = 256;
 
-/// The digests that the annotation `stablekey.dev/approve` has.
+/// Parses the digests in the annotation `stablekey.dev/approve`.
 pub fn approved_digests(annotation: &str) -> BTreeSet<String> {
     let digests = annotation.split(',').map(str::trim).filter(|digest| !digest.is_empty());
     digests.take(MOST_APPROVALS).map(str::to_string).collect()
@@ -17,56 +17,56 @@ pub fn approved_digests(annotation: &str) -> BTreeSet<String> {
 /// An approval that was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun<'a> {
-    /// The target.
+    /// The target of the approval.
     pub tenant: &'a str,
-    /// The digest that was approved.
+    /// The approved digest.
     pub digest: &'a str,
     /// Whether all of it was carried out.
     pub is_spent: bool,
 }
 
-/// Whether the syncer may write for a sync now: in mode Apply, or by a digest of its annotation (`standing`) that was
-/// begun and is not carried out yet, or that is what waits in a target now (tenant and digest). An approval that
-/// matches nothing gives no right to anything.
+/// Whether the syncer may write for a sync now: in mode Apply, or by a digest of its annotation (`annotated`) that was
+/// begun and is not carried out completely, or that is pending in a target (tenant and digest). An approval that
+/// matches nothing grants nothing.
 pub fn may_write<'a>(
     mode: Option<SyncMode>,
-    standing: &BTreeSet<String>,
+    annotated: &BTreeSet<String>,
     begun: impl IntoIterator<Item = Begun<'a>>,
     waits: impl FnOnce() -> BTreeSet<(String, String)>,
 ) -> bool {
     if mode == Some(SyncMode::Apply) {
         return true;
     }
-    if standing.is_empty() {
+    if annotated.is_empty() {
         return false;
     }
     let begun: BTreeMap<(&str, &str), bool> =
         begun.into_iter().map(|begun| ((begun.tenant, begun.digest), begun.is_spent)).collect();
-    if begun.iter().any(|((_, digest), is_spent)| !is_spent && standing.contains(*digest)) {
+    if begun.iter().any(|((_, digest), is_spent)| !is_spent && annotated.contains(*digest)) {
         return true;
     }
     let is_new = |(tenant, digest): &(String, String)| !begun.contains_key(&(tenant.as_str(), digest.as_str()));
-    waits().iter().any(|of| standing.contains(&of.1) && is_new(of))
+    waits().iter().any(|of| annotated.contains(&of.1) && is_new(of))
 }
 
-/// What waits in the targets of a sync, as its status says: tenant and digest.
+/// The pending digests in the targets of a sync according to its status, with the tenant.
 pub fn waits(targets: &[TargetStatus]) -> BTreeSet<(String, String)> {
     targets.iter().filter_map(|target| Some((target.tenant.clone(), target.digest.clone()?))).collect()
 }
 
-/// The world of which one target is planned: a sync that only waits counts in its own targets, and nowhere else.
+/// The world for planning one target: a sync that waits for approval counts only in its own targets.
 pub fn world_of(mut world: World, target: &str) -> World {
     let waiting = &world.waiting;
     world.syncs.retain(|sync| !waiting.contains(&sync.writer) || sync.spec.to.iter().any(|to| to == target));
     world
 }
 
-/// How many objects of a target were changed lately, and how many there were when that count began: what the share
-/// that needs approval is measured with. Each sync into the target writes both down; the largest count is the newest.
+/// The number of recently changed objects of a target, and the number of objects at the beginning of that count: the
+/// basis of the share that needs approval. Each sync into the target stores both; the largest count is the newest.
 pub fn changed_lately<'a>(of_target: impl IntoIterator<Item = &'a TargetStatus>) -> (usize, Option<usize>) {
     let number = |count: Option<i64>| count.and_then(|count| usize::try_from(count).ok());
     let counts = of_target.into_iter().map(|status| (number(status.changed).unwrap_or(0), number(status.base)));
-    // Of one count with a base and one without, the one with it says more.
+    // With equal counts, one with a base is more precise.
     counts.max().unwrap_or((0, None))
 }
 
@@ -90,10 +90,10 @@ mod tests {
     /// approval that matches no current plan is a condition": it gives no right.
     #[test]
     fn a_sync_may_write_in_mode_apply_or_by_an_approval_that_is_of_use() {
-        let may = |mode, standing: &[&str], begun: &[(&str, bool)], waits: &[&str]| {
+        let may = |mode, annotated: &[&str], begun: &[(&str, bool)], waits: &[&str]| {
             let begun = begun.iter().map(|(digest, is_spent)| Begun { tenant: "eu", digest, is_spent: *is_spent });
             let waits = waits.iter().map(|digest| ("eu".to_string(), digest.to_string())).collect();
-            may_write(mode, &set(standing), begun.collect::<Vec<_>>(), || waits)
+            may_write(mode, &set(annotated), begun.collect::<Vec<_>>(), || waits)
         };
         assert!(may(Some(SyncMode::Apply), &[], &[], &[]));
         assert!(!may(Some(SyncMode::Plan), &[], &[], &["a"]) && !may(None, &["a"], &[("a", true)], &["a"]));

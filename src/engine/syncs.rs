@@ -1,4 +1,4 @@
-//! Syncs as a graph of tenants: which can be carried out, and in which order tenants are planned.
+//! Syncs as a graph of tenants: which syncs can be carried out, and the order in which tenants are planned.
 
 use super::model::code::Code;
 use super::model::finding::Finding;
@@ -8,14 +8,14 @@ use crate::api::{Kind, matches};
 use crate::near_miss::meant;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The syncs that can be carried out and the order of the tenants.
+/// The syncs that can be carried out, and the order of the tenants.
 #[derive(Debug, Default)]
 pub struct Order<'a> {
-    /// Sources before their targets.
+    /// The tenants, sources before their targets.
     pub tenants: Vec<&'a str>,
-    /// By target; each names tenants that are there, is accepted, and takes part in no ring.
+    /// The syncs by target: their tenants exist, the target accepts them, and they are not part of a cycle.
     pub into: BTreeMap<&'a str, Vec<&'a Sync>>,
-    /// What is wrong with the others.
+    /// The findings about the other syncs.
     pub findings: Vec<Finding>,
 }
 
@@ -31,7 +31,7 @@ pub fn order(world: &World) -> Order<'_> {
         }
         for to in sync.spec.to.iter().collect::<BTreeSet<_>>() {
             if world.tenants.contains_key(to) {
-                // One that is suspended writes nothing: it closes no ring.
+                // A suspended sync writes nothing, so it cannot be part of a cycle.
                 if sync.spec.is_suspended() {
                     continue;
                 }
@@ -39,7 +39,7 @@ pub fn order(world: &World) -> Order<'_> {
                 if target.spec.accept_from.iter().any(|t| t == from) {
                     edges.push((from, to, sync));
                 } else if matches!(target.live, View::Read(_)) {
-                    // What a tenant that cannot be read accepts is not known.
+                    // It is unknown what an unreadable tenant accepts.
                     order.findings.push(not_accepted(sync, from, to, &target.spec.accept_from));
                 }
             } else {
@@ -47,24 +47,24 @@ pub fn order(world: &World) -> Order<'_> {
             }
         }
     }
-    // One that may not write closes a ring for itself only.
+    // A sync that may not write is part of a cycle only for itself.
     let (mut kept, waiting): (Vec<_>, Vec<_>) =
         edges.into_iter().partition(|(_, _, sync)| !world.waiting.contains(&sync.writer));
-    let mut rings = take_rings(&mut kept, &[]);
+    let mut cycles = take_cycles(&mut kept, &[]);
     let writing = kept.clone();
     for edge in waiting {
         let mut alone = vec![edge];
-        rings.extend(take_rings(&mut alone, &writing));
+        cycles.extend(take_cycles(&mut alone, &writing));
         kept.extend(alone);
     }
-    rings.extend(take_rings(&mut kept, &[]));
-    for (from, to, sync) in rings {
+    cycles.extend(take_cycles(&mut kept, &[]));
+    for (from, to, sync) in cycles {
         order.findings.push(Finding::of_sync(
             Code::SyncRing,
             &sync.writer,
             Some(to),
             format!("{} copies {from} to {to}, and {to} is copied back to {from}", sync.writer),
-            "take one of the tenants out of the ring; none of its syncs is carried out until then",
+            "take one of the tenants out of the cycle; none of its syncs is carried out until then",
         ));
     }
     let mut waits: BTreeMap<&str, BTreeSet<&str>> =
@@ -73,7 +73,7 @@ pub fn order(world: &World) -> Order<'_> {
         waits.entry(to).or_default().insert(from);
         order.into.entry(to).or_default().push(sync);
     }
-    order.findings.extend(strangers(world));
+    order.findings.extend(unknown_sources(world));
     while let Some(ready) = waits.iter().find(|(_, on)| on.is_empty()).map(|(t, _)| *t) {
         waits.remove(ready);
         waits.values_mut().for_each(|on| {
@@ -84,8 +84,8 @@ pub fn order(world: &World) -> Order<'_> {
     order
 }
 
-/// The syncs that name an integration, or match some, where nothing of that name is in the tenant that they copy
-/// and nothing that they wrote in the other: what such a name was meant to keep is not known.
+/// The syncs that select integrations by a name or pattern that matches nothing in the source, and nothing that they
+/// wrote in the target: it is unknown what the name was meant to keep.
 pub fn misnamed(world: &World) -> Misnamed {
     let mut misnamed = Misnamed::new();
     for sync in &world.syncs {
@@ -94,7 +94,7 @@ pub fn misnamed(world: &World) -> Misnamed {
         let there: Vec<&Inventory> =
             views.into_iter().flatten().filter_map(View::inventory).map(AsRef::as_ref).collect();
         let is_there = |name: &str| there.iter().any(|inventory| has_integration(inventory, name));
-        // A star alone is no name that could be another.
+        // A star alone cannot be a misspelt name.
         let names = sync.spec.integrations.iter().filter(|name| *name != "*");
         let strange: Vec<&String> = names.filter(|name| !is_there(name)).collect();
         if strange.is_empty() {
@@ -125,9 +125,9 @@ fn not_accepted(sync: &Sync, from: &str, to: &str, accepted: &[String]) -> Findi
     Finding::of_sync(Code::SyncNotAccepted, &sync.writer, Some(to), text, fix)
 }
 
-/// Tenants from which syncs are accepted and that are not there, though one of nearly that name is. (One in a
-/// cluster may accept what another hub brings.)
-fn strangers(world: &World) -> Vec<Finding> {
+/// Findings about `acceptFrom` entries that do not exist although a tenant with a similar name does. (A tenant in a
+/// cluster may accept syncs of another hub.)
+fn unknown_sources(world: &World) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, view) in &world.tenants {
         for from in view.spec.accept_from.iter().filter(|from| !world.tenants.contains_key(*from)) {
@@ -169,11 +169,11 @@ fn unknown(world: &World, sync: &Sync, tenant: &str, from: Option<&str>) -> Find
     finding.at_path(&at)
 }
 
-/// A sync from a tenant to another.
+/// A sync as an edge from a tenant to another.
 type Edge<'a> = (&'a str, &'a str, &'a Sync);
 
-/// Takes out what is part of a ring, `others` included.
-fn take_rings<'a>(edges: &mut Vec<Edge<'a>>, others: &[Edge<'a>]) -> Vec<Edge<'a>> {
+/// Removes and returns the edges that are part of a cycle, including cycles through `others`.
+fn take_cycles<'a>(edges: &mut Vec<Edge<'a>>, others: &[Edge<'a>]) -> Vec<Edge<'a>> {
     let mut downstream: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, to, _) in edges.iter().chain(others) {
         downstream.entry(from).or_default().insert(to);

@@ -30,7 +30,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_annotation_is_short_and_read_back() {
+    fn the_annotation_is_short_and_can_be_decoded() {
         let line = "eu-prod made title=0123456789abcdef@source inputs.url=fedcba9876543210@source,sync/us-to-eu";
         let record = Record::decode(line).unwrap();
         let text = encode(&record);
@@ -45,7 +45,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_others_write_there_is_a_panic(text in ".{0,80}") {
+        fn no_foreign_annotation_panics(text in ".{0,80}") {
             let _ = decode(&text);
         }
     }

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_taken_is_given_back() {
+    async fn dropped_memory_is_released() {
         let budget = Budget::of(10 * UNIT);
         let first = budget.try_take(6 * UNIT).unwrap();
         assert!(budget.try_take(5 * UNIT).is_none());

@@ -285,10 +285,10 @@ impl Cache {
             Ok(item) => known.is_some() && Item::same(known.as_ref(), Some(item)),
             Err(why) => self.inventory.invalid.get(id) == Some(why),
         };
-        let held_by_others = self.inventory.holders.get(id).map(AsRef::as_ref);
+        let owned = self.inventory.holders.get(id).map(AsRef::as_ref);
         !same
             || self.inventory.records.get(id).map(AsRef::as_ref) != record
-            || held_by_others.map_or(!others.is_empty(), |held_by_others| held_by_others != others)
+            || owned.map_or(!others.is_empty(), |owned| owned != others)
     }
 
     fn drop(&mut self, id: ObjectId) -> Option<ObjectId> {
@@ -456,7 +456,7 @@ mod tests {
     }
 
     fn live(name: &str, revision: &str, read: Result<Item, String>) -> Live<Item> {
-        let version = Version { uid: "u".into(), resource_version: revision.into(), held_by_others: Arc::default() };
+        let version = Version { uid: "u".into(), resource_version: revision.into(), owned: Arc::default() };
         Live {
             read,
             name: name.into(),
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_due_and_a_new_revision_alone_is_not() {
+    fn a_change_is_reported_and_a_new_revision_alone_is_not() {
         let mut cache = Cache::default();
         assert_eq!(cache.apply(set(connection("a", "A", "10"))), objects(&[(Kind::Connection, "a")]));
         assert_eq!(cache.apply(set(connection("a", "A", "11"))), objects(&[]));
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_late_is_passed_over() {
+    fn late_events_are_ignored() {
         let mut cache = Cache::default();
         cache.apply(set(connection("a", "new", "100")));
         // 99 is less than 100 as a number, and greater as a string.
@@ -516,7 +516,7 @@ mod tests {
 
     /// A relist removes every object that it does not contain and that was not written since.
     #[test]
-    fn what_is_listed_again_is_all_that_is_left() {
+    fn a_relist_removes_missing_objects() {
         let of = |delta| NamespaceDelta::Items(Kind::Connection, Box::new(delta));
         let only = |names: &[&str]| Delta::Only {
             names: names.iter().map(ToString::to_string).collect(),
@@ -537,7 +537,7 @@ mod tests {
 
     /// During a relist the old and the new objects may both be cached; afterwards the limit is as before.
     #[test]
-    fn what_is_replaced_by_as_much_is_not_too_much() {
+    fn a_relist_may_double_the_size() {
         let of = |delta| NamespaceDelta::Items(Kind::Connection, Box::new(delta));
         let heavy = |name: &str| Live { weight: 60, ..connection(name, "A", "10") };
         let only = |names: &[&str]| Delta::Only {
@@ -565,7 +565,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_makes_due_what_differs_and_what_is_gone_from_it() {
+    fn a_list_reports_changed_and_removed_objects() {
         let mut cache = Cache::default();
         let all = |all| NamespaceDelta::Items(Kind::Connection, Box::new(Delta::All(all)));
         cache.apply(all(vec![connection("a", "A", "1"), connection("b", "B", "2"), connection("c", "C", "3")]));
@@ -575,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_invalid_until_it_can() {
+    fn an_unreadable_object_is_invalid_until_fixed() {
         let mut cache = Cache::default();
         cache.apply(set(connection("a", "A", "1")));
         let broken = live("a", "2", Err("it cannot be read".into()));
@@ -586,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integration_says_what_its_definition_says_whichever_comes_first() {
+    fn an_integration_has_its_definitions_uses_in_either_order() {
         let uses = |digest: &str| Some(Arc::new(Uses { digest: digest.into(), ..Uses::default() }));
         let defined = |name: &str, digest| Delta::Set(CachedDefinition { name: name.into(), uses: uses(digest) });
         let mut cache = Cache::default();
@@ -605,12 +605,11 @@ mod tests {
     }
 
     #[test]
-    fn the_own_tenant_decides_over_everything() {
+    fn a_change_of_the_own_tenant_affects_everything() {
         let mut cache = Cache::default();
         let tenant = |accept: &[&str], revision: &str| {
             let spec: TenantSpec = serde_json::from_value(json!({"acceptFrom": accept})).unwrap();
-            let version =
-                Version { uid: "u".into(), resource_version: revision.into(), held_by_others: Arc::default() };
+            let version = Version { uid: "u".into(), resource_version: revision.into(), owned: Arc::default() };
             NamespaceDelta::Tenants(Box::new(Delta::Set(Live {
                 read: Ok(Object::new("eu", spec)),
                 name: "eu".into(),

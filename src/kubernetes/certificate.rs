@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_it_is_said_plainly() {
+    fn certificate_errors_are_explained() {
         let (ours, other) = (authority(), authority());
         let certificate = signed(&ours, serving());
         let said = |name: &str, year: u64| said_to(&ours.certificate, &certificate, name, year);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_for_clients_is_none_of_a_server() {
+    fn a_client_certificate_is_not_a_server_certificate() {
         let ours = authority();
         let mut params = serving();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn another_error_is_none_of_certificates() {
+    fn other_errors_are_not_certificate_errors() {
         assert_eq!(why_not_accepted("tcp connect error: Connection refused"), None);
         let rare = why_not_accepted("invalid peer certificate: Revoked").unwrap();
         assert!(rare.contains("not accepted (Revoked)"), "{rare}");

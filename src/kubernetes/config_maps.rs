@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_definition_is_found_by_its_digest_whatever_its_bytes_are() {
+    fn any_definition_is_found_by_its_digest() {
         for bytes in [b"definitionVersion: 7\n".as_slice(), b"\xff\xfed\0"] {
             let name = name_of_definition("lead-router", &"3f9a1c".repeat(8));
             assert_eq!(name, "lead-router-3f9a1c3f9a1c3f9a");

@@ -184,7 +184,7 @@ mod tests {
 
     /// A context that does not exist is reported with those that do.
     #[test]
-    fn a_context_that_is_not_there_is_told_with_those_that_are() {
+    fn a_missing_context_is_reported_with_existing_ones() {
         let why = |current: &str, wanted: Option<&str>| check_context(&kubeconfig(current), wanted).unwrap_err();
         assert_eq!(
             why("eu", Some("eu-prd")),

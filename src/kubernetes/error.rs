@@ -52,10 +52,7 @@ pub enum RequestError {
     },
     /// It may have been done: the answer was lost.
     #[error("{object}: it is not known whether the change was made: {why}")]
-    Unsure {
-        object: ObjectId,
-        why: String,
-    },
+    Unsure { object: ObjectId, why: String },
 }
 
 /// Converts the failure of a request to an error with an explanation.

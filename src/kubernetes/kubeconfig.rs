@@ -179,14 +179,14 @@ mod tests {
     const SERVER: &str = "server: \"https://eu.example:6443\"";
 
     #[test]
-    fn a_plain_one_with_a_token_is_used() {
+    fn a_plain_kubeconfig_with_a_token_is_accepted() {
         for user in ["token: t", "client-certificate-data: YQ==, client-key-data: YQ==", "username: a, password: b"] {
             vetted(&config(SERVER, user)).unwrap();
         }
     }
 
     #[test]
-    fn what_could_run_read_or_reach_something_is_refused() {
+    fn a_kubeconfig_that_could_run_read_or_reach_something_is_refused() {
         let refused = [
             (SERVER, "exec: {apiVersion: client.authentication.k8s.io/v1, command: id}", "exec"),
             (SERVER, "auth-provider: {name: gcp, config: {}}", "auth-provider"),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_when_it_expires() {
+    fn the_expiry_of_a_token_is_parsed() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let day = 24 * 60 * 60;
         for (claims, renew_before) in [
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_of_its_end_has_none() {
+    fn a_token_without_expiry_has_none() {
         for claims in ["", "{}", "[1]", r#"{"exp":"tomorrow"}"#, r#"{"exp":1e300}"#, r#"{"exp":9223372036854775807}"#] {
             assert_eq!(expiry(claims), None, "{claims}");
         }
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_what_is_in_it() {
+    fn errors_do_not_contain_the_kubeconfig() {
         let error = vetted("{token: CANARY").unwrap_err();
         assert_eq!(error, KubeconfigError::Unreadable);
         let error = vetted(&config(SERVER, "token: t").replace("user: u", "user: other")).unwrap_err();

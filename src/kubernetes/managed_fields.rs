@@ -77,11 +77,11 @@ pub struct Managed {
 impl Managed {
     /// Whether Stablekey owns the annotation with the ownership record. Otherwise it was copied from another object.
     pub fn record_is_ours(&self) -> bool {
-        self.ours.iter().any(|held_by_others| held_by_others.record)
+        self.ours.iter().any(|owned| owned.record)
     }
 
     /// Returns the fields that Stablekey owns.
-    pub fn held_by_others(&self) -> Arc<Holders> {
+    pub fn owned(&self) -> Arc<Holders> {
         together(&self.ours)
     }
 
@@ -94,7 +94,7 @@ impl Managed {
 fn together(entries: &[Arc<EntryFields>]) -> Arc<Holders> {
     match entries {
         [one] => one.fields.clone(),
-        several => Arc::new(several.iter().flat_map(|held_by_others| held_by_others.fields.as_ref().clone()).collect()),
+        several => Arc::new(several.iter().flat_map(|owned| owned.fields.as_ref().clone()).collect()),
     }
 }
 
@@ -114,19 +114,17 @@ impl Entries {
         for entry in entries.iter().filter(|entry| entry.subresource.is_empty()) {
             let Some(text) = entry.fields_v1.map(RawValue::get) else { continue };
             let of = if entry.manager == MANAGER { &mut managed.ours } else { &mut managed.others };
-            let same = known.get(text).and_then(|held_by_others| {
-                held_by_others.iter().find(|held_by_others| *held_by_others.manager == *entry.manager)
-            });
-            if let Some(held_by_others) = same {
-                of.push(held_by_others.clone());
+            let same = known.get(text).and_then(|owned| owned.iter().find(|owned| *owned.manager == *entry.manager));
+            if let Some(owned) = same {
+                of.push(owned.clone());
                 continue;
             }
-            let held_by_others = read(&entry.manager, text);
+            let owned = read(&entry.manager, text);
             if known.len() >= TEXTS {
                 known.clear();
             }
-            known.entry(text.to_string()).or_default().push(held_by_others.clone());
-            of.push(held_by_others);
+            known.entry(text.to_string()).or_default().push(owned.clone());
+            of.push(owned);
         }
         managed
     }
@@ -149,7 +147,7 @@ fn at<'v>(fields: &'v Value, path: &[&str]) -> Option<&'v Value> {
 fn fields(fields: &Value) -> Vec<Field<'static>> {
     let mut out = Vec::new();
     for kind in crate::engine::model::field::FieldKind::ALL {
-        let (path, named) = Field::of(kind).document_place();
+        let (path, named) = Field::of(kind).document_prefix();
         let Some(found) = at(fields, &path) else { continue };
         if !named {
             out.push(Field::of(kind));
@@ -183,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_at_the_grain_of_the_record() {
+    fn fields_have_the_granularity_of_the_record() {
         let ours = json!({
             "f:metadata": {"f:annotations": {"f:stablekey.dev/wrote": {}, "f:note": {}}, "f:labels": {"f:team": {}}},
             "f:spec": {
@@ -194,9 +192,9 @@ mod tests {
         });
         let managed = managed(&json!([{"manager": MANAGER, "fieldsV1": ours}]));
         assert!(managed.record_is_ours());
-        let held_by_others: Vec<String> = managed.held_by_others().keys().map(ToString::to_string).collect();
+        let owned: Vec<String> = managed.owned().keys().map(ToString::to_string).collect();
         assert_eq!(
-            held_by_others,
+            owned,
             [
                 "title",
                 "component",
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_named_and_status_is_nobodys_business() {
+    fn other_managers_are_named_and_status_is_ignored() {
         let (url, title) = (json!({"f:spec": {"f:inputs": {"f:url": {}}}}), json!({"f:spec": {"f:title": {}}}));
         let status = json!({"f:status": {"f:usedBy": {}}});
         let managed = managed(&json!([
@@ -219,7 +217,7 @@ mod tests {
             {"manager": "a \"tool\"", "fieldsV1": title},
             {"manager": "helm"},
         ]));
-        assert!(managed.held_by_others().is_empty() && !managed.record_is_ours());
+        assert!(managed.owned().is_empty() && !managed.record_is_ours());
         let others = managed.others();
         let holder = |field: &Field<'static>| others.get(field).map(ToString::to_string);
         let url = Field::named(FieldKind::Input, "url").into_owned();
@@ -229,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_objects_hold_alike_is_shared() {
+    fn identical_entries_are_shared() {
         let text = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:title": {}}}}]).to_string();
         let entries = Entries::default();
         let others =

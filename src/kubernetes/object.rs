@@ -22,7 +22,7 @@ pub struct Version {
     pub uid: String,
     pub resource_version: String,
     /// The fields that Stablekey's field manager owns, recorded or not. A write that leaves one out removes it.
-    pub held_by_others: Arc<Holders>,
+    pub owned: Arc<Holders>,
 }
 
 impl Version {
@@ -133,12 +133,11 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Depth) -> Op
             spec,
         }),
     };
-    let version =
-        Version { uid: meta.uid, resource_version: meta.resource_version, held_by_others: managed.held_by_others() };
+    let version = Version { uid: meta.uid, resource_version: meta.resource_version, owned: managed.owned() };
     let ready = status.and_then(|status| ready(status, meta.generation));
     let status = status.filter(|_| of == Depth::WithStatus).map(ToOwned::to_owned);
     let (others, generation) = (managed.others(), meta.generation);
-    let fields = others.len() + version.held_by_others.len();
+    let fields = others.len() + version.owned.len();
     let weight = OBJECT + said + HELD_FIELD * fields + status.as_ref().map_or(0, |status| status.get().len());
     let weight = u32::try_from(weight).unwrap_or(u32::MAX);
     Some(Live { read, name: meta.name, version, record, others, ready, generation, status, weight })
@@ -234,7 +233,7 @@ mod tests {
 
     /// An object that cannot be parsed is unknown, never missing.
     #[test]
-    fn an_object_whose_metadata_cannot_be_read_is_there_all_the_same() {
+    fn an_object_with_unreadable_metadata_exists() {
         let of = |json: &str| item(Kind::Connection, json, &Entries::default(), Depth::Spec);
         let live = of(r#"{"metadata": {"name": "crm", "annotations": 7}, "spec": {}}"#).unwrap();
         assert_eq!((live.name.as_str(), live.read.is_err()), ("crm", true));

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_leads_nowhere_else() {
+    fn a_name_is_escaped_in_a_path() {
         let paths = Paths::of("../../../api/v1/namespaces/eu-prod/secrets?");
         let there = "/api/v1/namespaces/..%2F..%2F..%2Fapi%2Fv1%2Fnamespaces%2Feu-prod%2Fsecrets%3F/configmaps";
         assert_eq!(paths.config_maps(), there);

@@ -57,7 +57,7 @@ fn of_hub(name: &str, namespace: &str, more: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_documentation_has_it() {
+    fn the_documentation_contains_the_role() {
         let documentation = include_str!("../../docs/clusters.md");
         assert!(documentation.contains(&super::role("integrations")));
         assert!(documentation.contains(&super::approver_role("us-prod")));

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_settles_from_its_first_answer_on_however_long_it_was_silent() {
+    fn settling_starts_with_the_first_answer() {
         let (settling, start) = (Settling::default(), Instant::now());
         let later = |seconds: u64| start + Duration::from_secs(seconds);
         assert!(settling.is_settling(later(60)), "nothing is known yet");

@@ -385,7 +385,7 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Collectio
         // The server ends the watch earlier: if it does not, the connection is dead.
         let dead = sleep_until(since + HELD_OPEN + self.server.request_timeout());
         tokio::pin!(dead);
-        let mut send = false;
+        let mut any = false;
         let mut in_a_row = 0;
         loop {
             // A line that has begun ends soon.
@@ -404,7 +404,7 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Collectio
                     if since.elapsed() < HELD_OPEN {
                         self.server.was_silent();
                     }
-                    return WatchEnd::Over(send || since.elapsed() > MOMENT);
+                    return WatchEnd::Over(any || since.elapsed() > MOMENT);
                 }
             };
             in_a_row += 1;
@@ -414,7 +414,7 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Collectio
             let text = String::from_utf8_lossy(&line);
             let Ok(event) = serde_json::from_str::<WatchLine<'_>>(&text) else { return WatchEnd::Forgotten };
             let Ok(named) = serde_json::from_str::<EventObject>(event.object.get()) else { return WatchEnd::Forgotten };
-            send = true;
+            any = true;
             match event.what {
                 "ADDED" | "MODIFIED" => {
                     let objects = [event.object.to_owned()];

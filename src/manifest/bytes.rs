@@ -1,10 +1,10 @@
-//! From bytes to text: only UTF-8, with a clear word on what else it is.
+//! Converts bytes to text: only UTF-8, with a clear error for other encodings.
 
 use super::limits;
 use super::problem::FileProblem;
 use super::source::position;
 
-/// The text of a file, or what is wrong with its bytes, beside them.
+/// The text of a file, or the problem with its bytes, together with them.
 pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(FileProblem, Vec<u8>)>> {
     if let Some(encoding) = other_encoding(&bytes) {
         let help = format!("save it as UTF-8: iconv -f {encoding} -t UTF-8 {path}");
@@ -25,7 +25,7 @@ pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(FileProblem, V
     })
 }
 
-/// What no file of ours has, whatever it says.
+/// Rejects characters that no file may contain.
 pub fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
     if u64::try_from(text.len()).map_or(true, |length| length > limits::FILE_BYTES) {
         return Err(too_large(path));
@@ -41,7 +41,7 @@ pub fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
     }
 }
 
-/// A file over the limit.
+/// The problem with a file over the size limit.
 pub fn too_large(path: &str) -> FileProblem {
     let most = limits::FILE_BYTES >> 20;
     FileProblem::of_file(path, format!("the file is larger than {most} MiB"), "split it into several files")

@@ -1,22 +1,21 @@
-//! Cutting a file into documents at the marks in column 0: `---`, `...` and directives.
+//! Cuts a file into documents at the marks in column 0: `---`, `...` and directives.
 //!
-//! Each slice is parsed alone, so that an error in one document hides no other, and so that threads
-//! can share a large file.
+//! Each slice is parsed separately, so that an error in one document does not hide others, and so that threads can
+//! share a large file.
 
 use super::source::count;
 use std::ops::Range;
 
-/// One document's slice of a file.
+/// The slice of a file that contains one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Its bytes, from its `---` (or directives) to the next mark.
+    /// The byte range, from its `---` (or directives) to the next mark.
     pub range: Range<usize>,
-    /// The line on which it begins, from 1.
+    /// The first line, from 1.
     pub first_line: u32,
 }
 
-/// Cuts at every mark. Slices follow each other without gaps and cover the text; slices without
-/// content are left out.
+/// Cuts at every mark. Slices are contiguous and cover the text; slices without content are skipped.
 pub fn cut(text: &str) -> Vec<Slice> {
     let mut cutter = Cutter { text, slices: Vec::new(), start: 0, first_line: 1, content: false, directives: None };
     let bytes = text.as_bytes();
@@ -38,9 +37,9 @@ struct Cutter<'t> {
     slices: Vec<Slice>,
     start: usize,
     first_line: usize,
-    /// Whether the slice holds more than comments and blank lines.
+    /// Whether the slice contains more than comments and blank lines.
     content: bool,
-    /// Where directives began that belong to the next `---`.
+    /// The beginning of directives that belong to the next `---`.
     directives: Option<(usize, usize)>,
 }
 

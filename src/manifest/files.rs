@@ -1,4 +1,4 @@
-//! Files and folders: which are read, and how to read one that may be anything.
+//! Finds and reads manifests in files and folders.
 
 use super::bytes::too_large;
 use super::problem::FileProblem;
@@ -9,11 +9,11 @@ use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// What a folder holds, at any depth. Links are not followed: where they lead is a question of whose
-/// file it is, which only a caller that knows every tenant's folder can answer.
+/// The content of a folder, at any depth. Links are not followed: only a caller that knows all tenants' folders can
+/// decide which tenant their target belongs to.
 #[derive(Debug, Default)]
 pub struct FolderContent {
-    /// Regular files that are named as manifests, in the order of their paths.
+    /// Regular files that are named as manifests, sorted by path.
     pub files: Vec<FoundFile>,
     /// Symbolic links.
     pub links: Vec<PathBuf>,
@@ -21,22 +21,22 @@ pub struct FolderContent {
     pub strange: Vec<PathBuf>,
     /// Folders that cannot be listed.
     pub unreadable: Vec<(PathBuf, FileProblem)>,
-    /// What `leave_out` kept from being looked into.
+    /// Entries that `leave_out` excluded.
     pub left_out: Vec<PathBuf>,
-    /// How many other files are there.
+    /// The number of other files.
     pub others: usize,
 }
 
 /// A regular file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundFile {
-    /// Its path, as the folder's was given.
+    /// The path, relative to the folder as it was given.
     pub path: PathBuf,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// Finds the manifests below a folder. `leave_out` is asked of each entry, with whether it is a folder.
+/// Finds the manifests below a folder. `leave_out` is called for each entry, with whether it is a folder.
 pub fn find(folder: &Path, leave_out: &dyn Fn(&Path, bool) -> bool) -> FolderContent {
     let mut found = FolderContent::default();
     found.folder(folder, leave_out, 0);
@@ -92,16 +92,16 @@ impl FolderContent {
     }
 }
 
-/// Reads files, each by itself, in parallel; in their order.
+/// Reads files in parallel; the results are in their order.
 pub fn read_files(files: &[FoundFile]) -> Vec<DocumentsRead> {
     let read = |files: &[FoundFile]| files.iter().map(|file| read_file(&file.path)).collect::<Vec<_>>();
-    // A file costs more than its bytes: it is opened.
+    // Opening a file costs more than reading a few bytes.
     let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
     threads::in_parts(files, size, read).into_iter().flatten().collect()
 }
 
-/// Reads files and folders that a person named, and standard input for `-`, each file by itself. Whatever
-/// cannot be read is an error. Links to files are followed; those in folders that lead to folders are not.
+/// Reads files and folders that a person named, and standard input for `-`, each file separately. A path that cannot be
+/// read is a problem. Links to files are followed; links to folders are not, within folders.
 pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, DocumentsRead)> {
     let mut readings = Vec::new();
     let mut files = Vec::new();
@@ -129,7 +129,7 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Docu
     readings
 }
 
-/// A file to read, or a path that cannot be.
+/// A file to read, or a path that cannot be read.
 type ReadFile = Result<FoundFile, Box<(PathBuf, FileProblem)>>;
 
 fn named(path: &Path, files: &mut Vec<ReadFile>) -> Result<(), FileProblem> {
@@ -152,7 +152,7 @@ fn named(path: &Path, files: &mut Vec<ReadFile>) -> Result<(), FileProblem> {
     Ok(())
 }
 
-/// A link in a folder that a person named.
+/// Handles a link in a folder that a person named.
 fn named_link(link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, FileProblem)>> {
     let wrong = |message: &str, help: &str| FileProblem::of_file(shown(&link), message, help);
     let problem = match fs::metadata(&link) {
@@ -167,7 +167,7 @@ fn named_link(link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, FileProb
     Err(Box::new((link, problem)))
 }
 
-/// A FIFO, a device or a socket.
+/// The problem with a FIFO, a device or a socket.
 pub fn strange(path: &Path) -> FileProblem {
     FileProblem::of_file(
         shown(path),
@@ -176,18 +176,18 @@ pub fn strange(path: &Path) -> FileProblem {
     )
 }
 
-/// A link that leads nowhere.
+/// The problem with a link whose target does not exist.
 pub fn dangling(link: &Path) -> FileProblem {
     FileProblem::of_file(
         shown(link),
-        "this link leads nowhere: what it should bring is unknown",
+        "this link leads nowhere: its content is unknown",
         "restore what it names, or remove the link",
     )
 }
 
 const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a folder; use `-` to read from a pipe");
 
-/// Reads one regular file. Whatever is not one is never opened: a FIFO would wait for ever.
+/// Reads one regular file. Other files are never opened: reading a FIFO would block.
 pub fn read_file(path: &Path) -> DocumentsRead {
     let name = shown(path);
     let wrong = |(message, help): (String, String)| {
@@ -200,7 +200,7 @@ pub fn read_file(path: &Path) -> DocumentsRead {
     match fs::metadata(path) {
         Err(error) => return wrong(cannot_read(path, &error)),
         Ok(metadata) if !metadata.is_file() => return plain(NO_FILE),
-        // A plan file that lies below the root may be larger than what is read, and holds no document.
+        // A plan file below the root may exceed the size limit, and contains no documents.
         Ok(_) if is_plan(path) => return DocumentsRead { other_kinds: 1, files: 1, ..DocumentsRead::default() },
         Ok(metadata) if metadata.len() > limits::FILE_BYTES => {
             let mut reading = DocumentsRead::of_problem(too_large(&name), true);
@@ -215,19 +215,19 @@ pub fn read_file(path: &Path) -> DocumentsRead {
     }
 }
 
-/// Whether this is a plan as JSON, by its name and how it begins.
+/// Whether a file is a plan as JSON, by its name and its beginning.
 fn is_plan(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "json") && begins_as_plan(path)
 }
 
-/// Whether a file begins as a plan does.
+/// Whether a file begins like a plan.
 pub fn begins_as_plan(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(sniff::HEAD).read_to_end(&mut head));
     read.is_ok() && sniff::is_plan(&head)
 }
 
-/// Reads a stream to its end, but no more than a file may hold.
+/// Reads a stream to its end, up to the size limit of a file.
 fn read_stream(name: &str, stream: &mut dyn Read) -> DocumentsRead {
     let mut bytes = Vec::new();
     match stream.take(limits::FILE_BYTES + 1).read_to_end(&mut bytes) {
@@ -242,7 +242,8 @@ fn read_stream(name: &str, stream: &mut dyn Read) -> DocumentsRead {
     }
 }
 
-/// Whether our group's name occurs in a file that is too large to be read. What cannot be looked into may.
+/// Whether the name of Stablekey's API group occurs in a file that is too large to be read. Assumed for an unreadable
+/// file.
 pub fn may_be_ours(path: &Path) -> bool {
     let Ok(mut file) = File::open(path) else { return true };
     let mut part = vec![0; 1 << 20];
@@ -256,7 +257,7 @@ pub fn may_be_ours(path: &Path) -> bool {
                 if sniff::names_us(&part[..end]) {
                     return true;
                 }
-                // The name may lie across two parts.
+                // The name may span two chunks.
                 kept = end.min(64);
                 part.copy_within(end - kept..end, 0);
             }
@@ -264,7 +265,7 @@ pub fn may_be_ours(path: &Path) -> bool {
     }
 }
 
-/// Whether a file of this name is read.
+/// Whether a file with this name is a manifest.
 pub fn is_manifest(name: &[u8]) -> bool {
     let ends =
         |ending: &&[u8]| name.len() >= ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
@@ -276,7 +277,7 @@ fn cannot_read(path: &Path, error: &io::Error) -> (String, String) {
     (words.why, words.help)
 }
 
-/// A path as people write it.
+/// A path as shown to people.
 pub fn shown(path: &Path) -> String {
     path.strip_prefix("./").unwrap_or(path).display().to_string()
 }

@@ -1,22 +1,22 @@
-//! A kustomization that brings a tenant's folder to a cluster, definitions included: what must stand in it, kept
-//! there line by line beside what people wrote.
+//! Keeps a kustomization.yaml up to date that brings a tenant's folder, including definitions, to a cluster. The
+//! entries are edited line by line, beside what people wrote.
 //!
-//! Kustomize names a generated ConfigMap by what it holds, and writes that name wherever a name reference says. So a
-//! changed definition is another ConfigMap, which the Integration names.
+//! Kustomize names a generated ConfigMap by a hash of its content, and replaces the name in all name references. So a
+//! changed definition is another ConfigMap, to which the Integration refers.
 
 use super::cut::cut;
-use super::edit::{DocumentEdit, Edit, EditError, ListEdit, Rewrite, edit_lists, rewrite, say_the_same};
+use super::edit::{DocumentEdit, Edit, EditError, ListEdit, Rewrite, edit_lists, have_same_value, rewrite};
 use super::tree::{self, Id, Tree};
 use crate::api::{GROUP, Kind};
 use crate::engine::model::canonical::Digest;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The names that a kustomization can have, the first first.
+/// The file names of a kustomization, in the order of precedence.
 pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-/// The file beside it that says where an Integration names a ConfigMap.
+/// The file that declares the name reference of an Integration to a ConfigMap.
 pub const REFERENCES: &str = "stablekey.kustomizeconfig.yaml";
-/// What that file holds.
+/// The content of that file.
 pub const REFERENCES_TEXT: &str = "\
 # Written by Stablekey: where an Integration names the ConfigMap of its definition.
 nameReference:
@@ -26,35 +26,35 @@ nameReference:
         kind: Integration
         path: spec/definition/configMap/name
 ";
-/// Whether a file is a kustomization, or the file that we write beside it, by its name.
+/// Whether a file is a kustomization, or the file with name references, by its name.
 pub fn is_one(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     name == REFERENCES || NAMES.contains(&name)
 }
 
-/// The label of a ConfigMap that holds a definition.
+/// The label of a ConfigMap with a definition.
 const LABEL: &str = "stablekey.dev/definition";
-/// A kustomization in which nothing stands yet.
+/// An empty kustomization.
 const NEW: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
-/// The longest name to which Kustomize's hash can still be added.
+/// The maximum length of a name to which Kustomize can append a hash.
 const LONGEST: usize = 242;
 
-/// What a kustomization must say. Paths are as seen from its folder.
+/// The desired entries of a kustomization. Paths are relative to its folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DesiredEntries {
-    /// All files with objects: what is listed where it lists none.
+    /// All files with objects, to be listed if it lists none yet.
     pub files: BTreeSet<String>,
-    /// Files that are new.
+    /// New files.
     pub added: BTreeSet<String>,
-    /// Files that are gone.
+    /// Removed files.
     pub removed: BTreeSet<String>,
     /// The definitions, by integration.
     pub definitions: BTreeMap<String, DefinedIntegration>,
-    /// Integrations that have no definition any more.
+    /// Integrations that no longer have a definition.
     pub gone: BTreeSet<String>,
 }
 
-/// Where an integration and its definition stand.
+/// The files of an integration and its definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefinedIntegration {
     /// The file of the Integration.
@@ -63,40 +63,40 @@ pub struct DefinedIntegration {
     pub definition: String,
 }
 
-/// Why a kustomization cannot be kept, and what to do.
+/// The reason why a kustomization cannot be kept up to date, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KustomizationError {
-    /// It is not one document.
+    /// It does not consist of one document.
     #[error("it holds several documents, and Kustomize reads one: keep one")]
     Documents,
-    /// One of its lists is none.
+    /// One of its lists is not a list.
     #[error("{0} is no list: write it as one")]
     NoList(&'static str),
-    /// All generated names are without a hash.
+    /// Generated names have no hash.
     #[error(
         "generatorOptions.disableNameSuffixHash: true gives a changed definition the name of the old one, whose ConfigMap \
          cannot change: take it out"
     )]
     NoHash,
-    /// A ConfigMap of the name that a definition takes.
+    /// Another ConfigMap has the name that a definition needs.
     #[error(
         "configMapGenerator has a {0} without label {LABEL}, and the definition of Integration {0} takes that name: rename it"
     )]
     Generator(String),
-    /// A patch of a definition that somebody else wrote.
+    /// A patch that somebody else wrote for a definition.
     #[error("patches has another patch of /spec/definition for Integration {0}: remove it, and it is written again")]
     Patch(String),
-    /// A file whose name Kustomize cannot read.
+    /// Kustomize cannot parse the name of a file.
     #[error("Kustomize reads no definition from {0}, because of the = in its name: rename it")]
     Path(String),
-    /// It is written in a way that cannot be edited.
+    /// Its layout cannot be edited.
     #[error("{0}")]
     Edit(#[from] EditError),
 }
 
 type EditResult<T> = std::result::Result<T, KustomizationError>;
 
-/// The kustomization with all that is wanted in it; `None` where all of it is there.
+/// Adds missing entries and removes outdated ones; `None` if nothing changes.
 pub fn keep(text: &str, wanted: &DesiredEntries) -> EditResult<Option<String>> {
     let slices = cut(text);
     let mut new = match slices.as_slice() {
@@ -121,16 +121,16 @@ pub fn keep(text: &str, wanted: &DesiredEntries) -> EditResult<Option<String>> {
     Ok((new != text).then_some(new))
 }
 
-/// What a kustomization lists.
+/// The entries of a kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KustomizationEntries {
     /// The items of `resources`.
     pub resources: BTreeSet<String>,
-    /// The names of the ConfigMaps of definitions.
+    /// The names of the ConfigMaps for definitions.
     pub definitions: BTreeSet<String>,
 }
 
-/// What a kustomization lists.
+/// Lists the entries of a kustomization.
 pub fn listed(text: &str) -> EditResult<KustomizationEntries> {
     let Some(tree) = tree::parse(text).map_err(|_| EditError::Unreadable)? else {
         return Ok(KustomizationEntries::default());
@@ -143,22 +143,22 @@ pub fn listed(text: &str) -> EditResult<KustomizationEntries> {
     })
 }
 
-/// The name of the ConfigMap of an integration's definition, to which Kustomize adds a hash.
+/// The name of the ConfigMap for an integration's definition, to which Kustomize appends a hash.
 pub fn definition_name(integration: &str) -> String {
     name_of_generator(integration)
 }
 
-/// What comes and goes from one text of a kustomization to another.
+/// The differences between two versions of a kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KustomizationChanges {
-    /// Entries that come, or become another.
+    /// Entries that are added or changed.
     pub come: Vec<String>,
-    /// Entries that go.
+    /// Entries that are removed.
     pub go: Vec<String>,
 }
 
 impl KustomizationChanges {
-    /// What comes and goes between two texts.
+    /// Compares two versions.
     pub fn between(old: &str, new: &str) -> Self {
         let (old, new) = (entries(old), entries(new));
         let differs = |(entry, says): &(&String, &String)| old.get(*entry) != Some(*says);
@@ -168,13 +168,13 @@ impl KustomizationChanges {
         }
     }
 
-    /// Whether nothing comes or goes.
+    /// Whether there are no differences.
     pub fn is_empty(&self) -> bool {
         self.come.is_empty() && self.go.is_empty()
     }
 }
 
-/// What a text lists of what we keep, as people call it, each with what it says.
+/// The generated entries of a kustomization by description, each with its content.
 fn entries(text: &str) -> BTreeMap<String, String> {
     let mut entries = BTreeMap::new();
     let Ok(Some(tree)) = tree::parse(text) else { return entries };
@@ -188,7 +188,7 @@ fn entries(text: &str) -> BTreeMap<String, String> {
     };
     for (name, all) in &lists.generators {
         let ours = all.iter().filter(|(_, id)| lists.is_ours(*id));
-        ours.for_each(|(_, id)| add(name, said(&tree, *id)));
+        ours.for_each(|(_, id)| add(name, all_text(&tree, *id)));
     }
     for (name, all) in &lists.patches {
         all.iter().for_each(|(_, patch)| add(&name.replace("\\.", "."), patch.to_string()));
@@ -196,8 +196,8 @@ fn entries(text: &str) -> BTreeMap<String, String> {
     entries
 }
 
-/// Everything that stands in a part of a document, each part that aliases repeat once.
-fn said(tree: &Tree<'_>, id: Id) -> String {
+/// All text in a part of a document; a part that aliases repeat occurs once.
+fn all_text(tree: &Tree<'_>, id: Id) -> String {
     scalars(tree, vec![id]).join("\n")
 }
 
@@ -213,7 +213,7 @@ fn scalars<'a>(tree: &'a Tree<'_>, mut parts: Vec<Id>) -> Vec<&'a str> {
     scalars
 }
 
-/// The paths that people keep out of `resources`: written there as a comment (`# - connections/crm.yaml`), or named
+/// The paths that people exclude from `resources`: in a comment (`# - connections/crm.yaml`), or by naming them
 /// elsewhere in the file (a patch).
 fn left_out(text: &str, tree: &Tree<'_>) -> BTreeSet<String> {
     let commented = text.lines().filter_map(|line| {
@@ -230,16 +230,16 @@ fn left_out(text: &str, tree: &Tree<'_>) -> BTreeSet<String> {
     left
 }
 
-/// What of a kustomization we look at.
+/// The evaluated parts of a kustomization.
 struct KustomizationLists<'a, 't> {
     tree: &'a Tree<'t>,
-    /// What people keep out of `resources`.
+    /// The paths that people exclude from `resources`.
     left_out: BTreeSet<String>,
-    /// What `resources` lists, and where.
+    /// The items of `resources`, with their indexes.
     resources: BTreeMap<&'a str, usize>,
     /// The generators of ConfigMaps, by name.
     generators: BTreeMap<&'a str, Vec<(usize, Id)>>,
-    /// The patches of definitions, by the name of their target as it is written.
+    /// The patches of definitions, by the name of their target as written.
     patches: BTreeMap<&'a str, Vec<(usize, &'a str)>>,
 }
 
@@ -269,12 +269,12 @@ impl<'a, 't> KustomizationLists<'a, 't> {
         Ok(lists)
     }
 
-    /// Whether a generator is one that we keep.
+    /// Whether Stablekey maintains a generator.
     fn is_ours(&self, generator: Id) -> bool {
         text(self.tree, generator, &["options", "labels", LABEL]) == Some("true")
     }
 
-    /// Whether a generator makes the ConfigMap of a definition.
+    /// Whether a generator creates the ConfigMap of a definition.
     fn makes(&self, generator: Id, definition: &str) -> bool {
         let files = self.tree.get(generator, "files").map(|id| self.tree.items(id)).unwrap_or_default();
         let [file] = files else { return false };
@@ -286,7 +286,7 @@ impl<'a, 't> KustomizationLists<'a, 't> {
             && option("disableNameSuffixHash") != Some("true")
     }
 
-    /// The patches of an integration's definition.
+    /// The patches for an integration's definition.
     fn patches_of(&self, integration: &str) -> Vec<(usize, &'a str)> {
         let target = target_name(integration);
         let of = |name: &str| self.patches.get(name).cloned().unwrap_or_default();
@@ -298,7 +298,7 @@ impl<'a, 't> KustomizationLists<'a, 't> {
     }
 }
 
-/// The items of a list; none where there is no list.
+/// The items of a list; empty if it does not exist.
 fn items<'a>(tree: &'a Tree<'_>, list: &'static str) -> EditResult<&'a [Id]> {
     match tree.get(tree.root, list) {
         None => Ok(&[]),
@@ -312,7 +312,7 @@ fn text<'a>(tree: &'a Tree<'_>, id: Id, path: &[&str]) -> Option<&'a str> {
     tree.scalar(found)
 }
 
-/// What must change.
+/// The necessary changes.
 struct Needed<'a, 't> {
     file: &'a KustomizationLists<'a, 't>,
     wanted: &'a DesiredEntries,
@@ -342,7 +342,7 @@ impl Needed<'_, '_> {
         let added: Vec<Value> = listed.into_iter().filter(is_new).map(|path| json!(path)).collect();
         for (list, gone) in [("resources", dropped), ("configMapGenerator", gone_generators), ("patches", gone_patches)]
         {
-            // From the last to the first, so that the places of the others stay.
+            // From the last to the first, so that the other indexes stay valid.
             self.lists.extend(gone.into_iter().rev().map(|index| ListEdit::Drop { list, index }));
         }
         let appended = [
@@ -356,7 +356,7 @@ impl Needed<'_, '_> {
         Ok(())
     }
 
-    /// What `resources` will list, and which of its items go.
+    /// The items of `resources` after the change, and the indexes of removed items.
     fn resources(&self) -> EditResult<(BTreeSet<String>, Vec<usize>)> {
         let is_wanted = |path: &&String| !self.file.left_out.contains(*path);
         if items(self.file.tree, "resources")?.is_empty() {
@@ -368,14 +368,14 @@ impl Needed<'_, '_> {
         gone.sort_unstable();
         let stays = there.keys().map(ToString::to_string).filter(|path| !self.wanted.removed.contains(path));
         let mut listed: BTreeSet<String> = stays.collect();
-        // A folder in the list has a kustomization of its own.
+        // A folder in the list has its own kustomization.
         let new = self.wanted.added.iter().filter(is_wanted).filter(|path| !is_covered(path, &listed));
         let new: Vec<&String> = new.collect();
         listed.extend(new.into_iter().cloned());
         Ok((listed, gone))
     }
 
-    /// The generator of a definition, where it is to be added; one that says something else is corrected.
+    /// The generator of a definition, if it must be added; an outdated one is corrected.
     fn generator(&mut self, integration: &str, definition: &str) -> EditResult<Option<Value>> {
         if definition.contains('=') {
             return Err(KustomizationError::Path(definition.to_string()));
@@ -403,7 +403,7 @@ impl Needed<'_, '_> {
         }
     }
 
-    /// The patch that has an integration name its ConfigMap, where it is to be added.
+    /// The patch that makes an integration refer to its ConfigMap, if it must be added.
     fn patch(&self, integration: &str) -> EditResult<Option<Value>> {
         let patch = patch_of(integration);
         match self.file.patches_of(integration).as_slice() {
@@ -412,12 +412,12 @@ impl Needed<'_, '_> {
                     json!({"group": GROUP, "kind": Kind::Integration.as_str(), "name": target_name(integration)});
                 Ok(Some(json!({"target": target, "patch": patch})))
             }
-            [(_, there)] if say_the_same(there, &patch) => Ok(None),
+            [(_, there)] if have_same_value(there, &patch) => Ok(None),
             _ => Err(KustomizationError::Patch(integration.to_string())),
         }
     }
 
-    /// The generators and patches of integrations that have no definition any more.
+    /// The generators and patches of integrations that no longer have a definition.
     fn gone(&self) -> (Vec<usize>, Vec<usize>) {
         let (mut generators, mut patches) = (Vec::new(), Vec::new());
         for integration in &self.wanted.gone {
@@ -425,7 +425,7 @@ impl Needed<'_, '_> {
             generators.extend(of_name.filter(|(_, id)| self.file.is_ours(*id)).map(|(at, _)| at));
             let ours = patch_of(integration);
             let of_it = self.file.patches_of(integration).into_iter();
-            patches.extend(of_it.filter(|(_, patch)| say_the_same(patch, &ours)).map(|(at, _)| at));
+            patches.extend(of_it.filter(|(_, patch)| have_same_value(patch, &ours)).map(|(at, _)| at));
         }
         generators.sort_unstable();
         patches.sort_unstable();
@@ -433,7 +433,7 @@ impl Needed<'_, '_> {
     }
 }
 
-/// The name of a definition's ConfigMap, to which Kustomize adds a hash.
+/// The name of a definition's ConfigMap, to which Kustomize appends a hash.
 fn name_of_generator(integration: &str) -> String {
     if integration.len() <= LONGEST {
         return integration.to_string();
@@ -444,7 +444,7 @@ fn name_of_generator(integration: &str) -> String {
     format!("{}-{digest}", head.trim_end_matches(['-', '.']))
 }
 
-/// An integration's name as the target of a patch, which is a regular expression.
+/// The name of an integration as the target of a patch, which is a regular expression.
 fn target_name(integration: &str) -> String {
     integration.replace('.', "\\.")
 }
@@ -454,12 +454,12 @@ fn patch_of(integration: &str) -> String {
     format!("- op: replace\n  path: /spec/definition\n  value: {{configMap: {{name: \"{name}\"}}}}\n")
 }
 
-/// A path without what says nothing.
+/// A path without redundant parts.
 fn plain(path: &str) -> &str {
     path.trim_start_matches("./").trim_end_matches('/')
 }
 
-/// Whether a file is listed: itself, or a folder that it lies in.
+/// Whether a file is listed, by itself or by a folder that contains it.
 fn is_covered(path: &str, listed: &BTreeSet<String>) -> bool {
     let folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
     listed.contains(".") || listed.contains(path) || folders.into_iter().any(|folder| listed.contains(folder))

@@ -1,24 +1,24 @@
-//! The bounds of what is read. Each answers an input that somebody could make; docs/limits.md states
-//! them for people.
+//! Limits for input. Each protects against an input that somebody could construct; docs/limits.md lists them for
+//! people.
 
-/// The largest file that is read, in bytes.
+/// The maximum size of a file, in bytes.
 pub const FILE_BYTES: u64 = 64 * 1024 * 1024;
-/// The largest plan file that is read, in bytes: only digests of it are held.
+/// The maximum size of a plan file, in bytes: only digests of it are kept in memory.
 pub const PLAN_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-/// How deep maps and lists may be nested in a document.
+/// The maximum nesting depth of maps and lists in a document.
 pub const DEPTH: usize = 200;
-/// How many documents a file may hold.
+/// The maximum number of documents in a file.
 pub const DOCUMENTS: usize = 1_000_000;
-/// How many keys and values a document may hold, entries that `<<` brings included.
+/// The maximum number of keys and values in a document, including entries that `<<` merges.
 pub const NODES: usize = 1_000_000;
-/// How much text the aliases of a file may repeat, in bytes. Aliases are never expanded but where a
-/// string of ours is read, so this is the only way in which a file can become larger in memory.
+/// The maximum amount of text that the aliases of a file may repeat, in bytes. Aliases are expanded only in strings
+/// that are read, so nothing else can make a file larger in memory.
 pub const ALIASED_BYTES: usize = 16 * 1024 * 1024;
-/// How deep folders are walked.
+/// The maximum depth of folders.
 pub const FOLDER_DEPTH: usize = 64;
-/// How many mistakes of one document are told.
+/// The maximum number of reported problems per document.
 pub const FINDINGS: usize = 100;
-/// How many mistakes of one file are told: of invalid documents, and of those that cannot be read.
+/// The maximum number of reported problems per file: of invalid documents, and of unparsed ones.
 pub const FILE_FINDINGS: usize = 1_000;
-/// How much of a line an error shows, in characters.
+/// The maximum length of a line in a message, in characters.
 pub const EXCERPT: usize = 110;

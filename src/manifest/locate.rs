@@ -1,4 +1,4 @@
-//! Where a field stands in its document.
+//! Finds the position of a field in its document.
 
 use super::problem::FileProblem;
 use super::source::{Position, SourcePlace, line_breaks};
@@ -8,8 +8,8 @@ use crate::api::Kind;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The place of a field, given as a path below the document: names of fields, and for items of lists
-/// their position or their `name`. Where it is not written, its nearest ancestor that is.
+/// The position of a field, given as a path from the document root: names of fields, and for items of lists their index
+/// or their `name`. For an absent field, that of its nearest existing ancestor.
 pub fn locate(origin: &SourcePlace, path: &[&str]) -> Option<Position> {
     if let (true, None, Some(at)) = (path.is_empty(), origin.item, first_key(origin.text())) {
         return Some(origin.position(at));
@@ -19,7 +19,7 @@ pub fn locate(origin: &SourcePlace, path: &[&str]) -> Option<Position> {
     Some(origin.position(at.start))
 }
 
-/// The lines of fields of many documents: a list that holds several of them is parsed once.
+/// The lines of fields of many documents: a list that contains several of them is parsed once.
 pub fn locate_all(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<Option<u32>> {
     let mut lines: Vec<Option<u32>> = vec![None; wanted.len()];
     let mut lists: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
@@ -35,7 +35,7 @@ pub fn locate_all(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<Option<u32>> {
     for indices in lists.values() {
         let Some(first) = indices.first().and_then(|index| wanted.get(*index)) else { continue };
         let Some(tree) = tree::parse(first.0.text()).ok().flatten() else { continue };
-        // From the top down, so that each line break is counted once.
+        // In ascending order, so that each line break is counted once.
         let offset = |index: &usize| {
             let (origin, path) = wanted.get(*index)?;
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -53,7 +53,7 @@ pub fn locate_all(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<Option<u32>> {
     lines
 }
 
-/// Where a document begins with a plain key, as most do: that is seen without parsing it.
+/// The offset of the first key if the document begins with a plain one, which most do: found without parsing.
 fn first_key(text: &str) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -76,8 +76,7 @@ fn nearest(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
     (0..=path.len()).rev().find_map(|length| find(tree, root, path.get(..length)?))
 }
 
-/// The text of a field of a document, also of one that breaks its schema: so that an invalid Tenant's folder
-/// is known all the same.
+/// The text of a field, also of a document that violates its schema: so the folder of an invalid Tenant is known.
 pub fn text_at(origin: &SourcePlace, path: &[&str]) -> Option<String> {
     let tree = tree::parse(origin.text()).ok()??;
     let mut id = root(&tree, origin.item)?;
@@ -87,7 +86,7 @@ pub fn text_at(origin: &SourcePlace, path: &[&str]) -> Option<String> {
     tree.scalar(id).map(str::to_string)
 }
 
-/// Something wrong with a field of a document that was read well, found only beside others.
+/// A problem with a field of a valid document that only a comparison with other documents reveals.
 pub fn problem(
     origin: &SourcePlace,
     kind: Kind,
@@ -106,7 +105,7 @@ pub fn problem(
     shown(&words).unwrap_or_else(|| FileProblem::of_file(&origin.file.path, words.0, words.1))
 }
 
-/// The document's own node: the root, or an item of the list that the root is.
+/// The node of the document: the root, or an item of the list at the root.
 pub fn root(tree: &Tree<'_>, item: Option<u32>) -> Option<Id> {
     match item {
         None => Some(tree.root),
@@ -114,7 +113,7 @@ pub fn root(tree: &Tree<'_>, item: Option<u32>) -> Option<Id> {
     }
 }
 
-/// The bytes of a field: of its value where that is a scalar, else of its key.
+/// The byte range of a field: that of a scalar value, else that of the key.
 pub fn find(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
     let mut id = root;
     let mut at = match tree.entries(root).first() {
@@ -141,7 +140,7 @@ pub fn find(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
     Some(at)
 }
 
-/// An item of a list, by its `name`, else by its position.
+/// Finds an item of a list by its `name`, else by its index.
 pub fn item(tree: &Tree<'_>, list: Id, step: &str) -> Option<Id> {
     let items = tree.items(list);
     let named = |id: &&Id| tree.get(**id, "name").and_then(|name| tree.scalar(name)) == Some(step);

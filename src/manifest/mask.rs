@@ -1,4 +1,4 @@
-//! Which parts of a document may be shown in an error: by what the schema says of them, else not.
+//! Decides which parts of a document an error may show: those that the schema allows.
 
 use super::problem::Show;
 use super::scalar::Plain;
@@ -9,16 +9,16 @@ use super::words::is_identifier;
 use crate::api::sensitive;
 use std::ops::Range;
 
-/// Every scalar of the tree, and whether it may be shown. `root` is what `schema` describes; whatever
-/// stands elsewhere is not shown.
+/// All scalars of the tree, with whether they may be shown. `schema` describes the node `root`; other nodes are not
+/// shown.
 pub fn spans(tree: &Tree<'_>, root: Id, schema: Option<&Schema>) -> Vec<(Range<usize>, Show)> {
     let mut spans = Vec::new();
     collect(tree, root, schema, false, &mut spans);
     spans
 }
 
-/// How far a text that may be shown is shown. It may go on with what was a field of its own: a line that lost its colon,
-/// a quoted text after what went.
+/// The end of the part of a text that is shown. The text may include what was a separate field: a line that lost its
+/// colon, or a quoted text whose beginning was removed.
 fn shown_to(text: &str, span: Range<usize>) -> usize {
     let line = first_line_of(text, span);
     let shown = text.get(line.clone()).unwrap_or_default();
@@ -39,7 +39,7 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                 Some(SchemaShape::Int { .. }) => tree.plain(id) == Some(Plain::Int),
                 _ => false,
             };
-            // What is a secret itself is one wherever somebody writes it.
+            // A value that is a secret by itself is hidden in every field.
             let is_secret =
                 |text: &str| sensitive::is_secret_itself(text) || sensitive::looks_like_token(text).is_some();
             let open = open && !tree.scalar(id).is_some_and(is_secret);
@@ -65,7 +65,7 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                     SchemaShape::Dict { value, .. } => Some(value.as_ref()),
                     _ => None,
                 });
-                // A name says nothing secret; but what stands alone in braces may be a value that lost its name.
+                // A name is not secret; but a single text in braces may be a value that lost its name.
                 let alone = tree.is_null(entry.value);
                 let named = match child {
                     Some(child) => !(alone && child.private),

@@ -1,9 +1,7 @@
-//! YAML in and out: documents with their places in files, limits, errors that say what to do, edits
-//! in place, exported platform definitions.
+//! Reads and writes YAML: documents with positions in files, limits, errors with what to do, and edits in place.
 //!
-//! A file is cut into documents; each becomes a tree of nodes that know where they stand, is held to
-//! the schema of its kind, and only then becomes a resource. There is one reader: what finds a mistake
-//! is what reads what is right.
+//! A file is cut into documents; each becomes a tree of nodes with positions, is checked against the schema of its
+//! kind, and then becomes a resource. There is only one reader: it finds mistakes and reads valid documents.
 
 mod bytes;
 mod cut;

@@ -1,4 +1,4 @@
-//! What is wrong in a file: where, what, what to do; and how that looks.
+//! Problems in files: the position, the problem, what to do, and their presentation.
 
 use super::limits;
 use super::source::{Position, SourceFile, count, line_range, position};
@@ -6,31 +6,31 @@ use crate::text;
 use std::fmt;
 use std::ops::Range;
 
-/// Something wrong in a file. Its `Display` is what people read.
+/// A problem in a file. Its `Display` is the text for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileProblem {
-    /// The file, as shown to people.
+    /// The path of the file, as shown to people.
     pub file: String,
-    /// The line, from 1; 0 where the whole file is meant.
+    /// The line, from 1; 0 for the whole file.
     pub line: u32,
     /// The character in the line, from 1.
     pub column: u32,
-    /// The line as it may be shown.
+    /// The line with hidden values.
     pub excerpt: Option<Excerpt>,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
     /// What to do.
     pub help: String,
 }
 
-/// A line of a file, without what may be secret.
+/// A line of a file with hidden values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The line, values that may be secret replaced by `•••`.
+    /// The text of the line; values that may be secret are replaced by `•••`.
     pub text: String,
-    /// Where in `text` the mistake is, in characters from 1.
+    /// The position of the mistake in `text`, in characters from 1.
     pub column: u32,
-    /// How many characters it is long.
+    /// The length of the mistake, in characters.
     pub length: u32,
 }
 
@@ -41,17 +41,17 @@ pub(super) enum Show {
     No,
 }
 
-/// What stands for a value that is not shown.
+/// The replacement for a hidden value.
 const MASK: &str = "•••";
 
 impl FileProblem {
-    /// Something wrong with a file as a whole.
+    /// A problem with a whole file.
     pub fn of_file(file: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
         FileProblem { file: file.into(), line: 0, column: 0, excerpt: None, message: message.into(), help: help.into() }
     }
 
-    /// Something wrong at `at`, bytes of `text`, which begins on `first_line`. Nothing of the line is
-    /// shown but what `spans` allow, and punctuation.
+    /// A problem at the byte range `at` of `text`, which begins on `first_line`. Only the parts in `spans`, and
+    /// punctuation, are shown.
     pub(super) fn at(
         file: &SourceFile,
         text: &str,
@@ -73,8 +73,8 @@ impl fmt::Display for FileProblem {
 }
 
 impl FileProblem {
-    /// As people read it, in lines that are `columns` wide: what is said is broken at blanks, the excerpt is
-    /// cut around the mistake. Where the file is stands on one line, to be copied.
+    /// Formats the problem in lines of `columns` columns: the message is wrapped at blanks, and the excerpt is cut
+    /// around the mistake. The position is on one line, to be copied.
     pub fn text(&self, columns: usize) -> String {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len() + 1);
@@ -100,18 +100,18 @@ impl FileProblem {
 }
 
 impl Excerpt {
-    /// The columns before the mistake, and those of it.
+    /// The width of the text before the mistake, and of the mistake.
     fn marked(&self) -> (usize, usize) {
         let before = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0);
         let length = usize::try_from(self.length).unwrap_or(0);
         let columns =
             |skip: usize, take: usize| self.text.chars().skip(skip).take(take).map(text::width_of).sum::<usize>();
-        // A mistake at the end of a line stands behind its last character.
+        // A mistake at the end of a line is after its last character.
         let behind = before.saturating_sub(self.text.chars().count());
         (columns(0, before) + behind, columns(before, length).max(1))
     }
 
-    /// The part around the mistake that is at most `columns` wide.
+    /// The part around the mistake that fits into `columns`.
     fn within(&self, columns: usize) -> Excerpt {
         const NARROWEST: usize = 16;
         let columns = columns.max(NARROWEST);
@@ -119,7 +119,7 @@ impl Excerpt {
         if text::width(&self.text).max(indent + carets.min(columns)) <= columns {
             return self.clone();
         }
-        // A third of the room for what stands before, where not all of it fits.
+        // If not everything fits, a third of the width is used for the text before.
         let room = columns - 1;
         let first = if indent + carets <= room { 0 } else { indent.saturating_sub(columns / 3) };
         let (mut at, mut skipped, mut shown) = (0, 0, String::new());
@@ -165,7 +165,7 @@ impl Excerpt {
     }
 }
 
-/// The part of a line around `at` of which an excerpt can be made: lines can be megabytes long.
+/// The part of a line around `at` for an excerpt: lines can have megabytes.
 fn window(text: &str, line: &Range<usize>, at: usize) -> Range<usize> {
     const ENOUGH: usize = 4 * limits::EXCERPT;
     let boundary = |mut at: usize| {
@@ -177,7 +177,7 @@ fn window(text: &str, line: &Range<usize>, at: usize) -> Range<usize> {
     boundary(line.start.max(at.saturating_sub(ENOUGH)))..boundary(line.end.min(at.saturating_add(ENOUGH)))
 }
 
-/// Writes a line as it may be shown, and follows where the mistake goes.
+/// Writes a line with hidden values, and tracks the position of the mistake.
 struct SnippetWriter<'t> {
     text: &'t str,
     out: Vec<char>,
@@ -200,7 +200,7 @@ impl SnippetWriter<'_> {
         self.out.extend(MASK.chars());
     }
 
-    /// What is in no value: punctuation is shown, comments and whatever else is there are not.
+    /// Writes text between values: punctuation is shown; comments and everything else are hidden.
     fn gap(&mut self, range: Range<usize>) {
         let (start, end) = (range.start, range.end);
         let mut rest = self.text.get(range).unwrap_or("");
@@ -226,7 +226,7 @@ impl SnippetWriter<'_> {
         }
     }
 
-    /// Notes where the mistake shows, when `source` of it is about to be written as `length` characters.
+    /// Tracks the mistake: `source` is about to be written as `length` characters.
     fn mark(&mut self, source: Range<usize>, length: usize) {
         if source.end > self.at.start {
             let from = *self.from.get_or_insert(self.out.len());
@@ -236,7 +236,7 @@ impl SnippetWriter<'_> {
         }
     }
 
-    /// Cuts what was written to what fits; `before` and `after` say whether the line has more.
+    /// Cuts the text to the maximum length; `before` and `after` tell whether the line has more.
     fn finish(self, before: bool, after: bool) -> Excerpt {
         let length = self.out.len();
         let from = self.from.unwrap_or(length);
@@ -259,7 +259,7 @@ fn is_structure(c: char) -> bool {
         || matches!(c, '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '|' | '>' | '&' | '*' | '!' | '"' | '\'')
 }
 
-/// A character that cannot play tricks on a terminal: one for one, so that columns stay.
+/// Replaces a character that could control a terminal by one other character, so that columns do not change.
 fn printable(c: char) -> char {
     match c {
         '\t' => '→',
@@ -268,7 +268,7 @@ fn printable(c: char) -> char {
     }
 }
 
-/// A text from a file, for a message: on one line, not too long, without tricks.
+/// Shortens and escapes a text from a file for a message.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut out: String = text.chars().take(LONGEST).map(printable).collect();

@@ -1,4 +1,4 @@
-//! Reading: from text to resources, with every mistake of a run at once.
+//! Reads text into resources, and collects all problems of a run.
 
 use super::cut::{Slice, cut};
 use super::locate::find;
@@ -12,65 +12,65 @@ use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, names, rules};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A resource, and where it stands.
+/// A resource and its position.
 #[derive(Clone, Debug)]
 pub struct ReadDocument {
-    /// The resource.
+    /// The resource of the document.
     pub resource: Resource,
-    /// The namespace that it names, as `kubectl get -o yaml` prints it.
+    /// The namespace in its metadata, as `kubectl get -o yaml` prints it.
     pub namespace: Option<String>,
-    /// Where it stands.
+    /// The position of the document.
     pub origin: SourcePlace,
 }
 
-/// A document that names its object but breaks its schema or its rules: it holds back that object.
+/// A document that names its object but violates its schema or a rule: that object is blocked.
 #[derive(Clone, Debug)]
 pub struct InvalidDocument {
-    /// Its kind.
+    /// The kind of the object.
     pub kind: Kind,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
-    /// Everything that is wrong with it.
+    /// All problems of the document.
     pub problems: Vec<FileProblem>,
-    /// Where it stands.
+    /// The position of the document.
     pub origin: SourcePlace,
 }
 
-/// A file that could not be read whole: it could hold anything.
+/// A file that could not be parsed completely: it may contain any object.
 #[derive(Clone, Debug)]
 pub struct Unparsed {
-    /// The file, as shown to people.
+    /// The path of the file, as shown to people.
     pub file: String,
-    /// What is wrong with it.
+    /// The problems of the file.
     pub problems: Vec<FileProblem>,
-    /// Whether it may hold anything of ours, wherever it lies: what surely is somebody else's is nobody's
-    /// business outside tenants' folders.
+    /// Whether it may contain Stablekey's resources at any path: a file that certainly does not is ignored outside
+    /// tenants' folders.
     pub ours: bool,
-    /// Whether it is too large to be read: what it holds can only be searched, by [`super::may_be_ours`].
+    /// Whether it exceeds the size limit: its content can only be searched, by [`super::may_be_ours`].
     pub unsearched: bool,
 }
 
-/// What was read.
+/// The result of reading files.
 #[derive(Clone, Debug, Default)]
 pub struct DocumentsRead {
     /// The resources, in the order of files and documents.
     pub documents: Vec<ReadDocument>,
-    /// Documents of ours that are wrong.
+    /// Stablekey's documents that are invalid.
     pub invalid: Vec<InvalidDocument>,
-    /// Files that could not be read whole.
+    /// Files that could not be parsed completely.
     pub unparsed: Vec<Unparsed>,
-    /// How many documents are of other kinds.
+    /// The number of documents of other kinds.
     pub other_kinds: usize,
-    /// How many files were read.
+    /// The number of files that were read.
     pub files: usize,
-    /// Mistakes that were found and are not told one by one.
+    /// The number of problems that are not reported individually.
     pub omitted: usize,
-    /// Files that hold nothing but blanks, as a write that broke off leaves them.
+    /// Files with only blanks, as an interrupted write leaves them.
     pub blank: Vec<String>,
 }
 
 impl DocumentsRead {
-    /// Adds what was read elsewhere.
+    /// Adds the results of reading other files.
     pub fn extend(&mut self, other: DocumentsRead) {
         self.documents.extend(other.documents);
         self.invalid.extend(other.invalid);
@@ -84,7 +84,7 @@ impl DocumentsRead {
         self.omitted += other.omitted;
     }
 
-    /// Every problem, in the order of files and lines.
+    /// All problems, in the order of files and lines.
     pub fn problems(&self) -> Vec<&FileProblem> {
         let invalid = self.invalid.iter().flat_map(|invalid| &invalid.problems);
         let unparsed = self.unparsed.iter().flat_map(|unparsed| &unparsed.problems);
@@ -94,11 +94,11 @@ impl DocumentsRead {
     }
 
     /// Whether no document of any kind was found.
-    fn holds_nothing(&self) -> bool {
+    fn has_no_document(&self) -> bool {
         self.documents.is_empty() && self.invalid.is_empty() && self.unparsed.is_empty() && self.other_kinds == 0
     }
 
-    /// Notes what is wrong with a file, beside what was noted before.
+    /// Adds problems of a file to those that were found before.
     fn unparsed_as(&mut self, file: String, problems: Vec<FileProblem>, ours: bool) {
         match self.unparsed.iter_mut().rev().find(|unparsed| unparsed.file == file) {
             Some(unparsed) => {
@@ -109,8 +109,8 @@ impl DocumentsRead {
         }
     }
 
-    /// Leaves no more mistakes of one file than are told: a generated file can have millions.
-    fn tell_so_many(&mut self, path: &str) {
+    /// Limits the number of reported problems of one file: a generated file can have millions.
+    fn limit_reported(&mut self, path: &str) {
         let mut omitted = self.omitted;
         let mut keep = |of: &mut dyn Iterator<Item = &mut Vec<FileProblem>>| {
             let mut room = limits::FILE_FINDINGS;
@@ -126,7 +126,7 @@ impl DocumentsRead {
         let last = last.or_else(|| self.unparsed.last_mut().map(|unparsed| &mut unparsed.problems));
         if let (Some(reported), 1..) = (last, omitted) {
             let (line, column) = reported.last().map_or((0, 0), |last| (last.line, last.column));
-            let message = format!("{omitted} more mistakes of this file are not told");
+            let message = format!("{omitted} more mistakes of this file are not shown");
             reported.push(FileProblem {
                 line,
                 column,
@@ -136,7 +136,7 @@ impl DocumentsRead {
         self.omitted = omitted;
     }
 
-    /// A file of which nothing could be read; `ours`: that may be ours.
+    /// The result for a file that could not be read; `ours` tells whether it may contain Stablekey's resources.
     pub(super) fn of_problem(problem: FileProblem, ours: bool) -> Self {
         DocumentsRead {
             files: 1,
@@ -146,7 +146,7 @@ impl DocumentsRead {
     }
 }
 
-/// Reads the bytes of a file.
+/// Reads a file from its bytes.
 pub fn read_bytes(path: &str, bytes: Vec<u8>) -> DocumentsRead {
     match super::bytes::to_text(path, bytes) {
         Ok(text) => read_text(path, text),
@@ -157,7 +157,7 @@ pub fn read_bytes(path: &str, bytes: Vec<u8>) -> DocumentsRead {
     }
 }
 
-/// Reads the text of a file.
+/// Reads a file from its text.
 pub fn read_text(path: &str, text: String) -> DocumentsRead {
     if let Err(problem) = super::bytes::check_text(path, &text) {
         return DocumentsRead::of_problem(problem, sniff::names_us(text.as_bytes()));
@@ -182,29 +182,29 @@ pub fn read_text(path: &str, text: String) -> DocumentsRead {
     for part in super::threads::in_parts(&slices, |slice| slice.range.len(), read) {
         reading.extend(part);
     }
-    // Comments are somebody's words; `---`, `null` and `{}` alone are what is left of a file.
-    let says_nothing = reading.holds_nothing() && !file.text.lines().any(|line| line.trim_start().starts_with('#'));
-    if says_nothing {
+    // A comment means that somebody wrote the file; `---`, `null` and `{}` alone may be the rest of a damaged file.
+    let is_rest = reading.has_no_document() && !file.text.lines().any(|line| line.trim_start().starts_with('#'));
+    if is_rest {
         reading.blank.push(path.to_string());
     }
-    // What brings a folder to a cluster is no document that was passed over.
+    // A kustomization is not counted as a document of another kind.
     if super::kustomization::is_one(path) {
         reading.other_kinds = 0;
     }
-    reading.tell_so_many(path);
+    reading.limit_reported(path);
     reading
 }
 
 struct FileReader<'f> {
     file: &'f Arc<SourceFile>,
-    /// How much text the aliases of the file repeat so far.
+    /// The amount of text that aliases of the file repeat so far.
     aliased: &'f AtomicUsize,
-    /// How many mistakes of invalid documents were kept.
+    /// The number of reported problems of invalid documents.
     reported: usize,
     reading: DocumentsRead,
 }
 
-/// One document while it is read.
+/// A document while it is read.
 struct ParsedDocument<'a, 't> {
     tree: &'a Tree<'t>,
     id: Id,
@@ -279,7 +279,7 @@ impl FileReader<'_> {
         }
     }
 
-    /// A document of ours of which the object is not known: the file could hold anything.
+    /// A document of Stablekey without an identifiable object: the file may contain any object.
     fn unreadable(&mut self, found: &ParsedDocument<'_, '_>, key: &str, (message, help): (String, String)) {
         let at = find(found.tree, found.id, &[key]).unwrap_or_else(|| head(found));
         let at = first_line_of(found.tree.text, at);
@@ -287,9 +287,10 @@ impl FileReader<'_> {
         let is_others_elsewhere = ELSEWHERE_OTHERS.contains(&message.as_str());
         let problem = FileProblem::at(self.file, found.tree.text, found.first_line, at, &spans, (message, help));
         let text = found.tree.text;
-        // What is no resource at all is somebody else's, unless it says otherwise.
+        // A document that is not a resource belongs to somebody else, unless it mentions Stablekey.
         let ours = found.tree.get(found.id, "apiVersion").is_some() || sniff::could_be_ours(text);
-        // Outside tenants' folders what merely holds ours (values of a chart, a template) is read by its own tool.
+        // Outside tenants' folders, documents that only contain Stablekey's resources (values of a chart, a template)
+        // are read by their own tool.
         let ours = ours && !is_others_elsewhere;
         self.reading.unparsed_as(self.file.path.clone(), vec![problem], ours);
     }
@@ -302,7 +303,7 @@ impl FileReader<'_> {
             let help = format!("write `metadata: {{name: …}}`, the name of this {kind}");
             return self.unreadable(found, "metadata", ("metadata.name is missing".into(), help));
         };
-        // Which object a name means that no object can have, or that kubectl reads otherwise, is not known.
+        // If no object can have the name, or kubectl reads it differently, it is unknown which object is meant.
         let unclear_name = !names::is_object_name(name)
             || metadata.and_then(|id| tree.get(id, "name")).is_some_and(|id| tree.plain(id).is_some());
         let schema = schema::of(kind);
@@ -310,10 +311,10 @@ impl FileReader<'_> {
         let resource = resource(kind, tree, id);
         match &resource {
             Ok(resource) => checked.findings.extend(violations(tree, id, resource)),
-            // Only what a schema cannot say is news.
+            // A mismatch is reported only if the schema check did not find it.
             Err(misfit) if checked.findings.is_empty() => {
                 let at = misfit.node.map_or_else(|| head(found), |node| tree.node(node).span());
-                let (message, help) = (misfit.message.clone(), "write it as the message says".into());
+                let (message, help) = (misfit.message.clone(), "write it as the message shows".into());
                 checked.findings.push(ShapeFinding { at: first_line_of(tree.text, at), message, help });
             }
             Err(_) => {}
@@ -354,7 +355,7 @@ impl FileReader<'_> {
     }
 }
 
-/// Where a document is complained of as a whole: its first key.
+/// The position of problems with a whole document: its first key.
 fn head(found: &ParsedDocument<'_, '_>) -> std::ops::Range<usize> {
     let span = |id: Id| found.tree.node(id).span();
     found.tree.entries(found.id).first().map_or(span(found.id), |entry| span(entry.key))
@@ -374,8 +375,8 @@ fn resource(kind: Kind, tree: &Tree<'_>, id: Id) -> Result<Resource, typed::Misf
     })
 }
 
-/// The rules that the resource breaks, each where it is broken. A rule says first what is wrong and,
-/// after a colon, what to do.
+/// The rules that the resource violates, with their positions. The message of a rule has the problem and, after a
+/// colon, what to do.
 fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<ShapeFinding> {
     let finding = |violation: rules::Violation| {
         let path: Vec<&str> = violation.path.iter().map(String::as_str).collect();
@@ -385,7 +386,7 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<ShapeFinding>
         let (message, help) = match colon {
             Some((message, help)) if help.contains(' ') => (message.to_string(), help.to_string()),
             Some((message, one)) => (message.to_string(), format!("write {one}")),
-            None => (violation.message.clone(), "write it as the message says".to_string()),
+            None => (violation.message.clone(), "write it as the message shows".to_string()),
         };
         ShapeFinding {
             at: first_line_of(tree.text, at),
@@ -396,16 +397,17 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<ShapeFinding>
     rules::violations(resource).into_iter().chain(rules::in_files(resource)).map(finding).collect()
 }
 
-const WRAPPED: &str = "this holds resources of ours, and is no List";
+const WRAPPED: &str = "this holds resources of stablekey.dev, and is no List";
 const NO_KIND: &str = "the document has no kind";
 const ENCRYPTED: &str = "the document is encrypted: what it holds is unknown";
 const TEMPLATE: &str = "this is a template and no resource: what it makes is unknown";
 const NO_RESOURCE: &str = "this is no resource: what the file held is unknown";
-/// What within a tenant's folder may have been anything, and elsewhere is somebody else's.
+/// The problems of documents that may have been anything within a tenant's folder, and belong to somebody else
+/// elsewhere.
 const ELSEWHERE_OTHERS: [&str; 5] = [WRAPPED, NO_KIND, ENCRYPTED, TEMPLATE, NO_RESOURCE];
 
-/// Why a document is no resource of any kind, though it may have been one of ours, and the key where that shows.
-/// What is left of a file (the text of a link, a pointer to large-file storage, half a document) parses as well.
+/// The reason why a document is not a resource, although it may have been one of Stablekey's, and the key that shows
+/// it. A damaged file (the text of a link, a pointer to Git LFS, half a document) may still be valid YAML.
 fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     let whole = |message: &str, help: &str| Some((String::new(), (message.to_string(), help.to_string())));
     if let Some(items) = tree.list(id) {
@@ -447,11 +449,11 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     let of_ours = |item: &Id| {
         let text_of = |key: &str| tree.get(*item, key).and_then(|value| tree.scalar(value));
         let ours = |version: &str| version.starts_with(GROUP) || sniff::is_nearly_ours(version, text_of("kind"));
-        // A reference has no more than a name.
+        // A reference has only a name.
         let is_whole = ["metadata", "spec"].iter().any(|key| tree.get(*item, key).is_some());
         is_whole && text_of("apiVersion").is_some_and(ours)
     };
-    let holds_ours = |value: Id| tree.list(value).is_some_and(|items| items.iter().any(of_ours));
+    let has_own_resources = |value: Id| tree.list(value).is_some_and(|items| items.iter().any(of_ours));
     let group = version.map(|version| version.split('/').next().unwrap_or(""));
     let is_list = kind.is_some_and(|kind| kind.ends_with("List"))
         && (version == Some("v1") && kind == Some("List") || group == Some(GROUP));
@@ -465,7 +467,7 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     if entries.iter().any(|entry| tree.scalar(entry.key).is_none()) {
         return whole(TEMPLATE, "write what it makes into the folder");
     }
-    // A chart has an apiVersion and no kind too.
+    // A chart has an apiVersion without a kind too.
     let is_chart = has("name") && has("version");
     if key_like(tree, id, "apiVersion").is_some()
         && version != Some(API_VERSION)
@@ -474,7 +476,7 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     {
         return whole(NO_KIND, restore);
     }
-    // What a server or a tool said instead: `404: Not Found`, `Error: …`, `{"message": …}`.
+    // The output of a server or tool instead of a document: `404: Not Found`, `Error: …`, `{"message": …}`.
     let is_answer = |key: &str| {
         ["error", "message"].iter().any(|word| key.eq_ignore_ascii_case(word))
             || key.bytes().all(|b| b.is_ascii_digit())
@@ -491,7 +493,7 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
         (None, kind) if is_map("metadata") && is_map("spec") && kind.is_none_or(|kind| Kind::parse(kind).is_none()) => {
             whole("the document has no apiVersion", "add `apiVersion: …`, as every resource has it")
         }
-        _ if !is_list && tree.entries(id).iter().any(|entry| holds_ours(entry.value)) => {
+        _ if !is_list && tree.entries(id).iter().any(|entry| has_own_resources(entry.value)) => {
             let help = "write each as a document of its own, or all as items of `apiVersion: v1` and `kind: List`";
             let words = (WRAPPED.to_string(), help.to_string());
             Some(("kind".to_string(), words))
@@ -500,7 +502,7 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     }
 }
 
-/// The entry of a map whose key is this one, or this one in another case.
+/// The entry of a map with this key, in any case.
 fn key_like<'t>(tree: &'t Tree<'_>, id: Id, name: &str) -> Option<(&'t str, Id)> {
     let keys = || tree.entries(id).iter().filter_map(|entry| Some((tree.scalar(entry.key)?, entry.value)));
     keys().find(|(key, _)| *key == name).or_else(|| keys().find(|(key, _)| key.eq_ignore_ascii_case(name)))
@@ -508,7 +510,7 @@ fn key_like<'t>(tree: &'t Tree<'_>, id: Id, name: &str) -> Option<(&'t str, Id)>
 
 fn nearly_ours(version: &str) -> (String, String) {
     (
-        format!("`{}` is not our group, and looks much like it", shown(version)),
+        format!("`{}` is not stablekey.dev, and looks much like it", shown(version)),
         format!("write `apiVersion: {API_VERSION}`"),
     )
 }
@@ -530,8 +532,8 @@ fn unknown_version(version: &str) -> (String, String) {
     (format!("there is no version{}", called(version)), format!("write `apiVersion: {API_VERSION}`"))
 }
 
-/// What a message calls what is not known. A text of several words may go on with a line that lost its
-/// colon, a password's perhaps: it is not told.
+/// The name of an unknown item in a message. A text of several words is hidden: it may include a line that lost its
+/// colon, perhaps with a password.
 fn called(text: &str) -> String {
     if text.contains(char::is_whitespace) { " of that name".into() } else { format!(" `{}`", shown(text)) }
 }

@@ -1,24 +1,25 @@
-//! How kubectl reads a plain scalar. It reads YAML 1.1: `on`, `0644` and `12:30` are no strings there.
+//! Classifies plain scalars as kubectl reads them. It reads YAML 1.1, in which `on`, `0644` and `12:30` are not
+//! strings.
 
-/// What a plain scalar is to a reader of YAML 1.1, where that is not a string.
+/// The type of a plain scalar in YAML 1.1, if it is not a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plain {
-    /// Nothing, `~`, `null`.
+    /// Empty, `~` or `null`.
     Null,
     /// `true`, `yes`, `on`, `y` and their opposites.
     Bool(bool),
     /// A whole number in any notation.
     Int,
-    /// A number with a fraction or an exponent, or one of the infinities.
+    /// A number with a fraction or an exponent, or an infinity.
     Float,
-    /// `12:30`: a number of base sixty.
+    /// A number of base sixty: `12:30`.
     Sexagesimal,
-    /// `=` and `<<`: marks of YAML 1.1 with a meaning of their own.
+    /// A mark of YAML 1.1: `=` or `<<`.
     Mark,
 }
 
 impl Plain {
-    /// As an error says it: "kubectl reads it as …".
+    /// The type for the error message "kubectl reads it as …".
     pub const fn as_words(self) -> &'static str {
         match self {
             Plain::Null => "nothing",
@@ -30,7 +31,7 @@ impl Plain {
     }
 }
 
-/// What kubectl makes of this plain scalar; `None` where it is the string that it looks like.
+/// The type that kubectl reads; `None` for a string.
 pub fn plain(text: &str) -> Option<Plain> {
     let first = match text.as_bytes() {
         [] => return Some(Plain::Null),
@@ -79,7 +80,7 @@ fn number(text: &str) -> Option<Plain> {
     is_sexagesimal(&digits).then_some(Plain::Sexagesimal)
 }
 
-/// `1.5`, `.5`, `1.`, `1e3`.
+/// Matches `1.5`, `.5`, `1.` and `1e3`.
 fn is_float(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -94,7 +95,7 @@ fn is_float(text: &str) -> bool {
     all_digits(whole) && all_digits(fraction) && !(whole.is_empty() && fraction.is_empty()) && exponent_fits
 }
 
-/// `12:30`, `1:20:30.5`.
+/// Matches `12:30` and `1:20:30.5`.
 fn is_sexagesimal(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = whole.split(':');
@@ -107,7 +108,7 @@ fn is_sexagesimal(text: &str) -> bool {
         && minutes.all(|part| part.len() <= 2 && part.parse::<u8>().is_ok_and(|n| n < 60))
 }
 
-/// The whole number that kubectl reads; `None` where there is none or it does not fit.
+/// The whole number that kubectl reads; `None` if it is not one, or does not fit.
 pub fn integer(text: &str) -> Option<i64> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

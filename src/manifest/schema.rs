@@ -1,6 +1,6 @@
-//! The schema of a kind, as its own custom resource definition says it, made small for checking.
+//! The schema of a kind, compiled from its CustomResourceDefinition for fast checks.
 //!
-//! There is no second list of bounds: what the API server checks is what files are checked for.
+//! There is no separate list of limits: files are checked for the same as the API server checks.
 
 use crate::api::{self, Kind};
 use kube::CustomResourceExt;
@@ -8,43 +8,43 @@ use regex_lite::Regex;
 use serde_json::Value;
 use std::sync::OnceLock;
 
-/// What may stand somewhere.
+/// The schema of a value.
 pub struct Schema {
-    /// Its shape.
+    /// The shape of the value.
     pub shape: SchemaShape,
-    /// Whether what stands there may be secret, or private to somebody: it is never shown.
+    /// Whether the value may be secret or private: it is then never shown.
     pub private: bool,
 }
 
-/// A shape, with its bounds.
+/// A shape with its limits.
 pub enum SchemaShape {
-    /// A string of so many characters.
+    /// A string with a length in characters.
     Text { min: usize, max: usize, pattern: Option<Regex>, options: Vec<String> },
     /// `true` or `false`.
     Bool,
     /// A whole number.
     Int { min: i64, max: i64 },
-    /// A map with these fields; where `one_of` says so, exactly one of those that are not required.
+    /// A map with these fields; if `one_of` is set, exactly one of the optional fields.
     Map { fields: Vec<SchemaField>, one_of: Option<String> },
     /// A map with any keys.
     Dict { value: Box<Schema>, max: usize },
     /// A list.
     List { item: Box<Schema>, min: usize, max: usize },
-    /// What the API server writes, or what we do not read.
+    /// A value that the API server writes, or that is not read.
     Any,
 }
 
 /// A field of a map.
 pub struct SchemaField {
-    /// Its name.
+    /// The name of the field.
     pub name: String,
-    /// Whether it must be there.
+    /// Whether the field is required.
     pub required: bool,
-    /// What may stand in it.
+    /// The schema of its value.
     pub schema: Schema,
 }
 
-/// The fields of `metadata` that the API server writes, and that are accepted and dropped.
+/// The fields of `metadata` that the API server writes; they are accepted and dropped.
 const SERVER_FIELDS: [&str; 12] = [
     "creationTimestamp",
     "deletionGracePeriodSeconds",
@@ -60,19 +60,19 @@ const SERVER_FIELDS: [&str; 12] = [
     "clusterName",
 ];
 
-/// The schema of whole documents of this kind. Computed once.
+/// The schema of documents of this kind, computed once.
 pub fn of(kind: Kind) -> &'static Schema {
     static SCHEMAS: [OnceLock<Schema>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
     SCHEMAS[kind as usize].get_or_init(|| document(spec(kind)))
 }
 
-/// The schema of a document of which the kind is not known.
+/// The schema of a document of unknown kind.
 pub fn of_any() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     SCHEMA.get_or_init(|| document(Schema::public(SchemaShape::Any)))
 }
 
-/// Whether a kind of ours has a field of this name, somewhere.
+/// Whether one of Stablekey's kinds has a field with this name at any level.
 pub fn is_field(name: &str) -> bool {
     fn has(schema: &Schema, name: &str) -> bool {
         match &schema.shape {
@@ -112,7 +112,7 @@ fn document(spec: Schema) -> Schema {
         SchemaField::new("name", true, text(253)),
         SchemaField::new("namespace", false, text(253)),
         SchemaField::new("labels", false, texts(false)),
-        // An annotation can hold a whole object (kubectl's last-applied-configuration).
+        // An annotation can contain a whole object (kubectl's last-applied-configuration).
         SchemaField::new("annotations", false, texts(true)),
     ];
     metadata.extend(SERVER_FIELDS.map(|name| SchemaField::new(name, false, any())));
@@ -133,7 +133,7 @@ impl Schema {
         Schema { shape, private: false }
     }
 
-    /// The field of this name, or what stands under any key.
+    /// The schema of the field with this name, or of any key.
     pub fn child(&self, name: &str) -> Option<&Schema> {
         match &self.shape {
             SchemaShape::Map { fields, .. } => {
@@ -152,7 +152,7 @@ impl SchemaField {
     }
 }
 
-/// Compiles a part of an OpenAPI schema. `path` is where it stands, with `*` for any key or item.
+/// Compiles a part of an OpenAPI schema. `path` is its path, with `*` for any key or item.
 fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
     let size = |key: &str, absent: usize| schema[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(absent);
     let below = |value: &'v Value, step: &'v str, path: &mut Vec<&'v str>| {
@@ -207,13 +207,13 @@ fn strings(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// OpenAPI bounds are floating point.
+/// Limits in OpenAPI are floating point numbers.
 #[allow(clippy::cast_possible_truncation)]
 fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_f64().map(|n| n as i64))
 }
 
-/// The values of inputs, wherever a kind has them.
+/// Whether a path is that of input values, in any kind.
 fn is_private(path: &[&str]) -> bool {
     matches!(
         path,
@@ -223,16 +223,15 @@ fn is_private(path: &[&str]) -> bool {
     ) || matches!(path, ["spec", "inputs", "*"] | ["spec", "test", "inputs", "*"])
 }
 
-/// The message of the rule that demands exactly one of all fields of a map, in either form that a
-/// union has.
+/// The message of the rule that requires exactly one of all fields of a map, in either form of a union.
 fn exactly_one(schema: &Value) -> Option<String> {
     let names: Vec<&String> = schema["properties"].as_object()?.keys().collect();
     schema["x-kubernetes-validations"].as_array()?.iter().find_map(|validation| {
         let rule = validation["rule"].as_str()?;
         let is_count = rule.ends_with(".filter(x, x).size() == 1");
         let is_either = rule.split(" != ").count() == 2 && rule.split(" != ").all(|side| side.starts_with("has(self."));
-        let said = |name: &String| rule.contains(&format!("has(self.{name})"));
-        (is_count && names.iter().all(|name| said(name)) || is_either)
+        let requires = |name: &String| rule.contains(&format!("has(self.{name})"));
+        (is_count && names.iter().all(|name| requires(name)) || is_either)
             .then(|| validation["message"].as_str().map(str::to_string))?
     })
 }

@@ -1,4 +1,4 @@
-//! A document's tree beside the schema of its kind: everything that does not fit, with what to do.
+//! Checks the tree of a document against the schema of its kind, and reports every mismatch with what to do.
 
 use super::limits;
 use super::problem::shown;
@@ -10,27 +10,27 @@ use super::words::{alternative, example, example_fields, is_identifier, nearest,
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Something that does not fit.
+/// A mismatch between a document and its schema.
 #[derive(Debug)]
 pub struct ShapeFinding {
-    /// The bytes of the slice where it shows.
+    /// The byte range in the slice.
     pub at: Range<usize>,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
     /// What to do.
     pub help: String,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Default)]
 pub struct Checked {
-    /// What does not fit, in the order of the document.
+    /// The mismatches, in the order of the document.
     pub findings: Vec<ShapeFinding>,
-    /// How much text aliases repeat where it is read, in bytes.
+    /// The amount of text that aliases repeat in values that are read, in bytes.
     pub aliased: usize,
 }
 
-/// Holds the node `root` to a schema. `first_line` is the line on which the slice begins.
+/// Checks the node `root` against a schema. `first_line` is the line on which the slice begins.
 pub fn check(tree: &Tree<'_>, root: Id, schema: &Schema, first_line: u32) -> Checked {
     let mut walk = Walk { tree, first_line, path: Vec::new(), repeating: 0, checked: Checked::default() };
     walk.value(root, tree.resolve(root).span(), schema);
@@ -42,7 +42,7 @@ struct Walk<'a, 't> {
     tree: &'a Tree<'t>,
     first_line: u32,
     path: Vec<WalkStep<'a>>,
-    /// How many aliases lead to where the walk is.
+    /// The number of aliases on the path to the current node.
     repeating: usize,
     checked: Checked,
 }
@@ -54,7 +54,7 @@ enum WalkStep<'a> {
 }
 
 impl<'a> Walk<'a, '_> {
-    /// Checks the value `id`; `at` is where it is complained of: its key, or itself in a list.
+    /// Checks the value `id`; `at` is the position for problems: its key, or itself in a list.
     fn value(&mut self, id: Id, at: Range<usize>, schema: &'a Schema) {
         let is_alias = usize::from(self.tree.target(id) != id);
         self.repeating += is_alias;
@@ -209,7 +209,7 @@ impl<'a> Walk<'a, '_> {
         self.path.pop();
     }
 
-    /// The text of a key, unless it is none or stands there a second time.
+    /// The text of a key, unless it is not a string or a duplicate.
     fn key(&mut self, entry: &MapEntry, seen: &mut SeenKeys<'a>) -> Option<&'a str> {
         let node = self.tree.node(entry.key);
         let Some(key) = self.tree.scalar(entry.key) else {
@@ -226,17 +226,17 @@ impl<'a> Walk<'a, '_> {
                 return None;
             }
             let line = position(self.tree.text, self.first_line, self.tree.node(first).span().start).line;
-            let message = format!("a key stands twice in {}", self.here());
+            let message = format!("a key occurs twice in {}", self.here());
             self.find(node.span(), message, format!("keep one; the first is on line {line}"));
             return None;
         }
         Some(key)
     }
 
-    /// A field that is not known; the one that was probably meant.
+    /// Reports an unknown field; returns the one that was probably meant.
     fn unknown(&mut self, entry: &MapEntry, key: &str, fields: &'a [SchemaField], private: bool) -> Option<&'a str> {
         let near = nearest(key, fields.iter().map(|field| field.name.as_str()));
-        // Without a value it may be one that lost its name.
+        // Without a value, it may be a value that lost its name.
         let is_name = !private && is_identifier(key) && !self.tree.is_null(entry.value);
         let message = match near.is_some() || is_name {
             true => format!("{} has no field `{}`", self.here(), shown(key)),
@@ -298,7 +298,7 @@ impl<'a> Walk<'a, '_> {
             let message = format!("{} is no stable key", self.here());
             let help = "a stable key is letters, digits, - and _, begins and ends with a letter or digit, at most 63 characters";
             let near = text.replace([' ', '.', '/', ':'], "-");
-            // A text that goes on may go on with a line that lost its colon: no name is made of that.
+            // A text of several lines may include a line that lost its colon: no name is derived from it.
             let one_line = first_line_of(self.tree.text, at.clone()) == at;
             let help = match one_line && crate::api::names::is_stable_key(&near) {
                 true => format!("{help}: for example `{near}`"),
@@ -344,7 +344,7 @@ impl<'a> Walk<'a, '_> {
         self.find(at, format!("{} must be {wants}, and is {is}", self.here()), help);
     }
 
-    /// Where a list's item is complained of: its first key, or itself.
+    /// The position for problems of a list item: its first key, or itself.
     fn first_of(&self, id: Id) -> Range<usize> {
         let span = |id: Id| self.tree.node(id).span();
         match self.tree.target(id) == id {
@@ -388,7 +388,7 @@ struct SeenKeys<'a> {
 }
 
 impl<'a> SeenKeys<'a> {
-    /// The first key of this text, if there was one.
+    /// Returns the first key with this text, if there was one.
     fn insert(&mut self, key: &'a str, id: Id) -> Option<Id> {
         const FEW: usize = 16;
         if self.few.len() < FEW {

@@ -1,17 +1,17 @@
-//! Telling documents of other kinds by their text alone, so that they cost nothing.
+//! Recognizes documents of other kinds by their text, without parsing.
 
 use crate::api::{GROUP, Kind};
 use strsim::osa_distance;
 
-/// How many letters away a group may be that was surely meant to be ours.
+/// The maximum edit distance of a misspelt group.
 const NEAR: usize = 2;
 
-/// Whether an apiVersion was meant to be ours and is not: our group in another case or a letter or two away,
-/// or none at all with one of our kinds.
+/// Whether an apiVersion is a misspelling of Stablekey's: its group in another case or with a letter or two changed, or
+/// no group with one of Stablekey's kinds.
 pub fn is_nearly_ours(version: &str, kind: Option<&str>) -> bool {
     match version.split_once('/') {
         Some((GROUP, _)) => false,
-        // Our group cut short or with another ending, and one of our kinds: `stablekey/v1alpha1`, `stablekey.io/v1`.
+        // A shortened group or another suffix, with one of Stablekey's kinds: `stablekey/v1alpha1`, `stablekey.io/v1`.
         Some((group, _)) => {
             let is_ours = || group.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case("stablekey"));
             is_near(group) || kind.is_some_and(|kind| Kind::parse(kind).is_some()) && is_ours()
@@ -24,10 +24,10 @@ fn is_near(group: &str) -> bool {
     group.len().abs_diff(GROUP.len()) <= NEAR && osa_distance(&group.to_ascii_lowercase(), GROUP) <= NEAR
 }
 
-/// Whether our group's name occurs in a file that cannot be read as text.
+/// Whether the name of Stablekey's group occurs in a file that is not UTF-8 text.
 pub fn names_us(bytes: &[u8]) -> bool {
     let wide: Vec<u8>;
-    // UTF-16 has a zero beside each of our letters.
+    // UTF-16 has a zero beside each ASCII letter.
     let bytes = if bytes.contains(&0) {
         wide = bytes.iter().copied().filter(|byte| *byte != 0).collect();
         &wide
@@ -37,8 +37,8 @@ pub fn names_us(bytes: &[u8]) -> bool {
     bytes.windows(GROUP.len()).any(|window| window.eq_ignore_ascii_case(GROUP.as_bytes()))
 }
 
-/// Whether a document that cannot be parsed may be one of ours: our group occurs in it, or a kind of ours
-/// with no other group's apiVersion above it.
+/// Whether a document that cannot be parsed may be one of Stablekey's: its group occurs in it, or one of its kinds
+/// without another group's apiVersion above.
 pub fn could_be_ours(text: &str) -> bool {
     if names_us(text.as_bytes()) {
         return true;
@@ -58,16 +58,16 @@ pub fn could_be_ours(text: &str) -> bool {
     false
 }
 
-/// Whether the document is surely none of ours and no list that could hold ours. `false` where only
-/// parsing can tell.
+/// Whether the document is certainly neither one of Stablekey's nor a list that could contain some. `false` if only
+/// parsing can decide.
 ///
-/// Sure is: every line at the left edge is plain (so that the outermost map stands there, unquoted),
-/// and exactly one of them is `apiVersion:`, of another group, beside a kind.
+/// It is certain if every unindented line is plain (so that the outermost map begins there, unquoted), and exactly one
+/// of them is `apiVersion:`, with another group, beside a kind.
 pub fn is_foreign(text: &str) -> bool {
     let mut api_version = None;
     let mut kind = None;
     let mut is_list = false;
-    // What names us may hold something of ours.
+    // A text with the group's name may contain Stablekey's resources.
     if names_us(text.as_bytes()) {
         return false;
     }
@@ -94,7 +94,7 @@ pub fn is_foreign(text: &str) -> bool {
             _ => return false,
         }
     }
-    // Half a document has an apiVersion and no kind.
+    // Half a document may have an apiVersion without a kind.
     let has_kind = kind.is_some_and(|kind| kind.bytes().next().is_some_and(|b| b.is_ascii_alphabetic()));
     has_kind
         && api_version.is_some_and(|value| {
@@ -108,7 +108,7 @@ pub fn is_foreign(text: &str) -> bool {
         })
 }
 
-/// How much of a file tells whether it is a plan.
+/// The number of bytes that identify a plan.
 pub const HEAD: u64 = 256;
 
 /// Whether a file begins as the JSON of a plan does: its keys are sorted.
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_kinds_are_told_by_their_text() {
+    fn other_kinds_are_recognized_by_their_text() {
         for text in [
             "apiVersion: v1\nkind: Secret\n",
             "---\n# c\nkind: Deployment\napiVersion: apps/v1\nspec:\n- a\n",
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_a_letter_or_two_away_was_meant_to_be_ours() {
+    fn a_group_within_two_letters_is_nearly_ours() {
         for version in ["stabelkey.dev/v1alpha1", "STABLEKEY.DEV/v1alpha1", "stablekeys.dev/v1", "stablekey.de/v1"] {
             assert!(is_nearly_ours(version, Some("Deployment")), "{version}");
         }

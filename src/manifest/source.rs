@@ -1,4 +1,4 @@
-//! Files as they were read, and places in them.
+//! Files as they were read, and positions in them.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,54 +6,54 @@ use std::sync::Arc;
 
 /// A file that was read.
 pub struct SourceFile {
-    /// Its path as it is shown to people; `-` for standard input.
+    /// The path as it is shown to people; `-` for standard input.
     pub path: String,
-    /// All of its text.
+    /// The complete text.
     pub text: String,
 }
 
-/// The text can hold what is nobody's business: it is not shown.
+/// Does not print the text, which may contain secrets.
 impl fmt::Debug for SourceFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SourceFile({}, {} bytes)", self.path, self.text.len())
     }
 }
 
-/// Where a document stands.
+/// The position of a document.
 #[derive(Clone, Debug)]
 pub struct SourcePlace {
-    /// The file.
+    /// The file that contains the document.
     pub file: Arc<SourceFile>,
-    /// The document's bytes in it, from its `---` on.
+    /// The byte range in the file, from its `---` on.
     pub range: Range<usize>,
     /// The line on which the range begins, from 1.
     pub first_line: u32,
-    /// Which element of `items` it is, where the document is a `List`.
+    /// The index in `items`, if the document is a `List`.
     pub item: Option<u32>,
 }
 
-/// A place in a file, as people count: from 1, in characters.
+/// A position in a file for people: from 1, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The line.
+    /// The line in the file.
     pub line: u32,
     /// The character in the line.
     pub column: u32,
 }
 
 impl SourcePlace {
-    /// The document's text.
+    /// The text of the document.
     pub fn text(&self) -> &str {
         self.file.text.get(self.range.clone()).unwrap_or("")
     }
 
-    /// The place of an offset into the document's text.
+    /// The position of an offset in the document's text.
     pub fn position(&self, offset: usize) -> Position {
         position(self.text(), self.first_line, offset)
     }
 }
 
-/// The place of `offset` in `text`, whose first line is `first_line`.
+/// The position of `offset` in `text`, whose first line is `first_line`.
 pub(super) fn position(text: &str, first_line: u32, offset: usize) -> Position {
     let line = line_range(text, offset);
     let before = text.get(line.start..offset.clamp(line.start, line.end)).unwrap_or("");
@@ -62,15 +62,14 @@ pub(super) fn position(text: &str, first_line: u32, offset: usize) -> Position {
     Position { line: first_line.saturating_add(lines), column: count(before.chars().count()).saturating_add(1) }
 }
 
-/// As much of `range` as stands on the line where it begins. Reads no further than `range` goes: a line may be long
-/// and hold many.
+/// The part of `range` on its first line. Reads only within `range`: a line may be long and contain many ranges.
 pub(super) fn first_line_of(text: &str, range: Range<usize>) -> Range<usize> {
     let bytes = text.as_bytes().get(range.clone()).unwrap_or_default();
     let length = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len());
     range.start..range.start + length
 }
 
-/// The bytes of the line around `offset`, without its line break.
+/// The byte range of the line around `offset`, without its line break.
 pub(super) fn line_range(text: &str, offset: usize) -> Range<usize> {
     let bytes = text.as_bytes();
     let offset = offset.min(bytes.len());
@@ -80,7 +79,9 @@ pub(super) fn line_range(text: &str, offset: usize) -> Range<usize> {
     start..(start + length).max(start)
 }
 
-/// How many line breaks there are: `\n`, `\r\n` and a lone `\r` are one each.
+/// The number of line breaks: `
+/// `, `\r
+/// ` and a lone `\r` count as one each.
 pub(super) fn line_breaks(bytes: &[u8]) -> u32 {
     let mut breaks = 0_usize;
     let mut previous = 0;
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_counted_as_people_do() {
+    fn positions_are_counted_as_people_do() {
         let text = "ä: b\r\nc: d\rx\n\ny";
         let at = |needle: char| {
             let p = position(text, 1, text.find(needle).unwrap());

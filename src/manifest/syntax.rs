@@ -1,4 +1,4 @@
-//! Text that is no YAML: what is wrong and what to do, and what of its line may be shown.
+//! Messages for invalid YAML: the problem, what to do, and the part of the line that may be shown.
 
 use super::limits;
 use super::problem::Show;
@@ -8,7 +8,7 @@ use super::tree::{FaultKind, SyntaxFault};
 use granit_parser::ErrorKind;
 use std::ops::Range;
 
-/// Where the mistake is, what is wrong and what to do.
+/// The position of the mistake, the problem and what to do.
 pub fn words(text: &str, fault: &SyntaxFault) -> (usize, (String, String)) {
     let (at, message, help) = match &fault.kind {
         FaultKind::TooManyNodes => {
@@ -19,7 +19,7 @@ pub fn words(text: &str, fault: &SyntaxFault) -> (usize, (String, String)) {
             (fault.at, "`<<` does not name a map", "write `<<: *anchor` where the anchor is on a map")
         }
         FaultKind::AliasOfItself => {
-            (fault.at, "an alias stands inside what it repeats", "write out what you mean instead of the `*alias`")
+            (fault.at, "an alias is inside what it repeats", "write out what you mean instead of the `*alias`")
         }
         FaultKind::SecondDocument => {
             (fault.at, "a second document begins here", "put a line `---` before it, at the very left")
@@ -39,7 +39,7 @@ pub fn words(text: &str, fault: &SyntaxFault) -> (usize, (String, String)) {
     (at, (message.into(), help.into()))
 }
 
-/// The cause of a syntax error, where it is plain to see before the place where parsing fails.
+/// The cause of a syntax error, if it is evident before the position where parsing fails.
 fn cause(text: &str, at: usize) -> Option<(usize, &'static str, &'static str)> {
     let line = line_range(text, at);
     let rest = text.get(line.end..).unwrap_or("");
@@ -98,12 +98,11 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
             "a `:` is missing after this key",
             "write `key: value`, with a blank after the colon; a text of several lines goes below `|`",
         ),
-        E::MappingValueNotAllowed | E::InvalidColonPlacement | E::FlowMappingValueAdjacentCollection => (
-            "a `:` stands where none can stand",
-            "quote a text that holds `: `; and keys of one map begin in the same column",
-        ),
+        E::MappingValueNotAllowed | E::InvalidColonPlacement | E::FlowMappingValueAdjacentCollection => {
+            ("a `:` is not allowed here", "quote a text that holds `: `; and keys of one map begin in the same column")
+        }
         E::MappingKeyNotAllowed | E::InvalidMappingValueWhitespace => {
-            ("a key stands where none can stand", "put each key on a line of its own")
+            ("a key is not allowed here", "put each key on a line of its own")
         }
         E::ExpectedBlockMappingKey | E::InvalidIndentation | E::InvalidSimpleKey => (
             "this line does not fit the lines above it",
@@ -113,7 +112,7 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
             ("this line does not fit the list above it", "items of one list begin with `- ` in the same column")
         }
         E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection | E::InvalidBlockEntryWhitespace => (
-            "a `- ` stands where none can stand",
+            "a `- ` is not allowed here",
             "put the list on the lines below its key; quote a text that begins with `- `",
         ),
         E::UnexpectedCharacter { .. } | E::PlainScalarStartsWithDashFlowIndicator => {
@@ -136,14 +135,14 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
             ("a text in quotes goes on too far left", "indent its lines more than its key")
         }
         E::InvalidBlockScalarHeader | E::ZeroBlockScalarIndent | E::InvalidBlockScalarIndent => {
-            ("a text below `|` or `>` is not indented as it must be", "indent all its lines alike, more than its key")
+            ("a text below `|` or `>` is not indented as it must be", "indent all its lines equally, more than its key")
         }
         E::UnknownAnchor => {
             ("an alias names an anchor that is not there", "write `&name` before what it repeats, in the same document")
         }
         E::CommentNotSeparated => ("a `#` follows a text at once", "put a blank before `#`, or quote the text"),
         E::BomInsideDocument => {
-            ("a byte-order mark stands in the middle of the file", "take it away: it is an invisible character, U+FEFF")
+            ("a byte-order mark is in the middle of the file", "take it away: it is an invisible character, U+FEFF")
         }
         E::ExpectedDocumentStart | E::InvalidDocumentEnd => {
             ("a document cannot begin here", "put a line `---` before it, at the very left")
@@ -151,7 +150,7 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
         E::UndeclaredTagHandle | E::InvalidTagTerminator | E::ExpectedTagBang | E::MissingTagUri => {
             ("a `!` begins a tag that nothing knows", "quote a text that begins with `!`")
         }
-        E::MissingAnchorOrAliasName => ("`&` or `*` stands without a name", "quote a text that begins with `&` or `*`"),
+        E::MissingAnchorOrAliasName => ("`&` or `*` has no name", "quote a text that begins with `&` or `*`"),
         E::UnexpectedEof | E::UnexpectedEofBlockMapping | E::UnexpectedEofBlockSequence => {
             ("the file ends too early", "look for a quote or bracket that is not closed")
         }
@@ -159,12 +158,12 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
     }
 }
 
-/// What of the line around `at` may be shown where no tree says what is what: its key, if it is a
-/// field that everybody knows, and the punctuation that begins the value. The rest could be anything,
-/// also a key: the line can lie in a text of several lines.
+/// The parts of the line around `at` that may be shown without a tree: its key, if it is a known field, and the
+/// punctuation at the beginning of the value. Everything else may be a value, including other keys: the line may be
+/// part of a block scalar.
 pub fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
     let mut spans = of_line(text, at);
-    // The bracket or quote that is at fault tells nothing.
+    // A bracket or quote at the mistake reveals nothing.
     if text.as_bytes().get(at).is_some_and(|b| matches!(b, b'{' | b'[' | b'"' | b'\''))
         && let Some(hidden) = spans.iter().position(|(span, show)| *show == Show::No && span.contains(&at))
     {
@@ -191,7 +190,7 @@ fn of_line(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
     vec![(key..key + length, Show::Yes), (value..line.end, Show::No)]
 }
 
-/// The length of a known key at the beginning of a line, quotes included.
+/// The length of a known key at the beginning of a line, including quotes.
 fn leading_key(rest: &str) -> Option<usize> {
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
     let inner = quote.map_or(rest, |_| &rest[1..]);
@@ -205,7 +204,7 @@ fn leading_key(rest: &str) -> Option<usize> {
     schema::is_field(name).then_some(name.len() + quote.map_or(0, |_| 2))
 }
 
-/// The innermost bracket that is still open.
+/// The innermost bracket that is not closed.
 fn open_bracket(before: &str) -> Option<usize> {
     let mut open: Vec<usize> = Vec::new();
     for (at, c, begins) in Marks::of(before) {

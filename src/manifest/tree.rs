@@ -1,7 +1,7 @@
-//! A document as a tree of nodes that know where they stand.
+//! A document as a tree of nodes with positions.
 //!
-//! Aliases point to the node that they repeat and are never copied, so a small file stays small; a
-//! tree is built without recursion, so depth costs no stack.
+//! An alias points to the node that it repeats and is never copied, so that a small file stays small; a tree is built
+//! without recursion, so that depth needs no stack.
 
 use super::limits;
 use super::scalar::{self, Plain};
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// A document's nodes. Made by [`parse`]; ids are good for the tree that gave them.
+/// The nodes of a document, made by [`parse`]. An id is valid only for its own tree.
 pub struct Tree<'t> {
     /// The slice that was parsed.
     pub text: &'t str,
@@ -19,7 +19,7 @@ pub struct Tree<'t> {
     nodes: Vec<Node<'t>>,
 }
 
-/// Which node of a tree.
+/// The id of a node in a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(u32);
 
@@ -28,76 +28,76 @@ pub struct Node<'t> {
     start: u32,
     end: u32,
     after: u32,
-    /// What it is.
+    /// The kind of the node.
     pub kind: NodeKind<'t>,
-    /// Whether an alias repeats it: what changes here changes there.
+    /// Whether an alias repeats the node: a change affects both.
     pub repeated: bool,
-    /// The tag that somebody wrote on it.
+    /// The explicit tag.
     pub tag: Tag,
 }
 
-/// What a node is.
+/// The kind of a node.
 pub enum NodeKind<'t> {
-    /// Text.
+    /// A scalar.
     Scalar { text: Cow<'t, str>, style: ScalarStyle },
-    /// Keys with values, in their order; those that `<<` brings come last, and `<<` itself is apart.
+    /// Keys with values, in order; entries that `<<` merges come last, and `<<` itself is separate.
     Map { entries: Vec<MapEntry>, merge: Option<MapEntry>, flow: bool },
-    /// Items.
+    /// A list of items.
     List { items: Vec<Id>, flow: bool },
-    /// `*name`: the node that it repeats.
+    /// The alias `*name`, with the node that it repeats.
     Alias(Id),
 }
 
 /// A key and its value.
 #[derive(Clone, Copy)]
 pub struct MapEntry {
-    /// The key.
+    /// The key of the entry.
     pub key: Id,
-    /// Its value.
+    /// The value of the entry.
     pub value: Id,
-    /// Whether it stands elsewhere and came by `<<`.
+    /// Whether the entry was merged by `<<`.
     pub merged: bool,
 }
 
-/// A tag that somebody wrote.
+/// An explicit tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tag {
-    /// None.
+    /// No tag.
     None,
-    /// `!!str` or `!`: a string, whatever it looks like.
+    /// A string, independent of its content: `!!str` or `!`.
     String,
-    /// Any other of YAML's own: how the value is read anyway, or it is wrong.
+    /// Another tag of the YAML schema: it is either redundant or wrong.
     Core,
-    /// One that nothing here understands.
+    /// An unknown tag.
     Other,
 }
 
-/// Why a slice is no document.
+/// The reason why a slice is not a document, with its position.
 #[derive(Debug)]
 pub struct SyntaxFault {
-    /// The byte of the slice at which it shows.
+    /// The byte offset in the slice.
     pub at: usize,
-    /// What it is.
+    /// The kind of the fault.
     pub kind: FaultKind,
 }
 
-/// Why a slice is no document.
+/// The reason why a slice is not a document.
 #[derive(Debug)]
 pub enum FaultKind {
-    /// It is no YAML.
+    /// It is not valid YAML.
     Syntax(ErrorKind),
-    /// It has more nodes than are read.
+    /// It exceeds the number of nodes.
     TooManyNodes,
-    /// `<<` with something that is no map.
+    /// It merges something that is not a map by `<<`.
     NoMapToMerge,
-    /// An alias inside the node that it repeats.
+    /// It has an alias within the node that the alias repeats.
     AliasOfItself,
-    /// A second document begins without a `---` in column 0.
+    /// A second document begins without `---` in column 0.
     SecondDocument,
 }
 
 impl<'t> Tree<'t> {
-    /// Every node with its id, in the order in which they begin.
+    /// All nodes with their ids, in the order of their beginnings.
     pub fn nodes(&self) -> impl Iterator<Item = (Id, &Node<'t>)> {
         (0..).map(Id).zip(&self.nodes)
     }
@@ -107,12 +107,12 @@ impl<'t> Tree<'t> {
         &self.nodes[id.0 as usize]
     }
 
-    /// The node, or what it repeats where it is an alias.
+    /// The node, or the one that it repeats if it is an alias.
     pub fn resolve(&self, id: Id) -> &Node<'t> {
         self.node(self.target(id))
     }
 
-    /// The id of the node, or of what it repeats.
+    /// The id of the node, or of the one that it repeats.
     pub fn target(&self, id: Id) -> Id {
         match self.node(id).kind {
             NodeKind::Alias(target) => target,
@@ -128,7 +128,7 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// How kubectl reads a scalar, where that is not as a string.
+    /// The type that kubectl reads for a scalar, if it is not a string.
     pub fn plain(&self, id: Id) -> Option<Plain> {
         match self.resolve(id) {
             Node { kind: NodeKind::Scalar { text, style: ScalarStyle::Plain }, tag, .. } if *tag != Tag::String => {
@@ -138,12 +138,12 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Whether it is nothing: as if it were not written.
+    /// Whether the node is null, which equals absence.
     pub fn is_null(&self, id: Id) -> bool {
         self.plain(id) == Some(Plain::Null)
     }
 
-    /// The entries of a map; none where it is no map.
+    /// The entries of a map; empty for other nodes.
     pub fn entries(&self, id: Id) -> &[MapEntry] {
         match &self.resolve(id).kind {
             NodeKind::Map { entries, .. } => entries,
@@ -151,12 +151,12 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Whether it is a map.
+    /// Whether the node is a map.
     pub fn is_map(&self, id: Id) -> bool {
         matches!(self.resolve(id).kind, NodeKind::Map { .. })
     }
 
-    /// The items of a list; `None` where it is no list.
+    /// The items of a list; `None` for other nodes.
     pub fn list(&self, id: Id) -> Option<&[Id]> {
         match &self.resolve(id).kind {
             NodeKind::List { items, .. } => Some(items),
@@ -164,36 +164,36 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// The items of a list; none where it is no list.
+    /// The items of a list; empty for other nodes.
     pub fn items(&self, id: Id) -> &[Id] {
         self.list(id).unwrap_or_default()
     }
 
-    /// The entry of a map under this key.
+    /// The entry of a map with this key.
     pub fn entry(&self, map: Id, key: &str) -> Option<MapEntry> {
         self.entries(map).iter().find(|entry| self.scalar(entry.key) == Some(key)).copied()
     }
 
-    /// The value of a map under this key, unless it is nothing.
+    /// The value of a map with this key, unless it is null.
     pub fn get(&self, map: Id, key: &str) -> Option<Id> {
         self.entry(map, key).map(|entry| entry.value).filter(|value| !self.is_null(*value))
     }
 }
 
 impl Node<'_> {
-    /// Its bytes in the slice: those of the text for a scalar, with quotes; of a block map or list
-    /// from its first key to the end of its last value.
+    /// The byte range in the slice: for a scalar including its quotes; for a block map or list from its first key to
+    /// the end of its last value.
     pub fn span(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 
-    /// The byte at which the token before the node ends.
+    /// The offset of the end of the token before the node.
     pub fn after(&self) -> usize {
         self.after as usize
     }
 }
 
-/// The tree of the one document in `text`; `None` where there is none.
+/// Parses the only document in `text`; `None` without a document.
 pub fn parse(text: &str) -> Result<Option<Tree<'_>>, SyntaxFault> {
     let options = granit_parser::options! {
         emit_comments: false,
@@ -227,7 +227,7 @@ struct TreeBuilder<'t> {
     nodes: Vec<Node<'t>>,
     open: Vec<OpenNode>,
     anchors: HashMap<usize, Id>,
-    /// How many entries `<<` brought.
+    /// The number of entries that `<<` merged.
     merged: usize,
     /// The end of the last token.
     at: u32,
@@ -238,7 +238,7 @@ struct TreeBuilder<'t> {
 struct OpenNode {
     id: Id,
     anchor: usize,
-    /// Keys and values in turn, or items.
+    /// Alternating keys and values, or items.
     children: Vec<Id>,
 }
 
@@ -296,7 +296,7 @@ impl<'t> TreeBuilder<'t> {
             return Err(SyntaxFault { at, kind: FaultKind::TooManyNodes });
         }
         let (id, after, end) = (Id(id), self.at, end.max(start));
-        // The start of a block collection is no token of its own.
+        // The start of a block collection has no token.
         if !matches!(kind, NodeKind::Map { flow: false, .. } | NodeKind::List { flow: false, .. }) {
             self.at = end.max(after);
         }
@@ -304,7 +304,7 @@ impl<'t> TreeBuilder<'t> {
         Ok(id)
     }
 
-    /// Hangs a finished node where it belongs. Only now can an alias repeat it, so no alias closes a cycle.
+    /// Attaches a finished node to its parent. Only then can an alias repeat it, so no alias forms a cycle.
     fn attach(&mut self, id: Id, anchor: usize) {
         if anchor != 0 {
             self.anchors.insert(anchor, id);
@@ -317,7 +317,7 @@ impl<'t> TreeBuilder<'t> {
 
     fn close(&mut self, end: usize) -> Result<(), SyntaxFault> {
         let Some(OpenNode { id, anchor, children }) = self.open.pop() else { return Ok(()) };
-        // A block collection has no end of its own: it ends with its last child.
+        // The end of a block collection has no token: it is the end of its last child.
         let last = children.last().map_or(0, |child| self.nodes[child.0 as usize].end);
         let (entries, merged) = match self.nodes[id.0 as usize].kind {
             NodeKind::Map { .. } => self.merge(pairs(&children))?,
@@ -344,7 +344,7 @@ impl<'t> TreeBuilder<'t> {
         Ok(())
     }
 
-    /// Brings the entries of `<<`: a map's own keys win, then those of the first map named.
+    /// Merges the entries of `<<`: a map's own keys have precedence, then those of the first listed map.
     fn merge(&mut self, mut entries: Vec<MapEntry>) -> Result<(Vec<MapEntry>, Option<MapEntry>), SyntaxFault> {
         let is_merge = |nodes: &[Node<'_>], entry: &MapEntry| match &nodes[entry.key.0 as usize] {
             Node { kind: NodeKind::Scalar { text, style: ScalarStyle::Plain }, tag: Tag::None, .. } => text == "<<",

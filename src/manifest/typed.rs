@@ -1,22 +1,22 @@
-//! Nodes as values of our types, by serde. What a node is was checked before, against the schema;
-//! here only what a schema cannot say is an error (two kinds of an input at once).
+//! Deserializes nodes to Rust types. Nodes were checked against the schema before; only what a schema cannot express is
+//! an error here (an input of two kinds).
 
 use super::scalar::{self, Plain};
 use super::tree::{Id, NodeKind, Tree};
 use serde::de::{self, DeserializeSeed, Visitor};
 use std::fmt;
 
-/// Reads a node as a `T`.
+/// Deserializes a node as a `T`.
 pub fn read<'de, T: de::Deserialize<'de>>(tree: &Tree<'_>, id: Id) -> Result<T, Misfit> {
     T::deserialize(TypedReader { tree, id })
 }
 
-/// A value that its type refuses.
+/// A value that its type rejects.
 #[derive(Debug)]
 pub struct Misfit {
-    /// The innermost node that was refused.
+    /// The innermost node that was rejected.
     pub node: Option<Id>,
-    /// Why.
+    /// The reason.
     pub message: String,
 }
 
@@ -40,7 +40,7 @@ impl de::Error for Misfit {
         Misfit { node: None, message: message.to_string() }
     }
 
-    /// serde would write the value into the message.
+    /// The default message of serde would contain the value.
     fn invalid_value(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::custom(format_args!("this is not {expected}"))
     }
@@ -98,7 +98,7 @@ impl<'de> de::Deserializer<'de> for TypedReader<'_, '_> {
         .map_err(|e: Misfit| e.at(self.id))
     }
 
-    /// A string is its text, also where it should have been quoted: that is said elsewhere.
+    /// A string is its text, also if it should have been quoted, which the schema check reports.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.tree.scalar(self.id) {
             Some(text) => visitor.visit_str(text),
@@ -123,7 +123,7 @@ impl<'de> de::Deserializer<'de> for TypedReader<'_, '_> {
         let NodeKind::Map { entries, .. } = &self.tree.resolve(self.id).kind else {
             return visitor.visit_unit().map_err(|e: Misfit| e.at(self.id));
         };
-        // Null is absent.
+        // Null equals absence.
         let entries = entries.iter().filter(|entry| !self.tree.is_null(entry.value));
         let pairs =
             entries.map(|entry| (TypedReader { id: entry.key, ..self }, TypedReader { id: entry.value, ..self }));

@@ -1,11 +1,11 @@
-//! Words for errors: what was probably meant, and how it is written.
+//! Words for messages: suggestions, and spellings of fields.
 
 use super::problem::shown;
 use super::schema::{Schema, SchemaField, SchemaShape};
 use strsim::osa_distance;
 
-/// A name that somebody would give a field: it says nothing secret. One with digits inside may be a password that a
-/// broken file made a name.
+/// Whether a text is a plausible field name and may be shown. One with digits inside may be a password that a broken
+/// file turned into a name.
 pub fn is_identifier(text: &str) -> bool {
     let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
     let word = text.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -15,12 +15,12 @@ pub fn is_identifier(text: &str) -> bool {
         && word.bytes().all(|b| letter(b) || b == b'-')
 }
 
-/// A text as JSON writes it, which every reader of YAML reads as that text.
+/// A text as JSON, which every YAML parser reads correctly.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::String(shown(text)).to_string()
 }
 
-/// How a field is written, with `…` where something is to be filled in.
+/// The spelling of a field, with `…` for its value.
 pub fn example(name: &str, schema: &Schema) -> String {
     match &schema.shape {
         SchemaShape::Text { options, .. } if !options.is_empty() => format!("{name}: {}", options.join(" | ")),
@@ -33,19 +33,19 @@ pub fn example(name: &str, schema: &Schema) -> String {
     }
 }
 
-/// The required fields, so written.
+/// The spelling of the required fields.
 pub fn example_fields(fields: &[SchemaField]) -> String {
     let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
     let parts: Vec<_> = required.iter().map(|field| example(&field.name, &field.schema)).collect();
     if parts.is_empty() { "{…}".into() } else { format!("{{{}}}", parts.join(", ")) }
 }
 
-/// A map with this field alone, so written.
+/// The spelling of a map with this field only.
 pub fn alternative(field: &SchemaField) -> String {
     format!("{{{}}}", example(&field.name, &field.schema))
 }
 
-/// The name that was probably meant: near in spelling, or the same but for case and separators.
+/// The name that was probably meant: similar in spelling, or equal except for case and separators.
 pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let fold = |text: &str| -> String {
         text.chars().take(80).filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect()

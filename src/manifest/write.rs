@@ -1,11 +1,11 @@
-//! A resource as a new YAML document.
+//! Writes a resource as a new YAML document.
 
 use super::edit::{self, spelled_out};
 use crate::api::{API_VERSION, Kind, Meta, Object, Resource};
 use crate::text;
 use serde::Serialize;
 
-/// A resource could not be written as YAML.
+/// A failure to write a resource as YAML.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {kind}/{name} as YAML: {why}")]
 pub struct WriteError {
@@ -23,7 +23,7 @@ struct WrittenDocument<'a, S> {
     spec: &'a S,
 }
 
-/// The document in the order in which people write it, ending in a newline, without `---`.
+/// The document with fields in the usual order, ending in a newline, without `---`.
 pub fn to_yaml(resource: &Resource) -> Result<String, WriteError> {
     fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> Result<String, WriteError> {
         let document = WrittenDocument {
@@ -34,7 +34,7 @@ pub fn to_yaml(resource: &Resource) -> Result<String, WriteError> {
         };
         let failed = |why: String| WriteError { kind, name: object.name().to_string(), why };
         let yaml = serde_saphyr::to_string(&document).map_err(|error| failed(error.to_string()))?;
-        // Marks that reorder or hide what is read would stand there as they are.
+        // Characters that reorder or hide text would be written unescaped.
         if !yaml.chars().any(|c| !matches!(c, '\n' | '\t') && text::is_dangerous(c)) {
             return Ok(yaml);
         }
@@ -51,7 +51,7 @@ pub fn to_yaml(resource: &Resource) -> Result<String, WriteError> {
     }
 }
 
-/// A map as a YAML document, its keys in this order, texts of several lines below `|`.
+/// Formats a map as a YAML document, with the keys in this order, and texts of several lines as block scalars.
 pub fn value_to_yaml<'v>(entries: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> String {
     edit::document(entries)
 }

@@ -1,5 +1,5 @@
-//! The formats of the integration platform: exported definitions, what a tenant has, and what an import makes of it.
-//! Pure: nothing here asks the platform.
+//! The formats of the integration platform: exported definitions, the content of a tenant, and their import. Pure: the
+//! platform is never called.
 
 pub mod answer;
 pub mod definition;

@@ -1,5 +1,5 @@
-//! The tenants of a project that are in clusters: all are read at once, and of each holds what the Tenant
-//! in its own namespace allows.
+//! The tenants of a project that are in clusters. All are read concurrently, and the Tenant in the namespace of each
+//! restricts what is allowed.
 
 use crate::api::*;
 use crate::kubernetes::connect::Servers;
@@ -9,33 +9,33 @@ use crate::tenant::location::Location as _;
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeMap;
 
-/// A tenant in a cluster, read.
+/// A tenant in a cluster, after it was read.
 pub(super) struct InCluster {
-    /// What holds for it.
+    /// The effective spec.
     pub spec: TenantSpec,
-    /// Its location, where it can be asked.
+    /// The location, if it can be accessed.
     pub location: Option<TenantLocation>,
-    /// What is in its place, or why it cannot be read.
+    /// The live state, or the reason why it is unreadable.
     pub live: Result<Snapshot, String>,
-    /// The Role that would do, where we may not read it.
+    /// The Role that grants access, if the account may not read the tenant.
     pub role: Option<String>,
 }
 
-/// Reads every tenant that is in a cluster: one that does not answer holds up no other.
+/// Reads all tenants in clusters: one that does not respond delays no other.
 pub(super) fn read(servers: &Servers, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, InCluster> {
     let in_clusters = tenants.iter().filter_map(|(name, spec)| match &spec.location {
         Some(LocationSpec::Kubernetes(location)) => Some((name, spec, location)),
         _ => None,
     });
     std::thread::scope(|scope| {
-        let asked: Vec<_> = in_clusters
+        let threads: Vec<_> = in_clusters
             .map(|(name, spec, location)| {
                 (name, spec, scope.spawn(move || InCluster::read(servers, name, spec, location)))
             })
             .collect();
         let lost = |spec| InCluster::unread(spec, "it could not be read: a thread stopped".to_string());
-        let answered = asked.into_iter();
-        answered.map(|(name, spec, answer)| (name.clone(), answer.join().unwrap_or_else(|_| lost(spec)))).collect()
+        let results = threads.into_iter();
+        results.map(|(name, spec, thread)| (name.clone(), thread.join().unwrap_or_else(|_| lost(spec)))).collect()
     })
 }
 
@@ -64,8 +64,8 @@ impl InCluster {
     }
 }
 
-/// What holds for a tenant in a cluster: a Tenant elsewhere adds nothing to the rights that the one in
-/// its namespace gives.
+/// The effective spec of a tenant in a cluster: a Tenant elsewhere cannot extend the rights that the one in its
+/// namespace grants.
 pub fn spec_with_own(name: &str, spec: &TenantSpec, own: &[Object<TenantSpec>]) -> Result<TenantSpec, String> {
     match own {
         [] => Ok(TenantSpec { accept_from: Vec::new(), ..spec.clone() }),

@@ -1,5 +1,5 @@
-//! A tenant's folder as a cluster takes it: each object as it is, and each definition in a ConfigMap of its own,
-//! before the Integration that names it.
+//! Prints a tenant's folder for a cluster: each object unchanged, and each definition in a ConfigMap before the
+//! Integration that refers to it.
 
 use crate::api::{ConfigMapRef, Definition, Resource};
 use crate::engine::check;
@@ -14,17 +14,16 @@ use crate::tenant::location::{LocationError, Snapshot};
 use serde_json::json;
 
 const NAMESPACE: [&str; 2] = ["metadata", "namespace"];
-const MISTAKE: &str = "this is a mistake of ours: report it";
+const MISTAKE: &str = "internal error: report it";
 
-/// Whether the text of a document can go into a stream of YAML as it is: it is whole lines, and neither JSON nor
-/// marked in a way that only the beginning or the end of a file can be.
+/// Whether the text of a document can be copied into a YAML stream unchanged: it has complete lines, and is neither
+/// JSON nor marked in a way that is valid only at the beginning or end of a file.
 fn can_be_streamed(text: &str) -> bool {
     let is_marked = |line: &str| line.starts_with(['%', '\u{feff}', '{']) || line.starts_with("...");
     text.ends_with('\n') && !text.lines().any(is_marked)
 }
 
-/// The objects of a folder as one stream of YAML; or everything that is wrong with it. `bytes` reads the definition
-/// of an integration.
+/// The objects of a folder as one YAML stream, or all problems with it. `bytes` reads the definition of an integration.
 pub fn stream(
     snapshot: &Snapshot,
     bytes: &dyn Fn(&str) -> Result<Vec<u8>, LocationError>,
@@ -42,7 +41,7 @@ pub fn stream(
     if wrong.is_empty() { Ok(out) } else { Err(wrong) }
 }
 
-/// Secrets that are written as values: they are refused without being shown, and so is their line.
+/// Secrets that are literal values: they are rejected without showing them or their line.
 fn secrets(item: &Item, origin: &SourcePlace, inventory: &Inventory) -> Vec<FileProblem> {
     let problem = |name: &&str| {
         let line = ["spec", "inputs", name];
@@ -54,7 +53,7 @@ fn secrets(item: &Item, origin: &SourcePlace, inventory: &Inventory) -> Vec<File
     check::secret_literals(item, &[inventory]).iter().map(problem).collect()
 }
 
-/// The documents of one object.
+/// The documents for one object.
 fn documents(
     item: &Item,
     origin: &SourcePlace,
@@ -92,7 +91,7 @@ fn documents(
     Ok(vec![value_to_yaml(entries), plain(resource, origin, &[definition], &id)?])
 }
 
-/// A document as it stands in its file but for some edits; written anew where it is no document of its own.
+/// The text of a document with edits; formatted again if the object has no document of its own.
 fn plain(resource: Resource, origin: &SourcePlace, edits: &[Edit], id: &ObjectId) -> Result<String, Box<FileProblem>> {
     let text = origin.text();
     if origin.item.is_none() && can_be_streamed(text) {
@@ -114,7 +113,7 @@ fn plain(resource: Resource, origin: &SourcePlace, edits: &[Edit], id: &ObjectId
     }
 }
 
-/// A text that is one document, edited.
+/// Applies edits to the text of one document.
 fn edited(text: &str, edits: &[Edit]) -> Result<String, String> {
     let all = Rewrite { range: 0..text.len(), item: None, what: DocumentEdit::Edit(edits.to_vec()) };
     let rewritten = manifest::rewrite(text, &[all]);
@@ -122,7 +121,7 @@ fn edited(text: &str, edits: &[Edit]) -> Result<String, String> {
     rewritten.text.ok_or_else(|| "nothing is left of it".to_string())
 }
 
-/// Puts a document behind those that are there.
+/// Appends a document to the stream.
 fn append(out: &mut String, yaml: &str) {
     if !yaml.starts_with("---") {
         out.push_str("---\n");

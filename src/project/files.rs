@@ -1,4 +1,4 @@
-//! The files of a project: read once, then given to the tenants whose they are.
+//! The files of a project: each is read once, then assigned to its tenants.
 
 use super::ProjectArgs;
 use super::ignore::Ignore;
@@ -15,17 +15,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What was read below a root, each file by itself.
+/// The files below a root, each as it was read.
 pub(super) struct Files {
     readings: Vec<(PathBuf, DocumentsRead)>,
     found: FolderContent,
     ignore: Ignore,
-    /// Whether all of the root was looked at, not only files that a person named.
+    /// Whether the whole root was read, not only files that a person named.
     whole: bool,
 }
 
 impl Files {
-    /// Reads all of the root, or the files that were named.
+    /// Reads the whole root, or the given files.
     pub fn read(given: &ProjectArgs, stdin: &mut dyn Read) -> Self {
         if !given.paths.is_empty() {
             let readings = read_paths(&given.paths, stdin);
@@ -38,7 +38,7 @@ impl Files {
         Files { readings, found, ignore, whole: true }
     }
 
-    /// Takes the Tenants and TenantSyncs out, also those that are invalid.
+    /// Removes and returns the Tenants and TenantSyncs, including invalid ones.
     pub fn take_structure(&mut self) -> (Vec<StructureResource<TenantSpec>>, Vec<StructureResource<TenantSyncSpec>>) {
         let (mut tenants, mut syncs) = (Vec::new(), Vec::new());
         for (_, reading) in &mut self.readings {
@@ -67,12 +67,12 @@ impl Files {
         (tenants, syncs)
     }
 
-    /// Whether all of the root was looked at.
+    /// Whether the whole root was read.
     pub fn is_whole(&self) -> bool {
         self.whole
     }
 
-    /// All of them as one tenant's.
+    /// Returns all files as those of one tenant.
     pub fn of_one(self, layout: &FolderLayout, folder: &Folder) -> FolderReading {
         layout.complete(folder, merged(self.readings), self.found)
     }
@@ -84,22 +84,22 @@ fn merged(readings: Vec<(PathBuf, DocumentsRead)>) -> DocumentsRead {
     all
 }
 
-/// The files of a project, by whose they are.
+/// The files of a project by tenant.
 pub(super) struct SortedFiles {
-    /// By the path of the tenant's folder.
+    /// The files by the path of the tenant's folder.
     pub folders: BTreeMap<PathBuf, FolderReading>,
-    /// What lies in no tenant's folder and is linked into none.
+    /// Files that are in no tenant's folder, and that no tenant links to.
     pub outside: DocumentsRead,
-    /// What is wrong with `.stablekeyignore`.
+    /// The problems with `.stablekeyignore`.
     pub problems: Vec<FileProblem>,
-    /// Documents of other kinds, anywhere.
+    /// The number of documents of other kinds.
     pub other_kinds: usize,
-    /// Links, FIFOs and other files outside that are not read.
+    /// The number of links, FIFOs and other files outside that are not read.
     pub passed_over: usize,
 }
 
 impl SortedFiles {
-    /// Gives each file to the tenant in whose folder it lies.
+    /// Assigns each file to the tenant whose folder contains it.
     pub fn of(layout: &FolderLayout, files: Files) -> Self {
         let Files { readings, mut found, ignore, whole } = files;
         let mut sorted = SortedFiles {
@@ -150,7 +150,7 @@ impl SortedFiles {
         sorted
     }
 
-    /// Links, FIFOs and unreadable folders: in a tenant's folder they could hold anything.
+    /// Assigns links, FIFOs and unreadable folders: in a tenant's folder they may contain any object.
     fn share_out(
         &mut self,
         layout: &FolderLayout,
@@ -192,7 +192,7 @@ impl SortedFiles {
         }
     }
 
-    /// Which files count in which tenants though they lie in no folder of theirs.
+    /// The files that count in tenants although they are outside their folders.
     pub fn shared(&self) -> Shared {
         let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for read in self.folders.values() {
@@ -204,13 +204,13 @@ impl SortedFiles {
     }
 }
 
-/// Files that count in tenants in whose folders they do not lie, with the links that lead to each.
+/// The files that count in tenants although they are outside their folders, with the links to each.
 pub(super) struct Shared {
     by_file: BTreeMap<String, Vec<String>>,
 }
 
 impl Shared {
-    /// Notes which objects of a tenant are never written, since others may have their file too.
+    /// Marks objects of a tenant that are never written, since other tenants may use their file too.
     pub fn mark(&self, snapshot: &mut Snapshot) {
         if self.by_file.is_empty() {
             return;
@@ -228,7 +228,7 @@ impl Shared {
     }
 }
 
-/// Reads what the walk left out though it is a tenant's.
+/// Reads a tenant's file that the ignore rules excluded.
 fn read_left_out(path: &Path, reading: &mut DocumentsRead, more: &mut FolderContent) {
     let found = match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => find(path, &|_, _| false),

@@ -1,4 +1,4 @@
-//! The world of a hub as a person's own contexts read it: what its syncer plans on, to be planned again.
+//! The world of a hub, read with a person's own contexts, to plan again what its syncer planned.
 
 use super::clusters::{self, InCluster};
 use crate::api::*;
@@ -12,31 +12,31 @@ use crate::tenant::cluster::hub::{HubContents, HubSync, HubTenant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Where a hub is.
+/// The address of a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubAddress {
-    /// The context of its cluster; `None`: the current one.
+    /// The context of its cluster; `None` for the current context.
     pub context: Option<String>,
-    /// Its namespace.
+    /// The namespace of the hub.
     pub namespace: String,
 }
 
-/// The world of a hub, as it was read by a person's own contexts.
+/// The world of a hub, read with a person's own contexts.
 #[derive(Debug, Default)]
 pub struct OwnWorld {
     world: World,
-    /// Roles that would do where a tenant may not be read, as YAML.
+    /// Roles that grant access to the tenants that could not be read, as YAML.
     pub roles: BTreeSet<String>,
 }
 
 impl HubAddress {
-    /// The location that a namespace of its own cluster is.
+    /// The location of a tenant in the hub's own namespace.
     pub fn location(&self) -> KubernetesLocation {
         let kubeconfig = self.context.clone().map(Kubeconfig::Context);
         KubernetesLocation { namespace: self.namespace.clone(), kubeconfig }
     }
 
-    /// Where a tenant is read: by the context that was given for it, or, where it is the hub's own, by the hub's.
+    /// The location of a tenant: by the given context, or the hub's context for the hub's own tenant.
     fn location_of(
         &self,
         name: &str,
@@ -62,7 +62,7 @@ impl HubAddress {
 }
 
 impl OwnWorld {
-    /// Reads every tenant of a hub for which there is a context, all at once.
+    /// Reads every tenant of a hub for which there is a context, concurrently.
     pub fn read(
         servers: &Servers,
         address: &HubAddress,
@@ -86,18 +86,18 @@ impl OwnWorld {
         OwnWorld { world, roles }
     }
 
-    /// What was read.
+    /// The world that was read.
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// What is planned for one target: elsewhere only syncs that may write count.
+    /// The plan for one target: a sync that may not write counts only in its own targets.
     pub fn plan(&self, target: &str) -> Plan {
         let world = sync_rules::world_of(self.world.clone(), target);
         plan(&world, &Scope { tenants: [target.to_string()].into(), ..Scope::default() })
     }
 
-    /// Why one of these tenants could not be read: the first, with its name.
+    /// The first of these tenants that could not be read, with the reason.
     pub fn why_unread<'t>(&'t self, tenants: impl IntoIterator<Item = &'t str>) -> Option<(&'t str, &'t str)> {
         tenants.into_iter().find_map(|name| match self.world.tenants.get(name).map(|tenant| &tenant.live) {
             Some(View::Unreachable(why)) => Some((name, why.as_str())),
@@ -107,7 +107,7 @@ impl OwnWorld {
     }
 }
 
-/// A tenant as it was read, or why it was not; `None` where its Tenant cannot be read.
+/// A tenant as it was read, or the reason why it was not; `None` if its Tenant is unreadable.
 fn view(
     name: &str,
     tenant: &HubTenant,
@@ -122,7 +122,7 @@ fn view(
             Err(why) => (holds, View::Unreachable(why)),
         },
     };
-    // What the syncer has changed lately counts where a large share needs approval.
+    // Recent changes by the syncer count toward the share that needs approval.
     let (recent, before) = sync_rules::changed_lately(syncs.values().filter_map(|sync| sync.target(name)));
     Some(TenantView {
         spec: TenantSpec { location: spec.location.clone(), ..holds },
@@ -133,7 +133,7 @@ fn view(
     })
 }
 
-/// The syncs, and which of them only wait.
+/// The syncs, and those of them that wait for approval.
 fn syncs(syncs: &BTreeMap<String, HubSync>) -> World {
     let writer = |name: &String| Writer::Sync(name.clone());
     let read = syncs.iter().filter_map(|(name, sync)| Some((name, sync.spec.as_ref().ok()?)));
@@ -178,7 +178,7 @@ mod tests {
         let secret = json!({"name": "ways", "key": "eu"});
         let far = json!({"location": {"kubernetes": {"namespace": "eu", "kubeconfig": {"secretRef": secret}}}});
         assert_eq!(location(far.clone(), &[("eu", "eu-1")]), Some(("eu".into(), Some("eu-1".into()))));
-        // No Secret is read for it.
+        // No Secret is read for the location.
         assert_eq!(location(far, &[]), None);
         assert_eq!(location(json!({}), &[]), Some(("hub".into(), Some("us".into()))));
         assert_eq!(location(json!({"location": {"kubernetes": {"namespace": "hub"}}}), &[]).unwrap().0, "hub");
@@ -203,7 +203,7 @@ mod tests {
         assert!(!may_write(&sync(None, &["old"], &[])), "an approval of nothing that waits gives no right");
     }
 
-    /// "Planned again" it is measured as the syncer measures it: many small passes cannot beat the share.
+    /// A plan that is made again uses the syncer's count: splitting a large change does not avoid approval.
     #[test]
     fn what_the_syncer_counted_since_a_target_was_settled_counts_here_too() {
         let tenant = HubTenant { spec: Ok(TenantSpec::default()), status: TenantStatus::default() };

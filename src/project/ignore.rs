@@ -1,4 +1,4 @@
-//! `.stablekeyignore`: what of a root is not ours to read. It may name nothing within a tenant's folder.
+//! `.stablekeyignore`: the parts of a root that are not read. It may not name anything in a tenant's folder.
 
 use crate::manifest::{FileProblem, shown};
 use crate::tenant::directory::disk;
@@ -6,24 +6,24 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::path::Path;
 
 const NAME: &str = ".stablekeyignore";
-/// A folder with this file is a Helm chart: its templates are no YAML.
+/// A folder with this file is a Helm chart: its templates are not YAML.
 const CHART: &str = "Chart.yaml";
-/// The largest one that is read, in bytes.
+/// The maximum size, in bytes.
 const MOST: u64 = 1_000_000;
 
-/// What a root's `.stablekeyignore` says.
+/// The content of a root's `.stablekeyignore`.
 #[derive(Default)]
 pub(super) struct Ignore {
     matcher: Option<Gitignore>,
-    /// Its path, as shown.
+    /// The path, as shown to people.
     file: String,
     lines: Vec<String>,
-    /// What is wrong with it.
+    /// The problems with the file.
     pub problems: Vec<FileProblem>,
 }
 
 impl Ignore {
-    /// Reads it, where it is there.
+    /// Reads the file, if it exists.
     pub fn read(root: &Path) -> Self {
         let path = root.join(NAME);
         let mut ignore = Ignore { file: shown(&path), ..Ignore::default() };
@@ -51,7 +51,7 @@ impl Ignore {
         self
     }
 
-    /// Whether a path is passed over: named here, or a Helm chart.
+    /// Whether a path is skipped: it is listed in the file, or a Helm chart.
     pub fn leaves_out(&self, path: &Path, is_folder: bool) -> bool {
         self.names(path, is_folder) || is_folder && path.join(CHART).is_file()
     }
@@ -60,7 +60,7 @@ impl Ignore {
         self.matcher.as_ref().is_some_and(|matcher| matcher.matched(path, is_folder).is_ignore())
     }
 
-    /// The error of a line that names something of a tenant; `None` where it is left out as a chart.
+    /// The error for a line that names a part of a tenant's folder; `None` if the path is skipped as a chart.
     pub fn names_ours(&self, path: &Path, tenant: &str) -> Option<FileProblem> {
         let found = self.matcher.as_ref()?.matched(path, path.is_dir());
         let line = found.inner().filter(|_| found.is_ignore())?.original();

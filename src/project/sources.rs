@@ -1,9 +1,9 @@
-//! Sources that a person gives on the command line: they are read wherever they lie.
+//! Sources that a person gives on the command line, at any path.
 
 use std::path::{Component, Path, PathBuf};
 
-/// A path as seen from the root, so that it means the same in another copy of both; `None` where one of
-/// them is not there.
+/// A path relative to the root, so that it has the same meaning in another copy of both; `None` if one of them does not
+/// exist.
 pub fn seen_from(root: &Path, path: &Path) -> Option<PathBuf> {
     let (root, path) = (root.canonicalize().ok()?, path.canonicalize().ok()?);
     let shared = root.components().zip(path.components()).take_while(|(a, b)| a == b).count();

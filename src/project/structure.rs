@@ -1,5 +1,5 @@
-//! Structure first: which Tenants and TenantSyncs hold, which are stopped whole and why, and whose each
-//! folder is. Of two of one name neither holds; what is misplaced does not hold.
+//! The structure of a project: which Tenants and TenantSyncs are valid, which are stopped and why, and the tenant of
+//! each folder. Duplicate names and misplaced documents are invalid.
 
 use super::ProjectArgs;
 use crate::api::*;
@@ -12,44 +12,44 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A Tenant or a TenantSync as it was read; `spec` is missing where the document breaks its schema.
+/// A Tenant or a TenantSync as it was read; `spec` is absent if the document violates its schema.
 #[derive(Debug)]
 pub struct StructureResource<S> {
-    /// Its name.
+    /// The name of the resource.
     pub name: String,
-    /// Where it stands.
+    /// The position of the document.
     pub origin: SourcePlace,
-    /// What it says.
+    /// The spec, if it is valid.
     pub spec: Option<S>,
 }
 
-/// A tenant, and why it is stopped whole where it is.
+/// A tenant, and the reason if it is stopped.
 #[derive(Debug)]
-pub struct Standing {
-    /// What its Tenant says; what is absent says where it is stopped.
+pub struct DeclaredTenant {
+    /// The spec of the Tenant, or the default if it is stopped without one.
     pub spec: TenantSpec,
-    /// Why nothing of it is planned or written.
+    /// The reason why nothing is planned or written for the tenant.
     pub stopped: Option<String>,
 }
 
-/// What holds of the Tenants and TenantSyncs of a root.
+/// The valid Tenants and TenantSyncs of a root.
 #[derive(Debug, Default)]
 pub struct Structure {
-    /// By name.
-    pub tenants: BTreeMap<String, Standing>,
-    /// The syncs that hold.
+    /// The tenants, by name.
+    pub tenants: BTreeMap<String, DeclaredTenant>,
+    /// The valid syncs.
     pub syncs: Vec<Sync>,
-    /// Syncs that are there and do not hold: they are still writers, and nothing that they declared stops.
+    /// Invalid syncs. They remain writers, and what they declared does not count as no longer declared.
     pub stopped: BTreeMap<Writer, Targets>,
-    /// How many Tenants and TenantSyncs are for clusters only.
+    /// The number of Tenants and TenantSyncs that apply to clusters only.
     pub for_clusters: usize,
-    /// Whose each folder is.
+    /// The tenant of each folder.
     pub layout: FolderLayout,
-    /// Whether a tenant's folders are not known: a document in no known folder may be its.
+    /// Whether a tenant's folders are unknown: a document outside of all known folders may belong to it.
     pub folders_unknown: bool,
-    /// Where each Tenant and TenantSync stands.
+    /// The position of each Tenant and TenantSync.
     pub origins: BTreeMap<ObjectId, SourcePlace>,
-    /// What is wrong.
+    /// The problems that were found.
     pub problems: Vec<FileProblem>,
 }
 
@@ -57,7 +57,7 @@ const LOCATION: &[&str] = &["spec", "location", "directory", "path"];
 const SOURCE: &[&str] = &["spec", "source", "path"];
 const NAME: &[&str] = &["metadata", "name"];
 
-/// A folder that a Tenant claims, and where it says so.
+/// A folder that a Tenant claims, with the position of the claim.
 struct Claim {
     role: FolderRole,
     at: &'static [&'static str],
@@ -71,7 +71,7 @@ struct Claimant {
     misplaced: Option<String>,
 }
 
-/// Decides what holds.
+/// Decides which Tenants and TenantSyncs are valid.
 pub fn decide(
     given: &ProjectArgs,
     tenants: Vec<StructureResource<TenantSpec>>,
@@ -114,7 +114,7 @@ impl FolderLayout {
         let source = source.map(|path| self.locate(&path));
         if let Some(path) = given.sources.get(&tenant.name) {
             let path = self.locate_given(path);
-            // Its own source is its folder all the same, and declares nothing now.
+            // The source that it declares is still its folder, but declares nothing now.
             let lies_apart = |own: &PathBuf| !own.starts_with(&path) && !path.starts_with(own);
             let own = source.filter(|own| own.as_ref().is_ok_and(lies_apart));
             claims.extend(own.map(|located| Claim { role: FolderRole::Unused, at: SOURCE, located }));
@@ -126,8 +126,8 @@ impl FolderLayout {
     }
 }
 
-/// Marks Tenants that stand in the folder of another: whoever may write one tenant's folder says nothing of
-/// others. A folder that a misplaced Tenant claims makes no other misplaced.
+/// Marks Tenants in the folder of another tenant: write access to one tenant's folder must not decide about other
+/// tenants. A folder that a misplaced Tenant claims misplaces no other Tenant.
 fn mark_misplaced(claimants: &mut [Claimant]) {
     let holders: Vec<Vec<usize>> = claimants
         .iter()
@@ -137,7 +137,7 @@ fn mark_misplaced(claimants: &mut [Claimant]) {
             (0..claimants.len()).filter(|at| claimants[*at].claims.iter().any(holds)).collect()
         })
         .collect();
-    // `Some(None)`: it holds; `Some(Some(by))`: it is misplaced. From outside inwards, until nothing is new.
+    // `Some(None)`: valid; `Some(Some(by))`: misplaced. Decided from the outside inwards, until nothing changes.
     let mut verdicts: Vec<Option<Option<usize>>> = vec![None; claimants.len()];
     loop {
         let before = verdicts.clone();
@@ -151,7 +151,7 @@ fn mark_misplaced(claimants: &mut [Claimant]) {
         }
     }
     for (at, verdict) in verdicts.into_iter().enumerate() {
-        // What is undecided lies in its own folder, or in each other's in a circle.
+        // An undecided Tenant is in its own folder, or several are in each other's folders.
         let by = verdict.unwrap_or_else(|| holders[at].first().copied());
         claimants[at].misplaced = by.map(|by| claimants[by].tenant.name.clone());
     }
@@ -190,16 +190,16 @@ impl Structure {
             }
         };
         self.folders_unknown |= holding.iter().any(|c| c.tenant.spec.is_none() && c.claims.is_empty());
-        let mut standing = Standing { spec: TenantSpec::default(), stopped };
+        let mut declared = DeclaredTenant { spec: TenantSpec::default(), stopped };
         for Claimant { tenant, claims, .. } in holding {
             let id = ObjectId::new(Kind::Tenant, name);
             self.origins.entry(id).or_insert_with(|| tenant.origin.clone());
-            if let (Some(spec), None) = (tenant.spec, &standing.stopped) {
+            if let (Some(spec), None) = (tenant.spec, &declared.stopped) {
                 if is_for_clusters(&spec) {
                     self.for_clusters += 1;
                     return;
                 }
-                standing.spec = spec;
+                declared.spec = spec;
             }
             for Claim { role, at, located } in claims {
                 match located {
@@ -211,21 +211,21 @@ impl Structure {
                     }
                     Err(why) => {
                         self.wrong(&tenant.origin, Kind::Tenant, at, why.to_string(), BELOW);
-                        standing.stopped.get_or_insert(why.to_string());
-                        // Which documents are its own is not known.
+                        declared.stopped.get_or_insert(why.to_string());
+                        // The documents of this tenant are unknown.
                         self.folders_unknown = true;
                     }
                 }
             }
         }
-        self.tenants.insert(name.to_string(), standing);
+        self.tenants.insert(name.to_string(), declared);
     }
 
-    /// Folders that lie in one another stop all whose they are.
+    /// Stops all tenants whose folders are nested.
     fn nested(&mut self) {
         let folders = self.layout.folders().to_vec();
         for (position, one) in folders.iter().enumerate() {
-            // Of a Tenant that is there twice that is said already.
+            // Duplicate Tenants are reported already.
             let twice = self.tenants.get(&one.tenant).is_some_and(|tenant| tenant.stopped.is_some());
             let lies = |other: &&Folder| {
                 (!twice || other.tenant != one.tenant)
@@ -255,8 +255,8 @@ impl Structure {
                     "give each tenant, and each source, a folder of its own",
                 );
             }
-            if let Some(standing) = self.tenants.get_mut(&one.tenant) {
-                standing.stopped.get_or_insert(message);
+            if let Some(declared) = self.tenants.get_mut(&one.tenant) {
+                declared.stopped.get_or_insert(message);
             }
         }
     }
@@ -272,7 +272,7 @@ impl Structure {
             let message = format!("TenantSync/{} lies inside a folder of tenant {owner}: it does not hold", sync.name);
             let help = "move it out, for example to syncs.yaml beside the tenants' folders";
             self.wrong(&sync.origin, Kind::TenantSync, &["kind"], message, help);
-            // Whoever may write in one tenant's folder says nothing of others.
+            // Write access to one tenant's folder must not decide about other tenants.
             self.stopped.entry(Writer::Sync(sync.name)).or_insert(Targets::None);
         }
         for (name, mut syncs) in by_name {
@@ -307,7 +307,7 @@ impl Structure {
         }
     }
 
-    /// Whether a sync names a Tenant that is there, and only for clusters.
+    /// Whether a sync names an existing Tenant that applies to clusters only.
     fn names_one_for_clusters(&self, spec: &TenantSyncSpec) -> bool {
         let is = |name: &String| {
             !self.tenants.contains_key(name) && self.origins.contains_key(&ObjectId::new(Kind::Tenant, name))
@@ -318,8 +318,8 @@ impl Structure {
 
 const BELOW: &str = "write a relative path to a folder below the root, without .. and without links that lead out";
 
-/// Whether a Tenant has a meaning in a cluster only: its location is the namespace that it is applied to, or its
-/// kubeconfig is in a Secret.
+/// Whether a Tenant applies to a cluster only: its location is the namespace that it is applied to, or its kubeconfig
+/// is in a Secret.
 fn is_for_clusters(spec: &TenantSpec) -> bool {
     match &spec.location {
         None => true,
@@ -328,12 +328,12 @@ fn is_for_clusters(spec: &TenantSpec) -> bool {
     }
 }
 
-/// How many of the other documents of one name are named, and of how many the first are complained of: all of
-/// each would be a square of them.
+/// The number of other documents with the same name that a message lists, and the number of documents that get a
+/// message: all of each would be quadratic.
 const FEW: usize = 4;
 const MOST: usize = 100;
 
-/// Where a name stands too.
+/// The positions of the other documents with the same name.
 fn others(all: &[String], this: usize, count: usize) -> String {
     let shown = all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, at)| at.as_str());
     let shown = shown.take(FEW - 1).collect::<Vec<_>>();

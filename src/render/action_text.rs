@@ -1,4 +1,4 @@
-//! One action for a terminal: what changes, why, and who is affected.
+//! One action for a terminal: its changes, reason and impact.
 
 use super::change::{self, Shown};
 use super::page::{Span, TextPage, faint, plain, strong, width};
@@ -10,12 +10,12 @@ use crate::report::value;
 use crate::text::{count, shorten, thousands};
 use similar::ChangeTag;
 
-/// The longest list of fields that a person reads.
+/// The maximum number of fields that are shown.
 const MOST_FIELDS: usize = 24;
-/// The widest column of names.
+/// The maximum width of the column of names.
 const WIDEST: usize = 32;
 
-/// Puts one action on the page.
+/// Adds one action to the page.
 pub(super) fn action(page: &mut TextPage, action: &Action) {
     let (mark, tone) = mark(action);
     let mut head = vec![Span::new(tone, format!("{mark} {}", action.action.as_str())), plain("  ")];
@@ -49,7 +49,7 @@ fn mark(action: &Action) -> (&'static str, Tone) {
     }
 }
 
-/// `affects 3 integrations, 12 steps, 41 customers`; `None` where nobody is.
+/// The text `affects 3 integrations, 12 steps, 41 customers`; `None` without impact.
 pub(super) fn impact(impact: &Impact, is_itself: bool) -> Option<String> {
     let steps: usize = impact.integrations.iter().map(|i| i.steps).sum();
     let flows: usize = impact.integrations.iter().map(|i| i.flows).sum();
@@ -65,7 +65,7 @@ pub(super) fn impact(impact: &Impact, is_itself: bool) -> Option<String> {
     (!parts.is_empty()).then(|| format!("affects {}", parts.join(", ")))
 }
 
-/// A new object in a few lines: what it is, then its inputs or variables.
+/// A new object in a few lines: its properties, then its inputs or variables.
 fn created(page: &mut TextPage, action: &Action) {
     let fields: Vec<&FieldChange> = action.fields.iter().filter(|c| !c.field.kind.is_immutable()).collect();
     if let Some(Item::Connection(connection)) = &action.change.after {
@@ -81,12 +81,12 @@ fn created(page: &mut TextPage, action: &Action) {
     more(page, fields.len());
 }
 
-/// What others added to an object that goes.
+/// The additions of others to a deleted object.
 fn lost(page: &mut TextPage, fields: &[FieldChange]) {
     if fields.is_empty() {
         return;
     }
-    page.wrap(6, 8, &[Span::new(Tone::Careful, "what was added there, and is in no source, goes with it:")]);
+    page.wrap(6, 8, &[Span::new(Tone::Careful, "additions there that no source has are deleted with it:")]);
     let columns = columns(fields.iter());
     for change in fields.iter().take(MOST_FIELDS) {
         let from = change.from.as_ref().map(|from| value::words(&from.value())).unwrap_or_default();
@@ -114,14 +114,14 @@ fn columns<'a>(fields: impl Iterator<Item = &'a FieldChange>) -> usize {
     fields.map(|c| width(&name(c))).max().unwrap_or(0).min(WIDEST)
 }
 
-/// The field as people write it in YAML; variables by their name alone.
+/// The path of the field in YAML; only the name for a variable.
 fn name(change: &FieldChange) -> String {
     let kind = change.field.kind;
     let name = if kind == FieldKind::Variable { change.field.name.to_string() } else { change.field.to_string() };
     shorten(&name, 2 * WIDEST).into_owned()
 }
 
-/// What of a definition comes, goes and changes, a line each.
+/// The parts of a definition that are added, removed and changed, one per line.
 pub(super) fn parts<T: AsRef<str>>(page: &mut TextPage, indent: usize, parts: &[T]) {
     for part in parts.iter().take(MOST_FIELDS).map(AsRef::as_ref) {
         let tone = match part.chars().next() {
@@ -165,7 +165,7 @@ fn values_of(page: &mut TextPage, change: &FieldChange, columns: usize) {
                 page.line(8, &[faint(format!("… and {more} more lines; --output json has them all"))]);
             }
         }
-        Shown::Said(text) => page.labelled(6, label(), columns, &[faint(text)]),
+        Shown::Sentence(text) => page.labelled(6, label(), columns, &[faint(text)]),
     }
 }
 
@@ -184,7 +184,7 @@ fn values(from: Option<String>, to: Option<String>) -> Vec<Span> {
 fn word(tag: ChangeTag, text: &str) -> Span {
     let text = match tag {
         ChangeTag::Equal => text.to_string(),
-        // Blanks stay outside the marks, so that lines can be broken there.
+        // Blanks stay outside of the marks, so that lines can be wrapped there.
         ChangeTag::Delete => marked("[-", text, "-]"),
         ChangeTag::Insert => marked("{+", text, "+}"),
     };

@@ -1,5 +1,5 @@
-//! One screen for one integration in one tenant: every variable, what it means, what fixes it; then
-//! what the plan does there.
+//! One screen for one integration in one tenant: each variable with its connection and how to fix it, then the plan for
+//! the integration.
 
 use super::invocation::Invocation;
 use super::page::{Span, TextPage, faint, plain, strong, width};
@@ -12,7 +12,7 @@ use crate::near_miss::near_misses;
 use crate::report::binding;
 use crate::report::binding::{BindingRow, BindingState, Scene, places};
 
-/// The bindings as they will be once `plan` is done, and the plan, which the caller narrowed.
+/// The bindings after `plan`, and the plan, which is narrowed by the caller.
 pub fn bindings_text(
     world: &World,
     plan: &Plan,
@@ -30,7 +30,7 @@ pub fn bindings_text(
             &[Span::new(Tone::Bad, "✗ "), strong(tenant), plain(" cannot be read: nothing is known of its bindings")],
         ),
         Some(scene) => {
-            // What a sync would write counts, even where it is blocked: that is what the person asks about.
+            // The content that a sync would write counts, even if it is blocked: that is the question.
             let promised = binding::promised(&after, tenant, Some(integration));
             let by = |rows: Vec<BindingRow>, by: String| (rows, by);
             let found = match promised.first() {
@@ -58,7 +58,7 @@ fn screen(page: &mut TextPage, tenant: &str, integration: &str, rows: &[BindingR
     ];
     page.wrap(0, 2, &head);
     let columns = rows.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
-    // What is in the way comes first.
+    // Variables with problems come first.
     let (well, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.state.is_well());
     for row in others.into_iter().chain(well) {
         binding_row(page, row, columns);
@@ -68,7 +68,7 @@ fn screen(page: &mut TextPage, tenant: &str, integration: &str, rows: &[BindingR
     }
 }
 
-/// One variable: mark, key, connection, and what fixes it.
+/// One variable: mark, key, connection, and how to fix it.
 pub(super) fn binding_row(page: &mut TextPage, row: &BindingRow, columns: usize) {
     let (mark, tone) = mark(row.state);
     let mut spans = vec![match (&row.stable_key, row.state) {
@@ -77,12 +77,12 @@ pub(super) fn binding_row(page: &mut TextPage, row: &BindingRow, columns: usize)
     }];
     match (&row.connection, row.state) {
         (Some(connection), state) => {
-            let answers = connection.stable_key.as_ref().filter(|key| Some(*key) != row.stable_key.as_ref());
-            spans.extend(answers.map(|key| plain(format!(" → {key}"))));
+            let resolved = connection.stable_key.as_ref().filter(|key| Some(*key) != row.stable_key.as_ref());
+            spans.extend(resolved.map(|key| plain(format!(" → {key}"))));
             spans.push(faint(format!("  {}", connection.words())));
-            spans.extend(said(state).map(|text| Span::new(tone, format!("  {text}"))));
+            spans.extend(state_word(state).map(|text| Span::new(tone, format!("  {text}"))));
         }
-        (None, state) => spans.extend(said(state).map(|text| Span::new(tone, format!("  {text}")))),
+        (None, state) => spans.extend(state_word(state).map(|text| Span::new(tone, format!("  {text}")))),
     }
     page.labelled(2, Span::new(tone, format!("{mark} {}", row.variable)), columns + 2, &spans);
     if let Some(fix) = &row.fix {
@@ -90,7 +90,7 @@ pub(super) fn binding_row(page: &mut TextPage, row: &BindingRow, columns: usize)
     }
 }
 
-/// The mark of a state.
+/// The mark for a state.
 pub(super) fn mark(state: BindingState) -> (&'static str, Tone) {
     match state {
         BindingState::Bound | BindingState::Own => ("✓", Tone::Good),
@@ -101,8 +101,8 @@ pub(super) fn mark(state: BindingState) -> (&'static str, Tone) {
     }
 }
 
-/// The state in a word; `None` where the mark says it all.
-pub(super) fn said(state: BindingState) -> Option<&'static str> {
+/// The word for a state; `None` if the mark is enough.
+pub(super) fn state_word(state: BindingState) -> Option<&'static str> {
     match state {
         BindingState::Bound | BindingState::Own => None,
         BindingState::NotReady => Some("not ready"),
@@ -113,7 +113,7 @@ pub(super) fn said(state: BindingState) -> Option<&'static str> {
 }
 
 fn absent(page: &mut TextPage, scene: &Scene<'_>, integration: &str) {
-    let text = format!("{} has no integration {integration}, and no sync brings one", scene.tenant);
+    let text = format!("{} has no integration {integration}, and no sync would add one", scene.tenant);
     page.wrap(0, 2, &[Span::new(Tone::Bad, "✗ "), plain(text)]);
     let near = near_misses(integration, scene.inventory.integrations.keys().map(String::as_str));
     if !near.is_empty() {

@@ -1,4 +1,4 @@
-//! One field change: how it is best shown.
+//! The presentation of one field change.
 
 use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{FieldChange, Op};
@@ -7,20 +7,20 @@ use crate::text as escape;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-/// A change, in the form that says most in the fewest lines.
+/// The most compact presentation of a change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// Short values, side by side; `None`: absent.
+    /// Short values, side by side; `None` for an absent value.
     Values { from: Option<String>, to: Option<String> },
-    /// One longer text, its changed words marked.
+    /// One long text, with the changed words marked.
     Words(Vec<(ChangeTag, String)>),
-    /// Several lines, the changed ones marked; `None` stands for equal lines that are left out.
+    /// Several lines, with the changed lines marked; `None` stands for skipped equal lines.
     Lines(Vec<Option<(ChangeTag, String)>>),
-    /// The value stays; only the record changes.
-    Said(String),
+    /// A sentence: the value does not change, only the ownership record.
+    Sentence(String),
 }
 
-/// How a change is best shown on a terminal.
+/// Selects the presentation of a change for a terminal.
 pub(super) fn shown(change: &FieldChange) -> Shown {
     let (from, to) = (change.from.as_ref().map(Json::value), change.to.as_ref().map(Json::value));
     let (from, to) = (from.as_ref(), to.as_ref());
@@ -40,12 +40,12 @@ pub(super) fn shown(change: &FieldChange) -> Shown {
                 |text: &Option<String>| text.as_ref().map(|t| shorten_middle(t, from.as_deref(), to.as_deref()));
             Shown::Values { from: short(&from), to: short(&to) }
         }
-        op => Shown::Said(said(op, change.by.as_deref())),
+        op => Shown::Sentence(operation_text(op, change.by.as_deref())),
     }
 }
 
-/// What happens to a field of which the value stays.
-pub(super) fn said(op: Op, by: Option<&str>) -> String {
+/// The operation on a field whose value does not change.
+pub(super) fn operation_text(op: Op, by: Option<&str>) -> String {
     match op {
         Op::Set | Op::Remove => String::new(),
         Op::Record => "in sync; it comes under management".to_string(),
@@ -56,7 +56,7 @@ pub(super) fn said(op: Op, by: Option<&str>) -> String {
     }
 }
 
-/// A long value cut so that the place where the two differ is still seen.
+/// Cuts a long value so that the difference stays visible.
 fn shorten_middle(text: &str, from: Option<&str>, to: Option<&str>) -> String {
     if escape::shorten(text, value::MOST) == text {
         return text.to_string();
@@ -69,7 +69,7 @@ fn shorten_middle(text: &str, from: Option<&str>, to: Option<&str>) -> String {
     if skip > 0 { format!("…{rest}") } else { rest }
 }
 
-/// A long text without its middle: how the name of a host ends says whose it is.
+/// Cuts the middle of a long text: the end of a host name identifies its owner.
 fn both_ends(text: &str) -> String {
     const END: usize = 24;
     if escape::shorten(text, value::MOST) == text {
@@ -80,7 +80,7 @@ fn both_ends(text: &str) -> String {
     head.chars().chain(end.into_iter().rev()).collect()
 }
 
-/// The words of two texts, marked; long equal runs are cut in their middle.
+/// The words of two texts, with changes marked; long equal runs are cut in the middle.
 fn words(from: &str, to: &str) -> Vec<(ChangeTag, String)> {
     let mut marked: Vec<(ChangeTag, String)> = Vec::new();
     for change in TextDiff::from_words(from, to).iter_all_changes() {
@@ -100,7 +100,7 @@ fn words(from: &str, to: &str) -> Vec<(ChangeTag, String)> {
     marked
 }
 
-/// A run of equal text with what touches a change before (and after) it.
+/// The part of an equal run that is next to a change before (and after) it.
 fn around(text: &str, before: bool, after: bool) -> String {
     const KEPT: usize = 24;
     let all: Vec<char> = text.chars().collect();
@@ -108,7 +108,7 @@ fn around(text: &str, before: bool, after: bool) -> String {
     if all.len() <= head + tail + 1 {
         return text.to_string();
     }
-    // Cut between words, where there is a blank to cut at.
+    // Cut between words if possible.
     let head: String = all.iter().take(head).collect();
     let head = head.rsplit_once(' ').map_or(head.as_str(), |(words, _)| words);
     let tail: String = all.iter().skip(all.len() - tail).collect();
@@ -117,9 +117,9 @@ fn around(text: &str, before: bool, after: bool) -> String {
     format!("{head}{}…{}{tail}", blank(head), blank(tail))
 }
 
-/// The lines of two texts with two lines around each change.
+/// The lines of two texts, with two lines of context around each change.
 pub(super) fn lines(from: &str, to: &str) -> Vec<Option<(ChangeTag, String)>> {
-    // Without their ends: whether the last line has one is of no interest.
+    // Without line ends: whether the last line has one does not matter.
     let (from, to): (Vec<&str>, Vec<&str>) = (from.lines().collect(), to.lines().collect());
     let diff = TextDiff::from_slices(&from, &to);
     let groups = diff.grouped_ops(2);
@@ -165,7 +165,7 @@ mod tests {
         assert!(to.ends_with("/long/b"), "{to}");
     }
 
-    /// "The approver cannot see where the secret goes" is what a cut at the end would do.
+    /// A cut at the end would hide from the approver where the secret goes.
     #[test]
     fn the_end_of_a_long_host_is_seen() {
         let to = json!({"value": format!("https://login.good.example.{}evil.test/", "a.".repeat(60))});

@@ -1,4 +1,4 @@
-//! Explanations: which connection a variable means and why; everything that depends on a key.
+//! Explanations: the connection that a variable resolves to, with the reason, and everything that depends on a key.
 
 use super::markdown::escape as md;
 use super::page::{Span, TextPage, heading, plain, strong};
@@ -7,74 +7,74 @@ use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::model::inventory::{Inventory, Sync, View, World};
 use crate::engine::model::item::ObjectId;
-use crate::near_miss::{are_alike, near_misses, what_there_is};
+use crate::near_miss::{are_similar, near_misses, what_there_is};
 use crate::report::binding::{BindingRow, ConnectionBrief, Scene, Used};
 use crate::text::and;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The schema that an explanation's JSON names.
+/// The schema of an explanation's JSON.
 pub(super) const SCHEMA: &str = "stablekey.dev/explanation/v1";
 
-/// There is nothing to explain.
+/// A failure to explain something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
-    /// No such tenant.
+    /// The tenant does not exist.
     #[error("there is no tenant {0}; {1}")]
     NoTenant(String, String),
-    /// It was not read.
+    /// The tenant could not be read.
     #[error("{0} cannot be read, so nothing is known of its bindings: {1}")]
     Unreachable(String, String),
-    /// What was named is there and cannot be used.
+    /// The named object exists, but cannot be used.
     #[error("{tenant}/{object} is invalid: {why}")]
     Invalid {
-        /// Where.
+        /// The tenant of the object.
         tenant: String,
-        /// Which object.
+        /// The object that was named.
         object: ObjectId,
-        /// Why.
+        /// The reason why it cannot be used.
         why: String,
     },
     /// Nothing has this name.
     #[error("nothing is called {name}: no stable key, no integration, no tenant{}", hint(near))]
     Nothing {
-        /// What was looked for.
+        /// The unknown name.
         name: String,
-        /// What may have been meant.
+        /// Suggestions for the name.
         near: Vec<String>,
     },
-    /// No such integration.
+    /// The integration does not exist in the tenant.
     #[error("{tenant} has no integration {integration}{}", hint(near))]
     NoIntegration {
-        /// Where it was looked for.
+        /// The tenant that was searched.
         tenant: String,
-        /// What was looked for.
+        /// The unknown integration.
         integration: String,
-        /// What may have been meant.
+        /// Suggestions for the integration.
         near: Vec<String>,
     },
-    /// No tenant has it.
+    /// No tenant has the integration.
     #[error("no tenant has an integration {integration}{}", hint(near))]
     NoSuchIntegration {
-        /// What was looked for.
+        /// The unknown integration.
         integration: String,
-        /// What may have been meant.
+        /// Suggestions for the integration.
         near: Vec<String>,
     },
-    /// No step of this name uses a connection.
+    /// No step with this name uses a connection.
     #[error("no step like that of {integration} uses a connection; {there}")]
     NoStep {
-        /// Where it was looked for.
+        /// The integration that was searched.
         integration: String,
-        /// What there is.
+        /// The steps that exist.
         there: String,
     },
-    /// No such key.
+    /// The key does not exist.
     #[error("no tenant has or names stable key {key}{}", hint(near))]
     NoKey {
-        /// What was looked for.
+        /// The unknown key.
         key: String,
-        /// What may have been meant.
+        /// Suggestions for the key.
         near: Vec<String>,
     },
 }
@@ -93,24 +93,24 @@ impl ExplainError {
         ExplainError::Unreachable(tenant.to_string(), why.to_string())
     }
 
-    /// That nothing has a name, with what may have been meant.
+    /// The error for an unknown name, with suggestions.
     pub fn nothing(world: &World, name: &str) -> Self {
         let inventories = || world.tenants.values().filter_map(|view| view.live.inventory());
         let keys = inventories().flat_map(|i| i.connections.values()).map(|c| c.spec.stable_key.as_str());
         let integrations = inventories().flat_map(|i| i.integrations.keys()).map(String::as_str);
         let all: BTreeSet<&str> = keys.chain(integrations).chain(world.tenants.keys().map(String::as_str)).collect();
-        let near = near_misses(name, all).into_iter().filter(|near| are_alike(name, near)).collect();
+        let near = near_misses(name, all).into_iter().filter(|near| are_similar(name, near)).collect();
         ExplainError::Nothing { name: name.to_string(), near: owned(near) }
     }
 }
 
-/// An object that was named and cannot be used.
+/// A named object that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvalidObject {
-    /// Which.
+    /// The object that was named.
     pub object: ObjectId,
-    /// Why.
+    /// The reason why it cannot be used.
     pub why: String,
 }
 
@@ -134,23 +134,23 @@ fn hint(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
 }
 
-/// Which connections an integration's variables mean in a tenant, and why.
+/// The connections that an integration's variables resolve to in a tenant, with reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationExplanation {
-    /// `stablekey.dev/explanation/v1`.
+    /// The schema `stablekey.dev/explanation/v1`.
     pub schema: &'static str,
-    /// The tenant.
+    /// The name of the tenant.
     pub tenant: String,
-    /// The integration.
+    /// The name of the integration.
     pub integration: String,
-    /// The flow and step that it was narrowed to.
+    /// The flow that the explanation is limited to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
-    /// See `flow`.
+    /// The step that the explanation is limited to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// A row per variable.
+    /// One row per variable.
     pub bindings: Vec<BindingRow>,
 }
 
@@ -207,7 +207,7 @@ fn is_wanted(used: &Used, flow: Option<&str>, step: Option<&str>) -> bool {
     }
 }
 
-/// Whether a person who typed `typed` means `name`: names of flows and steps are prose.
+/// Whether a typed argument matches `name`: names of flows and steps are prose.
 fn is_named(typed: &str, name: &str) -> bool {
     typed.to_lowercase() == name.to_lowercase()
 }
@@ -230,41 +230,41 @@ pub(super) fn owned(names: Vec<&str>) -> Vec<String> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyExplanation {
-    /// `stablekey.dev/explanation/v1`.
+    /// The schema `stablekey.dev/explanation/v1`.
     pub schema: &'static str,
-    /// The key.
+    /// The stable key.
     pub stable_key: String,
-    /// One per tenant, by name.
+    /// One entry per tenant, by name.
     pub tenants: Vec<KeyInTenant>,
     /// The syncs that carry an integration that uses it.
     pub syncs: Vec<SyncLine>,
-    /// The overrides that name it.
+    /// The overrides that refer to the key.
     pub overrides: Vec<OverrideOfKey>,
 }
 
-/// What depends on a key in one tenant.
+/// Everything that depends on a key in one tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyInTenant {
-    /// The tenant.
+    /// The name of the tenant.
     pub tenant: String,
     /// Whether it could be read.
     pub read: bool,
     /// The connection with exactly this key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionBrief>,
-    /// Why the connection of this name cannot be used.
+    /// The reason why the connection with this name cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid: Option<String>,
-    /// The older keys that the connection answers for.
+    /// The older keys that resolve to the connection.
     pub replaces: Vec<String>,
-    /// The newer keys that answer, or would answer, for this one.
+    /// The newer keys that replace, or would replace, this key.
     pub replaced_by: Vec<String>,
-    /// For whom something of the connection was written.
+    /// The writers of the connection.
     pub written_by: Vec<String>,
-    /// The integrations that name the key or are bound to its connection.
+    /// The integrations that use the key or are bound to its connection.
     pub integrations: Vec<IntegrationOfKey>,
-    /// How many customers have credentials for it; never which.
+    /// The number of customers with credentials for it; never their names.
     pub customers: usize,
 }
 
@@ -272,27 +272,27 @@ pub struct KeyInTenant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationOfKey {
-    /// Its name.
+    /// The name of the integration.
     pub name: String,
-    /// The variables that do.
+    /// The variables that depend on the key.
     pub variables: Vec<BindingRow>,
 }
 
-/// What a sync carries of what is explained.
+/// The part of a sync that concerns the explained item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncLine {
-    /// As whom it writes.
+    /// The writer that stands for the sync.
     pub writer: String,
-    /// The source.
+    /// The source tenant.
     pub from: String,
-    /// The targets.
+    /// The target tenants.
     pub to: Vec<String>,
     /// Whether it writes connections too: `Match` does not.
     pub connections: ConnectionMode,
-    /// Whether it takes away what its source has no more.
+    /// Whether it removes objects that its source no longer has.
     pub prune: bool,
-    /// Whether it waits.
+    /// Whether it is suspended.
     pub suspend: bool,
     /// The integrations that it carries, or their patterns.
     pub integrations: Vec<String>,
@@ -326,7 +326,7 @@ impl std::fmt::Display for SyncLine {
     }
 }
 
-/// What syncs do, on a page of its own part.
+/// Adds lines about syncs to the page, as a separate part.
 pub(super) fn sync_lines(page: &mut TextPage, lines: &[String]) {
     if !lines.is_empty() {
         page.gap();
@@ -337,17 +337,17 @@ pub(super) fn sync_lines(page: &mut TextPage, lines: &[String]) {
     }
 }
 
-/// An override that names a key.
+/// An override that refers to a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OverrideOfKey {
-    /// The sync.
+    /// The writer that stands for the sync.
     pub writer: String,
-    /// The target that it holds for.
+    /// The target that the override applies to.
     pub tenant: String,
-    /// What it sets: `input authorizeUrl`, or `variable "CRM" of lead-router`.
+    /// The item that it sets: `input authorizeUrl`, or `variable "CRM" of lead-router`.
     pub what: String,
-    /// Why.
+    /// The reason given in the override.
     pub reason: String,
 }
 
@@ -410,8 +410,8 @@ fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
         .map(|(name, variables)| IntegrationOfKey { name: name.to_string(), variables })
         .collect();
     let named_by = inventory.customer_credentials.values().filter(|c| c.spec.connection == key).count();
-    let answered = inventory.connection(key).map_or(0, |c| bindings.customers(c.name()).len());
-    found.customers = answered.max(named_by);
+    let of_connection = inventory.connection(key).map_or(0, |c| bindings.customers(c.name()).len());
+    found.customers = of_connection.max(named_by);
     found
 }
 

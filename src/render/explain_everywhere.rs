@@ -1,7 +1,6 @@
-//! An integration explained: what its variables mean in every tenant that has it, or that a sync would bring
-//! it to.
+//! Explains an integration in every tenant that has it, or that a sync would copy it to.
 
-use super::bindings_text::{binding_row, mark, said};
+use super::bindings_text::{binding_row, mark, state_word};
 use super::explain::{ExplainError, SCHEMA, SyncLine, owned, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, plain, strong, width};
@@ -20,11 +19,11 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationEverywhere {
-    /// `stablekey.dev/explanation/v1`.
+    /// The schema `stablekey.dev/explanation/v1`.
     pub schema: &'static str,
-    /// The integration.
+    /// The name of the integration.
     pub integration: String,
-    /// One per tenant, by name.
+    /// One entry per tenant, by name.
     pub tenants: Vec<IntegrationInTenant>,
     /// The syncs that carry it.
     pub syncs: Vec<SyncLine>,
@@ -34,26 +33,26 @@ pub struct IntegrationEverywhere {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationInTenant {
-    /// The tenant.
+    /// The name of the tenant.
     pub tenant: String,
     /// Whether it could be read.
     pub read: bool,
-    /// Whether the integration is there.
+    /// Whether the integration exists.
     pub present: bool,
-    /// What people call it there.
+    /// The display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Why it cannot be used there.
+    /// The reason why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid: Option<String>,
-    /// Who would bring it, where it is not there.
+    /// The writer that would copy it, if it does not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promised_by: Option<String>,
-    /// A row per variable: as it is there, or as it would be.
+    /// One row per variable: as it is, or as it would be.
     pub bindings: Vec<BindingRow>,
 }
 
-/// Whether some tenant has, names or is to get an integration of this name.
+/// Whether a tenant has, names, or will get an integration with this name.
 pub fn is_integration(world: &World, name: &str) -> bool {
     let id = ObjectId::new(Kind::Integration, name);
     let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
@@ -63,8 +62,8 @@ pub fn is_integration(world: &World, name: &str) -> bool {
         .any(|inventory| inventory.integrations.contains_key(name) || inventory.invalid.contains_key(&id))
 }
 
-/// Explains an integration in every tenant; `after` are the tenants as they will be once all that is planned is
-/// done, since what a sync would bring comes with what it needs.
+/// Explains an integration in every tenant. `after` has the tenants after the plan, since a sync copies an integration
+/// together with what it needs.
 pub fn explain_everywhere(
     world: &World,
     after: &World,
@@ -112,7 +111,7 @@ impl IntegrationInTenant {
                 (tone.0, tone.1, format!("{bound} of {} bound", bindings.len()))
             }
             IntegrationInTenant { promised_by: Some(writer), .. } => {
-                ("+", Tone::Plain, format!("not there; {writer} would bring it"))
+                ("+", Tone::Plain, format!("not there; {writer} would add it"))
             }
             _ => ("·", Tone::Faint, "not there".to_string()),
         }
@@ -120,7 +119,7 @@ impl IntegrationInTenant {
 }
 
 impl IntegrationEverywhere {
-    /// For a terminal.
+    /// The explanation as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         page.wrap(0, 2, &[strong(&self.integration), faint(format!("  {}", self.sum()))]);
@@ -143,7 +142,7 @@ impl IntegrationEverywhere {
         page.finish()
     }
 
-    /// For a pull-request comment.
+    /// The explanation as Markdown for a pull request comment.
     pub fn markdown(&self) -> String {
         let mut comment = Comment::new(String::new(), "stablekey explain");
         comment.add(&format!("## {}\n\n{}\n", md(&self.integration), md(&self.sum())));
@@ -156,8 +155,8 @@ impl IntegrationEverywhere {
                 .iter()
                 .map(|row| {
                     let key = row.stable_key.as_deref().unwrap_or("its own connection");
-                    let said = said(row.state).map(|text| format!(": {text}")).unwrap_or_default();
-                    format!("- {} {}: {}{said}\n", mark(row.state).0, md(&row.variable), md(key))
+                    let state_word = state_word(row.state).map(|text| format!(": {text}")).unwrap_or_default();
+                    format!("- {} {}: {}{state_word}\n", mark(row.state).0, md(&row.variable), md(key))
                 })
                 .collect();
             comment.section("\n", &rows, "");

@@ -1,7 +1,7 @@
-//! A tenant explained: its connections and who uses them, its integrations and what their variables mean, and
-//! the syncs from it and into it.
+//! Explains a tenant: its connections and their users, its integrations and their bindings, and the syncs from it and
+//! into it.
 
-use super::bindings_text::{binding_row, mark, said};
+use super::bindings_text::{binding_row, mark, state_word};
 use super::explain::{ExplainError, InvalidObject, SCHEMA, SyncLine, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, heading, plain, strong, width};
@@ -15,34 +15,34 @@ use crate::text::{and, count};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Everything of a tenant.
+/// The explanation of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantExplanation {
-    /// `stablekey.dev/explanation/v1`.
+    /// The schema `stablekey.dev/explanation/v1`.
     pub schema: &'static str,
-    /// The tenant.
+    /// The name of the tenant.
     pub tenant: String,
-    /// Where its stack is.
+    /// The region of its stack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// What it is for.
+    /// The purpose of the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Where its resources are, as its Tenant says.
+    /// The location of its resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<LocationSpec>,
-    /// Whether nothing is written to it for now.
+    /// Whether it is suspended.
     pub suspend: bool,
-    /// The tenants whose syncs it takes.
+    /// The tenants whose syncs it accepts.
     pub accept_from: Vec<String>,
-    /// Its connections, by stable key.
+    /// The connections, by stable key.
     pub connections: Vec<ConnectionOfTenant>,
-    /// Its integrations, by name.
+    /// The integrations, by name.
     pub integrations: Vec<IntegrationOfTenant>,
-    /// What of it cannot be used.
+    /// The objects that cannot be used.
     pub invalid: Vec<InvalidObject>,
-    /// How many customers have credentials.
+    /// The number of customers with credentials.
     pub customers: usize,
     /// The syncs from it and into it.
     pub syncs: Vec<SyncLine>,
@@ -52,16 +52,16 @@ pub struct TenantExplanation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionOfTenant {
-    /// What it is.
+    /// The properties of the connection.
     #[serde(flatten)]
     pub connection: ConnectionBrief,
-    /// The inputs that its type requires and that it lacks.
+    /// The required inputs that it lacks.
     pub lacks: Vec<String>,
-    /// The older keys that it answers for.
+    /// The older keys that resolve to it.
     pub replaces: Vec<String>,
     /// The integrations that are bound to it.
     pub used_by: Vec<String>,
-    /// How many customers have credentials for it; never which.
+    /// The number of customers with credentials for it; never their names.
     pub customers: usize,
 }
 
@@ -69,12 +69,12 @@ pub struct ConnectionOfTenant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationOfTenant {
-    /// Its name.
+    /// The name of the integration.
     pub name: String,
-    /// What people call it.
+    /// The display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// A row per variable.
+    /// One row per variable.
     pub bindings: Vec<BindingRow>,
 }
 
@@ -120,7 +120,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
 }
 
 impl TenantExplanation {
-    /// For a terminal.
+    /// The explanation as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         page.wrap(0, 2, &[heading(&self.tenant), plain(format!("  {}", self.facts().join(", ")))]);
@@ -153,7 +153,7 @@ impl TenantExplanation {
         }
     }
 
-    /// For a pull-request comment.
+    /// The explanation as Markdown for a pull request comment.
     pub fn markdown(&self) -> String {
         let mut comment = Comment::new(String::new(), "stablekey explain");
         let facts = self.facts().join(", ");
@@ -173,8 +173,8 @@ impl TenantExplanation {
         let rows: Vec<String> = rows
             .map(|(i, row)| {
                 let key = row.stable_key.as_deref().unwrap_or("its own connection");
-                let said = said(row.state).map(|text| format!(": {text}")).unwrap_or_default();
-                format!("- {} {}, {}: {}{said}\n", mark(row.state).0, md(&i.name), md(&row.variable), md(key))
+                let state_word = state_word(row.state).map(|text| format!(": {text}")).unwrap_or_default();
+                format!("- {} {}, {}: {}{state_word}\n", mark(row.state).0, md(&i.name), md(&row.variable), md(key))
             })
             .collect();
         comment.section("\n**Integrations**\n\n", &rows, "");

@@ -9,7 +9,7 @@ use crate::report::binding::{BindingRow, places};
 use crate::text::{and, count};
 
 impl IntegrationExplanation {
-    /// For a terminal.
+    /// The explanation as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         let narrowed: Vec<&str> = self.flow.iter().chain(&self.step).map(String::as_str).collect();
@@ -24,7 +24,7 @@ impl IntegrationExplanation {
         page.finish()
     }
 
-    /// For a pull-request comment.
+    /// The explanation as Markdown for a pull request comment.
     pub fn markdown(&self) -> String {
         let mut comment = Comment::new(String::new(), "stablekey explain");
         comment.add(&format!("## {} in {}\n\n", md(&self.integration), md(&self.tenant)));
@@ -51,11 +51,11 @@ fn reasons(page: &mut TextPage, row: &BindingRow, indent: usize) {
 
 fn item(row: &BindingRow) -> String {
     let key = row.stable_key.as_deref().unwrap_or("its own connection");
-    let answers = row.connection.as_ref().and_then(|c| c.stable_key.as_deref()).filter(|answers| *answers != key);
-    let answers = answers.map(|answers| format!(" → {}", md(answers))).unwrap_or_default();
+    let resolved = row.connection.as_ref().and_then(|c| c.stable_key.as_deref()).filter(|resolved| *resolved != key);
+    let resolved = resolved.map(|resolved| format!(" → {}", md(resolved))).unwrap_or_default();
     let connection = row.connection.as_ref().map(|c| format!(" ({})", md(&c.words()))).unwrap_or_default();
     let mut out = format!(
-        "- {} **{}**: {}{answers}{connection}<br>because {}\n",
+        "- {} **{}**: {}{resolved}{connection}<br>because {}\n",
         mark(row.state).0,
         md(&row.variable),
         md(key),
@@ -74,7 +74,7 @@ fn item(row: &BindingRow) -> String {
 }
 
 impl KeyExplanation {
-    /// For a terminal.
+    /// The explanation as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         page.wrap(0, 2, &[heading(&self.stable_key), faint(format!("  {}", self.sum()))]);
@@ -86,7 +86,7 @@ impl KeyExplanation {
         page.finish()
     }
 
-    /// For a pull-request comment.
+    /// The explanation as Markdown for a pull request comment.
     pub fn markdown(&self) -> String {
         let mut comment = Comment::new(String::new(), "stablekey explain");
         comment.add(&format!("## {}\n\n{}\n", md(&self.stable_key), md(&self.sum())));

@@ -9,33 +9,33 @@ use crate::text::{count, thousands};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How many findings of one code are shown in one list: JSON has every one.
+/// The maximum number of findings with the same code in one list; JSON has all.
 const MOST_OF_A_CODE: usize = 10;
 
-/// What `validate` says where everything could be read.
+/// The output of `validate` if everything could be read.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Findings<'a> {
-    /// `stablekey.dev/findings/v1`.
+    /// The schema `stablekey.dev/findings/v1`.
     pub schema: &'static str,
-    /// Worst first.
+    /// The findings, worst first.
     pub findings: &'a [Finding],
-    /// How many documents of ours were read.
+    /// The number of Stablekey's documents that were read.
     pub documents: usize,
-    /// How many documents of other kinds were passed over.
+    /// The number of skipped documents of other kinds.
     pub other_kinds: usize,
-    /// Errors that were shown with their lines before these.
+    /// The number of errors that were shown with their lines before.
     #[serde(skip)]
     pub shown_above: usize,
 }
 
 impl<'a> Findings<'a> {
-    /// Of findings, worst first.
+    /// Builds the output from findings, sorted worst first.
     pub fn new(findings: &'a [Finding], documents: usize, other_kinds: usize) -> Self {
         Findings { schema: "stablekey.dev/findings/v1", findings, documents, other_kinds, shown_above: 0 }
     }
 
-    /// For a terminal.
+    /// The findings as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         by_tenant(&mut page, 0, self.findings);
@@ -44,7 +44,7 @@ impl<'a> Findings<'a> {
             if self.number(Severity::Error) + self.number(Severity::Unreached) > 0 { Tone::Bad } else { Tone::Good };
         let nothing = self.documents == 0 && tone == Tone::Good;
         let tone = if nothing { Tone::Careful } else { tone };
-        // Where no document of ours was read, nothing was found to be right.
+        // If no document was read, nothing is known to be valid.
         let mark = if nothing {
             "! "
         } else if tone == Tone::Good {
@@ -56,7 +56,7 @@ impl<'a> Findings<'a> {
         page.finish()
     }
 
-    /// For a pull-request comment.
+    /// The findings as Markdown for a pull request comment.
     pub fn markdown(&self) -> String {
         let mut comment = Comment::new(format!("\n{}\n", self.sentence()), "stablekey validate");
         comment.add("## Stablekey: validate\n\n");
@@ -92,7 +92,7 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Findings, a tenant at a time, in the order in which they come.
+/// Adds findings to the page, grouped by tenant, in the given order.
 pub(super) fn by_tenant(page: &mut TextPage, indent: usize, findings: &[Finding]) {
     let mut tenants: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
     for finding in findings {
@@ -109,7 +109,7 @@ pub(super) fn by_tenant(page: &mut TextPage, indent: usize, findings: &[Finding]
     }
 }
 
-/// Findings of one tenant, on a page. Those that repeat what was shown of a file with its line are counted.
+/// Adds findings of one tenant to the page. Those that repeat a problem of a file that was shown are only counted.
 pub(super) fn list(page: &mut TextPage, indent: usize, findings: &[&Finding]) {
     let mut of_code: BTreeMap<Code, usize> = BTreeMap::new();
     let is_seen = |f: &&&Finding| page.problems_are_seen() && f.code.is_of_reading() && f.at.is_some();
@@ -153,17 +153,17 @@ fn one(page: &mut TextPage, indent: usize, finding: &Finding) {
     }
 }
 
-/// One finding as an item of a Markdown list.
+/// Formats one finding as an item of a Markdown list.
 pub(super) fn item(finding: &Finding) -> String {
     let word = match finding.severity {
         Severity::Error => "❌",
         Severity::Unreached => "⛔",
         Severity::Warning => "⚠️",
     };
-    let whose: Vec<String> =
+    let subject: Vec<String> =
         finding.tenant.iter().map(|t| md(t)).chain(finding.object.iter().map(|o| md(&o.to_string()))).collect();
     let at = finding.at.as_ref().map(|at| format!(" ({})", md(&at.to_string()))).unwrap_or_default();
     let fix = if finding.fix.is_empty() { String::new() } else { format!("<br>→ {}", md(&finding.fix)) };
-    let whose = if whose.is_empty() { String::new() } else { format!(" **{}**", whose.join(" ")) };
-    format!("- {word} {}{whose}{at}: {}{fix}\n", finding.code, md(&finding.text))
+    let subject = if subject.is_empty() { String::new() } else { format!(" **{}**", subject.join(" ")) };
+    format!("- {word} {}{subject}{at}: {}{fix}\n", finding.code, md(&finding.text))
 }

@@ -1,67 +1,67 @@
-//! The commands that a page tells a person to type: exact, so that they can be pasted.
+//! The commands that output suggests: complete, so that they can be pasted.
 
 use crate::engine::model::canonical::short;
 use crate::engine::model::item::ObjectId;
 
-/// What the person typed, in so far as the next command needs it too.
+/// The arguments of the current command that suggested commands repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
-    /// The root, where it is not the current folder.
+    /// The root, unless it is the current folder.
     pub root: Option<String>,
-    /// What the plan was narrowed to, as arguments: `["--tenant", "eu-prod"]`.
+    /// The arguments that narrow the plan: `["--tenant", "eu-prod"]`.
     pub narrowed: Vec<String>,
-    /// Whether `apply` is what was typed: then nobody needs to be told to type it.
+    /// Whether the current command is `apply`, which is then not suggested.
     pub is_apply: bool,
-    /// The plan file that was written: the plan itself says to what it is narrowed.
+    /// The plan file that was written; it stores the scope of the plan.
     pub plan_file: Option<String>,
-    /// The hub that is looked at: what waits there is approved there.
+    /// The hub that is shown: its waiting plans are approved there.
     pub hub: Option<Hub>,
 }
 
-/// A hub, and which of its syncs a page speaks of.
+/// A hub, and the sync and target that output is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hub {
-    /// The context, where it is not the current one.
+    /// The context, unless it is the current one.
     pub context: Option<String>,
-    /// The namespace.
+    /// The namespace of the hub.
     pub namespace: String,
-    /// The sync.
+    /// The name of the sync.
     pub sync: String,
-    /// Its target.
+    /// The target of the sync.
     pub tenant: String,
 }
 
 impl Hub {
-    /// `stablekey plan …`.
+    /// The command `stablekey plan …`.
     pub fn plan(&self) -> String {
         let sync = ["--sync".to_string(), self.sync.clone(), "--tenant".to_string(), self.tenant.clone()];
         words(["plan".to_string()].into_iter().chain(self.at()).chain(sync))
     }
 
-    /// `stablekey approve …`.
+    /// The command `stablekey approve …`.
     pub fn approve(&self) -> String {
         let sync = [self.sync.clone(), "--tenant".to_string(), self.tenant.clone()];
         words(["approve".to_string()].into_iter().chain(sync).chain(self.at()))
     }
 
-    /// `stablekey approve … --digest DIGEST`: approves that, and asks nothing where there is no terminal.
+    /// The command `stablekey approve … --digest DIGEST`, which approves this digest without a question on a terminal.
     pub fn approve_digest(&self, digest: &str) -> String {
         format!("{} --digest {}", self.approve(), quoted(short(digest)))
     }
 
-    /// `stablekey explain …`, of something, also as a person's own context reads the target.
+    /// The command `stablekey explain …` for an object, including the target as read with a person's own context.
     pub fn explain_there(&self, name: &str) -> String {
         let name = ["explain".to_string(), name.to_string()];
         let target = ["--target".to_string(), format!("{}=CONTEXT", self.tenant)];
         words(name.into_iter().chain(self.at()).chain(target))
     }
 
-    /// `stablekey status …`, of all of the hub.
+    /// The command `stablekey status …` for the whole hub.
     pub fn status(&self) -> String {
         words(["status".to_string()].into_iter().chain(self.at()))
     }
 
-    /// The command that has the syncer look at the sync now.
+    /// The command that requests a reconciliation of the sync.
     pub fn reconcile(&self) -> String {
         let context = self.context.iter().map(|context| format!(" --context {}", quoted(context)));
         let (context, namespace, sync) = (context.collect::<String>(), quoted(&self.namespace), quoted(&self.sync));
@@ -76,12 +76,12 @@ impl Hub {
 }
 
 impl Invocation {
-    /// `stablekey plan …`.
+    /// The command `stablekey plan …`.
     pub fn plan(&self) -> String {
         self.hub.as_ref().map_or_else(|| self.over_root("plan", &[]), Hub::plan)
     }
 
-    /// `stablekey apply …`.
+    /// The command `stablekey apply …`.
     pub fn apply(&self) -> String {
         if let Some(hub) = &self.hub {
             return hub.approve();
@@ -95,7 +95,7 @@ impl Invocation {
         }
     }
 
-    /// `stablekey apply … --approve DIGEST`, with the first digits of the digest.
+    /// The command `stablekey apply … --approve DIGEST`, with the first digits of the digest.
     pub fn approve(&self, digest: impl std::fmt::Display) -> String {
         if let Some(hub) = &self.hub {
             return hub.approve();
@@ -103,7 +103,7 @@ impl Invocation {
         self.over_root("apply", &["--approve".to_string(), short(&digest.to_string()).to_string()])
     }
 
-    /// `stablekey status …`, of everything.
+    /// The command `stablekey status …` without narrowing.
     pub fn status(&self) -> String {
         if let Some(hub) = &self.hub {
             return hub.status();
@@ -111,7 +111,7 @@ impl Invocation {
         Invocation { narrowed: Vec::new(), ..self.clone() }.over_root("status", &[])
     }
 
-    /// `stablekey adopt … TENANT KIND/NAME`; `None` on a hub, where there is no such command.
+    /// The command `stablekey adopt … TENANT KIND/NAME`; `None` for a hub, which has no such command.
     pub fn adopt(&self, tenant: &str, object: &ObjectId) -> Option<String> {
         let root = self.root.iter().flat_map(|root| ["--root".to_string(), root.clone()]);
         let typed = ["adopt".to_string()].into_iter().chain(root).chain([tenant.to_string(), object.to_string()]);
@@ -129,7 +129,7 @@ fn words(parts: impl Iterator<Item = String>) -> String {
     parts.join(" ")
 }
 
-/// As a shell reads it as one word.
+/// Quotes a text as one word of a shell.
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

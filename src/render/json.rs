@@ -1,4 +1,4 @@
-//! Everything as JSON: canonical (sorted keys), compact for machines or pretty for people.
+//! JSON output with sorted keys: compact for programs, or indented for people.
 
 use serde::Serialize;
 use serde_json::ser::Formatter;
@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// How JSON is laid out. The keys are sorted either way.
+/// The layout of JSON. Keys are always sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonLayout {
     /// Canonical bytes, without blanks: the same on every machine.
@@ -16,7 +16,7 @@ pub enum JsonLayout {
     Pretty,
 }
 
-/// `value` (a plan, a status, an explanation, findings) as JSON.
+/// Serializes `value` (a plan, a status, an explanation, findings) as JSON.
 pub fn json(value: &impl Serialize, layout: JsonLayout) -> Result<String, serde_json::Error> {
     match layout {
         JsonLayout::Compact => crate::engine::model::canonical::to_string(value),
@@ -31,10 +31,10 @@ pub fn json(value: &impl Serialize, layout: JsonLayout) -> Result<String, serde_
     }
 }
 
-/// Indented, with sorted keys. A tree of a large plan takes ten times the room of its text: it is written as it comes,
-/// and only where the keys of an object do not come in their order is that put right, in the text.
+/// Serializes with indentation and sorted keys. A tree of a large plan takes ten times the memory of its text: so the
+/// text is written directly, and the keys of an object are sorted in the text if necessary.
 fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    // What doubles as it grows takes up to three times its room for a moment: how long it will be is asked first.
+    // A buffer that doubles as it grows temporarily takes up to three times its size, so the length is computed first.
     let mut length = Length(0);
     serde_json::to_writer_pretty(&mut length, value)?;
     let text = Text(Rc::new(RefCell::new(Vec::with_capacity(length.0 + 1))));
@@ -44,7 +44,7 @@ fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
-/// How long a text is.
+/// A writer that only counts bytes.
 struct Length(usize);
 
 impl io::Write for Length {
@@ -58,7 +58,7 @@ impl io::Write for Length {
     }
 }
 
-/// A text that is written and put in order.
+/// A text that is written and then sorted in part.
 #[derive(Clone, Default)]
 struct Text(Rc<RefCell<Vec<u8>>>);
 
@@ -73,11 +73,11 @@ impl io::Write for Text {
     }
 }
 
-/// Indents by two, and sorts the keys of each object when it ends.
+/// A formatter that indents by two, and sorts the keys of each object at its end.
 #[derive(Default)]
 struct SortedFormatter {
     text: Text,
-    /// What is open, from the outside in: of an object its entries, of a list whether it has an item.
+    /// The open values, outermost first: the entries of an object, or whether a list has an item.
     open: Vec<OpenValue>,
 }
 
@@ -87,7 +87,7 @@ struct OpenValue {
     has_items: bool,
 }
 
-/// Where an entry stands in the text, its key first.
+/// The position of an entry in the text, beginning with its key.
 struct EntrySpan {
     key: Range<usize>,
     end: usize,
@@ -110,10 +110,10 @@ impl SortedFormatter {
         out.write_all(mark)
     }
 
-    /// Puts the entries of an object in the order of their keys.
+    /// Sorts the entries of an object by key.
     fn sort(&self, entries: &[EntrySpan]) {
         let mut text = self.text.0.borrow_mut();
-        // Without its quotes: what ends a key comes before whatever goes on.
+        // Compared without quotes: a key sorts before all keys that it is a prefix of.
         let key =
             |entry: &EntrySpan| text.get(entry.key.start + 1..entry.key.end.saturating_sub(1)).map(<[u8]>::to_vec);
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
@@ -123,7 +123,7 @@ impl SortedFormatter {
         let whole = first.key.start..last.end;
         let mut order: Vec<&EntrySpan> = entries.iter().collect();
         order.sort_by_cached_key(|entry| key(entry));
-        // What stands between two entries is the same everywhere.
+        // The separator between entries is the same everywhere.
         let between: Vec<u8> =
             entries.get(1).and_then(|next| text.get(first.end..next.key.start)).unwrap_or(&[]).to_vec();
         let parts: Vec<&[u8]> = order.iter().filter_map(|entry| text.get(entry.key.start..entry.end)).collect();

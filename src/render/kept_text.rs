@@ -1,4 +1,4 @@
-//! What of a plan was approved before, by an apply that did not finish.
+//! Approvals of a plan that an unfinished apply left.
 
 use super::invocation::Invocation;
 use super::page::{TextPage, faint, heading, plain, strong};
@@ -7,7 +7,7 @@ use crate::apply::consent::KeptApproval;
 use crate::engine::model::plan::{Action, Plan};
 use crate::text::{count, thousands};
 
-/// The approvals that still cover something of a plan, by tenant; `None` where there are none.
+/// The approvals that still cover a part of a plan, by tenant; `None` without any.
 pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<KeptApproval>)], typed: &Invocation, style: Style) -> Option<String> {
     let mut page = TextPage::new(style);
     let mut any = false;

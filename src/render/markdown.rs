@@ -1,15 +1,15 @@
-//! Markdown that nobody can inject into, and that fits into a comment.
+//! Markdown that is safe against injection, and that fits into a comment.
 //!
-//! GitHub renders Markdown, then looks for mentions, links and references in what came out. So what
-//! has a meaning is written as an entity (which never forms structure, in HTML neither), and what is
-//! looked for afterwards is broken by an invisible blank.
+//! GitHub renders Markdown, and then searches the result for mentions, links and references. So characters with a
+//! meaning are written as entities (which never form structure, in HTML either), and texts that would be found by that
+//! search are split by an invisible blank.
 
 use crate::text::{self as escape, thousands};
 
-/// What a comment on GitHub can hold.
+/// The maximum length of a comment on GitHub.
 pub const LIMIT: usize = 65_536;
 
-/// `text` as plain text: in a paragraph, a list, a table's cell, or between HTML tags.
+/// Escapes `text` as plain text: in a paragraph, a list, a table cell, or between HTML tags.
 pub(super) fn escape(text: &str) -> String {
     const INVISIBLE: &str = "&#8203;";
     let text = escape::line(text);
@@ -22,7 +22,7 @@ pub(super) fn escape(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // Between letters an underscore begins nothing, and most names have one.
+            // Between letters an underscore has no meaning, and most names have one.
             '_' if before.is_alphanumeric() && after.is_alphanumeric() => out.push(c),
             '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '$' => out.push_str(&format!("&#{};", u32::from(c))),
             '@' | '#' => {
@@ -43,7 +43,7 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// Lines in a fenced block that nothing in them can close.
+/// A fenced block that its content cannot close.
 pub(super) fn fence(language: &str, lines: &[String]) -> String {
     let lines: Vec<_> = lines.iter().map(|line| escape::line(line)).collect();
     let longest = lines.iter().map(|line| longest_run(line)).max().unwrap_or(0);
@@ -51,7 +51,7 @@ pub(super) fn fence(language: &str, lines: &[String]) -> String {
     format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
 }
 
-/// A command to be copied: in a fenced block, since GitHub gives that a button.
+/// A command to copy: in a fenced block, for which GitHub shows a button.
 pub(super) fn command(text: &str) -> String {
     fence("sh", &[text.to_string()])
 }
@@ -60,33 +60,33 @@ fn longest_run(line: &str) -> usize {
     line.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// One row of a table; the cells are escaped already.
+/// One row of a table; the cells must be escaped already.
 pub(super) fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// The line below a table's header.
+/// The line below the header of a table.
 pub(super) fn rule(columns: usize) -> String {
     format!("|{}\n", " --- |".repeat(columns))
 }
 
-/// A comment that grows item by item, and leaves out what does not fit.
+/// A comment that is built item by item, and skips what does not fit.
 #[derive(Debug)]
 pub(super) struct Comment {
     out: String,
     closing: String,
-    /// The command that shows everything.
+    /// The command that shows the complete output.
     whole: String,
     left_out: usize,
 }
 
 impl Comment {
-    /// A comment that ends with `closing`; `whole` is the command that shows what was left out.
+    /// A comment that ends with `closing`; `whole` is the command that shows what was skipped.
     pub(super) fn new(closing: String, whole: &str) -> Self {
         Comment { out: String::new(), closing, whole: whole.to_string(), left_out: 0 }
     }
 
-    /// Items between `open` and `close`: as many as fit.
+    /// Adds items between `open` and `close`, as many as fit.
     pub(super) fn section(&mut self, open: &str, items: &[String], close: &str) {
         if items.is_empty() {
             return;
@@ -106,7 +106,7 @@ impl Comment {
         self.out.push_str(close);
     }
 
-    /// One item.
+    /// Adds one item.
     pub(super) fn add(&mut self, item: &str) {
         self.section("", &[item.to_string()], "");
     }
@@ -124,7 +124,7 @@ impl Comment {
         self.out
     }
 
-    /// Whether so many bytes fit beside the closing and the line that says what was left out.
+    /// Whether this number of bytes fits, together with the closing and the line about skipped items.
     fn fits(&self, bytes: usize) -> bool {
         const LAST_LINE: usize = 200;
         self.out.len() + bytes + self.closing.len() + 8 * self.whole.len() + LAST_LINE <= LIMIT

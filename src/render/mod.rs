@@ -1,7 +1,7 @@
-//! Values of the engine as text, JSON and Markdown. Pure: whether a terminal wants colour, and how
-//! wide it is, comes in as a [`Style`].
+//! Renders values of the engine as text, JSON and Markdown. Pure: the use of colours and the width of the terminal are
+//! passed in as a [`Style`].
 //!
-//! To add a form of output: a file here, one line below.
+//! To add an output format: a file here, one line below.
 
 mod action_text;
 mod bindings_text;

@@ -1,15 +1,14 @@
-//! A page of text for a terminal. Everything that is put on it is escaped here, so that no caller can
-//! forget to.
+//! A page of text for a terminal. All text is escaped here, so that no caller can forget it.
 
 use super::style::{Style, Tone};
 use crate::text as escape;
 
-/// A piece of a line.
+/// A part of a line with one tone.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     tone: Tone,
     text: String,
-    /// Whether lines are never broken within it.
+    /// Whether the text must not be wrapped.
     whole: bool,
 }
 
@@ -18,18 +17,18 @@ impl Span {
         Span { tone, text: escape::line(text.as_ref()).into_owned(), whole: false }
     }
 
-    /// How many columns it takes.
+    /// The width in columns.
     pub(super) fn width(&self) -> usize {
         width(&self.text)
     }
 
-    /// The same, never broken over two lines.
+    /// Marks the text as not to be wrapped.
     pub(super) fn whole(self) -> Self {
         Span { whole: true, ..self }
     }
 }
 
-/// What is copied and pasted: it stands on one line, whatever the width.
+/// A command to copy, which is never wrapped.
 pub(super) fn command(text: impl AsRef<str>) -> Span {
     Span::new(Tone::Strong, text).whole()
 }
@@ -48,18 +47,18 @@ pub(super) fn faint(text: impl AsRef<str>) -> Span {
 
 pub(super) use crate::text::width;
 
-/// `text` filled up with blanks to `columns`.
+/// Pads `text` with blanks to `columns`.
 pub(super) fn pad(text: &str, columns: usize) -> String {
     let missing = columns.saturating_sub(width(text));
     format!("{text}{}", " ".repeat(missing))
 }
 
-/// Lines, one after the other.
+/// The lines of a page.
 #[derive(Debug)]
 pub(super) struct TextPage {
     style: Style,
     out: String,
-    /// How long it was when a heading was written last.
+    /// The length of the page after the last heading.
     headed: usize,
 }
 
@@ -68,17 +67,17 @@ impl TextPage {
         TextPage { style, out: String::new(), headed: 0 }
     }
 
-    /// How many columns a line may have.
+    /// The maximum width of a line, in columns.
     pub(super) fn columns(&self) -> usize {
         self.style.width
     }
 
-    /// Whether the reader has seen the problems of files already.
+    /// Whether the reader has already seen the problems of files.
     pub(super) fn problems_are_seen(&self) -> bool {
         self.style.problems_seen
     }
 
-    /// One line, however long: for what is copied and pasted.
+    /// Adds one line of any length, to be copied.
     pub(super) fn line(&mut self, indent: usize, spans: &[Span]) {
         self.indent(indent);
         for span in spans {
@@ -87,7 +86,7 @@ impl TextPage {
         self.end();
     }
 
-    /// Lines broken at blanks to fit the width, never within a command that a sentence names; the second and those after it begin at `hang`.
+    /// Adds text that is wrapped at blanks, but never within a command; lines after the first begin at `hang`.
     pub(super) fn wrap(&mut self, indent: usize, hang: usize, spans: &[Span]) {
         self.indent(indent);
         let (mut column, mut is_first) = (indent, true);
@@ -110,7 +109,7 @@ impl TextPage {
         self.end();
     }
 
-    /// A label in a column of its own, and text beside it.
+    /// Adds a label in a separate column, with text beside it.
     pub(super) fn labelled(&mut self, indent: usize, label: Span, columns: usize, spans: &[Span]) {
         let label = Span { text: pad(&label.text, columns), ..label };
         let hang = indent + width(&label.text) + 2;
@@ -118,19 +117,19 @@ impl TextPage {
         self.wrap(indent, hang, &all);
     }
 
-    /// An empty line, but not two and not the first.
+    /// Adds an empty line, unless one precedes or the page is empty.
     pub(super) fn gap(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');
         }
     }
 
-    /// A heading was written: what comes next follows it without a blank line.
+    /// Marks that a heading was written: what follows needs no empty line before it.
     pub(super) fn opens(&mut self) {
         self.headed = self.out.len();
     }
 
-    /// A blank line before an object, but for the first below a heading.
+    /// Adds an empty line before an object, except for the first one below a heading.
     pub(super) fn apart(&mut self) {
         if self.out.len() != self.headed {
             self.gap();
@@ -151,9 +150,9 @@ impl TextPage {
     }
 }
 
-/// A run without blanks, of one or more tones.
+/// A run of text without blanks, in one or more tones.
 struct Word {
-    /// The blanks before it.
+    /// The number of blanks before it.
     gap: usize,
     pieces: Vec<Span>,
 }

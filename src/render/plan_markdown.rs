@@ -1,4 +1,4 @@
-//! The plan as a comment on a pull request.
+//! The plan as Markdown for a pull request comment.
 
 use super::action_text::impact;
 use super::change;
@@ -17,9 +17,9 @@ use crate::report::value;
 use crate::text::{count, shorten};
 use similar::ChangeTag;
 
-/// Values are cut after so many characters: a comment is no place for more.
+/// The maximum number of characters of a value in a comment.
 const MOST: usize = 600;
-/// Parts of a definition are listed up to so many.
+/// The maximum number of listed parts of a definition.
 const MOST_PARTS: usize = 24;
 
 /// The plan as Markdown, at most 65,536 characters long.
@@ -88,7 +88,7 @@ fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
 fn mark(ranked: &Ranked<'_>) -> &'static str {
     if ranked.target.state == State::Unreachable || !ranked.errors.is_empty() {
         "❌"
-    } else if !(ranked.blocked.is_empty() && ranked.unreached.is_empty() && ranked.kept_variables.is_empty()) {
+    } else if !(ranked.blocked.is_empty() && ranked.unresolved.is_empty() && ranked.kept_variables.is_empty()) {
         "⛔"
     } else if !ranked.needs_approval.is_empty() || !ranked.drifted.is_empty() {
         "⚠️"
@@ -113,9 +113,9 @@ fn approvals(comment: &mut Comment, targets: &[Ranked<'_>], typed: &Invocation) 
         .flat_map(|ranked| digests_to_approve(ranked).into_iter().map(move |found| (ranked, found)))
         .map(|(ranked, (writer, digest))| {
             let what = count(ranked.needs_approval.len(), "action needs", "actions need");
-            let whose =
+            let title =
                 format!("{what} approval in {}; all that {writer} does there is approved by:", ranked.target.tenant);
-            format!("{}\n{}\n", md(&whose), command(&typed.approve(digest)))
+            format!("{}\n{}\n", md(&title), command(&typed.approve(digest)))
         })
         .collect();
     comment.section("\n", &items, "");
@@ -129,11 +129,14 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     }
     items.extend(ranked.errors.iter().map(|f| finding(f)));
     items.extend(ranked.blocked.iter().map(|note| blocked(note)));
-    items.extend(ranked.unreached.iter().map(|f| finding(f)));
+    items.extend(ranked.unresolved.iter().map(|f| finding(f)));
     items.extend(ranked.kept_variables.iter().map(|h| kept(h, &ranked.target.tenant, "⛔ ")));
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
-        items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
+        items.push(format!(
+            "- ≠ **drifted** {object}: {fields} changed there{} and is left unchanged\n",
+            md(&drifted.by())
+        ));
         items.extend(parts(&drifted.parts));
     }
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
@@ -156,7 +159,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     items
 }
 
-/// What of a definition differs from what is declared, below an item.
+/// The parts of a definition that differ from the desired one, below an item.
 fn parts(parts: &[&String]) -> Vec<String> {
     let more = parts.len().checked_sub(MOST_PARTS).filter(|more| *more > 0);
     let first = parts.iter().take(MOST_PARTS).map(|part| format!("  - {}\n", md(&shorten(part, MOST))));
@@ -217,7 +220,7 @@ fn action(action: &Action) -> String {
 fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
     let name = &change.field;
     if !matches!(change.op, Op::Set | Op::Remove) {
-        return vec![format!("  {name} {}", change::said(change.op, change.by.as_deref()))];
+        return vec![format!("  {name} {}", change::operation_text(change.op, change.by.as_deref()))];
     }
     if kind == ActionKind::Create && change.field.kind == crate::engine::model::field::FieldKind::StableKey {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The plan for a person at two in the morning: a tenant at a time, worst first.
+//! The plan as text: tenant by tenant, the worst first.
 
 use super::action_text;
 use super::findings;
@@ -15,10 +15,10 @@ use crate::report::tally::Tally;
 use crate::text::{and, count, thousands};
 use std::collections::BTreeSet;
 
-/// Lists of what needs no decision are cut here: JSON has every item.
+/// The maximum length of lists that need no decision: JSON has every item.
 pub(super) const MOST: usize = 40;
 
-/// The plan as text. `typed` is what the person typed, so that the next command can be pasted.
+/// Renders the plan as text. `typed` has the arguments that suggested commands repeat.
 pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     let mut page = TextPage::new(style);
     let targets = ranked::targets(plan);
@@ -74,7 +74,7 @@ fn as_declared(plan: &Plan, tally: &Tally, typed: &Invocation) -> String {
     if rest.is_empty() { format!("{who}.") } else { format!("{who} ({rest}; {} shows them).", typed.status()) }
 }
 
-/// What a plan that was narrowed speaks for: of the rest of its tenants it knows nothing.
+/// The limitation of a narrowed plan: the rest of its tenants is unknown.
 pub(super) fn as_far_as(scope: &Scope) -> String {
     let named = |what: &str, names: &BTreeSet<String>| {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -85,8 +85,8 @@ pub(super) fn as_far_as(scope: &Scope) -> String {
     if parts.is_empty() { String::new() } else { format!(", as far as {} goes", parts.join(" and ")) }
 }
 
-/// The tenants where nothing is to be done, in a line; with what is worth knowing there.
-/// Where not all that is declared for them could be read that is only as far as is known.
+/// One line for the tenants without actions, with their warnings. It is qualified if not everything that is declared
+/// for them could be read.
 fn quiet_tenants(page: &mut TextPage, quiet: &[&Ranked<'_>], all_read: bool) {
     let (plain_ones, others): (Vec<&Ranked<'_>>, Vec<_>) =
         quiet.iter().copied().partition(|t| Tally::of(t) == Tally::default());
@@ -124,8 +124,8 @@ fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(why)]);
         page.wrap(6, 6, &[plain(format!("→ nothing is planned in {tenant} until it can be read; the others go on"))]);
-        // What is said of it although it was not read: of the syncs into it, and of its source.
-        for found in [&ranked.errors, &ranked.unreached, &ranked.warnings] {
+        // Findings about an unreadable tenant: from the syncs into it, and from its source.
+        for found in [&ranked.errors, &ranked.unresolved, &ranked.warnings] {
             findings::list(page, 2, found);
         }
         return;
@@ -135,7 +135,7 @@ fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
         page.apart();
         blocked(page, note);
     });
-    found(page, &ranked.unreached);
+    found(page, &ranked.unresolved);
     kept_variables(page, ranked, typed);
     for action in &ranked.needs_approval {
         page.apart();
@@ -162,7 +162,7 @@ fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
     manual(page, ranked);
 }
 
-/// What the checks found, apart from what is above.
+/// The findings that are not shown above.
 fn found(page: &mut TextPage, findings: &[&Finding]) {
     if !findings.is_empty() {
         page.apart();
@@ -170,7 +170,7 @@ fn found(page: &mut TextPage, findings: &[&Finding]) {
     }
 }
 
-/// Every item of a list, or the first of a long one and how many more there are.
+/// Shows every item of a list, or the first of a long list and the number of the others.
 fn cut<T>(page: &mut TextPage, items: &[T], what: &str, mut show: impl FnMut(&mut TextPage, &T)) {
     for item in items.iter().take(MOST) {
         show(page, item);
@@ -188,7 +188,7 @@ fn blocked(page: &mut TextPage, note: &Note) {
     page.wrap(6, 8, &[plain(format!("→ {fix}"))]);
 }
 
-/// The commands that approve what needs approval in a tenant; whether there are any.
+/// Shows the commands that approve the actions of a tenant; returns whether there are any.
 pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
     let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked) };
     for (writer, digest) in &digests {
@@ -199,7 +199,7 @@ pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, t
     !digests.is_empty()
 }
 
-/// The fewest digests that cover every action that needs approval, by writer.
+/// The smallest set of digests that covers every action that needs approval, with their writers.
 pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<(&'a str, &'a Digest)> {
     let mut left: Vec<&Action> = ranked.needs_approval.clone();
     let mut chosen = Vec::new();
@@ -222,7 +222,14 @@ fn drifted(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
         let (object, fields, by) = (drifted.object, &drifted.fields, drifted.by());
         let head = [Span::new(Tone::Careful, "≠ drifted"), plain("  "), strong(object.to_string())];
         page.wrap(2, 6, &head);
-        page.wrap(6, 6, &[plain(format!("{} changed in {tenant}{by} after we wrote it, and is left so", and(fields)))]);
+        page.wrap(
+            6,
+            6,
+            &[plain(format!(
+                "{} changed in {tenant}{by} after Stablekey wrote it, and is left unchanged",
+                and(fields)
+            ))],
+        );
         would_change(page, &drifted.parts);
         let put_back = format!("→ to put it back: policy.drift: Correct in Tenant {tenant}");
         match typed.adopt(tenant, object) {
@@ -230,7 +237,7 @@ fn drifted(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
                 page.wrap(6, 8, &[plain(format!("{put_back}; or this, and apply:"))]);
                 page.line(10, &[command(adopt)]);
             }
-            // Of the two Tenants that a target has the stricter holds.
+            // For a target with two Tenants, the stricter policy applies.
             None => page.wrap(6, 8, &[plain(format!("{put_back}, in the hub and in its own cluster"))]),
         }
         page.wrap(8, 8, &[plain("to keep it: change it where it is declared, or override it in the sync")]);
@@ -275,7 +282,7 @@ fn kept_variables(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) 
     });
 }
 
-/// What a sync wants otherwise is decided: nobody has to do anything about it.
+/// An overridden value is decided: nothing has to be done.
 fn overridden(page: &mut TextPage, ranked: &Ranked<'_>) {
     cut(page, &ranked.overridden, "overridden", |page, overridden| {
         let (object, fields) = (overridden.object.to_string(), and(&overridden.fields));
@@ -298,7 +305,7 @@ fn kept(page: &mut TextPage, ranked: &Ranked<'_>) {
     });
 }
 
-/// What of a definition differs from what is declared.
+/// The parts of a definition that differ from the desired one.
 fn would_change(page: &mut TextPage, parts: &[&String]) {
     if !parts.is_empty() {
         page.wrap(6, 8, &[plain("to be as declared, the definition would change:")]);
@@ -318,7 +325,7 @@ fn manual(page: &mut TextPage, ranked: &Ranked<'_>) {
     });
 }
 
-/// A command to run next, and what is said around it.
+/// A suggested command with the text around it.
 pub(super) struct NextCommand {
     pub lead: String,
     pub command: String,
@@ -330,13 +337,13 @@ impl NextCommand {
         NextCommand { lead: lead.into(), command, tail }
     }
 
-    /// In one line.
+    /// The suggestion in one line.
     pub fn line(&self) -> String {
         format!("{} {}{}", self.lead, self.command, self.tail)
     }
 }
 
-/// What to run next.
+/// The suggested next commands.
 pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCommand> {
     let mut lines = Vec::new();
     if tally.errors + tally.unreachable > 0 {
@@ -360,7 +367,7 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCo
     }
     if !plan.writes_nothing() && !typed.is_apply {
         let tail = match tally.needs_approval {
-            // The file is the consent.
+            // The plan file is the consent.
             _ if typed.plan_file.is_some() => "  (it does what the file shows, and asks nothing)",
             0 => "  (it asks before it writes)",
             _ => "  (it asks before what needs approval)",

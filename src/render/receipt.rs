@@ -1,4 +1,4 @@
-//! What came of an apply: what was done, what was not and why, and the proof.
+//! The result of an apply: what was done, what was not and why, and the receipt.
 
 use super::invocation::Invocation;
 use super::json::{JsonLayout, json};
@@ -20,16 +20,16 @@ use std::fmt::Write;
 /// An apply and the plan after it.
 #[derive(Clone, Copy, Debug)]
 pub struct Applied<'a> {
-    /// What became of each action.
+    /// The outcome of each action.
     pub report: &'a Report,
-    /// What was written in kustomizations, by tenant.
+    /// The changes of kustomizations, by tenant.
     pub kustomizations: &'a [(String, KustomizationChanges)],
-    /// What was read back: the digests, and what is left; why not, where it could not be.
+    /// The digests and the remaining plan after reading back, or the reason why that failed.
     pub after: Result<(&'a Receipt, &'a Plan), &'a str>,
 }
 
 impl Applied<'_> {
-    /// For a terminal.
+    /// The result as text for a terminal.
     pub fn text(&self, typed: &Invocation, style: Style) -> String {
         let mut page = TextPage::new(style);
         for (id, outcome) in &self.report.outcomes {
@@ -67,7 +67,7 @@ impl Applied<'_> {
                 page.line(0, &[plain(format!("  {name:8} {}", short(&digest.to_string())))]);
             }
         }
-        // What waits for approval only is approved at once; of all else the plan says what is in the way.
+        // Actions that only lack approval are approved directly; for all others the plan shows the obstacle.
         let is_open = |outcome: &Outcome| matches!(outcome, Outcome::NotApproved | Outcome::HeldBack { .. });
         let is_only_open = self.report.undone().all(|(_, outcome)| is_open(outcome));
         let mut asks = false;
@@ -83,7 +83,7 @@ impl Applied<'_> {
         page.finish()
     }
 
-    /// For a pull-request comment.
+    /// The result as Markdown for a pull request comment.
     pub fn markdown(&self) -> String {
         let mut text = format!("**{}**\n\n", self.sentence());
         for (id, outcome) in self.report.undone() {
@@ -111,7 +111,7 @@ impl Applied<'_> {
         text
     }
 
-    /// For programs.
+    /// The result as JSON.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         let outcomes: Vec<Value> = self
             .report
@@ -147,7 +147,7 @@ impl Applied<'_> {
         json(&applied, JsonLayout::Pretty)
     }
 
-    /// What is to be said of kustomizations after it.
+    /// The findings about kustomizations after the apply.
     fn still_differ(&self) -> impl Iterator<Item = &Finding> {
         let findings = self.after.as_ref().ok().map(|(_, after)| &after.findings);
         findings.into_iter().flatten().filter(|finding| finding.code == Code::KustomizationDiffers)
@@ -173,7 +173,7 @@ impl Applied<'_> {
     }
 }
 
-/// What was written in kustomizations, for a terminal.
+/// The changes of kustomizations as text for a terminal.
 pub fn kustomizations_text(written: &[(String, KustomizationChanges)], style: Style) -> String {
     let mut page = TextPage::new(style);
     kustomizations(&mut page, written);
@@ -181,7 +181,7 @@ pub fn kustomizations_text(written: &[(String, KustomizationChanges)], style: St
 }
 
 fn kustomizations(page: &mut TextPage, written: &[(String, KustomizationChanges)]) {
-    /// More is in the file.
+    /// The maximum number of lines; the file has all.
     const MOST: usize = 12;
     for (tenant, changes) in written {
         page.wrap(0, 2, &[Span::new(Tone::Good, "✓"), plain(format!(" {tenant}/kustomization.yaml"))]);
@@ -198,13 +198,13 @@ fn signed(changes: &KustomizationChanges) -> Vec<String> {
     changes.come.iter().map(|entry| format!("+ {entry}")).chain(go).collect()
 }
 
-/// What is as it is, and not as it is declared, although everything is done that may be.
+/// The remaining differences, although every allowed action is done.
 fn left(after: &Plan) -> Vec<String> {
     let targets = ranked::targets(after);
     let suspended = targets.iter().flat_map(|t| t.suspended().into_iter().map(|s| (t.target.tenant.as_str(), s)));
     let mut left: Vec<String> = suspended.map(|(tenant, what)| format!("{tenant}: {what}")).collect();
     if after.is_empty() {
-        // What is decided, and what people do by hand, is no difference.
+        // Overridden values and manual steps are not differences.
         let tally = Tally { manual: 0, overridden: 0, suspended: 0, ..Tally::of_plan(after, &targets) };
         let sentence = tally.sentence();
         left.extend((!sentence.is_empty()).then(|| format!("Not applied: {sentence}")));
@@ -244,9 +244,9 @@ fn why(outcome: &Outcome) -> String {
 mod tests {
     use super::*;
 
-    /// "A full disk still reports what was done": also where it can neither be recorded nor read back.
+    /// "A full disk still reports what was done": also if it can be neither recorded nor read back.
     #[test]
-    fn what_was_done_is_told_whatever_failed_after_it() {
+    fn what_was_done_is_reported_after_any_failure() {
         let full = LocationError::Failed { what: "eu/stablekey.lock".into(), why: "No space left on device".into() };
         let outcomes = vec![
             ("eu/Connection/a".to_string(), Outcome::Done),

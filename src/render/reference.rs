@@ -1,4 +1,4 @@
-//! Every field of every kind as Markdown, from the CustomResourceDefinitions: `docs/reference.md`.
+//! The reference of every field of every kind as Markdown, from the CustomResourceDefinitions: `docs/reference.md`.
 
 use super::markdown::{escape as md, row, rule};
 use crate::api::{Kind, crd};
@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-/// An object of a kind, as people write it.
+/// A sample object of a kind.
 const fn sample(kind: Kind) -> &'static str {
     match kind {
         Kind::Tenant => include_str!("reference/tenants.yaml"),
@@ -18,7 +18,7 @@ const fn sample(kind: Kind) -> &'static str {
     }
 }
 
-/// The reference of all kinds.
+/// Renders the reference of all kinds.
 pub fn reference() -> String {
     let mut text =
         "# Reference\n\nEvery field of every kind. This page is generated from the CustomResourceDefinitions \
@@ -46,7 +46,7 @@ pub fn reference() -> String {
     text
 }
 
-/// A row for each field below, with its path.
+/// Adds a row for each field of a schema, with its path.
 fn fields(schema: &JSONSchemaProps, above: &str, text: &mut String) {
     let required = schema.required.clone().unwrap_or_default();
     for (name, field) in schema.properties.iter().flatten() {

@@ -1,4 +1,4 @@
-//! A world like a real one, for tests: dev, US and EU, with most of what can happen in it.
+//! A realistic world for tests: dev, US and EU, with most of the cases that can occur.
 
 use crate::api::*;
 use crate::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
@@ -193,8 +193,8 @@ fn integrations() -> Vec<Item> {
     ]
 }
 
-/// US and EU after a first apply: nothing is left to do.
-pub fn settled() -> World {
+/// US and EU after the first apply: everything is in sync.
+pub fn in_sync() -> World {
     let mut us = components();
     us.extend([salesforce(), slack("Slack"), hubspot("crm.read"), billing_api("billing-api")]);
     us.extend(integrations());
@@ -219,10 +219,10 @@ pub fn settled() -> World {
     outcome(&world, &first)
 }
 
-/// The morning after: a missing key with a near miss, drift, a kept value, an override, a redirect
-/// that needs approval, a consent to give, a conflict, an unreachable tenant.
+/// A later state: a missing key with a similar one, drift, a kept value, an override, a redirect that needs approval, a
+/// consent to give, a conflict, an unreachable tenant.
 pub fn busy() -> World {
-    let mut world = settled();
+    let mut world = in_sync();
     edit(&mut world, "us-prod", "salesforce-oauth", |spec| {
         spec.inputs.insert(
             "authorizeUrl".into(),
@@ -236,7 +236,7 @@ pub fn busy() -> World {
     edit(&mut world, "eu-prod", "slack-bot", |spec| {
         spec.inputs.insert("scopes".into(), Input::value("chat:write files:write"));
     });
-    // A new integration with a connection that EU lacks: it is made, and consent is asked for.
+    // A new integration with a connection that EU lacks: it is created, and consent is requested.
     let inputs = [("clientId", Input::value("12.34")), ("clientSecret", Input::secret("slack-alerts", "clientSecret"))];
     let alerts = titled(
         connection("slack-alerts", "slack", "oauth2", Credentials::OrganizationGlobal, &inputs),
@@ -250,9 +250,9 @@ pub fn busy() -> World {
         vec![Variable::bound("Alerts", "slack-alerts")],
         &uses,
     ));
-    // Matched only: EU has the key spelled otherwise.
+    // Connections are only matched: EU has the key in another spelling.
     world.syncs.push(sync("billing", "us-prod", "eu-prod", &["billing-*"], ConnectionMode::Match));
-    // Two writers that want different titles of one connection.
+    // Two writers with different titles for one connection.
     live(&mut world, "dev").insert(hubspot("crm.everything"));
     let variables = vec![Variable::bound("HubSpot", "hubspot-crm")];
     live(&mut world, "dev").insert(integration("beta-scorer", variables, &[]));

@@ -1,35 +1,35 @@
-//! How text is shown: colours where wanted, and how wide a line may be.
+//! Text style: the use of colours, and the width of lines.
 
 use anstyle::{AnsiColor, Effects};
 
-/// How text is shown. Whether a terminal wants colour is found out by the caller.
+/// A text style. The caller decides about colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Whether colours are used. Nothing is said by colour alone.
+    /// Whether colours are used. No information is in the colour alone.
     pub colour: bool,
-    /// How many columns a line may have.
+    /// The maximum width of a line, in columns.
     pub width: usize,
-    /// Whether whoever reads this has seen the problems of files already, each with its line.
+    /// Whether the reader has already seen the problems of files, each with its line.
     pub problems_seen: bool,
 }
 
 impl Default for Style {
-    /// No colour, 100 columns: for files, pipes and logs.
+    /// No colours, 100 columns: for files, pipes and logs.
     fn default() -> Self {
         Style { colour: false, width: 100, problems_seen: false }
     }
 }
 
-/// What a piece of text is.
+/// The meaning of a part of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tone {
     #[default]
     Plain,
-    /// A name that the eye looks for.
+    /// A name to find quickly.
     Strong,
-    /// The name of what follows down to the next heading.
+    /// A heading.
     Heading,
-    /// What is read second.
+    /// Secondary information.
     Faint,
     Good,
     Bad,

@@ -1,4 +1,4 @@
-//! What people read, looked at as a whole.
+//! Tests of complete outputs, as people read them.
 
 mod hostile;
 
@@ -35,7 +35,7 @@ fn a_plan_as_markdown() {
 /// Never "in sync" beside a difference: "What a tenant keeps is named in the first line of its plan".
 #[test]
 fn a_plan_without_actions_names_what_differs() {
-    let world = sample::settled();
+    let world = sample::in_sync();
     let plan = sample::planned(&world);
     assert!(plan.is_empty() && plan.exit == 0);
     let text = plan_text(&plan, &typed(), Style::default());
@@ -47,7 +47,7 @@ fn a_plan_without_actions_names_what_differs() {
 
 #[test]
 fn an_empty_plan_is_one_line() {
-    let mut plan = sample::planned(&sample::settled());
+    let mut plan = sample::planned(&sample::in_sync());
     plan.findings.clear();
     plan.targets.iter_mut().for_each(|t| t.notes.clear());
     insta::assert_snapshot!(plan_text(&plan, &typed(), Style::default()));
@@ -80,7 +80,7 @@ fn what_is_suspended_is_said_first() {
 /// "all unreachable": unknown, and never in sync.
 #[test]
 fn what_cannot_be_read_is_unknown() {
-    let mut world = sample::settled();
+    let mut world = sample::in_sync();
     for view in world.tenants.values_mut() {
         view.live = crate::engine::model::inventory::View::Unreachable("no route to host".into());
     }
@@ -250,7 +250,7 @@ fn long_lists_are_cut_with_a_count() {
     assert_eq!(markdown.matches("<details").count(), markdown.matches("</details>").count());
 }
 
-/// A program should not have to take "mail (private)" apart.
+/// A program should not have to parse "mail (private)".
 #[test]
 fn a_component_is_key_and_public_in_json() {
     let mut world = sample::busy();
@@ -272,7 +272,7 @@ fn a_component_is_key_and_public_in_json() {
     assert!(text.contains("slack (private)/oauth2"), "{text}");
 }
 
-/// `explain lead-router` is the integration in every tenant, `explain us-prod` all of a tenant.
+/// `explain lead-router` shows the integration in every tenant, `explain us-prod` the whole tenant.
 #[test]
 fn an_integration_everywhere_and_a_tenant_explained() {
     let mut world = sample::busy();
@@ -304,7 +304,8 @@ fn an_integration_everywhere_and_a_tenant_explained() {
     );
 }
 
-/// A plan as the busy one, whose only target has so many actions, each with so many characters that compress badly.
+/// A plan like the busy one, whose only target has this number of actions, each with this number of incompressible
+/// characters.
 fn large(actions: usize, characters: usize) -> (Plan, String) {
     let mut plan = busy();
     plan.targets.retain(|target| target.tenant == "eu-prod");
@@ -332,7 +333,7 @@ fn large(actions: usize, characters: usize) -> (Plan, String) {
     (plan, writer.trim_start_matches("sync/").to_string())
 }
 
-/// "At most 1 MiB, else its first 500 actions": fewer where they are large themselves, and what asks for consent first.
+/// "At most 1 MiB, else its first 500 actions": fewer if they are large, and those that need approval first.
 #[test]
 fn what_is_kept_of_a_plan_fits_into_a_config_map() {
     for (actions, characters, shown) in

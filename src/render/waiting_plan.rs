@@ -1,5 +1,5 @@
-//! The plan that an approval is asked for, as a hub keeps it: whoever may read ConfigMaps there may look at it, and
-//! nobody can show an approver another one, for the status of the sync says what is in it.
+//! The plan that waits for approval, stored in the hub: readable for everybody who may read ConfigMaps there. Nobody
+//! can replace it by another one, since the status of the sync has its digest.
 
 use super::{Invocation, JsonLayout, Style, json, plan_markdown, plan_text};
 use crate::api::Kind;
@@ -15,13 +15,13 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
-/// The schema of what is kept.
+/// The schema of the stored plan.
 const SCHEMA: &str = "stablekey.dev/waiting/v1";
-/// The largest that is kept, compressed: a ConfigMap has room for 1 MiB, of which base64 takes a quarter.
+/// The maximum compressed size: a ConfigMap has room for 1 MiB, of which base64 takes a quarter.
 const LARGEST: usize = 760_000;
-/// How many actions are kept of a plan that is larger; fewer where they are large themselves.
+/// The number of actions that are stored of a larger plan; fewer if they are large.
 pub const FIRST: usize = 500;
-/// The largest that is read, uncompressed: many times what the largest plan is.
+/// The maximum uncompressed size: many times that of the largest plan.
 const LARGEST_READ: u64 = 256_000_000;
 
 /// The plan of one sync for one target.
@@ -29,48 +29,48 @@ const LARGEST_READ: u64 = 256_000_000;
 #[serde(rename_all = "camelCase")]
 pub struct WaitingPlan {
     schema: String,
-    /// The sync.
+    /// The name of the sync.
     pub sync: String,
-    /// The target.
+    /// The name of the target.
     pub tenant: String,
-    /// What is approved.
+    /// The digest to approve.
     pub digest: String,
-    /// How many actions it has, and how many of them are in `plan`.
+    /// The total number of actions.
     pub actions: usize,
-    /// See `actions`.
+    /// The number of actions in `plan`.
     pub shown: usize,
-    /// As `plan -o json` shows it.
+    /// The plan as `plan -o json` shows it.
     pub plan: Box<RawValue>,
-    /// As a terminal of 80 columns shows it.
+    /// The plan as a terminal of 80 columns shows it.
     pub text: String,
-    /// As a comment shows it.
+    /// The plan as a comment shows it.
     pub markdown: String,
 }
 
-/// Why what a hub keeps is not shown.
+/// The reason why a stored plan is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitPlan {
-    /// Its digest is another than the status says.
-    #[error("it is not what the syncer wrote there: its digest is another than the status of the sync says")]
+    /// Its digest differs from that in the status.
+    #[error("it is not what the syncer wrote there: its digest differs from that in the status of the sync")]
     Changed,
-    /// It cannot be read.
+    /// It could not be parsed.
     #[error("it cannot be read by this version of stablekey")]
     Unreadable,
-    /// It is the plan of something else.
+    /// It belongs to another sync or target.
     #[error("it is the plan of another sync, or of another moment")]
     Another,
 }
 
-/// What is kept, and what the status says of it.
+/// A compressed plan and its digest for the status.
 #[derive(Debug)]
 pub struct Packed {
-    /// Compressed.
+    /// The compressed plan.
     pub bytes: Vec<u8>,
-    /// Over the bytes.
+    /// The digest of the bytes.
     pub digest: String,
 }
 
-/// What is kept of what `sync` wants in `tenant`; `None` where it wants nothing there.
+/// Compresses the plan of `sync` for `tenant`; `None` if it has no actions there.
 pub fn pack(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation) -> Option<Packed> {
     let plan = of_sync(plan, sync, tenant)?;
     let all = plan.targets.first()?.actions.len();
@@ -78,7 +78,7 @@ pub fn pack(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation) -> Option
     if whole.bytes.len() <= LARGEST {
         return Some(whole);
     }
-    // What a person has to decide goes first: the rest may not fit.
+    // Actions that need approval come first: the rest may not fit.
     let mut first = plan;
     first.targets.first_mut()?.actions.sort_by_key(|action| action.needs_approval.is_empty());
     let mut most = FIRST;
@@ -98,7 +98,7 @@ pub fn pack(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation) -> Option
     }
 }
 
-/// The part of a plan that is a sync's; `None` where it does nothing there.
+/// The part of a plan that belongs to a sync; `None` if it has no actions in the target.
 pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
     let writer = Writer::Sync(sync.to_string());
     let mut target = plan.targets.iter().find(|target| target.tenant == tenant)?.clone();
@@ -110,7 +110,7 @@ pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
         return None;
     }
     let mut own = Plan { targets: vec![target], ..plan.clone() };
-    // What the checks say of another sync is not what is approved.
+    // Findings about other syncs are not part of the approval.
     let is_others = |id: &ObjectId| id.kind == Kind::TenantSync && id.name != sync;
     own.findings
         .retain(|f| f.tenant.as_deref().is_none_or(|of| of == tenant) && !f.object.as_ref().is_some_and(is_others));
@@ -121,7 +121,7 @@ pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
 fn packed(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation, all: usize) -> Option<Packed> {
     let target = plan.targets.first()?;
     let text = json(plan, JsonLayout::Compact).ok()?;
-    // The page of the hub says below it, once, how it is approved.
+    // The page of the hub shows the command to approve it once, below.
     let shown = Plan { targets: vec![Target { digests: BTreeMap::new(), ..target.clone() }], ..plan.clone() };
     let typed = &Invocation { is_apply: true, ..typed.clone() };
     let kept = WaitingPlan {
@@ -141,7 +141,7 @@ fn packed(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation, all: usize)
     Some(Packed { digest: Digest::of(&bytes).to_string(), bytes })
 }
 
-/// Reads what is kept, where it is what the status says: `digest` is over the bytes, `plan` is what is approved.
+/// Reads a stored plan if it matches the status: `digest` is over the bytes, `plan` is the digest to approve.
 pub fn unpack(bytes: &[u8], digest: &str, (sync, tenant, plan): (&str, &str, &str)) -> Result<WaitingPlan, UnfitPlan> {
     if Digest::of(bytes).to_string() != digest {
         return Err(UnfitPlan::Changed);
@@ -158,7 +158,7 @@ pub fn unpack(bytes: &[u8], digest: &str, (sync, tenant, plan): (&str, &str, &st
     Ok(kept)
 }
 
-/// The name of the ConfigMap that keeps it.
+/// The name of the ConfigMap that stores the plan.
 pub fn name(sync: &str, tenant: &str) -> String {
     let digest = Digest::of(format!("{sync}\0{tenant}").as_bytes()).to_string();
     let short: String = digest.chars().skip("sha256:".len()).take(16).collect();

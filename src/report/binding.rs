@@ -1,7 +1,7 @@
-//! A variable of an integration in one tenant, with everything a person asks about it.
+//! A variable of an integration in one tenant, with its connection, users and problems.
 
 use crate::api::*;
-use crate::engine::check::{Elsewhere, how_to_mend_missing, missing_inputs};
+use crate::engine::check::{Elsewhere, how_to_fix_missing, missing_inputs};
 use crate::engine::model::inventory::{Inventory, Sync, World};
 use crate::engine::model::record::Writer;
 use crate::engine::promote::{Meaning, Promotion, SourceBinding, SourceSide, TargetSide, promote};
@@ -11,63 +11,63 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A variable and what it means in a tenant.
+/// A variable and its binding in a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BindingRow {
-    /// The variable.
+    /// The name of the variable.
     pub variable: String,
-    /// Whether it works.
+    /// The state of the binding.
     pub state: BindingState,
-    /// The stable key that it names; absent: its own connection.
+    /// The stable key; absent for the integration's own connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_key: Option<String>,
-    /// The connection that it means.
+    /// The connection that the variable resolves to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionBrief>,
-    /// The rule that decided, in words.
+    /// The rule that matched, as text.
     pub rule: String,
-    /// What else was considered.
+    /// The rejected candidates.
     pub considered: Vec<ConsideredKey>,
-    /// What would fix it.
+    /// How to fix the binding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
-    /// The steps and data sources that use it.
+    /// The steps and data sources that use the variable.
     pub used_by: Vec<Used>,
 }
 
-/// Whether a variable works.
+/// The state of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BindingState {
-    /// It is bound.
+    /// The variable is bound.
     Bound,
-    /// It is the integration's own connection.
+    /// The variable is the integration's own connection.
     Own,
-    /// It is bound to a connection whose definition is not complete.
+    /// The variable is bound to a connection with an incomplete definition.
     NotReady,
-    /// It would be bound to another component or type than in the source.
+    /// The variable would be bound to another component or type than in the source.
     Differs,
-    /// It cannot be known.
+    /// The state is unknown.
     Unknown,
-    /// No connection answers.
+    /// No connection has the key.
     Missing,
 }
 
 impl BindingState {
-    /// Whether nothing is in its way.
+    /// Whether the binding has no problem.
     pub fn is_well(self) -> bool {
         matches!(self, BindingState::Bound | BindingState::Own)
     }
 }
 
-/// A component by its parts: for programs, which should not have to take words apart.
+/// A component in parts, so that programs need not parse a text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentBrief {
-    /// Its key.
+    /// The key of the component.
     pub key: String,
-    /// Whether it is one of the platform's own.
+    /// Whether the component is public.
     pub public: bool,
 }
 
@@ -83,11 +83,11 @@ impl std::fmt::Display for ComponentBrief {
     }
 }
 
-/// A connection in a few words.
+/// The main properties of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionBrief {
-    /// Its stable key; absent: an integration's own.
+    /// The stable key; absent for an integration's own connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_key: Option<String>,
     /// The component.
@@ -95,13 +95,13 @@ pub struct ConnectionBrief {
     /// The connection type.
     #[serde(rename = "type")]
     pub type_: String,
-    /// Whose the credentials are.
+    /// Who supplies the credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
 }
 
 impl ConnectionBrief {
-    /// Of a connection.
+    /// Summarizes a connection.
     pub fn of(spec: &ConnectionSpec) -> Self {
         ConnectionBrief {
             stable_key: Some(spec.stable_key.clone()),
@@ -111,43 +111,43 @@ impl ConnectionBrief {
         }
     }
 
-    /// `salesforce/oauth2, OrganizationCustomer`.
+    /// The properties as text: `salesforce/oauth2, OrganizationCustomer`.
     pub fn words(&self) -> String {
         let credentials = self.credentials.map(|c| format!(", {c}")).unwrap_or_default();
         format!("{}/{}{credentials}", self.component, self.type_)
     }
 }
 
-/// A connection that was considered and not taken.
+/// A connection that was considered and rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsideredKey {
-    /// Its stable key.
+    /// The stable key of the connection.
     pub stable_key: String,
-    /// Why it does not answer.
+    /// The reason for the rejection.
     pub why_not: String,
 }
 
-/// A place where a variable is used.
+/// A use of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase", untagged)]
 pub enum Used {
     /// A step of a flow.
     Step {
-        /// The flow.
+        /// The name of the flow.
         flow: String,
-        /// The step.
+        /// The name of the step.
         step: String,
     },
     /// The data source of another config variable.
     DataSource {
-        /// That variable.
+        /// The name of that config variable.
         #[serde(rename = "dataSource")]
         variable: String,
     },
 }
 
-/// The places in one line: `New Lead › Get lead, Update lead; the data source of Region`.
+/// The uses in one line: `New Lead › Get lead, Update lead; the data source of Region`.
 pub fn places(used_by: &[Used]) -> String {
     let mut by_flow: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
     for used in used_by {
@@ -160,14 +160,14 @@ pub fn places(used_by: &[Used]) -> String {
             None => by_flow.push((flow, vec![what])),
         }
     }
-    let said = by_flow.into_iter().map(|(flow, whats)| match flow {
+    let uses = by_flow.into_iter().map(|(flow, whats)| match flow {
         Some(flow) => format!("{flow} › {}", whats.join(", ")),
         None => format!("the data source of {}", whats.join(", ")),
     });
-    said.collect::<Vec<_>>().join("; ")
+    uses.collect::<Vec<_>>().join("; ")
 }
 
-/// A tenant that can be asked what its variables mean.
+/// A tenant whose variables can be resolved.
 pub struct Scene<'a> {
     pub tenant: &'a str,
     pub inventory: &'a Inventory,
@@ -185,7 +185,7 @@ pub struct Promised {
 }
 
 impl<'a> Scene<'a> {
-    /// A tenant of a world; `None` where it is not there or could not be read.
+    /// The scene of a tenant in a world; `None` if the tenant does not exist or could not be read.
     pub fn of(world: &'a World, tenant: &str) -> Option<Self> {
         let (tenant, view) = world.tenants.get_key_value(tenant)?;
         let inventory = view.live.inventory()?.as_ref();
@@ -193,7 +193,7 @@ impl<'a> Scene<'a> {
         Some(Scene { tenant, inventory, replacements, elsewhere: Elsewhere::of(world) })
     }
 
-    /// Every variable of an integration that is there.
+    /// All variables of a live integration.
     pub fn live(&self, integration: &str) -> Option<Vec<BindingRow>> {
         let object = self.inventory.integrations.get(integration)?;
         let uses = self.inventory.uses.get(integration).map(AsRef::as_ref);
@@ -204,7 +204,7 @@ impl<'a> Scene<'a> {
         Some(object.spec.connections.iter().map(row).collect())
     }
 
-    /// How many variables an integration has, and how many of them mean a connection.
+    /// The number of variables of an integration that resolve to a connection, and of all its variables.
     pub fn bound(&self, integration: &str) -> (usize, usize) {
         let Some(object) = self.inventory.integrations.get(integration) else { return (0, 0) };
         let variables = &object.spec.connections;
@@ -213,7 +213,7 @@ impl<'a> Scene<'a> {
         (variables.len(), bound.count())
     }
 
-    /// The stable keys that an integration names and that no connection answers.
+    /// The stable keys of an integration that do not resolve.
     pub fn missing_keys(&self, integration: &str) -> Vec<String> {
         let object = self.inventory.integrations.get(integration);
         let variables = object.into_iter().flat_map(|o| &o.spec.connections);
@@ -225,7 +225,7 @@ impl<'a> Scene<'a> {
         resolve_variable(self.tenant, integration, variable, self.inventory, &self.replacements).binding
     }
 
-    /// Every variable of an integration that a sync would write.
+    /// All variables of an integration that a sync would write.
     pub fn promised(&self, promised: &Promised) -> Vec<BindingRow> {
         let sync = BTreeSet::from([promised.writer.clone()]);
         let row = |variable: &Variable| {
@@ -245,7 +245,7 @@ impl<'a> Scene<'a> {
             self.row(variable, promised.uses.as_deref(), resolution, source)
         };
         let mut rows: Vec<BindingRow> = promised.spec.connections.iter().map(row).collect();
-        // Those that the sync leaves alone, and the tenant's own.
+        // The variables that the sync leaves unchanged, and the tenant's own.
         let named = |name: &String| promised.spec.connections.iter().any(|v| v.name == *name);
         rows.extend(self.live(&promised.name).into_iter().flatten().filter(|row| !named(&row.variable)));
         rows
@@ -292,7 +292,7 @@ impl<'a> Scene<'a> {
             Binding::Own => (BindingState::Own, None),
             Binding::Unknown(why) => (BindingState::Unknown, Some(format!("{why}: fix that first"))),
             Binding::Missing => {
-                let fix = how_to_mend_missing(self.tenant, key, source, self.inventory, &self.elsewhere);
+                let fix = how_to_fix_missing(self.tenant, key, source, self.inventory, &self.elsewhere);
                 (BindingState::Missing, Some(fix))
             }
             Binding::Bound(connection) => {
@@ -340,15 +340,15 @@ fn place(by: &User) -> Used {
 fn considered(key: &str, why_not: &WhyNot) -> ConsideredKey {
     let why_not = match why_not {
         WhyNot::Differs => "it replaces the key, but differs in component, type or credentials",
-        WhyNot::Ambiguous => "it replaces the key, and so does another: none of them answers",
-        WhyNot::Ring => "it takes part in a ring of replacements",
-        WhyNot::NotOfThisSync => "its `replaces` came by a sync, which did not write what asks",
+        WhyNot::Ambiguous => "it replaces the key, and so does another: neither takes effect",
+        WhyNot::Cycle => "it is part of a cycle of replacements",
+        WhyNot::NotOfThisSync => "its `replaces` came by a sync, which did not write this variable",
         WhyNot::NotReady => "it replaces the key, but lacks inputs that its type requires: the binding waits for it",
     };
     ConsideredKey { stable_key: key.to_string(), why_not: why_not.to_string() }
 }
 
-/// The integrations (or the one of this name) that syncs would write in a tenant.
+/// The integrations, or the one with this name, that syncs would write in a tenant.
 pub fn promised(world: &World, tenant: &str, only: Option<&str>) -> Vec<Promised> {
     let order = syncs::order(world);
     let Some(to) = Scene::of(world, tenant) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! The matrix: which tenant has which stable key and which integration, and where one is missing.
+//! The matrix of stable keys and integrations by tenant, with what is missing.
 
 use crate::api::*;
 use crate::engine::check::missing_inputs;
@@ -13,52 +13,52 @@ use crate::report::binding::{BindingState, ComponentBrief, Scene};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where more keys than this are in one tenant only, the tenants simply differ: nobody mistyped them.
+/// If more keys than this are in one tenant only, the tenants differ on purpose, and suggestions do not help.
 const MOST_LONELY: usize = 500;
 
-/// Stable key × tenant, and integration × tenant.
+/// The matrix of stable keys and integrations by tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Matrix {
-    /// The columns.
+    /// The names of the columns.
     pub tenants: Vec<String>,
-    /// A row per stable key, worst first.
+    /// One row per stable key, worst first.
     pub rows: Vec<MatrixRow>,
-    /// A row per integration, worst first.
+    /// One row per integration, worst first.
     pub integrations: Vec<IntegrationRow>,
 }
 
-/// One integration in every tenant.
+/// An integration in all tenants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationRow {
-    /// Its name.
+    /// The name of the integration.
     pub name: String,
-    /// One per column.
+    /// One cell per column.
     pub cells: Vec<Cell>,
 }
 
-/// One stable key in every tenant.
+/// A stable key in all tenants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MatrixRow {
-    /// The key.
+    /// The stable key.
     pub stable_key: String,
-    /// The component of the first tenant that has it; absent: none has it.
+    /// The component in the first tenant that has the key; absent if none has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<ComponentBrief>,
-    /// The connection type there.
+    /// The connection type in that tenant.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
-    /// One per column.
+    /// One cell per column.
     pub cells: Vec<Cell>,
-    /// For a key that one tenant only has: what may be the same elsewhere.
+    /// Similar keys in other tenants, for a key that only one tenant has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub near_misses: Vec<NearMiss>,
 }
 
 impl MatrixRow {
-    /// `component/type`, or `?` where no tenant has the key.
+    /// The text `component/type`, or `?` if no tenant has the key.
     pub fn kind(&self) -> String {
         match (&self.component, &self.type_) {
             (Some(component), Some(type_)) => format!("{component}/{type_}"),
@@ -67,32 +67,32 @@ impl MatrixRow {
     }
 }
 
-/// A key or an integration in one tenant; the worst first.
+/// The state of a key or an integration in one tenant, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Cell {
-    /// Writers want different values of the connection.
+    /// Writers declare different values for the connection.
     Conflict,
-    /// A binding needs it, and it is not there.
+    /// A binding needs it, and it does not exist.
     Missing,
-    /// A sync or a source wants it, and it cannot be brought.
+    /// A sync or a source declares it, and it cannot be written.
     Blocked,
-    /// It has another component or type than in the first tenant that has it.
+    /// Its component or type differs from the first tenant that has it.
     Differs,
-    /// Its definition, or a binding, is not complete.
+    /// Its definition or a binding is incomplete.
     NotReady,
-    /// It is not there yet; the plan makes it.
+    /// It does not exist yet; the plan creates it.
     Planned,
-    /// It cannot be known.
+    /// Its state is unknown.
     Unknown,
-    /// It is not there, and nothing needs it.
+    /// It does not exist, and nothing needs it.
     Absent,
-    /// It is there.
+    /// It exists.
     Present,
 }
 
 impl Cell {
-    /// Every cell, worst first.
+    /// All states, worst first.
     pub const ALL: [Cell; 9] = [
         Cell::Conflict,
         Cell::Missing,
@@ -105,7 +105,7 @@ impl Cell {
         Cell::Present,
     ];
 
-    /// One character.
+    /// The mark in the table, one character.
     pub const fn mark(self) -> &'static str {
         match self {
             Cell::Conflict => "⚡",
@@ -120,7 +120,7 @@ impl Cell {
         }
     }
 
-    /// What the character means.
+    /// The meaning of the mark.
     pub const fn meaning(self) -> &'static str {
         match self {
             Cell::Conflict => "writers in conflict",
@@ -140,13 +140,13 @@ impl Cell {
     }
 }
 
-/// A key that may be the same as one that another tenant has.
+/// A similar key in another tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NearMiss {
-    /// Where it is.
+    /// The other tenant.
     pub tenant: String,
-    /// The key there.
+    /// The similar key.
     pub stable_key: String,
 }
 
@@ -154,13 +154,13 @@ struct Column<'a> {
     tenant: &'a str,
     inventory: Option<&'a Inventory>,
     after: Option<&'a Inventory>,
-    /// Keys that a binding needs and that no connection answers.
+    /// Keys that a binding needs and that do not resolve.
     missing: BTreeSet<String>,
     conflicts: BTreeSet<&'a str>,
 }
 
 impl Matrix {
-    /// Of a world as it is, as it will be, and the plan between the two.
+    /// Builds the matrix of a world before and after a plan.
     pub fn of(world: &World, after: &World, plan: &Plan) -> Self {
         let columns: Vec<Column<'_>> = world
             .tenants
@@ -175,7 +175,7 @@ impl Matrix {
             .collect();
         let mut keys: BTreeMap<&str, Option<&ConnectionSpec>> = BTreeMap::new();
         for column in &columns {
-            // After the plan too: what it makes is a row.
+            // Objects after the plan are included, so that created ones have a row.
             for inventory in [column.inventory, column.after].into_iter().flatten() {
                 for connection in inventory.connections.values() {
                     keys.entry(&connection.spec.stable_key).or_insert(Some(&connection.spec));
@@ -297,7 +297,7 @@ fn cell(key: &str, first: Option<&ConnectionSpec>, column: &Column<'_>) -> Cell 
     }
 }
 
-/// An integration that is there: whether each of its variables resolves, and its definition can be read.
+/// The state of an existing integration: whether all variables resolve, and its definition is readable.
 fn bound(name: &str, inventory: &Inventory, scene: Option<&Scene<'_>>) -> Cell {
     let has_definition = inventory.integrations.get(name).is_some_and(|i| i.spec.definition.is_some());
     let is_unread = has_definition && inventory.uses.get(name).is_none_or(|uses| uses.may_use_more());
@@ -315,7 +315,7 @@ fn bound(name: &str, inventory: &Inventory, scene: Option<&Scene<'_>>) -> Cell {
     }
 }
 
-/// For each key that one tenant only has: the keys of other tenants that it may have been meant to be.
+/// Adds similar keys of other tenants to each key that only one tenant has.
 fn near(rows: &mut [MatrixRow], columns: &[Column<'_>]) {
     let lonely =
         |row: &MatrixRow| row.cells.iter().filter(|c| c.is_there()).count() == 1 && !row.cells.contains(&Cell::Planned);
@@ -329,7 +329,7 @@ fn near(rows: &mut [MatrixRow], columns: &[Column<'_>]) {
         let mut candidates: BTreeMap<&str, &str> = BTreeMap::new();
         for column in columns.iter().filter(|c| c.inventory.is_some_and(|i| !std::ptr::eq(i, home))) {
             for other in column.inventory.into_iter().flat_map(|i| i.connections.values()) {
-                // What both tenants have is not a misspelling of something else.
+                // A key that both tenants have is not a misspelling.
                 if other.spec.connects_like(spec) && home.connection(&other.spec.stable_key).is_none() {
                     candidates.entry(&other.spec.stable_key).or_insert(column.tenant);
                 }
@@ -344,7 +344,7 @@ fn near(rows: &mut [MatrixRow], columns: &[Column<'_>]) {
 }
 
 fn rank(row: &MatrixRow) -> (Cell, bool, String) {
-    // A tenant that cannot be read says nothing against a key.
+    // A tenant that cannot be read does not affect the rank.
     let worst = row.cells.iter().copied().filter(|c| *c != Cell::Unknown).min().unwrap_or(Cell::Unknown);
     (worst, row.near_misses.is_empty(), row.stable_key.clone())
 }

@@ -1,4 +1,4 @@
-//! What is shown of plans and tenants, as values: no layout, no colour.
+//! The content of reports on plans and tenants, as values without layout and colour.
 
 pub mod binding;
 pub mod matrix;

@@ -1,9 +1,9 @@
-//! What was read and has no part in a plan, in words.
+//! Sentences about what was read and is not part of a plan.
 
 use crate::engine::model::plan::Plan;
 use crate::text::count;
 
-/// What was read and has no part in the plan.
+/// The sentences about what was read and is not part of the plan.
 pub fn passed_over(plan: &Plan) -> Vec<String> {
     let clusters = plan.skipped.for_clusters;
     let clusters = (clusters > 0).then(|| {

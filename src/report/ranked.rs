@@ -1,4 +1,4 @@
-//! What a plan says of one tenant, worst first: the order in which every form shows it.
+//! The parts of a plan by tenant, worst first: the order in which every output format shows them.
 
 use super::value::words_beside;
 use crate::engine::model::canonical::Json;
@@ -16,52 +16,52 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub struct Ranked<'a> {
     pub target: &'a Target,
-    /// Where it is said where the tenant is, where it cannot be read.
+    /// The position of the tenant's location in its Tenant, if it is unreachable.
     pub at: Option<&'a At>,
     pub errors: Vec<&'a Finding>,
     pub blocked: Vec<&'a Note>,
-    pub unreached: Vec<&'a Finding>,
+    pub unresolved: Vec<&'a Finding>,
     pub needs_approval: Vec<&'a Action>,
     pub drifted: Vec<DriftedFields<'a>>,
     pub updates: Vec<&'a Action>,
     pub creates: Vec<&'a Action>,
     pub deletes: Vec<&'a Action>,
     pub adopts: Vec<&'a Action>,
-    /// Variables that the target binds otherwise than is declared.
+    /// Variables that the target binds differently from what is declared.
     pub kept_variables: Vec<KeptFields<'a>>,
     pub kept: Vec<KeptFields<'a>>,
     pub overridden: Vec<OverriddenFields<'a>>,
-    /// Fields that drifted where nobody wants to hear of it.
+    /// The number of drifted fields that the policy ignores.
     pub ignored: usize,
     pub warnings: Vec<&'a Finding>,
     pub manual: Vec<Manual<'a>>,
 }
 
-/// The fields of one object that are the target's own.
+/// The fields of one object that the target keeps.
 #[derive(Debug)]
 pub struct KeptFields<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
-    /// What of its definition would come, go and change to be as declared.
+    /// The parts of its definition that would be added, removed and changed.
     pub parts: Vec<&'a String>,
     pub by: &'a str,
     pub text: Option<&'a str>,
 }
 
-/// The fields of one object that a sync wants otherwise than the target's own source, or than its override says.
+/// The fields of one object where a sync differs from the target's own source, or from an override.
 #[derive(Debug)]
 pub struct OverriddenFields<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
-    /// What of its definition would come, go and change to be as declared.
+    /// The parts of its definition that would be added, removed and changed.
     pub parts: Vec<&'a String>,
-    /// The sync.
+    /// The writer that stands for the sync.
     pub writer: &'a Writer,
-    /// Whether an override of the sync leaves them alone; else the tenant's own source decides.
+    /// Whether an override of the sync keeps the fields; else the target's own source decides.
     pub is_left_alone: bool,
 }
 
-/// Something that a person must do.
+/// A manual step.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Manual<'a> {
     pub object: &'a ObjectId,
@@ -71,20 +71,20 @@ pub struct Manual<'a> {
 }
 
 impl Manual<'_> {
-    /// Who, and how many where they are several: `customers (41)`.
+    /// The people who have to do it, with their number if there are several: `customers (41)`.
     pub fn whom(&self) -> String {
         if self.count > 1 { format!("{} ({})", self.who, crate::text::thousands(self.count)) } else { self.who.into() }
     }
 }
 
-/// Every tenant of a plan, the worst first.
+/// All tenants of a plan, worst first.
 pub fn targets(plan: &Plan) -> Vec<Ranked<'_>> {
     let mut targets: Vec<Ranked<'_>> = plan.targets.iter().map(|target| Ranked::of(plan, target)).collect();
     targets.sort_by_key(|ranked| (ranked.rank(), ranked.target.tenant.as_str()));
     targets
 }
 
-/// The findings that are of no tenant that the plan shows.
+/// The findings that do not belong to a tenant in the plan.
 pub fn of_no_target(plan: &Plan) -> Vec<&Finding> {
     let is_shown = |finding: &&Finding| {
         finding.tenant.as_ref().is_some_and(|tenant| plan.targets.iter().any(|t| t.tenant == *tenant))
@@ -103,13 +103,13 @@ impl<'a> Ranked<'a> {
             target.actions.iter().filter(plain).collect::<Vec<_>>()
         };
         let unreachable =
-            plan.findings.iter().find(|f| f.tenant.as_ref() == Some(&target.tenant) && is_said_by_state(f, target));
+            plan.findings.iter().find(|f| f.tenant.as_ref() == Some(&target.tenant) && is_shown_by_state(f, target));
         Ranked {
             target,
             at: unreachable.and_then(|finding| finding.at.as_ref()),
-            errors: here(Severity::Error).into_iter().filter(|f| !is_said_by_state(f, target)).collect(),
+            errors: here(Severity::Error).into_iter().filter(|f| !is_shown_by_state(f, target)).collect(),
             blocked: target.notes.iter().filter(|n| matches!(n, Note::Blocked { .. })).collect(),
-            unreached: here(Severity::Unreached),
+            unresolved: here(Severity::Unreached),
             needs_approval: target.actions.iter().filter(|a| !a.needs_approval.is_empty()).collect(),
             drifted: drifted(target),
             updates: actions(ActionKind::Update),
@@ -125,13 +125,13 @@ impl<'a> Ranked<'a> {
         }
     }
 
-    /// How bad it is; 0 is worst.
+    /// The rank of the tenant; 0 is the worst.
     fn rank(&self) -> u8 {
         if self.target.state == State::Unreachable {
             0
         } else if !self.errors.is_empty() {
             1
-        } else if !self.blocked.is_empty() || !self.unreached.is_empty() || !self.kept_variables.is_empty() {
+        } else if !self.blocked.is_empty() || !self.unresolved.is_empty() || !self.kept_variables.is_empty() {
             2
         } else if !self.needs_approval.is_empty() {
             3
@@ -146,14 +146,14 @@ impl<'a> Ranked<'a> {
         }
     }
 
-    /// Whether something is there otherwise than it is declared, whoever is content with that.
+    /// Whether a live value differs from a declared one, for any reason.
     pub fn differs(&self) -> bool {
         let kept = self.kept.len() + self.kept_variables.len() + self.ignored + self.drifted.len();
-        let in_the_way = self.errors.len() + self.unreached.len() + self.blocked.len();
+        let in_the_way = self.errors.len() + self.unresolved.len() + self.blocked.len();
         kept + in_the_way + self.target.actions.len() + self.waiting() > 0
     }
 
-    /// Whether there is nothing that anybody must do or know now.
+    /// Whether there is nothing to do or to know.
     pub fn is_quiet(&self) -> bool {
         self.rank() == 7
     }
@@ -163,13 +163,13 @@ impl<'a> Ranked<'a> {
         self.target.suspended || !self.target.suspended_syncs.is_empty()
     }
 
-    /// How many actions wait because something is suspended.
+    /// The number of actions that wait because of a suspension.
     pub fn waiting(&self) -> usize {
         let here = if self.target.suspended { self.target.actions.len() } else { 0 };
         here + self.target.suspended_syncs.values().sum::<usize>()
     }
 
-    /// What is suspended, and how much waits for it: `suspended, 3 actions wait`.
+    /// The suspensions, with the number of actions that wait: `suspended, 3 actions wait`.
     pub fn suspended(&self) -> Vec<String> {
         let waits = |count: usize| match count {
             0 => "nothing waits".to_string(),
@@ -182,21 +182,21 @@ impl<'a> Ranked<'a> {
     }
 }
 
-/// What of one object drifted.
+/// The drift of one object.
 #[derive(Debug)]
 pub struct DriftedFields<'a> {
-    /// Which object.
+    /// The object that drifted.
     pub object: &'a ObjectId,
-    /// Its fields, with both values.
+    /// The fields with both values.
     pub fields: Vec<String>,
-    /// What of its definition would come, go and change to be as declared.
+    /// The parts of its definition that would be added, removed and changed.
     pub parts: Vec<&'a String>,
-    /// Who changed them, as far as that is known.
+    /// The owners who changed the fields, as far as they are known.
     pub by: BTreeSet<&'a str>,
 }
 
 impl KeptFields<'_> {
-    /// That the tenant keeps it: `eu-prod keeps its own value (set by kubectl)`.
+    /// A sentence that the tenant keeps the value: `eu-prod keeps its own value (set by kubectl)`.
     pub fn keeps(&self, tenant: &str, what: &str) -> String {
         let by = if self.by == tenant { String::new() } else { format!(" (set by {})", self.by) };
         format!("{tenant} keeps its own {what}{by}")
@@ -204,32 +204,32 @@ impl KeptFields<'_> {
 }
 
 impl OverriddenFields<'_> {
-    /// Who decides, and that it is decided.
+    /// A sentence about what decides the value.
     pub fn by(&self) -> String {
         match self.is_left_alone {
             true => format!("by an override of {}, which leaves it alone", self.writer),
-            false => format!("by {}: its own source goes before it", self.writer),
+            false => format!("by {}: its own source has precedence", self.writer),
         }
     }
 }
 
 impl DriftedFields<'_> {
-    /// ` by kubectl-edit`; nothing where it is not known.
+    /// The text ` by kubectl-edit`; empty if the owner is unknown.
     pub fn by(&self) -> String {
         let names: Vec<&str> = self.by.iter().copied().collect();
         if names.is_empty() { String::new() } else { format!(" by {}", names.join(" and ")) }
     }
 }
 
-/// That a tenant is unreachable is said once.
-fn is_said_by_state(finding: &Finding, target: &Target) -> bool {
+/// Whether the state of the tenant shows the finding already.
+fn is_shown_by_state(finding: &Finding, target: &Target) -> bool {
     target.state == State::Unreachable && finding.code == Code::TenantUnreachable
 }
 
 fn drifted(target: &Target) -> Vec<DriftedFields<'_>> {
     let mut by_object: BTreeMap<&ObjectId, DriftedFields<'_>> = BTreeMap::new();
     for note in &target.notes {
-        // What is put right is an update and shown there; what is ignored is not wanted.
+        // Corrected drift is shown as an update; ignored drift is not shown.
         if let Note::Drift { object, path, left: true, ignored: false, from, to, parts, by } = note {
             let none = || DriftedFields { object, fields: Vec::new(), parts: Vec::new(), by: BTreeSet::new() };
             let drifted = by_object.entry(object).or_insert_with(none);
@@ -241,7 +241,7 @@ fn drifted(target: &Target) -> Vec<DriftedFields<'_>> {
     by_object.into_values().collect()
 }
 
-/// A field with what it is in the tenant and what is declared.
+/// A field with its live and its declared value.
 fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String {
     let path = path.join(".");
     let (live, declared) = (live.map(Json::value), declared.map(Json::value));
@@ -253,13 +253,13 @@ fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String
     }
 }
 
-/// Fields with their values, and what of definitions differs.
+/// Fields with their values, and the parts of definitions that differ.
 type Differs<'a> = (Vec<String>, Vec<&'a String>);
 
-/// What is held: variables, or all else.
+/// The kept fields: variables, or all others.
 fn kept(target: &Target, variables: bool) -> Vec<KeptFields<'_>> {
     let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Differs<'_>> = BTreeMap::new();
-    for note in target.notes.iter().filter(|note| note.is_held_variable() == variables) {
+    for note in target.notes.iter().filter(|note| note.is_kept_variable() == variables) {
         if let Note::Kept { object, path, by, text, from, to, parts } = note {
             let of_object = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
             of_object.0.extend((!path.is_empty()).then(|| both(path, from.as_ref(), to.as_ref())));
@@ -289,7 +289,7 @@ fn overridden(target: &Target) -> Vec<OverriddenFields<'_>> {
     by_object.into_iter().map(one).collect()
 }
 
-/// What people must do; a Secret that several connections need, once.
+/// The manual steps; a Secret that several connections need occurs once.
 fn manual(target: &Target) -> Vec<Manual<'_>> {
     let mut seen = BTreeSet::new();
     let mut needs: BTreeMap<&str, SecretNeed> = BTreeMap::new();

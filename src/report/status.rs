@@ -1,4 +1,4 @@
-//! The state of every tenant, as a value.
+//! The state of every tenant, as values.
 
 pub use crate::report::matrix::{Cell, Matrix, MatrixRow, NearMiss};
 
@@ -16,104 +16,104 @@ use crate::text::and;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every tenant at a glance.
+/// The state of all tenants.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
-    /// `stablekey.dev/status/v1`.
+    /// The schema `stablekey.dev/status/v1`.
     pub schema: &'static str,
-    /// What was read and has no part in it, in sentences.
+    /// What was read and is not part of the status, as sentences.
     #[serde(skip)]
     pub passed_over: Vec<String>,
-    /// Whether every tenant is as it is declared.
+    /// Whether all tenants are in sync.
     pub state: SyncState,
-    /// One per tenant, by name.
+    /// One line per tenant, by name.
     pub tenants: Vec<TenantLine>,
-    /// Every component that has connections, by name.
+    /// The components that have connections, by name.
     pub components: Vec<ComponentLine>,
-    /// Stable key × tenant.
+    /// The matrix of stable keys by tenant.
     pub matrix: Matrix,
-    /// What differs from what is declared, worst first.
+    /// The differences from the declared state, worst first.
     pub out_of_sync: Vec<OutOfSync>,
-    /// How many fields a sync wants otherwise than overrides or the tenants' own sources decide.
+    /// The number of fields where an override or a tenant's own source has precedence over a sync.
     #[serde(skip)]
     pub overridden: usize,
-    /// What the checks say.
+    /// The findings of the checks.
     pub findings: Vec<Finding>,
-    /// What a person must do, whether it was done already or not where that cannot be known.
+    /// The manual steps, including completed ones if that cannot be detected.
     pub todo: Vec<Todo>,
-    /// What it was narrowed to.
+    /// The scope of the status.
     pub scope: Scope,
 }
 
-/// One tenant in a line.
+/// The state of one tenant.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantLine {
-    /// Its name.
+    /// The name of the tenant.
     pub tenant: String,
-    /// Where its stack is.
+    /// The region of its stack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// What it is for.
+    /// The purpose of the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Why it could not be read; absent: it was.
+    /// The reason why it could not be read; absent if it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<String>,
-    /// How many connections it has.
+    /// The number of connections.
     pub connections: usize,
-    /// How many integrations.
+    /// The number of integrations.
     pub integrations: usize,
-    /// How many variables mean a connection, the integration's own included.
+    /// The number of variables that resolve to a connection, including the integration's own.
     pub bound: usize,
-    /// Of how many.
+    /// The number of all variables.
     pub variables: usize,
-    /// How many customers have credentials.
+    /// The number of customers with credentials.
     pub customers: usize,
-    /// What is to be done and what is worth knowing.
+    /// The pending actions and warnings in a sentence.
     pub summary: String,
-    /// Whether it is as it is declared.
+    /// Whether the tenant is in sync.
     pub state: SyncState,
 }
 
-/// Whether something is as it is declared.
+/// Whether something is in sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SyncState {
-    /// It is.
+    /// The live state equals the declared state.
     InSync,
-    /// Something differs.
+    /// The live state differs.
     Differs,
-    /// It cannot be read, or was not planned.
+    /// The live state is unreadable, or was not planned.
     Unknown,
 }
 
-/// A component and the connections to it.
+/// A component with its connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentLine {
-    /// The component.
+    /// The key of the component.
     pub component: ComponentBrief,
     /// The stable keys of its connections, in any tenant.
     pub connections: BTreeSet<String>,
 }
 
-/// Something that is not as declared.
+/// An object that is out of sync.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutOfSync {
-    /// Where.
+    /// The tenant of the object.
     pub tenant: String,
-    /// Which object.
+    /// The object that is out of sync.
     pub object: ObjectId,
-    /// What.
+    /// The kind of the difference.
     pub what: OutOfSyncKind,
-    /// In a sentence.
+    /// The difference in a sentence.
     pub text: String,
 }
 
-/// How an object is not as declared.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -129,7 +129,7 @@ pub enum OutOfSyncKind {
 }
 
 impl OutOfSyncKind {
-    /// As people read it.
+    /// The word for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             OutOfSyncKind::Blocked => "✗ blocked",
@@ -144,22 +144,22 @@ impl OutOfSyncKind {
     }
 }
 
-/// Something that a person must do.
+/// A manual step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Todo {
-    /// Where.
+    /// The tenant that needs the step.
     pub tenant: String,
-    /// For which objects: several connections may need one Secret.
+    /// The objects that need the step: several connections may need one Secret.
     pub objects: Vec<ObjectId>,
-    /// Who.
+    /// The people who have to do it.
     pub who: String,
-    /// What.
+    /// The text of the step.
     pub text: String,
 }
 
 impl StatusReport {
-    /// Of a world and its plan.
+    /// Builds the status from a world and its plan.
     pub fn of(world: &World, plan: &Plan) -> Self {
         let after = outcome(world, plan);
         let targets = ranked::targets(plan);
@@ -180,7 +180,7 @@ impl StatusReport {
     }
 }
 
-/// Of all tenants that were planned.
+/// The state over all planned tenants.
 fn state(plan: &Plan, targets: &[Ranked<'_>], tenants: &[TenantLine]) -> SyncState {
     let is_wrong = |f: &&Finding| f.severity != Severity::Warning;
     if targets.iter().any(Ranked::differs) || ranked::of_no_target(plan).iter().any(is_wrong) {
@@ -274,7 +274,7 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
         let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
         one(&a.change.object, OutOfSyncKind::NeedsApproval, why.join("; "))
     }));
-    let changed = |fields: &[String]| format!("{} changed there since we wrote it", and(fields));
+    let changed = |fields: &[String]| format!("{} changed there since Stablekey wrote it", and(fields));
     all.extend(ranked.drifted.iter().map(|d| one(d.object, OutOfSyncKind::Drifted, changed(&d.fields))));
     all.extend(ranked.updates.iter().map(|a| action(a, OutOfSyncKind::Update)));
     all.extend(ranked.creates.iter().map(|a| action(a, OutOfSyncKind::Create)));

@@ -1,11 +1,11 @@
-//! Counts, as one sentence.
+//! Counts of a plan as one sentence.
 
 use super::ranked::{self, Ranked};
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::{ActionKind, Plan, State};
 use crate::text::{count, thousands};
 
-/// What there is of each, in one tenant or in all.
+/// The counts of one tenant or of all tenants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub unreachable: usize,
@@ -27,7 +27,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Of one tenant.
+    /// Counts one tenant.
     pub fn of(ranked: &Ranked<'_>) -> Self {
         let actions = |kind| ranked.target.actions.iter().filter(|a| a.action == kind).count();
         Tally {
@@ -39,7 +39,7 @@ impl Tally {
             delete: actions(ActionKind::Delete),
             needs_approval: ranked.needs_approval.len(),
             blocked: ranked.blocked.len(),
-            missing: ranked.unreached.len(),
+            missing: ranked.unresolved.len(),
             kept: ranked.kept_variables.iter().chain(&ranked.kept).map(|kept| kept.fields.len().max(1)).sum(),
             drifted: ranked.drifted.iter().map(|drifted| drifted.fields.len()).sum(),
             ignored: ranked.ignored,
@@ -50,7 +50,7 @@ impl Tally {
         }
     }
 
-    /// Of a whole plan.
+    /// Counts a whole plan.
     pub fn of_plan(plan: &Plan, targets: &[Ranked<'_>]) -> Self {
         let everywhere = ranked::of_no_target(plan);
         let findings = |severity| everywhere.iter().filter(|f| f.severity == severity).count();
@@ -81,8 +81,8 @@ impl Tally {
         all
     }
 
-    /// `2 to create, 1 to update, 1 needs approval; 1 blocked, 2 kept; 3 manual`; empty where
-    /// there is nothing.
+    /// The counts as a sentence: `2 to create, 1 to update, 1 needs approval; 1 blocked, 2 kept; 3 manual`; empty
+    /// without any.
     pub fn sentence(&self) -> String {
         let part = |number: usize, word: &str| (number > 0).then(|| format!("{} {word}", thousands(number)));
         let join = |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(", ");

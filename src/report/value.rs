@@ -1,11 +1,11 @@
-//! Values of fields, as a person would say them.
+//! Values of fields as text for people.
 
 use serde_json::{Map, Value};
 
-/// The longest value that is shown whole on a terminal.
+/// The maximum length of a value that is shown completely on a terminal.
 pub const MOST: usize = 64;
 
-/// The value in words: `api refresh`, `Secret salesforce-app/clientSecret`, `per customer`.
+/// The value as text: `api refresh`, `Secret salesforce-app/clientSecret`, `per customer`.
 pub fn words(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "\"\"".to_string(),
@@ -19,8 +19,8 @@ pub fn words(value: &Value) -> String {
     }
 }
 
-/// The value in words beside another that it is compared with: of connection types that both have and
-/// that differ, the parts that do.
+/// The value as text, next to another value for comparison: of connection types that both have, only the parts that
+/// differ.
 pub fn words_beside(value: &Value, other: Option<&Value>) -> String {
     match (value, other) {
         (Value::Array(types), Some(Value::Array(others))) if types.iter().any(|t| key_of(t).is_some()) => {
@@ -38,8 +38,8 @@ fn key_of(item: &Value) -> Option<&str> {
     item.get("key").and_then(Value::as_str)
 }
 
-/// A connection type with those of its inputs that another of the same key has not, or has otherwise:
-/// `oauth2 (scopes: required; note: optional)`.
+/// A connection type with those of its inputs that another type with the same key lacks or has differently: `oauth2
+/// (scopes: required; note: optional)`.
 fn type_beside(one: &Value, other: &Value) -> String {
     let mut parts: Vec<String> = Vec::new();
     let grant = |t: &Value| t.get("oauth2").and_then(Value::as_str).map(str::to_string);
@@ -59,7 +59,7 @@ fn type_beside(one: &Value, other: &Value) -> String {
     if parts.is_empty() { format!("{key} (without those)") } else { format!("{key} ({})", parts.join("; ")) }
 }
 
-/// What changes inside a value, where it is a text: a global value rather than its wrapping.
+/// The text within a value if it is a string or a global value, without the wrapping.
 pub fn text(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text),
@@ -105,7 +105,7 @@ fn component(map: &Map<String, Value>) -> Option<String> {
     Some(if private { format!("{key} (private)") } else { key.to_string() })
 }
 
-/// Of a list of connection types, the keys; of other lists, the items.
+/// The key of a connection type, or the item of another list.
 fn item(value: &Value) -> String {
     key_of(value).map_or_else(|| words(value), str::to_string)
 }
@@ -131,8 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn values_are_said_in_words() {
-        for (value, said) in [
+    fn values_are_shown_as_text() {
+        for (value, expected) in [
             (json!({"value": "api"}), "api"),
             (json!({"value": ""}), "\"\""),
             (json!({"secretRef": {"name": "app", "key": "secret"}}), "Secret app/secret"),
@@ -147,7 +147,7 @@ mod tests {
             (json!(true), "true"),
             (json!({"unheard": 1}), "{\"unheard\":1}"),
         ] {
-            assert_eq!(words(&value), said);
+            assert_eq!(words(&value), expected);
         }
     }
 }

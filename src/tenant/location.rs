@@ -89,9 +89,7 @@ pub enum LocationError {
     },
     /// The object differs from what the plan was based on.
     #[error("{object} was changed since it was planned: plan again")]
-    Changed {
-        object: ObjectId,
-    },
+    Changed { object: ObjectId },
     /// The location refuses the change as it is.
     #[error("{object}: {why}")]
     Refused {
@@ -125,10 +123,7 @@ pub enum LocationError {
     },
     /// It may have been done: the answer was lost.
     #[error("{object}: it is not known whether the change was made: {why}")]
-    Unsure {
-        object: ObjectId,
-        why: String,
-    },
+    Unsure { object: ObjectId, why: String },
 }
 
 impl LocationError {

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// A folder of the repository.
+/// Returns a path in the repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path)
 }
 
-/// The program under test, which cargo puts beside the folder of the test programs.
+/// Returns the program under test, which cargo puts beside the folder of the test programs.
 pub fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join("stablekey")
 }
 
-/// A copy of one of the examples, to be written to.
+/// Returns a writable copy of an example.
 pub fn example(name: &str) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     copy_folder(&repository("examples").join(name), copy.path());
@@ -37,7 +37,7 @@ pub fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Every file below a folder, by its path there.
+/// Returns every file below a folder, by its relative path.
 pub fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -55,14 +55,14 @@ pub fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// The command, ready to be run in a folder, as in CI: it keeps no approval.
+/// Returns the command, to run in a folder as in CI: it stores no approval.
 pub fn stablekey(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.current_dir(folder).args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1").env("CI", "true");
     command
 }
 
-/// The command as a person runs it, whose state folder this is.
+/// Returns the command with a state folder, as a person runs it.
 pub fn stablekey_of(state: &Path, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = stablekey(folder, arguments);
     command.env_remove("CI").env("XDG_STATE_HOME", state);
@@ -74,7 +74,7 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     stablekey(folder, arguments).output().unwrap()
 }
 
-/// What a command said, on both streams.
+/// Returns a command's output, on both streams.
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -1,16 +1,16 @@
-//! What the tests of Stablekey share.
+//! Helpers that the tests of Stablekey share.
 //!
-//! | Module | What it is |
+//! | Module | Content |
 //! |---|---|
-//! | [`objects`] | the custom resources, in words: the language of all tests |
-//! | [`world`] | the engine's world in the same words, and its plan, which can be asked questions |
+//! | [`objects`] | builders for the custom resources: the language of all tests |
+//! | [`world`] | the engine's world, built with the same words, and assertions on its plan |
 //! | [`project`] | a folder of files, and the command line run in it |
 //! | [`yaml`] | a resource as a person writes it |
 //! | [`cli`] | the command line, run in a folder |
 //! | [`replica`] | a process of the operator |
-//! | [`proxy`] | a way to an API server on which requests are counted, and fail |
-//! | [`manifests`] | the objects of manifests/, and the accounts that they give |
-//! | [`permissions`] | what Roles grant, beside what the audit log shows |
+//! | [`proxy`] | a proxy to an API server that counts requests and injects faults |
+//! | [`manifests`] | the objects of manifests/, and its accounts |
+//! | [`permissions`] | what Roles grant, compared with the audit log |
 
 #![allow(
     clippy::unwrap_used,

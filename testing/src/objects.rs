@@ -1,4 +1,4 @@
-//! The custom resources, in words. A builder begins with what its kind must have, and each word adds to it:
+//! Builders for the custom resources. A builder begins with what its kind requires, and each method adds to it:
 //!
 //! ```
 //! use stablekey_testing::objects::{Connection, Integration, Sync, Tenant};
@@ -9,8 +9,8 @@
 //! Sync::new("us-to-eu", "us", "eu").mirror().prune();
 //! ```
 //!
-//! Each is a file (`yaml`), what kubectl takes (`json`), and what the engine reads (`object`). What no word says is
-//! said by [`with`], of a document as JSON.
+//! Each builds a file (`yaml`), kubectl's input (`json`), and the engine's type (`object`). For what no method sets,
+//! use [`with`] on the JSON document.
 
 use crate::yaml;
 use serde::Serialize;
@@ -20,15 +20,15 @@ use stablekey::engine::model::item::Item;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A document, whatever its kind.
+/// A document of any kind.
 pub trait Document {
-    /// As kubectl takes it.
+    /// Returns the input of kubectl.
     fn json(&self) -> Value;
-    /// As a person writes it into a file.
+    /// Returns the text of a file, as a person writes it.
     fn yaml(&self) -> String;
 }
 
-/// `component/type`, as two.
+/// Splits `component/type`.
 fn component_and_type(kind: &str) -> (ComponentRef, String) {
     let (component, type_) = kind.split_once('/').unwrap();
     (ComponentRef::new(component, true), type_.to_string())
@@ -52,7 +52,7 @@ macro_rules! builder {
                 self
             }
 
-            /// By another name than its own.
+            /// Sets another name.
             pub fn named(mut self, name: &str) -> Self {
                 self.object.metadata.name = name.to_string();
                 self
@@ -106,7 +106,7 @@ macro_rules! document {
 }
 
 builder! {
-    /// A tenant, as the engine, a folder or a namespace knows it.
+    /// A tenant, for the engine, a folder or a namespace.
     Tenant of TenantSpec
 }
 
@@ -115,13 +115,13 @@ impl Tenant {
         Tenant::of(name, TenantSpec::default())
     }
 
-    /// It is there when what it has to say is in its own namespace.
+    /// Its location is a folder. Without a location it is in its own namespace.
     pub fn in_folder(self, path: &str) -> Self {
         let folder = DirectoryLocation { path: path.to_string() };
         self.spec(|s| s.location = Some(LocationSpec::Directory(folder)))
     }
 
-    /// In a namespace of the cluster that a context of the kubeconfig leads to.
+    /// Its location is a namespace of the cluster of a kubeconfig's context.
     pub fn in_namespace(self, namespace: &str, context: &str) -> Self {
         self.located(namespace, Kubeconfig::Context(context.to_string()))
     }
@@ -131,7 +131,7 @@ impl Tenant {
         self.spec(|s| s.location = Some(LocationSpec::Kubernetes(location)))
     }
 
-    /// In a namespace of the cluster that a key of a Secret leads to.
+    /// Its location is a namespace of the cluster of a kubeconfig in a Secret.
     pub fn in_namespace_by_secret(self, namespace: &str, secret: &str, key: &str) -> Self {
         let secret = SecretKeyRef { name: secret.to_string(), key: key.to_string() };
         self.located(namespace, Kubeconfig::SecretRef(secret))
@@ -154,7 +154,7 @@ impl Tenant {
         self.spec(|s| s.accept_from.clear())
     }
 
-    /// Its source prunes, now or whenever it has one.
+    /// Its source prunes, whether it exists already or not.
     pub fn source_prunes(self) -> Self {
         self.spec(|s| s.source = Some(Source { path: "declared".into(), prune: Some(true) }))
     }
@@ -188,7 +188,7 @@ impl Tenant {
     }
 }
 
-/// A sync of all integrations that writes no connection, until it is told to.
+/// A sync of all integrations that writes no connection by default.
 #[derive(Clone, Debug)]
 pub struct Sync {
     pub object: Object<TenantSyncSpec>,
@@ -197,7 +197,7 @@ pub struct Sync {
 document!(Sync, TenantSync);
 
 impl Sync {
-    /// To one tenant or several, a word each.
+    /// `to`: one or several tenants, separated by spaces.
     pub fn new(name: &str, from: &str, to: &str) -> Self {
         let spec = TenantSyncSpec {
             from: from.to_string(),
@@ -283,7 +283,7 @@ impl Sync {
         })
     }
 
-    /// It leaves a field of an object alone in a tenant.
+    /// Adds an override that keeps a field of an object in a tenant.
     pub fn keeping(self, tenant: &str, object: &str, field: &str) -> Self {
         self.overriding(tenant, |o| {
             o.object = Some(object.into());
@@ -294,25 +294,25 @@ impl Sync {
 }
 
 builder! {
-    /// A component. Words on a type speak of the one that was named last.
+    /// A component. Methods on a type apply to the last one.
     Component of ComponentSpec
 }
 
 impl Component {
-    /// With one type: `component/type`.
+    /// Creates one with one type: `component/type`.
     pub fn new(kind: &str) -> Self {
         let (component, type_) = component_and_type(kind);
         let spec = ComponentSpec { key: component.key.clone(), public: None, types: Vec::new() };
         Component::of(names::of_component(&component.key, true), spec).type_(&type_)
     }
 
-    /// One more type.
+    /// Adds a type.
     pub fn type_(self, key: &str) -> Self {
         let type_ = ConnectionType { key: key.to_string(), oauth2: None, inputs: BTreeMap::new() };
         self.spec(|s| s.types.push(type_))
     }
 
-    /// The type is OAuth 2.0, by an authorization code.
+    /// Makes the type OAuth 2.0 with an authorization code.
     pub fn authorization_code(self) -> Self {
         self.spec(|s| s.types.last_mut().unwrap().oauth2 = Some(OAuth2::AuthorizationCode))
     }
@@ -339,12 +339,12 @@ impl Component {
 }
 
 builder! {
-    /// A connection; its name is that of its key.
+    /// A connection, named after its key.
     Connection of ConnectionSpec
 }
 
 impl Connection {
-    /// One that we supply for each customer, of a kind `component/type`.
+    /// Creates a connection for customers whose credentials the organization supplies; `kind` is `component/type`.
     pub fn new(key: &str, kind: &str) -> Self {
         let (component, type_) = component_and_type(kind);
         let spec = ConnectionSpec {
@@ -371,12 +371,12 @@ impl Connection {
         self.with_input(name, Input::value(value))
     }
 
-    /// Of the key of its own name in a Secret.
+    /// References the key of the input's own name in a Secret.
     pub fn secret(self, name: &str, secret: &str) -> Self {
         self.secret_key(name, secret, name)
     }
 
-    /// Of a key of a Secret.
+    /// References a key of a Secret.
     pub fn secret_key(self, name: &str, secret: &str, key: &str) -> Self {
         self.with_input(name, Input::secret(secret, key))
     }
@@ -460,12 +460,12 @@ impl Integration {
         self.variable(Variable::bound(variable, key))
     }
 
-    /// Binds `Use of KEY` to each of these keys.
+    /// Binds the variable `Use of KEY` to each of these keys.
     pub fn uses(self, keys: &[&str]) -> Self {
         keys.iter().fold(self, |integration, key| integration.binds(&format!("Use of {key}"), key))
     }
 
-    /// A connection of its own, of a kind `component/type`.
+    /// Adds a connection of its own; `kind` is `component/type`.
     pub fn owns(self, variable: &str, kind: &str) -> Self {
         let (component, type_) = component_and_type(kind);
         self.variable(Variable::own(variable, component, type_))
@@ -485,12 +485,12 @@ impl Integration {
 }
 
 builder! {
-    /// Organization's credentials of one customer.
+    /// Credentials of one customer, supplied by the organization.
     CustomerCredentials of CustomerCredentialsSpec
 }
 
 impl CustomerCredentials {
-    /// Their name is the customer's and the key's.
+    /// The name is made of the customer and the key.
     pub fn new(customer: &str, key: &str) -> Self {
         let name = format!("{}-{}", customer.to_lowercase(), names::of_stable_key(key));
         let spec = CustomerCredentialsSpec {
@@ -539,7 +539,7 @@ impl From<Connection> for Item {
     }
 }
 
-/// Without its definition.
+/// Drops the definition.
 impl From<Integration> for Item {
     fn from(built: Integration) -> Self {
         Item::Integration(Arc::new(built.object), None)
@@ -552,23 +552,23 @@ impl From<CustomerCredentials> for Item {
     }
 }
 
-/// A Secret of an application.
+/// Returns a Secret of an application.
 pub fn secret(name: &str, data: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
 }
 
-/// Several documents as the one that kubectl takes.
+/// Returns several documents as one List for kubectl.
 pub fn list(documents: &[Value]) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": documents})
 }
 
-/// A document of a kind of ours with any spec: also one that no builder makes, and no API server takes.
+/// Returns a document with any spec, even one that no builder makes and no API server accepts.
 pub fn document(kind: Kind, name: &str, spec: impl Serialize) -> Value {
     let spec = serde_json::to_value(spec).unwrap();
     json!({"apiVersion": api::API_VERSION, "kind": kind.as_str(), "metadata": {"name": name}, "spec": spec})
 }
 
-/// A document with another value at a JSON pointer.
+/// Replaces the value at a JSON pointer of a document.
 pub fn with(mut document: Value, pointer: &str, value: impl Into<Value>) -> Value {
     let (parent, last) = pointer.rsplit_once('/').unwrap();
     document.pointer_mut(parent).unwrap()[last] = value.into();

@@ -1,4 +1,4 @@
-//! A project in a folder of its own, and the command line run in it.
+//! A project in a temporary folder, and the command line run in it.
 
 use crate::cli;
 use std::collections::BTreeMap;
@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// A project. Beside its root there is room, and the state folder of the person who applies it.
+/// A project. Its parent folder also has the state folder of the person who applies it.
 pub struct Project {
     around: TempDir,
     root: PathBuf,
     state: PathBuf,
 }
 
-/// What a command printed, and its exit code.
+/// The output of a command, and its exit code.
 #[derive(Debug)]
 pub struct CommandOutput {
     pub code: i32,
     pub out: String,
     pub err: String,
-    /// Both, one after the other.
+    /// Standard output and error, concatenated.
     pub all: String,
 }
 
 impl Project {
-    /// Nothing yet.
+    /// Creates a project without files.
     pub fn empty() -> Self {
         let around = tempfile::tempdir().unwrap();
         let [root, state] = ["root", "state"].map(|folder| around.path().join(folder));
@@ -33,15 +33,15 @@ impl Project {
         Project { around, root, state }
     }
 
-    /// A copy of one of the examples.
+    /// Creates a copy of an example.
     pub fn example(name: &str) -> Self {
         let project = Project::empty();
         cli::copy_folder(&cli::repository("examples").join(name), project.root());
         project
     }
 
-    /// The folder that the root is in.
-    pub fn around(&self) -> &Path {
+    /// Returns the parent folder of the root.
+    pub fn parent_folder(&self) -> &Path {
         self.around.path()
     }
 
@@ -49,7 +49,7 @@ impl Project {
         &self.root
     }
 
-    /// It is not there until something is kept in it.
+    /// Returns the state folder, which does not exist until an approval is stored.
     pub fn state(&self) -> &Path {
         &self.state
     }
@@ -58,7 +58,7 @@ impl Project {
         self.root.join(path)
     }
 
-    /// An empty folder.
+    /// Creates an empty folder.
     pub fn with_folder(self, path: &str) -> Self {
         fs::create_dir_all(self.path(path)).unwrap();
         self
@@ -115,18 +115,18 @@ impl Project {
         self
     }
 
-    /// Every file of a folder.
+    /// Returns every file of a folder.
     pub fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         cli::files(&self.path(folder))
     }
 
-    /// The command, as in CI: it keeps no approval.
+    /// Returns the command, as in CI: it stores no approval.
     pub fn command(&self, arguments: &[&str]) -> Command {
         cli::stablekey(&self.root, arguments)
     }
 
-    /// The command as a person runs it, who has a state folder.
-    pub fn command_of_a_person(&self, arguments: &[&str]) -> Command {
+    /// Returns the command with a state folder, as a person runs it.
+    pub fn command_with_state(&self, arguments: &[&str]) -> Command {
         cli::stablekey_of(&self.state, &self.root, arguments)
     }
 
@@ -138,7 +138,7 @@ impl Project {
         self.run(&["plan"])
     }
 
-    /// The plan as JSON.
+    /// Returns the plan as JSON.
     pub fn plan_json(&self) -> serde_json::Value {
         serde_json::from_str(&self.run(&["plan", "-o", "json"]).out).unwrap()
     }
@@ -151,12 +151,12 @@ impl CommandOutput {
         CommandOutput { code: output.status.code().unwrap_or(-1), all: format!("{out}{err}"), out, err }
     }
 
-    /// All of it, to look for words in: lines are wrapped for people.
+    /// Returns the output without line wraps, to search in.
     pub fn words(&self) -> String {
         format!("{} {}", self.out, self.err).split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether something stands on a line alone, as it can be pasted.
+    /// Whether a text stands alone on its line, so that it can be pasted.
     pub fn has_line(&self, line: &str) -> bool {
         self.out.lines().chain(self.err.lines()).any(|there| there.trim() == line)
     }
@@ -168,21 +168,21 @@ impl CommandOutput {
     }
 
     #[track_caller]
-    pub fn says(&self, text: &str) -> &Self {
-        // A terminal's width breaks lines where it must.
+    pub fn prints(&self, text: &str) -> &Self {
+        // Text is wrapped to the terminal's width.
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words(&self.all).contains(&words(text)), "it does not say {text:?}:\n{}", self.all);
         self
     }
 
     #[track_caller]
-    pub fn does_not_say(&self, text: &str) -> &Self {
+    pub fn does_not_print(&self, text: &str) -> &Self {
         assert!(!self.all.contains(text), "it says {text:?}:\n{}", self.all);
         self
     }
 }
 
-/// The ids of the actions of a plan.
+/// Returns the ids of a plan's actions.
 pub fn actions(plan: &serde_json::Value) -> Vec<String> {
     let targets = plan["targets"].as_array().unwrap().iter();
     let actions = targets.flat_map(|target| target["actions"].as_array().unwrap());

@@ -1,4 +1,4 @@
-//! Between us and a real API server: counts requests, and does to one what networks and servers do.
+//! A proxy to a real API server, which counts requests and injects the faults of networks and servers.
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
@@ -26,27 +26,27 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// What happens to a request.
 #[derive(Clone, Debug)]
 pub enum Fate {
-    /// It is answered.
+    /// It is forwarded.
     Pass,
-    /// The server says this instead, and does nothing.
+    /// The proxy answers this; the server does not get it.
     Say(StatusCode, Option<&'static str>),
-    /// The server does it, and says this.
+    /// The server gets it, and the proxy answers this.
     DoAndSay(StatusCode),
-    /// The connection is cut before the server hears of it.
+    /// The connection is cut before the server gets it.
     CutBefore,
-    /// The server does it, and the connection is cut.
+    /// The server gets it, and the connection is cut.
     CutAfter,
-    /// The server does it, which is told here, and nothing is heard of it any more.
+    /// The server gets it, which is signalled here, and there is no answer.
     DoAndTell(Sender<()>),
-    /// Nothing is heard of it any more.
+    /// The server does not get it, and there is no answer.
     Swallow,
-    /// It is answered, and every watch that is open is cut.
+    /// It is forwarded, and every open watch is cut.
     CutWatches,
-    /// The server is not asked, and this is said: one piece after another, by their number, until there is none.
+    /// The server does not get it; the proxy answers with these pieces, by their number, until there is none.
     Pieces(StatusCode, Pieces),
 }
 
-/// What somebody sends who is no API server.
+/// The answer of something that is not an API server.
 #[derive(Clone)]
 pub struct Pieces(pub Arc<dyn Fn(usize) -> Option<Bytes> + Send + Sync>);
 
@@ -56,10 +56,10 @@ impl std::fmt::Debug for Pieces {
     }
 }
 
-/// A request as it is seen on its way.
+/// A request that passed the proxy.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// From 1.
+    /// Its number, from 1.
     pub number: usize,
     pub method: Method,
     pub path: String,
@@ -70,7 +70,7 @@ impl Seen {
         self.method != Method::GET
     }
 
-    /// Whether it is of the work, and not one of those that come with time: Leases, probes, events.
+    /// Whether it is caused by the work, unlike those for Leases, probes and events.
     pub fn is_of_work(&self) -> bool {
         !["/leases", "/readyz", "/events"].iter().any(|with_time| self.path.contains(with_time))
     }
@@ -78,9 +78,9 @@ impl Seen {
 
 type Decide = Arc<Mutex<dyn FnMut(&Seen) -> Fate + Send>>;
 
-/// A way to a cluster. It ends with this value.
+/// A proxy to a cluster, which ends when this is dropped.
 pub struct Proxy {
-    /// For who should go this way: its context has the cluster's name.
+    /// The kubeconfig for clients of the proxy; its context has the cluster's name.
     pub kubeconfig: PathBuf,
     seen: Arc<Mutex<Vec<Seen>>>,
     cuts: watch::Sender<()>,
@@ -88,20 +88,20 @@ pub struct Proxy {
     _folder: tempfile::TempDir,
 }
 
-struct Way {
-    /// As the administrator.
+struct ProxyState {
+    /// The administrator's client.
     client: kube::Client,
-    /// As whoever the request says.
+    /// A client with the credentials of the forwarded request.
     nobody: kube::Client,
     decide: Decide,
     seen: Arc<Mutex<Vec<Seen>>>,
-    /// Changes when every watch is cut.
+    /// Signals that every watch is cut.
     cuts: watch::Sender<()>,
 }
 
 type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
 
-impl Way {
+impl ProxyState {
     fn see(&self, method: Method, path: String) -> Seen {
         let mut all = self.seen.lock().unwrap();
         let seen = Seen { number: all.len() + 1, method, path };
@@ -111,12 +111,12 @@ impl Way {
 }
 
 impl Proxy {
-    /// It answers with the cluster's own certificate.
+    /// Starts a proxy with the cluster's own certificate.
     pub fn to(cluster: &Cluster, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Self {
         Proxy::of(cluster, cluster.kubeconfig(), decide)
     }
 
-    /// The same, for whoever has this kubeconfig.
+    /// Starts a proxy for the user of this kubeconfig.
     pub fn of(cluster: &Cluster, whose: &Path, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -134,7 +134,7 @@ impl Proxy {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
             let port = listener.local_addr().unwrap().port();
             let decide = Arc::new(Mutex::new(decide));
-            let way = Way { client, nobody, decide, seen: seen.clone(), cuts: cuts.clone() };
+            let way = ProxyState { client, nobody, decide, seen: seen.clone(), cuts: cuts.clone() };
             (port, serve(listener, tls, Arc::new(way)))
         });
         runtime.spawn(task);
@@ -147,12 +147,12 @@ impl Proxy {
         Proxy { kubeconfig: path, seen, cuts, _runtime: runtime, _folder: folder }
     }
 
-    /// Cuts every watch that is open.
+    /// Cuts every open watch.
     pub fn cut_watches(&self) {
         self.cuts.send_replace(());
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
@@ -167,27 +167,27 @@ fn acceptor(folder: &Path) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn serve(listener: TcpListener, tls: TlsAcceptor, way: Arc<Way>) {
+async fn serve(listener: TcpListener, tls: TlsAcceptor, way: Arc<ProxyState>) {
     while let Ok((stream, _)) = listener.accept().await {
         let (way, tls) = (way.clone(), tls.clone());
         tokio::spawn(async move { answer(stream, tls, way).await });
     }
 }
 
-async fn answer(stream: TcpStream, tls: TlsAcceptor, way: Arc<Way>) {
+async fn answer(stream: TcpStream, tls: TlsAcceptor, way: Arc<ProxyState>) {
     let _ = stream.set_nodelay(true);
     let Ok(stream) = tls.accept(stream).await else { return };
     let service = service_fn(move |request| pass(way.clone(), request));
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// An error of the service cuts the connection.
-async fn pass(way: Arc<Way>, request: Request<Incoming>) -> Result<Response<Answer>, std::io::Error> {
+/// Forwards a request. An error cuts the connection.
+async fn pass(way: Arc<ProxyState>, request: Request<Incoming>) -> Result<Response<Answer>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let is_watch = path.contains("watch=1");
     let seen = way.see(parts.method.clone(), path.clone());
-    // It may wait: for a kubectl that does something meanwhile.
+    // The decision may block, for example on a kubectl that does something meanwhile.
     let decide = way.decide.clone();
     let fate = tokio::task::spawn_blocking(move || (decide.lock().unwrap())(&seen)).await.unwrap();
     match fate {
@@ -238,7 +238,7 @@ fn whole(bytes: Bytes) -> Answer {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// An answer that goes on, until every watch is cut.
+/// Streams an answer until every watch is cut.
 fn until_cut(body: Body, cuts: watch::Receiver<()>) -> Answer {
     let frames = unfold((body, cuts), |(mut body, mut cuts)| async move {
         let frame = tokio::select! {
@@ -250,7 +250,7 @@ fn until_cut(body: Body, cuts: watch::Receiver<()>) -> Answer {
     BodyExt::boxed_unsync(StreamBody::new(frames))
 }
 
-/// Headers without those that are of one connection.
+/// Returns the headers that are not of one connection.
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let mut kept = headers.clone();
     for of_connection in [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION] {

@@ -1,4 +1,4 @@
-//! One process of the operator, as a test sees it.
+//! A process of the operator, as a test sees it.
 
 use crate::cli::program;
 use crate::manifests;
@@ -12,24 +12,24 @@ use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A running process. It is killed with this value.
+/// A running process, which is killed when this is dropped.
 pub struct Replica {
     process: Child,
     lines: Receiver<String>,
-    /// What it logged, as far as it was looked at.
+    /// The lines of its log that were read so far.
     pub log: Vec<String>,
     address: String,
 }
 
-/// What a probe hears.
+/// The answer to an HTTP request.
 #[derive(Debug)]
-pub struct Heard {
+pub struct HttpAnswer {
     pub code: u16,
     pub content: String,
     pub body: String,
 }
 
-/// The command, with a free port, in a namespace.
+/// Returns the command in a namespace, with a free port.
 pub fn command(namespace: &Namespace<'_>, kubeconfig: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(["controller", "--listen", "127.0.0.1:0", "--namespace", namespace.name()]).args(arguments);
@@ -37,13 +37,13 @@ pub fn command(namespace: &Namespace<'_>, kubeconfig: &Path, arguments: &[&str])
     command
 }
 
-/// For a role of the operator in a namespace: the account that its manifests give.
+/// Creates the account of a role in a namespace, according to its manifests.
 pub fn account(namespace: &Namespace<'_>, role: &'static str) -> PathBuf {
     manifests::account(namespace.cluster(), namespace.name(), role)
 }
 
 impl Replica {
-    /// Starts one with the account of its role, and waits until it can be asked.
+    /// Starts a process with the account of its role, and waits until its probes answer.
     pub fn start(namespace: &Namespace<'_>, arguments: &[&str]) -> Self {
         let role = if arguments.contains(&"syncer") { "syncer" } else { "binder" };
         Replica::by(command(namespace, &account(namespace, role), arguments))
@@ -55,12 +55,12 @@ impl Replica {
         let (tell, lines) = channel();
         std::thread::spawn(move || errors.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
         let mut replica = Replica { process, lines, log: Vec::new(), address: String::new() };
-        replica.address = replica.says("answers /healthz")["address"].as_str().unwrap().to_string();
+        replica.address = replica.wait_for_log("serves /healthz")["address"].as_str().unwrap().to_string();
         replica
     }
 
-    /// Waits for a line of the log.
-    pub fn says(&mut self, words: &str) -> serde_json::Value {
+    /// Waits for a log line.
+    pub fn wait_for_log(&mut self, words: &str) -> serde_json::Value {
         let deadline = Instant::now() + LONG;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -75,8 +75,8 @@ impl Replica {
         }
     }
 
-    /// Asks by HTTP.
-    pub fn get(&self, path: &str) -> Heard {
+    /// Sends a GET request.
+    pub fn get(&self, path: &str) -> HttpAnswer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
@@ -85,16 +85,16 @@ impl Replica {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let code = head.split(' ').nth(1).unwrap().parse().unwrap();
         let content = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap();
-        Heard { code, content: content.to_string(), body: body.to_string() }
+        HttpAnswer { code, content: content.to_string(), body: body.to_string() }
     }
 
-    /// The value of a metric, with its labels.
+    /// Returns the value of a metric, given with its labels.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let text = self.get("/metrics").body;
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
-    /// The most memory that it had, in KiB.
+    /// Returns its peak memory, in KiB.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -137,7 +137,7 @@ impl Drop for Replica {
     }
 }
 
-/// Asks until it holds: at first often, later less.
+/// Retries until it is true, at growing intervals.
 #[track_caller]
 pub fn until(what: impl std::fmt::Display, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
@@ -149,17 +149,17 @@ pub fn until(what: impl std::fmt::Display, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until a field of an object has a value, by a watch: who asks again and again takes the processor from
-/// those that are waited for.
+/// Waits until a field of an object has a value. Uses a watch, because polling takes processor time from the processes
+/// that are waited for.
 #[track_caller]
-pub fn until_says(what: &str, kubectl: impl Fn() -> Command, object: &str, path: &str, value: &str) {
+pub fn wait_for_field(what: &str, kubectl: impl Fn() -> Command, object: &str, path: &str, value: &str) {
     let field = || {
         let get = ["get", object, "-o", &format!("jsonpath={{{path}}}")];
         stablekey_clusters::run(kubectl().args(get)).unwrap_or_default()
     };
     let is = format!("--for=jsonpath={{{path}}}={value}");
     let deadline = Instant::now() + LONG;
-    // It cannot wait for what is absent, and ends where a watch does.
+    // `kubectl wait` cannot wait for an absent field, and ends when its watch does.
     let waited =
         || !value.is_empty() && stablekey_clusters::run(kubectl().args(["wait", &is, object, "--timeout=10s"])).is_ok();
     while !waited() {

@@ -1,4 +1,4 @@
-//! The engine's world, in the words of [`objects`], and its plan, which can be asked questions.
+//! The engine's world, built with the words of [`objects`], and assertions on its plan.
 
 use crate::objects;
 use stablekey::api::*;
@@ -15,19 +15,19 @@ use stablekey::engine::plan;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A world that is being described. Methods on a sync speak of the one that was named last.
+/// A world under construction. Methods on a sync apply to the last one.
 #[derive(Clone, Default)]
 pub struct Given {
     pub world: World,
 }
 
-/// Nothing yet.
+/// Creates an empty world.
 pub fn world() -> Given {
     Given::default()
 }
 
 impl Given {
-    /// A tenant, new or known.
+    /// Adds or changes a tenant.
     pub fn tenant(mut self, name: &str, describe: impl FnOnce(GivenTenant) -> GivenTenant) -> Self {
         let view = self.world.tenants.remove(name).unwrap_or_else(|| TenantView {
             spec: TenantSpec::default(),
@@ -46,12 +46,12 @@ impl Given {
         self
     }
 
-    /// A sync of all integrations that writes no connection.
+    /// Adds a sync of all integrations that writes no connection.
     pub fn sync(self, name: &str, from: &str, to: &str) -> Self {
         self.writer(Writer::Sync(name.to_string()), from, to)
     }
 
-    /// A sync that is not written down.
+    /// Adds an ad-hoc sync.
     pub fn promotion(self, from: &str, to: &str) -> Self {
         self.writer(Writer::Promote(from.to_string()), from, to)
     }
@@ -62,7 +62,7 @@ impl Given {
         self
     }
 
-    /// Speaks of a sync that was named before.
+    /// Selects an earlier sync for the methods on a sync.
     pub fn of_sync(mut self, name: &str) -> Self {
         let at = self.world.syncs.iter().position(|s| s.writer == Writer::Sync(name.to_string())).unwrap();
         let sync = self.world.syncs.remove(at);
@@ -118,7 +118,7 @@ impl Given {
         self.last(|sync| sync.overriding_variable(tenant, integration, variable, key))
     }
 
-    /// The sync leaves a field of an object alone in a tenant.
+    /// Adds an override that keeps a field of an object in a tenant.
     pub fn keeping(self, tenant: &str, object: &str, field: &str) -> Self {
         self.last(|sync| sync.keeping(tenant, object, field))
     }
@@ -135,22 +135,22 @@ impl Given {
         self.last(|sync| sync.deletes_connections())
     }
 
-    /// The plan of it all.
+    /// Returns the plan of the world.
     pub fn plan(&self) -> Planned {
         self.plan_of(&Scope::default())
     }
 
-    /// The plan as a person narrows it.
+    /// Returns a narrowed plan.
     pub fn plan_of(&self, scope: &Scope) -> Planned {
         Planned { world: self.clone(), plan: plan_narrowed(&self.world, scope) }
     }
 
-    /// The world once everything that is planned is done.
+    /// Returns the world after the plan was applied.
     pub fn applied(&self) -> Given {
         self.plan().done()
     }
 
-    /// For what the words below cannot say.
+    /// Edits live objects directly, for what no method does.
     pub fn edit_live(&mut self, tenant: &str, edit: impl FnOnce(&mut Inventory)) {
         let View::Read(inventory) = &mut self.world.tenants.get_mut(tenant).unwrap().live else {
             panic!("{tenant} is unreachable")
@@ -172,33 +172,33 @@ impl Given {
         self.live(tenant).get(&id).is_some()
     }
 
-    /// The live value of a field, as JSON.
+    /// Returns the live value of a field, as JSON.
     pub fn value(&self, object: &str, field: &str) -> Option<serde_json::Value> {
         let (tenant, id) = split(object);
         let item = self.live(tenant).get(&id).unwrap();
         item.written(&path(field)).map(|v| v.to_json().value())
     }
 
-    /// For whom a field was written.
+    /// Returns the writers of a field.
     pub fn writers(&self, object: &str, field: &str) -> Vec<String> {
         let wrote = self.record(object).and_then(|r| r.fields.get(&path(field)));
         wrote.into_iter().flat_map(|w| w.writers.iter()).map(ToString::to_string).collect()
     }
 }
 
-/// `tenant/Kind/name`.
+/// Splits `tenant/Kind/name`.
 pub fn split(object: &str) -> (&str, ObjectId) {
     let (tenant, id) = object.split_once('/').unwrap();
     (tenant, ObjectId::parse(id).unwrap())
 }
 
-/// A field by its path, with `.` between the parts: `inputs.scopes`, `connections.CRM`.
+/// Parses the path of a field: `inputs.scopes`, `connections.CRM`.
 pub fn path(text: &str) -> Field<'static> {
     Field::decode(&text.replace(' ', "%20")).unwrap_or_else(|| panic!("{text} is no field"))
 }
 
-/// A tenant that is being described. Objects go to its location, after [`GivenTenant::declares`] to its source;
-/// methods on an object speak of the one that was named last.
+/// A tenant under construction. Objects are added to its location, or after [`GivenTenant::declares`] to its source;
+/// methods on an object apply to the last one.
 pub struct GivenTenant {
     name: String,
     view: TenantView,
@@ -207,20 +207,20 @@ pub struct GivenTenant {
 }
 
 impl GivenTenant {
-    /// What follows is in its source.
+    /// Adds the following objects to its source.
     pub fn declares(mut self) -> Self {
         self.declares = true;
         self.view.source.get_or_insert_with(|| View::Read(Arc::default()));
         self
     }
 
-    /// What follows is in its place.
+    /// Adds the following objects to its location.
     pub fn location(mut self) -> Self {
         self.declares = false;
         self
     }
 
-    /// All that its location has.
+    /// Replaces all objects of its location.
     pub fn with_live(mut self, inventory: Arc<Inventory>) -> Self {
         self.view.live = View::Read(inventory);
         self
@@ -231,7 +231,7 @@ impl GivenTenant {
         self
     }
 
-    /// Its source prunes, now or whenever it has one.
+    /// Its source prunes, whether it exists already or not.
     pub fn source_prunes(self) -> Self {
         self.tenant(|tenant| tenant.source_prunes())
     }
@@ -244,7 +244,7 @@ impl GivenTenant {
         self.tenant(|tenant| tenant.resumed())
     }
 
-    /// An empty source.
+    /// Gives it an empty source.
     pub fn declares_nothing(mut self) -> Self {
         self.view.source = Some(View::Read(Arc::default()));
         self
@@ -254,7 +254,7 @@ impl GivenTenant {
         self.tenant(|tenant| tenant.accepts(from))
     }
 
-    /// Its location is a folder, and no namespace.
+    /// Makes its location a folder, not a namespace.
     pub fn in_folder(self) -> Self {
         self.tenant(|tenant| tenant.in_folder("folder"))
     }
@@ -316,7 +316,7 @@ impl GivenTenant {
         self
     }
 
-    /// A document that names this object and breaks a rule.
+    /// Adds an invalid document that names this object.
     pub fn invalid(mut self, object: &str) -> Self {
         let id = ObjectId::parse(object).unwrap();
         self.inventory().remove(&id);
@@ -324,13 +324,13 @@ impl GivenTenant {
         self
     }
 
-    /// Takes an object away, as concurrent writers would: what we wrote of it stays.
+    /// Removes an object like a concurrent writer: its record is kept.
     pub fn without(mut self, object: &str) -> Self {
         self.inventory().remove(&ObjectId::parse(object).unwrap());
         self
     }
 
-    /// Speaks of an object that is there.
+    /// Selects an existing object for the methods on an object.
     pub fn edit(mut self, object: &str) -> Self {
         let id = ObjectId::parse(object).unwrap();
         assert!(self.inventory().get(&id).is_some(), "{} has no {object}", self.name);
@@ -348,7 +348,7 @@ impl GivenTenant {
         self.object.clone().unwrap()
     }
 
-    /// A connection that we supply for each customer; `kind` is `component/type`.
+    /// Adds a connection for customers whose credentials the organization supplies; `kind` is `component/type`.
     pub fn connection(self, key: &str, kind: &str) -> Self {
         self.put(objects::Connection::new(key, kind).into())
     }
@@ -399,7 +399,7 @@ impl GivenTenant {
         self.with_input(name, Input::secret(secret, name))
     }
 
-    /// A key of a Secret under an input of another name.
+    /// References a key of a Secret whose name is not the input's.
     pub fn secret_key(self, name: &str, secret: &str, key: &str) -> Self {
         self.with_input(name, Input::secret(secret, key))
     }
@@ -455,7 +455,7 @@ impl GivenTenant {
         self.on_connection(objects::Connection::without_deletion)
     }
 
-    /// A label, and an annotation that says the same.
+    /// Adds a label, and an annotation with the same value.
     pub fn label(self, name: &str, value: &str) -> Self {
         match self.id().kind {
             Kind::Connection => self.on_connection(|connection| connection.label(name, value).annotation(name, value)),
@@ -463,12 +463,12 @@ impl GivenTenant {
         }
     }
 
-    /// A component with one type; its inputs follow.
+    /// Adds a component with one type, whose inputs follow.
     pub fn component(self, kind: &str) -> Self {
         self.put(objects::Component::new(kind).into())
     }
 
-    /// Its type is OAuth 2.0, by an authorization code.
+    /// Makes its type OAuth 2.0 with an authorization code.
     pub fn authorization_code(self) -> Self {
         self.on_component(objects::Component::authorization_code)
     }
@@ -505,7 +505,7 @@ impl GivenTenant {
         self.on_integration(|integration| integration.without_variable(variable))
     }
 
-    /// A definition with this digest.
+    /// Gives it a definition with this digest.
     pub fn defined(self, digest: &str) -> Self {
         let name = self.id().name;
         let mut defined = self.on_integration(|integration| integration.definition_file(&format!("{name}.definition")));
@@ -514,7 +514,7 @@ impl GivenTenant {
         defined
     }
 
-    /// A definition that stayed behind where the integration came to a cluster.
+    /// Gives it a definition that was not delivered to the cluster.
     pub fn undelivered(self) -> Self {
         let name = self.id().name;
         let mut defined = self.on_integration(|integration| integration.definition_file(&format!("{name}.definition")));
@@ -522,7 +522,7 @@ impl GivenTenant {
         defined
     }
 
-    /// A definition in a ConfigMap that is not there, or that cannot be read.
+    /// Gives it a definition in a ConfigMap that does not exist or cannot be read.
     pub fn defined_out_of_reach(self, map: &str) -> Self {
         let name = self.id().name;
         let mut defined = self.on_integration(|integration| integration.definition_map(map));
@@ -530,7 +530,7 @@ impl GivenTenant {
         defined
     }
 
-    /// Organization's credentials of one customer; their name is the customer's and the key's.
+    /// Adds credentials of one customer, supplied by the organization; the name is made of the customer and the key.
     pub fn customer(self, customer: &str, key: &str) -> Self {
         self.put(objects::CustomerCredentials::new(customer, key).into())
     }
@@ -547,7 +547,7 @@ impl GivenTenant {
         self.on_customer(|customer| customer.of_customer(name))
     }
 
-    /// The object as it is was written by us, for this writer; `made`: we made it too.
+    /// Records the current object as written by this writer; `made`: Stablekey created it, too.
     pub fn written_by(mut self, writer: &str, made: bool) -> Self {
         let writer = Writer::parse(writer).unwrap();
         let id = self.id();
@@ -562,14 +562,14 @@ impl GivenTenant {
         self
     }
 
-    /// The record of the object, copied from elsewhere: it names another tenant.
+    /// Makes the object's record name another tenant, as if it was copied.
     pub fn record_names(mut self, tenant: &str) -> Self {
         let id = self.id();
         Arc::make_mut(self.inventory().records.get_mut(&id).unwrap()).tenant = tenant.to_string();
         self
     }
 
-    /// Another manager holds a field of the object.
+    /// Makes another manager the owner of a field of the object.
     pub fn holds(mut self, field: &str, manager: &str) -> Self {
         let id = self.id();
         let kept = self.inventory().holders.entry(id).or_default();
@@ -586,7 +586,7 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The world once it is done.
+    /// Returns the world after the plan was applied.
     pub fn done(&self) -> Given {
         Given { world: plan::outcome(&self.world.world, &self.plan) }
     }
@@ -634,7 +634,7 @@ impl Planned {
         self.target(tenant).notes.iter().filter(move |n| *n.object() == id)
     }
 
-    /// Why an object is blocked, in words.
+    /// Asserts that an object is blocked, and returns the message.
     #[track_caller]
     pub fn blocks(&self, object: &str, because: Code) -> &str {
         let found = self.notes(object).find_map(|n| match n {
@@ -650,7 +650,7 @@ impl Planned {
         self
     }
 
-    /// Who holds a field that is the target's own; with an empty field, why the whole object stays.
+    /// Asserts that a field is kept, and returns its owner; with an empty field, why the whole object is kept.
     #[track_caller]
     pub fn holds(&self, object: &str, field: &str) -> &str {
         let wanted = if field.is_empty() { Vec::new() } else { path(field).path() };
@@ -661,7 +661,7 @@ impl Planned {
         found.unwrap_or_else(|| panic!("{field} of {object} should be held\n{self}"))
     }
 
-    /// The syncs whose value of a field the target's own source overrides, with the values of both.
+    /// Returns the syncs whose value of a field the target's own source overrides, with both values.
     #[track_caller]
     pub fn overridden(&self, object: &str, field: &str) -> Vec<(String, String, String)> {
         let wanted = path(field).path();
@@ -692,7 +692,7 @@ impl Planned {
         self
     }
 
-    /// Whether a field that drifted is left so.
+    /// Whether a field drifted and is kept.
     #[track_caller]
     pub fn drifted(&self, object: &str, field: &str) -> bool {
         let wanted = path(field).path();
@@ -709,7 +709,7 @@ impl Planned {
         self
     }
 
-    /// What a person must do for an object: who, how many of them, what.
+    /// Returns the manual steps for an object: who, how many, what.
     pub fn manual(&self, object: &str) -> Vec<(&str, usize, &str)> {
         let notes = self.notes(object).filter_map(|n| match n {
             Note::Manual { who, count, text, .. } => Some((*who, *count, text.as_str())),
@@ -740,7 +740,7 @@ impl std::fmt::Display for Planned {
     }
 }
 
-/// An action that can be asked questions.
+/// An action with assertions.
 #[derive(Clone, Copy)]
 pub struct PlannedAction<'a> {
     pub action: &'a Action,

@@ -1,4 +1,4 @@
-//! YAML as people write it: what fits on a line stands on it, in braces; lists of mappings have an item a line.
+//! YAML as people write it: what fits into one line is written in braces; lists of mappings have one item per line.
 
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 const WIDTH: usize = 100;
 
-/// A value whose fields are in the order in which they are written.
+/// A value that keeps the order of its fields.
 enum Node {
     Scalar(Value),
     List(Vec<Node>),
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-/// A text that means something else without quotes is in quotes.
+/// Quotes a text that would mean something else without quotes.
 fn scalar(value: &Value) -> String {
     let Value::String(text) = value else { return value.to_string() };
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -81,11 +81,11 @@ fn key(text: &str) -> String {
 
 impl Node {
     fn of(value: &impl Serialize) -> Self {
-        // The text has the order of the fields, which a `Value` has not.
+        // The text keeps the order of the fields, which a `Value` does not.
         serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
     }
 
-    /// On one line, in braces.
+    /// Returns it on one line, in braces.
     fn flow(&self) -> String {
         match self {
             Node::Scalar(value) => scalar(value),
@@ -105,7 +105,7 @@ impl Node {
         }
     }
 
-    /// What follows `name:` at this indentation, to the end of its line or lines.
+    /// Writes what follows `name:` at this indentation, to the end of its line or lines.
     fn write(&self, indent: usize, name_width: usize, out: &mut String) {
         let flow = self.flow();
         let is_block = !matches!(self, Node::Scalar(_))
@@ -134,7 +134,7 @@ impl Node {
     }
 }
 
-/// The fields of a mapping, the first of them after `first` more spaces.
+/// Writes the fields of a mapping, the first of them after `first` more spaces.
 fn write_fields(fields: &[(String, Node)], first: usize, indent: usize, out: &mut String) {
     for (at, (name, value)) in fields.iter().enumerate() {
         let spaces = if at == 0 { first } else { indent };
@@ -144,7 +144,7 @@ fn write_fields(fields: &[(String, Node)], first: usize, indent: usize, out: &mu
     }
 }
 
-/// A document, ending in a newline, without `---`.
+/// Returns a document, ending in a newline, without `---`.
 pub fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> String {
     let mut out = format!("apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:");
     Node::of(&object.metadata).write(0, "metadata".len(), &mut out);
@@ -153,7 +153,7 @@ pub fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> String {
     out
 }
 
-/// Several documents of one file.
+/// Joins several documents into one file.
 pub fn file(documents: &[String]) -> String {
     documents.join("---\n")
 }
@@ -164,7 +164,7 @@ mod tests {
     use stablekey::manifest::read_text;
 
     #[test]
-    fn what_is_written_is_what_was_built() {
+    fn written_yaml_equals_the_built_object() {
         let built: [(String, serde_json::Value); 4] = [
             {
                 let it = Tenant::new("prod").in_folder("prod").accepts("dev").allows_delete();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_as_people_write_it() {
+    fn yaml_is_formatted_as_people_write_it() {
         let tenant = Tenant::new("prod").in_folder("prod").accepts("dev").allows_delete();
         assert_eq!(
             tenant.yaml(),

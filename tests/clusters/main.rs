@@ -1,4 +1,4 @@
-//! On real API servers: the command line, the operator, the custom resources in kubectl, and the contract that
+//! Tests on real API servers: the command line, the operator, the custom resources with kubectl, and the contract that
 //! every location passes, folders included.
 
 #![allow(

@@ -1,13 +1,13 @@
-//! What real API servers say to all of it.
+//! Applies everything to real API servers.
 
 use crate::installed::{apply, us};
 use crate::renderings::{ALL, helmed, kustomized};
-use crate::tools::{helm, repository, says};
+use crate::tools::{helm, output_of, repository};
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input};
-use stablekey_testing::manifests::{Objects, list, placed};
+use stablekey_testing::manifests::{Objects, in_namespace, list};
 
-/// Server-side, and strictly: a field that is not known is an error, and a warning too.
+/// Server-side and strict: an unknown field is an error, and so is a warning.
 fn accepted(namespace: &Namespace<'_>, objects: &Objects) {
     let mut kubectl = namespace.kubectl();
     kubectl.args(["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"]);
@@ -17,9 +17,9 @@ fn accepted(namespace: &Namespace<'_>, objects: &Objects) {
 }
 
 #[test]
-fn an_api_server_takes_every_object() {
+fn an_api_server_accepts_every_object() {
     let namespace = restricted(us(), "accepted");
-    accepted(&namespace, &placed(kustomized(&ALL), namespace.name()));
+    accepted(&namespace, &in_namespace(kustomized(&ALL), namespace.name()));
     for access in ["tenantAccess=source", "tenantAccess=target"] {
         accepted(&namespace, &helmed(namespace.name(), &[access]));
     }
@@ -27,13 +27,13 @@ fn an_api_server_takes_every_object() {
     accepted(&namespace, &helmed(namespace.name(), &[&more[..], &crate::chart::ADMINISTRATORS].concat()));
     let monitoring = ["service", "podMonitor", "prometheusRule"].map(|part| format!("monitoring.{part}.enabled=true"));
     let mut objects = helmed(namespace.name(), &monitoring.each_ref().map(String::as_str));
-    // Their kinds are the Prometheus Operator's.
+    // Their kinds belong to the Prometheus Operator.
     objects.retain(|_, object| object["apiVersion"] != "monitoring.coreos.com/v1");
     assert!(objects.contains_key("Service/stablekey-metrics"));
     accepted(&namespace, &objects);
 }
 
-/// A namespace where only Pods of the level `restricted` may be.
+/// Creates a namespace that only accepts Pods of the level `restricted`.
 fn restricted(cluster: &'static Cluster, prefix: &str) -> Namespace<'static> {
     let namespace = cluster.namespace(prefix);
     let levels = ["enforce", "warn"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));
@@ -57,7 +57,7 @@ fn made(namespace: &Namespace<'_>, pod: &Value) -> Result<String, String> {
 }
 
 #[test]
-fn its_pods_pass_the_restricted_level() {
+fn its_pods_satisfy_the_restricted_level() {
     let namespace = restricted(us(), "restricted");
     let helmed = helmed(namespace.name(), &["crds=false", "policies=false", "tokenRenewal.enabled=true"]);
     for objects in [kustomized(&["binder", "syncer", "token-renewal/hub"]), helmed] {
@@ -66,7 +66,7 @@ fn its_pods_pass_the_restricted_level() {
         {
             let pod = pod(&objects[workload]);
             made(&namespace, &pod).unwrap();
-            // That somebody looks, and at each of these.
+            // The level is enforced for each of these settings.
             let weaker: [(&str, Value); 4] = [
                 ("/spec/securityContext/runAsNonRoot", json!(false)),
                 ("/spec/securityContext/seccompProfile/type", json!("Unconfined")),
@@ -83,9 +83,9 @@ fn its_pods_pass_the_restricted_level() {
     }
 }
 
-/// "Uninstalling deletes nothing."
+/// Uninstalling deletes no custom resources.
 #[test]
-fn the_chart_is_installed_upgraded_and_uninstalled_and_what_people_made_stays() {
+fn uninstalling_the_chart_keeps_custom_resources() {
     let cluster = Cluster::start(&Options::named("chart")).unwrap();
     let namespace = cluster.namespace("us-prod");
     let home = tempfile::tempdir().unwrap();
@@ -95,31 +95,31 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_what_people_made_stays() 
         helm
     };
     let chart = repository("manifests/helm/stablekey");
-    let said = says(by_helm("install stablekey").arg(&chart));
+    let said = output_of(by_helm("install stablekey").arg(&chart));
     assert!(said.contains(&format!("looks after {}.", namespace.name())), "{said}");
     run(namespace.kubectl().args(["wait", "--for=condition=Established", "crd/connections.stablekey.dev"])).unwrap();
     let tenant =
         json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "us"}, "spec": {}});
     apply(&namespace, &tenant);
 
-    // An upgrade brings what the kinds and the policies are now.
+    // An upgrade updates the CRDs and the policies.
     let kind = ["crd/connections.stablekey.dev", "--output=jsonpath={.spec.names.shortNames[0]}"];
     let older = json!([{"op": "replace", "path": "/spec/names/shortNames", "value": ["older"]}]).to_string();
     run(namespace.kubectl().args(["patch", kind[0], "--type=json", "--patch", &older])).unwrap();
-    says(by_helm("upgrade stablekey --set syncer.enabled=false --force-conflicts").arg(&chart));
+    output_of(by_helm("upgrade stablekey --set syncer.enabled=false --force-conflicts").arg(&chart));
     assert_eq!(run(namespace.kubectl().arg("get").args(kind)).unwrap(), "conn");
     let names = |kinds: &str| run(namespace.kubectl().args(["get", kinds, "--output=name"])).unwrap();
     assert_eq!(names("deployments"), "deployment.apps/stablekey-binder\n");
 
-    // A second release, of another namespace, leaves out what a cluster has once.
+    // A second release, in another namespace, leaves out cluster-wide objects.
     let second = cluster.namespace("dev");
     let mut helm = by_helm("install second --set crds=false --set policies=false --set clusterRoles=false");
-    says(helm.arg(&chart).args(["--namespace", second.name()]));
+    output_of(helm.arg(&chart).args(["--namespace", second.name()]));
 
-    says(&mut by_helm("uninstall stablekey"));
+    output_of(&mut by_helm("uninstall stablekey"));
     assert_eq!(names("deployments,roles,rolebindings,serviceaccounts"), "");
     assert_eq!(names("tenants"), "tenant.stablekey.dev/us\n");
     assert_eq!(names("crds").lines().filter(|name| name.ends_with(".stablekey.dev")).count(), 6);
-    // What was kept is taken over by who installs it again.
-    says(by_helm("install stablekey").arg(&chart));
+    // The next installation takes over what was kept.
+    output_of(by_helm("install stablekey").arg(&chart));
 }

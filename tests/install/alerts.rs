@@ -1,11 +1,11 @@
 //! manifests/alerts, as Prometheus reads them.
 
 use crate::renderings::kustomized;
-use crate::tools::{repository, says, tool};
+use crate::tools::{output_of, repository, tool};
 use stablekey_testing::manifests::documents;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// By metric, its labels, as docs/operator.md has them; histograms by the names that are asked for.
+/// Returns the labels of each metric of docs/operator.md; histograms by the names of their series.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let text = std::fs::read_to_string(repository("docs/operator.md")).unwrap();
     let rows = text.lines().filter(|line| line.starts_with("| `stablekey_"));
@@ -23,9 +23,9 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     rows.collect()
 }
 
-/// That what is documented is what there is, by the metrics' own snapshot.
+/// The documented metrics are those of the metrics' snapshot.
 #[test]
-fn the_documented_metrics_are_those_that_there_are() {
+fn the_documented_metrics_are_the_existing_ones() {
     let folder = repository("src/controller/metrics/snapshots");
     let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     let text = std::fs::read_to_string(file).unwrap();
@@ -36,8 +36,8 @@ fn the_documented_metrics_are_those_that_there_are() {
 }
 
 #[test]
-fn prometheus_takes_the_rules_and_their_metrics_and_labels_exist() {
-    let said = says(tool("rules").arg(repository("manifests/alerts/stablekey.yaml")));
+fn prometheus_accepts_the_rules_and_their_metrics_and_labels_exist() {
+    let said = output_of(tool("rules").arg(repository("manifests/alerts/stablekey.yaml")));
     let documented = documented();
     assert!(said.lines().count() >= 8, "{said}");
     for line in said.lines() {
@@ -50,7 +50,7 @@ fn prometheus_takes_the_rules_and_their_metrics_and_labels_exist() {
     }
 }
 
-/// The Prometheus Operator gives Prometheus the groups of a PrometheusRule as they are.
+/// The groups of a PrometheusRule equal those of the rule file.
 #[test]
 fn the_prometheus_rule_has_the_same_groups() {
     let rule = &kustomized(&["monitoring"])["PrometheusRule/stablekey"];
@@ -71,6 +71,6 @@ fn rules_that_prometheus_would_not_load_are_refused() {
     ] {
         assert!(right.contains(from));
         std::fs::write(&file, right.replacen(from, to, 1)).unwrap();
-        crate::tools::refuses(tool("rules").arg(&file));
+        crate::tools::error_of(tool("rules").arg(&file));
     }
 }

@@ -1,7 +1,7 @@
-//! The chart's values, and what it does beyond the folders.
+//! The chart's values, and what it does in addition to the folders.
 
 use crate::renderings::{helmed, helmed_in_order, set};
-use crate::tools::{helm, kubectl, refuses, repository, says};
+use crate::tools::{error_of, helm, kubectl, output_of, repository};
 use serde_json::{Value, json};
 use stablekey_testing::manifests::{by_name, documents};
 
@@ -10,12 +10,12 @@ fn wrong(values: &str, why: &str) {
     let home = tempfile::tempdir().unwrap();
     let mut helm = helm(home.path());
     helm.args(["template", "stablekey"]).arg(repository("manifests/helm/stablekey")).args([set(values), values]);
-    let said = refuses(&mut helm);
+    let said = error_of(&mut helm);
     assert!(said.contains("values don't meet the specifications") && said.contains(why), "{values}: {said}");
 }
 
 #[test]
-fn a_wrong_value_is_refused_with_what_is_right() {
+fn a_wrong_value_is_refused_with_the_valid_ones() {
     wrong("binder.replicas=two", "at '/binder/replicas': got string, want integer");
     wrong("syncer.replicas=-1", "at '/syncer/replicas': minimum: got -1, want 0");
     wrong("tenantAccess=both", "at '/tenantAccess': value must be one of 'none', 'source', 'target'");
@@ -41,21 +41,21 @@ fn a_wrong_value_is_refused_with_what_is_right() {
     wrong("tokenRenewal.duration=1d", "at '/tokenRenewal/duration': '1d' does not match pattern");
     wrong("fullnameOverride=A_b", "at '/fullnameOverride': 'A_b' does not match pattern");
     wrong("priorityClass=high", "additional properties 'priorityClass' not allowed");
-    // What the operator's selectors and settings rest on is not set beside them.
+    // Labels and flags that the operator's selectors and settings depend on cannot be overridden.
     wrong(r#"podLabels={"app.kubernetes.io/name":"x"}"#, "'not' failed");
     wrong("extraEnv[0].name=STABLEKEY_NAMESPACE,extraEnv[0].value=x", "'not' failed");
 }
 
 #[test]
-fn a_renewal_of_no_secret_is_refused() {
+fn a_renewal_without_a_secret_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let mut helm = helm(home.path());
     helm.args(["template", "stablekey"]).arg(repository("manifests/helm/stablekey"));
     helm.args(["--set", "tokenRenewal.enabled=true", "--set-json", "syncer.kubeconfigSecrets=[]"]);
-    assert!(refuses(&mut helm).contains("there is nothing to renew without syncer.kubeconfigSecrets"));
+    assert!(error_of(&mut helm).contains("there is nothing to renew without syncer.kubeconfigSecrets"));
 }
 
-/// Whatever is in this image reads every kubeconfig: an administrator names its very bytes.
+/// This image reads every kubeconfig, so an administrator must pin its digest.
 #[test]
 fn the_image_that_renews_tokens_is_pinned_by_digest() {
     let digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -79,11 +79,11 @@ fn the_image_that_renews_tokens_is_pinned_by_digest() {
     let text =
         format!("resources: [{up}{}]\n{images}", hub.canonicalize().unwrap().strip_prefix("/").unwrap().display());
     std::fs::write(overlay.join("kustomization.yaml"), text).unwrap();
-    let objects = by_name(documents(&says(kubectl().arg("kustomize").arg(overlay))));
+    let objects = by_name(documents(&output_of(kubectl().arg("kustomize").arg(overlay))));
     assert_eq!(image(&objects), format!("registry.example/kubectl@{digest}"));
 }
 
-/// What administrators set.
+/// Values that administrators set.
 pub const ADMINISTRATORS: [&str; 18] = [
     "fullnameOverride=crm-keys",
     "nameOverride=keys",
@@ -106,7 +106,7 @@ pub const ADMINISTRATORS: [&str; 18] = [
 ];
 
 #[test]
-fn what_administrators_set_is_where_it_belongs() {
+fn values_of_administrators_are_rendered() {
     let objects = helmed("home", &ADMINISTRATORS);
     let deployment = &objects["Deployment/crm-keys-syncer"];
     assert_eq!(deployment["metadata"]["labels"]["team"], "crm");
@@ -116,7 +116,7 @@ fn what_administrators_set_is_where_it_belongs() {
     for (name, value) in [("team", "crm"), ("cost", "low"), ("app.kubernetes.io/name", "keys")] {
         assert_eq!(template["labels"][name], value);
     }
-    // Without the token, whoever goes by annotations would be refused.
+    // Without the token, a Prometheus that uses annotations would be refused.
     assert_eq!(template["annotations"], json!({"checked": "yes-it-is"}));
     assert_eq!(pod["priorityClassName"], "high");
     assert_eq!(pod["affinity"]["nodeAffinity"], json!({"preferredDuringSchedulingIgnoredDuringExecution": []}));
@@ -144,9 +144,9 @@ fn what_administrators_set_is_where_it_belongs() {
     assert!(objects.contains_key("Role/stablekey-source-token"));
 }
 
-/// The policies know the accounts by their names: another name would switch them off.
+/// The policies match accounts by name: another name would disable them.
 #[test]
-fn whatever_it_is_called_its_accounts_roles_and_leases_keep_their_names() {
+fn accounts_roles_and_leases_have_fixed_names() {
     let of = |values: &[&str]| -> Vec<String> {
         let objects = helmed("home", &[values, &["tenantAccess=target", "tokenRenewal.enabled=true"]].concat());
         let kinds = ["ServiceAccount/", "Role/", "RoleBinding/", "ClusterRole/", "ValidatingAdmissionPolicy"];
@@ -159,7 +159,7 @@ fn whatever_it_is_called_its_accounts_roles_and_leases_keep_their_names() {
 }
 
 #[test]
-fn prometheus_is_given_the_token_that_the_operator_takes() {
+fn prometheus_gets_the_token_of_the_operator() {
     let values =
         ["monitoring.podMonitor.enabled=true", "monitoring.tokenSecret.name=t", "monitoring.tokenSecret.key=k"];
     let endpoint = &helmed("home", &values)["PodMonitor/stablekey"]["spec"]["podMetricsEndpoints"][0];
@@ -168,9 +168,9 @@ fn prometheus_is_given_the_token_that_the_operator_takes() {
     assert_eq!(*open, json!({"port": "http", "path": "/metrics"}));
 }
 
-/// The table of sizes, in the values and in the documentation.
+/// The table of sizes in the values equals the one in the documentation.
 #[test]
-fn sizes_are_documented_as_they_are() {
+fn the_documented_sizes_are_current() {
     let values = std::fs::read_to_string(repository("manifests/helm/stablekey/values.yaml")).unwrap();
     let rows: Vec<&str> = values.lines().filter_map(|line| line.strip_prefix("# | to ")).collect();
     let documented = std::fs::read_to_string(repository("docs/operator.md")).unwrap();
@@ -191,7 +191,7 @@ fn environment(deployment: &Value) -> Value {
 }
 
 #[test]
-fn several_namespaces_are_looked_after_by_one_operator() {
+fn one_operator_can_reconcile_several_namespaces() {
     let documents = helmed_in_order("home", &["namespaces={us,dev}", "tenantAccess=source"]);
     let deployments: Vec<&Value> = documents.iter().filter(|object| object["kind"] == "Deployment").collect();
     for deployment in &deployments {
@@ -213,7 +213,7 @@ fn several_namespaces_are_looked_after_by_one_operator() {
 }
 
 #[test]
-fn settings_are_what_the_operator_calls_them() {
+fn settings_match_the_flags_of_the_operator() {
     let settings = [
         "settings.leaseDuration=30s",
         "settings.logFormat=text",

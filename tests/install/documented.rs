@@ -1,12 +1,12 @@
-//! What the documents say of installing is done, as it stands there, on two real clusters.
+//! Runs the installation commands of the documentation on two real clusters.
 
-use crate::tools::{repository, says, tool};
+use crate::tools::{output_of, repository, tool};
 use stablekey_clusters::{Cluster, Options, run};
 use stablekey_testing::replica::Replica;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The shell's blocks below a heading, as one script.
+/// Returns the shell blocks below a heading, as one script.
 fn script(document: &str, heading: &str) -> String {
     let text = std::fs::read_to_string(repository(document)).unwrap();
     let (_, rest) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{document} has no {heading}"));
@@ -43,12 +43,12 @@ impl<'a> Shell<'a> {
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", script]).current_dir(self.folder.path()).stdin(Stdio::null());
         bash.env("PATH", path).env("KUBECONFIG", kubeconfigs).env("HOME", self.folder.path());
-        says(&mut bash)
+        output_of(&mut bash)
     }
 }
 
 #[test]
-fn the_commands_of_the_documentation_install_an_operator_that_works() {
+fn the_documented_commands_install_a_working_operator() {
     let clusters = std::thread::scope(|scope| {
         let start =
             |name: &'static str| scope.spawn(move || Cluster::start(&Options::named(name).with_controllers()).unwrap());
@@ -57,7 +57,7 @@ fn the_commands_of_the_documentation_install_an_operator_that_works() {
     let shell = Shell::new(&clusters);
     let document = "docs/operator.md";
     shell.run(&script(document, "### With Helm"));
-    // Out of the way of the other way to install it.
+    // Makes room for the other way to install it.
     for cluster in ["us", "eu"] {
         shell.run(&format!("helm uninstall stablekey --kube-context {cluster} --namespace {cluster}-prod"));
         shell.run(&format!("kubectl --context {cluster} delete namespace {cluster}-prod"));
@@ -74,7 +74,7 @@ fn the_commands_of_the_documentation_install_an_operator_that_works() {
         shell.run(&format!("kubectl --context {cluster} --namespace {cluster}-prod get configmaps {maps}"));
     }
 
-    // There are no nodes: what the Deployment would run is run here, with its arguments and its account.
+    // There are no nodes: the Deployment's process runs here, with its arguments and its account.
     let token = clusters[0].token("us-prod", "stablekey-syncer").unwrap();
     let mut syncer = Command::new(env!("CARGO_BIN_EXE_stablekey"));
     let words = "get deployment stablekey-syncer --output=jsonpath={.spec.template.spec.containers[0].args[*]}";
@@ -87,7 +87,7 @@ fn the_commands_of_the_documentation_install_an_operator_that_works() {
     assert!(said.contains("tenant.stablekey.dev/eu-prod condition met"), "{said}");
     assert!(said.contains("us-to-eu"), "{said}");
 
-    // And away again.
+    // Uninstall.
     shell.run("kubectl --context us delete -k examples/install/us-prod");
     assert_eq!(
         run(clusters[0].kubectl().args(["get", "tenants", "--namespace=us-prod", "--output=name"]))
@@ -99,7 +99,7 @@ fn the_commands_of_the_documentation_install_an_operator_that_works() {
 }
 
 #[test]
-fn the_health_check_is_in_the_documentation_as_it_is() {
+fn the_documented_health_check_is_current() {
     let script = std::fs::read_to_string(repository("manifests/argocd/health.lua")).unwrap();
     let indented: String = script
         .lines()

@@ -1,16 +1,16 @@
-//! manifests/ in clusters: kinds and policies once, and the rest in a namespace of each test.
+//! manifests/ in clusters: CRDs and policies once, and the rest in a namespace of each test.
 
 use crate::renderings::kustomized;
 use crate::tools::repository;
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, shared_with};
-use stablekey_testing::manifests::{list, placed};
+use stablekey_testing::manifests::{in_namespace, list};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// A cluster with the kinds and the policies, in force.
+/// Starts a cluster with the CRDs and the policies in force.
 fn cluster(name: &'static str) -> &'static Cluster {
     let cluster = shared_with(Options::named(name).with_controllers());
     run(cluster.kubectl().args(["apply", "--server-side", "-k"]).arg(repository("manifests/policies"))).unwrap();
@@ -21,25 +21,25 @@ fn cluster(name: &'static str) -> &'static Cluster {
     cluster
 }
 
-/// The cluster that hubs are in.
+/// Returns the cluster of the hubs.
 pub fn us() -> &'static Cluster {
     static US: OnceLock<&Cluster> = OnceLock::new();
     US.get_or_init(|| cluster("installed-us"))
 }
 
-/// Another.
+/// Returns another cluster.
 pub fn eu() -> &'static Cluster {
     static EU: OnceLock<&Cluster> = OnceLock::new();
     EU.get_or_init(|| cluster("installed-eu"))
 }
 
-/// Puts folders of manifests/ into a namespace.
+/// Applies folders of manifests/ to a namespace.
 pub fn install<'n>(namespace: &'n Namespace<'static>, folders: &[&str]) -> &'n Namespace<'static> {
-    apply(namespace, &list(&placed(kustomized(folders), namespace.name())));
+    apply(namespace, &list(&in_namespace(kustomized(folders), namespace.name())));
     namespace
 }
 
-/// As the administrator.
+/// Applies an object as the administrator.
 #[track_caller]
 pub fn apply(namespace: &Namespace<'_>, object: &Value) {
     let mut kubectl = namespace.kubectl();
@@ -47,7 +47,7 @@ pub fn apply(namespace: &Namespace<'_>, object: &Value) {
     run_with_input(&mut kubectl, &object.to_string()).unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// An account of manifests/, in a namespace, with a real token.
+/// An account of manifests/ in a namespace, with a real token.
 pub struct Account {
     pub user: String,
     pub kubeconfig: PathBuf,
@@ -67,7 +67,7 @@ impl Account {
         }
     }
 
-    /// kubectl with these words, in its namespace.
+    /// Returns a kubectl with these words as arguments, in its namespace.
     pub fn kubectl(&self, words: &str) -> Command {
         let mut kubectl = self.cluster.kubectl_as(&self.kubeconfig);
         kubectl.args(["--namespace", &self.namespace]).args(words.split_whitespace());
@@ -80,7 +80,7 @@ impl Account {
     }
 }
 
-/// Asks until it holds.
+/// Retries until it is true.
 #[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

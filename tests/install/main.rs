@@ -1,5 +1,5 @@
-//! manifests/: the same as Kustomize and as a Helm chart, accepted by real API servers, with the rights that
-//! the operator needs and no others.
+//! manifests/: the same objects from Kustomize and from the Helm chart, accepted by real API servers, with exactly the
+//! permissions that the operator needs.
 
 #![allow(
     clippy::unwrap_used,

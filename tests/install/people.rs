@@ -1,14 +1,14 @@
-//! What people may do with our kinds, by the cluster's own roles and by manifests/rbac.
+//! Permissions of people on custom resources, with the cluster's own roles and with manifests/rbac.
 
 use crate::installed::{apply, install, until, us};
-use crate::tools::{refuses, says};
+use crate::tools::{error_of, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run, run_with_input};
 use std::process::Command;
 
 const ROLES: [&str; 4] = ["view", "edit", "admin", "stablekey-approve"];
 
-/// kubectl with these words, as somebody who has a role in the namespace and nothing else.
+/// Returns a kubectl as a person who has only one role in the namespace.
 fn person(namespace: &Namespace<'static>, role: &str, words: &str) -> Command {
     let mut kubectl = namespace.kubectl();
     kubectl.arg(format!("--as={role}-{}", namespace.name())).args(words.split_whitespace());
@@ -33,10 +33,10 @@ fn people(prefix: &str) -> Namespace<'static> {
 }
 
 #[test]
-fn what_people_may_do_with_our_kinds() {
+fn permissions_of_people() {
     let namespace = people("people");
     for role in ROLES {
-        let said = says(&mut person(&namespace, role, "auth can-i --list"));
+        let said = output_of(&mut person(&namespace, role, "auth can-i --list"));
         let mut lines: Vec<String> = said
             .lines()
             .filter(|line| line.contains("stablekey.dev"))
@@ -55,7 +55,7 @@ fn sync(mode: &str) -> Value {
 }
 
 #[test]
-fn only_who_was_given_it_approves() {
+fn only_approvers_can_approve() {
     let namespace = people("approves");
     run_with_input(&mut person(&namespace, "edit", "create -f -"), &sync("Plan").to_string()).unwrap();
     let approve = "annotate tenantsync us-to-eu --overwrite stablekey.dev/approve=sha256:00";
@@ -63,47 +63,47 @@ fn only_who_was_given_it_approves() {
     let suspended = r#"patch tenantsync us-to-eu --type=merge --patch={"spec":{"mode":"Apply","suspend":true}}"#;
     for role in ["view", "edit", "admin"] {
         for words in [approve, mode, suspended] {
-            let said = refuses(&mut person(&namespace, role, words));
+            let said = error_of(&mut person(&namespace, role, words));
             assert!(said.contains("orbidden") || said.contains("takes the verb approve"), "{role} {words}: {said}");
         }
-        // Nobody gives what they have not.
+        // Nobody can grant what they do not have.
         let words =
             format!("create rolebinding more --clusterrole=stablekey-approve --user={role}-{}", namespace.name());
-        let said = refuses(&mut person(&namespace, role, &words));
+        let said = error_of(&mut person(&namespace, role, &words));
         assert!(said.contains("forbidden"), "{role}: {said}");
     }
     for words in [approve, mode] {
-        says(&mut person(&namespace, "stablekey-approve", words));
+        output_of(&mut person(&namespace, "stablekey-approve", words));
     }
-    // Stopping what was approved is harmless.
-    says(&mut person(
+    // Stopping an approved sync is harmless.
+    output_of(&mut person(
         &namespace,
         "edit",
         r#"patch tenantsync us-to-eu --type=merge --patch={"spec":{"suspend":true}}"#,
     ));
-    // And nothing else: what is approved is written by who may write it.
+    // And nothing else.
     for words in ["delete tenantsync us-to-eu", "get connections", "get secrets"] {
-        refuses(&mut person(&namespace, "stablekey-approve", words));
+        error_of(&mut person(&namespace, "stablekey-approve", words));
     }
 }
 
 #[test]
-fn who_may_only_look_sees_no_values_of_customers_and_nobody_writes_a_status() {
+fn viewers_see_no_customer_values_and_nobody_writes_a_status() {
     let namespace = people("looks");
     let tenant =
         json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "us"}, "spec": {}});
     apply(&namespace, &tenant);
     for kind in ["connections", "integrations", "components", "tenants", "tenantsyncs"] {
-        says(&mut person(&namespace, "view", &format!("get {kind}")));
+        output_of(&mut person(&namespace, "view", &format!("get {kind}")));
     }
-    refuses(&mut person(&namespace, "view", "get customercredentials"));
-    says(&mut person(&namespace, "edit", "get customercredentials"));
+    error_of(&mut person(&namespace, "view", "get customercredentials"));
+    output_of(&mut person(&namespace, "edit", "get customercredentials"));
     let accepts = r#"patch tenant us --type=merge --patch={"spec":{"acceptFrom":["dev"]}}"#;
-    refuses(&mut person(&namespace, "edit", accepts));
-    says(&mut person(&namespace, "admin", accepts));
+    error_of(&mut person(&namespace, "edit", accepts));
+    output_of(&mut person(&namespace, "admin", accepts));
     for role in ROLES {
         let words = r#"patch tenant us --subresource=status --type=merge --patch={"status":{"observedGeneration":7}}"#;
-        let said = refuses(&mut person(&namespace, role, words));
+        let said = error_of(&mut person(&namespace, role, words));
         assert!(said.contains("orbidden"), "{role}: {said}");
     }
 }

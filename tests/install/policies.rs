@@ -1,7 +1,7 @@
-//! What the accounts may do besides RBAC: manifests/policies, with their real tokens.
+//! Permissions of the accounts beyond RBAC: manifests/policies, with their real tokens.
 
 use crate::installed::{Account, apply, install, us};
-use crate::tools::{refuses, says};
+use crate::tools::{error_of, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run};
 
@@ -21,7 +21,7 @@ fn refused(result: Result<String, String>, why: &str) {
 }
 
 #[test]
-fn the_binder_writes_binding_secrets_and_no_others() {
+fn the_binder_writes_only_binding_secrets() {
     let namespace = us().namespace("bindings");
     let binder = Account::new(install(&namespace, &["binder"]), "stablekey-binder");
     let only = "the binder writes Secrets of type servicebinding.io/… with the label";
@@ -29,7 +29,7 @@ fn the_binder_writes_binding_secrets_and_no_others() {
     refused(binder.apply("", &secret("plain", "servicebinding.io/crm", json!({}))), only);
     let opted_in = json!({"stablekey.dev/for": "connections"});
     refused(binder.apply("", &secret("plain", "servicebinding.io/crm", opted_in.clone())), only);
-    // Nor a token of whatever account it likes.
+    // Nor a token for any account.
     let mut token = secret("token", "kubernetes.io/service-account-token", binding());
     token["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "default"});
     refused(binder.apply("", &token), only);
@@ -38,26 +38,26 @@ fn the_binder_writes_binding_secrets_and_no_others() {
     let mut changed = secret("crm-binding", "servicebinding.io/crm", binding());
     changed["stringData"]["url"] = json!("https://crm.example");
     binder.apply("", &changed).unwrap();
-    // Its own stays what it is.
+    // It cannot change what its own Secrets are.
     let strip = r#"{"metadata":{"labels":{"stablekey.dev/for":null}}}"#;
     let mut kubectl = binder.kubectl("patch secret crm-binding --type=merge --patch");
-    assert!(refuses(kubectl.arg(strip)).contains(only));
+    assert!(error_of(kubectl.arg(strip)).contains(only));
 
-    // Somebody's is not taken over, whatever it is made to look like.
+    // Foreign Secrets are not taken over, whatever they look like.
     let theirs = "the binder leaves alone every Secret that is not";
     for (name, type_) in [("theirs", "Opaque"), ("bound", "servicebinding.io/crm")] {
         apply(&namespace, &secret(name, type_, json!({})));
         refused(binder.apply("", &secret(name, type_, binding())), if type_ == "Opaque" { only } else { theirs });
         let label = format!("label secret {name} stablekey.dev/for=binding");
-        refuses(&mut binder.kubectl(&label));
-        refuses(&mut binder.kubectl(&format!("delete secret {name} --wait=false")));
+        error_of(&mut binder.kubectl(&label));
+        error_of(&mut binder.kubectl(&format!("delete secret {name} --wait=false")));
     }
-    // Whoever else may write Secrets is not meant.
+    // Other writers of Secrets are not restricted.
     apply(&namespace, &secret("anybodys", "Opaque", opted_in));
     run(namespace.kubectl().args(["delete", "secret", "anybodys"])).unwrap();
 }
 
-/// Deletes with one request, as the syncer does.
+/// Deletes with one request, like the syncer.
 fn delete(account: &Account, namespace: &Namespace<'_>, what: &str) -> std::process::Command {
     account.kubectl(&format!("delete --raw {}", what.replace("NS", namespace.name())))
 }
@@ -65,7 +65,7 @@ fn delete(account: &Account, namespace: &Namespace<'_>, what: &str) -> std::proc
 const CONNECTIONS: &str = "/apis/stablekey.dev/v1alpha1/namespaces/NS/connections";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/NS/configmaps";
 
-/// The record of an object that a sync made, and of one that others made and it took over.
+/// The record of an object that a sync created, and of one that others created and it adopted.
 const MADE: &str = r#"{"fields":{},"made":true,"tenant":"eu"}"#;
 const TAKEN_OVER: &str = r#"{"fields":{"title":"0123456789abcdef@sync/a"},"made":false,"tenant":"eu"}"#;
 
@@ -78,9 +78,9 @@ fn connection(name: &str, record: Option<&str>) -> Value {
     })
 }
 
-/// "An object goes only where … made by us": whoever has the token of the syncer cannot make it look so first.
+/// Only objects that a sync created are deleted: someone with the syncer's token cannot forge that first.
 #[test]
-fn the_syncer_deletes_what_it_made_and_nothing_else() {
+fn the_syncer_deletes_only_what_it_created() {
     let namespace = us().namespace("records");
     install(&namespace, &["syncer", "tenant-access/target"]);
     let only = "the syncer deletes only objects that it made";
@@ -88,9 +88,9 @@ fn the_syncer_deletes_what_it_made_and_nothing_else() {
         apply(&namespace, &connection("theirs", None));
         let words = r#"{"fields":{"made":"\"made\":true"},"made":false}"#;
         for record in [None, Some(TAKEN_OVER), Some("{}"), Some(words), Some(r#"{"made" : true}"#)] {
-            // An adopt writes the record of an object that others made.
+            // An adoption writes the record of an object that others created.
             account.apply("", &connection("theirs", record)).unwrap();
-            let said = refuses(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/theirs")));
+            let said = error_of(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/theirs")));
             assert!(said.contains(only), "{record:?}: {said}");
             refused(account.apply("", &connection("theirs", Some(MADE))), "the syncer did not make this object");
         }
@@ -98,7 +98,7 @@ fn the_syncer_deletes_what_it_made_and_nothing_else() {
         let mut changed = connection("ours", Some(&MADE.replace("{}", r#"{"title":"0123456789abcdef@sync/a"}"#)));
         changed["spec"]["title"] = json!("CRM");
         account.apply("", &changed).unwrap();
-        says(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/ours")));
+        output_of(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/ours")));
     }
     // The policy does not apply to people.
     run(namespace.kubectl().args(["delete", "connection", "theirs"])).unwrap();
@@ -109,7 +109,7 @@ fn config_map(name: &str, labels: Value) -> Value {
 }
 
 #[test]
-fn of_config_maps_the_syncer_writes_definitions_and_waiting_plans_and_deletes_the_latter() {
+fn the_syncer_writes_only_its_own_config_maps() {
     let namespace = us().namespace("config-maps");
     install(&namespace, &["syncer", "tenant-access/target"]);
     let (definition, plan) = (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/plan": "true"}));
@@ -127,7 +127,7 @@ fn of_config_maps_the_syncer_writes_definitions_and_waiting_plans_and_deletes_th
             account.apply("", &changed).unwrap();
         }
 
-        // What people made, whatever it is, becomes nothing that it may write or delete.
+        // A ConfigMap that people made cannot become one that it may write or delete.
         let stays = "the syncer does not change what a ConfigMap is";
         apply(&namespace, &config_map("theirs", json!({})));
         apply(&namespace, &config_map("exported", definition.clone()));
@@ -152,12 +152,12 @@ fn of_config_maps_the_syncer_writes_definitions_and_waiting_plans_and_deletes_th
             ("both", r#"{"stablekey.dev/definition":null}"#, stays),
         ] {
             let mut kubectl = account.kubectl(&format!("patch configmap {name} --type=merge --patch"));
-            let said = refuses(kubectl.arg(format!(r#"{{"metadata":{{"labels":{patch}}}}}"#)));
+            let said = error_of(kubectl.arg(format!(r#"{{"metadata":{{"labels":{patch}}}}}"#)));
             assert!(said.contains(why), "{name} {patch}: {said}");
         }
         for kept in ["theirs", "exported", "definition", "both"] {
-            let said = refuses(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/{kept}")));
-            // In a target its Role lets it delete none at all.
+            let said = error_of(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/{kept}")));
+            // In a target its Role allows no delete at all.
             let words = match account.user.ends_with(":stablekey-syncer") {
                 true => "the syncer deletes only ConfigMaps with the label",
                 false => "cannot delete resource",
@@ -165,15 +165,14 @@ fn of_config_maps_the_syncer_writes_definitions_and_waiting_plans_and_deletes_th
             assert!(said.contains(words), "{kept}: {said}");
         }
         if account.user.ends_with(":stablekey-syncer") {
-            says(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/waiting")));
+            output_of(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/waiting")));
         }
     }
 }
 
-/// Whoever has a name that only looks like one of ours is not hindered; accounts of ours are meant in every
-/// namespace.
+/// Accounts with similar names are not restricted; Stablekey's accounts are, in every namespace.
 #[test]
-fn an_account_of_another_name_is_not_meant() {
+fn accounts_of_other_names_are_not_restricted() {
     let namespace = us().namespace("others");
     let rights = [
         "create serviceaccount not-stablekey-binder",
@@ -185,11 +184,11 @@ fn an_account_of_another_name_is_not_meant() {
     }
     let other = Account::new(&namespace, "not-stablekey-binder");
     other.apply("", &secret("theirs", "Opaque", json!({}))).unwrap();
-    says(&mut other.kubectl("delete secret theirs --wait=false"));
+    output_of(&mut other.kubectl("delete secret theirs --wait=false"));
 }
 
 #[test]
-fn the_expressions_name_fields_that_the_kinds_have() {
+fn the_expressions_use_existing_fields() {
     let policies = ["approve-syncs", "binder-secrets", "connections-in-use", "syncer-configmaps", "syncer-deletes"];
     for policy in policies {
         crate::installed::until("the controller has looked at the policy", || {

@@ -1,10 +1,10 @@
-//! What Kustomize and Helm make of manifests/, and that it is the same.
+//! Kustomize and Helm render manifests/ to the same objects.
 
-use crate::tools::{helm, kubectl, repository, says};
+use crate::tools::{helm, kubectl, output_of, repository};
 use serde_json::{Value, json};
-use stablekey_testing::manifests::{self, Objects, by_name, documents, placed};
+use stablekey_testing::manifests::{self, Objects, by_name, documents, in_namespace};
 
-/// The same objects; what differs is shown, and nothing else.
+/// Asserts that the objects are equal, and shows only the differences.
 #[track_caller]
 fn same(these: &Objects, those: &Objects, what: &str) {
     let names = |objects: &Objects| objects.keys().cloned().collect::<Vec<_>>();
@@ -16,30 +16,30 @@ fn same(these: &Objects, those: &Objects, what: &str) {
     }
 }
 
-/// What Kustomize makes of folders of manifests/.
+/// Renders folders of manifests/ with Kustomize.
 pub fn kustomized(folders: &[&str]) -> Objects {
     folders.iter().flat_map(|folder| manifests::kustomized(kubectl(), folder)).collect()
 }
 
-/// What Helm makes of the chart, for a namespace, with values.
+/// Renders the chart with Helm, for a namespace, with values.
 pub fn helmed(namespace: &str, values: &[&str]) -> Objects {
     by_name(helmed_in_order(namespace, values))
 }
 
-/// The same, also where several objects have one name.
+/// Like `helmed`, but keeps objects of the same name.
 pub fn helmed_in_order(namespace: &str, values: &[&str]) -> Vec<Value> {
     let home = tempfile::tempdir().unwrap();
     let mut helm = helm(home.path());
     helm.args(["template", "stablekey", "--namespace", namespace]).arg(repository("manifests/helm/stablekey"));
-    documents(&says(helm.args(values.iter().flat_map(|value| [set(value), *value]))))
+    documents(&output_of(helm.args(values.iter().flat_map(|value| [set(value), *value]))))
 }
 
-/// The flag for a value: a list is given as JSON.
+/// Returns the flag for a value: a list is given as JSON.
 pub fn set(value: &str) -> &'static str {
     if value.contains("=[") || value.contains("={\"") { "--set-json" } else { "--set" }
 }
 
-/// Everything that there is, but for what takes the kinds of the Prometheus Operator.
+/// Everything except what needs the CRDs of the Prometheus Operator.
 pub const ALL: [&str; 10] = [
     "crds",
     "policies",
@@ -55,7 +55,7 @@ pub const ALL: [&str; 10] = [
 
 #[track_caller]
 fn agree(values: &[&str], folders: &[&str]) {
-    let (chart, folders) = (helmed("somewhere", values), placed(kustomized(folders), "somewhere"));
+    let (chart, folders) = (helmed("somewhere", values), in_namespace(kustomized(folders), "somewhere"));
     same(&chart, &folders, &format!("{values:?}"));
 }
 
@@ -76,17 +76,17 @@ fn the_chart_and_the_folders_are_the_same() {
     agree(&values, &["monitoring"]);
 }
 
-/// As people write them: `examples/install`.
+/// Like `examples/install`.
 #[test]
-fn an_overlay_puts_all_of_it_into_its_namespace() {
+fn an_overlay_sets_the_namespace_of_everything() {
     for (namespace, folders) in [("us-prod", ["binder", "syncer"]), ("eu-prod", ["binder", "tenant-access/target"])] {
-        let overlay = says(kubectl().arg("kustomize").arg(repository("examples/install").join(namespace)));
-        same(&by_name(documents(&overlay)), &placed(kustomized(&folders), namespace), namespace);
+        let overlay = output_of(kubectl().arg("kustomize").arg(repository("examples/install").join(namespace)));
+        same(&by_name(documents(&overlay)), &in_namespace(kustomized(&folders), namespace), namespace);
     }
 }
 
 #[test]
-fn what_is_copied_is_as_it_is_in_the_repository() {
+fn copied_files_equal_those_of_the_repository() {
     let text = |path: &str| std::fs::read_to_string(repository(path)).unwrap();
     let names = |folder: &str| -> Vec<String> {
         let entries = std::fs::read_dir(repository(folder)).unwrap().map(|entry| entry.unwrap().file_name());
@@ -114,7 +114,7 @@ fn what_is_copied_is_as_it_is_in_the_repository() {
 }
 
 #[test]
-fn all_is_of_this_version() {
+fn all_versions_are_current() {
     let version = env!("CARGO_PKG_VERSION");
     let deployment = &kustomized(&["binder"])["Deployment/stablekey-binder"];
     assert_eq!(deployment["metadata"]["labels"]["app.kubernetes.io/version"], version);

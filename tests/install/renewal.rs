@@ -2,20 +2,20 @@
 
 use crate::installed::{Account, apply, eu, install, us};
 use crate::renderings::kustomized;
-use crate::tools::refuses;
+use crate::tools::error_of;
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// What the pod of the CronJob has.
+/// The files and environment of the CronJob's Pod.
 struct Pod {
     folder: tempfile::TempDir,
     account: Account,
 }
 
-struct Said {
+struct JobOutput {
     well: bool,
     lines: Vec<String>,
     all: String,
@@ -29,7 +29,7 @@ impl Pod {
         std::fs::create_dir(folder.path().join("kubeconfigs")).unwrap();
         std::fs::create_dir(folder.path().join("bin")).unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
-        // A kubectl that tells what it was called with.
+        // A kubectl that records its arguments.
         let real = hub.cluster().binaries().join("kubectl");
         let log = folder.path().join("arguments");
         let kubectl = folder.path().join("bin/kubectl");
@@ -45,14 +45,14 @@ impl Pod {
         Pod { folder, account: Account::new(hub, "stablekey-token-renewal") }
     }
 
-    /// From now on a request with these words is answered so, as by a server that is hostile.
-    fn lies(&self, words: &str, answer: &str) {
+    /// Answers requests that match these words like a hostile server from now on.
+    fn answer_with(&self, words: &str, answer: &str) {
         let text = format!("#!/bin/sh\ncase $* in *'{words}'*) printf '{answer}' ;; *) exec \"$@\" ;; esac\n");
         std::fs::write(self.path("lies"), text).unwrap();
         std::fs::set_permissions(self.path("lies"), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// From now on a person runs this while a request with these words is under way.
+    /// Runs this command during requests that match these words from now on.
     fn meanwhile(&self, words: &str, command: &str) {
         let text = format!("#!/bin/sh\ncase $* in *'{words}'*) {command} ;; esac\nexec \"$@\"\n");
         std::fs::write(self.path("lies"), text).unwrap();
@@ -63,7 +63,7 @@ impl Pod {
         self.folder.path().join(name)
     }
 
-    /// Puts kubeconfigs into the Secret, which is mounted.
+    /// Writes kubeconfigs to the Secret, which is mounted.
     fn supply(&self, hub: &Namespace<'_>, kubeconfigs: &[(&str, &str)]) {
         for (key, text) in kubeconfigs {
             std::fs::write(self.path("kubeconfigs").join(key), text).unwrap();
@@ -74,7 +74,7 @@ impl Pod {
         apply(hub, &json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": texts}));
     }
 
-    fn run(&self) -> Said {
+    fn run(&self) -> JobOutput {
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
         let mut sh = Command::new("sh");
         sh.arg(self.path("renew.sh")).stdin(Stdio::null()).env("PATH", path);
@@ -85,7 +85,7 @@ impl Pod {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let said = text(&output.stdout);
         let lines = said.lines().map(str::to_string).collect();
-        Said { well: output.status.success(), lines, all: said + &text(&output.stderr) }
+        JobOutput { well: output.status.success(), lines, all: said + &text(&output.stderr) }
     }
 }
 
@@ -104,7 +104,7 @@ fn text_of(account: &Account) -> String {
 }
 
 #[test]
-fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
+fn each_account_renews_its_own_token_without_leaking_it() {
     let (hub, there) = (us().namespace("renews"), eu().namespace("renewed"));
     install(&hub, &["token-renewal/hub"]);
     install(&there, &["tenant-access/target", "tenant-access/source", "token-renewal/target"]);
@@ -128,7 +128,7 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
         run(who.args(["auth", "whoami", "--output=jsonpath={.status.userInfo.username}"])).unwrap(),
         target.user
     );
-    // Whoever else is on the node sees arguments, and whoever may read logs the log.
+    // Arguments are visible to everybody on the node, and the log to everybody who may read logs.
     let arguments = std::fs::read_to_string(pod.path("arguments")).unwrap();
     assert!(arguments.contains("create token stablekey-target --namespace"), "{arguments}");
     for told in [&said.all, &arguments] {
@@ -137,7 +137,7 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
     let left: Vec<_> = std::fs::read_dir(pod.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name == "renewed" || name == ".kube"), "{left:?}");
 
-    // What fails for one does not hold up the others.
+    // A failure of one does not block the others.
     let runs = pod.path("ran");
     let evil = text_of(&target).replace(&old, "x");
     let exec = format!(
@@ -185,9 +185,9 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
     assert_eq!(kubeconfig_in(&hub, "source"), text_of(&source));
 }
 
-/// What a server sends becomes a kubeconfig, arguments of a program and lines of a log.
+/// A hostile answer becomes a kubeconfig, arguments of a program and log lines.
 #[test]
-fn a_server_that_is_hostile_makes_nothing_run_and_nothing_written() {
+fn a_hostile_server_causes_no_command_and_no_write() {
     let (hub, there) = (us().namespace("renews"), eu().namespace("hostile"));
     install(&hub, &["token-renewal/hub"]);
     install(&there, &["tenant-access/target", "token-renewal/target"]);
@@ -207,7 +207,7 @@ fn a_server_that_is_hostile_makes_nothing_run_and_nothing_written() {
         ("auth whoami", String::new(), "not accepted, or not reached"),
     ];
     for (request, answer, words) in lies {
-        pod.lies(request, &answer);
+        pod.answer_with(request, &answer);
         let said = pod.run();
         assert!(said.lines.len() == 1 && said.lines[0].contains(words), "{request} {answer}: {}", said.all);
         assert!(!said.all.contains('\x1b') && !pod.path("ran").exists(), "{request} {answer}");
@@ -215,9 +215,9 @@ fn a_server_that_is_hostile_makes_nothing_run_and_nothing_written() {
     }
 }
 
-/// What an administrator withdraws while a job runs does not come back.
+/// A kubeconfig that an administrator withdraws during the job is not restored.
 #[test]
-fn a_kubeconfig_that_changed_meanwhile_stays_as_it_is() {
+fn a_kubeconfig_that_changed_meanwhile_is_kept() {
     let (hub, there) = (us().namespace("renews"), eu().namespace("replaced"));
     install(&hub, &["token-renewal/hub"]);
     install(&there, &["tenant-access/target", "token-renewal/target"]);
@@ -238,7 +238,7 @@ fn a_kubeconfig_that_changed_meanwhile_stays_as_it_is() {
     let removed = patch(json!({"data": {"eu-prod": null}}));
     let gone = format!("{administrator} delete secret stablekey-kubeconfigs {quiet}");
     let command = format!("kubectl --namespace {} delete serviceaccount stablekey-target", there.name());
-    // Before the new token is asked for, and at the last moment.
+    // Before the new token is requested, and at the last moment.
     for request in ["create token", "patch secret"] {
         for (meanwhile, now) in [(&replaced, Some(&fresh)), (&removed, None)] {
             pod.supply(&hub, &[("eu-prod", &old), ("other", &old)]);
@@ -257,7 +257,7 @@ fn a_kubeconfig_that_changed_meanwhile_stays_as_it_is() {
             if let Some(now) = now {
                 assert_eq!(kubeconfig_in(&hub, "eu-prod"), *now, "{request}");
             }
-            // The others are renewed all the same.
+            // The others are renewed nevertheless.
             assert!(said.lines[3].starts_with("other: renewed the token of"), "{request}: {}", said.all);
             assert!(!said.all.contains(&token_in(&old)), "{request}: {}", said.all);
         }
@@ -268,12 +268,12 @@ fn a_kubeconfig_that_changed_meanwhile_stays_as_it_is() {
     let said = pod.run();
     let words = "eu-prod: the new token cannot be written to Secret stablekey-kubeconfigs of namespace";
     assert!(!said.well && said.lines[0].starts_with(words) && said.all.contains("not found"), "{}", said.all);
-    refuses(hub.kubectl().args(["get", "secret", "stablekey-kubeconfigs"]));
+    error_of(hub.kubectl().args(["get", "secret", "stablekey-kubeconfigs"]));
 }
 
-/// "Kubeconfigs from Secrets: … link-local servers refused", as by the operator: a token is sent to none of them.
+/// Link-local servers and others that the operator refuses: no token is sent to them.
 #[test]
-fn servers_that_the_operator_refuses_are_never_asked() {
+fn refused_servers_get_no_request() {
     let hub = us().namespace("servers");
     install(&hub, &["token-renewal/hub"]);
     let pod = Pod::new(&hub);
@@ -335,8 +335,8 @@ fn servers_that_the_operator_refuses_are_never_asked() {
         });
         std::fs::write(pod.path("kubeconfigs/eu-prod"), config.to_string()).unwrap();
         std::fs::write(pod.path("arguments"), "").unwrap();
-        // Whatever is asked of a server gets no answer, so that no test sends anything.
-        pod.lies("--request-timeout", "");
+        // No server answers, so that no test sends anything.
+        pod.answer_with("--request-timeout", "");
         let said = pod.run();
         assert!(!said.well && said.lines.len() == 1 && !said.all.contains("CANARY"), "{server}: {}", said.all);
         (said.all, std::fs::read_to_string(pod.path("arguments")).unwrap().contains("--request-timeout"))
@@ -354,7 +354,7 @@ fn servers_that_the_operator_refuses_are_never_asked() {
 }
 
 #[test]
-fn who_renews_reads_and_writes_one_secret() {
+fn renewal_reads_and_writes_one_secret() {
     let (hub, there) = (us().namespace("renewal"), us().namespace("renewable"));
     install(&hub, &["token-renewal/hub"]);
     install(&there, &["tenant-access/target", "token-renewal/target", "binder"]);
@@ -362,14 +362,14 @@ fn who_renews_reads_and_writes_one_secret() {
     for words in
         ["get secret other", "get secrets", "create secret generic other", "delete secret stablekey-kubeconfigs"]
     {
-        let said = crate::tools::refuses(&mut account.kubectl(words));
+        let said = crate::tools::error_of(&mut account.kubectl(words));
         assert!(said.contains("forbidden"), "{words}: {said}");
     }
     // Of itself, and of no other.
     let target = Account::new(&there, "stablekey-target");
-    crate::tools::says(&mut target.kubectl("create token stablekey-target"));
+    crate::tools::output_of(&mut target.kubectl("create token stablekey-target"));
     for words in ["create token stablekey-binder", "create token default", "get serviceaccounts"] {
-        let said = crate::tools::refuses(&mut target.kubectl(words));
+        let said = crate::tools::error_of(&mut target.kubectl(words));
         assert!(said.contains("forbidden"), "{words}: {said}");
     }
 }

@@ -1,8 +1,8 @@
-//! What the accounts of manifests/ may do, asked and tried with their real tokens.
+//! Permissions of the accounts of manifests/, listed and tried with their real tokens.
 
 use crate::installed::{Account, apply, install, us};
 use crate::renderings::kustomized;
-use crate::tools::{refuses, says};
+use crate::tools::{error_of, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::Namespace;
 
@@ -18,12 +18,12 @@ fn accounts(namespace: &Namespace<'static>) -> [Account; 4] {
     FOLDERS.map(|(_, account)| Account::new(namespace, account))
 }
 
-/// `kubectl auth can-i --list`, without what everybody may do.
+/// Snapshots of `kubectl auth can-i --list`, without what everybody may do.
 #[test]
-fn what_each_account_may_do() {
+fn permissions_of_each_account() {
     let namespace = us().namespace("rights");
     for account in accounts(&namespace) {
-        let said = says(&mut account.kubectl("auth can-i --list"));
+        let said = output_of(&mut account.kubectl("auth can-i --list"));
         let others = ["selfsubject", "[/"];
         let mut lines: Vec<&str> =
             said.lines().filter(|line| !others.iter().any(|other| line.contains(other))).map(str::trim_end).collect();
@@ -34,11 +34,11 @@ fn what_each_account_may_do() {
 }
 
 #[test]
-fn no_role_of_ours_holds_for_a_whole_cluster_or_has_a_star() {
+fn no_role_is_cluster_wide_or_has_a_star() {
     for (name, object) in kustomized(&crate::renderings::ALL) {
         assert!(!name.starts_with("ClusterRoleBinding"), "{name}");
         if name.starts_with("ClusterRole/") {
-            // Of people, who are given it in a namespace. Of our kinds alone.
+            // Roles for people, bound in a namespace, are for custom resources only.
             let groups = object["rules"].as_array().unwrap().iter().map(|rule| &rule["apiGroups"]);
             assert!(groups.eq([&json!(["stablekey.dev"])].repeat(object["rules"].as_array().unwrap().len())), "{name}");
         }
@@ -51,7 +51,7 @@ fn no_role_of_ours_holds_for_a_whole_cluster_or_has_a_star() {
     }
 }
 
-/// "no verb on any Secret of a tenant (its own kubeconfig Secrets by name)"
+/// No verb on any Secret of a tenant, except the hub's own kubeconfig Secrets by name.
 #[test]
 fn only_the_binder_reads_a_tenants_secrets() {
     let namespace = us().namespace("secrets");
@@ -61,7 +61,7 @@ fn only_the_binder_reads_a_tenants_secrets() {
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "CANARY"}});
         apply(&namespace, &secret);
     }
-    says(&mut binder.kubectl("get secret app"));
+    output_of(&mut binder.kubectl("get secret app"));
     for account in [&syncer, &target, &source] {
         let words = [
             "get secret app",
@@ -75,32 +75,32 @@ fn only_the_binder_reads_a_tenants_secrets() {
             "create token stablekey-binder",
         ];
         for words in words {
-            let said = refuses(&mut account.kubectl(words));
+            let said = error_of(&mut account.kubectl(words));
             assert!(said.contains("forbidden") && !said.contains("CANARY"), "{} {words}: {said}", account.user);
         }
     }
     let kubeconfigs = "get secrets --field-selector=metadata.name=stablekey-kubeconfigs";
-    says(&mut syncer.kubectl(kubeconfigs));
+    output_of(&mut syncer.kubectl(kubeconfigs));
     for account in [&target, &source] {
-        refuses(&mut account.kubectl(kubeconfigs));
+        error_of(&mut account.kubectl(kubeconfigs));
     }
 }
 
 #[test]
-fn nothing_is_asked_of_a_whole_cluster_or_another_namespace() {
+fn no_request_is_cluster_wide_or_in_another_namespace() {
     let namespace = us().namespace("elsewhere");
     let other = us().namespace("other");
     let kinds = ["connections", "integrations", "tenants", "tenantsyncs", "configmaps", "secrets", "leases"];
     for account in accounts(&namespace) {
         for scope in ["--all-namespaces".to_string(), format!("--namespace {}", other.name())] {
-            let said = refuses(&mut account.kubectl(&format!("get {} {scope}", kinds.join(","))));
+            let said = error_of(&mut account.kubectl(&format!("get {} {scope}", kinds.join(","))));
             assert_eq!(said.matches("(Forbidden)").count(), kinds.len(), "{}: {said}", account.user);
         }
     }
 }
 
 #[test]
-fn nobody_approves_its_own_plans_or_raises_its_rights() {
+fn no_account_can_approve_or_escalate() {
     let namespace = us().namespace("raises");
     for account in accounts(&namespace) {
         for words in [
@@ -110,16 +110,16 @@ fn nobody_approves_its_own_plans_or_raises_its_rights() {
             "create token default",
             "run any --image=any",
         ] {
-            let said = refuses(&mut account.kubectl(words));
+            let said = error_of(&mut account.kubectl(words));
             assert!(said.contains("forbidden"), "{} {words}: {said}", account.user);
         }
     }
 }
 
-/// A tenant's namespace gives a syncer elsewhere what it gives itself, and no more than the Role for the
-/// command line, watching apart, and the ConfigMaps in which the operator keeps approvals.
+/// A tenant's namespace grants a syncer elsewhere what it grants its own, and no more than the Role for the command
+/// line, except watch and the ConfigMaps in which the operator stores approvals.
 #[test]
-fn the_roles_are_in_step() {
+fn the_roles_are_consistent() {
     let objects = kustomized(&crate::renderings::ALL);
     let allowed = |role: &Value| -> Vec<(String, String)> {
         let words = |list: &Value| -> Vec<String> {
@@ -144,7 +144,7 @@ fn the_roles_are_in_step() {
     includes(&of("stablekey-target"), &of("stablekey-source"), "");
     let printed: Value = serde_saphyr::from_str(&stablekey::kubernetes::role::role("ns")).unwrap();
     let mut of_command_line = allowed(&printed);
-    // Whether a namespace is ending only the operator asks.
+    // Only the operator checks whether a namespace is ending.
     of_command_line.push(("namespaces".to_string(), "get".to_string()));
     includes(&of_command_line, &of("stablekey-target"), "watch");
 }

@@ -1,5 +1,5 @@
-//! What tools that wait for objects make of our conditions: kstatus, as Flux, kubectl and Cluster API have it,
-//! and the health check for Argo CD.
+//! Conditions as other tools read them: kstatus, which Flux, kubectl and Cluster API use, and the health check for Argo
+//! CD.
 
 use crate::tools::{of_each, repository, tool};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ fn object(kind: Kind, verdicts: Vec<Verdict>, generation: i64) -> Value {
     let now: Time = serde_json::from_value(json!("2026-11-23T12:00:00Z")).unwrap();
     let conditions = conditions(&[], verdicts, 2, &now);
     let mut status = json!({"conditions": conditions});
-    // A Component has no status, and a status that was never written is none.
+    // A Component has no status, and a status that was never written is empty.
     if conditions.is_empty() {
         status = Value::Null;
     } else {
@@ -23,7 +23,7 @@ fn object(kind: Kind, verdicts: Vec<Verdict>, generation: i64) -> Value {
 }
 
 #[test]
-fn conditions_are_understood() {
+fn conditions_are_understood_by_tools() {
     let ready = |holds, reason: &str| Verdict::new("Ready", holds, reason, "why");
     let with = |type_, reason: &str| vec![ready(false, reason), Verdict::new(type_, true, reason, "why")];
     let all = [
@@ -38,10 +38,10 @@ fn conditions_are_understood() {
         (object(Kind::Connection, with("Stalled", "InputMissing"), 2), "Failed", "Degraded"),
         (object(Kind::Integration, vec![ready(false, "BindingMissing")], 2), "InProgress", "Progressing"),
         (object(Kind::Integration, with("Stalled", "DefinitionNotDelivered"), 2), "Failed", "Degraded"),
-        // What was said is about an earlier version of it.
+        // The condition is about an earlier generation.
         (object(Kind::Connection, vec![ready(true, "Complete")], 3), "InProgress", "Progressing"),
         (object(Kind::Connection, with("Stalled", "InputMissing"), 3), "InProgress", "Progressing"),
-        // Nothing was said: kstatus takes that for done, which is why what waits should wait for Ready.
+        // No condition: kstatus takes that for done, so tools should wait for Ready.
         (object(Kind::Integration, vec![], 1), "Current", "Progressing"),
         (object(Kind::Component, vec![], 1), "Current", "Healthy"),
         (object(Kind::Tenant, vec![], 1), "Current", "Healthy"),

@@ -1,5 +1,5 @@
-//! The syncer with exactly the accounts and Roles of manifests/: a hub that pushes, and a target that pulls.
-//! No verb is refused to it, and every one that it has is used, or why not is said here.
+//! The syncer with exactly the accounts and Roles of manifests/: a hub that pushes, and a target that pulls. Nothing is
+//! forbidden, and every permission is used or listed here with a reason.
 
 use crate::installed::{Account, apply, eu, install, until, us};
 use crate::renderings::kustomized;
@@ -9,10 +9,10 @@ use stablekey::api::{Credentials, DeletionPolicy, Kind};
 use stablekey_clusters::audit::Request;
 use stablekey_clusters::{Namespace, run};
 use stablekey_testing::objects::*;
-use stablekey_testing::permissions::{Rights, asked, granted, refused};
+use stablekey_testing::permissions::{Permissions, granted, refused, requested};
 use stablekey_testing::replica::{Replica, command};
 
-/// Granted, and not asked for in these stories: by whom, what, and why it is granted.
+/// Granted permissions that these tests do not use: account, permission, reason.
 const UNUSED: [(&str, &str, &str); 8] = [
     ("stablekey-source", "get namespaces", "before something is deleted it looks whether the source is ending"),
     ("stablekey-syncer", "delete connections", "here the target that pulls has nothing to remove"),
@@ -43,8 +43,8 @@ fn sync(from: &str, to: &str, mode: &str) -> Value {
     with(Sync::new("the-sync", from, to).mirror().prune().json(), "/spec/mode", mode)
 }
 
-/// A Tenant that is behind a kubeconfig.
-fn elsewhere(name: &str, there: &Namespace<'_>, policy: &Value) -> Value {
+/// Returns a Tenant with a kubeconfig.
+fn remote_tenant(name: &str, there: &Namespace<'_>, policy: &Value) -> Value {
     let tenant = Tenant::new(name).in_namespace_by_secret(there.name(), "stablekey-kubeconfigs", name);
     with(tenant.json(), "/spec/policy", policy.clone())
 }
@@ -73,9 +73,9 @@ fn object(namespace: &Namespace<'_>, name: &str) -> Value {
     serde_json::from_str(&run(namespace.kubectl().args(["get", name, "-o", "json"])).unwrap()).unwrap()
 }
 
-/// What kstatus, as Flux has it, and the health check for Argo CD say of an object.
+/// Returns the result of kstatus, as Flux has it, and of the health check for Argo CD.
 fn health(namespace: &Namespace<'_>, name: &str) -> [String; 2] {
-    // They tell a line an object.
+    // They read one object per line.
     let object = object(namespace, name).to_string().replace("\\n", " ");
     let object = [serde_json::from_str(&object).unwrap()];
     let word = |said: Vec<String>| said[0].split(':').next().unwrap().to_string();
@@ -86,16 +86,16 @@ fn health(namespace: &Namespace<'_>, name: &str) -> [String; 2] {
     ]
 }
 
-/// The syncer as its Deployment runs it, but out of the cluster.
+/// Starts the syncer with its Deployment's arguments, outside the cluster.
 fn syncer(namespace: &Namespace<'_>, account: &Account) -> Replica {
     Replica::by(command(namespace, &account.kubeconfig, &["--role", "syncer", "--lease-duration", "3s"]))
 }
 
-/// What these Roles give an account, and what it did not ask for.
-fn unused(account: &Account, requests: &[Request], roles: &[&str]) -> Rights {
+/// Returns the permissions that these Roles grant an account and that it did not use.
+fn unused(account: &Account, requests: &[Request], roles: &[&str]) -> Permissions {
     let objects = kustomized(&crate::renderings::ALL);
-    let granted: Rights = roles.iter().flat_map(|role| granted(&objects[&format!("Role/{role}")])).collect();
-    granted.difference(&asked(requests, &account.user, &account.namespace)).cloned().collect()
+    let granted: Permissions = roles.iter().flat_map(|role| granted(&objects[&format!("Role/{role}")])).collect();
+    granted.difference(&requested(requests, &account.user, &account.namespace)).cloned().collect()
 }
 
 /// Approves what a sync in mode `Plan` shows, and waits until it is done.
@@ -105,14 +105,14 @@ fn approve_what_is_planned(hub: &Namespace<'_>) {
     until_field(hub, SYNC, STATE, "InSync");
 }
 
-/// A hub writes to a target elsewhere: by approval, by itself, and away again.
+/// A hub writes to a target elsewhere: with approval, unattended, and deletes.
 fn push(hub: &Namespace<'static>, target: &Namespace<'static>, pushes: &Account, receives: &Account) {
     let policy = json!({"actions": ["Create", "Update", "Delete"]});
     apply(target, &document(Kind::Tenant, "eu", json!({"acceptFrom": ["us"], "policy": policy})));
     for object in [
         kubeconfigs("eu", &text_of(receives)),
         document(Kind::Tenant, "us", json!({})),
-        elsewhere("eu", target, &policy),
+        remote_tenant("eu", target, &policy),
         definition("lead"),
         connection("crm", "api"),
         integration("lead", "crm"),
@@ -151,7 +151,7 @@ fn push(hub: &Namespace<'static>, target: &Namespace<'static>, pushes: &Account,
     assert!(running.end().success());
 }
 
-/// A target has the syncer, and an account of the source's that only reads.
+/// A target has the syncer, and an account that only reads the source.
 fn pull(source: &Namespace<'static>, home: &Namespace<'static>, gives: &Account, pulls: &Account) {
     let us = document(Kind::Tenant, "us", json!({}));
     for object in [us, definition("lead"), connection("crm", "api"), integration("lead", "crm")] {
@@ -160,7 +160,7 @@ fn pull(source: &Namespace<'static>, home: &Namespace<'static>, gives: &Account,
     for object in [
         kubeconfigs("us", &text_of(gives)),
         document(Kind::Tenant, "eu", json!({"acceptFrom": ["us"]})),
-        elsewhere("us", source, &json!({})),
+        remote_tenant("us", source, &json!({})),
         sync("us", "eu", "Plan"),
     ] {
         apply(home, &object);
@@ -174,7 +174,7 @@ fn pull(source: &Namespace<'static>, home: &Namespace<'static>, gives: &Account,
 }
 
 #[test]
-fn no_verb_is_refused_and_each_is_used() {
+fn every_verb_is_granted_and_used() {
     let begun = [us().mark().unwrap(), eu().mark().unwrap()];
     let (hub, target) = (us().namespace("hub"), eu().namespace("target"));
     let pushes = Account::new(install(&hub, &["syncer"]), "stablekey-syncer");
@@ -188,7 +188,7 @@ fn no_verb_is_refused_and_each_is_used() {
 
     let [in_us, in_eu] = [us().audit_since(begun[0]).unwrap(), eu().audit_since(begun[1]).unwrap()];
     for (requests, account) in [(&in_us, &pushes), (&in_us, &gives), (&in_eu, &receives), (&in_eu, &pulls)] {
-        assert_eq!(refused(requests, &account.user, &Rights::new()), [""; 0]);
+        assert_eq!(refused(requests, &account.user, &Permissions::new()), [""; 0]);
     }
     let own = ["stablekey-syncer", "stablekey-lease-syncer"];
     let by_neither = &unused(&pushes, &in_us, &own) & &unused(&pulls, &in_eu, &own);

@@ -1,4 +1,4 @@
-//! The programs that hack/ builds, and how they are run.
+//! The programs that hack/ builds, and how to run them.
 
 use stablekey_clusters::{run, run_with_input};
 use std::path::{Path, PathBuf};
@@ -9,26 +9,26 @@ pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The folder that a script of hack/ prints, once it has built what belongs there.
+/// Runs a script of hack/ that builds programs, and returns the folder that it prints.
 fn built(script: &str) -> PathBuf {
     let output = Command::new(repository(script)).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{script} failed; what it said is above");
     String::from_utf8(output.stdout).unwrap().trim_end().into()
 }
 
-/// helm, kstatus, health or rules.
+/// Returns helm, kstatus, health or rules.
 pub fn tool(name: &str) -> Command {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     Command::new(FOLDER.get_or_init(|| built("hack/tools/build")).join(name))
 }
 
-/// kubectl, for what needs no cluster.
+/// Returns a kubectl for what needs no cluster.
 pub fn kubectl() -> Command {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     Command::new(FOLDER.get_or_init(|| built("hack/control-plane/build")).join("kubectl"))
 }
 
-/// helm, with `home` for what it keeps.
+/// Returns a helm with `home` as its home folder.
 pub fn helm(home: &Path) -> Command {
     let mut helm = tool("helm");
     for folder in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
@@ -38,8 +38,8 @@ pub fn helm(home: &Path) -> Command {
     helm
 }
 
-/// What a command says that takes a repository's file and is given these objects, one after another; a line
-/// an object.
+/// Runs a command with a file of the repository and these objects on standard input; returns its output lines, one per
+/// object.
 #[track_caller]
 pub fn of_each(command: &mut Command, objects: &[serde_json::Value]) -> Vec<String> {
     let input: String = objects.iter().map(ToString::to_string).collect();
@@ -50,12 +50,12 @@ pub fn of_each(command: &mut Command, objects: &[serde_json::Value]) -> Vec<Stri
 }
 
 #[track_caller]
-pub fn says(command: &mut Command) -> String {
+pub fn output_of(command: &mut Command) -> String {
     run(command).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[track_caller]
-pub fn refuses(command: &mut Command) -> String {
+pub fn error_of(command: &mut Command) -> String {
     match run(command) {
         Ok(said) => panic!("it should have been refused, and said {said}"),
         Err(error) => error.to_string(),

@@ -1,5 +1,5 @@
-//! A canary secret, placed wherever a secret can be, is in no byte of output, files or error of any
-//! command but the location it belongs to: the files that a person wrote it into.
+//! A canary secret in every location where a secret can be. It must not appear in any byte of output, files or errors
+//! of any command, except in the files that a person wrote it into.
 
 use stablekey_testing::cli::{example, files, run, said, stablekey};
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 const CANARY: &str = "c4n4ry-Hunter2-9f8e7d";
 
-/// Every command that reads a project, on all of its outputs.
+/// Runs every command that reads a project, and checks all of its outputs.
 fn every_command(root: &Path) {
     let commands: &[&[&str]] = &[
         &["validate"],
@@ -53,8 +53,8 @@ fn contains(bytes: &[u8]) -> bool {
     bytes.windows(CANARY.len()).any(|w| w == CANARY.as_bytes())
 }
 
-/// One location after the other, so that one error does not hide another.
-fn placed(file: &str, change: impl Fn(String) -> String) {
+/// One location at a time, so that one error does not hide another.
+fn with_canary_in(file: &str, change: impl Fn(String) -> String) {
     let root = example("us-eu");
     let path = root.path().join(file);
     let text = fs::read_to_string(&path).unwrap_or_default();
@@ -71,9 +71,9 @@ fn with(from: &'static str, to: String) -> impl Fn(String) -> String {
 }
 
 #[test]
-fn as_a_value_where_the_name_says_secret() {
+fn as_a_value_with_a_secret_name() {
     for tenant in ["us-prod", "dev"] {
-        placed(
+        with_canary_in(
             &format!("{tenant}/connections/salesforce-oauth.yaml"),
             with(
                 "clientSecret: {secretRef: {name: salesforce-app, key: clientSecret}}",
@@ -84,12 +84,12 @@ fn as_a_value_where_the_name_says_secret() {
 }
 
 #[test]
-fn where_a_map_should_stand() {
-    placed(
+fn in_place_of_a_map() {
+    with_canary_in(
         "us-prod/connections/salesforce-oauth.yaml",
         with("clientSecret: {secretRef: {name: salesforce-app, key: clientSecret}}", format!("clientSecret: {CANARY}")),
     );
-    placed(
+    with_canary_in(
         "us-prod/connections/salesforce-oauth.yaml",
         with(
             "clientSecret: {secretRef: {name: salesforce-app, key: clientSecret}}",
@@ -99,7 +99,7 @@ fn where_a_map_should_stand() {
 }
 
 #[test]
-fn where_only_the_type_says_secret() {
+fn as_a_value_that_only_the_type_marks_as_secret() {
     let root = example("us-eu");
     let component = root.path().join("us-prod/components/salesforce.yaml");
     let text = fs::read_to_string(&component).unwrap().replace("scopes: {}", "scopes: {}\n        pin: {secret: true}");
@@ -110,9 +110,9 @@ fn where_only_the_type_says_secret() {
     every_command(root.path());
 }
 
-/// The same in the target, where it would be held, drifted or changed.
+/// The same in the target, where it would be kept, drifted or changed.
 #[test]
-fn where_only_the_type_says_secret_in_the_target() {
+fn as_a_value_that_only_the_type_marks_as_secret_in_the_target() {
     for declared in ["{value: x}", "{secretRef: {name: s, key: k}}", "{perCustomer: true}"] {
         let root = example("us-eu");
         for tenant in ["us-prod", "eu-prod"] {
@@ -133,17 +133,17 @@ fn where_only_the_type_says_secret_in_the_target() {
 
 #[test]
 fn in_test_inputs_and_customer_credentials() {
-    placed("us-prod/connections/warehouse.yaml", |text| {
+    with_canary_in("us-prod/connections/warehouse.yaml", |text| {
         text + &format!("  test: {{inputs: {{password: {{value: {CANARY}}}}}}}\n")
     });
-    placed("eu-prod/customercredentials/acme-salesforce.yaml", |text| {
+    with_canary_in("eu-prod/customercredentials/acme-salesforce.yaml", |text| {
         text + &format!("    refreshToken: {{value: {CANARY}}}\n")
     });
 }
 
 #[test]
 fn in_an_override() {
-    placed(
+    with_canary_in(
         "syncs.yaml",
         with(
             "input: authorizeUrl\n      value: https://eu.login.example/authorize",
@@ -157,12 +157,16 @@ fn in_other_kinds_and_in_broken_files() {
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: salesforce-app}}\nstringData:\n  clientSecret: {CANARY}\n"
     );
-    placed("us-prod/secrets.yaml", |_| secret.clone());
-    placed("us-prod/secrets.yaml", |_| format!("{secret}  broken: [\n"));
-    placed("us-prod/secrets.yaml", |_| format!("{secret}\tpassword: {CANARY}\n"));
-    placed("us-prod/secrets.yaml", |_| format!("apiVersion: v1\nkind: Secret\nstringData: {{password: \"{CANARY}\n"));
-    placed("us-prod/connections/warehouse.yaml", |text| format!("{text}    password2: {CANARY}: x\n"));
-    placed("us-prod/connections/warehouse.yaml", |text| format!("{text}  password: {CANARY}\n bad indentation\n"));
+    with_canary_in("us-prod/secrets.yaml", |_| secret.clone());
+    with_canary_in("us-prod/secrets.yaml", |_| format!("{secret}  broken: [\n"));
+    with_canary_in("us-prod/secrets.yaml", |_| format!("{secret}\tpassword: {CANARY}\n"));
+    with_canary_in("us-prod/secrets.yaml", |_| {
+        format!("apiVersion: v1\nkind: Secret\nstringData: {{password: \"{CANARY}\n")
+    });
+    with_canary_in("us-prod/connections/warehouse.yaml", |text| format!("{text}    password2: {CANARY}: x\n"));
+    with_canary_in("us-prod/connections/warehouse.yaml", |text| {
+        format!("{text}  password: {CANARY}\n bad indentation\n")
+    });
 }
 
 const DEFINITION: &str = "definitionVersion: 7

@@ -1,5 +1,5 @@
-//! The CEL rules of the CRDs, and the same rules on files: each tried on a good and a bad object, and
-//! both must agree. (A real API server tries them too, where there is one.)
+//! The CEL rules of the CRDs and the same rules on files, each tried on a good and a bad object: both must agree.
+//! (Tests on clusters try them on a real API server.)
 
 use kube_cel::Validator;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ fn a_global_connection_has_no_input_per_customer() {
 }
 
 #[test]
-fn a_secret_is_never_a_literal_and_names_about_secrets_are_none() {
+fn a_secret_is_never_a_literal_and_names_about_secrets_are_allowed() {
     for name in ["clientSecret", "password", "API-Key", "access_token", "privateKey", "connectionString", "bearer"] {
         bad(&connection("Customer", json!({name: {"value": "x"}})), Kind::Connection, "a secret is always a reference");
         good(&connection("Customer", json!({name: {"secretRef": {"name": "s", "key": "k"}}})), Kind::Connection);
@@ -99,7 +99,7 @@ fn a_secret_is_never_a_literal_and_names_about_secrets_are_none() {
 }
 
 #[test]
-fn the_name_of_an_input_has_a_bound() {
+fn the_length_of_an_input_name_is_bounded() {
     let named = |length: usize| connection("Customer", json!({"n".repeat(length): {"value": "x"}}));
     good(&named(253), Kind::Connection);
     bad(&named(254), Kind::Connection, "the name of an input is at most 253 characters");
@@ -122,7 +122,7 @@ fn test_inputs_are_values_or_references() {
 }
 
 #[test]
-fn what_identifies_a_connection_never_changes() {
+fn the_identity_of_a_connection_is_immutable() {
     let old = connection("Customer", json!({}));
     let changed = |field: &str, value: Value| {
         let mut new = old.clone();
@@ -161,7 +161,7 @@ fn customer_credentials_are_values_or_references() {
 }
 
 #[test]
-fn a_variable_means_one_thing() {
+fn a_variable_has_one_meaning() {
     let of = |variable: Value| document(Kind::Integration, "lead-router", json!({"connections": [variable]}));
     good(&of(json!({"name": "CRM", "stableKey": "x"})), Kind::Integration);
     good(&of(json!({"name": "CRM", "own": {"component": {"key": "http"}, "type": "basic"}})), Kind::Integration);
@@ -174,7 +174,7 @@ fn a_variable_means_one_thing() {
 }
 
 #[test]
-fn a_definition_is_in_one_place() {
+fn a_definition_has_one_location() {
     let of = |definition: Value| document(Kind::Integration, "lead-router", json!({"definition": definition}));
     good(&of(json!({"file": "lead-router.definition"})), Kind::Integration);
     good(&of(json!({"configMap": {"name": "lead-router-3f9a"}})), Kind::Integration);
@@ -183,7 +183,7 @@ fn a_definition_is_in_one_place() {
 }
 
 #[test]
-fn a_tenant_is_in_one_place() {
+fn a_tenant_has_one_location() {
     let of = |location: Value| document(Kind::Tenant, "eu-prod", json!({"location": location}));
     good(&of(json!({"directory": {"path": "eu-prod"}})), Kind::Tenant);
     good(&of(json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu"}}})), Kind::Tenant);
@@ -203,7 +203,7 @@ fn a_tenant_is_in_one_place() {
 }
 
 #[test]
-fn a_sync_goes_elsewhere_and_its_overrides_have_a_shape() {
+fn a_sync_has_another_target_and_valid_overrides() {
     let of = |to: Value, overrides: Value| {
         document(
             Kind::TenantSync,
@@ -266,10 +266,10 @@ fn a_component_lists_each_type_once() {
     assert!(file_errors(&of(json!([{"key": "a"}, {"key": "a"}]))).iter().any(|e| e.contains("listed twice")));
 }
 
-/// "URLs with user:password and private keys are refused in inputs, test inputs, overrides and customer credentials, in
-/// files and by CEL."
+/// URLs with user:password and private keys are refused in inputs, test inputs, overrides and customer credentials, in
+/// files and by CEL.
 #[test]
-fn a_value_that_is_a_secret_itself_is_refused() {
+fn a_secret_value_is_refused() {
     let says = "a URL with a password in it";
     for value in ["https://svc:CANARY@chat.example", " amqp://u:p@h/", "-----BEGIN PRIVATE KEY-----\nMII"] {
         bad(&connection("Customer", json!({"baseUrl": {"value": value}})), Kind::Connection, says);
@@ -282,7 +282,7 @@ fn a_value_that_is_a_secret_itself_is_refused() {
         let sync = json!({"from": "us", "to": ["eu"], "integrations": ["*"], "overrides": [o]});
         bad(&document(Kind::TenantSync, "s", sync), Kind::TenantSync, says);
     }
-    // Where people write words, too: they are shown everywhere.
+    // In free text too, because it is shown everywhere.
     let secret = "see https://svc:CANARY@chat.example";
     for field in ["title", "description"] {
         let mut with = connection("Customer", json!({}));

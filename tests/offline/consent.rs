@@ -1,4 +1,4 @@
-//! "Consent is only to what was seen": the command line, from the plan that is shown to what is written.
+//! Consent is only to what was shown: the command line, from the shown plan to the writes.
 
 use serde_json::Value;
 use stablekey::api::Credentials;
@@ -45,7 +45,7 @@ fn integration(name: &str, key: Option<&str>) -> String {
 }
 
 impl TestEnv {
-    /// Tenants dev and prod, and a sync from one to the other.
+    /// Creates tenants dev and prod, and a sync from one to the other.
     fn new() -> Self {
         let prod = tenant("prod").accepts("dev").allows_delete();
         let up = Sync::new("up", "dev", "prod").mirror().prune();
@@ -54,7 +54,7 @@ impl TestEnv {
         TestEnv { project: project.with("tenants.yaml", &tenants) }
     }
 
-    /// One connection and an integration over it, in both.
+    /// Adds one connection and an integration that uses it, in both.
     fn applied() -> Self {
         let env = TestEnv::new();
         env.write("dev/chat.yaml", &connection("chat.example"));
@@ -63,7 +63,7 @@ impl TestEnv {
         env
     }
 
-    /// The connection is about to send its secret to another host.
+    /// Changes the connection so that it would send its secret to another host.
     fn redirected() -> Self {
         let env = TestEnv::applied();
         env.write("dev/chat.yaml", &connection("evil.example"));
@@ -71,7 +71,7 @@ impl TestEnv {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        self.command_of_a_person(arguments)
+        self.command_with_state(arguments)
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -101,7 +101,7 @@ impl TestEnv {
     }
 }
 
-/// Both ends of a terminal.
+/// Opens both ends of a terminal.
 fn terminal() -> (File, File) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -112,15 +112,15 @@ fn terminal() -> (File, File) {
     (File::from(person), program)
 }
 
-/// What a person saw on the terminal, and what went to standard output, where that is no terminal.
-struct Asked {
+/// What a person saw on the terminal, and what went to standard output if that is not a terminal.
+struct TerminalOutput {
     seen: String,
     result: String,
     code: Option<i32>,
 }
 
-/// Runs a command whose standard input and error are a terminal, on which this is typed.
-fn asked(mut command: Command, typed: &str, sees_result: bool) -> Asked {
+/// Runs a command with a terminal as standard input and error, on which this is typed.
+fn run_on_terminal(mut command: Command, typed: &str, sees_result: bool) -> TerminalOutput {
     let (mut person, program) = terminal();
     let copy = || Stdio::from(program.try_clone().unwrap());
     command.stdin(copy()).stderr(copy()).stdout(if sees_result { copy() } else { Stdio::piped() });
@@ -129,24 +129,24 @@ fn asked(mut command: Command, typed: &str, sees_result: bool) -> Asked {
     person.write_all(typed.as_bytes()).unwrap();
     let reader = std::thread::spawn(move || {
         let mut seen = Vec::new();
-        // The other end's going is an error on a terminal.
+        // On a terminal, the exit of the other end is a read error.
         let _ = person.read_to_end(&mut seen);
         String::from_utf8_lossy(&seen).into_owned()
     });
     let output = child.wait_with_output().unwrap();
-    Asked {
+    TerminalOutput {
         seen: reader.join().unwrap(),
         result: String::from_utf8_lossy(&output.stdout).into_owned(),
         code: output.status.code(),
     }
 }
 
-/// Case 21: "the plan is shown first", and standard output is one document all the same.
+/// The plan is shown before the question, and standard output is one document nevertheless.
 #[test]
-fn the_plan_is_shown_before_it_is_asked_for_whatever_the_form() {
+fn the_plan_is_shown_before_the_question_in_any_format() {
     for form in ["json", "markdown", "text"] {
         let env = TestEnv::redirected();
-        let no = asked(env.command(&["apply", "-o", form]), "no\n", false);
+        let no = run_on_terminal(env.command(&["apply", "-o", form]), "no\n", false);
         let (plan, question) = no.seen.split_once("Apply 1 change, which needs approval? Type 'yes':").unwrap();
         assert!(plan.contains("update  Connection/chat") && plan.contains("evil.example"), "{form}: {}", no.seen);
         assert!(question.contains("Aborted. Nothing was changed.") && !no.seen.contains("error:"), "{}", no.seen);
@@ -154,7 +154,7 @@ fn the_plan_is_shown_before_it_is_asked_for_whatever_the_form() {
         assert!(form == "text" || no.result.is_empty(), "{}", no.result);
         assert!(env.host().contains("chat.example"));
 
-        let yes = asked(env.command(&["apply", "-o", form]), "yes\n", false);
+        let yes = run_on_terminal(env.command(&["apply", "-o", form]), "yes\n", false);
         assert_eq!(yes.code, Some(0), "{}", yes.seen);
         assert!(env.host().contains("evil.example"));
         if form == "json" {
@@ -164,24 +164,23 @@ fn the_plan_is_shown_before_it_is_asked_for_whatever_the_form() {
     }
 }
 
-/// Seen once is enough.
 #[test]
 fn a_plan_that_is_on_the_terminal_already_is_not_shown_again() {
     let env = TestEnv::redirected();
-    let asked = asked(env.command(&["apply"]), "no\n", true);
+    let asked = run_on_terminal(env.command(&["apply"]), "no\n", true);
     assert_eq!(asked.seen.matches("update  Connection/chat").count(), 1, "{}", asked.seen);
 }
 
-/// Case 51, and what a single letter must not approve.
+/// A single letter must not approve what needs approval.
 #[test]
-fn a_letter_is_a_yes_only_where_nothing_needs_approval() {
+fn a_letter_is_a_yes_only_if_nothing_needs_approval() {
     let env = TestEnv::redirected();
-    assert_eq!(asked(env.command(&["apply"]), "y\n", true).code, Some(1));
+    assert_eq!(run_on_terminal(env.command(&["apply"]), "y\n", true).code, Some(1));
     assert!(env.host().contains("chat.example"));
     for (typed, done) in [("y\n", true), ("YES\n", true), ("\n", false), ("n\n", false), ("\x04", false)] {
         let env = TestEnv::new();
         env.write("dev/greet.yaml", &integration("greet", None));
-        let asked = asked(env.command(&["apply"]), typed, true);
+        let asked = run_on_terminal(env.command(&["apply"]), typed, true);
         assert_eq!(asked.code == Some(0), done, "{typed:?}: {}", asked.seen);
         assert_eq!(env.path("prod/integrations/greet.yaml").exists(), done, "{typed:?}");
         assert_eq!(asked.seen.contains("Aborted. Nothing was changed."), !done);
@@ -189,7 +188,6 @@ fn a_letter_is_a_yes_only_where_nothing_needs_approval() {
     }
 }
 
-/// A question that nobody sees is not asked.
 #[test]
 fn without_a_terminal_for_the_question_nothing_is_asked() {
     let env = TestEnv::redirected();
@@ -205,9 +203,9 @@ fn without_a_terminal_for_the_question_nothing_is_asked() {
     assert!(env.host().contains("chat.example"));
 }
 
-/// Case 18: "a guard lost by narrowing".
+/// Narrowing to every integration must not disable the share that needs approval.
 #[test]
-fn narrowing_to_every_integration_deletes_nothing_unasked() {
+fn narrowing_to_every_integration_deletes_nothing_without_approval() {
     let env = TestEnv::new();
     let names: Vec<String> = (0..12).map(|n| format!("i{n:02}")).collect();
     let narrowed: Vec<&str> = names.iter().flat_map(|name| ["--integration", name]).collect();
@@ -218,7 +216,7 @@ fn narrowing_to_every_integration_deletes_nothing_unasked() {
     let told = env.apply(&[&["--yes"][..], &narrowed].concat(), 2);
     assert!(told.contains("0 done, 12 not done") && told.contains("needs approval"), "{told}");
     assert_eq!(env.prod(), before);
-    // "A delete narrowed by `--integration` ends with ✓ and its receipt."
+    // A narrowed apply of a delete ends with ✓ and its receipt.
     let digest = env.digest(&narrowed);
     let told = env.apply(&[&["--approve", &digest][..], &narrowed].concat(), 0);
     assert!(told.contains("✓ prod/Integration/i00") && told.contains("12 done. Read back"), "{told}");
@@ -227,7 +225,7 @@ fn narrowing_to_every_integration_deletes_nothing_unasked() {
     assert_eq!(files(env.state()).len(), 0);
 }
 
-/// The same by a plan file, which may be given again when it is done.
+/// The same with a plan file, which may be given again afterwards.
 #[test]
 fn a_narrowed_plan_file_of_deletes_can_be_applied_twice() {
     let env = TestEnv::applied();
@@ -236,13 +234,14 @@ fn a_narrowed_plan_file_of_deletes_can_be_applied_twice() {
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
     let told = env.apply(&["--plan", "../plan.json"], 0);
     assert!(told.contains("✓ prod/Integration/greet"), "{told}");
-    // The command that it names next is narrowed as it was.
+    // The command that the output suggests is narrowed in the same way.
     let again = env.apply(&["--plan", "../plan.json"], 0);
     assert!(again.to_lowercase().contains("nothing to do"), "{again}");
     assert_eq!(env.run(&["plan", "--integration", "greett"]).status.code(), Some(1), "a wrong name is one still");
 }
 
-/// "in the user's state folder … never in it [the tree]": one line in a tenant's folder approved all.
+/// Approvals are stored in the user's state folder, never in the tree: else one line in a tenant's folder could approve
+/// everything.
 #[test]
 fn a_file_of_approvals_in_the_tree_approves_nothing() {
     let env = TestEnv::redirected();
@@ -262,11 +261,11 @@ fn a_file_of_approvals_in_the_tree_approves_nothing() {
     assert!(env.host().contains("chat.example"));
 }
 
-/// Approves a redirect of which the connection cannot be written: the approval stays.
+/// Approves a redirect whose connection cannot be written: the approval is kept.
 fn cut_off(env: &TestEnv) -> String {
     env.write("dev/more.yaml", &integration("more", None));
     let digest = env.digest(&[]);
-    // Beside a file with so long a name there is none with a longer one.
+    // Beside a file with such a long name, one with a longer name cannot be created.
     let (usual, long) = (env.path("prod/connections/chat.yaml"), "c".repeat(245));
     let long = env.path(&format!("prod/connections/{long}.yaml"));
     fs::rename(&usual, &long).unwrap();
@@ -277,9 +276,9 @@ fn cut_off(env: &TestEnv) -> String {
     digest
 }
 
-/// "`--yes` never uses what is kept"; "what was carried out is consumed".
+/// `--yes` never uses stored approvals, and what was carried out is consumed.
 #[test]
-fn yes_never_uses_what_is_kept() {
+fn yes_never_uses_stored_approvals() {
     let env = TestEnv::redirected();
     let digest = cut_off(&env);
     let kept = files(env.state());
@@ -291,8 +290,8 @@ fn yes_never_uses_what_is_kept() {
     assert!(env.host().contains("chat.example"));
     assert_eq!(files(env.state()), kept, "nor does it forget");
 
-    // Another copy of the project, and another target of that name, were approved by nobody.
-    let copy = env.around().join("copy");
+    // Another copy of the project, and another target of that name, have no approvals.
+    let copy = env.parent_folder().join("copy");
     cli::copy_folder(env.root(), &copy);
     let other = stablekey_of(env.state(), &copy, &["apply", "--approve", &digest]).output().unwrap();
     assert!(said(&other).contains("is no digest of this plan"), "{}", said(&other));
@@ -307,14 +306,14 @@ fn yes_never_uses_what_is_kept() {
     assert!(told.contains("✓ prod/Connection/chat"), "{told}");
     assert!(env.host().contains("evil.example"));
     assert_eq!(files(env.state()).len(), 0, "it is consumed");
-    // What recurs needs a new approval: the digest opens nothing by itself.
+    // A recurring change needs a new approval: the digest alone does not count.
     env.write("dev/chat.yaml", &connection("chat.example"));
     assert!(env.apply(&["--approve", &digest], 1).contains("is no digest of this plan"));
 }
 
-/// Two approvals at once: neither carries out, or forgets, what the other one left.
+/// Two approvals at the same time: neither carries out or removes what the other one left.
 #[test]
-fn an_approval_opens_only_what_it_was_given_for() {
+fn an_approval_covers_only_what_it_was_given_for() {
     let env = TestEnv::applied();
     let tenants = fs::read_to_string(env.path("tenants.yaml")).unwrap();
     let tenants = tenants.replace("acceptFrom: [dev]", "acceptFrom: [dev, side]");
@@ -335,7 +334,7 @@ fn an_approval_opens_only_what_it_was_given_for() {
         "{told}"
     );
     assert!(env.host().contains("chat.example"));
-    // What was given together is given again together, though one of them is done.
+    // Digests that were given together are given again together, although one of them is done.
     let both = format!("{up},{other}");
     assert!(env.apply(&["--approve", &both], 1).contains("is no digest of this plan"), "it was not given so");
     assert!(env.apply(&["--approve", &up], 0).contains("✓ prod/Connection/chat"));
@@ -356,9 +355,9 @@ fn an_approval_opens_only_what_it_was_given_for() {
     assert_eq!(files(env.state()).len(), 0);
 }
 
-/// Nobody loses the ability to apply by a state folder, and nobody is promised what is not kept.
+/// An unusable state folder must not prevent an apply, and must be reported.
 #[test]
-fn a_state_folder_that_cannot_be_used_is_said_and_is_no_obstacle() {
+fn an_unusable_state_folder_is_reported_and_does_not_prevent_an_apply() {
     let uses = |prepare: &dyn Fn(&TestEnv)| {
         let env = TestEnv::redirected();
         let digest = env.digest(&[]);
@@ -367,7 +366,7 @@ fn a_state_folder_that_cannot_be_used_is_said_and_is_no_obstacle() {
         assert!(env.host().contains("evil.example"));
         (told, env)
     };
-    // In the project it would come with a pull request.
+    // Within the project it could come with a pull request.
     let (told, env) = uses(&|env| symlink(env.root(), env.state()).unwrap());
     assert!(told.contains("warning: the approval is not kept in") && told.contains("within the project"), "{told}");
     assert!(!env.path("stablekey/approvals").exists() || files(&env.path("stablekey")).is_empty());
@@ -385,7 +384,7 @@ fn a_state_folder_that_cannot_be_used_is_said_and_is_no_obstacle() {
         symlink("nowhere", env.state().join("stablekey")).unwrap();
     });
     assert!(told.contains("warning: the approval is not kept in"), "{told}");
-    // Where it can be used it is made for the user only, and nothing is said.
+    // A usable one is created for the user only, and nothing is reported.
     let (told, env) = uses(&|_| {});
     assert!(!told.contains("warning:"), "{told}");
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -393,9 +392,9 @@ fn a_state_folder_that_cannot_be_used_is_said_and_is_no_obstacle() {
     assert_eq!(mode(env.state().join("stablekey/approvals")), 0o700);
 }
 
-/// What is kept and cannot be trusted is not used.
+/// Stored approvals that others may have written are not used.
 #[test]
-fn what_others_may_have_written_into_the_state_folder_is_not_used() {
+fn a_state_folder_that_others_may_write_is_not_used() {
     for spoil in [0, 1, 2] {
         let env = TestEnv::redirected();
         let digest = cut_off(&env);
@@ -406,8 +405,8 @@ fn what_others_may_have_written_into_the_state_folder_is_not_used() {
             0 => fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap(),
             1 => fs::write(&file, "{").unwrap(),
             _ => {
-                fs::rename(&file, env.around().join("elsewhere")).unwrap();
-                symlink(env.around().join("elsewhere"), &file).unwrap();
+                fs::rename(&file, env.parent_folder().join("elsewhere")).unwrap();
+                symlink(env.parent_folder().join("elsewhere"), &file).unwrap();
             }
         }
         let told = env.apply(&["--approve", &digest], 1);
@@ -417,7 +416,7 @@ fn what_others_may_have_written_into_the_state_folder_is_not_used() {
 }
 
 #[test]
-fn digests_are_taken_as_they_are_pasted_and_nothing_else_is_one() {
+fn digests_are_accepted_as_pasted_and_nothing_else() {
     let env = TestEnv::redirected();
     for wrong in ["", "sha256:", "yes", "sha256:zz", "sha256:aa,"] {
         let told = env.apply(&["--approve", wrong], 1);
@@ -428,9 +427,9 @@ fn digests_are_taken_as_they_are_pasted_and_nothing_else_is_one() {
     assert!(env.apply(&["--approve", &digest], 0).contains("✓ prod/Connection/chat"));
 }
 
-/// "`--approve` takes an unambiguous prefix of at least 12."
+/// `--approve` accepts an unambiguous prefix of at least 12 digits.
 #[test]
-fn a_digest_may_be_given_by_its_first_digits() {
+fn a_digest_may_be_abbreviated() {
     let env = TestEnv::redirected();
     let whole = env.digest(&[]);
     let hex = whole.trim_start_matches("sha256:");
@@ -442,11 +441,11 @@ fn a_digest_may_be_given_by_its_first_digits() {
     assert!(env.apply(&["--approve", &hex[..12]], 0).contains("✓ prod/Connection/chat"));
 }
 
-/// "`--out` replaces only regular files", "`--out -` is standard output".
+/// `--out` replaces only regular files, and `--out -` is standard output.
 #[test]
 fn out_replaces_only_regular_files() {
     let env = TestEnv::redirected();
-    let outside = env.around();
+    let outside = env.parent_folder();
     let fifo = outside.join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     fs::write(outside.join("file"), "theirs").unwrap();
@@ -481,7 +480,7 @@ fn out_replaces_only_regular_files() {
     assert_eq!(plan["schema"], "stablekey.dev/plan/v1");
     assert!(String::from_utf8_lossy(&output.stderr).contains("update  Connection/chat"));
     assert_eq!(output.stdout, fs::read(outside.join("file")).unwrap());
-    // A link to a file that is read decides nothing: it is consent, not a location to write.
+    // A link to a plan file is followed: it is consent, not a location to write.
     assert!(env.apply(&["--plan", "../link"], 0).contains("✓ prod/Connection/chat"));
     assert!(env.apply(&["--plan", "../fifo"], 1).contains("it is not a regular file"));
 }
@@ -498,7 +497,7 @@ fn crds_replace_only_regular_files() {
     assert_eq!(fs::read_to_string(folder.path().join("theirs")).unwrap(), "theirs");
 }
 
-/// It is as docs/plan.schema.json says.
+/// Asserts that it matches docs/plan.schema.json.
 fn is_a_plan(file: &Value) {
     let schema = fs::read_to_string(cli::repository("docs/plan.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
@@ -506,16 +505,15 @@ fn is_a_plan(file: &Value) {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// A declared connection for prod, in a folder outside the root.
+/// Creates a desired connection for prod, in a folder outside the root.
 fn outside(env: &TestEnv) -> PathBuf {
-    let folder = env.around().join("declared/prod");
+    let folder = env.parent_folder().join("declared/prod");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("chat.yaml"), connection("declared.example")).unwrap();
     folder
 }
 
-/// "a `--source` outside the root is read or refused, never ignored"; "what is planned by `--source` is in
-/// the plan file".
+/// A `--source` outside the root is read or refused, never ignored, and its content is in the plan file.
 #[test]
 fn a_source_outside_the_root_is_read_and_kept_in_the_plan_file() {
     let env = TestEnv::new();
@@ -524,11 +522,11 @@ fn a_source_outside_the_root_is_read_and_kept_in_the_plan_file() {
     let plan = env.run(&["plan", "--source", &source, "--out", "../plan.json"]);
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
     assert!(said(&plan).contains("create  Connection/chat"), "{}", said(&plan));
-    let file: Value = serde_json::from_slice(&fs::read(env.around().join("plan.json")).unwrap()).unwrap();
+    let file: Value = serde_json::from_slice(&fs::read(env.parent_folder().join("plan.json")).unwrap()).unwrap();
     assert_eq!(file["sources"], serde_json::json!({"prod": "../declared/prod"}));
     is_a_plan(&file);
 
-    let other = env.around().join("declared/other");
+    let other = env.parent_folder().join("declared/other");
     fs::create_dir(&other).unwrap();
     for wrong in ["prod=../declared/other", "dev=../declared/prod", "prod=dev"] {
         let told = env.apply(&["--plan", "../plan.json", "--source", wrong], 1);
@@ -536,7 +534,7 @@ fn a_source_outside_the_root_is_read_and_kept_in_the_plan_file() {
     }
     let told = env.apply(&["--plan", "../plan.json", "--source", "prod=../declared/./prod"], 0);
     assert!(told.contains("✓ prod/Connection/chat"), "{told}");
-    // Once more, and in a copy of both, wherever they are.
+    // Again, and in a copy of both, wherever they are.
     assert!(env.apply(&["--plan", "../plan.json"], 0).to_lowercase().contains("nothing to do"));
     fs::remove_file(folder.join("chat.yaml")).unwrap();
     fs::remove_dir(&folder).unwrap();
@@ -546,10 +544,10 @@ fn a_source_outside_the_root_is_read_and_kept_in_the_plan_file() {
 
 /// Below the root, however it is spelled: the same files.
 #[test]
-fn a_source_below_the_root_is_the_same_by_whatever_path() {
+fn a_source_below_the_root_is_the_same_by_any_path() {
     let env = TestEnv::new();
     env.write("declared/prod/chat.yaml", &connection("declared.example"));
-    symlink(env.path("declared/prod"), env.around().join("link")).unwrap();
+    symlink(env.path("declared/prod"), env.parent_folder().join("link")).unwrap();
     let absolute = env.path("declared/prod").display().to_string();
     for path in ["declared/prod", "./declared/prod/", "../root/declared/prod", "../link", &absolute] {
         let plan = env.run(&["plan", "--source", &format!("prod={path}")]);
@@ -558,14 +556,14 @@ fn a_source_below_the_root_is_the_same_by_whatever_path() {
     }
 }
 
-/// "A wrong name fails, it never switches a rule off."
+/// A misspelled source fails and disables no rule.
 #[test]
-fn a_source_that_cannot_be_meant_is_refused() {
+fn a_misspelled_source_is_refused() {
     let env = TestEnv::applied();
     outside(&env);
     env.write("declared/prod/chat.yaml", &connection("declared.example"));
     symlink("../../declared/prod", env.path("declared/link")).unwrap();
-    fs::write(env.around().join("file.yaml"), "").unwrap();
+    fs::write(env.parent_folder().join("file.yaml"), "").unwrap();
     for (sources, words) in [
         (&["prdo=../declared/prod"][..], "there is no tenant prdo"),
         (&["prdo=../declared/prod"], "did you mean prod"),
@@ -593,21 +591,20 @@ fn a_source_that_cannot_be_meant_is_refused() {
     }
 }
 
-/// No link in a source outside the root leads out of it.
 #[test]
 fn a_link_out_of_a_source_outside_the_root_is_not_followed() {
     let env = TestEnv::new();
     let folder = outside(&env);
-    let secret = env.around().join("secret.yaml");
+    let secret = env.parent_folder().join("secret.yaml");
     fs::write(&secret, integration("leaked", None)).unwrap();
     symlink(&secret, folder.join("leak.yaml")).unwrap();
     let plan = env.run(&["plan", "--source", "prod=../declared/prod"]);
     assert!(!said(&plan).contains("leaked"), "{}", said(&plan));
 }
 
-/// "A full disk still reports what was done."
+/// A full disk does not prevent the report of what was done.
 #[test]
-fn where_the_result_cannot_be_written_it_is_told_beside() {
+fn an_unwritable_result_is_still_reported() {
     let env = TestEnv::redirected();
     let mut command = env.command(&["apply", "-o", "json", "--approve", &env.digest(&[])]);
     // Every write to it fails as on a full disk.
@@ -619,9 +616,9 @@ fn where_the_result_cannot_be_written_it_is_told_beside() {
     assert!(told.contains("standard output cannot be written"), "{told}");
 }
 
-/// "a missing location folder of a tenant that takes no part" ends no apply after its writes.
+/// A missing location folder of an uninvolved tenant does not end an apply after its writes.
 #[test]
-fn a_tenant_that_takes_no_part_is_not_written_to() {
+fn an_uninvolved_tenant_is_not_written() {
     let env = TestEnv::new();
     let tenants = fs::read_to_string(env.path("tenants.yaml")).unwrap();
     env.write("tenants.yaml", &yaml::file(&[tenant("absent").yaml(), tenants]));
@@ -633,13 +630,13 @@ fn a_tenant_that_takes_no_part_is_not_written_to() {
     assert!(!env.path("absent").exists());
 }
 
-/// "A plan file is consent": what is left after a crash is in it, also where nothing is kept.
+/// A plan file is consent: it covers what is left after a crash, even if no approval is stored.
 #[test]
 fn a_plan_file_covers_what_is_left_of_its_actions_in_ci_too() {
     let env = TestEnv::redirected();
     let plan = env.run(&["plan", "--out", "../plan.json"]);
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
-    let file: Value = serde_json::from_slice(&fs::read(env.around().join("plan.json")).unwrap()).unwrap();
+    let file: Value = serde_json::from_slice(&fs::read(env.parent_folder().join("plan.json")).unwrap()).unwrap();
     assert_eq!(file["resumptions"].as_array().unwrap().len(), 1);
     is_a_plan(&file);
     // Killed between the object and its record.
@@ -652,7 +649,7 @@ fn a_plan_file_covers_what_is_left_of_its_actions_in_ci_too() {
     assert!(said(&again).contains("✓ prod/Connection/chat"), "{}", said(&again));
 }
 
-/// "A plan file of 22,000 objects can be applied", also where it lies below the root: it is no manifest.
+/// A plan file of 22,000 objects can be applied, even below the root: it is not a manifest.
 #[test]
 fn a_plan_file_may_be_larger_than_a_manifest() {
     let env = TestEnv::redirected();
@@ -664,33 +661,33 @@ fn a_plan_file_may_be_larger_than_a_manifest() {
     assert!(env.apply(&["--plan", "plan.json"], 0).contains("✓ prod/Connection/chat"));
 }
 
-/// A file that somebody laid where we write for a moment is not written through.
+/// A file that somebody placed at the name of a temporary file is not written through.
 #[test]
 fn a_link_with_the_name_of_a_temporary_file_is_not_followed() {
     let env = TestEnv::redirected();
-    let victim = env.around().join("victim");
+    let victim = env.parent_folder().join("victim");
     fs::write(&victim, "theirs").unwrap();
     for name in ["prod/connections/.stablekey-tmp-chat.yaml", "prod/.stablekey-tmp-stablekey.lock"] {
         symlink(&victim, env.path(name)).unwrap();
     }
-    symlink(&victim, env.around().join(".stablekey-tmp-plan.json")).unwrap();
+    symlink(&victim, env.parent_folder().join(".stablekey-tmp-plan.json")).unwrap();
     env.run(&["plan", "--out", "../plan.json"]);
     env.apply(&["--plan", "../plan.json"], 0);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "theirs");
     assert!(Path::new(&env.path("prod/stablekey.lock")).is_file());
 }
 
-/// A plan file that shows something else than its digests stand for is no consent, and it replaces no manifest.
+/// A plan file whose content does not match its digests is not consent, and it replaces no manifest.
 #[test]
 fn a_plan_file_that_was_edited_is_refused() {
     let env = TestEnv::redirected();
     assert_eq!(env.run(&["plan", "--out", "../plan.json"]).status.code(), Some(2));
-    let file = env.around().join("plan.json");
+    let file = env.parent_folder().join("plan.json");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("evil.example", "chat.example")).unwrap();
     let told = env.apply(&["--plan", "../plan.json"], 1);
     assert!(told.contains("shows other values of prod/Connection/chat"), "{told}");
-    // A digest that is moved to where nobody reads it covers nothing, and of two entries neither is believed.
+    // A digest in the wrong place covers nothing, and of two entries neither is used.
     let edited = |edit: &dyn Fn(&mut Value)| {
         let mut plan: Value = serde_json::from_str(&text).unwrap();
         edit(&mut plan);
@@ -728,13 +725,13 @@ fn a_plan_file_that_was_edited_is_refused() {
     assert_eq!(fs::read(env.root().join("tenants.yaml")).unwrap(), tenants);
 }
 
-/// What is left of an action is never another kind of action, whatever a file calls its rest.
+/// What is left of an action is never another kind of action, whatever the file says.
 #[test]
 fn a_delete_that_is_shown_as_an_update_is_refused() {
     let env = TestEnv::redirected();
     env.run(&["apply", "--yes"]);
     assert_eq!(env.run(&["plan", "--out", "../plan.json"]).status.code(), Some(2));
-    let file = env.around().join("plan.json");
+    let file = env.parent_folder().join("plan.json");
     let mut plan: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let mut digests = Vec::new();
     for target in plan["targets"].as_array_mut().unwrap() {
@@ -750,12 +747,12 @@ fn a_delete_that_is_shown_as_an_update_is_refused() {
     assert!(told.contains("it is another action"), "{told}");
 }
 
-/// A create that was cut off between its record and the object, and whose record does not say where its secrets go,
+/// A create that was interrupted between its record and its object, and whose record does not say where its secrets go,
 /// is finished by the same plan file.
 #[test]
 fn a_plan_file_finishes_a_create_that_is_not_recorded() {
     let env = TestEnv::redirected();
-    let file = env.around().join("plan.json");
+    let file = env.parent_folder().join("plan.json");
     let eu = tenant("eu").accepts("us");
     env.write("made/tenants.yaml", &yaml::file(&[tenant("us").yaml(), eu.yaml()]));
     env.write("made/syncs.yaml", &Sync::new("s", "us", "eu").create().yaml());
@@ -768,21 +765,21 @@ fn a_plan_file_finishes_a_create_that_is_not_recorded() {
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
     let apply = || run(&["apply", "--plan", file.to_str().unwrap()]);
     assert_eq!(apply().status.code(), Some(0));
-    // The record is there, the object is not.
+    // The record exists, the object does not.
     fs::remove_file(env.path("made/eu/connections/crm.yaml")).unwrap();
     let again = apply();
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));
     assert!(said(&again).contains("✓ eu/Connection/crm"), "{}", said(&again));
 }
 
-/// A plan file of another folder is no consent here, and nothing to do is no success.
+/// A plan file of another folder is not consent here, and having nothing to do is not success.
 #[test]
 fn a_plan_of_another_folder_is_refused() {
     let (env, other) = (TestEnv::redirected(), TestEnv::new());
     assert_eq!(env.run(&["plan", "--out", "../plan.json"]).status.code(), Some(2));
-    let file = env.around().join("plan.json");
+    let file = env.parent_folder().join("plan.json");
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(other.around().join("plan.json"), text.replace("prod/Connection", "live/Connection")).unwrap();
+    fs::write(other.parent_folder().join("plan.json"), text.replace("prod/Connection", "live/Connection")).unwrap();
     let told = other.apply(&["--plan", "../plan.json"], 1);
     assert!(told.contains("the plan is of tenant live"), "{told}");
 }

@@ -1,11 +1,11 @@
-//! Transcripts: Markdown whose `console` blocks are run, so that what people read is what happens.
+//! Transcripts: Markdown files whose `console` blocks are run, so that documented output is real output.
 //!
-//! A file is one session in one fresh folder that holds a copy of `examples/`. A line that starts with
-//! `$ ` is a command for `sh`, continued by a `\` at its end or by lines that start with `> `. What
-//! follows is what it prints, standard error included; `...` alone in a line stands for any lines, and
-//! `[..]` for anything within one. A command succeeds unless it ends in `# exit code N`.
+//! A file is one session in one new folder with a copy of `examples/`. A line that starts with `$ ` is a command for
+//! `sh`, continued after a trailing `\` or by lines that start with `> `. Its output follows, standard error included;
+//! a line of `...` matches any lines, and `[..]` anything within one. A command must succeed unless it ends in `# exit
+//! code N`.
 //!
-//! `SNAPSHOTS=overwrite cargo test` writes what was printed into the file. Then look at the difference.
+//! `SNAPSHOTS=overwrite cargo test` writes the real output into the file. Then review the diff.
 
 use stablekey_testing::cli::{copy_folder, repository};
 use std::fs;
@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 const STABLEKEY: &str = env!("CARGO_BIN_EXE_stablekey");
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Runs every transcript of these files, and fails with all that differs.
+/// Runs every transcript of these files, and fails with all differences.
 pub fn run_all(paths: &[PathBuf]) {
     let failures: Vec<String> = std::thread::scope(|scope| {
         let runs: Vec<_> = paths.iter().map(|path| scope.spawn(|| run(path))).collect();
@@ -28,7 +28,7 @@ pub fn run_all(paths: &[PathBuf]) {
     );
 }
 
-/// The Markdown files of a folder of the repository, sorted.
+/// Returns the Markdown files of a folder of the repository, sorted.
 pub fn markdown_in(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(repository(folder)).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -37,7 +37,7 @@ pub fn markdown_in(folder: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// A line of a file, or a command with what it should print.
+/// A line of a file, or a command with its expected output.
 enum Part {
     Text(String),
     Command { typed: Vec<String>, expected: Vec<String>, line: usize },
@@ -125,7 +125,7 @@ fn set_exit_code(command: &mut String, code: i32) {
     *command = if code == 0 { bare } else { format!("{bare}  {EXIT}{code}") };
 }
 
-/// Whether this was printed: blank lines at the end aside, `...` and `[..]` standing for anything.
+/// Whether the output matches: trailing blank lines are ignored, `...` and `[..]` match anything.
 fn matches(expected: &[String], printed: &str) -> bool {
     let printed: Vec<&str> = printed.trim_end().lines().collect();
     let end = expected.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
@@ -151,7 +151,7 @@ fn line_matches(expected: &str, printed: &str) -> bool {
     }
 }
 
-/// What was printed, with the lines that stand for it where it is what they stand for.
+/// Returns the output, with the placeholders in place of the lines that they match.
 fn as_shown(expected: &[String], printed: &str) -> Vec<String> {
     let shown = |line: &str| expected.iter().find(|shown| shown.contains("[..]") && line_matches(shown, line));
     printed.lines().map(|line| shown(line).map_or_else(|| line.to_string(), String::clone)).collect()
@@ -162,13 +162,12 @@ fn difference(expected: &[String], printed: &str) -> String {
     similar::TextDiff::from_lines(expected.as_str(), printed).unified_diff().header("shown", "printed").to_string()
 }
 
-/// A folder with the examples, and a PATH on which `stablekey` is the one just built.
+/// A folder with the examples, and a PATH with the built `stablekey`.
 struct Sandbox {
     folder: tempfile::TempDir,
 }
 
-/// What stands in for programs that would leave this machine. `curl` answers as the platform would,
-/// by the host that it is asked.
+/// Replacements for programs that would use the network. `curl` answers as the platform would, depending on the host.
 const STAND_INS: [(&str, &str); 3] = [
     ("prism", "echo a-token"),
     ("jq", "cat"),
@@ -195,7 +194,7 @@ impl Sandbox {
         Sandbox { folder }
     }
 
-    /// What a command prints, and its exit code.
+    /// Runs a command; returns its output and exit code.
     fn run(&self, typed: &[String]) -> (String, i32) {
         let folder = self.folder.path();
         let command: Vec<&str> = typed.iter().map(|line| line.strip_prefix("> ").unwrap_or(line)).collect();

@@ -1,5 +1,4 @@
-//! The CustomResourceDefinitions: crds/ is what the types say, and the types say what people see in
-//! `kubectl get`.
+//! The CustomResourceDefinitions: crds/ matches the types, and the types have the columns of `kubectl get`.
 
 use serde_json::{Value, json};
 use stablekey::api::{Kind, crd, crd_yaml};
@@ -33,7 +32,7 @@ fn the_reference_is_current() {
 }
 
 #[test]
-fn there_is_no_other_file_among_them() {
+fn the_crds_folder_has_no_other_file() {
     let mut names: Vec<String> =
         std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     let mut wanted: Vec<String> = Kind::ALL.iter().map(|kind| format!("{}.yaml", kind.plural())).collect();
@@ -43,7 +42,7 @@ fn there_is_no_other_file_among_them() {
 }
 
 #[test]
-fn short_names_and_the_category() {
+fn short_names_and_the_category_exist() {
     let short = ["ten", "comp", "conn", "cc", "intg", "tsync"];
     let kinds = [
         Kind::Tenant,
@@ -62,7 +61,7 @@ fn short_names_and_the_category() {
     }
 }
 
-/// Name and type of each column, with the field that it shows.
+/// Returns name, type and field of each column.
 fn columns(kind: Kind) -> Vec<(String, String, String)> {
     let spec = spec(kind);
     let columns = spec["versions"][0]["additionalPrinterColumns"].as_array().unwrap().clone();
@@ -71,7 +70,7 @@ fn columns(kind: Kind) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn columns_are_those_that_people_look_for() {
+fn columns_are_the_expected_ones() {
     let wanted: [(Kind, &[&str]); 6] = [
         (Kind::Tenant, &["Region", "Environment", "Ready", "Reason", "Age"]),
         (Kind::Component, &["Key", "Public", "Age"]),
@@ -112,7 +111,7 @@ fn every_column_shows_a_field_that_the_schema_has() {
 }
 
 #[test]
-fn what_is_looked_up_can_be_selected() {
+fn selectable_fields_are_declared() {
     let paths = |kind: Kind| -> Vec<String> {
         let spec = spec(kind);
         let fields = spec["versions"][0]["selectableFields"].as_array().cloned().unwrap_or_default();
@@ -133,7 +132,7 @@ fn uninstalling_keeps_them() {
 }
 
 #[test]
-fn nothing_is_written_into_an_object_that_nobody_wrote() {
+fn no_defaults_are_written_into_objects() {
     fn defaults(schema: &Value) -> usize {
         match schema {
             Value::Object(map) => {

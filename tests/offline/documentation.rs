@@ -1,5 +1,4 @@
-//! What README and docs say is what is: their commands are run, their lists compared, their links
-//! followed.
+//! README and docs match the program: their commands are run, their lists compared, their links followed.
 
 use stablekey::api::{endpoint, sensitive};
 use stablekey::engine::model::code::{Code, Severity};
@@ -14,12 +13,12 @@ fn documents() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_command_does_what_is_shown() {
+fn every_documented_command_has_the_documented_output() {
     crate::console::run_all(&documents());
 }
 
 #[test]
-fn every_command_that_is_shown_is_run() {
+fn every_documented_command_is_run() {
     for path in documents() {
         let text = fs::read_to_string(&path).unwrap();
         let mut fence: Option<String> = None;
@@ -38,9 +37,9 @@ fn every_command_that_is_shown_is_run() {
     }
 }
 
-/// A resource that is shown whole has only fields that are there.
+/// A complete resource in a document has only existing fields.
 #[test]
-fn every_resource_that_is_shown_is_valid() {
+fn every_documented_resource_is_valid() {
     let mut shown = 0;
     for path in documents() {
         let text = fs::read_to_string(&path).unwrap();
@@ -71,7 +70,7 @@ fn the_demo_runs() {
 }
 
 #[test]
-fn checks_are_all_there() {
+fn every_check_is_documented() {
     let text = fs::read_to_string(repository("docs/checks.md")).unwrap();
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| SK")).collect();
     assert_eq!(rows.len(), Code::ALL.len(), "docs/checks.md has a row for each code");
@@ -88,7 +87,7 @@ fn checks_are_all_there() {
 }
 
 #[test]
-fn names_that_say_secret_are_those_of_the_code() {
+fn documented_secret_names_are_those_of_the_code() {
     let text = fs::read_to_string(repository("docs/checks.md")).unwrap();
     let listed = |starts: &str| -> Vec<String> {
         let line = text.lines().find(|line| line.starts_with(starts)).unwrap();
@@ -106,7 +105,7 @@ fn names_that_say_secret_are_those_of_the_code() {
     assert_eq!(listed("Schemes that send in clear: "), endpoint::IN_CLEAR);
 }
 
-/// The files below a folder that end so.
+/// Returns the files below a folder with this extension.
 fn files_below(folder: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![repository(folder)];
@@ -122,13 +121,13 @@ fn files_below(folder: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Neither a document nor a message sends anybody to a command that is not built yet.
+/// No document or message names a command that does not exist.
 #[test]
-fn commands_that_are_named_are_there() {
+fn every_named_command_exists() {
     let output = cli::stablekey(&repository("."), &["--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // A description that goes on begins further to the right.
+    // A wrapped description is indented further.
     let commands: Vec<&str> =
         commands.filter(|line| !line.starts_with("    ")).filter_map(|line| line.split_whitespace().next()).collect();
     assert!(commands.contains(&"plan") && commands.contains(&"controller"), "{commands:?}");
@@ -159,7 +158,7 @@ fn commands_that_are_named_are_there() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_are_valid() {
     for path in documents().into_iter().chain([repository("CHANGELOG.md")]) {
         let text = fs::read_to_string(&path).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {

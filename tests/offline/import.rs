@@ -1,6 +1,6 @@
-//! Import, apply, export, over whole folders of definitions: the law of the round trip, by the real command.
+//! Import, apply, export, over whole folders of definitions with the real command: the definition is unchanged.
 //!
-//! The folders are ours, and the one that STABLEKEY_DEFINITIONS names, if it does.
+//! The folders are those of the repository, and the one that STABLEKEY_DEFINITIONS names.
 
 use stablekey::platform::definition::{ParsedDefinition, VariableShape, empty_secrets, read};
 use stablekey_testing::cli::{files, repository, run, said};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders of definitions that an import takes without an error.
+/// Returns the folders of definitions that an import accepts without an error.
 fn folders() -> Vec<PathBuf> {
     let ours = ["current", "old"].map(|folder| repository("tests/definitions").join(folder));
     ours.into_iter().chain(std::env::var_os("STABLEKEY_DEFINITIONS").map(PathBuf::from)).collect()
@@ -32,7 +32,7 @@ fn import(folder: &Path, more: &[&str]) -> tempfile::TempDir {
     root
 }
 
-/// The imported integrations, each with the definition beside it.
+/// Returns the imported integrations, each with its definition.
 fn imported(root: &Path) -> Vec<(String, Vec<u8>)> {
     let name = |path: &str| Some(path.strip_prefix("us-prod/integrations/")?.strip_suffix(".definition")?.to_string());
     files(root).into_iter().filter_map(|(path, bytes)| Some((name(&path)?, bytes))).collect()
@@ -43,7 +43,7 @@ fn is_reusable(definition: &ParsedDefinition) -> bool {
 }
 
 #[test]
-fn import_then_apply_leaves_nothing_and_export_gives_the_definition_back() {
+fn import_apply_and_export_return_the_same_definition() {
     for folder in folders() {
         let root = import(&folder, &[]);
         let applied = run(root.path(), &["apply", "--yes"]);
@@ -53,12 +53,12 @@ fn import_then_apply_leaves_nothing_and_export_gives_the_definition_back() {
         let integrations = imported(root.path());
         assert_eq!(integrations.len(), originals.len());
         for (integration, beside) in integrations {
-            // Byte for byte the original, but for emptied secrets.
+            // Byte for byte the original, except emptied secrets.
             let at =
                 originals.iter().position(|o| *o == beside).unwrap_or_else(|| panic!("{integration} is no original"));
             originals.swap_remove(at);
             let exported = run(root.path(), &["export", "us-prod", &integration]);
-            // What is bound to connections that no definition describes misses them, and nothing else does.
+            // Only bindings to connections that no definition describes are missing.
             if is_reusable(&read(&beside).unwrap()) {
                 assert_ne!(exported.status.code(), Some(0), "{integration}");
                 assert!(exported.stdout.is_empty(), "nothing is written");
@@ -90,7 +90,7 @@ fn with_reusable_connections_export_binds_them_and_nothing_else_changes() {
             for variable in &after.variables {
                 let is_bound = match &variable.shape {
                     VariableShape::Reusable { .. } => true,
-                    // What the integration's own code connects to is no reusable connection.
+                    // A connection in the integration's own code is not a reusable connection.
                     VariableShape::Own { component, .. } => after.is_own_component(component),
                 };
                 assert!(is_bound, "{integration}: {}", variable.name);
@@ -108,7 +108,7 @@ fn with_reusable_connections_export_binds_them_and_nothing_else_changes() {
 }
 
 #[test]
-fn customers_must_reconnect_where_a_connection_becomes_reusable() {
+fn customers_must_reconnect_if_a_connection_becomes_reusable() {
     let root = tempfile::tempdir().unwrap();
     let definition = repository("tests/definitions/current/two-own.yml");
     let imported =
@@ -116,9 +116,9 @@ fn customers_must_reconnect_where_a_connection_becomes_reusable() {
     assert!(said(&imported).contains("every customer of this integration must reconnect"), "{}", said(&imported));
 }
 
-/// One that cannot be imported is named, and holds no other back.
+/// One that cannot be imported is named, and blocks no other.
 #[test]
-fn what_is_refused_holds_nothing_else_back() {
+fn a_refused_definition_blocks_nothing_else() {
     let root = tempfile::tempdir().unwrap();
     let [refused, good] = ["refused", "current/two-own.yml"].map(|path| repository("tests/definitions").join(path));
     let arguments = ["import", "--tenant", "us-prod", refused.to_str().unwrap(), good.to_str().unwrap()];
@@ -147,7 +147,7 @@ fn a_second_import_changes_nothing() {
 }
 
 #[test]
-fn what_a_person_wrote_in_a_manifest_survives_an_import() {
+fn manual_edits_of_a_manifest_survive_an_import() {
     let root = tempfile::tempdir().unwrap();
     let one = repository("tests/definitions/current/shared-own.yml");
     run(root.path(), &["import", "--tenant", "us-prod", one.to_str().unwrap()]);

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 const CONNECTIONS: usize = 120;
 
-/// Two tenants; everything of one goes to the other.
+/// Creates two tenants, of which one is copied completely to the other.
 fn project() -> Project {
     let us = Tenant::new("us").in_folder("us");
     let eu = Tenant::new("eu").in_folder("eu").accepts("us");
@@ -40,7 +40,7 @@ fn written(root: &Path) -> usize {
     names.filter(|name| name.ends_with(".yaml") && !name.starts_with('.')).count()
 }
 
-/// Starts an apply and waits until it has written so many connections, or is done.
+/// Starts an apply, and waits until it has written this many connections or is done.
 fn apply_until(root: &Path, count: usize) -> Child {
     wait_until(stablekey(root, &["apply", "--yes"]), root, count)
 }
@@ -76,17 +76,17 @@ fn kill_9_at_any_moment_loses_nothing() {
     everything_is_there(root.root());
 }
 
-/// What `plan` shows as the digest of the sync.
+/// Returns the digest of the sync that `plan` shows.
 fn digest(root: &Path) -> String {
     let plan: serde_json::Value = serde_json::from_slice(&run(root, &["plan", "-o", "json"]).stdout).unwrap();
     let target = plan["targets"].as_array().unwrap().iter().find(|target| target["tenant"] == "eu").unwrap().clone();
     target["digests"]["sync/us-to-eu"].as_str().unwrap().to_string()
 }
 
-/// "What is left after a crash needs no new approval; new actions void it and are named; what was carried
-/// out is consumed. `--yes` never uses what is kept."
+/// What is left after a kill needs no new approval; new actions void it and are named; what was carried out is
+/// consumed. `--yes` never uses stored approvals.
 #[test]
-fn what_kill_9_leaves_is_finished_by_the_same_approval() {
+fn an_apply_after_kill_9_is_finished_by_the_same_approval() {
     for count in [1, 17, 80] {
         let (root, state) = (project(), tempfile::tempdir().unwrap());
         let root = root.root();
@@ -102,7 +102,7 @@ fn what_kill_9_leaves_is_finished_by_the_same_approval() {
         assert!(said(&plan).contains("Approved before, in an apply that did not finish"), "{}", said(&plan));
         assert!(said(&plan).contains(&format!("--approve {}", &digest[..19])), "{}", said(&plan));
 
-        // Somebody else, and CI, kept nothing.
+        // Another user, and CI, have stored no approval.
         let elsewhere = tempfile::tempdir().unwrap();
         let other = stablekey_of(elsewhere.path(), root, &["apply", "--approve", &digest]).output().unwrap();
         let ci = run(root, &["apply", "--approve", &digest]);
@@ -111,7 +111,7 @@ fn what_kill_9_leaves_is_finished_by_the_same_approval() {
             assert!(said(&refused).contains("is no digest of this plan"), "{}", said(&refused));
         }
 
-        // Something new voids it, and is named.
+        // A new action voids it, and is named.
         let new = root.join("us/new.yaml");
         let bound = Integration::new("brand-new").binds("v", "brand-new");
         fs::write(&new, yaml::file(&[connection("brand-new"), bound.yaml()])).unwrap();
@@ -130,7 +130,7 @@ fn what_kill_9_leaves_is_finished_by_the_same_approval() {
 }
 
 #[test]
-fn ctrl_c_finishes_the_write_in_hand_and_says_what_is_done() {
+fn ctrl_c_finishes_the_current_write_and_reports_what_is_done() {
     let root = project();
     let child = apply_until(root.root(), 3);
     let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

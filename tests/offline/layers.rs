@@ -1,11 +1,11 @@
-//! The layers of the crate: an import points down, and no files import each other in a circle.
+//! The layers of the crate: an import points down, and no files import each other in a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
-/// From the bottom up. The longest name that a module begins with is its layer.
+/// From bottom to top. The layer of a module is the longest prefix of its name here.
 const LAYERS: [&str; 18] = [
     "text",
     "io_error",
@@ -27,13 +27,13 @@ const LAYERS: [&str; 18] = [
     "cli",
 ];
 
-/// The modules of the crate that are files, with the modules that each imports.
+/// The modules of the crate that are files, with their imports.
 struct Crate {
     files: BTreeMap<String, PathBuf>,
     imports: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The paths that a file names, each as parts from the root of the crate.
+/// The paths that a file names, each as parts from the crate's root.
 struct Paths {
     module: Vec<String>,
     found: Vec<Vec<String>>,
@@ -78,7 +78,7 @@ impl<'ast> Visit<'ast> for Paths {
         self.add_tree(&item.tree, &[]);
     }
 
-    /// `pub(in crate::engine)` is no import.
+    /// `pub(in crate::engine)` is not an import.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -131,8 +131,8 @@ impl Crate {
         Crate { files, imports }
     }
 
-    /// The modules that are reached from one, over modules that are not below each other: a module and what it is made
-    /// of are one idea.
+    /// Returns the modules that are reachable from one over modules that are not nested in each other: a module and its
+    /// submodules count as one.
     fn reached<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
         let mut reached = BTreeSet::new();
         let mut next: Vec<&str> = vec![from];
@@ -164,14 +164,14 @@ fn imports_point_downward() {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     let all = Crate::read();
     let circles: Vec<&String> =
         all.files.keys().filter(|module| all.reached(module).contains(module.as_str())).collect();
     assert_eq!(circles, Vec::<&String>::new());
 }
 
-/// A file that no `mod` declares is not compiled, and nobody sees it.
+/// A file without a `mod` is not compiled, and nobody notices.
 #[test]
 fn every_file_is_declared() {
     let all = Crate::read();

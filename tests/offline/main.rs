@@ -1,4 +1,4 @@
-//! What needs no server: the engine's rules and laws, and the command line on folders.
+//! Tests without servers: the engine's rules and laws, and the command line on folders.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 

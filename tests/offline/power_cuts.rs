@@ -1,5 +1,5 @@
-//! The power is cut after each step of writing, one after the other: every file is old or new, and
-//! the next run, with the same approval, ends where an undisturbed run ends.
+//! Power cuts: the power is cut after each step of a write, one at a time. Every file must be old or new, and the next
+//! run with the same approval must end where an undisturbed run ends.
 
 use stablekey::apply::consent::StateFolder;
 use stablekey::apply::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A disk that does so many steps and no more. The step in hand may be half done.
+/// A disk that fails after a number of steps. The last step may be half done.
 struct Failing {
     steps: AtomicUsize,
     cut: usize,
-    /// Files that are written and not on the disk: a cut takes half of each away.
+    /// Files that are written and not synced: a cut truncates each of them.
     staged: Mutex<Vec<PathBuf>>,
 }
 
@@ -99,7 +99,7 @@ impl Disk for Failing {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // What is not on the disk has no location yet: else a cut would leave half a file under its name.
+        // A file that is not synced must not be renamed: otherwise a cut would leave half a file under its name.
         assert!(!self.staged.lock().unwrap().contains(&from.to_path_buf()), "{} is not on the disk", from.display());
         if self.step() == Step::Whole { RealDisk.rename(from, to) } else { Err(dark()) }
     }
@@ -175,22 +175,22 @@ impl TestEnv {
         result
     }
 
-    /// The files in which approvals are kept.
+    /// Returns the files with approvals.
     fn kept(&self) -> BTreeMap<String, Vec<u8>> {
         cli::files(self.state())
     }
 }
 
-/// A plan file, and the digests of all writers: as a person gives them again.
+/// Returns the consents with a plan file, and with the digests of all writers.
 fn consents(plan: &Plan) -> [Consent; 2] {
     let actions = plan.actions().flat_map(|(_, action)| covered(action)).collect();
     let writers = plan.targets.iter().flat_map(|target| target.digests.values()).map(ToString::to_string).collect();
     [Consent::PlanFile(actions), Consent::Digests { digests: writers, safe: false }]
 }
 
-/// Files that people have: without our own bookkeeping and what a cut run leaves.
+/// Returns the files of people, without bookkeeping and temporary files.
 fn content(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    // A kustomization says what comes before it is there.
+    // A kustomization lists files before they exist.
     let ours = |name: &String| {
         name.contains(TEMPORARY) || ["stablekey.lock", "kustomization.yaml"].iter().any(|file| name.ends_with(file))
     };
@@ -222,7 +222,7 @@ fn every_cut_of(example: &str, prepare: &dyn Fn(&TestEnv)) {
         let first = planned(path);
         let consent = consents(&first)[cut.1].clone();
         let failing = Arc::new(Failing::after(cut.0));
-        // "whatever fails after the first write is in the report"
+        // Whatever fails after the first write is in the report.
         let report = env.run(failing, &first, &consent);
         if content(path) != old {
             let report = report.unwrap_or_else(|refusal| panic!("{cut:?}: what was done is told: {refusal}"));
@@ -265,8 +265,8 @@ fn a_source_and_a_sync_into_an_empty_folder() {
     every_cut_of("dev-prod", &|_| {});
 }
 
-/// Everything is in place; then the integration goes from the source, so that what was copied is pruned, another one
-/// comes, and something else changes.
+/// Everything is in sync; then an integration is removed from the source and is pruned, another one is added, and a
+/// third changes.
 fn with_something_to_remove(env: &TestEnv) {
     let root = env.root();
     let plan = planned(root);
@@ -287,7 +287,7 @@ fn removals() {
     every_cut_of("dev-prod", &with_something_to_remove);
 }
 
-/// A kustomization lists what comes before it is there: whatever a cut leaves, the next run ends with all of it.
+/// A kustomization lists files before they exist: whatever a cut leaves, the next run completes it.
 #[test]
 fn into_a_folder_with_a_kustomization() {
     let kustomize = |env: &TestEnv| {
@@ -301,9 +301,9 @@ fn into_a_folder_with_a_kustomization() {
     });
 }
 
-/// A folder that is not there yet comes to its location with all its files.
+/// A folder that does not exist yet is put in place with all of its files.
 #[test]
-fn many_into_a_folder_that_is_new() {
+fn many_into_a_new_folder() {
     every_cut_of("dev-prod", &|env| {
         let declared = env.root().join("declared/prod/connections");
         let text = std::fs::read_to_string(declared.join("billing-api.yaml")).unwrap();

@@ -1,4 +1,4 @@
-//! Our reader, which knows where every value stands, reads what serde-saphyr reads.
+//! Stablekey's YAML reader, which knows the position of every value, reads the same as serde-saphyr.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -11,7 +11,7 @@ fn agree(name: &str, text: &str) -> usize {
     for document in &reading.documents {
         let theirs: Value = serde_saphyr::from_str(document.origin.text()).unwrap();
         assert_eq!(document.resource.to_json().unwrap(), theirs, "{name}");
-        // What we write is read as what it was.
+        // Written resources are read back unchanged.
         let written = read_text("written.yaml", to_yaml(&document.resource).unwrap());
         assert_eq!(written.documents[0].resource, document.resource, "{name}");
     }
@@ -29,7 +29,7 @@ fn every_example_is_read_as_serde_saphyr_reads_it() {
     assert!(read > 20, "{read} documents");
 }
 
-/// Texts that YAML could read otherwise than they look.
+/// Texts that YAML could read as something else.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{1,20}",

@@ -1,4 +1,4 @@
-//! What a person sees on a terminal: its width, and what is said to it only once.
+//! Output on a terminal: its width, and no repetitions.
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use stablekey::api::Credentials;
@@ -13,7 +13,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The pages that people look at most, as a terminal gets them: `cat` shows a snapshot with its colours.
+/// The most common pages as a terminal gets them: `cat` shows a snapshot with its colours.
 #[test]
 fn pages_look_like_this_on_a_terminal() {
     let us_eu = example("us-eu");
@@ -33,8 +33,8 @@ fn pages_look_like_this_on_a_terminal() {
     }
 }
 
-/// What a command shows on a terminal of so many columns, and its exit code.
-fn shown(folder: &Path, columns: u16, arguments: &[&str]) -> (String, i32) {
+/// Returns what a command shows on a terminal with this many columns, and its exit code.
+fn output_on_terminal(folder: &Path, columns: u16, arguments: &[&str]) -> (String, i32) {
     on_terminal(stablekey(folder, arguments), columns)
 }
 
@@ -48,7 +48,7 @@ fn on_terminal(mut command: Command, columns: u16) -> (String, i32) {
     command.env_remove("COLUMNS");
     command.stdout(Stdio::from(terminal.try_clone().unwrap())).stderr(Stdio::from(terminal));
     let mut child = command.spawn().unwrap();
-    // The command holds the terminal open as long as it runs; then reading ends with an error.
+    // The command keeps the terminal open as long as it runs; then reading ends with an error.
     drop(command);
     let mut bytes = Vec::new();
     let _ = File::from(master).read_to_end(&mut bytes);
@@ -56,7 +56,7 @@ fn on_terminal(mut command: Command, columns: u16) -> (String, i32) {
     (String::from_utf8(bytes).unwrap().replace("\r\n", "\n"), code)
 }
 
-/// Lines that are wider, but for those with a word or a command that is.
+/// Returns the lines that are wider, except those with a single wide word or command.
 fn too_wide(text: &str, columns: usize) -> Vec<&str> {
     let is_one_word = |line: &&str| {
         let words = line.trim_start().trim_start_matches("--> ");
@@ -81,26 +81,26 @@ fn pages_are_as_wide_as_the_terminal() {
             &["--help"],
         ];
         for arguments in pages {
-            let (text, _) = shown(us_eu.path(), columns, arguments);
+            let (text, _) = output_on_terminal(us_eu.path(), columns, arguments);
             assert!(text.lines().count() > 5, "{arguments:?}: {text}");
             let wide = too_wide(&text, usize::from(columns));
             assert!(wide.is_empty(), "{columns} columns, {arguments:?}: {}\n\n{text}", wide.join("\n"));
         }
     }
-    let (narrow, _) = shown(us_eu.path(), 60, &["plan"]);
-    let (wide, _) = shown(us_eu.path(), 132, &["plan"]);
+    let (narrow, _) = output_on_terminal(us_eu.path(), 60, &["plan"]);
+    let (wide, _) = output_on_terminal(us_eu.path(), 132, &["plan"]);
     assert!(wide.lines().count() < narrow.lines().count());
 }
 
-/// A table that does not fit becomes several.
+/// A table that does not fit is split.
 #[test]
-fn a_matrix_of_many_tenants_is_several_tables() {
+fn a_wide_matrix_is_split() {
     let names: Vec<String> = (1..=9).map(|n| format!("customer-{n}-production")).collect();
     let tenants: Vec<String> = names.iter().map(|name| Tenant::new(name).in_folder(name).yaml()).collect();
     let crm = Connection::new("crm", "salesforce/oauth2").credentials(Credentials::Customer).yaml();
     let root = Project::empty().with("tenants.yaml", &yaml::file(&tenants));
     names.iter().for_each(|name| root.write(&format!("{name}/crm.yaml"), &crm));
-    let (text, code) = shown(root.root(), 80, &["status"]);
+    let (text, code) = output_on_terminal(root.root(), 80, &["status"]);
     assert_eq!(code, 0, "{text}");
     assert_eq!(too_wide(&text, 80), Vec::<&str>::new(), "{text}");
     let heads: Vec<&str> = text.lines().filter(|line| line.contains("stable key")).collect();
@@ -108,7 +108,7 @@ fn a_matrix_of_many_tenants_is_several_tables() {
     assert!(names.iter().all(|name| heads.iter().any(|head| head.contains(name.as_str()))), "{text}");
 }
 
-/// Wide characters take two columns, in what is broken and beneath what is marked.
+/// Wide characters take two columns, in wrapped text and in underlines.
 #[test]
 fn wide_characters_are_counted_as_wide() {
     let root = tempfile::tempdir().unwrap();
@@ -118,7 +118,7 @@ fn wide_characters_are_counted_as_wide() {
          spec: {{title: {title}, typ: oauth2, stableKey: crm, component: {{key: crm}}, type: a, credentials: Customer}}\n"
     );
     fs::write(root.path().join("crm.yaml"), manifest).unwrap();
-    let (text, code) = shown(root.path(), 60, &["validate", "crm.yaml"]);
+    let (text, code) = output_on_terminal(root.path(), 60, &["validate", "crm.yaml"]);
     assert_eq!(code, 1, "{text}");
     assert_eq!(too_wide(&text, 60), Vec::<&str>::new(), "{text}");
     let marked = text.lines().position(|line| line.contains("^^^")).unwrap();
@@ -127,17 +127,17 @@ fn wide_characters_are_counted_as_wide() {
     assert_eq!(width(&above[..at]), marks.find('^').unwrap(), "{text}");
 }
 
-/// What is wrong in a file is shown once, with its line, to whoever sees both outputs; who sees only the
-/// result finds it there.
+/// A problem of a file is shown once, with its line, to someone who sees both outputs. It is in the result too, for
+/// someone who sees only that.
 #[test]
-fn a_problem_of_a_file_is_told_once() {
+fn a_problem_of_a_file_is_reported_once() {
     let us_eu = example("us-eu");
     let manifest = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: bad}\n\
          spec: {stableKey: bad, component: {key: a}, type: b, credentials: Nobody}\n";
     fs::write(us_eu.path().join("dev/bad.yaml"), manifest).unwrap();
     let what = "`Nobody` is not one of";
     for arguments in [["plan", "."], ["status", "."], ["apply", "--yes"], ["validate", "."]] {
-        let (text, code) = shown(us_eu.path(), 200, &arguments);
+        let (text, code) = output_on_terminal(us_eu.path(), 200, &arguments);
         assert_eq!((text.matches(what).count(), code), (1, 1), "{arguments:?}: {text}");
         assert!(text.contains("1 error"), "{text}");
         let output = stablekey(us_eu.path(), &arguments).output().unwrap();
@@ -145,14 +145,14 @@ fn a_problem_of_a_file_is_told_once() {
         let beside = String::from_utf8(output.stderr).unwrap();
         assert_eq!((alone.matches(what).count(), beside.matches(what).count()), (1, 1), "{arguments:?}: {alone}");
     }
-    let (json, _) = shown(us_eu.path(), 200, &["plan", ".", "-o", "json"]);
+    let (json, _) = output_on_terminal(us_eu.path(), 200, &["plan", ".", "-o", "json"]);
     assert!(json[json.find("\n{").unwrap()..].contains(what), "{json}");
 }
 
-/// "A title does not move the cursor": what stands in YAML, in a file's name or in a definition is written and
-/// shown so that everybody sees what there is.
+/// Control characters in YAML, in a file's name or in a definition are written and shown visibly: a title does not move
+/// the cursor.
 #[test]
-fn no_mark_that_deceives_is_shown_or_written() {
+fn no_deceptive_character_is_shown_or_written() {
     let evil = "pay\u{202e}gnp.exe\u{1b}[2J\u{200b}";
     let root = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
@@ -198,7 +198,7 @@ fn no_mark_that_deceives_is_shown_or_written() {
         &["adopt", "dev", evil],
     ];
     for arguments in commands {
-        check(&shown(root.path(), 100, arguments).0, &arguments);
+        check(&output_on_terminal(root.path(), 100, arguments).0, &arguments);
     }
     fs::remove_file(root.path().join(format!("dev/{evil}.yaml"))).unwrap();
     write(
@@ -208,19 +208,19 @@ fn no_mark_that_deceives_is_shown_or_written() {
             head("Integration", "i")
         ),
     );
-    let (told, code) = shown(root.path(), 100, &["apply", "--yes"]);
+    let (told, code) = output_on_terminal(root.path(), 100, &["apply", "--yes"]);
     assert_eq!(code, 0, "{told}");
-    // Its progress is a line that is drawn over.
+    // Its progress is a line that is overwritten.
     check(&told.replace("\r\u{1b}[2K", "\n"), &"apply");
     let written = fs::read_to_string(root.path().join("prod/connections/crm.yaml")).unwrap();
     check(&written, &"prod/connections/crm.yaml");
     assert!(written.contains("\\u202e") && written.contains("\\u200b"), "{written}");
-    // An edit of it, and of what stands beside it, too.
+    // An edit of it, and of the lines beside it, too.
     write(
         "dev/crm.yaml",
         &fs::read_to_string(root.path().join("dev/crm.yaml")).unwrap().replace("pay\\u202e", "PAY\\u202e"),
     );
-    assert_eq!(shown(root.path(), 100, &["apply", "--yes"]).1, 0);
+    assert_eq!(output_on_terminal(root.path(), 100, &["apply", "--yes"]).1, 0);
     let written = fs::read_to_string(root.path().join("prod/connections/crm.yaml")).unwrap();
     check(&written, &"edited");
     assert!(written.contains("PAY"), "{written}");
@@ -229,7 +229,8 @@ fn no_mark_that_deceives_is_shown_or_written() {
          connection:\n      component: {{key: salesforce, version: LATEST, isPublic: true}}\n      key: oauth2\nflows: []\n"
     );
     write("exported.yml", &definition);
-    let (told, code) = shown(root.path(), 100, &["import", "--root", "new", "--reusable", "all", "exported.yml"]);
+    let (told, code) =
+        output_on_terminal(root.path(), 100, &["import", "--root", "new", "--reusable", "all", "exported.yml"]);
     assert_eq!(code, 0, "{told}");
     check(&told, &"import");
     for (path, bytes) in cli::files(&root.path().join("new")) {

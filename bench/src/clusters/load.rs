@@ -1,4 +1,4 @@
-//! A plain client that sends many requests and looks at none of the answers: what a server can take.
+//! A plain client that sends many requests and ignores the answers, to measure the capacity of a server.
 
 use crate::Outcome;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -21,11 +21,11 @@ pub struct Load {
     client: kube::Client,
 }
 
-/// An object's name, and what is sent to make it.
+/// An object's name, and the body that creates it.
 pub type Named = (String, Vec<u8>);
 
 impl Load {
-    /// The administrator of a kubeconfig.
+    /// Creates a client for the administrator of a kubeconfig.
     pub fn on(kubeconfig: &Path) -> Outcome<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
@@ -37,7 +37,7 @@ impl Load {
         Ok(Load { runtime, client })
     }
 
-    /// The bodies that made the connections of a namespace, as they can be told from what is there.
+    /// Reconstructs the bodies that created the connections of a namespace.
     pub fn bodies(&self, namespace: &str) -> Outcome<Vec<Named>> {
         let list = Request::get(path(Kind::Connection, namespace)).body(Vec::new())?;
         let list: Value = serde_json::from_slice(&self.ask(list)?)?;
@@ -56,7 +56,7 @@ impl Load {
         Ok(named.collect())
     }
 
-    /// Makes connections by server-side apply.
+    /// Creates connections by server-side apply.
     pub fn apply(&self, bodies: &[Named], namespace: &str, in_flight: usize) -> Outcome<()> {
         let folder = path(Kind::Connection, namespace);
         let requests = bodies.iter().map(|(name, body)| {
@@ -67,7 +67,7 @@ impl Load {
         self.send_all(requests.collect::<Outcome<_>>()?, in_flight)
     }
 
-    /// Makes resources by POST.
+    /// Creates resources by POST.
     pub fn create(&self, resources: &[Resource], namespace: &str, in_flight: usize) -> Outcome<()> {
         let requests = resources.iter().map(|resource| {
             let request = Request::post(path(resource.kind(), namespace)).header("content-type", "application/json");
@@ -76,18 +76,18 @@ impl Load {
         self.send_all(requests.collect::<Outcome<_>>()?, in_flight)
     }
 
-    /// Sends requests, so many in flight at once.
+    /// Sends requests, this many in flight.
     pub fn send_all(&self, requests: Vec<Request<Vec<u8>>>, in_flight: usize) -> Outcome<()> {
         let sent = stream::iter(requests).map(|request| self.send(request)).buffer_unordered(in_flight);
         self.runtime.block_on(sent.try_for_each(|_| std::future::ready(Ok(()))))
     }
 
-    /// Sends a request: the body of the answer.
+    /// Sends a request, and returns the body of the answer.
     pub fn ask(&self, request: Request<Vec<u8>>) -> Outcome<Vec<u8>> {
         self.runtime.block_on(self.send(request))
     }
 
-    /// Waits for what is asynchronous.
+    /// Blocks on a future.
     pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }

@@ -1,7 +1,7 @@
-//! How much memory the command has with ten thousand resources in each of two clusters.
+//! Peak memory of the command with ten thousand resources in each of two clusters.
 
-use super::ground::tenant_in;
 use super::load::Load;
+use super::test_cluster::tenant_in;
 use super::{ACTIONS, NOTHING};
 use crate::files::STABLEKEY;
 use crate::report::Figure;
@@ -15,7 +15,7 @@ const RESOURCES: usize = 10_000;
 const MEMORY: u64 = 200_000_000;
 const IN_FLIGHT: usize = 64;
 
-/// A sync makes in the second cluster what is in the first; then both are the same.
+/// Measures a sync that copies everything to the second cluster, and then one with nothing to do.
 pub fn figures() -> Outcome<Vec<Figure>> {
     let clusters = [start("us")?, start("eu")?];
     let namespaces = clusters.each_ref().map(|cluster| cluster.namespace("large"));
@@ -23,7 +23,7 @@ pub fn figures() -> Outcome<Vec<Figure>> {
     let [us, eu] = &clusters;
     let [in_us, in_eu] = namespaces.each_ref().map(|namespace| namespace.name());
     Load::on(us.kubeconfig())?.create(&resources, in_us, IN_FLIGHT)?;
-    // A sync carries no components, and the target itself says whose syncs it takes.
+    // A sync copies no components, and the target's own Tenant must accept it.
     let [from, to] = generate::TENANTS;
     let accepting = TenantSpec { accept_from: vec![from.into()], ..TenantSpec::default() };
     let mut own: Vec<Resource> = resources.into_iter().filter(|r| r.kind() == Kind::Component).collect();

@@ -1,24 +1,24 @@
-//! How much memory a process of the operator has at most, beside what it has at rest.
+//! Peak memory of an operator process, beside its memory at rest.
 
 use super::step;
 use crate::Outcome;
 use crate::operator::process::Process;
-use crate::operator::stage::{LONG, Stage};
+use crate::operator::test_env::{LONG, TestEnv};
 use crate::report::{Figure, bytes};
 use stablekey_clusters::audit::Mark;
 use stablekey_clusters::{Cluster, Error, Namespace};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Of which 5,000 are connections.
+/// 5,000 of them are connections.
 const RESOURCES: usize = 5_521;
 const BURST: usize = 5_000;
 const IN_FLIGHT: usize = 64;
-/// For how long nothing happens before what is resident counts as rest.
+/// How long nothing happens before resident memory counts as rest.
 const REST: Duration = Duration::from_secs(20);
 const PEAK: f64 = 1.5;
 
-/// What is resident at rest, and at most meanwhile.
+/// Resident memory at rest, and the peaks.
 pub struct Peaks {
     what: String,
     rest: u64,
@@ -26,14 +26,14 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// Of a process that has just started, and is done with that.
+    /// Measures a process that has just started and is idle.
     pub fn after_start(what: impl Into<String>, process: &Process) -> Outcome<Self> {
         let start = process.peak_memory()?;
         std::thread::sleep(REST);
         Ok(Peaks { what: what.into(), rest: process.memory()?, peaks: vec![("start", start)] })
     }
 
-    /// The peak of some work.
+    /// Measures the peak during some work.
     pub fn of(&mut self, work: &'static str, process: &Process, does: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
         process.forget_peak()?;
         does()?;
@@ -43,7 +43,7 @@ impl Peaks {
         Ok(())
     }
 
-    /// Each peak beside the rest.
+    /// Returns each peak beside the rest.
     pub fn figures(self) -> Vec<Figure> {
         let figure = |(work, peak): (&str, u64)| {
             let what = format!("peak memory of {}: {work}", self.what);
@@ -54,26 +54,26 @@ impl Peaks {
     }
 }
 
-/// Of the syncer.
+/// Measures the syncer.
 pub fn figures() -> Outcome<Vec<Figure>> {
     step("memory of the syncer");
-    let stage = Stage::prepare(RESOURCES)?;
-    let first = stage.start()?;
-    stage.settle()?;
+    let env = TestEnv::prepare(RESOURCES)?;
+    let first = env.start()?;
+    env.settle()?;
     drop(first);
-    let process = stage.start()?;
-    stage.look_at_everything()?;
+    let process = env.start()?;
+    env.reconcile_everything()?;
     let mut peaks = Peaks::after_start("the syncer, 5,000 connections in each of 2 clusters", &process)?;
     peaks.of("a burst of 5,000 changes", &process, || {
-        stage.burst(&process, BURST, IN_FLIGHT)?;
-        stage.look_at_everything()
+        env.burst(&process, BURST, IN_FLIGHT)?;
+        env.reconcile_everything()
     })?;
     peaks.of("all listed again, its API servers restarted", &process, || {
-        // Of a source nobody asks what customers gave.
+        // CustomerCredentials of a source are not watched.
         let of_source = ["components", "connections", "integrations", "configmaps"];
         let of_target = ["components", "connections", "customercredentials", "integrations", "configmaps"];
-        restart(&[(&stage.us, &of_source), (&stage.eu, &of_target)])?;
-        stage.look_at_everything()
+        restart(&[(&env.us, &of_source), (&env.eu, &of_target)])?;
+        env.reconcile_everything()
     })?;
     Ok(peaks.figures())
 }
@@ -81,7 +81,7 @@ pub fn figures() -> Outcome<Vec<Figure>> {
 /// Restarts the API servers of some namespaces, and waits until these resources were listed again in each.
 pub fn restart(listed: &[(&Namespace<'_>, &[&str])]) -> Outcome<()> {
     let clusters: Vec<&Cluster> = listed.iter().map(|(namespace, _)| namespace.cluster()).collect();
-    // Something is written: what was watched is too old to go on from.
+    // After this write the resource versions of the watches are too old to continue from.
     clusters.iter().for_each(|cluster| drop(cluster.namespace("newer")));
     let marks: Vec<Mark> = clusters.iter().map(|cluster| cluster.mark()).collect::<Result<_, _>>()?;
     std::thread::scope(|scope| {

@@ -1,9 +1,9 @@
-//! A sync of 7,000 objects is renamed: every record is written again. What is reported meanwhile, and how long
-//! something new takes.
+//! A sync of 7,000 objects is renamed, so every ownership record is written again: the reports meanwhile, and the
+//! latency of new objects.
 
 use super::{ELSEWHERE, step};
 use crate::operator::raw::all_connections;
-use crate::operator::stage::{LONG, SYNC, Stage, sync};
+use crate::operator::test_env::{LONG, SYNC, TestEnv, sync};
 use crate::report::{Figure, time};
 use crate::{Outcome, generate, measure};
 use serde_json::Value;
@@ -17,24 +17,24 @@ const RECORDS: usize = 7_000;
 /// Components have no record.
 const RESOURCES: usize = RECORDS + 20;
 const RENAMED: &str = "renamed";
-/// How many new connections are made meanwhile.
+/// Number of new connections meanwhile.
 const FRESH: usize = 10;
 /// How long nothing may be reported.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long new connections take while all records are written again, and how long nothing is reported.
+/// Measures the latency of new connections while all records are written again, and the longest time without a report.
 pub fn figures() -> Outcome<Vec<Figure>> {
     step("a sync of 7,000 objects is prepared");
-    let stage = Stage::prepare(RESOURCES)?;
-    let process = stage.start_logging("info")?;
-    stage.settle()?;
+    let env = TestEnv::prepare(RESOURCES)?;
+    let process = env.start_logging("info")?;
+    env.settle()?;
     step("a sync of 7,000 objects is renamed");
-    let (here, there) = (Paths::of(stage.us.name()), Paths::of(stage.eu.name()));
-    let (told, _following) = stage.target.watch(&there, all_connections(&there))?;
+    let (here, there) = (Paths::of(env.us.name()), Paths::of(env.eu.name()));
+    let (told, _following) = env.target.watch(&there, all_connections(&there))?;
     while told.try_recv().is_ok() {}
-    let mark = stage.eu.cluster().mark()?;
-    stage.source.delete(&here.object(&ObjectId::new(Kind::TenantSync, SYNC)))?;
-    stage.source.create(&here.kind(Kind::TenantSync), &sync(RENAMED, &["eu"]))?;
+    let mark = env.eu.cluster().mark()?;
+    env.source.delete(&here.object(&ObjectId::new(Kind::TenantSync, SYNC)))?;
+    env.source.create(&here.kind(Kind::TenantSync), &sync(RENAMED, &["eu"]))?;
     let start = Instant::now();
     told.recv_timeout(LONG)?;
     let begun = Instant::now();
@@ -45,25 +45,25 @@ pub fn figures() -> Outcome<Vec<Figure>> {
     for number in 0..FRESH {
         let name = format!("fresh-{number}");
         for object in fresh(&name)? {
-            stage.source.create(&here.kind(object.kind()), &object.to_json()?)?;
+            env.source.create(&here.kind(object.kind()), &object.to_json()?)?;
         }
         let changed = Instant::now();
         while told.recv_timeout(LONG)?.0 != name {}
-        is_meanwhile &= !status.is_done(&stage)?;
+        is_meanwhile &= !status.is_done(&env)?;
         if is_meanwhile {
             took.push(changed.elapsed());
         }
     }
     let deadline = Instant::now() + LONG;
-    while !status.is_done(&stage)? {
+    while !status.is_done(&env)? {
         if Instant::now() > deadline {
             return Err("the renamed sync does not settle".into());
         }
         std::thread::sleep(Duration::from_millis(200));
     }
     let end = Instant::now();
-    let writes = stage.eu.audit_since(mark)?.iter().filter(|request| request.writes()).count();
-    let lines = process.logged("carries out");
+    let writes = env.eu.audit_since(mark)?.iter().filter(|request| request.writes()).count();
+    let lines = process.logged("applies actions");
     step(&format!(
         "{writes} writes in {}; {} new connections meanwhile {}; the first in {}",
         time(end - start),
@@ -87,17 +87,17 @@ pub fn figures() -> Outcome<Vec<Figure>> {
     ])
 }
 
-/// What the status of the renamed sync reported.
+/// The reports in the status of the renamed sync.
 #[derive(Default)]
 struct Status {
     reports: BTreeSet<String>,
 }
 
 impl Status {
-    /// Whether everything is done; what is reported of it is kept.
-    fn is_done(&mut self, stage: &Stage) -> Outcome<bool> {
-        let path = Paths::of(stage.us.name()).object(&ObjectId::new(Kind::TenantSync, RENAMED));
-        let sync: Value = stage.source.get(&path)?;
+    /// Records the current report; returns whether everything is done.
+    fn is_done(&mut self, env: &TestEnv) -> Outcome<bool> {
+        let path = Paths::of(env.us.name()).object(&ObjectId::new(Kind::TenantSync, RENAMED));
+        let sync: Value = env.source.get(&path)?;
         let target = &sync["status"]["targets"][0];
         let report = target["message"].as_str().filter(|message| message.contains("actions are done"));
         self.reports.extend(report.map(str::to_string));
@@ -105,14 +105,14 @@ impl Status {
     }
 }
 
-/// A connection that nobody had, and the integration that uses it.
+/// Returns a new connection, and the integration that uses it.
 fn fresh(name: &str) -> Outcome<[Resource; 2]> {
     let Some(Resource::Connection(mut connection)) = generate::connections(1, false).pop() else {
         return Err("nothing was generated".into());
     };
     connection.metadata.name = name.to_string();
     connection.spec.stable_key = name.to_string();
-    // A secret of another connection would be one that goes to a new location, which a person approves.
+    // The secret of another connection would be a redirect, which needs approval.
     connection.spec.inputs.insert("clientSecret".into(), Input::secret(name, "clientSecret"));
     let spec = IntegrationSpec {
         title: Some(name.to_string()),

@@ -1,11 +1,11 @@
-//! One Secret that 3,900 connections use: how long its new value takes to be in all binding Secrets.
+//! One Secret that 3,900 connections use: how long its new value takes to reach all binding Secrets.
 
 use super::memory::{Peaks, restart};
 use super::{ELSEWHERE, step, watches};
 use crate::clusters::load::Load;
 use crate::operator::process::Process;
 use crate::operator::raw::{Client, Stamped, secrets};
-use crate::operator::stage::{LONG, apply, document, new_value};
+use crate::operator::test_env::{LONG, apply, document, new_value};
 use crate::report::{Figure, time};
 use crate::{Outcome, generate, measure};
 use k8s_openapi::ByteString;
@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 const CONNECTIONS: usize = 3_900;
-/// As many objects as the binder writes at a time.
+/// The number of objects that the binder writes concurrently.
 const IN_FLIGHT: usize = 32;
 const RUNS: usize = 3;
 const BAR: f64 = 1.5;
@@ -30,9 +30,9 @@ const COPIES: &str = "bench=copy";
 const SHARED: &str = "of-all";
 const OTHER: &str = "of-apart";
 const APART: &str = "apart";
-/// For how long nothing is told before nothing more is on its way.
+/// How long no event must arrive before none is in flight.
 const QUIET: Duration = Duration::from_secs(5);
-/// Four kinds of resources, Tenants, Secrets, ConfigMaps with definitions.
+/// Four custom resources, Tenants, Secrets, ConfigMaps with definitions.
 const KINDS: usize = 7;
 
 struct Rotation {
@@ -41,7 +41,7 @@ struct Rotation {
     client: Client,
 }
 
-/// How long a rotation takes, what it holds up, and how much memory it takes.
+/// Measures how long a rotation takes, how long another change takes meanwhile, and the peak memory.
 pub fn figures() -> Outcome<Vec<Figure>> {
     step("a Secret of 3,900 connections is prepared");
     let rotation = Rotation::prepare()?;
@@ -95,7 +95,7 @@ impl Rotation {
         Ok(Rotation { here, copies, client })
     }
 
-    /// Starts the binder, and waits until it has nothing to do.
+    /// Starts the binder, and waits until it is idle.
     fn start(&self) -> Outcome<Process> {
         let paths = Paths::of(self.here.name());
         let process = Process::start("binder", self.here.cluster(), &[&self.here])?;
@@ -118,7 +118,7 @@ impl Rotation {
         }
     }
 
-    /// Changes the Secret of all and, as soon as that is on its way, another. How long each takes to be in
+    /// Changes the shared Secret and, as soon as writes begin, another one. Returns how long each takes to reach its
     /// binding Secrets.
     fn rotate(&self) -> Outcome<(Duration, Duration)> {
         let paths = Paths::of(self.here.name());
@@ -150,12 +150,13 @@ impl Rotation {
         Ok((took, elsewhere.unwrap_or_default()))
     }
 
-    /// Makes what the binder made, where nobody follows it.
+    /// Copies what the binder made to a namespace that no binder watches.
     fn copy(&self) -> Outcome<()> {
         self.client.apply_all(&self.bodies("first")?, MANAGER, IN_FLIGHT)
     }
 
-    /// The PATCHes of a rotation, by a plain client that looks at no answer; until all are told of.
+    /// Sends the PATCHes of a rotation with a plain client that ignores the answers; returns the time until all are
+    /// reported.
     fn raw(&self) -> Outcome<Duration> {
         let paths = Paths::of(self.copies.name());
         let value = new_value(0);
@@ -169,7 +170,7 @@ impl Rotation {
         Ok(start.elapsed())
     }
 
-    /// What the binder sends of each binding Secret of the rotated one, with this value.
+    /// Returns what the binder sends for each binding Secret of the rotated one, with this value.
     fn bodies(&self, value: &str) -> Outcome<Vec<(String, Value)>> {
         let (here, there) = (Paths::of(self.here.name()), Paths::of(self.copies.name()));
         let all = self.client.get(&format!("{}?labelSelector={}", here.secrets(), escaped(BINDINGS)))?;
@@ -192,7 +193,7 @@ impl Rotation {
     }
 }
 
-/// Waits until nothing is told any more.
+/// Waits until no event arrives.
 fn quiet(told: &Receiver<Stamped>) -> Outcome<()> {
     loop {
         match told.recv_timeout(QUIET) {
@@ -224,7 +225,7 @@ fn tested(name: &str, secret: &str) -> Value {
 
 fn credential(name: &str) -> Value {
     let labels = json!({"stablekey.dev/for": "connections"});
-    // Customers give an endpoint: a secret of ours is pinned.
+    // Customers supply an endpoint, so the organization's secret must be pinned.
     let annotations = json!({"stablekey.dev/keys": "*", "stablekey.dev/hosts": "login.example"});
     let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"value": "first"}})

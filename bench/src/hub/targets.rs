@@ -4,7 +4,7 @@ use super::{step, watches};
 use crate::clusters::load::Load;
 use crate::operator::process::Process;
 use crate::operator::raw::{Client, Stamped, connections, connections_everywhere};
-use crate::operator::stage::{self, LONG, SYNC, apply, document, keys, new_value, policy, stamp, sync};
+use crate::operator::test_env::{self, LONG, SYNC, apply, document, keys, new_value, policy, stamp, sync};
 use crate::operator::{Latency, latencies};
 use crate::report::{Figure, time};
 use crate::{Outcome, generate};
@@ -21,14 +21,14 @@ use std::time::{Duration, Instant};
 const TARGETS: usize = 20;
 /// In the source, and in each target.
 const RESOURCES: usize = 500;
-/// Changes in a run; each is awaited in every target.
+/// Number of changes in a run; each is awaited in every target.
 const SAMPLES: usize = 100;
 const BAR: f64 = 1.2;
-/// Of a source: Tenants, components, connections, integrations, ConfigMaps with definitions.
+/// Watches of a source: Tenants, components, connections, integrations, ConfigMaps with definitions.
 const OF_A_SOURCE: usize = 5;
-/// Of a target also what customers gave.
+/// Watches of a target: CustomerCredentials in addition.
 const OF_A_TARGET: usize = OF_A_SOURCE + 1;
-/// Of a hub: TenantSyncs, the Secret with kubeconfigs, and its Tenants.
+/// Watches of a hub: TenantSyncs, the Secret with kubeconfigs, and its Tenants.
 const OF_A_HUB: usize = 3;
 
 struct Targets {
@@ -39,7 +39,7 @@ struct Targets {
     keys: Vec<String>,
 }
 
-/// How soon a change of the source is in every target, and how many watches that takes.
+/// Measures how soon a change of the source is in every target, and counts the watches.
 pub fn figures() -> Outcome<Vec<Figure>> {
     step("20 targets are prepared");
     let targets = Targets::prepare()?;
@@ -72,7 +72,7 @@ pub fn figures() -> Outcome<Vec<Figure>> {
 }
 
 impl Targets {
-    /// The source has everything; the targets have components.
+    /// Prepares a source with everything, and targets with components.
     fn prepare() -> Outcome<Self> {
         let [us, eu] = shared_all(["bench-us", "bench-eu"]);
         let here = us.namespace("hub");
@@ -106,13 +106,13 @@ impl Targets {
 
     /// Waits until every target is in sync.
     fn settle(&self) -> Outcome<()> {
-        stage::until(&self.source, self.us.name(), SYNC, |status| {
+        test_env::until(&self.source, self.us.name(), SYNC, |status| {
             let states = status["targets"].as_array().map_or(&[][..], Vec::as_slice);
             states.len() == TARGETS && states.iter().all(|target| target["state"] == "InSync")
         })
     }
 
-    /// Changes one connection after the other, and how long each takes to be in each target.
+    /// Changes one connection at a time; returns how long each takes to reach each target.
     fn change(&self, samples: usize) -> Outcome<Vec<Duration>> {
         let paths = Paths::of(self.there().name());
         let (told, _following) = self.target.watch_timed(&paths, connections_everywhere())?;
@@ -124,7 +124,7 @@ impl Targets {
         Ok(took)
     }
 
-    /// The same with a client that does nothing but send the PATCHes that the syncer sent.
+    /// The same with a client that sends only the PATCHes that the syncer sent.
     fn relay(&self, samples: usize) -> Outcome<Vec<Duration>> {
         let (here, there) = (Paths::of(self.us.name()), Paths::of(self.there().name()));
         let mut bodies = self.bodies()?;
@@ -144,7 +144,7 @@ impl Targets {
         Ok(took)
     }
 
-    /// Changes a connection of the source to what it never was.
+    /// Sets a connection of the source to a new value.
     fn set(&self, number: usize) -> Outcome<Stamped> {
         let name = self.keys.get(number % self.keys.len()).cloned().unwrap_or_default();
         let (id, value) = (ObjectId::new(Kind::Connection, name), new_value(number));
@@ -152,7 +152,7 @@ impl Targets {
         Ok((id.name, value))
     }
 
-    /// How long a change takes to be heard of in each target.
+    /// Returns how long a change takes to be reported by each target.
     fn arrivals(
         &self,
         told: &Receiver<(Instant, Stamped)>,
@@ -171,7 +171,7 @@ impl Targets {
         Ok(took)
     }
 
-    /// By connection, what the syncer sends to each target.
+    /// Returns what the syncer sends to each target, by connection.
     fn bodies(&self) -> Outcome<BTreeMap<String, Vec<(String, Value)>>> {
         let load = Load::on(self.there().cluster().kubeconfig())?;
         let mut bodies: BTreeMap<String, Vec<(String, Value)>> = BTreeMap::new();
@@ -179,7 +179,7 @@ impl Targets {
             let paths = Paths::of(namespace.name());
             for (name, body) in load.bodies(namespace.name())? {
                 let mut body: Value = serde_json::from_slice(&body)?;
-                // What made it said that it is not there.
+                // The create had a resource version that requires the absence of the object.
                 body["metadata"].as_object_mut().and_then(|metadata| metadata.remove("resourceVersion"));
                 let path = paths.object(&ObjectId::new(Kind::Connection, &name));
                 bodies.entry(name).or_default().push((path, body));

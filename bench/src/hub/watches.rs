@@ -1,4 +1,4 @@
-//! How many watches a process of the operator has open.
+//! Number of open watches of an operator process.
 
 use crate::Outcome;
 use crate::report::Figure;
@@ -6,12 +6,12 @@ use stablekey_clusters::Namespace;
 use stablekey_clusters::audit::{Mark, Request};
 use std::collections::BTreeSet;
 
-/// The watches in some namespaces of one cluster since a mark, beside so many kinds in each.
+/// Compares the open watches in some namespaces of one cluster with the number of kinds in each.
 pub fn figure(what: &str, namespaces: &[&Namespace<'_>], since: Mark, kinds: usize) -> Outcome<Figure> {
     let cluster = namespaces.first().ok_or("no namespace")?.cluster();
     let names: BTreeSet<&str> = namespaces.iter().map(|namespace| namespace.name()).collect();
     let requests = cluster.audit_since(since)?;
-    // One that ended has another stage.
+    // An ended watch has another stage.
     let is_open = |request: &&Request| request.verb == "watch" && request.stage == "ResponseStarted";
     let open = requests.iter().filter(is_open).filter(|request| names.contains(request.namespace.as_str())).count();
     let most = kinds * names.len();

@@ -1,8 +1,8 @@
-//! One tenant with connections that have credentials for tests, and the binder that brings them to their Secrets.
+//! One tenant with connections that have test credentials, and the binder that writes them to binding Secrets.
 
 use super::process::Process;
 use super::raw::{Client, secrets};
-use super::stage::{apply, document, each, new_value};
+use super::test_env::{apply, document, each, new_value};
 use crate::clusters::load::Load;
 use crate::{Outcome, generate};
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use stablekey::kubernetes::paths::Paths;
 use stablekey_clusters::{Namespace, shared};
 use std::time::{Duration, Instant};
 
-/// How many connections have credentials for tests.
+/// Number of connections with test credentials.
 const TESTED: usize = 100;
 const LONG: Duration = Duration::from_secs(300);
 
-/// A namespace with so many resources, and with what is measured.
+/// A namespace with this many resources and the measured ones.
 pub struct Credentials {
     here: Namespace<'static>,
     client: Client,
@@ -23,7 +23,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Brings everything there.
+    /// Creates all objects.
     pub fn prepare(resources: usize) -> Outcome<Self> {
         let cluster = shared("bench-us");
         let here = cluster.namespace("tested");
@@ -37,12 +37,12 @@ impl Credentials {
         Ok(Credentials { client: Client::of(cluster)?, paths, here })
     }
 
-    /// Where everything is.
+    /// Returns the namespace of the objects.
     pub fn namespace(&self) -> &Namespace<'static> {
         &self.here
     }
 
-    /// Starts the binder, and waits until it has looked at everything.
+    /// Starts the binder, and waits until everything is reconciled.
     pub fn start(&self) -> Outcome<Process> {
         let process = Process::start("binder", self.here.cluster(), &[&self.here])?;
         let deadline = Instant::now() + LONG;
@@ -60,7 +60,7 @@ impl Credentials {
         }
     }
 
-    /// Changes one credential after the other, and how long each takes to be in its binding Secret.
+    /// Changes one credential at a time; returns how long each takes to reach its binding Secret.
     pub fn change(&self, samples: usize) -> Outcome<Vec<Duration>> {
         let (told, _following) = self.client.watch(&self.paths, secrets(&self.paths, "stablekey.dev/for=binding"))?;
         each(&told, samples, |number| {
@@ -69,7 +69,7 @@ impl Credentials {
         })
     }
 
-    /// The same, with a client that does nothing but copy what it is told.
+    /// The same with a client that only copies what its watch delivers.
     pub fn relay(&self, samples: usize) -> Outcome<Vec<Duration>> {
         let sources = secrets(&self.paths, "stablekey.dev/for=connections");
         let (heard, _hearing) = self.client.watch(&self.paths, sources)?;
@@ -84,7 +84,7 @@ impl Credentials {
         })
     }
 
-    /// Changes a credential to what it never was.
+    /// Sets a credential to a new value.
     fn set(&self, number: usize) -> Outcome<String> {
         let value = new_value(number);
         let path = self.paths.secret(&format!("of-{}", name_of(number)));
@@ -117,7 +117,7 @@ fn tested(number: usize) -> Value {
 fn credential(number: usize) -> Value {
     let name = format!("of-{}", name_of(number));
     let labels = json!({"stablekey.dev/for": "connections"});
-    // Customers give an endpoint: a secret of ours is pinned.
+    // Customers supply an endpoint, so the organization's secret must be pinned.
     let annotations = json!({"stablekey.dev/keys": "*", "stablekey.dev/hosts": "login.example"});
     let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"value": "first"}})

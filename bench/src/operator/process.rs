@@ -1,4 +1,4 @@
-//! A process of the operator, and what it takes.
+//! A process of the operator, and its resource usage.
 
 use crate::Outcome;
 use crate::files::STABLEKEY;
@@ -8,17 +8,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A process of the operator, and what it leaves to be read.
+/// A running process of the operator, with its log.
 pub struct Process {
     child: Child,
     log: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
-/// What a process takes while nothing happens.
+/// The usage of an idle process.
 pub struct Rest {
-    /// Resident, in bytes.
+    /// Resident memory, in bytes.
     pub memory: u64,
-    /// Of processors.
+    /// Processor time.
     pub processor: Duration,
 }
 
@@ -28,7 +28,7 @@ impl Process {
         Process::start_logging("warn", role, cluster, namespaces)
     }
 
-    /// The same, with a log of this level.
+    /// Like `start`, with a log level.
     pub fn start_logging(level: &str, role: &str, cluster: &Cluster, namespaces: &[&Namespace<'_>]) -> Outcome<Self> {
         let mut command = Command::new(STABLEKEY);
         command.args(["controller", "--role", role, "--listen", "127.0.0.1:0", "--log-level", level]);
@@ -46,7 +46,7 @@ impl Process {
         Ok(Process { child, log })
     }
 
-    /// When it logged a line with these words.
+    /// Returns when it logged a line with these words.
     pub fn logged(&self, words: &str) -> Vec<Instant> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().filter(|(_, line)| line.contains(words)).map(|(at, _)| *at).collect()
@@ -58,24 +58,24 @@ impl Process {
         if sent.success() { Ok(()) } else { Err("the operator is gone".into()) }
     }
 
-    /// What it takes while nothing happens.
+    /// Measures the usage of the idle process.
     pub fn at_rest(&self, time: Duration) -> Outcome<Rest> {
         let before = self.processor()?;
         std::thread::sleep(time);
         Ok(Rest { processor: self.processor()?.saturating_sub(before), memory: self.memory()? })
     }
 
-    /// How much of it is resident, in bytes.
+    /// Returns its resident memory, in bytes.
     pub fn memory(&self) -> Outcome<u64> {
         status_of(self.child.id(), "VmRSS:")
     }
 
-    /// The most that was resident since the peak was forgotten, in bytes.
+    /// Returns the peak resident memory since it was reset, in bytes.
     pub fn peak_memory(&self) -> Outcome<u64> {
         status_of(self.child.id(), "VmHWM:")
     }
 
-    /// From now on the peak is what is resident from now on.
+    /// Resets the peak to the current resident memory.
     pub fn forget_peak(&self) -> Outcome<()> {
         Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
     }
@@ -89,7 +89,7 @@ impl Process {
     }
 }
 
-/// A field of a process's status that counts memory, in bytes.
+/// Returns a memory field of a process's status, in bytes.
 pub fn status_of(process: u32, field: &'static str) -> Outcome<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or(field)?;
@@ -98,7 +98,7 @@ pub fn status_of(process: u32, field: &'static str) -> Outcome<u64> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // So that its Lease is let go.
+        // Releases its Lease.
         let _ = self.signal("-TERM");
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A plain client: what has to be sent, sent at once.
+//! A plain client that sends only the necessary requests, at once.
 
 use crate::Outcome;
 use crate::clusters::load::Load;
@@ -28,11 +28,11 @@ pub struct Client {
     server: Server,
 }
 
-/// An object as a watch tells of it: its name, and the value that is changed in it.
+/// An object of a watch event: its name, and its changed value.
 pub type Stamped = (String, String);
 
 impl Client {
-    /// The administrator of a cluster.
+    /// Creates a client for the administrator of a cluster.
     pub fn of(cluster: &Cluster) -> Outcome<Self> {
         let load = Load::on(cluster.kubeconfig())?;
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig())?;
@@ -40,23 +40,23 @@ impl Client {
         Ok(Client { load, server })
     }
 
-    /// Sets fields of an object.
+    /// Patches an object.
     pub fn patch(&self, path: &str, patch: &Value) -> Outcome<()> {
         self.load.ask(merge(path, patch)?).map(drop)
     }
 
-    /// Sets fields of many objects.
+    /// Patches many objects.
     pub fn patch_all(&self, patches: &[(String, Value)], in_flight: usize) -> Outcome<()> {
         let requests = patches.iter().map(|(path, patch)| merge(path, patch)).collect::<Outcome<_>>()?;
         self.load.send_all(requests, in_flight)
     }
 
-    /// Reads something.
+    /// Reads an object.
     pub fn get(&self, path: &str) -> Outcome<Value> {
         Ok(serde_json::from_slice(&self.load.ask(Request::get(path).body(Vec::new())?)?)?)
     }
 
-    /// Lists by pages, and looks at nothing but where the next begins.
+    /// Lists by pages, and reads only the continuation.
     pub fn list(&self, path: &str, page: usize) -> Outcome<()> {
         let mut next = String::new();
         loop {
@@ -68,12 +68,12 @@ impl Client {
         }
     }
 
-    /// Makes an object in a collection.
+    /// Creates an object in a collection.
     pub fn create(&self, path: &str, object: &Value) -> Outcome<()> {
         self.create_all(&[(path.to_string(), object.clone())], 1)
     }
 
-    /// Makes many objects, each in its collection.
+    /// Creates many objects, each in its collection.
     pub fn create_all(&self, objects: &[(String, Value)], in_flight: usize) -> Outcome<()> {
         let requests = objects.iter().map(|(path, object)| {
             let request = Request::post(path).header("content-type", "application/json");
@@ -97,14 +97,14 @@ impl Client {
         self.load.ask(Request::delete(path).body(Vec::new())?).map(drop)
     }
 
-    /// What happens to the objects of a list from now on.
+    /// Watches the objects of a list from now on.
     pub fn watch(&self, paths: &Paths, listing: Listing<Stamped>) -> Outcome<(Receiver<Stamped>, WatchHandle)> {
         let (tell, told) = channel();
         let following = self.watch_by(paths, listing, move |stamped| drop(tell.send(stamped)))?;
         Ok((told, following))
     }
 
-    /// The same, with when it was heard of.
+    /// Like `watch`, with the time of each event.
     pub fn watch_timed(
         &self,
         paths: &Paths,
@@ -125,7 +125,7 @@ impl Client {
         let has_begun = AtomicBool::new(false);
         let tell = Arc::new(move |news: WatchEvent<Delta<Stamped>>| match news {
             WatchEvent::Changed(Delta::Set(stamped), _) => heard(stamped),
-            // The server had forgotten where the watch was: what changed meanwhile is among these.
+            // The server dropped the watch's resource version: changes since then are among these.
             WatchEvent::Changed(Delta::All(all), _) if has_begun.load(Ordering::Relaxed) => {
                 all.into_iter().for_each(&heard)
             }
@@ -160,7 +160,7 @@ pub fn connections_everywhere() -> Listing<Stamped> {
     listing(path, Kind::Connection.plural(), String::new(), stamped)
 }
 
-/// The connections of a namespace, also those that nobody changed.
+/// The connections of a namespace, including unchanged ones.
 pub fn all_connections(paths: &Paths) -> Listing<Stamped> {
     let named = |object: Object| Some((object.metadata.name, String::new()));
     listing(paths.kind(Kind::Connection), Kind::Connection.plural(), String::new(), named)
@@ -192,7 +192,7 @@ fn listing(
     Listing { path, resource, selector, read: Arc::new(read), most: MOST, page: PAGE }
 }
 
-/// As little of an object as is looked at.
+/// The fields of an object that are read.
 #[derive(Deserialize)]
 struct Object {
     metadata: Metadata,

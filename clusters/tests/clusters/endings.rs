@@ -1,7 +1,7 @@
-//! However a test ends, nothing of its clusters is left.
+//! Nothing is left of a test's clusters, however the test ends.
 //!
-//! Each of these tests runs the test `holds_clusters` of this binary in a process of its own, and ends
-//! that process in some way.
+//! Each of these tests runs the test `holds_clusters` of this binary in a process of its own, and ends that process in
+//! some way.
 
 use crate::support::{runs, until};
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,10 +11,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// How `holds_clusters` is to end by itself; not set where it is not called for.
+/// How `holds_clusters` ends by itself; unset if another test is run.
 const ENDING: &str = "STABLEKEY_CLUSTERS_ENDING";
 
-/// Starts a cluster, says what it is made of, and ends as told.
+/// Starts a cluster, prints its processes and files, and ends as requested.
 #[test]
 #[ignore = "run by the others, in a process of its own"]
 fn holds_clusters() {
@@ -33,20 +33,20 @@ fn holds_clusters() {
     match ending.as_str() {
         "abort" => std::process::abort(),
         "fail" => panic!("as told"),
-        // Until killed.
+        // Until it is killed.
         _ => std::io::stdin().read_to_end(&mut Vec::new()).map(drop).unwrap(),
     }
 }
 
-struct Held {
+struct HoldingProcess {
     process: Child,
     pids: Vec<u32>,
     folder: PathBuf,
 }
 
-impl Held {
+impl HoldingProcess {
     fn start(ending: &str) -> Self {
-        // Tests that were begun in the background ignore an interrupt, and what they start does too.
+        // Tests that were started in the background ignore an interrupt, and so do their children.
         let mut process = Command::new("env")
             .arg("--default-signal=INT")
             .arg(std::env::current_exe().unwrap())
@@ -60,7 +60,7 @@ impl Held {
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
         let held = lines.find_map(|line| line.strip_prefix("HELD ").map(str::to_owned)).expect("it starts a cluster");
-        // What else it says must have somewhere to go.
+        // Its other output must be read.
         std::thread::spawn(move || lines.for_each(drop));
         let mut words = held.split(' ');
         let folder = PathBuf::from(words.next().unwrap());
@@ -71,7 +71,7 @@ impl Held {
         kill(self.process.id(), signal);
     }
 
-    /// Waits for the process, then until nothing is left; gives what it said on standard error.
+    /// Waits for the process, then until nothing is left; returns its error output.
     fn nothing_is_left(mut self) -> String {
         let stderr = self.process.stderr.take().unwrap();
         drop(self.process.stdin.take());
@@ -89,26 +89,26 @@ fn kill(pid: u32, signal: Signal) {
 
 #[test]
 fn killed() {
-    let held = Held::start("wait");
+    let held = HoldingProcess::start("wait");
     held.signal(Signal::KILL);
     held.nothing_is_left();
 }
 
 #[test]
 fn interrupted() {
-    let held = Held::start("wait");
+    let held = HoldingProcess::start("wait");
     held.signal(Signal::INT);
     held.nothing_is_left();
 }
 
 #[test]
 fn aborted() {
-    Held::start("abort").nothing_is_left();
+    HoldingProcess::start("abort").nothing_is_left();
 }
 
 #[test]
-fn failed_and_then_it_shows_what_was_asked_and_logged() {
-    let said = Held::start("fail").nothing_is_left();
+fn failed_and_shows_requests_and_log() {
+    let said = HoldingProcess::start("fail").nothing_is_left();
     assert!(said.contains("asked of held in namespace told-0:"), "{said}");
     assert!(said.contains("201 create /api/v1/namespaces/told-0/configmaps"), "{said}");
     assert!(said.contains("the end of its API server's log:"), "{said}");
@@ -116,7 +116,7 @@ fn failed_and_then_it_shows_what_was_asked_and_logged() {
 
 #[test]
 fn before_it_was_ready() {
-    // No input from the first: as if its parent had been killed right after it began.
+    // No input from the start: as if its parent had been killed right after it began.
     let folder = tempfile::tempdir().unwrap();
     let mut serve = Command::new(env!("CARGO_BIN_EXE_stablekey-clusters"));
     serve.args(["serve", "--binaries"]).arg(shared("us").binaries()).env("TMPDIR", folder.path()).stdin(Stdio::null());
@@ -125,7 +125,7 @@ fn before_it_was_ready() {
 }
 
 #[test]
-fn clusters_to_play_with() {
+fn clusters_to_try_out() {
     let mut process = Command::new(env!("CARGO_BIN_EXE_stablekey-clusters"))
         .arg("us-eu")
         .stdin(Stdio::null())
@@ -154,7 +154,7 @@ fn clusters_to_play_with() {
         assert!(expected.iter().all(|name| listed.lines().any(|line| line == *name)), "{listed}");
     }
 
-    // A sync updates something there, and brings its definition along.
+    // A sync updates something there, including a definition.
     let line = said.find(|line| line.contains("stablekey plan ")).unwrap();
     let mut stablekey = Command::new(Path::new(env!("CARGO_BIN_EXE_stablekey-clusters")).with_file_name("stablekey"));
     stablekey.args(line.split_whitespace().skip(1)).env("KUBECONFIG", &kubeconfigs[2]).stdin(Stdio::null());

@@ -1,8 +1,8 @@
-//! Waiting for what must come.
+//! Helpers that wait.
 
 use std::time::{Duration, Instant};
 
-/// Looks until something holds; fails if it does not in time.
+/// Polls until it is true; fails after a timeout.
 pub fn until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -11,7 +11,7 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Whether a process is running: not gone, and no zombie that waits to be asked after.
+/// Whether a process is running: neither gone nor a zombie.
 pub fn runs(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     !status.is_empty() && !status.contains("State:\tZ")

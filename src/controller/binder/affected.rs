@@ -47,7 +47,7 @@ pub enum CacheChange {
 pub struct ReadObject {
     pub item: Item,
     pub uid: String,
-    /// What we wrote to it, where our manager holds the annotation.
+    /// The ownership record, if Stablekey's field manager owns the annotation.
     pub record: Option<Arc<Record>>,
 }
 

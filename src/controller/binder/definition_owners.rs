@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_names_it_owns_it() {
+    fn the_integrations_that_name_a_definition_own_it() {
         let (mut definitions, now) = (Definitions::default(), Instant::now());
         assert!(definitions.put(map(&[], "1")) && !definitions.put(map(&[], "1")));
         assert!(matches!(step(&mut definitions, now), OwnersStep::Nothing), "nobody names it yet");
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_names_any_more_is_given_up_after_a_while() {
+    fn an_unnamed_definition_is_collected_after_a_while() {
         let (mut definitions, now) = (Definitions::default(), Instant::now());
         definitions.put(map(&[("ua", true)], "1"));
         assert!(matches!(step(&mut definitions, now), OwnersStep::Wait(then) if then == now + REST));
@@ -275,7 +275,7 @@ mod tests {
 
     /// A ConfigMap that people made is never owned or collected: owners that an older version wrote are removed.
     #[test]
-    fn what_people_made_is_theirs() {
+    fn a_definition_that_people_made_is_never_owned() {
         let (mut definitions, now) = (Definitions::default(), Instant::now());
         definitions.name("a", "ua", None, Some("m"));
         definitions.put(made_by("kubectl", &[], "1"));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_own_or_nobody_ever_did_is_left_alone() {
+    fn a_definition_of_others_or_without_owner_is_left_alone() {
         let (mut definitions, now) = (Definitions::default(), Instant::now());
         for owners in [&[][..], &[("theirs", false)], &[("ua", true), ("theirs", false)]] {
             definitions.gone("m");

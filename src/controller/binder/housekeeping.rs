@@ -72,7 +72,7 @@ fn take_in(store: &mut NamespaceStore, report: &Reporter, SecretWrite { name, an
             store.queue.failed(&task, now);
         }
         SecretAnswer::Refused { why, reason } | SecretAnswer::Unknown { why, reason } => {
-            warn!(secret = name, why, "a binding Secret of nothing cannot be taken away");
+            warn!(secret = name, why, "a leftover binding Secret cannot be deleted");
             report.failed(reason);
             store.queue.failed(&task, now);
         }

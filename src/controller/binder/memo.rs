@@ -1,7 +1,7 @@
 //! Memoized results, kept until something that they depend on changes.
 
 use crate::engine::model::inventory::Inventory;
-use crate::near_miss::{are_alike, near_misses};
+use crate::near_miss::{are_similar, near_misses};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ impl SimilarKeys {
             return known.clone();
         }
         let keys = inventory.connections.values().map(|c| c.spec.stable_key.as_str());
-        let near = near_misses(key, keys.filter(|other| are_alike(key, other)));
+        let near = near_misses(key, keys.filter(|other| are_similar(key, other)));
         let near: Arc<[String]> = near.into_iter().map(str::to_string).collect();
         self.known().insert(key.to_string(), near.clone());
         near
@@ -25,7 +25,7 @@ impl SimilarKeys {
     /// Forgets the entries that a new or deleted connection with this key affects, and returns their keys.
     pub fn forget(&mut self, connection: &str) -> Vec<String> {
         let mut known = self.known();
-        let keys: Vec<String> = known.keys().filter(|key| are_alike(key, connection)).cloned().collect();
+        let keys: Vec<String> = known.keys().filter(|key| are_similar(key, connection)).cloned().collect();
         known.retain(|key, _| !keys.contains(key));
         keys
     }

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_what_is_evaluated() {
+    fn evaluated_variables_are_counted() {
         let mut gauge = BindingGauge::new(Metrics::new(), "ns");
         gauge.set("a", &[row(true), row(false)]);
         gauge.set("b", &[row(true)]);

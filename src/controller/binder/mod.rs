@@ -49,7 +49,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// The message of a condition or an error after a panic.
-const MISTAKE: &str = "a mistake of ours: report it, with the last lines of the log";
+const MISTAKE: &str = "internal error: report it, with the last lines of the log";
 
 /// Runs the binder until it is asked to end.
 pub async fn run(context: Context) -> Result<(), String> {

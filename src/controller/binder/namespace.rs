@@ -251,7 +251,7 @@ impl NamespaceWorker {
     /// Starts the watches for a tenant. Ownership records count only for the tenant that they name.
     fn watch(&mut self, tenant: &str) {
         let namespace = self.paths.namespace();
-        info!(namespace, tenant, "follows a namespace");
+        info!(namespace, tenant, "watches a namespace");
         self.began += 1;
         // A running reconcile ends with the store that it began with, and writes nothing more.
         self.writer.retire();
@@ -272,7 +272,7 @@ impl NamespaceWorker {
     /// Reports that a resource cannot be watched for now.
     fn lost(&self, resource: &'static str, why: &RequestError) {
         let namespace = self.paths.namespace();
-        warn!(namespace, resource, %why, "cannot be followed");
+        warn!(namespace, resource, %why, "cannot be watched");
         if let Some(waiting) = self.unread.get(resource) {
             waiting.now_for(format!("{resource} of namespace {namespace}: {why}"));
             if matches!(why, RequestError::Forbidden { .. }) {

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_comes_first_and_what_depends_on_others_after_them() {
+    fn changed_objects_come_first_and_dependent_ones_later() {
         let (mut queue, now) = (WorkQueue::default(), Instant::now());
         queue.enqueue(connection("sure"), Priority::Routine, now);
         queue.enqueue(integration("i"), Priority::Changed, now);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_routine_and_changes_moves_up() {
+    fn a_change_raises_the_priority_of_a_resync() {
         let (mut queue, now) = (WorkQueue::default(), Instant::now());
         queue.enqueue(connection("a"), Priority::Routine, now);
         queue.enqueue(connection("b"), Priority::Routine, now);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_and_what_comes_meanwhile_after() {
+    fn a_running_task_is_enqueued_again_after_it_ends() {
         let (mut queue, now) = (WorkQueue::default(), Instant::now());
         queue.enqueue(connection("a"), Priority::Changed, now);
         assert!(queue.take(now).is_some());
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_pause_longer_and_longer_until_something_changes() {
+    fn retry_intervals_grow_until_something_changes() {
         let (mut queue, now) = (WorkQueue::default(), Instant::now());
         let a = connection("a");
         queue.enqueue(a.clone(), Priority::Changed, now);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_fires_once_and_the_sooner_holds() {
+    fn a_timer_fires_once_and_the_earlier_one_wins() {
         let (mut queue, now) = (WorkQueue::default(), Instant::now());
         let later = |seconds| now + Duration::from_secs(seconds);
         queue.at(connection("a"), later(10));
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integration_waits_for_its_connection_and_never_for_one_that_is_gone() {
+    fn an_integration_waits_for_its_connection_unless_that_is_gone() {
         let (mut queue, now) = (WorkQueue::default(), Instant::now());
         for end in [WorkQueue::done, WorkQueue::failed, WorkQueue::forget] {
             queue.enqueue(connection("a"), Priority::Changed, now);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_forgotten() {
+    fn a_deleted_object_is_forgotten() {
         let (mut queue, now) = (WorkQueue::default(), Instant::now());
         queue.enqueue(connection("a"), Priority::Changed, now);
         queue.at(connection("a"), now + PAUSE);

@@ -189,7 +189,7 @@ fn take_in_secrets(
             SecretAnswer::Absent => store.secret_absent(&name, now),
             SecretAnswer::Refused { why, reason } => {
                 written.failed = true;
-                warn!(object = %id, secret = name, why, "the cluster does not let a binding Secret be written");
+                warn!(object = %id, secret = name, why, "the API server refuses to write a binding Secret");
                 report.failed(reason);
                 store.secret_refused(name, why, now);
             }

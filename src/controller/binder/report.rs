@@ -109,7 +109,7 @@ impl Reporter {
 
     /// Reports that a binding Secret which the status named is no longer needed, and is kept.
     pub fn secret_unwanted(&self, id: &ObjectId, uid: &str, secret: &str) {
-        let note = format!("Secret {secret} is not wanted any more and stays: delete it when nothing uses it");
+        let note = format!("Secret {secret} is no longer needed and is kept: delete it when nothing uses it");
         self.event(reference(&self.paths, id, uid), Importance::Normal, "BindingLeft", RELEASE, note);
     }
 
@@ -140,15 +140,15 @@ impl Reporter {
     /// Reports that the connection of a binding Secret is gone and the Secret is kept.
     pub fn leftover(&self, secret: &str, uid: Option<String>, of: &ObjectId) {
         let namespace = self.paths.namespace();
-        let note = format!("{of} is gone, and Secret {secret} stays: delete it when nothing uses it any more");
-        warn!(namespace, secret, object = %of, "the binding Secret of a connection that is gone is left");
+        let note = format!("{of} was deleted, and Secret {secret} is kept: delete it when nothing uses it any more");
+        warn!(namespace, secret, object = %of, "the binding Secret of a deleted connection is kept");
         self.event(self.secret(secret, uid), Importance::Warning, "BindingLeft", RELEASE, note);
     }
 
     /// Reports that the connection of a kept binding Secret exists again.
     pub fn leftover_in_use(&self, secret: &str, uid: Option<String>) {
-        let note = format!("the connection of Secret {secret} is there again");
-        info!(namespace = self.paths.namespace(), secret, "the connection of a binding Secret is there again");
+        let note = format!("the connection of Secret {secret} exists again");
+        info!(namespace = self.paths.namespace(), secret, "the connection of a binding Secret exists again");
         self.event(self.secret(secret, uid), Importance::Normal, "BindingInUse", RELEASE, note);
     }
 
@@ -216,7 +216,7 @@ mod tests {
     /// A ConfigMap, a connection or a Secret that arrives a moment later causes no event; an invalid field does at
     /// once.
     #[test]
-    fn only_what_may_be_late_waits_before_it_is_an_event() {
+    fn only_missing_objects_delay_an_event() {
         for code in MAY_BE_LATE {
             assert_eq!(transition(None, false, code.name()).may_be_late(), Some(code.name()));
             assert_eq!(transition(Some("InputMissing"), false, code.name()).may_be_late(), Some(code.name()));

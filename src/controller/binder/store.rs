@@ -146,7 +146,7 @@ impl NamespaceStore {
             && match &read {
                 Ok(item) => {
                     inventory.records.get(&id) == record.as_ref()
-                        && inventory.get(&id).is_some_and(|known| says_the_same(&known, item))
+                        && inventory.get(&id).is_some_and(|known| has_same_value(&known, item))
                 }
                 Err(why) => inventory.invalid.get(&id) == Some(why),
             };
@@ -351,7 +351,7 @@ impl NamespaceStore {
 }
 
 /// Whether two objects are equal in the fields that the binder reads.
-fn says_the_same(a: &Item, b: &Item) -> bool {
+fn has_same_value(a: &Item, b: &Item) -> bool {
     match (a, b) {
         (Item::Component(a), Item::Component(b)) => a.spec == b.spec,
         (Item::Connection(a), Item::Connection(b)) => a.spec == b.spec,

@@ -48,7 +48,7 @@ mod tests {
     use crate::api::Kind;
 
     #[test]
-    fn what_is_still_missing_a_moment_later_is_told_once() {
+    fn an_object_that_is_still_missing_later_is_reported_once() {
         let (mut warnings, id, now) =
             (DelayedWarnings::default(), ObjectId::new(Kind::Integration, "lead"), Instant::now());
         assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now), Delayed::None);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_only_late_is_not_told() {
+    fn a_late_object_is_not_reported() {
         let (mut warnings, id, now) =
             (DelayedWarnings::default(), ObjectId::new(Kind::Integration, "lead"), Instant::now());
         for reason in [Some("Bound"), Some("BindingMissing"), None] {

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_ends_with_the_clock_whatever_was_heard() {
+    fn leadership_ends_with_the_clock_even_without_news() {
         let (until, known) = watch::channel(Some(Instant::now()));
         let leadership = Leadership::of(known);
         assert!(!leadership.holds());
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn losing_it_is_heard_and_a_renewal_is_none() {
+    async fn losing_leadership_is_signalled_and_a_renewal_is_not() {
         let (until, known) = watch::channel(Some(Instant::now() + ALWAYS));
         let leadership = Leadership::of(known);
         let lost = leadership.lost();

@@ -76,7 +76,7 @@ impl LeaseClient {
             _ => Some(failure.to_string()),
         });
         if let Some(why) = why.as_ref().filter(|why| self.logged.as_ref() != Some(why)) {
-            warn!(lease = self.election.name, why, "the Lease cannot be asked for");
+            warn!(lease = self.election.name, why, "the Lease cannot be read or written");
         }
         self.logged = why;
         self.logged.clone().map_or(Ok(()), Err)
@@ -107,7 +107,7 @@ impl LeaseClient {
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "no answer in time".to_string(),
         };
-        warn!(lease = self.election.name, why, "the Lease was not released: it ends by itself");
+        warn!(lease = self.election.name, why, "the Lease was not released: it expires");
     }
 
     async fn read(&mut self) -> Result<(), RequestFailure> {

@@ -1,6 +1,6 @@
 //! Leader election: of several replicas one is active, by one Lease per role.
 //!
-//! [`candidate`] decides, [`lease_client`] sends the requests, and this module runs both: it stands by until the Lease
+//! [`candidate`] decides, [`lease`] sends the requests, and this module runs both: it stands by until the Lease
 //! is held, runs the work, and keeps renewing in parallel. When the Lease is lost, the work is dropped immediately.
 //! When the process is to stop, the work gets some seconds to end and the Lease is released, so that another replica
 //! takes over at once.
@@ -94,7 +94,7 @@ impl Election {
                     continue;
                 }
                 Ended::Stopped => {
-                    warn!(lease = self.name, "the work did not end within {} s: it is dropped", GRACE.as_secs());
+                    warn!(lease = self.name, "the work did not end within {} s: it is aborted", GRACE.as_secs());
                     None
                 }
                 Ended::Done(done) => Some(done),

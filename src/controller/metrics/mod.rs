@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_that_is_due_and_drift_grow_older_by_themselves() {
+    fn queue_and_drift_ages_grow_by_themselves() {
         let metrics = filled();
         metrics.queue(Role::Binder, 1, Instant::now().checked_sub(Duration::from_secs(70)));
         metrics.drift("eu-prod", 1, SystemTime::now().checked_sub(Duration::from_secs(90)));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_lead_shows_nothing_of_what_it_knew() {
+    fn a_former_leader_shows_none_of_its_values() {
         let metrics = filled();
         metrics.now.change(|now| now.leaders.values_mut().for_each(|leads| *leads = Some(Leadership::never())));
         let shown = |metrics: &Metrics| metrics.text().lines().filter(|line| line.contains("-prod\"")).count();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_expiring_when_it_should_have_been_renewed() {
+    fn a_token_counts_as_expiring_when_its_renewal_is_due() {
         let metrics = filled();
         assert!(metrics.text().contains("stablekey_kubeconfig_expiring{tenant=\"eu-prod\"} 0"));
         metrics.kubeconfig_expires("eu-prod", Some((4_102_444_800, 1)));

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_answers_what_is_so_now() {
+    async fn probes_answer_with_the_current_state() {
         let health = Health::default();
         health.readiness.stands_by(crate::controller::Role::Syncer);
         let address = listening(health.clone()).await;
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_takes_nothing_else() {
+    async fn other_requests_are_refused() {
         let address = listening(Health::default()).await;
         assert!(get(address, "/").await.starts_with("HTTP/1.1 404 "));
         let posted = say(address, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").await;
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_say_nothing_do_not_keep_others_out() {
+    async fn silent_clients_do_not_block_others() {
         let address = listening(Health::default()).await;
         let mut silent = Vec::new();
         for _ in 1..CONNECTIONS {

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_is_silent_for_too_long_is_named() {
+    fn a_silent_loop_is_named() {
         let pulses = Pulses::default();
         let (turns, stuck) = (pulses.of("lease", Duration::from_secs(60)), pulses.of("binder", Duration::ZERO));
         turns.beat();

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_ready_when_nothing_is_waited_for() {
+    fn the_process_is_ready_when_nothing_is_waited_for() {
         let readiness = Readiness::default();
         let list = readiness.waits("syncer", "the list of connections of tenant eu-prod");
         let lease = readiness.waits("binder", "its Lease");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_in_one_namespace_of_several_is_not_waited_for() {
+    fn a_refusal_in_one_of_several_namespaces_is_not_waited_for() {
         let readiness = Readiness::of(2);
         readiness.leads(Role::Binder, Leadership::always());
         let secrets = readiness.waits("binder", "secrets of namespace dev");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_has_an_end() {
+    fn the_number_of_lines_is_bounded() {
         let readiness = Readiness::default();
         let waits: Vec<_> = (0..102).map(|number| readiness.waits("syncer", format!("tenant {number}"))).collect();
         let (_, text) = readiness.report();

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_approvals_are_read_back() {
         let approval = written(7, &[1, 2, 3]);
         assert_eq!(unpacked(&approval.left).len(), 3);
         assert_eq!(unpacked(&written(7, &[]).left).len(), 0);
@@ -346,7 +346,7 @@ mod tests {
     /// An approval is bound to the annotation that gave it, and consumed when carried out: a recurring change needs a
     /// new one.
     #[test]
-    fn what_is_spent_stays_so_while_it_stands_in_the_annotation() {
+    fn a_consumed_digest_stays_consumed_while_it_is_annotated() {
         let ledger = ledger();
         let status = [written(1, &[]), written(2, &[9])];
         ledger.observe("s", "uid", standing(&[1, 2, 3]), &status);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_made_again_was_approved_nothing_before() {
+    fn a_new_object_has_no_earlier_approvals() {
         let ledger = ledger();
         ledger.observe("s", "old", standing(&[2]), &[written(2, &[9])]);
         ledger.observe("s", "new", standing(&[2]), &[]);

@@ -242,7 +242,7 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
         format!("{object}: {} {}; {}", f.code, f.text, f.fix)
     });
     let variables =
-        evidence.target.notes_of(&writer).filter(|note| note.is_held_variable()).filter_map(|note| match note {
+        evidence.target.notes_of(&writer).filter(|note| note.is_kept_variable()).filter_map(|note| match note {
             Note::Kept { object, path, by, .. } => {
                 let fix = "bind it as it is declared, take it over (stablekey adopt), or keep it by an override";
                 Some(format!("{}: bound otherwise there, by {by}; {fix}", field_of(object, path)))
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_of_which_nothing_is_left_to_do_is_in_sync() {
+    fn a_target_with_nothing_left_to_do_is_in_sync() {
         let target = target(Vec::new());
         let status = target_status(&Evidence { changed: 2, base: Some(10), ..of(&target) });
         assert_eq!((status.state.as_str(), status.message, status.digest), ("InSync", None, None));
@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_sync_itself_comes_first() {
+    fn problems_of_the_sync_itself_come_first() {
         let target = Target { suspended: true, ..target(vec![action("a", ActionKind::Update)]) };
         let writer = Writer::Sync("s".into());
         let not_accepted =
@@ -571,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_cannot_be_read_comes_before_what_waits() {
+    fn an_unreadable_source_comes_before_waiting_actions() {
         let target = Target { suspended: true, ..target(vec![action("a", ActionKind::Update)]) };
         let evidence = Evidence { source_error: Some("its server is silent"), ..of(&target) };
         let message = "its source cannot be read: its server is silent".to_string();
@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_suspended_says_what_waits() {
+    fn a_suspended_sync_reports_what_waits() {
         let mut target = target(vec![action("a", ActionKind::Update), action("b", ActionKind::Create)]);
         target.suspended = true;
         let message = "eu is suspended; 2 actions wait: take suspend out of its spec to go on".to_string();
@@ -592,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_said_by_the_syncs_that_wanted_it() {
+    fn a_failure_is_reported_by_the_syncs_that_wanted_it() {
         let target = target(vec![needs_approval(action("a", ActionKind::Update)), action("b", ActionKind::Create)]);
         let failure = |why: &str| ActionFailure { code: "Refused", why: why.into(), retry: Retry::Seldom };
         let failed = [("eu/Connection/a".to_string(), failure("no"))].into();
@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_approval_says_how_to_see_and_to_give_it() {
+    fn a_pending_approval_shows_its_commands() {
         let target = target(vec![needs_approval(action("a", ActionKind::Update)), action("b", ActionKind::Create)]);
         let (state, message) = stands(&of(&target));
         assert_eq!(state, SyncCondition::AwaitingApproval);
@@ -629,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn an_approval_that_does_not_hold_or_was_used_or_is_not_kept_says_so() {
+    fn an_invalid_consumed_or_unstored_approval_is_reported() {
         let target = target(vec![needs_approval(action("a", ActionKind::Update))]);
         let known = digest().to_string();
         let usable = GivenApprovals { usable: [known.clone()].into(), ..GivenApprovals::default() };
@@ -647,7 +647,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_done_is_being_applied_and_says_what_it_waits_for() {
+    fn pending_actions_are_reported_as_being_applied() {
         let target = target(vec![needs_approval(action("a", ActionKind::Delete)), action("b", ActionKind::Create)]);
         let usable = GivenApprovals { usable: [digest().to_string()].into(), ..GivenApprovals::default() };
         let approved = Evidence { given: Some(&usable), ..of(&target) };
@@ -661,7 +661,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_with_a_sync_that_waits_is_of_that_one_alone() {
+    fn an_action_shared_with_a_waiting_sync_is_left_to_it() {
         let target = target(vec![action("a", ActionKind::Update)]);
         let unattended = BTreeSet::new();
         let evidence = Evidence { unattended: Some(&unattended), ..of(&target) };
@@ -671,7 +671,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_reached_is_blocked() {
+    fn unresolved_actions_are_blocked() {
         let (object, path) = (ObjectId::new(Kind::Integration, "i"), vec!["connections".to_string(), "V".to_string()]);
         let by = "kubectl".to_string();
         let kept = Note::Kept { object: object.clone(), path, by, text: None, from: None, to: None, parts: Vec::new() };
@@ -689,7 +689,7 @@ mod tests {
     }
 
     #[test]
-    fn drift_that_is_left_names_who_did_it() {
+    fn kept_drift_names_its_manager() {
         let target = noted(vec![drift("a"), drift("b")]);
         let (state, message) = stands(&of(&target));
         assert_eq!(state, SyncCondition::Drifted);
@@ -712,7 +712,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_names_the_first_and_cuts_what_is_too_long() {
+    fn a_status_names_the_first_and_truncates_long_texts() {
         let mut actions: Vec<Action> = (0..12).map(|n| action(&format!("c{n}"), ActionKind::Create)).collect();
         actions[0].reason.text = "x".repeat(LONGEST + 5);
         let status = target_status(&of(&target(actions)));
@@ -722,7 +722,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_target_says_what_a_sync_is_like() {
+    fn the_worst_target_decides_the_state_of_a_sync() {
         let of_state = |tenant: &str, state: SyncCondition, message: &str| TargetStatus {
             tenant: tenant.into(),
             state: state.as_str().into(),

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn small_passes_add_up_and_an_object_counts_once() {
+    fn small_reconciles_add_up_and_an_object_counts_once() {
         let (mut budget, now) = (ChangeBudget::resumed(2, None, Instant::now()), Instant::now());
         budget.changed(objects(&["a"]), now);
         budget.changed(objects(&["a", "b"]), now);
@@ -95,7 +95,7 @@ mod tests {
 
     /// Creates of the same change do not make the share smaller.
     #[test]
-    fn what_is_made_in_a_wave_does_not_make_the_share_smaller() {
+    fn creates_do_not_make_the_share_smaller() {
         let (mut budget, now) = (ChangeBudget::default(), Instant::now());
         budget.begins(10);
         assert_eq!(budget.base(), None, "nothing is done yet");

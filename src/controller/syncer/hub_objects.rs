@@ -87,7 +87,7 @@ impl HubObjects {
             WatchEvent::Watched(_) | WatchEvent::Rewound(_) => None,
             WatchEvent::Lost(_, error) => {
                 let namespace = &self.namespace;
-                warn!(namespace, resource, why = %error, "cannot be followed");
+                warn!(namespace, resource, why = %error, "cannot be watched");
                 if let Some(waiting) = &self.waiting {
                     waiting.now_for(format!("{resource} of namespace {namespace}: {error}"));
                     if matches!(error, RequestError::Forbidden { .. }) {

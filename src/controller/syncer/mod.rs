@@ -58,7 +58,7 @@ pub async fn run(context: Context) -> Result<(), String> {
         hubs.spawn(HubWorker::new(context.clone(), namespace, backlog.clone()).run());
     }
     while let Some(ended) = hubs.join_next().await {
-        ended.map_err(|_| "a mistake of ours: report it, with the last lines of the log".to_string())?;
+        ended.map_err(|_| "internal error: report it, with the last lines of the log".to_string())?;
     }
     Ok(())
 }

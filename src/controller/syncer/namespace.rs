@@ -625,7 +625,7 @@ impl HubWorker {
                     move || approvals.forget(&sync)
                 });
                 if let Ok(Err(error)) = forgotten.await {
-                    warn!(sync, why = %error, "an approval that was taken back stands in its status");
+                    warn!(sync, why = %error, "a withdrawn approval cannot be removed from its status");
                 }
                 drop(outbox.send(SyncerEvent::Forgot(sync)));
             });

@@ -74,7 +74,7 @@ pub struct AppliedTarget {
 impl PassOutcome {
     /// Returns the result of a reconcile that panicked.
     pub fn broken(target: &str) -> Self {
-        let why = "a mistake of ours ended it: report it, with the last lines of the log".to_string();
+        let why = "internal error: report it, with the last lines of the log".to_string();
         PassOutcome {
             failed: [(target.to_string(), ActionFailure { code: "Mistake", why, retry: Retry::Soon })].into(),
             ..PassOutcome::default()

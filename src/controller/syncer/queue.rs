@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_reconciled_at_once_and_everything_when_it_is_quiet() {
+    fn a_change_is_reconciled_at_once_and_everything_when_quiet() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         queue.changed([&connection("a")], now);
         assert_eq!(queue.depth(now), (1, Some(now)));
@@ -359,7 +359,7 @@ mod tests {
 
     /// An unrelated change is written meanwhile.
     #[test]
-    fn what_a_pass_over_everything_does_not_write_goes_on_meanwhile() {
+    fn a_full_reconcile_does_not_block_other_objects() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         queue.everything_now(now);
         assert!(matches!(queue.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_never_quiet_everything_is_reconciled_all_the_same() {
+    fn everything_is_reconciled_even_if_it_is_never_quiet() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         for n in 0..40 {
             queue.changed([&connection("a")], now + Duration::from_millis(500) * n);
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_tried_again_after_pauses_that_grow_and_end_with_a_success() {
+    fn a_failure_is_retried_at_growing_intervals_until_it_succeeds() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         let fails = |queue: &mut TargetQueue, at: Instant| {
             assert!(matches!(queue.take(at, WHOLE, &Index::default()), Some(Job::Whole)));
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_does_not_wait_for_what_failed_and_does_not_shorten_its_pause() {
+    fn a_change_neither_waits_for_a_failure_nor_shortens_its_retry() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         for _ in 0..20 {
             queue.failed(now);
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_does_not_wait_for_others_that_are_written_but_for_its_own_object() {
+    fn a_change_waits_only_for_a_write_of_its_own_object() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         let first = begin(&mut queue, 1, &["a", "b"]);
         queue.changed([&connection("a"), &connection("c")], now);
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_it_was_written_is_not_reconciled_again() {
+    fn an_unchanged_write_is_not_reconciled_again() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         let pass = begin(&mut queue, 1, &["a", "b", "c"]);
         queue.changed_here(&[connection("a"), connection("b"), connection("d")], now);
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_changes_some_are_reconciled_first_and_then_ever_more() {
+    fn many_changes_are_reconciled_in_growing_batches() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         let all: Vec<ObjectId> = (0..1_000).map(|n| connection(&format!("{n:03}"))).collect();
         queue.changed(&all, now);
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_passes_run_at_once() {
+    fn the_number_of_parallel_reconciles_is_bounded() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         let passes: Vec<_> = (0..PASSES as u64).map(|n| begin(&mut queue, n, &[&n.to_string()])).collect();
         queue.changed([&connection("a")], now);
@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_reconciled_alone() {
+    fn a_full_reconcile_runs_alone() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         let pass = begin(&mut queue, 1, &["a"]);
         queue.everything_now(now);
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pass_of_before_says_is_passed_over() {
+    fn events_of_an_earlier_reconcile_are_ignored() {
         let (mut queue, now) = (TargetQueue::default(), Instant::now());
         queue.everything_now(now);
         end(&mut queue, PassId(7), now);

@@ -310,7 +310,7 @@ impl Reconciler {
             done += usize::from(*outcome == Outcome::Done);
             if reported.elapsed() >= PROGRESS_INTERVAL {
                 reported = Instant::now();
-                info!(tenant = self.target, done, of = all, "carries out");
+                info!(tenant = self.target, done, of = all, "applies actions");
                 (self.report)(PassProgress::Done(done, all));
             }
         };
@@ -356,7 +356,7 @@ impl Reconciler {
         let waits = |sync: &String| observed.world.waiting.contains(&Writer::Sync(sync.clone()));
         let may_write = observed.syncs.all().filter(|sync| !waits(sync));
         if let Err(error) = self.approvals.narrow(may_write, plan, &self.target) {
-            warn!(tenant = self.target, why = %error, "an approval is kept");
+            warn!(tenant = self.target, why = %error, "an approval cannot be removed");
         }
     }
 

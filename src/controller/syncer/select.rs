@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_limits_is_written_as_the_queue_keeps_it() {
+    fn without_limits_everything_is_written() {
         let mut made = action("a", ActionKind::Create, &["of-another-tenant"]);
         made.change.after = Some(item("a"));
         let selected = select(&plan(vec![made]), &Limits::default(), &SyncConsent::Unattended);
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_what_is_later_is_later_in_any_order() {
+    fn dependents_of_a_delayed_action_are_delayed_in_any_order() {
         let update = |name, after: &[&str]| action(name, ActionKind::Update, after);
         let waits = needs_approval(update("b", &["a"]));
         let plan = plan(vec![update("d", &["c"]), update("a", &[]), waits, update("c", &["b"])]);
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_writers_want_differently_is_left_out() {
+    fn conflicting_actions_are_left_out() {
         let mut all = plan(Vec::new());
         let conflict = |tenant, name| Finding::of(Code::WriterConflict, tenant, connection(name), "", "");
         all.findings = vec![conflict("eu", "a"), conflict("us", "c")];
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_pass_writes_or_deletes_waits_for_it() {
+    fn actions_wait_for_writes_of_another_reconcile() {
         let others = |pass, objects: &[&str], deleted: &[&str]| InFlight {
             pass: PassId(pass),
             objects: objects.iter().map(|name| connection(name)).collect(),
@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_of_what_changed_waits_for_what_is_not_in_it() {
+    fn an_incremental_plan_waits_for_unplanned_dependencies() {
         let plan = three(action("a", ActionKind::Update, &["unplanned"]));
         let limits = Limits { is_partial: true, ..Limits::default() };
         leaves_out_a_and_b(&plan, &limits, Why::DependencyUnplanned);
@@ -496,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn deletes_are_decided_on_everything_and_wait_until_their_source_is_settled() {
+    fn deletes_need_a_full_plan_and_a_settled_source() {
         let plan = three(action("a", ActionKind::Delete, &[]));
         let with = |deletes| Limits { deletes, ..Limits::default() };
         leaves_out_a_and_b(&plan, &with(Deletes::WithEverything), Why::DeleteWithEverything);
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_approval_waits_for_it() {
+    fn actions_that_need_approval_wait_for_it() {
         let plan = three(needs_approval(action("a", ActionKind::Update, &[])));
         leaves_out_a_and_b(&plan, &Limits::default(), Why::NeedsApproval);
         let selected = select(&plan, &Limits::default(), &SyncConsent::Approved([sync("s")].into()));
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_was_approved_only_that_is_written() {
+    fn only_approved_actions_are_written() {
         let of_others = Action { writers: [sync("t")].into(), ..action("a", ActionKind::Update, &[]) };
         let shared = Action { writers: [sync("s"), sync("t")].into(), ..action("d", ActionKind::Update, &[]) };
         let mut actions = three(of_others).targets.remove(0).actions;
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_is_filled_with_what_is_left_in_the_end() {
+    fn the_maximum_number_of_actions_is_applied_last() {
         let update = |name, after: &[&str]| action(name, ActionKind::Update, after);
         let waits = needs_approval(update("a", &[]));
         let plan = plan(vec![waits, update("b", &[]), update("c", &["b"]), update("d", &[]), update("e", &["d"])]);
@@ -622,7 +622,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn now_and_later_are_all_of_the_plan_and_now_depends_on_nothing_that_is_later(
+        fn now_and_later_cover_the_plan_and_now_depends_only_on_now(
             actions in actions(),
             limits in limits(),
             is_approved in any::<bool>(),

@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_expiring_from_when_it_should_be_renewed_until_it_is() {
+    fn a_token_is_expiring_until_it_is_renewed() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let expiry = TokenExpiry { at: at(2_000_000_000), renew_before: at(1_999_000_000) };
         assert_eq!(expiring(expiry, at(1_998_999_999)), None);

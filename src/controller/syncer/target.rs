@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_not_tried_again() {
+    fn a_too_large_object_is_not_retried() {
         let (mut target, now) = (TargetState::default(), Instant::now());
         assert_eq!(after(&mut target, &[Retry::Resync], now), None);
         assert!(after(&mut target, &[Retry::Resync, Retry::Soon], now).is_some(), "what fails beside it is");
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_tried_again_ever_more_seldom() {
+    fn a_refusal_is_retried_at_growing_intervals() {
         let (mut target, now) = (TargetState::default(), Instant::now());
         let pauses: Vec<Duration> = (0..20).filter_map(|_| after(&mut target, &[Retry::Seldom], now)).collect();
         assert_eq!(pauses[..2], [Duration::from_millis(200), Duration::from_millis(400)]);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_selected_is_in_flight_and_the_rest_is_queued() {
+    fn selected_actions_are_in_flight_and_others_are_queued() {
         let id = |name: &str| ObjectId::new(Kind::Connection, name);
         let action =
             |name: &str| Action::of("eu", &id(name), ActionKind::Update, Reason { code: "x", text: String::new() });

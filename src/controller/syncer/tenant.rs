@@ -171,7 +171,10 @@ impl ConnectedTenant {
                 ChangedObjects::Objects(BTreeSet::new())
             }
             WatchEvent::Rewound(resource) => {
-                warn!(tenant = self.tenant, resource, "its history went back: nothing is removed because of it");
+                warn!(
+                    tenant = self.tenant,
+                    resource, "its history went back, as after a restore: nothing is deleted because of it"
+                );
                 self.is_rewound = true;
                 ChangedObjects::Everything
             }
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_own_account_goes_nowhere_else() {
+    fn the_operators_own_account_is_used_nowhere_else() {
         let reason = |spec| of(spec).unwrap_err().reason;
         assert_eq!(reason(json!({"location": {"kubernetes": {"namespace": "kube-system"}}})), "KubeconfigMissing");
         let context = json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu"}}});

@@ -112,7 +112,7 @@ impl TenantConnections {
                 }
                 let is_new = !self.found.get(&name).is_some_and(|known| known.as_ref().err() == Some(refusal));
                 if refusal.reason != UNREAD && is_new {
-                    warn!(tenant = name, reason = refusal.reason, why = %refusal, "not followed");
+                    warn!(tenant = name, reason = refusal.reason, why = %refusal, "not connected");
                 }
             }
             self.found.insert(name, found);

@@ -110,7 +110,7 @@ impl KeptPlans {
                 Ok(Some(known)) => drop(self.state().insert(of, known)),
                 Ok(None) => drop(self.state().remove(&of)),
                 Err(failure) => {
-                    warn!(sync, tenant = target, why = %failure, "the plan that waits is not kept");
+                    warn!(sync, tenant = target, why = %failure, "the waiting plan cannot be stored");
                     there.unkept.insert(sync.clone(), failure.to_string());
                 }
             }
@@ -135,7 +135,7 @@ impl KeptPlans {
                 continue;
             }
             if let Err(failure) = remove(context, paths, &config_map) {
-                warn!(sync = of.0, tenant = of.1, why = %failure, "a plan that waits no more is left");
+                warn!(sync = of.0, tenant = of.1, why = %failure, "an obsolete waiting plan cannot be deleted");
             }
         }
     }

@@ -101,12 +101,12 @@ fn is_overridden(sync: &Sync, tenant: &str, id: &ObjectId, field: &str) -> bool 
 /// The inputs that identify the app or account of a connection.
 fn identities(spec: &ConnectionSpec) -> BTreeMap<&str, &str> {
     const SAY_WHO: [&str; 6] = ["clientid", "appid", "account", "accountid", "accountname", "applicationid"];
-    let says_who = |name: &str| {
+    let identifies = |name: &str| {
         let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         SAY_WHO.contains(&letters.to_ascii_lowercase().as_str())
     };
     let values = spec.inputs.iter().filter_map(|(name, input)| match input {
-        Input::Value(value) if says_who(name) => Some((name.as_str(), value.trim())),
+        Input::Value(value) if identifies(name) => Some((name.as_str(), value.trim())),
         _ => None,
     });
     values.collect()

@@ -36,7 +36,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                         "{} replaces {key} but differs in component, type or credentials: bind the variable to it yourself",
                         c.key
                     ),
-                    None => how_to_mend_missing(tenant.name, key, None, tenant.inventory, tenant.elsewhere),
+                    None => how_to_fix_missing(tenant.name, key, None, tenant.inventory, tenant.elsewhere),
                 };
                 let text = format!("{variable:?} names stable key {key}, which {} does not have", tenant.name);
                 let path = ["spec", "connections", variable];
@@ -54,7 +54,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// How to fix a missing key: a similar key, or a connection like the one in another tenant.
-pub fn how_to_mend_missing(
+pub fn how_to_fix_missing(
     tenant: &str,
     key: &str,
     source: Option<&ConnectionSpec>,
@@ -66,17 +66,17 @@ pub fn how_to_mend_missing(
         return format!("{tenant} has {folded}: stable keys are compared letter by letter; write it as it is there");
     }
     let known = source.map(|s| ("the source", s)).or_else(|| elsewhere.connection(key));
-    let alike = inventory.connections.values().filter(|c| known.is_none_or(|(_, spec)| c.spec.connects_like(spec)));
-    let near = near_misses(key, alike.map(|c| c.spec.stable_key.as_str()));
+    let similar = inventory.connections.values().filter(|c| known.is_none_or(|(_, spec)| c.spec.connects_like(spec)));
+    let near = near_misses(key, similar.map(|c| c.spec.stable_key.as_str()));
     // If it is unknown what the connection should be, only a similar key is worth a suggestion.
     let near: Vec<&str> =
         near.into_iter().filter(|n| known.is_some() || strsim::jaro_winkler(key, n) >= 0.85).collect();
     let meant = meant(key, all()).filter(|_| near.is_empty());
     let near: Vec<&str> = if near.is_empty() { meant.into_iter().collect() } else { near };
     match (near.as_slice(), known) {
-        ([], Some((whose, spec))) => {
+        ([], Some((elsewhere_tenant, spec))) => {
             format!(
-                "make a Connection {key} of {}/{} in {tenant} (in {whose} it is {})",
+                "make a Connection {key} of {}/{} in {tenant} (in {elsewhere_tenant} it is {})",
                 spec.component, spec.type_, spec.credentials
             )
         }

@@ -18,8 +18,8 @@ use super::resolve::Replacements;
 use crate::parallel;
 
 pub use crate::engine::model::inventory::missing_inputs;
-pub use missing::{Elsewhere, how_to_mend_missing};
-pub use names::surely_wrong;
+pub use missing::{Elsewhere, how_to_fix_missing};
+pub use names::certain_mistake;
 pub use secrets::{secret_literals, unread_type};
 
 /// A tenant as the checks evaluate it: its state after the plan.

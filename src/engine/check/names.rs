@@ -40,7 +40,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The first name of an object that is certainly a mistake, with what was meant; the object is then blocked.
-pub fn surely_wrong(item: &Item, inventory: &Inventory) -> Option<String> {
+pub fn certain_mistake(item: &Item, inventory: &Inventory) -> Option<String> {
     let wrong = wrong_names(item, inventory).into_iter().find(|wrong| wrong.near.is_some() && !wrong.only_warns);
     let named =
         wrong.map(|wrong| format!("{} is not there; did you mean {}?", wrong.text, wrong.near.unwrap_or_default()));

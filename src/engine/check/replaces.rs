@@ -20,12 +20,12 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for key in &tenant.replacements.rings() {
+    for key in &tenant.replacements.cycles() {
         findings.push(Finding::of(
             Code::ReplacesAmbiguous,
             tenant.name,
             ObjectId::new(Kind::Connection, names::of_stable_key(key)),
-            format!("{key} takes part in a ring of replacements: none of them answers"),
+            format!("{key} is part of a cycle of replacements: none of them takes effect"),
             "take the older key out of `replaces` of the older connection",
         ));
     }
@@ -75,9 +75,9 @@ fn waiting(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             tenant.name,
             ObjectId::new(Kind::Connection, newer.name()),
             match missing_inputs(&newer.spec, tenant.inventory).as_slice() {
-                [] => format!("{key} is not ready there: what it replaces answers on, for {}", who.join(", ")),
+                [] => format!("{key} is not ready there: what it replaces stays in effect, for {}", who.join(", ")),
                 lacks => format!(
-                    "{key} lacks {}, which its type requires: what it replaces answers on, for {}",
+                    "{key} lacks {}, which its type requires: what it replaces stays in effect, for {}",
                     lacks.join(", "),
                     who.join(", ")
                 ),

@@ -11,7 +11,7 @@ pub fn write(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => write_list(items.iter(), out, write),
         Value::Object(map) => {
-            // Sorted here: another crate's feature can make serde_json keep insertion order.
+            // Sorted explicitly: a feature of another crate can make serde_json keep the insertion order.
             let mut entries: Vec<_> = map.iter().map(|(key, item)| (key.as_str(), item)).collect();
             entries.sort_unstable_by_key(|(key, _)| *key);
             write_object(entries.into_iter(), out, write);
@@ -263,7 +263,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_digest_is_the_same_whether_the_text_is_held_at_once_or_not() {
+    fn a_digest_does_not_depend_on_the_parts_of_the_text() {
         let value = json!({"b": {"y": [1], "x \"1\"": null}, "a": {}});
         let parts = |value: Value| match value {
             Value::Object(map) => map.into_iter().rev().collect::<Vec<_>>(),

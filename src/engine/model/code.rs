@@ -57,7 +57,7 @@ codes! {
     PerCustomerOnGlobal = "SK0106", Error, "a global connection has per-customer inputs";
     CredentialRedirect = "SK0107", Warning, "a secret that is there would be sent to a host that it was not sent to before";
     WriterConflict = "SK0108", Error, "two writers want different values";
-    SyncRing = "SK0109", Error, "syncs form a ring of tenants";
+    SyncRing = "SK0109", Error, "syncs form a cycle of tenants";
     SyncMatchesNothing = "SK0110", Warning, "a sync matches no integration of its source";
     SyncNotAccepted = "SK0111", Unreached, "the target does not accept syncs from this source";
     TooManyChanges = "SK0112", Warning, "a large share of the tenant would change";
@@ -67,13 +67,13 @@ codes! {
     CustomerConnectionMissing = "SK0116", Warning, "customer credentials are for no connection";
     CustomerTwice = "SK0117", Error, "a customer has two credentials for one connection";
     ReplacesAmbiguous = "SK0118", Error, "two connections replace one stable key, or they replace each other";
-    ReplacesDiffers = "SK0119", Warning, "a replacement has another component, type or credentials: it does not answer";
+    ReplacesDiffers = "SK0119", Warning, "a replacement has another component, type or credentials: it does not take effect";
     SecretLiteral = "SK0120", Error, "a secret is written as a value";
     CredentialsDiffer = "SK0121", Warning, "the connection's credentials are supplied by others in the target";
     OverrideMatchesNothing = "SK0122", Error, "an override matches nothing";
     Occupied = "SK0123", Unreached, "the name is taken by a connection of another component, type or credentials";
     FileBroken = "SK0124", Error, "a file cannot be read and could hold anything";
-    ObjectInvalid = "SK0125", Error, "an object is invalid and held back";
+    ObjectInvalid = "SK0125", Error, "an object is invalid and blocked";
     SyncUnknownTenant = "SK0126", Error, "a sync names a tenant that is not there";
     BindingUnknown = "SK0127", Unreached, "whether a variable is bound cannot be known";
     WriterGone = "SK0128", Warning, "what a writer that is not here once wrote stays";

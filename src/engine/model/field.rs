@@ -154,7 +154,7 @@ impl<'a> Field<'a> {
     }
 
     /// The path from the document root without the name, and whether a name follows it.
-    pub fn document_place(&self) -> (Vec<&'static str>, bool) {
+    pub fn document_prefix(&self) -> (Vec<&'static str>, bool) {
         let (path, named) = self.kind.path();
         let in_metadata = path.first() == Some(&"metadata");
         ((!in_metadata).then_some("spec").into_iter().chain(path.iter().copied()).collect(), named)
@@ -237,7 +237,7 @@ impl FieldValue<'_> {
     pub fn is(&self, other: &FieldValue<'_>) -> bool {
         match (self, other) {
             (FieldValue::Text(a), FieldValue::Text(b)) => a == b,
-            (FieldValue::Definition(a), FieldValue::Definition(b)) => a.says_the_same(b),
+            (FieldValue::Definition(a), FieldValue::Definition(b)) => a.has_same_value(b),
             (FieldValue::Bool(a), FieldValue::Bool(b)) => a == b,
             (FieldValue::Reference(a), FieldValue::Reference(b)) => a == b,
             (FieldValue::Input(a), FieldValue::Input(b)) => a == b,
@@ -332,7 +332,7 @@ impl FieldValue<'_> {
     /// Whether both values are equal except for component versions in a definition.
     pub fn is_but_for_versions(&self, other: &FieldValue<'_>) -> bool {
         match (self, other) {
-            (FieldValue::Definition(a), FieldValue::Definition(b)) => a.says_the_same_but_for_versions(b),
+            (FieldValue::Definition(a), FieldValue::Definition(b)) => a.has_same_value_except_versions(b),
             _ => false,
         }
     }

@@ -1,4 +1,4 @@
-//! What the engine is given: every tenant as it was read, and the syncs between them.
+//! The input of the engine: every tenant as it was read, and the syncs between them.
 
 use super::field::Field;
 use super::item::{Item, ObjectId};
@@ -11,41 +11,41 @@ use std::sync::Arc;
 /// Objects of one kind, by name.
 pub type Objects<S> = BTreeMap<String, Arc<Object<S>>>;
 
-/// Everything that a plan is made from.
+/// The input of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// By name.
+    /// The tenants, by name.
     pub tenants: BTreeMap<String, TenantView>,
-    /// In the order of their writers.
+    /// The syncs, sorted by writer.
     pub syncs: Vec<Sync>,
-    /// Syncs that may not write now: they wait for an approval that was not given. They count against no other.
+    /// Syncs that wait for an approval and may not write now. They do not conflict with others.
     pub waiting: BTreeSet<Writer>,
-    /// Writers that are there and cannot be read, or do not hold: nothing that they declared stops, and where
-    /// they may write nothing is removed.
+    /// Writers that exist but are unreadable or invalid. What they declared before does not count as no longer
+    /// declared, and nothing is removed from tenants that they may write to.
     pub stopped: BTreeMap<Writer, Targets>,
-    /// Files outside all tenants that cannot be read: any of them could hold a Tenant or a sync.
+    /// Unreadable files outside all tenants: any of them may contain a Tenant or a TenantSync.
     pub unread: BTreeSet<String>,
-    /// Where this is a part of another world: the syncs that name an integration which is nowhere there, each
-    /// with its target and the name. Else that is looked up here.
+    /// The syncs that name a nonexistent integration, each with its target and the name, if this world is a part of
+    /// another one. If `None`, they are looked up in this world.
     pub misnamed: Option<Misnamed>,
 }
 
-/// Names of integrations in syncs that are nowhere, by sync and target.
+/// Names of nonexistent integrations in syncs, by sync and target.
 pub type Misnamed = BTreeMap<(Writer, String), String>;
 
-/// The tenants that a writer which does not hold may write to.
+/// The tenants that an invalid writer may write to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Targets {
-    /// None here: it is for others to carry out.
+    /// None here: another installation carries it out.
     None,
-    /// Any: what it says of that cannot be read.
+    /// Any tenant, since its targets are unreadable.
     Unknown,
-    /// These.
+    /// The tenants with these names.
     Named(BTreeSet<String>),
 }
 
 impl Targets {
-    /// Whether it may write in a tenant.
+    /// Whether it may write to a tenant.
     pub fn includes(&self, tenant: &str) -> bool {
         match self {
             Targets::None => false,
@@ -55,33 +55,33 @@ impl Targets {
     }
 }
 
-/// One tenant as it was read.
+/// A tenant as it was read.
 #[derive(Clone, Debug)]
 pub struct TenantView {
-    /// What its Tenant says; of two, the stricter of both already.
+    /// The spec of the Tenant. For two Tenants it already has the stricter policy.
     pub spec: TenantSpec,
-    /// What is in its place.
+    /// The live state at the tenant's location.
     pub live: View,
-    /// What its source declares; `None` where it has none.
+    /// The state that the tenant's source declares; `None` without a source.
     pub source: Option<View>,
-    /// Updates and deletes that were carried out a short while ago: they count where a large share of a
-    /// tenant needs approval, so that many small passes cannot do what one large one may not.
+    /// The number of recent updates and deletes. They count toward the share that needs approval: the threshold is
+    /// cumulative, so splitting a large change does not avoid approval.
     pub recent: usize,
-    /// How many objects there were before these, where more were made since: what a share is measured by.
+    /// The number of objects before the recent changes, if objects were created since: the basis of the share.
     pub before: Option<usize>,
 }
 
 /// The result of reading a location or a source.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// It was read.
+    /// The resources that were read.
     Read(Arc<Inventory>),
-    /// It could not be read, and why.
+    /// It could not be read, for this reason.
     Unreachable(String),
 }
 
 impl View {
-    /// What was read.
+    /// The resources, if they could be read.
     pub fn inventory(&self) -> Option<&Arc<Inventory>> {
         match self {
             View::Read(inventory) => Some(inventory),
@@ -90,30 +90,30 @@ impl View {
     }
 }
 
-/// A sync, written down or not.
+/// A TenantSync, or an ad-hoc sync.
 #[derive(Clone, Debug)]
 pub struct Sync {
-    /// As whom it writes.
+    /// The writer that stands for the sync.
     pub writer: Writer,
-    /// What it says.
+    /// The spec of the sync.
     pub spec: Arc<TenantSyncSpec>,
 }
 
-/// The fields of an object that others than we hold, and who.
+/// The fields of an object that others own, with the owners.
 pub type Holders = BTreeMap<Field<'static>, Arc<str>>;
 
-/// Whether a location says that a connection can be used.
+/// The readiness of a connection, as its location reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
-    /// It can.
+    /// It is ready.
     Yes,
-    /// It could, before it changed last: whether it can now nobody has looked at yet.
+    /// It was ready before its last change, which is not evaluated yet.
     Was,
-    /// It cannot.
+    /// It is not ready.
     No,
 }
 
-/// A tenant's resources. A connection is found by its stable key through its name, which is made of it.
+/// The resources of a tenant. A connection is found by the name that is derived from its stable key.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     /// Components by name.
@@ -124,34 +124,34 @@ pub struct Inventory {
     pub customer_credentials: Objects<CustomerCredentialsSpec>,
     /// Integrations by name.
     pub integrations: Objects<IntegrationSpec>,
-    /// What the definitions say, by integration. Missing where there is no definition or it cannot be read.
+    /// The uses of connection variables, by integration. Absent without a readable definition.
     pub uses: BTreeMap<String, Arc<Uses>>,
-    /// What we wrote, by object: also of objects that are gone.
+    /// The ownership records, by object; includes those of deleted objects.
     pub records: BTreeMap<ObjectId, Arc<Record>>,
-    /// Who else holds a field, where the location knows (a cluster does).
+    /// The other owners of fields, if the location knows them (a cluster does).
     pub holders: BTreeMap<ObjectId, Arc<Holders>>,
-    /// Integrations whose definition was taken away from where they say that it is.
+    /// Integrations whose file or ConfigMap of the definition was removed.
     pub definitions_gone: BTreeSet<String>,
-    /// Whether a connection can be used there, by its name, where the location says so; see `knows_readiness`.
+    /// The readiness of connections, by name, if the location reports it; see `knows_readiness`.
     pub readiness: BTreeMap<String, Ready>,
-    /// Whether the location says of its connections whether they can be used: one of which it says nothing cannot yet.
+    /// Whether the location reports the readiness of connections. A connection without a report is then not ready yet.
     pub knows_readiness: bool,
-    /// Objects that were named but cannot be used (invalid, or there twice), and why.
+    /// Objects that cannot be used (invalid or duplicate), with the reason.
     pub invalid: BTreeMap<ObjectId, String>,
-    /// Files that could hold anything.
+    /// Files that could not be parsed and may contain any object.
     pub unparsed: BTreeSet<String>,
-    /// The text of what cannot be used and may name Secrets, by what it is called; `None` where that is unknown too.
+    /// The text of unusable items that may refer to Secrets, by their description; `None` if the text is unknown.
     pub unread: BTreeMap<String, Option<Arc<str>>>,
-    /// Objects that are not written, though they count, and why.
+    /// Objects that count but are not written, with the reason.
     pub read_only: BTreeMap<ObjectId, ReadOnly>,
 }
 
-/// Why an object that counts is not written.
+/// The reason why an object is not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadOnly {
-    /// Its file is not the tenant's alone.
+    /// Its file does not belong to this tenant alone.
     Shared(String),
-    /// It is written in a way that only a person should change.
+    /// Its file has a structure that needs a manual edit.
     Manual(String),
 }
 
@@ -166,17 +166,17 @@ impl std::fmt::Display for ReadOnly {
 impl Inventory {
     /// The connection with exactly this stable key.
     pub fn connection(&self, key: &str) -> Option<&Arc<Object<ConnectionSpec>>> {
-        // Most keys are their connection's name as they are.
+        // Most keys equal the name of their connection.
         let named = self.connections.get(key).or_else(|| self.connections.get(&names::of_stable_key(key)));
         named.filter(|c| c.spec.stable_key == key)
     }
 
-    /// What is known of a component.
+    /// The spec of a component.
     pub fn component(&self, reference: &ComponentRef) -> Option<&ComponentSpec> {
         Some(&self.component_object(reference)?.spec)
     }
 
-    /// The resource of a component.
+    /// The object of a component.
     pub fn component_object(&self, reference: &ComponentRef) -> Option<&Object<ComponentSpec>> {
         let key = &reference.key;
         let named = self.components.get(key).filter(|_| reference.is_public());
@@ -184,14 +184,14 @@ impl Inventory {
         (object.spec.key == reference.key).then_some(object.as_ref())
     }
 
-    /// What is known of a connection's type.
+    /// The type of a connection.
     pub fn connection_type(&self, connection: &ConnectionSpec) -> Option<&ConnectionType> {
         self.component(&connection.component)?.connection_type(&connection.type_)
     }
 
-    /// The types that a connection may be of: its own where that is known. Where its type names nothing, every
-    /// type of its component, and where its component names nothing, of the one that was probably meant: a wrong
-    /// name switches no rule off.
+    /// The possible types of a connection: its own type if it exists. If it does not exist, all types of its component;
+    /// if the component does not exist, those of the one that was probably meant. So a wrong name does not disable a
+    /// rule.
     pub fn types_of(&self, connection: &ConnectionSpec) -> impl Iterator<Item = &ConnectionType> {
         let known = self.component(&connection.component).map(|component| {
             component.connection_type(&connection.type_).map_or(component.types.as_slice(), std::slice::from_ref)
@@ -204,31 +204,31 @@ impl Inventory {
         known.unwrap_or_default().iter().chain(others.into_iter().flatten())
     }
 
-    /// Whether a connection works, as far as that is known: its definition is complete, and the location does not say that
-    /// it cannot be used.
+    /// Whether a connection can be used: its definition is complete, and its location does not report that it is not
+    /// ready.
     pub fn is_usable(&self, connection: &Object<ConnectionSpec>) -> bool {
         !self.is_unready(connection.name()) && missing_inputs(&connection.spec, self).is_empty()
     }
 
-    /// Whether it works, or did before it changed last: what is bound to it is to be kept working.
+    /// Whether a connection can be used, or could before its last change: its bindings must keep working.
     pub fn was_usable(&self, connection: &Object<ConnectionSpec>) -> bool {
         let was =
             !self.knows_readiness || self.readiness.get(connection.name()).is_some_and(|ready| *ready != Ready::No);
         was && missing_inputs(&connection.spec, self).is_empty()
     }
 
-    /// Whether the location says that a connection cannot be used, or does not say yet that it can.
+    /// Whether the location reports that a connection is not ready, or does not report yet that it is.
     pub fn is_unready(&self, connection: &str) -> bool {
         self.knows_readiness && self.readiness.get(connection) != Some(&Ready::Yes)
     }
 
-    /// Whether syncs made an object of a tenant: what a sync brings is checked at its source.
+    /// Whether a sync created an object: it is then checked in its source.
     pub fn is_brought(&self, tenant: &str, id: &ObjectId) -> bool {
         let by_syncs = |record: &Record| record.fields.values().all(|wrote| wrote.writers.iter().all(Writer::is_sync));
         self.record(tenant, id).is_some_and(|record| record.made && by_syncs(record))
     }
 
-    /// Whether an object is there.
+    /// Whether an object exists.
     pub fn has(&self, id: &ObjectId) -> bool {
         match id.kind {
             Kind::Component => self.components.contains_key(&id.name),
@@ -239,7 +239,7 @@ impl Inventory {
         }
     }
 
-    /// One object.
+    /// Returns one object.
     pub fn get(&self, id: &ObjectId) -> Option<Item> {
         match id.kind {
             Kind::Component => self.components.get(&id.name).cloned().map(Item::Component),
@@ -255,7 +255,7 @@ impl Inventory {
         }
     }
 
-    /// Puts an object in, over one of the same kind and name.
+    /// Inserts an object, or replaces one with the same kind and name.
     pub fn insert(&mut self, item: Item) {
         let name = item.metadata().name.clone();
         match item {
@@ -281,7 +281,7 @@ impl Inventory {
         }
     }
 
-    /// Takes an object out.
+    /// Removes an object.
     pub fn remove(&mut self, id: &ObjectId) {
         match id.kind {
             Kind::Component => drop(self.components.remove(&id.name)),
@@ -299,7 +299,7 @@ impl Inventory {
         }
     }
 
-    /// Every object, by kind and name.
+    /// All objects, sorted by kind and name.
     pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
         let components = self.components.values().cloned().map(Item::Component);
         let connections = self.connections.values().cloned().map(Item::Connection);
@@ -309,30 +309,30 @@ impl Inventory {
         components.chain(connections).chain(credentials).chain(integrations)
     }
 
-    /// How many objects there are.
+    /// The number of objects.
     pub fn len(&self) -> usize {
         self.components.len() + self.connections.len() + self.customer_credentials.len() + self.integrations.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no objects.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Who else holds a field.
+    /// The other owner of a field.
     pub fn holder(&self, id: &ObjectId, field: &Field<'_>) -> Option<String> {
-        // A map of owned names is one of borrowed names too.
+        // A map with owned names can be read as one with borrowed names.
         let kept: &BTreeMap<Field<'_>, Arc<str>> = self.holders.get(id)?;
         kept.get(field).map(ToString::to_string)
     }
 
-    /// The record of an object, where it is one of this tenant.
+    /// The ownership record of an object, if it belongs to this tenant.
     pub fn record(&self, tenant: &str, id: &ObjectId) -> Option<&Arc<Record>> {
         self.records.get(id).filter(|record| record.tenant == tenant)
     }
 }
 
-/// Whether an input has a value: one that is blank has none.
+/// Whether an input has a value; a blank value counts as none.
 pub fn is_given(input: Option<&Input>) -> bool {
     match input {
         None => false,
@@ -341,7 +341,7 @@ pub fn is_given(input: Option<&Input>) -> bool {
     }
 }
 
-/// The inputs that a connection's type requires and that it lacks; none where the type is not known.
+/// The required inputs that a connection lacks; none if its type is unknown.
 pub fn missing_inputs<'a>(connection: &ConnectionSpec, inventory: &'a Inventory) -> Vec<&'a str> {
     let Some(type_) = inventory.connection_type(connection) else { return Vec::new() };
     let required =

@@ -1,4 +1,4 @@
-//! One resource of a tenant, of any kind, as a set of fields.
+//! A resource of a tenant, of any kind, as a set of fields.
 
 use super::canonical::{self, Json};
 use super::field::{Field, FieldKind, FieldValue};
@@ -6,33 +6,33 @@ use crate::api::*;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A resource of a tenant. Cheap to clone: its content is shared.
+/// A resource of a tenant. Its content is shared, so that a clone is cheap.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub enum Item {
     Component(Arc<Object<ComponentSpec>>),
     Connection(Arc<Object<ConnectionSpec>>),
     CustomerCredentials(Arc<Object<CustomerCredentialsSpec>>),
-    /// With what its definition says; `None` where there is none, or it cannot be read.
+    /// An integration with the uses of its variables; `None` without a readable definition.
     Integration(Arc<Object<IntegrationSpec>>, Option<Arc<Uses>>),
 }
 
-/// Kind and name: what identifies an object in a tenant.
+/// The kind and name of an object, which identify it in a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId {
-    /// Its kind.
+    /// The kind of the object.
     pub kind: Kind,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
 }
 
 impl ObjectId {
-    /// Of kind and name.
+    /// Builds an id from kind and name.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
         ObjectId { kind, name: name.into() }
     }
 
-    /// From `Kind/name`.
+    /// Parses `Kind/name`.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once('/')?;
         Some(ObjectId::new(Kind::parse(kind)?, name))
@@ -51,8 +51,8 @@ impl serde::Serialize for ObjectId {
     }
 }
 
-/// Groups of labels and annotations that tools keep on what they wrote, for themselves: kubectl, Flux, Helm,
-/// controllers of Kubernetes.
+/// Groups of labels and annotations that tools set on objects for their own use: kubectl, Flux, Helm, Kubernetes
+/// controllers.
 const TOOLS: [&str; 6] = [
     "kubectl.kubernetes.io",
     "kustomize.toolkit.fluxcd.io",
@@ -61,19 +61,19 @@ const TOOLS: [&str; 6] = [
     "deployment.kubernetes.io",
     "config.kubernetes.io",
 ];
-/// Single ones, of groups in which people write too (`argocd.argoproj.io/sync-wave`).
+/// Single labels and annotations of tools, in groups that people use too (`argocd.argoproj.io/sync-wave`).
 const OF_TOOLS: [&str; 5] =
     [WROTE, REQUESTED_AT, FLUX_REQUESTED_AT, "argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"];
 
-/// Whether a label or an annotation is of a tool that keeps it on one object for itself. Nobody declares it, and
-/// it goes to no other object.
+/// Whether a label or annotation is the bookkeeping of a tool on one object. It is never declared, and never copied to
+/// another object.
 pub fn is_bookkeeping(name: &str) -> bool {
     let group = name.split_once('/').map_or("", |(group, _)| group);
     TOOLS.contains(&group) || OF_TOOLS.contains(&name)
 }
 
 impl Item {
-    /// Its kind.
+    /// The kind of the object.
     pub fn kind(&self) -> Kind {
         match self {
             Item::Component(_) => Kind::Component,
@@ -83,7 +83,7 @@ impl Item {
         }
     }
 
-    /// Its metadata.
+    /// The metadata of the object.
     pub fn metadata(&self) -> &Meta {
         match self {
             Item::Component(o) => &o.metadata,
@@ -93,12 +93,12 @@ impl Item {
         }
     }
 
-    /// Kind and name.
+    /// The kind and name of the object.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind(), self.metadata().name.clone())
     }
 
-    /// As a resource, to be written.
+    /// Converts the item to a resource that can be written.
     pub fn to_resource(&self) -> Resource {
         match self {
             Item::Component(o) => Resource::Component((**o).clone()),
@@ -108,8 +108,8 @@ impl Item {
         }
     }
 
-    /// Its fields, in order. `whole` takes in what a sync does not carry: labels, annotations, test
-    /// inputs, deletionPolicy.
+    /// The fields, in order. `whole` includes those that a sync does not carry: labels, annotations, test inputs,
+    /// deletionPolicy.
     pub fn fields(&self, whole: bool) -> Vec<(Field<'_>, FieldValue<'_>)> {
         let mut out = Vec::with_capacity(16);
         match self {
@@ -153,12 +153,12 @@ impl Item {
         out
     }
 
-    /// The value of one field; where it is absent, the value that absent is read as.
+    /// The value of a field, or the default of an absent field.
     pub fn value(&self, field: &Field<'_>) -> Option<FieldValue<'_>> {
         self.written(field).or(field.kind.absent())
     }
 
-    /// The value of one field as it is written.
+    /// The value of a field as it is written.
     pub fn written(&self, field: &Field<'_>) -> Option<FieldValue<'_>> {
         let name = field.name.as_ref();
         match (self, field.kind) {
@@ -173,7 +173,7 @@ impl Item {
         }
     }
 
-    /// This object without what tools keep on it for themselves: as a new one is made after it.
+    /// A copy without the bookkeeping of tools, from which a new object is created.
     pub fn without_bookkeeping(mut self) -> Item {
         let is_kept = |meta: &Meta| meta.labels.keys().chain(meta.annotations.keys()).any(|name| is_bookkeeping(name));
         if is_kept(self.metadata()) {
@@ -184,7 +184,7 @@ impl Item {
         self
     }
 
-    /// This object with one field as `from` has it, or without it where `from` has it not.
+    /// A copy with one field from `from`, or without that field if `from` lacks it.
     pub fn with(&self, field: &Field<'_>, from: Option<&Item>) -> Item {
         let mut item = self.clone();
         let name = field.name.to_string();
@@ -265,7 +265,7 @@ impl Item {
         }
     }
 
-    /// Whether both say the same, or neither is there.
+    /// Whether both are equal, or both absent.
     pub fn same(a: Option<&Item>, b: Option<&Item>) -> bool {
         match (a, b) {
             (Some(a), Some(b)) => a.is(b),
@@ -279,7 +279,7 @@ impl Item {
             fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
         let (mut one, mut two) = (String::new(), String::new());
-        let mut says_the_same = |a: &FieldValue<'_>, b: &FieldValue<'_>| {
+        let mut has_same_value = |a: &FieldValue<'_>, b: &FieldValue<'_>| {
             one.clear();
             a.write_canonical(&mut one);
             two.clear();
@@ -288,10 +288,10 @@ impl Item {
         };
         self.kind() == other.kind()
             && ours.len() == theirs.len()
-            && ours.iter().zip(&theirs).all(|((f, a), (g, b))| f == g && says_the_same(a, b))
+            && ours.iter().zip(&theirs).all(|((f, a), (g, b))| f == g && has_same_value(a, b))
     }
 
-    /// The whole object as JSON, as digests cover it: every field by its path.
+    /// The whole object as JSON for digests: every field by its path.
     pub fn to_json(&self) -> Value {
         let fields: serde_json::Map<String, Value> =
             self.fields(true).into_iter().map(|(field, value)| (field.encode(), value.to_json().value())).collect();
@@ -300,7 +300,7 @@ impl Item {
 }
 
 impl Item {
-    /// The same as [`Item::to_json`], as its canonical text.
+    /// Writes the canonical text of [`Item::to_json`].
     pub fn write_json(&self, out: &mut String) {
         let fields = self.fields(true).into_iter();
         let mut fields: Vec<(String, Json)> = fields.map(|(field, value)| (field.encode(), value.to_json())).collect();
@@ -334,7 +334,7 @@ fn origin_text(origin: Origin) -> &'static str {
 }
 
 fn definition_value<'a>(definition: &'a Definition, uses: Option<&'a Uses>) -> FieldValue<'a> {
-    // What was read is known by what it says, wherever it is.
+    // A definition that was read is compared by its content, independent of its location.
     uses.map_or(FieldValue::Reference(definition), FieldValue::Definition)
 }
 
@@ -387,7 +387,7 @@ fn with_connection(spec: &mut ConnectionSpec, field: &Field<'_>, from: Option<&C
         }
         FieldKind::Replaces => spec.replaces = from.map(|f| f.replaces.clone()).unwrap_or_default(),
         FieldKind::DeletionPolicy => spec.deletion_policy = from.and_then(|f| f.deletion_policy),
-        // Immutable: a connection that differs there is held back as a whole.
+        // Immutable fields: an object that differs there is blocked as a whole.
         _ => {}
     }
 }

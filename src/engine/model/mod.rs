@@ -1,4 +1,4 @@
-//! The data of the engine: what was read, what is recorded, what a plan says. Data only: what decides stands beside it.
+//! The data of the engine: what was read, ownership records, and plans. Data only; decisions are made in other modules.
 
 pub mod canonical;
 pub mod code;

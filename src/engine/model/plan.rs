@@ -1,4 +1,4 @@
-//! The plan: what it consists of, and its JSON form (schema `stablekey.dev/plan/v1`).
+//! The plan and its JSON form (schema `stablekey.dev/plan/v1`).
 
 use crate::api::Kind;
 use crate::engine::model::canonical::{Digest, FieldHash, Json};
@@ -11,30 +11,30 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The schema that a plan's JSON names.
+/// The schema of a plan's JSON.
 pub const PLAN_SCHEMA: &str = "stablekey.dev/plan/v1";
 
-/// The ordered changes that take live to declared, with reasons.
+/// The ordered changes from the live state to the desired state, with reasons.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    // In the order of their names, as JSON has them: a large plan is then written as it comes.
-    /// Sums.
+    // Fields are sorted by name, as JSON has them: a large plan is then written without sorting.
+    /// The totals.
     pub counts: Counts,
     /// The exit code.
     pub exit: u8,
-    /// What the checks say, worst first.
+    /// The findings of the checks, worst first.
     pub findings: Vec<Finding>,
-    /// [`PLAN_SCHEMA`].
+    /// The value [`PLAN_SCHEMA`].
     pub schema: &'static str,
-    /// What it was narrowed to; empty lists mean all.
+    /// The scope of the plan; empty lists mean all.
     pub scope: Scope,
-    /// What was passed over while reading.
+    /// What was skipped while reading.
     pub skipped: Skipped,
-    /// One per tenant, by name.
+    /// One entry per tenant, sorted by name.
     pub targets: Vec<Target>,
 }
 
-/// What a plan is narrowed to.
+/// The scope that a plan is narrowed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Scope {
     /// Tenants that may be written; empty: all.
@@ -45,13 +45,13 @@ pub struct Scope {
     pub syncs: BTreeSet<String>,
 }
 
-/// What was passed over while reading.
+/// What was skipped while reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
-    /// Documents of other kinds than ours.
+    /// Documents of other kinds.
     pub other_kinds: usize,
-    /// Tenants and TenantSyncs that have a meaning in a cluster only.
+    /// Tenants and TenantSyncs that apply to a cluster only.
     #[serde(skip_serializing_if = "is_none")]
     pub for_clusters: usize,
     /// Links, FIFOs and devices outside tenants' folders.
@@ -63,39 +63,40 @@ fn is_none(number: &usize) -> bool {
     *number == 0
 }
 
-/// What happens in one tenant.
+/// The plan for one tenant.
 #[derive(Clone, Debug, Serialize)]
 pub struct Target {
-    // In the order of their names, as JSON has them.
-    /// In the order in which they are carried out.
+    // Fields are sorted by name, as JSON has them.
+    /// The actions, in the order of execution.
     pub actions: Vec<Action>,
-    /// One per writer, over its actions.
+    /// A digest per writer, over its actions.
     pub digests: BTreeMap<String, Digest>,
-    /// What is not an action, and why.
+    /// Changes that are not actions, with the reason.
     pub notes: Vec<Note>,
-    /// Whether it could be read.
+    /// Whether the tenant could be read.
     pub state: State,
     /// Whether the tenant is suspended: its actions wait.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
-    /// The suspended syncs into it, and how many actions of each wait. None of them is among `actions`.
+    /// The suspended syncs into the tenant, with the number of actions that wait. None of these is in `actions`.
     #[serde(rename = "suspendedSyncs", skip_serializing_if = "BTreeMap::is_empty")]
     pub suspended_syncs: BTreeMap<String, usize>,
-    /// Its name.
+    /// The name of the tenant.
     pub tenant: String,
-    /// Why it could not be read.
+    /// The reason why the tenant could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Whether all that is declared for it is known: it, its source and what syncs copy into it were read whole.
+    /// Whether everything declared for the tenant is known: the tenant, its source and the sources of its syncs were
+    /// read completely.
     #[serde(skip)]
     pub known: bool,
-    /// Who declares, or wrote, the objects that the notes are about.
+    /// The writers that declare or wrote the objects of the notes.
     #[serde(skip)]
     pub concerned: BTreeMap<ObjectId, BTreeSet<Writer>>,
 }
 
 impl Target {
-    /// The notes that are about what a writer declares or wrote, and those that are about nobody's.
+    /// The notes about objects that a writer declares or wrote, and those about objects without a writer.
     pub fn notes_of<'t>(&'t self, writer: &'t Writer) -> impl Iterator<Item = &'t Note> {
         let concerns =
             |id: &ObjectId| self.concerned.get(id).is_none_or(|writers| writers.is_empty() || writers.contains(writer));
@@ -107,28 +108,28 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It was.
+    /// The tenant was read.
     Read,
-    /// It was not.
+    /// The tenant could not be read.
     Unreachable,
 }
 
-/// What an action does.
+/// The kind of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActionKind {
-    /// Makes an object.
+    /// Creates an object.
     Create,
     /// Changes fields of an object.
     Update,
-    /// Writes only the record.
+    /// Writes only the ownership record.
     Adopt,
-    /// Removes an object.
+    /// Deletes an object.
     Delete,
 }
 
 impl ActionKind {
-    /// As the plan shows it.
+    /// The name in plans.
     pub const fn as_str(self) -> &'static str {
         match self {
             ActionKind::Create => "create",
@@ -139,41 +140,41 @@ impl ActionKind {
     }
 }
 
-/// One change of one object.
+/// A change of one object.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {
     /// `tenant/Kind/name`.
     pub id: String,
-    /// Over its values, the object as it is, and what decided it.
+    /// The digest over its values, the object before the change, and what decided it.
     pub digest: Digest,
-    /// What it does.
+    /// The kind of the action.
     pub action: ActionKind,
-    /// For whom.
+    /// The writers that want the action.
     pub writers: BTreeSet<Writer>,
-    /// Why.
+    /// The reason for the action.
     pub reason: Reason,
-    /// Actions that must be done before, by id.
+    /// Ids of actions that must be done before.
     pub after: BTreeSet<String>,
-    /// What changes.
+    /// The changes per field.
     pub fields: Vec<FieldChange>,
-    /// Who is affected.
+    /// The integrations and customers that are affected.
     pub impact: Impact,
-    /// Why a person must approve it; empty: nobody must.
+    /// Why the action needs approval; empty if it does not.
     pub needs_approval: Vec<Approval>,
-    /// Where a person would look for it.
+    /// The position in a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
-    /// The overrides that give changed fields their values. In no digest: the values are.
+    /// The overrides that set changed fields. Not part of a digest, which covers the values.
     #[serde(skip)]
     pub overrides: Vec<OverrideOf>,
-    /// What a location needs to carry it out.
+    /// The data that a location needs to carry out the action.
     #[serde(skip)]
     pub change: Change,
 }
 
 impl Action {
-    /// An action of one object in a tenant, which changes nothing yet.
+    /// Builds an action on one object without changes.
     pub fn of(tenant: &str, object: &ObjectId, action: ActionKind, reason: Reason) -> Self {
         Action {
             id: format!("{tenant}/{object}"),
@@ -203,50 +204,49 @@ impl Action {
 /// The override of a sync that gives a field its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverrideOf {
-    /// The field.
+    /// The field that the override sets.
     pub field: Field<'static>,
-    /// The sync.
+    /// The sync that has the override.
     pub writer: Writer,
     /// The position of the override in the sync.
     pub position: usize,
-    /// Why it is there.
+    /// The reason given in the override.
     pub reason: String,
 }
 
-/// What a location needs to carry out an action.
+/// The data that a location needs to carry out an action.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Which object.
+    /// The object to change.
     pub object: ObjectId,
-    /// The object as it is; `None` before a create.
+    /// The object before the change; `None` for a create.
     pub before: Option<Item>,
-    /// The object as it will be; `None` after a delete.
+    /// The object after the change; `None` for a delete.
     pub after: Option<Item>,
-    /// The record as it will be; `None`: it is dropped.
+    /// The ownership record after the change; `None` if it is removed.
     pub record: Option<Arc<Record>>,
-    /// The integration of which tenant brings a new definition; `None`: it does not change.
+    /// The origin of a new definition; `None` if the definition does not change.
     pub definition: Option<DefinitionFrom>,
-    /// What of this action may be left after it was cut off half-way: digests that an approval of
-    /// this action covers too.
+    /// Digests of the possible remainders after an interruption: an approval of this action covers them too.
     pub resumptions: Vec<Digest>,
-    /// What the tenant's own record keeps of an object that goes: where it sent its secrets ([`Record::sent`]).
+    /// For a deleted object: the hosts of its secrets, to be kept in the tenant's own record ([`Record::sent`]).
     pub left: BTreeMap<FieldHash, FieldHash>,
 }
 
-/// Where the bytes of a definition come from.
+/// The origin of a definition's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefinitionFrom {
-    /// The tenant.
+    /// The tenant that has the definition.
     pub tenant: String,
-    /// Whether from its source rather than its location.
+    /// Whether it is read from the tenant's source instead of its location.
     pub source: bool,
-    /// The integration's name.
+    /// The name of the integration.
     pub integration: String,
     /// The digest that the bytes must have.
     pub digest: String,
 }
 
-/// Why an action is planned.
+/// The reason for an action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
     /// One word for machines.
@@ -258,21 +258,21 @@ pub struct Reason {
 /// A change of one field.
 #[derive(Clone, Debug, Serialize)]
 pub struct FieldChange {
-    /// Which one.
+    /// The field that changes.
     #[serde(rename = "path", serialize_with = "path")]
     pub field: Field<'static>,
-    /// What happens to it.
+    /// The operation on the field.
     pub op: Op,
-    /// Its value now; absent: it has none.
+    /// The value before; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Json>,
-    /// Its value then.
+    /// The value after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Json>,
-    /// What of a definition comes, goes and changes: `+ step New lead › Score lead (code/runCode)`.
+    /// The parts of a definition that are added, removed and changed: `+ step New lead › Score lead (code/runCode)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<String>,
-    /// Who else holds it.
+    /// The other owner of the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
@@ -281,159 +281,158 @@ fn path<S: serde::Serializer>(field: &Field<'_>, to: S) -> Result<S::Ok, S::Erro
     field.path().serialize(to)
 }
 
-/// What happens to a field.
+/// An operation on a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
-    /// It is written.
+    /// The value is written.
     Set,
-    /// It is taken away.
+    /// The field is removed.
     Remove,
-    /// It is as declared already: only the record changes.
+    /// The value is the desired one already: only the ownership record changes.
     Record,
-    /// It was changed by others and is declared no longer: the record drops it.
+    /// Others changed the field, and it is no longer declared: it is removed from the ownership record.
     Forget,
-    /// It is declared no longer, and somebody else holds it too: the record drops it.
+    /// The field is no longer declared, and has another owner: it is removed from the ownership record.
     Release,
 }
 
-/// Who is affected by an action.
+/// The integrations and customers that an action affects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Impact {
-    /// The integrations that use the connection, or the integration itself.
+    /// The integrations that use the connection, or the changed integration.
     pub integrations: Vec<AffectedIntegration>,
-    /// How many customers have credentials for the connection.
+    /// The number of customers with credentials for the connection.
     pub customers: usize,
 }
 
-/// An integration that is affected.
+/// An affected integration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AffectedIntegration {
-    /// Its name.
+    /// The name of the integration.
     pub name: String,
-    /// How many of its flows use the connection.
+    /// The number of flows that use the connection.
     pub flows: usize,
-    /// How many steps and data sources do.
+    /// The number of steps and data sources that use the connection.
     pub steps: usize,
 }
 
-/// Why a person must approve an action.
+/// A reason why an action needs approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Approval {
-    /// The check that says so.
+    /// The check that requires it.
     pub code: Code,
-    /// In words.
+    /// The reason as text.
     pub why: String,
 }
 
-/// What is not an action, and why.
+/// An item that is not an action, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "note", rename_all = "camelCase")]
 pub enum Note {
-    /// Declared, and cannot be done.
+    /// A desired change that cannot be done.
     Blocked {
-        /// Which object.
+        /// The object that is blocked.
         object: ObjectId,
-        /// The check that says so.
+        /// The check that blocks it.
         code: Code,
-        /// What is in the way.
+        /// The obstacle.
         text: String,
-        /// What would fix it.
+        /// How to remove the obstacle.
         fix: String,
     },
-    /// The target's own; left as it is.
+    /// A value that the target keeps.
     Kept {
-        /// Which object.
+        /// The object that keeps a value.
         object: ObjectId,
-        /// Which field; empty: the whole object.
+        /// The path of the field; empty for the whole object.
         path: Vec<String>,
-        /// By whom.
+        /// The owner of the value.
         by: String,
-        /// Why, where it is not plain.
+        /// The reason, if it is not obvious.
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<String>,
-        /// Its value there.
+        /// The live value.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<Json>,
-        /// Its value as it is declared.
+        /// The desired value.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Json>,
-        /// What of a definition would come, go and change to be as it is declared.
+        /// The parts of a definition that would be added, removed and changed.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         parts: Vec<String>,
     },
-    /// Wanted by a sync, and declared otherwise by the target's own source, which goes before it, or left alone
-    /// by an override.
+    /// A sync wants another value than the target's own source, which has precedence, or than an override keeps.
     Overridden {
-        /// Which object.
+        /// The object with the overridden field.
         object: ObjectId,
-        /// Which field.
+        /// The path of the field.
         path: Vec<String>,
-        /// Who decides: the target's own source, or the sync itself by an override.
+        /// What decides the value: the target's own source, or an override of the sync itself.
         by: Writer,
         /// The sync that wants another value.
         writer: Writer,
-        /// The value that holds.
+        /// The value in effect.
         from: Json,
         /// The value that the sync declares.
         to: Json,
-        /// What of a definition would come, go and change.
+        /// The parts of a definition that would be added, removed and changed.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         parts: Vec<String>,
     },
-    /// Changed by others since we wrote it.
+    /// A field that others changed after Stablekey wrote it.
     Drift {
-        /// Which object.
+        /// The object that drifted.
         object: ObjectId,
-        /// Which field.
+        /// The path of the field.
         path: Vec<String>,
-        /// Whether it is left so.
+        /// Whether the drift is left unchanged.
         left: bool,
-        /// Who changed it, where the location knows.
+        /// The owner who changed it, if the location knows it.
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<String>,
-        /// Its value there; absent: it has none.
+        /// The live value; absent if there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<Json>,
-        /// Its value as it is declared.
+        /// The desired value.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Json>,
-        /// What of a definition would come, go and change to be as it is declared.
+        /// The parts of a definition that would be added, removed and changed.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         parts: Vec<String>,
-        /// Whether nobody wants to hear of it.
+        /// Whether the policy ignores the drift.
         #[serde(skip)]
         ignored: bool,
     },
-    /// What a person must do.
+    /// A manual step.
     Manual {
-        /// For which object.
+        /// The object that needs the step.
         object: ObjectId,
-        /// Who.
+        /// The people who have to do it.
         who: &'static str,
-        /// How many of them.
+        /// The number of those people.
         count: usize,
-        /// What.
+        /// The step.
         text: String,
-        /// The Secret to supply, where that is it: several connections may need one.
+        /// The Secret to supply, if that is the step: several connections may need the same one.
         #[serde(skip)]
         secret: Option<SecretNeed>,
     },
 }
 
-/// A Secret that somebody must supply.
+/// A Secret that a person must supply.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretNeed {
-    /// Its name.
+    /// The name of the Secret.
     pub name: String,
-    /// Its keys that are needed.
+    /// The required keys in its data.
     pub keys: BTreeSet<String>,
-    /// The stable keys that need it: those that it must opt in for.
+    /// The stable keys that the Secret must opt in for.
     pub stable_keys: BTreeSet<String>,
 }
 
 impl SecretNeed {
-    /// Takes in what another connection needs of the same Secret.
+    /// Adds the needs of another connection for the same Secret.
     pub fn take_in(&mut self, other: &SecretNeed) {
         self.keys.extend(other.keys.iter().cloned());
         self.stable_keys.extend(other.stable_keys.iter().cloned());
@@ -456,19 +455,19 @@ impl std::fmt::Display for SecretNeed {
 }
 
 impl Note {
-    /// Whether something declared is not reached: it is blocked, has drifted and is left so, or is a variable
-    /// that means something else there.
-    pub fn is_unreached(&self) -> bool {
-        matches!(self, Note::Blocked { .. } | Note::Drift { left: true, ignored: false, .. }) || self.is_held_variable()
+    /// Whether something declared is unresolved: it is blocked, has drifted and is left unchanged, or is a variable
+    /// that the target binds differently.
+    pub fn is_unresolved(&self) -> bool {
+        matches!(self, Note::Blocked { .. } | Note::Drift { left: true, ignored: false, .. }) || self.is_kept_variable()
     }
 
-    /// Whether it is a variable that the target binds otherwise than is declared.
-    pub fn is_held_variable(&self) -> bool {
+    /// Whether it is a variable that the target binds differently from what is declared.
+    pub fn is_kept_variable(&self) -> bool {
         matches!(self, Note::Kept { object, path, .. }
             if object.kind == Kind::Integration && path.len() == 2 && path.first().is_some_and(|p| p == "connections"))
     }
 
-    /// The object that it is about.
+    /// The object of the note.
     pub fn object(&self) -> &ObjectId {
         match self {
             Note::Blocked { object, .. }
@@ -480,7 +479,7 @@ impl Note {
     }
 }
 
-/// Sums over all targets.
+/// Totals over all targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -497,30 +496,30 @@ pub struct Counts {
 }
 
 impl Plan {
-    /// Whether nothing may be written: no action is left but those of suspended tenants.
+    /// Whether nothing will be written: the only actions left are those of suspended tenants.
     pub fn writes_nothing(&self) -> bool {
         self.targets.iter().all(|target| target.suspended || target.actions.is_empty())
     }
 
-    /// The exit code of an apply that this plan comes after: what suspended tenants wait with is none.
+    /// The exit code of an apply that ends with this plan: pending actions of suspended tenants do not count.
     pub fn exit_of_apply(&self) -> u8 {
         if self.exit == 2 && self.writes_nothing() { 0 } else { self.exit }
     }
 
-    /// Whether no action is left.
+    /// Whether no actions are left.
     pub fn is_empty(&self) -> bool {
         self.targets.iter().all(|target| target.actions.is_empty())
     }
 
-    /// Every action with its tenant, target by target; across targets, `after` says what comes first.
+    /// All actions with their tenants, target by target; `after` defines the order across targets.
     pub fn actions(&self) -> impl Iterator<Item = (&Target, &Action)> {
         self.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)))
     }
 
-    /// Counts again and sets the exit code: to be called after findings or actions were taken out or added.
+    /// Recomputes the totals and the exit code. Must be called after findings or actions were removed or added.
     pub fn recount(&mut self) {
         let mut counts = Counts::default();
-        let mut unreached = self.findings.iter().any(|f| f.severity == Severity::Unreached);
+        let mut unresolved = self.findings.iter().any(|f| f.severity == Severity::Unreached);
         for target in &self.targets {
             for action in &target.actions {
                 match action.action {
@@ -539,7 +538,7 @@ impl Plan {
                     Note::Manual { .. } => counts.manual += 1,
                     Note::Overridden { .. } => {}
                 }
-                unreached |= note.is_unreached();
+                unresolved |= note.is_unresolved();
             }
         }
         let wrong = self.findings.iter().any(|f| f.severity == Severity::Error)
@@ -547,7 +546,7 @@ impl Plan {
         self.counts = counts;
         self.exit = if wrong {
             1
-        } else if unreached {
+        } else if unresolved {
             3
         } else if !self.is_empty() {
             2

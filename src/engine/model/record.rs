@@ -1,4 +1,4 @@
-//! The record: what we wrote to an object, and for whom.
+//! The ownership record: what Stablekey wrote to an object, and for which writers.
 
 use super::canonical::FieldHash;
 use super::field::{Field, FieldKind};
@@ -6,21 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-/// Who declares something.
+/// A writer: something that declares objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Writer {
     /// The tenant's own source.
     Source,
-    /// A TenantSync, by name.
+    /// A TenantSync, with its name.
     Sync(String),
-    /// A sync that is not written down, by the tenant that it copies. Never looked for again.
+    /// An ad-hoc sync, with the name of its source tenant. It never declares again.
     Promote(String),
-    /// A person who took live values as if we had written them.
+    /// A person who took ownership of live values.
     Adopt,
 }
 
 impl Writer {
-    /// From the text in a record.
+    /// Parses a writer in an ownership record.
     pub fn parse(text: &str) -> Option<Writer> {
         match text.split_once('/') {
             None if text == "source" => Some(Writer::Source),
@@ -31,7 +31,7 @@ impl Writer {
         }
     }
 
-    /// Whether it copies another tenant.
+    /// Whether the writer copies another tenant.
     pub fn is_sync(&self) -> bool {
         matches!(self, Writer::Sync(_) | Writer::Promote(_))
     }
@@ -54,40 +54,40 @@ impl serde::Serialize for Writer {
     }
 }
 
-/// What we wrote to one object.
+/// The ownership record of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// The tenant that it was written in: a record that names another is none (copied YAML).
+    /// The tenant that the object belongs to. A record with another tenant is ignored (copied YAML).
     pub tenant: String,
-    /// Whether we made the object.
+    /// Whether Stablekey created the object.
     pub made: bool,
-    /// What we wrote, by field.
+    /// The written values, by field.
     pub fields: BTreeMap<Field<'static>, Wrote>,
-    /// Where keys of Secrets were sent that we wrote once and that are not among the fields any more: the hash of
-    /// the reference, and a hash over the hosts ([`FieldHash::UNKNOWN`] where those are not known).
+    /// The hosts of secrets that Stablekey wrote and that are no longer among the fields: the hash of the reference,
+    /// and a hash over the hosts ([`FieldHash::UNKNOWN`] if they are unknown).
     pub sent: BTreeMap<FieldHash, FieldHash>,
-    /// The inputs of a connection that its type called endpoints when we last wrote it, and that no rule of names finds.
-    /// A type that loses such a mark, wherever it stands, takes no endpoint away.
+    /// The inputs of a connection that its type declared as endpoints at the last write, and that no rule on names
+    /// finds. They remain endpoints if the type loses the mark.
     pub endpoints: BTreeSet<String>,
 }
 
-/// How an entry of [`Record::sent`] begins where fields are written.
+/// The prefix of entries of [`Record::sent`] in the encoded record.
 const SENT: &str = "sent.";
 
-/// How an entry of [`Record::endpoints`] begins there.
+/// The prefix of entries of [`Record::endpoints`] in the encoded record.
 const ENDPOINT: &str = "endpoint.";
 
-/// What we wrote to one field.
+/// The recorded write of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrote {
-    /// Of the value.
+    /// The hash of the value.
     pub hash: FieldHash,
-    /// For whom. Most fields of a tenant are written for the same few: they share the set.
+    /// The writers of the value. Most fields of a tenant have the same writers, so they share the set.
     pub writers: Arc<BTreeSet<Writer>>,
 }
 
 impl Wrote {
-    /// `hash@writer,writer`.
+    /// Encodes as `hash@writer,writer`.
     pub fn encode(&self) -> String {
         format!("{}@{}", self.hash, self.writers())
     }
@@ -103,24 +103,25 @@ impl Record {
         Record { tenant: tenant.to_string(), ..Record::default() }
     }
 
-    /// Whether it says nothing at all: it need not be kept.
+    /// Whether the record has no content and need not be stored.
     pub fn is_empty(&self) -> bool {
         !self.made && self.fields.is_empty() && self.sent.is_empty() && self.endpoints.is_empty()
     }
 
-    /// What we wrote to a field.
+    /// The recorded write of a field.
     pub fn wrote<'a>(&'a self, field: &Field<'a>) -> Option<&'a Wrote> {
-        // A map of owned names is one of borrowed names too: nothing has to be made to look one up.
+        // A map with owned names can be read as one with borrowed names, which avoids an allocation.
         let fields: &BTreeMap<Field<'_>, Wrote> = &self.fields;
         fields.get(field)
     }
 
-    /// Everybody for whom something was written.
+    /// All writers in the record.
     pub fn writers(&self) -> BTreeSet<&Writer> {
         self.fields.values().flat_map(|wrote| wrote.writers.iter()).collect()
     }
 
-    /// One line without the object's name, as `stablekey.lock` keeps it: `tenant made|- path=hash@writers …`.
+    /// Encodes the record as one line without the object's name, as in `stablekey.lock`: `tenant made|-
+    /// path=hash@writers …`.
     pub fn encode(&self) -> String {
         let mut line = String::with_capacity(64 * (self.fields.len() + 1));
         line.push_str(&self.tenant);
@@ -138,14 +139,13 @@ impl Record {
             line.push('@');
             line.push_str(before.as_ref().map_or("", |(_, writers)| writers));
         }
-        for (path, said) in self.encoded_besides() {
-            line.push_str(&format!(" {path}={said}"));
+        for (path, value) in self.encoded_besides() {
+            line.push_str(&format!(" {path}={value}"));
         }
         line
     }
 
-    /// What it says besides fields, in the way of these: what was sent where, and what a type called an endpoint.
-    /// Nobody's, since it is of no field.
+    /// Encodes the entries that are not fields: the hosts of secrets, and endpoints by type. They have no writers.
     pub fn encoded_besides(&self) -> impl Iterator<Item = (String, String)> {
         let sent = self.sent.iter().map(|(key, hosts)| (format!("{SENT}{key}"), format!("{hosts}@-")));
         let input = |name| Field::named(FieldKind::Input, name).encode();
@@ -153,7 +153,7 @@ impl Record {
         sent.chain(endpoints.map(|path| (path, format!("{}@-", FieldHash::UNKNOWN))))
     }
 
-    /// From what [`Record::encode`] wrote; `None` for anything else.
+    /// Decodes what [`Record::encode`] wrote; `None` for anything else.
     pub fn decode(line: &str) -> Option<Record> {
         let mut words = line.split(' ');
         let tenant = words.next().filter(|t| !t.is_empty())?.to_string();

@@ -1,9 +1,9 @@
-//! One object's difference as an action of the plan: what it does, why, who is affected, what must come
-//! first and what needs an approval.
+//! Turns the difference of one object into an action: what it does, why, what it affects, what must be done before, and
+//! what needs approval.
 
 use super::digest;
 use super::draft::{Draft, overridden};
-use super::input::whose_policy;
+use super::input::policy_owners;
 use super::{customers, redirects};
 use crate::api::*;
 use crate::engine::check::missing_inputs;
@@ -21,8 +21,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Draft<'_> {
-    /// What is to be said and done of an object, field by field. `decided` is what decided it beside what
-    /// is declared and live.
+    /// Adds the action and the notes for the field differences of an object. `decided` is the input of the decision
+    /// beside the desired and live state.
     pub(super) fn fields(
         &mut self,
         id: &ObjectId,
@@ -80,7 +80,7 @@ impl Draft<'_> {
         }
         if !input.view.spec.allows(allowed) {
             if kind == ActionKind::Adopt {
-                // What is declared is reached; only the record would change.
+                // The desired state is reached; only the ownership record would change.
                 return;
             }
             let text = format!("the policy of {} does not allow {allowed:?}", input.tenant);
@@ -90,7 +90,7 @@ impl Draft<'_> {
                 text,
                 format!(
                     "add {allowed:?} to policy.actions of {}, or make the change there yourself",
-                    whose_policy(input.tenant, &input.view.spec)
+                    policy_owners(input.tenant, &input.view.spec)
                 ),
             );
         }
@@ -155,15 +155,15 @@ impl Draft<'_> {
         if kind != ActionKind::Adopt {
             self.made_by.insert(id.clone(), action.id.clone());
         }
-        self.answers(&action);
+        self.note_resolved_keys(&action);
         self.actions.push(action);
     }
 
-    /// Why a variable that moves needs approval: it sends a secret to another host, or customers must give theirs
-    /// again.
+    /// The reasons why a variable that moves needs approval: it sends a secret to another host, or customers must give
+    /// their credentials again.
     fn moves(&self, before: &Object<IntegrationSpec>, after: &Object<IntegrationSpec>) -> Vec<Approval> {
         let live = self.input.live.as_ref();
-        let [was, is] = &self.answering;
+        let [was, is] = &self.replacements;
         let moved = |variable: &Variable| {
             let old = before.spec.connections.iter().find(|v| v.name == variable.name && *v != variable)?;
             let was = was.get_or_init(|| Replacements::of(self.input.tenant, live));
@@ -189,10 +189,10 @@ impl Draft<'_> {
         marks
     }
 
-    /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.
+    /// Hides literal values that are secrets, both the old and the new one.
     fn hide_secrets(&self, fields: &mut diff::Fields, live: Option<&Item>) {
         let Some(live) = live else { return };
-        // Whatever is a secret on one side is treated as one on the other.
+        // A value that is a secret on one side is treated as one on the other.
         let is_secret = |value: &Option<Json>| value.as_ref().is_some_and(|v| v.value().get("secretRef").is_some());
         let hide = |value: &mut Option<Json>| {
             if value.as_ref().is_some_and(|v| v.value().get("value").is_some()) {
@@ -230,15 +230,15 @@ impl Draft<'_> {
         }
     }
 
-    /// The actions that make the connections that answer for stable keys.
+    /// The actions that create the connections for stable keys.
     fn makers<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> BTreeSet<String> {
-        keys.into_iter().filter_map(|key| self.answered_by.get(key)).flatten().cloned().collect()
+        keys.into_iter().filter_map(|key| self.resolved_by.get(key)).flatten().cloned().collect()
     }
 
-    /// Remembers which keys begin to be answered by an action.
-    fn answers(&mut self, action: &Action) {
+    /// Notes the stable keys that resolve as a result of an action.
+    fn note_resolved_keys(&mut self, action: &Action) {
         let Some(Item::Connection(connection)) = &action.change.after else { return };
-        // One that was not complete and is so then takes over what waited for it.
+        // A connection that becomes complete takes over the bindings that waited for it.
         let lacked = |before: &Item| match before {
             Item::Connection(before) => !missing_inputs(&before.spec, &self.after).is_empty(),
             _ => false,
@@ -247,18 +247,18 @@ impl Draft<'_> {
         let begins = action.action == ActionKind::Create
             || (completes() && missing_inputs(&connection.spec, &self.after).is_empty());
         let own = begins.then_some(&connection.spec.stable_key);
-        let replaced = (begins || begins_to_answer(action)).then_some(&connection.spec.replaces);
+        let replaced = (begins || begins_to_resolve(action)).then_some(&connection.spec.replaces);
         for key in own.into_iter().chain(replaced.into_iter().flatten()) {
-            self.answered_by.entry(key.clone()).or_default().push(action.id.clone());
+            self.resolved_by.entry(key.clone()).or_default().push(action.id.clone());
         }
     }
 }
 
-fn begins_to_answer(action: &Action) -> bool {
+fn begins_to_resolve(action: &Action) -> bool {
     action.fields.iter().any(|c| c.field.kind == FieldKind::Replaces && c.op == Op::Set)
 }
 
-/// The overrides that give changed fields their values.
+/// The overrides that set changed fields.
 fn overrides(changes: &[FieldChange], declarations: &[Declaration]) -> Vec<OverrideOf> {
     let decide = |change: &FieldChange| {
         declarations.iter().find_map(|d| {
@@ -275,7 +275,7 @@ fn overrides(changes: &[FieldChange], declarations: &[Declaration]) -> Vec<Overr
     changes.iter().filter(|change| change.op == Op::Set).filter_map(decide).collect()
 }
 
-/// The beginning of what a person wrote, on one line.
+/// The beginning of a text, on one line.
 fn in_brief(text: &str) -> String {
     const MOST: usize = 120;
     let line = text.lines().next().unwrap_or_default().trim();
@@ -290,7 +290,7 @@ fn reason(
     overrides: &[OverrideOf],
     tenant: &str,
 ) -> Reason {
-    // Of a change, those who want what is written.
+    // For an update: the declarations of the values that are set.
     let sets = |d: &&Declaration| {
         let set = changes.iter().filter(|c| c.op == Op::Set);
         set.into_iter().any(|c| d.item.written(&c.field).map(|value| value.to_json()) == c.to)
@@ -313,7 +313,7 @@ fn reason(
     };
     let (has, declares) = if froms.len() == 1 { ("has", "declares") } else { ("have", "declare") };
     let (set, removed) = (changed(Op::Set), changed(Op::Remove));
-    // Who looks for the value of an overridden field finds it in the sync, not in the source.
+    // An overridden value is found in the sync, not in the source.
     let names = overrides.len() > 1 || !set.is_empty() || kind == ActionKind::Create;
     let by_override = |o: &OverrideOf| {
         let field = if names { format!(" of {}", o.field) } else { String::new() };

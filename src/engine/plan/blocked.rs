@@ -1,5 +1,5 @@
-//! What keeps an integration from being written: connections that it would miss, that are of another
-//! kind, or that are held back.
+//! Decides whether an integration can be written. Connections that are missing, of another kind, or blocked themselves
+//! prevent it.
 
 use super::draft::{BoundVariables, Draft};
 use super::reading::not_delivered;
@@ -18,26 +18,25 @@ use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key, resolve_
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What is declared of an integration, once its variables are bound.
+/// The declarations of an integration after its variables are bound.
 #[derive(Default)]
 pub(super) struct BoundIntegration {
-    /// The declarations without those of syncs that would leave a variable missing or bound to
-    /// something else.
+    /// The declarations, without those of syncs that would leave a variable missing or bound to something else.
     pub kept: Vec<Declaration>,
-    /// The writers of the others.
+    /// The writers of the removed declarations.
     pub blocked: BTreeSet<Writer>,
-    /// Why they are blocked, and what fixes it.
+    /// Why they are blocked, and how to fix it.
     pub problems: Vec<(Code, String, String)>,
-    /// What is to be said of it.
+    /// The findings about the integration.
     pub findings: Vec<Finding>,
-    /// What its variables will be bound to, which decided that.
+    /// The bindings of its variables, which decided the above.
     pub bound: BoundVariables,
-    /// What any of its writers would bind a variable to.
+    /// The connections that any of its writers would bind a variable to.
     pub wanted: Vec<Arc<Object<ConnectionSpec>>>,
 }
 
 impl Draft<'_> {
-    /// Binds what is declared of an integration, to see whether it can be written.
+    /// Binds the declared variables of an integration, to decide whether it can be written.
     pub(super) fn bind(
         &self,
         id: &ObjectId,
@@ -54,7 +53,7 @@ impl Draft<'_> {
             for variable in &integration.spec.connections {
                 let binding = sources.and_then(|s| s.get(&variable.name));
                 let source = binding.and_then(|b| b.connection.as_ref());
-                // What counts is what it will mean here, whoever decides that.
+                // The effective meaning in the target counts, whoever decides it.
                 let (variable, writers) = match binding.map(|b| &b.meaning) {
                     Some(Meaning::OwnSource(variable)) => (variable, None),
                     Some(Meaning::Declared) | None => (variable, Some(&of_this)),
@@ -66,14 +65,13 @@ impl Draft<'_> {
                     result.bound.insert(variable.name.clone(), bound.clone());
                     result.wanted.push(bound.clone());
                 }
-                let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
-                    // What its own source binds is the tenant's own business: it is said, and not blocked.
+                let problem = self.blocked_connection(variable, key, &resolution.binding, connections).or_else(|| {
+                    // A binding of the target's own source is its own decision: it is reported, but not blocked.
                     let is_sync = declaration.writer != Writer::Source;
                     let source = source.map(AsRef::as_ref);
                     let bound = (key, &resolution.binding, binding.is_some_and(|b| b.overridden));
                     let source = (source, declaration.from.as_str());
-                    is_sync
-                        .then(|| self.obstacle(id, variable, bound, source, connections, &mut result.findings))?
+                    is_sync.then(|| self.obstacle(id, variable, bound, source, connections, &mut result.findings))?
                 });
                 let problem = problem.or_else(|| {
                     let moves = declaration.writer != Writer::Source && writers.is_some();
@@ -92,8 +90,8 @@ impl Draft<'_> {
         result
     }
 
-    /// A variable that works, and would move to a connection that does not: a working binding waits for a
-    /// working one.
+    /// Blocks a variable that would move from a working connection to one that is not ready: a working binding waits
+    /// for a working one.
     fn waits(
         &self,
         id: &ObjectId,
@@ -109,7 +107,7 @@ impl Draft<'_> {
         let tenant = self.input.tenant;
         let live = self.input.live.integrations.get(&id.name)?;
         let live = live.spec.connections.iter().find(|v| v.name == variable.name)?;
-        // What nobody wrote is the target's own, and stays anyway.
+        // A variable that no writer wrote belongs to the target, and is kept anyway.
         let field = Field::named(FieldKind::Variable, &variable.name);
         self.input.live.record(tenant, id)?.wrote(&field)?;
         let from = resolve_variable(tenant, &id.name, live, connections, replacements);
@@ -128,16 +126,16 @@ impl Draft<'_> {
         })
     }
 
-    /// Whether a connection of a location that knows readiness is to be given other inputs than it is ready with: whether
-    /// it works with them is known once it has them.
+    /// Whether a connection gets other inputs, in a location that reports readiness: whether it is ready with them is
+    /// known only after the change.
     fn changes_what_it_needs(&self, then: &Object<ConnectionSpec>) -> bool {
         let live = self.input.live;
         let now = live.connections.get(then.name()).filter(|_| live.knows_readiness);
         now.is_some_and(|now| now.spec.inputs != then.spec.inputs || !now.spec.is_same_kind_as(&then.spec))
     }
 
-    /// A connection that a variable needs and that is held back as a whole.
-    fn held_back(
+    /// A connection that a variable needs and that is blocked as a whole.
+    fn blocked_connection(
         &self,
         variable: &Variable,
         key: &str,
@@ -157,7 +155,7 @@ impl Draft<'_> {
             Binding::Bound(_) | Binding::Missing if self.occupied.contains(&id) => Code::Occupied,
             _ => return None,
         };
-        let text = format!("{:?} needs {id}, which is held back", variable.name);
+        let text = format!("{:?} needs {id}, which is blocked", variable.name);
         Some((code, text, "fix that first".to_string()))
     }
 
@@ -168,8 +166,8 @@ impl Draft<'_> {
         declared.into_iter().any(is_it)
     }
 
-    /// Why an object that is declared is not made: what is said of it already.
-    fn why_held_back(&self, id: &ObjectId) -> String {
+    /// The reason why a declared object is not created, from its note.
+    fn why_blocked(&self, id: &ObjectId) -> String {
         let note = self.notes.iter().find_map(|note| match note {
             Note::Blocked { object, code, text, .. } if object == id => Some(format!(": {code} {text}")),
             _ => None,
@@ -181,7 +179,7 @@ impl Draft<'_> {
         note.or_else(finding).unwrap_or_default()
     }
 
-    /// What of one variable keeps a sync from writing its integration.
+    /// The obstacle of one variable that prevents a sync from writing its integration.
     fn obstacle(
         &self,
         id: &ObjectId,
@@ -192,24 +190,24 @@ impl Draft<'_> {
         findings: &mut Vec<Finding>,
     ) -> Option<(Code, String, String)> {
         let tenant = self.input.tenant;
-        // The mistake stands in the source: there it is said what was meant.
+        // The mistake is in the source, whose findings contain a suggestion.
         let is_missing_there = source.is_none() && !is_overridden;
         let name = &variable.name;
         match binding {
             Binding::Own => None,
             Binding::Missing if self.is_declared(key) => {
                 let id = connection_of(key);
-                let why = self.why_held_back(&id);
-                let text = format!("{name:?} needs {id}, which is held back{why}");
+                let why = self.why_blocked(&id);
+                let text = format!("{name:?} needs {id}, which is blocked{why}");
                 Some((Code::BindingMissing, text, "fix that first".to_string()))
             }
             Binding::Missing if is_missing_there => {
                 let text = format!("{name:?} names stable key {key}, which {from} does not have either");
-                Some((Code::BindingMissing, text, format!("correct it in {from}: see what is said there")))
+                Some((Code::BindingMissing, text, format!("correct it in {from}: see its findings")))
             }
             Binding::Missing => {
                 let fix =
-                    check::how_to_mend_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
+                    check::how_to_fix_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
                 Some((
                     Code::BindingMissing,
                     format!("{name:?} needs stable key {key}, which {tenant} does not have"),
@@ -260,8 +258,8 @@ fn connection_of(key: &str) -> ObjectId {
     ObjectId::new(Kind::Connection, names::of_stable_key(key))
 }
 
-/// A sync whose source lacks the definition that it would have to bring. That a source's own folder names a ConfigMap
-/// is its own business.
+/// An obstacle if the sync's source lacks the definition to copy. In a source folder, a reference to a ConfigMap is
+/// allowed.
 fn no_definition(declaration: &Declaration, world: &World) -> Option<(Code, String, String)> {
     if let Item::Integration(_, Some(uses)) = &declaration.item
         && let (Some(what), true) = (&uses.unread, declaration.writer != Writer::Source)

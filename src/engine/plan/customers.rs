@@ -1,6 +1,6 @@
-//! Marks actions after which customers must sign in, or supply their values, again: with the count.
+//! Marks actions after which customers must sign in, or supply their values, again, with the number of customers.
 
-use super::draft::{Draft, Gave};
+use super::draft::{CustomersByKey, Draft};
 use super::senders::strictest;
 use crate::api::*;
 use crate::engine::model::code::Code;
@@ -9,10 +9,10 @@ use crate::engine::model::plan::*;
 use crate::engine::redirect::{inputs_of, is_same};
 use std::collections::BTreeSet;
 
-/// The names of inputs, without separators, that decide what a customer signed in to.
+/// The names of inputs, without separators, that identify what a customer signed in to.
 const CLIENT: [&str; 6] = ["clientid", "clientsecret", "consumerkey", "consumersecret", "appid", "audience"];
 
-/// A change of what customers signed in to: its endpoints, its scopes, its client.
+/// Marks a change of what customers signed in to: endpoints, scopes or client.
 pub(super) fn of_connection(draft: &Draft<'_>, before: &ConnectionSpec, then: &ConnectionSpec) -> Option<Approval> {
     if then.credentials == Credentials::OrganizationGlobal {
         return None;
@@ -34,21 +34,21 @@ pub(super) fn of_connection(draft: &Draft<'_>, before: &ConnectionSpec, then: &C
     if changed.is_empty() {
         return None;
     }
-    let gave = draft.gave[0].get_or_init(|| gave(draft.input.live));
-    let customers = of_key(gave, draft.input.live, &then.stable_key).len();
+    let customers_by_key = draft.customers_by_key[0].get_or_init(|| customers_by_key(draft.input.live));
+    let customers = of_key(customers_by_key, draft.input.live, &then.stable_key).len();
     let changed = changed.into_iter().collect::<Vec<_>>().join(", ");
     (customers > 0)
         .then(|| mark(format!("{} must sign in to {} again: {changed} changes", count(customers), then.stable_key)))
 }
 
-/// A variable that moves to a connection for which customers of the old one have given nothing.
+/// Marks a variable that moves to a connection without credentials of the customers of the old one.
 pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &ConnectionSpec) -> Option<Approval> {
     if to.credentials == Credentials::OrganizationGlobal {
         return None;
     }
     let (live, after) = (draft.input.live, &draft.after);
-    let before = of_key(draft.gave[0].get_or_init(|| gave(live)), live, &from.stable_key);
-    let then = of_key(draft.gave[1].get_or_init(|| gave(after)), after, &to.stable_key);
+    let before = of_key(draft.customers_by_key[0].get_or_init(|| customers_by_key(live)), live, &from.stable_key);
+    let then = of_key(draft.customers_by_key[1].get_or_init(|| customers_by_key(after)), after, &to.stable_key);
     let left = before.difference(&then).count();
     let (from, to) = (&from.stable_key, &to.stable_key);
     (left > 0).then(|| mark(format!("{} of {from} must sign in to {to}, or give their values again", count(left))))
@@ -62,17 +62,22 @@ fn count(customers: usize) -> String {
     if customers == 1 { "1 customer".to_string() } else { format!("{customers} customers") }
 }
 
-fn gave(inventory: &Inventory) -> Gave {
-    let mut gave = Gave::new();
+fn customers_by_key(inventory: &Inventory) -> CustomersByKey {
+    let mut customers_by_key = CustomersByKey::new();
     for credentials in inventory.customer_credentials.values() {
         let CustomerCredentialsSpec { connection, customer, .. } = &credentials.spec;
-        gave.entry(connection.clone()).or_default().insert(customer.clone());
+        customers_by_key.entry(connection.clone()).or_default().insert(customer.clone());
     }
-    gave
+    customers_by_key
 }
 
-/// The customers who gave credentials for a key, or for an older one that it answers for.
-fn of_key<'g>(gave: &'g Gave, inventory: &Inventory, key: &str) -> BTreeSet<&'g str> {
+/// The customers with credentials for a key, or for an older key that it replaces.
+fn of_key<'g>(customers_by_key: &'g CustomersByKey, inventory: &Inventory, key: &str) -> BTreeSet<&'g str> {
     let older = inventory.connection(key).into_iter().flat_map(|c| c.spec.replaces.iter().map(String::as_str));
-    std::iter::once(key).chain(older).filter_map(|key| gave.get(key)).flatten().map(String::as_str).collect()
+    std::iter::once(key)
+        .chain(older)
+        .filter_map(|key| customers_by_key.get(key))
+        .flatten()
+        .map(String::as_str)
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! Digests: what an approval covers.
+//! Digests, which define what an approval covers.
 
 use crate::engine::model::canonical;
 use crate::engine::model::canonical::{Digest, Json};
@@ -9,14 +9,14 @@ use crate::engine::model::record::Record;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The digest of an action: its values, the object as it is, and what decided it. The record is not
-/// in it, nor `after`, `at`, texts, and the marks that are set on the whole target.
+/// The digest of an action: its values, the object before the change, and what decided it. It does not include the
+/// ownership record, `after`, `at`, texts, and marks that depend on the whole target.
 pub fn of_action(action: &Action, decided: &Value) -> Digest {
     digest(action, action.action, &action.fields, action.change.before.as_ref(), decided)
 }
 
-/// What may be left of an action that was cut off: the record only, or, where a definition goes
-/// first, all but the definition. `recorded` is what was recorded before.
+/// The possible remainders of an interrupted action: the ownership record only or, if a definition is written first,
+/// everything but the definition. `recorded` is the ownership record before.
 pub fn resumptions(action: &Action, recorded: Option<&Record>, decided: &Value) -> Vec<Digest> {
     let (ActionKind::Update, Some(before), Some(after)) = (action.action, &action.change.before, &action.change.after)
     else {
@@ -34,8 +34,8 @@ pub fn resumptions(action: &Action, recorded: Option<&Record>, decided: &Value) 
     left
 }
 
-/// What is left of a change once the object is written: nothing, where the record says so already (a
-/// drift that was corrected).
+/// The remainder of a change after the object was written; none if the ownership record is up to date already (a
+/// corrected drift).
 fn only_record(change: &FieldChange, recorded: Option<&Record>, then: Option<&Record>) -> Option<FieldChange> {
     let of = |record: Option<&Record>| record.and_then(|r| r.fields.get(&change.field)).cloned();
     match change.op {
@@ -50,7 +50,7 @@ fn digest(action: &Action, kind: ActionKind, fields: &[FieldChange], before: Opt
     let marks: BTreeSet<&str> =
         action.needs_approval.iter().filter(|a| !a.code.is_of_whole_target()).map(|a| a.code.as_str()).collect();
     let marks = if kind == ActionKind::Adopt { BTreeSet::new() } else { marks };
-    // A value that is not shown is covered all the same.
+    // A hidden value is covered nevertheless.
     let is_hidden = |to: &Json| to.text().contains("\"hidden\"") && to.value().get("hidden").is_some();
     let then = |c: &FieldChange| match &c.to {
         Some(to) if is_hidden(to) => action.change.after.as_ref()?.value(&c.field).map(|value| value.to_json()),

@@ -1,4 +1,4 @@
-//! A plan of one tenant while it is made.
+//! The plan of one tenant while it is being made.
 
 use super::input::TenantInput;
 use crate::api::*;
@@ -15,13 +15,13 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-/// A key of a Secret: the Secret's name, and the key in it.
+/// A key of a Secret: the name of the Secret, and the key in its data.
 pub(super) type SecretKey = (String, String);
 
-/// Customers, by the key that they gave their credentials for.
-pub(super) type Gave = HashMap<String, BTreeSet<String>>;
+/// Customers, by the stable key that they gave credentials for.
+pub(super) type CustomersByKey = HashMap<String, BTreeSet<String>>;
 
-/// What the variables of an integration will be bound to.
+/// The connections that the variables of an integration will be bound to.
 pub(super) type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
 
 pub(super) struct Draft<'a> {
@@ -31,26 +31,27 @@ pub(super) struct Draft<'a> {
     pub notes: Vec<Note>,
     pub findings: Vec<Finding>,
     pub made_by: HashMap<ObjectId, String>,
-    /// What writers that are gone wrote, by writer.
+    /// The objects that nonexistent writers wrote, by writer.
     pub orphaned: BTreeMap<Writer, BTreeSet<ObjectId>>,
-    /// What the variables of declared integrations, written or not, would be bound to.
+    /// The connections that the variables of declared integrations would be bound to, including integrations that are
+    /// blocked.
     pub wanted: Vec<(ObjectId, Vec<Arc<Object<ConnectionSpec>>>)>,
-    /// The actions after which a stable key has an answer.
-    pub answered_by: HashMap<String, Vec<String>>,
-    /// Objects that are not what their writers want: what needs them is held back.
+    /// The actions after which a stable key resolves.
+    pub resolved_by: HashMap<String, Vec<String>>,
+    /// Objects that differ from the declaration in an immutable field: objects that need them are blocked.
     pub occupied: BTreeSet<ObjectId>,
-    /// Who answers for which key in the tenant as it is, and once its connections are drafted: where a variable
-    /// moves, both are asked.
-    pub answering: [OnceLock<Replacements>; 2],
-    /// Of values that many objects share.
+    /// The replacements in the live tenant, and after its connections are drafted: a variable that moves is resolved
+    /// with both.
+    pub replacements: [OnceLock<Replacements>; 2],
+    /// Hashes of values that many objects share.
     pub hashes: Hashes,
-    /// The actions that send a secret to a new host, by the keys of Secrets that they name.
+    /// The actions that send a secret to a new host, by the keys of Secrets that they refer to.
     pub redirects: Redirects,
-    /// Customers who gave credentials, by the key that they gave them for: before, and once credentials are drafted.
-    pub gave: [OnceLock<Gave>; 2],
+    /// The customers with credentials, by stable key: in the live tenant, and after credentials are drafted.
+    pub customers_by_key: [OnceLock<CustomersByKey>; 2],
 }
 
-/// The marked actions by the keys of Secrets that they name.
+/// The marked actions, by the keys of Secrets that they refer to.
 #[derive(Debug, Default)]
 pub(super) struct Redirects(HashMap<SecretKey, Vec<String>>);
 
@@ -59,14 +60,15 @@ impl Redirects {
         keys.into_iter().for_each(|key| self.0.entry(key).or_default().push(action.to_string()));
     }
 
-    /// The marked actions that name one of these keys: what ends that others name it would make them look harmless.
+    /// The marked actions that refer to one of these keys. They would look harmless once no other object refers to the
+    /// key.
     pub fn of<'r>(&'r self, ended: &'r BTreeSet<SecretKey>) -> impl Iterator<Item = &'r String> {
         ended.iter().filter_map(|key| self.0.get(key)).flatten()
     }
 }
 
-/// That a sync wants a field otherwise than `by` decides. Whatever is a secret on one side is treated as one on
-/// the other.
+/// Notes that a sync declares another value than `by` decides. A value that is a secret on one side is treated as one
+/// on the other.
 pub(super) fn overridden(
     object: &ObjectId,
     field: &Field<'_>,

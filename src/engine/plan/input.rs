@@ -1,4 +1,4 @@
-//! What one tenant is planned from.
+//! The input for planning one tenant.
 
 use super::let_go::LetGo;
 use super::reading::Unknowns;
@@ -12,40 +12,40 @@ use crate::engine::promote::{Promotion, SourceBinding};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What is known of a writer while one tenant is planned.
+/// The state of a writer while one tenant is planned.
 #[derive(Clone, Debug)]
 pub struct WriterState {
-    /// What of it cannot be known: there it does not stop declaring.
+    /// The unreadable parts of the writer: declarations there have not stopped.
     pub reading: Unknowns,
-    /// Whether what it no longer declares is removed.
+    /// Whether objects that it no longer declares are removed.
     pub prunes: bool,
-    /// Whether that holds of connections without a deletionPolicy too.
+    /// Whether it also deletes connections without a deletionPolicy.
     pub deletes_connections: bool,
-    /// What the plan takes away in the tenant that it copies.
+    /// What the plan removes in the tenant that the writer copies.
     pub let_go: Arc<LetGo>,
-    /// What it may declare once it is read, resumed or corrected, beside what it declares now.
+    /// What it may declare in addition, once it is readable, resumed or corrected.
     pub withheld: Withheld,
-    /// Whether it may declare connections, or integrations only.
+    /// Whether it may declare connections, or only integrations.
     pub writes_connections: bool,
-    /// Why it removes nothing, though it was read.
+    /// The reason why it removes nothing although it was read.
     pub removes_not: Option<String>,
 }
 
-/// What of a writer is not known, or does not count now: it is not gone.
+/// The unknown or suspended declarations of a writer, which have not stopped.
 #[derive(Clone, Debug)]
 pub enum Withheld {
-    /// What its reading does not know.
+    /// The parts that are unreadable.
     AsRead,
-    /// Nothing: it is only not asked.
+    /// Nothing: the writer is only out of scope.
     Nothing,
-    /// Anything that it can write, and why.
+    /// Everything that it can write, with the reason.
     Anything(&'static str),
-    /// These objects, and why.
+    /// These objects, with the reason.
     These(BTreeSet<ObjectId>, &'static str),
 }
 
 impl WriterState {
-    /// Of a writer that removes nothing.
+    /// The state of a writer that removes nothing.
     pub fn read(reading: Unknowns) -> Self {
         WriterState {
             reading,
@@ -59,40 +59,40 @@ impl WriterState {
     }
 }
 
-/// Everything that one tenant is planned from.
+/// The input for planning one tenant.
 pub struct TenantInput<'a> {
-    /// The tenant's name.
+    /// The name of the tenant.
     pub tenant: &'a str,
-    /// As it was read.
+    /// The tenant as it was read.
     pub view: &'a TenantView,
-    /// What is in its place.
+    /// The live resources.
     pub live: &'a Arc<Inventory>,
-    /// What is declared, by object.
+    /// The declarations, by object.
     pub declared: BTreeMap<ObjectId, Vec<Declaration>>,
-    /// What each sync's variables are bound to in its source.
+    /// The bindings in the source of each sync.
     pub promotions: BTreeMap<Writer, BTreeMap<String, BTreeMap<String, SourceBinding>>>,
-    /// Every writer that exists for this tenant.
+    /// All writers that exist for this tenant.
     pub writers: BTreeMap<Writer, WriterState>,
-    /// The sources of its syncs, as they will be.
+    /// The sources of its syncs, after the plan.
     pub upstream: BTreeMap<String, Arc<Inventory>>,
-    /// What of the tenant, and of what feeds it, cannot be known.
+    /// The unreadable parts of the tenant and of its sources.
     pub reading: Unknowns,
-    /// The connections that other tenants have under a key: for suggestions.
+    /// The connections of other tenants, by key, for suggestions.
     pub elsewhere: &'a check::Elsewhere<'a>,
-    /// Where writers are told that are there and do not hold, and files that could hold any.
+    /// The world, with invalid writers and unreadable files that may contain writers.
     pub world: &'a World,
-    /// Syncs that name an integration which is nowhere.
+    /// Syncs that name a nonexistent integration.
     pub misnamed: &'a Misnamed,
 }
 
 impl<'a> TenantInput<'a> {
-    /// Adds what a writer declares of one object.
+    /// Adds the declaration of one object.
     pub fn declare(&mut self, id: ObjectId, declaration: Declaration) {
-        // Most objects have one writer: a tenant is large, and room for four would be held for each.
+        // Most objects have one writer; the default capacity would be four for every object of a large tenant.
         self.declared.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(declaration);
     }
 
-    /// Adds what a sync declares.
+    /// Adds the declarations of a sync.
     pub fn add(&mut self, writer: &Writer, promotion: Promotion) {
         for (id, declaration) in promotion.declarations {
             self.declare(id, declaration);
@@ -101,21 +101,22 @@ impl<'a> TenantInput<'a> {
     }
 
     /// Whether a writer that does not declare this object has stopped declaring it.
-    pub fn standing(&self, writer: &Writer, id: &ObjectId) -> WriterPresence {
+    pub fn presence(&self, writer: &Writer, id: &ObjectId) -> WriterPresence {
         if matches!(writer, Writer::Promote(_) | Writer::Adopt) {
             return WriterPresence::Lasting;
         }
         match self.writers.get(writer) {
             None if self.world.stopped.contains_key(writer) || !self.world.unread.is_empty() => WriterPresence::Unsure,
-            // It is there, and names a tenant that is not: this one may be meant.
-            None if self.names_nobody(writer) => WriterPresence::Unsure,
+            // The sync exists, but names a nonexistent tenant: this tenant may be meant.
+            None if self.names_unknown_tenant(writer) => WriterPresence::Unsure,
             None => WriterPresence::Gone,
             Some(state) if !state.reading.knows(id) => WriterPresence::Unsure,
             Some(_) => WriterPresence::Stopped,
         }
     }
 
-    /// The writer that may declare an object though it does not now, and why that is not known: the object stays.
+    /// A writer that may declare an object although it does not now, and the reason why it is unknown: the object is
+    /// then kept.
     pub fn may_be_declared(&self, id: &ObjectId) -> Option<String> {
         let crosses = |connections: bool| match id.kind {
             Kind::Connection => connections,
@@ -139,10 +140,10 @@ impl<'a> TenantInput<'a> {
         Some(format!("{writer} {why}, and may declare it"))
     }
 
-    /// Whether a sync names a tenant that is not there, in whose place this one may be meant.
+    /// Whether a sync names a nonexistent tenant that may mean this one.
     pub fn may_be_meant_by(&self, sync: &Sync) -> bool {
         let spec = &sync.spec;
-        // Neither writes anything, whatever it names.
+        // Such a sync writes nothing, whatever it names.
         if self.world.waiting.contains(&sync.writer) || spec.is_suspended() {
             return false;
         }
@@ -153,21 +154,21 @@ impl<'a> TenantInput<'a> {
         accepts(&spec.from) && (into && unknown(&spec.from) || !into && spec.to.iter().any(unknown))
     }
 
-    fn names_nobody(&self, writer: &Writer) -> bool {
+    fn names_unknown_tenant(&self, writer: &Writer) -> bool {
         let of_writer = self.world.syncs.iter().filter(|sync| sync.writer == *writer);
         let mut tenants = of_writer.flat_map(|sync| sync.spec.to.iter().chain([&sync.spec.from]));
         tenants.any(|tenant| !self.world.tenants.contains_key(tenant))
     }
 }
 
-/// Whether a sync writes connections, or integrations only.
+/// Whether a sync writes connections, or only integrations.
 pub fn writes_connections(spec: &TenantSyncSpec) -> bool {
     spec.connection_mode() != ConnectionMode::Match
 }
 
-/// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its
-/// location could; a document of either that is invalid holds back what it names.
-pub(super) fn with_what_the_source_cannot_say(input: &TenantInput<'_>) -> Arc<Inventory> {
+/// The live tenant, with the unknowns of its source added. An unparsed file in the source may contain any object, as in
+/// the location; an invalid document blocks the object that it names.
+pub(super) fn with_source_unknowns(input: &TenantInput<'_>) -> Arc<Inventory> {
     let mut after = input.live.clone();
     match &input.view.source {
         None => {}
@@ -182,8 +183,8 @@ pub(super) fn with_what_the_source_cannot_say(input: &TenantInput<'_>) -> Arc<In
     after
 }
 
-/// The Tenants whose policy must allow an action: of a tenant in a cluster its own Tenant has a say too.
-pub(super) fn whose_policy(tenant: &str, spec: &TenantSpec) -> String {
+/// The Tenants whose policy must allow an action: for a tenant in a cluster, also the Tenant in its own namespace.
+pub(super) fn policy_owners(tenant: &str, spec: &TenantSpec) -> String {
     match spec.location {
         Some(LocationSpec::Kubernetes(_)) => {
             format!("Tenant {tenant}, in the hub and in its own namespace (the stricter holds)")
@@ -201,9 +202,9 @@ mod tests {
     #[test]
     fn of_a_tenant_in_a_cluster_two_policies_are_named() {
         let location = |location| TenantSpec { location, ..TenantSpec::default() };
-        assert_eq!(whose_policy("eu", &location(None)), "Tenant eu");
+        assert_eq!(policy_owners("eu", &location(None)), "Tenant eu");
         let cluster = LocationSpec::Kubernetes(KubernetesLocation { namespace: "eu".to_string(), kubeconfig: None });
         let both = "Tenant eu, in the hub and in its own namespace (the stricter holds)";
-        assert_eq!(whose_policy("eu", &location(Some(cluster))), both);
+        assert_eq!(policy_owners("eu", &location(Some(cluster))), both);
     }
 }

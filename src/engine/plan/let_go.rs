@@ -1,16 +1,16 @@
-//! What a plan takes away in a tenant, for the tenants that copy it.
+//! Objects that a plan removes in a tenant, for the tenants that copy it.
 
 use crate::api::{Kind, Variable, names};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind};
 use std::collections::{BTreeSet, HashMap};
 
-/// What a plan takes away in one tenant, and the actions that do: what copies the tenant waits for them.
+/// The objects that a plan removes in one tenant, with the actions that do so: copies of the tenant wait for them.
 #[derive(Debug, Default)]
 pub struct LetGo(HashMap<ObjectId, BTreeSet<String>>);
 
 impl LetGo {
-    /// By these actions.
+    /// Collects the objects that these actions remove.
     pub fn by(actions: &[Action]) -> Self {
         let mut let_go = LetGo::default();
         for action in actions {
@@ -19,7 +19,7 @@ impl LetGo {
                 gone.push(action.change.object.clone());
             }
             let after = named(action.change.after.as_ref());
-            // A connection that an integration no longer uses is carried no longer.
+            // A connection that an integration no longer uses is not copied any more.
             let dropped = named(action.change.before.as_ref()).into_iter().filter(|key| !after.contains(key));
             gone.extend(dropped.map(|key| ObjectId::new(Kind::Connection, names::of_stable_key(key))));
             for id in gone {
@@ -29,7 +29,7 @@ impl LetGo {
         let_go
     }
 
-    /// The actions that take away what stands behind an object that is removed here.
+    /// The actions that remove the original of an object that is removed here.
     pub fn of<'s>(&'s self, item: &Item) -> impl Iterator<Item = String> + use<'s> {
         let older = match item {
             Item::Connection(connection) => connection.spec.replaces.clone(),
@@ -41,7 +41,7 @@ impl LetGo {
     }
 }
 
-/// The stable keys that an integration names.
+/// The stable keys that an integration refers to.
 fn named(item: Option<&Item>) -> BTreeSet<&str> {
     match item {
         Some(Item::Integration(i, _)) => i.spec.connections.iter().filter_map(Variable::stable_key).collect(),

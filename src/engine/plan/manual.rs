@@ -1,4 +1,4 @@
-//! What a person must do by hand: secrets to supply, consents to give.
+//! Manual steps: Secrets to supply, and consents to give.
 
 use crate::api::*;
 use crate::engine::bindings::Bindings;
@@ -11,10 +11,10 @@ use crate::engine::model::plan::*;
 use crate::engine::resolve::Replacements;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who supplies Secrets.
+/// The people who supply Secrets.
 pub const PLATFORM_TEAM: &str = "platform team";
 
-/// What the changes of a plan ask of people. `live` is the tenant as it is.
+/// The manual steps for the changes of a plan. `live` is the tenant before the plan.
 pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> Vec<Note> {
     let mut notes = Vec::new();
     for action in actions {
@@ -47,8 +47,8 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
     notes
 }
 
-/// Secrets that an integration's definition does not hold, but for those of variables that are bound to a reusable
-/// connection.
+/// The step to supply secrets that are empty in an integration's definition, except for variables that are bound to a
+/// reusable connection.
 pub fn of_definition(integration: &Object<IntegrationSpec>, uses: &Uses) -> Option<Note> {
     let bound = |name: &str| integration.spec.connections.iter().any(|v| v.name == name && v.stable_key().is_some());
     let left = uses.left_empty.iter().filter(|left| !left.variable.as_deref().is_some_and(bound));
@@ -62,7 +62,7 @@ pub fn of_definition(integration: &Object<IntegrationSpec>, uses: &Uses) -> Opti
     })
 }
 
-/// Whether what somebody signed in to changes: what customers did, or an endpoint beside secrets.
+/// Whether an action changes what people signed in to: as customers, or by an endpoint beside secrets.
 fn asks_to_sign_in(action: &Action) -> bool {
     let is_input = |c: &FieldChange| c.field.kind == FieldKind::Input;
     let value =
@@ -78,8 +78,8 @@ fn asks_to_sign_in(action: &Action) -> bool {
     })
 }
 
-/// Whether a connection takes the place of one whose credentials serve it as they are: a location that answers for
-/// older keys answers with it, and nobody signs in again.
+/// Whether a connection replaces one whose credentials it can use unchanged: its location resolves older keys to it,
+/// and nobody has to sign in again.
 fn takes_over(newer: &ConnectionSpec, live: &Inventory) -> bool {
     let secrets = |spec: &ConnectionSpec| {
         let secret = |(name, input): (&String, &Input)| match input {
@@ -94,7 +94,7 @@ fn takes_over(newer: &ConnectionSpec, live: &Inventory) -> bool {
     })
 }
 
-/// Customers who would have to sign in again, were a replacement that differs to answer.
+/// The steps for customers who would have to sign in again if a replacement that differs took effect.
 pub(super) fn of_replacements(replacements: &Replacements, bindings: &Bindings<'_>, after: &Inventory) -> Vec<Note> {
     let counted = replacements
         .differing(after)
@@ -112,14 +112,13 @@ pub(super) fn of_replacements(replacements: &Replacements, bindings: &Bindings<'
     notes.collect()
 }
 
-/// Everything that a person must do for a connection as it is, whether it was done already or not:
-/// a directory cannot tell.
+/// All manual steps for a connection, including completed ones: a directory cannot detect these.
 pub fn of_connection(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Vec<Note> {
     let consent = consent(connection, inventory).filter(|_| !takes_over(&connection.spec, inventory));
     supply_secrets(connection, &|_| true).into_iter().chain(consent).collect()
 }
 
-/// The Secrets that inputs of a connection name, each once.
+/// The steps to supply the Secrets that inputs of a connection refer to, each once.
 fn supply_secrets(connection: &Object<ConnectionSpec>, is_meant: &dyn Fn(&str) -> bool) -> Vec<Note> {
     let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (name, input) in &connection.spec.inputs {

@@ -35,25 +35,24 @@ use super::promote::{Promotion, SourceSide, TargetSide, promote};
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
-use crate::near_miss::{are_alike, near_misses};
-use input::{TenantInput, Withheld, WriterState, whose_policy, writes_connections};
+use crate::near_miss::{are_similar, near_misses};
+use input::{TenantInput, Withheld, WriterState, policy_owners, writes_connections};
 use reading::Unknowns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tenant::{PlannedTenant, plan_tenant};
 
-/// Plans a world: what takes every tenant in scope to what is declared for it.
+/// Plans a world: the changes that bring every tenant in scope to its desired state.
 ///
-/// The plan is a function of the world and the scope: equal inputs give equal bytes. What a person
-/// narrows is the business of [`super::narrowing`], and a part of [`super::closure`]; here
-/// `scope.integrations` is only written down.
+/// The plan is a function of the world and the scope: equal inputs give equal bytes. [`super::narrowing`] narrows a
+/// plan, [`super::closure`] plans a part; here `scope.integrations` is only recorded.
 pub fn plan(world: &World, scope: &Scope) -> Plan {
     let mut plan = plan_uncounted(world, scope);
     count_suspended(world, scope, &mut plan);
     plan
 }
 
-/// Counts what each suspended sync would do: the actions that would be its own if it wrote.
+/// Counts the actions of each suspended sync: those that it would own if it wrote.
 fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
     let is_suspended = |sync: &&Sync| sync.spec.is_suspended() && scope.carries(&sync.writer);
     let suspended: Vec<&Sync> = world.syncs.iter().filter(is_suspended).collect();
@@ -74,7 +73,7 @@ fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
     }
 }
 
-/// The same, without how much waits where a sync is suspended: to know that takes a second plan.
+/// Plans a world without counting the actions of suspended syncs, which would need a second plan.
 pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     let order = syncs::order(world);
     let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
@@ -84,7 +83,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     let mut findings = order.findings.clone();
     let mut planned: BTreeMap<&str, PlannedTenant> = BTreeMap::new();
     let mut targets = BTreeMap::new();
-    // As they will be; those that do not matter here as they are.
+    // The inventories after the plan; those of tenants out of scope are live.
     let mut inventories: BTreeMap<&str, &Inventory> = BTreeMap::new();
     for &name in &order.tenants {
         let Some(view) = world.tenants.get(name) else { continue };
@@ -103,7 +102,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
         };
         inventories.insert(name, live.as_ref());
         if !concerned.contains(name) {
-            // Nothing is done in it, and nothing comes from it: of many targets each is planned without the others.
+            // Neither planned nor a source: the targets are planned independently.
             continue;
         }
         let mut input = TenantInput {
@@ -120,7 +119,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
             misnamed: &misnamed,
         };
         if let Some(source) = &view.source {
-            input.reading.rests_on(&Unknowns::of(source));
+            input.reading.depends_on(&Unknowns::of(source));
         }
         let mut emptied = BTreeSet::new();
         if in_scope {
@@ -130,7 +129,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
             }
             let prunes = |writer| input.writers.get(writer).is_some_and(|state| state.prunes);
             findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name, prunes(writer))));
-            findings.extend(unheld_findings(&input));
+            findings.extend(invalid_sync_findings(&input));
         }
         let mut result = plan_tenant(&input);
         let base = removal::measured_by(view.before, live.len(), view.spec.approval());
@@ -150,7 +149,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     assemble(scope, targets.into_values().collect(), findings)
 }
 
-/// The tenants in scope, and those that feed them.
+/// The tenants in scope, and the sources of their syncs.
 fn concerned<'a>(order: &Order<'a>, scope: &Scope) -> BTreeSet<&'a str> {
     let in_scope = |t: &&str| scope.tenants.is_empty() || scope.tenants.contains(*t);
     let mut concerned: BTreeSet<&str> = order.tenants.iter().copied().filter(in_scope).collect();
@@ -163,7 +162,7 @@ fn concerned<'a>(order: &Order<'a>, scope: &Scope) -> BTreeSet<&'a str> {
     concerned
 }
 
-/// Whether a finding is of a sync that is carried out, or of none.
+/// Whether a finding concerns a sync in scope, or no sync.
 fn is_of_scope(finding: &Finding, scope: &Scope) -> bool {
     match &finding.object {
         Some(id) if id.kind == Kind::TenantSync => scope.carries(&Writer::Sync(id.name.clone())),
@@ -171,14 +170,14 @@ fn is_of_scope(finding: &Finding, scope: &Scope) -> bool {
     }
 }
 
-/// A plan does not depend on the order in which syncs were read.
+/// Sorts the syncs by writer, so that a plan does not depend on the order of reading.
 fn in_order_of_writers(world: &World) -> Vec<&Sync> {
     let mut syncs: Vec<&Sync> = world.syncs.iter().collect();
     syncs.sort_by(|a, b| (&a.writer, &a.spec.to).cmp(&(&b.writer, &b.spec.to)));
     syncs
 }
 
-/// The tenants as they will be once every action of the plan is done: what the laws are checked on.
+/// Simulates the tenants after every action of the plan; used to verify the laws.
 pub fn outcome(world: &World, plan: &Plan) -> World {
     let mut world = world.clone();
     for (target, action) in plan.actions() {
@@ -195,13 +194,13 @@ pub fn outcome(world: &World, plan: &Plan) -> World {
             None => drop(inventory.records.remove(&change.object)),
         }
         let of_tenant = ObjectId::new(Kind::Tenant, &target.tenant);
-        keep_left(&mut inventory.records, &of_tenant, &change.left);
+        keep_sent_hosts(&mut inventory.records, &of_tenant, &change.left);
     }
     world
 }
 
-/// Notes in the tenant's own record what is to be known of an object that goes.
-pub fn keep_left(
+/// Keeps the hosts of a deleted object's secrets in the tenant's own record.
+pub fn keep_sent_hosts(
     records: &mut BTreeMap<ObjectId, Arc<Record>>,
     tenant: &ObjectId,
     left: &BTreeMap<FieldHash, FieldHash>,
@@ -213,7 +212,7 @@ pub fn keep_left(
 }
 
 impl Scope {
-    /// Whether a sync is carried out. `FROM:TO` names the sync that it adds.
+    /// Whether a sync is in scope. `FROM:TO` names the ad-hoc sync that it adds.
     pub(super) fn carries(&self, writer: &Writer) -> bool {
         let named = |name: &String| match writer {
             Writer::Promote(from) => name.split_once(':').is_some_and(|(named, _)| named == from),
@@ -261,7 +260,7 @@ fn declare_source(input: &mut TenantInput<'_>, emptied: &mut BTreeSet<Writer>) {
     input.writers.insert(Writer::Source, WriterState { prunes, ..WriterState::read(reading) });
 }
 
-/// Whether something that is there was written for somebody.
+/// Whether an existing object was written for a writer.
 fn has_written(input: &TenantInput<'_>, writer: &Writer) -> bool {
     let ours = input.live.records.iter().filter(|(id, r)| r.tenant == input.tenant && input.live.get(id).is_some());
     ours.flat_map(|(_, r)| r.fields.values()).any(|wrote| wrote.writers.contains(writer))
@@ -286,20 +285,20 @@ fn declare_sync(
     if !carried || !scope.carries(&sync.writer) {
         let withheld = match scope.carries(&sync.writer) {
             true => withheld(sync, input, planned),
-            // What all syncs keep is seen where the plan is narrowed.
+            // The syncs out of scope are considered when the plan is narrowed.
             false => Withheld::Nothing,
         };
         input.writers.insert(sync.writer.clone(), of_this(Unknowns::broken(), withheld));
         return;
     }
     let Some(source) = planned.get(from) else {
-        input.reading.rests_on(&Unknowns::broken());
+        input.reading.depends_on(&Unknowns::broken());
         let withheld = Withheld::Anything("copies a tenant that cannot be read");
         input.writers.insert(sync.writer.clone(), of_this(Unknowns::broken(), withheld));
         return;
     };
     let reading = source.reading.clone();
-    input.reading.rests_on(&reading);
+    input.reading.depends_on(&reading);
     let misnamed = input.misnamed.get(&(sync.writer.clone(), input.tenant.to_string()));
     let state = WriterState {
         prunes: sync.spec.prunes(),
@@ -316,7 +315,7 @@ fn declare_sync(
     let is_wrong = of_sync.iter().any(|f| f.severity == Severity::Error);
     findings.extend(of_sync);
     if is_wrong {
-        // What it says of this tenant is not what was meant: it writes nothing there, and stops nothing.
+        // The sync is invalid for this tenant: it writes nothing there, and nothing counts as no longer declared.
         let declared = promotion.declarations.into_iter().map(|(id, _)| id).collect();
         let withheld = Withheld::These(declared, "writes nothing here until its errors are corrected");
         input.writers.insert(sync.writer.clone(), of_this(Unknowns::broken(), withheld));
@@ -328,14 +327,14 @@ fn declare_sync(
     input.add(&sync.writer, promotion);
 }
 
-/// What a sync declares in the tenant.
+/// The declarations of a sync in the tenant.
 fn promoted(
     sync: &Sync,
     from: SourceSide<'_>,
     input: &TenantInput<'_>,
     made_by: &dyn Fn(&ObjectId) -> Option<String>,
 ) -> Promotion {
-    let target = as_its_own_source_has_it(input);
+    let target = with_own_source(input);
     let to = TargetSide {
         tenant: input.tenant,
         inventory: &target,
@@ -344,8 +343,8 @@ fn promoted(
     promote(sync, from, to, made_by)
 }
 
-/// What a sync that is not carried out would declare here: it is suspended, or part of a circle. One that the
-/// tenant does not accept declares nothing in it.
+/// What a sync that is not carried out would declare: it is suspended, or part of a cycle. A sync that the tenant does
+/// not accept declares nothing.
 fn withheld(sync: &Sync, input: &TenantInput<'_>, planned: &BTreeMap<&str, PlannedTenant>) -> Withheld {
     let from = &sync.spec.from;
     if !input.view.spec.accept_from.contains(from) {
@@ -369,18 +368,18 @@ fn withheld(sync: &Sync, input: &TenantInput<'_>, planned: &BTreeMap<&str, Plann
     Withheld::These(ids, "is suspended")
 }
 
-/// How many names a message lists.
+/// The maximum number of names in a message.
 const FEW: usize = 8;
 
-/// What a target has or will have of its own source: what it does not lack, and which keys are replaced.
-fn as_its_own_source_has_it(input: &TenantInput<'_>) -> Arc<Inventory> {
+/// The target with its own source applied: its existing objects and its replacements.
+fn with_own_source(input: &TenantInput<'_>) -> Arc<Inventory> {
     let Some(source) = input.view.source.as_ref().and_then(View::inventory) else { return input.live.clone() };
     let mut inventory = input.live.clone();
     for connection in source.connections.values() {
         let item = match input.live.connections.get(connection.name()) {
             None => Some(Item::Connection(connection.clone())),
             Some(live) if live.spec.replaces == connection.spec.replaces => None,
-            Some(live) => as_it_will_be(input, live),
+            Some(live) => after_own_source(input, live),
         };
         if let Some(item) = item {
             Arc::make_mut(&mut inventory).insert(item);
@@ -389,27 +388,27 @@ fn as_its_own_source_has_it(input: &TenantInput<'_>) -> Arc<Inventory> {
     let replacing = input.live.connections.values().filter(|c| !c.spec.replaces.is_empty());
     for connection in replacing.filter(|c| !source.connections.contains_key(c.name())) {
         let live = Item::Connection(connection.clone());
-        if its_source_let_go_of_replaces(input, &live) {
+        if source_dropped_replaces(input, &live) {
             Arc::make_mut(&mut inventory).insert(live.with(&Field::of(FieldKind::Replaces), None));
         }
     }
     inventory
 }
 
-/// Whether a connection answers for older keys only because the tenant's own source once said so, and
-/// says so no longer.
-fn its_source_let_go_of_replaces(input: &TenantInput<'_>, live: &Item) -> bool {
+/// Whether a connection replaces older keys only because the tenant's own source declared it before, and no longer
+/// does.
+fn source_dropped_replaces(input: &TenantInput<'_>, live: &Item) -> bool {
     let field = Field::of(FieldKind::Replaces);
     let id = live.id();
     let wrote = input.live.record(input.tenant, &id).and_then(|r| r.fields.get(&field));
     wrote.is_some_and(|wrote| {
-        wrote.writers.iter().all(|w| w.is_sync() || input.standing(w, &id) == WriterPresence::Stopped)
+        wrote.writers.iter().all(|w| w.is_sync() || input.presence(w, &id) == WriterPresence::Stopped)
             && live.written(&field).is_some_and(|now| now.is_recorded_as(wrote.hash))
     })
 }
 
-/// A live connection after what its own source declares is done.
-fn as_it_will_be(input: &TenantInput<'_>, live: &Arc<Object<ConnectionSpec>>) -> Option<Item> {
+/// A live connection with the declarations of its own source applied.
+fn after_own_source(input: &TenantInput<'_>, live: &Arc<Object<ConnectionSpec>>) -> Option<Item> {
     let live = Item::Connection(live.clone());
     let id = live.id();
     let declarations = input.declared.get(&id).filter(|_| input.view.spec.allows(AllowedAction::Update))?;
@@ -420,7 +419,7 @@ fn as_it_will_be(input: &TenantInput<'_>, live: &Arc<Object<ConnectionSpec>>) ->
         record: input.live.record(input.tenant, &id),
         declarations: &of_source,
         drift: input.view.spec.drift(),
-        standing: &|writer| input.standing(writer, &id),
+        presence: &|writer| input.presence(writer, &id),
         holder: &|field| input.live.holder(&id, field),
         hashes: &Hashes::default(),
         definition_is_gone: false,
@@ -449,7 +448,7 @@ fn sync_findings(
             continue;
         }
         let near = near_misses(pattern, source.integrations.keys().map(String::as_str));
-        let near = near.iter().find(|near| are_alike(pattern, near));
+        let near = near.iter().find(|near| are_similar(pattern, near));
         let there = || source.integrations.keys().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
         let fix = match near {
             Some(near) => format!("did you mean {near}?"),
@@ -464,9 +463,10 @@ fn sync_findings(
         findings.push(Finding::of_sync(code, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "integrations"]));
     }
     if sync.spec.prunes() && world.tenants.get(tenant).is_some_and(|view| !view.spec.allows(AllowedAction::Delete)) {
-        let text = format!("{} prunes, and the policy of {tenant} does not allow Delete: nothing goes", sync.writer);
-        let whose = world.tenants.get(tenant).map(|view| whose_policy(tenant, &view.spec)).unwrap_or_default();
-        let fix = format!("add Delete to policy.actions of {whose}, or take prune out");
+        let text =
+            format!("{} prunes, and the policy of {tenant} does not allow Delete: nothing is removed", sync.writer);
+        let owners = world.tenants.get(tenant).map(|view| policy_owners(tenant, &view.spec)).unwrap_or_default();
+        let fix = format!("add Delete to policy.actions of {owners}, or take prune out");
         findings.push(
             Finding::of_sync(Code::PruneNeedsDelete, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "prune"]),
         );
@@ -485,14 +485,14 @@ fn sync_findings(
 
 fn emptied_finding(writer: &Writer, tenant: &str, prunes: bool) -> Finding {
     let text = format!("{writer} declared something in {tenant} before and declares nothing now");
-    let meant = if prunes { "approve what it removes" } else { "nothing goes, since it does not prune" };
+    let meant = if prunes { "approve what it removes" } else { "nothing is removed, since it does not prune" };
     let fix = format!("if that is meant, {meant}; else look for what went missing in its source");
     Finding::of_sync(Code::SourceEmpty, writer, Some(tenant), text, fix)
 }
 
-/// A sync that does not hold, or names a tenant that is not there, and may copy to this one: what it declares here
-/// is unknown.
-fn unheld_findings(input: &TenantInput<'_>) -> Vec<Finding> {
+/// Findings about an invalid sync, or one that names a nonexistent tenant, which may copy to this tenant: its
+/// declarations are unknown.
+fn invalid_sync_findings(input: &TenantInput<'_>) -> Vec<Finding> {
     let tenant = input.tenant;
     let stopped = input.world.stopped.iter().filter(|(_, targets)| targets.includes(tenant));
     let misdirected = input.world.syncs.iter().filter(|sync| input.may_be_meant_by(sync)).map(|sync| &sync.writer);

@@ -1,5 +1,5 @@
-//! SK0122, SK0148: overrides that match nothing, each at its line, with what was probably meant. Such a sync writes
-//! nothing to the tenant: without the override it would bind or send to what was not meant.
+//! SK0122, SK0148: overrides that match nothing, each at its line, with a suggestion. Such a sync writes nothing to the
+//! tenant: without the override it would bind, or send secrets, to something that was not meant.
 
 use super::reading::Unknowns;
 use crate::api::*;
@@ -10,7 +10,7 @@ use crate::engine::promote::Promotion;
 use crate::near_miss::meant;
 use std::collections::BTreeSet;
 
-/// What is wrong with the overrides of a sync for one of its targets.
+/// The findings about the overrides of a sync for one of its targets.
 pub(super) fn findings(
     sync: &Sync,
     tenant: &str,
@@ -36,14 +36,14 @@ pub(super) fn findings(
         }
         let doubled = promotion.doubled.iter().any(|(_, second)| *second == position);
         if !doubled && !promotion.matched.contains(&position) {
-            // What cannot be read may be what it names, unless it is plain what was meant; of a key that the source
-            // lacks it is said there.
+            // An unreadable object may be the one that the override names, unless a suggestion is clear. A key that the
+            // source lacks is reported in the source.
             let of_missing = |key: &String| o.variable.is_none() && missing.contains(key.as_str());
             if o.stable_key.as_ref().is_some_and(of_missing) {
                 continue;
             }
             let (text, near) = nothing(sync, o, source);
-            // An integration that is read and lacks the variable lacks it, whatever else cannot be read.
+            // An integration that was read lacks the variable, whatever else is unreadable.
             let is_read = |name: &String| source.integrations.contains_key(name);
             let certain = o.integration.as_ref().is_some_and(is_read)
                 || o.variable.is_none() && sync.spec.connection_mode() == ConnectionMode::Match;
@@ -63,7 +63,7 @@ pub(super) fn findings(
     findings
 }
 
-/// The keys that integrations of the sync name and that the source does not have.
+/// The keys that integrations of the sync use and that the source lacks.
 fn missing_keys<'s>(source: &'s Inventory, promotion: &Promotion) -> BTreeSet<&'s str> {
     let mut missing = BTreeSet::new();
     for (name, variables) in &promotion.bindings {
@@ -74,8 +74,8 @@ fn missing_keys<'s>(source: &'s Inventory, promotion: &Promotion) -> BTreeSet<&'
     missing
 }
 
-/// An override for a tenant that the sync does not copy to. It is said of the target that was meant, or of each
-/// where none is near: without it each of them would get what was not meant.
+/// An override for a tenant that the sync does not copy to. It is reported for the target with a similar name, or for
+/// every target if none is similar: without it, any of them would get what was not meant.
 fn unknown_tenant(sync: &Sync, tenant: &str, o: &Override, world: &World) -> Option<(String, String)> {
     if sync.spec.to.contains(&o.tenant) {
         return None;
@@ -95,7 +95,7 @@ fn unknown_tenant(sync: &Sync, tenant: &str, o: &Override, world: &World) -> Opt
     Some((text, fix))
 }
 
-/// What an override names that is not there, and what was probably meant.
+/// The nonexistent item that an override names, and a suggestion.
 fn nothing<'s>(sync: &Sync, o: &Override, source: &'s Inventory) -> (String, Option<&'s str>) {
     let from = &sync.spec.from;
     let carried = || source.integrations.keys().map(String::as_str).filter(|name| sync.spec.selects(name));
@@ -125,7 +125,7 @@ fn nothing<'s>(sync: &Sync, o: &Override, source: &'s Inventory) -> (String, Opt
     }
 }
 
-/// An input that an override gives and that neither the connection nor its type has.
+/// An input in an override that neither the connection nor its type has.
 fn unknown_input(o: &Override, source: &Inventory) -> Option<(String, Option<String>)> {
     let (key, input) = (o.stable_key.as_ref()?, o.input.as_ref()?);
     let connection = source.connection(key)?;

@@ -1,4 +1,4 @@
-//! How well tenants were read: what cannot be known, and what is said of it.
+//! The unreadable parts of tenants, and the findings about them.
 
 use crate::api::{Definition, Kind, TenantSpec};
 use crate::engine::delivery::NotDelivered;
@@ -8,22 +8,22 @@ use crate::engine::model::inventory::{TenantView, View};
 use crate::engine::model::item::ObjectId;
 use std::collections::BTreeSet;
 
-/// What of something that was read cannot be known: a silence there says nothing.
+/// The unreadable parts of something that was read: a missing declaration there means nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Unknowns {
-    /// It could not be read, or a file of it could hold anything.
+    /// Whether it could not be read, or one of its files may contain any object.
     pub broken: bool,
-    /// Objects that it names in documents that cannot be used.
+    /// Objects that are named in invalid documents.
     pub invalid: BTreeSet<ObjectId>,
 }
 
 impl Unknowns {
-    /// Of something that was not read at all.
+    /// The unknowns of something that could not be read.
     pub fn broken() -> Self {
         Unknowns { broken: true, ..Unknowns::default() }
     }
 
-    /// Of a location or a source.
+    /// The unknowns of a location or a source.
     pub fn of(view: &View) -> Self {
         match view.inventory() {
             None => Unknowns::broken(),
@@ -38,8 +38,8 @@ impl Unknowns {
         }
     }
 
-    /// Adds what feeds it: what cannot be known there cannot be known here.
-    pub fn rests_on(&mut self, other: &Unknowns) {
+    /// Adds the unknowns of a source: what is unknown there is unknown here.
+    pub fn depends_on(&mut self, other: &Unknowns) {
         self.broken |= other.broken;
         self.invalid.extend(other.invalid.iter().cloned());
     }
@@ -49,15 +49,15 @@ impl Unknowns {
         !self.broken && self.invalid.is_empty()
     }
 
-    /// Whether its silence about an object means that it has none. An integration that cannot be
-    /// read may use any connection.
+    /// Whether a missing declaration means that the object is not declared. An unreadable integration may use any
+    /// connection.
     pub fn knows(&self, id: &ObjectId) -> bool {
         let may_be_used = || id.kind == Kind::Connection && self.invalid.iter().any(|i| i.kind == Kind::Integration);
         !self.broken && !self.invalid.contains(id) && !may_be_used()
     }
 }
 
-/// What went wrong while a tenant was read.
+/// The findings about a tenant that could not be read completely.
 pub fn findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
     let mut findings = of_view(tenant, &view.spec, &view.live, "nothing is planned there until it can");
     if let Some(source) = &view.source {
@@ -84,7 +84,7 @@ fn of_view(tenant: &str, spec: &TenantSpec, view: &View, until_it_can_be_read: &
         of_tenant(Code::FileBroken, text, format!("fix it: until then nothing is created or removed in {tenant}"))
     });
     let objects = inventory.invalid.iter().map(|(id, why)| {
-        let fix = "correct it: until then the object is held back";
+        let fix = "correct it: until then the object is blocked";
         Finding::of(Code::ObjectInvalid, tenant, id.clone(), why.clone(), fix)
     });
     let unread = inventory.uses.iter().filter_map(|(name, uses)| Some((name, uses.unread.as_ref()?)));
@@ -103,7 +103,7 @@ fn of_view(tenant: &str, spec: &TenantSpec, view: &View, until_it_can_be_read: &
     files.chain(objects).chain(unread).chain(undelivered).collect()
 }
 
-/// What is wrong with an integration that came to a cluster without the file that it names, and what to do.
+/// The problem of an integration that came to a cluster without its definition file, and how to fix it.
 pub(super) fn not_delivered(file: &str, tenant: &str, spec: Option<&TenantSpec>) -> (String, String) {
     let NotDelivered { text, command } = NotDelivered::of(file, tenant, spec);
     (text, format!("deliver it into the namespace of {tenant}: {command}"))

@@ -1,5 +1,5 @@
-//! Marks the actions of a tenant after which a secret that is there would be sent to a host that it was not sent to
-//! before, by whatever path. What was sent where before is known from what is live and what is recorded.
+//! Marks the actions of a tenant after which an existing secret would be sent to a new host, on any path. The previous
+//! hosts are known from the live state and the ownership records.
 
 use super::digest;
 use super::draft::{Draft, SecretKey};
@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Marks what was drafted of connections and customer credentials.
+/// Marks drafted actions on connections and customer credentials.
 pub(super) fn mark(draft: &mut Draft<'_>) {
     let (marks, records): (Vec<_>, Vec<_>) = {
         let senders = Senders::of(draft);
@@ -38,18 +38,19 @@ pub(super) fn mark(draft: &mut Draft<'_>) {
     for (action, (why, is_unclear_halfway)) in draft.actions.iter_mut().zip(marks) {
         let Some(why) = why else {
             if is_unclear_halfway {
-                // Cut off there, the rest looks as if its secrets had gone somewhere.
+                // If the apply stops before it, the rest looks as if its secrets had gone there already.
                 action.needs_approval.push(Approval { code: Code::CredentialRedirect, why: String::new() });
                 action.change.resumptions.push(digest::of_action(action, &Value::Null));
                 action.needs_approval.pop();
             }
             continue;
         };
-        // The record comes before what is created: cut off between the two, the rest looks harmless.
+        // The ownership record is written before the object: if the apply stops between the two, the rest looks
+        // harmless.
         let unmarked = digest::of_action(action, &Value::Null);
         action.needs_approval.push(Approval { code: Code::CredentialRedirect, why });
         let recorded = input.live.record(input.tenant, &action.change.object).map(AsRef::as_ref);
-        // Nothing else decides what a connection or credentials are.
+        // The digest of a connection or of credentials depends on nothing else.
         action.digest = digest::of_action(action, &Value::Null);
         action.change.resumptions = digest::resumptions(action, recorded, &Value::Null);
         action.change.resumptions.extend((action.action == ActionKind::Create).then_some(unmarked));
@@ -58,7 +59,7 @@ pub(super) fn mark(draft: &mut Draft<'_>) {
     }
 }
 
-/// The keys of Secrets that an action begins or ends to name: who else names them decides about it.
+/// The keys of Secrets that an action starts or stops referring to: other objects with these keys influence its mark.
 pub fn concerned_keys(action: &Action) -> BTreeSet<SecretKey> {
     let (before, after) = (named_by(action.change.before.as_ref()), named_by(action.change.after.as_ref()));
     match action.action {
@@ -67,7 +68,7 @@ pub fn concerned_keys(action: &Action) -> BTreeSet<SecretKey> {
     }
 }
 
-/// Why a variable that moves from one connection to another sends a secret of both elsewhere.
+/// The reason if a variable that moves between connections sends a secret of both to another host.
 pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &ConnectionSpec) -> Option<String> {
     let of_to = strictest(draft, to);
     let mut types = strictest(draft, from).remembering(of_to.1);
@@ -83,8 +84,8 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     })
 }
 
-/// A connection that goes, so that one which replaces it answers for its key: what its customers gave goes to the
-/// other's hosts from then on.
+/// Marks the removal of a connection if another one then resolves its key: the credentials of its customers go to the
+/// hosts of the other one from then on.
 pub(super) fn of_removal(draft: &Draft<'_>, live: &Item) -> Option<Approval> {
     let Item::Connection(gone) = live else { return None };
     let key = &gone.spec.stable_key;
@@ -101,11 +102,11 @@ pub(super) fn of_removal(draft: &Draft<'_>, live: &Item) -> Option<Approval> {
     let new = new_hosts(&then, &known);
     (!new.is_empty()).then(|| Approval {
         code: Code::CredentialRedirect,
-        why: format!("{} answers its customers then; their credentials would go to {}", newer.name(), listed(new)),
+        why: format!("{} then serves its customers; their credentials would go to {}", newer.name(), listed(new)),
     })
 }
 
-/// What sends which secrets where in a tenant, before and after.
+/// The senders of secrets in a tenant, before and after the plan.
 struct Senders<'d> {
     draft: &'d Draft<'d>,
     live: Side<'d>,
@@ -132,9 +133,9 @@ impl<'d> Senders<'d> {
         Senders { draft, live: side(live), declared: side(after), sent_before }
     }
 
-    /// The record of an action with what must not be forgotten of where secrets went, and of what its type said of its
-    /// endpoints; `None` where it is that already. Nothing is planned for that alone: what was written before a type
-    /// marked it, or by a version that did not remember it, is remembered from its next write on.
+    /// The ownership record of an action, extended by the hosts of secrets and by endpoints according to its type;
+    /// `None` if it has them already. This alone causes no action: values that were written before a type marked them,
+    /// or by an older version, are remembered from their next write on.
     fn remembered(&self, action: &'d Action) -> Option<Record> {
         let record = action.change.record.as_deref()?;
         let then = action.change.after.as_ref().and_then(Sender::of_item)?;
@@ -148,7 +149,7 @@ impl<'d> Senders<'d> {
         Some(Record { endpoints, ..before.clone() })
     }
 
-    /// The same of where secrets went.
+    /// The ownership record extended by the hosts of secrets.
     fn with_keys_that_left(&self, action: &'d Action, then: Sender<'d>, record: &Record) -> Option<Record> {
         let before = action.change.before.as_ref().and_then(Sender::of_item);
         let recorded = self.record_of(&action.change.object)?;
@@ -182,19 +183,19 @@ impl<'d> Senders<'d> {
         (!why.is_empty()).then(|| why.join("; "))
     }
 
-    /// Whether what is created would be marked once its record is there and it is not: the record does not say all
-    /// of where its secrets go.
+    /// Whether a created object would be marked if its ownership record existed but the object did not: the record does
+    /// not contain all hosts of its secrets.
     fn is_unclear_halfway(&self, action: &'d Action) -> bool {
         let (ActionKind::Create, Some(record)) = (action.action, action.change.record.as_deref()) else { return false };
         match action.change.after.as_ref().and_then(Sender::of_item) {
             Some(Sender::Connection(then)) => {
-                // Once another that is new and shares a secret is there, that is what this one is compared with.
+                // After another new object with the same secret exists, this one is compared with it.
                 let sender = Sender::Connection(then);
                 let is_shared = sender.keys().any(|key| self.declared.is_named_by_others(key, sender));
                 is_shared || self.connection_made_again(record, then).is_some()
             }
             Some(Sender::Credentials(then)) => {
-                // Once its connection is as declared, a host of this customer is beside secrets of ours.
+                // After its connection is in sync, a host of this customer is beside secrets of the organization.
                 let connection = self.declared.connection(&then.spec.connection);
                 let is_beside_ours = connection.is_some_and(|connection| {
                     let own = overlaid(Inputs::new(), &then.spec.inputs);
@@ -220,11 +221,11 @@ impl<'d> Senders<'d> {
                 let change = types.change(&inputs_of(&before.spec), &production);
                 why.extend(change.clone().or_else(|| self.of_customers(&types, before, then)));
                 let in_tests = types.change(&with_test(&before.spec), &test);
-                // The same endpoints move in tests where production moves.
+                // In tests, the endpoints that move are the same as in production.
                 why.extend(in_tests.filter(|_| change.is_none()).map(|why| format!("in tests {why}")));
                 if why.is_empty() {
                     why.extend(between_production_and_tests(&types, &before.spec, &then.spec));
-                    why.extend(self.of_held_endpoint(before, then, &types));
+                    why.extend(self.of_kept_endpoint(before, then, &types));
                 }
             }
             None => {
@@ -254,7 +255,7 @@ impl<'d> Senders<'d> {
         let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
         let mut why = Vec::new();
         match before {
-            // What the connection itself changes is marked there.
+            // Changes of the connection itself are marked there.
             Some(before) => {
                 let moves = before.spec.connection != then.spec.connection;
                 let of_connection = || connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
@@ -279,7 +280,7 @@ impl<'d> Senders<'d> {
         why
     }
 
-    /// A customer who comes with a host of their own, to which secrets of ours would be sent.
+    /// A new customer with a host of their own, to which secrets of the organization would be sent.
     fn of_new_customer(
         &self,
         then: &'d Object<CustomerCredentialsSpec>,
@@ -288,9 +289,9 @@ impl<'d> Senders<'d> {
     ) -> Option<String> {
         let own: Inputs<'_> = overlaid(Inputs::new(), &then.spec.inputs);
         let hosts = types.hosts(&own);
-        // What is new with its connection was sent nowhere yet.
+        // The secrets of a new connection were not sent anywhere yet.
         let live = self.live.connection(&then.spec.connection).filter(|_| !hosts.is_empty())?;
-        // A key is the same whatever its input is called.
+        // A key is the same under any input name.
         let there: BTreeSet<(&str, &str)> = Sender::Connection(live).keys().collect();
         let is_ours = |(name, input): &(&String, &Input)| {
             let is_there = |key: &SecretKeyRef| there.contains(&(key.name.as_str(), key.key.as_str()));
@@ -305,8 +306,7 @@ impl<'d> Senders<'d> {
         })
     }
 
-    /// A type that no longer says of an input that credentials are sent there: the next change of it would be no
-    /// redirect any more.
+    /// A type that no longer declares an input as an endpoint: its next change would not count as a redirect.
     fn of_component(&self, then: &Object<ComponentSpec>) -> Option<String> {
         let (live, after) = (self.draft.input.live.as_ref(), self.draft.after.as_ref());
         let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
@@ -322,7 +322,7 @@ impl<'d> Senders<'d> {
             let customers = keys.flat_map(|key| self.live.customers(key));
             let given = customers.flat_map(|c| c.spec.inputs.iter().map(|(name, input)| (name.as_str(), input)));
             let all = || inputs.iter().map(|(name, input)| (*name, *input)).chain(given.clone());
-            // One that has no value yet would get one unasked.
+            // An input without a value could get one without approval.
             let marked = before.0.iter().flat_map(|type_| &type_.inputs).filter(|(_, input)| input.is_endpoint());
             let mut unset = marked.map(|(name, _)| name.as_str()).filter(|name| !inputs.contains_key(name));
             let lost = all().find(is_lost).map(|(lost, _)| lost);
@@ -344,8 +344,8 @@ impl<'d> Senders<'d> {
         made_again(record, &types, &inputs_of(&then.spec), test.as_ref(), &sent)
     }
 
-    /// A secret that joins beside an endpoint of the target's own: what declares both means another host.
-    fn of_held_endpoint(
+    /// A secret that joins an endpoint that the target keeps: the declaration assumes another host.
+    fn of_kept_endpoint(
         &self,
         before: &Object<ConnectionSpec>,
         then: &Object<ConnectionSpec>,
@@ -375,7 +375,7 @@ impl<'d> Senders<'d> {
         ))
     }
 
-    /// A secret that only customers give: the connection's endpoints move under it.
+    /// A secret that only customers supply, while the connection's endpoints change.
     fn of_customers(
         &self,
         types: &Strictest<'_>,
@@ -390,11 +390,11 @@ impl<'d> Senders<'d> {
         customers.find_map(|theirs| types.change(&over(&before.spec, theirs), &over(&then.spec, theirs)))
     }
 
-    /// Customers gave their credentials for a key that nothing answers, so that where those went is not known, or
-    /// that another connection answers until now.
+    /// Credentials of customers for a key that does not resolve, so that their previous hosts are unknown, or that
+    /// resolves to another connection until now.
     fn of_waiting_customers(&self, then: &Object<ConnectionSpec>, types: &Strictest<'_>) -> Option<String> {
         if self.live.customers(&then.spec.stable_key).is_empty() {
-            // Credentials that cannot be used may be for this key.
+            // Invalid credentials may be for this key.
             let key = &then.spec.stable_key;
             let takes = then.spec.inputs.values().any(Input::is_per_customer) && self.live.named(key).is_none();
             let unread =
@@ -403,20 +403,20 @@ impl<'d> Senders<'d> {
             return Some(format!("{unread} may be what a customer gave for it; that would go to {to}"));
         }
         let hosts = goes_to(types, &inputs_of(&then.spec), &then.spec.component);
-        let answering = self.live.connection(&then.spec.stable_key);
-        let known = answering.map(|answering| self.live.hosts_of(Sender::Connection(answering)));
+        let current = self.live.connection(&then.spec.stable_key);
+        let known = current.map(|current| self.live.hosts_of(Sender::Connection(current)));
         let is_recorded = self.record_of(&ObjectId::new(Kind::Connection, then.name())).is_some();
-        // What the record says is judged by it.
-        let is_unclear = answering.is_some() || !is_recorded;
+        // Hosts in the ownership record are compared with it.
+        let is_unclear = current.is_some() || !is_recorded;
         let new = new_hosts(&hosts, known.as_ref().unwrap_or(&BTreeSet::new()));
         (is_unclear && !new.is_empty()).then(|| {
-            let answered = answering.map(|answering| format!(", and {} answers them until now", answering.name()));
-            let answered = answered.unwrap_or_default();
-            format!("credentials of its customers are there already{answered}; they would go to {}", listed(new))
+            let resolved_now = current.map(|current| format!(", and {} serves them until now", current.name()));
+            let resolved_now = resolved_now.unwrap_or_default();
+            format!("credentials of its customers are there already{resolved_now}; they would go to {}", listed(new))
         })
     }
 
-    /// The same of credentials, whose endpoints are their connection's too.
+    /// The reason for customer credentials that are created again; the endpoints of their connection count as theirs.
     fn credentials_made_again(&self, record: &Record, then: &'d Object<CustomerCredentialsSpec>) -> Option<String> {
         let connection = self.declared.connection(&then.spec.connection);
         let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
@@ -431,12 +431,13 @@ impl<'d> Senders<'d> {
         })
     }
 
-    /// What was written before somebody took the object away.
+    /// The ownership record of a deleted object.
     fn record_of(&self, id: &ObjectId) -> Option<&'d Record> {
         self.draft.input.live.record(self.draft.input.tenant, id).map(Arc::as_ref)
     }
 
-    /// A key of a Secret that joins, and that others name: it would be sent where they do not send it.
+    /// A key of a Secret that joins while other objects refer to it: it would be sent to hosts that they do not send it
+    /// to.
     fn of_others(
         &self,
         sender: Sender<'d>,
@@ -446,13 +447,13 @@ impl<'d> Senders<'d> {
         component: &ComponentRef,
     ) -> Option<String> {
         let id = sender.id();
-        // What is an endpoint of those that send the key is one here.
+        // An endpoint of any object that sends the key is an endpoint here.
         let sides = [&self.live, &self.declared];
         let keys: Vec<_> = keys_of(inputs).into_keys().collect();
         let remembered = keys.iter().flat_map(|key| sides.map(|side| side.remembered_by_naming(*key)));
         let types = &types.clone().remembering(remembered.flat_map(|names| names.iter().copied().collect::<Vec<_>>()));
         let hosts = OnceCell::new();
-        // What customers inherit joins with their connection.
+        // Inputs that customers inherit join with their connection.
         let own: BTreeSet<_> = sender.keys().collect();
         let joins = |(key, _): &((&str, &str), &str)| own.contains(key) && !had.contains(key);
         for (key, name) in keys_of(inputs).into_iter().filter(joins) {
@@ -463,7 +464,7 @@ impl<'d> Senders<'d> {
             };
             let live = sent(&self.live);
             let theirs = live.other(&id).map(|other| (other, &live));
-            // What is new too vouches for nothing that a record speaks against.
+            // A new object does not vouch for a host that an ownership record contradicts.
             let to_hosts = || self.declared.hosts_of(sender);
             let sending = Sending { component, hosts: &to_hosts };
             let here = || hosts.get_or_init(|| goes_to(types, inputs, component));
@@ -479,12 +480,12 @@ impl<'d> Senders<'d> {
                 ));
             }
             let declared = sent(&self.declared);
-            // What is new too and sends it nowhere that is known is nothing to compare with.
+            // A new object without a known host cannot be compared with.
             let is_known =
                 || declared.hosts(&id).any(|host| !is_own_host(host)) && here().iter().any(|host| !is_own_host(host));
             let of_new = || declared.other(&id).filter(|_| is_known()).map(|other| (other, &declared));
             let Some((other, sent)) = theirs.or_else(of_new) else { continue };
-            // The customers of another connection are others.
+            // The customers of another connection are different customers.
             let is_new = |host: &&String| {
                 *host == endpoint::UNCLEAR || host.starts_with(EACH_CUSTOMERS) || !sent.goes(&id, host)
             };
@@ -501,17 +502,17 @@ impl<'d> Senders<'d> {
         None
     }
 
-    /// Something of the tenant that cannot be used and may speak of this.
+    /// An unusable item of the tenant whose text contains this word.
     fn unread(&self, word: &str) -> Option<&'d str> {
         let unread = self.draft.input.live.unread.iter();
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let says = |text: &Arc<str>| text.split(|c| !is_of_name(c)).any(|said| said == word);
+        let says = |text: &Arc<str>| text.split(|c| !is_of_name(c)).any(|part| part == word);
         let mut may = unread.filter(|(_, text)| text.as_ref().is_none_or(says));
         may.next().map(|(what, _)| what.as_str())
     }
 
-    /// An older key that begins to be answered: what is bound to it, and what its customers gave, goes to the newer
-    /// connection's hosts.
+    /// An older key that starts to resolve: its bindings, and the credentials of its customers, go to the hosts of the
+    /// newer connection.
     fn of_replaces(
         &self,
         before: Option<&Object<ConnectionSpec>>,
@@ -526,12 +527,12 @@ impl<'d> Senders<'d> {
         let hosts = goes_to(types, &inputs, &then.spec.component);
         for older in then.spec.replaces.iter().filter(|older| !had.contains(older)) {
             let customers = self.live.customers(older);
-            // One that is made beside it may be there first.
-            let answering = self.live.connection(older);
-            let answering = answering.or_else(|| self.declared.named(older));
-            match answering.filter(|answering| answering.name() != then.name()) {
-                Some(answering) if answering.spec.is_same_kind_as(&then.spec) => {
-                    let known = self.live.hosts_of(Sender::Connection(answering));
+            // The older connection may be created in the same plan, and before this one.
+            let current = self.live.connection(older);
+            let current = current.or_else(|| self.declared.named(older));
+            match current.filter(|current| current.name() != then.name()) {
+                Some(current) if current.spec.is_same_kind_as(&then.spec) => {
+                    let known = self.live.hosts_of(Sender::Connection(current));
                     let new = new_hosts(&hosts, &known);
                     let sends = !types.secrets(&inputs).is_empty() || !customers.is_empty();
                     if sends && !new.is_empty() {
@@ -560,7 +561,7 @@ impl<'d> Senders<'d> {
     }
 }
 
-/// Why a key of a Secret that only production or only tests used goes to the hosts of the other too.
+/// The reason if a secret that only production, or only tests, used goes to the hosts of the other as well.
 fn between_production_and_tests(
     types: &Strictest<'_>,
     before: &ConnectionSpec,
@@ -572,7 +573,7 @@ fn between_production_and_tests(
         let hosts = goes_to(types, inputs, &then.component);
         keys_of(inputs).into_iter().find_map(|(key, name)| {
             let with_it = || had.iter().filter(|(keys, _)| keys.contains(&key)).map(|(_, inputs)| inputs);
-            // The same endpoints are no new ones, whatever host they name.
+            // The same endpoints are not new, whatever host they name.
             if with_it().next().is_none() || with_it().any(|had| types.moved(had, inputs).is_empty()) {
                 return None;
             }

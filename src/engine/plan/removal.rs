@@ -1,4 +1,4 @@
-//! Removal: an object goes only where its writer prunes, the tenant allows it, we made it, nobody changed
+//! Removal: an object is deleted only if its writer prunes, the tenant allows it, Stablekey created it, nobody changed
 //! it since, and nothing uses it.
 
 use super::draft::Draft;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Adds the deletes of what no writer declares any more; integrations first, since they use connections.
+/// Adds deletes of objects that no writer declares any more; integrations first, since they use connections.
 pub(super) fn remove(draft: &mut Draft<'_>) {
     let input = draft.input;
     let undeclared: Vec<(&ObjectId, &Record, Item)> = input
@@ -26,7 +26,7 @@ pub(super) fn remove(draft: &mut Draft<'_>) {
         .filter(|(id, record)| record.tenant == input.tenant && !input.declared.contains_key(*id))
         .filter_map(|(id, record)| Some((id, record.as_ref(), input.live.get(id)?)))
         .collect();
-    // Users first: integrations use connections, and connections components.
+    // Users first: integrations use connections, and connections use components.
     let of = |wanted: &dyn Fn(Kind) -> bool| undeclared.iter().filter(|(id, ..)| wanted(id.kind)).collect::<Vec<_>>();
     for (id, record, live) in of(&|kind| !matches!(kind, Kind::Connection | Kind::Component)) {
         consider(draft, id, record, live.clone(), &BTreeMap::new());
@@ -65,20 +65,20 @@ fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, i
     }
 }
 
-/// Whether the writers of an object have stopped declaring it, and why it stays where one of them does not
-/// remove it; `None` where that cannot be known, or none has stopped.
+/// Whether the writers of an object have stopped declaring it, and the reason why it is kept if one of them does not
+/// remove it; `None` if that is unknown, or no writer has stopped.
 fn stopped(draft: &mut Draft<'_>, id: &ObjectId, writers: &BTreeSet<Writer>) -> Option<Option<String>> {
     let input = draft.input;
-    let standing: Vec<(&Writer, WriterPresence)> = writers.iter().map(|w| (w, input.standing(w, id))).collect();
-    for (gone, _) in standing.iter().filter(|(_, standing)| *standing == WriterPresence::Gone) {
+    let presence: Vec<(&Writer, WriterPresence)> = writers.iter().map(|w| (w, input.presence(w, id))).collect();
+    for (gone, _) in presence.iter().filter(|(_, presence)| *presence == WriterPresence::Gone) {
         draft.orphaned.entry((*gone).clone()).or_default().insert(id.clone());
     }
-    let any = |wanted: WriterPresence| standing.iter().any(|(_, standing)| *standing == wanted);
+    let any = |wanted: WriterPresence| presence.iter().any(|(_, presence)| *presence == wanted);
     if any(WriterPresence::Unsure) || !any(WriterPresence::Stopped) {
         return None;
     }
     let prunes = |w: &Writer| input.writers.get(w).is_some_and(|state| state.prunes);
-    Some(standing.into_iter().find_map(|(writer, standing)| match standing {
+    Some(presence.into_iter().find_map(|(writer, presence)| match presence {
         WriterPresence::Stopped | WriterPresence::Unsure if prunes(writer) => None,
         WriterPresence::Stopped | WriterPresence::Unsure => Some(format!("{writer} does not prune")),
         WriterPresence::Gone => {
@@ -90,7 +90,7 @@ fn stopped(draft: &mut Draft<'_>, id: &ObjectId, writers: &BTreeSet<Writer>) -> 
     }))
 }
 
-/// What keeps an object from being removed.
+/// The obstacle to removing an object.
 fn obstacle(
     draft: &Draft<'_>,
     id: &ObjectId,
@@ -118,22 +118,22 @@ fn obstacle(
     let changed =
         record.fields.iter().find(|(field, wrote)| !live.value(field).is_some_and(|v| v.is_recorded_as(wrote.hash)));
     if let Some((field, _)) = changed {
-        return Some(format!("{field} was changed since we wrote it"));
+        return Some(format!("{field} was changed since Stablekey wrote it"));
     }
-    // Its own policy counts; where it has none, that of the syncs that made it.
+    // Its own policy counts; without one, that of the syncs that created it.
     let of_syncs = || writers.iter().all(|w| input.writers.get(w).is_some_and(|state| state.deletes_connections));
     let may_be_deleted = |c: &ConnectionSpec| c.may_be_deleted() || (c.deletion_policy.is_none() && of_syncs());
     match live {
         Item::Connection(c) if !may_be_deleted(&c.spec) => Some("its deletionPolicy is not Delete".to_string()),
         Item::Connection(_) => in_use.get(&id.name).map(|user| format!("{user} uses it")),
         Item::CustomerCredentials(c) if c.spec.is_of_customer() => Some("the customer supplied it".to_string()),
-        // What it says of secrets and endpoints holds as long as there is a connection of it.
-        Item::Component(_) => in_use.get(&id.name).map(|user| format!("{user} is of it")),
+        // A component declares secrets and endpoints as long as it has a connection.
+        Item::Component(_) => in_use.get(&id.name).map(|user| format!("{user} uses it")),
         _ => None,
     }
 }
 
-/// Something of the tenant that cannot be read and may use any of its connections.
+/// An unreadable item of the tenant that may use any of its connections.
 fn may_use_any(draft: &Draft<'_>) -> Option<ObjectId> {
     let invalid = draft.after.invalid.keys();
     let users = |id: &&ObjectId| matches!(id.kind, Kind::Integration | Kind::CustomerCredentials);
@@ -142,14 +142,14 @@ fn may_use_any(draft: &Draft<'_>) -> Option<ObjectId> {
     invalid.filter(users).cloned().chain(unread).next()
 }
 
-/// What uses each connection of the tenant as it will be, or would if it could be written; by the
+/// The user of each connection in the tenant after the plan, including declared users that are blocked; by the
 /// connection's name.
 fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     let replacements = Replacements::of(draft.input.tenant, &draft.after);
     let bindings = Bindings::of(draft.input.tenant, &draft.after, &replacements);
     let bound = draft.wanted.iter().flat_map(|(id, wanted)| wanted.iter().map(move |c| (c.name(), id)));
     let mut wanted: BTreeMap<&str, &ObjectId> = bound.collect();
-    // Credentials that are declared and held back would be for it too: what it says of secrets holds for them.
+    // Declared credentials that are blocked count too: the connection declares which of their inputs are secrets.
     let declared = draft.input.declared.iter().filter(|(id, _)| id.kind == Kind::CustomerCredentials);
     let declared: Vec<(String, &ObjectId)> = declared
         .flat_map(|(id, declarations)| declarations.iter().map(move |d| (id, d)))
@@ -171,8 +171,8 @@ fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     draft.after.connections.keys().filter_map(|name| Some((name.clone(), user(name)?))).collect()
 }
 
-/// What is of each component, by the component's name: of the tenant as it will be, and of what is declared
-/// for it, written or not.
+/// The user of each component, by the component's name: in the tenant after the plan, and declared for it even if
+/// blocked.
 fn components_in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     let mut used = BTreeMap::new();
     let declared = draft.input.declared.values().flatten().map(|d| d.item.clone());
@@ -184,7 +184,7 @@ fn components_in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     used
 }
 
-/// The names of the components that a connection, or an integration's own connections, are of.
+/// The names of the components of a connection, or of an integration's own connections.
 fn components_of(item: &Item) -> Vec<String> {
     let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
     match item {
@@ -229,11 +229,11 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
     inventory.records.remove(id);
 }
 
-/// What goes with an object though we never wrote it: what the target's people added, which nothing brings back.
+/// Fields of a deleted object that Stablekey never wrote: additions of the target's people, which cannot be restored.
 fn lost(draft: &Draft<'_>, live: &Item, record: &Record) -> Vec<FieldChange> {
     let secrets = draft.secret_literals(live);
     let is_unknown = draft.unread_type(live).is_some();
-    // That it may be deleted is why it is.
+    // A deletionPolicy of Delete is the reason for the removal.
     let is_theirs = |field: &Field<'_>| {
         record.wrote(field).is_none() && field.kind != FieldKind::DeletionPolicy && !field.kind.is_immutable()
     };
@@ -253,7 +253,7 @@ fn lost(draft: &Draft<'_>, live: &Item, record: &Record) -> Vec<FieldChange> {
     taken.collect()
 }
 
-/// The actions on connections that stand in for this one: while one of them waits, or fails, this one stays.
+/// The actions on connections that replace this one: if one of them waits or fails, this connection is kept.
 fn actions_that_replace(draft: &Draft<'_>, connection: &Object<ConnectionSpec>) -> Vec<String> {
     let keys = || std::iter::once(&connection.spec.stable_key).chain(&connection.spec.replaces);
     let replaces = |action: &&Action| match &action.change.after {
@@ -264,30 +264,30 @@ fn actions_that_replace(draft: &Draft<'_>, connection: &Object<ConnectionSpec>) 
     writes.filter(replaces).map(|action| action.id.clone()).collect()
 }
 
-/// The actions after which integrations no longer use a connection: they must come first.
+/// The actions after which integrations no longer use a connection; they must be done before.
 fn actions_that_let_go(draft: &Draft<'_>, connection: &Object<ConnectionSpec>) -> BTreeSet<String> {
-    let answers = |key: &str| connection.spec.stable_key == key || connection.spec.replaces.iter().any(|k| k == key);
+    let resolves = |key: &str| connection.spec.stable_key == key || connection.spec.replaces.iter().any(|k| k == key);
     let names_it = |item: &Option<Item>| match item {
-        Some(Item::Integration(i, _)) => i.spec.connections.iter().filter_map(Variable::stable_key).any(answers),
+        Some(Item::Integration(i, _)) => i.spec.connections.iter().filter_map(Variable::stable_key).any(resolves),
         _ => false,
     };
     draft.actions.iter().filter(|a| names_it(&a.change.before)).map(|a| a.id.clone()).collect()
 }
 
-/// By how many objects a share is measured: by those that there were before what was made in the same wave, where they
-/// are many enough to measure by.
+/// The number of objects that a share is based on: those before the recent changes, if they are many enough for the
+/// rule.
 pub fn measured_by(before: Option<usize>, live: usize, (_, from): (u32, u32)) -> usize {
     before.filter(|before| *before >= from as usize).map_or(live, |before| before.min(live))
 }
 
-/// Whether so many updates and deletes need approval: a share of the live objects, in percent and from how
-/// many live objects on.
+/// Whether this number of updates and deletes needs approval: a share of the live objects, in percent and from a
+/// minimum number of live objects.
 pub fn is_too_many(changes: usize, live: usize, (percent, from): (u32, u32)) -> bool {
     live >= from as usize && changes * 100 >= live * percent as usize
 }
 
-/// Marks what a person must approve because of the whole target: too many changes, and writers that
-/// have become empty.
+/// Marks actions that need approval because of the whole target: too many changes, and writers that declare nothing any
+/// more.
 pub(super) fn mark(target: &mut Target, live: usize, recent: usize, approval: (u32, u32), emptied: &BTreeSet<Writer>) {
     let changes = |a: &Action| matches!(a.action, ActionKind::Update | ActionKind::Delete);
     let changed = target.actions.iter().filter(|a| changes(a)).count();

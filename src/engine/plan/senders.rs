@@ -1,5 +1,5 @@
-//! What sends which keys of Secrets where: the connections and customer credentials of a tenant, as it is and as it
-//! will be.
+//! The senders of keys of Secrets, and their hosts: the connections and customer credentials of a tenant, before and
+//! after the plan.
 
 use super::draft::{Draft, SecretKey};
 use crate::api::*;
@@ -12,11 +12,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How the host of a component is called that no input names.
+/// The suffix that names the host of a component if no input names one.
 const OWN: &str = "'s own host";
 
-/// All that a connection's type may be: in the tenant before and after, in what it copies, and as the records remember
-/// it of this connection and of those that it replaces.
+/// All possible types of a connection: in the tenant before and after, in its sources, and as recorded for this
+/// connection and for those that it replaces.
 pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
     let known = draft.input.upstream.values().chain([draft.input.live, &draft.after]);
     let mut types: Vec<&ConnectionType> = known.flat_map(|inventory| inventory.types_of(spec)).collect();
@@ -25,25 +25,25 @@ pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Stri
     Strictest::of(types).remembering(keys.filter_map(|key| remembered_of(draft, key)))
 }
 
-/// The inputs of which a type once said that they are endpoints, as the record of a connection has them.
+/// The inputs that a type once declared as endpoints, from the ownership record of a connection.
 pub(super) fn remembered_of<'d>(draft: &'d Draft<'_>, key: &str) -> Option<&'d BTreeSet<String>> {
     let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
     draft.input.live.record(draft.input.tenant, &id).map(|record| &record.endpoints)
 }
 
-/// The hosts that some inputs of a connection go to: those that its endpoints name, and where none does, wherever
-/// its component sends them.
+/// The hosts that inputs of a connection are sent to: those of its endpoints or, without endpoints, the host of its
+/// component.
 pub(super) fn goes_to(types: &Strictest<'_>, inputs: &Inputs<'_>, component: &ComponentRef) -> BTreeSet<String> {
     let hosts = types.hosts(inputs);
     if hosts.is_empty() { BTreeSet::from([format!("{component}{OWN}")]) } else { hosts }
 }
 
-/// Whether a host is one that no input names.
+/// Whether a host is the own host of a component.
 pub(super) fn is_own_host(host: &str) -> bool {
     host.ends_with(OWN)
 }
 
-/// The keys of Secrets that an object names.
+/// The keys of Secrets that an object refers to.
 pub(super) fn named_by(item: Option<&Item>) -> BTreeSet<SecretKey> {
     let keys = item.and_then(Sender::of_item).into_iter().flat_map(Sender::keys);
     keys.map(|(secret, key)| (secret.to_string(), key.to_string())).collect()
@@ -91,7 +91,7 @@ impl<'d> Sender<'d> {
         }
     }
 
-    /// The inputs that name keys of Secrets, in production and in tests.
+    /// The inputs that refer to keys of Secrets, in production and in tests.
     pub(super) fn secret_inputs(self) -> impl Iterator<Item = &'d Input> {
         let (inputs, test) = match self {
             Sender::Connection(c) => (&c.spec.inputs, c.spec.test.as_ref()),
@@ -101,7 +101,7 @@ impl<'d> Sender<'d> {
         inputs.values().chain(test).filter(|input| matches!(input, Input::SecretRef(_)))
     }
 
-    /// The keys of Secrets that it names, in production and in tests.
+    /// The keys of Secrets that it refers to, in production and in tests.
     pub(super) fn keys(self) -> impl Iterator<Item = (&'d str, &'d str)> {
         self.secret_inputs().filter_map(|input| match input {
             Input::SecretRef(secret) => Some((secret.name.as_str(), secret.key.as_str())),
@@ -110,47 +110,47 @@ impl<'d> Sender<'d> {
     }
 }
 
-/// A tenant as it is, or as it will be.
+/// A tenant before or after the plan.
 pub(super) struct Side<'d> {
     draft: &'d Draft<'d>,
     inventory: &'d Inventory,
-    /// Who names a key of a Secret that joins something.
+    /// The objects that refer to a key of a Secret that joins another object.
     naming: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
-    /// What each key is sent to, once that is asked.
+    /// The hosts of each key, computed on demand.
     sent: RefCell<HashMap<SecretKey, Rc<Sent>>>,
-    /// What the records of those that name each key remember of endpoints, once that is asked.
+    /// The recorded endpoints of the objects that refer to each key, computed on demand.
     remembered: RefCell<HashMap<SecretKey, Rc<BTreeSet<&'d BTreeSet<String>>>>>,
-    /// The hosts that the customers of a key give, once that is asked.
+    /// The hosts that the customers of a stable key supply, computed on demand.
     given: RefCell<HashMap<&'d str, Rc<BTreeSet<String>>>>,
-    /// Connections by the older keys that they replace.
+    /// Connections, by the older keys that they replace.
     replacing: OnceCell<HashMap<&'d str, &'d Object<ConnectionSpec>>>,
-    /// Customer credentials by the key that they are for.
+    /// Customer credentials, by their stable key.
     customers: OnceCell<HashMap<&'d str, Vec<&'d Object<CustomerCredentialsSpec>>>>,
 }
 
-/// Where the objects of a side send a key of a Secret.
+/// The hosts to which the objects of a side send a key of a Secret.
 #[derive(Default)]
 pub(super) struct Sent {
     members: HashMap<ObjectId, BTreeSet<String>>,
-    /// The first two by name: one of them is another than any.
+    /// The first two objects by name: one of them differs from any given object.
     first_two: Vec<ObjectId>,
-    /// How many of them send it to each host.
+    /// The number of objects that send the key to each host.
     hosts: HashMap<String, usize>,
 }
 
 impl Sent {
-    /// The first other object that names the key.
+    /// The first other object that refers to the key.
     pub(super) fn other(&self, own: &ObjectId) -> Option<&ObjectId> {
         self.first_two.iter().find(|id| *id != own)
     }
 
-    /// Whether any other object sends the key to a host.
+    /// Whether another object sends the key to a host.
     pub(super) fn goes(&self, own: &ObjectId, host: &str) -> bool {
         let mine = self.members.get(own).is_some_and(|mine| mine.contains(host));
         self.hosts.get(host).is_some_and(|count| *count > usize::from(mine))
     }
 
-    /// The hosts that others send the key to.
+    /// The hosts that other objects send the key to.
     pub(super) fn hosts<'s>(&'s self, own: &'s ObjectId) -> impl Iterator<Item = &'s String> {
         self.hosts.keys().filter(|host| self.goes(own, host))
     }
@@ -159,7 +159,7 @@ impl Sent {
 impl<'d> Side<'d> {
     pub(super) fn of(draft: &'d Draft<'d>, inventory: &'d Inventory, joining: &BTreeSet<(&str, &str)>) -> Self {
         let mut naming: HashMap<_, Vec<Sender<'d>>> = HashMap::new();
-        // Most plans have no secret join anything: then who else names it is nobody's business.
+        // In most plans no secret joins an object, and the index is not needed.
         if !joining.is_empty() {
             let connections = inventory.connections.values().map(|c| Sender::Connection(c));
             let credentials = inventory.customer_credentials.values().map(|c| Sender::Credentials(c));
@@ -181,7 +181,7 @@ impl<'d> Side<'d> {
         }
     }
 
-    /// The connection that a stable key means.
+    /// The connection that a stable key resolves to.
     pub(super) fn connection(&self, key: &str) -> Option<&'d Object<ConnectionSpec>> {
         let replacing = || {
             self.replacing.get_or_init(|| {
@@ -199,7 +199,7 @@ impl<'d> Side<'d> {
         self.inventory.connection(key).map(Arc::as_ref)
     }
 
-    /// The credentials that customers gave for exactly this key.
+    /// The customer credentials for exactly this key.
     pub(super) fn customers(&self, key: &str) -> &[&'d Object<CustomerCredentialsSpec>] {
         let all = self.customers.get_or_init(|| {
             let mut by_key: HashMap<&str, Vec<_>> = HashMap::new();
@@ -211,7 +211,7 @@ impl<'d> Side<'d> {
         all.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// What an object sends in production.
+    /// The inputs that an object sends in production.
     pub(super) fn inputs(&self, sender: Sender<'d>) -> Inputs<'d> {
         match sender {
             Sender::Connection(c) => inputs_of(&c.spec),
@@ -222,13 +222,13 @@ impl<'d> Side<'d> {
         }
     }
 
-    /// Whether anything else names a key.
+    /// Whether another object refers to a key.
     pub(super) fn is_named_by_others(&self, key: (&str, &str), own: Sender<'_>) -> bool {
         let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
         naming.get(&key).is_some_and(|naming| naming.iter().any(|sender| !sender.is(own)))
     }
 
-    /// What the records of those that name a key remember of endpoints.
+    /// The recorded endpoints of the objects that refer to a key.
     pub(super) fn remembered_by_naming(&self, key: (&str, &str)) -> Rc<BTreeSet<&'d BTreeSet<String>>> {
         let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
         let Some(naming) = naming.get(&key) else { return Rc::default() };
@@ -243,7 +243,7 @@ impl<'d> Side<'d> {
         remembered
     }
 
-    /// Where the objects of this side send a key.
+    /// The hosts to which the objects of this side send a key.
     pub(super) fn sent(&self, key: (&str, &str)) -> Rc<Sent> {
         let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
         let Some(naming) = naming.get(&key) else { return Rc::default() };
@@ -265,7 +265,7 @@ impl<'d> Side<'d> {
         sent
     }
 
-    /// The hosts that the customers of a key give, of all of them.
+    /// The hosts that all customers of a key supply.
     pub(super) fn given(&self, key: &'d str) -> Rc<BTreeSet<String>> {
         if let Some(given) = self.given.borrow().get(key) {
             return Rc::clone(given);
@@ -276,7 +276,7 @@ impl<'d> Side<'d> {
         given
     }
 
-    /// The connection whose type says what an object's inputs are.
+    /// The connection whose type describes an object's inputs.
     pub(super) fn spec_of(&self, sender: Sender<'d>) -> Option<&'d ConnectionSpec> {
         match sender {
             Sender::Connection(c) => Some(&c.spec),

@@ -1,5 +1,5 @@
-//! What the records of a tenant say of where secrets were sent: by objects that are gone, and by objects that named a
-//! key of a Secret once and no longer do.
+//! Previous hosts of secrets according to the ownership records of a tenant: of deleted objects, and of objects that no
+//! longer refer to a key of a Secret.
 
 use super::draft::Draft;
 use super::senders::{Sender, Side};
@@ -12,7 +12,7 @@ use crate::engine::model::record::{Record, Wrote};
 use crate::engine::redirect::{Inputs, Strictest, listed};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Why what is made again needs approval where nothing says more.
+/// The reason why an object that is created again needs approval if nothing more is known.
 pub(super) fn unrecorded(hosts: &BTreeSet<String>) -> String {
     format!(
         "it was made before and is gone, and where its secrets went is not recorded; they would go to {}",
@@ -20,12 +20,13 @@ pub(super) fn unrecorded(hosts: &BTreeSet<String>) -> String {
     )
 }
 
-/// Whether a record says that something was written.
+/// Whether a record contains a write.
 pub(super) fn is_written(record: &Record) -> bool {
     record.made || !record.fields.is_empty()
 }
 
-/// What we wrote before somebody took the object away: its secrets were sent where the record says.
+/// The reason for an object that is created again after somebody deleted it: its secrets were sent to the recorded
+/// hosts.
 pub(super) fn made_again(
     record: &Record,
     types: &Strictest<'_>,
@@ -61,14 +62,14 @@ pub(super) fn made_again(
     Some(format!("it is made again, and {name} was sent elsewhere by it before; it would go to {}", listed(&hosts)))
 }
 
-/// Where an object sends its secrets: the component that it is of, and the hosts.
+/// The component and the hosts that an object sends its secrets to.
 pub(super) struct Sending<'s> {
     pub component: &'s ComponentRef,
     pub hosts: &'s dyn Fn() -> BTreeSet<String>,
 }
 
 impl Sending<'_> {
-    /// Whether a record is of an object of another component, which sends to another host where no input names one.
+    /// Whether a record belongs to an object of another component, which has another host of its own.
     fn is_of_another(&self, record: &Record) -> bool {
         let wrote = record.wrote(&Field::of(FieldKind::Component));
         wrote.is_some_and(|wrote| wrote.hash != FieldValue::Component(self.component).hash())
@@ -79,9 +80,9 @@ fn in_a_row(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// Whether all of these endpoints are as a record says that they were, and it had no other.
+/// Whether all of these endpoints are equal to the recorded ones, and no other endpoint was recorded.
 pub(super) fn sent_there(record: &Record, types: &Strictest<'_>, inputs: &Inputs<'_>, sent: &Sending<'_>) -> bool {
-    // That one was its endpoint once is enough.
+    // An input counts as an endpoint if it ever was one.
     let types = &types.clone().remembering([&record.endpoints]);
     let mut endpoints = inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input))).peekable();
     let kinds = [FieldKind::Input, FieldKind::TestInput];
@@ -98,8 +99,8 @@ fn is_as_recorded(record: &Record, name: &str, input: &Input, kinds: &[FieldKind
     wrote.is_some_and(|wrote| wrote.hash == hash_of(input))
 }
 
-/// The endpoints that are others than a record says, and the secrets that would go there; of several kinds of fields
-/// the first that is recorded counts.
+/// The endpoints that differ from a record, and the secrets that would be sent to them; of several kinds of fields, the
+/// first one with a record counts.
 fn moved_since(
     record: &Record,
     types: &Strictest<'_>,
@@ -120,7 +121,7 @@ fn hash_of(input: &Input) -> FieldHash {
     FieldValue::Input(input).hash()
 }
 
-/// A hash over hosts: a record holds no list of them.
+/// A hash over hosts: a record does not store a list of them.
 fn of_hosts(hosts: &BTreeSet<String>) -> FieldHash {
     FieldHash::of(&hosts.iter().map(String::as_str).collect::<Vec<_>>().join("\n"))
 }
@@ -131,8 +132,8 @@ pub(super) struct ObjectHosts<'a> {
     pub hosts: &'a dyn Fn() -> BTreeSet<String>,
 }
 
-/// The record of an object with what must not be forgotten: the keys of Secrets that we wrote and that are not among
-/// its fields any more, and where they are sent, or were. `None` where the record says so already.
+/// The ownership record of an object, extended by the hosts of keys of Secrets that Stablekey wrote and that are no
+/// longer among its fields. `None` if nothing has to be added.
 pub(super) fn remembered<'t>(
     before: Option<&ObjectHosts<'_>>,
     then: &ObjectHosts<'_>,
@@ -147,14 +148,14 @@ pub(super) fn remembered<'t>(
     for key in &had {
         match has.contains(key) {
             false => drop(sent.insert(*key, before.map_or(FieldHash::UNKNOWN, |at| of_hosts(&(at.hosts)())))),
-            // What we wrote and nobody declares any more.
+            // A field that Stablekey wrote and that no writer declares any more.
             true if is_in(recorded, key) || sent.contains_key(key) => {
                 sent.insert(*key, of_hosts(&(then.hosts)()));
             }
             true => {}
         }
     }
-    // What others took away or replaced by hand was sent where it stood, as far as that is known.
+    // A secret that others removed or replaced was sent to the hosts of its object, as far as they are known.
     let of_before = |field: &Field<'_>| before.and_then(|at| at.sender.input(field));
     let inputs = || recorded.fields.iter().filter(|(field, _)| field.is_input());
     let is_kept = |field: &Field<'_>, wrote: &Wrote| record.wrote(field).is_some_and(|now| now.hash == wrote.hash);
@@ -183,12 +184,13 @@ pub(super) fn remembered<'t>(
         };
         sent.entry(key).or_insert(hosts);
     }
-    // What is among the fields says itself where it goes.
+    // The hosts of a secret among the fields follow from the fields.
     sent.retain(|key, _| !(has.contains(key) && is_in(record, key)));
     (sent != record.sent).then(|| Record { sent, ..record.clone() })
 }
 
-/// What is to be known of an object that goes: where it sent the keys of Secrets that it names, or named once.
+/// The data to keep for a deleted object: the hosts of the keys of Secrets that it refers to, or referred to in the
+/// past.
 pub(super) fn left_by(draft: &Draft<'_>, live: &Item, record: &Record) -> BTreeMap<FieldHash, FieldHash> {
     let mut left = record.sent.clone();
     if let Some(sender) = Sender::of_item(live) {
@@ -199,16 +201,17 @@ pub(super) fn left_by(draft: &Draft<'_>, live: &Item, record: &Record) -> BTreeM
     left
 }
 
-/// Where secrets that join something were sent, as the records say.
+/// The previous hosts of secrets that join an object, according to the ownership records.
 #[derive(Default)]
 pub(super) struct SentBefore<'d> {
-    /// Records of objects that are gone, or name the secret no longer, by it and by one of their other inputs.
+    /// Records of objects that are deleted or no longer refer to the secret, by the secret and one of their other
+    /// inputs.
     by_endpoint: HashMap<(FieldHash, &'d str, FieldHash), Vec<&'d Record>>,
-    /// All of them, by the secret.
+    /// The same records, by the secret only.
     named: HashMap<FieldHash, Vec<&'d Record>>,
-    /// The secrets that objects named which are gone.
+    /// The secrets of deleted objects.
     gone: BTreeSet<FieldHash>,
-    /// The hosts to which objects sent a secret that is not among their fields any more.
+    /// The hosts of secrets that are no longer among the fields of their objects.
     left: HashMap<FieldHash, BTreeSet<FieldHash>>,
 }
 
@@ -231,7 +234,7 @@ impl<'d> SentBefore<'d> {
             if named.is_empty() {
                 continue;
             }
-            // What is there says itself what it names.
+            // A live object shows what it refers to.
             let item = live.get(id);
             let names: Vec<FieldHash> =
                 item.iter().filter_map(Sender::of_item).flat_map(Sender::secret_inputs).map(hash_of).collect();
@@ -246,7 +249,7 @@ impl<'d> SentBefore<'d> {
         before
     }
 
-    /// Who sent a secret elsewhere, where nothing says that it was sent there too.
+    /// An object that sent a secret to another host, if no record shows that it was sent to this host as well.
     pub fn elsewhere(
         &self,
         inputs: &Inputs<'_>,
@@ -259,7 +262,7 @@ impl<'d> SentBefore<'d> {
         }
         let key = hash_of(inputs.get(secret)?);
         let named = self.named.get(&key).map_or(&[][..], Vec::as_slice);
-        // Those of one endpoint are few where all of those of a secret are many.
+        // The records with one endpoint are few, those with a secret may be many.
         let endpoint = inputs.iter().find(|(name, input)| types.is_endpoint(name, Some(input)));
         let by_endpoint: &HashMap<(FieldHash, &str, FieldHash), Vec<&'d Record>> = &self.by_endpoint;
         let there = match endpoint {

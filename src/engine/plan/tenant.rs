@@ -1,7 +1,7 @@
-//! The plan of one tenant: every declared object against what is there.
+//! Plans one tenant: compares every declared object with the live one.
 
 use super::draft::{BoundVariables, Draft, Redirects, overridden};
-use super::input::{TenantInput, with_what_the_source_cannot_say};
+use super::input::{TenantInput, with_source_unknowns};
 use super::let_go::LetGo;
 use super::reading::Unknowns;
 use super::{digest, manual, redirects, removal};
@@ -24,22 +24,22 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// A planned tenant.
+/// The plan of one tenant.
 #[derive(Debug)]
 pub struct PlannedTenant {
-    /// What is done and what is not.
+    /// The actions and notes.
     pub target: Target,
-    /// The tenant as it will be.
+    /// The tenant after the plan.
     pub after: Arc<Inventory>,
-    /// What the checks say.
+    /// The findings of the checks.
     pub findings: Vec<Finding>,
-    /// The action that makes an object, by object.
+    /// The action that creates an object, by object.
     pub made_by: HashMap<ObjectId, String>,
-    /// What is taken away there.
+    /// The objects that are removed.
     pub let_go: Arc<LetGo>,
-    /// Who answers for which key there.
+    /// The replacements of stable keys.
     pub replacements: Replacements,
-    /// What of it cannot be known.
+    /// The unreadable parts of the tenant.
     pub reading: Unknowns,
 }
 
@@ -47,19 +47,19 @@ pub struct PlannedTenant {
 pub fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
     let mut draft = Draft {
         input,
-        after: with_what_the_source_cannot_say(input),
+        after: with_source_unknowns(input),
         actions: Vec::new(),
         notes: Vec::new(),
         findings: Vec::new(),
         made_by: HashMap::new(),
         orphaned: BTreeMap::new(),
         wanted: Vec::new(),
-        answered_by: HashMap::new(),
+        resolved_by: HashMap::new(),
         occupied: BTreeSet::new(),
-        answering: Default::default(),
+        replacements: Default::default(),
         redirects: Redirects::default(),
         hashes: Hashes::of(input.live),
-        gave: Default::default(),
+        customers_by_key: Default::default(),
     };
     let of =
         |wanted: &dyn Fn(Kind) -> bool| input.declared.iter().filter(|(id, _)| wanted(id.kind)).collect::<Vec<_>>();
@@ -68,9 +68,9 @@ pub fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
         draft.object(id, declarations, &none, &|| Value::Null);
     }
     let others = of(&|kind| !matches!(kind, Kind::Component | Kind::Integration));
-    // Most objects are as they should be: that is seen in parallel, and the others one after the other.
-    let settled = parallel::map(others.len(), &others, |(id, declarations)| draft.is_settled(id, declarations));
-    for ((id, declarations), _) in others.into_iter().zip(settled).filter(|(_, settled)| !settled) {
+    // Most objects are in sync: these are detected in parallel, and the others are planned one after the other.
+    let in_sync = parallel::map(others.len(), &others, |(id, declarations)| draft.is_in_sync(id, declarations));
+    for ((id, declarations), _) in others.into_iter().zip(in_sync).filter(|(_, in_sync)| !in_sync) {
         draft.object(id, declarations, &none, &|| Value::Null);
     }
     redirects::mark(&mut draft);
@@ -79,32 +79,32 @@ pub fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
     let integrations = of(&|kind| kind == Kind::Integration);
     let bound = parallel::map(input.declared.len(), &integrations, |(id, declarations)| {
         let bound = draft.bind(id, declarations, &connections, &replacements);
-        let settled = bound.blocked.is_empty() && draft.is_settled(id, declarations);
-        (bound, settled)
+        let in_sync = bound.blocked.is_empty() && draft.is_in_sync(id, declarations);
+        (bound, in_sync)
     });
-    for ((id, _), (bound, settled)) in integrations.into_iter().zip(bound) {
+    for ((id, _), (bound, in_sync)) in integrations.into_iter().zip(bound) {
         draft.findings.extend(bound.findings);
         for (code, text, fix) in bound.problems {
             draft.blocked(id, code, text, fix);
         }
-        if !settled {
+        if !in_sync {
             draft.object(id, &bound.kept, &bound.blocked, &|| decided_by(&bound.bound));
         }
         draft.wanted.push((id.clone(), bound.wanted));
     }
     removal::remove(&mut draft);
-    // Where nothing was written since, the same connections answer for the same keys.
+    // If no connection was written since, the replacements are the same.
     let same = Arc::ptr_eq(&connections, &draft.after);
     draft.finish(same.then_some(replacements))
 }
 
 impl<'a> Draft<'a> {
-    /// A file of the tenant that could hold anything.
+    /// A file of the tenant that may contain any object.
     pub(super) fn broken_file(&self) -> Option<&str> {
         self.after.unparsed.first().map(String::as_str)
     }
 
-    /// `decided` is what decided it beside what is declared and live.
+    /// `decided` is the input of the decision beside the desired and live state.
     fn object(
         &mut self,
         id: &ObjectId,
@@ -115,7 +115,7 @@ impl<'a> Draft<'a> {
         let live = self.input.live.get(id);
         let (declarations, blocked) = &self.without_what_contradicts(id, declarations, blocked);
         let (declarations, blocked) = (declarations.as_ref(), blocked.as_ref());
-        if declarations.is_empty() || self.is_held_back(id, live.as_ref(), declarations) {
+        if declarations.is_empty() || self.is_blocked(id, live.as_ref(), declarations) {
             return;
         }
         self.left_alone(id, live.as_ref(), declarations);
@@ -141,8 +141,8 @@ impl<'a> Draft<'a> {
             record: input.live.record(input.tenant, id),
             declarations,
             drift: input.view.spec.drift(),
-            standing: &|writer| {
-                if blocked.contains(writer) { WriterPresence::Unsure } else { input.standing(writer, id) }
+            presence: &|writer| {
+                if blocked.contains(writer) { WriterPresence::Unsure } else { input.presence(writer, id) }
             },
             holder: &|field| input.live.holder(id, field),
             hashes: &self.hashes,
@@ -150,8 +150,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Whether an object is there as it is declared, and nothing is to be said of it.
-    fn is_settled(&self, id: &ObjectId, declarations: &[Declaration]) -> bool {
+    /// Whether an object is in sync and needs no note.
+    fn is_in_sync(&self, id: &ObjectId, declarations: &[Declaration]) -> bool {
         let live = self.input.live.get(id).filter(|_| matches!(id.kind, Kind::Connection | Kind::Integration));
         live.is_some()
             && !self.after.invalid.contains_key(id)
@@ -164,7 +164,7 @@ impl<'a> Draft<'a> {
             }
     }
 
-    fn is_held_back(&mut self, id: &ObjectId, live: Option<&Item>, declarations: &[Declaration]) -> bool {
+    fn is_blocked(&mut self, id: &ObjectId, live: Option<&Item>, declarations: &[Declaration]) -> bool {
         if let Some(why) = self.after.invalid.get(id).cloned() {
             let fix = "correct the document; until then the object is left as it is";
             self.blocked(id, Code::ObjectInvalid, why, fix);
@@ -172,13 +172,13 @@ impl<'a> Draft<'a> {
         }
         for declaration in declarations {
             let theirs = self.input.upstream.get(&declaration.from).filter(|_| declaration.writer != Writer::Source);
-            if let Some(why) = check::surely_wrong(&declaration.item, theirs.unwrap_or(&self.after)) {
+            if let Some(why) = check::certain_mistake(&declaration.item, theirs.unwrap_or(&self.after)) {
                 let fix = format!("correct it in {}; until then the object is left as it is", declaration.from);
                 self.blocked(id, Code::NameUnknown, why, fix);
                 return true;
             }
         }
-        // What a customer supplied is theirs: we only read it.
+        // Credentials that a customer supplied are only read.
         let of_customer = |item: &Item| matches!(item, Item::CustomerCredentials(c) if c.spec.is_of_customer());
         if live.is_some_and(of_customer) || declarations.iter().any(|d| of_customer(&d.item)) {
             let text = "what a customer supplies is written by the host application only".to_string();
@@ -212,12 +212,12 @@ impl<'a> Draft<'a> {
             Some(from) => format!("in {from}: {}", rules::SECRET_LITERAL),
             None => rules::SECRET_LITERAL.to_string(),
         };
-        // Where the mistake stands it is said already, if its type is known there.
-        let is_said = declarations.iter().all(|d| {
+        // If the type is known in the source, the mistake is reported there already.
+        let is_reported = declarations.iter().all(|d| {
             let theirs = self.input.upstream.get(&d.from).filter(|_| d.from != tenant);
             theirs.is_some_and(|theirs| !check::secret_literals(&d.item, &[theirs]).is_empty())
         });
-        if !is_said {
+        if !is_reported {
             self.findings.push(Finding::of(Code::SecretLiteral, tenant, id.clone(), text.clone(), fix.clone()));
         }
         self.blocked(id, Code::SecretLiteral, text, fix);
@@ -225,7 +225,8 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// No hash of a secret stays in a record: what was written before its type said that it is one is forgotten.
+    /// Removes hashes of literal secrets from the ownership record: values that were written before their type declared
+    /// them as secrets.
     fn forget_literals(&mut self, id: &ObjectId) {
         let input = self.input;
         let Some((live, recorded)) = input.live.get(id).zip(input.live.record(input.tenant, id)) else { return };
@@ -256,7 +257,7 @@ impl<'a> Draft<'a> {
         self.actions.push(action);
     }
 
-    /// A value whose type cannot be read, though somebody describes it: it may be a secret.
+    /// Blocks an object with a value that may be a secret, since the description of its type is unreadable.
     fn may_have_secret_literals(&mut self, id: &ObjectId, declarations: &[Declaration]) -> bool {
         let Some(why) = declarations.iter().find_map(|d| self.unread_type(&d.item)) else { return false };
         let text = format!("{why}: which of its inputs are secrets is unknown");
@@ -264,13 +265,13 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// What cannot be read and would say which values of an object are secrets.
+    /// The unreadable item that may declare values of an object as secrets.
     pub(super) fn unread_type(&self, item: &Item) -> Option<String> {
         let known: Vec<&Inventory> = self.input.upstream.values().chain([&self.after]).map(AsRef::as_ref).collect();
         check::unread_type(item, &known)
     }
 
-    /// What a sync leaves alone, because an override says so.
+    /// Notes the fields that an override of a sync leaves unchanged.
     fn left_alone(&mut self, id: &ObjectId, live: Option<&Item>, declarations: &[Declaration]) {
         let Some(live) = live else { return };
         for declaration in declarations {
@@ -293,7 +294,7 @@ impl<'a> Draft<'a> {
 
     pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, fix: impl Into<String>) {
         let note = Note::Blocked { object: id.clone(), code, text: text.into(), fix: fix.into() };
-        // Two writers may be in the same way.
+        // Two writers may have the same obstacle.
         if !self.notes.iter().rev().take_while(|n| n.object() == id).any(|n| *n == note) {
             self.notes.push(note);
         }
@@ -314,8 +315,8 @@ impl<'a> Draft<'a> {
         ));
     }
 
-    /// Leaves out the declarations of syncs that may not write now and want something else than one that may: that is
-    /// told of them alone. They have not stopped declaring.
+    /// Removes the declarations of syncs that may not write now and that conflict with one that may: the conflict is
+    /// reported only for them. They have not stopped declaring.
     fn without_what_contradicts<'d>(
         &mut self,
         id: &ObjectId,
@@ -355,7 +356,7 @@ impl<'a> Draft<'a> {
         );
     }
 
-    /// Secrets written as values, as far as the tenant or one that it copies knows the type.
+    /// Secrets that are literal values, as far as the tenant or one of its sources knows the type.
     pub(super) fn secret_literals<'i>(&self, item: &'i Item) -> Vec<&'i str> {
         let known: Vec<&Inventory> = self.input.upstream.values().chain([&self.after]).map(AsRef::as_ref).collect();
         check::secret_literals(item, &known)
@@ -415,15 +416,15 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What a writer that is gone wrote, and what ends that it is said. To adopt it would not: what it wrote is
-/// recorded already, for a writer that never declares again.
+/// The finding about objects of a writer that does not exist any more, and how to end it. Adopting them would not: they
+/// are recorded already, for a writer that never declares again.
 fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'_>) -> Finding {
-    /// A person looks at the first few.
+    /// The number of objects that are listed.
     const NAMED: usize = 5;
     let mut names: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
     let more = objects.len().saturating_sub(NAMED);
     names.extend((more > 0).then(|| format!("{more} more")));
-    // Without a location it is the namespace of its Tenant.
+    // Without a location, the tenant is the namespace of its Tenant.
     let is_in_cluster = !matches!(input.view.spec.location, Some(LocationSpec::Directory(_)));
     let record = match is_in_cluster {
         true => "away their annotation stablekey.dev/wrote",
@@ -441,7 +442,7 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
         );
         return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix);
     }
-    // What is in a cluster may be written from other hubs, and other folders, than the one that is read.
+    // Other hubs, and other folders than this one, may write to a cluster.
     if is_in_cluster {
         let text = format!("{writer} is unknown here; what it wrote stays in {}: {names}", input.tenant);
         let fix = format!(
@@ -459,8 +460,8 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
     Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix)
 }
 
-/// What is there under a name, and what is declared under it, in words: of which component and type a
-/// connection is says more than the one field that differs first.
+/// A description of the live and the declared object with the same name. For a connection, component and type are more
+/// useful than the first field that differs.
 fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> String {
     match (live, declared) {
         (Some(Item::Connection(live)), Some(Item::Connection(declared))) if field.kind == FieldKind::StableKey => {
@@ -476,7 +477,7 @@ fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> Str
     }
 }
 
-/// Who declares an object, or wrote it.
+/// The writers that declare an object, or wrote it.
 fn concerned(input: &TenantInput<'_>, id: &ObjectId) -> BTreeSet<Writer> {
     let declared = input.declared.get(id).into_iter().flatten().map(|declaration| declaration.writer.clone());
     let record = input.live.record(input.tenant, id).into_iter().flat_map(|record| record.fields.values());

@@ -1,4 +1,4 @@
-//! Where the parts of a document stand in its text: what a parser's spans leave out.
+//! The positions of the parts of a document in its text that the parser's spans do not contain.
 
 use super::EditError;
 use super::splice::Result;
@@ -12,7 +12,7 @@ pub struct TextLayout<'a, 't> {
     pub tree: &'a Tree<'t>,
 }
 
-/// What holds a node.
+/// The parent of a node.
 #[derive(Clone, Copy)]
 pub enum Holder {
     Root,
@@ -29,12 +29,12 @@ impl<'t> TextLayout<'_, 't> {
         matches!(self.tree.node(id).kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. })
     }
 
-    /// The offset at which the line of `at` begins.
+    /// The offset of the beginning of the line at `at`.
     pub fn line_start(&self, at: usize) -> usize {
         self.text()[..at].rfind(['\n', '\r']).map_or(0, |at| at + 1)
     }
 
-    /// The offset at which the line of `at` ends, before its line break.
+    /// The offset of the end of the line at `at`, before its line break.
     pub fn line_end(&self, at: usize) -> usize {
         self.text()[at..].find(['\n', '\r']).map_or(self.text().len(), |n| at + n)
     }
@@ -52,13 +52,13 @@ impl<'t> TextLayout<'_, 't> {
         line.strip_prefix('\u{feff}').unwrap_or(line).chars().count()
     }
 
-    /// What stands before `at` on its line.
+    /// The text before `at` on its line.
     pub fn before(&self, at: usize) -> &'t str {
         let line = &self.text()[self.line_start(at)..at];
         line.strip_prefix('\u{feff}').unwrap_or(line)
     }
 
-    /// The offset after the colon of an entry. `? key` has none that an edit could rely on.
+    /// The offset after the colon of an entry. For `? key` there is none that an edit could rely on.
     pub fn after_colon(&self, entry: &MapEntry) -> Result<usize> {
         let key = self.tree.node(entry.key).span();
         let rest = &self.text()[key.end..];
@@ -76,14 +76,14 @@ impl<'t> TextLayout<'_, 't> {
         let start = self.start(id);
         let before = self.text()[..start].trim_end();
         let dash = before.strip_suffix('-').ok_or(EditError::Layout)?.len();
-        // Before it stands nothing, or the dashes of lists around it.
+        // Only blanks, or the dashes of outer lists, precede it.
         match self.before(dash).trim_matches([' ', '-']).is_empty() {
             true => Ok(dash),
             false => Err(EditError::Layout),
         }
     }
 
-    /// Where a node begins: for a text below `|`, that mark.
+    /// The offset of a node's beginning: for a block scalar, that of its `|` or `>`.
     fn start(&self, id: Id) -> usize {
         let node = self.tree.node(id);
         let start = node.span().start;
@@ -95,13 +95,13 @@ impl<'t> TextLayout<'_, 't> {
         }
     }
 
-    /// Where what an entry says ends, without comments.
+    /// The offset of the end of an entry's value, without comments.
     pub fn entry_end(&self, entry: &MapEntry) -> Result<usize> {
         let colon = self.after_colon(entry)?;
         Ok(self.end(entry.value, self.column(self.tree.node(entry.key).span().start))?.unwrap_or(colon).max(colon))
     }
 
-    /// Where what an item says ends, without comments.
+    /// The offset of the end of an item's value, without comments.
     pub fn item_end(&self, list: Id, index: usize) -> Result<usize> {
         let id = self.tree.items(list).get(index).copied().ok_or(EditError::Layout)?;
         if self.is_flow(list) {
@@ -111,7 +111,7 @@ impl<'t> TextLayout<'_, 't> {
         Ok(self.end(id, self.column(dash))?.unwrap_or(dash + 1))
     }
 
-    /// Where a node ends; `None` where it is nothing. `indent` is the column of what holds it.
+    /// The offset of a node's end; `None` for an empty node. `indent` is the column of its parent.
     pub fn end(&self, id: Id, indent: usize) -> Result<Option<usize>> {
         let node = self.tree.node(id);
         Ok(match &node.kind {
@@ -137,8 +137,8 @@ impl<'t> TextLayout<'_, 't> {
         })
     }
 
-    /// The bytes of a text below `|` or `>`, from that mark to the end of its last line. Its lines are
-    /// indented more than `indent`.
+    /// The byte range of a block scalar, from its `|` or `>` to the end of its last line. Its lines are indented more
+    /// than `indent`.
     pub fn block_text(&self, mark: usize, indent: usize) -> Range<usize> {
         let head = self.line_end(mark);
         let keeps = self.text()[mark..head].contains('+');
@@ -158,7 +158,7 @@ impl<'t> TextLayout<'_, 't> {
         mark..end
     }
 
-    /// The bytes of a scalar, with everything that belongs to it.
+    /// The byte range of a scalar, including its quotes or block.
     pub fn scalar(&self, id: Id, holder: &Holder) -> Result<Range<usize>> {
         let node = self.tree.node(id);
         let NodeKind::Scalar { style, .. } = &node.kind else { return Err(EditError::Layout) };
@@ -180,7 +180,7 @@ impl<'t> TextLayout<'_, 't> {
         }
     }
 
-    /// Whether anything in a node is repeated by an alias, or is one.
+    /// Whether a node is an alias, or contains something that an alias repeats.
     pub fn is_shared(&self, id: Id) -> bool {
         let node = self.tree.node(id);
         node.repeated

@@ -1,4 +1,4 @@
-//! Lists whose items have no names: one item more at the end, or one less.
+//! Edits of lists whose items have no names: append or remove items.
 
 use super::layout::TextLayout;
 use super::splice::{PathEnd, Result, Splice, SpliceDraft};
@@ -6,26 +6,26 @@ use super::value::Value;
 use super::{EditError, is_json, newline, parse, spliced};
 use crate::manifest::cut::cut;
 
-/// A change to a list at the top of a document.
+/// A change of a top-level list of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ListEdit {
-    /// More items at its end; the list is made where there is none.
+    /// Appends items; the list is created if it does not exist.
     Append {
         /// The list's key.
         list: &'static str,
         /// The items.
         items: Vec<serde_json::Value>,
     },
-    /// One item less; the list goes with its last one.
+    /// Removes one item; the list is removed with its last item.
     Drop {
         /// The list's key.
         list: &'static str,
-        /// Which item, from 0.
+        /// The index of the item.
         index: usize,
     },
 }
 
-/// Changes lists of a file of one document, one change after the other.
+/// Applies changes to lists of a file with one document, one after the other.
 pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
     let mut new = text.to_string();
     let mut expected = {
@@ -49,11 +49,11 @@ pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
         }
     }
     let tree = parse(&new).map_err(|_| EditError::Unfaithful)?;
-    let holds = expected.says_the_same(&Value::of(&tree, tree.root)) && cut(&new).len() == cut(text).len().max(1);
+    let holds = expected.has_same_value(&Value::of(&tree, tree.root)) && cut(&new).len() == cut(text).len().max(1);
     if holds { Ok(new) } else { Err(EditError::Unfaithful) }
 }
 
-/// The next change; none where `done` says that all is done.
+/// The next change; empty if `done` counts all changes.
 fn next_splices(draft: &SpliceDraft<'_, '_>, edit: &ListEdit, done: &mut usize) -> Result<Vec<Splice>> {
     match edit {
         ListEdit::Append { items, .. } if *done >= items.len() => Ok(Vec::new()),
@@ -62,14 +62,14 @@ fn next_splices(draft: &SpliceDraft<'_, '_>, edit: &ListEdit, done: &mut usize) 
             match draft.find(&[list])? {
                 PathEnd::Node(id, _) if draft.tree().list(id).is_some() => {
                     let is_plain = !draft.layout.is_flow(id) && !draft.tree().items(id).is_empty();
-                    // In brackets each makes room for the next.
+                    // In brackets, every item changes where the next one is inserted.
                     let values: Vec<Value> = values.take(if is_plain { usize::MAX } else { 1 }).collect();
                     *done += values.len();
                     let end = draft.tree().items(id).len();
                     let splices = values.iter().map(|value| draft.insert_item(id, end, value));
                     Ok(splices.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
                 }
-                // Nothing stands there yet.
+                // The list does not exist, or is empty.
                 _ => {
                     *done = items.len();
                     draft.set(&[list], &Value::List(values.collect()))
@@ -88,7 +88,7 @@ fn next_splices(draft: &SpliceDraft<'_, '_>, edit: &ListEdit, done: &mut usize) 
     }
 }
 
-/// What a change of a list makes of the whole value; `None` where it has no such list or item.
+/// Applies a change of a list to the value; `None` if there is no such list or item.
 fn edit_value(value: &mut Value, edit: &ListEdit) -> Option<()> {
     let Value::Map(entries) = value else { return None };
     let (ListEdit::Append { list: key, .. } | ListEdit::Drop { list: key, .. }) = edit;

@@ -1,7 +1,7 @@
-//! Edits in place: only the lines that must change do, and comments, order and style stay.
+//! Edits in place: only the necessary lines change; comments, order and style are kept.
 //!
-//! After every edit the document is parsed again and compared with what the edit means. What would
-//! change more, or less, is not returned.
+//! After every edit the document is parsed again and compared with the intended result. An edit that would change more,
+//! or less, is rejected.
 
 mod layout;
 mod lists;
@@ -26,18 +26,17 @@ use value::Value;
 /// A change to one document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
-    /// Gives a field a value. Maps on the way are made where they are not there. In `connections` a
-    /// step is the `name` of an item, and its value a whole item.
+    /// Sets a field. Missing maps on its path are created. In `connections`, a step of the path is the `name` of an
+    /// item, and its value is a whole item.
     Set {
-        /// Names from the document down: `["spec", "inputs", "scopes"]`.
+        /// The names from the document root: `["spec", "inputs", "scopes"]`.
         path: Vec<String>,
-        /// Strings, booleans, small maps and lists.
+        /// A string, a boolean, a small map or a list.
         value: serde_json::Value,
     },
-    /// Takes a field away, if it is there. What is empty then goes too, where absent is how empty is
-    /// written.
+    /// Removes a field, if it exists. A parent that is empty then is removed too, if an empty one is not written.
     Remove {
-        /// Names from the document down.
+        /// The names from the document root.
         path: Vec<String>,
     },
 }
@@ -48,16 +47,16 @@ pub enum EditError {
     /// The document cannot be parsed.
     #[error("the document cannot be read any more: run `stablekey validate`, fix it, and try again")]
     Unreadable,
-    /// An alias, an anchor or `<<` is concerned.
+    /// The edit affects an alias, an anchor or `<<`.
     #[error("it is shared by an anchor, so that other places would change too: edit it manually")]
     Shared,
-    /// The path leads through something that is no map.
+    /// A part of the path is not a map.
     #[error("the path to it leads through a value that is no map: edit it manually")]
     NoMap,
-    /// An item of a list is known by its name, and would get another, or none.
+    /// An item of a list would lose its name or get another one.
     #[error("an item's name says which item it is: remove the item, and set one with the other name")]
     Name,
-    /// It is written in a way that a program had better not touch.
+    /// The layout is too unusual for an automatic edit.
     #[error("it is written in a way that only a person should change: edit it manually")]
     Layout,
     /// The edit would have changed something else, or not everything.
@@ -68,7 +67,7 @@ pub enum EditError {
     At {
         /// The path, with dots.
         path: String,
-        /// Why it cannot be made.
+        /// The reason why it cannot be made.
         why: Box<EditError>,
     },
 }
@@ -76,8 +75,8 @@ pub enum EditError {
 /// Maps and lists that are not written when they are empty.
 const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels", "annotations"];
 
-/// Changes one document of a file: the document in `range` of `text` (for an element of a `List`,
-/// that of the list, and which `item`). Returns the whole file.
+/// Edits one document of a file: the document in `range` of `text` (for an element of a `List`, that of the list, and
+/// the `item`). Returns the whole file.
 #[cfg(test)]
 fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
     let rewritten = rewrite(text, &[Rewrite { range, item, what: DocumentEdit::Edit(edits.to_vec()) }]);
@@ -85,15 +84,15 @@ fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> R
     rewritten.text.ok_or(EditError::Unreadable)
 }
 
-/// A JSON document as YAML, its keys in their order, what is invisible in its texts escaped. `None` where it
-/// is no map.
+/// Converts a JSON document to YAML, with the keys in the same order and invisible characters escaped. `None` if it is
+/// not a map.
 pub(super) fn spelled_out(json: &str) -> Option<String> {
     let tree = parse(json).ok()?;
     let Value::Map(entries) = Value::of(&tree, tree.root) else { return None };
     Some(written(&entries))
 }
 
-/// A map as a YAML document, its keys in this order.
+/// Formats a map as a YAML document, with the keys in this order.
 pub(super) fn document<'v>(entries: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> String {
     let entries: Vec<_> = entries.into_iter().map(|(key, value)| (key.to_string(), Value::of_json(value))).collect();
     written(&entries)
@@ -104,13 +103,13 @@ fn written(entries: &[(String, Value)]) -> String {
     format!("{}\n", render::block_map(entries, 0, style))
 }
 
-/// Whether two documents say the same, however each is written.
-pub(super) fn say_the_same(one: &str, other: &str) -> bool {
+/// Whether two documents have the same value, independent of their formatting.
+pub(super) fn have_same_value(one: &str, other: &str) -> bool {
     let (Ok(one), Ok(other)) = (parse(one), parse(other)) else { return false };
-    Value::of(&one, one.root).says_the_same(&Value::of(&other, other.root))
+    Value::of(&one, one.root).has_same_value(&Value::of(&other, other.root))
 }
 
-/// The file with one more document at its end.
+/// Appends a document to a file.
 pub fn append_document(text: &str, yaml: &str) -> String {
     let newline = newline(if text.is_empty() { yaml } else { text });
     let yaml = yaml.replace("\r\n", "\n").replace('\n', newline);
@@ -120,15 +119,15 @@ pub fn append_document(text: &str, yaml: &str) -> String {
     let end = if text.ends_with(['\n', '\r']) { "" } else { newline };
     let mark = |yaml: &str| if yaml.starts_with("---") { String::new() } else { format!("---{newline}") };
     if !end.is_empty() && ends_in_text(text) {
-        // A line break would become part of the text that the file ends with: the new document goes first.
+        // A line break would become part of the block scalar at the end of the file, so the new document is prepended.
         let before = if yaml.ends_with(['\n', '\r']) { "" } else { newline };
         return format!("{yaml}{before}{}{text}", mark(text));
     }
     format!("{text}{end}{}{yaml}", mark(&yaml))
 }
 
-/// Whether a file ends with a text after `|` or `>` that keeps its line break: one more would become part of it.
-/// Readers differ about what it says without one.
+/// Whether a file ends with a block scalar that keeps its line break: another one would become part of it. YAML parsers
+/// disagree on its value without a line break.
 fn ends_in_text(text: &str) -> bool {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let mut deepest = usize::MAX;
@@ -149,14 +148,14 @@ fn ends_in_text(text: &str) -> bool {
     false
 }
 
-/// The file without one document, or without one `item` of a list; `None` where nothing is left.
+/// Removes one document, or one `item` of a list, from a file; `None` if nothing is left.
 #[cfg(test)]
 fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result<Option<String>, EditError> {
     let rewritten = rewrite(text, &[Rewrite { range, item, what: DocumentEdit::Remove }]);
     rewritten.results.into_iter().collect::<Result<(), _>>().map(|()| rewritten.text)
 }
 
-/// The comments at the left edge before and after what a document says.
+/// The unindented comments before and after the content of a document.
 fn comments_around(text: &str) -> (&str, &str) {
     let is_comment = |line: &str| {
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
@@ -167,7 +166,7 @@ fn comments_around(text: &str) -> (&str, &str) {
         lines.by_ref().take_while(|line| is_comment(line)).map(|line| line.len()).sum::<usize>()
     };
     let above = text.get(..count(Box::new(lines.iter()))).unwrap_or_default();
-    // What stands right above a document is about it; a licence is about the file.
+    // A comment right above a document describes it; a licence describes the file.
     let folded = above.to_ascii_lowercase();
     let is_licence = ["copyright", "licen", "spdx"].iter().any(|word| folded.contains(word));
     let to_blank = above.split_inclusive('\n').rev().skip_while(|line| !line.trim().is_empty());
@@ -208,7 +207,7 @@ impl EditError {
 
 /// Makes one edit, change by change.
 fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> {
-    /// More changes than any value of ours has parts.
+    /// A limit that no edit reaches.
     const ENOUGH: usize = 1_000;
     let mut text = text.to_string();
     for _ in 0..ENOUGH {
@@ -230,7 +229,7 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
     Err(EditError::Layout)
 }
 
-/// A text with parts of it replaced. What is inserted at one place keeps its order.
+/// Replaces parts of a text. Texts that are inserted at the same position keep their order.
 fn spliced(text: &str, mut splices: Vec<Splice>) -> Result<String, EditError> {
     splices.sort_by_key(|splice| splice.at.start);
     let mut new = String::with_capacity(text.len());
@@ -244,7 +243,7 @@ fn spliced(text: &str, mut splices: Vec<Splice>) -> Result<String, EditError> {
     Ok(new)
 }
 
-/// The law: the new text says what the old one said, with the edits of each item applied, and nothing else.
+/// Verifies that the new text equals the old one with the edits of each item applied, and nothing else.
 fn check(old: &str, new: &str, edits: &[(Option<u32>, &[Edit])]) -> Result<(), EditError> {
     let (old_tree, new_tree) = (parse(old)?, parse(new).map_err(|_| EditError::Unfaithful)?);
     let mut expected = Value::of(&old_tree, old_tree.root);
@@ -256,7 +255,8 @@ fn check(old: &str, new: &str, edits: &[(Option<u32>, &[Edit])]) -> Result<(), E
         let document = document.ok_or(EditError::Unreadable)?;
         edits.iter().try_for_each(|edit| document.apply(edit))?;
     }
-    let holds = expected.says_the_same(&Value::of(&new_tree, new_tree.root)) && cut(new).len() == cut(old).len().max(1);
+    let holds =
+        expected.has_same_value(&Value::of(&new_tree, new_tree.root)) && cut(new).len() == cut(old).len().max(1);
     if holds { Ok(()) } else { Err(EditError::Unfaithful) }
 }
 
@@ -267,7 +267,7 @@ fn item_of(value: &mut Value, item: u32) -> Option<&mut Value> {
     items.get_mut(usize::try_from(item).ok()?)
 }
 
-/// A list's text without some of its items, which come in their order; `None` where those were all.
+/// The text of a list without some of its items, sorted by index; `None` if no item is left.
 fn without_items(text: &str, removed: &[u32]) -> Result<Option<String>, EditError> {
     let tree = parse(text)?;
     let items = tree.get(tree.root, "items").ok_or(EditError::Unreadable)?;
@@ -304,7 +304,7 @@ fn parse(text: &str) -> Result<Tree<'_>, EditError> {
     tree::parse(text).ok().flatten().ok_or(EditError::Unreadable)
 }
 
-/// The line break of a text: its first.
+/// The line break of a text: the first one in it.
 fn newline(text: &str) -> &'static str {
     match text.find(['\n', '\r']) {
         Some(at) if text[at..].starts_with("\r\n") => "\r\n",
@@ -312,7 +312,7 @@ fn newline(text: &str) -> &'static str {
     }
 }
 
-/// Whether a document is written as JSON: braces, and its first key in double quotes.
+/// Whether a document is written as JSON: with braces, and the first key in double quotes.
 fn is_json(tree: &Tree<'_>) -> bool {
     let first = tree.entries(tree.root).first().map(|entry| &tree.node(entry.key).kind);
     let quoted = matches!(first, Some(NodeKind::Scalar { style: ScalarStyle::DoubleQuoted, .. }));

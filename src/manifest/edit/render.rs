@@ -1,32 +1,32 @@
-//! Values as YAML text, in the style of what stands around them.
+//! Formats values as YAML text in the style of their surroundings.
 
 use super::value::Value;
 use crate::manifest::scalar;
 use crate::text::is_dangerous;
 use granit_parser::ScalarStyle;
 
-/// How text is written somewhere.
+/// The style of text at a position.
 #[derive(Clone, Copy)]
 pub struct TextStyle<'a> {
     /// The file's line break.
     pub newline: &'a str,
-    /// Whether it must be JSON: every text in double quotes.
+    /// Whether the text must be JSON, with every string in double quotes.
     pub json: bool,
-    /// Whether small maps go on lines of their own, as those beside them do.
+    /// Whether small maps are written on several lines, as their neighbours are.
     pub spread: bool,
-    /// By how much what is in a block is indented more than its key.
+    /// The indentation of a block relative to its key.
     pub step: usize,
 }
 
-/// Maps that people write one entry to a line, whatever stands beside them.
+/// Maps that are always written with one entry per line.
 const SPREAD: [&str; 6] = ["inputs", "test", "labels", "annotations", "spec", "metadata"];
 
-/// Lists that people write one item to a line.
+/// Lists that are always written with one item per line.
 const BLOCK_LISTS: [&str; 5] = ["connections", "resources", "configurations", "configMapGenerator", "patches"];
-/// Those of them whose items are written one entry to a line too.
+/// Lists whose items are written with one entry per line too.
 const SPREAD_LISTS: [&str; 2] = ["configMapGenerator", "patches"];
 
-/// `key: value` for a block map whose keys stand at `indent`.
+/// Formats `key: value` for a block map with its keys at `indent`.
 pub fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> String {
     let name = flow_text(key, style.json);
     match value {
@@ -48,19 +48,19 @@ pub fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> S
     }
 }
 
-/// The entries of a block map, without the first indentation.
+/// Formats the entries of a block map, without the indentation of the first.
 pub fn block_map(entries: &[(String, Value)], indent: usize, style: TextStyle<'_>) -> String {
     let lines: Vec<_> = entries.iter().map(|(key, value)| entry(key, value, indent, style)).collect();
     lines.join(&break_to(indent, style))
 }
 
-/// The items of a block list, without the first indentation.
+/// Formats the items of a block list, without the indentation of the first.
 pub fn block_list(items: &[Value], indent: usize, style: TextStyle<'_>) -> String {
     let lines: Vec<_> = items.iter().map(|value| item(value, indent, style)).collect();
     lines.join(&break_to(indent, style))
 }
 
-/// `- value` for a block list whose dashes stand at `indent`.
+/// Formats `- value` for a block list with its dashes at `indent`.
 pub fn item(value: &Value, indent: usize, style: TextStyle<'_>) -> String {
     match value {
         Value::Map(entries) if style.spread && !entries.is_empty() => {
@@ -70,12 +70,12 @@ pub fn item(value: &Value, indent: usize, style: TextStyle<'_>) -> String {
     }
 }
 
-/// A line break and the indentation after it.
+/// A line break followed by indentation.
 pub fn break_to(indent: usize, style: TextStyle<'_>) -> String {
     format!("{}{}", style.newline, " ".repeat(indent))
 }
 
-/// A value on one line.
+/// Formats a value on one line.
 pub fn flow(value: &Value, json: bool) -> String {
     match value {
         Value::Null | Value::Merged(_) | Value::Opaque => "null".into(),
@@ -93,15 +93,15 @@ pub fn flow(value: &Value, json: bool) -> String {
     }
 }
 
-/// How the lines of a value in braces are indented: as those around it are.
+/// The indentation of the lines of a value in braces.
 pub struct LineStyle<'a> {
-    /// What its own line begins with.
+    /// The indentation of the line on which the value begins.
     pub lead: &'a str,
-    /// What each level adds.
+    /// The additional indentation of each level.
     pub unit: &'a str,
 }
 
-/// A value in braces, maps an entry to a line.
+/// Formats a value in braces, with one line per entry of a map.
 pub fn flow_lines(value: &Value, lines: &LineStyle<'_>, style: TextStyle<'_>) -> String {
     let inner = format!("{}{}", lines.lead, lines.unit);
     let below = LineStyle { lead: &inner, unit: lines.unit };
@@ -122,17 +122,17 @@ pub fn flow_lines(value: &Value, lines: &LineStyle<'_>, style: TextStyle<'_>) ->
     format!("{open}{newline}{inner}{parts}{newline}{}{close}", lines.lead)
 }
 
-/// `key: value` on one line.
+/// Formats `key: value` on one line.
 pub fn flow_entry(key: &str, value: &Value, json: bool) -> String {
     format!("{}: {}", flow_text(key, json), flow(value, json))
 }
 
-/// A text: plain where that can be misread by nobody, else in double quotes.
+/// Formats a string: plain if no parser can misread it, else in double quotes.
 pub fn flow_text(text: &str, json: bool) -> String {
     if !json && is_plain(text) { text.to_string() } else { double_quoted(text, json) }
 }
 
-/// A text in the style in which another stood, where it can be written so.
+/// Formats a string in the style of the one that it replaces, if possible.
 pub fn like(text: &str, style: ScalarStyle, json: bool) -> String {
     match style {
         ScalarStyle::SingleQuoted if !text.chars().any(is_invisible) => {
@@ -143,7 +143,8 @@ pub fn like(text: &str, style: ScalarStyle, json: bool) -> String {
     }
 }
 
-/// Words of letters, digits and `_ . / -` between single blanks, beginning with a letter.
+/// Whether a text has only words of letters, digits and `_ . / -`, separated by single blanks, and begins with a
+/// letter.
 fn is_plain(text: &str) -> bool {
     let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./-".contains(&b));
     text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
@@ -152,8 +153,8 @@ fn is_plain(text: &str) -> bool {
         && scalar::plain(text).is_none()
 }
 
-/// A text in double quotes, with everything invisible escaped, so that whoever reads the file sees what
-/// there is. What lies beyond the first plane is written in YAML's way, or in JSON's.
+/// Formats a string in double quotes, with all invisible characters escaped, so that a reader of the file sees them.
+/// Characters beyond the basic plane are escaped as YAML or as JSON does.
 pub fn double_quoted(text: &str, json: bool) -> String {
     let quoted = serde_json::Value::String(text.to_string()).to_string();
     quoted.chars().fold(String::with_capacity(quoted.len()), |mut out, c| {
@@ -170,12 +171,12 @@ pub fn double_quoted(text: &str, json: bool) -> String {
     })
 }
 
-/// Whether a character would not be seen, or is none that YAML takes as it is.
+/// Whether a character is invisible, or must be escaped in YAML.
 fn is_invisible(c: char) -> bool {
     is_dangerous(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// A text of several lines below `|`, its lines at `indent`; `None` where it cannot be written so.
+/// Formats a string of several lines as a block scalar, with its lines at `indent`; `None` if that is impossible.
 pub fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
     let body = text.strip_suffix('\n');
     let (head, body) = match body {

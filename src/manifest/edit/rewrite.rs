@@ -1,5 +1,5 @@
-//! All changes to one file at once: it is cut and each of its documents parsed as often as what changes in it asks
-//! for, however many objects it holds.
+//! Makes all changes to one file at once: the file is cut once, and each of its documents is parsed only as often as
+//! its own changes need.
 
 use super::layout::TextLayout;
 use super::splice::{Splice, SpliceDraft};
@@ -10,36 +10,36 @@ use crate::manifest::locate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// What is to become of one object of a file.
+/// A change of one object in a file.
 #[derive(Clone, Debug)]
 pub struct Rewrite {
-    /// Its document in the text; for an element of a `List`, that of the list.
+    /// The range of its document in the text; for an element of a `List`, that of the list.
     pub range: Range<usize>,
-    /// Which element of the list it is.
+    /// The index in the list.
     pub item: Option<u32>,
-    /// What is done.
+    /// The operation on the object.
     pub what: DocumentEdit,
 }
 
-/// What is done with an object.
+/// An operation on an object.
 #[derive(Clone, Debug)]
 pub enum DocumentEdit {
-    /// Its document is edited.
+    /// Edits its document.
     Edit(Vec<Edit>),
-    /// It is taken out of the file.
+    /// Removes it from the file.
     Remove,
 }
 
 /// A file after its changes.
 #[derive(Debug)]
 pub struct Rewritten {
-    /// All of it; `None` where nothing is left.
+    /// The new text; `None` if nothing is left.
     pub text: Option<String>,
-    /// What became of each change, in their order. One that could not be made left nothing behind.
+    /// The result of each change, in order. A failed change has no effect.
     pub results: Vec<Result<(), EditError>>,
 }
 
-/// Makes several changes to one file. Each is made whole or not at all.
+/// Makes several changes to one file. Each is made completely or not at all.
 pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
     let mut results: Vec<Result<(), EditError>> = changes.iter().map(|_| Ok(())).collect();
     let mut by_document: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -65,11 +65,11 @@ pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
     }
     let file = CutFile { text, slices: &slices };
     let text = file.assembled(&fates).unwrap_or_else(|| {
-        // One of those that go would take another with it, or change it: they go one by one.
+        // Removing one document would remove or change another one, so the documents are removed one by one.
         let gone: Vec<usize> = (0..fates.len()).filter(|at| matches!(fates[*at], DocumentFate::Gone)).collect();
         gone.iter().for_each(|at| fates[*at] = DocumentFate::Kept);
         let mut left = file.assembled(&fates).unwrap_or_else(|| {
-            // Not even the edits alone: nothing is done.
+            // Even the edits alone fail: nothing is done.
             fates.iter_mut().for_each(|fate| *fate = DocumentFate::Kept);
             results.iter_mut().filter(|result| result.is_ok()).for_each(|result| *result = Err(EditError::Unfaithful));
             Some(text.to_string())
@@ -94,7 +94,7 @@ pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
     Rewritten { text, results }
 }
 
-/// The changes of a document.
+/// The results of the changes of a document.
 fn results_of<'m>(
     by_document: &'m BTreeMap<usize, Vec<usize>>,
     slices: &[Range<usize>],
@@ -104,22 +104,22 @@ fn results_of<'m>(
     start.and_then(|start| by_document.get(&start)).into_iter().flatten().copied()
 }
 
-/// What becomes of a document.
+/// The effect of the changes on a document.
 enum DocumentFate {
     Kept,
     Edited(String),
     Gone,
 }
 
-/// A file, cut.
+/// A file that was cut into documents.
 struct CutFile<'t> {
     text: &'t str,
     slices: &'t [Range<usize>],
 }
 
 impl CutFile<'_> {
-    /// The file after its documents met their fates, `Some(None)` where nothing is left; `None` where one that stays
-    /// would no longer be as it is.
+    /// Assembles the file from its documents, `Some(None)` if nothing is left; `None` if an unchanged document would
+    /// change.
     fn assembled(&self, fates: &[DocumentFate]) -> Option<Option<String>> {
         let mut left = String::with_capacity(self.text.len());
         let mut kept: Vec<&str> = Vec::new();
@@ -143,7 +143,7 @@ impl CutFile<'_> {
                 }
                 DocumentFate::Gone => {
                     let (head, tail) = comments_around(old);
-                    // What stands above the first document of a file, as a licence does, is not its own.
+                    // Text above the first document of a file, such as a licence, does not belong to that document.
                     if left.trim().is_empty() {
                         left.push_str(head);
                     }
@@ -162,7 +162,7 @@ impl CutFile<'_> {
     }
 }
 
-/// One document after the changes that concern it, and what became of each.
+/// One document after its changes, with the result of each.
 fn document(old: &str, changes: &[&Rewrite]) -> (DocumentFate, Vec<Result<(), EditError>>) {
     if let [Rewrite { item: None, what, .. }] = changes {
         return match what {
@@ -193,7 +193,8 @@ fn document(old: &str, changes: &[&Rewrite]) -> (DocumentFate, Vec<Result<(), Ed
     match without_items(&text, &items) {
         Ok(Some(new)) => text = new,
         Ok(None) => return (DocumentFate::Gone, results),
-        // One of them cannot go: from the last to the first, so that the places of the others stay.
+        // One of the items cannot be removed: the items are removed from the last to the first, so that the other
+        // indexes stay valid.
         Err(_) => {
             for (item, index) in removed.into_iter().rev() {
                 match without_items(&text, &[item]) {
@@ -204,14 +205,14 @@ fn document(old: &str, changes: &[&Rewrite]) -> (DocumentFate, Vec<Result<(), Ed
             }
         }
     }
-    // A document that is one object has one change.
+    // A document with one object has one change.
     for (_, result) in changes.iter().zip(&mut results).filter(|(change, _)| change.item.is_none()) {
         *result = Err(EditError::Unreadable);
     }
     (DocumentFate::Edited(text), results)
 }
 
-/// A document with its edits made.
+/// Makes the edits of a document.
 fn edited(old: &str, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
     let mut new = old.to_string();
     for edit in edits {
@@ -221,8 +222,7 @@ fn edited(old: &str, item: Option<u32>, edits: &[Edit]) -> Result<String, EditEr
     Ok(new)
 }
 
-/// A list with the edits of several of its items made, all on one tree at a time; those that cannot be made leave
-/// their item as it is.
+/// Edits several items of a list, all on one tree at a time. An item with an edit that cannot be made stays unchanged.
 fn items(old: &str, edits: &[(usize, u32, &[Edit])], results: &mut [Result<(), EditError>]) -> String {
     let mut dropped: BTreeSet<usize> = BTreeSet::new();
     loop {
@@ -244,7 +244,7 @@ fn items(old: &str, edits: &[(usize, u32, &[Edit])], results: &mut [Result<(), E
             }
         }
     }
-    // Something that only shows in the whole: each by itself, so that one holds back no other.
+    // The conflict shows only in the whole document: each item is edited separately, so that one does not block others.
     let mut text = old.to_string();
     for (index, item, edits) in edits.iter().filter(|(index, ..)| !dropped.contains(index)) {
         match edited(&text, Some(*item), edits) {
@@ -255,10 +255,10 @@ fn items(old: &str, edits: &[(usize, u32, &[Edit])], results: &mut [Result<(), E
     text
 }
 
-/// The next change of every item on one tree, until none is left; or what cannot be made. An empty list of those
-/// means that the changes get in each other's way.
+/// Applies the next change of every item on one tree, until none is left; or returns the failures. An empty list of
+/// failures means that the changes conflict with each other.
 fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(usize, EditError)>> {
-    /// More rounds than any item has changes.
+    /// A limit that no item reaches.
     const ENOUGH: usize = 10_000;
     let mut text = old.to_string();
     let mut at: Vec<usize> = vec![0; edits.len()];
@@ -298,7 +298,7 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
     Err(Vec::new())
 }
 
-/// The next change towards what an edit asks for; none where that is there.
+/// The next change of an edit; empty if the edit is done.
 pub(super) fn next(draft: &SpliceDraft<'_, '_>, edit: &Edit) -> Result<Vec<Splice>, EditError> {
     let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
     match edit {

@@ -1,7 +1,7 @@
-//! The next small change that brings a document nearer to what an edit asks for.
+//! The next small change of an edit.
 //!
-//! One change at a time: a scalar, an entry, an item. The text is parsed anew after each, so no change
-//! has to think of another.
+//! One change at a time: a scalar, an entry, an item. The text is parsed again after each, so that changes are
+//! independent.
 
 use super::layout::{Holder, TextLayout};
 use super::render::{self, TextStyle};
@@ -11,7 +11,7 @@ use crate::manifest::tree::{Id, MapEntry, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
 
-/// Bytes of the text, and what takes their place.
+/// A byte range of the text and its replacement.
 #[derive(Debug)]
 pub struct Splice {
     pub at: Range<usize>,
@@ -26,7 +26,7 @@ impl Splice {
 
 pub(super) type Result<T> = std::result::Result<T, EditError>;
 
-/// A document that is being edited.
+/// A document while it is edited.
 pub struct SpliceDraft<'a, 't> {
     pub layout: TextLayout<'a, 't>,
     pub root: Id,
@@ -34,10 +34,10 @@ pub struct SpliceDraft<'a, 't> {
     pub json: bool,
 }
 
-/// Where a path leads.
+/// The end of a path in a document.
 pub(super) enum PathEnd<'p> {
     Node(Id, Holder),
-    /// As far as it goes: the map or list that lacks the rest, or the nothing in its place.
+    /// The path ends early: at the map or list that lacks the rest, or at an empty node.
     Lacks {
         id: Id,
         holder: Holder,
@@ -51,7 +51,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         self.layout.tree
     }
 
-    /// The next change towards `value` at `path`; none where it is there.
+    /// The next change that sets `path` to `value`; empty if it is set.
     pub fn set(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
         if let Some((&"name", above)) = path.split_last()
             && let PathEnd::Node(_, Holder::List { .. }) = self.find(above)?
@@ -166,7 +166,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
-    /// Writes another value where a value of another form stands.
+    /// Replaces a value by one of another form.
     fn replace_whole(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
         let node = self.tree().node(id);
         let in_flow = match holder {
@@ -204,7 +204,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         render::like(text, if is_block(style) { ScalarStyle::Plain } else { style }, self.json)
     }
 
-    /// Writes a scalar so that the comment beside the old one stays: of a text below `|` it stands beside that mark.
+    /// Replaces a scalar and keeps the comment beside it: for a block scalar, the comment after `|` or `>`.
     fn beside_its_comment(&self, at: Range<usize>, with: String, was_block: bool) -> Vec<Splice> {
         let text = self.layout.text();
         let rest = if was_block { at.start } else { at.end }..self.layout.line_end(at.start);
@@ -223,7 +223,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
-    /// Writes a value where nothing stands.
+    /// Writes a value in place of an empty node.
     fn fill(&self, holder: &Holder, in_flow: bool, new: &Value) -> Result<Vec<Splice>> {
         let Holder::Map { entry, .. } = holder else { return Err(EditError::Layout) };
         let key = self.tree().node(entry.key);
@@ -239,7 +239,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         if in_flow || !is_container {
             return Ok(Splice::new(colon..colon, format!(" {}", render::flow(new, self.json))));
         }
-        // Below the key, after a comment that stands beside it.
+        // Below the key, after a comment beside it.
         let indent = self.layout.column(key.span().start);
         let name = self.tree().scalar(entry.key).unwrap_or("");
         let whole = render::entry(name, new, indent, self.style(false));
@@ -250,7 +250,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
-    /// Writes another value in place of a block map or list; a comment beside the key stays.
+    /// Replaces a block map or list; a comment beside the key is kept.
     pub(super) fn replace_block(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
         let start = self.tree().node(id).span().start;
         if let (NodeKind::Map { .. }, Value::Map(entries), false) = (&self.tree().node(id).kind, new, is_empty(new)) {
@@ -310,7 +310,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
                 Some(next) => {
                     let at = self.tree().node(*next).span().start;
                     let lead = self.layout.before(at);
-                    Ok(match self.stands_alone(list, at) {
+                    Ok(match self.begins_line(list, at) {
                         true => {
                             let text = self.beside(list, lead, items.iter().copied(), value);
                             Splice::new(at..at, format!("{text},{}{lead}", self.newline))
@@ -336,7 +336,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         Ok(Splice::new(end..end, format!("{}{text}", render::break_to(indent, self.style(spread)))))
     }
 
-    /// The first entry or item of `{}` or `[]`.
+    /// Inserts the first entry or item into `{}` or `[]`.
     fn insert_first(&self, id: Id, whole: &Value) -> Result<Vec<Splice>> {
         let span = self.tree().node(id).span();
         let inner = span.start + 1..span.end.saturating_sub(1);
@@ -346,12 +346,12 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
-    /// Whether what begins at `at` in `{…}` or `[…]` begins a line there.
-    fn stands_alone(&self, id: Id, at: usize) -> bool {
+    /// Whether the node at `at` in `{…}` or `[…]` begins a line.
+    fn begins_line(&self, id: Id, at: usize) -> bool {
         self.layout.before(at).trim().is_empty() && self.layout.line_start(at) > self.tree().node(id).span().start
     }
 
-    /// What the line begins with on which something stands.
+    /// The indentation of the line at `at`.
     fn lead(&self, at: usize) -> &'t str {
         let line = self.layout.before(at);
         &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
@@ -361,8 +361,8 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         self.layout.is_flow(id) && self.layout.text()[self.tree().node(id).span()].contains(['\n', '\r'])
     }
 
-    /// A value in place of `id`, which is in braces: on lines of its own where that is, or where it is
-    /// empty in JSON that is.
+    /// Formats a value that replaces `id`, which is in braces: on several lines if the old one is, or if it is empty in
+    /// JSON that is.
     fn in_braces(&self, id: Id, new: &Value) -> String {
         let start = self.tree().node(id).span().start;
         let lead = self.lead(start);
@@ -372,7 +372,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
             Holder::List { list, .. } => Some((list, start)),
             Holder::Root => None,
         };
-        let unit = above.filter(|(above, at)| self.stands_alone(*above, *at)).map(|(above, _)| self.unit(above, lead));
+        let unit = above.filter(|(above, at)| self.begins_line(*above, *at)).map(|(above, _)| self.unit(above, lead));
         let spread = self.is_of_lines(id) || (is_empty && self.json && unit.is_some());
         if !spread {
             return render::flow(new, self.json);
@@ -381,14 +381,14 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         render::flow_lines(new, &render::LineStyle { lead, unit }, self.style(false))
     }
 
-    /// By how much what is in `id` is indented more than it; `lead` is what its lines begin with.
+    /// The indentation of the content of `id` relative to it; `lead` is the indentation of its lines.
     fn unit(&self, id: Id, lead: &'t str) -> &'t str {
         let around = self.lead(self.tree().node(id).span().start);
         let unit = lead.strip_prefix(around).filter(|unit| !unit.is_empty());
         unit.unwrap_or(if lead.starts_with('\t') { "\t" } else { "  " })
     }
 
-    /// One more value on a line of its own in `{…}` or `[…]`, written as those beside it are.
+    /// Formats another value on its own line in `{…}` or `[…]`, in the style of its neighbours.
     fn beside(&self, id: Id, lead: &'t str, others: impl Iterator<Item = Id>, value: &Value) -> String {
         let is_full = |id: &Id| !self.tree().entries(*id).is_empty() || !self.tree().items(*id).is_empty();
         let others: Vec<Id> = others.filter(is_full).collect();
@@ -399,8 +399,8 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         render::flow_lines(value, &render::LineStyle { lead, unit: self.unit(id, lead) }, self.style(false))
     }
 
-    /// One more entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last, `others`
-    /// the values beside it.
+    /// Inserts an entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last one, `others` the
+    /// values beside it.
     fn insert_in_flow(
         &self,
         id: Id,
@@ -413,8 +413,8 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         let rest = &self.layout.text()[end..self.layout.line_end(end)];
         let after = rest.trim_start();
         let has_comma = after.starts_with(',');
-        if !self.stands_alone(id, start) {
-            // `[a, b,]`: the comma that ends it stays the last.
+        if !self.begins_line(id, start) {
+            // `[a, b,]`: the trailing comma is kept.
             return Ok(Splice::new(end..end, format!(", {}", whole(render::flow(value, self.json)))));
         }
         let lead = self.layout.before(start);
@@ -433,7 +433,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         ])
     }
 
-    /// What holds a node of the tree.
+    /// Finds the parent of a node.
     pub(super) fn holder_of(&self, wanted: Id) -> Holder {
         fn search(tree: &Tree<'_>, at: Id, wanted: Id) -> Option<Holder> {
             match &tree.node(at).kind {
@@ -451,7 +451,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         search(self.tree(), self.tree().root, wanted).unwrap_or(Holder::Root)
     }
 
-    /// By how much this document indents a block: as it does the last of its top, by two where it has none.
+    /// The indentation of blocks in this document: that of the last top-level block, or two.
     fn step(&self) -> usize {
         let tree = self.tree();
         let mut steps = tree.entries(self.root).iter().filter_map(|entry| {
@@ -469,10 +469,10 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         TextStyle { newline: self.newline, json: self.json, spread, step: self.step() }
     }
 
-    /// The change that takes away what is at `path`; none where nothing is.
+    /// The change that removes the node at `path`; empty if there is none.
     pub fn remove(&self, path: &[&str]) -> Result<Vec<Splice>> {
         let (PathEnd::Node(..), mut path) = (self.find(path)?, path) else { return Ok(Vec::new()) };
-        // A map or list that would be empty goes too, where absent is how that is written.
+        // A map or list that would be empty is removed too, if an empty one is not written.
         while let Some((_, above)) = path.split_last() {
             let is_emptied = above.last().is_some_and(|key| EMPTIED.contains(key));
             let PathEnd::Node(holder, _) = self.find(above)? else { break };
@@ -493,7 +493,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
-    /// The change that takes away an item of a list, whatever it is.
+    /// The change that removes an item of a list, independent of its kind.
     pub fn remove_element(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
         match self.tree().items(list).get(index) {
             Some(item) if self.layout.is_shared(*item) => Err(EditError::Shared),
@@ -544,7 +544,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         self.remove_lines(self.layout.dash(list, index)?, self.layout.item_end(list, index)?, next)
     }
 
-    /// Removes whole lines. What begins behind a dash (`- name: x`) is followed there by what is next.
+    /// Removes complete lines. After a dash (`- name: x`), the next entry takes the position of the first.
     fn remove_lines(&self, start: usize, end: usize, next: Option<usize>) -> Result<Vec<Splice>> {
         if self.layout.before(start).trim().is_empty() {
             let from = start - self.layout.before(start).len();
@@ -552,13 +552,13 @@ impl<'a, 't> SpliceDraft<'a, 't> {
             if to < self.layout.text().len() || self.layout.line_end(end) < to {
                 return Ok(Splice::new(from..to, ""));
             }
-            // The last line of a file that ends without a line break: the break before it goes.
+            // The last line of a file without a final line break: the break before it is removed.
             let before = &self.layout.text()[..from];
             let from =
                 before.strip_suffix("\r\n").or_else(|| before.strip_suffix(['\n', '\r'])).unwrap_or(before).len();
             return Ok(Splice::new(from..to, ""));
         }
-        // A comment beside what goes, goes too; one on a line of its own would have no line any more.
+        // A comment beside a removed value is removed too; one on its own line would have no line any more.
         match next {
             Some(next) => {
                 let rest = self.layout.text()[end..self.layout.line_end(end).min(next)].trim_start();

@@ -304,8 +304,8 @@ fn what_is_shared_is_refused() {
     refused("l: [{name: a}]\n", &[set("l/a/name", json!("b"))], &EditError::Name);
     refused("l: [{name: a}]\n", &[set("l/b", json!({"name": "c"}))], &EditError::Name);
     becomes("x: &x {k: v}\ny: *x\na: {b: 1}\n", &[set("a/b", json!("w"))], "x: &x {k: v}\ny: *x\na: {b: w}\n");
-    let said = edit("a: &x 1\nb: *x\n", 0..14, None, &[set("a", json!("hunter2"))]).unwrap_err().to_string();
-    assert_eq!(said, "a: it is shared by an anchor, so that other places would change too: edit it manually");
+    let message = edit("a: &x 1\nb: *x\n", 0..14, None, &[set("a", json!("hunter2"))]).unwrap_err().to_string();
+    assert_eq!(message, "a: it is shared by an anchor, so that other places would change too: edit it manually");
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_range_that_fits_no_text_is_refused() {
     assert_eq!(remove_document("ä", 1..2, None), Err(EditError::Unreadable));
 }
 
-/// What is added to JSON, or to braces on several lines, is indented as what stands beside it.
+/// Text that is added to JSON, or to braces on several lines, is indented as its neighbours are.
 #[test]
 fn added_lines_follow_the_indentation_of_the_file() {
     for unit in ["\t", "    ", "  "] {
@@ -401,10 +401,10 @@ fn added_lines_follow_the_indentation_of_the_file() {
             ),
         );
         if unit == "\t" {
-            // YAML is not indented by tabs.
+            // YAML does not allow tabs as indentation.
             continue;
         }
-        // Where those beside it stand on one line each, it does too.
+        // If the neighbours are on one line each, the new one is too.
         let flat = of("spec: {\n  inputs: {\n    url: {value: a},\n  },\n}\n");
         becomes(
             &flat,
@@ -426,7 +426,7 @@ fn added_lines_follow_the_indentation_of_the_file() {
     );
 }
 
-/// Marks that reorder or hide what is read never stand in a file as they are.
+/// Characters that reorder or hide text are never written unescaped.
 #[test]
 fn what_would_not_be_seen_is_written_as_an_escape() {
     let title = |text: &str| format!("spec:\n  title: {text}\n");
@@ -451,7 +451,7 @@ fn comments_survive_the_deletion_of_a_neighbour() {
     let text = "# Copyright\n\na: 1\n# about b\n---\nb: 2\n# the end\n";
     assert_eq!(removed(text, 0), "# Copyright\n\n# about b\n---\nb: 2\n# the end\n");
     assert_eq!(removed(text, 1), "# Copyright\n\na: 1\n# about b\n# the end\n");
-    // What looks like a comment inside a text is none.
+    // A text that looks like a comment within a block scalar is not one.
     let text = "a: |\n  x\n  # y\n---\nb: 2\n";
     assert_eq!(removed(text, 0), "---\nb: 2\n");
     assert_eq!(removed("# c\n---\na: 1\n---\nb: 2\n", 0), "# c\n---\nb: 2\n");

@@ -1,29 +1,29 @@
-//! Values apart from how they are written: what an edit must bring about, and nothing else.
+//! Values independent of their formatting: the intended result of an edit.
 
 use super::{EMPTIED, Edit, EditError};
 use crate::manifest::scalar::Plain;
 use crate::manifest::tree::{Id, NodeKind, Tree};
 
-/// A value, with the order of its keys.
+/// A value that keeps the order of its keys.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Null,
     Bool(bool),
     Text(String),
-    /// A number or whatever else a plain scalar can be, as written.
+    /// A number or another plain scalar, as written.
     Other(String),
     Map(Vec<(String, Value)>),
     List(Vec<Value>),
-    /// `*name`, as written: never followed.
+    /// An alias, as written; it is not resolved.
     Alias(String),
-    /// What `<<` brought, by where it stands.
+    /// A value that `<<` merged, by its node.
     Merged(Id),
-    /// A key that is no text.
+    /// A key that is not a string.
     Opaque,
 }
 
 impl Value {
-    /// What a node says.
+    /// Reads the value of a node.
     pub fn of(tree: &Tree<'_>, id: Id) -> Value {
         let node = tree.node(id);
         match &node.kind {
@@ -46,7 +46,7 @@ impl Value {
         }
     }
 
-    /// The same from JSON, a `name` first, as people write it.
+    /// Converts a JSON value, with `name` as the first key.
     pub fn of_json(json: &serde_json::Value) -> Value {
         use serde_json::Value as Json;
         match json {
@@ -63,19 +63,19 @@ impl Value {
         }
     }
 
-    /// Whether both say the same: the order of keys says nothing.
-    pub fn says_the_same(&self, other: &Value) -> bool {
+    /// Whether both values are equal, independent of the order of keys.
+    pub fn has_same_value(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Map(ours), Value::Map(theirs)) => {
                 let same = |(key, value): &(String, Value)| {
                     let mut of_key = theirs.iter().filter(|(name, _)| name == key);
-                    let found = of_key.next().is_some_and(|(_, other)| value.says_the_same(other));
+                    let found = of_key.next().is_some_and(|(_, other)| value.has_same_value(other));
                     found && of_key.next().is_none()
                 };
                 ours.len() == theirs.len() && (ours.iter().all(same) || self == other)
             }
             (Value::List(ours), Value::List(theirs)) => {
-                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.says_the_same(b))
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.has_same_value(b))
             }
             _ => self == other,
         }
@@ -89,12 +89,12 @@ impl Value {
         }
     }
 
-    /// Whether two maps are one map with some entries changed, or two different ones.
+    /// Whether two maps are versions of one map, not different maps.
     pub fn shares_keys(&self, other: &Value) -> bool {
         matches!((self, other), (Value::Map(a), Value::Map(_)) if a.iter().any(|(key, _)| other.get(key).is_some()))
     }
 
-    /// What an edit makes of the whole value, by the meaning of edits alone.
+    /// Applies an edit to the whole value, as the specification of edits.
     pub fn apply(&mut self, edit: &Edit) -> Result<(), EditError> {
         match edit {
             Edit::Set { path, value } => {
@@ -130,7 +130,7 @@ impl Value {
         Some(())
     }
 
-    /// A map that stays the same map keeps the order of its keys.
+    /// Replaces a map, but keeps the order of the keys that remain.
     fn become_like(&mut self, value: Value) {
         if !self.shares_keys(&value) {
             *self = value;
@@ -147,7 +147,7 @@ impl Value {
         }
     }
 
-    /// Removes what is there; whether this value is empty then and goes too is for its holder.
+    /// Removes the value at a path; the parent decides whether a value that is empty then is removed too.
     fn remove(&mut self, path: &[&str]) {
         let Some((step, rest)) = path.split_first() else { return };
         let emptied = |key: &str, value: &Value| EMPTIED.contains(&key) && value.is_empty();
@@ -184,13 +184,13 @@ impl Value {
         }
     }
 
-    /// Whether it is the list item of this name.
+    /// Whether it is a list item with this name.
     pub fn is_named(&self, name: &str) -> bool {
         matches!(self.get("name"), Some(Value::Text(text)) if text == name)
     }
 }
 
-/// The value that holds `value` at `path`, below the key `key`.
+/// Builds nested maps with `value` at `path`, below the key `key`.
 pub fn nested(key: &str, path: &[&str], value: Value) -> Value {
     match path.split_first() {
         None => value,

@@ -4,7 +4,7 @@ fn texts(texts: &[&str]) -> BTreeSet<String> {
     texts.iter().map(ToString::to_string).collect()
 }
 
-/// Integrations with a definition each, in files of their names.
+/// Integrations with a definition each, in files with their names.
 fn wanted(integrations: &[&str]) -> DesiredEntries {
     let manifest = |name: &str| format!("integrations/{name}.yaml");
     let defined = |name: &&str| {
@@ -59,7 +59,7 @@ patches:
 ";
     let new = kept(text, &wanted(&["lead"]));
     insta::assert_snapshot!(new);
-    // And goes again.
+    // It is removed again.
     let gone = DesiredEntries {
         removed: texts(&["integrations/lead.yaml"]),
         gone: texts(&["lead"]),
@@ -83,7 +83,7 @@ fn a_definition_in_another_file_is_followed() {
     assert_eq!(kept(&loose, &wanted(&["lead"])), text);
 }
 
-/// What it does not list is not ours to bring, and a folder that it lists has a kustomization of its own.
+/// A file that is not listed is not added, and a listed folder has its own kustomization.
 #[test]
 fn only_what_is_listed_is_brought() {
     let other = DesiredEntries { added: BTreeSet::new(), ..wanted(&["lead"]) };
@@ -93,7 +93,7 @@ fn only_what_is_listed_is_brought() {
     assert!(folder.contains("definition=integrations/lead.definition"), "{folder}");
 }
 
-/// A name is a regular expression where a patch names its target, and a hash is added to that of a ConfigMap.
+/// The target of a patch is a regular expression, and a hash is appended to the name of a ConfigMap.
 #[test]
 fn names_are_written_so_that_they_mean_themselves() {
     let new = kept(NEW, &wanted(&["a.b"]));
@@ -106,26 +106,26 @@ fn names_are_written_so_that_they_mean_themselves() {
 #[test]
 fn what_cannot_be_kept_says_what_to_do() {
     let lead = wanted(&["lead"]);
-    let said = |text: &str, wanted: &DesiredEntries| keep(text, wanted).unwrap_err().to_string();
+    let messages = |text: &str, wanted: &DesiredEntries| keep(text, wanted).unwrap_err().to_string();
     let mut strange = lead.clone();
     strange.definitions.get_mut("lead").unwrap().definition = "integrations/a=b".to_string();
-    let said = [
-        said("a: 1\n---\nb: 2\n", &lead),
-        said("a: [\n", &lead),
-        said("resources: 7\n", &lead),
-        said("generatorOptions: {disableNameSuffixHash: true}\n", &lead),
-        said("configMapGenerator: [{name: lead, literals: [a=b]}]\n", &lead),
-        said(
+    let messages = [
+        messages("a: 1\n---\nb: 2\n", &lead),
+        messages("a: [\n", &lead),
+        messages("resources: 7\n", &lead),
+        messages("generatorOptions: {disableNameSuffixHash: true}\n", &lead),
+        messages("configMapGenerator: [{name: lead, literals: [a=b]}]\n", &lead),
+        messages(
             "patches: [{target: {kind: Integration, name: lead}, patch: '[{\"op\": \"remove\", \"path\": \"/spec/definition\"}]'}]\n",
             &lead,
         ),
-        said("a: &r [x.yaml]\nresources: *r\n", &lead),
-        said("", &strange),
+        messages("a: &r [x.yaml]\nresources: *r\n", &lead),
+        messages("", &strange),
     ];
-    insta::assert_snapshot!(said.join("\n"));
+    insta::assert_snapshot!(messages.join("\n"));
 }
 
-/// A patch of ours that somebody wrote in another form is ours all the same.
+/// A patch with the same effect in another form is accepted.
 #[test]
 fn the_same_patch_in_another_form_is_enough() {
     let text = kept(NEW, &wanted(&["lead"]));
@@ -137,7 +137,7 @@ fn the_same_patch_in_another_form_is_enough() {
     assert_eq!(keep(&other, &wanted(&["lead"])), Ok(None), "{other}");
 }
 
-/// A person keeps a file out of it by a comment, or because another part of it names the file.
+/// A person excludes a file by a comment, or by naming it in another part.
 #[test]
 fn what_people_leave_out_is_not_listed() {
     let text = format!(
@@ -164,7 +164,7 @@ fn what_comes_and_goes_is_named() {
     let changed = KustomizationChanges { come: vec!["the definition of a.b".to_string()], go: Vec::new() };
     assert_eq!(KustomizationChanges::between(&all, &other), changed);
     assert_eq!(listed(&all).unwrap().definitions, texts(&["a.b"]));
-    // Each part of it is looked at once, however often aliases repeat it.
+    // Each part is evaluated once, however often aliases repeat it.
     let mut laughs = format!("{NEW}x0: &x0 [lol, lol]\n");
     (1..40).for_each(|n| laughs.push_str(&format!("x{n}: &x{n} [*x{0}, *x{0}]\n", n - 1)));
     assert!(listed(&laughs).is_ok());

@@ -1,12 +1,11 @@
-//! Inputs that somebody made to hurt: each gets a clear answer. (How soon, and in how little memory, is
-//! measured by `make bench`.)
+//! Malicious input: each has a clear error. (Time and memory are measured by `make bench`.)
 
 use super::{of_folder, of_paths};
 use crate::manifest::*;
 use std::fs::File;
 use std::path::Path;
 
-/// What is said of a text.
+/// The problems of a text.
 fn problems_of(bytes: impl Into<Vec<u8>>) -> String {
     let reading = read_bytes("t.yaml", bytes.into());
     assert!(reading.documents.is_empty());
@@ -86,32 +85,32 @@ fn other_encodings_are_named() {
     assert!(problems_of(utf16(HEAD, u16::to_be_bytes)).contains("the file is UTF-16BE"));
     let mut bytes = HEAD.as_bytes().to_vec();
     bytes.extend(b"spec: {title: \xe4}\n");
-    let said = problems_of(bytes);
-    assert!(said.contains("no UTF-8") && said.contains("t.yaml:4:15"), "{said}");
+    let problems = problems_of(bytes);
+    assert!(problems.contains("no UTF-8") && problems.contains("t.yaml:4:15"), "{problems}");
 }
 
 #[test]
 fn bytes_that_are_no_text_are_refused() {
-    let said = problems_of(format!("{HEAD}spec: {{title: \0}}\n"));
-    assert!(said.contains("NUL byte") && said.contains("t.yaml:4:15"), "{said}");
+    let problems = problems_of(format!("{HEAD}spec: {{title: \0}}\n"));
+    assert!(problems.contains("NUL byte") && problems.contains("t.yaml:4:15"), "{problems}");
 }
 
 #[test]
 fn a_line_of_5_megabytes_is_cropped() {
-    let said = problems_of(format!("{HEAD}spec: {{title: {}}}\n", "x".repeat(5_000_000)));
-    assert!(said.contains("spec lacks") && said.len() < 3_000, "{said}");
-    let said = problems_of(format!("{HEAD}spec: {{title: \"{}\n", "x".repeat(5_000_000)));
-    assert!(said.contains("a quote is not closed") && said.len() < 3_000, "{said}");
-    let said = problems_of(format!("{HEAD}{}: x\n", "k".repeat(5_000_000)));
-    assert!(said.len() < 3_000, "{said}");
-    let said = problems_of(format!("{HEAD}spec: {{{}}}\n", "title: 1, ".repeat(90_000)));
-    assert!(said.len() < 3_000, "{said}");
+    let problems = problems_of(format!("{HEAD}spec: {{title: {}}}\n", "x".repeat(5_000_000)));
+    assert!(problems.contains("spec lacks") && problems.len() < 3_000, "{problems}");
+    let problems = problems_of(format!("{HEAD}spec: {{title: \"{}\n", "x".repeat(5_000_000)));
+    assert!(problems.contains("a quote is not closed") && problems.len() < 3_000, "{problems}");
+    let problems = problems_of(format!("{HEAD}{}: x\n", "k".repeat(5_000_000)));
+    assert!(problems.len() < 3_000, "{problems}");
+    let problems = problems_of(format!("{HEAD}spec: {{{}}}\n", "title: 1, ".repeat(90_000)));
+    assert!(problems.len() < 3_000, "{problems}");
 }
 
 #[test]
 fn lone_carriage_returns_end_lines() {
-    let said = problems_of(format!("{}spec: {{titel: x}}\r", HEAD.replace('\n', "\r")));
-    assert!(said.contains("spec lacks") && said.contains("t.yaml:4:1"), "{said}");
+    let problems = problems_of(format!("{}spec: {{titel: x}}\r", HEAD.replace('\n', "\r")));
+    assert!(problems.contains("spec lacks") && problems.contains("t.yaml:4:1"), "{problems}");
 }
 
 #[test]
@@ -152,7 +151,7 @@ fn a_fifo_is_never_opened() {
 
 #[cfg(unix)]
 #[test]
-fn links_in_a_ring_end() {
+fn links_in_a_cycle_end() {
     use std::os::unix::fs::symlink;
     let folder = tempfile::tempdir().unwrap();
     let sub = folder.path().join("a/b");
@@ -165,14 +164,14 @@ fn links_in_a_ring_end() {
 }
 
 #[test]
-fn many_wrong_documents_are_all_told() {
+fn many_invalid_documents_are_all_reported() {
     let text = format!("---\n{HEAD}spec: {{titel: x}}\n").repeat(20_000);
     let reading = read_text("t.yaml", text);
     assert_eq!(reading.invalid.len(), 20_000);
 }
 
 #[test]
-fn of_very_many_mistakes_the_first_are_told_and_the_others_counted() {
+fn of_very_many_problems_the_first_are_reported_and_the_others_counted() {
     let document = format!("{HEAD}spec: {{x: 1}}\n---\n");
     let each = read_text("t.yaml", document.clone()).problems().len();
     let reading = read_text("t.yaml", document.repeat(3000));
@@ -181,7 +180,7 @@ fn of_very_many_mistakes_the_first_are_told_and_the_others_counted() {
     assert_eq!(problems.len(), limits::FILE_FINDINGS + 1);
     let omitted = 3000 * each - limits::FILE_FINDINGS;
     let last = problems.last().unwrap();
-    assert_eq!(last.message, format!("{omitted} more mistakes of this file are not told"));
+    assert_eq!(last.message, format!("{omitted} more mistakes of this file are not shown"));
     assert_eq!(last.line, problems[limits::FILE_FINDINGS - 1].line);
 
     let reading = read_text("t.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: Conection\n---\n".repeat(3000));

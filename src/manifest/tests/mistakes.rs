@@ -1,4 +1,4 @@
-//! Typical mistakes, and what people are told. One snapshot, so that one can read them all.
+//! Typical mistakes and their messages. One snapshot, so that they can be read together.
 
 use crate::manifest::read_text;
 use std::fmt::Write;
@@ -20,13 +20,13 @@ spec:
   replaces: [sf_old]
 "#;
 
-/// The good document with one thing in it changed.
+/// The valid document with one change.
 fn with(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from}");
     GOOD.replacen(from, to, 1)
 }
 
-fn told(text: &str) -> String {
+fn problems(text: &str) -> String {
     let reading = read_text("connection.yaml", text.to_string());
     let problems = reading.problems();
     assert!(!problems.is_empty(), "nothing was found in:\n{text}");
@@ -98,7 +98,7 @@ fn mistakes() {
     ];
     let mut out = String::new();
     for (what, text) in cases {
-        writeln!(out, "## {what}\n\n{}", told(&text)).unwrap();
+        writeln!(out, "## {what}\n\n{}", problems(&text)).unwrap();
     }
     assert!(!out.contains("hunter2"));
     insta::assert_snapshot!(out);

@@ -1,4 +1,4 @@
-//! What is read, what is refused, and how that is said.
+//! Tests of what is read, what is rejected, and the messages.
 
 mod hostile;
 mod mistakes;
@@ -8,12 +8,12 @@ mod secrecy;
 use crate::manifest::{DocumentsRead, find, read_files, read_paths};
 use std::path::{Path, PathBuf};
 
-/// What a folder's own files hold.
+/// Reads the files of a folder.
 fn of_folder(folder: &Path) -> DocumentsRead {
     merged(read_files(&find(folder, &|_, _| false).files))
 }
 
-/// What was read of paths that a person named.
+/// Reads paths that a person named.
 fn of_paths(paths: &[PathBuf], stdin: &mut dyn std::io::Read) -> DocumentsRead {
     merged(read_paths(paths, stdin).into_iter().map(|(_, reading)| reading).collect())
 }

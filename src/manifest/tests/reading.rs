@@ -1,4 +1,4 @@
-//! What is read: documents of every form, files and folders.
+//! Tests of what is read: documents of every form, files and folders.
 
 use super::{of_folder, of_paths};
 use crate::api::{Input, Kind, Resource};
@@ -245,11 +245,11 @@ fn links_are_found_and_not_followed_but_where_a_person_names_their_folder() {
     assert_eq!(find(root.path(), &|_, _| false).links.len(), 3);
     let reading = of_paths(&[root.path().to_path_buf()], &mut std::io::empty());
     assert_eq!(names(&reading), ["a", "o"]);
-    let told: Vec<_> = reading.problems().iter().map(|p| p.message.as_str()).collect();
-    assert_eq!(told, ["this link leads nowhere: what it should bring is unknown", "this link leads to a folder"]);
+    let messages: Vec<_> = reading.problems().iter().map(|p| p.message.as_str()).collect();
+    assert_eq!(messages, ["this link leads nowhere: its content is unknown", "this link leads to a folder"]);
 }
 
-/// "A file … that … holds nothing but blanks" could have held anything.
+/// "A file … that … holds nothing but blanks" may have contained anything.
 #[test]
 fn a_file_of_blanks_is_noticed() {
     for text in ["", "\n", " \t\r\n\n", "\u{feff}\n"] {

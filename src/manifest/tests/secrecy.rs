@@ -1,12 +1,11 @@
-//! Whatever is broken in a file: what may be secret is in no message, no help and no excerpt; and
-//! nothing panics.
+//! In broken files, possible secrets are in no message, no help and no excerpt; and nothing panics.
 
 use crate::manifest::*;
 use proptest::prelude::*;
 
 const CANARY: &str = "xq7CANARYz9";
 
-/// A file with the canary in every place where a secret can be.
+/// A file with the canary at every position where a secret can be.
 fn file() -> String {
     format!(
         r#"apiVersion: stablekey.dev/v1alpha1
@@ -73,7 +72,7 @@ spec:
     )
 }
 
-/// A way to break a file, at a place given as a share of it.
+/// A way to break a file, at a position given as a fraction of its length.
 #[derive(Clone, Debug)]
 enum Break {
     Delete(usize, usize),
@@ -172,21 +171,21 @@ fn apply(text: String, change: &Break) -> String {
 fn check(text: &str) {
     let reading = read_text("t.yaml", text.to_string());
     let problems = reading.problems();
-    // What a broken file makes the name of an input is told as a name: nobody can see that it was none.
+    // An input name that results from a broken file is shown: nothing identifies it as a value.
     let names = |message: &str| message.split_once("inputs.").is_some_and(|(_, name)| name.contains("CANARY"));
     if problems.iter().any(|problem| names(&problem.message)) {
         return;
     }
     for problem in problems {
-        let told = format!("{problem}\n{problem:?}");
-        assert!(!told.contains("CANARY"), "told:\n{problem}\n\nof:\n{text}");
-        assert!(!told.contains('\u{1b}'), "told:\n{problem}");
+        let output = format!("{problem}\n{problem:?}");
+        assert!(!output.contains("CANARY"), "told:\n{problem}\n\nof:\n{text}");
+        assert!(!output.contains('\u{1b}'), "told:\n{problem}");
     }
 }
 
-/// A broken file can make a value a name.
+/// A broken file can turn a value into a name.
 #[test]
-fn a_password_that_became_a_name_is_not_told() {
+fn a_password_that_became_a_name_is_not_shown() {
     for key in ["\"xq7CANARYz9\"", "xq7CANARYz9", "CANARY-12345"] {
         check(&format!(
             "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {{name: a}}\nspec:\n  {key}: {{value: b}}\n"
@@ -195,14 +194,14 @@ fn a_password_that_became_a_name_is_not_told() {
 }
 
 #[test]
-fn a_secret_is_never_told() {
+fn a_secret_is_never_shown() {
     let reading = read_text("t.yaml", file());
     assert!(reading.problems().len() > 8, "{}", reading.problems().len());
     check(&file());
 }
 
 #[test]
-fn a_value_that_lost_its_name_is_not_told() {
+fn a_value_that_lost_its_name_is_not_shown() {
     for entry in ["CANARY", "\"CANARY\"", "? CANARY"] {
         let text = format!(
             "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: a}}\nspec:\n  from: a\n  to: [b]\n  \
@@ -214,7 +213,7 @@ fn a_value_that_lost_its_name_is_not_told() {
 }
 
 #[test]
-fn a_line_that_became_part_of_the_text_before_it_is_not_told() {
+fn a_line_that_became_part_of_the_text_before_it_is_not_shown() {
     let file = file();
     let goes_on = |name: &str, value: &str| {
         let line = format!("{name}: {value}\n");
@@ -232,7 +231,7 @@ fn a_line_that_became_part_of_the_text_before_it_is_not_told() {
 }
 
 #[test]
-fn a_value_behind_a_comma_that_went_is_not_told() {
+fn a_value_after_a_removed_comma_is_not_shown() {
     for entry in ["input: al \"CANARY\"", "input: url value 'CANARY'", "input: u\"CANARY\""] {
         let text = format!(
             "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: a}}\nspec:\n  from: a\n  to: [b]\n  \
@@ -247,8 +246,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_secret_is_never_told_however_the_file_is_broken(changes in prop::collection::vec(breaks(), 1..5)) {
-        // A comment that lost its `#` is part of the title, which anybody may read: only this one can become such.
+    fn a_secret_is_never_shown_however_the_file_is_broken(changes in prop::collection::vec(breaks(), 1..5)) {
+        // A comment that lost its `#` becomes part of the title, which is public: only this comment can do so.
         let file = file().replace(&format!(" # {CANARY}"), "");
         check(&changes.iter().fold(file, apply));
     }

@@ -1,43 +1,43 @@
-//! The platform's answer to our query: pages, one after the other or in a list.
+//! The platform's answer to the query: pages, one after the other or in a list.
 
 use super::list::{AnswerList, ListScope, Literal, OneOrMany};
 use crate::platform::definition::to_utf8;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The answer cannot be read. No message shows a value of it.
+/// A failure to read the answer. No message shows a value of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
-    /// Nothing came.
+    /// The input is empty.
     #[error("nothing came: the request failed")]
     Empty,
-    /// A web page came.
-    #[error("a web page came, no answer of the API")]
+    /// The input is a web page.
+    #[error("this is a web page, no answer of the API")]
     WebPage,
-    /// No JSON, or of another shape.
+    /// The input is not JSON, or has another shape.
     #[error("line {line}, column {column}: {what}")]
     NotOurs {
-        /// Where.
+        /// The line of the mistake.
         line: usize,
-        /// Where in the line.
+        /// The column of the mistake.
         column: usize,
-        /// What is wrong.
+        /// The problem.
         what: &'static str,
     },
-    /// The platform says no.
+    /// The platform rejected the query.
     #[error("the platform answered with an error: {}", .0.join("; "))]
     Refused(Vec<String>),
-    /// No data and no error.
+    /// The answer has neither data nor errors.
     #[error("the answer has no data: the request failed")]
     NoData,
 }
 
-/// The text of JSON that ends before its end.
-const BREAKS_OFF: &str = "the answer breaks off";
+/// The message for JSON that ends too early.
+const BREAKS_OFF: &str = "the answer is incomplete";
 const NOT_JSON: &str = "this is not JSON";
 
 impl PlatformError {
-    /// What to do.
+    /// The help for the failure.
     pub fn help(&self) -> &'static str {
         match self {
             PlatformError::Empty => {
@@ -62,31 +62,31 @@ impl PlatformError {
     }
 }
 
-/// A tenant as the platform has it. Values of inputs are held as secrets until it is known that they are none.
+/// A tenant as the platform has it. Values of inputs are treated as secrets unless it is known that they are not.
 #[derive(Debug, Default)]
 pub struct Answer {
     pub(super) connections: Vec<ReusableConnection>,
     pub(super) components: Vec<ComponentAnswer>,
     pub(super) customers: Option<u64>,
-    /// Lists that are not there whole, and why.
+    /// Incomplete lists, with the reason.
     pub(super) incomplete: Vec<(&'static str, Gap)>,
 }
 
-/// Why a list is not there whole.
+/// The reason why a list is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// The last page is missing; where to go on.
+    /// The last page is missing; the cursor to continue from.
     After(String),
-    /// Fewer elements came than the platform says that there are: a page between is missing.
+    /// A page in the middle is missing: fewer elements were read than the platform counts.
     Fewer {
-        /// How many came.
+        /// The number of elements that were read.
         read: u64,
-        /// Of how many.
+        /// The total number of elements.
         total: u64,
     },
-    /// The list itself is null or missing in the answer.
+    /// The list is null or missing in the answer.
     NoList,
-    /// Elements of it are null: the platform could not read them.
+    /// This number of elements is null: the platform could not read them.
     Nulls(usize),
 }
 
@@ -121,7 +121,7 @@ struct Data {
 #[derive(Default)]
 pub(super) struct ReusableConnection {
     pub id: Option<String>,
-    /// Its display name.
+    /// The display name.
     pub key: Option<String>,
     pub stable_key: Option<String>,
     pub description: Option<String>,
@@ -188,13 +188,13 @@ pub(super) struct InputField {
 }
 
 impl Answer {
-    /// How many connections it has, those that cannot be ours included.
+    /// The number of connections, including those that cannot be imported.
     pub fn connections(&self) -> usize {
         self.connections.len()
     }
 }
 
-/// Reads one answer or several pages of it: one JSON document after the other, or a list of them.
+/// Reads one answer or several pages of it: JSON documents one after the other, or in a list.
 pub fn read_answer(bytes: &[u8]) -> Result<Answer, PlatformError> {
     let text = to_utf8(bytes).map_err(|_| PlatformError::NotOurs { line: 1, column: 1, what: "this is no text" })?;
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -239,7 +239,7 @@ pub fn read_answer(bytes: &[u8]) -> Result<Answer, PlatformError> {
 }
 
 impl Answer {
-    /// Pages may overlap: what was there before is there once.
+    /// Adds a connection once, since pages may overlap.
     fn add_connection(&mut self, new: ReusableConnection) {
         let same = |old: &ReusableConnection| match (&old.id, &new.id) {
             (Some(old), Some(new)) => old == new,
@@ -257,7 +257,7 @@ impl Answer {
     }
 }
 
-/// How much of a list was read, and where it goes on.
+/// The progress and the end of a list.
 #[derive(Default)]
 struct End {
     pages: usize,
@@ -280,7 +280,7 @@ impl End {
         }
     }
 
-    /// Why the list is not whole, where `read` different elements of it came.
+    /// The reason why the list is incomplete, given the number of different elements that were `read`.
     fn gap(self, read: usize) -> Option<Gap> {
         let read = u64::try_from(read).unwrap_or(u64::MAX);
         match (self.pages, self.total, self.cursor) {
@@ -295,7 +295,7 @@ impl End {
 
 fn not_ours(error: &serde_json::Error) -> PlatformError {
     use serde_json::error::Category;
-    // The error's own text may quote a value.
+    // The text of the error may quote a value.
     let what = match error.classify() {
         Category::Data => "this is not the answer to our query",
         Category::Eof => BREAKS_OFF,
@@ -304,7 +304,7 @@ fn not_ours(error: &serde_json::Error) -> PlatformError {
     PlatformError::NotOurs { line: error.line(), column: error.column(), what }
 }
 
-/// The platform's own words, short and on one line.
+/// The platform's message, shortened and on one line.
 fn message(error: &GraphError) -> String {
     let text = error.message.as_deref().unwrap_or("no message");
     text.chars().map(|c| if crate::text::is_dangerous(c) { ' ' } else { c }).take(300).collect()

@@ -1,4 +1,4 @@
-//! The shapes in which GraphQL answers hold lists, and values of any kind.
+//! The forms of lists in GraphQL answers, and values of any type.
 
 use crate::secret::Secret;
 use serde::Deserialize;
@@ -6,17 +6,17 @@ use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A list: plain, with nodes, or with edges; null is empty.
+/// A list: plain, with nodes, or with edges; null is an empty list.
 #[derive(Debug)]
 pub(super) struct AnswerList<T> {
     pub items: Vec<T>,
-    /// How many elements are null: each is something that could not be read.
+    /// The number of null elements, each of which could not be read.
     pub nulls: usize,
     pub total: Option<u64>,
     pub page: Option<PageInfo>,
 }
 
-/// Where a page ends.
+/// The end of a page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PageInfo {
@@ -82,7 +82,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for AnswerList<T> {
     }
 }
 
-/// One of them, or a list of them.
+/// A single element, or a list.
 pub(super) struct OneOrMany<T>(pub Vec<T>);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
@@ -108,12 +108,12 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
-/// The value of an input. Its `Debug` shows none.
+/// The value of an input. `Debug` does not show it.
 #[derive(Debug)]
 pub(super) enum Literal {
-    /// A text, number or switch.
+    /// A string, number or boolean.
     Text(Secret),
-    /// A list or an object: never kept.
+    /// A list or an object, which is not kept.
     Other,
 }
 
@@ -162,7 +162,7 @@ impl<'de> Deserialize<'de> for Literal {
     }
 }
 
-/// The input scope that `meta` states, in lower case: a JSON text or an object, in either casing.
+/// The input scope in `meta`, in lower case: a JSON string or an object, in either case style.
 #[derive(Debug, Default)]
 pub(super) struct ListScope(pub Option<String>);
 

@@ -1,5 +1,5 @@
-//! A tenant as the platform has it today: the query that a person runs, the answer, and what an
-//! import makes of it. Pure: we never call the platform.
+//! A tenant as the platform has it: the query that a person runs, the answer, and its conversion by an import. Pure:
+//! the platform is never called.
 
 pub(crate) mod document;
 mod list;
@@ -13,7 +13,7 @@ pub use plan::plan_tenant;
 
 /// The GraphQL query whose answer [`read_answer`] reads.
 ///
-/// Its fields are those of the platform's published types, but for two that no published text shows
-/// and that are inferred from similar types: the shape of `ScopedConfigVariable.inputs` (a list
-/// with nodes; edges and a plain list are read too), and the argument `isTest: false`.
+/// Its fields are those of the platform's published types, except for two that no published text shows and that are
+/// inferred from similar types: the form of `ScopedConfigVariable.inputs` (a list with nodes; edges and a plain list
+/// are read too), and the argument `isTest: false`.
 pub const QUERY: &str = include_str!("query.graphql");

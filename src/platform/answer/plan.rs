@@ -1,4 +1,4 @@
-//! What an import makes of the platform's answer.
+//! Converts the platform's answer to resources.
 
 use super::document::{Answer, ComponentAnswer, Expression, InputField, ReusableConnection, TypeAnswer};
 use super::list::Literal;
@@ -14,8 +14,8 @@ use crate::platform::import::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Plans the import of a tenant: its components and connections from the answer, its integrations
-/// from exported definitions. What the folder has already stays as it is.
+/// Plans the import of a tenant: components and connections from the answer, integrations from exported definitions.
+/// Existing objects of the folder do not change.
 pub fn plan_tenant(
     answer: &Answer,
     files: &[ImportFile<'_>],
@@ -48,7 +48,7 @@ pub fn plan_tenant(
     import
 }
 
-/// Those that are new, and all that are there then; says of which the folder has another.
+/// Splits objects into new ones and all that exist after the import; notes those that differ in the folder.
 fn beside<S: Clone + PartialEq>(
     found: Vec<Object<S>>,
     existing: &[Object<S>],
@@ -116,7 +116,7 @@ fn type_input(field: &InputField) -> TypeInput {
     TypeInput {
         required: field.required.filter(|required| *required),
         secret: is(field.kind.as_deref(), "password").then_some(true),
-        endpoint: field.key.as_deref().is_some_and(endpoint::is_named_so).then_some(true),
+        endpoint: field.key.as_deref().is_some_and(endpoint::is_endpoint_name).then_some(true),
     }
 }
 
@@ -146,12 +146,12 @@ fn connections(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<Conne
     made.into_values().collect()
 }
 
-/// Whether it could be ours, its key apart.
+/// Whether a connection could be imported, apart from its key.
 fn is_candidate(found: &ReusableConnection) -> bool {
     found.customer.is_none() && !is(found.managed_by.as_deref(), "system")
 }
 
-/// Keys that would have one name with another key, each with that other one.
+/// Keys whose name another key has as well, each with that other key.
 fn clashes(answer: &Answer) -> BTreeMap<String, String> {
     let mut by_name: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for found in answer.connections.iter().filter(|found| is_candidate(found)) {
@@ -238,7 +238,7 @@ fn credentials(found: &ReusableConnection) -> Option<Credentials> {
     }
 }
 
-/// What is known of the inputs of a connection type, by name.
+/// The known inputs of a connection type, by name.
 fn fields<'a>(
     answer: &'a Answer,
     found: &'a ReusableConnection,
@@ -282,7 +282,7 @@ impl PlannedInputs<'_, '_> {
         let input = match self.is_per_customer(found, is_there) {
             true => Input::PER_CUSTOMER,
             false if !is_there => return,
-            // Only what is known to be no secret is kept; of all else, that it is there.
+            // Only values that are known to be public are kept; of others, only that they exist.
             false => match value.filter(|value| !value.is_empty() && is_public(&name, kind, value)) {
                 Some(value) => Input::value(value),
                 None => Input::secret(names::of_stable_key(self.key), secret_key(&name)),
@@ -291,8 +291,8 @@ impl PlannedInputs<'_, '_> {
         self.inputs.insert(name, input);
     }
 
-    /// A global connection has nothing per customer. Elsewhere the scope says so; where it is
-    /// silent, an input without a value is the customers'.
+    /// Whether an input is per customer. A global connection has none. For others the scope decides; without a scope,
+    /// an input without a value is per customer.
     fn is_per_customer(&self, found: &Expression, is_there: bool) -> bool {
         match (self.credentials, found.meta.as_ref().and_then(|meta| meta.0.as_deref())) {
             (Credentials::OrganizationGlobal, _) => false,
@@ -302,7 +302,7 @@ impl PlannedInputs<'_, '_> {
         }
     }
 
-    /// Says which required inputs have nothing.
+    /// Notes required inputs without a value.
     fn missing(&mut self) {
         let required: BTreeSet<&str> = self
             .fields
@@ -324,8 +324,8 @@ impl PlannedInputs<'_, '_> {
     }
 }
 
-/// Whether a value may be kept: its type is known and none that holds secrets, and neither its
-/// name nor the value itself looks like one.
+/// Whether a value may be kept: its type is known and does not hold secrets, and neither its name nor its value looks
+/// like a secret.
 fn is_public(name: &str, kind: Option<&str>, value: &str) -> bool {
     let known = ["boolean", "date", "string", "text", "timestamp"];
     known.iter().any(|word| is(kind, word))

@@ -1,4 +1,4 @@
-//! The platform's answer, and the query that it answers.
+//! Tests of the platform's answer and of the query.
 
 pub(crate) mod api_types;
 
@@ -173,8 +173,7 @@ fn an_answer_is_read_in_every_shape() {
     assert!(import.has_errors());
 }
 
-/// "Every list must come with its total, null is unknown": a page that is missing, a list that is null or an
-/// element that is.
+/// "Every list must come with its total, null is unknown": a missing page, a null list or a null element.
 #[test]
 fn what_is_missing_in_an_answer_is_unknown() {
     let (a, b) = (connection("a", "org", "org", json!([])), connection("b", "org", "org", json!([])));
@@ -187,16 +186,19 @@ fn what_is_missing_in_an_answer_is_unknown() {
         (json!({"data": {"components": [acme()]}}), "no list of them"),
     ] {
         let import = plan(&answer);
-        let told = import.notes[0].to_string();
-        assert!(import.has_errors() && told.contains("does not hold all connections") && told.contains(why), "{told}");
+        let message = import.notes[0].to_string();
+        assert!(
+            import.has_errors() && message.contains("does not hold all connections") && message.contains(why),
+            "{message}"
+        );
     }
-    // The page between is missing, though the last one came.
+    // The page in the middle is missing, although the last one was received.
     let page = |nodes: Value, more: bool| {
         of(json!({"nodes": nodes, "totalCount": 3, "pageInfo": {"hasNextPage": more, "endCursor": "c"}}))
     };
     let (first, last) = (page(json!([a]), true), page(json!([b]), false));
     assert!(plan_text(&format!("{first}{last}")).notes[0].to_string().contains("it has 2 of 3"));
-    // One page with errors voids all of them: nothing is imported.
+    // One page with errors invalidates all of them: nothing is imported.
     let broken = json!({"data": {"components": [acme()]}, "errors": [{"message": "timeout"}]});
     let read = read_answer(format!("{first}{broken}").as_bytes());
     assert!(read.unwrap_err().to_string().contains("timeout"));
@@ -216,9 +218,9 @@ fn what_is_no_answer_says_what_to_do() {
         &wrong,
     ];
     let error = |case: &&str| read_answer(case.as_bytes()).unwrap_err();
-    let said: Vec<String> = cases.iter().map(error).map(|error| format!("{error}\n  {}", error.help())).collect();
-    insta::assert_snapshot!(said.join("\n"));
-    assert!(!said.join("").contains(CANARY));
+    let messages: Vec<String> = cases.iter().map(error).map(|error| format!("{error}\n  {}", error.help())).collect();
+    insta::assert_snapshot!(messages.join("\n"));
+    assert!(!messages.join("").contains(CANARY));
 }
 
 #[test]
@@ -226,7 +228,7 @@ fn definitions_bind_to_what_the_tenant_has() {
     let bytes = crate::platform::definition::tests::named("reusable-one.yml").1;
     let file = [ImportFile { name: "reusable-one.yml", bytes: &bytes }];
     let text = answer(vec![connection("orchard-api-key", "org", "org", json!([]))]).to_string();
-    // The definition's steps are of this component.
+    // The definition's steps use this component.
     let read = read_answer(text.replace("\"acme\"", "\"orchard\"").as_bytes()).unwrap();
     let import = plan_tenant(&read, &file, &Reusable::none(), &Existing::default());
     assert!(!import.notes.iter().any(|note| matches!(note, ImportNote::WhichType { .. })));
@@ -252,7 +254,7 @@ fn definitions_bind_to_what_the_tenant_has() {
         differs.notes.contains(&ImportNote::Differs { key: "orchard-api-key".into() })
             && differs.connections.is_empty()
     );
-    // One that the platform does not have any more, and one that it may have become.
+    // A connection that the platform no longer has, and one that may have replaced it.
     let other = answer(vec![connection("orchard-new", "org", "org", json!([]))]).to_string();
     let other = read_answer(other.replace("\"acme\"", "\"orchard\"").as_bytes()).unwrap();
     let existing = Existing { connections: &import.connections, ..Existing::default() };
@@ -262,7 +264,7 @@ fn definitions_bind_to_what_the_tenant_has() {
         near: near.map(str::to_string),
     };
     assert!(gone.notes.contains(&is_told(Some("orchard-new"))), "{:?}", gone.notes);
-    // A page that is missing may hold it.
+    // A missing page may contain it.
     let mut cut: Value = serde_json::from_str(&text).unwrap();
     cut["data"]["scopedConfigVariables"] = json!({"nodes": [], "pageInfo": {"hasNextPage": true, "endCursor": "x"}});
     let cut = plan_tenant(&read_answer(cut.to_string().as_bytes()).unwrap(), &[], &Reusable::none(), &existing);
@@ -284,8 +286,8 @@ fn a_canary_in_every_value_leaves_only_where_it_is_known_to_be_none() {
                     let import = plan_tenant(&read, &[], &Reusable::none(), &Existing::default());
                     let files = files(&import).unwrap();
                     let bytes: Vec<u8> = files.iter().flat_map(|file| file.bytes.clone()).collect();
-                    let said: String = import.notes.iter().map(ToString::to_string).collect();
-                    let all = format!("{read:?}{import:?}{files:?}{said}{}", String::from_utf8(bytes).unwrap());
+                    let messages: String = import.notes.iter().map(ToString::to_string).collect();
+                    let all = format!("{read:?}{import:?}{files:?}{messages}{}", String::from_utf8(bytes).unwrap());
                     assert!(!all.contains(CANARY), "{name} {value} {has} {scope}");
                 }
             }

@@ -1,5 +1,5 @@
-//! Binds a definition's connection variables to reusable connections: the shape that the platform
-//! itself exports (`useScopedConfigVar: KEY`), every other byte the same.
+//! Binds a definition's connection variables to reusable connections, in the form that the platform exports
+//! (`useScopedConfigVar: KEY`). All other bytes are unchanged.
 
 use super::tree::{DefinitionTree, ValueView};
 use super::{DefinitionError, parse, to_utf8, variables};
@@ -7,13 +7,13 @@ use crate::api::names;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The fields that a connection of the integration's own has, and a bound variable has not.
+/// The fields of the integration's own connection that a bound variable does not have.
 const OWN_FIELDS: [&str; 3] = ["connection", "inputs", "onPremiseConnectionConfig"];
 const BOUND_FIELD: &str = "useScopedConfigVar";
 
-/// The definition with these variables bound to these stable keys. Variables that are not named
-/// stay as they are; without any the same bytes come back. A code-native variable keeps its own
-/// `stableKey`. A UTF-16 definition comes back as UTF-8 where anything changes.
+/// Binds variables of a definition to stable keys. Other variables are unchanged; without any bindings, the same bytes
+/// are returned. A code-native variable keeps its own `stableKey`. A UTF-16 definition is returned as UTF-8 if anything
+/// changes.
 pub fn bind(bytes: &[u8], bindings: &[(&str, &str)]) -> Result<Vec<u8>, DefinitionError> {
     if bindings.is_empty() {
         return Ok(bytes.to_vec());
@@ -52,7 +52,7 @@ fn entry<'t>(tree: &'t DefinitionTree<'t>, variable: &str) -> Result<ValueView<'
     })
 }
 
-/// The edits to one entry of requiredConfigVars.
+/// The edits of one entry of requiredConfigVars.
 fn edits_of(text: &str, entry: ValueView<'_>, key: &str) -> Result<Vec<ByteEdit>, DefinitionError> {
     let cannot = |at: ValueView<'_>| DefinitionError::CannotEdit { line: at.line() };
     let written = scalar(key);
@@ -75,8 +75,7 @@ fn edits_of(text: &str, entry: ValueView<'_>, key: &str) -> Result<Vec<ByteEdit>
             edits.push(ByteEdit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
             placed = true;
         } else if OWN_FIELDS.contains(&field) {
-            // The first of them gives its place to the bound field: so it is never a mapping's first
-            // field that is cut out.
+            // The bound field replaces the first of them, so that the first field of a mapping is never removed.
             if !placed && !has_bound_field {
                 edits.push(ByteEdit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
                 placed = true;
@@ -98,8 +97,8 @@ fn edits_of(text: &str, entry: ValueView<'_>, key: &str) -> Result<Vec<ByteEdit>
     if placed { Ok(edits) } else { Err(cannot(entry)) }
 }
 
-/// The lines of a block field, the last line's break included. `None` where it shares its first
-/// line with something else.
+/// The complete lines of a block field, including the last line break. `None` if it shares its first line with other
+/// content.
 fn whole_lines(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
     let start = text.get(..range.start)?.rfind('\n').map_or(0, |at| at + 1);
     if !text.get(start..range.start)?.bytes().all(|byte| byte == b' ') {
@@ -110,7 +109,7 @@ fn whole_lines(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-/// A stable key as a scalar, quoted where it could be read as something else.
+/// A stable key as a scalar, with quotes if it could be read as another type.
 fn scalar(key: &str) -> String {
     let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let plain =
@@ -131,8 +130,8 @@ fn splice<'e>(text: &str, edits: impl Iterator<Item = &'e ByteEdit>) -> Result<S
     Ok(bound)
 }
 
-/// The law, at run time: the bound definition reads as the old one, but for the bound variables,
-/// and those have their other fields still.
+/// Verifies that the bound definition equals the old one except for the bound variables, and that those still have
+/// their other fields.
 fn check(tree: &DefinitionTree<'_>, bound: &str, bindings: &[(&str, &str)]) -> Result<(), DefinitionError> {
     let line = bindings.first().and_then(|(variable, _)| entry(tree, variable).ok()).map_or(1, ValueView::line);
     let cannot = DefinitionError::CannotEdit { line };

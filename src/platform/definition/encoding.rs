@@ -1,12 +1,12 @@
-//! The text of a file: UTF-8 with or without a mark, or UTF-16, which some export tools write.
+//! Decodes files: UTF-8 with or without a byte order mark, or UTF-16, which some export tools write.
 
 use super::{DefinitionError, MAX_BYTES};
 use std::borrow::Cow;
 
 const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The file's bytes as UTF-8. A UTF-8 file is handed back as it is, its mark included; a UTF-16
-/// file (told by its mark, or by the zero bytes of its first character) is converted, its mark left out.
+/// Decodes a file to UTF-8. A UTF-8 file is returned unchanged, including its mark; a UTF-16 file (recognized by its
+/// mark, or by the zero bytes of its first character) is converted without its mark.
 pub fn to_utf8(bytes: &[u8]) -> Result<Cow<'_, str>, DefinitionError> {
     if bytes.len() > MAX_BYTES {
         return Err(DefinitionError::TooLong);
@@ -22,7 +22,7 @@ pub fn to_utf8(bytes: &[u8]) -> Result<Cow<'_, str>, DefinitionError> {
     }
 }
 
-/// How many bytes of a byte order mark the text begins with.
+/// The number of bytes of a byte order mark at the beginning.
 pub(super) fn mark(text: &str) -> usize {
     if text.as_bytes().starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 }
 }
@@ -42,7 +42,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str>, De
     if text.len() > MAX_BYTES { Err(DefinitionError::TooLong) } else { Ok(Cow::Owned(text)) }
 }
 
-/// The line, from 1, in which the byte at this offset stands.
+/// The line of the byte at this offset, from 1.
 pub(super) fn line_of(bytes: &[u8], offset: usize) -> usize {
     bytes.iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -1,97 +1,97 @@
-//! Why a definition cannot be read or changed, and what to do. No message shows a value.
+//! Errors of definitions, with what to do. No message shows a value.
 
-/// A definition could not be read or changed.
+/// The reason why a definition could not be read or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
-    /// More bytes than we read.
+    /// It exceeds the size limit.
     #[error("the file is larger than {} MB: export the integration again, this is no definition", super::MAX_BYTES / 1_000_000)]
     TooLong,
-    /// More nodes than we read, or aliases that unfold to more.
+    /// It has too many nodes, or its aliases expand to too many.
     #[error(
         "the YAML has more than {} values, or its aliases unfold to more: export the integration again",
         super::MAX_NODES
     )]
     TooManyNodes,
-    /// Deeper than we read.
+    /// It is nested too deeply.
     #[error("line {line}: nested deeper than {}: export the integration again", super::MAX_DEPTH)]
     TooDeep {
-        /// Where.
+        /// The line of the node.
         line: usize,
     },
-    /// Neither UTF-8 nor UTF-16.
+    /// It is neither UTF-8 nor UTF-16.
     #[error("line {line}: the text is neither UTF-8 nor UTF-16: save the file as UTF-8")]
     Encoding {
-        /// Where.
+        /// The line of the invalid byte.
         line: usize,
     },
-    /// No YAML.
+    /// It is not valid YAML.
     #[error("line {line}, column {column}: this is not YAML ({why}): export the integration again, or fix the line")]
     Syntax {
-        /// Where.
+        /// The line of the mistake.
         line: usize,
-        /// Where in the line.
+        /// The column of the mistake.
         column: usize,
-        /// What the parser says: never a value.
+        /// The parser's message, which never contains a value.
         why: String,
     },
-    /// A key that stands twice in one mapping.
-    #[error("line {line}: this key stands twice in one mapping: keep one")]
+    /// It has a duplicate key.
+    #[error("line {line}: this key occurs twice in one mapping: keep one")]
     DuplicateKey {
-        /// Where it stands again.
+        /// The line of the second key.
         line: usize,
     },
-    /// A merge key.
+    /// It has a merge key.
     #[error("line {line}: merge keys (<<) are not read: write the fields out")]
     MergeKey {
-        /// Where.
+        /// The line of the merge key.
         line: usize,
     },
-    /// More than one document.
+    /// It has more than one document.
     #[error("line {line}: a second document begins: a definition is one document; put each in a file of its own")]
     SecondDocument {
-        /// Where it begins.
+        /// The line of the second document.
         line: usize,
     },
-    /// YAML, but no definition.
+    /// It is YAML, but not a definition.
     #[error("this is YAML, but no exported integration definition ({why}): write one with `prism integrations:export`")]
     NotADefinition {
-        /// What is missing or tells against it.
+        /// The reason.
         why: &'static str,
     },
-    /// A field of another shape than it should have.
+    /// A field has an unexpected shape.
     #[error("line {line}: {what}: {fix}")]
     Shape {
-        /// Where.
+        /// The line of the field.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         what: String,
         /// What to do.
         fix: &'static str,
     },
-    /// A secret stands a second time, where it cannot be emptied.
+    /// A secret occurs again where it cannot be emptied.
     #[error(
-        "line {line}: the secret of line {secret_line} stands here too, within other text: take it out of the file, and rotate it"
+        "line {line}: the secret of line {secret_line} is here too, within other text: take it out of the file, and rotate it"
     )]
     SecretElsewhere {
-        /// Where it stands again.
+        /// The line of the second occurrence.
         line: usize,
-        /// The line of the input whose secret it is.
+        /// The line of the input with the secret.
         secret_line: usize,
     },
-    /// Nothing in the definition has this name.
+    /// It has no variable with this name.
     #[error("the definition has no connection variable {variable:?}: it has {known}")]
     NoSuchVariable {
-        /// The name asked for.
+        /// The requested name.
         variable: String,
-        /// Those that are there.
+        /// The existing names.
         known: String,
     },
-    /// No stable key.
+    /// The text is not a valid stable key.
     #[error(
         "{key:?} cannot be a stable key: use letters, digits, - and _, at most 63, beginning and ending with a letter or digit"
     )]
     NotAStableKey {
-        /// The text.
+        /// The invalid text.
         key: String,
     },
     /// The edit would have changed more than it should.
@@ -99,12 +99,12 @@ pub enum DefinitionError {
         "line {line}: this cannot be changed without changing more (an anchor, or unusual YAML): write the definition out plainly, without anchors"
     )]
     CannotEdit {
-        /// Where.
+        /// The line of the edit.
         line: usize,
     },
 }
 
-/// A list of names for a message.
+/// Formats a list of names for a message.
 pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
     if names.is_empty() { "none".to_string() } else { names.join(", ") }

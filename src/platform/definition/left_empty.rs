@@ -1,4 +1,4 @@
-//! Secrets that a definition does not hold: whoever gives it back to a platform must fill them in there.
+//! Secrets that are empty in a definition: after an import into a platform they must be filled in.
 
 use super::secrets::EmptiedPlace;
 use super::steps;
@@ -6,8 +6,8 @@ use super::tree::ValueView;
 use super::variables::{self, is_secret_input, literal};
 use crate::api::LeftEmpty;
 
-/// The inputs that are secret by name or type and empty, in the definition's order: those of connections of its own,
-/// and of steps.
+/// The empty inputs that are secret by name or type, in the definition's order: those of its own connections, and of
+/// steps.
 pub(super) fn read(root: ValueView<'_>) -> Vec<LeftEmpty> {
     let mut found = Vec::new();
     let entries = steps::config_variables(root).filter(|(_, entry)| variables::is_connection(*entry));
@@ -29,7 +29,7 @@ pub(super) fn read(root: ValueView<'_>) -> Vec<LeftEmpty> {
 fn empty_inputs(of: ValueView<'_>) -> Vec<String> {
     let inputs = of.get("inputs").into_iter().flat_map(ValueView::entries);
     let named = inputs.filter_map(|(name, input)| Some((name.text()?, input)));
-    // Where nothing stands at all, nothing was emptied.
+    // An input without any value was not emptied.
     let is_empty = |input: ValueView<'_>| {
         literal(input).is_some_and(|value| !value.is_null() && value.text().is_some_and(|text| text.trim().is_empty()))
     };

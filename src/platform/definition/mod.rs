@@ -1,6 +1,5 @@
-//! Exported platform definitions: what they say of connections, and the two changes that we make
-//! to them: secrets emptied on import, reusable connections bound on export. All else stays, byte
-//! for byte: we model what we need and keep the rest.
+//! Exported platform definitions: the use of connections, and the two changes to them: an import empties secrets, an
+//! export binds reusable connections. Everything else is kept, byte for byte: only the necessary parts are modelled.
 
 mod bind;
 mod encoding;
@@ -30,58 +29,60 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use tree::{DefinitionTree, ValueView};
 
-/// The largest definition that we read, in bytes.
+/// The maximum size of a definition, in bytes.
 pub const MAX_BYTES: usize = 64_000_000;
-/// How deep its values may be nested.
+/// The maximum nesting depth.
 pub const MAX_DEPTH: usize = 200;
-/// How many values it may have.
+/// The maximum number of values.
 pub const MAX_NODES: usize = 1_000_000;
-/// How many values readers may visit, aliases unfolded.
+/// The maximum number of visited values, with aliases expanded.
 const MAX_VISITS: usize = 16 * MAX_NODES;
-/// The version of the platform's definitions that we read in full.
+/// The version of the platform's definitions that is fully supported.
 pub const CURRENT_VERSION: u64 = 7;
 
-/// An exported definition, as far as we model it.
+/// The modelled part of an exported definition.
 #[derive(Debug)]
 pub struct ParsedDefinition {
-    /// The integration's name: its title with us.
+    /// The name of the integration, which becomes its title.
     pub name: String,
-    /// What it is for.
+    /// The description of the integration.
     pub description: Option<String>,
-    /// What kind of definition it is.
+    /// The format of the definition.
     pub format: DefinitionFormat,
-    /// Its connection variables, in order. None where the format is [`DefinitionFormat::Older`] or [`DefinitionFormat::Unread`].
+    /// The connection variables, in order. Empty if the format is [`DefinitionFormat::Older`] or
+    /// [`DefinitionFormat::Unread`].
     pub variables: Vec<ConnectionVariable>,
-    /// Who uses which of them. Every variable is there, used or not.
+    /// The uses of connection variables. Includes unused ones.
     pub uses: Uses,
-    /// The components of its steps, triggers and data sources. None where the format is [`DefinitionFormat::Older`] or [`DefinitionFormat::Unread`].
+    /// The components of steps, triggers and data sources. Empty if the format is [`DefinitionFormat::Older`] or
+    /// [`DefinitionFormat::Unread`].
     pub components: BTreeSet<ComponentRef>,
 }
 
-/// What kind of definition a file is.
+/// The format of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefinitionFormat {
-    /// The current version, drawn on the platform.
+    /// The current version, designed on the platform.
     Current,
     /// The current version, generated from code.
     CodeNative,
-    /// An older version. It is kept, but its connections are not read.
+    /// An older version. It is copied unchanged, and its connections are not read.
     Older {
-        /// The version that it states; the oldest state none.
+        /// The version in the definition; the oldest have none.
         version: Option<u64>,
     },
-    /// A newer version, or one that is not understood: what it says is unknown.
+    /// A newer or unknown version, whose content is unknown.
     Unread {
-        /// The version that it states, where that is a number.
+        /// The version in the definition, if it is a number.
         version: Option<u64>,
     },
-    /// A workflow of the embedded builder: no integration.
+    /// A workflow of the embedded builder, which is not an integration.
     Workflow,
 }
 
 impl ParsedDefinition {
-    /// Whether this is the component that the code of a code-native integration makes for itself:
-    /// a private one with a UUID for its key, new with each build.
+    /// Whether this is the component that the code of a code-native integration creates for itself: a private one with
+    /// a UUID as its key, new with each build.
     pub fn is_own_component(&self, component: &ComponentRef) -> bool {
         self.format == DefinitionFormat::CodeNative
             && !component.is_public()
@@ -90,7 +91,7 @@ impl ParsedDefinition {
     }
 }
 
-/// Reads a definition, of any encoding.
+/// Reads a definition in any encoding.
 pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
     let text = to_utf8(bytes)?;
     let tree = parse(&text)?;
@@ -108,12 +109,12 @@ pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
         }
     };
     let description = root.text_of("description").map(str::trim).filter(|text| !text.is_empty()).map(String::from);
-    let said = value::read(root);
+    let written = value::read(root);
     let uses = Uses {
         digest: digest(bytes),
-        value: said.value,
-        versionless: said.versionless,
-        parts: said.parts,
+        value: written.value,
+        versionless: written.versionless,
+        parts: written.parts,
         left_empty: left_empty::read(root),
         variables: found.uses,
         flows: steps::flow_names(root),
@@ -126,7 +127,7 @@ pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
     Ok(ParsedDefinition { name, description, format, variables, uses, components: found.components })
 }
 
-/// Only who uses which variable: what a tenant's folder is read for.
+/// Reads only the uses of connection variables, which a tenant's folder needs.
 pub fn uses(bytes: &[u8]) -> Result<Uses, DefinitionError> {
     read(bytes).map(|definition| definition.uses)
 }
@@ -174,7 +175,7 @@ fn format(root: ValueView<'_>) -> Result<DefinitionFormat, DefinitionError> {
 }
 
 impl DefinitionFormat {
-    /// What it is, in words, where it is not read.
+    /// A description of the format, if it is not supported.
     pub fn unread(self) -> Option<String> {
         match self {
             DefinitionFormat::Unread { version: Some(version) } => Some(format!("version {version}")),

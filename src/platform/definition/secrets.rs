@@ -1,14 +1,14 @@
-//! Empties the secrets of a definition: the scalar becomes `""`, every other byte stays.
+//! Empties the secrets of a definition: the scalar becomes `""`, all other bytes are unchanged.
 //!
-//! What counts as a secret, wherever it is a literal:
+//! The following literals count as secrets:
 //! - a connection's input that is secret by name, write-only, or a password;
 //! - a step's or data source's input, or one of its named values, that is secret by name;
 //! - the default of a text config variable that is secret by name;
 //! - the API keys of a flow's endpoint;
-//! - anywhere among these, a URL with a password in it, or a private key.
+//! - in all of these, a URL with a password, or a private key.
 //!
-//! A config variable, a reference, or a template that is one expression names a value and holds
-//! none: it stays. Any other template under a secret name is emptied whole.
+//! A config variable, a reference, or a template of one expression refers to a value and is kept. Any other template
+//! under a secret name is emptied completely.
 
 use super::tree::{DefinitionTree, ValueView};
 use super::{DefinitionError, MAX_DEPTH, encoding, parse, steps, text, to_utf8, variables};
@@ -16,65 +16,64 @@ use crate::api::sensitive;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// From which length on a secret is looked for in the rest of the file. Shorter ones are found in
-/// words that mean something else.
+/// The minimum length of a secret that is searched for in the rest of the file. Shorter ones occur in other words.
 const TELLING: usize = 12;
-/// How many different secrets a definition may hold.
+/// The maximum number of different secrets in a definition.
 const MOST: usize = 1024;
 
-/// A secret that was emptied. It never holds what stood there.
+/// A secret that was emptied, without its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Emptied {
-    /// The line, from 1.
+    /// The line in the file, from 1.
     pub line: usize,
-    /// What it belonged to.
+    /// The item that it belonged to.
     pub place: EmptiedPlace,
-    /// Whether only a placeholder stood there.
+    /// Whether it was only a placeholder.
     pub placeholder: bool,
 }
 
-/// What an emptied secret belonged to.
+/// The item that an emptied secret belonged to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EmptiedPlace {
     /// An input of a connection variable.
     Connection {
-        /// The variable.
+        /// The name of the variable.
         variable: String,
-        /// The input.
+        /// The name of the input.
         input: String,
     },
     /// An input of a step.
     Step {
-        /// The flow; empty where there are none.
+        /// The name of the flow; empty without flows.
         flow: String,
-        /// The step.
+        /// The name of the step.
         step: String,
-        /// The input.
+        /// The name of the input.
         input: String,
     },
     /// An input of another config variable's data source.
     DataSource {
-        /// That variable.
+        /// The name of that variable.
         variable: String,
-        /// The input.
+        /// The name of the input.
         input: String,
     },
     /// The default of a config variable.
     Default {
-        /// The variable.
+        /// The name of the variable.
         variable: String,
     },
     /// An API key of a flow's endpoint.
     EndpointKey {
-        /// The flow.
+        /// The name of the flow.
         flow: String,
     },
-    /// A value that is the same as a secret of another line.
+    /// A value that equals a secret in another line.
     Copy,
 }
 
 impl EmptiedPlace {
-    /// Whether a value is only the name of what it belongs to.
+    /// Whether a value is only the name of its item.
     fn is_named(&self, value: &str) -> bool {
         let name = match self {
             EmptiedPlace::Connection { input, .. }
@@ -90,7 +89,7 @@ impl EmptiedPlace {
     }
 }
 
-/// The keys under which structure stands, not what somebody typed into an input.
+/// Keys of structure, as opposed to values that somebody entered.
 const STRUCTURAL: [&str; 12] = [
     "key",
     "name",
@@ -106,7 +105,7 @@ const STRUCTURAL: [&str; 12] = [
     "definitionType",
 ];
 
-/// Those of some texts that are keys, or values of structure, outside of what inputs hold.
+/// The texts that occur as keys, or as values of structure, outside of inputs.
 fn structure<'t>(view: ValueView<'t>, texts: &BTreeSet<&'t str>, words: &mut BTreeSet<&'t str>, depth: usize) {
     if depth == 0 {
         return;
@@ -120,7 +119,7 @@ fn structure<'t>(view: ValueView<'t>, texts: &BTreeSet<&'t str>, words: &mut BTr
         if STRUCTURAL.contains(&key) {
             words.extend(value.text().and_then(|text| texts.get(text.trim())));
         }
-        // What an input holds, somebody typed.
+        // Somebody entered the value of an input.
         if !matches!(key, "inputs" | "defaultValue") {
             structure(value, texts, words, depth - 1);
         }
@@ -141,8 +140,8 @@ impl fmt::Display for EmptiedPlace {
     }
 }
 
-/// The definition without its secrets, as UTF-8, and which they were. Where there are none, a UTF-8
-/// file comes back as it is.
+/// Removes the secrets of a definition, and returns it as UTF-8 with the list of them. Without secrets, a UTF-8 file is
+/// returned unchanged.
 pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), DefinitionError> {
     let text = to_utf8(bytes)?;
     let tree = parse(&text)?;
@@ -151,7 +150,7 @@ pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), Definition
     if tree.exhausted() {
         return Err(DefinitionError::TooManyNodes);
     }
-    found.words_of_structure(tree.root());
+    found.structure_texts(tree.root());
     found.copies(&tree)?;
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
@@ -174,7 +173,7 @@ struct EmptiedRange<'t> {
     emptied: Emptied,
 }
 
-/// The secrets found so far, by where they stand.
+/// The secrets found so far, by position.
 struct Search<'t> {
     found: BTreeMap<usize, EmptiedRange<'t>>,
 }
@@ -211,7 +210,7 @@ impl<'t> Search<'t> {
         }
     }
 
-    /// A config variable that is no connection: its default, and what its data source takes.
+    /// A config variable that is not a connection: its default, and the inputs of its data source.
     fn in_config_variable(&mut self, variable: &str, entry: ValueView<'t>) {
         let is_text = matches!(entry.text_of("dataType"), None | Some("string" | "code" | "credential"));
         let place = || EmptiedPlace::Default { variable: variable.to_string() };
@@ -237,27 +236,27 @@ impl<'t> Search<'t> {
         }
     }
 
-    /// An input of a connection.
+    /// Handles an input of a connection.
     fn in_input(&mut self, input: ValueView<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace) {
         if let Some(literal) = variables::literal(input) {
             self.in_value(literal, secret, place, MAX_DEPTH);
         }
     }
 
-    /// An input of a step or a data source: it, or the named values in it, may be secret.
+    /// Handles an input of a step or a data source: it, or a named value in it, may be secret.
     fn in_use(&mut self, name: &str, input: ValueView<'t>, place: &dyn Fn() -> EmptiedPlace) {
         let Some(literal) = variables::literal(input) else { return };
         let secret = variables::is_secret_input(name, input) && !is_setting(name, literal);
         self.in_value(literal, secret, place, MAX_DEPTH);
     }
 
-    /// A literal: a scalar, or the items of a complex one, each an input again.
+    /// Handles a literal: a scalar, or the items of a complex one, each of which is an input again.
     fn in_value(&mut self, literal: ValueView<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace, depth: usize) {
         if depth == 0 {
             return;
         }
         if let Some(written) = literal.text() {
-            // Older formats write a reference so, and whoever types one into a value means it.
+            // Older formats write references in this form, and nobody enters one as a literal value.
             if text::is_one_expression(written) {
                 return;
             }
@@ -267,7 +266,7 @@ impl<'t> Search<'t> {
             return;
         }
         for item in literal.items() {
-            // A pair says its name as `name` or as `key`; another map is one of named values.
+            // A pair has its name in `name` or `key`; another map has named values.
             let name = item.get("name").or_else(|| item.get("key").filter(|_| item.get("value").is_some()));
             let name = name.and_then(|name| name.text().or_else(|| name.text_of("value")));
             if name.is_none() && item.is_mapping() && item.get("value").is_none() {
@@ -277,7 +276,7 @@ impl<'t> Search<'t> {
             let named = name.is_some_and(|name| text::is_secret_header(name) || sensitive::is_sensitive(name));
             let Some(inner) = variables::literal(item) else { continue };
             if named && inner.is_mapping() {
-                // A pair of expressions: the value is an input of its own.
+                // In a pair of expressions, the value is an input itself.
                 self.in_input(inner, true, place);
             } else {
                 self.in_value(
@@ -324,9 +323,9 @@ impl<'t> Search<'t> {
         self.found.entry(scalar.start()).or_insert(EmptiedRange { scalar, emptied });
     }
 
-    /// What is also a word of the definition's structure (a key, the name of a component, a step or a type) only
-    /// keeps a place: its copies are no secrets, and structure is never emptied.
-    fn words_of_structure(&mut self, root: ValueView<'t>) {
+    /// A text that is also part of the definition's structure (a key, the name of a component, a step or a type) is
+    /// only a placeholder: its copies are not secrets, and structure is never emptied.
+    fn structure_texts(&mut self, root: ValueView<'t>) {
         let texts: BTreeSet<&str> = self.telling().into_keys().collect();
         if texts.is_empty() {
             return;
@@ -338,14 +337,14 @@ impl<'t> Search<'t> {
         }
     }
 
-    /// Secrets long enough to mean nothing else, each with its line.
+    /// Secrets that are long enough to be unique, each with its line.
     fn telling(&self) -> BTreeMap<&'t str, usize> {
         let telling = self.found.values().filter(|target| !target.emptied.placeholder);
         let texts = telling.filter_map(|target| Some((target.scalar.text()?.trim(), target.emptied.line)));
         texts.filter(|(text, _)| text.len() >= TELLING).collect()
     }
 
-    /// Other values that are the same text as a secret.
+    /// Other values with the same text as a secret.
     fn copies(&mut self, tree: &'t DefinitionTree<'t>) -> Result<(), DefinitionError> {
         let telling = self.telling();
         if telling.len() > MOST {
@@ -361,8 +360,8 @@ impl<'t> Search<'t> {
         Ok(())
     }
 
-    /// The law, at run time: what is kept reads as the same document, but for the emptied scalars,
-    /// and none of the secrets stands in it any more.
+    /// Verifies that the result equals the old document except for the emptied scalars, and that it contains none of
+    /// the secrets.
     fn check(&self, tree: &DefinitionTree<'_>, kept: &str) -> Result<(), DefinitionError> {
         let line = self.found.values().next().map_or(1, |target| target.emptied.line);
         let after = DefinitionTree::parse(kept).ok().flatten().ok_or(DefinitionError::CannotEdit { line })?;
@@ -391,7 +390,7 @@ fn inputs<'t>(of: ValueView<'t>) -> impl Iterator<Item = (&'t str, ValueView<'t>
     of.get("inputs").into_iter().flat_map(ValueView::entries).filter_map(|(name, input)| Some((name.text()?, input)))
 }
 
-/// Whether this is a setting rather than a secret: a switch, or how many tokens.
+/// Whether this is a setting rather than a secret: a switch, or a number of tokens.
 fn is_setting(name: &str, value: ValueView<'_>) -> bool {
     let Some(text) = value.text() else { return false };
     let name = name.to_ascii_lowercase();

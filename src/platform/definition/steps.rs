@@ -1,6 +1,6 @@
-//! Who uses which connection variable: steps at any depth, and the data sources of config variables.
-//! The input's name says nothing (`connection`, `awsConnection`, `accessKey`): an input uses a
-//! connection where its type is `configVar` and its value the name of a connection variable.
+//! The users of connection variables: steps at any depth, and the data sources of config variables. The name of an
+//! input is irrelevant (`connection`, `awsConnection`, `accessKey`): an input uses a connection if its type is
+//! `configVar` and its value the name of a connection variable.
 
 use super::MAX_DEPTH;
 use super::tree::ValueView;
@@ -8,10 +8,10 @@ use super::variables::{self, ConnectionVariable};
 use crate::api::{ComponentRef, Use, User};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the steps and data sources of a definition name.
+/// The variables and components that steps and data sources refer to.
 #[derive(Default)]
 pub(super) struct NamedComponents {
-    /// By variable, in the definition's order.
+    /// The uses by variable, in the definition's order.
     pub uses: BTreeMap<String, Vec<Use>>,
     /// The components of steps, triggers and data sources.
     pub components: BTreeSet<ComponentRef>,
@@ -20,11 +20,11 @@ pub(super) struct NamedComponents {
 /// A step of a flow, at any depth.
 #[derive(Clone, Copy)]
 pub(super) struct FlowStep<'t> {
-    /// The name of the flow; empty where the definition has steps but no flows.
+    /// The name of the flow; empty if the definition has steps but no flows.
     pub flow: &'t str,
-    /// The step's name.
+    /// The name of the step.
     pub name: &'t str,
-    /// The step itself.
+    /// The value of the step.
     pub view: ValueView<'t>,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn read(root: ValueView<'_>, variables: &[ConnectionVariable]) -> Nam
     });
     for (name, entry) in config_variables(root) {
         let of = |key| entry.get(key).and_then(|v| v.get("component")).and_then(variables::component);
-        // A connection's own component is its variable's business, not that of its inputs.
+        // The component of a connection belongs to its variable, not to its inputs.
         let component = of("dataSource");
         let user = component.clone().or_else(|| of("connection"));
         let by = || User::DataSource { variable: name.to_string() };
@@ -55,13 +55,13 @@ pub(super) fn flow_names(root: ValueView<'_>) -> Vec<String> {
     flows.map(|flow| flow.text_of("name").unwrap_or_default().to_string()).collect()
 }
 
-/// The config variables that have a name.
+/// The config variables with a name.
 pub(super) fn config_variables<'t>(root: ValueView<'t>) -> impl Iterator<Item = (&'t str, ValueView<'t>)> {
     let list = root.get("requiredConfigVars").into_iter().flat_map(ValueView::items);
     list.filter_map(|entry| Some((entry.text_of("key")?, entry)))
 }
 
-/// Every step of every flow, the trigger of older versions included, outer steps first.
+/// Every step of every flow, including the trigger of older versions; outer steps first.
 pub(super) fn for_each_step<'t>(root: ValueView<'t>, act: &mut dyn FnMut(FlowStep<'t>)) {
     walk(root, "", act, MAX_DEPTH);
     for flow in root.get("flows").into_iter().flat_map(ValueView::items) {
@@ -103,7 +103,7 @@ impl NamedComponents {
     }
 }
 
-/// The config variables that an input names: itself, or within the values of a complex one.
+/// The config variables that an input refers to, itself or in a complex value.
 fn for_each_config_variable(input: ValueView<'_>, act: &mut dyn FnMut(&str), depth: usize) {
     if depth == 0 {
         return;

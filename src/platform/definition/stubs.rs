@@ -1,13 +1,13 @@
-//! Components, as far as definitions show them: a beginning that a person can complete.
+//! Components as far as definitions reveal them: stubs that a person can complete.
 
 use super::{DefinitionInput, InputValue, ParsedDefinition, VariableShape};
 use crate::api::endpoint;
 use crate::api::{ComponentRef, ComponentSpec, ConnectionType, OAuth2, Object, TypeInput, names};
 use std::collections::BTreeMap;
 
-/// The components that definitions use: those of connections with their types and the inputs seen,
-/// those of steps and data sources without. What use does not show (which inputs are required) is
-/// left out. The component that a code-native integration makes for itself is none.
+/// The components that definitions use: with types and inputs for those of connections, without for those of steps and
+/// data sources. Unknown properties (which inputs are required) are omitted, and so is the component that a code-native
+/// integration creates for itself.
 pub fn component_stubs(definitions: &[&ParsedDefinition]) -> Vec<Object<ComponentSpec>> {
     let mut stubs: BTreeMap<ComponentRef, BTreeMap<String, ConnectionType>> = BTreeMap::new();
     for definition in definitions {
@@ -42,15 +42,15 @@ fn add_inputs(stub: &mut ConnectionType, inputs: &[DefinitionInput]) {
     for input in inputs {
         let seen = stub.inputs.entry(input.name.clone()).or_default();
         let url = matches!(&input.value, InputValue::Text(value) if endpoint::is_url(value));
-        // Scopes may be URLs; they are not where credentials are sent.
+        // Scopes may be URLs, but are not endpoints.
         let endpoint =
-            endpoint::is_named_so(&input.name) || (url && !input.name.to_ascii_lowercase().contains("scope"));
+            endpoint::is_endpoint_name(&input.name) || (url && !input.name.to_ascii_lowercase().contains("scope"));
         seen.secret = (input.secret || seen.is_secret()).then_some(true);
         seen.endpoint = (endpoint || seen.is_endpoint()).then_some(true);
     }
 }
 
-/// The grant of OAuth 2.0 that inputs of these names tell of.
+/// The OAuth 2.0 grant that inputs with these names indicate.
 fn grant(inputs: &BTreeMap<String, TypeInput>) -> Option<OAuth2> {
     inputs.contains_key("tokenUrl").then(|| {
         if inputs.contains_key("authorizeUrl") { OAuth2::AuthorizationCode } else { OAuth2::ClientCredentials }

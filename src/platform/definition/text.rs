@@ -1,7 +1,7 @@
-//! What a text looks like: a placeholder, a URL, a secret.
+//! Classifies texts: placeholders, URLs, secrets.
 
-/// Whether a value only keeps a place for a real one. A closed list, so that no real value is lost:
-/// `REDACTED`, `TODO`, `changeme`, `xxx…`, `***…`, `REPLACE-ME`, `<anything>`, `your-…`, `Add your … here`.
+/// Whether a value is only a placeholder. A closed list, so that no real value is lost: `REDACTED`, `TODO`, `changeme`,
+/// `xxx…`, `***…`, `REPLACE-ME`, `<anything>`, `your-…`, `Add your … here`.
 pub fn is_placeholder(value: &str) -> bool {
     let folded: String =
         value.trim().chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
@@ -26,13 +26,13 @@ pub fn is_uuid(key: &str) -> bool {
             .all(|(part, length)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Whether a template is one expression and nothing else: it names a value and holds none.
+/// Whether a template is a single expression: it refers to a value and contains none.
 pub fn is_one_expression(value: &str) -> bool {
     let inner = value.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
     inner.is_some_and(|inner| !inner.contains(['{', '}', '"', '\'']))
 }
 
-/// A header whose value is a credential, though its name is in no list of ours; an input of this name is meant for one.
+/// Whether a name is that of a header whose value is a credential, although no list of secret names has it.
 pub fn is_secret_header(name: &str) -> bool {
     ["authorization", "proxy-authorization", "cookie"].iter().any(|header| name.eq_ignore_ascii_case(header))
 }

@@ -1,6 +1,6 @@
-//! A YAML document as a tree that knows where each value stands. It borrows the text, resolves
-//! aliases without copying, and refuses what could hide a value from a reader: duplicate keys,
-//! merge keys, second documents. It has no `Debug`: values may be secrets.
+//! A YAML document as a tree with the position of each value. It borrows the text, resolves aliases without copies, and
+//! rejects everything that could hide a value from a reader: duplicate keys, merge keys, second documents. It has no
+//! `Debug`, since values may be secrets.
 
 mod view;
 
@@ -15,16 +15,16 @@ use std::collections::HashSet;
 /// A parsed document.
 pub(super) struct DefinitionTree<'a> {
     tree: Tree<'a>,
-    /// The bytes before the tree's text: a byte order mark.
+    /// The number of bytes before the tree's text: a byte order mark.
     base: usize,
-    /// The byte of the tree's text at which each line begins.
+    /// The offset of each line in the tree's text.
     lines: Vec<usize>,
-    /// How many more nodes readers may visit: aliases may unfold to more than there are.
+    /// The remaining number of nodes that may be visited, which limits the expansion of aliases.
     visits: Cell<usize>,
 }
 
 impl<'a> DefinitionTree<'a> {
-    /// Reads one document. `None` where there is none at all.
+    /// Reads one document. `None` if there is none.
     pub fn parse(text: &'a str) -> Result<Option<DefinitionTree<'a>>, DefinitionError> {
         let base = encoding::mark(text);
         let source = text.get(base..).unwrap_or_default();
@@ -36,17 +36,17 @@ impl<'a> DefinitionTree<'a> {
         Ok(Some(tree))
     }
 
-    /// The document's value.
+    /// The root value of the document.
     pub fn root(&self) -> ValueView<'_> {
         ValueView { tree: self, id: self.tree.root }
     }
 
-    /// Whether readers had to visit more than they may: what they found is then not all.
+    /// Whether the limit on visited nodes was reached: results are then incomplete.
     pub fn exhausted(&self) -> bool {
         self.visits.get() == 0
     }
 
-    /// Every scalar that is no key, where it stands.
+    /// All scalars except keys, with their positions.
     pub fn scalar_values(&self) -> impl Iterator<Item = ValueView<'_>> {
         let entries = self.tree.nodes().flat_map(|(_, node)| match &node.kind {
             NodeKind::Map { entries, .. } => entries.as_slice(),
@@ -56,7 +56,7 @@ impl<'a> DefinitionTree<'a> {
         self.scalars().filter(move |view| !keys.contains(&view.id))
     }
 
-    /// Every scalar of the document, keys included, where it stands.
+    /// All scalars including keys, with their positions.
     pub fn scalars(&self) -> impl Iterator<Item = ValueView<'_>> {
         let scalars = self.tree.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Scalar { .. }));
         scalars.map(|(id, _)| ValueView { tree: self, id })
@@ -66,7 +66,7 @@ impl<'a> DefinitionTree<'a> {
         line_of(&self.lines, self.tree.node(id).span().start)
     }
 
-    /// Refuses keys that would hide a value: merged ones, and those that stand twice.
+    /// Rejects keys that could hide a value: merge keys and duplicates.
     fn check_keys(&self) -> Result<(), DefinitionError> {
         let merge_key = |id| Err(DefinitionError::MergeKey { line: self.line(id) });
         for (_, node) in self.tree.nodes() {
@@ -116,7 +116,7 @@ fn unreadable(text: &str, lines: &[usize], fault: SyntaxFault) -> DefinitionErro
     };
     let before = lines.get(line - 1).and_then(|start| text.get(*start..fault.at));
     let column = before.map_or(0, |before| before.chars().count()) + 1;
-    // The parser's own words are about YAML, but may quote the name of an anchor or a tag.
+    // The parser's message may quote the name of an anchor or a tag.
     let why = if why.contains(['"', '\'', '`']) { "its structure is broken here".to_string() } else { why };
     DefinitionError::Syntax { line, column, why }
 }

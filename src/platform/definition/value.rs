@@ -1,23 +1,23 @@
-//! What a definition says, whatever its form: the order of keys, quoting, comments and the defaults that the platform
-//! writes into what it gives back are no difference.
+//! The value of a definition, independent of its formatting: the order of keys, quoting, comments, and defaults that
+//! the platform adds to exports are ignored.
 
 use super::steps;
 use super::tree::ValueView;
 use super::{MAX_DEPTH, digest};
 use crate::api::Part;
 
-/// What the platform writes where nothing was said.
+/// Values that the platform writes as defaults.
 const DEFAULTS: [(&str, &str); 1] = [("endpointType", "\"flow_specific\"")];
-/// Empty settings say what their absence says; what somebody typed into an input may be empty and is something.
+/// Empty settings equal absent ones; an input may be empty on purpose.
 const EMPTY: [&str; 4] = ["null", "\"\"", "{}", "[]"];
 
-/// Digests of what a definition says.
+/// Digests of a definition's value.
 pub(super) struct WrittenValue {
-    /// All of it.
+    /// The digest of the whole value.
     pub value: String,
-    /// All but the versions of components.
+    /// The digest without the versions of components.
     pub versionless: String,
-    /// By part, in the definition's order: settings, flows, steps.
+    /// The digests by part, in the definition's order: settings, flows, steps.
     pub parts: Vec<Part>,
 }
 
@@ -48,17 +48,17 @@ pub(super) fn read(root: ValueView<'_>) -> WrittenValue {
     WrittenValue { value: digest(all.whole.as_bytes()), versionless: digest(all.versionless.as_bytes()), parts }
 }
 
-/// A part that says something.
-fn add(parts: &mut Vec<Part>, what: String, said: &Texts) {
+/// A part that is not empty.
+fn add(parts: &mut Vec<Part>, what: String, texts: &Texts) {
     const LENGTH: usize = 16;
-    if EMPTY.contains(&said.whole.as_str()) {
+    if EMPTY.contains(&texts.whole.as_str()) {
         return;
     }
     let short = |text: &str| digest(text.as_bytes()).chars().take(LENGTH).collect();
-    parts.push(Part { what, digest: short(&said.whole), versionless: short(&said.versionless) });
+    parts.push(Part { what, digest: short(&texts.whole), versionless: short(&texts.versionless) });
 }
 
-/// Canonical texts of a value: with the versions of components, and without.
+/// Canonical texts of a value: with and without the versions of components.
 struct Texts {
     whole: String,
     versionless: String,
@@ -70,31 +70,31 @@ fn text(view: ValueView<'_>, without: &[&str]) -> Texts {
     texts
 }
 
-/// The whole definition.
+/// The canonical texts of the whole definition.
 fn all(root: ValueView<'_>) -> Texts {
     let mut texts = Texts { whole: String::new(), versionless: String::new() };
     texts.write(root, Place::Root, MAX_DEPTH);
     texts
 }
 
-/// Where a value stands.
+/// The context of a value.
 #[derive(Clone, Copy)]
 enum Place<'k> {
-    /// The definition itself: what is a default there is one nowhere else.
+    /// The definition itself: some defaults apply only there.
     Root,
-    /// Outermost of a part, without these keys.
+    /// The outermost level of a part, without these keys.
     Outside(&'k [&'k str]),
-    /// What an action, a connection or a data source is of.
+    /// The component of an action, a connection or a data source.
     Component,
-    /// Under a key that has a component.
+    /// A value under a key that has a component.
     HasComponent,
-    /// What somebody typed: an empty text is one.
+    /// A value that somebody entered: an empty string counts.
     Typed,
     Elsewhere,
 }
 
 impl Place<'_> {
-    /// Where the value of a key stands.
+    /// The context of the value of a key.
     fn below(self, key: &str) -> Place<'static> {
         match (self, key) {
             (Place::Typed, _) | (_, "inputs") => Place::Typed,
@@ -146,9 +146,9 @@ impl Texts {
             self.push(":");
             let begins = self.whole.len();
             self.write(value, place.below(key), depth - 1);
-            let said = self.whole.get(begins..).unwrap_or_default();
-            let is_default = matches!(place, Place::Root) && DEFAULTS.contains(&(key, said));
-            let is_empty = if matches!(place, Place::Typed) { said == "null" } else { EMPTY.contains(&said) };
+            let text = self.whole.get(begins..).unwrap_or_default();
+            let is_default = matches!(place, Place::Root) && DEFAULTS.contains(&(key, text));
+            let is_empty = if matches!(place, Place::Typed) { text == "null" } else { EMPTY.contains(&text) };
             if is_empty || is_default {
                 self.whole.truncate(whole);
                 self.versionless.truncate(versionless);
@@ -156,7 +156,7 @@ impl Texts {
             }
             if key == "version" && matches!(place, Place::Component) {
                 self.versionless.truncate(versionless);
-                // What follows is set off by a comma in both.
+                // Both texts continue with a comma.
             }
             is_first = false;
         }
@@ -164,7 +164,7 @@ impl Texts {
     }
 }
 
-/// A scalar, in one form for all that mean the same.
+/// A scalar in a normal form.
 fn scalar(view: ValueView<'_>) -> String {
     let text = view.text().unwrap_or_default();
     if !view.is_plain() {

@@ -10,17 +10,17 @@ use std::fmt;
 /// A connection variable of a definition.
 #[derive(Debug)]
 pub struct ConnectionVariable {
-    /// Its display key: what steps and data sources call it.
+    /// The display key, by which steps and data sources refer to it.
     pub name: String,
-    /// The line where it is declared.
+    /// The line of the declaration.
     pub line: usize,
-    /// The connection of its own that it declares, or the reusable one that it is bound to.
+    /// The declared connection of its own, or the reusable one that it is bound to.
     pub shape: VariableShape,
-    /// Whether the customer sees it in the config wizard.
+    /// Whether customers see the variable in the config wizard.
     pub visible_to_customer: bool,
 }
 
-/// What a connection variable is.
+/// The kind of a connection variable.
 #[derive(Debug)]
 pub enum VariableShape {
     /// The integration's own connection.
@@ -32,39 +32,39 @@ pub enum VariableShape {
         /// Its inputs, in order.
         inputs: Vec<DefinitionInput>,
     },
-    /// Bound to a reusable connection. The definition does not say of which component and type.
+    /// A binding to a reusable connection. The definition does not contain its component and type.
     Reusable {
-        /// By this text, which should be a stable key.
+        /// The bound text, which should be a stable key.
         stable_key: String,
     },
 }
 
-/// An input of a connection of the integration's own.
+/// An input of the integration's own connection.
 #[derive(Debug)]
 pub struct DefinitionInput {
-    /// Its name.
+    /// The name of the input.
     pub name: String,
-    /// Its line.
+    /// The line of the input.
     pub line: usize,
-    /// What stands there.
+    /// The value of the input.
     pub value: InputValue,
-    /// Whether the organization supplies it: `orgOnly`, or not visible to the customer.
+    /// Whether the organization supplies it: `orgOnly`, or not visible to customers.
     pub of_organization: bool,
-    /// Whether the name says that it is secret, or the definition that it is write-only or a password.
+    /// Whether it is secret by name, write-only, or a password.
     pub secret: bool,
 }
 
-/// The value of an input in a definition. Its `Debug` shows none.
+/// The value of an input in a definition. `Debug` does not show it.
 pub enum InputValue {
-    /// None, or an empty one.
+    /// Absent or empty.
     Empty,
-    /// One that only keeps a place.
+    /// A placeholder.
     Placeholder,
     /// A literal that is not secret.
     Text(String),
     /// A literal that is, or may be, secret.
     Secret(Secret),
-    /// A config variable, a reference, or a template: nothing that can be moved into a connection.
+    /// A config variable, a reference, or a template, which cannot be moved into a connection.
     Refers,
 }
 
@@ -81,12 +81,12 @@ impl fmt::Debug for InputValue {
 }
 
 impl InputValue {
-    /// The same value. Secrets are compared, and stay where they are.
+    /// Whether both have the same value. Secrets are compared without being copied.
     pub fn agrees_with(&self, other: &InputValue) -> bool {
         match (self, other) {
             (InputValue::Text(a), InputValue::Text(b)) => a == b,
             (InputValue::Secret(a), InputValue::Secret(b)) => a.expose() == b.expose(),
-            // Both are left out.
+            // Both are omitted.
             (InputValue::Empty | InputValue::Placeholder, InputValue::Empty | InputValue::Placeholder) => true,
             _ => false,
         }
@@ -157,13 +157,13 @@ fn own(
     Ok(VariableShape::Own { component, type_: type_.to_string(), inputs })
 }
 
-/// A component, as `{key, isPublic}` names it. Absent isPublic is read as public.
+/// Reads a component in the form `{key, isPublic}`. Absent isPublic is read as public.
 pub(super) fn component(component: ValueView<'_>) -> Option<ComponentRef> {
     let key = component.text_of("key").filter(|key| !key.is_empty())?;
     Some(ComponentRef::new(key, component.flag("isPublic") != Some(false)))
 }
 
-/// Whether the customer sees it, by either spelling.
+/// Whether customers see the variable, in either spelling.
 fn is_visible(entry: ValueView<'_>) -> Option<bool> {
     let meta = entry.get("meta")?;
     meta.flag("visibleToCustomerDeployer").or_else(|| meta.flag("isVisibleToCustomerDeployer"))
@@ -186,7 +186,7 @@ fn read_input(name: &str, input: ValueView<'_>, variable_visible: bool) -> Defin
     }
 }
 
-/// Whether an input of a connection is secret by its name or by what the definition says of it.
+/// Whether an input of a connection is secret by its name or by its declaration.
 pub(super) fn is_secret_input(name: &str, input: ValueView<'_>) -> bool {
     let password =
         |view: ValueView<'_>, key| view.text_of(key).is_some_and(|kind| kind.eq_ignore_ascii_case("password"));
@@ -200,7 +200,7 @@ pub(super) fn is_secret_input(name: &str, input: ValueView<'_>) -> bool {
         || password(input, "type")
 }
 
-/// The literal of an input, where it has one: `value`, or the input itself where it is no mapping.
+/// The literal of an input, if it has one: `value`, or the input itself if it is not a mapping.
 pub(super) fn literal<'t>(input: ValueView<'t>) -> Option<ValueView<'t>> {
     if !input.is_mapping() {
         return Some(input);

@@ -1,12 +1,12 @@
-//! Which component stubs an import writes: those that the tenant has not.
+//! Selects the component stubs that an import writes: those that the tenant lacks.
 
 use super::ImportNote;
 use crate::api::{ComponentSpec, Object, names};
 use crate::platform::definition::{ParsedDefinition, component_stubs};
 use std::collections::BTreeMap;
 
-/// The stubs of components that are not there. One that is there stays as it is: what people wrote
-/// is better than what use shows.
+/// The stubs of components that do not exist yet. An existing one does not change: what people wrote is better than
+/// what is inferred from use.
 pub(super) fn new_ones(
     definitions: &[&ParsedDefinition],
     existing: &[Object<ComponentSpec>],

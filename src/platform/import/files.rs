@@ -1,4 +1,4 @@
-//! An import as files of a directory tenant.
+//! The files of an import into a directory tenant.
 
 use super::ImportedTenant;
 use crate::api::{DirectoryLocation, Kind, LocationSpec, Object, Resource, TenantSpec};
@@ -7,9 +7,9 @@ use crate::manifest::{WriteError, to_yaml};
 /// A file to write.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImportedFile {
-    /// Its path below the tenant's folder, with `/`.
+    /// The path below the tenant's folder, with `/`.
     pub path: String,
-    /// All that is in it.
+    /// The complete content.
     pub bytes: Vec<u8>,
 }
 
@@ -44,8 +44,7 @@ pub fn files(import: &ImportedTenant) -> Result<Vec<ImportedFile>, WriteError> {
     Ok(files)
 }
 
-/// `tenants.yaml` with one more tenant, whose location is the folder at this path: what was there
-/// stays byte for byte, and ends in the new document.
+/// Appends a tenant, whose location is the folder at this path, to `tenants.yaml`: the existing bytes do not change.
 pub fn tenant_document(existing: &str, name: &str, path: &str) -> Result<String, WriteError> {
     let location = LocationSpec::Directory(DirectoryLocation { path: path.to_string() });
     let spec = TenantSpec { location: Some(location), ..TenantSpec::default() };

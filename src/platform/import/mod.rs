@@ -1,5 +1,5 @@
-//! What an import makes of exported definitions: integrations with their definitions beside them,
-//! component stubs, and, where asked, reusable connections. Pure: bytes in, values out.
+//! Imports exported definitions: creates integrations with their definitions, component stubs and, on request, reusable
+//! connections. Pure: bytes in, values out.
 
 mod components;
 mod files;
@@ -24,31 +24,31 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use vanished::AfterImport;
 
-/// A file to import, by the name that messages call it.
+/// A file to import.
 #[derive(Clone, Copy)]
 pub struct ImportFile<'a> {
-    /// Its name.
+    /// The name of the file in messages.
     pub name: &'a str,
-    /// Its bytes, as they are.
+    /// The unchanged bytes.
     pub bytes: &'a [u8],
 }
 
-/// Which variables that are the integration's own become reusable connections.
+/// Selects the integration's own variables that become reusable connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reusable {
-    /// Every one.
+    /// Whether all of them do.
     pub all: bool,
-    /// Those of these names, each with the stable key that a person chose for it.
+    /// The names of those that do, each with an optional stable key that a person chose.
     pub names: BTreeMap<String, Option<String>>,
 }
 
 impl Reusable {
-    /// None: they stay the integration's own.
+    /// Selects none: they stay the integration's own.
     pub fn none() -> Self {
         Reusable::default()
     }
 
-    /// Every one.
+    /// Selects all.
     pub fn all() -> Self {
         Reusable { all: true, ..Reusable::default() }
     }
@@ -62,55 +62,55 @@ impl Reusable {
     }
 }
 
-/// What another tenant of the root has: whatever is the same there has the same names here.
+/// The objects of another tenant in the root: the same object gets the same name here.
 #[derive(Clone, Debug, Default)]
 pub struct OtherTenant {
-    /// The tenant.
+    /// The name of the tenant.
     pub tenant: String,
-    /// Its integrations.
+    /// The integrations of the tenant.
     pub integrations: Vec<Object<IntegrationSpec>>,
-    /// Its connections.
+    /// The connections of the tenant.
     pub connections: Vec<Object<ConnectionSpec>>,
 }
 
-/// What is in the tenant already. Nothing of it is rewritten but an integration that is imported again.
+/// The existing objects of the tenant. They do not change, except for an integration that is imported again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Existing<'a> {
-    /// Its integrations.
+    /// The integrations of the tenant.
     pub integrations: &'a [Object<IntegrationSpec>],
-    /// Its components.
+    /// The components of the tenant.
     pub components: &'a [Object<ComponentSpec>],
-    /// Its connections.
+    /// The connections of the tenant.
     pub connections: &'a [Object<ConnectionSpec>],
-    /// What the other tenants have.
+    /// The objects of the other tenants.
     pub elsewhere: &'a [OtherTenant],
-    /// Whether what is imported is all that the tenant has: what is not among it is gone.
+    /// Whether the import covers the whole tenant: missing objects are then reported as gone.
     pub is_all: bool,
 }
 
-/// What an import makes, and what a person should know and do.
+/// The result of an import, with notes for the person.
 #[derive(Clone, Debug, Default)]
 pub struct ImportedTenant {
-    /// The integrations, in the order of the files' names.
+    /// The integrations, sorted by file name.
     pub integrations: Vec<ImportedIntegration>,
-    /// New components.
+    /// The new components.
     pub components: Vec<Object<ComponentSpec>>,
-    /// New connections.
+    /// The new connections.
     pub connections: Vec<Object<ConnectionSpec>>,
-    /// What a person should know and do.
+    /// Notes for the person.
     pub notes: Vec<ImportNote>,
 }
 
-/// An integration, and its definition without secrets.
+/// An imported integration with its definition without secrets.
 #[derive(Clone)]
 pub struct ImportedIntegration {
-    /// The file that it came from.
+    /// The imported file.
     pub file: String,
-    /// The resource.
+    /// The resource to write.
     pub object: Object<IntegrationSpec>,
-    /// The definition that lies beside it.
+    /// The definition beside its manifest.
     pub definition: Vec<u8>,
-    /// Whether it replaces one of the same name and title.
+    /// Whether it replaces one with the same name and title.
     pub again: bool,
 }
 
@@ -131,13 +131,13 @@ impl ImportedTenant {
         self.integrations.is_empty() && self.components.is_empty() && self.connections.is_empty()
     }
 
-    /// Whether anything could not be imported: the exit code is then 1.
+    /// Whether a part could not be imported: the exit code is then 1.
     pub fn has_errors(&self) -> bool {
         self.notes.iter().any(|note| note.level() == Level::Error)
     }
 }
 
-/// Plans the import of these files. The order of the files does not matter.
+/// Plans the import of files. Their order does not matter.
 pub fn plan_import(files: &[ImportFile<'_>], reusable: &Reusable, existing: &Existing<'_>) -> ImportedTenant {
     let mut files = files.to_vec();
     files.sort_by_key(|file| file.name);
@@ -150,7 +150,7 @@ pub fn plan_import(files: &[ImportFile<'_>], reusable: &Reusable, existing: &Exi
     for (file, (name, before)) in read.iter().zip(&named) {
         let mut integration = Integration { file, name, before: *before, reusable, notes: &mut notes };
         decided.push(integration.variables(&mut wishes));
-        integration.tell_what_went(existing.connections);
+        integration.note_missing_variables(existing.connections);
     }
     let Fulfilled { keys, made: connections } = reusable::fulfil(&wishes, existing, &mut notes);
     let bound = |decided: Decided| match decided {
@@ -171,7 +171,7 @@ pub fn plan_import(files: &[ImportFile<'_>], reusable: &Reusable, existing: &Exi
     for (file, (name, ..)) in read.iter().zip(&integrations) {
         ask_types(file, name, &connections, existing, &mut notes);
     }
-    // What could not be read may be anything.
+    // An unreadable file may contain any integration.
     if existing.is_all && !read.is_empty() && read.len() == files.len() {
         let titles: Vec<&str> = read.iter().map(|file| file.definition.name.as_str()).collect();
         let now = AfterImport { integrations: &integrations, titles: &titles, connections: &connections };
@@ -189,7 +189,7 @@ pub fn plan_import(files: &[ImportFile<'_>], reusable: &Reusable, existing: &Exi
     ImportedTenant { integrations, components, connections, notes }
 }
 
-/// A file that can be imported.
+/// A definition that can be imported.
 struct ReadDefinition<'a> {
     file: &'a str,
     definition: ParsedDefinition,
@@ -229,21 +229,21 @@ fn read<'a>(file: &ImportFile<'a>, notes: &mut Vec<ImportNote>) -> Option<ReadDe
     Some(ReadDefinition { file: file.name, definition, kept })
 }
 
-/// Bounds of the shapes that an import fills.
+/// The limits of the schemas that an import writes.
 pub(crate) mod bounds {
-    /// Types of a component.
+    /// The maximum number of types of a component.
     pub const TYPES: usize = 32;
-    /// Variables of an integration.
+    /// The maximum number of variables of an integration.
     pub const VARIABLES: usize = 64;
-    /// Inputs of a connection.
+    /// The maximum number of inputs of a connection.
     pub const INPUTS: usize = 64;
-    /// Bytes of a title or a name.
+    /// The maximum size of a title or a name, in bytes.
     pub const STRING: usize = 253;
-    /// Bytes of a value.
+    /// The maximum size of a value, in bytes.
     pub const VALUE: usize = 8192;
 }
 
-/// The text, cut to the bound of a title.
+/// Cuts a text to the maximum size of a title.
 pub(crate) fn title(text: &str) -> String {
     text.chars().take(bounds::STRING).collect()
 }
@@ -257,11 +257,12 @@ fn check_names(reusable: &Reusable, read: &[ReadDefinition<'_>], notes: &mut Vec
     }
 }
 
-/// An integration's name, and the one of its title that is there.
+/// The name of an integration, and the existing one with its title.
 type NamedIntegration<'e> = (String, Option<&'e Object<IntegrationSpec>>);
 
-/// The integrations' names, each with the one of that title that is there: its name, or that of the same title in
-/// another tenant, or the title's own. Where the title's name is not its alone, with an ending made of the title.
+/// The names of integrations, each with the existing one of that title: its name, or the name for the same title in
+/// another tenant, or a name derived from the title. A derived name that is not unique gets an ending derived from the
+/// title.
 fn integration_names<'e>(
     read: &[ReadDefinition<'_>],
     existing: &Existing<'e>,
@@ -313,13 +314,13 @@ fn integration_names<'e>(
     named.into_iter().flatten().collect()
 }
 
-/// A few letters made of a text, the same on every machine.
+/// A few letters derived from a text, the same on every machine.
 fn ending(text: &str) -> String {
     const LENGTH: usize = 3;
     Sha256::digest(text.as_bytes()).iter().take(LENGTH).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A name, then the same with -2, -3 and so on, none longer than a name may be.
+/// A name, then the same with -2, -3 and so on, within the maximum length.
 fn numbered(base: &str) -> impl Iterator<Item = String> + '_ {
     (1..=10_000).map(move |number| match number {
         1 => base.to_string(),
@@ -354,7 +355,7 @@ impl ReadDefinition<'_> {
     }
 }
 
-/// One integration while its variables are decided.
+/// An integration while its variables are decided.
 struct Integration<'a, 'n> {
     file: &'a ReadDefinition<'a>,
     name: &'n str,
@@ -363,10 +364,10 @@ struct Integration<'a, 'n> {
     notes: &'n mut Vec<ImportNote>,
 }
 
-/// What a variable is.
+/// The decision about a variable.
 enum Decided {
     Is(Variable),
-    /// The position of the wish that decides it.
+    /// The index of the wish that decides it.
     Wish(usize),
 }
 
@@ -374,7 +375,7 @@ impl<'a> Integration<'a, '_> {
     fn variables(&mut self, wishes: &mut Vec<Wish<'a>>) -> Vec<Decided> {
         let file = self.file;
         if let (DefinitionFormat::Older { .. }, Some(before)) = (file.definition.format, self.before) {
-            // Its connections are not read: what was bound stays.
+            // Its connections are not read: existing bindings are kept.
             return before.spec.connections.iter().cloned().map(Decided::Is).collect();
         }
         file.definition.variables.iter().filter_map(|variable| self.variable(variable, wishes)).collect()
@@ -430,14 +431,14 @@ impl<'a> Integration<'a, '_> {
         }
     }
 
-    /// A binding that a person made since the last import stays.
+    /// A binding that a person made since the last import is kept.
     fn bound_before(&self, variable: &str) -> Option<&str> {
         let before = self.before?.spec.connections.iter().find(|there| there.name == variable)?;
         before.stable_key()
     }
 
-    /// Variables that a person bound and that the definition has no more: a name that changed reads so.
-    fn tell_what_went(&mut self, connections: &[Object<ConnectionSpec>]) {
+    /// Variables that a person bound and that are no longer in the definition, such as renamed ones.
+    fn note_missing_variables(&mut self, connections: &[Object<ConnectionSpec>]) {
         let (Some(before), file) = (self.before, self.file) else { return };
         if matches!(file.definition.format, DefinitionFormat::Older { .. }) {
             return;
@@ -464,7 +465,7 @@ impl<'a> Integration<'a, '_> {
         }
         for (variable, key) in bound.filter(|(name, _)| !is_there(name)) {
             let bound_to = connections.iter().find(|c| c.spec.stable_key == key).map(|c| &c.spec);
-            // Of another component or type it cannot be that.
+            // A variable with another component or type cannot be the renamed one.
             let may_be = |variable: &&definition::ConnectionVariable| match (&variable.shape, bound_to) {
                 (VariableShape::Own { component, type_, .. }, Some(to)) => {
                     to.component.is(component) && to.type_ == *type_
@@ -484,8 +485,7 @@ impl<'a> Integration<'a, '_> {
     }
 }
 
-/// Asks for the type of every connection that a definition is bound to and nobody has: the
-/// definition tells components at most.
+/// Asks for the type of each bound connection that no tenant has: the definition contains at most its component.
 fn ask_types(
     file: &ReadDefinition<'_>,
     integration: &str,
@@ -495,10 +495,10 @@ fn ask_types(
 ) {
     for variable in &file.definition.variables {
         let VariableShape::Reusable { stable_key } = &variable.shape else { continue };
-        let answers = |there: &Object<ConnectionSpec>| {
+        let resolves = |there: &Object<ConnectionSpec>| {
             there.spec.stable_key == *stable_key || there.spec.replaces.iter().any(|older| older == stable_key)
         };
-        if !names::is_stable_key(stable_key) || made.iter().chain(existing.connections).any(answers) {
+        if !names::is_stable_key(stable_key) || made.iter().chain(existing.connections).any(resolves) {
             continue;
         }
         let uses = file.definition.uses.variables.get(&variable.name).map(Vec::as_slice).unwrap_or_default();

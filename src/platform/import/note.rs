@@ -1,142 +1,142 @@
-//! What a person should know of an import, and do. No note holds a value.
+//! Notes of an import: what a person should know or do. No note contains a value.
 
 use crate::api::{ComponentRef, Credentials, names};
 use crate::platform::answer::document::Gap;
 use crate::platform::definition::{CURRENT_VERSION, DefinitionError, Emptied, EmptiedPlace};
 use std::fmt;
 
-/// How much a note asks.
+/// The severity of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Something was not imported.
+    /// A part was not imported.
     Error,
-    /// A person must do something.
+    /// A manual step.
     Manual,
     /// A key of the platform that is not imported, and need not be.
     Skipped,
-    /// Good to know.
+    /// Worth knowing.
     Information,
 }
 
-/// What a person should know of an import, and do.
+/// A note of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // The fields say what they are; the text is in `Display`.
+#[allow(missing_docs)] // The names of the fields are clear; the text is in `Display`.
 pub enum ImportNote {
-    /// The file cannot be read as a definition.
+    /// The file is not a readable definition.
     Unreadable { file: String, error: DefinitionError },
-    /// A workflow of the embedded builder.
+    /// The file is a workflow of the embedded builder.
     Workflow { file: String },
-    /// More connection variables than an Integration can have.
+    /// The definition has more connection variables than an Integration may have.
     TooManyVariables { file: String, count: usize },
-    /// A variable whose name is too long for an Integration.
+    /// The name of a variable is too long for an Integration.
     NameTooLong { file: String, line: usize },
-    /// `--reusable` names a variable that no file has.
+    /// `--reusable` refers to a variable that no file has.
     NoSuchVariable { name: String, known: Vec<String> },
-    /// A variable is bound to a key that cannot be ours.
+    /// A variable is bound to a key that is not a valid stable key.
     KeyNotOurs { file: String, variable: String, key: String, why: UnfitKey },
-    /// More inputs than a Connection can have.
+    /// A connection has more inputs than a Connection may have.
     TooManyInputs { integration: String, variable: String, count: usize },
-    /// Two components make one name, or none.
+    /// Two components have the same name, or a component has none.
     ComponentLeftOut { component: ComponentRef },
-    /// The platform's answer ends before all was read.
+    /// The platform's answer is incomplete.
     Incomplete { list: &'static str, gap: Gap },
     /// A binding to a connection of which only the key is known.
     WhichType { integration: String, variable: String, key: String, components: Vec<ComponentRef> },
     /// A literal secret was emptied.
     SecretEmptied { file: String, emptied: Emptied },
-    /// A Secret that a new connection refers to, and the keys in it.
+    /// A new connection refers to a Secret with these keys.
     SecretNeeded { key: String, secret: String, keys: Vec<String> },
-    /// An input that a new connection does not have.
+    /// An input is omitted from a new connection.
     LeftOut { key: String, input: String, secret: bool, credentials: Credentials, why: LeftOutWhy },
-    /// Customers' credentials stay behind with the integration's own connection.
+    /// Customers' credentials are not moved from the integration's own connection.
     Reconnect { integration: String, variable: String, key: String, credentials: Credentials },
-    /// The platform says that a connection does not work now.
+    /// The platform reports that a connection does not work.
     NotActive { key: String, status: String },
     /// A connection type is used that the tenant's component does not list.
     TypesNotListed { component: ComponentRef, types: Vec<String> },
     /// A connection of the platform that is not imported.
     Skipped { key: String, title: String, why: UnfitKey },
-    /// The definition is of an older version, whose connections we do not read.
+    /// The definition has an older version, whose connections are not read.
     OlderVersion { file: String, version: Option<u64> },
-    /// The definition is of a newer version, or of one that is not understood.
+    /// The definition has a newer or unknown version.
     UnreadVersion { file: String, version: Option<u64> },
-    /// The integration has another name than its title's.
+    /// The name of the integration is not derived from its title alone.
     Renamed { file: String, title: String, name: String, by: Option<String> },
-    /// The folder has a connection that differs from the platform's.
+    /// The connection in the folder differs from the one on the platform.
     Differs { key: String },
-    /// The integration was there.
+    /// An existing integration was imported again.
     Again { file: String, name: String },
-    /// The suggested key is not the connection's alone, here or in another tenant.
+    /// The suggested key is already in use, here or in another tenant.
     KeyTaken { integration: String, variable: String, wanted: String, key: String, elsewhere: Option<String> },
-    /// The key that a person chose is another connection's.
+    /// The key that a person chose belongs to another connection.
     ChosenTaken { integration: String, variable: String, key: String },
-    /// A variable that was bound is not in the definition any more; those that are new.
+    /// A bound variable is no longer in the definition; lists the new ones.
     BoundVariableGone { integration: String, variable: String, key: String, new: Vec<String> },
-    /// A variable that was bound went, and another one of the definition is bound to the same key.
+    /// A bound variable was removed, and another one is bound to the same key.
     BoundVariableRenamed { integration: String, variable: String, key: String, to: String },
-    /// A bound variable is of another component or type now than what it is bound to.
+    /// A bound variable has another component or type than the connection that it is bound to.
     BoundVariableDiffers { integration: String, variable: String, key: String, is: String, was: String },
-    /// A variable was bound to another key here than the definition binds it to.
+    /// The definition binds a variable to another key than the tenant did.
     Rebound { integration: String, variable: String, from: String, to: String },
-    /// An integration that was imported before is not among what was imported; one that it may have become.
+    /// An integration from an earlier import is missing; names one that may have replaced it.
     IntegrationGone { name: String, title: String, near: Option<String> },
-    /// No integration is bound to a connection any more; one that it may have become.
+    /// No integration is bound to a connection any more; names one that may have replaced it.
     ConnectionUnused { key: String, near: Option<String> },
-    /// The platform does not have a connection of the folder; one that it may have become.
+    /// The platform lacks a connection of the folder; names one that may have replaced it.
     ConnectionGone { key: String, near: Option<String> },
-    /// How many variables stay the integrations' own, and one of them.
+    /// The number of variables that stay the integrations' own, and one of them.
     Private { count: usize, one: String },
     /// Two integrations share a connection.
     Shared { integration: String, variable: String, key: String },
-    /// The connection is for the component that the integration's own code makes.
+    /// The connection is for the component that the integration's own code creates.
     OwnComponent { integration: String, variable: String },
-    /// UTF-16 became UTF-8.
+    /// The definition was converted from UTF-16 to UTF-8.
     Converted { file: String },
-    /// How many customers have credentials for a connection.
+    /// The number of customers with credentials for a connection.
     Customers { key: String, count: u64 },
-    /// How many customers the tenant has.
+    /// The number of customers of the tenant.
     AllCustomers { count: u64 },
 }
 
-/// Why an input was left out of a new connection.
+/// The reason why an input is omitted from a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeftOutWhy {
     /// The definition has no value.
     Empty,
     /// The definition has a placeholder.
     Placeholder,
-    /// The definition names another variable or uses a template.
+    /// The definition refers to another variable or uses a template.
     Refers,
-    /// Too long for an input.
+    /// The value is too long for an input.
     TooLong,
-    /// Required, and the platform has no value.
+    /// The input is required, and the platform has no value.
     EmptyThere,
 }
 
-/// Why a key of the platform cannot be a stable key of ours.
+/// The reason why a key of the platform is not a valid stable key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum UnfitKey {
-    /// More than 63 characters.
+    /// It has more than 63 characters.
     TooLong,
-    /// Other characters than ours, or none.
+    /// It has invalid characters, or none.
     Characters,
-    /// Another key makes the same name.
+    /// Another key has the same name.
     SameName { other: String },
-    /// The platform's own, for building only.
+    /// It belongs to the platform, and is used for building only.
     Platform,
     /// It belongs to one customer.
     OneCustomer,
-    /// The platform does not say of which component and type it is.
+    /// The platform does not provide its component and type.
     NoType,
-    /// The platform says something of its credentials that we do not know.
+    /// The platform has an unknown value for its credentials.
     UnknownCredentials,
-    /// More inputs than a Connection can have.
+    /// It has more inputs than a Connection may have.
     TooManyInputs,
 }
 
 impl UnfitKey {
-    /// Why a text cannot be a stable key.
+    /// The reason why a text is not a valid stable key.
     pub(crate) fn of_text(key: &str) -> UnfitKey {
         if key.chars().count() > names::MAX { UnfitKey::TooLong } else { UnfitKey::Characters }
     }
@@ -157,24 +157,22 @@ impl fmt::Display for UnfitKey {
             }
             UnfitKey::Platform => f.write_str("the platform's own, for building only"),
             UnfitKey::OneCustomer => f.write_str("it belongs to one customer"),
-            UnfitKey::NoType => f.write_str("the platform does not say of which component and type it is"),
-            UnfitKey::UnknownCredentials => {
-                f.write_str("the platform says something of its credentials that is not known here")
-            }
+            UnfitKey::NoType => f.write_str("the platform does not report its component and type"),
+            UnfitKey::UnknownCredentials => f.write_str("the platform reports an unknown value for its credentials"),
             UnfitKey::TooManyInputs => f.write_str("it has more than 64 inputs"),
         }
     }
 }
 
 impl ImportNote {
-    /// What stays the integrations' own.
+    /// Notes the variables that stay the integrations' own.
     pub(super) fn private<'n>(variables: impl Iterator<Item = &'n str>) -> Option<ImportNote> {
         let mut variables = variables.peekable();
         let one = variables.peek()?.to_string();
         Some(ImportNote::Private { count: variables.count(), one })
     }
 
-    /// How much it asks.
+    /// The severity of the note.
     pub fn level(&self) -> Level {
         use ImportNote::*;
         match self {
@@ -318,7 +316,7 @@ impl fmt::Display for ImportNote {
             }
             NotActive { key, status } => write!(
                 f,
-                "connection {key}: the platform says {status}: look at it there; it may need its consent or its secret"
+                "connection {key}: the platform reports {status}: check it there; it may need its consent or its secret"
             ),
             TypesNotListed { component, types } => write!(
                 f,
@@ -453,11 +451,11 @@ fn which_type(
         "{integration}: {variable:?} is bound to {key}, which is missing here: of which component and type is it? "
     )?;
     match components {
-        [] => f.write_str("The definition does not tell: no step uses it. ")?,
-        [one] => write!(f, "Its steps are of {one}; the definition does not tell the type. ")?,
+        [] => f.write_str("The definition does not show it: no step uses it. ")?,
+        [one] => write!(f, "Its steps are of {one}; the definition does not show the type. ")?,
         many => {
             let many: Vec<String> = many.iter().map(ToString::to_string).collect();
-            write!(f, "Its steps are of {}; the definition does not tell which it is for. ", many.join(", "))?;
+            write!(f, "Its steps are of {}; the definition does not show which it is for. ", many.join(", "))?;
         }
     }
     write!(f, "Write connections/{}.yaml, or import the tenant with --print-query", names::of_stable_key(key))

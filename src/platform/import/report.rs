@@ -1,10 +1,9 @@
-//! What a person reads after an import, worst first.
+//! The report of an import, worst first.
 
 use super::{ImportNote, ImportedFile, ImportedTenant, Level};
 use std::fmt::Write;
 
-/// The report of an import into the folder of this name: errors, what a person must
-/// do, what is good to know, what was written.
+/// The report of an import into the folder with this name: errors, manual steps, other notes, and what was written.
 pub fn report(import: &ImportedTenant, files: &[ImportedFile], folder: &str) -> String {
     let mut text = String::new();
     section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));

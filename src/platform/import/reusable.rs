@@ -1,5 +1,5 @@
-//! The reusable connections that an import makes of an integration's own: whose credentials they
-//! are, what becomes of each input, and which stable key they get.
+//! Creates reusable connections from an integration's own connections: decides their credentials, their inputs and
+//! their stable keys.
 
 use super::{Existing, ImportNote, LeftOutWhy, bounds, ending, numbered, title};
 use crate::api::names::with_ending;
@@ -8,7 +8,7 @@ use crate::platform::definition::{ConnectionVariable, DefinitionInput, InputValu
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A variable that shall become a reusable connection.
+/// A variable to convert to a reusable connection.
 pub(super) struct Wish<'d> {
     pub integration: String,
     pub variable: &'d ConnectionVariable,
@@ -19,7 +19,7 @@ pub(super) struct Wish<'d> {
     pub chosen: Option<&'d str>,
 }
 
-/// Wishes that one connection fulfils.
+/// The wishes that share one connection.
 struct Group<'w, 'd> {
     wishes: Vec<&'w Wish<'d>>,
     key: Option<Key>,
@@ -27,11 +27,11 @@ struct Group<'w, 'd> {
 
 /// The stable key of a group.
 enum Key {
-    /// Of a connection that is there.
+    /// The key of an existing connection.
     There(String),
-    /// Of one that is made.
+    /// The key of a new connection.
     New(String),
-    /// None can be had: said in a note.
+    /// No key is possible; a note reports it.
     None,
 }
 
@@ -44,16 +44,16 @@ impl Key {
     }
 }
 
-/// What wishes become.
+/// The result of the wishes.
 pub(super) struct Fulfilled {
-    /// The stable key of each wish, in their order; `None`: it stays the integration's own.
+    /// The stable key of each wish, in order; `None` if it stays the integration's own.
     pub keys: Vec<Option<String>>,
-    /// The connections that are made.
+    /// The new connections.
     pub made: Vec<Object<ConnectionSpec>>,
 }
 
-/// Decides which connections are made and under which keys. A key follows from the connection itself and from what
-/// the tenants of the root have, never from the order of what is imported.
+/// Decides which connections are created, and their keys. A key depends on the connection itself and on the tenants of
+/// the root, never on the order of the import.
 pub(super) fn fulfil(wishes: &[Wish<'_>], existing: &Existing<'_>, notes: &mut Vec<ImportNote>) -> Fulfilled {
     let mut groups: Vec<Group<'_, '_>> = Vec::new();
     for wish in wishes {
@@ -93,7 +93,8 @@ pub(super) fn fulfil(wishes: &[Wish<'_>], existing: &Existing<'_>, notes: &mut V
     Fulfilled { keys, made }
 }
 
-/// Keys that a person chose: of a connection that is there, where it is of the same kind, else of a new one.
+/// Assigns keys that a person chose: an existing connection if it has the same component, type and credentials, else a
+/// new one.
 fn chosen_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<ImportNote>) {
     for position in 0..groups.len() {
         let Some((chosen, head)) = groups[position].wishes.first().and_then(|head| Some((head.chosen?, *head))) else {
@@ -115,13 +116,13 @@ fn chosen_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mu
     }
 }
 
-/// Keys of what is the same here already, or in another tenant.
+/// Assigns keys of equal connections in this or another tenant.
 fn keys_that_are_there(groups: &mut [Group<'_, '_>], existing: &Existing<'_>) {
     for position in 0..groups.len() {
         let group = &groups[position];
         let (None, Some(head)) = (&group.key, group.wishes.first()) else { continue };
         let is_free = |key: &str| !groups.iter().filter_map(|g| g.key.as_ref()?.text()).any(|k| is_same_name(k, key));
-        // What has another name and another title is another thing, however alike it is.
+        // A connection with another name and another title is a different one, however similar.
         let is_meant = |there: &&Object<ConnectionSpec>| {
             let key = &there.spec.stable_key;
             let suggested = head.suggested_key();
@@ -145,8 +146,8 @@ fn keys_that_are_there(groups: &mut [Group<'_, '_>], existing: &Existing<'_>) {
     }
 }
 
-/// Keys of what is nowhere yet: component and type, and where that is not its alone, with an ending made of what it
-/// is.
+/// Assigns keys to connections that no tenant has: component and type and, if that is not unique, an ending derived
+/// from the content.
 fn new_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<ImportNote>) {
     let open: Vec<usize> = (0..groups.len()).filter(|position| groups[*position].key.is_none()).collect();
     let suggested: Vec<String> =
@@ -158,7 +159,7 @@ fn new_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut V
             here(existing, key).is_some()
                 || groups.iter().filter_map(|g| g.key.as_ref()?.text()).any(|other| is_same_name(other, key))
         };
-        let other = existing.elsewhere.iter().find(|tenant| answering(&tenant.connections, wanted).is_some());
+        let other = existing.elsewhere.iter().find(|tenant| resolving(&tenant.connections, wanted).is_some());
         let meets = open.iter().any(|other| *other != position && is_same_name(&suggested[*other], wanted));
         let base = if wanted.is_empty() { "connection" } else { wanted };
         let integrations: BTreeSet<&str> =
@@ -177,12 +178,12 @@ fn new_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut V
     }
 }
 
-/// What answers for a key in this tenant.
+/// The connection in this tenant that a key resolves to.
 fn here<'e>(existing: &Existing<'e>, key: &str) -> Option<&'e Object<ConnectionSpec>> {
-    answering(existing.connections, key)
+    resolving(existing.connections, key)
 }
 
-fn answering<'e>(connections: &'e [Object<ConnectionSpec>], key: &str) -> Option<&'e Object<ConnectionSpec>> {
+fn resolving<'e>(connections: &'e [Object<ConnectionSpec>], key: &str) -> Option<&'e Object<ConnectionSpec>> {
     let name = names::of_stable_key(key);
     connections.iter().find(|there| {
         there.name() == name || there.spec.replaces.iter().any(|older| names::of_stable_key(older) == name)
@@ -194,7 +195,7 @@ fn is_same_name(key: &str, other: &str) -> bool {
 }
 
 impl<'d> Group<'_, 'd> {
-    /// Whether another integration's wish is the same connection: all global values agree.
+    /// Whether another integration's wish is the same connection: all global values are equal.
     fn takes(&self, wish: &Wish<'d>) -> bool {
         let Some(head) = self.wishes.first() else { return false };
         let agrees = |ours: &DefinitionInput| {
@@ -247,7 +248,7 @@ impl Wish<'_> {
         Object::new(name, spec)
     }
 
-    /// Never global unasked: we cannot know that one set serves all customers.
+    /// Never global without a request: it is unknown whether one set serves all customers.
     fn credentials(&self) -> Credentials {
         if self.variable.visible_to_customer { Credentials::Customer } else { Credentials::OrganizationCustomer }
     }
@@ -256,8 +257,8 @@ impl Wish<'_> {
         names::of_text(&format!("{}-{}", self.component.key, self.type_))
     }
 
-    /// A few letters made of what the connection is: component, type, variable, whose credentials, global values.
-    /// Of a secret, that it is one.
+    /// A few letters derived from the content: component, type, variable, credentials, global values. For a secret,
+    /// only that it is one.
     fn identity(&self, more: &str) -> String {
         let value = |input: &DefinitionInput| match self.becomes("", input) {
             Ok(becomes) => json!(becomes),
@@ -279,7 +280,7 @@ impl Wish<'_> {
         }
     }
 
-    /// What becomes of an input; `Err` where it is left out.
+    /// The input of the new connection; `Err` if it is omitted.
     fn becomes(&self, secret: &str, input: &DefinitionInput) -> Result<Input, LeftOutWhy> {
         if !input.of_organization {
             return Ok(Input::PER_CUSTOMER);
@@ -298,9 +299,9 @@ impl Wish<'_> {
         there.component.is(self.component) && there.type_ == self.type_ && there.credentials == self.credentials()
     }
 
-    /// Whether a connection is what this one would be. A secret there cannot be compared: in the same tenant nothing
-    /// with a secret of ours is shared; in another it is another secret in any case. What we would leave out, people
-    /// may have filled in.
+    /// Whether an existing connection equals the wish. Secrets cannot be compared: within a tenant, connections with a
+    /// secret of the organization are never shared; in another tenant the secret is different anyway. People may have
+    /// filled in omitted inputs.
     fn is_like(&self, there: &ConnectionSpec, in_another_tenant: bool) -> bool {
         let fits = |input: &DefinitionInput| match (self.becomes("", input), there.inputs.get(&input.name)) {
             (Ok(Input::SecretRef(_)), Some(Input::SecretRef(_))) => in_another_tenant,
@@ -315,7 +316,7 @@ impl Wish<'_> {
     }
 }
 
-/// The Secret that these inputs need. All of an import's references of one connection name one Secret.
+/// The Secret for these inputs. All references of one connection use one Secret.
 pub(crate) fn secret_needed(key: &str, inputs: &BTreeMap<String, Input>) -> Option<ImportNote> {
     let keys: Vec<String> = inputs
         .values()
@@ -325,7 +326,7 @@ pub(crate) fn secret_needed(key: &str, inputs: &BTreeMap<String, Input>) -> Opti
     (!keys.is_empty()).then(|| ImportNote::SecretNeeded { key: key.to_string(), secret, keys })
 }
 
-/// The input's name as a key of a Secret: letters, digits, `-`, `_` and `.`.
+/// The name of an input as a key of a Secret: letters, digits, `-`, `_` and `.`.
 pub(crate) fn secret_key(input: &str) -> String {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     input.chars().map(|c| if legal(c) { c } else { '_' }).collect()

@@ -8,7 +8,7 @@ fn import(files: &[(&str, &str)], reusable: &Reusable) -> ImportedTenant {
     plan_import(&files, reusable, &Existing::default())
 }
 
-/// An integration of this name with one visible connection variable and these inputs of the organization.
+/// An integration with this name, one visible connection variable, and these inputs of the organization.
 fn integration(name: &str, variable: &str, inputs: &str) -> String {
     let variable = format!(
         "  - key: {variable}\n    dataType: connection\n    connection: {{key: oauth2, component: {{key: acme, isPublic: true}}}}\n    inputs: {inputs}\n"
@@ -143,7 +143,7 @@ fn two_integrations_share_only_where_all_global_values_agree() {
         bound
     };
     assert_eq!(all(&[("a", &a), ("b", &customers_differ)]), ["acme-oauth2", "acme-oauth2"]);
-    // Where two would have one name, each has an ending of its own, whatever the order.
+    // If two would have the same name, each gets its own ending, in any order.
     let differ = |files: &[(&str, &str)]| {
         let keys = all(files);
         let different: BTreeSet<&String> = keys.iter().collect();
@@ -186,8 +186,8 @@ fn names_that_meet_or_lose_letters_get_an_ending() {
     let import = import(&files, &Reusable::none());
     let names: Vec<&str> = import.integrations.iter().map(|i| i.object.name()).collect();
     assert_eq!(names, ["lead-router-a7da2b", "lead-router-bed8b9", "integration-cf2abf"]);
-    let said: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(said.join("\n"));
+    let notes: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(notes.join("\n"));
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_binding_without_a_type_asks_for_it() {
     );
     assert_eq!(
         import.notes[0].to_string(),
-        "orchard-orders: \"Orchard Connection\" is bound to orchard-api-key, which is missing here: of which component and type is it? Its steps are of orchard (private); the definition does not tell the type. Write connections/orchard-api-key.yaml, or import the tenant with --print-query"
+        "orchard-orders: \"Orchard Connection\" is bound to orchard-api-key, which is missing here: of which component and type is it? Its steps are of orchard (private); the definition does not show the type. Write connections/orchard-api-key.yaml, or import the tenant with --print-query"
     );
 }
 
@@ -229,8 +229,8 @@ fn what_cannot_be_imported_holds_back_only_itself() {
     let import = import(&[("a.yml", "name: [\n"), ("b.yml", workflow), ("c.yml", &key)], &Reusable::none());
     assert_eq!(import.integrations.len(), 1);
     assert!(import.integrations[0].object.spec.connections.is_empty() && import.has_errors());
-    let said: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(said.join("\n"));
+    let notes: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(notes.join("\n"));
 }
 
 #[test]
@@ -263,9 +263,9 @@ fn a_canary_is_in_nothing_that_leaves() {
             let import = import(&[("a.yml", &text)], &reusable);
             let files = super::files(&import).unwrap();
             let bytes: Vec<u8> = files.iter().flat_map(|file| file.bytes.clone()).collect();
-            let said: String = import.notes.iter().map(ToString::to_string).collect();
-            let all = format!("{import:?} {files:?} {said} {}", String::from_utf8(bytes).unwrap());
-            assert!(!all.contains(CANARY), "{said}");
+            let notes: String = import.notes.iter().map(ToString::to_string).collect();
+            let all = format!("{import:?} {files:?} {notes} {}", String::from_utf8(bytes).unwrap());
+            assert!(!all.contains(CANARY), "{notes}");
         }
     }
 }
@@ -311,7 +311,7 @@ fn a_tenant_is_added_behind_what_is_there() {
     );
 }
 
-/// An import into one tenant beside what another has.
+/// An import into a tenant beside another one.
 fn beside(files: &[(&str, &str)], tenant: &str, there: &ImportedTenant, reusable: &Reusable) -> ImportedTenant {
     let files: Vec<ImportFile> = files.iter().map(|(name, text)| ImportFile { name, bytes: text.as_bytes() }).collect();
     let integrations = there.integrations.iter().map(|i| i.object.clone()).collect();
@@ -333,19 +333,19 @@ fn one_connection_has_one_key_in_every_tenant() {
     let eu = beside(&[("billing", &billing)], "us", &us, &Reusable::all());
     assert_eq!(key_of(&eu, "Billing"), key_of(&us, "Billing"));
     assert_ne!(key_of(&us, "Alerts"), key_of(&us, "Billing"));
-    // The other way round.
+    // In the other direction.
     let eu = import(&[("billing", &billing)], &Reusable::all());
     let us = beside(&[("alerts", &alerts), ("billing", &billing)], "eu", &eu, &Reusable::all());
     assert_eq!(key_of(&us, "Billing"), key_of(&eu, "Billing"));
     assert_ne!(key_of(&us, "Alerts"), key_of(&us, "Billing"));
-    // A key that means something else there is not used again, and that is said.
+    // A key with another meaning there is not reused, and the note reports it.
     let us = beside(&[("alerts", &alerts)], "eu", &eu, &Reusable::all());
     assert_ne!(key_of(&us, "Alerts"), "acme-oauth2");
-    let said = us.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    assert!(said.contains("acme-oauth2 is another connection in eu"), "{said}");
+    let notes = us.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(notes.contains("acme-oauth2 is another connection in eu"), "{notes}");
 }
 
-/// The same of integrations, by their titles.
+/// The same for integrations, by their titles.
 #[test]
 fn one_integration_has_one_name_in_every_tenant() {
     let (stock, customers) = (integration("库存", "C", "{}"), integration("客户", "C", "{}"));
@@ -367,11 +367,11 @@ fn a_person_chooses_a_key() {
         |key: &str| Reusable { names: [("Chat".to_string(), Some(key.to_string()))].into(), ..Reusable::none() };
     let text = integration("A", "Chat", OURS);
     assert_eq!(key_of(&import(&[("a", &text)], &choose("team-chat")), "A"), "team-chat");
-    // One key for two that differ is one too many.
+    // One key for two connections that differ is an error.
     let other = integration("B", "Chat", &OURS.replace("ID", "OTHER"));
     let both = import(&[("a", &text), ("b", &other)], &choose("team-chat"));
     assert!(both.has_errors() && keys(&both) == ["team-chat"]);
-    // One that is there is used, where it is of the same kind.
+    // An existing connection is used if it has the same component, type and credentials.
     let mut there = import(&[("a", &text)], &choose("team-chat")).connections;
     let files = [ImportFile { name: "b", bytes: other.as_bytes() }];
     let again = |there: &[Object<ConnectionSpec>]| {
@@ -392,26 +392,26 @@ fn a_bound_variable_that_went_is_named() {
     let after = integration("A", "Team chat", OURS);
     let files = [ImportFile { name: "a", bytes: after.as_bytes() }];
     let again = plan_import(&files, &Reusable::none(), &Existing { integrations: &there, ..Existing::default() });
-    let said = again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    assert!(said.contains("\"Chat\", which is bound to chat-main, is not in the definition any more"), "{said}");
-    assert!(said.contains("new is \"Team chat\": if it is that, bind it to chat-main"), "{said}");
-    // Bound so by the definition itself.
+    let notes = again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(notes.contains("\"Chat\", which is bound to chat-main, is not in the definition any more"), "{notes}");
+    assert!(notes.contains("new is \"Team chat\": if it is that, bind it to chat-main"), "{notes}");
+    // The definition itself binds it.
     let own = "connection: {key: oauth2, component: {key: acme, isPublic: true}}";
     let bound = |variable: &str, key: &str| {
         integration("A", variable, "{}").replace(own, &format!("useScopedConfigVar: {key}"))
     };
-    let said = |text: &str| {
+    let notes = |text: &str| {
         let files = [ImportFile { name: "a", bytes: text.as_bytes() }];
         let again = plan_import(&files, &Reusable::none(), &Existing { integrations: &there, ..Existing::default() });
         again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
-    let renamed = said(&bound("Team chat", "chat-main"));
+    let renamed = notes(&bound("Team chat", "chat-main"));
     assert!(renamed.contains("\"Team chat\" is bound to chat-main in its place"), "{renamed}");
     assert!(!renamed.contains("if it is that"), "{renamed}");
     // "nothing bound is dropped silently"
-    let rebound = said(&bound("Chat", "chat-new"));
+    let rebound = notes(&bound("Chat", "chat-new"));
     assert!(rebound.contains("\"Chat\" was bound to chat-main, and is bound to chat-new now"), "{rebound}");
-    assert!(!said(&bound("Chat", "chat-main")).contains("was bound"));
+    assert!(!notes(&bound("Chat", "chat-main")).contains("was bound"));
 }
 
 /// "Re-import: renamed and vanished variables, integrations and connections are named, with the nearest of the same
@@ -458,8 +458,8 @@ fn what_vanished_is_named_where_all_was_imported() {
     };
     let connections = [connection("chat-main"), connection("never-used")];
     let existing = Existing { integrations: &there, connections: &connections, is_all: true, ..Existing::default() };
-    let said = |import: ImportedTenant| {
-        let told = |note: &&ImportNote| {
+    let notes = |import: ImportedTenant| {
+        let reported = |note: &&ImportNote| {
             matches!(
                 note,
                 ImportNote::IntegrationGone { .. }
@@ -467,35 +467,35 @@ fn what_vanished_is_named_where_all_was_imported() {
                     | ImportNote::ConnectionGone { .. }
             )
         };
-        import.notes.iter().filter(told).map(ToString::to_string).collect::<Vec<_>>()
+        import.notes.iter().filter(reported).map(ToString::to_string).collect::<Vec<_>>()
     };
-    assert_eq!(said(read(&files(&[("a", "Alarms"), ("b", "Bills")]), &existing)), Vec::<String>::new());
-    // Renamed, and gone.
+    assert_eq!(notes(read(&files(&[("a", "Alarms"), ("b", "Bills")]), &existing)), Vec::<String>::new());
+    // A renamed and a removed variable.
     assert_eq!(
-        said(read(&files(&[("a", "Alarms of today"), ("b", "Bills")]), &existing)),
+        notes(read(&files(&[("a", "Alarms of today"), ("b", "Bills")]), &existing)),
         [
             "integration alarms (\"Alarms\") is not among what was imported, and stays; new is alarms-of-today: if it is that, \
              move its bindings there, and remove integrations/alarms.yaml and its definition"
         ]
     );
     assert_eq!(
-        said(read(&files(&[("b", "Bills")]), &existing)),
+        notes(read(&files(&[("b", "Bills")]), &existing)),
         ["integration alarms (\"Alarms\") is not among what was imported, and stays; if it is gone on the platform, \
              remove integrations/alarms.yaml and its definition"]
     );
-    // One file is not all; nor is a folder of which something cannot be read.
+    // Neither one file nor a folder with an unreadable file covers the whole tenant.
     let one = Existing { is_all: false, ..existing };
-    assert_eq!(said(read(&files(&[("b", "Bills")]), &one)), Vec::<String>::new());
+    assert_eq!(notes(read(&files(&[("b", "Bills")]), &one)), Vec::<String>::new());
     let broken = [files(&[("b", "Bills")]), vec![("c".to_string(), "[".to_string())]].concat();
-    assert_eq!(said(read(&broken, &existing)), Vec::<String>::new());
-    // What the platform binds elsewhere now.
+    assert_eq!(notes(read(&broken, &existing)), Vec::<String>::new());
+    // The platform binds it to another key now.
     let own = "connection: {key: oauth2, component: {key: acme, isPublic: true}}";
     let rebound = integration("Alarms", "Chat", "{}").replace(own, "useScopedConfigVar: chat-new");
     let rebound = vec![("a".to_string(), rebound), files(&[("b", "Bills")]).remove(0)];
     let connections = [connection("chat-main"), connection("chat-new")];
     let existing = Existing { connections: &connections, ..existing };
     assert_eq!(
-        said(read(&rebound, &existing)),
+        notes(read(&rebound, &existing)),
         ["connection chat-main: no integration is bound to it any more; one is bound to chat-new now"]
     );
 }

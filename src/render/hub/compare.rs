@@ -1,4 +1,4 @@
-//! A plan that waits in a hub beside the same plan made again by a person's own contexts.
+//! Compares a plan that waits in a hub with the same plan, made again with a person's own contexts.
 
 use super::kept::{KeptAction, KeptPlan, Selector};
 use crate::render::page::{Span, TextPage, faint, plain, strong};
@@ -6,26 +6,27 @@ use crate::render::style::Tone;
 use crate::render::waiting_plan::WaitingPlan;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where two plans of one sync for one target differ.
+/// The differences between two plans of one sync for one target.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// Why there is no plan to compare with.
+    /// The reason why there is no plan to compare with.
     pub unread: Option<String>,
-    /// Whether both are the same, as their digests say.
+    /// Whether both plans have the same digest.
     pub is_same: bool,
     only_hub: Vec<KeptAction>,
     only_own: Vec<KeptAction>,
-    /// Whether not all actions of the hub's are kept.
+    /// Whether the hub stores only a part of its actions.
     is_cut: bool,
 }
 
 impl Comparison {
-    /// Of a plan that could not be made.
+    /// The result if the second plan could not be made.
     pub fn unread(why: String) -> Self {
         Comparison { unread: Some(why), ..Comparison::default() }
     }
 
-    /// Of what waits in a hub, if anything, and of our own plan as JSON with its digest, if it has actions.
+    /// Compares the plan that waits in a hub, if any, with the person's own plan as JSON and its digest, if it has
+    /// actions.
     pub fn of(
         (kept, hub_digest): (Option<&WaitingPlan>, Option<&str>),
         own: Option<(&str, &str)>,
@@ -50,7 +51,7 @@ impl Comparison {
         })
     }
 
-    /// The same, of some objects alone.
+    /// The same comparison, limited to some objects.
     pub(super) fn concerning(&self, meant: &Selector) -> Self {
         let of = |actions: &[KeptAction]| actions.iter().filter(|action| action.concerns(meant)).cloned().collect();
         Comparison {
@@ -62,12 +63,12 @@ impl Comparison {
         }
     }
 
-    /// Whether it has a difference to show.
+    /// Whether there is a difference to show.
     pub(super) fn has_differences(&self) -> bool {
         !self.only_hub.is_empty() || !self.only_own.is_empty()
     }
 
-    /// What it says, in one sentence.
+    /// The result in one sentence.
     fn sentence(&self) -> String {
         let with = "Planned again with your own contexts:";
         match &self.unread {
@@ -80,7 +81,7 @@ impl Comparison {
         }
     }
 
-    /// Each difference, in lines, below what it is a difference of.
+    /// Each group of differences as lines, with its heading.
     fn differences(&self) -> Vec<(String, Vec<String>)> {
         let hub: BTreeMap<&str, &KeptAction> = self.only_hub.iter().map(|a| (a.object(), a)).collect();
         let own: BTreeMap<&str, &KeptAction> = self.only_own.iter().map(|a| (a.object(), a)).collect();
@@ -90,7 +91,7 @@ impl Comparison {
         all.into_iter().filter(|(_, lines)| !lines.is_empty()).collect()
     }
 
-    /// Puts it on a page.
+    /// Adds the comparison to a page.
     pub(super) fn show(&self, page: &mut TextPage) {
         let tone = if self.is_same && self.unread.is_none() { Tone::Good } else { Tone::Careful };
         page.wrap(0, 2, &[Span::new(tone, self.sentence())]);
@@ -105,7 +106,7 @@ impl Comparison {
         }
     }
 
-    /// As lines of text, for where there is no page.
+    /// The comparison as lines of text.
     pub fn lines(&self) -> Vec<String> {
         let differences = self.differences().into_iter();
         let differences = differences.flat_map(|(title, lines)| {
@@ -114,7 +115,7 @@ impl Comparison {
         [self.sentence()].into_iter().chain(differences).collect()
     }
 
-    /// For programs.
+    /// The comparison as JSON.
     pub(super) fn json(&self) -> serde_json::Value {
         let whole = |actions: &[KeptAction]| actions.iter().map(|action| action.whole.clone()).collect::<Vec<_>>();
         serde_json::json!({

@@ -1,5 +1,5 @@
-//! What the status of a sync names in one target beside what waits: blocked, drifted and kept fields, manual steps,
-//! warnings and conditions, each with what to do.
+//! The details in the status of a sync for one target: blocked, drifted and kept fields, manual steps, warnings and
+//! conditions, each with what to do.
 
 use super::HubPart;
 use crate::api::{Condition, TargetStatus};
@@ -7,34 +7,34 @@ use crate::render::page::{Span, TextPage, command, faint, plain};
 use crate::render::style::Tone;
 use crate::text::{count, thousands};
 
-/// The conditions that a page says by itself: by the state of each target, and by its lists.
+/// Conditions that a page shows in another form: as the state of each target, or as a list.
 const SAID_OTHERWISE: [&str; 7] = ["Ready", "InSync", "Reconciling", "Stalled", "Warnings", "Kept", "Drifted"];
 
-/// One list of a status.
+/// One list in a status.
 #[derive(Debug)]
 pub(super) struct Section {
     tone: Tone,
-    /// `kept`, and what that means.
+    /// The word for its entries, such as `kept`.
     pub word: &'static str,
     meaning: String,
-    /// What the status names.
+    /// The entries in the status.
     pub entries: Vec<String>,
-    /// How many more there are that it only counts.
+    /// The number of further entries that are only counted.
     more: usize,
-    /// What to do: sentences.
+    /// What to do, as sentences.
     advice: Vec<String>,
 }
 
-/// What the status says of manual steps.
+/// The manual steps in a status.
 fn manual(target: &TargetStatus) -> Vec<String> {
-    // A status of a newer syncer names the first; the field is read where this version knows it.
+    // A newer syncer adds the first steps to the status; the field is read if it is present.
     let value = serde_json::to_value(target).unwrap_or_default();
     let steps = value.get("manual").and_then(serde_json::Value::as_array).into_iter().flatten();
     steps.filter_map(serde_json::Value::as_str).map(str::to_string).collect()
 }
 
 impl HubPart {
-    /// What the status names, the worst first.
+    /// The lists of the status, the worst first.
     pub(super) fn sections(&self) -> Vec<Section> {
         let counts = self.target.counts.clone().unwrap_or_default();
         let (tenant, sync) = (&self.hub.tenant, &self.hub.sync);
@@ -42,7 +42,7 @@ impl HubPart {
             let more = usize::try_from(all).unwrap_or(0).saturating_sub(entries.len());
             Section { tone, word, meaning, entries: entries.to_vec(), more, advice: Vec::new() }
         };
-        let drift = format!("changed in {tenant} by others since {sync} wrote it, and left so");
+        let drift = format!("changed in {tenant} by others since {sync} wrote it, and left unchanged");
         let kept = format!("{tenant} keeps its own; {sync} does not manage it");
         let sections = [
             section((Tone::Bad, "blocked", String::new()), &self.target.blocked, counts.blocked),
@@ -60,17 +60,17 @@ impl HubPart {
         sections.into_iter().filter(|section| !section.is_empty()).collect()
     }
 
-    /// Whether something is there otherwise than it is desired, or is probably not meant so.
+    /// Whether a live value differs from the desired one, or there is a warning.
     pub(super) fn differs(&self) -> bool {
         self.differs_from_own() || self.sections().iter().any(|section| section.word != "manual steps")
     }
 
-    /// Whether a plan by a person's own contexts is another than the hub's.
+    /// Whether a plan with a person's own contexts differs from the hub's plan.
     pub(super) fn differs_from_own(&self) -> bool {
         self.compared.as_ref().is_some_and(|compared| !compared.is_same && compared.unread.is_none())
     }
 
-    /// What is said of a target that is in sync.
+    /// The sentence for a target that is in sync.
     pub(super) fn in_sync(&self) -> String {
         let sections = self.sections();
         let number = |word: &str| sections.iter().find(|s| s.word == word).map_or(0, Section::number);
@@ -95,7 +95,7 @@ impl HubPart {
         format!("in sync{own}{kept}{steps}{warnings}")
     }
 
-    /// Whether a kept entry is a field: `Connection/crm title: …`; else a whole object.
+    /// Whether a kept entry is a field (`Connection/crm title: …`) or a whole object.
     fn kept_things(&self) -> (&'static str, &'static str) {
         let kept = &self.target.kept;
         match (kept.iter().any(|entry| is_field(entry)), kept.iter().all(|entry| is_field(entry))) {
@@ -136,20 +136,20 @@ impl HubPart {
             format!("to keep it for good: {}", self.override_()),
         ];
         let of_objects =
-            format!("an object that nobody desires any more: delete it in {tenant} where it is not needed");
+            format!("an object that no writer declares any more: delete it in {tenant} where it is not needed");
         let fields = kept.is_empty() || kept.iter().any(|entry| is_field(entry));
         let objects = kept.iter().any(|entry| !is_field(entry));
         let of_fields = of_fields.into_iter().filter(|_| fields);
         of_fields.chain(Some(of_objects).filter(|_| objects)).collect()
     }
 
-    /// The conditions of the sync that no list says.
+    /// The conditions of the sync that no list shows.
     pub(super) fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let shown = |c: &&Condition| c.status == "True" && !SAID_OTHERWISE.contains(&c.type_.as_str());
         self.facts.conditions.iter().filter(shown)
     }
 
-    /// Puts the conditions of the sync on a page.
+    /// Adds the conditions of the sync to a page.
     pub(super) fn show_conditions(&self, page: &mut TextPage, indent: usize) {
         for condition in self.conditions() {
             let head = [Span::new(Tone::Careful, format!("! {}", condition.type_)), plain("  ")];
@@ -157,7 +157,7 @@ impl HubPart {
         }
     }
 
-    /// Puts the lists of the status on a page: of those entries that `is_shown` wants.
+    /// Adds the lists of the status to a page, limited to entries that `is_shown` selects.
     pub(super) fn show_sections(&self, page: &mut TextPage, indent: usize, is_shown: impl Fn(&str) -> bool) {
         for section in self.sections() {
             let entries: Vec<&String> = section.entries.iter().filter(|entry| is_shown(entry)).collect();
@@ -178,8 +178,8 @@ impl HubPart {
         }
     }
 
-    /// The same as items of a Markdown list, and for where there is no page.
-    pub(super) fn said_by_sections(&self) -> Vec<String> {
+    /// The lists as lines of text, for Markdown and for standard error.
+    pub(super) fn section_lines(&self) -> Vec<String> {
         let of = |section: Section| {
             let entries = section.entries.iter().map(|entry| format!("{}: {}", section.word, one_line(entry)));
             let more = (section.more > 0).then(|| format!("{}: {}", section.word, section.not_named(section.more)));
@@ -189,13 +189,13 @@ impl HubPart {
         self.sections().into_iter().flat_map(of).collect()
     }
 
-    /// The conditions as text.
-    pub(super) fn said_by_conditions(&self) -> Vec<String> {
+    /// The conditions as lines of text.
+    pub(super) fn condition_lines(&self) -> Vec<String> {
         self.conditions().map(|c| format!("{}: {}", c.type_, one_line(&self.with_context(&c.message)))).collect()
     }
 
-    /// A text of a status on a page: its first line is wrapped, behind `head`; what follows is for copying, and stands
-    /// on lines of its own.
+    /// Adds a text of a status to a page: its first line is wrapped after `head`; the other lines are commands to copy,
+    /// and are not wrapped.
     pub(super) fn status_text(&self, page: &mut TextPage, indent: usize, head: &[Span], text: &str) {
         let text = self.with_context(text);
         let mut lines = text.split('\n').filter(|line| !line.trim().is_empty());
@@ -215,7 +215,7 @@ impl Section {
         self.number() == 0
     }
 
-    /// How many entries it has, named or not.
+    /// The number of entries, including those that are only counted.
     fn number(&self) -> usize {
         self.entries.len() + self.more
     }
@@ -230,12 +230,13 @@ impl Section {
     }
 }
 
-/// Whether a line of a status is for copying: a command, or a digest.
+/// Whether a line of a status is meant to be copied: a command, or a digest.
 fn is_copied(line: &str) -> bool {
     ["stablekey ", "kubectl ", "sha256:"].iter().any(|start| line.trim_start().starts_with(start))
 }
 
-/// `Connection/crm title: kept by eu` is of a field, `Integration/lead: kept by eu` of an object.
+/// Whether an entry is about a field (`Connection/crm title: kept by eu`) or an object (`Integration/lead: kept by
+/// eu`).
 fn is_field(entry: &str) -> bool {
     entry.split(": ").next().unwrap_or(entry).contains(' ')
 }

@@ -1,9 +1,9 @@
-//! What waits in a hub for one object.
+//! Explains the pending changes of one object in a hub.
 
 use super::kept::{KeptAction, KeptPlan, Selector, stable_key};
 use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::api::{Kind, names};
-use crate::near_miss::{are_alike, near_misses};
+use crate::near_miss::{are_similar, near_misses};
 use crate::render::markdown::escape as md;
 use crate::render::page::{Span, TextPage, faint, heading, plain};
 use crate::render::style::{Style, Tone};
@@ -11,19 +11,19 @@ use crate::report::value;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The schema of its JSON.
+/// The schema of the JSON.
 const SCHEMA: &str = "stablekey.dev/hub-explanation/v1";
 
-/// What the plans that wait do to an object, and what is said of it.
+/// The pending changes of an object in a hub, and its status.
 #[derive(Debug)]
 pub struct HubExplanation {
-    /// As it was typed.
+    /// The name as it was typed.
     name: String,
     meant: Selector,
     targets: Vec<Concerned>,
-    /// The tenants that have it, where a person's own contexts were used.
+    /// The tenants that have the object, if a person's own contexts were used.
     pub there: Vec<String>,
-    /// Whether somebody reconciles the hub.
+    /// The state of the hub's syncer.
     pub syncer: Option<SyncerSign>,
 }
 
@@ -32,14 +32,14 @@ struct Concerned {
     part: HubPart,
     actions: Vec<KeptAction>,
     notes: Vec<Value>,
-    /// What the status says of it where no plan is kept.
-    said: Vec<String>,
-    /// Whether the sync names it.
+    /// The status of the object, if no plan is stored.
+    status: Vec<String>,
+    /// Whether the sync names the object.
     is_named: bool,
 }
 
 impl HubExplanation {
-    /// Of what a person typed: `Connection/KEY`, `Integration/NAME`, or a name that either may have.
+    /// Explains what a person typed: `Connection/KEY`, `Integration/NAME`, or a name that both may have.
     pub fn of(typed: &str, parts: Vec<HubPart>) -> Result<Self, serde_json::Error> {
         let meant = Selector::of(typed);
         let mut targets = Vec::new();
@@ -48,21 +48,21 @@ impl HubExplanation {
             let plan = plan.unwrap_or_default();
             let actions = plan.actions().filter(|action| action.concerns(&meant)).cloned().collect();
             let notes = plan.notes().chain(&plan.findings).filter(|note| concerns(note, &meant)).cloned().collect();
-            let status = if part.waiting.is_some() { Vec::new() } else { said(&part) };
-            let said = status.into_iter().filter(|text| meant.is_in(text)).collect();
+            let status = if part.waiting.is_some() { Vec::new() } else { status_lines(&part) };
+            let status = status.into_iter().filter(|text| meant.is_in(text)).collect();
             part.compared = part.compared.map(|compared| compared.concerning(&meant));
             let is_named = part.facts.named.iter().any(|object| meant.is(object));
-            targets.push(Concerned { part, actions, notes, said, is_named });
+            targets.push(Concerned { part, actions, notes, status, is_named });
         }
         Ok(HubExplanation { name: typed.to_string(), meant, targets, there: Vec::new(), syncer: None })
     }
 
-    /// Whether anything that the hub keeps names it.
+    /// Whether anything in the hub names the object.
     pub fn is_known(&self) -> bool {
         self.targets.iter().any(|target| target.is_concerned() || target.is_named)
     }
 
-    /// That nothing that the hub keeps names it, and what may have been meant.
+    /// The message for an unknown object, with suggestions.
     pub fn unknown(&self) -> String {
         let mut known: BTreeSet<String> = BTreeSet::new();
         for target in &self.targets {
@@ -72,20 +72,21 @@ impl HubExplanation {
             let objects = plan.notes().chain(&plan.findings).filter_map(|note| note.get("object")?.as_str());
             known.extend(objects.map(str::to_string));
             known.extend(target.part.facts.named.iter().cloned());
-            let of_status = said(&target.part).into_iter();
+            let of_status = status_lines(&target.part).into_iter();
             known.extend(of_status.filter_map(|text| text.split([' ', ':']).next().map(str::to_string)));
         }
         let name = self.name.split_once('/').map_or(self.name.as_str(), |(_, name)| name);
         let names = known.iter().filter_map(|object| object.split_once('/')).map(|(_, name)| name);
         let near: Vec<&str> =
-            near_misses(name, names.collect::<BTreeSet<_>>()).into_iter().filter(|n| are_alike(name, n)).collect();
+            near_misses(name, names.collect::<BTreeSet<_>>()).into_iter().filter(|n| are_similar(name, n)).collect();
         let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         let is_cut = self.targets.iter().any(|target| target.is_cut());
         let cut = if is_cut { " (of what waits or stays, the hub names only the first)" } else { "" };
         format!("nothing that waits, is kept, drifted or blocked in the hub concerns {}{cut}{hint}", self.name)
     }
 
-    /// The worst of what concerns it: of a target in which nothing does, only that it is not known.
+    /// The worst exit code of what concerns the object. A target in which nothing concerns it counts only if it is
+    /// unknown.
     pub fn exit(&self) -> u8 {
         let of = |target: &Concerned| match exit_of(&target.part.target) {
             1 => 1,
@@ -98,7 +99,7 @@ impl HubExplanation {
         worst(self.targets.iter().map(of).chain(unread.map(|_| 1)).chain(dead.map(|_| 1)).chain(differ.map(|_| 2)))
     }
 
-    /// For a terminal.
+    /// The explanation as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         if let Some(syncer) = &self.syncer {
@@ -138,7 +139,7 @@ impl HubExplanation {
         page.finish()
     }
 
-    /// For a comment.
+    /// The explanation as Markdown for a comment.
     pub fn markdown(&self) -> String {
         let mut out = format!("## {}\n\n", md(&self.name));
         self.there.iter().for_each(|there| out.push_str(&format!("- {}\n", md(there))));
@@ -148,9 +149,9 @@ impl HubExplanation {
             let actions = target.actions.iter().flat_map(of);
             let nothing = (!target.is_concerned()).then(|| target.nothing(&self.name));
             let compared = target.part.compared.iter().flat_map(super::Comparison::lines);
-            let said = target.said.iter().cloned();
+            let status = target.status.iter().cloned();
             for line in
-                nothing.into_iter().chain(actions).chain(target.notes.iter().map(words)).chain(said).chain(compared)
+                nothing.into_iter().chain(actions).chain(target.notes.iter().map(words)).chain(status).chain(compared)
             {
                 out.push_str(&format!("  - {}\n", md(line.replace('\n', " ").trim())));
             }
@@ -158,14 +159,14 @@ impl HubExplanation {
         out
     }
 
-    /// For programs.
+    /// The explanation as JSON.
     pub fn json(&self) -> Value {
         let target = |target: &Concerned| {
             let part = &target.part;
             let mut json = json!({
                 "sync": part.hub.sync, "tenant": part.hub.tenant, "state": part.target.state,
                 "actions": target.actions.iter().map(|action| action.whole.clone()).collect::<Vec<_>>(),
-                "notes": target.notes, "status": target.said, "concerned": target.is_concerned(),
+                "notes": target.notes, "status": target.status, "concerned": target.is_concerned(),
             });
             if let Some(compared) = &part.compared {
                 json["compared"] = compared.json();
@@ -178,13 +179,13 @@ impl HubExplanation {
 }
 
 impl Concerned {
-    /// Whether something there concerns it.
+    /// Whether something in the target concerns the object.
     fn is_concerned(&self) -> bool {
         let differs = self.part.compared.as_ref().is_some_and(|compared| compared.has_differences());
-        !self.actions.is_empty() || !self.notes.is_empty() || !self.said.is_empty() || differs
+        !self.actions.is_empty() || !self.notes.is_empty() || !self.status.is_empty() || differs
     }
 
-    /// Whether not all of what waits or stays is named.
+    /// Whether only a part of the pending or kept changes is listed.
     fn is_cut(&self) -> bool {
         let counts = self.part.target.counts.clone().unwrap_or_default();
         let target = &self.part.target;
@@ -194,7 +195,7 @@ impl Concerned {
         self.part.cut().is_some() || (self.part.waiting.is_none() && lists.iter().any(is_longer))
     }
 
-    /// The heading: what is in sync otherwise is not said of it.
+    /// Adds the heading to the page. A target that is in sync otherwise is not called in sync for this object.
     fn head(&self, page: &mut TextPage) {
         let part = &self.part;
         if part.target.state != "InSync" {
@@ -205,25 +206,25 @@ impl Concerned {
         part.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));
     }
 
-    /// That nothing there concerns it.
+    /// The message if nothing in the target concerns the object.
     fn nothing(&self, name: &str) -> String {
         let cut = if self.is_cut() { "; the hub names only the first of what is there" } else { "" };
         format!("nothing that waits, is kept, drifted or blocked there concerns {name}{cut}")
     }
 
-    /// The actions that a status names, where no plan is kept.
+    /// The actions in a status, if no plan is stored.
     fn planned(&self) -> impl Iterator<Item = &String> {
-        self.said.iter().filter(|text| self.part.target.actions.contains(text))
+        self.status.iter().filter(|text| self.part.target.actions.contains(text))
     }
 }
 
-/// All that a status says of a target.
-fn said(part: &HubPart) -> Vec<String> {
+/// The complete status of a target, as lines.
+fn status_lines(part: &HubPart) -> Vec<String> {
     let lists = part.sections().into_iter().flat_map(|section| section.entries);
     part.target.actions.iter().cloned().chain(lists).collect()
 }
 
-/// Whether a note or a finding is about one of these objects, about a variable that means one, or speaks of one.
+/// Whether a note or a finding is about one of these objects, about a variable that resolves to one, or mentions one.
 fn concerns(note: &Value, meant: &Selector) -> bool {
     let text = |name: &str| note.get(name).and_then(Value::as_str);
     let keys = ["from", "to"].into_iter().filter_map(|side| stable_key(note.get(side)?));
@@ -313,7 +314,7 @@ mod tests {
         assert_eq!(explained.exit(), 0);
     }
 
-    /// The exit code is of what concerns it; what is not known is an error.
+    /// The exit code is that of what concerns the object; an unknown object is an error.
     #[test]
     fn the_exit_code_is_of_what_concerns_it() {
         let exit = |state: &str, name: &str| {
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_is_said_in_one_line() {
+    fn a_note_is_one_line() {
         let blocked = json!({"note": "blocked", "object": "Integration/lead", "code": "SK0101", "text": "crm is missing", "fix": "make it"});
         assert_eq!(words(&blocked), "blocked Integration/lead SK0101: crm is missing → make it");
         let kept = json!({"note": "kept", "object": "Integration/lead", "path": ["connections", "CRM"], "by": "eu", "from": {"stableKey": "mine"}});

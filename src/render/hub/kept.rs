@@ -1,4 +1,4 @@
-//! Actions and notes out of the JSON of a plan, so that a kept plan and one of our own are read alike.
+//! Actions and notes from the JSON of a plan: a stored plan and a new one are read in the same way.
 
 use crate::api::{Kind, names};
 use crate::report::value;
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// How many fields of an action a person compares.
+/// The maximum number of fields of an action in a comparison.
 const MOST_FIELDS: usize = 8;
 
-/// What of a plan is compared and explained.
+/// The part of a plan that is compared and explained.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct KeptPlan {
     #[serde(default)]
@@ -27,7 +27,7 @@ struct KeptTarget {
     notes: Vec<Value>,
 }
 
-/// An action as JSON has it.
+/// An action in the JSON of a plan.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct KeptAction {
     pub(super) id: String,
@@ -41,7 +41,7 @@ pub struct KeptAction {
     impact: KeptImpact,
     #[serde(default, rename = "needsApproval")]
     needs_approval: Vec<KeptMark>,
-    /// All of it, as it was read.
+    /// The complete JSON of the action.
     #[serde(skip)]
     pub(super) whole: Value,
 }
@@ -78,7 +78,7 @@ struct KeptMark {
 }
 
 impl KeptPlan {
-    /// Reads the JSON of a plan.
+    /// Parses the JSON of a plan.
     pub fn read(json: &str) -> Result<Self, serde_json::Error> {
         let whole: Value = serde_json::from_str(json)?;
         let mut plan: KeptPlan = serde_json::from_str(json)?;
@@ -100,12 +100,12 @@ impl KeptPlan {
 }
 
 impl KeptAction {
-    /// `Kind/name`.
+    /// The id `Kind/name` of the object.
     pub(super) fn object(&self) -> &str {
         self.id.split_once('/').map_or(self.id.as_str(), |(_, object)| object)
     }
 
-    /// `update Connection/crm: inputs.scopes api → api refresh`.
+    /// The action in one line: `update Connection/crm: inputs.scopes api → api refresh`.
     pub(super) fn line(&self) -> String {
         let fields: Vec<String> =
             self.fields.iter().take(MOST_FIELDS).map(|change| change.words(value::MOST)).collect();
@@ -115,24 +115,24 @@ impl KeptAction {
         format!("{} {}{fields}", self.action, self.object())
     }
 
-    /// The action alone: `update Connection/crm`.
+    /// The action without its fields: `update Connection/crm`.
     pub(super) fn title(&self) -> String {
         format!("{} {}", self.action, self.object())
     }
 
-    /// Every field, whole: `inputs.scopes api → api refresh`.
+    /// Every field with its complete values: `inputs.scopes api → api refresh`.
     pub(super) fn changes(&self) -> Vec<String> {
         self.fields.iter().map(|change| change.words(usize::MAX)).collect()
     }
 
-    /// Why it is planned, and why a person must approve it.
+    /// The reasons for the action, and for its need of approval.
     pub(super) fn reasons(&self) -> Vec<String> {
         let approvals = self.needs_approval.iter().map(|a| format!("needs approval: {} {}", a.code, a.why));
         let why = (!self.reason.text.is_empty()).then(|| format!("why: {}", self.reason.text));
         approvals.chain(why).collect()
     }
 
-    /// Whether it changes one of these objects, or what one of them uses, or is used by, or speaks of one.
+    /// Whether it changes one of these objects or one that is connected to it, or mentions one.
     pub(super) fn concerns(&self, meant: &Selector) -> bool {
         let is_one = |kind: Kind, name: &str| meant.is(&format!("{kind}/{name}"));
         let affects = |affected: &KeptAffected| is_one(Kind::Integration, &affected.name);
@@ -148,16 +148,16 @@ impl KeptAction {
     }
 }
 
-/// What a person asks for: one object, or those that a name may be of.
+/// The objects that a person asked for: one object, or all with a name.
 #[derive(Debug)]
 pub(super) struct Selector {
     objects: BTreeSet<String>,
-    /// As texts may write it.
+    /// The objects in the spellings that may occur in texts.
     names: BTreeSet<String>,
 }
 
 impl Selector {
-    /// Of what was typed: `Connection/KEY`, `Integration/NAME`, or a name that either may have.
+    /// Parses what a person typed: `Connection/KEY`, `Integration/NAME`, or a name that both may have.
     pub fn of(typed: &str) -> Self {
         let connection = |key: &str| format!("{}/{}", Kind::Connection, names::of_stable_key(key));
         let (objects, name): (BTreeSet<String>, &str) =
@@ -170,27 +170,27 @@ impl Selector {
         Selector { names: names.chain([name.to_string()]).filter(|name| !name.is_empty()).collect(), objects }
     }
 
-    /// Whether this object is meant: `Kind/name`.
+    /// Whether this object (`Kind/name`) was asked for.
     pub fn is(&self, object: &str) -> bool {
         self.objects.contains(object)
     }
 
-    /// Whether a text names it, as a word by itself and not as an object of another kind.
+    /// Whether a text mentions it as a separate word, and not as an object of another kind.
     pub fn is_in(&self, text: &str) -> bool {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-        let stands = |name: &str, at: usize| {
+        let is_mention = |name: &str, at: usize| {
             let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
             let is_word = !before.ends_with(is_part) && !after.starts_with(is_part);
             let kind = before.strip_suffix('/').map(|before| before.rsplit(|c| !is_part(c)).next().unwrap_or_default());
             let is_other = kind.and_then(Kind::typed).is_some_and(|kind| !self.is(&format!("{kind}/{name}")));
             is_word && !is_other
         };
-        self.names.iter().any(|name| text.match_indices(name.as_str()).any(|(at, _)| stands(name, at)))
+        self.names.iter().any(|name| text.match_indices(name.as_str()).any(|(at, _)| is_mention(name, at)))
     }
 }
 
 impl KeptChange {
-    /// In words, each value in at most so many columns.
+    /// The change as text, with each value cut to this number of columns.
     fn words(&self, most: usize) -> String {
         let words = |value: &Value| shorten(&value::words(value), most).into_owned();
         let path = self.path.join(".");
@@ -202,7 +202,7 @@ impl KeptChange {
     }
 }
 
-/// The connection that a variable means, in the value of a field.
+/// The stable key in the value of a variable.
 pub(super) fn stable_key(value: &Value) -> Option<&str> {
     value.get("stableKey").and_then(Value::as_str)
 }

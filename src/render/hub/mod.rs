@@ -1,4 +1,4 @@
-//! A hub as its syncer describes it: how each sync stands in each target, and the plans that wait there.
+//! A hub as its syncer reports it: the state of each sync in each target, and the waiting plans.
 
 mod compare;
 mod details;
@@ -23,32 +23,32 @@ use crate::api::{Condition, TargetStatus};
 use crate::text::{count, thousands};
 use std::collections::BTreeSet;
 
-/// The state of a target of which the syncer has said nothing yet.
+/// The state of a target that the syncer has not reported yet.
 const UNKNOWN: &str = "Unknown";
 
 /// A sync in one of its targets.
 #[derive(Debug)]
 pub struct HubPart {
-    /// The hub, and which of its syncs and targets.
+    /// The hub, the sync and the target.
     pub hub: Hub,
-    /// What the status of the sync says of the target.
+    /// The status of the sync for the target.
     pub target: TargetStatus,
-    /// Whether the syncer has reconciled what the sync says now.
+    /// Whether the syncer has reconciled the current spec of the sync.
     pub is_observed: bool,
-    /// The plan that waits there.
+    /// The plan that waits for approval.
     pub waiting: Option<WaitingPlan>,
-    /// What a plan by a person's own contexts has otherwise.
+    /// The comparison with a plan of a person's own contexts.
     pub compared: Option<Comparison>,
-    /// What the hub says beside that.
+    /// Further facts from the hub.
     pub facts: HubFacts,
 }
 
-/// What a hub says of a sync and its target beside the status of the target.
+/// Facts about a sync and its target beside the status of the target.
 #[derive(Clone, Debug, Default)]
 pub struct HubFacts {
-    /// The tenant that the sync copies from.
+    /// The source tenant of the sync.
     pub source: Option<String>,
-    /// The namespace with the target's own Tenant, where that is not the one in the hub.
+    /// The namespace with the target's own Tenant, if it is not in the hub.
     pub target_namespace: Option<String>,
     /// The objects that the sync names, as `Kind/name`.
     pub named: BTreeSet<String>,
@@ -56,7 +56,7 @@ pub struct HubFacts {
     pub conditions: Vec<Condition>,
 }
 
-/// What the syncer says of a target that it has not planned yet.
+/// The status of a target that the syncer has not planned yet.
 pub fn not_planned(tenant: &str) -> TargetStatus {
     TargetStatus {
         tenant: tenant.to_string(),
@@ -66,7 +66,7 @@ pub fn not_planned(tenant: &str) -> TargetStatus {
     }
 }
 
-/// What a target's status means as an exit code.
+/// The exit code for a target's status.
 pub fn exit_of(target: &TargetStatus) -> u8 {
     let counts = target.counts.clone().unwrap_or_default();
     match target.state.as_str() {
@@ -78,24 +78,24 @@ pub fn exit_of(target: &TargetStatus) -> u8 {
     }
 }
 
-/// Of several exit codes the one that says most: an error, what is not reached, actions.
+/// The exit code with the highest precedence: an error, then unresolved, then actions.
 pub fn worst(exits: impl IntoIterator<Item = u8>) -> u8 {
     let rank = |exit: &u8| [0, 2, 3, 1].iter().position(|known| known == exit).unwrap_or(usize::MAX);
     exits.into_iter().max_by_key(rank).unwrap_or(0)
 }
 
 impl HubPart {
-    /// `us-to-eu → eu-prod`.
+    /// The title `us-to-eu → eu-prod`.
     fn title(&self) -> String {
         format!("{} → {}", self.hub.sync, self.hub.tenant)
     }
 
-    /// Whether the syncer asks for approval.
+    /// Whether the syncer waits for approval.
     pub fn awaits_approval(&self) -> bool {
         self.target.state == "AwaitingApproval"
     }
 
-    /// A text of the syncer's, in which every command names the context too.
+    /// Adds the context to every command in a text of the syncer.
     fn with_context(&self, text: &str) -> String {
         let Some(context) = &self.hub.context else { return text.to_string() };
         let (at, there) = (format!(" -n {}", self.hub.namespace), format!(" --context {}", quoted(context)));
@@ -110,7 +110,7 @@ impl HubPart {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// That only the first actions are kept, where that is so.
+    /// A note that only the first actions are stored, if that is the case.
     fn cut(&self) -> Option<String> {
         let waiting = self.waiting.as_ref().filter(|waiting| waiting.shown < waiting.actions)?;
         let (shown, all) = (thousands(waiting.shown), count(waiting.actions, "action", "actions"));
@@ -121,14 +121,14 @@ impl HubPart {
         ))
     }
 
-    /// What is said of it beside its state: its message, or what there is to say without one.
+    /// The message beside the state: that of the status, or one that is made here.
     fn message(&self) -> Option<String> {
         let has =
             |word: &str| self.sections().iter().any(|section| section.word == word && !section.entries.is_empty());
         let number = |count: Option<i64>| count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         let counts = self.target.counts.as_ref();
         match self.target.state.as_str() {
-            // The list says it, with what to do here.
+            // The list of blocked changes shows it, with what to do here.
             "Blocked" if has("blocked") => None,
             "Drifted" if has("drifted") => {
                 let drift = number(counts.map(|counts| counts.drift)).max(self.target.drifted.len());
@@ -141,20 +141,19 @@ impl HubPart {
         }
     }
 
-    /// That the syncer has not seen the sync as it is now.
+    /// A note that the syncer has not reconciled the current spec of the sync, if that is the case.
     fn unobserved(&self) -> Option<&'static str> {
         (!self.is_observed).then_some("the syncer has not reconciled the last change of the sync yet")
     }
 
-    /// All that is said of it where no plan is shown, a line each.
+    /// All lines about the target, if no plan is shown.
     fn lines(&self) -> Vec<String> {
         let message = self.message().map(|message| self.with_context(&message));
         let message = message.iter().flat_map(|message| message.split('\n')).map(str::to_string);
-        message.chain(self.unobserved().map(str::to_string)).chain(self.said_by_sections()).collect()
+        message.chain(self.unobserved().map(str::to_string)).chain(self.section_lines()).collect()
     }
 
-    /// Puts the heading on a page, with what the syncer says of the target; of a plan that is shown too without the
-    /// commands, which stand below it.
+    /// Adds the heading and the syncer's message to a page; without commands if a plan with these commands follows.
     fn head(&self, page: &mut TextPage) {
         let tone = match exit_of(&self.target) {
             0 if !self.differs() => Tone::Good,
@@ -167,7 +166,7 @@ impl HubPart {
         self.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));
     }
 
-    /// Puts the digest, alone on its line, and the command to approve it on a page.
+    /// Adds the digest, on a line of its own, and the command to approve it to a page.
     fn approve(&self, page: &mut TextPage, is_asked: bool) {
         if let Some(digest) = self.target.digest.as_ref().filter(|_| self.awaits_approval()) {
             page.line(2, &[plain(format!("digest of what {} does in {}:", self.hub.sync, self.hub.tenant))]);
@@ -180,7 +179,7 @@ impl HubPart {
     }
 }
 
-/// The first line of a message, where what it says to do stands on the page already.
+/// The first line of a message, if the page shows the commands elsewhere.
 fn first(message: &str) -> &str {
     let first = message.split('\n').next().unwrap_or_default();
     first.strip_suffix(": look first, then approve").unwrap_or(first)
@@ -224,10 +223,10 @@ mod tests {
         plan(part).text(Style::default())
     }
 
-    /// "Never 'in sync' beside a difference": nor where it is one's own plan that differs.
+    /// "Never 'in sync' beside a difference": also if only the person's own plan differs.
     #[test]
     fn what_ones_own_contexts_see_otherwise_is_not_in_sync() {
-        let settled = |is_same: bool, unread: Option<&str>| {
+        let in_sync = |is_same: bool, unread: Option<&str>| {
             let mut part = part("InSync", None);
             (part.target.digest, part.target.message) = (None, None);
             let mut compared = Comparison::default();
@@ -235,13 +234,13 @@ mod tests {
             part.compared = Some(compared);
             plan(part)
         };
-        assert_eq!(settled(true, None).exit(), 0);
-        let differs = settled(false, None);
+        assert_eq!(in_sync(true, None).exit(), 0);
+        let differs = in_sync(false, None);
         assert_eq!(differs.exit(), 2);
         let text = differs.text(Style::default());
         assert!(text.contains("planned with your own contexts it differs"), "{text}");
-        // What could not be planned is an error, and no difference.
-        assert_eq!(settled(false, Some("there is no context eu")).exit(), 1);
+        // A plan that could not be made is an error, not a difference.
+        assert_eq!(in_sync(false, Some("there is no context eu")).exit(), 1);
     }
 
     #[test]
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_waits_one_line_says_how_it_stands() {
+    fn where_nothing_waits_one_line_shows_the_state() {
         let shown = text(part("Blocked", None));
         assert_eq!(shown, "s → eu  Blocked  first\n  stablekey approve s --tenant eu --context us -n hub\n");
         assert_eq!(text(HubPart { target: not_planned("eu"), ..part("", None) }).lines().count(), 1);

@@ -8,19 +8,19 @@ use crate::render::style::Style;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What waits in a hub, and how the rest stands.
+/// The plans that wait in a hub, and the state of the other targets.
 #[derive(Debug, Default)]
 pub struct HubPlan {
-    /// By sync and target.
+    /// The parts, sorted by sync and target.
     pub parts: Vec<HubPart>,
-    /// Whether somebody reconciles them.
+    /// The state of the hub's syncer.
     pub syncer: Option<SyncerSign>,
-    /// Whether it is shown to be approved now: then nobody is told the command.
+    /// Whether the plan is shown to be approved now: the command to approve it is then omitted.
     pub is_asked: bool,
 }
 
 impl HubPlan {
-    /// As the statuses say, and what one's own contexts say beside them.
+    /// The exit code, from the statuses and from comparisons with the person's own contexts.
     pub fn exit(&self) -> u8 {
         let differ = self.parts.iter().filter(|part| part.differs_from_own()).map(|_| 2);
         let unread = self.parts.iter().filter_map(|part| part.compared.as_ref()?.unread.as_ref()).map(|_| 1);
@@ -28,7 +28,7 @@ impl HubPlan {
         worst(self.parts.iter().map(|part| exit_of(&part.target)).chain(unread).chain(dead).chain(differ))
     }
 
-    /// For a terminal.
+    /// The plans as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         if self.parts.is_empty() {
@@ -43,7 +43,7 @@ impl HubPlan {
             if says {
                 page.gap();
             }
-            // Once a sync, before its targets.
+            // The conditions of a sync are shown once, before its targets.
             if of_sync.replace(&part.hub.sync) != Some(&part.hub.sync) {
                 part.show_conditions(&mut page, 0);
             }
@@ -51,7 +51,7 @@ impl HubPlan {
             match &part.waiting {
                 Some(waiting) => {
                     page.gap();
-                    // Escaped as everything on a page is, whoever wrote it.
+                    // The text is escaped like all text on a page, since anybody may have written it.
                     part.with_context(&waiting.text).lines().for_each(|line| page.line(0, &[plain(line)]));
                     part.cut().iter().for_each(|cut| page.wrap(0, 0, &[plain(cut)]));
                     page.gap();
@@ -73,7 +73,7 @@ impl HubPlan {
         text
     }
 
-    /// For a comment.
+    /// The plans as Markdown for a comment.
     pub fn markdown(&self) -> String {
         let mut out = String::new();
         for syncer in self.syncer.iter().filter(|syncer| syncer.is_dead()) {
@@ -83,7 +83,7 @@ impl HubPlan {
         for part in &self.parts {
             let (title, state) = (md(&part.title()), md(&part.target.state));
             if of_sync.replace(&part.hub.sync) != Some(&part.hub.sync) {
-                part.said_by_conditions().iter().for_each(|said| out.push_str(&format!("⚠️ {}\n\n", md(said))));
+                part.condition_lines().iter().for_each(|line| out.push_str(&format!("⚠️ {}\n\n", md(line))));
             }
             match &part.waiting {
                 Some(waiting) => {
@@ -108,7 +108,7 @@ impl HubPlan {
         out
     }
 
-    /// What JSON of this schema has no room for.
+    /// Lines for standard error, since the JSON schema has no field for them.
     pub fn asides(&self) -> Vec<String> {
         let compared = |part: &HubPart| {
             let lines = part.compared.as_ref()?.lines();
@@ -116,22 +116,24 @@ impl HubPlan {
         };
         let cut = |part: &HubPart| Some(format!("{}: {}", part.title(), part.cut()?));
         let dead = self.syncer.iter().filter(|syncer| syncer.is_dead()).map(SyncerSign::sentence);
-        let said = |part: &HubPart| {
-            let lines = if part.waiting.is_some() { Vec::new() } else { part.said_by_sections() };
+        let details = |part: &HubPart| {
+            let lines = if part.waiting.is_some() { Vec::new() } else { part.section_lines() };
             let title = part.title();
             lines.into_iter().map(move |line| format!("{title}: {line}")).collect::<Vec<_>>()
         };
         let mut of_sync = BTreeSet::new();
-        let conditions =
-            self.parts.iter().filter(|part| of_sync.insert(&part.hub.sync)).flat_map(|part| {
-                part.said_by_conditions().into_iter().map(|said| format!("{}: {said}", part.hub.sync))
-            });
+        let conditions = self
+            .parts
+            .iter()
+            .filter(|part| of_sync.insert(&part.hub.sync))
+            .flat_map(|part| part.condition_lines().into_iter().map(|line| format!("{}: {line}", part.hub.sync)));
         let conditions: Vec<String> = conditions.collect();
-        let of_parts = self.parts.iter().flat_map(|part| said(part).into_iter().chain(cut(part)).chain(compared(part)));
+        let of_parts =
+            self.parts.iter().flat_map(|part| details(part).into_iter().chain(cut(part)).chain(compared(part)));
         dead.chain(conditions).chain(of_parts).collect()
     }
 
-    /// For programs: the one plan as it is kept, or all in one document.
+    /// The plans as JSON: the only one as it is stored, or all in one document.
     pub fn json(&self) -> Result<Value, serde_json::Error> {
         if let [HubPart { waiting: Some(waiting), .. }] = self.parts.as_slice() {
             let mut plan: Value = serde_json::from_str(waiting.plan.get())?;
@@ -150,13 +152,13 @@ impl HubPlan {
     }
 }
 
-/// Several plans as one: a target of several syncs is one target.
+/// Several plans merged into one: a target of several syncs is one target.
 #[derive(Default)]
 struct Merged {
     targets: BTreeMap<String, Value>,
     findings: Vec<Value>,
     syncs: BTreeSet<String>,
-    /// What is only counted: in targets of which nothing is shown but their status.
+    /// Totals of targets without a plan, from their status.
     counted: BTreeMap<&'static str, u64>,
 }
 
@@ -176,7 +178,7 @@ impl Merged {
         }
     }
 
-    /// What is known of a target in which nothing waits.
+    /// Adds the status of a target in which nothing waits.
     fn take_status(&mut self, part: &HubPart) {
         let is_unread = exit_of(&part.target) == 1;
         let mut target = json!({
@@ -214,7 +216,7 @@ impl Merged {
     }
 }
 
-/// Takes what another sync does in a target into that target. An action that both want is one.
+/// Merges the plan of another sync for a target into that target. An action that both want occurs once.
 fn join(target: &mut Value, mut other: Value) {
     let actions = list(&mut other, "actions");
     let notes = list(&mut other, "notes");
@@ -236,7 +238,7 @@ fn join(target: &mut Value, mut other: Value) {
     }
 }
 
-/// Sums over all targets, as a plan has them.
+/// The totals over all targets, as in a plan.
 fn counts<'t>(targets: impl Iterator<Item = &'t Value>, counted: &BTreeMap<&str, u64>) -> Map<String, Value> {
     const ALL: [&str; 9] =
         ["create", "update", "adopt", "delete", "needsApproval", "blocked", "kept", "drift", "manual"];

@@ -1,4 +1,4 @@
-//! A hub at a glance: its Tenants, and how each sync stands in each target.
+//! An overview of a hub: its Tenants, and the state of each sync in each target.
 
 use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The schema of its JSON.
+/// The schema of the JSON.
 const SCHEMA: &str = "stablekey.dev/hub-status/v1";
 
-/// What the statuses in a hub say.
+/// The statuses in a hub.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HubStatus {
@@ -28,7 +28,7 @@ pub struct HubStatus {
     sign: Option<SyncerSign>,
 }
 
-/// A Tenant.
+/// The status of a Tenant.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HubTenantStatus {
@@ -40,26 +40,26 @@ pub struct HubTenantStatus {
     region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<String>,
-    /// Whether a sync into it leaves a difference there.
+    /// Whether a sync into the tenant leaves a difference.
     #[serde(skip)]
     differs: bool,
 }
 
-/// A sync in one of its targets.
+/// The status of a sync in one of its targets.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HubSyncStatus {
     sync: String,
     mode: String,
-    /// Whether the syncer has reconciled what the sync says now.
+    /// Whether the syncer has reconciled the current spec of the sync.
     observed: bool,
-    /// The command to approve what waits.
+    /// The command to approve the waiting plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     approve: Option<String>,
     /// The conditions of the sync.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<Condition>,
-    /// As the status of the sync says it.
+    /// The status of the sync for the target.
     #[serde(flatten)]
     target: TargetStatus,
     #[serde(skip)]
@@ -67,10 +67,10 @@ pub struct HubSyncStatus {
 }
 
 impl HubTenantStatus {
-    /// What the status of a Tenant says.
+    /// Builds the row from the status of a Tenant.
     pub fn of(tenant: &str, status: &TenantStatus, region: Option<String>, environment: Option<String>) -> Self {
         let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
-        let not_yet = || "the syncer has not looked for it yet: is it running?".to_string();
+        let not_yet = || "the syncer has not reconciled it yet: is it running?".to_string();
         HubTenantStatus {
             tenant: tenant.to_string(),
             ready: ready.and_then(|ready| match ready.status.as_str() {
@@ -86,7 +86,7 @@ impl HubTenantStatus {
         }
     }
 
-    /// Of a Tenant that cannot be read.
+    /// Builds the row for an unreadable Tenant.
     pub fn unreadable(tenant: &str, why: &str) -> Self {
         let (reason, message) = ("Unreadable".to_string(), why.to_string());
         let tenant = tenant.to_string();
@@ -95,7 +95,7 @@ impl HubTenantStatus {
 }
 
 impl HubSyncStatus {
-    /// Of a sync of this mode.
+    /// Builds the row for a sync with this mode.
     pub fn of(mode: &str, part: HubPart) -> Self {
         HubSyncStatus {
             sync: part.hub.sync.clone(),
@@ -110,7 +110,7 @@ impl HubSyncStatus {
 }
 
 impl HubStatus {
-    /// Of a hub.
+    /// Builds the status of a hub.
     pub fn of(
         namespace: &str,
         tenants: Vec<HubTenantStatus>,
@@ -133,12 +133,12 @@ impl HubStatus {
         HubStatus { schema: SCHEMA, exit, namespace: namespace.to_string(), syncs, tenants, syncer, sign }
     }
 
-    /// As the statuses say.
+    /// The exit code, from the statuses.
     pub fn exit(&self) -> u8 {
         self.exit
     }
 
-    /// For a terminal.
+    /// The status as text for a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = TextPage::new(style);
         if let Some(sign) = &self.sign {
@@ -172,7 +172,7 @@ impl HubStatus {
         page.finish()
     }
 
-    /// For a comment.
+    /// The status as Markdown for a comment.
     pub fn markdown(&self) -> String {
         let mut out = format!("## Stablekey hub {}\n\n", md(&self.namespace));
         if let Some(sign) = &self.sign {
@@ -191,8 +191,8 @@ impl HubStatus {
         out.push('\n');
         out.push_str(&(row(&["Sync", "Target", "State", ""].map(str::to_string)) + &rule(4)));
         for sync in &self.syncs {
-            let said: Vec<String> = sync.said().iter().map(|line| md(line)).collect();
-            let cells = [md(&sync.sync), md(&sync.target.tenant), md(&sync.target.state), said.join("<br>")];
+            let lines: Vec<String> = sync.lines().iter().map(|line| md(line)).collect();
+            let cells = [md(&sync.sync), md(&sync.target.tenant), md(&sync.target.state), lines.join("<br>")];
             out.push_str(&row(&cells));
         }
         for sync in self.syncs.iter().filter(|sync| sync.approve.is_some()) {
@@ -204,20 +204,20 @@ impl HubStatus {
 }
 
 impl HubSyncStatus {
-    /// Its counts, in one line.
+    /// The counts in one line.
     fn sums(&self) -> Option<String> {
         self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty())
     }
 
-    /// What there is to say, a line each.
-    fn said(&self) -> Vec<String> {
-        // The commands of what waits stand below.
+    /// The message and details, one line each.
+    fn lines(&self) -> Vec<String> {
+        // The commands to approve the waiting plan are shown below.
         let asks = self.part.awaits_approval();
         let lines = self.part.lines();
         let message = self.part.message().map_or(0, |message| message.split('\n').count());
         let lines =
             lines.into_iter().enumerate().filter(|(position, _)| !asks || *position == 0 || *position >= message);
-        let conditions = self.part.said_by_conditions();
+        let conditions = self.part.condition_lines();
         self.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
     }
 
@@ -234,7 +234,7 @@ impl HubSyncStatus {
         page.wrap(2, 4, &[strong(self.part.title()), plain("  "), Span::new(tone, &self.target.state), mode]);
         self.sums().iter().for_each(|sums| page.wrap(4, 6, &[plain(sums)]));
         let message = self.part.message().unwrap_or_default();
-        // What waits, and how it is approved, stands below.
+        // The waiting plan, and how to approve it, are shown below.
         let message = if self.part.awaits_approval() { first(&message) } else { &message };
         if !message.is_empty() {
             self.part.status_text(page, 4, &[], message);
@@ -252,7 +252,7 @@ impl HubSyncStatus {
     }
 }
 
-/// `2 to create, 1 of which needs approval; 3 kept`.
+/// The counts as text: `2 to create, 1 of which needs approval; 3 kept`.
 fn sums(counts: &TargetCounts) -> String {
     let number = |count: i64| usize::try_from(count).unwrap_or(0);
     let actions = [
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_and_each_command_stand_alone_on_their_lines() {
+    fn a_digest_and_each_command_are_alone_on_their_lines() {
         let waits =
             HubSyncStatus::of("Plan", part("AwaitingApproval", TargetCounts { create: 2, ..Default::default() }));
         let text = HubStatus::of("hub", Vec::new(), vec![waits], None).text(Style::default());

@@ -1,4 +1,4 @@
-//! Whether a syncer looks after a hub: by its Lease, where the account may read that.
+//! Whether a syncer reconciles a hub, according to its Lease, if the account may read it.
 
 use crate::project::hub::HubAddress;
 use crate::render::page::{Span, TextPage, command, plain};
@@ -7,27 +7,27 @@ use crate::tenant::cluster::hub::SyncerLease;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// How much longer than it lasts a Lease must not have been renewed until it is said that nobody does: clocks differ,
-/// and whoever takes over needs a moment.
+/// How long after its expiry a Lease must be without renewal until the syncer is reported as not running, in seconds:
+/// clocks differ, and a replica needs time to take over.
 const GRACE: i64 = 60;
 
-/// What is known of the syncer of a hub.
+/// The state of the syncer of a hub.
 #[derive(Clone, Debug)]
 pub struct SyncerSign {
-    /// The hub.
+    /// The address of the hub.
     pub hub: HubAddress,
     /// The name of the Lease.
     pub name: &'static str,
-    /// What the Lease says.
+    /// The state of the Lease.
     pub lease: SyncerLease,
     /// The newest time in the statuses of the hub.
     pub newest: Option<Timestamp>,
-    /// The time here.
+    /// The current time of this machine.
     pub now: Timestamp,
 }
 
 impl SyncerSign {
-    /// Whether surely nobody reconciles the hub: what its statuses say is of an earlier time.
+    /// Whether it is certain that no syncer is running: the statuses of the hub are then outdated.
     pub fn is_dead(&self) -> bool {
         match &self.lease {
             SyncerLease::There { renewed: Some(renewed), lasts, .. } => {
@@ -52,7 +52,7 @@ impl SyncerSign {
         }
     }
 
-    /// What is known, in one sentence.
+    /// The state in one sentence.
     pub fn sentence(&self) -> String {
         let (name, namespace) = (self.name, &self.hub.namespace);
         let newest = || self.newest.map(|at| format!("; the newest entry in a status was made {}", self.ago(at)));
@@ -62,8 +62,8 @@ impl SyncerSign {
                 let holder = match (holder, renewed) {
                     (Some(holder), Some(ago)) => format!("was renewed {ago} by {holder}"),
                     (Some(holder), None) => format!("is held by {holder}"),
-                    (None, Some(ago)) => format!("is held by nobody; it was released {ago}"),
-                    (None, None) => "is held by nobody".to_string(),
+                    (None, Some(ago)) => format!("has no holder; it was released {ago}"),
+                    (None, None) => "has no holder".to_string(),
                 };
                 let dead = if self.is_dead() { ": no syncer runs, and the statuses here are out of date" } else { "" };
                 format!("the Lease {name} {holder}{dead}")
@@ -81,14 +81,14 @@ impl SyncerSign {
         }
     }
 
-    /// The commands by which a person finds out more.
+    /// The commands to find out more.
     pub fn commands(&self) -> Vec<String> {
         let context = self.hub.context.iter().map(|context| format!(" --context {}", super::quoted(context)));
         let at = format!("{} -n {}", context.collect::<String>(), self.hub.namespace);
         vec![format!("kubectl get pods{at} -l app.kubernetes.io/name=stablekey")]
     }
 
-    /// Puts it on a page, where nobody runs.
+    /// Adds a warning to a page if no syncer is running.
     pub(super) fn warn(&self, page: &mut TextPage) {
         if self.is_dead() {
             page.wrap(0, 2, &[Span::new(Tone::Bad, "✗"), plain(format!(" {}", self.sentence()))]);
@@ -96,7 +96,7 @@ impl SyncerSign {
         }
     }
 
-    /// Puts it on a page.
+    /// Adds the state to a page.
     pub(super) fn show(&self, page: &mut TextPage) {
         let (mark, tone) = match &self.lease {
             _ if self.is_dead() => ("✗", Tone::Bad),
@@ -108,7 +108,7 @@ impl SyncerSign {
         commands.iter().for_each(|line| page.line(4, &[command(line)]));
     }
 
-    /// For programs.
+    /// The state as JSON.
     pub(super) fn json(&self) -> Value {
         let (state, holder, renewed) = match &self.lease {
             SyncerLease::There { holder, renewed, .. } if self.is_dead() => ("Dead", holder.clone(), *renewed),
@@ -144,7 +144,8 @@ mod tests {
         })
     }
 
-    /// A dead syncer is noticed; one that is being replaced, or whose clock is a little off, is none.
+    /// A syncer that is not running is detected; one that is being replaced, or whose clock is slightly off, is not
+    /// reported.
     #[test]
     fn who_has_not_renewed_its_lease_for_long_is_dead() {
         for (lease, is_dead, words) in [
@@ -152,9 +153,9 @@ mod tests {
             (there(Some("pod-1"), Some(9_926)), false, "renewed 74 s ago"),
             (there(Some("pod-1"), Some(9_924)), true, "renewed 76 s ago by pod-1: no syncer runs"),
             (there(Some("pod-1"), Some(10_900)), false, "renewed 0 s ago"),
-            (there(None, Some(9_990)), false, "is held by nobody; it was released 10 s ago"),
+            (there(None, Some(9_990)), false, "has no holder; it was released 10 s ago"),
             (there(None, Some(4_000)), true, "it was released 100 min ago: no syncer runs"),
-            (there(None, None), true, "is held by nobody: no syncer runs"),
+            (there(None, None), true, "has no holder: no syncer runs"),
             (there(Some("pod-1"), None), false, "is held by pod-1"),
             (sign(SyncerLease::Absent), false, "there is no Lease stablekey-syncer in namespace us-prod"),
             (sign(SyncerLease::Unknown), false, "the newest entry in a status was made 60 min ago"),
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_to_look_at_can_be_pasted() {
+    fn commands_to_find_out_more_can_be_pasted() {
         let mut page = TextPage::new(Style { width: 40, ..Style::default() });
         there(None, Some(4_000)).warn(&mut page);
         let text = page.finish();

@@ -6,7 +6,7 @@ use crate::render::markdown::{Comment, escape as md, row, rule};
 use crate::report::matrix::Cell;
 use crate::report::status::{StatusReport, SyncState, Todo};
 
-/// The status for an issue or a comment.
+/// The status as Markdown for an issue or a comment.
 pub fn status_markdown(status: &StatusReport, typed: &Invocation) -> String {
     let mut comment = Comment::new(String::new(), &typed.status());
     comment.add("## Stablekey status\n\n");

@@ -11,10 +11,10 @@ use crate::text::{self as escape, and, count, thousands};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// Rows of the matrix, and items of a list, that one page shows.
+/// The maximum number of rows of the matrix, and of items of a list.
 const MOST: usize = 60;
 
-/// The status for a terminal.
+/// Renders the status as text for a terminal.
 pub fn status_text(status: &StatusReport, typed: &Invocation, style: Style) -> String {
     let mut page = TextPage::new(style);
     for line in &status.passed_over {
@@ -44,13 +44,13 @@ pub fn status_text(status: &StatusReport, typed: &Invocation, style: Style) -> S
 fn tenants(status: &StatusReport, page: &mut TextPage) {
     const HEADS: [&str; 7] = ["TENANT", "REGION", "ENV", "CONNECTIONS", "INTEGRATIONS", "BOUND", "CUSTOMERS"];
     let rows: Vec<[String; 7]> = status.tenants.iter().map(cells).collect();
-    // A column in which nothing stands is left out.
+    // Empty columns are omitted.
     let columns = |at: usize| {
         let widest = rows.iter().map(|row| width(&row[at])).max().unwrap_or(0);
         if widest == 0 { 0 } else { widest.max(HEADS[at].len()) }
     };
     let mut widths: [usize; 7] = std::array::from_fn(columns);
-    // Where a row is wider than the page, what says least goes first.
+    // If a row is wider than the page, the least important column is omitted first.
     for at in [6, 2, 1, 4, 3] {
         let row: usize = widths.iter().filter(|columns| **columns > 0).map(|columns| columns + 2).sum();
         if row <= page.columns() {
@@ -62,7 +62,7 @@ fn tenants(status: &StatusReport, page: &mut TextPage) {
         let shown = cells.iter().zip(widths).enumerate().filter(|(_, (_, columns))| *columns > 0);
         let padded = shown.map(|(at, (cell, columns))| {
             let blank = " ".repeat(columns - width(cell));
-            // Names are read from the left, numbers from the right.
+            // Names are aligned left, numbers right.
             if at < 3 { format!("{cell}{blank}") } else { format!("{blank}{cell}") }
         });
         padded.collect::<Vec<_>>().join("  ")
@@ -86,7 +86,7 @@ fn tenants(status: &StatusReport, page: &mut TextPage) {
     }
 }
 
-/// What a row says of a tenant, but for its state.
+/// The cells of a tenant's row, except its state.
 fn cells(tenant: &TenantLine) -> [String; 7] {
     let text = |text: &Option<String>| text.as_deref().map(cell).unwrap_or_default();
     let [mut connections, mut integrations, mut bound, mut customers] = std::array::from_fn(|_| "?".to_string());
@@ -100,7 +100,7 @@ fn cells(tenant: &TenantLine) -> [String; 7] {
     [cell(&tenant.tenant), text(&tenant.region), text(&tenant.environment), connections, integrations, bound, customers]
 }
 
-/// The state of a tenant, in a few words.
+/// The state of a tenant in a few words.
 fn state(tenant: &TenantLine) -> Span {
     match (&tenant.unreachable, tenant.state, tenant.summary.as_str()) {
         (Some(why), ..) => Span::new(Tone::Bad, format!("✗ unreachable: {why}")),
@@ -151,7 +151,7 @@ fn out_of_sync(status: &StatusReport, page: &mut TextPage) {
     more(page, status.out_of_sync.len());
 }
 
-/// Says that nothing differs only of tenants that were read and planned whole.
+/// Reports that nothing differs, only for tenants that were read and planned completely.
 fn whether_in_sync(status: &StatusReport, page: &mut TextPage) {
     let unread: Vec<&str> =
         status.tenants.iter().filter(|t| t.unreachable.is_some()).map(|t| t.tenant.as_str()).collect();
@@ -220,13 +220,13 @@ fn matrix(page: &mut TextPage, matrix: &Matrix) {
     }
     let meaning = |cell: Cell| [plain("   "), mark(cell), faint(format!(" {}", cell.meaning())).whole()];
     page.wrap(2, 2, &used.into_iter().flat_map(meaning).skip(1).collect::<Vec<_>>());
-    // Two keys that are like each other are said once.
-    let mut said: BTreeSet<&str> = BTreeSet::new();
+    // Two keys that are similar to each other are reported once.
+    let mut shown: BTreeSet<&str> = BTreeSet::new();
     for row in matrix.rows.iter().filter(|row| !row.near_misses.is_empty()).take(MOST) {
-        if row.near_misses.iter().all(|near| said.contains(near.stable_key.as_str())) {
+        if row.near_misses.iter().all(|near| shown.contains(near.stable_key.as_str())) {
             continue;
         }
-        said.insert(&row.stable_key);
+        shown.insert(&row.stable_key);
         let near: Vec<String> = row.near_misses.iter().map(|n| format!("{} in {}", n.stable_key, n.tenant)).collect();
         let text =
             [strong(&row.stable_key), plain(format!(" exists in one tenant only; similar: {}", near.join(", ")))];
@@ -234,7 +234,7 @@ fn matrix(page: &mut TextPage, matrix: &Matrix) {
     }
 }
 
-/// A mark in its colour.
+/// The mark of a cell in its colour.
 fn mark(cell: Cell) -> Span {
     let tone = match cell {
         Cell::Conflict | Cell::Missing | Cell::Blocked => Tone::Bad,
@@ -245,15 +245,15 @@ fn mark(cell: Cell) -> Span {
     Span::new(tone, cell.mark()).whole()
 }
 
-/// The longest name that a table shows whole.
+/// The maximum length of a name in a table.
 const WIDEST: usize = 48;
 
-/// A name as it stands in a table.
+/// A name as a cell of a table.
 fn cell(text: &str) -> String {
     escape::shorten(&escape::line(text), WIDEST).into_owned()
 }
 
-/// Something in every tenant.
+/// A row with a mark for every tenant.
 struct MarkRow<'m> {
     name: String,
     kind: Option<String>,
@@ -265,13 +265,13 @@ struct Grid<'m> {
     name: &'static str,
     kind: Option<&'static str>,
     tenants: Vec<String>,
-    /// By name.
+    /// The rows, sorted by name.
     rows: Vec<MarkRow<'m>>,
     more: usize,
 }
 
 impl<'m> Grid<'m> {
-    /// Of rows that come worst first: where they are many, those are shown.
+    /// Builds a table from rows that are sorted worst first: of many rows, the first ones are shown.
     fn of(
         name: &'static str,
         kind: Option<&'static str>,
@@ -310,8 +310,8 @@ impl<'m> Grid<'m> {
         more(page, self.more);
     }
 
-    /// The tenants of each table, and whether it shows the kinds: one table where it fits; else without the kinds, which
-    /// the components tell; else the tenants side by side in as many tables as they need.
+    /// The tenants of each table, and whether it has a column for kinds. One table if it fits; else without the kinds,
+    /// which the list of components shows; else the tenants in as many tables as necessary.
     fn tables(&self, columns: usize, names: usize, kinds: usize) -> Vec<(Range<usize>, bool)> {
         let widths: Vec<usize> = self.tenants.iter().map(|tenant| width(tenant) + 2).collect();
         let all = names + widths.iter().sum::<usize>();

@@ -1,4 +1,4 @@
-//! Whatever stands in YAML, no page obeys it.
+//! Text from YAML never controls the terminal or the structure of a page.
 
 use super::*;
 use crate::api::*;
@@ -42,7 +42,7 @@ fn world(evil: &str) -> World {
     world
 }
 
-/// Its plan, with hostile text in every sentence too.
+/// The plan of that world, with hostile text in every sentence too.
 fn plan(world: &World, evil: &str) -> Plan {
     let mut plan = sample::planned(world);
     for target in &mut plan.targets {
@@ -115,7 +115,7 @@ fn is_harmless_text(text: &str) -> Result<(), String> {
     }
 }
 
-/// Fences are closed by their own fence only; outside of them nothing but our own structure is left.
+/// A fence is closed only by its own end; outside of fences there is only the structure of the page.
 fn is_harmless_markdown(text: &str) -> Result<(), String> {
     const OURS: [&str; 7] = ["<details>", "<details open>", "</details>", "<summary>", "</summary>", "<b>", "</b>"];
     let mut fence: Option<&str> = None;

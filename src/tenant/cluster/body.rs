@@ -39,7 +39,7 @@ pub fn of_update(
     let as_recorded = |field: &Field<'_>, hash| after.written(field).is_some_and(|value| value.hash() == hash);
     let mut fields: BTreeSet<Field<'_>> =
         recorded.filter(|(field, wrote)| as_recorded(field, wrote.hash)).map(|(field, _)| field.clone()).collect();
-    fields.extend(version.held_by_others.keys().filter(|field| after.written(field).is_some()).cloned());
+    fields.extend(version.owned.keys().filter(|field| after.written(field).is_some()).cloned());
     fields.extend(changes.iter().filter(|c| c.op == Op::Set).map(|c| c.field.clone()));
     fields.retain(|field| !goes(field));
     let mut body = document(after, &fields, record, definition)?;
@@ -155,12 +155,12 @@ mod tests {
         Wrote { hash: item.written(field).unwrap().hash(), writers: Arc::new([Writer::Source].into()) }
     }
 
-    fn held_by_others(fields: &[Field<'static>]) -> Arc<Holders> {
+    fn owned(fields: &[Field<'static>]) -> Arc<Holders> {
         Arc::new(fields.iter().map(|field| (field.clone(), crate::kubernetes::MANAGER.into())).collect())
     }
 
     #[test]
-    fn a_create_sends_all_of_it_and_is_refused_where_anything_is() {
+    fn a_create_sends_everything_and_fails_if_the_object_exists() {
         let body = of_create(&connection(), Some(&Record { made: true, ..Record::of("eu") }), None).unwrap();
         let metadata = json!({
             "name": "crm", "resourceVersion": "1",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_sends_what_is_ours_and_leaves_out_what_drifted_or_goes() {
+    fn an_update_sends_owned_fields_without_drifted_or_removed_ones() {
         let item = connection();
         let mut record = Record::of("eu");
         record.fields.insert(input("url"), wrote(&item, &input("url")));
@@ -183,12 +183,7 @@ mod tests {
         let version = Version {
             uid: "u".into(),
             resource_version: "7".into(),
-            held_by_others: held_by_others(&[
-                Field::of(FieldKind::Type),
-                input("gone"),
-                input("theirs"),
-                input("nowhere"),
-            ]),
+            owned: owned(&[Field::of(FieldKind::Type), input("gone"), input("theirs"), input("nowhere")]),
         };
         let gone =
             FieldChange { field: input("gone"), op: Op::Remove, from: None, to: None, parts: Vec::new(), by: None };
@@ -204,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_yaml_would_change_or_refuse_is_escaped() {
+    fn characters_that_yaml_would_change_are_escaped() {
         let text = "a\u{7f}\u{85}\u{9f}\u{feff}\u{ffff}\u{1f600}ü\u{2028}";
         let bytes = to_bytes(&json!({"a": text}));
         let sent = String::from_utf8(bytes).unwrap();

@@ -358,7 +358,7 @@ mod tests {
 
     /// Other approvals are kept while they are needed: valid in another target, or begun there.
     #[test]
-    fn approving_one_target_takes_back_no_other() {
+    fn approving_one_target_withdraws_no_other_approval() {
         let sync = sync(
             "a, b,c,d,,e",
             &[("eu", "a"), ("us", "b"), ("ap", "d")],
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_says_who_holds_it_and_since_when() {
+    fn a_lease_has_its_holder_and_renewal() {
         let read = |json: &str| read_lease(serde_json::from_str(json).unwrap());
         let at = "2026-11-28T00:41:03.5Z".parse::<Timestamp>().unwrap();
         assert_eq!(
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_is_read_with_what_is_known_of_it() {
+    fn a_sync_is_read_with_its_status() {
         let json = r#"{"metadata": {"name": "s", "resourceVersion": "7", "generation": 3,
                 "annotations": {"stablekey.dev/approve": "sha256:1,sha256:2"}},
             "spec": {"from": "us", "to": ["eu"], "integrations": ["*"]},

@@ -162,7 +162,7 @@ mod tests {
     use crate::engine::model::field::{Field, FieldKind};
 
     #[test]
-    fn a_file_survives_reading_and_writing() {
+    fn a_lock_file_is_read_and_written_unchanged() {
         let record = Arc::new(Record::decode("eu-prod made title=0123456789abcdef@sync/us-to-eu").unwrap());
         let records = BTreeMap::from([
             (ObjectId::new(Kind::Integration, "lead-router"), record.clone()),
@@ -181,7 +181,7 @@ mod tests {
 
     /// Like manifests, whatever wrote the file last.
     #[test]
-    fn a_mark_and_line_ends_of_windows_are_read() {
+    fn a_bom_and_crlf_are_accepted() {
         let text = "stablekey.lock v1\nConnection/slack eu-prod made title=0123456789abcdef@source\n";
         for other in [text.replace('\n', "\r\n"), format!("\u{feff}{text}"), text.trim_end().to_string()] {
             assert_eq!(read(&other), read(text), "{other:?}");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_names_its_line() {
+    fn an_unreadable_line_is_named() {
         let line = |text: &str| read(text).unwrap_err().line;
         assert_eq!(line("something else\n"), 1);
         assert_eq!((line(""), line(" \n")), (1, 1));
@@ -204,7 +204,7 @@ mod tests {
     /// dropped; per field the hash that matches the live value, and if none matches the field stays recorded (drift). A
     /// second version line is ignored.
     #[test]
-    fn of_merged_lines_what_is_live_says_which_holds() {
+    fn of_merged_lines_the_live_object_decides() {
         let spec = IntegrationSpec { title: Some("live".into()), connections: Vec::new(), definition: None };
         let item = Item::Integration(Arc::new(Object::new("i", spec)), None);
         let title = Field::of(FieldKind::Title);

@@ -11,7 +11,7 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, Op};
 use crate::engine::model::record::{Record, Wrote};
-use crate::engine::plan::keep_left;
+use crate::engine::plan::keep_sent_hosts;
 use crate::manifest::kustomization::{DesiredEntries, REFERENCES, REFERENCES_TEXT, keep};
 use crate::manifest::{self, DocumentEdit, EditError, Rewrite, Rewritten, SourcePlace, limits, to_yaml};
 use crate::platform::definition::{MAX_BYTES, digest};
@@ -191,7 +191,7 @@ impl DirectorySession<'_> {
             None => drop(self.records.remove(&change.object)),
         }
         let of_tenant = self.of_tenant();
-        keep_left(&mut self.records, &of_tenant, &change.left);
+        keep_sent_hosts(&mut self.records, &of_tenant, &change.left);
     }
 
     /// Creates objects, and returns the result of each.
@@ -201,7 +201,7 @@ impl DirectorySession<'_> {
         for action in actions.iter().take_while(|_| !stop()) {
             results.push(self.create(action, bytes, &mut staging));
         }
-        let failed = staging.location();
+        let failed = staging.move_into_place();
         for (action, result) in actions.iter().zip(&mut results) {
             let id = &action.change.object;
             if let Some(error) = failed.get(id) {
@@ -259,7 +259,7 @@ impl DirectorySession<'_> {
                 }
                 made.extend(self.rewrite(path, &file, prepared, &mut staging, &mut results));
             }
-            let failed = staging.location();
+            let failed = staging.move_into_place();
             for prepared in made {
                 let outcome = match failed.get(&prepared.change.object) {
                     Some(error) => Err(error.clone()),
@@ -657,7 +657,7 @@ impl Session for DirectorySession<'_> {
             left.extend(record.fields.iter().filter(is_secret).map(|(_, wrote)| (wrote.hash, FieldHash::UNKNOWN)));
         }
         self.records.retain(|id, _| !is_left(id));
-        keep_left(&mut self.records, &of_tenant, &left);
+        keep_sent_hosts(&mut self.records, &of_tenant, &left);
         let kept = self.settle_kustomization();
         self.write_records(self.records.clone())?;
         kept

@@ -108,7 +108,7 @@ impl<'a> Staging<'a> {
     }
 
     /// Puts the batch in place, in order, and returns the objects for which that failed.
-    pub fn location(mut self) -> BTreeMap<ObjectId, LocationError> {
+    pub fn move_into_place(mut self) -> BTreeMap<ObjectId, LocationError> {
         let mut failed: BTreeMap<ObjectId, LocationError> = BTreeMap::new();
         let Some(staged) = self.staged.take().filter(|staged| !staged.is_empty()) else { return failed };
         let disk = self.location.disk.as_ref();

@@ -1,4 +1,4 @@
-//! Every command on clusters, and mixed: files and clusters, two clusters, sources in Git.
+//! Every command on clusters and on mixed locations: files and clusters, two clusters, sources in Git.
 
 use crate::command_line::env::{CommandOutput, TestEnv, connection, integration, sync_yaml};
 use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
@@ -24,7 +24,7 @@ fn with_a_definition(env: &TestEnv, filler: usize) {
 }
 
 #[test]
-fn a_definition_goes_with_its_integration_and_comes_back_byte_for_byte() {
+fn a_definition_is_copied_and_exported_byte_for_byte() {
     let env = TestEnv::with_a_source("definition");
     with_a_definition(&env, 10);
     env.apply();
@@ -53,7 +53,7 @@ fn a_definition_goes_with_its_integration_and_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn a_definition_too_large_for_a_cluster_holds_back_only_its_integration() {
+fn a_too_large_definition_blocks_only_its_integration() {
     let env = TestEnv::with_a_source("too-large");
     with_a_definition(&env, 900_000);
     let apply = env.run(&["apply", "--yes"]);
@@ -66,7 +66,7 @@ fn a_definition_too_large_for_a_cluster_holds_back_only_its_integration() {
 }
 
 #[test]
-fn drift_is_told_with_who_did_it_and_adopted_or_corrected() {
+fn drift_is_reported_with_its_manager_and_adopted_or_corrected() {
     let env = TestEnv::with_a_source("drift");
     env.apply();
     let edit = ["patch", "connection", "a", "--type=merge", "--field-manager=kubectl-edit", "-p"];
@@ -81,16 +81,16 @@ fn drift_is_told_with_who_did_it_and_adopted_or_corrected() {
     );
     let adopt = env.run(&["adopt", "eu", "Connection/a"]);
     assert_eq!(adopt.code, 0, "{adopt:?}");
-    // Adopted, it follows its writers again; what is the target's own stays.
+    // After the adoption the field is updated again; the target's own field is kept.
     env.apply();
     let inputs =
         env.kubectl(&["get", "connection", "a", "-o", "jsonpath={.spec.inputs.scopes.value} {.spec.inputs.own.value}"]);
     assert_eq!(inputs, "api theirs");
-    // Correct puts it back without being asked.
+    // Drift policy Correct reverts it without asking.
     env.kubectl(&[&edit[..], &[patched]].concat());
     let actions = "actions: [Create, Update, Delete]";
     env.edit_tenants(actions, &format!("{actions}, drift: Correct"));
-    // The stricter of the two policies holds: the tenant's own still only detects.
+    // The stricter of the two policies applies: the tenant's own is still Detect.
     assert_eq!(env.run(&["plan"]).code, 3);
     let own = "{\"spec\": {\"policy\": {\"drift\": \"Correct\"}}}";
     env.kubectl(&["patch", "tenant", "eu", "--type=merge", "-p", own]);
@@ -100,12 +100,12 @@ fn drift_is_told_with_who_did_it_and_adopted_or_corrected() {
 }
 
 #[test]
-fn what_a_create_sync_made_stays_whole_when_only_some_of_it_is_written_later() {
+fn objects_of_a_create_sync_stay_complete_after_partial_writes() {
     let env = TestEnv::with_a_source("create");
     env.write("syncs.yaml", &sync_yaml().replace("Mirror", "Create"));
     env.apply();
     let before = env.kubectl(&["get", "connection", "a", "-o", "jsonpath={.spec}"]);
-    // From here on it is mirrored: as declared, so only recorded; nothing that we kept is let go.
+    // From here on it is mirrored. It is in sync already, so only recorded, and no owned field is removed.
     env.write("syncs.yaml", &sync_yaml());
     env.apply();
     env.write("us/connections/a.yaml", &connection("a", "api refresh_token"));
@@ -115,13 +115,13 @@ fn what_a_create_sync_made_stays_whole_when_only_some_of_it_is_written_later() {
 }
 
 #[test]
-fn a_tenant_that_accepts_no_sync_gets_none_whatever_others_say_of_it() {
+fn a_tenant_that_accepts_no_sync_gets_none() {
     let env = TestEnv::with_a_source("accepts");
     env.kubectl(&["patch", "tenant", "eu", "--type=merge", "-p", "{\"spec\": {\"acceptFrom\": [\"elsewhere\"]}}"]);
     let plan = env.run(&["plan"]);
     assert_eq!(plan.code, 3, "{}", plan.words());
     assert!(plan.words().contains("does not accept"), "{}", plan.out);
-    // None, two, and one of another name.
+    // No Tenant, two, and one with another name.
     env.kubectl(&["delete", "tenant", "eu"]);
     assert_eq!(env.run(&["plan"]).code, 3);
     for name in ["one", "two"] {
@@ -135,13 +135,13 @@ fn a_tenant_that_accepts_no_sync_gets_none_whatever_others_say_of_it() {
     }
 }
 
-/// Puts what a folder has into a namespace.
+/// Applies a folder's objects to a namespace.
 fn put(namespace: &Namespace<'_>, text: &str) {
     run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), text).unwrap();
 }
 
 #[test]
-fn from_one_cluster_to_another_as_across_folders() {
+fn a_sync_between_clusters_works_like_one_between_folders() {
     let [us, eu] = shared_all(["us", "eu"]);
     let (from, to) = (us.namespace("two"), eu.namespace("two"));
     put(&from, &Tenant::new("us-prod").yaml());
@@ -160,7 +160,7 @@ fn from_one_cluster_to_another_as_across_folders() {
     // The one without a kubeconfig is in the current context.
     let kubeconfig = format!("{}:{}", eu.kubeconfig().display(), us.kubeconfig().display());
     let stablekey = |arguments: &[&str]| {
-        let mut command = project.command_of_a_person(arguments);
+        let mut command = project.command_with_state(arguments);
         CommandOutput::of(&command.env("KUBECONFIG", &kubeconfig).output().unwrap())
     };
     let plan = stablekey(&["plan"]);
@@ -169,7 +169,7 @@ fn from_one_cluster_to_another_as_across_folders() {
     let apply = stablekey(&["apply", "--yes"]);
     assert_eq!(apply.code, 0, "{apply:?}");
     assert_eq!(stablekey(&["plan"]).code, 0);
-    // The definition went along, and is the same there.
+    // The definition was copied too, unchanged.
     let exported = ["us-prod", "eu-prod"].map(|tenant| stablekey(&["export", tenant, "one"]).out);
     assert!(exported[0].contains("Query"), "{}", exported[0]);
     assert_eq!(exported[0], exported[1]);
@@ -189,14 +189,14 @@ fn writes_nothing(cluster: &Cluster, since: stablekey_clusters::audit::Mark, nam
 }
 
 #[test]
-fn what_a_source_in_git_declares_is_brought_to_the_cluster() {
+fn a_source_in_git_is_applied_to_the_cluster() {
     let env = TestEnv::new("source");
     env.write("syncs.yaml", "");
     env.edit_tenants("  acceptFrom: [us]\n  policy", "  source: {path: declared/eu}\n  policy");
     env.write("us/.keep", "");
     env.write("declared/eu/connections/a.yaml", &connection("a", "api"));
     env.write("declared/eu/integrations/one.yaml", &integration("one", &["a"]));
-    // Without a cluster what is declared is checked all the same.
+    // Sources are checked even without a cluster.
     let validate = |expected: i32| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
         let output = command.arg("validate").current_dir(env.root()).env("KUBECONFIG", "/nowhere").output().unwrap();
@@ -214,7 +214,7 @@ fn what_a_source_in_git_declares_is_brought_to_the_cluster() {
 }
 
 #[test]
-fn it_is_a_plugin_of_kubectl() {
+fn it_works_as_a_kubectl_plugin() {
     let env = TestEnv::with_a_source("plugin");
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stablekey"), folder.path().join("kubectl-stablekey")).unwrap();
@@ -227,9 +227,9 @@ fn it_is_a_plugin_of_kubectl() {
     drop(run(env.eu.kubectl().args(["get", "stablekey"])));
 }
 
-/// "A wrong name fails": a namespace that is not there is never an empty tenant, nor one that lacks connections.
+/// A namespace that does not exist is never treated as an empty tenant, or as one that lacks connections.
 #[test]
-fn a_namespace_or_a_context_that_is_not_there_is_told_with_those_that_are() {
+fn a_missing_namespace_or_context_is_reported_with_existing_ones() {
     let env = TestEnv::with_a_source("absent");
     let name = env.eu.name().to_string();
     let wrong = format!("{name}x");
@@ -245,7 +245,7 @@ fn a_namespace_or_a_context_that_is_not_there_is_told_with_those_that_are() {
     let answer = env.run(&["plan"]);
     assert_eq!(answer.code, 1, "{}", answer.words());
     assert!(answer.words().contains("there is no context eu-prd in the kubeconfig; there is eu"), "{}", answer.words());
-    // One that is there and empty is empty.
+    // A namespace that exists and is empty is empty.
     env.edit_tenants("context: eu-prd", "context: eu");
     env.edit_tenants(&wrong, "default");
     let answer = env.run(&["plan"]);

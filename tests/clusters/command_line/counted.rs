@@ -1,4 +1,4 @@
-//! By count, not by luck: the command line is killed after each of its requests, and run again.
+//! Kills the command line after each of its requests, and runs it again.
 
 use crate::command_line::env::{TestEnv, connection, integration};
 use http::StatusCode;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A workload that creates, changes and removes, beside something that is nobody's business of ours.
+/// A workload that creates, changes and deletes, beside an object that Stablekey does not manage.
 fn workload(prefix: &str) -> TestEnv {
     let env = TestEnv::with_a_source(prefix);
     env.apply();
@@ -24,13 +24,13 @@ fn workload(prefix: &str) -> TestEnv {
     env
 }
 
-/// "An apply keeps the approved list until its receipt, in the user's state folder": none is in the cluster.
+/// Approvals are stored until the receipt, in the user's state folder and never in the cluster.
 #[test]
-fn killed_after_any_request_and_run_again_the_end_is_the_same() {
+fn a_kill_after_any_request_does_not_change_the_result() {
     let mut fair = workload("fair");
     let digest = fair.digest();
     let proxy = Proxy::to(fair.eu.cluster(), |_| Fate::Pass);
-    fair.by(&proxy.kubeconfig);
+    fair.connect_with(&proxy.kubeconfig);
     let answer = fair.run(&["apply", "--approve", &digest]);
     assert_eq!(answer.code, 0, "{answer:?}");
     let requests = proxy.seen().len();
@@ -45,12 +45,12 @@ fn killed_after_any_request_and_run_again_the_end_is_the_same() {
             Ordering::Equal => Fate::DoAndTell(tell.clone()),
             Ordering::Greater => Fate::Swallow,
         });
-        env.by(&proxy.kubeconfig);
+        env.connect_with(&proxy.kubeconfig);
         let mut child = env.command(&["apply", "--approve", &digest]).spawn().unwrap();
         told.recv_timeout(LONG).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        env.straight();
+        env.connect_directly();
         assert_eq!(env.kubectl(&["get", "configmaps", "-l", "stablekey.dev/plan", "-o", "name"]), "");
         let again = env.run(&["apply", "--approve", &digest]);
         assert_eq!(again.code, 0, "killed after request {last} of {requests}: {again:?}");
@@ -61,7 +61,7 @@ fn killed_after_any_request_and_run_again_the_end_is_the_same() {
     }
 }
 
-/// How often each of our objects was made: by the audit log.
+/// Returns how often each object was created, according to the audit log.
 fn created(env: &TestEnv) -> Vec<(String, usize)> {
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for request in env.eu.audit().unwrap() {
@@ -72,12 +72,12 @@ fn created(env: &TestEnv) -> Vec<(String, usize)> {
     made.into_iter().collect()
 }
 
-/// Whatever fault a request meets: one run, or a second, ends the same.
+/// After any fault of a request, one or two more runs lead to the same result.
 #[test]
-fn any_trouble_with_any_request_is_got_over() {
+fn any_fault_of_any_request_is_overcome() {
     let mut fair = workload("fair");
     let proxy = Proxy::to(fair.eu.cluster(), |_| Fate::Pass);
-    fair.by(&proxy.kubeconfig);
+    fair.connect_with(&proxy.kubeconfig);
     fair.apply();
     let (requests, expected) = (proxy.seen().len(), fair.content());
     let fates = [
@@ -88,7 +88,7 @@ fn any_trouble_with_any_request_is_got_over() {
         Fate::Say(StatusCode::INTERNAL_SERVER_ERROR, None),
         Fate::Say(StatusCode::CONFLICT, None),
     ];
-    // Each request meets one of them; `make soak` has each meet all.
+    // Each request gets one of the faults; with `make soak` each request gets all of them.
     let all = std::env::var_os("SOAK").is_some();
     let meets = |number: usize, fate: usize| all || number % fates.len() == fate;
     let faults = (1..=requests).flat_map(|number| (0..fates.len()).map(move |fate| (number, fate)));
@@ -98,10 +98,10 @@ fn any_trouble_with_any_request_is_got_over() {
         let this = fate.clone();
         let proxy =
             Proxy::to(env.eu.cluster(), move |seen| if seen.number == number { this.clone() } else { Fate::Pass });
-        env.by(&proxy.kubeconfig);
+        env.connect_with(&proxy.kubeconfig);
         let first = env.run(&["apply", "--yes"]);
         assert!(first.code == 0 || first.code == 1 || first.code == 2, "{fate:?} of {number}: {first:?}");
-        env.straight();
+        env.connect_directly();
         env.apply();
         assert_eq!(env.content(), expected, "{fate:?} of request {number}: {first:?}");
         assert!(created(&env).iter().all(|(_, count)| *count == 1), "{fate:?} of request {number}");

@@ -1,4 +1,4 @@
-//! A source in a folder and targets in clusters, and the command line on them.
+//! A source in a folder, targets in clusters, and the command line.
 
 use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared};
 use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 pub struct TestEnv {
     pub project: Project,
     pub eu: Namespace<'static>,
-    /// What the command line finds as its kubeconfig.
+    /// The kubeconfig of the command line.
     pub kubeconfig: PathBuf,
     pub request_timeout: &'static str,
 }
@@ -41,12 +41,12 @@ impl TestEnv {
         let project = Project::empty()
             .with("tenants.yaml", &yaml::file(&[Tenant::new("us").in_folder("us").yaml(), there.yaml()]))
             .with("syncs.yaml", &sync_yaml());
-        // Nothing is kept yet.
+        // No approval is stored yet.
         fs::create_dir(project.state()).unwrap();
         TestEnv { project, eu, kubeconfig, request_timeout: "30" }
     }
 
-    /// With the connections `a`, `b`, `c` and integrations over them in `us`.
+    /// Creates an environment with the connections `a`, `b`, `c` and integrations that use them in `us`.
     pub fn with_a_source(prefix: &str) -> Self {
         let env = TestEnv::new(prefix);
         for key in ["a", "b", "c"] {
@@ -73,33 +73,33 @@ impl TestEnv {
         fs::remove_file(self.project.path(path)).unwrap();
     }
 
-    /// Changes what the Tenants say.
+    /// Edits the Tenants.
     pub fn edit_tenants(&self, from: &str, to: &str) {
         let tenants = fs::read_to_string(self.root().join("tenants.yaml")).unwrap();
         assert!(tenants.contains(from), "{from:?} is not in {tenants}");
         self.write("tenants.yaml", &tenants.replace(from, to));
     }
 
-    /// Tenant `eu` is in the namespace `integrations` of another cluster from now on.
+    /// Moves tenant `eu` to the namespace `integrations` of another cluster.
     pub fn move_to(&mut self, cluster: &Cluster) {
         self.edit_tenants(self.eu.name(), "integrations");
         self.edit_tenants("context: eu", &format!("context: {}", cluster.name()));
-        self.by(cluster.kubeconfig());
+        self.connect_with(cluster.kubeconfig());
     }
 
-    /// Goes another way to the cluster from now on.
-    pub fn by(&mut self, kubeconfig: &Path) {
+    /// Connects to the cluster with this kubeconfig from now on.
+    pub fn connect_with(&mut self, kubeconfig: &Path) {
         self.kubeconfig = kubeconfig.to_path_buf();
     }
 
-    /// Goes straight to the cluster from now on.
-    pub fn straight(&mut self) {
+    /// Connects to the cluster directly from now on.
+    pub fn connect_directly(&mut self) {
         self.kubeconfig = self.eu.cluster().kubeconfig().to_path_buf();
     }
 
-    /// The command line, at the root.
+    /// Returns the command line, run at the root.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.project.command_of_a_person(arguments);
+        let mut command = self.project.command_with_state(arguments);
         command.env("KUBECONFIG", &self.kubeconfig).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.args(["--request-timeout", self.request_timeout]);
         command
@@ -109,14 +109,14 @@ impl TestEnv {
         CommandOutput::of(&self.command(arguments).output().unwrap())
     }
 
-    /// Applies, and proves that nothing is left.
+    /// Applies, and asserts that nothing is left to do.
     pub fn apply(&self) -> CommandOutput {
         let answer = self.run(&["apply", "--yes"]);
         assert_eq!(answer.code, 0, "{}\n{}", answer.out, answer.err);
         answer
     }
 
-    /// The digest of the sync, as `plan` shows it.
+    /// Returns the digest of the sync that `plan` shows.
     pub fn digest(&self) -> String {
         let plan: serde_json::Value = serde_json::from_str(&self.run(&["plan", "-o", "json"]).out).unwrap();
         let digests =
@@ -128,13 +128,13 @@ impl TestEnv {
         run(self.eu.kubectl().args(arguments)).unwrap()
     }
 
-    /// The names of what is in `eu`, as kind/name.
+    /// Returns the names of the objects in `eu`, as kind/name.
     pub fn names(&self) -> Vec<String> {
         let kinds = "components,connections,customercredentials,integrations";
         self.kubectl(&["get", kinds, "-o", "name"]).lines().map(|line| line.replace(".stablekey.dev", "")).collect()
     }
 
-    /// The spec of every object and its record, without what an API server counts.
+    /// Returns the spec and the ownership record of every object, without server-generated fields.
     pub fn content(&self) -> String {
         let columns = "-o=jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec} {.metadata.annotations.stablekey\\.dev/wrote}{\"\\n\"}{end}";
         self.kubectl(&["get", "components,connections,customercredentials,integrations", columns])

@@ -1,4 +1,4 @@
-//! When things are not well: servers, networks, concurrent writers, admission.
+//! Faults: servers, networks, concurrent writers, admission.
 
 use crate::command_line::env::{CommandOutput, TestEnv, connection};
 use http::StatusCode;
@@ -13,9 +13,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 
-/// A tenant that cannot be reached holds back only itself, and the exit code says so.
-fn is_held_back_alone(env: &TestEnv, why: &str) {
-    // A second target, in a folder, is served all the same.
+/// A tenant that cannot be reached blocks only itself, and sets the exit code.
+fn assert_blocked_alone(env: &TestEnv, why: &str) {
+    // A second target, in a folder, is applied nevertheless.
     env.write("west/.keep", "");
     env.write("west.yaml", &Tenant::new("west").in_folder("west").accepts("us").yaml());
     env.write("syncs.yaml", &crate::command_line::env::sync_yaml().replace("[eu]", "[eu, west]"));
@@ -34,7 +34,7 @@ fn is_held_back_alone(env: &TestEnv, why: &str) {
     assert!(env.root().join("west/integrations/one.yaml").exists(), "{}", apply.out);
 }
 
-/// A namespace for an env that moves to this cluster, with the Tenant that says whose syncs it takes.
+/// Creates a namespace in this cluster for an environment that moves there, with a Tenant that accepts `us`.
 fn accept_from_us(cluster: &Cluster) {
     run(cluster.kubectl().args(["create", "namespace", "integrations"])).unwrap();
     let own = Tenant::new("eu").accepts("us").yaml();
@@ -42,29 +42,29 @@ fn accept_from_us(cluster: &Cluster) {
 }
 
 #[test]
-fn a_cluster_that_is_down_is_unreachable() {
+fn a_stopped_cluster_is_unreachable() {
     let mut env = TestEnv::with_a_source("down");
-    // A port where nobody listens.
+    // A port without a listener.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let text = std::fs::read_to_string(&env.kubeconfig).unwrap();
     let elsewhere = text.replace(env.eu.cluster().server(), &format!("https://127.0.0.1:{port}"));
     env.write(".kubeconfig", &elsewhere);
     let path = env.root().join(".kubeconfig");
-    env.by(&path);
-    is_held_back_alone(&env, "cannot be reached");
+    env.connect_with(&path);
+    assert_blocked_alone(&env, "cannot be reached");
 }
 
 #[test]
-fn a_cluster_that_swallows_packets_is_unreachable_in_time() {
+fn a_cluster_that_drops_packets_is_unreachable_after_a_timeout() {
     let mut env = TestEnv::with_a_source("swallowed");
     let proxy = Proxy::to(env.eu.cluster(), |_| Fate::Swallow);
-    env.by(&proxy.kubeconfig);
+    env.connect_with(&proxy.kubeconfig);
     env.request_timeout = "1";
-    is_held_back_alone(&env, "no answer within 1 s");
+    assert_blocked_alone(&env, "no answer within 1 s");
 }
 
 #[test]
-fn a_frozen_cluster_is_unreachable_and_afterwards_all_is_done() {
+fn a_frozen_cluster_is_unreachable_and_applied_later() {
     let cluster = Cluster::start(&Options::named("frozen")).unwrap();
     cluster.install_crds().unwrap();
     accept_from_us(&cluster);
@@ -81,7 +81,7 @@ fn a_frozen_cluster_is_unreachable_and_afterwards_all_is_done() {
 }
 
 #[test]
-fn a_cluster_that_freezes_in_the_middle_of_an_apply_is_finished_later() {
+fn an_apply_to_a_cluster_that_freezes_is_finished_later() {
     let mut env = TestEnv::with_a_source("midway");
     let proxy = Proxy::to(env.eu.cluster(), {
         let mut writes = 0;
@@ -90,12 +90,12 @@ fn a_cluster_that_freezes_in_the_middle_of_an_apply_is_finished_later() {
             if writes > 3 { Fate::Swallow } else { Fate::Pass }
         }
     });
-    env.by(&proxy.kubeconfig);
+    env.connect_with(&proxy.kubeconfig);
     env.request_timeout = "1";
     let apply = env.run(&["apply", "--yes"]);
     assert_eq!(apply.code, 1, "{}", apply.words());
     assert!(apply.words().contains("not known whether"), "{}", apply.words());
-    env.straight();
+    env.connect_directly();
     env.apply();
     assert_eq!(env.names().len(), 5);
 }
@@ -112,13 +112,13 @@ fn a_wrong_certificate_is_unreachable() {
     };
     env.write(".kubeconfig", &ours.replace(&authority(&ours), &authority(&theirs)));
     let path = env.root().join(".kubeconfig");
-    env.by(&path);
-    is_held_back_alone(&env, "the API server's certificate is signed by no authority that is trusted here");
+    env.connect_with(&path);
+    assert_blocked_alone(&env, "the API server's certificate is signed by no authority that is trusted here");
 }
 
-/// A server with one certificate that it signed itself, which the kubeconfig has as that of the CA.
+/// A server with one self-signed certificate, which the kubeconfig has as its CA.
 #[test]
-fn a_certificate_that_signs_itself_is_told_with_what_to_do() {
+fn a_self_signed_certificate_is_explained() {
     let mut env = TestEnv::with_a_source("self-signed");
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["127.0.0.1".to_string()]).unwrap();
@@ -146,13 +146,13 @@ fn a_certificate_that_signs_itself_is_told_with_what_to_do() {
     );
     env.write(".kubeconfig", &kubeconfig);
     let path = env.root().join(".kubeconfig");
-    env.by(&path);
+    env.connect_with(&path);
     let says = "of eu: cannot be reached: the API server's certificate is that of a CA (self-signed)";
-    is_held_back_alone(&env, says);
+    assert_blocked_alone(&env, says);
 }
 
 #[test]
-fn a_busy_server_is_asked_again_when_it_says() {
+fn a_busy_server_is_retried_when_it_asks() {
     let mut env = TestEnv::with_a_source("busy");
     let proxy = Proxy::to(env.eu.cluster(), |seen| match seen.number % 3 {
         0 => Fate::Say(StatusCode::TOO_MANY_REQUESTS, Some("0")),
@@ -160,12 +160,12 @@ fn a_busy_server_is_asked_again_when_it_says() {
         _ if seen.number % 2 == 0 => Fate::Say(StatusCode::SERVICE_UNAVAILABLE, None),
         _ => Fate::Pass,
     });
-    env.by(&proxy.kubeconfig);
+    env.connect_with(&proxy.kubeconfig);
     env.apply();
     assert_eq!(env.names().len(), 5);
 }
 
-/// Does something to the cluster once, between what the command reads and its first write of an object.
+/// Does something to the cluster once, after the command's reads and before its first write of an object.
 fn meanwhile(env: &TestEnv, act: impl Fn() + Send + 'static) -> Proxy {
     let done = AtomicBool::new(false);
     Proxy::to(env.eu.cluster(), move |seen| {
@@ -182,7 +182,7 @@ fn kubectl_later(env: &TestEnv, arguments: &[&str]) -> impl Fn() + Send + 'stati
     move || drop(run(eu.kubectl().args(["-n", &namespace]).args(&arguments)).unwrap())
 }
 
-/// `a` is there and should change.
+/// `a` exists and is about to change.
 fn with_a_change(prefix: &str) -> TestEnv {
     let env = TestEnv::with_a_source(prefix);
     env.apply();
@@ -191,14 +191,14 @@ fn with_a_change(prefix: &str) -> TestEnv {
 }
 
 fn applied_by(mut env: TestEnv, proxy: &Proxy) -> (TestEnv, CommandOutput) {
-    env.by(&proxy.kubeconfig);
+    env.connect_with(&proxy.kubeconfig);
     let answer = env.run(&["apply", "--yes"]);
-    env.straight();
+    env.connect_directly();
     (env, answer)
 }
 
 #[test]
-fn what_changed_between_plan_and_apply_is_left_alone() {
+fn a_change_between_plan_and_apply_is_kept() {
     let env = with_a_change("changed");
     let patch = [
         "patch",
@@ -213,14 +213,14 @@ fn what_changed_between_plan_and_apply_is_left_alone() {
     assert_eq!(answer.code, 1, "{}", answer.words());
     assert!(answer.words().contains("changed since it was planned"), "{}", answer.words());
     assert!(env.content().contains("theirs"));
-    // Next time it is drift, and says whose.
+    // The next plan shows it as drift, with its manager.
     let plan = env.run(&["plan"]);
     assert_eq!(plan.code, 3, "{}", plan.words());
     assert!(plan.words().contains("changed in eu by kubectl-patch"), "{}", plan.out);
 }
 
 #[test]
-fn what_only_got_a_status_between_plan_and_apply_is_written() {
+fn a_status_between_plan_and_apply_does_not_prevent_a_write() {
     let env = with_a_change("status");
     let status = "{\"status\":{\"usedBy\":[{\"kind\":\"Integration\",\"name\":\"one\"}]}}";
     let patch = ["patch", "connection", "a", "--subresource=status", "--type=merge", "-p", status];
@@ -231,19 +231,19 @@ fn what_only_got_a_status_between_plan_and_apply_is_written() {
 }
 
 #[test]
-fn what_was_deleted_between_plan_and_apply_is_not_made_again_by_an_update() {
+fn an_update_does_not_recreate_a_deleted_object() {
     let env = with_a_change("deleted");
     let proxy = meanwhile(&env, kubectl_later(&env, &["delete", "connection", "a"]));
     let (env, answer) = applied_by(env, &proxy);
     assert_eq!(answer.code, 1, "{}", answer.words());
     assert!(!env.names().contains(&"connection/a".to_string()));
-    // It is declared: the next apply makes it.
+    // It is still desired: the next apply creates it.
     env.apply();
     assert!(env.names().contains(&"connection/a".to_string()));
 }
 
 #[test]
-fn what_another_hand_made_again_is_not_ours() {
+fn an_object_that_others_recreated_is_not_managed() {
     let env = with_a_change("remade");
     let (eu, namespace) = (env.eu.cluster(), env.eu.name().to_string());
     let proxy = meanwhile(&env, move || {
@@ -253,13 +253,13 @@ fn what_another_hand_made_again_is_not_ours() {
     let (env, answer) = applied_by(env, &proxy);
     assert_eq!(answer.code, 1, "{}", answer.words());
     assert!(env.content().contains("theirs"));
-    // It has no record: its value is held, not overwritten.
+    // It has no ownership record: its value is kept, not overwritten.
     let plan = env.run(&["plan"]);
     assert!(plan.words().contains("keeps its own value (set by kubectl-create)"), "{}", plan.out);
 }
 
 #[test]
-fn what_is_to_be_removed_and_was_made_again_stays() {
+fn a_recreated_object_is_not_removed() {
     let env = TestEnv::with_a_source("removed");
     env.apply();
     env.remove("us/integrations/one.yaml");
@@ -284,7 +284,7 @@ fn what_is_to_be_removed_and_was_made_again_stays() {
 }
 
 #[test]
-fn two_applies_at_once_make_each_key_once() {
+fn two_parallel_applies_create_each_key_once() {
     let env = TestEnv::with_a_source("twice");
     for number in 0..40 {
         env.write(&format!("us/connections/k{number}.yaml"), &connection(&format!("k{number}"), "api"));
@@ -336,7 +336,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-fn an_admission_policy_that_refuses_is_told_and_holds_back_only_what_needs_it() {
+fn a_refusing_admission_policy_is_reported_and_blocks_only_dependents() {
     let env = TestEnv::with_a_source("admission");
     refuse_titles(&env, "Title of a");
     let plan = env.run(&["plan", "--server"]);
@@ -349,10 +349,10 @@ fn an_admission_policy_that_refuses_is_told_and_holds_back_only_what_needs_it() 
 }
 
 #[test]
-fn a_quota_is_in_the_plan_of_the_server_and_told_by_an_apply() {
+fn a_quota_is_in_the_server_plan_and_reported_by_apply() {
     let env = TestEnv::with_a_source("quota");
     env.kubectl(&["create", "quota", "few", "--hard=count/connections.stablekey.dev=0"]);
-    // What a controller counts, here by hand: the API server refuses by it.
+    // Sets what a controller counts: the API server refuses because of it.
     let counted = "{\"status\": {\"hard\": {\"count/connections.stablekey.dev\": \"0\"}, \"used\": {\"count/connections.stablekey.dev\": \"0\"}}}";
     env.kubectl(&["patch", "quota", "few", "--subresource=status", "--type=merge", "-p", counted]);
     let mut plan = env.run(&["plan", "--server"]);
@@ -368,15 +368,15 @@ fn a_quota_is_in_the_plan_of_the_server_and_told_by_an_apply() {
 }
 
 #[test]
-fn a_cluster_without_our_kinds_says_how_to_install_them() {
+fn a_cluster_without_crds_shows_how_to_install_them() {
     let cluster = Cluster::start(&Options::named("bare")).unwrap();
     let mut env = TestEnv::with_a_source("bare");
     env.move_to(&cluster);
-    is_held_back_alone(&env, "stablekey crds | kubectl apply");
+    assert_blocked_alone(&env, "stablekey crds | kubectl apply");
 }
 
 #[test]
-fn a_cluster_with_older_definitions_says_so() {
+fn a_cluster_with_older_crds_is_reported() {
     let cluster = Cluster::start(&Options::named("older")).unwrap();
     cluster.install_crds().unwrap();
     let older = run(cluster.kubectl().args(["get", "crd", "connections.stablekey.dev", "-o", "json"])).unwrap();
@@ -391,7 +391,7 @@ fn a_cluster_with_older_definitions_says_so() {
     let mut env = TestEnv::with_a_source("older");
     env.move_to(&cluster);
     let mut told = String::new();
-    // The server takes a changed definition into use a moment after it has it.
+    // The server uses a changed definition with a short delay.
     until("the older definitions are in force", || {
         told = env.run(&["plan", "--server"]).words();
         told.contains("older than this stablekey")

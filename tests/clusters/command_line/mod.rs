@@ -1,4 +1,4 @@
-//! The command line on real clusters: what it does when all is well, and when it is not.
+//! The command line on real clusters, with and without faults.
 
 mod commands;
 mod counted;

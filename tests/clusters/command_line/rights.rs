@@ -1,12 +1,12 @@
-//! Who may do what: short of one verb, the message says which, and prints the Role that would do.
+//! Permissions: without one verb, the message names it and prints the Role that grants it.
 
 use crate::command_line::env::TestEnv;
 use stablekey_clusters::{run, run_with_input};
 
 const KINDS: &str = "tenants,components,connections,customercredentials,integrations";
 
-/// Somebody with these rights in the namespace of `eu`, and whose credentials the command line has.
-fn as_one_who_may(env: &mut TestEnv, rules: &[(&str, &str)]) {
+/// Runs the command line with an account that has these rules in the namespace of `eu`.
+fn use_account_with(env: &mut TestEnv, rules: &[(&str, &str)]) {
     let kubectl = |arguments: &[&str]| drop(run(env.eu.kubectl().args(arguments)).unwrap());
     kubectl(&["create", "serviceaccount", "somebody"]);
     for (number, (verbs, resources)) in rules.iter().enumerate() {
@@ -21,13 +21,13 @@ fn as_one_who_may(env: &mut TestEnv, rules: &[(&str, &str)]) {
     }
     let token = env.eu.cluster().token(env.eu.name(), "somebody").unwrap();
     let kubeconfig = env.eu.cluster().kubeconfig_of(&token).unwrap();
-    env.by(&kubeconfig);
+    env.connect_with(&kubeconfig);
 }
 
 #[test]
-fn the_role_that_is_printed_does() {
+fn the_printed_role_is_enough() {
     let mut env = TestEnv::with_a_source("does");
-    as_one_who_may(&mut env, &[]);
+    use_account_with(&mut env, &[]);
     let plan = env.run(&["plan"]);
     assert_eq!(plan.code, 1, "{}", plan.words());
     assert!(plan.words().contains("list"), "{}", plan.out);
@@ -43,7 +43,7 @@ fn the_role_that_is_printed_does() {
 }
 
 #[test]
-fn short_of_one_verb_the_message_names_it() {
+fn a_missing_verb_is_named() {
     let all = ("get,list,watch,create,patch,delete", KINDS);
     let maps = ("get,list,create,patch,delete", "configmaps");
     let cases: [(&[(&str, &str)], &str); 4] = [
@@ -57,7 +57,7 @@ fn short_of_one_verb_the_message_names_it() {
     ];
     for (rules, told) in cases {
         let mut env = TestEnv::with_a_source("short");
-        as_one_who_may(&mut env, rules);
+        use_account_with(&mut env, rules);
         let apply = env.run(&["apply", "--yes"]);
         assert_eq!(apply.code, 1, "{}", apply.words());
         assert!(apply.words().contains(told), "not {told:?}: {}", apply.words());
@@ -67,15 +67,15 @@ fn short_of_one_verb_the_message_names_it() {
 }
 
 #[test]
-fn credentials_that_are_revoked_are_told() {
+fn revoked_credentials_are_reported() {
     let mut env = TestEnv::with_a_source("revoked");
-    as_one_who_may(
+    use_account_with(
         &mut env,
         &[("get,list,create,patch,delete", KINDS), ("get,list,create,patch,delete", "configmaps")],
     );
     assert_eq!(env.run(&["plan"]).code, 2);
     env.kubectl(&["delete", "serviceaccount", "somebody"]);
-    // The server looks tokens up in a cache of a few seconds.
+    // The server caches tokens for a few seconds.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     loop {
         let plan = env.run(&["plan"]);
@@ -89,12 +89,11 @@ fn credentials_that_are_revoked_are_told() {
     }
 }
 
-/// Who may not read namespaces is told so, where it is a namespace that is missing; one that holds nothing stays
-/// what it was to them: empty.
+/// An account that may not read namespaces is not told that a namespace is missing: an empty one stays empty to it.
 #[test]
-fn an_account_that_may_not_read_namespaces_is_not_told_that_one_is_missing() {
+fn an_account_without_access_to_namespaces_cannot_detect_a_missing_one() {
     let mut env = TestEnv::with_a_source("unknown");
-    as_one_who_may(
+    use_account_with(
         &mut env,
         &[("get,list,create,patch,delete", KINDS), ("get,list,create,patch,delete", "configmaps")],
     );

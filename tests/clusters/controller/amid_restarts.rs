@@ -1,8 +1,8 @@
-//! 200 connections, 50 integrations and three clusters, in which edits go on while API servers are restarted and
-//! one is frozen.
+//! 200 connections, 50 integrations and three clusters: edits continue while API servers are restarted and one is
+//! frozen.
 
 use crate::controller::binder::env::{CANARY, app, component, global, integration, with};
-use crate::controller::syncer::env::{TestEnv, apply, elsewhere, kubectl, sync_to, tenant, until_stands};
+use crate::controller::syncer::env::{TestEnv, apply, kubectl, remote_tenant, sync_to, tenant, until_target_state};
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run, run_with_input, shared_all};
 use stablekey_testing::objects::list;
@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const CONNECTIONS: usize = 200;
 const INTEGRATIONS: usize = 50;
-/// Integrations that are removed, one a round.
+/// Integrations that are deleted, one per round.
 const LEAVING: usize = 6;
-/// How many connections are changed in a round.
+/// Number of connections that change in a round.
 const CHANGED: usize = 10;
 const BINDER: [&str; 6] = ["--role", "binder", "--lease-duration", "3s", "--request-timeout", "3s"];
 
-/// What is declared in the source: the note of every connection, and what each integration is bound to.
+/// The desired state of the source: the note of every connection, and the binding of each integration.
 #[derive(Clone, Default)]
 struct Declared {
     connections: BTreeMap<String, String>,
@@ -53,8 +53,7 @@ impl Declared {
         connections.chain(self.integrations.keys().map(|name| self.integration(name))).collect()
     }
 
-    /// What a round changes: connections, one that is new with an integration that uses it, and one
-    /// integration that goes.
+    /// Edits one round: changes connections, adds one with an integration that uses it, and deletes one integration.
     fn edit(&mut self, round: usize) -> (Vec<Value>, Option<String>) {
         let mut keys: BTreeSet<String> =
             (0..CHANGED).map(|n| format!("c{:03}", (round * 7 + n * 13) % CONNECTIONS)).collect();
@@ -69,7 +68,7 @@ impl Declared {
         (changed, self.integrations.remove(&leaving).map(|_| leaving))
     }
 
-    /// The same, read from a namespace, without what is there and nobody's of us.
+    /// Reads the same from a namespace, without objects that Stablekey does not manage.
     fn of(namespace: &Namespace<'_>) -> Option<Self> {
         let text = run(namespace.kubectl().args(["get", "connections,integrations", "-o", "json"])).ok()?;
         let list: Value = serde_json::from_str(&text).unwrap();
@@ -88,7 +87,7 @@ impl Declared {
         Some(there)
     }
 
-    /// What differs, in words.
+    /// Describes the differences.
     fn differs(&self, there: &Self) -> Option<String> {
         let connections = self.connections != there.connections;
         let of = |all: &BTreeMap<String, Vec<String>>| all.iter().map(|(k, v)| format!("{k} {v:?}")).collect();
@@ -99,26 +98,26 @@ impl Declared {
     }
 }
 
-/// A connection in each target that is nobody's business of ours.
+/// A connection in each target that Stablekey does not manage.
 const THEIRS: &str = "theirs";
 
-/// However often it takes: the API server may be away.
-fn insist(what: &str, mut asks: impl FnMut() -> Result<String, stablekey_clusters::Error>) {
+/// Retries until it succeeds, because the API server may be down.
+fn retry(what: &str, mut asks: impl FnMut() -> Result<String, stablekey_clusters::Error>) {
     until(what, || asks().is_ok());
 }
 
 #[test]
-fn edits_go_on_while_one_is_frozen_and_nothing_is_lost() {
+fn edits_continue_while_one_cluster_is_frozen_and_nothing_is_lost() {
     let [us, eu, ap] = shared_all(["restarts-us", "restarts-eu", "restarts-ap"]);
     let env = TestEnv::on("amid", us, eu);
     let west = env.target("ap", ap);
     let there = [&env.eu, &west];
-    // Edits go on and on: more than anybody would let pass unseen.
+    // More edits than would pass without approval.
     let policy = json!({"actions": ["Create", "Update", "Delete"], "approval": {"percent": 100, "from": 100_000}});
     for (name, namespace) in ["eu", "ap"].into_iter().zip(there) {
         let accepts = tenant(name, json!({"acceptFrom": ["us"], "policy": policy}));
         apply(namespace, &[accepts, component(), app(), global(THEIRS)]);
-        let mut in_hub = elsewhere(name, namespace);
+        let mut in_hub = remote_tenant(name, namespace);
         in_hub["spec"]["policy"] = policy.clone();
         env.in_us(&[in_hub]);
     }
@@ -130,8 +129,8 @@ fn edits_go_on_while_one_is_frozen_and_nothing_is_lost() {
     env.in_us(&[sync.clone()]);
     let mut replicas = vec![env.syncer()];
     replicas.extend([&env.us, there[0], there[1]].map(|namespace| Replica::start(namespace, &BINDER)));
-    until_stands(&env, "eu", "InSync");
-    until_stands(&env, "ap", "InSync");
+    until_target_state(&env, "eu", "InSync");
+    until_target_state(&env, "ap", "InSync");
 
     let (rounds, ends) = (AtomicUsize::new(0), AtomicBool::new(false));
     let more = |count: usize| {
@@ -144,19 +143,19 @@ fn edits_go_on_while_one_is_frozen_and_nothing_is_lost() {
                 let (changed, gone) = declared.edit(rounds.load(Ordering::SeqCst));
                 let list = list(&changed).to_string();
                 let flags = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-                insist("it is edited", || run_with_input(env.us.kubectl().args(flags), &list));
+                retry("it is edited", || run_with_input(env.us.kubectl().args(flags), &list));
                 if let Some(name) = gone {
                     let flags = ["delete", "integration", &name, "--ignore-not-found"];
-                    insist("it is removed", || run(env.us.kubectl().args(flags)));
+                    retry("it is removed", || run(env.us.kubectl().args(flags)));
                 }
                 rounds.fetch_add(1, Ordering::SeqCst);
             }
         });
-        // The editor ends, however this does.
+        // Stops the editor at the end of the test, even after a panic.
         let _ends = OnDrop(|| ends.store(true, Ordering::SeqCst));
         more(2);
         ap.pause().unwrap();
-        // Others do not wait for the one that is frozen.
+        // The other targets do not wait for the frozen one.
         for _ in 0..2 {
             let latest = format!("new-{:03}", rounds.load(Ordering::SeqCst));
             until("it comes to the other", || {
@@ -180,8 +179,8 @@ fn edits_go_on_while_one_is_frozen_and_nothing_is_lost() {
             let differs = now.map_or(Some("not read".into()), |now| declared.differs(&now));
             differs.inspect(|differs| eprintln!("{name}: {differs}")).is_none()
         });
-        until_stands(&env, name, "InSync");
-        // The binder followed: every binding Secret says what its connection says now, and all is ready.
+        until_target_state(&env, name, "InSync");
+        // Every binding Secret has the current value of its connection, and everything is ready.
         until(format!("{name} is bound"), || bound(namespace).as_ref() == Some(&declared.connections));
         let ready = "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}";
         until("all are ready", || {
@@ -201,7 +200,7 @@ fn edits_go_on_while_one_is_frozen_and_nothing_is_lost() {
     assert!(said.0 == 0, "{}", said.1);
     for (replica, namespace) in replicas.iter_mut().zip([&env.us, &env.us, there[0], there[1]]) {
         let metrics = replica.get("/metrics").body;
-        // What an API server refuses before it has read its Roles is no failure.
+        // A refusal by an API server that has not loaded its Roles yet does not count as a failure.
         assert!(!metrics.contains("code=\"Forbidden\""), "{metrics}");
         replica.signal("-TERM");
         assert!(replica.end().success());
@@ -212,13 +211,13 @@ fn edits_go_on_while_one_is_frozen_and_nothing_is_lost() {
         }
     }
     eprintln!("{} rounds of edits", rounds.load(Ordering::SeqCst));
-    // Other tests are better off without them.
+    // Stops the clusters, which other tests do not need.
     for cluster in [us, eu, ap] {
         cluster.kill_apiserver().unwrap();
     }
 }
 
-/// Of every connection that was brought, the note in its binding Secret.
+/// Returns the note in the binding Secret of every copied connection.
 fn bound(namespace: &Namespace<'_>) -> Option<BTreeMap<String, String>> {
     let get = ["get", "secrets", "-l", "stablekey.dev/for=binding", "-o", "json"];
     let list: Value = serde_json::from_str(&run(namespace.kubectl().args(get)).ok()?).unwrap();
@@ -232,7 +231,7 @@ fn bound(namespace: &Namespace<'_>) -> Option<BTreeMap<String, String>> {
     Some(all.filter(|(name, _)| name != THEIRS).collect())
 }
 
-/// What the command line, which is the same engine, would do.
+/// Returns what the command line, which has the same engine, would do.
 fn plan(env: &TestEnv, there: [&Namespace<'_>; 2], sync: &Value) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     let location = |name: &str, namespace: &Namespace<'_>, accepts: Value| {

@@ -36,7 +36,7 @@ fn transition(namespace: &Namespace<'_>, reason: &str, note: &str) -> Transition
     }
 }
 
-/// Sends what is told.
+/// Sends the queued events.
 fn sent(server: &Server, events: &Events) {
     server.wait(async {
         tokio::select! {
@@ -53,7 +53,7 @@ fn notes(namespace: &Namespace<'_>) -> Vec<String> {
 }
 
 #[test]
-fn a_transition_is_told_once_where_people_look() {
+fn a_transition_is_one_event_of_its_object() {
     let namespace = shared("us").namespace("events");
     let server = server();
     let events = Events::new(&server, Role::Binder, "a-pod_1", Leadership::always());
@@ -74,7 +74,7 @@ fn a_transition_is_told_once_where_people_look() {
 }
 
 #[test]
-fn of_too_many_the_oldest_are_dropped_and_none_is_an_error() {
+fn of_too_many_events_the_oldest_are_dropped() {
     let namespace = shared("us").namespace("events");
     let server = server();
     let events = Events::new(&server, Role::Syncer, "a-pod_1", Leadership::always());
@@ -93,7 +93,7 @@ fn of_too_many_the_oldest_are_dropped_and_none_is_an_error() {
 }
 
 #[test]
-fn who_does_not_lead_tells_nothing() {
+fn a_standby_sends_no_events() {
     let namespace = shared("us").namespace("events");
     let server = server();
     let election = Election {

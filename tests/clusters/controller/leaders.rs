@@ -1,10 +1,10 @@
-//! Two replicas, one active.
+//! Leader election between two replicas.
 
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use stablekey_testing::replica::{Replica, account, command, until};
 use std::time::{Duration, Instant};
 
-/// Short, so that tests need not wait; whole seconds, as a Lease can say.
+/// A short Lease, so that tests need not wait; in whole seconds, because a Lease has no fractions.
 const LASTS: Duration = Duration::from_secs(6);
 const BINDER: [&str; 4] = ["--role", "binder", "--lease-duration", "6s"];
 
@@ -21,10 +21,10 @@ fn lease(namespace: &Namespace<'_>, field: &str) -> String {
     run(namespace.kubectl().args(["get", "lease", "stablekey-binder", "-o", &path])).unwrap()
 }
 
-/// Two replicas, of which the first leads and the second stands by.
+/// Starts two replicas: the first leads, and the second stands by.
 fn two(namespace: &Namespace<'_>) -> (Replica, Replica) {
     let mut first = replica(namespace, "first");
-    first.says("leads");
+    first.wait_for_log("leads");
     let second = replica(namespace, "second");
     until("the second stands by", || second.get("/readyz").body == "binder: standby\n");
     assert!(first.leads("binder") && !second.leads("binder"));
@@ -32,7 +32,7 @@ fn two(namespace: &Namespace<'_>) -> (Replica, Replica) {
 }
 
 #[test]
-fn of_two_one_leads_and_keeps_its_lease() {
+fn one_of_two_replicas_leads_and_keeps_its_lease() {
     let namespace = namespace();
     let (first, second) = two(&namespace);
     assert!(lease(&namespace, "holderIdentity").starts_with("first_"));
@@ -50,7 +50,7 @@ fn of_two_one_leads_and_keeps_its_lease() {
 #[test]
 fn two_roles_have_two_leases() {
     let namespace = namespace();
-    // One account with the rights of both.
+    // One account with the permissions of both roles.
     let binder = account(&namespace, "binder");
     account(&namespace, "syncer");
     let user = format!("--serviceaccount={}:stablekey-binder", namespace.name());
@@ -59,8 +59,8 @@ fn two_roles_have_two_leases() {
             .unwrap();
     }
     let mut both = Replica::by(command(&namespace, &binder, &["--role", "both"]));
-    both.says("leads");
-    both.says("leads");
+    both.wait_for_log("leads");
+    both.wait_for_log("leads");
     let names = run(namespace.kubectl().args(["get", "leases", "-o", "name"])).unwrap();
     assert_eq!(
         names.lines().collect::<Vec<_>>(),
@@ -70,84 +70,84 @@ fn two_roles_have_two_leases() {
 }
 
 #[test]
-fn after_a_holder_that_was_killed_another_leads_when_the_lease_has_ended() {
+fn after_a_kill_another_replica_leads_when_the_lease_expires() {
     let namespace = namespace();
     let (mut first, mut second) = two(&namespace);
     first.signal("-KILL");
     first.end();
     let killed = Instant::now();
-    second.says("leads");
+    second.wait_for_log("leads");
     let took = killed.elapsed();
-    // It was renewed at most a third of its time before.
+    // It was renewed at most a third of its duration before.
     assert!(took > LASTS / 3 && took < LASTS * 3, "{took:?}");
     assert!(second.leads("binder"));
     assert_eq!(lease(&namespace, "leaseTransitions"), "1");
 }
 
 #[test]
-fn a_holder_that_is_asked_to_end_releases_and_another_leads_at_once() {
+fn a_terminated_leader_releases_the_lease_at_once() {
     let namespace = namespace();
     let long = ["--role", "binder", "--lease-duration", "600s"];
     let mut first = Replica::start(&namespace, &long);
-    first.says("leads");
+    first.wait_for_log("leads");
     let asked = Instant::now();
     first.signal("-TERM");
     assert!(first.end().success(), "{:?}", first.log);
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert_eq!(lease(&namespace, "holderIdentity"), "");
     assert!(first.log.iter().any(|line| line.contains("released the Lease")), "{:?}", first.log);
-    // The next does not wait for the ten minutes.
+    // The next holder does not wait for the ten minutes.
     let mut second = Replica::start(&namespace, &long);
-    second.says("leads");
+    second.wait_for_log("leads");
     assert!(lease(&namespace, "holderIdentity").len() > 1);
 }
 
 #[test]
-fn one_that_stands_by_takes_over_from_one_that_is_asked_to_end() {
+fn a_standby_takes_over_from_a_terminated_leader() {
     let namespace = namespace();
     let (mut first, mut second) = two(&namespace);
     first.signal("-INT");
-    second.says("leads");
+    second.wait_for_log("leads");
     assert_eq!(first.end().code(), Some(0));
 }
 
 #[test]
-fn one_that_was_stopped_for_longer_than_the_lease_knows_at_once() {
+fn a_suspended_leader_notices_the_lost_lease_at_once() {
     let namespace = namespace();
     let (mut first, mut second) = two(&namespace);
     first.signal("-STOP");
-    second.says("leads");
+    second.wait_for_log("leads");
     first.signal("-CONT");
-    // The first thing that it says.
+    // Its first answer after it continues.
     assert!(!first.leads("binder"));
-    first.says("stands by");
+    first.wait_for_log("stands by");
     assert!(second.leads("binder"));
-    // It waits for its turn.
+    // It stands by.
     second.signal("-TERM");
-    first.says("leads");
+    first.wait_for_log("leads");
     assert!(first.leads("binder"));
 }
 
 #[test]
-fn while_the_lease_cannot_be_renewed_it_is_lost_and_taken_again_later() {
+fn an_unrenewable_lease_is_lost_and_acquired_again_later() {
     let cluster = stablekey_clusters::Cluster::start(&stablekey_clusters::Options::named("frozen")).unwrap();
     cluster.install_crds().unwrap();
     let namespace = cluster.namespace("lease");
     let mut only = replica(&namespace, "only");
-    only.says("leads");
+    only.wait_for_log("leads");
     cluster.pause().unwrap();
-    only.says("lost the Lease");
+    only.wait_for_log("lost the Lease");
     assert!(!only.leads("binder"));
     until("it says what it waits for", || only.get("/readyz").code == 503);
     let waits = only.get("/readyz").body;
     assert!(waits.starts_with("binder: waits for Lease stablekey-binder in namespace lease-0: no answer"), "{waits}");
     cluster.resume().unwrap();
-    only.says("leads");
+    only.wait_for_log("leads");
     until("it has read what there is", || only.get("/readyz").code == 200);
 }
 
 #[test]
-fn a_lease_that_somebody_deletes_is_made_again_by_its_holder() {
+fn a_deleted_lease_is_created_again_by_its_holder() {
     let namespace = namespace();
     let (first, second) = two(&namespace);
     let holder = lease(&namespace, "holderIdentity");
@@ -169,9 +169,9 @@ fn a_lease_that_somebody_deletes_is_made_again_by_its_holder() {
     assert!(first.leads("binder") && !second.leads("binder"));
 }
 
-/// Somebody edits how long it lasts, and its holder is gone.
+/// Somebody edits the duration, and the holder is gone.
 #[test]
-fn a_lease_that_says_it_lasts_for_years_or_nothing_at_all_is_taken_over() {
+fn a_lease_with_an_absurd_duration_is_taken_over() {
     let namespace = namespace();
     let short = ["--role", "binder", "--lease-duration", "2s"];
     for (lasts, most) in [("leaseDurationSeconds: 2147483647, ", 60), ("", 20)] {
@@ -182,7 +182,7 @@ fn a_lease_that_says_it_lasts_for_years_or_nothing_at_all_is_taken_over() {
         let start = Instant::now();
         run_with_input(namespace.kubectl().args(["create", "-f", "-"]), &lease).unwrap();
         let mut replica = Replica::start(&namespace, &short);
-        replica.says("leads");
+        replica.wait_for_log("leads");
         let took = start.elapsed();
         assert!(took > Duration::from_secs(2) && took < Duration::from_secs(most), "{took:?}");
         assert_eq!(self::lease(&namespace, "leaseDurationSeconds"), "2");
@@ -191,9 +191,9 @@ fn a_lease_that_says_it_lasts_for_years_or_nothing_at_all_is_taken_over() {
     }
 }
 
-/// Of a holder that lives an edit takes nothing.
+/// A running holder does not lose the Lease by an edit.
 #[test]
-fn a_holder_whose_lease_is_edited_goes_on_leading() {
+fn a_holder_keeps_leading_after_its_lease_is_edited() {
     let namespace = namespace();
     let (first, second) = two(&namespace);
     for lasts in ["2147483647", "1", "null"] {
@@ -206,11 +206,11 @@ fn a_holder_whose_lease_is_edited_goes_on_leading() {
 }
 
 #[test]
-fn without_the_right_to_leases_it_waits_and_says_so() {
+fn without_permission_for_leases_it_waits_and_reports_it() {
     let namespace = namespace();
     let nobody = namespace.cluster().user("nobody", None).unwrap();
     let mut replica = Replica::by(command(&namespace, &nobody, &BINDER));
-    let said = replica.says("cannot be asked for");
+    let said = replica.wait_for_log("cannot be read or written");
     assert!(said["why"].as_str().unwrap().contains("cannot get resource \"leases\""), "{said}");
     let ready = replica.get("/readyz");
     assert_eq!(ready.code, 503);
@@ -221,7 +221,7 @@ fn without_the_right_to_leases_it_waits_and_says_so() {
 }
 
 #[test]
-fn the_rights_that_the_documentation_gives_are_enough() {
+fn the_documented_permissions_are_enough() {
     let namespace = namespace();
     let documentation = include_str!("../../../docs/operator.md");
     let about_leases = |part: &&str| part.contains("coordination.k8s.io");
@@ -231,7 +231,7 @@ fn the_rights_that_the_documentation_gives_are_enough() {
     run(namespace.kubectl().args(["create", "rolebinding", "leases", "--role=leases", "--user=operator"])).unwrap();
     let operator = namespace.cluster().user("operator", None).unwrap();
     let mut replica = Replica::by(command(&namespace, &operator, &BINDER));
-    replica.says("leads");
+    replica.wait_for_log("leads");
     let renewed = lease(&namespace, "renewTime");
     until("it is renewed", || lease(&namespace, "renewTime") != renewed);
     replica.signal("-TERM");

@@ -1,4 +1,4 @@
-//! The operator's processes on a real cluster: who leads, what they answer, how they end.
+//! The operator's processes on a real cluster: leadership, probes, shutdown.
 
 mod amid_restarts;
 mod binder;

@@ -1,4 +1,4 @@
-//! What a process answers, and how it is told what to do.
+//! Probes, flags and exit codes of a process.
 
 use stablekey::api::Credentials;
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 #[test]
-fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
+fn probes_and_metrics_are_served() {
     let namespace = shared("us").namespace("probes");
     let mut replica = Replica::start(&namespace, &["--role", "syncer"]);
-    replica.says("leads");
+    replica.wait_for_log("leads");
     let alive = replica.get("/healthz");
     assert_eq!((alive.code, alive.body.as_str()), (200, "alive\n"));
-    // Before that it says what it waits for.
+    // Before that it answers what it waits for.
     until("it is ready", || replica.get("/readyz").body == "syncer: leads\n");
     assert_eq!(replica.get("/readyz").code, 200);
     let metrics = replica.get("/metrics");
@@ -27,7 +27,8 @@ fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
     assert_eq!(replica.get("/else").code, 404);
 }
 
-/// The binder's account of a namespace, with what manifests/ grant to either role in all of these.
+/// Returns a kubeconfig for the binder's account, with the permissions that manifests/ grant both roles in all of
+/// these.
 fn both(home: &Namespace<'_>, namespaces: &[&Namespace<'_>]) -> PathBuf {
     for namespace in namespaces {
         for role in ["binder", "syncer"] {
@@ -43,7 +44,7 @@ fn both(home: &Namespace<'_>, namespaces: &[&Namespace<'_>]) -> PathBuf {
 }
 
 #[test]
-fn it_says_how_it_is_configured_by_flags_and_environment() {
+fn flags_and_environment_variables_are_logged() {
     let (namespace, elsewhere) = (shared("us").namespace("probes"), shared("us").namespace("elsewhere"));
     let namespaces = format!("{0},{1},{0}", namespace.name(), elsewhere.name());
     let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
@@ -58,13 +59,13 @@ fn it_says_how_it_is_configured_by_flags_and_environment() {
     assert_eq!(said["lease_namespace"], namespace.name());
     assert_eq!(said["resync"], "3600s", "a flag is stronger");
     assert_eq!(said["lease_duration"], "15s");
-    let leads = replica.says("leads");
+    let leads = replica.wait_for_log("leads");
     assert!(leads["identity"].as_str().unwrap().starts_with("a-pod_"), "{leads}");
 }
 
-/// A namespace in which it may nothing is named, and keeps it from nothing else; granted, it is worked on.
+/// A namespace without permissions is named, and does not block the others; once granted, it is reconciled.
 #[test]
-fn a_namespace_that_is_refused_does_not_keep_the_others_waiting() {
+fn a_forbidden_namespace_does_not_block_the_others() {
     let (allowed, refused) = (shared("us").namespace("allowed"), shared("us").namespace("refused"));
     let connection = |namespace: &Namespace<'_>| {
         let crm = Connection::new("crm", "c/t").credentials(Credentials::Customer).yaml();
@@ -96,22 +97,22 @@ fn a_namespace_that_is_refused_does_not_keep_the_others_waiting() {
 }
 
 #[test]
-fn asked_twice_to_end_it_ends_at_once() {
-    // It ends while its cluster hangs, so that it has something to wait for.
+fn a_second_signal_ends_it_at_once() {
+    // The cluster hangs, so that the process has something to wait for.
     let cluster = stablekey_clusters::Cluster::start(&stablekey_clusters::Options::named("hangs")).unwrap();
     let there = cluster.namespace("probes");
     let mut replica = Replica::start(&there, &["--role", "binder", "--lease-duration", "60s"]);
-    replica.says("leads");
+    replica.wait_for_log("leads");
     cluster.pause().unwrap();
     replica.signal("-TERM");
-    replica.says("is asked to end");
+    replica.wait_for_log("shutting down");
     replica.signal("-TERM");
     assert_eq!(replica.end().code(), Some(1));
 }
 
-/// What a process that cannot run says last: in JSON a line like all others, in text as every command.
+/// A process that cannot run logs its error last: with JSON a line like all others, with text like every command.
 #[test]
-fn an_address_that_is_taken_is_an_error() {
+fn an_address_in_use_is_an_error() {
     let namespace = shared("us").namespace("probes");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -130,7 +131,7 @@ fn an_address_that_is_taken_is_an_error() {
 }
 
 #[test]
-fn without_a_cluster_it_says_so() {
+fn a_missing_cluster_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
     command.args(["controller", "--role", "binder", "--namespace", "us"]);
@@ -139,7 +140,7 @@ fn without_a_cluster_it_says_so() {
     assert!(last["why"].as_str().unwrap().contains("there is no kubeconfig"), "{last}");
 }
 
-/// What a command that fails says.
+/// Runs a command that fails, and returns its error output.
 fn fails(mut command: Command) -> String {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -147,7 +148,7 @@ fn fails(mut command: Command) -> String {
     said
 }
 
-/// The last line of a log of which each is an object.
+/// Returns the last line of a log whose lines are all JSON objects.
 fn json_to_the_end(log: &str) -> serde_json::Value {
     let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
     let mut lines: Vec<serde_json::Value> = log.lines().map(read).collect();
@@ -155,7 +156,7 @@ fn json_to_the_end(log: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_token_for_the_metrics_that_is_not_there_is_an_error() {
+fn a_missing_metrics_token_is_an_error() {
     let namespace = shared("us").namespace("probes");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");

@@ -1,8 +1,8 @@
-//! What a sync may do unasked takes the verb approve: manifests/policies/approve-syncs.yaml.
+//! Approval policy: changes that give a sync more power need the verb approve (manifests/policies/approve-syncs.yaml).
 
 use crate::kubectl::bounds;
 use crate::kubectl::policies::{APPROVER, EDITOR, Guarded, guarded, sync};
-use crate::kubectl::support::{get, kubectl, says};
+use crate::kubectl::support::{get, kubectl, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run};
 
@@ -14,14 +14,14 @@ fn approved(digests: &str) -> Value {
     sync
 }
 
-/// A namespace with a sync in it, made by the administrator.
+/// Creates a namespace with a sync, as the administrator.
 fn with_sync(guarded: &Guarded, sync: &Value) -> Namespace<'static> {
     let namespace = guarded.namespace();
     guarded.apply(APPROVER, &namespace, sync).unwrap();
     namespace
 }
 
-/// The editor may not, and is told why; the approver may.
+/// Asserts that the editor is refused with a reason, and that the approver is not.
 fn takes_approval(guarded: &Guarded, namespace: &Namespace, what: &str, words: &str) {
     let said = run(&mut guarded.kubectl(EDITOR, namespace, words)).unwrap_err().to_string();
     let why = format!(
@@ -29,7 +29,7 @@ fn takes_approval(guarded: &Guarded, namespace: &Namespace, what: &str, words: &
         namespace.name()
     );
     assert!(said.contains(&why), "{words}\nshould be refused with {why}\nand says {said}");
-    says(&mut guarded.kubectl(APPROVER, namespace, words));
+    output_of(&mut guarded.kubectl(APPROVER, namespace, words));
 }
 
 const PATCH: &str = "patch tenantsync us-to-eu --type=merge --patch";
@@ -50,13 +50,13 @@ fn the_annotation() {
         &format!(r#"{PATCH} {{"metadata":{{"annotations":{{"{ANNOTATION}":"sha256:cc"}}}}}}"#),
     );
 
-    // One that is there is nobody's hindrance, and who takes it back needs nothing.
-    says(&mut guarded.kubectl(EDITOR, &namespace, &format!(r#"{PATCH} {{"spec":{{"prune":true}}}}"#)));
-    says(&mut guarded.kubectl(EDITOR, &namespace, &format!("annotate tenantsync us-to-eu {ANNOTATION}-")));
+    // An existing approval blocks nobody, and removing it needs no permission.
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &format!(r#"{PATCH} {{"spec":{{"prune":true}}}}"#)));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &format!("annotate tenantsync us-to-eu {ANNOTATION}-")));
 }
 
 #[test]
-fn a_sync_that_is_made_approved_or_applying() {
+fn creating_an_approved_or_applying_sync() {
     let guarded = guarded();
     let suspended = sync(json!({"mode": "Apply", "suspend": true}));
     for sync in [approved("sha256:aa"), sync(json!({"mode": "Apply"})), suspended] {
@@ -64,8 +64,8 @@ fn a_sync_that_is_made_approved_or_applying() {
         let said = guarded.apply(EDITOR, &namespace, &sync).unwrap_err();
         assert!(said.contains("takes the verb approve"), "{said}");
         guarded.apply(APPROVER, &namespace, &sync).unwrap();
-        // Nor by way of deleting and making it again.
-        says(&mut guarded.kubectl(EDITOR, &namespace, "delete tenantsync us-to-eu"));
+        // Nor by deleting and creating it again.
+        output_of(&mut guarded.kubectl(EDITOR, &namespace, "delete tenantsync us-to-eu"));
         guarded.apply(EDITOR, &namespace, &sync).unwrap_err();
     }
 }
@@ -75,8 +75,8 @@ fn mode_apply_and_every_change_of_spec_in_it() {
     let guarded = guarded();
     let namespace = with_sync(guarded, &sync(json!({"mode": "Plan"})));
     let patch = |spec: Value| format!("{PATCH} {}", json!({"spec": spec}));
-    // What is in mode Plan is an editor's to change.
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"to": ["eu-prod", "dev"]}))));
+    // An editor may change a sync in mode Plan.
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"to": ["eu-prod", "dev"]}))));
 
     takes_approval(guarded, &namespace, "mode Apply", &patch(json!({"mode": "Apply"})));
     for spec in [
@@ -89,17 +89,17 @@ fn mode_apply_and_every_change_of_spec_in_it() {
         takes_approval(guarded, &namespace, "changing a sync of mode Apply", &patch(spec));
     }
 
-    // Back to where it waits for approval takes none.
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "prune": false}))));
+    // Back to mode Plan needs no approval.
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "prune": false}))));
 }
 
-/// "`suspend: true` takes no verb beyond update; taking it away in mode Apply takes `approve`."
+/// Setting `suspend: true` needs only update; removing it in mode Apply needs `approve`.
 #[test]
-fn suspending_takes_nothing_and_taking_it_away_takes_approval() {
+fn suspending_needs_no_approval_and_resuming_does() {
     let guarded = guarded();
     let namespace = with_sync(guarded, &sync(json!({"mode": "Apply"})));
     let patch = |spec: Value| format!("{PATCH} {}", json!({"spec": spec}));
-    // Stopping a sync is harmless, and nothing else comes along with it.
+    // Stopping a sync is harmless, but only if nothing else changes with it.
     let changing = "changing a sync of mode Apply";
     for more in [
         json!({"suspend": true, "integrations": ["*"]}),
@@ -112,42 +112,42 @@ fn suspending_takes_nothing_and_taking_it_away_takes_approval() {
         takes_approval(guarded, &namespace, changing, &patch(json!({"suspend": true, "prune": null})));
         guarded.apply(APPROVER, &namespace, &sync(json!({"mode": "Apply"}))).unwrap();
     }
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
-    // While it is suspended it writes nothing, and still holds back what others may delete.
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+    // While it is suspended it writes nothing, but still prevents deletes by others.
     takes_approval(guarded, &namespace, changing, &patch(json!({"integrations": ["*"]})));
     takes_approval(guarded, &namespace, changing, &patch(json!({"from": "another"})));
     let what = "taking suspend away from a sync of mode Apply";
     for spec in [json!({"suspend": false}), json!({"suspend": null}), json!({"suspend": null, "prune": true})] {
         takes_approval(guarded, &namespace, what, &patch(spec));
-        says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+        output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
     }
-    // In mode Plan it takes nothing; to leave that mode, suspended or not, does.
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "suspend": null}))));
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+    // In mode Plan it needs no approval; leaving that mode does, suspended or not.
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "suspend": null}))));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
     takes_approval(guarded, &namespace, "mode Apply", &patch(json!({"mode": "Apply"})));
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "suspend": null}))));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "suspend": null}))));
     takes_approval(guarded, &namespace, "mode Apply", &patch(json!({"mode": "Apply", "suspend": true})));
 }
 
 #[test]
-fn labels_and_the_status_take_nothing() {
+fn labels_and_the_status_need_no_approval() {
     let guarded = guarded();
     let namespace = with_sync(guarded, &sync(json!({"mode": "Apply"})));
-    says(&mut guarded.kubectl(EDITOR, &namespace, "label tenantsync us-to-eu team=sales"));
-    says(&mut guarded.kubectl(EDITOR, &namespace, "annotate tenantsync us-to-eu stablekey.dev/requestedAt=now"));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, "label tenantsync us-to-eu team=sales"));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, "annotate tenantsync us-to-eu stablekey.dev/requestedAt=now"));
     let mut same = sync(json!({"mode": "Apply"}));
     same["metadata"]["labels"] = json!({"team": "platform"});
     guarded.apply(EDITOR, &namespace, &same).unwrap();
 
-    // With the status nothing else gets in.
+    // A write of the status changes nothing else.
     let smuggled = json!({
         "metadata": {"annotations": {ANNOTATION: "sha256:aa"}},
         "spec": {"prune": true},
         "status": {"observedGeneration": 1},
     });
     let words = format!("{PATCH} {smuggled} --subresource=status");
-    says(&mut guarded.kubectl(EDITOR, &namespace, &words));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &words));
     let sync = get(&namespace, "tenantsync/us-to-eu");
     assert_eq!(sync["status"]["observedGeneration"], 1);
     assert_eq!(sync["metadata"]["annotations"][ANNOTATION], Value::Null);
@@ -155,30 +155,30 @@ fn labels_and_the_status_take_nothing() {
 }
 
 #[test]
-fn the_largest_sync_is_not_too_dear_to_compare() {
+fn the_largest_sync_is_within_the_cost_limit() {
     let guarded = guarded();
     let mut largest = sync(bounds::sync());
     largest["spec"]["mode"] = json!("Apply");
     let namespace = with_sync(guarded, &largest);
-    says(&mut guarded.kubectl(EDITOR, &namespace, "label tenantsync us-to-eu team=sales"));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, "label tenantsync us-to-eu team=sales"));
     let last = json!([{"op": "replace", "path": "/spec/overrides/255/value", "value": "y"}]);
     let words = format!("patch tenantsync us-to-eu --type=json --patch {last}");
     takes_approval(guarded, &namespace, "changing a sync of mode Apply", &words);
-    says(&mut guarded.kubectl(EDITOR, &namespace, &format!(r#"{PATCH} {{"spec":{{"suspend":true}}}}"#)));
+    output_of(&mut guarded.kubectl(EDITOR, &namespace, &format!(r#"{PATCH} {{"spec":{{"suspend":true}}}}"#)));
 }
 
 #[test]
-fn the_verb_may_be_given_for_one_sync() {
+fn the_verb_may_be_granted_for_one_sync() {
     let guarded = guarded();
     let namespace = with_sync(guarded, &sync(json!({})));
     for words in [
         "create role approve-one --verb=approve --resource=tenantsyncs.stablekey.dev --resource-name=us-to-eu",
         "create rolebinding approve-one --role=approve-one --user=editor",
     ] {
-        says(&mut kubectl(&namespace, words));
+        output_of(&mut kubectl(&namespace, words));
     }
     let apply = format!("{PATCH} {}", json!({"spec": {"mode": "Apply"}}));
-    // RBAC, too, is in force a moment later.
+    // RBAC takes effect with a short delay too.
     crate::kubectl::support::until("the editor may approve this one", || {
         run(&mut guarded.kubectl(EDITOR, &namespace, &format!("{apply} --dry-run=server"))).ok()
     });

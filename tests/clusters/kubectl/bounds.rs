@@ -1,20 +1,20 @@
-//! The largest object of each kind that its schema's bounds allow: no rule may cost too much on it.
+//! The largest object of each kind that its schema allows: no rule may exceed its cost limit.
 //!
-//! A CRD is accepted by an estimate of what its rules cost; what they really cost is limited again, and
-//! tighter, on each write. etcd's own limits on size come on top: a request of 2 MiB, an object of
-//! 1.5 MiB. Where a schema allows more than that, its long texts are as long as they can be.
+//! A CRD is accepted by an estimate of its rules' cost; the real cost has a tighter limit on each write. etcd's own
+//! limits apply too: a request of 2 MiB, an object of 1.5 MiB. If a schema allows more than that, its long texts are as
+//! long as possible.
 
-use crate::kubectl::support::{apply, document, get, kubectl, no, refuses, says};
+use crate::kubectl::support::{apply, document, error_of, get, kubectl, no, output_of};
 use serde_json::{Map, Value, json};
 use stablekey::api::{Kind, rules};
 use stablekey_clusters::{Namespace, run_with_input, shared};
 
-/// The longest name in any of our fields.
+/// Maximum length of a name in any custom resource.
 const NAME: usize = 253;
-/// The longest value.
+/// Maximum length of a value.
 const VALUE: usize = 8192;
 
-/// A text of `length` that begins with its number.
+/// Returns a text of `length` that begins with its number.
 fn text(number: usize, length: usize) -> String {
     let mut text = format!("n{number:03}");
     text.extend(std::iter::repeat_n('x', length - text.len()));
@@ -25,12 +25,12 @@ fn names(count: usize, length: usize) -> Vec<String> {
     (0..count).map(|number| text(number, length)).collect()
 }
 
-/// As many inputs as there may be, as long as they may be.
+/// Returns the maximum number of inputs, each of maximum length.
 fn inputs() -> Map<String, Value> {
     names(64, NAME).into_iter().map(|name| (name, json!({"value": text(0, VALUE)}))).collect()
 }
 
-/// The largest connection. Global, so that the rule on such looks at every input.
+/// Returns the largest connection. Global, so that the rule for these reads every input.
 fn connection(key: &str) -> Value {
     json!({
         "stableKey": key, "title": text(0, NAME), "description": text(0, VALUE),
@@ -41,7 +41,8 @@ fn connection(key: &str) -> Value {
     })
 }
 
-/// The largest sync. 256 values and reasons of full length would be 4 MB: these are what etcd takes.
+/// Returns the largest sync. 256 values and reasons of full length would be 4 MB, so these are as large as etcd
+/// accepts.
 pub fn sync() -> Value {
     let overriding = |name: String| {
         let long = text(0, 2500);
@@ -55,14 +56,16 @@ pub fn sync() -> Value {
     })
 }
 
-/// Creates it, then changes it: the rules on changes have a budget too.
+/// Creates an object, then changes it: the rules on changes have a cost limit too.
 fn stored_and_changed(namespace: &Namespace, kind: Kind, name: &str, spec: &Value, change: &Value) {
     let document = document(kind, name, spec.clone()).to_string();
-    // Not client-side apply, which would keep a copy of it all in an annotation.
+    // Not client-side apply, which would store a copy of it in an annotation.
     run_with_input(kubectl(namespace, "create -f -").args(["--save-config=false"]), &document).unwrap();
     let named = format!("{}/{name}", kind.plural());
     assert_eq!(&get(namespace, &named)["spec"], spec);
-    says(kubectl(namespace, &format!("patch {named} --type=merge --patch")).arg(json!({"spec": change}).to_string()));
+    output_of(
+        kubectl(namespace, &format!("patch {named} --type=merge --patch")).arg(json!({"spec": change}).to_string()),
+    );
 }
 
 #[test]
@@ -71,14 +74,14 @@ fn the_largest_connection() {
     let key = "k".repeat(63);
     let changed = json!({"title": "CRM", "component": {"key": text(0, NAME), "public": null}});
     stored_and_changed(&namespace, Kind::Connection, &key, &connection(&key), &changed);
-    // Server-side too, by another way through the API server.
+    // Server-side apply too, which takes another path through the API server.
     let key = "s".repeat(63);
     apply(&namespace, "--server-side", &document(Kind::Connection, &key, connection(&key))).unwrap();
     apply(&namespace, "--server-side", &document(Kind::Connection, &key, connection(&key))).unwrap();
 }
 
 #[test]
-fn names_that_no_rule_could_afford_to_look_at_are_told_to_be_shorter() {
+fn names_that_exceed_the_cost_limit_are_refused() {
     let namespace = shared("us").namespace("largest");
     // A schema has no bound for the names of a map: only etcd has.
     let long: Map<String, Value> = names(64, 9000).into_iter().map(|name| (name, json!({"value": "x"}))).collect();
@@ -133,7 +136,7 @@ fn the_largest_of_each_other_kind() {
 }
 
 #[test]
-fn one_more_is_refused_and_kubectl_says_what_the_bound_is() {
+fn one_more_is_refused_and_kubectl_shows_the_limit() {
     let namespace = shared("us").namespace("bounds");
     let input = json!({"value": "x"});
     let many: Map<String, Value> = names(65, 10).into_iter().map(|name| (name, input.clone())).collect();
@@ -148,6 +151,6 @@ fn one_more_is_refused_and_kubectl_says_what_the_bound_is() {
         let said = apply(&namespace, "--dry-run=server", &document(kind, name, spec)).unwrap_err();
         assert!(said.contains(says), "{said}");
     }
-    let said = refuses(&mut kubectl(&namespace, "get connection crm"));
+    let said = error_of(&mut kubectl(&namespace, "get connection crm"));
     assert!(said.contains("NotFound"), "{said}");
 }

@@ -1,26 +1,26 @@
-//! For every CEL rule of crds/ what it lets in, what it refuses, and what kubectl then says.
+//! For every CEL rule of crds/: accepted objects, refused objects, and kubectl's message.
 
 use serde_json::{Value, json};
 use stablekey::api::Kind::{self, *};
 use stablekey::api::rules;
 
-/// A rule, tried. Objects are given by their specs; a Connection's stable key is its name unless the
-/// spec says another.
+/// A test of one rule. Objects are given by their specs; a Connection's stable key is its name unless the spec has
+/// another.
 pub struct Case {
-    /// What its objects are called.
+    /// The name of its objects.
     pub name: &'static str,
     pub kind: Kind,
-    /// Where kubectl says it is wrong.
+    /// The path in kubectl's message.
     pub at: &'static str,
-    /// What it says there.
-    pub says: &'static str,
+    /// The text of kubectl's message.
+    pub message: &'static str,
     /// The spec before, for rules on changes.
     pub before: Option<Value>,
     pub good: Vec<Value>,
     pub bad: Vec<Value>,
 }
 
-/// Stands where a secret was written by mistake: nobody may be shown it.
+/// A secret that was written as a literal by mistake: it must never be shown.
 pub const SECRET: &str = "hush-hush";
 
 const ONE_INPUT: &str = "an input is exactly one of value, secretRef, perCustomer: true";
@@ -50,7 +50,7 @@ fn secret_ref() -> Value {
     json!({"secretRef": {"name": "s", "key": "k"}})
 }
 
-/// Neither nothing nor two of them.
+/// Inputs with no source, and with two.
 fn not_one_input() -> [Value; 4] {
     [
         json!({}),
@@ -60,14 +60,14 @@ fn not_one_input() -> [Value; 4] {
     ]
 }
 
-/// Inputs whose names say secret.
+/// Inputs whose names mark them as secret.
 fn literals() -> Vec<Value> {
     let names =
         ["clientSecret", "password", "API-Key", "access_token", "privateKey", "Connection String", "bearer", "pwd"];
     names.map(|name| json!({name: {"value": SECRET}})).into()
 }
 
-/// Inputs whose names are about secrets, and are none; and a secret as it should be.
+/// Inputs whose names are only about secrets; and a correct secret.
 fn no_literals() -> Vec<Value> {
     let about =
         ["tokenUrl", "tokenType", "tokenExpiry", "apiKeyHeaderName", "passwordPolicy", "accessKeyId", "secretHost"];
@@ -84,7 +84,7 @@ fn of_connections() -> Vec<Case> {
             name: "named-by-its-key",
             kind: Connection,
             at: "metadata.name",
-            says: "the name must be the stable key in lower case with _ as -: sales-force",
+            message: "the name must be the stable key in lower case with _ as -: sales-force",
             before: None,
             good: vec![with(connection(json!({})), "stableKey", json!("Named_By_Its-KEY_good_0"))],
             bad: vec![with(connection(json!({})), "stableKey", json!("Sales_Force"))],
@@ -93,7 +93,7 @@ fn of_connections() -> Vec<Case> {
             name: "one-input",
             kind: Connection,
             at: "spec.inputs[url]",
-            says: ONE_INPUT,
+            message: ONE_INPUT,
             before: None,
             good: vec![connection(json!({"url": {"value": "x"}, "b": {"perCustomer": true}, "c": secret_ref()}))],
             bad: not_one_input().map(|input| connection(json!({"url": input}))).into(),
@@ -102,7 +102,7 @@ fn of_connections() -> Vec<Case> {
             name: "one-test-input",
             kind: Connection,
             at: "spec.test.inputs[url]",
-            says: ONE_INPUT,
+            message: ONE_INPUT,
             before: None,
             good: vec![tested(json!({"url": {"value": "x"}, "c": secret_ref()}))],
             bad: not_one_input().map(|input| tested(json!({"url": input}))).into(),
@@ -111,7 +111,7 @@ fn of_connections() -> Vec<Case> {
             name: "global",
             kind: Connection,
             at: "spec.inputs",
-            says: rules::GLOBAL_PER_CUSTOMER,
+            message: rules::GLOBAL_PER_CUSTOMER,
             before: None,
             good: vec![
                 of_credentials("OrganizationGlobal", json!({"url": {"value": "x"}, "key": secret_ref()})),
@@ -123,7 +123,7 @@ fn of_connections() -> Vec<Case> {
             name: "literal",
             kind: Connection,
             at: "spec.inputs",
-            says: rules::SECRET_LITERAL,
+            message: rules::SECRET_LITERAL,
             before: None,
             good: no_literals().into_iter().map(connection).collect(),
             bad: literals().into_iter().map(connection).collect(),
@@ -132,7 +132,7 @@ fn of_connections() -> Vec<Case> {
             name: "value",
             kind: Connection,
             at: "spec.inputs",
-            says: rules::SECRET_VALUE,
+            message: rules::SECRET_VALUE,
             before: None,
             good: no_secret_values().into_iter().map(connection).collect(),
             bad: secret_values().into_iter().map(connection).collect(),
@@ -141,7 +141,7 @@ fn of_connections() -> Vec<Case> {
             name: "title",
             kind: Connection,
             at: "spec.title",
-            says: rules::SECRET_TEXT,
+            message: rules::SECRET_TEXT,
             before: None,
             good: vec![with(connection(json!({})), "title", json!("https://chat.example"))],
             bad: vec![with(connection(json!({})), "title", json!(format!("https://svc:{SECRET}@chat.example")))],
@@ -150,7 +150,7 @@ fn of_connections() -> Vec<Case> {
             name: "description",
             kind: Connection,
             at: "spec.description",
-            says: rules::SECRET_TEXT,
+            message: rules::SECRET_TEXT,
             before: None,
             good: vec![with(connection(json!({})), "description", json!("-----BEGIN PUBLIC KEY-----"))],
             bad: vec![with(
@@ -163,7 +163,7 @@ fn of_connections() -> Vec<Case> {
             name: "test-value",
             kind: Connection,
             at: "spec.test.inputs",
-            says: rules::SECRET_VALUE,
+            message: rules::SECRET_VALUE,
             before: None,
             good: no_secret_values().into_iter().map(tested).collect(),
             bad: secret_values().into_iter().map(tested).collect(),
@@ -172,7 +172,7 @@ fn of_connections() -> Vec<Case> {
             name: "name",
             kind: Connection,
             at: "spec.inputs",
-            says: rules::INPUT_NAME,
+            message: rules::INPUT_NAME,
             before: None,
             good: vec![connection(json!({"n".repeat(253): {"value": "x"}}))],
             bad: vec![connection(json!({"n".repeat(254): {"value": "x"}}))],
@@ -181,7 +181,7 @@ fn of_connections() -> Vec<Case> {
             name: "test-name",
             kind: Connection,
             at: "spec.test.inputs",
-            says: rules::INPUT_NAME,
+            message: rules::INPUT_NAME,
             before: None,
             good: vec![tested(json!({"n".repeat(253): {"value": "x"}}))],
             bad: vec![tested(json!({"n".repeat(254): {"value": "x"}}))],
@@ -190,7 +190,7 @@ fn of_connections() -> Vec<Case> {
             name: "test-literal",
             kind: Connection,
             at: "spec.test.inputs",
-            says: rules::SECRET_LITERAL,
+            message: rules::SECRET_LITERAL,
             before: None,
             good: no_literals().into_iter().map(tested).collect(),
             bad: literals().into_iter().map(tested).collect(),
@@ -199,7 +199,7 @@ fn of_connections() -> Vec<Case> {
             name: "test-per-customer",
             kind: Connection,
             at: "spec.test.inputs",
-            says: rules::TEST_PER_CUSTOMER,
+            message: rules::TEST_PER_CUSTOMER,
             before: None,
             good: vec![tested(json!({"username": {"value": "x"}}))],
             bad: vec![tested(json!({"username": {"perCustomer": true}}))],
@@ -207,12 +207,12 @@ fn of_connections() -> Vec<Case> {
     ]
 }
 
-/// What identifies a connection never changes.
+/// The immutable fields of a connection.
 fn of_changes() -> Vec<Case> {
     let before = || connection(json!({"url": {"value": "x"}}));
     let public = |public| json!({"key": "salesforce", "public": public});
     let change =
-        |name, at, says, good, bad| Case { name, kind: Connection, at, says, before: Some(before()), good, bad };
+        |name, at, message, good, bad| Case { name, kind: Connection, at, message, before: Some(before()), good, bad };
     let all_else = || {
         let moved = with(connection(json!({"url": {"perCustomer": true}, "b": {"value": "y"}})), "title", json!("CRM"));
         with(with(moved, "embeddedWorkflows", json!(true)), "deletionPolicy", json!("Delete"))
@@ -251,8 +251,10 @@ fn of_changes() -> Vec<Case> {
 
 fn of_customer_credentials() -> Vec<Case> {
     let of = |inputs: Value| json!({"customer": "Acme, Inc.", "connection": "crm", "inputs": inputs});
-    let case = |name, at, says, good, bad| Case { name, kind: CustomerCredentials, at, says, before: None, good, bad };
-    let change = |name, at, says, good, bad| Case { before: Some(of(json!({}))), ..case(name, at, says, good, bad) };
+    let case =
+        |name, at, message, good, bad| Case { name, kind: CustomerCredentials, at, message, before: None, good, bad };
+    let change =
+        |name, at, message, good, bad| Case { before: Some(of(json!({}))), ..case(name, at, message, good, bad) };
     vec![
         case(
             "customers-one-input",
@@ -326,7 +328,7 @@ fn of_integrations() -> Vec<Case> {
             name: "integration-title",
             kind: Integration,
             at: "spec.title",
-            says: rules::SECRET_TEXT,
+            message: rules::SECRET_TEXT,
             before: None,
             good: vec![json!({"title": "https://chat.example"})],
             bad: vec![json!({"title": format!("https://svc:{SECRET}@chat.example")})],
@@ -335,7 +337,7 @@ fn of_integrations() -> Vec<Case> {
             name: "one-meaning",
             kind: Integration,
             at: "spec.connections[1]",
-            says: "a connection variable is exactly one of stableKey, own",
+            message: "a connection variable is exactly one of stableKey, own",
             before: None,
             good: vec![
                 variable(json!({"name": "Warehouse", "stableKey": "warehouse"})),
@@ -350,7 +352,7 @@ fn of_integrations() -> Vec<Case> {
             name: "one-definition",
             kind: Integration,
             at: "spec.definition",
-            says: "a definition is exactly one of file, configMap",
+            message: "a definition is exactly one of file, configMap",
             before: None,
             good: vec![
                 definition(json!({"file": "lead-router.definition"})),
@@ -366,7 +368,7 @@ fn of_tenants() -> Vec<Case> {
     let kubeconfig =
         |kubeconfig: Value| json!({"location": {"kubernetes": {"namespace": "x", "kubeconfig": kubeconfig}}});
     let percent = |percent: i64| json!({"policy": {"approval": {"percent": percent}}});
-    let case = |name, at, says, good, bad| Case { name, kind: Tenant, at, says, before: None, good, bad };
+    let case = |name, at, message, good, bad| Case { name, kind: Tenant, at, message, before: None, good, bad };
     vec![
         case(
             "one-location",
@@ -406,7 +408,7 @@ fn of_syncs() -> Vec<Case> {
         let whole = members.into_iter().fold(base, |object, (field, value)| with(object, &field, value));
         with(to(json!(["eu-prod"])), "overrides", json!([whole]))
     };
-    let case = |name, at, says, good, bad| Case { name, kind: TenantSync, at, says, before: None, good, bad };
+    let case = |name, at, message, good, bad| Case { name, kind: TenantSync, at, message, before: None, good, bad };
     vec![
         case(
             "elsewhere",
@@ -498,7 +500,7 @@ fn of_components() -> Case {
         name: "types",
         kind: Component,
         at: "spec.types",
-        says: "each connection type may be listed once: keep one of the two",
+        message: "each connection type may be listed once: keep one of the two",
         before: None,
         good: vec![types(&[]), types(&["oauth2", "basic"])],
         bad: vec![types(&["oauth2", "basic", "oauth2"])],

@@ -1,6 +1,6 @@
-//! What `kubectl get` shows.
+//! The columns of `kubectl get`.
 
-use crate::kubectl::support::{apply, connection, document, kubectl, list, says, set_status};
+use crate::kubectl::support::{apply, connection, document, kubectl, list, output_of, set_status};
 use serde_json::{Value, json};
 use stablekey::api::Kind;
 use stablekey_clusters::{Namespace, shared};
@@ -9,7 +9,7 @@ fn condition(type_: &str, status: &str) -> Value {
     json!({"type": type_, "status": status, "reason": "R", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"})
 }
 
-/// One or two of each kind, with the status that the operator would write.
+/// Creates one or two objects of each kind, with the status that the operator would write.
 fn populate(namespace: &Namespace) {
     let mut crm = connection("Salesforce_OAuth");
     crm["metadata"]["name"] = json!("salesforce-oauth");
@@ -57,7 +57,7 @@ fn populate(namespace: &Namespace) {
     );
 }
 
-/// A table without the ages of its objects, which are in the last column.
+/// Removes the ages of objects from a table, which are in its last column.
 fn without_ages(table: &str) -> String {
     let line = |line: &str| match line.rsplit_once(' ') {
         Some((before, age)) if age.starts_with(|c: char| c.is_ascii_digit()) => format!("{before} <age>\n"),
@@ -81,14 +81,14 @@ fn columns() {
         "get tenantsyncs",
         "get stablekey",
     ] {
-        let table = without_ages(&says(&mut kubectl(&namespace, words)));
+        let table = without_ages(&output_of(&mut kubectl(&namespace, words)));
         shown.push_str(&format!("$ kubectl {words}\n{table}\n"));
     }
     insta::assert_snapshot!(shown);
 }
 
 #[test]
-fn short_names_and_singulars_mean_the_same() {
+fn short_names_and_singulars_work() {
     let namespace = shared("us").namespace("columns");
     populate(&namespace);
     for (plural, others) in [
@@ -99,7 +99,7 @@ fn short_names_and_singulars_mean_the_same() {
         ("integrations", ["intg", "integration"]),
         ("tenantsyncs", ["tsync", "tenantsync"]),
     ] {
-        let named = |name: &str| says(&mut kubectl(&namespace, &format!("get {name} -o name")));
+        let named = |name: &str| output_of(&mut kubectl(&namespace, &format!("get {name} -o name")));
         let wanted = named(plural);
         assert!(!wanted.is_empty(), "{plural}");
         for other in others {

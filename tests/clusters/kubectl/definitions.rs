@@ -1,7 +1,7 @@
-//! "A tenant's folder without definitions can be given to `kubectl apply -f` as it is. With definitions:
-//! `stablekey render TENANT | kubectl apply --server-side -f -`, or `kubectl apply -k`."
+//! A tenant's folder without definitions can be given to `kubectl apply -f` as it is. With definitions: `stablekey
+//! render TENANT | kubectl apply --server-side -f -`, or `kubectl apply -k`.
 
-use crate::kubectl::support::{get, kubectl, repository, says, with};
+use crate::kubectl::support::{get, kubectl, output_of, repository, with};
 use serde_json::Value;
 use stablekey_clusters::{Namespace, run_with_input, shared};
 use stablekey_testing::cli::copy_folder;
@@ -29,11 +29,11 @@ impl UsProd {
         UsProd { project }
     }
 
-    /// With a kustomization of a namespace, which `apply` filled.
+    /// Adds a kustomization with a namespace, which `apply` filled.
     fn kustomized(namespace: &Namespace) -> Self {
         let project = UsProd::new();
         project.write("us-prod/kustomization.yaml", &format!("{KUSTOMIZATION}{}\n", namespace.name()));
-        says(&mut project.stablekey("apply --yes"));
+        output_of(&mut project.stablekey("apply --yes"));
         project
     }
 
@@ -49,7 +49,7 @@ impl UsProd {
         fs::read_to_string(self.folder().join(format!("integrations/{integration}.definition"))).unwrap()
     }
 
-    /// Somebody changes a definition in Git.
+    /// Changes a definition in Git.
     fn change(&self, integration: &str) {
         let text = self.definition(integration).replace("description: ", "description: Now ");
         assert_ne!(text, self.definition(integration));
@@ -57,21 +57,21 @@ impl UsProd {
     }
 
     fn stablekey(&self, words: &str) -> Command {
-        with(self.project.command_of_a_person(&[]), words)
+        with(self.project.command_with_state(&[]), words)
     }
 }
 
-/// What `kubectl apply` with these flags does with the text of a command.
+/// Pipes the output of a command to `kubectl apply` with these flags.
 #[track_caller]
 fn applied(namespace: &Namespace, from: &mut Command, flags: &str) -> String {
-    let text = says(from);
+    let text = output_of(from);
     let mut apply = kubectl(namespace, &format!("apply {flags} -f -"));
     run_with_input(&mut apply, &text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The ConfigMap that each integration names, which holds its definition and never changes.
+/// Returns the immutable ConfigMap that each integration names.
 #[track_caller]
-fn brought(namespace: &Namespace, project: &UsProd) -> BTreeMap<&'static str, String> {
+fn applied_definitions(namespace: &Namespace, project: &UsProd) -> BTreeMap<&'static str, String> {
     let of = |integration: &'static str| {
         let object = get(namespace, &format!("integration/{integration}"));
         assert_eq!(object["spec"]["definition"].as_object().unwrap().len(), 1, "{object}");
@@ -87,10 +87,10 @@ fn brought(namespace: &Namespace, project: &UsProd) -> BTreeMap<&'static str, St
 
 fn revisions(namespace: &Namespace) -> String {
     let columns = "custom-columns=KIND:.kind,NAME:.metadata.name,REVISION:.metadata.resourceVersion";
-    says(&mut kubectl(namespace, &format!("get stablekey,configmaps --no-headers -o {columns}")))
+    output_of(&mut kubectl(namespace, &format!("get stablekey,configmaps --no-headers -o {columns}")))
 }
 
-/// A change in Git changes that integration, and no other.
+/// Asserts that a change in Git changed only this integration.
 #[track_caller]
 fn only_differs(before: &BTreeMap<&str, String>, after: &BTreeMap<&str, String>, integration: &str) {
     for (name, map) in before {
@@ -103,19 +103,19 @@ fn rendered_and_applied() {
     let (namespace, project) = (shared("us").namespace("rendered"), UsProd::new());
     let apply = || applied(&namespace, &mut project.stablekey("render us-prod"), "--server-side");
     let said = apply();
-    let before = brought(&namespace, &project);
+    let before = applied_definitions(&namespace, &project);
     assert!(said.lines().all(|line| line.ends_with(" serverside-applied")), "{said}");
     let at = revisions(&namespace);
     apply();
     assert_eq!(revisions(&namespace), at, "what is there already stays as it is");
     project.change("lead-router");
     apply();
-    only_differs(&before, &brought(&namespace, &project), "lead-router");
-    // What the integration named before is there for who still reads it.
+    only_differs(&before, &applied_definitions(&namespace, &project), "lead-router");
+    // The ConfigMap that the integration named before still exists for its readers.
     get(&namespace, &format!("configmap/{}", before["lead-router"]));
 }
 
-/// As Flux's kustomize-controller and Argo CD do it, each by its manager and flags.
+/// Like Flux's kustomize-controller and Argo CD, each with its manager and flags.
 #[test]
 fn kustomized_and_applied_by_gitops_tools() {
     for manager in ["kustomize-controller", "argocd-controller"] {
@@ -125,19 +125,19 @@ fn kustomized_and_applied_by_gitops_tools() {
         let folder = project.folder();
         let apply = || applied(&namespace, kubectl(&namespace, "kustomize").arg(&folder), &flags);
         apply();
-        let before = brought(&namespace, &project);
+        let before = applied_definitions(&namespace, &project);
         assert_eq!(get(&namespace, "integration/lead-router")["metadata"]["labels"]["team"], "crm");
         let at = revisions(&namespace);
         apply();
         assert_eq!(revisions(&namespace), at);
-        // In Git alone: no command of ours is run.
+        // Only in Git: no stablekey command runs.
         project.change("lead-router");
         apply();
-        let after = brought(&namespace, &project);
+        let after = applied_definitions(&namespace, &project);
         only_differs(&before, &after, "lead-router");
-        // Both prune what they brought and Git no longer makes.
-        says(&mut kubectl(&namespace, &format!("delete configmap {}", before["lead-router"])));
-        assert_eq!(brought(&namespace, &project), after);
+        // Both tools prune what Git no longer generates.
+        output_of(&mut kubectl(&namespace, &format!("delete configmap {}", before["lead-router"])));
+        assert_eq!(applied_definitions(&namespace, &project), after);
     }
 }
 
@@ -146,20 +146,20 @@ fn kustomized_and_applied_by_kubectl() {
     let namespace = shared("us").namespace("kustomized");
     let project = UsProd::kustomized(&namespace);
     let folder = project.folder();
-    // One that came before with its file is put right.
-    says(kubectl(&namespace, "apply -f").arg(folder.join("integrations/lead-router.yaml")));
+    // An object that was applied with its `file` before is fixed.
+    output_of(kubectl(&namespace, "apply -f").arg(folder.join("integrations/lead-router.yaml")));
     for side in ["", "--server-side --force-conflicts"] {
-        says(kubectl(&namespace, &format!("apply {side} -k")).arg(&folder));
-        brought(&namespace, &project);
-        assert_eq!(says(kubectl(&namespace, &format!("diff {side} -k")).arg(&folder)), "");
+        output_of(kubectl(&namespace, &format!("apply {side} -k")).arg(&folder));
+        applied_definitions(&namespace, &project);
+        assert_eq!(output_of(kubectl(&namespace, &format!("diff {side} -k")).arg(&folder)), "");
     }
 }
 
-/// "An Integration that comes to a cluster with `definition: {file}` is not Ready and no sync carries it (SK0145)."
+/// An Integration with `definition: {file}` in a cluster is not Ready, and no sync copies it (SK0145).
 #[test]
-fn a_sync_carries_what_was_delivered_and_not_what_stayed_behind() {
+fn a_sync_copies_delivered_integrations_only() {
     let (namespace, project) = (shared("us").namespace("delivered"), UsProd::new());
-    says(kubectl(&namespace, "apply --recursive -f").arg(project.folder()));
+    output_of(kubectl(&namespace, "apply --recursive -f").arg(project.folder()));
     let us = Tenant::new("us").in_namespace(namespace.name(), "us");
     let eu = Tenant::new("eu").in_folder("eu").accepts("us");
     let elsewhere = Project::empty()

@@ -1,6 +1,6 @@
-//! What a kubectl user does all day, and what they expect of it.
+//! The everyday commands of a kubectl user.
 
-use crate::kubectl::support::{apply, connection, document, get, kubectl, list, no, refuses, says, set_status};
+use crate::kubectl::support::{apply, connection, document, error_of, get, kubectl, list, no, output_of, set_status};
 use serde_json::{Value, json};
 use stablekey::api::Kind;
 use stablekey_clusters::{Namespace, run, shared};
@@ -33,7 +33,7 @@ fn get_by_field() {
 
     for (kind, selector, wanted) in [
         ("connections", "spec.embeddedWorkflows=true", "embedded"),
-        // Absent is not false here, though it is read so: ask for what is not true.
+        // Absent is not false here, although it is read so: select what is not true.
         ("connections", "spec.embeddedWorkflows=false", "not-embedded"),
         ("connections", "spec.embeddedWorkflows!=true", "not-embedded slack"),
         ("connections", "spec.type=oauth2", "embedded not-embedded"),
@@ -44,17 +44,17 @@ fn get_by_field() {
         ("components", "spec.key=slack", "slack"),
     ] {
         let mut get = kubectl(&namespace, &format!("get {kind} --field-selector={selector}"));
-        let found = says(get.arg("-o=jsonpath={.items[*].metadata.name}"));
+        let found = output_of(get.arg("-o=jsonpath={.items[*].metadata.name}"));
         assert_eq!(found, wanted, "{selector}");
     }
-    let said = refuses(&mut kubectl(&namespace, "get connections --field-selector=spec.title=x"));
+    let said = error_of(&mut kubectl(&namespace, "get connections --field-selector=spec.title=x"));
     assert!(said.contains("field label not supported: spec.title"), "{said}");
 }
 
 #[test]
 fn explain() {
     let us = shared("us");
-    let explain = |what: &str| says(us.kubectl().args(["explain", what]));
+    let explain = |what: &str| output_of(us.kubectl().args(["explain", what]));
     let inputs = explain("connection.spec.inputs");
     for wanted in [
         "GROUP:      stablekey.dev",
@@ -69,16 +69,16 @@ fn explain() {
     assert!(!inputs.contains("<no value>"), "{inputs}");
     let reference = explain("conn.spec.inputs.secretRef");
     assert!(reference.contains("-required-") && reference.contains("in the tenant's namespace"), "{reference}");
-    // Every field of every kind says what it is.
+    // Every field of every kind has a description.
     for kind in Kind::ALL {
-        let all = says(us.kubectl().args(["explain", "--recursive", kind.plural()]));
+        let all = output_of(us.kubectl().args(["explain", "--recursive", kind.plural()]));
         assert!(all.contains("spec\t<"), "{all}");
         let spec = explain(&format!("{}.spec", kind.plural()));
         assert!(!spec.contains("<no description>") && !spec.contains("<empty>"), "{spec}");
     }
 }
 
-/// Runs `kubectl diff` of a document; it exits 0 where nothing differs, 1 where something does, more on errors.
+/// Runs `kubectl diff` of a document; it exits 0 without differences, 1 with some, more on errors.
 fn diff(namespace: &Namespace, flags: &str, document: &Value) -> (Option<i32>, String) {
     let mut diff = kubectl(namespace, &format!("diff {flags} -f -"));
     let mut process = diff.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -100,12 +100,12 @@ fn diff_exits_0_1_or_more() {
         assert!(code == Some(1) && said.contains("-  title: CRM\n+  title: Salesforce"), "{code:?} {said}");
         let (code, said) = diff(&namespace, flags, &with(crm.clone(), "type", json!("basic")));
         assert!(code > Some(1) && said.contains("the type never changes"), "{code:?} {said}");
-        says(&mut kubectl(&namespace, "delete connection crm"));
+        output_of(&mut kubectl(&namespace, "delete connection crm"));
     }
 }
 
 #[test]
-fn wait_for_what_the_operator_says() {
+fn wait_for_conditions_of_the_operator() {
     let namespace = shared("us").namespace("everyday");
     let waits = [
         "wait --for=create connection/crm --timeout=60s",
@@ -118,7 +118,7 @@ fn wait_for_what_the_operator_says() {
         &|| drop(apply(&namespace, "", &connection("crm")).unwrap()),
         &|| set_status(&namespace, "connection/crm", &json!({"usedByCount": 2})),
         &|| set_status(&namespace, "connection/crm", &json!({"conditions": [ready]})),
-        &|| drop(says(&mut kubectl(&namespace, "delete connection crm"))),
+        &|| drop(output_of(&mut kubectl(&namespace, "delete connection crm"))),
     ];
     for (words, then) in waits.into_iter().zip(then) {
         let waiting = kubectl(&namespace, words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -127,12 +127,12 @@ fn wait_for_what_the_operator_says() {
         assert!(ended.status.success(), "{words}: {}", String::from_utf8_lossy(&ended.stderr));
     }
     apply(&namespace, "", &connection("crm")).unwrap();
-    let said = refuses(&mut kubectl(&namespace, "wait --for=condition=Ready connection/crm --timeout=0"));
+    let said = error_of(&mut kubectl(&namespace, "wait --for=condition=Ready connection/crm --timeout=0"));
     assert!(said.contains("condition not met") || said.contains("timed out"), "{said}");
 }
 
 #[test]
-fn apply_creates_changes_and_takes_away() {
+fn apply_creates_changes_and_removes() {
     let crm = with(connection("crm"), "inputs", json!({"url": {"value": "x"}, "scopes": {"value": "api"}}));
     let less = with(with(connection("crm"), "inputs", json!({"url": {"perCustomer": true}})), "title", json!("CRM"));
     for (flags, [created, unchanged, changed]) in
@@ -148,7 +148,7 @@ fn apply_creates_changes_and_takes_away() {
             get(&namespace, "connection/crm")["metadata"]["resourceVersion"],
             first["metadata"]["resourceVersion"]
         );
-        // An input goes, another becomes something else, a title comes.
+        // One input is removed, another changes its kind, a title is added.
         assert_eq!(applied(&less), format!("connection.stablekey.dev/crm {changed}\n"));
         let second = get(&namespace, "connection/crm");
         assert_eq!(second["spec"], less["spec"]);
@@ -179,7 +179,7 @@ fn patch_by_merge_and_by_operations() {
     let spec = get(&namespace, "connection/crm")["spec"].clone();
     assert_eq!((&spec["embeddedWorkflows"], &spec["inputs"]), (&json!(true), &json!({"url": {"perCustomer": true}})));
 
-    // A merge leaves the member that was there beside the new one: refused, and null takes it away.
+    // A merge keeps the existing member beside the new one: that is refused, and null removes it.
     let value = json!({"spec": {"inputs": {"url": {"value": "y"}}}});
     let said = patch(&namespace, "merge", &value).unwrap_err();
     assert!(said.contains("spec.inputs[url]: Invalid value: an input is exactly one of value, secretRef"), "{said}");
@@ -192,7 +192,7 @@ fn patch_by_merge_and_by_operations() {
 #[test]
 fn delete_by_name_file_label_and_category() {
     let namespace = shared("us").namespace("everyday");
-    let delete = |words: &str| says(&mut kubectl(&namespace, &format!("delete {words}")));
+    let delete = |words: &str| output_of(&mut kubectl(&namespace, &format!("delete {words}")));
     for words in
         ["connection crm", "conn/crm", "connections.stablekey.dev crm", "conn -l team=sales", "stablekey --all"]
     {
@@ -203,6 +203,6 @@ fn delete_by_name_file_label_and_category() {
         assert!(said.contains("connection.stablekey.dev \"crm\" deleted"), "{words}: {said}");
     }
     assert_eq!(delete("connection crm --ignore-not-found"), "");
-    let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
+    let said = error_of(&mut kubectl(&namespace, "delete connection crm"));
     assert!(said.contains("connections.stablekey.dev \"crm\" not found"), "{said}");
 }

@@ -1,11 +1,11 @@
-//! The tenants' folders of examples/ go in as they are.
+//! The tenants' folders of examples/ can be applied as they are.
 
-use crate::kubectl::support::{kubectl, refuses, repository, says, with};
+use crate::kubectl::support::{error_of, kubectl, output_of, repository, with};
 use stablekey_clusters::{Namespace, shared};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Every folder of a tenant that has manifests, and the files beside them.
+/// Returns every folder of a tenant that has manifests, and the files beside them.
 fn folders() -> Vec<PathBuf> {
     let written = |example: &str| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(repository("examples").join(example)).unwrap();
@@ -17,7 +17,7 @@ fn folders() -> Vec<PathBuf> {
     all
 }
 
-/// What kubectl would read of a file or folder.
+/// Returns the manifests that kubectl would read from a file or folder.
 fn manifests(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         let is_manifest =
@@ -27,7 +27,7 @@ fn manifests(path: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(path).unwrap().flat_map(|entry| manifests(&entry.unwrap().path())).collect()
 }
 
-/// How many documents of ours are in it.
+/// Returns the number of documents with custom resources.
 fn documents(path: &Path) -> usize {
     let of_file = |path: PathBuf| std::fs::read_to_string(path).unwrap().matches("apiVersion: stablekey.dev/").count();
     manifests(path).into_iter().map(of_file).sum()
@@ -39,14 +39,14 @@ fn on_folder(namespace: &Namespace, words: &str, folder: &Path) -> Command {
     command
 }
 
-fn goes_in(path: &Path) {
+fn can_be_applied(path: &Path) {
     for side in ["", "--server-side"] {
         let namespace = shared("us").namespace("folders");
-        let applied = says(&mut on_folder(&namespace, &format!("apply {side}"), path));
+        let applied = output_of(&mut on_folder(&namespace, &format!("apply {side}"), path));
         assert_eq!(applied.lines().count(), documents(path), "every document, and nothing else: {applied}");
-        // Nothing was dropped or written into it on the way: what is there is what the files say.
-        assert_eq!(says(&mut on_folder(&namespace, &format!("diff {side}"), path)), "");
-        let again = says(&mut on_folder(&namespace, &format!("apply {side}"), path));
+        // Nothing was dropped or added: the objects equal the files.
+        assert_eq!(output_of(&mut on_folder(&namespace, &format!("diff {side}"), path)), "");
+        let again = output_of(&mut on_folder(&namespace, &format!("apply {side}"), path));
         let same = if side.is_empty() { " unchanged" } else { " serverside-applied" };
         assert!(again.lines().all(|line| line.ends_with(same)), "{again}");
     }
@@ -56,19 +56,19 @@ fn goes_in(path: &Path) {
 fn the_examples_as_they_are() {
     let folders = folders();
     assert!(folders.len() >= 8, "the examples are not where they were: {folders:?}");
-    folders.iter().for_each(|folder| goes_in(folder));
+    folders.iter().for_each(|folder| can_be_applied(folder));
 }
 
 #[test]
-fn a_folder_with_no_manifest_yet_is_kubectls_to_refuse() {
+fn kubectl_refuses_a_folder_without_manifests() {
     let namespace = shared("us").namespace("folders");
-    let said = refuses(&mut on_folder(&namespace, "apply", &repository("examples/dev-prod/prod")));
+    let said = error_of(&mut on_folder(&namespace, "apply", &repository("examples/dev-prod/prod")));
     assert!(said.contains("recognized file extensions are [.json .yaml .yml]"), "{said}");
-    assert_eq!(says(&mut kubectl(&namespace, "get stablekey")), "");
+    assert_eq!(output_of(&mut kubectl(&namespace, "get stablekey")), "");
 }
 
 #[test]
-fn what_import_writes() {
+fn the_output_of_import_can_be_applied() {
     let root = tempfile::tempdir().unwrap();
     let example = repository("examples/from-a-tenant");
     for tenant in ["us-prod", "eu-prod"] {
@@ -77,7 +77,7 @@ fn what_import_writes() {
         import.args(["answer.json", "definitions/"]).current_dir(example.join(tenant));
         let output = import.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        goes_in(&root.path().join(tenant));
+        can_be_applied(&root.path().join(tenant));
     }
-    goes_in(&root.path().join("tenants.yaml"));
+    can_be_applied(&root.path().join("tenants.yaml"));
 }

@@ -1,5 +1,5 @@
-//! Our kinds as a kubectl user meets them: real kubectl, real API servers. A module a theme; each test
-//! has a namespace of its own, and a cluster of its own where it changes what all namespaces share.
+//! Stablekey's custom resources with real kubectl and real API servers. A module per topic; each test has a namespace
+//! of its own, and a cluster of its own if it changes what all namespaces share.
 
 mod approval;
 mod bounds;

@@ -1,25 +1,25 @@
-//! manifests/policies, in a cluster with controllers that the tests of policies share.
+//! manifests/policies, in a cluster with controllers that the policy tests share.
 
-use crate::kubectl::support::{apply_by, document, kubectl, refuses, repository, says, set_status, until, with};
+use crate::kubectl::support::{apply_by, document, error_of, kubectl, output_of, repository, set_status, until, with};
 use serde_json::{Value, json};
 use stablekey::api::Kind;
 use stablekey_clusters::{Cluster, Namespace, Options, run, shared_with};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// May do all with syncs but approve.
+/// A user with all permissions on syncs except approve.
 pub const EDITOR: &str = "editor";
-/// May do that, too.
+/// A user who may approve too.
 pub const APPROVER: &str = "approver";
 
-/// The cluster, with the policies in force, and the kubeconfigs of two users.
+/// A cluster with the policies in force, and the kubeconfigs of two users.
 pub struct Guarded {
     pub cluster: &'static Cluster,
     editor: PathBuf,
     approver: PathBuf,
 }
 
-/// What the users may do, in every namespace.
+/// The permissions of the users, in every namespace.
 const ROLES: [&str; 5] = [
     "create clusterrole edit-syncs --verb=get,list,create,update,patch,delete \
      --resource=tenantsyncs.stablekey.dev,tenantsyncs.stablekey.dev/status",
@@ -34,9 +34,9 @@ pub fn guarded() -> &'static Guarded {
     GUARDED.get_or_init(|| {
         let cluster = shared_with(Options::named("guarded").with_controllers());
         for words in ROLES {
-            says(&mut with(cluster.kubectl(), words));
+            output_of(&mut with(cluster.kubectl(), words));
         }
-        says(with(cluster.kubectl(), "apply --server-side -k").arg(repository("manifests/policies")));
+        output_of(with(cluster.kubectl(), "apply --server-side -k").arg(repository("manifests/policies")));
         let user = |name| cluster.user(name, None).unwrap();
         let guarded = Guarded { cluster, editor: user(EDITOR), approver: user(APPROVER) };
         guarded.wait_until_in_force();
@@ -49,7 +49,7 @@ impl Guarded {
         self.cluster.namespace("guarded")
     }
 
-    /// kubectl as one of the two users.
+    /// Returns a kubectl as one of the two users.
     pub fn kubectl(&self, user: &str, namespace: &Namespace, words: &str) -> std::process::Command {
         let kubeconfig = if user == EDITOR { &self.editor } else { &self.approver };
         with(self.cluster.kubectl_as(kubeconfig), &format!("--namespace {} {words}", namespace.name()))
@@ -59,7 +59,7 @@ impl Guarded {
         apply_by(self.kubectl(user, namespace, ""), "--server-side --force-conflicts", sync)
     }
 
-    /// A policy is in force a moment after it is written: asks what is to be refused until it is.
+    /// A policy takes effect with a short delay: retries a request until it is refused.
     fn wait_until_in_force(&self) {
         let namespace = self.cluster.namespace("in-force");
         used_connection(&namespace, "crm", 1);
@@ -73,14 +73,14 @@ impl Guarded {
     }
 }
 
-/// A sync, with `more` in its spec.
+/// Returns a sync, with `more` in its spec.
 pub fn sync(more: Value) -> Value {
     let mut spec = json!({"from": "us-prod", "to": ["eu-prod"], "integrations": ["lead-*"]});
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     document(Kind::TenantSync, "us-to-eu", spec)
 }
 
-/// A connection that `count` integrations are bound to, the operator having said so.
+/// Creates a connection whose status says that `count` integrations are bound to it.
 pub fn used_connection(namespace: &Namespace, key: &str, count: usize) {
     apply_by(namespace.kubectl(), "--server-side", &crate::kubectl::support::connection(key)).unwrap();
     let used_by: Vec<Value> =
@@ -89,12 +89,14 @@ pub fn used_connection(namespace: &Namespace, key: &str, count: usize) {
 }
 
 #[test]
-fn the_expressions_name_fields_that_the_kinds_have() {
+fn the_expressions_use_existing_fields() {
     let guarded = guarded();
     for policy in ["connections-in-use.stablekey.dev", "approve-syncs.stablekey.dev"] {
         let status = until("the controller has looked at the policy", || {
-            let json =
-                says(&mut with(guarded.cluster.kubectl(), &format!("get validatingadmissionpolicy {policy} -o json")));
+            let json = output_of(&mut with(
+                guarded.cluster.kubectl(),
+                &format!("get validatingadmissionpolicy {policy} -o json"),
+            ));
             let policy: Value = serde_json::from_str(&json).unwrap();
             let looked = policy["status"]["observedGeneration"] == policy["metadata"]["generation"];
             looked.then(|| policy["status"].clone())
@@ -104,18 +106,18 @@ fn the_expressions_name_fields_that_the_kinds_have() {
 }
 
 #[test]
-fn the_users_differ_in_the_verb_alone() {
+fn the_users_differ_only_in_the_verb() {
     let guarded = guarded();
     let namespace = guarded.namespace();
     for user in [EDITOR, APPROVER] {
         assert_eq!(
-            says(&mut guarded.kubectl(user, &namespace, "auth can-i update tenantsyncs.stablekey.dev")),
+            output_of(&mut guarded.kubectl(user, &namespace, "auth can-i update tenantsyncs.stablekey.dev")),
             "yes\n"
         );
     }
     assert_eq!(
-        says(&mut guarded.kubectl(APPROVER, &namespace, "auth can-i approve tenantsyncs.stablekey.dev")),
+        output_of(&mut guarded.kubectl(APPROVER, &namespace, "auth can-i approve tenantsyncs.stablekey.dev")),
         "yes\n"
     );
-    refuses(&mut guarded.kubectl(EDITOR, &namespace, "auth can-i approve tenantsyncs.stablekey.dev"));
+    error_of(&mut guarded.kubectl(EDITOR, &namespace, "auth can-i approve tenantsyncs.stablekey.dev"));
 }

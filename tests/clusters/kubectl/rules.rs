@@ -1,4 +1,4 @@
-//! Every CEL rule of crds/ on a real API server, with the words that a person then reads.
+//! Every CEL rule of crds/ on a real API server, with its message.
 
 use crate::kubectl::cases::{self, Case};
 use crate::kubectl::support::{apply, document, list, repository};
@@ -8,7 +8,7 @@ use stablekey_clusters::shared;
 
 const TRY: &str = "--server-side --dry-run=server";
 
-/// The objects of a case, named so that each message can be told from the others.
+/// Returns the objects of a case, named so that their messages can be distinguished.
 fn objects(case: &Case, what: &str, specs: &[Value]) -> Vec<Value> {
     let named = |(position, spec): (usize, &Value)| {
         let name = format!("{}-{what}-{position}", case.name);
@@ -21,7 +21,7 @@ fn objects(case: &Case, what: &str, specs: &[Value]) -> Vec<Value> {
     specs.iter().enumerate().map(named).collect()
 }
 
-/// What is there before: of each object of a rule on changes, its earlier self.
+/// Returns the earlier version of each object, for a rule on changes.
 fn before(case: &Case) -> Vec<Value> {
     let Some(spec) = &case.before else { return Vec::new() };
     let earlier = |what: &str, count: usize| objects(case, what, &vec![spec.clone(); count]);
@@ -32,7 +32,7 @@ fn of_all(cases: &[Case], objects: impl Fn(&Case) -> Vec<Value>) -> Value {
     list(&cases.iter().flat_map(objects).collect::<Vec<_>>())
 }
 
-/// What kubectl said of one object: a line each, where it is given a list.
+/// Returns kubectl's message for one object: a list has a line for each.
 fn said_of<'a>(said: &'a str, object: &Value) -> &'a str {
     let name = object["metadata"]["name"].as_str().unwrap();
     let start = format!("{}.stablekey.dev \"{name}\" is invalid: ", object["kind"].as_str().unwrap());
@@ -41,7 +41,7 @@ fn said_of<'a>(said: &'a str, object: &Value) -> &'a str {
 }
 
 #[test]
-fn every_rule_lets_the_good_in_and_tells_of_the_bad_what_to_do() {
+fn every_rule_accepts_good_objects_and_explains_bad_ones() {
     let namespace = shared("us").namespace("rules");
     let cases = cases::all();
     apply(&namespace, "--server-side", &of_all(&cases, before)).unwrap();
@@ -53,8 +53,8 @@ fn every_rule_lets_the_good_in_and_tells_of_the_bad_what_to_do() {
         for object in objects(case, "bad", &case.bad) {
             let said = said_of(&said, &object);
             let at = said.split_once(&format!("{}: {verdict}: ", case.at)).map(|(_, there)| there);
-            let told = at.is_some_and(|there| there.contains(case.says));
-            assert!(told, "of {object} kubectl should say at {}: {}\nand says {said}", case.at, case.says);
+            let told = at.is_some_and(|there| there.contains(case.message));
+            assert!(told, "of {object} kubectl should say at {}: {}\nand says {said}", case.at, case.message);
         }
     }
     assert!(!said.contains(cases::SECRET), "a suspected secret is shown: {said}");
@@ -62,7 +62,7 @@ fn every_rule_lets_the_good_in_and_tells_of_the_bad_what_to_do() {
     insta::assert_snapshot!("what_kubectl_says", said);
 }
 
-/// A rule of a CRD: where it points at, and its message, or the expression that makes it.
+/// A rule of a CRD: its path, and its message, or the expression of the message.
 fn rules(schema: &Value, at: &str, found: &mut Vec<(String, String)>) {
     if !schema.is_object() {
         return;
@@ -83,16 +83,16 @@ fn rules(schema: &Value, at: &str, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// `spec.inputs[url]` as the schema has it: `spec.inputs[]`.
+/// Converts `spec.inputs[url]` to the path in the schema: `spec.inputs[]`.
 fn without_names(path: &str) -> String {
     let parts: Vec<&str> = path.split(['[', ']']).collect();
     parts.chunks(2).map(|pair| if pair.len() == 2 { format!("{}[]", pair[0]) } else { pair[0].to_owned() }).collect()
 }
 
-/// Whether a case's words are those of a rule. Of an expression the first text in it stands in both.
+/// Whether a case's text is the message of a rule. For an expression, its first literal must be in both.
 fn same_words(case: &Case, message: &str) -> bool {
     let begins = message.strip_prefix('\'').and_then(|expression| expression.split('\'').next());
-    begins.map_or(case.says == message, |begins| case.says.starts_with(begins))
+    begins.map_or(case.message == message, |begins| case.message.starts_with(begins))
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn every_rule_has_a_case_and_every_case_a_rule() {
 }
 
 #[test]
-fn what_is_no_rule_but_a_bound_is_refused_too() {
+fn bounds_are_enforced_too() {
     let namespace = shared("us").namespace("bounds");
     let variable = |name: &str| json!({"name": name, "stableKey": "crm"});
     let twice = document(Kind::Integration, "twice", json!({"connections": [variable("CRM"), variable("CRM")]}));

@@ -1,4 +1,4 @@
-//! Two managers of one input: a conflict that names the other, and by force the whole input.
+//! Two managers of one input: a conflict names the other manager, and force takes the whole input.
 
 use crate::kubectl::support::{apply, connection, document, get};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn forced_by(manager: &str) -> String {
     format!("{} --force-conflicts", by(manager))
 }
 
-/// `ours` is there, written by one manager; `theirs` comes from another.
+/// `ours` exists, written by one manager; `theirs` comes from another.
 fn taken_over(namespace: &Namespace, ours: &Value, theirs: &Value, field: &str, at: impl Fn(&Value) -> Value) {
     let name = format!("{}/{}", ours["kind"].as_str().unwrap(), ours["metadata"]["name"].as_str().unwrap());
     apply(namespace, &forced_by("ours"), ours).unwrap();
@@ -37,7 +37,7 @@ fn taken_over(namespace: &Namespace, ours: &Value, theirs: &Value, field: &str, 
 }
 
 #[test]
-fn of_an_input_whatever_it_was_and_becomes() {
+fn an_input_of_any_kind() {
     let namespace = shared("us").namespace("managers");
     let value = json!({"value": "https://ours.example"});
     let secret = json!({"secretRef": {"name": "s", "key": "k"}});
@@ -56,7 +56,7 @@ fn of_an_input_whatever_it_was_and_becomes() {
 }
 
 #[test]
-fn of_a_variable_a_definition_and_a_place() {
+fn a_variable_a_definition_and_a_location() {
     let namespace = shared("us").namespace("managers");
     let router = |variable: Value, definition: Value| {
         document(Kind::Integration, "router", json!({"connections": [variable], "definition": definition}))
@@ -78,9 +78,9 @@ fn of_a_variable_a_definition_and_a_place() {
     taken_over(&namespace, &ours, &theirs, ".spec.location", |object| object["spec"]["location"].clone());
 }
 
-/// Client-side apply merges with what it wrote itself, and knows of no other: it would leave both.
+/// Client-side apply merges only with what it wrote itself, so it would keep both.
 #[test]
-fn client_side_apply_over_anothers_input_is_refused_and_leaves_it() {
+fn client_side_apply_over_anothers_input_is_refused() {
     let namespace = shared("us").namespace("managers");
     apply(&namespace, &by("ours"), &with_url(&json!({"value": "x"}))).unwrap();
     let said = apply(&namespace, "", &with_url(&json!({"perCustomer": true}))).unwrap_err();
@@ -89,7 +89,7 @@ fn client_side_apply_over_anothers_input_is_refused_and_leaves_it() {
 }
 
 #[test]
-fn two_inputs_have_two_managers_in_peace() {
+fn two_inputs_can_have_two_managers() {
     let namespace = shared("us").namespace("managers");
     let mut theirs = connection("crm");
     theirs["spec"]["inputs"] = json!({"scopes": {"value": "api"}});
@@ -98,7 +98,7 @@ fn two_inputs_have_two_managers_in_peace() {
     let inputs = get(&namespace, "connection/crm")["spec"]["inputs"].clone();
     assert_eq!(inputs, json!({"url": {"value": "x"}, "scopes": {"value": "api"}}));
 
-    // Who no longer declares an input takes it away, and only that.
+    // A manager that no longer declares an input removes it, and only that.
     apply(&namespace, &by("theirs"), &connection("crm")).unwrap();
     assert_eq!(get(&namespace, "connection/crm")["spec"]["inputs"], json!({"url": {"value": "x"}}));
 }

@@ -1,11 +1,11 @@
-//! A CRD with one more field comes: what is there stays as it is.
+//! Upgrade to a CRD with an additional field: existing objects are unchanged.
 
-use crate::kubectl::support::{apply, connection, document, get, kubectl, list, says, set_status, until};
+use crate::kubectl::support::{apply, connection, document, get, kubectl, list, output_of, set_status, until};
 use serde_json::{Value, json};
 use stablekey::api::{Kind, crd};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input};
 
-/// The CRD of connections with an optional field more in its spec.
+/// Returns the CRD of connections with an additional optional field in its spec.
 fn with_one_field_more() -> Value {
     let mut crd = serde_json::to_value(crd(Kind::Connection)).unwrap();
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
@@ -13,7 +13,7 @@ fn with_one_field_more() -> Value {
     crd
 }
 
-/// One connection with every field, one with as few as may be; by both kinds of apply.
+/// Creates one connection with every field and one with as few as possible, by both kinds of apply.
 fn populate(namespace: &Namespace) {
     let mut full = connection("full");
     full["metadata"]["labels"] = json!({"team": "sales"});
@@ -39,7 +39,7 @@ fn everything(namespace: &Namespace) -> Value {
 }
 
 #[test]
-fn a_field_more_loses_nothing_and_can_be_set() {
+fn an_additional_field_loses_nothing_and_can_be_set() {
     let cluster = Cluster::start(&Options::named("upgraded")).unwrap();
     cluster.install_crds().unwrap();
     let namespace = cluster.namespace("upgrade");
@@ -52,7 +52,7 @@ fn a_field_more_loses_nothing_and_can_be_set() {
     };
     assert_ne!(set_owner("--dry-run=server").ok().as_deref(), Some("Sales"), "the field is not there yet");
 
-    // As `stablekey crds | kubectl apply --server-side -f -` does.
+    // Like `stablekey crds | kubectl apply --server-side -f -`.
     let mut upgrade = cluster.kubectl();
     upgrade.args(["apply", "--server-side", "-f", "-"]);
     run_with_input(&mut upgrade, &with_one_field_more().to_string()).unwrap();
@@ -65,15 +65,15 @@ fn a_field_more_loses_nothing_and_can_be_set() {
     assert_eq!(spec.as_object_mut().unwrap().remove("owner"), Some(json!("Sales")));
     assert_eq!(spec, full["spec"]);
 
-    // Whoever applied what they knew before applies it again: the field is not theirs, and stays.
+    // A client that does not know the field applies again: the field has another owner, and is kept.
     let mut known = full.clone();
     for server_side in ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"] {
         known["metadata"].as_object_mut().unwrap().remove(server_side);
     }
     apply(&namespace, "--server-side --field-manager=stablekey-syncer", &known).unwrap();
     assert_eq!(get(&namespace, "connection/full")["spec"]["owner"], "Sales");
-    // The rules hold as before.
-    let title = says(
+    // The rules are unchanged.
+    let title = output_of(
         kubectl(&namespace, "patch connection small --type=merge -o=jsonpath={.spec.title} --patch")
             .arg(r#"{"spec":{"title":"Small"}}"#),
     );

@@ -3,7 +3,7 @@
 use crate::locations::contract::Harness;
 use crate::locations::directory::Folder;
 use crate::locations::fixtures::TENANT;
-use crate::locations::transitions::{By, goes_all_ways, is_released};
+use crate::locations::transitions::{By, is_released, run_all_transitions};
 use kube::config::Kubeconfig;
 use serde_json::Value;
 use stablekey::apply::consent::Approvals;
@@ -36,7 +36,7 @@ impl Harness for Cluster {
     }
 
     fn approvals(&self) -> Box<dyn Approvals + '_> {
-        // Of no location: they are whose who gave them.
+        // Approvals belong to no location, but to the person who gave them.
         self.folder.approvals()
     }
 
@@ -57,12 +57,12 @@ impl Harness for Cluster {
     }
 }
 
-/// The same declarations end in the same objects, step by step; but what a person wrote first, and holds, stays in
-/// a cluster when it is declared no longer, and a folder knows of no such hold.
+/// The same sources lead to the same objects, step by step. One difference: in a cluster a field that a person wrote
+/// first and owns is kept when it is no longer desired; a folder knows no owners.
 #[test]
-fn a_cluster_goes_the_ways_that_a_folder_goes() {
+fn a_cluster_has_the_same_transitions_as_a_folder() {
     for by in [By::Sync, By::Source] {
-        let (there, here) = (goes_all_ways(&Cluster::new(), by), goes_all_ways(&Folder::new(), by));
+        let (there, here) = (run_all_transitions(&Cluster::new(), by), run_all_transitions(&Folder::new(), by));
         for (step, (there, here)) in there.iter().zip(&here).enumerate() {
             let differ = there.iter().filter(|(id, is)| here.get(*id) != Some(is) && !is_released(id, step));
             assert_eq!(differ.collect::<Vec<_>>(), vec![], "step {step}");

@@ -1,4 +1,4 @@
-//! What every location promises. `contract!(harness)` makes a test of each promise.
+//! The contract of a location. `contract!(harness)` makes a test of each part.
 
 use crate::locations::fixtures::*;
 use stablekey::api::*;
@@ -11,25 +11,25 @@ use stablekey::tenant::location::{Location, LocationError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A location under test, and another writer that writes to it behind our back.
+/// A location under test, and another writer that changes it concurrently.
 pub trait Harness {
     fn location(&self) -> &dyn Location;
     fn by_another_writer(&self, item: &Item);
-    /// The same in an editor: what is not changed stays with whom it is.
+    /// Writes like an editor: unchanged fields keep their owner.
     fn edits(&self, item: &Item) {
         self.by_another_writer(item);
     }
-    /// What keeps approvals of it.
+    /// Returns the store of its approvals.
     fn approvals(&self) -> Box<dyn Approvals + '_>;
 }
 
 /// The tenant under test, and definitions to copy.
-struct Under<'a> {
+struct TenantUnderTest<'a> {
     location: &'a dyn Location,
     definitions: BTreeMap<String, Vec<u8>>,
 }
 
-impl Tenants for Under<'_> {
+impl Tenants for TenantUnderTest<'_> {
     fn location(&self, tenant: &str) -> Option<&dyn Location> {
         (tenant == TENANT).then_some(self.location)
     }
@@ -45,12 +45,12 @@ pub fn live(harness: &dyn Harness) -> Arc<Inventory> {
 
 pub fn run(harness: &dyn Harness, plan: &Plan, definitions: &[(&str, Vec<u8>)]) -> Report {
     let definitions = definitions.iter().map(|(name, bytes)| (name.to_string(), bytes.clone())).collect();
-    let tenants = Under { location: harness.location(), definitions };
+    let tenants = TenantUnderTest { location: harness.location(), definitions };
     apply(&tenants, harness.approvals().as_ref(), plan, &Consent::All, &|| false, &mut |_, _| {}).unwrap()
 }
 
-/// Brings the location to what the source has, and proves that nothing is left.
-pub fn bring(harness: &dyn Harness, source: &[Item], definitions: &[(&str, Vec<u8>)]) -> Plan {
+/// Applies the source to the location, and asserts that nothing is left to do.
+pub fn apply_source(harness: &dyn Harness, source: &[Item], definitions: &[(&str, Vec<u8>)]) -> Plan {
     let plan = planned(source, live(harness));
     let report = run(harness, &plan, definitions);
     assert_eq!(report.undone().collect::<Vec<_>>(), vec![], "everything is done");
@@ -70,9 +70,9 @@ fn crm(scopes: &str) -> Item {
     )
 }
 
-pub fn what_is_created_is_there_with_its_record(harness: &dyn Harness) {
+pub fn a_created_object_has_its_record(harness: &dyn Harness) {
     let bytes = definition("first");
-    bring(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
+    apply_source(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
     let now = live(harness);
     let made = now.record(TENANT, &id(Kind::Connection, "salesforce-oauth")).unwrap();
     assert!(made.made);
@@ -82,13 +82,13 @@ pub fn what_is_created_is_there_with_its_record(harness: &dyn Harness) {
 
 pub fn an_update_changes_what_it_names_and_nothing_else(harness: &dyn Harness) {
     let bytes = definition("first");
-    bring(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
+    apply_source(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
     let Some(Item::Connection(before)) = live(harness).get(&id(Kind::Connection, "salesforce-oauth")) else { panic!() };
     let mut theirs = (*before).clone();
     theirs.spec.description = Some("ours: do not touch".to_string());
     theirs.spec.inputs.insert("region".to_string(), Input::value("eu"));
     harness.by_another_writer(&Item::Connection(Arc::new(theirs.clone())));
-    bring(harness, &[crm("api refresh"), lead_router(&bytes)], &[]);
+    apply_source(harness, &[crm("api refresh"), lead_router(&bytes)], &[]);
     let Some(Item::Connection(after)) = live(harness).get(&id(Kind::Connection, "salesforce-oauth")) else { panic!() };
     theirs.spec.inputs.insert("scopes".to_string(), Input::value("api refresh"));
     assert_eq!(after.spec, theirs.spec);
@@ -96,25 +96,29 @@ pub fn an_update_changes_what_it_names_and_nothing_else(harness: &dyn Harness) {
 
 pub fn a_definition_changes_with_its_integration(harness: &dyn Harness) {
     let (first, second) = (definition("first"), definition("second"));
-    bring(harness, &[crm("api"), lead_router(&first)], &[("lead-router", first.clone())]);
-    bring(harness, &[crm("api"), lead_router(&second)], &[("lead-router", second.clone())]);
+    apply_source(harness, &[crm("api"), lead_router(&first)], &[("lead-router", first.clone())]);
+    apply_source(harness, &[crm("api"), lead_router(&second)], &[("lead-router", second.clone())]);
     assert_eq!(harness.location().definition("lead-router").unwrap(), second);
 }
 
-pub fn a_field_that_is_declared_no_longer_goes(harness: &dyn Harness) {
+pub fn a_field_that_is_no_longer_desired_is_removed(harness: &dyn Harness) {
     let bytes = definition("first");
     let with = connection("salesforce-oauth", &[("scopes", Input::value("api")), ("note", Input::value("x"))]);
-    bring(harness, &[with, lead_router(&bytes)], &[("lead-router", bytes.clone())]);
-    bring(harness, &[connection("salesforce-oauth", &[("scopes", Input::value("api"))]), lead_router(&bytes)], &[]);
+    apply_source(harness, &[with, lead_router(&bytes)], &[("lead-router", bytes.clone())]);
+    apply_source(
+        harness,
+        &[connection("salesforce-oauth", &[("scopes", Input::value("api"))]), lead_router(&bytes)],
+        &[],
+    );
     let Some(Item::Connection(after)) = live(harness).get(&id(Kind::Connection, "salesforce-oauth")) else { panic!() };
     assert_eq!(after.spec.inputs.keys().collect::<Vec<_>>(), ["scopes"]);
 }
 
-pub fn what_is_as_declared_is_only_recorded(harness: &dyn Harness) {
+pub fn an_object_in_sync_is_only_recorded(harness: &dyn Harness) {
     let Item::Connection(theirs) = crm("api") else { panic!() };
     harness.by_another_writer(&Item::Connection(theirs.clone()));
     let bytes = definition("first");
-    bring(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
+    apply_source(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
     let now = live(harness);
     let record = now.record(TENANT, &id(Kind::Connection, "salesforce-oauth")).unwrap();
     assert!(!record.made, "others made it");
@@ -122,21 +126,21 @@ pub fn what_is_as_declared_is_only_recorded(harness: &dyn Harness) {
     assert_eq!(after.spec, theirs.spec);
 }
 
-pub fn what_is_declared_no_longer_is_removed_with_its_record(harness: &dyn Harness) {
+pub fn an_undesired_object_is_removed_with_its_record(harness: &dyn Harness) {
     let bytes = definition("first");
     let other = integration("other", &[], None);
-    bring(harness, &[crm("api"), lead_router(&bytes), other.clone()], &[("lead-router", bytes.clone())]);
-    bring(harness, &[other], &[]);
+    apply_source(harness, &[crm("api"), lead_router(&bytes), other.clone()], &[("lead-router", bytes.clone())]);
+    apply_source(harness, &[other], &[]);
     let now = live(harness);
     assert!(now.get(&id(Kind::Integration, "lead-router")).is_none());
     assert!(now.record(TENANT, &id(Kind::Integration, "lead-router")).is_none());
-    // The connection stays: a sync does not carry deletionPolicy, so nobody said that it may go.
+    // The connection is kept: a sync does not copy deletionPolicy, so nobody allowed its deletion.
     assert!(now.get(&id(Kind::Connection, "salesforce-oauth")).is_some());
 }
 
 pub fn an_object_that_changed_since_is_left_alone(harness: &dyn Harness) {
     let bytes = definition("first");
-    bring(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
+    apply_source(harness, &[crm("api"), lead_router(&bytes)], &[("lead-router", bytes.clone())]);
     let plan = planned(&[crm("api refresh"), lead_router(&bytes)], live(harness));
     let Some(Item::Connection(before)) = live(harness).get(&id(Kind::Connection, "salesforce-oauth")) else { panic!() };
     let mut theirs = (*before).clone();
@@ -149,7 +153,7 @@ pub fn an_object_that_changed_since_is_left_alone(harness: &dyn Harness) {
     assert_eq!(after.spec, theirs.spec);
 }
 
-pub fn a_create_never_writes_over_an_object(harness: &dyn Harness) {
+pub fn a_create_never_overwrites_an_object(harness: &dyn Harness) {
     let plan = planned(&[crm("api"), integration("x", &[("CRM", "salesforce-oauth")], None)], live(harness));
     let theirs = connection("salesforce-oauth", &[("scopes", Input::value("theirs"))]);
     harness.by_another_writer(&theirs);
@@ -159,7 +163,7 @@ pub fn a_create_never_writes_over_an_object(harness: &dyn Harness) {
             .undone()
             .any(|(id, o)| id.contains("Connection/") && matches!(o, Outcome::Failed(LocationError::Changed { .. })))
     );
-    // What needs it is held back.
+    // What needs it is blocked.
     assert!(report.undone().any(|(id, o)| id.contains("Integration/") && matches!(o, Outcome::HeldBack { .. })));
     let now = live(harness).get(&id(Kind::Connection, "salesforce-oauth")).unwrap();
     assert_eq!(now.to_json(), theirs.to_json());
@@ -172,7 +176,7 @@ pub fn one_writes_at_a_time(harness: &dyn Harness) {
     assert!(harness.location().begin(&[]).is_ok());
 }
 
-/// "An apply keeps the approved list until its receipt"; "what was carried out is consumed".
+/// Approvals are stored until the receipt, and consumed when carried out.
 pub fn approvals_are_kept_until_they_are_consumed(harness: &dyn Harness) {
     let set = |digests: &[&str]| digests.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
     let kept =
@@ -190,14 +194,14 @@ pub fn approvals_are_kept_until_they_are_consumed(harness: &dyn Harness) {
     harness.approvals().consume(TENANT, &mut |_| false).unwrap();
     assert_eq!(harness.approvals().kept(TENANT).unwrap(), []);
     // An apply leaves none.
-    bring(harness, &[crm("api")], &[]);
+    apply_source(harness, &[crm("api")], &[]);
     assert_eq!(harness.approvals().kept(TENANT).unwrap(), []);
 }
 
 pub fn a_second_apply_writes_nothing(harness: &dyn Harness) {
     let bytes = definition("first");
     let source = [crm("api"), lead_router(&bytes)];
-    bring(harness, &source, &[("lead-router", bytes.clone())]);
+    apply_source(harness, &source, &[("lead-router", bytes.clone())]);
     let before = live(harness);
     let plan = planned(&source, before.clone());
     run(harness, &plan, &[]);
@@ -208,7 +212,7 @@ pub fn a_second_apply_writes_nothing(harness: &dyn Harness) {
 }
 
 /// More than a page of anything.
-pub fn many_objects_are_all_there(harness: &dyn Harness) {
+pub fn many_objects_are_all_listed(harness: &dyn Harness) {
     let variables: Vec<(String, String)> = (0..60).map(|n| (format!("v{n}"), format!("key-{n}"))).collect();
     let mut source: Vec<Item> =
         (0..240).map(|n| connection(&format!("key-{n}"), &[("scopes", Input::value("api"))])).collect();
@@ -218,11 +222,11 @@ pub fn many_objects_are_all_there(harness: &dyn Harness) {
         let bindings: Vec<(&str, &str)> = bindings.iter().map(|(v, k)| (*v, k.as_str())).collect();
         source.push(integration(&format!("integration-{part}"), &bindings, None));
     }
-    bring(harness, &source, &[]);
+    apply_source(harness, &source, &[]);
     assert_eq!(live(harness).connections.len(), 240);
 }
 
-/// A test of each promise for one kind of location.
+/// Makes a test of each part of the contract, for one kind of location.
 #[macro_export]
 macro_rules! contract {
     ($harness:expr; $($promise:ident)+) => {
@@ -235,18 +239,18 @@ macro_rules! contract {
     };
     ($harness:expr) => {
         $crate::contract! { $harness;
-            what_is_created_is_there_with_its_record
+            a_created_object_has_its_record
             an_update_changes_what_it_names_and_nothing_else
             a_definition_changes_with_its_integration
-            a_field_that_is_declared_no_longer_goes
-            what_is_as_declared_is_only_recorded
-            what_is_declared_no_longer_is_removed_with_its_record
+            a_field_that_is_no_longer_desired_is_removed
+            an_object_in_sync_is_only_recorded
+            an_undesired_object_is_removed_with_its_record
             an_object_that_changed_since_is_left_alone
-            a_create_never_writes_over_an_object
+            a_create_never_overwrites_an_object
             one_writes_at_a_time
             approvals_are_kept_until_they_are_consumed
             a_second_apply_writes_nothing
-            many_objects_are_all_there
+            many_objects_are_all_listed
         }
     };
 }

@@ -1,6 +1,6 @@
-//! Directories: the contract, and what a Git working tree asks for besides.
+//! Folders: the contract, and what a Git working tree needs in addition.
 
-use crate::locations::contract::{Harness, bring, live, run};
+use crate::locations::contract::{Harness, apply_source, live, run};
 use crate::locations::fixtures::{TENANT, definition, id, integration, planned};
 use stablekey::api::Kind;
 use stablekey::apply::Outcome;
@@ -48,12 +48,12 @@ impl Harness for Folder {
 
 crate::contract!(Folder::new());
 
-/// A folder with an integration, whose definition somebody changes after `source` was planned over it.
+/// A folder with an integration whose definition somebody changes after `source` was planned.
 fn beside_a_changed_definition(source: &[Item], is_update: bool) {
     let folder = Folder::new();
     let (first, second) = (definition("first"), definition("second"));
     let before = integration("lead-router", &[], Some(&first));
-    bring(&folder, &[before, integration("other", &[], None)], &[("lead-router", first)]);
+    apply_source(&folder, &[before, integration("other", &[], None)], &[("lead-router", first)]);
     let plan: Plan = planned(source, live(&folder));
     let path = folder.location.folder().join("integrations/lead-router.definition");
     let theirs = definition("changed in between");
@@ -67,13 +67,13 @@ fn beside_a_changed_definition(source: &[Item], is_update: bool) {
 }
 
 #[test]
-fn a_definition_that_changed_since_is_not_written_over() {
+fn a_definition_that_changed_since_is_not_overwritten() {
     let second = definition("second");
     let source = [integration("lead-router", &[], Some(&second)), integration("other", &[], None)];
     beside_a_changed_definition(&source, true);
 }
 
 #[test]
-fn a_definition_that_changed_since_is_not_taken_away() {
+fn a_definition_that_changed_since_is_not_removed() {
     beside_a_changed_definition(&[integration("other", &[], None)], false);
 }

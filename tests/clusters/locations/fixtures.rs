@@ -34,7 +34,8 @@ pub fn inventory(items: &[Item]) -> Inventory {
     inventory
 }
 
-/// `us-prod` as described, synced whole to the tenant under test, which prunes and allows everything.
+/// Returns a world with tenant `us-prod`, synced completely to the tenant under test, which prunes and allows
+/// everything.
 pub fn world(source: &[Item], live: Arc<Inventory>) -> World {
     given::world()
         .tenant(TENANT, |t| t.accepts("us-prod").allows_delete().approval(100, 1000).with_live(live))
@@ -57,7 +58,7 @@ pub fn id(kind: Kind, name: &str) -> ObjectId {
     ObjectId::new(kind, name)
 }
 
-/// A definition in the platform's current form whose one step uses one connection variable.
+/// Returns a definition in the platform's current format whose one step uses one connection variable.
 pub fn definition(note: &str) -> Vec<u8> {
     format!(
         "definitionVersion: 7\nname: Lead router\ndescription: {note}\nrequiredConfigVars:\n  - key: CRM\n    dataType: connection\n    useScopedConfigVar: salesforce-oauth\nflows:\n  - name: New lead\n    steps:\n      - name: Notify\n        action:\n          key: notify\n          component: {{key: salesforce, isPublic: true, version: LATEST}}\n        inputs:\n          connection: {{type: configVar, value: CRM}}\n"

@@ -1,7 +1,6 @@
-//! An in-memory platform, for tests only: it keeps the trait honest for a real one. It assigns its own
-//! ids, knows no field ownership, tells of secrets only that they are there, cannot change a
-//! connection's key, type or credentials, pages by 100, shows what it took a moment late, and may
-//! commit and lose the answer.
+//! An in-memory platform, for tests only, so that the trait also fits a real one. It assigns its own ids, has no field
+//! ownership, only shows that a secret exists, cannot change a connection's key, type or credentials, has pages of 100,
+//! shows writes with a delay, and may commit and lose the answer.
 
 use crate::locations::contract::Harness;
 use stablekey::api::*;
@@ -16,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 const PAGE: usize = 100;
 
-/// What the platform keeps of an object.
+/// An object on the platform.
 #[derive(Clone)]
 struct Row {
     id: u64,
@@ -28,7 +27,7 @@ struct Row {
 #[derive(Default)]
 struct Platform {
     rows: BTreeMap<u64, Row>,
-    /// As lists show it: a moment late.
+    /// The rows that lists show: with a delay.
     shown: BTreeMap<u64, Row>,
     next: u64,
     writes: u64,
@@ -83,7 +82,7 @@ impl Platform {
     }
 }
 
-/// The platform tells of a secret only that it is there.
+/// The platform only shows that a secret exists.
 fn without_secrets(item: &Item) -> Item {
     let Item::Connection(connection) = item else { return item.clone() };
     let mut connection = (**connection).clone();
@@ -95,9 +94,9 @@ fn without_secrets(item: &Item) -> Item {
     Item::Connection(Arc::new(connection))
 }
 
-/// What our side keeps beside the platform: it has no annotations for us.
+/// What Stablekey stores outside of the platform, which has no annotations.
 #[derive(Default)]
-struct Beside {
+struct LocalStore {
     records: BTreeMap<ObjectId, Arc<Record>>,
     secrets: BTreeMap<(ObjectId, String), SecretKeyRef>,
     taken: bool,
@@ -105,7 +104,7 @@ struct Beside {
 
 pub struct Remote {
     platform: Mutex<Platform>,
-    beside: Mutex<Beside>,
+    local_store: Mutex<LocalStore>,
     approvals: Mutex<Vec<KeptApproval>>,
 }
 
@@ -113,7 +112,7 @@ impl Remote {
     fn new(loses: u64) -> Self {
         Remote {
             platform: Mutex::new(Platform { loses, ..Platform::default() }),
-            beside: Mutex::default(),
+            local_store: Mutex::default(),
             approvals: Mutex::default(),
         }
     }
@@ -122,11 +121,11 @@ impl Remote {
         self.platform.lock().unwrap()
     }
 
-    fn beside(&self) -> MutexGuard<'_, Beside> {
-        self.beside.lock().unwrap()
+    fn local_store(&self) -> MutexGuard<'_, LocalStore> {
+        self.local_store.lock().unwrap()
     }
 
-    /// Every row, by pages, as it is now: the first look may be old.
+    /// Returns every row, by pages. Reads twice, because the first answer may be outdated.
     fn rows(&self) -> Vec<Row> {
         let mut platform = self.platform();
         platform.list(0);
@@ -143,7 +142,7 @@ impl Remote {
 
     fn with_references(&self, item: Item) -> Item {
         let Item::Connection(connection) = &item else { return item };
-        let beside = self.beside();
+        let beside = self.local_store();
         let mut connection = (**connection).clone();
         let id = item.id();
         for (name, input) in &mut connection.spec.inputs {
@@ -160,7 +159,7 @@ impl Remote {
 
     fn remember(&self, item: &Item) {
         if let Item::Connection(connection) = item {
-            let mut beside = self.beside();
+            let mut beside = self.local_store();
             for (name, input) in &connection.spec.inputs {
                 if let Input::SecretRef(reference) = input {
                     beside.secrets.insert((item.id(), name.clone()), reference.clone());
@@ -177,7 +176,7 @@ impl Location for Remote {
             assert!(row.id % 7919 == 0, "ids are the platform's");
             inventory.insert(self.with_references(row.item));
         }
-        inventory.records = self.beside().records.clone();
+        inventory.records = self.local_store().records.clone();
         Ok(Snapshot { inventory: Arc::new(inventory), ..Snapshot::default() })
     }
 
@@ -188,7 +187,7 @@ impl Location for Remote {
     }
 
     fn begin<'a>(&'a self, _coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
-        if std::mem::replace(&mut self.beside().taken, true) {
+        if std::mem::replace(&mut self.local_store().taken, true) {
             return Err(LocationError::Busy { who: "remote".to_string() });
         }
         Ok(Box::new(RemoteSession { remote: self }))
@@ -201,7 +200,7 @@ struct RemoteSession<'a> {
 
 impl Drop for RemoteSession<'_> {
     fn drop(&mut self) {
-        self.remote.beside().taken = false;
+        self.remote.local_store().taken = false;
     }
 }
 
@@ -211,10 +210,10 @@ impl Session for RemoteSession<'_> {
         let row = self.remote.find(&change.object);
         let now = row.as_ref().map(|row| self.remote.with_references(row.item.clone()).to_json());
         let changed = || LocationError::Changed { object: change.object.clone() };
-        // The record first: whatever becomes of the answer, it is known that the write was ours.
+        // The record is written first, so that after a lost answer the write is known to be Stablekey's.
         let record = |remote: &Remote| match &change.record {
-            Some(record) => drop(remote.beside().records.insert(change.object.clone(), record.clone())),
-            None => drop(remote.beside().records.remove(&change.object)),
+            Some(record) => drop(remote.local_store().records.insert(change.object.clone(), record.clone())),
+            None => drop(remote.local_store().records.remove(&change.object)),
         };
         if now != change.before.as_ref().map(Item::to_json) {
             return Err(changed());
@@ -249,10 +248,10 @@ impl Session for RemoteSession<'_> {
     }
 }
 
-/// What our side keeps of approvals, in memory.
-struct Remembered<'a>(&'a Mutex<Vec<KeptApproval>>);
+/// Approvals in memory.
+struct ApprovalsInMemory<'a>(&'a Mutex<Vec<KeptApproval>>);
 
-impl Approvals for Remembered<'_> {
+impl Approvals for ApprovalsInMemory<'_> {
     fn kept(&self, _: &str) -> Result<Vec<KeptApproval>, LocationError> {
         Ok(self.0.lock().unwrap().clone())
     }
@@ -276,7 +275,7 @@ impl Harness for Remote {
     }
 
     fn approvals(&self) -> Box<dyn Approvals + '_> {
-        Box::new(Remembered(&self.approvals))
+        Box::new(ApprovalsInMemory(&self.approvals))
     }
 
     fn by_another_writer(&self, item: &Item) {
@@ -293,7 +292,7 @@ mod that_answers {
     crate::contract!(Remote::new(0));
 }
 
-/// Every third answer is lost after the commit: each object is made once all the same.
+/// Every third answer is lost after the commit: each object is created once nevertheless.
 mod that_loses_answers {
     use super::Remote;
     crate::contract!(Remote::new(3));

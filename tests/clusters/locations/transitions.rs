@@ -1,5 +1,5 @@
-//! "An adopt changes no spec": every field on every way through the record's table, in a folder and in a cluster.
-//! After each apply each object differs in exactly the fields that the plan names.
+//! An adoption changes no spec: every field in every sequence of states of the ownership record, in a folder and in a
+//! cluster. After each apply each object differs in exactly the fields that the plan names.
 
 use crate::locations::contract::{Harness, live, run};
 use crate::locations::fixtures::*;
@@ -12,19 +12,19 @@ use stablekey::engine::plan::plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Who declares.
+/// The writer.
 #[derive(Clone, Copy, PartialEq)]
 pub enum By {
     Sync,
     Source,
 }
 
-/// What happens to a field at one step. Values are known by number; `None`: the field is not there.
+/// A step of a field. Values are numbered; `None`: the field is absent.
 #[derive(Clone, Copy)]
 enum Step {
-    /// It is declared so.
+    /// The writer declares this value.
     Declared(Option<usize>),
-    /// Somebody edits it, and what is declared stays.
+    /// Somebody edits it; the desired value is unchanged.
     Edited(Option<usize>),
 }
 
@@ -35,25 +35,25 @@ const WAYS: [&[Step]; 7] = [
     &[Declared(Some(0)), Declared(None), Declared(Some(0)), Declared(Some(1))],
     // Recorded, updated, removed.
     &[Declared(Some(0)), Declared(Some(1)), Declared(None), Declared(Some(0))],
-    // The target's own: kept, then recorded as it is, then declared no longer.
+    // The target's own: kept, then recorded as it is, then no longer desired.
     &[Declared(None), Edited(Some(2)), Declared(Some(0)), Declared(Some(2)), Declared(None)],
     // Drift, forgotten, the target's own.
     &[Declared(Some(0)), Edited(Some(2)), Declared(None), Declared(Some(1)), Declared(Some(2))],
-    // Taken away by hand, declared otherwise, declared no longer.
+    // Removed manually, another value desired, no longer desired.
     &[Declared(Some(0)), Edited(None), Declared(Some(1)), Declared(None), Declared(Some(0))],
-    // Drift that goes back by hand.
+    // Drift that is reverted manually.
     &[Declared(Some(0)), Edited(Some(2)), Edited(Some(0)), Declared(Some(1)), Declared(None)],
-    // Declared as it is already.
+    // Desired as it is already.
     &[Declared(None), Edited(Some(0)), Declared(Some(0)), Declared(Some(1)), Declared(None)],
 ];
 
-/// Whether this is of a way on which a person wrote the field before us, and this its last step: it is let go.
+/// Whether this is the last step of a sequence in which a person wrote the field first: the field is released.
 pub fn is_released(id: &str, step: usize) -> bool {
     let ended_at = WAYS.iter().map(|way| way.len() - 1).enumerate().filter(|(number, _)| [2, 6].contains(number));
     ended_at.into_iter().any(|(number, last)| step == last && id.ends_with(&format!("-{number}")))
 }
 
-/// How a field has a value, by number.
+/// Sets a field to a numbered value.
 type Set = fn(&mut Item, Option<usize>);
 
 fn of_connection(item: &mut Item, set: impl FnOnce(&mut ConnectionSpec)) {
@@ -77,7 +77,7 @@ fn secret(number: usize) -> Input {
     Input::secret(format!("app-{number}"), "clientSecret")
 }
 
-/// The fields of connections that cross.
+/// The fields of connections that a sync copies.
 const OF_CONNECTIONS: [(&str, Set); 8] = [
     ("title", |item, to| of_connection(item, |spec| spec.title = to.map(|n| format!("title {n}")))),
     ("description", |item, to| of_connection(item, |spec| spec.description = to.map(|n| format!("text {n}")))),
@@ -99,7 +99,7 @@ const OF_CONNECTIONS: [(&str, Set); 8] = [
     }),
 ];
 
-/// Those that only a source declares.
+/// The fields that only a source declares.
 const OF_CONNECTIONS_BY_SOURCE: [(&str, Set); 3] = [
     ("test-input", |item, to| {
         of_connection(item, |spec| {
@@ -143,7 +143,7 @@ const OF_INTEGRATIONS: [(&str, Set); 3] = [
     }),
 ];
 
-/// An object for each field and way.
+/// An object for each field and sequence.
 struct Case {
     item: Item,
     set: Set,
@@ -164,7 +164,7 @@ fn cases(by: By) -> Vec<Case> {
             let item = integration(&format!("{name}-{number}"), &[("Stays", "base-0")], None);
             cases.push(Case { item, set, way, declared: None });
         }
-        // The first of its map, and the last.
+        // The first entry of its map, and the last.
         for (name, set) in OF_CONNECTIONS.iter().filter(|(name, _)| ["value", "kind"].contains(name)) {
             let item = connection(&format!("only-{name}-{number}"), &[]);
             cases.push(Case { item, set: *set, way, declared: None });
@@ -175,7 +175,7 @@ fn cases(by: By) -> Vec<Case> {
     cases
 }
 
-/// What is declared: the cases as they are now, and integrations that use all of their connections.
+/// Returns the desired objects: the cases in their current step, and integrations that use all of their connections.
 fn declared(cases: &[Case]) -> Vec<Item> {
     let mut all: Vec<Item> = (0..3).map(|n| connection(&format!("base-{n}"), &[])).collect();
     for case in cases {
@@ -202,7 +202,7 @@ fn planned_by(by: By, source: &[Item], live: Arc<Inventory>) -> Plan {
     plan(&world, &Scope::default())
 }
 
-/// The fields in which an object differs.
+/// Returns the fields in which an object differs.
 fn differing(before: &Item, after: &Item) -> BTreeSet<String> {
     let fields =
         |item: &Item| item.fields(true).into_iter().map(|(f, _)| f.into_owned()).collect::<BTreeSet<Field<'_>>>();
@@ -211,8 +211,8 @@ fn differing(before: &Item, after: &Item) -> BTreeSet<String> {
     all.into_iter().filter(|field| value(before, field) != value(after, field)).map(|field| field.to_string()).collect()
 }
 
-/// Goes all ways, and gives the contents after each step, to be compared.
-pub fn goes_all_ways(harness: &dyn Harness, by: By) -> Vec<BTreeMap<String, String>> {
+/// Runs all sequences, and returns the contents after each step.
+pub fn run_all_transitions(harness: &dyn Harness, by: By) -> Vec<BTreeMap<String, String>> {
     let mut cases = cases(by);
     let mut seen = Vec::new();
     for step in 0..WAYS.iter().map(|way| way.len()).max().unwrap() {

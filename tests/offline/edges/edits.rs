@@ -1,9 +1,9 @@
-//! "An edit that will be refused is in the plan"; many objects of one file are changed at once, each whole or not at
-//! all.
+//! An edit that will be refused is shown in the plan. Many objects of one file are changed together, each completely or
+//! not at all.
 
 use crate::edges::files::*;
 
-/// An anchor in prod's own file.
+/// prod's own file has an anchor.
 fn shared() -> Project {
     synced().edit("prod/connections/chat-main.yaml", "title: Chat", "title: &name Chat\n  description: *name").edit(
         "dev/connections/chat-main.yaml",
@@ -16,14 +16,14 @@ fn shared() -> Project {
 fn an_edit_that_will_be_refused_is_in_the_plan() {
     let root = shared();
     let said = root.plan();
-    said.exits(3).says("blocked Connection/chat-main SK0161").says("spec.title: it is shared by an anchor");
-    // Nothing else waits for it, and apply says the same.
+    said.exits(3).prints("blocked Connection/chat-main SK0161").prints("spec.title: it is shared by an anchor");
+    // Nothing else waits for it, and apply reports the same.
     let root = root.edit("dev/integrations/greet.yaml", "title: greet", "title: Greetings");
     let before = root.read("prod/connections/chat-main.yaml");
-    root.run(&["apply", "--yes"]).exits(3).says("SK0161").does_not_say("error:");
+    root.run(&["apply", "--yes"]).exits(3).prints("SK0161").does_not_print("error:");
     assert_eq!(root.read("prod/connections/chat-main.yaml"), before);
     assert!(root.read("prod/integrations/greet.yaml").contains("Greetings"));
-    // An anchor elsewhere in the document stops no other edit.
+    // An anchor elsewhere in the document prevents no other edit.
     let root = root.edit("dev/connections/chat-main.yaml", "title: Talk", "title: Chat");
     let root = root.edit("dev/connections/chat-main.yaml", "{value: read}", "{value: read write}").apply();
     assert!(root.read("prod/connections/chat-main.yaml").contains("title: &name Chat\n"));
@@ -32,7 +32,7 @@ fn an_edit_that_will_be_refused_is_in_the_plan() {
 
 #[test]
 fn a_removal_that_will_be_refused_is_in_the_plan() {
-    // Two integrations of a list, of which the one that is kept copies a part of the other.
+    // A list of two integrations, of which the kept one copies a part of the other.
     let list = "\
 apiVersion: v1
 kind: List
@@ -52,15 +52,15 @@ items:
         .with("prod/integrations/greet.yaml", list)
         .with("dev/integrations/other.yaml", &integration("other", "chat-main", ""))
         .without("dev/integrations/greet.yaml");
-    root.plan().exits(2).says("shared by an anchor").says("1 kept");
+    root.plan().exits(2).prints("shared by an anchor").prints("1 kept");
     let before = root.read("prod/integrations/greet.yaml");
-    root.run(&["apply", "--yes"]).does_not_say("error:");
+    root.run(&["apply", "--yes"]).does_not_print("error:");
     assert_eq!(root.read("prod/integrations/greet.yaml"), before);
 }
 
-/// Of one file: one is changed in two fields, one removed, one cannot be changed, one is nobody's business.
+/// In one file: one object changes in two fields, one is removed, one cannot be changed, one is not managed.
 #[test]
-fn many_objects_of_one_file_are_changed_at_once() {
+fn many_objects_of_one_file_are_changed_together() {
     let names = ["a", "b", "c", "d"];
     let all = |text: fn(&str) -> String| names.map(text).join("---\n");
     let root = two_tenants().without("dev/integrations/greet.yaml");
@@ -84,7 +84,7 @@ fn many_objects_of_one_file_are_changed_at_once() {
         .replace("title: c", "title: C")
         .replace("metadata: {name: b}", "metadata: {name: b2}");
     root.write("dev/integrations/all.yaml", &dev);
-    root.run(&["apply", "--yes"]).exits(3).says("blocked Integration/c SK0161");
+    root.run(&["apply", "--yes"]).exits(3).prints("blocked Integration/c SK0161");
     let is = root.read("prod/integrations/all.yaml");
     assert!(is.starts_with(licence), "{is}");
     assert!(is.contains("title: A\n") && is.contains("title: &c c\n") && is.contains("title: d\n"), "{is}");
@@ -93,9 +93,9 @@ fn many_objects_of_one_file_are_changed_at_once() {
     assert!(root.has("prod/integrations/b2.yaml"));
 }
 
-/// So many new files that they are brought to the disk together, into a folder that is not there yet.
+/// Enough new files to be synced together, in a folder that does not exist yet.
 #[test]
-fn many_new_objects_are_all_there() {
+fn many_new_objects_are_all_created() {
     let count = 600;
     let all: Vec<String> = (0..count).map(|n| connection(&format!("c{n}"))).collect();
     let tenant = "\
@@ -113,7 +113,7 @@ spec: {location: {directory: {path: prod}}, source: {path: declared}}
     assert_eq!(files.len(), count);
     assert!(root.files("prod").keys().all(|name| !name.contains("stablekey-tmp")));
     root.plan().exits(0);
-    // The next ones come to the folder as it is then.
+    // Later ones are added to the existing folder.
     let more: Vec<String> = (0..2 * count).map(|n| connection(&format!("c{n}"))).collect();
     root.write("declared/all.yaml", &more.join("---\n"));
     let root = root.apply();

@@ -1,5 +1,5 @@
-//! The files of most tests: tenants dev and prod, a sync that mirrors and prunes, one component, one connection and
-//! one integration.
+//! The files of most tests: tenants dev and prod, a sync that mirrors and prunes, one component, one connection and one
+//! integration.
 
 use stablekey::api::Credentials;
 pub use stablekey_testing::objects::{Component, Connection, Document, Integration, Sync, Tenant};
@@ -21,18 +21,18 @@ pub fn component_yaml() -> String {
     chat.requires("clientSecret").has_secret("clientSecret").yaml()
 }
 
-/// A connection of the component.
+/// Returns a connection of the component.
 pub fn connection(key: &str) -> String {
     let connection = Connection::new(key, "chat/oauth2").title("Chat").credentials(Credentials::OrganizationGlobal);
     connection.input("baseUrl", "https://chat.example").input("scopes", "read").secret("clientSecret", "chat").yaml()
 }
 
-/// An integration that is bound to a connection, and what else its file says.
+/// Returns an integration that is bound to a connection, with further fields.
 pub fn integration(name: &str, key: &str, more: &str) -> String {
     Integration::new(name).title(name).binds("Chat", key).yaml() + more
 }
 
-/// An exported definition of this version.
+/// Returns an exported definition of this version.
 pub fn definition(name: &str, version: &str, key: &str) -> String {
     format!(
         "definitionVersion: {version}\nname: {name}\nrequiredConfigVars:\n  - {{key: Chat, dataType: connection, \
@@ -42,7 +42,7 @@ pub fn definition(name: &str, version: &str, key: &str) -> String {
     )
 }
 
-/// dev has something that prod has not.
+/// Creates two tenants; dev has an object that prod lacks.
 pub fn two_tenants() -> Project {
     Project::empty()
         .with("tenants.yaml", &tenants_yaml())
@@ -53,7 +53,7 @@ pub fn two_tenants() -> Project {
         .with("dev/integrations/greet.yaml", &integration("greet", "chat-main", ""))
 }
 
-/// The same, once the sync was carried out.
+/// Like `two_tenants`, after the sync was applied.
 pub fn synced() -> Project {
     two_tenants().apply()
 }

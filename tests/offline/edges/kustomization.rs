@@ -1,5 +1,5 @@
-//! "Where a `kustomization.yaml` is there, apply, promote and import keep in it a configMapGenerator (immutable), one
-//! patch per integration that replaces `definition: {file}` by `{configMap}`, and a name reference."
+//! In a folder with a `kustomization.yaml`, apply and import maintain in it a configMapGenerator (immutable), one patch
+//! per integration that replaces `definition: {file}` by `{configMap}`, and a name reference.
 
 use crate::edges::files::*;
 
@@ -11,7 +11,7 @@ fn defined(name: &str) -> String {
     integration(name, "chat-main", &format!("  definition: {{file: {name}.definition}}\n"))
 }
 
-/// Dev has greet with a definition; prod, which has nothing yet, a kustomization.
+/// Dev has greet with a definition; prod, which is empty, has a kustomization.
 fn base() -> Project {
     two_tenants()
         .with("dev/integrations/greet.yaml", &defined("greet"))
@@ -19,27 +19,27 @@ fn base() -> Project {
         .with(FILE, NEW)
 }
 
-/// The items of `resources`.
+/// Returns the items of `resources`.
 fn resources(root: &Project) -> Vec<String> {
     let text = root.read(FILE);
     let (_, rest) = text.split_once("resources:\n").unwrap_or_else(|| panic!("{text}"));
     rest.lines().map_while(|line| line.trim_start().strip_prefix("- ").map(str::to_string)).collect()
 }
 
-/// A kustomization is no manifest of ours, whatever of it names us.
+/// A kustomization is not a manifest, although it names Stablekey's kinds.
 #[test]
-fn a_kustomization_is_passed_over() {
+fn a_kustomization_is_skipped() {
     let root = base().apply();
-    // "N documents of other kinds" are other people's: neither it nor what we write beside it.
-    root.run(&["validate"]).exits(0).does_not_say("of other kinds");
+    // Neither the kustomization nor the files that Stablekey writes beside it count as "documents of other kinds".
+    root.run(&["validate"]).exits(0).does_not_print("of other kinds");
     let headless = root.read(FILE).replace(NEW, "");
     root.write(FILE, &headless);
-    root.run(&["validate"]).exits(0).does_not_say("of other kinds");
+    root.run(&["validate"]).exits(0).does_not_print("of other kinds");
     root.plan().exits(0);
 }
 
 #[test]
-fn what_apply_makes_is_listed_and_what_it_removes_is_not() {
+fn created_files_are_listed_and_removed_ones_are_not() {
     let root = base().apply();
     assert_eq!(resources(&root), ["components/chat.yaml", "connections/chat-main.yaml", "integrations/greet.yaml"]);
     let text = root.read(FILE);
@@ -50,7 +50,7 @@ fn what_apply_makes_is_listed_and_what_it_removes_is_not() {
     let before = root.files("prod");
     let root = root.apply();
     assert_eq!(root.files("prod"), before);
-    // Another comes, one gets a definition of another file, and people's own words stay.
+    // Another one is added, one gets a definition of another file, and people's own text is kept.
     let root = root
         .edit(FILE, "resources:\n", "namespace: prod\nresources:\n")
         .with("dev/integrations/wave.yaml", &defined("wave"))
@@ -65,9 +65,9 @@ fn what_apply_makes_is_listed_and_what_it_removes_is_not() {
     assert!(root.read(FILE).contains("wave.definition"));
 }
 
-/// An integration that loses its definition is patched no more.
+/// An integration that loses its definition loses its patch.
 #[test]
-fn a_definition_that_goes_takes_its_entries_along() {
+fn a_removed_definition_removes_its_entries() {
     let root = base().apply().with("dev/integrations/greet.yaml", &integration("greet", "chat-main", ""));
     let root = root.without("dev/integrations/greet.definition").apply();
     assert!(!root.has("prod/integrations/greet.definition"));
@@ -75,10 +75,9 @@ fn a_definition_that_goes_takes_its_entries_along() {
     assert!(!text.contains("configMapGenerator") && !text.contains("patches") && text.contains("greet.yaml"), "{text}");
 }
 
-/// One that is new in a folder where all is in place already is filled by the next apply, though there is nothing
-/// else to do; without one nothing is written.
+/// A new kustomization in a folder that is in sync is filled by the next apply; without one nothing is written.
 #[test]
-fn a_new_kustomization_is_filled_though_there_is_nothing_else_to_do() {
+fn a_new_kustomization_is_filled_even_alone() {
     let root = base().without(FILE).apply();
     assert!(!root.has(FILE) && !root.has(REFERENCES));
     let root = root.with(FILE, NEW).apply();
@@ -91,7 +90,7 @@ fn a_new_kustomization_is_filled_though_there_is_nothing_else_to_do() {
 }
 
 #[test]
-fn import_keeps_it_too() {
+fn import_updates_it_too() {
     let root = two_tenants().with("dev/kustomization.yaml", NEW).with("in.yml", &definition("Wave", "7", "chat-main"));
     root.run(&["import", "--tenant", "dev", "in.yml"]).exits(0);
     let text = root.read("dev/kustomization.yaml");
@@ -99,24 +98,24 @@ fn import_keeps_it_too() {
     assert!(text.contains("- integrations/greet.yaml\n") && root.has("dev/stablekey.kustomizeconfig.yaml"));
 }
 
-/// What cannot be edited safely is an error that says what to do, and holds back only what needs it.
+/// An edit that is not safe is an error that says what to do, and blocks only what needs it.
 #[test]
-fn what_cannot_be_kept_is_said_and_holds_back_what_needs_it() {
+fn an_unsafe_edit_is_reported_and_blocks_what_needs_it() {
     let root = base().with(FILE, &format!("{NEW}generatorOptions: {{disableNameSuffixHash: true}}\n"));
     let said = root.run(&["apply", "--yes"]);
     said.exits(1)
-        .says("prod/kustomization.yaml: generatorOptions.disableNameSuffixHash: true gives")
-        .says("take it out");
+        .prints("prod/kustomization.yaml: generatorOptions.disableNameSuffixHash: true gives")
+        .prints("take it out");
     assert!(root.has("prod/connections/chat-main.yaml") && !root.has("prod/integrations"));
     assert_eq!(resources(&root), ["components/chat.yaml", "connections/chat-main.yaml"]);
     let root = root.edit(FILE, "true", "false").apply();
     assert!(root.read(FILE).contains("greet.definition"));
 }
 
-/// A file of several objects stays on the list until the last of them goes; one whose other documents are not ours
-/// stays.
+/// A file of several objects is listed until the last of them is removed; one with documents of other kinds stays
+/// listed.
 #[test]
-fn a_file_goes_from_the_list_with_its_last_object() {
+fn a_file_is_unlisted_with_its_last_object() {
     let root = base()
         .with("dev/integrations/wave.yaml", &defined("wave"))
         .with("dev/integrations/wave.definition", &definition("Wave", "7", "chat-main"))
@@ -143,37 +142,37 @@ fn a_file_goes_from_the_list_with_its_last_object() {
     assert!(!root.read(FILE).contains("wave"), "{}", root.read(FILE));
 }
 
-/// A link to it within the folder is followed, and one that leads out is not written through.
+/// A link within the folder is followed, and one that leads out is not written through.
 #[test]
-fn a_link_that_leads_out_is_not_written_through() {
+fn an_outside_link_is_not_written_through() {
     let root = base().with("shared.yaml", NEW).without(FILE).link("../shared.yaml", FILE);
-    root.run(&["apply", "--yes"]).exits(1).says("a link that leads out of the tenant's folder");
+    root.run(&["apply", "--yes"]).exits(1).prints("a link that leads out of the tenant's folder");
     assert_eq!(root.read("shared.yaml"), NEW);
     let root = base().without(FILE).with("prod/.kustomization.yaml", NEW).link(".kustomization.yaml", FILE).apply();
     assert!(root.read("prod/.kustomization.yaml").contains("greet.definition"));
 }
 
-/// "Nothing is written without one of these": also where nothing but the kustomization is to be written.
+/// Consent is needed even if only the kustomization is written.
 #[test]
 fn a_kustomization_alone_is_written_with_consent_only() {
     let root = base().without(FILE).apply().with(FILE, NEW);
     let lacks = "kustomization.yaml lacks components/chat.yaml, connections/chat-main.yaml, integrations/greet.yaml";
-    root.plan().exits(0).says("SK0163").says(lacks);
-    root.run(&["validate"]).exits(0).says("SK0163").says("to leave a file out, list it as a comment there");
+    root.plan().exits(0).prints("SK0163").prints(lacks);
+    root.run(&["validate"]).exits(0).prints("SK0163").prints("to leave a file out, list it as a comment there");
     let before = root.files("prod");
-    root.run(&["apply"]).exits(0).says("kustomization.yaml of prod is as it was: give --yes");
+    root.run(&["apply"]).exits(0).prints("kustomization.yaml of prod is as it was: give --yes");
     root.run(&["plan", "--out", "plan.json"]).exits(0);
     let other = format!("sha256:{}", "0".repeat(64));
-    root.run(&["apply", "--approve", &other]).exits(0).says("is as it was");
+    root.run(&["apply", "--approve", &other]).exits(0).prints("is as it was");
     assert_eq!(root.files("prod"), before);
-    // A narrowed plan does not speak of it.
-    root.run(&["apply", "--yes", "--tenant", "dev"]).exits(0).does_not_say("kustomization");
-    root.run(&["apply", "--yes", "--integration", "greet"]).exits(0).does_not_say("kustomization");
+    // A narrowed plan does not include it.
+    root.run(&["apply", "--yes", "--tenant", "dev"]).exits(0).does_not_print("kustomization");
+    root.run(&["apply", "--yes", "--integration", "greet"]).exits(0).does_not_print("kustomization");
     assert_eq!(root.files("prod"), before);
     let said = root.run(&["apply", "--plan", "plan.json"]);
-    said.exits(0).says("✓ prod/kustomization.yaml").says("+ connections/chat-main.yaml");
+    said.exits(0).prints("✓ prod/kustomization.yaml").prints("+ connections/chat-main.yaml");
     assert_eq!(resources(&root).len(), 3);
-    root.plan().exits(0).does_not_say("kustomization");
+    root.plan().exits(0).does_not_print("kustomization");
 }
 
 /// A plan file is consent to what it shows.
@@ -183,62 +182,63 @@ fn a_plan_file_covers_what_it_shows_of_a_kustomization() {
     root.run(&["plan", "--out", "plan.json"]).exits(0);
     let root = root.with("prod/connections/more.yaml", &connection("more"));
     let before = root.read(FILE);
-    root.run(&["apply", "--plan", "plan.json"]).exits(0).says("is as it was");
+    root.run(&["apply", "--plan", "plan.json"]).exits(0).prints("is as it was");
     assert_eq!(root.read(FILE), before);
 }
 
-/// What is said of a kustomization is cut short; consent is to all of it.
+/// The description of a kustomization is truncated; consent is to all of it.
 #[test]
-fn a_plan_file_covers_no_more_than_it_was_made_of() {
+fn a_plan_file_covers_only_its_own_content() {
     let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let added = |root: Project, key: &&str| {
         root.with(&format!("prod/connections/x-{key}.yaml"), &connection(&format!("x-{key}")))
     };
     let root = keys[..7].iter().fold(base().apply(), added);
-    root.run(&["plan", "--out", "plan.json"]).exits(0).says("and 1 more");
+    root.run(&["plan", "--out", "plan.json"]).exits(0).prints("and 1 more");
     let before = root.read(FILE);
-    // One goes and another comes: what is said is the same.
+    // One is removed and another is added: the description is the same.
     let root = added(root.without("prod/connections/x-g.yaml"), &keys[7]);
-    root.plan().exits(0).says("and 1 more");
-    root.run(&["apply", "--plan", "plan.json"]).exits(0).says("is as it was");
+    root.plan().exits(0).prints("and 1 more");
+    root.run(&["apply", "--plan", "plan.json"]).exits(0).prints("is as it was");
     assert_eq!(root.read(FILE), before);
 }
 
-/// "Whatever writes to the folder keeps it": an apply lists what people added and takes out what they removed, and
-/// what they left out stays out.
+/// An apply lists files that people added and removes those that they deleted; what they left out on purpose stays out.
 #[test]
-fn what_people_add_and_remove_is_kept_in_it() {
+fn files_that_people_add_and_remove_are_updated_in_it() {
     let root = base().apply().with("prod/connections/more.yaml", &connection("more"));
-    root.run(&["validate"]).exits(0).says("kustomization.yaml lacks connections/more.yaml");
+    root.run(&["validate"]).exits(0).prints("kustomization.yaml lacks connections/more.yaml");
     let root = root.apply();
     assert!(resources(&root).contains(&"connections/more.yaml".to_string()), "{:?}", resources(&root));
     let root = root.without("prod/connections/more.yaml");
-    root.plan().exits(0).says("lists connections/more.yaml, which went");
+    root.plan().exits(0).prints("lists connections/more.yaml, which was removed");
     let root = root.apply();
     assert!(!root.read(FILE).contains("more.yaml"), "{}", root.read(FILE));
-    // Left out by a person: as a comment, or because a patch of theirs is meant.
+    // Left out by a person: as a comment, or because it is one of their patches.
     let root = root.with("prod/connections/more.yaml", &connection("more"));
     let root = root.edit(FILE, "resources:\n", "resources:\n  # - connections/more.yaml\n");
-    root.plan().exits(0).does_not_say("kustomization");
+    root.plan().exits(0).does_not_print("kustomization");
     let before = root.files("prod");
     let root = root.apply();
     assert_eq!(root.files("prod"), before);
-    // A folder with a kustomization of its own is somebody else's to keep.
+    // A nested folder with a kustomization of its own is maintained by its author.
     let root = root.with("prod/more/more.yaml", &connection("extra")).with("prod/more/kustomization.yaml", NEW);
-    root.plan().exits(0).does_not_say("SK0163");
+    root.plan().exits(0).does_not_print("SK0163");
 }
 
-/// "Unread is unknown, never empty": what may come from elsewhere, or be in a file that cannot be read, stays listed.
+/// Unread is unknown, never empty: a file that may come from elsewhere, or that cannot be read, stays listed.
 #[test]
-fn what_may_be_elsewhere_stays_listed() {
+fn possibly_external_files_stay_listed() {
     let root = base().apply();
     let root = root.edit(FILE, "resources:\n", "resources:\n  - made-in-ci.yaml\n");
-    root.plan().exits(0).says("lists made-in-ci.yaml, which is not there").says("restore the file, or take it out");
+    root.plan().exits(0).prints("lists made-in-ci.yaml, which is not there").prints("restore the file, or take it out");
     let before = root.files("prod");
     root.run(&["apply", "--yes"]).exits(0);
     assert_eq!(root.files("prod"), before);
     // The integration may be in the base.
     let root = root.edit(FILE, "  - made-in-ci.yaml\n", "  - ../base\n").without("prod/integrations/greet.yaml");
     root.run(&["apply", "--yes", "--tenant", "dev"]);
-    root.run(&["validate"]).says("lists integrations/greet.yaml, which went").does_not_say("the definition of greet");
+    root.run(&["validate"])
+        .prints("lists integrations/greet.yaml, which was removed")
+        .does_not_print("the definition of greet");
 }

@@ -1,5 +1,4 @@
-//! The edges: what is read, what is obeyed, what is said. Each test quotes the sentence of the design that it
-//! holds the command line to.
+//! Edge cases of the command line on folders: which files are read, which rules apply, what is reported.
 
 mod definitions;
 mod edits;

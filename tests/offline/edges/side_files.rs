@@ -1,5 +1,5 @@
-//! "Side files belong to somebody. A definition is written to a free name, or to the file that only this
-//! object names; it is removed only when nobody names it."
+//! A definition is written to a free name, or to the file that only this object names; it is removed only when no
+//! object names it.
 
 use crate::edges::files::*;
 
@@ -7,9 +7,9 @@ fn with_definition(file: &str) -> String {
     format!("  definition: {{file: {file}}}\n")
 }
 
-/// … never over a file that this object does not name.
+/// A create never overwrites a file that another object names.
 #[test]
-fn a_definition_is_created_to_a_free_name() {
+fn a_definition_is_created_under_a_free_name() {
     let root = two_tenants()
         .with("prod/integrations/other.yaml", &integration("other", "chat-main", &with_definition("greet.definition")))
         .with("prod/integrations/greet.definition", &definition("Other", "7", "chat-main"))
@@ -24,7 +24,7 @@ fn a_definition_is_created_to_a_free_name() {
     root.plan().exits(0);
 }
 
-/// Two of one file: a removal keeps it, an update goes to a new name, and both settle.
+/// Two integrations with one file: a removal keeps it, an update gets a new name, and both reach a stable state.
 fn shared() -> Project {
     two_tenants()
         .with("dev/integrations/greet.yaml", &integration("greet", "chat-main", &with_definition("both.definition")))
@@ -36,7 +36,7 @@ fn shared() -> Project {
 }
 
 #[test]
-fn a_shared_definition_stays_while_somebody_names_it() {
+fn a_shared_definition_is_kept_while_it_is_named() {
     let root = shared().without("dev/integrations/greet.yaml").apply();
     assert!(!root.has("prod/integrations/greet.yaml"));
     assert!(root.has("prod/integrations/greet.definition"));
@@ -50,7 +50,7 @@ fn a_shared_definition_stays_while_somebody_names_it() {
 }
 
 #[test]
-fn a_shared_definition_is_replaced_by_a_new_name() {
+fn a_shared_definition_is_changed_under_a_new_name() {
     let root = shared().with("dev/integrations/new.definition", &definition("New", "7", "chat-main"));
     let root = root.edit("dev/integrations/greet.yaml", "both.definition", "new.definition").apply();
     assert!(root.read("prod/integrations/greet.definition").contains("name: Both"));
@@ -58,12 +58,12 @@ fn a_shared_definition_is_replaced_by_a_new_name() {
     root.plan().exits(0);
 }
 
-/// Two synced integrations on one file settle.
+/// Two synced integrations with one file reach a stable state.
 #[test]
 fn two_integrations_on_one_file_settle() {
     let root = shared().edit("dev/integrations/both.definition", "name: Both", "name: Changed").apply();
     root.plan().exits(0);
-    // Nobody's file is left.
+    // No unused file is left.
     let definitions = root.files("prod/integrations").into_keys().filter(|file| file.ends_with(".definition"));
     assert_eq!(definitions.count(), 2);
     let again = root.files("prod");
@@ -73,7 +73,7 @@ fn two_integrations_on_one_file_settle() {
 
 /// `import` too.
 #[test]
-fn an_import_writes_over_no_definition_that_another_names() {
+fn an_import_overwrites_no_shared_definition() {
     let root = two_tenants()
         .with("dev/integrations/other.yaml", &integration("other", "chat-main", &with_definition("wave.definition")))
         .with("dev/integrations/wave.definition", &definition("Other", "7", "chat-main"))

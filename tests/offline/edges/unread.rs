@@ -1,12 +1,12 @@
-//! "Unread is unknown, never empty. What cannot be read is unknown: what it may hold is neither removed,
-//! released nor unbound, and the exit code says so."
+//! Unread is unknown, never empty: what a file that cannot be read may contain is neither removed, released nor
+//! unbound, and the exit code shows it.
 
 use crate::edges::files::*;
 
 #[track_caller]
 fn removes_nothing(root: &Project, why: &str) {
     let before = root.files("prod");
-    root.plan().exits(1).says(why);
+    root.plan().exits(1).prints(why);
     let plan = root.plan_json();
     assert!(!actions(&plan).iter().any(|action| action.starts_with("delete")), "{plan:#}");
     root.run(&["apply", "--yes"]).exits(1);
@@ -14,10 +14,10 @@ fn removes_nothing(root: &Project, why: &str) {
     assert!(before.keys().all(|file| after.contains_key(file)), "{before:?}\n{after:?}");
 }
 
-/// "A file within a tenant's folder that … holds nothing but blanks, a dangling link, a link out of the root, a
-/// FIFO or a device could hold anything."
+/// An empty or blank file, a dangling link, a link out of the root, a FIFO or a device in a tenant's folder could
+/// contain anything.
 #[test]
-fn what_could_hold_anything_removes_nothing() {
+fn an_unreadable_file_removes_nothing() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("o.yaml"), integration("greet", "chat-main", "")).unwrap();
     let greet = "dev/integrations/greet.yaml";
@@ -34,9 +34,9 @@ fn what_could_hold_anything_removes_nothing() {
     removes_nothing(&root, "FIFO");
 }
 
-/// A group that is nearly ours, or a document whose kind or name cannot be read.
+/// An API group that is similar to Stablekey's, or a document whose kind or name cannot be read.
 #[test]
-fn a_group_that_is_nearly_ours_removes_nothing() {
+fn a_similar_api_group_removes_nothing() {
     let greet = "dev/integrations/greet.yaml";
     for (from, to, why) in [
         ("stablekey.dev/v1alpha1", "stabelkey.dev/v1alpha1", "write `apiVersion: stablekey.dev/v1alpha1`"),
@@ -51,30 +51,29 @@ fn a_group_that_is_nearly_ours_removes_nothing() {
     }
 }
 
-/// "A folder that is not there" says nothing: SK0131.
+/// A missing folder is reported as SK0131.
 #[test]
 fn a_missing_location_removes_nothing() {
     let root = synced();
     std::fs::rename(root.root().join("dev"), root.root().join("away")).unwrap();
-    root.plan().says("dev is not there").does_not_say("nothing to do: dev");
-    // What the folder kept lies in nobody's folder now.
+    root.plan().prints("dev is not there").does_not_print("nothing to do: dev");
+    // Its files are in no tenant's folder now.
     std::fs::rename(root.root().join("away"), root.root().join(".away")).unwrap();
     removes_nothing(&root, "mkdir -p dev");
 }
 
-/// Also of a tenant that takes no part.
 #[test]
-fn a_missing_location_of_another_tenant_holds_up_nobody() {
+fn a_missing_location_of_another_tenant_blocks_nobody() {
     let other = Tenant::new("other").in_folder("other").yaml();
     let root = two_tenants().with("tenants.yaml", &yaml::file(&[tenants_yaml(), other]));
-    root.plan().exits(1).says("unreachable").says("mkdir -p other");
+    root.plan().exits(1).prints("unreachable").prints("mkdir -p other");
     let said = root.run(&["apply", "--yes"]);
-    said.exits(1).says("2 done");
+    said.exits(1).prints("2 done");
     assert!(root.has("prod/integrations/greet.yaml") && !root.has("other"));
 }
 
-/// "Outside tenants' folders only an unparsable file in which `stablekey.dev` occurs … counts, and stops removal
-/// everywhere; any other is passed over."
+/// Outside tenants' folders only a broken file that contains `stablekey.dev` counts, and prevents every removal; others
+/// are skipped.
 #[test]
 fn a_broken_file_outside_tenants_removes_nothing_anywhere() {
     let gone = || synced().without("dev/integrations/greet.yaml");
@@ -87,13 +86,13 @@ fn a_broken_file_outside_tenants_removes_nothing_anywhere() {
             gone().with("theirs.yaml", theirs).with("chart/Chart.yaml", "name: x\n").with("chart/t.yaml", "{{ x }}");
         let plan = root.plan_json();
         assert!(actions(&plan).contains(&"delete prod/Integration/greet".to_string()), "{plan:#}");
-        root.plan().does_not_say("theirs.yaml");
+        root.plan().does_not_print("theirs.yaml");
     }
 }
 
-/// … and a sync that a broken file may hold is not gone.
+/// A sync that a broken file may contain is not gone.
 #[test]
-fn a_sync_that_cannot_be_read_does_not_stop_declaring() {
+fn an_unreadable_sync_drops_nothing() {
     for broken in [
         "# stablekey.dev\na: [\n".to_string(),
         sync_yaml().replace("to: [prod]", "to: prod"),
@@ -101,7 +100,7 @@ fn a_sync_that_cannot_be_read_does_not_stop_declaring() {
     ] {
         let root = synced().with("syncs.yaml", &broken).without("dev/integrations/greet.yaml");
         removes_nothing(&root, "syncs.yaml");
-        root.plan().does_not_say("is gone").does_not_say("SK0128");
+        root.plan().does_not_print("is gone").does_not_print("SK0128");
     }
 }
 
@@ -114,15 +113,16 @@ fn with_definition(version: &str) -> Project {
         .with("dev/integrations/greet.definition", &definition("Greet", version, "chat-main"))
 }
 
-/// A definition of a version that is not read: "bindings stay, uses unknown, not carried, nothing removed".
+/// With a definition of an unsupported version bindings are kept, its uses are unknown, it is not copied, and nothing
+/// is removed.
 #[test]
-fn a_definition_of_a_version_that_is_not_read_is_unknown() {
+fn a_definition_of_an_unsupported_version_is_unknown() {
     for version in ["8", "7.0", "seven", "[7]", "{a: b}", "99999999999999999999999", "-7"] {
         let root = with_definition(version);
         removes_nothing(&root, "SK0147");
-        root.run(&["status"]).says("1 1 1/1 ! 1 error");
+        root.run(&["status"]).prints("1 1 1/1 ! 1 error");
         assert!(root.read("prod/integrations/greet.definition").contains("definitionVersion: 7"), "{version}");
-        // The connection that it may use stays, though nothing that is read names it.
+        // The connection that it may use is kept, although no readable object names it.
         let root = root.edit(
             "dev/integrations/greet.yaml",
             "stableKey: chat-main",
@@ -132,9 +132,9 @@ fn a_definition_of_a_version_that_is_not_read_is_unknown() {
     }
 }
 
-/// … in an import too: what is there stays, and the exit code is 1.
+/// The same for an import: what exists is kept, and the exit code is 1.
 #[test]
-fn an_import_of_a_version_that_is_not_read_leaves_what_is_there() {
+fn an_import_of_an_unsupported_version_keeps_existing_objects() {
     for version in ["8", "7.0", "seven", "[7]"] {
         let root = two_tenants()
             .without("dev/integrations/greet.yaml")
@@ -143,13 +143,13 @@ fn an_import_of_a_version_that_is_not_read_leaves_what_is_there() {
         root.run(&["import", "--tenant", "dev", "v7.yml"]).exits(0);
         let root = root.apply();
         let before = root.files("dev");
-        root.run(&["import", "--tenant", "dev", "new.yml"]).exits(1).says("nothing of it was imported");
+        root.run(&["import", "--tenant", "dev", "new.yml"]).exits(1).prints("nothing of it was imported");
         assert_eq!(root.files("dev"), before, "{version}");
         root.plan().exits(0);
     }
 }
 
-/// An older format says nothing of its connections either: what was bound stays.
+/// An older format does not show its connections either: bindings are kept.
 #[test]
 fn an_import_of_an_older_version_unbinds_nothing() {
     let root =
@@ -162,7 +162,7 @@ fn an_import_of_an_older_version_unbinds_nothing() {
 
 /// An integration of the target that cannot be read may use any of its connections.
 #[test]
-fn a_connection_that_an_unreadable_integration_may_use_stays() {
+fn a_connection_that_an_unreadable_integration_may_use_is_kept() {
     let root = synced()
         .with("prod/integrations/theirs.yaml", &integration("theirs", "chat-main", "  bogus: true\n"))
         .edit("prod/connections/chat-main.yaml", "spec:\n", "spec:\n  deletionPolicy: Delete\n")
@@ -170,13 +170,12 @@ fn a_connection_that_an_unreadable_integration_may_use_stays() {
         .without("dev/connections/chat-main.yaml");
     let plan = root.plan_json();
     assert_eq!(actions(&plan), ["delete prod/Integration/greet"], "{plan:#}");
-    root.plan().exits(1).says("Integration/theirs may use it: what it uses cannot be read");
+    root.plan().exits(1).prints("Integration/theirs may use it: what it uses cannot be read");
 }
 
-/// What is left of a file parses as well: the text of a link, a pointer to a large file, an encrypted file, half
-/// a document.
+/// Remains of a file parse as well: the text of a link, a pointer to a large file, an encrypted file, half a document.
 #[test]
-fn a_file_that_holds_no_resource_removes_nothing() {
+fn a_file_without_a_resource_removes_nothing() {
     let greet = "dev/integrations/greet.yaml";
     let ours = integration("greet", "chat-main", "");
     let item = ours.trim_end().replace('\n', "\n    ");
@@ -201,7 +200,7 @@ fn a_file_that_holds_no_resource_removes_nothing() {
     ] {
         removes_nothing(&synced().with(greet, text), why);
     }
-    // What is surely somebody else's is passed over, wherever it lies.
+    // What certainly belongs to somebody else is skipped, wherever it is.
     for theirs in [
         "- op: replace\n  path: /spec/title\n  value: x\n",
         "resources: [a.yaml]\n",
@@ -215,16 +214,16 @@ fn a_file_that_holds_no_resource_removes_nothing() {
     }
 }
 
-/// A file whose ending is written in another case is read as what it is.
+/// File extensions are case-insensitive.
 #[test]
-fn the_case_of_an_ending_says_nothing() {
+fn file_extensions_are_case_insensitive() {
     let greet = "dev/integrations/greet.yaml";
     let root = synced();
     std::fs::rename(root.root().join(greet), root.root().join("dev/integrations/greet.YAML")).unwrap();
     root.plan().exits(0);
 }
 
-/// A second sync into prod, from a tenant of its own that declares greet too.
+/// Adds a second sync into prod, from a tenant that has greet too.
 fn with_a_second_sync(spec: &str) -> Project {
     let side = Tenant::new("side").in_folder("side").yaml();
     let second =
@@ -242,31 +241,33 @@ fn with_a_second_sync(spec: &str) -> Project {
 }
 
 #[track_caller]
-fn stays(root: &Project, why: &str) {
-    root.plan().says(why);
+fn assert_kept(root: &Project, why: &str) {
+    root.plan().prints(why);
     root.run(&["apply", "--yes"]);
     assert!(root.has("prod/integrations/greet.yaml"), "{}", root.plan().all);
 }
 
-/// "Only a writer that was read whole in this plan can stop declaring": neither does its silence let another
-/// writer remove what it may declare.
+/// Only a writer that was read completely in this plan can drop an object: until then no other writer may remove it.
 #[test]
-fn what_another_writer_may_declare_stays() {
+fn possibly_desired_objects_are_kept() {
     let goes = with_a_second_sync("{from: side, to: [prod], integrations: [\"x*\"]}");
     goes.run(&["apply", "--yes"]);
     assert!(!goes.has("prod/integrations/greet.yaml"), "the test's subject works");
-    stays(&with_a_second_sync("{from: side, to: [prod], integrations: [\"*\"], suspend: true}"), "is suspended");
-    stays(&with_a_second_sync("{from: side, to: [prod], integrations: \"*\"}"), "cannot be read, and may declare it");
-    stays(&with_a_second_sync("{from: sied, to: [prod], integrations: [\"*\"]}"), "may declare it");
-    stays(&with_a_second_sync("{from: side, to: [prd], integrations: [\"*\"]}"), "may declare it");
+    assert_kept(&with_a_second_sync("{from: side, to: [prod], integrations: [\"*\"], suspend: true}"), "is suspended");
+    assert_kept(
+        &with_a_second_sync("{from: side, to: [prod], integrations: \"*\"}"),
+        "cannot be read, and may declare it",
+    );
+    assert_kept(&with_a_second_sync("{from: sied, to: [prod], integrations: [\"*\"]}"), "may declare it");
+    assert_kept(&with_a_second_sync("{from: side, to: [prd], integrations: [\"*\"]}"), "may declare it");
     let overridden = "{from: side, to: [prod], integrations: [\"*\"], overrides: [{tenant: prod, stableKey: chat-man, input: scopes, value: x, reason: r}]}";
-    stays(&with_a_second_sync(overridden), "may declare it");
+    assert_kept(&with_a_second_sync(overridden), "may declare it");
     let whole = "{from: side, to: [prod], integrations: [\"*\"]}";
-    stays(&with_a_second_sync(whole).with("side/broken.yaml", "a: [\n"), "side/broken.yaml");
+    assert_kept(&with_a_second_sync(whole).with("side/broken.yaml", "a: [\n"), "side/broken.yaml");
     let twice = with_a_second_sync(whole);
     let text = twice.read("second.yaml");
-    stays(&twice.with("third.yaml", &text), "may declare it");
-    // Its own source, whose document of it is invalid.
+    assert_kept(&twice.with("third.yaml", &text), "may declare it");
+    // Its own source, where the object's document is invalid.
     let own = with_a_second_sync("{from: side, to: [dev], integrations: [\"x\"]}")
         .edit(
             "tenants.yaml",
@@ -274,12 +275,12 @@ fn what_another_writer_may_declare_stays() {
             "location: {directory: {path: prod}}\n  source: {path: own}",
         )
         .with("own/integrations/greet.yaml", &integration("greet", "chat-main", "    - {name: 5}\n"));
-    stays(&own, "own/integrations/greet.yaml");
+    assert_kept(&own, "own/integrations/greet.yaml");
 }
 
-/// A sync that is out of scope is asked all the same.
+/// A sync that is out of scope counts nevertheless.
 #[test]
-fn a_narrowed_plan_removes_nothing_that_another_sync_keeps() {
+fn a_narrowed_plan_removes_nothing_of_another_sync() {
     for more in ["", ", suspend: true"] {
         let root = with_a_second_sync(&format!("{{from: side, to: [prod], integrations: [\"*\"]{more}}}"));
         root.run(&["apply", "--yes", "--sync", "up"]);
@@ -287,15 +288,15 @@ fn a_narrowed_plan_removes_nothing_that_another_sync_keeps() {
     }
 }
 
-/// "A wrong name never switches a rule off": a sync that names what is nowhere removes nothing.
+/// A sync with a misspelled name removes nothing.
 #[test]
-fn a_sync_that_names_nothing_removes_nothing() {
+fn a_sync_with_a_misspelled_name_removes_nothing() {
     for (entry, why) in [("greeet", "greeet, which no integration has"), ("gret*", "gret*, which no integration has")] {
         let root = synced().with("dev/integrations/other.yaml", &integration("other", "chat-main", ""));
         let root = root.edit("syncs.yaml", "[\"*\"]", &format!("[other, \"{entry}\"]"));
-        stays(&root, why);
+        assert_kept(&root, why);
     }
-    // One that is gone where it is copied from, and was written, is no wrong name.
+    // An object that was copied and is gone from the source is not a misspelled name.
     let root = synced()
         .with("dev/integrations/other.yaml", &integration("other", "chat-main", ""))
         .edit("syncs.yaml", "[\"*\"]", "[other, greet]")
@@ -304,7 +305,7 @@ fn a_sync_that_names_nothing_removes_nothing() {
     assert!(!root.has("prod/integrations/greet.yaml"));
 }
 
-/// What an older definition uses is unknown: no connection goes that it may use.
+/// The uses of an older definition are unknown: no connection that it may use is removed.
 #[test]
 fn an_older_definition_may_use_any_connection() {
     for version in ["6", "null", "2"] {
@@ -317,48 +318,48 @@ fn an_older_definition_may_use_any_connection() {
             .with("dev/integrations/new.yaml", &integration("new", "other", ""))
             .with("dev/connections/other.yaml", &connection("other"))
             .without("dev/integrations/greet.yaml");
-        root.run(&["apply", "--yes"]).says("may use it");
+        root.run(&["apply", "--yes"]).prints("may use it");
         assert!(root.has("prod/connections/chat-main.yaml"), "{version}");
     }
 }
 
-/// An emptied lock file is no lock file.
+/// An emptied lock file is invalid.
 #[test]
-fn an_emptied_lock_stops_its_tenant() {
+fn an_emptied_lock_blocks_its_tenant() {
     let root = synced().with("prod/stablekey.lock", "");
-    root.plan().exits(1).says("the file is empty: restore it");
+    root.plan().exits(1).prints("the file is empty: restore it");
 }
 
-/// A tenant whose folder is gone is not made anew by an import: what it had before would be removed elsewhere.
+/// An import does not create the folder of a source that is gone: what it had before would be removed in its targets.
 #[test]
-fn an_import_makes_no_folder_anew_that_was_copied_from() {
+fn an_import_does_not_recreate_the_folder_of_a_source() {
     let root = synced().with("exports/new.yml", &definition("New", "7", "chat-main")).without("dev");
-    root.run(&["import", "--tenant", "dev", "exports/new.yml"]).exits(1).says("prod was copied from it");
+    root.run(&["import", "--tenant", "dev", "exports/new.yml"]).exits(1).prints("prod was copied from it");
     assert!(!root.has("dev"));
-    // One that nobody copied yet is made.
+    // One that was never copied is created.
     let root = two_tenants().with("exports/new.yml", &definition("New", "7", "chat-main")).without("dev");
     root.run(&["import", "--tenant", "dev", "exports/new.yml"]).exits(0);
     assert!(root.has("dev/integrations/new.yaml"));
 }
 
-/// "A document of ours whose kind or name cannot be read counts as a file that cannot be parsed": so does a name that
-/// no object can have, or that kubectl reads otherwise.
+/// A document whose kind or name cannot be read counts as a file that cannot be parsed: so does a name that no object
+/// can have, or that kubectl reads otherwise.
 #[test]
-fn a_name_that_no_object_can_have_removes_nothing() {
+fn an_invalid_name_removes_nothing() {
     let greet = "dev/integrations/greet.yaml";
     let long = "g".repeat(300);
     for name in ["Greet", "greet_x", "\"greet \"", "../../evil", "12", "yes", &long] {
         let root = synced().edit(greet, "name: greet}", &format!("name: {name}}}"));
         removes_nothing(&root, greet);
     }
-    // In the target nothing is made beside it.
+    // In the target nothing is created beside it.
     let file = "prod/integrations/greet.yaml";
     let root = synced();
     let text = root.read(file);
     let root = root.with(file, &text.replace("name: greet", "name: Greet"));
     root.run(&["apply", "--yes"]).exits(1);
     assert_eq!(root.read(file).matches("kind: Integration").count(), 1);
-    // A connection whose name is not that of its key may mean either.
+    // A connection whose name does not match its key may mean either.
     let root = synced()
         .edit("syncs.yaml", "prune: true", "prune: true, connectionDeletion: Delete")
         .without("dev/integrations/greet.yaml")
@@ -369,7 +370,7 @@ fn a_name_that_no_object_can_have_removes_nothing() {
     assert!(root.has("prod/connections/chat-main.yaml"));
 }
 
-/// Documents of ours in what is no `v1` List.
+/// Documents of Stablekey in something that is no `v1` List.
 #[test]
 fn documents_in_a_wrapper_remove_nothing() {
     let ours = integration("greet", "chat-main", "");
@@ -382,16 +383,16 @@ fn documents_in_a_wrapper_remove_nothing() {
         ("apiVersion: example.dev/v1\nkind: BundleList\nmetadata: {name: b}\n", "items"),
     ] {
         let text = format!("{head}{list}:\n  - {items}\n");
-        removes_nothing(&synced().with("dev/integrations/greet.yaml", &text), "holds resources of ours");
+        removes_nothing(&synced().with("dev/integrations/greet.yaml", &text), "holds resources of stablekey.dev");
     }
     let list = format!("apiVersion: v1\nkind: List\nitems:\n  - {items}\n");
     synced().with("dev/integrations/greet.yaml", &list).plan().exits(0);
 }
 
-/// What is replaced stays while its replacement needs approval, or cannot be written: a second `--yes` sends nothing
-/// elsewhere either.
+/// A replaced connection is kept while its replacement needs approval, or cannot be written: a second `--yes` sends
+/// nothing elsewhere either.
 #[test]
-fn what_is_replaced_stays_until_its_replacement_is_there() {
+fn a_replaced_connection_is_kept_until_its_replacement_exists() {
     let with = |host: &str| {
         two_tenants()
             .edit("syncs.yaml", "prune: true", "prune: true, connectionDeletion: Delete")
@@ -406,7 +407,7 @@ fn what_is_replaced_stays_until_its_replacement_is_there() {
     };
     let root = with("https://evil.example");
     for _ in 0..2 {
-        root.run(&["apply", "--yes"]).exits(2).says("needs approval");
+        root.run(&["apply", "--yes"]).exits(2).prints("needs approval");
         assert!(root.has("prod/connections/chat-main.yaml") && !root.has("prod/connections/new.yaml"));
     }
     let root = with("https://chat.example").with("prod/connections/new.yaml/x", "");
@@ -417,28 +418,27 @@ fn what_is_replaced_stays_until_its_replacement_is_there() {
     assert!(root.has("prod/connections/new.yaml"));
 }
 
-/// "Nothing is green beside …": where a document of the source cannot be used, what it declares is not known.
+/// If a document of the source is unusable, its desired state is unknown, so the target is not green.
 #[test]
-fn a_target_is_not_green_beside_an_object_that_its_source_cannot_say() {
+fn a_target_with_an_unusable_source_document_is_not_green() {
     let root = synced().edit("dev/connections/chat-main.yaml", "credentials:", "credential:");
-    root.plan().exits(1).says("· prod: nothing to do, as far as is known").does_not_say("✓ prod");
-    root.run(&["status"]).does_not_say("prod  ✓").says("not all that is declared for it could be read");
+    root.plan().exits(1).prints("· prod: nothing to do, as far as is known").does_not_print("✓ prod");
+    root.run(&["status"]).does_not_print("prod  ✓").prints("not all that is declared for it could be read");
 }
 
-/// Outside tenants' folders what merely holds resources of ours (values of a chart, a template) is its own tool's.
+/// Outside tenants' folders, files that only contain Stablekey's resources (values of a chart, a template) are skipped.
 #[test]
-fn what_holds_ours_outside_tenants_is_passed_over() {
+fn foreign_files_with_resources_outside_tenants_are_skipped() {
     let ours = connection("x").replace('\n', "\n    ");
     let root = synced().with("chart/values.yaml", &format!("extraObjects:\n  - {ours}"));
     root.plan().exits(0);
     let inside = synced().with("prod/values.yaml", &format!("extraObjects:\n  - {ours}"));
-    inside.plan().exits(1).says("SK0124");
+    inside.plan().exits(1).prints("SK0124");
 }
 
-/// "A document of ours whose kind or name cannot be read counts as a file that cannot be parsed": also what parses
-/// and is no resource of any kind.
+/// A document that parses and is no resource of any kind counts as a file that cannot be parsed.
 #[test]
-fn what_is_no_resource_of_any_kind_is_unread() {
+fn a_document_that_is_no_resource_counts_as_unreadable() {
     for text in [
         "apiVersion: stablek\n",
         "apiVersion:\n",
@@ -453,14 +453,14 @@ fn what_is_no_resource_of_any_kind_is_unread() {
             .with("dev/integrations/other.yaml", &integration("other", "chat-main", ""))
             .apply()
             .with("dev/integrations/greet.yaml", text);
-        root.run(&["apply", "--yes"]).exits(1).says("SK0124");
+        root.run(&["apply", "--yes"]).exits(1).prints("SK0124");
         assert!(root.has("prod/integrations/greet.yaml"), "{text}");
     }
 }
 
-/// Elsewhere it is somebody else's.
+/// Elsewhere it is skipped.
 #[test]
-fn what_is_no_resource_outside_tenants_is_passed_over() {
+fn a_document_that_is_no_resource_outside_tenants_is_skipped() {
     let root = synced()
         .with("grafana/sources.yaml", "apiVersion: 1\ndatasources: []\n")
         .with("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n")

@@ -1,7 +1,7 @@
-//! The laws of the engine, on worlds that nobody would write by hand.
+//! The laws of the engine, on random worlds.
 //!
-//! A world is rolled from a string of dice, planned and carried out, so that its records are what we
-//! really write; then concurrent writers and moving sources change it. The laws hold before and after.
+//! A world is generated from a string of dice, planned and applied, so that its ownership records are real; then
+//! concurrent writers and sources change it. The laws hold before and after.
 
 mod worlds;
 
@@ -24,13 +24,13 @@ use stablekey::report::status::{StatusReport, SyncState};
 use stablekey_testing::world::Given;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use worlds::{Dice, lived_in, shuffled};
+use worlds::{Dice, shuffled, worlds_with_history};
 
 fn whole(world: &World) -> Plan {
     plan(world, &Scope::default())
 }
 
-/// A plan in a few lines.
+/// Summarizes a plan in a few lines.
 fn brief(plan: &Plan) -> String {
     let mut lines = Vec::new();
     for (_, action) in plan.actions() {
@@ -46,8 +46,8 @@ fn brief(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-/// A world in a few lines.
-fn told(world: &World) -> String {
+/// Summarizes a world in a few lines.
+fn summary(world: &World) -> String {
     let mut lines = Vec::new();
     for (name, view) in &world.tenants {
         for (what, view) in [("live", Some(&view.live)), ("source", view.source.as_ref())] {
@@ -63,8 +63,8 @@ fn told(world: &World) -> String {
     lines.join("\n")
 }
 
-/// Everything that an apply can change: objects and records, by tenant. A record of nothing live is
-/// dropped when the writing ends.
+/// Everything that an apply can change: objects and records, by tenant. The record of an object that is not live is
+/// dropped at the end of an apply.
 type State = BTreeMap<(String, ObjectId), (String, Option<Arc<Record>>)>;
 
 fn state(world: &World) -> State {
@@ -79,7 +79,7 @@ fn state(world: &World) -> State {
     .collect()
 }
 
-/// Carries out a part of an action: all of it, or what is written first.
+/// Applies a part of an action: all of it, or what is written first.
 fn carry_out(world: &mut World, tenant: &str, action: &Action, object: bool, record: bool) {
     let View::Read(inventory) = &mut world.tenants.get_mut(tenant).unwrap().live else { return };
     let inventory = Arc::make_mut(inventory);
@@ -96,7 +96,7 @@ fn carry_out(world: &mut World, tenant: &str, action: &Action, object: bool, rec
     }
 }
 
-/// Carries out some actions, each after those that it rests on, and then perhaps a part of one more.
+/// Applies some actions, each after those that it depends on, and then perhaps a part of one more.
 fn cut_off(world: &World, plan: &Plan, dice: &mut Dice) -> World {
     let mut world = world.clone();
     let mut left: Vec<(String, &Action)> = plan.actions().map(|(t, a)| (t.tenant.clone(), a)).collect();
@@ -107,7 +107,7 @@ fn cut_off(world: &World, plan: &Plan, dice: &mut Dice) -> World {
             (0..left.len()).filter(|at| left[*at].1.after.iter().all(|id| !waiting.contains(id.as_str()))).collect();
         let (tenant, action) = left.remove(ready[dice.below(ready.len())]);
         if steps == 0 {
-            // Create: the record first; update and delete: the object first.
+            // A create writes the record first; an update and a delete write the object first.
             let creates = action.change.before.is_none();
             if dice.below(2) == 1 {
                 carry_out(&mut world, &tenant, action, !creates, creates);
@@ -123,7 +123,7 @@ fn cut_off(world: &World, plan: &Plan, dice: &mut Dice) -> World {
 fn plan_after_apply_is_empty(world: &World) -> Result<(), TestCaseError> {
     let first = whole(world);
     let second = whole(&outcome(world, &first));
-    prop_assert!(second.is_empty(), "{}\nfirst\n{}\nsecond\n{}", told(world), brief(&first), brief(&second));
+    prop_assert!(second.is_empty(), "{}\nfirst\n{}\nsecond\n{}", summary(world), brief(&first), brief(&second));
     Ok(())
 }
 
@@ -170,7 +170,7 @@ fn any_prefix_ends_the_same(world: &World, dice: &mut Dice) -> Result<(), TestCa
     let half = cut_off(world, &first, dice);
     let rest = whole(&half);
     let (ended, should) = (state(&outcome(&half, &rest)), state(&outcome(world, &first)));
-    // Cut off after an object and before its record, the record no longer tells of every key where it was sent.
+    // Interrupted between an object and its record, the record does not know where every key was sent.
     let without_sent = |mut state: State| {
         state
             .values_mut()
@@ -179,7 +179,7 @@ fn any_prefix_ends_the_same(world: &World, dice: &mut Dice) -> Result<(), TestCa
     };
     let (ended, should) = (without_sent(ended), without_sent(should));
     let differ: Vec<_> = ended.keys().chain(should.keys()).filter(|k| ended.get(k) != should.get(k)).collect();
-    let story = format!("{}\nfirst\n{}\nrest\n{}", told(world), brief(&first), brief(&rest));
+    let story = format!("{}\nfirst\n{}\nrest\n{}", summary(world), brief(&first), brief(&rest));
     prop_assert!(differ.is_empty(), "{differ:?}\n{story}");
     let approved: BTreeSet<String> = first
         .actions()
@@ -206,7 +206,7 @@ fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseEr
         plan.actions().map(|(_, a)| (a.id.clone(), serde_json::to_string_pretty(a).unwrap())).collect()
     };
     let (of_part, of_whole) = (by_id(&part), by_id(&whole));
-    let story = || format!("{seeds:?}\n{}\nwhole\n{}\npart\n{}", told(world), brief(&whole), brief(&part));
+    let story = || format!("{seeds:?}\n{}\nwhole\n{}\npart\n{}", summary(world), brief(&whole), brief(&part));
     for (id, action) in &of_part {
         prop_assert_eq!(Some(action), of_whole.get(id), "{}\n{}", id, story());
     }
@@ -221,7 +221,7 @@ fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// "a narrowed plan … keeps every mark (too many, empty, redirect) that the whole plan would set".
+/// A narrowed plan keeps every mark (too many, empty, redirect) of the whole plan.
 fn narrowing_keeps_every_mark(world: &World, dice: &mut Dice) -> Result<(), TestCaseError> {
     let names = |names: Vec<String>| names.into_iter().collect::<BTreeSet<String>>();
     let tenants: Vec<String> = world.tenants.keys().cloned().collect();
@@ -234,7 +234,7 @@ fn narrowing_keeps_every_mark(world: &World, dice: &mut Dice) -> Result<(), Test
     }
     let (whole, narrowed) = (whole(world), plan_narrowed(world, &scope));
     let codes = |a: &Action| a.needs_approval.iter().map(|mark| mark.code).collect::<BTreeSet<Code>>();
-    let story = || format!("{scope:?}\n{}\nwhole\n{}\nnarrowed\n{}", told(world), brief(&whole), brief(&narrowed));
+    let story = || format!("{scope:?}\n{}\nwhole\n{}\nnarrowed\n{}", summary(world), brief(&whole), brief(&narrowed));
     for (target, action) in narrowed.actions() {
         let of_whole = whole.targets.iter().filter(|t| t.tenant == target.tenant).flat_map(|t| &t.actions);
         let (same, others): (Vec<&Action>, Vec<&Action>) = of_whole.partition(|a| a.id == action.id);
@@ -253,7 +253,7 @@ fn narrowing_keeps_every_mark(world: &World, dice: &mut Dice) -> Result<(), Test
     Ok(())
 }
 
-/// What of a plan differs from what is declared, tenant by tenant; findings of no tenant are everybody's.
+/// Returns what of a plan differs from the desired state, by tenant; findings of no tenant count for all.
 fn differences(plan: &Plan) -> BTreeMap<String, Vec<String>> {
     let wrong = |tenant: &str| {
         let here = |f: &&Finding| f.tenant.as_deref().is_none_or(|t| t == tenant);
@@ -274,7 +274,7 @@ fn differences(plan: &Plan) -> BTreeMap<String, Vec<String>> {
     plan.targets.iter().map(|t| (t.tenant.clone(), of_target(t))).collect()
 }
 
-/// "Never 'in sync' beside a difference", in every form that people read.
+/// Nothing is shown as in sync beside a difference, in every output format.
 fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseError> {
     let (plan, typed, style) = (whole(world), Invocation::default(), Style { width: 1_000, ..Style::default() });
     let differ = differences(&plan);
@@ -293,7 +293,7 @@ fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseErr
         let name = row.split('|').nth(2).unwrap().trim();
         prop_assert!(differ[name].is_empty(), "{name} {:?}\n{markdown}", differ[name]);
     }
-    // No warning is only counted; that a tenant is unreachable is said in other words.
+    // No warning is only counted. An unreachable tenant is reported in other words.
     for finding in plan.findings.iter().filter(|f| f.code != Code::TenantUnreachable) {
         let code = finding.code.to_string();
         prop_assert!(text.contains(&code) && markdown.contains(&code), "{code}\n{text}\n{markdown}");
@@ -327,8 +327,8 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn nothing_is_green_beside_what_differs(dice in worlds::dice()) {
-        for world in lived_in(&mut Dice::new(&dice)) {
+    fn nothing_is_green_beside_differences(dice in worlds::dice()) {
+        for world in worlds_with_history(&mut Dice::new(&dice)) {
             nothing_is_green_beside_a_difference(&world)?;
             nothing_is_green_beside_a_difference(&outcome(&world, &whole(&world)))?;
         }
@@ -336,7 +336,7 @@ proptest! {
 
     #[test]
     fn the_plan_after_apply_is_empty(dice in worlds::dice()) {
-        for world in lived_in(&mut Dice::new(&dice)) {
+        for world in worlds_with_history(&mut Dice::new(&dice)) {
             plan_after_apply_is_empty(&world)?;
         }
     }
@@ -344,14 +344,14 @@ proptest! {
     #[test]
     fn the_plan_is_a_function_of_its_inputs(dice in worlds::dice()) {
         let mut dice = Dice::new(&dice);
-        for world in lived_in(&mut dice) {
+        for world in worlds_with_history(&mut dice) {
             plan_is_a_function_of_its_inputs(&world, &mut dice)?;
         }
     }
 
     #[test]
-    fn an_apply_touches_only_what_the_plan_names_and_nothing_unowned(dice in worlds::dice()) {
-        for world in lived_in(&mut Dice::new(&dice)) {
+    fn an_apply_touches_only_what_the_plan_names(dice in worlds::dice()) {
+        for world in worlds_with_history(&mut Dice::new(&dice)) {
             apply_touches_only_what_the_plan_names(&world)?;
             nothing_unowned_is_changed_or_deleted(&world)?;
         }
@@ -360,7 +360,7 @@ proptest! {
     #[test]
     fn any_prefix_of_an_apply_ends_in_the_same_state_by_the_same_approval(dice in worlds::dice()) {
         let mut dice = Dice::new(&dice);
-        for world in lived_in(&mut dice) {
+        for world in worlds_with_history(&mut dice) {
             any_prefix_ends_the_same(&world, &mut dice)?;
         }
     }
@@ -368,7 +368,7 @@ proptest! {
     #[test]
     fn a_narrowed_plan_keeps_every_mark_of_the_whole(dice in worlds::dice()) {
         let mut dice = Dice::new(&dice);
-        for world in lived_in(&mut dice) {
+        for world in worlds_with_history(&mut dice) {
             narrowing_keeps_every_mark(&world, &mut dice)?;
         }
     }
@@ -376,14 +376,13 @@ proptest! {
     #[test]
     fn the_closure_equals_the_whole(dice in worlds::dice()) {
         let mut dice = Dice::new(&dice);
-        for world in lived_in(&mut dice) {
+        for world in worlds_with_history(&mut dice) {
             closure_equals_whole(&world, &mut dice)?;
         }
     }
 }
 
-/// The same worlds on every run, so that nobody's push fails for another's luck; `LAWS=10000` rolls as
-/// many new ones.
+/// The same worlds on every run, so that no push fails by chance; `LAWS=10000` generates that many new ones.
 fn config() -> ProptestConfig {
     let new: Option<u32> = std::env::var("LAWS").ok().and_then(|n| n.parse().ok());
     ProptestConfig {

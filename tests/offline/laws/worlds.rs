@@ -1,4 +1,4 @@
-//! Worlds rolled from dice: small enough to collide in every way, and lived in.
+//! Random worlds: small enough for every kind of collision, and with a history.
 
 use proptest::prelude::*;
 use stablekey::api::*;
@@ -31,7 +31,7 @@ impl Dice {
         usize::from(roll) % sides.max(1)
     }
 
-    /// True once in so many times.
+    /// Returns true once in this many times.
     fn rarely(&mut self, once_in: usize) -> bool {
         self.below(once_in) + 1 == once_in
     }
@@ -41,7 +41,7 @@ impl Dice {
     }
 }
 
-/// The first are there more often.
+/// The first ones are more frequent.
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "C"];
 const INTEGRATIONS: [&str; 3] = ["i", "j", "k"];
 const VARIABLES: [&str; 2] = ["V", "W"];
@@ -62,9 +62,9 @@ pub fn integration(dice: &mut Dice) -> &'static str {
     dice.of(&INTEGRATIONS)
 }
 
-/// A world as somebody first wrote it, and the same after it was applied, and then changed by other
-/// hands and by its sources, once and once more.
-pub fn lived_in(dice: &mut Dice) -> Vec<World> {
+/// Returns a world as it was first written, and then twice after an apply and changes by concurrent writers and
+/// sources.
+pub fn worlds_with_history(dice: &mut Dice) -> Vec<World> {
     let mut worlds = vec![fresh(dice).world];
     for _ in 0..2 {
         let last = worlds.last().unwrap();
@@ -75,15 +75,15 @@ pub fn lived_in(dice: &mut Dice) -> Vec<World> {
 }
 
 fn fresh(dice: &mut Dice) -> Given {
-    let mut told = world();
+    let mut given = world();
     let count = 2 + dice.below(3);
     for (at, name) in TENANTS.iter().take(count).enumerate() {
-        told = told.tenant(name, |t| tenant(t, at, dice));
+        given = given.tenant(name, |t| tenant(t, at, dice));
     }
     for name in SYNCS.iter().take(1 + dice.below(4)) {
-        told = sync(told, name, count, dice);
+        given = sync(given, name, count, dice);
     }
-    told
+    given
 }
 
 fn tenant(mut t: GivenTenant, at: usize, dice: &mut Dice) -> GivenTenant {
@@ -120,7 +120,7 @@ fn tenant(mut t: GivenTenant, at: usize, dice: &mut Dice) -> GivenTenant {
     if dice.rarely(40) { fault(t, dice) } else { t }
 }
 
-/// A tenant that is worth copying: a connection for most keys, an integration that uses them.
+/// Fills a tenant with a connection for most keys and an integration that uses them.
 fn well_stocked(mut t: GivenTenant, dice: &mut Dice) -> GivenTenant {
     if dice.below(2) == 1 {
         t = t.declares();
@@ -140,52 +140,52 @@ fn well_stocked(mut t: GivenTenant, dice: &mut Dice) -> GivenTenant {
     t.location()
 }
 
-fn sync(told: Given, name: &str, tenants: usize, dice: &mut Dice) -> Given {
+fn sync(given: Given, name: &str, tenants: usize, dice: &mut Dice) -> Given {
     let (mut from, mut to) = (0, 1);
     if !dice.rarely(3) {
         from = dice.below(tenants - 1);
         to = from + 1 + dice.below(tenants - from - 1);
     }
-    // Upwards it may close a ring.
+    // Upward it may form a cycle.
     if dice.rarely(20) {
         (from, to) = (to, from);
     }
-    // Nobody copies one tenant to another in two ways at once, unwritten.
-    let promoted = told.world.syncs.iter().any(|s| s.spec.from == TENANTS[from] && s.spec.to == [TENANTS[to]]);
-    let mut told = match dice.rarely(8) && !promoted {
-        true => told.promotion(TENANTS[from], TENANTS[to]),
-        false => told.sync(name, TENANTS[from], TENANTS[to]),
+    // One tenant is not promoted to another in two ways at the same time.
+    let promoted = given.world.syncs.iter().any(|s| s.spec.from == TENANTS[from] && s.spec.to == [TENANTS[to]]);
+    let mut given = match dice.rarely(8) && !promoted {
+        true => given.promotion(TENANTS[from], TENANTS[to]),
+        false => given.sync(name, TENANTS[from], TENANTS[to]),
     };
-    told = match dice.below(4) {
-        0 | 1 => told.mirror(),
-        2 => told.create(),
-        _ => told,
+    given = match dice.below(4) {
+        0 | 1 => given.mirror(),
+        2 => given.create(),
+        _ => given,
     };
     if !dice.rarely(3) {
-        told = told.prune();
+        given = given.prune();
     }
     if dice.rarely(4) {
-        told = told.of_integrations(&[integration(dice)]);
+        given = given.of_integrations(&[integration(dice)]);
     }
     if dice.rarely(4) {
-        told = told.overriding_input(TENANTS[to], key(dice), dice.of(&INPUTS), dice.of(&VALUES));
+        given = given.overriding_input(TENANTS[to], key(dice), dice.of(&INPUTS), dice.of(&VALUES));
     }
     if dice.rarely(4) {
-        told = told.overriding_variable(TENANTS[to], integration(dice), dice.of(&VARIABLES), key(dice));
+        given = given.overriding_variable(TENANTS[to], integration(dice), dice.of(&VARIABLES), key(dice));
     }
-    told = match dice.below(12) {
-        1 => told.overriding_field(TENANTS[to], key(dice), "title", dice.of(&TITLES)),
-        2 => told.overriding_secret(TENANTS[to], key(dice), dice.of(&INPUTS), dice.of(&["s1", "s2"])),
-        3 => told.keeping(TENANTS[to], &format!("Connection/{}", key(dice).to_lowercase()), "title"),
-        4 => told.keeping(TENANTS[to], &format!("Connection/{}", key(dice).to_lowercase()), "inputs.scopes"),
-        5 => told.keeping(TENANTS[to], &format!("Integration/{}", integration(dice)), "definition"),
-        6 => told.keeping(TENANTS[to], &format!("Integration/{}", integration(dice)), "connections.V"),
-        _ => told,
+    given = match dice.below(12) {
+        1 => given.overriding_field(TENANTS[to], key(dice), "title", dice.of(&TITLES)),
+        2 => given.overriding_secret(TENANTS[to], key(dice), dice.of(&INPUTS), dice.of(&["s1", "s2"])),
+        3 => given.keeping(TENANTS[to], &format!("Connection/{}", key(dice).to_lowercase()), "title"),
+        4 => given.keeping(TENANTS[to], &format!("Connection/{}", key(dice).to_lowercase()), "inputs.scopes"),
+        5 => given.keeping(TENANTS[to], &format!("Integration/{}", integration(dice)), "definition"),
+        6 => given.keeping(TENANTS[to], &format!("Integration/{}", integration(dice)), "connections.V"),
+        _ => given,
     };
     if dice.rarely(4) {
-        told = told.deletes_connections();
+        given = given.deletes_connections();
     }
-    if dice.rarely(16) { told.suspended() } else { told }
+    if dice.rarely(16) { given.suspended() } else { given }
 }
 
 fn object(t: GivenTenant, dice: &mut Dice) -> GivenTenant {
@@ -250,15 +250,15 @@ fn fault(t: GivenTenant, dice: &mut Dice) -> GivenTenant {
     }
 }
 
-/// What concurrent writers do to locations, and people to sources.
-fn changed(mut told: Given, dice: &mut Dice) -> Given {
-    let names: Vec<String> = told.world.tenants.keys().cloned().collect();
+/// Changes locations like concurrent writers, and sources like people.
+fn changed(mut given: Given, dice: &mut Dice) -> Given {
+    let names: Vec<String> = given.world.tenants.keys().cloned().collect();
     if dice.below(2) == 1 {
-        told = let_go(told, integration(dice));
+        given = without_integration(given, integration(dice));
     }
     for _ in 0..dice.below(8) {
         let name = &names[dice.below(names.len())];
-        let view = &told.world.tenants[name];
+        let view = &given.world.tenants[name];
         let reachable = |view: &View| view.inventory().is_some();
         let in_source = dice.below(2) == 0 && view.source.as_ref().is_some_and(reachable);
         if !in_source && !reachable(&view.live) {
@@ -268,33 +268,33 @@ fn changed(mut told: Given, dice: &mut Dice) -> Given {
             (true, Some(source)) => source.inventory().unwrap().items().map(|i| i.id()).collect(),
             _ => view.live.inventory().unwrap().items().map(|i| i.id()).collect(),
         };
-        told = told.tenant(name, |t| {
+        given = given.tenant(name, |t| {
             let t = if in_source { t.declares() } else { t.location() };
             change(t, &there, dice).location()
         });
     }
-    if dice.rarely(8) && !told.world.syncs.is_empty() {
-        let at = dice.below(told.world.syncs.len());
-        told.world.syncs.remove(at);
+    if dice.rarely(8) && !given.world.syncs.is_empty() {
+        let at = dice.below(given.world.syncs.len());
+        given.world.syncs.remove(at);
     }
-    told
+    given
 }
 
-/// The first tenant has an integration no longer, and no connection needs to stay for its own sake.
-fn let_go(mut told: Given, integration: &str) -> Given {
-    for view in told.world.tenants.values_mut() {
+/// Removes an integration from the first tenant, and allows the deletion of its connections.
+fn without_integration(mut given: Given, integration: &str) -> Given {
+    for view in given.world.tenants.values_mut() {
         let View::Read(live) = &mut view.live else { continue };
         for connection in Arc::make_mut(live).connections.values_mut() {
             Arc::make_mut(connection).spec.deletion_policy = Some(DeletionPolicy::Delete);
         }
     }
-    let Some(first) = told.world.tenants.get_mut(TENANTS[0]) else { return told };
+    let Some(first) = given.world.tenants.get_mut(TENANTS[0]) else { return given };
     for view in [Some(&mut first.live), first.source.as_mut()].into_iter().flatten() {
         if let View::Read(inventory) = view {
             Arc::make_mut(inventory).remove(&ObjectId::new(Kind::Integration, integration));
         }
     }
-    told
+    given
 }
 
 fn change(t: GivenTenant, there: &[ObjectId], dice: &mut Dice) -> GivenTenant {
@@ -317,14 +317,14 @@ fn change(t: GivenTenant, there: &[ObjectId], dice: &mut Dice) -> GivenTenant {
     }
 }
 
-/// The same world, put together in another order.
+/// Returns the same world, built in another order.
 pub fn shuffled(world: &World, dice: &mut Dice) -> World {
     let mut other = World::default();
     for (name, view) in world.tenants.iter().rev() {
         let mut view = view.clone();
         for view in [Some(&mut view.live), view.source.as_mut()].into_iter().flatten() {
             if let View::Read(inventory) = view {
-                *inventory = Arc::new(put_together_anew(inventory, dice));
+                *inventory = Arc::new(shuffled_inventory(inventory, dice));
             }
         }
         other.tenants.insert(name.clone(), view);
@@ -336,7 +336,7 @@ pub fn shuffled(world: &World, dice: &mut Dice) -> World {
     other
 }
 
-fn put_together_anew(inventory: &Inventory, dice: &mut Dice) -> Inventory {
+fn shuffled_inventory(inventory: &Inventory, dice: &mut Dice) -> Inventory {
     let mut anew = Inventory::default();
     let mut items: Vec<_> = inventory.items().collect();
     while !items.is_empty() {

@@ -1,5 +1,5 @@
-//! "An action's digest covers its values, the object as it is, and what decided it, not whether that is
-//! planned or live already."
+//! The digest of an action covers its values, the object as it is, and the causes of its decision, but not whether
+//! these are planned or live.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -14,7 +14,7 @@ fn declared(title: &'static str) -> impl FnOnce(GivenTenant) -> GivenTenant {
     move |t| t.declares().connection("crm", "http/basic").title(title).input("scopes", "api")
 }
 
-/// About to get a new title.
+/// The connection is about to get a new title.
 fn moving() -> Given {
     world().tenant("prod", declared("a")).applied().tenant("prod", declared("b"))
 }
@@ -23,21 +23,19 @@ fn digest(w: &Given, id: &str) -> String {
     w.plan().action(id).digest()
 }
 
-/// "covers its values".
 #[test]
 fn a_digest_covers_the_values() {
     let other = moving().tenant("prod", |t| t.declares().edit("Connection/crm").title("c"));
     assert_ne!(digest(&moving(), X), digest(&other, X));
 }
 
-/// "the object as it is": a field that the action does not touch is in it …
+/// A field that the action does not touch is covered.
 #[test]
 fn a_digest_covers_the_object_as_it_is() {
     let other = moving().tenant("prod", |t| t.edit("Connection/crm").input("theirs", "x"));
     assert_ne!(digest(&moving(), X), digest(&other, X));
 }
 
-/// … "not … unrelated objects".
 #[test]
 fn a_digest_does_not_cover_unrelated_objects() {
     let other = moving().tenant("prod", |t| {
@@ -47,7 +45,7 @@ fn a_digest_does_not_cover_unrelated_objects() {
     assert_eq!(digest(&moving(), X), digest(&other, X));
 }
 
-/// "`at`, texts and counts are in no digest", nor are the marks that are set on the whole target.
+/// `at`, texts and counts are not in a digest, nor are the marks of the whole target.
 #[test]
 fn the_marks_of_the_whole_target_are_in_no_digest() {
     let marked = moving().tenant("prod", |t| t.approval(0, 0));
@@ -55,7 +53,7 @@ fn the_marks_of_the_whole_target_are_in_no_digest() {
     assert_eq!(digest(&moving(), X), digest(&marked, X));
 }
 
-/// The mark of a redirect is: what decided it was not the same.
+/// The mark of a redirect is covered, because it changes the decision.
 #[test]
 fn the_mark_of_a_redirect_is_in_the_digest() {
     let w = |known: bool| {
@@ -81,15 +79,14 @@ fn us_to_eu() -> Given {
         .mirror()
 }
 
-/// "what decided it, not whether that is planned or live already": an integration's digest is the same
-/// before and after its connection is made.
+/// An integration's digest is the same before and after its connection is created.
 #[test]
-fn it_does_not_matter_whether_what_decided_it_is_planned_or_live() {
+fn a_digest_is_the_same_for_planned_and_live_dependencies() {
     let live = us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic"));
     assert_eq!(digest(&us_to_eu(), I), digest(&live, I));
 }
 
-/// "what decided it": bound to another connection it is another action.
+/// Bound to another connection it is another action.
 #[test]
 fn a_digest_covers_what_a_variable_is_bound_to() {
     let told = |replaced: bool| {
@@ -104,8 +101,8 @@ fn a_digest_covers_what_a_variable_is_bound_to() {
     assert_ne!(digest(&told(false), I), digest(&told(true), I));
 }
 
-/// "A digest (one per target and writer) is the hash of its sorted action digests; an action that two
-/// writers want is in both."
+/// The digest of a target and writer is the hash of its sorted action digests. An action that two writers want is in
+/// both.
 #[test]
 fn one_digest_per_target_and_writer() {
     let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic"));
@@ -113,15 +110,14 @@ fn one_digest_per_target_and_writer() {
     let digests = &plan.target("eu").digests;
     assert_eq!(digests.keys().collect::<Vec<_>>(), ["source", "sync/s"]);
     assert_ne!(digests["source"], digests["sync/s"]);
-    // What concerns one writer does not change the other's.
+    // A change of one writer does not change the other's digest.
     let more = w.tenant("eu", |t| t.declares().connection("more", "http/basic")).plan();
     assert_eq!(more.target("eu").digests["sync/s"], digests["sync/s"]);
     assert_ne!(more.target("eu").digests["source"], digests["source"]);
 }
 
-/// A plan of nothing has no digest.
 #[test]
-fn no_actions_no_digest() {
+fn a_plan_without_actions_has_no_digest() {
     assert!(us_to_eu().applied().plan().target("eu").digests.is_empty());
 }
 
@@ -129,8 +125,8 @@ fn covers(first: PlannedAction<'_>, then: PlannedAction<'_>) -> bool {
     first.action.digest == then.action.digest || first.action.change.resumptions.contains(&then.action.digest)
 }
 
-/// The world as it is when an action was cut off: the object written, the record not (update), or the
-/// record written, the object not (create).
+/// The world after an interrupted action: the object written and the record not (update), or the record written and the
+/// object not (create).
 fn cut(plan: &Planned, id: &str) -> Given {
     let mut w = plan.world.clone();
     let acts = plan.action(id);
@@ -146,7 +142,7 @@ fn cut(plan: &Planned, id: &str) -> Given {
     w
 }
 
-/// "what is left after a crash needs no new approval": an update of which only the record is left.
+/// An update of which only the record is left.
 #[test]
 fn the_rest_of_an_update_needs_no_new_approval() {
     let tell: [fn(GivenTenant) -> GivenTenant; 4] = [
@@ -165,7 +161,7 @@ fn the_rest_of_an_update_needs_no_new_approval() {
     }
 }
 
-/// A drift that was put right beside something new: of the drift the record says nothing new.
+/// A correction of drift together with another change: the record is unchanged by the correction.
 #[test]
 fn the_rest_of_a_correction_needs_no_new_approval() {
     let w = world().tenant("prod", declared("a")).applied().tenant("prod", |t| {
@@ -177,9 +173,9 @@ fn the_rest_of_a_correction_needs_no_new_approval() {
     assert!(covers(plan.action(X), rest.action(X).is_adopt().does_not_touch("title")), "{plan}\n{rest}");
 }
 
-/// A field that absent reads as a value, taken away and cut off.
+/// The removal of a field whose absence means a value, interrupted.
 #[test]
-fn the_rest_of_taking_a_default_away_needs_no_new_approval() {
+fn the_rest_of_removing_a_default_needs_no_new_approval() {
     let w = world()
         .tenant("prod", |t| {
             t.declares().connection("crm", "http/basic").embedded(true).deletion(DeletionPolicy::Delete)
@@ -192,7 +188,7 @@ fn the_rest_of_taking_a_default_away_needs_no_new_approval() {
     assert!(covers(plan.action(X), rest.action(X)), "{plan}\n{rest}");
 }
 
-/// The same of a redirect, which needed approval.
+/// The same for a redirect, which needed approval.
 #[test]
 fn the_rest_of_a_redirect_needs_no_new_approval() {
     let host = |host: &'static str| {
@@ -215,7 +211,7 @@ fn the_rest_of_a_create_needs_no_new_approval() {
     }
 }
 
-/// An integration whose definition goes first, and was cut off there.
+/// An update whose definition was written first, interrupted after that.
 #[test]
 fn the_rest_of_an_update_whose_definition_went_first_needs_no_new_approval() {
     let w = us_to_eu()
@@ -231,14 +227,14 @@ fn the_rest_of_an_update_whose_definition_went_first_needs_no_new_approval() {
     Arc::make_mut(inventory).insert(halfway);
     let rest = half.plan();
     assert!(covers(plan.action(I), rest.action(I).is_update().sets("title").only_records("definition")));
-    // And once more, before the record.
+    // Interrupted again, before the record.
     let rest = cut(&plan, I).plan();
     assert!(covers(plan.action(I), rest.action(I).is_adopt()));
 }
 
-/// "new actions void it": what others did meanwhile is not covered.
+/// A change of somebody else meanwhile is a new action, which voids the approval.
 #[test]
-fn what_others_did_meanwhile_is_not_covered() {
+fn concurrent_changes_are_not_covered() {
     let plan = moving().plan();
     let meddled = cut(&plan, X).tenant("prod", |t| t.edit("Connection/crm").title("Theirs").input("scopes", "b"));
     let rest = meddled.plan();
@@ -247,8 +243,8 @@ fn what_others_did_meanwhile_is_not_covered() {
     assert!(!covers(plan.action(X), more.plan().action(X)));
 }
 
-/// A create that was cut off after its record, whose record does not say where its secrets go: under `Create`, and
-/// of a customer's credentials whose host is their connection's.
+/// A create that was interrupted after its record, which does not say where its secrets go: in mode `Create`, and for a
+/// customer's credentials whose host is their connection's.
 #[test]
 fn the_rest_of_a_create_that_is_not_recorded_needs_no_new_approval() {
     let w = world()
@@ -277,7 +273,7 @@ fn the_rest_of_a_create_that_is_not_recorded_needs_no_new_approval() {
     made(&w, "prod/CustomerCredentials/acme-crm");
 }
 
-/// One that replaces another that is made beside it: whichever comes first, it is asked.
+/// A replacement that is created together with what it replaces needs approval in either order.
 #[test]
 fn the_rest_of_a_replacement_beside_what_it_replaces_needs_no_new_approval() {
     let w = world().tenant("prod", |t| {
@@ -297,7 +293,7 @@ fn the_rest_of_a_replacement_beside_what_it_replaces_needs_no_new_approval() {
     assert!(covers(plan.action("prod/Connection/new"), rest.action("prod/Connection/new")), "{plan}\n{rest}");
 }
 
-/// A value that is not shown is covered: another value is another action.
+/// A hidden value is covered: another value is another action.
 #[test]
 fn a_value_that_is_not_shown_is_covered() {
     let w = |value: &str| {

@@ -1,4 +1,4 @@
-//! The first checks: what each says, and where it is silent.
+//! The basic checks: what each reports, and when it reports nothing.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -7,9 +7,9 @@ use stablekey_testing::world::world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A missing binding names at most three keys that may have been meant, of the same component and type.
+/// A missing binding names at most three similar keys, of the same component and type.
 #[test]
-fn a_missing_binding_names_near_misses_of_the_same_kind() {
+fn a_missing_binding_suggests_similar_keys_of_the_same_kind() {
     let w = world().tenant("us", |t| t.connection("crm-oauth", "salesforce/oauth2")).tenant("eu", |t| {
         t.connection("crm-oauth2", "salesforce/oauth2")
             .connection("crm_oauth-eu", "salesforce/oauth2")
@@ -40,15 +40,15 @@ fn a_binding_to_an_incomplete_connection_is_not_ready() {
     complete.plan().finds_no(Code::InputMissing).finds_no(Code::BindingNotReady);
 }
 
-/// "One that is not there says nothing: checks that need it are silent."
+/// Checks that need a missing component report nothing.
 #[test]
-fn an_unknown_component_says_nothing() {
+fn an_unknown_component_causes_no_findings() {
     let w = world().tenant("prod", |t| t.connection("crm", "http/basic").integration("i").binds("CRM", "crm"));
     w.plan().finds_no(Code::InputMissing).exits(0);
 }
 
 #[test]
-fn the_same_key_of_another_kind_elsewhere_is_said_once() {
+fn the_same_key_of_another_kind_elsewhere_is_reported_once() {
     let w = world()
         .tenant("eu", |t| t.connection("crm", "salesforce/oauth2"))
         .tenant("us", |t| t.connection("crm", "salesforce/basic"));
@@ -80,7 +80,7 @@ fn used_by(component: &str, variable: &str) -> stablekey_testing::world::Given {
     w
 }
 
-/// "real definitions do this legally: a warning".
+/// Valid definitions do this, so it is a warning.
 #[test]
 fn a_step_of_another_component_is_a_warning() {
     let plan = used_by("ms-onedrive", "Files").plan();
@@ -90,9 +90,9 @@ fn a_step_of_another_component_is_a_warning() {
     used_by("ms-sharepoint", "Files").plan().finds_no(Code::ComponentNotServed);
 }
 
-/// "`connections` … is complete".
+/// `connections` must be complete.
 #[test]
-fn a_variable_that_only_the_definition_knows_is_said() {
+fn a_variable_that_only_the_definition_has_is_reported() {
     used_by("ms-sharepoint", "Other").plan().finding(Code::VariableUndeclared);
     used_by("ms-sharepoint", "Files").plan().finds_no(Code::VariableUndeclared);
 }
@@ -107,7 +107,7 @@ fn a_global_connection_has_no_input_per_customer() {
 }
 
 #[test]
-fn customer_credentials_give_what_is_per_customer_and_all_that_is_required() {
+fn customer_credentials_set_all_required_per_customer_inputs() {
     let w = world().tenant("prod", |t| {
         t.component("http/basic")
             .requires("host")

@@ -1,4 +1,4 @@
-//! "… and so does every action after which customers or users must sign in again … (it says how many)."
+//! A change after which customers or users must sign in again needs approval, and shows how many.
 
 use stablekey::api::Credentials;
 use stablekey::engine::model::code::Code;
@@ -23,11 +23,11 @@ fn why(w: &Given, action: &str) -> Option<String> {
 }
 
 #[test]
-fn a_change_of_what_customers_signed_in_to_needs_approval() {
+fn a_change_that_requires_customers_to_sign_in_needs_approval() {
     let w = prod(|t| crm(t, "api"), |t| crm(t, "api refresh"));
     assert_eq!(why(&w, "prod/Connection/crm").unwrap(), "2 customers must sign in to crm again: scopes changes");
     assert!(w.plan().manual("prod/Connection/crm").iter().any(|(who, count, _)| (*who, *count) == ("customers", 2)));
-    // A title is none of their business.
+    // A title does not affect them.
     let title = prod(|t| crm(t, "api"), |t| crm(t, "api").title("CRM"));
     assert_eq!(why(&title, "prod/Connection/crm"), None);
 }
@@ -41,7 +41,7 @@ fn a_variable_that_moves_away_from_customers_needs_approval() {
     let w = prod(|t| two(t, "crm"), |t| two(t, "new"));
     let said = "2 customers of crm must sign in to new, or give their values again";
     assert_eq!(why(&w, "prod/Integration/i").unwrap(), said);
-    // Those who gave theirs already are not asked.
+    // Customers who gave their credentials already are not asked.
     let one = w.tenant("prod", |t| t.location().customer("Acme", "new"));
     assert!(why(&one, "prod/Integration/i").unwrap().starts_with("1 customer of crm"));
     let both = one.tenant("prod", |t| t.location().customer("Bolt", "new"));

@@ -1,4 +1,4 @@
-//! model.md §5.
+//! The exit codes of a plan.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -12,55 +12,51 @@ fn settled() -> Given {
         .applied()
 }
 
-/// "Else 0."
 #[test]
-fn nothing_to_say_is_0() {
+fn nothing_to_do_is_0() {
     world().plan().exits(0);
     settled().plan().exits(0);
 }
 
-/// "Else 2: actions."
 #[test]
 fn actions_are_2() {
     settled().tenant("prod", |t| t.declares().edit("Connection/crm").title("New")).plan().exits(2);
     settled().tenant("prod", |t| t.declares().connection("new", "http/basic")).plan().exits(2);
 }
 
-/// "Else 3: blocked, missing (in tenants with no writer too)".
+/// Missing bindings count in tenants without a writer too.
 #[test]
 fn missing_in_tenants_with_no_writer_is_3_too() {
     let w = world().tenant("prod", |t| t.integration("i").binds("CRM", "crm"));
     w.plan().exits(3).finding(Code::BindingMissing);
-    // Before actions.
+    // 3 takes precedence over actions.
     w.tenant("prod", |t| t.declares().connection("new", "http/basic")).plan().exits(3);
 }
 
-/// "drift left under Detect".
 #[test]
-fn drift_left_under_detect_is_3() {
+fn drift_kept_under_detect_is_3() {
     let drifted = |drift| settled().tenant("prod", |t| t.drift(drift).edit("Connection/crm").title("Theirs"));
     drifted(Drift::Detect).plan().exits(3);
     drifted(Drift::Ignore).plan().exits(0);
     drifted(Drift::Correct).plan().exits(2);
 }
 
-/// "a sync not accepted".
 #[test]
 fn a_sync_not_accepted_is_3() {
     let w = world().tenant("us", |t| t.integration("i")).tenant("eu", |t| t).sync("s", "us", "eu");
     w.plan().exits(3).finding(Code::SyncNotAccepted);
 }
 
-/// "a location occupied by another component, type or credentials".
+/// A location occupied by another component, type or credentials.
 #[test]
-fn a_place_occupied_is_3() {
+fn an_occupied_location_is_3() {
     let w = world().tenant("prod", |t| t.connection("crm", "http/oauth2").declares().connection("crm", "http/basic"));
     w.plan().exits(3);
 }
 
-/// "1: unreadable, invalid, …, ring, writers in conflict, unreachable" — before all else.
+/// Unreadable, invalid, a cycle, conflicting writers, unreachable: 1 takes precedence over everything.
 #[test]
-fn what_is_wrong_is_1() {
+fn errors_are_1() {
     let w = settled().tenant("prod", |t| t.declares().edit("Connection/crm").title("New"));
     w.clone().tenant("prod", |t| t.location().unparsed("x.yaml")).plan().exits(1);
     w.clone().tenant("prod", |t| t.location().invalid("Connection/other")).plan().exits(1);
@@ -83,9 +79,9 @@ fn what_is_wrong_is_1() {
     conflict.plan().exits(1).finding(Code::WriterConflict);
 }
 
-/// "Kept, manual, warnings … are none of these."
+/// Kept fields, manual steps and warnings do not change the exit code.
 #[test]
-fn held_by_hand_and_warnings_are_0() {
+fn kept_manual_and_warnings_are_0() {
     let kept = world()
         .tenant("prod", |t| {
             t.connection("crm", "http/basic").title("Theirs").declares().connection("crm", "http/basic").title("Ours")
@@ -96,7 +92,7 @@ fn held_by_hand_and_warnings_are_0() {
     warned.plan().exits(0).finding(Code::InputMissing);
 }
 
-/// "a kept variable is 3; one that the target's own source or an override declares is decided and is not."
+/// A kept variable is 3. One that the target's own source or an override sets is decided, and is not.
 #[test]
 fn a_kept_variable_is_3_and_one_that_is_decided_is_not() {
     let kept = world()
@@ -121,9 +117,9 @@ fn a_kept_variable_is_3_and_one_that_is_decided_is_not() {
     }
 }
 
-/// "`apply` exits by the plan after it": what is left of a blocked one is 3.
+/// `apply` exits by the plan afterwards: a blocked action that is left is 3.
 #[test]
-fn the_plan_after_is_what_counts() {
+fn the_plan_after_an_apply_decides_the_exit_code() {
     let w =
         world().tenant("prod", |t| t.declares().connection("crm", "http/basic").integration("i").binds("CRM", "gone"));
     w.plan().exits(3);

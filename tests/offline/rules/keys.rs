@@ -1,4 +1,4 @@
-//! "Exactly one connection per stable key in a tenant."
+//! Exactly one connection per stable key in a tenant.
 
 use stablekey::api::*;
 use stablekey::engine::bindings::Bindings;
@@ -6,7 +6,7 @@ use stablekey::engine::model::code::Code;
 use stablekey::engine::resolve::{Binding, Replacements};
 use stablekey_testing::world::{Given, GivenTenant, world};
 
-/// What a variable of an integration means in a tenant: a stable key, or `missing` and the like.
+/// Resolves a variable of an integration in a tenant: a stable key, or `missing` and the like.
 fn means(w: &Given, tenant: &str, integration: &str, variable: &str) -> String {
     let inventory = w.live(tenant);
     let replacements = Replacements::of(tenant, inventory);
@@ -28,7 +28,7 @@ fn one(tell: impl FnOnce(GivenTenant) -> GivenTenant) -> Given {
     world().tenant("prod", |t| asks(tell(t)))
 }
 
-/// "keys that differ only in case or in `_` and `-` cannot both exist".
+/// Keys that differ only in case, or in `_` and `-`, cannot both exist.
 #[test]
 fn keys_that_differ_in_case_or_hyphens_share_a_name_and_never_a_binding() {
     let w = world()
@@ -39,9 +39,9 @@ fn keys_that_differ_in_case_or_hyphens_share_a_name_and_never_a_binding() {
     w.plan().is_empty();
 }
 
-/// "in files two documents with one key are an error on both": such an object is invalid, and is left.
+/// In files, two documents with one key are an error on both: the object is invalid, and left as it is.
 #[test]
-fn an_object_that_is_there_twice_is_left_as_it_is() {
+fn a_duplicate_object_is_left_as_it_is() {
     let w = world().tenant("prod", |t| {
         t.connection("crm", "http/basic")
             .declares()
@@ -53,7 +53,6 @@ fn an_object_that_is_there_twice_is_left_as_it_is() {
     w.plan().is_empty().exits(1);
 }
 
-/// "A stable key never changes".
 #[test]
 fn a_stable_key_never_changes() {
     let w = world()
@@ -64,23 +63,23 @@ fn a_stable_key_never_changes() {
     w.plan().is_empty();
 }
 
-/// "a new Connection that `replaces: [older keys]` answers for them" — with the older one still there …
+/// A new Connection with `replaces: [older keys]` resolves them while the older one still exists.
 #[test]
-fn a_connection_that_replaces_a_key_answers_for_it() {
+fn a_connection_that_replaces_a_key_resolves_it() {
     let w = one(|t| t.connection("old", "http/basic").connection("new", "http/basic").replaces("old"));
     assert_eq!(means(&w, "prod", "i", "CRM"), "new");
     w.plan().finds_no(Code::BindingMissing).exits(0);
 }
 
-/// … and without: "if neither, it answers".
+/// It resolves them if the older one is gone, too.
 #[test]
-fn it_answers_where_the_older_one_is_gone() {
+fn it_resolves_the_key_if_the_older_one_is_gone() {
     assert_eq!(means(&one(|t| t.connection("new", "http/basic").replaces("old")), "prod", "i", "CRM"), "new");
 }
 
-/// Replacements follow each other.
+/// Replacements are followed across several steps.
 #[test]
-fn a_replacement_of_a_replacement_answers_too() {
+fn a_replacement_of_a_replacement_resolves_too() {
     let w = one(|t| {
         t.connection("old", "http/basic")
             .connection("mid", "http/basic")
@@ -91,7 +90,7 @@ fn a_replacement_of_a_replacement_answers_too() {
     assert_eq!(means(&w, "prod", "i", "CRM"), "new");
 }
 
-/// "customer credentials … that name an older key mean the connection that replaces it".
+/// Customer credentials that name an older key are for the connection that replaces it.
 #[test]
 fn customer_credentials_follow_a_replacement() {
     let w = world().tenant("prod", |t| {
@@ -107,7 +106,7 @@ fn customer_credentials_follow_a_replacement() {
     assert_eq!(Bindings::of("prod", inventory, &bindings).customers("new"), ["acme-old"]);
 }
 
-/// "'Exactly one CustomerCredentials' is counted after `replaces`."
+/// Duplicates of CustomerCredentials are counted after `replaces`.
 #[test]
 fn customer_credentials_are_counted_after_replaces() {
     let w = world().tenant("prod", |t| {
@@ -118,7 +117,7 @@ fn customer_credentials_are_counted_after_replaces() {
             .customer("Acme", "new")
             .customer("Other", "new")
     });
-    // "two are an error on both".
+    // Two are an error on both.
     let plan = w.plan();
     let mut on: Vec<String> =
         plan.findings(Code::CustomerTwice).iter().map(|f| f.object.as_ref().unwrap().to_string()).collect();
@@ -127,9 +126,9 @@ fn customer_credentials_are_counted_after_replaces() {
     plan.exits(1);
 }
 
-/// "nobody else's object is rewritten".
+/// No object of somebody else is rewritten.
 #[test]
-fn nobody_elses_object_is_rewritten_for_a_replacement() {
+fn no_foreign_object_is_rewritten_for_a_replacement() {
     let w = one(|t| {
         t.connection("old", "http/basic")
             .customer("Acme", "old")
@@ -144,10 +143,10 @@ fn nobody_elses_object_is_rewritten_for_a_replacement() {
     assert_eq!(means(&done, "prod", "i", "CRM"), "new");
 }
 
-/// "where component, type and credentials are the same": "as the older key's connection in this tenant".
-/// "Where one of the three differs, the older key is not answered, and a note counts the customers".
+/// A replacement counts only if component, type and credentials are those of the older key's connection in this tenant.
+/// Otherwise the older key is not resolved, and a note counts the customers.
 #[test]
-fn a_replacement_that_differs_does_not_answer_and_customers_are_counted() {
+fn a_different_replacement_does_not_resolve_and_customers_are_counted() {
     let others: [fn(GivenTenant) -> GivenTenant; 3] = [
         |t| t.connection("new", "hubspot/basic").replaces("old"),
         |t| t.connection("new", "http/oauth2").replaces("old"),
@@ -167,10 +166,9 @@ fn a_replacement_that_differs_does_not_answer_and_customers_are_counted() {
     }
 }
 
-/// "if there is none, as the one that the sync's source binds": a replacement unlike what the source
-/// binds does not answer for the sync.
+/// Without the older connection, a replacement must match what the sync's source binds.
 #[test]
-fn without_the_older_connection_the_one_that_the_source_binds_decides() {
+fn without_the_older_connection_the_sources_binding_decides() {
     let w = world()
         .tenant("us", |t| asks(t.connection("old", "http/basic")))
         .tenant("eu", |t| t.accepts("us").connection("new", "hubspot/basic").replaces("old"))
@@ -180,9 +178,8 @@ fn without_the_older_connection_the_one_that_the_source_binds_decides() {
     alike.plan().action("eu/Integration/i").is_create();
 }
 
-/// "Two that replace one key … are errors on all and the old binding stays."
 #[test]
-fn two_that_replace_one_key_are_errors_on_both_and_the_old_binding_stays() {
+fn two_replacements_of_one_key_are_errors_and_the_old_binding_is_kept() {
     let w = one(|t| {
         t.connection("old", "http/basic")
             .connection("a", "http/basic")
@@ -196,9 +193,9 @@ fn two_that_replace_one_key_are_errors_on_both_and_the_old_binding_stays() {
     plan.exits(1);
 }
 
-/// "… or a ring, are errors on all and the old binding stays."
+/// A cycle of replacements, too.
 #[test]
-fn a_ring_of_replacements_is_an_error_on_all_and_the_old_binding_stays() {
+fn a_cycle_of_replacements_is_an_error_and_the_old_binding_is_kept() {
     let w = one(|t| {
         t.connection("old", "http/basic")
             .replaces("b")
@@ -210,15 +207,14 @@ fn a_ring_of_replacements_is_an_error_on_all_and_the_old_binding_stays() {
     assert_eq!(means(&w, "prod", "i", "CRM"), "old");
     assert_eq!(w.plan().findings(Code::ReplacesAmbiguous).len(), 3);
     w.plan().exits(1);
-    // The smallest ring of all.
+    // The smallest cycle of all.
     let own = one(|t| t.connection("old", "http/basic").replaces("old"));
     assert_eq!(means(&own, "prod", "i", "CRM"), "old");
     own.plan().exits(1);
 }
 
-/// "A `replaces` that came by a sync serves only what that sync wrote."
 #[test]
-fn a_replaces_that_came_by_a_sync_serves_only_what_that_sync_wrote() {
+fn a_copied_replaces_serves_only_what_its_sync_wrote() {
     let w = world()
         .tenant("us", |t| asks(t.connection("new", "http/basic").replaces("old")))
         .tenant("eu", |t| t.accepts("us").connection("old", "http/basic").integration("theirs").binds("CRM", "old"))
@@ -231,9 +227,9 @@ fn a_replaces_that_came_by_a_sync_serves_only_what_that_sync_wrote() {
     done.plan().is_empty();
 }
 
-/// The same where the sync made the connection and recorded no field of it.
+/// The same if the sync created the connection and recorded no field of it.
 #[test]
-fn a_replaces_that_create_brought_does_not_rebind_the_targets_own() {
+fn a_replaces_created_by_a_sync_does_not_rebind_the_targets_own() {
     let w = world()
         .tenant("us", |t| asks(t.connection("new", "http/basic").replaces("old")))
         .tenant("eu", |t| t.accepts("us").integration("theirs").binds("CRM", "old"))
@@ -245,16 +241,16 @@ fn a_replaces_that_create_brought_does_not_rebind_the_targets_own() {
     done.plan().is_empty();
 }
 
-/// A `replaces` that the target's own source wrote serves everybody there.
+/// A `replaces` of the target's own source counts for everybody there.
 #[test]
 fn a_replaces_of_the_targets_own_source_serves_everybody_there() {
     let w = one(|t| t.declares().connection("new", "http/basic").replaces("old").location()).applied();
     assert_eq!(means(&w, "prod", "i", "CRM"), "new");
 }
 
-/// An older key that Mirror replaces: the newer connection comes, and the second plan is empty.
+/// Mirror replaces an older key: the newer connection is created, and the second plan is empty.
 #[test]
-fn mirror_brings_the_newer_connection_though_the_target_has_the_older() {
+fn mirror_creates_the_newer_connection_beside_the_older() {
     let w = world()
         .tenant("us", |t| asks(t.connection("old", "http/basic").connection("new", "http/basic").replaces("old")))
         .tenant("eu", |t| t.accepts("us").connection("old", "http/basic"))
@@ -267,9 +263,9 @@ fn mirror_brings_the_newer_connection_though_the_target_has_the_older() {
     done.plan().is_empty();
 }
 
-/// The same where the target's older one is of another kind: the newer would not answer there.
+/// The same if the target's older connection is of another kind: the newer one would not resolve its key.
 #[test]
-fn mirror_does_not_bring_a_newer_connection_that_would_not_answer() {
+fn mirror_does_not_create_a_connection_that_would_not_resolve() {
     let w = world()
         .tenant("us", |t| asks(t.connection("new", "http/basic").replaces("old")))
         .tenant("eu", |t| t.accepts("us").connection("old", "hubspot/basic"))
@@ -279,7 +275,7 @@ fn mirror_does_not_bring_a_newer_connection_that_would_not_answer() {
     w.plan().leaves_alone("eu/Connection/new").is_empty();
 }
 
-/// "and, where the location can answer for older keys, nobody signs in again."
+/// If the location can resolve older keys, nobody must sign in again.
 #[test]
 fn nobody_signs_in_again_for_a_replacement() {
     let signs_in = |w: &Given| {
@@ -299,19 +295,19 @@ fn nobody_signs_in_again_for_a_replacement() {
             })
         };
         assert!(!signs_in(&new(&w)), "{credentials}");
-        // Who never had the older one signs in.
+        // A customer who never had the older one signs in.
         let fresh = world().tenant("prod", oauth);
         assert!(signs_in(&new(&fresh)), "{credentials}");
-        // So does, with credentials of another kind, everybody.
+        // With credentials of another kind everybody signs in.
         let other = w.tenant("prod", |t| t.location().edit("Connection/old").of_kind("http/basic"));
         assert!(signs_in(&new(&other)), "{credentials}");
     }
 }
 
-/// "a working binding waits for a working one": "a variable is not moved from a connection that is Ready to one that
-/// is not", and "Ready in a directory: the definition is complete".
+/// A variable is not moved from a Ready connection to one that is not Ready. In a folder, Ready means that the
+/// definition is complete.
 #[test]
-fn a_working_binding_waits_for_a_replacement_that_works() {
+fn a_working_binding_waits_for_a_working_replacement() {
     let w = one(|t| {
         t.component("http/basic")
             .requires("host")
@@ -329,20 +325,20 @@ fn a_working_binding_waits_for_a_replacement_that_works() {
         "{waits}"
     );
     plan.exits(3);
-    // "and happens by itself once it is Ready."
+    // It moves by itself once the replacement is Ready.
     let complete = w.clone().tenant("prod", |t| t.edit("Connection/new").input("host", "a"));
     assert_eq!(means(&complete, "prod", "i", "CRM"), "new");
     complete.plan().finds_no(Code::BindingWaits).exits(0);
-    // One that does not work waits for nothing, nor does one that is gone.
+    // A connection that does not work, or is gone, need not wait.
     let neither = w.clone().tenant("prod", |t| t.edit("Connection/old").without_input("host"));
     assert_eq!(means(&neither, "prod", "i", "CRM"), "new");
     let gone = w.tenant("prod", |t| t.without("Connection/old"));
     assert_eq!(means(&gone, "prod", "i", "CRM"), "new");
 }
 
-/// Of several that follow each other, the newest that works.
+/// Among several replacements in a chain, the newest that works counts.
 #[test]
-fn of_replacements_that_follow_each_other_the_newest_that_works_answers() {
+fn the_newest_working_replacement_in_a_chain_resolves() {
     let chain = |incomplete: &'static [&'static str]| {
         one(|mut t| {
             t = t.component("http/basic").requires("host");
@@ -365,10 +361,10 @@ fn of_replacements_that_follow_each_other_the_newest_that_works_answers() {
     }
 }
 
-/// "Checks: same name, other title; same key, other global identity": between tenants that a sync joins, of what no
-/// sync brought and nobody decided by an override.
+/// Same name with another title, or same key with another global identity: reported between tenants that a sync joins,
+/// for objects that no sync copied and no override decided.
 #[test]
-fn what_has_one_name_and_is_another_thing_is_said() {
+fn same_names_with_different_meanings_are_reported() {
     let told = |title: &str, app: &str| {
         world()
             .tenant("us", |t| {
@@ -392,7 +388,7 @@ fn what_has_one_name_and_is_another_thing_is_said() {
     let decided =
         w.overriding_input("eu", "crm", "clientId", "eu-app").keeping("eu", "Integration/i", "title").mirror();
     decided.plan().finds_no(Code::NameMeansOther).finds_no(Code::KeyMeansOther);
-    // What the sync itself brought is its source's.
+    // An object that the sync itself copied comes from its source.
     let brought =
         told("Leads", "us-app").mirror().applied().tenant("us", |t| t.edit("Connection/crm").input("clientId", "new"));
     brought.plan().finds_no(Code::KeyMeansOther);

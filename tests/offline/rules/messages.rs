@@ -1,14 +1,13 @@
-//! "Errors are rustc-like: file, line, what is wrong, what to do." What a plan says is read at two in the
-//! morning: in words, whole, and once.
+//! The messages of a plan: complete, not repeated, in words, and with what to do.
 
 use stablekey::api::{ComponentRef, DeletionPolicy};
 use stablekey::engine::model::code::Code;
 use stablekey::render::{self, Invocation, Style};
 use stablekey_testing::world::*;
 
-/// Never a value as JSON where words should stand.
+/// Never a value as JSON in place of words.
 #[test]
-fn a_name_that_is_taken_says_by_what_in_words() {
+fn a_taken_name_is_explained_in_words() {
     let mut w = world().tenant("prod", |t| {
         t.connection("crm", "hubspot/oauth2")
             .declares()
@@ -31,19 +30,19 @@ fn a_name_that_is_taken_says_by_what_in_words() {
     assert!(text.contains("there is mail (private)/oauth2") && !text.contains(['{', '}']), "{text}");
 }
 
-/// Names of stable keys that meet in one Kubernetes name.
+/// Stable keys that have the same Kubernetes name.
 #[test]
-fn a_name_that_another_key_took_says_which() {
+fn a_name_taken_by_another_key_names_that_key() {
     let w = world().tenant("prod", |t| t.connection("CRM", "a/b").declares().connection("crm", "a/b"));
     let plan = w.plan();
     let text = plan.blocks("prod/Connection/crm", Code::Occupied);
     assert_eq!(text, "the name is taken: the stable key is CRM there and declared as crm, and it never changes");
 }
 
-/// "What a vanished writer wrote stays and is reported as orphaned", with what is whose and what ends it: to adopt
+/// Objects of a writer that is gone are kept and reported as orphaned, with what they are and what ends it: adopting
 /// does not.
 #[test]
-fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
+fn orphaned_objects_are_named_with_a_fix() {
     let w = world()
         .tenant("dev", |t| t.connection("crm", "a/b").integration("i").binds("CRM", "crm"))
         .tenant("prod", |t| t.accepts("dev").in_folder())
@@ -55,7 +54,7 @@ fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
     let found = plan.finding(Code::WriterGone);
     assert_eq!(found.text, "sync/up is gone; what it wrote stays in prod: Connection/crm, Integration/i");
     assert!(!found.fix.contains("adopt") && found.fix.contains("stablekey.lock"), "{}", found.fix);
-    // What it advises does end it: another writer that declares the same, or no record.
+    // The advice does end it: another writer with the same objects, or no record.
     let other = gone.clone().sync("other", "dev", "prod").mirror();
     other.applied().plan().finds_no(Code::WriterGone).is_empty();
     let mut forgotten = gone;
@@ -63,9 +62,9 @@ fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
     forgotten.plan().finds_no(Code::WriterGone).is_empty();
 }
 
-/// "A live sync is never called gone": what is in a cluster may be written from a hub that is not read here.
+/// A sync is not reported as gone in a cluster, whose objects may be written from a hub that is not read here.
 #[test]
-fn a_writer_that_is_not_known_of_a_tenant_in_a_cluster_is_not_called_gone() {
+fn an_unknown_writer_in_a_cluster_is_not_called_gone() {
     let tenants = world()
         .tenant("dev", |t| t.connection("crm", "a/b").integration("i").binds("CRM", "crm"))
         .tenant("prod", |t| t.accepts("dev"));
@@ -76,9 +75,9 @@ fn a_writer_that_is_not_known_of_a_tenant_in_a_cluster_is_not_called_gone() {
     plan.exits(0);
 }
 
-/// "The ordered changes … each with reason, field changes": of a delete, what goes with it that nobody declares.
+/// A delete shows which fields of it no writer wants.
 #[test]
-fn a_delete_shows_what_the_targets_people_had_added() {
+fn a_delete_shows_manual_additions_of_the_target() {
     let w = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic").input("url", "https://a.example").integration("i").binds("CRM", "crm")
@@ -104,13 +103,13 @@ fn a_delete_shows_what_the_targets_people_had_added() {
     assert_eq!(fields, ["title", "test.inputs.user", "metadata.labels.team", "metadata.annotations.team"]);
     assert_eq!(lost.change("title").unwrap().from.as_ref().unwrap().value(), "CRM of EU");
     assert_eq!(plan.action("eu/Integration/i").is_delete().action.fields.len(), 1);
-    // A secret that stands there as a value is not shown.
+    // A secret that stands there as a literal is not shown.
     let w = w.tenant("eu", |t| t.edit("Connection/crm").input("pin", "CANARY"));
     let plan = w.plan();
     let pin = plan.action("eu/Connection/crm").change("inputs.pin").unwrap().from.clone().unwrap().value();
     assert_eq!(pin, serde_json::json!({"hidden": true}));
     assert!(!plan.json().contains("CANARY"));
-    // Where nobody added anything nothing is lost.
+    // Without additions of others nothing is lost.
     let untouched = world()
         .tenant("us", |t| t.integration("i").title("I"))
         .tenant("eu", |t| t.accepts("us").allows_delete())
@@ -121,9 +120,9 @@ fn a_delete_shows_what_the_targets_people_had_added() {
     assert!(untouched.plan().action("eu/Integration/i").is_delete().action.fields.is_empty());
 }
 
-/// A rename serves the new key by the Secret of the old one: to supply it as the plan says takes nothing away.
+/// After a rename, the Secret of the old key serves the new one: following the plan's advice takes nothing away.
 #[test]
-fn a_secret_that_serves_another_key_goes_on_serving_it() {
+fn a_secret_that_serves_another_key_keeps_serving_it() {
     let world = world()
         .tenant("us", |t| t.connection("dwh", "a/b").replaces("warehouse").secret("password", "warehouse"))
         .tenant("us", |t| t.integration("i").binds("W", "dwh"))
@@ -136,10 +135,9 @@ fn a_secret_that_serves_another_key_goes_on_serving_it() {
     assert!(steps.iter().any(|(_, _, step)| step.contains(text)), "{steps:?}");
 }
 
-/// A Secret that several connections, or several inputs, need is one manual step, with every key that it must
-/// opt in for.
+/// A Secret that several connections or inputs need is one manual step, with every key that it must opt in for.
 #[test]
-fn one_secret_is_one_thing_to_supply() {
+fn one_secret_is_one_manual_step() {
     let w = world()
         .tenant("us", |t| {
             let t = ["crm", "chat", "mail"]

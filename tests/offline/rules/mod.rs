@@ -1,5 +1,4 @@
-//! The engine held to design.md, "Rules that hold everywhere", and to model.md, §3 to §5. A module a
-//! paragraph; each test quotes the sentence that it holds the engine to.
+//! The engine's rules: a module per topic, a test per rule.
 
 mod approval_digests;
 mod checks;

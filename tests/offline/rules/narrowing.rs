@@ -1,4 +1,4 @@
-//! "`--sync NAME`, `--tenant`, `--integration` narrow".
+//! The flags `--sync NAME`, `--tenant` and `--integration`, which narrow a plan.
 
 use stablekey::api::Drift;
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
@@ -34,13 +34,13 @@ fn narrowed_to_a_tenant_only_that_tenant_is_written() {
 }
 
 #[test]
-fn narrowed_to_a_sync_the_other_is_not_carried_out() {
+fn narrowed_to_a_sync_the_other_is_not_applied() {
     let plan = two_targets().plan_of(&syncs(&["to-eu"]));
     plan.action("eu/Integration/i").is_create();
     plan.leaves_alone("ap/Integration/i");
 }
 
-/// A sync that is out of scope does not stop declaring.
+/// A sync that is out of scope still counts as a writer.
 #[test]
 fn narrowing_removes_nothing() {
     let w = two_targets().applied().tenant("us", |t| t.without("Integration/i").declares().without("Integration/j"));
@@ -48,18 +48,18 @@ fn narrowing_removes_nothing() {
     w.plan_of(&syncs(&["to-ap"])).leaves_alone("eu/Integration/i");
 }
 
-/// What is wrong elsewhere is not said of a narrowed plan …
+/// A problem elsewhere is not reported in a narrowed plan.
 #[test]
-fn what_is_wrong_elsewhere_is_not_said() {
+fn problems_elsewhere_are_not_reported() {
     let w = two_targets().tenant("ap", |t| t.accepts_nobody().unparsed("ap/x.yaml")).applied();
     let plan = w.plan_of(&tenants(&["eu"]));
     plan.finds_no(Code::SyncNotAccepted).finds_no(Code::FileBroken);
     two_targets().tenant("ap", |t| t.accepts_nobody()).plan_of(&syncs(&["to-eu"])).finds_no(Code::SyncNotAccepted);
 }
 
-/// … but what feeds it is.
+/// But a problem of its sources is.
 #[test]
-fn what_feeds_a_narrowed_plan_is_said() {
+fn problems_of_the_sources_of_a_narrowed_plan_are_reported() {
     let w = two_targets().applied().tenant("us", |t| t.location().unreachable());
     w.plan_of(&tenants(&["eu"])).is_empty().exits(1).finding(Code::TenantUnreachable);
 }
@@ -69,9 +69,9 @@ fn closure(w: &Given, integration: &str) -> stablekey::engine::model::plan::Plan
     plan_closure(&w.world, &Index::of(&w.world), &seeds, &Scope::default())
 }
 
-/// Narrowed to an integration: it, and the connections that it uses.
+/// Narrowed to an integration, the plan has it and the connections that it uses.
 #[test]
-fn narrowed_to_an_integration_what_it_uses_is_planned_too() {
+fn narrowed_to_an_integration_its_dependencies_are_planned_too() {
     let w = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic")
@@ -93,7 +93,7 @@ fn narrowed_to_an_integration_what_it_uses_is_planned_too() {
     }
 }
 
-/// A part of a large world, however large the part: the same actions as in the whole.
+/// A part of a large world, however large the part, has the same actions as in the whole.
 #[test]
 fn a_large_part_has_the_actions_of_the_whole() {
     let w = world()
@@ -119,9 +119,9 @@ fn a_large_part_has_the_actions_of_the_whole() {
     }
 }
 
-/// A part says nothing of the whole: no sync matches nothing, and no override either.
+/// A narrowed plan does not report that a sync or an override matches nothing.
 #[test]
-fn a_part_says_nothing_of_the_whole() {
+fn a_narrowed_plan_reports_nothing_about_the_whole() {
     let w = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic").integration("i").binds("CRM", "crm").integration("j").title("x")
@@ -145,7 +145,7 @@ fn integration_names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("i{n:02}")).collect()
 }
 
-/// Twelve integrations that prod has by a sync, and dev no longer has (case 18).
+/// Twelve integrations that prod has by a sync, and dev no longer has.
 fn lost_all() -> Given {
     let names = integration_names(12);
     let all = |t: GivenTenant| names.iter().fold(t, |t, name| t.integration(name).title("x"));
@@ -159,7 +159,7 @@ fn lost_all() -> Given {
         .tenant("dev", none)
 }
 
-/// "A narrowed plan … keeps every mark (too many, empty, redirect) that the whole plan would set."
+/// A narrowed plan keeps every mark (too many, empty, redirect) that the whole plan would set.
 #[test]
 fn narrowed_to_every_integration_the_deletes_still_need_approval() {
     let names = integration_names(12);
@@ -175,7 +175,7 @@ fn narrowed_to_every_integration_the_deletes_still_need_approval() {
     lost_all().plan_of(&integrations(&["i00"])).action("prod/Integration/i00").needs_approval(Code::TooManyChanges);
 }
 
-/// The same law: a mark of the whole target holds for one sync of two.
+/// A mark of the whole target also applies to one sync of two.
 #[test]
 fn narrowed_to_a_sync_the_share_of_the_whole_target_counts() {
     let moved = |t: GivenTenant| (0..3).fold(t, |t, n| t.edit(&format!("Integration/i{n:02}")).title("y"));
@@ -198,7 +198,7 @@ fn narrowed_to_a_sync_the_share_of_the_whole_target_counts() {
     }
 }
 
-/// The same law: what reaches a tenant only by another one that is out of scope counts too.
+/// Changes that reach a tenant through another one that is out of scope count too.
 #[test]
 fn narrowed_to_a_tenant_the_share_of_the_whole_plan_counts() {
     let names = integration_names(4);
@@ -217,7 +217,7 @@ fn narrowed_to_a_tenant_the_share_of_the_whole_plan_counts() {
     plan.action("prod/Integration/i00").needs_approval(Code::TooManyChanges);
 }
 
-/// "two that differ conflict on that object, which stays as it is": naming one of them ends no conflict.
+/// Two syncs that differ conflict on the object, even if only one of them is in scope.
 #[test]
 fn narrowing_ends_no_conflict() {
     let w = world()
@@ -232,9 +232,9 @@ fn narrowing_ends_no_conflict() {
     plan.action("prod/Integration/of-a").is_create();
 }
 
-/// "`--sync FROM:TO` adds an unwritten Match sync of all integrations … and narrows to it".
+/// `--sync FROM:TO` adds a Match sync of all integrations, and narrows to it.
 #[test]
-fn an_unwritten_sync_narrows_to_itself() {
+fn an_ad_hoc_sync_narrows_to_itself() {
     let w = two_targets().tenant("dev", |t| t.integration("k").title("K")).tenant("eu", |t| t.accepts("dev"));
     let w = w.promotion("dev", "eu");
     let plan = w.plan_of(&syncs(&["dev:eu"]));
@@ -243,9 +243,9 @@ fn an_unwritten_sync_narrows_to_itself() {
     assert_eq!(both.ids(), ["ap/Integration/i", "ap/Integration/j", "eu/Integration/k", "us/Integration/j"]);
 }
 
-/// Narrowed to a sync: what it writes, and what that waits for. What else sources declare is not its.
+/// Narrowed to a sync: its writes, and what they wait for; not what sources have besides.
 #[test]
-fn narrowed_to_a_sync_sources_bring_only_what_it_needs() {
+fn narrowed_to_a_sync_sources_supply_only_what_it_needs() {
     let w = world()
         .tenant("us", |t| {
             t.integration("i")
@@ -262,7 +262,7 @@ fn narrowed_to_a_sync_sources_bring_only_what_it_needs() {
     plan.action("eu/Connection/crm").waits_for("us/Connection/crm");
 }
 
-/// "The same actions as in the whole plan": an override of another integration matches as it does there.
+/// An override of another integration matches as it does in the whole plan.
 #[test]
 fn an_override_matches_in_a_closure_as_in_the_whole() {
     let w = world()

@@ -1,4 +1,4 @@
-//! "One bad resource holds back itself and what needs it, nothing else."
+//! One invalid resource blocks only itself and what needs it.
 
 use stablekey::engine::model::code::Code;
 use stablekey_testing::world::{Given, world};
@@ -18,9 +18,9 @@ fn declared() -> Given {
     })
 }
 
-/// "A document that parses but is invalid holds back the object that it names" — in the source …
+/// An invalid document in the source blocks its object.
 #[test]
-fn an_invalid_document_holds_back_the_object_that_it_names_and_what_needs_it() {
+fn an_invalid_document_blocks_its_object_and_what_needs_it() {
     let w = declared().tenant("prod", |t| t.declares().invalid("Connection/crm"));
     let plan = w.plan();
     assert_eq!(plan.ids(), ["prod/Connection/chat", "prod/Integration/j"]);
@@ -28,9 +28,9 @@ fn an_invalid_document_holds_back_the_object_that_it_names_and_what_needs_it() {
     plan.exits(1).finding(Code::ObjectInvalid);
 }
 
-/// … and in the location: it is not written over.
+/// An invalid document in the location is not overwritten.
 #[test]
-fn an_invalid_document_in_the_place_is_not_written_over() {
+fn an_invalid_document_in_the_location_is_not_overwritten() {
     let w = declared().tenant("prod", |t| t.location().invalid("Connection/crm"));
     let plan = w.plan();
     plan.blocks(X, Code::ObjectInvalid);
@@ -38,18 +38,18 @@ fn an_invalid_document_in_the_place_is_not_written_over() {
     plan.leaves_alone(X).exits(1).action("prod/Integration/j").is_create();
 }
 
-/// What is invalid in the source and live goes on being used as it is.
+/// An object that is invalid in the source and live is used as it is.
 #[test]
-fn what_needs_an_invalid_object_goes_on_where_it_is_live() {
+fn an_invalid_object_that_is_live_can_be_used() {
     let w = declared()
         .applied()
         .tenant("prod", |t| t.declares().invalid("Connection/crm").edit("Integration/i").title("New"));
     w.plan().leaves_alone(X).blocks_nothing().action(I).is_update();
 }
 
-/// An invalid document says nothing, and so does not stop declaring.
+/// An invalid document does not drop its object.
 #[test]
-fn an_invalid_document_does_not_stop_declaring() {
+fn an_invalid_document_drops_nothing() {
     let carried = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic").integration("i").binds("CRM", "crm").integration("j").title("x")
@@ -63,8 +63,7 @@ fn an_invalid_document_does_not_stop_declaring() {
     w.plan().is_empty().exits(1);
 }
 
-/// "A file that cannot be parsed could hold anything: until it is fixed nothing is created … in that
-/// tenant" — wherever the file lies …
+/// A file that cannot be parsed could contain anything: until it is fixed nothing is created in that tenant.
 #[test]
 fn while_a_file_cannot_be_parsed_nothing_is_created() {
     for w in [
@@ -77,9 +76,9 @@ fn while_a_file_cannot_be_parsed_nothing_is_created() {
     }
 }
 
-/// … by whomever …
+/// By no writer.
 #[test]
-fn nor_by_a_sync() {
+fn while_a_file_cannot_be_parsed_no_sync_creates_anything() {
     let w = world()
         .tenant("us", |t| t.integration("i").title("x"))
         .tenant("prod", |t| t.accepts("us").unparsed("prod/x.yaml"))
@@ -88,7 +87,6 @@ fn nor_by_a_sync() {
     w.plan().is_empty();
 }
 
-/// "… or removed".
 #[test]
 fn while_a_file_cannot_be_parsed_nothing_is_removed() {
     let w = world()
@@ -104,7 +102,6 @@ fn while_a_file_cannot_be_parsed_nothing_is_removed() {
     broken.plan().is_empty().exits(1);
 }
 
-/// "nothing that it feeds is pruned".
 #[test]
 fn nothing_that_a_broken_file_feeds_is_pruned() {
     let w = world()
@@ -117,7 +114,6 @@ fn nothing_that_a_broken_file_feeds_is_pruned() {
     w.plan().is_empty().exits(1);
 }
 
-/// "and its missing bindings are unknown".
 #[test]
 fn while_a_file_cannot_be_parsed_missing_bindings_are_unknown() {
     for declares in [false, true] {
@@ -136,9 +132,9 @@ fn while_a_file_cannot_be_parsed_missing_bindings_are_unknown() {
     }
 }
 
-/// "all else goes on": updates are made.
+/// Updates are applied.
 #[test]
-fn all_else_goes_on() {
+fn while_a_file_cannot_be_parsed_updates_are_applied() {
     let w = declared()
         .applied()
         .tenant("prod", |t| t.location().unparsed("prod/x.yaml").declares().edit("Connection/crm").title("New"));
@@ -146,9 +142,9 @@ fn all_else_goes_on() {
     w.plan().exits(1);
 }
 
-/// A source that cannot be read at all could declare anything: a sync creates nothing in its stead.
+/// A source that cannot be read could contain anything: a sync creates nothing in its place.
 #[test]
-fn while_the_source_cannot_be_read_a_target_is_not_known_to_lack_anything() {
+fn while_the_source_cannot_be_read_a_sync_creates_nothing() {
     let w = world()
         .tenant("us", |t| t.connection("crm", "http/basic").integration("i").binds("CRM", "crm"))
         .tenant("prod", |t| t.accepts("us").declares().unreachable())
@@ -158,9 +154,8 @@ fn while_the_source_cannot_be_read_a_target_is_not_known_to_lack_anything() {
     w.plan().is_empty().exits(1);
 }
 
-/// One tenant that cannot be read does not hold back the others.
 #[test]
-fn one_unreachable_tenant_does_not_hold_back_the_others() {
+fn one_unreachable_tenant_does_not_block_the_others() {
     let w = declared().tenant("us", |t| t.unreachable());
     w.plan().exits(1).action(X).is_create();
 }

@@ -1,4 +1,4 @@
-//! Policy: actions allowed, drift, the share of changes that needs approval.
+//! Policy: allowed actions, drift, and the share of changes that needs approval.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -14,16 +14,15 @@ fn changed() -> Given {
     declared().applied().tenant("prod", |t| t.declares().edit("Connection/crm").title("New"))
 }
 
-/// "actions allowed (absent: Create and Update)".
 #[test]
 fn absent_actions_are_read_as_create_and_update() {
     declared().plan().action(X).is_create();
     changed().plan().action(X).is_update();
 }
 
-/// What is not allowed is blocked: something declared will not be reached.
+/// A desired change that is not allowed is blocked: it stays unresolved.
 #[test]
-fn what_is_not_allowed_is_blocked() {
+fn a_forbidden_action_is_blocked() {
     let w = declared().tenant("prod", |t| t.allows(&[AllowedAction::Update]));
     w.plan().blocks(X, Code::NotAllowed);
     w.plan().is_empty().exits(3);
@@ -33,9 +32,9 @@ fn what_is_not_allowed_is_blocked() {
     declared().tenant("prod", |t| t.allows(&[])).plan().is_empty().exits(3);
 }
 
-/// What waits for a connection that may not be made waits too.
+/// What waits for a connection that may not be created is blocked too.
 #[test]
-fn what_needs_what_is_not_allowed_is_blocked() {
+fn dependents_of_a_forbidden_action_are_blocked() {
     let w = world()
         .tenant("us", |t| t.connection("crm", "http/basic").integration("i").binds("CRM", "crm"))
         .tenant("prod", |t| t.accepts("us").allows(&[AllowedAction::Update]))
@@ -44,7 +43,6 @@ fn what_needs_what_is_not_allowed_is_blocked() {
     w.plan().blocks("prod/Integration/i", Code::BindingMissing);
 }
 
-/// "drift (`Ignore`, `Detect`, `Correct`; absent: Detect)".
 #[test]
 fn absent_drift_is_read_as_detect() {
     let w = declared().applied().tenant("prod", |t| t.edit("Connection/crm").title("Theirs"));
@@ -52,14 +50,14 @@ fn absent_drift_is_read_as_detect() {
     w.plan().is_empty().exits(3);
 }
 
-/// Under Ignore drift is left, and is no exit code.
+/// With Ignore, drift is kept and does not change the exit code.
 #[test]
-fn ignored_drift_is_left_and_is_no_exit_code() {
+fn ignored_drift_is_kept_and_does_not_change_the_exit_code() {
     let w = declared().applied().tenant("prod", |t| t.drift(Drift::Ignore).edit("Connection/crm").title("Theirs"));
     w.plan().is_empty().exits(0);
 }
 
-/// A drift that may not be corrected is blocked.
+/// Drift that may not be reverted is blocked.
 #[test]
 fn correct_needs_update_to_be_allowed() {
     let w = declared().applied().tenant("prod", |t| {
@@ -69,7 +67,7 @@ fn correct_needs_update_to_be_allowed() {
     w.plan().is_empty().exits(3);
 }
 
-/// A tenant with so many connections of ours, of which so many have a new title.
+/// A tenant with `live` managed connections, of which `moved` have a new title.
 fn many(live: usize, moved: usize) -> Given {
     let declare = |title: &'static str, count: usize| {
         move |mut t: stablekey_testing::world::GivenTenant| {
@@ -87,19 +85,19 @@ fn needs_approval(w: &Given) -> usize {
     w.plan().plan.counts.needs_approval
 }
 
-/// "(updates + deletes) ÷ live objects of the target before the plan, where those are `from` or more; then
-/// all updates and deletes of that target need approval": 30 % of 10 or more.
+/// The share of updates and deletes among the live objects, if there are `from` or more of them; the default is 30 % of
+/// 10. Above it all updates and deletes of the target need approval.
 #[test]
-fn too_many_changes_need_approval_all_of_them() {
+fn too_many_changes_all_need_approval() {
     assert_eq!(needs_approval(&many(10, 2)), 0);
     assert_eq!(needs_approval(&many(10, 3)), 3);
     assert_eq!(needs_approval(&many(9, 9)), 0);
     many(10, 3).plan().action("prod/Connection/c0").needs_approval(Code::TooManyChanges);
 }
 
-/// The share is the tenant's to set.
+/// The tenant's policy sets the share.
 #[test]
-fn the_share_is_the_tenants() {
+fn the_tenant_sets_the_share() {
     let of =
         |live, moved, percent, from| needs_approval(&many(live, moved).tenant("prod", |t| t.approval(percent, from)));
     assert_eq!(of(4, 2, 50, 4), 2);
@@ -110,7 +108,7 @@ fn the_share_is_the_tenants() {
     assert_eq!(of(4, 3, 100, 0), 0);
 }
 
-/// Creates and adoptions neither count nor need it.
+/// Creates and adoptions neither count nor need approval.
 #[test]
 fn creates_and_adoptions_are_not_counted() {
     let w = world().tenant("prod", |mut t| {
@@ -132,9 +130,9 @@ fn creates_and_adoptions_are_not_counted() {
     one.plan().action("prod/Connection/m").needs_no_approval();
 }
 
-/// Policy is the target's, not the source's.
+/// The policy of the target applies, not that of the source.
 #[test]
-fn the_policy_is_the_targets() {
+fn the_policy_of_the_target_applies() {
     let w = world()
         .tenant("us", |t| t.allows(&[]).integration("i").title("x"))
         .tenant("eu", |t| t.accepts("us"))

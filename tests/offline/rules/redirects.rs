@@ -1,6 +1,6 @@
-//! "A *credential redirect* always needs approval: a secret that is there (a secretRef, a customer's own) would be
-//! sent to a host that it was not sent to before, by whatever path: an update, a create that replaces or re-makes,
-//! `replaces`, test inputs, a customer's own input or connection, a binding that moves, a type that loses its mark."
+//! A *credential redirect* always needs approval: an existing secret (a secretRef, a customer's own) would be sent to a
+//! host that it was not sent to before, by any path: an update, a create that replaces or re-creates, `replaces`, test
+//! inputs, a customer's own input or connection, a binding that moves, a type that loses its mark.
 
 use stablekey::api::{Credentials, Drift};
 use stablekey::engine::model::code::Code;
@@ -9,7 +9,7 @@ use stablekey_testing::world::{Given, GivenTenant, world};
 const A: &str = "https://a.example";
 const B: &str = "https://b.example";
 
-/// prod as it was applied, and what its source says then.
+/// prod after an apply, and then with another source.
 fn prod(before: impl FnOnce(GivenTenant) -> GivenTenant, after: impl FnOnce(GivenTenant) -> GivenTenant) -> Given {
     world()
         .tenant("prod", |t| before(t.declares()))
@@ -37,26 +37,26 @@ fn unmarked(w: &Given, action: &str) {
     assert!(marks.iter().all(|m| m.code != Code::CredentialRedirect), "{action}: {marks:?}");
 }
 
-/// "a create that replaces": case 19.
+/// A create that replaces.
 #[test]
-fn a_replacement_with_another_host_is_one() {
+fn a_replacement_with_another_host_is_a_redirect() {
     let newer =
         |t: GivenTenant, host: &str| t.connection("new", "http/basic").input("baseUrl", host).secret("password", "s");
     let w = |host: &str| prod(|t| crm(t, A), |t| newer(crm(t, A), host).replaces("crm"));
     marked(&w(B), "prod/Connection/new", "a.example");
     unmarked(&w(A), "prod/Connection/new");
-    // A path on the same host is no other host.
+    // Another path on the same host is not a redirect.
     unmarked(&w("https://a.example/v2"), "prod/Connection/new");
-    // With a Secret of its own: what is bound moves all the same.
+    // With a Secret of its own: the binding moves nevertheless.
     let own = |t: GivenTenant| {
         t.connection("new", "http/basic").input("baseUrl", B).secret("password", "other").replaces("crm")
     };
     marked(&prod(|t| crm(t, A), |t| own(crm(t, A))), "prod/Connection/new", "it replaces crm");
 }
 
-/// "or `replaces` added".
+/// An added `replaces`.
 #[test]
-fn a_key_that_is_replaced_later_is_one() {
+fn a_later_replaced_key_is_a_redirect() {
     let newer = |t: GivenTenant| t.connection("new", "http/basic").input("baseUrl", B).secret("password", "other");
     let w = prod(|t| newer(crm(t, A)), |t| newer(crm(t, A)).replaces("crm"));
     marked(&w, "prod/Connection/new", "it replaces crm, whose credentials go to a.example");
@@ -64,48 +64,46 @@ fn a_key_that_is_replaced_later_is_one() {
 
 /// Customers gave their credentials for a key that is gone.
 #[test]
-fn a_key_that_is_gone_and_has_customers_is_one() {
+fn a_missing_key_with_customers_is_a_redirect() {
     let w = world().tenant("prod", |t| t.customer("Acme", "crm").secret("pin", "acme")).tenant("prod", |t| {
         t.declares().connection("new", "http/basic").input("baseUrl", B).per_customer("pin").replaces("crm")
     });
     marked(&w, "prod/Connection/new", "it replaces crm, which is gone");
 }
 
-/// "made again after a deletion by hand": the record says where it went.
+/// Created again after a manual deletion: the record knows where the secret went.
 #[test]
-fn what_is_made_again_with_another_host_is_one() {
+fn a_recreation_with_another_host_is_a_redirect() {
     let gone =
         |host: &str| prod(|t| crm(t, A), |t| crm(t, host)).tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&gone(B), "prod/Connection/crm", "made again with another baseUrl");
     unmarked(&gone(A), "prod/Connection/crm");
 }
 
-/// "test inputs": case 20.
 #[test]
-fn test_inputs_of_another_host_are_one() {
+fn test_inputs_with_another_host_are_a_redirect() {
     let w = |host: &str| prod(|t| crm(t, A), |t| crm(t, A).test_input("baseUrl", host));
     marked(&w(B), "prod/Connection/crm", "in tests baseUrl changes while password stays");
     let title = prod(|t| crm(t, A), |t| crm(t, A).title("T").test_input("username", "u"));
     unmarked(&title, "prod/Connection/crm");
 }
 
-/// "a customer's own inputs": case 20.
 #[test]
-fn a_customers_own_endpoint_is_one() {
+fn a_customers_own_endpoint_is_a_redirect() {
     let of = |t: GivenTenant, host: &str| {
         let t = t.connection("crm", "http/basic").per_customer("instanceUrl").per_customer("password");
         t.customer("Acme", "crm").input("instanceUrl", host).secret("password", "acme")
     };
     let w = prod(|t| of(t, A), |t| of(t, B));
     marked(&w, "prod/CustomerCredentials/acme-crm", "instanceUrl changes while password stays");
-    // A customer that is new brings a secret that is new.
+    // A new customer brings a new secret.
     let first = world().tenant("prod", |t| of(t.declares(), A));
     unmarked(&first, "prod/CustomerCredentials/acme-crm");
 }
 
-/// "or connection": the same secret for a connection to another host.
+/// The same secret for a connection to another host.
 #[test]
-fn a_customers_secret_for_another_connection_is_one() {
+fn a_customers_secret_for_another_connection_is_a_redirect() {
     let two = |t: GivenTenant| {
         let t = t.connection("crm", "http/basic").input("baseUrl", A).per_customer("password");
         let t = t.connection("mail", "http/basic").input("baseUrl", B).per_customer("password");
@@ -115,60 +113,60 @@ fn a_customers_secret_for_another_connection_is_one() {
     marked(&w, "prod/CustomerCredentials/acme-mail", "which CustomerCredentials/acme-crm sends to a.example");
 }
 
-/// "an input renamed with the same secretRef".
+/// A renamed input with the same secretRef.
 #[test]
-fn a_secret_under_another_input_is_the_same() {
+fn a_secret_of_another_input_is_the_same() {
     let renamed = |t: GivenTenant| t.connection("crm", "http/basic").input("baseUrl", B).secret("passphrase", "s");
     let w = prod(|t| t.connection("crm", "http/basic").input("baseUrl", A).secret("password", "s"), renamed);
     let plan = w.plan();
-    // The key of a Secret is the input's name in these tests: another input, another key, which joins.
+    // In these tests the key of a Secret is the input's name: another input means another key, which is added.
     assert!(!plan.action("prod/Connection/crm").action.needs_approval.is_empty());
 }
 
-/// "a secret that joins where an endpoint changed in the same or an earlier action".
+/// A secret is added where an endpoint changes in the same or an earlier action.
 #[test]
-fn a_secret_that_joins_where_an_endpoint_changes_is_one() {
+fn a_secret_added_where_an_endpoint_changes_is_a_redirect() {
     let without =
         |t: GivenTenant, host: &str| t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n");
     let w = prod(|t| without(t, A), |t| crm(t, B));
     marked(&w, "prod/Connection/crm", "baseUrl changes where password joins");
-    // One that others send elsewhere joins where no endpoint changes.
+    // A secret that others send elsewhere is added where no endpoint changes.
     let other = |t: GivenTenant| t.connection("other", "http/basic").input("baseUrl", A).secret("password", "s");
     let w = prod(|t| other(without(t, B)), |t| other(crm(t, B)));
     marked(&w, "prod/Connection/crm", "which Connection/other sends to a.example");
-    // A new one, that nothing else names, is none.
+    // A new one that nothing else names is not a redirect.
     let w = prod(|t| without(t, B), |t| crm(t, B));
     unmarked(&w, "prod/Connection/crm");
 }
 
-/// "a new connection that names a secret which another names".
+/// A new connection names a secret that another one names.
 #[test]
-fn a_new_connection_with_anothers_secret_is_one() {
+fn a_new_connection_with_anothers_secret_is_a_redirect() {
     let two = |t: GivenTenant, host: &str| {
         crm(t, A).connection("x", "http/basic").input("baseUrl", host).secret("password", "s")
     };
     let w = |host: &str| prod(|t| crm(t, A), |t| two(t, host));
     marked(&w(B), "prod/Connection/x", "which Connection/crm sends to a.example; here it goes to b.example");
     unmarked(&w(A), "prod/Connection/x");
-    // Two that are new: neither is known to be the right one.
+    // Two new connections: neither is known to be the right one.
     let both = |host: &str| world().tenant("prod", |t| two(t.declares(), host));
     for action in ["prod/Connection/x", "prod/Connection/crm"] {
         marked(&both(B), action, "here it goes to");
         unmarked(&both(A), action);
     }
-    // Beside a new one that sends it nowhere that is known, there is nothing to compare with.
+    // Beside a new connection without a known host, there is nothing to compare with.
     let silent = world().tenant("prod", |t| crm(t.declares(), A).connection("x", "http/basic").secret("password", "s"));
     unmarked(&silent, "prod/Connection/crm");
     unmarked(&silent, "prod/Connection/x");
-    // One that is gone and is recorded.
+    // A connection that is gone and has a record.
     let gone = prod(|t| crm(t, A), |t| t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s"));
     let gone = gone.tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&gone, "prod/Connection/x", "which an object that is gone sent elsewhere");
 }
 
-/// A sync, too: dev's new connection names a Secret that prod's own people use.
+/// A sync, too: dev's new connection names a Secret that prod uses.
 #[test]
-fn a_sync_that_names_a_secret_of_the_target_is_one() {
+fn a_sync_that_names_a_secret_of_the_target_is_a_redirect() {
     let w = world()
         .tenant("dev", |t| {
             t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s").integration("i").binds("X", "x")
@@ -179,9 +177,9 @@ fn a_sync_that_names_a_secret_of_the_target_is_one() {
     marked(&w, "prod/Connection/x", "which Connection/crm sends to a.example");
 }
 
-/// "a binding that moves to another host".
+/// A binding that moves to another host.
 #[test]
-fn a_variable_that_moves_with_its_secret_is_one() {
+fn a_variable_that_moves_with_its_secret_is_a_redirect() {
     let both = |t: GivenTenant, host: &str| {
         crm(t, A).connection("x", "http/basic").input("baseUrl", host).secret("password", "s")
     };
@@ -195,9 +193,9 @@ fn a_variable_that_moves_with_its_secret_is_one() {
     unmarked(&w(A), "prod/Integration/i");
 }
 
-/// "a type that loses its mark in the same plan or never had one".
+/// A type that loses its mark in the same plan, or never had one.
 #[test]
-fn a_type_takes_no_endpoint_away() {
+fn a_type_cannot_remove_an_endpoint() {
     let typed = |t: GivenTenant, marked: bool| {
         let t = t.component("http/basic").has_secret("password");
         if marked { t.has_endpoint("region") } else { t }
@@ -211,7 +209,7 @@ fn a_type_takes_no_endpoint_away() {
     marked(&never, "prod/Connection/crm", "baseUrl changes while password stays");
 }
 
-/// An approval that was given is not asked for again where an apply was cut off after another object.
+/// An approval is not asked for again if the apply was interrupted after another object.
 #[test]
 fn the_mark_is_in_the_digest() {
     let two = |t: GivenTenant| crm(t, A).connection("x", "http/basic").input("baseUrl", B).secret("password", "s");
@@ -226,9 +224,9 @@ fn secret(t: GivenTenant, key: &str, host: &str) -> GivenTenant {
     t.connection(key, "http/basic").input("baseUrl", host).secret("password", "s")
 }
 
-/// A secret that only tests use: production's endpoint moves under it.
+/// A secret that only tests use: production's endpoint changes.
 #[test]
-fn an_endpoint_that_moves_under_a_secret_of_tests_is_one() {
+fn a_changed_endpoint_of_a_test_secret_is_a_redirect() {
     let of = |t: GivenTenant, host: &str| {
         let mut t = t.connection("crm", "http/basic").input("baseUrl", host).test_input("username", "u");
         t = t.test_secret("password", "s");
@@ -237,9 +235,9 @@ fn an_endpoint_that_moves_under_a_secret_of_tests_is_one() {
     marked(&prod(|t| of(t, A), |t| of(t, B)), "prod/Connection/crm", "in tests baseUrl changes while password stays");
 }
 
-/// Two that are new vouch for nothing that a record speaks against.
+/// Two new connections do not outweigh a record.
 #[test]
-fn two_new_ones_are_no_witnesses_against_a_record() {
+fn two_new_connections_do_not_outweigh_a_record() {
     let gone = prod(|t| crm(t, A), |t| secret(secret(t, "x", B), "y", B));
     let gone = gone.tenant("prod", |t| t.location().without("Connection/crm"));
     for action in ["prod/Connection/x", "prod/Connection/y"] {
@@ -247,9 +245,9 @@ fn two_new_ones_are_no_witnesses_against_a_record() {
     }
 }
 
-/// Of several endpoints all must be as they were.
+/// All of several endpoints must be unchanged.
 #[test]
-fn one_endpoint_that_stays_excuses_no_other() {
+fn one_unchanged_endpoint_excuses_no_other() {
     let two = |t: GivenTenant, key: &str, token: &str| secret(t, key, A).input("tokenUrl", token);
     let w = |token: &str| {
         let w = prod(|t| two(t, "crm", A), |t| two(t, "x", token));
@@ -259,18 +257,18 @@ fn one_endpoint_that_stays_excuses_no_other() {
     unmarked(&w(A), "prod/Connection/x");
 }
 
-/// Test inputs of what is made again.
+/// Test inputs of an object that is created again.
 #[test]
-fn what_is_made_again_with_another_host_in_tests_is_one() {
+fn a_recreation_with_another_test_host_is_a_redirect() {
     let of = |t: GivenTenant, host: &str| crm(t, A).test_input("baseUrl", host);
     let w = |host: &str| prod(|t| of(t, A), |t| of(t, host)).tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&w(B), "prod/Connection/crm", "made again with another baseUrl");
     unmarked(&w(A), "prod/Connection/crm");
 }
 
-/// Where nothing was recorded of what was made, that is what is said.
+/// If nothing was recorded, the reason says so.
 #[test]
-fn what_is_made_again_and_was_not_recorded_is_unknown() {
+fn an_unrecorded_recreation_is_unknown() {
     let w = world()
         .tenant("us", |t| crm(t, A).integration("i").binds("CRM", "crm"))
         .tenant("eu", |t| t.accepts("us"))
@@ -283,16 +281,16 @@ fn what_is_made_again_and_was_not_recorded_is_unknown() {
 
 /// Credentials that wait for their connection.
 #[test]
-fn credentials_that_wait_for_a_key_are_sent_nowhere_unasked() {
+fn waiting_credentials_are_sent_nowhere_without_approval() {
     let w = world()
         .tenant("prod", |t| t.customer("Acme", "crm").secret("pin", "acme"))
         .tenant("prod", |t| t.declares().connection("crm", "http/basic").input("baseUrl", B).per_customer("pin"));
     marked(&w, "prod/Connection/crm", "credentials of its customers are there already");
 }
 
-/// A secret that stands only in a customer's credentials.
+/// A secret that is only in a customer's credentials.
 #[test]
-fn an_endpoint_that_moves_under_customers_secrets_is_one() {
+fn a_changed_endpoint_of_customers_secrets_is_a_redirect() {
     let of = |t: GivenTenant, host: &str| {
         let t = t.connection("crm", "http/basic").input("baseUrl", host).credentials(Credentials::OrganizationCustomer);
         t.customer("Acme", "crm").secret("pin", "acme")
@@ -300,10 +298,10 @@ fn an_endpoint_that_moves_under_customers_secrets_is_one() {
     marked(&prod(|t| of(t, A), |t| of(t, B)), "prod/Connection/crm", "baseUrl changes while pin stays");
 }
 
-/// "`--yes` leaves what needs approval undone", and nothing is done that would make it look harmless: what is
-/// replaced stays while its replacement waits, and so does whatever shows where a secret went.
+/// `--yes` skips what needs approval, and applies nothing that would make it look harmless: what is replaced is kept
+/// while its replacement waits, and so is everything that shows where a secret went.
 #[test]
-fn what_shows_where_a_secret_went_stays_until_that_is_decided() {
+fn evidence_of_a_secrets_host_is_kept_until_approval() {
     let pruned = |t: GivenTenant| t.allows_delete().declares();
     let before = |t: GivenTenant| crm(pruned(t), A).deletion(stablekey::api::DeletionPolicy::Delete).integration("i");
     let w = |then: fn(GivenTenant) -> GivenTenant| {
@@ -322,7 +320,7 @@ fn what_shows_where_a_secret_went_stays_until_that_is_decided() {
     assert!(!same.plan().action("prod/Connection/crm").action.after.contains("prod/Connection/new"));
 }
 
-/// A key that a newer connection answered is answered by its own again: its customers' credentials move.
+/// A key that a newer connection resolved gets its own connection again: its customers' credentials move.
 #[test]
 fn a_key_that_gets_its_own_connection_back_moves_its_customers() {
     let w = |host: &str| {
@@ -333,13 +331,13 @@ fn a_key_that_gets_its_own_connection_back_moves_its_customers() {
             })
             .tenant("prod", |t| t.declares().connection("crm", "http/basic").input("baseUrl", host).per_customer("pin"))
     };
-    marked(&w(B), "prod/Connection/crm", "new answers them until now; they would go to b.example");
+    marked(&w(B), "prod/Connection/crm", "new serves them until now; they would go to b.example");
     unmarked(&w(A), "prod/Connection/crm");
 }
 
-/// "A customer's own input or connection": credentials that move to another connection go to its hosts.
+/// A customer's credentials that move to another connection go to its hosts.
 #[test]
-fn credentials_that_move_to_another_connection_are_one() {
+fn credentials_that_move_to_another_connection_are_a_redirect() {
     let w = |host: &str| {
         let both = |t: GivenTenant, key: &str| {
             let t = t.connection("crm", "http/basic").input("baseUrl", A).per_customer("pin");
@@ -352,17 +350,17 @@ fn credentials_that_move_to_another_connection_are_one() {
     unmarked(&w(A), "prod/CustomerCredentials/acme-crm");
 }
 
-/// Hosts that customers give are those of one connection's customers.
+/// Hosts that customers give count for the customers of one connection.
 #[test]
-fn the_customers_of_another_connection_are_others() {
+fn customers_of_another_connection_do_not_count() {
     let of = |t: GivenTenant, key: &str| t.connection(key, "http/basic").per_customer("host").secret("password", "s");
     let w = prod(|t| of(t, "crm"), |t| of(of(t, "crm"), "x"));
     marked(&w, "prod/Connection/x", "each customer's host");
 }
 
-/// "Test inputs": a key that only production used, or only tests, beside the other's host.
+/// A key that only production used, or only tests, beside the host of the other.
 #[test]
-fn a_key_that_crosses_between_production_and_tests_is_one() {
+fn a_key_that_moves_between_production_and_tests_is_a_redirect() {
     let of = |t: GivenTenant, password: &str, in_tests: Option<&str>| {
         let t = t.connection("crm", "http/basic").input("baseUrl", A).secret("password", password);
         let t = t.test_input("baseUrl", B).test_input("username", "u");
@@ -373,19 +371,19 @@ fn a_key_that_crosses_between_production_and_tests_is_one() {
     };
     let both = |t: GivenTenant| of(t, "s", Some("t"));
     marked(&prod(both, |t| of(t, "s", Some("s"))), "prod/Connection/crm", "in tests password, which goes to a.example");
-    // Where tests have none of their own any more they send production's.
+    // Without a key of their own, tests use production's.
     marked(&prod(both, |t| of(t, "s", None)), "prod/Connection/crm", "in tests password, which goes to a.example");
     marked(&prod(both, |t| of(t, "t", Some("t"))), "prod/Connection/crm", "password, which goes to b.example");
     unmarked(&prod(both, |t| both(t).title("T")), "prod/Connection/crm");
-    // What was sent to both goes to both.
+    // A secret that was sent to both may go to both.
     let everywhere = |t: GivenTenant| of(t, "s", None);
     unmarked(&prod(everywhere, |t| everywhere(t).title("T")), "prod/Connection/crm");
     unmarked(&prod(everywhere, |t| of(t, "s", Some("t"))), "prod/Connection/crm");
 }
 
-/// "A customer's own input": one who comes later, with a host beside a secret of ours.
+/// A customer who comes later, with a host beside a secret of the organization.
 #[test]
-fn a_customer_who_comes_later_with_a_host_is_one() {
+fn a_later_customer_with_a_host_is_a_redirect() {
     let of = |t: GivenTenant| {
         let t = t.connection("crm", "http/basic").credentials(Credentials::OrganizationCustomer);
         let t = t.per_customer("instanceUrl").secret("password", "s");
@@ -394,14 +392,14 @@ fn a_customer_who_comes_later_with_a_host_is_one() {
     let w = |host: &str| prod(of, |t| of(t).customer("Evil", "crm").input("instanceUrl", host));
     marked(&w(B), "prod/CustomerCredentials/evil-crm", "password of crm would go to b.example");
     unmarked(&w(A), "prod/CustomerCredentials/evil-crm");
-    // With the connection itself it is all new.
+    // Together with the connection itself everything is new.
     let first = world().tenant("prod", |t| of(t.declares()));
     unmarked(&first, "prod/CustomerCredentials/acme-crm");
 }
 
-/// "A type that loses its mark": the change that would then move the host asks nobody, so this one does.
+/// The later change of the host would need no approval, so the loss of the mark does.
 #[test]
-fn a_type_that_loses_its_mark_is_one() {
+fn a_type_that_loses_its_mark_is_a_redirect() {
     let of = |t: GivenTenant, marked: bool| {
         let t = t.component("http/basic").has_secret("password").has_input("region");
         let t = if marked { t.has_endpoint("region") } else { t };
@@ -414,7 +412,7 @@ fn a_type_that_loses_its_mark_is_one() {
         "its type says no longer that region is where credentials go: crm sends password",
     );
     unmarked(&prod(|t| of(t, false), |t| of(t, true)), "prod/Component/http");
-    // One by its name stays one.
+    // An endpoint by its name stays one.
     let by_name = |t: GivenTenant, marked: bool| {
         let t = t.component("http/basic").has_secret("password").has_input("baseUrl");
         crm(if marked { t.has_endpoint("baseUrl") } else { t }, A)
@@ -422,10 +420,9 @@ fn a_type_that_loses_its_mark_is_one() {
     unmarked(&prod(|t| by_name(t, true), |t| by_name(t, false)), "prod/Component/http");
 }
 
-/// "A secret that joins a connection whose endpoint changes in the same or an earlier action": over several applies,
-/// of which each alone looks harmless.
+/// A secret is added to a connection whose endpoint changed earlier: several applies, each of which looks harmless.
 #[test]
-fn a_secret_that_is_dropped_and_joins_again_is_known() {
+fn a_secret_that_is_removed_and_added_again_is_known() {
     let without =
         |t: GivenTenant, host: &str| t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n");
     let then = |w: Given, tell: fn(GivenTenant) -> GivenTenant| {
@@ -436,27 +433,27 @@ fn a_secret_that_is_dropped_and_joins_again_is_known() {
     let moved = then(dropped.clone(), |t| t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n"));
     unmarked(&moved, "prod/Connection/crm");
     marked(&then(moved.clone(), |t| crm(t, B)), "prod/Connection/crm", "names it no longer sent elsewhere");
-    // Under another input, and by another connection.
+    // With another input, and with another connection.
     let other = then(moved.clone(), |t| {
         let t = t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n");
         t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s")
     });
     marked(&other, "prod/Connection/x", "names it no longer sent elsewhere");
-    // To where it went before it may go again, and that it went there is then said by the connection itself.
+    // It may go back to where it went before, and then the connection itself shows that.
     let back = then(moved, |t| t.connection("crm", "http/basic").input("baseUrl", A).input("note", "n"));
     let back = then(back, |t| crm(t, A));
     unmarked(&back, "prod/Connection/crm");
     let settled = back.applied();
     settled.plan().is_empty();
     assert!(!settled.record("prod/Connection/crm").unwrap().encode().contains("sent."));
-    // A new secret is none.
+    // A new secret is not a redirect.
     let new = then(dropped, |t| t.connection("crm", "http/basic").input("baseUrl", A).secret("password", "new"));
     unmarked(&new, "prod/Connection/crm");
 }
 
-/// The same where somebody takes it away by hand.
+/// The same after a manual removal.
 #[test]
-fn a_secret_that_others_took_away_is_known() {
+fn a_secret_that_others_removed_is_known() {
     let w = prod(|t| crm(t, A), |t| t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n"));
     let mut w = w.tenant("prod", |t| t.drift(stablekey::api::Drift::Detect));
     w.edit_live("prod", |live| {
@@ -477,30 +474,30 @@ fn a_component_without_endpoints_has_a_host_of_its_own() {
     unmarked(&prod(|t| slack(t, "x"), |t| slack(slack(t, "x"), "y")), "prod/Connection/y");
     let other = |t: GivenTenant, key: &str| t.connection(key, "mail/token").secret("password", "s");
     marked(&prod(|t| slack(t, "x"), |t| other(slack(t, "x"), "y")), "prod/Connection/y", "mail's own host");
-    // A variable that moves between the two takes the secret along.
+    // A variable that moves between the two takes the secret with it.
     let both = |t: GivenTenant| other(slack(t, "x"), "y");
     let w = prod(|t| both(t).integration("i").binds("V", "x"), |t| both(t).integration("i").binds("V", "y"));
     marked(&w, "prod/Integration/i", "mail's own host");
 }
 
-/// "An input renamed with the same secretRef", together with a customer who brings a host.
+/// A renamed input with the same secretRef, together with a customer who brings a host.
 #[test]
-fn a_new_customer_beside_a_renamed_input_is_one() {
+fn a_new_customer_beside_a_renamed_input_is_a_redirect() {
     let of = |t: GivenTenant, input: &str| {
         let t = t.connection("crm", "http/basic").credentials(Credentials::OrganizationCustomer);
         t.per_customer("instanceUrl").secret_key(input, "s", "k")
     };
     let w = prod(|t| of(t, "password"), |t| of(t, "pass").customer("Evil", "crm").input("instanceUrl", B));
     marked(&w, "prod/CustomerCredentials/evil-crm", "pass of crm would go to b.example");
-    // Two inputs of one key, of which the customer gives one.
+    // Two inputs with one key, of which the customer gives one.
     let two = |t: GivenTenant| of(t, "a").secret_key("z", "s", "k");
     let w = prod(two, |t| two(t).customer("Evil", "crm").input("instanceUrl", B).secret("z", "own"));
     marked(&w, "prod/CustomerCredentials/evil-crm", "a of crm would go to b.example");
 }
 
-/// A component's own host is one that is remembered too.
+/// A component's own host is remembered too.
 #[test]
-fn what_is_gone_went_to_the_host_of_its_component() {
+fn a_deleted_connection_sent_to_the_host_of_its_component() {
     let of = |t: GivenTenant, key: &str, type_: &str| t.connection(key, type_).secret("password", "s");
     let gone = |then: fn(GivenTenant) -> GivenTenant| {
         prod(|t| of(t, "x", "slack/token"), then).tenant("prod", |t| t.location().without("Connection/x"))
@@ -513,7 +510,7 @@ fn what_is_gone_went_to_the_host_of_its_component() {
     unmarked(&gone(|t| t.connection("y", "slack/token").secret("password", "s")), "prod/Connection/y");
 }
 
-/// A key that was replaced by hand was sent where its object stood.
+/// A manually replaced key was sent to its object's host.
 #[test]
 fn a_secret_that_others_replaced_is_known() {
     let with = |t: GivenTenant, key: &str, host: &str| {
@@ -536,14 +533,14 @@ fn a_secret_that_others_replaced_is_known() {
         let w = settled.tenant("prod", |t| other(t.declares_nothing().declares(), key));
         marked(&w, "prod/Connection/x", "which an object that names it no longer sent elsewhere");
     }
-    // Where it has drifted and is left so, too.
+    // Also if the drift is kept.
     let w = replaced("k1", Drift::Detect).tenant("prod", |t| other(t.declares_nothing().declares(), "k1"));
     marked(&w, "prod/Connection/x", "which an object that names it no longer sent elsewhere");
 }
 
-/// What a sync wrote, nobody declares any more, and then somebody takes away by hand, is not forgotten.
+/// A secret that a sync wrote, no writer wants any more, and somebody then removes manually, is not forgotten.
 #[test]
-fn a_secret_that_a_sync_let_go_of_is_known() {
+fn a_secret_that_a_sync_dropped_is_known() {
     let dev = |t: GivenTenant, host: &str, has: bool| {
         let t = t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n");
         let t = if has { t.secret("password", "s") } else { t };
@@ -567,9 +564,9 @@ fn a_secret_that_a_sync_let_go_of_is_known() {
     marked(&back, "prod/Connection/crm", "which an object that names it no longer sent elsewhere");
 }
 
-/// Two connections that swap their secrets: both are asked about, and neither waits for the other.
+/// Two connections that swap their secrets: both need approval, and neither waits for the other.
 #[test]
-fn two_that_swap_their_secrets_make_no_ring() {
+fn two_that_swap_their_secrets_form_no_cycle() {
     let two = |t: GivenTenant, first: &str, second: &str| {
         let t = t.connection("a", "http/basic").input("baseUrl", A).secret_key("password", "s", first);
         t.connection("b", "http/basic").input("baseUrl", B).secret_key("password", "s", second)
@@ -581,15 +578,15 @@ fn two_that_swap_their_secrets_make_no_ring() {
     for (action, other) in [("prod/Connection/a", "prod/Connection/b"), ("prod/Connection/b", "prod/Connection/a")] {
         assert!(!plan.action(action).action.after.contains(other), "{plan}");
     }
-    // One of them alone leaves what shows where the other's went.
+    // Changing only one of them keeps what shows where the other's secret went.
     let one = prod(|t| two(t, "k1", "k2"), |t| two(t, "k2", "k2"));
     let one = one.applied().tenant("prod", |t| two(t.declares_nothing().declares(), "k2", "k1"));
     marked(&one, "prod/Connection/b", "which an object that names it no longer sent elsewhere");
 }
 
-/// "By whatever path": what we deleted and make again, under its key or another, is judged by where its secret went.
+/// What Stablekey deleted and creates again, under its key or another, is checked by where its secret went.
 #[test]
-fn what_we_deleted_is_not_forgotten() {
+fn deleted_connections_are_not_forgotten() {
     let pruned = |t: GivenTenant| t.allows_delete().source_prunes().declares().approval(100, 1000);
     let of = |t: GivenTenant, key: &str, host: &str| {
         let t = t.connection(key, "http/basic").input("baseUrl", host).secret("password", "s");
@@ -612,9 +609,9 @@ fn what_we_deleted_is_not_forgotten() {
     }
 }
 
-/// A deletion after which a newer connection answers for the key: customers' credentials go to its hosts.
+/// A deletion after which a newer connection resolves the key: customers' credentials go to its hosts.
 #[test]
-fn a_deletion_that_moves_customers_is_one() {
+fn a_deletion_that_moves_customers_is_a_redirect() {
     let w = |host: &'static str| {
         let old = |t: GivenTenant| {
             let t = t.allows_delete().source_prunes().declares().connection("crm", "http/basic").input("baseUrl", A);
@@ -631,13 +628,13 @@ fn a_deletion_that_moves_customers_is_one() {
             .tenant("prod", |t| t.location().customer("Acme", "crm").secret("pin", "acme"))
             .tenant("prod", |t| new(t.declares_nothing().allows_delete().source_prunes().declares()))
     };
-    marked(&w(B), "prod/Connection/crm", "new answers its customers then; their credentials would go to b.example");
+    marked(&w(B), "prod/Connection/crm", "new then serves its customers; their credentials would go to b.example");
     unmarked(&w(A), "prod/Connection/crm");
 }
 
-/// "Unread is unknown, never empty": what cannot be read may name the secret.
+/// Unread is unknown, never empty: an object that cannot be read may name the secret.
 #[test]
-fn beside_what_cannot_be_read_a_secret_that_joins_is_one() {
+fn a_secret_added_beside_an_unreadable_object_is_a_redirect() {
     let without = |t: GivenTenant| t.connection("crm", "http/basic").input("baseUrl", A).input("note", "n");
     let unread = |mut w: Given, what: &str, text: Option<&str>| {
         w.edit_live("prod", |live| drop(live.unread.insert(what.to_string(), text.map(Into::into))));
@@ -661,9 +658,9 @@ fn beside_what_cannot_be_read_a_secret_that_joins_is_one() {
     marked(&theirs, "prod/Connection/crm", "may be what a customer gave for it");
 }
 
-/// "A type that loses its mark", of an input that has no value yet, and under a key that is replaced.
+/// A type that loses the mark of an input without a value yet, and under a key that is replaced.
 #[test]
-fn a_mark_that_is_lost_before_it_is_needed_is_one() {
+fn a_mark_that_is_lost_before_it_is_needed_is_a_redirect() {
     let of = |t: GivenTenant, marked: bool| {
         let t = t.component("http/basic").has_secret("password").has_input("gw");
         crm(if marked { t.has_endpoint("gw") } else { t }, A)
@@ -682,9 +679,9 @@ fn a_mark_that_is_lost_before_it_is_needed_is_one() {
     marked(&prod(|t| of(t, true), |t| of(t, false)), "prod/Component/http", "sends pin there");
 }
 
-/// A secret that joins beside an endpoint that the target keeps: what declares both means another host.
+/// A secret is added beside an endpoint that the target keeps: the writer of both means another host.
 #[test]
-fn a_secret_beside_a_kept_endpoint_is_one() {
+fn a_secret_beside_a_kept_endpoint_is_a_redirect() {
     let w = |host: &str| {
         world()
             .tenant("prod", |t| t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n"))
@@ -694,8 +691,8 @@ fn a_secret_beside_a_kept_endpoint_is_one() {
     unmarked(&w(A), "prod/Connection/crm");
 }
 
-/// A connection that a sync mirrors to a tenant which has no component of its own. `marks` is what its type says is an
-/// endpoint; `None`: the component is gone.
+/// A connection that a sync mirrors to a tenant without a component of its own. `marks` are the endpoints of its type;
+/// `None`: the component is gone.
 fn mirrored(w: Given, type_: &str, marks: Option<&[&str]>, tell: impl FnOnce(GivenTenant) -> GivenTenant) -> Given {
     let kind = format!("cx/{type_}");
     let us = |t: GivenTenant| {
@@ -720,19 +717,18 @@ fn us_and_eu() -> Given {
 const GOOD: &str = "good.example";
 const EVIL: &str = "evil.example";
 
-/// "By whatever path … a type that loses its mark": in two edits, of which each alone looks harmless. The record
-/// remembers what the type said.
+/// A type loses its mark in two edits, each of which looks harmless. The record remembers the mark.
 #[test]
-fn a_mark_that_is_lost_where_it_was_read_is_remembered() {
+fn a_lost_mark_is_remembered() {
     let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
     let record = first.record("eu/Connection/m1").unwrap();
     assert!(record.encode().ends_with(" endpoint.inputs.site=0000000000000000@-"), "{}", record.encode());
-    // A type that gets another name holds its connections back, until it has its name again without the mark.
+    // A renamed type blocks its connections, until it has its name again without the mark.
     let renamed = mirrored(first.clone(), "oauth", Some(&[]), |t| site(t, EVIL));
     renamed.plan().blocks("eu/Connection/m1", Code::NameUnknown);
     let named_again = mirrored(renamed.applied(), "oauth2", Some(&[]), |t| t);
     marked(&named_again, "eu/Connection/m1", "site changes while password stays (new host: evil.example)");
-    // The mark is taken, or the component goes: there is nothing to do, and nothing forgotten.
+    // The mark is removed, or the component: there is nothing to do, and nothing is forgotten.
     for (type_, marks) in [("oauth2", Some(&[][..])), ("oauth2", None)] {
         let lost = mirrored(first.clone(), type_, marks, |t| t);
         lost.plan().is_empty();
@@ -741,7 +737,7 @@ fn a_mark_that_is_lost_where_it_was_read_is_remembered() {
         // In one edit, too.
         let at_once = mirrored(first.clone(), type_, marks, |t| site(t, EVIL));
         marked(&at_once, "eu/Connection/m1", "(new host: evil.example)");
-        // What was approved is remembered still.
+        // After the approval the mark is still remembered.
         let settled = moved.applied();
         settled.plan().is_empty();
         let back = mirrored(settled, type_, marks, |t| site(t, GOOD));
@@ -749,9 +745,9 @@ fn a_mark_that_is_lost_where_it_was_read_is_remembered() {
     }
 }
 
-/// The same of an input that had no value yet, and of what is made again.
+/// The same for an input that had no value yet, and for an object that is created again.
 #[test]
-fn a_mark_that_is_lost_before_its_input_is_set_is_remembered() {
+fn a_mark_lost_before_its_input_is_set_is_remembered() {
     let plain = |t: GivenTenant| {
         let t = t.connection("m1", "cx/oauth2").input("baseUrl", A).secret("password", "s");
         t.integration("i").binds("M", "m1")
@@ -764,7 +760,7 @@ fn a_mark_that_is_lost_before_its_input_is_set_is_remembered() {
 }
 
 #[test]
-fn what_is_made_again_after_its_type_lost_a_mark_is_one() {
+fn a_recreation_after_its_type_lost_a_mark_is_a_redirect() {
     let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
     let gone = first.tenant("eu", |t| t.location().without("Connection/m1").without("Integration/i"));
     let again = |host: &'static str| mirrored(gone.clone(), "oauth2", None, move |t| site(t, host));
@@ -774,9 +770,9 @@ fn what_is_made_again_after_its_type_lost_a_mark_is_one() {
     assert!(again(GOOD).applied().record("eu/Connection/m1").unwrap().endpoints.contains("site"));
 }
 
-/// Others that name the secret of such a connection, or replace it, are judged by what is remembered of it.
+/// Others that name the secret of such a connection, or replace it, are checked by what is remembered of it.
 #[test]
-fn what_shares_a_secret_with_one_whose_type_lost_a_mark_is_one() {
+fn sharing_a_secret_with_a_lost_mark_is_a_redirect() {
     let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
     let other = |t: GivenTenant, host: &str| {
         let t = t.connection("m2", "cx/oauth2").input("site", host).secret("password", "s");
@@ -805,9 +801,9 @@ fn what_shares_a_secret_with_one_whose_type_lost_a_mark_is_one() {
     marked(&moves, "eu/Integration/i", "which sends password to evil.example");
 }
 
-/// "A second run writes nothing", and ordinary records do not grow: names that say it need not be remembered.
+/// A second run writes nothing, and ordinary records do not grow: names that mark an endpoint need not be remembered.
 #[test]
-fn only_marks_that_no_name_says_are_remembered() {
+fn only_marks_that_no_name_implies_are_remembered() {
     let ordinary = mirrored(us_and_eu(), "oauth2", Some(&["baseUrl"]), |t| {
         t.connection("m1", "cx/oauth2")
             .input("baseUrl", A)
@@ -819,14 +815,14 @@ fn only_marks_that_no_name_says_are_remembered() {
     let ordinary = ordinary.applied();
     assert!(ordinary.record("eu/Connection/m1").unwrap().endpoints.is_empty());
     ordinary.plan().is_empty();
-    // A mark that comes later plans nothing; the next write remembers it.
+    // A later mark plans nothing; the next write remembers it.
     let later = mirrored(ordinary, "oauth2", Some(&["site"]), |t| t);
     later.plan().is_empty();
     let written = mirrored(later, "oauth2", Some(&["site"]), |t| t.edit("Connection/m1").title("T")).applied();
     assert!(written.record("eu/Connection/m1").unwrap().endpoints.contains("site"));
 }
 
-/// The reason of every redirect says where the secret would go.
+/// The reason of every redirect names the host.
 #[test]
 fn the_host_is_in_every_reason() {
     let gone = prod(|t| crm(t, A), |t| crm(t, B)).tenant("prod", |t| t.location().without("Connection/crm"));

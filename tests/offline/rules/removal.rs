@@ -1,5 +1,5 @@
-//! "An object goes only where its writer prunes (`prune: true` of the sync, or beside `source`), with an allowed
-//! Delete, made by us, all recorded fields unchanged, and nothing that still uses it".
+//! An object is removed only if its writer prunes (`prune: true` of the sync, or beside `source`), Delete is allowed, a
+//! sync or source created it, all recorded fields are unchanged, and nothing uses it.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -10,8 +10,8 @@ const X: &str = "eu/Connection/crm";
 const I: &str = "eu/Integration/i";
 const I_NAME: &str = "Integration/i";
 
-/// What us had and eu got: an integration and its connection, which eu lets go.
-fn carried() -> Given {
+/// An integration and its connection that us had and eu got; eu allows their deletion.
+fn copied() -> Given {
     world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic")
@@ -31,11 +31,11 @@ fn carried() -> Given {
 
 /// The source drops both.
 fn dropped() -> Given {
-    carried().tenant("us", |t| t.without("Integration/i").without("Connection/crm"))
+    copied().tenant("us", |t| t.without("Integration/i").without("Connection/crm"))
 }
 
 #[test]
-fn what_may_go_goes_users_first() {
+fn removals_begin_with_the_users() {
     let plan = dropped().plan();
     plan.action(I).is_delete();
     plan.action(X).is_delete().waits_for(I);
@@ -45,10 +45,10 @@ fn what_may_go_goes_users_first() {
     done.plan().is_empty().exits(0);
 }
 
-/// "only where its writer prunes".
-/// "What a writer no longer declares and that stays (no prune, not ours) is counted in every plan."
+/// Without prune nothing is removed. What a writer no longer wants and that is kept (no prune, created by others) is
+/// counted in every plan.
 #[test]
-fn nothing_goes_without_prune_and_what_stays_is_counted_in_every_plan() {
+fn without_prune_nothing_is_removed_and_kept_objects_are_counted() {
     let mut w = dropped();
     std::sync::Arc::make_mut(&mut w.world.syncs[0].spec).prune = None;
     let plan = w.plan();
@@ -56,13 +56,13 @@ fn nothing_goes_without_prune_and_what_stays_is_counted_in_every_plan() {
     assert!(plan.holds(I, "").contains("sync/s does not prune"));
     assert!(plan.holds(X, "").contains("sync/s does not prune"));
     assert_eq!(w.applied().plan().plan.counts.kept, 2);
-    // What nobody could read is not called undeclared.
+    // What cannot be read is not counted.
     w.clone().tenant("us", |t| t.unparsed("us/x.yaml")).plan().holds_nothing();
     w.without_sync("s").plan().holds_nothing();
 }
 
-/// A tenant with a source that declared two connections and an integration, and now one connection.
-fn source_let_go() -> Given {
+/// A tenant whose source had two connections and an integration, and now has one connection.
+fn source_with_dropped_objects() -> Given {
     world()
         .tenant("eu", |t| {
             t.allows_delete()
@@ -79,19 +79,19 @@ fn source_let_go() -> Given {
         .tenant("eu", |t| t.declares().without("Connection/crm").without("Integration/i").location())
 }
 
-/// A source, too, removes only where it prunes; what stays is counted.
+/// The same for a source.
 #[test]
-fn a_source_without_prune_removes_nothing_and_what_stays_is_counted() {
-    let plan = source_let_go().plan();
+fn a_source_without_prune_removes_nothing_and_kept_objects_are_counted() {
+    let plan = source_with_dropped_objects().plan();
     plan.is_empty().exits(0);
     assert!(plan.holds(X, "").contains("source does not prune"));
     assert!(plan.holds(I, "").contains("source does not prune"));
 }
 
-/// "(… or beside `source`)".
+/// With `prune` beside `source`.
 #[test]
-fn a_source_that_prunes_removes_what_it_no_longer_declares() {
-    let w = source_let_go().tenant("eu", |t| t.source_prunes());
+fn a_source_that_prunes_removes_undesired_objects() {
+    let w = source_with_dropped_objects().tenant("eu", |t| t.source_prunes());
     let plan = w.plan();
     plan.action(I).is_delete();
     assert_eq!(plan.action(X).is_delete().waits_for(I).writers(), ["source"]);
@@ -103,9 +103,9 @@ fn a_source_that_prunes_removes_what_it_no_longer_declares() {
     w.clone().tenant("eu", |t| t.allows(&[AllowedAction::Create])).plan().is_empty();
 }
 
-/// "A wrong name never switches a rule off": what a component says of secrets holds while anything is of it.
+/// The component marks secrets for as long as any object of it exists.
 #[test]
-fn a_component_goes_after_everything_that_is_of_it() {
+fn a_component_is_removed_after_its_objects() {
     let w = world()
         .tenant("eu", |t| {
             t.allows_delete()
@@ -121,42 +121,42 @@ fn a_component_goes_after_everything_that_is_of_it() {
         })
         .applied()
         .tenant("eu", |t| t.declares().without("Component/http").location());
-    assert!(w.plan().holds("eu/Component/http", "").contains("Connection/crm is of it"));
+    assert!(w.plan().holds("eu/Component/http", "").contains("Connection/crm uses it"));
     w.plan().is_empty();
     let owned =
         w.clone().tenant("eu", |t| t.integration("i").owns("Own", "http/basic").declares().without("Connection/crm"));
-    assert!(owned.plan().holds("eu/Component/http", "").contains("Integration/i is of it"));
+    assert!(owned.plan().holds("eu/Component/http", "").contains("Integration/i uses it"));
     let gone = w.tenant("eu", |t| t.declares().without("Connection/crm").location());
     gone.plan().action("eu/Component/http").is_delete().waits_for(X);
     gone.applied().plan().is_empty();
 }
 
-/// "Unread is unknown": what an unreadable source may hold stays.
+/// Unread is unknown: what an unreadable source may contain is kept.
 #[test]
 fn a_source_that_cannot_be_read_removes_nothing() {
-    let w = source_let_go().tenant("eu", |t| t.source_prunes());
+    let w = source_with_dropped_objects().tenant("eu", |t| t.source_prunes());
     w.clone().tenant("eu", |t| t.declares().unreachable()).plan().is_empty().holds_nothing().exits(1);
     w.clone().tenant("eu", |t| t.declares().unparsed("declared/x.yaml")).plan().is_empty().exits(1);
     // An integration that cannot be read may use any connection.
     w.clone().tenant("eu", |t| t.declares().invalid("Integration/i")).plan().leaves_alone(X).leaves_alone(I).exits(1);
-    // A tenant that has no source any more has a writer that is gone.
+    // If a tenant no longer has a source, its writer is gone.
     let gone = w.tenant("eu", |t| t.without_source());
     gone.plan().is_empty().finding(Code::WriterGone);
 }
 
-/// "A writer that has become empty needs approval": a source too.
+/// A source that has become empty needs approval, too.
 #[test]
 fn a_source_that_has_become_empty_needs_approval() {
-    let w = source_let_go().tenant("eu", |t| t.source_prunes().approval(100, 100).declares_nothing());
+    let w = source_with_dropped_objects().tenant("eu", |t| t.source_prunes().approval(100, 100).declares_nothing());
     let plan = w.plan();
     plan.finding(Code::SourceEmpty);
     plan.action(I).is_delete().needs_approval(Code::SourceEmpty);
     plan.action(X).is_delete().needs_approval(Code::SourceEmpty);
 }
 
-/// "so what fails or waits in staging waits in prod": what goes, too.
+/// A removal that fails or waits in staging waits in prod.
 #[test]
-fn what_goes_in_staging_goes_in_prod_after_it() {
+fn a_removal_in_prod_follows_the_one_in_staging() {
     let w = world()
         .tenant("dev", |t| {
             t.connection("crm", "http/basic").integration("i").binds("CRM", "crm").integration("other").title("x")
@@ -181,17 +181,15 @@ fn what_goes_in_staging_goes_in_prod_after_it() {
     unbound.plan().action("prod/Connection/crm").is_delete().waits_for("staging/Integration/i");
 }
 
-/// "an allowed Delete".
 #[test]
-fn nothing_goes_where_delete_is_not_allowed() {
+fn nothing_is_removed_if_delete_is_not_allowed() {
     let w = dropped().tenant("eu", |t| t.allows(&[AllowedAction::Create, AllowedAction::Update]));
     assert!(w.plan().holds(I, "").contains("Delete"));
     w.plan().is_empty().exits(0);
 }
 
-/// "made by us".
 #[test]
-fn nothing_goes_that_others_made() {
+fn nothing_that_others_created_is_removed() {
     let w = world()
         .tenant("us", |t| t.integration("i").title("I").integration("other").title("stays"))
         .tenant("eu", |t| t.accepts("us").allows_delete().integration("i").title("I"))
@@ -203,24 +201,24 @@ fn nothing_goes_that_others_made() {
     w.plan().is_empty();
 }
 
-/// What nobody wrote is nobody's to remove.
+/// An object without a record is not removed.
 #[test]
-fn nothing_goes_that_we_did_not_write() {
-    let w = carried().tenant("eu", |t| t.integration("theirs").title("x").connection("their-crm", "http/basic"));
+fn nothing_without_a_record_is_removed() {
+    let w = copied().tenant("eu", |t| t.integration("theirs").title("x").connection("their-crm", "http/basic"));
     w.plan().is_empty();
 }
 
-/// "all recorded fields unchanged".
+/// All recorded fields must be unchanged.
 #[test]
-fn nothing_goes_that_was_changed_since() {
+fn nothing_that_was_changed_since_is_removed() {
     let w = dropped().tenant("eu", |t| t.edit("Connection/crm").title("Theirs"));
     assert!(w.plan().holds(X, "").contains("title"));
     w.plan().leaves_alone(X);
 }
 
-/// "and nothing that still uses it": "bound by a variable … or named by CustomerCredentials".
+/// Bound by a variable, or named by CustomerCredentials.
 #[test]
-fn nothing_goes_that_is_in_use() {
+fn nothing_in_use_is_removed() {
     let bound = dropped().tenant("eu", |t| t.integration("theirs").binds("CRM", "crm"));
     assert!(bound.plan().holds(X, "").contains("Integration/theirs"));
     bound.plan().leaves_alone(X).action(I).is_delete();
@@ -229,9 +227,9 @@ fn nothing_goes_that_is_in_use() {
     named.plan().leaves_alone(X);
 }
 
-/// Nor what a declared integration would use, could it be written.
+/// Nor what a desired integration would use, if it could be written.
 #[test]
-fn nothing_goes_that_a_declared_integration_would_use() {
+fn nothing_that_a_desired_integration_would_use_is_removed() {
     let w = dropped()
         .tenant("us", |t| t.edit("Integration/other").binds("CRM", "crm"))
         .tenant("ap", |t| t.integration("other").title("another"))
@@ -242,9 +240,9 @@ fn nothing_goes_that_a_declared_integration_would_use() {
     w.applied().plan().is_empty();
 }
 
-/// Nor what declared credentials are for, could they be written: their secrets are secrets because of it.
+/// Nor what desired credentials are for, if they could be written: the component marks their secrets.
 #[test]
-fn nothing_goes_that_declared_credentials_are_for() {
+fn nothing_that_desired_credentials_are_for_is_removed() {
     let w = world()
         .tenant("eu", |t| {
             t.allows_delete()
@@ -269,9 +267,9 @@ fn nothing_goes_that_declared_credentials_are_for() {
     plan.done().plan().is_empty();
 }
 
-/// Nor what one of two syncs that differ would use.
+/// Nor what one of two conflicting syncs would use.
 #[test]
-fn nothing_goes_that_one_of_two_syncs_that_differ_would_use() {
+fn nothing_that_a_conflicting_sync_would_use_is_removed() {
     let w = dropped()
         .tenant("us", |t| t.edit("Integration/other").binds("CRM", "crm"))
         .tenant("ap", |t| t.connection("crm-2", "http/basic").integration("other").binds("CRM", "crm-2"))
@@ -282,9 +280,8 @@ fn nothing_goes_that_one_of_two_syncs_that_differ_would_use() {
     w.applied().plan().is_empty();
 }
 
-/// "(through `replaces` too)".
 #[test]
-fn nothing_goes_that_is_in_use_through_replaces() {
+fn nothing_in_use_through_replaces_is_removed() {
     let w = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic")
@@ -307,13 +304,13 @@ fn nothing_goes_that_is_in_use_through_replaces() {
     w.plan().leaves_alone(X);
 }
 
-/// "a Connection also needs its own `deletionPolicy: Delete` in the target."
+/// A Connection needs its own `deletionPolicy: Delete` in the target.
 #[test]
-fn no_connection_goes_without_its_own_deletion_policy_in_the_target() {
+fn no_connection_is_removed_without_its_own_deletion_policy() {
     let retained = dropped().tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Retain));
     assert!(retained.plan().holds(X, "").contains("deletionPolicy"));
     retained.plan().leaves_alone(X).action(I).is_delete();
-    // That of the source says nothing of the target.
+    // The policy of the source does not count in the target.
     let elsewhere = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic")
@@ -332,21 +329,21 @@ fn no_connection_goes_without_its_own_deletion_policy_in_the_target() {
     elsewhere.plan().leaves_alone(X);
 }
 
-/// "or, where it has none, the sync's `connectionDeletion: Delete`."
+/// Without a policy of its own, the sync's `connectionDeletion: Delete` counts.
 #[test]
-fn where_it_has_no_policy_the_syncs_connection_deletion_counts() {
+fn without_a_policy_the_syncs_connection_deletion_counts() {
     let without = dropped().tenant("eu", |t| t.edit("Connection/crm").without_deletion());
     without.plan().leaves_alone(X);
     without.clone().deletes_connections().plan().action(X).is_delete();
-    // Its own goes before.
+    // Its own policy takes precedence.
     let retained =
         without.deletes_connections().tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Retain));
     assert!(retained.plan().holds(X, "").contains("deletionPolicy"));
 }
 
-/// "theirs from then on": what Create made is not removed.
+/// What mode Create created belongs to the target.
 #[test]
-fn what_create_made_is_never_removed() {
+fn objects_of_mode_create_are_never_removed() {
     let w = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic").integration("i").binds("CRM", "crm").integration("other").title("x")
@@ -361,9 +358,9 @@ fn what_create_made_is_never_removed() {
     w.plan().leaves_alone(X).action(I).is_delete();
 }
 
-/// What one sync let go and another would make again stays: it is still wanted there.
+/// What one sync dropped and another would create again is kept.
 #[test]
-fn what_another_sync_would_make_again_stays() {
+fn an_object_that_another_sync_would_recreate_is_kept() {
     let w = dropped()
         .tenant("dev", |t| t.connection("crm", "http/basic").integration("k").binds("CRM", "crm"))
         .tenant("eu", |t| t.accepts("dev"))
@@ -373,9 +370,9 @@ fn what_another_sync_would_make_again_stays() {
     w.applied().plan().is_empty();
 }
 
-/// What two wrote goes only when both have stopped, and both prune.
+/// What two syncs wrote is removed only when both have dropped it, and both prune.
 #[test]
-fn what_two_wrote_goes_only_when_both_have_stopped() {
+fn an_object_of_two_writers_is_removed_when_both_dropped_it() {
     let both = world()
         .tenant("a", |t| t.integration("i").title("I").integration("other").title("x"))
         .tenant("b", |t| t.integration("i").title("I").integration("more").title("x"))
@@ -390,32 +387,32 @@ fn what_two_wrote_goes_only_when_both_have_stopped() {
     stopped.plan().leaves_alone(I);
 }
 
-/// "A writer that has become empty needs approval": whatever is taken away for it.
+/// A writer that has become empty needs approval, whatever is removed.
 #[test]
 fn a_writer_that_has_become_empty_needs_approval() {
-    let w = carried().tenant("us", |t| t.without("Integration/i").without("Integration/other"));
+    let w = copied().tenant("us", |t| t.without("Integration/i").without("Integration/other"));
     let plan = w.plan();
     plan.action(I).is_delete().needs_approval(Code::SourceEmpty);
     plan.action(X).is_delete().needs_approval(Code::SourceEmpty);
     plan.finding(Code::SourceEmpty);
-    // Also a field of an object that another declares.
-    let shared = carried()
+    // Also a field of an object that another writer has.
+    let shared = copied()
         .tenant("eu", |t| t.declares().integration("other").defined("d"))
         .applied()
         .tenant("us", |t| t.without("Integration/i").without("Integration/other"));
     shared.plan().action("eu/Integration/other").is_update().removes("title").needs_approval(Code::SourceEmpty);
 }
 
-/// "'Empty' is said of a writer that declared something before and now declares nothing."
+/// Empty is a writer that had objects before and has none now.
 #[test]
-fn a_writer_that_never_declared_anything_is_not_empty() {
+fn a_writer_that_never_had_objects_is_not_empty() {
     let w = world().tenant("us", |t| t).tenant("eu", |t| t.accepts("us")).sync("s", "us", "eu");
     w.plan().finds_no(Code::SourceEmpty).finding(Code::SyncMatchesNothing);
     // Nor is one that cannot be read.
     let broken =
-        carried().tenant("us", |t| t.without("Integration/i").without("Integration/other").unparsed("us/x.yaml"));
+        copied().tenant("us", |t| t.without("Integration/i").without("Integration/other").unparsed("us/x.yaml"));
     broken.plan().finds_no(Code::SourceEmpty);
-    let invalid = carried().tenant("us", |t| t.without("Integration/other").invalid("Integration/i"));
+    let invalid = copied().tenant("us", |t| t.without("Integration/other").invalid("Integration/i"));
     invalid.plan().finds_no(Code::SourceEmpty);
     let source = world()
         .tenant("eu", |t| t.declares().connection("crm", "http/basic"))
@@ -424,17 +421,17 @@ fn a_writer_that_never_declared_anything_is_not_empty() {
     source.plan().finds_no(Code::SourceEmpty);
 }
 
-/// What is gone already, and declared no longer, is nobody's: there is nothing to do.
+/// An object that is gone already and no longer wanted needs no action.
 #[test]
-fn what_is_gone_already_needs_no_action() {
+fn an_object_that_is_gone_already_needs_no_action() {
     let w = dropped().tenant("eu", |t| t.without("Integration/i").without("Connection/crm"));
     w.plan().is_empty().exits(0);
 }
 
-/// An integration that lets go comes before the connection that it used.
+/// An integration that drops its binding is updated before the connection is removed.
 #[test]
-fn a_connection_goes_after_those_that_let_go_of_it() {
-    let w = carried().tenant("us", |t| {
+fn a_connection_is_removed_after_its_former_users_are_updated() {
+    let w = copied().tenant("us", |t| {
         t.connection("new", "http/basic").edit("Integration/i").binds("CRM", "new").without("Connection/crm")
     });
     w.plan().action(I).is_update();
@@ -442,10 +439,10 @@ fn a_connection_goes_after_those_that_let_go_of_it() {
     w.applied().plan().is_empty();
 }
 
-/// "Any prefix of an apply ends in the same state": a star is no name that could be another, also once nothing of
-/// what it matched is left.
+/// Any prefix of an apply leads to the same state: a star is not a misspelled name, even when nothing that it matched
+/// is left.
 #[test]
-fn a_star_that_matches_nothing_is_no_misspelt_name() {
+fn a_star_that_matches_nothing_is_no_misspelled_name() {
     let emptied = dropped().tenant("us", |t| t.without("Integration/other"));
     emptied.plan().action(X).is_delete();
     let mut half = emptied.tenant("eu", |t| t.without(I_NAME).without("Integration/other"));

@@ -1,4 +1,4 @@
-//! "A secret is always a reference."
+//! A secret is always a reference.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -7,7 +7,7 @@ use stablekey_testing::world::{Given, GivenTenant, world};
 const X: &str = "prod/Connection/crm";
 const CANARY: &str = "canary-5f2b";
 
-/// A connection of ours that is about to be changed.
+/// A managed connection that is about to change.
 fn ours(before: impl FnOnce(GivenTenant) -> GivenTenant, after: impl FnOnce(GivenTenant) -> GivenTenant) -> Given {
     world()
         .tenant("prod", |t| before(t.declares().connection("crm", "http/basic")))
@@ -15,9 +15,9 @@ fn ours(before: impl FnOnce(GivenTenant) -> GivenTenant, after: impl FnOnce(Give
         .tenant("prod", |t| after(t.declares().connection("crm", "http/basic")))
 }
 
-/// "A literal where the type … says secret … is refused without being shown": in a source …
+/// In a source.
 #[test]
-fn a_literal_where_the_type_says_secret_is_refused_without_being_shown() {
+fn a_literal_of_a_secret_input_is_refused_without_being_shown() {
     let w = world().tenant("prod", |t| {
         t.component("http/basic").has_secret("pin").declares().connection("crm", "http/basic").input("pin", CANARY)
     });
@@ -27,9 +27,9 @@ fn a_literal_where_the_type_says_secret_is_refused_without_being_shown() {
     assert!(!plan.json().contains(CANARY));
 }
 
-/// … in test inputs, in customers' values, and where the component comes in the same plan …
+/// In test inputs, in customers' values, and if the component is created in the same plan.
 #[test]
-fn the_same_in_test_inputs_and_in_customers_values() {
+fn a_literal_of_a_secret_test_or_customer_input_is_refused() {
     let w = world().tenant("prod", |t| {
         t.declares()
             .component("http/basic")
@@ -47,9 +47,9 @@ fn the_same_in_test_inputs_and_in_customers_values() {
     assert!(!plan.json().contains(CANARY));
 }
 
-/// … across tenants, though only the source knows the type …
+/// Across tenants, even if only the source has the type.
 #[test]
-fn no_literal_secret_crosses() {
+fn no_literal_secret_is_copied() {
     let w = world()
         .tenant("us", |t| {
             t.component("http/basic")
@@ -82,9 +82,9 @@ fn no_literal_secret_crosses() {
     assert!(!overridden.plan().json().contains(CANARY));
 }
 
-/// … and one that is live is not shown while it is fixed.
+/// A live literal is not shown while it is fixed.
 #[test]
-fn a_literal_secret_is_not_shown_while_it_is_mended() {
+fn a_literal_secret_is_not_shown_while_it_is_fixed() {
     let w =
         ours(|t| t.input("pin", CANARY), |t| t.secret("pin", "s").location().component("http/basic").has_secret("pin"));
     let plan = w.plan();
@@ -92,9 +92,8 @@ fn a_literal_secret_is_not_shown_while_it_is_mended() {
     assert!(!plan.json().contains(CANARY), "{plan}");
 }
 
-/// "a target that lacks its own is told which it needs."
 #[test]
-fn a_target_that_lacks_its_secret_is_told_which_it_needs() {
+fn a_target_that_lacks_its_secret_gets_a_manual_step() {
     let w = world().tenant("prod", |t| t.declares().connection("crm", "http/basic").secret("password", "crm-app"));
     let plan = w.plan();
     let notes = plan.manual(X);
@@ -107,8 +106,7 @@ fn redirects(w: &Given) -> bool {
     acts.is_update().action.needs_approval.iter().any(|a| a.code == Code::CredentialRedirect)
 }
 
-/// "A *credential redirect* always needs approval: an endpoint of a connection that exists changes while
-/// a secret … stays": "an endpoint is added, removed, altered or changes kind".
+/// An endpoint of an existing connection is added, removed, changed or gets another kind of value while a secret stays.
 #[test]
 fn a_credential_redirect_always_needs_approval() {
     let secret = |t: GivenTenant| t.secret("password", "s");
@@ -128,16 +126,15 @@ fn a_credential_redirect_always_needs_approval() {
     }
 }
 
-/// "the customers' included": "a secret input or a perCustomer input stays".
+/// A secret input or a perCustomer input that stays counts too.
 #[test]
-fn the_customers_secrets_are_secrets_too() {
+fn customers_secrets_count_too() {
     assert!(redirects(&ours(
         |t| t.input("host", "a").per_customer("pin"),
         |t| t.input("host", "b").per_customer("pin")
     )));
 }
 
-/// "Correct is not exempt".
 #[test]
 fn correct_is_not_exempt() {
     let w = world()
@@ -153,7 +150,6 @@ fn correct_is_not_exempt() {
     assert!(redirects(&w));
 }
 
-/// "Making a connection is none".
 #[test]
 fn making_a_connection_is_no_redirect() {
     let w = world()
@@ -161,10 +157,10 @@ fn making_a_connection_is_no_redirect() {
     w.plan().action(X).is_create().needs_no_approval();
 }
 
-/// "An input is an endpoint where its type says so; where the type is unknown, if its name ends in url,
-/// uri, host, server, domain or endpoint, or its value is a URL."
+/// An input is an endpoint if its type says so; if the type is unknown, if its name ends in url, uri, host, server,
+/// domain or endpoint, or its value is a URL.
 #[test]
-fn what_an_endpoint_is() {
+fn endpoints_are_recognized_by_type_name_or_value() {
     let moves = |name: &'static str, from: &'static str, to: &'static str| {
         redirects(&ours(
             move |t| t.input(name, from).secret("password", "s"),
@@ -184,9 +180,8 @@ fn what_an_endpoint_is() {
     assert!(redirects(&typed));
 }
 
-/// "What a customer supplied is theirs: never overwritten …"
 #[test]
-fn what_a_customer_supplied_is_never_overwritten() {
+fn values_of_a_customer_are_never_overwritten() {
     const C: &str = "prod/CustomerCredentials/acme-crm";
     let w = world().tenant("prod", |t| {
         t.drift(Drift::Correct)
@@ -204,7 +199,7 @@ fn what_a_customer_supplied_is_never_overwritten() {
     assert!(w.plan().holds(C, "").contains("host application"));
 }
 
-/// "For `Customer` the host application does (`origin: Customer`), and we only read": nor do we make them.
+/// The host application writes credentials of `origin: Customer`; Stablekey only reads them.
 #[test]
 fn credentials_of_origin_customer_are_never_written() {
     let w = world().tenant("prod", |t| {
@@ -213,7 +208,7 @@ fn credentials_of_origin_customer_are_never_written() {
     w.plan().is_empty();
 }
 
-/// "… or pruned, shown only as counts."
+/// Credentials of customers are never pruned, and shown only as counts.
 #[test]
 fn customers_are_shown_as_counts() {
     let w = ours(|t| t.input("scopes", "a"), |t| t.input("scopes", "b"))
@@ -223,9 +218,9 @@ fn customers_are_shown_as_counts() {
     assert!(!plan.json().contains(CANARY));
 }
 
-/// What we supply for a customer we may write and change.
+/// Credentials that Stablekey supplies for a customer may be changed.
 #[test]
-fn what_we_supply_for_a_customer_is_ours_to_change() {
+fn credentials_supplied_by_the_organization_may_be_changed() {
     let of = |value: &'static str| {
         move |t: GivenTenant| {
             t.declares()

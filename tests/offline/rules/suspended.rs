@@ -1,4 +1,4 @@
-//! "A suspended tenant is read, also as a source; nothing is written to it".
+//! A suspended tenant is read, also as a source; nothing is written to it.
 
 use stablekey::engine::model::code::Code;
 use stablekey_testing::world::{Given, world};
@@ -6,7 +6,7 @@ use stablekey_testing::world::{Given, world};
 const X: &str = "eu/Connection/crm";
 const I: &str = "eu/Integration/i";
 
-/// us carries a connection and an integration to eu.
+/// us copies a connection and an integration to eu.
 fn us_to_eu() -> Given {
     world()
         .tenant("us", |t| {
@@ -18,7 +18,7 @@ fn us_to_eu() -> Given {
         .prune()
 }
 
-/// "its actions count (2 in plan, not in apply)".
+/// Its actions count in a plan (exit code 2), and not after an apply.
 #[test]
 fn the_actions_of_a_suspended_tenant_count_in_a_plan_and_not_after_an_apply() {
     let w = us_to_eu().tenant("eu", |t| t.suspended());
@@ -28,7 +28,7 @@ fn the_actions_of_a_suspended_tenant_count_in_a_plan_and_not_after_an_apply() {
     assert!(plan.target("eu").suspended && !plan.target("us").suspended);
     assert!(plan.plan.writes_nothing());
     assert_eq!(plan.plan.exit_of_apply(), 0);
-    // Of another tenant's actions, and of what is not reached, an apply speaks all the same.
+    // An apply reports actions of other tenants, and what is unresolved, nevertheless.
     let more = w.clone().tenant("ap", |t| t.declares().connection("k", "http/basic"));
     assert!(!more.plan().plan.writes_nothing());
     assert_eq!(more.plan().plan.exit_of_apply(), 2);
@@ -36,9 +36,9 @@ fn the_actions_of_a_suspended_tenant_count_in_a_plan_and_not_after_an_apply() {
     assert_eq!(missing.plan().plan.exit_of_apply(), 3);
 }
 
-/// "read, also as a source", and "what depends on them waits".
+/// It is read as a source, and what depends on its pending actions waits.
 #[test]
-fn what_copies_a_suspended_tenant_waits_for_what_waits_there() {
+fn copies_of_a_suspended_tenant_wait_for_its_pending_actions() {
     let w = world()
         .tenant("dev", |t| t.connection("crm", "http/basic").integration("i").title("I").binds("CRM", "crm"))
         .tenant("staging", |t| t.accepts("dev").integration("j").title("J"))
@@ -51,36 +51,35 @@ fn what_copies_a_suspended_tenant_waits_for_what_waits_there() {
     let plan = w.plan();
     plan.action("prod/Connection/crm").is_create().waits_for("staging/Connection/crm");
     plan.action("prod/Integration/i").is_create().waits_for("staging/Integration/i");
-    // What is there already goes on.
+    // What exists already is copied.
     assert!(plan.action("prod/Integration/j").is_create().action.after.is_empty());
 }
 
-/// "A suspended sync is still a writer (nothing that it declared stops) … and writes nothing."
+/// A suspended sync is still a writer (its objects are not dropped), and writes nothing.
 #[test]
-fn a_suspended_sync_stops_nothing_and_writes_nothing() {
+fn a_suspended_sync_drops_nothing_and_writes_nothing() {
     let w = us_to_eu().applied().suspended();
     let moved = w
         .clone()
         .tenant("us", |t| t.edit("Connection/crm").title("New").integration("k").title("K"))
         .tenant("eu", |t| t.edit("Connection/crm").input("scopes", "own"));
     moved.plan().is_empty().exits(0).has_no_drift().finds_no(Code::WriterGone);
-    // How many wait is known all the same.
+    // The number of its waiting actions is known nevertheless.
     assert_eq!(moved.plan().target("eu").suspended_syncs, [("sync/s".to_string(), 2)].into());
-    // Dropped by its source, all the same.
+    // Dropped by its source, the same.
     let dropped = w.clone().tenant("us", |t| t.without("Integration/i").without("Connection/crm"));
     dropped.plan().is_empty().exits(0).holds_nothing().finds_no(Code::SourceEmpty);
     assert_eq!(dropped.plan().target("eu").suspended_syncs["sync/s"], 1);
-    // Also beside another writer that lets go.
+    // Also beside another writer that drops them.
     let shared = w
         .tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM").input("scopes", "api"))
         .applied()
         .tenant("eu", |t| t.source_prunes().declares().without("Connection/crm").connection("other", "http/basic"));
     shared.plan().leaves_alone(X);
-    // It goes on where it left off.
+    // Resumed, it continues.
     moved.of_sync("s").resumed().plan().action(X).is_update().sets("title");
 }
 
-/// "conflicts with nobody".
 #[test]
 fn a_suspended_sync_conflicts_with_nobody() {
     let w = us_to_eu()
@@ -92,15 +91,15 @@ fn a_suspended_sync_conflicts_with_nobody() {
     w.plan().finds_no(Code::WriterConflict).action(X).is_create().sets("title");
     assert_eq!(w.applied().value(X, "title"), Some("AP".into()));
     w.plan().leaves_alone(I);
-    // Nor does it close a ring.
+    // Nor does it close a cycle.
     let ring = us_to_eu().suspended().tenant("us", |t| t.accepts("eu")).sync("back", "eu", "us");
     ring.plan().finds_no(Code::SyncRing).exits(0);
     ring.of_sync("s").resumed().plan().finding(Code::SyncRing);
 }
 
-/// What another sync needs of what a suspended one would bring is not there.
+/// An object that a suspended sync would create does not exist for another sync.
 #[test]
-fn what_a_suspended_sync_would_bring_is_not_there() {
+fn objects_of_a_suspended_sync_do_not_exist_yet() {
     let w = us_to_eu().suspended().tenant("eu", |t| t.declares().integration("own").binds("CRM", "crm"));
     w.plan().leaves_alone(X).finding(Code::BindingMissing);
 }

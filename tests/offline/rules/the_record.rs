@@ -1,4 +1,4 @@
-//! "What we wrote is kept with the object."
+//! The ownership record: what Stablekey wrote is stored with the object.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -6,7 +6,7 @@ use stablekey_testing::world::{Given, GivenTenant, world};
 
 const X: &str = "prod/Connection/crm";
 
-/// A tenant whose source declares a connection with a title and scopes.
+/// A tenant whose source has a connection with a title and scopes.
 fn declared(location: impl FnOnce(GivenTenant) -> GivenTenant) -> Given {
     world().tenant("prod", |t| {
         location(t).declares().connection("crm", "salesforce/oauth2").title("CRM").input("scopes", "api")
@@ -17,14 +17,14 @@ fn same_in_place(t: GivenTenant) -> GivenTenant {
     t.connection("crm", "salesforce/oauth2").title("CRM").input("scopes", "api")
 }
 
-/// The same, all of it ours already.
+/// The same, applied already.
 fn settled() -> Given {
     let w = declared(|t| t).applied();
     w.plan().is_empty();
     w
 }
 
-/// Row 1: "recorded: no | live: absent | written".
+/// Not recorded and absent: the field is written.
 #[test]
 fn unrecorded_and_absent_is_written() {
     let w = declared(|t| t.connection("crm", "salesforce/oauth2").title("CRM"));
@@ -32,10 +32,9 @@ fn unrecorded_and_absent_is_written() {
     assert_eq!(w.applied().writers(X, "inputs.scopes"), ["source"]);
 }
 
-/// Row 1, where absent is read as a value: it is absent all the same. "An absent field is not managed by
-/// a writer, and is read as the value given above".
+/// An absent field counts as absent, even if its absence means a value. No writer manages it.
 #[test]
-fn unrecorded_and_absent_is_written_though_absent_reads_as_a_value() {
+fn unrecorded_and_absent_is_written_even_with_a_default() {
     let w = world().tenant("prod", |t| {
         t.connection("crm", "http/basic").declares().connection("crm", "http/basic").embedded(true)
     });
@@ -44,9 +43,9 @@ fn unrecorded_and_absent_is_written_though_absent_reads_as_a_value() {
     w.applied().plan().is_empty();
 }
 
-/// "absent and read value are equal in diff".
+/// Absent and the value that absence means are equal in a diff.
 #[test]
-fn absent_and_read_value_are_equal() {
+fn absent_and_default_are_equal() {
     let w = world().tenant("prod", |t| {
         t.connection("crm", "http/basic")
             .declares()
@@ -58,7 +57,6 @@ fn absent_and_read_value_are_equal() {
     w.applied().plan().is_empty();
 }
 
-/// "No default is ever written into an object."
 #[test]
 fn no_default_is_written() {
     let w = world().tenant("prod", |t| t.declares().connection("crm", "http/basic")).applied();
@@ -67,9 +65,9 @@ fn no_default_is_written() {
     }
 }
 
-/// Row 1: "recorded: no | live: as declared | only recorded".
+/// Not recorded and equal to the desired value: only recorded.
 #[test]
-fn unrecorded_and_as_declared_is_only_recorded() {
+fn unrecorded_and_in_sync_is_only_recorded() {
     let w = declared(same_in_place);
     w.plan().action(X).is_adopt().only_records("title").only_records("inputs.scopes").only_records("type");
     let done = w.applied();
@@ -77,9 +75,9 @@ fn unrecorded_and_as_declared_is_only_recorded() {
     done.plan().is_empty().exits(0);
 }
 
-/// Row 2: "recorded: no | live: other | the target's: kept, said by whom; nothing else is held back".
+/// Not recorded and different: the target's own value is kept, with its owner; nothing else is blocked.
 #[test]
-fn unrecorded_and_other_is_the_targets() {
+fn unrecorded_and_different_is_kept() {
     let w = declared(|t| t.connection("crm", "salesforce/oauth2").title("Our CRM"));
     let plan = w.plan();
     assert_eq!(plan.holds(X, "title"), "prod");
@@ -89,27 +87,27 @@ fn unrecorded_and_other_is_the_targets() {
     done.plan().is_empty().exits(0);
 }
 
-/// "kept, said by whom": where the location knows the manager, it is named.
+/// The manager of a kept field is named if the location knows it.
 #[test]
-fn held_is_said_by_whom() {
+fn a_kept_field_names_its_owner() {
     let w = declared(|t| t.connection("crm", "salesforce/oauth2").title("Our CRM").holds("title", "kubectl-edit"));
     assert_eq!(w.plan().holds(X, "title"), "kubectl-edit");
 }
 
-/// Row 3: "recorded: yes | live: as declared | the record follows".
+/// Recorded and equal to the desired value: the record is updated.
 #[test]
-fn recorded_and_as_declared_the_record_follows() {
+fn recorded_and_in_sync_updates_the_record() {
     let w = settled()
         .tenant("prod", |t| t.edit("Connection/crm").title("New").declares().edit("Connection/crm").title("New"));
     w.plan().action(X).is_adopt().only_records("title").does_not_touch("inputs.scopes");
     w.applied().plan().is_empty();
-    // Now it is ours: a later change of the source is an update, not kept.
+    // From now on it is managed: a later change of the source is an update, not kept.
     w.applied().tenant("prod", |t| t.declares().edit("Connection/crm").title("Newer")).plan().action(X).sets("title");
 }
 
-/// Row 4: "recorded: yes | live: as recorded | updated".
+/// Recorded and unchanged: the field is updated.
 #[test]
-fn recorded_and_as_recorded_is_updated() {
+fn recorded_and_unchanged_is_updated() {
     let w = settled().tenant("prod", |t| t.declares().edit("Connection/crm").input("scopes", "api refresh"));
     let plan = w.plan();
     let change =
@@ -120,9 +118,9 @@ fn recorded_and_as_recorded_is_updated() {
     plan.done().plan().is_empty();
 }
 
-/// Row 4: "removed if no longer declared".
+/// Recorded, unchanged and no longer desired: the field is removed.
 #[test]
-fn recorded_as_recorded_and_no_longer_declared_is_removed() {
+fn recorded_unchanged_and_no_longer_desired_is_removed() {
     let w = settled().tenant("prod", |t| t.declares().edit("Connection/crm").without_input("scopes").without_title());
     w.plan().action(X).is_update().removes("inputs.scopes").removes("title");
     let done = w.applied();
@@ -131,18 +129,17 @@ fn recorded_as_recorded_and_no_longer_declared_is_removed() {
     done.plan().is_empty();
 }
 
-/// Row 5: "recorded: yes | live: other | drift: … else left".
+/// Recorded and different: drift, which is kept unless the policy is Correct.
 #[test]
-fn drift_is_reported_and_left_under_detect() {
+fn drift_is_reported_and_kept_under_detect() {
     let w = settled().tenant("prod", |t| t.edit("Connection/crm").title("Theirs"));
     let plan = w.plan();
     assert!(plan.drifted(X, "title"));
     plan.is_empty().exits(3);
 }
 
-/// Row 5: "drift, also where the source moved".
 #[test]
-fn drift_is_drift_also_where_the_source_moved() {
+fn drift_is_drift_even_if_the_source_changed() {
     let w = settled().tenant("prod", |t| {
         t.edit("Connection/crm").title("Theirs").declares().edit("Connection/crm").title("New").input("scopes", "all")
     });
@@ -152,7 +149,7 @@ fn drift_is_drift_also_where_the_source_moved() {
     assert_eq!(plan.done().value(X, "title"), Some("Theirs".into()));
 }
 
-/// Row 5: "Correct updates".
+/// With Correct it is reverted.
 #[test]
 fn correct_updates_what_drifted() {
     let w = settled().tenant("prod", |t| t.drift(Drift::Correct).edit("Connection/crm").title("Theirs"));
@@ -164,9 +161,9 @@ fn correct_updates_what_drifted() {
     plan.done().plan().is_empty().exits(0);
 }
 
-/// Row 5, for a field that others took away: no value is another value.
+/// A field that others removed has drifted too.
 #[test]
-fn a_field_that_others_took_away_has_drifted() {
+fn a_field_that_others_removed_has_drifted() {
     let w = settled().tenant("prod", |t| t.edit("Connection/crm").without_input("scopes"));
     assert!(w.plan().drifted(X, "inputs.scopes"));
     w.plan().is_empty();
@@ -174,9 +171,8 @@ fn a_field_that_others_took_away_has_drifted() {
     w.plan().action(X).is_update().sets("inputs.scopes");
 }
 
-/// Row 5: "no longer declared: left and forgotten".
 #[test]
-fn drift_that_is_no_longer_declared_is_left_and_forgotten() {
+fn drift_of_an_undesired_field_is_kept_and_forgotten() {
     let w = settled().tenant("prod", |t| {
         t.drift(Drift::Correct).edit("Connection/crm").title("Theirs").declares().edit("Connection/crm").without_title()
     });
@@ -187,9 +183,9 @@ fn drift_that_is_no_longer_declared_is_left_and_forgotten() {
     done.plan().is_empty().exits(0);
 }
 
-/// The same where it is gone already: there is nothing to remove.
+/// If it is gone already, there is nothing to remove.
 #[test]
-fn what_is_gone_and_no_longer_declared_is_only_forgotten() {
+fn a_removed_undesired_field_is_only_forgotten() {
     let w = world()
         .tenant("prod", |t| t.declares().connection("crm", "http/basic").embedded(false).title("CRM"))
         .applied()
@@ -201,20 +197,19 @@ fn what_is_gone_and_no_longer_declared_is_only_forgotten() {
     w.applied().plan().is_empty();
 }
 
-/// "The table is for fields of objects that a writer declares; an object that none declares is a matter
-/// of removal only" and "keeps every field and its record".
+/// An object that no writer wants keeps every field and its record; only removal may apply.
 #[test]
-fn an_object_that_none_declares_keeps_every_field_and_its_record() {
+fn an_undesired_object_keeps_every_field_and_its_record() {
     let before = settled();
     let w = before.clone().tenant("prod", |t| t.allows_delete().declares().without("Connection/crm"));
     w.plan().leaves_alone(X).is_empty();
     assert_eq!(w.applied().record(X), before.record(X));
 }
 
-/// "Where another manager holds a field too, removing it releases it: dropped from the record, said
-/// once, not planned again."
+/// Removing a field that another manager owns too releases it: it is dropped from the record, reported once, and not
+/// planned again.
 #[test]
-fn removing_what_another_manager_holds_too_releases_it() {
+fn removing_a_field_of_another_manager_releases_it() {
     let w = settled().tenant("prod", |t| {
         t.edit("Connection/crm").holds("title", "kubectl-edit").declares().edit("Connection/crm").without_title()
     });
@@ -229,9 +224,9 @@ fn removing_what_another_manager_holds_too_releases_it() {
     done.plan().is_empty().exits(0);
 }
 
-/// "An object that is gone is made again while declared, whatever drift says."
+/// A deleted object is created again while it is desired, whatever the drift policy.
 #[test]
-fn an_object_that_is_gone_is_made_again_whatever_drift_says() {
+fn a_deleted_object_is_created_again_under_any_drift_policy() {
     for drift in [Drift::Ignore, Drift::Detect, Drift::Correct] {
         let w = settled().tenant("prod", |t| t.drift(drift).without("Connection/crm"));
         w.plan().action(X).is_create().sets("title");
@@ -240,9 +235,9 @@ fn an_object_that_is_gone_is_made_again_whatever_drift_says() {
     }
 }
 
-/// "Only a component, type or credentials that differ hold back a whole connection and what needs it."
+/// Only another component, type or credentials block a whole connection and what needs it.
 #[test]
-fn a_connection_of_another_kind_holds_back_itself_and_what_needs_it() {
+fn a_connection_of_another_kind_blocks_itself_and_what_needs_it() {
     let w = world().tenant("prod", |t| {
         t.connection("crm", "hubspot/oauth2")
             .declares()
@@ -262,10 +257,9 @@ fn a_connection_of_another_kind_holds_back_itself_and_what_needs_it() {
     plan.action("prod/Integration/needs-it-not").is_create();
 }
 
-/// The same for the type, the credentials and the stable key itself ("Stable key, component, type and
-/// credentials are immutable").
+/// The same for the immutable fields: type, credentials and the stable key itself.
 #[test]
-fn what_never_changes_is_never_changed() {
+fn immutable_fields_are_never_changed() {
     let live: [fn(GivenTenant) -> GivenTenant; 3] = [
         |t| t.connection("crm", "salesforce/basic"),
         |t| t.connection("crm", "salesforce/oauth2").credentials(Credentials::Customer),
@@ -278,10 +272,9 @@ fn what_never_changes_is_never_changed() {
     }
 }
 
-/// "per field (an input or a variable is one)"; "Each variable is a field, and so is each input; the
-/// target's unrecorded ones stay."
+/// Each variable and each input is a field of its own; the target's unrecorded ones are kept.
 #[test]
-fn the_targets_own_inputs_and_variables_stay() {
+fn the_targets_own_inputs_and_variables_are_kept() {
     let w = world().tenant("prod", |t| {
         t.connection("crm", "http/basic")
             .input("theirs", "1")
@@ -299,14 +292,14 @@ fn the_targets_own_inputs_and_variables_stay() {
     assert!(done.value(X, "inputs.theirs").is_some());
     assert!(done.value("prod/Integration/i", "connections.Theirs").is_some());
     done.plan().is_empty();
-    // Nor do they go when the source takes its own away.
+    // Nor are they removed when the source removes its own.
     let w = done.tenant("prod", |t| t.declares().edit("Integration/i").without_variable("Ours"));
     w.plan().action("prod/Integration/i").removes("connections.Ours").does_not_touch("connections.Theirs");
 }
 
-/// "tenant, writer, whether we made it, and per field … a short hash … and who wrote it."
+/// A record has the tenant, whether Stablekey created the object, and per field a short hash and its writers.
 #[test]
-fn a_record_says_tenant_writer_hash_and_whether_we_made_it() {
+fn a_record_has_tenant_writers_hashes_and_made() {
     let w = settled();
     let line = w.record(X).unwrap().encode();
     assert!(line.starts_with("prod made "), "{line}");
@@ -315,7 +308,7 @@ fn a_record_says_tenant_writer_hash_and_whether_we_made_it() {
     assert_eq!((hash.len(), writers), (16, "source"));
 }
 
-/// "a short hash, never of a secret": of a secret there is only the reference to hash.
+/// The hash is that of the reference, never of a secret.
 #[test]
 fn a_secret_is_recorded_by_its_reference() {
     let put = |secret: &str| {
@@ -325,9 +318,9 @@ fn a_secret_is_recorded_by_its_reference() {
     assert_ne!(put("s").record(X), put("other").record(X));
 }
 
-/// "A record that names another tenant is none."
+/// A record that names another tenant does not count.
 #[test]
-fn a_record_that_names_another_tenant_is_none() {
+fn a_record_that_names_another_tenant_does_not_count() {
     let w = settled().tenant("prod", |t| {
         t.edit("Connection/crm").record_names("staging").declares().edit("Connection/crm").title("New")
     });
@@ -336,16 +329,16 @@ fn a_record_that_names_another_tenant_is_none() {
     let done = w.applied();
     let record = done.record(X).unwrap();
     assert!(record.tenant == "prod" && !record.made, "{record:?}");
-    // Nor does it let anything be removed.
+    // Nor does it allow a removal.
     let gone = settled().tenant("prod", |t| {
         t.allows_delete().edit("Connection/crm").record_names("staging").declares().without("Connection/crm")
     });
     gone.plan().is_empty();
 }
 
-/// "`Create` records that we made the object, and no field."
+/// In mode `Create` the record says that Stablekey created the object, and has no field.
 #[test]
-fn create_records_that_we_made_it_and_no_field() {
+fn create_records_made_and_no_field() {
     let w = world()
         .tenant("us", |t| t.connection("crm", "http/basic").title("CRM").integration("i").binds("CRM", "crm"))
         .tenant("eu", |t| t.accepts("us"))
@@ -358,17 +351,17 @@ fn create_records_that_we_made_it_and_no_field() {
     done.plan().is_empty();
 }
 
-/// "adopt writes only the record, is an action, is allowed wherever Update is".
+/// An adoption writes only the record, is an action, and is allowed wherever Update is.
 #[test]
-fn adopt_is_allowed_wherever_update_is() {
+fn adopt_is_allowed_if_update_is() {
     let w = declared(same_in_place);
     w.clone().tenant("prod", |t| t.allows(&[AllowedAction::Update])).plan().action(X).is_adopt();
     let denied = w.tenant("prod", |t| t.allows(&[AllowedAction::Create]));
-    // What is declared is reached: nothing is blocked.
+    // The desired value is live: nothing is blocked.
     denied.plan().is_empty().blocks_nothing().exits(0);
 }
 
-/// "adopt … includes 'the record follows'", and needs no approval of its own.
+/// An adoption needs no approval of its own.
 #[test]
 fn adopt_changes_no_value() {
     let w = declared(same_in_place).tenant("prod", |t| t.approval(0, 0));

@@ -1,4 +1,4 @@
-//! "A sync carries spec only."
+//! What a sync copies: spec only.
 
 use stablekey::api::*;
 use stablekey::engine::model::code::Code;
@@ -17,9 +17,8 @@ fn us_to_eu() -> Given {
         .mirror()
 }
 
-/// "no labels, annotations, test inputs, deletionPolicy or CustomerCredentials."
 #[test]
-fn no_labels_annotations_test_inputs_deletion_policy_or_customer_credentials_cross() {
+fn labels_annotations_test_inputs_deletion_policy_and_credentials_are_not_copied() {
     for create in [false, true] {
         let w = us_to_eu().tenant("us", |t| {
             t.edit("Connection/crm")
@@ -42,34 +41,33 @@ fn no_labels_annotations_test_inputs_deletion_policy_or_customer_credentials_cro
     }
 }
 
-/// What does not cross is not compared either: the target's own stays.
+/// What is not copied is not compared either: the target's own is kept.
 #[test]
-fn what_does_not_cross_is_the_targets() {
+fn uncopied_fields_of_the_target_are_kept() {
     let w = us_to_eu().applied().tenant("eu", |t| {
         t.edit("Connection/crm").label("a", "b").test_input("username", "x").deletion(DeletionPolicy::Delete)
     });
     w.plan().is_empty().holds_nothing().has_no_drift();
 }
 
-/// No component crosses.
 #[test]
-fn no_component_crosses() {
+fn no_component_is_copied() {
     let w = us_to_eu().tenant("us", |t| t.component("http/basic"));
     assert!(w.applied().live("eu").components.is_empty());
 }
 
-/// "A secretRef (a name, never content) crosses when that input is first written".
+/// A secretRef (a name, never content) is copied when its input is first written.
 #[test]
-fn a_secret_ref_crosses_when_its_input_is_first_written() {
+fn a_secret_ref_is_copied_when_its_input_is_first_written() {
     us_to_eu().plan().action(X).is_create().sets("inputs.password");
     let later = us_to_eu().applied().tenant("us", |t| t.edit("Connection/crm").secret("token", "us-secret"));
     later.plan().action(X).is_update().sets("inputs.token").does_not_touch("inputs.password");
     later.applied().plan().is_empty();
 }
 
-/// "from then on it is the target's": neither a change there nor one in the source is looked at …
+/// From then on it is the target's: changes in either place are ignored.
 #[test]
-fn from_then_on_it_is_the_targets() {
+fn a_copied_secret_ref_belongs_to_the_target() {
     let w = us_to_eu()
         .applied()
         .tenant("eu", |t| t.drift(Drift::Correct).edit("Connection/crm").secret("password", "eu-secret"));
@@ -78,9 +76,9 @@ fn from_then_on_it_is_the_targets() {
     moved.plan().is_empty().has_no_drift().holds_nothing();
 }
 
-/// … also where the target makes something else of it …
+/// The target may replace it by anything.
 #[test]
-fn from_then_on_the_target_may_make_anything_of_it() {
+fn a_copied_secret_ref_may_be_replaced_by_the_target() {
     let w = us_to_eu().applied().tenant("eu", |t| t.drift(Drift::Correct));
     w.clone().tenant("eu", |t| t.edit("Connection/crm").per_customer("password")).plan().is_empty().has_no_drift();
     w.clone().tenant("eu", |t| t.edit("Connection/crm").without_input("password")).plan().is_empty().has_no_drift();
@@ -88,9 +86,9 @@ fn from_then_on_the_target_may_make_anything_of_it() {
     moved(w).tenant("eu", |t| t.edit("Connection/crm").without_input("password")).plan().is_empty();
 }
 
-/// … and where the source has it no longer.
+/// It is kept when the source removes it.
 #[test]
-fn a_secret_ref_that_the_source_has_no_longer_stays_the_targets() {
+fn a_secret_ref_removed_from_the_source_is_kept_in_the_target() {
     let w = us_to_eu().applied().tenant("us", |t| t.edit("Connection/crm").without_input("password"));
     w.plan().action(X).is_adopt().forgets("inputs.password");
     let done = w.applied();
@@ -98,9 +96,9 @@ fn a_secret_ref_that_the_source_has_no_longer_stays_the_targets() {
     done.plan().is_empty();
 }
 
-/// A value of ours that the source makes a secretRef is written so: it is then first written.
+/// A managed value that becomes a secretRef in the source is copied: it is first written then.
 #[test]
-fn a_value_that_becomes_a_secret_ref_crosses() {
+fn a_value_that_becomes_a_secret_ref_is_copied() {
     let w = us_to_eu()
         .tenant("us", |t| t.edit("Connection/crm").input("user", "me"))
         .applied()
@@ -109,7 +107,7 @@ fn a_value_that_becomes_a_secret_ref_crosses() {
     w.applied().plan().is_empty();
 }
 
-/// The target's own source names its own Secrets: that is no conflict.
+/// The target's own source names its own Secrets: that is not a conflict.
 #[test]
 fn the_targets_own_source_names_its_own_secrets() {
     let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").secret("password", "eu-secret"));
@@ -123,9 +121,9 @@ fn the_targets_own_source_names_its_own_secrets() {
     done.plan().is_empty();
 }
 
-/// An input's value crosses with the target's overrides.
+/// An input's value is copied with the target's overrides.
 #[test]
-fn an_override_gives_an_input_another_value_in_its_tenant_only() {
+fn an_override_of_an_input_applies_to_its_tenant_only() {
     let w = us_to_eu()
         .tenant("us", |t| t.edit("Connection/crm").input("scopes", "api"))
         .tenant("ap", |t| t.accepts("us"))
@@ -139,7 +137,7 @@ fn an_override_gives_an_input_another_value_in_its_tenant_only() {
     done.plan().is_empty().finds_no(Code::OverrideMatchesNothing);
 }
 
-/// "What a sync uses: as bound in the target, after overrides."
+/// A sync uses connections as they are bound in the target, after overrides.
 #[test]
 fn a_sync_uses_what_is_bound_in_the_target_after_overrides() {
     let w = us_to_eu()
@@ -152,9 +150,9 @@ fn a_sync_uses_what_is_bound_in_the_target_after_overrides() {
     done.plan().is_empty().finds_no(Code::OverrideMatchesNothing);
 }
 
-/// "{tenant, stableKey, field: title | description | embeddedWorkflows, value, reason}".
+/// {tenant, stableKey, field: title | description | embeddedWorkflows, value, reason}
 #[test]
-fn an_override_gives_a_field_another_value_in_its_tenant_only() {
+fn an_override_of_a_field_applies_to_its_tenant_only() {
     let w = us_to_eu()
         .tenant("us", |t| t.edit("Connection/crm").title("CRM").embedded(true))
         .overriding_field("eu", "crm", "title", "CRM EU")
@@ -166,25 +164,25 @@ fn an_override_gives_a_field_another_value_in_its_tenant_only() {
     assert_eq!(done.value(X, "embeddedWorkflows"), Some(false.into()));
     assert_eq!(done.writers(X, "title"), ["sync/s"]);
     done.plan().is_empty().exits(0).finds_no(Code::OverrideMatchesNothing);
-    // An override that is taken away gives the source's value back.
+    // A removed override restores the source's value.
     let mut without = done;
     std::sync::Arc::make_mut(&mut without.world.syncs[0].spec).overrides.clear();
     without.plan().action(X).sets("title").removes("description").sets("embeddedWorkflows");
 }
 
-/// "{tenant, stableKey, input, secretRef: {name, key}, reason}".
+/// {tenant, stableKey, input, secretRef: {name, key}, reason}
 #[test]
-fn an_override_names_another_secret_in_its_tenant_only() {
+fn an_override_of_a_secret_applies_to_its_tenant_only() {
     let secret = |name: &str| Some(serde_json::json!({"secretRef": {"name": name, "key": "password"}}));
     let w = us_to_eu().overriding_secret("eu", "crm", "password", "eu-secret");
     assert_eq!(w.applied().value(X, "inputs.password"), secret("eu-secret"));
     w.applied().plan().is_empty().finds_no(Code::OverrideMatchesNothing);
-    // Where the sync wrote the source's before, the override changes it …
+    // The override changes a Secret that the sync wrote before.
     let later = us_to_eu().applied().overriding_secret("eu", "crm", "password", "eu-secret");
     later.plan().action(X).is_update().sets("inputs.password");
     assert_eq!(later.applied().value(X, "inputs.password"), secret("eu-secret"));
     later.applied().plan().is_empty();
-    // … and one that the target has of its own stays: "from then on it is the target's".
+    // One that the target has of its own is kept.
     let own = us_to_eu()
         .tenant("eu", |t| t.connection("crm", "http/basic").secret("password", "own"))
         .overriding_secret("eu", "crm", "password", "eu-secret");
@@ -194,9 +192,9 @@ fn an_override_names_another_secret_in_its_tenant_only() {
     edited.plan().is_empty().has_no_drift().holds_nothing();
 }
 
-/// "{tenant, object, field, keep: true}: the sync leaves it alone there".
+/// {tenant, object, field, keep: true}: the sync does not change the field there.
 #[test]
-fn an_override_keeps_a_field_as_it_is_there() {
+fn an_override_can_keep_a_field_of_the_target() {
     let kept = |w: Given| {
         w.keeping("eu", "Connection/crm", "title").keeping("eu", "Integration/i", "definition").keeping(
             "eu",
@@ -214,7 +212,7 @@ fn an_override_keeps_a_field_as_it_is_there() {
                 .defined(definition)
         }
     };
-    // Of others, drifted, or as it was written: no write, no note, no exit code.
+    // Foreign, drifted, or as it was written: no write, no note, no exit code.
     let own = us_to_eu().tenant("us", us("US", "d1")).tenant("eu", |t| {
         t.connection("crm", "http/basic")
             .title("EU")
@@ -236,14 +234,14 @@ fn an_override_keeps_a_field_as_it_is_there() {
         let done = plan.done();
         for (object, field) in [(X, "title"), (I, "definition"), (I, "connections.CRM")] {
             assert_eq!(done.value(object, field), before.value(object, field), "{field}");
-            // What was recorded stays so: taken away, the override leaves what was before it.
+            // The record is unchanged: removing the override restores the earlier state.
             assert_eq!(done.writers(object, field), before.writers(object, field), "{field}");
         }
-        // What is not left alone goes on.
+        // Other fields are still updated.
         assert_eq!(done.value(I, "title"), done.live("us").integrations["i"].spec.title.clone().map(Into::into));
         done.plan().is_empty().exits(0);
     }
-    // Also where the source has it no longer, and where the object is new.
+    // Also if the source no longer has it, and if the object is new.
     let gone = kept(us_to_eu().tenant("us", us("US", "d1")).applied())
         .tenant("us", |t| t.edit("Connection/crm").without_title());
     gone.plan().is_empty();
@@ -252,9 +250,9 @@ fn an_override_keeps_a_field_as_it_is_there() {
     new.plan().is_empty();
 }
 
-/// What a sync leaves alone it shares with nobody and contradicts nobody.
+/// A field that a sync leaves alone conflicts with no writer.
 #[test]
-fn what_a_sync_keeps_conflicts_with_nobody() {
+fn a_kept_field_conflicts_with_no_writer() {
     let w = us_to_eu()
         .tenant("us", |t| t.edit("Connection/crm").title("US"))
         .tenant("ap", |t| t.connection("crm", "http/basic").title("AP").integration("j").binds("CRM", "crm"))
@@ -269,9 +267,9 @@ fn what_a_sync_keeps_conflicts_with_nobody() {
     kept.applied().plan().is_empty();
 }
 
-/// "two for one input or variable likewise": "an error that holds back what its sync writes to that tenant".
+/// Two overrides for one input or variable are an error that blocks what the sync writes to that tenant.
 #[test]
-fn two_overrides_of_one_thing_hold_back_what_the_sync_writes_there() {
+fn two_overrides_of_one_field_block_the_sync_in_that_tenant() {
     let doubled: [fn(Given) -> Given; 5] = [
         |w| w.overriding_input("eu", "crm", "scopes", "a").overriding_input("eu", "crm", "scopes", "b"),
         |w| w.overriding_input("eu", "crm", "x", "a").overriding_secret("eu", "crm", "x", "s"),
@@ -284,17 +282,17 @@ fn two_overrides_of_one_thing_hold_back_what_the_sync_writes_there() {
         let plan = w.plan();
         assert!(plan.finding(Code::OverrideTwice).text.contains("overrides 1 and 2 both change"), "{plan}");
         plan.leaves_alone(X).leaves_alone(I).exits(1).action("ap/Connection/crm").is_create();
-        // Nor does it stop anything there.
+        // Nor does it drop anything there.
         let after = double(us_to_eu().prune().applied().tenant("eu", |t| t.allows_delete()))
             .tenant("us", |t| t.without("Integration/i"));
         after.plan().is_empty().exits(1);
     }
-    // Of two tenants each is one.
+    // One for each of two tenants is fine.
     let each = us_to_eu().overriding_input("eu", "crm", "x", "a").overriding_input("ap", "crm", "x", "b");
     each.plan().finds_no(Code::OverrideTwice);
 }
 
-/// "An override that matches nothing is an error that holds back what its sync writes to that tenant."
+/// An override that matches nothing is an error that blocks what its sync writes to that tenant.
 #[test]
 fn an_override_that_matches_nothing_is_an_error() {
     for w in [
@@ -306,7 +304,7 @@ fn an_override_that_matches_nothing_is_an_error() {
     }
 }
 
-/// "`Match` (none is written; the default)".
+/// Mode `Match`, the default.
 #[test]
 fn match_writes_no_connection() {
     let w = world()
@@ -316,9 +314,10 @@ fn match_writes_no_connection() {
     assert_eq!(w.plan().ids(), [I]);
 }
 
-/// "`Create` (those that the integrations use and the target lacks; theirs from then on)".
+/// Mode `Create` creates connections that the integrations use and the target lacks; from then on they are the
+/// target's.
 #[test]
-fn what_create_made_is_the_targets_from_then_on() {
+fn objects_of_mode_create_belong_to_the_target() {
     let w = us_to_eu().create().tenant("us", |t| t.connection("unused", "http/basic"));
     let plan = w.plan();
     plan.leaves_alone("eu/Connection/unused").action(X).is_create();
@@ -328,9 +327,9 @@ fn what_create_made_is_the_targets_from_then_on() {
     edited.plan().is_empty().has_no_drift().holds_nothing();
 }
 
-/// "`Mirror` (those that the integrations use, kept the same, but for what the target holds)".
+/// Mode `Mirror` keeps connections that the integrations use in sync, except fields that the target owns.
 #[test]
-fn mirror_keeps_the_same_but_for_what_the_target_holds() {
+fn mirror_keeps_connections_in_sync_except_owned_fields() {
     let w = us_to_eu()
         .tenant("us", |t| {
             t.edit("Connection/crm").title("US").input("scopes", "api").connection("unused", "http/basic")
@@ -343,25 +342,25 @@ fn mirror_keeps_the_same_but_for_what_the_target_holds() {
     moved.plan().action(X).sets("inputs.scopes").does_not_touch("title");
 }
 
-/// "A sync does not write an integration of which a variable would be missing in the target … : blocked,
-/// and the target keeps what it has."
+/// A sync does not write an integration with a variable that would be missing in the target: it is blocked, and the
+/// target's version is kept.
 #[test]
-fn an_integration_of_which_a_variable_would_be_missing_is_blocked() {
+fn an_integration_with_a_missing_variable_is_blocked() {
     let w = world()
         .tenant("us", |t| t.connection("crm", "http/basic").integration("i").title("New").binds("CRM", "crm"))
         .tenant("eu", |t| t.accepts("us"))
         .sync("s", "us", "eu");
     w.plan().blocks(I, Code::BindingMissing);
     w.plan().is_empty().exits(3);
-    // One that is there stays as it is, also where the sync prunes.
+    // An existing one is kept, even if the sync prunes.
     let w = w.prune().tenant("eu", |t| t.allows_delete().integration("i").title("Old").written_by("sync/s", true));
     w.plan().blocks(I, Code::BindingMissing);
     w.plan().is_empty();
 }
 
-/// The same where another writer declares the object too: it goes on, and takes nothing away.
+/// The same if another writer has the object too: it continues, and removes nothing.
 #[test]
-fn a_blocked_sync_has_not_stopped_declaring() {
+fn a_blocked_sync_drops_nothing() {
     let w = us_to_eu()
         .tenant("us", |t| t.edit("Integration/i").title("I"))
         .tenant("eu", |t| t.declares().integration("i").defined("d1"))
@@ -369,7 +368,7 @@ fn a_blocked_sync_has_not_stopped_declaring() {
         .tenant("us", |t| t.connection("chat", "http/basic").edit("Integration/i").binds("Chat", "chat").title("New"))
         .of_sync("s")
         .tenant("eu", |t| t.declares().edit("Integration/i").defined("d2"));
-    // Under Match the new connection would be missing there.
+    // In mode Match the new connection would be missing there.
     let mut w = w;
     std::sync::Arc::make_mut(&mut w.world.syncs[0].spec).connections = None;
     let plan = w.plan();
@@ -377,7 +376,7 @@ fn a_blocked_sync_has_not_stopped_declaring() {
     plan.action(I).sets("definition").does_not_touch("title").does_not_touch("connections.CRM");
 }
 
-/// "or bound there to another component or type": blocked. "Other credentials: a warning."
+/// Bound to another component or type in the target: blocked. Other credentials are a warning.
 #[test]
 fn an_integration_bound_to_another_component_or_type_is_blocked() {
     let told = |kind: &str| {
@@ -394,7 +393,7 @@ fn an_integration_bound_to_another_component_or_type_is_blocked() {
     other.applied().plan().exits(0);
 }
 
-/// An overridden variable is held to the kind that the source binds too.
+/// An overridden variable must have the kind that the source binds, too.
 #[test]
 fn an_override_to_another_kind_is_blocked() {
     let w = us_to_eu()
@@ -403,7 +402,7 @@ fn an_override_to_another_kind_is_blocked() {
     w.plan().blocks(I, Code::KeyDiffers);
 }
 
-/// "Not ready does not block: it is manual."
+/// A connection that is not ready is a manual step.
 #[test]
 fn not_ready_does_not_block() {
     let w = us_to_eu().tenant("eu", |t| t.component("http/basic").requires("host"));
@@ -414,17 +413,17 @@ fn not_ready_does_not_block() {
     assert!(manual.iter().any(|(who, _, text)| *who == "platform team" && text.contains("us-secret")), "{manual:?}");
 }
 
-/// "own" variables cross as they are: each tenant's integration has its own connection.
+/// Own variables are copied unchanged: each tenant's integration has its own connection.
 #[test]
-fn own_variables_cross_as_they_are() {
+fn own_variables_are_copied_unchanged() {
     let w = us_to_eu().tenant("us", |t| t.edit("Integration/i").owns("DB", "postgres/basic"));
     w.plan().action(I).is_create().sets("connections.DB");
     w.applied().plan().is_empty();
 }
 
-/// A definition crosses with its integration, and is fetched from where it was read.
+/// A definition is copied with its integration, and fetched from where it was read.
 #[test]
-fn a_definition_crosses_with_its_integration() {
+fn a_definition_is_copied_with_its_integration() {
     let w = us_to_eu().tenant("us", |t| t.edit("Integration/i").defined("d1"));
     let plan = w.plan();
     let from = plan.action(I).sets("definition").action.change.definition.clone().unwrap();
@@ -434,23 +433,22 @@ fn a_definition_crosses_with_its_integration() {
     moved.plan().action(I).is_update().sets("definition");
 }
 
-/// A target is not made to name a definition that nobody can bring there; what it has stays.
+/// A target is not made to name a definition that does not exist there; its own is kept.
 #[test]
-fn without_its_definition_an_integration_does_not_cross() {
+fn without_its_definition_an_integration_is_not_copied() {
     let w = us_to_eu().tenant("us", |t| t.edit("Integration/i").defined("d1")).applied();
     let without = w.tenant("us", |t| t.edit("Integration/i").title("New").defined_out_of_reach("lead-v2"));
     let plan = without.plan();
     assert!(plan.blocks(I, Code::DefinitionMissing).contains("ConfigMap lead-v2, which us does not have"), "{plan}");
     plan.leaves_alone(I).exits(3);
     without.tenant("us", |t| t.edit("Integration/i").defined("d2")).plan().action(I).sets("definition").sets("title");
-    // One that stayed in Git names no ConfigMap.
+    // A definition that stayed in Git has no ConfigMap.
     us_to_eu().plan().blocks_nothing();
 }
 
-/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered) and no
-/// sync carries it (SK0145)."
+/// An Integration with `definition: {file}` in a cluster is not Ready, and no sync copies it (SK0145).
 #[test]
-fn an_integration_whose_file_stayed_behind_does_not_cross() {
+fn an_undelivered_integration_is_not_copied() {
     let fresh = us_to_eu().tenant("us", |t| t.edit("Integration/i").undelivered());
     fresh.plan().blocks(I, Code::DefinitionMissing);
     fresh.plan().leaves_alone(I).exits(3);
@@ -463,23 +461,23 @@ fn an_integration_whose_file_stayed_behind_does_not_cross() {
     let finding = plan.finding(Code::DefinitionMissing);
     assert_eq!(finding.tenant.as_deref(), Some("us"));
     assert!(finding.fix.contains("stablekey render us | kubectl apply --server-side -f -"), "{finding:?}");
-    // Once it is delivered it crosses.
+    // Once it is delivered, it is copied.
     left_behind.tenant("us", |t| t.edit("Integration/i").defined("d2")).plan().action(I).sets("definition");
 }
 
-/// "integrations (names, exact but for `*`)".
+/// Integrations by exact name, or with `*`.
 #[test]
-fn only_the_named_integrations_cross() {
+fn only_the_named_integrations_are_copied() {
     let w = us_to_eu().of_integrations(&["lead-*", "exact"]).tenant("us", |t| {
         t.integration("lead-router").title("x").integration("exact").title("x").integration("exactly").title("x")
     });
     assert_eq!(w.plan().ids(), ["eu/Integration/exact", "eu/Integration/lead-router"]);
 }
 
-/// A source is the tenant's own manifests: what people wrote goes with them; what kubectl, Flux, Argo CD and we
-/// keep on an object for ourselves stays where it is.
+/// Labels of people are copied from a tenant's own manifests; those that kubectl, Flux, Argo CD and Stablekey set for
+/// themselves are not.
 #[test]
-fn a_source_brings_labels_of_people_and_none_of_tools() {
+fn labels_of_people_are_copied_and_those_of_tools_are_not() {
     let of_people =
         ["team", "argocd.argoproj.io/sync-wave", "app.kubernetes.io/instance", "stablekey.dev/allow-delete"];
     let of_tools = [
@@ -507,15 +505,15 @@ fn a_source_brings_labels_of_people_and_none_of_tools() {
     assert_eq!(meta.labels.keys().map(String::as_str).collect::<Vec<_>>(), wanted);
     assert!(done.live("eu").integrations["i"].metadata.annotations.is_empty());
     done.plan().is_empty().exits(0);
-    // What a tool then keeps on the new object is nobody's difference.
+    // A label that a tool then sets on the new object is not a difference.
     let watched = done.tenant("eu", |t| t.edit("Connection/crm").label("kustomize.toolkit.fluxcd.io/name", "apps"));
     watched.plan().is_empty().holds_nothing().has_no_drift().exits(0);
 }
 
-/// "a variable is not moved from a connection that is Ready to one that is not: the new connection is made, the move
-/// waits (unresolved …), and happens by itself once it is Ready."
+/// A variable is not moved from a Ready connection to one that is not: the new connection is created, the move waits
+/// (unresolved), and happens by itself once it is Ready.
 #[test]
-fn a_working_binding_waits_for_a_working_one() {
+fn a_working_binding_waits_for_a_working_connection() {
     let w = world()
         .tenant("us", |t| {
             t.connection("crm", "http/basic")
@@ -539,15 +537,14 @@ fn a_working_binding_waits_for_a_working_one() {
     let complete = done.tenant("us", |t| t.edit("Connection/crm-2").input("host", "b"));
     complete.plan().action(I).is_update().sets("connections.CRM").waits_for("eu/Connection/crm-2");
     complete.applied().plan().is_empty().exits(0);
-    // "Not ready does not block": what does not work, or is new, need not wait.
+    // A variable whose connection does not work, or that is new, need not wait.
     w.clone().tenant("eu", |t| t.edit("Connection/crm").without_input("host")).plan().blocks_nothing();
     w.tenant("us", |t| t.integration("j").binds("CRM", "crm-2")).plan().action("eu/Integration/j").is_create();
 }
 
-/// "The sync leaves it alone there": a binding that is left alone is used as before, and its connection crosses as
-/// before.
+/// A binding that an override leaves alone is used as before, and its connection is copied as before.
 #[test]
-fn the_connection_behind_a_binding_that_is_left_alone_goes_on_crossing() {
+fn the_connection_of_a_kept_binding_is_still_copied() {
     let w = world()
         .tenant("us", |t| t.connection("crm", "http/basic").input("region", "a").integration("i").binds("V", "crm"))
         .tenant("eu", |t| t.accepts("us").allows_delete())

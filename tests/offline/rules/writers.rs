@@ -1,4 +1,4 @@
-//! "A tenant's source and each sync are writers."
+//! Writers: a tenant's source, and each sync.
 
 use stablekey::engine::model::code::Code;
 use stablekey_testing::world::{Given, world};
@@ -6,7 +6,7 @@ use stablekey_testing::world::{Given, world};
 const X: &str = "eu/Connection/crm";
 const I: &str = "eu/Integration/i";
 
-/// us carries a connection and an integration to eu.
+/// us copies a connection and an integration to eu.
 fn us_to_eu() -> Given {
     world()
         .tenant("us", |t| {
@@ -18,18 +18,16 @@ fn us_to_eu() -> Given {
         .prune()
 }
 
-/// "Two that want the same of a field share it."
 #[test]
-fn two_writers_that_want_the_same_share_it() {
+fn two_writers_share_equal_values() {
     let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM"));
     let done = w.applied();
     assert_eq!(done.writers(X, "title"), ["source", "sync/s"]);
     done.plan().is_empty();
 }
 
-/// What two share stays while one of them declares it.
 #[test]
-fn what_two_share_stays_while_one_declares_it() {
+fn a_shared_field_is_kept_while_one_writer_wants_it() {
     let w = us_to_eu()
         .tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM"))
         .applied()
@@ -41,7 +39,7 @@ fn what_two_share_stays_while_one_declares_it() {
     done.plan().is_empty();
 }
 
-/// Another tenant carries a connection and an integration to eu, with another title.
+/// Another tenant copies a connection and an integration to eu, with another title.
 fn and_ap_to_eu(w: Given, title: &str) -> Given {
     w.tenant("ap", |t| t.connection("crm", "http/basic").title(title).integration("j").binds("CRM", "crm"))
         .tenant("eu", |t| t.accepts("ap"))
@@ -49,29 +47,27 @@ fn and_ap_to_eu(w: Given, title: &str) -> Given {
         .mirror()
 }
 
-/// "two syncs that differ conflict on that object, which stays as it is."
 #[test]
-fn two_syncs_that_differ_conflict_and_the_object_stays_as_it_is() {
+fn two_syncs_that_differ_conflict_and_the_object_is_unchanged() {
     let w = and_ap_to_eu(us_to_eu().applied(), "Other");
     let plan = w.plan();
     assert_eq!(plan.finding(Code::WriterConflict).object.as_ref().unwrap().to_string(), "Connection/crm");
     plan.leaves_alone(X).exits(1);
 }
 
-/// "A conflict of writers holds back that object only; what needs it goes on if it is live."
+/// A conflict of writers blocks only that object; what needs it continues if it is live.
 #[test]
-fn a_conflict_holds_back_that_object_only() {
-    // Live: what needs it goes on.
+fn a_conflict_blocks_that_object_only() {
+    // Live: what needs it continues.
     let w = and_ap_to_eu(us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic")), "Other");
     w.plan().action(I).is_create();
-    // Not live: what needs it would miss it.
+    // Not live: what needs it would lack it.
     and_ap_to_eu(us_to_eu(), "Other").plan().blocks(I, Code::BindingMissing);
 }
 
-/// "A target's own source goes before a sync: what it declares is decided (note `overridden`, by the source; no
-/// exit code …)".
+/// A target's own source takes precedence over a sync (note `overridden`, no exit code).
 #[test]
-fn what_the_targets_own_source_declares_is_decided() {
+fn the_targets_own_source_takes_precedence() {
     let own =
         |w: Given| w.tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU").input("scopes", "eu"));
     for before in [us_to_eu(), us_to_eu().applied(), us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic"))] {
@@ -84,7 +80,7 @@ fn what_the_targets_own_source_declares_is_decided() {
         );
         let done = plan.done();
         assert_eq!(done.value(X, "title"), Some("EU".into()));
-        // What only the source decided is the source's alone; what both want is of both.
+        // A value that only the source set is the source's; a value that both want belongs to both.
         assert_eq!(done.writers(X, "title"), ["source"]);
         assert_eq!(done.writers(X, "type"), ["source", "sync/s"]);
         let after = done.plan();
@@ -92,21 +88,21 @@ fn what_the_targets_own_source_declares_is_decided() {
     }
 }
 
-/// "… variables too".
+/// Variables, too.
 #[test]
-fn what_the_targets_own_source_binds_is_decided() {
+fn the_targets_own_binding_takes_precedence() {
     let w = us_to_eu().tenant("eu", |t| {
         t.declares().connection("crm-eu", "http/basic").integration("i").binds("CRM", "crm-eu").title("I")
     });
     let plan = w.plan();
     plan.overridden(I, "connections.CRM");
-    // "What a sync uses: as bound in the target": nothing in eu uses crm.
+    // A sync uses connections as they are bound in the target: nothing in eu uses crm.
     plan.leaves_alone(X).action(I).is_create();
     let done = plan.done();
     assert_eq!(done.value(I, "connections.CRM"), Some(serde_json::json!({"stableKey": "crm-eu"})));
     assert_eq!(done.writers(I, "connections.CRM"), ["source"]);
     done.plan().is_empty().exits(0);
-    // What it binds must be there and fit, or the sync does not write the integration.
+    // The connection that it binds must exist and match, or the sync does not write the integration.
     let missing = us_to_eu().tenant("eu", |t| t.declares().integration("i").binds("CRM", "gone"));
     assert!(missing.plan().blocks(I, Code::BindingMissing).contains("gone"));
     let other = us_to_eu()
@@ -116,9 +112,9 @@ fn what_the_targets_own_source_binds_is_decided() {
     other.plan().action(I).does_not_touch("definition");
 }
 
-/// Two syncs that differ where the source decides have nothing to differ about.
+/// Two syncs that differ only where the source decides do not conflict.
 #[test]
-fn syncs_do_not_conflict_where_the_source_decides() {
+fn syncs_do_not_conflict_if_the_source_decides() {
     let w =
         and_ap_to_eu(us_to_eu(), "Other").tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU"));
     let plan = w.plan();
@@ -128,25 +124,24 @@ fn syncs_do_not_conflict_where_the_source_decides() {
     plan.done().plan().is_empty().exits(0);
 }
 
-/// "kept is only what no writer declares there".
 #[test]
-fn kept_is_only_what_no_writer_declares_there() {
+fn only_fields_without_a_writer_are_kept() {
     let w = us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic").title("EU"));
     assert_eq!(w.plan().holds(X, "title"), "eu");
     let declared = w.tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU"));
     declared.plan().holds_nothing().overridden(X, "title");
 }
 
-/// What the source lets go of is the sync's again, and no sooner than the source was read whole.
+/// A field that the source drops is the sync's again, but only once the source was read completely.
 #[test]
-fn what_the_source_lets_go_of_is_the_syncs_again() {
+fn a_field_that_the_source_drops_is_the_syncs_again() {
     let decided =
         us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU").input("a", "b")).applied();
     let let_go = |w: Given| w.tenant("eu", |t| t.declares().edit("Connection/crm").without_title());
     let w = let_go(decided.clone());
     w.plan().overrides_nothing().action(X).is_update().sets("title");
     assert_eq!(w.applied().writers(X, "title"), ["sync/s"]);
-    // "Unread is unknown": of a source that cannot be read nothing is let go.
+    // Unread is unknown: a source that cannot be read drops nothing.
     for unread in [
         let_go(decided.clone()).tenant("eu", |t| t.declares().unparsed("declared/x.yaml")),
         decided.clone().tenant("eu", |t| t.declares().unreachable()),
@@ -155,10 +150,9 @@ fn what_the_source_lets_go_of_is_the_syncs_again() {
     }
 }
 
-/// "Only a component, type or credentials that differ hold back a whole connection": what belongs to another
-/// kind of connection is of no use to this one.
+/// Fields of another kind of connection are not written to this one.
 #[test]
-fn of_another_kind_nothing_of_the_sync_is_written() {
+fn nothing_is_written_to_a_connection_of_another_kind() {
     let w = us_to_eu()
         .tenant("us", |t| t.edit("Connection/crm").input("scopes", "api"))
         .tenant("eu", |t| t.declares().connection("crm", "http/oauth2").title("EU"));
@@ -170,23 +164,23 @@ fn of_another_kind_nothing_of_the_sync_is_written() {
     plan.exits(3).done().plan().is_empty();
 }
 
-/// A secretRef that crosses is no wish of the sync's where the target names its own.
+/// A secretRef of the target's own is not a difference from the sync's.
 #[test]
 fn the_targets_own_secret_is_no_difference() {
     let w = us_to_eu()
         .tenant("us", |t| t.edit("Connection/crm").secret("password", "us"))
         .tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM").secret("password", "eu"));
     w.plan().overrides_nothing();
-    // Where one side is a secret, the other is not shown.
+    // If one side is a secret, the other is hidden.
     let value = w.tenant("eu", |t| t.declares().edit("Connection/crm").input("password", "CANARY"));
     let plan = value.plan();
     let [(_, own, _)] = &plan.overridden(X, "inputs.password")[..] else { panic!("{plan}") };
     assert_eq!(own, r#"{"hidden":true}"#);
 }
 
-/// Every writer that takes part in a conflict is named, those that agree too.
+/// A conflict names every writer that takes part, including those that agree.
 #[test]
-fn a_conflict_names_all_who_take_part() {
+fn a_conflict_names_every_writer() {
     let w = world()
         .tenant("a", |t| t.connection("crm", "http/basic").title("1").integration("i").binds("CRM", "crm"))
         .tenant("b", |t| t.connection("crm", "http/basic").title("2").integration("i").binds("CRM", "crm"))
@@ -204,7 +198,7 @@ fn a_conflict_names_all_who_take_part() {
     }
 }
 
-/// Two that would create the same object differently conflict too: neither is made.
+/// Two syncs that would create the same object differently conflict: neither creates it.
 #[test]
 fn two_creates_that_differ_conflict() {
     let w = world()
@@ -217,11 +211,11 @@ fn two_creates_that_differ_conflict() {
         .create();
     w.plan().finding(Code::WriterConflict);
     w.plan().leaves_alone(X).exits(1);
-    // Once it is there, it is the target's: nobody wants anything of it.
+    // Once it exists it is the target's, and no sync wants anything of it.
     w.tenant("eu", |t| t.connection("crm", "http/basic").title("3")).plan().finds_no(Code::WriterConflict);
 }
 
-/// One that creates and one that mirrors: only what the mirror wants is recorded.
+/// A sync in mode Create beside one in mode Mirror: only what the mirror wants is recorded.
 #[test]
 fn create_beside_mirror_records_only_what_mirror_wants() {
     let w = world()
@@ -240,7 +234,7 @@ fn create_beside_mirror_records_only_what_mirror_wants() {
     done.plan().is_empty();
 }
 
-/// "A target *lacks* what neither its location nor its own source has."
+/// A target lacks an object only if neither its location nor its own source has it.
 #[test]
 fn a_target_does_not_lack_what_its_own_source_has() {
     let w = world()
@@ -255,16 +249,16 @@ fn a_target_does_not_lack_what_its_own_source_has() {
     done.plan().is_empty();
 }
 
-/// "Only a writer that was read whole in this plan can stop declaring: one that is gone …"
+/// Only a writer that was read completely in this plan can drop an object: one that is gone cannot.
 #[test]
-fn a_writer_that_is_gone_removes_nothing_and_is_reported() {
+fn a_missing_writer_removes_nothing_and_is_reported() {
     let before = us_to_eu().applied();
     let gone = before.clone().without_sync("s");
     gone.plan().is_empty();
-    // "what a vanished writer wrote stays and is reported as orphaned."
+    // Its objects are kept and reported as orphaned.
     assert!(gone.plan().finding(Code::WriterGone).text.contains("sync/s is unknown here"));
     gone.plan().exits(0);
-    // A warning alone is not out of sync.
+    // A warning alone does not mean out of sync.
     let status = stablekey::report::status::StatusReport::of(&gone.world, &gone.plan().plan);
     assert_eq!(status.state, stablekey::report::status::SyncState::InSync);
     let text = stablekey::render::status_text(&status, &Default::default(), Default::default());
@@ -272,9 +266,9 @@ fn a_writer_that_is_gone_removes_nothing_and_is_reported() {
     assert_eq!(gone.applied().live("eu").records, before.live("eu").records);
 }
 
-/// "… renamed …": the new name takes over what it declares, and nothing is removed.
+/// A renamed sync takes over its objects, and nothing is removed.
 #[test]
-fn a_writer_that_is_renamed_removes_nothing() {
+fn a_renamed_writer_removes_nothing() {
     let w = us_to_eu().applied().without_sync("s").sync("renamed", "us", "eu").mirror().prune();
     w.plan().action(X).is_adopt();
     let done = w.applied();
@@ -282,9 +276,8 @@ fn a_writer_that_is_renamed_removes_nothing() {
     done.plan().is_empty().finds_no(Code::WriterGone);
 }
 
-/// "… unreachable …"
 #[test]
-fn a_writer_that_is_unreachable_removes_nothing() {
+fn an_unreachable_writer_removes_nothing() {
     let w = us_to_eu().applied().tenant("us", |t| t.unreachable());
     w.plan().is_empty().exits(1);
     let source = world()
@@ -294,26 +287,26 @@ fn a_writer_that_is_unreachable_removes_nothing() {
     source.plan().is_empty().exits(1);
 }
 
-/// "… or broken removes nothing": also no field of an object that another declares.
+/// Nor is a field of an object that another writer has.
 #[test]
-fn a_writer_that_is_broken_removes_nothing() {
+fn a_broken_writer_removes_nothing() {
     let w = us_to_eu()
         .tenant("eu", |t| t.declares().connection("crm", "http/basic").input("scopes", "api"))
         .applied()
         .tenant("us", |t| t.without("Integration/i").without("Connection/crm").unparsed("us/broken.yaml"));
     w.plan().is_empty().exits(1);
-    // Mended, and still without it: now it has stopped.
+    // Fixed, and still without it: now it is dropped.
     w.tenant("us", |t| t.fixed()).plan().action(X).removes("title").does_not_touch("inputs.scopes");
 }
 
-/// A source that became a sync's is still asked: what is out of scope removes nothing either.
+/// A writer that is out of scope removes nothing either.
 #[test]
 fn a_sync_that_is_not_accepted_any_more_removes_nothing() {
     let w = us_to_eu().applied().tenant("eu", |t| t.accepts_nobody()).tenant("us", |t| t.without("Integration/i"));
     w.plan().is_empty().exits(3);
 }
 
-/// A chain of syncs: what a broken file far upstream feeds is not pruned.
+/// A chain of syncs: what a broken file far upstream may feed is not pruned.
 #[test]
 fn a_broken_file_upstream_prunes_nothing_downstream() {
     let w = world()
@@ -332,9 +325,8 @@ fn a_broken_file_upstream_prunes_nothing_downstream() {
     w.tenant("dev", |t| t.fixed()).plan().action(I).is_delete();
 }
 
-/// "Syncs that form a ring of tenants are errors on all."
 #[test]
-fn syncs_that_form_a_ring_are_errors_on_all() {
+fn syncs_that_form_a_cycle_are_errors_on_all() {
     let w = world()
         .tenant("a", |t| t.accepts("c").integration("i"))
         .tenant("b", |t| t.accepts("a"))
@@ -349,13 +341,12 @@ fn syncs_that_form_a_ring_are_errors_on_all() {
         plan.findings(Code::SyncRing).iter().map(|f| f.object.as_ref().unwrap().to_string()).collect();
     assert_eq!(on.len(), 3, "{plan}");
     assert!(!on.contains(&"TenantSync/ad".to_string()), "{on:?}");
-    // What is not in the ring goes on.
+    // Syncs outside the cycle are applied.
     assert_eq!(plan.ids(), ["d/Integration/i"]);
     plan.exits(1);
 }
 
-/// "A sync reads its source with the actions that this plan will make; an action rests on those that
-/// make what it copies".
+/// A sync reads its source with the actions of this plan; an action depends on those that make what it copies.
 #[test]
 fn a_sync_reads_its_source_as_it_will_be() {
     let w = world()
@@ -372,7 +363,7 @@ fn a_sync_reads_its_source_as_it_will_be() {
         .is_create()
         .waits_for("a-staging/Integration/i")
         .waits_for("a-prod/Connection/crm");
-    // Within a target actions stand in an order in which they can be carried out.
+    // The actions of a target are in an order in which they can be applied.
     for target in &plan.plan.targets {
         let at = |id: &str| target.actions.iter().position(|a| a.id == id);
         for action in &target.actions {
@@ -382,9 +373,9 @@ fn a_sync_reads_its_source_as_it_will_be() {
     plan.done().plan().is_empty();
 }
 
-/// "… so what fails or waits in staging waits in prod."
+/// What fails or waits in staging waits in prod.
 #[test]
-fn what_is_blocked_in_staging_does_not_reach_prod() {
+fn a_blocked_action_in_staging_does_not_reach_prod() {
     let w = world()
         .tenant("dev", |t| t.integration("i").binds("CRM", "crm"))
         .tenant("staging", |t| t.accepts("dev"))
@@ -403,9 +394,9 @@ fn customer_credentials_wait_for_their_connection() {
     w.plan().action("prod/CustomerCredentials/acme-crm").waits_for("prod/Connection/crm");
 }
 
-/// Promotions are "never looked for again, never orphaned, cannot stop declaring".
+/// An ad-hoc sync is never looked for again, never orphaned, and cannot drop an object.
 #[test]
-fn a_promotion_is_never_looked_for_again() {
+fn an_ad_hoc_sync_is_never_looked_for_again() {
     let w = world()
         .tenant("us", |t| t.connection("crm", "http/basic").integration("i").title("I").binds("CRM", "crm"))
         .tenant("eu", |t| t.accepts("us").allows_delete().connection("crm", "http/basic"))
@@ -414,30 +405,30 @@ fn a_promotion_is_never_looked_for_again() {
     assert_eq!(done.writers(I, "title"), ["promote/us"]);
     done.world.syncs.clear();
     done.plan().is_empty().finds_no(Code::WriterGone);
-    // Also where somebody else declares the object without the field.
+    // Also if somebody else has the object without the field.
     let w = done.tenant("eu", |t| t.declares().integration("i").binds("CRM", "crm"));
     w.plan().action(I).is_adopt().does_not_touch("title");
 }
 
-/// "`acceptFrom` holds for it": a promotion too.
+/// An ad-hoc sync needs acceptance too.
 #[test]
-fn accept_from_holds_for_a_promotion() {
+fn accept_from_applies_to_ad_hoc_syncs() {
     let w = world().tenant("us", |t| t.integration("i")).tenant("eu", |t| t).promotion("us", "eu");
     w.plan().finding(Code::SyncNotAccepted);
     w.plan().is_empty().exits(3);
 }
 
-/// "an action that two writers want" is said to be of both.
+/// An action that two writers want names both.
 #[test]
-fn an_action_says_for_whom_it_is() {
+fn an_action_names_its_writers() {
     let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM"));
     assert_eq!(w.plan().action(X).writers(), ["source", "sync/s"]);
     assert_eq!(w.plan().action(I).writers(), ["sync/s"]);
 }
 
-/// "Syncs … It names only Tenants": one that is not there is an error on the sync.
+/// A sync that names a tenant that does not exist is an error.
 #[test]
-fn a_sync_to_a_tenant_that_is_not_there_is_an_error() {
+fn a_sync_to_a_missing_tenant_is_an_error() {
     let w = us_to_eu().without_tenant("us");
     w.plan().finding(Code::SyncUnknownTenant);
     w.plan().is_empty().exits(1);

@@ -128,7 +128,7 @@ fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verd
     for older in &spec.replaces {
         let meant = meaning::meant_by(cache, older);
         let why = meant.considered.iter().find(|c| c.key == spec.stable_key).map(|c| &c.why_not);
-        let in_ring = cache.replacements.is_in_ring(older).then_some(&WhyNot::Ring);
+        let in_ring = cache.replacements.is_in_cycle(older).then_some(&WhyNot::Cycle);
         let why = in_ring.or(why);
         let (code, text) = match why {
             Some(WhyNot::NotOfThisSync) => {
@@ -147,7 +147,7 @@ fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verd
                 Code::ReplacesAmbiguous,
                 format!("another connection replaces {older} too and none answers: let one of them only replace it"),
             ),
-            Some(WhyNot::Ring) => (
+            Some(WhyNot::Cycle) => (
                 Code::ReplacesAmbiguous,
                 format!("{older} and {} replace each other: take one of them out of replaces", spec.stable_key),
             ),

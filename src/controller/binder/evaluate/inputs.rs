@@ -272,7 +272,7 @@ impl ResolvedInputs {
         for (name, value) in &self.values {
             let value = std::str::from_utf8(value.expose()).ok();
             let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
-            if types.says_endpoint(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
+            if types.is_endpoint_value(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
                 let text = format!(
                     "input {name} does not plainly name, by https, a host that Secret {} may be sent to (its annotation \
                      {HOSTS}): correct the input, or let the Secret's owner add the host (http://… for plain http)",

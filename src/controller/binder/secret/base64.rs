@@ -25,7 +25,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_api_server_reads_what_was_written(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
+        fn an_api_server_decodes_it(bytes in proptest::collection::vec(any::<u8>(), 0..70)) {
             let mut text = Vec::new();
             encode(&bytes, &mut text);
             prop_assert_eq!(text.len(), encoded_len(bytes.len()));

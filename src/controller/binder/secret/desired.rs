@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_those_that_a_secret_can_have() {
+    fn only_valid_keys_of_a_secret_are_accepted() {
         for good in ["clientSecret", "a.b-c_d", "...x".trim_start_matches(".."), "9"] {
             assert!(can_be_key(good), "{good}");
         }

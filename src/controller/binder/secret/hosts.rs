@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_compared_exactly_and_whatever_their_case() {
+    fn hosts_are_compared_exactly_and_ignoring_case() {
         for endpoint in [
             "https://login.example",
             "HTTPS://Login.EXAMPLE/oauth2?x=@y",
@@ -166,7 +166,7 @@ mod tests {
 
     /// The same for every unencrypted scheme in the list of endpoint schemes.
     #[test]
-    fn a_pin_holds_for_no_scheme_in_clear_that_it_does_not_name() {
+    fn a_pin_allows_no_unencrypted_scheme_that_it_does_not_name() {
         for scheme in endpoint::IN_CLEAR {
             let endpoint = format!("{}://a.example/x", scheme.to_uppercase());
             let named = format!("{scheme}://a.example");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn no_trick_names_a_pinned_host() {
+    fn no_ambiguous_url_matches_a_pinned_host() {
         for endpoint in [
             "https://good.example@evil.example",
             "https://good.example:443@evil.example/",
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_host_is_a_host_and_nothing_else() {
+    fn a_pin_contains_only_a_host() {
         for bad in [
             "",
             "*",
@@ -269,13 +269,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_a_panic(text in ".{0,60}") {
+        fn no_input_panics(text in ".{0,60}") {
             let _ = (Host::of_endpoint(&text), Host::pinned(&text));
         }
 
         /// Whatever precedes a host that is not pinned, the endpoint is refused.
         #[test]
-        fn nothing_before_the_host_helps(before in "[a-z:/@?#.\\\\%]{0,12}") {
+        fn no_prefix_bypasses_the_pin(before in "[a-z:/@?#.\\\\%]{0,12}") {
             let value = format!("https://{before}good.example@evil.example/");
             let at_path = before.contains('/');
             prop_assert!(at_path || !allows("good.example", &value), "{}", value);

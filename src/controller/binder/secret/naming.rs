@@ -83,7 +83,7 @@ mod tests {
     use crate::api::names::is_object_name;
 
     #[test]
-    fn names_are_valid_and_no_two_are_the_same() {
+    fn names_are_valid_and_unique() {
         let long = format!("{}.{}", "a".repeat(200), "b".repeat(52));
         let names: Vec<String> = [Purpose::Production, Purpose::Test]
             .into_iter()

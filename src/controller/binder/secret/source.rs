@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_not_taken_for_nothing() {
+    fn an_unparsable_annotation_is_not_ignored() {
         assert_eq!(source(&[]).pins, Pins::Anywhere);
         assert_eq!(source(&[(HOSTS, "")]).pins, Pins::Only(vec![]));
         assert_eq!(source(&[(HOSTS, "a.example, https://b.example")]).pins, Pins::Unreadable);

@@ -23,7 +23,7 @@ fn of_customer(n: usize) -> Value {
 
 /// New credentials of a customer affect themselves and the connection that counts them, and no other customer.
 #[test]
-fn a_customer_more_of_a_key_that_is_replaced_is_looked_at_alone() {
+fn a_new_customer_of_a_replaced_key_is_evaluated_alone() {
     let mut tenant = replaced();
     for n in 0..MANY {
         let name = format!("c{n}");
@@ -46,7 +46,7 @@ fn a_customer_more_of_a_key_that_is_replaced_is_looked_at_alone() {
 
 /// A change that makes a connection work or fail affects every object that names one of its keys.
 #[test]
-fn whether_a_connection_works_is_told_to_whoever_names_a_kin_of_it() {
+fn a_change_of_readiness_affects_every_alias() {
     let mut tenant = global();
     let inputs = |secret: &str| json!({"baseUrl": {"value": "https://login.example"}, "password": {"secretRef": {"name": secret, "key": "password"}}});
     let mut next = basic("next", "OrganizationGlobal", inputs("later"));
@@ -85,7 +85,7 @@ fn whether_a_connection_works_is_told_to_whoever_names_a_kin_of_it() {
 
 /// A misspelled component name never disables a rule: a component that is created later may be the intended one.
 #[test]
-fn a_component_that_was_probably_meant_is_looked_for_again() {
+fn a_misspelled_component_is_evaluated_again_when_one_is_created() {
     let mut tenant = Namespace::new();
     tenant.put(Kind::Component, "slack", json!({"key": "slack", "types": []}));
     tenant.source("sf-app", json!({HOSTS: "login.example"}), &[("password", CANARY)]);

@@ -5,7 +5,7 @@ use super::*;
 /// Binding Secrets follow the Service Binding convention: type `servicebinding.io/<component>`, keys `type`, `provider`
 /// and the inputs. A create carries `resourceVersion: "1"`.
 #[test]
-fn a_binding_secret_is_in_the_convention() {
+fn a_binding_secret_follows_the_convention() {
     let tenant = global();
     let evaluated = tenant.connection("crm");
     let wanted = &evaluated.bindings[0];
@@ -41,7 +41,7 @@ fn test_credentials_are_the_inputs_with_the_test_inputs_over_them() {
         tenant.settle();
         assert_eq!(tenant.connection("crm").status.test_binding, Some(BindingRef { name: "crm.test-binding".into() }));
         assert_eq!(
-            said(&tenant.connection("crm").conditions, "TestCredentialsReady"),
+            condition_text(&tenant.connection("crm").conditions, "TestCredentialsReady"),
             "True Supplied: all test inputs are there"
         );
     }
@@ -49,7 +49,7 @@ fn test_credentials_are_the_inputs_with_the_test_inputs_over_them() {
 
 /// Broken test credentials have a condition of their own: production continues.
 #[test]
-fn broken_test_credentials_hold_back_nothing_else() {
+fn broken_test_credentials_block_nothing_else() {
     let mut tenant = of_customers();
     let mut spec = basic(
         "crm",
@@ -62,7 +62,7 @@ fn broken_test_credentials_hold_back_nothing_else() {
     let evaluated = tenant.connection("crm");
     assert_eq!(ready(&evaluated.conditions), "True Complete");
     assert_eq!(
-        said(&evaluated.conditions, "TestCredentialsReady"),
+        condition_text(&evaluated.conditions, "TestCredentialsReady"),
         "False InputMissing: SK0105 the test credentials of crm lack baseUrl: give each a value or a secretRef in test.inputs"
     );
     assert!(evaluated.bindings.is_empty());
@@ -71,7 +71,7 @@ fn broken_test_credentials_hold_back_nothing_else() {
 /// A second evaluation writes nothing. A changed input, source Secret or test credential is written to its binding
 /// Secret at once.
 #[test]
-fn a_second_look_writes_nothing_and_a_change_is_written_over_what_was_read() {
+fn a_second_evaluation_writes_nothing_and_a_change_updates_what_was_read() {
     let mut tenant = global();
     assert_eq!(tenant.settle(), ["crm.binding"]);
     assert_eq!(tenant.settle(), [""; 0]);
@@ -93,7 +93,7 @@ fn a_second_look_writes_nothing_and_a_change_is_written_over_what_was_read() {
 
 /// Fields that others add are kept; fields that others took over are taken back.
 #[test]
-fn only_what_we_hold_is_compared() {
+fn only_owned_fields_are_compared() {
     let mut tenant = global();
     let wanted = tenant.connection("crm").bindings.remove(0);
     let mut there = stored(&wanted, MANAGER, 1000);
@@ -113,7 +113,7 @@ fn only_what_we_hold_is_compared() {
 
 /// An incomplete binding Secret (a secret is missing) is not written, and an existing one is kept as it is.
 #[test]
-fn a_binding_secret_is_kept_while_it_cannot_be_whole() {
+fn a_binding_secret_is_kept_while_it_is_incomplete() {
     let mut tenant = global();
     tenant.settle();
     tenant.source("sf-app", json!({}), &[("other", "x")]);
@@ -133,7 +133,7 @@ fn a_binding_secret_is_kept_while_it_cannot_be_whole() {
 
 /// A withdrawn opt-in deletes the copy.
 #[test]
-fn what_may_no_longer_be_used_is_left_in_no_copy() {
+fn a_withdrawn_opt_in_deletes_the_copy() {
     type Withdraw = fn(&mut Namespace);
     let ways: [Withdraw; 3] = [
         |tenant| drop(tenant.change(CacheChange::SecretGone("sf-app".into()))),
@@ -158,7 +158,7 @@ fn what_may_no_longer_be_used_is_left_in_no_copy() {
 
 /// A status names only the binding Secret of its own uid.
 #[test]
-fn a_connection_that_is_made_again_does_not_name_the_binding_of_the_one_before() {
+fn a_new_connection_does_not_name_the_binding_of_an_earlier_one() {
     let mut tenant = global();
     tenant.settle();
     tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)]);
@@ -175,7 +175,7 @@ fn a_connection_that_is_made_again_does_not_name_the_binding_of_the_one_before()
 
 /// A binding Secret has an ownerReference, with the current uid, only with `deletionPolicy: Delete`.
 #[test]
-fn an_owner_is_set_only_with_deletion_policy_delete_and_taken_back() {
+fn an_owner_is_set_only_with_deletion_policy_delete_and_removed() {
     let mut tenant = global();
     tenant.settle();
     let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
@@ -201,7 +201,7 @@ fn an_owner_is_set_only_with_deletion_policy_delete_and_taken_back() {
 
 /// Sizes and names are checked before the write.
 #[test]
-fn what_no_secret_can_hold_is_refused_before() {
+fn invalid_secrets_are_refused_before_the_write() {
     let mut tenant = global();
     let big = "x".repeat(1_048_576);
     tenant.source("sf-app", json!({}), &[("password", &big)]);
@@ -217,14 +217,14 @@ fn what_no_secret_can_hold_is_refused_before() {
 
 /// A refusal of the API server is reported until the Secret changes.
 #[test]
-fn a_refusal_is_told_until_the_secret_is_there() {
+fn a_refusal_is_reported_until_the_secret_exists() {
     let mut tenant = global();
     let why = "exceeded quota".to_string();
     let due = tenant.change(CacheChange::Refused { binding: "crm.binding".into(), why });
     assert_eq!(due.connections, ["crm".to_string()].into());
     let evaluated = tenant.connection("crm");
     assert_eq!(
-        said(&evaluated.conditions, "Ready"),
+        condition_text(&evaluated.conditions, "Ready"),
         "False ServerRefuses: SK0132 the cluster does not let Secret crm.binding be written: exceeded quota"
     );
     // The write is tried again.

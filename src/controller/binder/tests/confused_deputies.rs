@@ -4,7 +4,7 @@ use super::*;
 
 /// A Secret of somebody else with the binding Secret's name is never overwritten, and never named in a status.
 #[test]
-fn somebodys_secret_is_never_written_over() {
+fn a_foreign_secret_is_never_overwritten() {
     let whole = global().connection("crm").bindings.remove(0);
     let ours = stored(&whole, MANAGER, 5000);
     let copied = stored(&whole, "kubectl-client-side-apply", 5000);
@@ -45,7 +45,7 @@ fn somebodys_secret_is_never_written_over() {
 
 /// A foreign Secret without Stablekey's label is not watched, so it is read from time to time.
 #[test]
-fn what_is_in_the_way_is_named() {
+fn a_foreign_secret_that_occupies_the_name_is_reported() {
     let mut tenant = global();
     tenant.secret(json!({"name": "crm.binding", "uid": "x"}), "Opaque", &[]);
     assert!(tenant.cache.is_in_the_way("crm.binding") && affected::is_wanted(&tenant.cache, "crm.binding"));
@@ -56,7 +56,7 @@ fn what_is_in_the_way_is_named() {
 
 /// The type of a Secret is immutable: one that was made for another component is not named, and is made again.
 #[test]
-fn a_secret_of_another_component_is_made_anew() {
+fn a_secret_of_another_component_is_created_again() {
     let mut tenant = global();
     tenant.settle();
     let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
@@ -70,7 +70,7 @@ fn a_secret_of_another_component_is_made_anew() {
 
 /// Customer credentials that name a global input are not ready, and nothing is written for them.
 #[test]
-fn a_customer_cannot_give_a_global_input() {
+fn a_customer_cannot_set_a_global_input() {
     let mut tenant = of_customers();
     for (input, value) in [
         ("password", json!({"secretRef": {"name": "sf-app", "key": "password"}})),
@@ -83,13 +83,13 @@ fn a_customer_cannot_give_a_global_input() {
         let evaluated = tenant.credentials("a");
         assert_eq!(ready(&evaluated.conditions), "False CustomerInputNotPerCustomer");
         assert!(evaluated.bindings.is_empty());
-        assert!(said(&evaluated.conditions, "Stalled").starts_with("True CustomerInputNotPerCustomer"));
+        assert!(condition_text(&evaluated.conditions, "Stalled").starts_with("True CustomerInputNotPerCustomer"));
     }
 }
 
 /// A per-customer endpoint is checked in each customer's binding: the organization's secret goes only to pinned hosts.
 #[test]
-fn a_customer_cannot_have_our_secret_sent_elsewhere() {
+fn a_customer_cannot_redirect_the_organizations_secret() {
     let mut tenant = of_customers();
     tenant.source("sf-app", json!({KEYS: "crm", HOSTS: "acme.example"}), &[("password", CANARY)]);
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
@@ -99,7 +99,7 @@ fn a_customer_cannot_have_our_secret_sent_elsewhere() {
         let evaluated = tenant.credentials("a");
         assert_eq!(ready(&evaluated.conditions), "False HostNotPinned");
         assert!(evaluated.bindings.is_empty());
-        assert!(!said(&evaluated.conditions, "Ready").contains("evil"));
+        assert!(!condition_text(&evaluated.conditions, "Ready").contains("evil"));
     }
 }
 
@@ -121,7 +121,7 @@ fn a_connection_cannot_point_a_pinned_secret_elsewhere() {
 /// A `replaces` that came by a sync serves only what that sync wrote: a mirrored connection that replaces production's
 /// own key gets neither its Secret nor its customers.
 #[test]
-fn a_replaces_that_came_by_a_sync_gets_no_secret_and_no_customer() {
+fn a_copied_replaces_gets_no_secret_and_no_customer() {
     let mut tenant = of_customers();
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
     tenant.put(Kind::Integration, "own", json!({"connections": [{"name": "CRM", "stableKey": "crm"}]}));
@@ -132,7 +132,7 @@ fn a_replaces_that_came_by_a_sync_gets_no_secret_and_no_customer() {
     tenant.put_recorded(Kind::Connection, "evil", spec.clone(), Some(record));
     let evaluated = tenant.connection("evil");
     assert_eq!(ready(&evaluated.conditions), "False SecretNotForKey");
-    assert!(said(&evaluated.conditions, "OlderKeysAnswered").starts_with("True AnsweredForSync"));
+    assert!(condition_text(&evaluated.conditions, "OlderKeysAnswered").starts_with("True AnsweredForSync"));
     assert_eq!((evaluated.status.customers, evaluated.status.used_by_count), (Some(0), Some(0)));
     assert_eq!(tenant.integration("own").status.bindings[0].connection.as_deref(), Some("crm"));
     assert_eq!(tenant.credentials("a").bindings.len(), 1);

@@ -7,23 +7,23 @@ use super::*;
 fn a_reason_is_a_check_and_its_message_begins_with_the_code() {
     let mut tenant = global();
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", json!({"note": {"value": "x"}})));
-    let said = said(&tenant.connection("crm").conditions, "Ready");
+    let said = condition_text(&tenant.connection("crm").conditions, "Ready");
     assert_eq!(said, "False InputMissing: SK0105 crm needs baseUrl, password: give each a value or a secretRef");
 }
 
 /// `kubectl wait` returns once every row is bound and its connection is Ready, and not before: Ready is true only once
 /// the binding Secret exists and is up to date.
 #[test]
-fn ready_is_said_when_the_binding_secret_is_there() {
+fn ready_is_true_once_the_binding_secret_exists() {
     let mut tenant = global();
     let before = tenant.connection("crm");
     assert_eq!(ready(&before.conditions), "False BindingPending");
-    assert_eq!(said(&before.conditions, "Reconciling").split(':').next(), Some("True BindingPending"));
+    assert_eq!(condition_text(&before.conditions, "Reconciling").split(':').next(), Some("True BindingPending"));
     assert_eq!(before.status.binding, None);
     assert_eq!(tenant.settle(), ["crm.binding"]);
     let after = tenant.connection("crm");
     assert_eq!(ready(&after.conditions), "True Complete");
-    assert_eq!(said(&after.conditions, "Reconciling"), "-");
+    assert_eq!(condition_text(&after.conditions, "Reconciling"), "-");
     assert_eq!(after.status.binding, Some(BindingRef { name: "crm.binding".into() }));
 }
 
@@ -58,7 +58,7 @@ fn an_authorization_code_connection_waits_for_its_token() {
     // Without an input for the token no reference is broken, so the inputs suffice to ask for consent.
     assert_eq!(ready(&tenant.connection("crm").conditions), "False ConsentNeeded");
     assert_eq!(tenant.connection("crm").bindings.len(), 1);
-    let text = |tenant: &Namespace| said(&tenant.connection("crm").conditions, "Ready");
+    let text = |tenant: &Namespace| condition_text(&tenant.connection("crm").conditions, "Ready");
     assert!(text(&tenant).contains("name it with a secretRef in input refreshToken"), "{}", text(&tenant));
     // The message names an input that exists: a type without a token input gets one.
     let mut without = component();
@@ -71,9 +71,9 @@ fn an_authorization_code_connection_waits_for_its_token() {
     tenant.put(Kind::Connection, "crm", spec);
     let waiting = tenant.connection("crm");
     assert_eq!(ready(&waiting.conditions), "False ConsentNeeded");
-    assert!(said(&waiting.conditions, "CredentialsReady").starts_with("False ConsentNeeded"));
+    assert!(condition_text(&waiting.conditions, "CredentialsReady").starts_with("False ConsentNeeded"));
     assert_eq!(waiting.bindings.len(), 0);
-    assert_eq!(said(&waiting.conditions, "Stalled"), "-");
+    assert_eq!(condition_text(&waiting.conditions, "Stalled"), "-");
     let due = tenant.source("sf-token", json!({KEYS: "crm"}), &[("token", CANARY)]);
     assert_eq!(due.connections, ["crm".to_string()].into());
     tenant.settle();
@@ -82,7 +82,7 @@ fn an_authorization_code_connection_waits_for_its_token() {
 
 /// Checks that need a missing component report nothing.
 #[test]
-fn a_component_that_is_not_there_says_nothing() {
+fn a_missing_component_causes_no_findings() {
     let mut tenant = Namespace::new();
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", json!({})));
     tenant.settle();
@@ -101,13 +101,13 @@ fn a_secret_as_a_literal_is_refused() {
     let evaluated = tenant.connection("crm");
     assert_eq!(ready(&evaluated.conditions), "False SecretLiteral");
     assert_eq!(evaluated.bindings.len(), 0);
-    assert!(said(&evaluated.conditions, "Stalled").starts_with("True SecretLiteral"));
+    assert!(condition_text(&evaluated.conditions, "Stalled").starts_with("True SecretLiteral"));
 }
 
 /// `status.usedBy` names the first 64 integrations, and `usedByCount` counts all. A name counts once, across
 /// `replaces`.
 #[test]
-fn those_who_use_it_are_named_and_counted() {
+fn users_are_named_and_counted() {
     let mut tenant = global();
     for n in (0..70).rev() {
         let two = json!({"connections": [{"name": "A", "stableKey": "crm"}, {"name": "B", "stableKey": "crm"}]});
@@ -128,7 +128,7 @@ fn those_who_use_it_are_named_and_counted() {
 /// If component, type or credentials differ, the connection does not answer for the older key. Two connections that
 /// replace one key, and a cycle, are errors on all of them, and the old binding is kept.
 #[test]
-fn replacements_that_do_not_answer_are_told_and_hold_nothing_else_back() {
+fn unresolved_replacements_are_reported_and_block_nothing_else() {
     let mut tenant = global();
     let newer = |key: &str, credentials: &str| {
         let mut spec = basic(key, credentials, json!({"baseUrl": {"value": "https://x.example"}}));
@@ -139,32 +139,38 @@ fn replacements_that_do_not_answer_are_told_and_hold_nothing_else_back() {
     tenant.put(Kind::Connection, "crm-2", newer("crm-2", "OrganizationGlobal"));
     tenant.settle();
     let conditions = tenant.connection("crm-2").conditions;
-    assert!(said(&conditions, "OlderKeysAnswered").starts_with("False ReplacesDiffers: SK0119"), "{conditions:?}");
+    assert!(
+        condition_text(&conditions, "OlderKeysAnswered").starts_with("False ReplacesDiffers: SK0119"),
+        "{conditions:?}"
+    );
     assert_eq!(ready(&conditions), "True Complete");
     tenant.gone(Kind::Connection, "crm");
-    assert!(said(&tenant.connection("crm-2").conditions, "OlderKeysAnswered").starts_with("True Answered"));
+    assert!(condition_text(&tenant.connection("crm-2").conditions, "OlderKeysAnswered").starts_with("True Answered"));
     tenant.put(Kind::Connection, "crm-3", newer("crm-3", "OrganizationGlobal"));
     for name in ["crm-2", "crm-3"] {
-        assert!(said(&tenant.connection(name).conditions, "OlderKeysAnswered").starts_with("False ReplacesAmbiguous"));
+        assert!(
+            condition_text(&tenant.connection(name).conditions, "OlderKeysAnswered")
+                .starts_with("False ReplacesAmbiguous")
+        );
     }
 }
 
 /// A resource that cannot be decoded affects only itself.
 #[test]
-fn what_cannot_be_read_is_said_on_it() {
+fn an_unreadable_object_is_reported_on_itself() {
     let mut tenant = global();
     tenant.settle();
     let id = ObjectId::new(Kind::Connection, "slack");
     let due = tenant.change(CacheChange::Invalid { id, why: "a field is missing".into() });
     assert_eq!(due.connections, ["slack".to_string()].into());
     let conditions = tenant.connection("slack").conditions;
-    assert_eq!(said(&conditions, "Ready"), "False ObjectInvalid: SK0125 a field is missing: correct it");
+    assert_eq!(condition_text(&conditions, "Ready"), "False ObjectInvalid: SK0125 a field is missing: correct it");
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
 }
 
 /// A reconcile writes the status at most once, and not at all without a change.
 #[test]
-fn a_status_that_says_it_already_is_not_written() {
+fn an_unchanged_status_is_not_written() {
     let mut tenant = global();
     tenant.settle();
     let evaluated = tenant.connection("crm");

@@ -58,7 +58,7 @@ fn two_credentials_of_one_customer_are_an_error_on_both() {
 
 /// Duplicates are counted after `replaces`.
 #[test]
-fn two_keys_that_mean_one_connection_are_one() {
+fn two_keys_of_one_connection_count_as_one() {
     let mut tenant = of_customers();
     let mut spec = serde_json::to_value(&tenant.cache.inventory.connections["crm"].spec).unwrap();
     spec["replaces"] = json!(["sf_old"]);
@@ -79,7 +79,7 @@ fn two_keys_that_mean_one_connection_are_one() {
 
 /// A `secretRef` of customer credentials requires a Secret that opted in for the connection's key as well.
 #[test]
-fn a_customers_secret_opts_in_for_the_connections_key() {
+fn a_customers_secret_must_opt_in_for_the_connections_key() {
     let mut tenant = of_customers();
     tenant.source("acme", json!({KEYS: "slack"}), &[("url", "https://acme.example")]);
     tenant.put(Kind::CustomerCredentials, "a", acme(json!({"baseUrl": {"secretRef": {"name": "acme", "key": "url"}}})));
@@ -91,12 +91,12 @@ fn a_customers_secret_opts_in_for_the_connections_key() {
 
 /// A missing input is reported on the object that can supply it.
 #[test]
-fn what_is_missing_is_said_where_it_can_be_given() {
+fn a_missing_input_is_reported_where_it_can_be_supplied() {
     let mut tenant = of_customers();
     tenant.put(Kind::CustomerCredentials, "a", acme(json!({})));
     let lacks =
         "False CustomerInputMissing: SK0115 crm needs input baseUrl of each customer: give it a value or a secretRef";
-    assert_eq!(said(&tenant.credentials("a").conditions, "Ready"), lacks);
+    assert_eq!(condition_text(&tenant.credentials("a").conditions, "Ready"), lacks);
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
     // A Secret of the organization that is deleted blocks every customer.
     let due = tenant.change(CacheChange::SecretGone("sf-app".into()));
@@ -109,7 +109,7 @@ fn what_is_missing_is_said_where_it_can_be_given() {
 
 /// A connection with one set of credentials for all has no binding Secrets of customers.
 #[test]
-fn credentials_for_a_global_connection_are_told_so() {
+fn credentials_for_a_global_connection_are_reported() {
     let mut tenant = global();
     tenant.put(Kind::CustomerCredentials, "a", acme(json!({})));
     assert_eq!(ready(&tenant.credentials("a").conditions), "False CustomerOnGlobal");
@@ -118,7 +118,7 @@ fn credentials_for_a_global_connection_are_told_so() {
 
 /// A binding Secret and the status that names it have the same uid, customer and connection.
 #[test]
-fn a_customers_binding_is_never_anothers() {
+fn a_binding_of_one_customer_is_never_anothers() {
     // Another customer under the same name: the object was created again, or its customer was still mutable.
     for is_again in [true, false] {
         let mut tenant = of_customers();
@@ -151,7 +151,7 @@ fn a_customers_binding_is_never_anothers() {
 /// Deleted CustomerCredentials delete their binding Secret. The binding Secret of a deleted connection is kept and
 /// reported.
 #[test]
-fn what_is_of_nothing_any_more_goes_or_is_told_of() {
+fn leftover_bindings_are_deleted_or_reported() {
     use super::super::evaluate::leftover::Fate;
     let mut tenant = of_customers();
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));

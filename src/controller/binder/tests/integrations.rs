@@ -73,7 +73,7 @@ fn a_variable_of_an_invalid_connection_is_unknown() {
 /// An integration is affected only if the readiness of its connection changes; a new password changes only the
 /// connection.
 #[test]
-fn integrations_are_due_only_when_a_connection_turns() {
+fn integrations_are_affected_only_when_readiness_changes() {
     let mut tenant = global();
     tenant.settle();
     router(&mut tenant);
@@ -103,7 +103,7 @@ fn integrations_are_due_only_when_a_connection_turns() {
 
 /// The published result of a connection is not used after a change, reconciled or not.
 #[test]
-fn nothing_stale_is_believed() {
+fn outdated_results_are_not_used() {
     let mut tenant = global();
     router(&mut tenant);
     tenant.settle();
@@ -116,11 +116,12 @@ fn nothing_stale_is_believed() {
 /// An Integration is not Ready if its definition was not delivered (`definition: {file}` in a cluster), or is missing,
 /// broken or of an unsupported version.
 #[test]
-fn without_a_definition_that_can_be_read_it_is_not_ready() {
+fn an_integration_without_a_readable_definition_is_not_ready() {
     let mut tenant = Namespace::new();
-    let of = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Ready");
+    let of = |tenant: &Namespace| condition_text(&tenant.integration("i").conditions, "Ready");
     // Somebody must act, so the condition Stalled is true.
-    let stalled = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Stalled").starts_with("True ");
+    let stalled =
+        |tenant: &Namespace| condition_text(&tenant.integration("i").conditions, "Stalled").starts_with("True ");
     let map = |readable| CacheChange::Definition { config_map: "i-1".into(), readable };
     let is_due = Affected { integrations: ["i".to_string()].into(), ..Affected::default() };
     tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}}));
@@ -172,14 +173,14 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     );
     let evaluated = tenant.integration("i");
     assert_eq!((evaluated.status.bound.as_deref(), evaluated.status.bindings.len()), (Some("0/1"), 1));
-    assert!(said(&evaluated.conditions, "Ready").contains("SK0101"), "{evaluated:?}");
+    assert!(condition_text(&evaluated.conditions, "Ready").contains("SK0101"), "{evaluated:?}");
     // A ConfigMap with another definition does not affect it.
     let other = CacheChange::Definition { config_map: "i-2".into(), readable: Readable::Yes };
     assert!(tenant.change(other).is_empty());
 }
 
 #[test]
-fn nothing_to_bind_is_bound() {
+fn an_integration_without_variables_is_ready() {
     let mut tenant = Namespace::new();
     tenant.put(Kind::Integration, "i", json!({}));
     let evaluated = tenant.integration("i");

@@ -272,7 +272,7 @@ proptest! {
     /// Evaluating only the affected objects gives the same result as evaluating all; and a cache that saw only the
     /// final state gives the same result as one that saw every step.
     #[test]
-    fn whatever_may_be_found_otherwise_is_due(steps in steps()) {
+    fn every_changed_evaluation_is_affected(steps in steps()) {
         let (mut tenant, mut found) = (Namespace::new(), Found::default());
         for step in &steps {
             let affected = tenant.step(step);
@@ -309,7 +309,7 @@ proptest! {
 
     /// A canary value in every secret location appears in no byte that leaves the process, except where it belongs.
     #[test]
-    fn nothing_secret_is_in_what_is_found(steps in steps()) {
+    fn no_evaluation_contains_a_secret(steps in steps()) {
         let mut tenant = Namespace::new();
         for step in &steps {
             let affected = tenant.step(step);
@@ -328,7 +328,7 @@ proptest! {
 
     /// A second evaluation writes nothing.
     #[test]
-    fn what_was_written_is_not_written_again(steps in steps()) {
+    fn a_second_evaluation_writes_nothing(steps in steps()) {
         let mut tenant = Namespace::new();
         for step in &steps {
             tenant.step(step);

@@ -28,7 +28,7 @@ const WAYS: [Withdraw; 4] = [
 /// A withdrawn opt-in deletes the copy, even if the connection is gone, in either order. Otherwise the copy of a
 /// deleted connection is kept.
 #[test]
-fn what_is_left_goes_once_its_origin_is_withdrawn() {
+fn a_leftover_is_deleted_once_its_source_is_withdrawn() {
     for withdraw in WAYS {
         let mut tenant = global();
         tenant.settle();
@@ -73,7 +73,7 @@ fn an_opt_in_for_an_older_key_outlives_the_connection() {
 
 /// A copy of an older version does not record its keys: what is unknown withdraws nothing.
 #[test]
-fn a_copy_that_does_not_say_for_which_keys_stays_while_its_origin_serves_any() {
+fn a_copy_with_unknown_keys_is_kept_while_its_source_serves_any() {
     let mut tenant = global();
     let mut there = stored(&tenant.connection("crm").bindings[0], MANAGER, 1000);
     there["metadata"]["annotations"].as_object_mut().unwrap().remove(BINDING_KEYS);
@@ -91,7 +91,7 @@ fn a_copy_that_does_not_say_for_which_keys_stays_while_its_origin_serves_any() {
 /// The other cases: an invalid connection, unneeded test credentials, customer credentials without a connection, and a
 /// copy of a Secret that its connection no longer names.
 #[test]
-fn no_copy_outlives_its_opt_in_because_nobody_looks_at_it() {
+fn no_copy_outlives_its_opt_in() {
     let id = ObjectId::new(Kind::Connection, "crm");
     for withdraw in WAYS {
         let mut tenant = global();

@@ -7,7 +7,7 @@ fn all(tenant: &Namespace) -> String {
     let mut out = String::new();
     let mut add = |name: String, conditions: &[Verdict]| {
         for c in conditions {
-            out.push_str(&format!("{name} {} {}\n", c.type_, said(std::slice::from_ref(c), c.type_)));
+            out.push_str(&format!("{name} {} {}\n", c.type_, condition_text(std::slice::from_ref(c), c.type_)));
         }
     };
     for name in inventory.connections.keys().chain(inventory.invalid.keys().map(|id| &id.name)) {

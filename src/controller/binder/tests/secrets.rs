@@ -14,8 +14,11 @@ fn crm_with(annotations: Value, data: &[(&str, &str)]) -> Evaluation<ConnectionS
 fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     let whole = [("password", CANARY)];
     let reason = |evaluated: Evaluation<ConnectionStatus>| {
-        assert_eq!(evaluated.bindings.is_empty(), !said(&evaluated.conditions, "CredentialsReady").starts_with("True"));
-        said(&evaluated.conditions, "CredentialsReady").split(": ").next().unwrap().to_string()
+        assert_eq!(
+            evaluated.bindings.is_empty(),
+            !condition_text(&evaluated.conditions, "CredentialsReady").starts_with("True")
+        );
+        condition_text(&evaluated.conditions, "CredentialsReady").split(": ").next().unwrap().to_string()
     };
     assert_eq!(reason(crm_with(json!({KEYS: "slack, crm"}), &whole)), "True Supplied");
     assert_eq!(reason(crm_with(json!({KEYS: "*"}), &whole)), "True Supplied");
@@ -29,7 +32,7 @@ fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
     // Without Stablekey's label it is not read, whatever its annotations are.
     let metadata = json!({"name": "sf-app", "uid": "u", "annotations": {KEYS: "*"}});
-    let why = |tenant: &Namespace| said(&tenant.connection("crm").conditions, "CredentialsReady");
+    let why = |tenant: &Namespace| condition_text(&tenant.connection("crm").conditions, "CredentialsReady");
     assert!(why(&tenant).contains("Secret sf-app (for password) is not there or has not opted in: supply it, with"));
     tenant.secret(metadata, "Opaque", &whole);
     assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
@@ -41,23 +44,25 @@ fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
 /// An opt-in for an older key counts for the connection that replaces it, if component, type and credentials are the
 /// same.
 #[test]
-fn an_opt_in_for_an_older_key_serves_what_replaces_it() {
+fn an_opt_in_for_an_older_key_serves_its_replacement() {
     let mut tenant = global();
     tenant.source("sf-app", json!({KEYS: "sf_old"}), &[("password", CANARY)]);
     let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
     spec["replaces"] = json!(["sf_old"]);
     tenant.put(Kind::Connection, "crm", spec);
-    assert!(said(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("True"));
+    assert!(condition_text(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("True"));
     // If one of the three differs, the connection does not answer for the key and gets no Secret.
     let old = basic("sf_old", "OrganizationCustomer", json!({}));
     let due = tenant.put(Kind::Connection, "sf-old", old);
     assert!(due.connections.contains("crm"));
-    assert!(said(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("False SecretNotForKey"));
+    assert!(
+        condition_text(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("False SecretNotForKey")
+    );
 }
 
 /// With `stablekey.dev/hosts`, the connection's endpoints may name only these hosts; the binder refuses others.
 #[test]
-fn endpoints_are_held_to_the_pinned_hosts() {
+fn endpoints_are_limited_to_the_pinned_hosts() {
     let whole = [("password", CANARY)];
     let reason = |hosts: &str| {
         let evaluated = crm_with(json!({HOSTS: hosts}), &whole);
@@ -75,7 +80,7 @@ fn endpoints_are_held_to_the_pinned_hosts() {
 
 /// An input is an endpoint wherever its value comes from; if the type is unknown, a URL is one.
 #[test]
-fn endpoints_that_come_from_secrets_are_held_too() {
+fn endpoints_from_secrets_are_limited_too() {
     let mut tenant = Namespace::new();
     let url = |host: &str| format!("postgres://u:{CANARY}@{host}/db");
     let inputs = json!({"password": {"secretRef": {"name": "s", "key": "password"}},
@@ -90,7 +95,7 @@ fn endpoints_that_come_from_secrets_are_held_too() {
 
 /// A type that marks an input as secret does not exempt it from the pins.
 #[test]
-fn what_a_type_calls_a_secret_is_held_by_its_value() {
+fn a_secret_input_with_a_url_is_limited_too() {
     let evaluated = |value: &str| {
         let mut tenant = Namespace::new();
         let mut component = component();
@@ -112,7 +117,7 @@ fn what_a_type_calls_a_secret_is_held_by_its_value() {
 /// An expired Secret (`stablekey.dev/expires`) is not used, one that expires soon is reported, and the result includes
 /// when to evaluate again.
 #[test]
-fn expiry_is_told_before_and_held_after() {
+fn expiry_is_reported_before_and_enforced_after() {
     let mut tenant = global();
     let time = |text: &str| -> Timestamp { text.parse().unwrap() };
     tenant.source("sf-app", json!({EXPIRES: "2026-07-01T02:00:00+02:00"}), &[("password", CANARY)]);
@@ -121,11 +126,11 @@ fn expiry_is_told_before_and_held_after() {
     let long_before = at("2026-06-01T00:00:00Z");
     assert_eq!(long_before.evaluate_again_at, Some(time("2026-06-17T00:00:00Z")));
     assert_eq!(long_before.status.expires.as_deref(), Some("2026-07-01T02:00:00+02:00"));
-    assert!(!said(&long_before.conditions, "Ready").contains("expires"));
+    assert!(!condition_text(&long_before.conditions, "Ready").contains("expires"));
     let soon = at("2026-06-17T00:00:00Z");
     assert_eq!(soon.evaluate_again_at, Some(time("2026-07-01T00:00:00Z")));
-    assert!(said(&soon.conditions, "CredentialsReady").starts_with("True ExpiringSoon: "));
-    assert!(said(&soon.conditions, "Ready").contains("Secret sf-app expires at 2026-07-01T00:00:00Z"));
+    assert!(condition_text(&soon.conditions, "CredentialsReady").starts_with("True ExpiringSoon: "));
+    assert!(condition_text(&soon.conditions, "Ready").contains("Secret sf-app expires at 2026-07-01T00:00:00Z"));
     // The message does not change daily, so the status is not written each day.
     assert_eq!(soon.conditions, at("2026-06-18T00:00:00Z").conditions);
     let expired = at("2026-07-01T00:00:00Z");
@@ -137,7 +142,7 @@ fn expiry_is_told_before_and_held_after() {
 
 /// A watch event that repeats the cached version is not a change.
 #[test]
-fn what_is_watched_again_is_no_change() {
+fn a_repeated_watch_event_is_no_change() {
     let mut tenant = global();
     let json = |version: &str| {
         json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": version, "labels": {FOR: FOR_CONNECTIONS}}}).to_string()
@@ -157,7 +162,7 @@ fn what_is_watched_again_is_no_change() {
 
 /// Values need not be text.
 #[test]
-fn bytes_that_are_no_text_are_carried() {
+fn binary_values_are_copied() {
     let mut tenant = global();
     let json = json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": "9", "labels": {FOR: FOR_CONNECTIONS},
                       "annotations": {KEYS: "*"}}, "data": {"password": base64(&[0xff, 0, 0xfe])}});
@@ -251,7 +256,7 @@ fn no_spelling_of_an_endpoint_sends_a_pinned_secret_elsewhere() {
 /// An input that is no endpoint is not checked against the pins: an e-mail address under a name that says so, or a
 /// password of any characters.
 #[test]
-fn what_only_looks_like_an_endpoint_is_not_held() {
+fn values_that_only_look_like_endpoints_are_not_limited() {
     let evaluated = |name: &str, value: &str, password: &str| {
         let mut tenant = Namespace::new();
         tenant.put(Kind::Component, "salesforce", component());
@@ -288,7 +293,7 @@ fn what_only_looks_like_an_endpoint_is_not_held() {
 /// A type may add endpoints, never remove one: an endpoint that the ownership record remembers stays one if the type is
 /// unknown here or changed.
 #[test]
-fn an_endpoint_that_a_record_remembers_is_held_to_the_pins() {
+fn a_recorded_endpoint_is_limited_to_the_pins() {
     let mut tenant = Namespace::new();
     tenant.source("sf-app", json!({HOSTS: "login.example"}), &[("password", CANARY)]);
     let mut all = global_inputs();
@@ -303,7 +308,7 @@ fn an_endpoint_that_a_record_remembers_is_held_to_the_pins() {
 
 /// A Secret of the organization beside an endpoint that a customer supplies must have pinned hosts.
 #[test]
-fn a_customers_endpoint_beside_our_secret_needs_a_pin() {
+fn a_customers_endpoint_beside_an_organizations_secret_needs_a_pin() {
     let mut tenant = of_customers();
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");

@@ -24,7 +24,7 @@ fn two_failed_renewals_fit_before_the_end() {
 }
 
 #[test]
-fn one_that_is_not_there_is_made() {
+fn a_missing_lease_is_created() {
     let mut a = candidate("a");
     assert_eq!(a.step(at(0)), CandidateStep::Read);
     a.looked(at(1), None);
@@ -37,7 +37,7 @@ fn one_that_is_not_there_is_made() {
 }
 
 #[test]
-fn one_that_another_holds_is_taken_when_it_has_not_changed_for_as_long_as_it_lasts() {
+fn a_lease_is_taken_over_when_unchanged_for_its_duration() {
     let mut b = candidate("b");
     b.looked(at(100), Some(seen("a", "1")));
     assert_eq!((b.step(at(100)), b.holder()), (CandidateStep::Rest(at(102)), Some("a")));
@@ -50,7 +50,7 @@ fn one_that_another_holds_is_taken_when_it_has_not_changed_for_as_long_as_it_las
 
 /// Somebody edits the Lease: the holder that it names may not exist.
 #[test]
-fn one_that_says_it_lasts_for_years_or_not_at_all_is_waited_for_within_bounds() {
+fn an_edited_duration_is_waited_for_within_bounds() {
     let lasting = |seconds: u64| SeenLease { lasts: at(seconds), ..seen("a", "1") };
     for (says, waits) in [(2_147_483_647, 150), (601, 150), (600, 600), (60, 60), (15, 15), (3, 15), (0, 15)] {
         let mut b = candidate("b");
@@ -65,7 +65,7 @@ fn one_that_says_it_lasts_for_years_or_not_at_all_is_waited_for_within_bounds() 
 }
 
 #[test]
-fn one_that_was_released_is_taken_at_once() {
+fn a_released_lease_is_taken_at_once() {
     let mut b = candidate("b");
     b.looked(at(100), Some(seen("a", "1")));
     b.looked(at(102), Some(seen("", "2")));
@@ -73,7 +73,7 @@ fn one_that_was_released_is_taken_at_once() {
 }
 
 #[test]
-fn one_that_was_deleted_counts_as_held_until_it_would_have_ended() {
+fn a_deleted_lease_counts_as_held_until_it_expires() {
     let mut b = candidate("b");
     b.looked(at(100), Some(seen("a", "1")));
     b.looked(at(102), None);
@@ -83,7 +83,7 @@ fn one_that_was_deleted_counts_as_held_until_it_would_have_ended() {
 }
 
 #[test]
-fn who_sees_that_another_holds_it_holds_it_no_more() {
+fn seeing_another_holder_ends_leadership() {
     let mut a = candidate("a");
     a.took(at(0), seen("a", "1"));
     a.asking();
@@ -298,7 +298,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 
 proptest! {
     #[test]
-    fn two_never_both_hold(
+    fn two_candidates_never_hold_the_lease_together(
         skew in 0..1_000_000_u64,
         events in proptest::collection::vec(happens(), 0..400),
     ) {
@@ -310,7 +310,7 @@ proptest! {
     }
 
     #[test]
-    fn where_answers_come_one_of_two_holds_soon_and_goes_on_holding(pauses in proptest::collection::vec(1..900_u16, 120)) {
+    fn with_answers_one_of_two_leads_soon_and_keeps_leading(pauses in proptest::collection::vec(1..900_u16, 120)) {
         let mut world = World::new([Moment::ZERO, Duration::from_secs(70)]);
         for (number, pause) in pauses.into_iter().enumerate() {
             for who in 0..2 {

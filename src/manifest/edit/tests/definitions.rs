@@ -1,11 +1,11 @@
-//! Exported definitions, as texts that other programs and people wrote: nearly every edit of them succeeds.
+//! Exported definitions as samples of foreign YAML: nearly every edit of them succeeds.
 
 use super::super::*;
 use crate::manifest::tree::Id;
 use crate::platform::definition;
 use serde_json::json;
 
-/// Every path that an edit can take, and whether a scalar stands at its end. An item's own name is none.
+/// Every path that an edit can use, and whether a scalar is at its end. The name of an item does not count.
 fn paths(tree: &Tree<'_>, id: Id, is_item: bool, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, bool)>) {
     for entry in tree.entries(id) {
         let Some(key) = tree.scalar(entry.key).filter(|key| !is_item || *key != "name") else { continue };

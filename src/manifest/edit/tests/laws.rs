@@ -1,18 +1,17 @@
-//! Whatever a document looks like and whatever is asked of it: the edit is made, and every line that
-//! it does not concern keeps its bytes.
+//! For every document and every request: the edit is made, and every line that it does not concern keeps its bytes.
 
 use super::super::*;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-/// A line of a generated document, and the path of what it says.
+/// A line of a generated document, and the path of its value.
 #[derive(Clone, Debug)]
 struct Line {
     owner: Vec<String>,
     text: String,
 }
 
-/// How one input is written, at an indentation.
+/// The lines of one input in a style, at an indentation.
 fn input(name: &str, style: u8, indent: usize, owner: &[&str]) -> Vec<Line> {
     let pad = " ".repeat(indent);
     let texts: Vec<String> = match style % 10 {
@@ -62,7 +61,7 @@ fn noise(kind: u8, indent: usize, owner: &str, number: usize) -> Option<Line> {
     }
 }
 
-/// The fields of spec, each as its lines.
+/// The fields of spec, each as lines.
 fn fields(styles: &[u8], noises: &[u8]) -> Vec<Vec<Line>> {
     let style = |n: usize| styles[n % styles.len()];
     let quiet = |n: usize, indent: usize, owner: &str| noise(noises[n % noises.len()], indent, owner, n);
@@ -174,7 +173,7 @@ fn edits() -> impl Strategy<Value = Edit> {
     })
 }
 
-/// What another reader makes of a text.
+/// The value that another parser reads.
 fn json_of(text: &str) -> Json {
     serde_saphyr::from_str(text).unwrap_or(Json::Null)
 }
@@ -216,7 +215,7 @@ proptest! {
         let before = format!("first: 1{newline}---{newline}");
         let after = format!("---{newline}last: [ 1 ]{newline}");
         let (whole, range) = if bom { (text.clone(), 0..text.len()) } else {
-            // A document begins with its mark.
+            // A document begins with its `---`.
             let mark = format!("---{newline}").len();
             (format!("{before}{text}{after}"), before.len() - mark..before.len() + text.len())
         };
@@ -227,7 +226,7 @@ proptest! {
         let new = &edited[range.start..edited.len() - (whole.len() - range.end)];
         prop_assert_eq!(&edited[..range.start], &whole[..range.start]);
 
-        // Another reader sees what was asked for.
+        // Another parser reads the requested values.
         let root = json_of(new);
         let root = if in_list { &root["items"][1] } else { &root };
         for (n, edit) in edits.iter().enumerate() {
@@ -240,7 +239,7 @@ proptest! {
             }
         }
 
-        // Every line that no edit concerns is there as it was, in order.
+        // Every line that no edit concerns is unchanged, in order.
         let mut rest = new;
         for line in &lines {
             let concerned = edits.iter().any(|edit| {

@@ -1,11 +1,11 @@
-//! Several changes to one file are what each of them is alone.
+//! Several changes to one file have the same result as each change alone.
 
 use super::super::*;
 use crate::manifest::cut::cut;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// A file of these documents; of a list, its items.
+/// A file with this number of documents, or of items of a list.
 fn file(is_list: bool, count: usize) -> String {
     let body = |n: usize, pad: &str| {
         format!(
@@ -40,7 +40,7 @@ fn whats() -> impl Strategy<Value = Option<DocumentEdit>> {
         0 => vec![set(&["spec", "title"], json!("New"))],
         1 => vec![set(&["spec", "inputs", "b"], json!({"value": "y"})), set(&["spec", "title"], json!("Both"))],
         2 => vec![Edit::Remove { path: ["spec", "inputs", "a"].map(String::from).to_vec() }],
-        // Leads through a text.
+        // The path leads through a text.
         _ => vec![set(&["spec", "title", "deeper"], json!("no"))],
     };
     prop_oneof![
@@ -60,7 +60,7 @@ proptest! {
             .filter_map(|(at, what)| Some(change(&text, is_list, at, what.clone()?)))
             .collect();
         let at_once = rewrite(&text, &changes);
-        // From the last to the first the places of the others stay; edits before removals.
+        // From the last to the first, so that the other positions stay valid; edits before removals.
         let mut one_by_one = Some(text.clone());
         let mut results: Vec<Result<(), EditError>> = changes.iter().map(|_| Ok(())).collect();
         let asked: Vec<(usize, DocumentEdit)> =
@@ -108,7 +108,7 @@ fn edited(text: &str, path: &[&str], value: serde_json::Value) -> String {
     rewritten.text.unwrap()
 }
 
-/// "comments … survive": those beside a value, too, whatever form it gets.
+/// "comments … survive": including those beside a value, in every form of it.
 #[test]
 fn a_comment_beside_a_value_stays() {
     let of = |value: &str| format!("kind: X\nspec:\n  title: {value}\n  other: y # why\n");
@@ -121,7 +121,7 @@ fn a_comment_beside_a_value_stays() {
     assert_eq!(title("'a #1'", "b\nc"), of("|-\n    b\n    c"));
 }
 
-/// An anchor that nothing repeats shares nothing.
+/// An anchor without an alias does not share anything.
 #[test]
 fn an_anchor_without_an_alias_stops_nothing() {
     let text = "kind: X\nspec: &s\n  title: &t T\n  list: &l [a]\n";
@@ -131,7 +131,7 @@ fn an_anchor_without_an_alias_stops_nothing() {
     assert!(rewritten.text.is_some());
 }
 
-/// DocumentEdit stands above the first document stays, behind a byte order mark too.
+/// Text above the first document is kept, also after a byte order mark.
 #[test]
 fn a_licence_behind_a_byte_order_mark_stays() {
     let documents = file(false, 2);

@@ -1,16 +1,16 @@
-//! The query beside the platform's own types. They lie in the file that STABLEKEY_SDL names: the API's input
-//! types and enumerations (object types are published nowhere), so a field that is read is looked for in
-//! the inputs that write it.
+//! Compares the query with the platform's own types. They are in the file that STABLEKEY_SDL names: the API's input
+//! types and enumerations (object types are not published), so a field that is read is looked up in the inputs that
+//! write it.
 
 use crate::platform::answer::QUERY;
 use graphql_parser::query::{Definition, Field, OperationDefinition, Selection, SelectionSet, Value, parse_query};
 use graphql_parser::schema::{Definition as Declared, TypeDefinition, parse_schema};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The names of each input type's fields and of each enumeration's values.
+/// The names of each input type's fields, and of each enumeration's values.
 pub(crate) type ApiTypes = BTreeMap<String, BTreeSet<String>>;
 
-/// The platform's types; `None`, and a word about it, where STABLEKEY_SDL is not set.
+/// The platform's types; `None`, and a message, if STABLEKEY_SDL is not set.
 #[allow(clippy::print_stderr, reason = "a test that tries nothing says so")]
 pub(crate) fn api_types() -> Option<ApiTypes> {
     let Some(file) = std::env::var_os("STABLEKEY_SDL") else {
@@ -31,8 +31,8 @@ pub(crate) fn api_types() -> Option<ApiTypes> {
     Some(declared.collect())
 }
 
-/// What the types say of an object of the query: by its path, the inputs that write it, and the fields that
-/// are only read. `nodes` and the like belong to every list.
+/// The types for an object of the query: by its path, the inputs that write it, and the fields that are read-only.
+/// `nodes` and similar fields belong to every list.
 const OBJECTS: [(&str, &[&str], &[&str]); 8] = [
     ("", &[], &["scopedConfigVariables", "components", "customers"]),
     (
@@ -49,11 +49,11 @@ const OBJECTS: [(&str, &[&str], &[&str]); 8] = [
 ];
 const OF_LISTS: [&str; 5] = ["nodes", "totalCount", "pageInfo", "hasNextPage", "endCursor"];
 
-/// The order that a list is asked in, and the enumeration of what it may be ordered by.
+/// The order of a list in the query, and the enumeration of its possible orders.
 const ORDERS: [(&str, &str, &str); 1] =
     [("scopedConfigVariables", "ScopedConfigVariableOrder", "ScopedConfigVariableOrderField")];
 
-/// What is wrong with a query, by these types; nothing where all that they speak of is there.
+/// The mistakes in a query according to these types.
 fn mistakes(query: &str, types: &ApiTypes) -> Vec<String> {
     let mut walk = Walk { types, mistakes: Vec::new() };
     for definition in parse_query::<String>(query).unwrap().definitions {
@@ -87,7 +87,7 @@ impl Walk<'_> {
         let Some((inputs, read)) = object(path) else {
             return self.mistakes.push(format!("nothing says what {path:?} is"));
         };
-        // What is read as `public` is written as `isPublic` where one is chosen.
+        // A field that is read as `public` is written as `isPublic` in selections.
         let there = inputs.iter().any(|input| {
             self.types
                 .get(*input)
@@ -121,7 +121,7 @@ impl Walk<'_> {
     }
 }
 
-/// An object's inputs and its fields that are only read: by its path, or by the end of it.
+/// The inputs of an object and its read-only fields: by its path, or by the end of it.
 fn object(path: &[&str]) -> Option<(&'static [&'static str], &'static [&'static str])> {
     if path.last() == Some(&"component") {
         return Some((&["ComponentSelector"], &[]));
@@ -136,7 +136,7 @@ fn object(path: &[&str]) -> Option<(&'static [&'static str], &'static [&'static 
 fn the_query_asks_for_what_the_api_has() {
     let Some(types) = api_types() else { return };
     assert_eq!(mistakes(QUERY, &types), Vec::<String>::new());
-    // And it would say so if it did not.
+    // A wrong query is detected.
     for (right, wrong) in [
         ("stableKey", "stabelKey"),
         ("hasValue meta", "hasValue mata"),
@@ -152,7 +152,7 @@ fn the_query_asks_for_what_the_api_has() {
     }
 }
 
-/// The words that answers are understood by are those of the API's enumerations.
+/// The words that answers are parsed by are those of the API's enumerations.
 #[test]
 fn the_words_of_answers_are_those_of_the_api() {
     let Some(types) = api_types() else { return };

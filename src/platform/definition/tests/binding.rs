@@ -95,7 +95,7 @@ fn what_cannot_be_bound_is_said() {
     let error = bind(text.as_bytes(), &[("E", "k")]).unwrap_err();
     assert_eq!(error.to_string(), "the definition has no connection variable \"E\": it has \"C\", \"D\"");
     assert!(matches!(bind(text.as_bytes(), &[("C", "a b")]), Err(DefinitionError::NotAStableKey { .. })));
-    // The anchor that would be cut out is used elsewhere.
+    // The anchor that would be removed is used elsewhere.
     let anchored = definition(
         "  - {key: C, connection: {key: a, component: &x {key: b}}}\n  - {key: D, connection: {key: a, component: *x}}\n",
         "      []\n",

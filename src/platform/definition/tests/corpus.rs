@@ -1,4 +1,4 @@
-//! What tests/definitions has to have in it: every construct that exported definitions are known to have.
+//! The required content of tests/definitions: every construct that is known from exported definitions.
 
 use super::super::*;
 use super::{current, definitions_in, folder, old};
@@ -6,7 +6,7 @@ use crate::platform::answer::tests::api_types::api_types;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What a reader finds in all our definitions of the current version.
+/// The constructs in all of the project's definitions of the current version.
 fn found(of: &dyn Fn(ValueView<'_>, &mut BTreeSet<String>)) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (file, bytes) in current() {
@@ -29,7 +29,7 @@ fn text(view: Option<ValueView<'_>>, into: &mut BTreeSet<String>) {
     into.extend(view.and_then(ValueView::text).map(str::to_string));
 }
 
-/// Every mapping of a value, itself included, at any depth.
+/// Every mapping in a value, including itself, at any depth.
 fn mappings<'t>(view: ValueView<'t>, act: &mut dyn FnMut(ValueView<'t>)) {
     if view.is_mapping() {
         act(view);
@@ -92,7 +92,7 @@ fn every_field_is_in_one_of_them() {
     assert_eq!(found(&renamed), set("requiredConfigVars flows steps"));
 }
 
-/// The values of a field that has a closed list of them, wherever it stands, and the API's name for the list.
+/// Fields with a closed list of values, and the API's name of the list.
 const LISTS: [(&str, &str, &str); 9] = [
     (
         "dataType",
@@ -136,7 +136,7 @@ fn every_value_of_a_closed_list_is_in_one_of_them() {
     assert_eq!(found(&of_elements), set("configVar htmlElement jsonForm"));
 }
 
-/// The lists above are those of the API.
+/// The lists above equal those of the API.
 #[test]
 fn the_api_has_no_value_that_none_of_them_has() {
     let Some(types) = api_types() else { return };
@@ -208,7 +208,7 @@ fn titles_are_in_many_scripts() {
     assert!(meet, "two whose names meet");
 }
 
-/// The README says of each file what it is there for, and of nothing else.
+/// The README describes the purpose of each file, and no other files.
 #[test]
 fn each_is_described() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions");

@@ -6,7 +6,7 @@ fn emptied(text: &str) -> (String, Vec<String>) {
     (String::from_utf8(bytes).unwrap(), emptied.iter().map(|e| format!("{}: {}", e.line, e.place)).collect())
 }
 
-/// Emptying the one secret of the text gives the text with `""` in the place of this.
+/// Asserts that emptying the only secret of the text replaces this part by `""`.
 fn becomes(inputs: &str, secret: &str) {
     for text in [with_inputs(inputs), with_inputs(inputs).replace('\n', "\r\n")] {
         let secret = if text.contains('\r') { secret.replace('\n', "\r\n") } else { secret.to_string() };
@@ -146,7 +146,7 @@ fn what_is_emptied_in_each_of_our_definitions() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// A value that is its input's own name keeps a place, and the key stays.
+/// A value that equals the name of its input is a placeholder, and the key is kept.
 #[test]
 fn a_value_that_is_its_inputs_own_name_is_a_placeholder() {
     let (kept, emptied) = empty_secrets(&super::named("placeholder-is-its-key.yml").1).unwrap();
@@ -234,7 +234,7 @@ fn words_of_the_structure_are_no_secrets() {
         assert_eq!(kept, definition("\"\""), "{secret}");
         assert!(emptied.len() == 1 && emptied[0].placeholder, "{secret}: {emptied:?}");
     }
-    // A secret that stands in two inputs is one in both, whatever the keys are there.
+    // A secret in two inputs is a secret in both, whatever the keys are there.
     let twice = definition("s3cr3t-s3cr3t").replace("flows: []", "flows:\n  - name: F\n    steps:\n      - {name: S, action: {key: x, component: {key: y, isPublic: true, version: 1}}, inputs: {body: {type: complex, value: [{name: {type: value, value: key}, type: complex, value: {key: s3cr3t-s3cr3t}}]}}}");
     match empty_secrets(twice.as_bytes()) {
         Ok((kept, _)) => assert!(!String::from_utf8(kept).unwrap().contains("s3cr3t")),

@@ -10,14 +10,14 @@ fn parsed(text: &str) -> tree::DefinitionTree<'_> {
     tree
 }
 
-/// What is left of a text without these parts of it.
+/// The rest of a text without these ranges.
 fn without(text: &str, parts: &[Range<usize>]) -> Vec<String> {
     let starts = std::iter::once(0).chain(parts.iter().map(|part| part.end));
     let ends = parts.iter().map(|part| part.start).chain([text.len()]);
     starts.zip(ends).map(|(start, end)| text[start..end].to_string()).collect()
 }
 
-/// Each emptied scalar is `""`, and outside of them every byte stays.
+/// Each emptied scalar is `""`, and all other bytes are unchanged.
 #[test]
 fn only_emptied_scalars_differ() {
     for (file, bytes) in all() {
@@ -67,13 +67,13 @@ fn binding_changes_only_the_variables() {
                 .map(|v| (&v.name, v.visible_to_customer))
                 .eq(before.variables.iter().map(|v| (&v.name, v.visible_to_customer)))
         );
-        // A variable that a definition writes on one line is left out of what follows.
+        // Variables on a single line are skipped below.
         let text = to_utf8(&bytes).unwrap();
         let on_one_line = |entry: tree::ValueView<'_>| !text[entry.start()..entry.end()].trim_end().contains('\n');
         if variables::connections(parsed(&text).root()).any(on_one_line) {
             continue;
         }
-        // Every line that is left stood there before, in that order, but for the bound fields.
+        // Every remaining line occurs in the old text, in the same order, except for the bound fields.
         let mut old = text.lines();
         for line in String::from_utf8(bound).unwrap().lines() {
             let field = line.trim_start().trim_start_matches("- ").trim_end_matches(',');
@@ -108,7 +108,7 @@ fn a_canary_in_every_input_of_every_connection_is_nowhere_left() {
     }
 }
 
-/// Bytes taken out, put in, doubled.
+/// Mutations: bytes are removed, inserted, doubled.
 fn mutated(bytes: &[u8], edits: &[(usize, u8, u8)]) -> Vec<u8> {
     const TELLING: [&[u8]; 12] = [b"\n", b": ", b"- ", b"\"", b"'", b"{", b"}", b"[", b"|\n", b"&a ", b"*a", b"#"];
     let mut bytes = bytes.to_vec();
@@ -125,7 +125,7 @@ fn mutated(bytes: &[u8], edits: &[(usize, u8, u8)]) -> Vec<u8> {
     bytes
 }
 
-/// Reading, emptying and binding end in an answer; emptying ends in what reads the same.
+/// Reading, emptying and binding return a result; the result of emptying has the same value.
 fn survives(bytes: &[u8]) {
     let _ = uses(bytes);
     if let Ok((after, emptied)) = empty_secrets(bytes) {

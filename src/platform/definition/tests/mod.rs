@@ -12,24 +12,24 @@ fn folder(name: &str) -> Vec<(String, Vec<u8>)> {
     definitions_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions").join(name))
 }
 
-/// Our definitions of the current version.
+/// The project's definitions of the current version.
 pub(crate) fn current() -> Vec<(String, Vec<u8>)> {
     folder("current")
 }
 
-/// Our definitions of older versions: they are kept, and their connections are not read.
+/// The project's definitions of older versions: they are copied, and their connections are not read.
 pub(crate) fn old() -> Vec<(String, Vec<u8>)> {
     folder("old")
 }
 
-/// Our own definitions that an import takes, and those of STABLEKEY_DEFINITIONS, where it names a folder:
-/// whatever holds of every definition is tried on these.
+/// The project's definitions that can be imported, and those in the folder that STABLEKEY_DEFINITIONS names, for tests
+/// that apply to every definition.
 pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
     let real = std::env::var_os("STABLEKEY_DEFINITIONS").map(|folder| definitions_in(&PathBuf::from(folder)));
     [current(), old(), real.unwrap_or_default()].concat()
 }
 
-/// Our own definition of this file name.
+/// The project's definition with this file name.
 pub(crate) fn named(file: &str) -> (String, Vec<u8>) {
     let found =
         [current(), old(), folder("newer"), folder("refused")].concat().into_iter().find(|(name, _)| name == file);
@@ -54,7 +54,7 @@ pub(crate) fn definition(variables: &str, steps: &str) -> String {
     format!("definitionVersion: 7\nname: T\nrequiredConfigVars:\n{variables}flows:\n  - name: F\n    steps:\n{steps}")
 }
 
-/// One connection variable `C` of component `comp` with these inputs, at the right indentation.
+/// One connection variable `C` of component `comp` with these inputs, correctly indented.
 pub(crate) fn with_inputs(inputs: &str) -> String {
     let variable = format!(
         "  - key: C\n    dataType: connection\n    connection:\n      key: basic\n      component: {{key: comp, isPublic: true}}\n    inputs:\n{inputs}"

@@ -197,9 +197,10 @@ fn what_cannot_be_read_says_what_to_do() {
         ("twice", variables("  - {key: C, useScopedConfigVar: x}\n  - {key: C, useScopedConfigVar: x}\n").into_bytes()),
         ("old shape", b"definitionVersion: 7\nname: x\nflows: []\nrequiredConfigVars: {secret: s3cr3t}\n".to_vec()),
     ];
-    let said: Vec<String> = cases.iter().map(|(case, bytes)| format!("{case}: {}", read(bytes).unwrap_err())).collect();
-    insta::assert_snapshot!(said.join("\n"));
-    assert!(!said.join("").contains("s3cr3t"));
+    let messages: Vec<String> =
+        cases.iter().map(|(case, bytes)| format!("{case}: {}", read(bytes).unwrap_err())).collect();
+    insta::assert_snapshot!(messages.join("\n"));
+    assert!(!messages.join("").contains("s3cr3t"));
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn aliases_are_followed_and_bombs_are_not() {
     bomb += "flows: *a59\n";
     assert_eq!(read(bomb.as_bytes()).unwrap_err(), DefinitionError::TooManyNodes);
     assert_eq!(empty_secrets(bomb.as_bytes()).unwrap_err(), DefinitionError::TooManyNodes);
-    let ring = "name: x\ndefinitionVersion: 7\nflows: &f\n  - {steps: *f}\n";
-    let _ = read(ring.as_bytes());
-    let _ = empty_secrets(ring.as_bytes());
+    let cycle = "name: x\ndefinitionVersion: 7\nflows: &f\n  - {steps: *f}\n";
+    let _ = read(cycle.as_bytes());
+    let _ = empty_secrets(cycle.as_bytes());
 }

@@ -18,7 +18,7 @@ flows:
       - {name: S, isTrigger: true, action: {key: x, component: {key: chat, isPublic: true, version: 1}}, inputs: {connection: {type: configVar, value: Chat}}}
 ";
 
-/// What the platform gives back of it.
+/// The definition as the platform exports it again.
 const READ_BACK: &str = "definitionVersion: 7
 documentation: ''
 endpointType: flow_specific
@@ -50,7 +50,7 @@ requiredConfigVars:
 fn the_form_is_no_difference() {
     let (written, back) = (of(V7), of(READ_BACK));
     assert_ne!(written.digest, back.digest);
-    assert!(written.says_the_same(&back), "{written:?}\n{back:?}");
+    assert!(written.has_same_value(&back), "{written:?}\n{back:?}");
     assert!(written.changes_to(&back).is_empty());
 }
 
@@ -64,12 +64,12 @@ fn whatever_says_something_is_one() {
         ("version: 1", "version: 2"),
         ("name: Greet", "name: Greet\nendpointType: instance_specific"),
         ("name: Greet", "name: Greets"),
-        // An empty text in an input is one, and what is a default of the whole is none of a flow.
+        // An empty string in an input is a value, and defaults of the definition do not apply to a flow.
         ("value: Chat}", "value: Chat}, text: {type: value, value: ''}"),
         ("  - name: F", "  - name: F\n    endpointType: flow_specific"),
     ] {
         let changed = of(&V7.replace(was, is));
-        assert!(!of(V7).says_the_same(&changed) && !of(V7).changes_to(&changed).is_empty(), "{is}");
+        assert!(!of(V7).has_same_value(&changed) && !of(V7).changes_to(&changed).is_empty(), "{is}");
     }
 }
 
@@ -77,14 +77,14 @@ fn whatever_says_something_is_one() {
 fn the_version_of_a_component_is_a_difference_of_its_own() {
     let newer = of(&READ_BACK.replace("version: 1", "version: 2"));
     let written = of(V7);
-    assert!(!written.says_the_same(&newer) && written.says_the_same_but_for_versions(&newer));
+    assert!(!written.has_same_value(&newer) && written.has_same_value_except_versions(&newer));
     assert_eq!(written.changes_to(&newer), ["~ step F › S (chat/x): version of a component"]);
-    // What somebody typed into an input called component is no component.
+    // A value of an input called component is not a component.
     let typed =
         |version: &str| of(&V7.replace("value: Chat}", &format!("value: Chat}}, component: {{version: {version}}}")));
-    assert!(!typed("1").says_the_same_but_for_versions(&typed("2")));
-    // Only of components: the definition's own version is no component's.
-    assert!(!written.says_the_same_but_for_versions(&of(&V7.replace("value: Chat", "value: Chats"))));
+    assert!(!typed("1").has_same_value_except_versions(&typed("2")));
+    // Only versions of components are ignored, not the definition's own version.
+    assert!(!written.has_same_value_except_versions(&of(&V7.replace("value: Chat", "value: Chats"))));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A value in a tree: what it says, where it is written, whether it is the same as another.
+//! A value in a tree: its content, its position, and comparison with another.
 
 use super::DefinitionTree;
 use crate::manifest::tree::{Id, Node, NodeKind};
@@ -7,7 +7,7 @@ use granit_parser::ScalarStyle;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A value in a tree. Reading goes through aliases.
+/// A value in a tree. Readers resolve aliases.
 #[derive(Clone, Copy)]
 pub(in crate::platform::definition) struct ValueView<'t> {
     pub(super) tree: &'t DefinitionTree<'t>,
@@ -27,13 +27,13 @@ impl<'t> ValueView<'t> {
         ValueView { id, ..self }
     }
 
-    /// The bytes of the value, without tag and anchor. Of a block collection only the start counts.
+    /// The byte range of the value, without tag and anchor. For a block collection, only its start is exact.
     fn span(self) -> Range<usize> {
         let (span, base) = (self.own().span(), self.tree.base);
         span.start + base..span.end + base
     }
 
-    /// Where the token before the value ends.
+    /// The end of the token before the value.
     fn after(self) -> usize {
         self.own().after() + self.tree.base
     }
@@ -43,34 +43,34 @@ impl<'t> ValueView<'t> {
         self.tree.tree.text.get(range.start.checked_sub(base)?..range.end.checked_sub(base)?)
     }
 
-    /// The value that an alias stands for; itself where it is none.
+    /// The value that an alias refers to; the value itself if it is not an alias.
     pub fn resolved(self) -> ValueView<'t> {
         self.at(self.tree.tree.target(self.id))
     }
 
-    /// The same place in the same tree.
+    /// Whether both are the same node of the same tree.
     pub fn is(self, other: ValueView<'_>) -> bool {
         self.id == other.id
     }
 
-    /// Pays for reading this many children; false where readers have read too much.
+    /// Counts visited children against the limit; false if it is exceeded.
     fn visit(self, children: usize) -> bool {
         let left = self.tree.visits.get().saturating_sub(children + 1);
         self.tree.visits.set(left);
         left > 0
     }
 
-    /// The value of this key of a mapping.
+    /// The value of a key in a mapping.
     pub fn get(self, key: &str) -> Option<ValueView<'t>> {
         self.entries().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
-    /// The text of this key of a mapping, where it is a scalar and not null.
+    /// The text of a key in a mapping, if it is a scalar and not null.
     pub fn text_of(self, key: &str) -> Option<&'t str> {
         self.get(key).filter(|value| !value.is_null()).and_then(ValueView::text)
     }
 
-    /// Whether this key of a mapping is a true or a false.
+    /// Whether a key in a mapping is a boolean.
     pub fn flag(self, key: &str) -> Option<bool> {
         match self.text_of(key)? {
             "true" | "True" | "TRUE" => Some(true),
@@ -79,7 +79,7 @@ impl<'t> ValueView<'t> {
         }
     }
 
-    /// Keys and values of a mapping, in order; nothing where it is none.
+    /// Keys and values of a mapping, in order; empty for other values.
     pub fn entries(self) -> impl Iterator<Item = (ValueView<'t>, ValueView<'t>)> {
         let entries = match &self.node().kind {
             NodeKind::Map { entries, .. } if self.visit(entries.len()) => entries.as_slice(),
@@ -88,7 +88,7 @@ impl<'t> ValueView<'t> {
         entries.iter().map(move |entry| (self.at(entry.key), self.at(entry.value)))
     }
 
-    /// Items of a sequence, in order; nothing where it is none.
+    /// Items of a sequence, in order; empty for other values.
     pub fn items(self) -> impl Iterator<Item = ValueView<'t>> {
         let items = match &self.node().kind {
             NodeKind::List { items, .. } if self.visit(items.len()) => items.as_slice(),
@@ -97,17 +97,17 @@ impl<'t> ValueView<'t> {
         items.iter().map(move |id| self.at(*id))
     }
 
-    /// Whether it is a mapping.
+    /// Whether the value is a mapping.
     pub fn is_mapping(self) -> bool {
         matches!(self.node().kind, NodeKind::Map { .. })
     }
 
-    /// Whether it is a sequence.
+    /// Whether the value is a sequence.
     pub fn is_sequence(self) -> bool {
         matches!(self.node().kind, NodeKind::List { .. })
     }
 
-    /// Whether it is a mapping or sequence in brackets.
+    /// Whether the value is a mapping or sequence in brackets.
     pub fn is_flow(self) -> bool {
         matches!(self.node().kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. })
     }
@@ -127,32 +127,32 @@ impl<'t> ValueView<'t> {
         }
     }
 
-    /// Whether it is a null.
+    /// Whether the value is null.
     pub fn is_null(self) -> bool {
         self.is_plain() && matches!(self.text(), Some("" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// Whether it is a scalar without quotes, on no block.
+    /// Whether the value is a plain scalar, without quotes or block.
     pub fn is_plain(self) -> bool {
         self.style() == Some(ScalarStyle::Plain)
     }
 
-    /// Whether its text is written otherwise than it reads (escapes, folded lines).
+    /// Whether the source of a scalar differs from its text (escapes, folded lines).
     pub fn is_rewritten(self) -> bool {
         matches!(self.node().kind, NodeKind::Scalar { text: Cow::Owned(_), .. })
     }
 
-    /// The line where it begins, from 1.
+    /// The line of its beginning, from 1.
     pub fn line(self) -> usize {
         self.tree.line(self.id)
     }
 
-    /// Where it begins.
+    /// The offset of its beginning.
     pub fn start(self) -> usize {
         self.span().start
     }
 
-    /// Where its text ends: of a block collection, where its last value does.
+    /// The end of its text: for a block collection, that of its last value.
     pub fn end(self) -> usize {
         let (mut end, mut open) = (self.start(), vec![self]);
         while let Some(value) = open.pop() {
@@ -170,7 +170,7 @@ impl<'t> ValueView<'t> {
         end
     }
 
-    /// The same, of what is no block collection.
+    /// The end of a value that is not a block collection.
     fn own_end(self) -> usize {
         match self.own().kind {
             NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => self.block_end(),
@@ -179,7 +179,7 @@ impl<'t> ValueView<'t> {
         }
     }
 
-    /// Where a value that is not written ends: after the `:` or `-` before it.
+    /// The end of an absent value: after the `:` or `-` before it.
     fn nothing_end(self) -> usize {
         let after = self.after();
         let rest = self.text_at(after..self.tree.base + self.tree.tree.text.len()).unwrap_or_default();
@@ -188,7 +188,7 @@ impl<'t> ValueView<'t> {
         if indicator.starts_with([':', '-']) { at + 1 } else { after }
     }
 
-    /// Where the last text of a block scalar ends, without the line breaks after it.
+    /// The end of the last line of a block scalar, without the line breaks after it.
     fn block_end(self) -> usize {
         let span = self.span();
         let text = self.text_at(span.clone()).unwrap_or_default();
@@ -196,8 +196,7 @@ impl<'t> ValueView<'t> {
         if kept > 0 { span.start + kept } else { self.header().map_or(span.start, |at| at + 1) }
     }
 
-    /// The bytes of a scalar as they are written, a block scalar's header included. `None` for
-    /// other values.
+    /// The byte range of a scalar in the source, including the header of a block scalar. `None` for other values.
     pub fn written(self) -> Option<Range<usize>> {
         match self.own().kind {
             NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => {
@@ -209,8 +208,8 @@ impl<'t> ValueView<'t> {
         }
     }
 
-    /// Where a block scalar's `|` or `>` stands: between the token before and its text there are
-    /// only indicators, blanks, comments, a tag and an anchor.
+    /// The offset of a block scalar's `|` or `>`: between the token before and its text there are only indicators,
+    /// blanks, comments, a tag and an anchor.
     fn header(self) -> Option<usize> {
         let start = self.span().start;
         let mut rest = self.text_at(self.after()..start)?;
@@ -226,8 +225,8 @@ impl<'t> ValueView<'t> {
         }
     }
 
-    /// Whether two values are the same, but for what `except` says of values of this tree: there
-    /// it says whether the other may stand in its place.
+    /// Whether two values are equal. For values of this tree that `except` covers, it decides whether the other value
+    /// is accepted.
     pub fn same(self, other: ValueView<'_>, except: &dyn Fn(ValueView<'_>, ValueView<'_>) -> Option<bool>) -> bool {
         self.same_within(other, except, MAX_DEPTH)
     }
@@ -243,7 +242,7 @@ impl<'t> ValueView<'t> {
         }
         let child = |mine: Id, theirs: Id| depth > 0 && self.at(mine).same_within(other.at(theirs), except, depth - 1);
         match (&self.own().kind, &other.own().kind) {
-            // A plain scalar may mean another type than a quoted one.
+            // A plain scalar may have another type than a quoted one.
             (NodeKind::Scalar { text, style }, NodeKind::Scalar { text: other_text, style: other_style }) => {
                 text == other_text && (*style == ScalarStyle::Plain) == (*other_style == ScalarStyle::Plain)
             }
@@ -256,7 +255,7 @@ impl<'t> ValueView<'t> {
                         .zip(b)
                         .all(|(mine, theirs)| child(mine.key, theirs.key) && child(mine.value, theirs.value))
             }
-            // Aliases stand for what is compared where it is anchored.
+            // The anchored values of aliases are compared at their own positions.
             (NodeKind::Alias(_), NodeKind::Alias(_)) => true,
             _ => false,
         }

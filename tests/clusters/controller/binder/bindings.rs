@@ -1,4 +1,4 @@
-//! Binding Secrets: which there are, what is in them, whose they are, and whose they never become.
+//! Binding Secrets: which ones exist, their content, their owners, and that no foreign Secret becomes one.
 
 use super::env::*;
 use serde_json::json;
@@ -9,7 +9,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
 }
 
 #[test]
-fn production_each_customer_and_the_test_have_a_secret_of_their_own() {
+fn production_tests_and_each_customer_have_separate_secrets() {
     let env = TestEnv::new("table");
     let mut binder = env.binder();
     let test = json!({"inputs": {"baseUrl": {"value": "https://test.example"}, "password": of_secret("app", "test")}});
@@ -48,11 +48,11 @@ fn production_each_customer_and_the_test_have_a_secret_of_their_own() {
     let owners = env
         .kubectl("get secrets -l stablekey.dev/for=binding -o jsonpath={.items[*].metadata.ownerReferences[*].name}");
     assert_eq!(owners, "acme", "a customer's goes with their credentials");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
-fn whatever_changes_is_in_its_secret() {
+fn every_change_is_written_to_its_secret() {
     let env = TestEnv::new("changes");
     let mut binder = env.binder();
     let test = json!({"inputs": {"password": of_secret("app", "test")}});
@@ -65,7 +65,7 @@ fn whatever_changes_is_in_its_secret() {
     ]);
     env.ready("connection/crm", "True Complete");
     env.ready("customercredentials/acme", "True Complete");
-    // A source Secret: in all that it is in.
+    // A source Secret: in every binding Secret that uses it.
     let next = format!("{CANARY}-2");
     env.apply(&[secret(&next, CANARY)]);
     env.until_secret("crm.binding", "password", &next);
@@ -80,47 +80,47 @@ fn whatever_changes_is_in_its_secret() {
     env.until_secret("crm.test-binding", "baseUrl", "https://next.example");
     env.patch("customercredentials/acme", &json!({"spec": {"inputs": {"baseUrl": {"value": "https://zen.example"}}}}));
     env.until_secret("acme.customer-binding", "baseUrl", "https://zen.example");
-    // One that was deleted or edited is made as it was.
+    // A deleted or edited binding Secret is restored.
     env.kubectl("delete secret crm.binding");
     env.until_secret("crm.binding", "password", &next);
     env.patch("secret/crm.binding", &json!({"stringData": {"password": "edited"}}));
     env.until_secret("crm.binding", "password", &next);
     env.ready("connection/crm", "True Complete");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
-fn somebodys_secret_is_never_written_over_and_nobody_waits_for_it() {
+fn a_foreign_secret_is_never_overwritten_and_blocks_nothing() {
     let env = TestEnv::new("taken");
     let mut binder = env.binder();
     let theirs = secret("crm.binding", json!({"theirs": CANARY}));
     env.apply(&[theirs, app(), global("crm"), global("other"), integration("lead", &["crm", "other"])]);
     let why = env.ready("connection/crm", "False BindingNameTaken");
     assert!(why.starts_with("SK0140 Secret crm.binding is there and is not ours"), "{why}");
-    env.says("connection/crm", "Stalled", "True BindingNameTaken");
+    env.wait_for_condition("connection/crm", "Stalled", "True BindingNameTaken");
     env.ready("connection/other", "True Complete");
     env.ready("integration/lead", "False ConnectionNotReady");
     assert_eq!(env.field("connection/crm", ".status.binding"), "");
     assert_eq!(env.secret("crm.binding"), pairs(&[("theirs", CANARY)]));
-    // Nothing tells that it goes: no change of it is watched.
+    // No watch event reports that it is deleted.
     env.kubectl("delete secret crm.binding");
     env.ready("connection/crm", "True Complete");
     env.ready("integration/lead", "True Bound");
     env.until_secret("crm.binding", "password", CANARY);
-    // One that somebody takes from us by taking the label away is theirs.
+    // A binding Secret whose label somebody removes becomes theirs.
     env.kubectl("label secret crm.binding stablekey.dev/for-");
     env.ready("connection/crm", "False BindingNameTaken");
     env.kubectl("label secret crm.binding stablekey.dev/for=binding");
     env.ready("connection/crm", "True Complete");
-    // One that opted in is somebody's too.
+    // A Secret that opted in is somebody's too.
     env.apply(&[source("other.binding", "*", json!({}), json!({"password": "x"}))]);
     env.ready("connection/other", "False BindingNameTaken");
     assert!(env.secret("other.binding").unwrap().contains(&("password".to_string(), "x".to_string())));
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
-fn one_that_only_looks_like_ours_is_somebodys() {
+fn a_forged_binding_secret_is_foreign() {
     let env = TestEnv::new("looks-like");
     let labels = json!({"stablekey.dev/for": "binding"});
     let annotations = json!({"stablekey.dev/binding-of": "Connection/crm"});
@@ -135,8 +135,8 @@ fn one_that_only_looks_like_ours_is_somebodys() {
 }
 
 #[test]
-fn a_secret_goes_with_its_connection_only_where_that_may_be_deleted() {
-    let env = TestEnv::of(tended(), "owned");
+fn a_secret_is_deleted_with_its_connection_only_if_allowed() {
+    let env = TestEnv::of(with_controllers(), "owned");
     let _binder = env.binder();
     env.apply(&[app(), global("stays"), with(global("goes"), "/spec/deletionPolicy", json!("Delete"))]);
     env.ready("connection/stays", "True Complete");
@@ -144,13 +144,13 @@ fn a_secret_goes_with_its_connection_only_where_that_may_be_deleted() {
     let owner = |secret: &str| env.field(&format!("secret/{secret}"), ".metadata.ownerReferences[*].uid");
     assert_eq!(owner("stays.binding"), "");
     assert_eq!(owner("goes.binding"), env.field("connection/goes", ".metadata.uid"));
-    // Made again, it is owned by the one that is there now.
+    // A new object of the same name owns the existing Secret.
     env.kubectl("delete connection goes stays");
     until("it is collected", || env.secret("goes.binding").is_none());
     env.apply(&[with(global("goes"), "/spec/deletionPolicy", json!("Delete"))]);
     env.ready("connection/goes", "True Complete");
     assert_eq!(owner("goes.binding"), env.field("connection/goes", ".metadata.uid"));
-    // The owner goes when the connection is to stay.
+    // The owner is removed once the connection must be kept.
     env.apply(&[with(global("goes"), "/spec/deletionPolicy", json!("Retain"))]);
     until("it has no owner", || owner("goes.binding").is_empty());
     env.kubectl("delete connection goes");
@@ -159,7 +159,7 @@ fn a_secret_goes_with_its_connection_only_where_that_may_be_deleted() {
 }
 
 #[test]
-fn one_that_is_not_wanted_any_more_stays_and_is_said_to() {
+fn an_unneeded_secret_is_kept_and_reported() {
     let env = TestEnv::new("left");
     let _binder = env.binder();
     let test = json!({"inputs": {"password": of_secret("app", "password")}});
@@ -168,21 +168,21 @@ fn one_that_is_not_wanted_any_more_stays_and_is_said_to() {
     env.apply(&[global("crm")]);
     env.until_field("connection/crm", ".status.testBinding.name", "");
     until("it is said", || env.events("connection/crm").contains("BindingLeft"));
-    assert!(env.events("connection/crm").contains("crm.test-binding is not wanted any more and stays"));
+    assert!(env.events("connection/crm").contains("crm.test-binding is no longer needed and is kept"));
     assert!(env.secret("crm.test-binding").is_some());
 }
 
-/// "Never another's, never a stale one named"; "opt-in withdrawn: the copy goes"; "CustomerCredentials deleted: their
-/// binding goes with them"; "connection deleted: … else it stays and is listed as left".
+/// A copy belongs to one object. It is deleted if its opt-in is withdrawn, or with its CustomerCredentials; after the
+/// deletion of its connection it is kept and reported.
 #[test]
-fn a_copy_is_of_one_object_and_goes_with_what_it_came_from() {
+fn a_copy_belongs_to_one_object_and_is_deleted_with_its_source() {
     let env = TestEnv::new("copies");
     let _binder = env.binder();
     let url = |host: &str| json!({"baseUrl": {"value": format!("https://{host}.example")}});
     env.apply(&[app(), global("crm"), of_customers("each"), customer("acme", "First", "each", url("acme"))]);
     env.until_field("customercredentials/acme", ".status.binding.name", "acme.customer-binding");
     env.until_field("connection/crm", ".status.binding.name", "crm.binding");
-    // Whose they are, and what they are for, never changes.
+    // Customer and connection are immutable.
     for (field, value) in [("customer", "Second"), ("connection", "crm")] {
         let patch = json!({"spec": {field: value}}).to_string();
         let refused =
@@ -190,7 +190,7 @@ fn a_copy_is_of_one_object_and_goes_with_what_it_came_from() {
                 .unwrap_err();
         assert!(refused.to_string().contains("never changes"), "{refused}");
     }
-    // Another's under the same name: nothing of the first is left to them.
+    // Another customer under the same name gets nothing of the first.
     env.kubectl("delete cc acme");
     env.apply(&[customer("acme", "Second", "each", json!({}))]);
     env.ready("customercredentials/acme", "False CustomerInputMissing");
@@ -199,7 +199,7 @@ fn a_copy_is_of_one_object_and_goes_with_what_it_came_from() {
     env.apply(&[customer("acme", "Second", "each", url("second"))]);
     env.until_secret("acme.customer-binding", "baseUrl", "https://second.example");
     env.until_field("customercredentials/acme", ".status.binding.name", "acme.customer-binding");
-    // The customer goes, and takes it along.
+    // The credentials are deleted, and their Secret with them.
     env.kubectl("delete cc acme");
     until("it goes with them", || env.secret("acme.customer-binding").is_none());
     // The opt-in is withdrawn.
@@ -208,7 +208,7 @@ fn a_copy_is_of_one_object_and_goes_with_what_it_came_from() {
     env.until_field("connection/crm", ".status.binding.name", "");
     env.kubectl("label secret app stablekey.dev/for=connections");
     env.until_secret("crm.binding", "password", CANARY);
-    // The connection is deleted: its copy stays, and is told of.
+    // The connection is deleted: its copy is kept and reported.
     env.kubectl("delete connection crm");
     until("it is told of", || {
         let of_it =
@@ -218,10 +218,10 @@ fn a_copy_is_of_one_object_and_goes_with_what_it_came_from() {
     assert!(env.secret("crm.binding").is_some());
 }
 
-/// "Opt-in withdrawn: the copy goes … Connection deleted: … else it stays and is listed as left (event, metric)": what is
-/// left is listed as long as it is, each deletion is told of, and revocation goes before it.
+/// A binding Secret without a connection is reported by an event and a metric as long as it exists, each deletion is
+/// reported, and a withdrawn opt-in deletes it.
 #[test]
-fn what_is_left_is_listed_while_it_is_and_goes_when_its_origin_is_withdrawn() {
+fn a_leftover_is_reported_and_deleted_when_its_source_is_withdrawn() {
     let env = TestEnv::new("revoked");
     let mut binder = env.binder();
     let metric = format!("stablekey_left_binding_secrets{{tenant_namespace=\"{}\"}}", env.here.name());
@@ -244,12 +244,12 @@ fn what_is_left_is_listed_while_it_is_and_goes_when_its_origin_is_withdrawn() {
         left(&binder, 0.0);
         env.ready("connection/crm", "True Complete");
     }
-    // Somebody does what the event asks for.
+    // Somebody follows the event's advice.
     env.kubectl("delete connection crm");
     left(&binder, 1.0);
     env.kubectl("delete secret crm.binding");
     left(&binder, 0.0);
-    // The label is taken off, the key is taken out, the Secret is deleted.
+    // The label is removed, the key is removed, the Secret is deleted.
     for withdraw in [
         "label secret app stablekey.dev/for-",
         "annotate --overwrite secret app stablekey.dev/keys=x",
@@ -265,12 +265,12 @@ fn what_is_left_is_listed_while_it_is_and_goes_when_its_origin_is_withdrawn() {
         left(&binder, 0.0);
     }
     until("it is told of", || told("BindingDeleted", "crm.binding") == 3);
-    // Of one that is there its connection is told, and the log says why.
+    // If the connection exists, the event is about it, and the log has the reason.
     env.apply(&[app(), global("crm")]);
     env.ready("connection/crm", "True Complete");
     env.kubectl("label secret app stablekey.dev/for-");
     until("its connection is told", || told("BindingDeleted", "crm") == 1);
-    let said = binder.says("\"message\":\"deleted a binding Secret\"");
+    let said = binder.wait_for_log("\"message\":\"deleted a binding Secret\"");
     assert!(said["why"].as_str().unwrap().starts_with("Secret app, from which its values came, "), "{said}");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }

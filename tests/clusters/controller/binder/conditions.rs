@@ -1,4 +1,4 @@
-//! What is said of connections and customer credentials, where people look for it.
+//! The conditions of connections and customer credentials.
 
 use super::env::*;
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ fn password(keys: &str, annotations: Value) -> Value {
 }
 
 #[test]
-fn what_a_connection_needs_is_said_and_is_enough() {
+fn a_connections_requirements_are_reported_and_sufficient() {
     let env = TestEnv::new("needs");
     let mut binder = env.binder();
-    let credentials = |words: &str| env.says(CRM, "CredentialsReady", words);
+    let credentials = |words: &str| env.wait_for_condition(CRM, "CredentialsReady", words);
     env.apply(&[connection("crm", "OrganizationGlobal", json!({"password": of_secret("app", "password")}))]);
     let why = env.ready(CRM, "False InputMissing");
     assert!(why.starts_with("SK0105 crm needs baseUrl: "), "{why}");
-    env.says(CRM, "Stalled", "True InputMissing");
+    env.wait_for_condition(CRM, "Stalled", "True InputMissing");
     assert_eq!(env.field(CRM, ".status.observedGeneration"), "1");
     env.apply(&[global("crm")]);
     let why = env.ready(CRM, "False SecretMissing");
@@ -36,13 +36,13 @@ fn what_a_connection_needs_is_said_and_is_enough() {
     env.ready(CRM, "True Complete");
     credentials("True Supplied");
     env.until_secret("crm.binding", "password", CANARY);
-    // An endpoint that moves away takes no secret along.
+    // An endpoint that changes its host gets no secret.
     env.patch(CRM, &json!({"spec": {"inputs": {"baseUrl": {"value": "https://evil.example"}}}}));
     env.ready(CRM, "False HostNotPinned");
     assert!(!env.secret("crm.binding").unwrap().iter().any(|(_, v)| v.contains("evil")));
     env.apply(&[global("crm"), password("crm", json!({}))]);
     env.ready(CRM, "True Complete");
-    // The opt-in is taken away.
+    // The opt-in is withdrawn.
     env.kubectl("label secret app stablekey.dev/for-");
     env.ready(CRM, "False SecretMissing");
     env.kubectl("label secret app stablekey.dev/for=connections");
@@ -51,11 +51,11 @@ fn what_a_connection_needs_is_said_and_is_enough() {
     for said in ["Warning", "InputMissing", "SK0133", "HostNotPinned", "Normal", "Complete"] {
         assert!(events.contains(said), "{said}:\n{events}");
     }
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
-fn a_secret_that_expires_is_told_before_and_held_after_by_the_clock_alone() {
+fn expiry_is_reported_before_and_enforced_after_by_the_clock_alone() {
     let env = TestEnv::new("expires");
     let mut binder = env.binder_with(&["--log-level", "debug"]);
     let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
@@ -64,7 +64,7 @@ fn a_secret_that_expires_is_told_before_and_held_after_by_the_clock_alone() {
         global("crm"),
         integration("lead", &["crm"]),
     ]);
-    env.says(CRM, "CredentialsReady", "True ExpiringSoon");
+    env.wait_for_condition(CRM, "CredentialsReady", "True ExpiringSoon");
     assert_eq!(env.field(CRM, ".status.expires"), at.to_string());
     assert!(env.ready(CRM, "False SecretExpired").starts_with("SK0137 Secret app expired at "));
     env.ready("integration/lead", "False ConnectionNotReady");
@@ -75,19 +75,19 @@ fn a_secret_that_expires_is_told_before_and_held_after_by_the_clock_alone() {
     let metric = format!("stablekey_connection_expires_timestamp_seconds{labels}");
     assert_eq!(binder.metric(&metric), Some(32_472_144_000.0));
     assert!(binder.metric("stablekey_last_success_timestamp_seconds{role=\"binder\"}").is_some());
-    // At this level it says what it decided, and why.
-    let decided = binder.says("\"reason\":\"SecretExpired\"");
+    // At this level the log has the decision and its reason.
+    let decided = binder.wait_for_log("\"reason\":\"SecretExpired\"");
     assert_eq!((&decided["message"], &decided["object"]), (&json!("decided"), &json!("Connection/crm")));
     assert!(decided["why"].as_str().unwrap().starts_with("SK0137 Secret app expired at "), "{decided}");
     env.kubectl("delete integration lead");
     env.until_field(CRM, ".status.usedByCount", "0");
     env.kubectl("delete connection crm");
     until("it is forgotten", || binder.metric(&metric).is_none());
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
-fn somebody_has_to_sign_in_and_it_is_said_who_and_where() {
+fn a_required_sign_in_is_reported_with_who_and_where() {
     let env = TestEnv::new("consent");
     let _binder = env.binder();
     let inputs =
@@ -101,20 +101,20 @@ fn somebody_has_to_sign_in_and_it_is_said_who_and_where() {
 }
 
 #[test]
-fn a_customer_gives_what_is_theirs_and_nothing_else() {
+fn a_customer_sets_only_per_customer_inputs() {
     let env = TestEnv::new("customers");
     let mut binder = env.binder();
     let url = |host: &str| json!({"baseUrl": {"value": format!("https://{host}.example")}});
     env.apply(&[app(), of_customers("crm"), customer("acme", "Acme", "crm", url("acme"))]);
     env.ready("customercredentials/acme", "True Complete");
     env.ready(CRM, "True Complete");
-    // The attacker is a customer: their own address for an input of ours.
+    // The attacker is a customer, who supplies an address for an input of the organization.
     let attack = json!({"baseUrl": {"value": "https://acme.example"}, "note": {"value": "https://evil.example"}});
     env.apply(&[customer("evil", "Evil", "crm", attack)]);
     let why = env.ready("customercredentials/evil", "False CustomerInputNotPerCustomer");
     assert!(why.starts_with("SK0114 input note is not per customer in crm"), "{why}");
     assert_eq!(env.secret("evil.customer-binding"), None);
-    // Two for one customer are an error on both; what was there stays.
+    // Two for one customer are an error on both; the existing Secret is kept.
     env.apply(&[customer("acme-2", "Acme", "crm", url("other"))]);
     env.ready("customercredentials/acme", "False CustomerTwice");
     env.ready("customercredentials/acme-2", "False CustomerTwice");
@@ -123,12 +123,12 @@ fn a_customer_gives_what_is_theirs_and_nothing_else() {
     env.ready("customercredentials/acme", "True Complete");
     env.ready(CRM, "True Complete");
     env.until_field(CRM, ".status.customers", "2");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
-fn what_cannot_be_read_hurts_only_itself() {
-    // A schema of another time: it lets through what this version cannot read.
+fn an_unreadable_object_affects_only_itself() {
+    // An older schema, which accepts objects that this version cannot read.
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(&Options::named("lenient")).unwrap()));
     run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/crds")))
         .unwrap();
@@ -158,7 +158,7 @@ fn what_cannot_be_read_hurts_only_itself() {
 }
 
 #[test]
-fn what_the_cluster_refuses_is_said_and_tried_again() {
+fn a_refusal_of_the_cluster_is_reported_and_retried() {
     let env = TestEnv::new("refused");
     let kubectl = |words: &str| env.kubectl(words);
     kubectl(
@@ -183,5 +183,5 @@ fn what_the_cluster_refuses_is_said_and_tried_again() {
     kubectl("create rolebinding writes --role=writes --user=reader");
     env.ready(CRM, "True Complete");
     env.ready("integration/lead", "True Bound");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }

@@ -1,5 +1,5 @@
-//! By count, not by luck: the binder is killed after each of its requests, and started again; and each of
-//! its requests meets every fault. `cargo test` takes a sample, SOAK=1 all.
+//! Kills the binder after each of its requests and starts it again; and injects every fault into each request. `cargo
+//! test` tries a sample, SOAK=1 all.
 
 use super::env::*;
 use http::StatusCode;
@@ -15,10 +15,10 @@ use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(10);
 const SHORT_LEASE: [&str; 6] = ["--role", "binder", "--lease-duration", "2s", "--request-timeout", "3s"];
-/// One of so many requests is tried where not all are.
+/// The sampling interval: one of this many requests is tried.
 const SAMPLE: usize = 6;
 
-/// Something of every kind: connections, customers, integrations; what is missing, what is somebody's.
+/// Objects of every kind: connections, customers, integrations; some incomplete, some foreign.
 fn workload(prefix: &str) -> TestEnv {
     let env = TestEnv::new(prefix);
     let test = json!({"inputs": {"password": of_secret("app", "password")}});
@@ -43,7 +43,7 @@ fn replica(env: &TestEnv, kubeconfig: &Path) -> Replica {
     Replica::by(command(&env.here, kubeconfig, &SHORT_LEASE))
 }
 
-/// What there is in the end, without what differs from time to time.
+/// Returns the final objects, without fields that differ between runs.
 fn content(env: &TestEnv) -> Value {
     let text = env.kubectl("get connections,customercredentials,integrations,secrets,configmaps -o json");
     let objects: Value = serde_json::from_str(&text).unwrap();
@@ -64,7 +64,7 @@ fn content(env: &TestEnv) -> Value {
         .collect()
 }
 
-/// Of each binding Secret, how often it was made: by the audit log.
+/// Returns how often each binding Secret was created, according to the audit log.
 fn made(env: &TestEnv) -> BTreeMap<String, usize> {
     let mut made = BTreeMap::new();
     for request in env.here.audit().unwrap() {
@@ -75,8 +75,8 @@ fn made(env: &TestEnv) -> BTreeMap<String, usize> {
     made
 }
 
-/// A run without a fault: how many requests it takes, and what there is in the end.
-fn fair() -> (usize, Value) {
+/// Runs without a fault; returns the number of requests and the final objects.
+fn run_without_fault() -> (usize, Value) {
     let env = workload("fair");
     let proxy = Proxy::of(env.here.cluster(), &account(&env.here, "binder"), |_| Fate::Pass);
     let _binder = replica(&env, &proxy.kubeconfig);
@@ -93,10 +93,10 @@ fn is_soak() -> bool {
     std::env::var_os("SOAK").is_some()
 }
 
-/// Text that is made when it is shown.
-struct Late<F>(F);
+/// A text that is computed when it is shown.
+struct Lazy<F>(F);
 
-impl<F: Fn() -> String> Display for Late<F> {
+impl<F: Fn() -> String> Display for Lazy<F> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0())
     }
@@ -108,14 +108,14 @@ fn settles(env: &TestEnv, expected: &Value, what: impl Display) {
         let objects = is.as_array().unwrap().iter().filter(|object| !expected.contains(object));
         objects.map(|object| format!("\n  {object}")).collect::<String>()
     };
-    until(Late(|| format!("{what}{}", different())), || content(env) == *expected);
+    until(Lazy(|| format!("{what}{}", different())), || content(env) == *expected);
     let twice: Vec<_> = made(env).into_iter().filter(|(name, count)| *count != 1 && name != "taken.binding").collect();
     assert!(twice.is_empty(), "{what}: {twice:?}");
 }
 
 #[test]
-fn killed_after_any_request_and_started_again_the_end_is_the_same() {
-    let (requests, expected) = fair();
+fn a_kill_after_any_request_does_not_change_the_result() {
+    let (requests, expected) = run_without_fault();
     assert!(requests > 20, "{requests}");
     let tried: Vec<_> = (1..=requests).filter(|number| is_soak() || number.is_multiple_of(SAMPLE)).collect();
     for &last in &tried {
@@ -128,7 +128,7 @@ fn killed_after_any_request_and_started_again_the_end_is_the_same() {
                 Ordering::Greater => Fate::Swallow,
             });
         let binder = replica(&env, &proxy.kubeconfig);
-        // It may have lost its Lease before that, and hung up.
+        // It may have lost its Lease before, and stopped.
         let _ = told.recv_timeout(LONG);
         drop(binder);
         let _again = replica(&env, &account(&env.here, "binder"));
@@ -138,8 +138,8 @@ fn killed_after_any_request_and_started_again_the_end_is_the_same() {
 }
 
 #[test]
-fn any_trouble_with_any_request_is_got_over() {
-    let (requests, expected) = fair();
+fn any_fault_of_any_request_is_overcome() {
+    let (requests, expected) = run_without_fault();
     let fates = [
         Fate::CutAfter,
         Fate::CutBefore,
@@ -151,7 +151,7 @@ fn any_trouble_with_any_request_is_got_over() {
         Fate::Swallow,
         Fate::CutWatches,
     ];
-    // Each fault meets one request at least.
+    // Each fault is injected into at least one request.
     let is_of_sample = |number: usize, fate: usize| number == (fate + 1) * requests / (fates.len() + 1);
     let faults = (1..=requests).flat_map(|number| (0..fates.len()).map(move |fate| (number, fate)));
     let faults: Vec<_> = faults.filter(|(number, fate)| is_soak() || is_of_sample(*number, *fate)).collect();
@@ -163,7 +163,7 @@ fn any_trouble_with_any_request_is_got_over() {
         });
         let _binder = replica(&env, &proxy.kubeconfig);
         let asked = || proxy.seen().into_iter().find(|seen| seen.number == number);
-        let what = Late(|| format!("{fate:?} of request {number} of {requests}, {:?}", asked()));
+        let what = Lazy(|| format!("{fate:?} of request {number} of {requests}, {:?}", asked()));
         settles(&env, &expected, what);
         assert!(proxy.seen().iter().any(|seen| seen.writes()));
     }

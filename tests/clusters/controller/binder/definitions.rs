@@ -1,5 +1,5 @@
-//! Definitions' ConfigMaps: each that the syncer made goes with the last integration that names it, or when none does
-//! any more; what people made is theirs.
+//! Definitions' ConfigMaps: one that the syncer made is deleted with the last integration that names it, or once none
+//! names it; one that people made is kept.
 
 use super::env::*;
 use http::StatusCode;
@@ -13,7 +13,7 @@ fn map(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "immutable": true, "metadata": metadata, "data": {"definition": "definitionVersion: 7\n"}})
 }
 
-/// As the syncer writes them.
+/// Creates ConfigMaps like the syncer.
 fn made_by_the_syncer(env: &TestEnv, names: &[&str]) {
     let maps: Vec<Value> = names.iter().map(|name| map(name)).collect();
     env.apply_as_the_syncer(&maps);
@@ -24,8 +24,8 @@ fn defined(name: &str, map: &str) -> Value {
 }
 
 #[test]
-fn a_definition_goes_with_the_last_integration_that_names_it() {
-    let env = TestEnv::of(tended(), "defined");
+fn a_definition_is_collected_with_its_last_integration() {
+    let env = TestEnv::of(with_controllers(), "defined");
     let _binder = env.binder_with(&["--resync", "1s"]);
     let owners = |name: &str| env.field(&format!("configmap/{name}"), ".metadata.ownerReferences[*].name");
     let there = |name: &str| !env.field(&format!("configmap/{name}"), ".metadata.name").is_empty();
@@ -42,18 +42,18 @@ fn a_definition_goes_with_the_last_integration_that_names_it() {
     until("it owns it", || owners("first") == "c");
     let uid = env.field("configmap/first", ".metadata.ownerReferences[0].uid");
     assert_eq!(uid, env.field("integration/c", ".metadata.uid"));
-    // A next definition: the one before is named by none, and collected.
+    // A new definition: no integration names the earlier one, so it is collected.
     env.apply(&[defined("c", "second")]);
     until("it owns the next", || owners("second") == "c");
     until("the one before is collected", || !there("first"));
-    // One of two goes, then the other.
+    // One of two integrations is deleted, then the other.
     env.kubectl("delete integration a");
     until("one owns it", || owners("shared") == "b");
     assert!(there("shared"));
     env.kubectl("delete integration b");
     until("it is collected", || !there("shared"));
     assert!(there("kept-by-hand") && there("second"));
-    // "People's objects are theirs."
+    // ConfigMaps that people made have no owners.
     assert_eq!(owners("by-people"), "");
     env.kubectl("delete integration d");
     env.apply(&[defined("e", "second")]);
@@ -63,7 +63,7 @@ fn a_definition_goes_with_the_last_integration_that_names_it() {
 }
 
 #[test]
-fn an_owner_is_written_whatever_the_first_answer_was() {
+fn an_owner_is_written_after_any_first_answer() {
     for fate in [Fate::CutBefore, Fate::CutAfter, Fate::Say(StatusCode::CONFLICT, None)] {
         let env = TestEnv::new("unheard");
         made_by_the_syncer(&env, &["heard"]);

@@ -1,11 +1,11 @@
-//! What is left when the operator, or the namespace, goes.
+//! Shutdown: what is left when the operator or the namespace is deleted.
 
 use super::env::*;
 use serde_json::json;
 use stablekey_testing::replica::until;
 
 fn filled(prefix: &str) -> TestEnv {
-    let env = TestEnv::of(tended(), prefix);
+    let env = TestEnv::of(with_controllers(), prefix);
     env.apply(&[
         app(),
         with(global("crm"), "/spec/deletionPolicy", json!("Delete")),
@@ -23,7 +23,7 @@ fn deletes_the_namespace(env: &TestEnv) {
 }
 
 #[test]
-fn a_namespace_goes_though_the_operator_is_gone() {
+fn a_namespace_is_deleted_without_the_operator() {
     let env = filled("gone");
     let binder = env.binder();
     env.ready("integration/lead", "True Bound");
@@ -35,7 +35,7 @@ fn a_namespace_goes_though_the_operator_is_gone() {
 }
 
 #[test]
-fn a_namespace_goes_while_the_operator_runs() {
+fn a_namespace_is_deleted_while_the_operator_runs() {
     let env = filled("going");
     let mut binder = env.binder();
     env.ready("integration/lead", "True Bound");
@@ -46,7 +46,7 @@ fn a_namespace_goes_while_the_operator_runs() {
 }
 
 #[test]
-fn without_the_operator_everything_stays() {
+fn without_the_operator_everything_is_kept() {
     let env = filled("stays");
     let mut binder = env.binder();
     env.ready("integration/lead", "True Bound");
@@ -58,7 +58,7 @@ fn without_the_operator_everything_stays() {
 }
 
 #[test]
-fn it_says_what_it_waits_for() {
+fn readiness_names_what_it_waits_for() {
     let cluster = stablekey_clusters::Cluster::start(&stablekey_clusters::Options::named("bare")).unwrap();
     let here = cluster.namespace("bare");
     let binder = stablekey_testing::replica::Replica::start(&here, &ARGUMENTS);
@@ -68,7 +68,7 @@ fn it_says_what_it_waits_for() {
 }
 
 #[test]
-fn a_cluster_that_comes_back_is_settled_at_once() {
+fn a_cluster_that_comes_back_is_reconciled_at_once() {
     let cluster: &'static stablekey_clusters::Cluster = Box::leak(Box::new(
         stablekey_clusters::Cluster::start(&stablekey_clusters::Options::named("restarts")).unwrap(),
     ));

@@ -1,16 +1,16 @@
-//! A tenant namespace, and what kubectl says of it.
+//! A tenant namespace, and helpers that read it with kubectl.
 
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, shared, shared_with};
 pub use stablekey_testing::objects::*;
-use stablekey_testing::permissions::{refused, rights_of};
-use stablekey_testing::replica::{Replica, until, until_says};
+use stablekey_testing::permissions::{permissions_of, refused};
+use stablekey_testing::replica::{Replica, until, wait_for_field};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
 /// The value in every secret location.
 pub const CANARY: &str = "c4n4ry-7f3a91";
-/// The same in base64, without what comes before or after it in a longer text.
+/// The same in base64, without the parts that depend on the surrounding text.
 const CANARY_64: &str = "YzRuNHJ5LTdmM2E5M";
 
 pub const ARGUMENTS: [&str; 6] = ["--role", "binder", "--lease-duration", "3s", "--request-timeout", "5s"];
@@ -19,8 +19,8 @@ pub struct TestEnv {
     pub here: Namespace<'static>,
 }
 
-/// A cluster in which what has no owner is collected, and connections in use are not deleted.
-pub fn tended() -> &'static Cluster {
+/// Returns a cluster with a garbage collector, in which connections in use cannot be deleted.
+pub fn with_controllers() -> &'static Cluster {
     static GUARDED: std::sync::OnceLock<&'static Cluster> = std::sync::OnceLock::new();
     GUARDED.get_or_init(|| {
         let cluster = shared_with(Options::named("tended").with_controllers());
@@ -30,19 +30,19 @@ pub fn tended() -> &'static Cluster {
     })
 }
 
-/// As the audit log proves it: with the account of manifests/ nothing was refused.
+/// Asserts with the audit log that nothing was forbidden to the account of manifests/.
 impl Drop for TestEnv {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let user = format!("system:serviceaccount:{}:stablekey-binder", self.here.name());
-            let rights = rights_of(self.here.cluster(), "binder");
+            let rights = permissions_of(self.here.cluster(), "binder");
             assert_eq!(refused(&self.here.audit().unwrap(), &user, &rights), [""; 0]);
         }
     }
 }
 
 impl TestEnv {
-    /// Tenant `us` with a component, in a namespace of its own.
+    /// Creates tenant `us` with a component, in a namespace of its own.
     pub fn new(prefix: &str) -> Self {
         TestEnv::of(shared("us"), prefix)
     }
@@ -53,7 +53,7 @@ impl TestEnv {
         env
     }
 
-    /// A process that does the binder's work here.
+    /// Starts a process with the binder role.
     pub fn binder(&self) -> Replica {
         self.binder_with(&[])
     }
@@ -68,20 +68,20 @@ impl TestEnv {
         run_with_input(self.here.kubectl().args(flags), &list).unwrap();
     }
 
-    /// The same, as the syncer writes.
+    /// Applies objects with the syncer's field manager.
     pub fn apply_as_the_syncer(&self, objects: &[Value]) {
         let list = list(objects).to_string();
         let flags = ["apply", "--server-side", "--field-manager=stablekey-syncer", "-f", "-"];
         run_with_input(self.here.kubectl().args(flags), &list).unwrap();
     }
 
-    /// kubectl, a word each.
+    /// Runs kubectl with these words as arguments.
     #[track_caller]
     pub fn kubectl(&self, words: &str) -> String {
         run(self.here.kubectl().args(words.split_whitespace())).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn refuses(&self, words: &str) -> String {
+    pub fn kubectl_error(&self, words: &str) -> String {
         run(self.here.kubectl().args(words.split_whitespace())).unwrap_err().to_string()
     }
 
@@ -89,25 +89,25 @@ impl TestEnv {
         run(self.here.kubectl().args(["patch", object, "--type=merge", "--patch", &patch.to_string()])).unwrap();
     }
 
-    /// What a field of an object says; empty where there is none.
+    /// Returns a field of an object; empty if it has none.
     pub fn field(&self, object: &str, path: &str) -> String {
         run(self.here.kubectl().args(["get", object, "-o", &format!("jsonpath={{{path}}}")])).unwrap_or_default()
     }
 
     #[track_caller]
     pub fn until_field(&self, object: &str, path: &str, value: &str) {
-        until_says(&format!("{object} {path} is {value}"), || self.here.kubectl(), object, path, value);
+        wait_for_field(&format!("{object} {path} is {value}"), || self.here.kubectl(), object, path, value);
     }
 
-    /// Waits until a condition is `True Reason`, or so, and gives its message.
+    /// Waits until a condition contains `True Reason` or the like, and returns its message.
     #[track_caller]
-    pub fn says(&self, object: &str, condition: &str, words: &str) -> String {
+    pub fn wait_for_condition(&self, object: &str, condition: &str, words: &str) -> String {
         let of = |field: &str| format!(".status.conditions[?(@.type==\"{condition}\")].{field}");
         let path = format!("{{{}}} {{{}}}\n{{{}}}", of("status"), of("reason"), of("message"));
         let mut last = String::new();
         let what = format!("{object} says {condition} {words}");
         let (_, reason) = words.split_once(' ').unwrap();
-        until_says(&what, || self.here.kubectl(), object, &of("reason"), reason);
+        wait_for_field(&what, || self.here.kubectl(), object, &of("reason"), reason);
         until(&what, || {
             let get = ["get", object, "-o", &format!("jsonpath={path}")];
             last = run(self.here.kubectl().args(get)).unwrap_or_default();
@@ -118,10 +118,10 @@ impl TestEnv {
 
     #[track_caller]
     pub fn ready(&self, object: &str, words: &str) -> String {
-        self.says(object, "Ready", words)
+        self.wait_for_condition(object, "Ready", words)
     }
 
-    /// What a Secret says, readable; `None` where there is none.
+    /// Returns the decoded data of a Secret; `None` if there is none.
     pub fn secret(&self, name: &str) -> Option<Vec<(String, String)>> {
         let text = run(self.here.kubectl().args(["get", "secret", name, "-o", "json"])).ok()?;
         let secret: Value = serde_json::from_str(&text).unwrap();
@@ -140,8 +140,8 @@ impl TestEnv {
         });
     }
 
-    /// A kubectl that waits until something is ready.
-    pub fn waits(&self, object: &str) -> Child {
+    /// Starts a kubectl that waits until an object is ready.
+    pub fn kubectl_wait(&self, object: &str) -> Child {
         let words = ["wait", "--for=condition=Ready", object, "--timeout=120s"];
         self.here.kubectl().args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
@@ -152,8 +152,8 @@ impl TestEnv {
         self.kubectl(&format!("events --for {kind}.v1alpha1.stablekey.dev/{name} --no-headers"))
     }
 
-    /// The canary is nowhere but where it belongs: in Secrets, which are not looked at here.
-    pub fn keeps_its_secrets(&self, replica: &mut Replica) {
+    /// Asserts that the canary appears nowhere except in Secrets, which are not checked here.
+    pub fn assert_no_secret_leaked(&self, replica: &mut Replica) {
         let metrics = replica.get("/metrics").body;
         replica.signal("-TERM");
         assert!(replica.end().success());
@@ -165,7 +165,7 @@ impl TestEnv {
     }
 }
 
-/// salesforce with types basic and oauth2.
+/// Component salesforce with types basic and oauth2.
 pub fn component() -> Value {
     let basic = Component::new("salesforce/basic").requires("baseUrl").has_endpoint("baseUrl");
     let basic = basic.requires("password").has_secret("password").has_input("note");
@@ -182,17 +182,17 @@ pub fn of_secret(name: &str, key: &str) -> Value {
     json!({"secretRef": {"name": name, "key": key}})
 }
 
-/// Inputs of a connection: an address, and a password in Secret `app`.
+/// The inputs of a connection: an address, and a password in Secret `app`.
 pub fn inputs() -> Value {
     json!({"baseUrl": {"value": "https://login.example"}, "password": of_secret("app", "password")})
 }
 
-/// A connection of which one set of credentials serves all.
+/// A connection with one set of credentials for all.
 pub fn global(key: &str) -> Value {
     connection(key, "OrganizationGlobal", inputs())
 }
 
-/// The same for each customer, whose the address is.
+/// A connection for customers, who supply the address.
 pub fn of_customers(key: &str) -> Value {
     let inputs =
         json!({"baseUrl": {"perCustomer": true}, "password": of_secret("app", "password"), "note": {"value": "ours"}});
@@ -215,7 +215,7 @@ pub fn source(name: &str, keys: &str, annotations: Value, data: Value) -> Value 
     with(with(secret(name, data), "/metadata/labels", labels), "/metadata/annotations", all)
 }
 
-/// The hosts of these tests: a Secret beside an endpoint that customers supply must be pinned.
+/// The annotation with the hosts of these tests. A Secret beside an endpoint of customers must be pinned.
 pub fn pinned() -> Value {
     let hosts = "acme.example,zen.example,next.example,login.example,test.example,second.example,new.example";
     json!({"stablekey.dev/hosts": hosts})

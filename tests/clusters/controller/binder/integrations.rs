@@ -1,4 +1,4 @@
-//! What is said of integrations: a row per variable, and Ready only when all are.
+//! The status of integrations: a row per variable, and Ready only if all rows are.
 
 use super::env::*;
 use serde_json::{Value, json};
@@ -26,21 +26,21 @@ fn rows(env: &TestEnv) -> Vec<String> {
 }
 
 #[test]
-fn kubectl_wait_returns_when_every_row_is_bound_and_ready_and_not_before() {
+fn kubectl_wait_returns_once_every_row_is_bound_and_ready() {
     let env = TestEnv::new("wait");
     let mut binder = env.binder();
-    binder.says("\"read\"");
+    binder.wait_for_log("\"read\"");
     let own = json!({"name": "Warehouse", "own": {"component": {"key": "postgres"}, "type": "postgres"}});
     let mut lead = integration("lead-router", &["salesforce-crm", "slack"]);
     lead["spec"]["connections"].as_array_mut().unwrap().push(own);
     let password = |secret: &str| json!({"baseUrl": {"value": "https://login.example"}, "password": of_secret(secret, "password")});
-    // The key is nearly there.
+    // A similar key exists.
     env.apply(&[
         lead,
         connection("salesforce-crn", "OrganizationGlobal", password("app")),
         connection("slack", "OrganizationGlobal", password("slack")),
     ]);
-    let mut waits = env.waits(LEAD);
+    let mut waits = env.kubectl_wait(LEAD);
     env.ready(LEAD, "False BindingMissing");
     env.until_field(LEAD, ".status.bindings[1].reason", "ConnectionNotReady");
     assert_eq!(
@@ -73,11 +73,11 @@ fn kubectl_wait_returns_when_every_row_is_bound_and_ready_and_not_before() {
     assert_eq!((metric("true"), metric("false")), (Some(3.0), Some(0.0)));
     let columns = env.kubectl("get integrations --no-headers");
     assert!(columns.contains("3/3") && columns.contains("True"), "{columns}");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
-/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered)"; nor is one
-/// whose ConfigMap is missing, or holds what cannot be read.
+/// An Integration is not Ready if its definition was not delivered (`definition: {file}`), or if its ConfigMap is
+/// missing or cannot be read.
 #[test]
 fn an_integration_is_ready_once_its_definition_can_be_read() {
     let env = TestEnv::new("definitions");
@@ -108,7 +108,7 @@ fn an_integration_is_ready_once_its_definition_can_be_read() {
     env.ready(LEAD, "False DefinitionMissing");
     env.apply(&[map("lead-2", &text(7))]);
     env.ready(LEAD, "True Bound");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
@@ -127,32 +127,32 @@ fn ready_does_not_flap_while_everything_changes_and_while_it_is_started() {
     }
     let mut again = env.binder();
     drop(_binder);
-    again.says("\"read\"");
+    again.wait_for_log("\"read\"");
     env.apply(&[app()]);
     env.until_secret("crm.binding", "password", CANARY);
     assert_eq!((since(), revision()), (before, then), "it was never written");
 }
 
 #[test]
-fn a_connection_says_who_uses_it_and_stays_as_long_as_somebody_does() {
-    let env = TestEnv::of(tended(), "used");
+fn a_connection_lists_its_users_and_is_kept_while_in_use() {
+    let env = TestEnv::of(with_controllers(), "used");
     let mut binder = env.binder();
     env.apply(&[app(), global("crm"), integration("lead-router", &["crm"]), integration("other", &["crm"])]);
     env.until_field("connection/crm", ".status.usedByCount", "2");
     assert_eq!(env.field("connection/crm", ".status.usedBy[*].name"), "lead-router other");
     until("the policy holds", || {
-        let said = env.refuses("delete connection crm --dry-run=server");
+        let said = env.kubectl_error("delete connection crm --dry-run=server");
         said.contains("connection crm is in use by Integration lead-router, Integration other. First")
     });
     env.apply(&[integration("other", &["elsewhere"])]);
     env.kubectl("delete integration lead-router");
     env.until_field("connection/crm", ".status.usedByCount", "0");
     env.kubectl("delete connection crm");
-    env.keeps_its_secrets(&mut binder);
+    env.assert_no_secret_leaked(&mut binder);
 }
 
 #[test]
-fn an_older_key_means_what_replaces_it_for_customers_and_secrets_too() {
+fn an_older_key_resolves_to_its_replacement_for_customers_and_secrets() {
     let env = TestEnv::new("older");
     let _binder = env.binder();
     let url = json!({"baseUrl": {"value": "https://acme.example"}});
@@ -173,14 +173,14 @@ fn an_older_key_means_what_replaces_it_for_customers_and_secrets_too() {
 }
 
 #[test]
-fn a_replaces_that_came_by_a_sync_serves_nobody_else() {
+fn a_copied_replaces_serves_nobody_else() {
     let env = TestEnv::new("replaces");
     let mut binder = env.binder();
     env.apply(&[
         source("app", "prod-key", pinned(), json!({"password": CANARY})),
         integration("lead-router", &["prod-key"]),
     ]);
-    // As the syncer writes it: the record is held by its manager.
+    // Applied like the syncer: its field manager owns the ownership record.
     let record = json!({"tenant": "us", "made": true, "fields": {"replaces": "0123456789abcdef@sync/dev"}}).to_string();
     let mut evil = with(global("evil"), "/spec/replaces", json!(["prod-key"]));
     evil["metadata"]["annotations"] = json!({"stablekey.dev/wrote": record});
@@ -188,11 +188,11 @@ fn a_replaces_that_came_by_a_sync_serves_nobody_else() {
     stablekey_clusters::run_with_input(env.here.kubectl().args(by), &evil.to_string()).unwrap();
     env.ready("connection/evil", "False SecretNotForKey");
     env.ready(LEAD, "False BindingMissing");
-    env.says("connection/evil", "OlderKeysAnswered", "True AnsweredForSync");
-    // The tenant's name is what the record is held against; without a Tenant it is believed all the same.
+    env.wait_for_condition("connection/evil", "OlderKeysAnswered", "True AnsweredForSync");
+    // The record names the tenant. Without a Tenant the record counts nevertheless.
     env.kubectl("delete tenant us");
-    binder.says("\"tenant\":\"\"");
-    binder.says("\"read\"");
+    binder.wait_for_log("\"tenant\":\"\"");
+    binder.wait_for_log("\"read\"");
     env.apply(&[integration("second", &["prod-key"])]);
     env.ready("integration/second", "False BindingMissing");
     env.ready("connection/evil", "False SecretNotForKey");

@@ -1,4 +1,4 @@
-//! The binder on real clusters, driven and looked at by kubectl.
+//! The binder on real clusters, driven and observed with kubectl.
 
 mod bindings;
 mod conditions;

@@ -1,11 +1,11 @@
-//! Nothing is written where nothing changed.
+//! Nothing is written if nothing changed.
 
 use super::env::*;
 use serde_json::json;
 use stablekey_clusters::audit::Mark;
 use stablekey_testing::replica::until;
 
-/// What was written since then, but for Leases.
+/// Returns the writes since a mark, except those of Leases.
 fn writes(env: &TestEnv, since: Mark) -> Vec<String> {
     let requests = env.here.audit_since(since).unwrap().into_iter().filter(|r| r.writes() && r.resource != "leases");
     requests.map(|r| format!("{} {}/{} {}", r.verb, r.resource, r.name, r.subresource).trim_end().to_string()).collect()
@@ -30,12 +30,12 @@ fn settled() -> (TestEnv, stablekey_testing::replica::Replica) {
     env.ready("connection/lacks", "False InputMissing");
     env.until_field("connection/crm", ".status.usedByCount", "2");
     env.until_field("connection/crm-each", ".status.customers", "1");
-    // Events are sent beside the work.
+    // Events are sent asynchronously.
     until("all is said", || ["lead", "good"].iter().all(|name| !env.events(&format!("integration/{name}")).is_empty()));
     (env, binder)
 }
 
-fn looked(binder: &stablekey_testing::replica::Replica) -> f64 {
+fn reconciles(binder: &stablekey_testing::replica::Replica) -> f64 {
     let outcomes = ["unchanged", "held_back"];
     let of =
         |outcome| format!("stablekey_reconciles_total{{role=\"binder\",kind=\"Connection\",outcome=\"{outcome}\"}}");
@@ -43,21 +43,21 @@ fn looked(binder: &stablekey_testing::replica::Replica) -> f64 {
 }
 
 #[test]
-fn a_second_look_and_a_second_start_write_nothing() {
+fn a_second_reconcile_and_a_second_start_write_nothing() {
     let (env, mut binder) = settled();
-    let (mark, looks) = (env.here.cluster().mark().unwrap(), looked(&binder));
-    until("everything was looked at again, twice", || looked(&binder) >= looks + 6.0);
+    let (mark, before) = (env.here.cluster().mark().unwrap(), reconciles(&binder));
+    until("everything was looked at again, twice", || reconciles(&binder) >= before + 6.0);
     assert_eq!(writes(&env, mark), [""; 0]);
     binder.signal("-TERM");
     assert!(binder.end().success());
     let mark = env.here.cluster().mark().unwrap();
     let again = env.binder_with(&["--resync", "1s"]);
-    until("everything was looked at, twice", || looked(&again) >= 6.0);
+    until("everything was looked at, twice", || reconciles(&again) >= 6.0);
     assert_eq!(writes(&env, mark), [""; 0]);
 }
 
 #[test]
-fn a_change_writes_what_it_must_and_nothing_else() {
+fn a_change_writes_only_what_it_must() {
     let (env, binder) = settled();
     let mark = env.here.cluster().mark().unwrap();
     let next = format!("{CANARY}-2");
@@ -65,11 +65,11 @@ fn a_change_writes_what_it_must_and_nothing_else() {
     for secret in ["crm.binding", "crm.test-binding", "acme.customer-binding"] {
         env.until_secret(secret, "password", &next);
     }
-    let looks = looked(&binder);
-    until("everything was looked at again, twice", || looked(&binder) >= looks + 6.0);
+    let before = reconciles(&binder);
+    until("everything was looked at again, twice", || reconciles(&binder) >= before + 6.0);
     let mut written = writes(&env, mark);
     written.sort();
-    // kubectl's, and three of ours.
+    // One of kubectl, and three of the binder.
     assert_eq!(
         written,
         [
@@ -79,14 +79,14 @@ fn a_change_writes_what_it_must_and_nothing_else() {
             "patch secrets/crm.test-binding"
         ]
     );
-    // A title is of no interest, but for the generation that the status speaks of.
+    // A title affects nothing except the generation that the status has observed.
     let mark = env.here.cluster().mark().unwrap();
     env.patch("connection/crm", &json!({"spec": {"title": "CRM"}}));
     env.until_field("connection/crm", ".status.observedGeneration", "2");
-    let looks = looked(&binder);
-    until("everything was looked at again, twice", || looked(&binder) >= looks + 6.0);
+    let before = reconciles(&binder);
+    until("everything was looked at again, twice", || reconciles(&binder) >= before + 6.0);
     assert_eq!(writes(&env, mark), ["patch connections/crm", "patch connections/crm status"]);
-    // A change that turns an object is one write of its status, and an event.
+    // A change of Ready is one write of the status and one event.
     let mark = env.here.cluster().mark().unwrap();
     env.kubectl("delete connection lacks");
     env.patch("integration/good", &json!({"spec": {"connections": [{"name": "X", "stableKey": "nowhere"}]}}));

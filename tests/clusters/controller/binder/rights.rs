@@ -1,13 +1,13 @@
-//! The binder with the rights that its manifests give, and no others.
+//! The binder with exactly the permissions of its manifests.
 
 use super::env::*;
 use serde_json::json;
 use stablekey_clusters::audit::Request;
-use stablekey_testing::permissions::{asked, rights_of};
+use stablekey_testing::permissions::{permissions_of, requested};
 use stablekey_testing::replica::until;
 
 #[test]
-fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
+fn the_permissions_of_its_manifests_are_exactly_enough() {
     let env = TestEnv::new("rights");
     let mut replica = env.binder();
     let user = format!("system:serviceaccount:{}:stablekey-binder", env.here.name());
@@ -39,12 +39,12 @@ fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
     assert!(
         deleted.clone().all(|r| r.resource == "secrets" && r.name == "acme.customer-binding") && deleted.count() > 0
     );
-    // Nobody else's Secrets are listed, and every right is used.
+    // Only Secrets with Stablekey's label are listed, and every permission is used.
     let is_list = |request: &&Request| request.resource == "secrets" && ["list", "watch"].contains(&&*request.verb);
     let lists: Vec<_> = asked_for().filter(is_list).collect();
     let is_ours = |request: &&Request| request.uri.contains("labelSelector=stablekey.dev%2Ffor+in+");
     assert!(lists.len() >= 2 && lists.iter().all(is_ours), "{lists:?}");
-    let granted = rights_of(env.here.cluster(), "binder");
-    let asked = asked(&requests, &user, env.here.name());
+    let granted = permissions_of(env.here.cluster(), "binder");
+    let asked = requested(&requests, &user, env.here.name());
     assert_eq!(granted.difference(&asked).collect::<Vec<_>>(), [""; 0], "granted and not used");
 }

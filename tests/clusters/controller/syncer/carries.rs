@@ -1,4 +1,4 @@
-//! What a sync carries: definitions, bindings by stable key, overrides.
+//! What a sync copies: definitions, bindings by stable key, overrides.
 
 use super::env::*;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn defined(name: &str, keys: &[&str], map: &str) -> Value {
 }
 
 #[test]
-fn a_definition_goes_along_and_a_new_one_is_there_before_it_is_named() {
+fn a_definition_is_copied_before_it_is_named() {
     let env = TestEnv::new("definitions");
     let _syncer = env.syncer();
     env.in_us(&[
@@ -34,7 +34,7 @@ fn a_definition_goes_along_and_a_new_one_is_there_before_it_is_named() {
         defined("lead", &["crm"], "lead-v1"),
         sync("Apply"),
     ]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let map = |env: &TestEnv| field(&env.eu, "integration/lead", ".spec.definition.configMap.name");
     let text = |env: &TestEnv, map: &str| field(&env.eu, &format!("configmap/{map}"), ".data.definition");
     let first = map(&env);
@@ -42,7 +42,7 @@ fn a_definition_goes_along_and_a_new_one_is_there_before_it_is_named() {
     let mark = env.eu.cluster().mark().unwrap();
     env.in_us(&[definition("lead-v2", "lead", "crm", "second"), defined("lead", &["crm"], "lead-v2")]);
     stablekey_testing::replica::until("the new one is named", || map(&env) != first);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(text(&env, &map(&env)), field(&env.us, "configmap/lead-v2", ".data.definition"));
     // Once each, in this order.
     let writes = written(&env.eu, mark);
@@ -50,9 +50,9 @@ fn a_definition_goes_along_and_a_new_one_is_there_before_it_is_named() {
     assert!(writes[0].contains("configmaps/") && writes[1].contains("integrations/lead"), "{writes:?}");
 }
 
-/// Somebody puts something of his own where a definition will be, or takes it away.
+/// Somebody creates an object with the name of a definition, or deletes the definition.
 #[test]
-fn a_definition_is_what_it_is_named_by_or_the_integration_waits() {
+fn an_integration_waits_until_its_definition_has_the_named_digest() {
     let env = TestEnv::new("preempted");
     let mut syncer = env.syncer();
     env.in_us(&[
@@ -61,7 +61,7 @@ fn a_definition_is_what_it_is_named_by_or_the_integration_waits() {
         defined("lead", &["crm"], "lead-v1"),
         sync("Plan"),
     ]);
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     syncer.signal("-TERM");
     syncer.end();
     let text = field(&env.us, "configmap/lead-v1", ".data.definition");
@@ -72,22 +72,22 @@ fn a_definition_is_what_it_is_named_by_or_the_integration_waits() {
     ]);
     env.in_us(&[sync("Apply")]);
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "Failed");
+    until_target_state(&env, "eu", "Failed");
     let message = field(&env.us, SYNC, &of_target("eu", "message"));
     assert!(message.contains(&name) && message.contains("holds something else"), "{message}");
     assert_eq!(field(&env.eu, "integration/lead", ".metadata.name"), "");
     kubectl(&env.eu, &["delete", "configmap", &name]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(field(&env.eu, &format!("configmap/{name}"), ".data.definition"), text);
-    // "Made again, as objects are", whatever drift says.
+    // A deleted definition is created again, whatever the drift policy.
     kubectl(&env.eu, &["delete", "configmap", &name]);
     until_field(&env.eu, &format!("configmap/{name}"), ".data.definition", &text);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
 }
 
-/// A larger one than a cluster is given waits until it is another; what else changes does not wait.
+/// A definition that is too large for a cluster blocks until it changes; other changes continue.
 #[test]
-fn a_definition_that_is_too_large_holds_back_only_its_integration() {
+fn a_definition_that_is_too_large_blocks_only_its_integration() {
     let env = TestEnv::new("too-large");
     let _syncer = env.syncer();
     let words = "x".repeat(905_000);
@@ -98,7 +98,7 @@ fn a_definition_that_is_too_large_holds_back_only_its_integration() {
         integration("other", &["crm"]),
         sync("Apply"),
     ]);
-    until_stands(&env, "eu", "Failed");
+    until_target_state(&env, "eu", "Failed");
     let message = field(&env.us, SYNC, &of_target("eu", "message"));
     assert!(message.contains("Integration/lead: its definition is 905"), "{message}");
     assert!(message.contains("bytes, and eu takes at most 900000"), "{message}");
@@ -107,11 +107,11 @@ fn a_definition_that_is_too_large_holds_back_only_its_integration() {
     env.in_us(&[connection("crm", "api refresh_token")]);
     until_field(&env.eu, "connection/crm", SCOPES, "api refresh_token");
     env.in_us(&[definition("lead-v1", "lead", "crm", "shorter")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     until_field(&env.eu, "integration/lead", ".metadata.name", "lead");
 }
 
-/// What cannot be read is brought nowhere, and a target is not made to name it.
+/// A definition that cannot be read is not copied, and no target is made to name it.
 #[test]
 fn an_integration_waits_for_a_definition_that_cannot_be_read() {
     let env = TestEnv::new("unread");
@@ -119,17 +119,17 @@ fn an_integration_waits_for_a_definition_that_cannot_be_read() {
     let mut broken = definition("lead-v1", "lead", "crm", "first");
     broken["data"]["definition"] = json!("definitionVersion: 7\nname: lead\n");
     env.in_us(&[broken, connection("crm", "api"), defined("lead", &["crm"], "lead-v1"), sync("Apply")]);
-    until_stands(&env, "eu", "Blocked");
+    until_target_state(&env, "eu", "Blocked");
     let said = field(&env.us, SYNC, &of_target("eu", "blocked"));
     assert!(said.contains("SK0145") && said.contains("ConfigMap lead-v1"), "{said}");
     assert_eq!(field(&env.eu, "integration/lead", ".metadata.name"), "");
     env.in_us(&[definition("lead-v1", "lead", "crm", "fixed")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert!(field(&env.eu, "integration/lead", ".spec.definition.configMap.name").starts_with("lead-"));
 }
 
 #[test]
-fn an_integration_is_bound_again_by_stable_key_and_overrides_hold_for_one_target() {
+fn an_integration_is_bound_by_stable_key_and_overrides_apply_to_one_target() {
     let env = TestEnv::new("overrides");
     let west = env.target("west", stablekey_clusters::shared("eu"));
     apply(&west, &[connection("crm-west", "of west")]);
@@ -140,26 +140,26 @@ fn an_integration_is_bound_again_by_stable_key_and_overrides_hold_for_one_target
     ]);
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync]);
-    until_stands(&env, "eu", "InSync");
-    until_stands(&env, "west", "InSync");
+    until_target_state(&env, "eu", "InSync");
+    until_target_state(&env, "west", "InSync");
     let bound = ".spec.connections[?(@.name==\"Use of crm\")].stableKey";
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "eu only");
     assert_eq!(field(&env.eu, "integration/lead", bound), "crm");
     assert_eq!(field(&west, "integration/lead", bound), "crm-west");
     assert_eq!(field(&west, "connection/crm-west", SCOPES), "of west");
     assert_eq!(field(&west, "connection/crm-west", WROTE), "", "what a sync only binds to is not its own");
-    // Nothing uses crm in west: it is not carried there.
+    // Nothing uses crm in west: it is not copied there.
     assert_eq!(kubectl(&west, &["get", "connections", "-o", "name"]), "connection.stablekey.dev/crm-west\n");
-    // Of another variable: bound to what the target has under that key.
+    // For another variable: bound to the target's own connection of that key.
     apply(&env.eu, &[connection("erp", "of eu")]);
     env.in_us(&[connection("erp", "of us"), integration("other", &["erp"])]);
     until_field(&env.eu, "integration/other", ".spec.connections[0].stableKey", "erp");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(field(&env.eu, "connection/erp", SCOPES), "of eu");
 }
 
 #[test]
-fn what_a_target_lacks_blocks_what_needs_it_and_nothing_else() {
+fn a_missing_object_blocks_only_what_needs_it() {
     let env = TestEnv::new("lacks");
     let mut sync = sync("Apply");
     sync["spec"]["connections"] = json!("Match");
@@ -172,10 +172,10 @@ fn what_a_target_lacks_blocks_what_needs_it_and_nothing_else() {
         integration("billing", &["erp"]),
         sync,
     ]);
-    until_stands(&env, "eu", "Blocked");
+    until_target_state(&env, "eu", "Blocked");
     assert!(field(&env.us, SYNC, &of_target("eu", "blocked")).contains("Integration/billing: SK0101"));
     assert_eq!(kubectl(&env.eu, &["get", "integrations", "-o", "name"]), "integration.stablekey.dev/lead\n");
     env.in_eu(&[connection("erp", "of eu")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(kubectl(&env.eu, &["get", "integrations", "-o", "name"]).lines().count(), 2);
 }

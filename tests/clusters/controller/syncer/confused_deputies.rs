@@ -1,4 +1,4 @@
-//! Confused deputies: who may little tries to have the syncer do more, each with a real account.
+//! Confused deputies: people with few permissions try to make the syncer act for them, each with a real account.
 
 use super::env::*;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use stablekey_testing::replica::until;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Whoever has these rights in a namespace: kubectl, as that account.
+/// An account with given permissions in a namespace, used with kubectl.
 struct Account {
     kubeconfig: PathBuf,
     namespace: String,
@@ -34,7 +34,7 @@ impl Account {
         Account { kubeconfig, namespace: namespace.name().to_string(), cluster }
     }
 
-    /// One who edits what is in a tenant, and nothing else.
+    /// An editor of a tenant's objects, and nothing else.
     fn editor(namespace: &Namespace<'static>) -> Self {
         let kinds = "connections,integrations,components,customercredentials";
         Account::new(namespace, "editor", &[("get,list,watch,create,update,patch,delete", kinds)])
@@ -65,17 +65,17 @@ fn token_url(env: &TestEnv, connection: &str) -> String {
     field(&env.eu, connection, ".spec.inputs.tokenUrl.value")
 }
 
-/// "a dev editor mirrors a connection that points prod's secret at another host".
+/// A development editor mirrors a connection that points the production secret at another host.
 #[test]
-fn an_editor_of_the_source_does_not_point_the_targets_secret_at_another_host() {
+fn an_editor_of_the_source_cannot_redirect_the_targets_secret() {
     let env = TestEnv::new("redirected");
     let editor = Account::editor(&env.us);
     let _syncer = env.syncer();
     let url = |url: &str| with(connection("crm", "api"), json!({"tokenUrl": {"value": url}}));
     env.in_us(&[url("https://good.example"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
 
-    // By another value, by an endpoint more, by taking it away, and by a new kind of input.
+    // With another value, an additional endpoint, a removed endpoint, and another kind of input.
     let attacks = [
         url("https://evil.example"),
         with(url("https://good.example"), json!({"apiHost": {"value": "evil.example"}})),
@@ -85,24 +85,24 @@ fn an_editor_of_the_source_does_not_point_the_targets_secret_at_another_host() {
     for attack in attacks {
         editor.kubectl().args(["delete", "connection", "crm", "--ignore-not-found"]).output().unwrap();
         editor.apply(&[attack, connection("told", "x"), integration("told", &["told"])]).unwrap();
-        until_stands(&env, "eu", "AwaitingApproval");
+        until_target_state(&env, "eu", "AwaitingApproval");
         assert!(field(&env.us, SYNC, &of_target("eu", "actions")).contains("SK0107"));
         assert_eq!(token_url(&env, "connection/crm"), "https://good.example");
         assert_eq!(field(&env.eu, "connection/crm", ".spec.inputs.apiHost.value"), "");
     }
-    // What was first a harmless value and becomes an endpoint in small steps waits all the same.
+    // A harmless value that becomes an endpoint in small steps waits nevertheless.
     editor.apply(&[with(url("https://good.example"), json!({"note": {"value": "plain"}}))]).unwrap();
     until_field(&env.eu, "connection/crm", ".spec.inputs.note.value", "plain");
     editor.apply(&[with(url("https://good.example"), json!({"note": {"value": "https://evil.example"}}))]).unwrap();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     assert_eq!(field(&env.eu, "connection/crm", ".spec.inputs.note.value"), "plain");
 }
 
-/// "a TenantSync that names a tenant of another namespace or one that does not accept it".
+/// A TenantSync names a tenant of another namespace, or one that does not accept it.
 #[test]
-fn a_sync_reaches_no_tenant_of_another_namespace_and_none_that_does_not_accept_it() {
+fn a_sync_reaches_only_tenants_of_its_namespace_that_accept_it() {
     let env = TestEnv::new("reaches");
-    // A namespace of the same cluster, which the operator's account may write, and which takes from anybody.
+    // A namespace of the same cluster, which the operator's account may write, and which accepts every source.
     let victim = shared("us").namespace("victim");
     apply(
         &victim,
@@ -127,9 +127,9 @@ fn a_sync_reaches_no_tenant_of_another_namespace_and_none_that_does_not_accept_i
             to("by-path", &format!("{}/victim", victim.name())),
             by_the_operators_own_account,
             to("by-own-account", "sneaked"),
-            // Its own Tenant in the hub says that eu accepts it; that is for eu to say.
+            // A Tenant in the hub claims that eu accepts it; only eu's own Tenant decides.
             {
-                let mut eu = env.eu_elsewhere();
+                let mut eu = env.remote_eu();
                 eu["spec"]["acceptFrom"] = json!(["us"]);
                 eu
             },
@@ -150,9 +150,9 @@ fn a_sync_reaches_no_tenant_of_another_namespace_and_none_that_does_not_accept_i
     assert!(asked.is_empty(), "{asked:?}");
 }
 
-/// "an approval, or mode `Apply`, by one who may write TenantSyncs but not approve".
+/// Someone who may write TenantSyncs but not approve sets an approval, or mode `Apply`.
 #[test]
-fn who_may_write_syncs_but_not_approve_has_nothing_written() {
+fn an_editor_of_syncs_cannot_approve() {
     let guarded = shared("guarded");
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/policies/approve-syncs.yaml");
     run(guarded.kubectl().args(["apply", "-f", policy])).unwrap();
@@ -170,8 +170,8 @@ fn who_may_write_syncs_but_not_approve_has_nothing_written() {
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"])]);
     writer.apply(&[sync("Plan")]).unwrap();
-    until_stands(&env, "eu", "AwaitingApproval");
-    looked_again(&env, SYNC, "1");
+    until_target_state(&env, "eu", "AwaitingApproval");
+    reconcile_again(&env, SYNC, "1");
     let digest = field(&env.us, SYNC, &of_target("eu", "digest"));
     let refused = |arguments: &[&str]| {
         let said = run(writer.kubectl().args(arguments)).unwrap_err().to_string();
@@ -183,18 +183,18 @@ fn who_may_write_syncs_but_not_approve_has_nothing_written() {
     approved["metadata"]["name"] = json!("again");
     approved["metadata"]["annotations"] = json!({"stablekey.dev/approve": digest});
     assert!(writer.apply(&[approved]).unwrap_err().contains("takes the verb approve"));
-    // By the status, were it theirs to write, nothing is approved: the operator reads the annotation only.
+    // A status approves nothing, even if they could write it: the operator reads only the annotation.
     let mut status = guarded.kubectl();
     let approved =
         json!({"metadata": {"annotations": {"stablekey.dev/approve": digest}}, "spec": {"mode": "Apply"}}).to_string();
     run(status.args(["-n", env.us.name(), "patch", SYNC, "--subresource=status", "--type=merge", "-p", &approved]))
         .unwrap();
-    looked_again(&env, SYNC, "2");
+    reconcile_again(&env, SYNC, "2");
     assert_eq!(kubectl(&env.eu, &["get", "connections,integrations", "-o", "name"]), "");
-    // Who may, does.
+    // An approver can.
     kubectl(&env.us, &["annotate", SYNC, &format!("stablekey.dev/approve={digest}")]);
-    until_stands(&env, "eu", "InSync");
-    // In mode Apply a change of what it carries, or where to, is not theirs either.
+    until_target_state(&env, "eu", "InSync");
+    // In mode Apply they may not change what it copies, or where to, either.
     env.in_us(&[sync("Apply")]);
     for change in
         ["{\"spec\": {\"from\": \"west\"}}", "{\"spec\": {\"prune\": true}}", "{\"spec\": {\"to\": [\"us-2\"]}}"]
@@ -203,9 +203,9 @@ fn who_may_write_syncs_but_not_approve_has_nothing_written() {
     }
 }
 
-/// "a `replaces` that arrives by a sync and names prod's own key".
+/// A `replaces` that a sync copies names production's own key.
 #[test]
-fn a_replaces_that_arrives_does_not_answer_for_the_targets_own_key() {
+fn a_copied_replaces_does_not_resolve_the_targets_own_key() {
     let env = TestEnv::new("replaces");
     let editor = Account::editor(&env.us);
     env.in_eu(&[connection("prod-crm", "of prod"), integration("theirs", &["prod-crm"])]);
@@ -215,8 +215,8 @@ fn a_replaces_that_arrives_does_not_answer_for_the_targets_own_key() {
     editor.apply(&[taking, integration("lead", &["taking"]), integration("other", &["prod-crm"])]).unwrap();
     env.in_us(&[sync("Apply")]);
     until_field(&env.eu, "integration/lead", ".metadata.name", "lead");
-    looked_again(&env, SYNC, "1");
-    // Of the integration that was there nothing changed.
+    reconcile_again(&env, SYNC, "1");
+    // The existing integration is unchanged.
     let eu = Tenant::new("eu").in_namespace(env.eu.name(), "eu").yaml();
     let project = Project::empty().with("eu.yaml", &eu);
     let bound = |integration: &str| -> String {
@@ -231,9 +231,9 @@ fn a_replaces_that_arrives_does_not_answer_for_the_targets_own_key() {
     assert_eq!(field(&env.eu, "integration/theirs", ".spec.connections[0].stableKey"), "prod-crm");
 }
 
-/// "a record copied from another object or tenant".
+/// An ownership record that was copied from another object or tenant does not count.
 #[test]
-fn a_record_that_was_copied_is_none() {
+fn a_copied_record_does_not_count() {
     let env = TestEnv::new("records");
     let editor = Account::editor(&env.eu);
     let _syncer = env.syncer();
@@ -241,31 +241,30 @@ fn a_record_that_was_copied_is_none() {
     pruning["spec"]["prune"] = json!(true);
     let policy = json!({"acceptFrom": ["us"], "policy": {"actions": ["Create", "Update", "Delete"]}});
     env.in_eu(&[tenant("eu", policy)]);
-    let mut hub = env.eu_elsewhere();
+    let mut hub = env.remote_eu();
     hub["spec"]["policy"] = json!({"actions": ["Create", "Update", "Delete"]});
     env.in_us(&[hub, connection("crm", "api"), integration("lead", &["crm"]), integration("keeps", &["crm"]), pruning]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let copy = |name: &str| -> Value { serde_json::from_str(&kubectl(&env.eu, &["get", name, "-o", "json"])).unwrap() };
     let renamed = |mut object: Value, name: &str| {
         let annotations = object["metadata"]["annotations"].clone();
         object["metadata"] = json!({"name": name, "annotations": annotations});
         object
     };
-    // An integration that is nobody's, with the record of one that is ours: that it is not declared is no
-    // reason to remove it.
+    // An unmanaged integration with the record of a managed one: it is not desired, but that is no reason to delete it.
     let stray = renamed(copy("integration/lead"), "stray");
     assert!(stray["metadata"]["annotations"]["stablekey.dev/wrote"].is_string());
-    // One whose value differs, with the record of one that was written as it is: that is no drift to correct.
+    // A connection with another value, and the record of one that was written as it is: that is no drift to revert.
     let mut kept = renamed(copy("connection/crm"), "erp");
     kept["spec"]["stableKey"] = json!("erp");
     kept["spec"]["inputs"]["scopes"] = json!({"value": "theirs"});
     editor.apply(&[stray, kept]).unwrap();
     env.in_us(&[connection("erp", "of us"), integration("lead", &["crm", "erp"])]);
     until_field(&env.eu, "integration/lead", ".spec.connections[1].stableKey", "erp");
-    looked_again(&env, SYNC, "1");
+    reconcile_again(&env, SYNC, "1");
     assert_eq!(field(&env.eu, "connection/erp", SCOPES), "theirs");
     assert_eq!(field(&env.eu, "integration/stray", ".metadata.name"), "stray");
-    // The same of another tenant, put there by somebody who even calls himself as we do.
+    // The same with another tenant, written by somebody who even uses Stablekey's field manager.
     let mut foreign = renamed(copy("integration/keeps"), "foreign");
     let record =
         foreign["metadata"]["annotations"]["stablekey.dev/wrote"].as_str().unwrap().replace("\"eu\"", "\"west\"");
@@ -274,22 +273,22 @@ fn a_record_that_was_copied_is_none() {
     let mut as_us = editor.kubectl();
     as_us.args(["apply", "--server-side", "--field-manager=stablekey-syncer", "-f", "-"]);
     run_with_input(&mut as_us, &foreign.to_string()).unwrap();
-    looked_again(&env, SYNC, "2");
+    reconcile_again(&env, SYNC, "2");
     assert_eq!(field(&env.eu, "integration/foreign", ".metadata.name"), "foreign");
-    // What is ours goes.
+    // Managed objects are deleted.
     kubectl(&env.us, &["delete", "integration/keeps"]);
     until("it is gone", || field(&env.eu, "integration/keeps", ".metadata.name").is_empty());
-    looked_again(&env, SYNC, "3");
+    reconcile_again(&env, SYNC, "3");
     assert_eq!(kubectl(&env.eu, &["get", "integrations", "-o", "name"]).lines().count(), 3);
 }
 
-/// A target's credentials are never asked for: the account that a syncer has there may read no Secret.
+/// The syncer's account in a target may read no Secret.
 #[test]
-fn a_syncer_asks_for_no_secret_of_a_tenant() {
+fn a_syncer_reads_no_secret_of_a_tenant() {
     let env = TestEnv::new("secretless");
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let asked = env.eu.audit().unwrap();
     let by_us: Vec<_> = asked.iter().filter(|r| r.user.ends_with(":stablekey-target")).collect();
     assert!(by_us.len() > 8 && by_us.iter().all(|r| r.resource != "secrets" && r.code != 403), "{by_us:?}");

@@ -1,6 +1,6 @@
-//! By count, not by luck: whatever happens to any one request of a run, the end is the same.
+//! Injects a fault into every single request of a run: the result must be the same.
 //!
-//! `cargo test` tries a sample, spread evenly; `SOAK=1 cargo test` tries every request.
+//! `cargo test` tries an evenly spread sample; `SOAK=1 cargo test` tries every request.
 
 use super::env::*;
 use http::StatusCode;
@@ -15,12 +15,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-/// How many requests of each kind of fault are tried where not all are.
+/// Number of requests that are tried per kind of fault, unless all are.
 const SAMPLE: usize = 2;
 const LONG: Duration = Duration::from_secs(60);
 const ALLOWED: [&str; 3] = ["Create", "Update", "Delete"];
 
-/// What happens to one request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     KilledAfter,
@@ -31,19 +31,19 @@ enum Fault {
     WatchesCut,
 }
 
-/// What becomes of the requests to both API servers, which are counted together.
+/// Counts the requests to both API servers together, and decides what happens to each.
 #[derive(Default)]
-struct Meter {
+struct RequestCounter {
     seen: usize,
-    /// Which of them meets what.
+    /// The number of the request that gets the fault.
     fault: Option<(usize, Fate)>,
-    /// Only these are counted.
+    /// Only these requests are counted.
     counts: Option<fn(&Seen) -> bool>,
-    /// Who is killed is heard no more.
+    /// After the kill nothing of the process is forwarded.
     killed: bool,
 }
 
-impl Meter {
+impl RequestCounter {
     fn meets(&mut self, seen: &Seen) -> Fate {
         if self.killed {
             return Fate::Swallow;
@@ -62,31 +62,31 @@ impl Meter {
     }
 }
 
-/// A hub and a target, the ways to them, and the command line that looks at the same.
+/// A hub and a target, proxies to them, and a command line for the same tenants.
 struct CountedEnv {
     env: TestEnv,
-    meter: Arc<Mutex<Meter>>,
+    meter: Arc<Mutex<RequestCounter>>,
     hub: Proxy,
     _target: Proxy,
     project: Project,
 }
 
 impl CountedEnv {
-    /// What is there before the run: a part of the workload, and something that is nobody's business of ours.
+    /// Sets up the objects before the run: a part of the workload, and an object that Stablekey does not manage.
     fn new(prefix: &str, mode: &str) -> Self {
         let env = TestEnv::new(prefix);
-        let meter = Arc::<Mutex<Meter>>::default();
+        let meter = Arc::<Mutex<RequestCounter>>::default();
         let read_one = || {
             let meter = meter.clone();
             move |seen: &Seen| meter.lock().unwrap().meets(seen)
         };
         let hub = Proxy::of(env.us.cluster(), &account(&env.us, "syncer"), read_one());
-        let target = env.way_to_eu(read_one());
+        let target = env.proxy_to_eu(read_one());
         let counted = CountedEnv { project: Project::empty(), meter, hub, _target: target, env };
         counted.describe();
         let policy = json!({"acceptFrom": ["us"], "policy": {"actions": ALLOWED}});
         counted.env.in_eu(&[tenant("eu", policy), connection("theirs", "theirs")]);
-        let mut hub = counted.env.eu_elsewhere();
+        let mut hub = counted.env.remote_eu();
         hub["spec"]["policy"] = json!({"actions": ALLOWED});
         let abc = ["a", "b", "c"].map(|key| connection(key, "api"));
         counted.env.in_us(&abc);
@@ -108,7 +108,7 @@ impl CountedEnv {
         counted
     }
 
-    /// The same tenants and sync for the command line.
+    /// Writes the same tenants and sync for the command line.
     fn describe(&self) {
         let us = Tenant::new("us").allows_delete().in_namespace(self.env.us.name(), "us");
         let eu = Tenant::new("eu").accepts("us").allows_delete().in_namespace(self.env.eu.name(), "eu");
@@ -119,7 +119,7 @@ impl CountedEnv {
 
     fn cli(&self, arguments: &[&str]) -> (i32, String) {
         let ways = [&self.env.us, &self.env.eu].map(|n| n.cluster().kubeconfig().display().to_string()).join(":");
-        let mut command = self.project.command_of_a_person(arguments);
+        let mut command = self.project.command_with_state(arguments);
         let output = CommandOutput::of(&command.env("KUBECONFIG", ways).output().unwrap());
         (output.code, output.all)
     }
@@ -132,12 +132,12 @@ impl CountedEnv {
         self.meter.lock().unwrap().fault = Some((number, fate));
     }
 
-    /// Waits until the process was heard for the last time, kills it and starts another.
-    fn kill_and_start_again(&self, syncer: Replica, told: &Receiver<()>) -> Replica {
-        // Where it needed fewer requests this time there is nothing to kill it after.
+    /// Waits for the last request of the process, kills it and starts another.
+    fn kill_and_restart(&self, syncer: Replica, told: &Receiver<()>) -> Replica {
+        // If it needed fewer requests this time, there is nothing to kill it after.
         if told.recv_timeout(LONG).is_ok() {
             drop(syncer);
-            // Its Lease would be waited for: that another takes over by itself is tested elsewhere.
+            // Deletes the Lease instead of waiting for it: takeover is tested elsewhere.
             kubectl(&self.env.us, &["delete", "lease", "stablekey-syncer", "--ignore-not-found"]);
             self.meter.lock().unwrap().killed = false;
             return self.syncer();
@@ -145,15 +145,15 @@ impl CountedEnv {
         syncer
     }
 
-    /// The spec of every object and its record.
+    /// Returns the spec and the ownership record of every object.
     fn content(&self) -> String {
         let columns = "-o=jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec} {.metadata.annotations.stablekey\\.dev/wrote}{\"\\n\"}{end}";
         kubectl(&self.env.eu, &["get", "components,connections,customercredentials,integrations", columns])
     }
 
-    /// The end: as the engine says, as without a fault, each made once, nothing else touched.
+    /// Asserts that the engine finds nothing to do, each object was created once, and nothing else was changed.
     fn ends_well(&self, what: &str) -> String {
-        until_stands(&self.env, "eu", "InSync");
+        until_target_state(&self.env, "eu", "InSync");
         until("nothing is left to do", || self.content().contains("Integration/four"));
         let (code, said) = self.cli(&["plan"]);
         assert_eq!(code, 0, "{what}: {said}");
@@ -187,8 +187,8 @@ fn defined(name: &str, keys: &[&str]) -> Value {
     integration
 }
 
-/// How many requests a run takes, and what is there in the end.
-fn fair() -> &'static (usize, String) {
+/// Runs without a fault; returns the number of requests and the final objects.
+fn run_without_fault() -> &'static (usize, String) {
     static FAIR: OnceLock<(usize, String)> = OnceLock::new();
     FAIR.get_or_init(|| {
         let counted = CountedEnv::new("fair", "Apply");
@@ -199,8 +199,8 @@ fn fair() -> &'static (usize, String) {
     })
 }
 
-/// Of so many requests those that are tried: all, or a sample that differs with `turn`.
-fn tried(requests: usize, turn: usize) -> Vec<usize> {
+/// Returns the numbers of the requests to try: all, or a sample that depends on `turn`.
+fn sampled_requests(requests: usize, turn: usize) -> Vec<usize> {
     if std::env::var_os("SOAK").is_some() {
         return (1..=requests).collect();
     }
@@ -219,9 +219,9 @@ fn fate(fault: Fault, tell: &Sender<()>) -> Fate {
     }
 }
 
-fn got_over(fault: Fault) {
-    let (requests, expected) = fair();
-    let tried = tried(*requests, fault as usize);
+fn assert_overcome(fault: Fault) {
+    let (requests, expected) = run_without_fault();
+    let tried = sampled_requests(*requests, fault as usize);
     for number in &tried {
         let what = format!("{fault:?}, request {number} of {requests}");
         let counted = CountedEnv::new("counted", "Apply");
@@ -229,7 +229,7 @@ fn got_over(fault: Fault) {
         counted.meets(*number, fate(fault, &tell));
         let mut syncer = counted.syncer();
         if let Fault::KilledAfter = fault {
-            syncer = counted.kill_and_start_again(syncer, &told);
+            syncer = counted.kill_and_restart(syncer, &told);
         }
         assert_eq!(counted.ends_well(&what), *expected, "{what}");
         drop(syncer);
@@ -238,44 +238,44 @@ fn got_over(fault: Fault) {
 }
 
 #[test]
-fn killed_after_any_request_and_started_again() {
-    got_over(Fault::KilledAfter);
+fn killed_and_restarted_after_any_request() {
+    assert_overcome(Fault::KilledAfter);
 }
 
 #[test]
-fn the_answer_to_any_request_lost_after_it_was_done() {
-    got_over(Fault::AnswerLost);
+fn the_answer_to_any_request_is_lost() {
+    assert_overcome(Fault::AnswerLost);
 }
 
 #[test]
-fn a_conflict_in_the_place_of_any_answer() {
-    got_over(Fault::Conflict);
+fn a_conflict_as_the_answer_to_any_request() {
+    assert_overcome(Fault::Conflict);
 }
 
 #[test]
-fn a_server_that_is_busy_at_any_request() {
-    got_over(Fault::Busy);
+fn a_busy_server_at_any_request() {
+    assert_overcome(Fault::Busy);
 }
 
 #[test]
-fn an_error_of_the_server_in_the_place_of_any_answer() {
-    got_over(Fault::Broken);
+fn a_server_error_as_the_answer_to_any_request() {
+    assert_overcome(Fault::Broken);
 }
 
 #[test]
-fn every_watch_cut_at_any_request() {
-    got_over(Fault::WatchesCut);
+fn all_watches_cut_at_any_request() {
+    assert_overcome(Fault::WatchesCut);
 }
 
-/// "an approved plan killed half-way is finished by the same approval".
+/// An approved plan that was interrupted is finished by the same approval.
 #[test]
-fn an_approved_plan_that_is_killed_after_any_write_is_finished_by_the_same_approval() {
+fn an_approved_plan_killed_after_any_write_is_finished_by_the_same_approval() {
     let begin = || {
         let counted = CountedEnv::new("approved", "Plan");
         let syncer = counted.syncer();
-        until_stands(&counted.env, "eu", "AwaitingApproval");
-        looked_again(&counted.env, SYNC, "now");
-        // The writes in the target, from here on.
+        until_target_state(&counted.env, "eu", "AwaitingApproval");
+        reconcile_again(&counted.env, SYNC, "now");
+        // Counts the writes in the target from here on.
         let mut meter = counted.meter.lock().unwrap();
         meter.seen = 0;
         meter.counts = Some(|seen| seen.writes() && !seen.path.contains("/status"));
@@ -292,13 +292,13 @@ fn an_approved_plan_that_is_killed_after_any_write_is_finished_by_the_same_appro
     let writes = counted.meter.lock().unwrap().seen;
     assert!(writes > 7, "{writes}");
     drop(syncer);
-    let tried = tried(writes, 3);
+    let tried = sampled_requests(writes, 3);
     for number in &tried {
         let (counted, syncer) = begin();
         let (tell, told) = channel();
         counted.meets(*number, Fate::DoAndTell(tell));
         approve(&counted);
-        let syncer = counted.kill_and_start_again(syncer, &told);
+        let syncer = counted.kill_and_restart(syncer, &told);
         let what = format!("approved, killed after write {number} of {writes}");
         assert_eq!(counted.ends_well(&what), expected, "{what}");
         drop(syncer);

@@ -1,4 +1,4 @@
-//! Deletes wait for a source that is whole and has been unchanged for a while.
+//! Deletes wait until a source has been complete and unchanged for a while.
 
 use super::env::*;
 use bytes::Bytes;
@@ -12,11 +12,11 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Nothing but what a source lacks keeps anything there.
-fn all_may_go(env: &TestEnv) {
+/// Allows every delete, so that only the source can prevent one.
+fn allow_all_deletes(env: &TestEnv) {
     let policy = json!({"actions": ["Create", "Update", "Delete"], "approval": {"percent": 100, "from": 1000}});
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["us", "asia"], "policy": policy}))]);
-    let mut elsewhere = env.eu_elsewhere();
+    let mut elsewhere = env.remote_eu();
     elsewhere["spec"]["policy"] = policy;
     env.in_us(&[elsewhere]);
 }
@@ -35,48 +35,48 @@ fn integrations(env: &TestEnv) -> String {
         .replace('\n', " ")
 }
 
-/// Looked at twice, it is still there.
-fn stays(env: &TestEnv, names: &str) {
+/// Asserts that the objects exist after two more reconciles.
+fn assert_kept(env: &TestEnv, names: &str) {
     for at in ["first", "second"] {
-        looked_again(env, SYNC, at);
+        reconcile_again(env, SYNC, at);
         assert_eq!(integrations(env), names);
     }
 }
 
 #[test]
-fn a_delete_waits_until_its_source_is_quiet_and_says_so() {
+fn a_delete_waits_for_a_quiet_source_and_reports_it() {
     let env = TestEnv::new("quiet");
-    all_may_go(&env);
+    allow_all_deletes(&env);
     let arguments = [&SYNCER[..6], &["--delete-after", "8s"]].concat();
     let _syncer = Replica::start(&env.us, &arguments);
     env.in_us(&[connection("crm", "a"), integration("one", &["crm"]), integration("two", &["crm"]), pruning("us")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     kubectl(&env.us, &["delete", "integration", "two"]);
-    until_stands(&env, "eu", "Applying");
+    until_target_state(&env, "eu", "Applying");
     let message = || field(&env.us, SYNC, &of_target("eu", "message"));
     until("it says why", || message().contains("1 action waits: us must have been unchanged for 8 s"));
     assert_eq!(integrations(&env), "one two");
-    // What else changes goes on.
+    // Other changes continue.
     env.in_us(&[connection("crm", "b")]);
     until_field(&env.eu, "connection/crm", SCOPES, "b");
     until("it goes by itself", || integrations(&env) == "one");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
 }
 
 #[test]
-fn a_kind_that_is_no_longer_served_takes_nothing_away() {
+fn a_kind_that_is_no_longer_served_deletes_nothing() {
     let kindless: &'static Cluster = shared_with(Options::named("kindless"));
     let env = TestEnv::on("kindless", kindless, shared("eu"));
-    all_may_go(&env);
+    allow_all_deletes(&env);
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "a"), integration("one", &["crm"]), integration("two", &["crm"]), pruning("us")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     run(kindless.kubectl().args(["delete", "crd", "integrations.stablekey.dev", "--wait=false"])).unwrap();
-    until_stands(&env, "eu", "Unreachable");
-    stays(&env, "one two");
+    until_target_state(&env, "eu", "Unreachable");
+    assert_kept(&env, "one two");
 }
 
-/// Tenant `asia` in a namespace that a controller really deletes.
+/// Creates tenant `asia` in a namespace whose deletion a controller completes.
 fn in_asia(env: &TestEnv, cluster: &'static Cluster) -> Namespace<'static> {
     let asia = env.target("asia", cluster);
     apply(&asia, &[connection("crm", "a"), integration("one", &["crm"]), integration("two", &["crm"])]);
@@ -85,12 +85,12 @@ fn in_asia(env: &TestEnv, cluster: &'static Cluster) -> Namespace<'static> {
 }
 
 #[test]
-fn a_namespace_that_ends_takes_nothing_away() {
+fn an_ending_source_namespace_deletes_nothing() {
     let env = TestEnv::new("ends");
-    all_may_go(&env);
-    let asia = in_asia(&env, crate::controller::binder::env::tended());
+    allow_all_deletes(&env);
+    let asia = in_asia(&env, crate::controller::binder::env::with_controllers());
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     run(asia.cluster().kubectl().args(["delete", "namespace", asia.name(), "--wait=false"])).unwrap();
     until("all of it is gone there", || {
         run(asia.kubectl().args(["get", "integrations", "-o", "name"])).is_ok_and(|names| names.is_empty())
@@ -99,14 +99,14 @@ fn a_namespace_that_ends_takes_nothing_away() {
         let message = field(&env.us, SYNC, &of_target("eu", "message"));
         message.contains("namespace") || field(&env.us, SYNC, &of_target("eu", "state")) != "InSync"
     });
-    stays(&env, "one two");
+    assert_kept(&env, "one two");
 }
 
-/// A server whose etcd was restored from an older backup, in which nothing is.
+/// A server whose etcd was restored from an older, empty backup.
 #[test]
-fn a_source_whose_history_goes_back_takes_nothing_away_unless_a_person_says_so() {
+fn a_rewound_source_deletes_nothing_without_approval() {
     let env = TestEnv::new("restored");
-    all_may_go(&env);
+    allow_all_deletes(&env);
     let asia = in_asia(&env, shared("us"));
     let account = manifests::account(asia.cluster(), asia.name(), "tenant-access/target");
     let is_restored = Arc::new(AtomicBool::new(false));
@@ -128,14 +128,14 @@ fn a_source_whose_history_goes_back_takes_nothing_away_unless_a_person_says_so()
     });
     env.in_us(&[kubeconfig_secret("asia", &fs::read_to_string(&proxy.kubeconfig).unwrap())]);
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     is_restored.store(true, Ordering::Relaxed);
-    // Its watches end, as with every restart.
+    // Its watches end, as after every restart.
     kubectl(&asia, &["annotate", "integration/two", "touched=now"]);
     proxy.cut_watches();
     let message = || field(&env.us, SYNC, &of_target("eu", "message"));
     until("it is told", || message().contains("the history of asia went back"));
-    stays(&env, "one two");
+    assert_kept(&env, "one two");
     let digest = field(&env.us, SYNC, &of_target("eu", "digest"));
     kubectl(&env.us, &["annotate", SYNC, &format!("stablekey.dev/approve={digest}")]);
     until("a person said so", || integrations(&env) == "one");

@@ -1,4 +1,4 @@
-//! Tenant `us` in a namespace of cluster `us`, which is the hub too; tenant `eu` in one of cluster `eu`.
+//! Tenant `us` in a namespace of cluster `us`, which is also the hub; tenant `eu` in a namespace of cluster `eu`.
 
 use serde_json::{Value, json};
 use stablekey::api::Kind;
@@ -6,9 +6,9 @@ use stablekey_clusters::audit::Mark;
 use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
 use stablekey_testing::manifests;
 use stablekey_testing::objects::*;
-use stablekey_testing::permissions::{refused, rights_of};
+use stablekey_testing::permissions::{permissions_of, refused};
 use stablekey_testing::proxy::{Fate, Proxy, Seen};
-use stablekey_testing::replica::{Replica, until, until_says};
+use stablekey_testing::replica::{Replica, until, wait_for_field};
 use std::fs;
 
 pub struct TestEnv {
@@ -16,7 +16,7 @@ pub struct TestEnv {
     pub eu: Namespace<'static>,
 }
 
-/// As the audit log proves it: with the accounts of manifests/ nothing was refused.
+/// Asserts with the audit log that nothing was forbidden to the accounts of manifests/.
 impl Drop for TestEnv {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -25,51 +25,51 @@ impl Drop for TestEnv {
         let accounts = [(&self.us, "stablekey-syncer", "syncer"), (&self.eu, "stablekey-target", TARGET)];
         for (namespace, account, folder) in accounts {
             let user = format!("system:serviceaccount:{}:{account}", namespace.name());
-            let rights = rights_of(namespace.cluster(), folder);
+            let rights = permissions_of(namespace.cluster(), folder);
             assert_eq!(refused(&namespace.audit().unwrap(), &user, &rights), [""; 0]);
         }
     }
 }
 
 impl TestEnv {
-    /// Two tenants, of which `eu` takes what `us` gives.
+    /// Creates two tenants, of which `eu` accepts `us`.
     pub fn new(prefix: &str) -> Self {
         let [us, eu] = shared_all(["us", "eu"]);
         TestEnv::on(prefix, us, eu)
     }
 
-    /// The same on these clusters.
+    /// Like `new`, on these clusters.
     pub fn on(prefix: &str, us: &'static Cluster, eu: &'static Cluster) -> Self {
         let env = TestEnv { us: us.namespace(&format!("{prefix}-us")), eu: eu.namespace(&format!("{prefix}-eu")) };
         env.in_us(&[tenant("us", json!({}))]);
-        env.leads_to("eu", &env.eu);
+        env.add_kubeconfig("eu", &env.eu);
         env
     }
 
-    /// One more tenant, which takes what `us` gives.
+    /// Creates another tenant that accepts `us`.
     pub fn target(&self, name: &str, cluster: &'static Cluster) -> Namespace<'static> {
         let namespace = cluster.namespace(name);
-        self.leads_to(name, &namespace);
+        self.add_kubeconfig(name, &namespace);
         namespace
     }
 
-    /// Makes a namespace that of the tenant `name`, and the way to it known to the hub.
-    fn leads_to(&self, name: &str, namespace: &Namespace<'_>) {
+    /// Makes a namespace the location of tenant `name`, and adds its kubeconfig to the hub.
+    fn add_kubeconfig(&self, name: &str, namespace: &Namespace<'_>) {
         apply(namespace, &[tenant(name, json!({"acceptFrom": ["us"]}))]);
-        self.in_us(&[kubeconfig_secret(name, &target_access(namespace)), elsewhere(name, namespace)]);
+        self.in_us(&[kubeconfig_secret(name, &target_access(namespace)), remote_tenant(name, namespace)]);
     }
 
-    /// A way to `eu` that is looked at, with the account that manifests/ gives there.
-    pub fn way_to_eu(&self, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Proxy {
+    /// Puts a proxy before `eu`, with the account that manifests/ create there.
+    pub fn proxy_to_eu(&self, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Proxy {
         let account = manifests::account(self.eu.cluster(), self.eu.name(), TARGET);
         let proxy = Proxy::of(self.eu.cluster(), &account, decide);
         self.in_us(&[kubeconfig_secret("eu", &fs::read_to_string(&proxy.kubeconfig).unwrap())]);
         proxy
     }
 
-    /// The Tenant `eu` as the hub knows it.
-    pub fn eu_elsewhere(&self) -> Value {
-        elsewhere("eu", &self.eu)
+    /// Returns the Tenant `eu` of the hub.
+    pub fn remote_eu(&self) -> Value {
+        remote_tenant("eu", &self.eu)
     }
 
     pub fn in_us(&self, objects: &[Value]) {
@@ -80,36 +80,36 @@ impl TestEnv {
         apply(&self.eu, objects);
     }
 
-    /// A process that does the syncer's work in the namespace of `us`.
+    /// Starts a process with the syncer role in the namespace of `us`.
     pub fn syncer(&self) -> Replica {
         syncer(&self.us)
     }
 }
 
-/// Flags that tests need not wait long with.
+/// Flags with short intervals, so that tests need not wait.
 pub const SYNCER: [&str; 8] =
     ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "3s", "--delete-after", "1s"];
 
-/// A process that does the syncer's work in a namespace.
+/// Starts a process with the syncer role in a namespace.
 pub fn syncer(namespace: &Namespace<'_>) -> Replica {
     Replica::start(namespace, &SYNCER)
 }
 
 const TARGET: &str = "tenant-access/target";
-/// The one Secret that a syncer may read: with the ways to all tenants.
+/// The only Secret that a syncer may read, with the kubeconfigs of all tenants.
 pub const KUBECONFIGS: &str = "secret/stablekey-kubeconfigs";
 
-/// The Secret with the way to a tenant.
+/// Returns the Secret with the kubeconfig of a tenant.
 pub fn kubeconfig_secret(name: &str, kubeconfig: &str) -> Value {
     secret("stablekey-kubeconfigs", json!({name: kubeconfig}))
 }
 
-/// The kubeconfig of the account that manifests/ gives to a syncer elsewhere that writes here.
+/// Returns the kubeconfig of the account that manifests/ create for a syncer in another cluster which writes here.
 pub fn target_access(namespace: &Namespace<'_>) -> String {
     access(namespace, TARGET)
 }
 
-/// The same of one that only reads here.
+/// Returns the kubeconfig of the account that only reads here.
 pub fn source_access(namespace: &Namespace<'_>) -> String {
     access(namespace, "tenant-access/source")
 }
@@ -118,8 +118,8 @@ fn access(namespace: &Namespace<'_>, folder: &'static str) -> String {
     fs::read_to_string(manifests::account(namespace.cluster(), namespace.name(), folder)).unwrap()
 }
 
-/// A Tenant as a hub knows it.
-pub fn elsewhere(name: &str, namespace: &Namespace<'_>) -> Value {
+/// Returns the Tenant that a hub has for a namespace elsewhere.
+pub fn remote_tenant(name: &str, namespace: &Namespace<'_>) -> Value {
     Tenant::new(name).in_namespace_by_secret(namespace.name(), "stablekey-kubeconfigs", name).json()
 }
 
@@ -132,13 +132,13 @@ pub fn kubectl(namespace: &Namespace<'_>, arguments: &[&str]) -> String {
     run(namespace.kubectl().args(arguments)).unwrap()
 }
 
-/// What a field of an object says; empty where there is none.
+/// Returns a field of an object; empty if it has none.
 pub fn field(namespace: &Namespace<'_>, object: &str, path: &str) -> String {
     run(namespace.kubectl().args(["get", object, "-o", &format!("jsonpath={{{path}}}")])).unwrap_or_default()
 }
 
 pub fn until_field(namespace: &Namespace<'_>, object: &str, path: &str, value: &str) {
-    until_says(&format!("{object} {path} is {value}"), || namespace.kubectl(), object, path, value);
+    wait_for_field(&format!("{object} {path} is {value}"), || namespace.kubectl(), object, path, value);
 }
 
 pub fn tenant(name: &str, spec: Value) -> Value {
@@ -161,12 +161,12 @@ pub fn sync_to(targets: &[&str], mode: &str) -> Value {
     with(Sync::new("us-to-eu", "us", &targets.join(" ")).mirror().json(), "/spec/mode", mode)
 }
 
-/// How the sync stands in a target.
-pub fn until_stands(env: &TestEnv, target: &str, state: &str) {
+/// Waits until the sync has this state in a target.
+pub fn until_target_state(env: &TestEnv, target: &str, state: &str) {
     until_field(&env.us, SYNC, &of_target(target, "state"), state);
 }
 
-/// The path of what a sync's status says of a target.
+/// Returns the path of a field of a target in a sync's status.
 pub fn of_target(target: &str, path: &str) -> String {
     format!(".status.targets[?(@.tenant==\"{target}\")].{path}")
 }
@@ -174,7 +174,7 @@ pub fn of_target(target: &str, path: &str) -> String {
 pub const SYNC: &str = "tenantsync/us-to-eu";
 pub const SCOPES: &str = ".spec.inputs.scopes.value";
 
-/// What the Ready condition of an object says.
+/// Returns a field of the Ready condition of an object.
 pub fn ready(namespace: &Namespace<'_>, object: &str, what: &str) -> String {
     field(namespace, object, &format!(".status.conditions[?(@.type==\"Ready\")].{what}"))
 }
@@ -184,7 +184,7 @@ pub fn until_ready(namespace: &Namespace<'_>, object: &str, reason: &str) {
     until_field(namespace, object, ".status.conditions[?(@.type==\"Ready\")].reason", reason);
 }
 
-/// The kubeconfig of one more account that may do in a target what a syncer does.
+/// Returns the kubeconfig of another account with a syncer's permissions in a target.
 pub fn another_account(namespace: &Namespace<'_>, name: &str) -> String {
     target_access(namespace);
     kubectl(namespace, &["create", "serviceaccount", name]);
@@ -194,15 +194,15 @@ pub fn another_account(namespace: &Namespace<'_>, name: &str) -> String {
     fs::read_to_string(namespace.cluster().kubeconfig_of(&token).unwrap()).unwrap()
 }
 
-/// What was written in a namespace by our program since a moment: verb and object.
+/// Returns the program's writes in a namespace since a mark: verb and object.
 pub fn written(namespace: &Namespace<'_>, since: Mark) -> Vec<String> {
     let ours = namespace.audit_since(since).unwrap().into_iter();
     let ours = ours.filter(|r| r.writes() && !r.agent.starts_with("kubectl") && r.resource != "leases");
     ours.map(|r| format!("{} {}/{} {}", r.verb, r.resource, r.name, r.code)).collect()
 }
 
-/// Asks for a look, and waits for it: what the status says then is of now.
-pub fn looked_again(env: &TestEnv, sync: &str, at: &str) {
+/// Requests a reconcile and waits for it, so that the status is current.
+pub fn reconcile_again(env: &TestEnv, sync: &str, at: &str) {
     kubectl(&env.us, &["annotate", "--overwrite", sync, &format!("stablekey.dev/requestedAt={at}")]);
     until("it was handled", || field(&env.us, sync, ".status.lastHandledReconcileAt") == at);
 }

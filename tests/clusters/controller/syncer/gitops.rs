@@ -1,4 +1,4 @@
-//! Other managers beside the operator: what Flux and Argo CD do, again and again.
+//! Other field managers beside the operator: repeated applies, like those of Flux and Argo CD.
 
 use super::env::*;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use stablekey_testing::replica::until;
 
 const SYNC: &str = "tenantsync/us-to-eu";
 const SCOPES: &str = ".spec.inputs.scopes.value";
-/// As Flux's kustomize-controller applies, and as Argo CD does by itself.
+/// The flags of Flux's kustomize-controller, and those of Argo CD.
 const TOOLS: [&str; 2] = ["--server-side --field-manager=kustomize-controller --force-conflicts", ""];
 
 fn apply_by(tool: &str, namespace: &Namespace<'_>, objects: &[Value]) {
@@ -18,16 +18,16 @@ fn apply_by(tool: &str, namespace: &Namespace<'_>, objects: &[Value]) {
     run_with_input(&mut kubectl, &list).unwrap();
 }
 
-fn stands(env: &TestEnv, state: &str) {
+fn until_eu_state(env: &TestEnv, state: &str) {
     until_field(&env.us, SYNC, ".status.targets[0].state", state);
 }
 
-fn looked_again(env: &TestEnv, at: &str) {
+fn reconcile_again(env: &TestEnv, at: &str) {
     kubectl(&env.us, &["annotate", "--overwrite", SYNC, &format!("stablekey.dev/requestedAt={at}")]);
     until("it was handled", || field(&env.us, SYNC, ".status.lastHandledReconcileAt") == at);
 }
 
-/// What the operator wrote to our kinds since a mark.
+/// Returns the operator's writes of custom resources since a mark.
 fn writes(namespace: &Namespace<'_>, mark: stablekey_clusters::audit::Mark) -> Vec<String> {
     let requests = namespace.audit_since(mark).unwrap().into_iter();
     let ours = requests.filter(|r| r.writes() && r.uri.contains("fieldManager=stablekey-syncer"));
@@ -35,43 +35,43 @@ fn writes(namespace: &Namespace<'_>, mark: stablekey_clusters::audit::Mark) -> V
 }
 
 #[test]
-fn what_a_tool_applies_again_and_again_makes_nobody_write() {
+fn repeated_applies_of_a_tool_cause_no_writes() {
     for tool in TOOLS {
         let env = TestEnv::new("tools");
         let _syncer = env.syncer();
         let all = [connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")];
         apply_by(tool, &env.us, &all);
-        stands(&env, "InSync");
-        // The target's own objects may come by a tool too.
+        until_eu_state(&env, "InSync");
+        // The target's own objects may be applied by a tool too.
         apply_by(tool, &env.eu, &[connection("crm", "api"), integration("lead", &["crm"])]);
-        looked_again(&env, "before");
+        reconcile_again(&env, "before");
         let (us, eu) = (env.us.cluster().mark().unwrap(), env.eu.cluster().mark().unwrap());
         for time in 0..5 {
             apply_by(tool, &env.us, &all);
             apply_by(tool, &env.eu, &[connection("crm", "api"), integration("lead", &["crm"])]);
-            looked_again(&env, &format!("time-{time}"));
+            reconcile_again(&env, &format!("time-{time}"));
         }
         assert_eq!(writes(&env.eu, eu), [""; 0], "{tool}");
-        // A status that answers each request, and no more.
+        // One status per request, and no more.
         let here = writes(&env.us, us);
         assert_eq!(here.len(), 5, "{tool}: {here:?}");
-        stands(&env, "InSync");
+        until_eu_state(&env, "InSync");
     }
 }
 
 #[test]
-fn where_a_tool_holds_another_value_it_is_told_and_nobody_fights() {
+fn a_conflicting_value_of_a_tool_is_reported_without_a_fight() {
     for tool in TOOLS {
         let env = TestEnv::new("tools-differ");
         let _syncer = env.syncer();
         env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
-        stands(&env, "InSync");
+        until_eu_state(&env, "InSync");
         apply_by(tool, &env.eu, &[connection("crm", "theirs")]);
-        stands(&env, "Drifted");
+        until_eu_state(&env, "Drifted");
         let eu = env.eu.cluster().mark().unwrap();
         for time in 0..3 {
             apply_by(tool, &env.eu, &[connection("crm", "theirs")]);
-            looked_again(&env, &format!("time-{time}"));
+            reconcile_again(&env, &format!("time-{time}"));
         }
         assert_eq!(writes(&env.eu, eu), [""; 0], "{tool}");
         assert_eq!(field(&env.eu, "connection/crm", SCOPES), "theirs");

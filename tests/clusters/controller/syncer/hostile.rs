@@ -1,4 +1,4 @@
-//! A target whose server sends what it likes: it ends and starves nobody, and it is told of.
+//! A target whose server is hostile: it crashes and delays nothing else, and is reported.
 
 use super::env::*;
 use bytes::Bytes;
@@ -11,10 +11,10 @@ use stablekey_testing::replica::{Replica, until};
 use std::fs;
 use std::sync::Arc;
 
-/// What the pod of the chart may take, in KiB.
+/// The memory limit of the chart's Pod, in KiB.
 const LIMIT: u64 = 256 * 1024;
 
-/// A tenant beside `eu` whose server answers reads as `answers` says.
+/// A tenant beside `eu` whose server answers reads with `answers`.
 struct Hostile {
     env: TestEnv,
     syncer: Replica,
@@ -38,8 +38,8 @@ impl Hostile {
         Hostile { env, syncer, _namespace: namespace, _proxy: proxy }
     }
 
-    /// It is told of, as these words say; others go on; and memory stays within its limit.
-    fn is_told_and_hurts_nobody(&self, words: &str) {
+    /// Asserts that it is reported with these words, others continue, and memory stays within its limit.
+    fn is_reported_and_affects_nothing_else(&self, words: &str) {
         until_field(&self.env.eu, "connection/crm", SCOPES, "api");
         until(format!("it is told of: {words}").as_str(), || {
             let message = ready(&self.env.us, "tenant/asia", "message");
@@ -89,7 +89,7 @@ fn pages_without_end() {
         true => body(page(500, 1_000, true, seen.number)),
         false => Fate::Pass,
     });
-    hostile.is_told_and_hurts_nobody("connections are more than");
+    hostile.is_reported_and_affects_nothing_else("connections are more than");
 }
 
 #[test]
@@ -98,21 +98,21 @@ fn empty_pages_without_end() {
         true => body(page(0, 0, true, seen.number)),
         false => Fate::Pass,
     });
-    hostile.is_told_and_hurts_nobody("connections are more than 4000 pages");
+    hostile.is_reported_and_affects_nothing_else("connections are more than 4000 pages");
 }
 
 #[test]
 fn a_body_without_end() {
     static PIECE: [u8; 65_536] = [b' '; 65_536];
     let hostile = Hostile::new("body", |seen| if is_list(seen) { endless(&PIECE) } else { Fate::Pass });
-    hostile.is_told_and_hurts_nobody("is larger than 8 MiB");
+    hostile.is_reported_and_affects_nothing_else("is larger than 8 MiB");
 }
 
 #[test]
 fn a_line_of_a_watch_without_end() {
     static PIECE: [u8; 65_536] = [b'x'; 65_536];
     let hostile = Hostile::new("line", |seen| if is_watch(seen) { endless(&PIECE) } else { Fate::Pass });
-    hostile.is_told_and_hurts_nobody("is larger than 8 MiB");
+    hostile.is_reported_and_affects_nothing_else("is larger than 8 MiB");
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn a_million_tiny_objects_one_by_one() {
         true => Fate::Pieces(StatusCode::OK, pieces.clone()),
         false => Fate::Pass,
     });
-    hostile.is_told_and_hurts_nobody("has more than 60000 objects");
+    hostile.is_reported_and_affects_nothing_else("has more than 60000 objects");
 }
 
-/// Each as large as an object of a cluster can be, and larger.
+/// Each object is as large as possible, or larger.
 #[test]
 fn objects_as_large_as_can_be_one_by_one() {
     let event = |number: usize| {
@@ -150,7 +150,7 @@ fn objects_as_large_as_can_be_one_by_one() {
         true => Fate::Pieces(StatusCode::OK, pieces.clone()),
         false => Fate::Pass,
     });
-    hostile.is_told_and_hurts_nobody("48 MiB");
+    hostile.is_reported_and_affects_nothing_else("48 MiB");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn large_pages_of_every_kind_at_once() {
             true => body(page(2, 3_500_000, true, seen.number)),
             false => Fate::Pass,
         });
-    hostile.is_told_and_hurts_nobody("48 MiB");
+    hostile.is_reported_and_affects_nothing_else("48 MiB");
 }
 
 #[test]
@@ -171,5 +171,5 @@ fn an_error_of_control_characters() {
         true => Fate::Pieces(StatusCode::BAD_REQUEST, no.clone()),
         false => Fate::Pass,
     });
-    hostile.is_told_and_hurts_nobody("evil \\u{202e} words");
+    hostile.is_reported_and_affects_nothing_else("evil \\u{202e} words");
 }

@@ -1,4 +1,4 @@
-//! A hub from the command line, by the account of a person who may look and approve, and nothing else.
+//! A hub on the command line, with the account of a person who may read and approve, and nothing else.
 
 use super::env::*;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use stablekey_testing::replica::until;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Somebody with an account in the hub's namespace.
+/// A person with an account in the hub's namespace.
 struct Person {
     kubeconfigs: Vec<PathBuf>,
     user: String,
@@ -17,7 +17,7 @@ struct Person {
 }
 
 impl Person {
-    /// Who has this Role, and no other.
+    /// Creates a person with this Role and no other.
     fn with(namespace: &Namespace<'static>, name: &str, role: &str) -> Self {
         run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), role).unwrap();
         let role = role.split("name: ").nth(1).unwrap().split(',').next().unwrap();
@@ -36,7 +36,7 @@ impl Person {
         Person::with(&env.us, "approver", &approver_role(env.us.name()))
     }
 
-    /// Who may do everything in both clusters.
+    /// Creates a person who may do everything in both clusters.
     fn administrator(env: &TestEnv) -> Self {
         let kubeconfigs = [&env.us, &env.eu].map(|namespace| namespace.cluster().kubeconfig().to_path_buf());
         Person { kubeconfigs: kubeconfigs.into(), user: String::new(), namespace: env.us.name().to_string() }
@@ -64,20 +64,20 @@ fn digest(env: &TestEnv) -> String {
     field(&env.us, SYNC, &of_target("eu", "digest"))
 }
 
-/// A sync that waits: a connection and an integration that eu has not.
+/// A waiting sync, with a connection and an integration that eu lacks.
 fn waiting(prefix: &str) -> TestEnv {
     let env = TestEnv::new(prefix);
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Plan")]);
     env
 }
 
-/// "plan, status and explain show that one, exactly what the digest covers … approve shows, asks, and sets the
-/// annotation as the person's own account".
+/// plan, status and explain show exactly what the digest covers; approve shows it, asks, and sets the annotation with
+/// the person's own account.
 #[test]
-fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
+fn a_waiting_plan_is_shown_and_approved_without_access_to_secrets() {
     let env = waiting("hub");
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let (person, digest, here) = (Person::approver(&env), digest(&env), env.us.name());
     let mark = env.us.cluster().mark().unwrap();
 
@@ -86,7 +86,7 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
     assert!(plan.out.contains("create  Connection/crm") && plan.out.contains("2 to create"), "{}", plan.out);
     let approve = format!("stablekey approve us-to-eu --tenant eu -n {here}");
     assert!(plan.has_line(&approve) && plan.has_line(&digest), "{}", plan.out);
-    // The status of the sync prints the same commands, each on its line.
+    // The status of the sync has the same commands, each on its line.
     let message = field(&env.us, SYNC, &of_target("eu", "message"));
     for line in [&approve, &digest, &format!("stablekey plan -n {here} --sync us-to-eu --tenant eu")] {
         assert!(message.lines().any(|there| there == line), "{line}\n{message}");
@@ -116,7 +116,7 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
     let other = person.run(&["explain", "other"]);
     assert!(other.code == 1 && other.words().contains("concerns other"), "{}", other.words());
 
-    // Nobody approves blind: the command that does is printed, ready to be pasted.
+    // Without showing the plan nothing is approved: the command that approves is printed, ready to be pasted.
     let ready = format!("{approve} --digest {digest}").replace(" --context us", "");
     for (arguments, why) in [
         (["approve", "us-to-eu"].as_slice(), "there is no terminal to ask on"),
@@ -125,7 +125,7 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
         let blind = person.run(arguments);
         assert_eq!(blind.code, 1);
         assert!(blind.err.contains(why) && blind.has_line(&ready), "{}", blind.err);
-        // What is being run is not what is to be run next.
+        // The command that runs is not the next command.
         assert!(blind.out.contains(&digest) && !blind.out.contains("stablekey approve"), "{}", blind.out);
     }
     assert_eq!(plan.out.matches("stablekey approve").count(), 1, "{}", plan.out);
@@ -146,7 +146,7 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
         approved.out
     );
     assert!(approved.words().contains("your account cannot read the Lease stablekey-syncer"), "{}", approved.out);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "api");
     let managers = run(env.us.kubectl().args(["get", SYNC, "--show-managed-fields", "-o", "json"])).unwrap();
     let managers: Value = serde_json::from_str(&managers).unwrap();
@@ -158,19 +158,19 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
     assert!(again.err.contains("Nothing waits for approval"), "{}", again.err);
     assert_eq!((person.run(&["plan"]).code, person.run(&["status"]).code), (0, 0));
     let asked = env.us.cluster().audit_since(mark).unwrap().into_iter().filter(|r| r.user == person.user);
-    // Whether a syncer runs it may not know; that is said.
+    // The person may not read the Lease, and the output says so.
     let asked = asked.filter(|r| r.code.to_string() == "403" && r.resource != "leases" || r.resource == "secrets");
     let asked: Vec<_> = asked.collect();
     assert!(asked.is_empty(), "{asked:?}");
 }
 
-/// "the waiting plan … is shown only where its digest, computed again from it, is the one in the TenantSync's status:
-/// whoever may write ConfigMaps cannot show an approver another plan".
+/// The waiting plan is shown only if its recomputed digest equals the one in the TenantSync's status: someone who may
+/// write ConfigMaps cannot show an approver another plan.
 #[test]
-fn a_plan_that_somebody_else_wrote_is_not_shown_and_not_approved() {
+fn a_forged_plan_is_not_shown_and_not_approved() {
     let env = waiting("forged");
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let (person, digest) = (Person::approver(&env), digest(&env));
     let name = field(&env.us, SYNC, &of_target("eu", "waitingPlan.configMap"));
     let map = format!("configmap/{name}");
@@ -182,28 +182,28 @@ fn a_plan_that_somebody_else_wrote_is_not_shown_and_not_approved() {
     let approved = person.run(&["approve", "us-to-eu", "--digest", &digest, "--yes"]);
     assert_eq!((approved.code, approved.out.as_str()), (1, ""), "{}", approved.words());
     assert_eq!(field(&env.us, SYNC, ".metadata.annotations"), "");
-    // What it says to do has the syncer write it again.
+    // Its advice makes the syncer write it again.
     let command =
         shown.err.lines().map(str::trim).find(|line| line.starts_with("kubectl annotate --overwrite ")).unwrap();
     assert!(command.contains(&format!("-n {} ", env.us.name())) && !command.ends_with('.'), "{command}");
     kubectl(&env.us, &["delete", &map]);
     let gone = person.run(&["explain", "crm"]);
     assert!(gone.code == 1 && gone.words().contains("there is none of that name"), "{}", gone.words());
-    looked_again(&env, SYNC, "again");
+    reconcile_again(&env, SYNC, "again");
     until("it is written again", || person.run(&["plan"]).code == 2);
 }
 
-/// "with the person's own contexts they plan again and say where the two differ".
+/// With their own contexts people can plan again, and see whether the two plans differ.
 #[test]
-fn planned_again_by_ones_own_contexts_it_is_the_same_or_it_differs() {
+fn a_plan_by_own_contexts_is_compared_with_the_waiting_one() {
     let env = waiting("again");
     let syncer = env.syncer();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let administrator = Person::administrator(&env);
     let same = administrator.run(&["plan", "--context", "us", "--target", "eu=eu"]);
     assert_eq!(same.code, 2, "{}", same.words());
     assert!(same.words().contains("with your own contexts: as the hub keeps it."), "{}", same.words());
-    // Whoever may only look at the hub cannot read its tenant.
+    // A person with only the hub's Role cannot read the tenant.
     let reader = Person::with(&env.us, "reader", &hub_role(env.us.name()));
     let both = Person { kubeconfigs: [&reader.kubeconfigs[..], &administrator.kubeconfigs[1..]].concat(), ..reader };
     let unread = both.run(&["plan", "--target", "eu=eu"]);
@@ -230,12 +230,12 @@ fn planned_again_by_ones_own_contexts_it_is_the_same_or_it_differs() {
     assert!(explained.words().contains("create Integration/billing: connections."), "{}", explained.words());
 }
 
-/// "what recurs needs a new approval": the old one is taken back first, and that is waited for.
+/// A recurring change needs a new approval: the old one is removed first, and the command waits for that.
 #[test]
-fn what_was_carried_out_before_is_approved_again() {
+fn a_recurring_plan_is_approved_again() {
     let env = waiting("anew");
     let mut syncer = env.syncer();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let person = Person::approver(&env);
     let approve = |digest: &str| {
         let answer = person.run(&["approve", "us-to-eu", "--digest", digest]);
@@ -248,20 +248,20 @@ fn what_was_carried_out_before_is_approved_again() {
         digest(&env)
     };
     approve(&digest(&env));
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let there = waits_with("more");
     approve(&there);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let back = waits_with("api");
-    // By hand beside the one that was carried out, which stays spent.
+    // Manually added beside the one that was carried out, which stays consumed.
     kubectl(&env.us, &["annotate", "--overwrite", SYNC, &format!("stablekey.dev/approve={there},{back}")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(waits_with("more"), there, "the same recurs");
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "api");
     approve(&there);
     until_field(&env.eu, "connection/crm", SCOPES, "more");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     // It was carried out once: neither a restart nor its annotation carries it out again.
     syncer.signal("-TERM");
     assert!(syncer.end().success());
@@ -270,14 +270,14 @@ fn what_was_carried_out_before_is_approved_again() {
     assert_eq!(field(&env.us, SYNC, ".status.approvals[*].left"), "");
 }
 
-/// "Never 'in sync' beside a difference", and what is kept, warned of or approved in vain is named.
+/// Nothing is reported as in sync beside a difference; kept fields, warnings and stale approvals are named.
 #[test]
-fn what_the_target_keeps_is_named_and_nothing_is_called_in_sync_beside_it() {
+fn kept_fields_are_named_and_not_called_in_sync() {
     let env = TestEnv::new("beside");
     env.in_eu(&[connection("crm", "mine")]);
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let (person, administrator, here) = (Person::approver(&env), Person::administrator(&env), env.us.name());
     for command in ["plan", "status"] {
         let answer = person.run(&[command]);
@@ -294,7 +294,7 @@ fn what_the_target_keeps_is_named_and_nothing_is_called_in_sync_beside_it() {
     let explained = person.run(&["explain", "Connection/crm"]);
     assert!(explained.code == 0 && explained.out.contains("Connection/crm inputs.scopes"), "{}", explained.words());
 
-    // What the hub does not keep is not reassured of.
+    // No claim is made about what the hub does not know.
     let unknown = person.run(&["explain", "Integration/lead"]);
     assert_eq!((unknown.code, unknown.out.as_str()), (1, ""), "{}", unknown.words());
     assert!(unknown.words().contains("nothing that waits, is kept, drifted or blocked"), "{}", unknown.err);
@@ -325,16 +325,16 @@ fn what_the_target_keeps_is_named_and_nothing_is_called_in_sync_beside_it() {
     assert!(person.run(&["plan", "-o", "json"]).err.contains("StaleApproval"));
 }
 
-/// Drift is named, with a remedy that a hub has.
+/// Drift is reported with a fix that works on a hub.
 #[test]
-fn drift_is_named_with_what_puts_it_back_on_a_hub() {
+fn drift_on_a_hub_is_reported_with_its_fix() {
     let env = TestEnv::new("drifts");
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let patch = json!({"spec": {"inputs": {"scopes": {"value": "theirs"}}}}).to_string();
     kubectl(&env.eu, &["patch", "connection/crm", "--type=merge", "--field-manager=kubectl-edit", "-p", &patch]);
-    until_stands(&env, "eu", "Drifted");
+    until_target_state(&env, "eu", "Drifted");
     let person = Person::approver(&env);
     let both = format!(
         "policy.drift: Correct in both Tenants eu: the hub's (namespace {}) and its own, in its cluster (namespace {})",
@@ -352,12 +352,12 @@ fn drift_is_named_with_what_puts_it_back_on_a_hub() {
     assert_eq!((person.run(&["explain", "crm"]).code, person.run(&["explain", "lead"]).code), (3, 1));
 }
 
-/// A dead syncer is noticed.
+/// A missing syncer is reported.
 #[test]
-fn where_no_syncer_runs_that_is_said_before_and_after_an_approval() {
+fn a_missing_syncer_is_reported_before_and_after_an_approval() {
     let env = waiting("dead");
     let syncer = env.syncer();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let (person, administrator) = (Person::approver(&env), Person::administrator(&env));
     let lease = "lease/stablekey-syncer";
     let alive = administrator.run(&["status", "--context", "us"]);
@@ -378,9 +378,9 @@ fn where_no_syncer_runs_that_is_said_before_and_after_an_approval() {
     assert!(approved.words().contains("Nobody carries it out now"), "{}", approved.out);
 }
 
-/// A wrong -n does not look like a hub in which all is well.
+/// A wrong -n must not look like a hub in which everything is in sync.
 #[test]
-fn a_namespace_that_is_no_hub_is_an_error_that_says_where_hubs_are() {
+fn a_namespace_that_is_no_hub_is_an_error_that_lists_hubs() {
     let env = waiting("nohub");
     let empty = env.us.cluster().namespace("nohub-empty");
     let in_namespace = |namespace: &Namespace<'static>, arguments: &[&str]| {
@@ -403,16 +403,16 @@ fn a_namespace_that_is_no_hub_is_an_error_that_says_where_hubs_are() {
     assert!(todo.code == 1 && todo.has_line(&status), "{}", todo.words());
 }
 
-/// "who must have the verb approve".
+/// The policy is in force a moment after it was applied.
 #[test]
-fn who_may_not_approve_is_told_who_may() {
+fn a_refused_approver_learns_who_may_approve() {
     let guarded = shared("guarded");
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/policies/approve-syncs.yaml");
     run(guarded.kubectl().args(["apply", "-f", policy])).unwrap();
     let env = TestEnv::on("unasked", guarded, shared("eu"));
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Plan")]);
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let digest = digest(&env);
     let refused = |person: &Person, why: &str| {
         let answer = person.run(&["approve", "us-to-eu", "--digest", &digest]);
@@ -445,13 +445,13 @@ fn who_may_not_approve_is_told_who_may() {
     assert!(answer.code == 1 && answer.err.contains("stablekey-hub-reader"), "{}", answer.words());
 }
 
-/// "shows, asks": on a terminal the whole word.
+/// On a terminal the whole word must be typed.
 #[cfg(target_os = "linux")]
 #[test]
-fn on_a_terminal_the_plan_is_shown_and_a_yes_is_typed() {
+fn on_a_terminal_the_plan_is_shown_and_confirmed() {
     let env = waiting("typed");
     let _syncer = env.syncer();
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let person = Person::approver(&env);
     let (shown, code) = typed(person.command(&["approve", "us-to-eu"]), "y\n");
     assert_eq!(code, 1, "{shown}");
@@ -463,10 +463,10 @@ fn on_a_terminal_the_plan_is_shown_and_a_yes_is_typed() {
     assert_eq!(code, 0, "{shown}");
     let (plan, question) = (shown.find("create  Connection/crm").unwrap(), shown.find("Type 'yes':").unwrap());
     assert!(plan < question, "it is shown first: {shown}");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
 }
 
-/// What a command shows on a terminal on which this is typed, and its exit code.
+/// Returns what a command shows on a terminal on which this is typed, and its exit code.
 #[cfg(target_os = "linux")]
 fn typed(mut command: Command, answer: &str) -> (String, i32) {
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -486,9 +486,9 @@ fn typed(mut command: Command, answer: &str) -> (String, i32) {
     (String::from_utf8_lossy(&bytes).into_owned(), child.wait().unwrap().code().unwrap())
 }
 
-/// Nobody keeps a plan from its approver by making the ConfigMap first, or by holding it fast.
+/// Nobody can keep a plan from its approver by creating its ConfigMap first, or by making it immutable.
 #[test]
-fn a_plan_whose_name_somebody_took_is_kept_under_another() {
+fn a_plan_whose_name_is_taken_is_stored_under_another() {
     let env = TestEnv::new("taken");
     let name = stablekey::render::waiting_plan::name("us-to-eu", "eu");
     for immutable in [false, true] {
@@ -499,7 +499,7 @@ fn a_plan_whose_name_somebody_took_is_kept_under_another() {
     }
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Plan")]);
-    until_stands(&env, "eu", "AwaitingApproval");
+    until_target_state(&env, "eu", "AwaitingApproval");
     let kept = || field(&env.us, SYNC, &of_target("eu", "waitingPlan.configMap"));
     until("it is kept", || !kept().is_empty());
     assert_ne!(kept(), name);

@@ -1,10 +1,10 @@
-//! What is kept as declared: drift, removal, what goes away.
+//! Keeps a target in sync: drift, removal, deletion.
 
 use super::env::*;
 use serde_json::json;
 use stablekey_testing::replica::until;
 
-fn stands(env: &TestEnv, state: &str) {
+fn until_eu_state(env: &TestEnv, state: &str) {
     until_field(&env.us, SYNC, ".status.targets[0].state", state);
 }
 
@@ -12,13 +12,13 @@ fn settled(prefix: &str) -> (TestEnv, stablekey_testing::replica::Replica) {
     let env = TestEnv::new(prefix);
     let syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
-    stands(&env, "InSync");
+    until_eu_state(&env, "InSync");
     (env, syncer)
 }
 
 fn policy(env: &TestEnv, policy: serde_json::Value) {
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"], "policy": policy}))]);
-    let mut elsewhere = env.eu_elsewhere();
+    let mut elsewhere = env.remote_eu();
     elsewhere["spec"]["policy"] = policy;
     env.in_us(&[elsewhere]);
 }
@@ -29,25 +29,25 @@ fn edit(env: &TestEnv, scopes: &str) {
 }
 
 #[test]
-fn drift_is_told_and_left_or_put_right() {
+fn drift_is_reported_and_kept_or_reverted() {
     let (env, _syncer) = settled("drift");
     edit(&env, "theirs");
-    stands(&env, "Drifted");
+    until_eu_state(&env, "Drifted");
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "theirs");
     policy(&env, json!({"drift": "Correct"}));
     until_field(&env.eu, "connection/crm", SCOPES, "api");
-    stands(&env, "InSync");
+    until_eu_state(&env, "InSync");
     edit(&env, "theirs again");
     until_field(&env.eu, "connection/crm", SCOPES, "api");
     policy(&env, json!({"drift": "Ignore"}));
     edit(&env, "theirs for good");
-    stands(&env, "InSync");
+    until_eu_state(&env, "InSync");
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "theirs for good");
 }
 
-/// "suspend: … planned and reported, never written".
+/// With `suspend` changes are planned and reported, never written.
 #[test]
-fn what_is_suspended_is_planned_and_reported_and_never_written() {
+fn a_suspended_sync_is_planned_and_reported_and_never_written() {
     let (env, _syncer) = settled("suspended");
     let message = |word: &str| {
         until_field(&env.us, SYNC, ".status.targets[0].state", "Suspended");
@@ -59,49 +59,49 @@ fn what_is_suspended_is_planned_and_reported_and_never_written() {
         sync["spec"]["suspend"] = json!(suspend);
         env.in_us(&[sync]);
     };
-    // The sync: a part of it is due at once, and then all of it.
+    // The sync: first an incremental reconcile, then a full one.
     of_sync(true);
     message("nothing waits");
     env.in_us(&[connection("crm", "api refresh")]);
     message("1 action waits");
-    // It is still a writer: nothing that it wrote goes.
+    // It is still a writer: nothing that it wrote is deleted.
     kubectl(&env.us, &["delete", "integration/lead"]);
-    looked_again(&env, SYNC, "1");
+    reconcile_again(&env, SYNC, "1");
     kubectl(&env.eu, &["get", "integration/lead"]);
     env.in_us(&[integration("lead", &["crm"])]);
-    // The target, as its own Tenant says.
+    // The target, suspended by its own Tenant.
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"], "suspend": true}))]);
     until_ready(&env.us, "tenant/eu", "Suspended");
     of_sync(false);
     message("eu is suspended; 1 action waits");
     env.in_us(&[connection("crm", "all")]);
-    looked_again(&env, SYNC, "2");
+    reconcile_again(&env, SYNC, "2");
     message("1 action waits");
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"]}))]);
     until_field(&env.eu, "connection/crm", SCOPES, "all");
-    stands(&env, "InSync");
+    until_eu_state(&env, "InSync");
 }
 
 #[test]
-fn what_was_deleted_there_is_made_again() {
+fn a_deleted_object_is_created_again() {
     let (env, _syncer) = settled("made-again");
     kubectl(&env.eu, &["delete", "connection/crm"]);
     until_field(&env.eu, "connection/crm", SCOPES, "api");
 }
 
 #[test]
-fn what_is_no_longer_declared_goes_only_where_that_is_allowed() {
+fn an_undesired_object_is_deleted_only_if_allowed() {
     let (env, _syncer) = settled("removal");
     let mut pruning = sync("Apply");
     pruning["spec"]["prune"] = json!(true);
     env.in_us(&[pruning, integration("other", &["crm"])]);
     kubectl(&env.eu, &["wait", "--for=create", "integration/other", "--timeout=60s"]);
     kubectl(&env.us, &["delete", "integration/lead"]);
-    looked_again(&env, SYNC, "1");
+    reconcile_again(&env, SYNC, "1");
     kubectl(&env.eu, &["get", "integration/lead"]);
     policy(&env, json!({"actions": ["Create", "Update", "Delete"]}));
     until("it is gone", || field(&env.eu, "integration/lead", ".metadata.name").is_empty());
-    stands(&env, "InSync");
+    until_eu_state(&env, "InSync");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn deleting_the_sync_deletes_nothing() {
 }
 
 #[test]
-fn it_looks_again_when_it_is_asked_to() {
+fn a_requested_reconcile_runs() {
     let (env, _syncer) = settled("asked");
     for (annotation, at) in
         [("stablekey.dev/requestedAt", "1"), ("reconcile.fluxcd.io/requestedAt", "2026-11-23T12:00:00Z")]
@@ -135,8 +135,8 @@ fn a_settled_hub_that_is_started_again_writes_nothing() {
     assert!(syncer.end().success());
     let (us, eu) = (env.us.cluster().mark().unwrap(), env.eu.cluster().mark().unwrap());
     let mut again = env.syncer();
-    again.says("\"leads\"");
-    looked_again(&env, SYNC, "now");
+    again.wait_for_log("\"leads\"");
+    reconcile_again(&env, SYNC, "now");
     let writes = |requests: Vec<stablekey_clusters::audit::Request>| -> Vec<String> {
         let ours = requests.into_iter().filter(|r| ["create", "update", "patch", "delete"].contains(&r.verb.as_str()));
         ours.map(|r| format!("{} {}", r.verb, r.resource)).collect()
@@ -148,9 +148,9 @@ fn a_settled_hub_that_is_started_again_writes_nothing() {
     assert_eq!(here.len(), 2, "{here:?}");
 }
 
-/// "One bad resource holds back itself and what needs it, nothing else."
+/// One invalid resource blocks only itself and what needs it.
 #[test]
-fn what_is_blocked_for_one_sync_is_not_for_another() {
+fn a_blocked_sync_does_not_block_another() {
     let env = TestEnv::new("one-blocked");
     let _syncer = env.syncer();
     let mut needs_more = sync("Apply");
@@ -162,6 +162,6 @@ fn what_is_blocked_for_one_sync_is_not_for_another() {
     env.in_us(&[connection("crm", "api"), connection("chat", "api")]);
     env.in_us(&[integration("lead", &["crm"]), integration("needs-chat", &["chat"]), lead, needs_more]);
     until_field(&env.us, "tenantsync/needs-more", ".status.targets[0].state", "Blocked");
-    stands(&env, "InSync");
+    until_eu_state(&env, "InSync");
     assert!(field(&env.us, "tenantsync/needs-more", ".status.targets[0].blocked").contains("SK0101"));
 }

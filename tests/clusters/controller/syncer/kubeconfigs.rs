@@ -1,4 +1,4 @@
-//! The ways to tenants: missing, refused, swapped, revoked.
+//! The kubeconfigs of tenants: missing, refused, replaced, revoked.
 
 use super::env::*;
 use serde_json::json;
@@ -9,14 +9,14 @@ use std::fs;
 const TENANT: &str = "tenant/eu";
 
 #[test]
-fn one_that_is_missing_is_told_and_used_as_soon_as_it_is_there() {
+fn a_missing_kubeconfig_is_reported_and_used_once_it_exists() {
     let env = TestEnv::new("missing");
     kubectl(&env.us, &["delete", KUBECONFIGS]);
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
     until_ready(&env.us, TENANT, "KubeconfigMissing");
     assert!(ready(&env.us, TENANT, "message").contains("there is no Secret stablekey-kubeconfigs"));
-    until_stands(&env, "eu", "Unreachable");
+    until_target_state(&env, "eu", "Unreachable");
     let kubeconfig = target_access(&env.eu);
     let mut elsewhere = kubeconfig_secret("eu", &kubeconfig);
     elsewhere["stringData"] = json!({"other": kubeconfig});
@@ -28,23 +28,23 @@ fn one_that_is_missing_is_told_and_used_as_soon_as_it_is_there() {
         "Secret stablekey-kubeconfigs has no key eu",
     );
     env.in_us(&[kubeconfig_secret("eu", &kubeconfig)]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     until_ready(&env.us, TENANT, "Followed");
-    // And gone again: nothing of it is used any more.
+    // Deleted again: nothing of it is used any more.
     kubectl(&env.us, &["delete", KUBECONFIGS]);
     until_ready(&env.us, TENANT, "KubeconfigMissing");
     env.in_us(&[connection("crm", "more")]);
-    until_stands(&env, "eu", "Unreachable");
+    until_target_state(&env, "eu", "Unreachable");
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "api");
 }
 
-/// "a kubeconfig Secret with exec, a file path, a proxy, impersonation, a link-local server".
+/// A kubeconfig with exec, a file path, a proxy, impersonation or a link-local server is refused.
 #[test]
-fn one_that_could_run_read_or_reach_something_is_refused_while_running_too() {
+fn a_dangerous_kubeconfig_is_refused_while_running_too() {
     let env = TestEnv::new("refused");
     let mut syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let folder = tempfile::tempdir().unwrap();
     let (ran, token) = (folder.path().join("ran"), folder.path().join("token"));
     fs::write(&token, "CANARY-token").unwrap();
@@ -89,12 +89,12 @@ fn one_that_could_run_read_or_reach_something_is_refused_while_running_too() {
         assert_eq!(ready(&env.us, TENANT, "reason"), "KubeconfigRefused");
         messages.push(message);
     }
-    until_stands(&env, "eu", "Unreachable");
-    // What had begun by the way that was there before may have been finished; nothing came by these.
+    until_target_state(&env, "eu", "Unreachable");
+    // A write that began with the earlier kubeconfig may have ended; none used these.
     assert!(written(&env.eu, mark).len() <= 1, "{:?}", written(&env.eu, mark));
     assert!(!ran.exists());
     env.in_us(&[kubeconfig_secret("eu", &good)]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     syncer.signal("-TERM");
     syncer.end();
     let said = syncer.log.join("\n") + &messages.join("\n");
@@ -102,7 +102,7 @@ fn one_that_could_run_read_or_reach_something_is_refused_while_running_too() {
 }
 
 #[test]
-fn a_token_that_should_have_been_renewed_is_told_until_it_is() {
+fn an_expiring_token_is_reported_until_it_is_renewed() {
     let env = TestEnv::new("expiring");
     let good = target_access(&env.eu);
     let mut expired: serde_json::Value = serde_json::from_str(&good).unwrap();
@@ -121,80 +121,80 @@ fn a_token_that_should_have_been_renewed_is_told_until_it_is() {
     assert_eq!(metric("kubeconfig_expiring"), Some(1.0));
     assert_eq!(metric("tenant_last_success_timestamp_seconds"), None);
     env.in_us(&[kubeconfig_secret("eu", &good)]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     until_field(&env.us, TENANT, &expiring("reason"), "");
     assert_eq!(metric("kubeconfig_expiring"), Some(0.0));
     assert!(metric("tenant_last_success_timestamp_seconds").unwrap() > 1_700_003_600.0);
 }
 
-/// "a tenant's kubeconfig swapped while running".
+/// A tenant's kubeconfig is replaced while the syncer runs.
 #[test]
-fn one_that_is_swapped_leads_to_no_other_tenant() {
+fn a_replaced_kubeconfig_reaches_no_other_tenant() {
     let env = TestEnv::new("swapped");
     let other = shared("us").namespace("swapped-other");
     apply(&other, &[tenant("other", json!({"acceptFrom": ["us", "eu"]})), connection("crm", "of the other")]);
-    // The same name, in the other cluster.
+    // The same namespace name in the other cluster.
     run(env.us.cluster().kubectl().args(["create", "namespace", env.eu.name()])).unwrap();
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let mark = env.us.cluster().mark().unwrap();
 
-    // Only the cluster is another: a namespace of the name is there, and is nobody's.
+    // Only the cluster differs: the namespace exists there, and is nobody's.
     let theirs = manifests::account(env.us.cluster(), env.eu.name(), "tenant-access/target");
     let theirs = fs::read_to_string(theirs).unwrap();
     env.in_us(&[connection("crm", "1"), kubeconfig_secret("eu", &theirs), connection("crm", "2")]);
-    until_stands(&env, "eu", "NotAccepted");
+    until_target_state(&env, "eu", "NotAccepted");
 
-    // It is another tenant's.
-    env.in_us(&[kubeconfig_secret("eu", &target_access(&other)), elsewhere("eu", &other), connection("crm", "3")]);
+    // It belongs to another tenant.
+    env.in_us(&[kubeconfig_secret("eu", &target_access(&other)), remote_tenant("eu", &other), connection("crm", "3")]);
     until_ready(&env.us, TENANT, "Unreachable");
     assert!(ready(&env.us, TENANT, "message").contains("its namespace is that of tenant other"));
-    until_stands(&env, "eu", "Unreachable");
+    until_target_state(&env, "eu", "Unreachable");
     assert_eq!(field(&other, "connection/crm", SCOPES), "of the other");
     let everywhere = env.us.cluster().audit_since(mark).unwrap();
     let strays =
         everywhere.iter().filter(|r| r.writes() && [env.eu.name(), other.name()].contains(&r.namespace.as_str()));
     assert_eq!(strays.filter(|r| !r.agent.starts_with("kubectl")).count(), 0);
 
-    // It moved: what is there already is held, and the rest made.
+    // The tenant moved: existing objects are kept, and the others are created.
     let moved = shared("us").namespace("swapped-moved");
     apply(&moved, &[tenant("eu", json!({"acceptFrom": ["us"]})), connection("crm", "made by hand")]);
-    env.in_us(&[kubeconfig_secret("eu", &target_access(&moved)), elsewhere("eu", &moved)]);
+    env.in_us(&[kubeconfig_secret("eu", &target_access(&moved)), remote_tenant("eu", &moved)]);
     env.in_us(&[connection("erp", "3"), integration("lead", &["crm", "erp"])]);
     until_field(&moved, "connection/erp", SCOPES, "3");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(field(&moved, "connection/crm", SCOPES), "made by hand");
     assert_eq!(field(&env.us, SYNC, &of_target("eu", "counts.kept")), "1");
 
-    // And back, to where it was all the time.
+    // Back to where it was all the time.
     let kubeconfig = target_access(&env.eu);
-    env.in_us(&[kubeconfig_secret("eu", &kubeconfig), env.eu_elsewhere()]);
+    env.in_us(&[kubeconfig_secret("eu", &kubeconfig), env.remote_eu()]);
     until_field(&env.eu, "connection/crm", SCOPES, "3");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
 }
 
 #[test]
-fn one_that_is_revoked_is_told_and_a_new_one_goes_on() {
+fn a_revoked_kubeconfig_is_reported_and_a_new_one_continues() {
     let env = TestEnv::new("revoked");
     let secret = |name: &str| kubeconfig_secret("eu", &another_account(&env.eu, name));
     env.in_us(&[secret("first")]);
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     kubectl(&env.eu, &["delete", "serviceaccount", "first"]);
     until_ready(&env.us, TENANT, "Unreachable");
     let message = ready(&env.us, TENANT, "message");
     let said = "the kubeconfig of tenant eu (Secret stablekey-kubeconfigs, key eu) are not accepted: they expired or were \
                 revoked; write a kubeconfig with a new token to that Secret";
     assert!(message.contains(said), "{message}");
-    until_stands(&env, "eu", "Unreachable");
+    until_target_state(&env, "eu", "Unreachable");
     env.in_us(&[connection("crm", "1"), secret("second")]);
     until_field(&env.eu, "connection/crm", SCOPES, "1");
-    until_stands(&env, "eu", "InSync");
-    // Of its rights one is taken away: it is told which.
+    until_target_state(&env, "eu", "InSync");
+    // One of its permissions is removed: the message names it.
     kubectl(&env.eu, &["delete", "rolebinding", "second"]);
     env.in_us(&[connection("crm", "2")]);
-    until_stands(&env, "eu", "Failed");
+    until_target_state(&env, "eu", "Failed");
     assert!(field(&env.us, SYNC, &of_target("eu", "message")).contains("cannot patch resource \"connections\""));
 }

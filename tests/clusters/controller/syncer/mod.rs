@@ -1,4 +1,4 @@
-//! The syncer on two real clusters, driven and looked at by kubectl.
+//! The syncer on two real clusters, driven and observed with kubectl.
 
 mod approvals;
 mod carries;

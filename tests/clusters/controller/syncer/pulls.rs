@@ -5,7 +5,7 @@ use serde_json::json;
 use stablekey_clusters::shared_all;
 
 #[test]
-fn a_syncer_beside_its_target_pulls_by_an_account_that_may_only_read_the_source() {
+fn a_syncer_in_the_targets_cluster_pulls_with_a_read_only_account() {
     let [us, eu] = shared_all(["us", "eu"]);
     let (us, eu) = (us.namespace("pulls-us"), eu.namespace("pulls-eu"));
     apply(&us, &[tenant("us", json!({})), connection("crm", "api"), integration("lead", &["crm"])]);
@@ -15,7 +15,7 @@ fn a_syncer_beside_its_target_pulls_by_an_account_that_may_only_read_the_source(
         &[
             tenant("eu", json!({"acceptFrom": ["us"]})),
             kubeconfig_secret("us", &source_access(&us)),
-            elsewhere("us", &us),
+            remote_tenant("us", &us),
             sync("Apply"),
         ],
     );

@@ -20,16 +20,16 @@ fn app(keys: &str) -> Value {
     with(with(app, "/metadata/annotations", annotations), "/metadata/labels", labels)
 }
 
-/// "A working binding waits for a working one": no moment is not Ready, and the move happens by itself.
+/// A working binding waits until its replacement works: it is never not Ready, and then moves by itself.
 #[test]
-fn a_renamed_key_takes_no_working_target_down() {
+fn a_renamed_key_breaks_no_working_target() {
     let env = TestEnv::new("renamed");
     let _syncer = env.syncer();
     let _binder = Replica::start(&env.eu, &ARGUMENTS);
     env.in_eu(&[app("sf-main")]);
     env.in_us(&[crm("sf-main", &[]), integration("lead", &["sf-main"]), sync("Apply")]);
     until_ready(&env.eu, "integration/lead", "Bound");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let since = || ready(&env.eu, "integration/lead", "lastTransitionTime");
     let bound = || field(&env.eu, "integration/lead", ".status.bindings[0].connection");
     let first = since();
@@ -39,10 +39,10 @@ fn a_renamed_key_takes_no_working_target_down() {
     env.in_us(&[crm("sf-new", &["sf-main"]), moved]);
     until_field(&env.eu, "connection/sf-new", ".spec.stableKey", "sf-new");
     until_ready(&env.eu, "connection/sf-new", "SecretNotForKey");
-    until_stands(&env, "eu", "Blocked");
+    until_target_state(&env, "eu", "Blocked");
     let message = field(&env.us, SYNC, &of_target("eu", "message"));
     assert!(message.contains("SK0157") && message.contains("sf-new, which is not ready there"), "{message}");
-    looked_again(&env, SYNC, "meanwhile");
+    reconcile_again(&env, SYNC, "meanwhile");
     assert_eq!(
         (bound().as_str(), field(&env.eu, "integration/lead", ".spec.connections[0].stableKey").as_str()),
         ("sf-main", "sf-main")
@@ -52,7 +52,7 @@ fn a_renamed_key_takes_no_working_target_down() {
     // An hour later the Secret's owner lets it serve the new key.
     env.in_eu(&[app("sf-main,sf-new")]);
     until("it moved", || bound() == "sf-new");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(field(&env.eu, "integration/lead", ".spec.connections[0].stableKey"), "sf-new");
     assert_eq!(
         (ready(&env.eu, "integration/lead", "status").as_str(), since()),
@@ -61,7 +61,7 @@ fn a_renamed_key_takes_no_working_target_down() {
     );
 }
 
-/// Whether the connection that a variable moves to is ready is judged as it will be, not as it was.
+/// The connection that a variable moves to must be ready after the change, not before it.
 #[test]
 fn a_variable_does_not_move_to_a_connection_that_the_same_change_breaks() {
     let env = TestEnv::new("broken");
@@ -81,7 +81,7 @@ fn a_variable_does_not_move_to_a_connection_that_the_same_change_breaks() {
     ]);
     until_ready(&env.eu, "integration/lead", "Bound");
     until("it can be used", || ready(&env.eu, "connection/sf-new", "status") == "True");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let first = ready(&env.eu, "integration/lead", "lastTransitionTime");
 
     let mut broken = crm("sf-new", &[]);
@@ -90,8 +90,8 @@ fn a_variable_does_not_move_to_a_connection_that_the_same_change_breaks() {
     moved["spec"]["connections"] = json!([{"name": "Use of sf-main", "stableKey": "sf-new"}]);
     env.in_us(&[broken, moved]);
     until("it cannot be used any more", || ready(&env.eu, "connection/sf-new", "status") == "False");
-    until_stands(&env, "eu", "Blocked");
-    looked_again(&env, SYNC, "meanwhile");
+    until_target_state(&env, "eu", "Blocked");
+    reconcile_again(&env, SYNC, "meanwhile");
     assert_eq!(field(&env.eu, "integration/lead", ".spec.connections[0].stableKey"), "sf-main");
     let still =
         (ready(&env.eu, "integration/lead", "status"), ready(&env.eu, "integration/lead", "lastTransitionTime"));
@@ -101,5 +101,5 @@ fn a_variable_does_not_move_to_a_connection_that_the_same_change_breaks() {
     missing["metadata"]["name"] = json!("missing");
     env.in_eu(&[missing]);
     until_field(&env.eu, "integration/lead", ".spec.connections[0].stableKey", "sf-new");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
 }

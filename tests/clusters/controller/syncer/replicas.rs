@@ -1,5 +1,5 @@
-//! Two replicas with work to do, one of them active. They are beside their target and pull, so that each
-//! has a way of its own to it, on which its writes are seen.
+//! Two replicas with work to do, one of them active. They run beside their target and pull, so that each has its own
+//! proxy, which sees its writes.
 
 use super::env::*;
 use serde_json::json;
@@ -14,11 +14,11 @@ struct ReplicatedEnv {
     eu: Namespace<'static>,
 }
 
-/// What is done once, after so many writes more.
+/// An action that runs once, after this many further writes.
 type Once = Arc<Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>>;
 
-/// A replica, and the way that it goes.
-struct Led {
+/// A replica with its proxy.
+struct ReplicaWithProxy {
     replica: Replica,
     way: Proxy,
     once: Once,
@@ -38,14 +38,14 @@ impl ReplicatedEnv {
             &[
                 tenant("eu", json!({"acceptFrom": ["us"], "policy": {"approval": {"percent": 100, "from": 1000}}})),
                 kubeconfig_secret("us", &source_access(&us)),
-                elsewhere("us", &us),
+                remote_tenant("us", &us),
                 sync("Apply"),
             ],
         );
         ReplicatedEnv { us, eu }
     }
 
-    fn replica(&self, name: &str) -> Led {
+    fn replica(&self, name: &str) -> ReplicaWithProxy {
         let once: Once = Arc::default();
         let way = Proxy::of(self.eu.cluster(), &account(&self.eu, "syncer"), {
             let once = once.clone();
@@ -61,10 +61,10 @@ impl ReplicatedEnv {
             }
         });
         let arguments = [&SYNCER[..], &["--pod-name", name]].concat();
-        Led { replica: Replica::by(command(&self.eu, &way.kubeconfig, &arguments)), way, once }
+        ReplicaWithProxy { replica: Replica::by(command(&self.eu, &way.kubeconfig, &arguments)), way, once }
     }
 
-    /// `number` connections, and an integration over all of them.
+    /// Writes `number` connections, and an integration that uses all of them.
     fn source(&self, number: usize, scopes: &str) {
         let keys: Vec<String> = (0..number).map(|n| format!("c{n}")).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -74,7 +74,7 @@ impl ReplicatedEnv {
         apply(&self.us, &all);
     }
 
-    /// All is there, as it was said last, and each was made once.
+    /// Asserts that everything has its latest value, and each object was created once.
     fn converges(&self, number: usize, scopes: &str) {
         until_field(&self.eu, "integration/last", ".metadata.name", "last");
         let all = || kubectl(&self.eu, &["get", "connections", "-o", "jsonpath={.items[*].spec.inputs.scopes.value}"]);
@@ -88,13 +88,13 @@ impl ReplicatedEnv {
         made.sort_unstable();
         let all = made.len();
         made.dedup();
-        // The answer to one that asked and was killed then is not always in the audit log.
+        // The answer to a process that was killed right after its request is not always in the audit log.
         assert_eq!(made.len(), all, "each was made once");
     }
 }
 
-impl Led {
-    /// Sends a signal at the moment when so many writes more are seen.
+impl ReplicaWithProxy {
+    /// Sends a signal after this many further writes.
     fn signal_at(&self, writes: usize, signal: &'static str) {
         let id = self.replica.id().to_string();
         let send = move || assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
@@ -107,53 +107,53 @@ impl Led {
 }
 
 #[test]
-fn one_that_is_killed_in_the_middle_of_writing_is_followed_by_the_other() {
+fn a_replica_killed_during_writes_is_succeeded_by_the_other() {
     let env = ReplicatedEnv::new("killed");
     let mut first = env.replica("first");
-    first.replica.says("\"leads\"");
+    first.replica.wait_for_log("\"leads\"");
     let mut second = env.replica("second");
     first.signal_at(20, "-KILL");
     env.source(90, "api");
-    second.replica.says("\"leads\"");
+    second.replica.wait_for_log("\"leads\"");
     env.converges(90, "api");
     assert!(first.replica.end().code().is_none());
 }
 
 #[test]
-fn one_that_was_stopped_for_longer_than_its_lease_begins_no_write_any_more() {
+fn a_replica_suspended_longer_than_its_lease_begins_no_write() {
     let env = ReplicatedEnv::new("stopped");
     let mut first = env.replica("first");
-    first.replica.says("\"leads\"");
+    first.replica.wait_for_log("\"leads\"");
     let mut second = env.replica("second");
-    // In the middle of writing more than it has in flight at once.
+    // While it writes more than it has in flight at once.
     first.signal_at(10, "-STOP");
     env.source(90, "0");
-    second.replica.says("\"leads\"");
+    second.replica.wait_for_log("\"leads\"");
     env.converges(90, "0");
     env.source(90, "1");
     env.converges(90, "1");
     let before = first.way.seen().len();
     first.replica.signal("-CONT");
-    first.replica.says("lost the Lease");
+    first.replica.wait_for_log("lost the Lease");
     env.source(90, "2");
     env.converges(90, "2");
-    // What was past its look at the Lease may have gone out: no more than it had in flight, nothing that
-    // rests on it, no status; and it changed nothing.
+    // Requests that had passed the Lease check may have been sent: no more than were in flight, none that depends on
+    // another, no status; and they changed nothing.
     let late = first.writes_since(before);
     assert!(late.len() <= stablekey::kubernetes::client::IN_FLIGHT, "{}", late.len());
     assert!(late.iter().all(|seen| seen.path.contains("/connections/")), "{late:?}");
     let made = |name: &str| field(&env.eu, "connection/c0", &format!(".metadata.{name}"));
     let revision = made("resourceVersion");
 
-    // The same while nothing is in hand: not one write.
+    // The same without work in progress: not one write.
     second.replica.signal("-STOP");
-    first.replica.says("\"leads\"");
+    first.replica.wait_for_log("\"leads\"");
     env.source(90, "3");
     env.converges(90, "3");
     assert_ne!(made("resourceVersion"), revision);
     let before = second.way.seen().len();
     second.replica.signal("-CONT");
-    second.replica.says("lost the Lease");
+    second.replica.wait_for_log("lost the Lease");
     env.source(90, "4");
     env.converges(90, "4");
     assert_eq!(second.writes_since(before).len(), 0, "{:?}", second.writes_since(before));
@@ -163,7 +163,7 @@ fn one_that_was_stopped_for_longer_than_its_lease_begins_no_write_any_more() {
 fn while_replicas_are_replaced_one_by_one_nothing_is_lost() {
     let env = ReplicatedEnv::new("rolling");
     let mut old = env.replica("old");
-    old.replica.says("\"leads\"");
+    old.replica.wait_for_log("\"leads\"");
     env.source(20, "0");
     env.converges(20, "0");
     for (number, name) in ["b", "c", "d"].into_iter().enumerate() {
@@ -174,7 +174,7 @@ fn while_replicas_are_replaced_one_by_one_nothing_is_lost() {
         env.source(20, &scopes);
         assert!(old.replica.end().success(), "{:?}", old.replica.log);
         old = new;
-        old.replica.says("\"leads\"");
+        old.replica.wait_for_log("\"leads\"");
         env.converges(20, &scopes);
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator shows of the syncer's work: metrics, readiness, the log.
+//! What an operator sees of the syncer: metrics, readiness, the log.
 
 use super::env::*;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[test]
-fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
+fn metrics_show_results_failures_and_target_states() {
     let env = TestEnv::new("metrics");
     let syncer = env.syncer();
     let targets =
@@ -20,7 +20,7 @@ fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
             .metric(&format!("stablekey_reconciles_total{{role=\"syncer\",kind=\"TenantSync\",outcome=\"{outcome}\"}}"))
     };
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     until("it is in sync", || syncer.metric(&targets("InSync")) == Some(1.0));
     assert_eq!(syncer.metric(&targets("Unreachable")), Some(0.0));
     assert!(looks("written").unwrap() >= 1.0 && looks("unchanged").unwrap() >= 1.0);
@@ -30,7 +30,7 @@ fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
 
     let patch = json!({"spec": {"inputs": {"scopes": {"value": "theirs"}}}}).to_string();
     kubectl(&env.eu, &["patch", "connection/crm", "--type=merge", "--field-manager=kubectl-edit", "-p", &patch]);
-    until_stands(&env, "eu", "Drifted");
+    until_target_state(&env, "eu", "Drifted");
     until("it has drifted", || syncer.metric("stablekey_drifted_objects{tenant=\"eu\"}") == Some(1.0));
     until("it grows older", || syncer.metric("stablekey_drift_age_seconds{tenant=\"eu\"}").unwrap() > 0.0);
     until("it is counted", || syncer.metric(&targets("Drifted")) == Some(1.0));
@@ -44,9 +44,9 @@ fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
         stablekey_clusters::run_with_input(dry_run.args(["create", "--dry-run=server", "-f", "-"]), &probe).is_err()
     });
     env.in_us(&[connection("erp", "api"), integration("billing", &["erp"])]);
-    until_stands(&env, "eu", "Failed");
+    until_target_state(&env, "eu", "Failed");
     assert!(syncer.metric("stablekey_failures_total{role=\"syncer\",code=\"Refused\"}").unwrap() >= 1.0);
-    // What failed is tried again, and hinders nothing else.
+    // A failure is retried, and blocks nothing else.
     kubectl(&env.eu, &["delete", "quota", "few"]);
     until_field(&env.eu, "integration/billing", ".metadata.name", "billing");
     kubectl(&env.us, &["delete", SYNC]);
@@ -54,17 +54,17 @@ fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
 }
 
 #[test]
-fn one_object_that_is_refused_again_and_again_does_not_slow_the_others_down() {
+fn a_repeatedly_refused_object_does_not_slow_others_down() {
     let env = TestEnv::new("refused-one");
     kubectl(&env.eu, &["create", "quota", "few", "--hard=count/connections.stablekey.dev=1"]);
     let counted = json!({"status": {"hard": {"count/connections.stablekey.dev": "1"}, "used": {"count/connections.stablekey.dev": "1"}}});
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     kubectl(&env.eu, &["patch", "quota", "few", "--subresource=status", "--type=merge", "-p", &counted.to_string()]);
     env.in_us(&[connection("erp", "0"), integration("billing", &["erp"])]);
-    until_stands(&env, "eu", "Failed");
-    // By now the pause before the next try is longer than all of these together may take.
+    until_target_state(&env, "eu", "Failed");
+    // By now the next retry is later than all of these changes together may take.
     let begun = std::time::Instant::now();
     for scopes in ["1", "2", "3", "4", "5", "6"] {
         env.in_us(&[connection("crm", scopes)]);
@@ -78,7 +78,7 @@ fn one_object_that_is_refused_again_and_again_does_not_slow_the_others_down() {
 fn readiness_names_what_is_waited_for() {
     let env = TestEnv::new("ready");
     let kept = Arc::new(AtomicBool::new(true));
-    let _way = env.way_to_eu({
+    let _way = env.proxy_to_eu({
         let kept = kept.clone();
         move |seen| {
             while seen.path.contains("/connections?") && kept.load(Ordering::SeqCst) {
@@ -98,14 +98,14 @@ fn readiness_names_what_is_waited_for() {
     kept.store(false, Ordering::SeqCst);
     until("it is ready", || syncer.get("/readyz").code == 200);
     assert_eq!(syncer.get("/readyz").body, "syncer: leads\n");
-    // A tenant that cannot be reached is no reason to take a replica away from the others.
+    // An unreachable tenant does not make a replica unready.
     kubectl(&env.us, &["delete", KUBECONFIGS]);
     until_ready(&env.us, "tenant/eu", "KubeconfigMissing");
     assert_eq!(syncer.get("/readyz").code, 200);
 }
 
 #[test]
-fn the_lines_of_a_pass_have_one_id_and_the_canary_is_in_none() {
+fn the_lines_of_a_reconcile_have_one_id_and_no_canary() {
     let env = TestEnv::new("log");
     let mut syncer = env.syncer();
     let secret = secret("app", json!({"clientSecret": "CANARY-secret"}));
@@ -116,7 +116,7 @@ fn the_lines_of_a_pass_have_one_id_and_the_canary_is_in_none() {
         integration("lead", &["crm", "erp"]),
         sync("Apply"),
     ]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     let metrics = syncer.get("/metrics").body;
     let status = kubectl(&env.us, &["get", SYNC, "-o", "jsonpath={.status}"]);
     let events = kubectl(&env.us, &["get", "events", "-o", "json"]);
@@ -133,13 +133,13 @@ fn the_lines_of_a_pass_have_one_id_and_the_canary_is_in_none() {
     }
 }
 
-/// "A pass over 7,000 records lets an unrelated change through": also while none of its writes is answered.
+/// A full reconcile of 7,000 objects delays no unrelated change, even while none of its writes is answered.
 #[test]
-fn a_long_look_at_everything_holds_up_no_other_change() {
+fn a_long_full_reconcile_delays_no_other_change() {
     let env = TestEnv::new("long");
     let (swallows, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (is_on, count) = (swallows.clone(), asked.clone());
-    let _proxy = env.way_to_eu(move |seen| {
+    let _proxy = env.proxy_to_eu(move |seen| {
         let is_it = seen.writes() && seen.path.contains("/connections/old-") && is_on.load(Ordering::Relaxed);
         if seen.path.contains("/connections/old-0?") && is_it {
             count.fetch_add(1, Ordering::Relaxed);
@@ -153,8 +153,8 @@ fn a_long_look_at_everything_holds_up_no_other_change() {
     let mut all: Vec<_> = keys.iter().map(|key| connection(key, "api")).collect();
     all.extend([integration("lead", &keys), sync("Apply")]);
     env.in_us(&all);
-    until_stands(&env, "eu", "InSync");
-    // The sync is renamed: every record is written anew.
+    until_target_state(&env, "eu", "InSync");
+    // The sync is renamed: every ownership record is written again.
     swallows.store(true, Ordering::Relaxed);
     let mut renamed = sync("Apply");
     renamed["metadata"]["name"] = json!("renamed");

@@ -1,4 +1,4 @@
-//! Several syncs, and syncs that cannot be carried out.
+//! Several syncs, and syncs that cannot be applied.
 
 use super::env::*;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn named(name: &str, mut sync: Value, change: Value) -> Value {
     sync
 }
 
-fn until_state(env: &TestEnv, sync: &str, target: &str, state: &str) {
+fn until_sync_state(env: &TestEnv, sync: &str, target: &str, state: &str) {
     until_field(&env.us, &format!("tenantsync/{sync}"), &of_target(target, "state"), state);
 }
 
@@ -21,7 +21,7 @@ fn message(env: &TestEnv, sync: &str, target: &str) -> String {
     field(&env.us, &format!("tenantsync/{sync}"), &of_target(target, "message"))
 }
 
-/// Another tenant on the hub's cluster, which may be read.
+/// Creates another tenant on the hub's cluster, which may be read.
 fn second_source(env: &TestEnv) -> stablekey_clusters::Namespace<'static> {
     let asia = env.target("asia", shared("us"));
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["us", "asia"]}))]);
@@ -29,7 +29,7 @@ fn second_source(env: &TestEnv) -> stablekey_clusters::Namespace<'static> {
 }
 
 #[test]
-fn two_syncs_that_want_the_same_share_it_and_two_that_differ_leave_it_alone() {
+fn two_syncs_share_equal_values_and_conflict_on_different_ones() {
     let env = TestEnv::new("two");
     let asia = second_source(&env);
     let _syncer = env.syncer();
@@ -38,40 +38,40 @@ fn two_syncs_that_want_the_same_share_it_and_two_that_differ_leave_it_alone() {
     apply(&asia, &of("api"));
     apply(&asia, &[connection("erp", "api"), integration("billing", &["erp"])]);
     env.in_us(&[sync("Apply"), named("asia-to-eu", sync("Apply"), json!({"from": "asia"}))]);
-    until_stands(&env, "eu", "InSync");
-    until_state(&env, "asia-to-eu", "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
+    until_sync_state(&env, "asia-to-eu", "eu", "InSync");
     apply(&asia, &[connection("crm", "of asia"), connection("erp", "more")]);
-    // What is not in conflict goes on.
+    // Objects without a conflict are updated.
     until_field(&env.eu, "connection/erp", SCOPES, "more");
-    until_state(&env, "asia-to-eu", "eu", "Blocked");
+    until_sync_state(&env, "asia-to-eu", "eu", "Blocked");
     assert!(message(&env, "asia-to-eu", "eu").contains("SK0108"), "{}", message(&env, "asia-to-eu", "eu"));
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "api");
     env.in_us(&[connection("crm", "of asia")]);
     until_field(&env.eu, "connection/crm", SCOPES, "of asia");
-    until_stands(&env, "eu", "InSync");
-    until_state(&env, "asia-to-eu", "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
+    until_sync_state(&env, "asia-to-eu", "eu", "InSync");
 }
 
-/// "A sync counts against others (cycle, conflict) only where it is accepted and may write."
+/// A sync counts against others (cycle, conflict) only if it is accepted and may write.
 #[test]
-fn a_sync_that_waits_makes_no_conflict_for_one_that_may_write() {
+fn a_waiting_sync_causes_no_conflict() {
     let env = TestEnv::new("waits");
     let asia = second_source(&env);
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "of us"), connection("own", "0"), integration("lead", &["crm", "own"])]);
     apply(&asia, &[connection("crm", "of asia"), connection("erp", "0"), integration("billing", &["crm", "erp"])]);
     env.in_us(&[named("asia-to-eu", sync("Plan"), json!({"from": "asia"}))]);
-    until_state(&env, "asia-to-eu", "eu", "AwaitingApproval");
+    until_sync_state(&env, "asia-to-eu", "eu", "AwaitingApproval");
     env.in_us(&[sync("Apply")]);
     until_field(&env.eu, "connection/crm", SCOPES, "of us");
     for scopes in ["1", "2"] {
         env.in_us(&[connection("own", scopes), connection("crm", &format!("of us {scopes}"))]);
         until_field(&env.eu, "connection/crm", SCOPES, &format!("of us {scopes}"));
     }
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     assert_eq!(field(&env.eu, "connection/erp", ".metadata.name"), "", "it waits");
-    // The one that waits is told of it.
-    looked_again(&env, "tenantsync/asia-to-eu", "now");
+    // The waiting sync reports it.
+    reconcile_again(&env, "tenantsync/asia-to-eu", "now");
     let blocked = field(&env.us, "tenantsync/asia-to-eu", &of_target("eu", "blocked"));
     assert!(blocked.contains("SK0108 sync/us-to-eu wants another value of inputs.scopes"), "{blocked}");
     let digest = field(&env.us, "tenantsync/asia-to-eu", &of_target("eu", "digest"));
@@ -80,23 +80,23 @@ fn a_sync_that_waits_makes_no_conflict_for_one_that_may_write() {
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "of us 2");
 }
 
-/// The same, of rings.
+/// The same for cycles.
 #[test]
-fn a_sync_that_waits_closes_no_ring_for_one_that_may_write() {
+fn a_waiting_sync_closes_no_cycle() {
     let env = TestEnv::new("ring");
     env.in_us(&[tenant("us", json!({"acceptFrom": ["eu"]}))]);
     let _syncer = env.syncer();
     env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     env.in_us(&[named("back", sync("Plan"), json!({"from": "eu", "to": ["us"]}))]);
-    until_state(&env, "back", "us", "Invalid");
+    until_sync_state(&env, "back", "us", "Invalid");
     assert!(message(&env, "back", "us").contains("SK0109"), "{}", message(&env, "back", "us"));
     env.in_us(&[connection("crm", "more")]);
     until_field(&env.eu, "connection/crm", SCOPES, "more");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
 }
 
-/// "No status says InSync while a change does not cross": a second Tenant without a location in a source's namespace.
+/// No status is InSync while a change is not copied: a second Tenant without a location in a source's namespace.
 #[test]
 fn a_source_whose_namespace_has_two_tenants_is_not_in_sync() {
     let env = TestEnv::new("second");
@@ -104,18 +104,18 @@ fn a_source_whose_namespace_has_two_tenants_is_not_in_sync() {
     let _syncer = env.syncer();
     apply(&asia, &[connection("crm", "api"), integration("lead", &["crm"])]);
     env.in_us(&[named("asia-to-eu", sync("Apply"), json!({"from": "asia"}))]);
-    until_state(&env, "asia-to-eu", "eu", "InSync");
+    until_sync_state(&env, "asia-to-eu", "eu", "InSync");
     apply(&asia, &[tenant("another", json!({}))]);
-    until_state(&env, "asia-to-eu", "eu", "Unreachable");
+    until_sync_state(&env, "asia-to-eu", "eu", "Unreachable");
     apply(&asia, &[connection("crm", "more")]);
     kubectl(&asia, &["delete", "tenant/another"]);
     until_field(&env.eu, "connection/crm", SCOPES, "more");
-    until_state(&env, "asia-to-eu", "eu", "InSync");
+    until_sync_state(&env, "asia-to-eu", "eu", "InSync");
 }
 
-/// "Warnings, kept and drifted fields by name are in conditions and events."
+/// Warnings, kept and drifted fields are named in conditions and events.
 #[test]
-fn what_is_kept_has_drifted_or_is_not_meant_so_is_named() {
+fn kept_drifted_and_suspicious_fields_are_named() {
     let env = TestEnv::new("named");
     let _syncer = env.syncer();
     env.in_eu(&[connection("crm", "of eu")]);
@@ -147,7 +147,7 @@ fn what_is_kept_has_drifted_or_is_not_meant_so_is_named() {
 }
 
 #[test]
-fn syncs_that_cannot_be_carried_out_say_why_and_hinder_no_other() {
+fn syncs_that_cannot_be_applied_report_why_and_block_no_other() {
     let env = TestEnv::new("cannot");
     let asia = second_source(&env);
     env.in_us(&[tenant("us", json!({"acceptFrom": ["asia"]}))]);
@@ -160,51 +160,51 @@ fn syncs_that_cannot_be_carried_out_say_why_and_hinder_no_other() {
         named("back", sync("Apply"), json!({"from": "asia", "to": ["us"]})),
         named("forth", sync("Apply"), json!({"from": "us", "to": ["asia"]})),
     ]);
-    until_state(&env, "unknown-target", "nowhere", "Invalid");
-    until_state(&env, "unknown-target", "eu", "InSync");
+    until_sync_state(&env, "unknown-target", "nowhere", "Invalid");
+    until_sync_state(&env, "unknown-target", "eu", "InSync");
     assert!(message(&env, "unknown-target", "nowhere").contains("SK0126"));
-    until_state(&env, "unknown-source", "eu", "Invalid");
-    until_state(&env, "back", "us", "Invalid");
-    until_state(&env, "forth", "asia", "Invalid");
+    until_sync_state(&env, "unknown-source", "eu", "Invalid");
+    until_sync_state(&env, "back", "us", "Invalid");
+    until_sync_state(&env, "forth", "asia", "Invalid");
     assert!(message(&env, "forth", "asia").contains("SK0109"));
     assert_eq!(kubectl(&asia, &["get", "integrations", "-o", "name"]), "");
     kubectl(&env.us, &["delete", "tenantsync/back"]);
-    until_state(&env, "forth", "asia", "InSync");
+    until_sync_state(&env, "forth", "asia", "InSync");
 
-    // No longer accepted: nothing goes any more, and nothing is taken away.
+    // No longer accepted: nothing is copied any more, and nothing is deleted.
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["asia"]}))]);
-    until_state(&env, "unknown-target", "eu", "NotAccepted");
+    until_sync_state(&env, "unknown-target", "eu", "NotAccepted");
     env.in_us(&[connection("crm", "more")]);
     until_field(&asia, "connection/crm", SCOPES, "more");
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "api");
     assert_eq!(ready(&env.us, "tenantsync/unknown-source", "status"), "False");
 }
 
-/// "of two policies the stricter holds, and acceptFrom is the far side's".
+/// Of two policies the stricter applies, and acceptFrom is that of the target's own Tenant.
 #[test]
-fn the_policy_of_the_target_holds_where_it_is_stricter() {
+fn the_stricter_policy_of_the_target_applies() {
     let env = TestEnv::new("stricter");
     let generous = json!({"actions": ["Create", "Update", "Delete"], "drift": "Correct", "approval": {"percent": 100, "from": 10}});
-    let mut hub = env.eu_elsewhere();
+    let mut hub = env.remote_eu();
     hub["spec"]["policy"] = generous;
     hub["spec"]["acceptFrom"] = json!(["us"]);
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"], "policy": {"actions": ["Create"], "drift": "Detect"}}))]);
     let _syncer = env.syncer();
     env.in_us(&[hub, connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     env.in_us(&[connection("crm", "more"), connection("erp", "api"), integration("billing", &["erp"])]);
     until_field(&env.eu, "integration/billing", ".metadata.name", "billing");
-    until_stands(&env, "eu", "Blocked");
+    until_target_state(&env, "eu", "Blocked");
     assert!(message(&env, "us-to-eu", "eu").contains("SK0129"), "{}", message(&env, "us-to-eu", "eu"));
     assert_eq!(field(&env.eu, "connection/crm", SCOPES), "api");
     env.in_eu(&[tenant("eu", json!({"policy": {"actions": ["Create", "Update"]}}))]);
-    until_stands(&env, "eu", "NotAccepted");
+    until_target_state(&env, "eu", "NotAccepted");
     env.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"], "policy": {"actions": ["Create", "Update"]}}))]);
     until_field(&env.eu, "connection/crm", SCOPES, "more");
 }
 
-/// Takes the schema out of the kinds of a cluster, as older or foreign definitions would have it.
-fn loosen(cluster: &'static stablekey_clusters::Cluster) {
+/// Removes the schema from the CRDs of a cluster, like older or foreign definitions.
+fn remove_schemas(cluster: &'static stablekey_clusters::Cluster) {
     for kind in ["connections", "integrations", "tenantsyncs", "tenants"] {
         let loose = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         let patch = json!([
@@ -229,12 +229,12 @@ fn loosen(cluster: &'static stablekey_clusters::Cluster) {
 }
 
 #[test]
-fn an_object_that_cannot_be_decoded_hurts_only_itself() {
+fn an_object_that_cannot_be_decoded_affects_only_itself() {
     let loose = shared("loose");
     let env = TestEnv::on("undecodable", loose, loose);
-    loosen(loose);
+    remove_schemas(loose);
     let broken = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
-    // The server takes a changed definition into use a moment after it has it.
+    // The server uses a changed definition with a short delay.
     let odd = [
         broken("Connection", "odd", json!({"stableKey": {"not": "a text"}})),
         broken("Integration", "odd", json!({"connections": 7})),
@@ -260,18 +260,18 @@ fn an_object_that_cannot_be_decoded_hurts_only_itself() {
     until_field(&env.eu, "connection/crm", SCOPES, "more");
     until_ready(&env.us, "tenantsync/odd", "Unreadable");
     until_ready(&env.us, "tenant/odd", "Unreadable");
-    until_stands(&env, "eu", "InSync");
-    // What was there before and cannot be read any more is not removed, nor written over.
+    until_target_state(&env, "eu", "InSync");
+    // An existing object that can no longer be read is neither deleted nor overwritten.
     let patch = json!({"spec": {"connections": 7}}).to_string();
     kubectl(&env.eu, &["patch", "integration/lead", "--type=merge", "-p", &patch]);
     env.in_us(&[connection("erp", "api"), integration("billing", &["erp"])]);
     until_field(&env.eu, "integration/billing", ".metadata.name", "billing");
     assert_eq!(field(&env.eu, "integration/lead", ".spec.connections"), "7");
-    // Mended, it goes on.
+    // Once fixed, it continues.
     kubectl(&env.us, &["delete", "tenantsync/odd", "tenant/odd", "integration/none", "integration/odd"]);
     kubectl(&env.eu, &["delete", "integration/lead"]);
     until_field(&env.eu, "integration/lead", ".metadata.name", "lead");
-    until_stands(&env, "eu", "InSync");
+    until_target_state(&env, "eu", "InSync");
     syncer.signal("-TERM");
     syncer.end();
     assert!(!syncer.log.join("\n").contains("CANARY"));

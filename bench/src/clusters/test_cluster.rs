@@ -1,4 +1,4 @@
-//! A cluster, and a folder of manifests that ours and kubectl bring there.
+//! A cluster, and a folder of manifests that stablekey and kubectl apply to it.
 
 use crate::Outcome;
 use crate::files::STABLEKEY;
@@ -13,26 +13,26 @@ use tempfile::TempDir;
 pub const TENANT: &str = "us-prod";
 const DECLARED: &str = "declared";
 
-/// A cluster and what a tenant in it declares.
-pub struct Ground {
-    /// With our kinds.
+/// A cluster, and the desired objects of a tenant in it.
+pub struct TestCluster {
+    /// A cluster with the CRDs.
     pub cluster: Cluster,
     root: TempDir,
 }
 
-impl Ground {
+impl TestCluster {
     /// Starts a cluster.
     pub fn prepare(name: &str) -> Outcome<Self> {
         let cluster = Cluster::start(&Options::named(name))?;
         cluster.install_crds()?;
-        Ok(Ground { cluster, root: tempfile::tempdir()? })
+        Ok(TestCluster { cluster, root: tempfile::tempdir()? })
     }
 
     fn declared(&self) -> PathBuf {
         self.root.path().join(DECLARED)
     }
 
-    /// Writes what the tenant declares, a file a resource.
+    /// Writes the desired objects of the tenant, one file per resource.
     pub fn declare(&self, resources: &[Resource]) -> Outcome<()> {
         std::fs::create_dir_all(self.declared())?;
         for resource in resources {
@@ -42,7 +42,7 @@ impl Ground {
         Ok(())
     }
 
-    /// Our command, with the tenant in this namespace.
+    /// Returns the stablekey command, with the tenant in this namespace.
     pub fn stablekey(&self, command: &str, namespace: &Namespace<'_>, arguments: &[&str]) -> Outcome<Command> {
         let source = Some(Source { path: DECLARED.into(), prune: None });
         let spec = TenantSpec { source, ..tenant_in(&self.cluster, namespace.name()) };
@@ -54,12 +54,12 @@ impl Ground {
         Ok(stablekey)
     }
 
-    /// `kubectl apply` of the same files.
+    /// Returns a `kubectl apply` of the same files.
     pub fn kubectl_apply(&self, namespace: &Namespace<'_>) -> Command {
         self.kubectl("apply", namespace)
     }
 
-    /// `kubectl diff` of the same files.
+    /// Returns a `kubectl diff` of the same files.
     pub fn kubectl_diff(&self, namespace: &Namespace<'_>) -> Command {
         self.kubectl("diff", namespace)
     }
@@ -71,7 +71,7 @@ impl Ground {
     }
 }
 
-/// A tenant whose location is a namespace of a cluster.
+/// Returns a tenant whose location is a namespace of a cluster.
 pub fn tenant_in(cluster: &Cluster, namespace: &str) -> TenantSpec {
     let location = KubernetesLocation {
         namespace: namespace.into(),

@@ -1,14 +1,17 @@
-//! Our watches and cache beside reflectors of kube-runtime, over the same namespace: what a cache of our own gains.
+//! Stablekey's watches and cache beside reflectors of kube-runtime, over the same namespace: what an own cache gains.
 //!
-//! Each runs in a process of its own and holds the four kinds of a tenant. The reflectors drop `managedFields`;
-//! ours keeps what is needed of them, and the records besides.
+//! Each runs in a process of its own and watches the four kinds of a tenant. A plan needs to know who owns which
+//! field, so the peer keeps objects as they come, with `managedFields`; Stablekey's cache keeps what it needs of them.
+//! A second peer drops them, and could therefore not serve a plan.
 
-use super::credentials::Credentials;
-use crate::report::{Figure, bytes, time};
-use crate::{Outcome, measure};
+use crate::hub::memory::restart;
+use crate::operator::LARGE;
+use crate::operator::credentials::Credentials;
+use crate::operator::process::status_of;
+use crate::report::{Figure, Machine, bytes, time};
+use crate::{Outcome, measure, peers};
 use futures_util::StreamExt as _;
 use kube::Api;
-use kube::api::ObjectMeta;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::reflector::{Store, store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -26,52 +29,67 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const RUNS: usize = 3;
-/// Our own watches and cache stay only while they take at most two thirds of what the reflectors take.
+/// Stablekey's watches and cache are kept only while they take at most two thirds of what the reflectors take.
 const GAIN: f64 = 2.0 / 3.0;
-/// How long memory has to settle after the lists.
+/// What is gained elsewhere is no reason: it only must not be lost.
+const LEAN: f64 = 1.5;
+const START: f64 = 1.25;
+/// How long memory settles after the lists.
 const REST: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
 const BUDGET: usize = 1 << 30;
 
-/// Memory at rest and time until everything is listed, ours beside the reflectors'.
-pub fn figures(there: &Credentials, resources: usize) -> Outcome<[Figure; 2]> {
-    let [ours, theirs] = ["--cache", "--reflectors"].map(|task| Measured::of(task, there));
-    let (ours, theirs) = (ours?, theirs?);
-    Ok([
+/// Measures memory at rest and the time until everything is listed, beside the reflectors.
+pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
+    if peers::kubectl().is_none() {
+        machine.left_out("the caches: go is not here to build a control plane");
+        return Ok(Vec::new());
+    }
+    let there = Credentials::prepare(LARGE)?;
+    let [ours, whole, lean] = ["--cache", "--reflectors", "--lean-reflectors"].map(|task| Measured::of(task, &there));
+    let (ours, whole, lean) = (ours?, whole?, lean?);
+    let memory = |what: &str, peer: &str, ours: u64, theirs: u64, bar: f64| {
+        let what = format!("memory of the watches and the cache alone, {LARGE} resources: {what}");
+        Figure::beside(what, bytes(ours), format!("{peer} {}", bytes(theirs)), ours as f64 / theirs as f64, bar)
+    };
+    let (peer, lean_peer) = ("kube-runtime reflectors", "the same without managedFields");
+    Ok(vec![
+        memory("peak, all listed again", peer, ours.peak, whole.peak, GAIN),
+        memory("peak, all listed again", lean_peer, ours.peak, lean.peak, LEAN),
+        memory("at rest", peer, ours.rest, whole.rest, LEAN),
+        memory("at rest", lean_peer, ours.rest, lean.rest, LEAN),
         Figure::beside(
-            format!("memory of our watches and cache alone, {resources} resources"),
-            bytes(ours.memory),
-            format!("kube-runtime reflectors {}", bytes(theirs.memory)),
-            ours.memory as f64 / theirs.memory as f64,
-            GAIN,
-        ),
-        Figure::beside(
-            format!("time until they hold all {resources}"),
+            format!("time until all {LARGE} are cached"),
             time(ours.start),
-            format!("kube-runtime reflectors {}", time(theirs.start)),
-            ours.start.as_secs_f64() / theirs.start.as_secs_f64(),
-            1.0,
+            format!("{peer} {}", time(whole.start)),
+            ours.start.as_secs_f64() / whole.start.as_secs_f64(),
+            START,
         ),
     ])
 }
 
 struct Measured {
-    memory: u64,
+    /// The most that was resident, an API server that was restarted included: everything is listed again then.
+    peak: u64,
+    rest: u64,
     start: Duration,
 }
 
 impl Measured {
     fn of(task: &str, there: &Credentials) -> Outcome<Measured> {
-        let (mut memory, mut start) = (Vec::new(), Vec::new());
+        let (mut peak, mut rest, mut start) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..RUNS {
             let begin = Instant::now();
             let mut process = Watching::start(task, there)?;
-            process.wait_until_all_is_held()?;
+            process.wait_until_all_is_cached()?;
             start.push(begin.elapsed());
             std::thread::sleep(REST);
-            memory.push(process.memory()?);
+            rest.push(process.memory("VmRSS:")?);
+            restart(&[(there.namespace(), &["components", "connections", "customercredentials", "integrations"])])?;
+            std::thread::sleep(REST);
+            peak.push(process.memory("VmHWM:")?);
         }
-        Ok(Measured { memory: measure::median(memory), start: measure::median(start) })
+        Ok(Measured { peak: measure::median(peak), rest: measure::median(rest), start: measure::median(start) })
     }
 }
 
@@ -85,15 +103,15 @@ impl Watching {
         Ok(Watching(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?))
     }
 
-    fn wait_until_all_is_held(&mut self) -> Outcome<()> {
+    fn wait_until_all_is_cached(&mut self) -> Outcome<()> {
         let output = self.0.stdout.as_mut().ok_or("no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         if line == "all is held\n" { Ok(()) } else { Err(format!("it ended: {line:?}").into()) }
     }
 
-    fn memory(&self) -> Outcome<u64> {
-        super::process::status_of(self.0.id(), "VmRSS:")
+    fn memory(&self, field: &'static str) -> Outcome<u64> {
+        status_of(self.0.id(), field)
     }
 }
 
@@ -104,7 +122,7 @@ impl Drop for Watching {
     }
 }
 
-/// The process with our watches and cache.
+/// Runs the process with Stablekey's watches and cache.
 pub fn cache(name: &str) -> Outcome<()> {
     let kubeconfig = Kubeconfig::from_env()?.ok_or("no KUBECONFIG")?;
     let servers = Servers::with_timeout(PATIENCE);
@@ -132,17 +150,24 @@ pub fn cache(name: &str) -> Outcome<()> {
     until_input_ends()
 }
 
-/// The process with reflectors of kube-runtime.
-pub fn reflectors(name: &str) -> Outcome<()> {
+/// What reflectors keep of an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    All,
+    AllButManagedFields,
+}
+
+/// Runs the process with reflectors of kube-runtime.
+pub fn reflectors(name: &str, keeps: Keeps) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let _held = runtime.block_on(async {
         let config = kube::Config::from_kubeconfig(&KubeConfigOptions::default()).await?;
         let client = kube::Client::try_from(config)?;
         let held = (
-            reflect(Api::<Component>::namespaced(client.clone(), name)),
-            reflect(Api::<Connection>::namespaced(client.clone(), name)),
-            reflect(Api::<Integration>::namespaced(client.clone(), name)),
-            reflect(Api::<CustomerCredentials>::namespaced(client, name)),
+            reflect(Api::<Component>::namespaced(client.clone(), name), keeps),
+            reflect(Api::<Connection>::namespaced(client.clone(), name), keeps),
+            reflect(Api::<Integration>::namespaced(client.clone(), name), keeps),
+            reflect(Api::<CustomerCredentials>::namespaced(client, name), keeps),
         );
         tokio::try_join!(
             held.0.wait_until_ready(),
@@ -155,14 +180,15 @@ pub fn reflectors(name: &str) -> Outcome<()> {
     until_input_ends()
 }
 
-fn reflect<K>(api: Api<K>) -> Store<K>
+fn reflect<K>(api: Api<K>, keeps: Keeps) -> Store<K>
 where
     K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
     let (held, writer) = store();
-    let drop_managed_fields = |object: &mut K| {
-        let meta: &mut ObjectMeta = object.meta_mut();
-        meta.managed_fields = None;
+    let drop_managed_fields = move |object: &mut K| {
+        if keeps == Keeps::AllButManagedFields {
+            object.meta_mut().managed_fields = None;
+        }
     };
     let events = watcher(api, watcher::Config::default()).default_backoff().modify(drop_managed_fields);
     let events = events.reflect(writer);

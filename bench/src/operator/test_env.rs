@@ -1,4 +1,4 @@
-//! Two clusters: the hub and source in one, the target in the other, and the same content in both.
+//! Two clusters: the hub and source in one, the target in the other, with the same objects in both.
 
 use super::process::Process;
 use super::raw::{Client, Stamped, connections};
@@ -18,13 +18,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub const SYNC: &str = "us-to-eu";
 pub const LONG: Duration = Duration::from_secs(300);
 
-/// Everything that a measurement needs.
-pub struct Stage {
+/// The clusters and clients of a measurement.
+pub struct TestEnv {
     /// The hub and source.
     pub us: Namespace<'static>,
-    /// The target.
     pub eu: Namespace<'static>,
-    /// Another source and target, small.
+    /// Another, small source and target.
     other: [Namespace<'static>; 2],
     /// The administrator of the source's cluster.
     pub source: Client,
@@ -34,11 +33,11 @@ pub struct Stage {
     key_elsewhere: String,
 }
 
-impl Stage {
-    /// Brings the source and the hub there; the target is empty.
+impl TestEnv {
+    /// Creates the source and the hub; the target is empty.
     pub fn prepare(resources: usize) -> Outcome<Self> {
         let [us, eu] = shared_all(["bench-us", "bench-eu"]);
-        let stage = Stage {
+        let env = TestEnv {
             us: us.namespace("source"),
             eu: eu.namespace("target"),
             other: [us.namespace("other"), eu.namespace("other")],
@@ -49,18 +48,19 @@ impl Stage {
         };
         let (resources, few) = (generate::resources(resources), generate::resources(30));
         let key_elsewhere = keys(&few).next().ok_or("nothing was generated")?;
-        let stage = Stage { keys: keys(&resources).collect(), key_elsewhere, ..stage };
-        Load::on(us.kubeconfig())?.create(&resources, stage.us.name(), 64)?;
+        let env = TestEnv { keys: keys(&resources).collect(), key_elsewhere, ..env };
+        Load::on(us.kubeconfig())?.create(&resources, env.us.name(), 64)?;
         let components: Vec<Resource> = resources.into_iter().filter(|r| r.kind() == Kind::Component).collect();
-        Load::on(eu.kubeconfig())?.create(&components, stage.eu.name(), 64)?;
-        stage.tenants(&stage.us, &stage.eu)?;
-        let [other_us, other_eu] = &stage.other;
+        Load::on(eu.kubeconfig())?.create(&components, env.eu.name(), 64)?;
+        env.tenants(&env.us, &env.eu)?;
+        let [other_us, other_eu] = &env.other;
         Load::on(us.kubeconfig())?.create(&few, other_us.name(), 64)?;
-        stage.tenants(other_us, other_eu)?;
-        Ok(stage)
+        env.tenants(other_us, other_eu)?;
+        Ok(env)
     }
 
-    /// The Tenants and the sync of a pair of namespaces, in the first and, the target's own, in the second.
+    /// Creates the Tenants and the sync of a pair of namespaces in the first, and the target's own Tenant in the
+    /// second.
     fn tenants(&self, from: &Namespace<'_>, to: &Namespace<'_>) -> Outcome<()> {
         let kubeconfig = std::fs::read_to_string(to.cluster().kubeconfig())?;
         let reference = json!({"secretRef": {"name": "eu", "key": "value"}});
@@ -86,12 +86,12 @@ impl Stage {
         self.start_logging("warn")
     }
 
-    /// The same, with a log of this level.
+    /// Like `start`, with a log level.
     pub fn start_logging(&self, level: &str) -> Outcome<Process> {
         Process::start_logging(level, "syncer", self.us.cluster(), &[&self.us, &self.other[0]])
     }
 
-    /// Waits until everything is as declared.
+    /// Waits until everything is in sync.
     pub fn settle(&self) -> Outcome<()> {
         for namespace in [&self.us, &self.other[0]] {
             self.until(namespace, |status| status["targets"][0]["state"] == "InSync")?;
@@ -103,13 +103,13 @@ impl Stage {
         until(&self.source, namespace.name(), SYNC, holds)
     }
 
-    /// Asks for a look at everything, and waits until it was.
-    pub fn look_at_everything(&self) -> Outcome<()> {
+    /// Requests a full reconcile, and waits for it.
+    pub fn reconcile_everything(&self) -> Outcome<()> {
         let request = self.request()?;
         self.until(&self.us, |status| status["lastHandledReconcileAt"] == request)
     }
 
-    /// Asks for a look at everything: what a status that answers it says.
+    /// Requests a full reconcile; returns the value that the status answers with.
     fn request(&self) -> Outcome<String> {
         let request = format!("{:?}", Instant::now());
         let annotation = json!({"metadata": {"annotations": {"stablekey.dev/requestedAt": request}}});
@@ -118,14 +118,14 @@ impl Stage {
         Ok(request)
     }
 
-    /// Changes one connection of the source after the other, and how long each takes to be in the target.
+    /// Changes one connection of the source at a time; returns how long each takes to reach the target.
     pub fn change(&self, samples: usize) -> Outcome<Vec<Duration>> {
         let there = Paths::of(self.eu.name());
         let (told, _following) = self.target.watch(&there, connections(&there))?;
         each(&told, samples, |number| Ok((self.set(number)?, Instant::now())))
     }
 
-    /// The same, with a client that does nothing but send on what it is told.
+    /// The same with a client that only forwards what its watch delivers.
     pub fn relay(&self, samples: usize) -> Outcome<Vec<Duration>> {
         let (here, there) = (Paths::of(self.us.name()), Paths::of(self.eu.name()));
         let (heard, _hearing) = self.source.watch(&here, connections(&here))?;
@@ -140,26 +140,26 @@ impl Stage {
         })
     }
 
-    /// Changes a connection of the source to what it never was.
+    /// Sets a connection of the source to a new value.
     fn set(&self, number: usize) -> Outcome<Stamped> {
         let (id, value) = self.change_of(number);
         self.source.patch(&Paths::of(self.us.name()).object(&id), &stamp(&value))?;
         Ok((id.name, value))
     }
 
-    /// A connection, and a value that there was never before.
+    /// Returns a connection, and a new value for it.
     fn change_of(&self, number: usize) -> (ObjectId, String) {
         let name = self.keys.get(number % self.keys.len()).cloned().unwrap_or_default();
         (ObjectId::new(Kind::Connection, name), new_value(number))
     }
 
-    /// So many changes while the operator is held; then it is let go. How long it writes, and how long one
-    /// change elsewhere takes meanwhile.
+    /// Makes many changes while the operator is stopped, then continues it. Returns how long it writes, and how long
+    /// one change elsewhere takes meanwhile.
     pub fn burst(&self, process: &Process, changes: usize, in_flight: usize) -> Outcome<(Duration, Duration)> {
         let (here, there) = (Paths::of(self.us.name()), Paths::of(self.eu.name()));
         let changed: Vec<_> = (0..changes).map(|number| self.change_of(number)).collect();
         let patches: Vec<_> = changed.iter().map(|(id, value)| (here.object(id), stamp(value))).collect();
-        // Of what is changed twice the last counts.
+        // Of two changes of one object the last counts.
         let mut missing: BTreeMap<String, String> = changed.into_iter().map(|(id, value)| (id.name, value)).collect();
         let (told, _following) = self.target.watch(&there, connections(&there))?;
         let [other_us, other_eu] = &self.other;
@@ -194,7 +194,7 @@ impl Stage {
         Ok((span(writes), other))
     }
 
-    /// The PATCHes of as many changes, by a plain client that looks at no answer.
+    /// Sends the PATCHes of as many changes with a plain client that ignores the answers.
     pub fn raw_burst(&self, changes: usize, in_flight: usize) -> Outcome<Duration> {
         let cluster = self.eu.cluster();
         let scratch = cluster.namespace("raw");
@@ -205,12 +205,12 @@ impl Stage {
         for (number, (_, body)) in bodies.iter_mut().enumerate() {
             let mut object: Value = serde_json::from_slice(body)?;
             object["spec"]["inputs"]["stamp"] = json!({"value": new_value(number)});
-            // What made it said that it is not there.
+            // The create had a resource version that requires the absence of the object.
             object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("resourceVersion"));
             *body = object.to_string().into_bytes();
         }
         let there = Paths::of(scratch.name());
-        // Whoever looks at the operator's burst takes from the processor: here too.
+        // The observer of the operator's burst takes processor time, so it runs here too.
         let (told, _following) = self.target.watch(&there, connections(&there))?;
         let mark = cluster.mark()?;
         load.apply(&bodies, scratch.name(), in_flight)?;
@@ -221,8 +221,7 @@ impl Stage {
         Ok(span(requests.iter().filter(|r| r.writes()).collect::<Vec<_>>()))
     }
 
-    /// All lists of both tenants, by a plain client: one cluster after the other, as one after the other they
-    /// share the machine.
+    /// Lists both tenants with a plain client, one cluster after the other, because they share the machine.
     pub fn lists(&self) -> Outcome<Duration> {
         let start = Instant::now();
         for (client, namespace) in [(&self.source, &self.us), (&self.target, &self.eu)] {
@@ -235,8 +234,8 @@ impl Stage {
         Ok(start.elapsed())
     }
 
-    /// Starts where everything is as declared; how long it takes to have looked at all of it. It fails where
-    /// anything was written but the answer to the request, or a list was asked for twice.
+    /// Starts with everything in sync; returns the time until everything is reconciled. Fails if anything was written
+    /// but the answer to the request, or a list was requested twice.
     pub fn settled_start(&self) -> Outcome<Duration> {
         let request = self.request()?;
         let marks = (self.us.cluster().mark()?, self.eu.cluster().mark()?);
@@ -264,23 +263,23 @@ impl Stage {
     }
 }
 
-/// The names of the connections.
+/// Returns the names of the connections.
 pub fn keys(resources: &[Resource]) -> impl Iterator<Item = String> {
     resources.iter().filter(|r| r.kind() == Kind::Connection).map(|r| r.metadata().name.clone())
 }
 
-/// Measurements change more than a person would let pass.
+/// A policy without approvals, because measurements change more than the default allows.
 pub fn policy() -> Value {
     json!({"approval": {"percent": 100, "from": 1_000_000}})
 }
 
-/// A sync of everything, from the one tenant to others.
+/// A sync of everything, from one tenant to others.
 pub fn sync(name: &str, to: &[&str]) -> Value {
     let spec = json!({"from": "us", "to": to, "integrations": ["*"], "connections": "Mirror", "mode": "Apply"});
     document("TenantSync", name, spec)
 }
 
-/// Waits until the status of a sync is as it should be.
+/// Waits until the status of a sync matches.
 pub fn until(hub: &Client, namespace: &str, sync: &str, holds: impl Fn(&Value) -> bool) -> Outcome<()> {
     let path = Paths::of(namespace).object(&ObjectId::new(Kind::TenantSync, sync));
     let deadline = Instant::now() + LONG;
@@ -296,7 +295,7 @@ pub fn until(hub: &Client, namespace: &str, sync: &str, holds: impl Fn(&Value) -
     }
 }
 
-/// What there was never before.
+/// Returns a new value.
 pub fn new_value(number: usize) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{number} at {}", now.as_nanos())
@@ -306,8 +305,7 @@ pub fn stamp(value: &str) -> Value {
     json!({"spec": {"inputs": {"stamp": {"value": value}}}})
 }
 
-/// Makes changes one after the other; of each, how long from the moment that it gives until what it awaits is
-/// told of.
+/// Makes changes one at a time; returns for each the time from when it was made until the awaited event arrives.
 pub fn each(
     told: &Receiver<Stamped>,
     samples: usize,
