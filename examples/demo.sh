@@ -1,12 +1,12 @@
 #!/bin/sh
-# The main job on a copy of examples/us-eu: plan, apply exactly that plan, and see what it changed.
+# The main workflow on a copy of examples/us-eu: plan, apply exactly that plan, and show the changes.
 # Usage: examples/demo.sh [FOLDER]; `stablekey` must be on the PATH.
 set -eu
 
 folder=${1:-demo}
 examples=$(cd "$(dirname "$0")" && pwd)
 
-# 3: there are actions, and something declared will not be reached. This example means to be so.
+# 3: there are actions, and something declared is unresolved. This example is designed that way.
 exits_3() {
   printf '\n$ %s\n' "$*"
   status=0
@@ -29,4 +29,4 @@ printf '\n$ git diff\n'
 git add --intent-to-add -- '*.yaml' '*.definition'
 git --no-pager diff -- ':!*.lock'
 echo
-echo "Done in $folder, a Git repository of its own: git -C $folder diff --stat"
+echo "Done in $folder, a separate Git repository: git -C $folder diff --stat"

@@ -265,7 +265,8 @@ pub struct TargetStatus {
     /// The name of the target.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
-    /// One word: InSync, Suspended, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable, NotAccepted, Invalid.
+    /// The state: InSync, Suspended, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable, NotAccepted or
+    /// Invalid.
     #[schemars(length(max = 253))]
     pub state: String,
     /// The reason, and what to do.

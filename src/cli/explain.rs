@@ -7,7 +7,7 @@ use super::output::{Output, OutputFormat};
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Scope;
-use crate::engine::plan::{outcome, plan};
+use crate::engine::plan::{plan, simulate};
 use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::HubExplanation;
@@ -257,7 +257,7 @@ impl Meant {
                 form.of(&explained, || explained.text(form.style), || explained.markdown())
             }
             Meant::Integration(name) => {
-                let after = outcome(world, &plan(world, &Scope::default()));
+                let after = simulate(world, &plan(world, &Scope::default()));
                 let explained = explain_everywhere(world, &after, name).map_err(Explained::Wrong)?;
                 form.of(&explained, || explained.text(form.style), || explained.markdown())
             }

@@ -5,7 +5,7 @@ use crate::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
 use crate::engine::model::item::Item;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
-use crate::engine::plan::{outcome, plan};
+use crate::engine::plan::{plan, simulate};
 use std::sync::Arc;
 
 pub fn component(key: &str, type_: &str, oauth2: Option<OAuth2>, inputs: &[(&str, &str)]) -> Item {
@@ -216,7 +216,7 @@ pub fn in_sync() -> World {
         ..Override::default()
     });
     let first = plan(&world, &Scope::default());
-    outcome(&world, &first)
+    simulate(&world, &first)
 }
 
 /// A later state: a missing key with a similar one, drift, a kept value, an override, a redirect that needs approval, a

@@ -276,7 +276,7 @@ fn a_component_is_key_and_public_in_json() {
 #[test]
 fn an_integration_everywhere_and_a_tenant_explained() {
     let mut world = sample::busy();
-    let after = crate::engine::plan::outcome(&world, &sample::planned(&world));
+    let after = crate::engine::plan::simulate(&world, &sample::planned(&world));
     let everywhere = explain_everywhere(&world, &after, "lead-alerts").unwrap();
     insta::assert_snapshot!(everywhere.text(Style::default()));
     insta::assert_snapshot!(everywhere.markdown());

@@ -11,7 +11,7 @@ use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, SecretNeed, State};
-use crate::engine::plan::{manual, outcome};
+use crate::engine::plan::{manual, simulate};
 use crate::text::and;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,7 +161,7 @@ pub struct Todo {
 impl StatusReport {
     /// Builds the status from a world and its plan.
     pub fn of(world: &World, plan: &Plan) -> Self {
-        let after = outcome(world, plan);
+        let after = simulate(world, plan);
         let targets = ranked::targets(plan);
         let tenants: Vec<TenantLine> = world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect();
         StatusReport {

@@ -2,22 +2,22 @@
 
 use zeroize::Zeroize;
 
-/// A secret text. It has no `Debug` that shows it, no `Display`, no `Serialize`; it is wiped when
-/// dropped. Read it with [`Secret::expose`], and only to hand it to where it belongs.
+/// A secret text. `Debug` does not show it, it has no `Display` and no `Serialize`, and it is wiped when dropped. Read
+/// it with [`Secret::expose`], only to pass it to its destination.
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over.
+    /// Takes ownership of the text.
     pub fn new(text: String) -> Self {
         Secret(text)
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The text itself: only for the place that it belongs to.
+    /// The text itself, only for its destination.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -35,16 +35,16 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A secret that need not be text: what stands under a key of a Secret. The same rules as for [`Secret`].
+/// A secret that may be binary: the value of a key in a Secret. The same rules as for [`Secret`].
 pub struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
-    /// Takes the bytes over.
+    /// Takes ownership of the bytes.
     pub fn new(bytes: Vec<u8>) -> Self {
         SecretBytes(bytes)
     }
 
-    /// The bytes themselves: only for the place that they belong to.
+    /// The bytes themselves, only for their destination.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

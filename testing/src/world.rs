@@ -588,7 +588,7 @@ pub struct Planned {
 impl Planned {
     /// Returns the world after the plan was applied.
     pub fn done(&self) -> Given {
-        Given { world: plan::outcome(&self.world.world, &self.plan) }
+        Given { world: plan::simulate(&self.world.world, &self.plan) }
     }
 
     pub fn json(&self) -> String {

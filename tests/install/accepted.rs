@@ -96,7 +96,7 @@ fn uninstalling_the_chart_keeps_custom_resources() {
     };
     let chart = repository("manifests/helm/stablekey");
     let said = output_of(by_helm("install stablekey").arg(&chart));
-    assert!(said.contains(&format!("looks after {}.", namespace.name())), "{said}");
+    assert!(said.contains(&format!("watches {}.", namespace.name())), "{said}");
     run(namespace.kubectl().args(["wait", "--for=condition=Established", "crd/connections.stablekey.dev"])).unwrap();
     let tenant =
         json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "us"}, "spec": {}});

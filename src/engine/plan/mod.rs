@@ -178,7 +178,7 @@ fn in_order_of_writers(world: &World) -> Vec<&Sync> {
 }
 
 /// Simulates the tenants after every action of the plan; used to verify the laws.
-pub fn outcome(world: &World, plan: &Plan) -> World {
+pub fn simulate(world: &World, plan: &Plan) -> World {
     let mut world = world.clone();
     for (target, action) in plan.actions() {
         let Some(view) = world.tenants.get_mut(&target.tenant) else { continue };

@@ -1,10 +1,11 @@
 //! The positions of the parts of a document in its text that the parser's spans do not contain.
 
 use super::EditError;
-use super::splice::Result;
 use crate::manifest::tree::{Id, MapEntry, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
+
+pub(super) type Result<T> = std::result::Result<T, EditError>;
 
 /// A tree and its text.
 #[derive(Clone, Copy)]

@@ -1,7 +1,8 @@
 //! Edits of lists whose items have no names: append or remove items.
 
+use super::layout::Result;
 use super::layout::TextLayout;
-use super::splice::{PathEnd, Result, Splice, SpliceDraft};
+use super::splice::{PathEnd, Splice, SpliceDraft};
 use super::value::Value;
 use super::{EditError, is_json, newline, parse, spliced};
 use crate::manifest::cut::cut;

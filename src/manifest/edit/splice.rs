@@ -3,7 +3,7 @@
 //! One change at a time: a scalar, an entry, an item. The text is parsed again after each, so that changes are
 //! independent.
 
-use super::layout::{Holder, TextLayout};
+use super::layout::{Holder, Result, TextLayout};
 use super::render::{self, TextStyle};
 use super::value::{Value, nested};
 use super::{EMPTIED, EditError};
@@ -23,8 +23,6 @@ impl Splice {
         vec![Splice { at, with: with.into() }]
     }
 }
-
-pub(super) type Result<T> = std::result::Result<T, EditError>;
 
 /// A document while it is edited.
 pub struct SpliceDraft<'a, 't> {

@@ -18,7 +18,7 @@ use stablekey::engine::model::item::ObjectId;
 use stablekey::engine::model::plan::{Action, ActionKind, Note, Plan, Scope, State as PlanState, Target};
 use stablekey::engine::model::record::Record;
 use stablekey::engine::narrowing::plan_narrowed;
-use stablekey::engine::plan::{outcome, plan};
+use stablekey::engine::plan::{plan, simulate};
 use stablekey::render::{Applied, Invocation, Style, plan_markdown, plan_text};
 use stablekey::report::status::{StatusReport, SyncState};
 use stablekey_testing::world::Given;
@@ -122,7 +122,7 @@ fn cut_off(world: &World, plan: &Plan, dice: &mut Dice) -> World {
 
 fn plan_after_apply_is_empty(world: &World) -> Result<(), TestCaseError> {
     let first = whole(world);
-    let second = whole(&outcome(world, &first));
+    let second = whole(&simulate(world, &first));
     prop_assert!(second.is_empty(), "{}\nfirst\n{}\nsecond\n{}", summary(world), brief(&first), brief(&second));
     Ok(())
 }
@@ -135,7 +135,7 @@ fn plan_is_a_function_of_its_inputs(world: &World, dice: &mut Dice) -> Result<()
 
 fn apply_touches_only_what_the_plan_names(world: &World) -> Result<(), TestCaseError> {
     let plan = whole(world);
-    let (before, after) = (state(world), state(&outcome(world, &plan)));
+    let (before, after) = (state(world), state(&simulate(world, &plan)));
     let named: BTreeSet<(String, ObjectId)> =
         plan.actions().map(|(t, a)| (t.tenant.clone(), a.change.object.clone())).collect();
     for key in before.keys().chain(after.keys()).filter(|key| before.get(key) != after.get(key)) {
@@ -146,7 +146,7 @@ fn apply_touches_only_what_the_plan_names(world: &World) -> Result<(), TestCaseE
 
 fn nothing_unowned_is_changed_or_deleted(world: &World) -> Result<(), TestCaseError> {
     let plan = whole(world);
-    let after = outcome(world, &plan);
+    let after = simulate(world, &plan);
     for (name, view) in &world.tenants {
         let (Some(live), Some(then)) = (view.live.inventory(), after.tenants[name].live.inventory()) else { continue };
         for item in live.items() {
@@ -169,7 +169,7 @@ fn any_prefix_ends_the_same(world: &World, dice: &mut Dice) -> Result<(), TestCa
     let first = whole(world);
     let half = cut_off(world, &first, dice);
     let rest = whole(&half);
-    let (ended, should) = (state(&outcome(&half, &rest)), state(&outcome(world, &first)));
+    let (ended, should) = (state(&simulate(&half, &rest)), state(&simulate(world, &first)));
     // Interrupted between an object and its record, the record does not know where every key was sent.
     let without_sent = |mut state: State| {
         state
@@ -330,7 +330,7 @@ proptest! {
     fn nothing_is_green_beside_differences(dice in worlds::dice()) {
         for world in worlds_with_history(&mut Dice::new(&dice)) {
             nothing_is_green_beside_a_difference(&world)?;
-            nothing_is_green_beside_a_difference(&outcome(&world, &whole(&world)))?;
+            nothing_is_green_beside_a_difference(&simulate(&world, &whole(&world)))?;
         }
     }
 

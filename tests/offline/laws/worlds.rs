@@ -5,7 +5,7 @@ use stablekey::api::*;
 use stablekey::engine::model::inventory::{Inventory, View, World};
 use stablekey::engine::model::item::ObjectId;
 use stablekey::engine::model::plan::Scope;
-use stablekey::engine::plan::{outcome, plan};
+use stablekey::engine::plan::{plan, simulate};
 use stablekey_testing::world::{Given, GivenTenant, world};
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub fn worlds_with_history(dice: &mut Dice) -> Vec<World> {
     let mut worlds = vec![fresh(dice).world];
     for _ in 0..2 {
         let last = worlds.last().unwrap();
-        let applied = outcome(last, &plan(last, &Scope::default()));
+        let applied = simulate(last, &plan(last, &Scope::default()));
         worlds.push(changed(Given { world: applied }, dice).world);
     }
     worlds
