@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The attempted operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileAction {
+pub(crate) enum FileAction {
     /// Reading a file.
     Reading,
     /// Writing a file, by moving a new one over it.
@@ -17,7 +17,7 @@ pub enum FileAction {
 
 /// The description of an I/O error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words {
+pub(crate) struct Words {
     /// The problem, without the name of the file.
     pub why: String,
     /// What to do.
@@ -25,12 +25,12 @@ pub struct Words {
 }
 
 /// Describes why a file or folder could not be read.
-pub fn reading(path: &Path, error: &io::Error) -> Words {
+pub(crate) fn reading(path: &Path, error: &io::Error) -> Words {
     words(path, error, FileAction::Reading)
 }
 
 /// Describes why a file could not be written.
-pub fn writing(path: &Path, error: &io::Error) -> Words {
+pub(crate) fn writing(path: &Path, error: &io::Error) -> Words {
     words(path, error, FileAction::Writing)
 }
 

@@ -14,6 +14,7 @@
 //! - [`report`]: the content of reports on plans and tenants, as values. [`render`]: their text, JSON and Markdown.
 //! - [`controller`]: the operator. [`cli`]: one file per subcommand.
 
+#![deny(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
@@ -21,15 +22,15 @@ pub mod apply;
 pub mod cli;
 pub mod controller;
 pub mod engine;
-pub mod io_error;
+mod io_error;
 pub mod kubernetes;
 pub mod manifest;
-pub mod near_miss;
-pub mod parallel;
+mod near_miss;
+mod parallel;
 pub mod platform;
 pub mod project;
 pub mod render;
 pub mod report;
-pub mod secret;
+mod secret;
 pub mod tenant;
 pub mod text;

@@ -8,7 +8,7 @@ const SIMILAR: f64 = 0.72;
 const VERY_SIMILAR: f64 = 0.8;
 
 /// At most three of `candidates` that `key` may be a misspelling of, the most similar first.
-pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = fold(key);
     let may_be = |candidate: &&str| *candidate != key && !differ_by_ending(key, candidate);
     let mut ranked: Vec<(f64, &str)> =
@@ -22,7 +22,7 @@ pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>)
 
 /// The one candidate that `name` is almost certainly a misspelling of: it differs only in case and separators, or in a
 /// letter or two.
-pub fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(name);
     let distance = |candidate: &str| {
         let folded = fold(candidate);
@@ -35,18 +35,18 @@ pub fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> O
 }
 
 /// Whether two names differ only in case and separators.
-pub fn is_same_folded(a: &str, b: &str) -> bool {
+pub(crate) fn is_same_folded(a: &str, b: &str) -> bool {
     !fold(a).is_empty() && fold(a) == fold(b)
 }
 
 /// Whether two keys are so similar that one may be a misspelling of the other, whatever they connect to.
-pub fn are_similar(a: &str, b: &str) -> bool {
+pub(crate) fn are_similar(a: &str, b: &str) -> bool {
     !differ_by_ending(a, b) && strsim::jaro_winkler(&fold(a), &fold(b)) >= VERY_SIMILAR
 }
 
 /// A sentence for an unknown name: suggestions first, then all existing names, or the first of many. `there are eu,
 /// us`; `did you mean eu-prod? there are default, eu-prod and 12 more`.
-pub fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
     let mut there: Vec<&str> = there.into_iter().collect();
     there.sort_unstable();
     there.dedup();
@@ -65,7 +65,7 @@ pub fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -
 }
 
 /// A list of names. Of a long list, the first ones and the number of the others.
-pub fn listed(names: &[&str]) -> String {
+pub(crate) fn listed(names: &[&str]) -> String {
     const READ: usize = 10;
     match names.len().checked_sub(READ).filter(|more| *more > 0) {
         None => names.join(", "),

@@ -10,7 +10,7 @@ const WORTH_A_THREAD: usize = 2_000;
 const SHARES: usize = 4;
 
 /// Calls `work` on each item, in parallel if there are many `objects`. The results are in the order of the items.
-pub fn map<T: Sync, R: Send>(objects: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn map<T: Sync, R: Send>(objects: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if objects < WORTH_A_THREAD || items.len() < 2 {
         return items.iter().map(work).collect();
     }

@@ -3,6 +3,8 @@
 //! The same types serve files and clusters. They depend only on `text`.
 
 #![warn(missing_docs)]
+// The derives of the specs emit private copies of them.
+#![allow(unreachable_pub)]
 
 mod component;
 mod condition;

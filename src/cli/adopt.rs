@@ -15,7 +15,7 @@ use clap::Args;
 /// Only the ownership record is written. After that, the live values are no longer drift: the next plan changes them to
 /// the desired values, if these differ.
 #[derive(Debug, Args)]
-pub struct Adopt {
+pub(super) struct Adopt {
     /// The tenant
     tenant: String,
     /// The object: KIND/NAME, for example Connection/salesforce-oauth or conn/salesforce-oauth

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// nowhere if CI is set). The exit code is that of the plan after it. A kustomization.yaml in a tenant's folder is kept
 /// up to date as well, with its files and its definitions: the plan shows it, and it needs the same consent.
 #[derive(Debug, Args)]
-pub struct Apply {
+pub(super) struct Apply {
     #[command(flatten)]
     root: RootArgument,
     #[command(flatten)]

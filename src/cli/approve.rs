@@ -27,7 +27,7 @@ const TRIES: usize = 8;
 /// is approved; later changes are not. Without a terminal, and with --yes, give --digest. Exit codes: 0 approved; 1 an
 /// error, or not approved; if nothing waits, those of `plan`.
 #[derive(Debug, Args)]
-pub struct Approve {
+pub(super) struct Approve {
     /// The TenantSync
     sync: String,
     /// Only this target (repeatable)

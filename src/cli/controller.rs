@@ -19,7 +19,7 @@ use tracing::Level;
 /// SIGTERM and SIGINT end it within seconds and release its Leases; a second signal ends it at once. Every option can
 /// also be set by its environment variable. Exit codes: 0 ended on request, 1 an error.
 #[derive(Debug, Args)]
-pub struct Controller {
+pub(super) struct Controller {
     /// The role of this process
     #[arg(long, value_name = "ROLE", env = "STABLEKEY_ROLE", hide_env_values = true)]
     role: Roles,

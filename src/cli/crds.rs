@@ -13,7 +13,7 @@ use std::path::PathBuf;
 ///
 /// Without a folder, all are written to standard output, ready for `kubectl apply -f -`.
 #[derive(Debug, Args)]
-pub struct Crds {
+pub(super) struct Crds {
     /// Write one file per kind into this folder
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,

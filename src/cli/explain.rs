@@ -34,7 +34,7 @@ use std::collections::BTreeSet;
 /// the hub names it.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub struct Explain {
+pub(super) struct Explain {
     /// A stable key, an integration or a tenant; with an integration beside it, a tenant
     #[arg(value_name = "NAME|TENANT")]
     name: String,

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// named, and nothing is written.
 #[derive(Debug, Args)]
 #[command(override_usage = "stablekey export [OPTIONS] <TENANT> <INTEGRATION>")]
-pub struct Export {
+pub(super) struct Export {
     /// The tenant (unless --tenant names it) and the integration
     #[arg(required = true, num_args = 1..=2, value_names = ["TENANT", "INTEGRATION"])]
     names: Vec<String>,
@@ -105,7 +105,7 @@ impl Export {
 
 /// A failure to export a definition.
 #[derive(Debug, thiserror::Error)]
-pub enum ExportError {
+pub(super) enum ExportError {
     /// The definition cannot be read or bound.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
@@ -116,7 +116,7 @@ pub enum ExportError {
 
 /// A variable that cannot be bound in the tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingBinding {
+pub(super) struct MissingBinding {
     /// The variable.
     pub variable: String,
     /// What is missing, and how to fix it.
@@ -135,7 +135,7 @@ fn list(missing: &[MissingBinding]) -> String {
 
 /// Exports a definition. Each variable that means a reusable connection is bound to the key that `resolve` returns for
 /// it in the tenant (`Err`: what is missing). The integration's own connections are not changed.
-pub fn export(
+pub(super) fn export(
     integration: &IntegrationSpec,
     definition: &[u8],
     resolve: &dyn Fn(&Variable) -> Result<String, String>,

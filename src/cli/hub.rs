@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Options for a hub instead of a folder.
 #[derive(Debug, Args)]
-pub struct HubOptions {
+pub(super) struct HubOptions {
     /// The context of the hub's cluster in your kubeconfig (KUBECONFIG); without it the current one
     #[arg(long, value_name = "CONTEXT", requires = "namespace")]
     context: Option<String>,
@@ -40,7 +40,7 @@ pub struct HubOptions {
 
 /// The person's own contexts, in addition to a hub.
 #[derive(Debug, Args)]
-pub struct OwnContexts {
+pub(super) struct OwnContexts {
     /// Also plan again for this tenant, read with your own context, and show where the result differs from the hub's
     /// plan (repeatable)
     #[arg(long = "target", value_name = "TENANT=CONTEXT", requires = "namespace", value_parser = tenant_and_context)]
@@ -49,7 +49,7 @@ pub struct OwnContexts {
 
 impl HubOptions {
     /// The address of the hub, if one was given.
-    pub fn address(&self) -> Option<HubAddress> {
+    pub(super) fn address(&self) -> Option<HubAddress> {
         let namespace = self.namespace.clone()?;
         Some(HubAddress { context: self.context.clone(), namespace })
     }
@@ -70,7 +70,7 @@ impl OwnContexts {
 }
 
 /// Rejects options that apply only to a folder when a hub is given.
-pub fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), CommandFailure> {
+pub(super) fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), CommandFailure> {
     let help = "leave it away, or give a folder instead of --namespace";
     if root.has_sources() {
         return Err(CommandFailure::new("--source is a folder's: a hub has no sources", help));
@@ -89,7 +89,7 @@ pub fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), C
 }
 
 /// Parses a namespace: a DNS label, since it is used in request paths.
-pub fn namespace(text: &str) -> Result<String, String> {
+pub(super) fn namespace(text: &str) -> Result<String, String> {
     let is_label =
         crate::api::names::is_object_name(text) && !text.contains('.') && text.len() <= crate::api::names::MAX;
     if is_label {
@@ -109,7 +109,7 @@ fn tenant_and_context(text: &str) -> Result<(String, String), String> {
 }
 
 /// A hub whose contents were read.
-pub struct OpenHub {
+pub(super) struct OpenHub {
     /// The address of the hub.
     pub address: HubAddress,
     /// The client that reads and writes the hub.
@@ -121,7 +121,7 @@ pub struct OpenHub {
 
 /// The requested syncs and targets.
 #[derive(Debug, Default)]
-pub struct AskedTargets {
+pub(super) struct AskedTargets {
     syncs: BTreeSet<String>,
     tenants: BTreeSet<String>,
 }
@@ -139,7 +139,11 @@ enum Unshown {
 
 impl OpenHub {
     /// Reads a hub.
-    pub fn open(address: HubAddress, servers: Arc<Servers>, output: &mut Output) -> Result<Self, CommandFailure> {
+    pub(super) fn open(
+        address: HubAddress,
+        servers: Arc<Servers>,
+        output: &mut Output,
+    ) -> Result<Self, CommandFailure> {
         let server = servers.of(&address.location()).map_err(|why| {
             let help = "name a context of your kubeconfig with --context, or set KUBECONFIG";
             CommandFailure::new(format!("the hub cannot be reached: {why}"), help)
@@ -182,7 +186,7 @@ impl OpenHub {
     }
 
     /// Whether a syncer reconciles the hub, as far as this account may see.
-    pub fn syncer(&self) -> SyncerSign {
+    pub(super) fn syncer(&self) -> SyncerSign {
         let name = Role::Syncer.lease();
         let syncs = self.contents.syncs.values().map(|sync| &sync.status.conditions);
         let tenants = self.contents.tenants.values().map(|tenant| &tenant.status.conditions);
@@ -199,7 +203,7 @@ impl OpenHub {
     }
 
     /// The requested syncs and targets; fails if one does not exist.
-    pub fn asked(&self, narrowing: &Narrowing) -> Result<AskedTargets, CommandFailure> {
+    pub(super) fn asked(&self, narrowing: &Narrowing) -> Result<AskedTargets, CommandFailure> {
         let scope = narrowing.scope();
         for sync in &scope.syncs {
             self.knows_sync(sync)?;
@@ -212,7 +216,7 @@ impl OpenHub {
     }
 
     /// Fails if the sync does not exist.
-    pub fn knows_sync(&self, sync: &str) -> Result<(), CommandFailure> {
+    pub(super) fn knows_sync(&self, sync: &str) -> Result<(), CommandFailure> {
         if self.contents.syncs.is_empty() {
             let namespace = &self.address.namespace;
             let help = "apply one, or name another namespace with -n";
@@ -222,7 +226,7 @@ impl OpenHub {
     }
 
     /// The states of the syncs in their targets, without the waiting plans.
-    pub fn statuses(&self, asked: &AskedTargets) -> Vec<HubPart> {
+    pub(super) fn statuses(&self, asked: &AskedTargets) -> Vec<HubPart> {
         let is_asked = |names: &BTreeSet<String>, name: &String| names.is_empty() || names.contains(name);
         let syncs = self.contents.syncs.values().filter(|sync| is_asked(&asked.syncs, &sync.name));
         let parts = syncs.flat_map(|sync| self.targets(sync).into_iter().map(move |target| (sync, target)));
@@ -285,7 +289,11 @@ impl OpenHub {
     }
 
     /// Reads the waiting plans of the requested targets, each only if it matches its status.
-    pub fn waiting(&mut self, asked: &AskedTargets, output: &mut Output) -> Result<Vec<HubPart>, CommandFailure> {
+    pub(super) fn waiting(
+        &mut self,
+        asked: &AskedTargets,
+        output: &mut Output,
+    ) -> Result<Vec<HubPart>, CommandFailure> {
         for read in 1.. {
             let mut parts = self.statuses(asked);
             let unshown = parts.iter_mut().find_map(|part| self.take_waiting(part).err());
@@ -327,7 +335,7 @@ impl OpenHub {
 
     /// Plans the requested targets again with the given contexts, and notes differences. Returns what was read for
     /// that, if anything.
-    pub fn compare(
+    pub(super) fn compare(
         &self,
         own: &OwnContexts,
         parts: &mut [HubPart],
@@ -379,7 +387,7 @@ fn to(sync: &HubSync) -> impl Iterator<Item = &String> {
 }
 
 /// The effective mode of a sync.
-pub fn mode(sync: &HubSync) -> &'static str {
+pub(super) fn mode(sync: &HubSync) -> &'static str {
     match sync.spec.as_ref().ok().and_then(|spec| spec.mode) {
         Some(SyncMode::Apply) => "Apply",
         Some(SyncMode::Plan) | None => "Plan",
@@ -415,12 +423,12 @@ fn unshown_plan(part: &Unfound, output: &mut Output) -> CommandFailure {
 }
 
 /// The failure to serialize a plan as JSON.
-pub fn no_json(error: &serde_json::Error) -> CommandFailure {
+pub(super) fn no_json(error: &serde_json::Error) -> CommandFailure {
     CommandFailure::new(format!("the plan has no JSON form: {error}"), "internal error: report it")
 }
 
 /// The command `stablekey status …` for a hub.
-pub fn status_command(address: &HubAddress) -> String {
+pub(super) fn status_command(address: &HubAddress) -> String {
     let HubAddress { context, namespace } = address.clone();
     Hub { context, namespace, sync: String::new(), tenant: String::new() }.status()
 }
@@ -431,7 +439,7 @@ fn context_flag(context: Option<&str>) -> String {
 }
 
 /// The name of a sync in an argument.
-pub fn sync_in(typed: &str) -> &str {
+pub(super) fn sync_in(typed: &str) -> &str {
     Kind::TenantSync.name_in(typed.strip_prefix("sync/").unwrap_or(typed))
 }
 

@@ -41,7 +41,7 @@ use std::sync::Arc;
 ///   … | stablekey import --tenant us-prod - definitions/
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub struct ImportArgs {
+pub(super) struct ImportArgs {
     /// Exported definitions, folders of them, and `-` or a file for the platform's answer
     #[arg(required_unless_present = "print_query")]
     files: Vec<PathBuf>,

@@ -7,16 +7,16 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The approvals of a project.
-pub struct KeptApprovals(Option<StateFolder>);
+pub(super) struct KeptApprovals(Option<StateFolder>);
 
 impl KeptApprovals {
     /// Opens the store, according to the environment.
-    pub fn of(project: &Project) -> Self {
+    pub(super) fn of(project: &Project) -> Self {
         KeptApprovals(state_folder(&|name| std::env::var_os(name)).map(|folder| StateFolder::of(&folder, project)))
     }
 
     /// The store as an apply uses it.
-    pub fn as_approvals(&self) -> &dyn Approvals {
+    pub(super) fn as_approvals(&self) -> &dyn Approvals {
         match &self.0 {
             Some(folder) => folder,
             None => &NotKept,
@@ -24,13 +24,13 @@ impl KeptApprovals {
     }
 
     /// The kept approvals, by tenant.
-    pub fn all<'p>(&self, project: &'p Project) -> Vec<(&'p str, Vec<KeptApproval>)> {
+    pub(super) fn all<'p>(&self, project: &'p Project) -> Vec<(&'p str, Vec<KeptApproval>)> {
         let kept = |tenant: &str| self.as_approvals().kept(tenant).unwrap_or_default();
         project.tenants.keys().map(|tenant| (tenant.as_str(), kept(tenant))).collect()
     }
 
     /// Warns of approvals that could not be kept, or that are ignored.
-    pub fn warn(&self, project: &Project, output: &mut Output) {
+    pub(super) fn warn(&self, project: &Project, output: &mut Output) {
         let folders = project.tenants.values().filter_map(|tenant| tenant.location.as_ref()?.folder());
         for path in folders.filter_map(|folder| folder.file_of_approvals()) {
             output.note(&format!(
@@ -43,7 +43,7 @@ impl KeptApprovals {
     }
 
     /// Warns of approvals that could not be kept.
-    pub fn warn_of_failures(&self, output: &mut Output) {
+    pub(super) fn warn_of_failures(&self, output: &mut Output) {
         for failure in self.0.iter().flat_map(StateFolder::take_troubles) {
             output.note(&format!("warning: {failure}"));
         }

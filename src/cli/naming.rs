@@ -15,7 +15,7 @@ const KINDS: &str = "Component, Connection, CustomerCredentials or Integration";
 
 /// The objects of a tenant that a name may refer to.
 #[derive(Clone, Copy)]
-pub struct KnownNames<'a> {
+pub(super) struct KnownNames<'a> {
     /// The project, whose problems are reported.
     pub project: &'a Project,
     /// The name of the tenant.
@@ -26,7 +26,7 @@ pub struct KnownNames<'a> {
 
 /// Resolves `KIND/NAME` to an object: the kind as kubectl accepts it (`conn/slack-bot`), a connection also by its
 /// stable key.
-pub fn object(names: KnownNames<'_>, typed: &str, output: &mut Output) -> Result<ObjectId, CommandFailure> {
+pub(super) fn object(names: KnownNames<'_>, typed: &str, output: &mut Output) -> Result<ObjectId, CommandFailure> {
     let KnownNames { snapshot, .. } = names;
     let Some((kind, name)) = typed.split_once('/') else {
         let called: Vec<String> =
@@ -49,7 +49,7 @@ pub fn object(names: KnownNames<'_>, typed: &str, output: &mut Output) -> Result
 }
 
 /// Finds an object that exists and is valid. If it is invalid, its problems are shown with their lines.
-pub fn find(names: KnownNames<'_>, named: ObjectId, output: &mut Output) -> Result<ObjectId, CommandFailure> {
+pub(super) fn find(names: KnownNames<'_>, named: ObjectId, output: &mut Output) -> Result<ObjectId, CommandFailure> {
     let KnownNames { tenant, snapshot, .. } = names;
     let inventory = &snapshot.inventory;
     let by_key = ObjectId::new(named.kind, api::names::of_stable_key(&named.name));

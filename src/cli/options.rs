@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// The clusters that tenants are in.
 #[derive(Debug, Args)]
-pub struct ClusterOptions {
+pub(super) struct ClusterOptions {
     /// API request timeout, in seconds; a cluster that takes longer counts as unreachable
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     request_timeout: Duration,
@@ -30,7 +30,7 @@ pub struct ClusterOptions {
 
 impl ClusterOptions {
     /// The API servers of this run.
-    pub fn servers(&self) -> Arc<Servers> {
+    pub(super) fn servers(&self) -> Arc<Servers> {
         self.servers.get_or_init(|| Arc::new(Servers::with_timeout(self.request_timeout))).clone()
     }
 }
@@ -43,7 +43,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// The root as an argument of a command.
 #[derive(Debug, Args)]
-pub struct RootArgument {
+pub(super) struct RootArgument {
     /// The folder with the tenants
     #[arg(default_value = ".")]
     root: PathBuf,
@@ -56,7 +56,7 @@ pub struct RootArgument {
 
 /// The root as an option of a command.
 #[derive(Debug, Args)]
-pub struct RootOption {
+pub(super) struct RootOption {
     /// The folder with the tenants
     #[arg(long, default_value = ".")]
     pub root: PathBuf,
@@ -66,7 +66,7 @@ pub struct RootOption {
 
 /// The option for the format of the result.
 #[derive(Debug, Args)]
-pub struct FormatOption {
+pub(super) struct FormatOption {
     /// The format of the result
     #[arg(long, short, value_name = "FORM", default_value = "text")]
     pub output: OutputFormat,
@@ -74,7 +74,7 @@ pub struct FormatOption {
 
 /// Options that narrow a plan.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Narrowing {
+pub(super) struct Narrowing {
     /// Only this tenant (repeatable)
     #[arg(long = "tenant", value_name = "TENANT")]
     pub tenants: Vec<String>,
@@ -88,7 +88,7 @@ pub struct Narrowing {
 
 impl RootArgument {
     /// The arguments that the next command repeats.
-    pub fn invocation(&self, narrowing: &Narrowing) -> Invocation {
+    pub(super) fn invocation(&self, narrowing: &Narrowing) -> Invocation {
         let root = self.root.display().to_string();
         let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
         let narrowed = narrowing.arguments().chain(sources).collect();
@@ -96,17 +96,17 @@ impl RootArgument {
     }
 
     /// The API servers of this run.
-    pub fn servers(&self) -> Arc<Servers> {
+    pub(super) fn servers(&self) -> Arc<Servers> {
         self.clusters.servers()
     }
 
     /// Whether a source was given.
-    pub fn has_sources(&self) -> bool {
+    pub(super) fn has_sources(&self) -> bool {
         !self.sources.is_empty()
     }
 
     /// Reads the project.
-    pub fn open(&self) -> Result<Project, CommandFailure> {
+    pub(super) fn open(&self) -> Result<Project, CommandFailure> {
         is_folder(&self.root)?;
         let sources = self.sources()?;
         let tenants: Vec<String> = sources.keys().cloned().collect();
@@ -171,7 +171,7 @@ impl RootArgument {
     }
 
     /// The given sources for a plan file: relative to the root.
-    pub fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
+    pub(super) fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
         let seen = |path: &PathBuf| Some(sources::seen_from(&self.root, path)?.to_str()?.to_string());
         let sources = self.sources()?.into_iter().map(|(tenant, path)| match seen(&path) {
             Some(seen) => Ok((tenant, seen)),
@@ -184,7 +184,7 @@ impl RootArgument {
     }
 
     /// Uses the sources of a plan file. A source that is given as well must be the same.
-    pub fn take_sources(&mut self, planned: &BTreeMap<String, String>) -> Result<(), CommandFailure> {
+    pub(super) fn take_sources(&mut self, planned: &BTreeMap<String, String>) -> Result<(), CommandFailure> {
         is_folder(&self.root)?;
         let given = self.sources_seen_from_root()?;
         for (tenant, path) in &given {
@@ -257,34 +257,34 @@ fn plain(path: &Path) -> PathBuf {
 
 impl RootOption {
     /// The error for an unknown tenant. If its name is a folder, the folder was probably meant as the root.
-    pub fn or_as_root(&self, tenant: &str, wrong: CommandFailure) -> CommandFailure {
+    pub(super) fn or_as_root(&self, tenant: &str, wrong: CommandFailure) -> CommandFailure {
         let is_folder = self.typed().is_none() && Path::new(tenant).is_dir();
         let help = || format!("{tenant} is a folder: give it as the root: --root {tenant}");
         if is_folder { CommandFailure { help: help(), ..wrong } } else { wrong }
     }
 
     /// The API servers of this run.
-    pub fn servers(&self) -> Arc<Servers> {
+    pub(super) fn servers(&self) -> Arc<Servers> {
         self.clusters.servers()
     }
 
     /// The root as the person typed it, unless it is the current folder.
-    pub fn typed(&self) -> Option<String> {
+    pub(super) fn typed(&self) -> Option<String> {
         Some(self.root.display().to_string()).filter(|root| root != ".")
     }
 
     /// Reads the project.
-    pub fn open(&self) -> Result<Project, CommandFailure> {
+    pub(super) fn open(&self) -> Result<Project, CommandFailure> {
         read(ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() })
     }
 
     /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.
-    pub fn open_files(&self) -> Result<Project, CommandFailure> {
+    pub(super) fn open_files(&self) -> Result<Project, CommandFailure> {
         read(ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() })
     }
 
     /// Reads a project that may have no Tenant yet.
-    pub fn open_new(&self) -> Project {
+    pub(super) fn open_new(&self) -> Project {
         let given =
             ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() };
         open(&given, &mut std::io::empty())
@@ -298,7 +298,7 @@ fn read(given: ProjectArgs) -> Result<Project, CommandFailure> {
 }
 
 /// Returns the project if one of its tenants can be planned.
-pub fn with_tenants(mut project: Project) -> Result<Project, CommandFailure> {
+pub(super) fn with_tenants(mut project: Project) -> Result<Project, CommandFailure> {
     let root = project.root.display().to_string();
     let nothing = if project.has_no_tenant {
         let help = match root_above(&project.root) {
@@ -352,7 +352,7 @@ fn is_folder(root: &Path) -> Result<(), CommandFailure> {
 
 impl Narrowing {
     /// The options that narrow a plan to this scope.
-    pub fn of(scope: &Scope) -> Self {
+    pub(super) fn of(scope: &Scope) -> Self {
         Narrowing {
             tenants: scope.tenants.iter().cloned().collect(),
             integrations: scope.integrations.iter().cloned().collect(),
@@ -370,7 +370,7 @@ impl Narrowing {
     }
 
     /// The scope that the options select.
-    pub fn scope(&self) -> Scope {
+    pub(super) fn scope(&self) -> Scope {
         Scope {
             tenants: self.tenants.iter().map(|name| Kind::Tenant.name_in(name).to_string()).collect(),
             integrations: self.integrations.iter().map(|name| Kind::Integration.name_in(name).to_string()).collect(),
@@ -385,7 +385,7 @@ impl Narrowing {
 }
 
 /// Parses a digest as a plan shows it: in full, or its first digits.
-pub fn digest(text: &str) -> Result<String, String> {
+pub(super) fn digest(text: &str) -> Result<String, String> {
     let digest = text.trim().to_ascii_lowercase();
     let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
     if (SHORT..=64).contains(&hex.len()) && hex.chars().all(|c| c.is_ascii_hexdigit()) {
@@ -396,7 +396,7 @@ pub fn digest(text: &str) -> Result<String, String> {
 }
 
 /// Completes each given digest to the one of `known` that it begins; without a match it stays unchanged.
-pub fn whole_digests<'k>(
+pub(super) fn whole_digests<'k>(
     given: &[String],
     known: impl IntoIterator<Item = &'k str> + Clone,
 ) -> Result<BTreeSet<String>, CommandFailure> {

@@ -14,7 +14,7 @@ use terminal_size::terminal_size_of;
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Color {
+pub(super) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
@@ -25,7 +25,7 @@ pub enum Color {
 
 /// The format of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum OutputFormat {
+pub(super) enum OutputFormat {
     /// For people.
     Text,
     /// For programs.
@@ -40,7 +40,7 @@ const COLUMNS: usize = 100;
 const NARROWEST: usize = 20;
 
 /// Standard output and standard error.
-pub struct Output {
+pub(super) struct Output {
     color: bool,
     /// The line width of standard output.
     columns: usize,
@@ -55,7 +55,7 @@ pub struct Output {
 
 impl Output {
     /// Decides about colours and widths.
-    pub fn new(color: Color) -> Self {
+    pub(super) fn new(color: Color) -> Self {
         let color = match color {
             Color::Always => true,
             Color::Never => false,
@@ -74,7 +74,7 @@ impl Output {
     }
 
     /// The style of text on standard output.
-    pub fn style(&self) -> Style {
+    pub(super) fn style(&self) -> Style {
         Style { colour: self.color, width: self.columns, problems_seen: self.is_one_place }
     }
 
@@ -84,18 +84,18 @@ impl Output {
     }
 
     /// Writes a result. A reader that closed the pipe (`| head`) is no error.
-    pub fn result(&mut self, text: &str) -> Result<(), CommandFailure> {
+    pub(super) fn result(&mut self, text: &str) -> Result<(), CommandFailure> {
         self.bytes(text.as_bytes())?;
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
     }
 
     /// Writes a result with long lines, which are wrapped on a terminal.
-    pub fn folded(&mut self, text: &str) -> Result<(), CommandFailure> {
+    pub(super) fn folded(&mut self, text: &str) -> Result<(), CommandFailure> {
         if self.to_terminal { self.result(&text::folded(text, self.columns)) } else { self.result(text) }
     }
 
     /// Writes a result unchanged.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CommandFailure> {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CommandFailure> {
         let mut out = std::io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -106,12 +106,12 @@ impl Output {
     }
 
     /// Writes a message to standard error, with terminal control characters escaped.
-    pub fn note(&mut self, text: &str) {
+    pub(super) fn note(&mut self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{}", text::lines(text));
     }
 
     /// Reports problems of files.
-    pub fn problems(&mut self, problems: &[FileProblem]) {
+    pub(super) fn problems(&mut self, problems: &[FileProblem]) {
         let columns = self.error_columns.unwrap_or(usize::MAX);
         for problem in problems {
             self.note(&format!("{}\n", problem.text(columns).trim_end()));
@@ -119,14 +119,14 @@ impl Output {
     }
 
     /// Shows the Roles that grant the missing rights.
-    pub fn roles<'r>(&mut self, roles: impl IntoIterator<Item = &'r str>) {
+    pub(super) fn roles<'r>(&mut self, roles: impl IntoIterator<Item = &'r str>) {
         for role in roles.into_iter().collect::<BTreeSet<_>>() {
             self.note(&format!("rights are missing; this Role would do, bound to whoever runs this:\n\n{role}"));
         }
     }
 
     /// Reports the failure of a command.
-    pub fn failure(&mut self, failure: &CommandFailure) {
+    pub(super) fn failure(&mut self, failure: &CommandFailure) {
         self.problems(&failure.problems);
         let columns = self.error_columns.unwrap_or(usize::MAX);
         // Lines after the first are for copying: they are not wrapped.
@@ -139,24 +139,24 @@ impl Output {
     }
 
     /// Whether a terminal can show a question and take the answer.
-    pub fn can_ask(&self) -> bool {
+    pub(super) fn can_ask(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
     /// Whether a person sees the result.
-    pub fn is_seen(&self) -> bool {
+    pub(super) fn is_seen(&self) -> bool {
         std::io::stdout().is_terminal()
     }
 
     /// Shows text on standard error if the result goes elsewhere.
-    pub fn show_aside(&mut self, text: impl FnOnce(Style) -> String) {
+    pub(super) fn show_aside(&mut self, text: impl FnOnce(Style) -> String) {
         // A page escapes what it shows; its own colours remain.
         let text = text(self.aside_style());
         let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end());
     }
 
     /// Asks for a typed yes.
-    pub fn confirm(&mut self, question: &Question) -> bool {
+    pub(super) fn confirm(&mut self, question: &Question) -> bool {
         let _ = write!(std::io::stderr().lock(), "{} ", question.text());
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
@@ -164,7 +164,7 @@ impl Output {
     }
 
     /// Asks for the whole word: a single letter is typed too easily to approve anything.
-    pub fn confirm_typed(&mut self, question: &str) -> bool {
+    pub(super) fn confirm_typed(&mut self, question: &str) -> bool {
         let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
@@ -174,7 +174,7 @@ impl Output {
 
 /// The question before changes are made.
 #[derive(Clone, Copy, Debug)]
-pub struct Question {
+pub(super) struct Question {
     /// The number of changes.
     pub changes: usize,
     /// The number of changes that need approval.
@@ -218,7 +218,7 @@ fn is_one_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
 }
 
 /// The width in COLUMNS, if it is set and valid.
-pub fn wanted_columns() -> Option<usize> {
+pub(super) fn wanted_columns() -> Option<usize> {
     sane(std::env::var("COLUMNS").ok().as_deref())
 }
 

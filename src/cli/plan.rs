@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared
 /// is unresolved.
 #[derive(Debug, Args)]
-pub struct PlanCommand {
+pub(super) struct PlanCommand {
     #[command(flatten)]
     root: RootArgument,
     #[command(flatten)]
@@ -107,7 +107,7 @@ impl PlanCommand {
 }
 
 /// The plan in the requested format; text includes earlier approvals.
-pub fn show(
+pub(super) fn show(
     planned: &planning::PlannedProject,
     kept: &[(&str, Vec<KeptApproval>)],
     typed: &Invocation,
@@ -123,7 +123,7 @@ pub fn show(
 }
 
 /// The plan as text, with earlier approvals.
-pub fn text(
+pub(super) fn text(
     planned: &planning::PlannedProject,
     kept: &[(&str, Vec<KeptApproval>)],
     typed: &Invocation,

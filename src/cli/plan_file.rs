@@ -40,7 +40,7 @@ struct WrittenPlan<'a> {
 
 /// Writes a plan file that only its owner can read; `-` is standard output. `sources` are those given as options, by
 /// tenant, relative to the root.
-pub fn save(
+pub(super) fn save(
     project: &Project,
     plan: &Plan,
     sources: &BTreeMap<String, String>,
@@ -71,7 +71,7 @@ fn is_something_else(path: &Path) -> bool {
 
 /// The part of a plan file that apply reads.
 #[derive(Debug)]
-pub struct PlanFile {
+pub(super) struct PlanFile {
     /// The scope of the plan.
     pub scope: Scope,
     /// The sources that were given as options, relative to the root.
@@ -215,7 +215,7 @@ impl ShownAction {
 
 impl PlanFile {
     /// Rejects a file whose content does not match its digests: whoever read it did not see what would be done.
-    pub fn shows(&self, plan: &Plan) -> Result<(), CommandFailure> {
+    pub(super) fn shows(&self, plan: &Plan) -> Result<(), CommandFailure> {
         for (_, action) in plan.actions().filter(|(_, action)| self.covers.contains(&action.digest.to_string())) {
             let planned = ShownAction::of(action).map_err(|e| CommandFailure::new(e.to_string(), OURS))?;
             let hides = self.shown.get(&action.id).map_or(Some("it does not show it"), |shown| shown.hides(&planned));
@@ -232,7 +232,7 @@ impl PlanFile {
     }
 
     /// Whether the file shows the pending update of a kustomization.
-    pub fn shows_kustomization(&self, tenant: &str, edits: &KustomizationDue) -> bool {
+    pub(super) fn shows_kustomization(&self, tenant: &str, edits: &KustomizationDue) -> bool {
         let shown = |finding: &Finding| {
             let is_it = |shown: &&ShownFinding| shown.tenant == finding.tenant && shown.text == finding.text;
             self.of_kustomizations.iter().any(|shown| is_it(&shown))
@@ -243,7 +243,7 @@ impl PlanFile {
     }
 
     /// Rejects a file of another folder: its tenants do not exist here.
-    pub fn is_of(&self, project: &Project) -> Result<(), CommandFailure> {
+    pub(super) fn is_of(&self, project: &Project) -> Result<(), CommandFailure> {
         let is_here = |tenant: &&str| project.tenants.contains_key(*tenant);
         let tenants: BTreeSet<&str> = self.shown.keys().filter_map(|id| Some(id.split_once('/')?.0)).collect();
         match tenants.iter().find(|tenant| !is_here(tenant)) {
@@ -257,7 +257,7 @@ impl PlanFile {
     }
 
     /// Reads a plan file.
-    pub fn read(path: &Path) -> Result<Self, CommandFailure> {
+    pub(super) fn read(path: &Path) -> Result<Self, CommandFailure> {
         let wrong = |why: String| {
             let help = "make one with `stablekey plan --out FILE`";
             CommandFailure::new(format!("{} is no plan file: {why}", path.display()), help)

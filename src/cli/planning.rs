@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A plan and the world that it is made from.
-pub struct PlannedProject {
+pub(super) struct PlannedProject {
     /// The world, ad-hoc syncs included.
     pub world: World,
     /// The plan.
@@ -27,13 +27,13 @@ pub struct PlannedProject {
 }
 
 /// Plans a project within a scope. All names in the scope must exist.
-pub fn make(project: &Project, scope: &Scope) -> Result<PlannedProject, CommandFailure> {
+pub(super) fn make(project: &Project, scope: &Scope) -> Result<PlannedProject, CommandFailure> {
     check_names(project, scope, &BTreeSet::new())?;
     Ok(again(project, scope))
 }
 
 /// Plans a project within the scope of a plan file. The integrations in `planned` may have been removed since.
-pub fn make_from_file(
+pub(super) fn make_from_file(
     project: &Project,
     scope: &Scope,
     planned: &BTreeSet<String>,
@@ -43,7 +43,7 @@ pub fn make_from_file(
 }
 
 /// Plans again within a scope: a name that an apply has removed is no error.
-pub fn again(project: &Project, scope: &Scope) -> PlannedProject {
+pub(super) fn again(project: &Project, scope: &Scope) -> PlannedProject {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope);
     let mut plan = plan_narrowed(&world, scope);
@@ -84,7 +84,7 @@ fn mark_manual_edits(project: &Project, plan: &Plan, world: &mut World) -> bool 
 /// Asks the locations, by a dry run, whether they accept the planned changes; a refusal becomes a finding.
 ///
 /// Returns the Roles that grant missing rights.
-pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
+pub(super) fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
     let mut findings = Vec::new();
     let mut roles = BTreeSet::new();
     for target in plan.targets.iter().filter(|target| !target.actions.is_empty()) {
@@ -112,7 +112,7 @@ pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
 }
 
 /// The outdated kustomizations of the tenants that a plan may write to.
-pub fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, KustomizationDue)> {
+pub(super) fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, KustomizationDue)> {
     let Scope { tenants, integrations, syncs } = &plan.scope;
     let is_narrow = !integrations.is_empty() || !syncs.is_empty();
     let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
@@ -126,7 +126,7 @@ pub fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, Ku
 }
 
 /// The findings about an outdated kustomization.
-pub fn of_kustomization(tenant: &str, edits: &KustomizationDue) -> Vec<Finding> {
+pub(super) fn of_kustomization(tenant: &str, edits: &KustomizationDue) -> Vec<Finding> {
     let file = edits.path.display().to_string();
     let name = edits.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let of = |text: String, fix: String| Finding {
@@ -175,7 +175,7 @@ fn some(names: &[&str]) -> String {
 }
 
 /// Converts a problem of a file into a finding.
-pub fn finding(problem: &FileProblem) -> Finding {
+pub(super) fn finding(problem: &FileProblem) -> Finding {
     Finding {
         code: Code::ObjectInvalid,
         severity: Severity::Error,
@@ -252,7 +252,7 @@ fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> 
 }
 
 /// Fails with the known names if this one is unknown.
-pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>) -> Result<(), CommandFailure> {
+pub(super) fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>) -> Result<(), CommandFailure> {
     let there: Vec<&str> = there.map(String::as_str).filter(|t| *t != UNNAMED).collect();
     if there.contains(&name) {
         return Ok(());

@@ -19,7 +19,7 @@ use clap::Args;
 /// printed.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub struct Render {
+pub(super) struct Render {
     /// The tenant
     tenant: String,
     #[command(flatten)]

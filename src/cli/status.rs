@@ -17,7 +17,7 @@ use clap::Args;
 /// manual steps. With --namespace and --context, it shows a hub: the state of each sync in each target, as its syncer
 /// reports it. Exit codes are those of `plan`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     #[command(flatten)]
     root: RootArgument,
     #[command(flatten)]

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// checks every reference. A single folder is a root, with a Tenant somewhere below it; files without a Tenant, named
 /// one by one, are read as one tenant. Exit codes: 0 valid, 1 a problem, 3 a binding is missing.
 #[derive(Debug, Args)]
-pub struct Validate {
+pub(super) struct Validate {
     /// Files and folders; `-` is standard input
     #[arg(default_value = ".")]
     paths: Vec<PathBuf>,

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 const BEFORE: &str = "invalid peer certificate: ";
 
 /// Returns what is wrong with a server's certificate, from the text of an error; `None` if the error is another one.
-pub fn why_not_accepted(error: &str) -> Option<String> {
+pub(super) fn why_not_accepted(error: &str) -> Option<String> {
     let (_, reason) = error.split_once(BEFORE)?;
     let is = |words: &str| reason.contains(words);
     Some(if is("UnknownIssuer") || is("BadSignature") {

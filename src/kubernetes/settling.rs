@@ -9,21 +9,21 @@ const MOMENT: Duration = Duration::from_secs(3);
 
 /// Since when a server answers; `None` if it does not, or nothing is known. Cheap to clone; all clones share the state.
 #[derive(Clone, Debug, Default)]
-pub struct Settling(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Settling(Arc<Mutex<Option<Instant>>>);
 
 impl Settling {
     /// Records that the server did not answer, or answered that it is not up.
-    pub fn silent(&self) {
+    pub(super) fn silent(&self) {
         *self.since() = None;
     }
 
     /// Records an answer.
-    pub fn answered(&self, now: Instant) {
+    pub(super) fn answered(&self, now: Instant) {
         self.since().get_or_insert(now);
     }
 
     /// Whether the server was unreachable a moment ago.
-    pub fn is_settling(&self, now: Instant) -> bool {
+    pub(super) fn is_settling(&self, now: Instant) -> bool {
         self.since().is_none_or(|since| now < since + MOMENT)
     }
 

@@ -5,7 +5,7 @@ use super::problem::FileProblem;
 use super::source::position;
 
 /// The text of a file, or the problem with its bytes, together with them.
-pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(FileProblem, Vec<u8>)>> {
+pub(super) fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(FileProblem, Vec<u8>)>> {
     if let Some(encoding) = other_encoding(&bytes) {
         let help = format!("save it as UTF-8: iconv -f {encoding} -t UTF-8 {path}");
         let message = format!("the file is {encoding}, and only UTF-8 is read");
@@ -26,7 +26,7 @@ pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(FileProblem, V
 }
 
 /// Rejects characters that no file may contain.
-pub fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
+pub(super) fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
     if u64::try_from(text.len()).map_or(true, |length| length > limits::FILE_BYTES) {
         return Err(too_large(path));
     }
@@ -42,7 +42,7 @@ pub fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
 }
 
 /// The problem with a file over the size limit.
-pub fn too_large(path: &str) -> FileProblem {
+pub(super) fn too_large(path: &str) -> FileProblem {
     let most = limits::FILE_BYTES >> 20;
     FileProblem::of_file(path, format!("the file is larger than {most} MiB"), "split it into several files")
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The slice of a file that contains one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slice {
+pub(super) struct Slice {
     /// The byte range, from its `---` (or directives) to the next mark.
     pub range: Range<usize>,
     /// The first line, from 1.
@@ -16,7 +16,7 @@ pub struct Slice {
 }
 
 /// Cuts at every mark. Slices are contiguous and cover the text; slices without content are skipped.
-pub fn cut(text: &str) -> Vec<Slice> {
+pub(super) fn cut(text: &str) -> Vec<Slice> {
     let mut cutter = Cutter { text, slices: Vec::new(), start: 0, first_line: 1, content: false, directives: None };
     let bytes = text.as_bytes();
     let (mut at, mut line) = (0, 1_usize);

@@ -106,7 +106,7 @@ pub fn problem(
 }
 
 /// The node of the document: the root, or an item of the list at the root.
-pub fn root(tree: &Tree<'_>, item: Option<u32>) -> Option<Id> {
+pub(super) fn root(tree: &Tree<'_>, item: Option<u32>) -> Option<Id> {
     match item {
         None => Some(tree.root),
         Some(item) => tree.items(tree.get(tree.root, "items")?).get(usize::try_from(item).ok()?).copied(),
@@ -114,7 +114,7 @@ pub fn root(tree: &Tree<'_>, item: Option<u32>) -> Option<Id> {
 }
 
 /// The byte range of a field: that of a scalar value, else that of the key.
-pub fn find(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
+pub(super) fn find(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
     let mut id = root;
     let mut at = match tree.entries(root).first() {
         Some(entry) => tree.node(entry.key).span(),
@@ -141,7 +141,7 @@ pub fn find(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
 }
 
 /// Finds an item of a list by its `name`, else by its index.
-pub fn item(tree: &Tree<'_>, list: Id, step: &str) -> Option<Id> {
+pub(super) fn item(tree: &Tree<'_>, list: Id, step: &str) -> Option<Id> {
     let items = tree.items(list);
     let named = |id: &&Id| tree.get(**id, "name").and_then(|name| tree.scalar(name)) == Some(step);
     items.iter().find(named).or_else(|| items.get(step.parse::<usize>().ok()?)).copied()

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// All scalars of the tree, with whether they may be shown. `schema` describes the node `root`; other nodes are not
 /// shown.
-pub fn spans(tree: &Tree<'_>, root: Id, schema: Option<&Schema>) -> Vec<(Range<usize>, Show)> {
+pub(super) fn spans(tree: &Tree<'_>, root: Id, schema: Option<&Schema>) -> Vec<(Range<usize>, Show)> {
     let mut spans = Vec::new();
     collect(tree, root, schema, false, &mut spans);
     spans

@@ -32,7 +32,7 @@ impl Plain {
 }
 
 /// The type that kubectl reads; `None` for a string.
-pub fn plain(text: &str) -> Option<Plain> {
+pub(super) fn plain(text: &str) -> Option<Plain> {
     let first = match text.as_bytes() {
         [] => return Some(Plain::Null),
         [first, ..] => *first,
@@ -109,7 +109,7 @@ fn is_sexagesimal(text: &str) -> bool {
 }
 
 /// The whole number that kubectl reads; `None` if it is not one, or does not fit.
-pub fn integer(text: &str) -> Option<i64> {
+pub(super) fn integer(text: &str) -> Option<i64> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

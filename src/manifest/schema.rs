@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::sync::OnceLock;
 
 /// The schema of a value.
-pub struct Schema {
+pub(super) struct Schema {
     /// The shape of the value.
     pub shape: SchemaShape,
     /// Whether the value may be secret or private: it is then never shown.
@@ -17,7 +17,7 @@ pub struct Schema {
 }
 
 /// A shape with its limits.
-pub enum SchemaShape {
+pub(super) enum SchemaShape {
     /// A string with a length in characters.
     Text { min: usize, max: usize, pattern: Option<Regex>, options: Vec<String> },
     /// `true` or `false`.
@@ -35,7 +35,7 @@ pub enum SchemaShape {
 }
 
 /// A field of a map.
-pub struct SchemaField {
+pub(super) struct SchemaField {
     /// The name of the field.
     pub name: String,
     /// Whether the field is required.
@@ -61,19 +61,19 @@ const SERVER_FIELDS: [&str; 12] = [
 ];
 
 /// The schema of documents of this kind, computed once.
-pub fn of(kind: Kind) -> &'static Schema {
+pub(super) fn of(kind: Kind) -> &'static Schema {
     static SCHEMAS: [OnceLock<Schema>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
     SCHEMAS[kind as usize].get_or_init(|| document(spec(kind)))
 }
 
 /// The schema of a document of unknown kind.
-pub fn of_any() -> &'static Schema {
+pub(super) fn of_any() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     SCHEMA.get_or_init(|| document(Schema::public(SchemaShape::Any)))
 }
 
 /// Whether one of Stablekey's kinds has a field with this name at any level.
-pub fn is_field(name: &str) -> bool {
+pub(super) fn is_field(name: &str) -> bool {
     fn has(schema: &Schema, name: &str) -> bool {
         match &schema.shape {
             SchemaShape::Map { fields, .. } => {
@@ -134,7 +134,7 @@ impl Schema {
     }
 
     /// The schema of the field with this name, or of any key.
-    pub fn child(&self, name: &str) -> Option<&Schema> {
+    pub(super) fn child(&self, name: &str) -> Option<&Schema> {
         match &self.shape {
             SchemaShape::Map { fields, .. } => {
                 fields.iter().find(|field| field.name == name).map(|field| &field.schema)

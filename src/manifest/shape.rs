@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// A mismatch between a document and its schema.
 #[derive(Debug)]
-pub struct ShapeFinding {
+pub(super) struct ShapeFinding {
     /// The byte range in the slice.
     pub at: Range<usize>,
     /// The problem.
@@ -23,7 +23,7 @@ pub struct ShapeFinding {
 
 /// The result of a check.
 #[derive(Default)]
-pub struct Checked {
+pub(super) struct Checked {
     /// The mismatches, in the order of the document.
     pub findings: Vec<ShapeFinding>,
     /// The amount of text that aliases repeat in values that are read, in bytes.
@@ -31,7 +31,7 @@ pub struct Checked {
 }
 
 /// Checks the node `root` against a schema. `first_line` is the line on which the slice begins.
-pub fn check(tree: &Tree<'_>, root: Id, schema: &Schema, first_line: u32) -> Checked {
+pub(super) fn check(tree: &Tree<'_>, root: Id, schema: &Schema, first_line: u32) -> Checked {
     let mut walk = Walk { tree, first_line, path: Vec::new(), repeating: 0, checked: Checked::default() };
     walk.value(root, tree.resolve(root).span(), schema);
     walk.checked.findings.sort_by_key(|finding| finding.at.start);

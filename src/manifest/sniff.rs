@@ -8,7 +8,7 @@ const NEAR: usize = 2;
 
 /// Whether an apiVersion is a misspelling of Stablekey's: its group in another case or with a letter or two changed, or
 /// no group with one of Stablekey's kinds.
-pub fn is_nearly_ours(version: &str, kind: Option<&str>) -> bool {
+pub(super) fn is_nearly_ours(version: &str, kind: Option<&str>) -> bool {
     match version.split_once('/') {
         Some((GROUP, _)) => false,
         // A shortened group or another suffix, with one of Stablekey's kinds: `stablekey/v1alpha1`, `stablekey.io/v1`.
@@ -25,7 +25,7 @@ fn is_near(group: &str) -> bool {
 }
 
 /// Whether the name of Stablekey's group occurs in a file that is not UTF-8 text.
-pub fn names_us(bytes: &[u8]) -> bool {
+pub(super) fn names_us(bytes: &[u8]) -> bool {
     let wide: Vec<u8>;
     // UTF-16 has a zero beside each ASCII letter.
     let bytes = if bytes.contains(&0) {
@@ -39,7 +39,7 @@ pub fn names_us(bytes: &[u8]) -> bool {
 
 /// Whether a document that cannot be parsed may be one of Stablekey's: its group occurs in it, or one of its kinds
 /// without another group's apiVersion above.
-pub fn could_be_ours(text: &str) -> bool {
+pub(super) fn could_be_ours(text: &str) -> bool {
     if names_us(text.as_bytes()) {
         return true;
     }
@@ -63,7 +63,7 @@ pub fn could_be_ours(text: &str) -> bool {
 ///
 /// It is certain if every unindented line is plain (so that the outermost map begins there, unquoted), and exactly one
 /// of them is `apiVersion:`, with another group, beside a kind.
-pub fn is_foreign(text: &str) -> bool {
+pub(super) fn is_foreign(text: &str) -> bool {
     let mut api_version = None;
     let mut kind = None;
     let mut is_list = false;
@@ -109,10 +109,10 @@ pub fn is_foreign(text: &str) -> bool {
 }
 
 /// The number of bytes that identify a plan.
-pub const HEAD: u64 = 256;
+pub(super) const HEAD: u64 = 256;
 
 /// Whether a file begins as the JSON of a plan does: its keys are sorted.
-pub fn is_plan(head: &[u8]) -> bool {
+pub(super) fn is_plan(head: &[u8]) -> bool {
     let plain: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     plain.starts_with(br#"{"counts":{"adopt":"#)
 }

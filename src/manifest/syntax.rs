@@ -9,7 +9,7 @@ use granit_parser::ErrorKind;
 use std::ops::Range;
 
 /// The position of the mistake, the problem and what to do.
-pub fn words(text: &str, fault: &SyntaxFault) -> (usize, (String, String)) {
+pub(super) fn words(text: &str, fault: &SyntaxFault) -> (usize, (String, String)) {
     let (at, message, help) = match &fault.kind {
         FaultKind::TooManyNodes => {
             let message = format!("the document has more than {} keys and values", limits::NODES);
@@ -161,7 +161,7 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
 /// The parts of the line around `at` that may be shown without a tree: its key, if it is a known field, and the
 /// punctuation at the beginning of the value. Everything else may be a value, including other keys: the line may be
 /// part of a block scalar.
-pub fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
+pub(super) fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
     let mut spans = of_line(text, at);
     // A bracket or quote at the mistake reveals nothing.
     if text.as_bytes().get(at).is_some_and(|b| matches!(b, b'{' | b'[' | b'"' | b'\''))

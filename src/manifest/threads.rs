@@ -7,7 +7,11 @@ const WORTH_A_THREAD: usize = 128 * 1024;
 
 /// Calls `work` on consecutive parts of `items`, in parallel if their sizes make it worthwhile. The results are in the
 /// order of the items.
-pub fn in_parts<T: Sync, R: Send>(items: &[T], size: impl Fn(&T) -> usize, work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
+pub(crate) fn in_parts<T: Sync, R: Send>(
+    items: &[T],
+    size: impl Fn(&T) -> usize,
+    work: impl Fn(&[T]) -> R + Sync,
+) -> Vec<R> {
     let total: usize = items.iter().map(&size).sum();
     let worth = total / WORTH_A_THREAD;
     // Querying the number of processors opens files, which takes longer than reading a small manifest.

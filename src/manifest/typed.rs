@@ -7,13 +7,13 @@ use serde::de::{self, DeserializeSeed, Visitor};
 use std::fmt;
 
 /// Deserializes a node as a `T`.
-pub fn read<'de, T: de::Deserialize<'de>>(tree: &Tree<'_>, id: Id) -> Result<T, Misfit> {
+pub(super) fn read<'de, T: de::Deserialize<'de>>(tree: &Tree<'_>, id: Id) -> Result<T, Misfit> {
     T::deserialize(TypedReader { tree, id })
 }
 
 /// A value that its type rejects.
 #[derive(Debug)]
-pub struct Misfit {
+pub(super) struct Misfit {
     /// The innermost node that was rejected.
     pub node: Option<Id>,
     /// The reason.

@@ -6,7 +6,7 @@ use strsim::osa_distance;
 
 /// Whether a text is a plausible field name and may be shown. One with digits inside may be a password that a broken
 /// file turned into a name.
-pub fn is_identifier(text: &str) -> bool {
+pub(super) fn is_identifier(text: &str) -> bool {
     let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
     let word = text.trim_end_matches(|c: char| c.is_ascii_digit());
     text.len() <= 40
@@ -16,12 +16,12 @@ pub fn is_identifier(text: &str) -> bool {
 }
 
 /// A text as JSON, which every YAML parser reads correctly.
-pub fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::String(shown(text)).to_string()
 }
 
 /// The spelling of a field, with `…` for its value.
-pub fn example(name: &str, schema: &Schema) -> String {
+pub(super) fn example(name: &str, schema: &Schema) -> String {
     match &schema.shape {
         SchemaShape::Text { options, .. } if !options.is_empty() => format!("{name}: {}", options.join(" | ")),
         SchemaShape::Text { .. } | SchemaShape::Any => format!("{name}: …"),
@@ -34,19 +34,19 @@ pub fn example(name: &str, schema: &Schema) -> String {
 }
 
 /// The spelling of the required fields.
-pub fn example_fields(fields: &[SchemaField]) -> String {
+pub(super) fn example_fields(fields: &[SchemaField]) -> String {
     let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
     let parts: Vec<_> = required.iter().map(|field| example(&field.name, &field.schema)).collect();
     if parts.is_empty() { "{…}".into() } else { format!("{{{}}}", parts.join(", ")) }
 }
 
 /// The spelling of a map with this field only.
-pub fn alternative(field: &SchemaField) -> String {
+pub(super) fn alternative(field: &SchemaField) -> String {
     format!("{{{}}}", example(&field.name, &field.schema))
 }
 
 /// The name that was probably meant: similar in spelling, or equal except for case and separators.
-pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let fold = |text: &str| -> String {
         text.chars().take(80).filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect()
     };

@@ -26,7 +26,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Reads the whole root, or the given files.
-    pub fn read(given: &ProjectArgs, stdin: &mut dyn Read) -> Self {
+    pub(super) fn read(given: &ProjectArgs, stdin: &mut dyn Read) -> Self {
         if !given.paths.is_empty() {
             let readings = read_paths(&given.paths, stdin);
             return Files { readings, found: FolderContent::default(), ignore: Ignore::default(), whole: false };
@@ -39,7 +39,9 @@ impl Files {
     }
 
     /// Removes and returns the Tenants and TenantSyncs, including invalid ones.
-    pub fn take_structure(&mut self) -> (Vec<StructureResource<TenantSpec>>, Vec<StructureResource<TenantSyncSpec>>) {
+    pub(super) fn take_structure(
+        &mut self,
+    ) -> (Vec<StructureResource<TenantSpec>>, Vec<StructureResource<TenantSyncSpec>>) {
         let (mut tenants, mut syncs) = (Vec::new(), Vec::new());
         for (_, reading) in &mut self.readings {
             if reading.documents.iter().any(|document| !document.resource.kind().in_tenant()) {
@@ -68,12 +70,12 @@ impl Files {
     }
 
     /// Whether the whole root was read.
-    pub fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.whole
     }
 
     /// Returns all files as those of one tenant.
-    pub fn of_one(self, layout: &FolderLayout, folder: &Folder) -> FolderReading {
+    pub(super) fn of_one(self, layout: &FolderLayout, folder: &Folder) -> FolderReading {
         layout.complete(folder, merged(self.readings), self.found)
     }
 }
@@ -100,7 +102,7 @@ pub(super) struct SortedFiles {
 
 impl SortedFiles {
     /// Assigns each file to the tenant whose folder contains it.
-    pub fn of(layout: &FolderLayout, files: Files) -> Self {
+    pub(super) fn of(layout: &FolderLayout, files: Files) -> Self {
         let Files { readings, mut found, ignore, whole } = files;
         let mut sorted = SortedFiles {
             folders: BTreeMap::new(),
@@ -193,7 +195,7 @@ impl SortedFiles {
     }
 
     /// The files that count in tenants although they are outside their folders.
-    pub fn shared(&self) -> Shared {
+    pub(super) fn shared(&self) -> Shared {
         let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for read in self.folders.values() {
             for (file, link) in &read.shared {
@@ -211,7 +213,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Marks objects of a tenant that are never written, since other tenants may use their file too.
-    pub fn mark(&self, snapshot: &mut Snapshot) {
+    pub(super) fn mark(&self, snapshot: &mut Snapshot) {
         if self.by_file.is_empty() {
             return;
         }

@@ -24,7 +24,7 @@ pub(super) struct Ignore {
 
 impl Ignore {
     /// Reads the file, if it exists.
-    pub fn read(root: &Path) -> Self {
+    pub(super) fn read(root: &Path) -> Self {
         let path = root.join(NAME);
         let mut ignore = Ignore { file: shown(&path), ..Ignore::default() };
         let text = match disk::read(&path, MOST).map(|bytes| bytes.map(String::from_utf8)) {
@@ -52,7 +52,7 @@ impl Ignore {
     }
 
     /// Whether a path is skipped: it is listed in the file, or a Helm chart.
-    pub fn leaves_out(&self, path: &Path, is_folder: bool) -> bool {
+    pub(super) fn leaves_out(&self, path: &Path, is_folder: bool) -> bool {
         self.names(path, is_folder) || is_folder && path.join(CHART).is_file()
     }
 
@@ -61,7 +61,7 @@ impl Ignore {
     }
 
     /// The error for a line that names a part of a tenant's folder; `None` if the path is skipped as a chart.
-    pub fn names_ours(&self, path: &Path, tenant: &str) -> Option<FileProblem> {
+    pub(super) fn names_ours(&self, path: &Path, tenant: &str) -> Option<FileProblem> {
         let found = self.matcher.as_ref()?.matched(path, path.is_dir());
         let line = found.inner().filter(|_| found.is_ignore())?.original();
         let number = self.lines.iter().rposition(|other| other.trim() == line.trim()).unwrap_or(0);

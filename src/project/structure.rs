@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// A Tenant or a TenantSync as it was read; `spec` is absent if the document violates its schema.
 #[derive(Debug)]
-pub struct StructureResource<S> {
+pub(super) struct StructureResource<S> {
     /// The name of the resource.
     pub name: String,
     /// The position of the document.
@@ -25,7 +25,7 @@ pub struct StructureResource<S> {
 
 /// A tenant, and the reason if it is stopped.
 #[derive(Debug)]
-pub struct DeclaredTenant {
+pub(super) struct DeclaredTenant {
     /// The spec of the Tenant, or the default if it is stopped without one.
     pub spec: TenantSpec,
     /// The reason why nothing is planned or written for the tenant.
@@ -34,7 +34,7 @@ pub struct DeclaredTenant {
 
 /// The valid Tenants and TenantSyncs of a root.
 #[derive(Debug, Default)]
-pub struct Structure {
+pub(super) struct Structure {
     /// The tenants, by name.
     pub tenants: BTreeMap<String, DeclaredTenant>,
     /// The valid syncs.
@@ -72,7 +72,7 @@ struct Claimant {
 }
 
 /// Decides which Tenants and TenantSyncs are valid.
-pub fn decide(
+pub(super) fn decide(
     given: &ProjectArgs,
     tenants: Vec<StructureResource<TenantSpec>>,
     syncs: Vec<StructureResource<TenantSyncSpec>>,

@@ -7,7 +7,7 @@
 use crate::text::{self as escape, thousands};
 
 /// The maximum length of a comment on GitHub.
-pub const LIMIT: usize = 65_536;
+pub(super) const LIMIT: usize = 65_536;
 
 /// Escapes `text` as plain text: in a paragraph, a list, a table cell, or between HTML tags.
 pub(super) fn escape(text: &str) -> String {

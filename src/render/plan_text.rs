@@ -338,7 +338,7 @@ impl NextCommand {
     }
 
     /// The suggestion in one line.
-    pub fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         format!("{} {}{}", self.lead, self.command, self.tail)
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::model::record::Writer;
 use crate::engine::plan::{plan, simulate};
 use std::sync::Arc;
 
-pub fn component(key: &str, type_: &str, oauth2: Option<OAuth2>, inputs: &[(&str, &str)]) -> Item {
+pub(super) fn component(key: &str, type_: &str, oauth2: Option<OAuth2>, inputs: &[(&str, &str)]) -> Item {
     let known = |what: &str| TypeInput {
         required: what.contains('r').then_some(true),
         secret: what.contains('s').then_some(true),
@@ -19,7 +19,13 @@ pub fn component(key: &str, type_: &str, oauth2: Option<OAuth2>, inputs: &[(&str
     Item::Component(Arc::new(Object::new(key, ComponentSpec { key: key.into(), public: None, types })))
 }
 
-pub fn connection(key: &str, component: &str, type_: &str, credentials: Credentials, inputs: &[(&str, Input)]) -> Item {
+pub(super) fn connection(
+    key: &str,
+    component: &str,
+    type_: &str,
+    credentials: Credentials,
+    inputs: &[(&str, Input)],
+) -> Item {
     let spec = ConnectionSpec {
         stable_key: key.into(),
         title: None,
@@ -36,7 +42,7 @@ pub fn connection(key: &str, component: &str, type_: &str, credentials: Credenti
     Item::Connection(Arc::new(Object::new(names::of_stable_key(key), spec)))
 }
 
-pub fn titled(item: Item, title: &str, description: &str) -> Item {
+pub(super) fn titled(item: Item, title: &str, description: &str) -> Item {
     let Item::Connection(mut connection) = item else { return item };
     let spec = &mut Arc::make_mut(&mut connection).spec;
     spec.title = (!title.is_empty()).then(|| title.to_string());
@@ -45,7 +51,7 @@ pub fn titled(item: Item, title: &str, description: &str) -> Item {
 }
 
 /// An integration; each use is `(variable, component, flow, step)`.
-pub fn integration(name: &str, variables: Vec<Variable>, uses: &[(&str, &str, &str, &str)]) -> Item {
+pub(super) fn integration(name: &str, variables: Vec<Variable>, uses: &[(&str, &str, &str, &str)]) -> Item {
     let mut known = Uses { digest: format!("{:0>64}", name.len()), ..Uses::default() };
     for (variable, component, flow, step) in uses {
         let by = User::Step { flow: flow.to_string(), step: step.to_string() };
@@ -64,7 +70,7 @@ pub fn integration(name: &str, variables: Vec<Variable>, uses: &[(&str, &str, &s
     Item::Integration(Arc::new(Object::new(name, spec)), Some(Arc::new(known)))
 }
 
-pub fn customer(number: usize, connection: &str) -> Item {
+pub(super) fn customer(number: usize, connection: &str) -> Item {
     let spec = CustomerCredentialsSpec {
         customer: format!("Customer {number}"),
         connection: connection.into(),
@@ -74,7 +80,7 @@ pub fn customer(number: usize, connection: &str) -> Item {
     Item::CustomerCredentials(Arc::new(Object::new(format!("{connection}-{number}"), spec)))
 }
 
-pub fn sync(name: &str, from: &str, to: &str, integrations: &[&str], connections: ConnectionMode) -> Sync {
+pub(super) fn sync(name: &str, from: &str, to: &str, integrations: &[&str], connections: ConnectionMode) -> Sync {
     let spec = TenantSyncSpec {
         from: from.into(),
         to: vec![to.into()],
@@ -85,7 +91,7 @@ pub fn sync(name: &str, from: &str, to: &str, integrations: &[&str], connections
     Sync { writer: Writer::Sync(name.into()), spec: Arc::new(spec) }
 }
 
-pub fn tenant(accept_from: &[&str], items: Vec<Item>) -> TenantView {
+pub(super) fn tenant(accept_from: &[&str], items: Vec<Item>) -> TenantView {
     let mut inventory = Inventory::default();
     items.into_iter().for_each(|item| inventory.insert(item));
     let spec = TenantSpec {
@@ -97,7 +103,7 @@ pub fn tenant(accept_from: &[&str], items: Vec<Item>) -> TenantView {
     TenantView { spec, live: View::Read(Arc::new(inventory)), source: None, recent: 0, before: None }
 }
 
-pub fn live<'a>(world: &'a mut World, tenant: &str) -> &'a mut Inventory {
+pub(super) fn live<'a>(world: &'a mut World, tenant: &str) -> &'a mut Inventory {
     match &mut world.tenants.get_mut(tenant).unwrap().live {
         View::Read(inventory) => Arc::make_mut(inventory),
         View::Unreachable(_) => panic!("{tenant} cannot be read"),
@@ -105,11 +111,11 @@ pub fn live<'a>(world: &'a mut World, tenant: &str) -> &'a mut Inventory {
 }
 
 /// Changes one connection of a tenant.
-pub fn edit(world: &mut World, tenant: &str, name: &str, change: impl FnOnce(&mut ConnectionSpec)) {
+pub(super) fn edit(world: &mut World, tenant: &str, name: &str, change: impl FnOnce(&mut ConnectionSpec)) {
     change(&mut Arc::make_mut(live(world, tenant).connections.get_mut(name).unwrap()).spec);
 }
 
-pub fn components() -> Vec<Item> {
+pub(super) fn components() -> Vec<Item> {
     let oauth = Some(OAuth2::AuthorizationCode);
     vec![
         component(
@@ -194,7 +200,7 @@ fn integrations() -> Vec<Item> {
 }
 
 /// US and EU after the first apply: everything is in sync.
-pub fn in_sync() -> World {
+pub(super) fn in_sync() -> World {
     let mut us = components();
     us.extend([salesforce(), slack("Slack"), hubspot("crm.read"), billing_api("billing-api")]);
     us.extend(integrations());
@@ -221,7 +227,7 @@ pub fn in_sync() -> World {
 
 /// A later state: a missing key with a similar one, drift, a kept value, an override, a redirect that needs approval, a
 /// consent to give, a conflict, an unreachable tenant.
-pub fn busy() -> World {
+pub(super) fn busy() -> World {
     let mut world = in_sync();
     edit(&mut world, "us-prod", "salesforce-oauth", |spec| {
         spec.inputs.insert(
@@ -265,6 +271,6 @@ pub fn busy() -> World {
     world
 }
 
-pub fn planned(world: &World) -> Plan {
+pub(super) fn planned(world: &World) -> Plan {
     plan(world, &Scope::default())
 }

@@ -36,16 +36,16 @@ impl std::fmt::Debug for Secret {
 }
 
 /// A secret that may be binary: the value of a key in a Secret. The same rules as for [`Secret`].
-pub struct SecretBytes(Vec<u8>);
+pub(crate) struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
     /// Takes ownership of the bytes.
-    pub fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
         SecretBytes(bytes)
     }
 
     /// The bytes themselves, only for their destination.
-    pub fn expose(&self) -> &[u8] {
+    pub(crate) fn expose(&self) -> &[u8] {
         &self.0
     }
 }

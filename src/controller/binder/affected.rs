@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// A change of the cache: a watch event, or the answer to a write.
 #[derive(Debug)]
-pub enum CacheChange {
+pub(super) enum CacheChange {
     /// An object exists and can be read.
     There(ReadObject),
     /// An object exists and cannot be read.
@@ -44,7 +44,7 @@ pub enum CacheChange {
 
 /// An object that can be read.
 #[derive(Clone, Debug)]
-pub struct ReadObject {
+pub(super) struct ReadObject {
     pub item: Item,
     pub uid: String,
     /// The ownership record, if Stablekey's field manager owns the annotation.
@@ -53,7 +53,7 @@ pub struct ReadObject {
 
 /// The ownership record, if Stablekey's field manager owns the annotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Affected {
+pub(super) struct Affected {
     pub connections: BTreeSet<String>,
     pub credentials: BTreeSet<String>,
     pub integrations: BTreeSet<String>,
@@ -73,22 +73,22 @@ impl CacheChange {
 }
 
 impl Affected {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.connections.len() + self.credentials.len() + self.integrations.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub fn merge(&mut self, other: Affected) {
+    pub(super) fn merge(&mut self, other: Affected) {
         self.connections.extend(other.connections);
         self.credentials.extend(other.credentials);
         self.integrations.extend(other.integrations);
     }
 
     /// Returns all of them, connections first.
-    pub fn objects(self) -> impl Iterator<Item = ObjectId> {
+    pub(super) fn objects(self) -> impl Iterator<Item = ObjectId> {
         let of = |kind: Kind| move |name: String| ObjectId::new(kind, name);
         let connections = self.connections.into_iter().map(of(Kind::Connection));
         let credentials = self.credentials.into_iter().map(of(Kind::CustomerCredentials));
@@ -107,7 +107,11 @@ impl Affected {
 }
 
 /// Publishes the evaluation of a connection to its integrations, and returns the integrations that it affects.
-pub fn publish(cache: &mut TenantCache, name: &str, evaluation: Option<&Evaluation<ConnectionStatus>>) -> Affected {
+pub(super) fn publish(
+    cache: &mut TenantCache,
+    name: &str,
+    evaluation: Option<&Evaluation<ConnectionStatus>>,
+) -> Affected {
     let known = |evaluation: &Evaluation<ConnectionStatus>| Published {
         readiness: evaluation.readiness(),
         until: evaluation.evaluate_again_at,
@@ -129,7 +133,7 @@ pub fn publish(cache: &mut TenantCache, name: &str, evaluation: Option<&Evaluati
 }
 
 /// Applies a change, and returns the affected objects.
-pub fn change(cache: &mut TenantCache, change: CacheChange) -> Affected {
+pub(super) fn change(cache: &mut TenantCache, change: CacheChange) -> Affected {
     let decides = change.decides_who_works();
     let mut affected = match change {
         CacheChange::There(live) => object(cache, live.item.id(), Ok(Some(live))),
@@ -200,7 +204,7 @@ fn add_aliases(cache: &mut TenantCache, affected: &mut Affected) {
 }
 
 /// Whether an object needs a Secret of this name.
-pub fn is_wanted(cache: &TenantCache, secret: &str) -> bool {
+pub(super) fn is_wanted(cache: &TenantCache, secret: &str) -> bool {
     !of_binding(cache, secret).is_empty()
 }
 

@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A shared connection.
-pub type SharedConnection = Arc<Object<ConnectionSpec>>;
+pub(super) type SharedConnection = Arc<Object<ConnectionSpec>>;
 
 /// The cached objects of one tenant namespace.
 #[derive(Debug)]
-pub struct TenantCache {
+pub(super) struct TenantCache {
     /// The name of the tenant; empty if unknown.
     pub tenant: String,
     /// The namespace; commands in messages name it.
@@ -45,7 +45,7 @@ pub struct TenantCache {
 
 /// The result of the last reconcile of a connection, for its integrations.
 #[derive(Debug)]
-pub struct Published {
+pub(super) struct Published {
     pub readiness: ConnectionReadiness,
     /// When the result may change without any event.
     pub until: Option<Timestamp>,
@@ -55,14 +55,14 @@ pub struct Published {
 
 /// Whether an integration can use a connection, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectionReadiness {
+pub(super) struct ConnectionReadiness {
     pub ready: bool,
     pub reason: String,
 }
 
 /// Whether a definition can be read. An integration whose definition cannot be read is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readable {
+pub(super) enum Readable {
     Yes,
     /// It has a format that this version of Stablekey does not support, named here.
     Newer(String),
@@ -72,7 +72,7 @@ pub enum Readable {
 
 impl TenantCache {
     /// Returns an empty cache.
-    pub fn new(tenant: impl Into<String>, namespace: impl Into<String>, salt: impl Into<Arc<Salt>>) -> Self {
+    pub(super) fn new(tenant: impl Into<String>, namespace: impl Into<String>, salt: impl Into<Arc<Salt>>) -> Self {
         TenantCache {
             tenant: tenant.into(),
             namespace: namespace.into(),
@@ -94,29 +94,29 @@ impl TenantCache {
 
     /// Whether a foreign Secret occupies the name of a binding Secret. Changes of such a Secret are not watched, so it
     /// is read from time to time until it is deleted.
-    pub fn is_in_the_way(&self, secret: &str) -> bool {
+    pub(super) fn is_in_the_way(&self, secret: &str) -> bool {
         self.bindings.get(secret).is_some_and(|b| b.ours.is_none() && !b.watched)
     }
 
     /// Whether a Secret is a binding Secret that Stablekey made.
-    pub fn is_ours(&self, secret: &str) -> bool {
+    pub(super) fn is_ours(&self, secret: &str) -> bool {
         self.bindings.get(secret).is_some_and(|binding| binding.ours.is_some())
     }
 
     /// Returns the cached resource version of a Secret.
-    pub fn secret_version(&self, name: &str) -> Option<&str> {
+    pub(super) fn secret_version(&self, name: &str) -> Option<&str> {
         let source = self.sources.get(name).map(|source| source.resource_version.as_str());
         source.or_else(|| self.bindings.get(name).map(|binding| binding.resource_version.as_str()))
     }
 
     /// Returns the Secrets that are watched.
-    pub fn watched_secrets(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn watched_secrets(&self) -> impl Iterator<Item = &str> {
         let bindings = self.bindings.values().filter(|binding| binding.watched).map(|binding| binding.name.as_str());
         self.sources.keys().map(String::as_str).chain(bindings)
     }
 
     /// Marks what integrations know about a connection as outdated, because something that it depends on changed.
-    pub fn mark_stale(&mut self, connection: &str) {
+    pub(super) fn mark_stale(&mut self, connection: &str) {
         if let Some(published) = self.published.get_mut(connection) {
             published.is_stale = true;
         }

@@ -24,7 +24,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A ConfigMap with a definition, without the definition's text.
 #[derive(Debug)]
-pub struct DefinitionMap {
+pub(super) struct DefinitionMap {
     pub name: String,
     pub readable: Readable,
     uid: String,
@@ -66,7 +66,7 @@ struct RawConfigMap {
 
 impl DefinitionMap {
     /// Parses the JSON of the API server; `None` if it is not a ConfigMap.
-    pub fn parse(json: &str) -> Option<Self> {
+    pub(super) fn parse(json: &str) -> Option<Self> {
         let RawMeta { name, uid, resource_version: revision, owner_references, managed_fields, .. } =
             serde_json::from_str::<RawConfigMap>(json).ok()?.metadata;
         let ours = OwnedFields::of(&managed_fields).owners;
@@ -88,7 +88,7 @@ fn is_the_syncers_content(entry: &ForeignEntry) -> bool {
 
 /// What to do with the owners of a ConfigMap.
 #[derive(Debug)]
-pub enum OwnersStep {
+pub(super) enum OwnersStep {
     Nothing,
     /// No Integration names it any more: wait until this time, then let Kubernetes collect it.
     Wait(Instant),
@@ -98,7 +98,7 @@ pub enum OwnersStep {
 
 /// All ConfigMaps with definitions, and the Integrations that name them.
 #[derive(Debug, Default)]
-pub struct Definitions {
+pub(super) struct Definitions {
     maps: BTreeMap<String, KnownDefinition>,
     /// By ConfigMap: the Integrations that name it, with their uids.
     named: HashMap<String, BTreeMap<String, String>>,
@@ -113,7 +113,7 @@ struct KnownDefinition {
 
 impl Definitions {
     /// Adds or replaces a ConfigMap; returns whether it changed.
-    pub fn put(&mut self, map: DefinitionMap) -> bool {
+    pub(super) fn put(&mut self, map: DefinitionMap) -> bool {
         let known = self.maps.get(&map.name);
         if known.is_some_and(|known| known.map.revision == map.revision || is_after(&known.map.revision, &map.revision))
         {
@@ -125,18 +125,24 @@ impl Definitions {
     }
 
     /// Removes a ConfigMap.
-    pub fn gone(&mut self, name: &str) {
+    pub(super) fn gone(&mut self, name: &str) {
         self.maps.remove(name);
     }
 
     /// Returns the names of all ConfigMaps.
-    pub fn names(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.maps.keys()
     }
 
     /// Records that an Integration now names `is` instead of `was`; returns the ConfigMaps whose owners must be
     /// reconciled.
-    pub fn name(&mut self, integration: &str, uid: &str, was: Option<&str>, is: Option<&str>) -> BTreeSet<String> {
+    pub(super) fn name(
+        &mut self,
+        integration: &str,
+        uid: &str,
+        was: Option<&str>,
+        is: Option<&str>,
+    ) -> BTreeSet<String> {
         if let Some(was) = was.filter(|was| Some(*was) != is)
             && let Some(naming) = self.named.get_mut(was)
         {
@@ -153,7 +159,7 @@ impl Definitions {
 
     /// Returns what to do with the owners of a ConfigMap. `sure`: every Integration can be read, so an unnamed
     /// ConfigMap really is unnamed. `rest`: how long a ConfigMap must have been unnamed before it is collected.
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         name: &str,
         paths: &Paths,

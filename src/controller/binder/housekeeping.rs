@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Deletes or reports a binding Secret whose object may be gone.
-pub async fn reconcile_leftover(store: &SharedStore, writer: &NamespaceWriter, report: &Reporter, secret: &str) {
+pub(super) async fn reconcile_leftover(store: &SharedStore, writer: &NamespaceWriter, report: &Reporter, secret: &str) {
     let Some(write) = decide_leftover(&mut store.lock(), report, secret) else { return };
     let written = match write {
         Leftover::Delete(desired) => writer.secret(&desired).await,
@@ -80,7 +80,7 @@ fn take_in(store: &mut NamespaceStore, report: &Reporter, SecretWrite { name, an
 }
 
 /// Reads a foreign Secret that occupies the name of a binding Secret, because its changes are not watched.
-pub async fn check_obstacle(store: &SharedStore, writer: &NamespaceWriter, secret: &str) {
+pub(super) async fn check_obstacle(store: &SharedStore, writer: &NamespaceWriter, secret: &str) {
     let task = Task::Obstacle(secret.to_string());
     let is_of_interest = {
         let store = store.lock();
@@ -106,7 +106,7 @@ pub async fn check_obstacle(store: &SharedStore, writer: &NamespaceWriter, secre
 
 /// Writes the owners of a definition's ConfigMap: the Integrations that name it. `resync`: how long a ConfigMap must
 /// have been unnamed before it is collected.
-pub async fn reconcile_owners(
+pub(super) async fn reconcile_owners(
     store: &SharedStore,
     writer: &NamespaceWriter,
     report: &Reporter,

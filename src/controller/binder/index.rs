@@ -10,7 +10,7 @@ type Sets<K, V> = HashMap<K, BTreeSet<V>>;
 
 /// Updated with every change of an object.
 #[derive(Debug, Default)]
-pub struct ReverseIndex {
+pub(super) struct ReverseIndex {
     /// Integrations, by a stable key that one of their variables names.
     integrations: Sets<String, String>,
     /// Customer credentials, by the stable key that they name and by customer.
@@ -26,11 +26,11 @@ pub struct ReverseIndex {
 }
 
 impl ReverseIndex {
-    pub fn put(&mut self, item: &Item) {
+    pub(super) fn put(&mut self, item: &Item) {
         self.all(item, true);
     }
 
-    pub fn take(&mut self, item: &Item) {
+    pub(super) fn take(&mut self, item: &Item) {
         self.all(item, false);
     }
 
@@ -73,33 +73,33 @@ impl ReverseIndex {
     }
 
     /// Returns the integrations that name a stable key.
-    pub fn integrations(&self, key: &str) -> impl Iterator<Item = &String> + Clone {
+    pub(super) fn integrations(&self, key: &str) -> impl Iterator<Item = &String> + Clone {
         self.integrations.get(key).into_iter().flatten()
     }
 
     /// Returns the integrations whose definition is in a ConfigMap.
-    pub fn defined_in(&self, config_map: &str) -> impl Iterator<Item = &String> {
+    pub(super) fn defined_in(&self, config_map: &str) -> impl Iterator<Item = &String> {
         self.definitions.get(config_map).into_iter().flatten()
     }
 
     /// Returns how many integrations name a stable key.
-    pub fn integrations_len(&self, key: &str) -> usize {
+    pub(super) fn integrations_len(&self, key: &str) -> usize {
         self.integrations.get(key).map_or(0, BTreeSet::len)
     }
 
     /// Returns the stable keys that integrations name.
-    pub fn keys(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
         self.integrations.keys().chain(self.credentials.keys())
     }
 
     /// Returns the credentials that name a stable key, by customer.
-    pub fn customers(&self, key: &str) -> Option<&BTreeMap<String, BTreeSet<String>>> {
+    pub(super) fn customers(&self, key: &str) -> Option<&BTreeMap<String, BTreeSet<String>>> {
         self.credentials.get(key)
     }
 
     /// Returns the connections that a component affects, given its name and its keys before and after a change: those
     /// of the component, and those of a missing component that may be a misspelling of it.
-    pub fn of_component<'a>(&'a self, component: &'a str, keys: &'a [&str]) -> impl Iterator<Item = &'a String> {
+    pub(super) fn of_component<'a>(&'a self, component: &'a str, keys: &'a [&str]) -> impl Iterator<Item = &'a String> {
         let concerns = move |(key, is_public): &(String, bool)| {
             key == component
                 || keys.contains(&key.as_str())
@@ -110,12 +110,12 @@ impl ReverseIndex {
     }
 
     /// Returns the connections and customer credentials that name a Secret.
-    pub fn naming_secret(&self, secret: &str) -> impl Iterator<Item = &ObjectId> {
+    pub(super) fn naming_secret(&self, secret: &str) -> impl Iterator<Item = &ObjectId> {
         self.secrets.get(secret).into_iter().flatten()
     }
 
     /// Returns the keys of the connections that replace an older key.
-    pub fn replacing(&self, older: &str) -> impl Iterator<Item = &String> {
+    pub(super) fn replacing(&self, older: &str) -> impl Iterator<Item = &String> {
         self.replacing.get(older).into_iter().flatten()
     }
 }
@@ -139,7 +139,7 @@ fn set<K: Eq + Hash, V: Ord>(sets: &mut Sets<K, V>, key: K, value: V, there: boo
 }
 
 /// Returns the ConfigMap that an integration names.
-pub fn named_by(spec: &IntegrationSpec) -> Option<&str> {
+pub(super) fn named_by(spec: &IntegrationSpec) -> Option<&str> {
     match &spec.definition {
         Some(Definition::ConfigMap(reference)) => Some(&reference.name),
         _ => None,

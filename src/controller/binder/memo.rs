@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Similar stable keys, by a key that no connection has.
 #[derive(Debug, Default)]
-pub struct SimilarKeys(Mutex<HashMap<String, Arc<[String]>>>);
+pub(super) struct SimilarKeys(Mutex<HashMap<String, Arc<[String]>>>);
 
 impl SimilarKeys {
     /// Returns the keys of connections that are similar to `key`.
-    pub fn of(&self, key: &str, inventory: &Inventory) -> Arc<[String]> {
+    pub(super) fn of(&self, key: &str, inventory: &Inventory) -> Arc<[String]> {
         if let Some(known) = self.known().get(key) {
             return known.clone();
         }
@@ -23,7 +23,7 @@ impl SimilarKeys {
     }
 
     /// Forgets the entries that a new or deleted connection with this key affects, and returns their keys.
-    pub fn forget(&mut self, connection: &str) -> Vec<String> {
+    pub(super) fn forget(&mut self, connection: &str) -> Vec<String> {
         let mut known = self.known();
         let keys: Vec<String> = known.keys().filter(|key| are_similar(key, connection)).cloned().collect();
         known.retain(|key, _| !keys.contains(key));
@@ -38,11 +38,11 @@ impl SimilarKeys {
 
 /// Whether connections work, by name. A connection without an entry was never asked for.
 #[derive(Debug, Default)]
-pub struct Working(Mutex<HashMap<String, bool>>);
+pub(super) struct Working(Mutex<HashMap<String, bool>>);
 
 impl Working {
     /// Returns whether a connection works: the memoized result, or that of `find`.
-    pub fn of(&self, connection: &str, find: impl FnOnce() -> bool) -> bool {
+    pub(super) fn of(&self, connection: &str, find: impl FnOnce() -> bool) -> bool {
         let known = self.known().get(connection).copied();
         known.unwrap_or_else(|| {
             let works = find();
@@ -52,12 +52,12 @@ impl Working {
     }
 
     /// Forgets the result for a connection, and returns it.
-    pub fn forget(&mut self, connection: &str) -> Option<bool> {
+    pub(super) fn forget(&mut self, connection: &str) -> Option<bool> {
         self.known().remove(connection)
     }
 
     #[cfg(test)]
-    pub fn all(&self) -> HashMap<String, bool> {
+    pub(super) fn all(&self) -> HashMap<String, bool> {
         self.known().clone()
     }
 

@@ -11,32 +11,32 @@ type DepthAndAge = (usize, Option<Instant>);
 
 /// The queue depth of all namespaces together. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Backlog {
+pub(super) struct Backlog {
     metrics: Metrics,
     depths: Arc<Mutex<BTreeMap<String, DepthAndAge>>>,
 }
 
 /// The queue depth of one namespace.
 #[derive(Debug)]
-pub struct QueueDepth {
+pub(super) struct QueueDepth {
     all: Backlog,
     namespace: String,
     was: DepthAndAge,
 }
 
 impl Backlog {
-    pub fn new(metrics: Metrics) -> Self {
+    pub(super) fn new(metrics: Metrics) -> Self {
         Backlog { metrics, depths: Arc::default() }
     }
 
-    pub fn of(&self, namespace: &str) -> QueueDepth {
+    pub(super) fn of(&self, namespace: &str) -> QueueDepth {
         QueueDepth { all: self.clone(), namespace: namespace.to_string(), was: (0, None) }
     }
 }
 
 impl QueueDepth {
     /// Sets the number of queued tasks, and when the oldest was enqueued.
-    pub fn set(&mut self, depth: DepthAndAge) {
+    pub(super) fn set(&mut self, depth: DepthAndAge) {
         if std::mem::replace(&mut self.was, depth) == depth {
             return;
         }
@@ -54,7 +54,7 @@ impl QueueDepth {
 /// Counts the variables of a namespace's integrations that are bound to a ready connection, by integration and in
 /// total.
 #[derive(Debug)]
-pub struct BindingGauge {
+pub(super) struct BindingGauge {
     metrics: Metrics,
     namespace: String,
     /// Number of ready and not ready variables.
@@ -63,18 +63,18 @@ pub struct BindingGauge {
 }
 
 impl BindingGauge {
-    pub fn new(metrics: Metrics, namespace: &str) -> Self {
+    pub(super) fn new(metrics: Metrics, namespace: &str) -> Self {
         BindingGauge { metrics, namespace: namespace.to_string(), counts: HashMap::new(), all: (0, 0) }
     }
 
     /// Updates the counts after an evaluation of an integration.
-    pub fn set(&mut self, integration: &str, rows: &[VariableStatus]) {
+    pub(super) fn set(&mut self, integration: &str, rows: &[VariableStatus]) {
         let ready = rows.iter().filter(|row| row.ready).count();
         self.count(integration, Some((ready, rows.len().saturating_sub(ready))));
     }
 
     /// Removes a deleted integration.
-    pub fn gone(&mut self, integration: &str) {
+    pub(super) fn gone(&mut self, integration: &str) {
         self.count(integration, None);
     }
 

@@ -48,7 +48,7 @@ enum NamespaceEvent {
 }
 
 /// The worker of one namespace.
-pub struct NamespaceWorker {
+pub(super) struct NamespaceWorker {
     context: Context,
     paths: Paths,
     salt: Arc<Salt>,
@@ -74,7 +74,7 @@ pub struct NamespaceWorker {
 
 impl NamespaceWorker {
     /// Creates the worker of a namespace in the operator's own cluster.
-    pub fn new(context: Context, namespace: &str, salt: Arc<Salt>, depth: QueueDepth) -> Self {
+    pub(super) fn new(context: Context, namespace: &str, salt: Arc<Salt>, depth: QueueDepth) -> Self {
         let (send, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
         let sender = send.clone();
@@ -104,7 +104,7 @@ impl NamespaceWorker {
     }
 
     /// Reconciles until the process is asked to end.
-    pub async fn run(mut self) -> Result<(), String> {
+    pub(super) async fn run(mut self) -> Result<(), String> {
         loop {
             self.pulse.beat();
             self.depth.set(self.store.lock().queue.depth());

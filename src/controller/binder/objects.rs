@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// The metadata and status of one object.
 #[derive(Debug)]
-pub struct ObjectMetaCache {
+pub(super) struct ObjectMetaCache {
     pub uid: String,
     pub generation: i64,
     revision: String,
@@ -19,18 +19,18 @@ pub struct ObjectMetaCache {
 
 impl ObjectMetaCache {
     /// Returns the current status.
-    pub fn status<S: DeserializeOwned + Default>(&self) -> S {
+    pub(super) fn status<S: DeserializeOwned + Default>(&self) -> S {
         self.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok()).unwrap_or_default()
     }
 }
 
 /// All objects, by kind and name.
 #[derive(Debug, Default)]
-pub struct KnownObjects(HashMap<ObjectId, ObjectMetaCache>);
+pub(super) struct KnownObjects(HashMap<ObjectId, ObjectMetaCache>);
 
 impl KnownObjects {
     /// Adds or replaces an object; returns whether it changed.
-    pub fn put(&mut self, id: &ObjectId, live: &mut Live<Item>) -> bool {
+    pub(super) fn put(&mut self, id: &ObjectId, live: &mut Live<Item>) -> bool {
         let version = &live.version;
         let known = self.0.get(id);
         let is_new = |known: &ObjectMetaCache| {
@@ -51,7 +51,7 @@ impl KnownObjects {
     }
 
     /// Removes an object that was deleted at this revision; returns whether it was known.
-    pub fn gone(&mut self, id: &ObjectId, revision: Option<&str>) -> bool {
+    pub(super) fn gone(&mut self, id: &ObjectId, revision: Option<&str>) -> bool {
         let late = |known: &ObjectMetaCache| revision.is_some_and(|revision| is_after(&known.revision, revision));
         if self.0.get(id).is_none_or(late) {
             return false;
@@ -59,12 +59,12 @@ impl KnownObjects {
         self.0.remove(id).is_some()
     }
 
-    pub fn get(&self, id: &ObjectId) -> Option<&ObjectMetaCache> {
+    pub(super) fn get(&self, id: &ObjectId) -> Option<&ObjectMetaCache> {
         self.0.get(id)
     }
 
     /// Returns the ids of all objects.
-    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.0.keys()
     }
 }

@@ -13,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Task {
+pub(super) enum Task {
     /// Reconcile an object.
     Object(ObjectId),
     /// Write the owners of a definition's ConfigMap.
@@ -37,7 +37,7 @@ impl Task {
 
 /// The priority of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Priority {
+pub(super) enum Priority {
     /// The object itself changed.
     Changed,
     /// Something changed that many objects depend on. They come after the objects that changed themselves.
@@ -51,7 +51,7 @@ type QueuePosition = (Priority, u8, u64);
 
 /// The tasks of one namespace. A task never runs twice at the same time.
 #[derive(Debug, Default)]
-pub struct WorkQueue {
+pub(super) struct WorkQueue {
     queue: BTreeMap<QueuePosition, Task>,
     timers: BTreeSet<(Instant, Task)>,
     tasks: HashMap<Task, TaskState>,
@@ -76,7 +76,7 @@ struct TaskState {
 
 impl WorkQueue {
     /// Enqueues a task. A task that waits for its retry is run at once.
-    pub fn enqueue(&mut self, task: Task, priority: Priority, now: Instant) {
+    pub(super) fn enqueue(&mut self, task: Task, priority: Priority, now: Instant) {
         let state = self.tasks.entry(task.clone()).or_default();
         if state.busy {
             state.again = Some(state.again.map_or(priority, |before| before.min(priority)));
@@ -96,7 +96,7 @@ impl WorkQueue {
     }
 
     /// Enqueues a task at a given time, unless it runs before.
-    pub fn at(&mut self, task: Task, then: Instant) {
+    pub(super) fn at(&mut self, task: Task, then: Instant) {
         let state = self.tasks.entry(task.clone()).or_default();
         if state.timer.is_some_and(|timer| timer <= then) {
             return;
@@ -109,7 +109,7 @@ impl WorkQueue {
 
     /// Returns the next task, and how long it waited in the queue. It counts as running until [`WorkQueue::done`],
     /// [`WorkQueue::failed`] or [`WorkQueue::wait_for`].
-    pub fn take(&mut self, now: Instant) -> Option<(Task, Duration)> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<(Task, Duration)> {
         self.fire_timers(now);
         let ((priority, ..), task) = self.queue.pop_first()?;
         let state = self.tasks.entry(task.clone()).or_default();
@@ -135,14 +135,14 @@ impl WorkQueue {
     }
 
     /// Records that the running task has seen all changes until now: it need not run again for them.
-    pub fn seen(&mut self, task: &Task) {
+    pub(super) fn seen(&mut self, task: &Task) {
         if let Some(state) = self.tasks.get_mut(task) {
             state.again = None;
         }
     }
 
     /// Ends a task that succeeded.
-    pub fn done(&mut self, task: &Task, now: Instant) {
+    pub(super) fn done(&mut self, task: &Task, now: Instant) {
         if let Some(state) = self.tasks.get_mut(task) {
             state.pause = None;
         }
@@ -150,7 +150,7 @@ impl WorkQueue {
     }
 
     /// Ends a task that failed. It is retried after a growing interval.
-    pub fn failed(&mut self, task: &Task, now: Instant) {
+    pub(super) fn failed(&mut self, task: &Task, now: Instant) {
         let state = self.tasks.entry(task.clone()).or_default();
         let pause = state.pause.map_or(PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
         state.pause = Some(pause);
@@ -170,7 +170,7 @@ impl WorkQueue {
     }
 
     /// Makes a running integration wait until a connection was reconciled.
-    pub fn wait_for(&mut self, integration: &str, connection: &str) {
+    pub(super) fn wait_for(&mut self, integration: &str, connection: &str) {
         let task = Task::Object(ObjectId::new(Kind::Integration, integration));
         let mut priority = Priority::Changed;
         if let Some(state) = self.tasks.get_mut(&task) {
@@ -189,7 +189,7 @@ impl WorkQueue {
     }
 
     /// Removes a task whose object is gone.
-    pub fn forget(&mut self, task: &Task, now: Instant) {
+    pub(super) fn forget(&mut self, task: &Task, now: Instant) {
         if let Some(state) = self.tasks.get_mut(task) {
             if let Some(timer) = state.timer.take() {
                 self.timers.remove(&(timer, task.clone()));
@@ -204,7 +204,7 @@ impl WorkQueue {
     }
 
     /// Retries all failed tasks now.
-    pub fn retry_now(&mut self, now: Instant) {
+    pub(super) fn retry_now(&mut self, now: Instant) {
         let failed: Vec<Task> =
             self.tasks.iter().filter(|(_, state)| state.pause.is_some()).map(|(task, _)| task.clone()).collect();
         for task in failed {
@@ -213,17 +213,17 @@ impl WorkQueue {
     }
 
     /// Whether the task is queued or running.
-    pub fn is_open(&self, task: &Task) -> bool {
+    pub(super) fn is_open(&self, task: &Task) -> bool {
         self.tasks.get(task).is_some_and(|state| state.busy || state.place.is_some())
     }
 
     /// Returns when the next task is due; `None` if there is none until something changes.
-    pub fn next_at(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
         if self.queue.is_empty() { self.timers.first().map(|(timer, _)| *timer) } else { Some(now) }
     }
 
     /// Returns how many tasks are queued, and since when the next one is.
-    pub fn depth(&self) -> (usize, Option<Instant>) {
+    pub(super) fn depth(&self) -> (usize, Option<Instant>) {
         let next = self.queue.values().next().and_then(|task| self.tasks.get(task)?.since);
         (self.queue.len(), next)
     }

@@ -59,7 +59,7 @@ struct WrittenSoFar {
 }
 
 /// Reconciles an object that was taken from the queue.
-pub async fn reconcile(store: &SharedStore, writer: &NamespaceWriter, report: &Reporter, id: &ObjectId) {
+pub(super) async fn reconcile(store: &SharedStore, writer: &NamespaceWriter, report: &Reporter, id: &ObjectId) {
     let begun = Instant::now();
     let mut written = WrittenSoFar::default();
     let status = loop {

@@ -27,28 +27,28 @@ const MAY_BE_LATE: [Code; 6] = [
 
 /// The Ready condition before and after a write of the status.
 #[derive(Debug, Default)]
-pub struct ReadyTransition {
+pub(super) struct ReadyTransition {
     before: Option<(String, String)>,
     now: Option<Verdict>,
 }
 
 impl ReadyTransition {
-    pub fn new(before: &[Condition], now: Option<&Verdict>) -> Self {
+    pub(super) fn new(before: &[Condition], now: Option<&Verdict>) -> Self {
         let before = before.iter().find(|c| c.type_ == READY).map(|c| (c.status.clone(), c.reason.clone()));
         ReadyTransition { before, now: now.cloned() }
     }
 
-    pub fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         self.now.as_ref().is_some_and(|now| now.holds == Some(true))
     }
 
     /// Returns the new reason of Ready.
-    pub fn reason(&self) -> Option<&str> {
+    pub(super) fn reason(&self) -> Option<&str> {
         self.now.as_ref().map(|now| now.reason.as_str())
     }
 
     /// Returns the new reason, if it says that something is missing that may only be late, and the old one did not.
-    pub fn may_be_late(&self) -> Option<&str> {
+    pub(super) fn may_be_late(&self) -> Option<&str> {
         let was = self.before.as_ref().map(|(_, reason)| reason.as_str());
         self.reason().filter(|reason| Some(*reason) != was && MAY_BE_LATE.iter().any(|code| code.name() == *reason))
     }
@@ -62,25 +62,25 @@ impl ReadyTransition {
 
 /// Reports what happens in one namespace. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Reporter {
+pub(super) struct Reporter {
     context: Context,
     paths: Paths,
 }
 
 impl Reporter {
-    pub fn new(context: Context, paths: Paths) -> Self {
+    pub(super) fn new(context: Context, paths: Paths) -> Self {
         Reporter { context, paths }
     }
 
     /// Reports that a write of the status changed Ready.
-    pub fn ready_changed(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
+    pub(super) fn ready_changed(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
         if transition.is_change() {
             self.ready(id, uid, transition);
         }
     }
 
     /// Reports the current Ready condition.
-    pub fn ready(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
+    pub(super) fn ready(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
         let Some(now) = &transition.now else { return };
         // The message begins with a code; one code can have several reasons.
         if let Some(code) = Code::ALL.iter().find(|code| now.message.starts_with(code.as_str())) {
@@ -93,7 +93,7 @@ impl Reporter {
     }
 
     /// Reports the result of a reconcile.
-    pub fn reconciled(
+    pub(super) fn reconciled(
         &self,
         id: &ObjectId,
         outcome: ReconcileOutcome,
@@ -108,13 +108,13 @@ impl Reporter {
     }
 
     /// Reports that a binding Secret which the status named is no longer needed, and is kept.
-    pub fn secret_unwanted(&self, id: &ObjectId, uid: &str, secret: &str) {
+    pub(super) fn secret_unwanted(&self, id: &ObjectId, uid: &str, secret: &str) {
         let note = format!("Secret {secret} is no longer needed and is kept: delete it when nothing uses it");
         self.event(reference(&self.paths, id, uid), Importance::Normal, "BindingLeft", RELEASE, note);
     }
 
     /// Reports that the binding Secret of an object was deleted.
-    pub fn secret_deleted(&self, id: &ObjectId, uid: &str, secret: &str, because: &Because) {
+    pub(super) fn secret_deleted(&self, id: &ObjectId, uid: &str, secret: &str, because: &Because) {
         let why = because.to_string();
         warn!(object = %id, secret, why, "deleted a binding Secret");
         // The deletion of another object's Secret does not matter to people who watch this object.
@@ -127,7 +127,7 @@ impl Reporter {
     }
 
     /// Reports that a binding Secret without an object was deleted.
-    pub fn leftover_deleted(&self, secret: &str, uid: &str, because: &Because) {
+    pub(super) fn leftover_deleted(&self, secret: &str, uid: &str, because: &Because) {
         let (namespace, why) = (self.paths.namespace(), because.to_string());
         warn!(namespace, secret, why, "deleted a binding Secret");
         if matches!(because, Because::Withdrawn(_)) {
@@ -138,7 +138,7 @@ impl Reporter {
     }
 
     /// Reports that the connection of a binding Secret is gone and the Secret is kept.
-    pub fn leftover(&self, secret: &str, uid: Option<String>, of: &ObjectId) {
+    pub(super) fn leftover(&self, secret: &str, uid: Option<String>, of: &ObjectId) {
         let namespace = self.paths.namespace();
         let note = format!("{of} was deleted, and Secret {secret} is kept: delete it when nothing uses it any more");
         warn!(namespace, secret, object = %of, "the binding Secret of a deleted connection is kept");
@@ -146,25 +146,25 @@ impl Reporter {
     }
 
     /// Reports that the connection of a kept binding Secret exists again.
-    pub fn leftover_in_use(&self, secret: &str, uid: Option<String>) {
+    pub(super) fn leftover_in_use(&self, secret: &str, uid: Option<String>) {
         let note = format!("the connection of Secret {secret} exists again");
         info!(namespace = self.paths.namespace(), secret, "the connection of a binding Secret exists again");
         self.event(self.secret(secret, uid), Importance::Normal, "BindingInUse", RELEASE, note);
     }
 
     /// Sets the metric for the number of binding Secrets without a connection.
-    pub fn leftovers(&self, count: usize) {
+    pub(super) fn leftovers(&self, count: usize) {
         self.context.metrics.left(self.paths.namespace(), count);
     }
 
     /// Sets the metric for the first expiry among a connection's Secrets, if it can be parsed.
-    pub fn expires(&self, connection: &str, at: Option<&String>) {
+    pub(super) fn expires(&self, connection: &str, at: Option<&String>) {
         let at = at.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_second);
         self.context.metrics.connection_expires(self.paths.namespace(), connection, at);
     }
 
     /// Counts a failure.
-    pub fn failed(&self, reason: &'static str) {
+    pub(super) fn failed(&self, reason: &'static str) {
         self.context.metrics.failed(Role::Binder, reason);
     }
 

@@ -29,7 +29,7 @@ const OBSTACLE_AGAIN: Duration = Duration::from_millis(200);
 
 /// The state of one namespace.
 #[derive(Debug)]
-pub struct NamespaceStore {
+pub(super) struct NamespaceStore {
     pub cache: TenantCache,
     pub objects: KnownObjects,
     pub definitions: Definitions,
@@ -46,21 +46,21 @@ pub struct NamespaceStore {
 /// The state of a namespace, shared by its reconciles. The lock is taken for one step at a time, never across a
 /// request.
 #[derive(Clone, Debug)]
-pub struct SharedStore(Arc<Mutex<NamespaceStore>>);
+pub(super) struct SharedStore(Arc<Mutex<NamespaceStore>>);
 
 impl SharedStore {
-    pub fn new(store: NamespaceStore) -> Self {
+    pub(super) fn new(store: NamespaceStore) -> Self {
         SharedStore(Arc::new(Mutex::new(store)))
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, NamespaceStore> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, NamespaceStore> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl NamespaceStore {
     /// Creates the state of a namespace with an empty cache.
-    pub fn new(cache: TenantCache, gauge: BindingGauge, report: Reporter) -> Self {
+    pub(super) fn new(cache: TenantCache, gauge: BindingGauge, report: Reporter) -> Self {
         NamespaceStore {
             cache,
             objects: KnownObjects::default(),
@@ -75,13 +75,13 @@ impl NamespaceStore {
     }
 
     /// Records that every watched resource was listed.
-    pub fn all_is_read(&mut self, now: Instant) {
+    pub(super) fn all_is_read(&mut self, now: Instant) {
         self.is_read = true;
         self.enqueue_leftovers(leftover::leftovers(&self.cache), Priority::Changed, now);
     }
 
     /// Enqueues all objects for a full resync.
-    pub fn enqueue_all(&mut self, now: Instant) {
+    pub(super) fn enqueue_all(&mut self, now: Instant) {
         for id in self.objects.ids().filter(|id| id.kind != Kind::Component) {
             self.queue.enqueue(Task::Object(id.clone()), Priority::Routine, now);
         }
@@ -91,7 +91,7 @@ impl NamespaceStore {
         self.enqueue_leftovers(leftover::leftovers(&self.cache), Priority::Routine, now);
     }
 
-    pub fn enqueue(&mut self, affected: Affected, now: Instant) {
+    pub(super) fn enqueue(&mut self, affected: Affected, now: Instant) {
         let priority = if affected.len() > FEW { Priority::Spread } else { Priority::Changed };
         for id in affected.objects() {
             self.queue.enqueue(Task::Object(id), priority, now);
@@ -104,7 +104,7 @@ impl NamespaceStore {
         }
     }
 
-    pub fn items(&mut self, kind: Kind, delta: Delta<Live<Item>>, now: Instant) {
+    pub(super) fn items(&mut self, kind: Kind, delta: Delta<Live<Item>>, now: Instant) {
         match delta {
             Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(|live| live.name.as_str()).collect();
@@ -213,7 +213,7 @@ impl NamespaceStore {
         }
     }
 
-    pub fn secrets(&mut self, delta: Delta<ObservedSecret>, now: Instant) {
+    pub(super) fn secrets(&mut self, delta: Delta<ObservedSecret>, now: Instant) {
         match delta {
             Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(ObservedSecret::name).collect();
@@ -251,7 +251,7 @@ impl NamespaceStore {
         self.change_secret(&name.clone(), CacheChange::SecretGone(name), now);
     }
 
-    pub fn secret(&mut self, seen: ObservedSecret, now: Instant) {
+    pub(super) fn secret(&mut self, seen: ObservedSecret, now: Instant) {
         let name = seen.name().to_string();
         let late = |known: &str| is_after(known, seen.revision());
         if self.cache.secret_version(&name).is_some_and(late) {
@@ -265,12 +265,12 @@ impl NamespaceStore {
     }
 
     /// Applies the server's answer that a binding Secret does not exist.
-    pub fn secret_absent(&mut self, name: &str, now: Instant) {
+    pub(super) fn secret_absent(&mut self, name: &str, now: Instant) {
         self.change_secret(name, CacheChange::SecretGone(name.to_string()), now);
     }
 
     /// Applies that the API server refuses to write a binding Secret, and that a retry would not help.
-    pub fn secret_refused(&mut self, name: String, why: String, now: Instant) {
+    pub(super) fn secret_refused(&mut self, name: String, why: String, now: Instant) {
         let affected = affected::change(&mut self.cache, CacheChange::Refused { binding: name, why });
         self.enqueue(affected, now);
     }
@@ -287,7 +287,7 @@ impl NamespaceStore {
     }
 
     /// Records that a binding Secret is gone, or that its connection exists again.
-    pub fn is_no_leftover(&mut self, secret: &str) {
+    pub(super) fn is_no_leftover(&mut self, secret: &str) {
         if !self.leftovers.remove(secret) {
             return;
         }
@@ -298,11 +298,11 @@ impl NamespaceStore {
     }
 
     /// Returns the uid of a binding Secret.
-    pub fn uid_of(&self, secret: &str) -> Option<String> {
+    pub(super) fn uid_of(&self, secret: &str) -> Option<String> {
         self.cache.bindings.get(secret).map(|binding| binding.uid.clone())
     }
 
-    pub fn definitions(&mut self, delta: Delta<DefinitionMap>, now: Instant) {
+    pub(super) fn definitions(&mut self, delta: Delta<DefinitionMap>, now: Instant) {
         match delta {
             Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(|map| map.name.as_str()).collect();
@@ -324,7 +324,7 @@ impl NamespaceStore {
         }
     }
 
-    pub fn definition(&mut self, map: DefinitionMap, now: Instant) {
+    pub(super) fn definition(&mut self, map: DefinitionMap, now: Instant) {
         let (name, readable) = (map.name.clone(), map.readable.clone());
         if self.definitions.put(map) {
             self.queue.enqueue(Task::Definition(name.clone()), Priority::Changed, now);
@@ -342,7 +342,7 @@ impl NamespaceStore {
     }
 
     /// Applies the answer to a write: the object as it is now.
-    pub fn answered(&mut self, kind: Kind, answer: &[u8], now: Instant) {
+    pub(super) fn answered(&mut self, kind: Kind, answer: &[u8], now: Instant) {
         let text = String::from_utf8_lossy(answer);
         if let Some(live) = object::item_whole(kind, &text) {
             self.item(kind, live, now);

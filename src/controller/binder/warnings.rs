@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long an object must have been missing before the event is sent.
-pub const MOMENT: Duration = Duration::from_secs(2);
+pub(super) const MOMENT: Duration = Duration::from_secs(2);
 
 /// What to do with a delayed warning.
 #[derive(Debug, PartialEq)]
-pub enum Delayed {
+pub(super) enum Delayed {
     /// There is none.
     None,
     /// Wait until then.
@@ -22,16 +22,16 @@ pub enum Delayed {
 
 /// By object: the reason, and until when the warning is delayed.
 #[derive(Debug, Default)]
-pub struct DelayedWarnings(HashMap<ObjectId, (String, Instant)>);
+pub(super) struct DelayedWarnings(HashMap<ObjectId, (String, Instant)>);
 
 impl DelayedWarnings {
     /// Delays a warning with this reason.
-    pub fn delay(&mut self, id: &ObjectId, reason: &str, now: Instant) {
+    pub(super) fn delay(&mut self, id: &ObjectId, reason: &str, now: Instant) {
         self.0.insert(id.clone(), (reason.to_string(), now + MOMENT));
     }
 
     /// Compares the delayed warning with the current reason of Ready after an evaluation.
-    pub fn check(&mut self, id: &ObjectId, reason: Option<&str>, now: Instant) -> Delayed {
+    pub(super) fn check(&mut self, id: &ObjectId, reason: Option<&str>, now: Instant) -> Delayed {
         let Some((waits, until)) = self.0.get(id) else { return Delayed::None };
         let (is_so, until) = (reason == Some(waits), *until);
         if is_so && now < until {

@@ -17,15 +17,15 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// The custom resources that the binder watches.
-pub const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
+pub(super) const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
 /// Page size of the list of definitions: each may be almost as large as an object can be.
 const DEFINITIONS_A_PAGE: usize = 20;
-pub const SECRETS: &str = "secrets";
-pub const DEFINITIONS: &str = "configmaps";
+pub(super) const SECRETS: &str = "secrets";
+pub(super) const DEFINITIONS: &str = "configmaps";
 
 /// A change of a watched resource.
 #[derive(Debug)]
-pub enum BinderDelta {
+pub(super) enum BinderDelta {
     /// Custom resources of one kind.
     Items(Kind, Delta<Live<Item>>),
     /// Secrets that opted in, and binding Secrets.
@@ -35,7 +35,12 @@ pub enum BinderDelta {
 }
 
 /// Watches a namespace from scratch.
-pub fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, on_event: WatchHandler<BinderDelta>) -> WatchHandle {
+pub(super) fn namespace(
+    server: &Server,
+    paths: &Paths,
+    salt: &Arc<Salt>,
+    on_event: WatchHandler<BinderDelta>,
+) -> WatchHandle {
     let mut watches = WatchSet::new(server, paths, on_event);
     for kind in KINDS {
         watches.watch(kinds::items(paths, kind, Depth::WithStatus), move |delta| BinderDelta::Items(kind, delta));
@@ -46,7 +51,11 @@ pub fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, on_event: Wat
 }
 
 /// Watches the Tenants of a namespace: the namespace's own Tenant names the tenant.
-pub fn tenants(server: &Server, paths: &Paths, on_event: WatchHandler<Delta<Live<Object<TenantSpec>>>>) -> WatchHandle {
+pub(super) fn tenants(
+    server: &Server,
+    paths: &Paths,
+    on_event: WatchHandler<Delta<Live<Object<TenantSpec>>>>,
+) -> WatchHandle {
     let mut watches = WatchSet::new(server, paths, on_event);
     watches.watch(kinds::objects(paths, Kind::Tenant, Depth::Spec), |delta| delta);
     watches.done()

@@ -29,7 +29,7 @@ struct OptedIn<'a> {
 
 /// Writes to one namespace, for as long as this replica leads and the namespace has this tenant. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct NamespaceWriter {
+pub(super) struct NamespaceWriter {
     server: Server,
     pub paths: Paths,
     salt: Arc<Salt>,
@@ -38,7 +38,7 @@ pub struct NamespaceWriter {
 
 /// A write of a binding Secret, and the server's answer.
 #[derive(Debug)]
-pub struct SecretWrite {
+pub(super) struct SecretWrite {
     pub name: String,
     pub answer: SecretAnswer,
     pub changed: bool,
@@ -48,7 +48,7 @@ pub struct SecretWrite {
 
 /// A binding Secret that was deleted.
 #[derive(Debug)]
-pub struct Deleted {
+pub(super) struct Deleted {
     /// The uid. The cache may have forgotten it already, since the watch is often faster than the answer.
     pub uid: String,
     pub because: Because,
@@ -56,7 +56,7 @@ pub struct Deleted {
 
 /// The state of a binding Secret, according to the server.
 #[derive(Debug)]
-pub enum SecretAnswer {
+pub(super) enum SecretAnswer {
     There(ObservedSecret),
     Absent,
     /// As before: the API server refuses the write, and a retry would not help.
@@ -71,7 +71,7 @@ pub enum SecretAnswer {
 }
 
 impl NamespaceWriter {
-    pub fn new(context: &Context, paths: Paths, salt: Arc<Salt>) -> Self {
+    pub(super) fn new(context: &Context, paths: Paths, salt: Arc<Salt>) -> Self {
         let is_current = Arc::new(AtomicBool::new(true));
         let (leadership, current) = (context.leadership.clone(), is_current.clone());
         let fence = Arc::new(move || leadership.holds() && current.load(Ordering::Relaxed));
@@ -79,16 +79,16 @@ impl NamespaceWriter {
     }
 
     /// Stops all writes of this writer and its clones: the namespace has another tenant now.
-    pub fn retire(&self) {
+    pub(super) fn retire(&self) {
         self.is_current.store(false, Ordering::Relaxed);
     }
 
-    pub fn is_retired(&self) -> bool {
+    pub(super) fn is_retired(&self) -> bool {
         !self.is_current.load(Ordering::Relaxed)
     }
 
     /// Writes a binding Secret: creates it if there is none, or updates the version that was seen.
-    pub async fn secret(&self, desired: &DesiredSecret) -> SecretWrite {
+    pub(super) async fn secret(&self, desired: &DesiredSecret) -> SecretWrite {
         let mut deleted = None;
         if let How::Replace { uid, resource_version } | How::Delete { uid, resource_version, .. } = &desired.how {
             let answer = self.delete(&desired.name, uid, resource_version).await;
@@ -130,7 +130,7 @@ impl NamespaceWriter {
 
     /// Asks the server whether a source Secret of a copy may no longer be used for it. Only Secrets that opted in are
     /// read.
-    pub async fn is_withdrawn(&self, origins: &Origins) -> Result<bool, SecretAnswer> {
+    pub(super) async fn is_withdrawn(&self, origins: &Origins) -> Result<bool, SecretAnswer> {
         for name in &origins.from {
             let path = format!("{}&fieldSelector=metadata.name%3D{}", self.opted_in(), segment(name));
             let answer = match self.server.ask(&Ask::get(path)).await {
@@ -162,7 +162,7 @@ impl NamespaceWriter {
     }
 
     /// Reads a binding Secret.
-    pub async fn read(&self, name: &str) -> SecretAnswer {
+    pub(super) async fn read(&self, name: &str) -> SecretAnswer {
         match self.server.ask(&Ask::get(self.paths.secret(name))).await {
             Ok(answer) => self.parse(answer),
             Err(failure) if failure.is_absent() => SecretAnswer::Absent,
@@ -179,13 +179,13 @@ impl NamespaceWriter {
     }
 
     /// Writes a status, and returns the object as it is afterwards; `None` if it is gone.
-    pub async fn status(&self, id: &ObjectId, body: &Value) -> Result<Option<Vec<u8>>, RequestFailure> {
+    pub(super) async fn status(&self, id: &ObjectId, body: &Value) -> Result<Option<Vec<u8>>, RequestFailure> {
         let path = format!("{}/status", self.paths.object(id));
         self.where_it_is(&Ask::apply_by(path, MANAGER, to_bytes(body))).await
     }
 
     /// Writes the owners of a ConfigMap, and returns it as it is afterwards; `None` if it is gone.
-    pub async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
+    pub(super) async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
         self.where_it_is(ask).await
     }
 

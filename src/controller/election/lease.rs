@@ -13,7 +13,7 @@ use tracing::warn;
 
 /// A candidate with an API client.
 #[derive(Debug)]
-pub struct LeaseClient {
+pub(super) struct LeaseClient {
     candidate: Candidate,
     election: Election,
     /// Its timeout leaves enough time for a second request.
@@ -29,7 +29,7 @@ pub struct LeaseClient {
 }
 
 impl LeaseClient {
-    pub fn new(election: &Election) -> Self {
+    pub(super) fn new(election: &Election) -> Self {
         LeaseClient {
             candidate: Candidate::new(&election.identity, election.timings),
             server: election.server.with_timeout(election.timings.request_timeout()),
@@ -42,22 +42,22 @@ impl LeaseClient {
     }
 
     /// Returns until when this process holds the Lease, if it does.
-    pub fn held_until(&self) -> Option<Instant> {
+    pub(super) fn held_until(&self) -> Option<Instant> {
         self.candidate.holds(self.now()).then(|| self.start + self.candidate.until())
     }
 
     /// Whether the server may consider this process the holder.
-    pub fn may_hold(&self) -> bool {
+    pub(super) fn may_hold(&self) -> bool {
         self.unsure || self.is_ours()
     }
 
     /// Stops acting on the Lease.
-    pub fn resign(&mut self) {
+    pub(super) fn resign(&mut self) {
         self.candidate.resign();
     }
 
     /// Runs the next step, which may be to wait. Returns an error if nothing is known about the Lease.
-    pub async fn step(&mut self) -> Result<(), String> {
+    pub(super) async fn step(&mut self) -> Result<(), String> {
         let sent = self.now();
         let done = match self.candidate.step(sent) {
             CandidateStep::Rest(until) => {
@@ -83,7 +83,7 @@ impl LeaseClient {
     }
 
     /// Releases the Lease, so that another replica need not wait. If that fails, the Lease expires.
-    pub async fn release(&mut self) {
+    pub(super) async fn release(&mut self) {
         let tried = timeout(self.election.timings.request_timeout(), async {
             loop {
                 if !self.is_ours() || self.unsure {

@@ -44,71 +44,71 @@ impl EncodeLabelValue for Role {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByVersion {
+pub(super) struct ByVersion {
     pub version: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByRole {
+pub(super) struct ByRole {
     pub role: Role,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByDuty {
+pub(super) struct ByDuty {
     pub role: Role,
     pub kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByOutcome {
+pub(super) struct ByOutcome {
     pub role: Role,
     pub kind: &'static str,
     pub outcome: ReconcileOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByCode {
+pub(super) struct ByCode {
     pub role: Role,
     pub code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByRequest {
+pub(super) struct ByRequest {
     pub target: String,
     pub verb: &'static str,
     pub code: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByBinding {
+pub(super) struct ByBinding {
     pub tenant_namespace: String,
     pub ready: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByTarget {
+pub(super) struct ByTarget {
     pub tenant_namespace: String,
     pub state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByNamespace {
+pub(super) struct ByNamespace {
     pub tenant_namespace: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByTenant {
+pub(super) struct ByTenant {
     pub tenant: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ByConnection {
+pub(super) struct ByConnection {
     pub tenant_namespace: String,
     pub connection: String,
 }
 
 /// Returns the verb of a request, as in RBAC and audit logs.
-pub fn verb(ask: &Ask) -> &'static str {
+pub(super) fn verb(ask: &Ask) -> &'static str {
     let query = ask.path.split_once('?').map_or("", |(_, query)| query);
     let has = |parameter: &str| query.split('&').any(|p| p.split_once('=').is_some_and(|(name, _)| name == parameter));
     match ask.method {

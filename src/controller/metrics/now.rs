@@ -14,10 +14,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The current values. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Gauges(Arc<Mutex<GaugeValues>>);
+pub(super) struct Gauges(Arc<Mutex<GaugeValues>>);
 
 #[derive(Debug, Default)]
-pub struct GaugeValues {
+pub(super) struct GaugeValues {
     pub leaders: BTreeMap<Role, Option<Leadership>>,
     /// The queue depth, and when the oldest object was enqueued.
     pub queues: BTreeMap<Role, (usize, Option<Instant>)>,
@@ -41,13 +41,13 @@ pub struct GaugeValues {
 
 /// The expiry of a token, and when it should be renewed at the latest, in seconds since 1970.
 #[derive(Clone, Copy, Debug)]
-pub struct ExpiryGauge {
+pub(super) struct ExpiryGauge {
     pub at: i64,
     pub renew_before: i64,
 }
 
 impl Gauges {
-    pub fn change(&self, change: impl FnOnce(&mut GaugeValues)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut GaugeValues)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -63,7 +63,7 @@ impl Collector for Gauges {
 
 impl GaugeValues {
     /// Drops the values that only the leader of a role knows.
-    pub fn forget(&mut self, role: Role) {
+    pub(super) fn forget(&mut self, role: Role) {
         self.queues.entry(role).and_modify(|queue| *queue = (0, None));
         match role {
             Role::Binder => {

@@ -12,13 +12,13 @@ use std::time::{Duration, SystemTime};
 
 /// The current process. Without `/proc` the values that need it are left out.
 #[derive(Debug)]
-pub struct Process {
+pub(super) struct Process {
     started: SystemTime,
 }
 
 impl Process {
     /// Starts the measurements of a process that has just started.
-    pub fn started() -> Self {
+    pub(super) fn started() -> Self {
         Process { started: SystemTime::now() }
     }
 }

@@ -34,7 +34,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Everything that the endpoints report.
 #[derive(Clone, Debug, Default)]
-pub struct Health {
+pub(crate) struct Health {
     pub pulses: Pulses,
     pub readiness: Readiness,
     pub metrics: Metrics,
@@ -44,7 +44,7 @@ pub struct Health {
 
 impl Health {
     /// Serves requests until it is dropped.
-    pub async fn serve(self, listener: TcpListener) {
+    pub(crate) async fn serve(self, listener: TcpListener) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {

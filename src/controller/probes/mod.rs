@@ -1,6 +1,6 @@
 //! The probes of Kubernetes: whether the process is alive, whether it is ready, and whether it leads.
 
-pub mod http;
-pub mod liveness;
-pub mod readiness;
-pub mod role;
+pub(super) mod http;
+pub(super) mod liveness;
+pub(super) mod readiness;
+pub(super) mod role;

@@ -13,7 +13,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// The state of one role in one process.
 #[derive(Debug)]
-pub struct RoleStatus<'h> {
+pub(crate) struct RoleStatus<'h> {
     role: Role,
     health: &'h Health,
     /// The description of the wait for the Lease.
@@ -32,7 +32,7 @@ struct RoleText {
 
 impl<'h> RoleStatus<'h> {
     /// Registers the wait for the Lease.
-    pub fn new(role: Role, health: &'h Health, election: &Election) -> Self {
+    pub(crate) fn new(role: Role, health: &'h Health, election: &Election) -> Self {
         let lease = format!("Lease {} in namespace {}", election.name, election.namespace);
         let silence = SILENCE + election.timings.lasts();
         let waiting = Some(health.readiness.waits(role.as_str(), lease.clone()));
@@ -41,7 +41,7 @@ impl<'h> RoleStatus<'h> {
     }
 
     /// Reports a new state.
-    pub fn is(&self, standing: LeaderState) {
+    pub(crate) fn is(&self, standing: LeaderState) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         match standing {
             LeaderState::Leads(leadership) => {

@@ -56,7 +56,7 @@ type Left = BTreeMap<(String, String), BTreeSet<Short>>;
 
 /// The approvals of a hub. Each is written to its sync's status before it is used.
 #[derive(Debug)]
-pub struct Ledger {
+pub(super) struct Ledger {
     server: Server,
     paths: Paths,
     state: Mutex<BTreeMap<String, OfSync>>,
@@ -66,7 +66,7 @@ pub struct Ledger {
 
 /// The state of the digests in a sync's annotation, for one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GivenApprovals {
+pub(super) struct GivenApprovals {
     /// Digests that may be used.
     pub usable: BTreeSet<String>,
     /// Digests that were carried out partly.
@@ -77,7 +77,7 @@ pub struct GivenApprovals {
 
 impl Ledger {
     /// Creates the approvals of the syncs of a namespace.
-    pub fn new(server: Server, paths: Paths) -> Self {
+    pub(super) fn new(server: Server, paths: Paths) -> Self {
         Ledger { server, paths, state: Mutex::default(), writing: Mutex::default() }
     }
 
@@ -87,7 +87,7 @@ impl Ledger {
 
     /// Records the digests in a sync's annotation. For a sync that was not known, or is another object, also the begun
     /// approvals of its status. An approval whose digest was removed from the annotation ends.
-    pub fn observe(&self, sync: &str, uid: &str, standing: BTreeSet<String>, written: &[ApprovalStatus]) {
+    pub(super) fn observe(&self, sync: &str, uid: &str, standing: BTreeSet<String>, written: &[ApprovalStatus]) {
         let mut state = self.state();
         let known = state.entry(sync.to_string()).or_default();
         if known.uid != uid {
@@ -100,17 +100,17 @@ impl Ledger {
     }
 
     /// Returns the uid of a sync.
-    pub fn uid(&self, sync: &str) -> Option<String> {
+    pub(super) fn uid(&self, sync: &str) -> Option<String> {
         self.state().get(sync).map(|known| known.uid.clone()).filter(|uid| !uid.is_empty())
     }
 
     /// Drops all other syncs.
-    pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
+    pub(super) fn retain(&self, is_there: impl Fn(&str) -> bool) {
         self.state().retain(|sync, _| is_there(sync));
     }
 
     /// Returns the state of the digests in a sync's annotation, for one target.
-    pub fn given(&self, sync: &str, target: &str) -> GivenApprovals {
+    pub(super) fn given(&self, sync: &str, target: &str) -> GivenApprovals {
         let state = self.state();
         let Some(known) = state.get(sync) else { return GivenApprovals::default() };
         let mut given = GivenApprovals::default();
@@ -128,7 +128,7 @@ impl Ledger {
     }
 
     /// Whether a sync may write now; see [`sync_rules::may_write`].
-    pub fn may_write(
+    pub(super) fn may_write(
         &self,
         sync: &str,
         mode: Option<SyncMode>,
@@ -143,7 +143,7 @@ impl Ledger {
 
     /// Drops the remaining approved actions of these syncs in a target that are no longer planned: they are done, or no
     /// longer needed. Only for a full plan in which everything could be read.
-    pub fn narrow<'s>(
+    pub(super) fn narrow<'s>(
         self: &Arc<Self>,
         syncs: impl Iterator<Item = &'s String>,
         plan: &Plan,
@@ -169,14 +169,14 @@ impl Ledger {
 
     /// Returns the syncs whose status still has an approval that was withdrawn. If it were given again, it would count
     /// as consumed after a restart.
-    pub fn to_forget(&self) -> Vec<String> {
+    pub(super) fn to_forget(&self) -> Vec<String> {
         let state = self.state();
         let stands = |known: &OfSync| known.written.keys().any(|approval| !known.begun.contains_key(approval));
         state.iter().filter(|(_, known)| stands(known)).map(|(sync, _)| sync.clone()).collect()
     }
 
     /// Removes withdrawn approvals from the status of a sync.
-    pub fn forget(&self, sync: &str) -> Result<(), LocationError> {
+    pub(super) fn forget(&self, sync: &str) -> Result<(), LocationError> {
         self.change(sync, |_| {})
     }
 
@@ -212,7 +212,7 @@ impl Ledger {
     }
 
     /// Returns the approvals for the reconcile that made this plan.
-    pub fn of<'l>(self: &'l Arc<Self>, plan: &'l Plan) -> OfPlan<'l> {
+    pub(super) fn of<'l>(self: &'l Arc<Self>, plan: &'l Plan) -> OfPlan<'l> {
         OfPlan { ledger: self, plan }
     }
 }
@@ -231,7 +231,7 @@ fn unpacked(left: &Option<String>) -> BTreeSet<Short> {
 
 /// The approvals of the syncs into the target of a plan. Approvals keep only the beginning of each digest; the plan has
 /// the full ones.
-pub struct OfPlan<'l> {
+pub(super) struct OfPlan<'l> {
     ledger: &'l Ledger,
     plan: &'l Plan,
 }

@@ -21,7 +21,7 @@ const LONGEST_WHY: usize = 2_000;
 /// The state of a sync in a target, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
-pub enum SyncCondition {
+pub(super) enum SyncCondition {
     Invalid,
     NotAccepted,
     Unreachable,
@@ -36,7 +36,7 @@ pub enum SyncCondition {
 
 impl SyncCondition {
     /// All states.
-    pub const ALL: [SyncCondition; 10] = [
+    pub(super) const ALL: [SyncCondition; 10] = [
         SyncCondition::Invalid,
         SyncCondition::NotAccepted,
         SyncCondition::Unreachable,
@@ -50,7 +50,7 @@ impl SyncCondition {
     ];
 
     /// Returns the name that a status uses.
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             SyncCondition::Invalid => "Invalid",
             SyncCondition::NotAccepted => "NotAccepted",
@@ -66,7 +66,7 @@ impl SyncCondition {
     }
 
     /// Parses a state of a status.
-    pub fn parse(text: &str) -> SyncCondition {
+    pub(super) fn parse(text: &str) -> SyncCondition {
         SyncCondition::ALL.into_iter().find(|state| state.as_str() == text).unwrap_or(SyncCondition::Failed)
     }
 
@@ -81,7 +81,7 @@ impl SyncCondition {
 
 /// Everything that a target's status is computed from.
 #[derive(Debug)]
-pub struct Evidence<'a> {
+pub(super) struct Evidence<'a> {
     pub sync: &'a str,
     pub namespace: &'a str,
     pub mode: SyncMode,
@@ -168,7 +168,7 @@ impl Evidence<'_> {
 }
 
 /// Returns the status of a sync in a target.
-pub fn target_status(evidence: &Evidence<'_>) -> TargetStatus {
+pub(super) fn target_status(evidence: &Evidence<'_>) -> TargetStatus {
     let counts = counts(evidence);
     let digest = evidence.target.digests.get(&evidence.writer().to_string()).map(ToString::to_string);
     let blocked = blocked(evidence);
@@ -422,7 +422,7 @@ fn more(count: usize) -> String {
 }
 
 /// Returns the conditions of a sync, given its targets.
-pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
+pub(super) fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     let worst = targets.iter().min_by_key(|target| SyncCondition::parse(&target.state));
     let state = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
     let in_sync = targets.iter().filter(|target| target.state == SyncCondition::InSync.as_str()).count();

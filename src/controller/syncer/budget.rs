@@ -11,7 +11,7 @@ const SETTLED: Duration = Duration::from_secs(600);
 
 /// The objects of a target that were updated and deleted since it was last settled, or since an approved change.
 #[derive(Debug, Default)]
-pub struct ChangeBudget {
+pub(super) struct ChangeBudget {
     /// Changes by an earlier operator process.
     before: usize,
     changed: BTreeSet<ObjectId>,
@@ -22,39 +22,39 @@ pub struct ChangeBudget {
 
 impl ChangeBudget {
     /// Continues the count of an earlier operator process.
-    pub fn resumed(before: usize, base: Option<usize>, now: Instant) -> Self {
+    pub(super) fn resumed(before: usize, base: Option<usize>, now: Instant) -> Self {
         ChangeBudget { before, changed: BTreeSet::new(), base, last: (before > 0 || base.is_some()).then_some(now) }
     }
 
     /// Returns the number of objects when the count began; `None` if nothing is counted.
-    pub fn base(&self) -> Option<usize> {
+    pub(super) fn base(&self) -> Option<usize> {
         self.base.filter(|_| self.last.is_some())
     }
 
     /// Starts the count before a write in a target of this many objects, unless it has started.
-    pub fn begins(&mut self, objects: usize) {
+    pub(super) fn begins(&mut self, objects: usize) {
         if self.last.is_none() {
             self.base = Some(objects);
         }
     }
 
     /// Records a change that is neither an update nor a delete. It starts the count too.
-    pub fn touched(&mut self, now: Instant) {
+    pub(super) fn touched(&mut self, now: Instant) {
         self.last.get_or_insert(now);
     }
 
     /// Returns the number of changed objects.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.before + self.changed.len()
     }
 
     /// Returns the number of changed objects, these included.
-    pub fn count_with<'a>(&self, objects: impl IntoIterator<Item = &'a ObjectId>) -> usize {
+    pub(super) fn count_with<'a>(&self, objects: impl IntoIterator<Item = &'a ObjectId>) -> usize {
         self.count() + objects.into_iter().filter(|id| !self.changed.contains(*id)).count()
     }
 
     /// Records updated or deleted objects.
-    pub fn changed(&mut self, objects: impl IntoIterator<Item = ObjectId>, now: Instant) {
+    pub(super) fn changed(&mut self, objects: impl IntoIterator<Item = ObjectId>, now: Instant) {
         let before = self.changed.len();
         self.changed.extend(objects);
         if self.changed.len() > before {
@@ -63,14 +63,14 @@ impl ChangeBudget {
     }
 
     /// Records that the target is in sync. After some time of that the count starts again.
-    pub fn settled(&mut self, now: Instant) {
+    pub(super) fn settled(&mut self, now: Instant) {
         if self.last.is_some_and(|last| now.duration_since(last) >= SETTLED) {
             *self = ChangeBudget::default();
         }
     }
 
     /// Records that a person approved the changes: the count starts again.
-    pub fn approved(&mut self) {
+    pub(super) fn approved(&mut self) {
         *self = ChangeBudget::default();
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
 /// The Tenants and TenantSyncs of a namespace.
-pub struct HubObjects {
+pub(super) struct HubObjects {
     pub tenants: BTreeMap<String, Live<Object<TenantSpec>>>,
     pub syncs: BTreeMap<String, Live<Object<TenantSyncSpec>>>,
     namespace: String,
@@ -21,7 +21,7 @@ pub struct HubObjects {
 
 impl HubObjects {
     /// Creates the objects of a namespace, none of them known yet.
-    pub fn new(namespace: &str, waiting: Waiting) -> Self {
+    pub(super) fn new(namespace: &str, waiting: Waiting) -> Self {
         HubObjects {
             tenants: BTreeMap::new(),
             syncs: BTreeMap::new(),
@@ -32,45 +32,45 @@ impl HubObjects {
     }
 
     /// Whether both resources were listed.
-    pub fn are_read(&self) -> bool {
+    pub(super) fn are_read(&self) -> bool {
         self.unread.is_empty()
     }
 
     /// Applies an event of the watch of Tenants; returns whether a spec changed.
-    pub fn on_tenants(&mut self, event: WatchEvent<Delta<Live<Object<TenantSpec>>>>) -> bool {
+    pub(super) fn on_tenants(&mut self, event: WatchEvent<Delta<Live<Object<TenantSpec>>>>) -> bool {
         let Some((delta, is_first)) = self.on_event(Kind::Tenant.plural(), event) else { return false };
         take_in(&mut self.tenants, delta, is_first)
     }
 
     /// Applies an event of the watch of TenantSyncs; returns whether a spec changed.
-    pub fn on_syncs(&mut self, event: WatchEvent<Delta<Live<Object<TenantSyncSpec>>>>) -> bool {
+    pub(super) fn on_syncs(&mut self, event: WatchEvent<Delta<Live<Object<TenantSyncSpec>>>>) -> bool {
         let Some((delta, is_first)) = self.on_event(Kind::TenantSync.plural(), event) else { return false };
         take_in(&mut self.syncs, delta, is_first)
     }
 
     /// Applies the answer to a write of a Tenant's status; returns whether its spec changed.
-    pub fn on_tenant_written(&mut self, live: Live<Object<TenantSpec>>) -> bool {
+    pub(super) fn on_tenant_written(&mut self, live: Live<Object<TenantSpec>>) -> bool {
         answered(&mut self.tenants, live)
     }
 
     /// Applies the answer to a write of a TenantSync's status; returns whether its spec changed.
-    pub fn on_sync_written(&mut self, live: Live<Object<TenantSyncSpec>>) -> bool {
+    pub(super) fn on_sync_written(&mut self, live: Live<Object<TenantSyncSpec>>) -> bool {
         answered(&mut self.syncs, live)
     }
 
     /// Returns the TenantSyncs that can be read, by name.
-    pub fn readable_syncs(&self) -> impl Iterator<Item = (&String, &Object<TenantSyncSpec>)> {
+    pub(super) fn readable_syncs(&self) -> impl Iterator<Item = (&String, &Object<TenantSyncSpec>)> {
         self.syncs.iter().filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?)))
     }
 
     /// Returns the sources of a target.
-    pub fn sources<'s>(&'s self, target: &'s str) -> impl Iterator<Item = &'s str> {
+    pub(super) fn sources<'s>(&'s self, target: &'s str) -> impl Iterator<Item = &'s str> {
         let into = self.readable_syncs().filter(move |(_, sync)| sync.spec.to.iter().any(|to| to == target));
         into.map(|(_, sync)| sync.spec.from.as_str())
     }
 
     /// Returns all targets.
-    pub fn targets(&self) -> BTreeSet<String> {
+    pub(super) fn targets(&self) -> BTreeSet<String> {
         self.readable_syncs().flat_map(|(_, sync)| sync.spec.to.iter().cloned()).collect()
     }
 

@@ -14,7 +14,7 @@ use zeroize::Zeroize;
 
 /// A Secret that may contain kubeconfigs.
 #[derive(Debug)]
-pub struct KubeconfigSecret {
+pub(super) struct KubeconfigSecret {
     /// The values, by key.
     texts: BTreeMap<String, Secret>,
 }
@@ -50,18 +50,18 @@ impl KubeconfigSecret {
     }
 
     /// Returns the kubeconfig under a key.
-    pub fn kubeconfig(&self, key: &str) -> Option<&Secret> {
+    pub(super) fn kubeconfig(&self, key: &str) -> Option<&Secret> {
         self.texts.get(key)
     }
 }
 
 /// Returns a hash that identifies a kubeconfig without disclosing it.
-pub fn fingerprint(kubeconfig: &Secret) -> [u8; 32] {
+pub(super) fn fingerprint(kubeconfig: &Secret) -> [u8; 32] {
     Sha256::digest(kubeconfig.expose()).into()
 }
 
 /// Lists one Secret, by name.
-pub fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
+pub(super) fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
     Listing {
         path: paths.secrets(),
         resource: "secrets",

@@ -12,11 +12,11 @@ type DueCount = (usize, Option<Instant>);
 
 /// The queue depth of all hubs of a process.
 #[derive(Debug, Default)]
-pub struct SyncerBacklog(Mutex<BTreeMap<String, DueCount>>);
+pub(super) struct SyncerBacklog(Mutex<BTreeMap<String, DueCount>>);
 
 impl SyncerBacklog {
     /// Sets the metric for the queue depth of a hub's targets.
-    pub fn report(&self, context: &Context, namespace: &str, depth: impl Iterator<Item = DueCount>) {
+    pub(super) fn report(&self, context: &Context, namespace: &str, depth: impl Iterator<Item = DueCount>) {
         let mut hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.insert(namespace.to_string(), sum(depth));
         let (count, oldest) = sum(hubs.values().copied());
@@ -29,7 +29,7 @@ fn sum(depth: impl Iterator<Item = DueCount>) -> DueCount {
 }
 
 /// Sets the metric for how many targets of a hub are in each state, zero included.
-pub fn report_targets<'s>(context: &Context, namespace: &str, statuses: impl Iterator<Item = &'s TargetStatus>) {
+pub(super) fn report_targets<'s>(context: &Context, namespace: &str, statuses: impl Iterator<Item = &'s TargetStatus>) {
     let mut states: BTreeMap<&'static str, usize> =
         SyncCondition::ALL.iter().map(|state| (state.as_str(), 0)).collect();
     for status in statuses {

@@ -51,7 +51,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// Runs the syncer until it is asked to end.
-pub async fn run(context: Context) -> Result<(), String> {
+pub(super) async fn run(context: Context) -> Result<(), String> {
     let mut hubs = JoinSet::new();
     let backlog = Arc::<SyncerBacklog>::default();
     for namespace in context.namespaces.iter() {

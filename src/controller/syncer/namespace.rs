@@ -83,7 +83,7 @@ enum SyncerEvent {
 }
 
 /// The worker of one namespace with Tenants and TenantSyncs.
-pub struct HubWorker {
+pub(super) struct HubWorker {
     context: Context,
     paths: Paths,
     inbox: UnboundedReceiver<SyncerEvent>,
@@ -109,7 +109,7 @@ pub struct HubWorker {
 
 impl HubWorker {
     /// Creates the worker of a namespace in the operator's own cluster.
-    pub fn new(context: Context, namespace: &str, backlog: Arc<SyncerBacklog>) -> Self {
+    pub(super) fn new(context: Context, namespace: &str, backlog: Arc<SyncerBacklog>) -> Self {
         let (outbox, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
         let following = watch(&context, &paths, &outbox);
@@ -139,7 +139,7 @@ impl HubWorker {
     }
 
     /// Reconciles until the process is asked to end.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let pulse = self.context.pulses.of(format!("syncer of namespace {}", self.paths.namespace()), SILENCE);
         loop {
             pulse.beat();

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 /// The state of a namespace.
 #[derive(Clone, Copy)]
-pub struct HubObserver<'a> {
+pub(super) struct HubObserver<'a> {
     pub objects: &'a HubObjects,
     pub tenants: &'a TenantConnections,
     pub targets: &'a BTreeMap<String, TargetState>,
@@ -31,7 +31,7 @@ pub struct HubObserver<'a> {
 }
 
 /// The input of a full reconcile of a target.
-pub struct ObservedTarget {
+pub(super) struct ObservedTarget {
     /// The input of the plan.
     pub world: World,
     pub syncs: Syncs,
@@ -40,7 +40,7 @@ pub struct ObservedTarget {
 }
 
 /// The input of an incremental reconcile of a target.
-pub struct ObservedChanges {
+pub(super) struct ObservedChanges {
     pub target: String,
     /// The input of the plan, without the syncs that wait for an approval: they block nothing, and are planned by the
     /// full reconcile.
@@ -60,7 +60,7 @@ pub struct ObservedChanges {
 
 /// Why nothing is deleted in a target yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsettled {
+pub(super) struct Unsettled {
     pub why: String,
     /// When the wait ends; `None` if it does not end by itself.
     pub until: Option<Instant>,
@@ -70,7 +70,7 @@ pub struct Unsettled {
 
 impl ObservedTarget {
     /// Returns the world without the syncs that wait for an approval; `None` if none waits.
-    pub fn without_those_that_wait(&self) -> Option<World> {
+    pub(super) fn without_those_that_wait(&self) -> Option<World> {
         let waits = |sync: &Sync| self.world.waiting.contains(&sync.writer);
         self.world.syncs.iter().any(waits).then(|| {
             let mut world = self.world.clone();
@@ -83,7 +83,7 @@ impl ObservedTarget {
 impl HubObserver<'_> {
     /// Returns the input of the plan. It shares data with the caches, so it must be dropped before they apply further
     /// events: otherwise they have to copy that data.
-    pub fn world(&self) -> World {
+    pub(super) fn world(&self) -> World {
         let view = |(name, live): (&String, &Live<Object<TenantSpec>>)| {
             let (spec, live) = self.tenants.view(live.read.as_ref().ok()?)?;
             let budget = self.targets.get(name).map(|target| &target.budget);
@@ -120,7 +120,7 @@ impl HubObserver<'_> {
     }
 
     /// Returns the input of an incremental reconcile; `None` if nothing may be written unattended.
-    pub fn changes(&self, name: &str) -> Option<ObservedChanges> {
+    pub(super) fn changes(&self, name: &str) -> Option<ObservedChanges> {
         let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
         let mut world = self.world();
         let waiting = &world.waiting;
@@ -148,7 +148,7 @@ impl HubObserver<'_> {
     }
 
     /// Returns the input of a full reconcile. Of another target only what may be written counts.
-    pub fn everything(&self, name: &str, now: Instant) -> Option<ObservedTarget> {
+    pub(super) fn everything(&self, name: &str, now: Instant) -> Option<ObservedTarget> {
         Some(ObservedTarget {
             syncs: self.targets.get(name)?.syncs.clone(),
             world: sync_rules::world_of(self.world(), name),
@@ -157,12 +157,12 @@ impl HubObserver<'_> {
     }
 
     /// Returns the number of objects in a target.
-    pub fn objects(&self, name: &str) -> usize {
+    pub(super) fn objects(&self, name: &str) -> usize {
         self.tenants.open(name).map_or(0, |tenant| tenant.cache.inventory().len())
     }
 
     /// Returns why nothing is deleted in a target yet; `None` if its sources are settled.
-    pub fn unsettled(&self, name: &str, now: Instant) -> Option<Unsettled> {
+    pub(super) fn unsettled(&self, name: &str, now: Instant) -> Option<Unsettled> {
         let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
         let waits = sources.filter_map(|source| Some((source.unsettled(self.rest, now)?, source.is_rewound())));
         let (mut why, mut until, mut rewound) = (None, None, false);
@@ -176,7 +176,7 @@ impl HubObserver<'_> {
     }
 
     /// Returns the current syncs into a target.
-    pub fn syncs_into(&self, target: &str) -> BTreeMap<String, SyncInto> {
+    pub(super) fn syncs_into(&self, target: &str) -> BTreeMap<String, SyncInto> {
         let into = self.objects.readable_syncs().filter(|(_, sync)| sync.spec.to.iter().any(|to| to == target));
         let sync_into = |spec: &TenantSyncSpec| SyncInto {
             mode: spec.mode.unwrap_or(SyncMode::Plan),
@@ -198,13 +198,13 @@ impl HubObserver<'_> {
 
     /// Whether Tenants and TenantSyncs were listed, and every tenant was connected to. Before that, a missing tenant
     /// may only be late.
-    pub fn is_read(&self) -> bool {
+    pub(super) fn is_read(&self) -> bool {
         let readable = self.objects.tenants.values().filter(|live| live.read.is_ok()).count();
         self.objects.are_read() && self.tenants.len() == readable
     }
 
     /// Whether a target and its sources were read, or are known not to exist.
-    pub fn can_reconcile(&self, target: &str) -> bool {
+    pub(super) fn can_reconcile(&self, target: &str) -> bool {
         let being_read = |tenant: &str| self.tenants.is_being_read(tenant);
         self.is_read() && !self.objects.sources(target).chain([target]).any(being_read)
     }

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 /// The result of one apply.
 #[derive(Debug, Default)]
-pub struct PassOutcome {
+pub(super) struct PassOutcome {
     /// The actions that were carried out, each with its digest.
     pub done: Vec<(ObjectId, ActionKind, Digest)>,
     /// The actions that failed, by id. Under the name of the target: all of them.
@@ -29,7 +29,7 @@ pub struct PassOutcome {
 
 /// Why an action was not carried out.
 #[derive(Debug)]
-pub struct ActionFailure {
+pub(super) struct ActionFailure {
     /// One word, for machines.
     pub code: &'static str,
     /// The error, and what to do about it.
@@ -40,7 +40,7 @@ pub struct ActionFailure {
 
 /// When a failed action is retried if nothing changes, soonest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Retry {
+pub(super) enum Retry {
     /// At intervals that grow to a minute.
     Soon,
     /// At intervals that grow to the resync interval: a person must act, perhaps on something that is not watched.
@@ -51,7 +51,7 @@ pub enum Retry {
 
 /// The result of a full reconcile, from which the target's statuses are computed.
 #[derive(Debug)]
-pub struct AppliedTarget {
+pub(super) struct AppliedTarget {
     /// The plan before anything was carried out, including syncs that wait for an approval.
     pub plan: Plan,
     /// The ids of the actions of syncs that need no approval, if others wait for one.
@@ -73,7 +73,7 @@ pub struct AppliedTarget {
 
 impl PassOutcome {
     /// Returns the result of a reconcile that panicked.
-    pub fn broken(target: &str) -> Self {
+    pub(super) fn broken(target: &str) -> Self {
         let why = "internal error: report it, with the last lines of the log".to_string();
         PassOutcome {
             failed: [(target.to_string(), ActionFailure { code: "Mistake", why, retry: Retry::Soon })].into(),
@@ -82,7 +82,7 @@ impl PassOutcome {
     }
 
     /// Returns the result of an apply that was refused before its first write.
-    pub fn refused(target: &str, refusal: &Refusal) -> Self {
+    pub(super) fn refused(target: &str, refusal: &Refusal) -> Self {
         let failure = match refusal {
             Refusal::Location(error) => ActionFailure::of(error),
             Refusal::Void { .. } | Refusal::UnknownDigest { .. } => {
@@ -93,7 +93,7 @@ impl PassOutcome {
     }
 
     /// Converts the report of an apply.
-    pub fn of(plan: &Plan, report: &Report) -> Self {
+    pub(super) fn of(plan: &Plan, report: &Report) -> Self {
         let actions: BTreeMap<&str, &Action> = plan.actions().map(|(_, a)| (a.id.as_str(), a)).collect();
         let mut applied = PassOutcome::default();
         for (id, outcome) in &report.outcomes {
@@ -118,18 +118,18 @@ impl PassOutcome {
     }
 
     /// Returns when to retry the actions that were not carried out; `None` if all were.
-    pub fn retry(&self) -> Option<Retry> {
+    pub(super) fn retry(&self) -> Option<Retry> {
         let failed = self.failed.values().map(|failure| failure.retry);
         failed.chain(self.again.then_some(Retry::Soon)).min()
     }
 
     /// Whether nothing changed, because every action failed.
-    pub fn did_nothing(&self) -> bool {
+    pub(super) fn did_nothing(&self) -> bool {
         self.done.is_empty() && !self.again
     }
 
     /// Logs a line for each change and for each failure.
-    pub fn log(&self, tenant: &str) {
+    pub(super) fn log(&self, tenant: &str) {
         for (id, kind, _) in &self.done {
             info!(tenant, object = %id, action = kind.as_str(), "done");
         }

@@ -24,13 +24,13 @@ const PASSES: usize = 4;
 const FIRST: usize = 64;
 /// Maximum number of actions of an incremental reconcile. A further change of one of its objects waits for all of them,
 /// and their objects are in memory twice: before and after.
-pub const IN_A_PASS: usize = 512;
+pub(super) const IN_A_PASS: usize = 512;
 /// With this many writes in flight the server is busy: planning more would only use memory.
 const MAX_IN_FLIGHT: usize = 2 * IN_A_PASS;
 
 /// What to reconcile now.
 #[derive(Debug)]
-pub enum Job {
+pub(super) enum Job {
     /// The changed objects, and the objects that use them.
     Part(Seeds),
     /// Everything.
@@ -39,11 +39,11 @@ pub enum Job {
 
 /// The unique number of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PassId(pub u64);
+pub(super) struct PassId(pub u64);
 
 /// The queue of one target.
 #[derive(Debug, Default)]
-pub struct TargetQueue {
+pub(super) struct TargetQueue {
     changed: Changed,
     whole_at: Option<Instant>,
     /// When the full reconcile was first delayed.
@@ -82,7 +82,7 @@ struct PassInFlight {
 
 /// A write of an object.
 #[derive(Clone, Debug)]
-pub struct Writing {
+pub(super) struct Writing {
     pub kind: ActionKind,
     /// The object after the write.
     pub after: Option<Item>,
@@ -117,7 +117,7 @@ impl Changed {
 
 impl TargetQueue {
     /// Enqueues objects that changed in a source.
-    pub fn changed<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+    pub(super) fn changed<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
         for id in objects {
             let writing = self.passes.values_mut().find(|pass| pass.objects.contains_key(id));
             writing.map_or(&mut self.changed, |pass| &mut pass.after).add(id, now);
@@ -127,7 +127,7 @@ impl TargetQueue {
 
     /// Enqueues objects that changed in the target itself. For an object that is being written, the event is mostly the
     /// write itself: it is reconciled again only if it differs from what was written.
-    pub fn changed_here<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+    pub(super) fn changed_here<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
         for id in objects {
             match self.passes.values_mut().find(|pass| pass.objects.contains_key(id)) {
                 Some(pass) => drop(pass.reported.insert(id.clone())),
@@ -138,30 +138,35 @@ impl TargetQueue {
     }
 
     /// Enqueues objects again for when this reconcile ends.
-    pub fn changed_after<'a>(&mut self, pass: PassId, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+    pub(super) fn changed_after<'a>(
+        &mut self,
+        pass: PassId,
+        objects: impl IntoIterator<Item = &'a ObjectId>,
+        now: Instant,
+    ) {
         let after = self.passes.get_mut(&pass).map_or(&mut self.changed, |pass| &mut pass.after);
         objects.into_iter().for_each(|id| after.add(id, now));
     }
 
     /// Schedules a full reconcile now.
-    pub fn everything_now(&mut self, now: Instant) {
+    pub(super) fn everything_now(&mut self, now: Instant) {
         self.whole_at = Some(now);
     }
 
     /// Schedules a full reconcile for then at the latest.
-    pub fn everything_by(&mut self, then: Instant) {
+    pub(super) fn everything_by(&mut self, then: Instant) {
         self.whole_at = Some(self.whole_at.map_or(then, |at| at.min(then)));
     }
 
     /// Retries failures at once, because a person or a tool asked for it.
-    pub fn retry_now(&mut self, now: Instant) {
+    pub(super) fn retry_now(&mut self, now: Instant) {
         self.pause = None;
         self.everything_now(now);
     }
 
     /// Returns what to reconcile now. A full reconcile runs as `next` until [`TargetQueue::whole_done`]. An incremental
     /// one (`index` says which objects belong together) counts from [`TargetQueue::begun`] on.
-    pub fn take(&mut self, now: Instant, next: PassId, index: &Index) -> Option<Job> {
+    pub(super) fn take(&mut self, now: Instant, next: PassId, index: &Index) -> Option<Job> {
         if self.everything_at().is_some_and(|at| at <= now) && self.whole.is_none() {
             if !self.is_idle() {
                 return None;
@@ -178,18 +183,18 @@ impl TargetQueue {
     }
 
     /// Returns how many changes are queued.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.changed.seeds.len()
     }
 
     /// Records the writes of an incremental reconcile.
-    pub fn begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>) {
+    pub(super) fn begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>) {
         self.passes.insert(pass, PassInFlight { objects, ..PassInFlight::default() });
     }
 
     /// Ends an incremental reconcile. Enqueues what waited for it, and the objects that are not as it wrote them;
     /// `now_is` returns the cached objects.
-    pub fn part_done(&mut self, pass: PassId, now_is: impl Fn(&ObjectId) -> Option<Item>, now: Instant) {
+    pub(super) fn part_done(&mut self, pass: PassId, now_is: impl Fn(&ObjectId) -> Option<Item>, now: Instant) {
         let Some(done) = self.passes.remove(&pass) else { return };
         self.changed.append(done.after);
         for id in &done.reported {
@@ -201,12 +206,18 @@ impl TargetQueue {
     }
 
     /// Whether this is the running full reconcile. The events of an earlier one are ignored.
-    pub fn is_whole(&self, pass: PassId) -> bool {
+    pub(super) fn is_whole(&self, pass: PassId) -> bool {
         self.whole == Some(pass)
     }
 
     /// Records the writes of the full reconcile. From now on other objects may be reconciled in parallel.
-    pub fn whole_begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>, approved: bool, now: Instant) {
+    pub(super) fn whole_begun(
+        &mut self,
+        pass: PassId,
+        objects: BTreeMap<ObjectId, Writing>,
+        approved: bool,
+        now: Instant,
+    ) {
         if !self.is_whole(pass) {
             return;
         }
@@ -218,7 +229,7 @@ impl TargetQueue {
     }
 
     /// Ends the full reconcile.
-    pub fn whole_done(&mut self, pass: PassId) {
+    pub(super) fn whole_done(&mut self, pass: PassId) {
         if self.is_whole(pass) {
             (self.whole, self.plans) = (None, false);
             self.passes.remove(&pass);
@@ -226,23 +237,23 @@ impl TargetQueue {
     }
 
     /// Returns the objects that are being updated without an approval.
-    pub fn being_updated(&self) -> impl Iterator<Item = &ObjectId> {
+    pub(super) fn being_updated(&self) -> impl Iterator<Item = &ObjectId> {
         let unattended = self.passes.values().filter(|pass| !pass.approved).flat_map(|pass| &pass.objects);
         unattended.filter(|(_, writing)| writing.kind == ActionKind::Update).map(|(id, _)| id)
     }
 
     /// Ends the retries after a full reconcile without failures.
-    pub fn recovered(&mut self) {
+    pub(super) fn recovered(&mut self) {
         (self.again_at, self.pause) = (None, None);
     }
 
     /// Schedules a full reconcile after a failure, at growing intervals.
-    pub fn failed(&mut self, now: Instant) {
+    pub(super) fn failed(&mut self, now: Instant) {
         self.try_again(LONGEST_PAUSE, now);
     }
 
     /// Schedules a full reconcile after a refusal: the interval grows to the resync interval.
-    pub fn refused(&mut self, resync: Duration, now: Instant) {
+    pub(super) fn refused(&mut self, resync: Duration, now: Instant) {
         self.try_again(resync.max(LONGEST_PAUSE), now);
     }
 
@@ -252,12 +263,12 @@ impl TargetQueue {
     }
 
     /// Returns the writes of the running reconciles.
-    pub fn in_flight(&self) -> impl Iterator<Item = (PassId, &BTreeMap<ObjectId, Writing>)> {
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = (PassId, &BTreeMap<ObjectId, Writing>)> {
         self.passes.iter().map(|(pass, writing)| (*pass, &writing.objects))
     }
 
     /// Returns when the next reconcile is due; `None` if none is until something changes or ends.
-    pub fn wakes(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn wakes(&self, now: Instant) -> Option<Instant> {
         let everything = self.everything_at();
         if everything.is_some_and(|at| at <= now) && !self.is_idle() && self.whole.is_none() {
             return None;
@@ -267,7 +278,7 @@ impl TargetQueue {
     }
 
     /// Returns how much is due and since when; a full reconcile counts as one.
-    pub fn depth(&self, now: Instant) -> (usize, Option<Instant>) {
+    pub(super) fn depth(&self, now: Instant) -> (usize, Option<Instant>) {
         let whole = self.everything_at().filter(|at| *at <= now);
         let waiting = || self.passes.values().map(|pass| &pass.after).chain([&self.changed]);
         let since = waiting().filter_map(|changed| changed.since).chain(whole).min();

@@ -43,7 +43,7 @@ const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Everything that a reconcile of a target needs: its location, its sources, and where to report.
-pub struct Reconciler {
+pub(super) struct Reconciler {
     pub target: String,
     /// Its location with the cached objects; `None` if it cannot be written.
     pub location: Option<ClusterLocation>,
@@ -65,7 +65,7 @@ pub struct Reconciler {
 }
 
 /// The progress of a full reconcile.
-pub enum PassProgress {
+pub(super) enum PassProgress {
     /// It writes these objects; whether a person approved them.
     Begins(BTreeMap<ObjectId, Writing>, bool),
     /// Number of actions that are done, and their total.
@@ -73,7 +73,7 @@ pub enum PassProgress {
 }
 
 /// A source of definitions.
-pub struct DefinitionSource {
+pub(super) struct DefinitionSource {
     pub server: Server,
     pub paths: Paths,
     /// Whether the server answers.
@@ -93,7 +93,7 @@ struct PlannedTarget<'o> {
 }
 
 /// The plan of an incremental reconcile, and what of it is written now.
-pub struct SelectedChanges {
+pub(super) struct SelectedChanges {
     pub plan: Plan,
     pub selected: Selected,
 }
@@ -103,7 +103,7 @@ pub struct SelectedChanges {
 ///
 /// This runs between two events and drops what was observed, because the world shares data with the caches: they would
 /// have to copy it to apply the next event.
-pub fn changes(observed: ObservedChanges, seeds: &Seeds, index: &Index) -> SelectedChanges {
+pub(super) fn changes(observed: ObservedChanges, seeds: &Seeds, index: &Index) -> SelectedChanges {
     let (plan, conflicts) = plan_changes(&observed, seeds, index);
     let limits = limits_of_changes(observed, conflicts);
     let selected = select(&plan, &limits, &SyncConsent::Unattended);
@@ -112,7 +112,7 @@ pub fn changes(observed: ObservedChanges, seeds: &Seeds, index: &Index) -> Selec
 
 impl Reconciler {
     /// Applies the selected part of an incremental plan.
-    pub fn apply_changes(&self, plan: &Plan) -> PassOutcome {
+    pub(super) fn apply_changes(&self, plan: &Plan) -> PassOutcome {
         let begun = Instant::now();
         let applied = self.apply(plan, &Consent::Safe, &NotKept, &|_| false);
         let applied = applied.unwrap_or_else(|refusal| PassOutcome::refused(&self.target, &refusal));
@@ -121,7 +121,7 @@ impl Reconciler {
     }
 
     /// Runs a full reconcile: applies what was approved, or else what needs no approval.
-    pub fn everything(&self, observed: &ObservedTarget) -> AppliedTarget {
+    pub(super) fn everything(&self, observed: &ObservedTarget) -> AppliedTarget {
         let begun = Instant::now();
         let planned = self.plan(observed);
         if planned.writes && planned.is_known {

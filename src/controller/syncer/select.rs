@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What limits the writes of a plan. The default limits nothing.
 #[derive(Debug, Default)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Objects for which two syncs want something different. A plan of only one of them does not show that.
     pub conflicts: BTreeSet<ObjectId>,
     /// The writes of other reconciles in the target.
@@ -29,7 +29,7 @@ pub struct Limits {
 
 /// The writes of another reconcile.
 #[derive(Debug)]
-pub struct InFlight {
+pub(super) struct InFlight {
     pub pass: PassId,
     /// All objects that it writes.
     pub objects: BTreeSet<ObjectId>,
@@ -39,7 +39,7 @@ pub struct InFlight {
 
 /// When objects are deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Deletes {
+pub(super) enum Deletes {
     /// Now.
     #[default]
     Now,
@@ -51,7 +51,7 @@ pub enum Deletes {
 
 /// How many objects of a target were updated recently, and how many there are.
 #[derive(Clone, Copy, Debug)]
-pub struct UpdateVolume {
+pub(super) struct UpdateVolume {
     /// Number of objects that were changed, are being changed, or wait to be planned.
     pub changed: usize,
     /// Number of objects from which the share is computed.
@@ -62,7 +62,7 @@ pub struct UpdateVolume {
 
 /// The consent to what is written.
 #[derive(Debug)]
-pub enum SyncConsent {
+pub(super) enum SyncConsent {
     /// Nobody was asked.
     Unattended,
     /// A person approved everything that these syncs want.
@@ -73,7 +73,7 @@ pub enum SyncConsent {
 
 /// Why an action is not carried out now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub(super) enum Why {
     /// Its tenant is suspended.
     Suspended,
     /// Another sync wants something else for the same object.
@@ -105,7 +105,7 @@ pub enum Why {
 /// The result of a selection. Every action of the plan is in one of the two, and none in `now` depends on one in
 /// `later`.
 #[derive(Debug, Default)]
-pub struct Selected {
+pub(super) struct Selected {
     /// The objects to write.
     pub now: BTreeMap<ObjectId, Writing>,
     /// The actions that are not carried out now, by id.
@@ -122,7 +122,7 @@ impl SyncConsent {
     }
 
     /// Whether a person approved an action.
-    pub fn covers(&self, action: &Action) -> bool {
+    pub(super) fn covers(&self, action: &Action) -> bool {
         match self {
             SyncConsent::Unattended => false,
             SyncConsent::Approved(syncs) => !syncs.is_disjoint(&action.writers),
@@ -135,7 +135,7 @@ impl SyncConsent {
 
 impl Why {
     /// Returns the original reason, following the actions that it depends on.
-    pub fn root(&self) -> &Why {
+    pub(super) fn root(&self) -> &Why {
         match self {
             Why::DependsOnLater { because, .. } => because.root(),
             _ => self,
@@ -143,7 +143,7 @@ impl Why {
     }
 
     /// Whether only a full reconcile can change the decision: planning the change again would give the same.
-    pub fn is_for_everything(&self) -> bool {
+    pub(super) fn is_for_everything(&self) -> bool {
         match self.root() {
             Why::DependencyUnplanned
             | Why::DeleteWithEverything
@@ -158,7 +158,7 @@ impl Why {
 
 impl Selected {
     /// Returns the deletes that wait for their source, and what depends on them, by the action's id.
-    pub fn unsettled(&self) -> BTreeMap<String, String> {
+    pub(super) fn unsettled(&self) -> BTreeMap<String, String> {
         let unsettled = self.later.iter().filter_map(|(id, why)| match why.root() {
             Why::SourceUnsettled(why) => Some((id.clone(), why.clone())),
             _ => None,
@@ -167,19 +167,19 @@ impl Selected {
     }
 
     /// Whether an action waits until its source is settled.
-    pub fn is_unsettled(&self, action: &Action) -> bool {
+    pub(super) fn is_unsettled(&self, action: &Action) -> bool {
         self.later.get(&action.id).is_some_and(|why| matches!(why.root(), Why::SourceUnsettled(_)))
     }
 
     /// Returns the objects of delayed actions whose reason matches.
-    pub fn later_objects<'p>(&self, plan: &'p Plan, is: impl Fn(&Why) -> bool) -> Vec<&'p ObjectId> {
+    pub(super) fn later_objects<'p>(&self, plan: &'p Plan, is: impl Fn(&Why) -> bool) -> Vec<&'p ObjectId> {
         let actions = plan.actions().map(|(_, action)| action);
         let later = actions.filter(|action| self.later.get(&action.id).is_some_and(|why| is(why.root())));
         later.map(|action| &action.change.object).collect()
     }
 
     /// Removes delayed actions whose reason matches from the plan.
-    pub fn narrow(&self, plan: &mut Plan, is: impl Fn(&Why) -> bool) {
+    pub(super) fn narrow(&self, plan: &mut Plan, is: impl Fn(&Why) -> bool) {
         for target in &mut plan.targets {
             target.actions.retain(|action| !self.later.get(&action.id).is_some_and(|why| is(why.root())));
             // The plan stays in memory until all of it is carried out.
@@ -195,7 +195,7 @@ impl Selected {
 /// - Writes of other reconciles are left out before updates are counted, because they are counted as changed already.
 /// - An approved delete whose source is not settled is reported as waiting, so this is decided before consent.
 /// - The maximum number of actions is applied last.
-pub fn select(plan: &Plan, limits: &Limits, consent: &SyncConsent) -> Selected {
+pub(super) fn select(plan: &Plan, limits: &Limits, consent: &SyncConsent) -> Selected {
     let mut selection = Selection::of(plan);
     selection.leave_out(|_, action| limits.conflicts.contains(&action.change.object).then_some(Why::Conflict));
     selection.leave_out(|target, _| target.suspended.then_some(Why::Suspended));
@@ -221,7 +221,7 @@ pub fn select(plan: &Plan, limits: &Limits, consent: &SyncConsent) -> Selected {
 }
 
 /// Returns the objects of a tenant for which two writers want something different.
-pub fn conflicts(plan: &Plan, tenant: &str) -> BTreeSet<ObjectId> {
+pub(super) fn conflicts(plan: &Plan, tenant: &str) -> BTreeSet<ObjectId> {
     let of_tenant = plan.findings.iter().filter(|f| f.tenant.as_deref() == Some(tenant));
     of_tenant.filter(|f| f.code == Code::WriterConflict).filter_map(|f| f.object.clone()).collect()
 }

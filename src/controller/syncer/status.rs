@@ -28,7 +28,7 @@ use tokio::time::Instant;
 const RETRY: Duration = Duration::from_secs(5);
 
 /// A status to write.
-pub struct StatusUpdate<S> {
+pub(super) struct StatusUpdate<S> {
     pub id: ObjectId,
     pub uid: String,
     pub status: S,
@@ -41,7 +41,7 @@ pub struct StatusUpdate<S> {
 /// The status writes in progress and those that failed, by object or sync: one write of each at a time, and a pause
 /// after a failure.
 #[derive(Debug)]
-pub struct StatusWrites<K>(BTreeMap<K, Option<Instant>>);
+pub(super) struct StatusWrites<K>(BTreeMap<K, Option<Instant>>);
 
 impl<K> Default for StatusWrites<K> {
     fn default() -> Self {
@@ -51,7 +51,7 @@ impl<K> Default for StatusWrites<K> {
 
 impl<K: Ord> StatusWrites<K> {
     /// Begins a write, unless one is in progress or paused.
-    pub fn begin(&mut self, key: K) -> bool {
+    pub(super) fn begin(&mut self, key: K) -> bool {
         match self.0.entry(key) {
             std::collections::btree_map::Entry::Vacant(free) => {
                 free.insert(None);
@@ -62,28 +62,28 @@ impl<K: Ord> StatusWrites<K> {
     }
 
     /// Ends a write.
-    pub fn done(&mut self, key: &K) {
+    pub(super) fn done(&mut self, key: &K) {
         self.0.remove(key);
     }
 
     /// Pauses writes after a failure.
-    pub fn pause(&mut self, key: K, now: Instant) {
+    pub(super) fn pause(&mut self, key: K, now: Instant) {
         self.0.insert(key, Some(now + RETRY));
     }
 
     /// Ends the pauses that are over.
-    pub fn end_pauses(&mut self, now: Instant) {
+    pub(super) fn end_pauses(&mut self, now: Instant) {
         self.0.retain(|_, again| again.is_none_or(|again| again > now));
     }
 
     /// Returns when the pauses end.
-    pub fn wakes(&self) -> impl Iterator<Item = Instant> {
+    pub(super) fn wakes(&self) -> impl Iterator<Item = Instant> {
         self.0.values().flatten().copied()
     }
 }
 
 /// Returns the new status of a sync; `None` if it is unchanged, or while not all of its targets are assessed.
-pub fn of_sync(
+pub(super) fn of_sync(
     live: &Live<Object<TenantSyncSpec>>,
     namespace: &str,
     targets: &BTreeMap<String, TargetState>,
@@ -136,7 +136,7 @@ pub fn of_sync(
 }
 
 /// Returns the new status of a Tenant; `None` if it is unchanged, or while the tenant is being read.
-pub fn of_tenant(
+pub(super) fn of_tenant(
     live: &Live<Object<TenantSpec>>,
     tenants: &TenantConnections,
     now: &Time,
@@ -214,24 +214,24 @@ fn stale(
 }
 
 /// Returns the current status.
-pub fn written<T: DeserializeOwned, O>(live: &Live<O>) -> Option<T> {
+pub(super) fn written<T: DeserializeOwned, O>(live: &Live<O>) -> Option<T> {
     serde_json::from_str(live.status.as_ref()?.get()).ok()
 }
 
 /// Returns what waits in the targets of a sync according to its status: tenant and digest.
-pub fn waits(live: &Live<Object<TenantSyncSpec>>) -> BTreeSet<(String, String)> {
+pub(super) fn waits(live: &Live<Object<TenantSyncSpec>>) -> BTreeSet<(String, String)> {
     sync_rules::waits(&written::<TenantSyncStatus, _>(live).unwrap_or_default().targets)
 }
 
 /// Returns the last request to reconcile: Stablekey's annotation, or Flux's.
-pub fn requested_at(metadata: &Meta) -> Option<String> {
+pub(super) fn requested_at(metadata: &Meta) -> Option<String> {
     let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
     let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
     (!asked.is_empty()).then(|| asked.join(" "))
 }
 
 /// Writes the status of a Tenant or TenantSync, and returns the object as it is afterwards; `None` if it is gone.
-pub async fn write<S: Serialize>(
+pub(super) async fn write<S: Serialize>(
     context: &Context,
     paths: &Paths,
     id: &ObjectId,
@@ -252,7 +252,7 @@ pub async fn write<S: Serialize>(
 
 /// Reports the conditions that changed, by an event and a log line: Ready if its status or reason changed; the others
 /// (warnings, kept and drifted fields, stale approvals) if their message changed.
-pub fn report_transition(
+pub(super) fn report_transition(
     context: &Context,
     paths: &Paths,
     id: &ObjectId,

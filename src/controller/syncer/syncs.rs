@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// The syncs into a target, by whether they wait for approval.
 #[derive(Clone, Debug, Default)]
-pub struct Syncs {
+pub(super) struct Syncs {
     /// The syncs that need no approval.
     pub apply: BTreeSet<String>,
     /// The syncs that wait for approval.
@@ -14,7 +14,7 @@ pub struct Syncs {
 
 /// The state of a sync into a target when the target is assessed.
 #[derive(Debug)]
-pub struct SyncInto {
+pub(super) struct SyncInto {
     pub mode: SyncMode,
     pub is_suspended: bool,
     /// Why its source cannot be read.
@@ -25,12 +25,12 @@ pub struct SyncInto {
 
 impl Syncs {
     /// Returns all syncs.
-    pub fn all(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &String> {
         self.apply.iter().chain(&self.plan)
     }
 
     /// Returns the syncs to which the unattended plan is limited; empty: no limit.
-    pub fn unattended(&self) -> BTreeSet<String> {
+    pub(super) fn unattended(&self) -> BTreeSet<String> {
         if self.plan.is_empty() { BTreeSet::new() } else { self.apply.clone() }
     }
 }

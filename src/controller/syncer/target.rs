@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// One target.
 #[derive(Debug, Default)]
-pub struct TargetState {
+pub(super) struct TargetState {
     pub queue: TargetQueue,
     /// The recent changes.
     pub budget: ChangeBudget,
@@ -41,7 +41,7 @@ pub struct TargetState {
 
 /// The extent of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassOver {
+pub(super) enum PassOver {
     /// What changed.
     Part(PassId),
     /// Everything.
@@ -50,7 +50,7 @@ pub enum PassOver {
 
 impl TargetState {
     /// Restores what an earlier operator process wrote to the status.
-    pub fn resume(&mut self, sync: &str, status: &TargetStatus, now: Instant) {
+    pub(super) fn resume(&mut self, sync: &str, status: &TargetStatus, now: Instant) {
         if let Some(receipt) = &status.receipt {
             self.receipts.insert(sync.to_string(), receipt.clone());
         }
@@ -62,13 +62,13 @@ impl TargetState {
     }
 
     /// Returns the number of recently changed objects, including those being changed.
-    pub fn changes(&self) -> usize {
+    pub(super) fn changes(&self) -> usize {
         self.budget.count_with(self.queue.being_updated())
     }
 
     /// Begins an incremental reconcile: queues the actions that were not selected, and keeps only the selected ones in
     /// `plan`. Returns whether there are any.
-    pub fn begin(&mut self, pass: PassId, plan: &mut Plan, mut selected: Selected, now: Instant) -> bool {
+    pub(super) fn begin(&mut self, pass: PassId, plan: &mut Plan, mut selected: Selected, now: Instant) -> bool {
         let others: Vec<PassId> = self.queue.in_flight().map(|(other, _)| other).collect();
         for other in others {
             let theirs = selected.later_objects(plan, |why| *why == Why::InFlight(other));
@@ -89,7 +89,7 @@ impl TargetState {
 
     /// Records the result of a reconcile, and schedules the retry of failures; a permanent refusal waits for `resync`.
     /// `now_is` returns the cached objects.
-    pub fn on_outcome(
+    pub(super) fn on_outcome(
         &mut self,
         outcome: &PassOutcome,
         over: PassOver,
@@ -126,7 +126,7 @@ impl TargetState {
     }
 
     /// Assesses each of `syncs` after a full reconcile.
-    pub fn assess(
+    pub(super) fn assess(
         &mut self,
         (namespace, target): (&str, &str),
         applied: &AppliedTarget,
@@ -172,7 +172,7 @@ impl TargetState {
     }
 
     /// Returns how many objects have drift that is not reverted, and since when the first has.
-    pub fn drifts(&mut self, target: &str, plan: &Plan, now: SystemTime) -> (usize, Option<SystemTime>) {
+    pub(super) fn drifts(&mut self, target: &str, plan: &Plan, now: SystemTime) -> (usize, Option<SystemTime>) {
         let notes = plan.targets.iter().filter(|t| t.tenant == target).flat_map(|t| &t.notes);
         let left = notes.filter_map(|note| match note {
             Note::Drift { object, left: true, ignored: false, .. } => Some(object),

@@ -20,7 +20,7 @@ use tracing::warn;
 /// Why the operator refuses the location of a Tenant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct TenantRefusal {
+pub(super) struct TenantRefusal {
     /// The reason, one word in CamelCase.
     pub reason: &'static str,
     /// The message: why, and what to do.
@@ -33,7 +33,7 @@ fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRe
 
 /// The location of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whereabouts {
+pub(super) struct Whereabouts {
     pub namespace: String,
     /// The Secret with the kubeconfig of its cluster; `None`: the cluster of the Tenant itself.
     pub kubeconfig: Option<SecretKeyRef>,
@@ -41,7 +41,7 @@ pub struct Whereabouts {
 
 /// Returns the location of a Tenant in `namespace`. The operator's own account is used only for the namespace of the
 /// Tenant: otherwise everybody who writes Tenants would have the permissions of that account.
-pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, TenantRefusal> {
+pub(super) fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, TenantRefusal> {
     if spec.source.is_some() {
         return refuse(
             "SourceRefused",
@@ -82,7 +82,7 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Te
 
 /// A tenant that is watched.
 #[derive(Debug)]
-pub struct ConnectedTenant {
+pub(super) struct ConnectedTenant {
     tenant: String,
     /// The number of this connection. Events of an earlier connection are ignored.
     pub epoch: u64,
@@ -112,7 +112,7 @@ pub struct ConnectedTenant {
 
 impl ConnectedTenant {
     /// Creates the connection with an empty cache.
-    pub fn new(
+    pub(super) fn new(
         tenant: &str,
         epoch: u64,
         (server, paths): (Server, Paths),
@@ -142,7 +142,7 @@ impl ConnectedTenant {
     }
 
     /// Continues an earlier connection with another kubeconfig: a rewound history stays rewound.
-    pub fn after(self, before: Option<&ConnectedTenant>) -> Self {
+    pub(super) fn after(self, before: Option<&ConnectedTenant>) -> Self {
         let is_same = |before: &&ConnectedTenant| {
             before.server.name() == self.server.name() && before.paths.namespace() == self.paths.namespace()
         };
@@ -161,7 +161,7 @@ impl ConnectedTenant {
     }
 
     /// Applies an event, and returns what must be reconciled because of it.
-    pub fn on_event(&mut self, event: WatchEvent<NamespaceDelta>) -> ChangedObjects {
+    pub(super) fn on_event(&mut self, event: WatchEvent<NamespaceDelta>) -> ChangedObjects {
         let could_be_read = self.error().is_none();
         let changed = match event {
             WatchEvent::Changed(delta, _) => self.cache.apply(delta),
@@ -204,7 +204,7 @@ impl ConnectedTenant {
 
     /// Returns why nothing may be deleted because of objects that it lacks, and from when on it may: it must have been
     /// complete and unchanged for `rest`.
-    pub fn unsettled(&self, rest: Duration, now: Instant) -> Option<(String, Option<Instant>)> {
+    pub(super) fn unsettled(&self, rest: Duration, now: Instant) -> Option<(String, Option<Instant>)> {
         if self.is_rewound {
             let why =
                 format!("the history of {} went back, as after a restore: approve it if it is meant", self.tenant);
@@ -219,13 +219,13 @@ impl ConnectedTenant {
     }
 
     /// Returns the counter of changes, and its current value.
-    pub fn stirs(&self) -> (Arc<AtomicU64>, u64) {
+    pub(super) fn stirs(&self) -> (Arc<AtomicU64>, u64) {
         (self.stirs.clone(), self.stirs.load(Ordering::Relaxed))
     }
 
     /// Watches CustomerCredentials from now on, because it is a target. This is permanent, so that nobody can cause
     /// repeated lists of them.
-    pub fn watch_customers(&mut self) {
+    pub(super) fn watch_customers(&mut self) {
         if let Some(follower) = self.following.as_mut().filter(|_| !self.with_customers) {
             watch::customers(follower);
             self.with_customers = true;
@@ -233,17 +233,17 @@ impl ConnectedTenant {
         }
     }
 
-    pub fn is_rewound(&self) -> bool {
+    pub(super) fn is_rewound(&self) -> bool {
         self.is_rewound
     }
 
     /// Returns the shared flag that is true while its server answers.
-    pub fn answers(&self) -> Arc<AtomicBool> {
+    pub(super) fn answers(&self) -> Arc<AtomicBool> {
         self.answers.clone()
     }
 
     /// Returns why it cannot be read.
-    pub fn error(&self) -> Option<String> {
+    pub(super) fn error(&self) -> Option<String> {
         if self.cache.is_over() {
             return Some(format!(
                 "its namespace {} of {} has more than {MOST} objects of a kind, or more than {} MiB of them \
@@ -260,12 +260,12 @@ impl ConnectedTenant {
     }
 
     /// Whether the first read is still in progress and has no error.
-    pub fn is_being_read(&self) -> bool {
+    pub(super) fn is_being_read(&self) -> bool {
         !self.unread.is_empty() && self.lost.is_empty()
     }
 
     /// Returns its effective spec and its cached objects.
-    pub fn view(&self, tenant: &Object<TenantSpec>) -> (TenantSpec, View) {
+    pub(super) fn view(&self, tenant: &Object<TenantSpec>) -> (TenantSpec, View) {
         if let Some(why) = self.error() {
             return (tenant.spec.clone(), View::Unreachable(why));
         }

@@ -24,7 +24,7 @@ const UNREAD: &str = "KubeconfigUnread";
 
 /// An event of a tenant, or of a Secret with kubeconfigs.
 #[derive(Debug)]
-pub enum TenantEvent {
+pub(super) enum TenantEvent {
     /// Of a Secret with kubeconfigs.
     Kubeconfig {
         /// The Secret's name.
@@ -41,10 +41,10 @@ pub enum TenantEvent {
 }
 
 /// Receives the events.
-pub type OnTenantEvent = Arc<dyn Fn(TenantEvent) + Send + Sync>;
+pub(super) type OnTenantEvent = Arc<dyn Fn(TenantEvent) + Send + Sync>;
 
 /// The connection to a tenant, or why there is none.
-pub type Connected = Result<ConnectedTenant, TenantRefusal>;
+pub(super) type Connected = Result<ConnectedTenant, TenantRefusal>;
 
 /// The state of a Secret with kubeconfigs.
 struct KnownKubeconfig {
@@ -54,7 +54,7 @@ struct KnownKubeconfig {
 }
 
 /// The connections to all tenants of a hub.
-pub struct TenantConnections {
+pub(super) struct TenantConnections {
     context: Context,
     paths: Paths,
     report: OnTenantEvent,
@@ -70,14 +70,14 @@ pub struct TenantConnections {
 impl TenantConnections {
     /// Creates the connections of a hub. Events are sent to `report`, whose receiver passes them to
     /// [`TenantConnections::on_event`].
-    pub fn new(context: Context, paths: Paths, report: OnTenantEvent) -> Self {
+    pub(super) fn new(context: Context, paths: Paths, report: OnTenantEvent) -> Self {
         let (secrets, found, found_by) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         TenantConnections { context, paths, report, secrets, found, found_by, expiries: BTreeMap::new(), epochs: 0 }
     }
 
     /// Opens connections to the locations of the Tenants, and closes those that no Tenant names any more.
     /// CustomerCredentials are read only of `targets`: a source needs none.
-    pub async fn connect_all(
+    pub(super) async fn connect_all(
         &mut self,
         tenants: &BTreeMap<String, Live<Object<TenantSpec>>>,
         targets: &BTreeSet<String>,
@@ -178,7 +178,7 @@ impl TenantConnections {
     }
 
     /// Returns the expiry of the token in a tenant's kubeconfig.
-    pub fn expiry(&self, tenant: &str) -> Option<TokenExpiry> {
+    pub(super) fn expiry(&self, tenant: &str) -> Option<TokenExpiry> {
         self.expiries.get(tenant).copied()
     }
 
@@ -189,7 +189,7 @@ impl TenantConnections {
     }
 
     /// Returns the listener that applies the answers to writes.
-    pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::cluster::Listener {
+    pub(super) fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::cluster::Listener {
         let report = self.reporter(tenant, epoch);
         Arc::new(move |delta| report(WatchEvent::Changed(delta, Room::default())))
     }
@@ -217,7 +217,7 @@ impl TenantConnections {
     }
 
     /// Applies an event of a Secret with kubeconfigs. Afterwards the tenants must be connected again.
-    pub fn on_secret(&mut self, secret: &str, event: WatchEvent<Delta<KubeconfigSecret>>) {
+    pub(super) fn on_secret(&mut self, secret: &str, event: WatchEvent<Delta<KubeconfigSecret>>) {
         let Some(known) = self.secrets.get_mut(secret) else { return };
         match event {
             WatchEvent::Changed(Delta::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
@@ -233,7 +233,7 @@ impl TenantConnections {
 
     /// Applies an event of a tenant, and returns what must be reconciled because of it. Events of an earlier connection
     /// are ignored.
-    pub fn on_event(
+    pub(super) fn on_event(
         &mut self,
         tenant: &str,
         epoch: u64,
@@ -245,27 +245,27 @@ impl TenantConnections {
     }
 
     /// Returns the connection to a tenant.
-    pub fn get(&self, tenant: &str) -> Option<&Connected> {
+    pub(super) fn get(&self, tenant: &str) -> Option<&Connected> {
         self.found.get(tenant)
     }
 
     /// Returns the connection to a tenant that can be read and written.
-    pub fn open(&self, tenant: &str) -> Option<&ConnectedTenant> {
+    pub(super) fn open(&self, tenant: &str) -> Option<&ConnectedTenant> {
         self.get(tenant)?.as_ref().ok().filter(|location| location.error().is_none())
     }
 
     /// Returns the connected tenants.
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &ConnectedTenant)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &ConnectedTenant)> {
         self.found.iter().filter_map(|(name, location)| Some((name, location.as_ref().ok()?)))
     }
 
     /// Returns the number of tenants with a connection or a refusal.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.found.len()
     }
 
     /// Returns the effective spec and the cached objects of a tenant; `None` if there was no attempt to connect.
-    pub fn view(&self, tenant: &Object<TenantSpec>) -> Option<(TenantSpec, View)> {
+    pub(super) fn view(&self, tenant: &Object<TenantSpec>) -> Option<(TenantSpec, View)> {
         Some(match self.get(tenant.name())? {
             Ok(location) => location.view(tenant),
             Err(refusal) => (tenant.spec.clone(), View::Unreachable(refusal.why.clone())),
@@ -273,7 +273,7 @@ impl TenantConnections {
     }
 
     /// Whether the first read of a tenant is still in progress and has no error.
-    pub fn is_being_read(&self, tenant: &str) -> bool {
+    pub(super) fn is_being_read(&self, tenant: &str) -> bool {
         match self.get(tenant) {
             Some(Ok(location)) => location.is_being_read(),
             Some(Err(refusal)) => refusal.reason == UNREAD,

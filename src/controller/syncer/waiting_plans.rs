@@ -20,11 +20,11 @@ use std::sync::{Mutex, PoisonError};
 use tracing::warn;
 
 /// A sync and its target.
-pub type Of = (String, String);
+pub(super) type Of = (String, String);
 
 /// The stored plans of a hub.
 #[derive(Debug, Default)]
-pub struct KeptPlans {
+pub(super) struct KeptPlans {
     known: Mutex<BTreeMap<Of, KnownPlans>>,
     /// Serializes writes, so that none deletes what another just wrote.
     writing: Mutex<()>,
@@ -32,7 +32,7 @@ pub struct KeptPlans {
 
 /// By sync: where its waiting plan is stored, or why it is not.
 #[derive(Debug, Default)]
-pub struct Where {
+pub(super) struct Where {
     /// The stored plans.
     pub kept: BTreeMap<String, WaitingPlanStatus>,
     /// Why a plan is not stored.
@@ -48,7 +48,7 @@ struct KnownPlans {
 
 impl KeptPlans {
     /// Restores a stored plan of an earlier operator process.
-    pub fn resume(&self, sync: &str, target: &str, plan: Option<&str>, status: &WaitingPlanStatus) {
+    pub(super) fn resume(&self, sync: &str, target: &str, plan: Option<&str>, status: &WaitingPlanStatus) {
         let known = KnownPlans { plan: plan.unwrap_or_default().to_string(), status: status.clone() };
         self.state().entry((sync.to_string(), target.to_string())).or_insert(known);
     }
@@ -58,7 +58,7 @@ impl KeptPlans {
     }
 
     /// Returns the stored plans of a target, by sync.
-    pub fn known(&self, target: &str, syncs: &Syncs) -> Where {
+    pub(super) fn known(&self, target: &str, syncs: &Syncs) -> Where {
         let state = self.state();
         let known = |sync: &String| Some(state.get(&(sync.clone(), target.to_string()))?.status.clone());
         Where {
@@ -68,14 +68,14 @@ impl KeptPlans {
     }
 
     /// Makes the next update write the plans of a target again, because a person asked for it.
-    pub fn write_again(&self, target: &str) {
+    pub(super) fn write_again(&self, target: &str) {
         let mut state = self.state();
         state.iter_mut().filter(|((_, of), _)| of == target).for_each(|(_, known)| known.plan.clear());
     }
 
     /// Stores the waiting plans of a target, and deletes those that no longer wait. Returns what the statuses show, by
     /// sync. `uid` returns the uid of a sync, which owns its ConfigMaps.
-    pub fn update(
+    pub(super) fn update(
         &self,
         (context, paths): (&Context, &Paths),
         plan: &Plan,
@@ -119,7 +119,7 @@ impl KeptPlans {
     }
 
     /// Removes and returns the stored plans of syncs or targets that are gone, for [`Self::remove`].
-    pub fn take_gone(&self, is_there: impl Fn(&str, &str) -> bool) -> Vec<(Of, String)> {
+    pub(super) fn take_gone(&self, is_there: impl Fn(&str, &str) -> bool) -> Vec<(Of, String)> {
         let mut state = self.state();
         let (there, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
             std::mem::take(&mut *state).into_iter().partition(|((sync, to), _)| is_there(sync, to));
@@ -128,7 +128,7 @@ impl KeptPlans {
     }
 
     /// Deletes stored plans, unless the same sync and target wait again.
-    pub fn remove(&self, context: &Context, paths: &Paths, gone: Vec<(Of, String)>) {
+    pub(super) fn remove(&self, context: &Context, paths: &Paths, gone: Vec<(Of, String)>) {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for (of, config_map) in gone {
             if self.state().contains_key(&of) {

@@ -58,7 +58,10 @@ fn unlisted<'u>(integration: &Object<IntegrationSpec>, uses: &'u Uses) -> Vec<&'
 }
 
 /// Pairs of an unlisted variable and the listed variable, unknown to the definition, that was probably meant.
-pub fn misspelt_variables<'u>(integration: &'u Object<IntegrationSpec>, uses: &'u Uses) -> Vec<(&'u str, &'u str)> {
+pub(super) fn misspelt_variables<'u>(
+    integration: &'u Object<IntegrationSpec>,
+    uses: &'u Uses,
+) -> Vec<(&'u str, &'u str)> {
     let listed = integration.spec.connections.iter().map(|v| v.name.as_str());
     let unknown: Vec<&str> = listed.filter(|name| !uses.variables.contains_key(*name)).collect();
     let of = |variable: &'u str| Some((variable, meant(variable, unknown.iter().copied())?));

@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The digest of an action: its values, the object before the change, and what decided it. It does not include the
 /// ownership record, `after`, `at`, texts, and marks that depend on the whole target.
-pub fn of_action(action: &Action, decided: &Value) -> Digest {
+pub(super) fn of_action(action: &Action, decided: &Value) -> Digest {
     digest(action, action.action, &action.fields, action.change.before.as_ref(), decided)
 }
 
 /// The possible remainders of an interrupted action: the ownership record only or, if a definition is written first,
 /// everything but the definition. `recorded` is the ownership record before.
-pub fn resumptions(action: &Action, recorded: Option<&Record>, decided: &Value) -> Vec<Digest> {
+pub(super) fn resumptions(action: &Action, recorded: Option<&Record>, decided: &Value) -> Vec<Digest> {
     let (ActionKind::Update, Some(before), Some(after)) = (action.action, &action.change.before, &action.change.after)
     else {
         return Vec::new();

@@ -56,13 +56,13 @@ pub(super) struct Draft<'a> {
 pub(super) struct Redirects(HashMap<SecretKey, Vec<String>>);
 
 impl Redirects {
-    pub fn add(&mut self, action: &str, keys: BTreeSet<SecretKey>) {
+    pub(super) fn add(&mut self, action: &str, keys: BTreeSet<SecretKey>) {
         keys.into_iter().for_each(|key| self.0.entry(key).or_default().push(action.to_string()));
     }
 
     /// The marked actions that refer to one of these keys. They would look harmless once no other object refers to the
     /// key.
-    pub fn of<'r>(&'r self, ended: &'r BTreeSet<SecretKey>) -> impl Iterator<Item = &'r String> {
+    pub(super) fn of<'r>(&'r self, ended: &'r BTreeSet<SecretKey>) -> impl Iterator<Item = &'r String> {
         ended.iter().filter_map(|key| self.0.get(key)).flatten()
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The state of a writer while one tenant is planned.
 #[derive(Clone, Debug)]
-pub struct WriterState {
+pub(super) struct WriterState {
     /// The unreadable parts of the writer: declarations there have not stopped.
     pub reading: Unknowns,
     /// Whether objects that it no longer declares are removed.
@@ -33,7 +33,7 @@ pub struct WriterState {
 
 /// The unknown or suspended declarations of a writer, which have not stopped.
 #[derive(Clone, Debug)]
-pub enum Withheld {
+pub(super) enum Withheld {
     /// The parts that are unreadable.
     AsRead,
     /// Nothing: the writer is only out of scope.
@@ -46,7 +46,7 @@ pub enum Withheld {
 
 impl WriterState {
     /// The state of a writer that removes nothing.
-    pub fn read(reading: Unknowns) -> Self {
+    pub(super) fn read(reading: Unknowns) -> Self {
         WriterState {
             reading,
             prunes: false,
@@ -60,7 +60,7 @@ impl WriterState {
 }
 
 /// The input for planning one tenant.
-pub struct TenantInput<'a> {
+pub(super) struct TenantInput<'a> {
     /// The name of the tenant.
     pub tenant: &'a str,
     /// The tenant as it was read.
@@ -87,13 +87,13 @@ pub struct TenantInput<'a> {
 
 impl<'a> TenantInput<'a> {
     /// Adds the declaration of one object.
-    pub fn declare(&mut self, id: ObjectId, declaration: Declaration) {
+    pub(super) fn declare(&mut self, id: ObjectId, declaration: Declaration) {
         // Most objects have one writer; the default capacity would be four for every object of a large tenant.
         self.declared.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(declaration);
     }
 
     /// Adds the declarations of a sync.
-    pub fn add(&mut self, writer: &Writer, promotion: Promotion) {
+    pub(super) fn add(&mut self, writer: &Writer, promotion: Promotion) {
         for (id, declaration) in promotion.declarations {
             self.declare(id, declaration);
         }
@@ -101,7 +101,7 @@ impl<'a> TenantInput<'a> {
     }
 
     /// Whether a writer that does not declare this object has stopped declaring it.
-    pub fn presence(&self, writer: &Writer, id: &ObjectId) -> WriterPresence {
+    pub(super) fn presence(&self, writer: &Writer, id: &ObjectId) -> WriterPresence {
         if matches!(writer, Writer::Promote(_) | Writer::Adopt) {
             return WriterPresence::Lasting;
         }
@@ -117,7 +117,7 @@ impl<'a> TenantInput<'a> {
 
     /// A writer that may declare an object although it does not now, and the reason why it is unknown: the object is
     /// then kept.
-    pub fn may_be_declared(&self, id: &ObjectId) -> Option<String> {
+    pub(super) fn may_be_declared(&self, id: &ObjectId) -> Option<String> {
         let crosses = |connections: bool| match id.kind {
             Kind::Connection => connections,
             kind => kind == Kind::Integration,
@@ -141,7 +141,7 @@ impl<'a> TenantInput<'a> {
     }
 
     /// Whether a sync names a nonexistent tenant that may mean this one.
-    pub fn may_be_meant_by(&self, sync: &Sync) -> bool {
+    pub(super) fn may_be_meant_by(&self, sync: &Sync) -> bool {
         let spec = &sync.spec;
         // Such a sync writes nothing, whatever it names.
         if self.world.waiting.contains(&sync.writer) || spec.is_suspended() {
@@ -162,7 +162,7 @@ impl<'a> TenantInput<'a> {
 }
 
 /// Whether a sync writes connections, or only integrations.
-pub fn writes_connections(spec: &TenantSyncSpec) -> bool {
+pub(super) fn writes_connections(spec: &TenantSyncSpec) -> bool {
     spec.connection_mode() != ConnectionMode::Match
 }
 

@@ -7,11 +7,11 @@ use std::collections::{BTreeSet, HashMap};
 
 /// The objects that a plan removes in one tenant, with the actions that do so: copies of the tenant wait for them.
 #[derive(Debug, Default)]
-pub struct LetGo(HashMap<ObjectId, BTreeSet<String>>);
+pub(super) struct LetGo(HashMap<ObjectId, BTreeSet<String>>);
 
 impl LetGo {
     /// Collects the objects that these actions remove.
-    pub fn by(actions: &[Action]) -> Self {
+    pub(super) fn by(actions: &[Action]) -> Self {
         let mut let_go = LetGo::default();
         for action in actions {
             let mut gone: Vec<ObjectId> = Vec::new();
@@ -30,7 +30,7 @@ impl LetGo {
     }
 
     /// The actions that remove the original of an object that is removed here.
-    pub fn of<'s>(&'s self, item: &Item) -> impl Iterator<Item = String> + use<'s> {
+    pub(super) fn of<'s>(&'s self, item: &Item) -> impl Iterator<Item = String> + use<'s> {
         let older = match item {
             Item::Connection(connection) => connection.spec.replaces.clone(),
             _ => Vec::new(),

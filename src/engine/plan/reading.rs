@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 /// The unreadable parts of something that was read: a missing declaration there means nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Unknowns {
+pub(super) struct Unknowns {
     /// Whether it could not be read, or one of its files may contain any object.
     pub broken: bool,
     /// Objects that are named in invalid documents.
@@ -19,12 +19,12 @@ pub struct Unknowns {
 
 impl Unknowns {
     /// The unknowns of something that could not be read.
-    pub fn broken() -> Self {
+    pub(super) fn broken() -> Self {
         Unknowns { broken: true, ..Unknowns::default() }
     }
 
     /// The unknowns of a location or a source.
-    pub fn of(view: &View) -> Self {
+    pub(super) fn of(view: &View) -> Self {
         match view.inventory() {
             None => Unknowns::broken(),
             Some(inventory) => {
@@ -39,26 +39,26 @@ impl Unknowns {
     }
 
     /// Adds the unknowns of a source: what is unknown there is unknown here.
-    pub fn depends_on(&mut self, other: &Unknowns) {
+    pub(super) fn depends_on(&mut self, other: &Unknowns) {
         self.broken |= other.broken;
         self.invalid.extend(other.invalid.iter().cloned());
     }
 
     /// Whether everything was read.
-    pub fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         !self.broken && self.invalid.is_empty()
     }
 
     /// Whether a missing declaration means that the object is not declared. An unreadable integration may use any
     /// connection.
-    pub fn knows(&self, id: &ObjectId) -> bool {
+    pub(super) fn knows(&self, id: &ObjectId) -> bool {
         let may_be_used = || id.kind == Kind::Connection && self.invalid.iter().any(|i| i.kind == Kind::Integration);
         !self.broken && !self.invalid.contains(id) && !may_be_used()
     }
 }
 
 /// The findings about a tenant that could not be read completely.
-pub fn findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
+pub(super) fn findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
     let mut findings = of_view(tenant, &view.spec, &view.live, "nothing is planned there until it can");
     if let Some(source) = &view.source {
         let fix = format!("nothing is created or removed in {tenant} until its source can be read");

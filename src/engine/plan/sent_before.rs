@@ -216,7 +216,7 @@ pub(super) struct SentBefore<'d> {
 }
 
 impl<'d> SentBefore<'d> {
-    pub fn of(live: &'d Inventory, tenant: &str, joining: &BTreeSet<FieldHash>) -> Self {
+    pub(super) fn of(live: &'d Inventory, tenant: &str, joining: &BTreeSet<FieldHash>) -> Self {
         let mut before = SentBefore::default();
         if joining.is_empty() {
             return before;
@@ -250,7 +250,7 @@ impl<'d> SentBefore<'d> {
     }
 
     /// An object that sent a secret to another host, if no record shows that it was sent to this host as well.
-    pub fn elsewhere(
+    pub(super) fn elsewhere(
         &self,
         inputs: &Inputs<'_>,
         secret: &str,

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 /// The plan of one tenant.
 #[derive(Debug)]
-pub struct PlannedTenant {
+pub(super) struct PlannedTenant {
     /// The actions and notes.
     pub target: Target,
     /// The tenant after the plan.
@@ -44,7 +44,7 @@ pub struct PlannedTenant {
 }
 
 /// Plans one tenant.
-pub fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
+pub(super) fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
     let mut draft = Draft {
         input,
         after: with_source_unknowns(input),

@@ -9,58 +9,58 @@ pub(super) type Result<T> = std::result::Result<T, EditError>;
 
 /// A tree and its text.
 #[derive(Clone, Copy)]
-pub struct TextLayout<'a, 't> {
+pub(super) struct TextLayout<'a, 't> {
     pub tree: &'a Tree<'t>,
 }
 
 /// The parent of a node.
 #[derive(Clone, Copy)]
-pub enum Holder {
+pub(super) enum Holder {
     Root,
     Map { map: Id, entry: MapEntry },
     List { list: Id, index: usize },
 }
 
 impl<'t> TextLayout<'_, 't> {
-    pub fn text(&self) -> &'t str {
+    pub(super) fn text(&self) -> &'t str {
         self.tree.text
     }
 
-    pub fn is_flow(&self, id: Id) -> bool {
+    pub(super) fn is_flow(&self, id: Id) -> bool {
         matches!(self.tree.node(id).kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. })
     }
 
     /// The offset of the beginning of the line at `at`.
-    pub fn line_start(&self, at: usize) -> usize {
+    pub(super) fn line_start(&self, at: usize) -> usize {
         self.text()[..at].rfind(['\n', '\r']).map_or(0, |at| at + 1)
     }
 
     /// The offset of the end of the line at `at`, before its line break.
-    pub fn line_end(&self, at: usize) -> usize {
+    pub(super) fn line_end(&self, at: usize) -> usize {
         self.text()[at..].find(['\n', '\r']).map_or(self.text().len(), |n| at + n)
     }
 
     /// The offset of the line after that of `at`.
-    pub fn next_line(&self, at: usize) -> usize {
+    pub(super) fn next_line(&self, at: usize) -> usize {
         let end = self.line_end(at);
         let rest = &self.text()[end..];
         end + if rest.starts_with("\r\n") { 2 } else { usize::from(!rest.is_empty()) }
     }
 
     /// The column of an offset, in characters from 0.
-    pub fn column(&self, at: usize) -> usize {
+    pub(super) fn column(&self, at: usize) -> usize {
         let line = &self.text()[self.line_start(at)..at];
         line.strip_prefix('\u{feff}').unwrap_or(line).chars().count()
     }
 
     /// The text before `at` on its line.
-    pub fn before(&self, at: usize) -> &'t str {
+    pub(super) fn before(&self, at: usize) -> &'t str {
         let line = &self.text()[self.line_start(at)..at];
         line.strip_prefix('\u{feff}').unwrap_or(line)
     }
 
     /// The offset after the colon of an entry. For `? key` there is none that an edit could rely on.
-    pub fn after_colon(&self, entry: &MapEntry) -> Result<usize> {
+    pub(super) fn after_colon(&self, entry: &MapEntry) -> Result<usize> {
         let key = self.tree.node(entry.key).span();
         let rest = &self.text()[key.end..];
         let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
@@ -71,7 +71,7 @@ impl<'t> TextLayout<'_, 't> {
     }
 
     /// The offset of the dash of an item of a block list.
-    pub fn dash(&self, list: Id, index: usize) -> Result<usize> {
+    pub(super) fn dash(&self, list: Id, index: usize) -> Result<usize> {
         let items = self.tree.items(list);
         let id = items.get(index).copied().ok_or(EditError::Layout)?;
         let start = self.start(id);
@@ -97,13 +97,13 @@ impl<'t> TextLayout<'_, 't> {
     }
 
     /// The offset of the end of an entry's value, without comments.
-    pub fn entry_end(&self, entry: &MapEntry) -> Result<usize> {
+    pub(super) fn entry_end(&self, entry: &MapEntry) -> Result<usize> {
         let colon = self.after_colon(entry)?;
         Ok(self.end(entry.value, self.column(self.tree.node(entry.key).span().start))?.unwrap_or(colon).max(colon))
     }
 
     /// The offset of the end of an item's value, without comments.
-    pub fn item_end(&self, list: Id, index: usize) -> Result<usize> {
+    pub(super) fn item_end(&self, list: Id, index: usize) -> Result<usize> {
         let id = self.tree.items(list).get(index).copied().ok_or(EditError::Layout)?;
         if self.is_flow(list) {
             return Ok(self.tree.node(id).span().end);
@@ -113,7 +113,7 @@ impl<'t> TextLayout<'_, 't> {
     }
 
     /// The offset of a node's end; `None` for an empty node. `indent` is the column of its parent.
-    pub fn end(&self, id: Id, indent: usize) -> Result<Option<usize>> {
+    pub(super) fn end(&self, id: Id, indent: usize) -> Result<Option<usize>> {
         let node = self.tree.node(id);
         Ok(match &node.kind {
             NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => {
@@ -140,7 +140,7 @@ impl<'t> TextLayout<'_, 't> {
 
     /// The byte range of a block scalar, from its `|` or `>` to the end of its last line. Its lines are indented more
     /// than `indent`.
-    pub fn block_text(&self, mark: usize, indent: usize) -> Range<usize> {
+    pub(super) fn block_text(&self, mark: usize, indent: usize) -> Range<usize> {
         let head = self.line_end(mark);
         let keeps = self.text()[mark..head].contains('+');
         let (mut end, mut at) = (head, self.next_line(mark));
@@ -160,7 +160,7 @@ impl<'t> TextLayout<'_, 't> {
     }
 
     /// The byte range of a scalar, including its quotes or block.
-    pub fn scalar(&self, id: Id, holder: &Holder) -> Result<Range<usize>> {
+    pub(super) fn scalar(&self, id: Id, holder: &Holder) -> Result<Range<usize>> {
         let node = self.tree.node(id);
         let NodeKind::Scalar { style, .. } = &node.kind else { return Err(EditError::Layout) };
         if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -182,7 +182,7 @@ impl<'t> TextLayout<'_, 't> {
     }
 
     /// Whether a node is an alias, or contains something that an alias repeats.
-    pub fn is_shared(&self, id: Id) -> bool {
+    pub(super) fn is_shared(&self, id: Id) -> bool {
         let node = self.tree.node(id);
         node.repeated
             || match &node.kind {

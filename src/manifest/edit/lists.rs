@@ -9,7 +9,7 @@ use crate::manifest::cut::cut;
 
 /// A change of a top-level list of a document.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ListEdit {
+pub(crate) enum ListEdit {
     /// Appends items; the list is created if it does not exist.
     Append {
         /// The list's key.
@@ -27,7 +27,7 @@ pub enum ListEdit {
 }
 
 /// Applies changes to lists of a file with one document, one after the other.
-pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
+pub(crate) fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
     let mut new = text.to_string();
     let mut expected = {
         let tree = parse(text)?;

@@ -16,7 +16,7 @@ use super::cut::cut;
 use super::locate;
 use super::tree::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
-pub use lists::{ListEdit, edit_lists};
+pub(super) use lists::{ListEdit, edit_lists};
 pub use rewrite::{DocumentEdit, Rewrite, Rewritten, rewrite};
 use splice::{Splice, SpliceDraft};
 #[cfg(test)]

@@ -7,7 +7,7 @@ use granit_parser::ScalarStyle;
 
 /// The style of text at a position.
 #[derive(Clone, Copy)]
-pub struct TextStyle<'a> {
+pub(super) struct TextStyle<'a> {
     /// The file's line break.
     pub newline: &'a str,
     /// Whether the text must be JSON, with every string in double quotes.
@@ -27,7 +27,7 @@ const BLOCK_LISTS: [&str; 5] = ["connections", "resources", "configurations", "c
 const SPREAD_LISTS: [&str; 2] = ["configMapGenerator", "patches"];
 
 /// Formats `key: value` for a block map with its keys at `indent`.
-pub fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> String {
+pub(super) fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> String {
     let name = flow_text(key, style.json);
     match value {
         Value::Map(entries) if !entries.is_empty() && (style.spread || SPREAD.contains(&key)) => {
@@ -49,19 +49,19 @@ pub fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> S
 }
 
 /// Formats the entries of a block map, without the indentation of the first.
-pub fn block_map(entries: &[(String, Value)], indent: usize, style: TextStyle<'_>) -> String {
+pub(super) fn block_map(entries: &[(String, Value)], indent: usize, style: TextStyle<'_>) -> String {
     let lines: Vec<_> = entries.iter().map(|(key, value)| entry(key, value, indent, style)).collect();
     lines.join(&break_to(indent, style))
 }
 
 /// Formats the items of a block list, without the indentation of the first.
-pub fn block_list(items: &[Value], indent: usize, style: TextStyle<'_>) -> String {
+pub(super) fn block_list(items: &[Value], indent: usize, style: TextStyle<'_>) -> String {
     let lines: Vec<_> = items.iter().map(|value| item(value, indent, style)).collect();
     lines.join(&break_to(indent, style))
 }
 
 /// Formats `- value` for a block list with its dashes at `indent`.
-pub fn item(value: &Value, indent: usize, style: TextStyle<'_>) -> String {
+pub(super) fn item(value: &Value, indent: usize, style: TextStyle<'_>) -> String {
     match value {
         Value::Map(entries) if style.spread && !entries.is_empty() => {
             format!("- {}", block_map(entries, indent + 2, style))
@@ -71,12 +71,12 @@ pub fn item(value: &Value, indent: usize, style: TextStyle<'_>) -> String {
 }
 
 /// A line break followed by indentation.
-pub fn break_to(indent: usize, style: TextStyle<'_>) -> String {
+pub(super) fn break_to(indent: usize, style: TextStyle<'_>) -> String {
     format!("{}{}", style.newline, " ".repeat(indent))
 }
 
 /// Formats a value on one line.
-pub fn flow(value: &Value, json: bool) -> String {
+pub(super) fn flow(value: &Value, json: bool) -> String {
     match value {
         Value::Null | Value::Merged(_) | Value::Opaque => "null".into(),
         Value::Bool(value) => value.to_string(),
@@ -94,7 +94,7 @@ pub fn flow(value: &Value, json: bool) -> String {
 }
 
 /// The indentation of the lines of a value in braces.
-pub struct LineStyle<'a> {
+pub(super) struct LineStyle<'a> {
     /// The indentation of the line on which the value begins.
     pub lead: &'a str,
     /// The additional indentation of each level.
@@ -102,7 +102,7 @@ pub struct LineStyle<'a> {
 }
 
 /// Formats a value in braces, with one line per entry of a map.
-pub fn flow_lines(value: &Value, lines: &LineStyle<'_>, style: TextStyle<'_>) -> String {
+pub(super) fn flow_lines(value: &Value, lines: &LineStyle<'_>, style: TextStyle<'_>) -> String {
     let inner = format!("{}{}", lines.lead, lines.unit);
     let below = LineStyle { lead: &inner, unit: lines.unit };
     let (open, parts, close): (_, Vec<String>, _) = match value {
@@ -123,17 +123,17 @@ pub fn flow_lines(value: &Value, lines: &LineStyle<'_>, style: TextStyle<'_>) ->
 }
 
 /// Formats `key: value` on one line.
-pub fn flow_entry(key: &str, value: &Value, json: bool) -> String {
+pub(super) fn flow_entry(key: &str, value: &Value, json: bool) -> String {
     format!("{}: {}", flow_text(key, json), flow(value, json))
 }
 
 /// Formats a string: plain if no parser can misread it, else in double quotes.
-pub fn flow_text(text: &str, json: bool) -> String {
+pub(super) fn flow_text(text: &str, json: bool) -> String {
     if !json && is_plain(text) { text.to_string() } else { double_quoted(text, json) }
 }
 
 /// Formats a string in the style of the one that it replaces, if possible.
-pub fn like(text: &str, style: ScalarStyle, json: bool) -> String {
+pub(super) fn like(text: &str, style: ScalarStyle, json: bool) -> String {
     match style {
         ScalarStyle::SingleQuoted if !text.chars().any(is_invisible) => {
             format!("'{}'", text.replace('\'', "''"))
@@ -155,7 +155,7 @@ fn is_plain(text: &str) -> bool {
 
 /// Formats a string in double quotes, with all invisible characters escaped, so that a reader of the file sees them.
 /// Characters beyond the basic plane are escaped as YAML or as JSON does.
-pub fn double_quoted(text: &str, json: bool) -> String {
+pub(super) fn double_quoted(text: &str, json: bool) -> String {
     let quoted = serde_json::Value::String(text.to_string()).to_string();
     quoted.chars().fold(String::with_capacity(quoted.len()), |mut out, c| {
         match (is_invisible(c), u32::from(c)) {
@@ -177,7 +177,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// Formats a string of several lines as a block scalar, with its lines at `indent`; `None` if that is impossible.
-pub fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
+pub(super) fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
     let body = text.strip_suffix('\n');
     let (head, body) = match body {
         Some(body) => ("|", body),

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// A byte range of the text and its replacement.
 #[derive(Debug)]
-pub struct Splice {
+pub(super) struct Splice {
     pub at: Range<usize>,
     pub with: String,
 }
@@ -25,7 +25,7 @@ impl Splice {
 }
 
 /// A document while it is edited.
-pub struct SpliceDraft<'a, 't> {
+pub(super) struct SpliceDraft<'a, 't> {
     pub layout: TextLayout<'a, 't>,
     pub root: Id,
     pub newline: &'a str,
@@ -50,7 +50,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     }
 
     /// The next change that sets `path` to `value`; empty if it is set.
-    pub fn set(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
+    pub(super) fn set(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
         if let Some((&"name", above)) = path.split_last()
             && let PathEnd::Node(_, Holder::List { .. }) = self.find(above)?
             && above.last().is_some_and(|name| *value != Value::Text(name.to_string()))
@@ -468,7 +468,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     }
 
     /// The change that removes the node at `path`; empty if there is none.
-    pub fn remove(&self, path: &[&str]) -> Result<Vec<Splice>> {
+    pub(super) fn remove(&self, path: &[&str]) -> Result<Vec<Splice>> {
         let (PathEnd::Node(..), mut path) = (self.find(path)?, path) else { return Ok(Vec::new()) };
         // A map or list that would be empty is removed too, if an empty one is not written.
         while let Some((_, above)) = path.split_last() {
@@ -492,7 +492,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     }
 
     /// The change that removes an item of a list, independent of its kind.
-    pub fn remove_element(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
+    pub(super) fn remove_element(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
         match self.tree().items(list).get(index) {
             Some(item) if self.layout.is_shared(*item) => Err(EditError::Shared),
             Some(_) => self.remove_item(list, index),

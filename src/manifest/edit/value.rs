@@ -6,7 +6,7 @@ use crate::manifest::tree::{Id, NodeKind, Tree};
 
 /// A value that keeps the order of its keys.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(super) enum Value {
     Null,
     Bool(bool),
     Text(String),
@@ -24,7 +24,7 @@ pub enum Value {
 
 impl Value {
     /// Reads the value of a node.
-    pub fn of(tree: &Tree<'_>, id: Id) -> Value {
+    pub(super) fn of(tree: &Tree<'_>, id: Id) -> Value {
         let node = tree.node(id);
         match &node.kind {
             NodeKind::Alias(_) => Value::Alias(tree.text.get(node.span()).unwrap_or("").to_string()),
@@ -47,7 +47,7 @@ impl Value {
     }
 
     /// Converts a JSON value, with `name` as the first key.
-    pub fn of_json(json: &serde_json::Value) -> Value {
+    pub(super) fn of_json(json: &serde_json::Value) -> Value {
         use serde_json::Value as Json;
         match json {
             Json::Null => Value::Null,
@@ -64,7 +64,7 @@ impl Value {
     }
 
     /// Whether both values are equal, independent of the order of keys.
-    pub fn has_same_value(&self, other: &Value) -> bool {
+    pub(super) fn has_same_value(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Map(ours), Value::Map(theirs)) => {
                 let same = |(key, value): &(String, Value)| {
@@ -82,7 +82,7 @@ impl Value {
     }
 
     /// The value under a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
         match self {
             Value::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
@@ -90,12 +90,12 @@ impl Value {
     }
 
     /// Whether two maps are versions of one map, not different maps.
-    pub fn shares_keys(&self, other: &Value) -> bool {
+    pub(super) fn shares_keys(&self, other: &Value) -> bool {
         matches!((self, other), (Value::Map(a), Value::Map(_)) if a.iter().any(|(key, _)| other.get(key).is_some()))
     }
 
     /// Applies an edit to the whole value, as the specification of edits.
-    pub fn apply(&mut self, edit: &Edit) -> Result<(), EditError> {
+    pub(super) fn apply(&mut self, edit: &Edit) -> Result<(), EditError> {
         match edit {
             Edit::Set { path, value } => {
                 let parts: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -185,13 +185,13 @@ impl Value {
     }
 
     /// Whether it is a list item with this name.
-    pub fn is_named(&self, name: &str) -> bool {
+    pub(super) fn is_named(&self, name: &str) -> bool {
         matches!(self.get("name"), Some(Value::Text(text)) if text == name)
     }
 }
 
 /// Builds nested maps with `value` at `path`, below the key `key`.
-pub fn nested(key: &str, path: &[&str], value: Value) -> Value {
+pub(super) fn nested(key: &str, path: &[&str], value: Value) -> Value {
     match path.split_first() {
         None => value,
         Some((_, rest)) if key == "connections" => Value::List(vec![nested("", rest, value)]),

@@ -17,7 +17,7 @@ pub fn is_placeholder(value: &str) -> bool {
 }
 
 /// Whether a key is a UUID.
-pub fn is_uuid(key: &str) -> bool {
+pub(super) fn is_uuid(key: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     key.split('-').count() == lengths.len()
         && key
@@ -27,13 +27,13 @@ pub fn is_uuid(key: &str) -> bool {
 }
 
 /// Whether a template is a single expression: it refers to a value and contains none.
-pub fn is_one_expression(value: &str) -> bool {
+pub(super) fn is_one_expression(value: &str) -> bool {
     let inner = value.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
     inner.is_some_and(|inner| !inner.contains(['{', '}', '"', '\'']))
 }
 
 /// Whether a name is that of a header whose value is a credential, although no list of secret names has it.
-pub fn is_secret_header(name: &str) -> bool {
+pub(super) fn is_secret_header(name: &str) -> bool {
     ["authorization", "proxy-authorization", "cookie"].iter().any(|header| name.eq_ignore_ascii_case(header))
 }
 

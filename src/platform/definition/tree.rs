@@ -25,7 +25,7 @@ pub(super) struct DefinitionTree<'a> {
 
 impl<'a> DefinitionTree<'a> {
     /// Reads one document. `None` if there is none.
-    pub fn parse(text: &'a str) -> Result<Option<DefinitionTree<'a>>, DefinitionError> {
+    pub(super) fn parse(text: &'a str) -> Result<Option<DefinitionTree<'a>>, DefinitionError> {
         let base = encoding::mark(text);
         let source = text.get(base..).unwrap_or_default();
         let lines = line_starts(source);
@@ -37,17 +37,17 @@ impl<'a> DefinitionTree<'a> {
     }
 
     /// The root value of the document.
-    pub fn root(&self) -> ValueView<'_> {
+    pub(super) fn root(&self) -> ValueView<'_> {
         ValueView { tree: self, id: self.tree.root }
     }
 
     /// Whether the limit on visited nodes was reached: results are then incomplete.
-    pub fn exhausted(&self) -> bool {
+    pub(super) fn exhausted(&self) -> bool {
         self.visits.get() == 0
     }
 
     /// All scalars except keys, with their positions.
-    pub fn scalar_values(&self) -> impl Iterator<Item = ValueView<'_>> {
+    pub(super) fn scalar_values(&self) -> impl Iterator<Item = ValueView<'_>> {
         let entries = self.tree.nodes().flat_map(|(_, node)| match &node.kind {
             NodeKind::Map { entries, .. } => entries.as_slice(),
             _ => &[],
@@ -57,7 +57,7 @@ impl<'a> DefinitionTree<'a> {
     }
 
     /// All scalars including keys, with their positions.
-    pub fn scalars(&self) -> impl Iterator<Item = ValueView<'_>> {
+    pub(super) fn scalars(&self) -> impl Iterator<Item = ValueView<'_>> {
         let scalars = self.tree.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Scalar { .. }));
         scalars.map(|(id, _)| ValueView { tree: self, id })
     }

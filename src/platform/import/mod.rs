@@ -232,15 +232,15 @@ fn read<'a>(file: &ImportFile<'a>, notes: &mut Vec<ImportNote>) -> Option<ReadDe
 /// The limits of the schemas that an import writes.
 pub(crate) mod bounds {
     /// The maximum number of types of a component.
-    pub const TYPES: usize = 32;
+    pub(crate) const TYPES: usize = 32;
     /// The maximum number of variables of an integration.
-    pub const VARIABLES: usize = 64;
+    pub(crate) const VARIABLES: usize = 64;
     /// The maximum number of inputs of a connection.
-    pub const INPUTS: usize = 64;
+    pub(crate) const INPUTS: usize = 64;
     /// The maximum size of a title or a name, in bytes.
-    pub const STRING: usize = 253;
+    pub(crate) const STRING: usize = 253;
     /// The maximum size of a value, in bytes.
-    pub const VALUE: usize = 8192;
+    pub(crate) const VALUE: usize = 8192;
 }
 
 /// Cuts a text to the maximum size of a title.

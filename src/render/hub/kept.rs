@@ -79,7 +79,7 @@ struct KeptMark {
 
 impl KeptPlan {
     /// Parses the JSON of a plan.
-    pub fn read(json: &str) -> Result<Self, serde_json::Error> {
+    pub(super) fn read(json: &str) -> Result<Self, serde_json::Error> {
         let whole: Value = serde_json::from_str(json)?;
         let mut plan: KeptPlan = serde_json::from_str(json)?;
         let lists = whole.get("targets").and_then(Value::as_array).into_iter().flatten();
@@ -90,11 +90,11 @@ impl KeptPlan {
         Ok(plan)
     }
 
-    pub fn actions(&self) -> impl Iterator<Item = &KeptAction> {
+    pub(super) fn actions(&self) -> impl Iterator<Item = &KeptAction> {
         self.targets.iter().flat_map(|target| &target.actions)
     }
 
-    pub fn notes(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn notes(&self) -> impl Iterator<Item = &Value> {
         self.targets.iter().flat_map(|target| &target.notes)
     }
 }
@@ -158,7 +158,7 @@ pub(super) struct Selector {
 
 impl Selector {
     /// Parses what a person typed: `Connection/KEY`, `Integration/NAME`, or a name that both may have.
-    pub fn of(typed: &str) -> Self {
+    pub(super) fn of(typed: &str) -> Self {
         let connection = |key: &str| format!("{}/{}", Kind::Connection, names::of_stable_key(key));
         let (objects, name): (BTreeSet<String>, &str) =
             match typed.split_once('/').and_then(|(kind, name)| Some((Kind::typed(kind)?, name))) {
@@ -171,12 +171,12 @@ impl Selector {
     }
 
     /// Whether this object (`Kind/name`) was asked for.
-    pub fn is(&self, object: &str) -> bool {
+    pub(super) fn is(&self, object: &str) -> bool {
         self.objects.contains(object)
     }
 
     /// Whether a text mentions it as a separate word, and not as an object of another kind.
-    pub fn is_in(&self, text: &str) -> bool {
+    pub(super) fn is_in(&self, text: &str) -> bool {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
         let is_mention = |name: &str, at: usize| {
             let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());

@@ -29,14 +29,14 @@ const LARGEST_BODY: usize = 1_500_000;
 const AGAIN: usize = 3;
 
 /// A namespace with exclusive write access.
-pub struct ClusterSession<'a> {
+pub(super) struct ClusterSession<'a> {
     location: &'a ClusterLocation,
     read: LastRead,
 }
 
 impl<'a> ClusterSession<'a> {
     /// Opens a session of a location with these objects.
-    pub fn of(location: &'a ClusterLocation, read: LastRead) -> Self {
+    pub(super) fn of(location: &'a ClusterLocation, read: LastRead) -> Self {
         ClusterSession { location, read }
     }
 }
@@ -118,7 +118,7 @@ impl ClusterSession<'_> {
 }
 
 /// Returns the actions that the server would refuse.
-pub fn dry_run(
+pub(super) fn dry_run(
     location: &ClusterLocation,
     read: &LastRead,
     actions: &[&Action],

@@ -53,7 +53,7 @@ pub struct KustomizationDue {
 
 impl Kustomization {
     /// Returns that of a folder; `None` if it has none.
-    pub fn of(folder: &Path, snapshot: &Snapshot) -> Option<Self> {
+    pub(super) fn of(folder: &Path, snapshot: &Snapshot) -> Option<Self> {
         let path = path_in(folder)?;
         let expected = standing(snapshot);
         Some(Kustomization { path, ever: vec![expected.clone()], expected, is_asked: false, is_told: false })
@@ -61,7 +61,7 @@ impl Kustomization {
 
     /// Returns the entries that it must have if these are all files. `goes` returns whether a file that had objects
     /// will be gone.
-    pub fn wanted(&self, folder: &Path, now: &StandingFiles, goes: &dyn Fn(&Path) -> bool) -> DesiredEntries {
+    pub(super) fn wanted(&self, folder: &Path, now: &StandingFiles, goes: &dyn Fn(&Path) -> bool) -> DesiredEntries {
         let files = |standing: &StandingFiles| -> BTreeSet<PathBuf> {
             standing.values().map(|stands| stands.manifest.clone()).collect()
         };

@@ -26,7 +26,7 @@ const MOST: usize = 10_000;
 
 impl SideFiles {
     /// Collects them from the documents of a folder, including invalid ones and duplicates.
-    pub fn of(reading: &DocumentsRead) -> Self {
+    pub(super) fn of(reading: &DocumentsRead) -> Self {
         let mut files = SideFiles { unknown: !reading.unparsed.is_empty(), ..SideFiles::default() };
         for document in &reading.documents {
             if let Resource::Integration(integration) = &document.resource
@@ -44,7 +44,7 @@ impl SideFiles {
     }
 
     /// Returns the folders of the definition files.
-    pub fn folders(&self) -> impl Iterator<Item = PathBuf> {
+    pub(super) fn folders(&self) -> impl Iterator<Item = PathBuf> {
         self.named_by.keys().filter_map(|file| Some(file.parent()?.to_path_buf()))
     }
 
@@ -53,19 +53,19 @@ impl SideFiles {
     }
 
     /// Records that an integration names a file.
-    pub fn name(&mut self, path: &Path, id: &ObjectId) {
+    pub(super) fn name(&mut self, path: &Path, id: &ObjectId) {
         self.named_by.entry(real(path)).or_default().insert(id.clone());
     }
 
     /// Records that an integration no longer names a file.
-    pub fn forget(&mut self, path: &Path, id: &ObjectId) {
+    pub(super) fn forget(&mut self, path: &Path, id: &ObjectId) {
         if let Some(by) = self.named_by.get_mut(&real(path)) {
             by.remove(id);
         }
     }
 
     /// Whether a file may be written or removed for an integration: only this one names it, and it is not a link.
-    pub fn is_only_of(&self, path: &Path, id: &ObjectId) -> bool {
+    pub(super) fn is_only_of(&self, path: &Path, id: &ObjectId) -> bool {
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
         let by = self.named_by.get(&real(path));
         !self.unknown && !is_link && by.is_some_and(|by| by.iter().all(|other| other == id))
@@ -73,7 +73,7 @@ impl SideFiles {
 
     /// Returns a free name for the definition of an integration: of a file that does not exist, or that has these bytes
     /// already and that no object names, as a killed run leaves it.
-    pub fn free(&self, folder: &Path, integration: &str, bytes: &[u8]) -> io::Result<(PathBuf, String)> {
+    pub(super) fn free(&self, folder: &Path, integration: &str, bytes: &[u8]) -> io::Result<(PathBuf, String)> {
         let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
         for number in 1..=MOST {
             let file = match number {

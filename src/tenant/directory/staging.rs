@@ -41,7 +41,7 @@ pub(super) struct SeenFile {
 
 impl SeenFile {
     /// Returns the metadata of a file; `None` if it does not exist.
-    pub fn of(path: &Path) -> Option<SeenFile> {
+    pub(super) fn of(path: &Path) -> Option<SeenFile> {
         let of = |metadata: Metadata| SeenFile {
             inode: metadata.ino(),
             length: metadata.len(),
@@ -51,19 +51,19 @@ impl SeenFile {
     }
 
     /// Whether a file is unchanged.
-    pub fn is_still(&self, path: &Path) -> bool {
+    pub(super) fn is_still(&self, path: &Path) -> bool {
         SeenFile::of(path).as_ref() == Some(self)
     }
 }
 
 impl<'a> Staging<'a> {
     /// Creates a batch if there are enough files; otherwise each is put in place at once.
-    pub fn of(location: &'a FolderLocation, count: usize) -> Self {
+    pub(super) fn of(location: &'a FolderLocation, count: usize) -> Self {
         Staging { location, staged: (count >= location.disk.many()).then(Vec::new), new_folders: BTreeMap::new() }
     }
 
     /// Writes a file atomically, at once or with the batch: over the `seen` one, or as a new one.
-    pub fn put(
+    pub(super) fn put(
         &mut self,
         path: &Path,
         bytes: &[u8],
@@ -108,7 +108,7 @@ impl<'a> Staging<'a> {
     }
 
     /// Puts the batch in place, in order, and returns the objects for which that failed.
-    pub fn move_into_place(mut self) -> BTreeMap<ObjectId, LocationError> {
+    pub(super) fn move_into_place(mut self) -> BTreeMap<ObjectId, LocationError> {
         let mut failed: BTreeMap<ObjectId, LocationError> = BTreeMap::new();
         let Some(staged) = self.staged.take().filter(|staged| !staged.is_empty()) else { return failed };
         let disk = self.location.disk.as_ref();

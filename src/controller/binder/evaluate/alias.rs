@@ -8,7 +8,7 @@ use crate::engine::resolve::{Asker, Resolution, resolve_key};
 use std::collections::BTreeSet;
 
 /// Returns the key, and all keys that replace it or are replaced by it, across any number of steps.
-pub fn closure(cache: &TenantCache, key: &str) -> BTreeSet<String> {
+pub(crate) fn closure(cache: &TenantCache, key: &str) -> BTreeSet<String> {
     let mut aliases = BTreeSet::new();
     let mut next = vec![key.to_string()];
     while let Some(key) = next.pop() {
@@ -22,13 +22,13 @@ pub fn closure(cache: &TenantCache, key: &str) -> BTreeSet<String> {
 }
 
 /// Resolves a key as if every connection worked: the opt-in of a Secret must not depend on the Secret's content.
-pub fn would_mean(cache: &TenantCache, key: &str) -> Resolution {
+pub(crate) fn would_mean(cache: &TenantCache, key: &str) -> Resolution {
     let asker = Asker { ignores_readiness: true, ..Asker::default() };
     resolve_key(key, &cache.inventory, &cache.replacements, asker)
 }
 
 /// Whether a Secret opted in for a connection: for its key, or for an older key that it answers for.
-pub fn serves(cache: &TenantCache, source: &SourceSecret, connection: &SharedConnection) -> bool {
+pub(crate) fn serves(cache: &TenantCache, source: &SourceSecret, connection: &SharedConnection) -> bool {
     let answers = |older: &String| would_mean(cache, older).connection().is_some_and(|c| c.name() == connection.name());
     source.keys.all
         || source.keys.named.contains(&connection.spec.stable_key)

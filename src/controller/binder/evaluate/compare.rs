@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// The result of the comparison.
 #[derive(Debug, Default)]
-pub struct Compared {
+pub(crate) struct Compared {
     /// The desired Secret; `None` if it would be incomplete, and then an existing one is kept.
     pub desired: Option<DesiredSecret>,
     /// The existing Secret of this very object.
@@ -28,7 +28,7 @@ pub struct Compared {
 
 impl Compared {
     /// Whether it must still be written.
-    pub fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         self.problem.is_none() && self.desired.as_ref().is_some_and(DesiredSecret::is_due)
     }
 }
@@ -44,7 +44,7 @@ enum AtName<'a> {
 }
 
 /// The content of a binding Secret.
-pub struct SecretContent {
+pub(crate) struct SecretContent {
     /// The inputs; `None` if one is missing.
     pub inputs: Option<BTreeMap<String, Arc<SecretBytes>>>,
     /// The Secrets that the values come from.
@@ -52,7 +52,7 @@ pub struct SecretContent {
 }
 
 /// Compares the binding Secret of an object for a connection.
-pub fn compare(
+pub(crate) fn compare(
     cache: &TenantCache,
     (of, object): (Purpose, &str),
     connection: &SharedConnection,
@@ -123,7 +123,7 @@ pub fn compare(
 }
 
 /// Whether the binding Secret of this very object exists and may be used.
-pub fn has_binding(cache: &TenantCache, (of, object): (Purpose, &str), connection: &SharedConnection) -> bool {
+pub(crate) fn has_binding(cache: &TenantCache, (of, object): (Purpose, &str), connection: &SharedConnection) -> bool {
     let component = &connection.spec.component;
     let component = names::of_component(&component.key, component.is_public());
     match at(cache, &of.name_for(object), &of.of(object), &id_of(cache, of, object), &component) {
@@ -133,7 +133,7 @@ pub fn has_binding(cache: &TenantCache, (of, object): (Purpose, &str), connectio
 }
 
 /// Identifies the object of a binding Secret: its uid, and for customer credentials also the customer and the key.
-pub fn id_of(cache: &TenantCache, of: Purpose, object: &str) -> String {
+pub(crate) fn id_of(cache: &TenantCache, of: Purpose, object: &str) -> String {
     let kind = if of == Purpose::Customer { Kind::CustomerCredentials } else { Kind::Connection };
     let uid = cache.uids.get(&ObjectId::new(kind, object)).cloned().unwrap_or_default();
     match cache.inventory.customer_credentials.get(object).filter(|_| of == Purpose::Customer) {
@@ -166,7 +166,7 @@ fn withdrawn_from<'a>(cache: &TenantCache, copy: &'a BindingSecret, connection: 
 }
 
 /// Like `withdrawn_from` without a connection: checks the keys that the copy was made for.
-pub fn withdrawn<'a>(cache: &TenantCache, copy: &'a BindingSecret) -> Option<&'a str> {
+pub(crate) fn withdrawn<'a>(cache: &TenantCache, copy: &'a BindingSecret) -> Option<&'a str> {
     let serves = |name: &&String| cache.sources.get(*name).is_some_and(|source| source.keys.serve(&copy.keys));
     copy.from.iter().find(|name| !serves(name)).map(String::as_str)
 }
@@ -184,7 +184,7 @@ fn keys_of(cache: &TenantCache, connection: &SharedConnection) -> BTreeSet<Strin
 }
 
 /// Returns the owner of a binding Secret: its customer credentials, or its connection if that may be deleted.
-pub fn owner(cache: &TenantCache, connection: &ConnectionSpec, kind: Kind, name: &str) -> Option<Owner> {
+pub(crate) fn owner(cache: &TenantCache, connection: &ConnectionSpec, kind: Kind, name: &str) -> Option<Owner> {
     let uid = cache.uids.get(&ObjectId::new(kind, name))?;
     let owner = Owner { kind: kind.to_string(), name: name.to_string(), uid: uid.clone() };
     (kind == Kind::CustomerCredentials || connection.may_be_deleted()).then_some(owner)

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 const MOST_USERS: usize = 64;
 
 /// Evaluates the connection of this name; `None` if there is none.
-pub fn connection(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Evaluation<ConnectionStatus>> {
+pub(crate) fn connection(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Evaluation<ConnectionStatus>> {
     let Some(connection) = cache.inventory.connections.get(name) else {
         let conditions = problem::invalid(cache, &ObjectId::new(Kind::Connection, name))?;
         return Some(Evaluation::invalid(conditions));

@@ -18,7 +18,7 @@ use std::sync::Arc;
 type Theirs = Arc<Object<CustomerCredentialsSpec>>;
 
 /// Evaluates the customer credentials of this name; `None` if there are none.
-pub fn customer_credentials(
+pub(crate) fn customer_credentials(
     cache: &TenantCache,
     name: &str,
     now: Timestamp,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// The result for an object with this type of status.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation<S> {
+pub(crate) struct Evaluation<S> {
     /// The status without its conditions.
     pub status: S,
     pub conditions: Vec<Verdict>,
@@ -22,7 +22,7 @@ pub struct Evaluation<S> {
 }
 
 /// A status that the binder writes.
-pub trait BinderStatus: Serialize + DeserializeOwned + Default + Clone + PartialEq {
+pub(crate) trait BinderStatus: Serialize + DeserializeOwned + Default + Clone + PartialEq {
     const KIND: Kind;
     /// Returns the observed generation and the conditions.
     fn parts(&mut self) -> (&mut Option<i64>, &mut Vec<Condition>);
@@ -53,13 +53,13 @@ statuses! {
 
 impl<S: BinderStatus> Evaluation<S> {
     /// Returns the result for an object that cannot be read.
-    pub fn invalid(conditions: Vec<Verdict>) -> Self {
+    pub(crate) fn invalid(conditions: Vec<Verdict>) -> Self {
         Evaluation { status: S::default(), conditions, bindings: Vec::new(), evaluate_again_at: None }
     }
 
     /// Returns the body of the server-side apply (forced, with the binder's field manager) that writes this status;
     /// `None` if `before` is the same. Conditions of other controllers are kept.
-    pub fn body(&self, name: &str, before: &S, generation: i64, now: &Time) -> Option<Value> {
+    pub(crate) fn body(&self, name: &str, before: &S, generation: i64, now: &Time) -> Option<Value> {
         let (mut before, mut after) = (before.clone(), self.status.clone());
         let (_, was) = before.parts();
         was.retain(|condition| kind::ALL.contains(&condition.type_.as_str()));
@@ -82,12 +82,12 @@ impl<S: BinderStatus> Evaluation<S> {
 
 impl<S> Evaluation<S> {
     /// Returns the Ready condition.
-    pub fn ready(&self) -> Option<&Verdict> {
+    pub(crate) fn ready(&self) -> Option<&Verdict> {
         self.conditions.iter().find(|evaluated| evaluated.type_ == kind::READY)
     }
 
     /// Returns what integrations need to know about it.
-    pub fn readiness(&self) -> ConnectionReadiness {
+    pub(crate) fn readiness(&self) -> ConnectionReadiness {
         self.ready().map_or(ConnectionReadiness { ready: false, reason: String::new() }, |ready| ConnectionReadiness {
             ready: ready.holds == Some(true),
             reason: ready.reason.clone(),

@@ -21,15 +21,15 @@ use std::sync::Arc;
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Inputs by name.
-pub type InputsByName<'a> = BTreeMap<&'a str, &'a Input>;
+pub(crate) type InputsByName<'a> = BTreeMap<&'a str, &'a Input>;
 
 /// Returns the inputs of a connection.
-pub fn inputs_of(spec: &ConnectionSpec) -> InputsByName<'_> {
+pub(crate) fn inputs_of(spec: &ConnectionSpec) -> InputsByName<'_> {
     spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()
 }
 
 /// The arguments of the resolution.
-pub struct InputsQuestion<'a> {
+pub(crate) struct InputsQuestion<'a> {
     pub connection: &'a Arc<Object<ConnectionSpec>>,
     /// The inputs to resolve. Those that are per customer have no value here.
     pub inputs: InputsByName<'a>,
@@ -40,7 +40,7 @@ pub struct InputsQuestion<'a> {
 
 /// The result of the resolution.
 #[derive(Debug, Default)]
-pub struct ResolvedInputs {
+pub(crate) struct ResolvedInputs {
     /// The values, by input.
     pub values: BTreeMap<String, Arc<SecretBytes>>,
     /// The Secrets that the values come from.
@@ -63,18 +63,18 @@ pub struct ResolvedInputs {
 
 impl ResolvedInputs {
     /// Returns every problem of the credentials.
-    pub fn of_credentials(&self) -> Vec<Problem> {
+    pub(crate) fn of_credentials(&self) -> Vec<Problem> {
         self.credentials.iter().chain(&self.consent).cloned().collect()
     }
 
     /// Returns every problem.
-    pub fn problems(&self, slot: &Compared) -> Vec<Problem> {
+    pub(crate) fn problems(&self, slot: &Compared) -> Vec<Problem> {
         let found = self.definition.iter().cloned().chain(self.of_credentials());
         found.chain(slot.problem.clone()).collect()
     }
 
     /// Returns the content of the binding Secret; without inputs if a referenced value is missing.
-    pub fn content(&mut self) -> SecretContent {
+    pub(crate) fn content(&mut self) -> SecretContent {
         let is_whole = self.definition.is_empty() && self.credentials.is_empty();
         SecretContent {
             inputs: is_whole.then(|| std::mem::take(&mut self.values)),
@@ -83,17 +83,17 @@ impl ResolvedInputs {
     }
 
     /// Returns the end of a sentence that lists what expires soon.
-    pub fn soon(&self) -> String {
+    pub(crate) fn soon(&self) -> String {
         self.soon.iter().map(|soon| format!("; {soon}: supply a new one before")).collect()
     }
 
     /// Returns the end of a sentence that lists which Secrets should be pinned.
-    pub fn unpinned(&self) -> String {
+    pub(crate) fn unpinned(&self) -> String {
         self.unpinned.iter().map(|unpinned| format!("; {unpinned}")).collect()
     }
 }
 
-pub fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>) -> ResolvedInputs {
+pub(crate) fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>) -> ResolvedInputs {
     let mut found = ResolvedInputs::default();
     let type_ = cache.inventory.connection_type(&question.connection.spec);
     let mut references: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();

@@ -22,7 +22,7 @@ struct VariableRow {
 }
 
 /// Evaluates the integration of this name; `None` if there is none.
-pub fn integration(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Evaluation<IntegrationStatus>> {
+pub(crate) fn integration(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Evaluation<IntegrationStatus>> {
     let Some(integration) = cache.inventory.integrations.get(name) else {
         let conditions = problem::invalid(cache, &ObjectId::new(Kind::Integration, name))?;
         return Some(Evaluation::invalid(conditions));

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// What happens to a binding Secret.
 #[derive(Debug, PartialEq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// Its object exists, or Kubernetes deletes it with one of its owners.
     Stays,
     /// It is deleted: its customer credentials are gone.
@@ -24,13 +24,13 @@ pub enum Fate {
 
 /// The source Secrets of a copy, and the keys that they opted in for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Origins {
+pub(crate) struct Origins {
     pub from: BTreeSet<String>,
     pub keys: BTreeSet<String>,
 }
 
 /// Returns what happens to the binding Secret of this name.
-pub fn fate(cache: &TenantCache, secret: &str) -> Fate {
+pub(crate) fn fate(cache: &TenantCache, secret: &str) -> Fate {
     let Some(binding) = cache.bindings.get(secret) else { return Fate::Stays };
     let Some((of, id)) = binding.ours.as_deref().and_then(Purpose::of_what) else { return Fate::Stays };
     if sees_to(cache, of, &id) || of.name_for(&id.name) != secret {
@@ -60,7 +60,7 @@ fn sees_to(cache: &TenantCache, of: Purpose, id: &ObjectId) -> bool {
 }
 
 /// Returns the binding Secrets that may belong to an object.
-pub fn bindings_of(cache: &TenantCache, id: &ObjectId) -> Vec<String> {
+pub(crate) fn bindings_of(cache: &TenantCache, id: &ObjectId) -> Vec<String> {
     let uses: &[Purpose] = match id.kind {
         Kind::Connection => &[Purpose::Production, Purpose::Test],
         Kind::CustomerCredentials => &[Purpose::Customer],
@@ -70,12 +70,12 @@ pub fn bindings_of(cache: &TenantCache, id: &ObjectId) -> Vec<String> {
 }
 
 /// Returns every binding Secret that no reconcile of an object covers.
-pub fn leftovers(cache: &TenantCache) -> Vec<String> {
+pub(crate) fn leftovers(cache: &TenantCache) -> Vec<String> {
     cache.bindings.keys().filter(|name| fate(cache, name) != Fate::Stays).cloned().collect()
 }
 
 /// Returns those that are this Secret, or were made from it.
-pub fn leftovers_of(cache: &TenantCache, secret: &str) -> Vec<String> {
+pub(crate) fn leftovers_of(cache: &TenantCache, secret: &str) -> Vec<String> {
     let copies = cache.copies.get(secret).into_iter().flatten().map(String::as_str);
     copies.chain([secret]).filter(|name| fate(cache, name) != Fate::Stays).map(str::to_string).collect()
 }

@@ -9,19 +9,19 @@ use crate::engine::resolve::{Asker, Resolution, resolve_credentials_by, resolve_
 use std::collections::BTreeSet;
 
 /// Resolves a key as the tenant's own objects name it.
-pub fn meant_by(cache: &TenantCache, key: &str) -> Resolution {
+pub(crate) fn meant_by(cache: &TenantCache, key: &str) -> Resolution {
     let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
     resolve_key(key, &cache.inventory, &cache.replacements, Asker { works: Some(&works), ..Asker::default() })
 }
 
-pub fn variable(cache: &TenantCache, integration: &str, variable: &Variable) -> Resolution {
+pub(crate) fn variable(cache: &TenantCache, integration: &str, variable: &Variable) -> Resolution {
     let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
     let of = (cache.tenant.as_str(), integration);
     resolve_variable_by(of, variable, &cache.inventory, &cache.replacements, Some(&works))
 }
 
 /// Resolves the connection of customer credentials; `None` if there are none of this name.
-pub fn customer_of(cache: &TenantCache, credentials: &str) -> Option<Resolution> {
+pub(crate) fn customer_of(cache: &TenantCache, credentials: &str) -> Option<Resolution> {
     let credentials = cache.inventory.customer_credentials.get(credentials)?;
     let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
     let works = Some(&works as &dyn Fn(&Object<ConnectionSpec>) -> bool);
@@ -29,14 +29,14 @@ pub fn customer_of(cache: &TenantCache, credentials: &str) -> Option<Resolution>
 }
 
 /// Returns the names of the connections that an integration is bound to.
-pub fn bound_by(cache: &TenantCache, integration: &str) -> BTreeSet<String> {
+pub(crate) fn bound_by(cache: &TenantCache, integration: &str) -> BTreeSet<String> {
     let object = cache.inventory.integrations.get(integration);
     let variables = object.into_iter().flat_map(|i| &i.spec.connections);
     variables.filter_map(|v| Some(variable(cache, integration, v).connection()?.name().to_string())).collect()
 }
 
 /// Returns the first `most` integrations that are bound to a connection, and their total number.
-pub fn users(cache: &TenantCache, connection: &SharedConnection, most: usize) -> (Vec<String>, usize) {
+pub(crate) fn users(cache: &TenantCache, connection: &SharedConnection, most: usize) -> (Vec<String>, usize) {
     let key = &connection.spec.stable_key;
     let aliases = closure(cache, key);
     if aliases.len() == 1 {
@@ -52,7 +52,7 @@ pub fn users(cache: &TenantCache, connection: &SharedConnection, most: usize) ->
 }
 
 /// Returns how many customers have credentials for a connection.
-pub fn customers(cache: &TenantCache, connection: &SharedConnection) -> usize {
+pub(crate) fn customers(cache: &TenantCache, connection: &SharedConnection) -> usize {
     let aliases = closure(cache, &connection.spec.stable_key);
     if aliases.len() == 1 {
         return cache.index.customers(&connection.spec.stable_key).map_or(0, |customers| customers.len());
@@ -72,7 +72,7 @@ pub fn customers(cache: &TenantCache, connection: &SharedConnection) -> usize {
 }
 
 /// Returns the credentials of one customer for a connection.
-pub fn credentials_of(cache: &TenantCache, customer: &str, connection: &SharedConnection) -> BTreeSet<String> {
+pub(crate) fn credentials_of(cache: &TenantCache, customer: &str, connection: &SharedConnection) -> BTreeSet<String> {
     let aliases = closure(cache, &connection.spec.stable_key);
     let named = aliases.iter().filter_map(|key| cache.index.customers(key)?.get(customer)).flatten();
     named.filter(|credentials| is_for(cache, credentials, connection)).cloned().collect()

@@ -1,16 +1,16 @@
 //! The desired state of an object, computed from the cache. Pure; the current time is an argument.
 
-pub mod alias;
-pub mod compare;
-pub mod connection;
-pub mod credentials;
-pub mod evaluation;
-pub mod inputs;
-pub mod integration;
-pub mod leftover;
-pub mod meaning;
-pub mod problem;
-pub mod working;
+pub(super) mod alias;
+pub(super) mod compare;
+pub(super) mod connection;
+pub(super) mod credentials;
+pub(super) mod evaluation;
+pub(super) mod inputs;
+pub(super) mod integration;
+pub(super) mod leftover;
+pub(super) mod meaning;
+pub(super) mod problem;
+pub(super) mod working;
 
 use super::cache::TenantCache;
 use super::secret::desired::DesiredSecret;
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 /// The evaluation of an object of any kind that the binder reconciles.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Evaluated {
+pub(super) enum Evaluated {
     Connection(Evaluation<ConnectionStatus>),
     CustomerCredentials(Evaluation<CustomerCredentialsStatus>),
     Integration(Evaluation<IntegrationStatus>),
@@ -29,7 +29,7 @@ pub enum Evaluated {
 
 impl Evaluated {
     /// Returns the binding Secrets that must be written.
-    pub fn secrets_due(&self) -> Vec<DesiredSecret> {
+    pub(super) fn secrets_due(&self) -> Vec<DesiredSecret> {
         let desired = match self {
             Evaluated::Connection(evaluation) => &evaluation.bindings,
             Evaluated::CustomerCredentials(evaluation) => &evaluation.bindings,
@@ -40,7 +40,7 @@ impl Evaluated {
 }
 
 /// Evaluates an object; `None` if there is none.
-pub fn evaluate(cache: &TenantCache, id: &ObjectId, now: Timestamp) -> Option<Evaluated> {
+pub(super) fn evaluate(cache: &TenantCache, id: &ObjectId, now: Timestamp) -> Option<Evaluated> {
     match id.kind {
         Kind::Connection => connection::connection(cache, &id.name, now).map(Evaluated::Connection),
         Kind::CustomerCredentials => {

@@ -10,26 +10,26 @@ use std::fmt;
 const MOST: usize = 8;
 
 /// The types of the conditions that the binder sets.
-pub mod kind {
-    pub const READY: &str = "Ready";
-    pub const CREDENTIALS: &str = "CredentialsReady";
-    pub const TEST_CREDENTIALS: &str = "TestCredentialsReady";
-    pub const OLDER_KEYS: &str = "OlderKeysAnswered";
-    pub const RECONCILING: &str = "Reconciling";
-    pub const STALLED: &str = "Stalled";
-    pub const ALL: [&str; 6] = [READY, CREDENTIALS, TEST_CREDENTIALS, OLDER_KEYS, RECONCILING, STALLED];
+pub(crate) mod kind {
+    pub(crate) const READY: &str = "Ready";
+    pub(crate) const CREDENTIALS: &str = "CredentialsReady";
+    pub(crate) const TEST_CREDENTIALS: &str = "TestCredentialsReady";
+    pub(crate) const OLDER_KEYS: &str = "OlderKeysAnswered";
+    pub(crate) const RECONCILING: &str = "Reconciling";
+    pub(crate) const STALLED: &str = "Stalled";
+    pub(crate) const ALL: [&str; 6] = [READY, CREDENTIALS, TEST_CREDENTIALS, OLDER_KEYS, RECONCILING, STALLED];
 }
 
 /// The reason of an object that becomes ready as soon as its binding Secret is written.
-pub const PENDING: &str = "BindingPending";
+pub(crate) const PENDING: &str = "BindingPending";
 
 /// The reasons of a definition that must be delivered, or exported again. Both have the same code.
-pub const NOT_DELIVERED: &str = "DefinitionNotDelivered";
-pub const UNREADABLE: &str = "DefinitionUnreadable";
+pub(crate) const NOT_DELIVERED: &str = "DefinitionNotDelivered";
+pub(crate) const UNREADABLE: &str = "DefinitionUnreadable";
 
 /// A problem. It never contains the value of an input or the content of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     pub code: Code,
     /// The reason of the condition: the name of the code, unless the code has several reasons.
     pub reason: &'static str,
@@ -37,12 +37,12 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(code: Code, text: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
         Problem { code, reason: code.name(), text: text.into() }
     }
 
     /// Replaces the reason.
-    pub fn because(self, reason: &'static str) -> Self {
+    pub(crate) fn because(self, reason: &'static str) -> Self {
         Problem { reason, ..self }
     }
 
@@ -76,7 +76,7 @@ impl fmt::Display for Problem {
 }
 
 /// Returns the condition for these problems; without problems, it is true with the reason and message of `well`.
-pub fn evaluated(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
+pub(crate) fn evaluated(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
     match problems.first() {
         None => Verdict::new(type_, true, well.0, well.1),
         Some(first) => Verdict::new(type_, false, first.reason, words(problems)),
@@ -85,7 +85,7 @@ pub fn evaluated(type_: &'static str, problems: &[Problem], well: (&str, String)
 
 /// Returns the condition Reconciling or Stalled, if one applies: Reconciling while a write is pending, Stalled while
 /// somebody must change an object.
-pub fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
+pub(crate) fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
     if let Some(first) = problems.iter().find(|problem| problem.is_stalling()) {
         return Some(Verdict::new(kind::STALLED, true, first.reason, first.to_string()));
     }
@@ -93,7 +93,7 @@ pub fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
 }
 
 /// Joins all problems into one message.
-pub fn words(problems: &[Problem]) -> String {
+pub(crate) fn words(problems: &[Problem]) -> String {
     let mut text = String::new();
     let more = (problems.len() > MOST).then(|| format!("and {} more", problems.len() - MOST));
     let mut between = "";
@@ -107,7 +107,7 @@ pub fn words(problems: &[Problem]) -> String {
 }
 
 /// Returns the conditions of an object that cannot be read; `None` if there is no such object.
-pub fn invalid(cache: &TenantCache, id: &ObjectId) -> Option<Vec<Verdict>> {
+pub(crate) fn invalid(cache: &TenantCache, id: &ObjectId) -> Option<Vec<Verdict>> {
     let why = cache.inventory.invalid.get(id)?;
     let problems = [Problem::new(Code::ObjectInvalid, format!("{why}: correct it"))];
     let ready = evaluated(kind::READY, &problems, ("", String::new()));

@@ -12,14 +12,14 @@ use jiff::Timestamp;
 
 /// Whether a connection works: it has no problem, and its binding Secret exists. Time does not count here: an expired
 /// Secret is reported by the objects that are bound to it.
-pub fn works(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> bool {
+pub(crate) fn works(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> bool {
     let Some(connection) = cache.inventory.connections.get(connection.name()) else { return false };
     cache.working.of(connection.name(), || is_working(cache, connection))
 }
 
 /// Like [`works`], not memoized. It depends on the connection, its component, the Secrets that it names and its binding
 /// Secret, and not on whether other connections work.
-pub fn is_working(cache: &TenantCache, connection: &SharedConnection) -> bool {
+pub(crate) fn is_working(cache: &TenantCache, connection: &SharedConnection) -> bool {
     let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
     let (inputs, now) = (inputs_of(&connection.spec), Timestamp::MIN);
     let mut own = resolve_inputs(cache, &InputsQuestion { connection, inputs, whole: is_global, now });
@@ -29,7 +29,7 @@ pub fn is_working(cache: &TenantCache, connection: &SharedConnection) -> bool {
 }
 
 /// Returns the problems of its definition.
-pub fn incomplete(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> Vec<Problem> {
+pub(crate) fn incomplete(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> Vec<Problem> {
     let key = &connection.spec.stable_key;
     let missing = missing_inputs(&connection.spec, &cache.inventory);
     let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;

@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// Returns the encoded length of `bytes` bytes.
-pub const fn encoded_len(bytes: usize) -> usize {
+pub(crate) const fn encoded_len(bytes: usize) -> usize {
     bytes.div_ceil(3).saturating_mul(4)
 }
 
 /// Appends `bytes` in base64 with padding.
-pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let begin = out.len();
     out.resize(begin + encoded_len(bytes.len()), 0);
     let written = STANDARD.encode_slice(bytes, out.get_mut(begin..).unwrap_or_default());

@@ -25,7 +25,7 @@ const NONE_YET: &str = "1";
 
 /// How the Secret is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     /// Not at all: it exists and is up to date.
     AsItIs,
     /// Created; fails if there is one.
@@ -40,7 +40,7 @@ pub enum How {
 
 /// Why a binding Secret is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Because {
+pub(crate) enum Because {
     /// This Secret, from which its values come, may no longer be used for it.
     Withdrawn(String),
     /// It belonged to an object that no longer exists.
@@ -63,7 +63,7 @@ impl std::fmt::Display for Because {
 
 /// A desired binding Secret: type `servicebinding.io/<component>`, with the keys `type`, `provider` and the inputs.
 #[derive(Clone, Debug)]
-pub struct DesiredSecret {
+pub(crate) struct DesiredSecret {
     pub name: String,
     pub how: How,
     pub component: String,
@@ -86,7 +86,7 @@ impl PartialEq for DesiredSecret {
 impl DesiredSecret {
     /// Returns the body of the server-side apply (forced, manager [`super::MANAGER`]). It is plain ASCII, so that a
     /// server that parses it as YAML reads the same.
-    pub fn body(&self) -> SecretBytes {
+    pub(crate) fn body(&self) -> SecretBytes {
         let data: usize = self.data.iter().map(|(k, v)| k.len() + base64::encoded_len(v.expose().len()) + 8).sum();
         // Large enough from the start: a buffer that grows leaves copies behind.
         let mut out = Vec::with_capacity(data + 4096 + 6 * (self.of.len() + self.name.len()));
@@ -136,7 +136,7 @@ impl DesiredSecret {
     }
 
     /// Whether a text contains one of its values, plain or in base64.
-    pub fn is_quoted_by(&self, text: &str) -> bool {
+    pub(crate) fn is_quoted_by(&self, text: &str) -> bool {
         let holds = |part: &[u8]| text.as_bytes().windows(part.len().max(1)).any(|window| window == part);
         let is_own = |key: &String| !RESERVED.contains(&key.as_str());
         self.data.iter().filter(|(key, value)| is_own(key) && value.expose().len() >= SHORTEST_SECRET).any(
@@ -151,12 +151,12 @@ impl DesiredSecret {
     }
 
     /// Returns the deletion of an existing Secret whose source `secret` may no longer be used.
-    pub fn withdrawn(there: &BindingSecret, secret: &str) -> Self {
+    pub(crate) fn withdrawn(there: &BindingSecret, secret: &str) -> Self {
         DesiredSecret::that_goes(there, Because::Withdrawn(secret.to_string()))
     }
 
     /// Returns the deletion of an existing Secret that is no longer needed.
-    pub fn that_goes(there: &BindingSecret, because: Because) -> Self {
+    pub(crate) fn that_goes(there: &BindingSecret, because: Because) -> Self {
         let how = How::Delete { uid: there.uid.clone(), resource_version: there.resource_version.clone(), because };
         DesiredSecret {
             name: there.name.clone(),
@@ -173,7 +173,7 @@ impl DesiredSecret {
     }
 
     /// Whether it must be written.
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.how != How::AsItIs
     }
 }
@@ -196,7 +196,7 @@ fn text(value: &str, out: &mut Vec<u8>) {
 }
 
 /// Adds `type` and `provider` to the inputs.
-pub fn with_kind(
+pub(crate) fn with_kind(
     component: &str,
     mut inputs: BTreeMap<String, Arc<SecretBytes>>,
 ) -> BTreeMap<String, Arc<SecretBytes>> {
@@ -207,7 +207,7 @@ pub fn with_kind(
 }
 
 /// Whether an input of this name can be a key of a binding Secret.
-pub fn can_be_key(input: &str) -> bool {
+pub(crate) fn can_be_key(input: &str) -> bool {
     let characters = input.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     (1..=253).contains(&input.len())
         && characters
@@ -217,7 +217,7 @@ pub fn can_be_key(input: &str) -> bool {
 }
 
 /// Whether the data fits into a Secret.
-pub fn fits(data: &BTreeMap<String, Arc<SecretBytes>>) -> bool {
+pub(crate) fn fits(data: &BTreeMap<String, Arc<SecretBytes>>) -> bool {
     data.values().map(|value| value.expose().len()).sum::<usize>() <= LARGEST
 }
 

@@ -5,16 +5,16 @@ use crate::secret::SecretBytes;
 use sha2::{Digest, Sha256};
 
 /// The salt of the hashes of one process: random, and never disclosed.
-pub struct Salt(SecretBytes);
+pub(crate) struct Salt(SecretBytes);
 
 impl Salt {
     #[cfg(test)]
-    pub fn new(random: [u8; 32]) -> Self {
+    pub(crate) fn new(random: [u8; 32]) -> Self {
         Salt(SecretBytes::new(random.to_vec()))
     }
 
     /// Returns a random salt.
-    pub fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Salt(SecretBytes::new((0..4).flat_map(|_| random().to_le_bytes()).collect()))
     }
 }
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Salt {
 
 /// A salted hash. Two are equal if their content and their salts are equal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
+pub(crate) struct Fingerprint([u8; 32]);
 
 impl std::fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,21 +36,21 @@ impl std::fmt::Debug for Fingerprint {
 }
 
 /// Hashes one part after the other, with unambiguous boundaries between them.
-pub struct Hasher(Sha256);
+pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
-    pub fn new(salt: &Salt) -> Self {
+    pub(crate) fn new(salt: &Salt) -> Self {
         let mut hasher = Hasher(Sha256::new());
         hasher.part(salt.0.expose());
         hasher
     }
 
-    pub fn part(&mut self, bytes: &[u8]) {
+    pub(crate) fn part(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    pub fn finish(self) -> Fingerprint {
+    pub(crate) fn finish(self) -> Fingerprint {
         Fingerprint(self.0.finalize().into())
     }
 }

@@ -3,13 +3,13 @@
 //! Values stay in [`crate::secret::SecretBytes`] from the watch event ([`observed::ObservedSecret`]) to the body of the
 //! write ([`desired::DesiredSecret::body`]).
 
-pub mod base64;
-pub mod desired;
-pub mod fingerprint;
-pub mod hosts;
-pub mod naming;
-pub mod observed;
-pub mod source;
+pub(super) mod base64;
+pub(super) mod desired;
+pub(super) mod fingerprint;
+pub(super) mod hosts;
+pub(super) mod naming;
+pub(super) mod observed;
+pub(super) mod source;
 
 /// The field manager of all writes of the binder.
-pub const MANAGER: &str = "stablekey-binder";
+pub(super) const MANAGER: &str = "stablekey-binder";

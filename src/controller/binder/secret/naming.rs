@@ -5,11 +5,11 @@ use crate::engine::model::item::ObjectId;
 use sha2::{Digest, Sha256};
 
 /// The prefix of the type of every binding Secret.
-pub const TYPE_PREFIX: &str = "servicebinding.io/";
+pub(crate) const TYPE_PREFIX: &str = "servicebinding.io/";
 
 /// The owner of a binding Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     pub kind: String,
     pub name: String,
     /// The uid. With the uid of an earlier object of this name the Secret would be collected at once.
@@ -17,14 +17,14 @@ pub struct Owner {
 }
 
 /// Returns the type of a binding Secret for a component, given the component's name.
-pub fn secret_type(component: &str) -> String {
+pub(crate) fn secret_type(component: &str) -> String {
     format!("{TYPE_PREFIX}{component}")
 }
 
 /// The use of a binding Secret. No two Secrets get the same name: a connection's name has no dot, and each use has its
 /// own suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     Production,
     Test,
     Customer,
@@ -42,7 +42,7 @@ impl Purpose {
     }
 
     /// Returns the name of the binding Secret for an object. If it would be too long, a hash replaces the end.
-    pub fn name_for(self, object: &str) -> String {
+    pub(crate) fn name_for(self, object: &str) -> String {
         let suffix = self.suffix();
         if object.len() + suffix.len() <= 253 {
             return format!("{object}{suffix}");
@@ -53,7 +53,7 @@ impl Purpose {
     }
 
     /// Parses the annotation: the use and the object.
-    pub fn of_what(annotation: &str) -> Option<(Purpose, ObjectId)> {
+    pub(crate) fn of_what(annotation: &str) -> Option<(Purpose, ObjectId)> {
         let (kind, rest) = annotation.split_once('/')?;
         if kind == Kind::CustomerCredentials.as_str() {
             return Some((Purpose::Customer, ObjectId::new(Kind::CustomerCredentials, rest)));
@@ -63,7 +63,7 @@ impl Purpose {
     }
 
     /// Returns the annotation of the binding Secret for an object.
-    pub fn of(self, object: &str) -> String {
+    pub(crate) fn of(self, object: &str) -> String {
         match self {
             Purpose::Production => format!("{}/{object}", Kind::Connection),
             Purpose::Test => format!("{}/{object}/test", Kind::Connection),
@@ -72,7 +72,7 @@ impl Purpose {
     }
 
     /// Parses a name: the use, and the name of the object unless it was truncated.
-    pub fn parse(name: &str) -> Option<(Purpose, &str)> {
+    pub(crate) fn parse(name: &str) -> Option<(Purpose, &str)> {
         Purpose::ALL.into_iter().find_map(|of| Some((of, name.strip_suffix(of.suffix())?)))
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// A parsed Secret.
 #[derive(Debug)]
-pub enum ObservedSecret {
+pub(crate) enum ObservedSecret {
     /// It opted in.
     Source(SourceSecret),
     /// Any other: a binding Secret, or a Secret that may occupy the name of one.
@@ -24,7 +24,7 @@ pub enum ObservedSecret {
 
 /// A Secret that did not opt in. Its data is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BindingSecret {
+pub(crate) struct BindingSecret {
     pub name: String,
     pub uid: String,
     pub resource_version: String,
@@ -67,7 +67,7 @@ impl Named for ObservedSecret {
 /// The Secret cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no Secret")]
-pub struct Unreadable;
+pub(crate) struct Unreadable;
 
 #[derive(Deserialize)]
 struct RawSecret {
@@ -80,7 +80,7 @@ struct RawSecret {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RawMeta {
+pub(crate) struct RawMeta {
     pub name: String,
     #[serde(default)]
     pub uid: String,
@@ -97,7 +97,7 @@ pub struct RawMeta {
 }
 
 #[derive(Deserialize)]
-pub struct RawOwner {
+pub(crate) struct RawOwner {
     kind: String,
     name: String,
     pub uid: String,
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for SecretData {
 
 impl ObservedSecret {
     /// Parses a Secret from the API server's JSON.
-    pub fn parse(json: &[u8], salt: &Salt) -> Result<ObservedSecret, Unreadable> {
+    pub(crate) fn parse(json: &[u8], salt: &Salt) -> Result<ObservedSecret, Unreadable> {
         // The parser's message may quote what it read.
         let RawSecret { metadata, type_, data } = serde_json::from_slice(json).map_err(|_| Unreadable)?;
         let RawMeta { name, uid, resource_version, labels, annotations, owner_references, managed_fields } = metadata;
@@ -166,14 +166,14 @@ impl ObservedSecret {
         }))
     }
 
-    pub fn revision(&self) -> &str {
+    pub(crate) fn revision(&self) -> &str {
         match self {
             ObservedSecret::Source(source) => &source.resource_version,
             ObservedSecret::Binding(binding) => &binding.resource_version,
         }
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             ObservedSecret::Source(source) => &source.name,
             ObservedSecret::Binding(binding) => &binding.name,
@@ -182,7 +182,7 @@ impl ObservedSecret {
 }
 
 /// What a binding Secret was made for, and of what.
-pub struct Made<'a> {
+pub(crate) struct Made<'a> {
     pub of: &'a str,
     pub id: &'a str,
     pub from: &'a BTreeSet<String>,
@@ -195,7 +195,7 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 /// Returns the fingerprint of the fields that Stablekey owns: two equal ones need no write. `data` is sorted.
-pub fn content<'a>(
+pub(crate) fn content<'a>(
     salt: &Salt,
     type_: &str,
     made: &Made<'_>,
@@ -224,14 +224,14 @@ pub fn content<'a>(
 
 /// The fields of a Secret that the binder's field manager owns. Fields of other managers are not compared.
 #[derive(Default)]
-pub struct OwnedFields {
+pub(crate) struct OwnedFields {
     annotation: bool,
     pub owners: BTreeSet<String>,
     data: BTreeSet<String>,
 }
 
 impl OwnedFields {
-    pub fn of(entries: &[ForeignEntry]) -> Self {
+    pub(crate) fn of(entries: &[ForeignEntry]) -> Self {
         let mut owned = OwnedFields::default();
         for entry in entries.iter().filter(|entry| entry.is_applied_by(MANAGER)) {
             owned.annotation |= entry.holds(&["metadata", "annotations", BINDING_OF]);

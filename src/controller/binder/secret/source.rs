@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A Secret that connections may read, because a person labelled it.
 #[derive(Debug)]
-pub struct SourceSecret {
+pub(crate) struct SourceSecret {
     pub name: String,
     pub uid: String,
     pub resource_version: String,
@@ -36,7 +36,7 @@ impl Named for SourceSecret {
 
 /// The stable keys of a Secret's annotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
+pub(crate) struct Keys {
     /// Whether `*` is among them.
     pub all: bool,
     /// The keys that are named.
@@ -45,7 +45,7 @@ pub struct Keys {
 
 /// When a Secret expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expiry {
+pub(crate) struct Expiry {
     /// The text of the annotation.
     pub text: String,
     /// The parsed time; `None` if it is invalid.
@@ -54,7 +54,7 @@ pub struct Expiry {
 
 /// The hosts that a Secret may be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pins {
+pub(crate) enum Pins {
     /// Any host.
     Anywhere,
     /// Only these hosts.
@@ -65,7 +65,7 @@ pub enum Pins {
 
 impl SourceSecret {
     /// Builds one from a Secret's annotations and data.
-    pub fn new(
+    pub(crate) fn new(
         [name, uid, resource_version]: [String; 3],
         annotations: &BTreeMap<String, String>,
         data: BTreeMap<String, Arc<SecretBytes>>,
@@ -90,7 +90,7 @@ impl Keys {
 
     /// Whether a copy that was made for one of these keys may be kept. If the copy's keys are unknown, it is deleted
     /// only if the Secret serves no key at all.
-    pub fn serve(&self, keys: &BTreeSet<String>) -> bool {
+    pub(crate) fn serve(&self, keys: &BTreeSet<String>) -> bool {
         self.all || if keys.is_empty() { !self.named.is_empty() } else { !self.named.is_disjoint(keys) }
     }
 }

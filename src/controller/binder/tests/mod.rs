@@ -43,52 +43,52 @@ pub(super) struct Namespace {
 }
 
 impl Namespace {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Namespace { cache: TenantCache::new("eu", "ns", Salt::new([7; 32])), revision: 100 }
     }
 
-    pub fn change(&mut self, change: CacheChange) -> Affected {
+    pub(super) fn change(&mut self, change: CacheChange) -> Affected {
         affected::change(&mut self.cache, change)
     }
 
     /// Evaluates a connection, and publishes the result to its integrations.
-    pub fn publish(&mut self, name: &str, at: Timestamp) -> (Option<Evaluation<ConnectionStatus>>, Affected) {
+    pub(super) fn publish(&mut self, name: &str, at: Timestamp) -> (Option<Evaluation<ConnectionStatus>>, Affected) {
         let found = evaluate::connection::connection(&self.cache, name, at);
         let affected = affected::publish(&mut self.cache, name, found.as_ref());
         (found, affected)
     }
 
-    pub fn put(&mut self, kind: Kind, name: &str, spec: Value) -> Affected {
+    pub(super) fn put(&mut self, kind: Kind, name: &str, spec: Value) -> Affected {
         self.put_recorded(kind, name, spec, None)
     }
 
     /// Replaces an object by another one of the same name.
-    pub fn put_again(&mut self, kind: Kind, name: &str, spec: Value) -> Affected {
+    pub(super) fn put_again(&mut self, kind: Kind, name: &str, spec: Value) -> Affected {
         self.gone(kind, name);
         self.revision += 1;
         let uid = format!("uid-{}-of-{name}", self.revision);
         self.change(CacheChange::There(ReadObject { item: item(kind, name, spec), uid, record: None }))
     }
 
-    pub fn put_recorded(&mut self, kind: Kind, name: &str, spec: Value, record: Option<&str>) -> Affected {
+    pub(super) fn put_recorded(&mut self, kind: Kind, name: &str, spec: Value, record: Option<&str>) -> Affected {
         let record = record.map(|line| Arc::new(Record::decode(line).unwrap()));
         let live = ReadObject { item: item(kind, name, spec), uid: format!("uid-of-{name}"), record };
         self.change(CacheChange::There(live))
     }
 
-    pub fn gone(&mut self, kind: Kind, name: &str) -> Affected {
+    pub(super) fn gone(&mut self, kind: Kind, name: &str) -> Affected {
         self.change(CacheChange::Gone(ObjectId::new(kind, name)))
     }
 
     /// Adds a Secret that opted in for all keys, unless `annotations` say otherwise.
-    pub fn source(&mut self, name: &str, annotations: Value, data: &[(&str, &str)]) -> Affected {
+    pub(super) fn source(&mut self, name: &str, annotations: Value, data: &[(&str, &str)]) -> Affected {
         let mut all = json!({KEYS: "*"});
         all.as_object_mut().unwrap().extend(annotations.as_object().unwrap().clone());
         let metadata = json!({"name": name, "uid": "u", "labels": {FOR: FOR_CONNECTIONS}, "annotations": all});
         self.secret(metadata, "Opaque", data)
     }
 
-    pub fn secret(&mut self, mut metadata: Value, type_: &str, data: &[(&str, &str)]) -> Affected {
+    pub(super) fn secret(&mut self, mut metadata: Value, type_: &str, data: &[(&str, &str)]) -> Affected {
         self.revision += 1;
         metadata["resourceVersion"] = json!(self.revision.to_string());
         let data: Value = data.iter().map(|(k, v)| (k.to_string(), json!(base64(v.as_bytes())))).collect();
@@ -97,20 +97,20 @@ impl Namespace {
         self.change(CacheChange::Secret(seen))
     }
 
-    pub fn connection(&self, name: &str) -> Evaluation<ConnectionStatus> {
+    pub(super) fn connection(&self, name: &str) -> Evaluation<ConnectionStatus> {
         evaluate::connection::connection(&self.cache, name, now()).unwrap()
     }
 
-    pub fn credentials(&self, name: &str) -> Evaluation<CustomerCredentialsStatus> {
+    pub(super) fn credentials(&self, name: &str) -> Evaluation<CustomerCredentialsStatus> {
         evaluate::credentials::customer_credentials(&self.cache, name, now()).unwrap()
     }
 
-    pub fn integration(&self, name: &str) -> Evaluation<IntegrationStatus> {
+    pub(super) fn integration(&self, name: &str) -> Evaluation<IntegrationStatus> {
         evaluate::integration::integration(&self.cache, name, now()).unwrap()
     }
 
     /// Applies the body of a binding Secret like an API server, and passes the result to the binder.
-    pub fn write(&mut self, wanted: &DesiredSecret) -> Affected {
+    pub(super) fn write(&mut self, wanted: &DesiredSecret) -> Affected {
         if matches!(wanted.how, How::Delete { .. }) {
             return self.change(CacheChange::SecretGone(wanted.name.clone()));
         }
@@ -121,7 +121,7 @@ impl Namespace {
     }
 
     /// Writes every binding Secret that is due, and returns their names.
-    pub fn settle(&mut self) -> Vec<String> {
+    pub(super) fn settle(&mut self) -> Vec<String> {
         let names: Vec<String> = self.cache.inventory.connections.keys().cloned().collect();
         let of_connections = names.iter().flat_map(|name| self.connection(name).bindings);
         let customers = self.cache.inventory.customer_credentials.keys();

@@ -44,12 +44,12 @@ impl<'t> ValueView<'t> {
     }
 
     /// The value that an alias refers to; the value itself if it is not an alias.
-    pub fn resolved(self) -> ValueView<'t> {
+    pub(crate) fn resolved(self) -> ValueView<'t> {
         self.at(self.tree.tree.target(self.id))
     }
 
     /// Whether both are the same node of the same tree.
-    pub fn is(self, other: ValueView<'_>) -> bool {
+    pub(crate) fn is(self, other: ValueView<'_>) -> bool {
         self.id == other.id
     }
 
@@ -61,17 +61,17 @@ impl<'t> ValueView<'t> {
     }
 
     /// The value of a key in a mapping.
-    pub fn get(self, key: &str) -> Option<ValueView<'t>> {
+    pub(crate) fn get(self, key: &str) -> Option<ValueView<'t>> {
         self.entries().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
     /// The text of a key in a mapping, if it is a scalar and not null.
-    pub fn text_of(self, key: &str) -> Option<&'t str> {
+    pub(crate) fn text_of(self, key: &str) -> Option<&'t str> {
         self.get(key).filter(|value| !value.is_null()).and_then(ValueView::text)
     }
 
     /// Whether a key in a mapping is a boolean.
-    pub fn flag(self, key: &str) -> Option<bool> {
+    pub(crate) fn flag(self, key: &str) -> Option<bool> {
         match self.text_of(key)? {
             "true" | "True" | "TRUE" => Some(true),
             "false" | "False" | "FALSE" => Some(false),
@@ -80,7 +80,7 @@ impl<'t> ValueView<'t> {
     }
 
     /// Keys and values of a mapping, in order; empty for other values.
-    pub fn entries(self) -> impl Iterator<Item = (ValueView<'t>, ValueView<'t>)> {
+    pub(crate) fn entries(self) -> impl Iterator<Item = (ValueView<'t>, ValueView<'t>)> {
         let entries = match &self.node().kind {
             NodeKind::Map { entries, .. } if self.visit(entries.len()) => entries.as_slice(),
             _ => &[],
@@ -89,7 +89,7 @@ impl<'t> ValueView<'t> {
     }
 
     /// Items of a sequence, in order; empty for other values.
-    pub fn items(self) -> impl Iterator<Item = ValueView<'t>> {
+    pub(crate) fn items(self) -> impl Iterator<Item = ValueView<'t>> {
         let items = match &self.node().kind {
             NodeKind::List { items, .. } if self.visit(items.len()) => items.as_slice(),
             _ => &[],
@@ -98,22 +98,22 @@ impl<'t> ValueView<'t> {
     }
 
     /// Whether the value is a mapping.
-    pub fn is_mapping(self) -> bool {
+    pub(crate) fn is_mapping(self) -> bool {
         matches!(self.node().kind, NodeKind::Map { .. })
     }
 
     /// Whether the value is a sequence.
-    pub fn is_sequence(self) -> bool {
+    pub(crate) fn is_sequence(self) -> bool {
         matches!(self.node().kind, NodeKind::List { .. })
     }
 
     /// Whether the value is a mapping or sequence in brackets.
-    pub fn is_flow(self) -> bool {
+    pub(crate) fn is_flow(self) -> bool {
         matches!(self.node().kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. })
     }
 
     /// The text of a scalar.
-    pub fn text(self) -> Option<&'t str> {
+    pub(crate) fn text(self) -> Option<&'t str> {
         match &self.node().kind {
             NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
@@ -128,32 +128,32 @@ impl<'t> ValueView<'t> {
     }
 
     /// Whether the value is null.
-    pub fn is_null(self) -> bool {
+    pub(crate) fn is_null(self) -> bool {
         self.is_plain() && matches!(self.text(), Some("" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// Whether the value is a plain scalar, without quotes or block.
-    pub fn is_plain(self) -> bool {
+    pub(crate) fn is_plain(self) -> bool {
         self.style() == Some(ScalarStyle::Plain)
     }
 
     /// Whether the source of a scalar differs from its text (escapes, folded lines).
-    pub fn is_rewritten(self) -> bool {
+    pub(crate) fn is_rewritten(self) -> bool {
         matches!(self.node().kind, NodeKind::Scalar { text: Cow::Owned(_), .. })
     }
 
     /// The line of its beginning, from 1.
-    pub fn line(self) -> usize {
+    pub(crate) fn line(self) -> usize {
         self.tree.line(self.id)
     }
 
     /// The offset of its beginning.
-    pub fn start(self) -> usize {
+    pub(crate) fn start(self) -> usize {
         self.span().start
     }
 
     /// The end of its text: for a block collection, that of its last value.
-    pub fn end(self) -> usize {
+    pub(crate) fn end(self) -> usize {
         let (mut end, mut open) = (self.start(), vec![self]);
         while let Some(value) = open.pop() {
             let last = match &value.own().kind {
@@ -197,7 +197,7 @@ impl<'t> ValueView<'t> {
     }
 
     /// The byte range of a scalar in the source, including the header of a block scalar. `None` for other values.
-    pub fn written(self) -> Option<Range<usize>> {
+    pub(crate) fn written(self) -> Option<Range<usize>> {
         match self.own().kind {
             NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => {
                 Some(self.header()?..self.block_end())
@@ -227,7 +227,11 @@ impl<'t> ValueView<'t> {
 
     /// Whether two values are equal. For values of this tree that `except` covers, it decides whether the other value
     /// is accepted.
-    pub fn same(self, other: ValueView<'_>, except: &dyn Fn(ValueView<'_>, ValueView<'_>) -> Option<bool>) -> bool {
+    pub(crate) fn same(
+        self,
+        other: ValueView<'_>,
+        except: &dyn Fn(ValueView<'_>, ValueView<'_>) -> Option<bool>,
+    ) -> bool {
         self.same_within(other, except, MAX_DEPTH)
     }
 
