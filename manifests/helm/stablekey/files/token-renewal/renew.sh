@@ -1,23 +1,23 @@
 #!/bin/sh
-# Renews the tokens in the kubeconfigs of a Secret: each account asks its own API server for a new token of itself.
-# KUBECONFIGS is the folder in which the Secret is mounted, a file a key; NAMESPACE and SECRET name it, and
-# DURATION is the life that is asked for. Tokens are in files and pipes only: never in arguments, never in the log.
-# What another server sends is not trusted: it is bounded, and used only where it is a name or a token.
-# A kubeconfig that changes while the job runs stays as it is: the Secret is written only where it holds what was read.
+# Renews the tokens in the kubeconfigs of a Secret: each account requests a new token for itself from its own API server.
+# KUBECONFIGS is the folder with the mounted Secret, one file per key; NAMESPACE and SECRET identify it, and
+# DURATION is the requested lifetime. Tokens are in files and pipes only: never in arguments, never in the log.
+# Responses of other servers are not trusted: they are limited in size, and used only if they are a name or a token.
+# A kubeconfig that changes while the job runs is not replaced: the Secret is written only if it is still the same.
 set -eu
 umask 077
 export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The operator refuses these too: they would run a program, read a file of this pod, or act as somebody else.
+# The operator rejects these too: they would run a program, read a file of this pod, or impersonate somebody.
 refused='{.users[0].user.exec}{.users[0].user.auth-provider}{.users[0].user.tokenFile}
 {.users[0].user.client-certificate}{.users[0].user.client-key}{.users[0].user.as}{.users[0].user.as-uid}
 {.users[0].user.as-groups}{.users[0].user.as-user-extra}{.clusters[0].cluster.proxy-url}
 {.clusters[0].cluster.certificate-authority}{.clusters[0].cluster.insecure-skip-tls-verify}'
 
-# The operator refuses these servers too. Anything but https://HOST or https://HOST:PORT is refused, and so is a
-# link-local or an unspecified address in any spelling. Fails and says why.
+# The operator rejects these servers too. Anything but https://HOST or https://HOST:PORT is rejected, and so is a
+# link-local or an unspecified address in any spelling. Fails and prints the reason.
 check_server() {
   case $1 in
     https://*) rest=${1#https://} rest=${rest%/} ;;
@@ -38,7 +38,7 @@ check_server() {
     *)
       host=${host%.}
       case ${host##*.} in
-        # Resolvers read numbers of other forms (2852039166, 0xa9fea9fe, 169.254.43518) as addresses too.
+        # Resolvers accept other forms of numbers (2852039166, 0xa9fea9fe, 169.254.43518) as addresses too.
         0[xX]*) echo 'its server is no IPv4 address'; return 1 ;;
         *[!0-9]*) return 0 ;;
       esac
@@ -53,7 +53,7 @@ check_server() {
   return 1
 }
 
-# An IPv4 address as the two last groups of an IPv6 address; fails where it is none.
+# An IPv4 address as the two last groups of an IPv6 address; fails if it is invalid.
 ipv4() {
   case $1 in
     .* | *. | *..* | *[!0-9.]*) return 1 ;;
@@ -69,7 +69,7 @@ ipv4() {
   printf '%x:%x' $(($1 * 256 + $2)) $(($3 * 256 + $4))
 }
 
-# An IPv6 address as eight groups without leading zeros; fails where it is none.
+# An IPv6 address as eight groups without leading zeros; fails if it is invalid.
 ipv6() {
   text=$(echo "$1" | tr A-F a-f)
   case $text in
@@ -103,12 +103,12 @@ ipv6() {
     "$((0x$5))" "$((0x$6))" "$((0x$7))" "$((0x$8))"
 }
 
-# Asks the server of a kubeconfig; the answer is in a file.
+# Sends a request to the server of a kubeconfig; the response is in a file.
 ask() {
   kubeconfig=$1 answer=$2
   shift 2
   kubectl --kubeconfig "$kubeconfig" --request-timeout 30s "$@" 2>"$work/error" | head -c 65536 >"$answer"
-  # Without an answer the error says why.
+  # Without a response, the error has the reason.
   [ -s "$answer" ]
 }
 
@@ -118,7 +118,7 @@ why() { head -c 500 "$work/error" | tr -cd '[:print:]'; }
 
 in_base64() { base64 <"$1" | tr -d '\n'; }
 
-# Writes the new kubeconfig where the Secret still holds the old one.
+# Writes the new kubeconfig if the Secret still has the old one.
 write() {
   key=$1
   {
@@ -128,7 +128,7 @@ write() {
   kubectl --namespace "$NAMESPACE" patch secret "$SECRET" --type json --patch-file "$work/patch" \
     >"$work/said" 2>"$work/error" && return
   reason=$(why)
-  # The server does not say which of its rules a patch broke: what it holds now does.
+  # The server does not report which test of a patch failed: the current content shows it.
   if kubectl --namespace "$NAMESPACE" get secret "$SECRET" --output "go-template={{index .data \"$key\"}}" \
     >"$work/now" 2>"$work/error" && [ "$(cat "$work/now")" != "$(in_base64 "$work/old")" ]; then
     echo "$key: Secret $SECRET changed while this job ran, and stays as it is: the new token is thrown away."
@@ -141,10 +141,10 @@ write() {
   return 1
 }
 
-# Renews the token of one kubeconfig; says what it did, or why not.
+# Renews the token of one kubeconfig; prints the result, or the reason for a failure.
 renew() {
   key=$1 old=$work/old
-  # The mounted file may change at any moment: what is checked, renewed and replaced is one state of it.
+  # The mounted file may change at any time: one copy of it is checked, renewed and replaced.
   cat "$KUBECONFIGS/$key" >"$old" || { echo "$key: it cannot be read"; return 1; }
   field() { kubectl config view --kubeconfig "$old" --minify --output "jsonpath=$1"; }
   {
@@ -185,7 +185,7 @@ renew() {
     tr -d '\n' <"$work/token"
     printf '"\n'
   } >"$work/user"
-  # Of two files the first decides what a user has.
+  # With two files, the first one has precedence for a user.
   KUBECONFIG="$work/user:$old" kubectl config view --raw --minify >"$work/new" || return 1
   who "$work/new" && [ "$(cat "$work/who")" = "$account" ] || {
     echo "$key: the new token is not accepted: the old one stays"
@@ -198,7 +198,7 @@ renew() {
 failed=0
 for file in "$KUBECONFIGS"/*; do
   [ -f "$file" ] || continue
-  # What fails for one key does not end the others.
+  # A failure for one key does not affect the others.
   renew "${file##*/}" || failed=1
 done
 exit "$failed"
