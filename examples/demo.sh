@@ -14,6 +14,11 @@ exits_3() {
   [ "$status" -eq 3 ] || { echo "it exits $status, not 3" >&2; exit 1; }
 }
 
+# Only the folder of an earlier demo is replaced.
+if [ -e "$folder" ] && [ ! -e "$folder/.plan.json" ]; then
+  echo "$folder exists, and this demo did not create it: name another folder" >&2
+  exit 1
+fi
 rm -rf "$folder"
 mkdir -p "$folder"
 cp -R "$examples/us-eu/." "$folder"

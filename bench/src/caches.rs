@@ -36,7 +36,7 @@ const LEAN: f64 = 1.5;
 const START: f64 = 1.25;
 /// How long memory settles after the lists.
 const REST: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(30);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const BUDGET: usize = 1 << 30;
 
 /// Measures memory at rest and the time until everything is listed, beside the reflectors.
@@ -125,7 +125,7 @@ impl Drop for Watching {
 /// Runs the process with Stablekey's watches and cache.
 pub fn cache(name: &str) -> Outcome<()> {
     let kubeconfig = Kubeconfig::from_env()?.ok_or("no KUBECONFIG")?;
-    let servers = Servers::with_timeout(PATIENCE);
+    let servers = Servers::with_timeout(DEFAULT_TIMEOUT);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let server = runtime.block_on(servers.connect_by(kubeconfig, "cluster")).map_err(|error| error.to_string())?;
     let cache = Arc::new(Mutex::new(Cache::default()));

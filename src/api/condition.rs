@@ -8,7 +8,7 @@ const LONGEST: usize = 32_768;
 
 /// A condition to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct NewCondition {
     /// The type of the condition: `Ready`, `Reconciling`, …
     pub type_: &'static str,
     /// The status of the condition: `True`, `False`, or `None` for `Unknown`.
@@ -19,22 +19,22 @@ pub struct Verdict {
     pub message: String,
 }
 
-impl Verdict {
+impl NewCondition {
     /// A condition with status `True` or `False`.
     pub fn new(type_: &'static str, holds: bool, reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Verdict { type_, holds: Some(holds), reason: reason.into(), message: message.into() }
+        NewCondition { type_, holds: Some(holds), reason: reason.into(), message: message.into() }
     }
 
     /// A condition with status `Unknown`.
     pub fn unknown(type_: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Verdict { type_, holds: None, reason: reason.into(), message: message.into() }
+        NewCondition { type_, holds: None, reason: reason.into(), message: message.into() }
     }
 }
 
 /// Builds the conditions of a status. A condition whose status did not change keeps its transition time; a condition
 /// that has no verdict any more is removed.
-pub fn conditions(before: &[Condition], verdicts: Vec<Verdict>, generation: i64, now: &Time) -> Vec<Condition> {
-    let condition = |verdict: Verdict| {
+pub fn conditions(before: &[Condition], wanted: Vec<NewCondition>, generation: i64, now: &Time) -> Vec<Condition> {
+    let condition = |verdict: NewCondition| {
         let status = match verdict.holds {
             Some(true) => "True",
             Some(false) => "False",
@@ -54,7 +54,7 @@ pub fn conditions(before: &[Condition], verdicts: Vec<Verdict>, generation: i64,
             last_transition_time: since.map_or_else(|| now.clone(), |c| c.last_transition_time.clone()),
         }
     };
-    verdicts.into_iter().map(condition).collect()
+    wanted.into_iter().map(condition).collect()
 }
 
 #[cfg(test)]
@@ -67,25 +67,26 @@ mod tests {
 
     #[test]
     fn a_transition_time_is_kept_until_the_status_changes() {
-        let ready = |holds, reason: &str| vec![Verdict::new("Ready", holds, reason, "")];
+        let ready = |holds, reason: &str| vec![NewCondition::new("Ready", holds, reason, "")];
         let first = conditions(&[], ready(false, "InputMissing"), 1, &at(10));
         let second = conditions(&first, ready(false, "CredentialsMissing"), 2, &at(20));
         assert_eq!(second[0].last_transition_time, at(10));
         assert_eq!((second[0].reason.as_str(), second[0].observed_generation), ("CredentialsMissing", Some(2)));
         let third = conditions(&second, ready(true, "Complete"), 2, &at(30));
         assert_eq!((third[0].last_transition_time.clone(), third[0].status.as_str()), (at(30), "True"));
-        assert_eq!(conditions(&third, vec![Verdict::unknown("Other", "x", "")], 2, &at(40)).len(), 1);
+        assert_eq!(conditions(&third, vec![NewCondition::unknown("Other", "x", "")], 2, &at(40)).len(), 1);
     }
 
     #[test]
     fn a_message_is_cut_where_a_character_ends() {
-        let reported = conditions(&[], vec![Verdict::new("Ready", true, "x", "ü".repeat(40_000))], 1, &at(0));
+        let reported = conditions(&[], vec![NewCondition::new("Ready", true, "x", "ü".repeat(40_000))], 1, &at(0));
         assert_eq!(reported[0].message.len(), LONGEST);
     }
 
     #[test]
     fn a_message_has_no_terminal_control_characters() {
-        let reported = conditions(&[], vec![Verdict::new("Ready", true, "x", "a\u{1b}[31mb\u{202e}c\nd")], 1, &at(0));
+        let reported =
+            conditions(&[], vec![NewCondition::new("Ready", true, "x", "a\u{1b}[31mb\u{202e}c\nd")], 1, &at(0));
         assert_eq!(reported[0].message, "a\\u{1b}[31mb\\u{202e}c\nd");
     }
 }

@@ -277,7 +277,7 @@ pub struct ConnectionStatus {
     /// The binding Secret for production, with all inputs. Present only if one set of credentials serves all customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingRef>,
-    /// The binding Secret for building integrations: the test inputs replace those for production.
+    /// The binding Secret for building integrations: all inputs, with the test inputs in place of those that they override.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_binding: Option<BindingRef>,
     /// The number of customers that have credentials for the connection.

@@ -24,7 +24,7 @@ mod tenant_sync;
 mod union;
 
 pub use component::*;
-pub use condition::{Condition, Time, Verdict, conditions};
+pub use condition::{Condition, NewCondition, Time, conditions};
 pub use connection::*;
 pub use crds::{crd, crd_yaml};
 pub use customer_credentials::*;

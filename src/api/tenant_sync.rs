@@ -307,8 +307,8 @@ pub struct TargetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub warnings: Vec<String>,
-    /// Updates and deletes since the target was last in sync or a change was approved: the basis of the share that
-    /// needs approval.
+    /// Updates and deletes since the target was last in sync for ten minutes, or a change was approved: the basis of
+    /// the share that needs approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<i64>,
     /// The number of objects at the beginning of that count.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// An approval that was given, and what of it is not carried out yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptApproval {
+pub struct StoredApproval {
     /// The digests by which it is given again.
     pub given: BTreeSet<String>,
     /// The writers whose new actions void it; empty: any writer's.
@@ -28,17 +28,17 @@ pub struct KeptApproval {
 /// The store of approvals, by tenant.
 pub trait Approvals {
     /// Returns the stored approvals of a tenant.
-    fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError>;
+    fn kept(&self, tenant: &str) -> Result<Vec<StoredApproval>, LocationError>;
 
     /// Stores approvals in addition to those of a tenant. One that is given again replaces the older one.
-    fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError>;
+    fn keep(&self, tenant: &str, new: &[StoredApproval]) -> Result<(), LocationError>;
 
     /// Removes what was carried out. `left` updates a stored approval, and returns whether it is kept.
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError>;
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut StoredApproval) -> bool) -> Result<(), LocationError>;
 }
 
 /// Adds approvals to the stored ones.
-fn add(kept: &mut Vec<KeptApproval>, new: &[KeptApproval]) {
+fn add(kept: &mut Vec<StoredApproval>, new: &[StoredApproval]) {
     kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
     kept.extend(new.iter().cloned());
 }
@@ -51,7 +51,7 @@ const FILE_BYTES: u64 = 256_000_000;
 /// A folder of the user's own, outside every project, so that a change of the applied tree cannot approve anything.
 /// Keyed by project and target, so that an approval never applies to another one.
 ///
-/// If it cannot be used, the apply continues without storing approvals: [`StateFolder::take_troubles`].
+/// If it cannot be used, the apply continues without storing approvals: [`StateFolder::take_warnings`].
 pub struct StateFolder {
     folder: PathBuf,
     /// The project's root, without links.
@@ -59,7 +59,7 @@ pub struct StateFolder {
     /// The key of each target, made of its name and its location.
     targets: BTreeMap<String, String>,
     disk: Arc<dyn Disk>,
-    troubles: Mutex<Vec<String>>,
+    warnings: Mutex<Vec<String>>,
 }
 
 /// The content of a file of approvals.
@@ -68,7 +68,7 @@ struct Kepts {
     schema: String,
     root: String,
     tenant: String,
-    kept: Vec<KeptApproval>,
+    kept: Vec<StoredApproval>,
 }
 
 impl StateFolder {
@@ -86,7 +86,7 @@ impl StateFolder {
             targets: targets.collect(),
             root,
             disk: Arc::new(RealDisk),
-            troubles: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -96,14 +96,14 @@ impl StateFolder {
     }
 
     /// Returns why approvals were not stored or found since the last call.
-    pub fn take_troubles(&self) -> Vec<String> {
-        std::mem::take(&mut self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn failure(&self, text: String) {
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        if !troubles.contains(&text) {
-            troubles.push(text);
+    fn warn(&self, text: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&text) {
+            warnings.push(text);
         }
     }
 
@@ -131,7 +131,7 @@ impl StateFolder {
         Ok(())
     }
 
-    fn read(&self, tenant: &str) -> io::Result<Vec<KeptApproval>> {
+    fn read(&self, tenant: &str) -> io::Result<Vec<StoredApproval>> {
         let Some(path) = self.file(tenant) else { return Ok(Vec::new()) };
         let Some(bytes) = disk::read(&path, FILE_BYTES)? else { return Ok(Vec::new()) };
         self.is_the_users_own()?;
@@ -147,7 +147,7 @@ impl StateFolder {
         }
     }
 
-    fn change(&self, tenant: &str, change: &mut dyn FnMut(&mut Vec<KeptApproval>)) -> io::Result<()> {
+    fn change(&self, tenant: &str, change: &mut dyn FnMut(&mut Vec<StoredApproval>)) -> io::Result<()> {
         let Some(path) = self.file(tenant) else { return Ok(()) };
         if path.symlink_metadata().is_err() {
             let mut kept = Vec::new();
@@ -190,16 +190,16 @@ impl StateFolder {
 }
 
 impl Approvals for StateFolder {
-    fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError> {
+    fn kept(&self, tenant: &str) -> Result<Vec<StoredApproval>, LocationError> {
         Ok(self.read(tenant).unwrap_or_else(|error| {
-            self.failure(format!("approvals kept in {} are not used: {error}", self.folder.display()));
+            self.warn(format!("approvals kept in {} are not used: {error}", self.folder.display()));
             Vec::new()
         }))
     }
 
-    fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError> {
+    fn keep(&self, tenant: &str, new: &[StoredApproval]) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| add(kept, new)) {
-            self.failure(format!(
+            self.warn(format!(
                 "the approval is not kept in {}: {error}; if this apply is interrupted, plan again and approve \
                  what is left",
                 self.folder.display()
@@ -208,10 +208,10 @@ impl Approvals for StateFolder {
         Ok(())
     }
 
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut StoredApproval) -> bool) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| kept.retain_mut(&mut *left)) {
             let path = self.file(tenant).unwrap_or_else(|| self.folder.clone());
-            self.failure(format!("what was carried out is still approved in {}: {error}; delete it", path.display()));
+            self.warn(format!("what was carried out is still approved in {}: {error}; delete it", path.display()));
         }
         Ok(())
     }
@@ -233,15 +233,15 @@ fn is_ours(_: u32) -> bool {
 pub struct NotKept;
 
 impl Approvals for NotKept {
-    fn kept(&self, _: &str) -> Result<Vec<KeptApproval>, LocationError> {
+    fn kept(&self, _: &str) -> Result<Vec<StoredApproval>, LocationError> {
         Ok(Vec::new())
     }
 
-    fn keep(&self, _: &str, _: &[KeptApproval]) -> Result<(), LocationError> {
+    fn keep(&self, _: &str, _: &[StoredApproval]) -> Result<(), LocationError> {
         Ok(())
     }
 
-    fn consume(&self, _: &str, _: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, _: &str, _: &mut dyn FnMut(&mut StoredApproval) -> bool) -> Result<(), LocationError> {
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Applies a plan to locations, as far as a person consented to it, and proves the result.
 
 use crate::api::Kind;
-use crate::apply::consent::{Approvals, KeptApproval};
+use crate::apply::consent::{Approvals, StoredApproval};
 use crate::engine::model::canonical::{Digest, Digesting};
 use crate::engine::model::inventory::{TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
@@ -236,7 +236,7 @@ struct Consented {
     /// The digests of approved writers, by tenant.
     given: BTreeMap<String, BTreeSet<String>>,
     /// New approvals to store, by tenant.
-    new: BTreeMap<String, Vec<KeptApproval>>,
+    new: BTreeMap<String, Vec<StoredApproval>>,
 }
 
 impl Consented {
@@ -247,7 +247,7 @@ impl Consented {
         self.actions.extend(covers.iter().cloned());
         let given = BTreeSet::from([digest.to_string()]);
         self.given.entry(target.tenant.clone()).or_default().extend(given.iter().cloned());
-        let kept = KeptApproval { given, of: BTreeSet::from([writer.to_string()]), covers };
+        let kept = StoredApproval { given, of: BTreeSet::from([writer.to_string()]), covers };
         self.new.entry(target.tenant.clone()).or_default().push(kept);
     }
 
@@ -264,6 +264,23 @@ impl Consented {
 
     fn covers(&self, action: &Action) -> bool {
         self.actions.contains(&action.digest.to_string())
+    }
+
+    /// Adds what is left of earlier approvals. Any other action of their writers is new.
+    fn resume(&mut self, resumed: Vec<(&Target, StoredApproval)>) -> Result<(), Refusal> {
+        for (target, kept) in &resumed {
+            self.actions.extend(kept.covers.iter().cloned());
+            self.given.entry(target.tenant.clone()).or_default().extend(kept.given.iter().cloned());
+        }
+        let mut new = BTreeSet::new();
+        for (target, kept) in &resumed {
+            let is_theirs = |action: &&Action| {
+                kept.of.is_empty() || action.writers.iter().any(|w| kept.of.contains(&w.to_string()))
+            };
+            let theirs = target.actions.iter().filter(is_theirs);
+            new.extend(theirs.filter(|action| !self.covers(action)).map(|action| action.id.clone()));
+        }
+        if new.is_empty() { Ok(()) } else { Err(Refusal::Void { new: new.into_iter().collect() }) }
     }
 }
 
@@ -317,25 +334,6 @@ fn consented(plan: &Plan, consent: &Consent, approvals: &dyn Approvals) -> Resul
         }
     }
     Ok(consented)
-}
-
-impl Consented {
-    /// Adds what is left of earlier approvals. Any other action of their writers is new.
-    fn resume(&mut self, resumed: Vec<(&Target, KeptApproval)>) -> Result<(), Refusal> {
-        for (target, kept) in &resumed {
-            self.actions.extend(kept.covers.iter().cloned());
-            self.given.entry(target.tenant.clone()).or_default().extend(kept.given.iter().cloned());
-        }
-        let mut new = BTreeSet::new();
-        for (target, kept) in &resumed {
-            let is_theirs = |action: &&Action| {
-                kept.of.is_empty() || action.writers.iter().any(|w| kept.of.contains(&w.to_string()))
-            };
-            let theirs = target.actions.iter().filter(is_theirs);
-            new.extend(theirs.filter(|action| !self.covers(action)).map(|action| action.id.clone()));
-        }
-        if new.is_empty() { Ok(()) } else { Err(Refusal::Void { new: new.into_iter().collect() }) }
-    }
 }
 
 fn settle<'p>(

@@ -7,7 +7,7 @@ use super::plan_file::PlanFile;
 use super::planning::PlannedProject;
 use super::{CommandFailure, plan, planning};
 use crate::apply;
-use crate::apply::consent::KeptApproval;
+use crate::apply::consent::StoredApproval;
 use crate::apply::{Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::Plan;
 use crate::manifest::kustomization::KustomizationChanges;
@@ -201,7 +201,7 @@ impl Apply {
         output: &mut Output,
         planned: &PlannedProject,
         kustomizations: &Kustomizations<'_>,
-        approved_before: &[(&str, Vec<KeptApproval>)],
+        approved_before: &[(&str, Vec<StoredApproval>)],
         typed: &Invocation,
     ) -> Result<Option<Consent>, CommandFailure> {
         if !self.approve.is_empty() {
@@ -297,7 +297,7 @@ impl<'p> Kustomizations<'p> {
 }
 
 /// The digests that were given to an apply that did not finish.
-fn given_before(approved: &[(&str, Vec<KeptApproval>)]) -> impl Iterator<Item = String> {
+fn given_before(approved: &[(&str, Vec<StoredApproval>)]) -> impl Iterator<Item = String> {
     approved.iter().flat_map(|(_, kept)| kept).flat_map(|kept| kept.given.iter().cloned())
 }
 

@@ -4,7 +4,6 @@ use super::CommandFailure;
 use super::hub::{self, OpenHub};
 use super::options::{ClusterOptions, Narrowing, digest, whole_digests};
 use super::output::Output;
-use crate::engine::model::canonical::short;
 use crate::project::hub::HubAddress;
 use crate::render::Hub;
 use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
@@ -80,7 +79,7 @@ impl Approve {
         annotation.forget_spent(output)?;
         annotation.set(output)?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
-        let digests = shown.values().map(|digest| short(digest)).collect::<Vec<_>>().join("\n");
+        let digests = shown.values().cloned().collect::<Vec<_>>().join("\n");
         let columns = output.style().width;
         // A command to copy stands alone on its line.
         let carried_out = carried_out_by(&syncer).into_iter().map(|line| match line.starts_with("kubectl ") {
@@ -202,8 +201,9 @@ impl ApprovalAnnotation<'_> {
     fn now(&self) -> Result<HubSync, CommandFailure> {
         let ApprovalAnnotation { hub, sync, wanted } = self;
         let now = hub.client.sync(sync).map_err(|error| CommandFailure::new(error.to_string(), "run it again"))?;
-        let now =
-            now.ok_or_else(|| CommandFailure::new(format!("nothing was approved: {sync} is no more"), "look again"))?;
+        let now = now.ok_or_else(|| {
+            CommandFailure::new(format!("nothing was approved: {sync} was deleted"), "run the command again")
+        })?;
         let changed = wanted
             .iter()
             .find(|(tenant, digest)| now.target(tenant).and_then(|target| target.digest.as_ref()) != Some(*digest));

@@ -181,7 +181,7 @@ impl Controller {
             },
             request_timeout: self.request_timeout,
             resync: self.resync,
-            rest: self.delete_after,
+            delete_after: self.delete_after,
             tenant_limit: self.tenant_limit,
             pod_name: self.pod_name.or_else(host).unwrap_or_else(|| "stablekey".to_string()),
         }

@@ -1,7 +1,7 @@
 //! The store of a person's approvals: the user's state folder; none in CI.
 
 use super::output::Output;
-use crate::apply::consent::{Approvals, KeptApproval, NotKept, StateFolder};
+use crate::apply::consent::{Approvals, NotKept, StateFolder, StoredApproval};
 use crate::project::Project;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ impl KeptApprovals {
     }
 
     /// The kept approvals, by tenant.
-    pub(super) fn all<'p>(&self, project: &'p Project) -> Vec<(&'p str, Vec<KeptApproval>)> {
+    pub(super) fn all<'p>(&self, project: &'p Project) -> Vec<(&'p str, Vec<StoredApproval>)> {
         let kept = |tenant: &str| self.as_approvals().kept(tenant).unwrap_or_default();
         project.tenants.keys().map(|tenant| (tenant.as_str(), kept(tenant))).collect()
     }
@@ -44,7 +44,7 @@ impl KeptApprovals {
 
     /// Warns of approvals that could not be kept.
     pub(super) fn warn_of_failures(&self, output: &mut Output) {
-        for failure in self.0.iter().flat_map(StateFolder::take_troubles) {
+        for failure in self.0.iter().flat_map(StateFolder::take_warnings) {
             output.note(&format!("warning: {failure}"));
         }
     }

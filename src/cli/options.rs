@@ -47,7 +47,7 @@ pub(super) struct RootArgument {
     /// The folder with the tenants
     #[arg(default_value = ".")]
     root: PathBuf,
-    /// A folder of manifests that declare a tenant: TENANT=PATH, anywhere. A plan file stores it
+    /// A folder of manifests that declare a tenant: TENANT=PATH; the folder may be anywhere. A plan file stores the path
     #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
     sources: Vec<(String, PathBuf)>,
     #[command(flatten)]

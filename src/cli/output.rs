@@ -121,7 +121,7 @@ impl Output {
     /// Shows the Roles that grant the missing rights.
     pub(super) fn roles<'r>(&mut self, roles: impl IntoIterator<Item = &'r str>) {
         for role in roles.into_iter().collect::<BTreeSet<_>>() {
-            self.note(&format!("rights are missing; this Role would do, bound to whoever runs this:\n\n{role}"));
+            self.note(&format!("Missing permissions. This Role grants them, bound to whoever runs this:\n\n{role}"));
         }
     }
 

@@ -5,7 +5,7 @@ use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Output, OutputFormat};
 use super::{CommandFailure, plan_file, planning};
-use crate::apply::consent::KeptApproval;
+use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::Plan;
 use crate::project::hub::HubAddress;
 use crate::render::hub::HubPlan;
@@ -109,7 +109,7 @@ impl PlanCommand {
 /// The plan in the requested format; text includes earlier approvals.
 pub(super) fn show(
     planned: &planning::PlannedProject,
-    kept: &[(&str, Vec<KeptApproval>)],
+    kept: &[(&str, Vec<StoredApproval>)],
     typed: &Invocation,
     format: OutputFormat,
     style: Style,
@@ -125,7 +125,7 @@ pub(super) fn show(
 /// The plan as text, with earlier approvals.
 pub(super) fn text(
     planned: &planning::PlannedProject,
-    kept: &[(&str, Vec<KeptApproval>)],
+    kept: &[(&str, Vec<StoredApproval>)],
     typed: &Invocation,
     style: Style,
 ) -> String {

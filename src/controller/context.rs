@@ -4,7 +4,7 @@ use super::election::Leadership;
 use super::events::Events;
 use super::log::ReconcileIds;
 use super::metrics::Metrics;
-use super::probes::liveness::Pulses;
+use super::probes::liveness::HeartbeatMonitor;
 use super::probes::readiness::Readiness;
 use super::role::Role;
 use super::stop::Stop;
@@ -32,13 +32,13 @@ pub struct Context {
     /// Tracks what must be read before the process is ready.
     pub readiness: Readiness,
     /// The heartbeats of the loops; the process is alive while they beat.
-    pub pulses: Pulses,
+    pub heartbeats: HeartbeatMonitor,
     pub events: Events,
     pub passes: Arc<ReconcileIds>,
     /// Full resync interval.
     pub resync: Duration,
     /// How long a source must have been complete and unchanged before objects are deleted because of it.
-    pub rest: Duration,
+    pub delete_after: Duration,
     /// Maximum number of bytes that are cached of one tenant.
     pub tenant_limit: usize,
     /// Limits how many tenants are read again at the same time.

@@ -8,7 +8,7 @@ use super::log::random;
 use super::role::Role;
 use crate::api::API_VERSION;
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::{Ask, Server};
+use crate::kubernetes::client::{ApiRequest, Server};
 use crate::kubernetes::paths::Paths;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
@@ -32,7 +32,7 @@ const LONGEST_WORD: usize = 128;
 /// Maximum length of the object's name within the event's name.
 const LONGEST_NAME: usize = 200;
 /// Timeout of the request that sends one event.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The type of an event, as Kubernetes has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Events {
     /// Returns the events of a role. They are sent only while this replica leads.
     pub fn new(server: &Server, role: Role, instance: &str, leadership: Leadership) -> Self {
         Events {
-            server: server.with_timeout(PATIENCE),
+            server: server.with_timeout(REQUEST_TIMEOUT),
             role,
             instance: cut(instance, LONGEST_WORD).into(),
             leadership,
@@ -194,7 +194,7 @@ impl Events {
         let namespace = event.metadata.namespace.as_deref().unwrap_or("default");
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
         let Ok(body) = serde_json::to_vec(&event) else { return };
-        if let Err(failure) = self.server.ask(&Ask::post(path, body)).await {
+        if let Err(failure) = self.server.request(&ApiRequest::post(path, body)).await {
             let (object, why) = (id(&transition.object), failure.to_string());
             warn!(role = self.role.as_str(), object, reason = transition.reason, why, "an event was not sent");
         }

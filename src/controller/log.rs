@@ -39,7 +39,7 @@ impl LogFormat {
 /// Installs the log for the whole process. Has no effect if one is installed already.
 pub fn start(format: LogFormat, level: Level) {
     if tracing::subscriber::set_global_default(subscriber(format, level, io::stderr)).is_ok() {
-        tell_panics();
+        log_panics();
     }
 }
 
@@ -60,7 +60,7 @@ where
 }
 
 /// Logs the location of a panic without its message, which may contain a secret value.
-fn tell_panics() {
+fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location, "internal error: report it");

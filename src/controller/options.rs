@@ -35,7 +35,7 @@ pub struct Options {
     /// Full resync interval.
     pub resync: Duration,
     /// How long a source must have been complete and unchanged before objects are deleted because of it.
-    pub rest: Duration,
+    pub delete_after: Duration,
     /// Maximum number of bytes that are cached of one tenant.
     pub tenant_limit: usize,
     /// The name of this replica.
@@ -57,7 +57,7 @@ impl Options {
             log_level = %self.log_level,
             request_timeout = ?self.request_timeout,
             resync = ?self.resync,
-            delete_after = ?self.rest,
+            delete_after = ?self.delete_after,
             pod_name = self.pod_name,
             "starts"
         );

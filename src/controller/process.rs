@@ -186,7 +186,7 @@ impl RoleProcess {
             timings: Timings::of(self.options.lease_duration),
         };
         let status = RoleStatus::new(self.role, &self.health, &election);
-        let on_state = |standing: LeaderState| status.is(standing);
+        let on_state = |standing: LeaderState| status.set(standing);
         let work = |leadership| work(self.context(leadership, &election.identity));
         let ended = election.lead(&self.stop, on_state, work).await.unwrap_or(Ok(()));
         ended.map_err(|why| Fault::Role { role: self.role, why })
@@ -205,10 +205,10 @@ impl RoleProcess {
             stop: self.stop.clone(),
             metrics: self.health.metrics.clone(),
             readiness: self.health.readiness.clone(),
-            pulses: self.health.pulses.clone(),
+            heartbeats: self.health.heartbeats.clone(),
             passes: self.passes.clone(),
             resync: self.options.resync,
-            rest: self.options.rest,
+            delete_after: self.options.delete_after,
             tenant_limit: self.options.tenant_limit,
             turns: self.turns.clone(),
         }

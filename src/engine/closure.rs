@@ -171,6 +171,21 @@ impl Index {
     fn integrations_of<'a>(&'a self, keys: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
         keys.into_iter().filter_map(|k| self.integrations.get(k)).flatten().cloned().collect()
     }
+
+    /// The connections with these keys, the objects that belong to them in any tenant, and these integrations.
+    fn objects(&self, world: &World, keys: &BTreeSet<String>, integrations: BTreeSet<String>) -> BTreeSet<ObjectId> {
+        let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
+        let inventories: Vec<_> = views.flatten().filter_map(View::inventory).collect();
+        // All components: the suggestion for a wrong name needs all other names.
+        let components: BTreeSet<String> = inventories.iter().flat_map(|i| i.components.keys().cloned()).collect();
+        let credentials = keys.iter().filter_map(|key| self.credentials.get(key)).flatten().cloned();
+        let of = |kind: Kind| move |name: String| ObjectId { kind, name };
+        (components.into_iter().map(of(Kind::Component)))
+            .chain(keys.iter().cloned().map(of(Kind::Connection)))
+            .chain(credentials.map(of(Kind::CustomerCredentials)))
+            .chain(integrations.into_iter().map(of(Kind::Integration)))
+            .collect()
+    }
 }
 
 impl Seeds {
@@ -222,23 +237,6 @@ impl Seeds {
     fn first(&self) -> Option<ObjectId> {
         let key = self.keys.first().map(|name| ObjectId::new(Kind::Connection, name));
         key.or_else(|| self.integrations.first().map(|name| ObjectId::new(Kind::Integration, name)))
-    }
-}
-
-impl Index {
-    /// The connections with these keys, the objects that belong to them in any tenant, and these integrations.
-    fn objects(&self, world: &World, keys: &BTreeSet<String>, integrations: BTreeSet<String>) -> BTreeSet<ObjectId> {
-        let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
-        let inventories: Vec<_> = views.flatten().filter_map(View::inventory).collect();
-        // All components: the suggestion for a wrong name needs all other names.
-        let components: BTreeSet<String> = inventories.iter().flat_map(|i| i.components.keys().cloned()).collect();
-        let credentials = keys.iter().filter_map(|key| self.credentials.get(key)).flatten().cloned();
-        let of = |kind: Kind| move |name: String| ObjectId { kind, name };
-        (components.into_iter().map(of(Kind::Component)))
-            .chain(keys.iter().cloned().map(of(Kind::Connection)))
-            .chain(credentials.map(of(Kind::CustomerCredentials)))
-            .chain(integrations.into_iter().map(of(Kind::Integration)))
-            .collect()
     }
 }
 

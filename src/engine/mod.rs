@@ -1,6 +1,6 @@
 //! The pure core: compares the desired state with the live state. No I/O, no clock, no async.
 //!
-//! Data flows one way: [`world`] (what was read) → [`promote`] (what syncs declare) → [`resolve`] (bindings) →
+//! Data flows one way: [`model::inventory`] (what was read) → [`promote`] (what syncs declare) → [`resolve`] (bindings) →
 //! [`check`] → [`diff`] (ownership per field) → [`plan`].
 
 pub mod adopt;

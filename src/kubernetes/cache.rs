@@ -174,12 +174,12 @@ impl Cache {
         let changed = self.apply_delta(delta);
         self.enforce_limits();
         let knows_readiness = !self.inventory.readiness.is_empty();
-        let turned = self.inventory.knows_readiness != knows_readiness;
-        if turned {
+        let is_changed = self.inventory.knows_readiness != knows_readiness;
+        if is_changed {
             Arc::make_mut(&mut self.inventory).knows_readiness = knows_readiness;
         }
         // The first object with a Ready condition changes the meaning of all objects without one.
-        if self.is_over || turned { ChangedObjects::Everything } else { changed }
+        if self.is_over || is_changed { ChangedObjects::Everything } else { changed }
     }
 
     fn apply_delta(&mut self, delta: NamespaceDelta) -> ChangedObjects {
@@ -233,11 +233,11 @@ impl Cache {
         }
         self.set_weight(Some(kind), &id.name, Some(weight as usize));
         let read = read.map(|item| self.with_uses(item));
-        let turned = kind == Kind::Connection && read.is_ok() && self.turn(&id.name, ready);
+        let is_changed = kind == Kind::Connection && read.is_ok() && self.turn(&id.name, ready);
         let changed = self.differs(&id, read.as_ref(), record.as_ref(), &others);
         Arc::make_mut(&mut self.versions).insert(id.clone(), version);
         if !changed {
-            return turned.then_some(id);
+            return is_changed.then_some(id);
         }
         let inventory = Arc::make_mut(&mut self.inventory);
         match read {

@@ -35,7 +35,7 @@ pub const IN_FLIGHT: usize = 64;
 
 /// Called for each request that is sent: with the request, the status of the answer if there is one (200 for every
 /// success), and the duration. It must not block.
-pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(&ApiRequest, Option<StatusCode>, Duration) + Send + Sync>;
 
 /// Whether writes are still allowed. Checked before each write request.
 pub type WriteFence = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -103,7 +103,7 @@ impl std::fmt::Debug for Server {
 
 /// One request.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct ApiRequest {
     pub method: Method,
     /// The path with its query.
     pub path: String,
@@ -112,42 +112,42 @@ pub struct Ask {
     pub body: Vec<u8>,
 }
 
-impl Ask {
+impl ApiRequest {
     /// Creates a GET request.
     pub fn get(path: impl Into<String>) -> Self {
-        Ask { method: Method::GET, path: path.into(), content: "application/json", body: Vec::new() }
+        ApiRequest { method: Method::GET, path: path.into(), content: "application/json", body: Vec::new() }
     }
 
     /// Creates a forced server-side apply.
     pub fn apply(path: impl Into<String>, body: Vec<u8>) -> Self {
-        Ask::apply_by(path, super::MANAGER, body)
+        ApiRequest::apply_by(path, super::MANAGER, body)
     }
 
     /// Creates a forced server-side apply with another field manager.
     pub fn apply_by(path: impl Into<String>, manager: &str, body: Vec<u8>) -> Self {
         let path = format!("{}?fieldManager={manager}&force=true", path.into());
-        Ask { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
+        ApiRequest { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
     }
 
     /// Creates a JSON merge patch.
     pub fn merge(path: impl Into<String>, body: Vec<u8>) -> Self {
         let path = format!("{}?fieldManager={}", path.into(), super::MANAGER);
-        Ask { method: Method::PATCH, path, content: "application/merge-patch+json", body }
+        ApiRequest { method: Method::PATCH, path, content: "application/merge-patch+json", body }
     }
 
     /// Creates a request that creates an object.
     pub fn post(path: impl Into<String>, body: Vec<u8>) -> Self {
-        Ask { method: Method::POST, path: path.into(), content: "application/json", body }
+        ApiRequest { method: Method::POST, path: path.into(), content: "application/json", body }
     }
 
     /// Creates a request that replaces the version that the body names.
     pub fn put(path: impl Into<String>, body: Vec<u8>) -> Self {
-        Ask { method: Method::PUT, path: path.into(), content: "application/json", body }
+        ApiRequest { method: Method::PUT, path: path.into(), content: "application/json", body }
     }
 
     /// Creates a DELETE request.
     pub fn delete(path: impl Into<String>, body: Vec<u8>) -> Self {
-        Ask { method: Method::DELETE, path: path.into(), content: "application/json", body }
+        ApiRequest { method: Method::DELETE, path: path.into(), content: "application/json", body }
     }
 
     /// Makes the request a dry run.
@@ -332,23 +332,23 @@ impl Server {
 
     /// Sends a request, and retries it if the server is busy, or if the answer to a read was lost. Returns the body of
     /// a success.
-    pub async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, RequestFailure> {
+    pub async fn request(&self, request: &ApiRequest) -> Result<Vec<u8>, RequestFailure> {
         let deadline = Instant::now() + self.request_timeout;
         let mut pause = PAUSE;
         let mut tries = 1;
         loop {
-            if ask.method != Method::GET && self.guard.as_ref().is_some_and(|may_write| !may_write()) {
-                return Err(RequestFailure::NotAsked("this process leads no more".to_string()));
+            if request.method != Method::GET && self.guard.as_ref().is_some_and(|may_write| !may_write()) {
+                return Err(RequestFailure::NotAsked("this process is no longer the leader".to_string()));
             }
             let sent = Instant::now();
-            let answer = timeout_at(deadline, self.once(ask)).await;
+            let answer = timeout_at(deadline, self.once(request)).await;
             if let Some(observer) = &self.observer {
                 let status = match &answer {
                     Ok(Ok(_)) => Some(StatusCode::OK),
                     Ok(Err((failure, _))) => failure.code(),
                     Err(_) => None,
                 };
-                observer(ask, status, sent.elapsed());
+                observer(request, status, sent.elapsed());
             }
             let (failure, after) = match answer {
                 Ok(Ok(body)) => return Ok(body),
@@ -357,7 +357,7 @@ impl Server {
             };
             let again = match &failure {
                 RequestFailure::NotAsked(_) | RequestFailure::TooLarge => false,
-                RequestFailure::NoAnswer(_) => ask.method == Method::GET,
+                RequestFailure::NoAnswer(_) => request.method == Method::GET,
                 RequestFailure::Refused(refused) => is_passing(refused) || self.refuses_too_early(&failure),
             };
             let rest = after.unwrap_or(pause).min(LONGEST_PAUSE);
@@ -372,7 +372,7 @@ impl Server {
 
     /// Opens a streaming answer, which is read line by line.
     pub async fn open(&self, path: &str) -> Result<AnswerLines, RequestFailure> {
-        match timeout(self.request_timeout, self.send(&Ask::get(path))).await {
+        match timeout(self.request_timeout, self.send(&ApiRequest::get(path))).await {
             Ok(Ok(body)) => Ok(AnswerLines { body, text: Vec::new(), searched: 0 }),
             Ok(Err((failure, _))) => Err(failure),
             Err(_) => Err(self.no_answer_in_time()),
@@ -394,10 +394,10 @@ impl Server {
         self.request_timeout
     }
 
-    async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (RequestFailure, Option<Duration>)> {
-        let body = self.send(ask).await?;
+    async fn once(&self, request: &ApiRequest) -> Result<Vec<u8>, (RequestFailure, Option<Duration>)> {
+        let body = self.send(request).await?;
         whole(body, LARGEST).await.map_err(|broken| match broken {
-            Broken::TooLarge if ask.method == Method::GET => (RequestFailure::TooLarge, None),
+            Broken::TooLarge if request.method == Method::GET => (RequestFailure::TooLarge, None),
             Broken::TooLarge => (RequestFailure::NoAnswer(RequestFailure::TooLarge.to_string()), None),
             Broken::Cut(error) => (self.cut(&error), None),
         })
@@ -409,15 +409,15 @@ impl Server {
     }
 
     /// Sends a request once. Of an error answer only what is reported is read.
-    async fn send(&self, ask: &Ask) -> Result<Body, (RequestFailure, Option<Duration>)> {
-        let request = Request::builder()
-            .method(ask.method.clone())
-            .uri(&ask.path)
+    async fn send(&self, request: &ApiRequest) -> Result<Body, (RequestFailure, Option<Duration>)> {
+        let http_request = Request::builder()
+            .method(request.method.clone())
+            .uri(&request.path)
             .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, ask.content)
-            .body(Body::from(ask.body.clone()));
-        let request = request.map_err(|error| (RequestFailure::NotAsked(error.to_string()), None))?;
-        let answer = self.client.send(request).await.map_err(|error| {
+            .header(header::CONTENT_TYPE, request.content)
+            .body(Body::from(request.body.clone()));
+        let http_request = http_request.map_err(|error| (RequestFailure::NotAsked(error.to_string()), None))?;
+        let answer = self.client.send(http_request).await.map_err(|error| {
             self.was_silent();
             (no_answer(&error), None)
         })?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// The default timeout of one request.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The timeout for opening a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
 /// Number of threads for I/O.
@@ -29,7 +29,7 @@ pub struct Servers {
 
 impl Default for Servers {
     fn default() -> Self {
-        Servers::with_timeout(PATIENCE)
+        Servers::with_timeout(DEFAULT_TIMEOUT)
     }
 }
 

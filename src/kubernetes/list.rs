@@ -1,7 +1,7 @@
 //! Lists a collection in pages that are all of the same resource version.
 
 use super::budget::{Budget, Taken, Weighs};
-use super::client::{Ask, RequestFailure, Server};
+use super::client::{ApiRequest, RequestFailure, Server};
 use super::error::{RequestContext, RequestError, explained};
 use super::paths::Paths;
 use http::StatusCode;
@@ -154,12 +154,12 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
                     None => Ok(NextPage::End),
                 };
             }
-            let mut ask = format!("{}?limit={}{}", self.listing.path, self.size, self.listing.selector);
+            let mut request = format!("{}?limit={}{}", self.listing.path, self.size, self.listing.selector);
             if !self.next.is_empty() {
-                ask.push_str(&format!("&continue={}", self.next));
+                request.push_str(&format!("&continue={}", self.next));
             }
             let in_hand = self.budget.page().await;
-            match self.server.ask(&Ask::get(ask)).await {
+            match self.server.request(&ApiRequest::get(request)).await {
                 Ok(bytes) => {
                     self.pages += 1;
                     let ListPage { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;

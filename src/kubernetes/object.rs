@@ -232,6 +232,8 @@ mod tests {
     use super::*;
 
     /// An object that cannot be parsed is unknown, never missing.
+    ///
+    /// "Unread is unknown, never empty".
     #[test]
     fn an_object_with_unreadable_metadata_exists() {
         let of = |json: &str| item(Kind::Connection, json, &Entries::default(), Depth::Spec);

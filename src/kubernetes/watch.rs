@@ -3,7 +3,7 @@
 
 use super::budget::{Budget, Named, Taken};
 use super::cache::{Delta, NamespaceDelta};
-use super::client::{Ask, RequestFailure, Server};
+use super::client::{ApiRequest, RequestFailure, Server};
 use super::error::{RequestContext, RequestError, explained};
 use super::kinds;
 use super::list::{Listing, NextPage, Pages};
@@ -162,7 +162,7 @@ async fn heartbeat<H>(server: Server, paths: Paths, on_event: WatchHandler<H>, r
     let mut lost = false;
     loop {
         sleep(HEARTBEAT.min(server.request_timeout())).await;
-        let failure = match server.ask(&Ask::get("/readyz")).await {
+        let failure = match server.request(&ApiRequest::get("/readyz")).await {
             Ok(_) => None,
             // Any refusal proves that the server is up, except one of the credentials.
             Err(RequestFailure::Refused(refused)) if refused.code != StatusCode::UNAUTHORIZED => None,

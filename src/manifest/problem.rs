@@ -64,15 +64,7 @@ impl FileProblem {
         let excerpt = Excerpt::of(text, &at, spans);
         FileProblem { file: file.path.clone(), line, column, excerpt: Some(excerpt), message, help }
     }
-}
 
-impl fmt::Display for FileProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(usize::MAX))
-    }
-}
-
-impl FileProblem {
     /// Formats the problem in lines of `columns` columns: the message is wrapped at blanks, and the excerpt is cut
     /// around the mistake. The position is on one line, to be copied.
     pub fn text(&self, columns: usize) -> String {
@@ -96,6 +88,12 @@ impl FileProblem {
         let help = text::wrapped(&self.help, columns, head.len());
         lines.push(format!("{head}{help}"));
         lines.join("\n")
+    }
+}
+
+impl fmt::Display for FileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(usize::MAX))
     }
 }
 

@@ -204,6 +204,8 @@ mod tests {
     }
 
     /// A plan that is made again uses the syncer's count: splitting a large change does not avoid approval.
+    ///
+    /// "Planned again".
     #[test]
     fn what_the_syncer_counted_since_a_target_was_settled_counts_here_too() {
         let tenant = HubTenant { spec: Ok(TenantSpec::default()), status: TenantStatus::default() };

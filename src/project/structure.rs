@@ -78,8 +78,8 @@ pub(super) fn decide(
     syncs: Vec<StructureResource<TenantSyncSpec>>,
 ) -> Structure {
     let mut structure = Structure { layout: FolderLayout::new(&given.root), ..Structure::default() };
-    let claims = |tenant| structure.layout.claims(given, tenant);
-    let mut claimants: Vec<Claimant> = tenants.into_iter().map(claims).collect();
+    let claims_of = |tenant| claims(&structure.layout, given, tenant);
+    let mut claimants: Vec<Claimant> = tenants.into_iter().map(claims_of).collect();
     mark_misplaced(&mut claimants);
     let mut by_name: BTreeMap<String, Vec<Claimant>> = BTreeMap::new();
     for claimant in claimants {
@@ -93,37 +93,35 @@ pub(super) fn decide(
     structure
 }
 
-impl FolderLayout {
-    fn claims(&self, given: &ProjectArgs, tenant: StructureResource<TenantSpec>) -> Claimant {
-        let path_at = |at: &[&str]| text_at(&tenant.origin, at);
-        let location = match &tenant.spec {
-            Some(TenantSpec { location: Some(LocationSpec::Directory(directory)), .. }) => Some(directory.path.clone()),
-            Some(_) => None,
-            None => path_at(LOCATION),
-        };
-        let mut claims = Vec::new();
-        claims.extend(location.map(|path| Claim {
-            role: FolderRole::Location,
-            at: LOCATION,
-            located: self.locate(&path),
-        }));
-        let source = match &tenant.spec {
-            Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
-            None => path_at(SOURCE),
-        };
-        let source = source.map(|path| self.locate(&path));
-        if let Some(path) = given.sources.get(&tenant.name) {
-            let path = self.locate_given(path);
-            // The source that it declares is still its folder, but declares nothing now.
-            let lies_apart = |own: &PathBuf| !own.starts_with(&path) && !path.starts_with(own);
-            let own = source.filter(|own| own.as_ref().is_ok_and(lies_apart));
-            claims.extend(own.map(|located| Claim { role: FolderRole::Unused, at: SOURCE, located }));
-            claims.push(Claim { role: FolderRole::Source, at: NAME, located: Ok(path) });
-        } else {
-            claims.extend(source.map(|located| Claim { role: FolderRole::Source, at: SOURCE, located }));
-        }
-        Claimant { tenant, claims, misplaced: None }
+fn claims(layout: &FolderLayout, given: &ProjectArgs, tenant: StructureResource<TenantSpec>) -> Claimant {
+    let path_at = |at: &[&str]| text_at(&tenant.origin, at);
+    let location = match &tenant.spec {
+        Some(TenantSpec { location: Some(LocationSpec::Directory(directory)), .. }) => Some(directory.path.clone()),
+        Some(_) => None,
+        None => path_at(LOCATION),
+    };
+    let mut claims = Vec::new();
+    claims.extend(location.map(|path| Claim {
+        role: FolderRole::Location,
+        at: LOCATION,
+        located: layout.locate(&path),
+    }));
+    let source = match &tenant.spec {
+        Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
+        None => path_at(SOURCE),
+    };
+    let source = source.map(|path| layout.locate(&path));
+    if let Some(path) = given.sources.get(&tenant.name) {
+        let path = layout.locate_given(path);
+        // The source that it declares is still its folder, but declares nothing now.
+        let lies_apart = |own: &PathBuf| !own.starts_with(&path) && !path.starts_with(own);
+        let own = source.filter(|own| own.as_ref().is_ok_and(lies_apart));
+        claims.extend(own.map(|located| Claim { role: FolderRole::Unused, at: SOURCE, located }));
+        claims.push(Claim { role: FolderRole::Source, at: NAME, located: Ok(path) });
+    } else {
+        claims.extend(source.map(|located| Claim { role: FolderRole::Source, at: SOURCE, located }));
     }
+    Claimant { tenant, claims, misplaced: None }
 }
 
 /// Marks Tenants in the folder of another tenant: write access to one tenant's folder must not decide about other

@@ -96,11 +96,15 @@ impl Invocation {
     }
 
     /// The command `stablekey apply … --approve DIGEST`, with the first digits of the digest.
-    pub fn approve(&self, digest: impl std::fmt::Display) -> String {
+    ///
+    /// `needs_others`: its actions wait for actions that it does not approve; `--yes` adds those that need no approval.
+    pub fn approve(&self, digest: impl std::fmt::Display, needs_others: bool) -> String {
         if let Some(hub) = &self.hub {
             return hub.approve();
         }
-        self.over_root("apply", &["--approve".to_string(), short(&digest.to_string()).to_string()])
+        let digest = ["--approve".to_string(), short(&digest.to_string()).to_string()];
+        let yes = needs_others.then(|| "--yes".to_string());
+        self.over_root("apply", &digest.into_iter().chain(yes).collect::<Vec<_>>())
     }
 
     /// The command `stablekey status …` without narrowing.

@@ -2,13 +2,19 @@
 
 use super::invocation::Invocation;
 use super::page::{TextPage, faint, heading, plain, strong};
+use super::plan_text::need_others;
 use super::style::Style;
-use crate::apply::consent::KeptApproval;
+use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::{Action, Plan};
 use crate::text::{count, thousands};
 
 /// The approvals that still cover a part of a plan, by tenant; `None` without any.
-pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<KeptApproval>)], typed: &Invocation, style: Style) -> Option<String> {
+pub fn kept_text(
+    plan: &Plan,
+    kept: &[(&str, Vec<StoredApproval>)],
+    typed: &Invocation,
+    style: Style,
+) -> Option<String> {
     let mut page = TextPage::new(style);
     let mut any = false;
     for target in &plan.targets {
@@ -29,7 +35,7 @@ pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<KeptApproval>)], typed: &Invoca
             page.wrap(2, 4, &head);
             if new.is_empty() {
                 page.wrap(4, 6, &[faint("to finish them, no new approval is needed:")]);
-                page.line(6, &[strong(typed.approve(digest))]);
+                page.line(6, &[strong(typed.approve(digest, need_others(&approved)))]);
             } else {
                 let (new, are) = (thousands(new.len()), if new.len() == 1 { "action is" } else { "actions are" });
                 page.wrap(4, 6, &[faint(format!("{new} {are} new since then: approve the plan again"))]);

@@ -22,6 +22,13 @@ impl Span {
         width(&self.text)
     }
 
+    /// Splits counts, such as `2 to create, 1 blocked`, so that lines are broken between them only.
+    pub(super) fn counts(self) -> Vec<Self> {
+        let count = |text: &str| Span { text: text.trim_start().to_string(), ..self.clone() }.whole();
+        let between = |(position, text): (usize, &str)| [(position > 0).then(|| plain(" ")), Some(count(text))];
+        self.text.split_inclusive([',', ';']).enumerate().flat_map(between).flatten().collect()
+    }
+
     /// Marks the text as not to be wrapped.
     pub(super) fn whole(self) -> Self {
         Span { whole: true, ..self }

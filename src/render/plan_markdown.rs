@@ -5,7 +5,7 @@ use super::change;
 use super::findings::item as finding;
 use super::invocation::Invocation;
 use super::markdown::{Comment, command, escape as md, fence, row, rule};
-use super::plan_text::{as_far_as, digests_to_approve, next};
+use super::plan_text::{ApprovalCommand, as_far_as, digests_to_approve, next};
 use crate::api::Kind;
 use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
@@ -32,13 +32,12 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
         let rest = tally.sentence();
         let rest = if rest.is_empty() { String::new() } else { format!(" ({rest})") };
         let as_far_as = md(&as_far_as(&plan.scope));
-        return format!("{head}✅ Nothing to do: everything is as declared{as_far_as}{rest}.\n");
+        return format!("{head}✅ Nothing to do: everything is in sync{as_far_as}{rest}.\n");
     }
-    let closing =
-        next(plan, &tally, typed).into_iter().map(|next| match typed.hub.is_some() && !next.command.is_empty() {
-            true => format!("\n{}\n\n{}", md(&next.lead), command(&next.command)),
-            false => format!("\n{}\n", md(&next.line())),
-        });
+    let closing = next(plan, &tally, typed).into_iter().map(|next| match &next.command {
+        Some(next_command) => format!("\n{}\n\n{}", md(&next.lead), command(next_command)),
+        None => format!("\n{}\n", md(&next.lead)),
+    });
     let closing: String = closing.collect();
     let mut comment = Comment::new(closing, &typed.plan());
     comment.add(&format!("{head}**{}.**\n\n", md(&tally.sentence())));
@@ -111,11 +110,11 @@ fn approvals(comment: &mut Comment, targets: &[Ranked<'_>], typed: &Invocation) 
     let items: Vec<String> = targets
         .iter()
         .flat_map(|ranked| digests_to_approve(ranked).into_iter().map(move |found| (ranked, found)))
-        .map(|(ranked, (writer, digest))| {
+        .map(|(ranked, ApprovalCommand { writer, digest, needs_others })| {
             let what = count(ranked.needs_approval.len(), "action needs", "actions need");
             let title =
                 format!("{what} approval in {}; all that {writer} does there is approved by:", ranked.target.tenant);
-            format!("{}\n{}\n", md(&title), command(&typed.approve(digest)))
+            format!("{}\n{}\n", md(&title), command(&typed.approve(digest, needs_others)))
         })
         .collect();
     comment.section("\n", &items, "");

@@ -49,14 +49,10 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     quiet_tenants(&mut page, &known, true);
     quiet_tenants(&mut page, &unknown, false);
     page.gap();
-    page.wrap(0, 0, &[strong(format!("{}.", tally.sentence()))]);
-    for NextCommand { lead, command: next, tail } in next(plan, &tally, typed) {
-        if typed.hub.is_some() && !next.is_empty() {
-            page.wrap(0, 2, &[plain(lead)]);
-            page.line(2, &[command(next)]);
-        } else {
-            page.wrap(0, 2, &[plain(format!("{lead} ")), command(next), plain(tail)]);
-        }
+    page.wrap(0, 2, &strong(format!("{}.", tally.sentence())).counts());
+    for NextCommand { lead, command: next } in next(plan, &tally, typed) {
+        page.wrap(0, 2, &[plain(lead)]);
+        next.iter().for_each(|next| page.line(2, &[command(next)]));
     }
     page.finish()
 }
@@ -65,9 +61,9 @@ fn as_declared(plan: &Plan, tally: &Tally, typed: &Invocation) -> String {
     let names: Vec<&str> = plan.targets.iter().map(|t| t.tenant.as_str()).collect();
     let who = match names.len() {
         0 => "no tenant is in scope".to_string(),
-        1 => format!("{} is as declared", and(&names)),
-        2..=6 => format!("{} are as declared", and(&names)),
-        many => format!("all {} tenants are as declared", thousands(many)),
+        1 => format!("{} is in sync", and(&names)),
+        2..=6 => format!("{} are in sync", and(&names)),
+        many => format!("all {} tenants are in sync", thousands(many)),
     };
     let who = format!("{who}{}", as_far_as(&plan.scope));
     let rest = Tally { adopt: 0, ..*tally }.sentence();
@@ -114,7 +110,7 @@ fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
     if tally.is_empty() {
         head.pop();
     }
-    head.push(faint(tally));
+    head.extend(faint(tally).counts());
     page.wrap(0, 4, &head);
     page.opens();
     if ranked.target.state == State::Unreachable {
@@ -191,16 +187,30 @@ fn blocked(page: &mut TextPage, note: &Note) {
 /// Shows the commands that approve the actions of a tenant; returns whether there are any.
 pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
     let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked) };
-    for (writer, digest) in &digests {
+    for ApprovalCommand { writer, digest, needs_others } in &digests {
         let what = format!("to approve all that {writer} does in {}:", ranked.target.tenant);
         page.wrap(indent, indent + 2, &[plain(what)]);
-        page.line(indent + 2, &[command(typed.approve(digest))]);
+        page.line(indent + 2, &[command(typed.approve(digest, *needs_others))]);
     }
     !digests.is_empty()
 }
 
+/// What one command approves.
+pub(super) struct ApprovalCommand<'a> {
+    pub(super) writer: &'a str,
+    pub(super) digest: &'a Digest,
+    /// Whether its actions wait for actions that it does not approve.
+    pub(super) needs_others: bool,
+}
+
+/// Whether any of these actions waits for an action that is not among them.
+pub(super) fn need_others(actions: &[&Action]) -> bool {
+    let ids: BTreeSet<&str> = actions.iter().map(|action| action.id.as_str()).collect();
+    actions.iter().flat_map(|action| &action.after).any(|id| !ids.contains(id.as_str()))
+}
+
 /// The smallest set of digests that covers every action that needs approval, with their writers.
-pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<(&'a str, &'a Digest)> {
+pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<ApprovalCommand<'a>> {
     let mut left: Vec<&Action> = ranked.needs_approval.clone();
     let mut chosen = Vec::new();
     while let Some(action) = left.first() {
@@ -209,7 +219,9 @@ pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<(&'a str, &'a D
             left.remove(0);
             continue;
         };
-        chosen.push((writer.as_str(), digest));
+        let own: Vec<&Action> =
+            ranked.target.actions.iter().filter(|a| a.writers.iter().any(|w| w.to_string() == *writer)).collect();
+        chosen.push(ApprovalCommand { writer, digest, needs_others: need_others(&own) });
         left.retain(|a| !a.writers.iter().any(|w| w.to_string() == *writer));
     }
     chosen
@@ -308,7 +320,7 @@ fn kept(page: &mut TextPage, ranked: &Ranked<'_>) {
 /// The parts of a definition that differ from the desired one.
 fn would_change(page: &mut TextPage, parts: &[&String]) {
     if !parts.is_empty() {
-        page.wrap(6, 8, &[plain("to be as declared, the definition would change:")]);
+        page.wrap(6, 8, &[plain("to be in sync, the definition would change:")]);
         action_text::parts(page, 8, parts);
     }
 }
@@ -328,18 +340,12 @@ fn manual(page: &mut TextPage, ranked: &Ranked<'_>) {
 /// A suggested command with the text around it.
 pub(super) struct NextCommand {
     pub lead: String,
-    pub command: String,
-    pub tail: &'static str,
+    pub command: Option<String>,
 }
 
 impl NextCommand {
-    fn new(lead: impl Into<String>, command: String, tail: &'static str) -> Self {
-        NextCommand { lead: lead.into(), command, tail }
-    }
-
-    /// The suggestion in one line.
-    pub(super) fn line(&self) -> String {
-        format!("{} {}{}", self.lead, self.command, self.tail)
+    fn new(lead: impl Into<String>, command: String) -> Self {
+        NextCommand { lead: lead.into(), command: Some(command) }
     }
 }
 
@@ -347,14 +353,14 @@ impl NextCommand {
 pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCommand> {
     let mut lines = Vec::new();
     if tally.errors + tally.unreachable > 0 {
-        lines.push(NextCommand::new("Next: fix the errors, then", typed.plan(), ""));
+        lines.push(NextCommand::new("Next: fix the errors, then run:", typed.plan()));
     } else if plan.is_empty() && plan.exit != 0 {
-        lines.push(NextCommand::new("Nothing to apply. Fix the items marked →, then run", typed.plan(), ""));
+        lines.push(NextCommand::new("Nothing to apply. Fix the items marked →, then run:", typed.plan()));
     } else if plan.writes_nothing() && !plan.is_empty() {
         let suspended: Vec<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
         let tenants = if suspended.len() == 1 { "Tenant" } else { "Tenants" };
-        let text = format!("Next: nothing to apply until suspend is taken out of {tenants} {}", and(&suspended));
-        lines.push(NextCommand::new(text, String::new(), ""));
+        let lead = format!("Next: nothing to apply until suspend is taken out of {tenants} {}", and(&suspended));
+        lines.push(NextCommand { lead, command: None });
     }
     let waiting = plan.targets.iter().flat_map(|target| &target.suspended_syncs).filter(|(_, count)| **count > 0);
     let waiting: BTreeSet<&str> = waiting.map(|(sync, _)| sync.as_str()).collect();
@@ -362,18 +368,18 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCo
         let syncs = and(&waiting.iter().collect::<Vec<_>>());
         let waits =
             if waiting.len() == 1 { "waits: to see what it would do" } else { "wait: to see what they would do" };
-        let lead = format!("{syncs} {waits}, take suspend out of {syncs}, then");
-        lines.push(NextCommand::new(lead, typed.plan(), ""));
+        let lead = format!("{syncs} {waits}, take suspend out of {syncs}, then run:");
+        lines.push(NextCommand::new(lead, typed.plan()));
     }
     if !plan.writes_nothing() && !typed.is_apply {
-        let tail = match tally.needs_approval {
+        let asks = match tally.needs_approval {
             // The plan file is the consent.
-            _ if typed.plan_file.is_some() => "  (it does what the file shows, and asks nothing)",
-            0 => "  (it asks before it writes)",
-            _ => "  (it asks before what needs approval)",
+            _ if typed.plan_file.is_some() => "does what the file shows, without asking",
+            0 => "asks before it writes",
+            _ => "asks before what needs approval",
         };
-        let lead = if lines.is_empty() { "Next:" } else { "What is planned can be applied already:" };
-        lines.push(NextCommand::new(lead, typed.apply(), tail));
+        let lead = if lines.is_empty() { "Next" } else { "What is planned can be applied already" };
+        lines.push(NextCommand::new(format!("{lead} ({asks}):"), typed.apply()));
     }
     lines
 }

@@ -233,7 +233,7 @@ fn why(outcome: &Outcome) -> String {
         Outcome::Done => String::new(),
         Outcome::Failed(error) => error.to_string(),
         Outcome::HeldBack { by } => format!("waits for {by}"),
-        Outcome::NotApproved => "needs approval".to_string(),
+        Outcome::NotApproved => "not approved".to_string(),
         Outcome::Later => "not yet".to_string(),
         Outcome::Suspended => "its tenant is suspended".to_string(),
         Outcome::Interrupted => "interrupted before it".to_string(),

@@ -26,7 +26,7 @@ pub struct StatusReport {
     #[serde(skip)]
     pub passed_over: Vec<String>,
     /// Whether all tenants are in sync.
-    pub state: SyncState,
+    pub state: TenantState,
     /// One line per tenant, by name.
     pub tenants: Vec<TenantLine>,
     /// The components that have connections, by name.
@@ -74,13 +74,13 @@ pub struct TenantLine {
     /// The pending actions and warnings in a sentence.
     pub summary: String,
     /// Whether the tenant is in sync.
-    pub state: SyncState,
+    pub state: TenantState,
 }
 
 /// Whether something is in sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum SyncState {
+pub enum TenantState {
     /// The live state equals the declared state.
     InSync,
     /// The live state differs.
@@ -181,13 +181,13 @@ impl StatusReport {
 }
 
 /// The state over all planned tenants.
-fn state(plan: &Plan, targets: &[Ranked<'_>], tenants: &[TenantLine]) -> SyncState {
+fn state(plan: &Plan, targets: &[Ranked<'_>], tenants: &[TenantLine]) -> TenantState {
     let is_wrong = |f: &&Finding| f.severity != Severity::Warning;
     if targets.iter().any(Ranked::differs) || ranked::of_no_target(plan).iter().any(is_wrong) {
-        return SyncState::Differs;
+        return TenantState::Differs;
     }
     let planned = |line: &&TenantLine| targets.iter().any(|t| t.target.tenant == line.tenant);
-    tenants.iter().filter(planned).map(|line| line.state).max().unwrap_or(SyncState::Unknown)
+    tenants.iter().filter(planned).map(|line| line.state).max().unwrap_or(TenantState::Unknown)
 }
 
 fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
@@ -205,19 +205,19 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
         customers: 0,
         summary: ranked.map(summary).unwrap_or_default(),
         state: match ranked {
-            Some(ranked) if ranked.target.state == State::Unreachable => SyncState::Unknown,
-            Some(ranked) if ranked.differs() => SyncState::Differs,
-            Some(ranked) if ranked.target.known => SyncState::InSync,
-            Some(_) | None => SyncState::Unknown,
+            Some(ranked) if ranked.target.state == State::Unreachable => TenantState::Unknown,
+            Some(ranked) if ranked.differs() => TenantState::Differs,
+            Some(ranked) if ranked.target.known => TenantState::InSync,
+            Some(_) | None => TenantState::Unknown,
         },
     };
-    if ranked.is_some() && line.state == SyncState::Unknown && line.summary.is_empty() {
+    if ranked.is_some() && line.state == TenantState::Unknown && line.summary.is_empty() {
         line.summary = "not all that is declared for it could be read".to_string();
     }
     let Some(scene) = Scene::of(world, tenant) else {
         let why = ranked.and_then(|r| r.target.why.clone());
         line.unreachable = Some(why.unwrap_or_else(|| "it cannot be read".to_string()));
-        line.state = SyncState::Unknown;
+        line.state = TenantState::Unknown;
         return line;
     };
     let inventory = scene.inventory;

@@ -161,38 +161,7 @@ impl FolderLocation {
             LocationError::Failed { what: path.display().to_string(), why: format!("{why}; {help}") }
         }
     }
-}
 
-impl Location for FolderLocation {
-    fn snapshot(&self) -> Result<Snapshot, LocationError> {
-        self.read()
-    }
-
-    fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
-        // The usual file of the definition is tried first, without reading the whole folder.
-        let usual = self.folder.join(crate::api::Kind::Integration.plural());
-        let manifest = usual.join(format!("{integration}.yaml"));
-        let id = ObjectId::new(crate::api::Kind::Integration, integration);
-        if let Some((origin, Resource::Integration(object))) = find(&manifest, &id)
-            && let Some(Definition::File(file)) = &object.spec.definition
-        {
-            return read_definition(&self.layout, &self.tenant, &beside(&origin, file));
-        }
-        let snapshot = self.read()?;
-        let nothing = || LocationError::Refused { object: id.clone(), why: "it has no definition file".to_string() };
-        let Some(Item::Integration(object, _)) = snapshot.inventory.get(&id) else { return Err(nothing()) };
-        let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, snapshot.origins.get(&id)) else {
-            return Err(nothing());
-        };
-        read_definition(&self.layout, &self.tenant, &beside(origin, file))
-    }
-
-    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
-        Ok(Box::new(self.take(coming)?))
-    }
-}
-
-impl FolderLocation {
     /// Updates the kustomization of the folder, if there is one.
     pub fn keep_kustomization(&self) -> Result<(), LocationError> {
         if self.kustomization().is_some() { self.take(&[])?.complete_kustomization() } else { Ok(()) }
@@ -243,6 +212,35 @@ impl FolderLocation {
             within: BTreeSet::new(),
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
         })
+    }
+}
+
+impl Location for FolderLocation {
+    fn snapshot(&self) -> Result<Snapshot, LocationError> {
+        self.read()
+    }
+
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
+        // The usual file of the definition is tried first, without reading the whole folder.
+        let usual = self.folder.join(crate::api::Kind::Integration.plural());
+        let manifest = usual.join(format!("{integration}.yaml"));
+        let id = ObjectId::new(crate::api::Kind::Integration, integration);
+        if let Some((origin, Resource::Integration(object))) = find(&manifest, &id)
+            && let Some(Definition::File(file)) = &object.spec.definition
+        {
+            return read_definition(&self.layout, &self.tenant, &beside(&origin, file));
+        }
+        let snapshot = self.read()?;
+        let nothing = || LocationError::Refused { object: id.clone(), why: "it has no definition file".to_string() };
+        let Some(Item::Integration(object, _)) = snapshot.inventory.get(&id) else { return Err(nothing()) };
+        let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, snapshot.origins.get(&id)) else {
+            return Err(nothing());
+        };
+        read_definition(&self.layout, &self.tenant, &beside(origin, file))
+    }
+
+    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
+        Ok(Box::new(self.take(coming)?))
     }
 }
 

@@ -84,6 +84,8 @@ fn its_pods_satisfy_the_restricted_level() {
 }
 
 /// Uninstalling deletes no custom resources.
+///
+/// "Uninstalling deletes nothing".
 #[test]
 fn uninstalling_the_chart_keeps_custom_resources() {
     let cluster = Cluster::start(&Options::named("chart")).unwrap();

@@ -79,6 +79,8 @@ fn connection(name: &str, record: Option<&str>) -> Value {
 }
 
 /// Only objects that a sync created are deleted: someone with the syncer's token cannot forge that first.
+///
+/// "An object goes only where … made by us".
 #[test]
 fn the_syncer_deletes_only_what_it_created() {
     let namespace = us().namespace("records");

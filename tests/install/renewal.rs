@@ -272,6 +272,8 @@ fn a_kubeconfig_that_changed_meanwhile_is_kept() {
 }
 
 /// Link-local servers and others that the operator refuses: no token is sent to them.
+///
+/// "Kubeconfigs from Secrets: … link-local servers refused".
 #[test]
 fn refused_servers_get_no_request() {
     let hub = us().namespace("servers");

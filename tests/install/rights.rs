@@ -52,6 +52,8 @@ fn no_role_is_cluster_wide_or_has_a_star() {
 }
 
 /// No verb on any Secret of a tenant, except the hub's own kubeconfig Secrets by name.
+///
+/// "no verb on any Secret of a tenant (its own kubeconfig Secrets by name)".
 #[test]
 fn only_the_binder_reads_a_tenants_secrets() {
     let namespace = us().namespace("secrets");

@@ -3,9 +3,9 @@
 
 use crate::tools::{of_each, repository, tool};
 use serde_json::{Value, json};
-use stablekey::api::{Kind, Time, Verdict, conditions};
+use stablekey::api::{Kind, NewCondition, Time, conditions};
 
-fn object(kind: Kind, verdicts: Vec<Verdict>, generation: i64) -> Value {
+fn object(kind: Kind, verdicts: Vec<NewCondition>, generation: i64) -> Value {
     let now: Time = serde_json::from_value(json!("2026-11-23T12:00:00Z")).unwrap();
     let conditions = conditions(&[], verdicts, 2, &now);
     let mut status = json!({"conditions": conditions});
@@ -24,8 +24,8 @@ fn object(kind: Kind, verdicts: Vec<Verdict>, generation: i64) -> Value {
 
 #[test]
 fn conditions_are_understood_by_tools() {
-    let ready = |holds, reason: &str| Verdict::new("Ready", holds, reason, "why");
-    let with = |type_, reason: &str| vec![ready(false, reason), Verdict::new(type_, true, reason, "why")];
+    let ready = |holds, reason: &str| NewCondition::new("Ready", holds, reason, "why");
+    let with = |type_, reason: &str| vec![ready(false, reason), NewCondition::new(type_, true, reason, "why")];
     let all = [
         (object(Kind::Connection, vec![ready(true, "Complete")], 2), "Current", "Healthy"),
         (object(Kind::TenantSync, vec![ready(true, "InSync")], 2), "Current", "Healthy"),

@@ -277,6 +277,8 @@ fn cut_off(env: &TestEnv) -> String {
 }
 
 /// `--yes` never uses stored approvals, and what was carried out is consumed.
+///
+/// "`--yes` never uses what is kept". "what was carried out is consumed".
 #[test]
 fn yes_never_uses_stored_approvals() {
     let env = TestEnv::redirected();
@@ -557,6 +559,8 @@ fn a_source_below_the_root_is_the_same_by_any_path() {
 }
 
 /// A misspelled source fails and disables no rule.
+///
+/// "A wrong name fails, it never switches a rule off".
 #[test]
 fn a_misspelled_source_is_refused() {
     let env = TestEnv::applied();
@@ -631,6 +635,8 @@ fn an_uninvolved_tenant_is_not_written() {
 }
 
 /// A plan file is consent: it covers what is left after a crash, even if no approval is stored.
+///
+/// "A plan file is consent".
 #[test]
 fn a_plan_file_covers_what_is_left_of_its_actions_in_ci_too() {
     let env = TestEnv::redirected();

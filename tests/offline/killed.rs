@@ -85,6 +85,9 @@ fn digest(root: &Path) -> String {
 
 /// What is left after a kill needs no new approval; new actions void it and are named; what was carried out is
 /// consumed. `--yes` never uses stored approvals.
+///
+/// "What is left after a crash needs no new approval; new actions void it and are named; what was carried out is
+/// consumed. `--yes` never uses what is kept".
 #[test]
 fn an_apply_after_kill_9_is_finished_by_the_same_approval() {
     for count in [1, 17, 80] {

@@ -51,7 +51,7 @@ pub(super) struct ReadObject {
     pub record: Option<Arc<Record>>,
 }
 
-/// The ownership record, if Stablekey's field manager owns the annotation.
+/// The objects to evaluate again, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Affected {
     pub connections: BTreeSet<String>,

@@ -8,7 +8,7 @@ use super::secret::MANAGER;
 use super::secret::observed::{OwnedFields, RawMeta};
 use crate::api::*;
 use crate::kubernetes::budget::{Named, Weighs};
-use crate::kubernetes::client::Ask;
+use crate::kubernetes::client::ApiRequest;
 use crate::kubernetes::managed_fields::ForeignEntry;
 use crate::kubernetes::object::is_after;
 use crate::kubernetes::paths::Paths;
@@ -93,7 +93,7 @@ pub(super) enum OwnersStep {
     /// No Integration names it any more: wait until this time, then let Kubernetes collect it.
     Wait(Instant),
     /// Send this request.
-    Write(Ask),
+    Write(ApiRequest),
 }
 
 /// All ConfigMaps with definitions, and the Integrations that name them.
@@ -158,13 +158,13 @@ impl Definitions {
     }
 
     /// Returns what to do with the owners of a ConfigMap. `sure`: every Integration can be read, so an unnamed
-    /// ConfigMap really is unnamed. `rest`: how long a ConfigMap must have been unnamed before it is collected.
+    /// ConfigMap really is unnamed. `resync`: how long a ConfigMap must have been unnamed before it is collected.
     pub(super) fn step(
         &mut self,
         name: &str,
         paths: &Paths,
         sure: bool,
-        rest: std::time::Duration,
+        resync: std::time::Duration,
         now: Instant,
     ) -> OwnersStep {
         let Some(known) = self.maps.get_mut(name) else { return OwnersStep::Nothing };
@@ -185,7 +185,7 @@ impl Definitions {
         if !was_ours || !sure {
             return OwnersStep::Nothing;
         }
-        let then = *known.unnamed.get_or_insert(now) + rest;
+        let then = *known.unnamed.get_or_insert(now) + resync;
         if now < then {
             OwnersStep::Wait(then)
         } else {
@@ -206,7 +206,7 @@ fn write(map: &DefinitionMap, paths: &Paths, owners: &BTreeMap<String, String>) 
             "ownerReferences": owners.iter().map(owner).collect::<Vec<_>>(),
         },
     });
-    OwnersStep::Write(Ask::apply_by(paths.config_map(&map.name), MANAGER, to_bytes(&body)))
+    OwnersStep::Write(ApiRequest::apply_by(paths.config_map(&map.name), MANAGER, to_bytes(&body)))
 }
 
 #[cfg(test)]
@@ -237,8 +237,8 @@ mod tests {
     }
 
     fn owners(step: &OwnersStep) -> Vec<String> {
-        let OwnersStep::Write(ask) = step else { panic!("{step:?}") };
-        let body: Value = serde_json::from_slice(&ask.body).unwrap();
+        let OwnersStep::Write(request) = step else { panic!("{step:?}") };
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
         body["metadata"]["ownerReferences"]
             .as_array()
             .unwrap()
@@ -280,6 +280,8 @@ mod tests {
     }
 
     /// A ConfigMap that people made is never owned or collected: owners that an older version wrote are removed.
+    ///
+    /// "One that people made is never owned or collected".
     #[test]
     fn a_definition_that_people_made_is_never_owned() {
         let (mut definitions, now) = (Definitions::default(), Instant::now());

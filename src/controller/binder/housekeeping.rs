@@ -41,7 +41,7 @@ fn decide_leftover(store: &mut NamespaceStore, report: &Reporter, secret: &str) 
     match leftover::fate(&store.cache, secret) {
         Fate::Goes(desired) => return Some(Leftover::Delete(desired)),
         Fate::Withdrawn(desired, origins) => return Some(Leftover::DeleteIfWithdrawn(desired, origins)),
-        Fate::Stays => store.is_no_leftover(secret),
+        Fate::Stays => store.forget_leftover(secret),
         Fate::Left(id) => {
             if store.leftovers.insert(secret.to_string()) {
                 report.leftover(secret, store.uid_of(secret), &id);

@@ -12,7 +12,7 @@ use super::store::{NamespaceStore, SharedStore};
 use super::watches::{self, BinderDelta, DEFINITIONS, KINDS, SECRETS};
 use super::write::NamespaceWriter;
 use crate::api::*;
-use crate::controller::probes::liveness::Pulse;
+use crate::controller::probes::liveness::Heartbeat;
 use crate::controller::probes::readiness::Waiting;
 use crate::controller::role::Role;
 use crate::kubernetes::cache::Delta;
@@ -69,7 +69,7 @@ pub(super) struct NamespaceWorker {
     _tenants: WatchHandle,
     resync: Instant,
     depth: QueueDepth,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
 }
 
 impl NamespaceWorker {
@@ -97,7 +97,7 @@ impl NamespaceWorker {
             _tenants: tenants,
             resync: Instant::now() + context.resync,
             depth,
-            pulse: context.pulses.of(format!("binder of namespace {namespace}"), SILENCE),
+            heartbeat: context.heartbeats.of(format!("binder of namespace {namespace}"), SILENCE),
             paths,
             context,
         }
@@ -106,7 +106,7 @@ impl NamespaceWorker {
     /// Reconciles until the process is asked to end.
     pub(super) async fn run(mut self) -> Result<(), String> {
         loop {
-            self.pulse.beat();
+            self.heartbeat.beat();
             self.depth.set(self.store.lock().queue.depth());
             let stop = self.context.stop.clone();
             let next = self.next_at();

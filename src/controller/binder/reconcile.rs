@@ -63,12 +63,14 @@ pub(super) async fn reconcile(store: &SharedStore, writer: &NamespaceWriter, rep
     let begun = Instant::now();
     let mut written = WrittenSoFar::default();
     let status = loop {
+        // Another worker has the namespace now, and its own queue.
         if writer.is_retired() {
             return;
         }
         let may_write_secrets = !written.failed && written.rounds < ROUNDS;
-        let next = evaluate(&mut store.lock(), report, id, may_write_secrets);
+        let next = next_step(&mut store.lock(), report, id, may_write_secrets);
         match next {
+            // The queue has it again when the connection is done.
             Next::WaitForConnection => return,
             Next::WriteStatus(status) => break status,
             Next::WriteSecrets(secrets) => {
@@ -76,7 +78,7 @@ pub(super) async fn reconcile(store: &SharedStore, writer: &NamespaceWriter, rep
                 for desired in &secrets {
                     writes.push(writer.secret(desired).await);
                 }
-                take_in_secrets(&mut store.lock(), report, id, writes, &mut written);
+                apply_secret_answers(&mut store.lock(), report, id, writes, &mut written);
             }
         }
     };
@@ -86,12 +88,12 @@ pub(super) async fn reconcile(store: &SharedStore, writer: &NamespaceWriter, rep
     };
     let mut store = store.lock();
     if let Some(answer) = answer {
-        take_in_status(&mut store, report, id, &status, answer, &mut written);
+        apply_status_answer(&mut store, report, id, &status, answer, &mut written);
     }
     finish(&mut store, report, id, &status, &written, begun);
 }
 
-fn evaluate(store: &mut NamespaceStore, report: &Reporter, id: &ObjectId, may_write_secrets: bool) -> Next {
+fn next_step(store: &mut NamespaceStore, report: &Reporter, id: &ObjectId, may_write_secrets: bool) -> Next {
     let (now, time) = (Instant::now(), Timestamp::now());
     if let Some(connection) = connection_to_wait_for(store, id) {
         debug!(object = %id, connection, "waits until the connection was evaluated");
@@ -165,7 +167,7 @@ fn unwanted<S: BinderStatus>(cache: &TenantCache, before: &S, now: &S) -> Vec<St
     names.filter(|name| cache.is_ours(name)).collect()
 }
 
-fn take_in_secrets(
+fn apply_secret_answers(
     store: &mut NamespaceStore,
     report: &Reporter,
     id: &ObjectId,
@@ -202,7 +204,7 @@ fn take_in_secrets(
     }
 }
 
-fn take_in_status(
+fn apply_status_answer(
     store: &mut NamespaceStore,
     report: &Reporter,
     id: &ObjectId,
@@ -259,8 +261,8 @@ fn finish(
     }
     match store.warnings.check(id, status.transition.reason(), now) {
         Delayed::Until(then) => store.queue.at(task.clone(), then),
-        Delayed::CacheChange if store.objects.get(id).is_some() => report.ready(id, &status.uid, &status.transition),
-        Delayed::CacheChange | Delayed::None => {}
+        Delayed::SendNow if store.objects.get(id).is_some() => report.ready(id, &status.uid, &status.transition),
+        Delayed::SendNow | Delayed::None => {}
     }
     if let Some(then) = status.evaluate_again_at {
         let wait = Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default();

@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
 use super::evaluate::problem::{PENDING, kind::READY};
 use super::secret::desired::Because;
-use crate::api::{Condition, Kind, Verdict};
+use crate::api::{Condition, Kind, NewCondition};
 use crate::controller::metrics::ReconcileOutcome;
 use crate::controller::role::Role;
 use crate::engine::model::code::Code;
@@ -29,11 +29,11 @@ const MAY_BE_LATE: [Code; 6] = [
 #[derive(Debug, Default)]
 pub(super) struct ReadyTransition {
     before: Option<(String, String)>,
-    now: Option<Verdict>,
+    now: Option<NewCondition>,
 }
 
 impl ReadyTransition {
-    pub(super) fn new(before: &[Condition], now: Option<&Verdict>) -> Self {
+    pub(super) fn new(before: &[Condition], now: Option<&NewCondition>) -> Self {
         let before = before.iter().find(|c| c.type_ == READY).map(|c| (c.status.clone(), c.reason.clone()));
         ReadyTransition { before, now: now.cloned() }
     }
@@ -210,7 +210,7 @@ mod tests {
             observed_generation: None,
             last_transition_time: Time(Timestamp::MIN),
         });
-        ReadyTransition::new(before.as_slice(), Some(&Verdict::new(READY, ready, reason, "")))
+        ReadyTransition::new(before.as_slice(), Some(&NewCondition::new(READY, ready, reason, "")))
     }
 
     /// A ConfigMap, a connection or a Secret that arrives a moment later causes no event; an invalid field does at

@@ -169,7 +169,7 @@ impl NamespaceStore {
         self.enqueue(affected, now);
         for binding in leftover::bindings_of(&self.cache, &id) {
             match leftover::fate(&self.cache, &binding) {
-                Fate::Stays => self.is_no_leftover(&binding),
+                Fate::Stays => self.forget_leftover(&binding),
                 _ if self.is_read => self.enqueue_leftovers(vec![binding], Priority::Changed, now),
                 _ => {}
             }
@@ -279,7 +279,7 @@ impl NamespaceStore {
         let affected = affected::change(&mut self.cache, change);
         self.enqueue(affected, now);
         if !self.cache.is_ours(name) {
-            self.is_no_leftover(name);
+            self.forget_leftover(name);
         }
         if self.is_read {
             self.enqueue_leftovers(leftover::leftovers_of(&self.cache, name), Priority::Changed, now);
@@ -287,7 +287,7 @@ impl NamespaceStore {
     }
 
     /// Records that a binding Secret is gone, or that its connection exists again.
-    pub(super) fn is_no_leftover(&mut self, secret: &str) {
+    pub(super) fn forget_leftover(&mut self, secret: &str) {
         if !self.leftovers.remove(secret) {
             return;
         }

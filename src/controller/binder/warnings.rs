@@ -17,7 +17,7 @@ pub(super) enum Delayed {
     /// Wait until then.
     Until(Instant),
     /// The reason is still the same: send the event now.
-    CacheChange,
+    SendNow,
 }
 
 /// By object: the reason, and until when the warning is delayed.
@@ -38,7 +38,7 @@ impl DelayedWarnings {
             return Delayed::Until(until);
         }
         self.0.remove(id);
-        if is_so { Delayed::CacheChange } else { Delayed::None }
+        if is_so { Delayed::SendNow } else { Delayed::None }
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
         assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now), Delayed::None);
         warnings.delay(&id, "DefinitionMissing", now);
         assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT / 2), Delayed::Until(now + MOMENT));
-        assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT), Delayed::CacheChange);
+        assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT), Delayed::SendNow);
         assert_eq!(warnings.check(&id, Some("DefinitionMissing"), now + MOMENT), Delayed::None);
     }
 

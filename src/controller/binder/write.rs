@@ -9,7 +9,7 @@ use super::secret::fingerprint::Salt;
 use super::secret::observed::ObservedSecret;
 use crate::api::{FOR, FOR_CONNECTIONS};
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::{Ask, RequestFailure, Server};
+use crate::kubernetes::client::{ApiRequest, RequestFailure, Server};
 use crate::kubernetes::paths::{Paths, segment};
 use crate::secret::SecretBytes;
 use crate::tenant::cluster::body::to_bytes;
@@ -59,7 +59,7 @@ pub(super) struct Deleted {
 pub(super) enum SecretAnswer {
     There(ObservedSecret),
     Absent,
-    /// As before: the API server refuses the write, and a retry would not help.
+    /// The Secret is unchanged: the API server refuses the write, and a retry would not help.
     Refused {
         why: String,
         reason: &'static str,
@@ -99,9 +99,10 @@ impl NamespaceWriter {
                 return SecretWrite { name: desired.name.clone(), answer, changed: is_gone, deleted };
             }
         }
-        let mut ask = Ask::apply_by(self.paths.secret(&desired.name), MANAGER, desired.body().expose().to_vec());
-        let answer = self.server.ask(&ask).await;
-        ask.body.zeroize();
+        let mut request =
+            ApiRequest::apply_by(self.paths.secret(&desired.name), MANAGER, desired.body().expose().to_vec());
+        let answer = self.server.request(&request).await;
+        request.body.zeroize();
         let changed = answer.is_ok();
         let answer = match answer {
             Ok(answer) => self.parse(answer),
@@ -118,7 +119,8 @@ impl NamespaceWriter {
     async fn delete(&self, name: &str, uid: &str, resource_version: &str) -> SecretAnswer {
         let preconditions = json!({"uid": uid, "resourceVersion": resource_version});
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
-        match self.server.ask(&Ask::delete(self.paths.secret(name), options.to_string().into_bytes())).await {
+        match self.server.request(&ApiRequest::delete(self.paths.secret(name), options.to_string().into_bytes())).await
+        {
             Ok(_) => SecretAnswer::Absent,
             Err(failure) if failure.is_absent() => SecretAnswer::Absent,
             Err(failure) if failure.is_race() || matches!(failure, RequestFailure::NoAnswer(_)) => {
@@ -133,7 +135,7 @@ impl NamespaceWriter {
     pub(super) async fn is_withdrawn(&self, origins: &Origins) -> Result<bool, SecretAnswer> {
         for name in &origins.from {
             let path = format!("{}&fieldSelector=metadata.name%3D{}", self.opted_in(), segment(name));
-            let answer = match self.server.ask(&Ask::get(path)).await {
+            let answer = match self.server.request(&ApiRequest::get(path)).await {
                 Ok(answer) => SecretBytes::new(answer),
                 Err(failure) => {
                     return Err(SecretAnswer::Unknown { why: failure.to_string(), reason: failure.reason() });
@@ -163,7 +165,7 @@ impl NamespaceWriter {
 
     /// Reads a binding Secret.
     pub(super) async fn read(&self, name: &str) -> SecretAnswer {
-        match self.server.ask(&Ask::get(self.paths.secret(name))).await {
+        match self.server.request(&ApiRequest::get(self.paths.secret(name))).await {
             Ok(answer) => self.parse(answer),
             Err(failure) if failure.is_absent() => SecretAnswer::Absent,
             Err(failure) => SecretAnswer::Unknown { why: failure.to_string(), reason: failure.reason() },
@@ -181,16 +183,16 @@ impl NamespaceWriter {
     /// Writes a status, and returns the object as it is afterwards; `None` if it is gone.
     pub(super) async fn status(&self, id: &ObjectId, body: &Value) -> Result<Option<Vec<u8>>, RequestFailure> {
         let path = format!("{}/status", self.paths.object(id));
-        self.where_it_is(&Ask::apply_by(path, MANAGER, to_bytes(body))).await
+        self.where_it_is(&ApiRequest::apply_by(path, MANAGER, to_bytes(body))).await
     }
 
     /// Writes the owners of a ConfigMap, and returns it as it is afterwards; `None` if it is gone.
-    pub(super) async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
-        self.where_it_is(ask).await
+    pub(super) async fn owners(&self, request: &ApiRequest) -> Result<Option<Vec<u8>>, RequestFailure> {
+        self.where_it_is(request).await
     }
 
-    async fn where_it_is(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
-        match self.server.ask(ask).await {
+    async fn where_it_is(&self, request: &ApiRequest) -> Result<Option<Vec<u8>>, RequestFailure> {
+        match self.server.request(request).await {
             Err(failure) if failure.is_absent() => Ok(None),
             answer => answer.map(Some),
         }

@@ -2,7 +2,7 @@
 
 use super::Election;
 use super::candidate::{Candidate, CandidateStep, Moment, SeenLease};
-use crate::kubernetes::client::{Ask, RequestFailure, Server};
+use crate::kubernetes::client::{ApiRequest, RequestFailure, Server};
 use http::StatusCode;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -65,9 +65,11 @@ impl LeaseClient {
                 return self.logged.clone().map_or(Ok(()), Err);
             }
             CandidateStep::Read => self.read().await,
-            CandidateStep::Create => self.write(Ask::post(self.collection(), body(&self.renewed(None))), sent).await,
+            CandidateStep::Create => {
+                self.write(ApiRequest::post(self.collection(), body(&self.renewed(None))), sent).await
+            }
             CandidateStep::Replace(_) => {
-                self.write(Ask::put(self.path(), body(&self.renewed(self.lease.as_ref()))), sent).await
+                self.write(ApiRequest::put(self.path(), body(&self.renewed(self.lease.as_ref()))), sent).await
             }
         };
         let why = done.err().and_then(|failure| match failure.code() {
@@ -95,7 +97,7 @@ impl LeaseClient {
                     spec.holder_identity = Some(String::new());
                     spec.renew_time = Some(wall_clock());
                 }
-                match self.ask(Ask::put(self.path(), body(&free))).await {
+                match self.request(ApiRequest::put(self.path(), body(&free))).await {
                     // A renewal was faster: the Lease is read again.
                     Err(failure) if failure.code() == Some(StatusCode::CONFLICT) => self.unsure = true,
                     done => return done.map(drop),
@@ -112,7 +114,7 @@ impl LeaseClient {
 
     async fn read(&mut self) -> Result<(), RequestFailure> {
         self.candidate.asking();
-        let answer = match self.ask(Ask::get(self.path())).await {
+        let answer = match self.request(ApiRequest::get(self.path())).await {
             Err(failure) if failure.is_absent() => Ok(None),
             answer => answer.map(Some),
         };
@@ -130,10 +132,10 @@ impl LeaseClient {
         }
     }
 
-    async fn write(&mut self, ask: Ask, sent: Moment) -> Result<(), RequestFailure> {
+    async fn write(&mut self, request: ApiRequest, sent: Moment) -> Result<(), RequestFailure> {
         self.candidate.asking();
         self.unsure = true;
-        match self.ask(ask).await {
+        match self.request(request).await {
             Ok(lease) => {
                 self.candidate.took(sent, self.seen(&lease));
                 self.lease = Some(lease);
@@ -147,8 +149,8 @@ impl LeaseClient {
         }
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Lease, RequestFailure> {
-        let answer = self.server.ask(&ask).await?;
+    async fn request(&self, request: ApiRequest) -> Result<Lease, RequestFailure> {
+        let answer = self.server.request(&request).await?;
         serde_json::from_slice(&answer).map_err(|error| RequestFailure::NoAnswer(format!("this is no Lease: {error}")))
     }
 

@@ -2,7 +2,7 @@
 //! `container`, `node`, `service`, `endpoint`, `cluster`).
 
 use crate::controller::role::Role;
-use crate::kubernetes::client::Ask;
+use crate::kubernetes::client::ApiRequest;
 use http::Method;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
@@ -108,10 +108,10 @@ pub(super) struct ByConnection {
 }
 
 /// Returns the verb of a request, as in RBAC and audit logs.
-pub(super) fn verb(ask: &Ask) -> &'static str {
-    let query = ask.path.split_once('?').map_or("", |(_, query)| query);
+pub(super) fn verb(request: &ApiRequest) -> &'static str {
+    let query = request.path.split_once('?').map_or("", |(_, query)| query);
     let has = |parameter: &str| query.split('&').any(|p| p.split_once('=').is_some_and(|(name, _)| name == parameter));
-    match ask.method {
+    match request.method {
         Method::POST => "create",
         Method::PUT => "update",
         Method::PATCH => "patch",
@@ -129,9 +129,9 @@ mod tests {
     #[test]
     fn a_request_has_the_verb_of_the_audit_log() {
         let asks = ["/a", "/a?limit=500&continue=x", "/a?allowWatchBookmarks=true&watch=1", "/a?labelSelector=limit"];
-        assert_eq!(asks.map(|path| verb(&Ask::get(path))), ["get", "list", "watch", "get"]);
-        let others = [Ask::post("/a", vec![]), Ask::put("/a", vec![]), Ask::apply("/a", vec![])];
-        assert_eq!(others.map(|ask| verb(&ask)), ["create", "update", "patch"]);
-        assert_eq!(verb(&Ask::delete("/a", vec![])), "delete");
+        assert_eq!(asks.map(|path| verb(&ApiRequest::get(path))), ["get", "list", "watch", "get"]);
+        let others = [ApiRequest::post("/a", vec![]), ApiRequest::put("/a", vec![]), ApiRequest::apply("/a", vec![])];
+        assert_eq!(others.map(|request| verb(&request)), ["create", "update", "patch"]);
+        assert_eq!(verb(&ApiRequest::delete("/a", vec![])), "delete");
     }
 }

@@ -197,9 +197,9 @@ impl Metrics {
     /// Returns an observer that counts the requests to a cluster.
     pub fn observer(&self, cluster: &str) -> Observer {
         let (requests, target) = (self.requests.clone(), cluster.to_string());
-        Arc::new(move |ask, status, _| {
+        Arc::new(move |request, status, _| {
             let code = status.map_or_else(|| "none".to_string(), |status| status.as_u16().to_string());
-            let labels = ByRequest { target: target.clone(), verb: verb(ask), code };
+            let labels = ByRequest { target: target.clone(), verb: verb(request), code };
             requests.get_or_create(&labels).inc();
         })
     }
@@ -216,7 +216,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::client::Ask;
+    use crate::kubernetes::client::ApiRequest;
     use http::StatusCode;
 
     fn filled() -> Metrics {
@@ -240,8 +240,8 @@ mod tests {
         metrics.kubeconfig_expires("eu-prod", Some((4_102_444_800, 4_101_840_000)));
         metrics.connection_expires("us-prod", "salesforce-oauth", Some(4_102_444_800));
         let observer = metrics.observer("eu");
-        observer(&Ask::get("/api?limit=500"), Some(StatusCode::OK), Duration::ZERO);
-        observer(&Ask::put("/api", Vec::new()), None, Duration::ZERO);
+        observer(&ApiRequest::get("/api?limit=500"), Some(StatusCode::OK), Duration::ZERO);
+        observer(&ApiRequest::put("/api", Vec::new()), None, Duration::ZERO);
         metrics
     }
 

@@ -3,7 +3,7 @@
 //! Everybody who can reach the port can send requests, so everything is bounded: connections, headers, time. Bodies are
 //! never read, and no answer is secret. Metrics name tenants, so they can require a token.
 
-use super::liveness::Pulses;
+use super::liveness::HeartbeatMonitor;
 use super::readiness::Readiness;
 use crate::controller::bearer::{Denied, TokenFile};
 use crate::controller::metrics::Metrics;
@@ -35,7 +35,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Everything that the endpoints report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health {
-    pub pulses: Pulses,
+    pub heartbeats: HeartbeatMonitor,
     pub readiness: Readiness,
     pub metrics: Metrics,
     /// The token for the metrics. Without one, everybody may read them.
@@ -82,7 +82,7 @@ impl Health {
             _ if method != Method::GET && method != Method::HEAD => {
                 (StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_string())
             }
-            "/healthz" => of(self.pulses.report()),
+            "/healthz" => of(self.heartbeats.report()),
             "/readyz" => of(self.readiness.report()),
             "/metrics" => match self.metrics_token.as_ref().map_or(Ok(()), |token| token.admits(headers)) {
                 Ok(()) => (StatusCode::OK, OPEN_METRICS, self.metrics.text()),
@@ -146,7 +146,7 @@ mod tests {
         assert!(answer.ends_with("\r\n\r\nsyncer: waits for the Lease\n"), "{answer}");
         drop(waiting);
         assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
-        let stuck = health.pulses.of("binder", Duration::ZERO);
+        let stuck = health.heartbeats.of("binder", Duration::ZERO);
         assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 503 "));
         drop(stuck);
         let metrics = get(address, "/metrics").await;

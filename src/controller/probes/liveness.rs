@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// The loops of a process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Pulses(Arc<Mutex<Heartbeats>>);
+pub struct HeartbeatMonitor(Arc<Mutex<Heartbeats>>);
 
 #[derive(Debug, Default)]
 struct Heartbeats {
@@ -25,20 +25,20 @@ struct Loop {
 
 /// The registration of one loop, for as long as this value lives.
 #[derive(Debug)]
-pub struct Pulse {
-    pulses: Pulses,
+pub struct Heartbeat {
+    heartbeats: HeartbeatMonitor,
     number: u64,
 }
 
-impl Pulses {
+impl HeartbeatMonitor {
     /// Registers a loop that beats at least this often. If it is silent for longer, it is stuck, and the process must
     /// be restarted.
-    pub fn of(&self, name: impl Into<String>, silence: Duration) -> Pulse {
+    pub fn of(&self, name: impl Into<String>, silence: Duration) -> Heartbeat {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
         state.loops.insert(number, Loop { name: name.into(), silence, last: Instant::now() });
-        Pulse { pulses: self.clone(), number }
+        Heartbeat { heartbeats: self.clone(), number }
     }
 
     /// Returns whether all loops beat, and a line for each that does not.
@@ -59,18 +59,18 @@ impl Pulses {
     }
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Records a beat.
     pub fn beat(&self) {
-        if let Some(turning) = self.pulses.state().loops.get_mut(&self.number) {
+        if let Some(turning) = self.heartbeats.state().loops.get_mut(&self.number) {
             turning.last = Instant::now();
         }
     }
 }
 
-impl Drop for Pulse {
+impl Drop for Heartbeat {
     fn drop(&mut self) {
-        self.pulses.state().loops.remove(&self.number);
+        self.heartbeats.state().loops.remove(&self.number);
     }
 }
 
@@ -80,13 +80,13 @@ mod tests {
 
     #[test]
     fn a_silent_loop_is_named() {
-        let pulses = Pulses::default();
-        let (turns, stuck) = (pulses.of("lease", Duration::from_secs(60)), pulses.of("binder", Duration::ZERO));
+        let heartbeats = HeartbeatMonitor::default();
+        let (turns, stuck) = (heartbeats.of("lease", Duration::from_secs(60)), heartbeats.of("binder", Duration::ZERO));
         turns.beat();
         std::thread::yield_now();
-        let (alive, text) = pulses.report();
+        let (alive, text) = heartbeats.report();
         assert_eq!((alive, text.as_str()), (false, "binder: silent for 0 s\n"));
         drop(stuck);
-        assert_eq!(pulses.report(), (true, "alive\n".to_string()));
+        assert_eq!(heartbeats.report(), (true, "alive\n".to_string()));
     }
 }

@@ -1,7 +1,7 @@
 //! Reports the state of a role to probes, metrics and the log.
 
 use super::http::Health;
-use super::liveness::Pulse;
+use super::liveness::Heartbeat;
 use super::readiness::Waiting;
 use crate::controller::election::{Election, LeaderState};
 use crate::controller::role::Role;
@@ -27,7 +27,7 @@ struct RoleText {
     /// Set while the Lease cannot be read.
     waiting: Option<Waiting>,
     /// Set while the role stands by. A leader has loops of its own.
-    standing_by: Option<Pulse>,
+    standing_by: Option<Heartbeat>,
 }
 
 impl<'h> RoleStatus<'h> {
@@ -41,9 +41,9 @@ impl<'h> RoleStatus<'h> {
     }
 
     /// Reports a new state.
-    pub(crate) fn is(&self, standing: LeaderState) {
+    pub(crate) fn set(&self, state: LeaderState) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        match standing {
+        match state {
             LeaderState::Leads(leadership) => {
                 self.health.metrics.leads(self.role, leadership.clone());
                 self.health.readiness.leads(self.role, leadership);
@@ -59,7 +59,7 @@ impl<'h> RoleStatus<'h> {
                 shown.waiting.get_or_insert_with(waits).now_for(format!("{}: {why}", self.lease));
             }
         }
-        shown.standing_by.get_or_insert_with(|| self.health.pulses.of(self.doing(), self.silence)).beat();
+        shown.standing_by.get_or_insert_with(|| self.health.heartbeats.of(self.doing(), self.silence)).beat();
     }
 
     fn doing(&self) -> String {

@@ -2,14 +2,14 @@
 //! the annotation that gave them, and are consumed when carried out. A recurring change needs a new approval.
 
 use crate::api::{API_VERSION, ApprovalStatus, Kind, SyncMode};
-use crate::apply::consent::{Approvals, KeptApproval};
+use crate::apply::consent::{Approvals, StoredApproval};
 use crate::apply::covered;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;
 use crate::engine::sync_rules;
 use crate::engine::sync_rules::Begun;
-use crate::kubernetes::client::{Ask, Server};
+use crate::kubernetes::client::{ApiRequest, Server};
 use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::paths::Paths;
 use crate::tenant::cluster::body::to_bytes;
@@ -199,9 +199,9 @@ impl Ledger {
             "status": {"approvals": approvals},
         });
         let id = ObjectId::new(Kind::TenantSync, sync);
-        let ask = Ask::apply_by(format!("{}/status", self.paths.object(&id)), MANAGER, to_bytes(&body));
+        let request = ApiRequest::apply_by(format!("{}/status", self.paths.object(&id)), MANAGER, to_bytes(&body));
         let doing = RequestContext { verb: "patch", resource: "tenantsyncs/status", object: None };
-        let answer = self.server.wait(self.server.ask(&ask));
+        let answer = self.server.wait(self.server.request(&request));
         answer.map_err(|failure| explained(failure, &self.server, &self.paths, &doing))?;
         if let Some(known) = self.state().get_mut(sync).filter(|known| known.uid == uid) {
             known.written = begun.begun.clone();
@@ -252,12 +252,12 @@ impl OfPlan<'_> {
 }
 
 impl Approvals for OfPlan<'_> {
-    fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError> {
+    fn kept(&self, tenant: &str) -> Result<Vec<StoredApproval>, LocationError> {
         let in_full = self.in_full(tenant);
         let state = self.ledger.state();
         let begun = state.iter().flat_map(|(sync, known)| known.begun.iter().map(move |begun| (sync, begun)));
         let of_tenant = begun.filter(|(_, ((of, _), left))| of == tenant && !left.is_empty());
-        let kept = of_tenant.map(|(sync, ((_, digest), left))| KeptApproval {
+        let kept = of_tenant.map(|(sync, ((_, digest), left))| StoredApproval {
             given: [digest.clone()].into(),
             of: [Writer::Sync(sync.clone()).to_string()].into(),
             covers: left.iter().filter_map(|short| in_full.get(short)).cloned().collect(),
@@ -265,7 +265,7 @@ impl Approvals for OfPlan<'_> {
         Ok(kept.collect())
     }
 
-    fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError> {
+    fn keep(&self, tenant: &str, new: &[StoredApproval]) -> Result<(), LocationError> {
         for kept in new {
             for writer in &kept.of {
                 let Some(sync) = writer.strip_prefix("sync/") else { continue };
@@ -282,7 +282,7 @@ impl Approvals for OfPlan<'_> {
         Ok(())
     }
 
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut StoredApproval) -> bool) -> Result<(), LocationError> {
         let in_full = self.in_full(tenant);
         for sync in self.syncs() {
             self.ledger.change(&sync, |known| {
@@ -293,7 +293,7 @@ impl Approvals for OfPlan<'_> {
                     let covers: BTreeSet<String> = begun.iter().filter_map(|s| in_full.get(s)).cloned().collect();
                     let writer = Writer::Sync(sync.clone()).to_string();
                     let mut kept =
-                        KeptApproval { given: [digest.clone()].into(), of: [writer].into(), covers: covers.clone() };
+                        StoredApproval { given: [digest.clone()].into(), of: [writer].into(), covers: covers.clone() };
                     let stays = left(&mut kept);
                     let done = covers.difference(&kept.covers).filter_map(|digest| short(digest));
                     done.for_each(|done| {
@@ -345,6 +345,8 @@ mod tests {
 
     /// An approval is bound to the annotation that gave it, and consumed when carried out: a recurring change needs a
     /// new one.
+    ///
+    /// "Bound to the annotation that gave it, and consumed when carried out: what recurs needs a new approval".
     #[test]
     fn a_consumed_digest_stays_consumed_while_it_is_annotated() {
         let ledger = ledger();

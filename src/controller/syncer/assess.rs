@@ -2,7 +2,7 @@
 
 use super::approvals::GivenApprovals;
 use super::outcome::ActionFailure;
-use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict, WaitingPlanStatus};
+use crate::api::{NewCondition, ReceiptStatus, SyncMode, TargetCounts, TargetStatus, WaitingPlanStatus};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
@@ -21,7 +21,7 @@ const LONGEST_WHY: usize = 2_000;
 /// The state of a sync in a target, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
-pub(super) enum SyncCondition {
+pub(super) enum SyncState {
     Invalid,
     NotAccepted,
     Unreachable,
@@ -34,48 +34,45 @@ pub(super) enum SyncCondition {
     InSync,
 }
 
-impl SyncCondition {
+impl SyncState {
     /// All states.
-    pub(super) const ALL: [SyncCondition; 10] = [
-        SyncCondition::Invalid,
-        SyncCondition::NotAccepted,
-        SyncCondition::Unreachable,
-        SyncCondition::Failed,
-        SyncCondition::Blocked,
-        SyncCondition::AwaitingApproval,
-        SyncCondition::Drifted,
-        SyncCondition::Applying,
-        SyncCondition::Suspended,
-        SyncCondition::InSync,
+    pub(super) const ALL: [SyncState; 10] = [
+        SyncState::Invalid,
+        SyncState::NotAccepted,
+        SyncState::Unreachable,
+        SyncState::Failed,
+        SyncState::Blocked,
+        SyncState::AwaitingApproval,
+        SyncState::Drifted,
+        SyncState::Applying,
+        SyncState::Suspended,
+        SyncState::InSync,
     ];
 
     /// Returns the name that a status uses.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            SyncCondition::Invalid => "Invalid",
-            SyncCondition::NotAccepted => "NotAccepted",
-            SyncCondition::Unreachable => "Unreachable",
-            SyncCondition::Failed => "Failed",
-            SyncCondition::Blocked => "Blocked",
-            SyncCondition::AwaitingApproval => "AwaitingApproval",
-            SyncCondition::Drifted => "Drifted",
-            SyncCondition::Applying => "Applying",
-            SyncCondition::Suspended => "Suspended",
-            SyncCondition::InSync => "InSync",
+            SyncState::Invalid => "Invalid",
+            SyncState::NotAccepted => "NotAccepted",
+            SyncState::Unreachable => "Unreachable",
+            SyncState::Failed => "Failed",
+            SyncState::Blocked => "Blocked",
+            SyncState::AwaitingApproval => "AwaitingApproval",
+            SyncState::Drifted => "Drifted",
+            SyncState::Applying => "Applying",
+            SyncState::Suspended => "Suspended",
+            SyncState::InSync => "InSync",
         }
     }
 
     /// Parses a state of a status.
-    pub(super) fn parse(text: &str) -> SyncCondition {
-        SyncCondition::ALL.into_iter().find(|state| state.as_str() == text).unwrap_or(SyncCondition::Failed)
+    pub(super) fn parse(text: &str) -> SyncState {
+        SyncState::ALL.into_iter().find(|state| state.as_str() == text).unwrap_or(SyncState::Failed)
     }
 
     /// Whether the state persists until a person does something.
     const fn is_stalled(self) -> bool {
-        matches!(
-            self,
-            SyncCondition::Invalid | SyncCondition::NotAccepted | SyncCondition::Blocked | SyncCondition::Drifted
-        )
+        matches!(self, SyncState::Invalid | SyncState::NotAccepted | SyncState::Blocked | SyncState::Drifted)
     }
 }
 
@@ -103,7 +100,7 @@ pub(super) struct Evidence<'a> {
     /// Where the waiting plan is stored.
     pub waiting_plan: Option<&'a WaitingPlanStatus>,
     /// Why it is not stored.
-    pub unkept: Option<&'a str>,
+    pub not_stored: Option<&'a str>,
     /// The state of the approvals.
     pub given: Option<&'a GivenApprovals>,
     /// Number of objects that were changed since the target was settled.
@@ -203,8 +200,8 @@ fn bounded(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => text.to_string(),
         Some((end, _)) => {
-            let rest = text.get(end..).unwrap_or_default().chars().count();
-            format!("{} … ({rest} characters more)", text.get(..end).unwrap_or_default())
+            let delete_after = text.get(end..).unwrap_or_default().chars().count();
+            format!("{} … ({delete_after} characters more)", text.get(..end).unwrap_or_default())
         }
     }
 }
@@ -258,26 +255,26 @@ fn assess(
     counts: &TargetCounts,
     digest: Option<&str>,
     blocked: &[String],
-) -> (SyncCondition, Option<String>) {
+) -> (SyncState, Option<String>) {
     let wrong = evidence
         .findings()
         .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
     if let Some(f) = wrong {
-        let state = if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
+        let state = if f.code == Code::SyncNotAccepted { SyncState::NotAccepted } else { SyncState::Invalid };
         return (state, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
     }
     if evidence.target.state == State::Unreachable {
-        return (SyncCondition::Unreachable, evidence.target.why.clone());
+        return (SyncState::Unreachable, evidence.target.why.clone());
     }
     if let Some(why) = evidence.source_error {
-        return (SyncCondition::Unreachable, Some(format!("its source cannot be read: {why}")));
+        return (SyncState::Unreachable, Some(format!("its source cannot be read: {why}")));
     }
     if let Some(message) = suspended(evidence) {
-        return (SyncCondition::Suspended, Some(message));
+        return (SyncState::Suspended, Some(message));
     }
     if let Some((id, failure)) = evidence.failed().next() {
         let others = more(evidence.failed().count());
-        return (SyncCondition::Failed, Some(format!("{id}: {}{others}", failure.why)));
+        return (SyncState::Failed, Some(format!("{id}: {}{others}", failure.why)));
     }
     let actions = evidence.actions().count();
     let waiting =
@@ -287,7 +284,7 @@ fn assess(
             .given
             .is_some_and(|given| !given.begun.is_empty() || digest.is_some_and(|digest| given.usable.contains(digest)));
     if let (true, Some(digest), false) = (waiting > 0, digest, is_approved) {
-        return (SyncCondition::AwaitingApproval, Some(asks(evidence, waiting, digest)));
+        return (SyncState::AwaitingApproval, Some(asks(evidence, waiting, digest)));
     }
     if actions > 0 {
         let later = evidence.actions().filter_map(|action| evidence.later.get(&action.id)).collect::<Vec<_>>();
@@ -296,10 +293,10 @@ fn assess(
                 if later.len() == 1 { "1 action waits".to_string() } else { format!("{} actions wait", later.len()) };
             format!("{waits}: {why}")
         });
-        return (SyncCondition::Applying, why);
+        return (SyncState::Applying, why);
     }
     if let Some(first) = blocked.first() {
-        return (SyncCondition::Blocked, Some(format!("{first}{}", more(blocked.len()))));
+        return (SyncState::Blocked, Some(format!("{first}{}", more(blocked.len()))));
     }
     if counts.drift > 0 {
         let (values, them) = if counts.drift == 1 {
@@ -308,7 +305,7 @@ fn assess(
             (format!("{} values were", counts.drift), "them")
         };
         return (
-            SyncCondition::Drifted,
+            SyncState::Drifted,
             Some(format!(
                 "{values} changed by others since we wrote {them}: change {them} back there, change {them} in the \
                  source too, or set policy.drift to Correct in Tenant {tenant}, on the hub and in its own cluster",
@@ -316,7 +313,7 @@ fn assess(
             )),
         );
     }
-    (SyncCondition::InSync, None)
+    (SyncState::InSync, None)
 }
 
 /// Returns the next steps of an approver: commands that can be pasted as they are, and the digest.
@@ -334,17 +331,17 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
     let void = void.unwrap_or_default();
     let is_spent = evidence.given.is_some_and(|given| given.spent.contains(digest));
     let spent = if is_spent { "; the same was approved and carried out before, and needs a new approval" } else { "" };
-    let unkept = evidence.unkept.map(|why| {
+    let not_stored = evidence.not_stored.map(|why| {
         let why: String = why.chars().take(LONGEST_WHY).collect();
         format!(
             "; the hub does not keep it for you to look at ({why}): --target {}=CONTEXT shows it",
             evidence.target.tenant
         )
     });
-    let unkept = unkept.unwrap_or_default();
+    let not_stored = not_stored.unwrap_or_default();
     let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
     format!(
-        "{wait} approval{void}{spent}{unkept}: look first, then approve\n\
+        "{wait} approval{void}{spent}{not_stored}: look first, then approve\n\
          {}\n\
          {}\n\
          {digest}",
@@ -422,14 +419,14 @@ fn more(count: usize) -> String {
 }
 
 /// Returns the conditions of a sync, given its targets.
-pub(super) fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
-    let worst = targets.iter().min_by_key(|target| SyncCondition::parse(&target.state));
-    let state = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
-    let in_sync = targets.iter().filter(|target| target.state == SyncCondition::InSync.as_str()).count();
+pub(super) fn sync_conditions(targets: &[TargetStatus]) -> Vec<NewCondition> {
+    let worst = targets.iter().min_by_key(|target| SyncState::parse(&target.state));
+    let state = worst.map_or(SyncState::Invalid, |target| SyncState::parse(&target.state));
+    let in_sync = targets.iter().filter(|target| target.state == SyncState::InSync.as_str()).count();
     let message = match worst {
         None => "it names no target".to_string(),
-        Some(_) if state == SyncCondition::InSync => {
-            format!("{} of {} targets are as declared", in_sync, targets.len())
+        Some(_) if state == SyncState::InSync => {
+            format!("{} of {} targets are in sync", in_sync, targets.len())
         }
         Some(worst) => {
             let why = worst.message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -437,24 +434,24 @@ pub(super) fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
         }
     };
     let reason = state.as_str();
-    let mut verdicts = vec![
-        Verdict::new("Ready", state == SyncCondition::InSync, reason, message.clone()),
-        Verdict::new("InSync", state == SyncCondition::InSync, reason, format!("{in_sync} of {}", targets.len())),
+    let mut sync_conditions = vec![
+        NewCondition::new("Ready", state == SyncState::InSync, reason, message.clone()),
+        NewCondition::new("InSync", state == SyncState::InSync, reason, format!("{in_sync} of {}", targets.len())),
     ];
     if state.is_stalled() {
-        verdicts.push(Verdict::new("Stalled", true, reason, message));
-    } else if !matches!(state, SyncCondition::InSync | SyncCondition::Suspended) {
-        verdicts.push(Verdict::new("Reconciling", true, reason, message));
+        sync_conditions.push(NewCondition::new("Stalled", true, reason, message));
+    } else if !matches!(state, SyncState::InSync | SyncState::Suspended) {
+        sync_conditions.push(NewCondition::new("Reconciling", true, reason, message));
     }
     let said = |type_, reason, of: fn(&TargetStatus) -> &Vec<String>| {
         let all: Vec<String> =
             targets.iter().flat_map(|t| of(t).iter().map(|text| format!("{}: {text}", t.tenant))).collect();
-        (!all.is_empty()).then(|| Verdict::new(type_, true, reason, all.join("\n")))
+        (!all.is_empty()).then(|| NewCondition::new(type_, true, reason, all.join("\n")))
     };
-    verdicts.extend(said("Warnings", "SeeMessage", |target| &target.warnings));
-    verdicts.extend(said("Kept", "TargetsOwn", |target| &target.kept));
-    verdicts.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
-    verdicts
+    sync_conditions.extend(said("Warnings", "SeeMessage", |target| &target.warnings));
+    sync_conditions.extend(said("Kept", "TargetsOwn", |target| &target.kept));
+    sync_conditions.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
+    sync_conditions
 }
 
 #[cfg(test)]
@@ -521,7 +518,7 @@ mod tests {
             failed: &NO_FAILURE,
             void: None,
             waiting_plan: None,
-            unkept: None,
+            not_stored: None,
             given: None,
             changed: 0,
             base: None,
@@ -530,9 +527,9 @@ mod tests {
         }
     }
 
-    fn stands(evidence: &Evidence<'_>) -> (SyncCondition, String) {
+    fn stands(evidence: &Evidence<'_>) -> (SyncState, String) {
         let status = target_status(evidence);
-        (SyncCondition::parse(&status.state), status.message.unwrap_or_default())
+        (SyncState::parse(&status.state), status.message.unwrap_or_default())
     }
 
     fn drift(name: &str) -> Note {
@@ -557,17 +554,17 @@ mod tests {
             [Finding::of_sync(Code::SyncNotAccepted, &writer, Some("eu"), "eu does not accept us", "accept it")];
         let message = format!("{} eu does not accept us; accept it", Code::SyncNotAccepted);
         let evidence = Evidence { findings: &not_accepted, ..of(&target) };
-        assert_eq!(stands(&evidence), (SyncCondition::NotAccepted, message));
+        assert_eq!(stands(&evidence), (SyncState::NotAccepted, message));
         // If the target cannot be read, it is unknown what it accepts.
         let unread = Target { state: State::Unreachable, why: Some("it is silent".into()), ..target.clone() };
         let evidence = Evidence { findings: &not_accepted, ..of(&unread) };
-        assert_eq!(stands(&evidence), (SyncCondition::Unreachable, "it is silent".to_string()));
+        assert_eq!(stands(&evidence), (SyncState::Unreachable, "it is silent".to_string()));
         let unknown = [Finding::of_sync(Code::SyncUnknownTenant, &writer, None, "there is no us", "make it")];
         let evidence = Evidence { findings: &unknown, is_unknown: true, ..of(&target) };
-        assert_eq!(stands(&evidence).0, SyncCondition::Invalid);
+        assert_eq!(stands(&evidence).0, SyncState::Invalid);
         // Another unknown tenant of the sync does not matter to this target.
         let evidence = Evidence { findings: &unknown, ..of(&target) };
-        assert_eq!(stands(&evidence).0, SyncCondition::Suspended);
+        assert_eq!(stands(&evidence).0, SyncState::Suspended);
     }
 
     #[test]
@@ -575,7 +572,7 @@ mod tests {
         let target = Target { suspended: true, ..target(vec![action("a", ActionKind::Update)]) };
         let evidence = Evidence { source_error: Some("its server is silent"), ..of(&target) };
         let message = "its source cannot be read: its server is silent".to_string();
-        assert_eq!(stands(&evidence), (SyncCondition::Unreachable, message));
+        assert_eq!(stands(&evidence), (SyncState::Unreachable, message));
     }
 
     #[test]
@@ -583,12 +580,12 @@ mod tests {
         let mut target = target(vec![action("a", ActionKind::Update), action("b", ActionKind::Create)]);
         target.suspended = true;
         let message = "eu is suspended; 2 actions wait: take suspend out of its spec to go on".to_string();
-        assert_eq!(stands(&of(&target)), (SyncCondition::Suspended, message));
+        assert_eq!(stands(&of(&target)), (SyncState::Suspended, message));
         let mut target = noted(Vec::new());
         target.suspended_syncs = [("sync/s".to_string(), 1)].into();
         let evidence = Evidence { is_suspended: true, ..of(&target) };
         let message = "the sync is suspended; 1 action waits: take suspend out of its spec to go on".to_string();
-        assert_eq!(stands(&evidence), (SyncCondition::Suspended, message));
+        assert_eq!(stands(&evidence), (SyncState::Suspended, message));
     }
 
     #[test]
@@ -597,20 +594,20 @@ mod tests {
         let failure = |why: &str| ActionFailure { code: "Refused", why: why.into(), retry: Retry::Seldom };
         let failed = [("eu/Connection/a".to_string(), failure("no"))].into();
         let evidence = Evidence { failed: &failed, ..of(&target) };
-        assert_eq!(stands(&evidence), (SyncCondition::Failed, "eu/Connection/a: no".to_string()));
+        assert_eq!(stands(&evidence), (SyncState::Failed, "eu/Connection/a: no".to_string()));
         let failed = [("eu".to_string(), failure("all of it")), ("eu/Connection/a".to_string(), failure("no"))].into();
         let evidence = Evidence { failed: &failed, ..of(&target) };
-        assert_eq!(stands(&evidence), (SyncCondition::Failed, "eu: all of it (and 1 more)".to_string()));
+        assert_eq!(stands(&evidence), (SyncState::Failed, "eu: all of it (and 1 more)".to_string()));
         let failed = [("eu/Connection/of-another".to_string(), failure("no"))].into();
         let evidence = Evidence { failed: &failed, ..of(&target) };
-        assert_eq!(stands(&evidence).0, SyncCondition::AwaitingApproval);
+        assert_eq!(stands(&evidence).0, SyncState::AwaitingApproval);
     }
 
     #[test]
     fn a_pending_approval_shows_its_commands() {
         let target = target(vec![needs_approval(action("a", ActionKind::Update)), action("b", ActionKind::Create)]);
         let (state, message) = stands(&of(&target));
-        assert_eq!(state, SyncCondition::AwaitingApproval);
+        assert_eq!(state, SyncState::AwaitingApproval);
         let mut lines = message.lines();
         assert_eq!(lines.next(), Some("1 action awaits approval: look first, then approve"));
         assert!(lines.next().unwrap().starts_with("stablekey plan "), "{message}");
@@ -635,12 +632,12 @@ mod tests {
         let usable = GivenApprovals { usable: [known.clone()].into(), ..GivenApprovals::default() };
         let evidence = Evidence { given: Some(&usable), void: Some("1 action is new"), ..of(&target) };
         let (state, message) = stands(&evidence);
-        assert_eq!(state, SyncCondition::AwaitingApproval);
+        assert_eq!(state, SyncState::AwaitingApproval);
         assert!(message.contains("approval; what was approved does not hold: 1 action is new: look"), "{message}");
         let spent = GivenApprovals { spent: [known].into(), ..GivenApprovals::default() };
-        let evidence = Evidence { given: Some(&spent), unkept: Some("no room"), ..of(&target) };
+        let evidence = Evidence { given: Some(&spent), not_stored: Some("no room"), ..of(&target) };
         let (state, message) = stands(&evidence);
-        assert_eq!(state, SyncCondition::AwaitingApproval);
+        assert_eq!(state, SyncState::AwaitingApproval);
         let words = "; the same was approved and carried out before, and needs a new approval; the hub does not keep \
                      it for you to look at (no room): --target eu=CONTEXT shows it: look first";
         assert!(message.contains(words), "{message}");
@@ -651,13 +648,13 @@ mod tests {
         let target = target(vec![needs_approval(action("a", ActionKind::Delete)), action("b", ActionKind::Create)]);
         let usable = GivenApprovals { usable: [digest().to_string()].into(), ..GivenApprovals::default() };
         let approved = Evidence { given: Some(&usable), ..of(&target) };
-        assert_eq!(stands(&approved), (SyncCondition::Applying, String::new()));
+        assert_eq!(stands(&approved), (SyncState::Applying, String::new()));
         let later = [("eu/Connection/a".to_string(), "us must rest".to_string())].into();
         let evidence = Evidence { later: &later, ..approved };
-        assert_eq!(stands(&evidence), (SyncCondition::Applying, "1 action waits: us must rest".to_string()));
+        assert_eq!(stands(&evidence), (SyncState::Applying, "1 action waits: us must rest".to_string()));
         // A begun approval is continued, whatever is planned by now.
         let begun = GivenApprovals { begun: ["sha256:other".to_string()].into(), ..GivenApprovals::default() };
-        assert_eq!(stands(&Evidence { given: Some(&begun), ..of(&target) }).0, SyncCondition::Applying);
+        assert_eq!(stands(&Evidence { given: Some(&begun), ..of(&target) }).0, SyncState::Applying);
     }
 
     #[test]
@@ -665,9 +662,9 @@ mod tests {
         let target = target(vec![action("a", ActionKind::Update)]);
         let unattended = BTreeSet::new();
         let evidence = Evidence { unattended: Some(&unattended), ..of(&target) };
-        assert_eq!(stands(&evidence).0, SyncCondition::InSync);
+        assert_eq!(stands(&evidence).0, SyncState::InSync);
         let evidence = Evidence { mode: SyncMode::Plan, ..evidence };
-        assert_eq!(stands(&evidence).0, SyncCondition::AwaitingApproval);
+        assert_eq!(stands(&evidence).0, SyncState::AwaitingApproval);
     }
 
     #[test]
@@ -681,7 +678,7 @@ mod tests {
         let conflict = [Finding::of(Code::WriterConflict, "eu", connection("a"), "two differ", "agree")];
         let evidence = Evidence { findings: &conflict, ..of(&target) };
         let first = format!("Integration/i: {} no connection b; make it", Code::BindingMissing);
-        assert_eq!(stands(&evidence), (SyncCondition::Blocked, format!("{first} (and 2 more)")));
+        assert_eq!(stands(&evidence), (SyncState::Blocked, format!("{first} (and 2 more)")));
         let status = target_status(&evidence);
         assert_eq!(status.blocked[1], format!("Connection/a: {} two differ; agree", Code::WriterConflict));
         assert!(status.blocked[2].starts_with("Integration/i connections.V: bound otherwise there, by kubectl;"));
@@ -692,7 +689,7 @@ mod tests {
     fn kept_drift_names_its_manager() {
         let target = noted(vec![drift("a"), drift("b")]);
         let (state, message) = stands(&of(&target));
-        assert_eq!(state, SyncCondition::Drifted);
+        assert_eq!(state, SyncState::Drifted);
         assert!(message.starts_with("2 values were changed by others since we wrote them: "), "{message}");
         let drifted = ["Connection/a title: changed by kubectl", "Connection/b title: changed by kubectl"];
         assert_eq!(target_status(&of(&target)).drifted, drifted);
@@ -723,31 +720,31 @@ mod tests {
 
     #[test]
     fn the_worst_target_decides_the_state_of_a_sync() {
-        let of_state = |tenant: &str, state: SyncCondition, message: &str| TargetStatus {
+        let of_state = |tenant: &str, state: SyncState, message: &str| TargetStatus {
             tenant: tenant.into(),
             state: state.as_str().into(),
             message: (!message.is_empty()).then(|| message.to_string()),
             ..target_status(&of(&target(Vec::new())))
         };
         let said = |targets: &[TargetStatus]| -> Vec<(&'static str, Option<bool>, String, String)> {
-            verdicts(targets).into_iter().map(|v| (v.type_, v.holds, v.reason, v.message)).collect()
+            sync_conditions(targets).into_iter().map(|v| (v.type_, v.holds, v.reason, v.message)).collect()
         };
-        let in_sync = of_state("eu", SyncCondition::InSync, "");
-        let message = "1 of 1 targets are as declared".to_string();
+        let in_sync = of_state("eu", SyncState::InSync, "");
+        let message = "1 of 1 targets are in sync".to_string();
         let expected = [
             ("Ready", Some(true), "InSync".to_string(), message),
             ("InSync", Some(true), "InSync".to_string(), "1 of 1".to_string()),
         ];
         assert_eq!(said(std::slice::from_ref(&in_sync)), expected);
         for (state, besides) in [
-            (SyncCondition::Invalid, "Stalled"),
-            (SyncCondition::NotAccepted, "Stalled"),
-            (SyncCondition::Unreachable, "Reconciling"),
-            (SyncCondition::Failed, "Reconciling"),
-            (SyncCondition::Blocked, "Stalled"),
-            (SyncCondition::AwaitingApproval, "Reconciling"),
-            (SyncCondition::Drifted, "Stalled"),
-            (SyncCondition::Applying, "Reconciling"),
+            (SyncState::Invalid, "Stalled"),
+            (SyncState::NotAccepted, "Stalled"),
+            (SyncState::Unreachable, "Reconciling"),
+            (SyncState::Failed, "Reconciling"),
+            (SyncState::Blocked, "Stalled"),
+            (SyncState::AwaitingApproval, "Reconciling"),
+            (SyncState::Drifted, "Stalled"),
+            (SyncState::Applying, "Reconciling"),
         ] {
             let said = said(&[in_sync.clone(), of_state("us", state, "it is so")]);
             let (reason, message) = (state.as_str().to_string(), "us: it is so".to_string());
@@ -755,13 +752,13 @@ mod tests {
             assert_eq!(said[1], ("InSync", Some(false), reason.clone(), "1 of 2".to_string()));
             assert_eq!(said[2], (besides, Some(true), reason, message));
         }
-        assert_eq!(said(&[of_state("us", SyncCondition::Suspended, "")]).len(), 2);
+        assert_eq!(said(&[of_state("us", SyncState::Suspended, "")]).len(), 2);
         assert_eq!(said(&[])[0], ("Ready", Some(false), "Invalid".to_string(), "it names no target".to_string()));
         let warned =
             TargetStatus { warnings: vec!["w".into()], kept: vec!["k".into()], drifted: vec!["d".into()], ..in_sync };
         let more: Vec<_> = said(&[warned]).into_iter().skip(2).map(|(type_, _, _, message)| (type_, message)).collect();
         let expected = [("Warnings", "eu: w"), ("Kept", "eu: k"), ("Drifted", "eu: d")];
         assert_eq!(more, expected.map(|(type_, message)| (type_, message.to_string())));
-        assert_eq!(SyncCondition::parse("nothing that is known"), SyncCondition::Failed);
+        assert_eq!(SyncState::parse("nothing that is known"), SyncState::Failed);
     }
 }

@@ -1,7 +1,7 @@
 //! The metrics of the syncer, over all of its hubs.
 
 use super::super::context::Context;
-use super::assess::SyncCondition;
+use super::assess::SyncState;
 use crate::api::TargetStatus;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -30,10 +30,9 @@ fn sum(depth: impl Iterator<Item = DueCount>) -> DueCount {
 
 /// Sets the metric for how many targets of a hub are in each state, zero included.
 pub(super) fn report_targets<'s>(context: &Context, namespace: &str, statuses: impl Iterator<Item = &'s TargetStatus>) {
-    let mut states: BTreeMap<&'static str, usize> =
-        SyncCondition::ALL.iter().map(|state| (state.as_str(), 0)).collect();
+    let mut states: BTreeMap<&'static str, usize> = SyncState::ALL.iter().map(|state| (state.as_str(), 0)).collect();
     for status in statuses {
-        *states.entry(SyncCondition::parse(&status.state).as_str()).or_default() += 1;
+        *states.entry(SyncState::parse(&status.state).as_str()).or_default() += 1;
     }
     context.metrics.targets(namespace, &states);
 }

@@ -4,7 +4,7 @@
 use super::super::context::Context;
 use super::super::metrics::ReconcileOutcome;
 use super::approvals::Ledger;
-use super::assess::SyncCondition;
+use super::assess::SyncState;
 use super::hub_objects::HubObjects;
 use super::metrics::{self, SyncerBacklog};
 use super::observe::HubObserver;
@@ -16,7 +16,7 @@ use super::syncs::Syncs;
 use super::target::{PassOver, TargetState};
 use super::tenant::ConnectedTenant;
 use super::tenants::{OnTenantEvent, TenantConnections, TenantEvent};
-use super::waiting_plans::KeptPlans;
+use super::waiting_plans::StoredPlans;
 use crate::api::*;
 use crate::engine::closure::{Index, Seeds};
 use crate::engine::model::inventory::Inventory;
@@ -96,7 +96,7 @@ pub(super) struct HubWorker {
     index: Index,
     approvals: Arc<Ledger>,
     /// The plans that wait for approval.
-    waiting_plans: Arc<KeptPlans>,
+    waiting_plans: Arc<StoredPlans>,
     /// Something happened that a status may report.
     are_statuses_due: bool,
     writing: StatusWrites<ObjectId>,
@@ -140,9 +140,9 @@ impl HubWorker {
 
     /// Reconciles until the process is asked to end.
     pub(super) async fn run(mut self) {
-        let pulse = self.context.pulses.of(format!("syncer of namespace {}", self.paths.namespace()), SILENCE);
+        let heartbeat = self.context.heartbeats.of(format!("syncer of namespace {}", self.paths.namespace()), SILENCE);
         loop {
-            pulse.beat();
+            heartbeat.beat();
             let wakes = self.wakes();
             let stop = self.context.stop.clone();
             tokio::select! {
@@ -163,8 +163,8 @@ impl HubWorker {
             self.write_statuses();
         }
         // Running reconciles finish; no new one begins.
-        let rest = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = timeout(LAST_WRITES, rest).await;
+        let delete_after = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = timeout(LAST_WRITES, delete_after).await;
     }
 
     fn wakes(&self) -> Instant {
@@ -188,7 +188,7 @@ impl HubWorker {
             tenants: &self.tenants,
             targets: &self.targets,
             approvals: &self.approvals,
-            rest: self.context.rest,
+            delete_after: self.context.delete_after,
         }
     }
 
@@ -489,7 +489,7 @@ impl HubWorker {
     fn on_part(&mut self, name: &str, pass: PassId, outcome: &PassOutcome) {
         let is_written = outcome.failed.is_empty() && !outcome.again;
         self.count(outcome, if is_written { ReconcileOutcome::Written } else { ReconcileOutcome::Failed });
-        self.take_in(name, outcome, PassOver::Part(pass));
+        self.apply_outcome(name, outcome, PassOver::Part(pass));
     }
 
     fn on_progress(&mut self, name: &str, pass: PassId, progress: PassProgress) {
@@ -507,7 +507,7 @@ impl HubWorker {
         let outcome = PassOutcome::broken(name);
         self.count(&outcome, ReconcileOutcome::Failed);
         if self.is_current(name, pass) {
-            self.take_in(name, &outcome, PassOver::Whole(pass));
+            self.apply_outcome(name, &outcome, PassOver::Whole(pass));
         }
     }
 
@@ -517,7 +517,7 @@ impl HubWorker {
             return;
         }
         let syncs = self.observer().syncs_into(name);
-        self.take_in(name, &applied.outcome, PassOver::Whole(pass));
+        self.apply_outcome(name, &applied.outcome, PassOver::Whole(pass));
         let now = Instant::now();
         let settles = self.observer().unsettled(name, now).and_then(|unsettled| unsettled.until);
         let Some(target) = self.targets.get_mut(name) else { return };
@@ -526,7 +526,7 @@ impl HubWorker {
             target.queue.everything_by(now + self.context.resync);
             if !applied.later.is_empty() {
                 // A namespace that is ending sends no further change.
-                let then = settles.unwrap_or(now + self.context.rest).max(now + SOON);
+                let then = settles.unwrap_or(now + self.context.delete_after).max(now + SOON);
                 target.queue.everything_by(then);
             }
         } else {
@@ -544,15 +544,15 @@ impl HubWorker {
         }
         let (drifted, since) = target.drifts(name, &applied.plan, SystemTime::now());
         self.context.metrics.drift(name, drifted, since);
-        let is_any = |state: SyncCondition| target.states.values().any(|(status, _)| status.state == state.as_str());
-        let held_back = target.states.values().any(|(status, _)| status.state != SyncCondition::InSync.as_str());
+        let is_any = |state: SyncState| target.states.values().any(|(status, _)| status.state == state.as_str());
+        let held_back = target.states.values().any(|(status, _)| status.state != SyncState::InSync.as_str());
         let outcome = match &applied.outcome {
             outcome if outcome.again || !outcome.failed.is_empty() => ReconcileOutcome::Failed,
             outcome if !outcome.done.is_empty() => ReconcileOutcome::Written,
             _ if held_back => ReconcileOutcome::HeldBack,
             _ => ReconcileOutcome::Unchanged,
         };
-        if outcome != ReconcileOutcome::Failed && !is_any(SyncCondition::Unreachable) {
+        if outcome != ReconcileOutcome::Failed && !is_any(SyncState::Unreachable) {
             self.context.metrics.tenant_succeeded(name);
         }
         self.count(&applied.outcome, outcome);
@@ -564,7 +564,7 @@ impl HubWorker {
         self.targets.get(name).is_some_and(|target| target.queue.is_whole(pass))
     }
 
-    fn take_in(&mut self, name: &str, outcome: &PassOutcome, over: PassOver) {
+    fn apply_outcome(&mut self, name: &str, outcome: &PassOutcome, over: PassOver) {
         let known = self.tenants.open(name).map(|tenant| tenant.cache.inventory());
         if let Some(target) = self.targets.get_mut(name) {
             let now_is = |id: &ObjectId| known.and_then(|known| known.get(id));

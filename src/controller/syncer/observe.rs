@@ -27,7 +27,7 @@ pub(super) struct HubObserver<'a> {
     pub targets: &'a BTreeMap<String, TargetState>,
     pub approvals: &'a Ledger,
     /// How long a source must have been unchanged before objects are deleted because of it.
-    pub rest: Duration,
+    pub delete_after: Duration,
 }
 
 /// The input of a full reconcile of a target.
@@ -164,7 +164,7 @@ impl HubObserver<'_> {
     /// Returns why nothing is deleted in a target yet; `None` if its sources are settled.
     pub(super) fn unsettled(&self, name: &str, now: Instant) -> Option<Unsettled> {
         let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
-        let waits = sources.filter_map(|source| Some((source.unsettled(self.rest, now)?, source.is_rewound())));
+        let waits = sources.filter_map(|source| Some((source.unsettled(self.delete_after, now)?, source.is_rewound())));
         let (mut why, mut until, mut rewound) = (None, None, false);
         for ((one, then), is_rewound) in waits {
             (why, rewound) = (why.or(Some(one)), rewound || is_rewound);

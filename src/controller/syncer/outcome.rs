@@ -1,7 +1,7 @@
 //! The result of applying a plan to a target: the actions that were carried out, the failures, and what is left.
 
 use super::approvals::GivenApprovals;
-use super::waiting_plans::Where;
+use super::waiting_plans::StoredPlaces;
 use crate::apply::{Outcome, Refusal, Report};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
@@ -64,7 +64,7 @@ pub(super) struct AppliedTarget {
     /// The approvals in the annotation of each sync.
     pub given: BTreeMap<String, GivenApprovals>,
     /// Where the waiting plans are stored.
-    pub waiting_plans: Where,
+    pub waiting_plans: StoredPlaces,
     /// Actions that wait until their source is settled, by id, and why.
     pub later: BTreeMap<String, String>,
     /// The syncs that waited for an approval when it was planned.

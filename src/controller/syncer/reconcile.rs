@@ -11,7 +11,7 @@ use super::outcome::{AppliedTarget, PassOutcome};
 use super::queue::{IN_A_PASS, Writing};
 use super::select::{Deletes, Limits, Selected, SyncConsent, UpdateVolume, Why, conflicts, select};
 use super::syncs::Syncs;
-use super::waiting_plans::{KeptPlans, Where};
+use super::waiting_plans::{StoredPlaces, StoredPlans};
 use crate::api::Kind;
 use crate::apply;
 use crate::apply::consent::{Approvals, NotKept};
@@ -57,7 +57,7 @@ pub(super) struct Reconciler {
     pub is_quiet: Arc<dyn Fn() -> bool + Send + Sync>,
     pub approvals: Arc<Ledger>,
     /// The plans that wait for approval.
-    pub waiting_plans: Arc<KeptPlans>,
+    pub waiting_plans: Arc<StoredPlans>,
     /// Reports what is about to be written, and the progress.
     pub report: Arc<dyn Fn(PassProgress) + Send + Sync>,
     /// The operator's own cluster and namespace.
@@ -125,17 +125,17 @@ impl Reconciler {
         let begun = Instant::now();
         let planned = self.plan(observed);
         if planned.writes && planned.is_known {
-            self.drop_what_is_done(&planned.plan, observed);
+            self.end_finished_approvals(&planned.plan, observed);
         }
         // Each of the two selects, and applies its selection.
-        let (approved, void) = self.approved(observed, &planned);
-        let (applied, unattended) = self.unattended(observed, &planned, approved);
+        let (approved, void) = self.select_and_apply_approved(observed, &planned);
+        let (applied, unattended) = self.select_and_apply_unattended(observed, &planned, approved);
         let later = unsettled_deletes(&planned);
         let (is_known, writes) = (planned.is_known, planned.writes);
         let left = self.plan_what_is_left(observed, planned, &applied);
         let given = self.given(&observed.syncs);
         // What was just written is planned once more before anybody is asked for approval.
-        let waiting_plans = self.waiting_plans(observed, &left, writes && did_nothing(&applied));
+        let waiting_plans = self.store_waiting_plans(observed, &left, writes && did_nothing(&applied));
         let outcome = PassOutcome { took: begun.elapsed(), ..applied.unwrap_or_default() };
         outcome.log(&self.target);
         AppliedTarget {
@@ -187,7 +187,7 @@ impl Reconciler {
     }
 
     /// Returns where the waiting plans are stored; updates them first if `is_asked`.
-    fn waiting_plans(&self, observed: &ObservedTarget, left: &Plan, is_asked: bool) -> Where {
+    fn store_waiting_plans(&self, observed: &ObservedTarget, left: &Plan, is_asked: bool) -> StoredPlaces {
         if !is_asked {
             return self.waiting_plans.known(&self.target, &observed.syncs);
         }
@@ -197,7 +197,7 @@ impl Reconciler {
 
     /// Selects and applies what a person approved. Also returns the syncs whose approval is not valid, and why. `None`
     /// if nothing was approved.
-    fn approved(
+    fn select_and_apply_approved(
         &self,
         observed: &ObservedTarget,
         planned: &PlannedTarget<'_>,
@@ -245,7 +245,7 @@ impl Reconciler {
     /// Selects and applies what needs no approval, unless an approved plan was applied; an approval that cannot be
     /// applied blocks nothing else. Also returns the ids of the actions of syncs that need no approval, if others wait
     /// for one.
-    fn unattended(
+    fn select_and_apply_unattended(
         &self,
         observed: &ObservedTarget,
         planned: &PlannedTarget<'_>,
@@ -352,7 +352,7 @@ impl Reconciler {
     }
 
     /// Drops approved actions that are no longer planned: they are done or withdrawn, and need a new approval.
-    fn drop_what_is_done(&self, plan: &Plan, observed: &ObservedTarget) {
+    fn end_finished_approvals(&self, plan: &Plan, observed: &ObservedTarget) {
         let waits = |sync: &String| observed.world.waiting.contains(&Writer::Sync(sync.clone()));
         let may_write = observed.syncs.all().filter(|sync| !waits(sync));
         if let Err(error) = self.approvals.narrow(may_write, plan, &self.target) {

@@ -3,7 +3,7 @@
 
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
-use super::assess::{self, SyncCondition};
+use super::assess::{self, SyncState};
 use super::target::TargetState;
 use super::tenants::TenantConnections;
 use crate::api::*;
@@ -11,7 +11,7 @@ use crate::engine::model::inventory::View;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules;
 use crate::engine::sync_rules::approved_digests;
-use crate::kubernetes::client::{Ask, RequestFailure};
+use crate::kubernetes::client::{ApiRequest, RequestFailure};
 use crate::kubernetes::kubeconfig::TokenExpiry;
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
@@ -115,18 +115,18 @@ pub(super) fn of_sync(
     let going = |status: &TargetStatus| {
         let (done, all) = targets.get(&status.tenant)?.progress?;
         let message = Some(format!("{done} of {all} actions are done"));
-        Some(TargetStatus { state: SyncCondition::Applying.as_str().to_string(), message, ..status.clone() })
+        Some(TargetStatus { state: SyncState::Applying.as_str().to_string(), message, ..status.clone() })
     };
     let targets: Vec<TargetStatus> =
         states.into_iter().map(|(status, _)| going(status).unwrap_or_else(|| status.clone())).collect();
     let given = sync.metadata.annotations.get(APPROVE).map(|text| approved_digests(text)).unwrap_or_default();
-    let mut verdicts = assess::verdicts(&targets);
-    verdicts.extend(stale((namespace, &live.name), &given, &targets, known));
+    let mut sync_conditions = assess::sync_conditions(&targets);
+    sync_conditions.extend(stale((namespace, &live.name), &given, &targets, known));
     let status = TenantSyncStatus {
         observed_generation: Some(live.generation),
         to: Some(sync.spec.to.join(", ")),
         mode: Some(sync.spec.mode.unwrap_or(SyncMode::Plan)),
-        conditions: conditions(&before.conditions, verdicts, live.generation, now),
+        conditions: conditions(&before.conditions, sync_conditions, live.generation, now),
         last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
         targets,
         approvals: Vec::new(),
@@ -142,32 +142,32 @@ pub(super) fn of_tenant(
     now: &Time,
 ) -> Option<StatusUpdate<TenantStatus>> {
     let before: TenantStatus = written(live).unwrap_or_default();
-    let mut verdicts = match &live.read {
+    let mut sync_conditions = match &live.read {
         Err(why) => unreadable(why),
         Ok(_) if tenants.is_being_read(&live.name) => return None,
         Ok(tenant) => match tenants.get(&live.name)? {
             Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
             Ok(location) => match location.view(tenant) {
                 (spec, View::Read(_)) if spec.is_suspended() => {
-                    let message = "it is read, and followed; nothing is written to it while it is suspended";
-                    vec![Verdict::new("Ready", true, "Suspended", message)]
+                    let message = "it is read and watched; nothing is written to it while it is suspended";
+                    vec![NewCondition::new("Ready", true, "Suspended", message)]
                 }
-                (_, View::Read(_)) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
+                (_, View::Read(_)) => vec![NewCondition::new("Ready", true, "Watched", "it is read and watched")],
                 (_, View::Unreachable(why)) => bad("Reconciling", "Unreachable", &why),
             },
         },
     };
-    verdicts.extend(tenants.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
+    sync_conditions.extend(tenants.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
     let status = TenantStatus {
         observed_generation: Some(live.generation),
-        conditions: conditions(&before.conditions, verdicts, live.generation, now),
+        conditions: conditions(&before.conditions, sync_conditions, live.generation, now),
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
     (status != before).then(|| update(Kind::Tenant, live, status, then, now))
 }
 
 /// Returns the condition for a token that should have been renewed.
-fn expiring(expiry: TokenExpiry, now: Timestamp) -> Option<Verdict> {
+fn expiring(expiry: TokenExpiry, now: Timestamp) -> Option<NewCondition> {
     if now < expiry.renew_before {
         return None;
     }
@@ -176,14 +176,14 @@ fn expiring(expiry: TokenExpiry, now: Timestamp) -> Option<Verdict> {
         true => ("Expired", format!("the token in its kubeconfig expired at {at}: {renew}")),
         false => ("ExpiringSoon", format!("the token in its kubeconfig expires at {at}: {renew}")),
     };
-    Some(Verdict::new("CredentialsExpiring", true, reason, message))
+    Some(NewCondition::new("CredentialsExpiring", true, reason, message))
 }
 
-fn bad(type_: &'static str, reason: &str, why: &str) -> Vec<Verdict> {
-    vec![Verdict::new("Ready", false, reason, why), Verdict::new(type_, true, reason, why)]
+fn bad(type_: &'static str, reason: &str, why: &str) -> Vec<NewCondition> {
+    vec![NewCondition::new("Ready", false, reason, why), NewCondition::new(type_, true, reason, why)]
 }
 
-fn unreadable(why: &str) -> Vec<Verdict> {
+fn unreadable(why: &str) -> Vec<NewCondition> {
     bad("Stalled", "Unreadable", why)
 }
 
@@ -197,7 +197,7 @@ fn stale(
     given: &BTreeSet<String>,
     targets: &[TargetStatus],
     known: impl Fn(&str) -> bool,
-) -> Option<Verdict> {
+) -> Option<NewCondition> {
     let is_current = |digest: &&String| targets.iter().any(|target| target.digest.as_ref() == Some(digest));
     let stale: Vec<&String> = given.iter().filter(|d| !is_current(d) && !known(d)).collect();
     let first = stale.first()?;
@@ -210,7 +210,7 @@ fn stale(
          stablekey approve {sync} -n {namespace}\n\
          kubectl annotate -n {namespace} tenantsync {sync} {APPROVE}-"
     );
-    Some(Verdict::new("StaleApproval", true, "MatchesNoPlan", message))
+    Some(NewCondition::new("StaleApproval", true, "MatchesNoPlan", message))
 }
 
 /// Returns the current status.
@@ -243,8 +243,8 @@ pub(super) async fn write<S: Serialize>(
         "metadata": {"name": id.name},
         "status": status,
     });
-    let ask = Ask::apply(format!("{}/status", paths.object(id)), to_bytes(&body));
-    match context.server.ask(&ask).await {
+    let request = ApiRequest::apply(format!("{}/status", paths.object(id)), to_bytes(&body));
+    match context.server.request(&request).await {
         Err(failure) if failure.is_absent() => Ok(Vec::new()),
         answer => answer,
     }
@@ -276,7 +276,7 @@ pub(super) fn report_transition(
                 tracing::warn!(object = %id, condition = condition.type_, reason, why, "condition changed")
             }
         }
-        let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
+        let action = if id.kind == Kind::Tenant { "Watch" } else { "Sync" };
         let reason = if condition.type_ == "Ready" { reason } else { &condition.type_ };
         let transition = Transition { object, importance, reason: reason.clone(), action, note: why.clone() };
         context.events.record(transition);

@@ -80,9 +80,9 @@ impl TargetState {
         if selected.now.is_empty() {
             return false;
         }
-        let rest = selected.later_objects(plan, |why| *why == Why::PassFull);
+        let delete_after = selected.later_objects(plan, |why| *why == Why::PassFull);
         self.queue.begun(pass, std::mem::take(&mut selected.now));
-        self.queue.changed_after(pass, rest, now);
+        self.queue.changed_after(pass, delete_after, now);
         selected.narrow(plan, |_| true);
         true
     }
@@ -159,7 +159,7 @@ impl TargetState {
                 failed: &applied.outcome.failed,
                 void: applied.void.get(sync).map(String::as_str),
                 waiting_plan: applied.waiting_plans.kept.get(sync),
-                unkept: applied.waiting_plans.unkept.get(sync).map(String::as_str),
+                not_stored: applied.waiting_plans.not_stored.get(sync).map(String::as_str),
                 given: applied.given.get(sync),
                 changed: self.budget.count(),
                 base: self.budget.base(),

@@ -203,17 +203,20 @@ impl ConnectedTenant {
     }
 
     /// Returns why nothing may be deleted because of objects that it lacks, and from when on it may: it must have been
-    /// complete and unchanged for `rest`.
-    pub(super) fn unsettled(&self, rest: Duration, now: Instant) -> Option<(String, Option<Instant>)> {
+    /// complete and unchanged for `delete_after`.
+    pub(super) fn unsettled(&self, delete_after: Duration, now: Instant) -> Option<(String, Option<Instant>)> {
         if self.is_rewound {
             let why =
                 format!("the history of {} went back, as after a restore: approve it if it is meant", self.tenant);
             return Some((why, None));
         }
-        let then = self.changed_at + rest;
+        let then = self.changed_at + delete_after;
         (then > now).then(|| {
-            let why =
-                format!("{} must have been unchanged for {} s before anything is removed", self.tenant, rest.as_secs());
+            let why = format!(
+                "{} must have been unchanged for {} s before anything is removed",
+                self.tenant,
+                delete_after.as_secs()
+            );
             (why, Some(then))
         })
     }

@@ -148,7 +148,7 @@ impl TenantConnections {
         let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
         let budget = Budget::of(self.context.tenant_limit).in_turn(&self.context.turns);
         let following = watch::namespace(&server, &paths, budget, self.reporter(name, epoch));
-        info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
+        info!(tenant = name, namespace = there.namespace, cluster = server.name(), "watched");
         let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
         let before = self.found.get(name).and_then(|found| found.as_ref().ok());
         let limit = self.context.tenant_limit;

@@ -7,7 +7,7 @@ use crate::api::{API_VERSION, Kind, WaitingPlanStatus};
 use crate::controller::log::random;
 use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;
-use crate::kubernetes::client::{Ask, RequestFailure};
+use crate::kubernetes::client::{ApiRequest, RequestFailure};
 use crate::kubernetes::config_maps::{PLAN, PLAN_KEY};
 use crate::kubernetes::paths::Paths;
 use crate::render::waiting_plan::{self, Packed};
@@ -24,7 +24,7 @@ pub(super) type Of = (String, String);
 
 /// The stored plans of a hub.
 #[derive(Debug, Default)]
-pub(super) struct KeptPlans {
+pub(super) struct StoredPlans {
     known: Mutex<BTreeMap<Of, KnownPlans>>,
     /// Serializes writes, so that none deletes what another just wrote.
     writing: Mutex<()>,
@@ -32,11 +32,11 @@ pub(super) struct KeptPlans {
 
 /// By sync: where its waiting plan is stored, or why it is not.
 #[derive(Debug, Default)]
-pub(super) struct Where {
+pub(super) struct StoredPlaces {
     /// The stored plans.
     pub kept: BTreeMap<String, WaitingPlanStatus>,
     /// Why a plan is not stored.
-    pub unkept: BTreeMap<String, String>,
+    pub not_stored: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ struct KnownPlans {
     status: WaitingPlanStatus,
 }
 
-impl KeptPlans {
+impl StoredPlans {
     /// Restores a stored plan of an earlier operator process.
     pub(super) fn resume(&self, sync: &str, target: &str, plan: Option<&str>, status: &WaitingPlanStatus) {
         let known = KnownPlans { plan: plan.unwrap_or_default().to_string(), status: status.clone() };
@@ -58,12 +58,12 @@ impl KeptPlans {
     }
 
     /// Returns the stored plans of a target, by sync.
-    pub(super) fn known(&self, target: &str, syncs: &Syncs) -> Where {
+    pub(super) fn known(&self, target: &str, syncs: &Syncs) -> StoredPlaces {
         let state = self.state();
         let known = |sync: &String| Some(state.get(&(sync.clone(), target.to_string()))?.status.clone());
-        Where {
+        StoredPlaces {
             kept: syncs.all().filter_map(|sync| Some((sync.clone(), known(sync)?))).collect(),
-            unkept: BTreeMap::new(),
+            not_stored: BTreeMap::new(),
         }
     }
 
@@ -82,9 +82,9 @@ impl KeptPlans {
         target: &str,
         syncs: &Syncs,
         uid: impl Fn(&str) -> Option<String>,
-    ) -> Where {
+    ) -> StoredPlaces {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut there = Where::default();
+        let mut there = StoredPlaces::default();
         let planned = plan.targets.iter().find(|planned| planned.tenant == target);
         for sync in syncs.all() {
             let of = (sync.clone(), target.to_string());
@@ -111,7 +111,7 @@ impl KeptPlans {
                 Ok(None) => drop(self.state().remove(&of)),
                 Err(failure) => {
                     warn!(sync, tenant = target, why = %failure, "the waiting plan cannot be stored");
-                    there.unkept.insert(sync.clone(), failure.to_string());
+                    there.not_stored.insert(sync.clone(), failure.to_string());
                 }
             }
         }
@@ -201,7 +201,7 @@ impl To<'_> {
             "binaryData": {PLAN_KEY: bytes},
         });
         let Context { server, .. } = self.context;
-        server.wait(server.ask(&Ask::apply(self.paths.config_map(name), to_bytes(&body)))).map(drop)
+        server.wait(server.request(&ApiRequest::apply(self.paths.config_map(name), to_bytes(&body)))).map(drop)
     }
 }
 
@@ -213,7 +213,7 @@ fn is_refused(failure: &RequestFailure) -> bool {
 }
 
 fn remove(context: &Context, paths: &Paths, name: &str) -> Result<(), RequestFailure> {
-    match context.server.wait(context.server.ask(&Ask::delete(paths.config_map(name), Vec::new()))) {
+    match context.server.wait(context.server.request(&ApiRequest::delete(paths.config_map(name), Vec::new()))) {
         Ok(_) => Ok(()),
         Err(failure) if failure.is_absent() => Ok(()),
         Err(failure) => Err(failure),

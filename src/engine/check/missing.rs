@@ -16,13 +16,6 @@ pub struct Elsewhere<'a> {
     pub tenants: Vec<(&'a str, &'a Inventory)>,
 }
 
-impl Elsewhere<'_> {
-    /// A connection with this key in any tenant, and that tenant.
-    pub fn connection(&self, key: &str) -> Option<(&str, &ConnectionSpec)> {
-        self.tenants.iter().find_map(|(tenant, inventory)| Some((*tenant, &inventory.connection(key)?.spec)))
-    }
-}
-
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     for row in &tenant.bindings.rows {
         let Some(key) = row.variable.stable_key() else { continue };

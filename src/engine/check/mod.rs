@@ -15,6 +15,7 @@ use super::bindings::Bindings;
 use super::model::finding::Finding;
 use super::model::inventory::{Inventory, Sync, World};
 use super::resolve::Replacements;
+use crate::api::ConnectionSpec;
 use crate::parallel;
 
 pub use crate::engine::model::inventory::missing_inputs;
@@ -75,5 +76,10 @@ impl<'a> Elsewhere<'a> {
                 .filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?.as_ref())))
                 .collect(),
         }
+    }
+
+    /// A connection with this key in any tenant, and that tenant.
+    pub fn connection(&self, key: &str) -> Option<(&str, &ConnectionSpec)> {
+        self.tenants.iter().find_map(|(tenant, inventory)| Some((*tenant, &inventory.connection(key)?.spec)))
     }
 }

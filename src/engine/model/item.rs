@@ -297,9 +297,7 @@ impl Item {
             self.fields(true).into_iter().map(|(field, value)| (field.encode(), value.to_json().value())).collect();
         Value::Object(fields)
     }
-}
 
-impl Item {
     /// Writes the canonical text of [`Item::to_json`].
     pub fn write_json(&self, out: &mut String) {
         let fields = self.fields(true).into_iter();

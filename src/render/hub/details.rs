@@ -1,9 +1,10 @@
 //! The details in the status of a sync for one target: blocked, drifted and kept fields, manual steps, warnings and
 //! conditions, each with what to do.
 
-use super::HubPart;
+use super::{HubPart, exit_of};
 use crate::api::{Condition, TargetStatus};
-use crate::render::page::{Span, TextPage, command, faint, plain};
+use crate::render::invocation::quoted;
+use crate::render::page::{Span, TextPage, command, faint, heading, plain};
 use crate::render::style::Tone;
 use crate::text::{count, thousands};
 
@@ -34,6 +35,99 @@ fn manual(target: &TargetStatus) -> Vec<String> {
 }
 
 impl HubPart {
+    /// The title `us-to-eu → eu-prod`.
+    pub(super) fn title(&self) -> String {
+        format!("{} → {}", self.hub.sync, self.hub.tenant)
+    }
+
+    /// Whether the syncer waits for approval.
+    pub fn awaits_approval(&self) -> bool {
+        self.target.state == "AwaitingApproval"
+    }
+
+    /// Adds the context to every command in a text of the syncer.
+    pub(super) fn with_context(&self, text: &str) -> String {
+        let Some(context) = &self.hub.context else { return text.to_string() };
+        let (at, there) = (format!(" -n {}", self.hub.namespace), format!(" --context {}", quoted(context)));
+        let is_command = |line: &str| ["stablekey ", "kubectl "].iter().any(|p| line.trim_start().starts_with(p));
+        let lines = text.split('\n').map(|line| match line.find(&at) {
+            Some(found) if is_command(line) && !line.contains(" --context ") && ends_word(line, found + at.len()) => {
+                let (before, after) = line.split_at(found);
+                format!("{before}{there}{after}")
+            }
+            _ => line.to_string(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// A note that only the first actions are stored, if that is the case.
+    pub(super) fn cut(&self) -> Option<String> {
+        let waiting = self.waiting.as_ref().filter(|waiting| waiting.shown < waiting.actions)?;
+        let (shown, all) = (thousands(waiting.shown), count(waiting.actions, "action", "actions"));
+        let tenant = &self.hub.tenant;
+        Some(format!(
+            "Only the first {shown} of {all} are kept in the hub and shown here; the digest covers all of them. \
+             --target {tenant}=CONTEXT plans all of them again with your own context."
+        ))
+    }
+
+    /// The message beside the state: that of the status, or one that is made here.
+    pub(super) fn message(&self) -> Option<String> {
+        let has =
+            |word: &str| self.sections().iter().any(|section| section.word == word && !section.entries.is_empty());
+        let number = |count: Option<i64>| count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+        let counts = self.target.counts.as_ref();
+        match self.target.state.as_str() {
+            // The list of blocked changes shows it, with what to do here.
+            "Blocked" if has("blocked") => None,
+            "Drifted" if has("drifted") => {
+                let drift = number(counts.map(|counts| counts.drift)).max(self.target.drifted.len());
+                Some(count(drift, "field drifted", "fields drifted"))
+            }
+            _ if self.target.message.is_some() => self.target.message.clone(),
+            "InSync" => Some(self.in_sync()),
+            "Applying" => Some("changes are being carried out".to_string()),
+            _ => None,
+        }
+    }
+
+    /// A note that the syncer has not reconciled the current spec of the sync, if that is the case.
+    pub(super) fn unobserved(&self) -> Option<&'static str> {
+        (!self.is_observed).then_some("the syncer has not reconciled the last change of the sync yet")
+    }
+
+    /// All lines about the target, if no plan is shown.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let message = self.message().map(|message| self.with_context(&message));
+        let message = message.iter().flat_map(|message| message.split('\n')).map(str::to_string);
+        message.chain(self.unobserved().map(str::to_string)).chain(self.section_lines()).collect()
+    }
+
+    /// Adds the heading and the syncer's message to a page; without commands if a plan with these commands follows.
+    pub(super) fn head(&self, page: &mut TextPage) {
+        let tone = match exit_of(&self.target) {
+            0 if !self.differs() => Tone::Good,
+            0 | 2 => Tone::Careful,
+            _ => Tone::Bad,
+        };
+        let head = [heading(self.title()), plain("  "), Span::new(tone, &self.target.state), plain("  ")];
+        let message = self.message().unwrap_or_default();
+        self.status_text(page, 0, &head, if self.waiting.is_some() { first(&message) } else { &message });
+        self.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));
+    }
+
+    /// Adds the digest, on a line of its own, and the command to approve it to a page.
+    pub(super) fn approve(&self, page: &mut TextPage, is_asked: bool) {
+        if let Some(digest) = self.target.digest.as_ref().filter(|_| self.awaits_approval()) {
+            page.line(2, &[plain(format!("digest of what {} does in {}:", self.hub.sync, self.hub.tenant))]);
+            page.line(2, &[command(digest)]);
+            if !is_asked {
+                page.line(2, &[plain("to approve it:")]);
+                page.line(2, &[command(self.hub.approve())]);
+            }
+        }
+    }
+
     /// The lists of the status, the worst first.
     pub(super) fn sections(&self) -> Vec<Section> {
         let counts = self.target.counts.clone().unwrap_or_default();
@@ -243,4 +337,15 @@ fn is_field(entry: &str) -> bool {
 
 fn one_line(text: &str) -> String {
     text.split('\n').collect::<Vec<_>>().join(" ")
+}
+
+/// The first line of a message, if the page shows the commands elsewhere.
+pub(super) fn first(message: &str) -> &str {
+    let first = message.split('\n').next().unwrap_or_default();
+    first.strip_suffix(": look first, then approve").unwrap_or(first)
+}
+
+/// Whether a word ends at this position.
+fn ends_word(line: &str, at: usize) -> bool {
+    line.get(at..).is_none_or(|rest| rest.is_empty() || rest.starts_with(' '))
 }

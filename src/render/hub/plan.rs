@@ -1,6 +1,7 @@
 //! The plans that wait in a hub, as text, Markdown and one document of schema `stablekey.dev/plan/v1`.
 
-use super::{HubPart, SyncerSign, exit_of, first, worst};
+use super::details::first;
+use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::engine::model::plan::PLAN_SCHEMA;
 use crate::render::markdown::{command as command_block, escape as md};
 use crate::render::page::{TextPage, plain};

@@ -1,6 +1,7 @@
 //! An overview of a hub: its Tenants, and the state of each sync in each target.
 
-use super::{HubPart, SyncerSign, exit_of, first, worst};
+use super::details::first;
+use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
 use crate::render::page::{Span, TextPage, command, faint, heading, plain, strong, width};
@@ -107,6 +108,53 @@ impl HubSyncStatus {
             part,
         }
     }
+
+    /// The counts in one line.
+    fn sums(&self) -> Option<String> {
+        self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty())
+    }
+
+    /// The message and details, one line each.
+    fn lines(&self) -> Vec<String> {
+        // The commands to approve the waiting plan are shown below.
+        let asks = self.part.awaits_approval();
+        let lines = self.part.lines();
+        let message = self.part.message().map_or(0, |message| message.split('\n').count());
+        let lines =
+            lines.into_iter().enumerate().filter(|(position, _)| !asks || *position == 0 || *position >= message);
+        let conditions = self.part.condition_lines();
+        self.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
+    }
+
+    fn show(&self, page: &mut TextPage, is_first: bool) {
+        let tone = match exit_of(&self.target) {
+            0 if !self.part.differs() => Tone::Good,
+            0 | 2 => Tone::Careful,
+            _ => Tone::Bad,
+        };
+        if is_first {
+            self.part.show_conditions(page, 2);
+        }
+        let mode = faint(format!("  mode {}", self.mode));
+        page.wrap(2, 4, &[strong(self.part.title()), plain("  "), Span::new(tone, &self.target.state), mode]);
+        self.sums().iter().for_each(|sums| page.wrap(4, 6, &[plain(sums)]));
+        let message = self.part.message().unwrap_or_default();
+        // The waiting plan, and how to approve it, are shown below.
+        let message = if self.part.awaits_approval() { first(&message) } else { &message };
+        if !message.is_empty() {
+            self.part.status_text(page, 4, &[], message);
+        }
+        self.part.unobserved().iter().for_each(|line| page.wrap(4, 6, &[plain(line)]));
+        self.part.show_sections(page, 4, |_| true);
+        if let Some(receipt) = &self.target.receipt {
+            page.wrap(4, 6, &[faint(format!("last changed by the sync at {}", receipt.at))]);
+        }
+        if let (Some(digest), Some(approve)) = (&self.target.digest, &self.approve) {
+            for line in [&self.part.hub.plan(), approve, digest] {
+                page.line(4, &[command(line)]);
+            }
+        }
+    }
 }
 
 impl HubStatus {
@@ -200,55 +248,6 @@ impl HubStatus {
             out.push_str(&format!("\n{}:\n\n{}", md(&sync.part.title()), commands.collect::<String>()));
         }
         out
-    }
-}
-
-impl HubSyncStatus {
-    /// The counts in one line.
-    fn sums(&self) -> Option<String> {
-        self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty())
-    }
-
-    /// The message and details, one line each.
-    fn lines(&self) -> Vec<String> {
-        // The commands to approve the waiting plan are shown below.
-        let asks = self.part.awaits_approval();
-        let lines = self.part.lines();
-        let message = self.part.message().map_or(0, |message| message.split('\n').count());
-        let lines =
-            lines.into_iter().enumerate().filter(|(position, _)| !asks || *position == 0 || *position >= message);
-        let conditions = self.part.condition_lines();
-        self.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
-    }
-
-    fn show(&self, page: &mut TextPage, is_first: bool) {
-        let tone = match exit_of(&self.target) {
-            0 if !self.part.differs() => Tone::Good,
-            0 | 2 => Tone::Careful,
-            _ => Tone::Bad,
-        };
-        if is_first {
-            self.part.show_conditions(page, 2);
-        }
-        let mode = faint(format!("  mode {}", self.mode));
-        page.wrap(2, 4, &[strong(self.part.title()), plain("  "), Span::new(tone, &self.target.state), mode]);
-        self.sums().iter().for_each(|sums| page.wrap(4, 6, &[plain(sums)]));
-        let message = self.part.message().unwrap_or_default();
-        // The waiting plan, and how to approve it, are shown below.
-        let message = if self.part.awaits_approval() { first(&message) } else { &message };
-        if !message.is_empty() {
-            self.part.status_text(page, 4, &[], message);
-        }
-        self.part.unobserved().iter().for_each(|line| page.wrap(4, 6, &[plain(line)]));
-        self.part.show_sections(page, 4, |_| true);
-        if let Some(receipt) = &self.target.receipt {
-            page.wrap(4, 6, &[faint(format!("last changed by the sync at {}", receipt.at))]);
-        }
-        if let (Some(digest), Some(approve)) = (&self.target.digest, &self.approve) {
-            for line in [&self.part.hub.plan(), approve, digest] {
-                page.line(4, &[command(line)]);
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::render::findings;
 use crate::render::invocation::Invocation;
 use crate::render::markdown::{Comment, escape as md, row, rule};
 use crate::report::matrix::Cell;
-use crate::report::status::{StatusReport, SyncState, Todo};
+use crate::report::status::{StatusReport, TenantState, Todo};
 
 /// The status as Markdown for an issue or a comment.
 pub fn status_markdown(status: &StatusReport, typed: &Invocation) -> String {
@@ -56,9 +56,9 @@ pub fn todo_markdown(status: &StatusReport, typed: &Invocation) -> String {
 fn tenant(line: &crate::report::status::TenantLine) -> String {
     let state = match (&line.unreachable, line.summary.as_str(), line.state) {
         (Some(why), ..) => format!("❌ unreachable: {}", md(why)),
-        (None, "", SyncState::Unknown) => "not planned".to_string(),
-        (None, "", SyncState::InSync) => "✅".to_string(),
-        (None, "", SyncState::Differs) => "⚠️".to_string(),
+        (None, "", TenantState::Unknown) => "not planned".to_string(),
+        (None, "", TenantState::InSync) => "✅".to_string(),
+        (None, "", TenantState::Differs) => "⚠️".to_string(),
         (None, summary, _) => md(summary),
     };
     let bound = format!("{}/{}", line.bound, line.variables);

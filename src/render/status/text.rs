@@ -6,7 +6,7 @@ use crate::render::page::{Span, TextPage, command, faint, heading, pad, plain, s
 use crate::render::plan_text::as_far_as;
 use crate::render::style::{Style, Tone};
 use crate::report::matrix::{Cell, Matrix};
-use crate::report::status::{OutOfSyncKind, StatusReport, SyncState, TenantLine};
+use crate::report::status::{OutOfSyncKind, StatusReport, TenantLine, TenantState};
 use crate::text::{self as escape, and, count, thousands};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -81,7 +81,8 @@ fn tenants(status: &StatusReport, page: &mut TextPage) {
             page.line(2, &first);
         } else {
             page.line(2, &first[..2]);
-            page.wrap(6, 6, &[state]);
+            let pieces = if tenant.unreachable.is_some() { vec![state] } else { state.counts() };
+            page.wrap(6, 6, &pieces);
         }
     }
 }
@@ -104,8 +105,8 @@ fn cells(tenant: &TenantLine) -> [String; 7] {
 fn state(tenant: &TenantLine) -> Span {
     match (&tenant.unreachable, tenant.state, tenant.summary.as_str()) {
         (Some(why), ..) => Span::new(Tone::Bad, format!("✗ unreachable: {why}")),
-        (None, SyncState::Unknown, "") => plain("· not planned"),
-        (None, SyncState::InSync, "") => Span::new(Tone::Good, "✓ in sync"),
+        (None, TenantState::Unknown, "") => plain("· not planned"),
+        (None, TenantState::InSync, "") => Span::new(Tone::Good, "✓ in sync"),
         (None, _, summary) => Span::new(Tone::Careful, format!("! {summary}")),
     }
 }
@@ -155,7 +156,7 @@ fn out_of_sync(status: &StatusReport, page: &mut TextPage) {
 fn whether_in_sync(status: &StatusReport, page: &mut TextPage) {
     let unread: Vec<&str> =
         status.tenants.iter().filter(|t| t.unreachable.is_some()).map(|t| t.tenant.as_str()).collect();
-    let planned: Vec<&TenantLine> = status.tenants.iter().filter(|t| t.state != SyncState::Unknown).collect();
+    let planned: Vec<&TenantLine> = status.tenants.iter().filter(|t| t.state != TenantState::Unknown).collect();
     let of_which = if planned.len() == status.tenants.len() {
         String::new()
     } else {
@@ -163,7 +164,7 @@ fn whether_in_sync(status: &StatusReport, page: &mut TextPage) {
         format!(" for {}", and(&names))
     };
     match status.state {
-        SyncState::InSync => {
+        TenantState::InSync => {
             let as_far_as = as_far_as(&status.scope);
             let but = match status.overridden {
                 0 => String::new(),
@@ -176,12 +177,12 @@ fn whether_in_sync(status: &StatusReport, page: &mut TextPage) {
                 false => page.wrap(0, 2, &[plain(format!("nothing to do: {text}"))]),
             }
         }
-        SyncState::Differs if status.out_of_sync.is_empty() => {
+        TenantState::Differs if status.out_of_sync.is_empty() => {
             let see = if status.findings.is_empty() { "what is suspended waits" } else { "see the checks" };
             page.line(0, &[heading("out of sync"), plain(format!(": {see}"))]);
         }
-        SyncState::Differs => {}
-        SyncState::Unknown => {
+        TenantState::Differs => {}
+        TenantState::Unknown => {
             let why = if unread.is_empty() {
                 "no tenant was planned".to_string()
             } else {

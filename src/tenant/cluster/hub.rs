@@ -8,7 +8,7 @@ use crate::api::*;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules::approved_digests;
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::client::{Ask, RequestFailure, Server};
+use crate::kubernetes::client::{ApiRequest, RequestFailure, Server};
 use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Depth, Live};
@@ -175,7 +175,7 @@ impl HubClient {
     pub fn lease(&self, name: &str) -> SyncerLease {
         let path =
             format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}", segment(self.namespace()), segment(name));
-        match self.server.wait(self.server.ask(&Ask::get(path))) {
+        match self.server.wait(self.server.request(&ApiRequest::get(path))) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_or(SyncerLease::Unknown, read_lease),
             Err(failure) if failure.is_absent() => SyncerLease::Absent,
             Err(_) => SyncerLease::Unknown,
@@ -199,7 +199,7 @@ impl HubClient {
         }
         // The first page is enough to suggest a name.
         let path = format!("/apis/{API_VERSION}/{}?limit={}", Kind::TenantSync.plural(), list::PAGE);
-        let bytes = self.server.wait(self.server.ask(&Ask::get(path))).ok()?;
+        let bytes = self.server.wait(self.server.request(&ApiRequest::get(path))).ok()?;
         let list: ItemList = serde_json::from_slice(&bytes).ok()?;
         Some(list.items.into_iter().map(|item| item.metadata.namespace).filter(|name| !name.is_empty()).collect())
     }
@@ -221,8 +221,8 @@ impl HubClient {
 
     /// Reads a sync; `None` if there is none.
     pub fn sync(&self, name: &str) -> Result<Option<HubSync>, LocationError> {
-        let ask = Ask::get(self.paths.object(&ObjectId::new(Kind::TenantSync, name)));
-        match self.server.wait(self.server.ask(&ask)) {
+        let request = ApiRequest::get(self.paths.object(&ObjectId::new(Kind::TenantSync, name)));
+        match self.server.wait(self.server.request(&request)) {
             Ok(bytes) => Ok(object::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),
             Err(failure) if failure.is_absent() => Ok(None),
             Err(failure) => {
@@ -241,13 +241,13 @@ impl HubClient {
             "annotations": {APPROVE: value},
         }});
         let path = self.paths.object(&ObjectId::new(Kind::TenantSync, &sync.name));
-        let ask = Ask {
+        let request = ApiRequest {
             method: Method::PATCH,
             path: format!("{path}?fieldManager={MANAGER}"),
             content: "application/merge-patch+json",
             body: to_bytes(&body),
         };
-        self.server.wait(self.server.ask(&ask)).map(drop).map_err(|failure| self.not_set(failure))
+        self.server.wait(self.server.request(&request)).map(drop).map_err(|failure| self.not_set(failure))
     }
 
     fn not_set(&self, failure: RequestFailure) -> NotSet {

@@ -5,7 +5,7 @@ use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{Cache, Contents, Delta, NamespaceDelta};
-use crate::kubernetes::client::{Ask, RequestFailure, Server};
+use crate::kubernetes::client::{ApiRequest, RequestFailure, Server};
 use crate::kubernetes::config_maps::ConfigMap;
 use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::kinds::{definitions, items, objects};
@@ -63,14 +63,14 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, Locati
 /// Returns that an empty namespace does not exist, with the names of those that do. `None` if it exists, or if the
 /// account may not know: most may not read namespaces.
 pub async fn absence(server: &Server, paths: &Paths) -> Option<String> {
-    let failure = server.ask(&Ask::get(paths.itself())).await.err()?;
+    let failure = server.request(&ApiRequest::get(paths.itself())).await.err()?;
     if !failure.is_absent() {
         return None;
     }
-    let there = match server.ask(&Ask::get(format!("{ALL_NAMESPACES}?limit={PAGE}"))).await {
+    let there = match server.request(&ApiRequest::get(format!("{ALL_NAMESPACES}?limit={PAGE}"))).await {
         Ok(bytes) => what_there_is(paths.namespace(), names(&bytes).iter().map(String::as_str)),
         Err(failure) if failure.code() == Some(StatusCode::FORBIDDEN) => {
-            "which there are this account may not list (kubectl get namespaces)".to_string()
+            "this account may not list namespaces (kubectl get namespaces)".to_string()
         }
         Err(_) => "kubectl get namespaces shows which there are".to_string(),
     };
@@ -90,7 +90,7 @@ pub async fn ending(server: &Server, paths: &Paths) -> Option<String> {
         deletion_timestamp: Option<String>,
     }
     let namespace = paths.namespace();
-    match server.ask(&Ask::get(paths.itself())).await {
+    match server.request(&ApiRequest::get(paths.itself())).await {
         Ok(bytes) => {
             let Namespace { metadata } = serde_json::from_slice(&bytes).ok()?;
             metadata.deletion_timestamp.map(|_| format!("namespace {namespace} is being deleted"))
@@ -117,7 +117,7 @@ fn names(list: &[u8]) -> Vec<String> {
 
 /// Reads one object.
 pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Option<Live<Item>>, LocationError> {
-    let bytes = match server.ask(&Ask::get(paths.object(id))).await {
+    let bytes = match server.request(&ApiRequest::get(paths.object(id))).await {
         Ok(bytes) => bytes,
         Err(failure) if failure.is_absent() => return Ok(None),
         Err(failure) => {
@@ -152,7 +152,7 @@ pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Re
 
 /// Reads a ConfigMap.
 pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Option<ConfigMap>, LocationError> {
-    match server.ask(&Ask::get(paths.config_map(name))).await {
+    match server.request(&ApiRequest::get(paths.config_map(name))).await {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(failure) if failure.is_absent() => Ok(None),
         Err(failure) => Err(explained(

@@ -8,7 +8,7 @@ use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange};
 use crate::kubernetes::cache::{Delta, NamespaceDelta};
-use crate::kubernetes::client::{Ask, IN_FLIGHT, RequestFailure};
+use crate::kubernetes::client::{ApiRequest, IN_FLIGHT, RequestFailure};
 use crate::kubernetes::config_maps;
 use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::managed_fields::Entries;
@@ -125,11 +125,11 @@ pub(super) fn dry_run(
 ) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
     let writer = &ActionWriter::new(location, read);
     let asked = stream::iter(actions.iter().enumerate().map(|(position, action)| async move {
-        let ask = writer.request(action, &action.change, writer.version(&action.change)).map(Ask::dry_run);
-        let result = match ask {
-            Ok(ask) => location
+        let request = writer.request(action, &action.change, writer.version(&action.change)).map(ApiRequest::dry_run);
+        let result = match request {
+            Ok(request) => location
                 .server
-                .ask(&ask)
+                .request(&request)
                 .await
                 .map_err(|failure| match failure {
                     // A dry run changes nothing, so nothing is unsure.
@@ -184,8 +184,8 @@ impl<'a> ActionWriter<'a> {
         }
         let mut version = self.version(change).cloned();
         for _ in 0..AGAIN {
-            let ask = self.request(action, change, version.as_ref())?;
-            let failure = match self.location.server.ask(&ask).await {
+            let request = self.request(action, change, version.as_ref())?;
+            let failure = match self.location.server.request(&request).await {
                 Ok(answer) => {
                     self.tell_answer(action, &answer);
                     return Ok(());
@@ -227,10 +227,10 @@ impl<'a> ActionWriter<'a> {
     ) -> Result<Option<Version>, LocationError> {
         let (Some(after), Some(version)) = (&change.after, version) else { return Ok(None) };
         let Some(patch) = body::of_emptied(after, fields, version) else { return Ok(None) };
-        let ask = Ask::merge(self.location.paths.object(&change.object), body::to_bytes(&patch));
+        let request = ApiRequest::merge(self.location.paths.object(&change.object), body::to_bytes(&patch));
         let doing =
             RequestContext { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
-        let answer = self.location.server.ask(&ask).await;
+        let answer = self.location.server.request(&request).await;
         let answer =
             answer.map_err(|failure| explained(failure, &self.location.server, &self.location.paths, &doing))?;
         let text = String::from_utf8_lossy(&answer);
@@ -280,7 +280,12 @@ impl<'a> ActionWriter<'a> {
             && Item::same(now.read.as_ref().ok(), change.before.as_ref())
     }
 
-    fn request(&self, action: &Action, change: &Change, version: Option<&Version>) -> Result<Ask, LocationError> {
+    fn request(
+        &self,
+        action: &Action,
+        change: &Change,
+        version: Option<&Version>,
+    ) -> Result<ApiRequest, LocationError> {
         let path = self.location.paths.object(&change.object);
         let changed = || LocationError::Changed { object: change.object.clone() };
         let record = change.record.as_deref();
@@ -290,7 +295,7 @@ impl<'a> ActionWriter<'a> {
             (ActionKind::Delete, _, Some(version)) => {
                 let preconditions = json!({"uid": version.uid, "resourceVersion": version.resource_version});
                 let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
-                return Ok(Ask::delete(path, options.to_string().into_bytes()));
+                return Ok(ApiRequest::delete(path, options.to_string().into_bytes()));
             }
             (ActionKind::Update | ActionKind::Adopt, Some(after), Some(version)) => {
                 body::of_update(after, &action.fields, record, version, named.as_deref())
@@ -302,7 +307,7 @@ impl<'a> ActionWriter<'a> {
             let why = format!("it is {} bytes, and a cluster takes at most {LARGEST_BODY}", bytes.len());
             return Err(LocationError::TooLarge { object: change.object.clone(), why });
         }
-        Ok(Ask::apply(path, bytes))
+        Ok(ApiRequest::apply(path, bytes))
     }
 
     /// Writes the definition before anything refers to it.
@@ -311,7 +316,7 @@ impl<'a> ActionWriter<'a> {
         let name = name_of(change, from);
         let body = body::to_bytes(&config_maps::of_new_definition(&name, bytes));
         for _ in 0..AGAIN {
-            match location.server.ask(&Ask::apply(location.paths.config_map(&name), body.clone())).await {
+            match location.server.request(&ApiRequest::apply(location.paths.config_map(&name), body.clone())).await {
                 Ok(_) => return Ok(()),
                 Err(failure) if failure.code() == Some(StatusCode::CONFLICT) => {}
                 Err(failure) => {

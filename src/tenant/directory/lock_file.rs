@@ -203,6 +203,10 @@ mod tests {
     /// After a Git merge with several lines for one object: `made` only if all say so; lines of another tenant are
     /// dropped; per field the hash that matches the live value, and if none matches the field stays recorded (drift). A
     /// second version line is ignored.
+    ///
+    /// "Merges of Git may leave several lines for one object: made only if all say so; lines of another tenant fall;
+    /// per field the hash that fits live, and if none fits the field stays recorded (drift). A second version line is
+    /// nothing".
     #[test]
     fn of_merged_lines_the_live_object_decides() {
         let spec = IntegrationSpec { title: Some("live".into()), connections: Vec::new(), definition: None };

@@ -228,6 +228,8 @@ fn it_works_as_a_kubectl_plugin() {
 }
 
 /// A namespace that does not exist is never treated as an empty tenant, or as one that lacks connections.
+///
+/// "A wrong name fails".
 #[test]
 fn a_missing_namespace_or_context_is_reported_with_existing_ones() {
     let env = TestEnv::with_a_source("absent");

@@ -25,6 +25,8 @@ fn workload(prefix: &str) -> TestEnv {
 }
 
 /// Approvals are stored until the receipt, in the user's state folder and never in the cluster.
+///
+/// "An apply keeps the approved list until its receipt, in the user's state folder".
 #[test]
 fn a_kill_after_any_request_does_not_change_the_result() {
     let mut fair = workload("fair");

@@ -94,6 +94,8 @@ fn mode_apply_and_every_change_of_spec_in_it() {
 }
 
 /// Setting `suspend: true` needs only update; removing it in mode Apply needs `approve`.
+///
+/// "`suspend: true` takes no verb beyond update; taking it away in mode Apply takes `approve`".
 #[test]
 fn suspending_needs_no_approval_and_resuming_does() {
     let guarded = guarded();

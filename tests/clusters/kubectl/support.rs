@@ -74,10 +74,10 @@ pub fn set_status(namespace: &Namespace, object: &str, status: &Value) {
 
 /// Retries until there is an answer; fails after a timeout.
 #[track_caller]
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut request: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(answer) = ask() {
+        if let Some(answer) = request() {
             return answer;
         }
         assert!(start.elapsed() < Duration::from_secs(60), "waited in vain until {what}");

@@ -2,7 +2,7 @@
 
 use crate::locations::fixtures::*;
 use stablekey::api::*;
-use stablekey::apply::consent::{Approvals, KeptApproval};
+use stablekey::apply::consent::{Approvals, StoredApproval};
 use stablekey::apply::{Consent, Outcome, Report, Tenants, apply};
 use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::Item;
@@ -180,12 +180,12 @@ pub fn one_writes_at_a_time(harness: &dyn Harness) {
 pub fn approvals_are_kept_until_they_are_consumed(harness: &dyn Harness) {
     let set = |digests: &[&str]| digests.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
     let kept =
-        KeptApproval { given: set(&["sha256:d"]), of: set(&["sync/s"]), covers: set(&["sha256:aa", "sha256:bb"]) };
+        StoredApproval { given: set(&["sha256:d"]), of: set(&["sync/s"]), covers: set(&["sha256:aa", "sha256:bb"]) };
     assert_eq!(harness.approvals().kept(TENANT).unwrap(), []);
     harness.approvals().keep(TENANT, std::slice::from_ref(&kept)).unwrap();
     let found = harness.approvals().kept(TENANT).unwrap();
     let opens =
-        |found: &[KeptApproval]| found.iter().any(|k| k.given.contains("sha256:d") && k.covers.contains("sha256:aa"));
+        |found: &[StoredApproval]| found.iter().any(|k| k.given.contains("sha256:d") && k.covers.contains("sha256:aa"));
     assert!(opens(&found), "{found:?}");
     harness.approvals().keep(TENANT, std::slice::from_ref(&kept)).unwrap();
     assert_eq!(harness.approvals().kept(TENANT).unwrap(), found, "given again it is the same");

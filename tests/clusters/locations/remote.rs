@@ -4,7 +4,7 @@
 
 use crate::locations::contract::Harness;
 use stablekey::api::*;
-use stablekey::apply::consent::{Approvals, KeptApproval};
+use stablekey::apply::consent::{Approvals, StoredApproval};
 use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Change};
@@ -105,7 +105,7 @@ struct LocalStore {
 pub struct Remote {
     platform: Mutex<Platform>,
     local_store: Mutex<LocalStore>,
-    approvals: Mutex<Vec<KeptApproval>>,
+    approvals: Mutex<Vec<StoredApproval>>,
 }
 
 impl Remote {
@@ -249,21 +249,21 @@ impl Session for RemoteSession<'_> {
 }
 
 /// Approvals in memory.
-struct ApprovalsInMemory<'a>(&'a Mutex<Vec<KeptApproval>>);
+struct ApprovalsInMemory<'a>(&'a Mutex<Vec<StoredApproval>>);
 
 impl Approvals for ApprovalsInMemory<'_> {
-    fn kept(&self, _: &str) -> Result<Vec<KeptApproval>, LocationError> {
+    fn kept(&self, _: &str) -> Result<Vec<StoredApproval>, LocationError> {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    fn keep(&self, _: &str, new: &[KeptApproval]) -> Result<(), LocationError> {
+    fn keep(&self, _: &str, new: &[StoredApproval]) -> Result<(), LocationError> {
         let mut kept = self.0.lock().unwrap();
         kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
         kept.extend(new.iter().cloned());
         Ok(())
     }
 
-    fn consume(&self, _: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, _: &str, left: &mut dyn FnMut(&mut StoredApproval) -> bool) -> Result<(), LocationError> {
         self.0.lock().unwrap().retain_mut(left);
         Ok(())
     }

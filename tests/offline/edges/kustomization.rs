@@ -227,6 +227,8 @@ fn files_that_people_add_and_remove_are_updated_in_it() {
 }
 
 /// Unread is unknown, never empty: a file that may come from elsewhere, or that cannot be read, stays listed.
+///
+/// "Unread is unknown, never empty".
 #[test]
 fn possibly_external_files_stay_listed() {
     let root = base().apply();

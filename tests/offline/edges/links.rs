@@ -11,6 +11,8 @@ fn with_canary() -> Project {
 }
 
 /// A link into another tenant's folder is an error on the link, whichever name comes first, and nothing is removed.
+///
+/// "A link into another tenant's folder is an error on the link".
 #[test]
 fn a_link_into_another_tenants_folder_is_an_error_on_the_link() {
     for folder in ["canary", "zulu"] {
@@ -35,6 +37,9 @@ fn a_linked_folder_of_another_tenant_is_an_error_too() {
 
 /// A file outside all tenants may be linked from several: it counts in each and is never written through (blocked,
 /// naming the tenants that share it).
+///
+/// "A file outside all tenants may be linked from several: it counts in each and is never written through (blocked,
+/// naming who shares it)".
 #[test]
 fn a_file_outside_all_tenants_counts_in_each_and_is_never_written_through() {
     let root = two_tenants()

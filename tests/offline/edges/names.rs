@@ -25,6 +25,8 @@ fn a_misspelled_type_is_reported_at_its_line_and_read_strictly() {
 }
 
 /// An error if a similar name is offered, else a warning; a tenant without Components reports nothing about them.
+///
+/// "An error where a near name is offered, else a warning". "a tenant with no Component says nothing of them".
 #[test]
 fn a_missing_name_with_a_similar_one_is_an_error() {
     let connection = "dev/connections/chat-main.yaml";
@@ -46,6 +48,8 @@ fn a_missing_name_with_a_similar_one_is_an_error() {
 }
 
 /// What a sync copies is checked at its source, where the fix is offered.
+///
+/// "What a sync brings is checked at its source".
 #[test]
 fn copied_objects_are_checked_at_their_source() {
     let root = two_tenants().edit("dev/connections/chat-main.yaml", "scopes:", "zone:");
@@ -57,6 +61,8 @@ fn copied_objects_are_checked_at_their_source() {
 
 /// An exact integration name that does not exist is unresolved; a pattern that matches nothing is a warning in every
 /// output.
+///
+/// "An exact integration name: unresolved".
 #[test]
 fn a_missing_integration_of_a_sync_is_unresolved() {
     let named = |name: &str| synced().edit("syncs.yaml", "[\"*\"]", &format!("[greet, {name}]"));
@@ -124,6 +130,8 @@ fn the_cause_of_a_missing_connection_is_named() {
 }
 
 /// An override that matches nothing is an error that blocks what its sync writes to that tenant.
+///
+/// "An override that matches nothing is an error that holds back what its sync writes to that tenant".
 #[test]
 fn an_override_that_matches_nothing_fails_closed() {
     let with = |o: &str| {
@@ -213,6 +221,8 @@ fn a_typo_in_a_tenant_or_a_path_has_no_cascade() {
 
 /// An override for a tenant that is not a target of the sync, or for an unknown input, is an error and blocks what the
 /// sync writes there.
+///
+/// "an override that names nothing: always an error".
 #[test]
 fn an_override_of_another_tenant_or_of_no_input_is_an_error() {
     for (entry, why) in [
@@ -234,6 +244,8 @@ fn a_misspelled_tenant_in_accept_from_is_reported_at_its_line() {
 }
 
 /// A sync counts against others (cycle, conflict) only if it is accepted.
+///
+/// "A sync counts against others (cycle, conflict) only where it is accepted".
 #[test]
 fn an_unaccepted_sync_closes_no_cycle() {
     let back = &Sync::new("back", "prod", "dev").yaml();

@@ -18,6 +18,8 @@ fn a_root_with_no_tenant_is_an_error() {
 }
 
 /// Misplaced documents have no effect: an editor of dev's folder decides nothing about prod.
+///
+/// "Misplaced … neither holds".
 #[test]
 fn a_tenant_and_a_sync_in_a_tenants_folder_have_no_effect() {
     let theirs = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: prod}\nspec: {location: {directory: {path: prod}}, acceptFrom: [dev], policy: {actions: [Create, Update, Delete]}}\n---\n";
@@ -61,6 +63,8 @@ fn a_sync_with_a_duplicate_target_has_no_effect() {
 }
 
 /// Of two documents with one name neither counts, each is reported at its line, and nothing else follows from it.
+///
+/// "Of two of one name neither holds".
 #[test]
 fn duplicate_documents_have_no_effect() {
     let tenants = tenants_yaml();
@@ -108,6 +112,8 @@ fn a_location_out_of_the_root_is_not_opened() {
 
 /// Two tenants with one location or one source are errors on both; so are nested folders, also through links, and a
 /// source that is another tenant's location.
+///
+/// "Two tenants with one location or one source are errors on both".
 #[test]
 fn overlapping_folders_block_both_tenants() {
     let prod = "location: {directory: {path: prod}}";
@@ -142,6 +148,8 @@ fn tenants_for_clusters_are_skipped_and_counted() {
 }
 
 /// `.stablekeyignore` may name nothing within a tenant's folder (an error at its line).
+///
+/// "may name nothing within a tenant's folder (an error at its line)".
 #[test]
 fn ignored_files_are_not_read_and_no_tenant_can_be_ignored() {
     let stray = connection("stray");

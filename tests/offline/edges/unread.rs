@@ -16,6 +16,9 @@ fn removes_nothing(root: &Project, why: &str) {
 
 /// An empty or blank file, a dangling link, a link out of the root, a FIFO or a device in a tenant's folder could
 /// contain anything.
+///
+/// "A file within a tenant's folder that … holds nothing but blanks, a dangling link, a link out of the root, a FIFO
+/// or a device could hold anything".
 #[test]
 fn an_unreadable_file_removes_nothing() {
     let outside = tempfile::tempdir().unwrap();
@@ -52,6 +55,8 @@ fn a_similar_api_group_removes_nothing() {
 }
 
 /// A missing folder is reported as SK0131.
+///
+/// "A folder that is not there".
 #[test]
 fn a_missing_location_removes_nothing() {
     let root = synced();
@@ -74,6 +79,9 @@ fn a_missing_location_of_another_tenant_blocks_nobody() {
 
 /// Outside tenants' folders only a broken file that contains `stablekey.dev` counts, and prevents every removal; others
 /// are skipped.
+///
+/// "Outside tenants' folders only an unparsable file in which `stablekey.dev` occurs … counts, and stops removal
+/// everywhere; any other is passed over".
 #[test]
 fn a_broken_file_outside_tenants_removes_nothing_anywhere() {
     let gone = || synced().without("dev/integrations/greet.yaml");
@@ -248,6 +256,8 @@ fn assert_kept(root: &Project, why: &str) {
 }
 
 /// Only a writer that was read completely in this plan can drop an object: until then no other writer may remove it.
+///
+/// "Only a writer that was read whole in this plan can stop declaring".
 #[test]
 fn possibly_desired_objects_are_kept() {
     let goes = with_a_second_sync("{from: side, to: [prod], integrations: [\"x*\"]}");
@@ -344,6 +354,8 @@ fn an_import_does_not_recreate_the_folder_of_a_source() {
 
 /// A document whose kind or name cannot be read counts as a file that cannot be parsed: so does a name that no object
 /// can have, or that kubectl reads otherwise.
+///
+/// "A document of ours whose kind or name cannot be read counts as a file that cannot be parsed".
 #[test]
 fn an_invalid_name_removes_nothing() {
     let greet = "dev/integrations/greet.yaml";
@@ -437,6 +449,8 @@ fn foreign_files_with_resources_outside_tenants_are_skipped() {
 }
 
 /// A document that parses and is no resource of any kind counts as a file that cannot be parsed.
+///
+/// "A document of ours whose kind or name cannot be read counts as a file that cannot be parsed".
 #[test]
 fn a_document_that_is_no_resource_counts_as_unreadable() {
     for text in [

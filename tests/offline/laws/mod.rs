@@ -20,7 +20,7 @@ use stablekey::engine::model::record::Record;
 use stablekey::engine::narrowing::plan_narrowed;
 use stablekey::engine::plan::{plan, simulate};
 use stablekey::render::{Applied, Invocation, Style, plan_markdown, plan_text};
-use stablekey::report::status::{StatusReport, SyncState};
+use stablekey::report::status::{StatusReport, TenantState};
 use stablekey_testing::world::Given;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -306,7 +306,7 @@ fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseErr
         prop_assert!(differ[name].is_empty(), "{name} {:?}\n{text}", differ[name]);
     }
     for line in &status.tenants {
-        prop_assert!(line.state != SyncState::InSync || differ[&line.tenant].is_empty(), "{line:?}");
+        prop_assert!(line.state != TenantState::InSync || differ[&line.tenant].is_empty(), "{line:?}");
     }
     for row in stablekey::render::status_markdown(&status, &typed).lines().filter(|row| row.ends_with("| ✅ |")) {
         let name = row.split('|').nth(1).unwrap().trim();

@@ -23,6 +23,7 @@ fn digest(w: &Given, id: &str) -> String {
     w.plan().action(id).digest()
 }
 
+/// "covers its values".
 #[test]
 fn a_digest_covers_the_values() {
     let other = moving().tenant("prod", |t| t.declares().edit("Connection/crm").title("c"));
@@ -30,12 +31,15 @@ fn a_digest_covers_the_values() {
 }
 
 /// A field that the action does not touch is covered.
+///
+/// "the object as it is".
 #[test]
 fn a_digest_covers_the_object_as_it_is() {
     let other = moving().tenant("prod", |t| t.edit("Connection/crm").input("theirs", "x"));
     assert_ne!(digest(&moving(), X), digest(&other, X));
 }
 
+/// "not … unrelated objects".
 #[test]
 fn a_digest_does_not_cover_unrelated_objects() {
     let other = moving().tenant("prod", |t| {
@@ -46,6 +50,8 @@ fn a_digest_does_not_cover_unrelated_objects() {
 }
 
 /// `at`, texts and counts are not in a digest, nor are the marks of the whole target.
+///
+/// "`at`, texts and counts are in no digest".
 #[test]
 fn the_marks_of_the_whole_target_are_in_no_digest() {
     let marked = moving().tenant("prod", |t| t.approval(0, 0));
@@ -80,6 +86,8 @@ fn us_to_eu() -> Given {
 }
 
 /// An integration's digest is the same before and after its connection is created.
+///
+/// "what decided it, not whether that is planned or live already".
 #[test]
 fn a_digest_is_the_same_for_planned_and_live_dependencies() {
     let live = us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic"));
@@ -87,6 +95,8 @@ fn a_digest_is_the_same_for_planned_and_live_dependencies() {
 }
 
 /// Bound to another connection it is another action.
+///
+/// "what decided it".
 #[test]
 fn a_digest_covers_what_a_variable_is_bound_to() {
     let told = |replaced: bool| {
@@ -103,6 +113,9 @@ fn a_digest_covers_what_a_variable_is_bound_to() {
 
 /// The digest of a target and writer is the hash of its sorted action digests. An action that two writers want is in
 /// both.
+///
+/// "A digest (one per target and writer) is the hash of its sorted action digests; an action that two writers want is
+/// in both".
 #[test]
 fn one_digest_per_target_and_writer() {
     let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic"));
@@ -143,6 +156,8 @@ fn cut(plan: &Planned, id: &str) -> Given {
 }
 
 /// An update of which only the record is left.
+///
+/// "what is left after a crash needs no new approval".
 #[test]
 fn the_rest_of_an_update_needs_no_new_approval() {
     let tell: [fn(GivenTenant) -> GivenTenant; 4] = [
@@ -233,6 +248,8 @@ fn the_rest_of_an_update_whose_definition_went_first_needs_no_new_approval() {
 }
 
 /// A change of somebody else meanwhile is a new action, which voids the approval.
+///
+/// "new actions void it".
 #[test]
 fn concurrent_changes_are_not_covered() {
     let plan = moving().plan();

@@ -91,6 +91,8 @@ fn a_step_of_another_component_is_a_warning() {
 }
 
 /// `connections` must be complete.
+///
+/// "`connections` … is complete".
 #[test]
 fn a_variable_that_only_the_definition_has_is_reported() {
     used_by("ms-sharepoint", "Other").plan().finding(Code::VariableUndeclared);

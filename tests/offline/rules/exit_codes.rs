@@ -18,6 +18,7 @@ fn nothing_to_do_is_0() {
     settled().plan().exits(0);
 }
 
+/// "Else 2: actions".
 #[test]
 fn actions_are_2() {
     settled().tenant("prod", |t| t.declares().edit("Connection/crm").title("New")).plan().exits(2);
@@ -25,6 +26,8 @@ fn actions_are_2() {
 }
 
 /// Missing bindings count in tenants without a writer too.
+///
+/// "Else 3: blocked, missing (in tenants with no writer too)".
 #[test]
 fn missing_in_tenants_with_no_writer_is_3_too() {
     let w = world().tenant("prod", |t| t.integration("i").binds("CRM", "crm"));
@@ -33,6 +36,7 @@ fn missing_in_tenants_with_no_writer_is_3_too() {
     w.tenant("prod", |t| t.declares().connection("new", "http/basic")).plan().exits(3);
 }
 
+/// "drift left under Detect".
 #[test]
 fn drift_kept_under_detect_is_3() {
     let drifted = |drift| settled().tenant("prod", |t| t.drift(drift).edit("Connection/crm").title("Theirs"));
@@ -41,6 +45,7 @@ fn drift_kept_under_detect_is_3() {
     drifted(Drift::Correct).plan().exits(2);
 }
 
+/// "a sync not accepted".
 #[test]
 fn a_sync_not_accepted_is_3() {
     let w = world().tenant("us", |t| t.integration("i")).tenant("eu", |t| t).sync("s", "us", "eu");
@@ -48,6 +53,8 @@ fn a_sync_not_accepted_is_3() {
 }
 
 /// A location occupied by another component, type or credentials.
+///
+/// "a location occupied by another component, type or credentials".
 #[test]
 fn an_occupied_location_is_3() {
     let w = world().tenant("prod", |t| t.connection("crm", "http/oauth2").declares().connection("crm", "http/basic"));
@@ -80,6 +87,8 @@ fn errors_are_1() {
 }
 
 /// Kept fields, manual steps and warnings do not change the exit code.
+///
+/// "Kept, manual, warnings … are none of these".
 #[test]
 fn kept_manual_and_warnings_are_0() {
     let kept = world()
@@ -93,6 +102,8 @@ fn kept_manual_and_warnings_are_0() {
 }
 
 /// A kept variable is 3. One that the target's own source or an override sets is decided, and is not.
+///
+/// "a kept variable is 3; one that the target's own source or an override declares is decided and is not".
 #[test]
 fn a_kept_variable_is_3_and_one_that_is_decided_is_not() {
     let kept = world()
@@ -118,6 +129,8 @@ fn a_kept_variable_is_3_and_one_that_is_decided_is_not() {
 }
 
 /// `apply` exits by the plan afterwards: a blocked action that is left is 3.
+///
+/// "`apply` exits by the plan after it".
 #[test]
 fn the_plan_after_an_apply_decides_the_exit_code() {
     let w =

@@ -29,6 +29,8 @@ fn one(tell: impl FnOnce(GivenTenant) -> GivenTenant) -> Given {
 }
 
 /// Keys that differ only in case, or in `_` and `-`, cannot both exist.
+///
+/// "keys that differ only in case or in `_` and `-` cannot both exist".
 #[test]
 fn keys_that_differ_in_case_or_hyphens_share_a_name_and_never_a_binding() {
     let w = world()
@@ -40,6 +42,8 @@ fn keys_that_differ_in_case_or_hyphens_share_a_name_and_never_a_binding() {
 }
 
 /// In files, two documents with one key are an error on both: the object is invalid, and left as it is.
+///
+/// "in files two documents with one key are an error on both".
 #[test]
 fn a_duplicate_object_is_left_as_it_is() {
     let w = world().tenant("prod", |t| {
@@ -53,6 +57,7 @@ fn a_duplicate_object_is_left_as_it_is() {
     w.plan().is_empty().exits(1);
 }
 
+/// "A stable key never changes".
 #[test]
 fn a_stable_key_never_changes() {
     let w = world()
@@ -72,6 +77,8 @@ fn a_connection_that_replaces_a_key_resolves_it() {
 }
 
 /// It resolves them if the older one is gone, too.
+///
+/// "if neither, it answers".
 #[test]
 fn it_resolves_the_key_if_the_older_one_is_gone() {
     assert_eq!(means(&one(|t| t.connection("new", "http/basic").replaces("old")), "prod", "i", "CRM"), "new");
@@ -91,6 +98,8 @@ fn a_replacement_of_a_replacement_resolves_too() {
 }
 
 /// Customer credentials that name an older key are for the connection that replaces it.
+///
+/// "customer credentials … that name an older key mean the connection that replaces it".
 #[test]
 fn customer_credentials_follow_a_replacement() {
     let w = world().tenant("prod", |t| {
@@ -127,6 +136,8 @@ fn customer_credentials_are_counted_after_replaces() {
 }
 
 /// No object of somebody else is rewritten.
+///
+/// "nobody else's object is rewritten".
 #[test]
 fn no_foreign_object_is_rewritten_for_a_replacement() {
     let w = one(|t| {
@@ -145,6 +156,9 @@ fn no_foreign_object_is_rewritten_for_a_replacement() {
 
 /// A replacement counts only if component, type and credentials are those of the older key's connection in this tenant.
 /// Otherwise the older key is not resolved, and a note counts the customers.
+///
+/// "where component, type and credentials are the same". "as the older key's connection in this tenant". "Where one of
+/// the three differs, the older key is not answered, and a note counts the customers".
 #[test]
 fn a_different_replacement_does_not_resolve_and_customers_are_counted() {
     let others: [fn(GivenTenant) -> GivenTenant; 3] = [
@@ -167,6 +181,8 @@ fn a_different_replacement_does_not_resolve_and_customers_are_counted() {
 }
 
 /// Without the older connection, a replacement must match what the sync's source binds.
+///
+/// "if there is none, as the one that the sync's source binds".
 #[test]
 fn without_the_older_connection_the_sources_binding_decides() {
     let w = world()
@@ -178,6 +194,7 @@ fn without_the_older_connection_the_sources_binding_decides() {
     alike.plan().action("eu/Integration/i").is_create();
 }
 
+/// "Two that replace one key … are errors on all and the old binding stays".
 #[test]
 fn two_replacements_of_one_key_are_errors_and_the_old_binding_is_kept() {
     let w = one(|t| {
@@ -213,6 +230,7 @@ fn a_cycle_of_replacements_is_an_error_and_the_old_binding_is_kept() {
     own.plan().exits(1);
 }
 
+/// "A `replaces` that came by a sync serves only what that sync wrote".
 #[test]
 fn a_copied_replaces_serves_only_what_its_sync_wrote() {
     let w = world()
@@ -276,6 +294,8 @@ fn mirror_does_not_create_a_connection_that_would_not_resolve() {
 }
 
 /// If the location can resolve older keys, nobody must sign in again.
+///
+/// "and, where the location can answer for older keys, nobody signs in again".
 #[test]
 fn nobody_signs_in_again_for_a_replacement() {
     let signs_in = |w: &Given| {
@@ -306,6 +326,9 @@ fn nobody_signs_in_again_for_a_replacement() {
 
 /// A variable is not moved from a Ready connection to one that is not Ready. In a folder, Ready means that the
 /// definition is complete.
+///
+/// "a working binding waits for a working one". "a variable is not moved from a connection that is Ready to one that
+/// is not". "Ready in a directory: the definition is complete".
 #[test]
 fn a_working_binding_waits_for_a_working_replacement() {
     let w = one(|t| {

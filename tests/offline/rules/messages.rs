@@ -41,6 +41,8 @@ fn a_name_taken_by_another_key_names_that_key() {
 
 /// Objects of a writer that is gone are kept and reported as orphaned, with what they are and what ends it: adopting
 /// does not.
+///
+/// "What a vanished writer wrote stays and is reported as orphaned".
 #[test]
 fn orphaned_objects_are_named_with_a_fix() {
     let w = world()
@@ -76,6 +78,8 @@ fn an_unknown_writer_in_a_cluster_is_not_called_gone() {
 }
 
 /// A delete shows which fields of it no writer wants.
+///
+/// "The ordered changes … each with reason, field changes".
 #[test]
 fn a_delete_shows_manual_additions_of_the_target() {
     let w = world()

@@ -160,6 +160,8 @@ fn lost_all() -> Given {
 }
 
 /// A narrowed plan keeps every mark (too many, empty, redirect) that the whole plan would set.
+///
+/// "A narrowed plan … keeps every mark (too many, empty, redirect) that the whole plan would set".
 #[test]
 fn narrowed_to_every_integration_the_deletes_still_need_approval() {
     let names = integration_names(12);
@@ -233,6 +235,8 @@ fn narrowing_ends_no_conflict() {
 }
 
 /// `--sync FROM:TO` adds a Match sync of all integrations, and narrows to it.
+///
+/// "`--sync FROM:TO` adds an unwritten Match sync of all integrations … and narrows to it".
 #[test]
 fn an_ad_hoc_sync_narrows_to_itself() {
     let w = two_targets().tenant("dev", |t| t.integration("k").title("K")).tenant("eu", |t| t.accepts("dev"));
@@ -263,6 +267,8 @@ fn narrowed_to_a_sync_sources_supply_only_what_it_needs() {
 }
 
 /// An override of another integration matches as it does in the whole plan.
+///
+/// "The same actions as in the whole plan".
 #[test]
 fn an_override_matches_in_a_closure_as_in_the_whole() {
     let w = world()

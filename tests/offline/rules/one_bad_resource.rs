@@ -19,6 +19,8 @@ fn declared() -> Given {
 }
 
 /// An invalid document in the source blocks its object.
+///
+/// "A document that parses but is invalid holds back the object that it names".
 #[test]
 fn an_invalid_document_blocks_its_object_and_what_needs_it() {
     let w = declared().tenant("prod", |t| t.declares().invalid("Connection/crm"));
@@ -87,6 +89,7 @@ fn while_a_file_cannot_be_parsed_no_sync_creates_anything() {
     w.plan().is_empty();
 }
 
+/// "… or removed".
 #[test]
 fn while_a_file_cannot_be_parsed_nothing_is_removed() {
     let w = world()
@@ -102,6 +105,7 @@ fn while_a_file_cannot_be_parsed_nothing_is_removed() {
     broken.plan().is_empty().exits(1);
 }
 
+/// "nothing that it feeds is pruned".
 #[test]
 fn nothing_that_a_broken_file_feeds_is_pruned() {
     let w = world()
@@ -114,6 +118,7 @@ fn nothing_that_a_broken_file_feeds_is_pruned() {
     w.plan().is_empty().exits(1);
 }
 
+/// "and its missing bindings are unknown".
 #[test]
 fn while_a_file_cannot_be_parsed_missing_bindings_are_unknown() {
     for declares in [false, true] {
@@ -133,6 +138,8 @@ fn while_a_file_cannot_be_parsed_missing_bindings_are_unknown() {
 }
 
 /// Updates are applied.
+///
+/// "all else goes on".
 #[test]
 fn while_a_file_cannot_be_parsed_updates_are_applied() {
     let w = declared()

@@ -14,6 +14,7 @@ fn changed() -> Given {
     declared().applied().tenant("prod", |t| t.declares().edit("Connection/crm").title("New"))
 }
 
+/// "actions allowed (absent: Create and Update)".
 #[test]
 fn absent_actions_are_read_as_create_and_update() {
     declared().plan().action(X).is_create();
@@ -43,6 +44,7 @@ fn dependents_of_a_forbidden_action_are_blocked() {
     w.plan().blocks("prod/Integration/i", Code::BindingMissing);
 }
 
+/// "drift (`Ignore`, `Detect`, `Correct`; absent: Detect)".
 #[test]
 fn absent_drift_is_read_as_detect() {
     let w = declared().applied().tenant("prod", |t| t.edit("Connection/crm").title("Theirs"));
@@ -87,6 +89,9 @@ fn needs_approval(w: &Given) -> usize {
 
 /// The share of updates and deletes among the live objects, if there are `from` or more of them; the default is 30 % of
 /// 10. Above it all updates and deletes of the target need approval.
+///
+/// "(updates + deletes) ÷ live objects of the target before the plan, where those are `from` or more; then all updates
+/// and deletes of that target need approval".
 #[test]
 fn too_many_changes_all_need_approval() {
     assert_eq!(needs_approval(&many(10, 2)), 0);

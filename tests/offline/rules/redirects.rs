@@ -38,6 +38,8 @@ fn unmarked(w: &Given, action: &str) {
 }
 
 /// A create that replaces.
+///
+/// "a create that replaces".
 #[test]
 fn a_replacement_with_another_host_is_a_redirect() {
     let newer =
@@ -102,6 +104,8 @@ fn a_customers_own_endpoint_is_a_redirect() {
 }
 
 /// The same secret for a connection to another host.
+///
+/// "or connection".
 #[test]
 fn a_customers_secret_for_another_connection_is_a_redirect() {
     let two = |t: GivenTenant| {
@@ -300,6 +304,8 @@ fn a_changed_endpoint_of_customers_secrets_is_a_redirect() {
 
 /// `--yes` skips what needs approval, and applies nothing that would make it look harmless: what is replaced is kept
 /// while its replacement waits, and so is everything that shows where a secret went.
+///
+/// "`--yes` leaves what needs approval undone".
 #[test]
 fn evidence_of_a_secrets_host_is_kept_until_approval() {
     let pruned = |t: GivenTenant| t.allows_delete().declares();
@@ -336,6 +342,8 @@ fn a_key_that_gets_its_own_connection_back_moves_its_customers() {
 }
 
 /// A customer's credentials that move to another connection go to its hosts.
+///
+/// "A customer's own input or connection".
 #[test]
 fn credentials_that_move_to_another_connection_are_a_redirect() {
     let w = |host: &str| {
@@ -382,6 +390,8 @@ fn a_key_that_moves_between_production_and_tests_is_a_redirect() {
 }
 
 /// A customer who comes later, with a host beside a secret of the organization.
+///
+/// "A customer's own input".
 #[test]
 fn a_later_customer_with_a_host_is_a_redirect() {
     let of = |t: GivenTenant| {
@@ -398,6 +408,8 @@ fn a_later_customer_with_a_host_is_a_redirect() {
 }
 
 /// The later change of the host would need no approval, so the loss of the mark does.
+///
+/// "A type that loses its mark".
 #[test]
 fn a_type_that_loses_its_mark_is_a_redirect() {
     let of = |t: GivenTenant, marked: bool| {
@@ -421,6 +433,8 @@ fn a_type_that_loses_its_mark_is_a_redirect() {
 }
 
 /// A secret is added to a connection whose endpoint changed earlier: several applies, each of which looks harmless.
+///
+/// "A secret that joins a connection whose endpoint changes in the same or an earlier action".
 #[test]
 fn a_secret_that_is_removed_and_added_again_is_known() {
     let without =
@@ -585,6 +599,8 @@ fn two_that_swap_their_secrets_form_no_cycle() {
 }
 
 /// What Stablekey deleted and creates again, under its key or another, is checked by where its secret went.
+///
+/// "By whatever path".
 #[test]
 fn deleted_connections_are_not_forgotten() {
     let pruned = |t: GivenTenant| t.allows_delete().source_prunes().declares().approval(100, 1000);
@@ -633,6 +649,8 @@ fn a_deletion_that_moves_customers_is_a_redirect() {
 }
 
 /// Unread is unknown, never empty: an object that cannot be read may name the secret.
+///
+/// "Unread is unknown, never empty".
 #[test]
 fn a_secret_added_beside_an_unreadable_object_is_a_redirect() {
     let without = |t: GivenTenant| t.connection("crm", "http/basic").input("baseUrl", A).input("note", "n");
@@ -659,6 +677,8 @@ fn a_secret_added_beside_an_unreadable_object_is_a_redirect() {
 }
 
 /// A type that loses the mark of an input without a value yet, and under a key that is replaced.
+///
+/// "A type that loses its mark".
 #[test]
 fn a_mark_that_is_lost_before_it_is_needed_is_a_redirect() {
     let of = |t: GivenTenant, marked: bool| {
@@ -718,6 +738,8 @@ const GOOD: &str = "good.example";
 const EVIL: &str = "evil.example";
 
 /// A type loses its mark in two edits, each of which looks harmless. The record remembers the mark.
+///
+/// "By whatever path … a type that loses its mark".
 #[test]
 fn a_lost_mark_is_remembered() {
     let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
@@ -802,6 +824,8 @@ fn sharing_a_secret_with_a_lost_mark_is_a_redirect() {
 }
 
 /// A second run writes nothing, and ordinary records do not grow: names that mark an endpoint need not be remembered.
+///
+/// "A second run writes nothing".
 #[test]
 fn only_marks_that_no_name_implies_are_remembered() {
     let ordinary = mirrored(us_and_eu(), "oauth2", Some(&["baseUrl"]), |t| {

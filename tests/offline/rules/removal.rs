@@ -47,6 +47,9 @@ fn removals_begin_with_the_users() {
 
 /// Without prune nothing is removed. What a writer no longer wants and that is kept (no prune, created by others) is
 /// counted in every plan.
+///
+/// "only where its writer prunes". "What a writer no longer declares and that stays (no prune, not ours) is counted in
+/// every plan".
 #[test]
 fn without_prune_nothing_is_removed_and_kept_objects_are_counted() {
     let mut w = dropped();
@@ -89,6 +92,8 @@ fn a_source_without_prune_removes_nothing_and_kept_objects_are_counted() {
 }
 
 /// With `prune` beside `source`.
+///
+/// "(… or beside `source`)".
 #[test]
 fn a_source_that_prunes_removes_undesired_objects() {
     let w = source_with_dropped_objects().tenant("eu", |t| t.source_prunes());
@@ -132,6 +137,8 @@ fn a_component_is_removed_after_its_objects() {
 }
 
 /// Unread is unknown: what an unreadable source may contain is kept.
+///
+/// "Unread is unknown".
 #[test]
 fn a_source_that_cannot_be_read_removes_nothing() {
     let w = source_with_dropped_objects().tenant("eu", |t| t.source_prunes());
@@ -145,6 +152,8 @@ fn a_source_that_cannot_be_read_removes_nothing() {
 }
 
 /// A source that has become empty needs approval, too.
+///
+/// "A writer that has become empty needs approval".
 #[test]
 fn a_source_that_has_become_empty_needs_approval() {
     let w = source_with_dropped_objects().tenant("eu", |t| t.source_prunes().approval(100, 100).declares_nothing());
@@ -155,6 +164,8 @@ fn a_source_that_has_become_empty_needs_approval() {
 }
 
 /// A removal that fails or waits in staging waits in prod.
+///
+/// "so what fails or waits in staging waits in prod".
 #[test]
 fn a_removal_in_prod_follows_the_one_in_staging() {
     let w = world()
@@ -181,6 +192,7 @@ fn a_removal_in_prod_follows_the_one_in_staging() {
     unbound.plan().action("prod/Connection/crm").is_delete().waits_for("staging/Integration/i");
 }
 
+/// "an allowed Delete".
 #[test]
 fn nothing_is_removed_if_delete_is_not_allowed() {
     let w = dropped().tenant("eu", |t| t.allows(&[AllowedAction::Create, AllowedAction::Update]));
@@ -209,6 +221,8 @@ fn nothing_without_a_record_is_removed() {
 }
 
 /// All recorded fields must be unchanged.
+///
+/// "all recorded fields unchanged".
 #[test]
 fn nothing_that_was_changed_since_is_removed() {
     let w = dropped().tenant("eu", |t| t.edit("Connection/crm").title("Theirs"));
@@ -217,6 +231,8 @@ fn nothing_that_was_changed_since_is_removed() {
 }
 
 /// Bound by a variable, or named by CustomerCredentials.
+///
+/// "and nothing that still uses it". "bound by a variable … or named by CustomerCredentials".
 #[test]
 fn nothing_in_use_is_removed() {
     let bound = dropped().tenant("eu", |t| t.integration("theirs").binds("CRM", "crm"));
@@ -280,6 +296,7 @@ fn nothing_that_a_conflicting_sync_would_use_is_removed() {
     w.applied().plan().is_empty();
 }
 
+/// "(through `replaces` too)".
 #[test]
 fn nothing_in_use_through_replaces_is_removed() {
     let w = world()
@@ -330,6 +347,8 @@ fn no_connection_is_removed_without_its_own_deletion_policy() {
 }
 
 /// Without a policy of its own, the sync's `connectionDeletion: Delete` counts.
+///
+/// "or, where it has none, the sync's `connectionDeletion: Delete`".
 #[test]
 fn without_a_policy_the_syncs_connection_deletion_counts() {
     let without = dropped().tenant("eu", |t| t.edit("Connection/crm").without_deletion());
@@ -342,6 +361,8 @@ fn without_a_policy_the_syncs_connection_deletion_counts() {
 }
 
 /// What mode Create created belongs to the target.
+///
+/// "theirs from then on".
 #[test]
 fn objects_of_mode_create_are_never_removed() {
     let w = world()
@@ -388,6 +409,8 @@ fn an_object_of_two_writers_is_removed_when_both_dropped_it() {
 }
 
 /// A writer that has become empty needs approval, whatever is removed.
+///
+/// "A writer that has become empty needs approval".
 #[test]
 fn a_writer_that_has_become_empty_needs_approval() {
     let w = copied().tenant("us", |t| t.without("Integration/i").without("Integration/other"));

@@ -16,6 +16,8 @@ fn ours(before: impl FnOnce(GivenTenant) -> GivenTenant, after: impl FnOnce(Give
 }
 
 /// In a source.
+///
+/// "A literal where the type … says secret … is refused without being shown".
 #[test]
 fn a_literal_of_a_secret_input_is_refused_without_being_shown() {
     let w = world().tenant("prod", |t| {
@@ -180,6 +182,7 @@ fn endpoints_are_recognized_by_type_name_or_value() {
     assert!(redirects(&typed));
 }
 
+/// "What a customer supplied is theirs: never overwritten …".
 #[test]
 fn values_of_a_customer_are_never_overwritten() {
     const C: &str = "prod/CustomerCredentials/acme-crm";
@@ -200,6 +203,8 @@ fn values_of_a_customer_are_never_overwritten() {
 }
 
 /// The host application writes credentials of `origin: Customer`; Stablekey only reads them.
+///
+/// "For `Customer` the host application does (`origin: Customer`), and we only read".
 #[test]
 fn credentials_of_origin_customer_are_never_written() {
     let w = world().tenant("prod", |t| {
@@ -209,6 +214,8 @@ fn credentials_of_origin_customer_are_never_written() {
 }
 
 /// Credentials of customers are never pruned, and shown only as counts.
+///
+/// "… or pruned, shown only as counts".
 #[test]
 fn customers_are_shown_as_counts() {
     let w = ours(|t| t.input("scopes", "a"), |t| t.input("scopes", "b"))

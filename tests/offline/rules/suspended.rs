@@ -19,6 +19,8 @@ fn us_to_eu() -> Given {
 }
 
 /// Its actions count in a plan (exit code 2), and not after an apply.
+///
+/// "its actions count (2 in plan, not in apply)".
 #[test]
 fn the_actions_of_a_suspended_tenant_count_in_a_plan_and_not_after_an_apply() {
     let w = us_to_eu().tenant("eu", |t| t.suspended());
@@ -37,6 +39,8 @@ fn the_actions_of_a_suspended_tenant_count_in_a_plan_and_not_after_an_apply() {
 }
 
 /// It is read as a source, and what depends on its pending actions waits.
+///
+/// "read, also as a source". "what depends on them waits".
 #[test]
 fn copies_of_a_suspended_tenant_wait_for_its_pending_actions() {
     let w = world()
@@ -56,6 +60,8 @@ fn copies_of_a_suspended_tenant_wait_for_its_pending_actions() {
 }
 
 /// A suspended sync is still a writer (its objects are not dropped), and writes nothing.
+///
+/// "A suspended sync is still a writer (nothing that it declared stops) … and writes nothing".
 #[test]
 fn a_suspended_sync_drops_nothing_and_writes_nothing() {
     let w = us_to_eu().applied().suspended();
@@ -80,6 +86,7 @@ fn a_suspended_sync_drops_nothing_and_writes_nothing() {
     moved.of_sync("s").resumed().plan().action(X).is_update().sets("title");
 }
 
+/// "conflicts with nobody".
 #[test]
 fn a_suspended_sync_conflicts_with_nobody() {
     let w = us_to_eu()

@@ -33,6 +33,8 @@ fn unrecorded_and_absent_is_written() {
 }
 
 /// An absent field counts as absent, even if its absence means a value. No writer manages it.
+///
+/// "An absent field is not managed by a writer, and is read as the value given above".
 #[test]
 fn unrecorded_and_absent_is_written_even_with_a_default() {
     let w = world().tenant("prod", |t| {
@@ -44,6 +46,8 @@ fn unrecorded_and_absent_is_written_even_with_a_default() {
 }
 
 /// Absent and the value that absence means are equal in a diff.
+///
+/// "absent and read value are equal in diff".
 #[test]
 fn absent_and_default_are_equal() {
     let w = world().tenant("prod", |t| {
@@ -57,6 +61,7 @@ fn absent_and_default_are_equal() {
     w.applied().plan().is_empty();
 }
 
+/// "No default is ever written into an object".
 #[test]
 fn no_default_is_written() {
     let w = world().tenant("prod", |t| t.declares().connection("crm", "http/basic")).applied();
@@ -119,6 +124,8 @@ fn recorded_and_unchanged_is_updated() {
 }
 
 /// Recorded, unchanged and no longer desired: the field is removed.
+///
+/// "removed if no longer declared".
 #[test]
 fn recorded_unchanged_and_no_longer_desired_is_removed() {
     let w = settled().tenant("prod", |t| t.declares().edit("Connection/crm").without_input("scopes").without_title());
@@ -138,6 +145,7 @@ fn drift_is_reported_and_kept_under_detect() {
     plan.is_empty().exits(3);
 }
 
+/// "drift, also where the source moved".
 #[test]
 fn drift_is_drift_even_if_the_source_changed() {
     let w = settled().tenant("prod", |t| {
@@ -150,6 +158,8 @@ fn drift_is_drift_even_if_the_source_changed() {
 }
 
 /// With Correct it is reverted.
+///
+/// "Correct updates".
 #[test]
 fn correct_updates_what_drifted() {
     let w = settled().tenant("prod", |t| t.drift(Drift::Correct).edit("Connection/crm").title("Theirs"));
@@ -171,6 +181,7 @@ fn a_field_that_others_removed_has_drifted() {
     w.plan().action(X).is_update().sets("inputs.scopes");
 }
 
+/// "no longer declared: left and forgotten".
 #[test]
 fn drift_of_an_undesired_field_is_kept_and_forgotten() {
     let w = settled().tenant("prod", |t| {
@@ -198,6 +209,9 @@ fn a_removed_undesired_field_is_only_forgotten() {
 }
 
 /// An object that no writer wants keeps every field and its record; only removal may apply.
+///
+/// "The table is for fields of objects that a writer declares; an object that none declares is a matter of removal
+/// only". "keeps every field and its record".
 #[test]
 fn an_undesired_object_keeps_every_field_and_its_record() {
     let before = settled();
@@ -208,6 +222,9 @@ fn an_undesired_object_keeps_every_field_and_its_record() {
 
 /// Removing a field that another manager owns too releases it: it is dropped from the record, reported once, and not
 /// planned again.
+///
+/// "Where another manager holds a field too, removing it releases it: dropped from the record, said once, not planned
+/// again".
 #[test]
 fn removing_a_field_of_another_manager_releases_it() {
     let w = settled().tenant("prod", |t| {
@@ -225,6 +242,8 @@ fn removing_a_field_of_another_manager_releases_it() {
 }
 
 /// A deleted object is created again while it is desired, whatever the drift policy.
+///
+/// "An object that is gone is made again while declared, whatever drift says".
 #[test]
 fn a_deleted_object_is_created_again_under_any_drift_policy() {
     for drift in [Drift::Ignore, Drift::Detect, Drift::Correct] {
@@ -236,6 +255,8 @@ fn a_deleted_object_is_created_again_under_any_drift_policy() {
 }
 
 /// Only another component, type or credentials block a whole connection and what needs it.
+///
+/// "Only a component, type or credentials that differ hold back a whole connection and what needs it".
 #[test]
 fn a_connection_of_another_kind_blocks_itself_and_what_needs_it() {
     let w = world().tenant("prod", |t| {
@@ -258,6 +279,8 @@ fn a_connection_of_another_kind_blocks_itself_and_what_needs_it() {
 }
 
 /// The same for the immutable fields: type, credentials and the stable key itself.
+///
+/// "Stable key, component, type and credentials are immutable".
 #[test]
 fn immutable_fields_are_never_changed() {
     let live: [fn(GivenTenant) -> GivenTenant; 3] = [
@@ -273,6 +296,9 @@ fn immutable_fields_are_never_changed() {
 }
 
 /// Each variable and each input is a field of its own; the target's unrecorded ones are kept.
+///
+/// "per field (an input or a variable is one)". "Each variable is a field, and so is each input; the target's
+/// unrecorded ones stay".
 #[test]
 fn the_targets_own_inputs_and_variables_are_kept() {
     let w = world().tenant("prod", |t| {
@@ -298,6 +324,8 @@ fn the_targets_own_inputs_and_variables_are_kept() {
 }
 
 /// A record has the tenant, whether Stablekey created the object, and per field a short hash and its writers.
+///
+/// "tenant, writer, whether we made it, and per field … a short hash … and who wrote it".
 #[test]
 fn a_record_has_tenant_writers_hashes_and_made() {
     let w = settled();
@@ -309,6 +337,8 @@ fn a_record_has_tenant_writers_hashes_and_made() {
 }
 
 /// The hash is that of the reference, never of a secret.
+///
+/// "a short hash, never of a secret".
 #[test]
 fn a_secret_is_recorded_by_its_reference() {
     let put = |secret: &str| {
@@ -319,6 +349,8 @@ fn a_secret_is_recorded_by_its_reference() {
 }
 
 /// A record that names another tenant does not count.
+///
+/// "A record that names another tenant is none".
 #[test]
 fn a_record_that_names_another_tenant_does_not_count() {
     let w = settled().tenant("prod", |t| {
@@ -337,6 +369,8 @@ fn a_record_that_names_another_tenant_does_not_count() {
 }
 
 /// In mode `Create` the record says that Stablekey created the object, and has no field.
+///
+/// "`Create` records that we made the object, and no field".
 #[test]
 fn create_records_made_and_no_field() {
     let w = world()
@@ -352,6 +386,8 @@ fn create_records_made_and_no_field() {
 }
 
 /// An adoption writes only the record, is an action, and is allowed wherever Update is.
+///
+/// "adopt writes only the record, is an action, is allowed wherever Update is".
 #[test]
 fn adopt_is_allowed_if_update_is() {
     let w = declared(same_in_place);

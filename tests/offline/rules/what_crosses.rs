@@ -17,6 +17,7 @@ fn us_to_eu() -> Given {
         .mirror()
 }
 
+/// "no labels, annotations, test inputs, deletionPolicy or CustomerCredentials".
 #[test]
 fn labels_annotations_test_inputs_deletion_policy_and_credentials_are_not_copied() {
     for create in [false, true] {
@@ -57,6 +58,8 @@ fn no_component_is_copied() {
 }
 
 /// A secretRef (a name, never content) is copied when its input is first written.
+///
+/// "A secretRef (a name, never content) crosses when that input is first written".
 #[test]
 fn a_secret_ref_is_copied_when_its_input_is_first_written() {
     us_to_eu().plan().action(X).is_create().sets("inputs.password");
@@ -66,6 +69,8 @@ fn a_secret_ref_is_copied_when_its_input_is_first_written() {
 }
 
 /// From then on it is the target's: changes in either place are ignored.
+///
+/// "from then on it is the target's".
 #[test]
 fn a_copied_secret_ref_belongs_to_the_target() {
     let w = us_to_eu()
@@ -138,6 +143,8 @@ fn an_override_of_an_input_applies_to_its_tenant_only() {
 }
 
 /// A sync uses connections as they are bound in the target, after overrides.
+///
+/// "What a sync uses: as bound in the target, after overrides".
 #[test]
 fn a_sync_uses_what_is_bound_in_the_target_after_overrides() {
     let w = us_to_eu()
@@ -268,6 +275,8 @@ fn a_kept_field_conflicts_with_no_writer() {
 }
 
 /// Two overrides for one input or variable are an error that blocks what the sync writes to that tenant.
+///
+/// "two for one input or variable likewise". "an error that holds back what its sync writes to that tenant".
 #[test]
 fn two_overrides_of_one_field_block_the_sync_in_that_tenant() {
     let doubled: [fn(Given) -> Given; 5] = [
@@ -293,6 +302,8 @@ fn two_overrides_of_one_field_block_the_sync_in_that_tenant() {
 }
 
 /// An override that matches nothing is an error that blocks what its sync writes to that tenant.
+///
+/// "An override that matches nothing is an error that holds back what its sync writes to that tenant".
 #[test]
 fn an_override_that_matches_nothing_is_an_error() {
     for w in [
@@ -305,6 +316,8 @@ fn an_override_that_matches_nothing_is_an_error() {
 }
 
 /// Mode `Match`, the default.
+///
+/// "`Match` (none is written; the default)".
 #[test]
 fn match_writes_no_connection() {
     let w = world()
@@ -316,6 +329,8 @@ fn match_writes_no_connection() {
 
 /// Mode `Create` creates connections that the integrations use and the target lacks; from then on they are the
 /// target's.
+///
+/// "`Create` (those that the integrations use and the target lacks; theirs from then on)".
 #[test]
 fn objects_of_mode_create_belong_to_the_target() {
     let w = us_to_eu().create().tenant("us", |t| t.connection("unused", "http/basic"));
@@ -344,6 +359,9 @@ fn mirror_keeps_connections_in_sync_except_owned_fields() {
 
 /// A sync does not write an integration with a variable that would be missing in the target: it is blocked, and the
 /// target's version is kept.
+///
+/// "A sync does not write an integration of which a variable would be missing in the target … : blocked, and the
+/// target keeps what it has".
 #[test]
 fn an_integration_with_a_missing_variable_is_blocked() {
     let w = world()
@@ -377,6 +395,8 @@ fn a_blocked_sync_drops_nothing() {
 }
 
 /// Bound to another component or type in the target: blocked. Other credentials are a warning.
+///
+/// "or bound there to another component or type". "Other credentials: a warning".
 #[test]
 fn an_integration_bound_to_another_component_or_type_is_blocked() {
     let told = |kind: &str| {
@@ -447,6 +467,9 @@ fn without_its_definition_an_integration_is_not_copied() {
 }
 
 /// An Integration with `definition: {file}` in a cluster is not Ready, and no sync copies it (SK0145).
+///
+/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered) and no sync
+/// carries it (SK0145)".
 #[test]
 fn an_undelivered_integration_is_not_copied() {
     let fresh = us_to_eu().tenant("us", |t| t.edit("Integration/i").undelivered());
@@ -466,6 +489,8 @@ fn an_undelivered_integration_is_not_copied() {
 }
 
 /// Integrations by exact name, or with `*`.
+///
+/// "integrations (names, exact but for `*`)".
 #[test]
 fn only_the_named_integrations_are_copied() {
     let w = us_to_eu().of_integrations(&["lead-*", "exact"]).tenant("us", |t| {
@@ -512,6 +537,9 @@ fn labels_of_people_are_copied_and_those_of_tools_are_not() {
 
 /// A variable is not moved from a Ready connection to one that is not: the new connection is created, the move waits
 /// (unresolved), and happens by itself once it is Ready.
+///
+/// "a variable is not moved from a connection that is Ready to one that is not: the new connection is made, the move
+/// waits (unresolved …), and happens by itself once it is Ready".
 #[test]
 fn a_working_binding_waits_for_a_working_connection() {
     let w = world()
@@ -543,6 +571,8 @@ fn a_working_binding_waits_for_a_working_connection() {
 }
 
 /// A binding that an override leaves alone is used as before, and its connection is copied as before.
+///
+/// "The sync leaves it alone there".
 #[test]
 fn the_connection_of_a_kept_binding_is_still_copied() {
     let w = world()

@@ -18,6 +18,7 @@ fn us_to_eu() -> Given {
         .prune()
 }
 
+/// "Two that want the same of a field share it".
 #[test]
 fn two_writers_share_equal_values() {
     let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM"));
@@ -47,6 +48,7 @@ fn and_ap_to_eu(w: Given, title: &str) -> Given {
         .mirror()
 }
 
+/// "two syncs that differ conflict on that object, which stays as it is".
 #[test]
 fn two_syncs_that_differ_conflict_and_the_object_is_unchanged() {
     let w = and_ap_to_eu(us_to_eu().applied(), "Other");
@@ -56,6 +58,8 @@ fn two_syncs_that_differ_conflict_and_the_object_is_unchanged() {
 }
 
 /// A conflict of writers blocks only that object; what needs it continues if it is live.
+///
+/// "A conflict of writers holds back that object only; what needs it goes on if it is live".
 #[test]
 fn a_conflict_blocks_that_object_only() {
     // Live: what needs it continues.
@@ -66,6 +70,9 @@ fn a_conflict_blocks_that_object_only() {
 }
 
 /// A target's own source takes precedence over a sync (note `overridden`, no exit code).
+///
+/// "A target's own source goes before a sync: what it declares is decided (note `overridden`, by the source; no exit
+/// code …)".
 #[test]
 fn the_targets_own_source_takes_precedence() {
     let own =
@@ -89,6 +96,8 @@ fn the_targets_own_source_takes_precedence() {
 }
 
 /// Variables, too.
+///
+/// "… variables too".
 #[test]
 fn the_targets_own_binding_takes_precedence() {
     let w = us_to_eu().tenant("eu", |t| {
@@ -124,6 +133,7 @@ fn syncs_do_not_conflict_if_the_source_decides() {
     plan.done().plan().is_empty().exits(0);
 }
 
+/// "kept is only what no writer declares there".
 #[test]
 fn only_fields_without_a_writer_are_kept() {
     let w = us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic").title("EU"));
@@ -151,6 +161,8 @@ fn a_field_that_the_source_drops_is_the_syncs_again() {
 }
 
 /// Fields of another kind of connection are not written to this one.
+///
+/// "Only a component, type or credentials that differ hold back a whole connection".
 #[test]
 fn nothing_is_written_to_a_connection_of_another_kind() {
     let w = us_to_eu()
@@ -235,6 +247,8 @@ fn create_beside_mirror_records_only_what_mirror_wants() {
 }
 
 /// A target lacks an object only if neither its location nor its own source has it.
+///
+/// "A target *lacks* what neither its location nor its own source has".
 #[test]
 fn a_target_does_not_lack_what_its_own_source_has() {
     let w = world()
@@ -250,6 +264,8 @@ fn a_target_does_not_lack_what_its_own_source_has() {
 }
 
 /// Only a writer that was read completely in this plan can drop an object: one that is gone cannot.
+///
+/// "Only a writer that was read whole in this plan can stop declaring: one that is gone …".
 #[test]
 fn a_missing_writer_removes_nothing_and_is_reported() {
     let before = us_to_eu().applied();
@@ -260,7 +276,7 @@ fn a_missing_writer_removes_nothing_and_is_reported() {
     gone.plan().exits(0);
     // A warning alone does not mean out of sync.
     let status = stablekey::report::status::StatusReport::of(&gone.world, &gone.plan().plan);
-    assert_eq!(status.state, stablekey::report::status::SyncState::InSync);
+    assert_eq!(status.state, stablekey::report::status::TenantState::InSync);
     let text = stablekey::render::status_text(&status, &Default::default(), Default::default());
     assert!(text.contains("✓ in sync") && text.contains("SK0128") && !text.contains("out of sync"), "{text}");
     assert_eq!(gone.applied().live("eu").records, before.live("eu").records);
@@ -276,6 +292,7 @@ fn a_renamed_writer_removes_nothing() {
     done.plan().is_empty().finds_no(Code::WriterGone);
 }
 
+/// "… unreachable …".
 #[test]
 fn an_unreachable_writer_removes_nothing() {
     let w = us_to_eu().applied().tenant("us", |t| t.unreachable());
@@ -288,6 +305,8 @@ fn an_unreachable_writer_removes_nothing() {
 }
 
 /// Nor is a field of an object that another writer has.
+///
+/// "… or broken removes nothing".
 #[test]
 fn a_broken_writer_removes_nothing() {
     let w = us_to_eu()
@@ -374,6 +393,8 @@ fn a_sync_reads_its_source_as_it_will_be() {
 }
 
 /// What fails or waits in staging waits in prod.
+///
+/// "… so what fails or waits in staging waits in prod".
 #[test]
 fn a_blocked_action_in_staging_does_not_reach_prod() {
     let w = world()
@@ -395,6 +416,8 @@ fn customer_credentials_wait_for_their_connection() {
 }
 
 /// An ad-hoc sync is never looked for again, never orphaned, and cannot drop an object.
+///
+/// "never looked for again, never orphaned, cannot stop declaring".
 #[test]
 fn an_ad_hoc_sync_is_never_looked_for_again() {
     let w = world()
@@ -411,6 +434,8 @@ fn an_ad_hoc_sync_is_never_looked_for_again() {
 }
 
 /// An ad-hoc sync needs acceptance too.
+///
+/// "`acceptFrom` holds for it".
 #[test]
 fn accept_from_applies_to_ad_hoc_syncs() {
     let w = world().tenant("us", |t| t.integration("i")).tenant("eu", |t| t).promotion("us", "eu");
@@ -419,6 +444,8 @@ fn accept_from_applies_to_ad_hoc_syncs() {
 }
 
 /// An action that two writers want names both.
+///
+/// "an action that two writers want".
 #[test]
 fn an_action_names_its_writers() {
     let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM"));
@@ -427,6 +454,8 @@ fn an_action_names_its_writers() {
 }
 
 /// A sync that names a tenant that does not exist is an error.
+///
+/// "Syncs … It names only Tenants".
 #[test]
 fn a_sync_to_a_missing_tenant_is_an_error() {
     let w = us_to_eu().without_tenant("us");

@@ -67,8 +67,7 @@ pub(crate) fn compare(
     let there = at(cache, &name, &purpose, &id, &component);
     let stale = match there {
         AtName::Somebodys => {
-            let text =
-                format!("Secret {name} is there and is not ours, and is never written over: move it to another name");
+            let text = format!("Secret {name} belongs to somebody else and is never overwritten: give it another name");
             return problem(Code::BindingNameTaken, text);
         }
         AtName::Stale(there) => Some(there),

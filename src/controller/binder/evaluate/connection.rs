@@ -89,27 +89,27 @@ fn conditions(
     own: &ResolvedInputs,
     production: &Compared,
     test: Option<&(ResolvedInputs, Compared)>,
-) -> Vec<Verdict> {
+) -> Vec<NewCondition> {
     let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
     let problems = own.problems(production);
     let ready = if problems.is_empty() && production.is_pending() {
-        Verdict::new(kind::READY, false, PENDING, "its binding Secret is about to be written")
+        NewCondition::new(kind::READY, false, PENDING, "its binding Secret is about to be written")
     } else {
         let well = if is_global { "all its inputs are there" } else { "its definition is complete" };
-        problem::evaluated(kind::READY, &problems, ("Complete", format!("{well}{}", own.soon())))
+        problem::condition(kind::READY, &problems, ("Complete", format!("{well}{}", own.soon())))
     };
     let credentials = if own.soon.is_empty() { "Supplied" } else { "ExpiringSoon" };
     let supplied = format!("every Secret that its inputs name can be used{}{}", own.soon(), own.unpinned());
     let mut conditions =
-        vec![ready, problem::evaluated(kind::CREDENTIALS, &own.of_credentials(), (credentials, supplied))];
+        vec![ready, problem::condition(kind::CREDENTIALS, &own.of_credentials(), (credentials, supplied))];
     let pending_test = test.is_some_and(|(_, slot)| slot.is_pending());
     if let Some((found, slot)) = test {
         let problems = found.problems(slot);
         conditions.push(if problems.is_empty() && pending_test {
-            Verdict::new(kind::TEST_CREDENTIALS, false, PENDING, "their binding Secret is about to be written")
+            NewCondition::new(kind::TEST_CREDENTIALS, false, PENDING, "their binding Secret is about to be written")
         } else {
             let supplied = format!("all test inputs are there{}", found.soon());
-            problem::evaluated(kind::TEST_CREDENTIALS, &problems, ("Supplied", supplied))
+            problem::condition(kind::TEST_CREDENTIALS, &problems, ("Supplied", supplied))
         });
     }
     conditions.extend(older_keys(cache, connection));
@@ -118,7 +118,7 @@ fn conditions(
 }
 
 /// Evaluates whether the connection answers for the keys that it replaces. A problem here blocks nothing else.
-fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verdict> {
+fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<NewCondition> {
     let spec = &connection.spec;
     if spec.replaces.is_empty() {
         return None;
@@ -128,8 +128,8 @@ fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verd
     for older in &spec.replaces {
         let meant = meaning::meant_by(cache, older);
         let why = meant.considered.iter().find(|c| c.key == spec.stable_key).map(|c| &c.why_not);
-        let in_ring = cache.replacements.is_in_cycle(older).then_some(&WhyNot::Cycle);
-        let why = in_ring.or(why);
+        let in_cycle = cache.replacements.is_in_cycle(older).then_some(&WhyNot::Cycle);
+        let why = in_cycle.or(why);
         let (code, text) = match why {
             Some(WhyNot::NotOfThisSync) => {
                 of_sync.push(older.as_str());
@@ -172,5 +172,5 @@ fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verd
             ("AnsweredForSync", format!("{} means this connection only in what the sync wrote", of_sync.join(", ")))
         }
     };
-    Some(problem::evaluated(kind::OLDER_KEYS, &problems, well))
+    Some(problem::condition(kind::OLDER_KEYS, &problems, well))
 }

@@ -38,10 +38,10 @@ pub(crate) fn customer_credentials(
     };
     let problems = found.problems(&slot);
     let ready = if problems.is_empty() && slot.is_pending() {
-        Verdict::new(kind::READY, false, PENDING, "their binding Secret is about to be written")
+        NewCondition::new(kind::READY, false, PENDING, "their binding Secret is about to be written")
     } else {
         let well = format!("all inputs are there{}", found.soon());
-        problem::evaluated(kind::READY, &problems, ("Complete", well))
+        problem::condition(kind::READY, &problems, ("Complete", well))
     };
     let progress = problem::progress(&problems, slot.is_pending());
     Some(Evaluation {

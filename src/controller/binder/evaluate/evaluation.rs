@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub(crate) struct Evaluation<S> {
     /// The status without its conditions.
     pub status: S,
-    pub conditions: Vec<Verdict>,
+    pub conditions: Vec<NewCondition>,
     /// The desired binding Secrets, and how to write them. Incomplete ones are left out.
     pub bindings: Vec<DesiredSecret>,
     /// When the result may change without any event.
@@ -53,7 +53,7 @@ statuses! {
 
 impl<S: BinderStatus> Evaluation<S> {
     /// Returns the result for an object that cannot be read.
-    pub(crate) fn invalid(conditions: Vec<Verdict>) -> Self {
+    pub(crate) fn invalid(conditions: Vec<NewCondition>) -> Self {
         Evaluation { status: S::default(), conditions, bindings: Vec::new(), evaluate_again_at: None }
     }
 
@@ -82,8 +82,8 @@ impl<S: BinderStatus> Evaluation<S> {
 
 impl<S> Evaluation<S> {
     /// Returns the Ready condition.
-    pub(crate) fn ready(&self) -> Option<&Verdict> {
-        self.conditions.iter().find(|evaluated| evaluated.type_ == kind::READY)
+    pub(crate) fn ready(&self) -> Option<&NewCondition> {
+        self.conditions.iter().find(|condition| condition.type_ == kind::READY)
     }
 
     /// Returns what integrations need to know about it.

@@ -91,6 +91,41 @@ impl ResolvedInputs {
     pub(crate) fn unpinned(&self) -> String {
         self.unpinned.iter().map(|unpinned| format!("; {unpinned}")).collect()
     }
+
+    /// Warns about a Secret without pinned hosts beside endpoints: its owner should pin it to their hosts. Only URLs
+    /// that stand in the connection itself are shown, never one from a Secret or a customer.
+    fn warn_of(&mut self, unpinned: &[&str], connection: &ConnectionSpec, types: &Strictest<'_>) {
+        let host = |(name, input): (&String, &Input)| match input {
+            Input::Value(value) if endpoint::is_url(value) && !types.is_secret(name, input) => Host::of_endpoint(value),
+            _ => None,
+        };
+        let hosts: BTreeSet<String> = connection.inputs.iter().filter_map(host).map(|host| host.to_string()).collect();
+        if hosts.is_empty() {
+            return;
+        }
+        // The message of a condition has a limited length.
+        const FEW: usize = 4;
+        let hosts = hosts.into_iter().take(FEW).collect::<Vec<_>>().join(",");
+        let one =
+            |name: &&str| format!("Secret {name} may be sent anywhere: pin it with annotation {HOSTS}: \"{hosts}\"");
+        self.unpinned.extend(unpinned.iter().take(FEW).map(one));
+    }
+
+    /// Checks that every endpoint names one of the hosts that a Secret is pinned to.
+    fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], types: &Strictest<'_>) {
+        for (name, value) in &self.values {
+            let value = std::str::from_utf8(value.expose()).ok();
+            let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
+            if types.is_endpoint_value(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
+                let text = format!(
+                    "input {name} does not plainly name, by https, a host that Secret {} may be sent to (its annotation \
+                     {HOSTS}): correct the input, or let the Secret's owner add the host (http://… for plain http)",
+                    source.name
+                );
+                self.credentials.push(Problem::new(Code::HostNotPinned, text));
+            }
+        }
+    }
 }
 
 pub(crate) fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>) -> ResolvedInputs {
@@ -245,43 +280,6 @@ fn missing(
         Problem::new(Code::SecretMissing, text)
     });
     consent.chain(absent).collect()
-}
-
-impl ResolvedInputs {
-    /// Warns about a Secret without pinned hosts beside endpoints: its owner should pin it to their hosts. Only URLs
-    /// that stand in the connection itself are shown, never one from a Secret or a customer.
-    fn warn_of(&mut self, unpinned: &[&str], connection: &ConnectionSpec, types: &Strictest<'_>) {
-        let host = |(name, input): (&String, &Input)| match input {
-            Input::Value(value) if endpoint::is_url(value) && !types.is_secret(name, input) => Host::of_endpoint(value),
-            _ => None,
-        };
-        let hosts: BTreeSet<String> = connection.inputs.iter().filter_map(host).map(|host| host.to_string()).collect();
-        if hosts.is_empty() {
-            return;
-        }
-        // The message of a condition has a limited length.
-        const FEW: usize = 4;
-        let hosts = hosts.into_iter().take(FEW).collect::<Vec<_>>().join(",");
-        let one =
-            |name: &&str| format!("Secret {name} may be sent anywhere: pin it with annotation {HOSTS}: \"{hosts}\"");
-        self.unpinned.extend(unpinned.iter().take(FEW).map(one));
-    }
-
-    /// Checks that every endpoint names one of the hosts that a Secret is pinned to.
-    fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], types: &Strictest<'_>) {
-        for (name, value) in &self.values {
-            let value = std::str::from_utf8(value.expose()).ok();
-            let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
-            if types.is_endpoint_value(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
-                let text = format!(
-                    "input {name} does not plainly name, by https, a host that Secret {} may be sent to (its annotation \
-                     {HOSTS}): correct the input, or let the Secret's owner add the host (http://… for plain http)",
-                    source.name
-                );
-                self.credentials.push(Problem::new(Code::HostNotPinned, text));
-            }
-        }
-    }
 }
 
 /// Checks for a Secret of the organization without pinned hosts beside an endpoint that a customer supplies.

@@ -33,7 +33,7 @@ pub(crate) fn integration(cache: &TenantCache, name: &str, now: Timestamp) -> Op
     let problems: Vec<Problem> =
         undefined.into_iter().chain(rows.iter().filter_map(|row| row.problem.clone())).collect();
     let well = if all == 0 { "it has no connection variables" } else { "every connection variable can be used" };
-    let ready = problem::evaluated(kind::READY, &problems, ("Bound", well.to_string()));
+    let ready = problem::condition(kind::READY, &problems, ("Bound", well.to_string()));
     let status = IntegrationStatus {
         bound: Some(format!("{bound}/{all}")),
         bindings: rows.into_iter().map(|row| row.status).collect(),

@@ -1,6 +1,6 @@
 //! Problems, with the codes of the checks, and the conditions that report them.
 
-use crate::api::Verdict;
+use crate::api::NewCondition;
 use crate::controller::binder::cache::TenantCache;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
@@ -76,20 +76,20 @@ impl fmt::Display for Problem {
 }
 
 /// Returns the condition for these problems; without problems, it is true with the reason and message of `well`.
-pub(crate) fn evaluated(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
+pub(crate) fn condition(type_: &'static str, problems: &[Problem], well: (&str, String)) -> NewCondition {
     match problems.first() {
-        None => Verdict::new(type_, true, well.0, well.1),
-        Some(first) => Verdict::new(type_, false, first.reason, words(problems)),
+        None => NewCondition::new(type_, true, well.0, well.1),
+        Some(first) => NewCondition::new(type_, false, first.reason, words(problems)),
     }
 }
 
 /// Returns the condition Reconciling or Stalled, if one applies: Reconciling while a write is pending, Stalled while
 /// somebody must change an object.
-pub(crate) fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
+pub(crate) fn progress(problems: &[Problem], pending: bool) -> Option<NewCondition> {
     if let Some(first) = problems.iter().find(|problem| problem.is_stalling()) {
-        return Some(Verdict::new(kind::STALLED, true, first.reason, first.to_string()));
+        return Some(NewCondition::new(kind::STALLED, true, first.reason, first.to_string()));
     }
-    pending.then(|| Verdict::new(kind::RECONCILING, true, PENDING, "a binding Secret is about to be written"))
+    pending.then(|| NewCondition::new(kind::RECONCILING, true, PENDING, "a binding Secret is about to be written"))
 }
 
 /// Joins all problems into one message.
@@ -107,9 +107,9 @@ pub(crate) fn words(problems: &[Problem]) -> String {
 }
 
 /// Returns the conditions of an object that cannot be read; `None` if there is no such object.
-pub(crate) fn invalid(cache: &TenantCache, id: &ObjectId) -> Option<Vec<Verdict>> {
+pub(crate) fn invalid(cache: &TenantCache, id: &ObjectId) -> Option<Vec<NewCondition>> {
     let why = cache.inventory.invalid.get(id)?;
     let problems = [Problem::new(Code::ObjectInvalid, format!("{why}: correct it"))];
-    let ready = evaluated(kind::READY, &problems, ("", String::new()));
+    let ready = condition(kind::READY, &problems, ("", String::new()));
     Some(std::iter::once(ready).chain(progress(&problems, false)).collect())
 }

@@ -152,6 +152,8 @@ mod tests {
     }
 
     /// A pin allows https; plain http only if the pin says so.
+    ///
+    /// "A pin holds for https; plain http only where the pin says so".
     #[test]
     fn a_pin_means_https() {
         for plain in

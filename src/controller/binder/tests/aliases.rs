@@ -45,6 +45,8 @@ fn a_new_customer_of_a_replaced_key_is_evaluated_alone() {
 }
 
 /// A change that makes a connection work or fail affects every object that names one of its keys.
+///
+/// "A working binding waits for a working one … and happens by itself once it is Ready".
 #[test]
 fn a_change_of_readiness_affects_every_alias() {
     let mut tenant = global();
@@ -84,6 +86,8 @@ fn a_change_of_readiness_affects_every_alias() {
 }
 
 /// A misspelled component name never disables a rule: a component that is created later may be the intended one.
+///
+/// "A wrong name fails, it never switches a rule off".
 #[test]
 fn a_misspelled_component_is_evaluated_again_when_one_is_created() {
     let mut tenant = Namespace::new();

@@ -132,6 +132,8 @@ fn a_binding_secret_is_kept_while_it_is_incomplete() {
 }
 
 /// A withdrawn opt-in deletes the copy.
+///
+/// "Opt-in withdrawn: the copy goes".
 #[test]
 fn a_withdrawn_opt_in_deletes_the_copy() {
     type Withdraw = fn(&mut Namespace);
@@ -157,6 +159,8 @@ fn a_withdrawn_opt_in_deletes_the_copy() {
 }
 
 /// A status names only the binding Secret of its own uid.
+///
+/// "A status names only the binding of its own uid".
 #[test]
 fn a_new_connection_does_not_name_the_binding_of_an_earlier_one() {
     let mut tenant = global();
@@ -200,6 +204,8 @@ fn an_owner_is_set_only_with_deletion_policy_delete_and_removed() {
 }
 
 /// Sizes and names are checked before the write.
+///
+/// "sizes are checked before".
 #[test]
 fn invalid_secrets_are_refused_before_the_write() {
     let mut tenant = global();

@@ -120,6 +120,8 @@ fn a_connection_cannot_point_a_pinned_secret_elsewhere() {
 
 /// A `replaces` that came by a sync serves only what that sync wrote: a mirrored connection that replaces production's
 /// own key gets neither its Secret nor its customers.
+///
+/// "A `replaces` that came by a sync serves only what that sync wrote".
 #[test]
 fn a_copied_replaces_gets_no_secret_and_no_customer() {
     let mut tenant = of_customers();

@@ -28,6 +28,9 @@ fn ready_is_true_once_the_binding_secret_exists() {
 }
 
 /// Ready of a connection for customers means that its definition is complete; its customers are counted.
+///
+/// "Ready of a connection whose credentials are customers' means that its definition is complete; customers are
+/// counts".
 #[test]
 fn ready_of_a_customers_connection_means_that_its_definition_is_complete() {
     let mut tenant = of_customers();
@@ -93,6 +96,8 @@ fn a_missing_component_causes_no_findings() {
 }
 
 /// A literal is refused, and not shown, if its name or its type marks it as secret.
+///
+/// "A literal where the type or the name says secret … is refused without being shown".
 #[test]
 fn a_secret_as_a_literal_is_refused() {
     let mut tenant = global();
@@ -106,6 +111,8 @@ fn a_secret_as_a_literal_is_refused() {
 
 /// `status.usedBy` names the first 64 integrations, and `usedByCount` counts all. A name counts once, across
 /// `replaces`.
+///
+/// "`status.usedBy`".
 #[test]
 fn users_are_named_and_counted() {
     let mut tenant = global();
@@ -127,6 +134,8 @@ fn users_are_named_and_counted() {
 
 /// If component, type or credentials differ, the connection does not answer for the older key. Two connections that
 /// replace one key, and a cycle, are errors on all of them, and the old binding is kept.
+///
+/// "Where one of the three differs, the older key is not answered".
 #[test]
 fn unresolved_replacements_are_reported_and_block_nothing_else() {
     let mut tenant = global();

@@ -4,6 +4,9 @@ use super::*;
 
 /// Each CustomerCredentials gets its own binding Secret (global inputs, completed by the customer's), named in its own
 /// status.
+///
+/// "OrganizationCustomer … one per CustomerCredentials (global inputs, the customer's beside them), named in *its*
+/// status". "Customer … the same, from credentials that the host application wrote".
 #[test]
 fn each_customer_has_a_binding_secret_of_their_own() {
     for (credentials, origin) in [("OrganizationCustomer", "Organization"), ("Customer", "Customer")] {
@@ -150,6 +153,8 @@ fn a_binding_of_one_customer_is_never_anothers() {
 
 /// Deleted CustomerCredentials delete their binding Secret. The binding Secret of a deleted connection is kept and
 /// reported.
+///
+/// "CustomerCredentials deleted: their binding goes with them. Connection deleted: … else it stays and is listed".
 #[test]
 fn leftover_bindings_are_deleted_or_reported() {
     use super::super::evaluate::leftover::Fate;

@@ -21,6 +21,8 @@ fn rows(tenant: &Namespace) -> Vec<String> {
 }
 
 /// `status.bindings` has one row per variable; Ready is true only if all are bound.
+///
+/// "Integration: `status.bindings`, a row per variable; Ready only when all are bound".
 #[test]
 fn there_is_a_row_per_variable_in_their_order() {
     let mut tenant = global();
@@ -55,6 +57,8 @@ fn there_is_a_row_per_variable_in_their_order() {
 }
 
 /// An invalid connection makes the bindings to it unknown.
+///
+/// "A document that parses but is invalid holds back the object that it names".
 #[test]
 fn a_variable_of_an_invalid_connection_is_unknown() {
     let mut tenant = global();
@@ -115,6 +119,8 @@ fn outdated_results_are_not_used() {
 
 /// An Integration is not Ready if its definition was not delivered (`definition: {file}` in a cluster), or is missing,
 /// broken or of an unsupported version.
+///
+/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered)".
 #[test]
 fn an_integration_without_a_readable_definition_is_not_ready() {
     let mut tenant = Namespace::new();

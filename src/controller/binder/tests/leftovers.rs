@@ -27,6 +27,9 @@ const WAYS: [Withdraw; 4] = [
 
 /// A withdrawn opt-in deletes the copy, even if the connection is gone, in either order. Otherwise the copy of a
 /// deleted connection is kept.
+///
+/// "Opt-in withdrawn: the copy goes … Connection deleted: its binding goes with `deletionPolicy: Delete`, else it
+/// stays".
 #[test]
 fn a_leftover_is_deleted_once_its_source_is_withdrawn() {
     for withdraw in WAYS {

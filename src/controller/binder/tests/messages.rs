@@ -5,7 +5,7 @@ use super::*;
 fn all(tenant: &Namespace) -> String {
     let inventory = &tenant.cache.inventory;
     let mut out = String::new();
-    let mut add = |name: String, conditions: &[Verdict]| {
+    let mut add = |name: String, conditions: &[NewCondition]| {
         for c in conditions {
             out.push_str(&format!("{name} {} {}\n", c.type_, condition_text(std::slice::from_ref(c), c.type_)));
         }

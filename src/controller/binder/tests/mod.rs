@@ -174,7 +174,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 }
 
 /// Formats a condition as `True Reason: message`.
-pub(super) fn condition_text(conditions: &[Verdict], type_: &str) -> String {
+pub(super) fn condition_text(conditions: &[NewCondition], type_: &str) -> String {
     let condition = conditions.iter().find(|c| c.type_ == type_);
     condition.map_or("-".into(), |c| {
         let holds = c.holds.map_or("Unknown", |holds| if holds { "True" } else { "False" });
@@ -183,7 +183,7 @@ pub(super) fn condition_text(conditions: &[Verdict], type_: &str) -> String {
 }
 
 /// Formats the Ready condition as `True Reason`.
-pub(super) fn ready(conditions: &[Verdict]) -> String {
+pub(super) fn ready(conditions: &[NewCondition]) -> String {
     condition_text(conditions, "Ready").split(": ").next().unwrap().to_string()
 }
 

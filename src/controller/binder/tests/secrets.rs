@@ -10,6 +10,9 @@ fn crm_with(annotations: Value, data: &[(&str, &str)]) -> Evaluation<ConnectionS
 
 /// A Secret is read only if it opts in (label `stablekey.dev/for: connections`, annotation `stablekey.dev/keys` with
 /// this key).
+///
+/// "A Secret is read only if it opts in (label `stablekey.dev/for: connections`, annotation `stablekey.dev/keys`
+/// naming this key …)".
 #[test]
 fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     let whole = [("password", CANARY)];
@@ -61,6 +64,9 @@ fn an_opt_in_for_an_older_key_serves_its_replacement() {
 }
 
 /// With `stablekey.dev/hosts`, the connection's endpoints may name only these hosts; the binder refuses others.
+///
+/// "stablekey.dev/hosts (optional: the only hosts that the connection's endpoints may name; the binder refuses
+/// another)".
 #[test]
 fn endpoints_are_limited_to_the_pinned_hosts() {
     let whole = [("password", CANARY)];
@@ -292,6 +298,8 @@ fn values_that_only_look_like_endpoints_are_not_limited() {
 
 /// A type may add endpoints, never remove one: an endpoint that the ownership record remembers stays one if the type is
 /// unknown here or changed.
+///
+/// "A type may add endpoints, never take one away".
 #[test]
 fn a_recorded_endpoint_is_limited_to_the_pins() {
     let mut tenant = Namespace::new();
@@ -307,6 +315,8 @@ fn a_recorded_endpoint_is_limited_to_the_pins() {
 }
 
 /// A Secret of the organization beside an endpoint that a customer supplies must have pinned hosts.
+///
+/// "A secret of ours beside an endpoint that a customer supplies needs a Secret that pins its hosts".
 #[test]
 fn a_customers_endpoint_beside_an_organizations_secret_needs_a_pin() {
     let mut tenant = of_customers();

@@ -174,6 +174,9 @@ fn an_unneeded_secret_is_kept_and_reported() {
 
 /// A copy belongs to one object. It is deleted if its opt-in is withdrawn, or with its CustomerCredentials; after the
 /// deletion of its connection it is kept and reported.
+///
+/// "opt-in withdrawn: the copy goes". "CustomerCredentials deleted: their binding goes with them". "connection
+/// deleted: … else it stays and is listed as left".
 #[test]
 fn a_copy_belongs_to_one_object_and_is_deleted_with_its_source() {
     let env = TestEnv::new("copies");

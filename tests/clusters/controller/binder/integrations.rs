@@ -78,6 +78,8 @@ fn kubectl_wait_returns_once_every_row_is_bound_and_ready() {
 
 /// An Integration is not Ready if its definition was not delivered (`definition: {file}`), or if its ConfigMap is
 /// missing or cannot be read.
+///
+/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered)".
 #[test]
 fn an_integration_is_ready_once_its_definition_can_be_read() {
     let env = TestEnv::new("definitions");

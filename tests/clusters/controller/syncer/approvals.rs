@@ -51,6 +51,8 @@ fn in_mode_plan_exactly_the_approved_actions_are_applied() {
 }
 
 /// A credential redirect always needs approval.
+///
+/// "A credential redirect always needs approval".
 #[test]
 fn in_mode_apply_a_redirect_waits_and_the_rest_continues() {
     let env = TestEnv::new("redirect");
@@ -78,6 +80,8 @@ fn in_mode_apply_a_redirect_waits_and_the_rest_continues() {
 }
 
 /// Many small changes cannot avoid the share that needs approval.
+///
+/// "many small passes cannot beat the share that needs approval".
 #[test]
 fn small_changes_add_up_to_a_share_that_needs_approval() {
     let env = TestEnv::new("volume");
@@ -111,6 +115,8 @@ fn scopes(env: &TestEnv) -> String {
 
 /// An approval is bound to the annotation that gave it, and consumed when carried out: a recurring change needs a new
 /// one.
+///
+/// "Bound to the annotation that gave it, and consumed when carried out: what recurs needs a new approval".
 #[test]
 fn a_recurring_change_needs_a_new_approval_each_time() {
     let env = TestEnv::new("forth");
@@ -153,6 +159,8 @@ fn a_recurring_change_needs_a_new_approval_each_time() {
 }
 
 /// Nothing that an editor of custom resources, ConfigMaps or Secrets can write is an approval.
+///
+/// "Nothing that an editor of our kinds, ConfigMaps or Secrets can write is consent".
 #[test]
 fn nothing_that_an_editor_can_write_is_an_approval() {
     let env = TestEnv::new("forged");

@@ -2,6 +2,7 @@
 
 use super::env::*;
 use serde_json::{Value, json};
+use stablekey::engine::model::canonical::short;
 use stablekey::kubernetes::role::{approver_role, hub_role};
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use stablekey_testing::project::CommandOutput;
@@ -117,7 +118,7 @@ fn a_waiting_plan_is_shown_and_approved_without_access_to_secrets() {
     assert!(other.code == 1 && other.words().contains("concerns other"), "{}", other.words());
 
     // Without showing the plan nothing is approved: the command that approves is printed, ready to be pasted.
-    let ready = format!("{approve} --digest {digest}").replace(" --context us", "");
+    let ready = format!("{approve} --digest {}", short(&digest)).replace(" --context us", "");
     for (arguments, why) in [
         (["approve", "us-to-eu"].as_slice(), "there is no terminal to ask on"),
         (&["approve", "us-to-eu", "--yes"], "--yes takes the digest"),
@@ -166,6 +167,9 @@ fn a_waiting_plan_is_shown_and_approved_without_access_to_secrets() {
 
 /// The waiting plan is shown only if its recomputed digest equals the one in the TenantSync's status: someone who may
 /// write ConfigMaps cannot show an approver another plan.
+///
+/// "the waiting plan … is shown only where its digest, computed again from it, is the one in the TenantSync's status:
+/// whoever may write ConfigMaps cannot show an approver another plan".
 #[test]
 fn a_forged_plan_is_not_shown_and_not_approved() {
     let env = waiting("forged");
@@ -231,6 +235,8 @@ fn a_plan_by_own_contexts_is_compared_with_the_waiting_one() {
 }
 
 /// A recurring change needs a new approval: the old one is removed first, and the command waits for that.
+///
+/// "what recurs needs a new approval".
 #[test]
 fn a_recurring_plan_is_approved_again() {
     let env = waiting("anew");

@@ -46,6 +46,8 @@ fn drift_is_reported_and_kept_or_reverted() {
 }
 
 /// With `suspend` changes are planned and reported, never written.
+///
+/// "suspend: … planned and reported, never written".
 #[test]
 fn a_suspended_sync_is_planned_and_reported_and_never_written() {
     let (env, _syncer) = settled("suspended");
@@ -149,6 +151,8 @@ fn a_settled_hub_that_is_started_again_writes_nothing() {
 }
 
 /// One invalid resource blocks only itself and what needs it.
+///
+/// "One bad resource holds back itself and what needs it, nothing else".
 #[test]
 fn a_blocked_sync_does_not_block_another() {
     let env = TestEnv::new("one-blocked");

@@ -29,7 +29,7 @@ fn a_missing_kubeconfig_is_reported_and_used_once_it_exists() {
     );
     env.in_us(&[kubeconfig_secret("eu", &kubeconfig)]);
     until_target_state(&env, "eu", "InSync");
-    until_ready(&env.us, TENANT, "Followed");
+    until_ready(&env.us, TENANT, "Watched");
     // Deleted again: nothing of it is used any more.
     kubectl(&env.us, &["delete", KUBECONFIGS]);
     until_ready(&env.us, TENANT, "KubeconfigMissing");

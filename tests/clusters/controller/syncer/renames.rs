@@ -21,6 +21,8 @@ fn app(keys: &str) -> Value {
 }
 
 /// A working binding waits until its replacement works: it is never not Ready, and then moves by itself.
+///
+/// "A working binding waits for a working one".
 #[test]
 fn a_renamed_key_breaks_no_working_target() {
     let env = TestEnv::new("renamed");

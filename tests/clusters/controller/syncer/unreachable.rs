@@ -41,7 +41,7 @@ fn a_frozen_target_blocks_no_other_and_continues_later() {
     frozen.resume().unwrap();
     until_field(&west, "connection/crm", SCOPES, "5");
     until_target_state(&env, "west", "InSync");
-    until_ready(&env.us, "tenant/west", "Followed");
+    until_ready(&env.us, "tenant/west", "Watched");
 
     frozen.restart_apiserver().unwrap();
     env.in_us(&[connection("crm", "6"), connection("erp", "6"), integration("lead", &["crm", "erp"])]);

@@ -53,6 +53,8 @@ fn two_syncs_share_equal_values_and_conflict_on_different_ones() {
 }
 
 /// A sync counts against others (cycle, conflict) only if it is accepted and may write.
+///
+/// "A sync counts against others (cycle, conflict) only where it is accepted and may write".
 #[test]
 fn a_waiting_sync_causes_no_conflict() {
     let env = TestEnv::new("waits");
@@ -181,6 +183,8 @@ fn syncs_that_cannot_be_applied_report_why_and_block_no_other() {
 }
 
 /// Of two policies the stricter applies, and acceptFrom is that of the target's own Tenant.
+///
+/// "of two policies the stricter holds, and acceptFrom is the far side's".
 #[test]
 fn the_stricter_policy_of_the_target_applies() {
     let env = TestEnv::new("stricter");
