@@ -171,7 +171,7 @@ impl ImportArgs {
                                 CommandFailure::new(format!("{name} is not written to: {why}"), "fix that first");
                             return Err(CommandFailure { problems: project.problems.clone(), ..wrong });
                         }
-                        let message = format!("the place of {name} is no folder");
+                        let message = format!("the location of {name} is no folder");
                         return Err(CommandFailure::new(message, "import into a directory tenant"));
                     };
                     if let (false, Some(other)) = (location.folder().exists(), copied_to(project, name)) {

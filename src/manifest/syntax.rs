@@ -15,7 +15,7 @@ pub(super) fn words(text: &str, fault: &SyntaxFault) -> (usize, (String, String)
             let message = format!("the document has more than {} keys and values", limits::NODES);
             return (fault.at, (message, "split it into several documents".into()));
         }
-        FaultKind::NoMapToMerge => {
+        FaultKind::NoMapToMerge { .. } => {
             (fault.at, "`<<` does not name a map", "write `<<: *anchor` where the anchor is on a map")
         }
         FaultKind::AliasOfItself => {

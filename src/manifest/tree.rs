@@ -16,6 +16,10 @@ pub struct Tree<'t> {
     pub text: &'t str,
     /// The outermost node.
     pub root: Id,
+    /// The bytes of all scalars, with aliases unfolded.
+    pub unfolded_bytes: u64,
+    /// The first node that is nested deeper than [`limits::DEPTH`] only because aliases are unfolded.
+    pub unfolded_too_deep: Option<Id>,
     nodes: Vec<Node<'t>>,
 }
 
@@ -89,7 +93,10 @@ pub enum FaultKind {
     /// It exceeds the number of nodes.
     TooManyNodes,
     /// It merges something that is not a map by `<<`.
-    NoMapToMerge,
+    NoMapToMerge {
+        /// The byte at which `<<` begins.
+        key: usize,
+    },
     /// It has an alias within the node that the alias repeats.
     AliasOfItself,
     /// A second document begins without `---` in column 0.
@@ -206,6 +213,8 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, SyntaxFault> {
         anchors: HashMap::new(),
         merged: 0,
         at: 0,
+        unfolded: Vec::new(),
+        too_deep: None,
         root: None,
     };
     for event in Parser::new_from_str_with_options(text, options) {
@@ -215,8 +224,14 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, SyntaxFault> {
         })?;
         builder.event(event, &span)?;
     }
-    let TreeBuilder { nodes, root, .. } = builder;
-    Ok(root.map(|root| Tree { text, root, nodes }))
+    let TreeBuilder { nodes, root, unfolded, too_deep, .. } = builder;
+    Ok(root.map(|root| Tree {
+        text,
+        root,
+        unfolded_bytes: unfolded.get(root.0 as usize).map_or(0, |unfolded| unfolded.bytes),
+        unfolded_too_deep: too_deep,
+        nodes,
+    }))
 }
 
 fn offset_of_char(text: &str, index: usize) -> usize {
@@ -231,7 +246,17 @@ struct TreeBuilder<'t> {
     merged: usize,
     /// The end of the last token.
     at: u32,
+    /// By node.
+    unfolded: Vec<Unfolded>,
+    too_deep: Option<Id>,
     root: Option<Id>,
+}
+
+/// The size of a node with aliases unfolded.
+#[derive(Clone, Copy, Default)]
+struct Unfolded {
+    bytes: u64,
+    depth: usize,
 }
 
 /// A map or list that is not closed yet.
@@ -259,16 +284,17 @@ impl<'t> TreeBuilder<'t> {
                     node.repeated = true;
                 }
                 let id = self.add(range, NodeKind::Alias(target), None)?;
+                self.unfolded[id.0 as usize] = self.unfolded[target.0 as usize];
                 self.attach(id, 0);
             }
             Event::MappingStart(style, anchor, tag) => {
                 let kind = NodeKind::Map { entries: Vec::new(), merge: None, flow: style == StructureStyle::Flow };
-                let id = self.add(range, kind, tag.as_deref())?;
+                let id = self.begin(range, kind, tag.as_deref())?;
                 self.open.push(OpenNode { id, anchor, children: Vec::new() });
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let kind = NodeKind::List { items: Vec::new(), flow: style == StructureStyle::Flow };
-                let id = self.add(range, kind, tag.as_deref())?;
+                let id = self.begin(range, kind, tag.as_deref())?;
                 self.open.push(OpenNode { id, anchor, children: Vec::new() });
             }
             Event::MappingEnd | Event::SequenceEnd => self.close(range.end)?,
@@ -278,6 +304,19 @@ impl<'t> TreeBuilder<'t> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Adds a map or list. The parser limits block and flow collections separately; together they have one limit.
+    fn begin(
+        &mut self,
+        range: Range<usize>,
+        kind: NodeKind<'t>,
+        tag: Option<&granit_parser::Tag>,
+    ) -> Result<Id, SyntaxFault> {
+        if self.open.len() >= limits::DEPTH {
+            return Err(SyntaxFault { at: range.start, kind: FaultKind::Syntax(ErrorKind::RecursionLimitExceeded) });
+        }
+        self.add(range, kind, tag)
     }
 
     fn add(
@@ -300,6 +339,8 @@ impl<'t> TreeBuilder<'t> {
         if !matches!(kind, NodeKind::Map { flow: false, .. } | NodeKind::List { flow: false, .. }) {
             self.at = end.max(after);
         }
+        let bytes = if let NodeKind::Scalar { text, .. } = &kind { text.len() as u64 } else { 0 };
+        self.unfolded.push(Unfolded { bytes, depth: 1 });
         self.nodes.push(Node { start, end, after, kind, repeated: false, tag: Tag::of(tag) });
         Ok(id)
     }
@@ -317,6 +358,15 @@ impl<'t> TreeBuilder<'t> {
 
     fn close(&mut self, end: usize) -> Result<(), SyntaxFault> {
         let Some(OpenNode { id, anchor, children }) = self.open.pop() else { return Ok(()) };
+        let of_children = children.iter().map(|child| self.unfolded[child.0 as usize]);
+        let unfolded = of_children.fold(Unfolded::default(), |all, child| Unfolded {
+            bytes: all.bytes.saturating_add(child.bytes),
+            depth: all.depth.max(child.depth),
+        });
+        self.unfolded[id.0 as usize] = Unfolded { depth: unfolded.depth + 1, ..unfolded };
+        if unfolded.depth > limits::DEPTH {
+            self.too_deep.get_or_insert(id);
+        }
         // The end of a block collection has no token: it is the end of its last child.
         let last = children.last().map_or(0, |child| self.nodes[child.0 as usize].end);
         let (entries, merged) = match self.nodes[id.0 as usize].kind {
@@ -354,7 +404,8 @@ impl<'t> TreeBuilder<'t> {
             return Ok((entries, None));
         };
         let merge = entries.remove(at);
-        let fault = |kind| SyntaxFault { at: self.nodes[merge.value.0 as usize].start as usize, kind };
+        let start = |id: Id| self.nodes[id.0 as usize].start as usize;
+        let fault = |kind| SyntaxFault { at: start(merge.value), kind };
         let target = |id: Id| match self.nodes[id.0 as usize].kind {
             NodeKind::Alias(target) => target,
             _ => id,
@@ -370,7 +421,7 @@ impl<'t> TreeBuilder<'t> {
         let mut seen: std::collections::HashSet<&str> = entries.iter().filter_map(|e| key_text(e.key)).collect();
         for source in sources {
             let NodeKind::Map { entries: more, .. } = &self.nodes[source.0 as usize].kind else {
-                return Err(fault(FaultKind::NoMapToMerge));
+                return Err(fault(FaultKind::NoMapToMerge { key: start(merge.key) }));
             };
             for entry in more {
                 if key_text(entry.key).is_some_and(|key| seen.insert(key)) {

@@ -319,7 +319,7 @@ impl std::fmt::Display for SyncLine {
             ConnectionMode::Create => "and makes connections that are lacking, which it never changes or compares",
             ConnectionMode::Mirror => "and keeps connections the same",
         };
-        let prunes = if self.prune { "; it removes objects that the source no longer has" } else { "" };
+        let prunes = if self.prune { "; it removes objects that it wrote and the source no longer has" } else { "" };
         let waits = if self.suspend { " (suspended: it waits)" } else { "" };
         let (what, to) = (and(&self.integrations), and(&self.to));
         write!(f, "{}{waits} carries {what} from {} to {to}, {does}{prunes}", self.writer, self.from)

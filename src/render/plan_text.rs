@@ -188,7 +188,8 @@ fn blocked(page: &mut TextPage, note: &Note) {
 pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
     let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked) };
     for ApprovalCommand { writer, digest, needs_others } in &digests {
-        let what = format!("to approve all that {writer} does in {}:", ranked.target.tenant);
+        let more = if *needs_others { ", and apply what needs no approval" } else { "" };
+        let what = format!("to approve all that {writer} does in {}{more}:", ranked.target.tenant);
         page.wrap(indent, indent + 2, &[plain(what)]);
         page.line(indent + 2, &[command(typed.approve(digest, *needs_others))]);
     }

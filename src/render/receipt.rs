@@ -106,6 +106,8 @@ impl Applied<'_> {
             for line in left(after) {
                 let _ = writeln!(text, "- {}", super::markdown::escape(&line));
             }
+            let [plan, declared, live] = [plan, declared, live].map(ToString::to_string);
+            let (plan, declared, live) = (short(&plan), short(&declared), short(&live));
             let _ = writeln!(text, "\nReceipt: plan `{plan}`, declared `{declared}`, live `{live}`");
         }
         text

@@ -254,7 +254,7 @@ fn a_file_of_approvals_in_the_tree_approves_nothing() {
     env.write("prod/stablekey.approved", &format!("{}\n{digest}\n", digests.join("\n")));
     let told = env.apply(&["--yes"], 2);
     assert!(told.contains("prod/stablekey.approved approves nothing"), "{told}");
-    assert!(told.contains("– prod/Connection/chat: needs approval"), "{told}");
+    assert!(told.contains("– prod/Connection/chat: not approved"), "{told}");
     assert!(env.host().contains("chat.example"));
     let mut ci = stablekey(env.root(), &["apply", "--yes"]);
     assert_eq!(ci.output().unwrap().status.code(), Some(2));
@@ -287,7 +287,7 @@ fn yes_never_uses_stored_approvals() {
     assert_eq!(kept.len(), 1);
 
     let told = env.apply(&["--yes"], 2);
-    assert!(told.contains("– prod/Connection/chat: needs approval"), "{told}");
+    assert!(told.contains("– prod/Connection/chat: not approved"), "{told}");
     assert!(told.contains("Approved before, in an apply that did not finish"), "{told}");
     assert!(env.host().contains("chat.example"));
     assert_eq!(files(env.state()), kept, "nor does it forget");
@@ -332,7 +332,7 @@ fn an_approval_covers_only_what_it_was_given_for() {
     let up = cut_off(&env);
     let told = env.apply(&["--approve", &other], 2);
     assert!(
-        told.contains("✓ prod/Integration/aside") && told.contains("– prod/Connection/chat: needs approval"),
+        told.contains("✓ prod/Integration/aside") && told.contains("– prod/Connection/chat: not approved"),
         "{told}"
     );
     assert!(env.host().contains("chat.example"));

@@ -46,6 +46,12 @@ pub enum DefinitionError {
         /// The line of the merge key.
         line: usize,
     },
+    /// An alias is inside the node that it repeats.
+    #[error("line {line}: an alias is inside what it repeats: export the integration again")]
+    AliasOfItself {
+        /// The line of the alias.
+        line: usize,
+    },
     /// It has more than one document.
     #[error("line {line}: a second document begins: a definition is one document; put each in a file of its own")]
     SecondDocument {

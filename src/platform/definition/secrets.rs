@@ -13,6 +13,7 @@
 use super::tree::{DefinitionTree, ValueView};
 use super::{DefinitionError, MAX_DEPTH, encoding, parse, steps, text, to_utf8, variables};
 use crate::api::sensitive;
+use aho_corasick::AhoCorasick;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -126,6 +127,23 @@ fn structure<'t>(view: ValueView<'t>, texts: &BTreeSet<&'t str>, words: &mut BTr
     }
 }
 
+/// The positions of the values of structure outside of inputs.
+fn structural_values(view: ValueView<'_>, starts: &mut BTreeSet<usize>, depth: usize) {
+    if depth == 0 {
+        return;
+    }
+    view.items().for_each(|item| structural_values(item, starts, depth - 1));
+    for (key, value) in view.entries() {
+        let key = key.text().unwrap_or_default();
+        if STRUCTURAL.contains(&key) {
+            starts.insert(value.resolved().start());
+        }
+        if !matches!(key, "inputs" | "defaultValue") {
+            structural_values(value, starts, depth - 1);
+        }
+    }
+}
+
 impl fmt::Display for EmptiedPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -152,10 +170,14 @@ pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), Definition
     }
     found.structure_texts(tree.root());
     found.copies(&tree)?;
+    let structure = found.aliased_structure(&tree);
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
     for target in found.found.values() {
         let cannot = DefinitionError::CannotEdit { line: target.scalar.line() };
+        if structure.contains(&target.scalar.start()) {
+            return Err(cannot);
+        }
         let written = target.scalar.written().ok_or_else(|| cannot.clone())?;
         kept.push_str(text.get(at..written.start).ok_or_else(|| cannot.clone())?);
         kept.push_str("\"\"");
@@ -171,6 +193,8 @@ pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), Definition
 struct EmptiedRange<'t> {
     scalar: ValueView<'t>,
     emptied: Emptied,
+    /// Whether the scalar itself is a secret value, and not only an alias that repeats it from another place.
+    is_own: bool,
 }
 
 /// The secrets found so far, by position.
@@ -313,6 +337,7 @@ impl<'t> Search<'t> {
     }
 
     fn add(&mut self, scalar: ValueView<'t>, place: EmptiedPlace) {
+        let is_own = scalar.is(scalar.resolved());
         let scalar = scalar.resolved();
         let Some(written) = scalar.text() else { return };
         if scalar.is_null() || written.is_empty() {
@@ -320,7 +345,10 @@ impl<'t> Search<'t> {
         }
         let placeholder = text::is_placeholder(written) || place.is_named(written);
         let emptied = Emptied { line: scalar.line(), place, placeholder };
-        self.found.entry(scalar.start()).or_insert(EmptiedRange { scalar, emptied });
+        let range = EmptiedRange { scalar, emptied, is_own };
+        // A copy that an alias found already may be structure: it stays as it is.
+        let is_own = is_own && range.emptied.place != EmptiedPlace::Copy;
+        self.found.entry(scalar.start()).or_insert(range).is_own |= is_own;
     }
 
     /// A text that is also part of the definition's structure (a key, the name of a component, a step or a type) is
@@ -335,6 +363,16 @@ impl<'t> Search<'t> {
         for target in self.found.values_mut() {
             target.emptied.placeholder |= target.scalar.text().is_some_and(|text| words.contains(text.trim()));
         }
+    }
+
+    /// The positions of structure that an alias repeats as a secret's value: it must not be emptied.
+    fn aliased_structure(&self, tree: &'t DefinitionTree<'t>) -> BTreeSet<usize> {
+        let mut starts = BTreeSet::new();
+        if self.found.values().any(|target| !target.is_own) {
+            starts.extend(tree.keys().map(|key| key.resolved().start()));
+            structural_values(tree.root(), &mut starts, MAX_DEPTH);
+        }
+        starts
     }
 
     /// Secrets that are long enough to be unique, each with its line.
@@ -371,15 +409,19 @@ impl<'t> Search<'t> {
         if !tree.root().same(after.root(), &emptied) {
             return Err(DefinitionError::CannotEdit { line });
         }
-        for (secret, secret_line) in self.telling() {
-            let elsewhere = |line| Err(DefinitionError::SecretElsewhere { line, secret_line });
-            if let Some(at) = kept.find(secret) {
-                return elsewhere(encoding::line_of(kept.as_bytes(), at));
-            }
-            let written_otherwise =
-                |view: &ValueView<'_>| view.is_rewritten() && view.text().is_some_and(|t| t.contains(secret));
-            if let Some(view) = after.scalars().find(written_otherwise) {
-                return elsewhere(view.line());
+        let (secrets, lines): (Vec<&str>, Vec<usize>) = self.telling().into_iter().unzip();
+        // All at once: secrets times scalars would take minutes in a large file.
+        let Ok(secrets) = AhoCorasick::new(&secrets) else { return Err(DefinitionError::TooManyNodes) };
+        let elsewhere = |line, found: aho_corasick::Match| {
+            let secret_line = lines.get(found.pattern().as_usize()).copied().unwrap_or(line);
+            Err(DefinitionError::SecretElsewhere { line, secret_line })
+        };
+        if let Some(found) = secrets.find(kept) {
+            return elsewhere(encoding::line_of(kept.as_bytes(), found.start()), found);
+        }
+        for view in after.scalars().filter(|view| view.is_rewritten()) {
+            if let Some(found) = view.text().and_then(|text| secrets.find(text)) {
+                return elsewhere(view.line(), found);
             }
         }
         Ok(())

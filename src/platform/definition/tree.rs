@@ -7,6 +7,7 @@ mod view;
 pub(super) use view::ValueView;
 
 use super::{DefinitionError, MAX_VISITS, encoding};
+use crate::manifest::limits;
 use crate::manifest::tree::{self, FaultKind, Id, MapEntry, NodeKind, SyntaxFault, Tree};
 use granit_parser::{ErrorKind, ScalarStyle};
 use std::cell::Cell;
@@ -31,7 +32,14 @@ impl<'a> DefinitionTree<'a> {
         let lines = line_starts(source);
         let parsed = tree::parse(source).map_err(|fault| unreadable(source, &lines, fault))?;
         let Some(tree) = parsed else { return Ok(None) };
+        // Whoever reads a definition reads what an alias repeats each time.
+        if tree.unfolded_bytes > source.len() as u64 + limits::ALIASED_BYTES as u64 {
+            return Err(DefinitionError::TooManyNodes);
+        }
         let tree = DefinitionTree { tree, base, lines, visits: Cell::new(MAX_VISITS) };
+        if let Some(id) = tree.tree.unfolded_too_deep {
+            return Err(DefinitionError::TooDeep { line: tree.line(id) });
+        }
         tree.check_keys()?;
         Ok(Some(tree))
     }
@@ -46,13 +54,18 @@ impl<'a> DefinitionTree<'a> {
         self.visits.get() == 0
     }
 
-    /// All scalars except keys, with their positions.
-    pub(super) fn scalar_values(&self) -> impl Iterator<Item = ValueView<'_>> {
+    /// All keys of maps.
+    pub(super) fn keys(&self) -> impl Iterator<Item = ValueView<'_>> {
         let entries = self.tree.nodes().flat_map(|(_, node)| match &node.kind {
             NodeKind::Map { entries, .. } => entries.as_slice(),
             _ => &[],
         });
-        let keys: HashSet<Id> = entries.map(|entry| entry.key).collect();
+        entries.map(|entry| ValueView { tree: self, id: entry.key })
+    }
+
+    /// All scalars except keys, with their positions.
+    pub(super) fn scalar_values(&self) -> impl Iterator<Item = ValueView<'_>> {
+        let keys: HashSet<Id> = self.keys().map(|key| key.id).collect();
         self.scalars().filter(move |view| !keys.contains(&view.id))
     }
 
@@ -108,8 +121,8 @@ fn unreadable(text: &str, lines: &[usize], fault: SyntaxFault) -> DefinitionErro
     let line = line_of(lines, fault.at);
     let why = match fault.kind {
         FaultKind::TooManyNodes => return DefinitionError::TooManyNodes,
-        FaultKind::NoMapToMerge => return DefinitionError::MergeKey { line },
-        FaultKind::AliasOfItself => return DefinitionError::CannotEdit { line },
+        FaultKind::NoMapToMerge { key } => return DefinitionError::MergeKey { line: line_of(lines, key) },
+        FaultKind::AliasOfItself => return DefinitionError::AliasOfItself { line },
         FaultKind::SecondDocument => return DefinitionError::SecondDocument { line },
         FaultKind::Syntax(ErrorKind::RecursionLimitExceeded) => return DefinitionError::TooDeep { line },
         FaultKind::Syntax(error) => error.to_string(),

@@ -241,3 +241,19 @@ fn words_of_the_structure_are_no_secrets() {
         Err(error) => assert!(error.to_string().contains("line"), "{error}"),
     }
 }
+
+/// Structure is never emptied, not even where an alias of it is a secret's value.
+#[test]
+fn structure_behind_an_alias_is_not_emptied() {
+    for (structure, aliased) in [
+        ("name: T", "name: &n T"),
+        ("- key: C", "- key: &n C"),
+        ("component: {key: comp", "component: {key: &n comp"),
+        ("      password: ", "      &n password: "),
+    ] {
+        let text = with_inputs("      password: {type: value, value: *n}\n").replacen(structure, aliased, 1);
+        assert!(text.contains(aliased), "{text}");
+        let refused = empty_secrets(text.as_bytes());
+        assert!(matches!(refused, Err(DefinitionError::CannotEdit { .. })), "{aliased}: {refused:?}\n{text}");
+    }
+}

@@ -177,6 +177,10 @@ fn any_encoding_is_read() {
 fn what_cannot_be_read_says_what_to_do() {
     let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
     let nested = format!("name: x\nflows: {}1{}", "[".repeat(201), "]".repeat(201));
+    let flow = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let mixed = format!("name: x\nflows:\n  {}{flow}\n", "- ".repeat(150));
+    let chain = (1..=200).map(|n| format!("a{n}: &a{n} {{v: *a{}}}\n", n - 1)).collect::<String>();
+    let chain = format!("name: x\nflows: []\na0: &a0 {{password: s3cr3t}}\n{chain}");
     let variables = |text: &str| definition(text, "      []\n");
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("empty", b"".to_vec()),
@@ -191,6 +195,10 @@ fn what_cannot_be_read_says_what_to_do() {
         ("merge", b"a: &a {name: x}\n<<: *a\nflows: []\n".to_vec()),
         ("deep", deep.into_bytes()),
         ("nested", nested.into_bytes()),
+        ("lists in blocks and in brackets", mixed.into_bytes()),
+        ("a chain of aliases", chain.into_bytes()),
+        ("a merge below its key", b"name: x\nflows: []\n<<:\n\n  - x\n".to_vec()),
+        ("an alias of itself", b"name: x\nflows: &f\n  - {steps: *f}\n".to_vec()),
         ("no shape", variables("  - {key: C, dataType: connection}\n").into_bytes()),
         ("no key", variables("  - {dataType: connection, useScopedConfigVar: x}\n").into_bytes()),
         ("no type", variables("  - {key: C, connection: {component: {key: x}}}\n").into_bytes()),
@@ -218,6 +226,10 @@ fn aliases_are_followed_and_bombs_are_not() {
     bomb += "flows: *a59\n";
     assert_eq!(read(bomb.as_bytes()).unwrap_err(), DefinitionError::TooManyNodes);
     assert_eq!(empty_secrets(bomb.as_bytes()).unwrap_err(), DefinitionError::TooManyNodes);
+    // Few aliases of a long text, too: each is read as often as it is repeated.
+    let long = format!("name: x\nflows: []\nx: &a {}\ny: [{}]\n", "s".repeat(500_000), "*a,".repeat(100));
+    assert_eq!(read(long.as_bytes()).unwrap_err(), DefinitionError::TooManyNodes);
+    assert_eq!(empty_secrets(long.as_bytes()).unwrap_err(), DefinitionError::TooManyNodes);
     let cycle = "name: x\ndefinitionVersion: 7\nflows: &f\n  - {steps: *f}\n";
     let _ = read(cycle.as_bytes());
     let _ = empty_secrets(cycle.as_bytes());
