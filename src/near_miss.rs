@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_near_is_no_near_miss() {
+    fn distant_names_are_no_near_misses() {
         assert!(near_misses("crm", ["salesforce-oauth"]).is_empty());
     }
 }

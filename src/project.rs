@@ -66,7 +66,6 @@ pub struct Project {
     pub origins: BTreeMap<ObjectId, SourcePlace>,
 }
 
-/// A tenant of a project.
 #[derive(Debug)]
 pub struct ProjectTenant {
     /// The spec of the Tenant.
@@ -82,7 +81,6 @@ pub struct ProjectTenant {
 /// The arguments of a command.
 #[derive(Debug, Default)]
 pub struct ProjectArgs {
-    /// The root.
     pub root: PathBuf,
     /// The files and folders to read, unless all of the root is read; `-` is standard input.
     pub paths: Vec<PathBuf>,

@@ -931,7 +931,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_compared_without_what_stands_around_them() {
+    fn hosts_are_compared_without_the_rest_of_the_url() {
         let one = |value: &str| hosts(value).into_iter().next().unwrap_or_default();
         assert_eq!(one("https://A.Example/x?y"), "a.example");
         assert_eq!(one(" https://u:p@a.example:8443/x"), "a.example:8443");

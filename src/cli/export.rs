@@ -117,7 +117,6 @@ pub(super) enum ExportError {
 /// A variable that cannot be bound in the tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MissingBinding {
-    /// The variable.
     pub variable: String,
     /// What is missing, and how to fix it.
     pub why: String,
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_and_nothing_is_written() {
+    fn a_missing_connection_is_named_and_nothing_is_written() {
         let (_, spec, definition) = imported("code-native.yaml", &Reusable::none());
         let error =
             export(&spec, &definition, &|v| Err(format!("{} is not in eu-prod", v.stable_key().unwrap()))).unwrap_err();

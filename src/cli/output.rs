@@ -241,7 +241,7 @@ mod tests {
     use terminal_size::{Height, Width};
 
     #[test]
-    fn the_terminal_says_how_wide_it_is_and_columns_overrides_it() {
+    fn columns_overrides_the_width_of_the_terminal() {
         let terminal = |width| Some((Width(width), Height(24)));
         assert_eq!(columns(None, terminal(80)), 80);
         assert_eq!(columns(None, terminal(8)), NARROWEST);

@@ -22,7 +22,6 @@ use std::sync::Arc;
 pub(super) struct PlannedProject {
     /// The world, ad-hoc syncs included.
     pub world: World,
-    /// The plan.
     pub plan: Plan,
 }
 

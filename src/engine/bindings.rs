@@ -13,7 +13,6 @@ use std::sync::Arc;
 pub struct BindingOf<'a> {
     /// The name of the integration.
     pub integration: &'a str,
-    /// The variable.
     pub variable: &'a Variable,
     /// The connection that the variable resolves to.
     pub resolution: Resolution,

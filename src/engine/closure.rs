@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_one_closure_is_taken_together() {
+    fn a_closure_is_taken_as_a_whole() {
         let of = |keys: &[&str], integrations: &[&str]| Seeds {
             keys: keys.iter().map(ToString::to_string).collect(),
             integrations: integrations.iter().map(ToString::to_string).collect(),

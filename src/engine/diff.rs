@@ -93,12 +93,7 @@ pub struct Sides<'a> {
 #[derive(Debug)]
 pub enum Difference {
     /// Two writers want different values of a field.
-    Conflict {
-        /// The field.
-        field: Field<'static>,
-        /// The writers.
-        writers: BTreeSet<Writer>,
-    },
+    Conflict { field: Field<'static>, writers: BTreeSet<Writer> },
     /// The live object differs from the desired one in an immutable field.
     Occupied {
         /// The immutable field that differs.
@@ -111,7 +106,6 @@ pub enum Difference {
 /// A field with its live and desired values.
 #[derive(Debug)]
 pub struct Both {
-    /// The field.
     pub field: Field<'static>,
     /// The live value; `None` if the field is absent.
     pub live: Option<Json>,
@@ -144,7 +138,6 @@ pub struct KeptField {
 /// A field where a sync differs from the target's own source, which has precedence.
 #[derive(Debug)]
 pub struct OverriddenField {
-    /// The field.
     pub field: Field<'static>,
     /// The value that the target's own source declares.
     pub own: Json,

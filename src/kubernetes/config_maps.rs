@@ -40,7 +40,6 @@ impl Weighs for ConfigMap {
 }
 
 impl ConfigMap {
-    /// Returns the definition in it.
     pub fn definition(&self) -> Option<&[u8]> {
         let text = self.data.get(KEY).map(|text| text.as_bytes());
         text.or_else(|| self.binary.get(KEY).map(|bytes| bytes.0.as_slice()))

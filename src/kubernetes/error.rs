@@ -43,7 +43,6 @@ pub enum RequestError {
         /// The Role that grants it, as YAML.
         role: String,
     },
-    /// It failed.
     #[error("{what}: {why}")]
     Failed {
         /// What was requested.

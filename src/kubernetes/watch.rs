@@ -31,7 +31,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How often an idle server is asked whether it is up.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// An event of a watch.
 #[derive(Debug)]
 pub enum WatchEvent<H> {
     /// A change, and the memory that it takes until it is dropped.

@@ -121,7 +121,6 @@ pub fn keep(text: &str, wanted: &DesiredEntries) -> EditResult<Option<String>> {
     Ok((new != text).then_some(new))
 }
 
-/// The entries of a kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KustomizationEntries {
     /// The items of `resources`.

@@ -19,17 +19,34 @@ pub(super) struct Schema {
 /// A shape with its limits.
 pub(super) enum SchemaShape {
     /// A string with a length in characters.
-    Text { min: usize, max: usize, pattern: Option<Regex>, options: Vec<String> },
+    Text {
+        min: usize,
+        max: usize,
+        pattern: Option<Regex>,
+        options: Vec<String>,
+    },
     /// `true` or `false`.
     Bool,
     /// A whole number.
-    Int { min: i64, max: i64 },
+    Int {
+        min: i64,
+        max: i64,
+    },
     /// A map with these fields; if `one_of` is set, exactly one of the optional fields.
-    Map { fields: Vec<SchemaField>, one_of: Option<String> },
+    Map {
+        fields: Vec<SchemaField>,
+        one_of: Option<String>,
+    },
     /// A map with any keys.
-    Dict { value: Box<Schema>, max: usize },
-    /// A list.
-    List { item: Box<Schema>, min: usize, max: usize },
+    Dict {
+        value: Box<Schema>,
+        max: usize,
+    },
+    List {
+        item: Box<Schema>,
+        min: usize,
+        max: usize,
+    },
     /// A value that the API server writes, or that is not read.
     Any,
 }

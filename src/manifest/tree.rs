@@ -40,14 +40,22 @@ pub struct Node<'t> {
     pub tag: Tag,
 }
 
-/// The kind of a node.
 pub enum NodeKind<'t> {
-    /// A scalar.
-    Scalar { text: Cow<'t, str>, style: ScalarStyle },
+    Scalar {
+        text: Cow<'t, str>,
+        style: ScalarStyle,
+    },
     /// Keys with values, in order; entries that `<<` merges come last, and `<<` itself is separate.
-    Map { entries: Vec<MapEntry>, merge: Option<MapEntry>, flow: bool },
+    Map {
+        entries: Vec<MapEntry>,
+        merge: Option<MapEntry>,
+        flow: bool,
+    },
     /// A list of items.
-    List { items: Vec<Id>, flow: bool },
+    List {
+        items: Vec<Id>,
+        flow: bool,
+    },
     /// The alias `*name`, with the node that it repeats.
     Alias(Id),
 }

@@ -161,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_stands_before_the_integration_that_names_it_and_comments_stay() {
+    fn a_definition_comes_before_the_integration_that_names_it_and_comments_stay() {
         let manifest = integration("");
         let text = rendered(&[("i.yaml", manifest.as_bytes()), ("lead.definition", DEFINITION.as_bytes())]).unwrap();
         insta::assert_snapshot!(text);
     }
 
     #[test]
-    fn what_cannot_go_into_a_stream_as_it_is_is_written_anew_in_its_namespace() {
+    fn documents_that_cannot_be_streamed_are_formatted_again_in_their_namespace() {
         let list = r#"{"apiVersion": "v1", "kind": "List", "items": [
             {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "theirs"}},
             {"apiVersion": "stablekey.dev/v1alpha1", "kind": "Integration",

@@ -12,7 +12,6 @@ use crate::tenant::cluster::hub::{HubContents, HubSync, HubTenant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The address of a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubAddress {
     /// The context of its cluster; `None` for the current context.

@@ -232,7 +232,6 @@ pub(super) fn owned(names: Vec<&str>) -> Vec<String> {
 pub struct KeyExplanation {
     /// The schema `stablekey.dev/explanation/v1`.
     pub schema: &'static str,
-    /// The stable key.
     pub stable_key: String,
     /// One entry per tenant, by name.
     pub tenants: Vec<KeyInTenant>,

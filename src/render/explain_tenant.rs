@@ -15,7 +15,6 @@ use crate::text::{and, count};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// The explanation of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantExplanation {
@@ -48,7 +47,6 @@ pub struct TenantExplanation {
     pub syncs: Vec<SyncLine>,
 }
 
-/// A connection of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionOfTenant {
@@ -65,7 +63,6 @@ pub struct ConnectionOfTenant {
     pub customers: usize,
 }
 
-/// An integration of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationOfTenant {
@@ -78,7 +75,6 @@ pub struct IntegrationOfTenant {
     pub bindings: Vec<BindingRow>,
 }
 
-/// Explains a tenant.
 pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, ExplainError> {
     let Some(view) = world.tenants.get(tenant) else { return Err(ExplainError::no_tenant(world, tenant)) };
     let scene = Scene::of(world, tenant).ok_or_else(|| ExplainError::unreachable(world, tenant))?;

@@ -112,8 +112,9 @@ fn approvals(comment: &mut Comment, targets: &[Ranked<'_>], typed: &Invocation) 
         .flat_map(|ranked| digests_to_approve(ranked).into_iter().map(move |found| (ranked, found)))
         .map(|(ranked, ApprovalCommand { writer, digest, needs_others })| {
             let what = count(ranked.needs_approval.len(), "action needs", "actions need");
-            let title =
-                format!("{what} approval in {}; all that {writer} does there is approved by:", ranked.target.tenant);
+            let more = if needs_others { ", with what needs no approval," } else { "" };
+            let tenant = &ranked.target.tenant;
+            let title = format!("{what} approval in {tenant}; all that {writer} does there{more} is approved by:");
             format!("{}\n{}\n", md(&title), command(&typed.approve(digest, needs_others)))
         })
         .collect();

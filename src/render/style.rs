@@ -27,7 +27,6 @@ pub(super) enum Tone {
     Plain,
     /// A name to find quickly.
     Strong,
-    /// A heading.
     Heading,
     /// Secondary information.
     Faint,

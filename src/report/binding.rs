@@ -36,7 +36,6 @@ pub struct BindingRow {
     pub used_by: Vec<Used>,
 }
 
-/// The state of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BindingState {
@@ -90,7 +89,6 @@ pub struct ConnectionBrief {
     /// The stable key; absent for an integration's own connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_key: Option<String>,
-    /// The component.
     pub component: ComponentBrief,
     /// The connection type.
     #[serde(rename = "type")]

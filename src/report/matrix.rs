@@ -42,7 +42,6 @@ pub struct IntegrationRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MatrixRow {
-    /// The stable key.
     pub stable_key: String,
     /// The component in the first tenant that has the key; absent if none has it.
     #[serde(skip_serializing_if = "Option::is_none")]

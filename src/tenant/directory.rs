@@ -259,7 +259,6 @@ fn find(path: &Path, id: &ObjectId) -> Option<(SourcePlace, Resource)> {
     Some((found.origin, found.resource))
 }
 
-/// Reads a definition.
 pub fn read_definition(layout: &FolderLayout, tenant: &str, path: &Path) -> Result<Vec<u8>, LocationError> {
     let failed = |why: String| LocationError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(definition::MAX_BYTES).unwrap_or(u64::MAX);

@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// A shared connection.
 pub(super) type SharedConnection = Arc<Object<ConnectionSpec>>;
 
 /// The cached objects of one tenant namespace.

@@ -18,7 +18,6 @@ pub(super) struct ObjectMetaCache {
 }
 
 impl ObjectMetaCache {
-    /// Returns the current status.
     pub(super) fn status<S: DeserializeOwned + Default>(&self) -> S {
         self.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok()).unwrap_or_default()
     }

@@ -6,7 +6,6 @@ use crate::kubernetes::client::ApiRequest;
 use http::Method;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
-/// The outcome of a reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReconcileOutcome {
     /// Everything is up to date: nothing was written.

@@ -390,7 +390,6 @@ fn field_of(object: &ObjectId, path: &[String]) -> String {
     if path.is_empty() { object.to_string() } else { format!("{object} {}", path.join(".")) }
 }
 
-/// Returns the warnings.
 fn warnings(evidence: &Evidence<'_>) -> Vec<String> {
     let warnings = evidence.findings().filter(|f| f.severity == Severity::Warning);
     warnings.map(|f| bounded(&format!("{} {}; {}", f.code, f.text, f.fix))).take(FIRST).collect()

@@ -72,7 +72,6 @@ pub(super) enum PassProgress {
     Done(usize, usize),
 }
 
-/// A source of definitions.
 pub(super) struct DefinitionSource {
     pub server: Server,
     pub paths: Paths,

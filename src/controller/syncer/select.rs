@@ -40,7 +40,6 @@ pub(super) struct InFlight {
 /// When objects are deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Deletes {
-    /// Now.
     #[default]
     Now,
     /// Never by an incremental plan: only a full plan decides what is missing.

@@ -29,7 +29,6 @@ impl std::fmt::Display for At {
 pub struct Finding {
     /// The check.
     pub code: Code,
-    /// The severity.
     pub severity: Severity,
     /// The tenant; absent for findings across tenants.
     #[serde(skip_serializing_if = "Option::is_none")]

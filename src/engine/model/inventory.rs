@@ -176,7 +176,6 @@ impl Inventory {
         Some(&self.component_object(reference)?.spec)
     }
 
-    /// The object of a component.
     pub fn component_object(&self, reference: &ComponentRef) -> Option<&Object<ComponentSpec>> {
         let key = &reference.key;
         let named = self.components.get(key).filter(|_| reference.is_public());
@@ -184,7 +183,6 @@ impl Inventory {
         (object.spec.key == reference.key).then_some(object.as_ref())
     }
 
-    /// The type of a connection.
     pub fn connection_type(&self, connection: &ConnectionSpec) -> Option<&ConnectionType> {
         self.component(&connection.component)?.connection_type(&connection.type_)
     }

@@ -114,7 +114,6 @@ pub enum State {
     Unreachable,
 }
 
-/// The kind of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActionKind {
@@ -306,7 +305,6 @@ pub struct Impact {
     pub customers: usize,
 }
 
-/// An affected integration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AffectedIntegration {
     /// The name of the integration.

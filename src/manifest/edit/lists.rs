@@ -14,7 +14,6 @@ pub(crate) enum ListEdit {
     Append {
         /// The list's key.
         list: &'static str,
-        /// The items.
         items: Vec<serde_json::Value>,
     },
     /// Removes one item; the list is removed with its last item.
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_or_is_shared_is_left_alone() {
+    fn values_that_are_no_list_or_are_shared_are_left_alone() {
         let add = [append("resources", json!("x"))];
         assert_eq!(edit_lists("resources: 7\n", &add), Err(EditError::NoMap));
         assert_eq!(edit_lists("a: &l [x]\nresources: *l\n", &add), Err(EditError::NoMap));

@@ -59,7 +59,6 @@ pub struct ParsedDefinition {
     pub components: BTreeSet<ComponentRef>,
 }
 
-/// The format of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefinitionFormat {
     /// The current version, designed on the platform.

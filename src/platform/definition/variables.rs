@@ -58,7 +58,6 @@ pub struct DefinitionInput {
 pub enum InputValue {
     /// Absent or empty.
     Empty,
-    /// A placeholder.
     Placeholder,
     /// A literal that is not secret.
     Text(String),

@@ -24,7 +24,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use vanished::AfterImport;
 
-/// A file to import.
 #[derive(Clone, Copy)]
 pub struct ImportFile<'a> {
     /// The name of the file in messages.

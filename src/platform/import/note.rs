@@ -18,7 +18,6 @@ pub enum Level {
     Information,
 }
 
-/// A note of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // The names of the fields are clear; the text is in `Display`.
 pub enum ImportNote {

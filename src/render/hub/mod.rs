@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_the_first_actions_are_kept_that_is_said() {
+    fn a_cut_plan_reports_that_only_the_first_actions_are_stored() {
         let shown = text(part("AwaitingApproval", Some((1_234, "x"))));
         assert!(shown.contains("Only the first 500 of 1,234 actions are kept"), "{shown}");
         let markdown = plan(part("AwaitingApproval", Some((1_234, "x")))).markdown();

@@ -29,7 +29,6 @@ pub struct HubStatus {
     sign: Option<SyncerSign>,
 }
 
-/// The status of a Tenant.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HubTenantStatus {

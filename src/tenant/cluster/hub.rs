@@ -35,7 +35,6 @@ pub struct HubClient {
     paths: Paths,
 }
 
-/// The content of a hub.
 #[derive(Debug, Default)]
 pub struct HubContents {
     /// By name.
@@ -44,7 +43,6 @@ pub struct HubContents {
     pub syncs: BTreeMap<String, HubSync>,
 }
 
-/// A Tenant of a hub.
 #[derive(Clone, Debug)]
 pub struct HubTenant {
     /// The spec, or why it cannot be read.

@@ -22,7 +22,6 @@ pub enum FolderRole {
 /// A folder of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
-    /// The tenant.
     pub tenant: String,
     pub role: FolderRole,
     /// The path below the given root, without links.

@@ -20,7 +20,6 @@ use std::sync::Arc;
 /// How long before its expiry a Secret is reported as expiring soon.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// Inputs by name.
 pub(crate) type InputsByName<'a> = BTreeMap<&'a str, &'a Input>;
 
 /// Returns the inputs of a connection.

@@ -90,7 +90,7 @@ fn the_same_key_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_bound_is_said() {
+fn a_variable_that_cannot_be_bound_is_an_error() {
     let text = definition("  - {key: C, useScopedConfigVar: x}\n  - {key: D, useScopedConfigVar: y}\n", "      []\n");
     let error = bind(text.as_bytes(), &[("E", "k")]).unwrap_err();
     assert_eq!(error.to_string(), "the definition has no connection variable \"E\": it has \"C\", \"D\"");

@@ -52,7 +52,7 @@ fn every_way_to_write_a_scalar_is_emptied_exactly() {
 }
 
 #[test]
-fn what_names_a_value_or_is_none_stays() {
+fn references_and_empty_values_stay() {
     let text = with_inputs(
         "      password: {type: configVar, value: Password}
       clientSecret: {type: reference, value: step.results}
@@ -102,13 +102,13 @@ fn secrets_of_steps_data_sources_defaults_and_endpoints_are_emptied() {
 }
 
 #[test]
-fn an_aliased_secret_is_emptied_where_it_stands() {
+fn an_aliased_secret_is_emptied_at_its_anchor() {
     let text = with_inputs("      note: {value: &pw hunter2}\n      password: {value: *pw}\n");
     assert_eq!(emptied(&text).0, text.replace("hunter2", "\"\""));
 }
 
 #[test]
-fn a_secret_that_stands_twice_is_nowhere_left() {
+fn a_secret_that_occurs_twice_is_removed_everywhere() {
     let twice =
         with_inputs("      password: {value: correct-horse-battery}\n      note: {value: correct-horse-battery}\n");
     let (after, places) = emptied(&twice);

@@ -3,7 +3,7 @@ mod corpus;
 mod emptying;
 mod laws;
 mod reading;
-mod saying;
+mod value;
 
 use std::path::{Path, PathBuf};
 

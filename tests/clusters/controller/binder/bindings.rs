@@ -96,7 +96,7 @@ fn a_foreign_secret_is_never_overwritten_and_blocks_nothing() {
     let theirs = secret("crm.binding", json!({"theirs": CANARY}));
     env.apply(&[theirs, app(), global("crm"), global("other"), integration("lead", &["crm", "other"])]);
     let why = env.ready("connection/crm", "False BindingNameTaken");
-    assert!(why.starts_with("SK0140 Secret crm.binding is there and is not ours"), "{why}");
+    assert!(why.starts_with("SK0140 Secret crm.binding belongs to somebody else"), "{why}");
     env.wait_for_condition("connection/crm", "Stalled", "True BindingNameTaken");
     env.ready("connection/other", "True Complete");
     env.ready("integration/lead", "False ConnectionNotReady");
