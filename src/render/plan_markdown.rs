@@ -109,7 +109,7 @@ fn mark(ranked: &Ranked<'_>) -> &'static str {
 fn approvals(comment: &mut Comment, targets: &[Ranked<'_>], typed: &Invocation) {
     let items: Vec<String> = targets
         .iter()
-        .flat_map(|ranked| digests_to_approve(ranked).into_iter().map(move |found| (ranked, found)))
+        .flat_map(|ranked| digests_to_approve(ranked, typed).into_iter().map(move |found| (ranked, found)))
         .map(|(ranked, ApprovalCommand { writer, digest, needs_others })| {
             let what = count(ranked.needs_approval.len(), "action needs", "actions need");
             let more = if needs_others { ", with what needs no approval," } else { "" };

@@ -186,7 +186,7 @@ fn blocked(page: &mut TextPage, note: &Note) {
 
 /// Shows the commands that approve the actions of a tenant; returns whether there are any.
 pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
-    let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked) };
+    let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked, typed) };
     for ApprovalCommand { writer, digest, needs_others } in &digests {
         let more = if *needs_others { ", and apply what needs no approval" } else { "" };
         let what = format!("to approve all that {writer} does in {}{more}:", ranked.target.tenant);
@@ -200,7 +200,7 @@ pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, t
 pub(super) struct ApprovalCommand<'a> {
     pub(super) writer: &'a str,
     pub(super) digest: &'a Digest,
-    /// Whether its actions wait for actions that it does not approve.
+    /// Whether its actions wait for actions that it does not approve. In a hub the syncer applies these.
     pub(super) needs_others: bool,
 }
 
@@ -211,7 +211,7 @@ pub(super) fn need_others(actions: &[&Action]) -> bool {
 }
 
 /// The smallest set of digests that covers every action that needs approval, with their writers.
-pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<ApprovalCommand<'a>> {
+pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>, typed: &Invocation) -> Vec<ApprovalCommand<'a>> {
     let mut left: Vec<&Action> = ranked.needs_approval.clone();
     let mut chosen = Vec::new();
     while let Some(action) = left.first() {
@@ -222,7 +222,7 @@ pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<ApprovalCommand
         };
         let own: Vec<&Action> =
             ranked.target.actions.iter().filter(|a| a.writers.iter().any(|w| w.to_string() == *writer)).collect();
-        chosen.push(ApprovalCommand { writer, digest, needs_others: need_others(&own) });
+        chosen.push(ApprovalCommand { writer, digest, needs_others: typed.hub.is_none() && need_others(&own) });
         left.retain(|a| !a.writers.iter().any(|w| w.to_string() == *writer));
     }
     chosen

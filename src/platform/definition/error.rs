@@ -13,7 +13,7 @@ pub enum DefinitionError {
     )]
     TooManyNodes,
     /// It is nested too deeply.
-    #[error("line {line}: nested deeper than {}: export the integration again", super::MAX_DEPTH)]
+    #[error("line {line}: nested deeper than {}: export the integration again", crate::manifest::limits::DEPTH)]
     TooDeep {
         /// The line of the node.
         line: usize,

@@ -25,16 +25,17 @@ pub use text::is_placeholder;
 pub use variables::{ConnectionVariable, DefinitionInput, InputValue, VariableShape};
 
 use crate::api::{ComponentRef, Uses};
+use crate::manifest::limits;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use tree::{DefinitionTree, ValueView};
 
 /// The maximum size of a definition, in bytes.
 pub const MAX_BYTES: usize = 64_000_000;
-/// The maximum nesting depth.
-pub const MAX_DEPTH: usize = 200;
+/// How far a reader goes down from the root: to a scalar within the deepest collection.
+pub const MAX_DEPTH: usize = limits::DEPTH + 1;
 /// The maximum number of values.
-pub const MAX_NODES: usize = 1_000_000;
+pub const MAX_NODES: usize = limits::NODES;
 /// The maximum number of visited values, with aliases expanded.
 const MAX_VISITS: usize = 16 * MAX_NODES;
 /// The version of the platform's definitions that is fully supported.

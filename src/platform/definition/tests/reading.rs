@@ -234,3 +234,14 @@ fn aliases_are_followed_and_bombs_are_not() {
     let _ = read(cycle.as_bytes());
     let _ = empty_secrets(cycle.as_bytes());
 }
+
+/// The deepest that is read is compared too.
+#[test]
+fn a_difference_at_the_greatest_depth_is_a_difference() {
+    let nested = |text: &str, depth: usize| {
+        format!("name: x\nflows: {}{text}{}\n", "[".repeat(depth), "]".repeat(depth)).into_bytes()
+    };
+    let value = |text: &str| read(&nested(text, limits::DEPTH - 1)).unwrap().uses.value;
+    assert_ne!(value("one"), value("two"));
+    assert!(matches!(read(&nested("one", limits::DEPTH)), Err(DefinitionError::TooDeep { .. })));
+}
