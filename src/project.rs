@@ -5,6 +5,7 @@ pub mod deliver;
 mod files;
 pub mod hub;
 mod ignore;
+mod organizations;
 pub mod sources;
 mod structure;
 
@@ -19,12 +20,14 @@ use crate::manifest::{FileProblem, SourcePlace, locate_all, problem};
 use crate::near_miss::meant;
 use crate::project::clusters::InCluster;
 use crate::project::files::{Files, SortedFiles};
+use crate::project::organizations::OnPlatform;
 use crate::project::structure::{DeclaredTenant, Structure, StructureResource};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
 use crate::tenant::directory::read::{beside, gather};
 use crate::tenant::directory::{FolderLocation, definition_digest, read_definition};
 use crate::tenant::location::{LocationError, Snapshot};
+use crate::tenant::prismatic::{Expected, Platform};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -46,6 +49,8 @@ pub struct Project {
     pub problems: Vec<FileProblem>,
     /// The problems in files outside tenants' folders.
     pub own_problems: Vec<FileProblem>,
+    /// What every plan says about locations.
+    pub cautions: Vec<String>,
     /// Roles that grant access to the tenants that could not be read, as YAML.
     pub roles: BTreeSet<String>,
     /// Documents of other kinds.
@@ -88,6 +93,8 @@ pub struct ProjectArgs {
     pub sources: BTreeMap<String, PathBuf>,
     /// The clusters. If `None`, no cluster is accessed, and a tenant in a cluster counts as its source declares it.
     pub servers: Option<Arc<Servers>>,
+    /// The platform. If `None`, it is not accessed, and a tenant there counts as its source declares it.
+    pub platform: Option<Arc<Platform>>,
 }
 
 /// Reads a project. Problems in files are added to `problems`, and everything else is read.
@@ -177,6 +184,21 @@ impl Project {
             };
             self.tenants.insert(name, tenant);
         }
+        if let Some(platform) = &given.platform {
+            self.read_organizations(platform, &specs);
+        }
+    }
+
+    /// Reads the tenants on the platform, which need the names that all others use.
+    fn read_organizations(&mut self, platform: &Arc<Platform>, specs: &BTreeMap<String, TenantSpec>) {
+        let mut expected = Expected::default();
+        self.snapshots().for_each(|snapshot| expected.learn(&snapshot.inventory));
+        for (name, OnPlatform { location, live }) in organizations::read(platform, &self.root, specs, &expected) {
+            self.cautions.extend(live.iter().flat_map(|live| live.cautions.iter().cloned()));
+            if let Some(tenant) = self.tenants.get_mut(&name) {
+                (tenant.location, tenant.live) = (location, live);
+            }
+        }
     }
 
     /// Reports files that are in no tenant's folder, and that no tenant links to.
@@ -224,6 +246,8 @@ impl Project {
                 }
                 None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             },
+            // Until the platform was read, or if it is not accessed, it counts as its source declares it.
+            (Some(LocationSpec::Prismatic(_)), _) => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             (_, Some(folder)) if folder.path.is_dir() => {
                 let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let live = location.with_records(read(folder)).map_err(|problem| {

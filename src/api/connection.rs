@@ -67,7 +67,8 @@ pub struct ConnectionSpec {
     #[schemars(length(min = 1, max = 253))]
     pub type_: String,
     /// Who supplies the credentials. Customer: each customer signs in. OrganizationCustomer: the organization supplies
-    /// one set per customer. OrganizationGlobal: one set of the organization for all customers. Never changes.
+    /// one set per customer. OrganizationGlobal: one set of the organization for all customers. User: each user of a
+    /// customer signs in. Never changes.
     pub credentials: Credentials,
     /// Whether customers may use it in the embedded workflow builder. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,6 +147,8 @@ pub enum Credentials {
     OrganizationCustomer,
     /// One set of the organization for all customers.
     OrganizationGlobal,
+    /// Each user of a customer signs in.
+    User,
 }
 
 impl Credentials {
@@ -155,6 +158,16 @@ impl Credentials {
             Credentials::Customer => "Customer",
             Credentials::OrganizationCustomer => "OrganizationCustomer",
             Credentials::OrganizationGlobal => "OrganizationGlobal",
+            Credentials::User => "User",
+        }
+    }
+
+    /// Why CustomerCredentials cannot hold them: there is no set per customer. `None` if they can.
+    pub const fn why_not_per_customer(self) -> Option<&'static str> {
+        match self {
+            Credentials::Customer | Credentials::OrganizationCustomer => None,
+            Credentials::OrganizationGlobal => Some("has one set of credentials for all customers"),
+            Credentials::User => Some("has credentials of each user, which only the user supplies"),
         }
     }
 }
@@ -183,8 +196,8 @@ exactly_one! {
     ) {
         /// A global value: set once, the same for every customer. Never a secret.
         Value(value: String, #[schemars(length(max = 8192))]),
-        /// A key of a Secret in the tenant's namespace.
-        SecretRef(secret_ref: SecretKeyRef),
+        /// A key of a Secret of the tenant.
+        SecretRef(secret_ref: SecretRef),
         /// Each customer has a value of their own.
         PerCustomer(per_customer: True),
     }
@@ -201,7 +214,7 @@ impl Input {
 
     /// An input that refers to a key of a Secret.
     pub fn secret(name: impl Into<String>, key: impl Into<String>) -> Self {
-        Input::SecretRef(SecretKeyRef { name: name.into(), key: key.into() })
+        Input::SecretRef(SecretRef { name: name.into(), key: key.into(), version: None })
     }
 
     /// Whether each customer has a value of their own.
@@ -210,8 +223,43 @@ impl Input {
     }
 }
 
-/// A key of a Secret. The Secret must opt in: label `stablekey.dev/for: connections` and annotation
-/// `stablekey.dev/keys` naming this connection's stable key.
+/// A key of a Secret that an input takes its value from. The Secret must opt in: label `stablekey.dev/for: connections`
+/// and annotation `stablekey.dev/keys` naming this connection's stable key.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// The Secret's name.
+    #[schemars(regex(pattern = names::OBJECT_NAME), length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in its data.
+    #[schemars(regex(pattern = names::DATA_KEY), length(min = 1, max = 253))]
+    pub key: String,
+    /// Any text. A change of it means that the content of the Secret changed, so that it is sent again to a platform
+    /// that does not show secrets. In a cluster the binder notices changes of content by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub version: Option<String>,
+}
+
+impl SecretRef {
+    /// Stands for a secret that a location holds without saying where it came from. No manifest can contain it: a name
+    /// is never empty.
+    pub fn unknown() -> Self {
+        SecretRef { name: String::new(), key: String::new(), version: None }
+    }
+
+    /// Whether it stands for a secret of unknown origin.
+    pub fn is_unknown(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    /// The Secret and its key, whatever the version.
+    pub fn secret_key(&self) -> SecretKeyRef {
+        SecretKeyRef { name: self.name.clone(), key: self.key.clone() }
+    }
+}
+
+/// A key of a Secret.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {

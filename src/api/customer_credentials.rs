@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Values of one customer for one connection: only for inputs that the connection marks perCustomer. Exactly one object
-/// per connection and customer. Syncs never carry it.
+/// per connection, customer and name. Syncs never carry it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
@@ -42,6 +42,10 @@ pub struct CustomerCredentialsSpec {
     /// The stable key of the connection. It never changes.
     #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
     pub connection: String,
+    /// The name of a further set of the same customer for the same connection. Absent: the customer's default set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub name: Option<String>,
     /// Who supplies the values: the organization (Organization), or the customer through the host application
     /// (Customer). Stablekey only reads those of the customer. Absent is read as Organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]

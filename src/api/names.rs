@@ -15,6 +15,11 @@ pub const DATA_KEY: &str = "^[-._a-zA-Z0-9]{1,253}$";
 /// The pattern of the name of a namespace.
 pub const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
 
+/// The pattern of an origin: scheme and host, perhaps a port, and nothing after it.
+pub const ORIGIN: &str = "^https?://([A-Za-z0-9][A-Za-z0-9.-]*|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$";
+/// The pattern of the name of an environment variable that may hold a token of the platform.
+pub const TOKEN_VARIABLE: &str = "^STABLEKEY_TOKEN_[A-Za-z0-9_]+$";
+
 /// Whether `text` is a valid stable key.
 pub fn is_stable_key(text: &str) -> bool {
     let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');

@@ -1,7 +1,7 @@
 //! Tenant: one organization of the platform on one stack.
 
 use super::union::exactly_one;
-use super::{Condition, SecretKeyRef, rules};
+use super::{Condition, SecretKeyRef, True, names, rules};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -51,12 +51,17 @@ pub struct TenantSpec {
 }
 
 exactly_one! {
-    /// The location of a tenant's resources: exactly one of directory, kubernetes.
-    pub enum LocationSpec as raw_location ("has(self.directory) != has(self.kubernetes)", "a location is exactly one of directory, kubernetes") {
+    /// The location of a tenant's resources: exactly one of directory, kubernetes, prismatic.
+    pub enum LocationSpec as raw_location (
+        "[has(self.directory), has(self.kubernetes), has(self.prismatic)].filter(x, x).size() == 1",
+        "a location is exactly one of directory, kubernetes, prismatic"
+    ) {
         /// A folder of YAML.
         Directory(directory: DirectoryLocation),
         /// A namespace of a cluster.
         Kubernetes(kubernetes: KubernetesLocation),
+        /// An organization on the integration platform itself.
+        Prismatic(prismatic: PrismaticLocation),
     }
 }
 
@@ -74,7 +79,7 @@ pub struct DirectoryLocation {
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesLocation {
     /// The name of the namespace.
-    #[schemars(regex(pattern = super::names::NAMESPACE), length(min = 1, max = 63))]
+    #[schemars(regex(pattern = names::NAMESPACE), length(min = 1, max = 63))]
     pub namespace: String,
     /// The kubeconfig for the cluster. Absent: the in-cluster account, or the current context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +93,61 @@ exactly_one! {
         Context(context: String, #[schemars(length(min = 1, max = 253))]),
         /// A key of a Secret that holds a kubeconfig: for the operator.
         SecretRef(secret_ref: SecretKeyRef),
+    }
+}
+
+/// An organization on the integration platform. Stablekey reads it and does not write it yet.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PrismaticLocation {
+    /// The stack, as an origin: `https://app.prismatic.io`.
+    #[schemars(regex(pattern = names::ORIGIN), length(min = 1, max = 253))]
+    pub url: String,
+    /// The id of the organization, for users who have several on one stack. Absent: the only one, or the one that the
+    /// platform chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub tenant_id: Option<String>,
+    /// The source of the token. Absent: as prism does, PRISM_REFRESH_TOKEN or PRISM_ACCESS_TOKEN, else its default
+    /// profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_from: Option<TokenFrom>,
+    /// The source of the content of secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SecretsFrom>,
+    /// Whether an imported integration is published too. Absent is read as false: it stays a draft.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<bool>,
+}
+
+exactly_one! {
+    /// The source of a token of the platform: exactly one of profile, env, secretRef. A token is sent only to the hosts
+    /// that whoever holds it names.
+    pub enum TokenFrom as raw_token_from (
+        "[has(self.profile), has(self.env), has(self.secretRef)].filter(x, x).size() == 1",
+        "a token comes from exactly one of profile, env, secretRef"
+    ) {
+        /// A profile of prism's own configuration, which names its stack.
+        Profile(profile: String, #[schemars(length(min = 1, max = 253))]),
+        /// An environment variable whose name begins with STABLEKEY_TOKEN_.
+        Env(env: String, #[schemars(regex(pattern = names::TOKEN_VARIABLE), length(min = 1, max = 253))]),
+        /// A key of a Secret that names its hosts in the annotation stablekey.dev/hosts: for the operator.
+        SecretRef(secret_ref: SecretKeyRef),
+    }
+}
+
+exactly_one! {
+    /// The source of the content of secrets: exactly one of directory, env, namespace.
+    pub enum SecretsFrom as raw_secrets_from (
+        "[has(self.directory), has(self.env), has(self.namespace)].filter(x, x).size() == 1",
+        "secrets come from exactly one of directory, env: true, namespace"
+    ) {
+        /// A folder with a file per secret, `<secret name>/<key>`: absolute, or relative to the root.
+        Directory(directory: String, #[schemars(length(min = 1, max = 253))]),
+        /// The environment variables STABLEKEY_SECRET_<TENANT>__<NAME>__<KEY>.
+        Env(env: True),
+        /// A namespace with Secrets that opt in: for the operator.
+        Namespace(namespace: String, #[schemars(regex(pattern = names::NAMESPACE), length(min = 1, max = 63))]),
     }
 }
 

@@ -1,6 +1,6 @@
 //! TenantSync: copies integrations from a source tenant to targets, bound there by stable key.
 
-use super::{Condition, DeletionPolicy, SecretKeyRef, True, names, rules, sensitive};
+use super::{Condition, DeletionPolicy, SecretRef, True, names, rules, sensitive};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ pub struct Override {
     pub value: Option<String>,
     /// The key of a Secret that the input refers to in the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<SecretKeyRef>,
+    pub secret_ref: Option<SecretRef>,
     /// The field that differs: title, description or embeddedWorkflows of the connection. With `object`, the field that
     /// the sync leaves unchanged, as a path below spec: `definition`, `inputs.scopes`, `connections.Salesforce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

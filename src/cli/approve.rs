@@ -2,7 +2,7 @@
 
 use super::CommandFailure;
 use super::hub::{self, OpenHub};
-use super::options::{ClusterOptions, Narrowing, digest, whole_digests};
+use super::options::{Narrowing, ServerOptions, digest, whole_digests};
 use super::output::Output;
 use crate::project::hub::HubAddress;
 use crate::render::Hub;
@@ -45,7 +45,7 @@ pub(super) struct Approve {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    clusters: ClusterOptions,
+    clusters: ServerOptions,
 }
 
 impl Approve {

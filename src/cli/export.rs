@@ -76,6 +76,7 @@ impl Export {
         let resolve =
             |variable: &Variable| match resolve_variable(&tenant, &name, variable, &inventory, &replacements).binding {
                 Binding::Bound(connection) => Ok(connection.spec.stable_key.clone()),
+                Binding::Foreign(_) => Ok(variable.stable_key().unwrap_or_default().to_string()),
                 Binding::Own => Err("it is the integration's own".to_string()),
                 Binding::Unknown(why) => Err(why),
                 Binding::Missing => {

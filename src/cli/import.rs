@@ -3,53 +3,73 @@
 use super::CommandFailure;
 use super::options::RootOption;
 use super::output::Output;
-use crate::api::{IntegrationSpec, Kind, Object, names};
+use crate::api::{IntegrationSpec, Kind, LocationSpec, Object, PrismaticLocation, TenantSpec, TokenFrom, names};
 use crate::engine::edit;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, DefinitionFrom};
 use crate::engine::model::record::Writer;
 use crate::manifest::limits;
-use crate::near_miss::meant;
-use crate::platform::answer::{QUERY, plan_tenant, read_answer};
+use crate::near_miss::{meant, what_there_is};
+use crate::platform::answer::{Answer, QUERY, plan_tenant, read_answer};
 use crate::platform::import::{
-    Existing, ImportFile, ImportedIntegration, ImportedTenant as Imported, OtherTenant, Reusable, files, plan_import,
-    report, tenant_document,
+    Existing, ImportFile, ImportedIntegration, ImportedTenant as Imported, OtherTenant, Reusable, files, folder_tenant,
+    plan_import, platform_tenant, report, tenant_document,
 };
-use crate::project::{Project, UNNAMED};
+use crate::project::{Project, ProjectTenant, UNNAMED};
 use crate::render::Invocation;
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::FolderLocation;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
 use crate::tenant::location::{Location as _, LocationError};
+use crate::text::count;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Import exported integration definitions, or a tenant as the platform has it
+/// Import a tenant from the platform, or exported integration definitions
 ///
-/// Writes an Integration for each definition, with the definition beside it, and Components inferred from their use.
-/// Connections stay the integration's own unless --reusable names them. Secrets are emptied, not written anywhere, and
-/// listed, so that you can supply them. A kustomization.yaml in the folder is kept up to date.
+/// From the platform, with your login of prism:
+///   prism login
+///   stablekey import --tenant us-prod --from https://app.prismatic.io
 ///
-/// For a tenant as it is today:
-///   stablekey import --print-query > query.graphql
-///   (send it with curl and the token of `prism me:token`)
-///   … | stablekey import --tenant us-prod - definitions/
+/// Reads the connections, components and integrations of the organization, writes them as the source of the tenant, and
+/// the Tenant with its location into tenants.yaml. Afterwards `stablekey plan` compares the two. Nothing is written to
+/// the platform.
+///
+/// From files: writes an Integration for each definition, with the definition beside it, and Components inferred from
+/// their use. Connections stay the integration's own unless --reusable names them. Secrets are emptied, not written
+/// anywhere, and listed, so that you can supply them. A kustomization.yaml in the folder is kept up to date.
+///
+/// Where stablekey cannot reach the platform itself, prism can ask, and export the definitions:
+///   prism graphql:query "$(stablekey import --print-query)" |
+///     stablekey import --tenant us-prod - definitions/
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ImportArgs {
     /// Exported definitions, folders of them, and `-` or a file for the platform's answer
-    #[arg(required_unless_present = "print_query")]
+    #[arg(required_unless_present_any = ["print_query", "from", "tenant"])]
     files: Vec<PathBuf>,
     #[command(flatten)]
     root: RootOption,
     /// The tenant to write into; created if it does not exist
     #[arg(long)]
     tenant: Option<String>,
+    /// The stack to import the tenant from, such as https://app.prismatic.io; by default that of the Tenant
+    #[arg(long, value_name = "URL", conflicts_with_all = ["files", "print_query"], requires = "tenant")]
+    from: Option<String>,
+    /// The profile of prism with the token of a new tenant; by default as prism itself chooses
+    #[arg(long, value_name = "NAME", requires = "from")]
+    profile: Option<String>,
+    /// The environment variable with the token of a new tenant: STABLEKEY_TOKEN_…
+    #[arg(long, value_name = "VARIABLE", requires = "from", conflicts_with = "profile")]
+    token_env: Option<String>,
+    /// The organization, if you have several on the stack
+    #[arg(long, value_name = "ID", requires = "from")]
+    tenant_id: Option<String>,
     /// Make a reusable Connection of this variable, with this stable key; or of `all` (repeatable)
     #[arg(long, value_name = "VARIABLE[=KEY]|all")]
     reusable: Vec<String>,
@@ -70,6 +90,9 @@ impl ImportArgs {
             output.result(QUERY)?;
             return Ok(0);
         }
+        if self.files.is_empty() {
+            return self.run_from_platform(output);
+        }
         let inputs = read_inputs(&self.files)?;
         let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(is_answer);
         let reusable = reusable(&self.reusable)?;
@@ -87,11 +110,87 @@ impl ImportArgs {
                 ));
             }
         };
+        let project = self.project()?;
+        let destination = self.destination(&project)?;
+        let definitions: Vec<ImportFile<'_>> =
+            definitions.iter().map(|d| ImportFile { name: &d.name, bytes: &d.bytes }).collect();
+        let is_all = self.files.iter().any(|file| file.is_dir());
+        let imported = self.plan(&project, &destination, answer.as_ref(), &definitions, &reusable, is_all, output)?;
+        self.write(&imported.tenant, &imported.inventory, &destination)?;
+        self.report(&imported.tenant, &destination, &[], output)
+    }
+
+    /// Imports a tenant from the platform itself.
+    fn run_from_platform(self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let reusable = reusable(&self.reusable)?;
+        let project = self.project()?;
+        let destination = self.destination(&project)?;
+        let name = destination.location.tenant().to_string();
+        let Some(spec) = &destination.platform else {
+            let message = format!("the location of {name} is not on the platform, and no files are given");
+            return Err(CommandFailure::new(message, "give exported definitions, or --from with a new --tenant"));
+        };
+        let location = self.root.platform().location(&name, &self.root.root, spec).map_err(|e| unread(&e))?;
+        let progress = output.progress(&format!("reading {}", spec.url));
+        let read = location.read_for_import().map_err(|e| unread(&e))?;
+        drop(progress);
+        let unreadable: Vec<String> = read
+            .integrations()
+            .filter_map(|found| Some(format!("integration {:?}: {}", found.name, found.definition.err()?)))
+            .collect();
+        let definitions: Vec<ImportFile<'_>> = read
+            .integrations()
+            .filter_map(|found| Some(ImportFile { name: found.name, bytes: found.definition.ok()? }))
+            .collect();
+        let is_all = unreadable.is_empty();
+        let imported =
+            self.plan(&project, &destination, Some(read.answer()), &definitions, &reusable, is_all, output)?;
+        self.write(&imported.tenant, &imported.inventory, &destination)?;
+        let source = destination.location.snapshot().map_err(|e| unread(&e))?;
+        location.record_import(&read, &source.inventory).map_err(|error| {
+            CommandFailure::new(error.to_string(), "the files are written; fix that, and import again to record them")
+        })?;
+        let mut lines = Vec::new();
+        if let Some((tenant_id, organization)) = read.identity() {
+            lines.push(format!(
+                "From organization {} (tenantId {tenant_id}) at {}; recorded in {}.",
+                crate::text::line(organization),
+                spec.url,
+                location.record_place()
+            ));
+        }
+        let left = [
+            (read.integrations_of_customers(), "integration of one customer", "integrations of one customer each"),
+            (read.workflows(), "embedded workflow", "embedded workflows"),
+        ];
+        lines.extend(left.into_iter().filter(|(number, ..)| *number > 0).map(|(number, one, many)| {
+            format!("{} not imported: Stablekey reads which connections they use.", count(number, one, many))
+        }));
+        lines.extend(unreadable.iter().map(|line| format!("error: {line}")));
+        let code = self.report(&imported.tenant, &destination, &lines, output)?;
+        Ok(code.max(u8::from(!unreadable.is_empty())))
+    }
+
+    /// Reads the files of the project; its tenants on the platform count as their sources declare them.
+    fn project(&self) -> Result<Project, CommandFailure> {
         if !self.root.root.is_dir() {
             std::fs::create_dir_all(&self.root.root).map_err(|e| CommandFailure::writing(&self.root.root, &e))?;
         }
-        let project = self.root.open_new();
-        let destination = self.destination(&project)?;
+        Ok(self.root.open_new())
+    }
+
+    /// Plans the import into the destination.
+    #[allow(clippy::too_many_arguments, reason = "each is one input of the plan")]
+    fn plan(
+        &self,
+        project: &Project,
+        destination: &Destination,
+        answer: Option<&Answer>,
+        definitions: &[ImportFile<'_>],
+        reusable: &Reusable,
+        is_all: bool,
+        output: &mut Output,
+    ) -> Result<PlannedImport, CommandFailure> {
         // The folder of a new tenant is created with the first file.
         let inventory = match destination.location.folder().exists() {
             true => destination.location.snapshot().map(|s| s.inventory).map_err(|e| unread(&e))?,
@@ -102,30 +201,41 @@ impl ImportArgs {
             let problems = project.problems.clone();
             return Err(CommandFailure { problems, ..CommandFailure::new(message, "fix it, then import again") });
         }
-        if let Some(name) = &destination.new_tenant
+        if let Some((name, _)) = &destination.new_tenant
             && let Some(near) = meant(name, project.tenants.keys().map(String::as_str))
         {
             output.note(&format!("Tenant/{name} is new here; there is {near} too, which it is not."));
         }
-        let elsewhere = self.elsewhere(&project, destination.location.tenant(), output);
-        let is_all = self.files.iter().any(|file| file.is_dir());
+        let elsewhere = self.elsewhere(project, destination.location.tenant(), output);
         let existing = ExistingObjects { is_all, ..ExistingObjects::of(&inventory, &elsewhere) };
-        let files_in: Vec<ImportFile<'_>> =
-            definitions.iter().map(|d| ImportFile { name: &d.name, bytes: &d.bytes }).collect();
-        let imported = match &answer {
-            None => plan_import(&files_in, &reusable, &existing.borrow()),
-            Some(answer) => plan_tenant(answer, &files_in, &reusable, &existing.borrow()),
+        let tenant = match answer {
+            None => plan_import(definitions, reusable, &existing.borrow()),
+            Some(answer) => plan_tenant(answer, definitions, reusable, &existing.borrow()),
         };
-        if !imported.is_empty() {
-            self.write(&imported, &inventory, &destination)?;
-        }
-        let listed = files(&imported).map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?;
-        let mut text = report(&imported, &listed, &destination.location.folder().display().to_string());
+        Ok(PlannedImport { tenant, inventory })
+    }
+
+    /// Reports what was imported, and returns the exit code.
+    fn report(
+        &self,
+        imported: &Imported,
+        destination: &Destination,
+        lines: &[String],
+        output: &mut Output,
+    ) -> Result<u8, CommandFailure> {
+        let listed = files(imported).map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?;
+        let mut text = report(imported, &listed, &destination.location.folder().display().to_string());
+        lines.iter().for_each(|line| {
+            text.push_str(line);
+            text.push('\n');
+        });
         let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
         // A folder without tenants is not a project yet.
         let has_status = !imported.is_empty() && destination.location.tenant() != UNNAMED;
         if imported.has_errors() {
             text.push_str("Next: fix the errors, and import again\n");
+        } else if destination.platform.is_some() {
+            text.push_str(&format!("Next: {}\n", typed.plan()));
         } else if has_status {
             text.push_str(&format!("Next: {}\n", typed.status()));
         }
@@ -164,6 +274,11 @@ impl ImportArgs {
         let has_tenants = !project.tenants.contains_key(UNNAMED);
         match &self.tenant {
             Some(name) => match project.tenants.get(name) {
+                Some(tenant) if self.is_on_platform(tenant) => self.source_of(name, tenant),
+                Some(_) if self.from.is_some() => Err(CommandFailure::new(
+                    format!("{name} is there already, and its location is not on the platform"),
+                    "give a new name to --tenant",
+                )),
                 Some(tenant) => {
                     let Some(location) = tenant.location.as_ref().and_then(TenantLocation::folder) else {
                         if let Err(why) = &tenant.live {
@@ -183,7 +298,7 @@ impl ImportArgs {
                         );
                         return Err(CommandFailure::new(message, help));
                     }
-                    Ok(Destination { location: location.clone(), new_tenant: None })
+                    Ok(Destination { location: location.clone(), new_tenant: None, platform: None })
                 }
                 None if project.origins.contains_key(&ObjectId::new(Kind::Tenant, name)) => Err(CommandFailure::new(
                     format!("Tenant/{name} is there already, for clusters only"),
@@ -199,7 +314,21 @@ impl ImportArgs {
                         let message = format!("{} is a link, perhaps into another tenant's folder", folder.display());
                         return Err(CommandFailure::new(message, "give the tenant another name, or remove the link"));
                     }
-                    Ok(Destination { location: FolderLocation::new(name, folder), new_tenant: Some(name.clone()) })
+                    if self.files.is_empty() && self.from.is_none() {
+                        let known: Vec<&str> = project.tenants.keys().map(String::as_str).collect();
+                        let help = format!(
+                            "give --from with the stack to import it from, or exported definitions; {}",
+                            what_there_is(name, known.into_iter().filter(|name| *name != UNNAMED))
+                        );
+                        return Err(CommandFailure::new(format!("there is no tenant {name} yet"), help));
+                    }
+                    let platform = self.new_location()?;
+                    let spec = match &platform {
+                        Some(location) => platform_tenant(location.clone(), name),
+                        None => folder_tenant(name),
+                    };
+                    let new_tenant = Some((name.clone(), spec));
+                    Ok(Destination { location: FolderLocation::new(name, folder), new_tenant, platform })
                 }
                 None => Err(CommandFailure::new(
                     format!("{name} cannot be the name of a tenant"),
@@ -214,9 +343,44 @@ impl ImportArgs {
                 ))
             }
             None => {
-                Ok(Destination { location: FolderLocation::new(UNNAMED, self.root.root.clone()), new_tenant: None })
+                let location = FolderLocation::new(UNNAMED, self.root.root.clone());
+                Ok(Destination { location, new_tenant: None, platform: None })
             }
         }
+    }
+
+    fn is_on_platform(&self, tenant: &ProjectTenant) -> bool {
+        matches!(tenant.spec.location, Some(LocationSpec::Prismatic(_)))
+    }
+
+    /// The source of an existing tenant on the platform.
+    fn source_of(&self, name: &str, tenant: &ProjectTenant) -> Result<Destination, CommandFailure> {
+        let Some(LocationSpec::Prismatic(location)) = &tenant.spec.location else {
+            return Err(CommandFailure::new(format!("{name} is not on the platform"), "give another --tenant"));
+        };
+        if let Some(from) = self.from.as_ref().filter(|from| from.trim_end_matches('/') != location.url) {
+            let message = format!("the location of {name} is {}, not {from}", location.url);
+            return Err(CommandFailure::new(message, "leave --from out, or give another --tenant"));
+        }
+        let Some(source) = &tenant.spec.source else {
+            let help = format!("add source: {{path: {name}}} to Tenant {name}, then import again");
+            return Err(CommandFailure::new(format!("{name} has no source to write into"), help));
+        };
+        let folder = FolderLocation::new(name, self.root.root.join(&source.path));
+        Ok(Destination { location: folder, new_tenant: None, platform: Some(location.clone()) })
+    }
+
+    /// The location of a new tenant on the platform.
+    fn new_location(&self) -> Result<Option<PrismaticLocation>, CommandFailure> {
+        let Some(from) = &self.from else { return Ok(None) };
+        let url = from.trim().trim_end_matches('/').to_string();
+        let token_from = match (&self.profile, &self.token_env) {
+            (Some(profile), _) => Some(TokenFrom::Profile(profile.clone())),
+            (_, Some(variable)) => Some(TokenFrom::Env(variable.clone())),
+            (None, None) => None,
+        };
+        let tenant_id = self.tenant_id.clone();
+        Ok(Some(PrismaticLocation { url, tenant_id, token_from, secrets: None, publish: None }))
     }
 
     /// Writes through the location: under its lock, each file completely or not at all, and with the comments of
@@ -228,6 +392,10 @@ impl ImportArgs {
         destination: &Destination,
     ) -> Result<(), CommandFailure> {
         let folder = destination.location.folder();
+        let is_new = destination.platform.is_some() && destination.new_tenant.is_some();
+        if imported.is_empty() && !is_new {
+            return Ok(());
+        }
         std::fs::create_dir_all(folder).map_err(|e| CommandFailure::writing(folder, &e))?;
         let mut session = destination.location.begin(&[]).map_err(|e| unread(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
@@ -261,12 +429,12 @@ impl ImportArgs {
         if let Some(error) = failed.or(settled.err()) {
             return Err(refused(&error));
         }
-        if let Some(name) = &destination.new_tenant {
+        if let Some((name, spec)) = &destination.new_tenant {
             let path = self.root.root.join("tenants.yaml");
             let there = disk::read(&path, limits::FILE_BYTES)
                 .map_err(|e| CommandFailure::writing(&path, &e))?
                 .unwrap_or_default();
-            let text = tenant_document(&String::from_utf8_lossy(&there), name, name)
+            let text = tenant_document(&String::from_utf8_lossy(&there), name, spec.clone())
                 .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?;
             disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| CommandFailure::writing(&path, &e))?;
         }
@@ -310,8 +478,19 @@ fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
 }
 
 struct Destination {
+    /// The folder to write: the location of a tenant in files, the source of one on the platform.
     location: FolderLocation,
-    new_tenant: Option<String>,
+    /// The Tenant to add to tenants.yaml.
+    new_tenant: Option<(String, TenantSpec)>,
+    /// The location on the platform.
+    platform: Option<PrismaticLocation>,
+}
+
+/// An import before it is written.
+struct PlannedImport {
+    tenant: Imported,
+    /// The content of the folder before.
+    inventory: Arc<Inventory>,
 }
 
 /// The existing objects of the tenant, in the form that the import needs.
@@ -357,7 +536,7 @@ fn is_answer(input: &InputFile) -> bool {
     if head.starts_with('<') {
         return true;
     }
-    if head.starts_with(['{', '[']) && has(&["\"data\"", "\"errors\""]) {
+    if head.starts_with(['{', '[']) && has(&["\"data\"", "\"errors\"", "\"scopedConfigVariables\""]) {
         return true;
     }
     let may_be = input.name == "-" || input.name.ends_with(".json");

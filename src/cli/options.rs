@@ -10,6 +10,7 @@ use crate::near_miss::near_misses;
 use crate::project::sources;
 use crate::project::{Project, ProjectArgs, open};
 use crate::render::Invocation;
+use crate::tenant::prismatic::Platform;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -17,21 +18,31 @@ use std::path::{Component as PathPart, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The clusters that tenants are in.
+/// The clusters and the platform that tenants are in.
 #[derive(Debug, Args)]
-pub(super) struct ClusterOptions {
+pub(super) struct ServerOptions {
     /// API request timeout, in seconds; a cluster that takes longer counts as unreachable
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     request_timeout: Duration,
+    /// Accept a platform at an address of this machine, and plain http there: for a fake in tests
+    #[arg(long)]
+    allow_loopback: bool,
     /// Network connections are kept open for the read after an apply.
     #[arg(skip)]
     servers: OnceLock<Arc<Servers>>,
+    #[arg(skip)]
+    platform: OnceLock<Arc<Platform>>,
 }
 
-impl ClusterOptions {
+impl ServerOptions {
     /// The API servers of this run.
     pub(super) fn servers(&self) -> Arc<Servers> {
         self.servers.get_or_init(|| Arc::new(Servers::with_timeout(self.request_timeout))).clone()
+    }
+
+    /// The platform, as this run reaches it.
+    fn platform(&self) -> Arc<Platform> {
+        self.platform.get_or_init(|| Arc::new(Platform::of_environment(self.allow_loopback))).clone()
     }
 }
 
@@ -51,7 +62,7 @@ pub(super) struct RootArgument {
     #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
     sources: Vec<(String, PathBuf)>,
     #[command(flatten)]
-    clusters: ClusterOptions,
+    clusters: ServerOptions,
 }
 
 /// The root as an option of a command.
@@ -61,7 +72,7 @@ pub(super) struct RootOption {
     #[arg(long, default_value = ".")]
     pub root: PathBuf,
     #[command(flatten)]
-    clusters: ClusterOptions,
+    clusters: ServerOptions,
 }
 
 /// The option for the format of the result.
@@ -114,6 +125,7 @@ impl RootArgument {
             root: self.root.clone(),
             sources,
             servers: Some(self.clusters.servers()),
+            platform: Some(self.clusters.platform()),
             ..ProjectArgs::default()
         };
         let project = read(given)?;
@@ -275,7 +287,7 @@ impl RootOption {
 
     /// Reads the project.
     pub(super) fn open(&self) -> Result<Project, CommandFailure> {
-        read(ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() })
+        read(self.arguments())
     }
 
     /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.
@@ -283,11 +295,24 @@ impl RootOption {
         read(ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() })
     }
 
-    /// Reads a project that may have no Tenant yet.
+    /// Reads a project that may have no Tenant yet, without access to the platform: a tenant there counts as its source
+    /// declares it.
     pub(super) fn open_new(&self) -> Project {
-        let given =
-            ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() };
-        open(&given, &mut std::io::empty())
+        open(&ProjectArgs { platform: None, ..self.arguments() }, &mut std::io::empty())
+    }
+
+    fn arguments(&self) -> ProjectArgs {
+        ProjectArgs {
+            root: self.root.clone(),
+            servers: Some(self.clusters.servers()),
+            platform: Some(self.clusters.platform()),
+            ..ProjectArgs::default()
+        }
+    }
+
+    /// The platform, as this run reaches it.
+    pub(super) fn platform(&self) -> Arc<Platform> {
+        self.clusters.platform()
     }
 }
 

@@ -4,12 +4,14 @@ use super::CommandFailure;
 use crate::manifest::FileProblem;
 use crate::render::Style;
 use crate::text;
+use indicatif::ProgressBar;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 use terminal_size::terminal_size_of;
 
 /// When to use colours.
@@ -39,6 +41,17 @@ const COLUMNS: usize = 100;
 /// The smallest readable line width.
 const NARROWEST: usize = 20;
 
+/// A line on a terminal that says what takes long, until it is dropped; nothing elsewhere.
+pub(super) struct Waiting(Option<ProgressBar>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Standard output and standard error.
 pub(super) struct Output {
     color: bool,
@@ -54,6 +67,14 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Says on a terminal what takes long.
+    pub(super) fn progress(&self, text: &str) -> Waiting {
+        const TURN: Duration = Duration::from_millis(120);
+        let bar = self.error_columns.map(|_| ProgressBar::new_spinner().with_message(text.to_string()));
+        bar.iter().for_each(|bar| bar.enable_steady_tick(TURN));
+        Waiting(bar)
+    }
+
     /// Decides about colours and widths.
     pub(super) fn new(color: Color) -> Self {
         let color = match color {

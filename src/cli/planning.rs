@@ -51,8 +51,12 @@ pub(super) fn again(project: &Project, scope: &Scope) -> PlannedProject {
         plan = plan_narrowed(&world, scope);
     }
     add_what_would_be_missing(&world, scope, &mut plan);
-    plan.skipped =
-        Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters, links: project.passed_over };
+    plan.skipped = Skipped {
+        other_kinds: project.other_kinds,
+        for_clusters: project.for_clusters,
+        links: project.passed_over,
+        cautions: project.cautions.clone(),
+    };
     plan.findings.extend(project.own_problems.iter().map(finding));
     plan.findings
         .extend(kustomizations(project, &plan).iter().flat_map(|(tenant, edits)| of_kustomization(tenant, edits)));

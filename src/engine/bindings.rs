@@ -78,7 +78,20 @@ impl<'a> Bindings<'a> {
                 .collect();
             affected(name, inventory.uses.get(name).map(AsRef::as_ref), |v| variables.contains(&v))
         });
-        Impact { integrations: affected.collect(), customers: self.customers(connection).len() }
+        // A customer may have several sets.
+        let credentials =
+            self.customers(connection).iter().filter_map(|name| inventory.customer_credentials.get(*name));
+        let customers: BTreeSet<&str> = credentials.map(|c| c.spec.customer.as_str()).collect();
+        let facts = inventory.facts.get(connection);
+        let told = facts.and_then(|facts| facts.customers).unwrap_or_default();
+        let key = inventory.connections.get(connection).map(|c| c.spec.stable_key.as_str());
+        let uses_it = |(_, keys): &(&String, &BTreeSet<String>)| key.is_some_and(|key| keys.contains(key));
+        Impact {
+            integrations: affected.collect(),
+            customers: customers.len().max(told),
+            workflows: inventory.workflows.iter().filter(uses_it).map(|(name, _)| name.clone()).collect(),
+            instances: facts.and_then(|facts| facts.instances),
+        }
     }
 }
 

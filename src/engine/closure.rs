@@ -355,7 +355,10 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
         Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
     part.read_only.clone_from(&whole.read_only);
     part.unread.clone_from(&whole.unread);
-    part.knows_readiness = whole.knows_readiness;
+    part.can = whole.can;
+    part.foreign.clone_from(&whole.foreign);
+    part.workflows.clone_from(&whole.workflows);
+    part.unread_workflows.clone_from(&whole.unread_workflows);
     // An integration that may use any connection may use one of this part.
     let unknown = whole.uses.iter().filter(|(_, uses)| uses.may_use_more());
     let unknown = unknown.map(|(name, _)| ObjectId::new(Kind::Integration, name)).filter(|id| !wanted.contains(id));
@@ -373,6 +376,12 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
         }
         if let Some(ready) = whole.readiness.get(&id.name).filter(|_| id.kind == Kind::Connection) {
             part.readiness.insert(id.name.clone(), *ready);
+        }
+        if let Some(facts) = whole.facts.get(&id.name).filter(|_| id.kind == Kind::Connection) {
+            part.facts.insert(id.name.clone(), facts.clone());
+        }
+        if let Some(facts) = whole.integration_facts.get(&id.name).filter(|_| id.kind == Kind::Integration) {
+            part.integration_facts.insert(id.name.clone(), facts.clone());
         }
         if let Some(record) = whole.records.get(id) {
             let mut record = record.clone();

@@ -1,7 +1,7 @@
 //! Resolves variables to connections: bound, own, missing or unknown, with the rule and the rejected candidates.
 
 use super::model::field::{Field, FieldKind};
-use super::model::inventory::Inventory;
+use super::model::inventory::{Foreign, Inventory};
 use super::model::item::ObjectId;
 use super::model::record::{Record, Writer};
 use crate::api::*;
@@ -17,6 +17,8 @@ pub enum Binding {
     Bound(Arc<Object<ConnectionSpec>>),
     /// The integration's own connection.
     Own,
+    /// A connection that is not the tenant's own, such as one of the platform's.
+    Foreign(Foreign),
     /// No connection.
     Missing,
     /// Unknown, for this reason.
@@ -172,7 +174,8 @@ impl Replacements {
         let counting: Vec<_> = inventory.connections.values().filter(|connection| counts(connection)).collect();
         let own = counting.iter().map(|connection| ByKey((*connection).clone())).collect();
         let mut replacements = Replacements { own, ..Replacements::default() };
-        for connection in counting {
+        // Where a location cannot answer for older keys, a connection stands for its own key only.
+        for connection in counting.into_iter().filter(|_| inventory.can.resolves_older_keys) {
             replacements.add(tenant, connection, inventory);
         }
         replacements
@@ -349,6 +352,8 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
             false => Rule::Replaces(std::iter::once(key.to_string()).chain(newer_keys).collect()),
         };
         (Binding::Bound(connection.clone()), rule)
+    } else if let Some(foreign) = inventory.foreign.get(current) {
+        (Binding::Foreign(*foreign), Rule::ExactKey)
     } else if let Some(why) = invalid() {
         (Binding::Unknown(format!("Connection {current} is invalid: {why}")), Rule::None)
     } else if let Some(file) = inventory.unparsed.first() {

@@ -174,9 +174,9 @@ impl Cache {
         let changed = self.apply_delta(delta);
         self.enforce_limits();
         let knows_readiness = !self.inventory.readiness.is_empty();
-        let is_changed = self.inventory.knows_readiness != knows_readiness;
+        let is_changed = self.inventory.can.knows_readiness != knows_readiness;
         if is_changed {
-            Arc::make_mut(&mut self.inventory).knows_readiness = knows_readiness;
+            Arc::make_mut(&mut self.inventory).can.knows_readiness = knows_readiness;
         }
         // The first object with a Ready condition changes the meaning of all objects without one.
         if self.is_over || is_changed { ChangedObjects::Everything } else { changed }

@@ -54,7 +54,7 @@ impl HubAddress {
             Some(LocationSpec::Kubernetes(location)) => {
                 location.kubeconfig.is_none() && location.namespace == self.namespace
             }
-            Some(LocationSpec::Directory(_)) => false,
+            Some(LocationSpec::Directory(_) | LocationSpec::Prismatic(_)) => false,
         };
         is_own.then(|| self.location())
     }

@@ -317,11 +317,12 @@ impl Structure {
 const BELOW: &str = "write a relative path to a folder below the root, without .. and without links that lead out";
 
 /// Whether a Tenant applies to a cluster only: its location is the namespace that it is applied to, or its kubeconfig
-/// is in a Secret.
+/// or token is in a Secret.
 fn is_for_clusters(spec: &TenantSpec) -> bool {
     match &spec.location {
         None => true,
         Some(LocationSpec::Kubernetes(location)) => matches!(location.kubeconfig, Some(Kubeconfig::SecretRef(_))),
+        Some(LocationSpec::Prismatic(location)) => matches!(location.token_from, Some(TokenFrom::SecretRef(_))),
         Some(LocationSpec::Directory(_)) => false,
     }
 }

@@ -61,6 +61,10 @@ pub(super) fn impact(impact: &Impact, is_itself: bool) -> Option<String> {
     }
     parts.extend((flows > 0).then(|| count(flows, "flow", "flows")));
     parts.extend((steps > 0).then(|| count(steps, "step", "steps")));
+    let workflows = impact.workflows.len();
+    parts.extend((workflows > 0).then(|| count(workflows, "workflow", "workflows")));
+    let instances = impact.instances.unwrap_or_default();
+    parts.extend((instances > 0).then(|| count(instances, "instance", "instances")));
     parts.extend((impact.customers > 0).then(|| count(impact.customers, "customer", "customers")));
     (!parts.is_empty()).then(|| format!("affects {}", parts.join(", ")))
 }

@@ -93,7 +93,7 @@ pub(super) fn binding_row(page: &mut TextPage, row: &BindingRow, columns: usize)
 /// The mark for a state.
 pub(super) fn mark(state: BindingState) -> (&'static str, Tone) {
     match state {
-        BindingState::Bound | BindingState::Own => ("✓", Tone::Good),
+        BindingState::Bound | BindingState::Own | BindingState::Foreign => ("✓", Tone::Good),
         BindingState::NotReady => ("◌", Tone::Careful),
         BindingState::Differs => ("≠", Tone::Bad),
         BindingState::Unknown => ("?", Tone::Careful),
@@ -105,6 +105,7 @@ pub(super) fn mark(state: BindingState) -> (&'static str, Tone) {
 pub(super) fn state_word(state: BindingState) -> Option<&'static str> {
     match state {
         BindingState::Bound | BindingState::Own => None,
+        BindingState::Foreign => Some("not the tenant's own"),
         BindingState::NotReady => Some("not ready"),
         BindingState::Differs => Some("another component or type than in the source"),
         BindingState::Unknown => Some("unknown"),

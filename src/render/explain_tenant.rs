@@ -183,6 +183,7 @@ impl TenantExplanation {
         let mut facts: Vec<String> = self.region.iter().chain(&self.environment).cloned().collect();
         facts.extend(self.location.as_ref().map(|location| match location {
             LocationSpec::Directory(directory) => format!("in folder {}", directory.path),
+            LocationSpec::Prismatic(location) => format!("on the platform at {}", location.url),
             LocationSpec::Kubernetes(location) => match &location.kubeconfig {
                 Some(crate::api::Kubeconfig::Context(context)) => {
                     format!("in namespace {} of context {context}", location.namespace)

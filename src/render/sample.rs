@@ -74,6 +74,7 @@ pub(super) fn customer(number: usize, connection: &str) -> Item {
     let spec = CustomerCredentialsSpec {
         customer: format!("Customer {number}"),
         connection: connection.into(),
+        name: None,
         origin: Some(Origin::Customer),
         inputs: [("instanceUrl".to_string(), Input::value("https://acme.example"))].into(),
     };

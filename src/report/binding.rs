@@ -43,6 +43,8 @@ pub enum BindingState {
     Bound,
     /// The variable is the integration's own connection.
     Own,
+    /// The variable is bound to a connection that is not the tenant's own, such as one of the platform's.
+    Foreign,
     /// The variable is bound to a connection with an incomplete definition.
     NotReady,
     /// The variable would be bound to another component or type than in the source.
@@ -56,7 +58,7 @@ pub enum BindingState {
 impl BindingState {
     /// Whether the binding has no problem.
     pub fn is_well(self) -> bool {
-        matches!(self, BindingState::Bound | BindingState::Own)
+        matches!(self, BindingState::Bound | BindingState::Own | BindingState::Foreign)
     }
 }
 
@@ -206,8 +208,9 @@ impl<'a> Scene<'a> {
     pub fn bound(&self, integration: &str) -> (usize, usize) {
         let Some(object) = self.inventory.integrations.get(integration) else { return (0, 0) };
         let variables = &object.spec.connections;
-        let bound =
-            variables.iter().filter(|v| matches!(self.binding(integration, v), Binding::Bound(_) | Binding::Own));
+        let bound = variables
+            .iter()
+            .filter(|v| matches!(self.binding(integration, v), Binding::Bound(_) | Binding::Own | Binding::Foreign(_)));
         (variables.len(), bound.count())
     }
 
@@ -288,6 +291,7 @@ impl<'a> Scene<'a> {
         let key = variable.stable_key().unwrap_or_default();
         match &resolution.binding {
             Binding::Own => (BindingState::Own, None),
+            Binding::Foreign(_) => (BindingState::Foreign, None),
             Binding::Unknown(why) => (BindingState::Unknown, Some(format!("{why}: fix that first"))),
             Binding::Missing => {
                 let fix = how_to_fix_missing(self.tenant, key, source, self.inventory, &self.elsewhere);

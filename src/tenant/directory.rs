@@ -21,7 +21,7 @@ use super::directory::side_files::SideFiles;
 use super::location::{Location, LocationError, Session, Snapshot};
 use crate::api::{Definition, Resource};
 use crate::engine::model::canonical::Digest;
-use crate::engine::model::inventory::{Inventory, ReadOnly};
+use crate::engine::model::inventory::{Capabilities, Inventory, ReadOnly};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::Change;
 use crate::engine::model::record::Record;
@@ -216,6 +216,10 @@ impl FolderLocation {
 }
 
 impl Location for FolderLocation {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::FILES
+    }
+
     fn snapshot(&self) -> Result<Snapshot, LocationError> {
         self.read()
     }

@@ -1,7 +1,7 @@
 //! The trait of all kinds of locations.
 
 use crate::api::{Object, TenantSpec};
-use crate::engine::model::inventory::Inventory;
+use crate::engine::model::inventory::{Capabilities, Inventory};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, Change, DefinitionFrom};
 use crate::kubernetes::error::RequestError;
@@ -19,6 +19,9 @@ pub trait Location: Send + Sync {
 
     /// Reads an integration's definition.
     fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError>;
+
+    /// Returns what the location can do.
+    fn capabilities(&self) -> Capabilities;
 
     /// Returns the maximum size of a definition, in bytes.
     fn largest_definition(&self) -> u64 {
@@ -76,6 +79,10 @@ pub struct Snapshot {
     pub other_kinds: usize,
     /// The Tenants in the location itself: in a cluster, those of its namespace that have no location.
     pub own: Vec<Object<TenantSpec>>,
+    /// The organization on the platform: no two tenants are one.
+    pub organization: Option<String>,
+    /// What every plan says about the location.
+    pub cautions: Vec<String>,
 }
 
 /// Why a location did not do what was asked.
@@ -102,6 +109,13 @@ pub enum LocationError {
     TooLarge {
         object: ObjectId,
         /// How large it is, and how large it may be.
+        why: String,
+    },
+    /// Nothing is written there.
+    #[error("{who} is read and not written: {why}")]
+    ReadOnly {
+        /// The location.
+        who: String,
         why: String,
     },
     /// The account has no permission.
@@ -134,6 +148,7 @@ impl LocationError {
             LocationError::Changed { .. } => "Changed",
             LocationError::Refused { .. } => "Refused",
             LocationError::TooLarge { .. } => "TooLarge",
+            LocationError::ReadOnly { .. } => "ReadOnly",
             LocationError::Forbidden { .. } => "Forbidden",
             LocationError::Failed { .. } => "Unreachable",
             LocationError::Unsure { .. } => "NoAnswer",

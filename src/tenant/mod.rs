@@ -3,10 +3,12 @@
 pub mod cluster;
 pub mod directory;
 pub mod location;
+pub mod prismatic;
 
 use cluster::ClusterLocation;
 use directory::FolderLocation;
 use location::Location;
+use prismatic::OrganizationLocation;
 
 /// A location of any kind.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub enum TenantLocation {
     Folder(FolderLocation),
     /// A namespace of a cluster.
     Cluster(Box<ClusterLocation>),
+    /// An organization on the platform.
+    Organization(Box<OrganizationLocation>),
 }
 
 impl TenantLocation {
@@ -22,7 +26,7 @@ impl TenantLocation {
     pub fn folder(&self) -> Option<&FolderLocation> {
         match self {
             TenantLocation::Folder(location) => Some(location),
-            TenantLocation::Cluster(_) => None,
+            TenantLocation::Cluster(_) | TenantLocation::Organization(_) => None,
         }
     }
 
@@ -31,6 +35,7 @@ impl TenantLocation {
         match self {
             TenantLocation::Folder(location) => location,
             TenantLocation::Cluster(location) => location.as_ref(),
+            TenantLocation::Organization(location) => location.as_ref(),
         }
     }
 }

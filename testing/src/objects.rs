@@ -263,7 +263,7 @@ impl Sync {
         self.overriding(tenant, |o| {
             o.stable_key = Some(key.into());
             o.input = Some(input.into());
-            o.secret_ref = Some(SecretKeyRef { name: secret.into(), key: input.into() });
+            o.secret_ref = Some(SecretRef { name: secret.into(), key: input.into(), version: None });
         })
     }
 
@@ -496,10 +496,17 @@ impl CustomerCredentials {
         let spec = CustomerCredentialsSpec {
             customer: customer.to_string(),
             connection: key.to_string(),
+            name: None,
             origin: None,
             inputs: BTreeMap::new(),
         };
         CustomerCredentials::of(name, spec)
+    }
+
+    /// Makes it a further set of this name.
+    pub fn set(mut self, name: &str) -> Self {
+        self.object.metadata.name.push_str(&format!("-{}", names::of_text(name)));
+        self.spec(|s| s.name = Some(name.to_string()))
     }
 
     pub fn with_input(self, name: &str, input: Input) -> Self {

@@ -295,7 +295,7 @@ fn reach(cache: &TenantCache, id: &ObjectId, item: Option<&Item>) -> Reach {
             let meant = meaning::customer_of(cache, &id.name);
             if let Some(connection) = meant.as_ref().and_then(|meant| meant.connection()) {
                 reach.connections.insert(connection.name().to_string());
-                reach.twins = meaning::credentials_of(cache, &c.spec.customer, connection);
+                reach.twins = meaning::credentials_of(cache, &c.spec, connection);
             }
         }
         Some(Item::Integration(..)) => reach.connections = meaning::bound_by(cache, &id.name),

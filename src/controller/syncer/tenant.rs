@@ -56,6 +56,12 @@ pub(super) fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabo
                 "a folder is for the command line: write location: {kubernetes: …}, or none",
             );
         }
+        Some(LocationSpec::Prismatic(_)) => {
+            return refuse(
+                "LocationRefused",
+                "the operator does not reach the platform yet: plan this tenant with the command line",
+            );
+        }
         Some(LocationSpec::Kubernetes(location)) => location,
     };
     match &location.kubeconfig {

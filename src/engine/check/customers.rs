@@ -1,4 +1,4 @@
-//! SK0114 to SK0117: customer credentials that do not match their connection.
+//! SK0114 to SK0117 and SK0143: customer credentials that do not match their connection.
 
 use super::Tenant;
 use crate::api::*;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     // Counted after `replaces`: two keys that resolve to one connection count as one.
-    let mut by_customer: BTreeMap<(String, &str), Vec<&str>> = BTreeMap::new();
+    let mut by_set: BTreeMap<(String, &str, Option<&str>), Vec<&str>> = BTreeMap::new();
     for (name, credentials) in &tenant.inventory.customer_credentials {
         let object = || ObjectId::new(Kind::CustomerCredentials, name);
         let key = &credentials.spec.connection;
@@ -23,9 +23,16 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 findings.push(Finding::of(Code::CustomerConnectionMissing, tenant.name, object(), text, fix));
                 continue;
             }
-            Binding::Unknown(_) | Binding::Own => continue,
+            Binding::Unknown(_) | Binding::Own | Binding::Foreign(_) => continue,
         };
-        by_customer.entry((connection.name().to_string(), &credentials.spec.customer)).or_default().push(name);
+        if let Some(why) = connection.spec.credentials.why_not_per_customer() {
+            let text = format!("{} {why}", connection.spec.stable_key);
+            let fix = "take them away, or make a connection with credentials per customer";
+            findings.push(Finding::of(Code::CustomerOnGlobal, tenant.name, object(), text, fix));
+            continue;
+        }
+        let set = (connection.name().to_string(), credentials.spec.customer.as_str(), credentials.spec.name.as_deref());
+        by_set.entry(set).or_default().push(name);
         for input in credentials
             .spec
             .inputs
@@ -53,10 +60,11 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for ((connection, _), names) in by_customer.iter().filter(|(_, names)| names.len() > 1) {
+    for ((connection, _, set), names) in by_set.iter().filter(|(_, names)| names.len() > 1) {
         for name in names {
-            let text = format!("the same customer has {} credentials for Connection/{connection}", names.len());
-            let fix = format!("keep one of {}", names.join(", "));
+            let called = set.map(|set| format!(" called {set:?}")).unwrap_or_default();
+            let text = format!("the same customer has {} credentials{called} for Connection/{connection}", names.len());
+            let fix = format!("keep one of {}, or give each set a name of its own", names.join(", "));
             findings.push(Finding::of(
                 Code::CustomerTwice,
                 tenant.name,

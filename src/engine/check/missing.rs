@@ -41,7 +41,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 let finding = Finding::of(Code::BindingUnknown, tenant.name, object(), text, "fix that first");
                 findings.push(finding.at_path(&path));
             }
-            Binding::Bound(_) | Binding::Own => {}
+            Binding::Bound(_) | Binding::Own | Binding::Foreign(_) => {}
         }
     }
 }

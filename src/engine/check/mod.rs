@@ -8,6 +8,7 @@ mod global;
 mod inputs;
 mod missing;
 mod names;
+mod readiness;
 mod replaces;
 mod secrets;
 
@@ -47,6 +48,7 @@ const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] = &[
     components::check,
     customers::check,
     replaces::check,
+    readiness::check,
 ];
 
 /// Runs all checks within one tenant.

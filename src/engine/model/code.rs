@@ -65,7 +65,7 @@ codes! {
     CustomerInputNotPerCustomer = "SK0114", Error, "customer credentials give an input that is not per customer";
     CustomerInputMissing = "SK0115", Warning, "customer credentials lack an input that the connection's type requires";
     CustomerConnectionMissing = "SK0116", Warning, "customer credentials are for no connection";
-    CustomerTwice = "SK0117", Error, "a customer has two credentials for one connection";
+    CustomerTwice = "SK0117", Error, "a customer has two credentials of one name for one connection";
     ReplacesAmbiguous = "SK0118", Error, "two connections replace one stable key, or they replace each other";
     ReplacesDiffers = "SK0119", Warning, "a replacement has another component, type or credentials: it does not take effect";
     SecretLiteral = "SK0120", Error, "a secret is written as a value";
@@ -91,8 +91,8 @@ codes! {
     BindingNameTaken = "SK0140", Warning, "the name of a binding Secret is taken by a Secret that is not ours";
     InputNotInBinding = "SK0141", Warning, "the name of an input cannot be a key of a binding Secret";
     BindingTooLarge = "SK0142", Warning, "a binding Secret would be larger than a Secret can be";
-    CustomerOnGlobal = "SK0143", Warning, "customer credentials are for a connection that has one set for all";
-    ConnectionNotReady = "SK0144", Warning, "a variable is bound to a connection that is not ready";
+    CustomerOnGlobal = "SK0143", Warning, "customer credentials are for a connection without a set per customer";
+    ConnectionNotReady = "SK0144", Warning, "a connection, or one that a variable is bound to, is not ready";
     DefinitionMissing = "SK0145", Unreached, "an integration names a definition that is not there or cannot be read";
     FileShared = "SK0146", Unreached, "the object's file is not the tenant's alone: it is never written through";
     DefinitionUnread = "SK0147", Error, "a definition is of a version that is not read: who uses what is unknown";
@@ -106,6 +106,7 @@ codes! {
     EditByHand = "SK0161", Unreached, "the object's document is written in a way that only a person should change";
     PruneNeedsDelete = "SK0162", Warning, "a writer prunes where the tenant's policy does not allow Delete";
     KustomizationDiffers = "SK0163", Warning, "a kustomization.yaml does not list what is in its tenant's folder";
+    ComponentNotPublished = "SK0164", Unreached, "a component that is needed is not published in the tenant";
 }
 
 impl Code {

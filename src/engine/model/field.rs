@@ -15,6 +15,7 @@ pub enum FieldKind {
     Key,
     Customer,
     ConnectionKey,
+    SetName,
     Origin,
     Title,
     Description,
@@ -36,11 +37,12 @@ pub enum FieldKind {
 
 impl FieldKind {
     /// All kinds, in display order.
-    pub const ALL: [FieldKind; 21] = [
+    pub const ALL: [FieldKind; 22] = [
         FieldKind::StableKey,
         FieldKind::Key,
         FieldKind::Customer,
         FieldKind::ConnectionKey,
+        FieldKind::SetName,
         FieldKind::Origin,
         FieldKind::Title,
         FieldKind::Description,
@@ -67,6 +69,7 @@ impl FieldKind {
             FieldKind::Key => (&["key"], false),
             FieldKind::Customer => (&["customer"], false),
             FieldKind::ConnectionKey => (&["connection"], false),
+            FieldKind::SetName => (&["name"], false),
             FieldKind::Origin => (&["origin"], false),
             FieldKind::Title => (&["title"], false),
             FieldKind::Description => (&["description"], false),
@@ -274,6 +277,10 @@ impl FieldValue<'_> {
                 canonical::write_text(&reference.key, out);
                 out.push_str(",\"name\":");
                 canonical::write_text(&reference.name, out);
+                if let Some(version) = &reference.version {
+                    out.push_str(",\"version\":");
+                    canonical::write_text(version, out);
+                }
                 out.push_str("}}");
             }
             FieldValue::Component(component) => write_component(component, out),

@@ -1,5 +1,6 @@
 //! The input of the engine: every tenant as it was read, and the syncs between them.
 
+pub use super::facts::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts};
 use super::field::Field;
 use super::item::{Item, ObjectId};
 use super::record::{Record, Writer};
@@ -132,10 +133,20 @@ pub struct Inventory {
     pub holders: BTreeMap<ObjectId, Arc<Holders>>,
     /// Integrations whose file or ConfigMap of the definition was removed.
     pub definitions_gone: BTreeSet<String>,
-    /// The readiness of connections, by name, if the location reports it; see `knows_readiness`.
+    /// The readiness of connections, by name, if the location reports it; see [`Capabilities::knows_readiness`].
     pub readiness: BTreeMap<String, Ready>,
-    /// Whether the location reports the readiness of connections. A connection without a report is then not ready yet.
-    pub knows_readiness: bool,
+    /// What the location can do.
+    pub can: Capabilities,
+    /// Connections that are there and are not the tenant's own, by stable key.
+    pub foreign: BTreeMap<String, Foreign>,
+    /// What only the platform knows of connections, by name.
+    pub facts: BTreeMap<String, Arc<ConnectionFacts>>,
+    /// What only the platform knows of integrations, by name.
+    pub integration_facts: BTreeMap<String, Arc<IntegrationFacts>>,
+    /// The stable keys that embedded workflows use, by the workflow's name.
+    pub workflows: BTreeMap<String, BTreeSet<String>>,
+    /// Workflows that could not be read: each may use any connection.
+    pub unread_workflows: BTreeSet<String>,
     /// Objects that cannot be used (invalid or duplicate), with the reason.
     pub invalid: BTreeMap<ObjectId, String>,
     /// Files that could not be parsed and may contain any object.
@@ -211,13 +222,13 @@ impl Inventory {
     /// Whether a connection can be used, or could before its last change: its bindings must keep working.
     pub fn was_usable(&self, connection: &Object<ConnectionSpec>) -> bool {
         let was =
-            !self.knows_readiness || self.readiness.get(connection.name()).is_some_and(|ready| *ready != Ready::No);
+            !self.can.knows_readiness || self.readiness.get(connection.name()).is_some_and(|ready| *ready != Ready::No);
         was && missing_inputs(&connection.spec, self).is_empty()
     }
 
     /// Whether the location reports that a connection is not ready, or does not report yet that it is.
     pub fn is_unready(&self, connection: &str) -> bool {
-        self.knows_readiness && self.readiness.get(connection) != Some(&Ready::Yes)
+        self.can.knows_readiness && self.readiness.get(connection) != Some(&Ready::Yes)
     }
 
     /// Whether a sync created an object: it is then checked in its source.
@@ -286,12 +297,14 @@ impl Inventory {
             Kind::Connection => {
                 self.connections.remove(&id.name);
                 self.readiness.remove(&id.name);
+                self.facts.remove(&id.name);
             }
             Kind::CustomerCredentials => drop(self.customer_credentials.remove(&id.name)),
             Kind::Integration => {
                 self.integrations.remove(&id.name);
                 self.definitions_gone.remove(&id.name);
                 self.uses.remove(&id.name);
+                self.integration_facts.remove(&id.name);
             }
             Kind::Tenant | Kind::TenantSync => {}
         }

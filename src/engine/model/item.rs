@@ -124,6 +124,7 @@ impl Item {
             Item::CustomerCredentials(o) => {
                 out.extend(text(FieldKind::Customer, Some(&o.spec.customer)));
                 out.extend(text(FieldKind::ConnectionKey, Some(&o.spec.connection)));
+                out.extend(text(FieldKind::SetName, o.spec.name.as_deref()));
                 out.extend(text(FieldKind::Origin, o.spec.origin.map(origin_text)));
                 out.extend(
                     o.spec.inputs.iter().map(|(n, i)| (Field::named(FieldKind::Input, n), FieldValue::Input(i))),
@@ -217,6 +218,7 @@ impl Item {
                         FieldKind::Input => {
                             put(&mut spec.inputs, name, from.and_then(|f| f.inputs.get(field.name.as_ref()).cloned()));
                         }
+                        FieldKind::SetName => spec.name = from.and_then(|f| f.name.clone()),
                         FieldKind::Origin => spec.origin = from.and_then(|f| f.origin),
                         FieldKind::Customer => spec.customer = from.map_or_else(String::new, |f| f.customer.clone()),
                         FieldKind::ConnectionKey => {

@@ -2,6 +2,7 @@
 
 pub mod canonical;
 pub mod code;
+pub mod facts;
 pub mod field;
 pub mod finding;
 pub mod inventory;

@@ -46,7 +46,7 @@ pub struct Scope {
 }
 
 /// What was skipped while reading.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Skipped {
     /// Documents of other kinds.
@@ -57,6 +57,9 @@ pub struct Skipped {
     /// Links, FIFOs and devices outside tenants' folders.
     #[serde(skip)]
     pub links: usize,
+    /// What every plan says about locations: a record that only this machine has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cautions: Vec<String>,
 }
 
 fn is_none(number: &usize) -> bool {
@@ -303,6 +306,12 @@ pub struct Impact {
     pub integrations: Vec<AffectedIntegration>,
     /// The number of customers with credentials for the connection.
     pub customers: usize,
+    /// The embedded workflows that use the connection.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workflows: Vec<String>,
+    /// The number of deployed instances, where the location tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -130,7 +130,7 @@ impl Draft<'_> {
     /// known only after the change.
     fn changes_what_it_needs(&self, then: &Object<ConnectionSpec>) -> bool {
         let live = self.input.live;
-        let now = live.connections.get(then.name()).filter(|_| live.knows_readiness);
+        let now = live.connections.get(then.name()).filter(|_| live.can.knows_readiness);
         now.is_some_and(|now| now.spec.inputs != then.spec.inputs || !now.spec.is_same_kind_as(&then.spec))
     }
 
@@ -195,6 +195,13 @@ impl Draft<'_> {
         let name = &variable.name;
         match binding {
             Binding::Own => None,
+            // Where the source has none of its own either, both tenants have one of the platform's.
+            Binding::Foreign(_) if source.is_none() => None,
+            Binding::Foreign(foreign) => {
+                let text = format!("{name:?} needs stable key {key}, which is {foreign} in {tenant}");
+                let fix = format!("name another connection of {tenant} by an override");
+                Some((Code::BindingMissing, text, fix))
+            }
             Binding::Missing if self.is_declared(key) => {
                 let id = connection_of(key);
                 let why = self.why_blocked(&id);

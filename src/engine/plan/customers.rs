@@ -35,10 +35,13 @@ pub(super) fn of_connection(draft: &Draft<'_>, before: &ConnectionSpec, then: &C
         return None;
     }
     let customers_by_key = draft.customers_by_key[0].get_or_init(|| customers_by_key(draft.input.live));
-    let customers = of_key(customers_by_key, draft.input.live, &then.stable_key).len();
+    let known = of_key(customers_by_key, draft.input.live, &then.stable_key).len();
+    let customers = known.max(told(draft.input.live, &then.stable_key));
     let changed = changed.into_iter().collect::<Vec<_>>().join(", ");
-    (customers > 0)
-        .then(|| mark(format!("{} must sign in to {} again: {changed} changes", count(customers), then.stable_key)))
+    let who = if then.credentials == Credentials::User { "users of " } else { "" };
+    (customers > 0).then(|| {
+        mark(format!("{who}{} must sign in to {} again: {changed} changes", count(customers), then.stable_key))
+    })
 }
 
 /// Marks a variable that moves to a connection without credentials of the customers of the old one.
@@ -49,7 +52,8 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     let (live, after) = (draft.input.live, &draft.after);
     let before = of_key(draft.customers_by_key[0].get_or_init(|| customers_by_key(live)), live, &from.stable_key);
     let then = of_key(draft.customers_by_key[1].get_or_init(|| customers_by_key(after)), after, &to.stable_key);
-    let left = before.difference(&then).count();
+    // Where the location tells only numbers, none of them is known to have credentials for the other connection.
+    let left = before.difference(&then).count().max(told(live, &from.stable_key));
     let (from, to) = (&from.stable_key, &to.stable_key);
     (left > 0).then(|| mark(format!("{} of {from} must sign in to {to}, or give their values again", count(left))))
 }
@@ -60,6 +64,12 @@ fn mark(why: String) -> Approval {
 
 fn count(customers: usize) -> String {
     if customers == 1 { "1 customer".to_string() } else { format!("{customers} customers") }
+}
+
+/// The number of customers of a connection that its location tells.
+fn told(inventory: &Inventory, key: &str) -> usize {
+    let name = names::of_stable_key(key);
+    inventory.facts.get(&name).and_then(|facts| facts.customers).unwrap_or_default()
 }
 
 fn customers_by_key(inventory: &Inventory) -> CustomersByKey {

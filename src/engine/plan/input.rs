@@ -189,7 +189,7 @@ pub(super) fn policy_owners(tenant: &str, spec: &TenantSpec) -> String {
         Some(LocationSpec::Kubernetes(_)) => {
             format!("Tenant {tenant}, in the hub and in its own namespace (the stricter holds)")
         }
-        Some(LocationSpec::Directory(_)) | None => format!("Tenant {tenant}"),
+        Some(LocationSpec::Directory(_) | LocationSpec::Prismatic(_)) | None => format!("Tenant {tenant}"),
     }
 }
 

@@ -33,11 +33,7 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
         } else if asks_to_sign_in(action) && is_oauth(connection, after) {
             notes.push(Note::Manual {
                 object: ObjectId::new(Kind::Connection, connection.name()),
-                who: if connection.spec.credentials == Credentials::OrganizationGlobal {
-                    "organization"
-                } else {
-                    "customers"
-                },
+                who: who_signs_in(connection.spec.credentials),
                 count: action.impact.customers.max(1),
                 text: format!("sign in again for {}: what they signed in to changes", connection.spec.stable_key),
                 secret: None,
@@ -45,6 +41,21 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
         }
     }
     notes
+}
+
+/// The sign-ins that the tenant's location waits for, each with its link.
+pub fn of_sign_ins(inventory: &Inventory) -> Vec<Note> {
+    let waiting = inventory.facts.iter().filter(|(_, facts)| facts.status.as_deref() == Some("pending"));
+    let notes = waiting.filter_map(|(name, facts)| {
+        let key = &inventory.connections.get(name)?.spec.stable_key;
+        let text = match &facts.sign_in {
+            Some(link) => format!("sign in for {key}: {link}"),
+            None => format!("sign in for {key} on the platform"),
+        };
+        let object = ObjectId::new(Kind::Connection, name);
+        Some(Note::Manual { object, who: "organization", count: 1, text, secret: None })
+    });
+    notes.collect()
 }
 
 /// The step to supply secrets that are empty in an integration's definition, except for variables that are bound to a
@@ -147,6 +158,8 @@ fn consent(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Option
     let (who, text) = match connection.spec.credentials {
         Credentials::Customer if oauth => ("customers", format!("each customer signs in to {key}")),
         Credentials::Customer => ("customers", format!("each customer supplies their own values for {key}")),
+        Credentials::User if oauth => ("users", format!("each user signs in to {key}")),
+        Credentials::User => ("users", format!("each user supplies their own values for {key}")),
         Credentials::OrganizationGlobal if oauth => ("organization", format!("sign in once for {key} (ConsentNeeded)")),
         Credentials::OrganizationCustomer if oauth => {
             ("organization", format!("sign in for each customer of {key} (ConsentNeeded)"))
@@ -154,6 +167,15 @@ fn consent(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Option
         _ => return None,
     };
     Some(Note::Manual { object, who, count: 1, text, secret: None })
+}
+
+/// Who has to sign in again after a change.
+fn who_signs_in(credentials: Credentials) -> &'static str {
+    match credentials {
+        Credentials::OrganizationGlobal => "organization",
+        Credentials::Customer | Credentials::OrganizationCustomer => "customers",
+        Credentials::User => "users",
+    }
 }
 
 fn is_oauth(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> bool {

@@ -294,7 +294,7 @@ impl<'d> Senders<'d> {
         // A key is the same under any input name.
         let there: BTreeSet<(&str, &str)> = Sender::Connection(live).keys().collect();
         let is_ours = |(name, input): &(&String, &Input)| {
-            let is_there = |key: &SecretKeyRef| there.contains(&(key.name.as_str(), key.key.as_str()));
+            let is_there = |key: &SecretRef| there.contains(&(key.name.as_str(), key.key.as_str()));
             matches!(input, Input::SecretRef(key) if is_there(key)) && !own.contains_key(name.as_str())
         };
         let ours: Vec<&str> = connection.spec.inputs.iter().filter(is_ours).map(|(name, _)| name.as_str()).collect();

@@ -162,11 +162,25 @@ fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
         })
         .collect();
     wanted.extend(declared.iter().map(|(connection, id)| (connection.as_str(), *id)));
+    let workflows: BTreeMap<&str, &str> = draft
+        .after
+        .workflows
+        .iter()
+        .flat_map(|(workflow, keys)| keys.iter().map(move |key| (key.as_str(), workflow.as_str())))
+        .collect();
+    let by_workflow = |connection: &String| {
+        let key = draft.after.connections.get(connection).map(|c| c.spec.stable_key.as_str())?;
+        let unread = || {
+            draft.after.unread_workflows.first().map(|workflow| format!("{workflow}, which cannot be read, perhaps"))
+        };
+        workflows.get(key).map(|workflow| format!("workflow {workflow:?}")).or_else(unread)
+    };
     let user = |connection: &String| {
         let integration = bindings.users(connection).next().map(|row| format!("Integration/{}", row.integration));
         integration
             .or_else(|| bindings.customers(connection).first().map(|c| format!("CustomerCredentials/{c}")))
             .or_else(|| wanted.get(connection.as_str()).map(ToString::to_string))
+            .or_else(|| by_workflow(connection))
     };
     draft.after.connections.keys().filter_map(|name| Some((name.clone(), user(name)?))).collect()
 }
@@ -185,7 +199,7 @@ fn components_in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
 }
 
 /// The names of the components of a connection, or of an integration's own connections.
-fn components_of(item: &Item) -> Vec<String> {
+pub(super) fn components_of(item: &Item) -> Vec<String> {
     let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
     match item {
         Item::Connection(c) => vec![name(&c.spec.component)],

@@ -64,7 +64,8 @@ pub(super) fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
     let of =
         |wanted: &dyn Fn(Kind) -> bool| input.declared.iter().filter(|(id, _)| wanted(id.kind)).collect::<Vec<_>>();
     let none = BTreeSet::new();
-    for (id, declarations) in of(&|kind| kind == Kind::Component) {
+    // Where components are not written, those that are there count, and what needs another one is blocked.
+    for (id, declarations) in of(&|kind| kind == Kind::Component && input.live.can.writes_components) {
         draft.object(id, declarations, &none, &|| Value::Null);
     }
     let others = of(&|kind| !matches!(kind, Kind::Component | Kind::Integration));
@@ -178,6 +179,12 @@ impl<'a> Draft<'a> {
                 return true;
             }
         }
+        if let Some(component) = self.unpublished(declarations) {
+            let tenant = self.input.tenant;
+            let text = format!("it needs component {component}, which is not in {tenant}");
+            self.blocked(id, Code::ComponentNotPublished, text, format!("publish {component} to {tenant} first"));
+            return true;
+        }
         // Credentials that a customer supplied are only read.
         let of_customer = |item: &Item| matches!(item, Item::CustomerCredentials(c) if c.spec.is_of_customer());
         if live.is_some_and(of_customer) || declarations.iter().any(|d| of_customer(&d.item)) {
@@ -195,6 +202,17 @@ impl<'a> Draft<'a> {
             return true;
         }
         self.has_secret_literals(id, declarations) || self.may_have_secret_literals(id, declarations)
+    }
+
+    /// A component that declared objects need, and that somebody has to publish: Stablekey does not write components
+    /// there.
+    fn unpublished(&self, declarations: &[Declaration]) -> Option<String> {
+        let live = self.input.live;
+        if live.can.writes_components || !live.unparsed.is_empty() {
+            return None;
+        }
+        let mut needed = declarations.iter().flat_map(|declaration| removal::components_of(&declaration.item));
+        needed.find(|component| !live.components.contains_key(component))
     }
 
     fn has_secret_literals(&mut self, id: &ObjectId, declarations: &[Declaration]) -> bool {
@@ -373,7 +391,11 @@ impl<'a> Draft<'a> {
                 Kind::Integration => {
                     let name = &action.change.object.name;
                     let uses = after.uses.get(name).or_else(|| input.live.uses.get(name));
-                    Impact { integrations: vec![affected(name, uses.map(AsRef::as_ref), |_| true)], customers: 0 }
+                    Impact {
+                        integrations: vec![affected(name, uses.map(AsRef::as_ref), |_| true)],
+                        instances: input.live.integration_facts.get(name).and_then(|facts| facts.instances),
+                        ..Impact::default()
+                    }
                 }
                 _ => Impact::default(),
             };
@@ -390,6 +412,7 @@ impl<'a> Draft<'a> {
         };
         self.findings.extend(check::tenant(&tenant));
         self.notes.extend(manual::notes(&self.actions, input.live, &after));
+        self.notes.extend(manual::of_sign_ins(&after));
         self.notes.extend(manual::of_replacements(&replacements, &bindings, &after));
         let target = Target {
             tenant: input.tenant.to_string(),
@@ -425,10 +448,10 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
     let more = objects.len().saturating_sub(NAMED);
     names.extend((more > 0).then(|| format!("{more} more")));
     // Without a location, the tenant is the namespace of its Tenant.
-    let is_in_cluster = !matches!(input.view.spec.location, Some(LocationSpec::Directory(_)));
-    let record = match is_in_cluster {
-        true => "away their annotation stablekey.dev/wrote",
-        false => "their lines out of stablekey.lock",
+    let record = match &input.view.spec.location {
+        Some(LocationSpec::Directory(_)) => "their lines out of stablekey.lock",
+        Some(LocationSpec::Prismatic(_)) => "them out of the tenant's record",
+        Some(LocationSpec::Kubernetes(_)) | None => "away their annotation stablekey.dev/wrote",
     };
     let names = names.join(", ");
     if let Some(sync) = input.world.syncs.iter().find(|sync| sync.writer == *writer) {
@@ -443,7 +466,7 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
         return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix);
     }
     // Other hubs, and other folders than this one, may write to a cluster.
-    if is_in_cluster {
+    if matches!(input.view.spec.location, Some(LocationSpec::Kubernetes(_)) | None) {
         let text = format!("{writer} is unknown here; what it wrote stays in {}: {names}", input.tenant);
         let fix = format!(
             "if it is a sync of a hub, or of another folder, all is well; if it was renamed, give it its old name back; \

@@ -65,11 +65,11 @@ impl PlatformError {
 /// A tenant as the platform has it. Values of inputs are treated as secrets unless it is known that they are not.
 #[derive(Debug, Default)]
 pub struct Answer {
-    pub(super) connections: Vec<ReusableConnection>,
-    pub(super) components: Vec<ComponentAnswer>,
-    pub(super) customers: Option<u64>,
+    pub(crate) connections: Vec<ReusableConnection>,
+    pub(crate) components: Vec<ComponentAnswer>,
+    pub(crate) customers: Option<u64>,
     /// Incomplete lists, with the reason.
-    pub(super) incomplete: Vec<(&'static str, Gap)>,
+    pub(crate) incomplete: Vec<(&'static str, Gap)>,
 }
 
 /// The reason why a list is incomplete.
@@ -90,12 +90,30 @@ pub enum Gap {
     Nulls(usize),
 }
 
+/// An answer as the API sends it, or as `prism graphql:query` prints it: without the level of `data`.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct AnswerPage {
     #[serde(default)]
     data: Option<Data>,
     #[serde(default)]
     errors: Option<Vec<GraphError>>,
+    #[serde(default)]
+    scoped_config_variables: Option<AnswerList<ReusableConnection>>,
+    #[serde(default)]
+    components: Option<AnswerList<ComponentAnswer>>,
+    #[serde(default)]
+    customers: Option<AnswerList<IgnoredAny>>,
+}
+
+impl AnswerPage {
+    fn into_data(self) -> Option<Data> {
+        let AnswerPage { data, scoped_config_variables, components, customers, .. } = self;
+        data.or_else(|| {
+            let is_bare = scoped_config_variables.is_some() || components.is_some() || customers.is_some();
+            is_bare.then_some(Data { scoped_config_variables, components, customers })
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -119,7 +137,7 @@ struct Data {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
-pub(super) struct ReusableConnection {
+pub(crate) struct ReusableConnection {
     pub id: Option<String>,
     /// The display name.
     pub key: Option<String>,
@@ -129,15 +147,44 @@ pub(super) struct ReusableConnection {
     pub variable_scope: Option<String>,
     pub status: Option<String>,
     pub default_for_component: Option<bool>,
-    pub customer: Option<IgnoredAny>,
+    /// The customer that it belongs to alone.
+    pub customer: Option<CustomerName>,
     pub connection: Option<TypeOfConnection>,
     pub inputs: AnswerList<Expression>,
+    /// The sets of credentials of customers, of which only the number is read.
+    #[serde(alias = "sets")]
     pub customer_config_variables: AnswerList<IgnoredAny>,
+    /// `ROOT`, or `LEAF` for the credentials of one person below a connection.
+    pub tree_location: Option<String>,
+    /// The page where its owner signs in.
+    pub authorize_url: Option<String>,
+    pub last_successful_refresh_at: Option<String>,
+    pub customers: AnswerList<IgnoredAny>,
+    pub instances: AnswerList<IgnoredAny>,
+    /// The credentials for tests.
+    pub tests: AnswerList<TestSet>,
+}
+
+/// The credentials for tests of a connection.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TestSet {
+    pub id: Option<String>,
+    pub inputs: AnswerList<Expression>,
+}
+
+/// A customer, as other objects name it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct CustomerName {
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub external_id: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct TypeOfConnection {
+pub(crate) struct TypeOfConnection {
     pub key: Option<String>,
     pub component: Option<ComponentName>,
     pub inputs: AnswerList<InputField>,
@@ -145,7 +192,7 @@ pub(super) struct TypeOfConnection {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ComponentName {
+pub(crate) struct ComponentName {
     pub key: Option<String>,
     pub public: Option<bool>,
 }
@@ -153,7 +200,7 @@ pub(super) struct ComponentName {
 /// An input of a connection.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Expression {
+pub(crate) struct Expression {
     pub name: Option<String>,
     pub value: Option<Literal>,
     pub has_value: Option<bool>,
@@ -162,7 +209,8 @@ pub(super) struct Expression {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ComponentAnswer {
+pub(crate) struct ComponentAnswer {
+    pub id: Option<String>,
     pub key: Option<String>,
     pub public: Option<bool>,
     pub connections: AnswerList<TypeAnswer>,
@@ -170,7 +218,7 @@ pub(super) struct ComponentAnswer {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct TypeAnswer {
+pub(crate) struct TypeAnswer {
     pub key: Option<String>,
     #[serde(rename = "oauth2Type")]
     pub oauth2_type: Option<String>,
@@ -180,7 +228,7 @@ pub(super) struct TypeAnswer {
 /// An input of a connection type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct InputField {
+pub(crate) struct InputField {
     pub key: Option<String>,
     #[serde(rename = "type")]
     pub kind: Option<String>,
@@ -216,7 +264,7 @@ pub fn read_answer(bytes: &[u8]) -> Result<Answer, PlatformError> {
     let mut answer = Answer::default();
     let (mut connections, mut components) = (End::default(), End::default());
     let mut any = false;
-    for data in pages.into_iter().filter_map(|page| page.data) {
+    for data in pages.into_iter().filter_map(AnswerPage::into_data) {
         if let Some(list) = data.scoped_config_variables {
             any = true;
             connections.page(&list);
@@ -243,7 +291,7 @@ impl Answer {
     fn add_connection(&mut self, new: ReusableConnection) {
         let same = |old: &ReusableConnection| match (&old.id, &new.id) {
             (Some(old), Some(new)) => old == new,
-            _ => old.stable_key == new.stable_key && old.customer.is_some() == new.customer.is_some(),
+            _ => old.stable_key == new.stable_key && old.customer == new.customer,
         };
         if !self.connections.iter().any(same) {
             self.connections.push(new);

@@ -6,10 +6,12 @@ use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A list: plain, with nodes, or with edges; null is an empty list.
+/// A list: plain, with nodes, or with edges; null is an empty list that says so.
 #[derive(Debug)]
-pub(super) struct AnswerList<T> {
+pub(crate) struct AnswerList<T> {
     pub items: Vec<T>,
+    /// Whether null stands in its place.
+    pub is_null: bool,
     /// The number of null elements, each of which could not be read.
     pub nulls: usize,
     pub total: Option<u64>,
@@ -19,14 +21,21 @@ pub(super) struct AnswerList<T> {
 /// The end of a page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PageInfo {
+pub(crate) struct PageInfo {
     pub has_next_page: Option<bool>,
     pub end_cursor: Option<String>,
 }
 
 impl<T> Default for AnswerList<T> {
     fn default() -> Self {
-        AnswerList { items: Vec::new(), nulls: 0, total: None, page: None }
+        AnswerList { items: Vec::new(), is_null: false, nulls: 0, total: None, page: None }
+    }
+}
+
+impl<T> AnswerList<T> {
+    /// Whether all its elements could be read.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.is_null && self.nulls == 0
     }
 }
 
@@ -59,7 +68,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for AnswerList<T> {
                 f.write_str("a list")
             }
             fn visit_unit<E>(self) -> Result<AnswerList<T>, E> {
-                Ok(AnswerList::default())
+                Ok(AnswerList { is_null: true, ..AnswerList::default() })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AnswerList<T>, A::Error> {
                 let mut list = AnswerList::default();
@@ -71,11 +80,14 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for AnswerList<T> {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AnswerList<T>, A::Error> {
                 let read = ListConnection::<T>::deserialize(value::MapAccessDeserializer::new(map))?;
+                // A list of which only the total was asked for has neither.
+                let is_without_list = read.nodes.is_none() && read.edges.is_none() && read.total_count.is_none();
                 let edges = read.edges.unwrap_or_default().into_iter().map(|edge| edge.and_then(|edge| edge.node));
                 let all: Vec<Option<T>> = read.nodes.unwrap_or_default().into_iter().chain(edges).collect();
                 let nulls = all.iter().filter(|item| item.is_none()).count();
                 let items = all.into_iter().flatten().collect();
-                Ok(AnswerList { items, nulls, total: read.total_count, page: read.page_info })
+                let is_null = is_without_list;
+                Ok(AnswerList { items, is_null, nulls, total: read.total_count, page: read.page_info })
             }
         }
         from.deserialize_any(Lists(PhantomData))
@@ -110,7 +122,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
 
 /// The value of an input. `Debug` does not show it.
 #[derive(Debug)]
-pub(super) enum Literal {
+pub(crate) enum Literal {
     /// A string, number or boolean.
     Text(Secret),
     /// A list or an object, which is not kept.
@@ -164,7 +176,7 @@ impl<'de> Deserialize<'de> for Literal {
 
 /// The input scope in `meta`, in lower case: a JSON string or an object, in either case style.
 #[derive(Debug, Default)]
-pub(super) struct ListScope(pub Option<String>);
+pub(crate) struct ListScope(pub Option<String>);
 
 impl<'de> Deserialize<'de> for ListScope {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -1,9 +1,10 @@
-//! A tenant as the platform has it: the query that a person runs, the answer, and its conversion by an import. Pure:
-//! the platform is never called.
+//! A tenant as the platform has it: the query that a person runs, the answer, and its conversion to resources. Pure: the
+//! platform is never called.
 
 pub(crate) mod document;
-mod list;
-mod plan;
+pub(crate) mod list;
+pub(crate) mod organization;
+pub(crate) mod plan;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,8 +5,8 @@ use super::list::Literal;
 use crate::api::endpoint;
 use crate::api::sensitive::is_secret_itself;
 use crate::api::{
-    ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, OAuth2, Object, TypeInput, names,
-    sensitive,
+    ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, OAuth2, Object, TestCredentials,
+    TypeInput, names, sensitive,
 };
 use crate::platform::import::{
     Existing, ImportFile, ImportNote, ImportedTenant, LeftOutWhy, Reusable, UnfitKey, bounds, plan_import, secret_key,
@@ -69,11 +69,11 @@ fn beside<S: Clone + PartialEq>(
     (new, all)
 }
 
-fn is(text: Option<&str>, word: &str) -> bool {
+pub(crate) fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
-fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<ComponentSpec>> {
+pub(crate) fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<ComponentSpec>> {
     let used = |component: &ComponentAnswer| {
         let of = |c: &ReusableConnection| c.connection.as_ref().and_then(|t| t.component.as_ref()?.key.clone());
         answer.connections.iter().any(|connection| of(connection) == component.key)
@@ -123,12 +123,13 @@ fn type_input(field: &InputField) -> TypeInput {
 fn connections(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<ConnectionSpec>> {
     let clashes = clashes(answer);
     let mut made = BTreeMap::new();
-    for found in &answer.connections {
-        let key = found.stable_key.as_deref().unwrap_or_default();
+    for found in answer.connections.iter().filter(|found| !found.is_leaf()) {
+        let key = found.key();
         let mut own_notes = Vec::new();
         let planned = match clashes.get(key) {
-            Some(other) if is_candidate(found) => Err(UnfitKey::SameName { other: other.clone() }),
-            _ => connection(answer, found, key, &mut own_notes),
+            Some(other) if found.is_of_tenant() && other == key => Err(UnfitKey::Twice),
+            Some(other) if found.is_of_tenant() => Err(UnfitKey::SameName { other: other.clone() }),
+            _ => connection(answer, found, &mut own_notes),
         };
         match planned {
             Ok(spec) => {
@@ -146,15 +147,27 @@ fn connections(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<Conne
     made.into_values().collect()
 }
 
-/// Whether a connection could be imported, apart from its key.
-fn is_candidate(found: &ReusableConnection) -> bool {
-    found.customer.is_none() && !is(found.managed_by.as_deref(), "system")
+impl ReusableConnection {
+    /// Whether it is a connection of the tenant: not the platform's own, not of one customer, and not one person's
+    /// credentials below a connection.
+    pub(crate) fn is_of_tenant(&self) -> bool {
+        self.customer.is_none() && !is(self.managed_by.as_deref(), "system") && !self.is_leaf()
+    }
+
+    /// Whether it is one person's credentials below a connection.
+    pub(crate) fn is_leaf(&self) -> bool {
+        self.tree_location.as_deref().is_some_and(|location| !location.eq_ignore_ascii_case("root"))
+    }
+
+    fn key(&self) -> &str {
+        self.stable_key.as_deref().unwrap_or_default()
+    }
 }
 
-/// Keys whose name another key has as well, each with that other key.
+/// Keys whose name another connection has as well, each with the key of that one: perhaps the same.
 fn clashes(answer: &Answer) -> BTreeMap<String, String> {
     let mut by_name: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for found in answer.connections.iter().filter(|found| is_candidate(found)) {
+    for found in answer.connections.iter().filter(|found| found.is_of_tenant()) {
         if let Some(key) = found.stable_key.as_deref().filter(|key| names::is_stable_key(key)) {
             by_name.entry(names::of_stable_key(key)).or_default().push(key);
         }
@@ -171,12 +184,13 @@ fn clashes(answer: &Answer) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn connection(
+/// Converts a connection. Each value that may be a secret becomes a reference to a Secret named like the connection.
+pub(crate) fn connection(
     answer: &Answer,
     found: &ReusableConnection,
-    key: &str,
     notes: &mut Vec<ImportNote>,
 ) -> Result<ConnectionSpec, UnfitKey> {
+    let key = found.key();
     if is(found.managed_by.as_deref(), "system") {
         return Err(UnfitKey::Platform);
     }
@@ -192,6 +206,9 @@ fn connection(
     let component_key = component.key.as_deref().filter(|key| fits(key)).ok_or(UnfitKey::NoType)?;
     let component = ComponentRef::new(component_key, component.public.unwrap_or(true));
     let type_ = of.key.clone().filter(|key| fits(key)).ok_or(UnfitKey::NoType)?;
+    if !found.inputs.is_whole() || found.tests.items.iter().any(|set| !set.inputs.is_whole()) {
+        return Err(UnfitKey::Unread);
+    }
     if found.inputs.items.len() > bounds::INPUTS {
         return Err(UnfitKey::TooManyInputs);
     }
@@ -201,8 +218,11 @@ fn connection(
         planned.input(expression);
     }
     planned.missing();
-    let inputs = planned.inputs;
+    let (inputs, test) = (planned.inputs.clone(), planned.test(found));
     notes.extend(secret_needed(key, &inputs));
+    if let Some(test) = &test {
+        notes.extend(secret_needed(&test_secret(key), &test.inputs));
+    }
     if !is(found.status.as_deref(), "active")
         && let Some(status) = found.status.as_deref()
     {
@@ -222,18 +242,19 @@ fn connection(
         credentials,
         embedded_workflows: found.default_for_component.filter(|embedded| *embedded),
         inputs,
-        test: None,
+        test,
         replaces: Vec::new(),
         deletion_policy: None,
     })
 }
 
 fn credentials(found: &ReusableConnection) -> Option<Credentials> {
-    let (by, scope) = (found.managed_by.as_deref(), found.variable_scope.as_deref());
-    match (is(by, "customer"), is(by, "org"), is(scope, "customer"), is(scope, "org")) {
-        (true, _, true, _) => Some(Credentials::Customer),
-        (_, true, true, _) => Some(Credentials::OrganizationCustomer),
-        (_, true, _, true) => Some(Credentials::OrganizationGlobal),
+    let lower = |text: &Option<String>| text.as_deref().unwrap_or_default().to_ascii_lowercase();
+    match (lower(&found.managed_by).as_str(), lower(&found.variable_scope).as_str()) {
+        ("customer", "customer") => Some(Credentials::Customer),
+        ("org", "customer") => Some(Credentials::OrganizationCustomer),
+        ("org", "org") => Some(Credentials::OrganizationGlobal),
+        ("org" | "customer", "user") => Some(Credentials::User),
         _ => None,
     }
 }
@@ -254,6 +275,29 @@ fn fields<'a>(
     of_type.chain(own).filter(|field| field.kind.is_some()).filter_map(|f| Some((f.key.as_deref()?, f))).collect()
 }
 
+impl Expression {
+    /// The value, if it is a readable text, and whether there is one.
+    fn content(&self) -> (Option<&str>, bool) {
+        let value = match &self.value {
+            Some(Literal::Text(text)) => Some(text.expose()),
+            _ => None,
+        };
+        let is_there = self.has_value.unwrap_or(match &self.value {
+            Some(Literal::Text(text)) => !text.is_empty(),
+            Some(Literal::Other) => true,
+            None => false,
+        });
+        (value, is_there)
+    }
+}
+
+/// The stable key from which the name of the Secret for tests is made.
+fn test_secret(key: &str) -> String {
+    const ENDING: &str = "-test";
+    let cut: String = key.chars().take(names::MAX - ENDING.len()).collect();
+    format!("{cut}{ENDING}")
+}
+
 /// The inputs of one connection while they are decided.
 struct PlannedInputs<'a, 'n> {
     key: &'a str,
@@ -270,25 +314,36 @@ impl PlannedInputs<'_, '_> {
         if is(kind, "template") {
             return;
         }
-        let value = match &found.value {
-            Some(Literal::Text(text)) => Some(text.expose()),
-            _ => None,
-        };
-        let is_there = found.has_value.unwrap_or(match &found.value {
-            Some(Literal::Text(text)) => !text.is_empty(),
-            Some(Literal::Other) => true,
-            None => false,
-        });
+        let (value, is_there) = found.content();
         let input = match self.is_per_customer(found, is_there) {
             true => Input::PER_CUSTOMER,
             false if !is_there => return,
-            // Only values that are known to be public are kept; of others, only that they exist.
-            false => match value.filter(|value| !value.is_empty() && is_public(&name, kind, value)) {
-                Some(value) => Input::value(value),
-                None => Input::secret(names::of_stable_key(self.key), secret_key(&name)),
-            },
+            false => Self::kept(&name, kind, value, self.key),
         };
         self.inputs.insert(name, input);
+    }
+
+    /// Only values that are known to be public are kept; of others, only that they exist.
+    fn kept(name: &str, kind: Option<&str>, value: Option<&str>, secret: &str) -> Input {
+        match value.filter(|value| !value.is_empty() && is_public(name, kind, value)) {
+            Some(value) => Input::value(value),
+            None => Input::secret(names::of_stable_key(secret), secret_key(name)),
+        }
+    }
+
+    /// The inputs for tests, where the connection has credentials for tests.
+    fn test(&self, found: &ReusableConnection) -> Option<TestCredentials> {
+        let mut inputs = BTreeMap::new();
+        for expression in found.tests.items.iter().flat_map(|set| &set.inputs.items).take(bounds::INPUTS) {
+            let Some(name) = expression.name.clone().filter(|name| fits(name)) else { continue };
+            let kind = self.fields.get(name.as_str()).and_then(|field| field.kind.as_deref());
+            let (value, is_there) = expression.content();
+            if is_there && !is(kind, "template") {
+                let input = Self::kept(&name, kind, value, &test_secret(self.key));
+                inputs.insert(name, input);
+            }
+        }
+        (!inputs.is_empty()).then_some(TestCredentials { inputs })
     }
 
     /// Whether an input is per customer. A global connection has none. For others the scope decides; without a scope,

@@ -12,6 +12,7 @@ mod text;
 mod tree;
 mod value;
 mod variables;
+mod workflow;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,6 +24,7 @@ pub use secrets::{Emptied, EmptiedPlace, empty_secrets};
 pub use stubs::component_stubs;
 pub use text::is_placeholder;
 pub use variables::{ConnectionVariable, DefinitionInput, InputValue, VariableShape};
+pub use workflow::workflow_connections;
 
 use crate::api::{ComponentRef, Uses};
 use crate::manifest::limits;

@@ -1,7 +1,7 @@
 //! The files of an import into a directory tenant.
 
 use super::ImportedTenant;
-use crate::api::{DirectoryLocation, Kind, LocationSpec, Object, Resource, TenantSpec};
+use crate::api::{DirectoryLocation, Kind, LocationSpec, Object, PrismaticLocation, Resource, Source, TenantSpec};
 use crate::manifest::{WriteError, to_yaml};
 
 /// A file to write.
@@ -44,10 +44,23 @@ pub fn files(import: &ImportedTenant) -> Result<Vec<ImportedFile>, WriteError> {
     Ok(files)
 }
 
-/// Appends a tenant, whose location is the folder at this path, to `tenants.yaml`: the existing bytes do not change.
-pub fn tenant_document(existing: &str, name: &str, path: &str) -> Result<String, WriteError> {
+/// The Tenant whose location is the folder at this path.
+pub fn folder_tenant(path: &str) -> TenantSpec {
     let location = LocationSpec::Directory(DirectoryLocation { path: path.to_string() });
-    let spec = TenantSpec { location: Some(location), ..TenantSpec::default() };
+    TenantSpec { location: Some(location), ..TenantSpec::default() }
+}
+
+/// The Tenant whose location is on the platform, and whose source is the folder at this path.
+pub fn platform_tenant(location: PrismaticLocation, path: &str) -> TenantSpec {
+    TenantSpec {
+        location: Some(LocationSpec::Prismatic(location)),
+        source: Some(Source { path: path.to_string(), prune: None }),
+        ..TenantSpec::default()
+    }
+}
+
+/// Appends a Tenant to `tenants.yaml`: the existing bytes do not change.
+pub fn tenant_document(existing: &str, name: &str, spec: TenantSpec) -> Result<String, WriteError> {
     let document = to_yaml(&Resource::Tenant(Object::new(name, spec)))?;
     if existing.trim_start_matches('\u{feff}').trim().is_empty() {
         return Ok(format!("{existing}{document}"));

@@ -11,7 +11,7 @@ mod vanished;
 #[cfg(test)]
 mod tests;
 
-pub use files::{ImportedFile, files, tenant_document};
+pub use files::{ImportedFile, files, folder_tenant, platform_tenant, tenant_document};
 pub use note::{ImportNote, LeftOutWhy, Level, UnfitKey};
 pub use report::report;
 pub(crate) use reusable::{secret_key, secret_needed};
@@ -311,6 +311,15 @@ fn integration_names<'e>(
         named[position] = Some((name, None));
     }
     named.into_iter().flatten().collect()
+}
+
+/// The name of an integration with this title where nothing else names it.
+pub(crate) fn name_of_title(title: &str) -> String {
+    let plain = names::of_text(title);
+    if !plain.is_empty() && !names::loses_letters(title) {
+        return plain;
+    }
+    names::with_ending(if plain.is_empty() { "integration" } else { &plain }, &ending(title))
 }
 
 /// A few letters derived from a text, the same on every machine.

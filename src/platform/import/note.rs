@@ -132,6 +132,10 @@ pub enum UnfitKey {
     UnknownCredentials,
     /// It has more inputs than a Connection may have.
     TooManyInputs,
+    /// A part of it is null: the platform could not read it.
+    Unread,
+    /// Another connection has the same key.
+    Twice,
 }
 
 impl UnfitKey {
@@ -159,6 +163,10 @@ impl fmt::Display for UnfitKey {
             UnfitKey::NoType => f.write_str("the platform does not report its component and type"),
             UnfitKey::UnknownCredentials => f.write_str("the platform reports an unknown value for its credentials"),
             UnfitKey::TooManyInputs => f.write_str("it has more than 64 inputs"),
+            UnfitKey::Unread => f.write_str("its inputs came back as null: the platform could not read them"),
+            UnfitKey::Twice => {
+                f.write_str("another connection has this key too: delete one of the two on the platform")
+            }
         }
     }
 }
@@ -300,7 +308,7 @@ impl fmt::Display for ImportNote {
                     LeftOutWhy::TooLong => "its value is longer than 8,192 characters",
                 };
                 let give = if *secret { "secretRef" } else { "value" };
-                let or = if *credentials == Credentials::OrganizationGlobal { "" } else { ", or perCustomer: true" };
+                let or = if *credentials != Credentials::OrganizationGlobal { ", or perCustomer: true" } else { "" };
                 write!(f, "connection {key}: input {input} is left out ({why}): give it a {give}{or}")
             }
             Reconnect { integration, variable, key, credentials } => {
@@ -310,6 +318,7 @@ impl fmt::Display for ImportNote {
                         "every customer of this integration must be reconnected: supply their credentials again"
                     }
                     Credentials::OrganizationGlobal => "reconnect it: supply the credentials again",
+                    Credentials::User => "every user of this integration must reconnect: sign in again",
                 };
                 write!(f, "{integration}: {variable:?} becomes the reusable connection {key}: once it is live, {who}")
             }

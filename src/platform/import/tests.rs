@@ -303,11 +303,11 @@ fn the_report_of_definitions() {
 
 #[test]
 fn a_tenant_is_added_behind_what_is_there() {
-    let new = tenant_document("", "us-prod", "us-prod").unwrap();
+    let new = tenant_document("", "us-prod", folder_tenant("us-prod")).unwrap();
     insta::assert_snapshot!(new);
     assert_eq!(
-        tenant_document("# mine\r\na: 1", "x", "x").unwrap(),
-        format!("# mine\r\na: 1\r\n---\r\n{}", tenant_document("", "x", "x").unwrap().replace('\n', "\r\n"))
+        tenant_document("# mine\r\na: 1", "x", folder_tenant("x")).unwrap(),
+        format!("# mine\r\na: 1\r\n---\r\n{}", tenant_document("", "x", folder_tenant("x")).unwrap().replace('\n', "\r\n"))
     );
 }
 

@@ -6,7 +6,7 @@ pub mod read;
 mod session;
 
 use super::location::{Location, LocationError, Session, Snapshot};
-use crate::engine::model::inventory::Inventory;
+use crate::engine::model::inventory::{Capabilities, Inventory};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
 use crate::kubernetes::cache::{Contents, NamespaceDelta};
@@ -122,6 +122,10 @@ impl Location for ClusterLocation {
 
     fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
         self.server.wait(read::definition(&self.server, &self.paths, integration))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { watches: true, knows_field_owners: true, knows_readiness: true, ..Capabilities::FILES }
     }
 
     fn largest_definition(&self) -> u64 {

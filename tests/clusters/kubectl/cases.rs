@@ -367,19 +367,42 @@ fn of_tenants() -> Vec<Case> {
     let location = |location: Value| json!({"location": location});
     let kubeconfig =
         |kubeconfig: Value| json!({"location": {"kubernetes": {"namespace": "x", "kubeconfig": kubeconfig}}});
+    let prismatic =
+        |name: &str, value: Value| location(json!({"prismatic": {"url": "https://app.prismatic.io", name: value}}));
+    let token = |token: Value| prismatic("tokenFrom", token);
+    let secrets = |secrets: Value| prismatic("secrets", secrets);
     let percent = |percent: i64| json!({"policy": {"approval": {"percent": percent}}});
     let case = |name, at, message, good, bad| Case { name, kind: Tenant, at, message, before: None, good, bad };
     vec![
         case(
             "one-location",
             "spec.location",
-            "a location is exactly one of directory, kubernetes",
+            "a location is exactly one of directory, kubernetes, prismatic",
             vec![
                 json!({"region": "eu"}),
                 location(json!({"directory": {"path": "eu-prod"}})),
                 location(json!({"kubernetes": {"namespace": "integrations"}})),
+                location(json!({"prismatic": {"url": "https://app.prismatic.io"}})),
             ],
             vec![location(json!({})), location(json!({"directory": {"path": "a"}, "kubernetes": {"namespace": "x"}}))],
+        ),
+        case(
+            "one-token",
+            "spec.location.prismatic.tokenFrom",
+            "a token comes from exactly one of profile, env, secretRef",
+            vec![token(json!({"profile": "us"})), token(json!({"env": "STABLEKEY_TOKEN_US"})), token(secret_ref())],
+            vec![token(json!({})), token(json!({"profile": "us", "env": "STABLEKEY_TOKEN_US"}))],
+        ),
+        case(
+            "one-secrets",
+            "spec.location.prismatic.secrets",
+            "secrets come from exactly one of directory, env: true, namespace",
+            vec![
+                secrets(json!({"directory": "secrets/us"})),
+                secrets(json!({"env": true})),
+                secrets(json!({"namespace": "us-prod"})),
+            ],
+            vec![secrets(json!({})), secrets(json!({"directory": "a", "env": true}))],
         ),
         case(
             "one-kubeconfig",

@@ -5,7 +5,7 @@
 use crate::locations::contract::Harness;
 use stablekey::api::*;
 use stablekey::apply::consent::{Approvals, StoredApproval};
-use stablekey::engine::model::inventory::Inventory;
+use stablekey::engine::model::inventory::{Capabilities, Inventory};
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Change};
 use stablekey::engine::model::record::Record;
@@ -98,7 +98,7 @@ fn without_secrets(item: &Item) -> Item {
 #[derive(Default)]
 struct LocalStore {
     records: BTreeMap<ObjectId, Arc<Record>>,
-    secrets: BTreeMap<(ObjectId, String), SecretKeyRef>,
+    secrets: BTreeMap<(ObjectId, String), SecretRef>,
     taken: bool,
 }
 
@@ -170,6 +170,10 @@ impl Remote {
 }
 
 impl Location for Remote {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { shows_secrets: false, ..Capabilities::FILES }
+    }
+
     fn snapshot(&self) -> Result<Snapshot, LocationError> {
         let mut inventory = Inventory::default();
         for row in self.rows() {

@@ -15,6 +15,7 @@ fn means(w: &Given, tenant: &str, integration: &str, variable: &str) -> String {
     match &row.resolution.binding {
         Binding::Bound(connection) => connection.spec.stable_key.clone(),
         Binding::Own => "own".to_string(),
+        Binding::Foreign(_) => "foreign".to_string(),
         Binding::Missing => "missing".to_string(),
         Binding::Unknown(_) => "unknown".to_string(),
     }

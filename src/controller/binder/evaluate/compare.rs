@@ -137,7 +137,11 @@ pub(crate) fn id_of(cache: &TenantCache, of: Purpose, object: &str) -> String {
     let uid = cache.uids.get(&ObjectId::new(kind, object)).cloned().unwrap_or_default();
     match cache.inventory.customer_credentials.get(object).filter(|_| of == Purpose::Customer) {
         Some(theirs) => {
-            let whose = format!("{}\0{}", theirs.spec.customer, theirs.spec.connection);
+            let mut whose = format!("{}\0{}", theirs.spec.customer, theirs.spec.connection);
+            if let Some(name) = &theirs.spec.name {
+                whose.push('\0');
+                whose.push_str(name);
+            }
             let hash = Digest::of(whose.as_bytes()).to_string();
             format!("{uid}/{}", hash.chars().skip("sha256:".len()).take(16).collect::<String>())
         }

@@ -83,16 +83,16 @@ fn of_connection(
 /// Returns the inputs that must not be written for these credentials.
 fn refused_inputs(cache: &TenantCache, theirs: &Theirs, connection: &SharedConnection) -> Vec<Problem> {
     let (spec, name) = (&connection.spec, connection.name());
-    if spec.credentials == Credentials::OrganizationGlobal {
-        let text = format!("{} has one set of credentials for all customers: take these away", spec.stable_key);
+    if let Some(why) = spec.credentials.why_not_per_customer() {
+        let text = format!("{} {why}: take these away", spec.stable_key);
         return vec![Problem::new(Code::CustomerOnGlobal, text)];
     }
     let mut problems = Vec::new();
-    let twins = meaning::credentials_of(cache, &theirs.spec.customer, connection);
+    let twins = meaning::credentials_of(cache, &theirs.spec, connection);
     if twins.len() > 1 {
         let names: Vec<&str> = twins.iter().map(String::as_str).take(8).collect();
         let text = format!(
-            "the same customer has {} credentials for Connection/{name}: keep one of {}",
+            "the same customer has {} credentials for Connection/{name}: keep one of {}, or give each set a name of its own",
             twins.len(),
             names.join(", ")
         );

@@ -83,6 +83,7 @@ fn row(cache: &TenantCache, integration: &str, variable: &Variable, now: Timesta
     let mut candidates: Arc<[String]> = Arc::new([]);
     let (reason, problem) = match &meant.binding {
         Binding::Own => ("Own", None),
+        Binding::Foreign(_) => ("Foreign", None),
         Binding::Bound(connection) => match readiness(cache, connection.name(), now) {
             ConnectionReadiness { ready: true, .. } => ("Bound", None),
             ConnectionReadiness { reason, .. } => {
@@ -118,7 +119,11 @@ fn row(cache: &TenantCache, integration: &str, variable: &Variable, now: Timesta
         message: problem.as_ref().map(|problem| problem.to_string()),
         candidates: candidates.to_vec(),
     };
-    VariableRow { status, is_bound: matches!(meant.binding, Binding::Own | Binding::Bound(_)), problem }
+    VariableRow {
+        status,
+        is_bound: matches!(meant.binding, Binding::Own | Binding::Bound(_) | Binding::Foreign(_)),
+        problem,
+    }
 }
 
 /// Returns whether a connection can be used: the published result, if it is still valid.

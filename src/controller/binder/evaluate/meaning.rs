@@ -71,11 +71,18 @@ pub(crate) fn customers(cache: &TenantCache, connection: &SharedConnection) -> u
     customers.len()
 }
 
-/// Returns the credentials of one customer for a connection.
-pub(crate) fn credentials_of(cache: &TenantCache, customer: &str, connection: &SharedConnection) -> BTreeSet<String> {
+/// Returns the credentials that are the same set of the same customer for a connection.
+pub(crate) fn credentials_of(
+    cache: &TenantCache,
+    theirs: &CustomerCredentialsSpec,
+    connection: &SharedConnection,
+) -> BTreeSet<String> {
     let aliases = closure(cache, &connection.spec.stable_key);
-    let named = aliases.iter().filter_map(|key| cache.index.customers(key)?.get(customer)).flatten();
-    named.filter(|credentials| is_for(cache, credentials, connection)).cloned().collect()
+    let named = aliases.iter().filter_map(|key| cache.index.customers(key)?.get(&theirs.customer)).flatten();
+    let is_same_set = |name: &&String| {
+        cache.inventory.customer_credentials.get(*name).is_some_and(|other| other.spec.name == theirs.name)
+    };
+    named.filter(is_same_set).filter(|credentials| is_for(cache, credentials, connection)).cloned().collect()
 }
 
 fn is_for(cache: &TenantCache, credentials: &str, connection: &SharedConnection) -> bool {

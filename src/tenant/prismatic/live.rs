@@ -1,0 +1,358 @@
+//! Converts what the platform returned to the resources of a tenant. What could not be read is unknown there, never
+//! absent.
+
+use super::pages::{ListFailure, Listed};
+use super::record::{OrganizationIdentity, TenantRecord};
+use crate::api::{self, *};
+use crate::engine::model::inventory::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts, Inventory, Ready};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::platform::answer::Answer;
+use crate::platform::answer::document::{ComponentAnswer, ReusableConnection};
+use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer, WorkflowAnswer};
+use crate::platform::answer::plan::{components, connection, is};
+use crate::platform::definition::{self, ParsedDefinition, VariableShape};
+use crate::platform::import::{UnfitKey, title};
+use crate::text;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a tenant on the platform can do.
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    watches: false,
+    knows_field_owners: false,
+    shows_secrets: false,
+    resolves_older_keys: false,
+    knows_readiness: true,
+    writes_components: false,
+    is_written: false,
+};
+
+/// An organization as it was read.
+#[derive(Default)]
+pub(super) struct Organization {
+    pub identity: Option<OrganizationIdentity>,
+    pub answer: Answer,
+    pub integrations: Vec<IntegrationAnswer>,
+    /// The definitions by the platform's id, without secrets.
+    pub definitions: BTreeMap<String, Result<Vec<u8>, String>>,
+    pub workflows: Vec<WorkflowAnswer>,
+    pub sets: Vec<SetAnswer>,
+    /// The lists that could not be read, by what is in them.
+    pub unread: BTreeMap<&'static str, ListFailure>,
+    /// Lists that this stack does not have.
+    pub without: BTreeSet<&'static str>,
+}
+
+/// What other parts of the project know: the names that they use for integrations of a title.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// The names of integrations, by title.
+    pub names: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Expected {
+    /// Adds the names that a tenant's source or location uses.
+    pub fn learn(&mut self, inventory: &Inventory) {
+        for integration in inventory.integrations.values() {
+            let name = integration.name().to_string();
+            let title = integration.spec.title.clone().unwrap_or_else(|| name.clone());
+            self.names.entry(title).or_default().insert(name);
+        }
+    }
+}
+
+impl Listed for ReusableConnection {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+impl Listed for ComponentAnswer {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+impl Listed for IntegrationAnswer {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+impl Listed for WorkflowAnswer {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+impl Listed for SetAnswer {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+}
+
+/// The resources of a tenant, with what is recorded of them.
+pub(super) fn inventory(
+    tenant: &str,
+    organization: &Organization,
+    record: &TenantRecord,
+    expected: &Expected,
+) -> Inventory {
+    let mut live = Live { organization, record, expected, inventory: Inventory::default() };
+    live.inventory.can = CAPABILITIES;
+    for (what, failure) in &organization.unread {
+        live.inventory.unparsed.insert(format!("the list of {what} of {tenant} ({failure})"));
+    }
+    for component in components(&organization.answer, &mut Vec::new()) {
+        live.inventory.insert(Item::Component(Arc::new(component)));
+    }
+    live.connections();
+    live.integrations();
+    live.workflows();
+    record.add_to(&mut live.inventory);
+    live.inventory
+}
+
+struct Live<'a> {
+    organization: &'a Organization,
+    record: &'a TenantRecord,
+    expected: &'a Expected,
+    inventory: Inventory,
+}
+
+impl Live<'_> {
+    /// Adds the connections. Two of one key, or of one name, are unusable, both.
+    fn connections(&mut self) {
+        let mut by_name: BTreeMap<String, Vec<&ReusableConnection>> = BTreeMap::new();
+        for found in &self.organization.answer.connections {
+            let key = found.stable_key.as_deref().unwrap_or_default();
+            match self.foreign(found, key) {
+                Some(foreign) if !found.is_leaf() => drop(self.inventory.foreign.insert(key.to_string(), foreign)),
+                Some(_) => {}
+                None => by_name.entry(names::of_stable_key(key)).or_default().push(found),
+            }
+        }
+        for (name, found) in by_name {
+            let id = ObjectId::new(Kind::Connection, &name);
+            match found.as_slice() {
+                [one] => self.connection(&name, one),
+                several => drop(self.inventory.invalid.insert(id, doubled(several))),
+            }
+        }
+    }
+
+    /// Why a connection is none of ours, if so.
+    fn foreign(&self, found: &ReusableConnection, key: &str) -> Option<Foreign> {
+        if is(found.managed_by.as_deref(), "system") {
+            Some(Foreign::Platform)
+        } else if found.customer.is_some() {
+            Some(Foreign::OneCustomer)
+        } else if found.is_leaf() {
+            Some(Foreign::OnePerson)
+        } else if !names::is_stable_key(key) {
+            Some(Foreign::Key)
+        } else {
+            None
+        }
+    }
+
+    fn connection(&mut self, name: &str, found: &ReusableConnection) {
+        let id = ObjectId::new(Kind::Connection, name);
+        let mut spec = match connection(&self.organization.answer, found, &mut Vec::new()) {
+            Ok(spec) => spec,
+            Err(why) => return drop(self.inventory.invalid.insert(id, unusable(&why))),
+        };
+        match self.record.object(&id) {
+            Some(recorded) => recorded.complete(&mut spec),
+            None => super::record::RecordedObject::default().complete(&mut spec),
+        }
+        let status = found.status.as_deref().map(str::to_ascii_lowercase);
+        let is_one_set = spec.credentials == Credentials::OrganizationGlobal;
+        let ready = match status.as_deref() {
+            // Credentials of customers are theirs: the connection itself is ready with its definition.
+            _ if !is_one_set => Ready::Yes,
+            None | Some("active") => Ready::Yes,
+            Some(_) => Ready::No,
+        };
+        self.inventory.readiness.insert(name.to_string(), ready);
+        let sets =
+            self.organization.sets.iter().filter(|set| {
+                set.scoped_config_variable.as_ref().and_then(|of| of.id.as_deref()) == found.id.as_deref()
+            });
+        let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+        for set in sets {
+            *statuses.entry(word(set.status.as_deref())).or_default() += 1;
+        }
+        let facts = ConnectionFacts {
+            status: status.map(|status| word(Some(&status))).filter(|_| is_one_set),
+            sign_in: found
+                .authorize_url
+                .as_deref()
+                .filter(|url| url.starts_with("https://"))
+                .map(|url| text::line(url).into_owned()),
+            last_success: found.last_successful_refresh_at.as_deref().map(|at| text::line(at).into_owned()),
+            customers: count(found.customers.total),
+            instances: count(found.instances.total),
+            sets: count(found.customer_config_variables.total),
+            statuses,
+        };
+        self.inventory.facts.insert(name.to_string(), Arc::new(facts));
+        self.inventory.insert(Item::Connection(Arc::new(Object::new(name, spec))));
+    }
+
+    /// Adds the integrations that belong to no single customer, each under the name that is recorded for its id, or that
+    /// the project uses for its title.
+    fn integrations(&mut self) {
+        let own = || self.organization.integrations.iter().filter(|found| found.customer.is_none());
+        let mut by_name: BTreeMap<String, Vec<&IntegrationAnswer>> = BTreeMap::new();
+        for found in own() {
+            by_name.entry(name_of(found, self.record, self.expected)).or_default().push(found);
+        }
+        for (name, found) in by_name {
+            let id = ObjectId::new(Kind::Integration, &name);
+            let result = match found.as_slice() {
+                [one] => self.integration(&name, one),
+                several => Err(format!(
+                    "the platform has {} integrations with this name ({}): rename all but one there",
+                    several.len(),
+                    several.iter().filter_map(|one| one.id.as_deref()).collect::<Vec<_>>().join(", ")
+                )),
+            };
+            if let Err(why) = result {
+                self.inventory.invalid.insert(id, why);
+            }
+        }
+    }
+
+    fn integration(&mut self, name: &str, found: &IntegrationAnswer) -> Result<(), String> {
+        let id = found.id.as_deref().unwrap_or_default();
+        let unread = || "its definition was not read".to_string();
+        let bytes = self.organization.definitions.get(id).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
+        let parsed = definition::read(bytes).map_err(|error| format!("its definition cannot be read: {error}"))?;
+        let spec = IntegrationSpec {
+            title: Some(title(&parsed.name)),
+            connections: variables(&parsed),
+            definition: Some(api::Definition::File(format!("{name}.definition"))),
+        };
+        let facts = IntegrationFacts {
+            instances: count(found.instances.total),
+            versions: count(found.version_sequence.total),
+            version: found.version_number.filter(|version| *version > 0),
+            is_code_native: found.is_code_native == Some(true),
+        };
+        self.inventory.integration_facts.insert(name.to_string(), Arc::new(facts));
+        let uses = Arc::new(parsed.uses);
+        self.inventory.insert(Item::Integration(Arc::new(Object::new(name, spec)), Some(uses)));
+        Ok(())
+    }
+
+    /// Adds the workflows that name a connection: by its stable key, its id, or the id of a set of credentials.
+    fn workflows(&mut self) {
+        let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
+        for found in &self.organization.answer.connections {
+            let Some(key) = found.stable_key.as_deref() else { continue };
+            keys.insert(key, key);
+            keys.extend(found.id.as_deref().map(|id| (id, key)));
+            let of_it = |set: &&SetAnswer| set.scoped_config_variable.as_ref().is_some_and(|of| of.id == found.id);
+            let sets = self.organization.sets.iter().filter(of_it).filter_map(|set| set.id.as_deref());
+            keys.extend(sets.map(|set| (set, key)));
+        }
+        for (at, workflow) in self.organization.workflows.iter().enumerate() {
+            let called = workflow
+                .name
+                .as_deref()
+                .filter(|name| !name.is_empty())
+                .map_or_else(|| format!("workflow {}", at + 1), title);
+            let named = workflow.definition.as_deref().map(definition::workflow_connections);
+            match named {
+                Some(Ok(values)) => {
+                    let used: BTreeSet<String> =
+                        values.iter().filter_map(|value| keys.get(value.as_str())).map(ToString::to_string).collect();
+                    self.inventory.workflows.entry(called).or_default().extend(used);
+                }
+                Some(Err(_)) | None => drop(self.inventory.unread_workflows.insert(called)),
+            }
+        }
+        if self.organization.without.contains("workflows") {
+            self.inventory.unread_workflows.insert("the workflows of this stack, which it does not list".to_string());
+        }
+    }
+}
+
+/// The name that an integration has here: as recorded for its id, else as the project calls one of its title.
+pub(super) fn name_of(found: &IntegrationAnswer, record: &TenantRecord, expected: &Expected) -> String {
+    let recorded = found.id.as_deref().and_then(|id| record.name_of(Kind::Integration, id));
+    let called = title(found.name.as_deref().unwrap_or_default());
+    let known = || match expected.names.get(&called).map(|names| (names.len(), names.first())) {
+        Some((1, Some(name))) => Some(name.clone()),
+        _ => None,
+    };
+    recorded.or_else(known).unwrap_or_else(|| crate::platform::import::name_of_title(&called))
+}
+
+/// The platform's ids of connections and integrations.
+pub(super) fn ids(
+    organization: &Organization,
+    record: &TenantRecord,
+    expected: &Expected,
+) -> BTreeMap<ObjectId, String> {
+    let connections = organization.answer.connections.iter().filter(|found| found.is_of_tenant());
+    let connections = connections.filter_map(|found| {
+        let name = names::of_stable_key(found.stable_key.as_deref()?);
+        Some((ObjectId::new(Kind::Connection, name), found.id.clone()?))
+    });
+    let integrations = organization.integrations.iter().filter(|found| found.customer.is_none());
+    let integrations = integrations.filter_map(|found| {
+        Some((ObjectId::new(Kind::Integration, name_of(found, record, expected)), found.id.clone()?))
+    });
+    connections.chain(integrations).collect()
+}
+
+/// The variables of a definition as an Integration lists them.
+fn variables(parsed: &ParsedDefinition) -> Vec<Variable> {
+    let of = |variable: &definition::ConnectionVariable| match &variable.shape {
+        VariableShape::Reusable { stable_key } if names::is_stable_key(stable_key) => {
+            Some(Variable::bound(&variable.name, stable_key))
+        }
+        VariableShape::Reusable { .. } => None,
+        VariableShape::Own { component, type_, .. } => Some(Variable::own(&variable.name, component.clone(), type_)),
+    };
+    parsed.variables.iter().filter_map(of).collect()
+}
+
+fn doubled(several: &[&ReusableConnection]) -> String {
+    let listed: Vec<String> = several
+        .iter()
+        .map(|one| {
+            let key = one.stable_key.as_deref().unwrap_or_default();
+            format!(
+                "{key} ({}, {})",
+                one.key.as_deref().map(title).unwrap_or_default(),
+                one.id.as_deref().unwrap_or_default()
+            )
+        })
+        .collect();
+    let keys: BTreeSet<&str> = several.iter().filter_map(|one| one.stable_key.as_deref()).collect();
+    let what =
+        if keys.len() == 1 { "with this stable key" } else { "whose stable keys differ only in case or in _ and -" };
+    format!(
+        "the platform has {} connections {what}: {}; which one integrations find is unknown, and neither is written: \
+         delete all but one there",
+        several.len(),
+        listed.join(", ")
+    )
+}
+
+fn unusable(why: &UnfitKey) -> String {
+    format!("it cannot be used: {why}")
+}
+
+/// A word of the platform's, in lower case.
+fn word(text: Option<&str>) -> String {
+    let word: String = text.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+    if word.is_empty() { "unknown".to_string() } else { word.to_ascii_lowercase() }
+}
+
+fn count(total: Option<u64>) -> Option<usize> {
+    total.and_then(|total| usize::try_from(total).ok())
+}

@@ -1,0 +1,184 @@
+//! The origin of a stack: scheme, host and port, and nothing else. Tokens are bound to it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The platform's public stacks. A token in an environment variable of Stablekey's may go to each of them.
+pub(super) const PUBLIC_STACKS: [&str; 7] = [
+    "app.prismatic.io",
+    "app.us-gov-west-1.prismatic.io",
+    "app.eu-west-1.prismatic.io",
+    "app.eu-west-2.prismatic.io",
+    "app.ca-central-1.prismatic.io",
+    "app.ap-southeast-2.prismatic.io",
+    "app.af-south-1.prismatic.io",
+];
+
+/// The stack of the platform's own tools where nothing names another.
+pub(super) const FIRST_STACK: &str = "https://app.prismatic.io";
+
+/// An origin, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Origin {
+    is_https: bool,
+    host: String,
+    port: u16,
+}
+
+/// Why a text is no origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum OriginError {
+    /// The scheme is another one, or missing.
+    #[error("it does not begin with https://")]
+    Scheme,
+    /// A user name or password precedes the host.
+    #[error("it has a user name or password in it, which is never sent")]
+    Credentials,
+    /// There is more than an origin: a path, a query or a fragment.
+    #[error("it has more than scheme and host: leave out what follows the host")]
+    More,
+    /// The host is missing or malformed.
+    #[error("its host cannot be read")]
+    Host,
+    /// The port is no number from 1 to 65535.
+    #[error("its port is no number from 1 to 65535")]
+    Port,
+}
+
+impl Origin {
+    /// Parses `https://host` or `http://host`, each perhaps with a port. One `/` at the end is accepted where a person
+    /// copied it from a browser.
+    pub(super) fn parse(text: &str) -> Result<Self, OriginError> {
+        let text = text.trim().to_ascii_lowercase();
+        let (is_https, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (_, Some(rest)) => (false, rest),
+            _ => return Err(OriginError::Scheme),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains('@') {
+            return Err(OriginError::Credentials);
+        }
+        if rest.contains(['/', '?', '#', '\\']) {
+            return Err(OriginError::More);
+        }
+        let (host, port) = match rest.rsplit_once(':') {
+            // The colons of an IPv6 address are within brackets.
+            Some((host, port)) if !port.contains(']') => {
+                (host, port.parse().ok().filter(|port| *port > 0).ok_or(OriginError::Port)?)
+            }
+            _ => (rest, if is_https { 443 } else { 80 }),
+        };
+        if is_host(host) { Ok(Origin { is_https, host: host.to_string(), port }) } else { Err(OriginError::Host) }
+    }
+
+    /// Whether the connection is encrypted.
+    pub(super) fn is_https(&self) -> bool {
+        self.is_https
+    }
+
+    /// Whether it is on this machine. A name counts only if it is `localhost`: what other names resolve to can change.
+    pub(super) fn is_loopback(&self) -> bool {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        self.host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Whether it is one of the platform's public stacks.
+    pub(super) fn is_public_stack(&self) -> bool {
+        self.is_https && self.port == 443 && PUBLIC_STACKS.contains(&self.host.as_str())
+    }
+
+    /// Whether a host in a list names it: `host` means the default port of https, `host:port` that port.
+    pub(super) fn is_named_by(&self, listed: &str) -> bool {
+        let listed = listed.trim().to_ascii_lowercase();
+        let with_port = format!("{}:{}", self.host, self.port);
+        listed == with_port || (self.port == 443 && self.is_https && listed == self.host)
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, default) = if self.is_https { ("https", 443) } else { ("http", 80) };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port != default { write!(f, ":{}", self.port) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(text: &str) -> Origin {
+        Origin::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        for (text, shown) in [
+            ("https://app.prismatic.io", "https://app.prismatic.io"),
+            ("HTTPS://App.Prismatic.IO:443/", "https://app.prismatic.io"),
+            ("http://127.0.0.1:4010", "http://127.0.0.1:4010"),
+            ("http://localhost:80", "http://localhost"),
+            ("https://[::1]:8443", "https://[::1]:8443"),
+            ("https://[::1]", "https://[::1]"),
+        ] {
+            assert_eq!(origin(text).to_string(), shown);
+        }
+        for (text, why) in [
+            ("app.prismatic.io", OriginError::Scheme),
+            ("file:///etc/passwd", OriginError::Scheme),
+            ("https://user:password@app.prismatic.io", OriginError::Credentials),
+            ("https://app.prismatic.io@other.example", OriginError::Credentials),
+            ("https://app.prismatic.io/api", OriginError::More),
+            ("https://app.prismatic.io?x", OriginError::More),
+            ("https://app.prismatic.io\\@other.example", OriginError::Credentials),
+            ("https://app.prismatic.io\\other", OriginError::More),
+            ("https://", OriginError::Host),
+            ("https://a..b", OriginError::Host),
+            ("https://a b", OriginError::Host),
+            ("https://ä.example", OriginError::Host),
+            ("https://app.prismatic.io:", OriginError::Port),
+            ("https://app.prismatic.io:0", OriginError::Port),
+            ("https://app.prismatic.io:99999", OriginError::Port),
+        ] {
+            assert_eq!(Origin::parse(text), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_are_loopback() {
+        for text in ["http://127.0.0.1:1", "http://127.8.9.10", "http://[::1]:3", "https://localhost"] {
+            assert!(origin(text).is_loopback(), "{text}");
+        }
+        for text in ["http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0"] {
+            assert!(!origin(text).is_loopback(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_listed_host_means_https_at_its_port() {
+        assert!(origin("https://app.prismatic.io").is_public_stack());
+        assert!(!origin("http://app.prismatic.io").is_public_stack());
+        assert!(!origin("https://app.prismatic.io:8443").is_public_stack());
+        assert!(!origin("https://app.prismatic.io.other.example").is_public_stack());
+        assert!(origin("https://stack.acme.example").is_named_by(" Stack.acme.example "));
+        assert!(!origin("http://stack.acme.example").is_named_by("stack.acme.example"));
+        assert!(!origin("https://stack.acme.example:8443").is_named_by("stack.acme.example"));
+        assert!(origin("https://stack.acme.example:8443").is_named_by("stack.acme.example:8443"));
+        assert!(origin("http://127.0.0.1:4010").is_named_by("127.0.0.1:4010"));
+        assert!(!origin("https://a.stack.acme.example").is_named_by("stack.acme.example"));
+    }
+}

@@ -1,0 +1,366 @@
+//! Records on the Git remote of the project, as `refs/stablekey/<tenant>`: beside the branches, so that no pull request
+//! changes them. A write is a push that the remote accepts only if the ref is still the commit that was read. All is done
+//! by the `git` command, with the user's own configuration and credentials.
+
+use super::folder::FolderRecords;
+use super::{LARGEST, RecordError, RecordStore, StoredRecord, TenantRecord};
+use crate::text;
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where the refs are.
+const REFS: &str = "refs/stablekey/";
+/// The file in the commit's tree.
+const FILE: &str = "record.json";
+/// The time limit of one `git` command.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How often a running command is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+/// Maximum number of characters of git's own words in a message.
+const WORDS: usize = 300;
+
+/// Records on a remote.
+#[derive(Debug)]
+pub struct GitRecords {
+    /// The top folder of the work tree.
+    tree: PathBuf,
+    /// The name of the remote.
+    remote: String,
+    /// The records of the time before there was a remote.
+    before: Option<FolderRecords>,
+    /// The refs on the remote, once they were listed.
+    listed: Mutex<Option<BTreeMap<String, String>>>,
+}
+
+/// The outcome of a command of git.
+struct GitOutput {
+    succeeded: bool,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+/// The records on the remote of the work tree that contains `root`; `None` if it is in none, or that has no remote.
+/// `before` are those of the time before there was one.
+pub fn git_records(root: &Path, before: Option<FolderRecords>) -> Result<Option<GitRecords>, String> {
+    let at_root = |arguments: &[&str]| run(root, arguments, None, &[]);
+    let top = match at_root(&["rev-parse", "--show-toplevel"]) {
+        Ok(top) => top,
+        // Without git there is no work tree that it could tell of, unless a folder of git's is there.
+        Err(why) => {
+            let is_in_tree = root.canonicalize().is_ok_and(|root| root.ancestors().any(|at| at.join(".git").exists()));
+            return if is_in_tree { Err(why) } else { Ok(None) };
+        }
+    };
+    if !top.succeeded {
+        return Ok(None);
+    }
+    let tree = PathBuf::from(String::from_utf8_lossy(&top.stdout).trim_end_matches('\n'));
+    let lines = |arguments: &[&str]| -> Result<Vec<String>, String> {
+        let output = run(&tree, arguments, None, &[])?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_string).collect())
+    };
+    let remotes = lines(&["remote"])?;
+    let branch = lines(&["symbolic-ref", "--quiet", "--short", "HEAD"])?.into_iter().next();
+    let of_branch = match branch {
+        Some(branch) => lines(&["config", "--get", &format!("branch.{branch}.remote")])?.into_iter().next(),
+        None => None,
+    };
+    let origin = || remotes.iter().find(|remote| *remote == "origin").cloned();
+    let only = || remotes.first().filter(|_| remotes.len() == 1).cloned();
+    let remote = of_branch.filter(|remote| remotes.contains(remote)).or_else(origin).or_else(only);
+    match remote {
+        Some(remote) => Ok(Some(GitRecords { tree, remote, before, listed: Mutex::default() })),
+        None if remotes.is_empty() => without_remote(&tree).map(|()| None),
+        None => Err(format!("it has several remotes ({}), and none is called origin", remotes.join(", "))),
+    }
+}
+
+/// Refuses a work tree that lost the remote with its records.
+fn without_remote(tree: &Path) -> Result<(), String> {
+    let seen = run(tree, &["for-each-ref", "--format=%(refname)", REFS], None, &[])?;
+    match String::from_utf8_lossy(&seen.stdout).lines().next() {
+        None => Ok(()),
+        Some(seen) => Err(format!("it has no remote any more, and {seen} was read from one: add the remote again")),
+    }
+}
+
+impl GitRecords {
+    fn git(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<GitOutput, String> {
+        run(&self.tree, arguments, input, &[])
+    }
+
+    /// Runs a command that must succeed, and returns its output.
+    fn must(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<Vec<u8>, String> {
+        let output = self.git(arguments, input)?;
+        if output.succeeded { Ok(output.stdout) } else { Err(said(&output.stderr)) }
+    }
+
+    /// The first line of a command that must succeed.
+    fn line(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<String, String> {
+        Ok(String::from_utf8_lossy(&self.must(arguments, input)?).trim().to_string())
+    }
+
+    fn unreachable(&self, tenant: &str, doing: &'static str, why: String) -> RecordError {
+        let help = format!(
+            "see that git reaches it:\n  git ls-remote {} '{REFS}*'\nand that your account may push refs below {REFS}",
+            self.remote
+        );
+        RecordError::Place { tenant: tenant.to_string(), place: self.place(), doing, why, help }
+    }
+
+    /// The commit of a tenant's record on the remote. All refs are listed at once, once.
+    fn on_remote(&self, tenant: &str) -> Result<Option<String>, String> {
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if listed.is_none() {
+            let output = self.must(&["ls-remote", "--refs", &self.remote, &format!("{REFS}*")], None)?;
+            let refs = String::from_utf8_lossy(&output)
+                .lines()
+                .filter_map(|line| {
+                    let (commit, name) = line.split_once('\t')?;
+                    Some((name.strip_prefix(REFS)?.to_string(), commit.to_string()))
+                })
+                .collect();
+            *listed = Some(refs);
+        }
+        Ok(listed.as_ref().and_then(|refs| refs.get(tenant)).cloned())
+    }
+
+    fn forget_list(&self) {
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The commit that was read last in this clone.
+    fn seen(&self, tenant: &str) -> Result<Option<String>, String> {
+        let output = self.git(&["rev-parse", "--verify", "--quiet", &format!("{REFS}{tenant}^{{commit}}")], None)?;
+        let commit = String::from_utf8_lossy(&output.stdout).trim().to_string();
+        Ok(Some(commit).filter(|commit| output.succeeded && !commit.is_empty()))
+    }
+
+    /// Brings a commit here, and checks that it follows from the one that was read last.
+    fn fetch(&self, tenant: &str, commit: &str, seen: Option<&str>) -> Result<bool, String> {
+        let ref_name = format!("{REFS}{tenant}");
+        if seen != Some(commit) {
+            self.must(&["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &self.remote, commit], None)
+                .or_else(|_| {
+                    // Not every server gives a commit by its name.
+                    self.must(
+                        &["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &self.remote, &ref_name],
+                        None,
+                    )
+                })?;
+        }
+        let Some(seen) = seen.filter(|seen| *seen != commit) else { return Ok(true) };
+        Ok(self.git(&["merge-base", "--is-ancestor", seen, commit], None)?.succeeded)
+    }
+
+    /// Remembers which commit was read.
+    fn remember(&self, tenant: &str, commit: &str) -> Result<(), String> {
+        self.must(&["update-ref", &format!("{REFS}{tenant}"), commit], None).map(drop)
+    }
+
+    fn gone(&self, tenant: &str, what: &'static str, seen: &str) -> RecordError {
+        let help = format!(
+            "if nobody meant to, bring it back as this clone read it last:\n  git push --force {} {seen}:{REFS}{tenant}\n\
+             if it was meant, forget it here:\n  git update-ref -d {REFS}{tenant}",
+            self.remote
+        );
+        RecordError::Gone { tenant: tenant.to_string(), place: self.place(), what, help }
+    }
+}
+
+impl RecordStore for GitRecords {
+    fn read(&self, tenant: &str) -> Result<StoredRecord, RecordError> {
+        let unreachable = |why| self.unreachable(tenant, "read", why);
+        let form =
+            |why: &str| RecordError::Form { tenant: tenant.to_string(), place: self.place(), why: why.to_string() };
+        let seen = self.seen(tenant).map_err(unreachable)?;
+        let Some(commit) = self.on_remote(tenant).map_err(unreachable)? else {
+            if let Some(seen) = seen {
+                return Err(self.gone(tenant, "deleted there", &seen));
+            }
+            // What was recorded before there was a remote goes there with the next write.
+            return match &self.before {
+                Some(before) if before.has(tenant) => Ok(StoredRecord { version: None, ..before.read(tenant)? }),
+                _ => Ok(StoredRecord { record: TenantRecord::of(tenant), version: None }),
+            };
+        };
+        if !self.fetch(tenant, &commit, seen.as_deref()).map_err(unreachable)? {
+            let seen = seen.unwrap_or_default();
+            return Err(self.gone(tenant, "replaced there by one that does not follow from it", &seen));
+        }
+        let size = self.line(&["cat-file", "-s", &format!("{commit}:{FILE}")], None);
+        match size.map(|size| size.parse::<u64>()) {
+            Ok(Ok(size)) if size <= LARGEST => {}
+            Ok(_) => return Err(form("it is too large")),
+            Err(_) => return Err(form(&format!("the commit has no {FILE}"))),
+        }
+        let bytes = self.must(&["cat-file", "blob", &format!("{commit}:{FILE}")], None).map_err(unreachable)?;
+        let record = TenantRecord::parse(tenant, &bytes).map_err(|why| form(&why))?;
+        self.remember(tenant, &commit).map_err(unreachable)?;
+        Ok(StoredRecord { record, version: Some(commit) })
+    }
+
+    fn write(&self, record: &TenantRecord, replaces: Option<&str>, message: &str) -> Result<String, RecordError> {
+        let tenant = record.tenant.as_str();
+        let failed = |why| self.unreachable(tenant, "written", why);
+        let blob = self.line(&["hash-object", "-w", "--stdin"], Some(record.to_text().as_bytes())).map_err(failed)?;
+        let entry = format!("100644 blob {blob}\t{FILE}\n");
+        let tree = self.line(&["mktree"], Some(entry.as_bytes())).map_err(failed)?;
+        let mut arguments = vec!["commit-tree", tree.as_str(), "-m", message];
+        arguments.extend(replaces.iter().flat_map(|parent| ["-p", parent]));
+        let commit = run(&self.tree, &arguments, None, &author(&self.tree)).and_then(|output| match output.succeeded {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_string()),
+            false => Err(said(&output.stderr)),
+        });
+        let commit = commit.map_err(failed)?;
+        let lease = format!("--force-with-lease={REFS}{tenant}:{}", replaces.unwrap_or_default());
+        let refspec = format!("{commit}:{REFS}{tenant}");
+        let arguments = ["push", "--porcelain", "--no-verify", &lease, &self.remote, &refspec];
+        let pushed = self.git(&arguments, None);
+        self.forget_list();
+        match pushed {
+            Ok(output) if output.succeeded => {}
+            Ok(output) => {
+                let there = self.on_remote(tenant).map_err(failed)?;
+                // The answer to a push that the remote carried out can be lost.
+                if there.as_deref() != Some(commit.as_str()) {
+                    if there.as_deref() != replaces {
+                        let by = self.read(tenant).ok().and_then(|stored| stored.record.run).map(|run| run.who);
+                        return Err(RecordError::Lost { tenant: tenant.to_string(), by });
+                    }
+                    return Err(failed(refused(&output)));
+                }
+            }
+            Err(why) => {
+                let there = self.on_remote(tenant).map_err(failed)?;
+                if there.as_deref() != Some(commit.as_str()) {
+                    return Err(failed(why));
+                }
+            }
+        }
+        self.remember(tenant, &commit).map_err(failed)?;
+        Ok(commit)
+    }
+
+    fn place(&self) -> String {
+        format!("{REFS}* on the Git remote {}", self.remote)
+    }
+}
+
+/// Why the remote refused a push: its own line for the ref, else git's words.
+fn refused(output: &GitOutput) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let line = stdout.lines().find(|line| line.starts_with('!')).and_then(|line| line.split('\t').nth(2));
+    match line {
+        Some(line) => format!("the remote refuses it: {}", shown(line)),
+        None => said(&output.stderr),
+    }
+}
+
+/// Git's last words that are no progress and no hint, on one line.
+fn said(stderr: &str) -> String {
+    let is_noise = |line: &&str| line.trim().is_empty() || line.starts_with("hint:") || line.starts_with("To ");
+    let lines: Vec<&str> = stderr.lines().filter(|line| !is_noise(line)).collect();
+    let important = lines.iter().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
+    shown(important.or(lines.last()).copied().unwrap_or("git gave no reason"))
+}
+
+/// A text of git's, without the password of a URL.
+fn shown(line: &str) -> String {
+    let without_password = line.split(' ').map(|word| match (word.find("://"), word.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}…{}", &word[..scheme + 3], &word[at..]),
+        _ => word.to_string(),
+    });
+    let line = without_password.collect::<Vec<_>>().join(" ");
+    text::shorten(&text::line(line.trim()), WORDS).into_owned()
+}
+
+/// The author of a commit where git knows none: a runner's configuration has no name.
+fn author(tree: &Path) -> Vec<(&'static str, String)> {
+    let known = run(tree, &["var", "GIT_COMMITTER_IDENT"], None, &[]).is_ok_and(|output| output.succeeded);
+    if known {
+        return Vec::new();
+    }
+    let (name, email) = ("stablekey".to_string(), "stablekey@localhost".to_string());
+    vec![
+        ("GIT_AUTHOR_NAME", name.clone()),
+        ("GIT_AUTHOR_EMAIL", email.clone()),
+        ("GIT_COMMITTER_NAME", name),
+        ("GIT_COMMITTER_EMAIL", email),
+    ]
+}
+
+/// Runs git in a folder, within the time limit.
+fn run(
+    folder: &Path,
+    arguments: &[&str],
+    input: Option<&[u8]>,
+    variables: &[(&str, String)],
+) -> Result<GitOutput, String> {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(arguments);
+    // Texts are compared, so they are in one language; nobody can answer a question for a password.
+    command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0");
+    if std::env::var_os("GIT_SSH_COMMAND").is_none() && std::env::var_os("GIT_SSH").is_none() {
+        command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
+    }
+    command.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own: what git starts ends with it, and keeps no pipe open.
+    command.process_group(0);
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "the git command is not there: install git".to_string(),
+        _ => format!("git cannot be started: {error}"),
+    })?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        let wrote = scope.spawn(move || {
+            if let (Some(mut stdin), Some(input)) = (stdin, input) {
+                // A command that ends early says itself why.
+                let _ = stdin.write_all(input);
+            }
+        });
+        let read = |from: Option<Box<dyn std::io::Read + Send>>| {
+            scope.spawn(move || {
+                let mut bytes = Vec::new();
+                if let Some(from) = from {
+                    let _ = from.take(LARGEST + 1).read_to_end(&mut bytes);
+                }
+                bytes
+            })
+        };
+        let out = read(stdout.map(|out| Box::new(out) as Box<dyn std::io::Read + Send>));
+        let err = read(stderr.map(|err| Box::new(err) as Box<dyn std::io::Read + Send>));
+        let status = ended(&mut child);
+        let lost = || "git could not be run: a thread stopped".to_string();
+        wrote.join().map_err(|_| lost())?;
+        let (stdout, stderr) = (out.join().map_err(|_| lost())?, err.join().map_err(|_| lost())?);
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        Ok(GitOutput { succeeded: status?, stdout, stderr })
+    })
+}
+
+/// Waits for a command, and ends it after the time limit.
+fn ended(child: &mut Child) -> Result<bool, String> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(status.success()),
+            Ok(None) if Instant::now() < end => std::thread::sleep(LOOK),
+            Ok(None) => {
+                let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+                let _ = group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("git took longer than {} s", LIMIT.as_secs()));
+            }
+            Err(error) => return Err(format!("git cannot be waited for: {error}")),
+        }
+    }
+}

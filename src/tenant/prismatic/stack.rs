@@ -1,0 +1,429 @@
+//! One organization's API: requests with its token, and what can be wrong with an answer. Reads are repeated after a
+//! broken connection or a server error, since they change nothing.
+
+use super::document::{Document, UnknownField, refused};
+use super::http::{HttpAnswer, HttpFailure, Transport};
+use super::origin::Origin;
+use super::token::Tokens;
+use crate::secret::Secret;
+use crate::text;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// The time limit of a read, from the request to the last byte of the answer.
+pub(super) const READ: Duration = Duration::from_secs(30);
+/// Number of requests in flight at the beginning. It is halved whenever the platform says that there are too many.
+const IN_FLIGHT: usize = 4;
+/// Maximum number of attempts of one read.
+const TRIES: u32 = 5;
+/// The longest pause that the platform can ask for.
+const LONGEST_PAUSE: u64 = 60;
+/// Maximum number of the platform's messages that a report contains, and of their characters.
+const MESSAGES: usize = 3;
+const MESSAGE: usize = 300;
+
+/// The API of one organization.
+pub(super) struct Stack {
+    origin: Origin,
+    transport: Transport,
+    access: tokio::sync::Mutex<Option<Secret>>,
+    tokens: Tokens,
+    tenant_id: Option<String>,
+    turns: Semaphore,
+    /// How many turns there are in all.
+    allowed: AtomicUsize,
+    /// The first pause before a read is repeated. It doubles each time.
+    pause: Duration,
+    /// The fields that this stack does not know.
+    unknown: Mutex<BTreeSet<UnknownField>>,
+}
+
+/// Why the platform's answer is of no use. No message has anything of a page that is not the API's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ApiFailure {
+    /// There is no answer.
+    #[error("{0}")]
+    Http(HttpFailure),
+    /// It answers that the page is elsewhere; a token is never sent there.
+    #[error("it redirects elsewhere, which is never followed: the url is not that of a stack")]
+    Redirects,
+    /// It answers with a web page.
+    #[error("it answers with a web page, not as the platform's API does: {0}")]
+    WebPage(&'static str),
+    /// It answers with something else.
+    #[error("it does not answer as the platform's API does ({0})")]
+    NotTheApi(String),
+    /// The token is not accepted.
+    #[error("the token from {from} is not accepted: it expired or was revoked")]
+    NotAccepted {
+        /// Where the token comes from.
+        from: String,
+        /// What to do.
+        renew: String,
+    },
+    /// The user has no access to the organization that the Tenant names.
+    #[error("the user of {from} has no access to the organization with the tenantId {tenant_id}")]
+    OtherTenant { from: String, tenant_id: String },
+    /// The user may not do this.
+    #[error("the user of {from} may not read this{}", .said.as_ref().map(|said| format!(": {said}")).unwrap_or_default())]
+    Forbidden { from: String, said: Option<String> },
+    /// There were too many requests, and waiting did not help.
+    #[error("it says that there are too many requests{}", .after.map(|after| format!(", and to come back after {after} s")).unwrap_or_default())]
+    TooMany { after: Option<u64> },
+    /// The server has an error of its own.
+    #[error("it has an error of its own (HTTP {0})")]
+    Server(u16),
+    /// It does not know fields that cannot be left out.
+    #[error("it does not know {}: it is older than what stablekey reads", .0.join(", "))]
+    Unknown(Vec<String>),
+    /// It answers with errors, perhaps beside data.
+    #[error("it answers with an error: {}", .0.join("; "))]
+    Errors(Vec<String>),
+}
+
+impl ApiFailure {
+    /// What to do.
+    pub(super) fn help(&self) -> String {
+        match self {
+            ApiFailure::NotAccepted { renew, .. } => renew.clone(),
+            ApiFailure::OtherTenant { .. } => {
+                "correct tenantId, or log in as a user of that organization; prism me:tenant:list lists the user's own"
+                    .to_string()
+            }
+            ApiFailure::Redirects | ApiFailure::NotTheApi(_) => {
+                "see that the Tenant's url is that of the stack, such as https://app.prismatic.io".to_string()
+            }
+            ApiFailure::WebPage(_) => {
+                "see that the Tenant's url is that of the stack, such as https://app.prismatic.io, and that no proxy \
+                 answers in its place"
+                    .to_string()
+            }
+            ApiFailure::Forbidden { .. } => {
+                "use the token of a user whose role may read integrations, components and customers".to_string()
+            }
+            ApiFailure::TooMany { .. } => "run it again later".to_string(),
+            ApiFailure::Unknown(_) => "ask the platform's support for a newer version of the stack".to_string(),
+            ApiFailure::Http(_) | ApiFailure::Server(_) | ApiFailure::Errors(_) => {
+                "run it again; if it stays so, see the platform's status page".to_string()
+            }
+        }
+    }
+
+    /// Whether a read may succeed when it is repeated.
+    fn may_pass(&self) -> bool {
+        match self {
+            ApiFailure::Http(failure) => !matches!(failure, HttpFailure::TooLarge | HttpFailure::TimedOut(_)),
+            ApiFailure::Server(_) | ApiFailure::TooMany { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct GraphAnswer<T> {
+    #[serde(default = "Option::default")]
+    data: Option<T>,
+    #[serde(default)]
+    errors: Option<Vec<GraphError>>,
+}
+
+#[derive(Deserialize)]
+struct GraphError {
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl Stack {
+    pub(super) fn new(
+        origin: Origin,
+        transport: Transport,
+        tokens: Tokens,
+        pause: Duration,
+        tenant: Option<String>,
+    ) -> Self {
+        let access = tokens.access.as_ref().map(|token| Secret::new(token.expose().to_string()));
+        Stack {
+            origin,
+            transport,
+            access: tokio::sync::Mutex::new(access),
+            tenant_id: tenant.or_else(|| tokens.tenant_id.clone()),
+            tokens,
+            turns: Semaphore::new(IN_FLIGHT),
+            allowed: AtomicUsize::new(IN_FLIGHT),
+            pause,
+            unknown: Mutex::default(),
+        }
+    }
+
+    /// The fields of a document that this stack does not know.
+    pub(super) fn unknown(&self) -> BTreeSet<UnknownField> {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The origin of the stack.
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Reads: sends a document, without the fields that this stack does not know, and returns its data.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        document: Document,
+        variables: &Value,
+    ) -> Result<T, ApiFailure> {
+        loop {
+            let without = self.unknown();
+            match self.read_text(&document.text(&without), variables).await {
+                Err(ApiFailure::Unknown(fields)) => self.leave_out(document, fields, &without)?,
+                result => return result,
+            }
+        }
+    }
+
+    /// Reads: sends a document until it is answered without errors, and returns its data.
+    pub(super) async fn read_text<T: DeserializeOwned>(
+        &self,
+        document: &str,
+        variables: &Value,
+    ) -> Result<T, ApiFailure> {
+        let mut tries = 0;
+        let mut has_refreshed = false;
+        loop {
+            let failure = match self.ask(document, variables).await {
+                Ok(data) => return Ok(data),
+                Err(failure) => failure,
+            };
+            match failure {
+                ApiFailure::NotAccepted { .. } if self.tokens.refresh.is_some() && !has_refreshed => {
+                    has_refreshed = true;
+                    *self.access.lock().await = None;
+                }
+                failure if failure.may_pass() && tries + 1 < TRIES => {
+                    let after = self.pause_before_retry(&failure, tries)?;
+                    tries += 1;
+                    tokio::time::sleep(after).await;
+                }
+                failure => return Err(failure),
+            }
+        }
+    }
+
+    /// Remembers fields that the stack does not know. `Err` if the document cannot do without one, or if the stack
+    /// refuses what was not even asked for.
+    fn leave_out(
+        &self,
+        document: Document,
+        fields: Vec<String>,
+        without: &BTreeSet<UnknownField>,
+    ) -> Result<(), ApiFailure> {
+        let refused: Vec<UnknownField> = fields.iter().map(|field| UnknownField { field: field.clone() }).collect();
+        if refused.iter().any(|field| !document.can_omit(field) || without.contains(field)) {
+            return Err(ApiFailure::Unknown(fields));
+        }
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).extend(refused);
+        Ok(())
+    }
+
+    /// The pause before a read is repeated; after "too many requests" fewer are sent at once from then on.
+    fn pause_before_retry(&self, failure: &ApiFailure, tries: u32) -> Result<Duration, ApiFailure> {
+        let own = self.pause * 2_u32.pow(tries);
+        let ApiFailure::TooMany { after } = failure else { return Ok(own) };
+        let before = self.allowed.load(Ordering::SeqCst);
+        let half = (before / 2).max(1);
+        if half < before && self.allowed.compare_exchange(before, half, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            self.turns.forget_permits(before - half);
+        }
+        match after {
+            Some(after) if *after > LONGEST_PAUSE => Err(failure.clone()),
+            Some(after) => Ok(Duration::from_secs(*after)),
+            None => Ok(own),
+        }
+    }
+
+    /// Sends a document once.
+    async fn ask<T: DeserializeOwned>(&self, document: &str, variables: &Value) -> Result<T, ApiFailure> {
+        let turn = self.turns.acquire().await.map_err(|_| ApiFailure::Server(503))?;
+        let authorization = self.authorization().await?;
+        let body = json!({"query": document, "variables": variables}).to_string();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/api", self.origin))
+            .header(header::AUTHORIZATION, authorization)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .header(header::USER_AGENT, concat!("stablekey/", env!("CARGO_PKG_VERSION")))
+            .header("prismatic-client", "stablekey")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| ApiFailure::NotTheApi("its url cannot be used".to_string()))?;
+        let answer = self.transport.send(request, READ).await.map_err(ApiFailure::Http)?;
+        drop(turn);
+        self.check(&answer)?;
+        let json: GraphAnswer<T> =
+            serde_json::from_slice(&answer.body).map_err(|error| not_the_api(&answer, &error))?;
+        self.data(json)
+    }
+
+    /// The data of an answer. Errors beside data count: what is missing there would look absent.
+    fn data<T>(&self, answer: GraphAnswer<T>) -> Result<T, ApiFailure> {
+        let errors: Vec<String> =
+            answer.errors.into_iter().flatten().map(|error| error.message.unwrap_or_default()).collect();
+        let unknown: Vec<String> = errors.iter().filter_map(|message| refused(message)).map(|u| u.field).collect();
+        let has = |words: &[&str]| {
+            errors.iter().any(|error| words.iter().any(|words| error.to_ascii_lowercase().contains(words)))
+        };
+        if has(&["signature has expired", "not authenticated", "invalid token", "error decoding signature"]) {
+            return Err(self.not_accepted());
+        }
+        if has(&["permission denied", "not authorized", "do not have permission"]) {
+            let said = errors.first().map(|error| shown(error));
+            return Err(ApiFailure::Forbidden { from: self.tokens.from.clone(), said });
+        }
+        if !errors.is_empty() && unknown.len() == errors.len() {
+            return Err(ApiFailure::Unknown(unknown));
+        }
+        if !errors.is_empty() {
+            return Err(ApiFailure::Errors(errors.iter().take(MESSAGES).map(|error| shown(error)).collect()));
+        }
+        answer.data.ok_or_else(|| ApiFailure::NotTheApi("there is neither data nor an error".to_string()))
+    }
+
+    /// Checks everything about an answer but its content.
+    fn check(&self, answer: &HttpAnswer) -> Result<(), ApiFailure> {
+        let status = answer.status;
+        if status.is_redirection() {
+            return Err(ApiFailure::Redirects);
+        }
+        match status {
+            StatusCode::UNAUTHORIZED => return Err(self.not_accepted()),
+            StatusCode::FORBIDDEN if !is_page(answer) => {
+                return Err(ApiFailure::Forbidden { from: self.tokens.from.clone(), said: None });
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                let after =
+                    answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
+                return Err(ApiFailure::TooMany { after });
+            }
+            status if status.is_server_error() => return Err(ApiFailure::Server(status.as_u16())),
+            _ => {}
+        }
+        if is_page(answer) {
+            return Err(ApiFailure::WebPage(what_page(&answer.body)));
+        }
+        // A refused document may have status 400 and say why.
+        if status.is_success() || status == StatusCode::BAD_REQUEST {
+            return Ok(());
+        }
+        Err(ApiFailure::NotTheApi(format!("HTTP {}", status.as_u16())))
+    }
+
+    fn not_accepted(&self) -> ApiFailure {
+        ApiFailure::NotAccepted { from: self.tokens.from.clone(), renew: self.tokens.renew.clone() }
+    }
+
+    /// The header with the access token, which a refresh token is exchanged for first. Requests that need it wait for
+    /// one exchange.
+    async fn authorization(&self) -> Result<HeaderValue, ApiFailure> {
+        let mut access = self.access.lock().await;
+        if access.is_none() {
+            *access = Some(self.refreshed().await?);
+        }
+        let token = access.as_ref().map(Secret::expose).unwrap_or_default();
+        let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| ApiFailure::NotTheApi("its token has characters that no header can have".to_string()))?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+
+    /// Exchanges the refresh token for an access token.
+    async fn refreshed(&self) -> Result<Secret, ApiFailure> {
+        #[derive(Deserialize)]
+        struct Refreshed {
+            access_token: Option<Secret>,
+            error: Option<String>,
+        }
+        let Some(refresh) = &self.tokens.refresh else { return Err(self.not_accepted()) };
+        let mut body = json!({"refresh_token": refresh.expose()});
+        if let Some(tenant_id) = &self.tenant_id {
+            body["tenant_id"] = json!(tenant_id);
+        }
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/auth/refresh", self.origin))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .body(Full::new(Bytes::from(body.to_string())))
+            .map_err(|_| ApiFailure::NotTheApi("its url cannot be used".to_string()))?;
+        let answer = self.transport.send(request, READ).await.map_err(ApiFailure::Http)?;
+        if answer.status.is_redirection() {
+            return Err(ApiFailure::Redirects);
+        }
+        if answer.status.is_server_error() {
+            return Err(ApiFailure::Server(answer.status.as_u16()));
+        }
+        if is_page(&answer) {
+            return Err(ApiFailure::WebPage(what_page(&answer.body)));
+        }
+        let refreshed: Option<Refreshed> = serde_json::from_slice(&answer.body).ok();
+        match (refreshed, &self.tenant_id) {
+            (Some(Refreshed { access_token: Some(token), .. }), _) if answer.status.is_success() => Ok(token),
+            (Some(Refreshed { error: Some(error), .. }), Some(tenant_id)) if error == "access_denied" => {
+                Err(ApiFailure::OtherTenant { from: self.tokens.from.clone(), tenant_id: tenant_id.clone() })
+            }
+            (Some(Refreshed { error: Some(_), .. }), _) => Err(self.not_accepted()),
+            _ if answer.status == StatusCode::UNAUTHORIZED || answer.status == StatusCode::FORBIDDEN => {
+                Err(self.not_accepted())
+            }
+            _ => Err(ApiFailure::NotTheApi(format!("HTTP {} to a login", answer.status.as_u16()))),
+        }
+    }
+}
+
+/// Whether an answer is a page for people: of a proxy, or of the platform's own web site.
+fn is_page(answer: &HttpAnswer) -> bool {
+    let content =
+        answer.headers.get(header::CONTENT_TYPE).and_then(|content| content.to_str().ok()).unwrap_or_default();
+    let start = answer.body.iter().position(|b| !b.is_ascii_whitespace()).map(|at| answer.body[at]);
+    content.starts_with("text/html") || start == Some(b'<')
+}
+
+/// What a page seems to be, in our words.
+fn what_page(body: &[u8]) -> &'static str {
+    let start = String::from_utf8_lossy(&body[..body.len().min(20_000)]).to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|words| start.contains(words));
+    if has(&["log in", "login", "sign in", "signin", "password"]) {
+        "a page to log in"
+    } else if has(&["proxy", "firewall", "blocked", "captive"]) {
+        "it seems to be that of a proxy"
+    } else {
+        "perhaps that of another web site, or of a proxy"
+    }
+}
+
+fn not_the_api(answer: &HttpAnswer, error: &serde_json::Error) -> ApiFailure {
+    use serde_json::error::Category;
+    // The text of the error may quote a value.
+    let what = match error.classify() {
+        _ if answer.body.is_empty() => "the answer is empty",
+        Category::Eof => "the answer is incomplete",
+        Category::Syntax | Category::Io => "the answer is not JSON",
+        Category::Data => "a part of the answer has another type than expected",
+    };
+    ApiFailure::NotTheApi(format!("{what}; HTTP {}", answer.status.as_u16()))
+}
+
+/// A message of the platform: shortened, on one line, without control characters.
+fn shown(message: &str) -> String {
+    if message.trim().is_empty() {
+        return "no message".to_string();
+    }
+    text::shorten(&text::line(message.trim()), MESSAGE).into_owned()
+}
