@@ -247,7 +247,13 @@ impl Project {
                 None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             },
             // Until the platform was read, or if it is not accessed, it counts as its source declares it.
-            (Some(LocationSpec::Prismatic(_)), _) => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
+            (Some(LocationSpec::Prismatic(_)), _) => {
+                let mut live = source.clone().unwrap_or_else(|| Ok(Snapshot::default()));
+                if let Ok(live) = &mut live {
+                    Arc::make_mut(&mut live.inventory).is_not_asked = true;
+                }
+                (None, live)
+            }
             (_, Some(folder)) if folder.path.is_dir() => {
                 let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let live = location.with_records(read(folder)).map_err(|problem| {

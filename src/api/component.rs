@@ -113,6 +113,14 @@ impl std::fmt::Display for ComponentRef {
     }
 }
 
+/// Annotation on a Component that was inferred from definitions: it lists what they use, not everything that exists.
+pub const INFERRED: &str = "stablekey.dev/inferred";
+
+/// Whether a Component was inferred from definitions.
+pub fn is_inferred(component: &super::Meta) -> bool {
+    component.annotations.get(INFERRED).is_some_and(|value| value == "true")
+}
+
 impl ComponentSpec {
     /// Whether the component is public.
     pub fn is_public(&self) -> bool {

@@ -242,10 +242,10 @@ pub struct SecretRef {
 }
 
 impl SecretRef {
-    /// Stands for a secret that a location holds without saying where it came from. No manifest can contain it: a name
-    /// is never empty.
-    pub fn unknown() -> Self {
-        SecretRef { name: String::new(), key: String::new(), version: None }
+    /// Stands for a secret that a location holds without saying where it came from. `place` says which one, since two of
+    /// them are never known to be one. No manifest can contain it: a name is never empty.
+    pub fn unknown(place: String) -> Self {
+        SecretRef { name: String::new(), key: place, version: None }
     }
 
     /// Whether it stands for a secret of unknown origin.

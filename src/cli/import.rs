@@ -145,6 +145,8 @@ impl ImportArgs {
         let is_all = unreadable.is_empty();
         let imported =
             self.plan(&project, &destination, Some(read.answer()), &definitions, &reusable, is_all, output)?;
+        let known = read.keys().collect();
+        let imported = PlannedImport { tenant: imported.tenant.on_platform(&known), ..imported };
         self.write(&imported.tenant, &imported.inventory, &destination)?;
         let source = destination.location.snapshot().map_err(|e| unread(&e))?;
         location.record_import(&read, &source.inventory).map_err(|error| {

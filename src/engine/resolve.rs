@@ -5,6 +5,7 @@ use super::model::inventory::{Foreign, Inventory};
 use super::model::item::ObjectId;
 use super::model::record::{Record, Writer};
 use crate::api::*;
+use crate::near_miss;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
@@ -358,6 +359,11 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
         (Binding::Unknown(format!("Connection {current} is invalid: {why}")), Rule::None)
     } else if let Some(file) = inventory.unparsed.first() {
         (Binding::Unknown(format!("{file} cannot be read and could hold it")), Rule::None)
+    } else if inventory.is_not_asked
+        && near_miss::meant(current, inventory.connections.values().map(|c| c.spec.stable_key.as_str())).is_none()
+    {
+        // A key that is nearly one of those that are there is a mistake; any other may be on the platform only.
+        (Binding::Foreign(Foreign::NotAsked), Rule::None)
     } else {
         (Binding::Missing, Rule::None)
     };

@@ -81,7 +81,12 @@ fn object(map: &Map<String, Value>) -> Option<String> {
     }
     if let Some(Value::Object(reference)) = map.get("secretRef") {
         let part = |name: &str| reference.get(name).and_then(Value::as_str);
-        return Some(format!("Secret {}/{}", part("name")?, part("key")?));
+        let (name, key) = (part("name")?, part("key")?);
+        if name.is_empty() {
+            return Some("a secret that is there, of unknown origin".to_string());
+        }
+        let version = part("version").map(|version| format!(", version {version}")).unwrap_or_default();
+        return Some(format!("Secret {name}/{key}{version}"));
     }
     if let Some(Value::Object(own)) = map.get("own") {
         let component = own.get("component")?.as_object().and_then(component)?;
@@ -136,6 +141,8 @@ mod tests {
             (json!({"value": "api"}), "api"),
             (json!({"value": ""}), "\"\""),
             (json!({"secretRef": {"name": "app", "key": "secret"}}), "Secret app/secret"),
+            (json!({"secretRef": {"name": "app", "key": "secret", "version": "2"}}), "Secret app/secret, version 2"),
+            (json!({"secretRef": {"name": "", "key": "crm.inputs.x"}}), "a secret that is there, of unknown origin"),
             (json!({"perCustomer": true}), "per customer"),
             (json!({"key": "acme", "public": false}), "acme (private)"),
             (json!({"own": {"component": {"key": "http"}, "type": "basic"}}), "its own http/basic"),

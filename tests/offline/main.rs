@@ -1,4 +1,5 @@
-//! Tests without servers: the engine's rules and laws, and the command line on folders.
+//! Tests without servers of their own: the engine's rules and laws, the command line on folders, and on tenants of a
+//! fake platform.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -14,6 +15,7 @@ mod import;
 mod killed;
 mod laws;
 mod layers;
+mod platform;
 mod power_cuts;
 mod reader;
 mod rules;

@@ -9,9 +9,6 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::Item;
 use crate::near_miss::meant;
 
-/// Annotation on a Component that was inferred from definitions: it lists what they use, not everything that exists.
-const INFERRED: &str = "stablekey.dev/inferred";
-
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     let inventory = tenant.inventory;
     let connections = inventory.connections.values().cloned().map(Item::Connection);
@@ -108,7 +105,7 @@ impl<'i> NameChecks<'i> {
             return None;
         };
         let known = &object.spec;
-        let inferred = object.metadata.annotations.get(INFERRED).is_some_and(|v| v == "true");
+        let inferred = is_inferred(&object.metadata);
         let found = known.connection_type(type_);
         if found.is_none() && !known.types.is_empty() {
             let near = meant(type_, known.types.iter().map(|t| t.key.as_str())).map(str::to_string);

@@ -52,6 +52,8 @@ pub enum Foreign {
     OnePerson,
     /// Its key cannot be a stable key of ours.
     Key,
+    /// The location was not asked whether it is there.
+    NotAsked,
 }
 
 impl std::fmt::Display for Foreign {
@@ -61,6 +63,7 @@ impl std::fmt::Display for Foreign {
             Foreign::OneCustomer => "a connection of one customer",
             Foreign::OnePerson => "one person's credentials",
             Foreign::Key => "a connection whose key Stablekey cannot use",
+            Foreign::NotAsked => "perhaps a connection of the platform's, which was not asked",
         })
     }
 }

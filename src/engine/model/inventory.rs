@@ -139,6 +139,8 @@ pub struct Inventory {
     pub can: Capabilities,
     /// Connections that are there and are not the tenant's own, by stable key.
     pub foreign: BTreeMap<String, Foreign>,
+    /// Whether the location was not asked, so that it may have connections that are not here.
+    pub is_not_asked: bool,
     /// What only the platform knows of connections, by name.
     pub facts: BTreeMap<String, Arc<ConnectionFacts>>,
     /// What only the platform knows of integrations, by name.

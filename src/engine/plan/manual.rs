@@ -125,6 +125,10 @@ pub(super) fn of_replacements(replacements: &Replacements, bindings: &Bindings<'
 
 /// All manual steps for a connection, including completed ones: a directory cannot detect these.
 pub fn of_connection(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Vec<Note> {
+    if inventory.facts.contains_key(connection.name()) {
+        // The location itself says what is missing: see [`of_sign_ins`].
+        return Vec::new();
+    }
     let consent = consent(connection, inventory).filter(|_| !takes_over(&connection.spec, inventory));
     supply_secrets(connection, &|_| true).into_iter().chain(consent).collect()
 }

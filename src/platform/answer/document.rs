@@ -280,6 +280,9 @@ pub fn read_answer(bytes: &[u8]) -> Result<Answer, PlatformError> {
     if !any {
         return Err(PlatformError::NoData);
     }
+    answer.infer_leaves();
+    let unread = answer.components.iter().filter(|component| !component.is_whole()).count();
+    components.nulls += unread;
     let read = (answer.connections.len(), answer.components.len());
     answer.incomplete.extend(connections.gap(read.0).map(|gap| ("connections", gap)));
     answer.incomplete.extend(components.gap(read.1).map(|gap| ("components", gap)));
@@ -295,6 +298,19 @@ impl Answer {
         };
         if !self.connections.iter().any(same) {
             self.connections.push(new);
+        }
+    }
+
+    /// Finds the credentials of single users on a stack that does not tell where a connection is in its tree: of user
+    /// connections with one key the oldest is the connection, since the others are made below it. The list is in the
+    /// order of creation.
+    pub(crate) fn infer_leaves(&mut self) {
+        let mut seen = std::collections::BTreeSet::new();
+        for found in self.connections.iter_mut().filter(|found| found.tree_location.is_none()) {
+            let is_of_user = found.variable_scope.as_deref().is_some_and(|scope| scope.eq_ignore_ascii_case("user"));
+            if is_of_user && found.customer.is_none() && !seen.insert(found.stable_key.clone()) {
+                found.tree_location = Some("LEAF".to_string());
+            }
         }
     }
 

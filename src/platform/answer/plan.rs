@@ -79,7 +79,7 @@ pub(crate) fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Ob
         answer.connections.iter().any(|connection| of(connection) == component.key)
     };
     let mut made: BTreeMap<String, Object<ComponentSpec>> = BTreeMap::new();
-    for component in &answer.components {
+    for component in answer.components.iter().filter(|component| component.is_whole()) {
         let Some(key) = component.key.as_deref().filter(|key| fits(key)) else { continue };
         let public = component.public.unwrap_or(true);
         let name = names::of_component(key, public);
@@ -94,6 +94,17 @@ pub(crate) fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Ob
         made.insert(name.clone(), Object::new(name, spec));
     }
     made.into_values().collect()
+}
+
+impl ComponentAnswer {
+    /// Whether all its connection types and their inputs could be read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.connections.is_whole() && self.connections.items.iter().all(|type_| type_.inputs.is_whole())
+    }
+
+    fn is(&self, reference: &ComponentRef) -> bool {
+        self.key.as_deref() == Some(&reference.key) && self.public.unwrap_or(true) == reference.is_public()
+    }
 }
 
 fn fits(text: &str) -> bool {
@@ -206,6 +217,9 @@ pub(crate) fn connection(
     let component_key = component.key.as_deref().filter(|key| fits(key)).ok_or(UnfitKey::NoType)?;
     let component = ComponentRef::new(component_key, component.public.unwrap_or(true));
     let type_ = of.key.clone().filter(|key| fits(key)).ok_or(UnfitKey::NoType)?;
+    if answer.components.iter().any(|read| read.is(&component) && !read.is_whole()) {
+        return Err(UnfitKey::UnreadComponent);
+    }
     if !found.inputs.is_whole() || found.tests.items.iter().any(|set| !set.inputs.is_whole()) {
         return Err(UnfitKey::Unread);
     }
@@ -221,7 +235,7 @@ pub(crate) fn connection(
     let (inputs, test) = (planned.inputs.clone(), planned.test(found));
     notes.extend(secret_needed(key, &inputs));
     if let Some(test) = &test {
-        notes.extend(secret_needed(&test_secret(key), &test.inputs));
+        notes.extend(secret_needed(key, &test.inputs));
     }
     if !is(found.status.as_deref(), "active")
         && let Some(status) = found.status.as_deref()
@@ -266,10 +280,8 @@ fn fields<'a>(
     component: &ComponentRef,
     type_: &str,
 ) -> BTreeMap<&'a str, &'a InputField> {
-    let same = |c: &&ComponentAnswer| {
-        c.key.as_deref() == Some(&component.key) && c.public.unwrap_or(true) == component.is_public()
-    };
-    let of_component = answer.components.iter().find(same).into_iter().flat_map(|c| &c.connections.items);
+    let of_component =
+        answer.components.iter().find(|read| read.is(component)).into_iter().flat_map(|c| &c.connections.items);
     let of_type = of_component.filter(|t| t.key.as_deref() == Some(type_)).flat_map(|t| &t.inputs.items);
     let own = found.connection.iter().flat_map(|connection| &connection.inputs.items);
     of_type.chain(own).filter(|field| field.kind.is_some()).filter_map(|f| Some((f.key.as_deref()?, f))).collect()

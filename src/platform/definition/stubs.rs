@@ -2,7 +2,7 @@
 
 use super::{DefinitionInput, InputValue, ParsedDefinition, VariableShape};
 use crate::api::endpoint;
-use crate::api::{ComponentRef, ComponentSpec, ConnectionType, OAuth2, Object, TypeInput, names};
+use crate::api::{ComponentRef, ComponentSpec, ConnectionType, INFERRED, OAuth2, Object, TypeInput, names};
 use std::collections::BTreeMap;
 
 /// The components that definitions use: with types and inputs for those of connections, without for those of steps and
@@ -33,7 +33,10 @@ pub fn component_stubs(definitions: &[&ParsedDefinition]) -> Vec<Object<Componen
         .map(|(component, types)| {
             let name = names::of_component(&component.key, component.is_public());
             let types = types.into_values().map(|stub| ConnectionType { oauth2: grant(&stub.inputs), ..stub });
-            Object::new(name, ComponentSpec { key: component.key, public: component.public, types: types.collect() })
+            let spec = ComponentSpec { key: component.key, public: component.public, types: types.collect() };
+            let mut stub = Object::new(name, spec);
+            stub.metadata.annotations.insert(INFERRED.to_string(), "true".to_string());
+            stub
         })
         .collect()
 }

@@ -130,6 +130,20 @@ impl ImportedTenant {
         self.integrations.is_empty() && self.components.is_empty() && self.connections.is_empty()
     }
 
+    /// Adapts it to a tenant that stays on the platform: the secrets are there, components need no stubs, and a key of
+    /// `known` need not be a connection of the tenant's own.
+    pub fn on_platform(mut self, known: &BTreeSet<&str>) -> Self {
+        self.components.retain(|component| !api::is_inferred(&component.metadata));
+        let note = |note| match note {
+            ImportNote::SecretNeeded { key, secret, keys } => Some(ImportNote::SecretThere { key, secret, keys }),
+            ImportNote::WhichType { key, .. } if known.contains(key.as_str()) => None,
+            note => Some(note),
+        };
+        self.notes = std::mem::take(&mut self.notes).into_iter().filter_map(note).collect();
+        self.notes.sort_by_key(ImportNote::level);
+        self
+    }
+
     /// Whether a part could not be imported: the exit code is then 1.
     pub fn has_errors(&self) -> bool {
         self.notes.iter().any(|note| note.level() == Level::Error)

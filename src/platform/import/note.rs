@@ -3,6 +3,7 @@
 use crate::api::{ComponentRef, Credentials, names};
 use crate::platform::answer::document::Gap;
 use crate::platform::definition::{CURRENT_VERSION, DefinitionError, Emptied, EmptiedPlace};
+use crate::text::and;
 use std::fmt;
 
 /// The severity of a note.
@@ -45,6 +46,8 @@ pub enum ImportNote {
     SecretEmptied { file: String, emptied: Emptied },
     /// A new connection refers to a Secret with these keys.
     SecretNeeded { key: String, secret: String, keys: Vec<String> },
+    /// The platform has the secrets that a connection refers to as a Secret with these keys.
+    SecretThere { key: String, secret: String, keys: Vec<String> },
     /// An input is omitted from a new connection.
     LeftOut { key: String, input: String, secret: bool, credentials: Credentials, why: LeftOutWhy },
     /// Customers' credentials are not moved from the integration's own connection.
@@ -134,6 +137,8 @@ pub enum UnfitKey {
     TooManyInputs,
     /// A part of it is null: the platform could not read it.
     Unread,
+    /// A part of its component is null: which of its inputs are secrets is unknown.
+    UnreadComponent,
     /// Another connection has the same key.
     Twice,
 }
@@ -164,6 +169,9 @@ impl fmt::Display for UnfitKey {
             UnfitKey::UnknownCredentials => f.write_str("the platform reports an unknown value for its credentials"),
             UnfitKey::TooManyInputs => f.write_str("it has more than 64 inputs"),
             UnfitKey::Unread => f.write_str("its inputs came back as null: the platform could not read them"),
+            UnfitKey::UnreadComponent => {
+                f.write_str("a part of its component came back as null: which inputs are secrets is unknown")
+            }
             UnfitKey::Twice => {
                 f.write_str("another connection has this key too: delete one of the two on the platform")
             }
@@ -219,6 +227,7 @@ impl ImportNote {
             | BoundVariableRenamed { .. }
             | Private { .. }
             | Converted { .. }
+            | SecretThere { .. }
             | Customers { .. }
             | AllCustomers { .. } => Level::Information,
         }
@@ -294,6 +303,13 @@ impl fmt::Display for ImportNote {
                     _ => "Whoever has the file has the secret: rotate it, and keep it in a connection",
                 })
             }
+            SecretThere { key, secret, keys } => write!(
+                f,
+                "connection {key}: {} {} on the platform; in files {} is a reference to Secret {secret}",
+                and(keys),
+                if keys.len() == 1 { "stays" } else { "stay" },
+                if keys.len() == 1 { "it" } else { "each" },
+            ),
             SecretNeeded { key, secret, keys } => write!(
                 f,
                 "connection {key}: supply Secret {secret} with {} (label stablekey.dev/for: connections; add {key} to its annotation stablekey.dev/keys, beside what it has)",

@@ -3,7 +3,7 @@
 
 use super::{Existing, ImportNote, LeftOutWhy, bounds, ending, numbered, title};
 use crate::api::names::with_ending;
-use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, Object, names};
+use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, Object, SecretRef, names};
 use crate::platform::definition::{ConnectionVariable, DefinitionInput, InputValue};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -318,12 +318,13 @@ impl Wish<'_> {
 
 /// The Secret for these inputs. All references of one connection use one Secret.
 pub(crate) fn secret_needed(key: &str, inputs: &BTreeMap<String, Input>) -> Option<ImportNote> {
-    let keys: Vec<String> = inputs
+    let secrets: Vec<&SecretRef> = inputs
         .values()
-        .filter_map(|input| if let Input::SecretRef(secret) = input { Some(secret.key.clone()) } else { None })
+        .filter_map(|input| if let Input::SecretRef(secret) = input { Some(secret) } else { None })
         .collect();
-    let secret = names::of_stable_key(key);
-    (!keys.is_empty()).then(|| ImportNote::SecretNeeded { key: key.to_string(), secret, keys })
+    let secret = secrets.first()?.name.clone();
+    let keys = secrets.iter().map(|secret| secret.key.clone()).collect();
+    Some(ImportNote::SecretNeeded { key: key.to_string(), secret, keys })
 }
 
 /// The name of an input as a key of a Secret: letters, digits, `-`, `_` and `.`.

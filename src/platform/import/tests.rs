@@ -307,7 +307,10 @@ fn a_tenant_is_added_behind_what_is_there() {
     insta::assert_snapshot!(new);
     assert_eq!(
         tenant_document("# mine\r\na: 1", "x", folder_tenant("x")).unwrap(),
-        format!("# mine\r\na: 1\r\n---\r\n{}", tenant_document("", "x", folder_tenant("x")).unwrap().replace('\n', "\r\n"))
+        format!(
+            "# mine\r\na: 1\r\n---\r\n{}",
+            tenant_document("", "x", folder_tenant("x")).unwrap().replace('\n', "\r\n")
+        )
     );
 }
 

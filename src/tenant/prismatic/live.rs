@@ -106,6 +106,10 @@ pub(super) fn inventory(
     for component in components(&organization.answer, &mut Vec::new()) {
         live.inventory.insert(Item::Component(Arc::new(component)));
     }
+    for component in organization.answer.components.iter().filter(|component| !component.is_whole()) {
+        let key = text::line(component.key.as_deref().unwrap_or_default());
+        live.inventory.unparsed.insert(format!("a part of component {key} of {tenant} (null)"));
+    }
     live.connections();
     live.integrations();
     live.workflows();
@@ -158,6 +162,10 @@ impl Live<'_> {
 
     fn connection(&mut self, name: &str, found: &ReusableConnection) {
         let id = ObjectId::new(Kind::Connection, name);
+        if self.organization.unread.contains_key("components") {
+            // Which of its inputs are secrets is unknown, so none can be compared.
+            return drop(self.inventory.invalid.insert(id, unusable(&UnfitKey::UnreadComponent)));
+        }
         let mut spec = match connection(&self.organization.answer, found, &mut Vec::new()) {
             Ok(spec) => spec,
             Err(why) => return drop(self.inventory.invalid.insert(id, unusable(&why))),
@@ -188,7 +196,7 @@ impl Live<'_> {
             sign_in: found
                 .authorize_url
                 .as_deref()
-                .filter(|url| url.starts_with("https://"))
+                .filter(|url| url.starts_with("https://") || url.starts_with("http://"))
                 .map(|url| text::line(url).into_owned()),
             last_success: found.last_successful_refresh_at.as_deref().map(|at| text::line(at).into_owned()),
             customers: count(found.customers.total),

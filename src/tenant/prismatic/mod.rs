@@ -130,9 +130,8 @@ impl Platform {
         if origin.is_https() && origin.is_loopback() && !self.allows_loopback {
             return Err(format!("its url {origin}: this machine needs --allow-loopback"));
         }
-        let with_help = |error: &dyn std::fmt::Display, help: String| format!("{error}\n  = help: {help}");
         let tokens = token::find(spec, &origin, &*self.variables, Timestamp::now())
-            .map_err(|error| with_help(&error, error.help()))?;
+            .map_err(|error| with_help(&error, &error.help()))?;
         let transport = http::Transport::to(&origin, &self.proxies())?;
         Ok(Stack::new(origin, transport, tokens, self.pause, spec.tenant_id.clone()))
     }
@@ -216,6 +215,11 @@ impl ReadOrganization {
         &self.organization.answer
     }
 
+    /// The stable keys of all connections, those of customers and of the platform included.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.organization.answer.connections.iter().filter_map(|found| found.stable_key.as_deref())
+    }
+
     /// The integrations that belong to no single customer.
     pub fn integrations(&self) -> impl Iterator<Item = ReadIntegration<'_>> {
         let own = self.organization.integrations.iter().filter(|found| found.customer.is_none());
@@ -257,7 +261,7 @@ impl OrganizationLocation {
     }
 
     fn of_record(&self, error: &RecordError) -> LocationError {
-        self.failed(format!("{error}\n  = help: {}", error.help()))
+        self.failed(with_help(error, &error.help()))
     }
 
     /// Reads the organization and the record, and checks that the tenant still is the organization that it was.
@@ -266,7 +270,8 @@ impl OrganizationLocation {
         let runtime = self.platform.runtime().map_err(|why| self.failed(why))?;
         let cache = self.platform.cache.as_deref();
         let organization = runtime.block_on(read::organization(&self.stack, cache)).map_err(|failure| {
-            self.failed(format!("{}: {failure}\n  = help: {}", self.stack.origin(), failure.help()))
+            let origin = self.stack.origin();
+            self.failed(with_help(&format_args!("{origin}: {failure}"), &failure.help()))
         })?;
         self.check(&organization, &stored.record)?;
         Ok((organization, stored))
@@ -313,8 +318,12 @@ impl OrganizationLocation {
     pub fn read_for_import(&self) -> Result<ReadOrganization, LocationError> {
         let (organization, stored) = self.read()?;
         if let Some((what, failure)) = organization.unread.first_key_value() {
-            let why = format!("the list of {what} could not be read: {failure}\n  = help: {}", failure.help());
-            return Err(self.failed(why));
+            let why = format_args!("the list of {what} could not be read: {failure}");
+            return Err(self.failed(with_help(&why, &failure.help())));
+        }
+        if let Some(component) = organization.answer.components.iter().find(|component| !component.is_whole()) {
+            let key = crate::text::line(component.key.as_deref().unwrap_or_default()).into_owned();
+            return Err(self.failed(format!("a part of component {key} came back as null; run it again")));
         }
         Ok(ReadOrganization { organization, stored })
     }
@@ -395,6 +404,12 @@ impl Location for OrganizationLocation {
     fn dry_run(&self, _: &[&Action]) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
         Ok(Vec::new())
     }
+}
+
+/// An error and what to do about it, on one line.
+fn with_help(error: &dyn std::fmt::Display, help: &str) -> String {
+    let help: Vec<&str> = help.split_whitespace().collect();
+    format!("{error}; {}", help.join(" "))
 }
 
 /// Whether a live value is the declared one. Of a secret that is there, the reference that the source names is taken as

@@ -25,7 +25,7 @@ const SETS: Document = Document(include_str!("documents/sets.graphql"));
 pub(super) const DOCUMENTS: [Document; 6] = [IDENTITY, CONNECTIONS, COMPONENTS, INTEGRATIONS, WORKFLOWS, SETS];
 
 /// Of more sets than this, only the number is known, not their statuses.
-const MOST_SETS: u64 = 5_000;
+const MOST_SETS: u64 = 300;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,6 +79,7 @@ pub(super) async fn organization(stack: &Stack, cache: Option<&Path>) -> Result<
     let mut found = Organization { identity: Some(identity), ..Organization::default() };
     found.answer = Answer { customers, ..Answer::default() };
     found.answer.connections = found.taken("connections", connections);
+    found.answer.infer_leaves();
     found.answer.components = found.taken("components", components);
     found.integrations = found.taken("integrations", integrations);
     match workflows {

@@ -247,14 +247,16 @@ impl TenantRecord {
 impl RecordedObject {
     /// Adds what the platform does not know of a connection: which secrets were sent, older keys, the deletion policy.
     pub fn complete(&self, spec: &mut ConnectionSpec) {
-        let fill = |inputs: &mut BTreeMap<String, Input>, sent: &BTreeMap<String, SecretRef>| {
+        let of = spec.stable_key.clone();
+        let fill = |inputs: &mut BTreeMap<String, Input>, sent: &BTreeMap<String, SecretRef>, kind: &str| {
             for (name, input) in inputs.iter_mut().filter(|(_, input)| matches!(input, Input::SecretRef(_))) {
-                *input = Input::SecretRef(sent.get(name).cloned().unwrap_or_else(SecretRef::unknown));
+                let unknown = || SecretRef::unknown(format!("{of}.{kind}.{name}"));
+                *input = Input::SecretRef(sent.get(name).cloned().unwrap_or_else(unknown));
             }
         };
-        fill(&mut spec.inputs, &self.secrets);
+        fill(&mut spec.inputs, &self.secrets, "inputs");
         if let Some(test) = &mut spec.test {
-            fill(&mut test.inputs, &self.test_secrets);
+            fill(&mut test.inputs, &self.test_secrets, "test");
         }
         spec.replaces.clone_from(&self.replaces);
         spec.deletion_policy = self.deletion_policy;

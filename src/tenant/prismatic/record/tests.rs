@@ -274,5 +274,5 @@ fn a_record_completes_what_the_platform_shows() {
     // Without a record, a secret that is there is of unknown origin.
     let mut unknown = shown;
     RecordedObject::default().complete(&mut unknown);
-    assert_eq!(unknown.inputs["clientSecret"], Input::SecretRef(SecretRef::unknown()));
+    assert_eq!(unknown.inputs["clientSecret"], Input::SecretRef(SecretRef::unknown("crm.inputs.clientSecret".into())));
 }

@@ -1,0 +1,171 @@
+//! An organization comes into Git in one command, and the plan after it is empty.
+
+use super::{Ran, Workplace, every_kind};
+use stablekey_platform::Region;
+use stablekey_testing::cli::files;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// "asks for everything, pages by itself, …, writes the folder, the Tenant with its location, and the record: afterwards
+/// `plan` is empty".
+#[test]
+fn after_an_import_the_plan_is_empty() {
+    let (us, eu) = (every_kind(Region::Us), every_kind(Region::Eu));
+    let ours = Workplace::with_profiles(&[("us", &us), ("eu", &eu)]);
+    ours.import("us-prod", &us, "us").exits(0).prints("4 integrations, 5 components, 8 connections").prints(
+        "Keys not imported: 2 - \"hooli-api\" (Hooli API): not imported: it belongs to one customer - \"slack-build-only\" \
+         (Slack (test only)): not imported: the platform's own, for building only",
+    );
+    ours.import("eu-prod", &eu, "eu").exits(0);
+    // "0 false missing": of every kind, and of what is not the tenant's own.
+    ours.plan(&[])
+        .exits(0)
+        .does_not_print("SK0101")
+        .does_not_print("SK0105")
+        .does_not_print("SK0127")
+        .does_not_print("missing")
+        .prints("known on this machine only");
+    ours.run(&["validate"]).exits(0);
+    let tenants = ours.read("tenants.yaml");
+    let url = us.url();
+    assert!(tenants.contains(&format!("      url: {url}\n      tokenFrom:\n        profile: us\n")), "{tenants}");
+    assert!(us.take_requests().iter().all(|request| !request.writes), "an import writes nothing there");
+    // The four kinds of credentials.
+    for (key, credentials) in [
+        ("salesforce-crm", "Customer"),
+        ("slack-notifications", "OrganizationCustomer"),
+        ("warehouse", "OrganizationGlobal"),
+        ("slack-personal", "User"),
+    ] {
+        let yaml = ours.read(&format!("us-prod/connections/{key}.yaml"));
+        assert!(yaml.contains(&format!("credentials: {credentials}\n")), "{yaml}");
+    }
+    assert!(
+        ours.read("us-prod/connections/acme-erp.yaml")
+            .contains("  test:\n    inputs:\n      apiKey:\n        secretRef:")
+    );
+}
+
+#[test]
+fn a_second_import_changes_nothing() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    let before = files(&ours.root());
+    us.take_requests();
+    // The Tenant has the location now.
+    ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0);
+    let after = files(&ours.root());
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    for (path, bytes) in &before {
+        assert_eq!(String::from_utf8_lossy(bytes), String::from_utf8_lossy(&after[path]), "{path}");
+    }
+    let asked = us.take_requests();
+    assert!(!asked.iter().any(|request| request.query.contains("definition(")), "definitions did not change");
+    ours.plan(&[]).exits(0);
+}
+
+/// "An answer from a pipe is accepted with and without a top-level `data`".
+#[test]
+fn an_answer_comes_through_a_pipe_with_or_without_data() {
+    let us = every_kind(Region::Us);
+    let query = Workplace::new().run(&["import", "--print-query"]).exits(0).text;
+    let ask = |query: &str| {
+        let body = serde_json::json!({"query": query}).to_string();
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--data", &body, "-H", "Content-Type: application/json"]);
+        curl.args(["-H", &format!("Authorization: Bearer {}", us.token()), &format!("{}/api", us.url())]);
+        let output = curl.output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let answer = ask(&query);
+    assert!(answer.get("errors").is_none(), "{answer}");
+    for text in [answer.to_string(), answer["data"].to_string()] {
+        let ours = Workplace::new();
+        let mut command = ours.command(&["import", "--tenant", "us-prod", "-"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Ran::of(&["import", "-"], &output).exits(0).prints("8 connections");
+    }
+}
+
+/// The record goes to the Git remote, where a second clone reads it.
+#[test]
+fn in_a_git_clone_the_record_is_on_the_remote() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .current_dir(ours.root())
+            .args(["-c", "user.name=x", "-c", "user.email=x@x.example"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let remote = ours.home().join("remote.git");
+    git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    git(&["init", "--quiet"]);
+    git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    ours.import("us-prod", &us, "us").exits(0).prints("recorded in refs/stablekey/* on the Git remote origin");
+    ours.plan(&[]).exits(0).does_not_print("this machine only");
+    assert!(git(&["ls-remote", "origin"]).contains("refs/stablekey/us-prod"));
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "Import us-prod"]);
+    git(&["push", "--quiet", "origin", "HEAD:main"]);
+    // A second laptop, with its own login.
+    let other = Workplace::with_profiles(&[("us", &us)]);
+    let mut clone = Command::new("git");
+    clone.args(["clone", "--quiet", "--branch", "main", remote.to_str().unwrap(), "."]);
+    assert!(clone.current_dir(other.root()).status().unwrap().success());
+    other.plan(&[]).exits(0);
+    // A pull request cannot change it, and a remote without it is no empty record.
+    git(&["push", "--quiet", "origin", "--delete", "refs/stablekey/us-prod"]);
+    other.plan(&[]).exits(1).prints("was deleted there").prints("git push --force origin");
+}
+
+/// Two Tenants that are one organization are errors on both.
+#[test]
+fn two_tenants_cannot_be_one_organization() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    let tenants = ours.read("tenants.yaml");
+    let second = tenants.replace("us-prod", "copy");
+    ours.write("tenants.yaml", &format!("{tenants}---\n{second}"));
+    ours.write("copy/note.txt", "");
+    let plan = ours.plan(&[]).exits(1);
+    let plan = plan.prints("us-prod 1 unreachable");
+    plan.prints("it is the same organization as copy");
+}
+
+/// "The first read keeps tenant id and organization in the record; another is an error".
+#[test]
+fn a_tenant_stays_the_organization_that_it_was() {
+    let (us, eu) = (every_kind(Region::Us), every_kind(Region::Eu));
+    let ours = Workplace::with_profiles(&[("us", &us), ("eu", &eu)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    let (from, to) = (us.url(), eu.url());
+    ours.replace("tenants.yaml", &from, &to);
+    ours.replace("tenants.yaml", "profile: us", "profile: eu");
+    let plan = ours.plan(&[]).exits(1).prints("it was organization Acme Corp (US)");
+    plan.prints("and the token is for Acme Corp (EU)");
+}
+
+#[test]
+fn an_import_that_cannot_be_made_writes_nothing() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    us.fault_on("StablekeyComponents", 0, stablekey_platform::Fault::NullNode);
+    ours.import("us-prod", &us, "us").exits(1).prints("the list of components could not be read");
+    assert!(files(&ours.root()).is_empty());
+    let url = us.url();
+    let twice = ours.run(&["import", "--tenant", "us-prod", "--from", &url, "--profile", "nobody", "--allow-loopback"]);
+    twice.exits(1).prints("prism has no profile \"nobody\"");
+    ours.run(&["import", "--tenant", "us-prod"]).exits(1).prints("there is no tenant us-prod yet");
+    let no_loopback = ours.run(&["import", "--tenant", "us-prod", "--from", &url, "--profile", "us"]);
+    no_loopback.exits(1).prints("needs --allow-loopback");
+    assert!(files(&ours.root()).is_empty());
+}

@@ -1,0 +1,192 @@
+//! Tenants on the platform: the real command, and fakes of the platform over HTTP.
+
+mod import;
+mod reading;
+mod switches;
+mod tokens;
+
+use stablekey_platform::{Platform, Region, Server, Switches, seed};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// The secrets that the fakes hold: none may be in what a command prints or writes.
+const SECRETS: [&str; 11] = [
+    "us-client-secret",
+    "eu-client-secret",
+    "slack-client-secret",
+    "slack-personal-secret",
+    "us-erp-secret",
+    "eu-erp-secret",
+    "warehouse-secret",
+    "billing-secret",
+    "status-secret",
+    "internal-client-secret",
+    "test-erp-secret",
+];
+
+/// A stack with an organization of every kind of connection.
+pub fn every_kind(region: Region) -> Server {
+    with(region, Switches::default())
+}
+
+pub fn with(region: Region, switches: Switches) -> Server {
+    let store = seed::every_kind(region).unwrap();
+    started(Platform::new(store).switches(switches))
+}
+
+pub fn started(platform: Platform) -> Server {
+    Server::builder(platform).token("CANARY-access").refresh_token("CANARY-refresh").start().unwrap()
+}
+
+/// A project, and the home folder of who runs it.
+pub struct Workplace {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Workplace {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("ours")).unwrap();
+        fs::create_dir_all(folder.path().join("home/.config/prism")).unwrap();
+        Workplace { folder, variables: Vec::new() }
+    }
+
+    /// With a profile of prism's per stack, logged in by a refresh token.
+    pub fn with_profiles(profiles: &[(&str, &Server)]) -> Self {
+        let workplace = Workplace::new();
+        let profiles: String = profiles
+            .iter()
+            .map(|(name, server)| {
+                let (url, token) = (server.url(), server.refresh_token());
+                format!(
+                    "  {name}: {{accessToken: \"\", refreshToken: {token}, expiresIn: 604800, scope: x, tokenType: Bearer, \
+                     prismaticUrl: \"{url}\"}}\n"
+                )
+            })
+            .collect();
+        let text = format!("version: 1\nprofiles:\n{profiles}");
+        fs::write(workplace.home().join(".config/prism/config.yml"), text).unwrap();
+        workplace
+    }
+
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("ours")
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root().join(path)).unwrap()
+    }
+
+    /// Replaces a text in a file, which must have it.
+    pub fn replace(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert!(text.contains(from), "{path} has no {from:?}:\n{text}");
+        self.write(path, &text.replace(from, to));
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(stablekey_testing::cli::program());
+        command
+            .args(arguments)
+            .current_dir(self.root())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home())
+            .env("LC_ALL", "C")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command, and checks that it prints and writes no secret and no token.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        let ran = Ran::of(arguments, &output);
+        for secret in SECRETS.iter().chain(&["CANARY"]) {
+            assert!(!ran.text.contains(secret), "{arguments:?} prints {secret}:\n{}", ran.text);
+            for folder in [self.root(), self.home().join(".cache"), self.home().join(".local")] {
+                let found = holds(&folder, secret);
+                assert!(found.is_none(), "{arguments:?} writes {secret} into {found:?}");
+            }
+        }
+        ran
+    }
+
+    /// Imports a tenant from a stack, by the profile of prism's with this name.
+    pub fn import(&self, tenant: &str, server: &Server, profile: &str) -> Ran {
+        let url = server.url();
+        self.run(&["import", "--tenant", tenant, "--from", &url, "--profile", profile, "--allow-loopback"])
+    }
+
+    pub fn plan(&self, more: &[&str]) -> Ran {
+        self.run(&[&["plan", "--allow-loopback"], more].concat())
+    }
+}
+
+/// A file below a folder that contains a text.
+fn holds(folder: &Path, text: &str) -> Option<PathBuf> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let found = if path.is_dir() {
+            holds(&path, text)
+        } else {
+            let bytes = fs::read(&path).unwrap_or_default();
+            bytes.windows(text.len()).any(|part| part == text.as_bytes()).then(|| path.clone())
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// What a command did.
+pub struct Ran {
+    arguments: String,
+    /// Standard output and standard error.
+    pub text: String,
+    code: Option<i32>,
+}
+
+impl Ran {
+    fn of(arguments: &[&str], output: &Output) -> Self {
+        let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+        Ran { arguments: arguments.join(" "), text, code: output.status.code() }
+    }
+
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stablekey {}\n{}", self.arguments, self.text);
+        self
+    }
+
+    /// The words may be broken over lines.
+    pub fn prints(self, text: &str) -> Self {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(&self.text).contains(&words(text)), "{}: no {text:?} in\n{}", self.arguments, self.text);
+        self
+    }
+
+    pub fn does_not_print(self, text: &str) -> Self {
+        assert!(!self.text.contains(text), "{}: {text:?} in\n{}", self.arguments, self.text);
+        self
+    }
+}

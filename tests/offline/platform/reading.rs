@@ -1,0 +1,240 @@
+//! Plans against live: what changed on the platform, and what could not be read there.
+
+use super::{Workplace, every_kind, started};
+use stablekey_platform::{Answer, Fault, Platform, Region, Server, Store, seed};
+
+/// A tenant that was imported.
+fn imported(server: &Server) -> Workplace {
+    let ours = Workplace::with_profiles(&[("us", server)]);
+    ours.import("us-prod", server, "us").exits(0);
+    server.take_requests();
+    ours
+}
+
+fn connection<'s>(store: &'s mut Store, key: &str) -> &'s mut stablekey_platform::store::Connection {
+    store.connections.iter_mut().find(|connection| connection.stable_key == key).unwrap()
+}
+
+#[test]
+fn what_people_change_on_the_platform_is_drift() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    us.change(|store| connection(store, "warehouse").key = "Warehouse (new)".into());
+    let plan = ours.plan(&[]).exits(3).prints("drift").prints("Connection/warehouse").prints("Warehouse (new)");
+    plan.does_not_print("SK0101");
+    ours.replace("tenants.yaml", "  source:", "  policy: {drift: Ignore}\n  source:");
+    ours.plan(&[]).exits(0);
+}
+
+/// "in this issue it is read-only, and says so".
+#[test]
+fn what_is_desired_is_planned_and_not_written() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    let yaml = ours.read("us-prod/connections/warehouse.yaml").replace("warehouse", "archive");
+    ours.write("us-prod/connections/archive.yaml", &yaml.replace("Warehouse", "Archive"));
+    ours.replace("us-prod/connections/salesforce-crm.yaml", "api refresh_token", "api refresh_token id");
+    let plan = ours
+        .plan(&[])
+        .exits(2)
+        .prints("+ create Connection/archive")
+        .prints("update Connection/salesforce-crm needs approval");
+    // The impact: who uses it, and how many customers sign in again.
+    plan.prints("2 customers must sign in to salesforce-crm again: scopes changes").prints("affects 1 integration");
+    let applied = ours.run(&["apply", "--yes", "--allow-loopback"]);
+    applied.exits(1).prints("this version of stablekey does not write to the platform");
+    assert!(us.take_requests().iter().all(|request| !request.writes));
+}
+
+/// "A definition is read again where versionNumber or updatedAt moved".
+#[test]
+fn a_definition_is_read_again_only_where_it_changed() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    ours.plan(&[]).exits(0);
+    assert!(!us.take_requests().iter().any(|request| request.query.contains("definition(")));
+    us.change(|store| {
+        let now = store.tick();
+        let integration = store.integrations.iter_mut().find(|i| i.name == "Order Sync").unwrap();
+        let text = integration.draft.text.replace("salesforce-crm", "slack-notifications");
+        integration.draft = stablekey_platform::definition::Definition::parse(&text).unwrap().into();
+        integration.updated = now;
+    });
+    let plan = ours.plan(&[]).exits(3).prints("Integration/order-sync");
+    plan.prints("slack-notifications");
+    let asked = us.take_requests();
+    let definitions: Vec<_> = asked.iter().filter(|request| request.query.contains("definition(")).collect();
+    assert_eq!(definitions.len(), 1);
+    assert_eq!(definitions[0].variables.as_object().unwrap().len(), 1, "only the one that changed");
+}
+
+/// "every answer checked for `errors` and null nodes; … a part that could not be read is unknown".
+#[test]
+fn what_could_not_be_read_is_unknown_and_nothing_is_missing() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    for (list, what) in [
+        ("StablekeyConnections", "the list of connections of us-prod"),
+        ("StablekeyComponents", "the list of components of us-prod"),
+        ("StablekeyIntegrations", "the list of integrations of us-prod"),
+        ("StablekeyWorkflows", "the list of workflows of us-prod"),
+    ] {
+        for fault in [Fault::NullNode, Fault::NullNested, Fault::NoTotal, Fault::Errors("a part is missing".into())] {
+            let is_nested = matches!(fault, Fault::NullNested);
+            us.fault_on(list, 0, fault);
+            let plan = ours.plan(&[]);
+            if is_nested {
+                // Of an element only a part is null, and not every list has such parts.
+                plan.does_not_print("SK0101").does_not_print("+ create").does_not_print("drift");
+                continue;
+            }
+            let plan = plan.exits(1).prints(what).prints("cannot be read and could hold anything");
+            plan.does_not_print("SK0101").does_not_print("+ create").does_not_print("- delete").does_not_print("drift");
+        }
+    }
+    ours.plan(&[]).exits(0);
+}
+
+/// Broken connections, server errors and "too many requests" are repeated, since a read changes nothing.
+#[test]
+fn a_read_is_repeated_where_that_helps() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    for fault in [
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::Cut(40),
+        Fault::Answer(Answer::json(500, "{}")),
+        Fault::Answer(Answer::json(502, "{}")),
+        Fault::Answer(Answer::too_many(Some("0"))),
+    ] {
+        us.fault_on("StablekeyConnections", 0, fault);
+        ours.plan(&[]).exits(0);
+    }
+    us.fault_on("StablekeyConnections", 0, Fault::Answer(Answer::too_many(Some("3600"))));
+    ours.plan(&[]).exits(1).prints("too many requests, and to come back after 3600 s");
+}
+
+/// An organization of several pages.
+fn large(connections: usize) -> Server {
+    started(Platform::new(seed::large(connections, 3).unwrap()))
+}
+
+/// "deletions and creations between two pages miss nothing".
+#[test]
+fn pages_that_shift_miss_nothing() {
+    let us = large(250);
+    let ours = imported(&us);
+    // One of the first page is deleted before the second is read: what follows moves up by one.
+    us.fault_on("StablekeyConnections", 1, Fault::between(|store: &mut Store| drop(store.connections.remove(7))));
+    let plan = ours.plan(&[]).exits(2).prints("1 to create");
+    plan.does_not_print("cannot be read");
+    // One that is made meanwhile comes last, and is there.
+    us.fault_on(
+        "StablekeyConnections",
+        2,
+        Fault::between(|store: &mut Store| {
+            let mut new = store.connections[0].clone();
+            new.id = store.id("ScopedConfigVariable");
+            new.stable_key = "made-meanwhile".into();
+            new.created = store.tick();
+            store.connections.push(new);
+        }),
+    );
+    ours.run(&["explain", "made-meanwhile", "--allow-loopback"]).exits(0).prints("made-meanwhile");
+}
+
+#[test]
+fn two_connections_of_one_key_are_an_error_on_both() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    us.change(|store| {
+        let mut twin = connection(store, "warehouse").clone();
+        twin.id = store.id("ScopedConfigVariable");
+        twin.created = store.tick();
+        store.connections.push(twin);
+    });
+    let plan =
+        ours.plan(&[]).exits(1).prints("the platform has 2 connections with this stable key: warehouse (Warehouse,");
+    plan.prints("delete all but one there").does_not_print("SK0101");
+}
+
+#[test]
+fn two_integrations_of_one_name_are_an_error_that_lists_them() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    us.change(|store| {
+        let mut twin = store.integrations.iter().find(|i| i.name == "Order Sync").unwrap().clone();
+        twin.id = store.id("Integration");
+        twin.created = store.tick();
+        store.integrations.push(twin);
+    });
+    let text = format!(
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us-prod}}\nspec: {{location: {{prismatic: {{url: \
+         \"{}\", tokenFrom: {{profile: us}}}}}}}}\n",
+        us.url()
+    );
+    ours.write("tenants.yaml", &text);
+    ours.plan(&[]).exits(1).prints("the platform has 2 integrations with this name");
+}
+
+/// "Ready: status ACTIVE. PENDING: a manual step with its authorizeUrl. ERROR: not ready, with the last success".
+#[test]
+fn readiness_is_what_the_platform_reports() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    let plan =
+        ours.plan(&[]).prints("legacy-billing has status error in us-prod").prints("sign in for slack-internal: http");
+    plan.exits(0);
+    ours.run(&["status", "--todo", "--allow-loopback"]).prints("sign in for slack-internal");
+}
+
+/// "the matrix of keys, the pre-flight of a sync and its impact".
+#[test]
+fn a_sync_between_two_organizations_is_checked_before_it_is_made() {
+    let (us, eu) = (every_kind(Region::Us), every_kind(Region::Eu));
+    let ours = Workplace::with_profiles(&[("us", &us), ("eu", &eu)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    ours.import("eu-prod", &eu, "eu").exits(0);
+    ours.run(&["status", "--allow-loopback"]).prints("http-status http/apiKey · ✓");
+    let plan = ours.plan(&["--sync", "us-prod:eu-prod"]).exits(3);
+    plan.prints("\"Status API\" needs stable key http-status, which eu-prod does not have");
+    assert!(us.take_requests().iter().chain(&eu.take_requests()).all(|request| !request.writes));
+}
+
+/// A component that the target lacks blocks what needs it: somebody has to publish it there.
+#[test]
+fn a_component_that_is_not_published_blocks_what_needs_it() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    ours.write(
+        "us-prod/connections/rates.yaml",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: rates}\nspec:\n  stableKey: rates\n  component: \
+         {key: rates, public: false}\n  type: apiKey\n  credentials: OrganizationGlobal\n",
+    );
+    ours.plan(&[]).exits(3).prints("SK0164").prints("publish rates.private to us-prod first");
+}
+
+/// "workflows that name a connection are users of it (impact, in use, delete guard)".
+#[test]
+fn a_workflow_is_a_user_of_its_connection() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    let key = us.read(|store| {
+        let workflow = store.workflows.first().unwrap();
+        let used = store.connections.iter().find(|c| store.workflows_using(c).any(|w| w.id == workflow.id));
+        used.unwrap().stable_key.clone()
+    });
+    ours.replace(&format!("us-prod/connections/{key}.yaml"), "  title: ", "  title: New ");
+    ours.plan(&["--output", "json"]).exits(2).prints("\"workflows\": [");
+}
+
+/// "≤ 25 requests" of a plan with nothing to do.
+#[test]
+fn a_plan_with_nothing_to_do_asks_few_questions() {
+    let us = started(Platform::new(seed::large(1000, 100).unwrap()));
+    let ours = imported(&us);
+    ours.plan(&[]).exits(0);
+    let asked = us.take_requests();
+    assert!(asked.len() <= 25, "{} requests", asked.len());
+}
