@@ -193,8 +193,18 @@ impl Project {
     fn read_organizations(&mut self, platform: &Arc<Platform>, specs: &BTreeMap<String, TenantSpec>) {
         let mut expected = Expected::default();
         self.snapshots().for_each(|snapshot| expected.learn(&snapshot.inventory));
-        for (name, OnPlatform { location, live }) in organizations::read(platform, &self.root, specs, &expected) {
-            self.cautions.extend(live.iter().flat_map(|live| live.cautions.iter().cloned()));
+        let for_tenant = |name: &str| {
+            let mut expected = expected.clone();
+            let source = self.tenants.get(name).and_then(|tenant| tenant.source.as_ref()?.as_ref().ok());
+            source.iter().for_each(|source| expected.declare(&source.inventory));
+            expected
+        };
+        for (name, OnPlatform { location, live }) in organizations::read(platform, &self.root, specs, &for_tenant) {
+            for caution in live.iter().flat_map(|live| &live.cautions) {
+                if !self.cautions.contains(caution) {
+                    self.cautions.push(caution.clone());
+                }
+            }
             if let Some(tenant) = self.tenants.get_mut(&name) {
                 (tenant.location, tenant.live) = (location, live);
             }

@@ -15,6 +15,7 @@ mod hub;
 mod measure;
 mod operator;
 mod peers;
+mod platform;
 mod report;
 mod writes;
 
@@ -33,7 +34,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by name.
-const GROUPS: [(&str, Measure); 8] = [
+const GROUPS: [(&str, Measure); 9] = [
     ("engine", engine::figures),
     ("files", files::figures),
     ("writes", writes::figures),
@@ -42,6 +43,7 @@ const GROUPS: [(&str, Measure); 8] = [
     ("caches", caches::figures),
     ("operator", operator::figures),
     ("hub", hub::figures),
+    ("platform", platform::figures),
 ];
 
 fn main() -> ExitCode {

@@ -211,6 +211,9 @@ pub fn markdown(parts: &[String]) -> String {
          every binding Secret; beside it the same PATCHes in another namespace. A sync of 7,000 objects is deleted and\n  \
          made again by another name, and new connections are made while it writes. Watches are those that the audit\n  \
          log has as open.\n\
+         - The platform (`bench/src/platform.rs`): a fake of it on the same machine. A tenant is imported, and planned again\n  \
+         without a change; requests are those that the fake counts. Beside the plan with a delay of each answer a plain\n  \
+         client that sends the same requests: the pages of a list one after the other, 4 lists at once.\n\
          - The peers are built from source by the modules in `hack/peers` and `hack/control-plane`.\n",
     );
     out

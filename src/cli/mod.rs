@@ -32,14 +32,14 @@ const WIDEST_HELP: usize = 100;
 
 /// Keep the connections of an integration platform the same across tenants.
 ///
-/// Connections, their stable keys and the integrations bound to them are YAML, per tenant: in folders, or in
-/// namespaces of Kubernetes. Stablekey compares what you want with what each tenant has, shows what is missing and what
-/// a change would break, applies exactly what it showed, and proves the result. It reads exports of the platform; it
-/// does not write to the platform yet.
+/// Connections, their stable keys and the integrations bound to them are YAML, per tenant. A tenant is a folder, a
+/// namespace of Kubernetes, or an organization on the platform itself. Stablekey compares what you want with what each
+/// tenant has, shows what is missing and what a change would break, applies exactly what it showed, and proves the
+/// result. It reads the platform; it does not write to it yet.
 #[derive(Debug, Parser)]
 #[command(name = "stablekey", version, max_term_width = WIDEST_HELP, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared is unresolved.\nStart with: stablekey plan examples/first"
+    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared is unresolved.\nStart with: stablekey plan examples/first\nOr with a tenant on the platform: stablekey import --tenant us-prod --from https://app.prismatic.io"
 )]
 struct Arguments {
     /// Colour the output: auto, always or never

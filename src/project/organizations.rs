@@ -16,13 +16,13 @@ pub(super) struct OnPlatform {
     pub live: Result<Snapshot, String>,
 }
 
-/// Reads all tenants on the platform: one that does not respond delays no other. `expected` are the names that the
-/// project uses.
+/// Reads all tenants on the platform: one that does not respond delays no other. `expected` tells the names that
+/// the project uses, for a tenant.
 pub(super) fn read(
     platform: &Arc<Platform>,
     root: &Path,
     tenants: &BTreeMap<String, TenantSpec>,
-    expected: &Expected,
+    expected: &dyn Fn(&str) -> Expected,
 ) -> BTreeMap<String, OnPlatform> {
     let on_platform = tenants.iter().filter_map(|(name, spec)| match &spec.location {
         Some(LocationSpec::Prismatic(location)) => Some((name, location)),
@@ -31,9 +31,10 @@ pub(super) fn read(
     let mut read: BTreeMap<String, OnPlatform> = std::thread::scope(|scope| {
         let threads: Vec<_> = on_platform
             .map(|(name, spec)| {
+                let expected = expected(name);
                 let one = move || match platform.location(name, root, spec) {
                     Ok(location) => {
-                        let location = location.expecting(expected.clone());
+                        let location = location.expecting(expected);
                         let live = location.snapshot().map_err(|error| without_name(name, error));
                         OnPlatform { location: Some(TenantLocation::Organization(Box::new(location))), live }
                     }

@@ -5,11 +5,11 @@ use super::page::{Span, TextPage, heading, plain, strong};
 use super::style::Tone;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
-use crate::engine::model::inventory::{Inventory, Sync, View, World};
+use crate::engine::model::inventory::{ConnectionFacts, Inventory, Sync, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::near_miss::{are_similar, near_misses, what_there_is};
 use crate::report::binding::{BindingRow, ConnectionBrief, Scene, Used};
-use crate::text::and;
+use crate::text::{and, count};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -265,6 +265,9 @@ pub struct KeyInTenant {
     pub integrations: Vec<IntegrationOfKey>,
     /// The number of customers with credentials for it; never their names.
     pub customers: usize,
+    /// What the location itself reports: status, credentials by status, instances, workflows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reported: Vec<String>,
 }
 
 /// An integration that depends on a key.
@@ -360,6 +363,7 @@ pub fn explain_key(world: &World, key: &str) -> Result<KeyExplanation, ExplainEr
             || !t.integrations.is_empty()
             || !t.replaced_by.is_empty()
             || t.customers > 0
+            || !t.reported.is_empty()
     };
     if !tenants.iter().any(concerns) && overrides.is_empty() {
         let inventories = world.tenants.values().filter_map(|view| view.live.inventory());
@@ -411,7 +415,36 @@ fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
     let named_by = inventory.customer_credentials.values().filter(|c| c.spec.connection == key).count();
     let of_connection = inventory.connection(key).map_or(0, |c| bindings.customers(c.name()).len());
     found.customers = of_connection.max(named_by);
+    if let Some(foreign) = inventory.foreign.get(key) {
+        found.reported.push(foreign.to_string());
+    }
+    if let Some(facts) = inventory.facts.get(&names::of_stable_key(key)) {
+        found.customers = found.customers.max(facts.customers.unwrap_or_default());
+        found.reported.extend(reported(facts));
+    }
+    let workflows = inventory.workflows.iter().filter(|(_, keys)| keys.contains(key));
+    found.reported.extend(workflows.map(|(name, _)| format!("workflow {name:?} uses it")));
     found
+}
+
+/// What the platform reports of a connection.
+fn reported(facts: &ConnectionFacts) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(status) = &facts.status {
+        let last = facts.last_success.as_ref().map(|at| format!(", last refreshed {at}")).unwrap_or_default();
+        lines.push(format!("status {status}{last}"));
+    }
+    if let Some(link) = facts.sign_in.as_ref().filter(|_| facts.status.as_deref() != Some("active")) {
+        lines.push(format!("sign in: {link}"));
+    }
+    if let Some(sets) = facts.sets.filter(|sets| *sets > 0) {
+        let by_status: Vec<String> =
+            facts.statuses.iter().map(|(status, number)| format!("{number} {status}")).collect();
+        let by_status = if by_status.is_empty() { String::new() } else { format!(": {}", by_status.join(", ")) };
+        lines.push(format!("{} of credentials{by_status}", count(sets, "set", "sets")));
+    }
+    lines.extend(facts.instances.filter(|number| *number > 0).map(|number| count(number, "instance", "instances")));
+    lines
 }
 
 fn syncs(world: &World, tenants: &[KeyInTenant]) -> Vec<SyncLine> {

@@ -173,5 +173,6 @@ fn facts(tenant: &KeyInTenant) -> Vec<String> {
     say("named in `replaces` of", &tenant.replaced_by);
     say("written by", &tenant.written_by);
     facts.extend((tenant.customers > 0).then(|| count(tenant.customers, "customer", "customers")));
+    facts.extend(tenant.reported.iter().cloned());
     facts
 }

@@ -306,11 +306,19 @@ impl<'a> Scene<'a> {
                     return (BindingState::Differs, Some(fix));
                 }
                 let lacks = missing_inputs(&connection.spec, self.inventory);
-                if lacks.is_empty() {
-                    return (BindingState::Bound, None);
+                if !lacks.is_empty() {
+                    let fix = format!("Connection/{} lacks {}: complete it", connection.name(), lacks.join(", "));
+                    return (BindingState::NotReady, Some(fix));
                 }
-                let fix = format!("Connection/{} lacks {}: complete it", connection.name(), lacks.join(", "));
-                (BindingState::NotReady, Some(fix))
+                if self.inventory.is_unready(connection.name()) {
+                    let facts = self.inventory.facts.get(connection.name());
+                    let fix = match facts.and_then(|facts| facts.sign_in.as_ref()) {
+                        Some(link) => format!("sign in: {link}"),
+                        None => format!("see what Connection/{} waits for", connection.name()),
+                    };
+                    return (BindingState::NotReady, Some(fix));
+                }
+                (BindingState::Bound, None)
             }
         }
     }

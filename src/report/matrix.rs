@@ -1,7 +1,6 @@
 //! The matrix of stable keys and integrations by tenant, with what is missing.
 
 use crate::api::*;
-use crate::engine::check::missing_inputs;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, World};
@@ -274,7 +273,7 @@ fn cell(key: &str, first: Option<&ConnectionSpec>, column: &Column<'_>) -> Cell 
         Some(connection) => {
             if first.is_some_and(|first| !first.connects_like(&connection.spec)) {
                 Cell::Differs
-            } else if !missing_inputs(&connection.spec, inventory).is_empty() {
+            } else if !inventory.is_usable(connection) {
                 Cell::NotReady
             } else {
                 Cell::Present

@@ -9,6 +9,8 @@
 //! | [`cli`] | the command line, run in a folder |
 //! | [`replica`] | a process of the operator |
 //! | [`proxy`] | a proxy to an API server that counts requests and injects faults |
+//! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
+//! | [`git_server`] | a Git server over HTTPS |
 //! | [`manifests`] | the objects of manifests/, and its accounts |
 //! | [`permissions`] | what Roles grant, compared with the audit log |
 
@@ -20,12 +22,15 @@
     reason = "a test that cannot go on has failed, and says why"
 )]
 
+pub mod certificates;
 pub mod cli;
+pub mod git_server;
 pub mod manifests;
 pub mod objects;
 pub mod permissions;
 pub mod project;
 pub mod proxy;
 pub mod replica;
+pub mod tunnel;
 pub mod world;
 pub mod yaml;

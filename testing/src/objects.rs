@@ -503,10 +503,9 @@ impl CustomerCredentials {
         CustomerCredentials::of(name, spec)
     }
 
-    /// Makes it a further set of this name.
-    pub fn set(mut self, name: &str) -> Self {
-        self.object.metadata.name.push_str(&format!("-{}", names::of_text(name)));
-        self.spec(|s| s.name = Some(name.to_string()))
+    /// Makes it a set of this name; the default one without a name.
+    pub fn set(self, name: Option<&str>) -> Self {
+        self.spec(|s| s.name = name.map(str::to_string))
     }
 
     pub fn with_input(self, name: &str, input: Input) -> Self {

@@ -535,6 +535,11 @@ impl GivenTenant {
         self.put(objects::CustomerCredentials::new(customer, key).into())
     }
 
+    /// Adds one of several sets of a customer, as an object of this name.
+    pub fn customer_set(self, object: &str, customer: &str, key: &str, set: Option<&str>) -> Self {
+        self.put(objects::CustomerCredentials::new(customer, key).named(object).set(set).into())
+    }
+
     pub fn origin(self, origin: Origin) -> Self {
         self.on_customer(|customer| customer.origin(origin))
     }

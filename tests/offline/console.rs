@@ -7,7 +7,10 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test` writes the real output into the file. Then review the diff.
 
+use stablekey_platform::{Platform, Region, Server, seed};
+use stablekey_testing::certificates::Authority;
 use stablekey_testing::cli::{copy_folder, repository};
+use stablekey_testing::tunnel::{Proxy, Tunnels};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -49,7 +52,7 @@ fn run(path: &Path) -> Vec<String> {
     if !parts.iter().any(|part| matches!(part, Part::Command { .. })) {
         return Vec::new();
     }
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(&text);
     let mut failures = Vec::new();
     let mut now = String::new();
     for part in parts {
@@ -165,11 +168,52 @@ fn difference(expected: &[String], printed: &str) -> String {
 /// A folder with the examples, and a PATH with the built `stablekey`.
 struct Sandbox {
     folder: tempfile::TempDir,
+    /// The platform, for documents that name a stack.
+    platform: Option<PublicStacks>,
+}
+
+/// The public stacks of the documents, as fakes over HTTPS behind a proxy.
+struct PublicStacks {
+    _servers: Vec<stablekey_platform::Server>,
+    proxy: Proxy,
+}
+
+impl PublicStacks {
+    /// Starts them, and writes the certificate authority to trust into a file.
+    fn start(roots: &Path) -> Self {
+        let authority = Authority::new();
+        fs::write(roots, &authority.pem).unwrap();
+        let start = |(region, host): (Region, &'static str)| {
+            let certificate = authority.certificate(&[host]);
+            let builder = Server::builder(Platform::new(seed::every_kind(region).unwrap())).refresh_token("a-token");
+            (host, builder.tls(&certificate.pem, &certificate.key).start().unwrap())
+        };
+        let servers = [(Region::Us, "app.prismatic.io"), (Region::Eu, "app.eu-west-1.prismatic.io")].map(start);
+        let addresses: Vec<(&str, String)> =
+            servers.iter().map(|(host, server)| (*host, server.url().replace("https://", ""))).collect();
+        let hosts: Vec<(&str, &str)> = addresses.iter().map(|(host, address)| (*host, address.as_str())).collect();
+        let proxy = Proxy::start(&hosts, Tunnels::Open);
+        PublicStacks { _servers: servers.into_iter().map(|(_, server)| server).collect(), proxy }
+    }
 }
 
 /// Replacements for programs that would use the network. `curl` answers as the platform would, depending on the host.
 const STAND_INS: [(&str, &str); 3] = [
-    ("prism", "echo a-token"),
+    (
+        "prism",
+        r#"case "$1" in
+  login)
+    profile=default
+    [ "$2" != --profile ] || profile=$3
+    file=$HOME/.config/prism/config.yml
+    mkdir -p "$(dirname "$file")"
+    [ -e "$file" ] || printf 'version: 1\nprofiles:\n' > "$file"
+    printf '  %s: {accessToken: "", refreshToken: a-token, expiresIn: 1, scope: x, tokenType: Bearer, prismaticUrl: "%s"}\n' \
+      "$profile" "${PRISMATIC_URL:-https://app.prismatic.io}" >> "$file" ;;
+  graphql:query) cat "$ANSWERS/us-prod/answer.json" ;;
+  *) echo a-token ;;
+esac"#,
+    ),
     ("jq", "cat"),
     (
         "curl",
@@ -181,8 +225,9 @@ esac"#,
 ];
 
 impl Sandbox {
-    fn new() -> Self {
+    fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let platform = text.contains("prismatic.io").then(|| PublicStacks::start(&folder.path().join(".ca.pem")));
         copy_folder(&repository("examples"), &folder.path().join("examples"));
         let bin = folder.path().join(".bin");
         fs::create_dir(&bin).unwrap();
@@ -191,7 +236,7 @@ impl Sandbox {
             fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             make_executable(&path);
         }
-        Sandbox { folder }
+        Sandbox { folder, platform }
     }
 
     /// Runs a command; returns its output and exit code.
@@ -200,7 +245,11 @@ impl Sandbox {
         let command: Vec<&str> = typed.iter().map(|line| line.strip_prefix("> ").unwrap_or(line)).collect();
         let built = Path::new(STABLEKEY).parent().unwrap();
         let path = std::env::var("PATH").unwrap();
-        let output = Command::new("sh")
+        let mut shell = Command::new("sh");
+        if let Some(platform) = &self.platform {
+            shell.env("HTTPS_PROXY", platform.proxy.url()).env("SSL_CERT_FILE", folder.join(".ca.pem"));
+        }
+        let output = shell
             .args(["-c", &format!("exec 2>&1\n{}", command.join("\n"))])
             .current_dir(folder)
             .stdin(Stdio::null())

@@ -34,7 +34,7 @@ impl<T> Default for AnswerList<T> {
 
 impl<T> AnswerList<T> {
     /// Whether all its elements could be read.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         !self.is_null && self.nulls == 0
     }
 }

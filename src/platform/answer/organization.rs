@@ -1,6 +1,6 @@
 //! What else an organization has: integrations, workflows and the credentials of customers.
 
-use super::document::CustomerName;
+use super::document::{CustomerName, Expression};
 use super::list::AnswerList;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -42,6 +42,8 @@ pub(crate) struct SetAnswer {
     pub status: Option<String>,
     pub customer: Option<CustomerName>,
     pub scoped_config_variable: Option<ConnectionId>,
+    /// Read only where the source declares the credentials.
+    pub inputs: AnswerList<Expression>,
 }
 
 /// A reference to a reusable connection.

@@ -273,6 +273,28 @@ fn credentials(found: &ReusableConnection) -> Option<Credentials> {
     }
 }
 
+/// Converts the inputs of a customer's credentials for a connection: secrets become references to a Secret of this name.
+pub(crate) fn inputs_of_set(
+    answer: &Answer,
+    found: &ReusableConnection,
+    spec: &ConnectionSpec,
+    expressions: &[Expression],
+    secret: &str,
+) -> BTreeMap<String, Input> {
+    let fields = fields(answer, found, &spec.component, &spec.type_);
+    let mut inputs = BTreeMap::new();
+    for expression in expressions.iter().take(bounds::INPUTS) {
+        let Some(name) = expression.name.clone().filter(|name| fits(name)) else { continue };
+        let kind = fields.get(name.as_str()).and_then(|field| field.kind.as_deref());
+        let (value, is_there) = expression.content();
+        if is_there && !is(kind, "template") {
+            let input = PlannedInputs::kept(&name, kind, value, secret);
+            inputs.insert(name, input);
+        }
+    }
+    inputs
+}
+
 /// The known inputs of a connection type, by name.
 fn fields<'a>(
     answer: &'a Answer,

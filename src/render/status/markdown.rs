@@ -68,5 +68,19 @@ fn tenant(line: &crate::report::status::TenantLine) -> String {
 
 fn todo(todo: &Todo) -> String {
     let objects: Vec<String> = todo.objects.iter().map(ToString::to_string).collect();
-    format!("- [ ] {}: {} ({}, {})\n", md(&todo.tenant), md(&todo.text), md(&todo.who), md(&objects.join(", ")))
+    let (text, link) = without_link(&todo.text);
+    let (text, who, objects) = (md(text), md(&todo.who), md(&objects.join(", ")));
+    format!("- [ ] {}: {text}{link} ({who}, {objects})\n", md(&todo.tenant))
+}
+
+/// Splits off the link at the end of a step: where a person signs in. Any other address in a text stays without a link.
+fn without_link(text: &str) -> (&str, String) {
+    let is_link = |word: &str| {
+        let is_web = ["https://", "http://"].iter().any(|scheme| word.starts_with(scheme));
+        is_web && word.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '`'))
+    };
+    match text.rsplit_once(": ") {
+        Some((before, word)) if is_link(word) => (before, format!(": <{word}>")),
+        _ => (text, String::new()),
+    }
 }

@@ -1,14 +1,15 @@
 //! GraphQL documents with fields that a stack may not know. A line `… # optional: Type.field` selects such a field: if
 //! the stack refuses it, the document is sent again without that line.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Precedes the field that a line selects.
 const OPTIONAL: &str = "# optional: ";
 
 /// A GraphQL document.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Document(pub &'static str);
+#[derive(Clone, Debug)]
+pub(super) struct Document(pub Cow<'static, str>);
 
 /// A field, or an argument of a field, that a stack does not know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,20 +19,25 @@ pub(super) struct UnknownField {
 }
 
 impl Document {
+    /// A document that is a part of the program.
+    pub(super) const fn of(text: &'static str) -> Self {
+        Document(Cow::Borrowed(text))
+    }
+
     /// The text to send to a stack that does not know some fields. Comments are left out.
-    pub(super) fn text(self, without: &BTreeSet<UnknownField>) -> String {
+    pub(super) fn text(&self, without: &BTreeSet<UnknownField>) -> String {
         let is_known = |line: &&str| optional(line).is_none_or(|field| !without.iter().any(|w| w.field == field));
         let lines = self.0.lines().filter(is_known).map(|line| line.split('#').next().unwrap_or_default().trim_end());
         lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
     /// The optional fields.
-    pub(super) fn optional(self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn optional(&self) -> impl Iterator<Item = &str> {
         self.0.lines().filter_map(optional)
     }
 
     /// Whether the document can do without a field.
-    pub(super) fn can_omit(self, field: &UnknownField) -> bool {
+    pub(super) fn can_omit(&self, field: &UnknownField) -> bool {
         self.optional().any(|optional| optional == field.field)
     }
 }
@@ -61,10 +67,10 @@ pub(super) fn refused(message: &str) -> Option<UnknownField> {
 mod tests {
     use super::*;
 
-    const DOCUMENT: Document = Document(
+    const DOCUMENT: Document = Document(Cow::Borrowed(
         "# A comment.\nquery Q {\n  list {\n    id\n    treeLocation # optional: Item.treeLocation\n    customers { totalCount } \
          # optional: Item.customers\n  }\n}\n",
-    );
+    ));
 
     #[test]
     fn a_document_does_without_what_a_stack_does_not_know() {

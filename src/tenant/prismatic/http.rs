@@ -150,3 +150,96 @@ fn cause(error: &(dyn Error + 'static)) -> String {
     let last = texts.last().map(String::as_str).unwrap_or_default();
     crate::text::shorten(&crate::text::line(last), 200).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    const SHORT: Duration = Duration::from_millis(300);
+
+    /// Answers one request in this way, on a port of this machine.
+    fn answering(answer: impl FnOnce(std::net::TcpStream) + Send + 'static) -> Origin {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            answer(stream);
+        });
+        origin
+    }
+
+    fn send(origin: &Origin, limit: Duration) -> Result<HttpAnswer, HttpFailure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let transport = Transport::to(origin, &Matcher::builder().build()).unwrap();
+        let request = Request::post(format!("{origin}/api")).body(Full::new(Bytes::from("{}"))).unwrap();
+        runtime.block_on(transport.send(request, limit))
+    }
+
+    fn failure(origin: &Origin) -> HttpFailure {
+        send(origin, SHORT).err().unwrap()
+    }
+
+    /// "time-outs that cover a dripping body": head and body have one limit.
+    #[test]
+    fn a_dripping_answer_ends_at_the_time_limit() {
+        let drip = |text: &'static [u8]| {
+            move |mut stream: std::net::TcpStream| {
+                for byte in text.iter().cycle().take(100_000) {
+                    if stream.write_all(&[*byte]).and_then(|()| stream.flush()).is_err() {
+                        return;
+                    }
+                    std::thread::park_timeout(Duration::from_millis(20));
+                }
+            }
+        };
+        for origin in [
+            answering(drip(b"HTTP/1.1 200 OK\r\nX: ")),
+            answering(move |mut stream| {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+                drip(b" ")(stream);
+            }),
+        ] {
+            let begin = Instant::now();
+            assert_eq!(failure(&origin), HttpFailure::TimedOut(SHORT));
+            assert!(begin.elapsed() < Duration::from_secs(20));
+        }
+    }
+
+    /// "bounded answers".
+    #[test]
+    fn an_answer_that_is_too_large_is_not_read() {
+        let origin = answering(|mut stream| {
+            let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", LARGEST + 1).as_bytes());
+            std::thread::park_timeout(Duration::from_secs(5));
+        });
+        assert_eq!(failure(&origin), HttpFailure::TooLarge);
+        let origin = answering(|mut stream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let chunk = [b" ".repeat(1 << 20), b"\r\n".to_vec()].concat();
+            while stream.write_all(b"100000\r\n").and_then(|()| stream.write_all(&chunk)).is_ok() {}
+        });
+        assert_eq!(send(&origin, Duration::from_secs(60)).err(), Some(HttpFailure::TooLarge));
+    }
+
+    #[test]
+    fn a_request_that_was_not_sent_is_told_from_a_lost_answer() {
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(matches!(failure(&Origin::parse(&format!("http://{nobody}")).unwrap()), HttpFailure::NotSent(_)));
+        assert!(matches!(failure(&answering(drop)), HttpFailure::NoAnswer(_)));
+        let cut = answering(|mut stream| drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"da")));
+        assert!(matches!(failure(&cut), HttpFailure::NoAnswer(_)));
+    }
+
+    #[test]
+    fn a_redirect_is_an_answer_and_not_followed() {
+        let origin = answering(|mut stream| {
+            let _ =
+                stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n");
+        });
+        assert_eq!(send(&origin, SHORT).unwrap().status, StatusCode::FOUND);
+    }
+}

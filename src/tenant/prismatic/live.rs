@@ -2,14 +2,15 @@
 //! absent.
 
 use super::pages::{ListFailure, Listed};
-use super::record::{OrganizationIdentity, TenantRecord};
+use super::read::Wanted;
+use super::record::{OrganizationIdentity, RecordedObject, TenantRecord};
 use crate::api::{self, *};
 use crate::engine::model::inventory::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts, Inventory, Ready};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::platform::answer::Answer;
-use crate::platform::answer::document::{ComponentAnswer, ReusableConnection};
+use crate::platform::answer::document::{ComponentAnswer, CustomerName, ReusableConnection};
 use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer, WorkflowAnswer};
-use crate::platform::answer::plan::{components, connection, is};
+use crate::platform::answer::plan::{components, connection, inputs_of_set, is};
 use crate::platform::definition::{self, ParsedDefinition, VariableShape};
 use crate::platform::import::{UnfitKey, title};
 use crate::text;
@@ -37,17 +38,23 @@ pub(super) struct Organization {
     pub definitions: BTreeMap<String, Result<Vec<u8>, String>>,
     pub workflows: Vec<WorkflowAnswer>,
     pub sets: Vec<SetAnswer>,
+    /// The credentials of customers, with their inputs, by the stable key of a connection of which some are declared.
+    pub credentials: BTreeMap<String, Result<Vec<SetAnswer>, ListFailure>>,
     /// The lists that could not be read, by what is in them.
     pub unread: BTreeMap<&'static str, ListFailure>,
     /// Lists that this stack does not have.
     pub without: BTreeSet<&'static str>,
 }
 
-/// What other parts of the project know: the names that they use for integrations of a title.
+/// What the project names, so that it is looked for under the same names.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
     /// The names of integrations, by title.
-    pub names: BTreeMap<String, BTreeSet<String>>,
+    names: BTreeMap<String, BTreeSet<String>>,
+    /// The stable keys that connections and variables name.
+    keys: BTreeSet<String>,
+    /// The credentials of customers that the tenant's own source declares.
+    credentials: Vec<Arc<Object<CustomerCredentialsSpec>>>,
 }
 
 impl Expected {
@@ -57,6 +64,22 @@ impl Expected {
             let name = integration.name().to_string();
             let title = integration.spec.title.clone().unwrap_or_else(|| name.clone());
             self.names.entry(title).or_default().insert(name);
+            self.keys.extend(integration.spec.connections.iter().filter_map(Variable::stable_key).map(str::to_string));
+        }
+        self.keys.extend(inventory.connections.values().map(|connection| connection.spec.stable_key.clone()));
+    }
+
+    /// Adds the credentials of customers that the tenant's own source declares.
+    pub fn declare(&mut self, source: &Inventory) {
+        self.credentials.extend(source.customer_credentials.values().cloned());
+    }
+
+    /// What is to be looked up.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            keys: self.keys.clone(),
+            titles: self.names.keys().cloned().collect(),
+            credentials_of: self.credentials.iter().map(|credentials| credentials.spec.connection.clone()).collect(),
         }
     }
 }
@@ -111,6 +134,7 @@ pub(super) fn inventory(
         live.inventory.unparsed.insert(format!("a part of component {key} of {tenant} (null)"));
     }
     live.connections();
+    live.credentials();
     live.integrations();
     live.workflows();
     record.add_to(&mut live.inventory);
@@ -172,7 +196,7 @@ impl Live<'_> {
         };
         match self.record.object(&id) {
             Some(recorded) => recorded.complete(&mut spec),
-            None => super::record::RecordedObject::default().complete(&mut spec),
+            None => RecordedObject::default().complete(&mut spec),
         }
         let status = found.status.as_deref().map(str::to_ascii_lowercase);
         let is_one_set = spec.credentials == Credentials::OrganizationGlobal;
@@ -206,6 +230,66 @@ impl Live<'_> {
         };
         self.inventory.facts.insert(name.to_string(), Arc::new(facts));
         self.inventory.insert(Item::Connection(Arc::new(Object::new(name, spec))));
+    }
+
+    /// Adds the credentials of customers that the source declares, if the platform has them.
+    fn credentials(&mut self) {
+        for declared in &self.expected.credentials {
+            let id = ObjectId::new(Kind::CustomerCredentials, declared.name());
+            match self.set(declared) {
+                Ok(Some(live)) => self.inventory.insert(Item::CustomerCredentials(Arc::new(live))),
+                Ok(None) => {}
+                Err(why) => drop(self.inventory.invalid.insert(id, why)),
+            }
+        }
+    }
+
+    /// The set of credentials that a declared one is. A customer is found by the external id, else by the exact name.
+    fn set(
+        &self,
+        declared: &Object<CustomerCredentialsSpec>,
+    ) -> Result<Option<Object<CustomerCredentialsSpec>>, String> {
+        let CustomerCredentialsSpec { customer, connection, name, .. } = &declared.spec;
+        let Some(sets) = self.organization.credentials.get(connection) else { return Ok(None) };
+        let sets =
+            sets.as_ref().map_err(|failure| format!("the credentials for {connection} cannot be read: {failure}"))?;
+        let (Some(spec), Some(found)) = (
+            self.inventory.connection(connection).map(|connection| &connection.spec),
+            self.organization
+                .answer
+                .connections
+                .iter()
+                .find(|found| found.is_of_tenant() && found.stable_key.as_deref() == Some(connection.as_str())),
+        ) else {
+            return Ok(None);
+        };
+        let is_set = |set: &&SetAnswer| set.key.as_deref().filter(|key| !key.is_empty()) == name.as_deref();
+        let by = |is: &dyn Fn(&CustomerName) -> bool| -> Vec<&SetAnswer> {
+            sets.iter().filter(is_set).filter(|set| set.customer.as_ref().is_some_and(is)).collect()
+        };
+        let by_id = by(&|found| found.external_id.as_deref() == Some(customer));
+        let by_name = by(&|found| found.name.as_deref() == Some(customer));
+        let hits = if by_id.is_empty() { &by_name } else { &by_id };
+        let is_other = by_name.iter().any(|set| hits.iter().all(|hit| hit.customer != set.customer));
+        match hits.as_slice() {
+            _ if is_other => Err("one customer has this external id, and another this name: name the customer by a text that only one of them has".to_string()),
+            [] => Ok(None),
+            [set] if !set.inputs.is_whole() => Err("its inputs came back as null: the platform could not read them".to_string()),
+            [set] => {
+                let mut inputs =
+                    inputs_of_set(&self.organization.answer, found, spec, &set.inputs.items, declared.name());
+                let id = ObjectId::new(Kind::CustomerCredentials, declared.name());
+                let none = RecordedObject::default();
+                self.record.object(&id).unwrap_or(&none).complete_inputs(&mut inputs, declared.name());
+                let origin = match spec.credentials {
+                    Credentials::Customer => Some(Origin::Customer),
+                    _ => declared.spec.origin,
+                };
+                let spec = CustomerCredentialsSpec { origin, inputs, ..declared.spec.clone() };
+                Ok(Some(Object::new(declared.name(), spec)))
+            }
+            several => Err(format!("the platform has {} of these for the customer: delete all but one there", several.len())),
+        }
     }
 
     /// Adds the integrations that belong to no single customer, each under the name that is recorded for its id, or that

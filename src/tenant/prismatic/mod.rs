@@ -269,10 +269,11 @@ impl OrganizationLocation {
         let stored = self.records.read(&self.tenant).map_err(|error| self.of_record(&error))?;
         let runtime = self.platform.runtime().map_err(|why| self.failed(why))?;
         let cache = self.platform.cache.as_deref();
-        let organization = runtime.block_on(read::organization(&self.stack, cache)).map_err(|failure| {
-            let origin = self.stack.origin();
-            self.failed(with_help(&format_args!("{origin}: {failure}"), &failure.help()))
-        })?;
+        let organization =
+            runtime.block_on(read::organization(&self.stack, cache, &self.expected.wanted())).map_err(|failure| {
+                let origin = self.stack.origin();
+                self.failed(with_help(&format_args!("{origin}: {failure}"), &failure.help()))
+            })?;
         self.check(&organization, &stored.record)?;
         Ok((organization, stored))
     }
@@ -372,7 +373,7 @@ impl Location for OrganizationLocation {
         self.keep_definitions(&organization, &inventory, &stored.record);
         let mut cautions: Vec<String> = Vec::new();
         if let Some(caution) = self.records.caution() {
-            cautions.push(format!("what Stablekey wrote to {} is {caution}", self.tenant));
+            cautions.push(caution.to_string());
         }
         if let Some(run) = &stored.record.run {
             cautions.push(format!("{} writes to {} since {} ({})", run.who, self.tenant, run.since, run.command));

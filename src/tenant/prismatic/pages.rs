@@ -5,7 +5,7 @@ use super::document::Document;
 use super::stack::{ApiFailure, Stack};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Maximum number of elements of one list.
@@ -83,15 +83,16 @@ struct Edge<T> {
     node: Option<T>,
 }
 
-/// Reads a whole list. The document has the variable `after` and selects `totalCount`, `pageInfo` and `edges`, in the
+/// Reads a whole list. The document has the variable `after`, besides those that are given, and selects `totalCount`, `pageInfo` and `edges`, in the
 /// order of creation: a new element then comes last.
 pub(super) async fn read_list<T: DeserializeOwned + Listed>(
     stack: &Stack,
-    document: Document,
+    document: &Document,
     list: &'static str,
+    variables: &Map<String, Value>,
 ) -> Result<Vec<T>, ListFailure> {
     for _ in 0..READS {
-        if let Some(elements) = read_once(stack, document, list).await? {
+        if let Some(elements) = read_once(stack, document, list, variables).await? {
             return Ok(elements);
         }
     }
@@ -101,13 +102,16 @@ pub(super) async fn read_list<T: DeserializeOwned + Listed>(
 /// Reads a list once; `None` if it changed meanwhile.
 async fn read_once<T: DeserializeOwned + Listed>(
     stack: &Stack,
-    document: Document,
+    document: &Document,
     list: &'static str,
+    variables: &Map<String, Value>,
 ) -> Result<Option<Vec<T>>, ListFailure> {
     let mut elements: Vec<T> = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page: Page<T> = page(stack, document, list, after.as_deref()).await?;
+        let mut variables = variables.clone();
+        variables.insert("after".to_string(), json!(after));
+        let page: Page<T> = page(stack, document, list, &Value::Object(variables)).await?;
         let edges = page.edges.ok_or(ListFailure::NoList)?;
         let total = page.total_count.ok_or(ListFailure::NoTotal)?;
         let has_next = page.page_info.and_then(|end| end.has_next_page).ok_or(ListFailure::NoEnd)?;
@@ -147,12 +151,11 @@ async fn read_once<T: DeserializeOwned + Listed>(
 
 async fn page<T: DeserializeOwned>(
     stack: &Stack,
-    document: Document,
+    document: &Document,
     list: &'static str,
-    after: Option<&str>,
+    variables: &Value,
 ) -> Result<Page<T>, ListFailure> {
     // A list of another type than expected must not look like a list that is not there.
-    let data: std::collections::BTreeMap<String, Option<Page<T>>> =
-        stack.read(document, &json!({"after": after})).await?;
+    let data: std::collections::BTreeMap<String, Option<Page<T>>> = stack.read(document, variables).await?;
     data.into_iter().find(|(name, _)| name == list).and_then(|(_, page)| page).ok_or(ListFailure::NoList)
 }

@@ -6,24 +6,46 @@ use super::live::Organization;
 use super::pages::{ListFailure, Listed, read_list};
 use super::record::OrganizationIdentity;
 use super::stack::{ApiFailure, Stack};
-use crate::platform::answer::document::Answer;
+use crate::platform::answer::document::{Answer, ReusableConnection};
 use crate::platform::answer::list::AnswerList;
+use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer};
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const IDENTITY: Document = Document(include_str!("documents/identity.graphql"));
-const CONNECTIONS: Document = Document(include_str!("documents/connections.graphql"));
-const COMPONENTS: Document = Document(include_str!("documents/components.graphql"));
-const INTEGRATIONS: Document = Document(include_str!("documents/integrations.graphql"));
-const WORKFLOWS: Document = Document(include_str!("documents/workflows.graphql"));
-const SETS: Document = Document(include_str!("documents/sets.graphql"));
+const CONNECTION_FIELDS: &str = include_str!("documents/connection.graphql");
+const INTEGRATION_FIELDS: &str = include_str!("documents/integration.graphql");
+static IDENTITY: Document = Document::of(include_str!("documents/identity.graphql"));
+static CONNECTIONS: Document =
+    Document::of(concat!(include_str!("documents/connections.graphql"), include_str!("documents/connection.graphql")));
+static COMPONENTS: Document = Document::of(include_str!("documents/components.graphql"));
+static INTEGRATIONS: Document = Document::of(concat!(
+    include_str!("documents/integrations.graphql"),
+    include_str!("documents/integration.graphql")
+));
+static WORKFLOWS: Document = Document::of(include_str!("documents/workflows.graphql"));
+static SETS: Document = Document::of(include_str!("documents/sets.graphql"));
+static CREDENTIALS: Document = Document::of(include_str!("documents/credentials.graphql"));
 
 /// All documents that are sent, for tests that compare them with the platform's types.
 #[cfg(test)]
-pub(super) const DOCUMENTS: [Document; 6] = [IDENTITY, CONNECTIONS, COMPONENTS, INTEGRATIONS, WORKFLOWS, SETS];
+pub(super) fn documents() -> Vec<Document> {
+    let lists = [&IDENTITY, &CONNECTIONS, &COMPONENTS, &INTEGRATIONS, &WORKFLOWS, &SETS, &CREDENTIALS];
+    lists
+        .into_iter()
+        .cloned()
+        .chain([look_up_document::<ReusableConnection>(2), look_up_document::<IntegrationAnswer>(2)])
+        .collect()
+}
 
+/// The number of elements on a page: a list of more is read in several requests.
+const PAGE: usize = 100;
+/// Number of keys that are looked up in one request.
+const TOGETHER: usize = 20;
 /// Of more sets than this, only the number is known, not their statuses.
 const MOST_SETS: u64 = 300;
 
@@ -52,7 +74,7 @@ struct OrganizationName {
 
 /// Asks which organization the token is for.
 async fn identity(stack: &Stack) -> Result<(OrganizationIdentity, Option<u64>), ApiFailure> {
-    let answer: IdentityAnswer = stack.read(IDENTITY, &json!({})).await?;
+    let answer: IdentityAnswer = stack.read(&IDENTITY, &json!({})).await?;
     let nobody = |what: &str| ApiFailure::NotTheApi(format!("it does not say {what}"));
     let user = answer.authenticated_user.ok_or_else(|| nobody("who the user is"))?;
     let organization =
@@ -65,14 +87,30 @@ async fn identity(stack: &Stack) -> Result<(OrganizationIdentity, Option<u64>), 
     Ok((identity, answer.customers.total))
 }
 
+/// What the project needs to know of an organization, besides what it has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    /// Stable keys that the project names.
+    pub keys: BTreeSet<String>,
+    /// Titles of integrations that the project names.
+    pub titles: BTreeSet<String>,
+    /// The keys of connections of which the source declares credentials of customers.
+    pub credentials_of: BTreeSet<String>,
+}
+
 /// Reads an organization. What is missing of it is listed there; `Err` only if not even its identity is known.
-pub(super) async fn organization(stack: &Stack, cache: Option<&Path>) -> Result<Organization, ApiFailure> {
+pub(super) async fn organization(
+    stack: &Stack,
+    cache: Option<&Path>,
+    wanted: &Wanted,
+) -> Result<Organization, ApiFailure> {
+    let none = Map::new();
     let (identity, connections, components, integrations, workflows) = tokio::join!(
         identity(stack),
-        read_list(stack, CONNECTIONS, "scopedConfigVariables"),
-        read_list(stack, COMPONENTS, "components"),
-        read_list(stack, INTEGRATIONS, "integrations"),
-        read_list(stack, WORKFLOWS, "workflows"),
+        read_list(stack, &CONNECTIONS, "scopedConfigVariables", &none),
+        read_list(stack, &COMPONENTS, "components", &none),
+        read_list(stack, &INTEGRATIONS, "integrations", &none),
+        read_list(stack, &WORKFLOWS, "workflows", &none),
     );
     let (identity, customers) = identity?;
     let cache = DefinitionCache::of(cache, stack.origin(), &identity.tenant_id);
@@ -87,11 +125,13 @@ pub(super) async fn organization(stack: &Stack, cache: Option<&Path>) -> Result<
         Err(ListFailure::Api(ApiFailure::Unknown(_))) => drop(found.without.insert("workflows")),
         workflows => found.workflows = found.taken("workflows", workflows),
     }
+    found.look_up(stack, wanted).await;
+    found.read_credentials(stack, wanted).await;
     let sets =
         found.answer.connections.iter().filter_map(|connection| connection.customer_config_variables.total).sum();
     let (definitions, sets) = tokio::join!(
         definitions::read(stack, &cache, &found.integrations),
-        some_list(stack, SETS, "customerConfigVariables", (1..=MOST_SETS).contains(&sets)),
+        some_list(stack, &SETS, "customerConfigVariables", (1..=MOST_SETS).contains(&sets)),
     );
     found.definitions = definitions;
     // Without them only their statuses are unknown.
@@ -102,18 +142,136 @@ pub(super) async fn organization(stack: &Stack, cache: Option<&Path>) -> Result<
 /// Reads a list if it is wanted.
 async fn some_list<T: DeserializeOwned + Listed>(
     stack: &Stack,
-    document: Document,
+    document: &Document,
     list: &'static str,
     is_wanted: bool,
 ) -> Result<Vec<T>, ListFailure> {
-    if is_wanted { read_list(stack, document, list).await } else { Ok(Vec::new()) }
+    if is_wanted { read_list(stack, document, list, &Map::new()).await } else { Ok(Vec::new()) }
+}
+
+/// An element that is found by a name of the project's, one by one.
+trait Named: Listed + DeserializeOwned {
+    /// The field of the root that lists such elements, with the argument that names one.
+    const LIST: &'static str;
+    const ARGUMENT: &'static str;
+    /// The name of the fragment, and its text.
+    const FRAGMENT: (&'static str, &'static str);
+    fn name(&self) -> Option<&str>;
+}
+
+impl Named for ReusableConnection {
+    const LIST: &'static str = "scopedConfigVariables";
+    const ARGUMENT: &'static str = "stableKey";
+    const FRAGMENT: (&'static str, &'static str) = ("ConnectionFields", CONNECTION_FIELDS);
+    fn name(&self) -> Option<&str> {
+        self.stable_key.as_deref()
+    }
+}
+
+impl Named for IntegrationAnswer {
+    const LIST: &'static str = "integrations";
+    const ARGUMENT: &'static str = "name_Icontains";
+    const FRAGMENT: (&'static str, &'static str) = ("IntegrationFields", INTEGRATION_FIELDS);
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+/// The document that looks up so many elements.
+fn look_up_document<T: Named>(count: usize) -> Document {
+    let (fragment, text) = T::FRAGMENT;
+    let declared: Vec<String> = (0..count).map(|at| format!("$n{at}: String")).collect();
+    let (list, argument) = (T::LIST, T::ARGUMENT);
+    let fields: Vec<String> = (0..count)
+        .map(|at| format!("  e{at}: {list}(first: 100, {argument}: $n{at}) {{ totalCount nodes {{ ...{fragment} }} }}"))
+        .collect();
+    let declared = declared.join(", ");
+    Document(Cow::Owned(format!("query StablekeyLookUp({declared}) {{\n{}\n}}\n{text}", fields.join("\n"))))
+}
+
+/// Looks up elements that a list of several pages did not have: nothing is called absent because of such a list alone.
+async fn look_up<T: Named>(stack: &Stack, list: &mut Vec<T>, wanted: &BTreeSet<String>) -> Result<(), ListFailure> {
+    if list.len() <= PAGE {
+        return Ok(());
+    }
+    let there: BTreeSet<&str> = list.iter().filter_map(Named::name).collect();
+    let absent: Vec<&String> = wanted.iter().filter(|name| !there.contains(name.as_str())).collect();
+    let mut found: Vec<T> = Vec::new();
+    for some in absent.chunks(TOGETHER) {
+        let names: Map<String, Value> =
+            some.iter().enumerate().map(|(at, name)| (format!("n{at}"), json!(name))).collect();
+        let document = look_up_document::<T>(some.len());
+        let answers: BTreeMap<String, AnswerList<T>> = stack.read(&document, &Value::Object(names)).await?;
+        for answer in answers.into_values() {
+            if !answer.is_whole() || answer.total.is_none() {
+                return Err(ListFailure::Null(answer.nulls.max(1)));
+            }
+            found.extend(answer.items.into_iter().filter(|item| item.name().is_some_and(|name| wanted.contains(name))));
+        }
+    }
+    for item in found {
+        if !list.iter().any(|other| other.id() == item.id()) {
+            list.push(item);
+        }
+    }
+    Ok(())
 }
 
 impl Organization {
+    /// Looks up what the project names and several pages did not have.
+    async fn look_up(&mut self, stack: &Stack, wanted: &Wanted) {
+        if let Err(failure) = look_up(stack, &mut self.answer.connections, &wanted.keys).await {
+            self.unread.insert("connections", failure);
+        }
+        if let Err(failure) = look_up(stack, &mut self.integrations, &wanted.titles).await {
+            self.unread.insert("integrations", failure);
+        }
+    }
+
+    /// Reads the credentials of customers for connections of which the source declares some.
+    async fn read_credentials(&mut self, stack: &Stack, wanted: &Wanted) {
+        let connections: Vec<(String, String)> = self
+            .answer
+            .connections
+            .iter()
+            .filter(|found| found.is_of_tenant())
+            .filter_map(|found| Some((found.stable_key.clone()?, found.id.clone()?)))
+            .filter(|(key, _)| wanted.credentials_of.contains(key))
+            .collect();
+        let read = connections.into_iter().map(|(key, id)| async move {
+            let variables = [("connection".to_string(), json!(id))].into_iter().collect();
+            (key, read_list::<SetAnswer>(stack, &CREDENTIALS, "customerConfigVariables", &variables).await)
+        });
+        self.credentials.extend(join_all(read).await);
+    }
+
     fn taken<T>(&mut self, what: &'static str, list: Result<Vec<T>, ListFailure>) -> Vec<T> {
         list.unwrap_or_else(|failure| {
             self.unread.insert(what, failure);
             Vec::new()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every document is GraphQL, with every optional field and without any, and each fragment stands in it once.
+    #[test]
+    fn documents_can_be_parsed() {
+        for document in documents() {
+            let none = BTreeSet::new();
+            let all = document
+                .optional()
+                .map(|field| super::super::document::UnknownField { field: field.to_string() })
+                .collect();
+            for text in [document.text(&none), document.text(&all)] {
+                let parsed =
+                    graphql_parser::parse_query::<String>(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+                assert!(parsed.definitions.len() <= 2, "{text}");
+                assert!(!text.contains("mutation"), "{text}");
+            }
+        }
     }
 }

@@ -177,7 +177,7 @@ impl Stack {
     /// Reads: sends a document, without the fields that this stack does not know, and returns its data.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
-        document: Document,
+        document: &Document,
         variables: &Value,
     ) -> Result<T, ApiFailure> {
         loop {
@@ -221,7 +221,7 @@ impl Stack {
     /// refuses what was not even asked for.
     fn leave_out(
         &self,
-        document: Document,
+        document: &Document,
         fields: Vec<String>,
         without: &BTreeSet<UnknownField>,
     ) -> Result<(), ApiFailure> {

@@ -4,5 +4,6 @@ mod cluster;
 mod contract;
 mod directory;
 mod fixtures;
+mod records;
 mod remote;
 mod transitions;

@@ -1,11 +1,15 @@
 //! Tenants on the platform: the real command, and fakes of the platform over HTTP.
 
+mod https;
 mod import;
+mod location;
 mod reading;
+mod shapes;
 mod switches;
 mod tokens;
 
 use stablekey_platform::{Platform, Region, Server, Switches, seed};
+use stablekey_testing::certificates::Certificate;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -29,6 +33,13 @@ const SECRETS: [&str; 11] = [
 /// A stack with an organization of every kind of connection.
 pub fn every_kind(region: Region) -> Server {
     with(region, Switches::default())
+}
+
+/// The same over TLS.
+pub fn every_kind_over_tls(region: Region, certificate: &Certificate) -> Server {
+    let builder = Server::builder(Platform::new(seed::every_kind(region).unwrap()));
+    let builder = builder.token("CANARY-access").refresh_token("CANARY-refresh");
+    builder.tls(&certificate.pem, &certificate.key).start().unwrap()
 }
 
 pub fn with(region: Region, switches: Switches) -> Server {

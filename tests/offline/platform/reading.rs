@@ -238,3 +238,61 @@ fn a_plan_with_nothing_to_do_asks_few_questions() {
     let asked = us.take_requests();
     assert!(asked.len() <= 25, "{} requests", asked.len());
 }
+
+/// "Customer: external id, else the exact name": credentials that the source declares are compared with the platform's.
+#[test]
+fn declared_credentials_of_customers_are_compared() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    let of = |customer: &str, is_user: &str| {
+        format!(
+            "apiVersion: stablekey.dev/v1alpha1\nkind: CustomerCredentials\nmetadata: {{name: hooli-slack}}\nspec:\n  customer: \
+             {customer}\n  connection: slack-notifications\n  inputs: {{isUser: {{value: \"{is_user}\"}}}}\n"
+        )
+    };
+    us.change(|store| {
+        let connection = connection(store, "slack-notifications").id.clone();
+        let hooli = store.customers.iter().find(|customer| customer.name == "Hooli").unwrap().id.clone();
+        let sets = store.credentials.iter_mut().filter(|set| set.connection == connection);
+        for set in sets.filter(|set| set.customer.as_ref() == Some(&hooli)) {
+            set.inputs = vec![stablekey_platform::store::Expression {
+                name: "isUser".into(),
+                value: Some("false".into()),
+                ..stablekey_platform::store::Expression::default()
+            }];
+        }
+    });
+    let external = us.read(|store| store.customers.iter().find(|c| c.name == "Hooli").unwrap().external_id.clone());
+    for customer in [Some("Hooli".to_string()), external].into_iter().flatten() {
+        ours.write("us-prod/hooli.yaml", &of(&customer, "false"));
+        ours.plan(&[]).exits(2).prints("CustomerCredentials/hooli-slack").does_not_print("+ create");
+        ours.write("us-prod/hooli.yaml", &of(&customer, "true"));
+        ours.plan(&[]).prints("CustomerCredentials/hooli-slack").does_not_print("+ create");
+    }
+    ours.write("us-prod/hooli.yaml", &of("Somebody", "false"));
+    ours.plan(&[]).exits(2).prints("+ create CustomerCredentials/hooli-slack");
+}
+
+/// "nothing is called absent from several pages without a look-up by its key".
+#[test]
+fn what_several_pages_did_not_have_is_looked_up() {
+    let us = large(250);
+    let ours = imported(&us);
+    let yaml = ours.read("us-prod/connections/connection-00001.yaml").replace("connection-00001", "late");
+    ours.write("us-prod/connections/late.yaml", &yaml);
+    ours.plan(&[]).exits(2).prints("+ create Connection/late");
+    assert!(us.take_requests().iter().any(|request| request.query.contains("StablekeyLookUp")));
+    // It is made after the list was read.
+    us.fault_on(
+        "StablekeyLookUp",
+        0,
+        Fault::between(|store: &mut Store| {
+            let mut new = connection(store, "connection-00001").clone();
+            new.id = store.id("ScopedConfigVariable");
+            new.stable_key = "late".into();
+            new.created = store.tick();
+            store.connections.push(new);
+        }),
+    );
+    ours.plan(&[]).does_not_print("+ create").prints("Connection/late");
+}

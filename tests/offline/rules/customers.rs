@@ -47,3 +47,34 @@ fn a_variable_that_moves_away_from_customers_needs_approval() {
     let both = one.tenant("prod", |t| t.location().customer("Bolt", "new"));
     assert_eq!(why(&both, "prod/Integration/i"), None);
 }
+
+/// "One per connection, customer and name; two are an error on both."
+#[test]
+fn a_customer_may_have_several_sets_of_different_names() {
+    let of = |sets: &[Option<&str>]| {
+        let w = world().tenant("prod", |t| {
+            let mut t = crm(t.location().component("http/basic"), "api");
+            for (at, set) in sets.iter().enumerate() {
+                t = t.customer_set(&format!("acme-{at}"), "Acme", "crm", *set);
+            }
+            t
+        });
+        !w.plan().findings(Code::CustomerTwice).is_empty()
+    };
+    assert!(!of(&[None, Some("sandbox"), Some("training")]));
+    assert!(of(&[None, None]) && of(&[Some("sandbox"), Some("sandbox")]));
+}
+
+/// Credentials of users are theirs alone: "counts only".
+#[test]
+fn a_user_connection_has_no_credentials_of_customers() {
+    let of = |credentials: Credentials| {
+        let w = world().tenant("prod", |t| {
+            let t = t.location().component("http/basic").connection("crm", "http/basic").credentials(credentials);
+            t.per_customer("token").customer("Acme", "crm")
+        });
+        !w.plan().findings(Code::CustomerOnGlobal).is_empty()
+    };
+    assert!(of(Credentials::User) && of(Credentials::OrganizationGlobal));
+    assert!(!of(Credentials::Customer) && !of(Credentials::OrganizationCustomer));
+}

@@ -38,7 +38,7 @@ const OBJECTS: [(&str, &[&str], &[&str]); 8] = [
     (
         "scopedConfigVariables",
         &["CreateScopedConfigVariableInput", "UpdateScopedConfigVariableInput"],
-        &["status", "customerConfigVariables"],
+        &["status", "customerConfigVariables", "treeLocation"],
     ),
     ("scopedConfigVariables.customer", &["UpdateCustomerInput"], &[]),
     ("scopedConfigVariables.inputs", &["InputExpression"], &["hasValue"]),

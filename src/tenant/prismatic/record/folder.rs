@@ -92,6 +92,6 @@ impl RecordStore for FolderRecords {
     }
 
     fn caution(&self) -> Option<&'static str> {
-        Some("known on this machine only: there is no Git remote to keep the record on")
+        Some("the records of tenants on the platform are known on this machine only: there is no Git remote for them")
     }
 }

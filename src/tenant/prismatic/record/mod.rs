@@ -2,9 +2,11 @@
 //! place for it, and the tree that a pull request changes must not hold it. So it is kept on the Git remote, beside the
 //! branches; without a remote in the user's state folder.
 
+mod config_map;
 mod folder;
 mod git;
 
+pub use config_map::ConfigMapRecords;
 pub use folder::FolderRecords;
 pub use git::{GitRecords, git_records};
 
@@ -247,19 +249,17 @@ impl TenantRecord {
 impl RecordedObject {
     /// Adds what the platform does not know of a connection: which secrets were sent, older keys, the deletion policy.
     pub fn complete(&self, spec: &mut ConnectionSpec) {
-        let of = spec.stable_key.clone();
-        let fill = |inputs: &mut BTreeMap<String, Input>, sent: &BTreeMap<String, SecretRef>, kind: &str| {
-            for (name, input) in inputs.iter_mut().filter(|(_, input)| matches!(input, Input::SecretRef(_))) {
-                let unknown = || SecretRef::unknown(format!("{of}.{kind}.{name}"));
-                *input = Input::SecretRef(sent.get(name).cloned().unwrap_or_else(unknown));
-            }
-        };
-        fill(&mut spec.inputs, &self.secrets, "inputs");
+        self.complete_inputs(&mut spec.inputs, &format!("{}.inputs", spec.stable_key));
         if let Some(test) = &mut spec.test {
-            fill(&mut test.inputs, &self.test_secrets, "test");
+            fill(&mut test.inputs, &self.test_secrets, &format!("{}.test", spec.stable_key));
         }
         spec.replaces.clone_from(&self.replaces);
         spec.deletion_policy = self.deletion_policy;
+    }
+
+    /// Adds which secrets were sent. `place` tells secrets of unknown origin apart.
+    pub fn complete_inputs(&self, inputs: &mut BTreeMap<String, Input>, place: &str) {
+        fill(inputs, &self.secrets, place);
     }
 
     /// Remembers what the platform does not tell of a connection that is as this spec says.
@@ -275,6 +275,14 @@ impl RecordedObject {
         self.test_secrets = spec.test.as_ref().map(|test| sent(&test.inputs)).unwrap_or_default();
         self.replaces.clone_from(&spec.replaces);
         self.deletion_policy = spec.deletion_policy;
+    }
+}
+
+/// Replaces each secret by the reference that was sent, or by one of unknown origin.
+fn fill(inputs: &mut BTreeMap<String, Input>, sent: &BTreeMap<String, SecretRef>, place: &str) {
+    for (name, input) in inputs.iter_mut().filter(|(_, input)| matches!(input, Input::SecretRef(_))) {
+        let unknown = || SecretRef::unknown(format!("{place}.{name}"));
+        *input = Input::SecretRef(sent.get(name).cloned().unwrap_or_else(unknown));
     }
 }
 
