@@ -1,9 +1,9 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak control-plane tools clusters demo crds bench
+.PHONY: test check soak control-plane tools prism clusters demo crds bench
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
-# skipped, and the last line counts them. NO_SKIP=1: nothing is skipped.
+# skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
 test:
 	hack/test
 
@@ -27,6 +27,11 @@ control-plane:
 # built once, in a minute or two, into the user's cache.
 tools:
 	hack/tools/build
+
+# prism, the platform's own CLI, for the tests of the fake platform: installed once, in seconds, into the user's
+# cache. STABLEKEY_PRISM names a folder that has it already.
+prism:
+	hack/prism/build
 
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane

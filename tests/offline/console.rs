@@ -186,7 +186,9 @@ impl PublicStacks {
         let start = |(region, host): (Region, &'static str)| {
             let certificate = authority.certificate(&[host]);
             let builder = Server::builder(Platform::new(seed::every_kind(region).unwrap())).refresh_token("a-token");
-            (host, builder.tls(&certificate.pem, &certificate.key).start().unwrap())
+            let server = builder.tls(&certificate.pem, &certificate.key).start().unwrap();
+            server.change(|store| store.url = format!("https://{host}"));
+            (host, server)
         };
         let servers = [(Region::Us, "app.prismatic.io"), (Region::Eu, "app.eu-west-1.prismatic.io")].map(start);
         let addresses: Vec<(&str, String)> =

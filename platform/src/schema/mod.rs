@@ -4,6 +4,7 @@ mod component;
 mod connection;
 mod context;
 mod customer;
+mod filter;
 mod inputs;
 mod instance;
 mod integration;

@@ -5,6 +5,7 @@ use super::component::ComponentNode;
 use super::connection::{CustomerConfigVariable, ReusableConnection, ScopedConfigVariable};
 use super::context::Context;
 use super::customer::CustomerNode;
+use super::filter::Filter;
 use super::inputs::{ComponentSelector, List};
 use super::instance::InstanceNode;
 use super::integration::IntegrationNode;
@@ -214,7 +215,8 @@ impl Query {
         filter_query: Option<JsonString>,
         sort_by: Option<List<ComponentOrder>>,
     ) -> FieldResult<ComponentConnection> {
-        let _ = (filter_query, include_components_for_code_native_integrations);
+        let _ = include_components_for_code_native_integrations;
+        let filter = Filter::parse(filter_query)?;
         let store = context.store();
         let is_newest = |c: &Component| store.component(&c.key, c.public).is_some_and(|newest| newest.id == c.id);
         let every_version = all_versions == Some(true) || version_number.is_some();
@@ -225,6 +227,7 @@ impl Query {
             .filter(|c| version_number.is_none_or(|number| number == c.version))
             .filter(|c| every_version || is_newest(c))
             .filter(|c| has_connections.is_none_or(|has| c.connections.is_empty() != has))
+            .filter(|c| filter.passes(c))
             .cloned()
             .collect();
         sort(context, &store, &mut found, sort_by);

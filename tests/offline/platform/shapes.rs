@@ -15,7 +15,7 @@ const ANSWERS: [(&str, &str, i32); 10] = [
     ("no-connection", "the platform does not report its component and type", 1),
     ("no-component", "the platform does not report its component and type", 1),
     ("null-inputs", "its inputs came back as null", 1),
-    ("number-value", "Connection/warehouse", 3),
+    ("number-value", "kept Connection/warehouse inputs.host", 2),
     ("null-list", "the platform returns no list of them", 1),
     ("other-list", "the platform returns no list of them", 1),
 ];
