@@ -140,7 +140,8 @@ fn cause(error: &(dyn Error + 'static)) -> String {
                 add the host to NO_PROXY"
             .to_string();
     }
-    if has("received corrupt message") || has("InvalidMessage") || has("InvalidContentType") || has("tls handshake eof") {
+    if has("received corrupt message") || has("InvalidMessage") || has("InvalidContentType") || has("tls handshake eof")
+    {
         return "what answers there does not speak TLS: see that the url, and HTTPS_PROXY if it is set, are right"
             .to_string();
     }

@@ -43,6 +43,9 @@ const THREADS: usize = 2;
 /// Reads an environment variable.
 type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
 
+/// Where a project's records are, or why that is not known.
+type FoundStore = Result<Arc<dyn RecordStore>, String>;
+
 /// The platform, as one run of a command reaches it.
 pub struct Platform {
     /// Whether plain HTTP to this machine is allowed, for tests.
@@ -55,7 +58,7 @@ pub struct Platform {
     state: Option<PathBuf>,
     runtime: OnceLock<Result<Arc<Runtime>, String>>,
     /// The records of each project.
-    stores: Mutex<BTreeMap<PathBuf, Result<Arc<dyn RecordStore>, String>>>,
+    stores: Mutex<BTreeMap<PathBuf, FoundStore>>,
 }
 
 impl std::fmt::Debug for Platform {
@@ -120,7 +123,8 @@ impl Platform {
     fn stack(&self, spec: &PrismaticLocation) -> Result<Stack, String> {
         let origin =
             Origin::parse(&spec.url).map_err(|error| format!("its url {}: {error}", crate::text::line(&spec.url)))?;
-        if !origin.is_https() && !(self.allows_loopback && origin.is_loopback()) {
+        let is_test = self.allows_loopback && origin.is_loopback();
+        if !origin.is_https() && !is_test {
             let why = match origin.is_loopback() {
                 true => "plain http, even to this machine, needs --allow-loopback",
                 false => "a token is never sent over plain http: write https://",
