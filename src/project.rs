@@ -293,8 +293,10 @@ impl Project {
     /// The snapshots of all locations and sources.
     fn snapshots<'a>(&'a self) -> impl Iterator<Item = &'a Snapshot> {
         let of_tenant = |tenant: &'a ProjectTenant| {
-            let live = tenant.live.as_ref().ok();
             let source = tenant.source.as_ref().and_then(|source| source.as_ref().ok());
+            // A tenant that was not asked counts as its source declares it: both have the same documents.
+            let is_its_own = |live: &&Snapshot| source.is_none() || !live.inventory.is_not_asked;
+            let live = tenant.live.as_ref().ok().filter(is_its_own);
             // For a tenant in a cluster that counts as its source declares it, both are the same snapshot.
             let is_live = |source: &&Snapshot| live.is_some_and(|live| Arc::ptr_eq(&live.inventory, &source.inventory));
             live.into_iter().chain(source.filter(|source| !is_live(source)))

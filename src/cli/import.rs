@@ -23,6 +23,7 @@ use crate::tenant::directory::FolderLocation;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
 use crate::tenant::location::{Location as _, LocationError};
+use crate::tenant::prismatic::{Expected, is_same_stack};
 use crate::text::count;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -130,7 +131,11 @@ impl ImportArgs {
             let message = format!("the location of {name} is not on the platform, and no files are given");
             return Err(CommandFailure::new(message, "give exported definitions, or --from with a new --tenant"));
         };
+        let source = project.tenants.get(&name).and_then(|tenant| tenant.source.as_ref()?.as_ref().ok());
+        let mut expected = Expected::default();
+        source.iter().for_each(|source| expected.learn(&source.inventory));
         let location = self.root.platform().location(&name, &self.root.root, spec).map_err(|e| unread(&e))?;
+        let location = location.expecting(expected);
         let progress = output.progress(&format!("reading {}", spec.url));
         let read = location.read_for_import().map_err(|e| unread(&e))?;
         drop(progress);
@@ -360,9 +365,28 @@ impl ImportArgs {
         let Some(LocationSpec::Prismatic(location)) = &tenant.spec.location else {
             return Err(CommandFailure::new(format!("{name} is not on the platform"), "give another --tenant"));
         };
-        if let Some(from) = self.from.as_ref().filter(|from| from.trim_end_matches('/') != location.url) {
+        if let Some(from) = self.from.as_ref().filter(|from| !is_same_stack(from, &location.url)) {
             let message = format!("the location of {name} is {}, not {from}", location.url);
             return Err(CommandFailure::new(message, "leave --from out, or give another --tenant"));
+        }
+        let is_other = |given: &Option<String>, there: Option<&String>| given.is_some() && given.as_ref() != there;
+        let (profile, variable) = match &location.token_from {
+            Some(TokenFrom::Profile(name)) => (Some(name), None),
+            Some(TokenFrom::Env(name)) => (None, Some(name)),
+            Some(TokenFrom::SecretRef(_)) | None => (None, None),
+        };
+        for (option, is_other) in [
+            ("--profile", is_other(&self.profile, profile)),
+            ("--token-env", is_other(&self.token_env, variable)),
+            ("--tenant-id", is_other(&self.tenant_id, location.tenant_id.as_ref())),
+        ] {
+            if is_other {
+                let message = format!("the Tenant {name} is there already, and says something else than {option}");
+                return Err(CommandFailure::new(
+                    message,
+                    format!("leave {option} out, or change the Tenant's location"),
+                ));
+            }
         }
         let Some(source) = &tenant.spec.source else {
             let help = format!("add source: {{path: {name}}} to Tenant {name}, then import again");

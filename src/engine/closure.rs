@@ -356,6 +356,7 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
     part.read_only.clone_from(&whole.read_only);
     part.unread.clone_from(&whole.unread);
     part.can = whole.can;
+    part.is_not_asked = whole.is_not_asked;
     part.foreign.clone_from(&whole.foreign);
     part.workflows.clone_from(&whole.workflows);
     part.unread_workflows.clone_from(&whole.unread_workflows);

@@ -41,8 +41,9 @@ pub struct TenantExplanation {
     pub integrations: Vec<IntegrationOfTenant>,
     /// The objects that cannot be used.
     pub invalid: Vec<InvalidObject>,
-    /// The number of customers with credentials.
-    pub customers: usize,
+    /// The number of customers with credentials, where the location tells more than how many each connection has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customers: Option<usize>,
     /// The syncs from it and into it.
     pub syncs: Vec<SyncLine>,
 }
@@ -90,14 +91,13 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
-        customers: bindings.customers(name).len(),
+        customers: bindings.customers(name).len().max(inventory.told_customers(name)),
     });
     let integrations = inventory.integrations.iter().map(|(name, object)| IntegrationOfTenant {
         name: name.clone(),
         title: object.spec.title.clone(),
         bindings: scene.live(name).unwrap_or_default(),
     });
-    let customers = inventory.customer_credentials.values().map(|c| c.spec.customer.as_str());
     let concerned = world.syncs.iter().filter(|s| s.spec.from == tenant || s.spec.to.iter().any(|to| to == tenant));
     Ok(TenantExplanation {
         schema: SCHEMA,
@@ -110,7 +110,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
         connections: connections.collect(),
         integrations: integrations.collect(),
         invalid: InvalidObject::of(inventory, |id| id.kind != Kind::Tenant),
-        customers: customers.collect::<BTreeSet<_>>().len(),
+        customers: inventory.customers(),
         syncs: concerned.map(|sync| SyncLine::of(sync, &sync.spec.integrations)).collect(),
     })
 }
@@ -198,13 +198,13 @@ impl TenantExplanation {
     fn sum(&self) -> String {
         let rows = || self.integrations.iter().flat_map(|i| &i.bindings);
         let bound = rows().filter(|row| row.connection.is_some()).count();
-        format!(
-            "{}, {}, {bound} of {} bound, {}",
+        let customers = self.customers.map(|number| count(number, "customer", "customers"));
+        let parts = [
             count(self.connections.len(), "connection", "connections"),
             count(self.integrations.len(), "integration", "integrations"),
-            count(rows().count(), "variable", "variables"),
-            count(self.customers, "customer", "customers")
-        )
+            format!("{bound} of {} bound", count(rows().count(), "variable", "variables")),
+        ];
+        parts.into_iter().chain(customers).collect::<Vec<_>>().join(", ")
     }
 
     fn sync_lines(&self) -> Vec<String> {

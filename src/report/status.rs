@@ -69,8 +69,9 @@ pub struct TenantLine {
     pub bound: usize,
     /// The number of all variables.
     pub variables: usize,
-    /// The number of customers with credentials.
-    pub customers: usize,
+    /// The number of customers with credentials, where the location tells more than how many each connection has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customers: Option<usize>,
     /// The pending actions and warnings in a sentence.
     pub summary: String,
     /// Whether the tenant is in sync.
@@ -202,7 +203,7 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
         integrations: 0,
         bound: 0,
         variables: 0,
-        customers: 0,
+        customers: Some(0),
         summary: ranked.map(summary).unwrap_or_default(),
         state: match ranked {
             Some(ranked) if ranked.target.state == State::Unreachable => TenantState::Unknown,
@@ -223,8 +224,7 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
     let inventory = scene.inventory;
     line.connections = inventory.connections.len();
     line.integrations = inventory.integrations.len();
-    let customers = inventory.customer_credentials.values().map(|c| c.spec.customer.as_str());
-    line.customers = customers.collect::<BTreeSet<_>>().len();
+    line.customers = inventory.customers();
     for (variables, bound) in inventory.integrations.keys().map(|name| scene.bound(name)) {
         line.variables += variables;
         line.bound += bound;

@@ -266,6 +266,20 @@ impl Inventory {
         }
     }
 
+    /// The number of customers with credentials; `None` where the location tells only how many each connection has.
+    pub fn customers(&self) -> Option<usize> {
+        if self.facts.values().any(|facts| facts.customers.is_some_and(|number| number > 0)) {
+            return None;
+        }
+        let known = self.customer_credentials.values().map(|credentials| credentials.spec.customer.as_str());
+        Some(known.collect::<BTreeSet<_>>().len())
+    }
+
+    /// The number of customers that the location tells for the connection with this name.
+    pub fn told_customers(&self, connection: &str) -> usize {
+        self.facts.get(connection).and_then(|facts| facts.customers).unwrap_or_default()
+    }
+
     /// Inserts an object, or replaces one with the same kind and name.
     pub fn insert(&mut self, item: Item) {
         let name = item.metadata().name.clone();

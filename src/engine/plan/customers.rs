@@ -36,10 +36,10 @@ pub(super) fn of_connection(draft: &Draft<'_>, before: &ConnectionSpec, then: &C
     }
     let customers_by_key = draft.customers_by_key[0].get_or_init(|| customers_by_key(draft.input.live));
     let known = of_key(customers_by_key, draft.input.live, &then.stable_key).len();
-    let customers = known.max(told(draft.input.live, &then.stable_key));
+    let customers = told(draft.input.live, &then.stable_key).map(|told| known.max(told));
     let changed = changed.into_iter().collect::<Vec<_>>().join(", ");
     let who = if then.credentials == Credentials::User { "users of " } else { "" };
-    (customers > 0).then(|| {
+    (customers != Some(0)).then(|| {
         mark(format!("{who}{} must sign in to {} again: {changed} changes", count(customers), then.stable_key))
     })
 }
@@ -53,23 +53,28 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     let before = of_key(draft.customers_by_key[0].get_or_init(|| customers_by_key(live)), live, &from.stable_key);
     let then = of_key(draft.customers_by_key[1].get_or_init(|| customers_by_key(after)), after, &to.stable_key);
     // Where the location tells only numbers, none of them is known to have credentials for the other connection.
-    let left = before.difference(&then).count().max(told(live, &from.stable_key));
+    let left = told(live, &from.stable_key).map(|told| before.difference(&then).count().max(told));
     let (from, to) = (&from.stable_key, &to.stable_key);
-    (left > 0).then(|| mark(format!("{} of {from} must sign in to {to}, or give their values again", count(left))))
+    (left != Some(0))
+        .then(|| mark(format!("{} of {from} must sign in to {to}, or give their values again", count(left))))
 }
 
 fn mark(why: String) -> Approval {
     Approval { code: Code::CustomersSignIn, why }
 }
 
-fn count(customers: usize) -> String {
-    if customers == 1 { "1 customer".to_string() } else { format!("{customers} customers") }
+/// `None` is an unknown number.
+fn count(customers: Option<usize>) -> String {
+    match customers {
+        None => "customers, how many is unknown,".to_string(),
+        Some(1) => "1 customer".to_string(),
+        Some(customers) => format!("{customers} customers"),
+    }
 }
 
-/// The number of customers of a connection that its location tells.
-fn told(inventory: &Inventory, key: &str) -> usize {
-    let name = names::of_stable_key(key);
-    inventory.facts.get(&name).and_then(|facts| facts.customers).unwrap_or_default()
+/// The number of customers that the location reports for a connection; `None` if it should and does not.
+fn told(inventory: &Inventory, key: &str) -> Option<usize> {
+    inventory.facts.get(&names::of_stable_key(key)).map_or(Some(0), |facts| facts.customers)
 }
 
 fn customers_by_key(inventory: &Inventory) -> CustomersByKey {

@@ -5,22 +5,35 @@ use super::tree::{DefinitionTree, ValueView};
 use super::{DefinitionError, MAX_DEPTH};
 use std::collections::BTreeSet;
 
-/// Returns what the inputs of a workflow name as a connection: a stable key, the platform's id of a connection, or the
-/// id of a customer's credentials.
-pub fn workflow_connections(text: &str) -> Result<BTreeSet<String>, DefinitionError> {
-    let mut found = BTreeSet::new();
+/// What the inputs of a workflow name as connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkflowConnections {
+    /// A stable key, the platform's id of a connection, or the id of a customer's credentials, each.
+    pub names: BTreeSet<String>,
+    /// Whether an input names a connection in another way, or deeper than is read.
+    pub has_others: bool,
+}
+
+/// Reads which connections a workflow names.
+pub fn workflow_connections(text: &str) -> Result<WorkflowConnections, DefinitionError> {
+    let mut found = WorkflowConnections::default();
     if let Some(tree) = DefinitionTree::parse(text)? {
         collect(tree.root(), &mut found, MAX_DEPTH);
     }
     Ok(found)
 }
 
-fn collect(value: ValueView<'_>, found: &mut BTreeSet<String>, depth: usize) {
+fn collect(value: ValueView<'_>, found: &mut WorkflowConnections, depth: usize) {
     if depth == 0 {
+        found.has_others = true;
         return;
     }
     if value.text_of("type") == Some("scopedConfigVar") {
-        found.extend(value.text_of("value").map(str::to_string));
+        match value.text_of("value") {
+            Some("") => {}
+            Some(name) => drop(found.names.insert(name.to_string())),
+            None => found.has_others = true,
+        }
         return;
     }
     for child in value.items().chain(value.entries().map(|(_, value)| value)) {
@@ -37,9 +50,14 @@ mod tests {
         let text = "definitionVersion: 1\ndefinitionType: workflow\nflow:\n  steps:\n  - name: a\n    inputs:\n      \
                     connection: {type: scopedConfigVar, value: slack-bot}\n    branches:\n    - steps:\n      - inputs: {c: {type: \
                     complex, value: [{type: scopedConfigVar, value: U2N=}]}}\n      - inputs: {c: {type: value, value: not-me}}\n";
-        let found: Vec<String> = workflow_connections(text).unwrap().into_iter().collect();
-        assert_eq!(found, ["U2N=", "slack-bot"]);
-        assert!(workflow_connections("").unwrap().is_empty());
+        let found = workflow_connections(text).unwrap();
+        assert_eq!(found.names.into_iter().collect::<Vec<_>>(), ["U2N=", "slack-bot"]);
+        assert!(!found.has_others);
+        assert_eq!(workflow_connections("").unwrap(), WorkflowConnections::default());
         assert!(workflow_connections("a: [").is_err());
+        for other in ["{key: slack}", "[a]", "7"] {
+            let text = format!("flow:\n- {{type: scopedConfigVar, value: {other}}}\n");
+            assert!(workflow_connections(&text).unwrap().has_others, "{other}");
+        }
     }
 }

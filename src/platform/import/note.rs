@@ -451,8 +451,8 @@ impl fmt::Display for ImportNote {
                 "{integration}: {variable:?} connects to the integration's own code, which is new with each build: it stays the integration's own"
             ),
             Converted { file } => write!(f, "{file}: converted from UTF-16 to UTF-8"),
-            Customers { key, count: 1 } => write!(f, "connection {key}: 1 customer has credentials"),
-            Customers { key, count } => write!(f, "connection {key}: {count} customers have credentials"),
+            Customers { key, count: 1 } => write!(f, "connection {key}: a customer has credentials"),
+            Customers { key, count } => write!(f, "connection {key}: customers have {count} sets of credentials"),
             AllCustomers { count } => write!(f, "the tenant has {count} customers"),
         }
     }

@@ -62,7 +62,8 @@ fn tenant(line: &crate::report::status::TenantLine) -> String {
         (None, summary, _) => md(summary),
     };
     let bound = format!("{}/{}", line.bound, line.variables);
-    let numbers = [line.connections.to_string(), line.integrations.to_string(), bound, line.customers.to_string()];
+    let customers = line.customers.map(|number| number.to_string()).unwrap_or_default();
+    let numbers = [line.connections.to_string(), line.integrations.to_string(), bound, customers];
     row(&[md(&line.tenant)].into_iter().chain(numbers).chain([state]).collect::<Vec<_>>())
 }
 

@@ -94,7 +94,7 @@ fn cells(tenant: &TenantLine) -> [String; 7] {
     if tenant.unreachable.is_none() {
         (connections, integrations) = (thousands(tenant.connections), thousands(tenant.integrations));
         bound = format!("{}/{}", thousands(tenant.bound), thousands(tenant.variables));
-        customers = if tenant.customers > 0 { thousands(tenant.customers) } else { String::new() };
+        customers = tenant.customers.filter(|number| *number > 0).map(thousands).unwrap_or_default();
     } else {
         customers.clear();
     }

@@ -1,6 +1,7 @@
 //! Definitions of integrations: read again only where the integration changed, several in one request. What was read is
 //! kept in the user's cache folder, without its secrets.
 
+use super::http::HttpFailure;
 use super::origin::Origin;
 use super::stack::{ApiFailure, Stack};
 use crate::engine::model::canonical::Digest;
@@ -108,7 +109,9 @@ type Definition<'a> = (&'a IntegrationAnswer, Result<String, String>);
 async fn batch<'a>(stack: &Stack, some: &[&'a IntegrationAnswer]) -> Vec<Definition<'a>> {
     match together(stack, some).await {
         Ok(all) => all,
-        Err(ApiFailure::Errors(_)) if some.len() > 1 => {
+        Err(ApiFailure::Errors(_) | ApiFailure::Http(HttpFailure::TooLarge | HttpFailure::TimedOut(_)))
+            if some.len() > 1 =>
+        {
             let mut all = Vec::new();
             for one in some {
                 all.extend(match together(stack, &[*one]).await {

@@ -75,6 +75,12 @@ impl Transport {
         // What runs on this machine is reached directly: a proxy elsewhere would see the token, and reach another machine.
         Ok(match proxies.intercept(&uri).filter(|_| !origin.is_loopback()) {
             None => Transport::Tls(builder.build(tls.wrap_connector(connector))),
+            Some(proxy) if proxy.uri().scheme_str() != Some("http") => {
+                let scheme = proxy.uri().scheme_str().unwrap_or_default();
+                return Err(format!(
+                    "the proxy of the environment is {scheme}://…: only proxies over http:// are used"
+                ));
+            }
             Some(proxy) => {
                 let mut tunnel = Tunnel::new(proxy.uri().clone(), connector);
                 if let Some(authorization) = proxy.basic_auth() {

@@ -1,15 +1,13 @@
 //! Converts what the platform returned to the resources of a tenant. What could not be read is unknown there, never
 //! absent.
 
-use super::pages::{ListFailure, Listed};
-use super::read::Wanted;
-use super::record::{OrganizationIdentity, RecordedObject, TenantRecord};
+use super::organization::{Organization, Wanted};
+use super::record::{RecordedObject, TenantRecord};
 use crate::api::{self, *};
 use crate::engine::model::inventory::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts, Inventory, Ready};
 use crate::engine::model::item::{Item, ObjectId};
-use crate::platform::answer::Answer;
-use crate::platform::answer::document::{ComponentAnswer, CustomerName, ReusableConnection};
-use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer, WorkflowAnswer};
+use crate::platform::answer::document::{CustomerName, ReusableConnection};
+use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer};
 use crate::platform::answer::plan::{components, connection, inputs_of_set, is};
 use crate::platform::definition::{self, ParsedDefinition, VariableShape};
 use crate::platform::import::{UnfitKey, title};
@@ -28,29 +26,13 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     is_written: false,
 };
 
-/// An organization as it was read.
-#[derive(Default)]
-pub(super) struct Organization {
-    pub identity: Option<OrganizationIdentity>,
-    pub answer: Answer,
-    pub integrations: Vec<IntegrationAnswer>,
-    /// The definitions by the platform's id, without secrets.
-    pub definitions: BTreeMap<String, Result<Vec<u8>, String>>,
-    pub workflows: Vec<WorkflowAnswer>,
-    pub sets: Vec<SetAnswer>,
-    /// The credentials of customers, with their inputs, by the stable key of a connection of which some are declared.
-    pub credentials: BTreeMap<String, Result<Vec<SetAnswer>, ListFailure>>,
-    /// The lists that could not be read, by what is in them.
-    pub unread: BTreeMap<&'static str, ListFailure>,
-    /// Lists that this stack does not have.
-    pub without: BTreeSet<&'static str>,
-}
-
 /// What the project names, so that it is looked for under the same names.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
-    /// The names of integrations, by title.
+    /// The names of integrations in all tenants, by title.
     names: BTreeMap<String, BTreeSet<String>>,
+    /// Those in the tenant's own source.
+    own_names: BTreeMap<String, BTreeSet<String>>,
     /// The stable keys that connections and variables name.
     keys: BTreeSet<String>,
     /// The credentials of customers that the tenant's own source declares.
@@ -62,15 +44,18 @@ impl Expected {
     pub fn learn(&mut self, inventory: &Inventory) {
         for integration in inventory.integrations.values() {
             let name = integration.name().to_string();
-            let title = integration.spec.title.clone().unwrap_or_else(|| name.clone());
-            self.names.entry(title).or_default().insert(name);
+            self.names.entry(title_of(integration)).or_default().insert(name);
             self.keys.extend(integration.spec.connections.iter().filter_map(Variable::stable_key).map(str::to_string));
         }
         self.keys.extend(inventory.connections.values().map(|connection| connection.spec.stable_key.clone()));
     }
 
-    /// Adds the credentials of customers that the tenant's own source declares.
+    /// Adds what only the tenant's own source tells: its names of integrations, before those of others, and its
+    /// credentials of customers.
     pub fn declare(&mut self, source: &Inventory) {
+        for integration in source.integrations.values() {
+            self.own_names.entry(title_of(integration)).or_default().insert(integration.name().to_string());
+        }
         self.credentials.extend(source.customer_credentials.values().cloned());
     }
 
@@ -84,36 +69,6 @@ impl Expected {
     }
 }
 
-impl Listed for ReusableConnection {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-}
-
-impl Listed for ComponentAnswer {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-}
-
-impl Listed for IntegrationAnswer {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-}
-
-impl Listed for WorkflowAnswer {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-}
-
-impl Listed for SetAnswer {
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-}
-
 /// The resources of a tenant, with what is recorded of them.
 pub(super) fn inventory(
     tenant: &str,
@@ -123,7 +78,8 @@ pub(super) fn inventory(
 ) -> Inventory {
     let mut live = Live { organization, record, expected, inventory: Inventory::default() };
     live.inventory.can = CAPABILITIES;
-    for (what, failure) in &organization.unread {
+    // No object is in a workflow.
+    for (what, failure) in organization.unread.iter().filter(|(what, _)| **what != "workflows") {
         live.inventory.unparsed.insert(format!("the list of {what} of {tenant} ({failure})"));
     }
     for component in components(&organization.answer, &mut Vec::new()) {
@@ -250,6 +206,11 @@ impl Live<'_> {
         declared: &Object<CustomerCredentialsSpec>,
     ) -> Result<Option<Object<CustomerCredentialsSpec>>, String> {
         let CustomerCredentialsSpec { customer, connection, name, .. } = &declared.spec;
+        if let Some(why) =
+            self.inventory.invalid.get(&ObjectId::new(Kind::Connection, names::of_stable_key(connection)))
+        {
+            return Err(format!("its connection {connection} is unknown: {why}"));
+        }
         let Some(sets) = self.organization.credentials.get(connection) else { return Ok(None) };
         let sets =
             sets.as_ref().map_err(|failure| format!("the credentials for {connection} cannot be read: {failure}"))?;
@@ -271,7 +232,11 @@ impl Live<'_> {
         let by_name = by(&|found| found.name.as_deref() == Some(customer));
         let hits = if by_id.is_empty() { &by_name } else { &by_id };
         let is_other = by_name.iter().any(|set| hits.iter().all(|hit| hit.customer != set.customer));
+        let same_customer = |set: &&SetAnswer| hits.first().is_some_and(|first| first.customer == set.customer);
         match hits.as_slice() {
+            several if !several.iter().all(same_customer) => {
+                Err("several customers have this name: name the customer by its external id".to_string())
+            }
             _ if is_other => Err("one customer has this external id, and another this name: name the customer by a text that only one of them has".to_string()),
             [] => Ok(None),
             [set] if !set.inputs.is_whole() => Err("its inputs came back as null: the platform could not read them".to_string()),
@@ -340,15 +305,17 @@ impl Live<'_> {
 
     /// Adds the workflows that name a connection: by its stable key, its id, or the id of a set of credentials.
     fn workflows(&mut self) {
-        let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
+        // The stable key of a connection by what workflows name it with; `None` where it has none.
+        let mut keys: BTreeMap<&str, Option<&str>> = BTreeMap::new();
         for found in &self.organization.answer.connections {
-            let Some(key) = found.stable_key.as_deref() else { continue };
-            keys.insert(key, key);
+            let key = found.stable_key.as_deref();
             keys.extend(found.id.as_deref().map(|id| (id, key)));
             let of_it = |set: &&SetAnswer| set.scoped_config_variable.as_ref().is_some_and(|of| of.id == found.id);
             let sets = self.organization.sets.iter().filter(of_it).filter_map(|set| set.id.as_deref());
             keys.extend(sets.map(|set| (set, key)));
         }
+        let stable_keys = self.organization.answer.connections.iter().filter_map(|found| found.stable_key.as_deref());
+        keys.extend(stable_keys.map(|key| (key, Some(key))));
         for (at, workflow) in self.organization.workflows.iter().enumerate() {
             let called = workflow
                 .name
@@ -357,13 +324,20 @@ impl Live<'_> {
                 .map_or_else(|| format!("workflow {}", at + 1), title);
             let named = workflow.definition.as_deref().map(definition::workflow_connections);
             match named {
-                Some(Ok(values)) => {
-                    let used: BTreeSet<String> =
-                        values.iter().filter_map(|value| keys.get(value.as_str())).map(ToString::to_string).collect();
+                Some(Ok(named)) => {
+                    let known = || named.names.iter().map(|name| keys.get(name.as_str()));
+                    if named.has_others || known().any(|key| key.is_none()) {
+                        // It may use any connection.
+                        self.inventory.unread_workflows.insert(called.clone());
+                    }
+                    let used = known().filter_map(|key| key.copied().flatten()).map(str::to_string);
                     self.inventory.workflows.entry(called).or_default().extend(used);
                 }
                 Some(Err(_)) | None => drop(self.inventory.unread_workflows.insert(called)),
             }
+        }
+        if let Some(failure) = self.organization.unread.get("workflows") {
+            self.inventory.unread_workflows.insert(format!("the list of workflows ({failure})"));
         }
         if self.organization.without.contains("workflows") {
             self.inventory.unread_workflows.insert("the workflows of this stack, which it does not list".to_string());
@@ -375,11 +349,16 @@ impl Live<'_> {
 pub(super) fn name_of(found: &IntegrationAnswer, record: &TenantRecord, expected: &Expected) -> String {
     let recorded = found.id.as_deref().and_then(|id| record.name_of(Kind::Integration, id));
     let called = title(found.name.as_deref().unwrap_or_default());
-    let known = || match expected.names.get(&called).map(|names| (names.len(), names.first())) {
+    let names = || expected.own_names.get(&called).or_else(|| expected.names.get(&called));
+    let known = || match names().map(|names| (names.len(), names.first())) {
         Some((1, Some(name))) => Some(name.clone()),
         _ => None,
     };
     recorded.or_else(known).unwrap_or_else(|| crate::platform::import::name_of_title(&called))
+}
+
+fn title_of(integration: &Object<IntegrationSpec>) -> String {
+    integration.spec.title.clone().unwrap_or_else(|| integration.name().to_string())
 }
 
 /// The platform's ids of connections and integrations.

@@ -5,6 +5,7 @@ mod definitions;
 mod document;
 mod http;
 mod live;
+mod organization;
 mod origin;
 mod pages;
 mod profile;
@@ -25,7 +26,7 @@ use crate::engine::model::record::{Record, Writer, Wrote};
 use crate::platform::answer::Answer;
 use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
-use live::Organization;
+use organization::Organization;
 use origin::Origin;
 use record::{FolderRecords, RecordError, RecordStore, StoredRecord, TenantRecord, git_records};
 use stack::Stack;
@@ -306,6 +307,23 @@ impl OrganizationLocation {
         }
     }
 
+    /// Records which organization it is, when it is read for the first time. Returns why it could not be recorded.
+    fn keep_identity(&self, organization: &Organization, stored: &StoredRecord) -> Option<String> {
+        let identity = organization.identity.clone().filter(|_| stored.record.organization.is_none())?;
+        let mut record = stored.record.clone();
+        record.organization = Some(identity);
+        let message = format!("first read of {}", self.tenant);
+        match self.records.write(&record, stored.version.as_deref(), &message) {
+            // Whoever was faster recorded it too, and the next run checks it.
+            Ok(_) | Err(RecordError::Lost { .. }) => None,
+            Err(error) => Some(format!(
+                "which organization {} is could not be recorded, so another one under its url would not be noticed: {}",
+                self.tenant,
+                with_help(&error, &error.help())
+            )),
+        }
+    }
+
     /// Keeps the definitions for [`Location::definition`], each under the name that its integration has here.
     fn keep_definitions(&self, organization: &Organization, inventory: &Inventory, record: &TenantRecord) {
         let mut kept = BTreeMap::new();
@@ -322,7 +340,13 @@ impl OrganizationLocation {
     /// Reads the organization for an import, which needs every list.
     pub fn read_for_import(&self) -> Result<ReadOrganization, LocationError> {
         let (organization, stored) = self.read()?;
-        if let Some((what, failure)) = organization.unread.first_key_value() {
+        if let Some(run) = &stored.record.run {
+            return Err(
+                self.failed(format!("{}: wait until that run is done, then import again", run.text(&self.tenant)))
+            );
+        }
+        // Nothing is made of workflows.
+        if let Some((what, failure)) = organization.unread.iter().find(|(what, _)| **what != "workflows") {
             let why = format_args!("the list of {what} could not be read: {failure}");
             return Err(self.failed(with_help(&why, &failure.help())));
         }
@@ -345,16 +369,20 @@ impl OrganizationLocation {
         let writers = Arc::new([Writer::Source].into());
         for item in source.items().filter(|item| item.kind() != Kind::Component) {
             let Some(there) = live.get(&item.id()) else { continue };
+            let is_new = record.object(&item.id()).is_none();
             let entry = record.object_mut(&item.id());
             entry.id = ids.get(&item.id()).cloned();
             if let Item::Connection(connection) = &item {
-                entry.remember(&connection.spec);
+                entry.remember(&connection.spec, is_new);
             }
             let mut wrote = entry.wrote.as_deref().and_then(Record::decode).unwrap_or_else(|| Record::of(&self.tenant));
             for (field, value) in item.fields(true) {
                 if there.written(&field).is_some_and(|live| is_taken_over(&live, &value)) {
-                    let recorded = Wrote { hash: value.hash(), writers: Arc::clone(&writers) };
-                    wrote.fields.insert(field.into_owned(), recorded);
+                    let hash = value.hash();
+                    // What a sync wrote stays the sync's.
+                    if wrote.fields.get(&field).is_none_or(|recorded| recorded.hash != hash) {
+                        wrote.fields.insert(field.into_owned(), Wrote { hash, writers: Arc::clone(&writers) });
+                    }
                 }
             }
             entry.wrote = Some(wrote.encode());
@@ -379,8 +407,9 @@ impl Location for OrganizationLocation {
         if let Some(caution) = self.records.caution() {
             cautions.push(caution.to_string());
         }
+        cautions.extend(self.keep_identity(&organization, &stored));
         if let Some(run) = &stored.record.run {
-            cautions.push(format!("{} writes to {} since {} ({})", run.who, self.tenant, run.since, run.command));
+            cautions.push(run.text(&self.tenant));
         }
         Ok(Snapshot {
             inventory: Arc::new(inventory),
@@ -411,17 +440,25 @@ impl Location for OrganizationLocation {
     }
 }
 
+/// Whether two URLs name the same stack.
+pub fn is_same_stack(one: &str, other: &str) -> bool {
+    match (Origin::parse(one), Origin::parse(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
 /// An error and what to do about it, on one line.
 fn with_help(error: &dyn std::fmt::Display, help: &str) -> String {
     let help: Vec<&str> = help.split_whitespace().collect();
     format!("{error}; {}", help.join(" "))
 }
 
-/// Whether a live value is the declared one. Of a secret that is there, the reference that the source names is taken as
-/// its origin.
+/// Whether a live value is the declared one. Of a secret that is there and of which nothing is recorded, the reference
+/// that the source names is taken as its origin.
 fn is_taken_over(live: &FieldValue<'_>, declared: &FieldValue<'_>) -> bool {
-    let is_secret = |value: &FieldValue<'_>| matches!(value, FieldValue::Input(Input::SecretRef(_)));
-    live.is(declared) || (is_secret(live) && is_secret(declared))
+    let is_unknown = matches!(live, FieldValue::Input(Input::SecretRef(reference)) if reference.is_unknown());
+    live.is(declared) || (is_unknown && matches!(declared, FieldValue::Input(Input::SecretRef(_))))
 }
 
 /// Why nothing is written.

@@ -31,6 +31,9 @@ pub(super) enum ListFailure {
     /// An element is null, or has no id: the platform could not read it.
     #[error("{0} of them came back as null: the platform could not read them")]
     Null(usize),
+    /// A look-up returned a part of what it found.
+    #[error("a look-up found {of}, and returned a part of them")]
+    Part { of: u64 },
     /// The list does not say how long it is.
     #[error("the platform does not say how many there are")]
     NoTotal,
@@ -83,8 +86,8 @@ struct Edge<T> {
     node: Option<T>,
 }
 
-/// Reads a whole list. The document has the variable `after`, besides those that are given, and selects `totalCount`, `pageInfo` and `edges`, in the
-/// order of creation: a new element then comes last.
+/// Reads a whole list. The document has the variable `after`, besides those that are given, and selects `totalCount`,
+/// `pageInfo` and `edges`, in the order of creation: a new element then comes last.
 pub(super) async fn read_list<T: DeserializeOwned + Listed>(
     stack: &Stack,
     document: &Document,

@@ -2,7 +2,7 @@
 
 use super::definitions::{self, DefinitionCache};
 use super::document::Document;
-use super::live::Organization;
+use super::organization::{Organization, Wanted};
 use super::pages::{ListFailure, Listed, read_list};
 use super::record::OrganizationIdentity;
 use super::stack::{ApiFailure, Stack};
@@ -87,17 +87,6 @@ async fn identity(stack: &Stack) -> Result<(OrganizationIdentity, Option<u64>), 
     Ok((identity, answer.customers.total))
 }
 
-/// What the project needs to know of an organization, besides what it has.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
-    /// Stable keys that the project names.
-    pub keys: BTreeSet<String>,
-    /// Titles of integrations that the project names.
-    pub titles: BTreeSet<String>,
-    /// The keys of connections of which the source declares credentials of customers.
-    pub credentials_of: BTreeSet<String>,
-}
-
 /// Reads an organization. What is missing of it is listed there; `Err` only if not even its identity is known.
 pub(super) async fn organization(
     stack: &Stack,
@@ -117,7 +106,6 @@ pub(super) async fn organization(
     let mut found = Organization { identity: Some(identity), ..Organization::default() };
     found.answer = Answer { customers, ..Answer::default() };
     found.answer.connections = found.taken("connections", connections);
-    found.answer.infer_leaves();
     found.answer.components = found.taken("components", components);
     found.integrations = found.taken("integrations", integrations);
     match workflows {
@@ -125,16 +113,17 @@ pub(super) async fn organization(
         Err(ListFailure::Api(ApiFailure::Unknown(_))) => drop(found.without.insert("workflows")),
         workflows => found.workflows = found.taken("workflows", workflows),
     }
-    found.look_up(stack, wanted).await;
-    found.read_credentials(stack, wanted).await;
-    let sets =
-        found.answer.connections.iter().filter_map(|connection| connection.customer_config_variables.total).sum();
+    look_up_missing(&mut found, stack, wanted).await;
+    found.answer.infer_leaves();
+    read_credentials(&mut found, stack, wanted).await;
+    let sets: u64 =
+        found.answer.connections.iter().map(|connection| connection.customer_config_variables.total.unwrap_or(1)).sum();
     let (definitions, sets) = tokio::join!(
         definitions::read(stack, &cache, &found.integrations),
         some_list(stack, &SETS, "customerConfigVariables", (1..=MOST_SETS).contains(&sets)),
     );
     found.definitions = definitions;
-    // Without them only their statuses are unknown.
+    // Without them their statuses are unknown, and which connection a workflow means that names one of them.
     found.sets = sets.unwrap_or_default();
     Ok(found)
 }
@@ -203,8 +192,13 @@ async fn look_up<T: Named>(stack: &Stack, list: &mut Vec<T>, wanted: &BTreeSet<S
         let document = look_up_document::<T>(some.len());
         let answers: BTreeMap<String, AnswerList<T>> = stack.read(&document, &Value::Object(names)).await?;
         for answer in answers.into_values() {
-            if !answer.is_whole() || answer.total.is_none() {
+            let total = answer.total.ok_or(ListFailure::NoTotal)?;
+            if !answer.is_whole() {
                 return Err(ListFailure::Null(answer.nulls.max(1)));
+            }
+            if u64::try_from(answer.items.len()) != Ok(total) {
+                // The one that is wanted may be behind those that came.
+                return Err(ListFailure::Part { of: total });
             }
             found.extend(answer.items.into_iter().filter(|item| item.name().is_some_and(|name| wanted.contains(name))));
         }
@@ -217,40 +211,31 @@ async fn look_up<T: Named>(stack: &Stack, list: &mut Vec<T>, wanted: &BTreeSet<S
     Ok(())
 }
 
-impl Organization {
-    /// Looks up what the project names and several pages did not have.
-    async fn look_up(&mut self, stack: &Stack, wanted: &Wanted) {
-        if let Err(failure) = look_up(stack, &mut self.answer.connections, &wanted.keys).await {
-            self.unread.insert("connections", failure);
-        }
-        if let Err(failure) = look_up(stack, &mut self.integrations, &wanted.titles).await {
-            self.unread.insert("integrations", failure);
-        }
+/// Looks up what the project names and several pages did not have.
+async fn look_up_missing(organization: &mut Organization, stack: &Stack, wanted: &Wanted) {
+    if let Err(failure) = look_up(stack, &mut organization.answer.connections, &wanted.keys).await {
+        organization.unread.insert("connections", failure);
     }
+    if let Err(failure) = look_up(stack, &mut organization.integrations, &wanted.titles).await {
+        organization.unread.insert("integrations", failure);
+    }
+}
 
-    /// Reads the credentials of customers for connections of which the source declares some.
-    async fn read_credentials(&mut self, stack: &Stack, wanted: &Wanted) {
-        let connections: Vec<(String, String)> = self
-            .answer
-            .connections
-            .iter()
-            .filter(|found| found.is_of_tenant())
-            .filter_map(|found| Some((found.stable_key.clone()?, found.id.clone()?)))
-            .filter(|(key, _)| wanted.credentials_of.contains(key))
-            .collect();
-        let read = connections.into_iter().map(|(key, id)| async move {
-            let variables = [("connection".to_string(), json!(id))].into_iter().collect();
-            (key, read_list::<SetAnswer>(stack, &CREDENTIALS, "customerConfigVariables", &variables).await)
-        });
-        self.credentials.extend(join_all(read).await);
-    }
-
-    fn taken<T>(&mut self, what: &'static str, list: Result<Vec<T>, ListFailure>) -> Vec<T> {
-        list.unwrap_or_else(|failure| {
-            self.unread.insert(what, failure);
-            Vec::new()
-        })
-    }
+/// Reads the credentials of customers for connections of which the source declares some.
+async fn read_credentials(organization: &mut Organization, stack: &Stack, wanted: &Wanted) {
+    let connections: Vec<(String, String)> = organization
+        .answer
+        .connections
+        .iter()
+        .filter(|found| found.is_of_tenant())
+        .filter_map(|found| Some((found.stable_key.clone()?, found.id.clone()?)))
+        .filter(|(key, _)| wanted.credentials_of.contains(key))
+        .collect();
+    let read = connections.into_iter().map(|(key, id)| async move {
+        let variables = [("connection".to_string(), json!(id))].into_iter().collect();
+        (key, read_list::<SetAnswer>(stack, &CREDENTIALS, "customerConfigVariables", &variables).await)
+    });
+    organization.credentials.extend(join_all(read).await);
 }
 
 #[cfg(test)]

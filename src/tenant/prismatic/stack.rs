@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The time limit of a read, from the request to the last byte of the answer.
 pub(super) const READ: Duration = Duration::from_secs(30);
@@ -41,6 +41,8 @@ pub(super) struct Stack {
     turns: Semaphore,
     /// How many turns there are in all.
     allowed: AtomicUsize,
+    /// How many permits there are, until as many as are allowed.
+    permits: AtomicUsize,
     /// The first pause before a read is repeated. It doubles each time.
     pause: Duration,
     /// The fields that this stack does not know.
@@ -150,7 +152,10 @@ impl Stack {
         pause: Duration,
         tenant: Option<String>,
     ) -> Self {
-        let access = tokens.access.as_ref().map(|token| Secret::new(token.expose().to_string()));
+        // A refresh token reaches each of a person's organizations, an access token one of them.
+        let is_of_another = tenant.is_some() && tenant != tokens.tenant_id && tokens.refresh.is_some();
+        let access = tokens.access.as_ref().filter(|_| !is_of_another);
+        let access = access.map(|token| Secret::new(token.expose().to_string()));
         Stack {
             origin,
             transport,
@@ -158,6 +163,7 @@ impl Stack {
             tenant_id: tenant.or_else(|| tokens.tenant_id.clone()),
             tokens,
             turns: Semaphore::new(IN_FLIGHT),
+            permits: AtomicUsize::new(IN_FLIGHT),
             allowed: AtomicUsize::new(IN_FLIGHT),
             pause,
             unknown: Mutex::default(),
@@ -239,13 +245,21 @@ impl Stack {
         let ApiFailure::TooMany { after } = failure else { return Ok(own) };
         let before = self.allowed.load(Ordering::SeqCst);
         let half = (before / 2).max(1);
-        if half < before && self.allowed.compare_exchange(before, half, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            self.turns.forget_permits(before - half);
-        }
+        // Another request may have halved it at the same time: once is enough.
+        let _ = self.allowed.compare_exchange(before, half, Ordering::SeqCst, Ordering::SeqCst);
         match after {
             Some(after) if *after > LONGEST_PAUSE => Err(failure.clone()),
             Some(after) => Ok(Duration::from_secs(*after)),
             None => Ok(own),
+        }
+    }
+
+    /// Gives a permit to the next request, or to none where fewer are allowed than there are permits.
+    fn give_back(&self, permit: SemaphorePermit<'_>) {
+        let allowed = self.allowed.load(Ordering::SeqCst);
+        let fewer = |permits: usize| (permits > allowed).then(|| permits - 1);
+        if self.permits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
+            permit.forget();
         }
     }
 
@@ -264,8 +278,9 @@ impl Stack {
             .header("prismatic-client", "stablekey")
             .body(Full::new(Bytes::from(body)))
             .map_err(|_| ApiFailure::NotTheApi("its url cannot be used".to_string()))?;
-        let answer = self.transport.send(request, READ).await.map_err(ApiFailure::Http)?;
-        drop(turn);
+        let answer = self.transport.send(request, READ).await;
+        self.give_back(turn);
+        let answer = answer.map_err(ApiFailure::Http)?;
         self.check(&answer)?;
         let json: GraphAnswer<T> =
             serde_json::from_slice(&answer.body).map_err(|error| not_the_api(&answer, &error))?;

@@ -68,7 +68,7 @@ fn explain() {
     }
     assert!(!inputs.contains("<no value>"), "{inputs}");
     let reference = explain("conn.spec.inputs.secretRef");
-    assert!(reference.contains("-required-") && reference.contains("in the tenant's namespace"), "{reference}");
+    assert!(reference.contains("-required-") && reference.contains("A key of a Secret of the tenant"), "{reference}");
     // Every field of every kind has a description.
     for kind in Kind::ALL {
         let all = output_of(us.kubectl().args(["explain", "--recursive", kind.plural()]));

@@ -1,7 +1,7 @@
 //! An organization comes into Git in one command, and the plan after it is empty.
 
 use super::{Ran, Workplace, every_kind};
-use stablekey_platform::Region;
+use stablekey_platform::{Region, Server};
 use stablekey_testing::cli::files;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -147,6 +147,23 @@ fn a_tenant_stays_the_organization_that_it_was() {
     let (us, eu) = (every_kind(Region::Us), every_kind(Region::Eu));
     let ours = Workplace::with_profiles(&[("us", &us), ("eu", &eu)]);
     ours.import("us-prod", &us, "us").exits(0);
+    is_another_after(&ours, &us, &eu);
+}
+
+/// Also where the tenant was written by hand, and only planned.
+#[test]
+fn the_first_plan_records_the_organization() {
+    let (us, eu) = (every_kind(Region::Us), every_kind(Region::Eu));
+    let ours = Workplace::with_profiles(&[("us", &us), ("eu", &eu)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    let records = ours.home().join(".local/state/stablekey/records");
+    std::fs::remove_dir_all(&records).unwrap();
+    ours.plan(&[]);
+    is_another_after(&ours, &us, &eu);
+}
+
+/// Plans after the tenant was pointed from the one organization to the other.
+fn is_another_after(ours: &Workplace, us: &Server, eu: &Server) {
     let (from, to) = (us.url(), eu.url());
     ours.replace("tenants.yaml", &from, &to);
     ours.replace("tenants.yaml", "profile: us", "profile: eu");

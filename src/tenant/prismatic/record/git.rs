@@ -10,7 +10,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where the refs are.
@@ -19,7 +20,9 @@ const REFS: &str = "refs/stablekey/";
 const FILE: &str = "record.json";
 /// The time limit of one `git` command.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How often a running command is looked at.
+/// How long its output is awaited once a command ended.
+const AFTER_END: Duration = Duration::from_secs(5);
+/// How often a running command is asked whether it ended.
 const LOOK: Duration = Duration::from_millis(5);
 /// Maximum number of characters of git's own words in a message.
 const WORDS: usize = 300;
@@ -39,41 +42,42 @@ pub struct GitRecords {
 
 /// The outcome of a command of git.
 struct GitOutput {
-    succeeded: bool,
+    /// The exit code; `None` if a signal ended it.
+    code: Option<i32>,
     stdout: Vec<u8>,
     stderr: String,
+}
+
+impl GitOutput {
+    fn has_succeeded(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// What a command that must succeed printed; else git's words.
+    fn of_success(self) -> Result<Vec<u8>, String> {
+        if self.has_succeeded() { Ok(self.stdout) } else { Err(words(&self.stderr)) }
+    }
 }
 
 /// The records on the remote of the work tree that contains `root`; `None` if it is in none, or that has no remote.
 /// `before` are those of the time before there was one.
 pub fn git_records(root: &Path, before: Option<FolderRecords>) -> Result<Option<GitRecords>, String> {
-    let at_root = |arguments: &[&str]| run(root, arguments, None, &[]);
-    let top = match at_root(&["rev-parse", "--show-toplevel"]) {
+    let top = match run(root, &["rev-parse", "--show-toplevel"], None, &[]).and_then(GitOutput::of_success) {
         Ok(top) => top,
-        // Without git there is no work tree that it could tell of, unless a folder of git's is there.
+        // Without a folder of git's there is no work tree. With one, the records may be on its remote: git may be missing,
+        // or refuse a work tree that is another user's.
         Err(why) => {
             let is_in_tree = root.canonicalize().is_ok_and(|root| root.ancestors().any(|at| at.join(".git").exists()));
             return if is_in_tree { Err(why) } else { Ok(None) };
         }
     };
-    if !top.succeeded {
-        return Ok(None);
-    }
-    let tree = PathBuf::from(String::from_utf8_lossy(&top.stdout).trim_end_matches('\n'));
-    let lines = |arguments: &[&str]| -> Result<Vec<String>, String> {
-        let output = run(&tree, arguments, None, &[])?;
-        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_string).collect())
-    };
-    let remotes = lines(&["remote"])?;
-    let branch = lines(&["symbolic-ref", "--quiet", "--short", "HEAD"])?.into_iter().next();
-    let of_branch = match branch {
-        Some(branch) => lines(&["config", "--get", &format!("branch.{branch}.remote")])?.into_iter().next(),
-        None => None,
-    };
+    let tree = PathBuf::from(String::from_utf8_lossy(&top).trim_end_matches('\n'));
+    let listed = run(&tree, &["remote"], None, &[]).and_then(GitOutput::of_success)?;
+    let remotes: Vec<String> = String::from_utf8_lossy(&listed).lines().map(str::to_string).collect();
+    // The same for every branch: one that tracks a fork has no records of its own.
     let origin = || remotes.iter().find(|remote| *remote == "origin").cloned();
     let only = || remotes.first().filter(|_| remotes.len() == 1).cloned();
-    let remote = of_branch.filter(|remote| remotes.contains(remote)).or_else(origin).or_else(only);
-    match remote {
+    match origin().or_else(only) {
         Some(remote) => Ok(Some(GitRecords { tree, remote, before, listed: Mutex::default() })),
         None if remotes.is_empty() => without_remote(&tree).map(|()| None),
         None => Err(format!("it has several remotes ({}), and none is called origin", remotes.join(", "))),
@@ -82,8 +86,8 @@ pub fn git_records(root: &Path, before: Option<FolderRecords>) -> Result<Option<
 
 /// Refuses a work tree that lost the remote with its records.
 fn without_remote(tree: &Path) -> Result<(), String> {
-    let seen = run(tree, &["for-each-ref", "--format=%(refname)", REFS], None, &[])?;
-    match String::from_utf8_lossy(&seen.stdout).lines().next() {
+    let seen = run(tree, &["for-each-ref", "--format=%(refname)", REFS], None, &[]).and_then(GitOutput::of_success)?;
+    match String::from_utf8_lossy(&seen).lines().next() {
         None => Ok(()),
         Some(seen) => Err(format!("it has no remote any more, and {seen} was read from one: add the remote again")),
     }
@@ -96,8 +100,7 @@ impl GitRecords {
 
     /// Runs a command that must succeed, and returns its output.
     fn must(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<Vec<u8>, String> {
-        let output = self.git(arguments, input)?;
-        if output.succeeded { Ok(output.stdout) } else { Err(said(&output.stderr)) }
+        self.git(arguments, input)?.of_success()
     }
 
     /// The first line of a command that must succeed.
@@ -136,9 +139,11 @@ impl GitRecords {
 
     /// The commit that was read last in this clone.
     fn seen(&self, tenant: &str) -> Result<Option<String>, String> {
-        let output = self.git(&["rev-parse", "--verify", "--quiet", &format!("{REFS}{tenant}^{{commit}}")], None)?;
-        let commit = String::from_utf8_lossy(&output.stdout).trim().to_string();
-        Ok(Some(commit).filter(|commit| output.succeeded && !commit.is_empty()))
+        let name = format!("{REFS}{tenant}");
+        let listed = self.must(&["for-each-ref", "--format=%(refname) %(objectname)", &name], None)?;
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let mut refs = listed.lines().filter_map(|line| line.split_once(' '));
+        Ok(refs.find(|(found, _)| *found == name).map(|(_, commit)| commit.to_string()))
     }
 
     /// Brings a commit here, and checks that it follows from the one that was read last.
@@ -155,7 +160,12 @@ impl GitRecords {
                 })?;
         }
         let Some(seen) = seen.filter(|seen| *seen != commit) else { return Ok(true) };
-        Ok(self.git(&["merge-base", "--is-ancestor", seen, commit], None)?.succeeded)
+        let output = self.git(&["merge-base", "--is-ancestor", seen, commit], None)?;
+        match output.code {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => Err(words(&output.stderr)),
+        }
     }
 
     /// Remembers which commit was read.
@@ -213,18 +223,16 @@ impl RecordStore for GitRecords {
         let tree = self.line(&["mktree"], Some(entry.as_bytes())).map_err(failed)?;
         let mut arguments = vec!["commit-tree", tree.as_str(), "-m", message];
         arguments.extend(replaces.iter().flat_map(|parent| ["-p", parent]));
-        let commit = run(&self.tree, &arguments, None, &author(&self.tree)).and_then(|output| match output.succeeded {
-            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_string()),
-            false => Err(said(&output.stderr)),
-        });
+        let commit = run(&self.tree, &arguments, None, &author(&self.tree)).and_then(GitOutput::of_success);
         let commit = commit.map_err(failed)?;
+        let commit = String::from_utf8_lossy(&commit).trim().to_string();
         let lease = format!("--force-with-lease={REFS}{tenant}:{}", replaces.unwrap_or_default());
         let refspec = format!("{commit}:{REFS}{tenant}");
         let arguments = ["push", "--porcelain", "--no-verify", &lease, &self.remote, &refspec];
         let pushed = self.git(&arguments, None);
         self.forget_list();
         match pushed {
-            Ok(output) if output.succeeded => {}
+            Ok(output) if output.has_succeeded() => {}
             Ok(output) => {
                 let there = self.on_remote(tenant).map_err(failed)?;
                 // The answer to a push that the remote carried out can be lost.
@@ -258,12 +266,12 @@ fn refused(output: &GitOutput) -> String {
     let line = stdout.lines().find(|line| line.starts_with('!')).and_then(|line| line.split('\t').nth(2));
     match line {
         Some(line) => format!("the remote refuses it: {}", shown(line)),
-        None => said(&output.stderr),
+        None => words(&output.stderr),
     }
 }
 
 /// Git's last words that are no progress and no hint, on one line.
-fn said(stderr: &str) -> String {
+fn words(stderr: &str) -> String {
     let is_noise = |line: &&str| line.trim().is_empty() || line.starts_with("hint:") || line.starts_with("To ");
     let lines: Vec<&str> = stderr.lines().filter(|line| !is_noise(line)).collect();
     let important = lines.iter().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
@@ -282,7 +290,7 @@ fn shown(line: &str) -> String {
 
 /// The author of a commit where git knows none: a runner's configuration has no name.
 fn author(tree: &Path) -> Vec<(&'static str, String)> {
-    let known = run(tree, &["var", "GIT_COMMITTER_IDENT"], None, &[]).is_ok_and(|output| output.succeeded);
+    let known = run(tree, &["var", "GIT_COMMITTER_IDENT"], None, &[]).is_ok_and(|output| output.has_succeeded());
     if known {
         return Vec::new();
     }
@@ -309,49 +317,74 @@ fn run(
     if std::env::var_os("GIT_SSH_COMMAND").is_none() && std::env::var_os("GIT_SSH").is_none() {
         command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
     }
+    // A hook of Git names its own work tree and index.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(name);
+    }
     command.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A group of its own: what git starts ends with it, and keeps no pipe open.
+    // A group of its own, so that what git started ends with it at the time limit.
     command.process_group(0);
     let mut child = command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "the git command is not there: install git".to_string(),
         _ => format!("git cannot be started: {error}"),
     })?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    std::thread::scope(|scope| {
-        let wrote = scope.spawn(move || {
-            if let (Some(mut stdin), Some(input)) = (stdin, input) {
-                // A command that ends early says itself why.
-                let _ = stdin.write_all(input);
+    if let (Some(mut stdin), Some(input)) = (stdin, input.map(<[u8]>::to_vec)) {
+        // A command that ends early says itself why.
+        std::thread::spawn(move || stdin.write_all(&input));
+    }
+    let (stdout, stderr) = (Collected::of(stdout), Collected::of(stderr));
+    let code = ended(&mut child)?;
+    let (stdout, stderr) = (stdout.bytes(), stderr.bytes());
+    Ok(GitOutput { code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+}
+
+/// What a thread reads from a pipe.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// Disconnected when all was read.
+    end: Receiver<()>,
+}
+
+impl Collected {
+    fn of(pipe: Option<impl std::io::Read + Send + 'static>) -> Self {
+        let (sender, end) = channel();
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&bytes);
+        std::thread::spawn(move || {
+            let _open: Sender<()> = sender;
+            let Some(pipe) = pipe else { return };
+            let mut pipe = pipe.take(LARGEST + 1);
+            let mut piece = [0; 8192];
+            loop {
+                match pipe.read(&mut piece) {
+                    Ok(0) => break,
+                    Ok(count) => {
+                        into.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..count]);
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(_) => break,
+                }
             }
         });
-        let read = |from: Option<Box<dyn std::io::Read + Send>>| {
-            scope.spawn(move || {
-                let mut bytes = Vec::new();
-                if let Some(from) = from {
-                    let _ = from.take(LARGEST + 1).read_to_end(&mut bytes);
-                }
-                bytes
-            })
-        };
-        let out = read(stdout.map(|out| Box::new(out) as Box<dyn std::io::Read + Send>));
-        let err = read(stderr.map(|err| Box::new(err) as Box<dyn std::io::Read + Send>));
-        let status = ended(&mut child);
-        let lost = || "git could not be run: a thread stopped".to_string();
-        wrote.join().map_err(|_| lost())?;
-        let (stdout, stderr) = (out.join().map_err(|_| lost())?, err.join().map_err(|_| lost())?);
-        let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        Ok(GitOutput { succeeded: status?, stdout, stderr })
-    })
+        Collected { bytes, end }
+    }
+
+    /// All that was read. What git left running, such as a shared connection of ssh, may keep the pipe open.
+    fn bytes(self) -> Vec<u8> {
+        let _ = self.end.recv_timeout(AFTER_END);
+        std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Waits for a command, and ends it after the time limit.
-fn ended(child: &mut Child) -> Result<bool, String> {
+fn ended(child: &mut Child) -> Result<Option<i32>, String> {
     let end = Instant::now() + LIMIT;
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Ok(status.success()),
+            Ok(Some(status)) => return Ok(status.code()),
             Ok(None) if Instant::now() < end => std::thread::sleep(LOOK),
             Ok(None) => {
                 let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);

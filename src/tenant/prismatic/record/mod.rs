@@ -71,6 +71,14 @@ pub struct Run {
     pub writes: Vec<String>,
 }
 
+impl Run {
+    /// Who writes to a tenant, and since when, for people.
+    pub fn text(&self, tenant: &str) -> String {
+        let line = format!("{} writes to {tenant} since {} ({})", self.who, self.since, self.command);
+        crate::text::line(&line).into_owned()
+    }
+}
+
 /// What is recorded of one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -262,19 +270,26 @@ impl RecordedObject {
         fill(inputs, &self.secrets, place);
     }
 
-    /// Remembers what the platform does not tell of a connection that is as this spec says.
-    pub fn remember(&mut self, spec: &ConnectionSpec) {
+    /// Remembers what the platform does not show of a connection that is as this spec says: of one that is not new, only
+    /// the secrets of which nothing is recorded, since another reference is a change that is still to be made.
+    pub fn remember(&mut self, spec: &ConnectionSpec, is_new: bool) {
         let sent = |inputs: &BTreeMap<String, Input>| {
             let reference = |(name, input): (&String, &Input)| match input {
                 Input::SecretRef(reference) if !reference.is_unknown() => Some((name.clone(), reference.clone())),
                 _ => None,
             };
-            inputs.iter().filter_map(reference).collect()
+            inputs.iter().filter_map(reference).collect::<BTreeMap<_, _>>()
         };
-        self.secrets = sent(&spec.inputs);
-        self.test_secrets = spec.test.as_ref().map(|test| sent(&test.inputs)).unwrap_or_default();
-        self.replaces.clone_from(&spec.replaces);
-        self.deletion_policy = spec.deletion_policy;
+        for (name, reference) in sent(&spec.inputs) {
+            self.secrets.entry(name).or_insert(reference);
+        }
+        for (name, reference) in spec.test.as_ref().map(|test| sent(&test.inputs)).unwrap_or_default() {
+            self.test_secrets.entry(name).or_insert(reference);
+        }
+        if is_new {
+            self.replaces.clone_from(&spec.replaces);
+            self.deletion_policy = spec.deletion_policy;
+        }
     }
 }
 

@@ -264,13 +264,19 @@ fn a_record_completes_what_the_platform_shows() {
     };
     let sent = SecretRef { name: "sf".into(), key: "clientSecret".into(), version: Some("2".into()) };
     let mut object = RecordedObject::default();
-    object.remember(&spec(sent.clone()));
+    object.remember(&spec(sent.clone()), true);
     let mut live = spec(SecretRef { name: "salesforce-oauth".into(), key: "clientSecret".into(), version: None });
     live.replaces.clear();
     live.deletion_policy = None;
     let shown = live.clone();
     object.complete(&mut live);
-    assert_eq!(live, spec(sent));
+    assert_eq!(live, spec(sent.clone()));
+    // What is recorded is not replaced by what is only declared: that is still to be sent.
+    let before = object.clone();
+    let mut pending = spec(SecretRef { version: Some("3".into()), ..sent });
+    pending.deletion_policy = None;
+    object.remember(&pending, false);
+    assert_eq!(object, before);
     // Without a record, a secret that is there is of unknown origin.
     let mut unknown = shown;
     RecordedObject::default().complete(&mut unknown);
