@@ -61,6 +61,8 @@ pub enum Fault {
     NullNested,
     /// The total of the first list is null.
     NoTotal,
+    /// This is changed in the answer.
+    Edited(Box<dyn FnOnce(&mut serde_json::Value) + Send>),
     /// Somebody else changes the organization just before.
     Between(Box<dyn FnOnce(&mut Store) + Send>),
 }
@@ -69,6 +71,11 @@ impl Fault {
     /// A change of somebody else, just before the request: so that pages shift, or what was read is old.
     pub fn between(change: impl FnOnce(&mut Store) + Send + 'static) -> Self {
         Fault::Between(Box::new(change))
+    }
+
+    /// A change of the answer.
+    pub fn edited(change: impl FnOnce(&mut serde_json::Value) + Send + 'static) -> Self {
+        Fault::Edited(Box::new(change))
     }
 }
 
@@ -86,6 +93,7 @@ impl fmt::Debug for Fault {
             Fault::NullNode => "NullNode",
             Fault::NullNested => "NullNested",
             Fault::NoTotal => "NoTotal",
+            Fault::Edited(_) => "Edited",
             Fault::Between(_) => "Between",
         };
         f.write_str(name)

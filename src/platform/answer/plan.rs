@@ -1,7 +1,7 @@
 //! Converts the platform's answer to resources.
 
 use super::document::{Answer, ComponentAnswer, Expression, InputField, ReusableConnection, TypeAnswer};
-use super::list::Literal;
+use super::list::{AnswerList, Literal};
 use crate::api::endpoint;
 use crate::api::sensitive::is_secret_itself;
 use crate::api::{
@@ -99,7 +99,11 @@ pub(crate) fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Ob
 impl ComponentAnswer {
     /// Whether all its connection types and their inputs could be read.
     pub(crate) fn is_whole(&self) -> bool {
-        self.connections.is_whole() && self.connections.items.iter().all(|type_| type_.inputs.is_whole())
+        let is_read = |type_: &TypeAnswer| {
+            let inputs = &type_.inputs;
+            type_.key.is_some() && inputs.is_whole() && inputs.items.iter().all(|i| i.key.is_some() && i.kind.is_some())
+        };
+        self.key.is_some() && self.connections.is_whole() && self.connections.items.iter().all(is_read)
     }
 
     fn is(&self, reference: &ComponentRef) -> bool {
@@ -167,7 +171,7 @@ impl ReusableConnection {
 
     /// Whether it is one person's credentials below a connection.
     pub(crate) fn is_leaf(&self) -> bool {
-        self.tree_location.as_deref().is_some_and(|location| !location.eq_ignore_ascii_case("root"))
+        self.tree_location.as_deref().is_some_and(|location| location.eq_ignore_ascii_case("leaf"))
     }
 
     fn key(&self) -> &str {
@@ -220,7 +224,8 @@ pub(crate) fn connection(
     if answer.components.iter().any(|read| read.is(&component) && !read.is_whole()) {
         return Err(UnfitKey::UnreadComponent);
     }
-    if !found.inputs.is_whole() || found.tests.items.iter().any(|set| !set.inputs.is_whole()) {
+    let is_read = |inputs: &AnswerList<Expression>| inputs.is_whole() && inputs.items.iter().all(|i| i.name.is_some());
+    if !is_read(&found.inputs) || !found.tests.is_whole() || !found.tests.items.iter().all(|set| is_read(&set.inputs)) {
         return Err(UnfitKey::Unread);
     }
     if found.inputs.items.len() > bounds::INPUTS {

@@ -76,10 +76,9 @@ pub(super) fn inventory(
     record: &TenantRecord,
     expected: &Expected,
 ) -> Inventory {
-    let mut live = Live { organization, record, expected, inventory: Inventory::default() };
+    let mut live = Live { tenant, organization, record, expected, inventory: Inventory::default() };
     live.inventory.can = CAPABILITIES;
-    // No object is in a workflow.
-    for (what, failure) in organization.unread.iter().filter(|(what, _)| **what != "workflows") {
+    for (what, failure) in &organization.unread {
         live.inventory.unparsed.insert(format!("the list of {what} of {tenant} ({failure})"));
     }
     for component in components(&organization.answer, &mut Vec::new()) {
@@ -98,6 +97,7 @@ pub(super) fn inventory(
 }
 
 struct Live<'a> {
+    tenant: &'a str,
     organization: &'a Organization,
     record: &'a TenantRecord,
     expected: &'a Expected,
@@ -109,6 +109,11 @@ impl Live<'_> {
     fn connections(&mut self) {
         let mut by_name: BTreeMap<String, Vec<&ReusableConnection>> = BTreeMap::new();
         for found in &self.organization.answer.connections {
+            let is_ours = found.is_of_tenant();
+            if let Some(what) = found.stable_key.is_none().then_some("connection").filter(|_| is_ours) {
+                self.unnamed(what);
+                continue;
+            }
             let key = found.stable_key.as_deref().unwrap_or_default();
             match self.foreign(found, key) {
                 Some(foreign) if !found.is_leaf() => drop(self.inventory.foreign.insert(key.to_string(), foreign)),
@@ -123,6 +128,11 @@ impl Live<'_> {
                 several => drop(self.inventory.invalid.insert(id, doubled(several))),
             }
         }
+    }
+
+    /// Adds that something came without its name: it could be anything.
+    fn unnamed(&mut self, what: &str) {
+        self.inventory.unparsed.insert(format!("the name of a {what} of {} (null)", self.tenant));
     }
 
     /// Why a connection is none of ours, if so.
@@ -262,18 +272,17 @@ impl Live<'_> {
     fn integrations(&mut self) {
         let own = || self.organization.integrations.iter().filter(|found| found.customer.is_none());
         let mut by_name: BTreeMap<String, Vec<&IntegrationAnswer>> = BTreeMap::new();
-        for found in own() {
+        if own().any(|found| found.name.is_none()) {
+            self.unnamed("integration");
+        }
+        for found in own().filter(|found| found.name.is_some()) {
             by_name.entry(name_of(found, self.record, self.expected)).or_default().push(found);
         }
         for (name, found) in by_name {
             let id = ObjectId::new(Kind::Integration, &name);
             let result = match found.as_slice() {
                 [one] => self.integration(&name, one),
-                several => Err(format!(
-                    "the platform has {} integrations with this name ({}): rename all but one there",
-                    several.len(),
-                    several.iter().filter_map(|one| one.id.as_deref()).collect::<Vec<_>>().join(", ")
-                )),
+                several => Err(same_name(several[0].name.as_deref().unwrap_or_default(), several)),
             };
             if let Err(why) = result {
                 self.inventory.invalid.insert(id, why);
@@ -336,7 +345,7 @@ impl Live<'_> {
                 Some(Err(_)) | None => drop(self.inventory.unread_workflows.insert(called)),
             }
         }
-        if let Some(failure) = self.organization.unread.get("workflows") {
+        if let Some(failure) = self.organization.unread_facts.get("workflows") {
             self.inventory.unread_workflows.insert(format!("the list of workflows ({failure})"));
         }
         if self.organization.without.contains("workflows") {
@@ -355,6 +364,34 @@ pub(super) fn name_of(found: &IntegrationAnswer, record: &TenantRecord, expected
         _ => None,
     };
     recorded.or_else(known).unwrap_or_else(|| crate::platform::import::name_of_title(&called))
+}
+
+/// What has the same name twice, so that no object can be made of it.
+pub(super) fn ambiguous(organization: &Organization) -> Vec<String> {
+    let mut connections: BTreeMap<String, Vec<&ReusableConnection>> = BTreeMap::new();
+    for found in organization.answer.connections.iter().filter(|found| found.is_of_tenant()) {
+        let key = found.stable_key.as_deref().filter(|key| names::is_stable_key(key));
+        connections.entry(key.map(names::of_stable_key).unwrap_or_default()).or_default().push(found);
+    }
+    connections.remove("");
+    let mut integrations: BTreeMap<&str, Vec<&IntegrationAnswer>> = BTreeMap::new();
+    for found in organization.integrations.iter().filter(|found| found.customer.is_none()) {
+        integrations.entry(found.name.as_deref().unwrap_or_default()).or_default().push(found);
+    }
+    let connections = connections.values().filter(|found| found.len() > 1).map(|found| doubled(found));
+    let integrations =
+        integrations.iter().filter(|(_, found)| found.len() > 1).map(|(name, found)| same_name(name, found));
+    connections.chain(integrations).collect()
+}
+
+fn same_name(name: &str, several: &[&IntegrationAnswer]) -> String {
+    let ids: Vec<&str> = several.iter().filter_map(|one| one.id.as_deref()).collect();
+    format!(
+        "the platform has {} integrations that are called {:?} ({}): rename all but one there",
+        several.len(),
+        title(name),
+        text::line(&ids.join(", "))
+    )
 }
 
 fn title_of(integration: &Object<IntegrationSpec>) -> String {

@@ -295,7 +295,7 @@ impl OrganizationLocation {
             )));
         }
         match &record.organization {
-            Some(before) if before.tenant_id != now.tenant_id => Err(self.failed(format!(
+            Some(before) if before.tenant_id != now.tenant_id || before.id != now.id => Err(self.failed(format!(
                 "it was organization {} (tenantId {}) until now, and the token is for {} (tenantId {}): use the other \
                  token, or correct the url; for another organization make another Tenant",
                 called(&before.name),
@@ -345,14 +345,21 @@ impl OrganizationLocation {
                 self.failed(format!("{}: wait until that run is done, then import again", run.text(&self.tenant)))
             );
         }
-        // Nothing is made of workflows.
-        if let Some((what, failure)) = organization.unread.iter().find(|(what, _)| **what != "workflows") {
+        if let Some((what, failure)) = organization.unread.first_key_value() {
             let why = format_args!("the list of {what} could not be read: {failure}");
             return Err(self.failed(with_help(&why, &failure.help())));
         }
         if let Some(component) = organization.answer.components.iter().find(|component| !component.is_whole()) {
             let key = crate::text::line(component.key.as_deref().unwrap_or_default()).into_owned();
             return Err(self.failed(format!("a part of component {key} came back as null; run it again")));
+        }
+        // Without the names of what is there, what the folder lacks is unknown; and two of one name are no name.
+        let live = live::inventory(&self.tenant, &organization, &stored.record, &self.expected);
+        if let Some(what) = live.unparsed.first() {
+            return Err(self.failed(format!("{what} could not be read; run it again")));
+        }
+        if let Some(why) = live::ambiguous(&organization).first() {
+            return Err(self.failed(why.clone()));
         }
         Ok(ReadOrganization { organization, stored })
     }
@@ -406,6 +413,19 @@ impl Location for OrganizationLocation {
         let mut cautions: Vec<String> = Vec::new();
         if let Some(caution) = self.records.caution() {
             cautions.push(caution.to_string());
+        }
+        cautions.extend(organization.unread_facts.iter().map(|(what, failure)| {
+            format!(
+                "the list of {what} of {} could not be read, so what uses a connection is not all known: {failure}",
+                self.tenant
+            )
+        }));
+        if stored.version.is_none() {
+            cautions.push(format!(
+                "there was no record of {} ({}): what stablekey wrote there is unknown, if it wrote there before",
+                self.tenant,
+                self.records.place()
+            ));
         }
         cautions.extend(self.keep_identity(&organization, &stored));
         if let Some(run) = &stored.record.run {

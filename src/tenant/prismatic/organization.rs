@@ -32,16 +32,18 @@ pub(super) struct Organization {
     pub credentials: BTreeMap<String, Result<Vec<SetAnswer>, ListFailure>>,
     /// The lists that could not be read, by what is in them.
     pub unread: BTreeMap<&'static str, ListFailure>,
+    /// Those that could not be read and in which no object is: what they tell of objects is unknown.
+    pub unread_facts: BTreeMap<&'static str, ListFailure>,
     /// Lists that this stack does not have.
     pub without: BTreeSet<&'static str>,
 }
 
 impl Organization {
     /// A list, or nothing of it and that it could not be read.
-    pub(super) fn taken<T>(&mut self, what: &'static str, list: Result<Vec<T>, ListFailure>) -> Vec<T> {
+    pub(super) fn taken<T: Default>(&mut self, what: &'static str, list: Result<T, ListFailure>) -> T {
         list.unwrap_or_else(|failure| {
             self.unread.insert(what, failure);
-            Vec::new()
+            T::default()
         })
     }
 }

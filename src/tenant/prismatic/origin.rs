@@ -80,7 +80,15 @@ impl Origin {
     /// Whether it is on this machine. A name counts only if it is `localhost`: what other names resolve to can change.
     pub(super) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        self.host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        let is_this = |address: IpAddr| {
+            // 0.0.0.0 and :: reach this machine too, and ::ffff:127.0.0.1 is 127.0.0.1.
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        };
+        let is_named = self.host == "localhost" || self.host.ends_with(".localhost");
+        // Of a host such as 127.1 the operating system makes an address too.
+        let is_short = self.host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        is_named || bare.parse::<IpAddr>().map_or(is_short, is_this)
     }
 
     /// Whether it is one of the platform's public stacks.
@@ -160,10 +168,19 @@ mod tests {
 
     #[test]
     fn only_addresses_of_this_machine_are_loopback() {
-        for text in ["http://127.0.0.1:1", "http://127.8.9.10", "http://[::1]:3", "https://localhost"] {
+        for text in [
+            "http://127.0.0.1:1",
+            "http://127.8.9.10",
+            "http://[::1]:3",
+            "https://localhost",
+            "http://0.0.0.0",
+            "https://[::]",
+            "https://[::ffff:127.0.0.1]",
+            "https://127.1",
+        ] {
             assert!(origin(text).is_loopback(), "{text}");
         }
-        for text in ["http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example", "http://0.0.0.0"] {
+        for text in ["http://127.0.0.1.example", "http://10.0.0.1", "http://localhost.example"] {
             assert!(!origin(text).is_loopback(), "{text}");
         }
     }

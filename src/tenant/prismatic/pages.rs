@@ -19,6 +19,19 @@ pub(super) trait Listed {
     fn id(&self) -> Option<&str>;
 }
 
+/// A list as it was read.
+pub(super) struct Pages<T> {
+    pub elements: Vec<T>,
+    /// The number of its pages.
+    pub count: usize,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Pages { elements: Vec::new(), count: 0 }
+    }
+}
+
 /// Why a list is unknown, wholly or in part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ListFailure {
@@ -94,9 +107,19 @@ pub(super) async fn read_list<T: DeserializeOwned + Listed>(
     list: &'static str,
     variables: &Map<String, Value>,
 ) -> Result<Vec<T>, ListFailure> {
+    read_pages(stack, document, list, variables).await.map(|pages| pages.elements)
+}
+
+/// Reads a whole list, and counts its pages.
+pub(super) async fn read_pages<T: DeserializeOwned + Listed>(
+    stack: &Stack,
+    document: &Document,
+    list: &'static str,
+    variables: &Map<String, Value>,
+) -> Result<Pages<T>, ListFailure> {
     for _ in 0..READS {
-        if let Some(elements) = read_once(stack, document, list, variables).await? {
-            return Ok(elements);
+        if let Some(pages) = read_once(stack, document, list, variables).await? {
+            return Ok(pages);
         }
     }
     Err(ListFailure::Changing)
@@ -108,13 +131,15 @@ async fn read_once<T: DeserializeOwned + Listed>(
     document: &Document,
     list: &'static str,
     variables: &Map<String, Value>,
-) -> Result<Option<Vec<T>>, ListFailure> {
+) -> Result<Option<Pages<T>>, ListFailure> {
+    let mut pages = 0;
     let mut elements: Vec<T> = Vec::new();
     let mut after: Option<String> = None;
     loop {
         let mut variables = variables.clone();
         variables.insert("after".to_string(), json!(after));
         let page: Page<T> = page(stack, document, list, &Value::Object(variables)).await?;
+        pages += 1;
         let edges = page.edges.ok_or(ListFailure::NoList)?;
         let total = page.total_count.ok_or(ListFailure::NoTotal)?;
         let has_next = page.page_info.and_then(|end| end.has_next_page).ok_or(ListFailure::NoEnd)?;
@@ -137,10 +162,14 @@ async fn read_once<T: DeserializeOwned + Listed>(
         if elements.len() > LARGEST {
             return Err(ListFailure::TooMany);
         }
+        if u64::try_from(elements.len()).is_ok_and(|read| read > total) {
+            // More than there are: it may never end.
+            return Ok(None);
+        }
         if !has_next {
             let ids: BTreeSet<&str> = elements.iter().filter_map(Listed::id).collect();
             let is_whole = ids.len() == elements.len() && u64::try_from(ids.len()).is_ok_and(|read| read == total);
-            return Ok(is_whole.then_some(elements));
+            return Ok(is_whole.then_some(Pages { elements, count: pages }));
         }
         // A page of one element could not overlap and go on.
         let before_last = cursors.iter().rev().nth(1).cloned().flatten();

@@ -3,7 +3,7 @@
 use super::definitions::{self, DefinitionCache};
 use super::document::Document;
 use super::organization::{Organization, Wanted};
-use super::pages::{ListFailure, Listed, read_list};
+use super::pages::{ListFailure, Listed, read_list, read_pages};
 use super::record::OrganizationIdentity;
 use super::stack::{ApiFailure, Stack};
 use crate::platform::answer::document::{Answer, ReusableConnection};
@@ -43,7 +43,6 @@ pub(super) fn documents() -> Vec<Document> {
 }
 
 /// The number of elements on a page: a list of more is read in several requests.
-const PAGE: usize = 100;
 /// Number of keys that are looked up in one request.
 const TOGETHER: usize = 20;
 /// Of more sets than this, only the number is known, not their statuses.
@@ -96,24 +95,28 @@ pub(super) async fn organization(
     let none = Map::new();
     let (identity, connections, components, integrations, workflows) = tokio::join!(
         identity(stack),
-        read_list(stack, &CONNECTIONS, "scopedConfigVariables", &none),
+        read_pages(stack, &CONNECTIONS, "scopedConfigVariables", &none),
         read_list(stack, &COMPONENTS, "components", &none),
-        read_list(stack, &INTEGRATIONS, "integrations", &none),
+        read_pages(stack, &INTEGRATIONS, "integrations", &none),
         read_list(stack, &WORKFLOWS, "workflows", &none),
     );
     let (identity, customers) = identity?;
     let cache = DefinitionCache::of(cache, stack.origin(), &identity.tenant_id);
     let mut found = Organization { identity: Some(identity), ..Organization::default() };
     found.answer = Answer { customers, ..Answer::default() };
-    found.answer.connections = found.taken("connections", connections);
+    let connections = found.taken("connections", connections);
+    let integrations = found.taken("integrations", integrations);
+    let is_several = Several { connections: connections.count > 1, integrations: integrations.count > 1 };
+    found.answer.connections = connections.elements;
+    found.integrations = integrations.elements;
     found.answer.components = found.taken("components", components);
-    found.integrations = found.taken("integrations", integrations);
     match workflows {
         // Not every stack has workflows, or lists them.
         Err(ListFailure::Api(ApiFailure::Unknown(_))) => drop(found.without.insert("workflows")),
-        workflows => found.workflows = found.taken("workflows", workflows),
+        Err(failure) => drop(found.unread_facts.insert("workflows", failure)),
+        Ok(workflows) => found.workflows = workflows,
     }
-    look_up_missing(&mut found, stack, wanted).await;
+    look_up_missing(&mut found, stack, wanted, &is_several).await;
     found.answer.infer_leaves();
     read_credentials(&mut found, stack, wanted).await;
     let sets: u64 =
@@ -123,8 +126,11 @@ pub(super) async fn organization(
         some_list(stack, &SETS, "customerConfigVariables", (1..=MOST_SETS).contains(&sets)),
     );
     found.definitions = definitions;
-    // Without them their statuses are unknown, and which connection a workflow means that names one of them.
-    found.sets = sets.unwrap_or_default();
+    match sets {
+        Ok(sets) => found.sets = sets,
+        // Their statuses are unknown, and which connection a workflow means that names one of them.
+        Err(failure) => drop(found.unread_facts.insert("credentials of customers", failure)),
+    }
     Ok(found)
 }
 
@@ -180,9 +186,6 @@ fn look_up_document<T: Named>(count: usize) -> Document {
 
 /// Looks up elements that a list of several pages did not have: nothing is called absent because of such a list alone.
 async fn look_up<T: Named>(stack: &Stack, list: &mut Vec<T>, wanted: &BTreeSet<String>) -> Result<(), ListFailure> {
-    if list.len() <= PAGE {
-        return Ok(());
-    }
     let there: BTreeSet<&str> = list.iter().filter_map(Named::name).collect();
     let absent: Vec<&String> = wanted.iter().filter(|name| !there.contains(name.as_str())).collect();
     let mut found: Vec<T> = Vec::new();
@@ -191,6 +194,9 @@ async fn look_up<T: Named>(stack: &Stack, list: &mut Vec<T>, wanted: &BTreeSet<S
             some.iter().enumerate().map(|(at, name)| (format!("n{at}"), json!(name))).collect();
         let document = look_up_document::<T>(some.len());
         let answers: BTreeMap<String, AnswerList<T>> = stack.read(&document, &Value::Object(names)).await?;
+        if answers.len() != some.len() {
+            return Err(ListFailure::NoList);
+        }
         for answer in answers.into_values() {
             let total = answer.total.ok_or(ListFailure::NoTotal)?;
             if !answer.is_whole() {
@@ -211,12 +217,22 @@ async fn look_up<T: Named>(stack: &Stack, list: &mut Vec<T>, wanted: &BTreeSet<S
     Ok(())
 }
 
+/// Which lists came in several pages.
+struct Several {
+    connections: bool,
+    integrations: bool,
+}
+
 /// Looks up what the project names and several pages did not have.
-async fn look_up_missing(organization: &mut Organization, stack: &Stack, wanted: &Wanted) {
-    if let Err(failure) = look_up(stack, &mut organization.answer.connections, &wanted.keys).await {
+async fn look_up_missing(organization: &mut Organization, stack: &Stack, wanted: &Wanted, several: &Several) {
+    if several.connections
+        && let Err(failure) = look_up(stack, &mut organization.answer.connections, &wanted.keys).await
+    {
         organization.unread.insert("connections", failure);
     }
-    if let Err(failure) = look_up(stack, &mut organization.integrations, &wanted.titles).await {
+    if several.integrations
+        && let Err(failure) = look_up(stack, &mut organization.integrations, &wanted.titles).await
+    {
         organization.unread.insert("integrations", failure);
     }
 }

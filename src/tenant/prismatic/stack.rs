@@ -287,6 +287,19 @@ impl Stack {
         self.data(json)
     }
 
+    /// A message of the platform, which may quote a token that it was sent.
+    fn shown(&self, message: &str) -> String {
+        let known = [&self.tokens.access, &self.tokens.refresh];
+        let mut message = message.to_string();
+        for token in known.into_iter().flatten().map(Secret::expose).filter(|token| !token.is_empty()) {
+            message = message.replace(token, "…");
+        }
+        if let Some(token) = self.access.try_lock().ok().as_deref().and_then(Option::as_ref) {
+            message = message.replace(token.expose(), "…");
+        }
+        shown(&message)
+    }
+
     /// The data of an answer. Errors beside data count: what is missing there would look absent.
     fn data<T>(&self, answer: GraphAnswer<T>) -> Result<T, ApiFailure> {
         let errors: Vec<String> =
@@ -299,14 +312,14 @@ impl Stack {
             return Err(self.not_accepted());
         }
         if has(&["permission denied", "not authorized", "do not have permission"]) {
-            let said = errors.first().map(|error| shown(error));
+            let said = errors.first().map(|error| self.shown(error));
             return Err(ApiFailure::Forbidden { from: self.tokens.from.clone(), said });
         }
         if !errors.is_empty() && unknown.len() == errors.len() {
             return Err(ApiFailure::Unknown(unknown));
         }
         if !errors.is_empty() {
-            return Err(ApiFailure::Errors(errors.iter().take(MESSAGES).map(|error| shown(error)).collect()));
+            return Err(ApiFailure::Errors(errors.iter().take(MESSAGES).map(|error| self.shown(error)).collect()));
         }
         answer.data.ok_or_else(|| ApiFailure::NotTheApi("there is neither data nor an error".to_string()))
     }

@@ -77,7 +77,6 @@ fn what_could_not_be_read_is_unknown_and_nothing_is_missing() {
         ("StablekeyConnections", "the list of connections of us-prod"),
         ("StablekeyComponents", "the list of components of us-prod"),
         ("StablekeyIntegrations", "the list of integrations of us-prod"),
-        ("StablekeyWorkflows", "the list of workflows of us-prod"),
     ] {
         for fault in [Fault::NullNode, Fault::NullNested, Fault::NoTotal, Fault::Errors("a part is missing".into())] {
             let is_nested = matches!(fault, Fault::NullNested);
@@ -92,7 +91,93 @@ fn what_could_not_be_read_is_unknown_and_nothing_is_missing() {
             plan.does_not_print("SK0101").does_not_print("+ create").does_not_print("- delete").does_not_print("drift");
         }
     }
+    // In a workflow is no object.
+    us.fault_on("StablekeyWorkflows", 0, Fault::NullNode);
+    ours.plan(&[]).exits(0).prints("the list of workflows of us-prod could not be read");
+    us.fault_on("StablekeySets", 0, Fault::Errors("no".into()));
+    ours.plan(&[]).exits(0).prints("the list of credentials of customers of us-prod could not be read");
+    ours.plan(&[]).exits(0).does_not_print("could not be read");
+}
+
+/// The names and parts of an element can be null too, and an enum can have new values.
+#[test]
+fn a_part_that_is_null_is_unknown() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    let edits: [(&str, &str, &str, serde_json::Value); 6] = [
+        ("StablekeyConnections", "salesforce-crm", "/stableKey", serde_json::Value::Null),
+        ("StablekeyConnections", "salesforce-crm", "/treeLocation", "BRANCH".into()),
+        ("StablekeyConnections", "salesforce-crm", "/inputs/nodes/0/name", serde_json::Value::Null),
+        ("StablekeyConnections", "acme-erp", "/tests", serde_json::Value::Null),
+        ("StablekeyIntegrations", "Order Sync", "/name", serde_json::Value::Null),
+        ("StablekeyComponents", "slack", "/key", serde_json::Value::Null),
+    ];
+    for (list, element, part, value) in edits {
+        us.fault_on(
+            list,
+            0,
+            Fault::edited(move |answer| {
+                let lists = answer["data"].as_object_mut().unwrap().values_mut();
+                let edges = lists.filter_map(|list| list["edges"].as_array_mut()).flatten();
+                let named = |node: &serde_json::Value| {
+                    ["stableKey", "name", "key"].iter().any(|field| node[*field].as_str() == Some(element))
+                };
+                let mut nodes = edges.map(|edge| &mut edge["node"]).filter(|node| named(node));
+                *nodes.next().unwrap().pointer_mut(part).unwrap() = value;
+            }),
+        );
+        let plan = ours.plan(&[]);
+        plan.does_not_print("SK0101").does_not_print("+ create").does_not_print("taken away");
+    }
     ours.plan(&[]).exits(0);
+}
+
+/// A look-up that returns less than it found, or nothing at all, finds nothing absent.
+#[test]
+fn a_look_up_must_be_whole() {
+    let us = large(150);
+    let ours = imported(&us);
+    let forget = |key: &'static str| {
+        Fault::edited(move |answer| {
+            let list = &mut answer["data"]["scopedConfigVariables"];
+            let edges = list["edges"].as_array_mut().unwrap();
+            edges.retain(|edge| edge["node"]["stableKey"] != key);
+            list["totalCount"] = 149.into();
+        })
+    };
+    let edits: [fn(&mut serde_json::Value); 4] = [
+        |found| found["nodes"] = serde_json::Value::Null,
+        |found| found["nodes"] = serde_json::json!([]),
+        |found| found["totalCount"] = serde_json::Value::Null,
+        |found| *found = serde_json::Value::Null,
+    ];
+    for edit in edits {
+        for page in 0..2 {
+            us.fault_on("StablekeyConnections", page, forget("connection-00120"));
+        }
+        us.fault_on(
+            "StablekeyLookUp",
+            0,
+            Fault::edited(move |answer| answer["data"].as_object_mut().unwrap().values_mut().for_each(edit)),
+        );
+        ours.plan(&[]).exits(1).prints("the list of connections of us-prod").does_not_print("+ create");
+        us.clear_faults();
+    }
+    // With the look-up it is there.
+    for page in 0..2 {
+        us.fault_on("StablekeyConnections", page, forget("connection-00120"));
+    }
+    ours.plan(&[]).exits(0);
+}
+
+/// What the platform quotes of a token is not shown.
+#[test]
+fn a_token_that_the_platform_quotes_is_not_printed() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    let token = us.refresh_token();
+    us.fault_on("StablekeyConnections", 0, Fault::Errors(format!("bad header {token}")));
+    ours.plan(&[]).exits(1).prints("bad header …").does_not_print(&token);
 }
 
 /// Broken connections, server errors and "too many requests" are repeated, since a read changes nothing.
@@ -175,7 +260,9 @@ fn two_integrations_of_one_name_are_an_error_that_lists_them() {
         us.url()
     );
     ours.write("tenants.yaml", &text);
-    ours.plan(&[]).exits(1).prints("the platform has 2 integrations with this name");
+    ours.plan(&[]).exits(1).prints("the platform has 2 integrations that are called");
+    let import = ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]);
+    import.exits(1);
 }
 
 /// "Ready: status ACTIVE. PENDING: a manual step with its authorizeUrl. ERROR: not ready, with the last success".
