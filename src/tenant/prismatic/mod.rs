@@ -422,9 +422,8 @@ impl Location for OrganizationLocation {
         }));
         if stored.version.is_none() {
             cautions.push(format!(
-                "there was no record of {} ({}): what stablekey wrote there is unknown, if it wrote there before",
-                self.tenant,
-                self.records.place()
+                "there was no record of {}: what stablekey wrote there is unknown, if it wrote there before",
+                self.tenant
             ));
         }
         cautions.extend(self.keep_identity(&organization, &stored));
