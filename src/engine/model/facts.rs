@@ -48,8 +48,6 @@ pub enum Foreign {
     Platform,
     /// One customer's.
     OneCustomer,
-    /// One person's credentials below a connection.
-    OnePerson,
     /// Its key cannot be a stable key of ours.
     Key,
     /// The location was not asked whether it is there.
@@ -61,7 +59,6 @@ impl std::fmt::Display for Foreign {
         f.write_str(match self {
             Foreign::Platform => "the platform's own connection, for building only",
             Foreign::OneCustomer => "a connection of one customer",
-            Foreign::OnePerson => "one person's credentials",
             Foreign::Key => "a connection whose key Stablekey cannot use",
             Foreign::NotAsked => "perhaps a connection of the platform's, which was not asked",
         })

@@ -286,9 +286,16 @@ pub(crate) fn inputs_of_set(
     expressions: &[Expression],
     secret: &str,
 ) -> BTreeMap<String, Input> {
-    let fields = fields(answer, found, &spec.component, &spec.type_);
+    kept_inputs(&fields(answer, found, &spec.component, &spec.type_), expressions, secret)
+}
+
+fn kept_inputs<'e>(
+    fields: &BTreeMap<&str, &InputField>,
+    expressions: impl IntoIterator<Item = &'e Expression>,
+    secret: &str,
+) -> BTreeMap<String, Input> {
     let mut inputs = BTreeMap::new();
-    for expression in expressions.iter().take(bounds::INPUTS) {
+    for expression in expressions.into_iter().take(bounds::INPUTS) {
         let Some(name) = expression.name.clone().filter(|name| fits(name)) else { continue };
         let kind = fields.get(name.as_str()).and_then(|field| field.kind.as_deref());
         let (value, is_there) = expression.content();
@@ -372,16 +379,8 @@ impl PlannedInputs<'_, '_> {
 
     /// The inputs for tests, where the connection has credentials for tests.
     fn test(&self, found: &ReusableConnection) -> Option<TestCredentials> {
-        let mut inputs = BTreeMap::new();
-        for expression in found.tests.items.iter().flat_map(|set| &set.inputs.items).take(bounds::INPUTS) {
-            let Some(name) = expression.name.clone().filter(|name| fits(name)) else { continue };
-            let kind = self.fields.get(name.as_str()).and_then(|field| field.kind.as_deref());
-            let (value, is_there) = expression.content();
-            if is_there && !is(kind, "template") {
-                let input = Self::kept(&name, kind, value, &test_secret(self.key));
-                inputs.insert(name, input);
-            }
-        }
+        let expressions = found.tests.items.iter().flat_map(|set| &set.inputs.items);
+        let inputs = kept_inputs(&self.fields, expressions, &test_secret(self.key));
         (!inputs.is_empty()).then_some(TestCredentials { inputs })
     }
 

@@ -108,16 +108,15 @@ impl Live<'_> {
     /// Adds the connections. Two of one key, or of one name, are unusable, both.
     fn connections(&mut self) {
         let mut by_name: BTreeMap<String, Vec<&ReusableConnection>> = BTreeMap::new();
-        for found in &self.organization.answer.connections {
-            let is_ours = found.is_of_tenant();
-            if let Some(what) = found.stable_key.is_none().then_some("connection").filter(|_| is_ours) {
-                self.unnamed(what);
+        // One person's credentials have the key of the connection that they are below.
+        for found in self.organization.answer.connections.iter().filter(|found| !found.is_leaf()) {
+            if found.stable_key.is_none() && found.is_of_tenant() {
+                self.unnamed("connection");
                 continue;
             }
             let key = found.stable_key.as_deref().unwrap_or_default();
-            match self.foreign(found, key) {
-                Some(foreign) if !found.is_leaf() => drop(self.inventory.foreign.insert(key.to_string(), foreign)),
-                Some(_) => {}
+            match foreign(found, key) {
+                Some(foreign) => drop(self.inventory.foreign.insert(key.to_string(), foreign)),
                 None => by_name.entry(names::of_stable_key(key)).or_default().push(found),
             }
         }
@@ -133,21 +132,6 @@ impl Live<'_> {
     /// Adds that something came without its name: it could be anything.
     fn unnamed(&mut self, what: &str) {
         self.inventory.unparsed.insert(format!("the name of a {what} of {} (null)", self.tenant));
-    }
-
-    /// Why a connection is none of ours, if so.
-    fn foreign(&self, found: &ReusableConnection, key: &str) -> Option<Foreign> {
-        if is(found.managed_by.as_deref(), "system") {
-            Some(Foreign::Platform)
-        } else if found.customer.is_some() {
-            Some(Foreign::OneCustomer)
-        } else if found.is_leaf() {
-            Some(Foreign::OnePerson)
-        } else if !names::is_stable_key(key) {
-            Some(Foreign::Key)
-        } else {
-            None
-        }
     }
 
     fn connection(&mut self, name: &str, found: &ReusableConnection) {
@@ -364,6 +348,19 @@ pub(super) fn name_of(found: &IntegrationAnswer, record: &TenantRecord, expected
         _ => None,
     };
     recorded.or_else(known).unwrap_or_else(|| crate::platform::import::name_of_title(&called))
+}
+
+/// Why a connection is not one of the tenant's own, if so.
+fn foreign(found: &ReusableConnection, key: &str) -> Option<Foreign> {
+    if is(found.managed_by.as_deref(), "system") {
+        Some(Foreign::Platform)
+    } else if found.customer.is_some() {
+        Some(Foreign::OneCustomer)
+    } else if !names::is_stable_key(key) {
+        Some(Foreign::Key)
+    } else {
+        None
+    }
 }
 
 /// What has the same name twice, so that no object can be made of it.

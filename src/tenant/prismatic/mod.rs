@@ -349,10 +349,6 @@ impl OrganizationLocation {
             let why = format_args!("the list of {what} could not be read: {failure}");
             return Err(self.failed(with_help(&why, &failure.help())));
         }
-        if let Some(component) = organization.answer.components.iter().find(|component| !component.is_whole()) {
-            let key = crate::text::line(component.key.as_deref().unwrap_or_default()).into_owned();
-            return Err(self.failed(format!("a part of component {key} came back as null; run it again")));
-        }
         // Without the names of what is there, what the folder lacks is unknown; and two of one name are no name.
         let live = live::inventory(&self.tenant, &organization, &stored.record, &self.expected);
         if let Some(what) = live.unparsed.first() {

@@ -5,10 +5,10 @@ use super::origin::FIRST_STACK;
 use crate::io_error::{self, Words};
 use crate::near_miss::what_there_is;
 use crate::secret::Secret;
+use crate::tenant::directory::disk;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -157,13 +157,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>, ProfileError> {
             ProfileError::Unreadable { file: file.clone(), why }
         }
     };
-    let mut bytes = Vec::new();
-    let opened = File::open(path).map_err(unreadable)?;
-    opened.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(ProfileError::Form { file, what: "it is too large" });
-    }
-    Ok(bytes)
+    // It may be a link into a folder of settings.
+    let path = path.canonicalize().map_err(unreadable)?;
+    disk::read(&path, LARGEST).map_err(unreadable)?.ok_or_else(|| ProfileError::NoFile { file: file.clone() })
 }
 
 #[cfg(test)]
@@ -197,6 +193,25 @@ mod tests {
         let why = profile(TWO, Some("eus"), &[]).unwrap_err();
         assert_eq!(why.to_string(), "prism has no profile \"eus\"; did you mean eu? there are eu, us");
         assert_eq!(why.help(), "log in with it:\n  prism login --profile eus");
+    }
+
+    /// A link into a folder of settings is followed; a pipe would be waited for without end.
+    #[test]
+    fn only_a_regular_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("real.yml"), TWO).unwrap();
+        std::os::unix::fs::symlink(at("real.yml"), at("link.yml")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe.yml")).status().unwrap().success());
+        let given = |name: &str| {
+            let path = at(name).display().to_string();
+            read(None, &move |variable| (variable == "PRISM_CONFIG_FILE").then(|| path.clone()))
+        };
+        assert_eq!(given("link.yml").unwrap().name, "us");
+        for other in ["pipe.yml", "."] {
+            assert!(matches!(given(other), Err(ProfileError::Unreadable { .. })), "{other}");
+        }
+        assert!(matches!(given("none.yml"), Err(ProfileError::NoFile { .. })));
     }
 
     #[test]

@@ -38,8 +38,10 @@ pub(super) struct Stack {
     access: tokio::sync::Mutex<Option<Secret>>,
     tokens: Tokens,
     tenant_id: Option<String>,
+    /// The tokens that were exchanged for the refresh token: like those at the beginning, no message may quote them.
+    exchanged: Mutex<Vec<Secret>>,
     turns: Semaphore,
-    /// How many turns there are in all.
+    /// How many requests may be in flight.
     allowed: AtomicUsize,
     /// How many permits there are, until as many as are allowed.
     permits: AtomicUsize,
@@ -162,6 +164,7 @@ impl Stack {
             access: tokio::sync::Mutex::new(access),
             tenant_id: tenant.or_else(|| tokens.tenant_id.clone()),
             tokens,
+            exchanged: Mutex::default(),
             turns: Semaphore::new(IN_FLIGHT),
             permits: AtomicUsize::new(IN_FLIGHT),
             allowed: AtomicUsize::new(IN_FLIGHT),
@@ -289,15 +292,13 @@ impl Stack {
 
     /// A message of the platform, which may quote a token that it was sent.
     fn shown(&self, message: &str) -> String {
-        let known = [&self.tokens.access, &self.tokens.refresh];
-        let mut message = message.to_string();
-        for token in known.into_iter().flatten().map(Secret::expose).filter(|token| !token.is_empty()) {
-            message = message.replace(token, "…");
-        }
-        if let Some(token) = self.access.try_lock().ok().as_deref().and_then(Option::as_ref) {
-            message = message.replace(token.expose(), "…");
-        }
-        shown(&message)
+        let exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = [&self.tokens.access, &self.tokens.refresh].into_iter().flatten().chain(exchanged.iter());
+        let without = tokens
+            .map(Secret::expose)
+            .filter(|token| !token.is_empty())
+            .fold(message.to_string(), |message, token| message.replace(token, "…"));
+        shown(&without)
     }
 
     /// The data of an answer. Errors beside data count: what is missing there would look absent.
@@ -327,20 +328,12 @@ impl Stack {
     /// Checks everything about an answer but its content.
     fn check(&self, answer: &HttpAnswer) -> Result<(), ApiFailure> {
         let status = answer.status;
-        if status.is_redirection() {
-            return Err(ApiFailure::Redirects);
-        }
+        refused_at_all(answer)?;
         match status {
             StatusCode::UNAUTHORIZED => return Err(self.not_accepted()),
             StatusCode::FORBIDDEN if !is_page(answer) => {
                 return Err(ApiFailure::Forbidden { from: self.tokens.from.clone(), said: None });
             }
-            StatusCode::TOO_MANY_REQUESTS => {
-                let after =
-                    answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
-                return Err(ApiFailure::TooMany { after });
-            }
-            status if status.is_server_error() => return Err(ApiFailure::Server(status.as_u16())),
             _ => {}
         }
         if is_page(answer) {
@@ -362,7 +355,10 @@ impl Stack {
     async fn authorization(&self) -> Result<HeaderValue, ApiFailure> {
         let mut access = self.access.lock().await;
         if access.is_none() {
-            *access = Some(self.refreshed().await?);
+            let token = self.refreshed().await?;
+            let mut exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+            exchanged.push(Secret::new(token.expose().to_string()));
+            *access = Some(token);
         }
         let token = access.as_ref().map(Secret::expose).unwrap_or_default();
         let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
@@ -391,12 +387,7 @@ impl Stack {
             .body(Full::new(Bytes::from(body.to_string())))
             .map_err(|_| ApiFailure::NotTheApi("its url cannot be used".to_string()))?;
         let answer = self.transport.send(request, READ).await.map_err(ApiFailure::Http)?;
-        if answer.status.is_redirection() {
-            return Err(ApiFailure::Redirects);
-        }
-        if answer.status.is_server_error() {
-            return Err(ApiFailure::Server(answer.status.as_u16()));
-        }
+        refused_at_all(&answer)?;
         if is_page(&answer) {
             return Err(ApiFailure::WebPage(what_page(&answer.body)));
         }
@@ -413,6 +404,21 @@ impl Stack {
             _ => Err(ApiFailure::NotTheApi(format!("HTTP {} to a login", answer.status.as_u16()))),
         }
     }
+}
+
+/// What every address of a stack may answer in place of an answer: elsewhere, too many requests, an error of the server.
+fn refused_at_all(answer: &HttpAnswer) -> Result<(), ApiFailure> {
+    if answer.status.is_redirection() {
+        return Err(ApiFailure::Redirects);
+    }
+    if answer.status == StatusCode::TOO_MANY_REQUESTS {
+        let after = answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
+        return Err(ApiFailure::TooMany { after });
+    }
+    if answer.status.is_server_error() {
+        return Err(ApiFailure::Server(answer.status.as_u16()));
+    }
+    Ok(())
 }
 
 /// Whether an answer is a page for people: of a proxy, or of the platform's own web site.
@@ -454,4 +460,49 @@ fn shown(message: &str) -> String {
         return "no message".to_string();
     }
     text::shorten(&text::line(message.trim()), MESSAGE).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper_util::client::proxy::matcher::Matcher;
+
+    fn stack() -> Stack {
+        let origin = Origin::parse("http://127.0.0.1:9").unwrap();
+        let transport = Transport::to(&origin, &Matcher::builder().build()).unwrap();
+        let secret = |text: &str| Some(Secret::new(text.to_string()));
+        let tokens = Tokens {
+            from: "a test".to_string(),
+            access: secret("CANARY-access"),
+            refresh: secret("CANARY-refresh"),
+            tenant_id: None,
+            renew: String::new(),
+        };
+        Stack::new(origin, transport, tokens, Duration::from_millis(1), None)
+    }
+
+    /// Also while all permits are in use.
+    #[test]
+    fn after_too_many_requests_fewer_are_in_flight() {
+        let stack = stack();
+        for left in [2, 1, 1] {
+            let mut used = Vec::new();
+            while let Ok(permit) = stack.turns.try_acquire() {
+                used.push(permit);
+            }
+            stack.pause_before_retry(&ApiFailure::TooMany { after: None }, 0).unwrap();
+            used.into_iter().for_each(|permit| stack.give_back(permit));
+            assert_eq!(stack.turns.available_permits(), left);
+        }
+    }
+
+    /// Also of one that was exchanged, and while another request has it.
+    #[test]
+    fn no_message_quotes_a_token() {
+        let stack = stack();
+        stack.exchanged.lock().unwrap().push(Secret::new("CANARY-new".to_string()));
+        let _held = stack.access.try_lock().unwrap();
+        let shown = stack.shown("CANARY-access, CANARY-refresh and CANARY-new");
+        assert_eq!(shown, "…, … and …");
+    }
 }

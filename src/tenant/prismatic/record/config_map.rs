@@ -120,8 +120,10 @@ impl RecordStore for ConfigMapRecords {
                 })?;
                 Ok(written.metadata.resource_version)
             }
-            // Gone, or changed, or made meanwhile.
-            Err(failure) if failure.is_absent() || failure.code() == Some(StatusCode::CONFLICT) => {
+            // Changed, made or deleted meanwhile. Where one is made, it is the namespace that is absent.
+            Err(failure)
+                if failure.code() == Some(StatusCode::CONFLICT) || (failure.is_absent() && replaces.is_some()) =>
+            {
                 Err(self.lost(tenant))
             }
             Err(failure) => {

@@ -163,18 +163,13 @@ pub enum RecordError {
         /// The command that brings it back.
         help: String,
     },
-    /// It is kept in a place of another kind than the project uses now.
-    #[error("the record of {tenant} is {there}, and this project keeps records {here}")]
-    OtherKind { tenant: String, there: String, here: String, help: String },
 }
 
 impl RecordError {
     /// What to do.
     pub fn help(&self) -> String {
         match self {
-            RecordError::Place { help, .. } | RecordError::Gone { help, .. } | RecordError::OtherKind { help, .. } => {
-                help.clone()
-            }
+            RecordError::Place { help, .. } | RecordError::Gone { help, .. } => help.clone(),
             RecordError::Lost { .. } => "wait until it is done, then run this again".to_string(),
             RecordError::Form { .. } => {
                 "update stablekey; if somebody else uses that place, move theirs away".to_string()

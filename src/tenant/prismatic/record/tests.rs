@@ -65,7 +65,7 @@ fn id(stored: &StoredRecord) -> Option<&str> {
     stored.record.object(&ObjectId::new(Kind::Connection, "crm"))?.id.as_deref()
 }
 
-/// "changed only by a compare-and-swap push": two clones race, and the loser is told.
+/// "changed only by a compare-and-swap push": of two clones that race, one gets an error that names the other.
 #[test]
 fn of_two_clones_that_race_one_writes() {
     let remote = Remote::new();
@@ -80,7 +80,7 @@ fn of_two_clones_that_race_one_writes() {
     let version = one.write(&begun, None, "begin").unwrap();
     let lost = two.write(&record("2"), None, "begin").unwrap_err();
     assert_eq!(lost.to_string(), "another run wrote the record of us-prod meanwhile: ann@laptop");
-    // With what it reads now it may write, and the other one is told.
+    // With what it reads now it may write, and the other one gets the error.
     let read = two.read(TENANT).unwrap();
     assert_eq!((id(&read), read.version.as_deref()), (Some("1"), Some(version.as_str())));
     let next = two.write(&record("2"), read.version.as_deref(), "take over").unwrap();
@@ -191,7 +191,7 @@ fn a_record_that_is_gone_or_rewritten_is_an_error_with_the_way_back() {
     assert!(replaced.to_string().contains("was replaced there by one that does not follow from it"), "{replaced}");
 }
 
-/// A record of the other kind: a project that gets a remote takes its record there, one that loses it is told.
+/// A record of the other kind: a project that gets a remote takes its record there, one that loses it is an error.
 #[test]
 fn a_project_that_gets_or_loses_a_remote_keeps_its_record() {
     let remote = Remote::new();
