@@ -78,12 +78,12 @@ impl Explain {
                 _ => wrong,
             }
         };
-        let text = match &self.integration {
+        let (text, of_all) = match &self.integration {
             Some(integration) => {
                 let (flow, step) = (self.flow.as_deref(), self.step.as_deref());
                 let (tenant, integration) = (Kind::Tenant.name_in(&self.name), Kind::Integration.name_in(integration));
                 let explained = explain_integration(&world, tenant, integration, flow, step).map_err(wrong)?;
-                form.of(&explained, || explained.text(form.style), || explained.markdown())?
+                (form.of(&explained, || explained.text(form.style), || explained.markdown())?, false)
             }
             None => {
                 let (meant, others) = Meant::of(&world, &self.name).map_err(wrong)?;
@@ -91,14 +91,16 @@ impl Explain {
                     let others: Vec<String> = others.iter().map(Meant::typed).collect();
                     output.note(&format!("{} is the name of more: {}", self.name, others.join(", ")));
                 }
-                meant.explained(&world, form).map_err(|error| match error {
+                let text = meant.explained(&world, form).map_err(|error| match error {
                     Explained::Wrong(error) => wrong(error),
                     Explained::Failure(failure) => failure,
-                })?
+                })?;
+                (text, !matches!(meant, Meant::Tenant(_)))
             }
         };
         output.result(&text)?;
-        Ok(u8::from(!project.problems.is_empty()))
+        let is_unknown = of_all && world.tenants.values().any(|view| view.live.unreachable().is_some());
+        Ok(u8::from(is_unknown || !project.problems.is_empty()))
     }
 
     /// Shows what waits in a hub for an object.

@@ -13,8 +13,8 @@ use crate::manifest::limits;
 use crate::near_miss::{meant, what_there_is};
 use crate::platform::answer::{Answer, QUERY, plan_tenant, read_answer};
 use crate::platform::import::{
-    Existing, ImportFile, ImportedIntegration, ImportedTenant as Imported, OtherTenant, Reusable, files, folder_tenant,
-    plan_import, platform_tenant, report, tenant_document,
+    Existing, ImportFile, ImportState, ImportedIntegration, ImportedTenant as Imported, OtherTenant, Reusable, files,
+    folder_tenant, plan_import, platform_tenant, report, tenant_document, title,
 };
 use crate::project::{Project, ProjectTenant, UNNAMED};
 use crate::render::Invocation;
@@ -116,7 +116,14 @@ impl ImportArgs {
         let definitions: Vec<ImportFile<'_>> =
             definitions.iter().map(|d| ImportFile { name: &d.name, bytes: &d.bytes }).collect();
         let is_all = self.files.iter().any(|file| file.is_dir());
-        let imported = self.plan(&project, &destination, answer.as_ref(), &definitions, &reusable, is_all, output)?;
+        let asked = Asked {
+            answer: answer.as_ref(),
+            definitions: &definitions,
+            reusable: &reusable,
+            is_all,
+            recorded: Vec::new(),
+        };
+        let imported = self.plan(&project, &destination, asked, output)?;
         self.write(&imported.tenant, &imported.inventory, &destination)?;
         self.report(&imported.tenant, &destination, &[], output)
     }
@@ -137,7 +144,9 @@ impl ImportArgs {
         let location = self.root.platform().location(&name, &self.root.root, spec).map_err(|e| unread(&e))?;
         let location = location.expecting(expected);
         let progress = output.progress(&format!("reading {}", spec.url));
-        let read = location.read_for_import().map_err(|e| unread(&e))?;
+        let others = project.tenants.iter().filter(|(other, tenant)| **other != name && self.is_on_platform(tenant));
+        let others: Vec<&str> = others.map(|(other, _)| other.as_str()).collect();
+        let read = location.read_for_import(&others).map_err(|e| unread(&e))?;
         drop(progress);
         let unreadable: Vec<String> = read
             .integrations()
@@ -148,10 +157,12 @@ impl ImportArgs {
             .filter_map(|found| Some(ImportFile { name: found.name, bytes: found.definition.ok()? }))
             .collect();
         let is_all = unreadable.is_empty();
-        let imported =
-            self.plan(&project, &destination, Some(read.answer()), &definitions, &reusable, is_all, output)?;
-        let known = read.keys().collect();
-        let imported = PlannedImport { tenant: imported.tenant.on_platform(&known), ..imported };
+        let recorded = read.integrations().filter_map(|found| Some((title(found.name), found.recorded?))).collect();
+        let asked =
+            Asked { answer: Some(read.answer()), definitions: &definitions, reusable: &reusable, is_all, recorded };
+        let imported = self.plan(&project, &destination, asked, output)?;
+        let (known, edited) = (read.keys().collect(), read.edited(&name, &imported.inventory));
+        let imported = PlannedImport { tenant: imported.tenant.on_platform(&known, &edited), ..imported };
         self.write(&imported.tenant, &imported.inventory, &destination)?;
         let source = destination.location.snapshot().map_err(|e| unread(&e))?;
         location.record_import(&read, &source.inventory).map_err(|error| {
@@ -187,15 +198,11 @@ impl ImportArgs {
     }
 
     /// Plans the import into the destination.
-    #[allow(clippy::too_many_arguments, reason = "each is one input of the plan")]
     fn plan(
         &self,
         project: &Project,
         destination: &Destination,
-        answer: Option<&Answer>,
-        definitions: &[ImportFile<'_>],
-        reusable: &Reusable,
-        is_all: bool,
+        asked: Asked<'_>,
         output: &mut Output,
     ) -> Result<PlannedImport, CommandFailure> {
         // The folder of a new tenant is created with the first file.
@@ -208,13 +215,18 @@ impl ImportArgs {
             let problems = project.problems.clone();
             return Err(CommandFailure { problems, ..CommandFailure::new(message, "fix it, then import again") });
         }
+        if let Some((id, why)) = inventory.invalid.first_key_value() {
+            let message = format!("{id} in {} cannot be used ({why}): nothing was written", destination.folder());
+            return Err(CommandFailure::new(message, "correct it, or remove it, then import again"));
+        }
         if let Some((name, _)) = &destination.new_tenant
             && let Some(near) = meant(name, project.tenants.keys().map(String::as_str))
         {
             output.note(&format!("Tenant/{name} is new here; there is {near} too, which it is not."));
         }
         let elsewhere = self.elsewhere(project, destination.location.tenant(), output);
-        let existing = ExistingObjects { is_all, ..ExistingObjects::of(&inventory, &elsewhere) };
+        let Asked { answer, definitions, reusable, is_all, recorded } = asked;
+        let existing = ExistingObjects { is_all, recorded, ..ExistingObjects::of(&inventory, &elsewhere) };
         let tenant = match answer {
             None => plan_import(definitions, reusable, &existing.borrow()),
             Some(answer) => plan_tenant(answer, definitions, reusable, &existing.borrow()),
@@ -422,12 +434,13 @@ impl ImportArgs {
         if imported.is_empty() && !is_new {
             return Ok(());
         }
+        let tenants_file = self.tenants_file(destination)?;
         std::fs::create_dir_all(folder).map_err(|e| CommandFailure::writing(folder, &e))?;
         let mut session = destination.location.begin(&[]).map_err(|e| unread(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
         let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
-        let integrations =
-            imported.integrations.iter().map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i)));
+        let changed = imported.integrations.iter().filter(|i| i.state != ImportState::Unchanged);
+        let integrations = changed.map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i)));
         let tenant = destination.location.tenant();
         let write = |(item, with): (Item, Option<&ImportedIntegration>)| {
             let before = inventory.get(&item.id());
@@ -455,16 +468,25 @@ impl ImportArgs {
         if let Some(error) = failed.or(settled.err()) {
             return Err(refused(&error));
         }
-        if let Some((name, spec)) = &destination.new_tenant {
-            let path = self.root.root.join("tenants.yaml");
-            let there = disk::read(&path, limits::FILE_BYTES)
-                .map_err(|e| CommandFailure::writing(&path, &e))?
-                .unwrap_or_default();
-            let text = tenant_document(&String::from_utf8_lossy(&there), name, spec.clone())
-                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?;
+        if let Some((path, text)) = tenants_file {
             disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| CommandFailure::writing(&path, &e))?;
         }
         Ok(())
+    }
+
+    /// The file with the new Tenant, and its text. What keeps it from being written is found before anything is written.
+    fn tenants_file(&self, destination: &Destination) -> Result<Option<(PathBuf, String)>, CommandFailure> {
+        let Some((name, spec)) = &destination.new_tenant else { return Ok(None) };
+        let path = self.root.root.join("tenants.yaml");
+        if path.is_symlink() {
+            let message = format!("{} is a link, and is not written through; nothing was written", path.display());
+            let help = format!("put the file itself there, or add Tenant {name} to it yourself, then import again");
+            return Err(CommandFailure::new(message, help));
+        }
+        let there = disk::read(&path, limits::FILE_BYTES).map_err(|e| CommandFailure::writing(&path, &e))?;
+        let text = tenant_document(&String::from_utf8_lossy(&there.unwrap_or_default()), name, spec.clone())
+            .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?;
+        Ok(Some((path, text)))
     }
 }
 
@@ -503,6 +525,13 @@ fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
     read.find(|(_, live)| was_copied_to(&live.inventory)).map(|(name, _)| name.as_str())
 }
 
+impl Destination {
+    /// The folder, for people.
+    fn folder(&self) -> String {
+        self.location.folder().display().to_string()
+    }
+}
+
 struct Destination {
     /// The folder to write: the location of a tenant in files, the source of one on the platform.
     location: FolderLocation,
@@ -510,6 +539,17 @@ struct Destination {
     new_tenant: Option<(String, TenantSpec)>,
     /// The location on the platform.
     platform: Option<PrismaticLocation>,
+}
+
+/// What is to be imported.
+struct Asked<'a> {
+    answer: Option<&'a Answer>,
+    definitions: &'a [ImportFile<'a>],
+    reusable: &'a Reusable,
+    /// Whether it is the whole tenant.
+    is_all: bool,
+    /// The integrations that were imported before: the title there now, and the name here.
+    recorded: Vec<(String, String)>,
 }
 
 /// An import before it is written.
@@ -522,6 +562,8 @@ struct PlannedImport {
 /// The existing objects of the tenant, in the form that the import needs.
 struct ExistingObjects<'e> {
     is_all: bool,
+    recorded: Vec<(String, String)>,
+    digests: Vec<(String, String)>,
     elsewhere: &'e [OtherTenant],
     integrations: Vec<Object<IntegrationSpec>>,
     components: Vec<Object<crate::api::ComponentSpec>>,
@@ -532,6 +574,8 @@ impl<'e> ExistingObjects<'e> {
     fn of(inventory: &Inventory, elsewhere: &'e [OtherTenant]) -> Self {
         ExistingObjects {
             is_all: false,
+            recorded: Vec::new(),
+            digests: inventory.uses.iter().map(|(name, uses)| (name.clone(), uses.digest.clone())).collect(),
             elsewhere,
             integrations: inventory.integrations.values().map(|o| (**o).clone()).collect(),
             components: inventory.components.values().map(|o| (**o).clone()).collect(),
@@ -545,6 +589,8 @@ impl<'e> ExistingObjects<'e> {
             components: &self.components,
             connections: &self.connections,
             elsewhere: self.elsewhere,
+            digests: &self.digests,
+            recorded: &self.recorded,
             is_all: self.is_all,
         }
     }

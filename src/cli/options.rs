@@ -55,9 +55,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// The root as an argument of a command.
 #[derive(Debug, Args)]
 pub(super) struct RootArgument {
-    /// The folder with the tenants
-    #[arg(default_value = ".")]
-    root: PathBuf,
+    /// The folder with the tenants; by default the current one
+    #[arg(value_name = "ROOT")]
+    argument: Option<PathBuf>,
+    /// The same as an option
+    #[arg(id = "root", long, short = 'C', value_name = "DIR", conflicts_with = "argument")]
+    option: Option<PathBuf>,
     /// A folder of manifests that declare a tenant: TENANT=PATH; the folder may be anywhere. A plan file stores the path
     #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
     sources: Vec<(String, PathBuf)>,
@@ -69,7 +72,7 @@ pub(super) struct RootArgument {
 #[derive(Debug, Args)]
 pub(super) struct RootOption {
     /// The folder with the tenants
-    #[arg(long, default_value = ".")]
+    #[arg(long, short = 'C', value_name = "DIR", default_value = ".")]
     pub root: PathBuf,
     #[command(flatten)]
     clusters: ServerOptions,
@@ -98,9 +101,14 @@ pub(super) struct Narrowing {
 }
 
 impl RootArgument {
+    /// The folder with the tenants.
+    fn root(&self) -> &Path {
+        self.argument.as_deref().or(self.option.as_deref()).unwrap_or(Path::new("."))
+    }
+
     /// The arguments that the next command repeats.
     pub(super) fn invocation(&self, narrowing: &Narrowing) -> Invocation {
-        let root = self.root.display().to_string();
+        let root = self.root().display().to_string();
         let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
         let narrowed = narrowing.arguments().chain(sources).collect();
         Invocation { root: (root != ".").then_some(root), narrowed, ..Invocation::default() }
@@ -118,11 +126,11 @@ impl RootArgument {
 
     /// Reads the project.
     pub(super) fn open(&self) -> Result<Project, CommandFailure> {
-        is_folder(&self.root)?;
+        is_folder(self.root())?;
         let sources = self.sources()?;
         let tenants: Vec<String> = sources.keys().cloned().collect();
         let given = ProjectArgs {
-            root: self.root.clone(),
+            root: self.root().to_path_buf(),
             sources,
             servers: Some(self.clusters.servers()),
             platform: Some(self.clusters.platform()),
@@ -138,7 +146,7 @@ impl RootArgument {
 
     /// Rejects a source that is inside a tenant's folder: those files belong to that tenant.
     fn are_folders_of_their_own(&self, project: &Project) -> Result<(), CommandFailure> {
-        let below = |path: &str| self.root.join(path).canonicalize().ok();
+        let below = |path: &str| self.root().join(path).canonicalize().ok();
         let given = |name: &String| self.sources.iter().any(|(tenant, _)| tenant == name);
         let folders = project.tenants.iter().flat_map(|(name, tenant)| {
             let location = match &tenant.spec.location {
@@ -165,7 +173,7 @@ impl RootArgument {
         let mut sources: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
         for (tenant, path) in &self.sources {
-            let folder = folder_of_source(&self.root, tenant, path)?;
+            let folder = folder_of_source(self.root(), tenant, path)?;
             let before = folders.insert(folder.clone(), tenant.clone());
             if let Some(other) = before.filter(|other| other != tenant) {
                 let message = format!("--source gives {} to {other} and to {tenant}", path.display());
@@ -184,7 +192,7 @@ impl RootArgument {
 
     /// The given sources for a plan file: relative to the root.
     pub(super) fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
-        let seen = |path: &PathBuf| Some(sources::seen_from(&self.root, path)?.to_str()?.to_string());
+        let seen = |path: &PathBuf| Some(sources::seen_from(self.root(), path)?.to_str()?.to_string());
         let sources = self.sources()?.into_iter().map(|(tenant, path)| match seen(&path) {
             Some(seen) => Ok((tenant, seen)),
             None => {
@@ -197,7 +205,7 @@ impl RootArgument {
 
     /// Uses the sources of a plan file. A source that is given as well must be the same.
     pub(super) fn take_sources(&mut self, planned: &BTreeMap<String, String>) -> Result<(), CommandFailure> {
-        is_folder(&self.root)?;
+        is_folder(self.root())?;
         let given = self.sources_seen_from_root()?;
         for (tenant, path) in &given {
             if planned.get(tenant) != Some(path) {
@@ -206,7 +214,7 @@ impl RootArgument {
                 return Err(CommandFailure::new(message, "leave --source away, or plan again with it"));
             }
         }
-        let root = self.root.clone();
+        let root = self.root().to_path_buf();
         self.sources = planned.iter().map(|(tenant, path)| (tenant.clone(), root.join(path))).collect();
         Ok(())
     }

@@ -17,21 +17,25 @@ use std::path::PathBuf;
 /// one by one, are read as one tenant. Exit codes: 0 valid, 1 a problem, 3 a binding is missing.
 #[derive(Debug, Args)]
 pub(super) struct Validate {
-    /// Files and folders; `-` is standard input
-    #[arg(default_value = ".")]
+    /// Files and folders; `-` is standard input; by default the current folder
     paths: Vec<PathBuf>,
+    /// The folder with the tenants, in place of files
+    #[arg(long, short = 'C', value_name = "DIR", default_value = ".", conflicts_with = "paths")]
+    root: PathBuf,
     #[command(flatten)]
     format: FormatOption,
 }
 
 impl Validate {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
-        let project = match self.paths.as_slice() {
-            [root] if root.is_dir() => with_tenants(open(
-                &ProjectArgs { root: root.clone(), ..ProjectArgs::default() },
-                &mut std::io::empty(),
-            ))?,
-            _ => {
+        let root = match self.paths.as_slice() {
+            [] => Some(self.root),
+            [one] if one.is_dir() => Some(one.clone()),
+            _ => None,
+        };
+        let project = match root {
+            Some(root) => with_tenants(open(&ProjectArgs { root, ..ProjectArgs::default() }, &mut std::io::empty()))?,
+            None => {
                 let given = ProjectArgs { root: PathBuf::from("."), paths: self.paths, ..ProjectArgs::default() };
                 let from_pipe = given.paths.iter().any(|path| path.as_os_str() == "-");
                 let project = open(&given, &mut std::io::stdin().lock());

@@ -6,7 +6,7 @@ use super::config_maps::is_name_of_definition;
 use super::list::MOST;
 use super::object::{Live, Version, is_after};
 use crate::api::*;
-use crate::engine::model::inventory::{Holders, Inventory, Ready};
+use crate::engine::model::inventory::{Capabilities, Holders, Inventory, Ready};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::Record;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -90,7 +90,7 @@ pub enum ChangedObjects {
 }
 
 /// The cached objects of one namespace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cache {
     inventory: Arc<Inventory>,
     versions: Arc<BTreeMap<ObjectId, Version>>,
@@ -109,6 +109,24 @@ pub struct Cache {
 
 /// The kinds that tenants contain.
 const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
+
+impl Default for Cache {
+    fn default() -> Self {
+        // Nothing reports readiness until something there has a Ready condition.
+        let can = Capabilities { knows_readiness: false, ..Capabilities::CLUSTER };
+        Cache {
+            inventory: Arc::new(Inventory { can, ..Inventory::default() }),
+            versions: Arc::default(),
+            tenants: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            most_bytes: None,
+            bytes: 0,
+            weights: HashMap::new(),
+            again: BTreeSet::new(),
+            is_over: false,
+        }
+    }
+}
 
 impl Cache {
     /// Whether the namespace exceeds a limit. Nothing of it can be used until it is listed again.

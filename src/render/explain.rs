@@ -5,7 +5,7 @@ use super::page::{Span, TextPage, heading, plain, strong};
 use super::style::Tone;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
-use crate::engine::model::inventory::{ConnectionFacts, Inventory, Sync, View, World};
+use crate::engine::model::inventory::{ConnectionFacts, Inventory, Status, Sync, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::near_miss::{are_similar, near_misses, what_there_is};
 use crate::report::binding::{BindingRow, ConnectionBrief, Scene, Used};
@@ -249,6 +249,9 @@ pub struct KeyInTenant {
     pub tenant: String,
     /// Whether it could be read.
     pub read: bool,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
     /// The connection with exactly this key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionBrief>,
@@ -377,7 +380,10 @@ pub fn explain_key(world: &World, key: &str) -> Result<KeyExplanation, ExplainEr
 
 fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
     let mut found = KeyInTenant { tenant: tenant.to_string(), ..KeyInTenant::default() };
-    let Some(scene) = Scene::of(world, tenant) else { return found };
+    let Some(scene) = Scene::of(world, tenant) else {
+        found.unreachable = world.tenants.get(tenant).and_then(|view| view.live.unreachable()).map(str::to_string);
+        return found;
+    };
     let inventory = scene.inventory;
     found.read = true;
     let named = ObjectId::new(Kind::Connection, names::of_stable_key(key));
@@ -434,7 +440,7 @@ fn reported(facts: &ConnectionFacts) -> Vec<String> {
         let last = facts.last_success.as_ref().map(|at| format!(", last refreshed {at}")).unwrap_or_default();
         lines.push(format!("status {status}{last}"));
     }
-    if let Some(link) = facts.sign_in.as_ref().filter(|_| facts.status.as_deref() != Some("active")) {
+    if let Some(link) = facts.sign_in.as_ref().filter(|_| facts.status != Some(Status::Active)) {
         lines.push(format!("sign in: {link}"));
     }
     if let Some(sets) = facts.sets.filter(|sets| *sets > 0) {

@@ -2,6 +2,7 @@
 
 use super::bindings_text::{binding_row, mark, state_word};
 use super::explain::{ExplainError, SCHEMA, SyncLine, owned, sync_lines};
+use super::explain_text::unread;
 use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::{Style, Tone};
@@ -37,6 +38,9 @@ pub struct IntegrationInTenant {
     pub tenant: String,
     /// Whether it could be read.
     pub read: bool,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
     /// Whether the integration exists.
     pub present: bool,
     /// The display name.
@@ -85,7 +89,10 @@ pub fn explain_everywhere(
 
 fn in_tenant(world: &World, after: &World, tenant: &str, integration: &str) -> IntegrationInTenant {
     let mut found = IntegrationInTenant { tenant: tenant.to_string(), ..IntegrationInTenant::default() };
-    let Some(scene) = Scene::of(world, tenant) else { return found };
+    let Some(scene) = Scene::of(world, tenant) else {
+        found.unreachable = world.tenants.get(tenant).and_then(|view| view.live.unreachable()).map(str::to_string);
+        return found;
+    };
     found.read = true;
     let id = ObjectId::new(Kind::Integration, integration);
     found.invalid = scene.inventory.invalid.get(&id).cloned();
@@ -103,7 +110,9 @@ fn in_tenant(world: &World, after: &World, tenant: &str, integration: &str) -> I
 impl IntegrationInTenant {
     fn head(&self) -> (&'static str, Tone, String) {
         match self {
-            IntegrationInTenant { read: false, .. } => ("?", Tone::Careful, "cannot be read".to_string()),
+            IntegrationInTenant { read: false, unreachable, .. } => {
+                ("?", Tone::Careful, unread(unreachable.as_deref()))
+            }
             IntegrationInTenant { invalid: Some(_), .. } => ("✗", Tone::Bad, "is invalid there".to_string()),
             IntegrationInTenant { present: true, bindings, .. } => {
                 let bound = bindings.iter().filter(|row| row.connection.is_some()).count();

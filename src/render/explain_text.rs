@@ -157,9 +157,17 @@ fn variable(row: &BindingRow) -> String {
     format!("{:?}{used}", row.variable)
 }
 
+/// That a tenant cannot be read, and why.
+pub(super) fn unread(why: Option<&str>) -> String {
+    match why {
+        Some(why) => format!("cannot be read: {why}"),
+        None => "cannot be read".to_string(),
+    }
+}
+
 fn facts(tenant: &KeyInTenant) -> Vec<String> {
     if !tenant.read {
-        return vec!["cannot be read".to_string()];
+        return vec![unread(tenant.unreachable.as_deref())];
     }
     let mut facts = vec![match (&tenant.connection, &tenant.invalid) {
         (Some(connection), _) => connection.words(),

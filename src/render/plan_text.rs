@@ -7,7 +7,7 @@ use super::page::{Span, TextPage, command, faint, heading, plain, strong, width}
 use super::style::{Style, Tone};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::plan::{Action, Note, Plan, Scope, State};
+use crate::engine::model::plan::{Action, Note, Plan, Scope, State, Target};
 use crate::report::passed_over::passed_over;
 use crate::report::ranked;
 use crate::report::ranked::Ranked;
@@ -372,7 +372,14 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCo
         let lead = format!("{syncs} {waits}, take suspend out of {syncs}, then run:");
         lines.push(NextCommand::new(lead, typed.plan()));
     }
-    if !plan.writes_nothing() && !typed.is_apply {
+    let read_only: Vec<&Target> = plan.targets.iter().filter(|t| !t.is_written && !t.actions.is_empty()).collect();
+    if !read_only.is_empty() {
+        let names: Vec<&str> = read_only.iter().map(|target| target.tenant.as_str()).collect();
+        let lead = format!("Next: make the changes of {} on the platform: this version only reads it", and(&names));
+        lines.push(NextCommand { lead, command: None });
+    }
+    let can_be_written = |target: &Target| target.is_written && !target.suspended && !target.actions.is_empty();
+    if plan.targets.iter().any(can_be_written) && !typed.is_apply {
         let asks = match tally.needs_approval {
             // The plan file is the consent.
             _ if typed.plan_file.is_some() => "does what the file shows, without asking",

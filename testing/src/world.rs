@@ -6,7 +6,7 @@ use stablekey::engine::model::canonical;
 use stablekey::engine::model::code::Code;
 use stablekey::engine::model::field::Field;
 use stablekey::engine::model::finding::Finding;
-use stablekey::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
+use stablekey::engine::model::inventory::{Capabilities, Inventory, Sync, TenantView, View, World};
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, Scope, Target};
 use stablekey::engine::model::record::{Record, Writer, Wrote};
@@ -26,12 +26,18 @@ pub fn world() -> Given {
     Given::default()
 }
 
+/// The empty namespace of a tenant without a location.
+fn namespace() -> Inventory {
+    let can = Capabilities { knows_readiness: false, ..Capabilities::CLUSTER };
+    Inventory { can, ..Inventory::default() }
+}
+
 impl Given {
     /// Adds or changes a tenant.
     pub fn tenant(mut self, name: &str, describe: impl FnOnce(GivenTenant) -> GivenTenant) -> Self {
         let view = self.world.tenants.remove(name).unwrap_or_else(|| TenantView {
             spec: TenantSpec::default(),
-            live: View::Read(Arc::default()),
+            live: View::Read(Arc::new(namespace())),
             source: None,
             recent: 0,
             before: None,
@@ -255,7 +261,10 @@ impl GivenTenant {
     }
 
     /// Makes its location a folder, not a namespace.
-    pub fn in_folder(self) -> Self {
+    pub fn in_folder(mut self) -> Self {
+        if let View::Read(live) = &mut self.view.live {
+            Arc::make_mut(live).can = Capabilities::FILES;
+        }
         self.tenant(|tenant| tenant.in_folder("folder"))
     }
 

@@ -4,13 +4,14 @@ use super::Tenant;
 use crate::api::Kind;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::Status;
 use crate::engine::model::item::ObjectId;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     for (name, facts) in &tenant.inventory.facts {
         let Some(connection) = tenant.inventory.connections.get(name) else { continue };
         // A connection that waits for a sign-in is a manual step.
-        let Some(status) = facts.status.as_deref().filter(|status| !matches!(*status, "active" | "pending")) else {
+        let Some(status) = facts.status.as_ref().filter(|s| !matches!(s, Status::Active | Status::Pending)) else {
             continue;
         };
         let last = match &facts.last_success {

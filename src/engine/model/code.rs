@@ -107,6 +107,7 @@ codes! {
     PruneNeedsDelete = "SK0162", Warning, "a writer prunes where the tenant's policy does not allow Delete";
     KustomizationDiffers = "SK0163", Warning, "a kustomization.yaml does not list what is in its tenant's folder";
     ComponentNotPublished = "SK0164", Unreached, "a component that is needed is not published in the tenant";
+    CodeNative = "SK0165", Unreached, "an integration that is written in code would change";
 }
 
 impl Code {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub struct Capabilities {
     /// Whether it reports changes by itself.
     pub watches: bool,
-    /// Whether it knows who else owns a field.
+    /// Whether it knows who else owns a field, so that a change by a person is told from one of a tool.
     pub knows_field_owners: bool,
     /// Whether it shows which secret an input has. Without, only that there is one is known.
     pub shows_secrets: bool,
@@ -19,6 +19,32 @@ pub struct Capabilities {
     pub writes_components: bool,
     /// Whether anything is written there.
     pub is_written: bool,
+    /// Whether writers that are unknown here may write there: other hubs, and projects in other folders.
+    pub has_other_writers: bool,
+    /// Where it keeps what was written.
+    pub record: RecordIn,
+}
+
+/// Where a location keeps the ownership records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordIn {
+    /// In stablekey.lock, a line for each object.
+    LockFile,
+    /// In an annotation of each object.
+    Annotation,
+    /// In one record of the tenant, apart from its objects.
+    Apart,
+}
+
+impl RecordIn {
+    /// How the records of several objects are removed, after "take".
+    pub fn taken_out(self) -> &'static str {
+        match self {
+            RecordIn::LockFile => "their lines out of stablekey.lock",
+            RecordIn::Annotation => "away their annotation stablekey.dev/wrote",
+            RecordIn::Apart => "them out of the tenant's record",
+        }
+    }
 }
 
 impl Capabilities {
@@ -31,6 +57,18 @@ impl Capabilities {
         knows_readiness: false,
         writes_components: true,
         is_written: true,
+        has_other_writers: false,
+        record: RecordIn::LockFile,
+    };
+
+    /// A namespace of a cluster.
+    pub const CLUSTER: Capabilities = Capabilities {
+        watches: true,
+        knows_field_owners: true,
+        knows_readiness: true,
+        has_other_writers: true,
+        record: RecordIn::Annotation,
+        ..Capabilities::FILES
     };
 }
 
@@ -65,11 +103,54 @@ impl std::fmt::Display for Foreign {
     }
 }
 
+/// The status of credentials, as the platform reports it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// They work.
+    Active,
+    /// Somebody has to sign in.
+    Pending,
+    /// The last attempt to use them failed.
+    Error,
+    /// They failed for good.
+    Failed,
+    /// One that this version does not know, in lower case; empty where there is none.
+    Other(String),
+}
+
+impl Status {
+    /// Reads what the platform answers; upper and lower case are the same.
+    pub fn parse(text: &str) -> Self {
+        let word: String = text.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+        match word.to_ascii_lowercase().as_str() {
+            "active" => Status::Active,
+            "pending" => Status::Pending,
+            "error" => Status::Error,
+            "failed" => Status::Failed,
+            other => Status::Other(other.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Status::Active => "active",
+            Status::Pending => "pending",
+            Status::Error => "error",
+            Status::Failed => "failed",
+            Status::Other(word) if word.is_empty() => "unknown",
+            Status::Other(word) => word,
+        })
+    }
+}
+
 /// What the platform knows of a connection. A number is `None` where the platform did not tell it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionFacts {
-    /// The status of its one set of credentials, in lower case: active, pending, error, failed.
-    pub status: Option<String>,
+    /// The status of its one set of credentials; `None` for one with a set for each customer or user, and for one that
+    /// needs no status since nobody signs in.
+    pub status: Option<Status>,
     /// The page where its owner signs in.
     pub sign_in: Option<String>,
     /// When its token was last refreshed.
@@ -79,7 +160,7 @@ pub struct ConnectionFacts {
     /// The number of sets of credentials of customers.
     pub sets: Option<usize>,
     /// The number of these sets by status, where they were read.
-    pub statuses: BTreeMap<String, usize>,
+    pub statuses: BTreeMap<Status, usize>,
     /// The number of deployed instances that use it.
     pub instances: Option<usize>,
 }
@@ -89,10 +170,6 @@ pub struct ConnectionFacts {
 pub struct IntegrationFacts {
     /// The number of deployed instances.
     pub instances: Option<usize>,
-    /// The number of versions.
-    pub versions: Option<usize>,
     /// The number of the last version; `None` for a draft that was never published.
     pub version: Option<u64>,
-    /// Whether it is written in code, so that only the platform's own tools publish it.
-    pub is_code_native: bool,
 }

@@ -1,6 +1,6 @@
 //! The input of the engine: every tenant as it was read, and the syncs between them.
 
-pub use super::facts::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts};
+pub use super::facts::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts, RecordIn, Status};
 use super::field::Field;
 use super::item::{Item, ObjectId};
 use super::record::{Record, Writer};
@@ -89,6 +89,14 @@ impl View {
             View::Unreachable(_) => None,
         }
     }
+
+    /// Why they could not be read.
+    pub fn unreachable(&self) -> Option<&str> {
+        match self {
+            View::Read(_) => None,
+            View::Unreachable(why) => Some(why),
+        }
+    }
 }
 
 /// A TenantSync, or an ad-hoc sync.
@@ -166,12 +174,15 @@ pub enum ReadOnly {
     Shared(String),
     /// Its file has a structure that needs a manual edit.
     Manual(String),
+    /// It is written in code: only the platform's own tools publish it.
+    CodeNative,
 }
 
 impl std::fmt::Display for ReadOnly {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ReadOnly::Shared(why) | ReadOnly::Manual(why) => f.write_str(why),
+            ReadOnly::CodeNative => f.write_str("it is written in code, and is only read here"),
         }
     }
 }
@@ -346,8 +357,11 @@ impl Inventory {
         self.len() == 0
     }
 
-    /// The other owner of a field.
+    /// The other owner of a field; `None` also where the location does not know owners.
     pub fn holder(&self, id: &ObjectId, field: &Field<'_>) -> Option<String> {
+        if !self.can.knows_field_owners {
+            return None;
+        }
         // A map with owned names can be read as one with borrowed names.
         let kept: &BTreeMap<Field<'_>, Arc<str>> = self.holders.get(id)?;
         kept.get(field).map(ToString::to_string)

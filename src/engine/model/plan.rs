@@ -93,6 +93,9 @@ pub struct Target {
     /// read completely.
     #[serde(skip)]
     pub known: bool,
+    /// Whether the tenant's location is written, or only read: see `Capabilities::is_written`.
+    #[serde(skip)]
+    pub is_written: bool,
     /// The writers that declare or wrote the objects of the notes.
     #[serde(skip)]
     pub concerned: BTreeMap<ObjectId, BTreeSet<Writer>>,

@@ -104,6 +104,7 @@ impl Draft<'_> {
                     Code::EditByHand,
                     "make the change yourself, or write the document in a plainer way; then plan again",
                 ),
+                ReadOnly::CodeNative => (Code::CodeNative, "publish it with prism, from its code"),
             };
             return self.blocked(id, code, why.to_string(), fix);
         }

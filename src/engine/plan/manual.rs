@@ -5,7 +5,7 @@ use crate::engine::bindings::Bindings;
 use crate::engine::model::canonical::Json;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldKind;
-use crate::engine::model::inventory::Inventory;
+use crate::engine::model::inventory::{Inventory, Status};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::*;
 use crate::engine::resolve::Replacements;
@@ -45,7 +45,7 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
 
 /// The sign-ins that the tenant's location waits for, each with its link.
 pub fn of_sign_ins(inventory: &Inventory) -> Vec<Note> {
-    let waiting = inventory.facts.iter().filter(|(_, facts)| facts.status.as_deref() == Some("pending"));
+    let waiting = inventory.facts.iter().filter(|(_, facts)| facts.status == Some(Status::Pending));
     let notes = waiting.filter_map(|(name, facts)| {
         let key = &inventory.connections.get(name)?.spec.stable_key;
         let text = match &facts.sign_in {
@@ -54,6 +54,30 @@ pub fn of_sign_ins(inventory: &Inventory) -> Vec<Note> {
         };
         let object = ObjectId::new(Kind::Connection, name);
         Some(Note::Manual { object, who: "organization", count: 1, text, secret: None })
+    });
+    notes.collect()
+}
+
+/// The steps after a definition changed: deployed instances run the version that they have until a new one is published
+/// and they are moved to it.
+pub(super) fn of_versions(actions: &[Action], live: &Inventory) -> Vec<Note> {
+    let changed = actions.iter().filter(|action| action.change.definition.is_some());
+    let notes = changed.filter_map(|action| {
+        let name = &action.change.object.name;
+        let facts = live.integration_facts.get(name)?;
+        let last = facts.version.map(|version| format!(" (the last is {version})")).unwrap_or_default();
+        let move_them = match facts.instances.unwrap_or_default() {
+            0 => String::new(),
+            1 => ", and move its instance to it".to_string(),
+            several => format!(", and move its {several} instances to it"),
+        };
+        Some(Note::Manual {
+            object: action.change.object.clone(),
+            who: PLATFORM_TEAM,
+            count: 1,
+            text: format!("publish a new version of {name}{last}{move_them}"),
+            secret: None,
+        })
     });
     notes.collect()
 }

@@ -232,6 +232,7 @@ fn unreachable(tenant: &str, why: &str) -> Target {
         suspended: false,
         suspended_syncs: BTreeMap::new(),
         known: false,
+        is_written: true,
         actions: Vec::new(),
         notes: Vec::new(),
         concerned: BTreeMap::new(),

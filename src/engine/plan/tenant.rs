@@ -413,6 +413,7 @@ impl<'a> Draft<'a> {
         self.findings.extend(check::tenant(&tenant));
         self.notes.extend(manual::notes(&self.actions, input.live, &after));
         self.notes.extend(manual::of_sign_ins(&after));
+        self.notes.extend(manual::of_versions(&self.actions, input.live));
         self.notes.extend(manual::of_replacements(&replacements, &bindings, &after));
         let target = Target {
             tenant: input.tenant.to_string(),
@@ -421,6 +422,7 @@ impl<'a> Draft<'a> {
             suspended: false,
             suspended_syncs: BTreeMap::new(),
             known: input.reading.is_whole(),
+            is_written: input.live.can.is_written,
             digests: BTreeMap::new(),
             concerned: self.notes.iter().map(|note| (note.object().clone(), concerned(input, note.object()))).collect(),
             actions: self.actions,
@@ -447,12 +449,7 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
     let mut names: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
     let more = objects.len().saturating_sub(NAMED);
     names.extend((more > 0).then(|| format!("{more} more")));
-    // Without a location, the tenant is the namespace of its Tenant.
-    let record = match &input.view.spec.location {
-        Some(LocationSpec::Directory(_)) => "their lines out of stablekey.lock",
-        Some(LocationSpec::Prismatic(_)) => "them out of the tenant's record",
-        Some(LocationSpec::Kubernetes(_)) | None => "away their annotation stablekey.dev/wrote",
-    };
+    let record = input.live.can.record.taken_out();
     let names = names.join(", ");
     if let Some(sync) = input.world.syncs.iter().find(|sync| sync.writer == *writer) {
         let to = sync.spec.to.join(", ");
@@ -465,8 +462,7 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
         );
         return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix);
     }
-    // Other hubs, and other folders than this one, may write to a cluster.
-    if matches!(input.view.spec.location, Some(LocationSpec::Kubernetes(_)) | None) {
+    if input.live.can.has_other_writers {
         let text = format!("{writer} is unknown here; what it wrote stays in {}: {names}", input.tenant);
         let fix = format!(
             "if it is a sync of a hub, or of another folder, all is well; if it was renamed, give it its old name back; \

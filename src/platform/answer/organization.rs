@@ -18,7 +18,6 @@ pub(crate) struct IntegrationAnswer {
     pub is_code_native: Option<bool>,
     pub updated_at: Option<String>,
     pub instances: AnswerList<IgnoredAny>,
-    pub version_sequence: AnswerList<IgnoredAny>,
 }
 
 /// The platform's Workflow, of the embedded builder.

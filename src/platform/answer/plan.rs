@@ -89,7 +89,12 @@ pub(crate) fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Ob
             }
             continue;
         }
-        let types = component.connections.items.iter().filter_map(connection_type).take(bounds::TYPES).collect();
+        let types: Vec<ConnectionType> = component.connections.items.iter().filter_map(connection_type).collect();
+        let most = types.iter().map(|type_| type_.inputs.len()).max().unwrap_or_default();
+        if types.len() > bounds::TYPES || most > bounds::INPUTS {
+            notes.push(ImportNote::ComponentLeftOut { component: ComponentRef::new(key, public) });
+            continue;
+        }
         let spec = ComponentSpec { key: key.to_string(), public: (!public).then_some(false), types };
         made.insert(name.clone(), Object::new(name, spec));
     }
@@ -124,7 +129,7 @@ fn connection_type(type_: &TypeAnswer) -> Option<ConnectionType> {
     };
     let ours = type_.inputs.items.iter().filter(|field| !is(field.kind.as_deref(), "template"));
     let inputs = ours.filter_map(|field| Some((field.key.clone().filter(|key| fits(key))?, type_input(field))));
-    Some(ConnectionType { key, oauth2, inputs: inputs.take(bounds::INPUTS).collect() })
+    Some(ConnectionType { key, oauth2, inputs: inputs.collect() })
 }
 
 fn type_input(field: &InputField) -> TypeInput {
@@ -243,6 +248,7 @@ pub(crate) fn connection(
         notes.extend(secret_needed(key, &test.inputs));
     }
     if !is(found.status.as_deref(), "active")
+        && credentials == Credentials::OrganizationGlobal
         && let Some(status) = found.status.as_deref()
     {
         let status = status.chars().filter(|c| c.is_ascii_alphabetic()).take(20).collect();

@@ -243,6 +243,7 @@ fn definitions_bind_to_what_the_tenant_has() {
             integrations: &[],
             elsewhere: &[],
             is_all: false,
+            ..Existing::default()
         },
     );
     assert!(again.connections.is_empty() && again.components.is_empty());

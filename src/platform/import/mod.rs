@@ -83,6 +83,10 @@ pub struct Existing<'a> {
     pub connections: &'a [Object<ConnectionSpec>],
     /// The objects of the other tenants.
     pub elsewhere: &'a [OtherTenant],
+    /// The digests of the definitions of the tenant, by the integration's name.
+    pub digests: &'a [(String, String)],
+    /// Integrations that are known by an id of the platform: the title there now, and the name here.
+    pub recorded: &'a [(String, String)],
     /// Whether the import covers the whole tenant: missing objects are then reported as gone.
     pub is_all: bool,
 }
@@ -109,8 +113,17 @@ pub struct ImportedIntegration {
     pub object: Object<IntegrationSpec>,
     /// The definition beside its manifest.
     pub definition: Vec<u8>,
-    /// Whether it replaces one with the same name and title.
-    pub again: bool,
+    pub state: ImportState,
+}
+
+/// What an import makes of an integration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportState {
+    New,
+    /// It replaces the one that is there.
+    Replaced,
+    /// It is as the one that is there.
+    Unchanged,
 }
 
 impl std::fmt::Debug for ImportedIntegration {
@@ -131,15 +144,34 @@ impl ImportedTenant {
     }
 
     /// Adapts it to a tenant that stays on the platform: the secrets are there, components need no stubs, and a key of
-    /// `known` need not be a connection of the tenant's own.
-    pub fn on_platform(mut self, known: &BTreeSet<&str>) -> Self {
+    /// `known` need not be a connection of the tenant's own. What people `edited` here since the last import stays.
+    pub fn on_platform(mut self, known: &BTreeSet<&str>, edited: &BTreeSet<String>) -> Self {
         self.components.retain(|component| !api::is_inferred(&component.metadata));
-        let note = |note| match note {
-            ImportNote::SecretNeeded { key, secret, keys } => Some(ImportNote::SecretThere { key, secret, keys }),
+        let stays = |i: &ImportedIntegration| i.state != ImportState::Unchanged && edited.contains(i.object.name());
+        let (stay, imported) = std::mem::take(&mut self.integrations).into_iter().partition(stays);
+        self.integrations = imported;
+        let stay: Vec<ImportedIntegration> = stay;
+        let stay: BTreeSet<&str> = stay.iter().map(|integration| integration.object.name()).collect();
+        let mut secrets = BTreeSet::new();
+        let note = |note: ImportNote| match note {
+            ImportNote::SecretNeeded { secret, keys, .. } => {
+                secrets.extend(keys.iter().map(|key| format!("{secret}/{key}")));
+                None
+            }
             ImportNote::WhichType { key, .. } if known.contains(key.as_str()) => None,
+            ImportNote::Again { name, .. } | ImportNote::Rebound { integration: name, .. }
+                if stay.contains(name.as_str()) =>
+            {
+                None
+            }
             note => Some(note),
         };
-        self.notes = std::mem::take(&mut self.notes).into_iter().filter_map(note).collect();
+        let notes = std::mem::take(&mut self.notes).into_iter().filter_map(note).collect();
+        self.notes = notes;
+        self.notes.extend(stay.iter().map(|name| ImportNote::Edited { name: name.to_string() }));
+        if !secrets.is_empty() {
+            self.notes.push(ImportNote::SecretsThere { secrets: secrets.into_iter().collect() });
+        }
         self.notes.sort_by_key(ImportNote::level);
         self
     }
@@ -193,11 +225,16 @@ pub fn plan_import(files: &[ImportFile<'_>], reusable: &Reusable, existing: &Exi
     }
     let definitions: Vec<&ParsedDefinition> = read.iter().map(|file| &file.definition).collect();
     let components = components::new_ones(&definitions, existing.components, &mut notes);
-    let integrations = read
+    let integrations: Vec<ImportedIntegration> = read
         .into_iter()
         .zip(integrations)
-        .map(|(file, (name, before, variables))| file.into_integration(&name, before, variables))
+        .map(|(file, (name, before, variables))| file.into_integration(&name, before, variables, existing.digests))
         .collect();
+    let again = integrations.iter().filter(|integration| integration.state == ImportState::Replaced);
+    notes.extend(again.map(|integration| ImportNote::Again {
+        file: integration.file.clone(),
+        name: integration.object.name().to_string(),
+    }));
     notes.sort_by_key(ImportNote::level);
     ImportedTenant { integrations, components, connections, notes }
 }
@@ -257,7 +294,7 @@ pub(crate) mod bounds {
 }
 
 /// Cuts a text to the maximum size of a title.
-pub(crate) fn title(text: &str) -> String {
+pub fn title(text: &str) -> String {
     text.chars().take(bounds::STRING).collect()
 }
 
@@ -273,8 +310,8 @@ fn check_names(reusable: &Reusable, read: &[ReadDefinition<'_>], notes: &mut Vec
 /// The name of an integration, and the existing one with its title.
 type NamedIntegration<'e> = (String, Option<&'e Object<IntegrationSpec>>);
 
-/// The names of integrations, each with the existing one of that title: its name, or the name for the same title in
-/// another tenant, or a name derived from the title. A derived name that is not unique gets an ending derived from the
+/// The names of integrations, each with the existing one: the one that has its id, else the one of that title, else the
+/// name for the same title in another tenant, else a name derived from the title. A derived name that is not unique gets an ending derived from the
 /// title.
 fn integration_names<'e>(
     read: &[ReadDefinition<'_>],
@@ -286,11 +323,15 @@ fn integration_names<'e>(
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
     let mut named: Vec<Option<NamedIntegration<'e>>> = vec![None; read.len()];
     for (position, file) in read.iter().enumerate() {
-        let again =
-            |there: &&Object<IntegrationSpec>| of_title(there, &titles[position]) && !taken.contains_key(there.name());
+        let title = &titles[position];
+        let recorded = existing.recorded.iter().find(|(of, _)| of == title).map(|(_, name)| name.as_str());
+        let is_other = |there: &Object<IntegrationSpec>| existing.recorded.iter().any(|(_, name)| name == there.name());
+        let again = |there: &&Object<IntegrationSpec>| match recorded {
+            Some(name) => there.name() == name,
+            None => of_title(there, title) && !is_other(there) && !taken.contains_key(there.name()),
+        };
         if let Some(there) = existing.integrations.iter().find(again) {
             taken.insert(there.name().to_string(), file.file);
-            notes.push(ImportNote::Again { file: file.file.to_string(), name: there.name().to_string() });
             named[position] = Some((there.name().to_string(), Some(there)));
         }
     }
@@ -310,7 +351,8 @@ fn integration_names<'e>(
         let theirs = elsewhere().filter(|there| of_title(there, title)).map(|there| there.name().to_string()).min();
         let plain = (!wanted.is_empty() && !meets && !names::loses_letters(title)).then(|| wanted.clone());
         let with_ending = names::with_ending(base, &ending(title));
-        let candidates = theirs.into_iter().chain(plain).chain([with_ending.clone()]);
+        let recorded = existing.recorded.iter().find(|(of, _)| of == title).map(|(_, name)| name.clone());
+        let candidates = recorded.into_iter().chain(theirs).chain(plain).chain([with_ending.clone()]);
         let name = candidates.chain(numbered(&with_ending)).find(is_free).unwrap_or_else(|| base.to_string());
         if name != wanted {
             let by = taken.get(&wanted).map(ToString::to_string);
@@ -361,6 +403,7 @@ impl ReadDefinition<'_> {
         name: &str,
         before: Option<&Object<IntegrationSpec>>,
         connections: Vec<Variable>,
+        digests: &[(String, String)],
     ) -> ImportedIntegration {
         let spec = IntegrationSpec {
             title: Some(title(&self.definition.name)),
@@ -368,11 +411,20 @@ impl ReadDefinition<'_> {
             definition: Some(api::Definition::File(format!("{name}.definition"))),
         };
         let metadata = before.map_or_else(|| api::Meta::named(name), |there| there.metadata.clone());
+        let is_as_before = |there: &Object<IntegrationSpec>| {
+            let digest = definition::digest(&self.kept);
+            there.spec == spec && digests.iter().any(|(of, before)| of == name && *before == digest)
+        };
+        let state = match before {
+            None => ImportState::New,
+            Some(there) if is_as_before(there) => ImportState::Unchanged,
+            Some(_) => ImportState::Replaced,
+        };
         ImportedIntegration {
             file: self.file.to_string(),
             object: Object { metadata, spec },
             definition: self.kept,
-            again: before.is_some(),
+            state,
         }
     }
 }

@@ -46,8 +46,10 @@ pub enum ImportNote {
     SecretEmptied { file: String, emptied: Emptied },
     /// A new connection refers to a Secret with these keys.
     SecretNeeded { key: String, secret: String, keys: Vec<String> },
-    /// The platform has the secrets that a connection refers to as a Secret with these keys.
-    SecretThere { key: String, secret: String, keys: Vec<String> },
+    /// The platform has the secrets that connections refer to: as `Secret/key`.
+    SecretsThere { secrets: Vec<String> },
+    /// An integration was edited here since the last import.
+    Edited { name: String },
     /// An input is omitted from a new connection.
     LeftOut { key: String, input: String, secret: bool, credentials: Credentials, why: LeftOutWhy },
     /// Customers' credentials are not moved from the integration's own connection.
@@ -227,7 +229,8 @@ impl ImportNote {
             | BoundVariableRenamed { .. }
             | Private { .. }
             | Converted { .. }
-            | SecretThere { .. }
+            | SecretsThere { .. }
+            | Edited { .. }
             | Customers { .. }
             | AllCustomers { .. } => Level::Information,
         }
@@ -267,7 +270,7 @@ impl fmt::Display for ImportNote {
             ),
             ComponentLeftOut { component } => write!(
                 f,
-                "component {component}: its key makes no name, or that of another component: no stub is written"
+                "component {component}: it is left out: its key makes no name or that of another component, or it has more than 32 connection types or 64 inputs of one"
             ),
             Incomplete { list, gap } => {
                 write!(f, "the answer does not hold all {list}: ")?;
@@ -303,12 +306,20 @@ impl fmt::Display for ImportNote {
                     _ => "Whoever has the file has the secret: rotate it, and keep it in a connection",
                 })
             }
-            SecretThere { key, secret, keys } => write!(
+            SecretsThere { secrets } if secrets.len() == 1 => write!(
                 f,
-                "connection {key}: {} {} on the platform; in files {} is a reference to Secret {secret}",
-                and(keys),
-                if keys.len() == 1 { "stays" } else { "stay" },
-                if keys.len() == 1 { "it" } else { "each" },
+                "1 secret stays on the platform; in files it is a reference to a Secret and its key: {}",
+                secrets.concat()
+            ),
+            SecretsThere { secrets } => write!(
+                f,
+                "{} secrets stay on the platform; in files each is a reference to a Secret and its key: {}",
+                secrets.len(),
+                and(secrets)
+            ),
+            Edited { name } => write!(
+                f,
+                "integration {name} was edited here since the last import, and stays; to have the platform's, remove integrations/{name}.yaml and its definition, and import again"
             ),
             SecretNeeded { key, secret, keys } => write!(
                 f,

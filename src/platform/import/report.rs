@@ -1,6 +1,6 @@
 //! The report of an import, worst first.
 
-use super::{ImportNote, ImportedFile, ImportedTenant, Level};
+use super::{ImportNote, ImportState, ImportedFile, ImportedTenant, Level};
 use std::fmt::Write;
 
 /// The report of an import into the folder with this name: errors, manual steps, other notes, and what was written.
@@ -11,13 +11,17 @@ pub fn report(import: &ImportedTenant, files: &[ImportedFile], folder: &str) -> 
     let skipped = notes(import, Level::Skipped).count();
     section(&mut text, &format!("Keys not imported: {skipped}"), "  - ", notes(import, Level::Skipped));
     section(&mut text, "Good to know", "  - ", notes(import, Level::Information));
-    let again = |path: &str| {
-        let name = |file: &str| file.rsplit_once('.').map(|(stem, _)| stem.to_string());
-        import.integrations.iter().any(|i| i.again && name(path) == Some(format!("integrations/{}", i.object.name())))
+    let state = |path: &str| {
+        let name = path.strip_prefix("integrations/")?.rsplit_once('.')?.0;
+        import.integrations.iter().find(|i| i.object.name() == name).map(|i| i.state)
     };
     let written = files.iter().map(|file| {
-        let replaced = if again(&file.path) { " (replaced)" } else { "" };
-        format!("{}{replaced}", file.path)
+        let state = match state(&file.path) {
+            Some(ImportState::Replaced) => " (replaced)",
+            Some(ImportState::Unchanged) => " (unchanged)",
+            Some(ImportState::New) | None => "",
+        };
+        format!("{}{state}", file.path)
     });
     section(&mut text, &format!("Files in {}", crate::text::line(folder)), "  ", written);
     let manual = notes(import, Level::Manual).count();

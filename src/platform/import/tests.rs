@@ -200,7 +200,7 @@ fn an_integration_imported_again_keeps_the_bindings_that_people_made() {
     let existing = Existing { integrations: &there, ..Existing::default() };
     let again = plan_import(&[ImportFile { name: "a", bytes: text.as_bytes() }], &Reusable::all(), &existing);
     assert_eq!(again.integrations[0].object, there[0]);
-    assert!(again.integrations[0].again && again.connections.is_empty());
+    assert!(again.integrations[0].state == ImportState::Replaced && again.connections.is_empty());
 }
 
 #[test]

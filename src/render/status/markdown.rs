@@ -45,11 +45,17 @@ pub fn status_markdown(status: &StatusReport, typed: &Invocation) -> String {
 
 /// The manual steps as a checklist.
 pub fn todo_markdown(status: &StatusReport, typed: &Invocation) -> String {
-    if status.todo.is_empty() {
+    let unread = status.tenants.iter().filter_map(|tenant| Some((tenant, tenant.unreachable.as_ref()?)));
+    let unread: Vec<String> = unread
+        .map(|(tenant, why)| {
+            format!("- ? {} cannot be read, so its steps are not known: {}\n", md(&tenant.tenant), md(why))
+        })
+        .collect();
+    if status.todo.is_empty() && unread.is_empty() {
         return "No manual steps are pending.\n".to_string();
     }
     let mut comment = Comment::new(String::new(), &format!("{} --todo --output json", typed.status()));
-    comment.section("", &status.todo.iter().map(todo).collect::<Vec<_>>(), "");
+    comment.section("", &status.todo.iter().map(todo).chain(unread).collect::<Vec<_>>(), "");
     comment.finish()
 }
 

@@ -125,7 +125,7 @@ impl Location for ClusterLocation {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { watches: true, knows_field_owners: true, knows_readiness: true, ..Capabilities::FILES }
+        Capabilities::CLUSTER
     }
 
     fn largest_definition(&self) -> u64 {

@@ -4,13 +4,15 @@
 use super::organization::{Organization, Wanted};
 use super::record::{RecordedObject, TenantRecord};
 use crate::api::{self, *};
-use crate::engine::model::inventory::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts, Inventory, Ready};
+use crate::engine::model::inventory::{
+    Capabilities, ConnectionFacts, Foreign, IntegrationFacts, Inventory, ReadOnly, Ready, RecordIn, Status,
+};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::platform::answer::document::{CustomerName, ReusableConnection};
 use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer};
 use crate::platform::answer::plan::{components, connection, inputs_of_set, is};
 use crate::platform::definition::{self, ParsedDefinition, VariableShape};
-use crate::platform::import::{UnfitKey, title};
+use crate::platform::import::{ImportNote, UnfitKey, title};
 use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +26,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     knows_readiness: true,
     writes_components: false,
     is_written: false,
+    has_other_writers: false,
+    record: RecordIn::Apart,
 };
 
 /// What the project names, so that it is looked for under the same names.
@@ -77,12 +81,19 @@ pub(super) fn inventory(
     expected: &Expected,
 ) -> Inventory {
     let mut live = Live { tenant, organization, record, expected, inventory: Inventory::default() };
-    live.inventory.can = CAPABILITIES;
+    let knows_readiness = !organization.without.contains("status");
+    live.inventory.can = Capabilities { knows_readiness, ..CAPABILITIES };
     for (what, failure) in &organization.unread {
         live.inventory.unparsed.insert(format!("the list of {what} of {tenant} ({failure})"));
     }
-    for component in components(&organization.answer, &mut Vec::new()) {
+    let mut notes = Vec::new();
+    for component in components(&organization.answer, &mut notes) {
         live.inventory.insert(Item::Component(Arc::new(component)));
+    }
+    for note in notes {
+        if let ImportNote::ComponentLeftOut { component } = note {
+            live.inventory.unparsed.insert(format!("component {component} of {tenant}, which is left out,"));
+        }
     }
     for component in organization.answer.components.iter().filter(|component| !component.is_whole()) {
         let key = text::line(component.key.as_deref().unwrap_or_default());
@@ -148,25 +159,26 @@ impl Live<'_> {
             Some(recorded) => recorded.complete(&mut spec),
             None => RecordedObject::default().complete(&mut spec),
         }
-        let status = found.status.as_deref().map(str::to_ascii_lowercase);
-        let is_one_set = spec.credentials == Credentials::OrganizationGlobal;
-        let ready = match status.as_deref() {
-            // Credentials of customers are theirs: the connection itself is ready with its definition.
-            _ if !is_one_set => Ready::Yes,
-            None | Some("active") => Ready::Yes,
-            Some(_) => Ready::No,
+        // Credentials of customers are theirs: the connection itself is ready with its definition. So is one that nobody
+        // signs in to, and that therefore has no status.
+        let signs_in = self.inventory.connection_type(&spec).is_none_or(|type_| type_.oauth2.is_some());
+        let status = match found.status.as_deref() {
+            _ if spec.credentials != Credentials::OrganizationGlobal => None,
+            None => (signs_in && self.inventory.can.knows_readiness).then(|| Status::parse("")),
+            Some(text) => Some(Status::parse(text)),
         };
+        let ready = if matches!(status, None | Some(Status::Active)) { Ready::Yes } else { Ready::No };
         self.inventory.readiness.insert(name.to_string(), ready);
         let sets =
             self.organization.sets.iter().filter(|set| {
                 set.scoped_config_variable.as_ref().and_then(|of| of.id.as_deref()) == found.id.as_deref()
             });
-        let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+        let mut statuses: BTreeMap<Status, usize> = BTreeMap::new();
         for set in sets {
-            *statuses.entry(word(set.status.as_deref())).or_default() += 1;
+            *statuses.entry(Status::parse(set.status.as_deref().unwrap_or_default())).or_default() += 1;
         }
         let facts = ConnectionFacts {
-            status: status.map(|status| word(Some(&status))).filter(|_| is_one_set),
+            status,
             sign_in: found
                 .authorize_url
                 .as_deref()
@@ -286,10 +298,11 @@ impl Live<'_> {
         };
         let facts = IntegrationFacts {
             instances: count(found.instances.total),
-            versions: count(found.version_sequence.total),
             version: found.version_number.filter(|version| *version > 0),
-            is_code_native: found.is_code_native == Some(true),
         };
+        if found.is_code_native == Some(true) {
+            self.inventory.read_only.insert(ObjectId::new(Kind::Integration, name), ReadOnly::CodeNative);
+        }
         self.inventory.integration_facts.insert(name.to_string(), Arc::new(facts));
         let uses = Arc::new(parsed.uses);
         self.inventory.insert(Item::Integration(Arc::new(Object::new(name, spec)), Some(uses)));
@@ -453,11 +466,6 @@ fn unusable(why: &UnfitKey) -> String {
 }
 
 /// A word of the platform's, in lower case.
-fn word(text: Option<&str>) -> String {
-    let word: String = text.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).take(20).collect();
-    if word.is_empty() { "unknown".to_string() } else { word.to_ascii_lowercase() }
-}
-
 fn count(total: Option<u64>) -> Option<usize> {
     total.and_then(|total| usize::try_from(total).ok())
 }

@@ -18,7 +18,7 @@ pub use live::Expected;
 
 use super::location::{Location, LocationError, Session, Snapshot};
 use crate::api::{Input, Kind, PrismaticLocation};
-use crate::engine::model::field::FieldValue;
+use crate::engine::model::field::{Field, FieldValue};
 use crate::engine::model::inventory::{Capabilities, Inventory};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, Change};
@@ -30,7 +30,7 @@ use organization::Organization;
 use origin::Origin;
 use record::{FolderRecords, RecordError, RecordStore, StoredRecord, TenantRecord, git_records};
 use stack::Stack;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -210,6 +210,8 @@ pub struct ReadOrganization {
 /// An integration of an organization.
 pub struct ReadIntegration<'a> {
     pub name: &'a str,
+    /// The name that it has here, if it was imported before.
+    pub recorded: Option<String>,
     /// The definition without secrets, or why it could not be read.
     pub definition: Result<&'a [u8], &'a str>,
 }
@@ -235,8 +237,29 @@ impl ReadOrganization {
                 Some(Err(why)) => Err(why.as_str()),
                 None => Err("its definition was not read"),
             };
-            ReadIntegration { name: found.name.as_deref().unwrap_or_default(), definition }
+            let recorded = found.id.as_deref().and_then(|id| self.stored.record.name_of(Kind::Integration, id));
+            ReadIntegration { name: found.name.as_deref().unwrap_or_default(), recorded, definition }
         })
+    }
+
+    /// The integrations of a source that people edited since they were recorded, and those of which nothing is recorded.
+    pub fn edited(&self, tenant: &str, source: &Inventory) -> BTreeSet<String> {
+        let is_edited = |item: &Item| {
+            let recorded = self.stored.record.object(&item.id()).and_then(|object| object.wrote.as_deref());
+            let Some(record) = recorded.and_then(Record::decode).filter(|record| record.tenant == tenant) else {
+                return true;
+            };
+            let is_recorded = |field: &Field<'_>, value: &FieldValue<'_>| {
+                record.wrote(field).is_some_and(|wrote| wrote.hash == value.hash())
+            };
+            // The platform has no labels and annotations.
+            let is_there = |field: &Field<'_>| field.path().first().is_none_or(|first| first != "metadata");
+            let fields: Vec<_> = item.fields(true).into_iter().filter(|(field, _)| is_there(field)).collect();
+            let is_gone = |field: &Field<'_>| fields.iter().all(|(there, _)| there != field);
+            fields.iter().any(|(field, value)| !is_recorded(field, value)) || record.fields.keys().any(is_gone)
+        };
+        let integrations = source.items().filter(|item| item.kind() == Kind::Integration);
+        integrations.filter(is_edited).map(|item| item.id().name).collect()
     }
 
     /// The number of integrations that belong to one customer each.
@@ -337,9 +360,22 @@ impl OrganizationLocation {
         *self.definitions.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
-    /// Reads the organization for an import, which needs every list.
-    pub fn read_for_import(&self) -> Result<ReadOrganization, LocationError> {
+    /// Reads the organization for an import, which needs every list. No other tenant may be the same organization.
+    pub fn read_for_import(&self, others: &[&str]) -> Result<ReadOrganization, LocationError> {
         let (organization, stored) = self.read()?;
+        for other in others {
+            let there = self.records.read(other).map_err(|error| self.of_record(&error))?.record.organization;
+            let same =
+                there.zip(organization.identity.as_ref()).filter(|(there, here)| there.tenant_id == here.tenant_id);
+            if let Some((there, _)) = same {
+                return Err(self.failed(format!(
+                    "organization {} (tenantId {}) is tenant {other} already: import into {other}, or use the token of \
+                     another organization",
+                    crate::text::line(&there.name),
+                    there.tenant_id
+                )));
+            }
+        }
         if let Some(run) = &stored.record.run {
             return Err(
                 self.failed(format!("{}: wait until that run is done, then import again", run.text(&self.tenant)))

@@ -34,7 +34,7 @@ pub(super) struct Organization {
     pub unread: BTreeMap<&'static str, ListFailure>,
     /// Those that could not be read and in which no object is: what they tell of objects is unknown.
     pub unread_facts: BTreeMap<&'static str, ListFailure>,
-    /// Lists that this stack does not have.
+    /// Lists, and the status of connections, that this stack does not have.
     pub without: BTreeSet<&'static str>,
 }
 

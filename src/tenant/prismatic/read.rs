@@ -116,6 +116,9 @@ pub(super) async fn organization(
         Err(failure) => drop(found.unread_facts.insert("workflows", failure)),
         Ok(workflows) => found.workflows = workflows,
     }
+    if stack.unknown().iter().any(|unknown| unknown.field == "ScopedConfigVariable.status") {
+        found.without.insert("status");
+    }
     look_up_missing(&mut found, stack, wanted, &is_several).await;
     found.answer.infer_leaves();
     read_credentials(&mut found, stack, wanted).await;

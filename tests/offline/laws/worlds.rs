@@ -337,7 +337,7 @@ pub fn shuffled(world: &World, dice: &mut Dice) -> World {
 }
 
 fn shuffled_inventory(inventory: &Inventory, dice: &mut Dice) -> Inventory {
-    let mut anew = Inventory::default();
+    let mut anew = Inventory { can: inventory.can, ..Inventory::default() };
     let mut items: Vec<_> = inventory.items().collect();
     while !items.is_empty() {
         anew.insert(items.remove(dice.below(items.len())));

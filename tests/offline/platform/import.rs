@@ -171,6 +171,83 @@ fn is_another_after(ours: &Workplace, us: &Server, eu: &Server) {
     plan.prints("and the token is for Acme Corp (EU)");
 }
 
+/// An integration that got another title keeps its name here: it is known by its id.
+#[test]
+fn a_changed_title_makes_no_second_integration() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    us.change(|store| {
+        let now = store.tick();
+        let integration = store.integrations.iter_mut().find(|i| i.name == "Order Sync").unwrap();
+        let text = integration.draft.text.replace("name: Order Sync", "name: Orders");
+        integration.draft = stablekey_platform::definition::Definition::parse(&text).unwrap().into();
+        integration.name = "Orders".into();
+        integration.updated = now;
+    });
+    let again = ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0);
+    again.prints("integrations/order-sync.yaml (replaced)").prints("integrations/slack-alerts.yaml (unchanged)");
+    assert!(ours.read("us-prod/integrations/order-sync.yaml").contains("title: Orders"));
+    assert!(!ours.root().join("us-prod/integrations/orders.yaml").exists());
+    ours.plan(&[]).exits(0);
+}
+
+/// What a person edited since the last import is never replaced: nothing is lost that is not in Git yet.
+#[test]
+fn what_was_edited_here_stays() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    ours.replace("us-prod/integrations/order-sync.definition", "*/5 * * * *", "*/9 * * * *");
+    ours.replace(
+        "us-prod/integrations/slack-alerts.yaml",
+        "stableKey: slack-notifications",
+        "stableKey: slack-internal",
+    );
+    let again = ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0);
+    again
+        .prints("integration order-sync was edited here since the last import, and stays")
+        .prints("integration slack-alerts was edited here since the last import, and stays")
+        .does_not_print("(replaced)");
+    assert!(ours.read("us-prod/integrations/order-sync.definition").contains("*/9 * * * *"));
+    assert!(ours.read("us-prod/integrations/slack-alerts.yaml").contains("stableKey: slack-internal"));
+    // As the note says: once it is removed, the platform's comes.
+    std::fs::remove_file(ours.root().join("us-prod/integrations/order-sync.yaml")).unwrap();
+    std::fs::remove_file(ours.root().join("us-prod/integrations/order-sync.definition")).unwrap();
+    ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0);
+    assert!(ours.read("us-prod/integrations/order-sync.definition").contains("*/5 * * * *"));
+}
+
+/// What keeps a part from being written is found before anything is written.
+#[test]
+fn an_import_into_what_cannot_be_used_writes_nothing() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    std::fs::write(ours.home().join("tenants.yaml"), "").unwrap();
+    std::os::unix::fs::symlink(ours.home().join("tenants.yaml"), ours.root().join("tenants.yaml")).unwrap();
+    ours.import("us-prod", &us, "us").exits(1).prints("tenants.yaml is a link, and is not written through");
+    assert!(!ours.root().join("us-prod").exists());
+    std::fs::remove_file(ours.root().join("tenants.yaml")).unwrap();
+    ours.import("us-prod", &us, "us").exits(0);
+    ours.write("us-prod/integrations/order-sync.definition", "flows: [");
+    let before = files(&ours.root());
+    let import = ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(1);
+    import.prints("Integration/order-sync").prints("nothing was written");
+    assert_eq!(before, files(&ours.root()));
+}
+
+/// One organization under a second name is refused before it is imported twice.
+#[test]
+fn an_organization_is_not_imported_under_a_second_name() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    let before = files(&ours.root());
+    let second = ours.import("again", &us, "us").exits(1);
+    second.prints("organization Acme Corp (US)").prints("is tenant us-prod already: import into us-prod");
+    assert_eq!(before, files(&ours.root()));
+}
+
 #[test]
 fn an_import_that_cannot_be_made_writes_nothing() {
     let us = every_kind(Region::Us);

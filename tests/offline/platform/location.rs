@@ -3,7 +3,7 @@
 use super::{every_kind, started};
 use stablekey::api::PrismaticLocation;
 use stablekey::api::TokenFrom;
-use stablekey::engine::model::inventory::Capabilities;
+use stablekey::engine::model::inventory::{Capabilities, RecordIn};
 use stablekey::tenant::location::{Location as _, LocationError};
 use stablekey::tenant::prismatic::{OrganizationLocation, Platform as Access};
 use stablekey_platform::{Platform, Region, Server, seed};
@@ -43,9 +43,12 @@ fn its_capabilities_say_what_it_cannot_do() {
         knows_readiness,
         writes_components,
         is_written,
+        has_other_writers,
+        record,
     } = location.capabilities();
     assert!(!watches && !knows_field_owners && !shows_secrets && !resolves_older_keys && !writes_components);
-    assert!(knows_readiness && !is_written);
+    assert!(knows_readiness && !is_written && !has_other_writers);
+    assert_eq!(record, RecordIn::Apart);
     assert_eq!(location.snapshot().unwrap().inventory.can, location.capabilities());
     let Err(LocationError::ReadOnly { who, why }) = location.begin(&[]) else { panic!("it begins to write") };
     assert_eq!(who, "us-prod");

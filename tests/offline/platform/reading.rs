@@ -78,19 +78,16 @@ fn what_could_not_be_read_is_unknown_and_nothing_is_missing() {
         ("StablekeyComponents", "the list of components of us-prod"),
         ("StablekeyIntegrations", "the list of integrations of us-prod"),
     ] {
-        for fault in [Fault::NullNode, Fault::NullNested, Fault::NoTotal, Fault::Errors("a part is missing".into())] {
-            let is_nested = matches!(fault, Fault::NullNested);
+        for fault in [Fault::NullNode, Fault::NoTotal, Fault::Errors("a part is missing".into())] {
             us.fault_on(list, 0, fault);
-            let plan = ours.plan(&[]);
-            if is_nested {
-                // Of an element only a part is null, and not every list has such parts.
-                plan.does_not_print("SK0101").does_not_print("+ create").does_not_print("drift");
-                continue;
-            }
-            let plan = plan.exits(1).prints(what).prints("cannot be read and could hold anything");
+            let plan = ours.plan(&[]).exits(1).prints(what).prints("cannot be read and could hold anything");
             plan.does_not_print("SK0101").does_not_print("+ create").does_not_print("- delete").does_not_print("drift");
         }
     }
+    // Of a connection only its inputs are null.
+    us.fault_on("StablekeyConnections", 0, Fault::NullNested);
+    let plan = ours.plan(&[]).prints("came back as null: the platform could not read them");
+    plan.does_not_print("SK0101").does_not_print("+ create").does_not_print("drift");
     // In a workflow is no object.
     us.fault_on("StablekeyWorkflows", 0, Fault::NullNode);
     ours.plan(&[]).exits(0).prints("the list of workflows of us-prod could not be read");
@@ -274,6 +271,35 @@ fn readiness_is_what_the_platform_reports() {
         ours.plan(&[]).prints("legacy-billing has status error in us-prod").prints("sign in for slack-internal: http");
     plan.exits(0);
     ours.run(&["status", "--todo", "--allow-loopback"]).prints("sign in for slack-internal");
+}
+
+/// "null is unknown": the status of a connection that somebody signs in to. One that nobody signs in to has none.
+#[test]
+fn a_status_that_is_null_is_unknown_where_somebody_signs_in() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    us.change(|store| store.connections.iter_mut().for_each(|connection| connection.status = None));
+    let plan = ours.plan(&[]).prints("slack-internal has status unknown in us-prod");
+    plan.does_not_print("http-status has status").does_not_print("legacy-billing has status");
+}
+
+/// "A code-native integration is read for its bindings and never written: blocked, 'publish it with prism'".
+#[test]
+fn an_integration_that_is_written_in_code_is_not_changed() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    ours.replace("us-prod/integrations/ticket-router.definition", "name: Ticket Router", "name: Tickets");
+    ours.plan(&[]).exits(3).prints("SK0165").prints("publish it with prism, from its code");
+}
+
+/// "draft; 12 instances run version 7": what is left to do after a definition changed.
+#[test]
+fn a_changed_definition_has_to_be_published() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    ours.replace("us-prod/integrations/order-sync.definition", "*/5 * * * *", "*/9 * * * *");
+    let plan = ours.plan(&[]).exits(2).prints("update Integration/order-sync");
+    plan.prints("publish a new version of order-sync (the last is 3), and move its 3 instances to it");
 }
 
 /// "the matrix of keys, the pre-flight of a sync and its impact".

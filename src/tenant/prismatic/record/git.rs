@@ -5,7 +5,7 @@
 use super::folder::FolderRecords;
 use super::{LARGEST, RecordError, RecordStore, StoredRecord, TenantRecord};
 use crate::text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,15 @@ pub struct GitRecords {
     remote: String,
     /// The records of the time before there was a remote.
     before: Option<FolderRecords>,
-    /// The refs on the remote, once they were listed.
-    listed: Mutex<Option<BTreeMap<String, String>>>,
+    listed: Mutex<Option<Listing>>,
+}
+
+/// The refs on the remote, as they were listed: for one look at each tenant. Who looks again wants to know what is there
+/// now.
+#[derive(Debug)]
+struct Listing {
+    refs: BTreeMap<String, String>,
+    looked_at: BTreeSet<String>,
 }
 
 /// The outcome of a command of git.
@@ -116,10 +123,10 @@ impl GitRecords {
         RecordError::Place { tenant: tenant.to_string(), place: self.place(), doing, why, help }
     }
 
-    /// The commit of a tenant's record on the remote. All refs are listed at once, once.
+    /// The commit of a tenant's record on the remote. All refs are listed at once.
     fn on_remote(&self, tenant: &str) -> Result<Option<String>, String> {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        if listed.is_none() {
+        if listed.as_ref().is_none_or(|listing| listing.looked_at.contains(tenant)) {
             let output = self.must(&["ls-remote", "--refs", &self.remote, &format!("{REFS}*")], None)?;
             let refs = String::from_utf8_lossy(&output)
                 .lines()
@@ -128,9 +135,11 @@ impl GitRecords {
                     Some((name.strip_prefix(REFS)?.to_string(), commit.to_string()))
                 })
                 .collect();
-            *listed = Some(refs);
+            *listed = Some(Listing { refs, looked_at: BTreeSet::new() });
         }
-        Ok(listed.as_ref().and_then(|refs| refs.get(tenant)).cloned())
+        let Some(listing) = listed.as_mut() else { return Ok(None) };
+        listing.looked_at.insert(tenant.to_string());
+        Ok(listing.refs.get(tenant).cloned())
     }
 
     fn forget_list(&self) {
