@@ -3,21 +3,29 @@
 use super::options::RootOption;
 use super::output::Output;
 use super::{CommandFailure, naming, planning};
-use crate::api::{IntegrationSpec, Kind, Variable};
+use crate::api::{IntegrationSpec, Kind, Object, Variable};
+use crate::apply::Tenants;
 use crate::engine::check::{Elsewhere, how_to_fix_missing};
+use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{ActionKind, Scope};
+use crate::engine::plan::simulate;
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::platform::definition;
 use crate::platform::definition::{DefinitionError, VariableShape};
+use crate::project::Project;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
+use crate::tenant::location::Snapshot;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Export an integration's definition, bound for a tenant
 ///
 /// Every variable that means a reusable connection is bound to that connection in the tenant. If one is missing, it is
-/// named, and nothing is written.
+/// named, and nothing is written. Of a tenant on the platform, which is only read, it exports what the plan would make,
+/// so that you can import it there.
 #[derive(Debug, Args)]
 #[command(override_usage = "stablekey export [OPTIONS] <TENANT> <INTEGRATION>")]
 pub(super) struct Export {
@@ -59,18 +67,15 @@ impl Export {
             }
             None => return Err(CommandFailure::new(format!("{tenant} cannot be read"), "see `stablekey status`")),
         };
-        let inventory = snapshot.inventory.clone();
-        let names = naming::KnownNames { project: &project, tenant: &tenant, snapshot };
-        let id = naming::find(names, ObjectId::new(Kind::Integration, &name), output)?;
-        let Some(Item::Integration(integration, _)) = inventory.get(&id) else {
-            return Err(CommandFailure::new(format!("{name} is not in {tenant}"), "see `stablekey status`"));
+        let exported = match Exported::planned(&project, &tenant, &name, snapshot)? {
+            Some(planned) => planned,
+            None => {
+                let names = naming::KnownNames { project: &project, tenant: &tenant, snapshot };
+                let id = naming::find(names, ObjectId::new(Kind::Integration, &name), output)?;
+                Exported::live(&project, &tenant, &id, snapshot)?
+            }
         };
-        let bytes = match project.tenants.get(&tenant).and_then(|t| t.location.as_ref()) {
-            Some(location) => location.as_location().definition(&name),
-            None => project.definition_beside(&tenant, &name),
-        };
-        let bytes = bytes
-            .map_err(|e| CommandFailure::new(e.to_string(), "import the definition first: stablekey import FILE"))?;
+        let Exported { integration, bytes, inventory } = exported;
         let replacements = Replacements::of(&tenant, &inventory);
         let elsewhere = Elsewhere::of(&world);
         let resolve =
@@ -102,6 +107,63 @@ impl Export {
         }
         Ok(0)
     }
+}
+
+/// An integration with its definition, and the tenant that it is bound in.
+struct Exported {
+    integration: Arc<Object<IntegrationSpec>>,
+    bytes: Vec<u8>,
+    inventory: Arc<Inventory>,
+}
+
+impl Exported {
+    /// The integration as it is.
+    fn live(project: &Project, tenant: &str, id: &ObjectId, snapshot: &Snapshot) -> Result<Self, CommandFailure> {
+        let inventory = snapshot.inventory.clone();
+        let Some(Item::Integration(integration, _)) = inventory.get(id) else {
+            return Err(CommandFailure::new(format!("{} is not in {tenant}", id.name), "see `stablekey status`"));
+        };
+        let bytes = definition(project, tenant, &id.name)?;
+        Ok(Exported { integration, bytes, inventory })
+    }
+
+    /// The integration as the plan would make it: in a tenant where nothing is written, people import that themselves.
+    fn planned(
+        project: &Project,
+        tenant: &str,
+        name: &str,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Self>, CommandFailure> {
+        if snapshot.inventory.can.is_written {
+            return Ok(None);
+        }
+        let planned = planning::make(project, &Scope::default())?;
+        let id = ObjectId::new(Kind::Integration, name);
+        let mut of_it = planned.plan.actions().filter(|(target, _)| target.tenant == tenant).map(|(_, action)| action);
+        let action = of_it.find(|action| action.change.object == id && action.action != ActionKind::Delete);
+        let Some((Some(Item::Integration(integration, _)), change)) =
+            action.map(|a| (a.change.after.clone(), &a.change))
+        else {
+            return Ok(None);
+        };
+        let bytes = match &change.definition {
+            Some(from) => Tenants::definition(project, from)
+                .map_err(|error| CommandFailure::new(error.to_string(), "fix that, then export again"))?,
+            None => definition(project, tenant, name)?,
+        };
+        let after = simulate(&planned.world, &planned.plan);
+        let inventory = after.tenants.get(tenant).and_then(|view| view.live.inventory()).cloned();
+        Ok(inventory.map(|inventory| Exported { integration, bytes, inventory }))
+    }
+}
+
+/// The definition of an integration that is there.
+fn definition(project: &Project, tenant: &str, name: &str) -> Result<Vec<u8>, CommandFailure> {
+    let bytes = match project.tenants.get(tenant).and_then(|tenant| tenant.location.as_ref()) {
+        Some(location) => location.as_location().definition(name),
+        None => project.definition_beside(tenant, name),
+    };
+    bytes.map_err(|e| CommandFailure::new(e.to_string(), "import the definition first: stablekey import FILE"))
 }
 
 /// A failure to export a definition.

@@ -255,6 +255,9 @@ pub struct KeyInTenant {
     /// The connection with exactly this key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionBrief>,
+    /// Whether the location reports nothing that keeps the connection from being used.
+    #[serde(skip)]
+    pub ready: bool,
     /// The reason why the connection with this name cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid: Option<String>,
@@ -390,6 +393,7 @@ fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
     found.invalid = inventory.invalid.get(&named).cloned();
     if let Some(connection) = inventory.connection(key) {
         found.connection = Some(ConnectionBrief::of(&connection.spec));
+        found.ready = !inventory.is_unready(connection.name());
         found.replaces.clone_from(&connection.spec.replaces);
         let record = inventory.record(tenant, &ObjectId::new(Kind::Connection, connection.name()));
         found.written_by =

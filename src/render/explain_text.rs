@@ -129,6 +129,7 @@ fn in_tenant(page: &mut TextPage, tenant: &KeyInTenant) {
     let (mark_of, tone) = match tenant.connection {
         _ if !tenant.read => ("?", Tone::Careful),
         _ if tenant.invalid.is_some() => ("✗", Tone::Bad),
+        Some(_) if !tenant.ready => ("◌", Tone::Careful),
         Some(_) => ("✓", Tone::Good),
         None => ("·", Tone::Faint),
     };
@@ -172,6 +173,7 @@ fn facts(tenant: &KeyInTenant) -> Vec<String> {
     let mut facts = vec![match (&tenant.connection, &tenant.invalid) {
         (Some(connection), _) => connection.words(),
         (None, Some(why)) => format!("its connection is invalid: {why}"),
+        (None, None) if !tenant.reported.is_empty() => "none of the tenant's own".to_string(),
         (None, None) => "no connection".to_string(),
     }];
     let mut say = |what: &str, names: &[String]| {

@@ -12,7 +12,7 @@ use super::outcome::{AppliedTarget, PassOutcome};
 use super::queue::{Job, PassId};
 use super::reconcile::{self, DefinitionSource, PassProgress, Reconciler, SelectedChanges};
 use super::status::{self, StatusUpdate, StatusWrites, requested_at};
-use super::syncs::Syncs;
+use super::syncs::{SyncInto, Syncs};
 use super::target::{PassOver, TargetState};
 use super::tenant::ConnectedTenant;
 use super::tenants::{OnTenantEvent, TenantConnections, TenantEvent};
@@ -516,7 +516,9 @@ impl HubWorker {
         if !self.is_current(name, pass) {
             return;
         }
-        let syncs = self.observer().syncs_into(name);
+        let there = self.observer().syncs_into(name);
+        let planned = applied.into.iter().filter(|(sync, _)| there.contains_key(*sync));
+        let syncs: BTreeMap<String, SyncInto> = planned.map(|(sync, into)| (sync.clone(), into.clone())).collect();
         self.apply_outcome(name, &applied.outcome, PassOver::Whole(pass));
         let now = Instant::now();
         let settles = self.observer().unsettled(name, now).and_then(|unsettled| unsettled.until);

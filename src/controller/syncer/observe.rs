@@ -35,6 +35,8 @@ pub(super) struct ObservedTarget {
     /// The input of the plan.
     pub world: World,
     pub syncs: Syncs,
+    /// The syncs into the target, as the world has them.
+    pub into: BTreeMap<String, SyncInto>,
     /// Why nothing is deleted yet.
     pub unsettled: Option<Unsettled>,
 }
@@ -152,6 +154,7 @@ impl HubObserver<'_> {
         Some(ObservedTarget {
             syncs: self.targets.get(name)?.syncs.clone(),
             world: sync_rules::world_of(self.world(), name),
+            into: self.syncs_into(name),
             unsettled: self.unsettled(name, now),
         })
     }

@@ -1,6 +1,7 @@
 //! The result of applying a plan to a target: the actions that were carried out, the failures, and what is left.
 
 use super::approvals::GivenApprovals;
+use super::syncs::SyncInto;
 use super::waiting_plans::StoredPlaces;
 use crate::apply::{Outcome, Refusal, Report};
 use crate::engine::model::canonical::Digest;
@@ -69,6 +70,8 @@ pub(super) struct AppliedTarget {
     pub later: BTreeMap<String, String>,
     /// The syncs that waited for an approval when it was planned.
     pub waited: BTreeSet<Writer>,
+    /// The syncs into the target when it was planned.
+    pub into: BTreeMap<String, SyncInto>,
 }
 
 impl PassOutcome {

@@ -150,6 +150,7 @@ impl Reconciler {
             waiting_plans,
             later,
             waited: observed.world.waiting.clone(),
+            into: observed.into.clone(),
         }
     }
 

@@ -12,8 +12,9 @@ pub(super) struct Syncs {
     pub plan: BTreeSet<String>,
 }
 
-/// The state of a sync into a target when the target is assessed.
-#[derive(Debug)]
+/// The state of a sync into a target when the target is planned. The plan is assessed by this state: by a newer one, a
+/// source that is readable by now would look as if the plan had read it.
+#[derive(Clone, Debug)]
 pub(super) struct SyncInto {
     pub mode: SyncMode,
     pub is_suspended: bool,

@@ -17,6 +17,8 @@ pub struct Capabilities {
     pub knows_readiness: bool,
     /// Whether components are written there. Without, a component that is missing has to be published first.
     pub writes_components: bool,
+    /// Whether an integration can be there with a variable bound to a connection that is missing.
+    pub holds_missing_bindings: bool,
     /// Whether anything is written there.
     pub is_written: bool,
     /// Whether writers that are unknown here may write there: other hubs, and projects in other folders.
@@ -56,6 +58,7 @@ impl Capabilities {
         resolves_older_keys: true,
         knows_readiness: false,
         writes_components: true,
+        holds_missing_bindings: true,
         is_written: true,
         has_other_writers: false,
         record: RecordIn::LockFile,

@@ -66,12 +66,14 @@ impl Draft<'_> {
                     result.wanted.push(bound.clone());
                 }
                 let problem = self.blocked_connection(variable, key, &resolution.binding, connections).or_else(|| {
-                    // A binding of the target's own source is its own decision: it is reported, but not blocked.
-                    let is_sync = declaration.writer != Writer::Source;
+                    // A binding of the target's own source is its own decision: it is reported, but not blocked where
+                    // it can be made.
+                    let is_checked =
+                        declaration.writer != Writer::Source || !self.input.live.can.holds_missing_bindings;
                     let source = source.map(AsRef::as_ref);
                     let bound = (key, &resolution.binding, binding.is_some_and(|b| b.overridden));
                     let source = (source, declaration.from.as_str());
-                    is_sync.then(|| self.obstacle(id, variable, bound, source, connections, &mut result.findings))?
+                    is_checked.then(|| self.obstacle(id, variable, bound, source, connections, &mut result.findings))?
                 });
                 let problem = problem.or_else(|| {
                     let moves = declaration.writer != Writer::Source && writers.is_some();
@@ -208,7 +210,7 @@ impl Draft<'_> {
                 let text = format!("{name:?} needs {id}, which is blocked{why}");
                 Some((Code::BindingMissing, text, "fix that first".to_string()))
             }
-            Binding::Missing if is_missing_there => {
+            Binding::Missing if is_missing_there && from != tenant => {
                 let text = format!("{name:?} names stable key {key}, which {from} does not have either");
                 Some((Code::BindingMissing, text, format!("correct it in {from}: see its findings")))
             }

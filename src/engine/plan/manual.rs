@@ -20,14 +20,11 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
     for action in actions {
         let Some(Item::Connection(connection)) = &action.change.after else { continue };
         let created = action.action == ActionKind::Create;
-        let touched = |name: &str| {
-            created
-                || action
-                    .fields
-                    .iter()
-                    .any(|c| c.op == Op::Set && c.field.kind == FieldKind::Input && c.field.name == name)
+        let touched = |kind: FieldKind, name: &str| {
+            let is_it = |c: &FieldChange| c.op == Op::Set && c.field.kind == kind && c.field.name == name;
+            created || action.fields.iter().any(is_it)
         };
-        notes.extend(supply_secrets(connection, &|name| touched(name)));
+        notes.extend(supply_secrets(connection, &touched));
         if created {
             notes.extend(consent(connection, after).filter(|_| !takes_over(&connection.spec, live)));
         } else if asks_to_sign_in(action) && is_oauth(connection, after) {
@@ -61,7 +58,8 @@ pub fn of_sign_ins(inventory: &Inventory) -> Vec<Note> {
 /// The steps after a definition changed: deployed instances run the version that they have until a new one is published
 /// and they are moved to it.
 pub(super) fn of_versions(actions: &[Action], live: &Inventory) -> Vec<Note> {
-    let changed = actions.iter().filter(|action| action.change.definition.is_some());
+    let is_changed = |action: &&Action| action.action == ActionKind::Update;
+    let changed = actions.iter().filter(is_changed);
     let notes = changed.filter_map(|action| {
         let name = &action.change.object.name;
         let facts = live.integration_facts.get(name)?;
@@ -154,14 +152,17 @@ pub fn of_connection(connection: &Object<ConnectionSpec>, inventory: &Inventory)
         return Vec::new();
     }
     let consent = consent(connection, inventory).filter(|_| !takes_over(&connection.spec, inventory));
-    supply_secrets(connection, &|_| true).into_iter().chain(consent).collect()
+    supply_secrets(connection, &|_, _| true).into_iter().chain(consent).collect()
 }
 
 /// The steps to supply the Secrets that inputs of a connection refer to, each once.
-fn supply_secrets(connection: &Object<ConnectionSpec>, is_meant: &dyn Fn(&str) -> bool) -> Vec<Note> {
+fn supply_secrets(connection: &Object<ConnectionSpec>, is_meant: &dyn Fn(FieldKind, &str) -> bool) -> Vec<Note> {
     let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (name, input) in &connection.spec.inputs {
-        if let (Input::SecretRef(reference), true) = (input, is_meant(name)) {
+    let inputs = connection.spec.inputs.iter().map(|(name, input)| (FieldKind::Input, name, input));
+    let tests = connection.spec.test.iter().flat_map(|test| &test.inputs);
+    let tests = tests.map(|(name, input)| (FieldKind::TestInput, name, input));
+    for (kind, name, input) in inputs.chain(tests) {
+        if let (Input::SecretRef(reference), true) = (input, is_meant(kind, name)) {
             by_name.entry(&reference.name).or_default().insert(reference.key.clone());
         }
     }

@@ -144,10 +144,11 @@ impl ImportedTenant {
     }
 
     /// Adapts it to a tenant that stays on the platform: the secrets are there, components need no stubs, and a key of
-    /// `known` need not be a connection of the tenant's own. What people `edited` here since the last import stays.
-    pub fn on_platform(mut self, known: &BTreeSet<&str>, edited: &BTreeSet<String>) -> Self {
+    /// `known` need not be a connection of the tenant's own. What people `edited` here since the last import, with the keys that it is bound to, stays.
+    pub fn on_platform(mut self, known: &BTreeSet<&str>, edited: &BTreeMap<String, BTreeSet<String>>) -> Self {
         self.components.retain(|component| !api::is_inferred(&component.metadata));
-        let stays = |i: &ImportedIntegration| i.state != ImportState::Unchanged && edited.contains(i.object.name());
+        let stays = |i: &ImportedIntegration| i.state != ImportState::Unchanged && edited.contains_key(i.object.name());
+        let bound: BTreeSet<String> = edited.values().flatten().cloned().collect();
         let (stay, imported) = std::mem::take(&mut self.integrations).into_iter().partition(stays);
         self.integrations = imported;
         let stay: Vec<ImportedIntegration> = stay;
@@ -159,6 +160,7 @@ impl ImportedTenant {
                 None
             }
             ImportNote::WhichType { key, .. } if known.contains(key.as_str()) => None,
+            ImportNote::ConnectionUnused { key, .. } if bound.contains(&key) => None,
             ImportNote::Again { name, .. } | ImportNote::Rebound { integration: name, .. }
                 if stay.contains(name.as_str()) =>
             {

@@ -205,12 +205,13 @@ impl ImportNote {
             | ChosenTaken { .. }
             | Incomplete { .. } => Level::Error,
             SecretEmptied { emptied, .. } if emptied.placeholder => Level::Information,
+            NotActive { status, .. } if status.eq_ignore_ascii_case("pending") => Level::Manual,
+            NotActive { .. } => Level::Information,
             WhichType { .. }
             | SecretEmptied { .. }
             | SecretNeeded { .. }
             | LeftOut { .. }
             | Reconnect { .. }
-            | NotActive { .. }
             | BoundVariableGone { .. }
             | Rebound { .. }
             | BoundVariableDiffers { .. }
@@ -319,7 +320,7 @@ impl fmt::Display for ImportNote {
             ),
             Edited { name } => write!(
                 f,
-                "integration {name} was edited here since the last import, and stays; to have the platform's, remove integrations/{name}.yaml and its definition, and import again"
+                "integration {name} stays as it is here, which is not what the last import recorded: it was edited, or this checkout is older; to have the platform's, remove integrations/{name}.yaml and its definition, and import again"
             ),
             SecretNeeded { key, secret, keys } => write!(
                 f,

@@ -25,6 +25,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     resolves_older_keys: false,
     knows_readiness: true,
     writes_components: false,
+    holds_missing_bindings: false,
     is_written: false,
     has_other_writers: false,
     record: RecordIn::Apart,

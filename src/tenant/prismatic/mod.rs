@@ -242,8 +242,9 @@ impl ReadOrganization {
         })
     }
 
-    /// The integrations of a source that people edited since they were recorded, and those of which nothing is recorded.
-    pub fn edited(&self, tenant: &str, source: &Inventory) -> BTreeSet<String> {
+    /// The integrations of a source that people edited since they were recorded, and those of which nothing is recorded,
+    /// with the stable keys that they are bound to.
+    pub fn edited(&self, tenant: &str, source: &Inventory) -> BTreeMap<String, BTreeSet<String>> {
         let is_edited = |item: &Item| {
             let recorded = self.stored.record.object(&item.id()).and_then(|object| object.wrote.as_deref());
             let Some(record) = recorded.and_then(Record::decode).filter(|record| record.tenant == tenant) else {
@@ -258,8 +259,14 @@ impl ReadOrganization {
             let is_gone = |field: &Field<'_>| fields.iter().all(|(there, _)| there != field);
             fields.iter().any(|(field, value)| !is_recorded(field, value)) || record.fields.keys().any(is_gone)
         };
+        let bound = |item: &Item| match item {
+            Item::Integration(integration, _) => {
+                integration.spec.connections.iter().filter_map(|v| v.stable_key().map(str::to_string)).collect()
+            }
+            _ => BTreeSet::new(),
+        };
         let integrations = source.items().filter(|item| item.kind() == Kind::Integration);
-        integrations.filter(is_edited).map(|item| item.id().name).collect()
+        integrations.filter(is_edited).map(|item| (item.id().name, bound(&item))).collect()
     }
 
     /// The number of integrations that belong to one customer each.

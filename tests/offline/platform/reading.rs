@@ -302,6 +302,38 @@ fn a_changed_definition_has_to_be_published() {
     plan.prints("publish a new version of order-sync (the last is 3), and move its 3 instances to it");
 }
 
+/// A variable that moves is a new version too; and what people import there is exported as planned.
+#[test]
+fn a_variable_that_moves_has_to_be_published_and_is_exported() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    ours.replace("us-prod/integrations/order-sync.yaml", "stableKey: acme-erp", "stableKey: acme-erp-2");
+    // The platform holds no binding to what is missing.
+    ours.plan(&[]).exits(3).prints("\"ERP\" needs stable key acme-erp-2, which us-prod does not have");
+    let yaml = ours.read("us-prod/connections/acme-erp.yaml").replace("acme-erp", "acme-erp-2");
+    ours.write("us-prod/connections/acme-erp-2.yaml", &yaml);
+    let plan = ours.plan(&[]).exits(2).prints("supply Secret acme-erp-2-test with key apiKey");
+    plan.prints("publish a new version of order-sync (the last is 3), and move its 3 instances to it");
+    let exported = ours.run(&["export", "us-prod", "order-sync", "--allow-loopback"]).exits(0);
+    exported.prints("useScopedConfigVar: acme-erp-2");
+}
+
+/// What cannot be read is said, with the reason, and is an error.
+#[test]
+fn an_explanation_says_which_tenant_cannot_be_read() {
+    let (us, eu) = (every_kind(Region::Us), every_kind(Region::Eu));
+    let ours = Workplace::with_profiles(&[("us", &us), ("eu", &eu)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    ours.import("eu-prod", &eu, "eu").exits(0);
+    ours.run(&["explain", "legacy-billing", "--allow-loopback"]).exits(0).prints("◌ us-prod").prints("status error");
+    ours.run(&["explain", "hooli-api", "--allow-loopback"]).exits(0).does_not_print("no connection");
+    drop(eu);
+    let explained = ours.run(&["explain", "salesforce-crm", "--allow-loopback"]).exits(1);
+    explained.prints("? eu-prod cannot be read: http").prints("✓ us-prod");
+    let todo = ours.run(&["status", "--todo", "--allow-loopback"]).exits(1);
+    todo.prints("sign in for slack-internal").prints("eu-prod cannot be read, so its steps are not known");
+}
+
 /// "the matrix of keys, the pre-flight of a sync and its impact".
 #[test]
 fn a_sync_between_two_organizations_is_checked_before_it_is_made() {
