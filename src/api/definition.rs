@@ -33,6 +33,9 @@ pub struct Uses {
     /// unknown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_older: bool,
+    /// Whether the integration is written in code: only the platform's own tools publish it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_code_native: bool,
 }
 
 /// A part of a definition: a setting, a flow or a step.

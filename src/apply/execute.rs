@@ -84,6 +84,8 @@ pub enum Outcome {
     Later,
     /// Its tenant is suspended.
     Suspended,
+    /// Its tenant is only read.
+    ReadOnly,
     /// The apply was interrupted before it.
     Interrupted,
 }
@@ -212,7 +214,10 @@ type Sessions<'a> = BTreeMap<String, Box<dyn Session + 'a>>;
 fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refusal> {
     let mut sessions = BTreeMap::new();
     // Nothing is written to a suspended tenant, not even that an apply begins.
-    for target in plan.targets.iter().filter(|t| !t.actions.is_empty() && !t.suspended) {
+    let wanted: Vec<&Target> = plan.targets.iter().filter(|t| !t.actions.is_empty() && !t.suspended).collect();
+    // What is only read keeps nothing else from being written. Where there is nothing else, it says why.
+    let is_any_written = wanted.iter().any(|target| target.is_written);
+    for target in wanted.into_iter().filter(|target| target.is_written || !is_any_written) {
         let Some(location) = tenants.location(&target.tenant) else {
             let why = "its location cannot be written".to_string();
             return Err(LocationError::Failed { what: target.tenant.clone(), why }.into());
@@ -357,7 +362,10 @@ fn carry_out(
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Report {
     let ordered = in_order(plan);
-    let suspended: BTreeSet<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
+    let tenants_that = |is: &dyn Fn(&Target) -> bool| -> BTreeSet<&str> {
+        plan.targets.iter().filter(|target| is(target)).map(|target| target.tenant.as_str()).collect()
+    };
+    let (suspended, read_only) = (tenants_that(&|target| target.suspended), tenants_that(&|target| !target.is_written));
     let ids: BTreeSet<&str> = ordered.iter().map(|(_, action)| action.id.as_str()).collect();
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     let mut left = ordered.clone();
@@ -376,6 +384,8 @@ fn carry_out(
             let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
             if suspended.contains(tenant) {
                 settle(&mut outcomes, progress, action, Outcome::Suspended);
+            } else if read_only.contains(tenant) {
+                settle(&mut outcomes, progress, action, Outcome::ReadOnly);
             } else if later(action) {
                 settle(&mut outcomes, progress, action, Outcome::Later);
             } else if !approved.contains(&action.digest.to_string()) {

@@ -15,6 +15,7 @@ use crate::render::{
     self, ExplainError, Hub, JsonLayout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
     is_integration,
 };
+use crate::text::and;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -67,12 +68,19 @@ impl Explain {
         output.roles(project.roles.iter().map(String::as_str));
         let world = project.world();
         let form = Form { format: self.format.output, style: output.style() };
+        let unread: Vec<&str> = world
+            .tenants
+            .iter()
+            .filter(|(_, view)| view.live.unreachable().is_some())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let unread = if unread.is_empty() { String::new() } else { format!("; {} cannot be read", and(&unread)) };
         let wrong = |error: ExplainError| {
             let help = match &error {
                 ExplainError::Invalid { .. } | ExplainError::Unreachable(..) => "fix that first",
                 _ => "`stablekey status` shows every key, `stablekey explain TENANT` all of a tenant",
             };
-            let wrong = CommandFailure::new(error.to_string(), help);
+            let wrong = CommandFailure::new(format!("{error}{unread}"), help);
             match error {
                 ExplainError::NoTenant(..) | ExplainError::Nothing { .. } => self.root.or_as_root(&self.name, wrong),
                 _ => wrong,

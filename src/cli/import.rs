@@ -575,7 +575,7 @@ impl<'e> ExistingObjects<'e> {
         ExistingObjects {
             is_all: false,
             recorded: Vec::new(),
-            digests: inventory.uses.iter().map(|(name, uses)| (name.clone(), uses.digest.clone())).collect(),
+            digests: inventory.uses.iter().map(|(name, uses)| (name.clone(), uses.value.clone())).collect(),
             elsewhere,
             integrations: inventory.integrations.values().map(|o| (**o).clone()).collect(),
             components: inventory.components.values().map(|o| (**o).clone()).collect(),

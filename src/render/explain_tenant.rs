@@ -56,6 +56,9 @@ pub struct ConnectionOfTenant {
     pub connection: ConnectionBrief,
     /// The required inputs that it lacks.
     pub lacks: Vec<String>,
+    /// Whether the location reports nothing that keeps it from being used.
+    #[serde(skip)]
+    pub ready: bool,
     /// The older keys that resolve to it.
     pub replaces: Vec<String>,
     /// The integrations that are bound to it.
@@ -83,6 +86,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
     let bindings = Bindings::of(tenant, inventory, &scene.replacements);
     let connections = inventory.connections.iter().map(|(name, connection)| ConnectionOfTenant {
         connection: ConnectionBrief::of(&connection.spec),
+        ready: !inventory.is_unready(name),
         lacks: missing_inputs(&connection.spec, inventory).into_iter().map(str::to_string).collect(),
         replaces: connection.spec.replaces.clone(),
         used_by: bindings
@@ -142,7 +146,8 @@ impl TenantExplanation {
         let key = |c: &ConnectionOfTenant| c.connection.stable_key.clone().unwrap_or_default();
         let columns = self.connections.iter().map(|c| width(&key(c))).max().unwrap_or(0).min(40);
         for connection in &self.connections {
-            let (mark, tone) = if connection.lacks.is_empty() { ("✓", Tone::Good) } else { ("◌", Tone::Careful) };
+            let is_ready = connection.lacks.is_empty() && connection.ready;
+            let (mark, tone) = if is_ready { ("✓", Tone::Good) } else { ("◌", Tone::Careful) };
             let label = Span::new(tone, format!("{mark} {}", key(connection)));
             let facts = connection.facts().join("; ");
             page.labelled(2, label, columns + 2, &[plain(connection.connection.words()), faint(format!("; {facts}"))]);

@@ -212,8 +212,11 @@ pub(super) fn need_others(actions: &[&Action]) -> bool {
 
 /// The smallest set of digests that covers every action that needs approval, with their writers.
 pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>, typed: &Invocation) -> Vec<ApprovalCommand<'a>> {
-    let mut left: Vec<&Action> = ranked.needs_approval.clone();
     let mut chosen = Vec::new();
+    if !ranked.target.is_written {
+        return chosen;
+    }
+    let mut left: Vec<&Action> = ranked.needs_approval.clone();
     while let Some(action) = left.first() {
         let writers: BTreeSet<String> = action.writers.iter().map(ToString::to_string).collect();
         let Some((writer, digest)) = ranked.target.digests.iter().find(|(w, _)| writers.contains(*w)) else {
@@ -244,6 +247,10 @@ fn drifted(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
             ))],
         );
         would_change(page, &drifted.parts);
+        if !ranked.target.is_written {
+            let fix = "→ to have it in Git: import again; else change it back on the platform";
+            return page.wrap(6, 8, &[plain(fix)]);
+        }
         let put_back = format!("→ to put it back: policy.drift: Correct in Tenant {tenant}");
         match typed.adopt(tenant, object) {
             Some(adopt) => {
@@ -283,7 +290,7 @@ fn kept_variables(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) 
         let head = [Span::new(Tone::Bad, "✗ kept"), plain("  "), strong(kept.object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{}: {}", and(&kept.fields), kept.keeps(tenant, "binding")))]);
-        match typed.adopt(tenant, kept.object) {
+        match typed.adopt(tenant, kept.object).filter(|_| ranked.target.is_written) {
             Some(adopt) => {
                 page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
                 page.line(10, &[command(adopt)]);

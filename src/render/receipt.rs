@@ -40,6 +40,7 @@ impl Applied<'_> {
                 | Outcome::NotApproved
                 | Outcome::Later
                 | Outcome::Suspended
+                | Outcome::ReadOnly
                 | Outcome::Interrupted => ("–", Tone::Careful),
             };
             let why = why(outcome);
@@ -226,6 +227,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::NotApproved => "notApproved",
         Outcome::Later => "later",
         Outcome::Suspended => "suspended",
+        Outcome::ReadOnly => "readOnly",
         Outcome::Interrupted => "interrupted",
     }
 }
@@ -238,6 +240,7 @@ fn why(outcome: &Outcome) -> String {
         Outcome::NotApproved => "not approved".to_string(),
         Outcome::Later => "not yet".to_string(),
         Outcome::Suspended => "its tenant is suspended".to_string(),
+        Outcome::ReadOnly => "its tenant is only read: make the change there".to_string(),
         Outcome::Interrupted => "interrupted before it".to_string(),
     }
 }

@@ -111,6 +111,7 @@ impl PassOutcome {
                 | Outcome::NotApproved
                 | Outcome::Later
                 | Outcome::Suspended
+                | Outcome::ReadOnly
                 | Outcome::Interrupted => {}
             }
         }

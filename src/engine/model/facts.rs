@@ -19,6 +19,12 @@ pub struct Capabilities {
     pub writes_components: bool,
     /// Whether an integration can be there with a variable bound to a connection that is missing.
     pub holds_missing_bindings: bool,
+    /// Whether an integration that is written in code can be written there.
+    pub takes_code: bool,
+    /// Whether a changed definition is in use at once. Without, a version has to be published first.
+    pub publishes: bool,
+    /// Whether objects have labels and annotations there.
+    pub has_labels: bool,
     /// Whether anything is written there.
     pub is_written: bool,
     /// Whether writers that are unknown here may write there: other hubs, and projects in other folders.
@@ -59,6 +65,9 @@ impl Capabilities {
         knows_readiness: false,
         writes_components: true,
         holds_missing_bindings: true,
+        takes_code: true,
+        publishes: true,
+        has_labels: true,
         is_written: true,
         has_other_writers: false,
         record: RecordIn::LockFile,
@@ -124,7 +133,7 @@ pub enum Status {
 impl Status {
     /// Reads what the platform answers; upper and lower case are the same.
     pub fn parse(text: &str) -> Self {
-        let word: String = text.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+        let word: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(20).collect();
         match word.to_ascii_lowercase().as_str() {
             "active" => Status::Active,
             "pending" => Status::Pending,

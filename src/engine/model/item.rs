@@ -258,6 +258,16 @@ impl Item {
         item
     }
 
+    /// Removes labels and annotations: for a location that has none.
+    pub fn forget_labels(&mut self) {
+        let metadata = self.metadata();
+        if !metadata.labels.is_empty() || !metadata.annotations.is_empty() {
+            let metadata = self.metadata_mut();
+            metadata.labels.clear();
+            metadata.annotations.clear();
+        }
+    }
+
     fn metadata_mut(&mut self) -> &mut Meta {
         match self {
             Item::Component(o) => &mut Arc::make_mut(o).metadata,

@@ -108,6 +108,11 @@ impl Draft<'_> {
             };
             return self.blocked(id, code, why.to_string(), fix);
         }
+        let is_code = |d: &Declaration| matches!(&d.item, Item::Integration(_, Some(uses)) if uses.is_code_native);
+        if kind != ActionKind::Adopt && !input.live.can.takes_code && declarations.iter().any(is_code) {
+            let why = ReadOnly::CodeNative.to_string();
+            return self.blocked(id, Code::CodeNative, why, "publish it with prism, from its code");
+        }
         let changes = fields.changes;
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();

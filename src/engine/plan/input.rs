@@ -87,7 +87,10 @@ pub(super) struct TenantInput<'a> {
 
 impl<'a> TenantInput<'a> {
     /// Adds the declaration of one object.
-    pub(super) fn declare(&mut self, id: ObjectId, declaration: Declaration) {
+    pub(super) fn declare(&mut self, id: ObjectId, mut declaration: Declaration) {
+        if !self.live.can.has_labels {
+            declaration.item.forget_labels();
+        }
         // Most objects have one writer; the default capacity would be four for every object of a large tenant.
         self.declared.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(declaration);
     }

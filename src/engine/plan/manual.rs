@@ -58,24 +58,29 @@ pub fn of_sign_ins(inventory: &Inventory) -> Vec<Note> {
 /// The steps after a definition changed: deployed instances run the version that they have until a new one is published
 /// and they are moved to it.
 pub(super) fn of_versions(actions: &[Action], live: &Inventory) -> Vec<Note> {
-    let is_changed = |action: &&Action| action.action == ActionKind::Update;
-    let changed = actions.iter().filter(is_changed);
-    let notes = changed.filter_map(|action| {
+    if live.can.publishes {
+        return Vec::new();
+    }
+    let is_changed = |action: &&Action| {
+        action.change.object.kind == Kind::Integration
+            && matches!(action.action, ActionKind::Create | ActionKind::Update)
+    };
+    let notes = actions.iter().filter(is_changed).map(|action| {
         let name = &action.change.object.name;
-        let facts = live.integration_facts.get(name)?;
+        let facts = live.integration_facts.get(name).map(|facts| (**facts).clone()).unwrap_or_default();
         let last = facts.version.map(|version| format!(" (the last is {version})")).unwrap_or_default();
         let move_them = match facts.instances.unwrap_or_default() {
             0 => String::new(),
             1 => ", and move its instance to it".to_string(),
             several => format!(", and move its {several} instances to it"),
         };
-        Some(Note::Manual {
+        Note::Manual {
             object: action.change.object.clone(),
             who: PLATFORM_TEAM,
             count: 1,
             text: format!("publish a new version of {name}{last}{move_them}"),
             secret: None,
-        })
+        }
     });
     notes.collect()
 }

@@ -26,7 +26,7 @@ pub fn plan_tenant(
     for (list, gap) in &answer.incomplete {
         notes.push(ImportNote::Incomplete { list, gap: gap.clone() });
     }
-    let components = components(answer, &mut notes);
+    let components = writable_components(answer, &mut notes);
     let connections = connections(answer, &mut notes);
     notes.extend(answer.customers.map(|count| ImportNote::AllCustomers { count }));
 
@@ -73,6 +73,22 @@ pub(crate) fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
+/// The components that a manifest can have.
+fn writable_components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<ComponentSpec>> {
+    let mut made = components(answer, notes);
+    made.retain(|component| {
+        let types = &component.spec.types;
+        let fits = types.len() <= bounds::TYPES && types.iter().all(|type_| type_.inputs.len() <= bounds::INPUTS);
+        if !fits {
+            let component = ComponentRef::new(&component.spec.key, component.spec.public != Some(false));
+            notes.push(ImportNote::ComponentTooLarge { component });
+        }
+        fits
+    });
+    made
+}
+
+/// All components, also larger ones than a manifest can have.
 pub(crate) fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<ComponentSpec>> {
     let used = |component: &ComponentAnswer| {
         let of = |c: &ReusableConnection| c.connection.as_ref().and_then(|t| t.component.as_ref()?.key.clone());
@@ -89,12 +105,7 @@ pub(crate) fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Ob
             }
             continue;
         }
-        let types: Vec<ConnectionType> = component.connections.items.iter().filter_map(connection_type).collect();
-        let most = types.iter().map(|type_| type_.inputs.len()).max().unwrap_or_default();
-        if types.len() > bounds::TYPES || most > bounds::INPUTS {
-            notes.push(ImportNote::ComponentLeftOut { component: ComponentRef::new(key, public) });
-            continue;
-        }
+        let types = component.connections.items.iter().filter_map(connection_type).collect();
         let spec = ComponentSpec { key: key.to_string(), public: (!public).then_some(false), types };
         made.insert(name.clone(), Object::new(name, spec));
     }

@@ -122,6 +122,7 @@ pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
         flows: steps::flow_names(root),
         unread: format.unread(),
         is_older: matches!(format, DefinitionFormat::Older { .. }),
+        is_code_native: format == DefinitionFormat::CodeNative,
     };
     if tree.exhausted() {
         return Err(DefinitionError::TooManyNodes);

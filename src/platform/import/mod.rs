@@ -83,7 +83,8 @@ pub struct Existing<'a> {
     pub connections: &'a [Object<ConnectionSpec>],
     /// The objects of the other tenants.
     pub elsewhere: &'a [OtherTenant],
-    /// The digests of the definitions of the tenant, by the integration's name.
+    /// The digests of the values of the tenant's definitions, by the integration's name: of another form of the same
+    /// value, such as one with comments, nothing is imported.
     pub digests: &'a [(String, String)],
     /// Integrations that are known by an id of the platform: the title there now, and the name here.
     pub recorded: &'a [(String, String)],
@@ -161,7 +162,11 @@ impl ImportedTenant {
             }
             ImportNote::WhichType { key, .. } if known.contains(key.as_str()) => None,
             ImportNote::ConnectionUnused { key, .. } if bound.contains(&key) => None,
-            ImportNote::Again { name, .. } | ImportNote::Rebound { integration: name, .. }
+            ImportNote::Again { name, .. }
+            | ImportNote::Rebound { integration: name, .. }
+            | ImportNote::BoundVariableGone { integration: name, .. }
+            | ImportNote::BoundVariableRenamed { integration: name, .. }
+            | ImportNote::BoundVariableDiffers { integration: name, .. }
                 if stay.contains(name.as_str()) =>
             {
                 None
@@ -328,11 +333,12 @@ fn integration_names<'e>(
         let title = &titles[position];
         let recorded = existing.recorded.iter().find(|(of, _)| of == title).map(|(_, name)| name.as_str());
         let is_other = |there: &Object<IntegrationSpec>| existing.recorded.iter().any(|(_, name)| name == there.name());
-        let again = |there: &&Object<IntegrationSpec>| match recorded {
-            Some(name) => there.name() == name,
-            None => of_title(there, title) && !is_other(there) && !taken.contains_key(there.name()),
+        let of_id = recorded.and_then(|name| existing.integrations.iter().find(|there| there.name() == name));
+        // Without it, one of that title: somebody gave it another name here.
+        let again = |there: &&Object<IntegrationSpec>| {
+            of_title(there, title) && !is_other(there) && !taken.contains_key(there.name())
         };
-        if let Some(there) = existing.integrations.iter().find(again) {
+        if let Some(there) = of_id.or_else(|| existing.integrations.iter().find(again)) {
             taken.insert(there.name().to_string(), file.file);
             named[position] = Some((there.name().to_string(), Some(there)));
         }
@@ -380,6 +386,12 @@ pub(crate) fn name_of_title(title: &str) -> String {
     names::with_ending(if plain.is_empty() { "integration" } else { &plain }, &ending(title))
 }
 
+/// The same where another integration has that name.
+pub(crate) fn other_name_of_title(title: &str) -> String {
+    let plain = names::of_text(title);
+    names::with_ending(if plain.is_empty() { "integration" } else { &plain }, &ending(title))
+}
+
 /// A few letters derived from a text, the same on every machine.
 fn ending(text: &str) -> String {
     const LENGTH: usize = 3;
@@ -414,8 +426,8 @@ impl ReadDefinition<'_> {
         };
         let metadata = before.map_or_else(|| api::Meta::named(name), |there| there.metadata.clone());
         let is_as_before = |there: &Object<IntegrationSpec>| {
-            let digest = definition::digest(&self.kept);
-            there.spec == spec && digests.iter().any(|(of, before)| of == name && *before == digest)
+            let written = definition::uses(&self.kept).map(|uses| uses.value).unwrap_or_default();
+            there.spec == spec && digests.iter().any(|(of, before)| of == name && *before == written)
         };
         let state = match before {
             None => ImportState::New,

@@ -38,6 +38,8 @@ pub enum ImportNote {
     TooManyInputs { integration: String, variable: String, count: usize },
     /// Two components have the same name, or a component has none.
     ComponentLeftOut { component: ComponentRef },
+    /// A component has more connection types, or inputs of one, than a Component may have.
+    ComponentTooLarge { component: ComponentRef },
     /// The platform's answer is incomplete.
     Incomplete { list: &'static str, gap: Gap },
     /// A binding to a connection of which only the key is known.
@@ -231,6 +233,7 @@ impl ImportNote {
             | Private { .. }
             | Converted { .. }
             | SecretsThere { .. }
+            | ComponentTooLarge { .. }
             | Edited { .. }
             | Customers { .. }
             | AllCustomers { .. } => Level::Information,
@@ -271,7 +274,11 @@ impl fmt::Display for ImportNote {
             ),
             ComponentLeftOut { component } => write!(
                 f,
-                "component {component}: it is left out: its key makes no name or that of another component, or it has more than 32 connection types or 64 inputs of one"
+                "component {component}: its key makes no name, or that of another component: no stub is written"
+            ),
+            ComponentTooLarge { component } => write!(
+                f,
+                "component {component}: it has more than 32 connection types, or 64 inputs of one, which a Component cannot have: no stub is written"
             ),
             Incomplete { list, gap } => {
                 write!(f, "the answer does not hold all {list}: ")?;

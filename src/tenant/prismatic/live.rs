@@ -12,7 +12,7 @@ use crate::platform::answer::document::{CustomerName, ReusableConnection};
 use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer};
 use crate::platform::answer::plan::{components, connection, inputs_of_set, is};
 use crate::platform::definition::{self, ParsedDefinition, VariableShape};
-use crate::platform::import::{ImportNote, UnfitKey, title};
+use crate::platform::import::{self, UnfitKey, title};
 use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +26,9 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     knows_readiness: true,
     writes_components: false,
     holds_missing_bindings: false,
+    takes_code: false,
+    publishes: false,
+    has_labels: false,
     is_written: false,
     has_other_writers: false,
     record: RecordIn::Apart,
@@ -87,14 +90,8 @@ pub(super) fn inventory(
     for (what, failure) in &organization.unread {
         live.inventory.unparsed.insert(format!("the list of {what} of {tenant} ({failure})"));
     }
-    let mut notes = Vec::new();
-    for component in components(&organization.answer, &mut notes) {
+    for component in components(&organization.answer, &mut Vec::new()) {
         live.inventory.insert(Item::Component(Arc::new(component)));
-    }
-    for note in notes {
-        if let ImportNote::ComponentLeftOut { component } = note {
-            live.inventory.unparsed.insert(format!("component {component} of {tenant}, which is left out,"));
-        }
     }
     for component in organization.answer.components.iter().filter(|component| !component.is_whole()) {
         let key = text::line(component.key.as_deref().unwrap_or_default());
@@ -272,8 +269,10 @@ impl Live<'_> {
         if own().any(|found| found.name.is_none()) {
             self.unnamed("integration");
         }
+        let names = names_of(self.organization, self.record, self.expected);
         for found in own().filter(|found| found.name.is_some()) {
-            by_name.entry(name_of(found, self.record, self.expected)).or_default().push(found);
+            let name = found.id.as_ref().and_then(|id| names.get(id));
+            by_name.entry(name.cloned().unwrap_or_default()).or_default().push(found);
         }
         for (name, found) in by_name {
             let id = ObjectId::new(Kind::Integration, &name);
@@ -352,16 +351,43 @@ impl Live<'_> {
     }
 }
 
-/// The name that an integration has here: as recorded for its id, else as the project calls one of its title.
-pub(super) fn name_of(found: &IntegrationAnswer, record: &TenantRecord, expected: &Expected) -> String {
-    let recorded = found.id.as_deref().and_then(|id| record.name_of(Kind::Integration, id));
-    let called = title(found.name.as_deref().unwrap_or_default());
-    let names = || expected.own_names.get(&called).or_else(|| expected.names.get(&called));
-    let known = || match names().map(|names| (names.len(), names.first())) {
-        Some((1, Some(name))) => Some(name.clone()),
-        _ => None,
-    };
-    recorded.or_else(known).unwrap_or_else(|| crate::platform::import::name_of_title(&called))
+/// The names that the integrations have here, by the platform's id: as recorded for the id, else as the project calls the
+/// one of that title. A name that is recorded for another one that is there is not given twice.
+pub(super) fn names_of(
+    organization: &Organization,
+    record: &TenantRecord,
+    expected: &Expected,
+) -> BTreeMap<String, String> {
+    let own = || organization.integrations.iter().filter(|found| found.customer.is_none());
+    let recorded = |id: &String| record.name_of(Kind::Integration, id);
+    let mut names: BTreeMap<String, String> =
+        own().filter_map(|found| found.id.as_ref()).filter_map(|id| Some((id.clone(), recorded(id)?))).collect();
+    let taken: BTreeSet<String> = names.values().cloned().collect();
+    for found in own() {
+        let Some(id) = found.id.as_ref().filter(|id| !names.contains_key(*id)) else { continue };
+        let called = title(found.name.as_deref().unwrap_or_default());
+        let known = || expected.own_names.get(&called).or_else(|| expected.names.get(&called));
+        let known = match known().map(|names| (names.len(), names.first())) {
+            Some((1, Some(name))) => Some(name.clone()),
+            _ => None,
+        };
+        let plain = || Some(import::name_of_title(&called));
+        let name = [known, plain()].into_iter().flatten().find(|name| !taken.contains(name));
+        names.insert(id.clone(), name.unwrap_or_else(|| import::other_name_of_title(&called)));
+    }
+    names
+}
+
+/// The recorded integrations that have another name in the source by now: it has one of their title, and none of theirs.
+pub(super) fn renamed(organization: &Organization, record: &TenantRecord, expected: &Expected) -> BTreeSet<String> {
+    let names: BTreeSet<&String> = expected.own_names.values().flatten().collect();
+    let renamed = organization.integrations.iter().filter_map(|found| {
+        let recorded = record.name_of(Kind::Integration, found.id.as_deref()?)?;
+        let of_title = expected.own_names.get(&title(found.name.as_deref()?))?;
+        let is_gone = !names.contains(&recorded) && of_title.len() == 1;
+        is_gone.then(|| ObjectId::new(Kind::Integration, recorded).to_string())
+    });
+    renamed.collect()
 }
 
 /// Why a connection is not one of the tenant's own, if so.
@@ -420,10 +446,8 @@ pub(super) fn ids(
         let name = names::of_stable_key(found.stable_key.as_deref()?);
         Some((ObjectId::new(Kind::Connection, name), found.id.clone()?))
     });
-    let integrations = organization.integrations.iter().filter(|found| found.customer.is_none());
-    let integrations = integrations.filter_map(|found| {
-        Some((ObjectId::new(Kind::Integration, name_of(found, record, expected)), found.id.clone()?))
-    });
+    let integrations = names_of(organization, record, expected).into_iter();
+    let integrations = integrations.map(|(id, name)| (ObjectId::new(Kind::Integration, name), id));
     connections.chain(integrations).collect()
 }
 

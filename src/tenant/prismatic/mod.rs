@@ -357,9 +357,8 @@ impl OrganizationLocation {
     /// Keeps the definitions for [`Location::definition`], each under the name that its integration has here.
     fn keep_definitions(&self, organization: &Organization, inventory: &Inventory, record: &TenantRecord) {
         let mut kept = BTreeMap::new();
-        for found in organization.integrations.iter().filter(|found| found.customer.is_none()) {
-            let Some(Ok(bytes)) = found.id.as_deref().and_then(|id| organization.definitions.get(id)) else { continue };
-            let name = live::name_of(found, record, &self.expected);
+        for (id, name) in live::names_of(organization, record, &self.expected) {
+            let Some(Ok(bytes)) = organization.definitions.get(&id) else { continue };
             if inventory.integrations.contains_key(&name) {
                 kept.insert(name, bytes.clone());
             }
@@ -408,20 +407,30 @@ impl OrganizationLocation {
     pub fn record_import(&self, read: &ReadOrganization, source: &Inventory) -> Result<(), LocationError> {
         let mut record = read.stored.record.clone();
         record.organization.clone_from(&read.organization.identity);
-        let mut expected = self.expected.clone();
+        let mut expected = Expected::default();
         expected.learn(source);
+        expected.declare(source);
+        let renamed = live::renamed(&read.organization, &record, &expected);
+        record.objects.retain(|name, _| !renamed.contains(name));
         let live = live::inventory(&self.tenant, &read.organization, &record, &expected);
         let ids = live::ids(&read.organization, &record, &expected);
         let writers = Arc::new([Writer::Source].into());
         for item in source.items().filter(|item| item.kind() != Kind::Component) {
             let Some(there) = live.get(&item.id()) else { continue };
             let is_new = record.object(&item.id()).is_none();
+            let platform_id = ids.get(&item.id()).cloned();
+            // An object that has another name here by now is recorded once.
+            record.objects.retain(|name, object| {
+                *name == item.id().to_string() || object.id.is_none() || object.id != platform_id
+            });
             let entry = record.object_mut(&item.id());
-            entry.id = ids.get(&item.id()).cloned();
+            entry.id = platform_id;
             if let Item::Connection(connection) = &item {
                 entry.remember(&connection.spec, is_new);
             }
             let mut wrote = entry.wrote.as_deref().and_then(Record::decode).unwrap_or_else(|| Record::of(&self.tenant));
+            // What is neither declared nor there any more is over.
+            wrote.fields.retain(|field, _| item.written(field).is_some() || there.written(field).is_some());
             for (field, value) in item.fields(true) {
                 if there.written(&field).is_some_and(|live| is_taken_over(&live, &value)) {
                     let hash = value.hash();

@@ -192,6 +192,90 @@ fn a_changed_title_makes_no_second_integration() {
     ours.plan(&[]).exits(0);
 }
 
+/// What is neither declared nor there any more is not recorded any more: the plan is empty, and nothing counts as edited.
+#[test]
+fn what_is_gone_on_the_platform_is_forgotten() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    for (from, to) in [("ERP", "ERP Two"), ("ERP Two", "ERP Three")] {
+        let (from, to) = (from.to_string(), to.to_string());
+        us.change(move |store| {
+            let now = store.tick();
+            let integration = store.integrations.iter_mut().find(|i| i.name == "Order Sync").unwrap();
+            let text = integration.draft.text.replace(&format!("key: {from}\n"), &format!("key: {to}\n"));
+            let text = text.replace(&format!("value: {from}\n"), &format!("value: {to}\n"));
+            integration.draft = stablekey_platform::definition::Definition::parse(&text).unwrap().into();
+            integration.updated = now;
+        });
+        let again = ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0);
+        again.prints("integrations/order-sync.yaml (replaced)");
+        ours.plan(&[]).exits(0).does_not_print("adopt");
+    }
+}
+
+/// One gets another title, and another gets the title that it had: each keeps its id, so its name.
+#[test]
+fn a_title_that_goes_to_another_integration_makes_a_second_one() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    us.change(|store| {
+        let now = store.tick();
+        let id = store.id("Integration");
+        let integration = store.integrations.iter_mut().find(|i| i.name == "Order Sync").unwrap();
+        let newer = stablekey_platform::store::Integration { id, created: now, updated: now, ..integration.clone() };
+        let text = integration.draft.text.replace("name: Order Sync", "name: Order Sync Old");
+        integration.draft = stablekey_platform::definition::Definition::parse(&text).unwrap().into();
+        integration.name = "Order Sync Old".into();
+        integration.updated = now;
+        store.integrations.push(newer);
+    });
+    ours.plan(&[]).does_not_print("2 integrations that are called");
+    ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0);
+    assert!(ours.read("us-prod/integrations/order-sync.yaml").contains("title: Order Sync Old"));
+    ours.plan(&[]).exits(0);
+}
+
+/// Comments of people in a definition are no change of it, and stay.
+#[test]
+fn comments_in_a_definition_stay() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    let path = "us-prod/integrations/order-sync.definition";
+    ours.write(path, &format!("# keep\n{}", ours.read(path)));
+    ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0).prints("order-sync.yaml (unchanged)");
+    assert!(ours.read(path).starts_with("# keep\n"));
+}
+
+/// A person gives the manifest another name: it is the same integration.
+#[test]
+fn a_manifest_with_another_name_is_the_same_integration_after_an_import() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    ours.replace("us-prod/integrations/order-sync.yaml", "name: order-sync\n", "name: crm-sync\n");
+    ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0);
+    assert!(!ours.root().join("us-prod/integrations/order-sync-2.yaml").exists());
+    ours.plan(&[]).exits(0);
+}
+
+/// The platform has no labels and annotations: those of people are theirs.
+#[test]
+fn labels_stay_in_the_files() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    for name in ["connections/warehouse", "integrations/order-sync"] {
+        let path = format!("us-prod/{name}.yaml");
+        ours.replace(&path, "metadata:\n", "metadata:\n  labels: {team: crm}\n");
+    }
+    ours.plan(&[]).exits(0);
+    ours.run(&["import", "--tenant", "us-prod", "--allow-loopback"]).exits(0).prints("order-sync.yaml (unchanged)");
+    assert!(ours.read("us-prod/integrations/order-sync.yaml").contains("team: crm"));
+}
+
 /// What a person edited since the last import is never replaced: nothing is lost that is not in Git yet.
 #[test]
 fn what_was_edited_here_stays() {

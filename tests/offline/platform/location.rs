@@ -43,12 +43,16 @@ fn its_capabilities_say_what_it_cannot_do() {
         knows_readiness,
         writes_components,
         holds_missing_bindings,
+        takes_code,
+        publishes,
+        has_labels,
         is_written,
         has_other_writers,
         record,
     } = location.capabilities();
     assert!(!watches && !knows_field_owners && !shows_secrets && !resolves_older_keys && !writes_components);
-    assert!(knows_readiness && !is_written && !has_other_writers && !holds_missing_bindings);
+    assert!(knows_readiness && !is_written && !has_other_writers);
+    assert!(!holds_missing_bindings && !takes_code && !publishes && !has_labels);
     assert_eq!(record, RecordIn::Apart);
     assert_eq!(location.snapshot().unwrap().inventory.can, location.capabilities());
     let Err(LocationError::ReadOnly { who, why }) = location.begin(&[]) else { panic!("it begins to write") };

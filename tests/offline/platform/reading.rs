@@ -2,6 +2,7 @@
 
 use super::{Workplace, every_kind, started};
 use stablekey_platform::{Answer, Fault, Platform, Region, Server, Store, seed};
+use stablekey_testing::cli::files;
 
 /// A tenant that was imported.
 fn imported(server: &Server) -> Workplace {
@@ -290,6 +291,54 @@ fn an_integration_that_is_written_in_code_is_not_changed() {
     let ours = imported(&us);
     ours.replace("us-prod/integrations/ticket-router.definition", "name: Ticket Router", "name: Tickets");
     ours.plan(&[]).exits(3).prints("SK0165").prints("publish it with prism, from its code");
+    // Nor is one made.
+    us.change(|store| store.integrations.retain(|integration| integration.name != "Ticket Router"));
+    ours.plan(&[]).exits(3).prints("SK0165").does_not_print("+ create");
+}
+
+/// A component can have more connection types than a manifest can: it is read all the same.
+#[test]
+fn a_component_that_no_manifest_can_have_is_not_missing() {
+    let us = every_kind(Region::Us);
+    us.change(|store| {
+        let component = store.components.iter_mut().find(|component| component.key == "postgres").unwrap();
+        let more = (0..40).map(|number| {
+            let type_ = component.connections[0].clone();
+            stablekey_platform::store::ConnectionType {
+                key: format!("more-{number}"),
+                id: format!("{}{number}", type_.id),
+                ..type_
+            }
+        });
+        let more: Vec<_> = more.collect();
+        component.connections.extend(more);
+    });
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    let import = ours.import("us-prod", &us, "us").exits(0);
+    import.prints("component postgres: it has more than 32 connection types");
+    ours.plan(&[]).exits(0).does_not_print("SK0148");
+}
+
+/// What is only read keeps nothing else from being applied.
+#[test]
+fn the_rest_of_a_project_is_applied() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    ours.replace("us-prod/connections/warehouse.yaml", "title: Warehouse", "title: Data warehouse");
+    let tenants = ours.read("tenants.yaml");
+    let folder = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: fold}\nspec:\n  location: {directory: \
+                  {path: fold}}\n  source: {path: desired}\n";
+    ours.write("tenants.yaml", &format!("{tenants}{folder}"));
+    ours.write("fold/note.txt", "");
+    let connection = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: crm}\nspec:\n  stableKey: crm\n  \
+                      component: {key: http}\n  type: basic\n  credentials: Customer\n";
+    ours.write("desired/crm.yaml", connection);
+    let component = "apiVersion: stablekey.dev/v1alpha1\nkind: Component\nmetadata: {name: http}\nspec:\n  key: http\n  types:\n  - \
+                     {key: basic}\n";
+    ours.write("desired/http.yaml", component);
+    let applied = ours.run(&["apply", "--yes", "--allow-loopback"]);
+    applied.exits(2).prints("its tenant is only read: make the change there");
+    assert!(files(&ours.root().join("fold")).keys().any(|path| path.ends_with("crm.yaml")));
 }
 
 /// "draft; 12 instances run version 7": what is left to do after a definition changed.
