@@ -94,6 +94,9 @@ fn serve(mut client: TcpStream, hosts: &BTreeMap<String, String>, log: &Mutex<Ve
     if tunnels == Tunnels::AnswerItself {
         let _ =
             client.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>");
+        // A socket that is closed with bytes unread resets the connection, and the answer may be lost.
+        let _ = client.shutdown(Shutdown::Write);
+        let _ = std::io::copy(&mut client, &mut std::io::sink());
         return;
     }
     let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
