@@ -41,7 +41,8 @@ clusters: control-plane
 # The main job on a copy of examples/us-eu: plan, apply, and what it changed.
 demo:
 	cargo build --quiet
-	PATH="$(CURDIR)/target/debug:$$PATH" examples/demo.sh target/demo
+	target=$$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'); \
+	PATH="$$target/debug:$$PATH" examples/demo.sh target/demo
 
 # What is generated from src/api, and the copies for those who install it: Kustomize and Helm read nothing
 # that is not in their folder.
