@@ -80,6 +80,13 @@ impl Explain {
                 ExplainError::Invalid { .. } | ExplainError::Unreachable(..) => "fix that first",
                 _ => "`stablekey status` shows every key, `stablekey explain TENANT` all of a tenant",
             };
+            // What is not in what was read may be in the rest.
+            let unread = match &error {
+                ExplainError::Nothing { .. } | ExplainError::NoKey { .. } | ExplainError::NoSuchIntegration { .. } => {
+                    unread.as_str()
+                }
+                _ => "",
+            };
             let wrong = CommandFailure::new(format!("{error}{unread}"), help);
             match error {
                 ExplainError::NoTenant(..) | ExplainError::Nothing { .. } => self.root.or_as_root(&self.name, wrong),

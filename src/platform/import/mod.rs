@@ -145,15 +145,15 @@ impl ImportedTenant {
     }
 
     /// Adapts it to a tenant that stays on the platform: the secrets are there, components need no stubs, and a key of
-    /// `known` need not be a connection of the tenant's own. What people `edited` here since the last import, with the keys that it is bound to, stays.
+    /// `known` need not be a connection of the tenant's own. What people `edited` here since the last import, with the
+    /// keys that it is bound to, stays.
     pub fn on_platform(mut self, known: &BTreeSet<&str>, edited: &BTreeMap<String, BTreeSet<String>>) -> Self {
         self.components.retain(|component| !api::is_inferred(&component.metadata));
         let stays = |i: &ImportedIntegration| i.state != ImportState::Unchanged && edited.contains_key(i.object.name());
         let bound: BTreeSet<String> = edited.values().flatten().cloned().collect();
-        let (stay, imported) = std::mem::take(&mut self.integrations).into_iter().partition(stays);
-        self.integrations = imported;
-        let stay: Vec<ImportedIntegration> = stay;
-        let stay: BTreeSet<&str> = stay.iter().map(|integration| integration.object.name()).collect();
+        let stay = self.integrations.iter().filter(|integration| stays(integration));
+        let stay: BTreeSet<String> = stay.map(|integration| integration.object.name().to_string()).collect();
+        self.integrations.retain(|integration| !stay.contains(integration.object.name()));
         let mut secrets = BTreeSet::new();
         let note = |note: ImportNote| match note {
             ImportNote::SecretNeeded { secret, keys, .. } => {
@@ -173,9 +173,8 @@ impl ImportedTenant {
             }
             note => Some(note),
         };
-        let notes = std::mem::take(&mut self.notes).into_iter().filter_map(note).collect();
-        self.notes = notes;
-        self.notes.extend(stay.iter().map(|name| ImportNote::Edited { name: name.to_string() }));
+        self.notes = std::mem::take(&mut self.notes).into_iter().filter_map(note).collect();
+        self.notes.extend(stay.into_iter().map(|name| ImportNote::Edited { name }));
         if !secrets.is_empty() {
             self.notes.push(ImportNote::SecretsThere { secrets: secrets.into_iter().collect() });
         }
@@ -318,8 +317,8 @@ fn check_names(reusable: &Reusable, read: &[ReadDefinition<'_>], notes: &mut Vec
 type NamedIntegration<'e> = (String, Option<&'e Object<IntegrationSpec>>);
 
 /// The names of integrations, each with the existing one: the one that has its id, else the one of that title, else the
-/// name for the same title in another tenant, else a name derived from the title. A derived name that is not unique gets an ending derived from the
-/// title.
+/// name for the same title in another tenant, else a name derived from the title. A derived name that is not unique gets
+/// an ending derived from the title.
 fn integration_names<'e>(
     read: &[ReadDefinition<'_>],
     existing: &Existing<'e>,
@@ -427,7 +426,8 @@ impl ReadDefinition<'_> {
         let metadata = before.map_or_else(|| api::Meta::named(name), |there| there.metadata.clone());
         let is_as_before = |there: &Object<IntegrationSpec>| {
             let written = definition::uses(&self.kept).map(|uses| uses.value).unwrap_or_default();
-            there.spec == spec && digests.iter().any(|(of, before)| of == name && *before == written)
+            let is_same = |before: &String| !written.is_empty() && *before == written;
+            there.spec == spec && digests.iter().any(|(of, before)| of == name && is_same(before))
         };
         let state = match before {
             None => ImportState::New,

@@ -359,9 +359,9 @@ pub(super) fn names_of(
     expected: &Expected,
 ) -> BTreeMap<String, String> {
     let own = || organization.integrations.iter().filter(|found| found.customer.is_none());
-    let recorded = |id: &String| record.name_of(Kind::Integration, id);
-    let mut names: BTreeMap<String, String> =
-        own().filter_map(|found| found.id.as_ref()).filter_map(|id| Some((id.clone(), recorded(id)?))).collect();
+    let recorded = record.names(Kind::Integration);
+    let of_id = |id: &String| Some((id.clone(), recorded.get(id.as_str())?.clone()));
+    let mut names: BTreeMap<String, String> = own().filter_map(|found| of_id(found.id.as_ref()?)).collect();
     let taken: BTreeSet<String> = names.values().cloned().collect();
     for found in own() {
         let Some(id) = found.id.as_ref().filter(|id| !names.contains_key(*id)) else { continue };
@@ -381,10 +381,11 @@ pub(super) fn names_of(
 /// The recorded integrations that have another name in the source by now: it has one of their title, and none of theirs.
 pub(super) fn renamed(organization: &Organization, record: &TenantRecord, expected: &Expected) -> BTreeSet<String> {
     let names: BTreeSet<&String> = expected.own_names.values().flatten().collect();
+    let recorded = record.names(Kind::Integration);
     let renamed = organization.integrations.iter().filter_map(|found| {
-        let recorded = record.name_of(Kind::Integration, found.id.as_deref()?)?;
+        let recorded = recorded.get(found.id.as_deref()?)?;
         let of_title = expected.own_names.get(&title(found.name.as_deref()?))?;
-        let is_gone = !names.contains(&recorded) && of_title.len() == 1;
+        let is_gone = !names.contains(recorded) && of_title.len() == 1;
         is_gone.then(|| ObjectId::new(Kind::Integration, recorded).to_string())
     });
     renamed.collect()

@@ -230,14 +230,15 @@ impl ReadOrganization {
     /// The integrations that belong to no single customer.
     pub fn integrations(&self) -> impl Iterator<Item = ReadIntegration<'_>> {
         let own = self.organization.integrations.iter().filter(|found| found.customer.is_none());
-        own.map(|found| {
+        let names = self.stored.record.names(Kind::Integration);
+        own.map(move |found| {
             let read = found.id.as_deref().and_then(|id| self.organization.definitions.get(id));
             let definition = match read {
                 Some(Ok(bytes)) => Ok(bytes.as_slice()),
                 Some(Err(why)) => Err(why.as_str()),
                 None => Err("its definition was not read"),
             };
-            let recorded = found.id.as_deref().and_then(|id| self.stored.record.name_of(Kind::Integration, id));
+            let recorded = found.id.as_deref().and_then(|id| names.get(id)).cloned();
             ReadIntegration { name: found.name.as_deref().unwrap_or_default(), recorded, definition }
         })
     }
@@ -418,13 +419,8 @@ impl OrganizationLocation {
         for item in source.items().filter(|item| item.kind() != Kind::Component) {
             let Some(there) = live.get(&item.id()) else { continue };
             let is_new = record.object(&item.id()).is_none();
-            let platform_id = ids.get(&item.id()).cloned();
-            // An object that has another name here by now is recorded once.
-            record.objects.retain(|name, object| {
-                *name == item.id().to_string() || object.id.is_none() || object.id != platform_id
-            });
             let entry = record.object_mut(&item.id());
-            entry.id = platform_id;
+            entry.id = ids.get(&item.id()).cloned();
             if let Item::Connection(connection) = &item {
                 entry.remember(&connection.spec, is_new);
             }

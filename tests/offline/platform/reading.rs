@@ -379,6 +379,8 @@ fn an_explanation_says_which_tenant_cannot_be_read() {
     drop(eu);
     let explained = ours.run(&["explain", "salesforce-crm", "--allow-loopback"]).exits(1);
     explained.prints("? eu-prod cannot be read: http").prints("✓ us-prod");
+    let unknown = ours.run(&["explain", "nowhere", "--allow-loopback"]).exits(1);
+    unknown.prints("nothing is called nowhere").prints("; eu-prod cannot be read");
     let todo = ours.run(&["status", "--todo", "--allow-loopback"]).exits(1);
     todo.prints("sign in for slack-internal").prints("eu-prod cannot be read, so its steps are not known");
 }

@@ -230,12 +230,11 @@ impl TenantRecord {
         self.objects.entry(id.to_string()).or_default()
     }
 
-    /// The name under which an object with this id of the platform is recorded.
-    pub fn name_of(&self, kind: crate::api::Kind, id: &str) -> Option<String> {
-        let mut entries = self.objects.iter().filter(|(_, object)| object.id.as_deref() == Some(id));
-        entries
-            .find_map(|(name, _)| ObjectId::parse(name).filter(|object| object.kind == kind))
-            .map(|object| object.name)
+    /// The names under which objects of a kind are recorded, by the platform's id.
+    pub fn names(&self, kind: crate::api::Kind) -> BTreeMap<&str, String> {
+        let of_kind = |name: &String| ObjectId::parse(name).filter(|object| object.kind == kind);
+        let names = self.objects.iter().filter_map(|(name, object)| Some((object.id.as_deref()?, of_kind(name)?.name)));
+        names.collect()
     }
 
     /// Adds the ownership records to the live objects.
