@@ -93,7 +93,7 @@ pub struct Update {
 
 pub fn update(store: &mut Store, switches: &Switches, change: Update) -> Result<String, Refusal> {
     let connection = store.connection(&change.id).ok_or(Refusal::NotFound)?;
-    if connection.managed_by == ManagedBy::System {
+    if connection.managed_by == ManagedBy::System || connection.is_locked {
         return Err(Refusal::Denied);
     }
     let kind = store.type_of(connection);
@@ -142,7 +142,7 @@ pub fn update(store: &mut Store, switches: &Switches, change: Update) -> Result<
 /// Deletes a connection with its leaves and credentials, and returns it.
 pub fn delete(store: &mut Store, switches: &Switches, id: &str) -> Result<Connection, Refusal> {
     let connection = store.connection(id).ok_or(Refusal::NotFound)?.clone();
-    if connection.managed_by == ManagedBy::System {
+    if connection.managed_by == ManagedBy::System || connection.is_kept {
         return Err(Refusal::Denied);
     }
     if let (false, Some(user)) = (switches.deletes_in_use, active_user(store, &connection)) {

@@ -180,7 +180,7 @@ fn deploy(store: &mut Store, at: usize) {
 /// Deploys the instances again that use something.
 pub(super) fn redeploy(store: &mut Store, uses: impl Fn(&Use) -> bool) {
     for at in 0..store.instances.len() {
-        if !store.instances[at].is_system && store.instances[at].uses.values().any(&uses) {
+        if store.instances[at].uses.values().any(&uses) {
             deploy(store, at);
         }
     }

@@ -128,10 +128,10 @@ impl ScopedConfigVariable {
         authorize_url(&store, needs_consent, self.0.status, &self.0.id)
     }
     fn allow_update(&self) -> bool {
-        self.0.managed_by != ManagedBy::System
+        self.0.managed_by != ManagedBy::System && !self.0.is_locked
     }
     fn allow_remove(&self) -> bool {
-        self.0.managed_by != ManagedBy::System
+        self.0.managed_by != ManagedBy::System && !self.0.is_kept
     }
     fn created_at(&self) -> DateTime {
         DateTime::at(self.0.created)

@@ -76,7 +76,7 @@ pub(super) async fn answered(
         Some(Fault::CutBefore) => return hang_up(),
         Some(Fault::Between(change)) => {
             if let Some(tenant) = tenant {
-                shared.tenants[tenant].change(change);
+                tokio::task::block_in_place(|| shared.tenants[tenant].change(change));
             }
             None
         }

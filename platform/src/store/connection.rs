@@ -145,6 +145,9 @@ pub struct Connection {
     pub parent: Option<String>,
     pub inputs: Vec<Expression>,
     pub default_for_component: bool,
+    /// Whether the user's role may not change it, and may not remove it.
+    pub is_locked: bool,
+    pub is_kept: bool,
     pub build_only: bool,
     pub redirect: Redirect,
     pub created: u64,

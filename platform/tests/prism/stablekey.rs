@@ -57,3 +57,50 @@ fn stablekey_imports_what_prism_prints() {
     let connection = std::fs::read_to_string(tenant.join("connections/warehouse.yaml")).unwrap();
     assert!(connection.contains("db.example.invalid") && !connection.contains("warehouse-secret"), "{connection}");
 }
+
+/// A tenant is imported, changed, planned and applied as the README says; prism sees what was written, and the plan is
+/// empty.
+#[test]
+fn prism_sees_what_stablekey_writes() {
+    let server = us();
+    let prism = Prism::of(&server);
+    let project = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = stablekey();
+        command.args(arguments).current_dir(&project).env_clear().env("HOME", project.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PRISMATIC_URL", server.url()).env("PRISM_ACCESS_TOKEN", server.token());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), text)
+    };
+    let (code, text) = run(&["import", "--tenant", "us-prod", "--from", &server.url(), "--allow-loopback"]);
+    assert_eq!(code, Some(0), "{text}");
+    let write = |path: &str, text: &str| {
+        let path = project.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let read = |path: &str| std::fs::read_to_string(project.path().join(path)).unwrap();
+    let tenants =
+        read("tenants.yaml").replacen("    prismatic:\n", "    prismatic:\n      secrets: {directory: secrets}\n", 1);
+    write("tenants.yaml", &tenants);
+    write("secrets/archive/password", "archive-pass\n");
+    let copy =
+        read("us-prod/connections/warehouse.yaml").replace("warehouse", "archive").replace("Warehouse", "Archive");
+    write("us-prod/connections/archive.yaml", &copy);
+    let integration_yaml =
+        read("us-prod/integrations/order-sync.yaml").replace("stableKey: acme-erp", "stableKey: archive");
+    write("us-prod/integrations/order-sync.yaml", &integration_yaml);
+    let (code, text) = run(&["plan", "--allow-loopback"]);
+    assert_eq!(code, Some(2), "{text}");
+    let (code, text) = run(&["apply", "--yes", "--allow-loopback"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains("archive-pass"));
+    let (code, text) = run(&["plan", "--allow-loopback"]);
+    assert_eq!(code, Some(0), "{text}");
+    let listed = prism.run(&["organization:connections:list", "--output", "json"]).text();
+    assert!(listed.contains("archive"), "{listed}");
+    let definition = prism.run(&["integrations:export", &integration(&server, "Order Sync")]).text();
+    assert!(definition.contains("useScopedConfigVar: archive"), "{definition}");
+}
