@@ -101,6 +101,9 @@ pub struct ProjectArgs {
 pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
     let mut files = Files::read(given, stdin);
     let (tenants, syncs) = files.take_structure();
+    files.forget(
+        &tenants.iter().filter_map(|tenant| secrets_folder(&given.root, tenant.spec.as_ref()?)).collect::<Vec<_>>(),
+    );
     let mut project = Project { root: given.root.clone(), ..Project::default() };
     if tenants.is_empty() {
         project.has_no_tenant = true;
@@ -118,6 +121,16 @@ pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
     project.problems = own.iter().chain(&rest).filter(|problem| seen.insert(key(problem))).cloned().collect();
     project.own_problems = own;
     project
+}
+
+/// The folder with the secrets of a tenant.
+fn secrets_folder(root: &Path, spec: &TenantSpec) -> Option<PathBuf> {
+    match &spec.location {
+        Some(LocationSpec::Prismatic(PrismaticLocation { secrets: Some(SecretsFrom::Directory(folder)), .. })) => {
+            Some(root.join(folder))
+        }
+        _ => None,
+    }
 }
 
 impl Project {
@@ -385,6 +398,7 @@ impl Project {
                 source: tenant.source.as_ref().map(view),
                 recent: 0,
                 before: None,
+                resend: BTreeSet::new(),
             };
             (name.clone(), view)
         });

@@ -19,6 +19,9 @@ pub struct Uses {
     /// The settings, flows and steps, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// SHA-256 of each config variable, without the versions of components.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
     /// Secrets that are empty in the definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_empty: Vec<LeftEmpty>,
@@ -52,11 +55,18 @@ pub struct Part {
 /// A secret that is empty in a definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftEmpty {
-    /// The connection variable that the secret belongs to; `None` if it belongs to a step.
+    /// The config variable that the secret belongs to; `None` if it belongs to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
     /// A description: `connection "Chat", input clientSecret`.
     pub what: String,
+    /// The part of the definition that the secret is in, if it is in a flow: as [`Part::what`] says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// SHA-256 of what the secret stands beside, without versions of components: where it is the same on the platform,
+    /// the secret there can stay.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub beside: String,
 }
 
 impl Uses {
@@ -64,13 +74,25 @@ impl Uses {
     pub fn weight(&self) -> usize {
         const EACH: usize = 64;
         let parts = self.parts.iter().map(|part| part.what.len() + part.digest.len() + part.versionless.len());
-        let left = self.left_empty.iter().map(|left| left.what.len());
+        let left = self.left_empty.iter().map(|left| left.what.len() + left.beside.len());
         let uses = self
             .variables
             .iter()
             .flat_map(|(name, uses)| uses.iter().map(|of| of.input.len() + EACH).chain([name.len()]));
         let flows = self.flows.iter().map(String::len);
-        parts.chain(left).chain(uses).chain(flows).map(|bytes| EACH + bytes).sum()
+        let config = self.config.iter().map(|(name, digest)| name.len() + digest.len());
+        parts.chain(config).chain(left).chain(uses).chain(flows).map(|bytes| EACH + bytes).sum()
+    }
+
+    /// What a secret of another definition would stand beside in this one; `None` if there is no such part.
+    pub fn beside(&self, left: &LeftEmpty) -> Option<&str> {
+        match (&left.variable, &left.part) {
+            (Some(variable), _) => self.config.get(variable).map(String::as_str),
+            (None, Some(part)) => {
+                self.parts.iter().find(|there| there.what == *part).map(|there| there.versionless.as_str())
+            }
+            (None, None) => Some(self.versionless.as_str()),
+        }
     }
 
     /// Whether both definitions have the same value, independent of their formatting.

@@ -69,6 +69,9 @@ pub const KEYS: &str = "stablekey.dev/keys";
 pub const HOSTS: &str = "stablekey.dev/hosts";
 /// Annotation on a Secret with its expiry (RFC 3339).
 pub const EXPIRES: &str = "stablekey.dev/expires";
+/// Annotation on a Secret with the version of its content: another one means that the content changed. The sender then
+/// sends it again.
+pub const SECRET_VERSION: &str = "stablekey.dev/version";
 /// Annotation that requests a reconciliation; each new value is a new request.
 pub const REQUESTED_AT: &str = "stablekey.dev/requestedAt";
 /// The annotation of Flux with the same meaning.

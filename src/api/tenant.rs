@@ -96,7 +96,7 @@ exactly_one! {
     }
 }
 
-/// An organization on the integration platform. Stablekey reads it and does not write it yet.
+/// An organization on the integration platform.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PrismaticLocation {

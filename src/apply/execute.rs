@@ -7,7 +7,7 @@ use crate::engine::model::inventory::{TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
 use crate::project::Project;
-use crate::tenant::location::{Location, LocationError, Session};
+use crate::tenant::location::{Calls, Location, LocationError, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,8 +84,6 @@ pub enum Outcome {
     Later,
     /// Its tenant is suspended.
     Suspended,
-    /// Its tenant is only read.
-    ReadOnly,
     /// The apply was interrupted before it.
     Interrupted,
 }
@@ -97,6 +95,8 @@ pub struct Report {
     pub outcomes: Vec<(String, Outcome)>,
     /// Tenants whose session could not be ended, and why. The writes before that are done.
     pub unsettled: Vec<(String, LocationError)>,
+    /// The requests to each tenant whose location counts them.
+    pub calls: Vec<(String, Calls)>,
 }
 
 impl Report {
@@ -165,6 +165,7 @@ pub fn apply_but(
         if let Err(error) = session.settle() {
             report.unsettled.push((tenant.clone(), error));
         }
+        report.calls.extend(session.calls().map(|calls| (tenant.clone(), calls)));
     }
     if *consent != Consent::Safe {
         consume(approvals, plan, &consented, &mut report);
@@ -215,9 +216,7 @@ fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refu
     let mut sessions = BTreeMap::new();
     // Nothing is written to a suspended tenant, not even that an apply begins.
     let wanted: Vec<&Target> = plan.targets.iter().filter(|t| !t.actions.is_empty() && !t.suspended).collect();
-    // What is only read keeps nothing else from being written. Where there is nothing else, it says why.
-    let is_any_written = wanted.iter().any(|target| target.is_written);
-    for target in wanted.into_iter().filter(|target| target.is_written || !is_any_written) {
+    for target in wanted {
         let Some(location) = tenants.location(&target.tenant) else {
             let why = "its location cannot be written".to_string();
             return Err(LocationError::Failed { what: target.tenant.clone(), why }.into());
@@ -362,10 +361,8 @@ fn carry_out(
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Report {
     let ordered = in_order(plan);
-    let tenants_that = |is: &dyn Fn(&Target) -> bool| -> BTreeSet<&str> {
-        plan.targets.iter().filter(|target| is(target)).map(|target| target.tenant.as_str()).collect()
-    };
-    let (suspended, read_only) = (tenants_that(&|target| target.suspended), tenants_that(&|target| !target.is_written));
+    let suspended: BTreeSet<&str> =
+        plan.targets.iter().filter(|target| target.suspended).map(|target| target.tenant.as_str()).collect();
     let ids: BTreeSet<&str> = ordered.iter().map(|(_, action)| action.id.as_str()).collect();
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     let mut left = ordered.clone();
@@ -384,8 +381,6 @@ fn carry_out(
             let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
             if suspended.contains(tenant) {
                 settle(&mut outcomes, progress, action, Outcome::Suspended);
-            } else if read_only.contains(tenant) {
-                settle(&mut outcomes, progress, action, Outcome::ReadOnly);
             } else if later(action) {
                 settle(&mut outcomes, progress, action, Outcome::Later);
             } else if !approved.contains(&action.digest.to_string()) {
@@ -431,7 +426,7 @@ fn carry_out(
     }
     let outcomes =
         ordered.into_iter().filter_map(|(_, action)| Some((action.id.clone(), outcomes.remove(action.id.as_str())?)));
-    Report { outcomes: outcomes.collect(), unsettled: Vec::new() }
+    Report { outcomes: outcomes.collect(), unsettled: Vec::new(), calls: Vec::new() }
 }
 
 /// Reads a definition; fails if it is larger than `tenant` accepts.

@@ -9,7 +9,7 @@ use super::{CommandFailure, plan, planning};
 use crate::apply;
 use crate::apply::consent::StoredApproval;
 use crate::apply::{Consent, Outcome, Refusal, Report};
-use crate::engine::model::plan::Plan;
+use crate::engine::model::plan::{Plan, Scope};
 use crate::manifest::kustomization::KustomizationChanges;
 use crate::project::Project;
 use crate::render::{self, Applied, Invocation};
@@ -41,6 +41,9 @@ pub(super) struct Apply {
     /// Apply what this plan file shows, with the sources that it was planned with; any other pending action voids it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["yes", "approve", "tenants", "integrations", "syncs"])]
     plan: Option<PathBuf>,
+    /// Send the secrets of this connection again to the one --tenant, which must be on the platform: all, or one input's (repeatable)
+    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with = "plan")]
+    resend: Vec<String>,
     /// Apply what needs no approval, without asking; kept approvals are not used
     #[arg(long)]
     yes: bool,
@@ -51,6 +54,7 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
+        self.narrowing.resend = std::mem::take(&mut self.resend);
         let file = self.plan.as_deref().map(PlanFile::read).transpose()?;
         let scope = match &file {
             Some(file) => {
@@ -126,12 +130,19 @@ impl Apply {
         let kept_files = kustomizations.written();
         drop(kustomizations);
         // The project is read again; keeping both in memory would need twice as much.
+        let planned_exit = planned.plan.exit;
         drop((project, planned));
+        // What could not be sent again stays an error.
+        let is_unmet = !scope.resend.is_empty() && planned_exit == 1;
+        // What was sent again is not to be sent once more.
+        let scope = Scope { resend: Default::default(), ..scope };
         let after = self.root.open().map(|project| planning::again(&project, &scope));
         let after = after.map(|after| (apply::receipt(done, &after.world), after.plan));
         let read_back =
             after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
         let applied = Applied { report: &report, kustomizations: &kept_files, after: read_back };
+        self.narrowing.resend.clear();
+        let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
         let reported = self.report(&applied, &typed, output);
         if let Ok((_, plan)) = &after {
             forget(&kept, plan, &typed)?;
@@ -140,7 +151,7 @@ impl Apply {
         output.roles(report.errors().filter_map(LocationError::role));
         reported?;
         kustomized?;
-        Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit_of_apply())))
+        Ok(exit(&report, after.map_or(1, |(_, plan)| if is_unmet { 1 } else { plan.exit_of_apply() })))
     }
 
     /// Updates the kustomizations if the plan has no action. It needs consent as any write does.

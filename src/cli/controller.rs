@@ -5,6 +5,7 @@ use crate::controller::bearer::TokenFile;
 use crate::controller::log::LogFormat;
 use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync, tenant_limit};
 use crate::controller::{self, Options, Role};
+use crate::tenant::prismatic::PlatformSettings;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,8 +15,8 @@ use tracing::Level;
 /// Run the operator: keep every tenant in sync, continuously
 ///
 /// In a cluster it uses its in-cluster account; elsewhere KUBECONFIG and its current context. One replica is active per
-/// role, as decided by the Leases stablekey-binder and stablekey-syncer; the others stand by. It serves /healthz,
-/// /readyz (what it waits for, one line each) and /metrics on the address of --listen. Logs go to standard error.
+/// role, as decided by the Leases stablekey-binder, stablekey-syncer and stablekey-sender; the others stand by. It serves
+/// /healthz, /readyz (what it waits for, one line each) and /metrics on the address of --listen. Logs go to standard error.
 /// SIGTERM and SIGINT end it within seconds and release its Leases; a second signal ends it at once. Every option can
 /// also be set by its environment variable. Exit codes: 0 ended on request, 1 an error.
 #[derive(Debug, Args)]
@@ -125,7 +126,9 @@ enum Roles {
     Binder,
     /// Tenants and TenantSyncs; does not access the Secrets of tenants
     Syncer,
-    /// Both, for one cluster or for a test
+    /// Tenants on the platform, and the TenantSyncs into them; sends the Secrets that opted in
+    Sender,
+    /// Binder and syncer, for one cluster or for a test
     Both,
 }
 
@@ -165,7 +168,8 @@ impl Controller {
             roles: match self.role {
                 Roles::Binder => vec![Role::Binder],
                 Roles::Syncer => vec![Role::Syncer],
-                Roles::Both => Role::ALL.to_vec(),
+                Roles::Sender => vec![Role::Sender],
+                Roles::Both => vec![Role::Binder, Role::Syncer],
             },
             namespaces,
             lease_namespace: self.lease_namespace.unwrap_or(first),
@@ -184,6 +188,7 @@ impl Controller {
             delete_after: self.delete_after,
             tenant_limit: self.tenant_limit,
             pod_name: self.pod_name.or_else(host).unwrap_or_else(|| "stablekey".to_string()),
+            platform: PlatformSettings::default(),
         }
     }
 }

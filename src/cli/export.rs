@@ -4,12 +4,9 @@ use super::options::RootOption;
 use super::output::Output;
 use super::{CommandFailure, naming, planning};
 use crate::api::{IntegrationSpec, Kind, Object, Variable};
-use crate::apply::Tenants;
 use crate::engine::check::{Elsewhere, how_to_fix_missing};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
-use crate::engine::model::plan::{ActionKind, Scope};
-use crate::engine::plan::simulate;
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::platform::definition;
 use crate::platform::definition::{DefinitionError, VariableShape};
@@ -24,8 +21,7 @@ use std::sync::Arc;
 /// Export an integration's definition, bound for a tenant
 ///
 /// Every variable that means a reusable connection is bound to that connection in the tenant. If one is missing, it is
-/// named, and nothing is written. Of a tenant on the platform, which is only read, it exports what the plan would make,
-/// so that you can import it there.
+/// named, and nothing is written.
 #[derive(Debug, Args)]
 #[command(override_usage = "stablekey export [OPTIONS] <TENANT> <INTEGRATION>")]
 pub(super) struct Export {
@@ -67,15 +63,9 @@ impl Export {
             }
             None => return Err(CommandFailure::new(format!("{tenant} cannot be read"), "see `stablekey status`")),
         };
-        let exported = match Exported::planned(&project, &tenant, &name, snapshot)? {
-            Some(planned) => planned,
-            None => {
-                let names = naming::KnownNames { project: &project, tenant: &tenant, snapshot };
-                let id = naming::find(names, ObjectId::new(Kind::Integration, &name), output)?;
-                Exported::live(&project, &tenant, &id, snapshot)?
-            }
-        };
-        let Exported { integration, bytes, inventory } = exported;
+        let names = naming::KnownNames { project: &project, tenant: &tenant, snapshot };
+        let id = naming::find(names, ObjectId::new(Kind::Integration, &name), output)?;
+        let Exported { integration, bytes, inventory } = Exported::live(&project, &tenant, &id, snapshot)?;
         let replacements = Replacements::of(&tenant, &inventory);
         let elsewhere = Elsewhere::of(&world);
         let resolve =
@@ -125,35 +115,6 @@ impl Exported {
         };
         let bytes = definition(project, tenant, &id.name)?;
         Ok(Exported { integration, bytes, inventory })
-    }
-
-    /// The integration as the plan would make it: in a tenant where nothing is written, people import that themselves.
-    fn planned(
-        project: &Project,
-        tenant: &str,
-        name: &str,
-        snapshot: &Snapshot,
-    ) -> Result<Option<Self>, CommandFailure> {
-        if snapshot.inventory.can.is_written {
-            return Ok(None);
-        }
-        let planned = planning::make(project, &Scope::default())?;
-        let id = ObjectId::new(Kind::Integration, name);
-        let mut of_it = planned.plan.actions().filter(|(target, _)| target.tenant == tenant).map(|(_, action)| action);
-        let action = of_it.find(|action| action.change.object == id && action.action != ActionKind::Delete);
-        let Some((Some(Item::Integration(integration, _)), change)) =
-            action.map(|a| (a.change.after.clone(), &a.change))
-        else {
-            return Ok(None);
-        };
-        let bytes = match &change.definition {
-            Some(from) => Tenants::definition(project, from)
-                .map_err(|error| CommandFailure::new(error.to_string(), "fix that, then export again"))?,
-            None => definition(project, tenant, name)?,
-        };
-        let after = simulate(&planned.world, &planned.plan);
-        let inventory = after.tenants.get(tenant).and_then(|view| view.live.inventory()).cloned();
-        Ok(inventory.map(|inventory| Exported { integration, bytes, inventory }))
     }
 }
 

@@ -185,9 +185,19 @@ impl OpenHub {
         Some(CommandFailure::new(message, help))
     }
 
-    /// Whether a syncer reconciles the hub, as far as this account may see.
+    /// The role that carries out the syncs: the sender if all targets are on the platform, else the syncer.
+    fn role(&self) -> Role {
+        let is_on_platform = |name: &String| {
+            let tenant = self.contents.tenants.get(name).and_then(|tenant| tenant.spec.as_ref().ok());
+            tenant.is_some_and(|spec| matches!(spec.location, Some(LocationSpec::Prismatic(_))))
+        };
+        let mut targets = self.contents.syncs.values().flat_map(to).peekable();
+        if targets.peek().is_some() && targets.all(is_on_platform) { Role::Sender } else { Role::Syncer }
+    }
+
+    /// Whether a syncer or a sender reconciles the hub, as far as this account may see.
     pub(super) fn syncer(&self) -> SyncerSign {
-        let name = Role::Syncer.lease();
+        let name = self.role().lease();
         let syncs = self.contents.syncs.values().map(|sync| &sync.status.conditions);
         let tenants = self.contents.tenants.values().map(|tenant| &tenant.status.conditions);
         let conditions = syncs.chain(tenants).flatten().map(|condition| condition.last_transition_time.0);

@@ -5,6 +5,7 @@ mod apply;
 mod approve;
 mod controller;
 mod crds;
+mod doctor;
 mod explain;
 mod export;
 mod hub;
@@ -35,7 +36,7 @@ const WIDEST_HELP: usize = 100;
 /// Connections, their stable keys and the integrations bound to them are YAML, per tenant. A tenant is a folder, a
 /// namespace of Kubernetes, or an organization on the platform itself. Stablekey compares what you want with what each
 /// tenant has, shows what is missing and what a change would break, applies exactly what it showed, and proves the
-/// result. It reads the platform; it does not write to it yet.
+/// result.
 #[derive(Debug, Parser)]
 #[command(name = "stablekey", version, max_term_width = WIDEST_HELP, arg_required_else_help = true)]
 #[command(
@@ -61,6 +62,7 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    Doctor(doctor::Doctor),
     Crds(crds::Crds),
     Controller(controller::Controller),
 }
@@ -151,6 +153,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::Doctor(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),
         Command::Controller(command) => command.run(),
     };

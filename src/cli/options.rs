@@ -98,6 +98,9 @@ pub(super) struct Narrowing {
     /// Only this sync, and what it depends on; FROM:TO adds an ad-hoc sync (repeatable)
     #[arg(long = "sync", value_name = "NAME|FROM:TO")]
     pub syncs: Vec<String>,
+    /// The secrets to send again, of a command that has that option.
+    #[arg(skip)]
+    pub resend: Vec<String>,
 }
 
 impl RootArgument {
@@ -390,6 +393,7 @@ impl Narrowing {
             tenants: scope.tenants.iter().cloned().collect(),
             integrations: scope.integrations.iter().cloned().collect(),
             syncs: scope.syncs.iter().cloned().collect(),
+            resend: scope.resend.iter().cloned().collect(),
         }
     }
 
@@ -398,7 +402,12 @@ impl Narrowing {
         let of = |option: &str, values: &[String]| {
             values.iter().flat_map(|v| [option.to_string(), v.clone()]).collect::<Vec<_>>()
         };
-        let all = [of("--tenant", &self.tenants), of("--integration", &self.integrations), of("--sync", &self.syncs)];
+        let all = [
+            of("--tenant", &self.tenants),
+            of("--integration", &self.integrations),
+            of("--sync", &self.syncs),
+            of("--resend", &self.resend),
+        ];
         all.into_iter().flatten()
     }
 
@@ -413,6 +422,7 @@ impl Narrowing {
                 .iter()
                 .map(|name| Kind::TenantSync.name_in(name.strip_prefix("sync/").unwrap_or(name)).to_string())
                 .collect(),
+            resend: self.resend.iter().map(|asked| Kind::Connection.name_in(asked).to_string()).collect(),
         }
     }
 }

@@ -184,6 +184,14 @@ impl Output {
         read.is_ok() && question.accepts(&answer)
     }
 
+    /// Asks for a word, such as the name of a tenant.
+    pub(super) fn confirm_word(&mut self, question: &str, word: &str) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && answer.trim() == word
+    }
+
     /// Asks for the whole word: a single letter is typed too easily to approve anything.
     pub(super) fn confirm_typed(&mut self, question: &str) -> bool {
         let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));

@@ -31,6 +31,9 @@ pub(super) struct PlanCommand {
     hub: HubOptions,
     #[command(flatten)]
     own: OwnContexts,
+    /// Show what `apply --resend` would do: send the secrets of this connection again to the one --tenant (repeatable)
+    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with = "namespace")]
+    resend: Vec<String>,
     /// Also ask each cluster, by a dry run, whether it would accept every change: the plan then includes admission
     /// policies and quotas
     #[arg(long, conflicts_with = "namespace")]
@@ -42,7 +45,8 @@ pub(super) struct PlanCommand {
 }
 
 impl PlanCommand {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+    pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
+        self.narrowing.resend = std::mem::take(&mut self.resend);
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
         }

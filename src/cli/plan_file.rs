@@ -122,6 +122,7 @@ struct ParsedScope {
     tenants: BTreeSet<String>,
     integrations: BTreeSet<String>,
     syncs: BTreeSet<String>,
+    resend: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -289,7 +290,7 @@ impl PlanFile {
         let object = |id: &str| ObjectId::parse(id.split_once('/')?.1);
         let integrations = actions.iter().filter_map(|action| object(&action.id));
         let integrations = integrations.filter(|id| id.kind == crate::api::Kind::Integration).map(|id| id.name);
-        let ParsedScope { tenants, integrations: narrowed, syncs } = parsed.scope;
+        let ParsedScope { tenants, integrations: narrowed, syncs, resend } = parsed.scope;
         let integrations = integrations.collect();
         let mut shown: BTreeMap<String, ShownAction> = BTreeMap::new();
         let covers: BTreeSet<String> = actions.iter().map(|a| a.digest.clone()).chain(parsed.resumptions).collect();
@@ -300,7 +301,7 @@ impl PlanFile {
         }
         Ok(PlanFile {
             integrations,
-            scope: Scope { tenants, integrations: narrowed, syncs },
+            scope: Scope { tenants, integrations: narrowed, syncs, resend },
             sources: parsed.sources,
             covers,
             shown,

@@ -45,6 +45,9 @@ pub(super) fn make_from_file(
 pub(super) fn again(project: &Project, scope: &Scope) -> PlannedProject {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope);
+    for (_, view) in world.tenants.iter_mut().filter(|(name, _)| scope.tenants.contains(*name)) {
+        view.resend.clone_from(&scope.resend);
+    }
     let mut plan = plan_narrowed(&world, scope);
     // Changes that wait for these may need a manual edit too; each round marks more, so the loop ends.
     while mark_manual_edits(project, &plan, &mut world) {
@@ -116,7 +119,7 @@ pub(super) fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String
 
 /// The outdated kustomizations of the tenants that a plan may write to.
 pub(super) fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, KustomizationDue)> {
-    let Scope { tenants, integrations, syncs } = &plan.scope;
+    let Scope { tenants, integrations, syncs, resend: _ } = &plan.scope;
     let is_narrow = !integrations.is_empty() || !syncs.is_empty();
     let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
     let is_meant = |name: &String| (tenants.is_empty() || tenants.contains(name)) && (!is_narrow || is_written(name));

@@ -11,6 +11,7 @@ use super::stop::Stop;
 use crate::kubernetes::budget::Turns;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::connect::Servers;
+use crate::tenant::prismatic::PlatformSettings;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,4 +44,8 @@ pub struct Context {
     pub tenant_limit: usize,
     /// Limits how many tenants are read again at the same time.
     pub turns: Turns,
+    /// The name of this replica.
+    pub replica: Arc<str>,
+    /// How the platform is reached.
+    pub platform: PlatformSettings,
 }

@@ -4,6 +4,7 @@ use super::bearer::TokenFile;
 use super::election::LONGEST;
 use super::log;
 use super::role::Role;
+use crate::tenant::prismatic::PlatformSettings;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Options {
     pub tenant_limit: usize,
     /// The name of this replica.
     pub pod_name: String,
+    /// How the platform is reached. No flag changes it: only tests do.
+    pub platform: PlatformSettings,
 }
 
 impl Options {

@@ -211,6 +211,8 @@ impl RoleProcess {
             delete_after: self.options.delete_after,
             tenant_limit: self.options.tenant_limit,
             turns: self.turns.clone(),
+            replica: self.options.pod_name.as_str().into(),
+            platform: self.options.platform,
         }
     }
 }
@@ -232,7 +234,7 @@ async fn work(context: Context) -> Result<(), String> {
 async fn work_of_role(context: Context) -> Result<(), String> {
     match context.role {
         Role::Binder => binder::run(context).await,
-        Role::Syncer => syncer::run(context).await,
+        Role::Syncer | Role::Sender => syncer::run(context).await,
     }
 }
 

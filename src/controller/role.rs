@@ -1,4 +1,4 @@
-//! The two roles of the operator.
+//! The roles of the operator.
 
 use std::fmt;
 
@@ -9,17 +9,20 @@ pub enum Role {
     Binder,
     /// Reconciles Tenants and TenantSyncs: copies from sources to targets.
     Syncer,
+    /// Reconciles the Tenants that are on the platform, and the TenantSyncs into them.
+    Sender,
 }
 
 impl Role {
-    /// Both roles, in order.
-    pub const ALL: [Role; 2] = [Role::Binder, Role::Syncer];
+    /// All roles, in order.
+    pub const ALL: [Role; 3] = [Role::Binder, Role::Syncer, Role::Sender];
 
     /// Returns the name that flags, logs and metrics use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::Binder => "binder",
             Role::Syncer => "syncer",
+            Role::Sender => "sender",
         }
     }
 
@@ -28,6 +31,7 @@ impl Role {
         match self {
             Role::Binder => "stablekey-binder",
             Role::Syncer => "stablekey-syncer",
+            Role::Sender => "stablekey-sender",
         }
     }
 
@@ -36,6 +40,7 @@ impl Role {
         match self {
             Role::Binder => "stablekey.dev/binder",
             Role::Syncer => "stablekey.dev/syncer",
+            Role::Sender => "stablekey.dev/sender",
         }
     }
 }

@@ -91,6 +91,7 @@ impl<'a> Bindings<'a> {
             customers: customers.len().max(told),
             workflows: inventory.workflows.iter().filter(uses_it).map(|(name, _)| name.clone()).collect(),
             instances: facts.and_then(|facts| facts.instances),
+            redeploys: false,
         }
     }
 }

@@ -347,7 +347,14 @@ fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> T
         View::Read(inventory) => View::Read(Arc::new(part(inventory, wanted, with_gone))),
     };
     let source = view.source.as_ref().map(shrink);
-    TenantView { spec: view.spec.clone(), live: shrink(&view.live), source, recent: view.recent, before: view.before }
+    TenantView {
+        spec: view.spec.clone(),
+        live: shrink(&view.live),
+        source,
+        recent: view.recent,
+        before: view.before,
+        resend: view.resend.clone(),
+    }
 }
 
 fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inventory {
@@ -356,6 +363,7 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
     part.read_only.clone_from(&whole.read_only);
     part.unread.clone_from(&whole.unread);
     part.can = whole.can;
+    part.supply.clone_from(&whole.supply);
     part.is_not_asked = whole.is_not_asked;
     part.foreign.clone_from(&whole.foreign);
     part.workflows.clone_from(&whole.workflows);

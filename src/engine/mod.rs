@@ -14,6 +14,7 @@ pub mod hashes;
 pub mod model;
 pub mod narrowing;
 pub mod overrides;
+pub mod pinned;
 pub mod plan;
 pub mod promote;
 pub mod redirect;

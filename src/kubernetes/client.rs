@@ -325,6 +325,11 @@ impl Server {
         self.turns.clone().acquire_owned().await.ok()
     }
 
+    /// Returns the threads that its requests run on.
+    pub fn runtime(&self) -> Arc<Runtime> {
+        self.runtime.clone()
+    }
+
     /// Blocks on a future.
     pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)

@@ -7,6 +7,13 @@ const VERBS: &str = "get, list, create, patch, delete";
 /// The verbs for ConfigMaps, which contain definitions.
 const OF_CONFIG_MAPS: &str = "get, list, create, patch";
 
+/// Returns the permissions in a tenant's namespace: API group, resources and verbs.
+pub fn needed() -> [(&'static str, &'static [&'static str], Vec<&'static str>); 2] {
+    let verbs = |text: &'static str| text.split(", ").collect();
+    let kinds: &[&str] = &["tenants", "components", "connections", "customercredentials", "integrations"];
+    [(GROUP, kinds, verbs(VERBS)), ("", &["configmaps"], verbs(OF_CONFIG_MAPS))]
+}
+
 /// Returns the Role as YAML, for messages about missing permissions.
 pub fn role(namespace: &str) -> String {
     format!(

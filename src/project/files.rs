@@ -38,6 +38,12 @@ impl Files {
         Files { readings, found, ignore, whole: true }
     }
 
+    /// Forgets what is in folders with secrets: nothing there is a manifest, and nothing of it is quoted.
+    pub(super) fn forget(&mut self, folders: &[PathBuf]) {
+        let folders: Vec<PathBuf> = folders.iter().map(|folder| normal(folder)).collect();
+        self.readings.retain(|(path, _)| !folders.iter().any(|folder| path.starts_with(folder)));
+    }
+
     /// Removes and returns the Tenants and TenantSyncs, including invalid ones.
     pub(super) fn take_structure(
         &mut self,

@@ -129,6 +129,7 @@ fn view(
         source: None,
         recent,
         before,
+        resend: BTreeSet::new(),
     })
 }
 

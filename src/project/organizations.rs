@@ -1,11 +1,11 @@
 //! The tenants of a project that are organizations on the platform. All are read concurrently.
 
-use crate::api::{LocationSpec, TenantSpec};
+use crate::api::{LocationSpec, SecretsFrom, TenantSpec};
 use crate::tenant::TenantLocation;
 use crate::tenant::location::{Location as _, LocationError, Snapshot};
-use crate::tenant::prismatic::{Expected, Platform};
+use crate::tenant::prismatic::{self, Expected, Platform};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A tenant on the platform, after it was read.
@@ -47,7 +47,77 @@ pub(super) fn read(
         threads.into_iter().map(|(name, thread)| (name.clone(), thread.join().unwrap_or_else(|_| lost()))).collect()
     });
     refuse_same(&mut read);
+    for (name, why) in shared_secrets(root, tenants) {
+        if let Some(tenant) = read.get_mut(&name) {
+            tenant.live = Err(why);
+        }
+    }
     read
+}
+
+/// The tenants whose secrets another tenant would send too, and why that is wrong: secrets never cross tenants.
+fn shared_secrets(root: &Path, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, String> {
+    let sources: Vec<(&String, SecretPlace)> = tenants
+        .iter()
+        .filter_map(|(name, spec)| match &spec.location {
+            Some(LocationSpec::Prismatic(location)) => {
+                Some((name, SecretPlace::of(name, root, location.secrets.as_ref()?)?))
+            }
+            _ => None,
+        })
+        .collect();
+    let others = |name: &String, place: &SecretPlace| -> Vec<&str> {
+        let meeting = sources.iter().filter(|(other, there)| *other != name && place.meets(there));
+        meeting.map(|(other, _)| other.as_str()).collect()
+    };
+    let shared = sources.iter().filter_map(|(name, place)| {
+        let others = others(name, place);
+        let why = match place {
+            SecretPlace::Folder(folder) => format!(
+                "{} with its secrets has those of {} too: give each tenant a folder of its own",
+                folder.display(),
+                others.join(", ")
+            ),
+            SecretPlace::Variables(prefix) => format!(
+                "the variables {prefix}… with its secrets may be those of {} too: rename one of these Tenants, or give \
+                 one a directory",
+                others.join(", ")
+            ),
+        };
+        (!others.is_empty()).then(|| ((*name).clone(), why))
+    });
+    shared.collect()
+}
+
+/// Where the secrets of one tenant are.
+enum SecretPlace {
+    Folder(PathBuf),
+    /// The beginning of the names of variables.
+    Variables(String),
+}
+
+impl SecretPlace {
+    fn of(tenant: &str, root: &Path, from: &SecretsFrom) -> Option<Self> {
+        match from {
+            SecretsFrom::Directory(folder) => {
+                let folder = root.join(folder);
+                Some(SecretPlace::Folder(std::fs::canonicalize(&folder).unwrap_or(folder)))
+            }
+            SecretsFrom::Env(_) => Some(SecretPlace::Variables(prismatic::variables_of(tenant))),
+            SecretsFrom::Namespace(_) => None,
+        }
+    }
+
+    /// Whether one may hold what the other does.
+    fn meets(&self, other: &SecretPlace) -> bool {
+        match (self, other) {
+            (SecretPlace::Folder(one), SecretPlace::Folder(other)) => one.starts_with(other) || other.starts_with(one),
+            (SecretPlace::Variables(one), SecretPlace::Variables(other)) => {
+                one.starts_with(other.as_str()) || other.starts_with(one.as_str())
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The text of an error without the tenant's name, which stands before it already.

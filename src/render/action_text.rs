@@ -66,7 +66,14 @@ pub(super) fn impact(impact: &Impact, is_itself: bool) -> Option<String> {
     let instances = impact.instances.unwrap_or_default();
     parts.extend((instances > 0).then(|| count(instances, "instance", "instances")));
     parts.extend((impact.customers > 0).then(|| count(impact.customers, "customer", "customers")));
-    (!parts.is_empty()).then(|| format!("affects {}", parts.join(", ")))
+    let affects = (!parts.is_empty()).then(|| format!("affects {}", parts.join(", ")));
+    let redeploys = impact.redeploys.then(|| match impact.instances {
+        Some(1) => "redeploys its instance".to_string(),
+        Some(instances) => format!("redeploys its {instances} instances"),
+        None => "redeploys its instances, how many is unknown".to_string(),
+    });
+    let all: Vec<String> = affects.into_iter().chain(redeploys).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// A new object in a few lines: its properties, then its inputs or variables.

@@ -6,6 +6,7 @@
 mod action_text;
 mod bindings_text;
 mod change;
+mod doctor;
 mod explain;
 mod explain_everywhere;
 mod explain_tenant;
@@ -26,6 +27,7 @@ mod style;
 pub mod waiting_plan;
 
 pub use bindings_text::bindings_text;
+pub use doctor::{doctor_json, doctor_text};
 pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
 pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};

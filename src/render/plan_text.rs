@@ -213,9 +213,6 @@ pub(super) fn need_others(actions: &[&Action]) -> bool {
 /// The smallest set of digests that covers every action that needs approval, with their writers.
 pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>, typed: &Invocation) -> Vec<ApprovalCommand<'a>> {
     let mut chosen = Vec::new();
-    if !ranked.target.is_written {
-        return chosen;
-    }
     let mut left: Vec<&Action> = ranked.needs_approval.clone();
     while let Some(action) = left.first() {
         let writers: BTreeSet<String> = action.writers.iter().map(ToString::to_string).collect();
@@ -247,10 +244,6 @@ fn drifted(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
             ))],
         );
         would_change(page, &drifted.parts);
-        if !ranked.target.is_written {
-            let fix = "→ to have it in Git: import again; else change it back on the platform";
-            return page.wrap(6, 8, &[plain(fix)]);
-        }
         let put_back = format!("→ to put it back: policy.drift: Correct in Tenant {tenant}");
         match typed.adopt(tenant, object) {
             Some(adopt) => {
@@ -290,7 +283,7 @@ fn kept_variables(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) 
         let head = [Span::new(Tone::Bad, "✗ kept"), plain("  "), strong(kept.object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{}: {}", and(&kept.fields), kept.keeps(tenant, "binding")))]);
-        match typed.adopt(tenant, kept.object).filter(|_| ranked.target.is_written) {
+        match typed.adopt(tenant, kept.object) {
             Some(adopt) => {
                 page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
                 page.line(10, &[command(adopt)]);
@@ -379,13 +372,7 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCo
         let lead = format!("{syncs} {waits}, take suspend out of {syncs}, then run:");
         lines.push(NextCommand::new(lead, typed.plan()));
     }
-    let read_only: Vec<&Target> = plan.targets.iter().filter(|t| !t.is_written && !t.actions.is_empty()).collect();
-    if !read_only.is_empty() {
-        let names: Vec<&str> = read_only.iter().map(|target| target.tenant.as_str()).collect();
-        let lead = format!("Next: make the changes of {} on the platform: this version only reads it", and(&names));
-        lines.push(NextCommand { lead, command: None });
-    }
-    let can_be_written = |target: &Target| target.is_written && !target.suspended && !target.actions.is_empty();
+    let can_be_written = |target: &Target| !target.suspended && !target.actions.is_empty();
     if plan.targets.iter().any(can_be_written) && !typed.is_apply {
         let asks = match tally.needs_approval {
             // The plan file is the consent.

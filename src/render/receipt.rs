@@ -5,15 +5,18 @@ use super::json::{JsonLayout, json};
 use super::page::{Span, TextPage, command, faint, plain};
 use super::plan_text;
 use super::style::{Style, Tone};
+use crate::api::Kind;
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::canonical::short;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::plan::Plan;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Note, Plan};
 use crate::manifest::kustomization::KustomizationChanges;
 use crate::report::ranked;
 use crate::report::tally::Tally;
-use crate::tenant::location::LocationError;
+use crate::tenant::location::{Calls, LocationError};
+use crate::text::count;
 use serde_json::{Value, json as value};
 use std::fmt::Write;
 
@@ -40,7 +43,6 @@ impl Applied<'_> {
                 | Outcome::NotApproved
                 | Outcome::Later
                 | Outcome::Suspended
-                | Outcome::ReadOnly
                 | Outcome::Interrupted => ("–", Tone::Careful),
             };
             let why = why(outcome);
@@ -51,6 +53,14 @@ impl Applied<'_> {
             page.wrap(0, 2, &[Span::new(Tone::Bad, "✗"), plain(format!(" {}", unsettled(tenant, error)))]);
         }
         kustomizations(&mut page, self.kustomizations);
+        for (tenant, Calls { reads, writes }) in &self.report.calls {
+            let text = format!(
+                "  {tenant}: {} and {} sent",
+                count(*reads, "read", "reads"),
+                count(*writes, "write", "writes")
+            );
+            page.wrap(0, 2, &[faint(text)]);
+        }
         for finding in self.still_differ() {
             let tenant = finding.tenant.as_deref().unwrap_or_default();
             page.wrap(0, 2, &[Span::new(Tone::Careful, "!"), plain(format!(" {tenant}: {}", finding.text))]);
@@ -67,6 +77,9 @@ impl Applied<'_> {
             for (name, digest) in [("plan", plan), ("declared", declared), ("live", live)] {
                 page.line(0, &[plain(format!("  {name:8} {}", short(&digest.to_string())))]);
             }
+        }
+        for (who, text) in self.still_to_do(after) {
+            page.wrap(0, 2, &[plain(format!("  {who}: {text}"))]);
         }
         // Actions that only lack approval are approved directly; for all others the plan shows the obstacle.
         let is_open = |outcome: &Outcome| matches!(outcome, Outcome::NotApproved | Outcome::HeldBack { .. });
@@ -136,11 +149,21 @@ impl Applied<'_> {
             }
             Err(why) => value!({"receipt": null, "left": null, "exit": 1, "why": why}),
         };
+        if let Ok((_, after)) = self.after {
+            let steps = self.still_to_do(after);
+            if !steps.is_empty() {
+                applied["manual"] = steps.iter().map(|(who, text)| value!({"who": who, "text": text})).collect();
+            }
+        }
         applied["schema"] = "stablekey.dev/applied/v1".into();
         applied["outcomes"] = outcomes.into();
         if !self.kustomizations.is_empty() {
             let of = |(tenant, changes): &(String, KustomizationChanges)| value!({"tenant": tenant, "come": changes.come, "go": changes.go});
             applied["kustomizations"] = self.kustomizations.iter().map(of).collect();
+        }
+        if !self.report.calls.is_empty() {
+            let of = |(tenant, calls): &(String, Calls)| value!({"tenant": tenant, "reads": calls.reads, "writes": calls.writes});
+            applied["calls"] = self.report.calls.iter().map(of).collect();
         }
         if !self.report.unsettled.is_empty() {
             let unsettled =
@@ -148,6 +171,21 @@ impl Applied<'_> {
             applied["unsettled"] = self.report.unsettled.iter().map(unsettled).collect();
         }
         json(&applied, JsonLayout::Pretty)
+    }
+
+    /// The steps that the integrations which were written leave to people: a draft is published, instances are moved.
+    fn still_to_do<'p>(&self, after: &'p Plan) -> Vec<(&'p str, &'p str)> {
+        let is_done = |tenant: &str, object: &ObjectId| {
+            let id = format!("{tenant}/{object}");
+            object.kind == Kind::Integration
+                && self.report.outcomes.iter().any(|(done, outcome)| *done == id && *outcome == Outcome::Done)
+        };
+        let notes = after.targets.iter().flat_map(|target| target.notes.iter().map(move |note| (target, note)));
+        let steps = notes.filter_map(|(target, note)| match note {
+            Note::Manual { object, who, text, .. } if is_done(&target.tenant, object) => Some((*who, text.as_str())),
+            _ => None,
+        });
+        steps.collect()
     }
 
     /// The findings about kustomizations after the apply.
@@ -227,7 +265,6 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::NotApproved => "notApproved",
         Outcome::Later => "later",
         Outcome::Suspended => "suspended",
-        Outcome::ReadOnly => "readOnly",
         Outcome::Interrupted => "interrupted",
     }
 }
@@ -240,7 +277,6 @@ fn why(outcome: &Outcome) -> String {
         Outcome::NotApproved => "not approved".to_string(),
         Outcome::Later => "not yet".to_string(),
         Outcome::Suspended => "its tenant is suspended".to_string(),
-        Outcome::ReadOnly => "its tenant is only read: make the change there".to_string(),
         Outcome::Interrupted => "interrupted before it".to_string(),
     }
 }
@@ -257,7 +293,7 @@ mod tests {
             ("eu/Connection/a".to_string(), Outcome::Done),
             ("eu/Connection/b".to_string(), Outcome::Failed(full.clone())),
         ];
-        let report = Report { outcomes, unsettled: vec![("eu".to_string(), full)] };
+        let report = Report { outcomes, unsettled: vec![("eu".to_string(), full)], calls: Vec::new() };
         let applied = Applied { report: &report, kustomizations: &[], after: Err("root is no folder") };
         let text = applied.text(&Invocation::default(), Style { width: 1_000, ..Style::default() });
         for expected in [

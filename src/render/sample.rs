@@ -101,7 +101,14 @@ pub(super) fn tenant(accept_from: &[&str], items: Vec<Item>) -> TenantView {
         accept_from: accept_from.iter().map(ToString::to_string).collect(),
         ..TenantSpec::default()
     };
-    TenantView { spec, live: View::Read(Arc::new(inventory)), source: None, recent: 0, before: None }
+    TenantView {
+        spec,
+        live: View::Read(Arc::new(inventory)),
+        source: None,
+        recent: 0,
+        before: None,
+        resend: Default::default(),
+    }
 }
 
 pub(super) fn live<'a>(world: &'a mut World, tenant: &str) -> &'a mut Inventory {

@@ -291,7 +291,7 @@ fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
     let live = live.filter(|(name, _)| is_asked(name));
     let live = live.flat_map(|(name, inventory)| {
         let notes = inventory.connections.values().flat_map(|c| manual::of_connection(c, inventory));
-        let notes = notes.chain(manual::of_sign_ins(inventory));
+        let notes = notes.chain(manual::of_sign_ins(inventory)).chain(manual::of_drafts(inventory));
         // Where secrets are not shown, those that look empty are there.
         let definitions = inventory
             .uses

@@ -18,7 +18,7 @@ use super::directory::disk::{Disk, RealDisk};
 use super::directory::layout::{Folder, FolderLayout, FolderRole};
 use super::directory::read::{beside, gather};
 use super::directory::side_files::SideFiles;
-use super::location::{Location, LocationError, Session, Snapshot};
+use super::location::{HealthCheck, Location, LocationError, Session, Snapshot};
 use crate::api::{Definition, Resource};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::inventory::{Capabilities, Inventory, ReadOnly};
@@ -245,6 +245,38 @@ impl Location for FolderLocation {
 
     fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
         Ok(Box::new(self.take(coming)?))
+    }
+
+    fn diagnose(&self) -> Vec<HealthCheck> {
+        let shown = self.folder.display();
+        let read = format!("the folder {shown} and its {} can be read", lock_file::NAME);
+        let mut checks = vec![match self.read() {
+            Ok(_) => HealthCheck::good(read),
+            Err(error) => HealthCheck::bad(read, error.to_string(), "correct that, or restore it from Git"),
+        }];
+        let written = format!("the folder {shown} can be written");
+        // Made and removed at once; a name that no reader looks at.
+        let probe = self.folder.join(format!(".stablekey-doctor-{}", std::process::id()));
+        let wrote = File::options().write(true).create_new(true).open(&probe);
+        checks.push(match wrote.and_then(|_| std::fs::remove_file(&probe)) {
+            Ok(()) => HealthCheck::good(written),
+            Err(error) => {
+                let Words { why, help } = io_error::writing(&self.folder, &error);
+                HealthCheck::bad(written, why, help)
+            }
+        });
+        let free = "no other apply writes to it".to_string();
+        checks.push(match File::open(&self.folder).map(|folder| folder.try_lock()) {
+            Ok(Ok(())) => HealthCheck::good(free),
+            Ok(Err(TryLockError::WouldBlock)) => {
+                HealthCheck::bad(free, "another apply has its lock", "wait until it is done")
+            }
+            Ok(Err(TryLockError::Error(error))) | Err(error) => {
+                let Words { why, help } = io_error::writing(&self.folder, &error);
+                HealthCheck::bad(free, why, help)
+            }
+        });
+        checks
     }
 }
 

@@ -34,8 +34,54 @@ pub trait Location: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Checks what this location needs of the user and the machine, one by one.
+    fn diagnose(&self) -> Vec<HealthCheck> {
+        let what = "it can be read";
+        vec![match self.snapshot() {
+            Ok(_) => HealthCheck::good(what),
+            Err(error) => HealthCheck::bad(what, error.to_string(), "correct that"),
+        }]
+    }
+
     /// Begins to write. `coming` are the changes that may follow, in order.
     fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError>;
+}
+
+/// Something that a location needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What it is: `the folder can be written`.
+    pub what: String,
+    pub state: Health,
+}
+
+/// Whether something that a location needs is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    Good,
+    Bad {
+        why: String,
+        /// What to do.
+        fix: String,
+    },
+    /// It was not checked.
+    Unknown {
+        why: String,
+    },
+}
+
+impl HealthCheck {
+    pub fn good(what: impl Into<String>) -> Self {
+        HealthCheck { what: what.into(), state: Health::Good }
+    }
+
+    pub fn bad(what: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Self {
+        HealthCheck { what: what.into(), state: Health::Bad { why: why.into(), fix: fix.into() } }
+    }
+
+    pub fn unknown(what: impl Into<String>, why: impl Into<String>) -> Self {
+        HealthCheck { what: what.into(), state: Health::Unknown { why: why.into() } }
+    }
 }
 
 /// Exclusive write access to a location, which ends when it is dropped.
@@ -64,6 +110,19 @@ pub trait Session {
 
     /// Ends the writes: records are complete, and reads see everything that was written.
     fn settle(&mut self) -> Result<(), LocationError>;
+
+    /// Returns the number of requests since it began, if the location counts them.
+    fn calls(&self) -> Option<Calls> {
+        None
+    }
+}
+
+/// Requests that were sent to a location.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    pub reads: usize,
+    /// Those that change something, repeated ones included.
+    pub writes: usize,
 }
 
 /// The content of a location or a source.
@@ -111,13 +170,6 @@ pub enum LocationError {
         /// How large it is, and how large it may be.
         why: String,
     },
-    /// Nothing is written there.
-    #[error("{who} is read and not written: {why}")]
-    ReadOnly {
-        /// The location.
-        who: String,
-        why: String,
-    },
     /// The account has no permission.
     #[error("{what}: {why}")]
     Forbidden {
@@ -148,7 +200,6 @@ impl LocationError {
             LocationError::Changed { .. } => "Changed",
             LocationError::Refused { .. } => "Refused",
             LocationError::TooLarge { .. } => "TooLarge",
-            LocationError::ReadOnly { .. } => "ReadOnly",
             LocationError::Forbidden { .. } => "Forbidden",
             LocationError::Failed { .. } => "Unreachable",
             LocationError::Unsure { .. } => "NoAnswer",

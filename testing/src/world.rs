@@ -36,6 +36,7 @@ impl Given {
     /// Adds or changes a tenant.
     pub fn tenant(mut self, name: &str, describe: impl FnOnce(GivenTenant) -> GivenTenant) -> Self {
         let view = self.world.tenants.remove(name).unwrap_or_else(|| TenantView {
+            resend: Default::default(),
             spec: TenantSpec::default(),
             live: View::Read(Arc::new(namespace())),
             source: None,

@@ -113,14 +113,14 @@ fn terminal() -> (File, File) {
 }
 
 /// What a person saw on the terminal, and what went to standard output if that is not a terminal.
-struct TerminalOutput {
-    seen: String,
+pub struct TerminalOutput {
+    pub seen: String,
     result: String,
-    code: Option<i32>,
+    pub code: Option<i32>,
 }
 
 /// Runs a command with a terminal as standard input and error, on which this is typed.
-fn run_on_terminal(mut command: Command, typed: &str, sees_result: bool) -> TerminalOutput {
+pub fn run_on_terminal(mut command: Command, typed: &str, sees_result: bool) -> TerminalOutput {
     let (mut person, program) = terminal();
     let copy = || Stdio::from(program.try_clone().unwrap());
     command.stdin(copy()).stderr(copy()).stdout(if sees_result { copy() } else { Stdio::piped() });

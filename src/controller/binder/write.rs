@@ -147,7 +147,7 @@ impl NamespaceWriter {
             let Some(secret) = list.items.first() else { return Ok(true) };
             match ObservedSecret::parse(secret.get().as_bytes(), &self.salt) {
                 Ok(ObservedSecret::Source(source)) if source.name == *name => {
-                    if !source.keys.serve(&origins.keys) {
+                    if !source.opt_in.keys.serve(&origins.keys) {
                         return Ok(true);
                     }
                 }

@@ -79,6 +79,12 @@ pub(super) struct ByRequest {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByPlatformRequest {
+    pub tenant: String,
+    pub form: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByBinding {
     pub tenant_namespace: String,
     pub ready: &'static str,

@@ -14,7 +14,7 @@ use super::election::Leadership;
 use super::role::Role;
 use crate::api::Kind;
 use crate::kubernetes::client::Observer;
-use labels::{ByCode, ByDuty, ByOutcome, ByRequest, ByRole, ByVersion, verb};
+use labels::{ByCode, ByDuty, ByOutcome, ByPlatformRequest, ByRequest, ByRole, ByTenant, ByVersion, verb};
 use now::{ExpiryGauge, Gauges};
 use process::Process;
 use prometheus_client::encoding::text::encode;
@@ -42,6 +42,8 @@ pub struct Metrics {
     failures: Family<ByCode, Counter>,
     waits: Histograms<ByRole>,
     requests: Family<ByRequest, Counter>,
+    platform_reads: Histograms<ByTenant>,
+    platform_requests: Family<ByPlatformRequest, Counter>,
 }
 
 impl Default for Metrics {
@@ -74,8 +76,24 @@ impl Metrics {
         registry.register_with_unit("queue_wait", help, Unit::Seconds, waits.clone());
         let help = "Requests to API servers, by status code; none: no answer came";
         registry.register("api_requests", help, requests.clone());
+        let platform_reads = Histograms::new_with_constructor(histogram);
+        let platform_requests = Family::default();
+        let help = "Time to read a tenant on the platform";
+        registry.register_with_unit("platform_read_duration", help, Unit::Seconds, platform_reads.clone());
+        let help = "Requests to the platform; a write changes something there";
+        registry.register("platform_requests", help, platform_requests.clone());
         registry.register_collector(Box::new(now.clone()));
-        Metrics { registry: Arc::new(all), now, reconciles, durations, failures, waits, requests }
+        Metrics {
+            registry: Arc::new(all),
+            now,
+            reconciles,
+            durations,
+            failures,
+            waits,
+            requests,
+            platform_reads,
+            platform_requests,
+        }
     }
 
     /// Starts to measure the queue of a role that this process runs.
@@ -204,6 +222,19 @@ impl Metrics {
         })
     }
 
+    /// Records a read of a tenant on the platform.
+    pub fn platform_read(&self, tenant: &str, took: Duration) {
+        self.platform_reads.get_or_create(&ByTenant { tenant: tenant.to_string() }).observe(took.as_secs_f64());
+    }
+
+    /// Counts requests to the platform.
+    pub fn platform_requests(&self, tenant: &str, reads: usize, writes: usize) {
+        for (form, count) in [("read", reads), ("write", writes)] {
+            let labels = ByPlatformRequest { tenant: tenant.to_string(), form };
+            self.platform_requests.get_or_create(&labels).inc_by(u64::try_from(count).unwrap_or_default());
+        }
+    }
+
     /// Returns all metrics as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -242,6 +273,8 @@ mod tests {
         let observer = metrics.observer("eu");
         observer(&ApiRequest::get("/api?limit=500"), Some(StatusCode::OK), Duration::ZERO);
         observer(&ApiRequest::put("/api", Vec::new()), None, Duration::ZERO);
+        metrics.platform_read("us-platform", Duration::from_millis(2));
+        metrics.platform_requests("us-platform", 5, 1);
         metrics
     }
 

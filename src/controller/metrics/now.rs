@@ -71,7 +71,7 @@ impl GaugeValues {
                 self.left.clear();
                 self.connections.clear();
             }
-            Role::Syncer => {
+            Role::Syncer | Role::Sender => {
                 self.targets.clear();
                 self.drift.clear();
                 self.tenant_successes.clear();
@@ -87,6 +87,12 @@ impl GaugeValues {
     /// Returns the values if this process leads the role: only the leader's values are current.
     fn known_to<T>(&self, role: Role, facts: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
         let leads = self.leads(role);
+        facts.take_while(move |_| leads)
+    }
+
+    /// Returns the values if this process leads the role that reconciles targets: no process runs two such roles.
+    fn known_to_hub<T>(&self, facts: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        let leads = self.leads(Role::Syncer) || self.leads(Role::Sender);
         facts.take_while(move |_| leads)
     }
 
@@ -126,29 +132,27 @@ impl GaugeValues {
 
     fn encode_syncer(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let tenant = |tenant: &String| ByTenant { tenant: tenant.clone() };
-        let targets = self.known_to(Role::Syncer, self.targets.iter()).flat_map(|(namespace, states)| {
+        let targets = self.known_to_hub(self.targets.iter()).flat_map(|(namespace, states)| {
             states
                 .iter()
                 .map(|(state, targets)| (ByTarget { tenant_namespace: namespace.clone(), state }, count(*targets)))
         });
         gauge(encoder, "targets", "Targets of syncs, by state", None, targets)?;
-        let drifted =
-            self.known_to(Role::Syncer, self.drift.iter()).map(|(t, (objects, _))| (tenant(t), count(*objects)));
+        let drifted = self.known_to_hub(self.drift.iter()).map(|(t, (objects, _))| (tenant(t), count(*objects)));
         gauge(encoder, "drifted_objects", "Objects with drift that is not corrected", None, drifted)?;
         let age = |since: &Option<SystemTime>| since.map(|since| since.elapsed().unwrap_or_default());
-        let ages =
-            self.known_to(Role::Syncer, self.drift.iter()).map(|(t, (_, since))| (tenant(t), seconds(age(since))));
+        let ages = self.known_to_hub(self.drift.iter()).map(|(t, (_, since))| (tenant(t), seconds(age(since))));
         let help = "Age of the oldest drift in a tenant";
         gauge(encoder, "drift_age", help, Some(Unit::Seconds), ages)?;
-        let successes = self.known_to(Role::Syncer, self.tenant_successes.iter());
+        let successes = self.known_to_hub(self.tenant_successes.iter());
         let successes = successes.map(|(t, at)| (tenant(t), since_1970(*at)));
         let help = "Time of the last successful full reconciliation of a target";
         gauge(encoder, "tenant_last_success_timestamp", help, Some(Unit::Seconds), successes)?;
-        let expiries = self.known_to(Role::Syncer, self.kubeconfigs.iter()).map(|(t, expiry)| (tenant(t), expiry.at));
+        let expiries = self.known_to_hub(self.kubeconfigs.iter()).map(|(t, expiry)| (tenant(t), expiry.at));
         let help = "Expiry of the token in a tenant's kubeconfig";
         gauge(encoder, "kubeconfig_expires_timestamp", help, Some(Unit::Seconds), expiries)?;
         let now = since_1970(SystemTime::now()) as i64;
-        let expiring = self.known_to(Role::Syncer, self.kubeconfigs.iter());
+        let expiring = self.known_to_hub(self.kubeconfigs.iter());
         let expiring = expiring.map(|(t, expiry)| (tenant(t), i64::from(expiry.renew_before <= now)));
         let help = "Whether the token in a tenant's kubeconfig is due for renewal";
         gauge(encoder, "kubeconfig_expiring", help, None, expiring)

@@ -490,7 +490,6 @@ mod tests {
             why: None,
             suspended: false,
             suspended_syncs: BTreeMap::new(),
-            is_written: true,
             known: true,
             digests: [("sync/s".to_string(), digest())].into(),
             actions,

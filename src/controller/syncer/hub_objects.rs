@@ -2,6 +2,7 @@
 
 use crate::api::*;
 use crate::controller::probes::readiness::Waiting;
+use crate::controller::role::Role;
 use crate::kubernetes::cache::Delta;
 use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object::{Live, is_after};
@@ -14,18 +15,29 @@ pub(super) struct HubObjects {
     pub tenants: BTreeMap<String, Live<Object<TenantSpec>>>,
     pub syncs: BTreeMap<String, Live<Object<TenantSyncSpec>>>,
     namespace: String,
+    /// The role of this worker: it carries out only its own syncs.
+    role: Role,
     /// The resources that were not listed yet, and the wait of the readiness probe.
     unread: BTreeSet<&'static str>,
     waiting: Option<Waiting>,
 }
 
+/// The role that carries out a TenantSync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SyncOwner {
+    One(Role),
+    /// Some of its targets are in clusters and some on the platform. The syncer reports it, and nobody carries it out.
+    Mixed,
+}
+
 impl HubObjects {
     /// Creates the objects of a namespace, none of them known yet.
-    pub(super) fn new(namespace: &str, waiting: Waiting) -> Self {
+    pub(super) fn new(namespace: &str, role: Role, waiting: Waiting) -> Self {
         HubObjects {
             tenants: BTreeMap::new(),
             syncs: BTreeMap::new(),
             namespace: namespace.to_string(),
+            role,
             unread: [Kind::Tenant.plural(), Kind::TenantSync.plural()].into(),
             waiting: Some(waiting),
         }
@@ -58,9 +70,59 @@ impl HubObjects {
         answered(&mut self.syncs, live)
     }
 
-    /// Returns the TenantSyncs that can be read, by name.
+    /// Whether a tenant is on the platform; `None` if there is no such Tenant, or its spec cannot be read.
+    fn is_on_platform(&self, tenant: &str) -> Option<bool> {
+        let tenant = self.tenants.get(tenant)?.read.as_ref().ok()?;
+        Some(matches!(tenant.spec.location, Some(LocationSpec::Prismatic(_))))
+    }
+
+    /// Whether this role reports the status of a Tenant.
+    pub(super) fn is_own_tenant(&self, tenant: &str) -> bool {
+        match self.role {
+            Role::Sender => self.is_on_platform(tenant) == Some(true),
+            Role::Binder | Role::Syncer => self.is_on_platform(tenant) != Some(true),
+        }
+    }
+
+    /// Returns the role that carries out a TenantSync: that of its targets.
+    pub(super) fn owner(&self, sync: &Object<TenantSyncSpec>) -> SyncOwner {
+        let targets: BTreeSet<bool> = sync.spec.to.iter().filter_map(|to| self.is_on_platform(to)).collect();
+        match (targets.contains(&true), targets.contains(&false)) {
+            (true, true) => SyncOwner::Mixed,
+            (true, false) => SyncOwner::One(Role::Sender),
+            (false, _) => SyncOwner::One(Role::Syncer),
+        }
+    }
+
+    /// Whether this role reports the status of a TenantSync.
+    pub(super) fn is_own_sync(&self, live: &Live<Object<TenantSyncSpec>>) -> bool {
+        match live.read.as_ref().map(|sync| self.owner(sync)) {
+            Ok(SyncOwner::One(role)) => role == self.role,
+            Ok(SyncOwner::Mixed) | Err(_) => self.role == Role::Syncer,
+        }
+    }
+
+    /// Returns the TenantSyncs that this role carries out, by name.
     pub(super) fn readable_syncs(&self) -> impl Iterator<Item = (&String, &Object<TenantSyncSpec>)> {
-        self.syncs.iter().filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?)))
+        let readable = self.syncs.iter().filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?)));
+        readable.filter(|(_, sync)| self.owner(sync) == SyncOwner::One(self.role))
+    }
+
+    /// Returns the TenantSyncs that nobody carries out until they are changed: the targets of each, `None` if they
+    /// cannot be read.
+    pub(super) fn stopped_syncs(&self) -> impl Iterator<Item = (&String, Option<BTreeSet<String>>)> {
+        self.syncs.iter().filter_map(|(name, live)| match &live.read {
+            Err(_) => Some((name, None)),
+            Ok(sync) if self.owner(sync) == SyncOwner::Mixed => {
+                Some((name, Some(sync.spec.to.iter().cloned().collect())))
+            }
+            Ok(_) => None,
+        })
+    }
+
+    /// Returns the sources of all targets.
+    pub(super) fn all_sources(&self) -> BTreeSet<String> {
+        self.readable_syncs().map(|(_, sync)| sync.spec.from.clone()).collect()
     }
 
     /// Returns the sources of a target.
@@ -100,6 +162,13 @@ impl HubObjects {
     }
 }
 
+/// Returns the last request to reconcile: Stablekey's annotation, or Flux's.
+pub(super) fn requested_at(metadata: &Meta) -> Option<String> {
+    let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
+    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
+    (!asked.is_empty()).then(|| asked.join(" "))
+}
+
 /// Applies a change; returns whether a spec changed.
 fn apply_outcome<S: PartialEq>(
     objects: &mut BTreeMap<String, Live<Object<S>>>,
@@ -137,4 +206,68 @@ fn set<S: PartialEq>(objects: &mut BTreeMap<String, Live<Object<S>>>, live: Live
     let same = known.is_some_and(|known| known.read == live.read && known.version.uid == live.version.uid);
     objects.insert(live.name.clone(), live);
     !same
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::probes::readiness::Readiness;
+    use crate::kubernetes::object::Version;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn live<S: serde::de::DeserializeOwned>(name: &str, spec: Value) -> Live<Object<S>> {
+        let read = Ok(Object::new(name, serde_json::from_value(spec).unwrap()));
+        let (version, others) = (Version::default(), Arc::default());
+        let (record, ready, status) = (None, None, None);
+        Live { read, name: name.into(), version, record, others, ready, generation: 1, status, weight: 0 }
+    }
+
+    fn hub(role: Role) -> HubObjects {
+        let mut hub = HubObjects::new("hub", role, Readiness::of(1).waits("test", "nothing"));
+        let on_platform = json!({"location": {"prismatic": {"url": "https://app.prismatic.io"}}});
+        for (name, spec) in [("here", json!({})), ("p1", on_platform.clone()), ("p2", on_platform)] {
+            hub.tenants.insert(name.into(), live(name, spec));
+        }
+        for (name, from, to) in [
+            ("sends", "here", vec!["p1", "p2"]),
+            ("across", "p1", vec!["p2", "gone"]),
+            ("pushes", "p1", vec!["here"]),
+            ("mixed", "here", vec!["here", "p1"]),
+            ("unknown", "here", vec!["gone"]),
+        ] {
+            hub.syncs.insert(name.into(), live(name, json!({"from": from, "to": to, "integrations": ["*"]})));
+        }
+        let broken = Live {
+            read: Err("it is broken".into()),
+            ..live("broken", json!({"from": "a", "to": ["b"], "integrations": ["*"]}))
+        };
+        hub.syncs.insert("broken".into(), broken);
+        hub
+    }
+
+    /// A TenantSync belongs to one role, and one to each: nobody writes where the other does.
+    #[test]
+    fn a_sync_belongs_to_the_role_of_its_targets() {
+        let of = |role| {
+            let hub = hub(role);
+            let carried: Vec<String> = hub.readable_syncs().map(|(name, _)| name.clone()).collect();
+            let reported: Vec<String> =
+                hub.syncs.values().filter(|live| hub.is_own_sync(live)).map(|live| live.name.clone()).collect();
+            let tenants: Vec<String> = hub.tenants.keys().filter(|name| hub.is_own_tenant(name)).cloned().collect();
+            (carried, reported, tenants)
+        };
+        let (carried, reported, tenants) = of(Role::Sender);
+        assert_eq!(carried, ["across", "sends"]);
+        assert_eq!(reported, carried);
+        assert_eq!(tenants, ["p1", "p2"]);
+        let (carried, reported, tenants) = of(Role::Syncer);
+        assert_eq!(carried, ["pushes", "unknown"]);
+        assert_eq!(reported, ["broken", "mixed", "pushes", "unknown"]);
+        assert_eq!(tenants, ["here"]);
+        // Objects of what nobody carries out now are not orphaned.
+        let stopped: Vec<_> =
+            hub(Role::Sender).stopped_syncs().map(|(name, to)| (name.clone(), to.is_some())).collect();
+        assert_eq!(stopped, [("broken".to_string(), false), ("mixed".to_string(), true)]);
+    }
 }

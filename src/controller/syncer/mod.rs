@@ -10,11 +10,14 @@
 //!                                           └▶ everything: observe → plan → select → apply → assess → status
 //! ```
 //!
+//! The sender is the same for targets on the platform: it reads them from time to time, and reconciles everything. A
+//! Tenant and a TenantSync belong to one of the two roles.
+//!
 //! | File | Content |
 //! |---|---|
 //! | `namespace` | the worker of a namespace: applies events, starts what is due |
 //! | `hub_objects` | the Tenants and TenantSyncs of a namespace |
-//! | `tenants`, `tenant`, `kubeconfig` | the connections to tenants, and the cache of each |
+//! | `tenants`, `tenant`, `polled`, `named_secret` | the connections to tenants, and the cache of each |
 //! | `target`, `queue`, `budget`, `syncs` | one target: its syncs, what is due, how much was changed |
 //! | `observe` | the input of the plan |
 //! | `reconcile` | the steps of a reconcile, from top to bottom |
@@ -29,11 +32,12 @@ mod approvals;
 mod assess;
 mod budget;
 mod hub_objects;
-mod kubeconfig;
 mod metrics;
+mod named_secret;
 mod namespace;
 mod observe;
 mod outcome;
+mod polled;
 mod queue;
 mod reconcile;
 mod select;
@@ -48,14 +52,16 @@ use super::context::Context;
 use metrics::SyncerBacklog;
 use namespace::HubWorker;
 use std::sync::Arc;
+use tenants::SecretClaims;
 use tokio::task::JoinSet;
 
-/// Runs the syncer until it is asked to end.
+/// Runs the syncer, or the sender, until it is asked to end.
 pub(super) async fn run(context: Context) -> Result<(), String> {
     let mut hubs = JoinSet::new();
     let backlog = Arc::<SyncerBacklog>::default();
+    let claims = SecretClaims::default();
     for namespace in context.namespaces.iter() {
-        hubs.spawn(HubWorker::new(context.clone(), namespace, backlog.clone()).run());
+        hubs.spawn(HubWorker::new(context.clone(), namespace, backlog.clone(), claims.clone()).run());
     }
     while let Some(ended) = hubs.join_next().await {
         ended.map_err(|_| "internal error: report it, with the last lines of the log".to_string())?;

@@ -3,19 +3,21 @@
 
 use super::super::context::Context;
 use super::super::metrics::ReconcileOutcome;
+use super::super::role::Role;
 use super::approvals::Ledger;
 use super::assess::SyncState;
-use super::hub_objects::HubObjects;
+use super::hub_objects::{HubObjects, SyncOwner, requested_at};
 use super::metrics::{self, SyncerBacklog};
 use super::observe::HubObserver;
 use super::outcome::{AppliedTarget, PassOutcome};
+use super::polled::{PollResult, ReadOutcome};
 use super::queue::{Job, PassId};
-use super::reconcile::{self, DefinitionSource, PassProgress, Reconciler, SelectedChanges};
-use super::status::{self, StatusUpdate, StatusWrites, requested_at};
+use super::reconcile::{self, ClusterSource, DefinitionSource, PassProgress, Reconciler, SelectedChanges};
+use super::status::{self, StatusUpdate, StatusWrites};
 use super::syncs::{SyncInto, Syncs};
 use super::target::{PassOver, TargetState};
 use super::tenant::ConnectedTenant;
-use super::tenants::{OnTenantEvent, TenantConnections, TenantEvent};
+use super::tenants::{Connection, DueRead, OnTenantEvent, SecretClaims, TenantConnections, TenantEvent};
 use super::waiting_plans::StoredPlans;
 use crate::api::*;
 use crate::engine::closure::{Index, Seeds};
@@ -31,6 +33,7 @@ use crate::kubernetes::object::{Depth, Live, Version};
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch::{Room, WatchEvent, WatchHandle, WatchHandler, WatchSet};
 use crate::tenant::cluster::ClusterLocation;
+use crate::tenant::location::Location;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -109,7 +112,7 @@ pub(super) struct HubWorker {
 
 impl HubWorker {
     /// Creates the worker of a namespace in the operator's own cluster.
-    pub(super) fn new(context: Context, namespace: &str, backlog: Arc<SyncerBacklog>) -> Self {
+    pub(super) fn new(context: Context, namespace: &str, backlog: Arc<SyncerBacklog>, claims: SecretClaims) -> Self {
         let (outbox, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
         let following = watch(&context, &paths, &outbox);
@@ -117,13 +120,14 @@ impl HubWorker {
         let events = outbox.clone();
         let report: OnTenantEvent = Arc::new(move |event| drop(events.send(SyncerEvent::Tenant(event))));
         let approvals = Arc::new(Ledger::new(context.server.clone(), paths.clone()));
+        let role = context.role;
         HubWorker {
-            tenants: TenantConnections::new(context.clone(), paths.clone(), report),
+            tenants: TenantConnections::new(context.clone(), paths.clone(), report, claims),
             context,
             paths,
             inbox,
             outbox,
-            objects: HubObjects::new(namespace, waiting),
+            objects: HubObjects::new(namespace, role, waiting),
             targets: BTreeMap::new(),
             passes: 0,
             index: Index::default(),
@@ -140,7 +144,8 @@ impl HubWorker {
 
     /// Reconciles until the process is asked to end.
     pub(super) async fn run(mut self) {
-        let heartbeat = self.context.heartbeats.of(format!("syncer of namespace {}", self.paths.namespace()), SILENCE);
+        let role = self.context.role;
+        let heartbeat = self.context.heartbeats.of(format!("{role} of namespace {}", self.paths.namespace()), SILENCE);
         loop {
             heartbeat.beat();
             let wakes = self.wakes();
@@ -159,6 +164,7 @@ impl HubWorker {
                 () = stop.requested() => break,
             }
             self.report_metrics();
+            self.begin_reads();
             self.begin_due();
             self.write_statuses();
         }
@@ -171,7 +177,12 @@ impl HubWorker {
         let (now, observer) = (Instant::now(), self.observer());
         let targets = self.targets.iter().filter(|(name, _)| observer.can_reconcile(name));
         let targets = targets.filter_map(|(_, target)| target.queue.wakes(now));
-        targets.chain(self.writing.wakes()).chain(self.forgetting.wakes()).fold(now + HEARTBEAT, Instant::min)
+        let reads = self.tenants.wakes();
+        targets
+            .chain(reads)
+            .chain(self.writing.wakes())
+            .chain(self.forgetting.wakes())
+            .fold(now + HEARTBEAT, Instant::min)
     }
 
     fn report_metrics(&self) {
@@ -207,11 +218,12 @@ impl HubWorker {
             }
             SyncerEvent::Syncs(event) => {
                 if self.objects.on_syncs(event) {
-                    self.tenants.connect_all(&self.objects.tenants, &self.objects.targets()).await;
+                    self.tenants.connect_all(&self.objects).await;
                     self.update_targets();
                 }
             }
-            SyncerEvent::Tenant(TenantEvent::Kubeconfig { secret, event }) => {
+            SyncerEvent::Tenant(TenantEvent::Read { tenant, epoch, result }) => self.on_read(&tenant, epoch, result),
+            SyncerEvent::Tenant(TenantEvent::Secret { secret, event }) => {
                 self.tenants.on_secret(&secret, event);
                 self.connect_tenants().await;
             }
@@ -258,7 +270,10 @@ impl HubWorker {
                 objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
                 let feeds = |target: &str| self.objects.sources(target).any(|source| source == tenant);
                 for (name, target) in &mut self.targets {
-                    if feeds(name) {
+                    if feeds(name) && self.context.role == Role::Sender {
+                        // The platform is read before anything is written: a part of it cannot be.
+                        target.queue.everything_when_quiet(now);
+                    } else if feeds(name) {
                         target.queue.changed(&objects, now);
                     }
                     if name == tenant {
@@ -277,12 +292,49 @@ impl HubWorker {
         }
     }
 
+    /// Takes what was read of a tenant on the platform.
+    fn on_read(&mut self, tenant: &str, epoch: u64, result: Option<Box<PollResult>>) {
+        let now = Instant::now();
+        let Some(result) = result else { return self.tenants.on_broken_read(tenant, epoch, now) };
+        match self.tenants.on_read(tenant, epoch, *result, now) {
+            Some(ReadOutcome::Changed) => self.enqueue_everything(),
+            // Secrets, instances and sign-ins may have changed.
+            Some(ReadOutcome::Unchanged) => {
+                self.targets.get_mut(tenant).into_iter().for_each(|target| target.queue.everything_now(now));
+            }
+            Some(ReadOutcome::Refreshed) | None => {}
+        }
+    }
+
+    /// Starts the reads of tenants on the platform that are due.
+    fn begin_reads(&mut self) {
+        if !self.context.leadership.holds() || !self.objects.are_read() {
+            return;
+        }
+        for due in self.tenants.begin_reads(&self.objects, Instant::now()) {
+            let DueRead::Read { tenant, epoch, poll } = due else {
+                self.are_statuses_due = true;
+                self.enqueue_everything();
+                continue;
+            };
+            let outbox = self.outbox.clone();
+            let span = self.span(&tenant);
+            self.tasks.spawn(async move {
+                let result = spawn_blocking(move || span.in_scope(|| Box::new(poll.read()))).await.ok();
+                drop(outbox.send(SyncerEvent::Tenant(TenantEvent::Read { tenant: tenant.into(), epoch, result })));
+            });
+        }
+    }
+
     async fn connect_tenants(&mut self) {
         // Before both are listed, the targets are unknown. Waiting avoids reading any tenant twice.
         if self.objects.are_read() {
-            self.tenants.connect_all(&self.objects.tenants, &self.objects.targets()).await;
+            self.tenants.connect_all(&self.objects).await;
+            // A Tenant may have moved to a location of another role.
+            self.update_targets();
+        } else {
+            self.enqueue_everything();
         }
-        self.enqueue_everything();
     }
 
     fn enqueue_everything(&mut self) {
@@ -296,8 +348,12 @@ impl HubWorker {
         let now = Instant::now();
         let mut wanted: BTreeMap<String, Syncs> = BTreeMap::new();
         let mut requested: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for (name, live) in &self.objects.syncs {
+        let own = self.objects.syncs.iter().filter(|(_, live)| self.objects.is_own_sync(live));
+        for (name, live) in own {
             let Ok(sync) = &live.read else { continue };
+            if self.objects.owner(sync) == SyncOwner::Mixed {
+                continue;
+            }
             let approve = sync.metadata.annotations.get(APPROVE).map_or("", String::as_str);
             let written = status::written::<TenantSyncStatus, _>(live).unwrap_or_default().approvals;
             self.approvals.observe(name, &live.version.uid, approved_digests(approve), &written);
@@ -312,7 +368,8 @@ impl HubWorker {
                 }
             }
         }
-        self.approvals.retain(|sync| self.objects.syncs.contains_key(sync));
+        let objects = &self.objects;
+        self.approvals.retain(|sync| objects.syncs.get(sync).is_some_and(|live| objects.is_own_sync(live)));
         self.drop_waiting_plans();
         for name in self.targets.keys().filter(|name| !wanted.contains_key(*name)) {
             self.context.metrics.forget_tenant(name);
@@ -343,6 +400,7 @@ impl HubWorker {
             if requested != target.requested {
                 target.requested = requested;
                 target.queue.retry_now(now);
+                self.tenants.read_now(&name, now);
                 self.waiting_plans.write_again(&name);
             }
         }
@@ -354,7 +412,7 @@ impl HubWorker {
         let there: BTreeSet<(String, String)> = (self.objects.readable_syncs())
             .flat_map(|(name, sync)| sync.spec.to.iter().map(|to| (name.clone(), to.clone())))
             .collect();
-        let syncs = &self.objects.syncs;
+        let syncs: Vec<_> = self.objects.syncs.iter().filter(|(_, live)| self.objects.is_own_sync(live)).collect();
         let unread: BTreeSet<&str> =
             syncs.iter().filter(|(_, live)| live.read.is_err()).map(|(name, _)| name.as_str()).collect();
         let is_there =
@@ -386,6 +444,11 @@ impl HubWorker {
         let (now, observer) = (Instant::now(), self.observer());
         let names: Vec<String> = self.targets.keys().filter(|name| observer.can_reconcile(name)).cloned().collect();
         for name in names {
+            let is_due = |target: &TargetState| target.queue.is_everything_due(now);
+            if self.targets.get(&name).is_some_and(is_due) && !self.tenants.is_fresh(&name, &self.objects, now) {
+                // It is read first.
+                continue;
+            }
             while let Some((job, since)) = self.targets.get_mut(&name).and_then(|target| {
                 let (_, since) = target.queue.depth(now);
                 Some((target.queue.take(now, PassId(self.passes + 1), &self.index)?, since))
@@ -447,30 +510,40 @@ impl HubWorker {
 
     /// Creates the reconciler of a target with the tenants' objects that `plan` uses, or with all of them.
     fn reconciler(&self, name: &str, pass: PassId, plan: Option<&Plan>) -> Reconciler {
-        let location = self.tenants.open(name).map(|tenant| {
+        let location = self.tenants.open(name).and_then(|tenant| {
+            let tenant = match tenant {
+                Connection::Polled(tenant) => return Some(tenant.location()? as Arc<dyn Location>),
+                Connection::Watched(tenant) => tenant,
+            };
             let (inventory, versions) = match plan {
                 Some(plan) => part_of(tenant, plan),
                 None => (tenant.cache.inventory().clone(), tenant.cache.versions().clone()),
             };
             let there = ClusterLocation::new(name, tenant.server.clone(), tenant.paths.namespace());
-            there.knowing(inventory, versions, self.tenants.listener(name, tenant.epoch))
+            Some(Arc::new(there.knowing(inventory, versions, self.tenants.listener(name, tenant.epoch))))
         });
-        let source = |(name, tenant): (&String, &ConnectedTenant)| {
-            let (server, paths, answers) = (tenant.server.clone(), tenant.paths.clone(), tenant.answers());
-            (name.clone(), DefinitionSource { server, paths, answers })
+        let source = |(name, tenant): (&String, &Connection)| {
+            let source = match tenant {
+                Connection::Watched(tenant) => {
+                    let (server, paths, answers) = (tenant.server.clone(), tenant.paths.clone(), tenant.answers());
+                    DefinitionSource::Cluster(Box::new(ClusterSource { server, paths, answers }))
+                }
+                Connection::Polled(tenant) => DefinitionSource::Platform(tenant.location()?),
+            };
+            Some((name.clone(), source))
         };
         let (leadership, stop) = (self.context.leadership.clone(), self.context.stop.clone());
-        let answers = self.tenants.open(name).map(ConnectedTenant::answers);
+        let answers = self.tenants.open(name).map(Connection::answers);
         let answers = move || answers.as_ref().is_none_or(|answers| answers.load(Ordering::Relaxed));
         Reconciler {
             target: name.to_string(),
             location,
-            sources: self.tenants.iter().map(source).collect(),
+            sources: self.tenants.iter().filter_map(source).collect(),
             feeds: self.objects.sources(name).map(str::to_string).collect(),
             goes_on: Arc::new(move || leadership.holds() && !stop.is_requested() && answers()),
             is_quiet: {
                 let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
-                let stirs: Vec<_> = sources.map(ConnectedTenant::stirs).collect();
+                let stirs: Vec<_> = sources.map(Connection::stirs).collect();
                 Arc::new(move || stirs.iter().all(|(stirs, then)| stirs.load(Ordering::Relaxed) == *then))
             },
             approvals: self.approvals.clone(),
@@ -521,6 +594,9 @@ impl HubWorker {
         let syncs: BTreeMap<String, SyncInto> = planned.map(|(sync, into)| (sync.clone(), into.clone())).collect();
         self.apply_outcome(name, &applied.outcome, PassOver::Whole(pass));
         let now = Instant::now();
+        if !applied.outcome.is_idle() {
+            self.tenants.refresh(name, now);
+        }
         let settles = self.observer().unsettled(name, now).and_then(|unsettled| unsettled.until);
         let Some(target) = self.targets.get_mut(name) else { return };
         target.assess((self.paths.namespace(), name), applied, &syncs, now, &now_in_words());
@@ -567,7 +643,7 @@ impl HubWorker {
     }
 
     fn apply_outcome(&mut self, name: &str, outcome: &PassOutcome, over: PassOver) {
-        let known = self.tenants.open(name).map(|tenant| tenant.cache.inventory());
+        let known = self.tenants.open(name).and_then(Connection::inventory);
         if let Some(target) = self.targets.get_mut(name) {
             let now_is = |id: &ObjectId| known.and_then(|known| known.get(id));
             target.on_outcome(outcome, over, now_is, self.context.resync, Instant::now());
@@ -588,8 +664,14 @@ impl HubWorker {
         let (now, time) = (Instant::now(), Time(k8s_openapi::jiff::Timestamp::now()));
         self.writing.end_pauses(now);
         self.forgetting.end_pauses(now);
-        let (syncs, tenants) = (self.objects.syncs.values(), self.objects.tenants.values());
-        let of_sync = |live| status::of_sync(live, self.paths.namespace(), &self.targets, &time);
+        let syncs = self.objects.syncs.values().filter(|live| self.objects.is_own_sync(live));
+        let tenants = self.objects.tenants.values().filter(|live| self.objects.is_own_tenant(&live.name));
+        let of_sync = |live: &Live<Object<TenantSyncSpec>>| match &live.read {
+            Ok(sync) if self.objects.owner(sync) == SyncOwner::Mixed => {
+                status::of_mixed(live, self.paths.namespace(), &time)
+            }
+            _ => status::of_sync(live, self.paths.namespace(), &self.targets, &time),
+        };
         let syncs: Vec<_> = syncs.filter_map(of_sync).collect();
         let tenants: Vec<_> = tenants.filter_map(|live| status::of_tenant(live, &self.tenants, &time)).collect();
         self.forget_approvals();

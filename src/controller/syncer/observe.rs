@@ -3,11 +3,12 @@
 use super::approvals::Ledger;
 use super::budget::ChangeBudget;
 use super::hub_objects::HubObjects;
+use super::polled::PolledTenant;
 use super::select::InFlight;
 use super::status;
 use super::syncs::{SyncInto, Syncs};
 use super::target::TargetState;
-use super::tenants::TenantConnections;
+use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::plan::ActionKind;
@@ -90,21 +91,23 @@ impl HubObserver<'_> {
             let (spec, live) = self.tenants.view(live.read.as_ref().ok()?)?;
             let budget = self.targets.get(name).map(|target| &target.budget);
             let (recent, before) = (budget.map_or(0, ChangeBudget::count), budget.and_then(ChangeBudget::base));
-            Some((name.clone(), TenantView { spec, live, source: None, recent, before }))
+            let polled = self.tenants.get(name).and_then(|found| found.as_ref().ok()?.polled());
+            let resend = polled.map(PolledTenant::resend).unwrap_or_default();
+            Some((name.clone(), TenantView { spec, live, source: None, recent, before, resend }))
         };
         let sync = |(name, sync): (&String, &Object<TenantSyncSpec>)| {
             let spec = Arc::new(sync.spec.clone());
             Sync { writer: Writer::Sync(name.clone()), spec }
         };
-        let syncs = &self.objects.syncs;
-        let waiting = syncs.iter().filter(|(name, live)| !self.may_write(name, live));
+        let syncs = self.objects.syncs.iter().filter(|(_, live)| self.objects.is_own_sync(live));
+        let waiting = syncs.filter(|(name, live)| !self.may_write(name, live));
         World {
             waiting: waiting.map(|(name, _)| Writer::Sync(name.clone())).collect(),
             tenants: self.objects.tenants.iter().filter_map(view).collect(),
             syncs: self.objects.readable_syncs().map(sync).collect(),
             // A TenantSync that cannot be read still exists: its objects are not orphaned.
-            stopped: (syncs.iter().filter(|(_, live)| live.read.is_err()))
-                .map(|(name, _)| (Writer::Sync(name.clone()), Targets::Unknown))
+            stopped: (self.objects.stopped_syncs())
+                .map(|(name, to)| (Writer::Sync(name.clone()), to.map_or(Targets::Unknown, Targets::Named)))
                 .collect(),
             unread: BTreeSet::new(),
             misnamed: None,
@@ -161,7 +164,7 @@ impl HubObserver<'_> {
 
     /// Returns the number of objects in a target.
     pub(super) fn objects(&self, name: &str) -> usize {
-        self.tenants.open(name).map_or(0, |tenant| tenant.cache.inventory().len())
+        self.tenants.open(name).and_then(Connection::inventory).map_or(0, |inventory| inventory.len())
     }
 
     /// Returns why nothing is deleted in a target yet; `None` if its sources are settled.

@@ -111,7 +111,6 @@ impl PassOutcome {
                 | Outcome::NotApproved
                 | Outcome::Later
                 | Outcome::Suspended
-                | Outcome::ReadOnly
                 | Outcome::Interrupted => {}
             }
         }
@@ -125,6 +124,11 @@ impl PassOutcome {
     pub(super) fn retry(&self) -> Option<Retry> {
         let failed = self.failed.values().map(|failure| failure.retry);
         failed.chain(self.again.then_some(Retry::Soon)).min()
+    }
+
+    /// Whether nothing was even tried.
+    pub(super) fn is_idle(&self) -> bool {
+        self.done.is_empty() && self.failed.is_empty() && !self.again
     }
 
     /// Whether nothing changed, because every action failed.

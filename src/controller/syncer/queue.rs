@@ -148,6 +148,16 @@ impl TargetQueue {
         objects.into_iter().for_each(|id| after.add(id, now));
     }
 
+    /// Schedules a full reconcile for when no further change arrives: for targets that have no incremental ones.
+    pub(super) fn everything_when_quiet(&mut self, now: Instant) {
+        self.put_off(now);
+    }
+
+    /// Whether a full reconcile is due.
+    pub(super) fn is_everything_due(&self, now: Instant) -> bool {
+        self.whole.is_none() && self.everything_at().is_some_and(|at| at <= now)
+    }
+
     /// Schedules a full reconcile now.
     pub(super) fn everything_now(&mut self, now: Instant) {
         self.whole_at = Some(now);

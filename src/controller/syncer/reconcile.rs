@@ -28,6 +28,7 @@ use crate::kubernetes::paths::Paths;
 use crate::tenant::cluster::{ClusterLocation, read};
 use crate::tenant::directory::definition_digest;
 use crate::tenant::location::{Location, LocationError};
+use crate::tenant::prismatic::OrganizationLocation;
 use futures_util::future::join_all;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +47,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) struct Reconciler {
     pub target: String,
     /// Its location with the cached objects; `None` if it cannot be written.
-    pub location: Option<ClusterLocation>,
+    pub location: Option<Arc<dyn Location>>,
     /// The sources of definitions.
     pub sources: BTreeMap<String, DefinitionSource>,
     /// The source tenants of the target.
@@ -72,7 +73,15 @@ pub(super) enum PassProgress {
     Done(usize, usize),
 }
 
-pub(super) struct DefinitionSource {
+/// A tenant whose definitions may be read.
+pub(super) enum DefinitionSource {
+    Cluster(Box<ClusterSource>),
+    /// An organization on the platform, as it was read.
+    Platform(Arc<OrganizationLocation>),
+}
+
+/// A namespace whose definitions may be read.
+pub(super) struct ClusterSource {
     pub server: Server,
     pub paths: Paths,
     /// Whether the server answers.
@@ -374,13 +383,17 @@ impl Reconciler {
     /// Returns why objects may be missing from a source only because its namespace is ending. Asks all sources at once,
     /// with a short timeout, because other changes wait meanwhile.
     fn ending(&self) -> Option<String> {
-        let sources: Vec<&DefinitionSource> = self.feeds.iter().filter_map(|feed| self.sources.get(feed)).collect();
-        let asked = sources.iter().map(|source| async move {
-            let answer = timeout(ENDING_TIMEOUT, read::ending(&source.server, &source.paths)).await;
-            answer.unwrap_or_else(|_| Some(format!("namespace {} does not answer", source.paths.namespace())))
+        let sources = self.feeds.iter().filter_map(|feed| match self.sources.get(feed)? {
+            DefinitionSource::Cluster(source) => Some((&source.server, &source.paths)),
+            DefinitionSource::Platform(_) => None,
         });
-        let first = sources.first()?;
-        first.server.wait(join_all(asked)).into_iter().flatten().next()
+        let sources: Vec<(&Server, &Paths)> = sources.collect();
+        let asked = sources.iter().map(|(server, paths)| async move {
+            let answer = timeout(ENDING_TIMEOUT, read::ending(server, paths)).await;
+            answer.unwrap_or_else(|_| Some(format!("namespace {} does not answer", paths.namespace())))
+        });
+        let (first, _) = sources.first()?;
+        first.wait(join_all(asked)).into_iter().flatten().next()
     }
 
     /// Whether everything that is to be done in the target is known: nothing is planned for what could not be read.
@@ -440,18 +453,22 @@ fn did_nothing(applied: &Option<PassOutcome>) -> bool {
 
 impl Tenants for Reconciler {
     fn location(&self, tenant: &str) -> Option<&dyn Location> {
-        self.location.as_ref().filter(|_| tenant == self.target).map(|location| location as &dyn Location)
+        self.location.as_deref().filter(|_| tenant == self.target)
     }
 
     fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         let object = || ObjectId::new(Kind::Integration, &from.integration);
-        let Some(source) = self.sources.get(&from.tenant).filter(|source| source.answers.load(Ordering::Relaxed))
-        else {
-            let why = format!("its definition is in {}, which cannot be read", from.tenant);
-            return Err(LocationError::Refused { object: object(), why });
+        let bytes = match self.sources.get(&from.tenant) {
+            Some(DefinitionSource::Cluster(source)) if source.answers.load(Ordering::Relaxed) => {
+                let source = ClusterLocation::new(&from.tenant, source.server.clone(), source.paths.namespace());
+                source.definition(&from.integration)?
+            }
+            Some(DefinitionSource::Platform(source)) => source.definition(&from.integration)?,
+            Some(DefinitionSource::Cluster(_)) | None => {
+                let why = format!("its definition is in {}, which cannot be read", from.tenant);
+                return Err(LocationError::Refused { object: object(), why });
+            }
         };
-        let source = ClusterLocation::new(&from.tenant, source.server.clone(), source.paths.namespace());
-        let bytes = source.definition(&from.integration)?;
         if definition_digest(&bytes) == from.digest {
             Ok(bytes)
         } else {

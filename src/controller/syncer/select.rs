@@ -352,7 +352,6 @@ mod tests {
             why: None,
             suspended: false,
             suspended_syncs: BTreeMap::new(),
-            is_written: true,
             known: true,
             digests: BTreeMap::new(),
             actions,

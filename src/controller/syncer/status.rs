@@ -4,8 +4,10 @@
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
 use super::assess::{self, SyncState};
+use super::hub_objects::requested_at;
+use super::polled::PolledTenant;
 use super::target::TargetState;
-use super::tenants::TenantConnections;
+use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
 use crate::engine::model::inventory::View;
 use crate::engine::model::item::ObjectId;
@@ -147,6 +149,7 @@ pub(super) fn of_tenant(
         Ok(_) if tenants.is_being_read(&live.name) => return None,
         Ok(tenant) => match tenants.get(&live.name)? {
             Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
+            Ok(Connection::Polled(polled)) => of_platform(polled, tenant),
             Ok(location) => match location.view(tenant) {
                 (spec, View::Read(_)) if spec.is_suspended() => {
                     let message = "it is read and watched; nothing is written to it while it is suspended";
@@ -164,6 +167,48 @@ pub(super) fn of_tenant(
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
     (status != before).then(|| update(Kind::Tenant, live, status, then, now))
+}
+
+/// Returns the conditions of a tenant on the platform.
+fn of_platform(polled: &PolledTenant, tenant: &Object<TenantSpec>) -> Vec<NewCondition> {
+    if let Some(why) = polled.error() {
+        let (reason, is_stalled) = polled.reason();
+        return bad(if is_stalled { "Stalled" } else { "Reconciling" }, reason, &why);
+    }
+    let text = polled.text();
+    match tenant.spec.is_suspended() {
+        true => {
+            let message = format!("{text}; nothing is written to it while it is suspended");
+            vec![NewCondition::new("Ready", true, "Suspended", &message)]
+        }
+        false => vec![NewCondition::new("Ready", true, "Polled", &text)],
+    }
+}
+
+/// Returns the status of a sync that no role carries out, because its targets belong to two; `None` if it is unchanged.
+pub(super) fn of_mixed(
+    live: &Live<Object<TenantSyncSpec>>,
+    namespace: &str,
+    now: &Time,
+) -> Option<StatusUpdate<TenantSyncStatus>> {
+    let sync = live.read.as_ref().ok()?;
+    let before = TenantSyncStatus { approvals: Vec::new(), ..written(live).unwrap_or_default() };
+    let why = format!(
+        "some of its targets are in clusters and some are on the platform, and different roles write to them: make two \
+         syncs, one for each\n\
+         kubectl edit -n {namespace} tenantsync {}",
+        live.name
+    );
+    let status = TenantSyncStatus {
+        observed_generation: Some(live.generation),
+        to: Some(sync.spec.to.join(", ")),
+        mode: Some(sync.spec.mode.unwrap_or(SyncMode::Plan)),
+        conditions: conditions(&before.conditions, bad("Stalled", "MixedTargets", &why), live.generation, now),
+        targets: Vec::new(),
+        ..before.clone()
+    };
+    let (then, now) = (before.conditions.clone(), status.conditions.clone());
+    (status != before).then(|| update(Kind::TenantSync, live, status, then, now))
 }
 
 /// Returns the condition for a token that should have been renewed.
@@ -221,13 +266,6 @@ pub(super) fn written<T: DeserializeOwned, O>(live: &Live<O>) -> Option<T> {
 /// Returns what waits in the targets of a sync according to its status: tenant and digest.
 pub(super) fn waits(live: &Live<Object<TenantSyncSpec>>) -> BTreeSet<(String, String)> {
     sync_rules::waits(&written::<TenantSyncStatus, _>(live).unwrap_or_default().targets)
-}
-
-/// Returns the last request to reconcile: Stablekey's annotation, or Flux's.
-pub(super) fn requested_at(metadata: &Meta) -> Option<String> {
-    let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
-    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
-    (!asked.is_empty()).then(|| asked.join(" "))
 }
 
 /// Writes the status of a Tenant or TenantSync, and returns the object as it is afterwards; `None` if it is gone.

@@ -205,7 +205,6 @@ fn absent(target: &str) -> Target {
         why: Some(format!("there is no Tenant {target} in this namespace")),
         suspended: false,
         suspended_syncs: BTreeMap::new(),
-        is_written: true,
         known: true,
         digests: BTreeMap::new(),
         actions: Vec::new(),

@@ -1,6 +1,6 @@
 //! A tenant that the syncer watches: its location, according to its Tenant, and the cache of its objects.
 
-use crate::api::{Kubeconfig, LocationSpec, Object, SecretKeyRef, TenantSpec};
+use crate::api::{Kubeconfig, LocationSpec, Object, PrismaticLocation, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
 use crate::kubernetes::cache::{Cache, ChangedObjects, NamespaceDelta};
@@ -10,6 +10,7 @@ use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch;
 use crate::kubernetes::watch::{CUSTOMERS, SERVER, WATCHED, WatchEvent, WatchSet};
 use crate::project::clusters::spec_with_own;
+use crate::tenant::prismatic::refused_in_cluster;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,10 +34,20 @@ fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRe
 
 /// The location of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Whereabouts {
-    pub namespace: String,
-    /// The Secret with the kubeconfig of its cluster; `None`: the cluster of the Tenant itself.
-    pub kubeconfig: Option<SecretKeyRef>,
+pub(super) enum Whereabouts {
+    Cluster {
+        namespace: String,
+        /// The Secret with the kubeconfig of its cluster; `None`: the cluster of the Tenant itself.
+        kubeconfig: Option<SecretKeyRef>,
+    },
+    /// An organization on the platform.
+    Platform(PrismaticLocation),
+}
+
+impl Whereabouts {
+    fn here(namespace: &str) -> Self {
+        Whereabouts::Cluster { namespace: namespace.to_string(), kubeconfig: None }
+    }
 }
 
 /// Returns the location of a Tenant in `namespace`. The operator's own account is used only for the namespace of the
@@ -49,18 +60,17 @@ pub(super) fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabo
         );
     }
     let location = match &spec.location {
-        None => return Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
+        None => return Ok(Whereabouts::here(namespace)),
         Some(LocationSpec::Directory(_)) => {
             return refuse(
                 "LocationRefused",
                 "a folder is for the command line: write location: {kubernetes: …}, or none",
             );
         }
-        Some(LocationSpec::Prismatic(_)) => {
-            return refuse(
-                "LocationRefused",
-                "the operator does not reach the platform yet: plan this tenant with the command line",
-            );
+        Some(LocationSpec::Prismatic(location)) => {
+            refused_in_cluster(location)
+                .map_err(|refused| TenantRefusal { reason: refused.reason, why: refused.why })?;
+            return Ok(Whereabouts::Platform(location.clone()));
         }
         Some(LocationSpec::Kubernetes(location)) => location,
     };
@@ -70,11 +80,9 @@ pub(super) fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabo
             "context is for the command line: write kubeconfig: {secretRef: {name: …, key: value}}",
         ),
         Some(Kubeconfig::SecretRef(secret)) => {
-            Ok(Whereabouts { namespace: location.namespace.clone(), kubeconfig: Some(secret.clone()) })
+            Ok(Whereabouts::Cluster { namespace: location.namespace.clone(), kubeconfig: Some(secret.clone()) })
         }
-        None if location.namespace == namespace => {
-            Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None })
-        }
+        None if location.namespace == namespace => Ok(Whereabouts::here(namespace)),
         None => refuse(
             "KubeconfigMissing",
             format!(
@@ -296,12 +304,13 @@ mod tests {
 
     #[test]
     fn a_tenant_is_in_its_own_namespace_or_behind_a_kubeconfig() {
-        let here = Whereabouts { namespace: "hub".into(), kubeconfig: None };
+        let here = Whereabouts::here("hub");
         assert_eq!(of(json!({})), Ok(here.clone()));
         assert_eq!(of(json!({"location": {"kubernetes": {"namespace": "hub"}}})), Ok(here));
         let secret = json!({"name": "eu", "key": "value"});
         let there = of(json!({"location": {"kubernetes": {"namespace": "x", "kubeconfig": {"secretRef": secret}}}}));
-        assert_eq!(there.unwrap().kubeconfig.unwrap().name, "eu");
+        let Whereabouts::Cluster { kubeconfig, .. } = there.unwrap() else { panic!("it is in a cluster") };
+        assert_eq!(kubeconfig.unwrap().name, "eu");
     }
 
     #[test]
@@ -312,5 +321,25 @@ mod tests {
         assert_eq!(reason(json!({"location": context})), "KubeconfigRefused");
         assert_eq!(reason(json!({"location": {"directory": {"path": "eu"}}})), "LocationRefused");
         assert_eq!(reason(json!({"source": {"path": "eu"}})), "SourceRefused");
+    }
+
+    #[test]
+    fn tokens_and_secrets_of_a_persons_machine_are_for_the_command_line() {
+        let on = |more: Value| {
+            let mut location =
+                json!({"url": "https://app.prismatic.io", "tokenFrom": {"secretRef": {"name": "t", "key": "token"}}});
+            location.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            of(json!({"location": {"prismatic": location}}))
+        };
+        assert!(matches!(on(json!({"secrets": {"namespace": "us-prod"}})), Ok(Whereabouts::Platform(_))));
+        for (more, reason) in [
+            (json!({"tokenFrom": {"profile": "us"}}), "TokenRefused"),
+            (json!({"tokenFrom": {"env": "STABLEKEY_TOKEN_US"}}), "TokenRefused"),
+            (json!({"tokenFrom": null}), "TokenRefused"),
+            (json!({"secrets": {"directory": "secrets"}}), "SecretsRefused"),
+            (json!({"secrets": {"env": true}}), "SecretsRefused"),
+        ] {
+            assert_eq!(on(more).unwrap_err().reason, reason);
+        }
     }
 }

@@ -108,6 +108,11 @@ codes! {
     KustomizationDiffers = "SK0163", Warning, "a kustomization.yaml does not list what is in its tenant's folder";
     ComponentNotPublished = "SK0164", Unreached, "a component that is needed is not published in the tenant";
     CodeNative = "SK0165", Unreached, "an integration that is written in code would change";
+    SecretAbsent = "SK0166", Unreached, "a change needs a secret that cannot be supplied";
+    SecretTwice = "SK0167", Error, "two references to secrets are one file or one variable";
+    VersionsLost = "SK0168", Warning, "versions of integrations could never be enabled again";
+    AccountMayNot = "SK0169", Unreached, "the account may not change or remove it on the platform";
+    SignOutUnknown = "SK0170", Warning, "whether an update signs people out is not known";
 }
 
 impl Code {

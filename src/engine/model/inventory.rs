@@ -1,6 +1,8 @@
 //! The input of the engine: every tenant as it was read, and the syncs between them.
 
-pub use super::facts::{Capabilities, ConnectionFacts, Foreign, IntegrationFacts, RecordIn, Status};
+pub use super::facts::{
+    Capabilities, ConnectionFacts, Foreign, IntegrationFacts, OfferedSecret, Publishing, RecordIn, Status, Supply,
+};
 use super::field::Field;
 use super::item::{Item, ObjectId};
 use super::record::{Record, Writer};
@@ -59,6 +61,8 @@ impl Targets {
 /// A tenant as it was read.
 #[derive(Clone, Debug)]
 pub struct TenantView {
+    /// The secrets to send again, as `KEY` or `KEY/INPUT`.
+    pub resend: BTreeSet<String>,
     /// The spec of the Tenant. For two Tenants it already has the stricter policy.
     pub spec: TenantSpec,
     /// The live state at the tenant's location.
@@ -145,6 +149,8 @@ pub struct Inventory {
     pub readiness: BTreeMap<String, Ready>,
     /// What the location can do.
     pub can: Capabilities,
+    /// Which secrets can be sent there.
+    pub supply: Supply,
     /// Connections that are there and are not the tenant's own, by stable key.
     pub foreign: BTreeMap<String, Foreign>,
     /// Whether the location was not asked, so that it may have connections that are not here.
@@ -205,6 +211,11 @@ impl Inventory {
         let named = self.components.get(key).filter(|_| reference.is_public());
         let object = named.or_else(|| self.components.get(&names::of_component(key, reference.is_public())))?;
         (object.spec.key == reference.key).then_some(object.as_ref())
+    }
+
+    /// Whether the account may not change an object.
+    pub fn is_locked(&self, id: &ObjectId) -> bool {
+        id.kind == crate::api::Kind::Connection && self.facts.get(&id.name).is_some_and(|facts| facts.is_locked)
     }
 
     pub fn connection_type(&self, connection: &ConnectionSpec) -> Option<&ConnectionType> {

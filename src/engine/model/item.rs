@@ -4,6 +4,7 @@ use super::canonical::{self, Json};
 use super::field::{Field, FieldKind, FieldValue};
 use crate::api::*;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A resource of a tenant. Its content is shared, so that a clone is cheap.
@@ -265,6 +266,38 @@ impl Item {
             let metadata = self.metadata_mut();
             metadata.labels.clear();
             metadata.annotations.clear();
+        }
+    }
+
+    /// Removes inputs with an empty value, where such an input is one that is not there.
+    pub fn forget_empty_inputs(&mut self) {
+        let is_there = |_: &String, input: &mut Input| !matches!(input, Input::Value(value) if value.is_empty());
+        let has_empty = |inputs: &BTreeMap<String, Input>| {
+            inputs.values().any(|input| matches!(input, Input::Value(value) if value.is_empty()))
+        };
+        match self {
+            Item::Connection(o) => {
+                let test = o.spec.test.as_ref().is_some_and(|test| has_empty(&test.inputs));
+                if has_empty(&o.spec.inputs) || test {
+                    let spec = &mut Arc::make_mut(o).spec;
+                    spec.inputs.retain(is_there);
+                    spec.test.iter_mut().for_each(|test| test.inputs.retain(is_there));
+                }
+            }
+            Item::CustomerCredentials(o) if has_empty(&o.spec.inputs) => {
+                Arc::make_mut(o).spec.inputs.retain(is_there);
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes the toggle for embedded workflows, where a person sets it, and returns it.
+    pub fn take_embedded(&mut self) -> Option<bool> {
+        match self {
+            Item::Connection(o) if o.spec.embedded_workflows.is_some() => {
+                Arc::make_mut(o).spec.embedded_workflows.take()
+            }
+            _ => None,
         }
     }
 

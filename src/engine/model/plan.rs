@@ -43,6 +43,9 @@ pub struct Scope {
     pub integrations: BTreeSet<String>,
     /// Syncs that are carried out; empty: all.
     pub syncs: BTreeSet<String>,
+    /// The secrets to send again in the tenant, as `KEY` or `KEY/INPUT`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub resend: BTreeSet<String>,
 }
 
 /// What was skipped while reading.
@@ -93,9 +96,6 @@ pub struct Target {
     /// read completely.
     #[serde(skip)]
     pub known: bool,
-    /// Whether the tenant's location is written, or only read: see `Capabilities::is_written`.
-    #[serde(skip)]
-    pub is_written: bool,
     /// The writers that declare or wrote the objects of the notes.
     #[serde(skip)]
     pub concerned: BTreeMap<ObjectId, BTreeSet<Writer>>,
@@ -315,6 +315,9 @@ pub struct Impact {
     /// The number of deployed instances, where the location tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<usize>,
+    /// Whether the action redeploys them, so that they use the new values.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub redeploys: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -4,7 +4,7 @@
 use super::digest;
 use super::draft::{Draft, overridden};
 use super::input::policy_owners;
-use super::{customers, redirects};
+use super::{customers, manual, redirects, resend, supply};
 use crate::api::*;
 use crate::engine::check::missing_inputs;
 use crate::engine::diff::{self, Declaration, DriftedField, KeptField, OverriddenField};
@@ -17,10 +17,111 @@ use crate::engine::model::plan::*;
 use crate::engine::model::record::Writer;
 use crate::engine::resolve::{Replacements, resolve_variable};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The stable key that a Secret of this object opts in for.
+fn key_of(item: &Item) -> &str {
+    match item {
+        Item::Connection(connection) => &connection.spec.stable_key,
+        Item::CustomerCredentials(credentials) => &credentials.spec.connection,
+        Item::Component(_) | Item::Integration(..) => "*",
+    }
+}
+
 impl Draft<'_> {
+    /// Why an update may sign people out, where nobody measured whether it does.
+    fn may_sign_out(&self, connection: &Object<ConnectionSpec>) -> Option<Approval> {
+        let live = self.input.live;
+        let signs_in = |type_: &ConnectionType| type_.oauth2 == Some(OAuth2::AuthorizationCode);
+        let people_sign_in = live.connection_type(&connection.spec).is_none_or(signs_in);
+        (live.can.may_sign_out && people_sign_in).then(|| Approval {
+            code: Code::SignOutUnknown,
+            why: format!(
+                "an update of {} may sign people out: what updates do there is not measured yet",
+                connection.spec.stable_key
+            ),
+        })
+    }
+
+    /// The secrets that an import empties: those of an integration's own connections are in its definition on the
+    /// platform, and in no file. Beside the same values they stay.
+    fn empties(&self, after: &Item) -> Option<Approval> {
+        let Item::Integration(integration, Some(uses)) = after else { return None };
+        if !self.input.live.can.sends_secrets {
+            return None;
+        }
+        let bound =
+            |name: &str| integration.spec.connections.iter().any(|v| v.name == name && v.stable_key().is_some());
+        let there = self.input.live.uses.get(integration.name())?;
+        // What a part that goes had goes with it.
+        let is_emptied = |left: &&LeftEmpty| uses.beside(left).is_some_and(|beside| beside != left.beside);
+        let left = there.left_empty.iter().filter(|left| !left.variable.as_deref().is_some_and(bound));
+        let left: Vec<&str> = left.filter(is_emptied).map(|left| left.what.as_str()).collect();
+        (!left.is_empty()).then(|| Approval {
+            code: Code::SecretAbsent,
+            why: format!("the import empties secrets that only the platform has: {}", left.join("; ")),
+        })
+    }
+
+    /// The title that an integration would have, if another one has it, where titles are names.
+    fn taken_title(&self, id: &ObjectId, after: &Item, kind: ActionKind) -> Option<(String, ObjectId)> {
+        let Item::Integration(integration, _) = after else { return None };
+        let live = self.input.live;
+        if !live.can.titles_are_names || kind == ActionKind::Adopt {
+            return None;
+        }
+        let title = integration.spec.title.as_deref().unwrap_or(integration.name());
+        let has_it = |other: &Object<IntegrationSpec>| {
+            other.name() != id.name && other.spec.title.as_deref().unwrap_or(other.name()) == title
+        };
+        let other = live.integrations.values().find(|other| has_it(other))?;
+        Some((title.to_string(), ObjectId::new(Kind::Integration, other.name())))
+    }
+
+    /// Whether a secret of this object is supplied by what supplies another one too.
+    fn has_shared_secret(&self, after: &Item, kind: ActionKind) -> bool {
+        let live = self.input.live;
+        let mut places = supply::references(after).filter_map(|reference| live.supply.place(reference));
+        live.can.sends_secrets
+            && kind != ActionKind::Adopt
+            && places.any(|place| self.shared_secrets().contains_key(&place))
+    }
+
+    /// A secret that a change needs and that cannot be supplied, where the location takes all inputs at once.
+    fn absent_secret<'i>(&self, after: &'i Item, changes: &[FieldChange], kind: ActionKind) -> Option<&'i SecretRef> {
+        let live = self.input.live;
+        if !live.can.sends_secrets || kind == ActionKind::Adopt {
+            return None;
+        }
+        let touches = |kind: FieldKind| changes.iter().any(|c| c.field.kind == kind && c.op != Op::Record);
+        let is_set = |name: &str| {
+            let mut set = changes.iter().filter(|change| change.op == Op::Set && change.field.kind == FieldKind::Input);
+            set.any(|change| change.field.name == name)
+        };
+        let absent = |inputs: &'i BTreeMap<String, Input>, is_sent: &dyn Fn(&str) -> bool| {
+            inputs.iter().find_map(|(name, input)| match input {
+                Input::SecretRef(reference) if is_sent(name) && !live.supply.has(reference) => Some(reference),
+                _ => None,
+            })
+        };
+        // What stays of a connection is not sent where the platform was seen to leave it alone.
+        let is_new = kind == ActionKind::Create;
+        let of_connection = |name: &str| is_new || !live.can.merges_inputs || is_set(name);
+        let all = |_: &str| true;
+        match after {
+            Item::Connection(connection) => {
+                let own = touches(FieldKind::Input).then(|| absent(&connection.spec.inputs, &of_connection)).flatten();
+                let test = || connection.spec.test.as_ref().filter(|_| touches(FieldKind::TestInput));
+                own.or_else(|| test().and_then(|test| absent(&test.inputs, &all)))
+            }
+            Item::CustomerCredentials(credentials) => {
+                touches(FieldKind::Input).then(|| absent(&credentials.spec.inputs, &all)).flatten()
+            }
+            _ => None,
+        }
+    }
+
     /// Adds the action and the notes for the field differences of an object. `decided` is the input of the decision
     /// beside the desired and live state.
     pub(super) fn fields(
@@ -32,6 +133,7 @@ impl Draft<'_> {
         decided: &dyn Fn() -> Value,
     ) {
         let input = self.input;
+        resend::add(input, live.as_ref(), &mut fields, declarations);
         self.hide_secrets(&mut fields, live.as_ref());
         for KeptField { sides, by } in fields.kept {
             let by = by.unwrap_or_else(|| input.tenant.to_string());
@@ -113,12 +215,52 @@ impl Draft<'_> {
             let why = ReadOnly::CodeNative.to_string();
             return self.blocked(id, Code::CodeNative, why, "publish it with prism, from its code");
         }
+        if let Some((title, other)) = self.taken_title(id, &fields.after, kind) {
+            let text =
+                format!("the title {title:?} is that of {other} there, and integrations are found by their titles");
+            return self.blocked(id, Code::Occupied, text, "give one of them another title");
+        }
+        if input.live.is_locked(id) && kind == ActionKind::Update {
+            let text = format!("your account may not change {id} on the platform");
+            let fix = "use the token of a user whose role may, or make the change there yourself";
+            return self.blocked(id, Code::AccountMayNot, text, fix);
+        }
+        if self.has_shared_secret(&fields.after, kind) {
+            // An error on every object that names one of them: see `of_shared_secrets`.
+            return;
+        }
+        if let Some(reference) = self.absent_secret(&fields.after, &fields.changes, kind) {
+            let supply = &input.live.supply;
+            let what = match reference.is_unknown() {
+                true => format!("the secret {}, of which only the platform knows the content", reference.key),
+                false => format!("secret {}/{}, which is not there", reference.name, reference.key),
+            };
+            let text = match kind {
+                ActionKind::Create => format!("it needs {what}"),
+                _ => format!("a change of its inputs sends all of them, and needs {what}"),
+            };
+            let step = supply.step(input.tenant, reference, key_of(&fields.after));
+            self.notes.push(Note::Manual {
+                object: id.clone(),
+                who: manual::PLATFORM_TEAM,
+                count: 1,
+                text: step.clone(),
+                secret: None,
+            });
+            return self.blocked(id, Code::SecretAbsent, text, step);
+        }
+        if let Some((code, text)) = self.refused_secret(&fields.after, &fields.changes, kind) {
+            return self.blocked(id, code, text, "see the annotations of the Secret, or name another one");
+        }
         let changes = fields.changes;
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();
         match (&live, &fields.after) {
             (Some(Item::Connection(before)), Item::Connection(then)) => {
                 needs_approval.extend(customers::of_connection(self, &before.spec, &then.spec));
+                if kind == ActionKind::Update && needs_approval.is_empty() {
+                    needs_approval.extend(self.may_sign_out(then));
+                }
             }
             (None, Item::Connection(then)) => {
                 let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());
@@ -128,6 +270,7 @@ impl Draft<'_> {
                 after.extend(self.makers(integration.spec.connections.iter().filter_map(Variable::stable_key)));
                 if let Some(Item::Integration(before, _)) = before {
                     needs_approval.extend(self.moves(before, integration));
+                    needs_approval.extend(self.empties(&fields.after));
                 }
             }
             (_, Item::CustomerCredentials(c)) => after.extend(self.makers([c.spec.connection.as_str()])),
@@ -144,8 +287,9 @@ impl Draft<'_> {
             _ => None,
         });
         let overrides = overrides(&changes, declarations);
-        let reason = reason(kind, fields.corrects, &changes, declarations, &overrides, input.tenant);
-        let mut action = Action::of(input.tenant, id, kind, reason);
+        let resent = resend::reason(&changes).filter(|_| kind == ActionKind::Update);
+        let planned = reason(kind, fields.corrects, &changes, declarations, &overrides, input.tenant);
+        let mut action = Action::of(input.tenant, id, kind, resent.unwrap_or(planned));
         (action.writers, action.after, action.fields) = (fields.writers, after, changes);
         (action.needs_approval, action.overrides) = (needs_approval, overrides);
         (action.change.before, action.change.after) = (live, Some(fields.after.clone()));

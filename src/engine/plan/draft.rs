@@ -45,6 +45,8 @@ pub(super) struct Draft<'a> {
     pub replacements: [OnceLock<Replacements>; 2],
     /// Hashes of values that many objects share.
     pub hashes: Hashes,
+    /// What supplies several secrets, and their names.
+    pub shared_secrets: OnceLock<BTreeMap<String, String>>,
     /// The actions that send a secret to a new host, by the keys of Secrets that they refer to.
     pub redirects: Redirects,
     /// The customers with credentials, by stable key: in the live tenant, and after credentials are drafted.

@@ -69,6 +69,8 @@ pub(super) struct TenantInput<'a> {
     pub live: &'a Arc<Inventory>,
     /// The declarations, by object.
     pub declared: BTreeMap<ObjectId, Vec<Declaration>>,
+    /// Whether embedded workflows are to use a connection, where a person sets it.
+    pub embedded: BTreeMap<ObjectId, bool>,
     /// The bindings in the source of each sync.
     pub promotions: BTreeMap<Writer, BTreeMap<String, BTreeMap<String, SourceBinding>>>,
     /// All writers that exist for this tenant.
@@ -90,6 +92,19 @@ impl<'a> TenantInput<'a> {
     pub(super) fn declare(&mut self, id: ObjectId, mut declaration: Declaration) {
         if !self.live.can.has_labels {
             declaration.item.forget_labels();
+        }
+        if self.live.can.has_no_empty_inputs {
+            declaration.item.forget_empty_inputs();
+        }
+        if !self.live.can.writes_embedded
+            && let Some(wanted) = declaration.item.take_embedded()
+        {
+            // The tenant's own source goes before a sync.
+            let is_own = declaration.writer == Writer::Source;
+            let entry = self.embedded.entry(id.clone()).or_insert(wanted);
+            if is_own {
+                *entry = wanted;
+            }
         }
         // Most objects have one writer; the default capacity would be four for every object of a large tenant.
         self.declared.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(declaration);

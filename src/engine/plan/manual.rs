@@ -5,11 +5,12 @@ use crate::engine::bindings::Bindings;
 use crate::engine::model::canonical::Json;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldKind;
-use crate::engine::model::inventory::{Inventory, Status};
+use crate::engine::model::inventory::{IntegrationFacts, Inventory, Publishing, Status};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::*;
 use crate::engine::resolve::Replacements;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The people who supply Secrets.
 pub const PLATFORM_TEAM: &str = "platform team";
@@ -24,7 +25,10 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
             let is_it = |c: &FieldChange| c.op == Op::Set && c.field.kind == kind && c.field.name == name;
             created || action.fields.iter().any(is_it)
         };
-        notes.extend(supply_secrets(connection, &touched));
+        // Where Stablekey sends secrets itself, it has them.
+        if !live.can.sends_secrets {
+            notes.extend(supply_secrets(connection, &touched));
+        }
         if created {
             notes.extend(consent(connection, after).filter(|_| !takes_over(&connection.spec, live)));
         } else if asks_to_sign_in(action) && is_oauth(connection, after) {
@@ -55,34 +59,84 @@ pub fn of_sign_ins(inventory: &Inventory) -> Vec<Note> {
     notes.collect()
 }
 
+/// The steps to set the toggle for embedded workflows, where Stablekey does not.
+pub(super) fn of_embedded(wanted: &BTreeMap<ObjectId, bool>, after: &Inventory) -> Vec<Note> {
+    let step = |(id, wanted): (&ObjectId, &bool)| {
+        let key = &after.connections.get(&id.name)?.spec.stable_key;
+        let now = after.facts.get(&id.name).and_then(|facts| facts.embedded).unwrap_or_default();
+        let turn = if *wanted { "on" } else { "off" };
+        let text = format!("turn {turn} embedded workflows for {key} on its page on the platform");
+        (now != *wanted).then(|| of_platform(id, text))
+    };
+    wanted.iter().filter_map(step).collect()
+}
+
 /// The steps after a definition changed: deployed instances run the version that they have until a new one is published
 /// and they are moved to it.
 pub(super) fn of_versions(actions: &[Action], live: &Inventory) -> Vec<Note> {
-    if live.can.publishes {
+    if live.can.publishing == Publishing::AtOnce {
         return Vec::new();
     }
     let is_changed = |action: &&Action| {
         action.change.object.kind == Kind::Integration
             && matches!(action.action, ActionKind::Create | ActionKind::Update)
     };
-    let notes = actions.iter().filter(is_changed).map(|action| {
+    let none = IntegrationFacts::default();
+    let of_action = |action: &Action| {
         let name = &action.change.object.name;
-        let facts = live.integration_facts.get(name).map(|facts| (**facts).clone()).unwrap_or_default();
-        let last = facts.version.map(|version| format!(" (the last is {version})")).unwrap_or_default();
-        let move_them = match facts.instances.unwrap_or_default() {
-            0 => String::new(),
-            1 => ", and move its instance to it".to_string(),
-            several => format!(", and move its {several} instances to it"),
+        let facts = live.integration_facts.get(name).map_or(&none, |facts| facts);
+        let text = match live.can.publishing {
+            Publishing::ByStablekey => {
+                let them = instances(facts.instances.filter(|there| *there > 0)?);
+                format!("move {them} of {name} to the version that is published")
+            }
+            Publishing::ByPerson | Publishing::AtOnce => {
+                format!("publish a new version of {name}{}", last_and_moves(facts))
+            }
         };
-        Note::Manual {
-            object: action.change.object.clone(),
-            who: PLATFORM_TEAM,
-            count: 1,
-            text: format!("publish a new version of {name}{last}{move_them}"),
-            secret: None,
-        }
-    });
-    notes.collect()
+        Some(of_platform(&action.change.object, text))
+    };
+    let is_planned =
+        |note: &Note| actions.iter().filter(is_changed).any(|action| action.change.object == *note.object());
+    let steps: Vec<Note> = of_drafts(live).into_iter().filter(|note| !is_planned(note)).collect();
+    actions.iter().filter(is_changed).filter_map(of_action).chain(steps).collect()
+}
+
+/// The steps after imports that were made before: what is a draft still has to be published, and instances moved to it.
+pub fn of_drafts(live: &Inventory) -> Vec<Note> {
+    let step = |(name, facts): (&String, &Arc<IntegrationFacts>)| {
+        facts.imported_after?;
+        let text = match (facts.is_draft(), facts.behind, facts.version) {
+            (true, ..) => format!("{name} is a draft: publish a new version{}", last_and_moves(facts)),
+            (false, Some(0), _) => return None,
+            (false, Some(behind), Some(version)) => {
+                format!("move {} of {name} to version {version}: they run an older one", instances(behind))
+            }
+            (false, ..) => {
+                format!("see that all instances of {name} run its last version: which they run is not known")
+            }
+        };
+        Some(of_platform(&ObjectId::new(Kind::Integration, name), text))
+    };
+    live.integration_facts.iter().filter_map(step).collect()
+}
+
+/// The last version, and how many instances are to be moved to the next.
+fn last_and_moves(facts: &IntegrationFacts) -> String {
+    let last = facts.version.map(|version| format!(" (the last is {version})")).unwrap_or_default();
+    match facts.instances.unwrap_or_default() {
+        0 => last,
+        1 => format!("{last}, and move its instance to it"),
+        several => format!("{last}, and move its {several} instances to it"),
+    }
+}
+
+fn instances(count: usize) -> String {
+    if count == 1 { "1 instance".to_string() } else { format!("{count} instances") }
+}
+
+fn of_platform(object: &ObjectId, text: String) -> Note {
+    Note::Manual { object: object.clone(), who: PLATFORM_TEAM, count: 1, text, secret: None }
 }
 
 /// The step to supply secrets that are empty in an integration's definition, except for variables that are bound to a

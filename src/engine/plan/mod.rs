@@ -12,8 +12,10 @@ mod overrides;
 mod reading;
 mod redirects;
 mod removal;
+mod resend;
 mod senders;
 mod sent_before;
+mod supply;
 mod tenant;
 
 use crate::engine::model::finding::Finding;
@@ -110,6 +112,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
             view,
             live,
             declared: BTreeMap::new(),
+            embedded: BTreeMap::new(),
             promotions: BTreeMap::new(),
             writers: BTreeMap::new(),
             upstream: BTreeMap::new(),
@@ -232,7 +235,6 @@ fn unreachable(tenant: &str, why: &str) -> Target {
         suspended: false,
         suspended_syncs: BTreeMap::new(),
         known: false,
-        is_written: true,
         actions: Vec::new(),
         notes: Vec::new(),
         concerned: BTreeMap::new(),

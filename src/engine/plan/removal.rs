@@ -12,6 +12,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::*;
 use crate::engine::model::record::{Record, Writer};
 use crate::engine::resolve::{Replacements, resolve_credentials};
+use crate::text::count;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -123,6 +124,9 @@ fn obstacle(
     // Its own policy counts; without one, that of the syncs that created it.
     let of_syncs = || writers.iter().all(|w| input.writers.get(w).is_some_and(|state| state.deletes_connections));
     let may_be_deleted = |c: &ConnectionSpec| c.may_be_deleted() || (c.deletion_policy.is_none() && of_syncs());
+    if id.kind == Kind::Connection && input.live.facts.get(&id.name).is_some_and(|facts| facts.is_kept) {
+        return Some("your account may not remove it on the platform".to_string());
+    }
     match live {
         Item::Connection(c) if !may_be_deleted(&c.spec) => Some("its deletionPolicy is not Delete".to_string()),
         Item::Connection(_) => in_use.get(&id.name).map(|user| format!("{user} uses it")),
@@ -236,11 +240,37 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
     action.fields = lost(draft, &live, record);
     (action.change.before, action.change.left) = (Some(live), left);
     action.needs_approval.extend(redirect);
+    action.needs_approval.extend(lost_for_good(draft, id));
     action.digest = digest::of_action(&action, &Value::Null);
     draft.actions.push(action);
     let inventory = Arc::make_mut(&mut draft.after);
     inventory.remove(id);
     inventory.records.remove(id);
+}
+
+/// What a removal ends that nobody can bring back: sign-ins of customers, and old versions of integrations.
+fn lost_for_good(draft: &Draft<'_>, id: &ObjectId) -> Option<Approval> {
+    let facts = draft.input.live.facts.get(&id.name).filter(|_| id.kind == Kind::Connection)?;
+    let unknown = |what: &str| format!("{what}, how many is unknown,");
+    let versions = match facts.integrations {
+        Some(0) => None,
+        Some(some) => Some(format!("old versions of {}", count(some, "integration", "integrations"))),
+        None => Some(unknown("old versions of integrations")),
+    };
+    let customers = match facts.sets.or(facts.customers) {
+        Some(0) => None,
+        Some(some) => Some(format!("the credentials of {}", count(some, "customer", "customers"))),
+        None => Some(unknown("the credentials of customers")),
+    };
+    let why = match (versions, customers) {
+        (None, None) => return None,
+        (Some(versions), None) => format!("{versions} use it, and can never be enabled again"),
+        (None, Some(customers)) => format!("{customers} go with it"),
+        (Some(versions), Some(customers)) => {
+            format!("{versions} use it, and can never be enabled again; {customers} go with it")
+        }
+    };
+    Some(Approval { code: Code::VersionsLost, why })
 }
 
 /// Fields of a deleted object that Stablekey never wrote: additions of the target's people, which cannot be restored.

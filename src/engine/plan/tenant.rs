@@ -4,7 +4,7 @@ use super::draft::{BoundVariables, Draft, Redirects, overridden};
 use super::input::{TenantInput, with_source_unknowns};
 use super::let_go::LetGo;
 use super::reading::Unknowns;
-use super::{digest, manual, redirects, removal};
+use super::{digest, manual, redirects, removal, resend};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
@@ -13,7 +13,7 @@ use crate::engine::hashes::Hashes;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
 use crate::engine::model::finding::Finding;
-use crate::engine::model::inventory::Inventory;
+use crate::engine::model::inventory::{Inventory, Publishing};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::*;
 use crate::engine::model::record::{Writer, Wrote};
@@ -22,7 +22,7 @@ use crate::parallel;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The plan of one tenant.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ pub(super) fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
         resolved_by: HashMap::new(),
         occupied: BTreeSet::new(),
         replacements: Default::default(),
+        shared_secrets: OnceLock::new(),
         redirects: Redirects::default(),
         hashes: Hashes::of(input.live),
         customers_by_key: Default::default(),
@@ -154,7 +155,13 @@ impl<'a> Draft<'a> {
     /// Whether an object is in sync and needs no note.
     fn is_in_sync(&self, id: &ObjectId, declarations: &[Declaration]) -> bool {
         let live = self.input.live.get(id).filter(|_| matches!(id.kind, Kind::Connection | Kind::Integration));
+        let is_asked_for = id.kind == Kind::Connection && !self.input.view.resend.is_empty();
+        let is_to_be_published = id.kind == Kind::Integration
+            && self.input.live.can.publishing == Publishing::ByStablekey
+            && self.input.live.integration_facts.get(&id.name).is_some_and(|facts| facts.is_draft());
         live.is_some()
+            && !is_asked_for
+            && !is_to_be_published
             && !self.after.invalid.contains_key(id)
             && declarations.iter().all(|d| d.overrides.as_ref().is_none_or(|o| o.keeps.is_empty()))
             && declarations.iter().all(|d| self.secret_literals(&d.item).is_empty())
@@ -387,7 +394,10 @@ impl<'a> Draft<'a> {
         let bindings = Bindings::of(input.tenant, &after, &replacements);
         for action in &mut self.actions {
             action.impact = match action.change.object.kind {
-                Kind::Connection => bindings.impact(&action.change.object.name, &after),
+                Kind::Connection => Impact {
+                    redeploys: redeploys(action, input.live),
+                    ..bindings.impact(&action.change.object.name, &after)
+                },
                 Kind::Integration => {
                     let name = &action.change.object.name;
                     let uses = after.uses.get(name).or_else(|| input.live.uses.get(name));
@@ -411,8 +421,12 @@ impl<'a> Draft<'a> {
             elsewhere: input.elsewhere,
         };
         self.findings.extend(check::tenant(&tenant));
+        let shared = self.of_shared_secrets();
+        self.findings.extend(shared);
+        self.findings.extend(resend::unmet(input, &self.actions, &self.notes));
         self.notes.extend(manual::notes(&self.actions, input.live, &after));
         self.notes.extend(manual::of_sign_ins(&after));
+        self.notes.extend(manual::of_embedded(&input.embedded, &after));
         self.notes.extend(manual::of_versions(&self.actions, input.live));
         self.notes.extend(manual::of_replacements(&replacements, &bindings, &after));
         let target = Target {
@@ -422,7 +436,6 @@ impl<'a> Draft<'a> {
             suspended: false,
             suspended_syncs: BTreeMap::new(),
             known: input.reading.is_whole(),
-            is_written: input.live.can.is_written,
             digests: BTreeMap::new(),
             concerned: self.notes.iter().map(|note| (note.object().clone(), concerned(input, note.object()))).collect(),
             actions: self.actions,
@@ -506,4 +519,12 @@ fn concerned(input: &TenantInput<'_>, id: &ObjectId) -> BTreeSet<Writer> {
 fn decided_by(bound: &BoundVariables) -> Value {
     let of = |spec: &ConnectionSpec| json!([spec.stable_key, spec.component.to_string(), spec.type_, spec.credentials]);
     bound.iter().map(|(variable, connection)| (variable.clone(), of(&connection.spec))).collect()
+}
+
+/// Whether an action changes values that deployed instances use.
+fn redeploys(action: &Action, live: &Inventory) -> bool {
+    let is_value =
+        |change: &FieldChange| change.field.kind == FieldKind::Input && matches!(change.op, Op::Set | Op::Remove);
+    let has_instances = live.facts.get(&action.change.object.name).is_none_or(|facts| facts.instances != Some(0));
+    live.can.sends_secrets && action.action == ActionKind::Update && has_instances && action.fields.iter().any(is_value)
 }

@@ -161,6 +161,12 @@ pub(crate) struct ReusableConnection {
     pub last_successful_refresh_at: Option<String>,
     pub customers: AnswerList<IgnoredAny>,
     pub instances: AnswerList<IgnoredAny>,
+    /// The integrations of which a version uses it, however old.
+    pub integrations: AnswerList<IgnoredAny>,
+    pub created_at: Option<String>,
+    /// Whether the user's role may change it, and remove it.
+    pub allow_update: Option<bool>,
+    pub allow_remove: Option<bool>,
     /// The credentials for tests.
     pub tests: AnswerList<TestSet>,
 }
@@ -207,7 +213,7 @@ pub(crate) struct Expression {
     pub meta: Option<ListScope>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ComponentAnswer {
     pub id: Option<String>,
@@ -216,9 +222,10 @@ pub(crate) struct ComponentAnswer {
     pub connections: AnswerList<TypeAnswer>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct TypeAnswer {
+    pub id: Option<String>,
     pub key: Option<String>,
     #[serde(rename = "oauth2Type")]
     pub oauth2_type: Option<String>,
@@ -226,7 +233,7 @@ pub(crate) struct TypeAnswer {
 }
 
 /// An input of a connection type.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct InputField {
     pub key: Option<String>,

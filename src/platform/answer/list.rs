@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// A list: plain, with nodes, or with edges; null is an empty list that says so.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AnswerList<T> {
     pub items: Vec<T>,
     /// Whether null stands in its place.

@@ -122,7 +122,7 @@ impl ComponentAnswer {
         self.key.is_some() && self.connections.is_whole() && self.connections.items.iter().all(is_read)
     }
 
-    fn is(&self, reference: &ComponentRef) -> bool {
+    pub(crate) fn is(&self, reference: &ComponentRef) -> bool {
         self.key.as_deref() == Some(&reference.key) && self.public.unwrap_or(true) == reference.is_public()
     }
 }

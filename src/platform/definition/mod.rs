@@ -5,6 +5,7 @@ mod bind;
 mod encoding;
 mod error;
 mod left_empty;
+mod outgoing;
 mod secrets;
 mod steps;
 mod stubs;
@@ -20,6 +21,8 @@ pub(crate) mod tests;
 pub use bind::bind;
 pub use encoding::to_utf8;
 pub use error::DefinitionError;
+pub use left_empty::{keep_secrets, without_secrets};
+pub use outgoing::{Outgoing, outgoing};
 pub use secrets::{Emptied, EmptiedPlace, empty_secrets};
 pub use stubs::component_stubs;
 pub use text::is_placeholder;
@@ -117,6 +120,7 @@ pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
         value: written.value,
         versionless: written.versionless,
         parts: written.parts,
+        config: left_empty::config(root),
         left_empty: left_empty::read(root),
         variables: found.uses,
         flows: steps::flow_names(root),

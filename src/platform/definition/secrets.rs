@@ -190,6 +190,18 @@ pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), Definition
     Ok((kept.into_bytes(), emptied))
 }
 
+/// The positions of the scalars that are emptied, and what each belongs to.
+pub(super) fn emptied_scalars<'t>(
+    tree: &'t DefinitionTree<'t>,
+) -> Result<BTreeMap<usize, EmptiedPlace>, DefinitionError> {
+    let mut found = Search { found: BTreeMap::new() };
+    found.in_definition(tree);
+    found.structure_texts(tree.root());
+    found.copies(tree)?;
+    let place = |target: EmptiedRange<'t>| (target.scalar.start(), target.emptied.place);
+    Ok(found.found.into_values().map(place).collect())
+}
+
 struct EmptiedRange<'t> {
     scalar: ValueView<'t>,
     emptied: Emptied,

@@ -1,7 +1,7 @@
 //! The value of a definition, independent of its formatting: the order of keys, quoting, comments, and defaults that
 //! the platform adds to exports are ignored.
 
-use super::steps;
+use super::steps::{self, FlowStep};
 use super::tree::ValueView;
 use super::{MAX_DEPTH, digest};
 use crate::api::Part;
@@ -10,6 +10,9 @@ use crate::api::Part;
 const DEFAULTS: [(&str, &str); 1] = [("endpointType", "\"flow_specific\"")];
 /// Empty settings equal absent ones; an input may be empty on purpose.
 const EMPTY: [&str; 4] = ["null", "\"\"", "{}", "[]"];
+
+/// Length of a short digest.
+const LENGTH: usize = 16;
 
 /// Digests of a definition's value.
 pub(super) struct WrittenValue {
@@ -31,26 +34,37 @@ pub(super) fn read(root: ValueView<'_>) -> WrittenValue {
         }
     }
     for flow in root.get("flows").into_iter().flat_map(ValueView::items) {
-        let name = flow.text_of("name").unwrap_or_default();
-        add(&mut parts, format!("flow {name}"), &text(flow, &["steps", "branches", "trigger"]));
+        add(&mut parts, name_of_flow(flow), &text(flow, &BESIDE_FLOW));
     }
     steps::for_each_step(root, &mut |step| {
-        let action = step.view.get("action");
-        let component = action.and_then(|a| a.get("component")).and_then(|c| c.text_of("key"));
-        let names = component.into_iter().chain(action.and_then(|a| a.text_of("key")));
-        let does = names.collect::<Vec<_>>().join("/");
-        let does = if does.is_empty() { does } else { format!(" ({does})") };
-        let flow = if step.flow.is_empty() { String::new() } else { format!("{} › ", step.flow) };
-        let what = format!("step {flow}{}{does}", step.name);
-        add(&mut parts, what, &text(step.view, &["steps", "branches"]));
+        add(&mut parts, name_of_step(&step), &text(step.view, &BESIDE_STEP));
     });
     let all = all(root);
     WrittenValue { value: digest(all.whole.as_bytes()), versionless: digest(all.versionless.as_bytes()), parts }
 }
 
+/// The keys that are no part of a step itself, and of a flow itself.
+pub(super) const BESIDE_STEP: [&str; 2] = ["steps", "branches"];
+pub(super) const BESIDE_FLOW: [&str; 3] = ["steps", "branches", "trigger"];
+
+/// The name of a step among the parts.
+pub(super) fn name_of_step(step: &FlowStep<'_>) -> String {
+    let action = step.view.get("action");
+    let component = action.and_then(|a| a.get("component")).and_then(|c| c.text_of("key"));
+    let names = component.into_iter().chain(action.and_then(|a| a.text_of("key")));
+    let does = names.collect::<Vec<_>>().join("/");
+    let does = if does.is_empty() { does } else { format!(" ({does})") };
+    let flow = if step.flow.is_empty() { String::new() } else { format!("{} › ", step.flow) };
+    format!("step {flow}{}{does}", step.name)
+}
+
+/// The name of a flow among the parts.
+pub(super) fn name_of_flow(flow: ValueView<'_>) -> String {
+    format!("flow {}", flow.text_of("name").unwrap_or_default())
+}
+
 /// A part that is not empty.
 fn add(parts: &mut Vec<Part>, what: String, texts: &Texts) {
-    const LENGTH: usize = 16;
     if EMPTY.contains(&texts.whole.as_str()) {
         return;
     }
@@ -62,6 +76,11 @@ fn add(parts: &mut Vec<Part>, what: String, texts: &Texts) {
 struct Texts {
     whole: String,
     versionless: String,
+}
+
+/// A short digest of a value without the versions of components, and without these keys.
+pub(super) fn beside(view: ValueView<'_>, without: &[&str]) -> String {
+    digest(text(view, without).versionless.as_bytes()).chars().take(LENGTH).collect()
 }
 
 fn text(view: ValueView<'_>, without: &[&str]) -> Texts {

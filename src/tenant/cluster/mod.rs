@@ -1,11 +1,12 @@
 //! Tenants whose location is a namespace of a Kubernetes cluster.
 
 pub mod body;
+mod doctor;
 pub mod hub;
 pub mod read;
 mod session;
 
-use super::location::{Location, LocationError, Session, Snapshot};
+use super::location::{HealthCheck, Location, LocationError, Session, Snapshot};
 use crate::engine::model::inventory::{Capabilities, Inventory};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
@@ -142,6 +143,10 @@ impl Location for ClusterLocation {
             self.taken.store(false, Ordering::SeqCst);
         }
         Ok(Box::new(session?))
+    }
+
+    fn diagnose(&self) -> Vec<HealthCheck> {
+        self.checks()
     }
 
     fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {

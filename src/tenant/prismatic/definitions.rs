@@ -4,9 +4,11 @@
 use super::http::HttpFailure;
 use super::origin::Origin;
 use super::stack::{ApiFailure, Stack};
+use crate::api::LeftEmpty;
 use crate::engine::model::canonical::Digest;
 use crate::platform::answer::organization::IntegrationAnswer;
-use crate::platform::definition::empty_secrets;
+use crate::platform::definition;
+use crate::secret::Secret;
 use crate::tenant::directory::disk::{self, RealDisk};
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -21,6 +23,14 @@ const TOGETHER: usize = 20;
 /// Maximum size of a kept definition, in bytes.
 const LARGEST: u64 = 64_000_000;
 
+/// A definition as it was read.
+pub(super) struct ReadDefinition {
+    /// Without secrets.
+    pub bytes: Vec<u8>,
+    /// The secrets that were in it, without their values.
+    pub emptied: Vec<LeftEmpty>,
+}
+
 /// Definitions that were read before, of one organization.
 #[derive(Debug)]
 pub(super) struct DefinitionCache {
@@ -32,7 +42,7 @@ impl DefinitionCache {
     /// The definitions of an organization, below the user's cache folder.
     pub(super) fn of(cache: Option<&Path>, origin: &Origin, tenant_id: &str) -> Self {
         let key: String = hex(&format!("{origin}\0{tenant_id}")).chars().take(32).collect();
-        DefinitionCache { folder: cache.map(|cache| cache.join("stablekey").join("definitions").join(key)) }
+        DefinitionCache { folder: cache.map(|cache| cache.join("stablekey").join("definitions-2").join(key)) }
     }
 
     fn file(&self, id: &str) -> Option<PathBuf> {
@@ -40,18 +50,22 @@ impl DefinitionCache {
     }
 
     /// A definition, if the integration did not change since it was kept. A cache that cannot be read has nothing.
-    fn get(&self, id: &str, stamp: &str) -> Option<Vec<u8>> {
+    fn get(&self, id: &str, stamp: &str) -> Option<ReadDefinition> {
         let bytes = disk::read(&self.file(id)?, LARGEST).ok()??;
         let kept = bytes.strip_prefix(stamp.as_bytes())?.strip_prefix(b"\n")?;
-        Some(kept.to_vec())
+        let end = kept.iter().position(|byte| *byte == b'\n')?;
+        let emptied = serde_json::from_slice(kept.get(..end)?).ok()?;
+        Some(ReadDefinition { bytes: kept.get(end + 1..)?.to_vec(), emptied })
     }
 
     /// Keeps a definition. A cache that cannot be written costs only time.
-    fn put(&self, id: &str, stamp: &str, definition: &[u8]) {
+    fn put(&self, id: &str, stamp: &str, definition: &ReadDefinition) {
         let (Some(folder), Some(file)) = (&self.folder, self.file(id)) else { return };
         let mut bytes = stamp.as_bytes().to_vec();
         bytes.push(b'\n');
-        bytes.extend_from_slice(definition);
+        bytes.extend(serde_json::to_vec(&definition.emptied).unwrap_or_default());
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&definition.bytes);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         let _ = made.and_then(|()| disk::write_privately(&RealDisk, &file, &bytes));
     }
@@ -72,7 +86,7 @@ pub(super) async fn read(
     stack: &Stack,
     cache: &DefinitionCache,
     integrations: &[IntegrationAnswer],
-) -> BTreeMap<String, Result<Vec<u8>, String>> {
+) -> BTreeMap<String, Result<ReadDefinition, String>> {
     let mut found = BTreeMap::new();
     let mut missing: Vec<&IntegrationAnswer> = Vec::new();
     for integration in integrations.iter().filter(|integration| integration.customer.is_none()) {
@@ -95,10 +109,18 @@ pub(super) async fn read(
     found
 }
 
+/// A definition with its secrets, which are sent back and go nowhere else.
+pub(super) async fn whole(stack: &Stack, id: &str) -> Result<Secret, ApiFailure> {
+    let one = IntegrationAnswer { id: Some(id.to_string()), ..IntegrationAnswer::default() };
+    let read = together(stack, &[&one]).await?.into_iter().next();
+    let text = read.map_or_else(|| Err("there is no answer".to_string()), |(_, text)| text);
+    text.map(Secret::new).map_err(ApiFailure::NotTheApi)
+}
+
 /// Secrets of an integration's own connections are in its definition: they end here.
-fn without_secrets(text: &str) -> Result<Vec<u8>, String> {
-    empty_secrets(text.as_bytes())
-        .map(|(kept, _)| kept)
+fn without_secrets(text: &str) -> Result<ReadDefinition, String> {
+    definition::without_secrets(text.as_bytes())
+        .map(|(bytes, emptied)| ReadDefinition { bytes, emptied })
         .map_err(|error| format!("its definition cannot be read: {error}"))
 }
 

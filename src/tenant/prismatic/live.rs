@@ -1,11 +1,12 @@
 //! Converts what the platform returned to the resources of a tenant. What could not be read is unknown there, never
 //! absent.
 
-use super::organization::{Organization, Wanted};
-use super::record::{RecordedObject, TenantRecord};
+use super::organization::{Organization, Wanted, is_of_doctor};
+use super::record::{RecordedObject, RecordedSet, TenantRecord};
 use crate::api::{self, *};
+use crate::engine::model::field::FieldKind;
 use crate::engine::model::inventory::{
-    Capabilities, ConnectionFacts, Foreign, IntegrationFacts, Inventory, ReadOnly, Ready, RecordIn, Status,
+    Capabilities, ConnectionFacts, Foreign, IntegrationFacts, Inventory, Publishing, ReadOnly, Ready, RecordIn, Status,
 };
 use crate::engine::model::item::{Item, ObjectId};
 use crate::platform::answer::document::{CustomerName, ReusableConnection};
@@ -27,15 +28,20 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     writes_components: false,
     holds_missing_bindings: false,
     takes_code: false,
-    publishes: false,
+    publishing: Publishing::ByPerson,
+    has_no_empty_inputs: true,
+    titles_are_names: true,
     has_labels: false,
-    is_written: false,
+    sends_secrets: true,
+    merges_inputs: false,
+    writes_embedded: false,
+    may_sign_out: true,
     has_other_writers: false,
     record: RecordIn::Apart,
 };
 
 /// What the project names, so that it is looked for under the same names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expected {
     /// The names of integrations in all tenants, by title.
     names: BTreeMap<String, BTreeSet<String>>,
@@ -43,6 +49,8 @@ pub struct Expected {
     own_names: BTreeMap<String, BTreeSet<String>>,
     /// The stable keys that connections and variables name.
     keys: BTreeSet<String>,
+    /// The secrets that the tenant's own source names.
+    secrets: Vec<SecretRef>,
     /// The credentials of customers that the tenant's own source declares.
     credentials: Vec<Arc<Object<CustomerCredentialsSpec>>>,
 }
@@ -64,7 +72,35 @@ impl Expected {
         for integration in source.integrations.values() {
             self.own_names.entry(title_of(integration)).or_default().insert(integration.name().to_string());
         }
+        for connection in source.connections.values() {
+            let tests = connection.spec.test.iter().flat_map(|test| test.inputs.values());
+            self.secrets.extend(connection.spec.inputs.values().chain(tests).filter_map(|input| match input {
+                Input::SecretRef(reference) => Some(reference.clone()),
+                _ => None,
+            }));
+        }
         self.credentials.extend(source.customer_credentials.values().cloned());
+    }
+
+    /// Only these credentials of a customer.
+    pub(super) fn of_credentials(credentials: Object<CustomerCredentialsSpec>) -> Self {
+        Expected { credentials: vec![Arc::new(credentials)], ..Expected::default() }
+    }
+
+    /// The secrets that the project declares for what is there, each once.
+    pub(super) fn references(&self, live: &Inventory) -> Vec<SecretRef> {
+        let of_inputs = |inputs: &BTreeMap<String, Input>| -> Vec<SecretRef> {
+            let reference = |input: &Input| match input {
+                Input::SecretRef(reference) if !reference.is_unknown() => Some(reference.clone()),
+                _ => None,
+            };
+            inputs.values().filter_map(reference).collect()
+        };
+        let mut all: Vec<SecretRef> = self.secrets.to_vec();
+        all.extend(live.connections.values().flat_map(|connection| of_inputs(&connection.spec.inputs)));
+        all.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
+        all.dedup_by(|a, b| (&a.name, &a.key) == (&b.name, &b.key));
+        all
     }
 
     /// What is to be looked up.
@@ -72,6 +108,7 @@ impl Expected {
         Wanted {
             keys: self.keys.clone(),
             titles: self.names.keys().cloned().collect(),
+            imported: BTreeMap::new(),
             credentials_of: self.credentials.iter().map(|credentials| credentials.spec.connection.clone()).collect(),
         }
     }
@@ -86,7 +123,8 @@ pub(super) fn inventory(
 ) -> Inventory {
     let mut live = Live { tenant, organization, record, expected, inventory: Inventory::default() };
     let knows_readiness = !organization.without.contains("status");
-    live.inventory.can = Capabilities { knows_readiness, ..CAPABILITIES };
+    let writes_embedded = record.doctor.as_ref().is_some_and(|doctor| doctor.embedded.is_some());
+    live.inventory.can = Capabilities { knows_readiness, writes_embedded, ..CAPABILITIES };
     for (what, failure) in &organization.unread {
         live.inventory.unparsed.insert(format!("the list of {what} of {tenant} ({failure})"));
     }
@@ -102,6 +140,11 @@ pub(super) fn inventory(
     live.integrations();
     live.workflows();
     record.add_to(&mut live.inventory);
+    if !writes_embedded {
+        for record in live.inventory.records.values_mut() {
+            Arc::make_mut(record).fields.retain(|field, _| field.kind != FieldKind::EmbeddedWorkflows);
+        }
+    }
     live.inventory
 }
 
@@ -118,7 +161,8 @@ impl Live<'_> {
     fn connections(&mut self) {
         let mut by_name: BTreeMap<String, Vec<&ReusableConnection>> = BTreeMap::new();
         // One person's credentials have the key of the connection that they are below.
-        for found in self.organization.answer.connections.iter().filter(|found| !found.is_leaf()) {
+        let all = self.organization.answer.connections.iter();
+        for found in all.filter(|found| !found.is_leaf() && !is_of_doctor(found)) {
             if found.stable_key.is_none() && found.is_of_tenant() {
                 self.unnamed("connection");
                 continue;
@@ -153,7 +197,7 @@ impl Live<'_> {
             Ok(spec) => spec,
             Err(why) => return drop(self.inventory.invalid.insert(id, unusable(&why))),
         };
-        match self.record.object(&id) {
+        match self.record.object_or_wanted(&id) {
             Some(recorded) => recorded.complete(&mut spec),
             None => RecordedObject::default().complete(&mut spec),
         }
@@ -185,17 +229,48 @@ impl Live<'_> {
             last_success: found.last_successful_refresh_at.as_deref().map(|at| text::line(at).into_owned()),
             customers: count(found.customers.total),
             instances: count(found.instances.total),
+            integrations: count(found.integrations.total),
+            embedded: found.default_for_component,
+            is_locked: found.allow_update == Some(false),
+            is_kept: found.allow_remove == Some(false),
             sets: count(found.customer_config_variables.total),
             statuses,
         };
         self.inventory.facts.insert(name.to_string(), Arc::new(facts));
+        if !self.inventory.can.writes_embedded {
+            spec.embedded_workflows = None;
+        }
         self.inventory.insert(Item::Connection(Arc::new(Object::new(name, spec))));
     }
 
     /// Adds the credentials of customers that the source declares, if the platform has them.
     fn credentials(&mut self) {
+        let recorded = self
+            .record
+            .sets()
+            .filter(|(name, _)| !self.expected.credentials.iter().any(|declared| declared.name() == name));
+        let recorded: Vec<Object<CustomerCredentialsSpec>> =
+            recorded.map(|(name, spec)| Object::new(&name, spec)).collect();
+        // One set of the platform is one object: a recorded one under another name is that which is declared now.
+        let mut by_set: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for declared in &self.expected.credentials {
+            if let Some(set) = self.found(&declared.spec).ok().flatten().and_then(|set| set.id.clone()) {
+                by_set.entry(set).or_default().push(declared.name().to_string());
+            }
+        }
+        for declared in self.expected.credentials.iter().map(AsRef::as_ref).chain(&recorded) {
             let id = ObjectId::new(Kind::CustomerCredentials, declared.name());
+            let set = self.found(&declared.spec).ok().flatten().and_then(|set| set.id.clone());
+            let names: Vec<String> = set.and_then(|set| by_set.get(&set).cloned()).unwrap_or_default();
+            let is_declared = names.iter().any(|name| name == declared.name());
+            if !names.is_empty() && !is_declared {
+                continue;
+            }
+            if names.len() > 1 {
+                let why = format!("{} are one set of the platform: keep one of them", names.join(" and "));
+                self.inventory.invalid.insert(id, why);
+                continue;
+            }
             match self.set(declared) {
                 Ok(Some(live)) => self.inventory.insert(Item::CustomerCredentials(Arc::new(live))),
                 Ok(None) => {}
@@ -204,12 +279,20 @@ impl Live<'_> {
         }
     }
 
+    /// The set of the platform that is meant, as far as the sets of its connection were read.
+    fn found(&self, spec: &CustomerCredentialsSpec) -> Result<Option<&SetAnswer>, String> {
+        match self.organization.credentials.get(&spec.connection) {
+            Some(Ok(sets)) => matching(spec, sets),
+            _ => Ok(None),
+        }
+    }
+
     /// The set of credentials that a declared one is. A customer is found by the external id, else by the exact name.
     fn set(
         &self,
         declared: &Object<CustomerCredentialsSpec>,
     ) -> Result<Option<Object<CustomerCredentialsSpec>>, String> {
-        let CustomerCredentialsSpec { customer, connection, name, .. } = &declared.spec;
+        let connection = &declared.spec.connection;
         if let Some(why) =
             self.inventory.invalid.get(&ObjectId::new(Kind::Connection, names::of_stable_key(connection)))
         {
@@ -228,37 +311,32 @@ impl Live<'_> {
         ) else {
             return Ok(None);
         };
-        let is_set = |set: &&SetAnswer| set.key.as_deref().filter(|key| !key.is_empty()) == name.as_deref();
-        let by = |is: &dyn Fn(&CustomerName) -> bool| -> Vec<&SetAnswer> {
-            sets.iter().filter(is_set).filter(|set| set.customer.as_ref().is_some_and(is)).collect()
-        };
-        let by_id = by(&|found| found.external_id.as_deref() == Some(customer));
-        let by_name = by(&|found| found.name.as_deref() == Some(customer));
-        let hits = if by_id.is_empty() { &by_name } else { &by_id };
-        let is_other = by_name.iter().any(|set| hits.iter().all(|hit| hit.customer != set.customer));
-        let same_customer = |set: &&SetAnswer| hits.first().is_some_and(|first| first.customer == set.customer);
-        match hits.as_slice() {
-            several if !several.iter().all(same_customer) => {
-                Err("several customers have this name: name the customer by its external id".to_string())
+        let found_set = matching(&declared.spec, sets)?;
+        let id = ObjectId::new(Kind::CustomerCredentials, declared.name());
+        if let Some(RecordedSet { customer, connection, name }) = self.record.object(&id).and_then(|o| o.set.clone()) {
+            let before = CustomerCredentialsSpec { customer, connection, name, ..declared.spec.clone() };
+            let id_of = |set: Option<&SetAnswer>| set.and_then(|set| set.id.clone());
+            let old = self.found(&before).ok().flatten();
+            if old.is_some() && id_of(old) != id_of(found_set) {
+                return Err(format!(
+                    "it was that of customer {:?} for {}, and these never change: give the new credentials another name",
+                    before.customer, before.connection
+                ));
             }
-            _ if is_other => Err("one customer has this external id, and another this name: name the customer by a text that only one of them has".to_string()),
-            [] => Ok(None),
-            [set] if !set.inputs.is_whole() => Err("its inputs came back as null: the platform could not read them".to_string()),
-            [set] => {
-                let mut inputs =
-                    inputs_of_set(&self.organization.answer, found, spec, &set.inputs.items, declared.name());
-                let id = ObjectId::new(Kind::CustomerCredentials, declared.name());
-                let none = RecordedObject::default();
-                self.record.object(&id).unwrap_or(&none).complete_inputs(&mut inputs, declared.name());
-                let origin = match spec.credentials {
-                    Credentials::Customer => Some(Origin::Customer),
-                    _ => declared.spec.origin,
-                };
-                let spec = CustomerCredentialsSpec { origin, inputs, ..declared.spec.clone() };
-                Ok(Some(Object::new(declared.name(), spec)))
-            }
-            several => Err(format!("the platform has {} of these for the customer: delete all but one there", several.len())),
         }
+        let Some(set) = found_set else { return Ok(None) };
+        if !set.inputs.is_whole() {
+            return Err("its inputs came back as null: the platform could not read them".to_string());
+        }
+        let mut inputs = inputs_of_set(&self.organization.answer, found, spec, &set.inputs.items, declared.name());
+        let none = RecordedObject::default();
+        self.record.object_or_wanted(&id).unwrap_or(&none).complete_inputs(&mut inputs, declared.name());
+        let origin = match spec.credentials {
+            Credentials::Customer => Some(Origin::Customer),
+            _ => declared.spec.origin,
+        };
+        let spec = CustomerCredentialsSpec { origin, inputs, ..declared.spec.clone() };
+        Ok(Some(Object::new(declared.name(), spec)))
     }
 
     /// Adds the integrations that belong to no single customer, each under the name that is recorded for its id, or that
@@ -289,22 +367,31 @@ impl Live<'_> {
     fn integration(&mut self, name: &str, found: &IntegrationAnswer) -> Result<(), String> {
         let id = found.id.as_deref().unwrap_or_default();
         let unread = || "its definition was not read".to_string();
-        let bytes = self.organization.definitions.get(id).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
-        let parsed = definition::read(bytes).map_err(|error| format!("its definition cannot be read: {error}"))?;
+        let found_there = self.organization.definitions.get(id).ok_or_else(unread)?.as_ref().map_err(Clone::clone)?;
+        let parsed =
+            definition::read(&found_there.bytes).map_err(|error| format!("its definition cannot be read: {error}"))?;
         let spec = IntegrationSpec {
             title: Some(title(&parsed.name)),
             connections: variables(&parsed),
             definition: Some(api::Definition::File(format!("{name}.definition"))),
         };
+        let recorded = self.record.object(&ObjectId::new(Kind::Integration, name));
         let facts = IntegrationFacts {
             instances: count(found.instances.total),
             version: found.version_number.filter(|version| *version > 0),
+            imported_after: recorded.and_then(|recorded| recorded.pending),
+            behind: self.organization.behind.get(id).copied(),
         };
         if found.is_code_native == Some(true) {
             self.inventory.read_only.insert(ObjectId::new(Kind::Integration, name), ReadOnly::CodeNative);
         }
         self.inventory.integration_facts.insert(name.to_string(), Arc::new(facts));
-        let uses = Arc::new(parsed.uses);
+        let mut uses = parsed.uses;
+        uses.left_empty.clone_from(&found_there.emptied);
+        for sent in self.record.definitions_of(&ObjectId::new(Kind::Integration, name)) {
+            sent.restore(&mut uses);
+        }
+        let uses = Arc::new(uses);
         self.inventory.insert(Item::Integration(Arc::new(Object::new(name, spec)), Some(uses)));
         Ok(())
     }
@@ -351,6 +438,38 @@ impl Live<'_> {
     }
 }
 
+/// The set of credentials that is meant. A customer is found by the external id, else by the exact name.
+pub(super) fn matching<'s>(
+    spec: &CustomerCredentialsSpec,
+    sets: &'s [SetAnswer],
+) -> Result<Option<&'s SetAnswer>, String> {
+    let CustomerCredentialsSpec { customer, name, .. } = spec;
+    let is_set = |set: &&SetAnswer| set.key.as_deref().filter(|key| !key.is_empty()) == name.as_deref();
+    let by = |is: &dyn Fn(&CustomerName) -> bool| -> Vec<&SetAnswer> {
+        sets.iter().filter(is_set).filter(|set| set.customer.as_ref().is_some_and(is)).collect()
+    };
+    let by_id = by(&|found| found.external_id.as_deref() == Some(customer));
+    let by_name = by(&|found| found.name.as_deref() == Some(customer));
+    let hits = if by_id.is_empty() { &by_name } else { &by_id };
+    let is_other = by_name.iter().any(|set| hits.iter().all(|hit| hit.customer != set.customer));
+    let same_customer = |set: &&SetAnswer| hits.first().is_some_and(|first| first.customer == set.customer);
+    match hits.as_slice() {
+        several if !several.iter().all(same_customer) => {
+            Err("several customers have this name: name the customer by its external id".to_string())
+        }
+        _ if is_other => {
+            Err("one customer has this external id, and another this name: name the customer by a text that \
+                              only one of them has"
+                .to_string())
+        }
+        [] => Ok(None),
+        [set] => Ok(Some(set)),
+        several => {
+            Err(format!("the platform has {} of these for the customer: delete all but one there", several.len()))
+        }
+    }
+}
+
 /// The names that the integrations have here, by the platform's id: as recorded for the id, else as the project calls the
 /// one of that title. A name that is recorded for another one that is there is not given twice.
 pub(super) fn names_of(
@@ -359,7 +478,10 @@ pub(super) fn names_of(
     expected: &Expected,
 ) -> BTreeMap<String, String> {
     let own = || organization.integrations.iter().filter(|found| found.customer.is_none());
-    let recorded = record.names(Kind::Integration);
+    let mut recorded = record.names(Kind::Integration);
+    // A manifest that got another name is still the integration of its title.
+    let renamed = renamed(organization, record, expected);
+    recorded.retain(|_, name| !renamed.contains(&ObjectId::new(Kind::Integration, name.clone()).to_string()));
     let of_id = |id: &String| Some((id.clone(), recorded.get(id.as_str())?.clone()));
     let mut names: BTreeMap<String, String> = own().filter_map(|found| of_id(found.id.as_ref()?)).collect();
     let taken: BTreeSet<String> = names.values().cloned().collect();

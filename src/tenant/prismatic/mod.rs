@@ -1,34 +1,49 @@
-//! Tenants whose location is an organization on the integration platform, Prismatic. They are read; nothing is written
-//! there yet.
+//! Tenants whose location is an organization on the integration platform, Prismatic.
 
 mod definitions;
+mod doctor;
 mod document;
 mod http;
 mod live;
+mod opted_in;
 mod organization;
 mod origin;
 mod pages;
 mod profile;
 mod read;
 pub mod record;
+mod secrets;
+mod session;
 mod stack;
 mod token;
+mod write;
 
+pub use doctor::{AskToSignIn, MeasuredType};
 pub use live::Expected;
+pub use secrets::variables_of;
+pub use token::TokenSecret;
 
-use super::location::{Location, LocationError, Session, Snapshot};
-use crate::api::{Input, Kind, PrismaticLocation};
-use crate::engine::model::field::{Field, FieldValue};
-use crate::engine::model::inventory::{Capabilities, Inventory};
+use super::location::{HealthCheck, Location, LocationError, Session, Snapshot};
+use crate::api::{Input, Kind, PrismaticLocation, SecretsFrom};
+use crate::engine::model::field::{Field, FieldKind, FieldValue};
+use crate::engine::model::inventory::{Capabilities, Inventory, Publishing, Supply};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, Change};
 use crate::engine::model::record::{Record, Writer, Wrote};
+use crate::kubernetes::client::{Server, WriteFence};
 use crate::platform::answer::Answer;
 use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
+use opted_in::OptedIn;
 use organization::Organization;
 use origin::Origin;
-use record::{FolderRecords, RecordError, RecordStore, StoredRecord, TenantRecord, git_records};
+use pages::ListFailure;
+use record::{
+    ConfigMapRecords, FolderRecords, Host, RecordError, RecordStore, RecordedSet, StoredRecord, TenantRecord,
+    git_records,
+};
+use secrets::SecretSource;
+use session::OrganizationSession;
 use stack::Stack;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -38,6 +53,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The first pause before a read is repeated.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How often the operator reads a tenant.
+const INTERVAL: Duration = Duration::from_secs(60);
 /// Number of threads for I/O.
 const THREADS: usize = 2;
 
@@ -58,8 +75,58 @@ pub struct Platform {
     /// The user's state folder.
     state: Option<PathBuf>,
     runtime: OnceLock<Result<Arc<Runtime>, String>>,
+    /// The stacks of the tenants of this run.
+    stacks: Mutex<BTreeMap<String, String>>,
     /// The records of each project.
     stores: Mutex<BTreeMap<PathBuf, FoundStore>>,
+    /// Where the operator runs.
+    operator: Option<Operator>,
+}
+
+/// Where the operator reaches the platform from.
+#[derive(Clone)]
+pub struct Operator {
+    /// Its own cluster. It has the records, and the secrets of tenants.
+    pub server: Server,
+    /// The namespace of the Tenants.
+    pub namespace: String,
+    /// Whether this process leads. Checked before each write.
+    pub fence: WriteFence,
+    /// The name of the replica.
+    pub name: String,
+    /// Maximum size of the definitions of one tenant, in bytes.
+    pub limit: usize,
+    /// What only tests change.
+    pub settings: PlatformSettings,
+}
+
+/// How the operator reaches the platform. Only tests change it.
+#[derive(Clone, Copy, Debug)]
+pub struct PlatformSettings {
+    /// Whether plain HTTP to this machine is allowed.
+    pub allows_loopback: bool,
+    /// The first pause before a read is repeated.
+    pub pause: Duration,
+    /// How often a tenant is read.
+    pub interval: Duration,
+}
+
+impl Default for PlatformSettings {
+    fn default() -> Self {
+        PlatformSettings { allows_loopback: false, pause: PAUSE, interval: INTERVAL }
+    }
+}
+
+/// Why the operator cannot reach a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Unreached {
+    /// One word in CamelCase.
+    pub reason: &'static str,
+    /// Why, and what to do.
+    pub why: String,
+    /// How long the platform asks to wait.
+    pub after: Option<Duration>,
 }
 
 impl std::fmt::Debug for Platform {
@@ -90,7 +157,57 @@ impl Platform {
             cache,
             state,
             runtime: OnceLock::new(),
+            stacks: Mutex::default(),
             stores: Mutex::default(),
+            operator: None,
+        }
+    }
+
+    /// The platform as the operator reaches it: of the environment it uses only proxies, and the folder that keeps
+    /// definitions. Everything else is in its cluster.
+    pub fn in_cluster(operator: Operator) -> Self {
+        let is_known = |name: &str| {
+            let name = name.to_ascii_uppercase();
+            name.ends_with("_PROXY") || name == "XDG_CACHE_HOME"
+        };
+        let variables = move |name: &str| std::env::var(name).ok().filter(|_| is_known(name));
+        let PlatformSettings { allows_loopback, pause, .. } = operator.settings;
+        let platform = Platform::with(allows_loopback, Box::new(variables)).pausing(pause);
+        // A runtime of its own could not be dropped with the work of a role.
+        let _ = platform.runtime.set(Ok(operator.server.runtime()));
+        Platform { operator: Some(operator), ..platform }
+    }
+
+    /// The location of a tenant in the operator, or why it cannot be reached at all. `None` as token: it is not needed
+    /// to say what is wrong with the location.
+    pub fn location_in_cluster(
+        self: &Arc<Self>,
+        tenant: &str,
+        spec: &PrismaticLocation,
+        token: &TokenSecret,
+    ) -> Result<OrganizationLocation, Unreached> {
+        let refused = |reason| move |why: String| Unreached { reason, why, after: None };
+        refused_in_cluster(spec)?;
+        let operator =
+            self.operator.as_ref().ok_or_else(|| refused("LocationRefused")("there is no cluster".into()))?;
+        let origin = self.origin(spec).map_err(refused("UrlRefused"))?;
+        let tokens = token::of_secret(token, &origin, Timestamp::now())
+            .map_err(|error| refused("TokenRefused")(with_help(&error, &error.help())))?;
+        let stack = self.stack_of(origin, tokens, spec).map_err(refused("Unreachable"))?;
+        let records = Arc::new(ConfigMapRecords::of(operator.server.clone(), &operator.namespace));
+        Ok(self.located(tenant, Path::new(""), spec, stack.fenced(Some(operator.fence.clone())), records))
+    }
+
+    /// This machine and process, as a record names a run.
+    fn host(&self) -> Host {
+        match &self.operator {
+            None => this_host(),
+            Some(operator) => Host {
+                name: operator.name.clone(),
+                command: "stablekey controller --role sender",
+                leads: true,
+                ..this_host()
+            },
         }
     }
 
@@ -109,19 +226,56 @@ impl Platform {
         let failed = |why: String| LocationError::Failed { what: tenant.to_string(), why };
         let records = self.records(root).map_err(|why| failed(format!("its record is unknown: {why}")))?;
         let stack = self.stack(spec).map_err(failed)?;
-        Ok(OrganizationLocation {
+        Ok(self.located(tenant, root, spec, stack, records))
+    }
+
+    fn located(
+        self: &Arc<Self>,
+        tenant: &str,
+        root: &Path,
+        spec: &PrismaticLocation,
+        stack: Stack,
+        records: Arc<dyn RecordStore>,
+    ) -> OrganizationLocation {
+        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        stacks.insert(tenant.to_string(), stack.origin().to_string());
+        drop(stacks);
+        OrganizationLocation {
             tenant: tenant.to_string(),
             spec: spec.clone(),
             platform: self.clone(),
             stack: Arc::new(stack),
             records,
+            root: root.to_path_buf(),
             expected: Expected::default(),
             definitions: Mutex::default(),
-        })
+            last: Mutex::default(),
+            opted_in: Mutex::default(),
+            unreached: Mutex::default(),
+        }
+    }
+
+    /// Whether two tenants are on one stack, where components have the same versions.
+    fn are_on_one_stack(&self, one: &str, other: &str) -> bool {
+        let stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        one == other || stacks.get(one).is_some_and(|stack| stacks.get(other) == Some(stack))
     }
 
     /// A client for the stack of a location, with its token.
     fn stack(&self, spec: &PrismaticLocation) -> Result<Stack, String> {
+        let origin = self.origin(spec)?;
+        let tokens = token::find(spec, &origin, &*self.variables, Timestamp::now())
+            .map_err(|error| with_help(&error, &error.help()))?;
+        self.stack_of(origin, tokens, spec)
+    }
+
+    fn stack_of(&self, origin: Origin, tokens: token::Tokens, spec: &PrismaticLocation) -> Result<Stack, String> {
+        let transport = http::Transport::to(&origin, &self.proxies())?;
+        Ok(Stack::new(origin, transport, tokens, self.pause, spec.tenant_id.clone()))
+    }
+
+    /// The origin of a stack, if a token may be sent there at all.
+    fn origin(&self, spec: &PrismaticLocation) -> Result<Origin, String> {
         let origin =
             Origin::parse(&spec.url).map_err(|error| format!("its url {}: {error}", crate::text::line(&spec.url)))?;
         let is_test = self.allows_loopback && origin.is_loopback();
@@ -135,10 +289,7 @@ impl Platform {
         if origin.is_https() && origin.is_loopback() && !self.allows_loopback {
             return Err(format!("its url {origin}: this machine needs --allow-loopback"));
         }
-        let tokens = token::find(spec, &origin, &*self.variables, Timestamp::now())
-            .map_err(|error| with_help(&error, &error.help()))?;
-        let transport = http::Transport::to(&origin, &self.proxies())?;
-        Ok(Stack::new(origin, transport, tokens, self.pause, spec.tenant_id.clone()))
+        Ok(origin)
     }
 
     fn proxies(&self) -> Matcher {
@@ -190,9 +341,24 @@ pub struct OrganizationLocation {
     platform: Arc<Platform>,
     stack: Arc<Stack>,
     records: Arc<dyn RecordStore>,
+    root: PathBuf,
     expected: Expected,
     /// The definitions that were read last, by the integration's name.
     definitions: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// What was read last, with which a plan was made.
+    last: Mutex<Option<Arc<LastRead>>>,
+    /// The secrets that were read last, in the operator.
+    opted_in: Mutex<Option<Arc<OptedIn>>>,
+    /// Why the last read failed, if the platform said so.
+    unreached: Mutex<Option<(&'static str, Option<Duration>)>>,
+}
+
+/// What was read last.
+struct LastRead {
+    organization: Organization,
+    inventory: Arc<Inventory>,
+    record: TenantRecord,
+    version: Option<String>,
 }
 
 impl std::fmt::Debug for OrganizationLocation {
@@ -234,7 +400,7 @@ impl ReadOrganization {
         own.map(move |found| {
             let read = found.id.as_deref().and_then(|id| self.organization.definitions.get(id));
             let definition = match read {
-                Some(Ok(bytes)) => Ok(bytes.as_slice()),
+                Some(Ok(read)) => Ok(read.bytes.as_slice()),
                 Some(Err(why)) => Err(why.as_str()),
                 None => Err("its definition was not read"),
             };
@@ -292,6 +458,114 @@ impl OrganizationLocation {
         OrganizationLocation { expected, ..self }
     }
 
+    /// The same location, which is told other names: for the next read.
+    pub fn again(&self, expected: Expected) -> Self {
+        OrganizationLocation {
+            tenant: self.tenant.clone(),
+            spec: self.spec.clone(),
+            platform: self.platform.clone(),
+            stack: self.stack.clone(),
+            records: self.records.clone(),
+            root: self.root.clone(),
+            expected,
+            definitions: Mutex::default(),
+            last: Mutex::default(),
+            opted_in: Mutex::default(),
+            unreached: Mutex::default(),
+        }
+    }
+
+    /// Reads it, and its secrets, in the operator.
+    pub fn poll(&self) -> Result<Snapshot, Unreached> {
+        let unreached = |reason, why, after| Unreached { reason, why, after };
+        if let (Some(operator), Some(SecretsFrom::Namespace(namespace))) = (&self.platform.operator, &self.spec.secrets)
+        {
+            let secrets = OptedIn::read(&operator.server, namespace);
+            let secrets = secrets.map_err(|why| unreached("SecretsUnreadable", why, None))?;
+            *self.opted_in.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(secrets));
+        }
+        let read = self.snapshot().map_err(|error| {
+            let noted = self.unreached.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (reason, after) = noted.unwrap_or(("Unreachable", None));
+            let why = match error {
+                LocationError::Failed { what, why } if what == self.tenant => why,
+                error => error.to_string(),
+            };
+            unreached(reason, why, after)
+        })?;
+        let definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let size: usize = definitions.values().map(Vec::len).sum();
+        drop(definitions);
+        if let Some(limit) =
+            self.platform.operator.as_ref().map(|operator| operator.limit).filter(|limit| size > *limit)
+        {
+            let why = format!(
+                "its definitions take {} MiB, more than the {} MiB of --tenant-limit: raise it, and the memory of the pod",
+                size >> 20,
+                limit >> 20
+            );
+            return Err(unreached("TooLarge", why, None));
+        }
+        // A person can look at what is there beside a list that is missing; the operator reads again.
+        let last = self.last();
+        match last.as_ref().and_then(|last| last.organization.unread.first_key_value()) {
+            None => Ok(read),
+            Some((what, failure)) => {
+                let (reason, after) = match failure {
+                    ListFailure::Api(failure) => failure.reason(),
+                    _ => ("Unreachable", None),
+                };
+                let why = format_args!("the list of {what} could not be read: {failure}");
+                Err(unreached(reason, with_help(&why, &failure.help()), after))
+            }
+        }
+    }
+
+    /// The secrets to send again, as `KEY/INPUT`: their Secrets have another version than what was sent. Only what a
+    /// sync wrote is sent again by itself.
+    pub fn resends(&self) -> BTreeSet<String> {
+        let secrets = self.opted_in.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (Some(secrets), Some(last)) = (secrets, self.last()) else { return BTreeSet::new() };
+        let mut asked = BTreeSet::new();
+        for connection in last.inventory.connections.values() {
+            let id = ObjectId::new(Kind::Connection, connection.name());
+            let Some(recorded) = last.record.object(&id) else { continue };
+            let wrote = last.inventory.records.get(&id);
+            let is_of_sync = |input: &str| {
+                let field = Field::named(FieldKind::Input, input);
+                let wrote = wrote.and_then(|record| record.wrote(&field));
+                wrote.is_some_and(|wrote| wrote.writers.iter().any(|writer| matches!(writer, Writer::Sync(_))))
+            };
+            let changed = secrets.changed(&connection.spec.inputs, &recorded.secret_versions);
+            let changed = changed.filter(|input| is_of_sync(input));
+            asked.extend(changed.map(|input| format!("{}/{input}", connection.spec.stable_key)));
+        }
+        asked
+    }
+
+    /// Number of reads and of writes that were sent to the platform until now.
+    pub fn calls(&self) -> (usize, usize) {
+        self.stack.calls()
+    }
+
+    /// Where the content of its secrets comes from.
+    fn secrets(&self) -> SecretSource<'_> {
+        if let Some(secrets) = &*self.opted_in.lock().unwrap_or_else(PoisonError::into_inner) {
+            return SecretSource::OptedIn(secrets.clone());
+        }
+        SecretSource::of(&self.tenant, &self.root, self.spec.secrets.as_ref(), &*self.platform.variables)
+    }
+
+    /// What was read last.
+    fn last(&self) -> Option<Arc<LastRead>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A definition as it was read last.
+    fn kept_definition(&self, integration: &str) -> Option<Vec<u8>> {
+        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).get(integration).cloned()
+    }
+
     fn failed(&self, why: impl Into<String>) -> LocationError {
         LocationError::Failed { what: self.tenant.clone(), why: why.into() }
     }
@@ -305,11 +579,15 @@ impl OrganizationLocation {
         let stored = self.records.read(&self.tenant).map_err(|error| self.of_record(&error))?;
         let runtime = self.platform.runtime().map_err(|why| self.failed(why))?;
         let cache = self.platform.cache.as_deref();
-        let organization =
-            runtime.block_on(read::organization(&self.stack, cache, &self.expected.wanted())).map_err(|failure| {
-                let origin = self.stack.origin();
-                self.failed(with_help(&format_args!("{origin}: {failure}"), &failure.help()))
-            })?;
+        let mut wanted = self.expected.wanted();
+        let imported = stored.record.objects.values();
+        wanted.credentials_of.extend(stored.record.sets().map(|(_, spec)| spec.connection));
+        wanted.imported = imported.filter_map(|object| Some((object.id.clone()?, object.pending?))).collect();
+        let organization = runtime.block_on(read::organization(&self.stack, cache, &wanted)).map_err(|failure| {
+            let origin = self.stack.origin();
+            *self.unreached.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.reason());
+            self.failed(with_help(&format_args!("{origin}: {failure}"), &failure.help()))
+        })?;
         self.check(&organization, &stored.record)?;
         Ok((organization, stored))
     }
@@ -339,14 +617,18 @@ impl OrganizationLocation {
     }
 
     /// Records which organization it is, when it is read for the first time. Returns why it could not be recorded.
-    fn keep_identity(&self, organization: &Organization, stored: &StoredRecord) -> Option<String> {
+    fn keep_identity(&self, organization: &Organization, stored: &mut StoredRecord) -> Option<String> {
         let identity = organization.identity.clone().filter(|_| stored.record.organization.is_none())?;
         let mut record = stored.record.clone();
         record.organization = Some(identity);
         let message = format!("first read of {}", self.tenant);
         match self.records.write(&record, stored.version.as_deref(), &message) {
+            Ok(version) => {
+                *stored = StoredRecord { record, version: Some(version) };
+                None
+            }
             // Whoever was faster recorded it too, and the next run checks it.
-            Ok(_) | Err(RecordError::Lost { .. }) => None,
+            Err(RecordError::Lost { .. }) => None,
             Err(error) => Some(format!(
                 "which organization {} is could not be recorded, so another one under its url would not be noticed: {}",
                 self.tenant,
@@ -359,9 +641,9 @@ impl OrganizationLocation {
     fn keep_definitions(&self, organization: &Organization, inventory: &Inventory, record: &TenantRecord) {
         let mut kept = BTreeMap::new();
         for (id, name) in live::names_of(organization, record, &self.expected) {
-            let Some(Ok(bytes)) = organization.definitions.get(&id) else { continue };
+            let Some(Ok(read)) = organization.definitions.get(&id) else { continue };
             if inventory.integrations.contains_key(&name) {
-                kept.insert(name, bytes.clone());
+                kept.insert(name, read.bytes.clone());
             }
         }
         *self.definitions.lock().unwrap_or_else(PoisonError::into_inner) = kept;
@@ -408,6 +690,8 @@ impl OrganizationLocation {
     pub fn record_import(&self, read: &ReadOrganization, source: &Inventory) -> Result<(), LocationError> {
         let mut record = read.stored.record.clone();
         record.organization.clone_from(&read.organization.identity);
+        // What is imported is what is there, however it came there.
+        record.objects.values_mut().for_each(|object| object.definition = None);
         let mut expected = Expected::default();
         expected.learn(source);
         expected.declare(source);
@@ -423,6 +707,9 @@ impl OrganizationLocation {
             entry.id = ids.get(&item.id()).cloned();
             if let Item::Connection(connection) = &item {
                 entry.remember(&connection.spec, is_new);
+            }
+            if let Item::CustomerCredentials(credentials) = &item {
+                entry.set = Some(RecordedSet::of(&credentials.spec));
             }
             let mut wrote = entry.wrote.as_deref().and_then(Record::decode).unwrap_or_else(|| Record::of(&self.tenant));
             // What is neither declared nor there any more is over.
@@ -451,10 +738,31 @@ impl OrganizationLocation {
 
 impl Location for OrganizationLocation {
     fn snapshot(&self) -> Result<Snapshot, LocationError> {
-        let (organization, stored) = self.read()?;
-        let inventory = live::inventory(&self.tenant, &organization, &stored.record, &self.expected);
+        let (organization, mut stored) = self.read()?;
+        let mut late: Vec<String> = Vec::new();
+        let mut inventory = live::inventory(&self.tenant, &organization, &stored.record, &self.expected);
+        if self.spec.publish == Some(true) {
+            inventory.can.publishing = Publishing::ByStablekey;
+        }
+        for (name, before) in stored.record.imported_by_runs(&inventory) {
+            if let Some(facts) = inventory.integration_facts.get_mut(&name) {
+                Arc::make_mut(facts).imported_after = Some(before);
+            }
+        }
+        if let Some(measured) = stored.record.doctor.as_ref().and_then(|doctor| doctor.updates.as_ref()) {
+            match measured.holds(Timestamp::now()) {
+                true => {
+                    inventory.can.merges_inputs = measured.merges_inputs;
+                    inventory.can.may_sign_out = measured.keeps_sign_in != Some(true);
+                }
+                false => late.push(format!(
+                    "what updates do in {} was measured on {}, which is too long ago: stablekey doctor {} --measure",
+                    self.tenant, measured.at, self.tenant
+                )),
+            }
+        }
         self.keep_definitions(&organization, &inventory, &stored.record);
-        let mut cautions: Vec<String> = Vec::new();
+        let mut cautions: Vec<String> = late;
         if let Some(caution) = self.records.caution() {
             cautions.push(caution.to_string());
         }
@@ -464,27 +772,40 @@ impl Location for OrganizationLocation {
                 self.tenant
             )
         }));
-        if stored.version.is_none() {
+        if stored.version.is_none() && stored.record.objects.is_empty() {
             cautions.push(format!(
                 "there was no record of {}: what stablekey wrote there is unknown, if it wrote there before",
                 self.tenant
             ));
         }
-        cautions.extend(self.keep_identity(&organization, &stored));
+        cautions.extend(self.keep_identity(&organization, &mut stored));
         if let Some(run) = &stored.record.run {
-            cautions.push(run.text(&self.tenant));
+            cautions.push(match run.may_be_alive(&self.platform.host()) {
+                true => run.text(&self.tenant),
+                false => format!(
+                    "an apply to {} by {} was interrupted: what it wrote counts, and the next apply takes it up",
+                    self.tenant,
+                    run.who_since()
+                ),
+            });
         }
-        Ok(Snapshot {
-            inventory: Arc::new(inventory),
-            organization: organization.identity.map(|identity| identity.tenant_id),
-            cautions,
-            ..Snapshot::default()
-        })
+        match self.secrets().supply() {
+            Ok(supply) => inventory.supply = supply,
+            Err(why) => {
+                cautions.push(format!("the secrets of {} are not known: {why}", self.tenant));
+                inventory.supply = Supply::Unreadable { why };
+            }
+        }
+        let tenant_id = organization.identity.as_ref().map(|identity| identity.tenant_id.clone());
+        let StoredRecord { record, version } = stored;
+        let inventory = Arc::new(inventory);
+        let last = LastRead { organization, inventory: Arc::clone(&inventory), record, version };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(last));
+        Ok(Snapshot { inventory, organization: tenant_id, cautions, ..Snapshot::default() })
     }
 
     fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
-        let kept = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(integration).cloned().ok_or_else(|| LocationError::Refused {
+        self.kept_definition(integration).ok_or_else(|| LocationError::Refused {
             object: ObjectId::new(Kind::Integration, integration),
             why: format!("its definition was not read in {}", self.tenant),
         })
@@ -494,8 +815,12 @@ impl Location for OrganizationLocation {
         live::CAPABILITIES
     }
 
-    fn begin<'a>(&'a self, _: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
-        Err(LocationError::ReadOnly { who: self.tenant.clone(), why: NOT_WRITTEN.to_string() })
+    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
+        Ok(Box::new(OrganizationSession::begin(self, coming)?))
+    }
+
+    fn diagnose(&self) -> Vec<HealthCheck> {
+        self.checks()
     }
 
     fn dry_run(&self, _: &[&Action]) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
@@ -511,6 +836,33 @@ pub fn is_same_stack(one: &str, other: &str) -> bool {
     }
 }
 
+/// Refuses what only the command line can do: tokens and secrets of a person's machine.
+pub fn refused_in_cluster(spec: &PrismaticLocation) -> Result<(), Unreached> {
+    let refused = |reason, why: String| Err(Unreached { reason, why, after: None });
+    if let Some(error) = token::not_in_secret(spec) {
+        return refused("TokenRefused", with_help(&error, &error.help()));
+    }
+    match &spec.secrets {
+        None | Some(SecretsFrom::Namespace(_)) => Ok(()),
+        Some(SecretsFrom::Directory(_) | SecretsFrom::Env(_)) => refused(
+            "SecretsRefused",
+            "secrets of a directory or of the environment are for the command line: write secrets: {namespace: …}"
+                .to_string(),
+        ),
+    }
+}
+
+/// This machine and process, as a record names a run.
+fn this_host() -> Host {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_string();
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+    let (process, now) = (std::process::id(), Timestamp::now());
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let container = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let machine = format!("{} {}", boot.trim(), container.display());
+    Host { name, user, process, machine, now, command: "stablekey apply", leads: false }
+}
+
 /// An error and what to do about it, on one line.
 fn with_help(error: &dyn std::fmt::Display, help: &str) -> String {
     let help: Vec<&str> = help.split_whitespace().collect();
@@ -523,7 +875,3 @@ fn is_taken_over(live: &FieldValue<'_>, declared: &FieldValue<'_>) -> bool {
     let is_unknown = matches!(live, FieldValue::Input(Input::SecretRef(reference)) if reference.is_unknown());
     live.is(declared) || (is_unknown && matches!(declared, FieldValue::Input(Input::SecretRef(_))))
 }
-
-/// Why nothing is written.
-const NOT_WRITTEN: &str =
-    "this version of stablekey does not write to the platform; make the changes there, then import again";

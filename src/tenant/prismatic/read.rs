@@ -6,7 +6,7 @@ use super::organization::{Organization, Wanted};
 use super::pages::{ListFailure, Listed, read_list, read_pages};
 use super::record::OrganizationIdentity;
 use super::stack::{ApiFailure, Stack};
-use crate::platform::answer::document::{Answer, ReusableConnection};
+use crate::platform::answer::document::{Answer, CustomerName, ReusableConnection};
 use crate::platform::answer::list::AnswerList;
 use crate::platform::answer::organization::{IntegrationAnswer, SetAnswer};
 use futures_util::future::join_all;
@@ -29,12 +29,26 @@ static INTEGRATIONS: Document = Document::of(concat!(
 ));
 static WORKFLOWS: Document = Document::of(include_str!("documents/workflows.graphql"));
 static SETS: Document = Document::of(include_str!("documents/sets.graphql"));
+static CUSTOMER: Document = Document::of(include_str!("documents/write/customer.graphql"));
+static VERSIONS: Document = Document::of(include_str!("documents/write/versions.graphql"));
+static INSTANCES: Document = Document::of(include_str!("documents/instances.graphql"));
 static CREDENTIALS: Document = Document::of(include_str!("documents/credentials.graphql"));
 
 /// All documents that are sent, for tests that compare them with the platform's types.
 #[cfg(test)]
 pub(super) fn documents() -> Vec<Document> {
-    let lists = [&IDENTITY, &CONNECTIONS, &COMPONENTS, &INTEGRATIONS, &WORKFLOWS, &SETS, &CREDENTIALS];
+    let lists = [
+        &IDENTITY,
+        &CONNECTIONS,
+        &COMPONENTS,
+        &INTEGRATIONS,
+        &WORKFLOWS,
+        &SETS,
+        &CREDENTIALS,
+        &VERSIONS,
+        &CUSTOMER,
+        &INSTANCES,
+    ];
     lists
         .into_iter()
         .cloned()
@@ -42,7 +56,6 @@ pub(super) fn documents() -> Vec<Document> {
         .collect()
 }
 
-/// The number of elements on a page: a list of more is read in several requests.
 /// Number of keys that are looked up in one request.
 const TOGETHER: usize = 20;
 /// Of more sets than this, only the number is known, not their statuses.
@@ -129,6 +142,19 @@ pub(super) async fn organization(
         some_list(stack, &SETS, "customerConfigVariables", (1..=MOST_SETS).contains(&sets)),
     );
     found.definitions = definitions;
+    // While it is a draft, all of them run an older version.
+    let is_draft = |id: &String, before: u64| {
+        let found = found.integrations.iter().find(|found| found.id.as_ref() == Some(id));
+        found.is_none_or(|found| found.version_number.unwrap_or_default() <= before)
+    };
+    let published: Vec<(&String, &u64)> =
+        wanted.imported.iter().filter(|(id, before)| !is_draft(id, **before)).collect();
+    for (id, before) in published {
+        // Where it is not known, it is said to be unknown.
+        if let Ok(Some(behind)) = instances_behind(stack, id, *before).await {
+            found.behind.insert(id.clone(), behind);
+        }
+    }
     match sets {
         Ok(sets) => found.sets = sets,
         // Their statuses are unknown, and which connection a workflow means that names one of them.
@@ -218,6 +244,100 @@ async fn look_up<T: Named>(stack: &Stack, list: &mut Vec<T>, wanted: &BTreeSet<S
         }
     }
     Ok(())
+}
+
+/// The connections with this key that are there now.
+pub(super) async fn connections_of(stack: &Stack, key: &str) -> Result<Vec<ReusableConnection>, ListFailure> {
+    let mut found = Vec::new();
+    look_up(stack, &mut found, &[key.to_string()].into()).await?;
+    Ok(found)
+}
+
+/// The integrations with this title that are there now.
+pub(super) async fn integrations_of(stack: &Stack, title: &str) -> Result<Vec<IntegrationAnswer>, ListFailure> {
+    let mut found = Vec::new();
+    look_up(stack, &mut found, &[title.to_string()].into()).await?;
+    Ok(found)
+}
+
+/// The credentials of customers for a connection that are there now.
+pub(super) async fn credentials_of(stack: &Stack, connection: &str) -> Result<Vec<SetAnswer>, ListFailure> {
+    let variables = [("connection".to_string(), json!(connection))].into_iter().collect();
+    read_list(stack, &CREDENTIALS, "customerConfigVariables", &variables).await
+}
+
+/// The ids of the customers that have this external id, and of those that have exactly this name.
+pub(super) async fn customers_called(stack: &Stack, text: &str) -> Result<[Vec<String>; 2], ApiFailure> {
+    let answer: CustomersAnswer = stack.read(&CUSTOMER, &json!({"text": text})).await?;
+    let ids = |list: AnswerList<CustomerName>| list.items.into_iter().filter_map(|customer| customer.id).collect();
+    Ok([ids(answer.by_id), ids(answer.by_name)])
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CustomersAnswer {
+    by_id: AnswerList<CustomerName>,
+    by_name: AnswerList<CustomerName>,
+}
+
+/// Number of instances of an integration that run this version or an older one; `None` if not all could be counted.
+async fn instances_behind(stack: &Stack, id: &str, version: u64) -> Result<Option<usize>, ApiFailure> {
+    let answer: InstancesAnswer = stack.read(&INSTANCES, &json!({"id": id})).await?;
+    let Some(instances) = answer.integration.map(|integration| integration.instances) else { return Ok(None) };
+    let is_whole = instances.is_whole() && instances.total == u64::try_from(instances.items.len()).ok();
+    let runs = |instance: &InstanceAnswer| instance.integration.as_ref().and_then(|runs| runs.version_number);
+    if !is_whole || instances.items.iter().any(|instance| runs(instance).is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(instances.items.iter().filter(|instance| runs(instance).is_some_and(|runs| runs <= version)).count()))
+}
+
+#[derive(Deserialize)]
+struct InstancesAnswer {
+    integration: Option<InstancesOf>,
+}
+
+#[derive(Deserialize)]
+struct InstancesOf {
+    #[serde(default)]
+    instances: AnswerList<InstanceAnswer>,
+}
+
+#[derive(Deserialize)]
+struct InstanceAnswer {
+    integration: Option<RunVersion>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RunVersion {
+    version_number: Option<u64>,
+}
+
+/// The comments of the versions of an integration that are newer than this one.
+pub(super) async fn version_comments(stack: &Stack, id: &str, after: u64) -> Result<Vec<String>, ApiFailure> {
+    let answer: VersionsAnswer = stack.read(&VERSIONS, &json!({"id": id})).await?;
+    let versions = answer.integration.map(|integration| integration.version_sequence.items).unwrap_or_default();
+    let newer = versions.into_iter().filter(|version| version.version_number.is_some_and(|number| number > after));
+    Ok(newer.filter_map(|version| version.version_comment).collect())
+}
+
+#[derive(Deserialize)]
+struct VersionsAnswer {
+    integration: Option<IntegrationVersions>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IntegrationVersions {
+    version_sequence: AnswerList<VersionAnswer>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VersionAnswer {
+    version_number: Option<u64>,
+    version_comment: Option<String>,
 }
 
 /// Which lists came in several pages.

@@ -5,6 +5,7 @@ use super::document::{Document, UnknownField, refused};
 use super::http::{HttpAnswer, HttpFailure, Transport};
 use super::origin::Origin;
 use super::token::Tokens;
+use crate::kubernetes::client::WriteFence;
 use crate::secret::Secret;
 use crate::text;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::debug;
 
 /// The time limit of a read, from the request to the last byte of the answer.
 pub(super) const READ: Duration = Duration::from_secs(30);
@@ -25,6 +27,8 @@ pub(super) const READ: Duration = Duration::from_secs(30);
 const IN_FLIGHT: usize = 4;
 /// Maximum number of attempts of one read.
 const TRIES: u32 = 5;
+/// The length from which a line of a secret tells something of it.
+const TELLING: usize = 8;
 /// The longest pause that the platform can ask for.
 const LONGEST_PAUSE: u64 = 60;
 /// Maximum number of the platform's messages that a report contains, and of their characters.
@@ -38,8 +42,12 @@ pub(super) struct Stack {
     access: tokio::sync::Mutex<Option<Secret>>,
     tokens: Tokens,
     tenant_id: Option<String>,
-    /// The tokens that were exchanged for the refresh token: like those at the beginning, no message may quote them.
-    exchanged: Mutex<Vec<Secret>>,
+    /// The tokens that were exchanged for the refresh token, and the secrets that were sent: like the tokens at the
+    /// beginning, no message may quote them.
+    hidden: Mutex<Vec<Secret>>,
+    /// Number of requests that were sent, and of those that write.
+    calls: AtomicUsize,
+    writes: AtomicUsize,
     turns: Semaphore,
     /// How many requests may be in flight.
     allowed: AtomicUsize,
@@ -47,6 +55,8 @@ pub(super) struct Stack {
     permits: AtomicUsize,
     /// The first pause before a read is repeated. It doubles each time.
     pause: Duration,
+    /// Whether this process may still write.
+    fence: Option<WriteFence>,
     /// The fields that this stack does not know.
     unknown: Mutex<BTreeSet<UnknownField>>,
 }
@@ -66,6 +76,9 @@ pub(super) enum ApiFailure {
     /// It answers with something else.
     #[error("it does not answer as the platform's API does ({0})")]
     NotTheApi(String),
+    /// There is no access token: the exchange of the refresh token failed.
+    #[error("the login failed: {0}")]
+    Login(Box<ApiFailure>),
     /// The token is not accepted.
     #[error("the token from {from} is not accepted: it expired or was revoked")]
     NotAccepted {
@@ -78,7 +91,7 @@ pub(super) enum ApiFailure {
     #[error("the user of {from} has no access to the organization with the tenantId {tenant_id}")]
     OtherTenant { from: String, tenant_id: String },
     /// The user may not do this.
-    #[error("the user of {from} may not read this{}", .said.as_ref().map(|said| format!(": {said}")).unwrap_or_default())]
+    #[error("the user of {from} may not do this{}", .said.as_ref().map(|said| format!(": {said}")).unwrap_or_default())]
     Forbidden { from: String, said: Option<String> },
     /// There were too many requests, and waiting did not help.
     #[error("it says that there are too many requests{}", .after.map(|after| format!(", and to come back after {after} s")).unwrap_or_default())]
@@ -86,6 +99,9 @@ pub(super) enum ApiFailure {
     /// The server has an error of its own.
     #[error("it has an error of its own (HTTP {0})")]
     Server(u16),
+    /// This process does not lead any more, so it writes nothing.
+    #[error("another replica leads now")]
+    Fenced,
     /// It does not know fields that cannot be left out.
     #[error("it does not know {}: it is older than what stablekey reads", .0.join(", "))]
     Unknown(Vec<String>),
@@ -99,6 +115,7 @@ impl ApiFailure {
     pub(super) fn help(&self) -> String {
         match self {
             ApiFailure::NotAccepted { renew, .. } => renew.clone(),
+            ApiFailure::Login(failure) => failure.help(),
             ApiFailure::OtherTenant { .. } => {
                 "correct tenantId, or log in as a user of that organization; prism me:tenant:list lists the user's own"
                     .to_string()
@@ -112,8 +129,10 @@ impl ApiFailure {
                     .to_string()
             }
             ApiFailure::Forbidden { .. } => {
-                "use the token of a user whose role may read integrations, components and customers".to_string()
+                "use the token of a user whose role may read and write integrations, connections and customers"
+                    .to_string()
             }
+            ApiFailure::Fenced => "the other replica goes on".to_string(),
             ApiFailure::TooMany { .. } => "run it again later".to_string(),
             ApiFailure::Unknown(_) => "ask the platform's support for a newer version of the stack".to_string(),
             ApiFailure::Http(_) | ApiFailure::Server(_) | ApiFailure::Errors(_) => {
@@ -122,9 +141,20 @@ impl ApiFailure {
         }
     }
 
+    /// One word for a condition, and how long the platform asks to wait.
+    pub(super) fn reason(&self) -> (&'static str, Option<Duration>) {
+        match self {
+            ApiFailure::NotAccepted { .. } | ApiFailure::OtherTenant { .. } => ("TokenRefused", None),
+            ApiFailure::Forbidden { .. } => ("Forbidden", None),
+            ApiFailure::TooMany { after } => ("TooManyRequests", after.map(Duration::from_secs)),
+            _ => ("Unreachable", None),
+        }
+    }
+
     /// Whether a read may succeed when it is repeated.
     fn may_pass(&self) -> bool {
         match self {
+            ApiFailure::Login(failure) => failure.may_pass(),
             ApiFailure::Http(failure) => !matches!(failure, HttpFailure::TooLarge | HttpFailure::TimedOut(_)),
             ApiFailure::Server(_) | ApiFailure::TooMany { .. } => true,
             _ => false,
@@ -164,13 +194,21 @@ impl Stack {
             access: tokio::sync::Mutex::new(access),
             tenant_id: tenant.or_else(|| tokens.tenant_id.clone()),
             tokens,
-            exchanged: Mutex::default(),
+            hidden: Mutex::default(),
+            calls: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
             turns: Semaphore::new(IN_FLIGHT),
             permits: AtomicUsize::new(IN_FLIGHT),
             allowed: AtomicUsize::new(IN_FLIGHT),
             pause,
+            fence: None,
             unknown: Mutex::default(),
         }
+    }
+
+    /// The same, which writes only while `fence` allows it.
+    pub(super) fn fenced(self, fence: Option<WriteFence>) -> Self {
+        Stack { fence, ..self }
     }
 
     /// The fields of a document that this stack does not know.
@@ -207,7 +245,7 @@ impl Stack {
         let mut tries = 0;
         let mut has_refreshed = false;
         loop {
-            let failure = match self.ask(document, variables).await {
+            let failure = match self.ask(document, variables, READ, false).await {
                 Ok(data) => return Ok(data),
                 Err(failure) => failure,
             };
@@ -224,6 +262,52 @@ impl Stack {
                 failure => return Err(failure),
             }
         }
+    }
+
+    /// Writes: sends a document until it is answered, or until it may have been carried out.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        document: &str,
+        variables: &Value,
+        limit: Duration,
+    ) -> Result<T, ApiFailure> {
+        let mut tries = 0;
+        let mut has_refreshed = false;
+        loop {
+            match self.ask(document, variables, limit, true).await {
+                Err(ApiFailure::NotAccepted { .. }) if self.tokens.refresh.is_some() && !has_refreshed => {
+                    has_refreshed = true;
+                    *self.access.lock().await = None;
+                }
+                Err(failure @ (ApiFailure::TooMany { .. } | ApiFailure::Http(HttpFailure::NotSent(_))))
+                    if tries + 1 < TRIES =>
+                {
+                    let after = self.pause_before_retry(&failure, tries)?;
+                    tries += 1;
+                    tokio::time::sleep(after).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Lets no message quote a secret that is about to be sent.
+    pub(super) fn hide(&self, secret: &Secret) {
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        if !hidden.iter().any(|there| there.expose() == secret.expose()) {
+            hidden.push(Secret::new(secret.expose().to_string()));
+        }
+    }
+
+    /// Number of reads and of writes that were sent until now.
+    pub(super) fn calls(&self) -> (usize, usize) {
+        let writes = self.writes.load(Ordering::SeqCst);
+        (self.calls.load(Ordering::SeqCst).saturating_sub(writes), writes)
+    }
+
+    /// The first pause before something is done again.
+    pub(super) fn pause(&self) -> Duration {
+        self.pause
     }
 
     /// Remembers fields that the stack does not know. `Err` if the document cannot do without one, or if the stack
@@ -267,9 +351,24 @@ impl Stack {
     }
 
     /// Sends a document once.
-    async fn ask<T: DeserializeOwned>(&self, document: &str, variables: &Value) -> Result<T, ApiFailure> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        document: &str,
+        variables: &Value,
+        limit: Duration,
+        is_write: bool,
+    ) -> Result<T, ApiFailure> {
         let turn = self.turns.acquire().await.map_err(|_| ApiFailure::Server(503))?;
-        let authorization = self.authorization().await?;
+        // Whatever is wrong with the login, nothing was sent yet.
+        let authorization = match self.authorization().await {
+            Err(failure @ (ApiFailure::NotAccepted { .. } | ApiFailure::TooMany { .. })) => return Err(failure),
+            Err(failure) => return Err(ApiFailure::Login(Box::new(failure))),
+            Ok(authorization) => authorization,
+        };
+        let name = operation(document);
+        if is_write && self.fence.as_ref().is_some_and(|may_write| !may_write()) {
+            return Err(ApiFailure::Fenced);
+        }
         let body = json!({"query": document, "variables": variables}).to_string();
         let request = Request::builder()
             .method(Method::POST)
@@ -281,28 +380,41 @@ impl Stack {
             .header("prismatic-client", "stablekey")
             .body(Full::new(Bytes::from(body)))
             .map_err(|_| ApiFailure::NotTheApi("its url cannot be used".to_string()))?;
-        let answer = self.transport.send(request, READ).await;
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.writes.fetch_add(usize::from(is_write), Ordering::SeqCst);
+        let answer = self.transport.send(request, limit).await;
         self.give_back(turn);
+        // Bodies have secrets, so they are never logged.
+        let status = answer.as_ref().map(|answer| answer.status.as_u16()).ok();
+        debug!(stack = %self.origin, operation = name, status, "request to the platform");
         let answer = answer.map_err(ApiFailure::Http)?;
         self.check(&answer)?;
         let json: GraphAnswer<T> =
             serde_json::from_slice(&answer.body).map_err(|error| not_the_api(&answer, &error))?;
-        self.data(json)
+        let has_errors = json.errors.as_ref().is_some_and(|errors| !errors.is_empty());
+        self.data(json, has_errors && has_any_data(&answer.body))
     }
 
     /// A message of the platform, which may quote a token that it was sent.
-    fn shown(&self, message: &str) -> String {
-        let exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens = [&self.tokens.access, &self.tokens.refresh].into_iter().flatten().chain(exchanged.iter());
-        let without = tokens
-            .map(Secret::expose)
-            .filter(|token| !token.is_empty())
-            .fold(message.to_string(), |message, token| message.replace(token, "…"));
+    pub(super) fn shown(&self, message: &str) -> String {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = [&self.tokens.access, &self.tokens.refresh].into_iter().flatten().chain(hidden.iter());
+        let secrets: Vec<&str> = secrets.map(Secret::expose).filter(|secret| !secret.is_empty()).collect();
+        // A server may quote one line of several.
+        let lines =
+            secrets.iter().flat_map(|secret| secret.lines()).map(str::trim).filter(|line| line.len() >= TELLING);
+        let mut secrets: Vec<&str> = secrets.iter().copied().chain(lines).collect();
+        // One may be a part of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let without = secrets.into_iter().fold(message.to_string(), |message, secret| {
+            let escaped = serde_json::Value::from(secret).to_string();
+            message.replace(escaped.trim_matches('"'), "…").replace(secret, "…")
+        });
         shown(&without)
     }
 
     /// The data of an answer. Errors beside data count: what is missing there would look absent.
-    fn data<T>(&self, answer: GraphAnswer<T>) -> Result<T, ApiFailure> {
+    fn data<T>(&self, answer: GraphAnswer<T>, has_data: bool) -> Result<T, ApiFailure> {
         let errors: Vec<String> =
             answer.errors.into_iter().flatten().map(|error| error.message.unwrap_or_default()).collect();
         let unknown: Vec<String> = errors.iter().filter_map(|message| refused(message)).map(|u| u.field).collect();
@@ -312,7 +424,8 @@ impl Stack {
         if has(&["signature has expired", "not authenticated", "invalid token", "error decoding signature"]) {
             return Err(self.not_accepted());
         }
-        if has(&["permission denied", "not authorized", "do not have permission"]) {
+        // Beside data it may be about a part that was only to be shown.
+        if !has_data && has(&["permission denied", "not authorized", "do not have permission"]) {
             let said = errors.first().map(|error| self.shown(error));
             return Err(ApiFailure::Forbidden { from: self.tokens.from.clone(), said });
         }
@@ -356,8 +469,7 @@ impl Stack {
         let mut access = self.access.lock().await;
         if access.is_none() {
             let token = self.refreshed().await?;
-            let mut exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
-            exchanged.push(Secret::new(token.expose().to_string()));
+            self.hide(&token);
             *access = Some(token);
         }
         let token = access.as_ref().map(Secret::expose).unwrap_or_default();
@@ -462,6 +574,19 @@ fn shown(message: &str) -> String {
     text::shorten(&text::line(message.trim()), MESSAGE).into_owned()
 }
 
+/// Whether an answer has data beside its errors.
+fn has_any_data(body: &[u8]) -> bool {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    answer["data"].as_object().is_some_and(|data| data.values().any(|value| !value.is_null()))
+}
+
+/// The name of a document's operation.
+fn operation(document: &str) -> &str {
+    let lines = document.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let name = lines.and_then(|line| line.split_once(' ')).map_or("", |(_, rest)| rest);
+    name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -496,11 +621,21 @@ mod tests {
         }
     }
 
+    /// "after losing it, it starts no pass and no write".
+    #[test]
+    fn a_process_that_does_not_lead_sends_no_mutation() {
+        let stack = stack().fenced(Some(std::sync::Arc::new(|| false)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let sent = runtime.block_on(stack.send::<Value>("mutation M { a }", &json!({}), READ));
+        assert_eq!(sent.unwrap_err(), ApiFailure::Fenced);
+        assert_eq!(stack.calls(), (0, 0));
+    }
+
     /// Also of one that was exchanged, and while another request has it.
     #[test]
     fn no_message_quotes_a_token() {
         let stack = stack();
-        stack.exchanged.lock().unwrap().push(Secret::new("CANARY-new".to_string()));
+        stack.hide(&Secret::new("CANARY-new".to_string()));
         let _held = stack.access.try_lock().unwrap();
         let shown = stack.shown("CANARY-access, CANARY-refresh and CANARY-new");
         assert_eq!(shown, "…, … and …");

@@ -3,7 +3,7 @@
 
 use super::origin::{FIRST_STACK, Origin};
 use super::profile::{self, ProfileError};
-use crate::api::{PrismaticLocation, TokenFrom};
+use crate::api::{HOSTS as HOSTS_ANNOTATION, PrismaticLocation, SecretKeyRef, TokenFrom};
 use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,6 +28,16 @@ pub(super) struct Tokens {
     pub tenant_id: Option<String>,
     /// What to do when the platform does not accept them.
     pub renew: String,
+}
+
+/// A token of a Secret, which the operator read.
+#[derive(Debug)]
+pub struct TokenSecret {
+    /// The Secret, and its key.
+    pub at: SecretKeyRef,
+    /// Its annotation with the hosts that the token belongs to.
+    pub hosts: Option<String>,
+    pub token: Secret,
 }
 
 /// Why there is no token to send.
@@ -62,6 +72,12 @@ pub(super) enum TokenError {
     /// A Secret is for the operator.
     #[error("its token is in a Secret, which only the operator reads")]
     InSecret,
+    /// The operator has neither profiles nor variables of a person.
+    #[error("{0} is for the command line: the operator takes a token only from a Secret")]
+    NotInSecret(&'static str),
+    /// A Secret without hosts could be sent anywhere.
+    #[error("Secret {0} does not say to which hosts its token belongs: it is sent nowhere")]
+    NoHosts(String),
     /// The text cannot be a token.
     #[error("what {0} holds is no token: it has blanks or other characters that no token has")]
     Malformed(String),
@@ -83,6 +99,12 @@ impl TokenError {
             TokenError::InSecret => {
                 "for the command line, give tokenFrom a profile or an environment variable".to_string()
             }
+            TokenError::NotInSecret(_) => "write tokenFrom: {secretRef: {name: …, key: token}}".to_string(),
+            TokenError::NoHosts(name) => {
+                format!(
+                    "whoever holds the token annotates the Secret: kubectl annotate secret {name} {HOSTS_ANNOTATION}=HOST"
+                )
+            }
             TokenError::Malformed(name) => format!("set {name} to the token alone, without quotes and blanks"),
         }
     }
@@ -102,6 +124,37 @@ pub(super) fn find(
         None => as_prism_does(origin, variable)?,
     };
     usable(tokens, now)
+}
+
+/// Takes the token of a Secret, and checks that it may go to this origin.
+pub(super) fn of_secret(secret: &TokenSecret, origin: &Origin, now: Timestamp) -> Result<Tokens, TokenError> {
+    let SecretKeyRef { name, key } = &secret.at;
+    let from = format!("Secret {name}");
+    let listed = secret.hosts.as_deref().filter(|hosts| !hosts.trim().is_empty());
+    let listed = listed.ok_or_else(|| TokenError::NoHosts(name.clone()))?;
+    if !listed.split(',').any(|host| origin.is_named_by(host)) {
+        let belongs_to = format!("{} (its annotation {HOSTS_ANNOTATION})", shown(listed));
+        let help =
+            format!("if the token is of that stack, whoever holds it adds {} to the annotation", host_of(origin));
+        return Err(TokenError::OtherHost { from, belongs_to, url: origin.to_string(), help });
+    }
+    let token = token(&format!("key {key} of Secret {name}"), secret.token.expose())?;
+    let renew = format!(
+        "a user of that organization logs in (prism login), and writes what prism me:token --type refresh prints to key \
+         {key} of Secret {name}"
+    );
+    let (access, refresh) = if expiry(&token).is_some() { (Some(token), None) } else { (None, Some(token)) };
+    usable(Tokens { from, access, refresh, tenant_id: None, renew }, now)
+}
+
+/// Why a location names no Secret with a token.
+pub(super) fn not_in_secret(location: &PrismaticLocation) -> Option<TokenError> {
+    match &location.token_from {
+        Some(TokenFrom::SecretRef(_)) => None,
+        Some(TokenFrom::Profile(_)) => Some(TokenError::NotInSecret("a profile of prism's")),
+        Some(TokenFrom::Env(_)) => Some(TokenError::NotInSecret("an environment variable")),
+        None => Some(TokenError::NotInSecret("no tokenFrom")),
+    }
 }
 
 /// The tokens of the environment, else of prism's chosen profile.
@@ -303,6 +356,31 @@ mod tests {
         assert!(
             refused(US, env("STABLEKEY_TOKEN_US"), &[("STABLEKEY_TOKEN_US", "CANARY\r\nX: y")]).contains("no token")
         );
+    }
+
+    /// "a Secret names its hosts in `stablekey.dev/hosts`, else it is refused".
+    #[test]
+    fn a_secret_belongs_to_the_hosts_of_its_annotation() {
+        let of = |url: &str, hosts: Option<&str>, token: &str| {
+            let at = SecretKeyRef { name: "platform".into(), key: "token".into() };
+            let secret = TokenSecret { at, hosts: hosts.map(str::to_string), token: Secret::new(token.to_string()) };
+            of_secret(&secret, &Origin::parse(url).unwrap(), Timestamp::from_second(NOW).unwrap())
+        };
+        assert!(of(US, Some("app.prismatic.io"), "CANARY\n").unwrap().refresh.is_some());
+        assert!(of(US, Some("x.example, app.prismatic.io"), &jwt(NOW + 1000)).unwrap().access.is_some());
+        for (hosts, token, words) in [
+            (None, "CANARY", "Secret platform does not say to which hosts"),
+            (Some(" "), "CANARY", "does not say"),
+            (Some("app.eu-west-1.prismatic.io"), "CANARY", "belongs to app.eu-west-1.prismatic.io"),
+            (Some("*"), "CANARY", "belongs to"),
+            (Some("app.prismatic.io"), "CAN ARY", "is no token"),
+            (Some("app.prismatic.io"), &jwt(NOW - 1000), "has expired"),
+        ] {
+            let error = of(US, hosts, token).unwrap_err();
+            let text = format!("{error:?} {error}\n{}", error.help());
+            assert!(text.contains(words) && !text.contains("CANARY"), "{text}");
+        }
+        assert!(of("http://app.prismatic.io", Some("app.prismatic.io"), "CANARY").is_err());
     }
 
     /// "Two dots and an `exp` mean an access token, else a refresh token".

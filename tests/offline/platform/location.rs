@@ -3,8 +3,8 @@
 use super::{every_kind, started};
 use stablekey::api::PrismaticLocation;
 use stablekey::api::TokenFrom;
-use stablekey::engine::model::inventory::{Capabilities, RecordIn};
-use stablekey::tenant::location::{Location as _, LocationError};
+use stablekey::engine::model::inventory::{Capabilities, Publishing, RecordIn};
+use stablekey::tenant::location::Location as _;
 use stablekey::tenant::prismatic::{OrganizationLocation, Platform as Access};
 use stablekey_platform::{Platform, Region, Server, seed};
 use std::collections::BTreeMap;
@@ -44,20 +44,25 @@ fn its_capabilities_say_what_it_cannot_do() {
         writes_components,
         holds_missing_bindings,
         takes_code,
-        publishes,
+        publishing,
+        has_no_empty_inputs,
+        titles_are_names,
         has_labels,
-        is_written,
         has_other_writers,
         record,
+        sends_secrets,
+        merges_inputs,
+        writes_embedded,
+        may_sign_out,
     } = location.capabilities();
     assert!(!watches && !knows_field_owners && !shows_secrets && !resolves_older_keys && !writes_components);
-    assert!(knows_readiness && !is_written && !has_other_writers);
-    assert!(!holds_missing_bindings && !takes_code && !publishes && !has_labels);
+    assert!(
+        knows_readiness && sends_secrets && !merges_inputs && !writes_embedded && may_sign_out && !has_other_writers
+    );
+    assert!(!holds_missing_bindings && !takes_code && publishing == Publishing::ByPerson && !has_labels);
+    assert!(has_no_empty_inputs && titles_are_names);
     assert_eq!(record, RecordIn::Apart);
     assert_eq!(location.snapshot().unwrap().inventory.can, location.capabilities());
-    let Err(LocationError::ReadOnly { who, why }) = location.begin(&[]) else { panic!("it begins to write") };
-    assert_eq!(who, "us-prod");
-    assert!(why.contains("does not write to the platform"), "{why}");
 }
 
 /// What is read twice is the same, definitions included, and each definition is the one that was planned with.

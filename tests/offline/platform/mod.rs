@@ -1,12 +1,15 @@
 //! Tenants on the platform: the real command, and fakes of the platform over HTTP.
 
+mod doctor;
 mod https;
 mod import;
+mod laws;
 mod location;
 mod reading;
 mod shapes;
 mod switches;
 mod tokens;
+mod writing;
 
 use stablekey_platform::{Platform, Region, Server, Switches, seed};
 use stablekey_testing::certificates::Certificate;
@@ -146,6 +149,48 @@ impl Workplace {
     pub fn import(&self, tenant: &str, server: &Server, profile: &str) -> Ran {
         let url = server.url();
         self.run(&["import", "--tenant", tenant, "--from", &url, "--profile", profile, "--allow-loopback"])
+    }
+
+    /// The record of a tenant, in the state folder.
+    pub fn record(&self, tenant: &str) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.record_file(tenant)).unwrap()).unwrap()
+    }
+
+    /// Changes the record of a tenant.
+    pub fn edit_record(&self, tenant: &str, edit: impl FnOnce(&mut serde_json::Value)) {
+        let mut record = self.record(tenant);
+        edit(&mut record);
+        fs::write(self.record_file(tenant), serde_json::to_string_pretty(&record).unwrap() + "\n").unwrap();
+    }
+
+    fn record_file(&self, tenant: &str) -> PathBuf {
+        let records = self.home().join(".local/state/stablekey/records");
+        let mut folders = fs::read_dir(records).unwrap().map(|folder| folder.unwrap().path());
+        folders.find_map(|folder| Some(folder.join(format!("{tenant}.json"))).filter(|file| file.is_file())).unwrap()
+    }
+
+    /// Lets the Tenant have its secrets in a folder, with these: name/key and content.
+    pub fn secrets(&self, tenant: &str, secrets: &[(&str, &str)]) {
+        let tenants = self.read("tenants.yaml");
+        let with_folder = |document: &str| {
+            let is_meant = document.contains(&format!("name: {tenant}\n")) && !document.contains("secrets:");
+            let folder = format!("      secrets: {{directory: secrets/{tenant}}}\n      tokenFrom:");
+            if is_meant { document.replacen("      tokenFrom:", &folder, 1) } else { document.to_string() }
+        };
+        let documents: Vec<String> = tenants.split("---\n").map(with_folder).collect();
+        self.write("tenants.yaml", &documents.join("---\n"));
+        for (name, content) in secrets {
+            self.write(&format!("secrets/{tenant}/{name}"), content);
+        }
+    }
+
+    /// The digest of a writer's actions in a tenant.
+    pub fn digest(&self, tenant: &str, writer: &str) -> String {
+        let output = self.command(&["plan", "--allow-loopback", "-o", "json"]).output().unwrap();
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let targets = plan["targets"].as_array().unwrap();
+        let target = targets.iter().find(|target| target["tenant"] == tenant).unwrap();
+        target["digests"][writer].as_str().unwrap().to_string()
     }
 
     pub fn plan(&self, more: &[&str]) -> Ran {

@@ -64,7 +64,7 @@ fn what_is_no_api_is_named() {
         (Answer::json(200, "[\"CANARY\"]"), "a part of the answer has another type than expected"),
         (Answer::json(200, "{}"), "there is neither data nor an error"),
         (Answer::json(404, "{}"), "HTTP 404"),
-        (Answer::json(403, "{}"), "the user of prism's profile us may not read this"),
+        (Answer::json(403, "{}"), "the user of prism's profile us may not do this"),
         (
             Answer::json(200, "{\"errors\": [{\"message\": \"Signature has expired\"}]}"),
             "prism's profile us is not accepted",

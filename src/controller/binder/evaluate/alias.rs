@@ -30,7 +30,6 @@ pub(crate) fn would_mean(cache: &TenantCache, key: &str) -> Resolution {
 /// Whether a Secret opted in for a connection: for its key, or for an older key that it answers for.
 pub(crate) fn serves(cache: &TenantCache, source: &SourceSecret, connection: &SharedConnection) -> bool {
     let answers = |older: &String| would_mean(cache, older).connection().is_some_and(|c| c.name() == connection.name());
-    source.keys.all
-        || source.keys.named.contains(&connection.spec.stable_key)
-        || (!connection.spec.replaces.is_empty() && source.keys.named.iter().any(answers))
+    source.opt_in.keys.has(&connection.spec.stable_key)
+        || (!connection.spec.replaces.is_empty() && source.opt_in.keys.named.iter().any(answers))
 }

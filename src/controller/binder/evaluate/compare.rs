@@ -170,7 +170,7 @@ fn withdrawn_from<'a>(cache: &TenantCache, copy: &'a BindingSecret, connection: 
 
 /// Like `withdrawn_from` without a connection: checks the keys that the copy was made for.
 pub(crate) fn withdrawn<'a>(cache: &TenantCache, copy: &'a BindingSecret) -> Option<&'a str> {
-    let serves = |name: &&String| cache.sources.get(*name).is_some_and(|source| source.keys.serve(&copy.keys));
+    let serves = |name: &&String| cache.sources.get(*name).is_some_and(|source| source.opt_in.keys.serve(&copy.keys));
     copy.from.iter().find(|name| !serves(name)).map(String::as_str)
 }
 

@@ -7,10 +7,12 @@ use super::problem::Problem;
 use crate::api::*;
 use crate::controller::binder::cache::TenantCache;
 use crate::controller::binder::secret::desired::can_be_key;
-use crate::controller::binder::secret::hosts::Host;
-use crate::controller::binder::secret::source::{Pins, SourceSecret};
+use crate::controller::binder::secret::source::SourceSecret;
 use crate::engine::model::code::Code;
+use crate::engine::model::hosts::Host;
 use crate::engine::model::item::ObjectId;
+use crate::engine::model::opt_in::{OptInRefusal, Pins};
+use crate::engine::pinned;
 use crate::engine::redirect::Strictest;
 use crate::secret::SecretBytes;
 use jiff::{SignedDuration, Timestamp};
@@ -112,18 +114,9 @@ impl ResolvedInputs {
 
     /// Checks that every endpoint names one of the hosts that a Secret is pinned to.
     fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], types: &Strictest<'_>) {
-        for (name, value) in &self.values {
-            let value = std::str::from_utf8(value.expose()).ok();
-            let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
-            if types.is_endpoint_value(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
-                let text = format!(
-                    "input {name} does not plainly name, by https, a host that Secret {} may be sent to (its annotation \
-                     {HOSTS}): correct the input, or let the Secret's owner add the host (http://… for plain http)",
-                    source.name
-                );
-                self.credentials.push(Problem::new(Code::HostNotPinned, text));
-            }
-        }
+        let values = self.values.iter().map(|(name, value)| (name.as_str(), std::str::from_utf8(value.expose()).ok()));
+        let off = pinned::endpoints_off(hosts, &source.name, values, types);
+        self.credentials.extend(off.into_iter().map(|text| Problem::new(Code::HostNotPinned, text)));
     }
 }
 
@@ -171,10 +164,13 @@ pub(crate) fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>)
             found.credentials.push(problem);
             continue;
         }
-        match &source.pins {
+        match &source.opt_in.pins {
             Pins::Only(hosts) => pinned.push((source, hosts)),
             Pins::Anywhere => {
-                found.credentials.extend(sent_by_customers(question, secret, inputs, &types));
+                let given = |name: &str| question.inputs.get(name).copied();
+                let names = inputs.iter().map(|(name, _)| *name);
+                let text = pinned::sent_by_customers(&question.connection.spec, secret, names, &given, &types);
+                found.credentials.extend(text.map(|text| Problem::new(Code::HostNotPinned, text)));
                 unpinned.push(*secret);
             }
             Pins::Unreadable => {}
@@ -205,38 +201,33 @@ pub(crate) fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>)
     found
 }
 
-/// Returns the Secret if it may be used for this key at this time.
+/// Checks whether a Secret may be used for this key at this time.
 fn usable(
     cache: &TenantCache,
     source: &SourceSecret,
     question: &InputsQuestion<'_>,
     found: &mut ResolvedInputs,
 ) -> Result<(), Problem> {
-    let (name, key) = (&source.name, &question.connection.spec.stable_key);
-    if !alias::serves(cache, source, question.connection) {
-        let text = format!("Secret {name} does not serve {key}: whoever owns it adds the key to its annotation {KEYS}");
-        return Err(Problem::new(Code::SecretNotForKey, text));
+    let (name, opt_in) = (&source.name, &source.opt_in);
+    let serves = alias::serves(cache, source, question.connection);
+    let refusal = opt_in.refusal(serves, question.now);
+    let expiry = opt_in.expires.as_ref().and_then(|expiry| Some((expiry.at?, expiry)));
+    let is_usable = matches!(refusal, None | Some(OptInRefusal::Expired(_)));
+    if let Some((at, expiry)) = expiry.filter(|_| is_usable) {
+        let is_first = found.expires.as_ref().is_none_or(|(first, _)| at < *first);
+        if is_first {
+            found.expires = Some((at, expiry.text.clone()));
+        }
     }
-    if source.pins == Pins::Unreadable {
-        let text = format!(
-            "annotation {HOSTS} of Secret {name} cannot be read: write hosts as login.example or \
-             login.example:8443, separated by commas"
-        );
-        return Err(Problem::new(Code::SecretUnreadable, text));
+    if let Some(refusal) = refusal {
+        let code = match refusal {
+            OptInRefusal::NotForKey => Code::SecretNotForKey,
+            OptInRefusal::UnreadableHosts | OptInRefusal::UnreadableExpiry => Code::SecretUnreadable,
+            OptInRefusal::Expired(_) => Code::SecretExpired,
+        };
+        return Err(Problem::new(code, refusal.text(name, &question.connection.spec.stable_key)));
     }
-    let Some(expiry) = &source.expires else { return Ok(()) };
-    let Some(at) = expiry.at else {
-        let text = format!("annotation {EXPIRES} of Secret {name} is no time: write it as 2030-01-31T00:00:00Z");
-        return Err(Problem::new(Code::SecretUnreadable, text));
-    };
-    let is_first = found.expires.as_ref().is_none_or(|(first, _)| at < *first);
-    if is_first {
-        found.expires = Some((at, expiry.text.clone()));
-    }
-    if at <= question.now {
-        let text = format!("Secret {name} expired at {at}: supply a new one, and move its annotation {EXPIRES}");
-        return Err(Problem::new(Code::SecretExpired, text));
-    }
+    let Some((at, _)) = expiry else { return Ok(()) };
     let warn = at.checked_sub(SOON).unwrap_or(Timestamp::MIN);
     let is_soon = warn <= question.now;
     if is_soon {
@@ -279,30 +270,6 @@ fn missing(
         Problem::new(Code::SecretMissing, text)
     });
     consent.chain(absent).collect()
-}
-
-/// Checks for a Secret of the organization without pinned hosts beside an endpoint that a customer supplies.
-fn sent_by_customers(
-    question: &InputsQuestion<'_>,
-    secret: &str,
-    inputs: &[(&str, &str)],
-    types: &Strictest<'_>,
-) -> Option<Problem> {
-    let spec = &question.connection.spec;
-    let is_theirs = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
-    if inputs.iter().all(|(name, _)| is_theirs(name)) {
-        // A value of the customer may be sent to the customer's endpoint.
-        return None;
-    }
-    let endpoint = spec
-        .inputs
-        .keys()
-        .find(|name| is_theirs(name) && types.is_endpoint(name, question.inputs.get(name.as_str()).copied()))?;
-    let text = format!(
-        "input {endpoint} is each customer's, and Secret {secret} may be sent anywhere: its owner pins it to the hosts that \
-         customers may name (annotation {HOSTS})"
-    );
-    Some(Problem::new(Code::HostNotPinned, text))
 }
 
 /// Checks that an authorization-code connection has the token of a sign-in.

@@ -6,7 +6,6 @@
 pub(super) mod base64;
 pub(super) mod desired;
 pub(super) mod fingerprint;
-pub(super) mod hosts;
 pub(super) mod naming;
 pub(super) mod observed;
 pub(super) mod source;

@@ -69,6 +69,14 @@ impl RecordStore for FolderRecords {
         Ok(StoredRecord { record, version: Some(version(&bytes)) })
     }
 
+    fn probe(&self, tenant: &str) -> Result<(), RecordError> {
+        self.read(tenant)?;
+        self.lock(tenant).map(drop).map_err(|error| {
+            let Words { why, help } = io_error::writing(&self.folder, &error);
+            self.error(tenant, "written", why, help)
+        })
+    }
+
     fn write(&self, record: &TenantRecord, replaces: Option<&str>, _: &str) -> Result<String, RecordError> {
         let tenant = &record.tenant;
         let path = self.file(tenant);

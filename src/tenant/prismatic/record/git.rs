@@ -264,6 +264,29 @@ impl RecordStore for GitRecords {
         Ok(commit)
     }
 
+    /// Pushes a ref beside the records, and removes it: a dry run would not ask the remote's own rules.
+    fn probe(&self, tenant: &str) -> Result<(), RecordError> {
+        self.read(tenant)?;
+        let failed = |why| self.unreachable(tenant, "written", why);
+        let record = TenantRecord::of(tenant).to_text();
+        let blob = self.line(&["hash-object", "-w", "--stdin"], Some(record.as_bytes())).map_err(failed)?;
+        let tree = self.line(&["mktree"], Some(format!("100644 blob {blob}\t{FILE}\n").as_bytes())).map_err(failed)?;
+        let arguments = ["commit-tree", tree.as_str(), "-m", "stablekey doctor"];
+        let commit = run(&self.tree, &arguments, None, &author(&self.tree)).and_then(GitOutput::of_success);
+        let commit = String::from_utf8_lossy(&commit.map_err(failed)?).trim().to_string();
+        // One name per tenant, so that a remote that deletes no refs keeps one at most.
+        let name = format!("refs/stablekey-doctor/{tenant}");
+        let push = |from: &str| {
+            let refspec = format!("{from}:{name}");
+            let output = self.git(&["push", "--porcelain", "--no-verify", "--force", &self.remote, &refspec], None)?;
+            if output.has_succeeded() { Ok(()) } else { Err(refused(&output)) }
+        };
+        push(&commit).map_err(failed)?;
+        // That it stays there does no harm.
+        let _ = push("");
+        Ok(())
+    }
+
     fn place(&self) -> String {
         format!("{REFS}* on the Git remote {}", self.remote)
     }

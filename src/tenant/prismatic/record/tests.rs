@@ -73,8 +73,17 @@ fn of_two_clones_that_race_one_writes() {
     let (one, two) = (remote.records(&one), remote.records(&two));
     let (first, second) = (one.read(TENANT).unwrap(), two.read(TENANT).unwrap());
     assert_eq!((first.version, second.version), (None, None));
-    let run =
-        Run { who: "ann@laptop".into(), id: "1".into(), since: "now".into(), command: "apply".into(), writes: vec![] };
+    let run = Run {
+        who: "ann@laptop".into(),
+        id: "1".into(),
+        since: "now".into(),
+        seen: None,
+        machine: None,
+        command: "apply".into(),
+        process: None,
+        writes: vec![],
+        wants: BTreeMap::new(),
+    };
     let mut begun = record("1");
     begun.run = Some(run);
     let version = one.write(&begun, None, "begin").unwrap();
@@ -102,8 +111,12 @@ fn a_second_laptop_sees_a_run_that_died() {
         who: "runner-7".into(),
         id: "7".into(),
         since: "2026-11-28T17:00:00Z".into(),
+        seen: None,
+        machine: None,
         command: "stablekey apply".into(),
         writes: vec!["Connection/crm".into()],
+        process: None,
+        wants: BTreeMap::new(),
     });
     first.write(&begun, None, "begin").unwrap();
     let second = remote.records(&remote.clone("second"));

@@ -1,5 +1,7 @@
-//! The Secrets with the kubeconfigs of tenants. Each is watched by name, because the operator may read no others.
+//! The Secrets that Tenants name: with kubeconfigs, and with tokens of the platform. Each is watched by name, because the
+//! operator may read no others.
 
+use crate::api::HOSTS;
 use crate::kubernetes::budget::{Named, Weighs};
 use crate::kubernetes::list::Listing;
 use crate::kubernetes::paths::{Paths, segment};
@@ -12,20 +14,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroize;
 
-/// A Secret that may contain kubeconfigs.
+/// A Secret that a Tenant names.
 #[derive(Debug)]
-pub(super) struct KubeconfigSecret {
+pub(super) struct NamedSecret {
     /// The values, by key.
     texts: BTreeMap<String, Secret>,
+    /// The hosts that its token belongs to, if it says so.
+    pub hosts: Option<String>,
 }
 
-impl Weighs for KubeconfigSecret {
+impl Weighs for NamedSecret {
     fn weight(&self) -> usize {
         self.texts.iter().map(|(key, text)| key.len() + text.expose().len()).sum()
     }
 }
 
-impl Named for KubeconfigSecret {
+impl Named for NamedSecret {
     /// The watch selects exactly one Secret.
     fn name(&self) -> &str {
         ""
@@ -35,33 +39,41 @@ impl Named for KubeconfigSecret {
 #[derive(Deserialize)]
 struct Watched {
     #[serde(default)]
+    metadata: WatchedMeta,
+    #[serde(default)]
     data: BTreeMap<String, ByteString>,
 }
 
-impl KubeconfigSecret {
+#[derive(Default, Deserialize)]
+struct WatchedMeta {
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+impl NamedSecret {
     /// Parses the JSON of the API server; `None` if it is not a Secret.
     fn read(json: &str) -> Option<Self> {
-        let watched: Watched = serde_json::from_str(json).ok()?;
+        let Watched { mut metadata, data } = serde_json::from_str(json).ok()?;
         let text = |bytes: ByteString| {
             String::from_utf8(bytes.0).map(Secret::new).map_err(|error| error.into_bytes().zeroize()).ok()
         };
-        let texts = watched.data.into_iter().filter_map(|(key, bytes)| Some((key, text(bytes)?)));
-        Some(KubeconfigSecret { texts: texts.collect() })
+        let texts = data.into_iter().filter_map(|(key, bytes)| Some((key, text(bytes)?)));
+        Some(NamedSecret { texts: texts.collect(), hosts: metadata.annotations.remove(HOSTS) })
     }
 
-    /// Returns the kubeconfig under a key.
-    pub(super) fn kubeconfig(&self, key: &str) -> Option<&Secret> {
+    /// Returns the text under a key.
+    pub(super) fn text(&self, key: &str) -> Option<&Secret> {
         self.texts.get(key)
     }
 }
 
-/// Returns a hash that identifies a kubeconfig without disclosing it.
-pub(super) fn fingerprint(kubeconfig: &Secret) -> [u8; 32] {
-    Sha256::digest(kubeconfig.expose()).into()
+/// Returns a hash that identifies a text without disclosing it.
+pub(super) fn fingerprint(text: &Secret) -> [u8; 32] {
+    Sha256::digest(text.expose()).into()
 }
 
 /// Lists one Secret, by name.
-pub(super) fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
+pub(super) fn listing(paths: &Paths, name: &str) -> Listing<NamedSecret> {
     Listing {
         path: paths.secrets(),
         resource: "secrets",
@@ -69,7 +81,7 @@ pub(super) fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
         most: 1,
         page: 1,
         read: Arc::new(|page: &[Box<RawValue>]| {
-            page.iter().filter_map(|secret| KubeconfigSecret::read(secret.get())).collect()
+            page.iter().filter_map(|secret| NamedSecret::read(secret.get())).collect()
         }),
     }
 }

@@ -14,7 +14,7 @@ const HTTP: [&str; 3] = ["http", "ws", "h2c"];
 
 /// A host in lower case, with an optional port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Host {
+pub struct Host {
     name: String,
     port: Option<u16>,
     /// The scheme, if it is unencrypted; for a pin: the unencrypted scheme that it allows.
@@ -24,7 +24,7 @@ pub(crate) struct Host {
 impl Host {
     /// Parses a host of a Secret's annotation: `login.example`, or with a port, `login.example:8443`; with
     /// `http://login.example` also plain http is allowed, and likewise every unencrypted scheme (`redis://db.example`).
-    pub(crate) fn pinned(text: &str) -> Option<Host> {
+    pub fn pinned(text: &str) -> Option<Host> {
         match text.split_once("://") {
             Some((scheme, rest)) => Some(Host { in_clear: Some(endpoint::in_clear(scheme)?), ..host(rest)? }),
             None => host(text),
@@ -33,7 +33,7 @@ impl Host {
 
     /// Returns the host of an endpoint's value: a URL, or a host with an optional port and path. `None` if it has no
     /// host, or parsers could differ about it.
-    pub(crate) fn of_endpoint(value: &str) -> Option<Host> {
+    pub fn of_endpoint(value: &str) -> Option<Host> {
         if !value.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return None;
         }
@@ -59,7 +59,7 @@ impl Host {
     /// Whether this pinned host allows an endpoint's host. The port counts only if the pin has one, and an unencrypted
     /// scheme is allowed only if the pin names it. A scheme that implies no encryption either way (`postgres`) is
     /// allowed.
-    pub(crate) fn allows(&self, endpoint: &Host) -> bool {
+    pub fn allows(&self, endpoint: &Host) -> bool {
         let is_plain_http = |scheme| self.in_clear == Some(HTTP[0]) && HTTP.contains(&scheme);
         self.name == endpoint.name
             && (self.port.is_none() || self.port == endpoint.port)
