@@ -206,3 +206,25 @@ fn the_expressions_use_existing_fields() {
         });
     }
 }
+
+/// The sender writes no definition, and nobody's ConfigMap but records and waiting plans.
+#[test]
+fn the_sender_writes_only_records_and_plans() {
+    let namespace = us().namespace("records-of-the-sender");
+    let sender = Account::new(install(&namespace, &["sender"]), "stablekey-sender");
+    let (record, plan) = (json!({"stablekey.dev/record": "true"}), json!({"stablekey.dev/plan": "true"}));
+    let only = "the sender writes only ConfigMaps with one of the labels";
+    for labels in [json!({}), json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/record": "false"})] {
+        refused(sender.apply("", &config_map("any", labels)), only);
+    }
+    let both = json!({"stablekey.dev/record": "true", "stablekey.dev/plan": "true"});
+    refused(sender.apply("", &config_map("any", both)), only);
+    sender.apply("", &config_map("record", record.clone())).unwrap();
+    sender.apply("", &config_map("plan", plan.clone())).unwrap();
+    refused(sender.apply("", &config_map("record", plan.clone())), "does not change what a ConfigMap is");
+    apply(&namespace, &config_map("theirs", json!({})));
+    refused(sender.apply("", &config_map("theirs", record)), "does not change what a ConfigMap is");
+    let said = error_of(&mut delete(&sender, &namespace, &format!("{CONFIG_MAPS}/record")));
+    assert!(said.contains("the sender deletes only ConfigMaps"), "{said}");
+    output_of(&mut delete(&sender, &namespace, &format!("{CONFIG_MAPS}/plan")));
+}

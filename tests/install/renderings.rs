@@ -40,14 +40,16 @@ pub fn set(value: &str) -> &'static str {
 }
 
 /// Everything except what needs the CRDs of the Prometheus Operator.
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 12] = [
     "crds",
     "policies",
     "rbac",
     "binder",
     "syncer",
+    "sender",
     "tenant-access/target",
     "tenant-access/source",
+    "tenant-access/secrets",
     "token-renewal/hub",
     "token-renewal/target",
     "token-renewal/source",
@@ -67,6 +69,10 @@ fn the_chart_and_the_folders_are_the_same() {
     agree(&with("syncer.enabled=false tenantAccess=target"), &["binder", "tenant-access/target"]);
     agree(&with("binder.enabled=false tenantAccess=source"), &["syncer", "tenant-access/source"]);
     agree(&with("syncer.enabled=false binder.enabled=false"), &[]);
+    let sender = "syncer.enabled=false binder.enabled=false sender.enabled=true";
+    agree(&with(sender), &["sender"]);
+    let secrets = [&with(sender)[..], &["sender.secretNamespaces={somewhere}"]].concat();
+    agree(&secrets, &["sender", "tenant-access/secrets"]);
     let renewal = ["tenant-access/target", "token-renewal/target", "token-renewal/hub"];
     let nothing_else = "syncer.enabled=false binder.enabled=false tenantAccess=target tenantAccessRenewal=true";
     agree(&[&with(nothing_else)[..], &["tokenRenewal.enabled=true"]].concat(), &renewal);

@@ -6,14 +6,15 @@ use crate::tools::{error_of, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::Namespace;
 
-const FOLDERS: [(&str, &str); 4] = [
+const FOLDERS: [(&str, &str); 5] = [
     ("binder", "stablekey-binder"),
     ("syncer", "stablekey-syncer"),
+    ("sender", "stablekey-sender"),
     ("tenant-access/target", "stablekey-target"),
     ("tenant-access/source", "stablekey-source"),
 ];
 
-fn accounts(namespace: &Namespace<'static>) -> [Account; 4] {
+fn accounts(namespace: &Namespace<'static>) -> [Account; 5] {
     install(namespace, &FOLDERS.map(|(folder, _)| folder));
     FOLDERS.map(|(_, account)| Account::new(namespace, account))
 }
@@ -46,7 +47,8 @@ fn no_role_is_cluster_wide_or_has_a_star() {
             assert!(!rule.to_string().contains('*'), "{name}: {rule}");
             let secrets = rule["resources"].as_array().unwrap().contains(&json!("secrets"));
             let named = rule["resourceNames"].as_array().is_some_and(|names| !names.is_empty());
-            assert!(!secrets || named || name == "Role/stablekey-binder", "{name}: {rule}");
+            let may_list = ["Role/stablekey-binder", "Role/stablekey-secrets"].contains(&name.as_str());
+            assert!(!secrets || named || may_list, "{name}: {rule}");
         }
     }
 }
@@ -57,14 +59,14 @@ fn no_role_is_cluster_wide_or_has_a_star() {
 #[test]
 fn only_the_binder_reads_a_tenants_secrets() {
     let namespace = us().namespace("secrets");
-    let [binder, syncer, target, source] = accounts(&namespace);
+    let [binder, syncer, sender, target, source] = accounts(&namespace);
     for name in ["app", "stablekey-kubeconfigs"] {
         let secret =
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "CANARY"}});
         apply(&namespace, &secret);
     }
     output_of(&mut binder.kubectl("get secret app"));
-    for account in [&syncer, &target, &source] {
+    for account in [&syncer, &sender, &target, &source] {
         let words = [
             "get secret app",
             "get secrets",
@@ -83,7 +85,7 @@ fn only_the_binder_reads_a_tenants_secrets() {
     }
     let kubeconfigs = "get secrets --field-selector=metadata.name=stablekey-kubeconfigs";
     output_of(&mut syncer.kubectl(kubeconfigs));
-    for account in [&target, &source] {
+    for account in [&sender, &target, &source] {
         error_of(&mut account.kubectl(kubeconfigs));
     }
 }

@@ -107,3 +107,27 @@ fn an_account_without_access_to_namespaces_cannot_detect_a_missing_one() {
     assert_eq!(wrong.code, 1, "{}", wrong.words());
     assert!(wrong.words().contains("not allowed"), "{}", wrong.words());
 }
+
+/// "on every location what the user needs: rights (SelfSubjectAccessReview for each verb used), CRDs and versions; each line
+/// ✓ or ✗ with the fix".
+#[test]
+fn doctor_names_each_missing_permission() {
+    let mut env = TestEnv::with_a_source("doctor");
+    let good = env.run(&["doctor", "eu"]);
+    assert_eq!(good.code, 0, "{}", good.words());
+    assert!(good.words().contains("it serves the custom resources stablekey.dev/v1alpha1"), "{}", good.words());
+    assert!(good.words().contains("✓ you may delete connections in"), "{}", good.words());
+    use_account_with(
+        &mut env,
+        &[
+            ("get,list,create,patch", "tenants,components,connections,customercredentials,integrations"),
+            ("get,list,create,patch", "configmaps"),
+        ],
+    );
+    let denied = env.run(&["doctor", "eu"]);
+    assert_eq!(denied.code, 1, "{}", denied.words());
+    let fix = "- apiGroups: [stablekey.dev] resources: [connections] verbs: [delete]";
+    assert!(denied.words().contains("✗ you may delete connections in"), "{}", denied.words());
+    assert!(denied.words().contains(fix), "{}", denied.words());
+    assert!(denied.words().contains("✓ you may patch connections in"), "{}", denied.words());
+}

@@ -5,4 +5,5 @@ mod binder;
 mod events;
 mod leaders;
 mod probes;
-mod syncer;
+mod sender;
+pub mod syncer;

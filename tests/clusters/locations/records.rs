@@ -17,8 +17,17 @@ fn records(namespace: &Namespace<'_>) -> ConfigMapRecords {
 
 fn record(who: &str) -> TenantRecord {
     let mut record = TenantRecord::of(TENANT);
-    record.run =
-        Some(Run { id: who.into(), who: who.into(), since: "now".into(), command: "x".into(), writes: vec![] });
+    record.run = Some(Run {
+        id: who.into(),
+        who: who.into(),
+        since: "now".into(),
+        seen: None,
+        machine: None,
+        command: "x".into(),
+        process: None,
+        writes: vec![],
+        wants: Default::default(),
+    });
     record
 }
 

@@ -1,4 +1,4 @@
-{{- /* What each account may do. Why: manifests/binder/role.yaml, manifests/syncer/role.yaml,
+{{- /* What each account may do. Why: manifests/binder/role.yaml, manifests/syncer/role.yaml, manifests/sender/role.yaml,
 manifests/tenant-access, manifests/token-renewal. They are given the chart's root; lease a role, token an account. */ -}}
 
 {{- define "stablekey.rules.source" -}}
@@ -52,6 +52,40 @@ manifests/tenant-access, manifests/token-renewal. They are given the chart's roo
   resourceNames: {{ toJson . }}
   verbs: [list, watch]
 {{- end }}
+{{- end }}
+
+{{- define "stablekey.rules.sender" -}}
+- apiGroups: [stablekey.dev]
+  resources: [tenants, tenantsyncs, components, connections, integrations]
+  verbs: [list, watch]
+- apiGroups: [stablekey.dev]
+  resources: [integrations]
+  verbs: [get]
+- apiGroups: [stablekey.dev]
+  resources: [tenants/status, tenantsyncs/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, update, patch, delete]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- /* A rule without names would mean all of them. */}}
+{{- with concat .Values.sender.tokenSecrets .Values.sender.kubeconfigSecrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson . }}
+  verbs: [list, watch]
+{{- end }}
+{{- end }}
+
+{{- define "stablekey.rules.secrets" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list]
 {{- end }}
 
 {{- define "stablekey.rules.binder" -}}
