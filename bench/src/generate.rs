@@ -91,6 +91,7 @@ pub fn world(connections: usize) -> World {
         source: None,
         recent: 0,
         before: None,
+        resend: Default::default(),
     };
     let accepting = TenantSpec { accept_from: vec![from.into()], ..tenant("eu") };
     World {

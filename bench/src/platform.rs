@@ -54,6 +54,11 @@ pub fn figures(_: &mut Machine) -> Outcome<Vec<Figure>> {
         outcome?;
         plain.push(took);
     }
+    server.set_delay(Duration::ZERO);
+    let apply = ["apply", "ours", "--yes", "--allow-loopback"];
+    let of_nothing = writes(&server, &mut ours(&apply))?;
+    add_connection(folder.path())?;
+    let of_connection = writes(&server, &mut ours(&apply))?;
     let (planned, plain) = (measure::median(planned), measure::median(plain));
     let ratio = planned.as_secs_f64() / plain.as_secs_f64();
     let delay = DELAY.as_millis();
@@ -74,7 +79,54 @@ pub fn figures(_: &mut Machine) -> Outcome<Vec<Figure>> {
             ratio,
             OF_PLAIN,
         ),
+        Figure::beside(
+            "requests that write of an apply of that plan".to_string(),
+            of_nothing.to_string(),
+            "none".to_string(),
+            f64::from(of_nothing),
+            0.0,
+        ),
+        Figure::beside(
+            "requests that write of an apply with one new connection".to_string(),
+            of_connection.to_string(),
+            "a create and an update".to_string(),
+            f64::from(of_connection) / 2.0,
+            1.0,
+        ),
     ])
+}
+
+/// Number of requests that write, of one run.
+fn writes(server: &Server, command: &mut Command) -> Outcome<u32> {
+    server.take_requests();
+    measure::run(command, 0)?;
+    Ok(u32::try_from(server.take_requests().iter().filter(|request| request.writes).count())?)
+}
+
+/// Declares one more connection: that of the first file, under another stable key, with its secrets in a folder.
+fn add_connection(folder: &Path) -> Outcome<()> {
+    let tenant = folder.join("ours/tenants.yaml");
+    let text = std::fs::read_to_string(&tenant)?;
+    std::fs::write(
+        &tenant,
+        text.replacen("    prismatic:\n", "    prismatic:\n      secrets: {directory: secrets}\n", 1),
+    )?;
+    let connections = folder.join("ours/us-prod/connections");
+    let mut files: Vec<_> = std::fs::read_dir(&connections)?.collect::<Result<_, _>>()?;
+    files.sort_by_key(std::fs::DirEntry::path);
+    let first = files.first().ok_or("there is no connection")?.path();
+    let key = first.file_stem().and_then(|name| name.to_str()).ok_or("its name is no text")?.to_string();
+    let text = std::fs::read_to_string(&first)?;
+    let added = text.replace(&format!("name: {key}\nspec"), "name: added\nspec");
+    let added = added.replace(&format!("stableKey: {key}"), "stableKey: added");
+    for secret in added.split("secretRef:").skip(1) {
+        let of = |word: &str| Some(secret.split_once(word)?.1.lines().next()?.trim());
+        let (Some(name), Some(key)) = (of("name: "), of("key: ")) else { continue };
+        let file = folder.join("ours/secrets").join(name).join(key);
+        std::fs::create_dir_all(file.parent().ok_or("it has no folder")?)?;
+        std::fs::write(file, "a-secret")?;
+    }
+    Ok(std::fs::write(connections.join("added.yaml"), added)?)
 }
 
 fn command(folder: &Path, url: &str, arguments: &[&str]) -> Command {

@@ -212,7 +212,8 @@ pub fn markdown(parts: &[String]) -> String {
          made again by another name, and new connections are made while it writes. Watches are those that the audit\n  \
          log has as open.\n\
          - The platform (`bench/src/platform.rs`): a fake of it on the same machine. A tenant is imported, and planned again\n  \
-         without a change; requests are those that the fake counts. Beside the plan with a delay of each answer a plain\n  \
+         without a change; requests are those that the fake counts; those of an apply\n  \
+         without a change, and of one with a new connection, count those that write. Beside the plan with a delay of each answer a plain\n  \
          client that sends the same requests: the pages of a list one after the other, 4 lists at once.\n\
          - The peers are built from source by the modules in `hack/peers` and `hack/control-plane`.\n",
     );
