@@ -14,16 +14,16 @@ exits_3() {
   [ "$status" -eq 3 ] || { echo "it exits $status, not 3" >&2; exit 1; }
 }
 
-# Only the folder of an earlier demo is replaced.
-if [ -e "$folder" ] && [ ! -e "$folder/.plan.json" ]; then
+# Only the folder of an earlier demo is replaced, also of one that was interrupted.
+if [ -e "$folder" ] && [ ! -e "$folder/.git/stablekey-demo" ] && [ ! -e "$folder/.plan.json" ]; then
   echo "$folder exists, and this demo did not create it: name another folder" >&2
   exit 1
 fi
 rm -rf "$folder"
-mkdir -p "$folder"
+git init --quiet "$folder"
+: > "$folder/.git/stablekey-demo"
 cp -R "$examples/us-eu/." "$folder"
 cd "$folder"
-git init --quiet
 git add --all
 git -c user.name=demo -c user.email=demo@stablekey.invalid commit --quiet --message 'As it is'
 
