@@ -113,6 +113,7 @@ codes! {
     VersionsLost = "SK0168", Warning, "versions of integrations could never be enabled again";
     AccountMayNot = "SK0169", Unreached, "the account may not change or remove it on the platform";
     SignOutUnknown = "SK0170", Warning, "whether an update signs people out is not known";
+    SecretOlder = "SK0171", Warning, "a secret would go back to an older version";
 }
 
 impl Code {

@@ -64,6 +64,31 @@ impl Draft<'_> {
         })
     }
 
+    /// A secret that would go back to a version from before the last one that was sent: a checkout that is old has the old
+    /// secret too.
+    fn older_secret(&self, changes: &[FieldChange]) -> Option<Approval> {
+        if !self.input.live.can.sends_secrets {
+            return None;
+        }
+        let version = |json: &Option<Json>| -> Option<String> {
+            Some(json.as_ref()?.value().get("secretRef")?.get("version")?.as_str()?.to_string())
+        };
+        let is_secret = |json: &Option<Json>| json.as_ref().is_some_and(|json| json.value().get("secretRef").is_some());
+        let is_older = |change: &&FieldChange| {
+            let Some(from) = version(&change.from).filter(|_| change.op == Op::Set && is_secret(&change.to)) else {
+                return false;
+            };
+            match (from.parse::<u64>(), version(&change.to).map(|to| to.parse::<u64>())) {
+                (_, None) => true,
+                (Ok(from), Some(Ok(to))) => to < from,
+                _ => false,
+            }
+        };
+        let older = changes.iter().find(is_older)?;
+        let why = format!("{} would go back to an older version: is this checkout the newest?", older.field);
+        Some(Approval { code: Code::SecretOlder, why })
+    }
+
     /// The title that an integration would have, if another one has it, where titles are names.
     fn taken_title(&self, id: &ObjectId, after: &Item, kind: ActionKind) -> Option<(String, ObjectId)> {
         let Item::Integration(integration, _) = after else { return None };
@@ -261,6 +286,7 @@ impl Draft<'_> {
                 if kind == ActionKind::Update && needs_approval.is_empty() {
                     needs_approval.extend(self.may_sign_out(then));
                 }
+                needs_approval.extend(self.older_secret(&changes));
             }
             (None, Item::Connection(then)) => {
                 let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());

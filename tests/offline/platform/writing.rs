@@ -310,6 +310,12 @@ fn a_higher_version_sends_the_secret() {
     ours.run(&["apply", "--yes", "--allow-loopback"]).exits(0).does_not_print("rotated-pass");
     assert_eq!(us.read(|store| value(store, "warehouse", "password")).as_deref(), Some("rotated-pass"));
     ours.plan(&[]).exits(0);
+    // A checkout from before has the old secret too.
+    mutations(&us);
+    ours.replace("us-prod/connections/warehouse.yaml", "        version: \"2\"\n", "");
+    ours.plan(&[]).exits(2).prints("SK0171").prints("is this checkout the newest?");
+    ours.run(&["apply", "--yes", "--allow-loopback"]).exits(2);
+    assert!(mutations(&us).is_empty());
 }
 
 /// "env: the variable STABLEKEY_SECRET_<TENANT>__<NAME>__<KEY>"; two references on one variable are an error on both.
