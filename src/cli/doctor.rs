@@ -69,7 +69,8 @@ impl Doctor {
         };
         let is_bad = |check: &HealthCheck| matches!(check.state, Health::Bad { .. });
         let is_reached = on_platform.filter(|_| tenant.live.is_ok());
-        if let Some(location) = is_reached.filter(|_| !tenant.spec.is_suspended()) {
+        // In CI nobody can be asked, so nothing is written there.
+        if let Some(location) = is_reached.filter(|_| !tenant.spec.is_suspended() && !is_in_ci()) {
             match location.clean_up() {
                 Ok(keys) => keys.iter().for_each(|key| {
                     output.note(&format!("Removed {key}, which an interrupted measurement left in {}.", self.tenant));
@@ -119,11 +120,8 @@ impl Doctor {
 
     /// Asks for the name of the tenant. In CI, and without a terminal, nobody can answer.
     fn asks(&self, question: &str, output: &mut Output) -> Result<(), CommandFailure> {
-        let in_ci = ["CI", "GITHUB_ACTIONS", "GITLAB_CI"]
-            .iter()
-            .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false" && value != "0"));
-        if in_ci || !output.can_ask() {
-            let why = if in_ci { "in CI" } else { "without a terminal" };
+        if is_in_ci() || !output.can_ask() {
+            let why = if is_in_ci() { "in CI" } else { "without a terminal" };
             return Err(CommandFailure::new(
                 format!("nothing was written to {}: nobody can be asked {why}", self.tenant),
                 "run it on a terminal",
@@ -192,6 +190,12 @@ impl Doctor {
         location.confirm_embedded().map_err(|error| failed(&error))?;
         Ok(HealthCheck::good("recorded: embeddedWorkflows is written from now on"))
     }
+}
+
+/// Whether a CI system runs this.
+fn is_in_ci() -> bool {
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !matches!(value.as_str(), "" | "false" | "0"));
+    ["CI", "GITHUB_ACTIONS", "GITLAB_CI"].into_iter().any(is_set)
 }
 
 fn failed(error: &LocationError) -> CommandFailure {

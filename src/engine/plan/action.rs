@@ -17,78 +17,10 @@ use crate::engine::model::plan::*;
 use crate::engine::model::record::Writer;
 use crate::engine::resolve::{Replacements, resolve_variable};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The stable key that a Secret of this object opts in for.
-fn key_of(item: &Item) -> &str {
-    match item {
-        Item::Connection(connection) => &connection.spec.stable_key,
-        Item::CustomerCredentials(credentials) => &credentials.spec.connection,
-        Item::Component(_) | Item::Integration(..) => "*",
-    }
-}
-
 impl Draft<'_> {
-    /// Why an update may sign people out, where nobody measured whether it does.
-    fn may_sign_out(&self, connection: &Object<ConnectionSpec>) -> Option<Approval> {
-        let live = self.input.live;
-        let signs_in = |type_: &ConnectionType| type_.oauth2 == Some(OAuth2::AuthorizationCode);
-        let people_sign_in = live.connection_type(&connection.spec).is_none_or(signs_in);
-        (live.can.may_sign_out && people_sign_in).then(|| Approval {
-            code: Code::SignOutUnknown,
-            why: format!(
-                "an update of {} may sign people out: what updates do there is not measured yet",
-                connection.spec.stable_key
-            ),
-        })
-    }
-
-    /// The secrets that an import empties: those of an integration's own connections are in its definition on the
-    /// platform, and in no file. Beside the same values they stay.
-    fn empties(&self, after: &Item) -> Option<Approval> {
-        let Item::Integration(integration, Some(uses)) = after else { return None };
-        if !self.input.live.can.sends_secrets {
-            return None;
-        }
-        let bound =
-            |name: &str| integration.spec.connections.iter().any(|v| v.name == name && v.stable_key().is_some());
-        let there = self.input.live.uses.get(integration.name())?;
-        // What a part that goes had goes with it.
-        let is_emptied = |left: &&LeftEmpty| uses.beside(left).is_some_and(|beside| beside != left.beside);
-        let left = there.left_empty.iter().filter(|left| !left.variable.as_deref().is_some_and(bound));
-        let left: Vec<&str> = left.filter(is_emptied).map(|left| left.what.as_str()).collect();
-        (!left.is_empty()).then(|| Approval {
-            code: Code::SecretAbsent,
-            why: format!("the import empties secrets that only the platform has: {}", left.join("; ")),
-        })
-    }
-
-    /// A secret that would go back to a version from before the last one that was sent: a checkout that is old has the old
-    /// secret too.
-    fn older_secret(&self, changes: &[FieldChange]) -> Option<Approval> {
-        if !self.input.live.can.sends_secrets {
-            return None;
-        }
-        let version = |json: &Option<Json>| -> Option<String> {
-            Some(json.as_ref()?.value().get("secretRef")?.get("version")?.as_str()?.to_string())
-        };
-        let is_secret = |json: &Option<Json>| json.as_ref().is_some_and(|json| json.value().get("secretRef").is_some());
-        let is_older = |change: &&FieldChange| {
-            let Some(from) = version(&change.from).filter(|_| change.op == Op::Set && is_secret(&change.to)) else {
-                return false;
-            };
-            match (from.parse::<u64>(), version(&change.to).map(|to| to.parse::<u64>())) {
-                (_, None) => true,
-                (Ok(from), Some(Ok(to))) => to < from,
-                _ => false,
-            }
-        };
-        let older = changes.iter().find(is_older)?;
-        let why = format!("{} would go back to an older version: is this checkout the newest?", older.field);
-        Some(Approval { code: Code::SecretOlder, why })
-    }
-
     /// The title that an integration would have, if another one has it, where titles are names.
     fn taken_title(&self, id: &ObjectId, after: &Item, kind: ActionKind) -> Option<(String, ObjectId)> {
         let Item::Integration(integration, _) = after else { return None };
@@ -102,49 +34,6 @@ impl Draft<'_> {
         };
         let other = live.integrations.values().find(|other| has_it(other))?;
         Some((title.to_string(), ObjectId::new(Kind::Integration, other.name())))
-    }
-
-    /// Whether a secret of this object is supplied by what supplies another one too.
-    fn has_shared_secret(&self, after: &Item, kind: ActionKind) -> bool {
-        let live = self.input.live;
-        let mut places = supply::references(after).filter_map(|reference| live.supply.place(reference));
-        live.can.sends_secrets
-            && kind != ActionKind::Adopt
-            && places.any(|place| self.shared_secrets().contains_key(&place))
-    }
-
-    /// A secret that a change needs and that cannot be supplied, where the location takes all inputs at once.
-    fn absent_secret<'i>(&self, after: &'i Item, changes: &[FieldChange], kind: ActionKind) -> Option<&'i SecretRef> {
-        let live = self.input.live;
-        if !live.can.sends_secrets || kind == ActionKind::Adopt {
-            return None;
-        }
-        let touches = |kind: FieldKind| changes.iter().any(|c| c.field.kind == kind && c.op != Op::Record);
-        let is_set = |name: &str| {
-            let mut set = changes.iter().filter(|change| change.op == Op::Set && change.field.kind == FieldKind::Input);
-            set.any(|change| change.field.name == name)
-        };
-        let absent = |inputs: &'i BTreeMap<String, Input>, is_sent: &dyn Fn(&str) -> bool| {
-            inputs.iter().find_map(|(name, input)| match input {
-                Input::SecretRef(reference) if is_sent(name) && !live.supply.has(reference) => Some(reference),
-                _ => None,
-            })
-        };
-        // What stays of a connection is not sent where the platform was seen to leave it alone.
-        let is_new = kind == ActionKind::Create;
-        let of_connection = |name: &str| is_new || !live.can.merges_inputs || is_set(name);
-        let all = |_: &str| true;
-        match after {
-            Item::Connection(connection) => {
-                let own = touches(FieldKind::Input).then(|| absent(&connection.spec.inputs, &of_connection)).flatten();
-                let test = || connection.spec.test.as_ref().filter(|_| touches(FieldKind::TestInput));
-                own.or_else(|| test().and_then(|test| absent(&test.inputs, &all)))
-            }
-            Item::CustomerCredentials(credentials) => {
-                touches(FieldKind::Input).then(|| absent(&credentials.spec.inputs, &all)).flatten()
-            }
-            _ => None,
-        }
     }
 
     /// Adds the action and the notes for the field differences of an object. `decided` is the input of the decision
@@ -264,7 +153,7 @@ impl Draft<'_> {
                 ActionKind::Create => format!("it needs {what}"),
                 _ => format!("a change of its inputs sends all of them, and needs {what}"),
             };
-            let step = supply.step(input.tenant, reference, key_of(&fields.after));
+            let step = supply.step(input.tenant, reference, supply::key_of(&fields.after));
             self.notes.push(Note::Manual {
                 object: id.clone(),
                 who: manual::PLATFORM_TEAM,

@@ -1,15 +1,16 @@
-//! The secrets that are sent to the platform. SK0167: a secret is known by the file or variable that supplies it. Two
+//! The secrets that are sent to the platform: which are there, which may be sent, and what a change of them ends. SK0167: a secret is known by the file or variable that supplies it. Two
 //! references that are one are a mistake: one of them would be sent in place of the other.
 
 use super::draft::Draft;
 use crate::api::*;
+use crate::engine::model::canonical::Json;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldKind;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Supply;
 use crate::engine::model::item::Item;
 use crate::engine::model::opt_in::{OptInRefusal, Pins};
-use crate::engine::model::plan::{ActionKind, FieldChange, Op};
+use crate::engine::model::plan::{ActionKind, Approval, FieldChange, Op};
 use crate::engine::pinned;
 use crate::engine::redirect::Strictest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,10 +88,126 @@ impl Draft<'_> {
         pinned::refused_hosts(spec, inputs, &pins, &literal, &types).map(|text| (Code::HostNotPinned, text))
     }
 
+    /// Whether a secret of this object is supplied by what supplies another one too.
+    pub(super) fn has_shared_secret(&self, after: &Item, kind: ActionKind) -> bool {
+        let live = self.input.live;
+        let mut places = references(after).filter_map(|reference| live.supply.place(reference));
+        live.can.sends_secrets
+            && kind != ActionKind::Adopt
+            && places.any(|place| self.shared_secrets().contains_key(&place))
+    }
+
+    /// A secret that a change needs and that cannot be supplied, where the location takes all inputs at once.
+    pub(super) fn absent_secret<'i>(
+        &self,
+        after: &'i Item,
+        changes: &[FieldChange],
+        kind: ActionKind,
+    ) -> Option<&'i SecretRef> {
+        let live = self.input.live;
+        if !live.can.sends_secrets || kind == ActionKind::Adopt {
+            return None;
+        }
+        let touches = |kind: FieldKind| changes.iter().any(|c| c.field.kind == kind && c.op != Op::Record);
+        let is_set = |name: &str| {
+            let mut set = changes.iter().filter(|change| change.op == Op::Set && change.field.kind == FieldKind::Input);
+            set.any(|change| change.field.name == name)
+        };
+        let absent = |inputs: &'i BTreeMap<String, Input>, is_sent: &dyn Fn(&str) -> bool| {
+            inputs.iter().find_map(|(name, input)| match input {
+                Input::SecretRef(reference) if is_sent(name) && !live.supply.has(reference) => Some(reference),
+                _ => None,
+            })
+        };
+        // What stays of a connection is not sent where the platform was seen to leave it alone.
+        let is_new = kind == ActionKind::Create;
+        let of_connection = |name: &str| is_new || !live.can.merges_inputs || is_set(name);
+        let all = |_: &str| true;
+        match after {
+            Item::Connection(connection) => {
+                let own = touches(FieldKind::Input).then(|| absent(&connection.spec.inputs, &of_connection)).flatten();
+                let test = || connection.spec.test.as_ref().filter(|_| touches(FieldKind::TestInput));
+                own.or_else(|| test().and_then(|test| absent(&test.inputs, &all)))
+            }
+            Item::CustomerCredentials(credentials) => {
+                touches(FieldKind::Input).then(|| absent(&credentials.spec.inputs, &all)).flatten()
+            }
+            _ => None,
+        }
+    }
+
+    /// Why an update may sign people out, where nobody measured whether it does.
+    pub(super) fn may_sign_out(&self, connection: &Object<ConnectionSpec>) -> Option<Approval> {
+        let live = self.input.live;
+        let signs_in = |type_: &ConnectionType| type_.oauth2 == Some(OAuth2::AuthorizationCode);
+        let people_sign_in = live.connection_type(&connection.spec).is_none_or(signs_in);
+        (live.can.may_sign_out && people_sign_in).then(|| Approval {
+            code: Code::SignOutUnknown,
+            why: format!(
+                "an update of {} may sign people out: what updates do there is not measured yet",
+                connection.spec.stable_key
+            ),
+        })
+    }
+
+    /// The secrets that an import empties: those of an integration's own connections are in its definition on the
+    /// platform, and in no file. Beside the same values they stay.
+    pub(super) fn empties(&self, after: &Item) -> Option<Approval> {
+        let Item::Integration(integration, Some(uses)) = after else { return None };
+        if !self.input.live.can.sends_secrets {
+            return None;
+        }
+        let bound =
+            |name: &str| integration.spec.connections.iter().any(|v| v.name == name && v.stable_key().is_some());
+        let there = self.input.live.uses.get(integration.name())?;
+        // What a part that goes had goes with it.
+        let is_emptied = |left: &&LeftEmpty| uses.beside(left).is_some_and(|beside| beside != left.beside);
+        let left = there.left_empty.iter().filter(|left| !left.variable.as_deref().is_some_and(bound));
+        let left: Vec<&str> = left.filter(is_emptied).map(|left| left.what.as_str()).collect();
+        (!left.is_empty()).then(|| Approval {
+            code: Code::SecretAbsent,
+            why: format!("the import empties secrets that only the platform has: {}", left.join("; ")),
+        })
+    }
+
+    /// A secret that would go back to a version from before the last one that was sent: a checkout that is old has the old
+    /// secret too.
+    pub(super) fn older_secret(&self, changes: &[FieldChange]) -> Option<Approval> {
+        if !self.input.live.can.sends_secrets {
+            return None;
+        }
+        let version = |json: &Option<Json>| -> Option<String> {
+            Some(json.as_ref()?.value().get("secretRef")?.get("version")?.as_str()?.to_string())
+        };
+        let is_secret = |json: &Option<Json>| json.as_ref().is_some_and(|json| json.value().get("secretRef").is_some());
+        let is_older = |change: &&FieldChange| {
+            let Some(from) = version(&change.from).filter(|_| change.op == Op::Set && is_secret(&change.to)) else {
+                return false;
+            };
+            match (from.parse::<u64>(), version(&change.to).map(|to| to.parse::<u64>())) {
+                (_, None) => true,
+                (Ok(from), Some(Ok(to))) => to < from,
+                _ => false,
+            }
+        };
+        let older = changes.iter().find(is_older)?;
+        let why = format!("{} would go back to an older version: is this checkout the newest?", older.field);
+        Some(Approval { code: Code::SecretOlder, why })
+    }
+
     /// What is there, and what is declared.
     fn items(&self) -> Vec<Item> {
         let declared = self.input.declared.values().flatten().map(|declaration| declaration.item.clone());
         self.input.live.items().chain(declared).collect()
+    }
+}
+
+/// The stable key that a Secret of this object opts in for.
+pub(super) fn key_of(item: &Item) -> &str {
+    match item {
+        Item::Connection(connection) => &connection.spec.stable_key,
+        Item::CustomerCredentials(credentials) => &credentials.spec.connection,
+        Item::Component(_) | Item::Integration(..) => "*",
     }
 }
 
@@ -115,7 +232,7 @@ fn shared(supply: &Supply, items: &[Item]) -> BTreeMap<String, String> {
 }
 
 /// The secrets that an object refers to.
-pub(super) fn references(item: &Item) -> impl Iterator<Item = &SecretRef> {
+fn references(item: &Item) -> impl Iterator<Item = &SecretRef> {
     let (inputs, test) = match item {
         Item::Connection(c) => (Some(&c.spec.inputs), c.spec.test.as_ref()),
         Item::CustomerCredentials(c) => (Some(&c.spec.inputs), None),

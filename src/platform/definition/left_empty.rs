@@ -2,10 +2,10 @@
 //! the platform has.
 
 use super::secrets::{EmptiedPlace, emptied_scalars};
-use super::tree::{DefinitionTree, ValueView};
+use super::tree::ValueView;
 use super::value::{BESIDE_FLOW, BESIDE_STEP, beside, name_of_flow, name_of_step};
 use super::variables::{self, is_secret_input, literal};
-use super::{DefinitionError, MAX_DEPTH, empty_secrets, parse, steps, to_utf8};
+use super::{DefinitionError, MAX_DEPTH, empty_secrets, parse, spliced, steps, to_utf8};
 use crate::api::LeftEmpty;
 use crate::secret::Secret;
 use std::collections::BTreeMap;
@@ -176,18 +176,7 @@ pub fn keep_secrets(text: &str, there: &[u8]) -> Result<(String, Vec<Secret>), D
         }
     }
     let Filling { edits, secrets } = filling;
-    let mut filled = String::with_capacity(text.len());
-    let mut at = 0;
-    for (range, with) in edits.into_values() {
-        filled.push_str(text.get(at..range.start).unwrap_or_default());
-        filled.push_str(&with);
-        at = range.end;
-    }
-    filled.push_str(text.get(at..).unwrap_or_default());
-    match DefinitionTree::parse(&filled) {
-        Ok(Some(_)) => Ok((filled, secrets)),
-        _ => Err(DefinitionError::CannotEdit { line: 1 }),
-    }
+    Ok((spliced(text, edits)?, secrets))
 }
 
 /// The empty scalars that are filled.

@@ -32,7 +32,8 @@ pub use workflow::workflow_connections;
 use crate::api::{ComponentRef, Uses};
 use crate::manifest::limits;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use tree::{DefinitionTree, ValueView};
 
 /// The maximum size of a definition, in bytes.
@@ -93,6 +94,22 @@ impl ParsedDefinition {
             && !component.is_public()
             && text::is_uuid(&component.key)
             && self.components.contains(component)
+    }
+}
+
+/// A text with other texts in place of some ranges, by their starts. What comes out must be a definition again.
+fn spliced(text: &str, edits: BTreeMap<usize, (Range<usize>, String)>) -> Result<String, DefinitionError> {
+    let mut edited = String::with_capacity(text.len());
+    let mut at = 0;
+    for (range, with) in edits.into_values() {
+        edited.push_str(text.get(at..range.start).unwrap_or_default());
+        edited.push_str(&with);
+        at = range.end;
+    }
+    edited.push_str(text.get(at..).unwrap_or_default());
+    match DefinitionTree::parse(&edited) {
+        Ok(Some(_)) => Ok(edited),
+        _ => Err(DefinitionError::CannotEdit { line: 1 }),
     }
 }
 

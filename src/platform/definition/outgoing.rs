@@ -1,8 +1,8 @@
 //! A definition as it is sent to the platform: bound, with its title, and for another stack with the latest versions of
 //! components. All other bytes are unchanged.
 
-use super::tree::{DefinitionTree, ValueView};
-use super::{DefinitionError, bind, parse};
+use super::tree::ValueView;
+use super::{DefinitionError, bind, parse, spliced};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -44,18 +44,7 @@ pub fn outgoing(bytes: &[u8], with: &Outgoing<'_>) -> Result<String, DefinitionE
             edit(version, LATEST.to_string())?;
         }
     }
-    let mut sent = String::with_capacity(text.len());
-    let mut at = 0;
-    for (range, with) in edits.into_values() {
-        sent.push_str(text.get(at..range.start).unwrap_or_default());
-        sent.push_str(&with);
-        at = range.end;
-    }
-    sent.push_str(text.get(at..).unwrap_or_default());
-    match DefinitionTree::parse(&sent) {
-        Ok(Some(_)) => Ok(sent),
-        _ => Err(DefinitionError::CannotEdit { line: 1 }),
-    }
+    spliced(&text, edits)
 }
 
 /// The versions of components that a value names.

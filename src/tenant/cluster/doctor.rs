@@ -164,3 +164,24 @@ fn missing_field(ours: &Value, theirs: &Value, path: &str) -> Option<String> {
             ours.get("additionalProperties").filter(|more| more.is_object()).and_then(|_| below("additionalProperties"))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An older custom resource lacks a field somewhere: it is named with its path.
+    #[test]
+    fn a_field_that_is_missing_is_named() {
+        let ours = serde_json::to_value(crd(Kind::Connection)).unwrap();
+        let ours = &ours["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        assert_eq!(missing_field(ours, ours, "Connection.spec"), None);
+        let mut older = ours.clone();
+        older["properties"].as_object_mut().unwrap().remove("test");
+        assert_eq!(missing_field(ours, &older, "Connection.spec").as_deref(), Some("Connection.spec.test"));
+        let mut older = ours.clone();
+        let input = &mut older["properties"]["inputs"]["additionalProperties"]["properties"]["secretRef"]["properties"];
+        input.as_object_mut().unwrap().remove("version");
+        let missing = missing_field(ours, &older, "Connection.spec");
+        assert_eq!(missing.as_deref(), Some("Connection.spec.inputs.secretRef.version"));
+    }
+}

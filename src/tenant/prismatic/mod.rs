@@ -458,7 +458,7 @@ impl OrganizationLocation {
         OrganizationLocation { expected, ..self }
     }
 
-    /// The same location, which is told other names: for the next read.
+    /// The same location with other expected names, for the next read.
     pub fn again(&self, expected: Expected) -> Self {
         OrganizationLocation {
             tenant: self.tenant.clone(),

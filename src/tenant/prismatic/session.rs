@@ -951,8 +951,8 @@ impl Session for OrganizationSession<'_> {
     }
 
     fn read_one(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
-        // What is there was looked at after each answer that was lost.
-        Err(self.at.failed(format!("{id} was looked at, and its state is not known")))
+        // After each lost answer it was read already.
+        Err(self.at.failed(format!("{id} was read again, and its state is not known")))
     }
 
     fn settle(&mut self) -> Result<(), LocationError> {

@@ -1,4 +1,5 @@
-//! Writes to the platform, one request each: what was certainly not carried out is told from what may have been.
+//! Writes to the platform, one request each. A failure says whether the write was certainly not carried out, or may have
+//! been.
 
 use super::http::HttpFailure;
 use super::stack::{ApiFailure, READ, Stack};

@@ -168,6 +168,10 @@ fn what_an_interrupted_measurement_left_is_removed() {
     assert_eq!(left(), 1, "{}", seen.seen);
     // It is nobody's connection meanwhile.
     ours.plan(&[]).exits(0).does_not_print("doctor-");
+    // Never in CI.
+    let in_ci = ours.command(&["doctor", "us-prod", "--allow-loopback"]).env("CI", "true").output().unwrap();
+    assert!(!String::from_utf8_lossy(&in_ci.stderr).contains("Removed"), "{in_ci:?}");
+    assert_eq!(left(), 1);
     ours.run(&["doctor", "us-prod", "--allow-loopback"]).prints("Removed stablekey-doctor-");
     assert_eq!(left(), 0);
     assert!(ours.record("us-prod").get("run").is_none());
