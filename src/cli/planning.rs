@@ -3,6 +3,7 @@
 use super::CommandFailure;
 use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::inventory::{ReadOnly, Sync, View, World};
 use crate::engine::model::item::ObjectId;
@@ -65,6 +66,7 @@ pub(super) fn again(project: &Project, scope: &Scope) -> PlannedProject {
         .extend(kustomizations(project, &plan).iter().flat_map(|(tenant, edits)| of_kustomization(tenant, edits)));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
+    complete_commands(project, &mut plan);
     plan.recount();
     PlannedProject { world, plan }
 }
@@ -142,6 +144,7 @@ pub(super) fn of_kustomization(tenant: &str, edits: &KustomizationDue) -> Vec<Fi
         object: None,
         text,
         fix,
+        commands: Vec::new(),
         path: Vec::new(),
         at: Some(At { file: file.clone(), line: 1 }),
     };
@@ -189,6 +192,7 @@ pub(super) fn finding(problem: &FileProblem) -> Finding {
         object: None,
         text: problem.message.clone(),
         fix: problem.help.clone(),
+        commands: Vec::new(),
         path: Vec::new(),
         at: Some(At { file: problem.file.clone(), line: problem.line }),
     }
@@ -270,6 +274,28 @@ pub(super) fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a 
         (near, _) => format!("did you mean {}?", near.join(" or ")),
     };
     Err(CommandFailure::new(format!("there is no {what} {name}"), help))
+}
+
+/// Names the project in the commands that make edits. Files without a Tenant are no project.
+fn complete_commands(project: &Project, plan: &mut Plan) {
+    let root = project.root.display().to_string();
+    let root = (root != "." && !root.is_empty()).then_some(root.as_str());
+    let complete = |tenant: Option<&str>, commands: &mut Vec<EditCommand>| {
+        if tenant == Some(UNNAMED) {
+            commands.clear();
+        }
+        commands.iter_mut().for_each(|command| command.below(root));
+    };
+    for finding in &mut plan.findings {
+        complete(finding.tenant.as_deref(), &mut finding.commands);
+    }
+    for target in &mut plan.targets {
+        for note in &mut target.notes {
+            if let Note::Blocked { commands, .. } = note {
+                complete(Some(&target.tenant), commands);
+            }
+        }
+    }
 }
 
 /// A part of a document whose line is needed.

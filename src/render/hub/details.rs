@@ -3,7 +3,7 @@
 
 use super::{HubPart, exit_of};
 use crate::api::{Condition, TargetStatus};
-use crate::render::invocation::quoted;
+use crate::text::quoted;
 use crate::render::page::{Span, TextPage, command, faint, heading, plain};
 use crate::render::style::Tone;
 use crate::text::{count, thousands};
