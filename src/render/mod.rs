@@ -6,6 +6,7 @@
 mod action_text;
 mod bindings_text;
 mod change;
+mod checks;
 mod doctor;
 mod explain;
 mod explain_everywhere;
@@ -26,13 +27,14 @@ mod status;
 mod style;
 pub mod waiting_plan;
 
+pub use crate::text::quoted;
 pub use bindings_text::bindings_text;
+pub use checks::{CheckGuide, Example, ExampleFile, check_guide, checks};
 pub use doctor::{doctor_json, doctor_text};
 pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
 pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};
 pub use findings::Findings;
-pub use crate::text::quoted;
 pub use invocation::{Hub, Invocation};
 pub use json::{JsonLayout, json};
 pub use kept_text::kept_text;

@@ -5,6 +5,7 @@
 
 mod canary;
 mod cel;
+mod checks;
 #[cfg(target_os = "linux")]
 mod consent;
 mod console;

@@ -42,7 +42,8 @@ pub(super) fn check(tenants: &[(&str, &Inventory)], world: &World) -> Vec<Findin
             let is_brought = inventory.is_brought(tenant, &id);
             let shared = app_ids(&connection.spec).find_map(|(input, app)| Some((input, app.2, *apps.get(&app)?)));
             if let Some((input, value, (other, theirs))) = shared {
-                let text = format!("{input} of {key} is {value}, as that of {theirs} in {other}, which is not production");
+                let text =
+                    format!("{input} of {key} is {value}, as that of {theirs} in {other}, which is not production");
                 let fix = "register an app for each environment: whoever has the app of one can sign in to the other";
                 let command = if is_brought { set.clone().value(input).because() } else { set.clone().value(input) };
                 let finding = Finding::of(Code::AppShared, tenant, id.clone(), text, fix);

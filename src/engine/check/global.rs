@@ -17,8 +17,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             let key = &connection.spec.stable_key;
             let text = format!("{key} is global and has {} per customer", inputs.join(", "));
             let id = ObjectId::new(Kind::Connection, name);
-            let finding =
-                Finding::of(Code::PerCustomerOnGlobal, tenant.name, id, text, rules::GLOBAL_PER_CUSTOMER);
+            let finding = Finding::of(Code::PerCustomerOnGlobal, tenant.name, id, text, rules::GLOBAL_PER_CUSTOMER);
             let set = EditCommand::set(tenant.name, key).giving(&inputs, &connection.spec, tenant.inventory);
             findings.push(finding.by(set));
         }

@@ -45,9 +45,11 @@ fn of_connections(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             || !tenant.bindings.customers(name).is_empty()
             || connection.spec.embedded_workflows == Some(true);
         let key = connection.spec.stable_key.as_str();
-        let found = secrets(connection.spec.inputs.iter()).find_map(|(i, secret)| Some((i, secret, *of_tests.get(&secret)?)));
+        let found =
+            secrets(connection.spec.inputs.iter()).find_map(|(i, secret)| Some((i, secret, *of_tests.get(&secret)?)));
         let Some((input, (secret, entry), tests)) = found.filter(|_| is_used) else { continue };
-        let whose = if tests == key { "its own test inputs".to_string() } else { format!("the test inputs of {tests}") };
+        let whose =
+            if tests == key { "its own test inputs".to_string() } else { format!("the test inputs of {tests}") };
         let text = format!("{input} of {key} is secret {secret}/{entry}, which {whose} name");
         let fix = "give production and the test runner credentials of their own";
         let finding =

@@ -42,7 +42,9 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             let (fix, command) = match users(other) {
                 0 => (format!("remove {key}, or give it the account that it was made for"), None),
                 _ => (
-                    format!("move what uses {key} to {stays}, then remove it; or give it the account that it was made for"),
+                    format!(
+                        "move what uses {key} to {stays}, then remove it; or give it the account that it was made for"
+                    ),
                     Some(EditCommand::switch_all(tenant.name, key, stays)),
                 ),
             };

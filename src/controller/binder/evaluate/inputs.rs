@@ -271,7 +271,8 @@ fn missing(
 
 /// Checks that an authorization-code connection has the token of a sign-in.
 fn consent(question: &InputsQuestion<'_>, type_: Option<&ConnectionType>, found: &mut ResolvedInputs) {
-    let names_token = |(name, input): (&&str, &&Input)| sensitive::is_token(name) && matches!(input, Input::SecretRef(_));
+    let names_token =
+        |(name, input): (&&str, &&Input)| sensitive::is_token(name) && matches!(input, Input::SecretRef(_));
     if !question.inputs.iter().any(names_token) {
         let spec = &question.connection.spec;
         let inputs = type_.iter().flat_map(|t| t.inputs.keys()).filter(|name| sensitive::is_token(name));
