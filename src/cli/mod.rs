@@ -17,8 +17,10 @@ mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod reconcile;
 mod render;
 mod status;
+mod suspend;
 mod validate;
 
 use crate::io_error::{self, Words};
@@ -58,6 +60,9 @@ enum Command {
     Status(status::StatusArgs),
     Explain(explain::Explain),
     Approve(approve::Approve),
+    Suspend(suspend::Suspend),
+    Resume(suspend::Resume),
+    Reconcile(reconcile::Reconcile),
     Import(import::ImportArgs),
     Export(export::Export),
     Render(render::Render),
@@ -149,6 +154,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(command) => command.run(&mut output),
         Command::Explain(command) => command.run(&mut output),
         Command::Approve(command) => command.run(&mut output),
+        Command::Suspend(command) => command.run(&mut output),
+        Command::Resume(command) => command.run(&mut output),
+        Command::Reconcile(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
