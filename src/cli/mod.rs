@@ -104,6 +104,11 @@ impl CommandFailure {
     }
 }
 
+/// Why these bytes are no plan file; `None` if they are one.
+pub fn why_no_plan(bytes: &[u8]) -> Option<String> {
+    plan_file::PlanFile::parse(bytes).err().map(|error| error.to_string())
+}
+
 /// Parses the arguments. Help is as wide as the terminal, or as COLUMNS.
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
     let mut command = filled(Arguments::command());

@@ -37,6 +37,7 @@ const APPLYING: &str = "Applying";
 /// on tenantsyncs. The syncer then reads and plans everything again, also after failures that it would retry later.
 /// Nothing is approved by it.
 ///
+/// Examples:
 ///   stablekey reconcile -n us-prod --wait
 ///   stablekey reconcile us-to-eu --context us -n us-prod --wait --timeout 2m
 ///
@@ -44,6 +45,7 @@ const APPLYING: &str = "Applying";
 /// Exit codes: 0 requested, or with --wait settled and in sync; else those of `status`; 1 also if the request was not
 /// handled in time; 130 after Ctrl-C.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Reconcile {
     /// The TenantSyncs, or Tenant/NAME for the syncs from and to a tenant; without one all
     #[arg(value_name = "SYNC")]

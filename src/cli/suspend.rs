@@ -1,10 +1,13 @@
 //! `stablekey suspend` and `stablekey resume`.
 
+use super::edit::EditOptions;
 use super::hub::{self, HubOptions, OpenHub};
-use super::options::ServerOptions;
 use super::output::{Output, OutputFormat};
 use super::{CommandFailure, planning};
 use crate::api::{Kind, SyncMode};
+use crate::author::Draft;
+use crate::author::suspend::suspend;
+use crate::engine::model::item::ObjectId;
 use crate::near_miss::near_misses;
 use crate::project::hub::HubAddress;
 use crate::render::{self, JsonLayout, quoted};
@@ -19,15 +22,19 @@ const TRIES: usize = 8;
 
 /// Stop all writes to a tenant, or of a sync
 ///
-/// Sets suspend: true. Plans and statuses go on: they say what waits. What is being written is finished.
+/// Sets suspend: true in the manifest of a Tenant or TenantSync, after showing the diff. Plans and statuses go on: they
+/// say what waits. What is being written is finished.
 ///
+/// Examples:
+///   stablekey suspend eu-prod
 ///   stablekey suspend us-to-eu -n us-prod
 ///   stablekey suspend Tenant/eu-prod --context us -n us-prod
 ///
-/// With --namespace and --context the object of a hub is changed, with your own account, which needs the verb patch on
-/// tenants or tenantsyncs. If Git or another tool applies that object, change it there too: it would be set back. Exit
-/// codes: 0 suspended; 1 an error.
+/// With --namespace and --context the object of a hub is changed, at once and with your own account, which needs the
+/// verb patch on tenants or tenantsyncs. If Git or another tool applies that object, change it there too: it would be
+/// set back. Exit codes: 0 suspended; 1 an error.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Suspend {
     #[command(flatten)]
     arguments: SuspendArgs,
@@ -35,15 +42,17 @@ pub(super) struct Suspend {
 
 /// Go on with the writes that suspend stopped
 ///
-/// Takes suspend away, and says what waits to be written.
+/// Takes suspend out of the manifest of a Tenant or TenantSync, after showing the diff.
 ///
-///   stablekey resume us-to-eu -n us-prod
+/// Examples:
+///   stablekey resume eu-prod
 ///   stablekey resume us-to-eu -n us-prod --dry-run
 ///
-/// With --namespace and --context the object of a hub is changed, with your own account, which needs the verb patch on
-/// tenants or tenantsyncs; a sync of mode Apply also needs the verb approve on tenantsyncs, since the syncer then
-/// writes without asking. Exit codes: 0 resumed; 1 an error.
+/// With --namespace and --context the object of a hub is changed, at once and with your own account, which needs the
+/// verb patch on tenants or tenantsyncs; a sync of mode Apply also needs the verb approve on tenantsyncs, since the
+/// syncer then writes without asking. Exit codes: 0 resumed; 1 an error.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Resume {
     #[command(flatten)]
     arguments: SuspendArgs,
@@ -56,17 +65,8 @@ struct SuspendArgs {
     name: String,
     #[command(flatten)]
     hub: HubOptions,
-    /// Only check the change; nothing is written
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// The format of the result
-    #[arg(long, short, value_name = "FORM", default_value = "text")]
-    output: OutputFormat,
     #[command(flatten)]
-    clusters: ServerOptions,
+    edit: EditOptions,
 }
 
 impl Suspend {
@@ -121,14 +121,33 @@ struct Changed<'c> {
 
 impl SuspendArgs {
     fn run(&self, wish: Wish, output: &mut Output) -> Result<u8, CommandFailure> {
-        let Some(address) = self.hub.address() else {
-            return Err(CommandFailure::new("no hub is given", "give its namespace with -n"));
-        };
-        self.run_on_hub(address, wish, output)
+        match self.hub.address() {
+            Some(address) => self.run_on_hub(address, wish, output),
+            None => self.run_in_folder(wish, output),
+        }
     }
 
+    /// Edits the manifest.
+    fn run_in_folder(&self, wish: Wish, output: &mut Output) -> Result<u8, CommandFailure> {
+        let project = self.edit.open()?;
+        let of_kind = |kind: Kind| project.origins.keys().filter(move |id| id.kind == kind).map(|id| &id.name);
+        let root = self.edit.root.typed().map(|root| format!(" -C {}", quoted(&root))).unwrap_or_default();
+        let command = |which: &str| format!("stablekey {} {}{root}", wish.command(), quoted(which));
+        let (kind, name) = named(&self.name, of_kind(Kind::Tenant), of_kind(Kind::TenantSync), command)?;
+        let mut draft = Draft::new(&project);
+        suspend(&mut draft, &ObjectId::new(kind, name), wish.suspends())?;
+        self.edit.finish(draft, output)
+    }
+
+    /// Changes the object of a hub.
     fn run_on_hub(&self, address: HubAddress, wish: Wish, output: &mut Output) -> Result<u8, CommandFailure> {
-        let mut hub = OpenHub::open(address, self.clusters.servers(), output)?;
+        if self.edit.force {
+            return Err(CommandFailure::new("--force is for files: a hub makes no plan before the change", "leave it away"));
+        }
+        if self.edit.output == OutputFormat::Markdown {
+            return Err(CommandFailure::new("a change of a hub has no Markdown form", "give -o text or -o json"));
+        }
+        let mut hub = OpenHub::open(address, self.edit.root.servers(), output)?;
         let (tenants, syncs) = (&hub.contents.tenants, &hub.contents.syncs);
         let (kind, name) = named(&self.name, tenants.keys(), syncs.keys(), |which| {
             format!("stablekey {} {}{}", wish.command(), quoted(which), hub::flags(&hub.address))
@@ -150,7 +169,7 @@ impl SuspendArgs {
                     output,
                 );
             }
-            match hub.client.suspend(&object, wish.suspends(), self.dry_run) {
+            match hub.client.suspend(&object, wish.suspends(), self.edit.dry_run) {
                 Ok(()) => break,
                 Err(NotSet::Changed(_) | NotSet::Unsure(_)) if tries < TRIES => {
                     hub.contents = hub.client.read().map_err(|error| hub::unread(&error, output))?;
@@ -158,7 +177,7 @@ impl SuspendArgs {
                 Err(not_set) => return Err(failure(&hub.client, &not_set, (kind, &name), wish, output)),
             }
         }
-        let done = match (wish, self.dry_run) {
+        let done = match (wish, self.edit.dry_run) {
             (Wish::Suspend, false) => "Suspended",
             (Wish::Resume, false) => "Resumed",
             (Wish::Suspend, true) => "Would suspend",
@@ -178,14 +197,14 @@ impl SuspendArgs {
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
         let waits = waits(hub, kind, name);
-        if self.output == OutputFormat::Json {
+        if self.edit.output == OutputFormat::Json {
             let changed = Changed {
                 schema: SCHEMA,
                 namespace: &hub.address.namespace,
                 object: format!("{kind}/{name}"),
                 suspend: wish.suspends(),
                 changed,
-                dry_run: self.dry_run,
+                dry_run: self.edit.dry_run,
                 waits,
             };
             let json = render::json(&changed, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?;
