@@ -12,6 +12,7 @@ mod error;
 mod home;
 pub mod overrides;
 pub mod set;
+pub mod suspend;
 mod values;
 mod write;
 
