@@ -142,7 +142,10 @@ impl SuspendArgs {
     /// Changes the object of a hub.
     fn run_on_hub(&self, address: HubAddress, wish: Wish, output: &mut Output) -> Result<u8, CommandFailure> {
         if self.edit.force {
-            return Err(CommandFailure::new("--force is for files: a hub makes no plan before the change", "leave it away"));
+            return Err(CommandFailure::new(
+                "--force is for files: a hub makes no plan before the change",
+                "leave it away",
+            ));
         }
         if self.edit.output == OutputFormat::Markdown {
             return Err(CommandFailure::new("a change of a hub has no Markdown form", "give -o text or -o json"));

@@ -173,9 +173,6 @@ mod tests {
             hub.explain_there("Connection/crm"),
             "stablekey explain Connection/crm --context 'us 1' -n hub --target eu-prod=CONTEXT"
         );
-        assert_eq!(
-            hub.reconcile(),
-            "stablekey reconcile us-to-eu --context 'us 1' -n hub"
-        );
+        assert_eq!(hub.reconcile(), "stablekey reconcile us-to-eu --context 'us 1' -n hub");
     }
 }

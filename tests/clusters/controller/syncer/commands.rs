@@ -34,7 +34,11 @@ fn a_suspended_sync_writes_nothing_until_it_is_resumed() {
     assert_eq!(field(&env.us, SYNC, SUSPEND), "");
     let suspended = run(&["suspend", "us-to-eu"]);
     assert_eq!(suspended.code, 0, "{}", suspended.words());
-    assert!(suspended.out.contains(&format!("Suspended TenantSync us-to-eu in namespace {here}.")), "{}", suspended.out);
+    assert!(
+        suspended.out.contains(&format!("Suspended TenantSync us-to-eu in namespace {here}.")),
+        "{}",
+        suspended.out
+    );
     assert!(suspended.has_line(&format!("stablekey status --context us -n {here}")), "{}", suspended.out);
     assert_eq!(field(&env.us, SYNC, SUSPEND), "true");
     until_target_state(&env, "eu", "Suspended");
@@ -46,7 +50,12 @@ fn a_suspended_sync_writes_nothing_until_it_is_resumed() {
     assert_eq!(waits.code, 2, "{}", waits.words());
     assert!(waits.out.contains("us-to-eu → eu  Suspended"), "{}", waits.out);
     let again = run(&["suspend", "sync/us-to-eu"]);
-    assert_eq!((again.code, again.out.as_str()), (0, "TenantSync us-to-eu is suspended already.\n"), "{}", again.words());
+    assert_eq!(
+        (again.code, again.out.as_str()),
+        (0, "TenantSync us-to-eu is suspended already.\n"),
+        "{}",
+        again.words()
+    );
 
     let resumed = run(&["resume", "TenantSync/us-to-eu", "-o", "json"]);
     assert_eq!(resumed.code, 0, "{}", resumed.words());
@@ -170,7 +179,11 @@ fn reconcile_waits_until_the_request_is_handled() {
     // Without --wait it is only requested; without a syncer nobody handles it.
     let requested = run(&["reconcile"]);
     assert_eq!(requested.code, 0, "{}", requested.words());
-    assert!(requested.out.contains("Requested in namespace") && requested.out.contains("us-to-eu"), "{}", requested.out);
+    assert!(
+        requested.out.contains("Requested in namespace") && requested.out.contains("us-to-eu"),
+        "{}",
+        requested.out
+    );
     let at = field(&env.us, SYNC, ".metadata.annotations.stablekey\\.dev/requestedAt");
     assert!(!at.is_empty());
     let late = run(&["reconcile", "us-to-eu", "--wait", "--timeout", "1s"]);
@@ -280,9 +293,14 @@ fn receipts_of_the_last_changes_are_kept() {
     assert!(shown.out.contains("us-to-eu → eu  1 updated  InSync  sha256:"), "{}", shown.out);
     assert!(shown.out.lines().next().unwrap() > shown.out.lines().nth(15).unwrap(), "newest first: {}", shown.out);
     let json = person.json(&["status", "--receipts", "--tenant", "eu", "--sync", "us-to-eu"]);
-    assert_eq!((&json["schema"], json["receipts"].as_array().unwrap().len()), (&json!("stablekey.dev/receipts/v1"), 16));
+    assert_eq!(
+        (&json["schema"], json["receipts"].as_array().unwrap().len()),
+        (&json!("stablekey.dev/receipts/v1"), 16)
+    );
     assert_eq!(json["receipts"][0]["sync"], "us-to-eu");
-    assert!(person.run(&["status", "--receipts", "-o", "markdown"]).out.contains("| us-to-eu → eu | 1 updated | InSync |"));
+    assert!(
+        person.run(&["status", "--receipts", "-o", "markdown"]).out.contains("| us-to-eu → eu | 1 updated | InSync |")
+    );
     let wrong = person.run(&["status", "--receipts", "--sync", "us-to-ue"]);
     assert!(wrong.code == 1 && wrong.err.contains("did you mean us-to-eu?"), "{}", wrong.words());
 }
