@@ -52,7 +52,7 @@ pub struct HubTenant {
     /// The status that the syncer wrote.
     pub status: TenantStatus,
     /// A write names this version, so that it fails after a concurrent change.
-    resource_version: String,
+    pub resource_version: String,
 }
 
 /// A TenantSync of a hub.
@@ -72,7 +72,7 @@ pub struct HubSync {
     /// All of them together, as the syncer puts them into the status once it has handled them.
     pub requests: Option<String>,
     /// A write names this version, so that it fails after a concurrent change.
-    resource_version: String,
+    pub resource_version: String,
 }
 
 /// Why an object of a hub was not changed.
