@@ -16,7 +16,14 @@ use clap::Args;
 /// Components and their connections, the matrix of stable keys and tenants, what is out of sync, and with --todo the
 /// manual steps. With --namespace and --context, it shows a hub: the state of each sync in each target, as its syncer
 /// reports it. Exit codes are those of `plan`.
+///
+/// Examples:
+///   stablekey status
+///   stablekey status --tenant eu-prod --todo
+///   stablekey status -o name
+///   stablekey status -n us-prod --context us
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     root: RootArgument,
