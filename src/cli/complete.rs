@@ -228,19 +228,27 @@ impl<'w> Asked<'w> {
             Names::Variables => {
                 let integration = self.integration();
                 let is_of = |found: &FoundName| integration.as_ref().is_none_or(|name| found.mention.name == *name);
-                parts(Kind::Integration).filter(|(_, found)| is_of(found)).map(|(part, found)| (part.clone(), title(found))).collect()
+                parts(Kind::Integration)
+                    .filter(|(_, found)| is_of(found))
+                    .map(|(part, found)| (part.clone(), title(found)))
+                    .collect()
             }
             Names::Inputs => {
                 let typed = self.word(|word| found(Kind::Connection).any(|found| key(found) == word));
                 let is_of = |found: &FoundName| typed.as_deref().is_some_and(|typed| key(found) == typed);
-                parts(Kind::Connection).filter(|(_, found)| is_of(found)).map(|(part, _)| (part.clone(), String::new())).collect()
+                parts(Kind::Connection)
+                    .filter(|(_, found)| is_of(found))
+                    .map(|(part, _)| (part.clone(), String::new()))
+                    .collect()
             }
             Names::Objects => [Kind::Connection, Kind::Integration, Kind::Component, Kind::CustomerCredentials]
                 .into_iter()
                 .flat_map(|kind| found(kind).map(move |found| (kind, found)))
                 .map(|(kind, found)| (format!("{kind}/{}", found.mention.name), title(found)))
                 .collect(),
-            Names::Codes => Code::ALL.iter().map(|code| (code.as_str().to_string(), code.title().to_string())).collect(),
+            Names::Codes => {
+                Code::ALL.iter().map(|code| (code.as_str().to_string(), code.title().to_string())).collect()
+            }
         }
     }
 
@@ -265,7 +273,8 @@ impl<'w> Asked<'w> {
     fn word(&self, is_one: impl Fn(&str) -> bool) -> Option<String> {
         let typed = self.words.split_last().map(|(_, before)| before).unwrap_or_default();
         let values = typed.iter().skip(2).filter_map(|word| word.to_str());
-        let values = values.map(|word| word.split_once('=').filter(|_| word.starts_with("--")).map_or(word, |(_, v)| v));
+        let values =
+            values.map(|word| word.split_once('=').filter(|_| word.starts_with("--")).map_or(word, |(_, v)| v));
         values.into_iter().find(|word| is_one(word)).map(str::to_string)
     }
 }

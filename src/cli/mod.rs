@@ -21,8 +21,8 @@ mod plan;
 mod plan_file;
 mod planning;
 mod render;
-mod set;
 mod schema;
+mod set;
 mod status;
 mod validate;
 mod values;
@@ -299,9 +299,14 @@ mod tests {
             }
             let help = command.clone().render_long_help().to_string();
             let examples: Vec<&str> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();
-            let examples = examples.into_iter().take_while(|line| line.starts_with("  ")).filter(|line| line.contains("stablekey"));
-            let examples: Vec<Vec<String>> =
-                examples.map(shell_words).map(|words| words.into_iter().skip_while(|word| word != "stablekey").collect()).collect();
+            let examples = examples
+                .into_iter()
+                .take_while(|line| line.starts_with("  "))
+                .filter(|line| line.contains("stablekey"));
+            let examples: Vec<Vec<String>> = examples
+                .map(shell_words)
+                .map(|words| words.into_iter().skip_while(|word| word != "stablekey").collect())
+                .collect();
             assert!(!examples.is_empty(), "{name}: its help has no line `Examples:` with examples below it\n{help}");
             for example in examples {
                 let parsed = parse(example.iter().map(OsString::from));
@@ -332,8 +337,12 @@ mod tests {
         };
         assert_eq!(moved("kubectl-stablekey -n us-prod status"), "kubectl-stablekey status -n us-prod");
         assert_eq!(moved("s --context us -nus-prod status x"), "s status --context us -nus-prod x");
-        assert_eq!(moved("s --namespace=a --color never --context=b plan"), "s --color never plan --namespace=a --context=b");
-        for line in ["s", "s status", "s status -n a --context b", "s --version", "s -n", "s -n a", "s --namespaces a"] {
+        assert_eq!(
+            moved("s --namespace=a --color never --context=b plan"),
+            "s --color never plan --namespace=a --context=b"
+        );
+        for line in ["s", "s status", "s status -n a --context b", "s --version", "s -n", "s -n a", "s --namespaces a"]
+        {
             assert_eq!(moved(line), line);
         }
     }

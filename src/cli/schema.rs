@@ -44,8 +44,10 @@ impl Schema {
             CommandFailure::new(format!("the schema has no JSON form: {error}"), "internal error: report it")
         })?;
         if self.vscode {
-            let project =
-                with_tenants(open(&ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() }, &mut std::io::empty()))?;
+            let project = with_tenants(open(
+                &ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() },
+                &mut std::io::empty(),
+            ))?;
             let globs = globs(&project);
             let schema_file = self.root.join(editor::SCHEMA);
             let settings_file = self.root.join(editor::SETTINGS);
@@ -120,7 +122,9 @@ fn may_be_replaced(file: &Path) -> Result<(), CommandFailure> {
 fn text(file: &Path) -> Result<Option<String>, CommandFailure> {
     let bytes = disk::read(file, MOST).map_err(|error| CommandFailure::reading(file, &error))?;
     let text = bytes.map(String::from_utf8).transpose();
-    text.map_err(|_| CommandFailure::new(format!("{} is no UTF-8", file.display()), "give another name, or move the file away"))
+    text.map_err(|_| {
+        CommandFailure::new(format!("{} is no UTF-8", file.display()), "give another name, or move the file away")
+    })
 }
 
 fn write(file: &Path, text: &str) -> Result<(), CommandFailure> {

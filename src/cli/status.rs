@@ -1,8 +1,8 @@
 //! `stablekey status`.
 
 use super::hub::{self, HubOptions, OpenHub};
-use super::options::{FormatOption, Narrowing, RootArgument};
-use super::output::{Output, OutputFormat};
+use super::options::{ListFormatOption, Narrowing, RootArgument};
+use super::output::{ListFormat, Output};
 use super::{CommandFailure, planning};
 use crate::project::hub::HubAddress;
 use crate::render::hub::{HubStatus, HubSyncStatus, HubTenantStatus};
@@ -30,7 +30,7 @@ pub(super) struct StatusArgs {
     #[command(flatten)]
     narrowing: Narrowing,
     #[command(flatten)]
-    format: FormatOption,
+    format: ListFormatOption,
     #[command(flatten)]
     hub: HubOptions,
     /// Only the manual steps, as a checklist
@@ -49,15 +49,17 @@ impl StatusArgs {
         output.roles(project.roles.iter().map(String::as_str));
         let typed = self.root.invocation(&self.narrowing);
         let status = report::status::StatusReport::of(&planned.world, &planned.plan);
-        if self.todo && self.format.output != OutputFormat::Json {
+        if self.todo && matches!(self.format.output, ListFormat::Text | ListFormat::Markdown) {
             output.folded(&todo_markdown(&status, &typed))?;
             return Ok(planned.plan.exit);
         }
         output.result(&match self.format.output {
-            OutputFormat::Json => render::json(&status, JsonLayout::Pretty)
-                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?,
-            OutputFormat::Markdown => status_markdown(&status, &typed),
-            OutputFormat::Text => status_text(&status, &typed, output.style()),
+            ListFormat::Json => render::json(&status, JsonLayout::Pretty).map_err(|error| no_form(&error))?,
+            ListFormat::Yaml => render::yaml(&status).map_err(|error| no_form(&error))?,
+            ListFormat::Name if self.todo => render::names(status.todo.iter().flat_map(|todo| todo.objects.clone())),
+            ListFormat::Name => render::names(status.matrix.objects()),
+            ListFormat::Markdown => status_markdown(&status, &typed),
+            ListFormat::Text => status_text(&status, &typed, output.style()),
         })?;
         Ok(planned.plan.exit)
     }
@@ -82,12 +84,19 @@ impl StatusArgs {
         let tenants = tenants.map(|(name, tenant)| of_tenant(name, tenant)).collect();
         let status = HubStatus::of(&hub.address.namespace, tenants, syncs.collect(), Some(hub.syncer()));
         output.result(&match self.format.output {
-            OutputFormat::Json => render::json(&status, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?,
-            OutputFormat::Markdown => status.markdown(),
-            OutputFormat::Text => status.text(output.style()),
+            ListFormat::Json => render::json(&status, JsonLayout::Pretty).map_err(|error| no_form(&error))?,
+            ListFormat::Yaml => render::yaml(&status).map_err(|error| no_form(&error))?,
+            ListFormat::Name => render::names(status.objects()),
+            ListFormat::Markdown => status.markdown(),
+            ListFormat::Text => status.text(output.style()),
         })?;
         Ok(status.exit())
     }
+}
+
+/// The failure to write the status in a form for programs.
+fn no_form(error: &dyn std::error::Error) -> CommandFailure {
+    CommandFailure::new(format!("the status cannot be written: {error}"), "internal error: report it")
 }
 
 fn of_tenant(name: &str, tenant: &HubTenant) -> HubTenantStatus {

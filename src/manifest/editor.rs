@@ -155,7 +155,8 @@ mod tests {
     fn globs_are_added_to_those_there() {
         let one = add("{\"yaml.schemas\": {\".vscode/stablekey.schema.json\": \"mine.yaml\"}}").unwrap();
         assert!(one.contains("[\"mine.yaml\", \"us/**/*.yaml\", \"tenants.yaml\"]"), "{one}");
-        let many = add("{\"yaml.schemas\": {\".vscode/stablekey.schema.json\": [\"mine.yaml\", \"tenants.yaml\"]}}").unwrap();
+        let many =
+            add("{\"yaml.schemas\": {\".vscode/stablekey.schema.json\": [\"mine.yaml\", \"tenants.yaml\"]}}").unwrap();
         assert!(many.contains("[\"mine.yaml\", \"tenants.yaml\", \"us/**/*.yaml\"]"), "{many}");
     }
 
@@ -170,7 +171,10 @@ mod tests {
         assert!(matches!(add("{\"a\": "), Err(SettingsError::Syntax(_))));
         assert!(matches!(add("<<<<<<< HEAD\n{}"), Err(SettingsError::Syntax(_))));
         assert_eq!(add("[]"), Err(SettingsError::NoObject));
-        assert_eq!(add("{\"yaml.schemas\": {}, \"yaml.schemas\": {}}"), Err(SettingsError::Twice("yaml.schemas".into())));
+        assert_eq!(
+            add("{\"yaml.schemas\": {}, \"yaml.schemas\": {}}"),
+            Err(SettingsError::Twice("yaml.schemas".into()))
+        );
         assert_eq!(add("{\"yaml.schemas\": true}"), Err(SettingsError::OtherType("yaml.schemas".into())));
         assert_eq!(
             add("{\"yaml.schemas\": {\".vscode/stablekey.schema.json\": 3}}"),

@@ -168,7 +168,8 @@ fn node(raw: &Value, examples: &[&Value]) -> Value {
     let (shape, is_optional) = (wanted.unwrap_or(raw), wanted.is_some() || types(raw).any(|name| name == "null"));
     let options = Options::of(shape);
     if options.names.is_empty() {
-        for key in ["minLength", "maxLength", "pattern", "minimum", "maximum", "minItems", "maxItems", "maxProperties"] {
+        for key in ["minLength", "maxLength", "pattern", "minimum", "maximum", "minItems", "maxItems", "maxProperties"]
+        {
             if !shape[key].is_null() {
                 out.insert(key.into(), shape[key].clone());
             }
@@ -211,7 +212,8 @@ fn node(raw: &Value, examples: &[&Value]) -> Value {
 
 fn of_object(shape: &Value, examples: &[&Value], out: &mut Map<String, Value>) {
     if shape["additionalProperties"].is_object() {
-        let values: Vec<&Value> = examples.iter().filter_map(|example| example.as_object()).flatten().map(|e| e.1).collect();
+        let values: Vec<&Value> =
+            examples.iter().filter_map(|example| example.as_object()).flatten().map(|e| e.1).collect();
         out.insert("additionalProperties".into(), node(&shape["additionalProperties"], &values));
         return;
     }
@@ -313,8 +315,8 @@ fn distinct<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::read_text;
+    use super::*;
 
     /// Calls `visit` with each field of all kinds, and its path.
     fn fields(schema: &Value, path: &str, visit: &mut dyn FnMut(&str, &Value)) {
@@ -336,7 +338,8 @@ mod tests {
         let schema = schema();
         let rules = schema["allOf"].as_array().unwrap().clone();
         let of = |kind: Kind| {
-            rules.iter().find(|rule| rule["if"]["properties"]["kind"]["const"] == kind.as_str()).unwrap()["then"].clone()
+            rules.iter().find(|rule| rule["if"]["properties"]["kind"]["const"] == kind.as_str()).unwrap()["then"]
+                .clone()
         };
         Kind::ALL.into_iter().map(|kind| (kind, of(kind)["properties"]["spec"].clone())).collect()
     }
@@ -387,7 +390,8 @@ mod tests {
                 let mut facts = Vec::new();
                 fields(schema, kind.as_str(), &mut |path, field| {
                     let name = types(field).find(|name| *name != "null").unwrap_or_default().to_string();
-                    let limits = ["minLength", "maxLength", "pattern", "maxItems", "minItems"].map(|k| field[k].clone());
+                    let limits =
+                        ["minLength", "maxLength", "pattern", "maxItems", "minItems"].map(|k| field[k].clone());
                     let mut required: Vec<String> =
                         serde_json::from_value(field["required"].clone()).unwrap_or_default();
                     required.sort();

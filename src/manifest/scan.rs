@@ -325,7 +325,16 @@ spec:
     /// "never a parse": any text is scanned, whatever it is.
     #[test]
     fn broken_texts_are_passed_over() {
-        for text in ["", "stablekey.dev", "{", "stablekey.dev: {", "a: [{stablekey.dev", "stablekey.dev\n- - - {a: {b", "\"", "'stablekey.dev"] {
+        for text in [
+            "",
+            "stablekey.dev",
+            "{",
+            "stablekey.dev: {",
+            "a: [{stablekey.dev",
+            "stablekey.dev\n- - - {a: {b",
+            "\"",
+            "'stablekey.dev",
+        ] {
             assert_eq!(scan(text), [], "{text}");
         }
         let half = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata:\n  name: a\nspec:\n  stableKey: a-key\n  inputs: {\n";

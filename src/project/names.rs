@@ -36,7 +36,8 @@ impl ProjectNames {
         let files = find(root, &|path, is_folder| ignore.leaves_out(path, is_folder)).files;
         // Opening a file costs more than scanning a few bytes.
         let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
-        let found = in_parts(&files, size, |files| files.iter().flat_map(|file| names_in(&file.path)).collect::<Vec<_>>());
+        let found =
+            in_parts(&files, size, |files| files.iter().flat_map(|file| names_in(&file.path)).collect::<Vec<_>>());
         ProjectNames { root: root.to_path_buf(), found: found.into_iter().flatten().collect() }
     }
 

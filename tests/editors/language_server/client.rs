@@ -71,7 +71,9 @@ impl LanguageServer {
         );
         server.send(&json!({"jsonrpc": "2.0", "method": "initialized", "params": {}}));
         let settings = server.settings.clone();
-        server.send(&json!({"jsonrpc": "2.0", "method": "workspace/didChangeConfiguration", "params": {"settings": settings}}));
+        server.send(
+            &json!({"jsonrpc": "2.0", "method": "workspace/didChangeConfiguration", "params": {"settings": settings}}),
+        );
         server
     }
 
@@ -102,7 +104,8 @@ impl LanguageServer {
         let character = text.lines().nth(line).unwrap().len();
         let position = json!({"line": line, "character": character});
         let uri = self.uri(file);
-        let found = self.request("textDocument/completion", &json!({"textDocument": {"uri": uri}, "position": position}));
+        let found =
+            self.request("textDocument/completion", &json!({"textDocument": {"uri": uri}, "position": position}));
         let items = found["items"].as_array().or(found.as_array()).cloned().unwrap_or_default();
         let about = |item: &Value| {
             let about = &item["documentation"];
@@ -113,7 +116,11 @@ impl LanguageServer {
 
     fn uri(&self, file: &str) -> String {
         let folder = self.folder.canonicalize().unwrap();
-        if file.is_empty() { format!("file://{}", folder.display()) } else { format!("file://{}/{file}", folder.display()) }
+        if file.is_empty() {
+            format!("file://{}", folder.display())
+        } else {
+            format!("file://{}/{file}", folder.display())
+        }
     }
 
     fn request(&mut self, method: &str, params: &Value) -> Value {
@@ -143,7 +150,8 @@ impl LanguageServer {
             }
             match (message["method"].as_str(), message.get("id")) {
                 (Some(method), Some(id)) => {
-                    let result = if method == "workspace/configuration" { self.configuration(&message) } else { Value::Null };
+                    let result =
+                        if method == "workspace/configuration" { self.configuration(&message) } else { Value::Null };
                     self.send(&json!({"jsonrpc": "2.0", "id": id, "result": result}));
                 }
                 _ => self.waiting.push(message),

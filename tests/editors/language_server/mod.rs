@@ -111,7 +111,8 @@ fn a_field_is_explained_with_examples() {
 
 #[test]
 fn fields_and_values_are_completed_with_their_meaning() {
-    let text = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata:\n  name: a\nspec:\n  credentials: \n  \n";
+    let text =
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata:\n  name: a\nspec:\n  credentials: \n  \n";
     let folder = project(FILE, text);
     let mut server = LanguageServer::on(folder.path());
     server.diagnostics(FILE, text);
