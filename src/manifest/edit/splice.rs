@@ -79,6 +79,17 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
+    /// Appends an item to the list at a path.
+    pub(super) fn append(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
+        match self.find(path)? {
+            PathEnd::Node(id, _) if self.tree().list(id).is_some() => {
+                self.insert_item(id, self.tree().items(id).len(), value)
+            }
+            PathEnd::Node(id, _) if !self.tree().is_null(id) => Err(EditError::NoMap),
+            _ => self.set(path, &Value::List(vec![value.clone()])),
+        }
+    }
+
     pub(super) fn find<'p>(&self, path: &'p [&'p str]) -> Result<PathEnd<'p>> {
         let (mut id, mut holder, mut key) = (self.root, Holder::Root, "");
         for (depth, step) in path.iter().enumerate() {

@@ -46,7 +46,7 @@ impl Value {
         }
     }
 
-    /// Converts a JSON value, with `name` as the first key.
+    /// Converts a JSON value, with its keys in the order in which people write them.
     pub(super) fn of_json(json: &serde_json::Value) -> Value {
         use serde_json::Value as Json;
         match json {
@@ -57,7 +57,7 @@ impl Value {
             Json::Array(items) => Value::List(items.iter().map(Value::of_json).collect()),
             Json::Object(map) => {
                 let mut entries: Vec<_> = map.iter().map(|(key, value)| (key.clone(), Value::of_json(value))).collect();
-                entries.sort_by_key(|(key, _)| key != "name");
+                entries.sort_by_key(|(key, _)| rank(key));
                 Value::Map(entries)
             }
         }
@@ -101,6 +101,10 @@ impl Value {
                 let parts: Vec<&str> = path.iter().map(String::as_str).collect();
                 self.set(&parts, "", Value::of_json(value)).ok_or_else(|| EditError::no_map(path))
             }
+            Edit::Append { path, value } => {
+                let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+                self.append(&parts, "", Value::of_json(value)).ok_or_else(|| EditError::no_map(path))
+            }
             Edit::Remove { path } => {
                 let parts: Vec<&str> = path.iter().map(String::as_str).collect();
                 self.remove(&parts);
@@ -125,6 +129,27 @@ impl Value {
                 None if rest.is_empty() => items.push(value),
                 None => return None,
             },
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn append(&mut self, path: &[&str], key: &str, value: Value) -> Option<()> {
+        let Some((step, rest)) = path.split_first() else {
+            match self {
+                Value::List(items) => items.push(value),
+                Value::Null => *self = Value::List(vec![value]),
+                _ => return None,
+            }
+            return Some(());
+        };
+        match self {
+            Value::Null => *self = nested(key, path, Value::List(vec![value])),
+            Value::Map(entries) => match entries.iter_mut().find(|(name, _)| name == step) {
+                Some((_, child)) => return child.append(rest, step, value),
+                None => entries.push((step.to_string(), nested(step, rest, Value::List(vec![value])))),
+            },
+            Value::List(items) => return items.iter_mut().find(|item| item.is_named(step))?.append(rest, "", value),
             _ => return None,
         }
         Some(())
@@ -187,6 +212,16 @@ impl Value {
     /// Whether it is a list item with this name.
     pub(super) fn is_named(&self, name: &str) -> bool {
         matches!(self.get("name"), Some(Value::Text(text)) if text == name)
+    }
+}
+
+/// The rank of a key among others: what names a thing comes first, the reason for it last.
+fn rank(key: &str) -> usize {
+    const FIRST: [&str; 6] = ["name", "tenant", "integration", "variable", "stableKey", "object"];
+    const OTHER: usize = FIRST.len();
+    match FIRST.iter().position(|first| *first == key) {
+        Some(rank) => rank,
+        None => OTHER + usize::from(key == "reason"),
     }
 }
 
