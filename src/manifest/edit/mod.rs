@@ -34,13 +34,6 @@ pub enum Edit {
         /// A string, a boolean, a small map or a list.
         value: serde_json::Value,
     },
-    /// Appends an item to a list whose items have no names. The list is created if it does not exist.
-    Append {
-        /// The names from the document root: `["spec", "overrides"]`.
-        path: Vec<String>,
-        /// The item.
-        value: serde_json::Value,
-    },
     /// Removes a field, if it exists. A parent that is empty then is removed too, if an empty one is not written.
     Remove {
         /// The names from the document root.
@@ -186,7 +179,7 @@ fn comments_around(text: &str) -> (&str, &str) {
 impl Edit {
     fn path(&self) -> &[String] {
         match self {
-            Edit::Set { path, .. } | Edit::Append { path, .. } | Edit::Remove { path } => path,
+            Edit::Set { path, .. } | Edit::Remove { path } => path,
         }
     }
 }
@@ -232,10 +225,6 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
             return Ok(text);
         }
         text = spliced(&text, change)?;
-        // A second item would be another one.
-        if matches!(edit, Edit::Append { .. }) {
-            return Ok(text);
-        }
     }
     Err(EditError::Layout)
 }

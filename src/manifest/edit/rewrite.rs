@@ -279,7 +279,6 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
                         Ok(change) if change.is_empty() => *at += 1,
                         Ok(mut change) => {
                             splices.append(&mut change);
-                            *at += usize::from(matches!(edit, Edit::Append { .. }));
                             break;
                         }
                         Err(why) => {
@@ -304,7 +303,6 @@ pub(super) fn next(draft: &SpliceDraft<'_, '_>, edit: &Edit) -> Result<Vec<Splic
     let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
     match edit {
         Edit::Set { value, .. } => draft.set(&path, &Value::of_json(value)),
-        Edit::Append { value, .. } => draft.append(&path, &Value::of_json(value)),
         Edit::Remove { .. } => draft.remove(&path),
     }
 }

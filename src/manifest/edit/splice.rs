@@ -79,17 +79,6 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
-    /// Appends an item to the list at a path.
-    pub(super) fn append(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
-        match self.find(path)? {
-            PathEnd::Node(id, _) if self.tree().list(id).is_some() => {
-                self.insert_item(id, self.tree().items(id).len(), value)
-            }
-            PathEnd::Node(id, _) if !self.tree().is_null(id) => Err(EditError::NoMap),
-            _ => self.set(path, &Value::List(vec![value.clone()])),
-        }
-    }
-
     pub(super) fn find<'p>(&self, path: &'p [&'p str]) -> Result<PathEnd<'p>> {
         let (mut id, mut holder, mut key) = (self.root, Holder::Root, "");
         for (depth, step) in path.iter().enumerate() {
@@ -122,7 +111,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
 
     fn replace(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
         let old = Value::of(self.tree(), id);
-        if old == *new {
+        if old.has_same_value(new) {
             return Ok(Vec::new());
         }
         if self.tree().node(id).repeated || matches!(self.tree().node(id).kind, NodeKind::Alias(_)) {
@@ -159,9 +148,11 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     }
 
     fn replace_items(&self, id: Id, was: &[Value], is: &[Value]) -> Result<Vec<Splice>> {
-        let same = was.iter().zip(is).take_while(|(a, b)| a == b).count();
+        // The order of keys is the file's.
+        let is_same = |(a, b): &(&Value, &Value)| a.has_same_value(b);
+        let same = was.iter().zip(is).take_while(is_same).count();
         let (was_rest, is_rest) = (&was[same..], &is[same..]);
-        let tail = was_rest.iter().rev().zip(is_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+        let tail = was_rest.iter().rev().zip(is_rest.iter().rev()).take_while(is_same).count();
         let (gone, come) = (was_rest.len() - tail, is_rest.len() - tail);
         let item = self.tree().items(id).get(same).copied();
         match (item, is_rest.first()) {

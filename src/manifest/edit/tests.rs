@@ -475,45 +475,24 @@ fn a_document_after_a_text_without_a_line_break_leaves_it_as_it_was() {
 }
 
 #[test]
-fn an_item_is_appended_in_the_style_of_the_others() {
-    let item = json!({"tenant": "eu", "stableKey": "crm", "input": "site", "value": "x", "reason": "as imported"});
-    let append = |before: &str, after: &str| {
-        let edits = [Edit::Append { path: path("spec/overrides"), value: item.clone() }];
-        for newline in ["\n", "\r\n"] {
-            let (before, after) = (before.replace('\n', newline), after.replace('\n', newline));
-            assert_eq!(edit(&before, 0..before.len(), None, &edits).as_deref(), Ok(after.as_str()));
-        }
-    };
-    append(
+fn an_item_of_a_list_is_added_and_changed_whatever_the_order_of_its_keys() {
+    let one = |value: &str| json!({"tenant": "eu", "stableKey": "a", "input": "b", "value": value, "reason": "d"});
+    let two = json!({"tenant": "eu", "stableKey": "crm", "input": "site", "value": "x", "reason": "as imported"});
+    let to = |first: &str| [set("spec/overrides", json!([one(first), two]))];
+    becomes(
         "spec:\n  from: us # the source\n",
+        &[set("spec/overrides", json!([two]))],
         "spec:\n  from: us # the source\n  overrides:\n    - tenant: eu\n      stableKey: crm\n      input: site\n      value: x\n      reason: as imported\n",
     );
-    append(
-        "spec:\n  overrides:\n  - {tenant: eu, stableKey: a, input: b, value: c, reason: d} # why\n  to: [eu]\n",
-        "spec:\n  overrides:\n  - {tenant: eu, stableKey: a, input: b, value: c, reason: d} # why\n  - {tenant: eu, stableKey: crm, input: site, value: x, reason: as imported}\n  to: [eu]\n",
-    );
-    append(
+    let before = "spec:\n  overrides:\n  - {reason: d, tenant: eu, stableKey: a, input: b, value: c} # why\n  # more\n  to: [eu]\n";
+    let added = "  - {tenant: eu, stableKey: crm, input: site, value: x, reason: as imported}\n  # more\n";
+    let after = before.replace("  # more\n", added);
+    becomes(before, &to("c"), &after);
+    becomes(&after, &to("new"), &after.replace("value: c", "value: new"));
+    becomes(&after, &[set("spec/overrides", json!([one("c")]))], before);
+    becomes(
         "spec: {to: [eu], overrides: []}\n",
+        &[set("spec/overrides", json!([two]))],
         "spec: {to: [eu], overrides: [{tenant: eu, stableKey: crm, input: site, value: x, reason: as imported}]}\n",
     );
-}
-
-#[test]
-fn two_items_are_appended_to_one_list_and_to_items_of_lists() {
-    let append = |at: &str, value: &str| Edit::Append { path: path(at), value: json!(value) };
-    let text = "spec:\n  acceptFrom: [us]\n";
-    let edits = [append("spec/acceptFrom", "dev"), append("spec/acceptFrom", "dev")];
-    assert_eq!(edit(text, 0..text.len(), None, &edits).as_deref(), Ok("spec:\n  acceptFrom: [us, dev, dev]\n"));
-    let list = "items:\n- spec:\n    to: [a]\n- spec:\n    to: [b]\n";
-    let changes: Vec<Rewrite> = [0, 1]
-        .map(|item| Rewrite {
-            range: 0..list.len(),
-            item: Some(item),
-            what: DocumentEdit::Edit(vec![append("spec/to", "c"), append("spec/to", "d")]),
-        })
-        .into();
-    let rewritten = rewrite(list, &changes);
-    assert!(rewritten.results.iter().all(Result::is_ok), "{:?}", rewritten.results);
-    assert_eq!(rewritten.text.as_deref(), Some("items:\n- spec:\n    to: [a, c, d]\n- spec:\n    to: [b, c, d]\n"));
-    refused("spec: {to: eu}\n", &[append("spec/to", "c")], &EditError::NoMap);
 }

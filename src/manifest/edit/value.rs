@@ -101,10 +101,6 @@ impl Value {
                 let parts: Vec<&str> = path.iter().map(String::as_str).collect();
                 self.set(&parts, "", Value::of_json(value)).ok_or_else(|| EditError::no_map(path))
             }
-            Edit::Append { path, value } => {
-                let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-                self.append(&parts, "", Value::of_json(value)).ok_or_else(|| EditError::no_map(path))
-            }
             Edit::Remove { path } => {
                 let parts: Vec<&str> = path.iter().map(String::as_str).collect();
                 self.remove(&parts);
@@ -129,27 +125,6 @@ impl Value {
                 None if rest.is_empty() => items.push(value),
                 None => return None,
             },
-            _ => return None,
-        }
-        Some(())
-    }
-
-    fn append(&mut self, path: &[&str], key: &str, value: Value) -> Option<()> {
-        let Some((step, rest)) = path.split_first() else {
-            match self {
-                Value::List(items) => items.push(value),
-                Value::Null => *self = Value::List(vec![value]),
-                _ => return None,
-            }
-            return Some(());
-        };
-        match self {
-            Value::Null => *self = nested(key, path, Value::List(vec![value])),
-            Value::Map(entries) => match entries.iter_mut().find(|(name, _)| name == step) {
-                Some((_, child)) => return child.append(rest, step, value),
-                None => entries.push((step.to_string(), nested(step, rest, Value::List(vec![value])))),
-            },
-            Value::List(items) => return items.iter_mut().find(|item| item.is_named(step))?.append(rest, "", value),
             _ => return None,
         }
         Some(())
