@@ -4,7 +4,6 @@ use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument, digest, whole_digests};
 use super::output::{Output, OutputFormat, Question};
 use super::plan_file::PlanFile;
-use super::planning::PlannedProject;
 use super::{CommandFailure, plan, planning};
 use crate::apply;
 use crate::apply::consent::StoredApproval;
@@ -12,6 +11,7 @@ use crate::apply::{Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::{Plan, Scope};
 use crate::manifest::kustomization::KustomizationChanges;
 use crate::project::Project;
+use crate::project::planned::{self, PlannedProject};
 use crate::render::{self, Applied, Invocation};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::FolderLocation;
@@ -136,7 +136,7 @@ impl Apply {
         let is_unmet = !scope.resend.is_empty() && planned_exit == 1;
         // What was sent again is not to be sent once more.
         let scope = Scope { resend: Default::default(), ..scope };
-        let after = self.root.open().map(|project| planning::again(&project, &scope));
+        let after = self.root.open().map(|project| planned::plan(&project, &scope));
         let after = after.map(|after| (apply::receipt(done, &after.world), after.plan));
         let read_back =
             after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
@@ -254,7 +254,7 @@ struct Kustomizations<'p> {
 impl<'p> Kustomizations<'p> {
     fn of(project: &'p Project, plan: &Plan, file: Option<&PlanFile>) -> Self {
         let folder = |name: &str| project.tenants.get(name)?.location.as_ref().and_then(TenantLocation::folder);
-        let edited = planning::kustomizations(project, plan);
+        let edited = planned::kustomizations(project, plan);
         let is_shown =
             file.is_none_or(|file| edited.iter().all(|(tenant, edited)| file.shows_kustomization(tenant, edited)));
         let can_be_kept =

@@ -8,6 +8,7 @@ use super::{CommandFailure, plan_file, planning};
 use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::Plan;
 use crate::project::hub::HubAddress;
+use crate::project::planned;
 use crate::render::hub::HubPlan;
 use crate::render::{self, Invocation, JsonLayout, Style};
 use clap::Args;
@@ -112,7 +113,7 @@ impl PlanCommand {
 
 /// The plan in the requested format; text includes earlier approvals.
 pub(super) fn show(
-    planned: &planning::PlannedProject,
+    planned: &planned::PlannedProject,
     kept: &[(&str, Vec<StoredApproval>)],
     typed: &Invocation,
     format: OutputFormat,
@@ -128,7 +129,7 @@ pub(super) fn show(
 
 /// The plan as text, with earlier approvals.
 pub(super) fn text(
-    planned: &planning::PlannedProject,
+    planned: &planned::PlannedProject,
     kept: &[(&str, Vec<StoredApproval>)],
     typed: &Invocation,
     style: Style,

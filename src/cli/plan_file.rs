@@ -2,7 +2,7 @@
 //! instructions.
 
 use super::output::Output;
-use super::{CommandFailure, planning};
+use super::CommandFailure;
 use crate::apply::covered;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
@@ -10,6 +10,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
 use crate::project::Project;
+use crate::project::planned;
 use crate::render::{self, JsonLayout};
 use crate::tenant::directory::KustomizationDue;
 use crate::tenant::directory::disk;
@@ -48,7 +49,7 @@ pub(super) fn save(
     output: &mut Output,
 ) -> Result<(), CommandFailure> {
     let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
-    let edits = planning::kustomizations(project, plan).into_iter();
+    let edits = planned::kustomizations(project, plan).into_iter();
     let kustomizations = edits.filter_map(|(tenant, edits)| Some((tenant, edits.becomes?.to_string()))).collect();
     let text = render::json(&WrittenPlan { plan, sources, resumptions, kustomizations }, JsonLayout::Pretty)
         .map_err(|error| CommandFailure::new(format!("the plan has no JSON form: {error}"), OURS))?;
@@ -240,7 +241,7 @@ impl PlanFile {
         };
         let becomes = edits.becomes.as_ref().map(ToString::to_string);
         self.kustomizations.get(tenant) == becomes.as_ref()
-            && planning::of_kustomization(tenant, edits).iter().all(shown)
+            && planned::of_kustomization(tenant, edits).iter().all(shown)
     }
 
     /// Rejects a file of another folder: its tenants do not exist here.

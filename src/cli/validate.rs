@@ -5,6 +5,7 @@ use super::output::{Output, OutputFormat};
 use super::{CommandFailure, planning};
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Scope;
+use crate::project::planned;
 use crate::project::{ProjectArgs, UNNAMED, open};
 use crate::render::{self, Findings, JsonLayout};
 use clap::Args;
@@ -57,7 +58,7 @@ impl Validate {
         }
         let shown_above = text && output.style().problems_seen;
         if !shown_above {
-            findings.splice(0..0, project.problems.iter().map(planning::finding));
+            findings.splice(0..0, project.problems.iter().map(planned::finding));
         }
         for finding in &mut findings {
             finding.tenant.take_if(|tenant| tenant == UNNAMED);
