@@ -27,7 +27,7 @@ use crate::tenant::TenantLocation;
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
 use crate::tenant::directory::overlay::{NewFiles, Overlay};
 use crate::tenant::directory::read::{beside, gather};
-use crate::tenant::directory::{FolderLocation, definition_digest, read_definition};
+use crate::tenant::directory::{FolderLocation, KustomizationDue, definition_digest, read_definition};
 use crate::tenant::location::{LocationError, Snapshot};
 use crate::tenant::prismatic::{Expected, Platform};
 use std::collections::{BTreeMap, BTreeSet};
@@ -482,6 +482,29 @@ impl Project {
             unread: self.unread.clone(),
             misnamed: None,
         }
+    }
+
+    /// A folder of a tenant.
+    pub fn folder(&self, tenant: &str, role: FolderRole) -> Option<&Path> {
+        self.layout.folder(tenant, role).map(|folder| folder.path.as_path())
+    }
+
+    /// The updates that the kustomization of a tenant's folder needs, if there is one.
+    pub fn kustomization_due(&self, tenant: &str, role: FolderRole) -> Option<KustomizationDue> {
+        let (folder, snapshot) = self.folder_read(tenant, role)?;
+        folder.kustomization_due(snapshot)
+    }
+
+    /// The text of the kustomization of a tenant's folder, if there is one.
+    pub fn kustomization(&self, tenant: &str, role: FolderRole) -> Option<String> {
+        self.folder_read(tenant, role)?.0.kustomization()
+    }
+
+    fn folder_read(&self, tenant: &str, role: FolderRole) -> Option<(FolderLocation, &Snapshot)> {
+        let folder = self.folder(tenant, role)?.to_path_buf();
+        let read = self.tenants.get(tenant)?;
+        let read = if role == FolderRole::Source { read.source.as_ref()? } else { &read.live };
+        Some((FolderLocation::new(tenant, folder).in_layout(Arc::clone(&self.layout)), read.as_ref().ok()?))
     }
 
     /// The document of an object in its location.

@@ -6,6 +6,7 @@ mod approve;
 mod controller;
 mod crds;
 mod doctor;
+mod edit;
 mod explain;
 mod export;
 mod hub;
@@ -18,8 +19,10 @@ mod plan;
 mod plan_file;
 mod planning;
 mod render;
+mod set;
 mod status;
 mod validate;
+mod values;
 
 use crate::io_error::{self, Words};
 use crate::manifest::FileProblem;
@@ -62,6 +65,7 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    Set(set::SetCommand),
     Doctor(doctor::Doctor),
     Crds(crds::Crds),
     Controller(controller::Controller),
@@ -153,6 +157,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::Set(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),
         Command::Controller(command) => command.run(),

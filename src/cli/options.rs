@@ -301,6 +301,11 @@ impl RootOption {
         read(self.arguments())
     }
 
+    /// Reads the project, to edit it.
+    pub(super) fn open_for_edits(&self) -> Result<Project, CommandFailure> {
+        read(ProjectArgs { for_edits: true, ..self.arguments() })
+    }
+
     /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.
     pub(super) fn open_files(&self) -> Result<Project, CommandFailure> {
         read(ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() })

@@ -184,6 +184,14 @@ impl Output {
         read.is_ok() && question.accepts(&answer)
     }
 
+    /// Asks a question that a single letter answers: `y`.
+    pub(super) fn confirm_letter(&mut self, question: &str) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
     /// Asks for a word, such as the name of a tenant.
     pub(super) fn confirm_word(&mut self, question: &str, word: &str) -> bool {
         let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));

@@ -1,8 +1,8 @@
 //! The plan file: the plan as JSON, and what is needed to plan it again. `apply` takes it as consent, not as
 //! instructions.
 
-use super::output::Output;
 use super::CommandFailure;
+use super::output::Output;
 use crate::apply::covered;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;

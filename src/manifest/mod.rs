@@ -7,6 +7,7 @@ mod bytes;
 mod cut;
 mod edit;
 mod files;
+mod hidden;
 pub mod kustomization;
 pub mod limits;
 mod locate;
@@ -30,6 +31,7 @@ pub use files::{
     FolderContent, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files,
     read_paths, shown, strange,
 };
+pub use hidden::without_secrets;
 pub use locate::{locate, locate_all, problem, text_at};
 pub use problem::{Excerpt, FileProblem};
 pub use read::{DocumentsRead, InvalidDocument, ReadDocument, Unparsed, read_bytes, read_text};

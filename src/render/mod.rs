@@ -7,6 +7,7 @@ mod action_text;
 mod bindings_text;
 mod change;
 mod doctor;
+mod edit;
 mod explain;
 mod explain_everywhere;
 mod explain_tenant;
@@ -28,6 +29,7 @@ pub mod waiting_plan;
 
 pub use bindings_text::bindings_text;
 pub use doctor::{doctor_json, doctor_text};
+pub use edit::{edit_json, edit_text, edit_written};
 pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
 pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};

@@ -48,6 +48,8 @@ pub struct KustomizationDue {
     pub changes: Result<KustomizationChanges, String>,
     /// The digest of its new text; `None` if it cannot be updated.
     pub becomes: Option<Digest>,
+    /// Its new text; `None` if it cannot be updated.
+    pub text: Option<String>,
     /// Files that it lists, that do not exist, and that somebody else made: an apply leaves them to people.
     pub missing: Vec<String>,
 }
@@ -154,9 +156,10 @@ fn is_manifest_below(path: &str) -> bool {
 /// Returns the updates that the kustomization of a folder needs; `None` if it needs none.
 pub(super) fn edits(folder: &Path, over: &Overlay, snapshot: &Snapshot) -> Option<KustomizationDue> {
     let path = path_in(folder, over)?;
-    let edits = |changes: Result<KustomizationChanges, String>, becomes: Option<Digest>, missing: Vec<String>| {
+    let edits = |changes: Result<KustomizationChanges, String>, text: Option<String>, missing: Vec<String>| {
+        let becomes = text.as_ref().map(|text| Digest::of(text.as_bytes()));
         let is_due = !missing.is_empty() || changes.as_ref().map_or(true, |changes| !changes.is_empty());
-        is_due.then(|| KustomizationDue { path: path.clone(), changes, becomes, missing })
+        is_due.then(|| KustomizationDue { path: path.clone(), changes, becomes, text, missing })
     };
     let cannot = |why: String, missing: Vec<String>| edits(Err(why), None, missing);
     let text = match over.read(&path, limits::FILE_BYTES) {
@@ -179,7 +182,7 @@ pub(super) fn edits(folder: &Path, over: &Overlay, snapshot: &Snapshot) -> Optio
     if !wanted.definitions.is_empty() && lacks_references && !changes.come.iter().any(|entry| entry == REFERENCES) {
         changes.come.push(REFERENCES.to_string());
     }
-    edits(Ok(changes), Some(Digest::of(new.as_bytes())), missing)
+    edits(Ok(changes), Some(new), missing)
 }
 
 /// Reads the kustomization of a folder.
