@@ -41,11 +41,8 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewComponent) -> Result<(PathBuf, Stri
     let (object, from) = match asked.types.as_slice() {
         [] => found(project, name, &reference, asked.from.as_deref())?,
         types => {
-            let spec = ComponentSpec {
-                key: asked.key.clone(),
-                public: asked.private.then_some(false),
-                types: types.to_vec(),
-            };
+            let spec =
+                ComponentSpec { key: asked.key.clone(), public: asked.private.then_some(false), types: types.to_vec() };
             (Object::new(object_name, spec), "as given".to_string())
         }
     };

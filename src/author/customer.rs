@@ -4,8 +4,8 @@ use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{home, tenant};
 use crate::api::{
-    ConnectionSpec, Credentials, CustomerCredentialsSpec, Input, Kind, LocationSpec, Object, Resource, SecretRef, names,
-    rules,
+    ConnectionSpec, Credentials, CustomerCredentialsSpec, Input, Kind, LocationSpec, Object, Resource, SecretRef,
+    names, rules,
 };
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
@@ -40,7 +40,10 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewCustomer) -> Result<PathBuf, Author
     let connection = connection(name, &known, &asked.connection)?;
     let key = &connection.stable_key;
     if asked.customer.trim().is_empty() {
-        return Err(AuthorError::refused("the customer has no name", "give the text that identifies the customer for you"));
+        return Err(AuthorError::refused(
+            "the customer has no name",
+            "give the text that identifies the customer for you",
+        ));
     }
     match connection.credentials {
         Credentials::OrganizationCustomer => {}
@@ -50,7 +53,8 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewCustomer) -> Result<PathBuf, Author
         }
         Credentials::OrganizationGlobal | Credentials::User => {
             let message = format!("{key} has no credentials per customer: it is {}", connection.credentials.as_str());
-            let help = format!("give a connection whose credentials are {}", Credentials::OrganizationCustomer.as_str());
+            let help =
+                format!("give a connection whose credentials are {}", Credentials::OrganizationCustomer.as_str());
             return Err(AuthorError::refused(message, help));
         }
     }
@@ -259,7 +263,9 @@ fn revoke(
             Some(LocationSpec::Prismatic(_)) => "on the platform",
             _ => "in the cluster",
         };
-        draft.manual(format!("{name}: remove the credentials of {customer} for {key} {place}: its source does not prune"));
+        draft.manual(format!(
+            "{name}: remove the credentials of {customer} for {key} {place}: its source does not prune"
+        ));
     }
 }
 

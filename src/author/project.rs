@@ -18,12 +18,7 @@ pub enum Ci {
 }
 
 /// Writes the files of a new project; `skip` leaves files out. Fails if any of them is there already.
-pub fn start(
-    draft: &mut Draft<'_>,
-    tenants: &[NewTenant],
-    ci: Option<Ci>,
-    skip: &[String],
-) -> Result<(), AuthorError> {
+pub fn start(draft: &mut Draft<'_>, tenants: &[NewTenant], ci: Option<Ci>, skip: &[String]) -> Result<(), AuthorError> {
     let project = draft.project;
     if let Some(name) = project.tenants.keys().find(|name| *name != UNNAMED) {
         let message = format!("{} is a project already: it has Tenant {name}", project.root.display());

@@ -20,7 +20,8 @@ pub(super) fn add(draft: &mut Draft<'_>, resource: &Resource) -> Result<PathBuf,
         return Err(AuthorError::refused(format!("{id} is there already"), "give another name, or change that one"));
     }
     let (path, file) = file_of(draft, &id);
-    let yaml = to_yaml(resource).map_err(|error| AuthorError::Unreadable { what: id.to_string(), why: error.to_string() })?;
+    let yaml =
+        to_yaml(resource).map_err(|error| AuthorError::Unreadable { what: id.to_string(), why: error.to_string() })?;
     draft.append(&path, file, yaml)?;
     Ok(path)
 }

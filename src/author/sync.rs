@@ -6,21 +6,22 @@ use super::error::AuthorError;
 use super::home::{Home, tenant};
 use super::overrides;
 use super::structure;
-use crate::api::{ConnectionMode, Definition, Kind, LocationSpec, Object, Override, Resource, TenantSyncSpec, matches, names};
+use crate::api::{
+    ConnectionMode, Definition, Kind, LocationSpec, Object, Override, Resource, TenantSyncSpec, matches, names,
+};
 use crate::engine::handover::{Handover, Taken, handover};
 use crate::engine::model::inventory::Sync;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, Plan};
 use crate::engine::model::record::Writer;
 use crate::manifest::{Edit, SourcePlace};
-use crate::near_miss::listed;
 use crate::project::{Project, UNNAMED};
 use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::directory::lock_file;
 use crate::tenant::directory::read::beside;
 use crate::text::count;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ pub fn new_sync(project: &Project, asked: &NewSync) -> Result<HandedOver, Author
             let spec = TenantSyncSpec { overrides: new.to_vec(), ..spec.clone() };
             structure::add(draft, &Resource::TenantSync(Object::new(&name, spec)))?;
         } else {
-            overrides::set(draft, &name, new)?;
+            set_overrides(draft, &name, new)?;
         }
         if !accepts {
             let accepted: Vec<&str> = target.spec.accept_from.iter().map(String::as_str).chain([from]).collect();
@@ -119,7 +120,7 @@ pub fn new_sync(project: &Project, asked: &NewSync) -> Result<HandedOver, Author
 /// Hands over what a tenant has to a sync that is there: after an import, or to finish an interrupted one.
 pub fn hand_over(project: &Project, sync: &Sync, to: &str) -> Result<HandedOver, AuthorError> {
     let name = sync_name(sync);
-    hand_over_by(project, sync, to, &|draft, new| overrides::set(draft, &name, new))
+    hand_over_by(project, sync, to, &|draft, new| set_overrides(draft, &name, new))
 }
 
 /// The syncs that feed a tenant, and that it accepts.
@@ -160,9 +161,14 @@ fn not_twice(project: &Project, spec: &TenantSyncSpec, to: &str) -> Result<(), A
     };
     let Some(other) = project.syncs.iter().filter(is_same).find(overlaps) else { return Ok(()) };
     let (name, from) = (sync_name(other), &spec.from);
-    let message = format!("TenantSync/{name} copies {} from {from} to {to} already", other.spec.integrations.join(", "));
+    let message =
+        format!("TenantSync/{name} copies {} from {from} to {to} already", other.spec.integrations.join(", "));
     let help = "change that sync, or name other integrations with --integration";
     Err(AuthorError::refused(message, help))
+}
+
+fn set_overrides(draft: &mut Draft<'_>, sync: &str, new: &[Override]) -> Result<(), AuthorError> {
+    if new.is_empty() { Ok(()) } else { overrides::set(draft, sync, new) }
 }
 
 /// Begins a draft with these overrides of the sync.
@@ -179,7 +185,8 @@ fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> 
     };
     let mut edited = fill()?.finish()?;
     let follows = following(&edited.after, sync, to);
-    let is_folder = matches!(project.tenants.get(to).and_then(|t| t.spec.location.as_ref()), Some(LocationSpec::Directory(_)));
+    let is_folder =
+        matches!(project.tenants.get(to).and_then(|t| t.spec.location.as_ref()), Some(LocationSpec::Directory(_)));
     let records_follow = !follows.is_empty() && !is_folder;
     let passed = follows.len();
     if !follows.is_empty() && is_folder {
@@ -197,8 +204,7 @@ fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> 
 /// The actions by which a tenant's ownership record follows a sync; nothing else changes.
 pub fn following<'p>(plan: &'p Plan, sync: &Sync, to: &str) -> Vec<&'p Action> {
     let target = plan.targets.iter().find(|target| target.tenant == to);
-    let is_following =
-        |action: &&Action| action.action == ActionKind::Adopt && action.writers.contains(&sync.writer);
+    let is_following = |action: &&Action| action.action == ActionKind::Adopt && action.writers.contains(&sync.writer);
     target.into_iter().flat_map(|target| &target.actions).filter(is_following).collect()
 }
 

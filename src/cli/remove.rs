@@ -16,7 +16,10 @@ use clap::Args;
 /// All credentials that you supply for the customer are taken out of the files. What customers supplied themselves, and
 /// what stays valid in other systems, is listed.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, override_usage = "stablekey remove [OPTIONS] <TENANT> customer <NAME>\n       stablekey remove [OPTIONS] --all customer <NAME>")]
+#[command(
+    verbatim_doc_comment,
+    override_usage = "stablekey remove [OPTIONS] <TENANT> customer <NAME>\n       stablekey remove [OPTIONS] --all customer <NAME>"
+)]
 pub(super) struct Remove {
     /// The tenant (unless --all is given), what to remove (customer), and its name
     #[arg(required = true, num_args = 1..=3, value_names = ["TENANT", "customer", "NAME"])]

@@ -202,8 +202,7 @@ impl Target<'_> {
         ours: &FieldValue<'_>,
         theirs: Option<FieldValue<'_>>,
     ) -> Override {
-        let base =
-            Override { tenant: self.tenant.to_string(), reason: self.reason.to_string(), ..Override::default() };
+        let base = Override { tenant: self.tenant.to_string(), reason: self.reason.to_string(), ..Override::default() };
         let name = || Some(field.name.to_string());
         let of_connection = || Override { stable_key: key.map(str::to_string), ..base.clone() };
         let of_field = |value: &str| Override {
@@ -234,12 +233,9 @@ impl Target<'_> {
                     ..base
                 }
             }
-            _ => Override {
-                object: Some(id.to_string()),
-                field: Some(field.path().join(".")),
-                keep: Some(True),
-                ..base
-            },
+            _ => {
+                Override { object: Some(id.to_string()), field: Some(field.path().join(".")), keep: Some(True), ..base }
+            }
         }
     }
 }

@@ -97,8 +97,9 @@ impl NewComponentCommand {
             if given.contains('.') && !self.types.iter().any(|type_| type_ == key) {
                 return Err(of("--input", key));
             }
-            add_input(&mut types, given)
-                .map_err(|why| CommandFailure::new(format!("--input {given}: {why}"), "for example apiKey.baseUrl:required"))?;
+            add_input(&mut types, given).map_err(|why| {
+                CommandFailure::new(format!("--input {given}: {why}"), "for example apiKey.baseUrl:required")
+            })?;
         }
         Ok(types)
     }

@@ -1,8 +1,7 @@
 //! `stablekey new override`.
 
-use crate::api::{Override, True};
-use crate::author::Draft;
-use crate::author::new_override;
+use crate::api::{Input, Override, True};
+use crate::author::{Draft, new_override};
 use crate::cli::CommandFailure;
 use crate::cli::edit::EditOptions;
 use crate::cli::output::Output;
@@ -39,7 +38,7 @@ pub(super) struct NewOverrideCommand {
     /// The value in that target
     #[arg(long, conflicts_with_all = ["secret", "keep"])]
     value: Option<String>,
-    /// The key of a Secret in that target: NAME/KEY
+    /// The key of a Secret in that target, for the input
     #[arg(long, value_name = "NAME/KEY", requires = "input")]
     secret: Option<String>,
     /// The integration of the variable
@@ -64,7 +63,11 @@ pub(super) struct NewOverrideCommand {
 impl NewOverrideCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
-        let secret = self.secret.as_deref().map(|given| secret_ref("--secret", "", given)).transpose()?;
+        let input = self.input.clone().unwrap_or_default();
+        let secret = match self.secret.as_deref().map(|given| secret_ref("--secret", &input, given)).transpose()? {
+            Some(Input::SecretRef(secret)) => Some(secret),
+            _ => None,
+        };
         let asked = Override {
             tenant: self.tenant.unwrap_or_default(),
             stable_key: self.key,

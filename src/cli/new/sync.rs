@@ -1,14 +1,13 @@
 //! `stablekey new sync`.
 
 use crate::api::ConnectionMode;
-use crate::apply::execute::Tenants as _;
 use crate::author::sync::{self, HandedOver, NewSync};
 use crate::cli::CommandFailure;
 use crate::cli::edit::EditOptions;
 use crate::cli::options::RootOption;
 use crate::cli::output::{Output, OutputFormat};
-use crate::engine::model::inventory::Sync;
 use crate::engine::model::plan::{Action, Scope};
+use crate::engine::model::record::Writer;
 use crate::project::planned::plan;
 use crate::tenant::location::LocationError;
 use clap::{Args, ValueEnum};
@@ -109,8 +108,8 @@ pub(in crate::cli) fn follow(
     };
     let project = root.open()?;
     let planned = plan(&project, &Scope::default());
-    let is_it = |sync: &&Sync| sync.writer.to_string() == format!("sync/{name}");
-    let Some(sync) = project.syncs.iter().find(is_it) else {
+    let writer = Writer::Sync(name.clone());
+    let Some(sync) = project.syncs.iter().find(|sync| sync.writer == writer) else {
         return Err(failed(format!("TenantSync/{name} is not there any more")));
     };
     let actions: Vec<&Action> = sync::following(&planned.plan, sync, tenant);
