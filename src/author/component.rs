@@ -25,7 +25,7 @@ pub struct NewComponent {
 /// Adds a component, and returns its file and where its types are from.
 pub fn add(draft: &mut Draft<'_>, asked: &NewComponent) -> Result<(PathBuf, String), AuthorError> {
     let project = draft.project;
-    let (name, there) = tenant(project, &asked.tenant)?;
+    let (name, _) = tenant(project, &asked.tenant)?;
     let home = home(project, name)?;
     if names::of_text(&asked.key).is_empty() {
         let help = "give the key of the component on the platform, such as salesforce";
@@ -46,7 +46,6 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewComponent) -> Result<(PathBuf, Stri
             (Object::new(object_name, spec), "as given".to_string())
         }
     };
-    let _ = there;
     Ok((draft.add(&home, &Resource::Component(object))?, from))
 }
 

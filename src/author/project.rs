@@ -2,13 +2,13 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::tenant::{KEEP, NewTenant, Whereabouts, is_name};
+use super::tenant::{NewTenant, Whereabouts, is_free, is_name, keep};
 use crate::api::{Object, Resource, TokenFrom};
 use crate::manifest::to_yaml;
 use crate::near_miss::meant;
 use crate::project::UNNAMED;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// A system that runs the checks of pull requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,15 @@ pub fn start(draft: &mut Draft<'_>, tenants: &[NewTenant], ci: Option<Ci>, skip:
             return Err(AuthorError::refused(message, "use lower-case letters, digits and -"));
         }
     }
-    let mut files = files(tenants, ci)?;
+    let mut folders = BTreeSet::new();
+    for (tenant, folder) in tenants.iter().flat_map(|tenant| tenant.folders().into_iter().map(move |f| (tenant, f))) {
+        is_free(project, &tenant.name, &folder)?;
+        if !folders.insert(folder.trim_end_matches('/').to_string()) {
+            let message = format!("{folder} would be the folder of two tenants");
+            return Err(AuthorError::refused(message, "give each a folder of its own: --tenant NAME=FOLDER"));
+        }
+    }
+    let mut files = files(&project.root, tenants, ci)?;
     for left_out in skip {
         let left_out = left_out.strip_prefix("./").unwrap_or(left_out);
         if files.remove(left_out).is_none() {
@@ -60,16 +68,13 @@ pub fn start(draft: &mut Draft<'_>, tenants: &[NewTenant], ci: Option<Ci>, skip:
 }
 
 /// The files of a new project, by their path below the root.
-fn files(tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<String, String>, AuthorError> {
+fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<String, String>, AuthorError> {
     let mut files = BTreeMap::new();
     let mut documents = Vec::new();
     for tenant in tenants {
         let document = to_yaml(&Resource::Tenant(Object::new(&tenant.name, tenant.spec())));
         documents.push(document.map_err(|error| AuthorError::refused(error.to_string(), "internal error: report it"))?);
-        for folder in tenant.folders() {
-            let keep = PathBuf::from(&folder).join(KEEP);
-            files.insert(keep.display().to_string(), String::new());
-        }
+        files.extend(tenant.folders().iter().filter_map(|folder| Some((keep(root, folder)?, String::new()))));
     }
     files.insert("tenants.yaml".to_string(), format!("# The tenants of this project.\n{}", documents.join("---\n")));
     files.insert("README.md".to_string(), readme(tenants, ci));

@@ -123,11 +123,13 @@ pub fn hand_over(project: &Project, sync: &Sync, to: &str) -> Result<HandedOver,
     hand_over_by(project, sync, to, &|draft, new| set_overrides(draft, &name, new))
 }
 
-/// The syncs that feed a tenant, and that it accepts.
-pub fn feeding<'p>(project: &'p Project, to: &str) -> Vec<&'p Sync> {
+/// The syncs that write to a tenant, and that it accepts.
+pub fn syncs_into<'p>(project: &'p Project, to: &str) -> Vec<&'p Sync> {
     let accepts = |from: &String| project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.contains(from));
-    let feeds = |sync: &&Sync| sync.spec.to.iter().any(|name| name == to) && accepts(&sync.spec.from);
-    project.syncs.iter().filter(feeds).collect()
+    let writes = |sync: &&Sync| {
+        !sync.spec.is_suspended() && sync.spec.to.iter().any(|name| name == to) && accepts(&sync.spec.from)
+    };
+    project.syncs.iter().filter(writes).collect()
 }
 
 fn sync_name(sync: &Sync) -> String {
@@ -175,6 +177,10 @@ fn set_overrides(draft: &mut Draft<'_>, sync: &str, new: &[Override]) -> Result<
 type Begin<'a> = dyn Fn(&mut Draft<'_>, &[Override]) -> Result<(), AuthorError> + 'a;
 
 fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> Result<HandedOver, AuthorError> {
+    if project.tenants.get(to).is_some_and(|tenant| tenant.spec.is_suspended()) {
+        let message = format!("{to} is suspended: nothing is written there");
+        return Err(AuthorError::refused(message, format!("take suspend out of Tenant {to} first")));
+    }
     let result = handover(&project.world(), sync, to, AS_IMPORTED)
         .map_err(|unread| AuthorError::Unreadable { what: unread.tenant, why: unread.why })?;
     let fill = || -> Result<Draft<'_>, AuthorError> {
@@ -282,9 +288,9 @@ fn summary(result: &Handover, sync: &Sync, to: &str, passed: usize) -> Vec<Strin
     if passed > 0 {
         lines.push(format!("{} pass to {writer} in the ownership record of {to}.", count(passed, "object", "objects")));
     }
-    if result.left > 0 {
-        let differences = count(result.left, "difference", "differences");
-        lines.push(format!("{differences} have no room in {writer}, and stay as {to} declares them."));
+    for (id, fields) in &result.stays {
+        let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+        lines.push(format!("{to}/{id} keeps its own {}, as {to} has it.", fields.join(", ")));
     }
     for (id, field) in &result.other_kind {
         lines.push(format!("{to}/{id} has another {field} than in {}: it stays as it is.", sync.spec.from));

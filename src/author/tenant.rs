@@ -9,7 +9,7 @@ use crate::api::{
 };
 use crate::platform::import::{folder_tenant, platform_tenant};
 use crate::project::Project;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 /// Where a new tenant is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,19 +101,26 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewTenant) -> Result<PathBuf, AuthorEr
     }
     let file = structure::add(draft, &Resource::Tenant(Object::new(&asked.name, asked.spec())))?;
     for folder in asked.folders() {
-        let path = project.root.join(&folder);
-        if !path.is_dir() {
-            draft.put_new(&path.join(KEEP), Vec::new())?;
+        if let Some(keep) = keep(&project.root, &folder) {
+            draft.put_new(&project.root.join(keep), Vec::new())?;
         }
     }
     Ok(file)
 }
 
-/// An empty file that keeps an empty folder in Git.
-pub const KEEP: &str = ".gitkeep";
+/// The file below the root that keeps a new folder in Git, which knows no empty folder; `None` where none is needed.
+pub(super) fn keep(root: &Path, folder: &str) -> Option<String> {
+    let is_filled = std::fs::read_dir(root.join(folder)).is_ok_and(|mut entries| entries.next().is_some());
+    (!is_filled).then(|| format!("{}/.gitkeep", folder.trim_end_matches('/')))
+}
 
 /// Fails if a folder is another tenant's, or cannot be one.
-fn is_free(project: &Project, tenant: &str, folder: &str) -> Result<(), AuthorError> {
+pub(super) fn is_free(project: &Project, tenant: &str, folder: &str) -> Result<(), AuthorError> {
+    let is_below = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if folder.trim().is_empty() || !Path::new(folder).components().all(is_below) {
+        let message = format!("{folder:?} cannot be the folder of {tenant}");
+        return Err(AuthorError::refused(message, "give a path below the root, such as tenants/eu-prod"));
+    }
     let path = project.root.join(folder);
     if let Some(owner) = project.owner(&path) {
         let message = format!("{} is a folder of tenant {owner}", path.display());

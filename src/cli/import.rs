@@ -187,21 +187,24 @@ impl ImportArgs {
             format!("{} not imported: Stablekey reads which connections they use.", count(number, one, many))
         }));
         lines.extend(unreadable.iter().map(|line| format!("error: {line}")));
-        lines.extend(self.hand_over(&name, output)?);
+        let handed_over = self.hand_over(&name, &mut lines, output);
+        if let Err(failure) = &handed_over {
+            lines.push(format!("error: the files are written, and not handed over to a sync: {}", failure.message));
+            lines.push(format!("  {}; then import again", failure.help));
+        }
         let code = self.report(&imported.tenant, &destination, &lines, output)?;
-        Ok(code.max(u8::from(!unreadable.is_empty())))
+        Ok(code.max(u8::from(!unreadable.is_empty() || handed_over.is_err())))
     }
 
     /// Takes out of the source of a tenant what the syncs that feed it bring, and keeps its differences as overrides.
-    fn hand_over(&self, tenant: &str, output: &mut Output) -> Result<Vec<String>, CommandFailure> {
-        let mut lines = Vec::new();
-        let feeding =
-            |project: &Project| -> Vec<Sync> { sync::feeding(project, tenant).into_iter().cloned().collect() };
-        let number = feeding(&self.root.open_new()).len();
+    fn hand_over(&self, tenant: &str, lines: &mut Vec<String>, output: &mut Output) -> Result<(), CommandFailure> {
+        let into =
+            |project: &Project| -> Vec<Sync> { sync::syncs_into(project, tenant).into_iter().cloned().collect() };
+        let number = into(&self.root.open_new()).len();
         for position in 0..number {
             // Each reads what the one before it wrote.
             let project = self.root.open_for_edits()?;
-            let Some(sync) = feeding(&project).into_iter().nth(position) else { break };
+            let Some(sync) = into(&project).into_iter().nth(position) else { break };
             let handed_over = sync::hand_over(&project, &sync, tenant)?;
             if let Some(worse) = handed_over.edited.worse().first() {
                 lines.push(format!("Nothing is handed over to {}: {worse}", sync.writer));
@@ -212,7 +215,7 @@ impl ImportArgs {
             drop(project);
             follow(&self.root, &handed_over, output)?;
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// Reads the files of the project; its tenants on the platform count as their sources declare them.

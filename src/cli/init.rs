@@ -7,6 +7,8 @@ use super::output::{Output, OutputFormat};
 use crate::api::TokenFrom;
 use crate::author::tenant::{NewTenant, Whereabouts, said_by_name, token_variable};
 use crate::author::{Draft, project as new_project};
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::finding::Finding;
 use crate::render::{self, Invocation, JsonLayout};
 use crate::tenant::directory::disk::RealDisk;
 use crate::text::count;
@@ -74,9 +76,14 @@ impl Init {
         let mut draft = Draft::new(&project);
         new_project::start(&mut draft, &tenants, ci, &self.skip)?;
         let edited = draft.finish()?;
-        if let (Some(first), false) = (edited.worse().first(), self.edit.force) {
-            // Without a login, or a cluster that can be reached, the files are right all the same.
-            output.note(&format!("note: {first}"));
+        // Without a login, or a cluster that can be reached, the files are right all the same.
+        let is_wrong =
+            |finding: &&Finding| finding.severity == Severity::Error && finding.code != Code::TenantUnreachable;
+        if let (Some(first), false) = (edited.after.findings.iter().find(is_wrong), self.edit.force) {
+            return Err(CommandFailure::new(
+                format!("{}: {}; nothing was written", first.code, first.text),
+                &first.fix,
+            ));
         }
         if !self.edit.dry_run {
             edited.write(&RealDisk)?;

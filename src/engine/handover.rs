@@ -28,8 +28,9 @@ pub struct Handover {
     pub taken: BTreeMap<ObjectId, Taken>,
     /// Objects whose component, type or credentials differ, with the field: the sync cannot bring them.
     pub other_kind: BTreeMap<ObjectId, Field<'static>>,
-    /// Differences for which the sync has no room: they stay in the source.
-    pub left: usize,
+    /// Differences that stay as the source declares them, since no value of an override can say them, or the sync has
+    /// no room.
+    pub stays: BTreeMap<ObjectId, BTreeSet<Field<'static>>>,
 }
 
 /// The part of an object that the tenant's own source need not declare any more.
@@ -74,7 +75,7 @@ pub fn handover(world: &World, sync: &Sync, tenant: &str, reason: &str) -> Resul
         let to = TargetSide { tenant, inventory: &there, own_source: left.as_deref() };
         let promotion = promote(&carried, side, to, &|_| None);
         let before = (result.overrides.len(), result.taken.clone());
-        (result.left, result.other_kind) = (0, BTreeMap::new());
+        (result.stays, result.other_kind) = (BTreeMap::new(), BTreeMap::new());
         for (id, declaration) in &promotion.declarations {
             target.object(id, declaration, &mut result);
         }
@@ -145,16 +146,19 @@ impl Target<'_> {
                 return;
             } else if there.is_none() && field.kind == FieldKind::EmbeddedWorkflows {
                 // A person sets it, and the tenant says nothing of it.
-            } else if self.sync.spec.overrides.len() + result.overrides.len() >= MOST_OVERRIDES {
-                result.left += 1;
-            } else {
+            } else if declaration.overrides.as_ref().is_none_or(|o| o.decision(&field).is_none()) {
                 let key = match &ours {
                     Item::Connection(connection) => Some(connection.spec.stable_key.as_str()),
                     _ => None,
                 };
-                let is_decided = declaration.overrides.as_ref().is_some_and(|o| o.decision(&field).is_some());
-                if !is_decided {
-                    result.overrides.push(self.override_of(id, key, &field, &value, there));
+                let new = self.override_of(id, key, &field, &value, there);
+                let is_full = self.sync.spec.overrides.len() + result.overrides.len() >= MOST_OVERRIDES;
+                // The source goes before a sync, so that an override of what it declares has no effect.
+                let is_declared = own.as_ref().is_some_and(|own| own.written(&field).is_some());
+                if is_full || new.keep.is_some() && is_declared {
+                    result.stays.entry(id.clone()).or_default().insert(field.into_owned());
+                } else {
+                    result.overrides.push(new);
                 }
             }
         }

@@ -119,7 +119,8 @@ fn a_tenant_without_a_source_is_only_recorded() {
     after.applied().plan().is_empty().exits(0);
 }
 
-/// What no value can say is kept: an input that the tenant lacks, a definition.
+/// What no value can say is kept: an input that the tenant lacks. A definition stays in the source; where there is
+/// none, it is kept.
 #[test]
 fn what_no_value_can_say_is_kept() {
     let given = two()
@@ -128,10 +129,28 @@ fn what_no_value_can_say_is_kept() {
     let result = of(&given, &mirror(&given));
     let kept: BTreeSet<_> =
         result.overrides.iter().filter(|o| o.keep.is_some()).filter_map(|o| o.field.clone()).collect();
-    assert_eq!(kept, BTreeSet::from(["inputs.note", "definition", "connections.More"].map(String::from)));
-    // The definition stays where it is declared.
+    assert_eq!(kept, BTreeSet::from(["inputs.note", "connections.More"].map(String::from)));
+    // The definition stays where it is declared: an override of it would have no effect.
+    let router_id = ObjectId::new(Kind::Integration, "router");
+    assert_eq!(result.stays[&router_id], BTreeSet::from([path("definition")]));
     let router = &result.taken[&ObjectId::new(Kind::Integration, "router")];
     assert_eq!(*router, Taken::Fields(BTreeSet::from([path("connections.CRM")])));
+    let after = handed_over(&given, &mirror(&given));
+    after.plan().only_records();
+    after.applied().plan().is_empty().exits(0);
+}
+
+/// Without a source, a definition of its own is kept too.
+#[test]
+fn a_definition_of_its_own_is_kept() {
+    let given =
+        two().tenant("eu", |t| t.without_source()).tenant("us", |t| t.edit("Integration/router").defined("two"));
+    let mut given = given;
+    given.edit_live("eu", |live| live.records.clear());
+    let result = of(&given, &mirror(&given));
+    let kept: Vec<_> =
+        result.overrides.iter().filter(|o| o.keep.is_some()).filter_map(|o| o.field.as_deref()).collect();
+    assert_eq!(kept, ["definition"]);
     let after = handed_over(&given, &mirror(&given));
     after.plan().only_records();
     after.applied().plan().is_empty().exits(0);

@@ -57,6 +57,9 @@ fn mistakes_are_named_and_nothing_is_written() {
     root.run(&["init", "--tenant", "a", "--location", "platform"]).exits(1).prints("give --url");
     root.run(&["init", "--tenant", "a", "--skip", "READM.md"]).exits(1).prints("did you mean README.md?");
     root.run(&["init", "--tenant", "a", "--ci", "gitub"]).exits(1).prints("github");
+    root.run(&["init", "--tenant", "a=../b"]).exits(1).prints("cannot be the folder of a");
+    root.run(&["init", "--tenant", "a=x", "--tenant", "b=x/"]).exits(1).prints("the folder of two tenants");
+    root.run(&["init", "--tenant", "a=x", "--tenant", "b=x/y"]).exits(1).prints("nothing was written");
     root.run(&["init", "--tenant", "a", "--dry-run"]).exits(0).prints("Nothing was written");
     assert!(root.files("").is_empty());
 }
