@@ -7,20 +7,24 @@ mod complete;
 mod completions;
 mod controller;
 mod crds;
+mod demo;
 mod doctor;
 mod edit;
 mod explain;
 mod export;
 mod hub;
 mod import;
+mod init;
 mod kept;
 mod naming;
+mod new;
 mod options;
 mod output;
 mod plan;
 mod plan_file;
 mod planning;
 mod reconcile;
+mod remove;
 mod render;
 mod schema;
 mod set;
@@ -73,7 +77,11 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    New(new::New),
     Set(set::SetCommand),
+    Remove(remove::Remove),
+    Init(init::Init),
+    Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -222,7 +230,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
+        Command::Remove(command) => command.run(&mut output),
+        Command::Init(command) => command.run(&mut output),
+        Command::Demo(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
