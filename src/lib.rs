@@ -11,6 +11,7 @@
 //! - [`tenant`]: locations of a tenant's resources, behind one trait.
 //! - [`project`]: a root folder, its tenants and syncs.
 //! - [`apply`]: carries out a plan and verifies the result.
+//! - [`author`]: typed edits of a project's files, with their diff and the plan of the result.
 //! - [`report`]: the content of reports on plans and tenants, as values. [`render`]: their text, JSON and Markdown.
 //! - [`controller`]: the operator. [`cli`]: one file per subcommand.
 
@@ -19,6 +20,7 @@
 
 pub mod api;
 pub mod apply;
+pub mod author;
 pub mod cli;
 pub mod controller;
 pub mod engine;

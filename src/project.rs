@@ -5,7 +5,9 @@ pub mod deliver;
 mod files;
 pub mod hub;
 mod ignore;
+pub mod names;
 mod organizations;
+pub mod planned;
 pub mod sources;
 mod structure;
 
@@ -24,8 +26,9 @@ use crate::project::organizations::OnPlatform;
 use crate::project::structure::{DeclaredTenant, Structure, StructureResource};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
+use crate::tenant::directory::overlay::{NewFiles, Overlay};
 use crate::tenant::directory::read::{beside, gather};
-use crate::tenant::directory::{FolderLocation, definition_digest, read_definition};
+use crate::tenant::directory::{FolderLocation, KustomizationDue, definition_digest, read_definition};
 use crate::tenant::location::{LocationError, Snapshot};
 use crate::tenant::prismatic::{Expected, Platform};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +72,10 @@ pub struct Project {
     layout: Arc<FolderLayout>,
     /// The position of each Tenant and TenantSync.
     pub origins: BTreeMap<ObjectId, SourcePlace>,
+    /// All files as they were read, for edits: [`Project::after`].
+    files: Option<Arc<Files>>,
+    /// The values of `--source TENANT=PATH`.
+    sources: BTreeMap<String, PathBuf>,
 }
 
 #[derive(Debug)]
@@ -95,22 +102,31 @@ pub struct ProjectArgs {
     pub servers: Option<Arc<Servers>>,
     /// The platform. If `None`, it is not accessed, and a tenant there counts as its source declares it.
     pub platform: Option<Arc<Platform>>,
+    /// Whether the project will be edited: it then keeps what is needed to plan the result.
+    pub for_edits: bool,
 }
 
 /// Reads a project. Problems in files are added to `problems`, and everything else is read.
 pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
-    let mut files = Files::read(given, stdin);
+    assemble(given, Files::read(given, stdin), Overlay::default(), None)
+}
+
+/// Builds a project of its files. `before` is the project before an edit: what it read from servers is still so.
+fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, before: Option<&Project>) -> Project {
+    let kept = given.for_edits.then(|| Arc::new(files.clone()));
     let (tenants, syncs) = files.take_structure();
     files.forget(
         &tenants.iter().filter_map(|tenant| secrets_folder(&given.root, tenant.spec.as_ref()?)).collect::<Vec<_>>(),
     );
-    let mut project = Project { root: given.root.clone(), ..Project::default() };
+    let sources = given.sources.clone();
+    let mut project = Project { root: given.root.clone(), files: kept, sources, ..Project::default() };
     if tenants.is_empty() {
         project.has_no_tenant = true;
         project.unnamed(files, syncs);
     } else {
-        let structure = structure::decide(given, tenants, syncs);
-        project.fill(given, structure, files);
+        let mut structure = structure::decide(given, tenants, syncs);
+        structure.layout.over = over;
+        project.fill(given, structure, files, before);
     }
     let key = |problem: &FileProblem| (problem.file.clone(), problem.line, problem.column, problem.message.clone());
     let mut own = std::mem::take(&mut project.own_problems);
@@ -130,6 +146,13 @@ fn secrets_folder(root: &Path, spec: &TenantSpec) -> Option<PathBuf> {
             Some(root.join(folder))
         }
         _ => None,
+    }
+}
+
+impl ProjectTenant {
+    /// Whether its live state was not read: it counts as its source declares it.
+    fn counts_as_declared(&self) -> bool {
+        self.live.as_ref().is_ok_and(|live| live.inventory.is_not_asked)
     }
 }
 
@@ -158,7 +181,7 @@ impl Project {
     }
 
     /// Assigns each file to the tenant whose folder contains it.
-    fn fill(&mut self, given: &ProjectArgs, structure: Structure, files: Files) {
+    fn fill(&mut self, given: &ProjectArgs, structure: Structure, files: Files, before: Option<&Project>) {
         let Structure { mut tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } =
             structure;
         (self.syncs, self.stopped, self.for_clusters, self.origins) = (syncs, stopped, for_clusters, origins);
@@ -189,7 +212,11 @@ impl Project {
             .filter(|(_, tenant)| tenant.stopped.is_none())
             .map(|(name, tenant)| (name.clone(), tenant.spec.clone()))
             .collect();
-        let mut clusters = given.servers.as_deref().map(|servers| clusters::read(servers, &specs)).unwrap_or_default();
+        let mut clusters = match (before, given.servers.as_deref()) {
+            (Some(before), _) => before.in_clusters(&specs),
+            (None, Some(servers)) => clusters::read(servers, &specs),
+            (None, None) => BTreeMap::new(),
+        };
         for (name, DeclaredTenant { spec, stopped }) in tenants {
             let tenant = match stopped {
                 Some(why) => ProjectTenant { spec, location: None, live: Err(why), source: None },
@@ -200,6 +227,52 @@ impl Project {
         if let Some(platform) = &given.platform {
             self.read_organizations(platform, &specs);
         }
+        for (name, tenant) in before.iter().flat_map(|before| &before.tenants) {
+            if let (Some(LocationSpec::Prismatic(_)), Some(now)) = (&tenant.spec.location, self.tenants.get_mut(name))
+                && now.spec.location == tenant.spec.location
+                && !tenant.counts_as_declared()
+            {
+                now.live.clone_from(&tenant.live);
+            }
+        }
+    }
+
+    /// The tenants in clusters, as they were read before an edit.
+    fn in_clusters(&self, specs: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, InCluster> {
+        let read = specs.iter().filter_map(|(name, spec)| {
+            let before = self.tenants.get(name).filter(|before| before.spec.location == spec.location)?;
+            let is_in_cluster = matches!(spec.location, Some(LocationSpec::Kubernetes(_))) && before.location.is_some();
+            is_in_cluster.then(|| (name.clone(), InCluster::after(name, spec, &before.live)))
+        });
+        read.collect()
+    }
+
+    /// The project as it would be after an edit of its files. Only these files are read again; what was read from
+    /// clusters and the platform stays. The result is for planning: it has no location of a cluster or the platform.
+    pub fn after(&self, new: NewFiles) -> Project {
+        let uses = self.snapshots().flat_map(|snapshot| {
+            let of = |(name, uses): (&String, &Arc<Uses>)| {
+                let origin = snapshot.origins.get(&ObjectId::new(Kind::Integration, name))?;
+                match &snapshot.inventory.integrations.get(name)?.spec.definition {
+                    Some(Definition::File(file)) => Some((beside(origin, file), Arc::clone(uses))),
+                    _ => None,
+                }
+            };
+            snapshot.inventory.uses.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        let over = Overlay::new(new, uses.collect());
+        let given = ProjectArgs {
+            root: self.root.clone(),
+            sources: self.sources.clone(),
+            for_edits: true,
+            ..ProjectArgs::default()
+        };
+        let files = match &self.files {
+            Some(files) => files.after(over.files()),
+            // It was not opened for edits.
+            None => Files::read(&given, &mut std::io::empty()).after(over.files()),
+        };
+        assemble(&given, files, over, Some(self))
     }
 
     /// Reads the tenants on the platform, which need the names that all others use.
@@ -255,7 +328,7 @@ impl Project {
         cluster: Option<InCluster>,
     ) -> ProjectTenant {
         let source = layout.folder(name, FolderRole::Source).map(|folder| {
-            if folder.path.is_dir() {
+            if layout.over.is_folder(&folder.path) {
                 Ok(read(folder))
             } else {
                 Err(format!("its source {} is no folder", folder.path.display()))
@@ -277,7 +350,7 @@ impl Project {
                 }
                 (None, live)
             }
-            (_, Some(folder)) if folder.path.is_dir() => {
+            (_, Some(folder)) if layout.over.is_folder(&folder.path) => {
                 let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let live = location.with_records(read(folder)).map_err(|problem| {
                     let why = problem.message.clone();
@@ -411,6 +484,29 @@ impl Project {
             misnamed: None,
             now: Some(jiff::Timestamp::now()),
         }
+    }
+
+    /// A folder of a tenant.
+    pub fn folder(&self, tenant: &str, role: FolderRole) -> Option<&Path> {
+        self.layout.folder(tenant, role).map(|folder| folder.path.as_path())
+    }
+
+    /// The updates that the kustomization of a tenant's folder needs, if there is one.
+    pub fn kustomization_due(&self, tenant: &str, role: FolderRole) -> Option<KustomizationDue> {
+        let (folder, snapshot) = self.folder_read(tenant, role)?;
+        folder.kustomization_due(snapshot)
+    }
+
+    /// The text of the kustomization of a tenant's folder, if there is one.
+    pub fn kustomization(&self, tenant: &str, role: FolderRole) -> Option<String> {
+        self.folder_read(tenant, role)?.0.kustomization()
+    }
+
+    fn folder_read(&self, tenant: &str, role: FolderRole) -> Option<(FolderLocation, &Snapshot)> {
+        let folder = self.folder(tenant, role)?.to_path_buf();
+        let read = self.tenants.get(tenant)?;
+        let read = if role == FolderRole::Source { read.source.as_ref()? } else { &read.live };
+        Some((FolderLocation::new(tenant, folder).in_layout(Arc::clone(&self.layout)), read.as_ref().ok()?))
     }
 
     /// The document of an object in its location.

@@ -4,7 +4,6 @@ use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument, digest, whole_digests};
 use super::output::{Output, OutputFormat, Question};
 use super::plan_file::PlanFile;
-use super::planning::PlannedProject;
 use super::{CommandFailure, plan, planning};
 use crate::apply;
 use crate::apply::consent::StoredApproval;
@@ -12,6 +11,7 @@ use crate::apply::{Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::{Plan, Scope};
 use crate::manifest::kustomization::KustomizationChanges;
 use crate::project::Project;
+use crate::project::planned::{self, PlannedProject};
 use crate::render::{self, Applied, Invocation};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::FolderLocation;
@@ -30,7 +30,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// finishes the rest: approvals are kept in your state folder until the receipt ($XDG_STATE_HOME or ~/.local/state;
 /// nowhere if CI is set). The exit code is that of the plan after it. A kustomization.yaml in a tenant's folder is kept
 /// up to date as well, with its files and its definitions: the plan shows it, and it needs the same consent.
+///
+/// Examples:
+///   stablekey apply
+///   stablekey apply --plan plan.json
+///   stablekey apply --tenant eu-prod --yes
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Apply {
     #[command(flatten)]
     root: RootArgument,
@@ -104,7 +110,7 @@ impl Apply {
                 }
             },
         };
-        let stop = interruption();
+        let stop = interruption(1);
         let progress = Progress::new(planned.plan.actions().count());
         let interrupted = || stop.load(Ordering::SeqCst);
         let approvals = kept.as_approvals();
@@ -136,7 +142,7 @@ impl Apply {
         let is_unmet = !scope.resend.is_empty() && planned_exit == 1;
         // What was sent again is not to be sent once more.
         let scope = Scope { resend: Default::default(), ..scope };
-        let after = self.root.open().map(|project| planning::again(&project, &scope));
+        let after = self.root.open().map(|project| planned::plan(&project, &scope));
         let after = after.map(|after| (apply::receipt(done, &after.world), after.plan));
         let read_back =
             after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
@@ -254,7 +260,7 @@ struct Kustomizations<'p> {
 impl<'p> Kustomizations<'p> {
     fn of(project: &'p Project, plan: &Plan, file: Option<&PlanFile>) -> Self {
         let folder = |name: &str| project.tenants.get(name)?.location.as_ref().and_then(TenantLocation::folder);
-        let edited = planning::kustomizations(project, plan);
+        let edited = planned::kustomizations(project, plan);
         let is_shown =
             file.is_none_or(|file| edited.iter().all(|(tenant, edited)| file.shows_kustomization(tenant, edited)));
         let can_be_kept =
@@ -331,12 +337,12 @@ fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {
     CommandFailure::new(refusal.to_string(), help)
 }
 
-/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process.
-fn interruption() -> Arc<AtomicBool> {
+/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process with this exit code.
+pub(super) fn interruption(exit: i32) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // If the signal handlers cannot be installed, Ctrl-C ends the process as usual: each file is still old or new.
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop));
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&stop));
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
     stop

@@ -23,12 +23,6 @@ use std::collections::BTreeSet;
 
 /// Explain which connection a variable resolves to and why, or show a stable key, an integration, a tenant or a check
 ///
-///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
-///   stablekey explain salesforce-oauth
-///   stablekey explain lead-router
-///   stablekey explain us-prod
-///   stablekey explain SK0107
-///
 /// The code of a check (or its name, CredentialRedirect) is explained with an example and what to do, without a project.
 /// If several things share a name, the stable key is explained; write connection/NAME, integration/NAME or tenant/NAME
 /// to select one.
@@ -36,6 +30,13 @@ use std::collections::BTreeSet;
 /// With --namespace and --context, it shows what concerns a connection or an integration in a hub, for each target:
 /// what waits, is kept, drifted or blocked. Exit codes are then those of `plan` for that object; 1 also if nothing in
 /// the hub names it.
+///
+/// Examples:
+///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
+///   stablekey explain salesforce-oauth
+///   stablekey explain lead-router
+///   stablekey explain us-prod
+///   stablekey explain SK0107
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Explain {

@@ -8,6 +8,7 @@ use super::{CommandFailure, plan_file, planning};
 use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::Plan;
 use crate::project::hub::HubAddress;
+use crate::project::planned;
 use crate::render::hub::HubPlan;
 use crate::render::{self, Invocation, JsonLayout, Style};
 use clap::Args;
@@ -19,7 +20,14 @@ use std::path::{Path, PathBuf};
 /// --namespace and --context, it shows the plans that wait in a hub, as its syncer stores them there. The schema of `-o
 /// json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared
 /// is unresolved.
+///
+/// Examples:
+///   stablekey plan examples/us-eu
+///   stablekey plan --tenant eu-prod --integration lead-router
+///   stablekey plan --sync us-prod:eu-prod --out plan.json
+///   stablekey plan -n us-prod --context us
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct PlanCommand {
     #[command(flatten)]
     root: RootArgument,
@@ -112,7 +120,7 @@ impl PlanCommand {
 
 /// The plan in the requested format; text includes earlier approvals.
 pub(super) fn show(
-    planned: &planning::PlannedProject,
+    planned: &planned::PlannedProject,
     kept: &[(&str, Vec<StoredApproval>)],
     typed: &Invocation,
     format: OutputFormat,
@@ -128,7 +136,7 @@ pub(super) fn show(
 
 /// The plan as text, with earlier approvals.
 pub(super) fn text(
-    planned: &planning::PlannedProject,
+    planned: &planned::PlannedProject,
     kept: &[(&str, Vec<StoredApproval>)],
     typed: &Invocation,
     style: Style,

@@ -1,8 +1,8 @@
 //! The plan file: the plan as JSON, and what is needed to plan it again. `apply` takes it as consent, not as
 //! instructions.
 
+use super::CommandFailure;
 use super::output::Output;
-use super::{CommandFailure, planning};
 use crate::apply::covered;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
@@ -10,10 +10,12 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
 use crate::project::Project;
+use crate::project::planned;
 use crate::render::{self, JsonLayout};
 use crate::tenant::directory::KustomizationDue;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
+use crate::text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::error::Category;
@@ -48,7 +50,7 @@ pub(super) fn save(
     output: &mut Output,
 ) -> Result<(), CommandFailure> {
     let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
-    let edits = planning::kustomizations(project, plan).into_iter();
+    let edits = planned::kustomizations(project, plan).into_iter();
     let kustomizations = edits.filter_map(|(tenant, edits)| Some((tenant, edits.becomes?.to_string()))).collect();
     let text = render::json(&WrittenPlan { plan, sources, resumptions, kustomizations }, JsonLayout::Pretty)
         .map_err(|error| CommandFailure::new(format!("the plan has no JSON form: {error}"), OURS))?;
@@ -214,6 +216,19 @@ impl ShownAction {
     }
 }
 
+/// Why a content is no plan file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoPlan {
+    #[error("it does not have the shape of one")]
+    Shape,
+    #[error("{0}")]
+    Json(serde_json::Error),
+    #[error("its schema is {0}, not {PLAN_SCHEMA}")]
+    Schema(String),
+    #[error("it shows {0} twice")]
+    Twice(String),
+}
+
 impl PlanFile {
     /// Rejects a file whose content does not match its digests: whoever read it did not see what would be done.
     pub(super) fn shows(&self, plan: &Plan) -> Result<(), CommandFailure> {
@@ -240,7 +255,7 @@ impl PlanFile {
         };
         let becomes = edits.becomes.as_ref().map(ToString::to_string);
         self.kustomizations.get(tenant) == becomes.as_ref()
-            && planning::of_kustomization(tenant, edits).iter().all(shown)
+            && planned::of_kustomization(tenant, edits).iter().all(shown)
     }
 
     /// Rejects a file of another folder: its tenants do not exist here.
@@ -275,16 +290,18 @@ impl PlanFile {
             return Err(wrong(format!("it is larger than {} bytes", limits::PLAN_FILE_BYTES)));
         }
         let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+        PlanFile::parse(BufReader::new(file.take(limits::PLAN_FILE_BYTES))).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Parses the content of a plan file.
+    pub(super) fn parse(content: impl Read) -> Result<Self, NoPlan> {
         // Only the parts that are needed are kept in memory.
-        let parsed: Parsed =
-            serde_json::from_reader(BufReader::new(file.take(limits::PLAN_FILE_BYTES))).map_err(|error| {
-                wrong(match error.classify() {
-                    Category::Data => "it does not have the shape of one".to_string(),
-                    _ => error.to_string(),
-                })
-            })?;
+        let parsed: Parsed = serde_json::from_reader(content).map_err(|error| match error.classify() {
+            Category::Data => NoPlan::Shape,
+            _ => NoPlan::Json(error),
+        })?;
         if parsed.schema != PLAN_SCHEMA {
-            return Err(wrong(format!("its schema is {}, not {PLAN_SCHEMA}", parsed.schema)));
+            return Err(NoPlan::Schema(text::line(&parsed.schema).into_owned()));
         }
         let actions: Vec<ShownAction> = parsed.targets.into_iter().flat_map(|target| target.actions).collect();
         let object = |id: &str| ObjectId::parse(id.split_once('/')?.1);
@@ -296,7 +313,7 @@ impl PlanFile {
         let covers: BTreeSet<String> = actions.iter().map(|a| a.digest.clone()).chain(parsed.resumptions).collect();
         for action in actions {
             if let Some(twice) = shown.insert(action.id.clone(), action) {
-                return Err(wrong(format!("it shows {} twice", twice.id)));
+                return Err(NoPlan::Twice(text::line(&twice.id).into_owned()));
             }
         }
         Ok(PlanFile {

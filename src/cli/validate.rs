@@ -5,6 +5,7 @@ use super::output::{Output, OutputFormat};
 use super::{CommandFailure, planning};
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Scope;
+use crate::project::planned;
 use crate::project::{ProjectArgs, UNNAMED, open};
 use crate::render::{self, Findings, JsonLayout};
 use clap::Args;
@@ -15,7 +16,13 @@ use std::path::PathBuf;
 /// Reads files and folders (`-` is standard input), reports all problems at once, with file, line and what to do, and
 /// checks every reference. A single folder is a root, with a Tenant somewhere below it; files without a Tenant, named
 /// one by one, are read as one tenant. Exit codes: 0 valid, 1 a problem, 3 a binding is missing.
+///
+/// Examples:
+///   stablekey validate examples/us-eu
+///   stablekey validate us-prod/connections/*.yaml
+///   helm template chart | stablekey validate -
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Validate {
     /// Files and folders; `-` is standard input; by default the current folder
     paths: Vec<PathBuf>,
@@ -57,7 +64,7 @@ impl Validate {
         }
         let shown_above = text && output.style().problems_seen;
         if !shown_above {
-            findings.splice(0..0, project.problems.iter().map(planning::finding));
+            findings.splice(0..0, project.problems.iter().map(planned::finding));
         }
         for finding in &mut findings {
             finding.tenant.take_if(|tenant| tenant == UNNAMED);

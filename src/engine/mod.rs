@@ -10,6 +10,8 @@ pub mod closure;
 pub mod delivery;
 pub mod diff;
 pub mod edit;
+pub mod feeds;
+pub mod handover;
 pub mod hashes;
 pub mod model;
 pub mod narrowing;

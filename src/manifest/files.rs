@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The content of a folder, at any depth. Links are not followed: only a caller that knows all tenants' folders can
 /// decide which tenant their target belongs to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FolderContent {
     /// Regular files that are named as manifests, sorted by path.
     pub files: Vec<FoundFile>,

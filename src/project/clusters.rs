@@ -40,6 +40,15 @@ pub(super) fn read(servers: &Servers, tenants: &BTreeMap<String, TenantSpec>) ->
 }
 
 impl InCluster {
+    /// A tenant whose files were edited, with what was read before.
+    pub(super) fn after(name: &str, spec: &TenantSpec, live: &Result<Snapshot, String>) -> Self {
+        let read = live.clone().and_then(|snapshot| Ok((spec_with_own(name, spec, &snapshot.own)?, snapshot)));
+        match read {
+            Ok((spec, snapshot)) => InCluster { spec, location: None, live: Ok(snapshot), role: None },
+            Err(why) => InCluster::unread(spec, why),
+        }
+    }
+
     fn read(servers: &Servers, name: &str, spec: &TenantSpec, location: &KubernetesLocation) -> Self {
         let server = match servers.of(location) {
             Ok(server) => server,

@@ -6,9 +6,11 @@ use super::structure::StructureResource;
 use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;
 use crate::manifest::{
-    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, read_files, read_paths, shown,
+    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_bytes,
+    read_files, read_paths, shown,
 };
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading, normal};
+use crate::tenant::directory::overlay::NewFiles;
 use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The files below a root, each as it was read.
+#[derive(Clone, Debug)]
 pub(super) struct Files {
     readings: Vec<(PathBuf, DocumentsRead)>,
     found: FolderContent,
@@ -36,6 +39,29 @@ impl Files {
         let files = std::mem::take(&mut found.files);
         let readings = files.iter().map(|file| normal(&file.path)).zip(read_files(&files)).collect();
         Files { readings, found, ignore, whole: true }
+    }
+
+    /// Returns the files as they would be after an edit.
+    pub(super) fn after(&self, new: &NewFiles) -> Self {
+        let mut files = self.clone();
+        for (path, content) in new {
+            let at = files.readings.iter().position(|(there, _)| there == path);
+            let bytes = content.as_ref().filter(|_| at.is_some() || self.is_read(path));
+            match (at, bytes) {
+                (Some(at), Some(bytes)) => files.readings[at].1 = read_bytes(&shown(path), bytes.clone()),
+                (Some(at), None) => drop(files.readings.remove(at)),
+                (None, Some(bytes)) => files.readings.push((path.clone(), read_bytes(&shown(path), bytes.clone()))),
+                (None, None) => {}
+            }
+        }
+        files
+    }
+
+    /// Whether a new file of this path would be read.
+    fn is_read(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let mut folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+        is_manifest(name) && !self.ignore.leaves_out(path, false) && !folders.any(|f| self.ignore.leaves_out(f, true))
     }
 
     /// Forgets what is in folders with secrets: nothing there is a manifest, and nothing of it is quoted.

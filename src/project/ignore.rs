@@ -12,7 +12,7 @@ const CHART: &str = "Chart.yaml";
 const MOST: u64 = 1_000_000;
 
 /// The content of a root's `.stablekeyignore`.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ignore {
     matcher: Option<Gitignore>,
     /// The path, as shown to people.

@@ -64,10 +64,7 @@ impl Hub {
 
     /// The command that requests a reconciliation of the sync.
     pub fn reconcile(&self) -> String {
-        let context = self.context.iter().map(|context| format!(" --context {}", quoted(context)));
-        let (context, namespace, sync) = (context.collect::<String>(), quoted(&self.namespace), quoted(&self.sync));
-        let now = r#"stablekey.dev/requestedAt="$(date +%s)""#;
-        format!("kubectl{context} annotate --overwrite -n {namespace} tenantsync {sync} {now}")
+        words(["reconcile".to_string(), self.sync.clone()].into_iter().chain(self.at()))
     }
 
     fn at(&self) -> Vec<String> {
@@ -123,6 +120,13 @@ impl Invocation {
         self.hub.is_none().then(|| words(typed))
     }
 
+    /// A command that edits files: `stablekey set -C ROOT …`.
+    pub fn edit<'a>(&self, words_of_command: impl IntoIterator<Item = &'a str>) -> String {
+        let mut typed: Vec<String> = words_of_command.into_iter().map(str::to_string).collect();
+        typed.extend(self.root.iter().flat_map(|root| ["-C".to_string(), root.clone()]));
+        words(typed.into_iter())
+    }
+
     fn over_root(&self, command: &str, more: &[String]) -> String {
         let parts = [command.to_string()].into_iter().chain(self.root.clone()).chain(self.narrowed.clone());
         words(parts.chain(more.iter().cloned()))
@@ -167,9 +171,6 @@ mod tests {
             hub.explain_there("Connection/crm"),
             "stablekey explain Connection/crm --context 'us 1' -n hub --target eu-prod=CONTEXT"
         );
-        assert_eq!(
-            hub.reconcile(),
-            r#"kubectl --context 'us 1' annotate --overwrite -n hub tenantsync us-to-eu stablekey.dev/requestedAt="$(date +%s)""#
-        );
+        assert_eq!(hub.reconcile(), "stablekey reconcile us-to-eu --context 'us 1' -n hub");
     }
 }

@@ -6,6 +6,7 @@ mod edits;
 mod kustomization;
 pub mod layout;
 pub mod lock_file;
+pub mod overlay;
 pub mod read;
 mod session;
 mod side_files;
@@ -98,7 +99,7 @@ impl FolderLocation {
             message,
             help: help.to_string(),
         };
-        let bytes = match disk::read(&path, LOCK_BYTES) {
+        let bytes = match self.layout.over.read(&path, LOCK_BYTES) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok((BTreeMap::new(), false)),
             Err(error) => {
@@ -130,7 +131,7 @@ impl FolderLocation {
 
     /// Reads everything, including what only a session needs.
     fn read_all(&self) -> Result<ReadFolder, LocationError> {
-        if !self.folder.is_dir() {
+        if !self.layout.over.is_folder(&self.folder) {
             let why = "it is not there: restore it, or make it where it should be empty".to_string();
             return Err(LocationError::Failed { what: self.folder.display().to_string(), why });
         }
@@ -169,12 +170,12 @@ impl FolderLocation {
 
     /// Returns the text of the kustomization of the folder, if there is one.
     pub fn kustomization(&self) -> Option<String> {
-        kustomization::text_in(&self.folder)
+        kustomization::text_in(&self.folder, &self.layout.over)
     }
 
     /// Returns the updates that the kustomization of the folder needs.
     pub fn kustomization_due(&self, read: &Snapshot) -> Option<KustomizationDue> {
-        kustomization::edits(&self.folder, read)
+        kustomization::edits(&self.folder, &self.layout.over, read)
     }
 
     /// Locks the folder for writing.
@@ -299,7 +300,9 @@ pub fn read_definition(layout: &FolderLayout, tenant: &str, path: &Path) -> Resu
     let failed = |why: String| LocationError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(definition::MAX_BYTES).unwrap_or(u64::MAX);
     let real = layout.side_file(tenant, path).map_err(|why| failed(why.to_string()))?;
-    disk::read(&real, limit)
+    layout
+        .over
+        .read(&real, limit)
         .map_err(|e| failed(io_error::reading(path, &e).why))?
         .ok_or_else(|| failed("it is not there".to_string()))
 }

@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 /// From bottom to top. The layer of a module is the longest prefix of its name here.
-const LAYERS: [&str; 18] = [
+const LAYERS: [&str; 19] = [
     "text",
     "io_error",
     "parallel",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 18] = [
     "tenant",
     "project",
     "apply",
+    "author",
     "report",
     "render",
     "controller",

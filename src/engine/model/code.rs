@@ -124,6 +124,7 @@ codes! {
     CredentialsExpire = "SK0178", Warning, "credentials expire soon";
     CredentialsExpired = "SK0179", Warning, "credentials have expired";
     DefinitionOfOneTenant = "SK0180", Warning, "a definition contains ids or hosts of one tenant";
+    OverrideVoid = "SK0181", Error, "an override has no effect: the tenant's own source declares the field";
 }
 
 impl Code {

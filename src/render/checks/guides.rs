@@ -1794,4 +1794,54 @@ flows:
         ),
         fix: "Use a config variable that each tenant sets, or a stable key, in place of the id.",
     },
+    CheckGuide {
+        code: Code::OverrideVoid,
+        meaning: "The value that the override names is never written, and whoever reads the sync believes that it is.",
+        example: Example::Files(
+            r#"# tenants.yaml
+kind: Tenant
+metadata: {name: us-prod}
+spec: {region: us, environment: prod, location: {directory: {path: us-prod}}}
+---
+kind: Tenant
+metadata: {name: eu-prod}
+spec: {region: eu, environment: prod, location: {directory: {path: eu-prod}}, acceptFrom: [us-prod], source: {path: declared}}
+---
+kind: TenantSync
+metadata: {name: us-to-eu}
+spec:
+  from: us-prod
+  to: [eu-prod]
+  integrations: ["*"]
+  connections: Mirror
+  overrides:
+    - {tenant: eu-prod, stableKey: crm, input: scopes, value: api, reason: EU app}
+# us-prod/lead-router.yaml
+kind: Connection
+metadata: {name: crm}
+spec:
+  stableKey: crm
+  component: {key: salesforce}
+  type: oauth2
+  credentials: OrganizationGlobal
+  inputs: {scopes: {value: web}}
+---
+kind: Integration
+metadata: {name: lead-router}
+spec:
+  connections:
+    - {name: CRM, stableKey: crm}
+# declared/crm.yaml
+kind: Connection
+metadata: {name: crm}
+spec:
+  stableKey: crm
+  component: {key: salesforce}
+  type: oauth2
+  credentials: OrganizationGlobal
+  inputs: {scopes: {value: full}}
+"#,
+        ),
+        fix: "What a tenant's source declares goes before a sync, and so before its overrides. Take the override out, or take the field out of the source.",
+    },
 ];

@@ -10,7 +10,8 @@ use crate::manifest::kustomization::{
     keep, listed,
 };
 use crate::manifest::{self, limits};
-use crate::tenant::directory::disk;
+use crate::tenant::directory::layout::normal;
+use crate::tenant::directory::overlay::Overlay;
 use crate::tenant::directory::read::beside;
 use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,8 @@ pub struct KustomizationDue {
     pub changes: Result<KustomizationChanges, String>,
     /// The digest of its new text; `None` if it cannot be updated.
     pub becomes: Option<Digest>,
+    /// Its new text; `None` if it cannot be updated.
+    pub text: Option<String>,
     /// Files that it lists, that do not exist, and that somebody else made: an apply leaves them to people.
     pub missing: Vec<String>,
 }
@@ -54,7 +57,7 @@ pub struct KustomizationDue {
 impl Kustomization {
     /// Returns that of a folder; `None` if it has none.
     pub(super) fn of(folder: &Path, snapshot: &Snapshot) -> Option<Self> {
-        let path = path_in(folder)?;
+        let path = path_in(folder, &Overlay::default())?;
         let expected = standing(snapshot);
         Some(Kustomization { path, ever: vec![expected.clone()], expected, is_asked: false, is_told: false })
     }
@@ -95,20 +98,19 @@ pub(super) struct Complete {
 
 /// Returns the entries that the kustomization of a folder, with this text, must have for everything in the folder,
 /// whoever wrote it.
-pub(super) fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result<Complete, String> {
+pub(super) fn complete(folder: &Path, over: &Overlay, snapshot: &Snapshot, text: &str) -> Result<Complete, String> {
     let listed = listed(text).map_err(|error| error.to_string())?;
     let now = standing(snapshot);
     // A nested folder with a kustomization of its own is left to its author.
     let is_nested = |path: &str| {
         let mut folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
-        folders.any(|nested| path_in(&folder.join(nested)).is_some())
+        folders.any(|nested| path_in(&folder.join(nested), over).is_some())
     };
     let files: BTreeSet<String> = now.values().filter_map(|stands| below(folder, &stands.manifest)).collect();
     let files: BTreeSet<String> = files.into_iter().filter(|file| !is_nested(file)).collect();
     let is_gone = |path: &&String| {
         let is_file = manifest::is_manifest(path.as_bytes()) && !path.contains("://");
-        let there = folder.join(path.as_str()).symlink_metadata();
-        is_file && there.is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+        is_file && is_absent(&folder.join(path.as_str()), over)
     };
     // Where new objects are written, Stablekey lists the files. Other files are listed by their author.
     let is_ours = |path: &String| {
@@ -140,25 +142,32 @@ pub(super) fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result
     Ok(Complete { wanted: DesiredEntries { added: files.clone(), files, removed, definitions, gone }, missing })
 }
 
+/// Whether nothing has this path. What cannot be looked up may be there.
+fn is_absent(path: &Path, over: &Overlay) -> bool {
+    let is_nothing = |error: std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    !over.is_there(path) && (over.files().contains_key(&normal(path)) || path.symlink_metadata().is_err_and(is_nothing))
+}
+
 /// Whether an item of `resources` is a file of this folder.
 fn is_manifest_below(path: &str) -> bool {
     manifest::is_manifest(path.as_bytes()) && !path.contains("://") && !path.starts_with('/') && !path.starts_with("..")
 }
 
 /// Returns the updates that the kustomization of a folder needs; `None` if it needs none.
-pub(super) fn edits(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue> {
-    let path = path_in(folder)?;
-    let edits = |changes: Result<KustomizationChanges, String>, becomes: Option<Digest>, missing: Vec<String>| {
+pub(super) fn edits(folder: &Path, over: &Overlay, snapshot: &Snapshot) -> Option<KustomizationDue> {
+    let path = path_in(folder, over)?;
+    let edits = |changes: Result<KustomizationChanges, String>, text: Option<String>, missing: Vec<String>| {
+        let becomes = text.as_ref().map(|text| Digest::of(text.as_bytes()));
         let is_due = !missing.is_empty() || changes.as_ref().map_or(true, |changes| !changes.is_empty());
-        is_due.then(|| KustomizationDue { path: path.clone(), changes, becomes, missing })
+        is_due.then(|| KustomizationDue { path: path.clone(), changes, becomes, text, missing })
     };
     let cannot = |why: String, missing: Vec<String>| edits(Err(why), None, missing);
-    let text = match disk::read(&path, limits::FILE_BYTES) {
+    let text = match over.read(&path, limits::FILE_BYTES) {
         Ok(read) => String::from_utf8(read.unwrap_or_default()),
         Err(error) => return cannot(io_error::reading(&path, &error).why, Vec::new()),
     };
     let Ok(text) = text else { return cannot("it is not UTF-8: save it as UTF-8".to_string(), Vec::new()) };
-    let complete = complete(folder, snapshot, &text);
+    let complete = complete(folder, over, snapshot, &text);
     let Complete { wanted, missing } = match complete {
         Ok(complete) => complete,
         Err(why) => return cannot(why, Vec::new()),
@@ -168,17 +177,17 @@ pub(super) fn edits(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationD
         Err(error) => return cannot(error.to_string(), missing),
     };
     let mut changes = KustomizationChanges::between(&text, &new);
-    let references = disk::read(&folder.join(REFERENCES), limits::FILE_BYTES).ok().flatten();
+    let references = over.read(&folder.join(REFERENCES), limits::FILE_BYTES).ok().flatten();
     let lacks_references = references.as_deref() != Some(REFERENCES_TEXT.as_bytes());
     if !wanted.definitions.is_empty() && lacks_references && !changes.come.iter().any(|entry| entry == REFERENCES) {
         changes.come.push(REFERENCES.to_string());
     }
-    edits(Ok(changes), Some(Digest::of(new.as_bytes())), missing)
+    edits(Ok(changes), Some(new), missing)
 }
 
 /// Reads the kustomization of a folder.
-pub(super) fn text_in(folder: &Path) -> Option<String> {
-    let read = disk::read(&path_in(folder)?, limits::FILE_BYTES).ok().flatten()?;
+pub(super) fn text_in(folder: &Path, over: &Overlay) -> Option<String> {
+    let read = over.read(&path_in(folder, over)?, limits::FILE_BYTES).ok().flatten()?;
     String::from_utf8(read).ok()
 }
 
@@ -191,8 +200,8 @@ fn defined(folder: &Path, standing: &StandingFiles) -> BTreeMap<String, DefinedI
     standing.iter().filter_map(of).collect()
 }
 
-fn path_in(folder: &Path) -> Option<PathBuf> {
-    NAMES.map(|name| folder.join(name)).into_iter().find(|path| path.symlink_metadata().is_ok())
+fn path_in(folder: &Path, over: &Overlay) -> Option<PathBuf> {
+    NAMES.map(|name| folder.join(name)).into_iter().find(|path| over.is_there(path))
 }
 
 /// Returns the files of what was read.

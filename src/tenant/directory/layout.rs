@@ -3,6 +3,7 @@
 //! A file is identified by its real path. A tenant's folder may contain a link to a file that no tenant has: the file
 //! counts there, and is never written through the link. A link into another tenant's folder is an error.
 
+use super::overlay::Overlay;
 use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,6 +35,8 @@ pub struct FolderLayout {
     root: PathBuf,
     real_root: PathBuf,
     folders: Vec<Folder>,
+    /// Files that an edit would write, over those on disk.
+    pub over: Overlay,
 }
 
 /// Why a path cannot be a tenant's folder.
@@ -63,7 +66,7 @@ impl FolderLayout {
     /// Creates a layout without folders.
     pub fn new(root: &Path) -> Self {
         let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
-        FolderLayout { root: normal(root), real_root, folders: Vec::new() }
+        FolderLayout { root: normal(root), real_root, folders: Vec::new(), over: Overlay::default() }
     }
 
     /// Creates a layout of a single folder, whose root is its parent.

@@ -1,6 +1,5 @@
 //! Reads the documents of one tenant's folder into an inventory.
 
-use super::disk;
 use super::layout::FolderLayout;
 use crate::api::*;
 use crate::engine::model::inventory::Inventory;
@@ -55,9 +54,7 @@ pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snap
             item => inventory.insert(item),
         }
     }
-    for ((id, object), read) in
-        integrations.iter().zip(definitions(&integrations, &origins, &|path| layout.side_file(tenant, path)))
-    {
+    for ((id, object), read) in integrations.iter().zip(definitions(&integrations, &origins, (layout, tenant))) {
         let uses = match read {
             Ok(uses) => uses,
             Err(problem) => {
@@ -147,18 +144,15 @@ fn twice_problems(id: &ObjectId, locations: &[SourcePlace]) -> Vec<FileProblem> 
         .collect()
 }
 
-/// Returns the real path of a file beside a manifest, or why it is not read.
-type RealPath<'a> = dyn Fn(&Path) -> Result<PathBuf, &'static str> + Sync + 'a;
-
 /// Returns the uses that each integration's definition shows, in the order of `integrations`.
 fn definitions(
     integrations: &[(ObjectId, Arc<Object<IntegrationSpec>>)],
     origins: &BTreeMap<ObjectId, SourcePlace>,
-    real: &RealPath<'_>,
+    of: (&FolderLayout, &str),
 ) -> Vec<Result<Option<Arc<Uses>>, FileProblem>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = integrations.len().div_ceil(threads).max(16);
-    let read = |(id, object): &(ObjectId, Arc<Object<IntegrationSpec>>)| read_uses(object, origins.get(id), real);
+    let read = |(id, object): &(ObjectId, Arc<Object<IntegrationSpec>>)| read_uses(object, origins.get(id), of);
     std::thread::scope(|scope| {
         let parts: Vec<_> = integrations
             .chunks(share)
@@ -176,19 +170,22 @@ fn definitions(
 fn read_uses(
     object: &Object<IntegrationSpec>,
     origin: Option<&SourcePlace>,
-    real: &RealPath<'_>,
+    (layout, tenant): (&FolderLayout, &str),
 ) -> Result<Option<Arc<Uses>>, FileProblem> {
     let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, origin) else { return Ok(None) };
     let named = beside(origin, file);
     let wrong = |message: String, help: &str| {
         problem(origin, Kind::Integration, &["spec", "definition", "file"], message, help)
     };
-    let path = real(&named).map_err(|why| {
+    if let Some(uses) = layout.over.uses(&named) {
+        return Ok(Some(uses));
+    }
+    let path = layout.side_file(tenant, &named).map_err(|why| {
         let message = format!("definition {} cannot be read: {why}", named.display());
         wrong(message, "put the exported definition itself beside this manifest")
     })?;
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
-    match disk::read(&path, limit) {
+    match layout.over.read(&path, limit) {
         Ok(Some(bytes)) => definition::uses(&bytes).map(|uses| Some(Arc::new(uses))).map_err(|error| {
             wrong(format!("definition {} cannot be read: {error}", path.display()), "export it again, or fix it")
         }),

@@ -507,7 +507,7 @@ impl DirectorySession<'_> {
             disk::read(&kustomization.path, limits::FILE_BYTES).map_err(self.location.failed(&kustomization.path))?;
         let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
         let snapshot = self.location.read()?;
-        match complete(&self.location.folder, &snapshot, &text) {
+        match complete(&self.location.folder, &self.location.layout.over, &snapshot, &text) {
             Ok(Complete { wanted, .. }) => self.keep_kustomization(&wanted),
             // The error is reported with its file.
             Err(_) => self.keep_kustomization(&DesiredEntries::default()),

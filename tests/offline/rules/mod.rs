@@ -5,6 +5,7 @@ mod checks;
 mod credentials_in_use;
 mod customers;
 mod exit_codes;
+mod handover;
 mod keys;
 mod messages;
 mod narrowing;

@@ -1,0 +1,56 @@
+//! Edits of a sync's overrides.
+
+use super::draft::Draft;
+use super::error::AuthorError;
+use crate::api::{Kind, Override, TenantSyncSpec};
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::record::Writer;
+use crate::manifest::Edit;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Returns a sync of the project by its name.
+pub fn sync<'p>(project: &'p crate::project::Project, name: &str) -> Result<&'p Arc<TenantSyncSpec>, AuthorError> {
+    let name = Kind::TenantSync.name_in(name);
+    let of_sync = |writer: &'p Writer| match writer {
+        Writer::Sync(sync) => Some(sync.as_str()),
+        _ => None,
+    };
+    let found = project.syncs.iter().find(|sync| of_sync(&sync.writer) == Some(name));
+    let there = || project.syncs.iter().filter_map(|sync| of_sync(&sync.writer));
+    found.map(|sync| &sync.spec).ok_or_else(|| AuthorError::unknown("sync", name, there()))
+}
+
+/// Writes overrides of a sync: each replaces the one of the same item, or is added at the end.
+pub fn set(draft: &mut Draft<'_>, name: &str, new: &[Override]) -> Result<(), AuthorError> {
+    let spec = sync(draft.project, name)?;
+    let mut overrides = spec.overrides.clone();
+    for new in new {
+        let is_same = |there: &&mut Override| there.tenant == new.tenant && there.changes() == new.changes();
+        match overrides.iter_mut().find(is_same) {
+            Some(there) => there.clone_from(new),
+            None => overrides.push(new.clone()),
+        }
+    }
+    write(draft, name, &overrides)
+}
+
+/// Removes the overrides of a sync for which `goes` returns true.
+pub fn remove(draft: &mut Draft<'_>, name: &str, goes: &dyn Fn(&Override) -> bool) -> Result<(), AuthorError> {
+    let spec = sync(draft.project, name)?;
+    let left: Vec<Override> = spec.overrides.iter().filter(|there| !goes(there)).cloned().collect();
+    if left.len() == spec.overrides.len() { Ok(()) } else { write(draft, name, &left) }
+}
+
+fn write(draft: &mut Draft<'_>, name: &str, overrides: &[Override]) -> Result<(), AuthorError> {
+    let name = Kind::TenantSync.name_in(name);
+    let id = ObjectId::new(Kind::TenantSync, name);
+    let unreadable = |why: &str| AuthorError::Unreadable { what: id.to_string(), why: why.to_string() };
+    let at = draft.project.origins.get(&id).ok_or_else(|| unreadable("it is in no file"))?;
+    let path = vec!["spec".to_string(), "overrides".to_string()];
+    let edit = match overrides {
+        [] => Edit::Remove { path },
+        overrides => Edit::Set { path, value: json!(overrides) },
+    };
+    draft.edit(at, vec![edit])
+}

@@ -1,0 +1,95 @@
+//! The values of a connection that a person gives: by flags, or as answers.
+
+use super::error::AuthorError;
+use crate::api::{ConnectionSpec, Input, names, rules};
+use crate::engine::check;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::Item;
+use crate::near_miss::meant;
+use std::collections::BTreeMap;
+
+/// New values of a connection. `None` as the value of an input removes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values {
+    /// The title; `Some(None)` removes it.
+    pub title: Option<Option<String>>,
+    /// The description; `Some(None)` removes it.
+    pub description: Option<Option<String>>,
+    /// Whether customers may use it in the embedded workflow builder.
+    pub embedded: Option<bool>,
+    /// The inputs.
+    pub inputs: BTreeMap<String, Option<Input>>,
+    /// The inputs of the test credentials.
+    pub test: BTreeMap<String, Option<Input>>,
+}
+
+impl Values {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Values::default()
+    }
+
+    /// Writes the values into a spec.
+    pub fn write(&self, spec: &mut ConnectionSpec) {
+        if let Some(title) = &self.title {
+            spec.title.clone_from(title);
+        }
+        if let Some(description) = &self.description {
+            spec.description.clone_from(description);
+        }
+        spec.embedded_workflows = self.embedded.or(spec.embedded_workflows);
+        write(&self.inputs, &mut spec.inputs);
+        if !self.test.is_empty() {
+            let test = spec.test.get_or_insert_default();
+            write(&self.test, &mut test.inputs);
+            if test.inputs.is_empty() {
+                spec.test = None;
+            }
+        }
+    }
+
+    /// Fails if a name of an input is unknown to the connection's type and near to a known one, or if a secret is given
+    /// as a value. No value is quoted.
+    pub fn check(&self, spec: &ConnectionSpec, known: &[&Inventory]) -> Result<(), AuthorError> {
+        let types = || known.iter().flat_map(|inventory| inventory.types_of(spec)).flat_map(|t| t.inputs.keys());
+        let names: Vec<&str> = types().chain(spec.inputs.keys()).map(String::as_str).collect();
+        for (name, value) in self.inputs.iter().chain(&self.test) {
+            let near = meant(name, names.iter().copied()).filter(|_| !names.contains(&name.as_str()));
+            let is_unknown_unset = value.is_none() && !names.contains(&name.as_str());
+            if let Some(near) = near {
+                let message = format!("{} has no input {name}", spec.type_);
+                return Err(AuthorError::refused(message, format!("did you mean {near}?")));
+            }
+            if is_unknown_unset {
+                return Err(AuthorError::unknown("input", name, names.iter().copied()));
+            }
+        }
+        let mut after = spec.clone();
+        self.write(&mut after);
+        let object = crate::api::Object::new(names::of_stable_key(&after.stable_key), after);
+        let item = Item::Connection(object.into());
+        let literals: Vec<String> = check::secret_literals(&item, known).into_iter().map(str::to_string).collect();
+        let given: Vec<&str> = literals
+            .iter()
+            .map(String::as_str)
+            .filter(|name| self.inputs.contains_key(*name) || self.test.contains_key(*name))
+            .collect();
+        match given.first() {
+            None => Ok(()),
+            Some(first) => {
+                let option = if self.inputs.contains_key(*first) { "--secret" } else { "--test-secret" };
+                let message = format!("SK0120: {} is a secret, and is not written as a value", given.join(", "));
+                Err(AuthorError::refused(message, format!("{}: {option} {first}=NAME/KEY", rules::SECRET_LITERAL)))
+            }
+        }
+    }
+}
+
+fn write(values: &BTreeMap<String, Option<Input>>, inputs: &mut BTreeMap<String, Input>) {
+    for (name, value) in values {
+        match value {
+            Some(value) => drop(inputs.insert(name.clone(), value.clone())),
+            None => drop(inputs.remove(name)),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What all commands that edit files share: the options, the diff, the question, the write.
+
+use super::CommandFailure;
+use super::options::RootOption;
+use super::output::{Output, OutputFormat};
+use crate::author::{AuthorError, Draft, Edited};
+use crate::project::Project;
+use crate::render::{self, Invocation, JsonLayout};
+use crate::tenant::directory::disk::RealDisk;
+use crate::text::count;
+use clap::Args;
+
+/// The options of a command that edits files.
+#[derive(Debug, Args)]
+pub(super) struct EditOptions {
+    #[command(flatten)]
+    pub root: RootOption,
+    /// Write without a question
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Show the diff and what the plan would say, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write even if the plan becomes worse
+    #[arg(long)]
+    pub force: bool,
+    /// The format of the result: text or json
+    #[arg(long, short, value_name = "FORM", default_value = "text")]
+    pub output: OutputFormat,
+}
+
+impl From<AuthorError> for CommandFailure {
+    fn from(error: AuthorError) -> Self {
+        CommandFailure::new(error.to_string(), error.help())
+    }
+}
+
+impl EditOptions {
+    /// Reads the project, to edit it.
+    pub(super) fn open(&self) -> Result<Project, CommandFailure> {
+        self.root.open_for_edits()
+    }
+
+    /// Shows the edit, asks, and writes it. Returns the exit code.
+    pub(super) fn finish(&self, draft: Draft<'_>, output: &mut Output) -> Result<u8, CommandFailure> {
+        self.carry_out(&draft.finish()?, output)
+    }
+
+    /// Shows an edit, asks, and writes it. Returns the exit code.
+    pub(super) fn carry_out(&self, edited: &Edited, output: &mut Output) -> Result<u8, CommandFailure> {
+        let is_json = match self.output {
+            OutputFormat::Text => false,
+            OutputFormat::Json => true,
+            OutputFormat::Markdown => {
+                return Err(CommandFailure::new("an edit has no Markdown form", "give -o text or -o json"));
+            }
+        };
+        if edited.files.is_empty() {
+            return self.report(edited, false, "Nothing to change: the files say so already.", output);
+        }
+        if !is_json {
+            output.result(&render::edit_text(edited, output.style()))?;
+        }
+        if self.dry_run {
+            return self.report(edited, false, "Nothing was written (--dry-run).", output);
+        }
+        let worse = edited.worse();
+        if let (Some(first), false) = (worse.first(), self.force) {
+            let more = worse.len() - 1;
+            let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+            let help = "change what it names, or write it all the same: --force";
+            return Err(CommandFailure::new(
+                format!("the plan becomes worse: {first}{more}; nothing was written"),
+                help,
+            ));
+        }
+        if !self.yes && !self.is_confirmed(edited, is_json, output)? {
+            return Err(CommandFailure::new("Aborted. Nothing was changed.", "run it again, and answer with y"));
+        }
+        edited.write(&RealDisk)?;
+        let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
+        self.report(edited, true, &render::edit_written(edited, &typed), output)
+    }
+
+    fn is_confirmed(&self, edited: &Edited, is_json: bool, output: &mut Output) -> Result<bool, CommandFailure> {
+        if !output.can_ask() {
+            let help = "give --yes to write without a question, or --dry-run to see the diff";
+            return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
+        }
+        if is_json {
+            output.show_aside(|style| render::edit_text(edited, style));
+        }
+        let files = count(edited.files.len(), "file", "files");
+        Ok(output.confirm_letter(&format!("Write {files}? [y/N]")))
+    }
+
+    fn report(&self, edited: &Edited, written: bool, line: &str, output: &mut Output) -> Result<u8, CommandFailure> {
+        match self.output {
+            OutputFormat::Json => {
+                let json = render::edit_json(edited, written);
+                let text = render::json(&json, JsonLayout::Pretty).map_err(|error| {
+                    CommandFailure::new(format!("the edit has no JSON form: {error}"), "internal error: report it")
+                })?;
+                output.result(&text)?;
+            }
+            _ => output.result(line)?,
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,112 @@
+//! Hides literal secrets in a file that is shown.
+
+use super::cut::cut;
+use super::tree::{self, Id, NodeKind, Tree};
+use crate::api::{GROUP, sensitive};
+use std::ops::Range;
+
+/// What stands for a secret.
+const HIDDEN: &str = "•••";
+
+/// Returns the text with every literal secret hidden: what is a secret by its name, or by itself. A document that cannot
+/// be parsed is hidden as a whole.
+pub fn without_secrets(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for slice in cut(text) {
+        let document = text.get(slice.range).unwrap_or_default();
+        match tree::parse(document) {
+            Ok(Some(tree)) => hide(document, secrets(&tree), &mut shown),
+            Ok(None) => shown.push_str(document),
+            Err(_) => {
+                shown.push_str(HIDDEN);
+                shown.push('\n');
+            }
+        }
+    }
+    shown
+}
+
+fn hide(document: &str, mut spans: Vec<Range<usize>>, shown: &mut String) {
+    spans.sort_by_key(|span| span.start);
+    let mut at = 0;
+    for span in spans {
+        shown.push_str(document.get(at..span.start).unwrap_or_default());
+        shown.push_str(HIDDEN);
+        at = span.end.max(at);
+    }
+    shown.push_str(document.get(at..).unwrap_or_default());
+}
+
+/// The spans of literal secrets.
+fn secrets(tree: &Tree<'_>) -> Vec<Range<usize>> {
+    let text = |key: &str| tree.get(tree.root, key).and_then(|id| tree.scalar(id));
+    let mut spans = Vec::new();
+    let of_document = Names {
+        named: "",
+        are_inputs: !text("apiVersion").is_some_and(|version| version.starts_with(GROUP)),
+        is_secret: text("kind") == Some("Secret"),
+    };
+    collect(tree, tree.root, of_document, &mut spans);
+    spans
+}
+
+/// The names above a value.
+#[derive(Clone, Copy)]
+struct Names<'t> {
+    /// The nearest key that names a value.
+    named: &'t str,
+    /// Whether names say what is secret: in our own documents, those of inputs.
+    are_inputs: bool,
+    /// Whether the document is a Secret: everything below `data` and `stringData` is secret.
+    is_secret: bool,
+}
+
+fn collect<'t>(tree: &'t Tree<'_>, id: Id, above: Names<'t>, spans: &mut Vec<Range<usize>>) {
+    let Names { named, are_inputs, is_secret } = above;
+    match &tree.node(id).kind {
+        NodeKind::Alias(_) => {}
+        NodeKind::Scalar { .. } => {
+            let text = tree.scalar(id).unwrap_or_default();
+            let is_literal = are_inputs && sensitive::is_sensitive(named)
+                || is_secret && matches!(named, "data" | "stringData")
+                || sensitive::is_secret_itself(text)
+                || sensitive::looks_like_token(text).is_some();
+            if is_literal && !text.is_empty() {
+                spans.push(tree.node(id).span());
+            }
+        }
+        NodeKind::List { items, .. } => items.iter().for_each(|id| collect(tree, *id, above, spans)),
+        NodeKind::Map { entries, .. } => {
+            for entry in entries.iter().filter(|entry| !entry.merged) {
+                let key = tree.scalar(entry.key).unwrap_or_default();
+                let is_data = is_secret && matches!(named, "data" | "stringData");
+                let named = if key == "value" || is_data { named } else { key };
+                let below = Names { named, are_inputs: are_inputs || key == "inputs", ..above };
+                collect(tree, entry.value, below, spans);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_secret_is_hidden_and_a_reference_is_not() {
+        let text = "apiVersion: stablekey.dev/v1alpha1\nspec:\n  credentials: Customer\n  inputs:\n    clientSecret: {value: hunter2}\n    scopes: {value: api}\n    password:\n      \
+                    secretRef: {name: app, key: password}\n---\nkind: Secret\nstringData:\n  any: hunter3\n";
+        let shown = without_secrets(text);
+        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(
+            shown.contains("clientSecret: {value: •••}") && shown.contains("{name: app, key: password}"),
+            "{shown}"
+        );
+        assert!(shown.contains("scopes: {value: api}") && shown.contains("credentials: Customer"), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_be_parsed_is_hidden_as_a_whole() {
+        assert_eq!(without_secrets("a: b\n---\n\"hunter2: {\n"), "a: b\n•••\n");
+    }
+}

@@ -1,0 +1,77 @@
+//! Files as they would be after an edit, over those on disk: a plan of the result needs no write.
+
+use super::disk;
+use super::layout::normal;
+use crate::api::Uses;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The new content of files; `None` is a file that is gone.
+pub type NewFiles = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// Files over those on disk.
+#[derive(Clone, Default)]
+pub struct Overlay {
+    files: Arc<NewFiles>,
+    /// What definitions that were read before and did not change say.
+    uses: Arc<BTreeMap<PathBuf, Arc<Uses>>>,
+}
+
+/// Does not print the content, which may contain secrets.
+impl fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.files.keys()).finish()
+    }
+}
+
+impl Overlay {
+    /// Creates the overlay of an edit. `uses` are the definitions that were read before the edit, by their file.
+    pub fn new(files: NewFiles, uses: BTreeMap<PathBuf, Arc<Uses>>) -> Self {
+        let files: NewFiles = files.into_iter().map(|(path, content)| (normal(&path), content)).collect();
+        let uses = uses.into_iter().map(|(path, uses)| (normal(&path), uses));
+        let uses = uses.filter(|(path, _)| !files.contains_key(path)).collect();
+        Overlay { files: Arc::new(files), uses: Arc::new(uses) }
+    }
+
+    /// Returns the new files.
+    pub fn files(&self) -> &NewFiles {
+        &self.files
+    }
+
+    /// Reads a regular file of at most `limit` bytes, as [`disk::read`].
+    pub fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        match self.files.get(&normal(path)) {
+            Some(content) => Ok(content.clone()),
+            None => disk::read(path, limit),
+        }
+    }
+
+    /// Returns what an unchanged definition says.
+    pub fn uses(&self, path: &Path) -> Option<Arc<Uses>> {
+        if self.uses.is_empty() {
+            return None;
+        }
+        self.uses.get(&normal(path)).cloned()
+    }
+
+    /// Whether anything has this path, a link that leads nowhere included.
+    pub fn is_there(&self, path: &Path) -> bool {
+        match self.files.get(&normal(path)) {
+            Some(content) => content.is_some(),
+            None => path.symlink_metadata().is_ok() || self.makes_folder(path),
+        }
+    }
+
+    /// Whether a folder has this path.
+    pub fn is_folder(&self, path: &Path) -> bool {
+        path.is_dir() || self.makes_folder(path)
+    }
+
+    fn makes_folder(&self, path: &Path) -> bool {
+        let path = normal(path);
+        self.files.iter().any(|(file, content)| content.is_some() && *file != path && file.starts_with(&path))
+    }
+}
