@@ -133,7 +133,7 @@ fn test_credentials_in_production() {
     });
     assert!(others.plan().finding(Code::TestInProduction).text.contains("password of crm"));
     let mut build_only = of("prod").tenant("t", |t| t.integration("j").binds("Files", "files-build"));
-    build_only.edit_live("t", |live| drop(live.foreign.insert("files-build".to_string(), Foreign::Platform)));
+    build_only.edit_live("t", |live| live.foreign.extend([("files-build".to_string(), Foreign::Platform)]));
     let plan = build_only.plan();
     let found = plan.findings(Code::TestInProduction);
     assert!(found.iter().any(|f| f.text.contains("the platform's own connection")), "{found:?}");
