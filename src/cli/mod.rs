@@ -271,11 +271,10 @@ mod tests {
         }
     }
 
-    /// The words of a line, as a shell divides it, up to a pipe or a comment.
+    /// The words of a command, as a shell divides it.
     fn shell_words(line: &str) -> Vec<String> {
         let (mut words, mut quote) = (vec![String::new()], None);
-        let line = line.split(" | ").next().unwrap().split(" # ").next().unwrap();
-        for c in line.trim().chars() {
+        for c in line.chars() {
             match (quote, c) {
                 (Some(open), c) if c == open => quote = None,
                 (None, '"' | '\'') => quote = Some(c),
@@ -303,10 +302,10 @@ mod tests {
                 .into_iter()
                 .take_while(|line| line.starts_with("  "))
                 .filter(|line| line.contains("stablekey"));
-            let examples: Vec<Vec<String>> = examples
-                .map(shell_words)
-                .map(|words| words.into_iter().skip_while(|word| word != "stablekey").collect())
-                .collect();
+            let commands =
+                examples.flat_map(|line| line.trim().split(" | ")).map(|line| line.split(" # ").next().unwrap());
+            let examples: Vec<Vec<String>> =
+                commands.filter(|command| command.starts_with("stablekey ")).map(shell_words).collect();
             assert!(!examples.is_empty(), "{name}: its help has no line `Examples:` with examples below it\n{help}");
             for example in examples {
                 let parsed = parse(example.iter().map(OsString::from));

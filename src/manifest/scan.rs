@@ -236,7 +236,7 @@ mod tests {
 kind: Connection
 metadata:
   name: slack-bot
-  labels: {name: no}
+  labels: {name: other}
 spec:
   stableKey: slack_bot # the key
   title: 'Slack: bot'

@@ -1,7 +1,7 @@
 //! A client of a language server: what an editor sends, and what it gets.
 
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -178,7 +178,7 @@ fn position(text: &str, line: usize, word: &str) -> Value {
     json!({"line": line - 1, "character": character + 1})
 }
 
-fn message(from: &mut impl std::io::BufRead) -> Option<Value> {
+fn message(from: &mut impl BufRead) -> Option<Value> {
     let mut length = 0;
     loop {
         let mut line = String::new();
