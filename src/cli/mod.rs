@@ -296,7 +296,7 @@ mod tests {
             if command.get_name() == "help" {
                 return;
             }
-            let help = command.clone().render_long_help().to_string();
+            let help = command.get_long_about().map(ToString::to_string).unwrap_or_default();
             let examples: Vec<&str> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();
             let examples = examples
                 .into_iter()

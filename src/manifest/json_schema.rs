@@ -59,6 +59,12 @@ fn schema() -> Value {
                    "not": {"required": ["apiVersion"]}},
             "then": {"required": ["apiVersion"]},
         }),
+        // A version without a group: nobody else has these kinds there.
+        value!({
+            "if": {"required": ["apiVersion", "kind"],
+                   "properties": {"kind": {"enum": names}, "apiVersion": {"type": "string", "pattern": "^[^/]*$"}}},
+            "then": {"properties": {"apiVersion": {"enum": [API_VERSION]}}},
+        }),
     ];
     for (kind, spec) in kinds {
         let examples: Vec<&Value> = examples.iter().filter(|example| example["kind"] == kind.as_str()).collect();
@@ -465,9 +471,11 @@ mod tests {
         for (spec, is_valid) in all {
             assert_eq!(agree(&connection(spec)), is_valid, "{spec}");
         }
+        assert!(!agree("apiVersion: v1\nkind: Tenant\nmetadata: {name: a}\nspec: {}\n"));
         for other in [
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nspec: 3\n",
-            "apiVersion: v1\nkind: Tenant\n",
+            "apiVersion: v1\nkind: Secret\n",
+            "apiVersion: example.com/v1\nkind: Tenant\n",
             "a: b\n",
         ] {
             assert!(agree(other), "{other}");

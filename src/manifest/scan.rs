@@ -245,6 +245,8 @@ spec:
     kind: no
   component:
     key: slack
+  type: bot
+  credentials: OrganizationGlobal
   inputs:
     scopes:
       value: chat

@@ -32,22 +32,10 @@ impl Shell {
         unlockpt(&master).unwrap();
         tcsetwinsize(&master, Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
-        let program = Path::new(env!("CARGO_BIN_EXE_stablekey"));
-        let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
         let end = || Stdio::from(terminal.try_clone().unwrap());
-        command.stdin(end()).stdout(end()).stderr(end()).current_dir(repository("examples/us-eu"));
+        prepared(&mut command).stdin(end()).stdout(end()).stderr(end());
         let home = tempfile::tempdir().unwrap();
-        command
-            .env("PATH", path)
-            .env("TERM", "dumb")
-            .env("HOME", home.path())
-            .env("PS1", "> ")
-            .env("LC_ALL", "C.UTF-8");
-        for variable in
-            ["COMPLETE", "ENV", "BASH_ENV", "ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "EDITOR", "VISUAL"]
-        {
-            command.env_remove(variable);
-        }
+        command.env("TERM", "dumb").env("HOME", home.path()).env("PS1", "> ");
         let child = command.spawn().unwrap();
         drop((command, terminal));
         let terminal = File::from(master);
@@ -117,6 +105,16 @@ impl Drop for Shell {
 /// The lines with which each shell shows the words that it runs, in place of running them.
 const SHOWN: &str = "shown() { printf 'be''gin|'; printf '%s|' \"$@\"; printf '|e''nd\\n'; }";
 const SHOWN_IN_FISH: &str = "function shown; printf 'be%s' 'gin|'; printf '%s|' $argv; printf '|e%s\\n' nd; end";
+
+/// A command in an example, with this program on the PATH, and without what this environment sets for shells.
+fn prepared(command: &mut Command) -> &mut Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_stablekey"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    for variable in ["COMPLETE", "ENV", "BASH_ENV", "ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "EDITOR", "VISUAL"] {
+        command.env_remove(variable);
+    }
+    command.env("PATH", path).env("LC_ALL", "C.UTF-8").current_dir(repository("examples/us-eu"))
+}
 
 /// A shell with the terminal as its own, as fish demands it.
 fn on_its_terminal(shell: &[&str]) -> Command {
@@ -193,7 +191,10 @@ mod fish {
     }
 
     #[test]
-    fn several_names_are_listed() {
-        super::fish().lists("stablekey status --tenant ", &["eu-prod", "us-prod"]);
+    fn several_names_are_listed_with_what_they_are() {
+        let ask = "stablekey completions fish | source; complete -C 'stablekey explain zen'";
+        let mut command = super::on_its_terminal(&["fish", "--no-config", "-c", ask]);
+        let output = super::prepared(&mut command).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "zendesk-oauth\tZendesk\nzendesk-oauth-eu\tZendesk\n");
     }
 }
