@@ -7,23 +7,29 @@ mod complete;
 mod completions;
 mod controller;
 mod crds;
+mod demo;
 mod doctor;
 mod edit;
 mod explain;
 mod export;
 mod hub;
 mod import;
+mod init;
 mod kept;
 mod naming;
+mod new;
 mod options;
 mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod reconcile;
+mod remove;
 mod render;
 mod schema;
 mod set;
 mod status;
+mod suspend;
 mod validate;
 mod values;
 
@@ -64,11 +70,18 @@ enum Command {
     Status(status::StatusArgs),
     Explain(explain::Explain),
     Approve(approve::Approve),
+    Suspend(suspend::Suspend),
+    Resume(suspend::Resume),
+    Reconcile(reconcile::Reconcile),
     Import(import::ImportArgs),
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    New(new::New),
     Set(set::SetCommand),
+    Remove(remove::Remove),
+    Init(init::Init),
+    Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -102,6 +115,11 @@ impl CommandFailure {
         let Words { why, help } = io_error::reading(path, error);
         CommandFailure::new(format!("{} cannot be read: {why}", path.display()), help)
     }
+}
+
+/// Why these bytes are no plan file; `None` if they are one.
+pub fn why_no_plan(bytes: &[u8]) -> Option<String> {
+    plan_file::PlanFile::parse(bytes).err().map(|error| error.to_string())
 }
 
 /// Parses the arguments. Help is as wide as the terminal, or as COLUMNS.
@@ -205,11 +223,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(command) => command.run(&mut output),
         Command::Explain(command) => command.run(&mut output),
         Command::Approve(command) => command.run(&mut output),
+        Command::Suspend(command) => command.run(&mut output),
+        Command::Resume(command) => command.run(&mut output),
+        Command::Reconcile(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
+        Command::Remove(command) => command.run(&mut output),
+        Command::Init(command) => command.run(&mut output),
+        Command::Demo(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
@@ -297,6 +322,8 @@ mod tests {
                 return;
             }
             let help = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            // A long line goes on in the next.
+            let help = help.replace("\\\n", "");
             let examples: Vec<&str> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();
             let examples = examples
                 .into_iter()
@@ -319,7 +346,7 @@ mod tests {
     /// "`-C` on every command": but on those that read no project.
     #[test]
     fn every_command_that_reads_a_project_takes_its_folder() {
-        const WITHOUT: [&str; 5] = ["approve", "completions", "controller", "crds", "help"];
+        const WITHOUT: [&str; 6] = ["approve", "completions", "controller", "crds", "help", "reconcile"];
         each_command(&Arguments::command(), "stablekey", &mut |name, command| {
             let takes = command.get_arguments().any(|argument| argument.get_short() == Some('C'));
             let word = command.get_name();

@@ -315,6 +315,11 @@ impl RootOption {
         read(ProjectArgs { for_edits: true, ..self.arguments() })
     }
 
+    /// Reads a project that may have no Tenant yet, to edit it.
+    pub(super) fn open_new_for_edits(&self) -> Project {
+        open(&ProjectArgs { for_edits: true, ..self.arguments() }, &mut std::io::empty())
+    }
+
     /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.
     pub(super) fn open_files(&self) -> Result<Project, CommandFailure> {
         read(ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() })

@@ -193,7 +193,8 @@ mod fish {
     #[test]
     fn several_names_are_listed_with_what_they_are() {
         let ask = "stablekey completions fish | source; complete -C 'stablekey explain zen'";
-        let mut command = super::on_its_terminal(&["fish", "--no-config", "-c", ask]);
+        let mut command = std::process::Command::new("fish");
+        command.args(["--no-config", "-c", ask]);
         let output = super::prepared(&mut command).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "zendesk-oauth\tZendesk\nzendesk-oauth-eu\tZendesk\n");
     }
