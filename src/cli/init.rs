@@ -9,13 +9,14 @@ use crate::author::tenant::{NewTenant, Whereabouts, said_by_name, token_variable
 use crate::author::{Draft, project as new_project};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
+use crate::manifest::editor;
 use crate::render::{self, Invocation, JsonLayout};
 use crate::tenant::directory::disk::RealDisk;
 use crate::text::count;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Start a project: its tenants, their folders, a README, and checks in CI
+/// Start a project: its tenants, their folders, a README, an editor's settings, and checks in CI
 ///
 /// Examples:
 ///   stablekey init --tenant us-prod --tenant eu-prod
@@ -124,6 +125,9 @@ impl Init {
                 });
                 lines.push(format!("  stablekey import{at} --tenant {}", tenant.name));
             }
+        }
+        if self.edit.root.root.join(editor::SETTINGS).is_file() && !self.edit.root.root.join(editor::SCHEMA).exists() {
+            lines.push(format!("  stablekey schema --vscode{at}"));
         }
         match lines.is_empty() {
             true => format!("Next: {plan}\n"),
