@@ -23,7 +23,7 @@ use std::path::PathBuf;
 ///   stablekey init connections --location platform --ci github \
 ///     --tenant us-prod=https://app.prismatic.io \
 ///     --tenant eu-prod=https://app.eu-west-1.prismatic.io
-///   stablekey init --location kubernetes --tenant us-prod=us --namespace integrations
+///   stablekey init --location kubernetes --tenant us-prod=us --namespace hub
 ///
 /// No file is overwritten: where one is there already, it is named, and nothing is written. Afterwards `stablekey plan`
 /// works; on the platform, log in first: prism login.

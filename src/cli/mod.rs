@@ -346,7 +346,7 @@ mod tests {
     /// "`-C` on every command": but on those that read no project.
     #[test]
     fn every_command_that_reads_a_project_takes_its_folder() {
-        const WITHOUT: [&str; 6] = ["approve", "completions", "controller", "crds", "help", "reconcile"];
+        const WITHOUT: [&str; 7] = ["approve", "completions", "controller", "crds", "demo", "help", "reconcile"];
         each_command(&Arguments::command(), "stablekey", &mut |name, command| {
             let takes = command.get_arguments().any(|argument| argument.get_short() == Some('C'));
             let word = command.get_name();
