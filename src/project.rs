@@ -5,6 +5,7 @@ pub mod deliver;
 mod files;
 pub mod hub;
 mod ignore;
+pub mod names;
 mod organizations;
 pub mod planned;
 pub mod sources;
@@ -481,6 +482,7 @@ impl Project {
             stopped: self.stopped.clone(),
             unread: self.unread.clone(),
             misnamed: None,
+            now: Some(jiff::Timestamp::now()),
         }
     }
 

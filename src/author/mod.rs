@@ -5,14 +5,21 @@
 //! [`Edited::write`]: all of its files or, where that fails, as many as the message names. To add an edit: a file here
 //! that fills a draft.
 
+pub mod component;
+pub mod customer;
 mod diff;
 mod draft;
 mod edited;
 mod error;
 mod home;
+pub mod new_override;
 pub mod overrides;
+pub mod project;
 pub mod set;
+mod structure;
 pub mod suspend;
+pub mod sync;
+pub mod tenant;
 mod values;
 mod write;
 

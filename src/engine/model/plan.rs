@@ -3,6 +3,7 @@
 use crate::api::{Kind, ReceiptCounts};
 use crate::engine::model::canonical::{Digest, FieldHash, Json};
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::field::Field;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
@@ -364,6 +365,9 @@ pub enum Note {
         text: String,
         /// How to remove the obstacle.
         fix: String,
+        /// The commands that make the edit; one of them is enough.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        commands: Vec<EditCommand>,
     },
     /// A value that the target keeps.
     Kept {
