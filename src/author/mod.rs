@@ -5,12 +5,18 @@
 //! [`Edited::write`]: all of its files or, where that fails, as many as the message names. To add an edit: a file here
 //! that fills a draft.
 
+mod catalog;
+mod command;
+pub mod connection;
 mod diff;
 mod draft;
 mod edited;
 mod error;
 mod home;
+mod keys;
 pub mod overrides;
+pub mod question;
+mod secret_steps;
 pub mod set;
 mod values;
 mod write;
@@ -19,4 +25,4 @@ pub use draft::Draft;
 pub use edited::{Edited, FileChange};
 pub use error::AuthorError;
 pub use home::{Home, home, tenant};
-pub use values::Values;
+pub use values::{Values, secret_ref};

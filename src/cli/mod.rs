@@ -13,11 +13,13 @@ mod hub;
 mod import;
 mod kept;
 mod naming;
+mod new;
 mod options;
 mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod prompt;
 mod render;
 mod set;
 mod status;
@@ -65,6 +67,7 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    New(new::New),
     Set(set::SetCommand),
     Doctor(doctor::Doctor),
     Crds(crds::Crds),
@@ -79,11 +82,13 @@ struct CommandFailure {
     help: String,
     /// Problems of files, which may be the cause.
     problems: Vec<FileProblem>,
+    /// The exit code.
+    code: u8,
 }
 
 impl CommandFailure {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new() }
+        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new(), code: 1 }
     }
 
     /// A file that could not be written.
@@ -157,6 +162,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),
@@ -166,7 +172,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output.failure(&failure);
-            ExitCode::from(1)
+            ExitCode::from(failure.code)
         }
     }
 }
