@@ -18,6 +18,7 @@ pub mod overrides;
 pub mod question;
 mod secret_steps;
 pub mod set;
+pub mod suspend;
 mod values;
 mod write;
 

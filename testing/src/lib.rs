@@ -13,6 +13,7 @@
 //! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
 //! | [`git_server`] | a Git server over HTTPS |
 //! | [`manifests`] | the objects of manifests/, and its accounts |
+//! | [`fuzzing`] | what the fuzzer calls, and a test with the files of `fuzz/corpus` |
 //! | [`permissions`] | what Roles grant, compared with the audit log |
 
 #![allow(
@@ -25,6 +26,7 @@
 
 pub mod certificates;
 pub mod cli;
+pub mod fuzzing;
 pub mod git_server;
 pub mod manifests;
 pub mod objects;
