@@ -6,6 +6,7 @@ use super::set::inventories;
 use crate::api::{
     ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Input, Kind, Means, Object, TypeInput, is_inferred,
 };
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::Inventory;
 use crate::near_miss::{listed, near_misses};
 use crate::project::Project;
@@ -113,13 +114,13 @@ impl Catalog {
         let key = crate::text::line(given);
         AuthorError::refused(
             format!("no tenant declares component {key}"),
-            format!("{meant}otherwise declare it first:\n{}", command(project, &["new", "component", given])),
+            format!("{meant}otherwise declare it first:\n{}", command(project, EditCommand::new_component(given))),
         )
     }
 
     /// The error where nothing here knows any component.
     pub(super) fn none(&self, project: &Project) -> AuthorError {
-        let command = command(project, &["new", "component", "COMPONENT"]);
+        let command = command(project, EditCommand::new_component("COMPONENT"));
         AuthorError::refused("no tenant declares a component", format!("declare one first:\n{command}"))
     }
 }

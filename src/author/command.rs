@@ -1,12 +1,11 @@
 //! Commands that a message names: complete, so that they can be pasted.
 
+use crate::engine::model::command::EditCommand;
 use crate::project::Project;
-use crate::text::quoted;
 
-/// Returns the command `stablekey …`, for the root of a project.
-pub(super) fn command(project: &Project, words: &[&str]) -> String {
+/// Returns a command for the root of a project.
+pub(super) fn command(project: &Project, mut command: EditCommand) -> String {
     let root = project.root.display().to_string();
-    let root: &[&str] = if root == "." { &[] } else { &["-C", &root] };
-    let words = std::iter::once(&"stablekey").chain(words).chain(root);
-    words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    command.below(Some(root.as_str()).filter(|root| *root != "."));
+    command.to_string()
 }

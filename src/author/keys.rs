@@ -4,6 +4,7 @@ use super::command::command;
 use super::error::AuthorError;
 use super::set::inventories;
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Kind, names};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::item::ObjectId;
 use crate::near_miss::{are_similar, meant};
 use crate::project::{Project, UNNAMED};
@@ -51,7 +52,7 @@ pub(super) fn check(project: &Project, tenant: &str, key: &str) -> Result<(), Au
 }
 
 fn instead(project: &Project, tenant: &str, key: &str) -> String {
-    let change = command(project, &["set", "--tenant", tenant, key, "INPUT=VALUE"]);
+    let change = command(project, EditCommand::set(tenant, key).value("INPUT"));
     format!("give another key, or change that connection:\n{change}")
 }
 
