@@ -7,18 +7,25 @@
 
 mod catalog;
 mod command;
+pub mod component;
 pub mod connection;
+pub mod customer;
 mod diff;
 mod draft;
 mod edited;
 mod error;
 mod home;
 mod keys;
+pub mod new_override;
 pub mod overrides;
+pub mod project;
 pub mod question;
 mod secret_steps;
 pub mod set;
+mod structure;
 pub mod suspend;
+pub mod sync;
+pub mod tenant;
 mod values;
 mod write;
 

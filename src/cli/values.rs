@@ -77,6 +77,16 @@ impl ValueOptions {
     }
 }
 
+/// Inputs of which each is a value or a reference to a Secret.
+pub(super) fn inputs(values: &[String], secrets: &[String]) -> Result<BTreeMap<String, Input>, CommandFailure> {
+    let mut inputs = BTreeMap::new();
+    let all = ValueOptions { inputs: values.to_vec(), secrets: secrets.to_vec(), ..ValueOptions::default() };
+    for (name, input) in all.values(&[])?.inputs {
+        inputs.extend(input.map(|input| (name, input)));
+    }
+    Ok(inputs)
+}
+
 /// The name of an input, also where it is written as the path of a field.
 fn input(name: &str) -> &str {
     name.strip_prefix("inputs.").unwrap_or(name)
@@ -93,7 +103,7 @@ fn pair<'a>(given: &'a str, shape: &str) -> Result<(&'a str, &'a str), CommandFa
     }
 }
 
-fn secret_ref(option: &str, name: &str, given: &str) -> Result<Input, CommandFailure> {
+pub(super) fn secret_ref(option: &str, name: &str, given: &str) -> Result<Input, CommandFailure> {
     let reference = author::secret_ref(given).map(Input::SecretRef);
     // It may be the secret itself.
     reference.ok_or_else(|| {

@@ -638,6 +638,15 @@ impl Planned {
         self
     }
 
+    /// Asserts that only ownership records change, and that nothing is in the way.
+    #[track_caller]
+    pub fn only_records(&self) -> &Self {
+        let mut kinds = self.plan.actions().map(|(_, action)| action.action);
+        assert!(kinds.all(|kind| kind == ActionKind::Adopt), "only records should change\n{self}");
+        assert!(matches!(self.plan.exit, 0 | 2), "nothing should be in the way\n{self}");
+        self
+    }
+
     #[track_caller]
     pub fn exits(&self, code: u8) -> &Self {
         assert_eq!(self.plan.exit, code, "{self}");

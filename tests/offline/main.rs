@@ -22,6 +22,7 @@ mod platform;
 mod power_cuts;
 mod reader;
 mod rules;
+mod scaffold;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transcripts;

@@ -4,6 +4,7 @@ mod approval_digests;
 mod checks;
 mod customers;
 mod exit_codes;
+mod handover;
 mod keys;
 mod messages;
 mod narrowing;
