@@ -102,7 +102,7 @@ impl Catalog {
     }
 
     /// The error for a component that nothing here knows.
-    pub(super) fn unknown(&self, given: &str, project: &Project) -> AuthorError {
+    pub(super) fn unknown(&self, given: &str, project: &Project, tenant: &str) -> AuthorError {
         let names = self.names();
         let there = || names.iter().map(String::as_str);
         let near = near_misses(given, there());
@@ -114,13 +114,16 @@ impl Catalog {
         let key = crate::text::line(given);
         AuthorError::refused(
             format!("no tenant declares component {key}"),
-            format!("{meant}otherwise declare it first:\n{}", command(project, EditCommand::new_component(given))),
+            format!(
+                "{meant}otherwise declare it first:\n{}",
+                command(project, EditCommand::new_component(tenant, given))
+            ),
         )
     }
 
     /// The error where nothing here knows any component.
-    pub(super) fn none(&self, project: &Project) -> AuthorError {
-        let command = command(project, EditCommand::new_component("COMPONENT"));
+    pub(super) fn none(&self, project: &Project, tenant: &str) -> AuthorError {
+        let command = command(project, EditCommand::new_component(tenant, "COMPONENT"));
         AuthorError::refused("no tenant declares a component", format!("declare one first:\n{command}"))
     }
 }

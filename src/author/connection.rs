@@ -218,7 +218,7 @@ impl<'p> Interview<'p> {
             keys::check(self.project, home.tenant, key)?;
         }
         let mut twins = answers.key.as_deref().map(|key| self.twins(home.tenant, key)).unwrap_or_default();
-        let component = self.component(answers, &catalog, &twins)?;
+        let component = self.component(answers, &catalog, &twins, home.tenant)?;
         twins.retain(|twin| twin.component.is(&component.reference));
         let known_type = known_type(answers, component, &twins)?;
         let credentials = whose(answers, component, known_type.as_deref(), &twins)?;
@@ -278,9 +278,10 @@ impl<'p> Interview<'p> {
         answers: &Answers,
         catalog: &'c Catalog,
         twins: &[&ConnectionSpec],
+        tenant: &str,
     ) -> Result<&'c KnownComponent, Open> {
         if let Some(given) = &answers.component {
-            return catalog.find(given).ok_or_else(|| catalog.unknown(given, self.project).into());
+            return catalog.find(given).ok_or_else(|| catalog.unknown(given, self.project, tenant).into());
         }
         if let Some(known) =
             agreed(twins.iter().map(|twin| ComponentRef::new(&twin.component.key, twin.component.is_public())))
@@ -289,7 +290,7 @@ impl<'p> Interview<'p> {
             return Ok(known);
         }
         if catalog.components.is_empty() {
-            return Err(catalog.none(self.project).into());
+            return Err(catalog.none(self.project, tenant).into());
         }
         Err(Open::Ask(Question {
             asked: Asked::Component,
@@ -509,10 +510,10 @@ impl<'p> Sketch<'_, 'p> {
         };
         let mut choices: Vec<Choice> = offered.iter().map(choice).collect();
         let suggested = Some(if choices.len() == 1 { 0 } else { choices.len() });
-        choices.push(Choice { value: String::new(), text: "another connection, with a key of its own".to_string() });
+        choices.push(Choice { value: String::new(), text: "another one, with a key of its own".to_string() });
         Err(Open::Ask(Question {
             asked: Asked::SameAs,
-            text: "Is it a connection that another tenant has".to_string(),
+            text: "Is it one that another tenant has".to_string(),
             help: "the same key in every tenant: integrations find the connection by it".to_string(),
             form: Form::Choice { choices, suggested },
             flag: "--key KEY".to_string(),
@@ -697,7 +698,7 @@ impl<'p> Sketch<'_, 'p> {
         Err(Open::Ask(Question {
             asked: Asked::Title,
             text: "Title".to_string(),
-            help: "what people see".to_string(),
+            help: "what people see; empty for none".to_string(),
             form: Form::Text { suggested, required: false, completions: Vec::new() },
             flag: "--title TITLE".to_string(),
         }))
@@ -799,7 +800,12 @@ impl InputQuestion<'_> {
 
     fn question(self, asked: Asked, flag: String, text: String) -> Question<Asked> {
         let optional = if self.is_required { "" } else { "; empty for none" };
-        let what = if self.is_secret { "a reference NAME/KEY to a Secret, never the secret itself" } else { "a value" };
+        let is_test = matches!(asked, Asked::TestValue(_));
+        let what = match (self.is_secret, is_test) {
+            (true, _) => "a reference NAME/KEY to a Secret, never the secret itself",
+            (false, true) => "in place of the input, while integrations are built",
+            (false, false) => "the same for all customers",
+        };
         let (suggested, required) = (self.suggested, self.is_required);
         let form = match self.is_secret {
             true => Form::Reference { suggested, required },

@@ -41,11 +41,19 @@ pub(super) fn steps(project: &Project, tenant: &str, spec: &ConnectionSpec) -> V
 }
 
 fn references(spec: &ConnectionSpec) -> impl Iterator<Item = &SecretRef> {
-    let tests = spec.test.iter().flat_map(|test| test.inputs.values());
-    spec.inputs.values().chain(tests).filter_map(|input| match input {
+    let tests = spec.test.iter().flat_map(|test| test.inputs.values()).filter_map(secret_ref);
+    production(spec).chain(tests)
+}
+
+fn production(spec: &ConnectionSpec) -> impl Iterator<Item = &SecretRef> {
+    spec.inputs.values().filter_map(secret_ref)
+}
+
+fn secret_ref(input: &Input) -> Option<&SecretRef> {
+    match input {
         Input::SecretRef(reference) => Some(reference),
         _ => None,
-    })
+    }
 }
 
 fn place<'p>(project: &'p Project, tenant: &'p str) -> Place<'p> {
@@ -119,7 +127,9 @@ impl OptInStep<'_> {
             true => String::new(),
             false => format!(" {HOSTS}={}", quoted(&hosts.into_iter().collect::<Vec<_>>().join(","))),
         };
+        let is_for_customers = production(spec).any(|reference| reference.name == name);
         let of_customers = match self.endpoints_of_customers().as_slice() {
+            _ if !is_for_customers => String::new(),
             [] => String::new(),
             names => format!(
                 "; each customer supplies {}: add the hosts that customers may name to {HOSTS}",

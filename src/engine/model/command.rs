@@ -45,9 +45,9 @@ impl EditCommand {
         }
     }
 
-    /// `stablekey new component COMPONENT`, which declares a component.
-    pub fn new_component(component: &str) -> Self {
-        EditCommand::of(&["new", "component", component])
+    /// `stablekey new component COMPONENT --tenant TENANT`, which declares a component.
+    pub fn new_component(tenant: &str, component: &str) -> Self {
+        EditCommand::of(&["new", "component", component, "--tenant", tenant])
     }
 
     /// `stablekey switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.

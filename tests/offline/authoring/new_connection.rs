@@ -234,7 +234,7 @@ const BRANCHES: &[Branch] = &[
             ("Component:", &["erp", ENTER]),
             ("Whose credentials?", &["organization", ENTER]),
             ("Connection type?", &[ENTER]),
-            ("Is it a connection that another tenant has?", &[ENTER]),
+            ("Is it one that another tenant has?", &[ENTER]),
             ("apiKey:", &[ENTER]),
             ("baseUrl:", &["https://eu.erp.example", ENTER]),
             ("region:", &[ENTER]),
@@ -254,7 +254,7 @@ const BRANCHES: &[Branch] = &[
             ("Component:", &["erp", ENTER]),
             ("Whose credentials?", &["organization", ENTER]),
             ("Connection type?", &[ENTER]),
-            ("Is it a connection that another tenant has?", &["another", ENTER]),
+            ("Is it one that another tenant has?", &["another", ENTER]),
             ("apiKey:", &["hunter2", ENTER]),
             ("it is no reference to a Secret", &["erp-own/apiKey", ENTER]),
             ("baseUrl:", &["https://eu.erp.example", ENTER]),
@@ -460,7 +460,7 @@ fn every_wrong_name_says_the_nearest() {
     run(&["--tenant", "uss"]).exits(1).prints("there is no tenant uss").prints("us");
     let unknown = run(&["--tenant", "us", "--component", "erq"]);
     unknown.exits(1).prints("no tenant declares component erq").prints("did you mean erp?");
-    assert!(unknown.has_line("stablekey new component erq"), "{}", unknown.all);
+    assert!(unknown.has_line("stablekey new component erq --tenant us"), "{}", unknown.all);
     run(&["--tenant", "us", "--component", "erp", "--type", "apikey"]).exits(1).prints("did you mean apiKey?");
     run(&["--tenant", "us", "--component", "erp", "--credentials", "Customers"]).exits(1).prints("Customer");
     let erp = ["--tenant", "us", "--component", "erp", "--credentials", "OrganizationGlobal", "--type", "apiKey"];
