@@ -494,7 +494,7 @@ fn a_key_that_is_taken_here_is_refused() {
     assert!(taken.has_line("stablekey set --tenant us erp-main INPUT=VALUE"), "{}", taken.all);
     run("ERP_main").exits(1).prints("us has erp-main already, and both keys are the name erp-main");
     run("erp-old").exits(1).prints("erp-new of us replaces erp-old");
-    run("-erp").exits(1).prints("is no stable key");
+    run("_erp").exits(1).prints("is no stable key");
     let broken = project.edit("us/connections/erp-new.yaml", "spec:", "spec: [");
     let erp =
         ["--component", "erp", "--type", "apiKey", "--credentials", "OrganizationGlobal", "baseUrl=https://a.example"];
@@ -619,8 +619,8 @@ fn a_connection_is_written_where_the_others_stand() {
     assert!(apart.has("us/conns/erp-two.yaml"));
     assert_eq!(apart.read("us/kustomization.yaml"), format!("{list}  - conns/erp-two.yaml\n"));
     // A source goes before the location.
-    let source =
-        project().edit("tenants.yaml", "path: us\n", "path: us\n  source:\n    path: wanted\n").with_folder("wanted");
+    let declared = "location: {directory: {path: us}}, source: {path: wanted}";
+    let source = project().edit("tenants.yaml", "location: {directory: {path: us}}", declared).with_folder("wanted");
     new(&source);
     assert!(source.has("wanted/connections/erp-two.yaml") && !source.has("us/connections/erp-two.yaml"));
 }
