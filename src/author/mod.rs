@@ -14,6 +14,7 @@ mod diff;
 mod draft;
 mod edited;
 mod error;
+mod file_change;
 mod home;
 mod keys;
 pub mod new_override;
@@ -30,7 +31,8 @@ mod values;
 mod write;
 
 pub use draft::Draft;
-pub use edited::{Edited, FileChange};
+pub use edited::Edited;
 pub use error::AuthorError;
+pub use file_change::FileChange;
 pub use home::{Home, home, tenant};
 pub use values::{Values, secret_ref};
