@@ -3,6 +3,8 @@
 mod adopt;
 mod apply;
 mod approve;
+mod bind;
+mod choose;
 mod controller;
 mod crds;
 mod doctor;
@@ -21,6 +23,7 @@ mod planning;
 mod render;
 mod set;
 mod status;
+mod switch;
 mod validate;
 mod values;
 
@@ -66,6 +69,8 @@ enum Command {
     Render(render::Render),
     Adopt(adopt::Adopt),
     Set(set::SetCommand),
+    Bind(bind::BindCommand),
+    Switch(switch::SwitchCommand),
     Doctor(doctor::Doctor),
     Crds(crds::Crds),
     Controller(controller::Controller),
@@ -158,6 +163,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
+        Command::Bind(command) => command.run(&mut output),
+        Command::Switch(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),
         Command::Controller(command) => command.run(),

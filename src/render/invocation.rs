@@ -2,6 +2,7 @@
 
 use crate::engine::model::canonical::short;
 use crate::engine::model::item::ObjectId;
+use crate::text::quoted;
 
 /// The arguments of the current command that suggested commands repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,16 +132,6 @@ impl Invocation {
 fn words(parts: impl Iterator<Item = String>) -> String {
     let parts: Vec<String> = ["stablekey".to_string()].into_iter().chain(parts.map(|p| quoted(&p))).collect();
     parts.join(" ")
-}
-
-/// Quotes a text as one word of a shell.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod status;
 mod style;
 pub mod waiting_plan;
 
+pub use crate::text::quoted;
 pub use bindings_text::bindings_text;
 pub use doctor::{doctor_json, doctor_text};
 pub use edit::{edit_json, edit_text, edit_written};
@@ -34,7 +35,7 @@ pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
 pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};
 pub use findings::Findings;
-pub use invocation::{Hub, Invocation, quoted};
+pub use invocation::{Hub, Invocation};
 pub use json::{JsonLayout, json};
 pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;

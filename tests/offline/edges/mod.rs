@@ -1,6 +1,7 @@
 //! Edge cases of the command line on folders: which files are read, which rules apply, what is reported.
 
 mod definitions;
+mod designer;
 mod edits;
 mod files;
 mod kustomization;

@@ -187,7 +187,10 @@ fn verify(name: &str, old: &str, new: &str, start: usize, target: &Target, chang
         head = head.trim_end_matches(['\n', '\r']);
     }
     assert!(new.starts_with(head), "{whole} changes what precedes it");
-    to = to.max(from);
+    if old[from..].trim_start_matches([' ', '\u{feff}']).starts_with("- ") {
+        // After a dash, the next entry takes the place of the first.
+        to += old[to..].len() - old[to..].trim_start_matches(' ').len();
+    }
     assert!(new.ends_with(&old[to..]), "{whole} changes what follows it");
     let is_added = matches!(change, Edit::Set { path, .. } if path.len() > target.path.len());
     let was_empty = old[from..to].trim_end().ends_with(['}', ']']);
