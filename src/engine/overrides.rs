@@ -149,6 +149,13 @@ impl<'a> Here<'a> {
     }
 }
 
+/// The object and the field that an override decides or leaves unchanged; `None` for a field that no sync writes.
+pub fn decided_by(o: &Override) -> Option<(ObjectId, Field<'static>)> {
+    let (object, path) = location(o.changes()?)?;
+    let field = field_of(object.kind, &path)?;
+    Some((object, field))
+}
+
 /// The object and field of an override.
 fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
     let connection = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key));

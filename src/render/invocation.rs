@@ -123,6 +123,13 @@ impl Invocation {
         self.hub.is_none().then(|| words(typed))
     }
 
+    /// A command that edits files: `stablekey set -C ROOT …`.
+    pub fn edit<'a>(&self, words_of_command: impl IntoIterator<Item = &'a str>) -> String {
+        let mut typed: Vec<String> = words_of_command.into_iter().map(str::to_string).collect();
+        typed.extend(self.root.iter().flat_map(|root| ["-C".to_string(), root.clone()]));
+        words(typed.into_iter())
+    }
+
     fn over_root(&self, command: &str, more: &[String]) -> String {
         let parts = [command.to_string()].into_iter().chain(self.root.clone()).chain(self.narrowed.clone());
         words(parts.chain(more.iter().cloned()))

@@ -6,6 +6,7 @@
 mod action_text;
 mod bindings_text;
 mod change;
+mod components;
 mod doctor;
 mod edit;
 mod explain;
@@ -29,11 +30,12 @@ pub mod waiting_plan;
 
 pub use crate::text::quoted;
 pub use bindings_text::bindings_text;
+pub use components::components_text;
 pub use doctor::{doctor_json, doctor_text};
 pub use edit::{edit_json, edit_text, edit_written};
 pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
-pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};
+pub use explain_tenant::{IntegrationOfTenant, TenantExplanation, explain_tenant};
 pub use findings::Findings;
 pub use invocation::{Hub, Invocation};
 pub use json::{JsonLayout, json};

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod authoring;
 mod canary;
 mod cel;
 #[cfg(target_os = "linux")]

@@ -114,6 +114,7 @@ codes! {
     AccountMayNot = "SK0169", Unreached, "the account may not change or remove it on the platform";
     SignOutUnknown = "SK0170", Warning, "whether an update signs people out is not known";
     SecretOlder = "SK0171", Warning, "a secret would go back to an older version";
+    OverrideVoid = "SK0190", Error, "an override has no effect: the tenant's own source declares the field";
 }
 
 impl Code {

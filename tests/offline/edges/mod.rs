@@ -3,7 +3,7 @@
 mod definitions;
 mod designer;
 mod edits;
-mod files;
+pub mod files;
 mod kustomization;
 mod links;
 mod names;
