@@ -21,7 +21,7 @@ use crate::tenant::location::Snapshot;
 use crate::text::quoted;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Gives a step that has no connection yet a connection.
@@ -104,7 +104,7 @@ pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Choices>, 
             return Err(desk.elsewhere("bind", name, &syncs, &rest, asked.to.as_deref()));
         }
     };
-    let (file, design) = site.design()?;
+    let design = site.design()?;
     let user = user(design, &asked.step, false, &|user| user.uses.is_empty())?;
     let what = format!("step {} of {name}", user.path());
     let Some(component) = &user.component else {
@@ -114,7 +114,7 @@ pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Choices>, 
     let Some(to) = &asked.to else { return Ok(Some(desk.choices(&what, &needs))) };
     let connection = desk.fitting(to, &needs, &what)?;
     let key = connection.spec.stable_key.as_str();
-    let mut change = SiteChange::default();
+    let mut change = SiteChange { line: user.line, ..SiteChange::default() };
     match user.uses.iter().find(|used| asked.input.as_ref().is_none_or(|input| *input == used.input)) {
         // An interrupted edit of the same kind.
         Some(used) if site.means(&used.variable).is_some_and(|means| is_key(&means, key)) => {
@@ -141,7 +141,6 @@ pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Choices>, 
             change.edits.push(user.bind(&input, &variable));
         }
     }
-    let _ = file;
     write(draft, vec![(&site, change)])?;
     Ok(None)
 }
@@ -167,7 +166,7 @@ pub fn switch(draft: &mut Draft<'_>, asked: &SwitchConnection) -> Result<Option<
             return Err(desk.elsewhere("switch", name, &syncs, &rest, asked.to.as_deref()));
         }
     };
-    let (_, design) = site.design()?;
+    let design = site.design()?;
     let user = user(design, wanted, is_data_source, &|user| !user.uses.is_empty())?;
     let kind = if is_data_source { "data source" } else { "step" };
     let what = format!("{kind} {} of {name}", user.path());
@@ -193,7 +192,7 @@ pub fn switch(draft: &mut Draft<'_>, asked: &SwitchConnection) -> Result<Option<
     let Some(to) = &asked.to else { return Ok(Some(desk.choices(&what, &needs))) };
     let connection = desk.fitting(to, &needs, &what)?;
     let key = connection.spec.stable_key.as_str();
-    let mut change = SiteChange::default();
+    let mut change = SiteChange { line: user.line, ..SiteChange::default() };
     let is_done = site.means(&used.variable).is_some_and(|means| is_key(&means, key));
     let variable = if is_done { used.variable.clone() } else { site.variable_for(design, connection) };
     change.declare(&site, &variable, key);
@@ -236,10 +235,14 @@ fn switch_variables(
     let mut found = Vec::new();
     let mut bound: BTreeSet<String> = BTreeSet::new();
     for name in &names {
-        let place = match (desk.place(name), &asked.integration) {
-            (Err(AuthorError::Unreadable { .. }), None) => continue,
-            (place, _) => place?,
-        };
+        let keys: Vec<&str> = desk.keys_of(name).collect();
+        bound.extend(keys.iter().map(|key| key.to_string()));
+        if let (Moved::Key(from), None) = (&asked.moved, &asked.integration)
+            && !keys.iter().any(|key| key == from || asked.to.as_deref() == Some(*key))
+        {
+            continue;
+        }
+        let place = desk.place(name)?;
         let variables = desk.variables(&place, name);
         bound.extend(variables.values().filter_map(|means| Some(stable_key(means)?.to_string())));
         let picked: Vec<String> = match &asked.moved {
@@ -278,14 +281,12 @@ fn switch_variables(
         desk.fitting(to, needs, what)?;
     }
     let mut sites: Vec<(Site<'_>, SiteChange)> = Vec::new();
-    let mut in_code = Vec::new();
+    let mut elsewhere = Vec::new();
     for (place, name, variable) in &found {
         match place {
             Place::Here(site) => {
-                if let (Some(Err(DefinitionError::NotDesigned { what, fix })), None) =
-                    (site.refused(), &asked.integration)
-                {
-                    in_code.push(format!("{name}: {what}: {fix}"));
+                if let (Some(step), None) = (site.changed_elsewhere(), &asked.integration) {
+                    elsewhere.push(step);
                     continue;
                 }
                 if !sites.iter().any(|(other, _)| other.name == site.name) {
@@ -299,10 +300,10 @@ fn switch_variables(
             Place::Brought(syncs) => desk.override_variable(draft, syncs, name, variable, asked)?,
         }
     }
-    if let ([first, ..], true) = (in_code.as_slice(), in_code.len() == found.len()) {
+    if let ([first, ..], true) = (elsewhere.as_slice(), elsewhere.len() == found.len()) {
         return Err(AuthorError::refused(first.clone(), "nothing else is bound to that key"));
     }
-    in_code.into_iter().for_each(|step| draft.manual(step));
+    elsewhere.into_iter().for_each(|step| draft.manual(step));
     write(draft, sites.iter().map(|(site, change)| (site, change.clone())).collect())?;
     Ok(None)
 }
@@ -314,6 +315,8 @@ struct Desk<'p> {
     name: &'p str,
     /// Its source first.
     read: Vec<&'p Inventory>,
+    /// The integrations of the project that name each definition, with their tenants.
+    definitions: BTreeMap<PathBuf, Vec<(&'p str, &'p str)>>,
 }
 
 /// The component and type that a connection must have.
@@ -357,7 +360,16 @@ struct DefinitionFile {
 impl<'p> Desk<'p> {
     fn of(project: &'p Project, name: &str) -> Result<Self, AuthorError> {
         let (name, _) = tenant(project, name)?;
-        Ok(Desk { project, world: project.world(), name, read: inventories(project, name) })
+        let mut definitions: BTreeMap<PathBuf, Vec<(&str, &str)>> = BTreeMap::new();
+        for (tenant, read) in read_everywhere(project) {
+            for (name, object) in &read.inventory.integrations {
+                let at = read.origins.get(&ObjectId::new(Kind::Integration, name));
+                if let (Some(Definition::File(file)), Some(at)) = (&object.spec.definition, at) {
+                    definitions.entry(normal(&beside(at, file))).or_default().push((tenant, name));
+                }
+            }
+        }
+        Ok(Desk { project, world: project.world(), name, read: inventories(project, name), definitions })
     }
 
     /// All integrations that were read, by name.
@@ -375,8 +387,18 @@ impl<'p> Desk<'p> {
             let what = format!("Integration/{name} of {}", self.name);
             return Err(AuthorError::Unreadable { what, why: why.clone() });
         }
-        let found = there.iter().find(|there| **there == name).copied();
+        // One that a sync will bring is not there before the first apply.
+        let elsewhere = read_everywhere(self.project).flat_map(|(_, read)| read.inventory.integrations.keys());
+        let is_brought = |name: &&str| !bringing(&self.world, self.name, name).is_empty();
+        let elsewhere = elsewhere.map(String::as_str).filter(|other| *other == name).find(is_brought);
+        let found = there.iter().find(|there| **there == name).copied().or(elsewhere);
         found.ok_or_else(|| AuthorError::unknown(&format!("integration in {}:", self.name), name, there))
+    }
+
+    /// The stable keys that the variables of an integration are bound to, here or where it comes from.
+    fn keys_of(&self, name: &str) -> impl Iterator<Item = &'p str> {
+        let objects = self.read.iter().filter_map(move |read| read.integrations.get(name));
+        objects.flat_map(|object| &object.spec.connections).filter_map(Variable::stable_key)
     }
 
     /// Where an integration is edited: in the tenant's source, if that declares it; else where it comes from.
@@ -423,22 +445,15 @@ impl<'p> Desk<'p> {
     }
 
     /// Fails if the file of a definition is named by another integration, which would change too.
-    fn is_only_its_own(&self, name: &str, path: &std::path::Path) -> Result<(), AuthorError> {
-        let path = normal(path);
-        for (tenant, read) in read_everywhere(self.project) {
-            for (other, object) in &read.inventory.integrations {
-                let (Some(Definition::File(file)), Some(at)) =
-                    (&object.spec.definition, read.origins.get(&ObjectId::new(Kind::Integration, other)))
-                else {
-                    continue;
-                };
-                if normal(&beside(at, file)) == path && (tenant, other.as_str()) != (self.name, name) {
-                    let message = format!("{} is the definition of {tenant}/Integration/{other} too", path.display());
-                    return Err(AuthorError::refused(message, "give each a file of its own first"));
-                }
+    fn is_only_its_own(&self, name: &str, path: &Path) -> Result<(), AuthorError> {
+        let mut others = self.definitions.get(&normal(path)).into_iter().flatten();
+        match others.find(|other| **other != (self.name, name)) {
+            Some((tenant, other)) => {
+                let message = format!("{} is the definition of {tenant}/Integration/{other} too", path.display());
+                Err(AuthorError::refused(message, "give each a file of its own first"))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Everything that the variables of an integration mean in this tenant.
@@ -697,22 +712,23 @@ impl SyncIn {
 
 impl Site<'_> {
     /// The definition, to change it.
-    fn design(&self) -> Result<(&DefinitionFile, &Design), AuthorError> {
+    fn design(&self) -> Result<&Design, AuthorError> {
         match self.definition.as_deref() {
-            Some(file) => Ok((file, file.design.as_ref().map_err(|error| refused(&file.path, error))?)),
+            Some(file) => file.design.as_ref().map_err(|error| refused(&file.path, error)),
             None => {
                 let message = format!("Integration/{} has no definition in a file, which names its steps", self.name);
-                Err(AuthorError::refused(
-                    message,
-                    "put its exported definition beside it, or name a variable: --variable NAME",
-                ))
+                let help = "put its exported definition beside it, or name a variable: --variable NAME";
+                Err(AuthorError::refused(message, help))
             }
         }
     }
 
-    /// Why the definition is not changed, if there is one.
-    fn refused(&self) -> Option<Result<&Design, &DefinitionError>> {
-        self.definition.as_deref().map(|file| file.design.as_ref())
+    /// Why the definition is only changed elsewhere, if it is.
+    fn changed_elsewhere(&self) -> Option<String> {
+        match &self.definition.as_deref()?.design {
+            Err(DefinitionError::NotDesigned { what, fix }) => Some(format!("{}: {what}: {fix}", self.name)),
+            _ => None,
+        }
     }
 
     /// Fails if there is a definition that is not changed.
@@ -763,6 +779,8 @@ impl Site<'_> {
 /// The changes of an Integration and its definition.
 #[derive(Clone, Debug, Default)]
 struct SiteChange {
+    /// The line of what uses the connection, for messages.
+    line: usize,
     /// Edits of the definition.
     edits: Vec<Edit>,
     /// Variables of the definition that are bound to another key.
@@ -819,11 +837,14 @@ fn changed(file: &DefinitionFile, change: &SiteChange) -> Result<Vec<u8>, Author
     let text = definition::to_utf8(&bytes).map_err(|error| refused(&file.path, &error))?;
     match edit_only(&text, change.edits.clone()) {
         Ok(new) => Ok(new.into_bytes()),
-        Err(why) => Err(AuthorError::Edit { file: file.path.display().to_string(), line: 1, why }),
+        Err(why) => {
+            let line = u32::try_from(change.line).unwrap_or(1);
+            Err(AuthorError::Edit { file: file.path.display().to_string(), line, why })
+        }
     }
 }
 
-fn refused(path: &std::path::Path, error: &DefinitionError) -> AuthorError {
+fn refused(path: &Path, error: &DefinitionError) -> AuthorError {
     AuthorError::refused(
         format!("{}: {error}", path.display()),
         "nothing was written; the rest can be changed without it",

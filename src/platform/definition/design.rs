@@ -36,6 +36,8 @@ pub struct ConnectionUser {
     pub uses: Vec<ConnectionUse>,
     /// Its inputs that are empty.
     pub empty: Vec<String>,
+    /// The line at which it begins.
+    pub line: usize,
     /// Which of its names are branches.
     branches: Vec<usize>,
     /// The path of an edit to it.
@@ -138,6 +140,7 @@ fn of_step(view: ValueView<'_>, path: &[steps::Segment<'_>], variables: &BTreeSe
         action: action.and_then(|action| action.text_of("key")).map(String::from),
         uses: uses(view, &at, variables),
         empty: empty(view),
+        line: view.line(),
         branches: branches.collect(),
         at,
     }
@@ -157,6 +160,7 @@ fn of_data_source(
         action: source.text_of("key").map(String::from),
         uses: uses(entry, &at, variables),
         empty: empty(entry),
+        line: entry.line(),
         branches: Vec::new(),
         at,
     }

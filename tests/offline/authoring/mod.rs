@@ -1,4 +1,5 @@
 //! Commands that edit files: only their target changes, the diff comes first, and the plan of the result decides.
 
 mod components;
+mod designer;
 mod set;

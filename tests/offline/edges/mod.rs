@@ -1,7 +1,6 @@
 //! Edge cases of the command line on folders: which files are read, which rules apply, what is reported.
 
 mod definitions;
-mod designer;
 mod edits;
 pub mod files;
 mod kustomization;
