@@ -13,6 +13,7 @@ mod error;
 mod home;
 pub mod overrides;
 pub mod set;
+pub mod suspend;
 mod values;
 mod write;
 

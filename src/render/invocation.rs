@@ -64,10 +64,7 @@ impl Hub {
 
     /// The command that requests a reconciliation of the sync.
     pub fn reconcile(&self) -> String {
-        let context = self.context.iter().map(|context| format!(" --context {}", quoted(context)));
-        let (context, namespace, sync) = (context.collect::<String>(), quoted(&self.namespace), quoted(&self.sync));
-        let now = r#"stablekey.dev/requestedAt="$(date +%s)""#;
-        format!("kubectl{context} annotate --overwrite -n {namespace} tenantsync {sync} {now}")
+        words(["reconcile".to_string(), self.sync.clone()].into_iter().chain(self.at()))
     }
 
     fn at(&self) -> Vec<String> {
@@ -174,9 +171,6 @@ mod tests {
             hub.explain_there("Connection/crm"),
             "stablekey explain Connection/crm --context 'us 1' -n hub --target eu-prod=CONTEXT"
         );
-        assert_eq!(
-            hub.reconcile(),
-            r#"kubectl --context 'us 1' annotate --overwrite -n hub tenantsync us-to-eu stablekey.dev/requestedAt="$(date +%s)""#
-        );
+        assert_eq!(hub.reconcile(), "stablekey reconcile us-to-eu --context 'us 1' -n hub");
     }
 }

@@ -12,6 +12,8 @@ mod console;
 mod crds;
 mod documentation;
 mod edges;
+#[cfg(target_os = "linux")]
+mod fuzzed;
 mod import;
 mod killed;
 mod laws;

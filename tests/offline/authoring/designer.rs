@@ -198,7 +198,7 @@ fn all_uses_move_with_their_variable() {
     let project = project();
     let run = |arguments: &[&str]| failed(&project, &[&["switch", "us"], arguments].concat());
     run(&["greet", "--variable", "Chatt", "--to", "chat-alt"]).prints("did you mean Chat?");
-    run(&["--all", "--from", "chat-mian", "--to", "chat-alt"]).prints("did you mean chat-main?");
+    run(&["--all", "--from", "chat-mian", "--to", "chat-alt"]).prints("did you mean chat-main or chat-alt?");
     run(&["--all", "--from", "chat-main", "--to", "chat-slt"]).prints("did you mean chat-alt");
     run(&["greet", "--to", "chat-alt"]).prints("--step");
     run(&["--all", "--variable", "Chat", "--to", "chat-alt"]);

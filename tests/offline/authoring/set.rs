@@ -90,7 +90,7 @@ fn an_override_that_a_source_makes_void_is_an_error_at_its_line() {
     let sync = Sync::new("up", "dev", "prod").mirror().overriding_input("prod", "chat-main", "scopes", "all").yaml();
     let root = two_tenants().with("tenants.yaml", &tenants).with("syncs.yaml", &sync);
     let root = root.with("wanted/connections/chat-main.yaml", &connection("chat-main"));
-    root.plan().exits(1).prints("SK0190").prints("syncs.yaml:").prints("the source of prod declares inputs.scopes");
+    root.plan().exits(1).prints("SK0181").prints("syncs.yaml:").prints("the source of prod declares inputs.scopes");
 }
 
 #[test]
