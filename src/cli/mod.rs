@@ -3,6 +3,8 @@
 mod adopt;
 mod apply;
 mod approve;
+mod bind;
+mod choose;
 mod complete;
 mod completions;
 mod controller;
@@ -31,6 +33,7 @@ mod schema;
 mod set;
 mod status;
 mod suspend;
+mod switch;
 mod validate;
 mod values;
 
@@ -83,6 +86,8 @@ enum Command {
     Remove(remove::Remove),
     Init(init::Init),
     Demo(demo::Demo),
+    Bind(bind::BindCommand),
+    Switch(switch::SwitchCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -238,6 +243,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Remove(command) => command.run(&mut output),
         Command::Init(command) => command.run(&mut output),
         Command::Demo(command) => command.run(&mut output),
+        Command::Bind(command) => command.run(&mut output),
+        Command::Switch(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
