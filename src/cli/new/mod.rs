@@ -19,7 +19,7 @@ pub(super) use sync::follow;
 ///
 /// Examples:
 ///   stablekey new connection
-///   stablekey new tenant eu-prod --location platform --url https://app.eu-west-1.prismatic.io
+///   stablekey new tenant eu --location platform --url https://app.prismatic.io
 ///   stablekey new sync us-prod eu-prod --connections Mirror
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, arg_required_else_help = true)]
