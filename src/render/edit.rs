@@ -48,7 +48,9 @@ fn list(out: &mut String, title: &str, lines: &[String], width: usize) {
         let line = text::lines(line);
         let (first, rest) = line.split_once('\n').map_or((line.as_ref(), None), |(first, rest)| (first, Some(rest)));
         let _ = writeln!(out, "  {}", text::wrapped(first, width, 2));
-        rest.iter().for_each(|rest| drop(writeln!(out, "{rest}")));
+        if let Some(rest) = rest {
+            let _ = writeln!(out, "{rest}");
+        }
     }
     if let Some(more) = lines.len().checked_sub(MOST).filter(|more| *more > 0) {
         let _ = writeln!(out, "  and {more} more");
