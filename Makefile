@@ -1,6 +1,6 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak control-plane tools prism clusters demo crds bench
+.PHONY: test check soak fuzz control-plane tools prism clusters demo crds bench
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
@@ -17,6 +17,11 @@ soak:
 	NO_SKIP=1 SOAK=1 LAWS=10000 PROPTEST_CASES=20000 hack/test
 	KUBEBUILDER_ASSETS="$$(hack/control-plane/build older)" cargo test --test clusters -- --skip controller::
 	$(MAKE) bench
+
+# The readers and the editor on inputs that a fuzzer finds, guided by coverage: a number of executions each, within
+# five minutes once AFL and the fuzzers are built. EXECUTIONS=1000000 make fuzz goes deeper. `make test` reads the corpora.
+fuzz:
+	fuzz/run
 
 # kube-apiserver, etcd, kubectl and kube-controller-manager, for the tests: built once, in minutes, into
 # the user's cache. KUBEBUILDER_ASSETS names a folder that has them already.

@@ -481,6 +481,7 @@ impl Project {
             stopped: self.stopped.clone(),
             unread: self.unread.clone(),
             misnamed: None,
+            now: Some(jiff::Timestamp::now()),
         }
     }
 

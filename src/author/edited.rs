@@ -123,7 +123,12 @@ fn kustomizations(before: &Project, after: &Project) -> Vec<FileChange> {
 /// What keeps a plan from being carried out, by what it is about.
 fn troubles(plan: &Plan) -> BTreeMap<String, String> {
     let findings = plan.findings.iter().filter(|f| matches!(f.severity, Severity::Error | Severity::Unreached));
-    let mut troubles: BTreeMap<String, String> = findings.map(of_finding).collect();
+    // Errors come first.
+    let ranked = findings.map(|finding| {
+        let (key, text) = of_finding(finding);
+        (format!("{} {key}", u8::from(finding.severity != Severity::Error)), text)
+    });
+    let mut troubles: BTreeMap<String, String> = ranked.collect();
     for target in &plan.targets {
         for note in target.notes.iter().filter(|note| note.is_unresolved()) {
             let about = format!("{}/{}", target.tenant, note.object());
@@ -133,7 +138,7 @@ fn troubles(plan: &Plan) -> BTreeMap<String, String> {
                 Note::Kept { path, .. } => drifted("kept", &about, path),
                 Note::Overridden { .. } | Note::Manual { .. } => continue,
             };
-            troubles.insert(key, text);
+            troubles.insert(format!("1 {key}"), text);
         }
     }
     troubles

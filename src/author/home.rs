@@ -35,7 +35,11 @@ pub fn tenant<'p>(project: &'p Project, name: &str) -> Result<(&'p str, &'p Proj
 /// Returns where people edit the manifests of a tenant.
 pub fn home<'p>(project: &'p Project, name: &str) -> Result<Home<'p>, AuthorError> {
     let (name, tenant) = tenant(project, name)?;
-    let unreadable = |why: &String| AuthorError::Unreadable { what: name.to_string(), why: why.clone() };
+    let unreadable = |why: &String| {
+        let at = project.problems.iter().find(|problem| problem.message == *why);
+        let why = at.map_or_else(|| why.clone(), |problem| format!("{}:{}: {why}", problem.file, problem.line));
+        AuthorError::Unreadable { what: name.to_string(), why }
+    };
     let of = |role: FolderRole, read: &'p Result<Snapshot, String>| {
         let read = read.as_ref().map_err(unreadable)?;
         let folder = project.folder(name, role).ok_or_else(|| nowhere(name))?;

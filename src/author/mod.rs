@@ -17,6 +17,7 @@ pub mod overrides;
 pub mod project;
 pub mod set;
 mod structure;
+pub mod suspend;
 pub mod sync;
 pub mod tenant;
 mod values;

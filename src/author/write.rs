@@ -3,6 +3,7 @@
 use super::edited::{Edited, FileChange};
 use super::error::AuthorError;
 use crate::tenant::directory::disk::{self, Disk};
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,9 @@ impl Edited {
     /// what was read, and all new contents are on disk.
     pub fn write(&self, disk: &dyn Disk) -> Result<(), AuthorError> {
         let _locks = self.lock()?;
+        let folders: BTreeSet<PathBuf> =
+            self.files.iter().filter_map(|file| folder_of(&file.path)).map(Path::to_path_buf).collect();
+        disk::sweep(disk, &folders).map_err(|error| AuthorError::write(&self.root, &error, NOTHING))?;
         for file in &self.files {
             file.is_as_read()?;
         }

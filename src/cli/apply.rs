@@ -104,7 +104,7 @@ impl Apply {
                 }
             },
         };
-        let stop = interruption();
+        let stop = interruption(1);
         let progress = Progress::new(planned.plan.actions().count());
         let interrupted = || stop.load(Ordering::SeqCst);
         let approvals = kept.as_approvals();
@@ -331,12 +331,12 @@ fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {
     CommandFailure::new(refusal.to_string(), help)
 }
 
-/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process.
-fn interruption() -> Arc<AtomicBool> {
+/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process with this exit code.
+pub(super) fn interruption(exit: i32) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // If the signal handlers cannot be installed, Ctrl-C ends the process as usual: each file is still old or new.
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop));
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&stop));
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
     stop

@@ -260,7 +260,7 @@ impl ApprovalAnnotation<'_> {
             }
             match self.hub.client.approve(&now, &digests) {
                 Ok(()) => return Ok(()),
-                Err(NotSet::Changed | NotSet::Unsure(_)) if tries < TRIES => {}
+                Err(NotSet::Changed(_) | NotSet::Unsure(_)) if tries < TRIES => {}
                 Err(not_set) => return Err(self.failure(not_set, output)),
             }
         }

@@ -78,7 +78,7 @@ impl Export {
                     let key = variable.stable_key().unwrap_or_default();
                     Err(format!(
                         "{key} is not in {tenant}; {}",
-                        how_to_fix_missing(&tenant, key, None, &inventory, &elsewhere)
+                        how_to_fix_missing(&tenant, key, None, &inventory, &elsewhere).text
                     ))
                 }
             };

@@ -405,7 +405,7 @@ pub(super) fn mode(sync: &HubSync) -> &'static str {
 }
 
 /// The failure to read a hub, with a Role that grants access.
-fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
+pub(super) fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
     output.roles(error.role());
     CommandFailure::new(
         format!("the hub cannot be read: {error}"),
@@ -441,6 +441,11 @@ pub(super) fn no_json(error: &serde_json::Error) -> CommandFailure {
 pub(super) fn status_command(address: &HubAddress) -> String {
     let HubAddress { context, namespace } = address.clone();
     Hub { context, namespace, sync: String::new(), tenant: String::new() }.status()
+}
+
+/// The options that name a hub: ` --context us -n us-prod`.
+pub(super) fn flags(address: &HubAddress) -> String {
+    format!("{} -n {}", context_flag(address.context.as_deref()), render::quoted(&address.namespace))
 }
 
 /// The option `--context us` for a kubectl command.

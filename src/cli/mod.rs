@@ -21,10 +21,12 @@ mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod reconcile;
 mod remove;
 mod render;
 mod set;
 mod status;
+mod suspend;
 mod validate;
 mod values;
 
@@ -65,6 +67,9 @@ enum Command {
     Status(status::StatusArgs),
     Explain(explain::Explain),
     Approve(approve::Approve),
+    Suspend(suspend::Suspend),
+    Resume(suspend::Resume),
+    Reconcile(reconcile::Reconcile),
     Import(import::ImportArgs),
     Export(export::Export),
     Render(render::Render),
@@ -105,6 +110,11 @@ impl CommandFailure {
         let Words { why, help } = io_error::reading(path, error);
         CommandFailure::new(format!("{} cannot be read: {why}", path.display()), help)
     }
+}
+
+/// Why these bytes are no plan file; `None` if they are one.
+pub fn why_no_plan(bytes: &[u8]) -> Option<String> {
+    plan_file::PlanFile::parse(bytes).err().map(|error| error.to_string())
 }
 
 /// Parses the arguments. Help is as wide as the terminal, or as COLUMNS.
@@ -161,6 +171,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(command) => command.run(&mut output),
         Command::Explain(command) => command.run(&mut output),
         Command::Approve(command) => command.run(&mut output),
+        Command::Suspend(command) => command.run(&mut output),
+        Command::Resume(command) => command.run(&mut output),
+        Command::Reconcile(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),

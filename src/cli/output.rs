@@ -44,6 +44,16 @@ const NARROWEST: usize = 20;
 /// A line on a terminal that says what takes long, until it is dropped; nothing elsewhere.
 pub(super) struct Waiting(Option<ProgressBar>);
 
+impl Waiting {
+    /// Writes lines while something is waited for.
+    pub(super) fn above(&self, write: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {

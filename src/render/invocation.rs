@@ -2,6 +2,7 @@
 
 use crate::engine::model::canonical::short;
 use crate::engine::model::item::ObjectId;
+use crate::text::quoted;
 
 /// The arguments of the current command that suggested commands repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,10 +64,7 @@ impl Hub {
 
     /// The command that requests a reconciliation of the sync.
     pub fn reconcile(&self) -> String {
-        let context = self.context.iter().map(|context| format!(" --context {}", quoted(context)));
-        let (context, namespace, sync) = (context.collect::<String>(), quoted(&self.namespace), quoted(&self.sync));
-        let now = r#"stablekey.dev/requestedAt="$(date +%s)""#;
-        format!("kubectl{context} annotate --overwrite -n {namespace} tenantsync {sync} {now}")
+        words(["reconcile".to_string(), self.sync.clone()].into_iter().chain(self.at()))
     }
 
     fn at(&self) -> Vec<String> {
@@ -140,16 +138,6 @@ fn words(parts: impl Iterator<Item = String>) -> String {
     parts.join(" ")
 }
 
-/// Quotes a text as one word of a shell.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,9 +171,6 @@ mod tests {
             hub.explain_there("Connection/crm"),
             "stablekey explain Connection/crm --context 'us 1' -n hub --target eu-prod=CONTEXT"
         );
-        assert_eq!(
-            hub.reconcile(),
-            r#"kubectl --context 'us 1' annotate --overwrite -n hub tenantsync us-to-eu stablekey.dev/requestedAt="$(date +%s)""#
-        );
+        assert_eq!(hub.reconcile(), "stablekey reconcile us-to-eu --context 'us 1' -n hub");
     }
 }

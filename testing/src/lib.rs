@@ -12,6 +12,7 @@
 //! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
 //! | [`git_server`] | a Git server over HTTPS |
 //! | [`manifests`] | the objects of manifests/, and its accounts |
+//! | [`fuzzing`] | what the fuzzer calls, and a test with the files of `fuzz/corpus` |
 //! | [`permissions`] | what Roles grant, compared with the audit log |
 
 #![allow(
@@ -24,6 +25,7 @@
 
 pub mod certificates;
 pub mod cli;
+pub mod fuzzing;
 pub mod git_server;
 pub mod manifests;
 pub mod objects;

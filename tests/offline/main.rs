@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod authoring;
 mod canary;
 mod cel;
 #[cfg(target_os = "linux")]
@@ -11,6 +12,8 @@ mod console;
 mod crds;
 mod documentation;
 mod edges;
+#[cfg(target_os = "linux")]
+mod fuzzed;
 mod import;
 mod killed;
 mod laws;

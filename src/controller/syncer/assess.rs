@@ -227,7 +227,7 @@ fn counts(evidence: &Evidence<'_>) -> TargetCounts {
 fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let notes = evidence.target.notes_of(&writer).filter_map(|note| match note {
-        Note::Blocked { object, code, text, fix } => Some(bounded(&format!("{object}: {code} {text}; {fix}"))),
+        Note::Blocked { object, code, text, fix, .. } => Some(bounded(&format!("{object}: {code} {text}; {fix}"))),
         _ => None,
     });
     let conflicts = evidence.findings().filter(|f| f.code == Code::WriterConflict).map(|f| {
@@ -672,7 +672,7 @@ mod tests {
         let by = "kubectl".to_string();
         let kept = Note::Kept { object: object.clone(), path, by, text: None, from: None, to: None, parts: Vec::new() };
         let (text, fix) = ("no connection b".to_string(), "make it".to_string());
-        let blocked = Note::Blocked { object, code: Code::BindingMissing, text, fix };
+        let blocked = Note::Blocked { object, code: Code::BindingMissing, text, fix, commands: Vec::new() };
         let target = noted(vec![kept, blocked, drift("c")]);
         let conflict = [Finding::of(Code::WriterConflict, "eu", connection("a"), "two differ", "agree")];
         let evidence = Evidence { findings: &conflict, ..of(&target) };

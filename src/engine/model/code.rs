@@ -114,13 +114,34 @@ codes! {
     AccountMayNot = "SK0169", Unreached, "the account may not change or remove it on the platform";
     SignOutUnknown = "SK0170", Warning, "whether an update signs people out is not known";
     SecretOlder = "SK0171", Warning, "a secret would go back to an older version";
-    OverrideVoid = "SK0190", Error, "an override has no effect: the tenant's own source declares the field";
+    ConnectionTwice = "SK0172", Warning, "one connection is there under two stable keys";
+    ConnectionUnused = "SK0173", Warning, "nothing uses a connection";
+    TestInProduction = "SK0174", Warning, "a production tenant uses test credentials";
+    SecretShared = "SK0175", Warning, "production and another environment use one secret";
+    AppShared = "SK0176", Warning, "production and another environment use one client ID";
+    SignInSupplied = "SK0177", Warning, "customers sign in by OAuth 2.0, and the organization is to supply their credentials";
+    CredentialsExpire = "SK0178", Warning, "credentials expire soon";
+    CredentialsExpired = "SK0179", Warning, "credentials have expired";
+    DefinitionOfOneTenant = "SK0180", Warning, "a definition contains ids or hosts of one tenant";
+    OverrideVoid = "SK0181", Error, "an override has no effect: the tenant's own source declares the field";
 }
 
 impl Code {
     /// Whether it repeats a problem that was reported when a file was read.
     pub const fn is_of_reading(self) -> bool {
         matches!(self, Code::FileBroken | Code::ObjectInvalid)
+    }
+
+    /// Whether it compares objects of whole tenants, so that a plan of a part cannot decide it.
+    pub const fn needs_all_objects(self) -> bool {
+        matches!(
+            self,
+            Code::ConnectionTwice
+                | Code::ConnectionUnused
+                | Code::TestInProduction
+                | Code::SecretShared
+                | Code::AppShared
+        )
     }
 
     /// Whether it concerns a whole target, and so is not part of an action's digest.

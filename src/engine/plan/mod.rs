@@ -147,9 +147,26 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     }
     inventories.extend(planned.iter().map(|(name, planned)| (*name, planned.after.as_ref())));
     let inventories: Vec<(&str, &Inventory)> = inventories.into_iter().collect();
-    findings.extend(check::across(&inventories, &world.syncs));
+    findings.extend(check::across(&inventories, world));
     findings.retain(|f| f.tenant.as_deref().is_none_or(|tenant| concerned.contains(tenant)) && is_of_scope(f, scope));
-    assemble(scope, targets.into_values().collect(), findings)
+    let mut targets: Vec<Target> = targets.into_values().collect();
+    drop_commands(world, &mut targets, &mut findings);
+    assemble(scope, targets, findings)
+}
+
+/// Drops the commands that would edit manifests of a tenant which has none in files.
+fn drop_commands(world: &World, targets: &mut [Target], findings: &mut [Finding]) {
+    let has_manifests = |tenant: &str| world.tenants.get(tenant).is_some_and(|view| view.spec.has_manifests());
+    for finding in findings.iter_mut().filter(|f| f.tenant.as_deref().is_some_and(|tenant| !has_manifests(tenant))) {
+        finding.commands.clear();
+    }
+    for target in targets.iter_mut().filter(|target| !has_manifests(&target.tenant)) {
+        for note in &mut target.notes {
+            if let Note::Blocked { commands, .. } = note {
+                commands.clear();
+            }
+        }
+    }
 }
 
 /// The tenants in scope, and the sources of their syncs.

@@ -1,4 +1,4 @@
-//! SK0122, SK0148, SK0190: overrides that match nothing or have no effect, each at its line, with a suggestion. Such a sync writes nothing to the
+//! SK0122, SK0148, SK0181: overrides that match nothing or have no effect, each at its line, with a suggestion. Such a sync writes nothing to the
 //! tenant: without the override it would bind, or send secrets, to something that was not meant.
 
 use super::reading::Unknowns;

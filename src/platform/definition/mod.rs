@@ -5,6 +5,7 @@ mod bind;
 mod encoding;
 mod error;
 mod left_empty;
+mod of_one_tenant;
 mod outgoing;
 mod secrets;
 mod steps;
@@ -139,6 +140,10 @@ pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
         parts: written.parts,
         config: left_empty::config(root),
         left_empty: left_empty::read(root),
+        of_one_tenant: match format {
+            DefinitionFormat::Current | DefinitionFormat::CodeNative => of_one_tenant::read(root),
+            _ => Vec::new(),
+        },
         variables: found.uses,
         flows: steps::flow_names(root),
         unread: format.unread(),

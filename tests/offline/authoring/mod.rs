@@ -1,0 +1,4 @@
+//! Commands that edit files: only their target changes, the diff comes first, and the plan of the result decides.
+
+mod components;
+mod set;
