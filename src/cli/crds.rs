@@ -12,7 +12,12 @@ use std::path::PathBuf;
 /// Write the CustomResourceDefinitions
 ///
 /// Without a folder, all are written to standard output, ready for `kubectl apply -f -`.
+///
+/// Examples:
+///   stablekey crds | kubectl apply --server-side -f -
+///   stablekey crds --dir crds
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Crds {
     /// Write one file per kind into this folder
     #[arg(long, value_name = "FOLDER")]

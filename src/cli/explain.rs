@@ -22,17 +22,18 @@ use std::collections::BTreeSet;
 
 /// Explain which connection a variable resolves to and why, or show a stable key, an integration or a tenant
 ///
-///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
-///   stablekey explain salesforce-oauth
-///   stablekey explain lead-router
-///   stablekey explain us-prod
-///
 /// If several things share a name, the stable key is explained; write connection/NAME, integration/NAME or tenant/NAME
 /// to select one.
 ///
 /// With --namespace and --context, it shows what concerns a connection or an integration in a hub, for each target:
 /// what waits, is kept, drifted or blocked. Exit codes are then those of `plan` for that object; 1 also if nothing in
 /// the hub names it.
+///
+/// Examples:
+///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
+///   stablekey explain salesforce-oauth
+///   stablekey explain lead-router
+///   stablekey explain us-prod
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Explain {

@@ -35,11 +35,7 @@ use std::sync::Arc;
 
 /// Import a tenant from the platform, or exported integration definitions
 ///
-/// From the platform, with your login of prism:
-///   prism login
-///   stablekey import --tenant us-prod --from https://app.prismatic.io
-///
-/// Reads the connections, components and integrations of the organization, writes them as the source of the tenant, and
+/// From the platform, with your login of prism (prism login): reads the connections, components and integrations of the organization, writes them as the source of the tenant, and
 /// the Tenant with its location into tenants.yaml. Afterwards `stablekey plan` compares the two. Nothing is written to
 /// the platform.
 ///
@@ -50,6 +46,10 @@ use std::sync::Arc;
 /// Where stablekey cannot reach the platform itself, prism can ask, and export the definitions:
 ///   prism graphql:query "$(stablekey import --print-query)" |
 ///     stablekey import --tenant us-prod - definitions/
+///
+/// Examples:
+///   stablekey import --tenant us-prod --from https://app.prismatic.io
+///   stablekey import --tenant us-prod --reusable all definitions/
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ImportArgs {

@@ -36,6 +36,21 @@ pub(super) enum OutputFormat {
     Markdown,
 }
 
+/// The format of a result that lists objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ListFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For programs and people: the same as JSON.
+    Yaml,
+    /// Only the objects, as KIND/NAME, one per line.
+    Name,
+    /// For a pull-request comment.
+    Markdown,
+}
+
 /// The line width if neither a terminal nor COLUMNS sets one.
 const COLUMNS: usize = 100;
 /// The smallest readable line width.

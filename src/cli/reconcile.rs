@@ -3,7 +3,7 @@
 use super::apply::interruption;
 use super::hub::{self, OpenHub};
 use super::options::{Narrowing, ServerOptions};
-use super::output::{Output, OutputFormat};
+use super::output::{ListFormat, Output};
 use super::status;
 use super::{CommandFailure, planning};
 use crate::api::{Kind, REQUESTED_AT};
@@ -64,7 +64,7 @@ pub(super) struct Reconcile {
     timeout: Duration,
     /// The format of the result
     #[arg(long, short, value_name = "FORM", default_value = "text")]
-    output: OutputFormat,
+    output: ListFormat,
     #[command(flatten)]
     clusters: ServerOptions,
 }
@@ -187,7 +187,7 @@ impl Reconcile {
     /// Reports what was requested.
     fn report(&self, hub: &OpenHub, asked: &Asked, at: &str, output: &mut Output) -> Result<u8, CommandFailure> {
         let namespace = &hub.address.namespace;
-        if self.output == OutputFormat::Json {
+        if self.output == ListFormat::Json {
             let schema = "stablekey.dev/reconcile/v1";
             let requested = Requested { schema, namespace, requested_at: at, syncs: &asked.syncs };
             let json = render::json(&requested, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?;
