@@ -2,9 +2,10 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
+use super::structure::{SYNCS, TENANTS};
 use super::tenant::{NewTenant, Whereabouts, is_free, is_name, keep};
 use crate::api::{Object, Resource, TokenFrom};
-use crate::manifest::to_yaml;
+use crate::manifest::{editor, json_schema, to_yaml};
 use crate::near_miss::meant;
 use crate::project::UNNAMED;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +77,13 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
         documents.push(document.map_err(|error| AuthorError::refused(error.to_string(), "internal error: report it"))?);
         files.extend(tenant.folders().iter().filter_map(|folder| Some((keep(root, folder)?, String::new()))));
     }
-    files.insert("tenants.yaml".to_string(), format!("# The tenants of this project.\n{}", documents.join("---\n")));
+    files.insert(TENANTS.to_string(), format!("# The tenants of this project.\n{}", documents.join("---\n")));
+    let internal = |why: String| AuthorError::refused(why, "internal error: report it");
+    let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
+    let globs = editor::globs(folders.iter().map(String::as_str), [TENANTS, SYNCS]);
+    let settings = editor::with_schema(None, editor::SCHEMA, &globs).map_err(|error| internal(error.to_string()))?;
+    files.insert(editor::SETTINGS.to_string(), settings);
+    files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
     files.insert("README.md".to_string(), readme(tenants, ci));
     files.insert(".gitignore".to_string(), IGNORED.to_string());
     match ci {

@@ -10,6 +10,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The file of Tenants, at the root.
+pub(super) const TENANTS: &str = "tenants.yaml";
+/// The file of TenantSyncs, at the root.
+pub(super) const SYNCS: &str = "syncs.yaml";
+
 /// Adds a Tenant or a TenantSync: where the others of its kind stand, or in a file at the root. Returns the file.
 pub(super) fn add(draft: &mut Draft<'_>, resource: &Resource) -> Result<PathBuf, AuthorError> {
     let id = ObjectId::new(resource.kind(), &resource.metadata().name);
@@ -58,8 +63,8 @@ fn file_of(draft: &Draft<'_>, id: &ObjectId) -> (PathBuf, Option<Arc<SourceFile>
 fn at_root(draft: &Draft<'_>, id: &ObjectId) -> (PathBuf, Option<Arc<SourceFile>>) {
     let project = draft.project;
     let name = match id.kind {
-        Kind::Tenant => "tenants.yaml",
-        _ => "syncs.yaml",
+        Kind::Tenant => TENANTS,
+        _ => SYNCS,
     };
     let path = project.root.join(name);
     let read = project.origins.values().map(|origin| &origin.file).find(|file| Path::new(&file.path) == path);

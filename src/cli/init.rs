@@ -15,7 +15,7 @@ use crate::text::count;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Start a project: its tenants, their folders, a README, and checks in CI
+/// Start a project: its tenants, their folders, a README, an editor's settings, and checks in CI
 ///
 /// Examples:
 ///   stablekey init --tenant us-prod --tenant eu-prod

@@ -103,3 +103,16 @@ fn the_job_of_gitlab_is_valid_and_names_its_tokens() {
     assert!(text.contains("STABLEKEY_TOKEN_EU, STABLEKEY_TOKEN_US"), "{text}");
     assert!(root.read("tenants.yaml").contains("env: STABLEKEY_TOKEN_US"));
 }
+
+/// "editor schema": the settings apply it to the folders of the tenants, and to further files at the root.
+#[test]
+fn an_editor_finds_the_schema() {
+    let root = Project::empty();
+    root.run(&["init", "--tenant", "dev=tenants/dev"]).exits(0);
+    let settings: serde_json::Value = serde_json::from_str(&root.read(".vscode/settings.json")).unwrap();
+    let globs = settings["yaml.schemas"][".vscode/stablekey.schema.json"].as_array().unwrap();
+    for glob in ["tenants.yaml", "syncs.yaml", "tenants/dev/**/*.yaml"] {
+        assert!(globs.iter().any(|there| there == glob), "{glob}: {settings}");
+    }
+    assert_eq!(root.read(".vscode/stablekey.schema.json"), root.run(&["schema"]).out);
+}

@@ -33,7 +33,7 @@ fn what_the_target_has_is_handed_over() {
     let root = imported();
     root.plan().exits(0);
     root.run(&NEW).exits(0).prints("1 difference is kept by overrides of sync/us-to-eu");
-    root.plan().exits(0).prints("nothing to do");
+    root.plan().exits(0).prints("Nothing to do");
     // The source keeps only the component, which no sync brings.
     let left: Vec<String> = root.files("declared/eu").into_keys().map(|path| path.to_string()).collect();
     assert_eq!(left, ["components/chat.yaml"]);
@@ -107,8 +107,11 @@ fn a_tenant_without_a_source_is_only_recorded() {
 /// What a sync does not carry stays, with what identifies the object.
 #[test]
 fn what_does_not_cross_stays_in_the_source() {
-    let root =
-        imported().edit("declared/eu/connections/chat-main.yaml", "inputs: {", "deletionPolicy: Retain, inputs: {");
+    let root = imported().edit(
+        "declared/eu/connections/chat-main.yaml",
+        "  inputs:\n",
+        "  deletionPolicy: Retain\n  inputs:\n",
+    );
     let root = root.apply();
     root.run(&NEW).exits(0).prints("1 object of the source of eu keep only what");
     let left = root.read("declared/eu/connections/chat-main.yaml");
