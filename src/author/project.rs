@@ -114,6 +114,10 @@ fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
         Some(_) => "\nEvery pull request is checked: the files are valid, and the plan says what the change does.\n",
         None => "",
     };
+    let on_platform = tenants.iter().find(|tenant| matches!(tenant.whereabouts, Whereabouts::Platform { .. }));
+    let import = on_platform.map_or_else(String::new, |tenant| {
+        format!("| import a tenant from the platform | `stablekey import --tenant {}` |\n", tenant.name)
+    });
     let first = tenants.first().map(|tenant| tenant.name.as_str()).unwrap_or_default();
     let second = tenants.get(1).map_or("OTHER-TENANT", |tenant| tenant.name.as_str());
     format!(
@@ -125,7 +129,7 @@ fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
          | see what a change would do | `stablekey plan` |\n\
          | do it | `stablekey apply` |\n\
          | see the state of every tenant | `stablekey status` |\n\
-         | import a tenant | `stablekey import --tenant {first}` |\n\
+         {import}\
          | keep a tenant the same as another one | `stablekey new sync {first} {second} --connections Mirror` |\n\
          | alter a connection | `stablekey set KEY INPUT=VALUE` |\n\n\
          Secrets are never in these files: a manifest names a Secret and its key.\n"
