@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod approve;
+mod asking;
 mod complete;
 mod completions;
 mod controller;

@@ -3,7 +3,7 @@
 use crate::edges::files::*;
 
 /// Two directory tenants that were imported one by one: `eu` has a source, which is applied.
-fn imported() -> Project {
+pub fn imported() -> Project {
     let us = Tenant::new("us").in_folder("us");
     let eu = Tenant::new("eu").in_folder("eu").yaml().replace("spec: {", "spec: {source: {path: declared/eu}, ");
     let defined =
