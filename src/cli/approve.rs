@@ -28,7 +28,7 @@ const TRIES: usize = 8;
 ///
 /// Examples:
 ///   stablekey approve us-to-eu -n us-prod --context us
-///   stablekey approve us-to-eu -n us-prod --tenant eu-prod --digest sha256:0123456789abcdef --yes
+///   stablekey approve us-to-eu -n us-prod --digest sha256:0123456789abcdef --yes
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Approve {

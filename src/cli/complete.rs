@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn names_come_from_the_project_at_hand() {
-        assert_eq!(completions(&["status", "--tenant", ""]), ["eu-prod", "us-prod"]);
+        assert_eq!(completions(&["status", "--tenant", ""]), ["dev", "eu-prod", "us-prod"]);
         assert_eq!(completions(&["status", "--tenant", "e"]), ["eu-prod"]);
         assert_eq!(completions(&["status", "--tenant=e"]).len(), 0);
         assert!(completions(&["explain", "slack"]).contains(&"slack-bot".to_string()));

@@ -10,6 +10,7 @@ use crate::author::tenant::{NewTenant, Whereabouts, said_by_name, token_variable
 use crate::author::{Draft, project as new_project};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
+use crate::manifest::editor;
 use crate::render::{self, Invocation, JsonLayout};
 use crate::tenant::directory::disk::RealDisk;
 use crate::text::count;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 ///   stablekey init connections --location platform --ci github \
 ///     --tenant us-prod=https://app.prismatic.io \
 ///     --tenant eu-prod=https://app.eu-west-1.prismatic.io
-///   stablekey init --location kubernetes --tenant us-prod=us --namespace integrations
+///   stablekey init --location kubernetes --tenant us-prod=us --namespace hub
 ///
 /// No file is overwritten: where one is there already, it is named, and nothing is written. Afterwards `stablekey plan`
 /// works; on the platform, log in first: prism login.
@@ -157,6 +158,9 @@ impl Init {
                 });
                 lines.push(format!("  stablekey import{at} --tenant {}", tenant.name));
             }
+        }
+        if self.edit.root.root.join(editor::SETTINGS).is_file() && !self.edit.root.root.join(editor::SCHEMA).exists() {
+            lines.push(format!("  stablekey schema --vscode{at}"));
         }
         match lines.is_empty() {
             true => format!("Next: {plan}\n"),

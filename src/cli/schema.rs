@@ -49,8 +49,11 @@ impl Schema {
                 &mut std::io::empty(),
             ))?;
             let globs = globs(&project);
-            let schema_file = self.root.join(editor::SCHEMA);
-            let settings_file = self.root.join(editor::SETTINGS);
+            let below = |file: &str| match self.root.as_os_str() == "." {
+                true => PathBuf::from(file),
+                false => self.root.join(file),
+            };
+            let (schema_file, settings_file) = (below(editor::SCHEMA), below(editor::SETTINGS));
             // Both are looked at before one is written.
             may_be_replaced(&schema_file)?;
             let settings = completed_settings(&settings_file, &globs)?;
@@ -120,6 +123,10 @@ fn may_be_replaced(file: &Path) -> Result<(), CommandFailure> {
 }
 
 fn text(file: &Path) -> Result<Option<String>, CommandFailure> {
+    if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
+        let message = format!("{} is no regular file: nothing was written", file.display());
+        return Err(CommandFailure::new(message, "give another name"));
+    }
     let bytes = disk::read(file, MOST).map_err(|error| CommandFailure::reading(file, &error))?;
     let text = bytes.map(String::from_utf8).transpose();
     text.map_err(|_| {

@@ -25,9 +25,12 @@ pub enum SettingsError {
     /// A setting is there twice.
     #[error("{0} stands in it twice")]
     Twice(String),
-    /// A setting has a value of another type.
-    #[error("{0} in it is neither a glob nor a list of globs, or no object")]
-    OtherType(String),
+    /// The schemas are no object.
+    #[error("{0} in it is no object")]
+    NoSchemas(String),
+    /// The globs of the schema are another value.
+    #[error("{0} in it is neither a glob nor a list of globs")]
+    NoGlobs(String),
 }
 
 /// The globs of the YAML files in these folders, and of these files. The paths are relative to the root.
@@ -59,7 +62,7 @@ pub fn with_schema(settings: Option<&str>, schema: &str, globs: &[String]) -> Re
     let object = root.object_value().ok_or(SettingsError::NoObject)?;
     once(&object, SCHEMAS)?;
     let schemas = match object.get(SCHEMAS) {
-        Some(property) => property.object_value().ok_or_else(|| SettingsError::OtherType(SCHEMAS.into()))?,
+        Some(property) => property.object_value().ok_or_else(|| SettingsError::NoSchemas(SCHEMAS.into()))?,
         None => object.object_value_or_set(SCHEMAS),
     };
     once(&schemas, schema)?;
@@ -69,7 +72,7 @@ pub fn with_schema(settings: Option<&str>, schema: &str, globs: &[String]) -> Re
     };
     let value = property.value();
     let text_of = |node: &jsonc_parser::cst::CstNode| node.as_string_lit().and_then(|text| text.decoded_value().ok());
-    let other = || SettingsError::OtherType(schema.into());
+    let other = || SettingsError::NoGlobs(schema.into());
     if let Some(one) = value.as_ref().and_then(text_of) {
         let all = std::iter::once(&one).chain(globs.iter().filter(|glob| **glob != one));
         if globs.iter().any(|glob| *glob != one) {
@@ -175,10 +178,10 @@ mod tests {
             add("{\"yaml.schemas\": {}, \"yaml.schemas\": {}}"),
             Err(SettingsError::Twice("yaml.schemas".into()))
         );
-        assert_eq!(add("{\"yaml.schemas\": true}"), Err(SettingsError::OtherType("yaml.schemas".into())));
+        assert_eq!(add("{\"yaml.schemas\": true}"), Err(SettingsError::NoSchemas("yaml.schemas".into())));
         assert_eq!(
             add("{\"yaml.schemas\": {\".vscode/stablekey.schema.json\": 3}}"),
-            Err(SettingsError::OtherType(SCHEMA.into()))
+            Err(SettingsError::NoGlobs(SCHEMA.into()))
         );
         assert!(lines(SCHEMA, &["us/**/*.yaml".into()]).contains("\"yaml.schemas\": {"));
     }

@@ -236,7 +236,7 @@ mod tests {
 kind: Connection
 metadata:
   name: slack-bot
-  labels: {name: no}
+  labels: {name: other}
 spec:
   stableKey: slack_bot # the key
   title: 'Slack: bot'
@@ -245,6 +245,8 @@ spec:
     kind: no
   component:
     key: slack
+  type: bot
+  credentials: OrganizationGlobal
   inputs:
     scopes:
       value: chat

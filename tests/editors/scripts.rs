@@ -45,7 +45,7 @@ fn each_shell_has_a_script_that_asks_this_program() {
 #[test]
 fn powershell_gets_a_name_a_line_with_what_it_is() {
     let tenants = answers("powershell", &["stablekey", "status", "--tenant", ""]);
-    assert_eq!(tenants, "eu-prod\nus-prod\n");
+    assert_eq!(tenants, "dev\neu-prod\nus-prod\n");
     let keys = answers("powershell", &["stablekey", "explain", "slack"]);
     assert_eq!(keys, "slack-bot\tSlack\n");
 }

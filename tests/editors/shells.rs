@@ -32,22 +32,10 @@ impl Shell {
         unlockpt(&master).unwrap();
         tcsetwinsize(&master, Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
-        let program = Path::new(env!("CARGO_BIN_EXE_stablekey"));
-        let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
         let end = || Stdio::from(terminal.try_clone().unwrap());
-        command.stdin(end()).stdout(end()).stderr(end()).current_dir(repository("examples/us-eu"));
+        prepared(&mut command).stdin(end()).stdout(end()).stderr(end());
         let home = tempfile::tempdir().unwrap();
-        command
-            .env("PATH", path)
-            .env("TERM", "dumb")
-            .env("HOME", home.path())
-            .env("PS1", "> ")
-            .env("LC_ALL", "C.UTF-8");
-        for variable in
-            ["COMPLETE", "ENV", "BASH_ENV", "ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "EDITOR", "VISUAL"]
-        {
-            command.env_remove(variable);
-        }
+        command.env("TERM", "dumb").env("HOME", home.path()).env("PS1", "> ");
         let child = command.spawn().unwrap();
         drop((command, terminal));
         let terminal = File::from(master);
@@ -65,7 +53,7 @@ impl Shell {
         lines.iter().for_each(|line| shell.keys(&format!("{line}\n")));
         // The word is put together by the shell, so that what was typed is not taken for the answer.
         shell.keys("echo be''gun\n");
-        shell.wait("begun");
+        shell.wait(&["begun"]);
         shell
     }
 
@@ -74,14 +62,14 @@ impl Shell {
         self.terminal.flush().unwrap();
     }
 
-    /// Waits until the shell shows a text, and returns all that it showed since the last time.
-    fn wait(&mut self, text: &str) -> String {
+    /// Waits until the shell shows these texts, and returns all that it showed since the last time.
+    fn wait(&mut self, texts: &[&str]) -> String {
         let end = Instant::now() + PATIENCE;
-        while !self.seen.contains(text) {
+        while !texts.iter().all(|text| self.seen.contains(text)) {
             let left = end.saturating_duration_since(Instant::now());
             match self.shown.recv_timeout(left) {
                 Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("the shell does not show {text:?}:\n{}", self.seen),
+                Err(_) => panic!("the shell does not show {texts:?}:\n{}", self.seen),
             }
         }
         std::mem::take(&mut self.seen)
@@ -91,7 +79,7 @@ impl Shell {
     fn words(&mut self, typed: &str) -> Vec<String> {
         self.keys(typed);
         self.keys("\t\u{1}shown \n");
-        let shown = self.wait("|end\r");
+        let shown = self.wait(&["|end\r"]);
         let from = shown.rfind("begin|").map_or(0, |at| at + "begin|".len());
         let words = shown[from..].split("|end").next().unwrap();
         words.split('|').filter(|word| !word.is_empty()).map(str::to_string).collect()
@@ -101,9 +89,7 @@ impl Shell {
     fn lists(&mut self, typed: &str, names: &[&str]) {
         self.keys(typed);
         self.keys("\t\t");
-        for name in names {
-            self.wait(name);
-        }
+        self.wait(names);
         // Away with the line.
         self.keys("\u{3}");
     }
@@ -120,22 +106,36 @@ impl Drop for Shell {
 const SHOWN: &str = "shown() { printf 'be''gin|'; printf '%s|' \"$@\"; printf '|e''nd\\n'; }";
 const SHOWN_IN_FISH: &str = "function shown; printf 'be%s' 'gin|'; printf '%s|' $argv; printf '|e%s\\n' nd; end";
 
+/// A command in an example, with this program on the PATH, and without what this environment sets for shells.
+fn prepared(command: &mut Command) -> &mut Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_stablekey"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    for variable in ["COMPLETE", "ENV", "BASH_ENV", "ZDOTDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "EDITOR", "VISUAL"] {
+        command.env_remove(variable);
+    }
+    command.env("PATH", path).env("LC_ALL", "C.UTF-8").current_dir(repository("examples/us-eu"))
+}
+
+/// A shell with the terminal as its own, as fish demands it.
+fn on_its_terminal(shell: &[&str]) -> Command {
+    let mut command = Command::new("setsid");
+    command.arg("--ctty").args(shell);
+    command
+}
+
 fn bash() -> Shell {
-    let mut command = Command::new("bash");
-    command.args(["--noprofile", "--norc", "-i"]);
+    let command = on_its_terminal(&["bash", "--noprofile", "--norc", "-i"]);
     Shell::start(command, &["bind 'set enable-bracketed-paste off'", "source <(stablekey completions bash)", SHOWN])
 }
 
 fn zsh() -> Shell {
-    let mut command = Command::new("zsh");
-    command.args(["-f", "-i"]);
+    let command = on_its_terminal(&["zsh", "-f", "-i"]);
     let lines = ["autoload -U compinit; compinit -u -D", "source <(stablekey completions zsh)", SHOWN];
     Shell::start(command, &lines)
 }
 
 fn fish() -> Shell {
-    let mut command = Command::new("fish");
-    command.args(["--no-config", "-i"]);
+    let command = on_its_terminal(&["fish", "--no-config", "-i"]);
     let lines = ["set -g fish_autosuggestion_enabled 0", "stablekey completions fish | source", SHOWN_IN_FISH];
     Shell::start(command, &lines)
 }
@@ -191,7 +191,11 @@ mod fish {
     }
 
     #[test]
-    fn several_names_are_listed() {
-        super::fish().lists("stablekey status --tenant ", &["eu-prod", "us-prod"]);
+    fn several_names_are_listed_with_what_they_are() {
+        let ask = "stablekey completions fish | source; complete -C 'stablekey explain zen'";
+        let mut command = std::process::Command::new("fish");
+        command.args(["--no-config", "-c", ask]);
+        let output = super::prepared(&mut command).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "zendesk-oauth\tZendesk\nzendesk-oauth-eu\tZendesk\n");
     }
 }

@@ -15,7 +15,7 @@ use clap::Args;
 /// For connections whose credentials the organization supplies per customer (OrganizationCustomer). All inputs that the
 /// connection marks perCustomer are given; secrets are references, never values.
 ///
-/// Example:
+/// Examples:
 ///   stablekey new customer 'Acme, Inc.' --tenant eu-prod --connection salesforce-oauth \
 ///     instanceUrl=https://acme.example --secret password=acme-salesforce/password
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ pub(super) use sync::follow;
 /// The YAML, the file that it goes to, and what the plan would say are shown before anything is written.
 ///
 /// Examples:
-///   stablekey new tenant eu-prod --location platform --url https://app.eu-west-1.prismatic.io
+///   stablekey new tenant eu --location platform --url https://app.prismatic.io
 ///   stablekey new sync us-prod eu-prod --connections Mirror
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, arg_required_else_help = true)]

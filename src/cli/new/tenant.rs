@@ -18,9 +18,9 @@ use clap::{Args, ValueEnum};
 ///
 /// Examples:
 ///   stablekey new tenant staging
-///   stablekey new tenant eu-prod --location platform --url https://app.eu-west-1.prismatic.io \
-///     --profile eu
-///   stablekey new tenant eu-prod --location kubernetes --context eu --namespace integrations
+///   stablekey new tenant eu-prod --location platform --profile eu \
+///     --url https://app.eu-west-1.prismatic.io
+///   stablekey new tenant eu --location kubernetes --context eu --namespace hub
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct NewTenantCommand {

@@ -1,7 +1,8 @@
 //! A client of a language server: what an editor sends, and what it gets.
 
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -21,6 +22,10 @@ pub struct LanguageServer {
     requests: u64,
     /// Messages that came while another was awaited.
     waiting: Vec<Value>,
+    /// The open files, with their versions.
+    open: BTreeMap<String, u64>,
+    /// What was reported instead of what was expected.
+    last: String,
 }
 
 impl LanguageServer {
@@ -53,8 +58,17 @@ impl LanguageServer {
                 }
             }
         });
-        let (requests, waiting) = (0, Vec::new());
-        let mut server = LanguageServer { child, stdin, answers, folder: folder.into(), settings, requests, waiting };
+        let mut server = LanguageServer {
+            child,
+            stdin,
+            answers,
+            folder: folder.into(),
+            settings,
+            requests: 0,
+            waiting: Vec::new(),
+            open: BTreeMap::new(),
+            last: String::new(),
+        };
         let root = server.uri("");
         server.request(
             "initialize",
@@ -79,15 +93,40 @@ impl LanguageServer {
 
     /// Opens a file with a text, and returns what is reported: the line, from 1, and the message.
     pub fn diagnostics(&mut self, file: &str, text: &str) -> Vec<(u64, String)> {
+        self.diagnostics_until(file, text, |_| true)
+    }
+
+    /// Opens a file with a text, or changes it to the text, and waits until what is reported is as expected.
+    pub fn diagnostics_until(
+        &mut self,
+        file: &str,
+        text: &str,
+        is_expected: impl Fn(&[(u64, String)]) -> bool,
+    ) -> Vec<(u64, String)> {
         let uri = self.uri(file);
-        let document = json!({"uri": uri, "languageId": "yaml", "version": 1, "text": text});
-        self.send(&json!({"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {"textDocument": document}}));
-        let found = self.wait(|message| {
-            message["method"] == "textDocument/publishDiagnostics" && message["params"]["uri"] == uri.as_str()
-        });
-        let found = found["params"]["diagnostics"].as_array().unwrap().clone();
-        let line = |diagnostic: &Value| diagnostic["range"]["start"]["line"].as_u64().unwrap() + 1;
-        found.iter().map(|diagnostic| (line(diagnostic), diagnostic["message"].as_str().unwrap().to_string())).collect()
+        let version = self.open.entry(file.to_string()).and_modify(|version| *version += 1).or_insert(1);
+        let message = if *version == 1 {
+            let document = json!({"uri": uri, "languageId": "yaml", "version": 1, "text": text});
+            json!({"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {"textDocument": document}})
+        } else {
+            let document = json!({"uri": uri, "version": version});
+            let params = json!({"textDocument": document, "contentChanges": [{"text": text}]});
+            json!({"jsonrpc": "2.0", "method": "textDocument/didChange", "params": params})
+        };
+        self.send(&message);
+        loop {
+            let found = self.wait(|message| {
+                message["method"] == "textDocument/publishDiagnostics" && message["params"]["uri"] == uri.as_str()
+            });
+            let line = |diagnostic: &Value| diagnostic["range"]["start"]["line"].as_u64().unwrap() + 1;
+            let text = |diagnostic: &Value| diagnostic["message"].as_str().unwrap().to_string();
+            let found = found["params"]["diagnostics"].as_array().unwrap().iter();
+            let found: Vec<(u64, String)> = found.map(|diagnostic| (line(diagnostic), text(diagnostic))).collect();
+            if is_expected(&found) {
+                return found;
+            }
+            self.last = format!("{file}: {found:?}");
+        }
     }
 
     /// What is shown for the text at a place of an open file: its line, from 1, and the text.
@@ -144,7 +183,8 @@ impl LanguageServer {
             return self.waiting.remove(at);
         }
         loop {
-            let message = self.answers.recv_timeout(PATIENCE).expect("the language server answers");
+            let message = self.answers.recv_timeout(PATIENCE);
+            let message = message.unwrap_or_else(|_| panic!("the language server does not answer so; {}", self.last));
             if is_it(&message) {
                 return message;
             }
@@ -178,7 +218,7 @@ fn position(text: &str, line: usize, word: &str) -> Value {
     json!({"line": line - 1, "character": character + 1})
 }
 
-fn message(from: &mut impl std::io::BufRead) -> Option<Value> {
+fn message(from: &mut impl BufRead) -> Option<Value> {
     let mut length = 0;
     loop {
         let mut line = String::new();

@@ -15,6 +15,22 @@ fn the_first_plan_works() {
     assert!(readme.contains("| us-prod | the folder `us-prod/` |"), "{readme}");
 }
 
+/// "`init` writes the editor's settings"; settings that are there stay, and the command that completes them is named.
+#[test]
+fn the_settings_of_an_editor_are_written_or_completed_by_a_command() {
+    let root = Project::empty();
+    root.run(&["init", "--tenant", "us-prod"]).exits(0);
+    let settings = root.read(".vscode/settings.json");
+    assert!(settings.contains("\"us-prod/**/*.yaml\"") && settings.contains("\"tenants.yaml\""), "{settings}");
+    assert!(root.read(".vscode/stablekey.schema.json").contains("Stablekey's custom resources"));
+    let there = Project::empty().with(".vscode/settings.json", "{\"a\": 1} // mine\n");
+    there.run(&["init", "--tenant", "us-prod"]).exits(0).prints("stablekey schema --vscode");
+    assert_eq!(there.read(".vscode/settings.json"), "{\"a\": 1} // mine\n");
+    there.run(&["schema", "--vscode"]).exits(0);
+    let settings = there.read(".vscode/settings.json");
+    assert!(settings.contains("// mine") && settings.contains("\"a\": 1") && settings.contains("us-prod/**/*.yaml"));
+}
+
 /// A folder of its own, with the folders that a person names; a clone has them too.
 #[test]
 fn a_new_folder_is_made_and_a_clone_of_it_works() {
