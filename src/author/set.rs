@@ -99,7 +99,7 @@ fn declaring<'p>(project: &'p Project, world: &World, key: &str) -> Result<&'p s
 }
 
 /// What was read of a tenant: its source first.
-fn inventories<'p>(project: &'p Project, tenant: &str) -> Vec<&'p Inventory> {
+pub(super) fn inventories<'p>(project: &'p Project, tenant: &str) -> Vec<&'p Inventory> {
     let Some(tenant) = project.tenants.get(tenant) else { return Vec::new() };
     let read = [tenant.source.as_ref(), Some(&tenant.live)].into_iter().flatten().filter_map(|read| read.as_ref().ok());
     read.map(|snapshot| snapshot.inventory.as_ref()).collect()

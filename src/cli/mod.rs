@@ -24,6 +24,7 @@ mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod prompt;
 mod reconcile;
 mod remove;
 mod render;
@@ -98,11 +99,13 @@ struct CommandFailure {
     help: String,
     /// Problems of files, which may be the cause.
     problems: Vec<FileProblem>,
+    /// The exit code.
+    code: u8,
 }
 
 impl CommandFailure {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new() }
+        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new(), code: 1 }
     }
 
     /// A file that could not be written.
@@ -246,7 +249,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output.failure(&failure);
-            ExitCode::from(1)
+            ExitCode::from(failure.code)
         }
     }
 }

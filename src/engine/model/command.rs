@@ -45,6 +45,11 @@ impl EditCommand {
         }
     }
 
+    /// `new component COMPONENT --tenant TENANT`, which declares a component.
+    pub fn new_component(tenant: &str, component: &str) -> Self {
+        EditCommand::of(&["new", "component", component, "--tenant", tenant])
+    }
+
     /// `switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.
     pub fn switch_variable(tenant: &str, integration: &str, variable: &str, to: &str) -> Self {
         EditCommand::of(&["switch", tenant, integration, "--variable", variable, "--to", to])
