@@ -5,6 +5,7 @@ mod apply;
 mod approve;
 mod bind;
 mod choose;
+mod asking;
 mod complete;
 mod completions;
 mod controller;
