@@ -8,7 +8,7 @@ fn the_first_plan_works() {
     let root = Project::empty();
     root.run(&["init", "--tenant", "us-prod", "--tenant", "eu-prod"]).exits(0).prints("Next: stablekey plan");
     root.run(&["validate"]).exits(0);
-    root.plan().exits(0).prints("nothing to do");
+    root.plan().exits(0).prints("Nothing to do: eu-prod and us-prod are in sync.");
     let tenants = root.read("tenants.yaml");
     assert!(tenants.contains("region: us") && tenants.contains("path: eu-prod"), "{tenants}");
     let readme = root.read("README.md");
