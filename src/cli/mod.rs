@@ -3,9 +3,9 @@
 mod adopt;
 mod apply;
 mod approve;
+mod asking;
 mod bind;
 mod choose;
-mod asking;
 mod complete;
 mod completions;
 mod controller;
@@ -325,10 +325,8 @@ mod tests {
     /// "`--help` with an example for every command": and each is a command line that is accepted.
     #[test]
     fn the_help_of_every_command_has_examples_that_are_accepted() {
-        let mut command = Arguments::command();
-        command.build();
         let mut seen = 0;
-        each_command(&command, "stablekey", &mut |name, command| {
+        each_command(&Arguments::command(), "stablekey", &mut |name, command| {
             if command.get_name() == "help" {
                 return;
             }
