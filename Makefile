@@ -61,6 +61,7 @@ RULES = manifests/monitoring/prometheus-rule.yaml
 crds:
 	cargo run --quiet -- crds --dir crds
 	cargo run --quiet -- crds --reference > docs/reference.md
+	cargo run --quiet -- crds --checks > docs/checks.md
 	cp crds/*.yaml manifests/crds/
 	cp crds/*.yaml $(CHART)/crds/
 	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/policies/*.yaml)) $(CHART)/policies/

@@ -25,12 +25,19 @@ pub(super) struct Crds {
     /// Write the reference of all fields, as Markdown, instead
     #[arg(long, conflicts_with = "dir")]
     reference: bool,
+    /// Write the explanation of all checks, as Markdown, instead
+    #[arg(long, conflicts_with_all = ["dir", "reference"])]
+    checks: bool,
 }
 
 impl Crds {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         if self.reference {
             output.result(&render::reference())?;
+            return Ok(0);
+        }
+        if self.checks {
+            output.result(&render::checks())?;
             return Ok(0);
         }
         let mut all = String::new();

@@ -3,6 +3,9 @@
 mod adopt;
 mod apply;
 mod approve;
+mod asking;
+mod bind;
+mod choose;
 mod complete;
 mod completions;
 mod controller;
@@ -23,6 +26,7 @@ mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod prompt;
 mod reconcile;
 mod remove;
 mod render;
@@ -30,6 +34,7 @@ mod schema;
 mod set;
 mod status;
 mod suspend;
+mod switch;
 mod validate;
 mod values;
 
@@ -82,6 +87,8 @@ enum Command {
     Remove(remove::Remove),
     Init(init::Init),
     Demo(demo::Demo),
+    Bind(bind::BindCommand),
+    Switch(switch::SwitchCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -97,11 +104,13 @@ struct CommandFailure {
     help: String,
     /// Problems of files, which may be the cause.
     problems: Vec<FileProblem>,
+    /// The exit code.
+    code: u8,
 }
 
 impl CommandFailure {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new() }
+        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new(), code: 1 }
     }
 
     /// A file that could not be written.
@@ -235,6 +244,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Remove(command) => command.run(&mut output),
         Command::Init(command) => command.run(&mut output),
         Command::Demo(command) => command.run(&mut output),
+        Command::Bind(command) => command.run(&mut output),
+        Command::Switch(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
@@ -245,7 +256,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output.failure(&failure);
-            ExitCode::from(1)
+            ExitCode::from(failure.code)
         }
     }
 }

@@ -189,6 +189,11 @@ impl Output {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
+    /// Whether questions are in colour.
+    pub(super) fn asks_in_color(&self) -> bool {
+        self.aside_style().colour
+    }
+
     /// Whether a person sees the result.
     pub(super) fn is_seen(&self) -> bool {
         std::io::stdout().is_terminal()
@@ -207,14 +212,6 @@ impl Output {
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         read.is_ok() && question.accepts(&answer)
-    }
-
-    /// Asks a question that a single letter answers: `y`.
-    pub(super) fn confirm_letter(&mut self, question: &str) -> bool {
-        let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
     }
 
     /// Asks for a word, such as the name of a tenant.

@@ -308,10 +308,8 @@ fn progress(sync: &HubSync, at: &str) -> Progress {
 /// Whether actions wait in a suspended target: it is settled, and not in sync.
 fn waits_suspended(hub: &OpenHub, asked: &Asked) -> bool {
     let syncs = asked.syncs.iter().filter_map(|name| hub.contents.syncs.get(name));
-    syncs.flat_map(|sync| &sync.status.targets).filter(|target| target.state == "Suspended").any(|target| {
-        let counts = target.counts.clone().unwrap_or_default();
-        [counts.create, counts.update, counts.adopt, counts.delete].iter().any(|count| *count > 0)
-    })
+    let mut targets = syncs.flat_map(|sync| &sync.status.targets);
+    targets.any(|target| target.counts.as_ref().is_some_and(|counts| counts.suspended > 0))
 }
 
 /// The failure to request a reconciliation.

@@ -1,8 +1,8 @@
 //! The options for the values of a connection.
 
 use super::CommandFailure;
-use crate::api::{Input, SecretRef};
-use crate::author::Values;
+use crate::api::Input;
+use crate::author::{self, Values};
 use clap::Args;
 use std::collections::BTreeMap;
 
@@ -104,18 +104,14 @@ fn pair<'a>(given: &'a str, shape: &str) -> Result<(&'a str, &'a str), CommandFa
 }
 
 pub(super) fn secret_ref(option: &str, name: &str, given: &str) -> Result<Input, CommandFailure> {
-    let (given, version) = given.split_once('@').map_or((given, None), |(given, version)| (given, Some(version)));
-    match given.split_once('/') {
-        Some((secret, key)) if !secret.is_empty() && !key.is_empty() && !key.contains('/') => {
-            let (secret, key, version) = (secret.to_string(), key.to_string(), version.map(str::to_string));
-            Ok(Input::SecretRef(SecretRef { name: secret, key, version }))
-        }
-        // It may be the secret itself.
-        _ => Err(CommandFailure::new(
+    let reference = author::secret_ref(given).map(Input::SecretRef);
+    // It may be the secret itself.
+    reference.ok_or_else(|| {
+        CommandFailure::new(
             format!("{option} {name}: it is no reference to a Secret"),
             format!("name a Secret and its key, not the secret itself: {option} {name}=NAME/KEY"),
-        )),
-    }
+        )
+    })
 }
 
 fn put(values: &mut BTreeMap<String, Option<Input>>, name: &str, value: Option<Input>) -> Result<(), CommandFailure> {

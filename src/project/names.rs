@@ -6,7 +6,7 @@ use crate::manifest::scan::{Mention, scan};
 use crate::manifest::{FoundFile, find, in_parts};
 use crate::platform::definition;
 use crate::tenant::directory::disk;
-use crate::tenant::directory::layout::normal;
+use crate::tenant::directory::paths::normal;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

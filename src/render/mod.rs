@@ -6,6 +6,7 @@
 mod action_text;
 mod bindings_text;
 mod change;
+mod checks;
 mod components;
 mod doctor;
 mod edit;
@@ -32,6 +33,7 @@ pub mod waiting_plan;
 
 pub use crate::text::quoted;
 pub use bindings_text::bindings_text;
+pub use checks::{CheckGuide, Example, ExampleFile, check_guide, checks};
 pub use components::components_text;
 pub use doctor::{doctor_json, doctor_text};
 pub use edit::{edit_json, edit_text, edit_written};

@@ -6,6 +6,7 @@
 mod authoring;
 mod canary;
 mod cel;
+mod checks;
 #[cfg(target_os = "linux")]
 mod consent;
 mod console;

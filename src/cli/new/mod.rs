@@ -1,6 +1,7 @@
 //! `stablekey new`: writes new objects.
 
 mod component;
+mod connection;
 mod customer;
 mod override_;
 mod sync;
@@ -12,11 +13,12 @@ use clap::{Args, Subcommand};
 
 pub(super) use sync::follow;
 
-/// Write a new object: a tenant, a sync, a component, credentials of a customer, an override
+/// Write a new object: a connection, a tenant, a sync, a component, credentials of a customer, an override
 ///
 /// The YAML, the file that it goes to, and what the plan would say are shown before anything is written.
 ///
 /// Examples:
+///   stablekey new connection
 ///   stablekey new tenant eu --location platform --url https://app.prismatic.io
 ///   stablekey new sync us-prod eu-prod --connections Mirror
 #[derive(Debug, Args)]
@@ -28,6 +30,7 @@ pub(super) struct New {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    Connection(connection::NewConnectionCommand),
     Tenant(tenant::NewTenantCommand),
     Sync(sync::NewSyncCommand),
     Override(override_::NewOverrideCommand),
@@ -38,6 +41,7 @@ enum What {
 impl New {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         match self.what {
+            What::Connection(command) => command.run(output),
             What::Tenant(command) => command.run(output),
             What::Sync(command) => command.run(output),
             What::Override(command) => command.run(output),

@@ -22,12 +22,12 @@ impl EditCommand {
         self
     }
 
-    /// `stablekey set --tenant TENANT KEY`, which changes fields of a connection.
+    /// `set --tenant TENANT KEY`, which changes fields of a connection.
     pub fn set(tenant: &str, key: &str) -> Self {
         EditCommand::of(&["set", "--tenant", tenant, key])
     }
 
-    /// `stablekey new connection --tenant TENANT --key KEY`, as a connection elsewhere is, if there is one.
+    /// `new connection --tenant TENANT --key KEY`, as a connection elsewhere is, if there is one.
     pub fn new_connection(tenant: &str, key: &str, like: Option<&ConnectionSpec>) -> Self {
         let made = EditCommand::of(&["new", "connection", "--tenant", tenant]);
         match like {
@@ -45,27 +45,32 @@ impl EditCommand {
         }
     }
 
-    /// `stablekey switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.
+    /// `new component COMPONENT --tenant TENANT`, which declares a component.
+    pub fn new_component(tenant: &str, component: &str) -> Self {
+        EditCommand::of(&["new", "component", component, "--tenant", tenant])
+    }
+
+    /// `switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.
     pub fn switch_variable(tenant: &str, integration: &str, variable: &str, to: &str) -> Self {
         EditCommand::of(&["switch", tenant, integration, "--variable", variable, "--to", to])
     }
 
-    /// `stablekey switch TENANT INTEGRATION --step NAME --to KEY`, which moves one step.
+    /// `switch TENANT INTEGRATION --step NAME --to KEY`, which moves one step.
     pub fn switch_step(tenant: &str, integration: &str, step: &str, to: &str) -> Self {
         EditCommand::of(&["switch", tenant, integration, "--step", step, "--to", to])
     }
 
-    /// `stablekey switch TENANT INTEGRATION --data-source NAME --to KEY`, which moves one data source.
+    /// `switch TENANT INTEGRATION --data-source NAME --to KEY`, which moves one data source.
     pub fn switch_data_source(tenant: &str, integration: &str, variable: &str, to: &str) -> Self {
         EditCommand::of(&["switch", tenant, integration, "--data-source", variable, "--to", to])
     }
 
-    /// `stablekey switch TENANT --all --from KEY --to KEY`, which moves all variables of a key.
+    /// `switch TENANT --all --from KEY --to KEY`, which moves all variables of a key.
     pub fn switch_all(tenant: &str, from: &str, to: &str) -> Self {
         EditCommand::of(&["switch", tenant, "--all", "--from", from, "--to", to])
     }
 
-    /// `stablekey forget TENANT WRITER`, which ends what a vanished writer left.
+    /// `forget TENANT WRITER`, which ends what a vanished writer left.
     pub fn forget(tenant: &str, writer: &str) -> Self {
         EditCommand::of(&["forget", tenant, writer])
     }

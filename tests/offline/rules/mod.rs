@@ -2,6 +2,7 @@
 
 mod approval_digests;
 mod checks;
+mod credentials_in_use;
 mod customers;
 mod exit_codes;
 mod handover;
