@@ -4,11 +4,10 @@
 use super::catalog::{Catalog, KnownComponent, is_oauth};
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::{Home, home};
+use super::home::{Home, home, inventories};
 use super::keys;
 use super::question::{Answer, Choice, Form, Question};
 use super::secret_steps;
-use super::set::inventories;
 use super::values::{Values, secret_ref};
 use crate::api::{
     ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, Kind, LocationSpec, OAuth2,

@@ -10,6 +10,7 @@ mod command;
 pub mod component;
 pub mod connection;
 pub mod customer;
+pub mod designer;
 mod diff;
 mod draft;
 mod edited;

@@ -4,6 +4,8 @@ mod adopt;
 mod apply;
 mod approve;
 mod asking;
+mod bind;
+mod choose;
 mod complete;
 mod completions;
 mod controller;
@@ -32,6 +34,7 @@ mod schema;
 mod set;
 mod status;
 mod suspend;
+mod switch;
 mod validate;
 mod values;
 
@@ -84,6 +87,8 @@ enum Command {
     Remove(remove::Remove),
     Init(init::Init),
     Demo(demo::Demo),
+    Bind(bind::BindCommand),
+    Switch(switch::SwitchCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -239,6 +244,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Remove(command) => command.run(&mut output),
         Command::Init(command) => command.run(&mut output),
         Command::Demo(command) => command.run(&mut output),
+        Command::Bind(command) => command.run(&mut output),
+        Command::Switch(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
@@ -318,10 +325,8 @@ mod tests {
     /// "`--help` with an example for every command": and each is a command line that is accepted.
     #[test]
     fn the_help_of_every_command_has_examples_that_are_accepted() {
-        let mut command = Arguments::command();
-        command.build();
         let mut seen = 0;
-        each_command(&command, "stablekey", &mut |name, command| {
+        each_command(&Arguments::command(), "stablekey", &mut |name, command| {
             if command.get_name() == "help" {
                 return;
             }
