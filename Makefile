@@ -1,6 +1,6 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak fuzz control-plane tools prism clusters demo crds bench
+.PHONY: test check soak fuzz control-plane tools prism language-server clusters demo crds bench
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
@@ -38,6 +38,11 @@ tools:
 prism:
 	hack/prism/build
 
+# The YAML language server of editors, for the tests of the schema: installed once, in seconds, into the user's cache.
+# STABLEKEY_LANGUAGE_SERVER names a folder that has it already.
+language-server:
+	hack/language-server/build
+
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane
 	cargo build --quiet
@@ -56,6 +61,7 @@ RULES = manifests/monitoring/prometheus-rule.yaml
 crds:
 	cargo run --quiet -- crds --dir crds
 	cargo run --quiet -- crds --reference > docs/reference.md
+	cargo run --quiet -- crds --checks > docs/checks.md
 	cp crds/*.yaml manifests/crds/
 	cp crds/*.yaml $(CHART)/crds/
 	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/policies/*.yaml)) $(CHART)/policies/

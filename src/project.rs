@@ -5,6 +5,7 @@ pub mod deliver;
 mod files;
 pub mod hub;
 mod ignore;
+pub mod names;
 mod organizations;
 pub mod planned;
 pub mod sources;

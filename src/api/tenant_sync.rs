@@ -391,6 +391,10 @@ pub struct TargetCounts {
     pub kept: i64,
     pub drift: i64,
     pub manual: i64,
+    /// The actions that wait because the sync or the target is suspended. Those of a suspended sync are in no other
+    /// count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub suspended: i64,
 }
 
 /// The receipt of a change that was carried out.

@@ -1,6 +1,6 @@
 //! The diff of a file, as a person reads it before the file is written.
 
-use super::edited::FileChange;
+use super::file_change::FileChange;
 use crate::manifest;
 use crate::platform::definition;
 use similar::TextDiff;

@@ -1,7 +1,8 @@
 //! Writes an edit: all files are staged before the first is put in place.
 
-use super::edited::{Edited, FileChange};
+use super::edited::Edited;
 use super::error::AuthorError;
+use super::file_change::FileChange;
 use crate::tenant::directory::disk::{self, Disk};
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};

@@ -30,7 +30,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// finishes the rest: approvals are kept in your state folder until the receipt ($XDG_STATE_HOME or ~/.local/state;
 /// nowhere if CI is set). The exit code is that of the plan after it. A kustomization.yaml in a tenant's folder is kept
 /// up to date as well, with its files and its definitions: the plan shows it, and it needs the same consent.
+///
+/// Examples:
+///   stablekey apply
+///   stablekey apply --plan plan.json
+///   stablekey apply --tenant eu-prod --yes
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Apply {
     #[command(flatten)]
     root: RootArgument,

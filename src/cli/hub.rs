@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Args)]
 pub(super) struct HubOptions {
     /// The context of the hub's cluster in your kubeconfig (KUBECONFIG); without it the current one
-    #[arg(long, value_name = "CONTEXT", requires = "namespace")]
+    #[arg(long, value_name = "CONTEXT", requires = "namespace", conflicts_with = "root")]
     context: Option<String>,
     /// The namespace of a hub, instead of a folder: its Tenants and TenantSyncs, and the plans that its syncer stores
     /// there. No Secret is read

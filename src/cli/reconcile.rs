@@ -3,7 +3,7 @@
 use super::apply::interruption;
 use super::hub::{self, OpenHub};
 use super::options::{Narrowing, ServerOptions};
-use super::output::{Output, OutputFormat};
+use super::output::{ListFormat, Output};
 use super::status;
 use super::{CommandFailure, planning};
 use crate::api::{Kind, REQUESTED_AT};
@@ -64,7 +64,7 @@ pub(super) struct Reconcile {
     timeout: Duration,
     /// The format of the result
     #[arg(long, short, value_name = "FORM", default_value = "text")]
-    output: OutputFormat,
+    output: ListFormat,
     #[command(flatten)]
     clusters: ServerOptions,
 }
@@ -187,7 +187,7 @@ impl Reconcile {
     /// Reports what was requested.
     fn report(&self, hub: &OpenHub, asked: &Asked, at: &str, output: &mut Output) -> Result<u8, CommandFailure> {
         let namespace = &hub.address.namespace;
-        if self.output == OutputFormat::Json {
+        if self.output == ListFormat::Json {
             let schema = "stablekey.dev/reconcile/v1";
             let requested = Requested { schema, namespace, requested_at: at, syncs: &asked.syncs };
             let json = render::json(&requested, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?;
@@ -308,10 +308,8 @@ fn progress(sync: &HubSync, at: &str) -> Progress {
 /// Whether actions wait in a suspended target: it is settled, and not in sync.
 fn waits_suspended(hub: &OpenHub, asked: &Asked) -> bool {
     let syncs = asked.syncs.iter().filter_map(|name| hub.contents.syncs.get(name));
-    syncs.flat_map(|sync| &sync.status.targets).filter(|target| target.state == "Suspended").any(|target| {
-        let counts = target.counts.clone().unwrap_or_default();
-        [counts.create, counts.update, counts.adopt, counts.delete].iter().any(|count| *count > 0)
-    })
+    let mut targets = syncs.flat_map(|sync| &sync.status.targets);
+    targets.any(|target| target.counts.as_ref().is_some_and(|counts| counts.suspended > 0))
 }
 
 /// The failure to request a reconciliation.

@@ -1,8 +1,8 @@
 //! `stablekey status`.
 
 use super::hub::{self, HubOptions, OpenHub};
-use super::options::{FormatOption, Narrowing, RootArgument};
-use super::output::{Output, OutputFormat};
+use super::options::{ListFormatOption, Narrowing, RootArgument};
+use super::output::{ListFormat, Output};
 use super::{CommandFailure, planning};
 use crate::project::Project;
 use crate::project::hub::HubAddress;
@@ -25,7 +25,11 @@ use std::collections::BTreeSet;
 /// manual steps. With --namespace and --context, it shows a hub: the state of each sync in each target, as its syncer
 /// reports it. Exit codes are those of `plan`; with --receipts 0, or 1 if a tenant cannot be read.
 ///
-///   stablekey status --tenant eu-prod
+/// Examples:
+///   stablekey status
+///   stablekey status --tenant eu-prod --todo
+///   stablekey status -o name
+///   stablekey status -n us-prod --context us
 ///   stablekey status --component sales
 ///   stablekey status -n us-prod --receipts
 #[derive(Debug, Args)]
@@ -36,7 +40,7 @@ pub(super) struct StatusArgs {
     #[command(flatten)]
     narrowing: Narrowing,
     #[command(flatten)]
-    format: FormatOption,
+    format: ListFormatOption,
     #[command(flatten)]
     hub: HubOptions,
     /// Only the manual steps, as a checklist
@@ -70,15 +74,17 @@ impl StatusArgs {
         if let Some(search) = &self.component {
             return self.show_components(&planned, &status.matrix, search, &typed, output);
         }
-        if self.todo && self.format.output != OutputFormat::Json {
+        if self.todo && matches!(self.format.output, ListFormat::Text | ListFormat::Markdown) {
             output.folded(&todo_markdown(&status, &typed))?;
             return Ok(planned.plan.exit);
         }
         output.result(&match self.format.output {
-            OutputFormat::Json => render::json(&status, JsonLayout::Pretty)
-                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?,
-            OutputFormat::Markdown => status_markdown(&status, &typed),
-            OutputFormat::Text => status_text(&status, &typed, output.style()),
+            ListFormat::Json => render::json(&status, JsonLayout::Pretty).map_err(|error| no_form(&error))?,
+            ListFormat::Yaml => render::yaml(&status).map_err(|error| no_form(&error))?,
+            ListFormat::Name if self.todo => render::names(status.todo.iter().flat_map(|todo| todo.objects.clone())),
+            ListFormat::Name => render::names(status.matrix.objects()),
+            ListFormat::Markdown => status_markdown(&status, &typed),
+            ListFormat::Text => status_text(&status, &typed, output.style()),
         })?;
         Ok(planned.plan.exit)
     }
@@ -102,11 +108,13 @@ impl StatusArgs {
             return Err(CommandFailure::new(format!("no component's key contains {search}"), help));
         }
         output.result(&match self.format.output {
-            OutputFormat::Json => render::json(&report, JsonLayout::Pretty)
-                .map_err(|e| CommandFailure::new(e.to_string(), "internal error: report it"))?,
-            OutputFormat::Text => render::components_text(&report, typed, output.style()),
-            OutputFormat::Markdown => {
-                return Err(CommandFailure::new("--component has no Markdown form", "give -o text or -o json"));
+            ListFormat::Json => render::json(&report, JsonLayout::Pretty).map_err(|error| no_form(&error))?,
+            ListFormat::Yaml => render::yaml(&report).map_err(|error| no_form(&error))?,
+            ListFormat::Name => render::names(report.objects()),
+            ListFormat::Text => render::components_text(&report, typed, output.style()),
+            ListFormat::Markdown => {
+                let help = "give -o text, json, yaml or name";
+                return Err(CommandFailure::new("--component has no Markdown form", help));
             }
         })?;
         Ok(planned.plan.exit)
@@ -131,9 +139,16 @@ impl StatusArgs {
 
     fn show(&self, receipts: &ReceiptList, output: &mut Output) -> Result<u8, CommandFailure> {
         output.result(&match self.format.output {
-            OutputFormat::Json => render::json(receipts, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?,
-            OutputFormat::Markdown => receipts.markdown(),
-            OutputFormat::Text => receipts.text(output.style()),
+            ListFormat::Json => render::json(receipts, JsonLayout::Pretty).map_err(|error| no_form(&error))?,
+            ListFormat::Yaml => render::yaml(receipts).map_err(|error| no_form(&error))?,
+            ListFormat::Name => {
+                return Err(CommandFailure::new(
+                    "receipts are no objects: they have no names",
+                    "give -o text, json or yaml",
+                ));
+            }
+            ListFormat::Markdown => receipts.markdown(),
+            ListFormat::Text => receipts.text(output.style()),
         })?;
         Ok(0)
     }
@@ -203,12 +218,19 @@ pub(super) fn of_hub(
 }
 
 /// Shows the status of a hub.
-pub(super) fn show(status: &HubStatus, format: OutputFormat, output: &mut Output) -> Result<(), CommandFailure> {
+pub(super) fn show(status: &HubStatus, format: ListFormat, output: &mut Output) -> Result<(), CommandFailure> {
     output.result(&match format {
-        OutputFormat::Json => render::json(status, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?,
-        OutputFormat::Markdown => status.markdown(),
-        OutputFormat::Text => status.text(output.style()),
+        ListFormat::Json => render::json(status, JsonLayout::Pretty).map_err(|error| no_form(&error))?,
+        ListFormat::Yaml => render::yaml(status).map_err(|error| no_form(&error))?,
+        ListFormat::Name => render::names(status.objects()),
+        ListFormat::Markdown => status.markdown(),
+        ListFormat::Text => status.text(output.style()),
     })
+}
+
+/// The failure to write the status in a form for programs.
+fn no_form(error: &dyn std::error::Error) -> CommandFailure {
+    CommandFailure::new(format!("the status cannot be written: {error}"), "internal error: report it")
 }
 
 fn of_tenant(name: &str, tenant: &HubTenant) -> HubTenantStatus {

@@ -311,9 +311,8 @@ fn waits(hub: &OpenHub, kind: Kind, name: &str) -> Vec<String> {
     let targets = syncs.flat_map(|sync| sync.status.targets.iter().map(move |target| (sync, target)));
     let lines = targets.filter(|(sync, target)| is_of(&sync.name, &target.tenant)).filter_map(|(sync, target)| {
         let counts = target.counts.as_ref()?;
-        let actions = [counts.create, counts.update, counts.adopt, counts.delete];
-        let actions: i64 = actions.iter().map(|count| (*count).max(0)).sum();
-        let actions = usize::try_from(actions).ok().filter(|actions| *actions > 0)?;
+        let pending: i64 = [counts.create, counts.update, counts.adopt, counts.delete].iter().sum();
+        let actions = usize::try_from(pending.max(counts.suspended)).ok().filter(|actions| *actions > 0)?;
         let asks = match sync.spec.as_ref().ok().and_then(|spec| spec.mode) {
             Some(SyncMode::Apply) if counts.needs_approval == 0 => String::new(),
             Some(SyncMode::Apply) => format!(", {} of which need approval", counts.needs_approval),
@@ -409,7 +408,7 @@ mod tests {
                 "us is the name of a tenant and of a sync",
                 "say which:\nstablekey suspend Tenant/us -n hub\nstablekey suspend TenantSync/us -n hub",
             ),
-            ("us-to-ue", "there is no tenant or sync us-to-ue", "did you mean us-to-eu?"),
+            ("us-to-ue", "there is no tenant or sync us-to-ue", "did you mean us-to-eu"),
             ("Tenant/ue", "there is no tenant ue", "did you mean eu?"),
             ("TenantSync/eu", "there is no sync eu", "there is"),
             ("Tenat/eu", "Tenat is no kind that can be suspended", "did you mean Tenant/eu?"),

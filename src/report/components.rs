@@ -3,9 +3,10 @@
 use super::binding::{ComponentBrief, Scene};
 use super::matrix::{Cell, Matrix};
 use super::tenant_connection::ConnectionOfTenant;
-use crate::api::ComponentSpec;
+use crate::api::{ComponentSpec, Kind};
 use crate::engine::bindings::Bindings;
 use crate::engine::model::inventory::World;
+use crate::engine::model::item::ObjectId;
 use crate::near_miss::near_misses;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,12 @@ pub struct ShownConnection {
 }
 
 impl ComponentsReport {
+    /// The connections. Each is known by its stable key.
+    pub fn objects(&self) -> Vec<ObjectId> {
+        let keys = self.components.iter().flat_map(|component| &component.connections);
+        keys.map(|key| ObjectId::new(Kind::Connection, &key.stable_key)).collect()
+    }
+
     /// Finds the components whose key contains the search, independent of case; all for an empty one.
     pub fn of(world: &World, matrix: &Matrix, search: &str) -> Self {
         let wanted = search.to_lowercase();

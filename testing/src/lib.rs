@@ -7,6 +7,7 @@
 //! | [`project`] | a folder of files, and the command line run in it |
 //! | [`yaml`] | a resource as a person writes it |
 //! | [`cli`] | the command line, run in a folder |
+//! | [`terminal`] | a command on a terminal, with its screen and keys |
 //! | [`replica`] | a process of the operator |
 //! | [`proxy`] | a proxy to an API server that counts requests and injects faults |
 //! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
@@ -33,6 +34,7 @@ pub mod permissions;
 pub mod project;
 pub mod proxy;
 pub mod replica;
+pub mod terminal;
 pub mod tunnel;
 pub mod world;
 pub mod yaml;

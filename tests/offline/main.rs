@@ -6,6 +6,7 @@
 mod authoring;
 mod canary;
 mod cel;
+mod checks;
 #[cfg(target_os = "linux")]
 mod consent;
 mod console;
@@ -22,6 +23,7 @@ mod platform;
 mod power_cuts;
 mod reader;
 mod rules;
+mod scaffold;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transcripts;

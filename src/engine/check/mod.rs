@@ -46,10 +46,6 @@ pub struct Tenant<'a> {
     pub bindings: &'a Bindings<'a>,
     /// The resources of the other tenants.
     pub elsewhere: &'a Elsewhere<'a>,
-    /// Whether an integration is declared for the tenant and cannot be written.
-    pub has_blocked_integrations: bool,
-    /// Whether everything of the tenant, and everything declared for it, was read.
-    pub is_whole: bool,
     /// The time of the plan.
     pub now: Option<Timestamp>,
 }

@@ -23,12 +23,11 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let text = format!(
-            "a customer signs in to {} by OAuth 2.0 (AuthorizationCode), and with OrganizationCustomer credentials \
-             no customer can",
+            "customers sign in to {} by OAuth 2.0, and its OrganizationCustomer credentials are yours to supply",
             spec.stable_key
         );
-        let fix = "let customers sign in: credentials never change, so make a connection with Customer credentials; or, \
-                   if you have each customer's token, add an input for it that is per customer (refreshToken)";
+        let fix = "make a connection with Customer credentials; or supply each customer's token, as an input that is per \
+                   customer (refreshToken)";
         let customers = ConnectionSpec { credentials: Credentials::Customer, ..spec.clone() };
         let command = EditCommand::new_connection(tenant.name, "KEY", Some(&customers));
         findings.push(Finding::of(Code::SignInSupplied, tenant.name, id, text, fix).by(command));

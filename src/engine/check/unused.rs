@@ -1,5 +1,5 @@
 //! SK0173: a connection that nothing uses: no variable, no customer credentials, no embedded workflow. Where what may
-//! use it is unknown, or is still to come, the check is silent.
+//! use it is unknown, the check is silent. The plan drops what it finds where a user may still come.
 
 use super::Tenant;
 use crate::api::*;
@@ -10,9 +10,7 @@ use std::collections::BTreeSet;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     let inventory = tenant.inventory;
-    let is_unknown = !tenant.is_whole
-        || tenant.has_blocked_integrations
-        || inventory.is_not_asked
+    let is_unknown = inventory.is_not_asked
         || !inventory.invalid.is_empty()
         || !inventory.unparsed.is_empty()
         || !inventory.unread_workflows.is_empty()

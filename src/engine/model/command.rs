@@ -22,12 +22,12 @@ impl EditCommand {
         self
     }
 
-    /// `stablekey set --tenant TENANT KEY`, which changes fields of a connection.
+    /// `set --tenant TENANT KEY`, which changes fields of a connection.
     pub fn set(tenant: &str, key: &str) -> Self {
         EditCommand::of(&["set", "--tenant", tenant, key])
     }
 
-    /// `stablekey new connection --tenant TENANT --key KEY`, as a connection elsewhere is, if there is one.
+    /// `new connection --tenant TENANT --key KEY`, as a connection elsewhere is, if there is one.
     pub fn new_connection(tenant: &str, key: &str, like: Option<&ConnectionSpec>) -> Self {
         let made = EditCommand::of(&["new", "connection", "--tenant", tenant]);
         match like {
@@ -45,27 +45,64 @@ impl EditCommand {
         }
     }
 
-    /// `stablekey switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.
+    /// `new component COMPONENT --tenant TENANT`, which declares a component.
+    pub fn new_component(tenant: &str, component: &str) -> Self {
+        EditCommand::of(&["new", "component", component, "--tenant", tenant])
+    }
+
+    /// `switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.
     pub fn switch_variable(tenant: &str, integration: &str, variable: &str, to: &str) -> Self {
-        EditCommand::of(&["switch", tenant, integration, "--variable", variable, "--to", to])
+        EditCommand::switch(tenant, integration, "--variable", variable, Some(to))
     }
 
-    /// `stablekey switch TENANT INTEGRATION --step NAME --to KEY`, which moves one step.
+    /// `switch TENANT INTEGRATION --step NAME --to KEY`, which moves one step.
     pub fn switch_step(tenant: &str, integration: &str, step: &str, to: &str) -> Self {
-        EditCommand::of(&["switch", tenant, integration, "--step", step, "--to", to])
+        EditCommand::switch(tenant, integration, "--step", step, Some(to))
     }
 
-    /// `stablekey switch TENANT INTEGRATION --data-source NAME --to KEY`, which moves one data source.
+    /// `switch TENANT INTEGRATION --data-source NAME --to KEY`, which moves one data source.
     pub fn switch_data_source(tenant: &str, integration: &str, variable: &str, to: &str) -> Self {
-        EditCommand::of(&["switch", tenant, integration, "--data-source", variable, "--to", to])
+        EditCommand::switch(tenant, integration, "--data-source", variable, Some(to))
     }
 
-    /// `stablekey switch TENANT --all --from KEY --to KEY`, which moves all variables of a key.
+    /// `switch TENANT --all --from KEY --to KEY`, which moves all variables of a key.
     pub fn switch_all(tenant: &str, from: &str, to: &str) -> Self {
         EditCommand::of(&["switch", tenant, "--all", "--from", from, "--to", to])
     }
 
-    /// `stablekey forget TENANT WRITER`, which ends what a vanished writer left.
+    /// `switch TENANT INTEGRATION …`, which moves the uses that an option names, such as `--step`. Without a key, the
+    /// connections that fit are listed.
+    pub fn switch(tenant: &str, integration: &str, option: &str, name: &str, to: Option<&str>) -> Self {
+        EditCommand::of(&["switch", tenant, integration, option, name]).to(to)
+    }
+
+    /// `bind TENANT INTEGRATION --step NAME`, which gives a step its connection.
+    pub fn bind(tenant: &str, integration: &str, step: &str, to: Option<&str>) -> Self {
+        EditCommand::of(&["bind", tenant, integration, "--step", step]).to(to)
+    }
+
+    fn to(self, key: Option<&str>) -> Self {
+        match key {
+            Some(key) => self.and(&["--to", key]),
+            None => self,
+        }
+    }
+
+    /// Says why it differs in one tenant, for a person to fill in.
+    pub fn with_reason(self) -> Self {
+        self.and(&["--reason", "REASON"])
+    }
+
+    /// `new connection --tenant TENANT`, of a component if it is known.
+    pub fn new_connection_of(tenant: &str, component: Option<&ComponentRef>) -> Self {
+        let made = EditCommand::of(&["new", "connection", "--tenant", tenant]);
+        match component {
+            Some(component) => made.and(&["--component", &component.key]),
+            None => made,
+        }
+    }
+
+    /// `forget TENANT WRITER`, which ends what a vanished writer left.
     pub fn forget(tenant: &str, writer: &str) -> Self {
         EditCommand::of(&["forget", tenant, writer])
     }

@@ -426,11 +426,6 @@ impl<'a> Draft<'a> {
             replacements: &replacements,
             bindings: &bindings,
             elsewhere: input.elsewhere,
-            has_blocked_integrations: self
-                .notes
-                .iter()
-                .any(|note| matches!(note, Note::Blocked { object, .. } if object.kind == Kind::Integration)),
-            is_whole: input.reading.is_whole(),
             now: input.world.now,
         };
         self.findings.extend(check::tenant(&tenant));

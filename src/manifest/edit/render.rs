@@ -22,8 +22,9 @@ pub(super) struct TextStyle<'a> {
 const SPREAD: [&str; 6] = ["inputs", "test", "labels", "annotations", "spec", "metadata"];
 
 /// Lists that are always written with one item per line.
-const BLOCK_LISTS: [&str; 8] = [
+const BLOCK_LISTS: [&str; 9] = [
     "connections",
+    "overrides",
     "resources",
     "configurations",
     "configMapGenerator",

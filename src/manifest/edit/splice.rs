@@ -124,7 +124,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
 
     fn replace(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
         let old = Value::of(self.tree(), id);
-        if old == *new {
+        if old.has_same_value(new) {
             return Ok(Vec::new());
         }
         if self.tree().node(id).repeated || matches!(self.tree().node(id).kind, NodeKind::Alias(_)) {

@@ -597,3 +597,26 @@ fn a_document_after_a_text_without_a_line_break_leaves_it_as_it_was() {
         assert_eq!(super::append_document(text, "b: 1\n"), whole, "{text}");
     }
 }
+
+#[test]
+fn an_item_of_a_list_is_added_and_changed_whatever_the_order_of_its_keys() {
+    let one = |value: &str| json!({"tenant": "eu", "stableKey": "a", "input": "b", "value": value, "reason": "d"});
+    let two = json!({"tenant": "eu", "stableKey": "crm", "input": "site", "value": "x", "reason": "as imported"});
+    let to = |first: &str| [set("spec/overrides", json!([one(first), two]))];
+    becomes(
+        "spec:\n  from: us # the source\n",
+        &[set("spec/overrides", json!([two]))],
+        "spec:\n  from: us # the source\n  overrides:\n    - tenant: eu\n      stableKey: crm\n      input: site\n      value: x\n      reason: as imported\n",
+    );
+    let before = "spec:\n  overrides:\n  - {reason: d, tenant: eu, stableKey: a, input: b, value: c} # why\n  # more\n  to: [eu]\n";
+    let added = "  - {tenant: eu, stableKey: crm, input: site, value: x, reason: as imported}\n  # more\n";
+    let after = before.replace("  # more\n", added);
+    becomes(before, &to("c"), &after);
+    becomes(&after, &to("new"), &after.replace("value: c", "value: new"));
+    becomes(&after, &[set("spec/overrides", json!([one("c")]))], before);
+    becomes(
+        "spec: {to: [eu], overrides: []}\n",
+        &[set("spec/overrides", json!([two]))],
+        "spec: {to: [eu], overrides: [{tenant: eu, stableKey: crm, input: site, value: x, reason: as imported}]}\n",
+    );
+}

@@ -48,7 +48,7 @@ impl Value {
         }
     }
 
-    /// Converts a JSON value, with `name` as the first key.
+    /// Converts a JSON value, with its keys in the order in which people write them.
     pub(super) fn of_json(json: &serde_json::Value) -> Value {
         use serde_json::Value as Json;
         match json {
@@ -59,7 +59,7 @@ impl Value {
             Json::Array(items) => Value::List(items.iter().map(Value::of_json).collect()),
             Json::Object(map) => {
                 let mut entries: Vec<_> = map.iter().map(|(key, value)| (key.clone(), Value::of_json(value))).collect();
-                entries.sort_by_key(|(key, _)| key != "name");
+                entries.sort_by_key(|(key, _)| rank(key));
                 Value::Map(entries)
             }
         }
@@ -192,6 +192,16 @@ impl Value {
             Some(Value::Text(text)) => Some(text.as_str()),
             _ => None,
         })
+    }
+}
+
+/// The rank of a key among others: what names a thing comes first, the reason for it last.
+fn rank(key: &str) -> usize {
+    const FIRST: [&str; 6] = ["name", "tenant", "integration", "variable", "stableKey", "object"];
+    const OTHER: usize = FIRST.len();
+    match FIRST.iter().position(|first| *first == key) {
+        Some(rank) => rank,
+        None => OTHER + usize::from(key == "reason"),
     }
 }
 

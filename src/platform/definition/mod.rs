@@ -163,6 +163,27 @@ pub fn uses(bytes: &[u8]) -> Result<Uses, DefinitionError> {
     read(bytes).map(|definition| definition.uses)
 }
 
+/// A step, with its flow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedStep {
+    /// The name of the flow; empty if the definition has steps but no flows.
+    pub flow: String,
+    /// The name of the step.
+    pub step: String,
+}
+
+/// The steps of all flows, at any depth, outer steps first.
+pub fn step_names(bytes: &[u8]) -> Result<Vec<NamedStep>, DefinitionError> {
+    let text = to_utf8(bytes)?;
+    let tree = parse(&text)?;
+    let mut names = Vec::new();
+    steps::for_each_step(tree.root(), &mut |step| {
+        names.push(NamedStep { flow: step.flow.to_string(), step: step.name.to_string() });
+    });
+    names.retain(|named| !named.step.is_empty());
+    Ok(names)
+}
+
 /// SHA-256 of a definition's bytes, in hex.
 pub fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write;

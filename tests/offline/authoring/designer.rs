@@ -345,7 +345,7 @@ fn an_integration_that_a_sync_brings_is_changed_at_its_source_or_as_an_override(
     run(&["switch", "eu", "greet", "--variable", "Chat", "--to", "chat-alt", "--yes"])
         .exits(1)
         .prints("\nstablekey switch us greet --variable Chat --to chat-alt\n")
-        .prints("\nstablekey switch eu greet --variable Chat --to chat-alt --reason 'REASON'");
+        .prints("\nstablekey switch eu greet --variable Chat --to chat-alt --reason REASON");
     assert_eq!(project.files(""), before);
     for moved in [&["greet", "--variable", "Chat"][..], &["--all", "--from", "chat-main"]] {
         let asked = [&["switch", "eu"], moved, &["--to", "chat-alt", "--reason", "EU", "--yes"]].concat();

@@ -2,4 +2,6 @@
 
 mod components;
 mod designer;
+#[cfg(target_os = "linux")]
+mod new_connection;
 mod set;

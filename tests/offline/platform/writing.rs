@@ -40,7 +40,7 @@ fn a_new_connection_is_one_create() {
         made.inputs.iter().find(|input| input.name == "password").unwrap().value.clone()
     });
     assert_eq!(sent.as_deref(), Some("archive-pass"));
-    ours.plan(&[]).exits(0).does_not_print("archive");
+    ours.plan(&[]).exits(0).does_not_print("create Connection/archive");
     // "a no-op plan and apply send 0 mutations".
     ours.run(&["apply", "--yes", "--allow-loopback"]).exits(0);
     assert!(mutations(&us).is_empty());

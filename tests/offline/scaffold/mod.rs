@@ -1,0 +1,9 @@
+//! New objects and new projects by command: what they write, and what the plan says afterwards.
+
+mod components;
+mod customers;
+mod demo;
+mod init;
+mod overrides;
+mod syncs;
+mod tenants;
