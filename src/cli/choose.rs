@@ -12,12 +12,17 @@ pub(super) fn choose(choices: &Choices, output: &Output) -> Result<String, Comma
         return Err(CommandFailure::new(message, choices.how_to_make_one()));
     }
     if let Some(prompts) = Prompts::open(output) {
-        let lines: Vec<String> = choices.connections.iter().map(line).collect();
-        let help = "type to narrow the list; for a new one, leave with Escape and run: stablekey new connection";
-        let chosen = prompts.select(&format!("Connection of {}?", choices.what), help, &lines, 0)?;
-        if let Some(choice) = choices.connections.get(chosen) {
-            return Ok(choice.key.clone());
-        }
+        let connections = choices.connections.iter().map(line);
+        let lines: Vec<String> = connections.chain(["a new connection".to_string()]).collect();
+        let question = format!("Connection of {}?", choices.what);
+        let chosen = prompts.select(&question, "type to narrow the list", &lines, 0)?;
+        return match choices.connections.get(chosen) {
+            Some(choice) => Ok(choice.key.clone()),
+            None => {
+                let help = format!("make it, then run this command again:\n{}", choices.new);
+                Err(CommandFailure::new("nothing was changed: there is no new connection yet", help))
+            }
+        };
     }
     let lines: Vec<String> = choices.connections.iter().map(|choice| format!("\n--to {}", line(choice))).collect();
     let message = format!("no connection is named for {}", choices.what);
