@@ -4,8 +4,7 @@
 use super::catalog::{Catalog, KnownComponent, is_oauth};
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::inventories;
-use super::home::{Home, home};
+use super::home::{Home, home, inventories};
 use super::keys;
 use super::question::{Answer, Choice, Form, Question};
 use super::secret_steps;

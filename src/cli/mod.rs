@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod approve;
+mod asking;
 mod bind;
 mod choose;
 mod complete;
@@ -83,11 +84,11 @@ enum Command {
     Adopt(adopt::Adopt),
     New(new::New),
     Set(set::SetCommand),
-    Bind(bind::BindCommand),
-    Switch(switch::SwitchCommand),
     Remove(remove::Remove),
     Init(init::Init),
     Demo(demo::Demo),
+    Bind(bind::BindCommand),
+    Switch(switch::SwitchCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -240,11 +241,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Adopt(command) => command.run(&mut output),
         Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
-        Command::Bind(command) => command.run(&mut output),
-        Command::Switch(command) => command.run(&mut output),
         Command::Remove(command) => command.run(&mut output),
         Command::Init(command) => command.run(&mut output),
         Command::Demo(command) => command.run(&mut output),
+        Command::Bind(command) => command.run(&mut output),
+        Command::Switch(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
@@ -324,10 +325,8 @@ mod tests {
     /// "`--help` with an example for every command": and each is a command line that is accepted.
     #[test]
     fn the_help_of_every_command_has_examples_that_are_accepted() {
-        let mut command = Arguments::command();
-        command.build();
         let mut seen = 0;
-        each_command(&command, "stablekey", &mut |name, command| {
+        each_command(&Arguments::command(), "stablekey", &mut |name, command| {
             if command.get_name() == "help" {
                 return;
             }
