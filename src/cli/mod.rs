@@ -11,6 +11,7 @@ mod explain;
 mod export;
 mod hub;
 mod import;
+mod keep;
 mod kept;
 mod naming;
 mod options;
@@ -19,6 +20,7 @@ mod plan;
 mod plan_file;
 mod planning;
 mod render;
+mod revert;
 mod set;
 mod status;
 mod validate;
@@ -65,6 +67,8 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    Keep(keep::KeepCommand),
+    Revert(revert::RevertCommand),
     Set(set::SetCommand),
     Doctor(doctor::Doctor),
     Crds(crds::Crds),
@@ -157,6 +161,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::Keep(command) => command.run(&mut output),
+        Command::Revert(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),

@@ -58,7 +58,7 @@ impl<'a> Here<'a> {
     pub fn of(spec: &'a TenantSyncSpec, tenant: &str) -> Self {
         let mut here = Here { spec, by_object: BTreeMap::new(), doubled: Vec::new() };
         for (position, o) in spec.overrides.iter().enumerate().filter(|(_, o)| o.tenant == tenant) {
-            let Some((object, field)) = o.changes().and_then(location) else { continue };
+            let Some((object, field)) = place(o) else { continue };
             let of_object = here.by_object.entry(object).or_default();
             match of_object.get(&field) {
                 Some(first) => here.doubled.push((*first, position)),
@@ -149,10 +149,10 @@ impl<'a> Here<'a> {
     }
 }
 
-/// The object and field of an override.
-fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
+/// The object that an override changes, and the path of the field; two of one place are an error.
+pub fn place(of: &Override) -> Option<(ObjectId, String)> {
     let connection = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key));
-    Some(match changes {
+    Some(match of.changes()? {
         Overridden::Input { stable_key, input } => (connection(stable_key), format!("inputs.{input}")),
         Overridden::Field { stable_key, field } => (connection(stable_key), field.to_string()),
         Overridden::Variable { integration, variable } => {
@@ -165,18 +165,18 @@ fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
 /// Parses the path of a field that a sync can leave unchanged. An immutable field cannot be left unchanged: the result
 /// would be a different object.
 fn field_of(kind: Kind, text: &str) -> Option<Field<'static>> {
-    let named = |kind: FieldKind, prefix: &str| {
-        let name = text.strip_prefix(prefix).filter(|name| !name.is_empty())?;
-        Some(Field::named(kind, name).into_owned())
-    };
-    match (kind, text) {
-        (Kind::Connection | Kind::Integration, "title") => Some(Field::of(FieldKind::Title)),
-        (Kind::Connection, "description") => Some(Field::of(FieldKind::Description)),
-        (Kind::Connection, "embeddedWorkflows") => Some(Field::of(FieldKind::EmbeddedWorkflows)),
-        (Kind::Connection, "replaces") => Some(Field::of(FieldKind::Replaces)),
-        (Kind::Integration, "definition") => Some(Field::of(FieldKind::Definition)),
-        (Kind::Connection, _) => named(FieldKind::Input, "inputs."),
-        (Kind::Integration, _) => named(FieldKind::Variable, "connections."),
-        _ => None,
-    }
+    Field::parse(text).filter(|field| match kind {
+        Kind::Connection => matches!(
+            field.kind,
+            FieldKind::Title
+                | FieldKind::Description
+                | FieldKind::EmbeddedWorkflows
+                | FieldKind::Replaces
+                | FieldKind::Input
+        ),
+        Kind::Integration => {
+            matches!(field.kind, FieldKind::Title | FieldKind::Definition | FieldKind::Variable)
+        }
+        _ => false,
+    })
 }
