@@ -1,6 +1,6 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak control-plane tools prism clusters demo crds bench
+.PHONY: test check soak fuzz control-plane tools prism language-server clusters demo crds bench
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
@@ -18,6 +18,11 @@ soak:
 	KUBEBUILDER_ASSETS="$$(hack/control-plane/build older)" cargo test --test clusters -- --skip controller::
 	$(MAKE) bench
 
+# The readers and the editor on inputs that a fuzzer finds, guided by coverage: a number of executions each, within
+# five minutes once AFL and the fuzzers are built. EXECUTIONS=1000000 make fuzz goes deeper. `make test` reads the corpora.
+fuzz:
+	fuzz/run
+
 # kube-apiserver, etcd, kubectl and kube-controller-manager, for the tests: built once, in minutes, into
 # the user's cache. KUBEBUILDER_ASSETS names a folder that has them already.
 control-plane:
@@ -32,6 +37,11 @@ tools:
 # cache. STABLEKEY_PRISM names a folder that has it already.
 prism:
 	hack/prism/build
+
+# The YAML language server of editors, for the tests of the schema: installed once, in seconds, into the user's cache.
+# STABLEKEY_LANGUAGE_SERVER names a folder that has it already.
+language-server:
+	hack/language-server/build
 
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane
@@ -51,6 +61,7 @@ RULES = manifests/monitoring/prometheus-rule.yaml
 crds:
 	cargo run --quiet -- crds --dir crds
 	cargo run --quiet -- crds --reference > docs/reference.md
+	cargo run --quiet -- crds --checks > docs/checks.md
 	cp crds/*.yaml manifests/crds/
 	cp crds/*.yaml $(CHART)/crds/
 	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/policies/*.yaml)) $(CHART)/policies/

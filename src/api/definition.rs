@@ -25,6 +25,9 @@ pub struct Uses {
     /// Secrets that are empty in the definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_empty: Vec<LeftEmpty>,
+    /// Ids and hosts of one tenant in its inputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_one_tenant: Vec<OfOneTenant>,
     /// By variable name (the definition's display key), in the definition's order.
     pub variables: BTreeMap<String, Vec<Use>>,
     /// Names of the flows, in order.
@@ -69,6 +72,15 @@ pub struct LeftEmpty {
     pub beside: String,
 }
 
+/// An id or a host of one tenant in a definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfOneTenant {
+    /// Where it is: `input url of step "Notify" of flow "New lead"`.
+    pub at: String,
+    /// What it is, without its value: `the id of one Instance`.
+    pub what: String,
+}
+
 impl Uses {
     /// The approximate size in memory, in bytes.
     pub fn weight(&self) -> usize {
@@ -80,8 +92,9 @@ impl Uses {
             .iter()
             .flat_map(|(name, uses)| uses.iter().map(|of| of.input.len() + EACH).chain([name.len()]));
         let flows = self.flows.iter().map(String::len);
+        let of_one_tenant = self.of_one_tenant.iter().map(|one| one.at.len() + one.what.len());
         let config = self.config.iter().map(|(name, digest)| name.len() + digest.len());
-        parts.chain(config).chain(left).chain(uses).chain(flows).map(|bytes| EACH + bytes).sum()
+        parts.chain(config).chain(left).chain(uses).chain(flows).chain(of_one_tenant).map(|bytes| EACH + bytes).sum()
     }
 
     /// What a secret of another definition would stand beside in this one; `None` if there is no such part.

@@ -67,7 +67,7 @@ pub const BINDING_KEYS: &str = "stablekey.dev/binding-keys";
 pub const KEYS: &str = "stablekey.dev/keys";
 /// Annotation on a Secret with the only hosts that endpoints of its connections may name.
 pub const HOSTS: &str = "stablekey.dev/hosts";
-/// Annotation on a Secret with its expiry (RFC 3339).
+/// Annotation with the expiry of a Secret, or of the credentials of a Connection or CustomerCredentials: RFC 3339, or a day.
 pub const EXPIRES: &str = "stablekey.dev/expires";
 /// Annotation on a Secret with the version of its content: another one means that the content changed. The sender then
 /// sends it again.

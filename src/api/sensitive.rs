@@ -37,6 +37,11 @@ pub fn is_sensitive(name: &str) -> bool {
         && WORDS.iter().any(|words| contains_in_a_row(&folded, words))
 }
 
+/// Whether an input is the token of a sign-in, by its name.
+pub fn is_token(name: &str) -> bool {
+    is_sensitive(name) && name.to_ascii_lowercase().contains("token")
+}
+
 fn contains_in_a_row(text: &str, words: &[&str]) -> bool {
     let Some((first, rest)) = words.split_first() else { return false };
     text.match_indices(first).any(|(at, _)| {

@@ -232,7 +232,21 @@ pub struct TenantStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// The environments that are production, whatever their case.
+pub const PRODUCTION: [&str; 2] = ["prod", "production"];
+
 impl TenantSpec {
+    /// Whether manifests of the tenant are in files, where a command can edit them: its folder, or its source.
+    pub fn has_manifests(&self) -> bool {
+        self.source.is_some() || matches!(self.location, Some(LocationSpec::Directory(_)))
+    }
+
+    /// Whether the tenant serves customers, as its environment says; `None` if it says nothing.
+    pub fn is_production(&self) -> Option<bool> {
+        let environment = self.environment.as_deref().map(str::trim).filter(|text| !text.is_empty())?;
+        Some(PRODUCTION.iter().any(|production| environment.eq_ignore_ascii_case(production)))
+    }
+
     /// Whether Stablekey writes nothing to the tenant.
     pub fn is_suspended(&self) -> bool {
         self.suspend.unwrap_or(false)

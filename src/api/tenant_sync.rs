@@ -239,7 +239,53 @@ pub struct TenantSyncStatus {
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["tenant".into(), "digest".into()]))]
     pub approvals: Vec<ApprovalStatus>,
+    /// The last changes that the sync carried out, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub receipts: Vec<SyncReceipt>,
 }
+
+/// A change that a sync carried out in a target.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncReceipt {
+    /// The name of the target.
+    #[schemars(length(min = 1, max = 253))]
+    pub tenant: String,
+    /// When it was verified (RFC 3339).
+    #[schemars(length(max = 253))]
+    pub at: String,
+    /// The digest of the actions.
+    #[schemars(length(max = 253))]
+    pub digest: String,
+    /// The actions that were carried out.
+    pub counts: ReceiptCounts,
+    /// The state of the sync in the target afterwards: InSync, or what is left.
+    #[schemars(length(max = 253))]
+    pub result: String,
+}
+
+/// The number of actions that were carried out, by kind.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct ReceiptCounts {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub create: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub update: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub adopt: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delete: i64,
+}
+
+fn is_zero(count: &i64) -> bool {
+    *count == 0
+}
+
+/// How many receipts a status has.
+pub const RECEIPTS: usize = 16;
 
 /// An approval of which the operator began to carry out actions.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -345,6 +391,10 @@ pub struct TargetCounts {
     pub kept: i64,
     pub drift: i64,
     pub manual: i64,
+    /// The actions that wait because the sync or the target is suspended. Those of a suspended sync are in no other
+    /// count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub suspended: i64,
 }
 
 /// The receipt of a change that was carried out.

@@ -1,14 +1,15 @@
 //! The changes that an edit makes to files, collected before any is made.
 
-use super::edited::{Edited, FileChange};
+use super::edited::Edited;
 use super::error::AuthorError;
+use super::file_change::FileChange;
 use super::home::{Home, NewPlace};
 use crate::api::Resource;
 use crate::engine::model::item::ObjectId;
 use crate::manifest::{self, DocumentEdit, Edit, Rewrite, SourceFile, SourcePlace, locate, to_yaml};
 use crate::project::Project;
 use crate::tenant::directory::disk;
-use crate::tenant::directory::layout::normal;
+use crate::tenant::directory::paths::normal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

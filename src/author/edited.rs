@@ -1,6 +1,7 @@
 //! An edit that can be shown and written: its files, their diff, and what the plan says before and after.
 
 use super::diff;
+use super::file_change::FileChange;
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::{Note, Plan, Scope};
 use crate::project::Project;
@@ -8,35 +9,6 @@ use crate::project::planned;
 use crate::tenant::directory::layout::FolderRole;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// The change of one file.
-#[derive(Clone, PartialEq, Eq)]
-pub struct FileChange {
-    /// The path, as shown to people.
-    pub path: PathBuf,
-    /// The content before; `None` if there is no file.
-    pub before: Option<Vec<u8>>,
-    /// The content after; `None` if the file is removed.
-    pub after: Option<Vec<u8>>,
-}
-
-/// Does not print the content, which may contain secrets.
-impl std::fmt::Debug for FileChange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "FileChange({} {})", self.what(), self.path.display())
-    }
-}
-
-impl FileChange {
-    /// `create`, `update` or `delete`.
-    pub fn what(&self) -> &'static str {
-        match (&self.before, &self.after) {
-            (None, _) => "create",
-            (_, Some(_)) => "update",
-            (_, None) => "delete",
-        }
-    }
-}
 
 /// An edit, before it is written.
 #[derive(Debug)]
@@ -123,7 +95,12 @@ fn kustomizations(before: &Project, after: &Project) -> Vec<FileChange> {
 /// What keeps a plan from being carried out, by what it is about.
 fn troubles(plan: &Plan) -> BTreeMap<String, String> {
     let findings = plan.findings.iter().filter(|f| matches!(f.severity, Severity::Error | Severity::Unreached));
-    let mut troubles: BTreeMap<String, String> = findings.map(of_finding).collect();
+    // Errors come first.
+    let ranked = findings.map(|finding| {
+        let (key, text) = of_finding(finding);
+        (format!("{} {key}", u8::from(finding.severity != Severity::Error)), text)
+    });
+    let mut troubles: BTreeMap<String, String> = ranked.collect();
     for target in &plan.targets {
         for note in target.notes.iter().filter(|note| note.is_unresolved()) {
             let about = format!("{}/{}", target.tenant, note.object());
@@ -133,7 +110,7 @@ fn troubles(plan: &Plan) -> BTreeMap<String, String> {
                 Note::Kept { path, .. } => drifted("kept", &about, path),
                 Note::Overridden { .. } | Note::Manual { .. } => continue,
             };
-            troubles.insert(key, text);
+            troubles.insert(format!("1 {key}"), text);
         }
     }
     troubles

@@ -2,6 +2,7 @@
 
 use super::error::AuthorError;
 use crate::api::Kind;
+use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::manifest::SourcePlace;
 use crate::project::{Project, ProjectTenant, UNNAMED};
@@ -35,7 +36,11 @@ pub fn tenant<'p>(project: &'p Project, name: &str) -> Result<(&'p str, &'p Proj
 /// Returns where people edit the manifests of a tenant.
 pub fn home<'p>(project: &'p Project, name: &str) -> Result<Home<'p>, AuthorError> {
     let (name, tenant) = tenant(project, name)?;
-    let unreadable = |why: &String| AuthorError::Unreadable { what: name.to_string(), why: why.clone() };
+    let unreadable = |why: &String| {
+        let at = project.problems.iter().find(|problem| problem.message == *why);
+        let why = at.map_or_else(|| why.clone(), |problem| format!("{}:{}: {why}", problem.file, problem.line));
+        AuthorError::Unreadable { what: name.to_string(), why }
+    };
     let of = |role: FolderRole, read: &'p Result<Snapshot, String>| {
         let read = read.as_ref().map_err(unreadable)?;
         let folder = project.folder(name, role).ok_or_else(|| nowhere(name))?;
@@ -46,6 +51,17 @@ pub fn home<'p>(project: &'p Project, name: &str) -> Result<Home<'p>, AuthorErro
         None if project.folder(name, FolderRole::Location).is_some() => of(FolderRole::Location, &tenant.live),
         None => Err(nowhere(name)),
     }
+}
+
+/// Returns what was read of a tenant: its source first.
+pub(super) fn inventories<'p>(project: &'p Project, tenant: &str) -> Vec<&'p Inventory> {
+    let Some(tenant) = project.tenants.get(tenant) else { return Vec::new() };
+    snapshots(tenant).map(|snapshot| snapshot.inventory.as_ref()).collect()
+}
+
+/// Returns what was read of a tenant: its source first.
+pub(super) fn snapshots(tenant: &ProjectTenant) -> impl Iterator<Item = &Snapshot> {
+    [tenant.source.as_ref(), Some(&tenant.live)].into_iter().flatten().filter_map(|read| read.as_ref().ok())
 }
 
 fn nowhere(tenant: &str) -> AuthorError {

@@ -7,7 +7,7 @@ use super::error::AuthorError;
 use super::{overrides, records};
 use crate::api::{Definition, Input, Kind, Override, True, Variable, rules};
 use crate::engine::check;
-use crate::engine::feeds::feeding;
+use crate::engine::feeds::{bringing, feeding};
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
 use crate::engine::model::inventory::{Inventory, Sync, View, World};
 use crate::engine::model::item::{Item, ObjectId};
@@ -181,13 +181,9 @@ fn keep_definition(
 
 /// The syncs that declare a field of an object in a tenant, each with the object in its source.
 fn declaring<'w>(world: &'w World, tenant: &str, id: &ObjectId, field: &Field<'_>) -> Vec<(&'w Sync, Item)> {
-    let brings = |sync: &Sync| {
-        let accepted = world.tenants.get(tenant).is_some_and(|view| view.spec.accept_from.contains(&sync.spec.from));
-        accepted && sync.spec.to.iter().any(|to| to == tenant) && sync.spec.selects(&id.name)
-    };
     let syncs: Vec<&Sync> = match id.kind {
         Kind::Connection => feeding(world, tenant, &id.name),
-        Kind::Integration => world.syncs.iter().filter(|sync| brings(sync)).collect(),
+        Kind::Integration => bringing(world, tenant, &id.name),
         _ => Vec::new(),
     };
     let declares = |sync: &'w Sync| {

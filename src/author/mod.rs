@@ -5,20 +5,37 @@
 //! [`Edited::write`]: all of its files or, where that fails, as many as the message names. To add an edit: a file here
 //! that fills a draft.
 
+mod catalog;
+mod command;
+pub mod component;
+pub mod connection;
+pub mod customer;
+pub mod designer;
 mod diff;
 mod draft;
 mod edited;
 mod error;
+mod file_change;
 mod home;
 pub mod keep;
+mod keys;
+pub mod new_override;
 pub mod overrides;
+pub mod project;
+pub mod question;
 mod records;
+mod secret_steps;
 pub mod set;
+mod structure;
+pub mod suspend;
+pub mod sync;
+pub mod tenant;
 mod values;
 mod write;
 
 pub use draft::Draft;
-pub use edited::{Edited, FileChange};
+pub use edited::Edited;
 pub use error::AuthorError;
+pub use file_change::FileChange;
 pub use home::{Home, home, tenant};
-pub use values::Values;
+pub use values::{Values, secret_ref};

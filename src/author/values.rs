@@ -1,7 +1,7 @@
 //! The values of a connection that a person gives: by flags, or as answers.
 
 use super::error::AuthorError;
-use crate::api::{ConnectionSpec, Input, names, rules};
+use crate::api::{ConnectionSpec, Input, SecretRef, names, rules};
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::Item;
@@ -21,6 +21,20 @@ pub struct Values {
     pub inputs: BTreeMap<String, Option<Input>>,
     /// The inputs of the test credentials.
     pub test: BTreeMap<String, Option<Input>>,
+}
+
+/// Parses a reference to a Secret, `NAME/KEY`. The text is never quoted: it may be the secret itself.
+pub fn secret_ref(given: &str) -> Option<SecretRef> {
+    let (given, version) = given.split_once('@').map_or((given, None), |(given, version)| (given, Some(version)));
+    let (name, key) = given.trim().split_once('/')?;
+    let is_key = |key: &str| {
+        !key.is_empty() && key.len() <= 253 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    };
+    (names::is_object_name(name) && is_key(key) && version != Some("")).then(|| SecretRef {
+        name: name.to_string(),
+        key: key.to_string(),
+        version: version.map(str::to_string),
+    })
 }
 
 impl Values {

@@ -1,8 +1,10 @@
 //! Writes an edit: all files are staged before the first is put in place.
 
-use super::edited::{Edited, FileChange};
+use super::edited::Edited;
 use super::error::AuthorError;
+use super::file_change::FileChange;
 use crate::tenant::directory::disk::{self, Disk};
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,9 @@ impl Edited {
     /// what was read, and all new contents are on disk.
     pub fn write(&self, disk: &dyn Disk) -> Result<(), AuthorError> {
         let _locks = self.lock()?;
+        let folders: BTreeSet<PathBuf> =
+            self.files.iter().filter_map(|file| folder_of(&file.path)).map(Path::to_path_buf).collect();
+        disk::sweep(disk, &folders).map_err(|error| AuthorError::write(&self.root, &error, NOTHING))?;
         for file in &self.files {
             file.is_as_read()?;
         }

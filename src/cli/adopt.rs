@@ -14,7 +14,12 @@ use clap::Args;
 ///
 /// Only the ownership record is written. After that, the live values are no longer drift: the next plan changes them to
 /// the desired values, if these differ.
+///
+/// Examples:
+///   stablekey adopt eu-prod Connection/salesforce-oauth
+///   stablekey adopt eu-prod conn/salesforce-oauth -C examples/us-eu
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Adopt {
     /// The tenant
     tenant: String,

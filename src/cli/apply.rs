@@ -31,7 +31,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// finishes the rest: approvals are kept in your state folder until the receipt ($XDG_STATE_HOME or ~/.local/state;
 /// nowhere if CI is set). The exit code is that of the plan after it. A kustomization.yaml in a tenant's folder is kept
 /// up to date as well, with its files and its definitions: the plan shows it, and it needs the same consent.
+///
+/// Examples:
+///   stablekey apply
+///   stablekey apply --plan plan.json
+///   stablekey apply --tenant eu-prod --yes
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Apply {
     #[command(flatten)]
     root: RootArgument,
@@ -129,7 +135,7 @@ impl Apply {
                 }
             },
         };
-        let stop = interruption();
+        let stop = interruption(1);
         let progress = Progress::new(planned.plan.actions().count());
         let interrupted = || stop.load(Ordering::SeqCst);
         let approvals = kept.as_approvals();
@@ -369,12 +375,12 @@ fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {
     CommandFailure::new(refusal.to_string(), help)
 }
 
-/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process.
-fn interruption() -> Arc<AtomicBool> {
+/// A flag that Ctrl-C and SIGTERM set; a second signal ends the process with this exit code.
+pub(super) fn interruption(exit: i32) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // If the signal handlers cannot be installed, Ctrl-C ends the process as usual: each file is still old or new.
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop));
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&stop));
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
     stop

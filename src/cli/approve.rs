@@ -25,7 +25,12 @@ const TRIES: usize = 8;
 /// the TenantSync with your own account, which needs the verbs patch and approve on tenantsyncs. Exactly what was shown
 /// is approved; later changes are not. Without a terminal, and with --yes, give --digest. Exit codes: 0 approved; 1 an
 /// error, or not approved; if nothing waits, those of `plan`.
+///
+/// Examples:
+///   stablekey approve us-to-eu -n us-prod --context us
+///   stablekey approve us-to-eu -n us-prod --digest sha256:0123456789abcdef --yes
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Approve {
     /// The TenantSync
     sync: String,
@@ -260,7 +265,7 @@ impl ApprovalAnnotation<'_> {
             }
             match self.hub.client.approve(&now, &digests) {
                 Ok(()) => return Ok(()),
-                Err(NotSet::Changed | NotSet::Unsure(_)) if tries < TRIES => {}
+                Err(NotSet::Changed(_) | NotSet::Unsure(_)) if tries < TRIES => {}
                 Err(not_set) => return Err(self.failure(not_set, output)),
             }
         }

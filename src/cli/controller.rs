@@ -19,7 +19,12 @@ use tracing::Level;
 /// /healthz, /readyz (what it waits for, one line each) and /metrics on the address of --listen. Logs go to standard error.
 /// SIGTERM and SIGINT end it within seconds and release its Leases; a second signal ends it at once. Every option can
 /// also be set by its environment variable. Exit codes: 0 ended on request, 1 an error.
+///
+/// Examples:
+///   stablekey controller --role binder --namespace us-prod
+///   stablekey controller --role syncer --namespace hub --resync 5m
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Controller {
     /// The role of this process
     #[arg(long, value_name = "ROLE", env = "STABLEKEY_ROLE", hide_env_values = true)]

@@ -12,7 +12,12 @@ use std::path::PathBuf;
 /// Write the CustomResourceDefinitions
 ///
 /// Without a folder, all are written to standard output, ready for `kubectl apply -f -`.
+///
+/// Examples:
+///   stablekey crds | kubectl apply --server-side -f -
+///   stablekey crds --dir crds
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Crds {
     /// Write one file per kind into this folder
     #[arg(long, value_name = "FOLDER")]
@@ -20,12 +25,19 @@ pub(super) struct Crds {
     /// Write the reference of all fields, as Markdown, instead
     #[arg(long, conflicts_with = "dir")]
     reference: bool,
+    /// Write the explanation of all checks, as Markdown, instead
+    #[arg(long, conflicts_with_all = ["dir", "reference"])]
+    checks: bool,
 }
 
 impl Crds {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         if self.reference {
             output.result(&render::reference())?;
+            return Ok(0);
+        }
+        if self.checks {
+            output.result(&render::checks())?;
             return Ok(0);
         }
         let mut all = String::new();

@@ -3,6 +3,7 @@
 use super::CommandFailure;
 use super::options::RootOption;
 use super::output::{Output, OutputFormat};
+use super::prompt::Prompts;
 use crate::author::{AuthorError, Draft, Edited};
 use crate::project::Project;
 use crate::render::{self, Invocation, JsonLayout};
@@ -83,15 +84,15 @@ impl EditOptions {
     }
 
     fn is_confirmed(&self, edited: &Edited, is_json: bool, output: &mut Output) -> Result<bool, CommandFailure> {
-        if !output.can_ask() {
+        let Some(prompts) = Prompts::open(output) else {
             let help = "give --yes to write without a question, or --dry-run to see the diff";
             return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
-        }
+        };
         if is_json {
             output.show_aside(|style| render::edit_text(edited, style));
         }
         let files = count(edited.files.len(), "file", "files");
-        Ok(output.confirm_letter(&format!("Write {files}? [y/N]")))
+        Ok(prompts.confirm(&format!("Write {files}?"), "", false)?)
     }
 
     fn report(&self, edited: &Edited, written: bool, line: &str, output: &mut Output) -> Result<u8, CommandFailure> {

@@ -5,6 +5,7 @@ use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::options::{FormatOption, Narrowing, RootOption};
 use super::output::{Output, OutputFormat};
 use crate::api::Kind;
+use crate::engine::model::code::Code;
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Scope;
 use crate::engine::plan::{plan, simulate};
@@ -12,32 +13,35 @@ use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::HubExplanation;
 use crate::render::{
-    self, ExplainError, Hub, JsonLayout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
-    is_integration,
+    self, ExplainError, Hub, JsonLayout, Style, check_guide, explain_everywhere, explain_integration, explain_key,
+    explain_tenant, is_integration,
 };
 use crate::text::and;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Explain which connection a variable resolves to and why, or show a stable key, an integration or a tenant
+/// Explain which connection a variable resolves to and why, or show a stable key, an integration, a tenant or a check
 ///
-///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
-///   stablekey explain salesforce-oauth
-///   stablekey explain lead-router
-///   stablekey explain us-prod
-///
+/// The code of a check (or its name, CredentialRedirect) is explained with an example and what to do, without a project.
 /// If several things share a name, the stable key is explained; write connection/NAME, integration/NAME or tenant/NAME
 /// to select one.
 ///
 /// With --namespace and --context, it shows what concerns a connection or an integration in a hub, for each target:
 /// what waits, is kept, drifted or blocked. Exit codes are then those of `plan` for that object; 1 also if nothing in
 /// the hub names it.
+///
+/// Examples:
+///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
+///   stablekey explain salesforce-oauth
+///   stablekey explain lead-router
+///   stablekey explain us-prod
+///   stablekey explain SK0107
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Explain {
-    /// A stable key, an integration or a tenant; with an integration beside it, a tenant
-    #[arg(value_name = "NAME|TENANT")]
+    /// A stable key, an integration, a tenant or the code of a check; with an integration beside it, a tenant
+    #[arg(value_name = "NAME|TENANT|CODE")]
     name: String,
     /// The integration to explain in that tenant
     #[arg(conflicts_with = "namespace")]
@@ -60,10 +64,25 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let is_alone = self.integration.is_none();
+        if let Some(guide) = Code::typed(&self.name).filter(|_| is_alone).and_then(check_guide) {
+            let form = Form { format: self.format.output, style: output.style() };
+            output.result(&form.of(&guide.json(), || guide.text(form.style), || guide.markdown())?)?;
+            return Ok(0);
+        }
+        // A key may have that name, so it is asked for first.
+        let near = Code::nearest(&self.name).filter(|_| is_alone);
+        let no_check = |near: Code| {
+            let help = format!("did you mean {near} ({})?\n    stablekey explain {near}", near.title());
+            CommandFailure::new(format!("there is no check {}", self.name), help)
+        };
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
         }
-        let project = self.root.open()?;
+        let project = match (self.root.open(), near) {
+            (Err(_), Some(near)) => return Err(no_check(near)),
+            (opened, _) => opened?,
+        };
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
         let world = project.world();
@@ -87,6 +106,9 @@ impl Explain {
                 }
                 _ => "",
             };
+            if let (ExplainError::Nothing { .. }, Some(near)) = (&error, near) {
+                return no_check(near);
+            }
             let wrong = CommandFailure::new(format!("{error}{unread}"), help);
             match error {
                 ExplainError::NoTenant(..) | ExplainError::Nothing { .. } => self.root.or_as_root(&self.name, wrong),

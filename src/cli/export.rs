@@ -22,8 +22,12 @@ use std::sync::Arc;
 ///
 /// Every variable that means a reusable connection is bound to that connection in the tenant. If one is missing, it is
 /// named, and nothing is written.
+///
+/// Examples:
+///   stablekey export eu-prod lead-router
+///   stablekey export eu-prod lead-router --out lead-router.yaml
 #[derive(Debug, Args)]
-#[command(override_usage = "stablekey export [OPTIONS] <TENANT> <INTEGRATION>")]
+#[command(verbatim_doc_comment, override_usage = "stablekey export [OPTIONS] <TENANT> <INTEGRATION>")]
 pub(super) struct Export {
     /// The tenant (unless --tenant names it) and the integration
     #[arg(required = true, num_args = 1..=2, value_names = ["TENANT", "INTEGRATION"])]
@@ -78,7 +82,7 @@ impl Export {
                     let key = variable.stable_key().unwrap_or_default();
                     Err(format!(
                         "{key} is not in {tenant}; {}",
-                        how_to_fix_missing(&tenant, key, None, &inventory, &elsewhere)
+                        how_to_fix_missing(&tenant, key, None, &inventory, &elsewhere).text
                     ))
                 }
             };

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Args)]
 pub(super) struct HubOptions {
     /// The context of the hub's cluster in your kubeconfig (KUBECONFIG); without it the current one
-    #[arg(long, value_name = "CONTEXT", requires = "namespace")]
+    #[arg(long, value_name = "CONTEXT", requires = "namespace", conflicts_with = "root")]
     context: Option<String>,
     /// The namespace of a hub, instead of a folder: its Tenants and TenantSyncs, and the plans that its syncer stores
     /// there. No Secret is read
@@ -405,7 +405,7 @@ pub(super) fn mode(sync: &HubSync) -> &'static str {
 }
 
 /// The failure to read a hub, with a Role that grants access.
-fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
+pub(super) fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
     output.roles(error.role());
     CommandFailure::new(
         format!("the hub cannot be read: {error}"),
@@ -441,6 +441,11 @@ pub(super) fn no_json(error: &serde_json::Error) -> CommandFailure {
 pub(super) fn status_command(address: &HubAddress) -> String {
     let HubAddress { context, namespace } = address.clone();
     Hub { context, namespace, sync: String::new(), tenant: String::new() }.status()
+}
+
+/// The options that name a hub: ` --context us -n us-prod`.
+pub(super) fn flags(address: &HubAddress) -> String {
+    format!("{} -n {}", context_flag(address.context.as_deref()), render::quoted(&address.namespace))
 }
 
 /// The option `--context us` for a kubectl command.

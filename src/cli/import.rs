@@ -1,11 +1,13 @@
 //! `stablekey import`.
 
 use super::CommandFailure;
+use super::new::follow;
 use super::options::RootOption;
 use super::output::Output;
 use crate::api::{IntegrationSpec, Kind, LocationSpec, Object, PrismaticLocation, TenantSpec, TokenFrom, names};
+use crate::author::sync;
 use crate::engine::edit;
-use crate::engine::model::inventory::Inventory;
+use crate::engine::model::inventory::{Inventory, Sync};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, DefinitionFrom};
 use crate::engine::model::record::Writer;
@@ -33,11 +35,7 @@ use std::sync::Arc;
 
 /// Import a tenant from the platform, or exported integration definitions
 ///
-/// From the platform, with your login of prism:
-///   prism login
-///   stablekey import --tenant us-prod --from https://app.prismatic.io
-///
-/// Reads the connections, components and integrations of the organization, writes them as the source of the tenant, and
+/// From the platform, with your login of prism (prism login): reads the connections, components and integrations of the organization, writes them as the source of the tenant, and
 /// the Tenant with its location into tenants.yaml. Afterwards `stablekey plan` compares the two. Nothing is written to
 /// the platform.
 ///
@@ -48,6 +46,10 @@ use std::sync::Arc;
 /// Where stablekey cannot reach the platform itself, prism can ask, and export the definitions:
 ///   prism graphql:query "$(stablekey import --print-query)" |
 ///     stablekey import --tenant us-prod - definitions/
+///
+/// Examples:
+///   stablekey import --tenant us-prod --from https://app.prismatic.io
+///   stablekey import --tenant us-prod --reusable all definitions/
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ImportArgs {
@@ -185,8 +187,35 @@ impl ImportArgs {
             format!("{} not imported: Stablekey reads which connections they use.", count(number, one, many))
         }));
         lines.extend(unreadable.iter().map(|line| format!("error: {line}")));
+        let handed_over = self.hand_over(&name, &mut lines, output);
+        if let Err(failure) = &handed_over {
+            lines.push(format!("error: the files are written, and not handed over to a sync: {}", failure.message));
+            lines.push(format!("  {}; then import again", failure.help));
+        }
         let code = self.report(&imported.tenant, &destination, &lines, output)?;
-        Ok(code.max(u8::from(!unreadable.is_empty())))
+        Ok(code.max(u8::from(!unreadable.is_empty() || handed_over.is_err())))
+    }
+
+    /// Takes out of the source of a tenant what the syncs that feed it bring, and keeps its differences as overrides.
+    fn hand_over(&self, tenant: &str, lines: &mut Vec<String>, output: &mut Output) -> Result<(), CommandFailure> {
+        let into =
+            |project: &Project| -> Vec<Sync> { sync::syncs_into(project, tenant).into_iter().cloned().collect() };
+        let number = into(&self.root.open_new()).len();
+        for position in 0..number {
+            // Each reads what the one before it wrote.
+            let project = self.root.open_for_edits()?;
+            let Some(sync) = into(&project).into_iter().nth(position) else { break };
+            let handed_over = sync::hand_over(&project, &sync, tenant)?;
+            if let Some(worse) = handed_over.edited.worse().first() {
+                lines.push(format!("Nothing is handed over to {}: {worse}", sync.writer));
+                continue;
+            }
+            handed_over.edited.write(&RealDisk)?;
+            lines.extend(handed_over.summary.iter().cloned());
+            drop(project);
+            follow(&self.root, &handed_over, output)?;
+        }
+        Ok(())
     }
 
     /// Reads the files of the project; its tenants on the platform count as their sources declare them.

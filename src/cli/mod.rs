@@ -3,26 +3,40 @@
 mod adopt;
 mod apply;
 mod approve;
+mod asking;
+mod bind;
+mod choose;
+mod complete;
+mod completions;
 mod controller;
 mod crds;
+mod demo;
 mod doctor;
 mod edit;
 mod explain;
 mod export;
 mod hub;
 mod import;
+mod init;
 mod keep;
 mod kept;
 mod naming;
+mod new;
 mod options;
 mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod prompt;
+mod reconcile;
+mod remove;
 mod render;
 mod revert;
+mod schema;
 mod set;
 mod status;
+mod suspend;
+mod switch;
 mod validate;
 mod values;
 
@@ -63,14 +77,25 @@ enum Command {
     Status(status::StatusArgs),
     Explain(explain::Explain),
     Approve(approve::Approve),
+    Suspend(suspend::Suspend),
+    Resume(suspend::Resume),
+    Reconcile(reconcile::Reconcile),
     Import(import::ImportArgs),
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
     Keep(keep::KeepCommand),
     Revert(revert::RevertCommand),
+    New(new::New),
     Set(set::SetCommand),
+    Remove(remove::Remove),
+    Init(init::Init),
+    Demo(demo::Demo),
+    Bind(bind::BindCommand),
+    Switch(switch::SwitchCommand),
     Doctor(doctor::Doctor),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
     Crds(crds::Crds),
     Controller(controller::Controller),
 }
@@ -83,11 +108,13 @@ struct CommandFailure {
     help: String,
     /// Problems of files, which may be the cause.
     problems: Vec<FileProblem>,
+    /// The exit code.
+    code: u8,
 }
 
 impl CommandFailure {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new() }
+        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new(), code: 1 }
     }
 
     /// A file that could not be written.
@@ -101,6 +128,11 @@ impl CommandFailure {
         let Words { why, help } = io_error::reading(path, error);
         CommandFailure::new(format!("{} cannot be read: {why}", path.display()), help)
     }
+}
+
+/// Why these bytes are no plan file; `None` if they are one.
+pub fn why_no_plan(bytes: &[u8]) -> Option<String> {
+    plan_file::PlanFile::parse(bytes).err().map(|error| error.to_string())
 }
 
 /// Parses the arguments. Help is as wide as the terminal, or as COLUMNS.
@@ -137,9 +169,56 @@ fn paragraphs(text: &str) -> String {
     out
 }
 
+/// The options of a hub, which may stand before the command too: kubectl hands them to a plugin as they were typed.
+const HUB_OPTIONS: [&str; 3] = ["-n", "--namespace", "--context"];
+
+/// Moves a hub's options that stand before the command behind it.
+fn hub_options_last(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut rest = arguments.into_iter();
+    let (mut before, mut moved) = (Vec::from_iter(rest.next()), Vec::new());
+    while let Some(argument) = rest.next() {
+        let text = argument.to_string_lossy().into_owned();
+        let of_hub = |option: &str| {
+            let value = text.strip_prefix(option);
+            value.is_some_and(|value| value.is_empty() || value.starts_with('=') || !option.starts_with("--"))
+        };
+        match HUB_OPTIONS.into_iter().find(|option| of_hub(option)) {
+            Some(option) => {
+                moved.push(argument);
+                if option == text {
+                    moved.extend(rest.next());
+                }
+            }
+            None => {
+                let is_command = !text.starts_with('-');
+                before.push(argument);
+                if is_command {
+                    before.append(&mut moved);
+                    break;
+                }
+                if text == "--color" {
+                    before.extend(rest.next());
+                }
+            }
+        }
+    }
+    before.extend(moved);
+    before.extend(rest);
+    before
+}
+
 /// Parses the arguments and runs the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match parse(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match complete::is_asked(|| filled(Arguments::command()), &arguments) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(1);
+        }
+    }
+    let arguments = match parse(hub_options_last(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => {
             // `--help` and `--version` are handled here too. Exit code 2 means "there are actions", so invalid
@@ -157,14 +236,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(command) => command.run(&mut output),
         Command::Explain(command) => command.run(&mut output),
         Command::Approve(command) => command.run(&mut output),
+        Command::Suspend(command) => command.run(&mut output),
+        Command::Resume(command) => command.run(&mut output),
+        Command::Reconcile(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
         Command::Keep(command) => command.run(&mut output),
         Command::Revert(command) => command.run(&mut output),
+        Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
+        Command::Remove(command) => command.run(&mut output),
+        Command::Init(command) => command.run(&mut output),
+        Command::Demo(command) => command.run(&mut output),
+        Command::Bind(command) => command.run(&mut output),
+        Command::Switch(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
+        Command::Schema(command) => command.run(&mut output),
+        Command::Completions(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),
         Command::Controller(command) => command.run(),
     };
@@ -172,7 +262,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output.failure(&failure);
-            ExitCode::from(1)
+            ExitCode::from(failure.code)
         }
     }
 }
@@ -209,6 +299,92 @@ mod tests {
                 let has_room = crate::text::width(pair[0]) + 1 + crate::text::width(next) <= 80;
                 assert!(!(is_prose(pair[0]) && is_prose(pair[1]) && has_room), "{name}: {pair:?}\n{help}");
             }
+        }
+    }
+
+    /// Calls `act` with each command that has no subcommands, and its names.
+    fn each_command(command: &clap::Command, above: &str, act: &mut dyn FnMut(&str, &clap::Command)) {
+        for command in command.get_subcommands() {
+            let name = format!("{above} {}", command.get_name());
+            match command.has_subcommands() {
+                true => each_command(command, &name, act),
+                false => act(&name, command),
+            }
+        }
+    }
+
+    /// The words of a command, as a shell divides it.
+    fn shell_words(line: &str) -> Vec<String> {
+        let (mut words, mut quote) = (vec![String::new()], None);
+        for c in line.chars() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '"' | '\'') => quote = Some(c),
+                (None, ' ') => words.push(String::new()),
+                (_, c) => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    /// "`--help` with an example for every command": and each is a command line that is accepted.
+    #[test]
+    fn the_help_of_every_command_has_examples_that_are_accepted() {
+        let mut seen = 0;
+        each_command(&Arguments::command(), "stablekey", &mut |name, command| {
+            if command.get_name() == "help" {
+                return;
+            }
+            let help = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            // A long line goes on in the next.
+            let help = help.replace("\\\n", "");
+            let examples: Vec<&str> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();
+            let examples = examples
+                .into_iter()
+                .take_while(|line| line.starts_with("  "))
+                .filter(|line| line.contains("stablekey"));
+            let commands =
+                examples.flat_map(|line| line.trim().split(" | ")).map(|line| line.split(" # ").next().unwrap());
+            let examples: Vec<Vec<String>> =
+                commands.filter(|command| command.starts_with("stablekey ")).map(shell_words).collect();
+            assert!(!examples.is_empty(), "{name}: its help has no line `Examples:` with examples below it\n{help}");
+            for example in examples {
+                let parsed = parse(example.iter().map(OsString::from));
+                assert!(parsed.is_ok(), "{name}: {}: {}", example.join(" "), parsed.unwrap_err());
+                seen += 1;
+            }
+        });
+        assert!(seen > 20, "{seen}");
+    }
+
+    /// "`-C` on every command": but on those that read no project.
+    #[test]
+    fn every_command_that_reads_a_project_takes_its_folder() {
+        const WITHOUT: [&str; 7] = ["approve", "completions", "controller", "crds", "demo", "help", "reconcile"];
+        each_command(&Arguments::command(), "stablekey", &mut |name, command| {
+            let takes = command.get_arguments().any(|argument| argument.get_short() == Some('C'));
+            let word = command.get_name();
+            assert_eq!(takes, !WITHOUT.contains(&word), "{name}: -C DIR");
+        });
+    }
+
+    /// "`kubectl stablekey` takes -n and --context".
+    #[test]
+    fn options_of_a_hub_may_stand_before_the_command() {
+        let moved = |line: &str| {
+            let words = hub_options_last(line.split(' ').map(OsString::from).collect());
+            words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(moved("kubectl-stablekey -n us-prod status"), "kubectl-stablekey status -n us-prod");
+        assert_eq!(moved("s --context us -nus-prod status x"), "s status --context us -nus-prod x");
+        assert_eq!(
+            moved("s --namespace=a --color never --context=b plan"),
+            "s --color never plan --namespace=a --context=b"
+        );
+        for line in ["s", "s status", "s status -n a --context b", "s --version", "s -n", "s -n a", "s --namespaces a"]
+        {
+            assert_eq!(moved(line), line);
         }
     }
 

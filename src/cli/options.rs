@@ -1,6 +1,7 @@
 //! Options that several commands share.
 
-use super::{CommandFailure, output::OutputFormat, planning};
+use super::output::{ListFormat, OutputFormat};
+use super::{CommandFailure, planning};
 use crate::api::{Kind, LocationSpec};
 use crate::engine::model::canonical::SHORT;
 use crate::engine::model::plan::Scope;
@@ -85,6 +86,14 @@ pub(super) struct FormatOption {
     /// The format of the result
     #[arg(long, short, value_name = "FORM", default_value = "text")]
     pub output: OutputFormat,
+}
+
+/// The option for the format of a result that lists objects.
+#[derive(Debug, Args)]
+pub(super) struct ListFormatOption {
+    /// The format of the result
+    #[arg(long, short, value_name = "FORM", default_value = "text")]
+    pub output: ListFormat,
 }
 
 /// Options that narrow a plan.
@@ -314,6 +323,11 @@ impl RootOption {
     /// Reads the project, to edit it.
     pub(super) fn open_for_edits(&self) -> Result<Project, CommandFailure> {
         read(ProjectArgs { for_edits: true, ..self.arguments() })
+    }
+
+    /// Reads a project that may have no Tenant yet, to edit it.
+    pub(super) fn open_new_for_edits(&self) -> Project {
+        open(&ProjectArgs { for_edits: true, ..self.arguments() }, &mut std::io::empty())
     }
 
     /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.

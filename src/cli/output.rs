@@ -36,6 +36,21 @@ pub(super) enum OutputFormat {
     Markdown,
 }
 
+/// The format of a result that lists objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ListFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For programs and people: the same as JSON.
+    Yaml,
+    /// Only the objects, as KIND/NAME, one per line.
+    Name,
+    /// For a pull-request comment.
+    Markdown,
+}
+
 /// The line width if neither a terminal nor COLUMNS sets one.
 const COLUMNS: usize = 100;
 /// The smallest readable line width.
@@ -43,6 +58,16 @@ const NARROWEST: usize = 20;
 
 /// A line on a terminal that says what takes long, until it is dropped; nothing elsewhere.
 pub(super) struct Waiting(Option<ProgressBar>);
+
+impl Waiting {
+    /// Writes lines while something is waited for.
+    pub(super) fn above(&self, write: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
@@ -164,6 +189,11 @@ impl Output {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
+    /// Whether questions are in colour.
+    pub(super) fn asks_in_color(&self) -> bool {
+        self.aside_style().colour
+    }
+
     /// Whether a person sees the result.
     pub(super) fn is_seen(&self) -> bool {
         std::io::stdout().is_terminal()
@@ -182,14 +212,6 @@ impl Output {
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         read.is_ok() && question.accepts(&answer)
-    }
-
-    /// Asks a question that a single letter answers: `y`.
-    pub(super) fn confirm_letter(&mut self, question: &str) -> bool {
-        let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
     }
 
     /// Asks for a word, such as the name of a tenant.

@@ -20,7 +20,14 @@ use std::path::{Path, PathBuf};
 /// --namespace and --context, it shows the plans that wait in a hub, as its syncer stores them there. The schema of `-o
 /// json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared
 /// is unresolved.
+///
+/// Examples:
+///   stablekey plan examples/us-eu
+///   stablekey plan --tenant eu-prod --integration lead-router
+///   stablekey plan --sync us-prod:eu-prod --out plan.json
+///   stablekey plan -n us-prod --context us
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct PlanCommand {
     #[command(flatten)]
     root: RootArgument,

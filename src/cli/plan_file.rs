@@ -15,6 +15,7 @@ use crate::render::{self, JsonLayout};
 use crate::tenant::directory::KustomizationDue;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
+use crate::text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::error::Category;
@@ -215,6 +216,19 @@ impl ShownAction {
     }
 }
 
+/// Why a content is no plan file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoPlan {
+    #[error("it does not have the shape of one")]
+    Shape,
+    #[error("{0}")]
+    Json(serde_json::Error),
+    #[error("its schema is {0}, not {PLAN_SCHEMA}")]
+    Schema(String),
+    #[error("it shows {0} twice")]
+    Twice(String),
+}
+
 impl PlanFile {
     /// Rejects a file whose content does not match its digests: whoever read it did not see what would be done.
     pub(super) fn shows(&self, plan: &Plan) -> Result<(), CommandFailure> {
@@ -276,16 +290,18 @@ impl PlanFile {
             return Err(wrong(format!("it is larger than {} bytes", limits::PLAN_FILE_BYTES)));
         }
         let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+        PlanFile::parse(BufReader::new(file.take(limits::PLAN_FILE_BYTES))).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Parses the content of a plan file.
+    pub(super) fn parse(content: impl Read) -> Result<Self, NoPlan> {
         // Only the parts that are needed are kept in memory.
-        let parsed: Parsed =
-            serde_json::from_reader(BufReader::new(file.take(limits::PLAN_FILE_BYTES))).map_err(|error| {
-                wrong(match error.classify() {
-                    Category::Data => "it does not have the shape of one".to_string(),
-                    _ => error.to_string(),
-                })
-            })?;
+        let parsed: Parsed = serde_json::from_reader(content).map_err(|error| match error.classify() {
+            Category::Data => NoPlan::Shape,
+            _ => NoPlan::Json(error),
+        })?;
         if parsed.schema != PLAN_SCHEMA {
-            return Err(wrong(format!("its schema is {}, not {PLAN_SCHEMA}", parsed.schema)));
+            return Err(NoPlan::Schema(text::line(&parsed.schema).into_owned()));
         }
         let actions: Vec<ShownAction> = parsed.targets.into_iter().flat_map(|target| target.actions).collect();
         let object = |id: &str| ObjectId::parse(id.split_once('/')?.1);
@@ -297,7 +313,7 @@ impl PlanFile {
         let covers: BTreeSet<String> = actions.iter().map(|a| a.digest.clone()).chain(parsed.resumptions).collect();
         for action in actions {
             if let Some(twice) = shown.insert(action.id.clone(), action) {
-                return Err(wrong(format!("it shows {} twice", twice.id)));
+                return Err(NoPlan::Twice(text::line(&twice.id).into_owned()));
             }
         }
         Ok(PlanFile {

@@ -11,12 +11,13 @@ use clap::Args;
 /// Print a tenant's objects for kubectl, definitions included
 ///
 /// Each object of the tenant's folder is printed unchanged. An exported definition becomes an immutable ConfigMap,
-/// named by its digest, and the Integration refers to it in place of the file:
-///
-///   stablekey render us-prod | kubectl apply --server-side -n us-prod -f -
+/// named by its digest, and the Integration refers to it in place of the file.
 ///
 /// For a tenant in a cluster, its source is printed. No cluster is accessed. If anything cannot be read, nothing is
 /// printed.
+///
+/// Examples:
+///   stablekey render us-prod | kubectl apply --server-side -n us-prod -f -
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Render {

@@ -17,9 +17,10 @@ use clap::Args;
 ///
 /// Examples:
 ///   stablekey set salesforce-oauth scopes='api refresh_token'
-///   stablekey set --tenant eu-prod salesforce-oauth authorizeUrl=https://eu.example --reason 'EU login'
-///   stablekey set salesforce-oauth --secret clientSecret=salesforce-app/clientSecret --embedded on
-///   stablekey set salesforce-oauth --test username=tester --test-secret password=salesforce-test/password
+///   stablekey set --tenant eu-prod salesforce-oauth scopes=api --reason 'EU app'
+///   stablekey set salesforce-oauth --secret clientSecret=sf-app/clientSecret
+///   stablekey set salesforce-oauth --embedded on --test username=tester \
+///     --test-secret password=salesforce-test/password
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct SetCommand {

@@ -16,7 +16,13 @@ use std::path::PathBuf;
 /// Reads files and folders (`-` is standard input), reports all problems at once, with file, line and what to do, and
 /// checks every reference. A single folder is a root, with a Tenant somewhere below it; files without a Tenant, named
 /// one by one, are read as one tenant. Exit codes: 0 valid, 1 a problem, 3 a binding is missing.
+///
+/// Examples:
+///   stablekey validate examples/us-eu
+///   stablekey validate us-prod/connections/*.yaml
+///   helm template chart | stablekey validate -
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Validate {
     /// Files and folders; `-` is standard input; by default the current folder
     paths: Vec<PathBuf>,

@@ -1,8 +1,8 @@
 //! The options for the values of a connection.
 
 use super::CommandFailure;
-use crate::api::{Input, SecretRef};
-use crate::author::Values;
+use crate::api::Input;
+use crate::author::{self, Values};
 use clap::Args;
 use std::collections::BTreeMap;
 
@@ -77,6 +77,16 @@ impl ValueOptions {
     }
 }
 
+/// Inputs of which each is a value or a reference to a Secret.
+pub(super) fn inputs(values: &[String], secrets: &[String]) -> Result<BTreeMap<String, Input>, CommandFailure> {
+    let mut inputs = BTreeMap::new();
+    let all = ValueOptions { inputs: values.to_vec(), secrets: secrets.to_vec(), ..ValueOptions::default() };
+    for (name, input) in all.values(&[])?.inputs {
+        inputs.extend(input.map(|input| (name, input)));
+    }
+    Ok(inputs)
+}
+
 /// The name of an input, also where it is written as the path of a field.
 fn input(name: &str) -> &str {
     name.strip_prefix("inputs.").unwrap_or(name)
@@ -93,19 +103,15 @@ fn pair<'a>(given: &'a str, shape: &str) -> Result<(&'a str, &'a str), CommandFa
     }
 }
 
-fn secret_ref(option: &str, name: &str, given: &str) -> Result<Input, CommandFailure> {
-    let (given, version) = given.split_once('@').map_or((given, None), |(given, version)| (given, Some(version)));
-    match given.split_once('/') {
-        Some((secret, key)) if !secret.is_empty() && !key.is_empty() && !key.contains('/') => {
-            let (secret, key, version) = (secret.to_string(), key.to_string(), version.map(str::to_string));
-            Ok(Input::SecretRef(SecretRef { name: secret, key, version }))
-        }
-        // It may be the secret itself.
-        _ => Err(CommandFailure::new(
+pub(super) fn secret_ref(option: &str, name: &str, given: &str) -> Result<Input, CommandFailure> {
+    let reference = author::secret_ref(given).map(Input::SecretRef);
+    // It may be the secret itself.
+    reference.ok_or_else(|| {
+        CommandFailure::new(
             format!("{option} {name}: it is no reference to a Secret"),
             format!("name a Secret and its key, not the secret itself: {option} {name}=NAME/KEY"),
-        )),
-    }
+        )
+    })
 }
 
 fn put(values: &mut BTreeMap<String, Option<Input>>, name: &str, value: Option<Input>) -> Result<(), CommandFailure> {

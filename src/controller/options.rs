@@ -98,6 +98,11 @@ pub fn resync(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND..=HOUR * 24)).map_err(|()| "write a duration from 1s to 24h, such as 10m".to_string())
 }
 
+/// Parses how long a command waits.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    duration(text, &(SECOND..=HOUR * 24)).map_err(|()| "write a duration from 1s to 24h, such as 5m".to_string())
+}
+
 /// Parses how long a source must have been unchanged before objects are deleted.
 pub fn delete_after(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND..=HOUR)).map_err(|()| "write a duration from 1s to 1h, such as 30s".to_string())

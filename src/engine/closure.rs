@@ -311,6 +311,7 @@ fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misname
         stopped: world.stopped.clone(),
         unread: world.unread.clone(),
         misnamed: Some(misnamed.clone()),
+        now: world.now,
     };
     plan_uncounted(&small, scope)
 }
@@ -430,14 +431,15 @@ pub fn drop_marks_of_whole_targets(plan: &mut Plan) {
         action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());
     }
     plan.findings.retain(|finding| {
-        !matches!(
+        let is_of_sync = matches!(
             finding.code,
             Code::TooManyChanges
                 | Code::SourceEmpty
                 | Code::SyncMatchesNothing
                 | Code::IntegrationMissing
                 | Code::OverrideMatchesNothing
-        )
+        );
+        !is_of_sync && !finding.code.needs_all_objects()
     });
     plan.recount();
 }

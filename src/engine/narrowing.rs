@@ -66,6 +66,7 @@ fn only_reverted(plan: &mut Plan, revert: &Revert) {
             code: Code::BindingWaits,
             text: format!("it waits for {}, which is not done yet", waiting.join(", ")),
             fix: format!("apply the plan of {} first", revert.tenant),
+            commands: Vec::new(),
         });
     }
     plan.recount();

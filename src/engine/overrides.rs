@@ -58,7 +58,7 @@ impl<'a> Here<'a> {
     pub fn of(spec: &'a TenantSyncSpec, tenant: &str) -> Self {
         let mut here = Here { spec, by_object: BTreeMap::new(), doubled: Vec::new() };
         for (position, o) in spec.overrides.iter().enumerate().filter(|(_, o)| o.tenant == tenant) {
-            let Some((object, field)) = place(o) else { continue };
+            let Some((object, field)) = o.changes().and_then(location) else { continue };
             let of_object = here.by_object.entry(object).or_default();
             match of_object.get(&field) {
                 Some(first) => here.doubled.push((*first, position)),
@@ -149,10 +149,17 @@ impl<'a> Here<'a> {
     }
 }
 
-/// The object that an override changes, and the path of the field; two of one place are an error.
-pub fn place(of: &Override) -> Option<(ObjectId, String)> {
+/// The object and the field that an override decides or leaves unchanged; `None` for a field that no sync writes.
+pub fn decided_by(o: &Override) -> Option<(ObjectId, Field<'static>)> {
+    let (object, path) = location(o.changes()?)?;
+    let field = field_of(object.kind, &path)?;
+    Some((object, field))
+}
+
+/// The object and field of an override.
+fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
     let connection = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key));
-    Some(match of.changes()? {
+    Some(match changes {
         Overridden::Input { stable_key, input } => (connection(stable_key), format!("inputs.{input}")),
         Overridden::Field { stable_key, field } => (connection(stable_key), field.to_string()),
         Overridden::Variable { integration, variable } => {

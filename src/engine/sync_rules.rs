@@ -1,7 +1,7 @@
 //! Rules for the syncs of a hub, shared by the syncer and by the command line, which plans again what the syncer
 //! planned. One function per rule, so that the two cannot disagree.
 
-use crate::api::{SyncMode, TargetStatus};
+use crate::api::{FLUX_REQUESTED_AT, Meta, REQUESTED_AT, SyncMode, TargetStatus};
 use crate::engine::model::inventory::World;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,13 @@ pub const MOST_APPROVALS: usize = 256;
 pub fn approved_digests(annotation: &str) -> BTreeSet<String> {
     let digests = annotation.split(',').map(str::trim).filter(|digest| !digest.is_empty());
     digests.take(MOST_APPROVALS).map(str::to_string).collect()
+}
+
+/// Returns the last request to reconcile, as a status confirms it: Stablekey's annotation, or Flux's.
+pub fn requested_at(metadata: &Meta) -> Option<String> {
+    let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
+    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
+    (!asked.is_empty()).then(|| asked.join(" "))
 }
 
 /// An approval that was begun.

@@ -1,6 +1,6 @@
 //! The permissions that Stablekey needs in a tenant's namespace, and the Role that grants them.
 
-use crate::api::GROUP;
+use crate::api::{GROUP, Kind};
 
 /// The verbs for Stablekey's custom resources.
 const VERBS: &str = "get, list, create, patch, delete";
@@ -43,6 +43,17 @@ pub fn approver_role(namespace: &str) -> String {
            verbs: [patch, approve]\n"
     );
     of_hub("stablekey-approver", namespace, &approving)
+}
+
+/// Returns the Role for reading a hub and changing its Tenants or TenantSyncs.
+pub fn writer_role(namespace: &str, kind: Kind) -> String {
+    let writing = format!(
+        "- apiGroups: [{GROUP}]\n  \
+           resources: [{}]\n  \
+           verbs: [patch]\n",
+        kind.plural()
+    );
+    of_hub("stablekey-hub-writer", namespace, &writing)
 }
 
 fn of_hub(name: &str, namespace: &str, more: &str) -> String {

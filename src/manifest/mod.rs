@@ -6,8 +6,10 @@
 mod bytes;
 mod cut;
 mod edit;
+pub mod editor;
 mod files;
 mod hidden;
+mod json_schema;
 pub mod kustomization;
 pub mod limits;
 mod locate;
@@ -15,6 +17,7 @@ mod mask;
 mod problem;
 mod read;
 mod scalar;
+pub mod scan;
 mod schema;
 mod shape;
 mod sniff;
@@ -26,12 +29,13 @@ mod typed;
 mod words;
 mod write;
 
-pub use edit::{DocumentEdit, Edit, EditError, Rewrite, Rewritten, append_document, rewrite};
+pub use edit::{DocumentEdit, Edit, EditError, Rewrite, Rewritten, append_document, edit_only, rewrite};
 pub use files::{
     FolderContent, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files,
     read_paths, shown, strange,
 };
 pub use hidden::without_secrets;
+pub use json_schema::{is_json_schema, json_schema};
 pub use locate::{locate, locate_all, problem, text_at};
 pub use problem::{Excerpt, FileProblem};
 pub use read::{DocumentsRead, InvalidDocument, ReadDocument, Unparsed, read_bytes, read_text};

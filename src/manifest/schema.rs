@@ -62,7 +62,7 @@ pub(super) struct SchemaField {
 }
 
 /// The fields of `metadata` that the API server writes; they are accepted and dropped.
-const SERVER_FIELDS: [&str; 12] = [
+pub(super) const SERVER_FIELDS: [&str; 12] = [
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
@@ -212,7 +212,7 @@ fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
                         schema: below(value, name, path),
                     })
                     .collect(),
-                one_of: exactly_one(schema),
+                one_of: union_message(schema),
             }
         }
         _ => SchemaShape::Any,
@@ -241,7 +241,7 @@ fn is_private(path: &[&str]) -> bool {
 }
 
 /// The message of the rule that requires exactly one of all fields of a map, in either form of a union.
-fn exactly_one(schema: &Value) -> Option<String> {
+pub(super) fn union_message(schema: &Value) -> Option<String> {
     let names: Vec<&String> = schema["properties"].as_object()?.keys().collect();
     schema["x-kubernetes-validations"].as_array()?.iter().find_map(|validation| {
         let rule = validation["rule"].as_str()?;

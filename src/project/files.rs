@@ -9,8 +9,9 @@ use crate::manifest::{
     DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_bytes,
     read_files, read_paths, shown,
 };
-use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading, normal};
+use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading};
 use crate::tenant::directory::overlay::NewFiles;
+use crate::tenant::directory::paths::normal;
 use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

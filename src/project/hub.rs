@@ -208,7 +208,11 @@ mod tests {
     /// "Planned again".
     #[test]
     fn what_the_syncer_counted_since_a_target_was_settled_counts_here_too() {
-        let tenant = HubTenant { spec: Ok(TenantSpec::default()), status: TenantStatus::default() };
+        let tenant = HubTenant {
+            spec: Ok(TenantSpec::default()),
+            status: TenantStatus::default(),
+            resource_version: String::new(),
+        };
         let mut sync = HubSync::default();
         sync.status.targets = vec![TargetStatus {
             tenant: "eu".to_string(),

@@ -1,9 +1,10 @@
 //! The plan of a project: its world, planned by the engine, with what files and kustomizations add, and where each item
 //! stands.
 
-use super::{Project, at};
+use super::{Project, UNNAMED, at};
 use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::inventory::{ReadOnly, Sync, View, World};
 use crate::engine::model::item::ObjectId;
@@ -47,6 +48,7 @@ pub fn plan(project: &Project, scope: &Scope) -> PlannedProject {
         .extend(kustomizations(project, &plan).iter().flat_map(|(tenant, edits)| of_kustomization(tenant, edits)));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
+    complete_commands(project, &mut plan);
     plan.recount();
     PlannedProject { world, plan }
 }
@@ -94,6 +96,7 @@ pub fn of_kustomization(tenant: &str, edits: &KustomizationDue) -> Vec<Finding> 
         object: None,
         text,
         fix,
+        commands: Vec::new(),
         path: Vec::new(),
         at: Some(At { file: file.clone(), line: 1 }),
     };
@@ -141,6 +144,7 @@ pub fn finding(problem: &FileProblem) -> Finding {
         object: None,
         text: problem.message.clone(),
         fix: problem.help.clone(),
+        commands: Vec::new(),
         path: Vec::new(),
         at: Some(At { file: problem.file.clone(), line: problem.line }),
     }
@@ -177,6 +181,28 @@ fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
         for note in trial.notes {
             if matches!(note, Note::Blocked { .. }) && !target.notes.contains(&note) {
                 target.notes.push(note);
+            }
+        }
+    }
+}
+
+/// Names the project in the commands that make edits. Files without a Tenant are no project.
+fn complete_commands(project: &Project, plan: &mut Plan) {
+    let root = project.root.display().to_string();
+    let root = (root != "." && !root.is_empty()).then_some(root.as_str());
+    let complete = |tenant: Option<&str>, commands: &mut Vec<EditCommand>| {
+        if tenant == Some(UNNAMED) {
+            commands.clear();
+        }
+        commands.iter_mut().for_each(|command| command.below(root));
+    };
+    for finding in &mut plan.findings {
+        complete(finding.tenant.as_deref(), &mut finding.commands);
+    }
+    for target in &mut plan.targets {
+        for note in &mut target.notes {
+            if let Note::Blocked { commands, .. } = note {
+                complete(Some(&target.tenant), commands);
             }
         }
     }

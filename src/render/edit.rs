@@ -26,24 +26,31 @@ pub fn edit_text(edited: &Edited, style: Style) -> String {
     }
     out.push('\n');
     let (before, after) = (what(&edited.before), what(&edited.after));
-    let _ = match before == after {
-        true => writeln!(out, "Plan: {after}, as before."),
-        false => writeln!(out, "Plan: {after}. Before: {before}."),
+    let line = match before == after {
+        true => format!("Plan: {after}, as before."),
+        false => format!("Plan: {after}. Before: {before}."),
     };
-    list(&mut out, "Worse", &edited.worse());
-    list(&mut out, "Fixed", &edited.better());
-    list(&mut out, "New warnings", &edited.warnings());
-    list(&mut out, "Manual steps", &edited.manual);
+    let _ = writeln!(out, "{}", text::wrapped(&line, style.width, 0));
+    list(&mut out, "Worse", &edited.worse(), style.width);
+    list(&mut out, "Fixed", &edited.better(), style.width);
+    list(&mut out, "New warnings", &edited.warnings(), style.width);
+    list(&mut out, "Manual steps", &edited.manual, style.width);
     out
 }
 
-fn list(out: &mut String, title: &str, lines: &[String]) {
+/// Lines after the first are for copying: they are not wrapped.
+fn list(out: &mut String, title: &str, lines: &[String], width: usize) {
     if lines.is_empty() {
         return;
     }
     let _ = writeln!(out, "{title}:");
     for line in lines.iter().take(MOST) {
-        let _ = writeln!(out, "  {}", text::lines(line));
+        let line = text::lines(line);
+        let (first, rest) = line.split_once('\n').map_or((line.as_ref(), None), |(first, rest)| (first, Some(rest)));
+        let _ = writeln!(out, "  {}", text::wrapped(first, width, 2));
+        if let Some(rest) = rest {
+            let _ = writeln!(out, "{rest}");
+        }
     }
     if let Some(more) = lines.len().checked_sub(MOST).filter(|more| *more > 0) {
         let _ = writeln!(out, "  and {more} more");

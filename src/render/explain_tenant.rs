@@ -7,13 +7,11 @@ use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, heading, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::api::{Kind, LocationSpec};
-use crate::engine::bindings::Bindings;
-use crate::engine::check::missing_inputs;
 use crate::engine::model::inventory::World;
-use crate::report::binding::{BindingRow, ConnectionBrief, Scene};
+use crate::report::binding::{BindingRow, Scene};
+use crate::report::tenant_connection::ConnectionOfTenant;
 use crate::text::{and, count};
 use serde::Serialize;
-use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,25 +48,6 @@ pub struct TenantExplanation {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ConnectionOfTenant {
-    /// The properties of the connection.
-    #[serde(flatten)]
-    pub connection: ConnectionBrief,
-    /// The required inputs that it lacks.
-    pub lacks: Vec<String>,
-    /// Whether the location reports nothing that keeps it from being used.
-    #[serde(skip)]
-    pub ready: bool,
-    /// The older keys that resolve to it.
-    pub replaces: Vec<String>,
-    /// The integrations that are bound to it.
-    pub used_by: Vec<String>,
-    /// The number of customers with credentials for it; never their names.
-    pub customers: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct IntegrationOfTenant {
     /// The name of the integration.
     pub name: String,
@@ -83,20 +62,6 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
     let Some(view) = world.tenants.get(tenant) else { return Err(ExplainError::no_tenant(world, tenant)) };
     let scene = Scene::of(world, tenant).ok_or_else(|| ExplainError::unreachable(world, tenant))?;
     let inventory = scene.inventory;
-    let bindings = Bindings::of(tenant, inventory, &scene.replacements);
-    let connections = inventory.connections.iter().map(|(name, connection)| ConnectionOfTenant {
-        connection: ConnectionBrief::of(&connection.spec),
-        ready: !inventory.is_unready(name),
-        lacks: missing_inputs(&connection.spec, inventory).into_iter().map(str::to_string).collect(),
-        replaces: connection.spec.replaces.clone(),
-        used_by: bindings
-            .users(name)
-            .map(|row| row.integration.to_string())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect(),
-        customers: bindings.customers(name).len().max(inventory.told_customers(name)),
-    });
     let integrations = inventory.integrations.iter().map(|(name, object)| IntegrationOfTenant {
         name: name.clone(),
         title: object.spec.title.clone(),
@@ -111,7 +76,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
         location: view.spec.location.clone(),
         suspend: view.spec.is_suspended(),
         accept_from: view.spec.accept_from.clone(),
-        connections: connections.collect(),
+        connections: ConnectionOfTenant::all(tenant, &scene),
         integrations: integrations.collect(),
         invalid: InvalidObject::of(inventory, |id| id.kind != Kind::Tenant),
         customers: inventory.customers(),

@@ -1,9 +1,10 @@
 //! Findings of the checks: as text, Markdown and JSON (by [`super::json::json`]).
 
-use super::markdown::{Comment, escape as md};
-use super::page::{Span, TextPage, faint, heading, plain, strong};
+use super::markdown::{self, Comment, escape as md};
+use super::page::{Span, TextPage, command, faint, heading, plain, strong};
 use super::style::{Style, Tone};
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::text::{count, thousands};
 use serde::Serialize;
@@ -151,6 +152,18 @@ fn one(page: &mut TextPage, indent: usize, finding: &Finding) {
     if !finding.fix.is_empty() {
         page.wrap(indent + 4, indent + 6, &[plain(format!("→ {}", finding.fix))]);
     }
+    commands(page, indent + 6, &finding.commands);
+}
+
+/// Adds the commands that make an edit, each on a line of its own, so that it can be pasted.
+pub(super) fn commands(page: &mut TextPage, indent: usize, commands: &[EditCommand]) {
+    commands.iter().for_each(|edit| page.line(indent, &[command(edit.to_string())]));
+}
+
+/// The commands that make an edit, as blocks below an item of a list.
+pub(super) fn commands_as_markdown(commands: &[EditCommand]) -> String {
+    let block = |edit: &EditCommand| markdown::command(&edit.to_string()).trim_end().replace('\n', "\n  ");
+    commands.iter().map(|edit| format!("\n\n  {}", block(edit))).collect()
 }
 
 /// Formats one finding as an item of a Markdown list.
@@ -165,5 +178,6 @@ pub(super) fn item(finding: &Finding) -> String {
     let at = finding.at.as_ref().map(|at| format!(" ({})", md(&at.to_string()))).unwrap_or_default();
     let fix = if finding.fix.is_empty() { String::new() } else { format!("<br>→ {}", md(&finding.fix)) };
     let subject = if subject.is_empty() { String::new() } else { format!(" **{}**", subject.join(" ")) };
-    format!("- {word} {}{subject}{at}: {}{fix}\n", finding.code, md(&finding.text))
+    let commands = commands_as_markdown(&finding.commands);
+    format!("- {word} {}{subject}{at}: {}{fix}{commands}\n", finding.code, md(&finding.text))
 }

@@ -4,6 +4,7 @@ use crate::engine::model::canonical::short;
 use crate::engine::model::field::Field;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::revert::Revert;
+use crate::text::quoted;
 
 /// The arguments of the current command that suggested commands repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,10 +68,7 @@ impl Hub {
 
     /// The command that requests a reconciliation of the sync.
     pub fn reconcile(&self) -> String {
-        let context = self.context.iter().map(|context| format!(" --context {}", quoted(context)));
-        let (context, namespace, sync) = (context.collect::<String>(), quoted(&self.namespace), quoted(&self.sync));
-        let now = r#"stablekey.dev/requestedAt="$(date +%s)""#;
-        format!("kubectl{context} annotate --overwrite -n {namespace} tenantsync {sync} {now}")
+        words(["reconcile".to_string(), self.sync.clone()].into_iter().chain(self.at()))
     }
 
     fn at(&self) -> Vec<String> {
@@ -152,6 +150,13 @@ impl Invocation {
         pairs.flatten().cloned().collect::<Vec<_>>().into_iter()
     }
 
+    /// A command that edits files: `stablekey set -C ROOT …`.
+    pub fn edit<'a>(&self, words_of_command: impl IntoIterator<Item = &'a str>) -> String {
+        let mut typed: Vec<String> = words_of_command.into_iter().map(str::to_string).collect();
+        typed.extend(self.root.iter().flat_map(|root| ["-C".to_string(), root.clone()]));
+        words(typed.into_iter())
+    }
+
     fn over_root(&self, command: &str, more: &[String]) -> String {
         if let (Some(Revert { tenant, object, field }), "apply") = (&self.revert, command) {
             let field = field.as_ref().map(Field::to_string);
@@ -168,16 +173,6 @@ impl Invocation {
 fn words(parts: impl Iterator<Item = String>) -> String {
     let parts: Vec<String> = ["stablekey".to_string()].into_iter().chain(parts.map(|p| quoted(&p))).collect();
     parts.join(" ")
-}
-
-/// Quotes a text as one word of a shell.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -225,9 +220,6 @@ mod tests {
             hub.explain_there("Connection/crm"),
             "stablekey explain Connection/crm --context 'us 1' -n hub --target eu-prod=CONTEXT"
         );
-        assert_eq!(
-            hub.reconcile(),
-            r#"kubectl --context 'us 1' annotate --overwrite -n hub tenantsync us-to-eu stablekey.dev/requestedAt="$(date +%s)""#
-        );
+        assert_eq!(hub.reconcile(), "stablekey reconcile us-to-eu --context 'us 1' -n hub");
     }
 }

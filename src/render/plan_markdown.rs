@@ -2,7 +2,7 @@
 
 use super::action_text::impact;
 use super::change;
-use super::findings::item as finding;
+use super::findings::{commands_as_markdown, item as finding};
 use super::invocation::Invocation;
 use super::markdown::{Comment, command, escape as md, fence, row, rule};
 use super::plan_text::{ApprovalCommand, as_far_as, digests_to_approve, next};
@@ -186,8 +186,9 @@ fn parts(parts: &[&String]) -> Vec<String> {
 }
 
 fn blocked(note: &Note) -> String {
-    let Note::Blocked { object, code, text, fix } = note else { return String::new() };
-    format!("- ⛔ {code} **blocked {}**: {}<br>→ {}\n", md(&object.to_string()), md(text), md(fix))
+    let Note::Blocked { object, code, text, fix, commands } = note else { return String::new() };
+    let commands = commands_as_markdown(commands);
+    format!("- ⛔ {code} **blocked {}**: {}<br>→ {}{commands}\n", md(&object.to_string()), md(text), md(fix))
 }
 
 fn kept(kept: &KeptFields<'_>, tenant: &str, mark: &str) -> String {

@@ -179,11 +179,12 @@ fn cut<T>(page: &mut TextPage, items: &[T], what: &str, mut show: impl FnMut(&mu
 }
 
 fn blocked(page: &mut TextPage, note: &Note) {
-    let Note::Blocked { object, code, text, fix } = note else { return };
+    let Note::Blocked { object, code, text, fix, commands } = note else { return };
     let head = [Span::new(Tone::Bad, "✗ blocked"), plain("  "), strong(object.to_string()), faint(format!("  {code}"))];
     page.wrap(2, 6, &head);
     page.wrap(6, 6, &[plain(text)]);
     page.wrap(6, 8, &[plain(format!("→ {fix}"))]);
+    findings::commands(page, 8, commands);
 }
 
 /// Shows the commands that approve the actions of a tenant; returns whether there are any.

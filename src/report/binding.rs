@@ -295,7 +295,7 @@ impl<'a> Scene<'a> {
             Binding::Unknown(why) => (BindingState::Unknown, Some(format!("{why}: fix that first"))),
             Binding::Missing => {
                 let fix = how_to_fix_missing(self.tenant, key, source, self.inventory, &self.elsewhere);
-                (BindingState::Missing, Some(fix))
+                (BindingState::Missing, Some(fix.text))
             }
             Binding::Bound(connection) => {
                 if let Some(source) = source.filter(|s| !s.connects_like(&connection.spec)) {

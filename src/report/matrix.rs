@@ -158,6 +158,13 @@ struct Column<'a> {
 }
 
 impl Matrix {
+    /// The connections and integrations of the rows. A connection is known by its stable key.
+    pub fn objects(&self) -> Vec<ObjectId> {
+        let connections = self.rows.iter().map(|row| ObjectId::new(Kind::Connection, &row.stable_key));
+        let integrations = self.integrations.iter().map(|row| ObjectId::new(Kind::Integration, &row.name));
+        connections.chain(integrations).collect()
+    }
+
     /// Builds the matrix of a world before and after a plan.
     pub fn of(world: &World, after: &World, plan: &Plan) -> Self {
         let columns: Vec<Column<'_>> = world

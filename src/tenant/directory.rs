@@ -7,6 +7,7 @@ mod kustomization;
 pub mod layout;
 pub mod lock_file;
 pub mod overlay;
+pub mod paths;
 pub mod read;
 mod session;
 mod side_files;

@@ -7,11 +7,13 @@
 //! | [`project`] | a folder of files, and the command line run in it |
 //! | [`yaml`] | a resource as a person writes it |
 //! | [`cli`] | the command line, run in a folder |
+//! | [`terminal`] | a command on a terminal, with its screen and keys |
 //! | [`replica`] | a process of the operator |
 //! | [`proxy`] | a proxy to an API server that counts requests and injects faults |
 //! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
 //! | [`git_server`] | a Git server over HTTPS |
 //! | [`manifests`] | the objects of manifests/, and its accounts |
+//! | [`fuzzing`] | what the fuzzer calls, and a test with the files of `fuzz/corpus` |
 //! | [`permissions`] | what Roles grant, compared with the audit log |
 
 #![allow(
@@ -24,6 +26,7 @@
 
 pub mod certificates;
 pub mod cli;
+pub mod fuzzing;
 pub mod git_server;
 pub mod manifests;
 pub mod objects;
@@ -31,6 +34,7 @@ pub mod permissions;
 pub mod project;
 pub mod proxy;
 pub mod replica;
+pub mod terminal;
 pub mod tunnel;
 pub mod world;
 pub mod yaml;

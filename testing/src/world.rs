@@ -33,6 +33,12 @@ fn namespace() -> Inventory {
 }
 
 impl Given {
+    /// Sets the time of the plan.
+    pub fn at(mut self, time: &str) -> Self {
+        self.world.now = Some(time.parse().unwrap());
+        self
+    }
+
     /// Adds or changes a tenant.
     pub fn tenant(mut self, name: &str, describe: impl FnOnce(GivenTenant) -> GivenTenant) -> Self {
         let view = self.world.tenants.remove(name).unwrap_or_else(|| TenantView {
@@ -259,6 +265,11 @@ impl GivenTenant {
 
     pub fn accepts(self, from: &str) -> Self {
         self.tenant(|tenant| tenant.accepts(from))
+    }
+
+    pub fn environment(mut self, environment: &str) -> Self {
+        self.view.spec.environment = Some(environment.to_string());
+        self
     }
 
     /// Makes its location a folder, not a namespace.
@@ -635,6 +646,15 @@ impl Planned {
     #[track_caller]
     pub fn is_empty(&self) -> &Self {
         assert!(self.plan.is_empty(), "nothing should be left to do\n{self}");
+        self
+    }
+
+    /// Asserts that only ownership records change, and that nothing is in the way.
+    #[track_caller]
+    pub fn only_records(&self) -> &Self {
+        let mut kinds = self.plan.actions().map(|(_, action)| action.action);
+        assert!(kinds.all(|kind| kind == ActionKind::Adopt), "only records should change\n{self}");
+        assert!(matches!(self.plan.exit, 0 | 2), "nothing should be in the way\n{self}");
         self
     }
 

@@ -32,6 +32,12 @@ fn the_reference_is_current() {
 }
 
 #[test]
+fn the_checks_are_current() {
+    let there = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/checks.md")).unwrap_or_default();
+    assert!(there == stablekey::render::checks(), "docs/checks.md is stale: run `make crds`, and commit it");
+}
+
+#[test]
 fn the_crds_folder_has_no_other_file() {
     let mut names: Vec<String> =
         std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();

@@ -3,14 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod authoring;
 mod canary;
 mod cel;
+mod checks;
 #[cfg(target_os = "linux")]
 mod consent;
 mod console;
 mod crds;
 mod documentation;
 mod edges;
+#[cfg(target_os = "linux")]
+mod fuzzed;
 mod import;
 mod killed;
 mod laws;
@@ -19,6 +23,7 @@ mod platform;
 mod power_cuts;
 mod reader;
 mod rules;
+mod scaffold;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transcripts;

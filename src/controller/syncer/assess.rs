@@ -221,13 +221,23 @@ fn counts(evidence: &Evidence<'_>) -> TargetCounts {
         kept: notes(|note| matches!(note, Note::Kept { .. })),
         drift: notes(|note| matches!(note, Note::Drift { left: true, ignored: false, .. })),
         manual: notes(|note| matches!(note, Note::Manual { .. })),
+        suspended: number(suspended_actions(evidence).unwrap_or(0)),
     }
+}
+
+/// Returns how many actions wait because the sync or the target is suspended; `None` if neither is.
+fn suspended_actions(evidence: &Evidence<'_>) -> Option<usize> {
+    if evidence.is_suspended {
+        let waiting = evidence.target.suspended_syncs.get(&evidence.writer().to_string());
+        return Some(waiting.copied().unwrap_or(0));
+    }
+    evidence.target.suspended.then(|| evidence.actions().count())
 }
 
 fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let notes = evidence.target.notes_of(&writer).filter_map(|note| match note {
-        Note::Blocked { object, code, text, fix } => Some(bounded(&format!("{object}: {code} {text}; {fix}"))),
+        Note::Blocked { object, code, text, fix, .. } => Some(bounded(&format!("{object}: {code} {text}; {fix}"))),
         _ => None,
     });
     let conflicts = evidence.findings().filter(|f| f.code == Code::WriterConflict).map(|f| {
@@ -397,20 +407,17 @@ fn warnings(evidence: &Evidence<'_>) -> Vec<String> {
 
 /// Returns what waits because the sync or the target is suspended.
 fn suspended(evidence: &Evidence<'_>) -> Option<String> {
-    let (what, waiting) = if evidence.is_suspended {
-        let waiting = evidence.target.suspended_syncs.get(&evidence.writer().to_string());
-        ("the sync".to_string(), waiting.copied().unwrap_or(0))
-    } else if evidence.target.suspended {
-        (evidence.target.tenant.clone(), evidence.actions().count())
-    } else {
-        return None;
-    };
-    let waits = match waiting {
+    let waits = match suspended_actions(evidence)? {
         0 => "nothing waits".to_string(),
         1 => "1 action waits".to_string(),
         many => format!("{many} actions wait"),
     };
-    Some(format!("{what} is suspended; {waits}: take suspend out of its spec to go on"))
+    let Evidence { sync, namespace, target, .. } = evidence;
+    Some(match evidence.is_suspended {
+        true => format!("the sync is suspended; {waits}; to go on:\nstablekey resume {sync} -n {namespace}"),
+        // Its own Tenant, in its cluster, may be the one that is suspended.
+        false => format!("{} is suspended; {waits}: take suspend out of its spec to go on", target.tenant),
+    })
 }
 
 fn more(count: usize) -> String {
@@ -583,7 +590,7 @@ mod tests {
         let mut target = noted(Vec::new());
         target.suspended_syncs = [("sync/s".to_string(), 1)].into();
         let evidence = Evidence { is_suspended: true, ..of(&target) };
-        let message = "the sync is suspended; 1 action waits: take suspend out of its spec to go on".to_string();
+        let message = "the sync is suspended; 1 action waits; to go on:\nstablekey resume s -n hub".to_string();
         assert_eq!(stands(&evidence), (SyncState::Suspended, message));
     }
 
@@ -672,7 +679,7 @@ mod tests {
         let by = "kubectl".to_string();
         let kept = Note::Kept { object: object.clone(), path, by, text: None, from: None, to: None, parts: Vec::new() };
         let (text, fix) = ("no connection b".to_string(), "make it".to_string());
-        let blocked = Note::Blocked { object, code: Code::BindingMissing, text, fix };
+        let blocked = Note::Blocked { object, code: Code::BindingMissing, text, fix, commands: Vec::new() };
         let target = noted(vec![kept, blocked, drift("c")]);
         let conflict = [Finding::of(Code::WriterConflict, "eu", connection("a"), "two differ", "agree")];
         let evidence = Evidence { findings: &conflict, ..of(&target) };

@@ -162,13 +162,6 @@ impl HubObjects {
     }
 }
 
-/// Returns the last request to reconcile: Stablekey's annotation, or Flux's.
-pub(super) fn requested_at(metadata: &Meta) -> Option<String> {
-    let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
-    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
-    (!asked.is_empty()).then(|| asked.join(" "))
-}
-
 /// Applies a change; returns whether a spec changed.
 fn apply_outcome<S: PartialEq>(
     objects: &mut BTreeMap<String, Live<Object<S>>>,

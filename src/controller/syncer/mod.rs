@@ -39,6 +39,7 @@ mod observe;
 mod outcome;
 mod polled;
 mod queue;
+mod receipts;
 mod reconcile;
 mod select;
 mod status;

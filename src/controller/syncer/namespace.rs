@@ -6,7 +6,7 @@ use super::super::metrics::ReconcileOutcome;
 use super::super::role::Role;
 use super::approvals::Ledger;
 use super::assess::SyncState;
-use super::hub_objects::{HubObjects, SyncOwner, requested_at};
+use super::hub_objects::{HubObjects, SyncOwner};
 use super::metrics::{self, SyncerBacklog};
 use super::observe::HubObserver;
 use super::outcome::{AppliedTarget, PassOutcome};
@@ -25,7 +25,7 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::Writer;
-use crate::engine::sync_rules::approved_digests;
+use crate::engine::sync_rules::{approved_digests, requested_at};
 use crate::kubernetes::cache::{ChangedObjects, Delta, NamespaceDelta};
 use crate::kubernetes::kinds;
 use crate::kubernetes::object;
@@ -395,7 +395,9 @@ impl HubWorker {
                 }
             }
             target.syncs = syncs;
-            target.states.retain(|sync, _| target.syncs.apply.contains(sync) || target.syncs.plan.contains(sync));
+            let is_here = |sync: &String| target.syncs.apply.contains(sync) || target.syncs.plan.contains(sync);
+            target.states.retain(|sync, _| is_here(sync));
+            target.history.retain(is_here);
             let requested = requested.remove(&name).unwrap_or_default();
             if requested != target.requested {
                 target.requested = requested;

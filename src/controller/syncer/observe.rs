@@ -111,6 +111,7 @@ impl HubObserver<'_> {
                 .collect(),
             unread: BTreeSet::new(),
             misnamed: None,
+            now: Some(jiff::Timestamp::now()),
         }
     }
 

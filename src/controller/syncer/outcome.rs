@@ -16,8 +16,8 @@ use tracing::{debug, info, warn};
 /// The result of one apply.
 #[derive(Debug, Default)]
 pub(super) struct PassOutcome {
-    /// The actions that were carried out, each with its digest.
-    pub done: Vec<(ObjectId, ActionKind, Digest)>,
+    /// The actions that were carried out.
+    pub done: Vec<DoneAction>,
     /// The actions that failed, by id. Under the name of the target: all of them.
     pub failed: BTreeMap<String, ActionFailure>,
     /// Another client changed an object meanwhile: the target must be planned again.
@@ -26,6 +26,15 @@ pub(super) struct PassOutcome {
     pub approved: bool,
     /// The duration; for a full reconcile planning included.
     pub took: Duration,
+}
+
+/// An action that was carried out.
+#[derive(Debug)]
+pub(super) struct DoneAction {
+    pub object: ObjectId,
+    pub kind: ActionKind,
+    pub digest: Digest,
+    pub writers: BTreeSet<Writer>,
 }
 
 /// Why an action was not carried out.
@@ -103,7 +112,12 @@ impl PassOutcome {
             let Some(action) = actions.get(id.as_str()) else { continue };
             match outcome {
                 Outcome::Done => {
-                    applied.done.push((action.change.object.clone(), action.action, action.digest.clone()));
+                    applied.done.push(DoneAction {
+                        object: action.change.object.clone(),
+                        kind: action.action,
+                        digest: action.digest.clone(),
+                        writers: action.writers.clone(),
+                    });
                 }
                 Outcome::Failed(LocationError::Changed { .. }) => applied.again = true,
                 Outcome::Failed(error) => drop(applied.failed.insert(id.clone(), ActionFailure::of(error))),
@@ -138,8 +152,8 @@ impl PassOutcome {
 
     /// Logs a line for each change and for each failure.
     pub(super) fn log(&self, tenant: &str) {
-        for (id, kind, _) in &self.done {
-            info!(tenant, object = %id, action = kind.as_str(), "done");
+        for DoneAction { object, kind, .. } in &self.done {
+            info!(tenant, %object, action = kind.as_str(), "done");
         }
         for (id, ActionFailure { code, why, .. }) in &self.failed {
             warn!(tenant, action = id, code, why, "failed");

@@ -4,15 +4,15 @@
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
 use super::assess::{self, SyncState};
-use super::hub_objects::requested_at;
 use super::polled::PolledTenant;
+use super::receipts;
 use super::target::TargetState;
 use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
 use crate::engine::model::inventory::View;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules;
-use crate::engine::sync_rules::approved_digests;
+use crate::engine::sync_rules::{approved_digests, requested_at};
 use crate::kubernetes::client::{ApiRequest, RequestFailure};
 use crate::kubernetes::kubeconfig::TokenExpiry;
 use crate::kubernetes::object::Live;
@@ -119,6 +119,7 @@ pub(super) fn of_sync(
         let message = Some(format!("{done} of {all} actions are done"));
         Some(TargetStatus { state: SyncState::Applying.as_str().to_string(), message, ..status.clone() })
     };
+    let history = to.iter().filter_map(|to| Some(targets.get(*to)?.history.of(&live.name))).flatten();
     let targets: Vec<TargetStatus> =
         states.into_iter().map(|(status, _)| going(status).unwrap_or_else(|| status.clone())).collect();
     let given = sync.metadata.annotations.get(APPROVE).map(|text| approved_digests(text)).unwrap_or_default();
@@ -130,6 +131,7 @@ pub(super) fn of_sync(
         mode: Some(sync.spec.mode.unwrap_or(SyncMode::Plan)),
         conditions: conditions(&before.conditions, sync_conditions, live.generation, now),
         last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
+        receipts: receipts::merged(history, &before.receipts),
         targets,
         approvals: Vec::new(),
     };
@@ -205,6 +207,8 @@ pub(super) fn of_mixed(
         mode: Some(sync.spec.mode.unwrap_or(SyncMode::Plan)),
         conditions: conditions(&before.conditions, bad("Stalled", "MixedTargets", &why), live.generation, now),
         targets: Vec::new(),
+        // There is nothing to do for a request.
+        last_handled_reconcile_at: requested_at(&sync.metadata).or(before.last_handled_reconcile_at.clone()),
         ..before.clone()
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());

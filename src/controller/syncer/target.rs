@@ -3,15 +3,15 @@
 use super::approvals::GivenApprovals;
 use super::assess::{Evidence, target_status};
 use super::budget::ChangeBudget;
-use super::outcome::{AppliedTarget, PassOutcome, Retry};
+use super::outcome::{AppliedTarget, DoneAction, PassOutcome, Retry};
 use super::queue::{PassId, TargetQueue};
+use super::receipts::{Receipts, digest_of};
 use super::select::{Selected, Why};
 use super::syncs::{SyncInto, Syncs};
 use crate::api::{ReceiptStatus, TargetStatus};
-use crate::engine::model::canonical::{Digest, Digesting};
+use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{ActionKind, Note, Plan, State, Target};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ pub(super) struct TargetState {
     done: Vec<Digest>,
     /// The last receipt, by sync.
     receipts: BTreeMap<String, ReceiptStatus>,
+    /// What each sync carried out, for the list of its last receipts.
+    pub history: Receipts,
     /// By sync: the state of the digests in its annotation.
     pub given: BTreeMap<String, GivenApprovals>,
     /// The progress of the running reconcile: number of done actions, and their total.
@@ -97,12 +99,13 @@ impl TargetState {
         resync: Duration,
         now: Instant,
     ) {
-        self.done.extend(outcome.done.iter().map(|(_, _, digest)| digest.clone()));
+        self.done.extend(outcome.done.iter().map(|done| done.digest.clone()));
+        self.history.carried_out(&outcome.done);
         if outcome.approved {
             self.budget.approved();
         } else {
-            let changes = |kind: &ActionKind| matches!(kind, ActionKind::Update | ActionKind::Delete);
-            let changed = outcome.done.iter().filter(|(_, kind, _)| changes(kind)).map(|(id, _, _)| id.clone());
+            let changes = |done: &&DoneAction| matches!(done.kind, ActionKind::Update | ActionKind::Delete);
+            let changed = outcome.done.iter().filter(changes).map(|done| done.object.clone());
             self.budget.changed(changed, now);
             if !outcome.done.is_empty() {
                 self.budget.touched(now);
@@ -169,6 +172,11 @@ impl TargetState {
             (sync.clone(), (target_status(&evidence), self.requested.get(sync).cloned()))
         };
         self.states = syncs.iter().map(status).collect();
+        if applied.outcome.did_nothing() {
+            // This reconcile saw the result of those before it.
+            let states = self.states.iter().map(|(sync, (status, _))| (sync.as_str(), status.state.as_str()));
+            self.history.verified(target, states, time);
+        }
     }
 
     /// Returns how many objects have drift that is not reverted, and since when the first has.
@@ -185,12 +193,10 @@ impl TargetState {
 
     /// Returns the receipt of the actions since the last one.
     fn receipt(&mut self, declared: &Digest, live: &Digest, time: &str) -> ReceiptStatus {
-        let mut plan = Digesting::default();
         let done = std::mem::take(&mut self.done);
-        plan.value(&Value::Array(done.iter().map(|digest| Value::String(digest.to_string())).collect()));
         ReceiptStatus {
             at: time.to_string(),
-            plan: plan.finish().to_string(),
+            plan: digest_of(&done).to_string(),
             declared: declared.to_string(),
             live: live.to_string(),
         }

@@ -3,12 +3,13 @@
 
 use super::super::context::Context;
 use super::super::role::Role;
-use super::hub_objects::{HubObjects, requested_at};
+use super::hub_objects::HubObjects;
 use super::named_secret::{self, NamedSecret, fingerprint};
 use super::polled::{Poll, PollResult, PolledTenant, ReadOutcome};
 use super::tenant::{ConnectedTenant, TenantRefusal, Whereabouts, whereabouts};
 use crate::api::{LocationSpec, Object, PrismaticLocation, SecretKeyRef, SecretsFrom, TenantSpec, TokenFrom};
 use crate::engine::model::inventory::{Inventory, View};
+use crate::engine::sync_rules::requested_at;
 use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{ChangedObjects, Delta, NamespaceDelta};
 use crate::kubernetes::client::{Server, ServerCredentials};

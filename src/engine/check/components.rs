@@ -3,6 +3,7 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::{self, EditCommand};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
 use crate::near_miss::meant;
@@ -23,13 +24,21 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 User::Step { flow, step } => format!("step {step:?} of flow {flow:?}"),
                 User::DataSource { variable } => format!("the data source of {variable:?}"),
             };
-            findings.push(Finding::of(
+            let finding = Finding::of(
                 Code::ComponentNotServed,
                 tenant.name,
                 ObjectId::new(Kind::Integration, row.integration),
                 format!("{by} is of component {component} and uses {:?}, a connection of {serves}", row.variable.name),
                 "if the two share their credentials this is right; else bind the variable to a connection of that component",
-            ));
+            );
+            let to = command::only_of(component, tenant.inventory).unwrap_or("KEY");
+            let switch = match &use_.by {
+                User::Step { step, .. } => EditCommand::switch_step(tenant.name, row.integration, step, to),
+                User::DataSource { variable } => {
+                    EditCommand::switch_data_source(tenant.name, row.integration, variable, to)
+                }
+            };
+            findings.push(finding.by(switch));
         }
     }
     for (name, uses) in &tenant.inventory.uses {

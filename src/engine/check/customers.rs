@@ -3,6 +3,7 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Binding, resolve_credentials};
@@ -20,7 +21,9 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             Binding::Missing => {
                 let text = format!("they are for stable key {key}, which {} does not have", tenant.name);
                 let fix = "make the Connection, correct the key, or take the credentials away";
-                findings.push(Finding::of(Code::CustomerConnectionMissing, tenant.name, object(), text, fix));
+                let known = tenant.elsewhere.connection(key).map(|(_, spec)| spec);
+                let make = EditCommand::new_connection(tenant.name, key, known);
+                findings.push(Finding::of(Code::CustomerConnectionMissing, tenant.name, object(), text, fix).by(make));
                 continue;
             }
             Binding::Unknown(_) | Binding::Own | Binding::Foreign(_) => continue,
@@ -41,7 +44,8 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         {
             let text = format!("input {input} is not per customer in {}", connection.spec.stable_key);
             let fix = format!("take it out, or mark it perCustomer: true in Connection/{}", connection.name());
-            findings.push(Finding::of(Code::CustomerInputNotPerCustomer, tenant.name, object(), text, fix));
+            let set = EditCommand::set(tenant.name, &connection.spec.stable_key).per_customer(input);
+            findings.push(Finding::of(Code::CustomerInputNotPerCustomer, tenant.name, object(), text, fix).by(set));
         }
         let type_ = tenant.inventory.connection_type(&connection.spec);
         let required = type_.into_iter().flat_map(|t| &t.inputs).filter(|(input, known)| {

@@ -4,8 +4,9 @@
 
 use crate::api::*;
 use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::inventory::{Inventory, Sync};
+use crate::engine::model::inventory::{Inventory, Sync, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::overrides::Here;
 use crate::parallel;
@@ -39,17 +40,21 @@ pub(super) fn check(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
 }
 
 /// Objects that a sync would treat as the same although they differ, from the view of its target.
-pub(super) fn of_sync(sync: &Sync, tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
+pub(super) fn of_sync(sync: &Sync, tenants: &[(&str, &Inventory)], world: &World) -> Vec<Finding> {
     let of = |name: &str| tenants.iter().find(|(tenant, _)| *tenant == name).map(|(_, inventory)| *inventory);
     let Some(from) = of(&sync.spec.from).filter(|_| !sync.spec.is_suspended()) else { return Vec::new() };
     let mut findings = Vec::new();
     for (tenant, here) in sync.spec.to.iter().filter_map(|to| Some((to.as_str(), of(to)?))) {
         let is_own = |kind: Kind, name: &str| !here.is_brought(tenant, &ObjectId::new(kind, name));
+        let is_production = |name: &str| world.tenants.get(name).and_then(|view| view.spec.is_production());
+        // Production has apps and accounts of its own: see `environments`.
+        let has_its_own = is_production(tenant).zip(is_production(&sync.spec.from)).is_some_and(|(a, b)| a != b);
         let selected = from.integrations.iter().filter(|(name, _)| sync.spec.selects(name));
         for (name, theirs) in selected.filter(|(name, _)| is_own(Kind::Integration, name)) {
             findings.extend(here.integrations.get(name).and_then(|ours| other_title(sync, tenant, name, ours, theirs)));
         }
-        for (name, theirs) in from.connections.iter().filter(|(name, _)| is_own(Kind::Connection, name)) {
+        let compared = from.connections.iter().filter(|(name, _)| !has_its_own && is_own(Kind::Connection, name));
+        for (name, theirs) in compared {
             findings.extend(here.connections.get(name).and_then(|ours| other_identity(sync, tenant, ours, theirs)));
         }
     }
@@ -90,7 +95,8 @@ fn other_identity(
     let text = format!("{input} of {key} is {value} here and {their_value} in {from}");
     let fix = "if each tenant has its own, say so in an override of the sync; if these are two connections, give one of \
                them another stable key, or the sync binds integrations to the wrong one";
-    Some(Finding::of(Code::KeyMeansOther, tenant, id, text, fix).at_path(&["spec", "inputs", input]))
+    let finding = Finding::of(Code::KeyMeansOther, tenant, id, text, fix).at_path(&["spec", "inputs", input]);
+    Some(finding.by(EditCommand::set(tenant, key).value(input).because()))
 }
 
 /// Whether an override decides a field.

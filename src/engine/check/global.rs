@@ -4,6 +4,7 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
 
@@ -13,13 +14,12 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         let inputs = connection.spec.inputs.iter().filter(|(_, input)| input.is_per_customer());
         let inputs: Vec<&str> = inputs.map(|(name, _)| name.as_str()).collect();
         if !inputs.is_empty() {
-            findings.push(Finding::of(
-                Code::PerCustomerOnGlobal,
-                tenant.name,
-                ObjectId::new(Kind::Connection, name),
-                format!("{} is global and has {} per customer", connection.spec.stable_key, inputs.join(", ")),
-                rules::GLOBAL_PER_CUSTOMER,
-            ));
+            let key = &connection.spec.stable_key;
+            let text = format!("{key} is global and has {} per customer", inputs.join(", "));
+            let id = ObjectId::new(Kind::Connection, name);
+            let finding = Finding::of(Code::PerCustomerOnGlobal, tenant.name, id, text, rules::GLOBAL_PER_CUSTOMER);
+            let set = EditCommand::set(tenant.name, key).giving(&inputs, &connection.spec, tenant.inventory);
+            findings.push(finding.by(set));
         }
     }
 }

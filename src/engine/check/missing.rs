@@ -3,6 +3,7 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
@@ -23,17 +24,27 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         let variable = &row.variable.name;
         match &row.resolution.binding {
             Binding::Missing => {
+                let switch = |to: &str| EditCommand::switch_variable(tenant.name, row.integration, variable, to);
                 let refused = row.resolution.considered.iter().find(|c| c.why_not == WhyNot::Differs);
-                let fix = match refused {
-                    Some(c) => format!(
-                        "{} replaces {key} but differs in component, type or credentials: bind the variable to it yourself",
-                        c.key
-                    ),
-                    None => how_to_fix_missing(tenant.name, key, None, tenant.inventory, tenant.elsewhere),
+                let (fix, commands) = match refused {
+                    Some(c) => {
+                        let text = format!(
+                            "{} replaces {key} but differs in component, type or credentials: bind the variable to it \
+                             yourself",
+                            c.key
+                        );
+                        (text, vec![switch(&c.key)])
+                    }
+                    None => {
+                        let fix = how_to_fix_missing(tenant.name, key, None, tenant.inventory, tenant.elsewhere);
+                        let near = fix.near.first().map(|near| switch(near));
+                        (fix.text, near.into_iter().chain(fix.make).collect())
+                    }
                 };
                 let text = format!("{variable:?} names stable key {key}, which {} does not have", tenant.name);
                 let path = ["spec", "connections", variable];
-                findings.push(Finding::of(Code::BindingMissing, tenant.name, object(), text, fix).at_path(&path));
+                let finding = Finding::of(Code::BindingMissing, tenant.name, object(), text, fix).at_path(&path);
+                findings.push(Finding { commands, ..finding });
             }
             Binding::Unknown(why) => {
                 let text = format!("{variable:?} names stable key {key}: {why}");
@@ -46,6 +57,17 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// How to fix a missing key.
+#[derive(Debug)]
+pub struct MissingFix {
+    /// The fix in words.
+    pub text: String,
+    /// The keys that may have been meant, the most similar first.
+    pub near: Vec<String>,
+    /// The command that makes the connection; `None` if the key is only written differently.
+    pub make: Option<EditCommand>,
+}
+
 /// How to fix a missing key: a similar key, or a connection like the one in another tenant.
 pub fn how_to_fix_missing(
     tenant: &str,
@@ -53,10 +75,11 @@ pub fn how_to_fix_missing(
     source: Option<&ConnectionSpec>,
     inventory: &Inventory,
     elsewhere: &Elsewhere<'_>,
-) -> String {
+) -> MissingFix {
     let all = || inventory.connections.values().map(|c| c.spec.stable_key.as_str());
     if let Some(folded) = all().find(|other| is_same_folded(key, other)) {
-        return format!("{tenant} has {folded}: stable keys are compared letter by letter; write it as it is there");
+        let text = format!("{tenant} has {folded}: stable keys are compared letter by letter; write it as it is there");
+        return MissingFix { text, near: vec![folded.to_string()], make: None };
     }
     let known = source.map(|s| ("the source", s)).or_else(|| elsewhere.connection(key));
     let similar = inventory.connections.values().filter(|c| known.is_none_or(|(_, spec)| c.spec.connects_like(spec)));
@@ -66,7 +89,7 @@ pub fn how_to_fix_missing(
         near.into_iter().filter(|n| known.is_some() || strsim::jaro_winkler(key, n) >= 0.85).collect();
     let meant = meant(key, all()).filter(|_| near.is_empty());
     let near: Vec<&str> = if near.is_empty() { meant.into_iter().collect() } else { near };
-    match (near.as_slice(), known) {
+    let text = match (near.as_slice(), known) {
         ([], Some((elsewhere_tenant, spec))) => {
             format!(
                 "make a Connection {key} of {}/{} in {tenant} (in {elsewhere_tenant} it is {})",
@@ -78,5 +101,7 @@ pub fn how_to_fix_missing(
             "did you mean {}? bind the variable to it, or make a Connection {key} in {tenant}",
             near.join(" or ")
         ),
-    }
+    };
+    let make = EditCommand::new_connection(tenant, key, known.map(|(_, spec)| spec));
+    MissingFix { text, near: near.into_iter().map(str::to_string).collect(), make: Some(make) }
 }

@@ -4,23 +4,31 @@
 mod components;
 mod customers;
 mod differs;
+mod environments;
+mod expiry;
 mod global;
 mod inputs;
 mod missing;
 mod names;
+mod of_one_tenant;
 mod readiness;
 mod replaces;
 mod secrets;
+mod sign_in;
+mod test_credentials;
+mod twice;
+mod unused;
 
 use super::bindings::Bindings;
 use super::model::finding::Finding;
-use super::model::inventory::{Inventory, Sync, World};
+use super::model::inventory::{Inventory, World};
 use super::resolve::Replacements;
-use crate::api::ConnectionSpec;
+use crate::api::{ConnectionSpec, TenantSpec};
 use crate::parallel;
+use jiff::Timestamp;
 
 pub use crate::engine::model::inventory::missing_inputs;
-pub use missing::{Elsewhere, how_to_fix_missing};
+pub use missing::{Elsewhere, MissingFix, how_to_fix_missing};
 pub use names::certain_mistake;
 pub use secrets::{secret_literals, unread_type};
 
@@ -28,6 +36,8 @@ pub use secrets::{secret_literals, unread_type};
 pub struct Tenant<'a> {
     /// The name of the tenant.
     pub name: &'a str,
+    /// The spec of the Tenant.
+    pub spec: &'a TenantSpec,
     /// The resources of the tenant.
     pub inventory: &'a Inventory,
     /// The replacements of stable keys.
@@ -36,6 +46,8 @@ pub struct Tenant<'a> {
     pub bindings: &'a Bindings<'a>,
     /// The resources of the other tenants.
     pub elsewhere: &'a Elsewhere<'a>,
+    /// The time of the plan.
+    pub now: Option<Timestamp>,
 }
 
 /// The checks within one tenant.
@@ -49,6 +61,12 @@ const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] = &[
     customers::check,
     replaces::check,
     readiness::check,
+    twice::check,
+    unused::check,
+    test_credentials::check,
+    sign_in::check,
+    expiry::check,
+    of_one_tenant::check,
 ];
 
 /// Runs all checks within one tenant.
@@ -62,9 +80,10 @@ pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {
 }
 
 /// Runs all checks across tenants.
-pub fn across(tenants: &[(&str, &Inventory)], syncs: &[Sync]) -> Vec<Finding> {
+pub fn across(tenants: &[(&str, &Inventory)], world: &World) -> Vec<Finding> {
     let mut findings = differs::check(tenants);
-    findings.extend(syncs.iter().flat_map(|sync| differs::of_sync(sync, tenants)));
+    findings.extend(world.syncs.iter().flat_map(|sync| differs::of_sync(sync, tenants, world)));
+    findings.extend(environments::check(tenants, world));
     findings
 }
 

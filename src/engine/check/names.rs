@@ -4,6 +4,7 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::Item;
@@ -21,7 +22,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         }
         for Wrong { text, near, path, only_warns } in wrong {
             let severity = if near.is_some() && !only_warns { Severity::Error } else { Severity::Warning };
-            let fix = match near {
+            let fix = match &near {
                 Some(near) => format!("did you mean {near}?"),
                 None if path.last().is_some_and(|last| last == "key") => {
                     "correct it, or write a Component for it".to_string()
@@ -31,9 +32,18 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             let text = format!("{text} is not there: no Component of {} has it", tenant.name);
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             let finding = Finding::of(Code::NameUnknown, tenant.name, item.id(), text, fix);
-            findings.push(finding.at_path(&path).of_severity(severity));
+            let rename = near.as_deref().and_then(|near| rename(tenant.name, &item, &path, near));
+            let finding = finding.at_path(&path).of_severity(severity);
+            findings.push(rename.into_iter().fold(finding, Finding::by));
         }
     }
+}
+
+/// The command that gives a connection's input its right name.
+fn rename(tenant: &str, item: &Item, path: &[&str], near: &str) -> Option<EditCommand> {
+    let (Item::Connection(connection), ["spec", "inputs", input]) = (item, path) else { return None };
+    let spec = &connection.spec;
+    Some(EditCommand::set(tenant, &spec.stable_key).renaming(input, near, spec.inputs.get(*input)?))
 }
 
 /// The first name of an object that is certainly a mistake, with what was meant; the object is then blocked.

@@ -3,6 +3,7 @@
 use super::{Tenant, missing_inputs};
 use crate::api::*;
 use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{WhyNot, resolve_credentials};
@@ -70,11 +71,12 @@ fn waiting(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         let more = waits.get(key).map_or(0, BTreeSet::len).saturating_sub(who.len());
         who.extend((more > 0).then(|| format!("{more} more variables")));
         who.extend(of_customers.get(key).map(|count| format!("credentials of {count} customers")));
-        findings.push(Finding::of(
+        let missing = missing_inputs(&newer.spec, tenant.inventory);
+        let finding = Finding::of(
             Code::BindingWaits,
             tenant.name,
             ObjectId::new(Kind::Connection, newer.name()),
-            match missing_inputs(&newer.spec, tenant.inventory).as_slice() {
+            match missing.as_slice() {
                 [] => format!("{key} is not ready there: what it replaces stays in effect, for {}", who.join(", ")),
                 lacks => format!(
                     "{key} lacks {}, which its type requires: what it replaces stays in effect, for {}",
@@ -83,6 +85,8 @@ fn waiting(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 ),
             },
             format!("complete Connection/{}; what waits moves by itself then", newer.name()),
-        ));
+        );
+        let set = || EditCommand::set(tenant.name, key).giving(&missing, &newer.spec, tenant.inventory);
+        findings.push((!missing.is_empty()).then(set).into_iter().fold(finding, Finding::by));
     }
 }

@@ -4,6 +4,7 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
@@ -15,7 +16,21 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         if !literals.is_empty() {
             let text = format!("{} is a secret and is written as a value", literals.join(", "));
             let finding = Finding::of(Code::SecretLiteral, tenant.name, item.id(), text, rules::SECRET_LITERAL);
-            findings.push(finding.at_path(&["spec", "inputs", literals[0]]));
+            let set = match &item {
+                Item::Connection(c) => Some(EditCommand::set(tenant.name, &c.spec.stable_key)),
+                _ => None,
+            };
+            let is_literal = |inputs: &std::collections::BTreeMap<String, Input>, name: &str| {
+                matches!(inputs.get(name), Some(Input::Value(_)))
+            };
+            let set = set.map(|set| {
+                literals.iter().fold(set, |set, name| match &item {
+                    Item::Connection(c) if !is_literal(&c.spec.inputs, name) => set.test_secret(name),
+                    _ => set.secret(name),
+                })
+            });
+            let finding = finding.at_path(&["spec", "inputs", literals[0]]);
+            findings.push(set.into_iter().fold(finding, Finding::by));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The codes of all checks. A code never changes its meaning.
 
+use crate::near_miss;
 use serde::Serialize;
 use std::fmt;
 
@@ -114,12 +115,59 @@ codes! {
     AccountMayNot = "SK0169", Unreached, "the account may not change or remove it on the platform";
     SignOutUnknown = "SK0170", Warning, "whether an update signs people out is not known";
     SecretOlder = "SK0171", Warning, "a secret would go back to an older version";
+    ConnectionTwice = "SK0172", Warning, "one connection is there under two stable keys";
+    ConnectionUnused = "SK0173", Warning, "nothing uses a connection";
+    TestInProduction = "SK0174", Warning, "a production tenant uses test credentials";
+    SecretShared = "SK0175", Warning, "production and another environment use one secret";
+    AppShared = "SK0176", Warning, "production and another environment use one client ID";
+    SignInSupplied = "SK0177", Warning, "customers sign in by OAuth 2.0, and the organization is to supply their credentials";
+    CredentialsExpire = "SK0178", Warning, "credentials expire soon";
+    CredentialsExpired = "SK0179", Warning, "credentials have expired";
+    DefinitionOfOneTenant = "SK0180", Warning, "a definition contains ids or hosts of one tenant";
+    OverrideVoid = "SK0181", Error, "an override has no effect: the tenant's own source declares the field";
 }
 
 impl Code {
+    /// The code that a person typed: `SK0107`, in any case, or its name.
+    pub fn typed(text: &str) -> Option<Code> {
+        let is_it = |code: &&Code| text.eq_ignore_ascii_case(code.as_str()) || text == code.name();
+        Code::ALL.iter().find(is_it).copied()
+    }
+
+    /// The code that is nearest to a text which has the form of one or is nearly a name; `None` for any other text.
+    pub fn nearest(text: &str) -> Option<Code> {
+        let folded: String = text.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).collect();
+        let digits = folded.get(2..).filter(|_| folded.get(..2).is_some_and(|sk| sk.eq_ignore_ascii_case("sk")));
+        // Letters that look like digits are typed in their place.
+        let digit = |c: char| match c {
+            'o' | 'O' => Some('0'),
+            'l' | 'I' | 'i' => Some('1'),
+            c => c.is_ascii_digit().then_some(c),
+        };
+        let digits: Option<String> =
+            digits.filter(|d| (2..=6).contains(&d.len())).and_then(|digits| digits.chars().map(digit).collect());
+        let distance =
+            |code: &&Code| strsim::osa_distance(&format!("SK{}", digits.as_deref().unwrap_or_default()), code.as_str());
+        let near = digits.as_ref().and_then(|_| Code::ALL.iter().min_by_key(distance));
+        let of_name = || near_miss::meant(text, Code::ALL.iter().map(|code| code.name())).and_then(Code::typed);
+        near.copied().or_else(of_name)
+    }
+
     /// Whether it repeats a problem that was reported when a file was read.
     pub const fn is_of_reading(self) -> bool {
         matches!(self, Code::FileBroken | Code::ObjectInvalid)
+    }
+
+    /// Whether it compares objects of whole tenants, so that a plan of a part cannot decide it.
+    pub const fn needs_all_objects(self) -> bool {
+        matches!(
+            self,
+            Code::ConnectionTwice
+                | Code::ConnectionUnused
+                | Code::TestInProduction
+                | Code::SecretShared
+                | Code::AppShared
+        )
     }
 
     /// Whether it concerns a whole target, and so is not part of an action's digest.
@@ -143,6 +191,18 @@ impl Serialize for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_code_is_told_the_nearest() {
+        assert_eq!(Code::typed("sk0107"), Some(Code::CredentialRedirect));
+        assert_eq!(Code::typed("CredentialRedirect"), Some(Code::CredentialRedirect));
+        for near in ["SK0I07", "sk-0107", "SKO1O7", "SK01007", "SK107", "CredentialRedirct"] {
+            assert_eq!((Code::typed(near), Code::nearest(near)), (None, Some(Code::CredentialRedirect)), "{near}");
+        }
+        for other in ["sketch", "salesforce-oauth", "sk", "skip-2", "SK"] {
+            assert_eq!(Code::nearest(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn codes_are_unique_and_in_order() {

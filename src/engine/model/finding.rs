@@ -1,6 +1,7 @@
 //! Findings of checks, and their positions in files.
 
 use super::code::{Code, Severity};
+use super::command::EditCommand;
 use super::item::ObjectId;
 use super::record::Writer;
 use crate::api::Kind;
@@ -40,6 +41,9 @@ pub struct Finding {
     pub text: String,
     /// How to fix it.
     pub fix: String,
+    /// The commands that make the edit; one of them is enough.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<EditCommand>,
     /// The path to the part of the object that is affected; empty for the whole object.
     #[serde(skip)]
     pub path: Vec<String>,
@@ -52,6 +56,12 @@ impl Finding {
     /// Sets the path to the affected part of the object.
     pub fn at_path(self, path: &[&str]) -> Self {
         Finding { path: path.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    /// Adds a command that makes the edit.
+    pub fn by(mut self, command: EditCommand) -> Self {
+        self.commands.push(command);
+        self
     }
 
     /// Sets the severity.
@@ -68,6 +78,7 @@ impl Finding {
             object: Some(object),
             text: text.into(),
             fix: fix.into(),
+            commands: Vec::new(),
             path: Vec::new(),
             at: None,
         }
@@ -92,6 +103,7 @@ impl Finding {
             object,
             text: text.into(),
             fix: fix.into(),
+            commands: Vec::new(),
             path: Vec::new(),
             at: None,
         }

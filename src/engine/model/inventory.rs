@@ -8,6 +8,7 @@ use super::item::{Item, ObjectId};
 use super::record::{Record, Writer};
 use crate::api::*;
 use crate::near_miss;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct World {
     /// The syncs that name a nonexistent integration, each with its target and the name, if this world is a part of
     /// another one. If `None`, they are looked up in this world.
     pub misnamed: Option<Misnamed>,
+    /// The time of the plan; `None`: nothing is called expired. It decides findings only, and no action.
+    pub now: Option<Timestamp>,
 }
 
 /// Names of nonexistent integrations in syncs, by sync and target.

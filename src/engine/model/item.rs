@@ -94,6 +94,20 @@ impl Item {
         }
     }
 
+    /// The secrets that it refers to.
+    pub fn secret_refs(&self) -> impl Iterator<Item = &SecretRef> {
+        let (inputs, test) = match self {
+            Item::Connection(c) => (Some(&c.spec.inputs), c.spec.test.as_ref()),
+            Item::CustomerCredentials(c) => (Some(&c.spec.inputs), None),
+            Item::Component(_) | Item::Integration(..) => (None, None),
+        };
+        let all = inputs.into_iter().flatten().chain(test.into_iter().flat_map(|test| &test.inputs));
+        all.filter_map(|(_, input)| match input {
+            Input::SecretRef(reference) if !reference.is_unknown() => Some(reference),
+            _ => None,
+        })
+    }
+
     /// The kind and name of the object.
     pub fn id(&self) -> ObjectId {
         ObjectId::new(self.kind(), self.metadata().name.clone())

@@ -2,6 +2,7 @@
 
 pub mod canonical;
 pub mod code;
+pub mod command;
 pub mod facts;
 pub mod field;
 pub mod finding;

@@ -2,7 +2,9 @@
 
 use super::hosts::Host;
 use crate::api::{EXPIRES, HOSTS, KEYS, SECRET_VERSION};
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the annotations of a Secret say that opted in.
@@ -25,6 +27,9 @@ pub struct Keys {
     /// The keys that are named.
     pub named: BTreeSet<String>,
 }
+
+/// How long before their end credentials expire soon.
+pub const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// When a Secret expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +66,7 @@ pub enum OptInRefusal {
 impl OptIn {
     /// Reads the annotations of a Secret.
     pub fn of(annotations: &BTreeMap<String, String>) -> Self {
-        let expires = annotations.get(EXPIRES).map(|text| {
-            let text = text.trim();
-            // A valid time is shorter, and a longer text would not fit into a status.
-            let at = (text.len() <= 64).then(|| text.parse().ok()).flatten();
-            Expiry { text: text.chars().take(64).collect(), at }
-        });
+        let expires = annotations.get(EXPIRES).map(|text| Expiry::parse(text));
         OptIn {
             keys: annotations.get(KEYS).map(|text| Keys::parse(text)).unwrap_or_default(),
             expires,
@@ -87,6 +87,17 @@ impl OptIn {
             None => Some(OptInRefusal::UnreadableExpiry),
             Some(at) => (at <= now).then_some(OptInRefusal::Expired(at)),
         }
+    }
+}
+
+impl Expiry {
+    /// Reads an annotation: a time, or a day, which begins at midnight UTC.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+        // A valid time is shorter, and a longer text would not fit into a status.
+        let at = (text.len() <= 64).then(|| text.parse().ok().or_else(day)).flatten();
+        Expiry { text: text.chars().take(64).collect(), at }
     }
 }
 

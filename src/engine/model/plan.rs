@@ -1,8 +1,9 @@
 //! The plan and its JSON form (schema `stablekey.dev/plan/v1`).
 
-use crate::api::Kind;
+use crate::api::{Kind, ReceiptCounts};
 use crate::engine::model::canonical::{Digest, FieldHash, Json};
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::field::Field;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
@@ -146,6 +147,17 @@ impl ActionKind {
             ActionKind::Adopt => "adopt",
             ActionKind::Delete => "delete",
         }
+    }
+
+    /// Adds an action of this kind that was carried out.
+    pub fn count_in(self, counts: &mut ReceiptCounts) {
+        let count = match self {
+            ActionKind::Create => &mut counts.create,
+            ActionKind::Update => &mut counts.update,
+            ActionKind::Adopt => &mut counts.adopt,
+            ActionKind::Delete => &mut counts.delete,
+        };
+        *count = count.saturating_add(1);
     }
 }
 
@@ -357,6 +369,9 @@ pub enum Note {
         text: String,
         /// How to remove the obstacle.
         fix: String,
+        /// The commands that make the edit; one of them is enough.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        commands: Vec<EditCommand>,
     },
     /// A value that the target keeps.
     Kept {

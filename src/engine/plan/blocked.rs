@@ -7,6 +7,7 @@ use crate::api::*;
 use crate::engine::check;
 use crate::engine::diff::Declaration;
 use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, World};
@@ -18,6 +19,30 @@ use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key, resolve_
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Why an object is not written.
+#[derive(Clone, Debug)]
+pub(super) struct Obstacle {
+    pub code: Code,
+    pub text: String,
+    /// How to remove it.
+    pub fix: String,
+    /// The commands that make the edit.
+    pub commands: Vec<EditCommand>,
+}
+
+impl Obstacle {
+    /// An obstacle that no single command removes.
+    pub(super) fn of(code: Code, text: impl Into<String>, fix: impl Into<String>) -> Self {
+        Obstacle { code, text: text.into(), fix: fix.into(), commands: Vec::new() }
+    }
+
+    /// The note about an object that it blocks.
+    pub(super) fn note(self, object: &ObjectId) -> Note {
+        let Obstacle { code, text, fix, commands } = self;
+        Note::Blocked { object: object.clone(), code, text, fix, commands }
+    }
+}
+
 /// The declarations of an integration after its variables are bound.
 #[derive(Default)]
 pub(super) struct BoundIntegration {
@@ -26,7 +51,7 @@ pub(super) struct BoundIntegration {
     /// The writers of the removed declarations.
     pub blocked: BTreeSet<Writer>,
     /// Why they are blocked, and how to fix it.
-    pub problems: Vec<(Code, String, String)>,
+    pub problems: Vec<Obstacle>,
     /// The findings about the integration.
     pub findings: Vec<Finding>,
     /// The bindings of its variables, which decided the above.
@@ -101,7 +126,7 @@ impl Draft<'_> {
         to: &Object<ConnectionSpec>,
         connections: &Inventory,
         replacements: &Replacements,
-    ) -> Option<(Code, String, String)> {
+    ) -> Option<Obstacle> {
         if connections.is_usable(to) && !self.changes_what_it_needs(to) {
             return None;
         }
@@ -124,7 +149,7 @@ impl Draft<'_> {
                 ),
             };
             let text = format!("{name:?} works with {from} and would move to {to_key}, which {why}");
-            (Code::BindingWaits, text, format!("{fix}; it moves by itself then"))
+            Obstacle::of(Code::BindingWaits, text, format!("{fix}; it moves by itself then"))
         })
     }
 
@@ -143,7 +168,7 @@ impl Draft<'_> {
         key: &str,
         binding: &Binding,
         connections: &Inventory,
-    ) -> Option<(Code, String, String)> {
+    ) -> Option<Obstacle> {
         if self.occupied.is_empty() && connections.invalid.is_empty() {
             return None;
         }
@@ -158,7 +183,7 @@ impl Draft<'_> {
             _ => return None,
         };
         let text = format!("{:?} needs {id}, which is blocked", variable.name);
-        Some((code, text, "fix that first".to_string()))
+        Some(Obstacle::of(code, text, "fix that first"))
     }
 
     /// Whether a connection with exactly this stable key is declared.
@@ -190,7 +215,7 @@ impl Draft<'_> {
         (source, from): (Option<&Object<ConnectionSpec>>, &str),
         connections: &Inventory,
         findings: &mut Vec<Finding>,
-    ) -> Option<(Code, String, String)> {
+    ) -> Option<Obstacle> {
         let tenant = self.input.tenant;
         // The mistake is in the source, whose findings contain a suggestion.
         let is_missing_there = source.is_none() && !is_overridden;
@@ -202,32 +227,31 @@ impl Draft<'_> {
             Binding::Foreign(foreign) => {
                 let text = format!("{name:?} needs stable key {key}, which is {foreign} in {tenant}");
                 let fix = format!("name another connection of {tenant} by an override");
-                Some((Code::BindingMissing, text, fix))
+                Some(Obstacle::of(Code::BindingMissing, text, fix))
             }
             Binding::Missing if self.is_declared(key) => {
                 let id = connection_of(key);
                 let why = self.why_blocked(&id);
                 let text = format!("{name:?} needs {id}, which is blocked{why}");
-                Some((Code::BindingMissing, text, "fix that first".to_string()))
+                Some(Obstacle::of(Code::BindingMissing, text, "fix that first"))
             }
             Binding::Missing if is_missing_there && from != tenant => {
                 let text = format!("{name:?} names stable key {key}, which {from} does not have either");
-                Some((Code::BindingMissing, text, format!("correct it in {from}: see its findings")))
+                Some(Obstacle::of(Code::BindingMissing, text, format!("correct it in {from}: see its findings")))
             }
             Binding::Missing => {
                 let fix =
                     check::how_to_fix_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
-                Some((
-                    Code::BindingMissing,
-                    format!("{name:?} needs stable key {key}, which {tenant} does not have"),
-                    fix,
-                ))
+                let text = format!("{name:?} needs stable key {key}, which {tenant} does not have");
+                Some(Obstacle {
+                    commands: fix.make.into_iter().collect(),
+                    ..Obstacle::of(Code::BindingMissing, text, fix.text)
+                })
             }
-            Binding::Unknown(why) => Some((
-                Code::BindingUnknown,
-                format!("{name:?} needs stable key {key}: {why}"),
-                "fix that first".to_string(),
-            )),
+            Binding::Unknown(why) => {
+                let text = format!("{name:?} needs stable key {key}: {why}");
+                Some(Obstacle::of(Code::BindingUnknown, text, "fix that first"))
+            }
             Binding::Bound(bound) => {
                 let source = source?;
                 if !bound.spec.connects_like(&source.spec) {
@@ -243,7 +267,7 @@ impl Draft<'_> {
                         "give {tenant} a connection of {}/{} and name it by an override, or correct the one that is there",
                         source.spec.component, source.spec.type_
                     );
-                    return Some((Code::KeyDiffers, text, fix));
+                    return Some(Obstacle::of(Code::KeyDiffers, text, fix));
                 }
                 if bound.spec.credentials != source.spec.credentials {
                     findings.push(Finding::of(
@@ -269,13 +293,13 @@ fn connection_of(key: &str) -> ObjectId {
 
 /// An obstacle if the sync's source lacks the definition to copy. In a source folder, a reference to a ConfigMap is
 /// allowed.
-fn no_definition(declaration: &Declaration, world: &World) -> Option<(Code, String, String)> {
+fn no_definition(declaration: &Declaration, world: &World) -> Option<Obstacle> {
     if let Item::Integration(_, Some(uses)) = &declaration.item
         && let (Some(what), true) = (&uses.unread, declaration.writer != Writer::Source)
     {
         let text = format!("its definition in {} is of {what}, which is not read", declaration.from);
         let fix = "update stablekey, or export the integration in a version that is read";
-        return Some((Code::DefinitionUnread, text, fix.to_string()));
+        return Some(Obstacle::of(Code::DefinitionUnread, text, fix));
     }
     let Item::Integration(integration, None) = &declaration.item else { return None };
     if declaration.writer == Writer::Source {
@@ -285,7 +309,7 @@ fn no_definition(declaration: &Declaration, world: &World) -> Option<(Code, Stri
         Definition::File(file) => {
             let source = world.tenants.get(&declaration.from);
             let (text, fix) = not_delivered(file, &declaration.from, source.map(|tenant| &tenant.spec));
-            Some((Code::DefinitionMissing, text, fix))
+            Some(Obstacle::of(Code::DefinitionMissing, text, fix))
         }
         Definition::ConfigMap(map) => {
             let text = format!(
@@ -293,7 +317,7 @@ fn no_definition(declaration: &Declaration, world: &World) -> Option<(Code, Stri
                 map.name, declaration.from
             );
             let fix = "put it there under key definition, with label stablekey.dev/definition: \"true\"";
-            Some((Code::DefinitionMissing, text, fix.to_string()))
+            Some(Obstacle::of(Code::DefinitionMissing, text, fix))
         }
     }
 }

@@ -148,9 +148,49 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     }
     inventories.extend(planned.iter().map(|(name, planned)| (*name, planned.after.as_ref())));
     let inventories: Vec<(&str, &Inventory)> = inventories.into_iter().collect();
-    findings.extend(check::across(&inventories, &world.syncs));
+    findings.extend(check::across(&inventories, world));
     findings.retain(|f| f.tenant.as_deref().is_none_or(|tenant| concerned.contains(tenant)) && is_of_scope(f, scope));
-    assemble(scope, targets.into_values().collect(), findings)
+    let mut targets: Vec<Target> = targets.into_values().collect();
+    drop_unused(world, scope, &targets, &mut findings);
+    drop_commands(world, &mut targets, &mut findings);
+    assemble(scope, targets, findings)
+}
+
+/// Drops the findings about unused connections of tenants to which a user may still come: the plan leaves something out,
+/// or something is blocked, unresolved or unknown. One that is there twice is reported as that.
+fn drop_unused(world: &World, scope: &Scope, targets: &[Target], findings: &mut Vec<Finding>) {
+    let is_blocked = |note: &Note| matches!(note, Note::Blocked { object, .. } if object.kind == Kind::Integration);
+    let waits = |sync: &Sync| sync.spec.is_suspended() || world.waiting.contains(&sync.writer);
+    let of_waiting: BTreeSet<&String> = world.syncs.iter().filter(|s| waits(s)).flat_map(|s| &s.spec.to).collect();
+    let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty();
+    let is_settled = |t: &&Target| !is_narrowed && t.known && !t.notes.iter().any(is_blocked);
+    let settled = targets.iter().filter(is_settled).map(|t| &t.tenant);
+    let settled: BTreeSet<&String> = settled.filter(|tenant| !of_waiting.contains(tenant)).collect();
+    let wrong = findings.iter().filter(|f| f.severity != Severity::Warning);
+    let wrong: BTreeSet<Option<String>> = wrong.map(|f| f.tenant.clone()).collect();
+    let twice = findings.iter().filter(|f| f.code == Code::ConnectionTwice);
+    let twice: BTreeSet<_> = twice.map(|f| (f.tenant.clone(), f.object.clone())).collect();
+    findings.retain(|f| {
+        let is_clear = !wrong.contains(&None) && !wrong.contains(&f.tenant);
+        let is_settled = || f.tenant.as_ref().is_some_and(|tenant| settled.contains(tenant));
+        let is_once = || !twice.contains(&(f.tenant.clone(), f.object.clone()));
+        f.code != Code::ConnectionUnused || is_clear && is_settled() && is_once()
+    });
+}
+
+/// Drops the commands that would edit manifests of a tenant which has none in files.
+fn drop_commands(world: &World, targets: &mut [Target], findings: &mut [Finding]) {
+    let has_manifests = |tenant: &str| world.tenants.get(tenant).is_some_and(|view| view.spec.has_manifests());
+    for finding in findings.iter_mut().filter(|f| f.tenant.as_deref().is_some_and(|tenant| !has_manifests(tenant))) {
+        finding.commands.clear();
+    }
+    for target in targets.iter_mut().filter(|target| !has_manifests(&target.tenant)) {
+        for note in &mut target.notes {
+            if let Note::Blocked { commands, .. } = note {
+                commands.clear();
+            }
+        }
+    }
 }
 
 /// The tenants in scope, and the sources of their syncs.

@@ -1,4 +1,4 @@
-//! SK0122, SK0148: overrides that match nothing, each at its line, with a suggestion. Such a sync writes nothing to the
+//! SK0122, SK0148, SK0181: overrides that match nothing or have no effect, each at its line, with a suggestion. Such a sync writes nothing to the
 //! tenant: without the override it would bind, or send secrets, to something that was not meant.
 
 use super::reading::Unknowns;
@@ -6,6 +6,8 @@ use crate::api::*;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, Sync, World};
+use crate::engine::model::item::ObjectId;
+use crate::engine::overrides::decided_by;
 use crate::engine::promote::Promotion;
 use crate::near_miss::meant;
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ pub(super) fn findings(
     promotion: &Promotion,
     world: &World,
 ) -> Vec<Finding> {
+    let own = world.tenants.get(tenant).and_then(|view| view.source.as_ref()?.inventory());
     let missing = missing_keys(source, promotion);
     let mut findings = Vec::new();
     for (position, o) in sync.spec.overrides.iter().enumerate() {
@@ -54,6 +57,11 @@ pub(super) fn findings(
                 });
                 findings.push(wrong(Code::OverrideMatchesNothing, text, fix));
             }
+        } else if let Some((object, path)) = own.and_then(|own| declared_by(own, o)) {
+            let text =
+                format!("it has no effect: the source of {tenant} declares {path} of {object}, and goes before a sync");
+            let fix = format!("take it out, or take {path} out of {object} in the source of {tenant}");
+            findings.push(wrong(Code::OverrideVoid, text, fix));
         } else if let Some((text, near)) = unknown_input(o, source) {
             let fix = near
                 .map_or("correct it, or add it to the Component".to_string(), |near| format!("did you mean {near}?"));
@@ -61,6 +69,13 @@ pub(super) fn findings(
         }
     }
     findings
+}
+
+/// The object and the path of the field that an override changes, where the target's own source declares it.
+fn declared_by(own: &Inventory, o: &Override) -> Option<(ObjectId, String)> {
+    let (object, field) = decided_by(o)?;
+    let is_declared = own.get(&object)?.written(&field).is_some();
+    is_declared.then(|| (object, field.path().join(".")))
 }
 
 /// The keys that integrations of the sync use and that the source lacks.

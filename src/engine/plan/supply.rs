@@ -35,7 +35,7 @@ impl Draft<'_> {
         }
         for item in &self.items() {
             let supply = &self.input.live.supply;
-            let places: BTreeSet<String> = references(item).filter_map(|reference| supply.place(reference)).collect();
+            let places: BTreeSet<String> = item.secret_refs().filter_map(|reference| supply.place(reference)).collect();
             for (place, names) in places.iter().filter_map(|place| shared.get_key_value(place)) {
                 let text = format!("secrets {names} are all supplied by {place}");
                 let finding = Finding::of(Code::SecretTwice, self.input.tenant, item.id(), text, FIX);
@@ -72,7 +72,7 @@ impl Draft<'_> {
             Item::Component(_) | Item::Integration(..) => return None,
         };
         let key = &spec.stable_key;
-        for reference in references(after) {
+        for reference in after.secret_refs() {
             let Some(secret) = there.get(&reference.name) else { continue };
             let of_key = (!secret.opt_in.keys.has(key)).then_some(OptInRefusal::NotForKey);
             let Some(refusal) = of_key.or_else(|| secret.refusal.clone()) else { continue };
@@ -91,7 +91,7 @@ impl Draft<'_> {
     /// Whether a secret of this object is supplied by what supplies another one too.
     pub(super) fn has_shared_secret(&self, after: &Item, kind: ActionKind) -> bool {
         let live = self.input.live;
-        let mut places = references(after).filter_map(|reference| live.supply.place(reference));
+        let mut places = after.secret_refs().filter_map(|reference| live.supply.place(reference));
         live.can.sends_secrets
             && kind != ActionKind::Adopt
             && places.any(|place| self.shared_secrets().contains_key(&place))
@@ -222,25 +222,11 @@ fn literal(input: &Input) -> Option<Option<&str>> {
 /// What supplies several secrets, and their names.
 fn shared(supply: &Supply, items: &[Item]) -> BTreeMap<String, String> {
     let mut by_place: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for reference in items.iter().flat_map(references) {
+    for reference in items.iter().flat_map(Item::secret_refs) {
         if let Some(place) = supply.place(reference) {
             by_place.entry(place).or_default().insert(format!("{}/{}", reference.name, reference.key));
         }
     }
     let several = by_place.into_iter().filter(|(_, names)| names.len() > 1);
     several.map(|(place, names)| (place, names.into_iter().collect::<Vec<_>>().join(" and "))).collect()
-}
-
-/// The secrets that an object refers to.
-fn references(item: &Item) -> impl Iterator<Item = &SecretRef> {
-    let (inputs, test) = match item {
-        Item::Connection(c) => (Some(&c.spec.inputs), c.spec.test.as_ref()),
-        Item::CustomerCredentials(c) => (Some(&c.spec.inputs), None),
-        Item::Component(_) | Item::Integration(..) => (None, None),
-    };
-    let all = inputs.into_iter().flatten().chain(test.into_iter().flat_map(|test| &test.inputs));
-    all.filter_map(|(_, input)| match input {
-        Input::SecretRef(reference) if !reference.is_unknown() => Some(reference),
-        _ => None,
-    })
 }

@@ -1,5 +1,6 @@
 //! Plans one tenant: compares every declared object with the live one.
 
+use super::blocked::Obstacle;
 use super::draft::{BoundVariables, Draft, Redirects, overridden};
 use super::input::{TenantInput, with_source_unknowns};
 use super::let_go::LetGo;
@@ -11,6 +12,7 @@ use crate::engine::check;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, WriterPresence};
 use crate::engine::hashes::Hashes;
 use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, Publishing};
@@ -86,8 +88,8 @@ pub(super) fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
     });
     for ((id, _), (bound, in_sync)) in integrations.into_iter().zip(bound) {
         draft.findings.extend(bound.findings);
-        for (code, text, fix) in bound.problems {
-            draft.blocked(id, code, text, fix);
+        for obstacle in bound.problems {
+            draft.blocked_by(id, obstacle);
         }
         if !in_sync {
             draft.object(id, &bound.kept, &bound.blocked, &|| decided_by(&bound.bound));
@@ -319,7 +321,11 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, fix: impl Into<String>) {
-        let note = Note::Blocked { object: id.clone(), code, text: text.into(), fix: fix.into() };
+        self.blocked_by(id, Obstacle::of(code, text, fix));
+    }
+
+    pub(super) fn blocked_by(&mut self, id: &ObjectId, obstacle: Obstacle) {
+        let note = obstacle.note(id);
         // Two writers may have the same obstacle.
         if !self.notes.iter().rev().take_while(|n| n.object() == id).any(|n| *n == note) {
             self.notes.push(note);
@@ -416,10 +422,12 @@ impl<'a> Draft<'a> {
         }
         let tenant = check::Tenant {
             name: input.tenant,
+            spec: &input.view.spec,
             inventory: &after,
             replacements: &replacements,
             bindings: &bindings,
             elsewhere: input.elsewhere,
+            now: input.world.now,
         };
         self.findings.extend(check::tenant(&tenant));
         let shared = self.of_shared_secrets();
@@ -465,6 +473,7 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
     names.extend((more > 0).then(|| format!("{more} more")));
     let record = input.live.can.record.taken_out();
     let names = names.join(", ");
+    let forget = EditCommand::forget(input.tenant, &writer.to_string());
     if let Some(sync) = input.world.syncs.iter().find(|sync| sync.writer == *writer) {
         let to = sync.spec.to.join(", ");
         let text =
@@ -474,7 +483,7 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
              which then takes them over; or take {record}: they are then the tenant's own",
             input.tenant
         );
-        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix);
+        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix).by(forget);
     }
     if input.live.can.has_other_writers {
         let text = format!("{writer} is unknown here; what it wrote stays in {}: {names}", input.tenant);
@@ -483,14 +492,14 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
              else let a source or another sync declare these, which then takes them over; or take {record}: they are \
              then the tenant's own"
         );
-        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix);
+        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix).by(forget);
     }
     let text = format!("{writer} is gone; what it wrote stays in {}: {names}", input.tenant);
     let fix = format!(
         "if it was renamed, give it its old name back; else let a source or another sync declare these, which then \
          takes them over; or take {record}: they are then the tenant's own"
     );
-    Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix)
+    Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix).by(forget)
 }
 
 /// A description of the live and the declared object with the same name. For a connection, component and type are more

@@ -1,7 +1,7 @@
 //! The positions of the parts of a document in its text that the parser's spans do not contain.
 
 use super::EditError;
-use crate::manifest::tree::{Id, MapEntry, NodeKind, Tree};
+use crate::manifest::tree::{Id, MapEntry, NodeKind, Tag, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
 
@@ -70,12 +70,77 @@ impl<'t> TextLayout<'_, 't> {
         }
     }
 
+    /// The tags and anchors that begin at `from`, and blanks: the range of each tag, with the blanks after it, and the
+    /// end of the last one.
+    fn properties(&self, from: usize, in_flow: bool) -> (Vec<Range<usize>>, usize) {
+        let (mut tags, mut end, mut at) = (Vec::new(), from, from);
+        loop {
+            let rest = &self.text()[at..];
+            at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+            if let Some(tag) = tags.last_mut().filter(|tag: &&mut Range<usize>| tag.end == end) {
+                tag.end = at;
+            }
+            let rest = &self.text()[at..];
+            let is_end = |c: char| c.is_whitespace() || (in_flow && matches!(c, ',' | '[' | ']' | '{' | '}'));
+            let length = match rest.strip_prefix("!<").and_then(|rest| rest.find('>')) {
+                Some(length) => length + 3,
+                None if rest.starts_with(['!', '&']) => rest.find(is_end).unwrap_or(rest.len()),
+                None => return (tags, end),
+            };
+            if rest.starts_with('!') {
+                tags.push(at..at + length);
+            }
+            at += length;
+            end = at;
+        }
+    }
+
+    /// The offset after the tags and anchors that begin at `from`; `from` if there are none.
+    pub(super) fn after_properties(&self, from: usize, in_flow: bool) -> usize {
+        self.properties(from, in_flow).1
+    }
+
+    /// The byte range of a node's tag and the blanks after it, or those before it where nothing follows on its line.
+    pub(super) fn tag(&self, id: Id, holder: &Holder) -> Result<Option<Range<usize>>> {
+        if self.tree.node(id).tag == Tag::None {
+            return Ok(None);
+        }
+        let (from, in_flow) = match holder {
+            Holder::Map { map, entry } => (self.after_colon(entry)?, self.is_flow(*map)),
+            Holder::List { list, index } if !self.is_flow(*list) => (self.dash(*list, *index)? + 1, false),
+            // After `[` or `,`.
+            Holder::List { .. } => (self.tree.node(id).after(), true),
+            Holder::Root => return Err(EditError::Layout),
+        };
+        let (tags, end) = self.properties(from, in_flow);
+        match <[Range<usize>; 1]>::try_from(tags) {
+            Ok([tag]) if self.tree.node(id).span().is_empty() && tag.end >= end => {
+                let before = self.text()[..tag.start].trim_end_matches([' ', '\t']).len();
+                Ok(Some(before..end))
+            }
+            // Above a block, nothing else may be left on the line.
+            Ok([tag]) if tag.end == self.line_end(tag.end) => {
+                let before = self.text()[..tag.start].trim_end_matches([' ', '\t']).len();
+                Ok(Some(before..tag.end))
+            }
+            Ok([tag]) => Ok(Some(tag)),
+            Err(_) => Err(EditError::Layout),
+        }
+    }
+
     /// The offset of the dash of an item of a block list.
     pub(super) fn dash(&self, list: Id, index: usize) -> Result<usize> {
         let items = self.tree.items(list);
         let id = items.get(index).copied().ok_or(EditError::Layout)?;
         let start = self.start(id);
-        let before = self.text()[..start].trim_end();
+        let line = self.line_start(start);
+        let mut before = self.text()[..start].trim_end();
+        // A tag and an anchor stand between the dash and the value.
+        while let Some((rest, word)) = before.get(line..).and_then(|line| line.rsplit_once([' ', '\t']))
+            && word.starts_with(['!', '&'])
+        {
+            before = &before[..line + rest.trim_end().len()];
+        }
         let dash = before.strip_suffix('-').ok_or(EditError::Layout)?.len();
         // Only blanks, or the dashes of outer lists, precede it.
         match self.before(dash).trim_matches([' ', '-']).is_empty() {
@@ -99,7 +164,21 @@ impl<'t> TextLayout<'_, 't> {
     /// The offset of the end of an entry's value, without comments.
     pub(super) fn entry_end(&self, entry: &MapEntry) -> Result<usize> {
         let colon = self.after_colon(entry)?;
-        Ok(self.end(entry.value, self.column(self.tree.node(entry.key).span().start))?.unwrap_or(colon).max(colon))
+        match self.end(entry.value, self.column(self.tree.node(entry.key).span().start))? {
+            Some(end) => Ok(end.max(colon)),
+            None => Ok(self.after_properties(colon, false)),
+        }
+    }
+
+    /// The offset of the end of an entry's value in braces, without comments.
+    pub(super) fn flow_entry_end(&self, entry: &MapEntry) -> usize {
+        match self.tree.node(entry.value).span() {
+            span if span.is_empty() => match self.after_colon(entry) {
+                Ok(colon) => self.after_properties(colon, true),
+                Err(_) => self.tree.node(entry.key).span().end,
+            },
+            span => span.end,
+        }
     }
 
     /// The offset of the end of an item's value, without comments.
@@ -173,6 +252,7 @@ impl<'t> TextLayout<'_, 't> {
             Holder::List { list, index } => (self.dash(*list, *index)? + 1, self.column(self.dash(*list, *index)?)),
             Holder::Root => return Err(EditError::Layout),
         };
+        let from = self.after_properties(from, false);
         let rest = &self.text()[from..];
         let mark = from + rest.len() - rest.trim_start_matches([' ', '\t']).len();
         match self.text()[mark..].starts_with(['|', '>']) {

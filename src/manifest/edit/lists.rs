@@ -165,7 +165,7 @@ mod tests {
         let more = [ListEdit::Append { list: "resources", items: vec![json!("b"), json!("c"), json!("d")] }];
         becomes("resources:\n- w\na: 1\n", &more, "resources:\n- w\n- b\n- c\n- d\na: 1\n");
         becomes("resources: [w]\n", &more, "resources: [w, b, c, d]\n");
-        becomes("resources: []\n", &more, "resources: [b, c, d]\n");
+        becomes("resources: []\n", &more, "resources:\n  - b\n  - c\n  - d\n");
         becomes("a: 1\n", &more, "a: 1\nresources:\n  - b\n  - c\n  - d\n");
     }
 

@@ -3,8 +3,10 @@
 //! After every edit the document is parsed again and compared with the intended result. An edit that would change more,
 //! or less, is rejected.
 
+mod identity;
 mod layout;
 mod lists;
+mod progress;
 mod render;
 mod rewrite;
 mod splice;
@@ -26,8 +28,8 @@ use value::Value;
 /// A change to one document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
-    /// Sets a field. Missing maps on its path are created. In `connections`, a step of the path is the `name` of an
-    /// item, and its value is a whole item.
+    /// Sets a field. Missing maps on its path are created. In a list, a step of the path is the identity of an item: its
+    /// `name`, else its `key`; the value of a missing item is a whole item.
     Set {
         /// The names from the document root: `["spec", "inputs", "scopes"]`.
         path: Vec<String>,
@@ -53,6 +55,18 @@ pub enum EditError {
     /// A part of the path is not a map.
     #[error("the path to it leads through a value that is no map: edit it manually")]
     NoMap,
+    /// The list has several items of this name.
+    #[error("several items of its list have the name {name:?}: give all but one another name, and try again")]
+    Doubled {
+        /// The name or key.
+        name: String,
+    },
+    /// The list has no item of this name, and a part of one is not enough to add it.
+    #[error("its list has no item with the name {name:?}: add the item first")]
+    NoItem {
+        /// The name or key.
+        name: String,
+    },
     /// An item of a list would lose its name or get another one.
     #[error("an item's name says which item it is: remove the item, and set one with the other name")]
     Name,
@@ -80,6 +94,17 @@ const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels
 #[cfg(test)]
 fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
     let rewritten = rewrite(text, &[Rewrite { range, item, what: DocumentEdit::Edit(edits.to_vec()) }]);
+    rewritten.results.into_iter().collect::<Result<(), _>>()?;
+    rewritten.text.ok_or(EditError::Unreadable)
+}
+
+/// Edits the only document of a file.
+pub fn edit_only(text: &str, edits: Vec<Edit>) -> Result<String, EditError> {
+    let with_content =
+        |range: &std::ops::Range<usize>| tree::parse(&text[range.clone()]).is_ok_and(|tree| tree.is_some());
+    let ranges: Vec<_> = cut(text).into_iter().map(|slice| slice.range).filter(with_content).collect();
+    let Ok([range]) = <[_; 1]>::try_from(ranges) else { return Err(EditError::Unreadable) };
+    let rewritten = rewrite(text, &[Rewrite { range, item: None, what: DocumentEdit::Edit(edits) }]);
     rewritten.results.into_iter().collect::<Result<(), _>>()?;
     rewritten.text.ok_or(EditError::Unreadable)
 }
@@ -199,18 +224,13 @@ impl EditError {
             why => EditError::At { path: path.join("."), why: Box::new(why) },
         }
     }
-
-    fn no_map(path: &[String]) -> Self {
-        EditError::NoMap.at(path)
-    }
 }
 
 /// Makes one edit, change by change.
 fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> {
-    /// A limit that no edit reaches.
-    const ENOUGH: usize = 1_000;
     let mut text = text.to_string();
-    for _ in 0..ENOUGH {
+    let mut progress = None;
+    loop {
         let change = {
             let tree = parse(&text)?;
             let draft = SpliceDraft {
@@ -219,14 +239,13 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
                 newline: newline(&text),
                 json: is_json(&tree),
             };
-            rewrite::next(&draft, edit)?
+            rewrite::next(&draft, edit, &mut progress)?
         };
         if change.is_empty() {
             return Ok(text);
         }
         text = spliced(&text, change)?;
     }
-    Err(EditError::Layout)
 }
 
 /// Replaces parts of a text. Texts that are inserted at the same position keep their order.

@@ -22,9 +22,18 @@ pub(super) struct TextStyle<'a> {
 const SPREAD: [&str; 6] = ["inputs", "test", "labels", "annotations", "spec", "metadata"];
 
 /// Lists that are always written with one item per line.
-const BLOCK_LISTS: [&str; 5] = ["connections", "resources", "configurations", "configMapGenerator", "patches"];
+const BLOCK_LISTS: [&str; 8] = [
+    "connections",
+    "resources",
+    "configurations",
+    "configMapGenerator",
+    "patches",
+    "requiredConfigVars",
+    "steps",
+    "flows",
+];
 /// Lists whose items are written with one entry per line too.
-const SPREAD_LISTS: [&str; 2] = ["configMapGenerator", "patches"];
+const SPREAD_LISTS: [&str; 5] = ["configMapGenerator", "patches", "requiredConfigVars", "steps", "flows"];
 
 /// Formats `key: value` for a block map with its keys at `indent`.
 pub(super) fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> String {
@@ -46,6 +55,16 @@ pub(super) fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_
         Value::Null => format!("{name}:"),
         value => format!("{name}: {}", flow(value, style.json)),
     }
+}
+
+/// Formats the content of a map or list for the lines below its key, with a line break before each.
+pub(super) fn below(value: &Value, indent: usize, style: TextStyle<'_>) -> String {
+    let content = match value {
+        Value::Map(entries) => block_map(entries, indent, style),
+        Value::List(items) => block_list(items, indent, style),
+        value => flow(value, style.json),
+    };
+    format!("{}{content}", break_to(indent, style))
 }
 
 /// Formats the entries of a block map, without the indentation of the first.

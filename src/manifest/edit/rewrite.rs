@@ -2,6 +2,7 @@
 //! its own changes need.
 
 use super::layout::TextLayout;
+use super::progress::Progress;
 use super::splice::{Splice, SpliceDraft};
 use super::value::Value;
 use super::{Edit, EditError, check, comments_around, is_json, newline, one, parse, spliced, without_items};
@@ -258,16 +259,14 @@ fn items(old: &str, edits: &[(usize, u32, &[Edit])], results: &mut [Result<(), E
 /// Applies the next change of every item on one tree, until none is left; or returns the failures. An empty list of
 /// failures means that the changes conflict with each other.
 fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(usize, EditError)>> {
-    /// A limit that no item reaches.
-    const ENOUGH: usize = 10_000;
     let mut text = old.to_string();
-    let mut at: Vec<usize> = vec![0; edits.len()];
-    for _ in 0..ENOUGH {
+    let mut at: Vec<(usize, Option<Progress>)> = edits.iter().map(|_| (0, None)).collect();
+    loop {
         let mut splices: Vec<Splice> = Vec::new();
         let mut failed = Vec::new();
         {
             let Ok(tree) = parse(&text) else { return Err(Vec::new()) };
-            for ((index, item, edits), at) in edits.iter().zip(&mut at) {
+            for ((index, item, edits), (at, progress)) in edits.iter().zip(&mut at) {
                 let Some(root) = locate::root(&tree, Some(*item)) else {
                     failed.push((*index, EditError::Unreadable));
                     continue;
@@ -275,8 +274,8 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
                 let layout = TextLayout { tree: &tree };
                 let draft = SpliceDraft { layout, root, newline: newline(&text), json: is_json(&tree) };
                 while let Some(edit) = edits.get(*at) {
-                    match next(&draft, edit) {
-                        Ok(change) if change.is_empty() => *at += 1,
+                    match next(&draft, edit, progress) {
+                        Ok(change) if change.is_empty() => (*at, *progress) = (*at + 1, None),
                         Ok(mut change) => {
                             splices.append(&mut change);
                             break;
@@ -295,14 +294,27 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
             (true, false) => text = spliced(&text, splices).map_err(|_| Vec::new())?,
         }
     }
-    Err(Vec::new())
 }
 
-/// The next change of an edit; empty if the edit is done.
-pub(super) fn next(draft: &SpliceDraft<'_, '_>, edit: &Edit) -> Result<Vec<Splice>, EditError> {
+/// The next change of an edit; empty if the edit is done. `progress` is that of the edit, `None` before its first
+/// change; a change without progress is an error.
+pub(super) fn next(
+    draft: &SpliceDraft<'_, '_>,
+    edit: &Edit,
+    progress: &mut Option<Progress>,
+) -> Result<Vec<Splice>, EditError> {
     let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
-    match edit {
-        Edit::Set { value, .. } => draft.set(&path, &Value::of_json(value)),
-        Edit::Remove { .. } => draft.remove(&path),
+    let change = match edit {
+        Edit::Set { value, .. } => draft.set(&path, &Value::of_json(value))?,
+        Edit::Remove { .. } => draft.remove(&path)?,
+    };
+    if !change.is_empty() {
+        let document = Value::of(draft.tree(), draft.root);
+        let progress = match progress {
+            Some(progress) => progress,
+            nothing => nothing.insert(Progress::begin(&document, edit)?),
+        };
+        progress.verify(&document)?;
     }
+    Ok(change)
 }

@@ -3,11 +3,12 @@
 //! One change at a time: a scalar, an entry, an item. The text is parsed again after each, so that changes are
 //! independent.
 
+use super::identity::{IDENTITY, identity, position};
 use super::layout::{Holder, Result, TextLayout};
 use super::render::{self, TextStyle};
-use super::value::{Value, nested};
+use super::value::{Value, nested, new_item};
 use super::{EMPTIED, EditError};
-use crate::manifest::tree::{Id, MapEntry, NodeKind, Tree};
+use crate::manifest::tree::{Id, MapEntry, NodeKind, Tag, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
 
@@ -51,32 +52,47 @@ impl<'a, 't> SpliceDraft<'a, 't> {
 
     /// The next change that sets `path` to `value`; empty if it is set.
     pub(super) fn set(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
-        if let Some((&"name", above)) = path.split_last()
-            && let PathEnd::Node(_, Holder::List { .. }) = self.find(above)?
-            && above.last().is_some_and(|name| *value != Value::Text(name.to_string()))
+        if let Some((field, above)) = path.split_last()
+            && IDENTITY.contains(field)
+            && let PathEnd::Node(item, Holder::List { .. }) = self.find(above)?
+            && let Some(name) = above.last()
         {
-            return Err(EditError::Name);
+            let own = identity(|other| match other == *field {
+                true => Some(*value == Value::Text(name.to_string())),
+                false => self.string(item, other).map(|text| text == *name),
+            });
+            if own != Some(true) {
+                return Err(EditError::Name);
+            }
         }
         match self.find(path)? {
-            PathEnd::Node(_, Holder::List { .. }) if !path.last().is_some_and(|name| value.is_named(name)) => {
-                Err(EditError::Name)
-            }
+            PathEnd::Node(_, Holder::List { .. }) if path.last().copied() != value.identity() => Err(EditError::Name),
             PathEnd::Node(id, holder) => self.replace(id, &holder, value),
             PathEnd::Lacks { id, holder, key, rest } => {
                 if self.tree().is_null(id) {
-                    return self.replace(id, &holder, &nested(key, rest, value.clone()));
+                    return self.replace(id, &holder, &nested(key, rest, value.clone())?);
                 }
                 let Some((step, below)) = rest.split_first() else { return Err(EditError::Layout) };
                 match self.tree().node(id).kind {
-                    NodeKind::Map { .. } => self.insert_entry(id, step, &nested(step, below, value.clone())),
-                    NodeKind::List { .. } if below.is_empty() && !value.is_named(step) => Err(EditError::Name),
-                    NodeKind::List { .. } if below.is_empty() => {
-                        self.insert_item(id, self.tree().items(id).len(), value)
+                    NodeKind::Map { .. } => self.insert_entry(id, step, &nested(step, below, value.clone())?),
+                    NodeKind::List { .. } => {
+                        self.insert_item(id, self.tree().items(id).len(), &new_item(step, below, value.clone())?)
                     }
                     _ => Err(EditError::NoMap),
                 }
             }
         }
+    }
+
+    /// A string in a map.
+    fn string(&self, map: Id, key: &str) -> Option<&'a str> {
+        let value = self.tree().get(map, key)?;
+        self.tree().scalar(value).filter(|_| self.tree().plain(value).is_none())
+    }
+
+    /// The identity of a list item.
+    fn identity(&self, item: Id) -> Option<&'a str> {
+        identity(|field| self.string(item, field))
     }
 
     pub(super) fn find<'p>(&self, path: &'p [&'p str]) -> Result<PathEnd<'p>> {
@@ -94,13 +110,10 @@ impl<'a, 't> SpliceDraft<'a, 't> {
                     Some(entry) => (holder, id) = (Holder::Map { map: id, entry }, entry.value),
                     None => return Ok(lacks),
                 },
-                NodeKind::List { items, .. } => {
-                    let name = |id: &Id| self.tree().get(*id, "name").and_then(|name| self.tree().scalar(name));
-                    match items.iter().position(|item| name(item) == Some(step)) {
-                        Some(index) => (holder, id) = (Holder::List { list: id, index }, items[index]),
-                        None => return Ok(lacks),
-                    }
-                }
+                NodeKind::List { items, .. } => match position(items.iter().map(|item| self.identity(*item)), step)? {
+                    Some(index) => (holder, id) = (Holder::List { list: id, index }, items[index]),
+                    None => return Ok(lacks),
+                },
                 NodeKind::Scalar { .. } if self.tree().is_null(id) => return Ok(lacks),
                 NodeKind::Scalar { .. } => return Err(EditError::NoMap),
             }
@@ -111,7 +124,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
 
     fn replace(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
         let old = Value::of(self.tree(), id);
-        if old == *new {
+        if old.has_same_value(new) {
             return Ok(Vec::new());
         }
         if self.tree().node(id).repeated || matches!(self.tree().node(id).kind, NodeKind::Alias(_)) {
@@ -148,9 +161,9 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     }
 
     fn replace_items(&self, id: Id, was: &[Value], is: &[Value]) -> Result<Vec<Splice>> {
-        let same = was.iter().zip(is).take_while(|(a, b)| a == b).count();
+        let same = was.iter().zip(is).take_while(|(a, b)| a.has_same_value(b)).count();
         let (was_rest, is_rest) = (&was[same..], &is[same..]);
-        let tail = was_rest.iter().rev().zip(is_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+        let tail = was_rest.iter().rev().zip(is_rest.iter().rev()).take_while(|(a, b)| a.has_same_value(b)).count();
         let (gone, come) = (was_rest.len() - tail, is_rest.len() - tail);
         let item = self.tree().items(id).get(same).copied();
         match (item, is_rest.first()) {
@@ -179,14 +192,85 @@ impl<'a, 't> SpliceDraft<'a, 't> {
                     Value::Text(text) => self.text_like(text, *style, in_flow, holder),
                     value => render::flow(value, self.json),
                 };
-                Ok(self.beside_its_comment(at, with, is_block(*style)))
+                self.without_tag(id, holder, self.beside_its_comment(at, with, is_block(*style)))
             }
-            NodeKind::Scalar { .. } => self.fill(holder, in_flow, new),
+            NodeKind::Scalar { .. } => self.fill(id, holder, in_flow, new),
             NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. } => {
-                Ok(Splice::new(node.span(), self.in_braces(id, new)))
+                let is_first = self.is_empty(id) && !new.is_empty() && node.tag == Tag::None;
+                let filled = match is_first {
+                    true => self.spread_first(id, holder, new)?,
+                    false => None,
+                };
+                let change = filled.unwrap_or_else(|| Splice::new(node.span(), self.in_braces(id, new)));
+                self.without_tag(id, holder, change)
             }
-            _ => self.replace_block(id, holder, new),
+            _ => self.without_tag(id, holder, self.replace_block(id, holder, new)?),
         }
+    }
+
+    /// Adds the removal of a node's tag to a change that replaces the node: the tag is that of the old value.
+    fn without_tag(&self, id: Id, holder: &Holder, mut change: Vec<Splice>) -> Result<Vec<Splice>> {
+        if let Some(tag) = self.layout.tag(id, holder)? {
+            change.push(Splice { at: tag, with: String::new() });
+        }
+        Ok(change)
+    }
+
+    /// Writes the first content of an empty map or list below its key, as blocks are; `None` where it stays in its
+    /// brackets: in JSON, or beside other maps in braces.
+    fn spread_first(&self, id: Id, holder: &Holder, new: &Value) -> Result<Option<Vec<Splice>>> {
+        let Holder::Map { map, entry } = holder else { return Ok(None) };
+        let span = self.tree().node(id).span();
+        let colon = self.layout.after_colon(entry)?;
+        if self.json || self.layout.is_flow(*map) || self.layout.text()[colon..span.end].contains(['\n', '\r']) {
+            return Ok(None);
+        }
+        let Some(below) = self.below_key(*map, entry, new, true) else { return Ok(None) };
+        let before = self.layout.text()[colon..span.start].trim_end_matches([' ', '\t']).len();
+        let end = self.layout.line_end(span.end);
+        Ok(Some(vec![
+            Splice { at: colon + before..span.end, with: String::new() },
+            Splice { at: end..end, with: below },
+        ]))
+    }
+
+    /// Formats a value for the lines below its key; `None` if it is written beside the key. `first` is that it is the
+    /// first content of an empty one, which is spread unless its neighbours are in braces.
+    fn below_key(&self, map: Id, entry: &MapEntry, value: &Value, first: bool) -> Option<String> {
+        let indent = self.layout.column(self.tree().node(entry.key).span().start);
+        let name = self.tree().scalar(entry.key).unwrap_or("");
+        let others: Vec<MapEntry> =
+            self.tree().entries(map).iter().filter(|other| other.key != entry.key).copied().collect();
+        let style = self.style(self.is_spread(&others));
+        let whole = render::entry(name, value, indent, style);
+        let has_maps = |value: &Value| match value {
+            Value::Map(_) => true,
+            Value::List(items) => items.iter().any(|item| matches!(item, Value::Map(_))),
+            _ => false,
+        };
+        match whole.find(self.newline).filter(|_| matches!(value, Value::Map(_) | Value::List(_))) {
+            Some(at) => Some(whole[at..].to_string()),
+            None if first && has_maps(value) && !others.iter().any(|other| self.is_braced(other)) => {
+                Some(render::below(value, indent + style.step, style))
+            }
+            None => None,
+        }
+    }
+
+    /// Whether the value of an entry is a map in braces that has entries.
+    fn is_braced(&self, entry: &MapEntry) -> bool {
+        matches!(&self.tree().node(entry.value).kind, NodeKind::Map { flow: true, entries, .. } if !entries.is_empty())
+    }
+
+    /// Whether small maps beside these entries are written on several lines.
+    fn is_spread(&self, others: &[MapEntry]) -> bool {
+        let is_block =
+            |entry: &MapEntry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: false, .. });
+        others.iter().any(is_block) && !others.iter().any(|entry| self.is_braced(entry))
+    }
+
+    fn is_empty(&self, id: Id) -> bool {
+        self.tree().entries(id).is_empty() && self.tree().items(id).is_empty()
     }
 
     fn text_like(&self, text: &str, style: ScalarStyle, in_flow: bool, holder: &Holder) -> String {
@@ -222,8 +306,8 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     }
 
     /// Writes a value in place of an empty node.
-    fn fill(&self, holder: &Holder, in_flow: bool, new: &Value) -> Result<Vec<Splice>> {
-        let Holder::Map { entry, .. } = holder else { return Err(EditError::Layout) };
+    fn fill(&self, id: Id, holder: &Holder, in_flow: bool, new: &Value) -> Result<Vec<Splice>> {
+        let Holder::Map { map, entry } = holder else { return Err(EditError::Layout) };
         let key = self.tree().node(entry.key);
         let colon = match self.layout.after_colon(entry) {
             Ok(colon) => colon,
@@ -232,26 +316,29 @@ impl<'a, 't> SpliceDraft<'a, 't> {
             }
             Err(error) => return Err(error),
         };
-        let is_container =
-            matches!(new, Value::Map(e) if !e.is_empty()) || matches!(new, Value::List(i) if !i.is_empty());
-        if in_flow || !is_container {
-            return Ok(Splice::new(colon..colon, format!(" {}", render::flow(new, self.json))));
-        }
-        // Below the key, after a comment beside it.
-        let indent = self.layout.column(key.span().start);
-        let name = self.tree().scalar(entry.key).unwrap_or("");
-        let whole = render::entry(name, new, indent, self.style(false));
-        let end = self.layout.line_end(colon);
-        match whole.split_once(self.newline) {
-            Some((_, below)) => Ok(Splice::new(end..end, format!("{}{below}", self.newline))),
-            None => Ok(Splice::new(colon..colon, format!(" {}", render::flow(new, self.json)))),
-        }
+        // Behind an anchor. A tag goes.
+        let tag = self.layout.tag(id, holder)?;
+        let at = self.layout.after_properties(colon, in_flow);
+        let at = match &tag {
+            Some(tag) if tag.end >= at => tag.start,
+            _ => at,
+        };
+        let below = if in_flow || new.is_empty() { None } else { self.below_key(*map, entry, new, false) };
+        let change = match below {
+            // Below the key, after a comment beside it.
+            Some(below) => {
+                let end = self.layout.line_end(at);
+                Splice::new(end..end, below)
+            }
+            None => Splice::new(at..at, format!(" {}", render::flow(new, self.json))),
+        };
+        Ok(change.into_iter().chain(tag.map(|at| Splice { at, with: String::new() })).collect())
     }
 
     /// Replaces a block map or list; a comment beside the key is kept.
     pub(super) fn replace_block(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
         let start = self.tree().node(id).span().start;
-        if let (NodeKind::Map { .. }, Value::Map(entries), false) = (&self.tree().node(id).kind, new, is_empty(new)) {
+        if let (NodeKind::Map { .. }, Value::Map(entries), false) = (&self.tree().node(id).kind, new, new.is_empty()) {
             let indent = self.layout.column(start);
             let end = self.layout.end(id, indent)?.ok_or(EditError::Layout)?;
             return Ok(Splice::new(start..end, render::block_map(entries, indent, self.style(true))));
@@ -277,22 +364,14 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         };
         if *flow {
             let start = self.tree().node(last.key).span().start;
-            let end = match self.tree().node(last.value).span() {
-                span if span.is_empty() => {
-                    self.layout.after_colon(last).unwrap_or(self.tree().node(last.key).span().end)
-                }
-                span => span.end,
-            };
+            let end = self.layout.flow_entry_end(last);
             let others = entries.iter().map(|entry| entry.value);
             let entry = |value: String| format!("{}: {value}", render::flow_text(key, self.json));
             return self.insert_in_flow(map, start, end, others, value, &entry);
         }
         let indent = self.layout.column(self.tree().node(last.key).span().start);
         let end = self.layout.line_end(self.layout.entry_end(last)?);
-        let is_spread =
-            |entry: &MapEntry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: false, .. });
-        let is_flow = |entry: &MapEntry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: true, .. });
-        let spread = entries.iter().any(is_spread) && !entries.iter().any(is_flow);
+        let spread = self.is_spread(entries);
         let text = render::entry(key, value, indent, self.style(spread));
         Ok(Splice::new(end..end, format!("{}{text}", render::break_to(indent, self.style(spread)))))
     }
@@ -338,10 +417,11 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     fn insert_first(&self, id: Id, whole: &Value) -> Result<Vec<Splice>> {
         let span = self.tree().node(id).span();
         let inner = span.start + 1..span.end.saturating_sub(1);
-        match self.layout.text().get(inner).is_some_and(|inner| inner.trim().is_empty()) {
-            true => Ok(Splice::new(span, self.in_braces(id, whole))),
-            false => Err(EditError::Layout),
+        if !self.layout.text().get(inner).is_some_and(|inner| inner.trim().is_empty()) {
+            return Err(EditError::Layout);
         }
+        let spread = self.spread_first(id, &self.holder_of(id), whole)?;
+        Ok(spread.unwrap_or_else(|| Splice::new(span, self.in_braces(id, whole))))
     }
 
     /// Whether the node at `at` in `{…}` or `[…]` begins a line.
@@ -364,7 +444,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     fn in_braces(&self, id: Id, new: &Value) -> String {
         let start = self.tree().node(id).span().start;
         let lead = self.lead(start);
-        let is_empty = self.tree().entries(id).is_empty() && self.tree().items(id).is_empty();
+        let is_empty = self.is_empty(id);
         let above = match self.holder_of(id) {
             Holder::Map { map, entry } => Some((map, self.tree().node(entry.key).span().start)),
             Holder::List { list, .. } => Some((list, start)),
@@ -508,13 +588,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         let index = entries.iter().position(|e| e.key == entry.key).ok_or(EditError::Layout)?;
         let start = |entry: &MapEntry| self.tree().node(entry.key).span().start;
         if *flow {
-            let end = |entry: &MapEntry| match self.tree().node(entry.value).span() {
-                span if span.is_empty() => {
-                    self.layout.after_colon(entry).unwrap_or(self.tree().node(entry.key).span().end)
-                }
-                span => span.end,
-            };
-            let parts: Vec<_> = entries.iter().map(|entry| start(entry)..end(entry)).collect();
+            let parts: Vec<_> = entries.iter().map(|entry| start(entry)..self.layout.flow_entry_end(entry)).collect();
             return Ok(self.remove_in_flow(map, &parts, index));
         }
         let end = self.layout.entry_end(entry)?;
@@ -602,8 +676,4 @@ impl<'a, 't> SpliceDraft<'a, 't> {
 
 fn is_block(style: ScalarStyle) -> bool {
     matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
-}
-
-fn is_empty(value: &Value) -> bool {
-    matches!(value, Value::Map(entries) if entries.is_empty())
 }

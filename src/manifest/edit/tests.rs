@@ -3,6 +3,7 @@ use serde_json::json;
 
 mod definitions;
 mod laws;
+mod only_the_target;
 mod rewriting;
 
 fn path(path: &str) -> Vec<String> {
@@ -126,7 +127,7 @@ fn maps_on_the_way_are_made() {
     becomes(
         "spec:\n  inputs: {}\n",
         &[set("spec/inputs/a", json!({"value": "v"}))],
-        "spec:\n  inputs: {a: {value: v}}\n",
+        "spec:\n  inputs:\n    a: {value: v}\n",
     );
     becomes(
         "spec: {inputs: , title: x}\n",
@@ -220,6 +221,129 @@ fn variables_are_found_by_name() {
         "spec:\n  connections:\n    - name: B\n      stableKey: b\n    - name: C\n      stableKey: c\n",
     );
     becomes("c:\n- name: A\n  x: a\n", &[remove("c/A/name")], "c:\n- x: a\n");
+}
+
+/// "requiredConfigVars and steps by their key or name, two equal names are an error".
+#[test]
+fn items_are_found_by_their_name_or_else_their_key() {
+    let variable = json!({"key": "New", "dataType": "connection", "useScopedConfigVar": "crm"});
+    let item = "  - dataType: connection\n    key: New\n    useScopedConfigVar: crm\n";
+    let text = "requiredConfigVars:\n  - key: CRM # c\n    useScopedConfigVar: a\n";
+    let add = [set("requiredConfigVars/New", variable)];
+    becomes(text, &[set("requiredConfigVars/CRM/useScopedConfigVar", json!("b"))], &text.replace("Var: a", "Var: b"));
+    becomes(text, &add, &format!("{text}{item}"));
+    becomes("name: x\n", &add, &format!("name: x\nrequiredConfigVars:\n{item}"));
+    becomes("requiredConfigVars: []\nx: y\n", &add, &format!("requiredConfigVars:\n{item}x: y\n"));
+    becomes("requiredConfigVars: [] # none\n", &add, &format!("requiredConfigVars: # none\n{item}"));
+    becomes("requiredConfigVars:\nx: y\n", &add, &format!("requiredConfigVars:\n{item}x: y\n"));
+    let steps = "flows:\n  - name: F\n    steps:\n      - name: loop\n        key: k\n        steps:\n          - name: inner\n            action:\n              key: get\n            inputs: {}\n";
+    let input =
+        "            inputs:\n              connection:\n                type: configVar\n                value: CRM\n";
+    becomes(
+        steps,
+        &[set("flows/F/steps/loop/steps/inner/inputs/connection", json!({"type": "configVar", "value": "CRM"}))],
+        &steps.replace("            inputs: {}\n", input),
+    );
+    // The name goes before the key.
+    refused(steps, &[set("flows/F/steps/k/note", json!("x"))], &EditError::NoItem { name: "k".into() });
+    becomes(steps, &[set("flows/F/steps/loop/key", json!("l"))], &steps.replace("key: k", "key: l"));
+    refused(text, &[set("requiredConfigVars/CRM/key", json!("B"))], &EditError::Name);
+    refused(text, &[set("requiredConfigVars/CRM/name", json!("B"))], &EditError::Name);
+    refused("a: b\n", &[set("steps/New/note", json!("x"))], &EditError::NoItem { name: "New".into() });
+}
+
+#[test]
+fn of_two_equal_names_none_is_changed() {
+    let doubled = EditError::Doubled { name: "A".into() };
+    let text = "steps:\n- {name: A, x: 1}\n- {name: B, x: 1}\n- {name: A, x: 2}\n";
+    for edit in
+        [set("steps/A/x", json!("3")), set("steps/A", json!({"name": "A"})), remove("steps/A"), remove("steps/A/x")]
+    {
+        refused(text, &[edit], &doubled);
+    }
+    becomes(text, &[set("steps/B/x", json!("3"))], &text.replace("B, x: 1", "B, x: \"3\""));
+    refused("v:\n- key: A\n- name: A\n", &[set("v/A/x", json!("3"))], &doubled);
+}
+
+/// A tag says of which kind a value is: of the old one, not of the new one.
+#[test]
+fn a_tag_goes_with_its_value() {
+    let a = [set("inputs/a", json!({"value": "v"}))];
+    becomes("inputs: !!null\n", &a, "inputs:\n  a: {value: v}\n");
+    becomes("inputs: !!null # none\nb: 1\n", &a, "inputs: # none\n  a: {value: v}\nb: 1\n");
+    becomes("inputs: &i !!null\n", &a, "inputs: &i\n  a: {value: v}\n");
+    becomes("{inputs: !!null , b: 1}\n", &a, "{inputs: {a: {value: v}} , b: 1}\n");
+    becomes("x: !!str 5 # c\n", &[set("x", json!("new"))], "x: new # c\n");
+    becomes("x: !!str 5\n", &[set("x", json!("5"))], "x: !!str 5\n");
+    becomes("x: ! 5\n", &[set("x", json!("6"))], "x: \"6\"\n");
+    becomes("x: !a &k 5\n", &[set("x", json!("new"))], "x: &k new\n");
+    becomes("x: !<tag:a,b> 5\n", &[set("x", json!("new"))], "x: new\n");
+    becomes("x: !!str |\n  a\n  b\ny: 1\n", &[set("x", json!("z"))], "x: z\ny: 1\n");
+    becomes("x: !!map {a: 1}\n", &[set("x", json!("z"))], "x: z\n");
+    becomes("x: !!map\n  a: 1\ny: 1\n", &[set("x", json!("z"))], "x: z\ny: 1\n");
+    becomes("x: !!map {}\n", &[set("x/a", json!("z"))], "x: !!map\n  a: z\n");
+    becomes("r: [!!str a, b]\n", &[set("r", json!(["c", "b"]))], "r: [c, b]\n");
+    becomes("r:\n- !!str a\n- b\n", &[set("r", json!(["c", "b"]))], "r:\n- c\n- b\n");
+    becomes("r:\n- !!str a\n- b\n", &[set("r", json!(["b"]))], "r:\n- b\n");
+    becomes("a: {x: !!null , y: 2}\n", &[remove("a/x")], "a: {y: 2}\n");
+    becomes("a: !!null\nb: 2\n", &[remove("a")], "b: 2\n");
+    becomes("a: !!null\nb: 2\n", &[set("a", json!(null))], "a: !!null\nb: 2\n");
+}
+
+#[test]
+fn the_first_entry_is_written_as_its_neighbours_are() {
+    becomes(
+        "spec:\n  policy: {} # p\n",
+        &[set("spec/policy/drift", json!("Detect"))],
+        "spec:\n  policy: # p\n    drift: Detect\n",
+    );
+    becomes("a:\n  x: {}\n  y:\n    b: 1\n", &[set("a/x/b", json!("v"))], "a:\n  x:\n    b: v\n  y:\n    b: 1\n");
+    becomes("a:\n  x: {}\n  y: {b: 1}\n", &[set("a/x/b", json!("v"))], "a:\n  x: {b: v}\n  y: {b: 1}\n");
+    becomes("{a: {}}\n", &[set("a/b", json!("v"))], "{a: {b: v}}\n");
+    becomes(
+        "x: 1\nconnections: []",
+        &[set("connections/A", json!({"name": "A", "stableKey": "a"}))],
+        "x: 1\nconnections:\n  - {name: A, stableKey: a}",
+    );
+    becomes("a:\n  {}\n", &[set("a/b", json!("v"))], "a:\n  {b: v}\n");
+    becomes("replaces: []\n", &[set("replaces", json!(["a"]))], "replaces: [a]\n");
+    refused("a: {\n  # why\n}\n", &[set("a/b", json!("v"))], &EditError::Layout);
+}
+
+/// A text that is read otherwise than it was written would be changed again and again.
+#[test]
+fn an_edit_without_progress_is_refused_at_once() {
+    let started = std::time::Instant::now();
+    for text in [
+        "! :",
+        "&:  :",
+        "!",
+        "? ",
+        "?",
+        ": ",
+        "- ? ",
+        "&a :",
+        "!!map :",
+        "&a !b : c",
+        "* :",
+        "? &a",
+        "{? }",
+        "{:}",
+        "[: ]",
+        "{&a }",
+        "{!a : }",
+    ] {
+        for value in [json!("v"), json!({"b": "v"}), json!(["v"]), json!(null)] {
+            for path in ["a", "a/b", "x/y/z"] {
+                if let Ok(edited) = edit(text, 0..text.len(), None, &[set(path, value.clone())]) {
+                    assert!(parse(&edited).is_ok(), "{text:?} {edited:?}");
+                }
+                let _ = edit(text, 0..text.len(), None, &[remove(path)]);
+            }
+        }
+    }
+    // Each of 204 edits took two seconds.
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }
 
 #[test]
@@ -472,4 +596,27 @@ fn a_document_after_a_text_without_a_line_break_leaves_it_as_it_was() {
     ] {
         assert_eq!(super::append_document(text, "b: 1\n"), whole, "{text}");
     }
+}
+
+#[test]
+fn an_item_of_a_list_is_added_and_changed_whatever_the_order_of_its_keys() {
+    let one = |value: &str| json!({"tenant": "eu", "stableKey": "a", "input": "b", "value": value, "reason": "d"});
+    let two = json!({"tenant": "eu", "stableKey": "crm", "input": "site", "value": "x", "reason": "as imported"});
+    let to = |first: &str| [set("spec/overrides", json!([one(first), two]))];
+    becomes(
+        "spec:\n  from: us # the source\n",
+        &[set("spec/overrides", json!([two]))],
+        "spec:\n  from: us # the source\n  overrides:\n    - tenant: eu\n      stableKey: crm\n      input: site\n      value: x\n      reason: as imported\n",
+    );
+    let before = "spec:\n  overrides:\n  - {reason: d, tenant: eu, stableKey: a, input: b, value: c} # why\n  # more\n  to: [eu]\n";
+    let added = "  - {tenant: eu, stableKey: crm, input: site, value: x, reason: as imported}\n  # more\n";
+    let after = before.replace("  # more\n", added);
+    becomes(before, &to("c"), &after);
+    becomes(&after, &to("new"), &after.replace("value: c", "value: new"));
+    becomes(&after, &[set("spec/overrides", json!([one("c")]))], before);
+    becomes(
+        "spec: {to: [eu], overrides: []}\n",
+        &[set("spec/overrides", json!([two]))],
+        "spec: {to: [eu], overrides: [{tenant: eu, stableKey: crm, input: site, value: x, reason: as imported}]}\n",
+    );
 }

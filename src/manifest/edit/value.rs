@@ -1,5 +1,6 @@
 //! Values independent of their formatting: the intended result of an edit.
 
+use super::identity::{KEYED_LISTS, identity, position};
 use super::{EMPTIED, Edit, EditError};
 use crate::manifest::scalar::Plain;
 use crate::manifest::tree::{Id, NodeKind, Tree};
@@ -16,8 +17,8 @@ pub(super) enum Value {
     List(Vec<Value>),
     /// An alias, as written; it is not resolved.
     Alias(String),
-    /// A value that `<<` merged, by its node.
-    Merged(Id),
+    /// A value that `<<` merged, as written at its anchor.
+    Merged(String),
     /// A key that is not a string.
     Opaque,
 }
@@ -26,8 +27,9 @@ impl Value {
     /// Reads the value of a node.
     pub(super) fn of(tree: &Tree<'_>, id: Id) -> Value {
         let node = tree.node(id);
+        let written = |id: Id| tree.text.get(tree.node(id).span()).unwrap_or_default().to_string();
         match &node.kind {
-            NodeKind::Alias(_) => Value::Alias(tree.text.get(node.span()).unwrap_or("").to_string()),
+            NodeKind::Alias(_) => Value::Alias(written(id)),
             NodeKind::Scalar { text, .. } => match tree.plain(id) {
                 None => Value::Text(text.to_string()),
                 Some(Plain::Null) => Value::Null,
@@ -38,7 +40,7 @@ impl Value {
             NodeKind::Map { entries, .. } => {
                 let value = |e: &crate::manifest::tree::MapEntry| match (tree.scalar(e.key), e.merged) {
                     (None, _) => (String::new(), Value::Opaque),
-                    (Some(key), true) => (key.to_string(), Value::Merged(e.value)),
+                    (Some(key), true) => (key.to_string(), Value::Merged(written(e.value))),
                     (Some(key), false) => (key.to_string(), Value::of(tree, e.value)),
                 };
                 Value::Map(entries.iter().map(value).collect())
@@ -46,7 +48,7 @@ impl Value {
         }
     }
 
-    /// Converts a JSON value, with `name` as the first key.
+    /// Converts a JSON value, with its keys in the order in which people write them.
     pub(super) fn of_json(json: &serde_json::Value) -> Value {
         use serde_json::Value as Json;
         match json {
@@ -57,7 +59,7 @@ impl Value {
             Json::Array(items) => Value::List(items.iter().map(Value::of_json).collect()),
             Json::Object(map) => {
                 let mut entries: Vec<_> = map.iter().map(|(key, value)| (key.clone(), Value::of_json(value))).collect();
-                entries.sort_by_key(|(key, _)| key != "name");
+                entries.sort_by_key(|(key, _)| rank(key));
                 Value::Map(entries)
             }
         }
@@ -99,35 +101,33 @@ impl Value {
         match edit {
             Edit::Set { path, value } => {
                 let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-                self.set(&parts, "", Value::of_json(value)).ok_or_else(|| EditError::no_map(path))
+                self.set(&parts, "", Value::of_json(value)).map_err(|why| why.at(path))
             }
             Edit::Remove { path } => {
                 let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-                self.remove(&parts);
-                Ok(())
+                self.remove(&parts).map_err(|why| why.at(path))
             }
         }
     }
 
-    fn set(&mut self, path: &[&str], key: &str, value: Value) -> Option<()> {
+    fn set(&mut self, path: &[&str], key: &str, value: Value) -> Result<(), EditError> {
         let Some((step, rest)) = path.split_first() else {
             self.become_like(value);
-            return Some(());
+            return Ok(());
         };
         match self {
-            Value::Null => *self = nested(key, path, value),
+            Value::Null => *self = nested(key, path, value)?,
             Value::Map(entries) => match entries.iter_mut().find(|(name, _)| name == step) {
                 Some((_, child)) => return child.set(rest, step, value),
-                None => entries.push((step.to_string(), nested(step, rest, value))),
+                None => entries.push((step.to_string(), nested(step, rest, value)?)),
             },
-            Value::List(items) => match items.iter_mut().find(|item| item.is_named(step)) {
-                Some(item) => return item.set(rest, "", value),
-                None if rest.is_empty() => items.push(value),
-                None => return None,
+            Value::List(items) => match position(items.iter().map(Value::identity), step)? {
+                Some(index) => return items[index].set(rest, "", value),
+                None => items.push(new_item(step, rest, value)?),
             },
-            _ => return None,
+            _ => return Err(EditError::NoMap),
         }
-        Some(())
+        Ok(())
     }
 
     /// Replaces a map, but keeps the order of the keys that remain.
@@ -148,35 +148,37 @@ impl Value {
     }
 
     /// Removes the value at a path; the parent decides whether a value that is empty then is removed too.
-    fn remove(&mut self, path: &[&str]) {
-        let Some((step, rest)) = path.split_first() else { return };
+    fn remove(&mut self, path: &[&str]) -> Result<(), EditError> {
+        let Some((step, rest)) = path.split_first() else { return Ok(()) };
         let emptied = |key: &str, value: &Value| EMPTIED.contains(&key) && value.is_empty();
         match self {
             Value::Map(entries) => {
-                let Some(at) = entries.iter().position(|(name, _)| name == step) else { return };
+                let Some(at) = entries.iter().position(|(name, _)| name == step) else { return Ok(()) };
                 if rest.is_empty() {
                     entries.remove(at);
                 } else {
                     let was_empty = entries[at].1.is_empty();
-                    entries[at].1.remove(rest);
+                    entries[at].1.remove(rest)?;
                     if !was_empty && emptied(step, &entries[at].1) {
                         entries.remove(at);
                     }
                 }
             }
             Value::List(items) => {
-                let Some(at) = items.iter().position(|item| item.is_named(step)) else { return };
+                let Some(at) = position(items.iter().map(Value::identity), step)? else { return Ok(()) };
                 if rest.is_empty() {
                     items.remove(at);
                 } else {
-                    items[at].remove(rest);
+                    items[at].remove(rest)?;
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether it is an empty map or list.
+    pub(super) fn is_empty(&self) -> bool {
         match self {
             Value::Map(entries) => entries.is_empty(),
             Value::List(items) => items.is_empty(),
@@ -184,17 +186,39 @@ impl Value {
         }
     }
 
-    /// Whether it is a list item with this name.
-    pub(super) fn is_named(&self, name: &str) -> bool {
-        matches!(self.get("name"), Some(Value::Text(text)) if text == name)
+    /// The identity of a list item.
+    pub(super) fn identity(&self) -> Option<&str> {
+        identity(|field| match self.get(field) {
+            Some(Value::Text(text)) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// The rank of a key among others: what names a thing comes first, the reason for it last.
+fn rank(key: &str) -> usize {
+    const FIRST: [&str; 6] = ["name", "tenant", "integration", "variable", "stableKey", "object"];
+    const OTHER: usize = FIRST.len();
+    match FIRST.iter().position(|first| *first == key) {
+        Some(rank) => rank,
+        None => OTHER + usize::from(key == "reason"),
     }
 }
 
 /// Builds nested maps with `value` at `path`, below the key `key`.
-pub(super) fn nested(key: &str, path: &[&str], value: Value) -> Value {
-    match path.split_first() {
+pub(super) fn nested(key: &str, path: &[&str], value: Value) -> Result<Value, EditError> {
+    Ok(match path.split_first() {
         None => value,
-        Some((_, rest)) if key == "connections" => Value::List(vec![nested("", rest, value)]),
-        Some((step, rest)) => Value::Map(vec![(step.to_string(), nested(step, rest, value))]),
+        Some((step, rest)) if KEYED_LISTS.contains(&key) => Value::List(vec![new_item(step, rest, value)?]),
+        Some((step, rest)) => Value::Map(vec![(step.to_string(), nested(step, rest, value)?)]),
+    })
+}
+
+/// An item that is new in its list: a whole one, with the identity by which the path names it.
+pub(super) fn new_item(name: &str, rest: &[&str], value: Value) -> Result<Value, EditError> {
+    match (rest, value.identity() == Some(name)) {
+        ([], true) => Ok(value),
+        ([], false) => Err(EditError::Name),
+        _ => Err(EditError::NoItem { name: name.to_string() }),
     }
 }

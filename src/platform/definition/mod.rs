@@ -2,9 +2,11 @@
 //! export binds reusable connections. Everything else is kept, byte for byte: only the necessary parts are modelled.
 
 mod bind;
+mod design;
 mod encoding;
 mod error;
 mod left_empty;
+mod of_one_tenant;
 mod outgoing;
 mod secrets;
 mod steps;
@@ -19,6 +21,7 @@ mod workflow;
 pub(crate) mod tests;
 
 pub use bind::bind;
+pub use design::{ConnectionUse, ConnectionUser, Design};
 pub use encoding::to_utf8;
 pub use error::DefinitionError;
 pub use left_empty::{keep_secrets, without_secrets};
@@ -139,6 +142,10 @@ pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
         parts: written.parts,
         config: left_empty::config(root),
         left_empty: left_empty::read(root),
+        of_one_tenant: match format {
+            DefinitionFormat::Current | DefinitionFormat::CodeNative => of_one_tenant::read(root),
+            _ => Vec::new(),
+        },
         variables: found.uses,
         flows: steps::flow_names(root),
         unread: format.unread(),
@@ -154,6 +161,27 @@ pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
 /// Reads only the uses of connection variables, which a tenant's folder needs.
 pub fn uses(bytes: &[u8]) -> Result<Uses, DefinitionError> {
     read(bytes).map(|definition| definition.uses)
+}
+
+/// A step, with its flow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedStep {
+    /// The name of the flow; empty if the definition has steps but no flows.
+    pub flow: String,
+    /// The name of the step.
+    pub step: String,
+}
+
+/// The steps of all flows, at any depth, outer steps first.
+pub fn step_names(bytes: &[u8]) -> Result<Vec<NamedStep>, DefinitionError> {
+    let text = to_utf8(bytes)?;
+    let tree = parse(&text)?;
+    let mut names = Vec::new();
+    steps::for_each_step(tree.root(), &mut |step| {
+        names.push(NamedStep { flow: step.flow.to_string(), step: step.name.to_string() });
+    });
+    names.retain(|named| !named.step.is_empty());
+    Ok(names)
 }
 
 /// SHA-256 of a definition's bytes, in hex.

@@ -3,9 +3,9 @@
 
 use super::{HubPart, exit_of};
 use crate::api::{Condition, TargetStatus};
-use crate::render::invocation::quoted;
 use crate::render::page::{Span, TextPage, command, faint, heading, plain};
 use crate::render::style::Tone;
+use crate::text::quoted;
 use crate::text::{count, thousands};
 
 /// Conditions that a page shows in another form: as the state of each target, or as a list.

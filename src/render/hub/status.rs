@@ -2,7 +2,8 @@
 
 use super::details::first;
 use super::{HubPart, SyncerSign, exit_of, worst};
-use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
+use crate::api::{Condition, Kind, TargetCounts, TargetStatus, TenantStatus};
+use crate::engine::model::item::ObjectId;
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
 use crate::render::page::{Span, TextPage, command, faint, heading, plain, strong, width};
 use crate::render::style::{Style, Tone};
@@ -178,6 +179,12 @@ impl HubStatus {
         let tenants = tenants.into_iter().map(mark).collect();
         let syncer = sign.as_ref().map(SyncerSign::json);
         HubStatus { schema: SCHEMA, exit, namespace: namespace.to_string(), syncs, tenants, syncer, sign }
+    }
+
+    /// The Tenants and TenantSyncs of the hub that are shown.
+    pub fn objects(&self) -> Vec<ObjectId> {
+        let tenants = self.tenants.iter().map(|tenant| ObjectId::new(Kind::Tenant, &tenant.tenant));
+        tenants.chain(self.syncs.iter().map(|sync| ObjectId::new(Kind::TenantSync, &sync.sync))).collect()
     }
 
     /// The exit code, from the statuses.

@@ -83,8 +83,7 @@ impl SyncerSign {
 
     /// The commands to find out more.
     pub fn commands(&self) -> Vec<String> {
-        let context =
-            self.hub.context.iter().map(|context| format!(" --context {}", crate::render::invocation::quoted(context)));
+        let context = self.hub.context.iter().map(|context| format!(" --context {}", crate::text::quoted(context)));
         let at = format!("{} -n {}", context.collect::<String>(), self.hub.namespace);
         vec![format!("kubectl get pods{at} -l app.kubernetes.io/name=stablekey")]
     }

@@ -121,6 +121,8 @@ fn is_harmless_markdown(text: &str) -> Result<(), String> {
     let mut fence: Option<&str> = None;
     let mut columns = None;
     for line in text.lines() {
+        // A fence may be in an item of a list.
+        let line = line.strip_prefix("  ").unwrap_or(line);
         let ticks = line.len() - line.trim_start_matches('`').len();
         match fence {
             Some(open) if line == open => fence = None,

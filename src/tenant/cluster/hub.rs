@@ -6,14 +6,14 @@ use super::read;
 use super::read::{absence, config_map};
 use crate::api::*;
 use crate::engine::model::item::ObjectId;
-use crate::engine::sync_rules::approved_digests;
+use crate::engine::sync_rules::{approved_digests, requested_at as requested_at_of};
 use crate::kubernetes::budget::Budget;
 use crate::kubernetes::client::{ApiRequest, RequestFailure, Server};
 use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Depth, Live};
 use crate::kubernetes::paths::{Paths, segment};
-use crate::kubernetes::role::{approver_role, hub_role};
+use crate::kubernetes::role::{approver_role, hub_role, writer_role};
 use crate::kubernetes::{kinds, list};
 use crate::tenant::location::LocationError;
 use http::{Method, StatusCode};
@@ -21,12 +21,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The field manager of a person's own writes to a hub.
 const MANAGER: &str = "stablekey";
+/// The policy that asks for the verb approve (manifests/policies/approve-syncs.yaml), as a refusal names it.
+const APPROVE_POLICY: &str = "approve-syncs.stablekey.dev";
 
 /// The client for a namespace with Tenants and TenantSyncs, with the account of the command line's user.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct HubTenant {
     pub spec: Result<TenantSpec, String>,
     /// The status that the syncer wrote.
     pub status: TenantStatus,
+    /// A write names this version, so that it fails after a concurrent change.
+    pub resource_version: String,
 }
 
 /// A TenantSync of a hub.
@@ -63,16 +67,31 @@ pub struct HubSync {
     pub is_observed: bool,
     /// The digests in its annotation.
     pub standing: BTreeSet<String>,
+    /// The last request to reconcile, in Stablekey's own annotation.
+    pub requested_at: Option<String>,
+    /// All of them together, as the syncer puts them into the status once it has handled them.
+    pub requests: Option<String>,
     /// A write names this version, so that it fails after a concurrent change.
-    resource_version: String,
+    pub resource_version: String,
 }
 
-/// Why the annotation of a sync was not set.
+/// Why an object of a hub was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSet {
-    /// The sync was changed meanwhile.
-    #[error("the sync changed meanwhile")]
-    Changed,
+    /// The object was changed meanwhile.
+    #[error("the {} changed meanwhile", if *.0 == Kind::Tenant { "tenant" } else { "sync" })]
+    Changed(Kind),
+    /// The object is gone.
+    #[error("the {} was deleted meanwhile", if *.0 == Kind::Tenant { "tenant" } else { "sync" })]
+    Gone(Kind),
+    /// The account may change the object, but not so without the verb approve.
+    #[error("{why}")]
+    NeedsApprove {
+        /// The server's message: who requested what.
+        why: String,
+        /// The Role that grants it, as YAML.
+        role: String,
+    },
     /// The account has no permission.
     #[error("{why}")]
     Forbidden {
@@ -115,6 +134,8 @@ impl Default for HubSync {
             status: TenantSyncStatus::default(),
             is_observed: true,
             standing: BTreeSet::new(),
+            requested_at: None,
+            requests: None,
             resource_version: String::new(),
         }
     }
@@ -238,21 +259,86 @@ impl HubClient {
             "resourceVersion": sync.resource_version,
             "annotations": {APPROVE: value},
         }});
-        let path = self.paths.object(&ObjectId::new(Kind::TenantSync, &sync.name));
-        let request = ApiRequest {
-            method: Method::PATCH,
-            path: format!("{path}?fieldManager={MANAGER}"),
-            content: "application/merge-patch+json",
-            body: to_bytes(&body),
-        };
-        self.server.wait(self.server.request(&request)).map(drop).map_err(|failure| self.not_set(failure))
+        let id = ObjectId::new(Kind::TenantSync, &sync.name);
+        self.patch(&id, &body, false, || approver_role(self.namespace())).map_err(|not_set| match not_set {
+            // Nothing can be approved without that verb.
+            NotSet::NeedsApprove { why, role } => NotSet::Forbidden { why, role },
+            other => other,
+        })
     }
 
-    fn not_set(&self, failure: RequestFailure) -> NotSet {
+    /// Sets `suspend: true` of a Tenant or TenantSync, or takes it away, unless it was changed since it was read. With
+    /// `dry_run` the server only checks it.
+    pub fn suspend(&self, object: &HubObject<'_>, suspend: bool, dry_run: bool) -> Result<(), NotSet> {
+        let (id, version) = match object {
+            HubObject::Tenant(name, tenant) => (ObjectId::new(Kind::Tenant, *name), &tenant.resource_version),
+            HubObject::Sync(sync) => (ObjectId::new(Kind::TenantSync, &sync.name), &sync.resource_version),
+        };
+        let body = json!({
+            "metadata": {"resourceVersion": version},
+            "spec": {"suspend": suspend.then_some(true)},
+        });
+        self.patch(&id, &body, dry_run, || writer_role(self.namespace(), id.kind))
+    }
+
+    /// Requests a reconciliation of a sync.
+    pub fn request(&self, sync: &str, at: &str) -> Result<(), NotSet> {
+        let body = json!({"metadata": {"annotations": {REQUESTED_AT: at}}});
+        let id = ObjectId::new(Kind::TenantSync, sync);
+        self.patch(&id, &body, false, || writer_role(self.namespace(), id.kind))
+    }
+
+    /// Returns who has the verb approve on tenantsyncs by a RoleBinding of the namespace; `None` if the account may not
+    /// read them. Bindings for the whole cluster, such as those of its administrators, are not searched.
+    pub fn approvers(&self) -> Option<BTreeSet<String>> {
+        let rbac = "/apis/rbac.authorization.k8s.io/v1";
+        let get = |path: String| self.server.wait(self.server.request(&ApiRequest::get(path))).ok();
+        let namespace = segment(self.namespace());
+        let bindings = get(format!("{rbac}/namespaces/{namespace}/rolebindings?limit={}", list::PAGE))?;
+        let bindings: BindingList = serde_json::from_slice(&bindings).ok()?;
+        let mut grants: BTreeMap<(String, String), bool> = BTreeMap::new();
+        let mut approvers = BTreeSet::new();
+        for Binding { role_ref: RoleRef { kind, name }, subjects } in bindings.items {
+            let path = match kind.as_str() {
+                "ClusterRole" => format!("{rbac}/clusterroles/{}", segment(&name)),
+                _ => format!("{rbac}/namespaces/{namespace}/roles/{}", segment(&name)),
+            };
+            let grants = grants.entry((kind, name)).or_insert_with(|| {
+                let role = get(path).and_then(|role| serde_json::from_slice::<GrantingRole>(&role).ok());
+                role.is_some_and(|role| role.rules.iter().any(RoleRule::grants_approve))
+            });
+            if *grants {
+                approvers.extend(subjects.iter().map(ToString::to_string));
+            }
+        }
+        Some(approvers)
+    }
+
+    /// Changes an object by a merge patch. `role` grants it.
+    fn patch(&self, id: &ObjectId, body: &Value, dry_run: bool, role: impl FnOnce() -> String) -> Result<(), NotSet> {
+        let dry_run = if dry_run { "&dryRun=All" } else { "" };
+        let request = ApiRequest {
+            method: Method::PATCH,
+            path: format!("{}?fieldManager={MANAGER}{dry_run}", self.paths.object(id)),
+            content: "application/merge-patch+json",
+            body: to_bytes(body),
+        };
+        let sent = self.server.wait(self.server.request(&request));
+        sent.map(drop).map_err(|failure| self.not_set(id.kind, failure, role))
+    }
+
+    fn not_set(&self, kind: Kind, failure: RequestFailure, role: impl FnOnce() -> String) -> NotSet {
+        if failure.is_absent() {
+            return NotSet::Gone(kind);
+        }
         match failure {
-            RequestFailure::Refused(refused) if refused.code == StatusCode::CONFLICT => NotSet::Changed,
+            RequestFailure::Refused(refused) if refused.code == StatusCode::CONFLICT => NotSet::Changed(kind),
             RequestFailure::Refused(refused) if refused.code == StatusCode::FORBIDDEN => {
-                NotSet::Forbidden { why: refused.message.clone(), role: approver_role(self.namespace()) }
+                let why = refused.message.clone();
+                match why.contains(APPROVE_POLICY) {
+                    true => NotSet::NeedsApprove { why, role: approver_role(self.namespace()) },
+                    false => NotSet::Forbidden { why, role: role() },
+                }
             }
             RequestFailure::NoAnswer(why) => NotSet::Unsure(why),
             other => NotSet::Refused(other.to_string()),
@@ -262,21 +348,30 @@ impl HubClient {
 
 impl HubTenant {
     fn of(live: Live<Object<TenantSpec>>) -> Self {
-        HubTenant { status: status(&live), spec: live.read.map(|tenant| tenant.spec) }
+        HubTenant {
+            status: status(&live),
+            spec: live.read.map(|tenant| tenant.spec),
+            resource_version: live.version.resource_version,
+        }
     }
 }
 
 impl HubSync {
     fn of(live: Live<Object<TenantSyncSpec>>) -> Self {
         let status: TenantSyncStatus = status(&live);
-        let annotation = live.read.as_ref().ok().and_then(|sync| sync.metadata.annotations.get(APPROVE));
-        let standing = annotation.map(|text| approved_digests(text)).unwrap_or_default();
+        let metadata = live.read.as_ref().ok().map(|sync| &sync.metadata);
+        let annotation = |name: &str| metadata.and_then(|metadata| metadata.annotations.get(name));
+        let standing = annotation(APPROVE).map(|text| approved_digests(text)).unwrap_or_default();
+        let requested_at = annotation(REQUESTED_AT).cloned();
+        let requests = metadata.and_then(requested_at_of);
         HubSync {
             name: live.name,
             is_observed: status.observed_generation.is_some_and(|observed| observed >= live.generation),
             spec: live.read.map(|sync| sync.spec),
             status,
             standing,
+            requested_at,
+            requests,
             resource_version: live.version.resource_version,
         }
     }
@@ -310,6 +405,72 @@ impl HubSync {
             })
         };
         self.standing.iter().filter(is_of_use).cloned().collect()
+    }
+}
+
+/// An object of a hub that can be suspended.
+#[derive(Clone, Copy, Debug)]
+pub enum HubObject<'h> {
+    Tenant(&'h str, &'h HubTenant),
+    Sync(&'h HubSync),
+}
+
+#[derive(Deserialize)]
+struct BindingList {
+    items: Vec<Binding>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Binding {
+    role_ref: RoleRef,
+    #[serde(default)]
+    subjects: Vec<RoleSubject>,
+}
+
+#[derive(Deserialize)]
+struct RoleRef {
+    kind: String,
+    name: String,
+}
+
+/// Whom a binding gives a role to.
+#[derive(Deserialize)]
+struct RoleSubject {
+    kind: String,
+    name: String,
+    namespace: Option<String>,
+}
+
+impl std::fmt::Display for RoleSubject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let RoleSubject { kind, name, namespace } = self;
+        match namespace {
+            Some(namespace) => write!(f, "{kind} {namespace}/{name}"),
+            None => write!(f, "{kind} {name}"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct GrantingRole {
+    #[serde(default)]
+    rules: Vec<RoleRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct RoleRule {
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    verbs: Vec<String>,
+}
+
+impl RoleRule {
+    fn grants_approve(&self) -> bool {
+        let has = |list: &[String], wanted: &str| list.iter().any(|one| one == wanted || one == "*");
+        has(&self.api_groups, GROUP) && has(&self.resources, Kind::TenantSync.plural()) && has(&self.verbs, "approve")
     }
 }
 
@@ -367,6 +528,23 @@ mod tests {
         assert_eq!(kept, ["b".to_string(), "c".to_string()].into());
         assert!(sync.is_spent("ap", "d") && !sync.is_spent("eu", "d") && !sync.is_spent("us", "c"));
         assert!(sync.is_begun("us", "c") && !sync.is_begun("ap", "d"));
+    }
+
+    #[test]
+    fn a_role_grants_approve_by_its_name_or_a_star() {
+        let rule = |json: &str| serde_json::from_str::<RoleRule>(json).unwrap().grants_approve();
+        assert!(rule(
+            r#"{"apiGroups": ["stablekey.dev"], "resources": ["tenantsyncs"], "verbs": ["patch", "approve"]}"#
+        ));
+        assert!(rule(r#"{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}"#));
+        for not in [
+            r#"{"apiGroups": ["stablekey.dev"], "resources": ["tenantsyncs"], "verbs": ["patch"]}"#,
+            r#"{"apiGroups": [""], "resources": ["tenantsyncs"], "verbs": ["approve"]}"#,
+            r#"{"apiGroups": ["stablekey.dev"], "resources": ["tenants"], "verbs": ["approve"]}"#,
+            r#"{"nonResourceURLs": ["*"], "verbs": ["*"]}"#,
+        ] {
+            assert!(!rule(not), "{not}");
+        }
     }
 
     #[test]

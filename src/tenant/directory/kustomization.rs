@@ -10,8 +10,8 @@ use crate::manifest::kustomization::{
     keep, listed,
 };
 use crate::manifest::{self, limits};
-use crate::tenant::directory::layout::normal;
 use crate::tenant::directory::overlay::Overlay;
+use crate::tenant::directory::paths::normal;
 use crate::tenant::directory::read::beside;
 use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};

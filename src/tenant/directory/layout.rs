@@ -4,6 +4,7 @@
 //! counts there, and is never written through the link. A link into another tenant's folder is an error.
 
 use super::overlay::Overlay;
+use super::paths::normal;
 use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -279,9 +280,4 @@ impl FollowedLink<'_> {
 /// Whether a file of this name is read.
 fn is_read(path: &Path) -> bool {
     path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes()))
-}
-
-/// Returns the same path without `.`.
-pub fn normal(path: &Path) -> PathBuf {
-    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
 }

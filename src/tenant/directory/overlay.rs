@@ -1,7 +1,7 @@
 //! Files as they would be after an edit, over those on disk: a plan of the result needs no write.
 
 use super::disk;
-use super::layout::normal;
+use super::paths::normal;
 use crate::api::Uses;
 use std::collections::BTreeMap;
 use std::fmt;

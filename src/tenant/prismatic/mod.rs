@@ -39,8 +39,8 @@ use organization::Organization;
 use origin::Origin;
 use pages::ListFailure;
 use record::{
-    ConfigMapRecords, FolderRecords, Host, RecordError, RecordStore, RecordedSet, StoredRecord, TenantRecord,
-    git_records,
+    ConfigMapRecords, FolderRecords, Host, RecordError, RecordStore, RecordedSet, RunReceipt, StoredRecord,
+    TenantRecord, git_records,
 };
 use secrets::SecretSource;
 use session::OrganizationSession;
@@ -559,6 +559,11 @@ impl OrganizationLocation {
     /// What was read last.
     fn last(&self) -> Option<Arc<LastRead>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last runs that changed something, newest first, as the record has them.
+    pub fn receipts(&self) -> Vec<RunReceipt> {
+        self.last().map(|last| last.record.receipts.clone()).unwrap_or_default()
     }
 
     /// A definition as it was read last.

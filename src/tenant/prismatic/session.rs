@@ -6,7 +6,7 @@ use super::live;
 use super::organization::Organization;
 use super::pages::ListFailure;
 use super::read;
-use super::record::{DoctorRecord, RecordError, Run, SentDefinition, TenantRecord};
+use super::record::{DoctorRecord, RecordError, Run, RunReceipt, SentDefinition, TenantRecord};
 use super::secrets::SecretSource;
 use super::write::{Mutation, WriteFailure};
 use super::{Expected, LastRead, OrganizationLocation};
@@ -55,6 +55,29 @@ pub(super) struct OrganizationSession<'a> {
     has_written: Cell<bool>,
     /// Why nothing may be written any more: another run writes.
     lost: Option<LocationError>,
+    /// What this run carried out, and how many actions failed, since its last receipt.
+    done: CarriedOut,
+}
+
+/// What a run carried out.
+#[derive(Debug, Default)]
+struct CarriedOut {
+    digests: Vec<String>,
+    counts: ReceiptCounts,
+    failed: u64,
+}
+
+impl CarriedOut {
+    fn receipt(self, who: &str, now: Timestamp) -> Option<RunReceipt> {
+        let CarriedOut { digests, counts, failed } = self;
+        (!digests.is_empty()).then(|| RunReceipt {
+            at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            who: who.to_string(),
+            digest: Digest::of(digests.join("\n").as_bytes()).to_string(),
+            counts,
+            failed: Some(failed).filter(|failed| *failed > 0),
+        })
+    }
 }
 
 impl<'a> OrganizationSession<'a> {
@@ -89,6 +112,7 @@ impl<'a> OrganizationSession<'a> {
             calls: at.stack.calls(),
             has_written: Cell::new(false),
             lost: None,
+            done: CarriedOut::default(),
             at,
             last,
             runtime,
@@ -893,6 +917,8 @@ impl<'a> OrganizationSession<'a> {
 
     fn store(&mut self, message: &str) -> Result<(), LocationError> {
         self.record.run = None;
+        let receipt = std::mem::take(&mut self.done).receipt(&self.run.who, Timestamp::now());
+        receipt.into_iter().for_each(|receipt| self.record.add_receipt(receipt));
         let written = self.at.records.write(&self.record, self.version.as_deref(), message);
         self.version = Some(written.map_err(|error| self.at.of_record(&error))?);
         (self.said, self.is_changed) = (None, false);
@@ -937,6 +963,7 @@ impl Session for OrganizationSession<'_> {
                 }
             };
             if let Err(error) = result {
+                self.done.failed += 1;
                 // A part of it may be done: what is there as it was wanted counts as recorded.
                 if let Some(wanted) = self.run.wants.get(&id.to_string()).filter(|_| self.has_written.get()) {
                     self.record.unsure.insert(id.to_string(), wanted.clone());
@@ -946,6 +973,8 @@ impl Session for OrganizationSession<'_> {
             }
         }
         self.remember(action);
+        self.done.digests.push(action.digest.to_string());
+        action.action.count_in(&mut self.done.counts);
         self.is_changed = true;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 mod definitions;
 mod edits;
-mod files;
+pub mod files;
 mod kustomization;
 mod links;
 mod names;

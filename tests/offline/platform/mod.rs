@@ -1,6 +1,7 @@
 //! Tenants on the platform: the real command, and fakes of the platform over HTTP.
 
 mod doctor;
+mod handover;
 mod https;
 mod import;
 mod laws;

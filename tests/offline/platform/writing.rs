@@ -40,7 +40,7 @@ fn a_new_connection_is_one_create() {
         made.inputs.iter().find(|input| input.name == "password").unwrap().value.clone()
     });
     assert_eq!(sent.as_deref(), Some("archive-pass"));
-    ours.plan(&[]).exits(0).does_not_print("archive");
+    ours.plan(&[]).exits(0).does_not_print("create Connection/archive");
     // "a no-op plan and apply send 0 mutations".
     ours.run(&["apply", "--yes", "--allow-loopback"]).exits(0);
     assert!(mutations(&us).is_empty());
@@ -800,4 +800,46 @@ fn an_import_with_other_bindings_is_taken_up() {
     ours.plan(&[]).exits(0).does_not_print("drifted");
     ours.run(&["apply", "--yes", "--allow-loopback"]).exits(0);
     ours.plan(&[]).exits(0).prints("order-sync is a draft");
+}
+
+/// "from the record where there is one": each run that changed something leaves a receipt, the last 16 are kept, and a run
+/// that changed nothing leaves none.
+#[test]
+fn the_record_keeps_the_receipts_of_the_last_runs() {
+    let us = every_kind(Region::Us);
+    let ours = imported(&us);
+    let receipts = || ours.record("us-prod")["receipts"].as_array().cloned().unwrap_or_default();
+    let receipts_of =
+        |arguments: &[&str]| ours.run(&[&["status", "--receipts", "--allow-loopback"], arguments].concat());
+    new_connection(&ours);
+    ours.run(&["apply", "--yes", "--allow-loopback"]).exits(0);
+    let first = receipts();
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!(first[0]["counts"]["create"], 1);
+    assert!(first[0]["digest"].as_str().unwrap().starts_with("sha256:"));
+    assert!(first[0].get("failed").is_none());
+    ours.run(&["apply", "--yes", "--allow-loopback"]).exits(0);
+    assert_eq!(receipts(), first, "nothing changed");
+    receipts_of(&[]).exits(0).prints("us-prod by ").prints("1 created").prints("Applied");
+
+    // A part of a run fails.
+    ours.replace("us-prod/connections/warehouse.yaml", "title: Warehouse", "title: Data warehouse");
+    ours.replace("us-prod/connections/acme-erp.yaml", "title: ", "title: New ");
+    let refused = r#"{"data":{"done":{"object":null,"errors":[{"field":"key","messages":["Not now."]}]}}}"#;
+    us.fault_on("StablekeyUpdateConnection", 0, Fault::Answer(Answer::json(200, refused)));
+    ours.run(&["apply", "--yes", "--allow-loopback"]).exits(1);
+    let now = receipts();
+    assert_eq!((now.len(), &now[1]), (2, &first[0]));
+    assert_eq!((&now[0]["counts"]["update"], &now[0]["failed"]), (&serde_json::json!(1), &serde_json::json!(1)));
+    receipts_of(&["--tenant", "us-prod"]).exits(0).prints("1 updated  1 failed");
+    // The oldest goes.
+    ours.edit_record("us-prod", |record| {
+        let old = record["receipts"][1].clone();
+        record["receipts"] = serde_json::Value::Array(vec![old; 16]);
+    });
+    ours.run(&["apply", "--yes", "--allow-loopback"]).exits(0);
+    let now = receipts();
+    assert_eq!((now.len(), &now[0]["counts"]["update"]), (16, &serde_json::json!(1)));
+    receipts_of(&["-o", "json"]).exits(0).prints("stablekey.dev/receipts/v1");
+    receipts_of(&["--tenant", "us-prd"]).exits(1).prints("did you mean us-prod?");
 }

@@ -2,8 +2,10 @@
 
 mod approval_digests;
 mod checks;
+mod credentials_in_use;
 mod customers;
 mod exit_codes;
+mod handover;
 mod keys;
 mod messages;
 mod narrowing;

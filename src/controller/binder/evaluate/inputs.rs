@@ -11,16 +11,13 @@ use crate::controller::binder::secret::source::SourceSecret;
 use crate::engine::model::code::Code;
 use crate::engine::model::hosts::Host;
 use crate::engine::model::item::ObjectId;
-use crate::engine::model::opt_in::{OptInRefusal, Pins};
+use crate::engine::model::opt_in::{OptInRefusal, Pins, SOON};
 use crate::engine::pinned;
 use crate::engine::redirect::Strictest;
 use crate::secret::SecretBytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// How long before its expiry a Secret is reported as expiring soon.
-const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 pub(crate) type InputsByName<'a> = BTreeMap<&'a str, &'a Input>;
 
@@ -251,7 +248,7 @@ fn missing(
     let by_signing_in = question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode));
     let opt_in = format!("with label {FOR}: {FOR_CONNECTIONS} and annotation {KEYS}: {key}");
     let (tokens, others): (Vec<_>, Vec<_>) =
-        inputs.iter().copied().partition(|(input, _)| by_signing_in && is_token(input));
+        inputs.iter().copied().partition(|(input, _)| by_signing_in && sensitive::is_token(input));
     let consent = tokens.into_iter().map(|(_, of)| {
         let text = format!("sign in for {key}, and put the token into Secret {secret}, key {of}, {opt_in}");
         Problem::new(Code::ConsentNeeded, text)
@@ -274,10 +271,11 @@ fn missing(
 
 /// Checks that an authorization-code connection has the token of a sign-in.
 fn consent(question: &InputsQuestion<'_>, type_: Option<&ConnectionType>, found: &mut ResolvedInputs) {
-    let names_token = |(name, input): (&&str, &&Input)| is_token(name) && matches!(input, Input::SecretRef(_));
+    let names_token =
+        |(name, input): (&&str, &&Input)| sensitive::is_token(name) && matches!(input, Input::SecretRef(_));
     if !question.inputs.iter().any(names_token) {
         let spec = &question.connection.spec;
-        let inputs = type_.iter().flat_map(|t| t.inputs.keys()).filter(|name| is_token(name));
+        let inputs = type_.iter().flat_map(|t| t.inputs.keys()).filter(|name| sensitive::is_token(name));
         let inputs: Vec<&str> = inputs.map(String::as_str).collect();
         let ConnectionSpec { stable_key: key, component, type_: of_type, .. } = spec;
         let text = match inputs.as_slice() {
@@ -297,9 +295,4 @@ fn consent(question: &InputsQuestion<'_>, type_: Option<&ConnectionType>, found:
 /// Whether a literal of this name is a secret, according to its name or to the type.
 fn is_secret(name: &str, type_: Option<&ConnectionType>) -> bool {
     sensitive::is_sensitive(name) || type_.and_then(|t| t.inputs.get(name)).is_some_and(TypeInput::is_secret)
-}
-
-/// Whether an input is the token of a sign-in.
-fn is_token(name: &str) -> bool {
-    sensitive::is_sensitive(name) && name.to_ascii_lowercase().contains("token")
 }

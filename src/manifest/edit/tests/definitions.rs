@@ -1,5 +1,6 @@
 //! Exported definitions as samples of foreign YAML: nearly every edit of them succeeds.
 
+use super::super::identity::{IDENTITY, identity};
 use super::super::*;
 use crate::manifest::tree::Id;
 use crate::platform::definition;
@@ -8,7 +9,7 @@ use serde_json::json;
 /// Every path that an edit can use, and whether a scalar is at its end. The name of an item does not count.
 fn paths(tree: &Tree<'_>, id: Id, is_item: bool, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, bool)>) {
     for entry in tree.entries(id) {
-        let Some(key) = tree.scalar(entry.key).filter(|key| !is_item || *key != "name") else { continue };
+        let Some(key) = tree.scalar(entry.key).filter(|key| !is_item || !IDENTITY.contains(key)) else { continue };
         path.push(key.to_string());
         out.push((path.clone(), tree.scalar(entry.value).is_some()));
         paths(tree, entry.value, false, path, out);
@@ -16,7 +17,8 @@ fn paths(tree: &Tree<'_>, id: Id, is_item: bool, path: &mut Vec<String>, out: &m
     }
     let mut names = std::collections::HashSet::new();
     for item in tree.items(id) {
-        if let Some(name) = tree.get(*item, "name").and_then(|name| tree.scalar(name))
+        let name = identity(|field| tree.scalar(tree.get(*item, field)?));
+        if let Some(name) = name
             && names.insert(name)
         {
             path.push(name.to_string());

@@ -217,9 +217,12 @@ proptest! {
         let (whole, range) = if bom { (text.clone(), 0..text.len()) } else {
             // A document begins with its `---`.
             let mark = format!("---{newline}").len();
+            let (text, after) = match end {
+                true => (text.trim_end_matches(newline), ""),
+                false => (text.as_str(), after.as_str()),
+            };
             (format!("{before}{text}{after}"), before.len() - mark..before.len() + text.len())
         };
-        let _ = end;
         let edited = edit(&whole, range.clone(), item, &edits);
         prop_assert!(edited.is_ok(), "{edited:?} for {edits:?} of\n{text}");
         let edited = edited.unwrap_or_default();
@@ -246,7 +249,8 @@ proptest! {
                 edit.path().starts_with(&line.owner) && !line.owner.is_empty() || line.owner.starts_with(edit.path())
             });
             if !concerned && !line.text.is_empty() {
-                let whole_line = format!("{}{newline}", line.text);
+                let is_last = end && !bom && lines.last().is_some_and(|last| last.text == line.text);
+                let whole_line = if is_last { line.text.clone() } else { format!("{}{newline}", line.text) };
                 let found = rest.find(&whole_line);
                 prop_assert!(found.is_some(), "{:?} is gone from\n{new}\nafter {edits:?} of\n{text}", line.text);
                 rest = &rest[found.unwrap_or(0) + whole_line.len()..];

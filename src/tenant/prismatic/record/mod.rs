@@ -10,7 +10,9 @@ pub use config_map::ConfigMapRecords;
 pub use folder::FolderRecords;
 pub use git::{GitRecords, git_records};
 
-use crate::api::{ConnectionSpec, CustomerCredentialsSpec, DeletionPolicy, Input, SecretRef, Uses};
+use crate::api::{
+    ConnectionSpec, CustomerCredentialsSpec, DeletionPolicy, Input, RECEIPTS, ReceiptCounts, SecretRef, Uses,
+};
 use crate::engine::model::field::Field;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
@@ -49,6 +51,9 @@ pub struct TenantRecord {
     /// What `stablekey doctor` found there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doctor: Option<DoctorRecord>,
+    /// The last runs that changed something, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<RunReceipt>,
     /// What runs that ended wanted, and may have reached, by `Kind/name`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unsure: BTreeMap<String, RecordedObject>,
@@ -133,6 +138,23 @@ pub struct Run {
     /// recorded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wants: BTreeMap<String, RecordedObject>,
+}
+
+/// A run that ended, and what it changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunReceipt {
+    /// When it ended, in RFC 3339.
+    pub at: String,
+    /// Who ran it, and where.
+    pub who: String,
+    /// The digest of the actions that it carried out.
+    pub digest: String,
+    /// The actions that it carried out.
+    pub counts: ReceiptCounts,
+    /// The number of actions that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
 }
 
 /// Who runs, and where.
@@ -388,6 +410,12 @@ impl TenantRecord {
     /// An empty record.
     pub fn of(tenant: &str) -> Self {
         TenantRecord { schema: SCHEMA.to_string(), tenant: tenant.to_string(), ..TenantRecord::default() }
+    }
+
+    /// Adds the receipt of a run, and forgets the oldest.
+    pub fn add_receipt(&mut self, receipt: RunReceipt) {
+        self.receipts.insert(0, receipt);
+        self.receipts.truncate(RECEIPTS);
     }
 
     /// Reads a record. `Err` says what is wrong, without quoting it.

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod carries;
+mod commands;
 mod confused_deputies;
 mod counted;
 mod deletes;

@@ -1,0 +1,214 @@
+//! The components that a project knows: from Components, which tenants declare, and from use.
+
+use super::command::command;
+use super::error::AuthorError;
+use super::home::inventories;
+use crate::api::{
+    ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Input, Kind, Means, Object, TypeInput, is_inferred,
+};
+use crate::engine::model::command::EditCommand;
+use crate::engine::model::inventory::Inventory;
+use crate::near_miss::{listed, near_misses};
+use crate::project::Project;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How much is known of a component. A later one is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
+    /// A connection or an integration uses it.
+    Used,
+    /// A Component lists what definitions use.
+    Inferred,
+    /// A Component describes it.
+    Declared,
+    /// A Component of the tenant itself describes it.
+    DeclaredHere,
+}
+
+/// A component, with all that is known of its types.
+#[derive(Clone, Debug)]
+pub(super) struct KnownComponent {
+    pub reference: ComponentRef,
+    pub types: Vec<ConnectionType>,
+    known: Known,
+    /// The Component that describes it best, if any does.
+    pub object: Option<Arc<Object<ComponentSpec>>>,
+}
+
+impl KnownComponent {
+    /// Whether its types are all that there are, so that another one is a mistake.
+    pub(super) fn lists_all_types(&self) -> bool {
+        self.known >= Known::Declared && !self.types.is_empty()
+    }
+
+    /// Whether a Component describes it, and not only its use.
+    pub(super) fn is_declared(&self) -> bool {
+        self.known >= Known::Declared
+    }
+
+    /// The name by which a person chooses it: the key, with `.private` where a public component has the same key.
+    pub(super) fn name(&self, catalog: &Catalog) -> String {
+        let ComponentRef { key, .. } = &self.reference;
+        let is_twice = catalog.components.iter().filter(|other| other.reference.key == *key).count() > 1;
+        if is_twice && !self.reference.is_public() { format!("{key}.private") } else { key.clone() }
+    }
+
+    pub(super) fn type_(&self, key: &str) -> Option<&ConnectionType> {
+        self.types.iter().find(|known| known.key == key)
+    }
+}
+
+/// All components that a project knows, by reference.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Catalog {
+    pub components: Vec<KnownComponent>,
+}
+
+impl Catalog {
+    /// Returns the components, as they are known best for a tenant.
+    pub(super) fn of(project: &Project, tenant: &str) -> Self {
+        let mut found: BTreeMap<ComponentRef, KnownComponent> = BTreeMap::new();
+        let others = project.tenants.keys().map(String::as_str).filter(|other| *other != tenant);
+        for (is_own, name) in std::iter::once((true, tenant)).chain(others.map(|other| (false, other))) {
+            for inventory in inventories(project, name) {
+                take_declared(&mut found, inventory, is_own);
+                take_used(&mut found, inventory);
+            }
+        }
+        let mut components: Vec<KnownComponent> = found.into_values().collect();
+        components.iter_mut().for_each(|component| component.types.sort_by(|a, b| a.key.cmp(&b.key)));
+        Catalog { components }
+    }
+
+    /// Returns a component by the name that a person gave: its key, or the name of its Component.
+    pub(super) fn find(&self, given: &str) -> Option<&KnownComponent> {
+        let name = Kind::Component.name_in(given.trim());
+        let with = |key: &str, public: bool| {
+            self.components.iter().find(|c| c.reference.key == key && c.reference.is_public() == public)
+        };
+        let private = name.strip_suffix(".private").and_then(|key| with(key, false));
+        with(name, true).or(private).or_else(|| with(name, false))
+    }
+
+    /// Returns a component by its reference.
+    pub(super) fn get(&self, reference: &ComponentRef) -> Option<&KnownComponent> {
+        self.components.iter().find(|known| known.reference.is(reference))
+    }
+
+    /// The names of all components.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.components.iter().map(|known| known.name(self)).collect()
+    }
+
+    /// The error for a component that nothing here knows.
+    pub(super) fn unknown(&self, given: &str, project: &Project, tenant: &str) -> AuthorError {
+        let names = self.names();
+        let there = || names.iter().map(String::as_str);
+        let near = near_misses(given, there());
+        let meant = match (near.as_slice(), names.as_slice()) {
+            (_, []) => String::new(),
+            ([], _) => format!("there is {}; ", listed(&there().collect::<Vec<_>>())),
+            (near, _) => format!("did you mean {}? ", near.join(" or ")),
+        };
+        let key = crate::text::line(given);
+        AuthorError::refused(
+            format!("no tenant declares component {key}"),
+            format!(
+                "{meant}otherwise declare it first:\n{}",
+                command(project, EditCommand::new_component(tenant, given))
+            ),
+        )
+    }
+
+    /// The error where nothing here knows any component.
+    pub(super) fn none(&self, project: &Project, tenant: &str) -> AuthorError {
+        let command = command(project, EditCommand::new_component(tenant, "COMPONENT"));
+        AuthorError::refused("no tenant declares a component", format!("declare one first:\n{command}"))
+    }
+}
+
+fn take_declared(found: &mut BTreeMap<ComponentRef, KnownComponent>, inventory: &Inventory, is_own: bool) {
+    for object in inventory.components.values() {
+        let known = match (is_inferred(&object.metadata), is_own) {
+            (true, _) => Known::Inferred,
+            (false, false) => Known::Declared,
+            (false, true) => Known::DeclaredHere,
+        };
+        let there = entry(found, &object.spec.reference());
+        if known < there.known {
+            continue;
+        }
+        let is_better = known > there.known;
+        // What is only inferred, and what several tenants declare, adds up.
+        if is_better && known >= Known::Declared {
+            there.types.clear();
+        }
+        if is_better {
+            there.object = Some(Arc::clone(object));
+        }
+        there.known = known;
+        if known == Known::DeclaredHere && !is_better {
+            continue;
+        }
+        object.spec.types.iter().for_each(|type_| add(&mut there.types, type_));
+    }
+}
+
+/// Adds the components that connections and integrations use: a type that is in use exists.
+fn take_used(found: &mut BTreeMap<ComponentRef, KnownComponent>, inventory: &Inventory) {
+    for connection in inventory.connections.values() {
+        let there = entry(found, &connection.spec.component);
+        if there.known < Known::Declared {
+            add(&mut there.types, &as_used(&connection.spec));
+        }
+    }
+    let variables = inventory.integrations.values().flat_map(|integration| &integration.spec.connections);
+    for variable in variables {
+        if let Means::Own(own) = &variable.means {
+            let there = entry(found, &own.component);
+            if there.known < Known::Declared {
+                let type_ = ConnectionType { key: own.type_.clone(), oauth2: None, inputs: BTreeMap::new() };
+                add(&mut there.types, &type_);
+            }
+        }
+    }
+}
+
+fn entry<'f>(found: &'f mut BTreeMap<ComponentRef, KnownComponent>, of: &ComponentRef) -> &'f mut KnownComponent {
+    let reference = ComponentRef::new(&of.key, of.is_public());
+    let new = KnownComponent { reference: reference.clone(), types: Vec::new(), known: Known::Used, object: None };
+    found.entry(reference).or_insert(new)
+}
+
+/// Adds what is known of a type to what is known of it already. The stricter mark of an input holds.
+fn add(types: &mut Vec<ConnectionType>, new: &ConnectionType) {
+    let Some(there) = types.iter_mut().find(|there| there.key == new.key) else {
+        types.push(new.clone());
+        return;
+    };
+    there.oauth2 = there.oauth2.or(new.oauth2);
+    for (name, input) in &new.inputs {
+        let known = there.inputs.entry(name.clone()).or_default();
+        let either = |a: Option<bool>, b: Option<bool>| (a == Some(true) || b == Some(true)).then_some(true);
+        *known = TypeInput {
+            required: either(known.required, input.required),
+            secret: either(known.secret, input.secret),
+            endpoint: either(known.endpoint, input.endpoint),
+        };
+    }
+}
+
+/// The type of a connection as its use shows it.
+fn as_used(spec: &ConnectionSpec) -> ConnectionType {
+    let input = |(name, input): (&String, &Input)| {
+        let secret = matches!(input, Input::SecretRef(_)).then_some(true);
+        (name.clone(), TypeInput { secret, ..TypeInput::default() })
+    };
+    ConnectionType { key: spec.type_.clone(), oauth2: None, inputs: spec.inputs.iter().map(input).collect() }
+}
+
+/// Whether a type uses OAuth 2.0: it says so, or it has the inputs of OAuth 2.0.
+pub(super) fn is_oauth(type_: &ConnectionType) -> bool {
+    type_.oauth2.is_some() || type_.inputs.contains_key("tokenUrl")
+}

@@ -1,0 +1,11 @@
+//! Commands that a message names: complete, so that they can be pasted.
+
+use crate::engine::model::command::EditCommand;
+use crate::project::Project;
+
+/// Returns a command for the root of a project.
+pub(super) fn command(project: &Project, mut command: EditCommand) -> String {
+    let root = project.root.display().to_string();
+    command.below(Some(root.as_str()).filter(|root| *root != "."));
+    command.to_string()
+}

@@ -1,0 +1,209 @@
+//! A new project: its tenants and folders, a README, and the checks of pull requests.
+
+use super::draft::Draft;
+use super::error::AuthorError;
+use super::structure::{SYNCS, TENANTS};
+use super::tenant::{NewTenant, Whereabouts, is_free, is_name, keep};
+use crate::api::{Object, Resource, TokenFrom};
+use crate::manifest::{editor, json_schema, to_yaml};
+use crate::near_miss::meant;
+use crate::project::UNNAMED;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// A system that runs the checks of pull requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ci {
+    GitHub,
+    GitLab,
+}
+
+/// Writes the files of a new project; `skip` leaves files out. Fails if any of them is there already.
+pub fn start(draft: &mut Draft<'_>, tenants: &[NewTenant], ci: Option<Ci>, skip: &[String]) -> Result<(), AuthorError> {
+    let project = draft.project;
+    if let Some(name) = project.tenants.keys().find(|name| *name != UNNAMED) {
+        let message = format!("{} is a project already: it has Tenant {name}", project.root.display());
+        return Err(AuthorError::refused(message, "add a tenant to it: stablekey new tenant NAME"));
+    }
+    if let Some(file) = project.unread.first() {
+        return Err(AuthorError::Unreadable { what: file.clone(), why: "it may declare tenants".to_string() });
+    }
+    for tenant in tenants {
+        if !is_name(&tenant.name) {
+            let message = format!("{} cannot be the name of a tenant", tenant.name);
+            return Err(AuthorError::refused(message, "use lower-case letters, digits and -"));
+        }
+    }
+    let mut folders = BTreeSet::new();
+    for (tenant, folder) in tenants.iter().flat_map(|tenant| tenant.folders().into_iter().map(move |f| (tenant, f))) {
+        is_free(project, &tenant.name, &folder)?;
+        if !folders.insert(folder.trim_end_matches('/').to_string()) {
+            let message = format!("{folder} would be the folder of two tenants");
+            return Err(AuthorError::refused(message, "give each a folder of its own: --tenant NAME=FOLDER"));
+        }
+    }
+    let mut files = files(&project.root, tenants, ci)?;
+    for left_out in skip {
+        let left_out = left_out.strip_prefix("./").unwrap_or(left_out);
+        if files.remove(left_out).is_none() {
+            let near = meant(left_out, files.keys().map(String::as_str));
+            let help = near.map_or_else(
+                || format!("the files are {}", files.keys().cloned().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean {near}?"),
+            );
+            return Err(AuthorError::refused(format!("{left_out} would not be written anyway"), help));
+        }
+    }
+    // The settings of an editor that are there are completed by `stablekey schema --vscode`.
+    if project.root.join(editor::SETTINGS).symlink_metadata().is_ok() {
+        files.remove(editor::SETTINGS);
+        files.remove(editor::SCHEMA);
+    }
+    let is_there = |path: &&String| project.root.join(path).symlink_metadata().is_ok();
+    let there: Vec<&str> = files.keys().filter(is_there).map(String::as_str).collect();
+    if !there.is_empty() {
+        let message = format!("{} is there already: nothing was written", there.join(", "));
+        let skipped: Vec<String> = there.iter().map(|path| format!("--skip {path}")).collect();
+        let help = format!("start in another folder, or leave it out: {}", skipped.join(" "));
+        return Err(AuthorError::refused(message, help));
+    }
+    for (path, text) in files {
+        draft.put_new(&project.root.join(path), text.into_bytes())?;
+    }
+    Ok(())
+}
+
+/// The files of a new project, by their path below the root.
+fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<String, String>, AuthorError> {
+    let mut files = BTreeMap::new();
+    let mut documents = Vec::new();
+    for tenant in tenants {
+        let document = to_yaml(&Resource::Tenant(Object::new(&tenant.name, tenant.spec())));
+        documents.push(document.map_err(|error| AuthorError::refused(error.to_string(), "internal error: report it"))?);
+        files.extend(tenant.folders().iter().filter_map(|folder| Some((keep(root, folder)?, String::new()))));
+    }
+    files.insert(TENANTS.to_string(), format!("# The tenants of this project.\n{}", documents.join("---\n")));
+    let internal = |why: String| AuthorError::refused(why, "internal error: report it");
+    let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
+    let globs = editor::globs(folders.iter().map(String::as_str), [TENANTS, SYNCS]);
+    let settings = editor::with_schema(None, editor::SCHEMA, &globs).map_err(|error| internal(error.to_string()))?;
+    files.insert(editor::SETTINGS.to_string(), settings);
+    files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
+    files.insert("README.md".to_string(), readme(tenants, ci));
+    files.insert(".gitignore".to_string(), IGNORED.to_string());
+    let internal = |error: String| AuthorError::refused(error, "internal error: report it");
+    let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
+    let globs = editor::globs(folders.iter().map(String::as_str), ["tenants.yaml", "syncs.yaml"]);
+    let settings = editor::with_schema(None, editor::SCHEMA, &globs).map_err(|error| internal(error.to_string()))?;
+    files.insert(editor::SETTINGS.to_string(), settings);
+    files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
+    match ci {
+        Some(Ci::GitHub) => drop(files.insert(".github/workflows/stablekey.yml".to_string(), github(tenants))),
+        Some(Ci::GitLab) => drop(files.insert(".gitlab-ci.yml".to_string(), gitlab(tenants))),
+        None => {}
+    }
+    Ok(files)
+}
+
+const IGNORED: &str = "# Secrets, and plans of one machine.\n/secrets/\n/plan.json\n";
+
+fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
+    let row = |tenant: &NewTenant| {
+        let place = match &tenant.whereabouts {
+            Whereabouts::Directory { path } => format!("the folder `{path}/`"),
+            Whereabouts::Kubernetes { namespace, context } => match context {
+                Some(context) => format!("namespace `{namespace}` of the cluster of context `{context}`"),
+                None => format!("namespace `{namespace}`"),
+            },
+            Whereabouts::Platform { url, .. } => format!("the organization at {url}"),
+        };
+        let folder = tenant.folders().into_iter().next_back().unwrap_or_default();
+        format!("| {} | {place} | `{folder}/` |\n", tenant.name)
+    };
+    let rows: String = tenants.iter().map(row).collect();
+    let checks = match ci {
+        Some(_) => "\nEvery pull request is checked: the files are valid, and the plan says what the change does.\n",
+        None => "",
+    };
+    let on_platform = tenants.iter().find(|tenant| matches!(tenant.whereabouts, Whereabouts::Platform { .. }));
+    let import = on_platform.map_or_else(String::new, |tenant| {
+        format!("| import a tenant from the platform | `stablekey import --tenant {}` |\n", tenant.name)
+    });
+    let first = tenants.first().map(|tenant| tenant.name.as_str()).unwrap_or_default();
+    let second = tenants.get(1).map_or("OTHER-TENANT", |tenant| tenant.name.as_str());
+    format!(
+        "# Connections\n\n\
+         The connections of our integrations and their stable keys, per tenant, managed with Stablekey.\n\n\
+         | Tenant | Location | Manifests |\n|---|---|---|\n{rows}{checks}\n\
+         ## Commands\n\n\
+         | To … | Run |\n|---|---|\n\
+         | see what a change would do | `stablekey plan` |\n\
+         | do it | `stablekey apply` |\n\
+         | see the state of every tenant | `stablekey status` |\n\
+         {import}\
+         | keep a tenant the same as another one | `stablekey new sync {first} {second} --connections Mirror` |\n\
+         | alter a connection | `stablekey set KEY INPUT=VALUE` |\n\n\
+         Secrets are never in these files: a manifest names a Secret and its key.\n"
+    )
+}
+
+/// The variables with the tokens of tenants on the platform, in CI.
+fn tokens(tenants: &[NewTenant]) -> Vec<String> {
+    let mut variables: Vec<String> = tenants
+        .iter()
+        .filter_map(|tenant| match &tenant.whereabouts {
+            Whereabouts::Platform { token_from: Some(TokenFrom::Env(variable)), .. } => Some(variable.clone()),
+            Whereabouts::Platform { .. } => Some("PRISM_REFRESH_TOKEN".to_string()),
+            Whereabouts::Directory { .. } | Whereabouts::Kubernetes { .. } => None,
+        })
+        .collect();
+    variables.sort_unstable();
+    variables.dedup();
+    variables
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn github(tenants: &[NewTenant]) -> String {
+    let variables = tokens(tenants);
+    let lines: String = variables.iter().map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n")).collect();
+    let env = if lines.is_empty() { String::new() } else { format!("        env:\n{lines}") };
+    format!(
+        "# Checks every pull request: the files are valid, and the plan says what the change does.\n\
+         name: stablekey\n\
+         on:\n  pull_request:\n  push:\n    branches: [main]\n\
+         permissions:\n  contents: read\n\
+         jobs:\n  plan:\n    runs-on: ubuntu-latest\n    steps:\n\
+         \x20     - uses: actions/checkout@v4\n\
+         \x20     - name: Install\n        run: cargo install stablekey --locked --version {VERSION}\n\
+         \x20     - name: Validate\n        run: stablekey validate\n\
+         \x20     - name: Plan\n        run: |\n\
+         \x20         code=0\n\
+         \x20         stablekey plan --output markdown >> \"$GITHUB_STEP_SUMMARY\" || code=$?\n\
+         \x20         # 2: there are actions, which the summary shows.\n\
+         \x20         [ \"$code\" -eq 0 ] || [ \"$code\" -eq 2 ]\n{env}"
+    )
+}
+
+fn gitlab(tenants: &[NewTenant]) -> String {
+    let variables = tokens(tenants);
+    let note = match variables.as_slice() {
+        [] => String::new(),
+        names => format!("# Masked variables of the project: {}.\n", names.join(", ")),
+    };
+    format!(
+        "# Checks every merge request: the files are valid, and the plan says what the change does.\n{note}\
+         stablekey:\n\
+         \x20 image: rust:1-slim\n\
+         \x20 script:\n\
+         \x20   - cargo install stablekey --locked --version {VERSION}\n\
+         \x20   - stablekey validate\n\
+         \x20   - |\n\
+         \x20     code=0\n\
+         \x20     stablekey plan --output markdown > plan.md || code=$?\n\
+         \x20     cat plan.md\n\
+         \x20     # 2: there are actions, which the plan shows.\n\
+         \x20     [ \"$code\" -eq 0 ] || [ \"$code\" -eq 2 ]\n\
+         \x20 artifacts:\n    when: always\n    paths: [plan.md]\n"
+    )
+}

@@ -1,0 +1,286 @@
+//! Syncs: a new one, and the handover of what a tenant has to the sync that feeds it.
+
+use super::draft::Draft;
+use super::edited::Edited;
+use super::error::AuthorError;
+use super::home::{Home, tenant};
+use super::structure;
+use super::{overrides, records};
+use crate::api::{
+    ConnectionMode, Definition, Kind, LocationSpec, Object, Override, Resource, TenantSyncSpec, matches, names,
+};
+use crate::engine::handover::{Handover, Taken, handover};
+use crate::engine::model::inventory::Sync;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, ActionKind, Plan};
+use crate::engine::model::record::Writer;
+use crate::manifest::{Edit, SourcePlace};
+use crate::project::{Project, UNNAMED};
+use crate::tenant::directory::read::beside;
+use crate::text::count;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The reason of overrides for what was there before the sync.
+pub const AS_IMPORTED: &str = "as imported";
+
+/// A new sync, as a person asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct NewSync {
+    pub from: String,
+    pub to: String,
+    /// Its name; by default of the two tenants.
+    pub name: Option<String>,
+    pub connections: Option<ConnectionMode>,
+    /// The integrations; by default all.
+    pub integrations: Vec<String>,
+    /// Whether the sync removes what it no longer declares.
+    pub prune: bool,
+}
+
+/// An edit that hands a tenant over to a sync.
+#[derive(Debug)]
+pub struct HandedOver {
+    pub edited: Edited,
+    /// The name of the sync.
+    pub sync: String,
+    /// The tenant that the sync feeds.
+    pub tenant: String,
+    /// What is handed over, for people.
+    pub summary: Vec<String>,
+    /// Whether ownership records are kept elsewhere than in files: they follow once the files are written.
+    pub records_follow: bool,
+}
+
+/// Writes a sync, lets the target accept it, and hands over what the target has: what is equal is taken out of its
+/// source, what differs becomes an override. A sync that is there already with the same content is handed over to again.
+pub fn new_sync(project: &Project, asked: &NewSync) -> Result<HandedOver, AuthorError> {
+    let (from, _) = tenant(project, &asked.from)?;
+    let (to, target) = tenant(project, &asked.to)?;
+    if from == to {
+        let help = "a sync copies one tenant to another";
+        return Err(AuthorError::refused(format!("{from} cannot be copied to itself"), help));
+    }
+    let name = match &asked.name {
+        Some(name) => Kind::TenantSync.name_in(name.strip_prefix("sync/").unwrap_or(name)).to_string(),
+        None => names::of_text(&format!("{from}-to-{to}")),
+    };
+    let integrations = match asked.integrations.as_slice() {
+        [] => vec!["*".to_string()],
+        given => given.iter().map(|name| Kind::Integration.name_in(name).to_string()).collect(),
+    };
+    known_integrations(project, from, &integrations)?;
+    let spec = TenantSyncSpec {
+        from: from.to_string(),
+        to: vec![to.to_string()],
+        integrations,
+        connections: asked.connections,
+        prune: asked.prune.then_some(true),
+        ..TenantSyncSpec::default()
+    };
+    let writer = Writer::Sync(name.clone());
+    if project.stopped.contains_key(&writer) {
+        let why = "it is invalid".to_string();
+        return Err(AuthorError::Unreadable { what: format!("TenantSync/{name}"), why });
+    }
+    let there = project.syncs.iter().find(|sync| sync.writer == writer);
+    if let Some(there) = there {
+        let is_same = TenantSyncSpec { overrides: Vec::new(), ..(*there.spec).clone() } == spec;
+        if !is_same {
+            let message = format!("TenantSync/{name} is there already, and says something else");
+            return Err(AuthorError::refused(message, "give --name another name, or change that sync"));
+        }
+    } else {
+        not_twice(project, &spec, to)?;
+    }
+    let sync = there.cloned().unwrap_or_else(|| Sync { writer, spec: Arc::new(spec.clone()) });
+    let accepts = target.spec.accept_from.iter().any(|accepted| accepted == from);
+    let begin = |draft: &mut Draft<'_>, new: &[Override]| {
+        if there.is_none() {
+            let spec = TenantSyncSpec { overrides: new.to_vec(), ..spec.clone() };
+            structure::add(draft, &Resource::TenantSync(Object::new(&name, spec)))?;
+        } else {
+            set_overrides(draft, &name, new)?;
+        }
+        if !accepts {
+            let accepted: Vec<&str> = target.spec.accept_from.iter().map(String::as_str).chain([from]).collect();
+            let path = ["spec", "acceptFrom"].map(str::to_string).to_vec();
+            let accept = Edit::Set { path, value: json!(accepted) };
+            draft.edit(document(project, Kind::Tenant, to)?, vec![accept])?;
+        }
+        Ok(())
+    };
+    hand_over_by(project, &sync, to, &begin)
+}
+
+/// Hands over what a tenant has to a sync that is there: after an import, or to finish an interrupted one.
+pub fn hand_over(project: &Project, sync: &Sync, to: &str) -> Result<HandedOver, AuthorError> {
+    let name = sync_name(sync);
+    hand_over_by(project, sync, to, &|draft, new| set_overrides(draft, &name, new))
+}
+
+/// The syncs that write to a tenant, and that it accepts.
+pub fn syncs_into<'p>(project: &'p Project, to: &str) -> Vec<&'p Sync> {
+    let accepts = |from: &String| project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.contains(from));
+    let writes = |sync: &&Sync| {
+        !sync.spec.is_suspended() && sync.spec.to.iter().any(|name| name == to) && accepts(&sync.spec.from)
+    };
+    project.syncs.iter().filter(writes).collect()
+}
+
+fn sync_name(sync: &Sync) -> String {
+    let writer = sync.writer.to_string();
+    writer.strip_prefix("sync/").unwrap_or(&writer).to_string()
+}
+
+/// The document of a Tenant or a TenantSync.
+fn document<'p>(project: &'p Project, kind: Kind, name: &str) -> Result<&'p SourcePlace, AuthorError> {
+    let there = project.origins.keys().filter(|id| id.kind == kind).map(|id| id.name.as_str());
+    let found = project.origins.get(&ObjectId::new(kind, name));
+    found.ok_or_else(|| AuthorError::unknown(kind.as_str(), name, there))
+}
+
+/// Fails if an integration is named that the tenant does not have.
+fn known_integrations(project: &Project, from: &str, wanted: &[String]) -> Result<(), AuthorError> {
+    let Some(Ok(live)) = project.tenants.get(from).map(|tenant| tenant.live.as_ref()) else { return Ok(()) };
+    let there = || live.inventory.integrations.keys().map(String::as_str);
+    match wanted.iter().find(|wanted| !wanted.contains('*') && !there().any(|name| matches(wanted, name))) {
+        Some(wanted) => Err(AuthorError::unknown(&format!("integration in {from}:"), wanted, there())),
+        None => Ok(()),
+    }
+}
+
+/// Fails if a sync copies the same integrations between these tenants already.
+fn not_twice(project: &Project, spec: &TenantSyncSpec, to: &str) -> Result<(), AuthorError> {
+    let is_same = |other: &&Sync| other.spec.from == spec.from && other.spec.to.iter().any(|name| name == to);
+    let overlaps = |other: &&Sync| {
+        let same = |a: &String, b: &String| a == b || matches(a, b) || matches(b, a);
+        spec.integrations.iter().any(|a| other.spec.integrations.iter().any(|b| same(a, b)))
+    };
+    let Some(other) = project.syncs.iter().filter(is_same).find(overlaps) else { return Ok(()) };
+    let (name, from) = (sync_name(other), &spec.from);
+    let message =
+        format!("TenantSync/{name} copies {} from {from} to {to} already", other.spec.integrations.join(", "));
+    let help = "change that sync, or name other integrations with --integration";
+    Err(AuthorError::refused(message, help))
+}
+
+fn set_overrides(draft: &mut Draft<'_>, sync: &str, new: &[Override]) -> Result<(), AuthorError> {
+    if new.is_empty() { Ok(()) } else { overrides::set(draft, sync, new) }
+}
+
+/// Begins a draft with these overrides of the sync.
+type Begin<'a> = dyn Fn(&mut Draft<'_>, &[Override]) -> Result<(), AuthorError> + 'a;
+
+fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> Result<HandedOver, AuthorError> {
+    if project.tenants.get(to).is_some_and(|tenant| tenant.spec.is_suspended()) {
+        let message = format!("{to} is suspended: nothing is written there");
+        return Err(AuthorError::refused(message, format!("take suspend out of Tenant {to} first")));
+    }
+    let result = handover(&project.world(), sync, to, AS_IMPORTED)
+        .map_err(|unread| AuthorError::Unreadable { what: unread.tenant, why: unread.why })?;
+    let fill = || -> Result<Draft<'_>, AuthorError> {
+        let mut draft = Draft::new(project);
+        begin(&mut draft, &result.overrides)?;
+        take_out(&mut draft, to, &result.taken)?;
+        Ok(draft)
+    };
+    let mut edited = fill()?.finish()?;
+    let follows = following(&edited.after, sync, to);
+    let is_folder =
+        matches!(project.tenants.get(to).and_then(|t| t.spec.location.as_ref()), Some(LocationSpec::Directory(_)));
+    let records_follow = !follows.is_empty() && !is_folder;
+    let passed = follows.len();
+    if !follows.is_empty() && is_folder {
+        let mut draft = fill()?;
+        records::follow(&mut draft, to, &follows)?;
+        edited = draft.finish()?;
+    }
+    let summary = summary(&result, sync, to, passed);
+    Ok(HandedOver { edited, sync: sync_name(sync), tenant: to.to_string(), summary, records_follow })
+}
+
+/// The actions by which a tenant's ownership record follows a sync; nothing else changes.
+pub fn following<'p>(plan: &'p Plan, sync: &Sync, to: &str) -> Vec<&'p Action> {
+    let target = plan.targets.iter().find(|target| target.tenant == to);
+    let is_following = |action: &&Action| action.action == ActionKind::Adopt && action.writers.contains(&sync.writer);
+    target.into_iter().flat_map(|target| &target.actions).filter(is_following).collect()
+}
+
+/// Takes out of a tenant's source what a sync brings.
+fn take_out(draft: &mut Draft<'_>, to: &str, taken: &BTreeMap<ObjectId, Taken>) -> Result<(), AuthorError> {
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let project = draft.project;
+    let home = super::home::home(project, to)?;
+    for (id, taken) in taken {
+        let at = home.document(id)?;
+        match taken {
+            Taken::Whole => draft.remove(at)?,
+            Taken::Fields(fields) => {
+                let remove = |path: Vec<String>| Edit::Remove { path };
+                draft.edit(at, fields.iter().map(|field| remove(field.document_path())).collect())?;
+            }
+        }
+        if let Some(path) = left_definition(&home, id, at, taken) {
+            draft.put(&path, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// The definition file that no integration of the source names any more.
+fn left_definition(home: &Home<'_>, id: &ObjectId, at: &SourcePlace, taken: &Taken) -> Option<PathBuf> {
+    let goes = match taken {
+        Taken::Whole => true,
+        Taken::Fields(fields) => fields.iter().any(|field| field.path() == ["definition"]),
+    };
+    let named = |name: &str, at: &SourcePlace| match &home.read.inventory.integrations.get(name)?.spec.definition {
+        Some(Definition::File(file)) => Some(beside(at, file)),
+        _ => None,
+    };
+    let path = named(&id.name, at).filter(|_| goes && id.kind == Kind::Integration)?;
+    let others = home.read.origins.iter().filter(|(other, _)| other.kind == Kind::Integration && *other != id);
+    let is_shared = others.into_iter().any(|(other, at)| named(&other.name, at).as_ref() == Some(&path));
+    let is_file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+    (is_file && !is_shared && home.read.inventory.unparsed.is_empty()).then_some(path)
+}
+
+/// What is handed over, for people.
+fn summary(result: &Handover, sync: &Sync, to: &str, passed: usize) -> Vec<String> {
+    let writer = &sync.writer;
+    let mut lines = Vec::new();
+    let whole = result.taken.values().filter(|taken| **taken == Taken::Whole).count();
+    let partly = result.taken.len() - whole;
+    if whole > 0 {
+        let objects = count(whole, "object", "objects");
+        lines.push(format!("{objects} of the source of {to} come from {writer} now, and are taken out there."));
+    }
+    if partly > 0 {
+        let objects = count(partly, "object", "objects");
+        lines.push(format!("{objects} of the source of {to} keep only what {writer} does not bring."));
+    }
+    if !result.overrides.is_empty() {
+        let overrides = count(result.overrides.len(), "difference is", "differences are");
+        lines.push(format!("{overrides} kept by overrides of {writer}, with the reason \"{AS_IMPORTED}\"."));
+    }
+    if passed > 0 {
+        lines.push(format!("{} pass to {writer} in the ownership record of {to}.", count(passed, "object", "objects")));
+    }
+    for (id, fields) in &result.stays {
+        let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+        lines.push(format!("{to}/{id} keeps its own {}, as {to} has it.", fields.join(", ")));
+    }
+    for (id, field) in &result.other_kind {
+        lines.push(format!("{to}/{id} has another {field} than in {}: it stays as it is.", sync.spec.from));
+    }
+    lines
+}
+
+/// The tenants of a project, for questions.
+pub fn tenants(project: &Project) -> Vec<&str> {
+    project.tenants.keys().map(String::as_str).filter(|name| *name != UNNAMED).collect()
+}

@@ -1,0 +1,208 @@
+//! `stablekey init`.
+
+use super::CommandFailure;
+use super::asking::{Asking, Missing};
+use super::edit::EditOptions;
+use super::new::tenant::PlaceOptions;
+use super::output::{Output, OutputFormat};
+use crate::api::TokenFrom;
+use crate::author::tenant::{NewTenant, Whereabouts, said_by_name, token_variable};
+use crate::author::{Draft, project as new_project};
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::finding::Finding;
+use crate::manifest::editor;
+use crate::render::{self, Invocation, JsonLayout};
+use crate::tenant::directory::disk::RealDisk;
+use crate::text::count;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Start a project: its tenants, their folders, a README, an editor's settings, and checks in CI
+///
+/// Examples:
+///   stablekey init --tenant us-prod --tenant eu-prod
+///   stablekey init connections --location platform --ci github \
+///     --tenant us-prod=https://app.prismatic.io \
+///     --tenant eu-prod=https://app.eu-west-1.prismatic.io
+///   stablekey init --location kubernetes --tenant us-prod=us --namespace hub
+///
+/// No file is overwritten: where one is there already, it is named, and nothing is written. Afterwards `stablekey plan`
+/// works; on the platform, log in first: prism login.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Init {
+    /// The folder of the project; by default the current one
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// A tenant; WHERE is its folder, the context of its cluster, or the stack of its organization (repeatable)
+    #[arg(long = "tenant", value_name = "NAME[=WHERE]")]
+    tenants: Vec<String>,
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// Write checks for pull requests: github (a workflow) or gitlab (a job)
+    #[arg(long, value_name = "SYSTEM", hide_possible_values = true)]
+    ci: Option<CiSystem>,
+    /// Leave out a file that is there already, such as README.md (repeatable)
+    #[arg(long, value_name = "FILE")]
+    skip: Vec<String>,
+    #[command(flatten)]
+    edit: EditOptions,
+}
+
+/// A system that runs checks of pull requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CiSystem {
+    Github,
+    Gitlab,
+}
+
+impl Init {
+    pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
+        if let Some(folder) = self.folder.take() {
+            self.edit.root.root = folder;
+        }
+        if self.tenants.is_empty() {
+            self.ask(&mut Asking::open(output))?;
+        }
+        let tenants = self.new_tenants()?;
+        let root = &self.edit.root.root;
+        if !root.is_dir() && !self.edit.dry_run {
+            std::fs::create_dir_all(root).map_err(|error| CommandFailure::writing(root, &error))?;
+        }
+        let project = self.edit.root.open_new_for_edits();
+        let ci = self.ci.map(|ci| match ci {
+            CiSystem::Github => new_project::Ci::GitHub,
+            CiSystem::Gitlab => new_project::Ci::GitLab,
+        });
+        let mut draft = Draft::new(&project);
+        new_project::start(&mut draft, &tenants, ci, &self.skip)?;
+        let edited = draft.finish()?;
+        // Without a login, or a cluster that can be reached, the files are right all the same.
+        let is_wrong =
+            |finding: &&Finding| finding.severity == Severity::Error && finding.code != Code::TenantUnreachable;
+        if let (Some(first), false) = (edited.after.findings.iter().find(is_wrong), self.edit.force) {
+            return Err(CommandFailure::new(
+                format!("{}: {}; nothing was written", first.code, first.text),
+                &first.fix,
+            ));
+        }
+        if !self.edit.dry_run {
+            edited.write(&RealDisk)?;
+        }
+        if self.edit.output == OutputFormat::Json {
+            let json = render::edit_json(&edited, !self.edit.dry_run);
+            let text = render::json(&json, JsonLayout::Pretty)
+                .map_err(|error| CommandFailure::new(error.to_string(), "internal error: report it"))?;
+            output.result(&text)?;
+            return Ok(0);
+        }
+        output.result(&self.told(&edited, &tenants))?;
+        Ok(0)
+    }
+
+    /// Asks for the tenants, where each is, and the checks.
+    fn ask(&mut self, asking: &mut Asking<'_>) -> Result<(), CommandFailure> {
+        if !asking.is_open() {
+            let help = "name each: stablekey init --tenant us-prod --tenant eu-prod";
+            return Err(CommandFailure::new("no tenant is given", help));
+        }
+        let missing = |what| Missing { what, help: "stablekey init --tenant us-prod --tenant eu-prod" };
+        let question = "Names of the tenants, separated by blanks";
+        let names = asking.text(None, question, Some("us-prod eu-prod"), &missing("the tenants"))?;
+        let names: Vec<&str> = names.split([' ', ',']).filter(|name| !name.is_empty()).collect();
+        if self.place.location.is_none() && self.place.url.is_none() {
+            self.place.ask(asking, names.first().copied().unwrap_or_default())?;
+        }
+        // Each organization is on a stack of its own.
+        let stack = self.place.url.take();
+        for (position, name) in names.iter().enumerate() {
+            self.tenants.push(match &stack {
+                None => (*name).to_string(),
+                Some(url) if position == 0 => format!("{name}={url}"),
+                Some(url) => {
+                    let question = format!("Stack of the organization of {name}");
+                    format!("{name}={}", asking.text(None, &question, Some(url), &missing("the stack"))?)
+                }
+            });
+        }
+        if self.ci.is_none() {
+            let question = "Which system checks pull requests?";
+            let chosen = asking.choice(None, question, &["none", "github", "gitlab"], &missing("the system"))?;
+            self.ci = CiSystem::from_str(&chosen, true).ok();
+        }
+        Ok(())
+    }
+
+    /// The files, and the next commands.
+    fn told(&self, edited: &crate::author::Edited, tenants: &[NewTenant]) -> String {
+        let files: Vec<String> = edited.files.iter().map(|file| format!("  {}\n", file.path.display())).collect();
+        let count = count(files.len(), "file", "files");
+        let (head, tail) = match self.edit.dry_run {
+            true => (format!("{count} would be written:\n"), "Nothing was written (--dry-run).\n".to_string()),
+            false => (format!("{count} written:\n"), self.next(tenants)),
+        };
+        format!("{head}{}{tail}", files.concat())
+    }
+
+    fn next(&self, tenants: &[NewTenant]) -> String {
+        let root = self.edit.root.typed();
+        let plan = Invocation { root: root.clone(), ..Invocation::default() }.plan();
+        let mut lines = Vec::new();
+        let at = root.map(|root| format!(" -C {root}")).unwrap_or_default();
+        for tenant in tenants {
+            if let Whereabouts::Platform { token_from, .. } = &tenant.whereabouts {
+                lines.push(match token_from {
+                    Some(TokenFrom::Profile(profile)) => format!("  prism login --profile {profile}"),
+                    Some(TokenFrom::Env(variable)) => format!("  export {variable}=…"),
+                    Some(TokenFrom::SecretRef(_)) | None => "  prism login".to_string(),
+                });
+                lines.push(format!("  stablekey import{at} --tenant {}", tenant.name));
+            }
+        }
+        if self.edit.root.root.join(editor::SETTINGS).is_file() && !self.edit.root.root.join(editor::SCHEMA).exists() {
+            lines.push(format!("  stablekey schema --vscode{at}"));
+        }
+        match lines.is_empty() {
+            true => format!("Next: {plan}\n"),
+            false => format!("Next:\n{}\n  {plan}\n", lines.join("\n")),
+        }
+    }
+
+    fn new_tenants(&self) -> Result<Vec<NewTenant>, CommandFailure> {
+        let mut tenants: Vec<NewTenant> = Vec::new();
+        let kind = self.place.kind(self.tenants.iter().any(|tenant| tenant.contains("://")));
+        for given in &self.tenants {
+            let (name, place) = given.split_once('=').map_or((given.as_str(), None), |(name, at)| (name, Some(at)));
+            if tenants.iter().any(|other| other.name == name) {
+                return Err(CommandFailure::new(format!("--tenant {name} is given twice"), "give it once"));
+            }
+            let whereabouts = self.place.whereabouts(kind, name, place)?;
+            let (region, environment) = said_by_name(name);
+            tenants.push(NewTenant {
+                name: name.to_string(),
+                whereabouts: self.with_token(whereabouts, name)?,
+                source: None,
+                region,
+                environment,
+                accept_from: Vec::new(),
+            });
+        }
+        Ok(tenants)
+    }
+
+    /// Each of several tenants on the platform has a token of its own: in CI a variable, else a profile of prism.
+    fn with_token(&self, whereabouts: Whereabouts, name: &str) -> Result<Whereabouts, CommandFailure> {
+        let Whereabouts::Platform { url, tenant_id, token_from } = whereabouts else { return Ok(whereabouts) };
+        let is_one = self.tenants.len() == 1;
+        if token_from.is_some() && !is_one {
+            let message = "--profile and --token-env are for one tenant";
+            return Err(CommandFailure::new(message, "leave it out: each tenant gets a token of its own name"));
+        }
+        let token_from = token_from.or_else(|| match (is_one, self.ci) {
+            (true, _) => None,
+            (false, Some(_)) => Some(TokenFrom::Env(token_variable(name))),
+            (false, None) => Some(TokenFrom::Profile(name.to_string())),
+        });
+        Ok(Whereabouts::Platform { url, tenant_id, token_from })
+    }
+}

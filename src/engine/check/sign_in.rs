@@ -1,0 +1,35 @@
+//! SK0177: a connection to which each customer signs in by OAuth 2.0, while the organization is to supply the
+//! credentials.
+
+use super::Tenant;
+use crate::api::*;
+use crate::engine::model::code::Code;
+use crate::engine::model::command::EditCommand;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
+
+pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    for (name, connection) in &tenant.inventory.connections {
+        let spec = &connection.spec;
+        let signs_in =
+            tenant.inventory.connection_type(spec).is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode));
+        if spec.credentials != Credentials::OrganizationCustomer || !signs_in {
+            continue;
+        }
+        // Tokens that the organization has from elsewhere need no sign-in.
+        let takes_tokens = spec.inputs.iter().any(|(name, input)| input.is_per_customer() && sensitive::is_token(name));
+        let id = ObjectId::new(Kind::Connection, name);
+        if takes_tokens || tenant.inventory.is_brought(tenant.name, &id) {
+            continue;
+        }
+        let text = format!(
+            "customers sign in to {} by OAuth 2.0, and its OrganizationCustomer credentials are yours to supply",
+            spec.stable_key
+        );
+        let fix = "make a connection with Customer credentials; or supply each customer's token, as an input that is per \
+                   customer (refreshToken)";
+        let customers = ConnectionSpec { credentials: Credentials::Customer, ..spec.clone() };
+        let command = EditCommand::new_connection(tenant.name, "KEY", Some(&customers));
+        findings.push(Finding::of(Code::SignInSupplied, tenant.name, id, text, fix).by(command));
+    }
+}
