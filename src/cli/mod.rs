@@ -18,6 +18,7 @@ mod export;
 mod hub;
 mod import;
 mod init;
+mod keep;
 mod kept;
 mod naming;
 mod new;
@@ -30,6 +31,7 @@ mod prompt;
 mod reconcile;
 mod remove;
 mod render;
+mod revert;
 mod schema;
 mod set;
 mod status;
@@ -82,6 +84,8 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    Keep(keep::KeepCommand),
+    Revert(revert::RevertCommand),
     New(new::New),
     Set(set::SetCommand),
     Remove(remove::Remove),
@@ -239,6 +243,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::Keep(command) => command.run(&mut output),
+        Command::Revert(command) => command.run(&mut output),
         Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
         Command::Remove(command) => command.run(&mut output),
