@@ -437,6 +437,16 @@ impl Project {
         })
     }
 
+    /// Reads the definition of an integration in a folder of a tenant.
+    pub fn definition_in(&self, tenant: &str, role: FolderRole, integration: &str) -> Result<Vec<u8>, LocationError> {
+        self.definition_at(&DefinitionFrom {
+            tenant: tenant.to_string(),
+            source: role == FolderRole::Source,
+            integration: integration.to_string(),
+            digest: String::new(),
+        })
+    }
+
     /// The location of a tenant, for writing.
     pub fn location(&self, tenant: &str) -> Option<&dyn crate::tenant::location::Location> {
         self.tenants.get(tenant)?.location.as_ref().map(TenantLocation::as_location)

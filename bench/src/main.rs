@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod authoring;
 mod caches;
 mod clusters;
 mod engine;
@@ -34,10 +35,11 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by name.
-const GROUPS: [(&str, Measure); 9] = [
+const GROUPS: [(&str, Measure); 10] = [
     ("engine", engine::figures),
     ("files", files::figures),
     ("writes", writes::figures),
+    ("authoring", authoring::figures),
     ("hostile", hostile::figures),
     ("clusters", clusters::figures),
     ("caches", caches::figures),

@@ -2,7 +2,7 @@
 
 use super::command::command;
 use super::error::AuthorError;
-use super::set::inventories;
+use super::home::inventories;
 use crate::api::{
     ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Input, Kind, Means, Object, TypeInput, is_inferred,
 };

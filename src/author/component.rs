@@ -89,7 +89,9 @@ fn found(
     }
     let mut unknown = AuthorError::unknown("component", &reference.to_string(), known.iter().map(String::as_str));
     if let AuthorError::Unknown { help, .. } = &mut unknown {
-        help.push_str("; or describe its connection types: --type KEY, and --input TYPE.NAME:required,secret,endpoint");
+        let or = if help.ends_with('?') { " Or" } else { "; or" };
+        help.push_str(or);
+        help.push_str(" describe its connection types: --type KEY, and --input TYPE.NAME:required,secret,endpoint");
     }
     Err(unknown)
 }

@@ -5,7 +5,7 @@ use super::error::AuthorError;
 use super::home::{home, tenant};
 use crate::api::{
     ConnectionSpec, Credentials, CustomerCredentialsSpec, Input, Kind, LocationSpec, Object, Resource, SecretRef,
-    names, rules,
+    TypeInput, names, rules, sensitive,
 };
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
@@ -108,6 +108,36 @@ fn connection<'i>(tenant: &str, known: &[&'i Inventory], key: &str) -> Result<&'
         let keys = known.iter().flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str());
         AuthorError::unknown(&format!("connection in {tenant}:"), key, keys.collect::<BTreeSet<_>>())
     })
+}
+
+/// An input that each customer sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerInput {
+    pub name: String,
+    /// Whether its value is a secret.
+    pub is_secret: bool,
+}
+
+/// The connections of a tenant whose credentials the organization supplies per customer, by stable key, each with the
+/// inputs that customers set.
+pub fn per_customer(project: &Project, name: &str) -> BTreeMap<String, Vec<CustomerInput>> {
+    let Ok((_, tenant)) = tenant(project, name) else { return BTreeMap::new() };
+    let known = inventories(tenant);
+    let mut found = BTreeMap::new();
+    for connection in known.iter().flat_map(|read| read.connections.values()).map(|object| &object.spec) {
+        if connection.credentials != Credentials::OrganizationCustomer {
+            continue;
+        }
+        let is_secret = |name: &String| {
+            let types = known.iter().flat_map(|read| read.types_of(connection));
+            sensitive::is_sensitive(name)
+                || types.into_iter().any(|t| t.inputs.get(name).is_some_and(TypeInput::is_secret))
+        };
+        let inputs = connection.inputs.iter().filter(|(_, input)| matches!(input, Input::PerCustomer(_)));
+        let inputs = inputs.map(|(name, _)| CustomerInput { name: name.clone(), is_secret: is_secret(name) });
+        found.entry(connection.stable_key.clone()).or_insert_with(|| inputs.collect());
+    }
+    found
 }
 
 /// Customers set the inputs that the connection marks perCustomer, and all of them.

@@ -2,6 +2,7 @@
 
 use super::error::AuthorError;
 use crate::api::Kind;
+use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::manifest::SourcePlace;
 use crate::project::{Project, ProjectTenant, UNNAMED};
@@ -50,6 +51,17 @@ pub fn home<'p>(project: &'p Project, name: &str) -> Result<Home<'p>, AuthorErro
         None if project.folder(name, FolderRole::Location).is_some() => of(FolderRole::Location, &tenant.live),
         None => Err(nowhere(name)),
     }
+}
+
+/// Returns what was read of a tenant: its source first.
+pub(super) fn inventories<'p>(project: &'p Project, tenant: &str) -> Vec<&'p Inventory> {
+    let Some(tenant) = project.tenants.get(tenant) else { return Vec::new() };
+    snapshots(tenant).map(|snapshot| snapshot.inventory.as_ref()).collect()
+}
+
+/// Returns what was read of a tenant: its source first.
+pub(super) fn snapshots(tenant: &ProjectTenant) -> impl Iterator<Item = &Snapshot> {
+    [tenant.source.as_ref(), Some(&tenant.live)].into_iter().flatten().filter_map(|read| read.as_ref().ok())
 }
 
 fn nowhere(tenant: &str) -> AuthorError {

@@ -2,7 +2,7 @@
 
 use super::command::command;
 use super::error::AuthorError;
-use super::set::inventories;
+use super::home::inventories;
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Kind, names};
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::item::ObjectId;

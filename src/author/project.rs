@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
+use super::structure::{SYNCS, TENANTS};
 use super::tenant::{NewTenant, Whereabouts, is_free, is_name, keep};
 use crate::api::{Object, Resource, TokenFrom};
 use crate::manifest::{editor, json_schema, to_yaml};
@@ -81,7 +82,13 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
         documents.push(document.map_err(|error| AuthorError::refused(error.to_string(), "internal error: report it"))?);
         files.extend(tenant.folders().iter().filter_map(|folder| Some((keep(root, folder)?, String::new()))));
     }
-    files.insert("tenants.yaml".to_string(), format!("# The tenants of this project.\n{}", documents.join("---\n")));
+    files.insert(TENANTS.to_string(), format!("# The tenants of this project.\n{}", documents.join("---\n")));
+    let internal = |why: String| AuthorError::refused(why, "internal error: report it");
+    let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
+    let globs = editor::globs(folders.iter().map(String::as_str), [TENANTS, SYNCS]);
+    let settings = editor::with_schema(None, editor::SCHEMA, &globs).map_err(|error| internal(error.to_string()))?;
+    files.insert(editor::SETTINGS.to_string(), settings);
+    files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
     files.insert("README.md".to_string(), readme(tenants, ci));
     files.insert(".gitignore".to_string(), IGNORED.to_string());
     let internal = |error: String| AuthorError::refused(error, "internal error: report it");
@@ -118,6 +125,10 @@ fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
         Some(_) => "\nEvery pull request is checked: the files are valid, and the plan says what the change does.\n",
         None => "",
     };
+    let on_platform = tenants.iter().find(|tenant| matches!(tenant.whereabouts, Whereabouts::Platform { .. }));
+    let import = on_platform.map_or_else(String::new, |tenant| {
+        format!("| import a tenant from the platform | `stablekey import --tenant {}` |\n", tenant.name)
+    });
     let first = tenants.first().map(|tenant| tenant.name.as_str()).unwrap_or_default();
     let second = tenants.get(1).map_or("OTHER-TENANT", |tenant| tenant.name.as_str());
     format!(
@@ -129,7 +140,7 @@ fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
          | see what a change would do | `stablekey plan` |\n\
          | do it | `stablekey apply` |\n\
          | see the state of every tenant | `stablekey status` |\n\
-         | import a tenant | `stablekey import --tenant {first}` |\n\
+         {import}\
          | keep a tenant the same as another one | `stablekey new sync {first} {second} --connections Mirror` |\n\
          | alter a connection | `stablekey set KEY INPUT=VALUE` |\n\n\
          Secrets are never in these files: a manifest names a Secret and its key.\n"

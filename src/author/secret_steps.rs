@@ -1,6 +1,6 @@
 //! How the secrets that a connection refers to are supplied: complete commands, in which no secret is an argument.
 
-use super::set::inventories;
+use super::home::inventories;
 use crate::api::{
     ConnectionSpec, FOR, FOR_CONNECTIONS, HOSTS, Input, KEYS, Kubeconfig, LocationSpec, SecretRef, SecretsFrom,
 };

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::{Home, home, tenant};
+use super::home::{Home, home, inventories, tenant};
 use super::overrides;
 use super::values::Values;
 use crate::api::{ConnectionSpec, Input, Kind, Object, Override, Resource, names};
@@ -96,13 +96,6 @@ fn declaring<'p>(project: &'p Project, world: &World, key: &str) -> Result<&'p s
             Err(AuthorError::refused(message, "say which one: --tenant TENANT"))
         }
     }
-}
-
-/// What was read of a tenant: its source first.
-pub(super) fn inventories<'p>(project: &'p Project, tenant: &str) -> Vec<&'p Inventory> {
-    let Some(tenant) = project.tenants.get(tenant) else { return Vec::new() };
-    let read = [tenant.source.as_ref(), Some(&tenant.live)].into_iter().flatten().filter_map(|read| read.as_ref().ok());
-    read.map(|snapshot| snapshot.inventory.as_ref()).collect()
 }
 
 /// The connection as it is: as declared, else as it is live.

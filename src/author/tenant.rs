@@ -4,9 +4,10 @@ use super::draft::Draft;
 use super::error::AuthorError;
 use super::structure;
 use crate::api::{
-    Kubeconfig, KubernetesLocation, LocationSpec, Object, PrismaticLocation, Resource, Source, TenantSpec, TokenFrom,
-    names,
+    Kind, Kubeconfig, KubernetesLocation, LocationSpec, Object, PrismaticLocation, Resource, Source, TenantSpec,
+    TokenFrom, names,
 };
+use crate::engine::model::item::ObjectId;
 use crate::platform::import::{folder_tenant, platform_tenant};
 use crate::project::Project;
 use std::path::{Component, Path, PathBuf};
@@ -93,6 +94,7 @@ pub fn said_by_name(name: &str) -> (Option<String>, Option<String>) {
 /// Adds a Tenant, and its folders where they are not there yet. Returns the file of the Tenant.
 pub fn add(draft: &mut Draft<'_>, asked: &NewTenant) -> Result<PathBuf, AuthorError> {
     let project = draft.project;
+    structure::is_new(project, &ObjectId::new(Kind::Tenant, &asked.name))?;
     for other in &asked.accept_from {
         super::home::tenant(project, other)?;
     }

@@ -172,16 +172,17 @@ impl<'w> Asked<'w> {
         let Some(current) = current.to_str() else { return Vec::new() };
         let mut all: BTreeMap<String, String> = BTreeMap::new();
         for names in what {
-            for (name, about) in self.of(*names, current) {
+            let found = self.of(*names, current).into_iter();
+            for (name, about) in found.filter(|(name, _)| name.starts_with(current) && !name.starts_with('-')) {
                 all.entry(name).or_insert(about);
             }
         }
-        let all = all.into_iter().filter(|(name, _)| name.starts_with(current) && !name.starts_with('-'));
-        all.map(|(name, about)| {
-            let about = Some(about).filter(|about| !about.is_empty()).map(|about| crate::text::line(&about).into());
-            CompletionCandidate::new(format!("{name}{ending}")).help(about.map(|text: String| text.into()))
-        })
-        .collect()
+        all.into_iter()
+            .map(|(name, about)| {
+                let about = Some(about).filter(|about| !about.is_empty()).map(|about| crate::text::line(&about).into());
+                CompletionCandidate::new(format!("{name}{ending}")).help(about.map(|text: String| text.into()))
+            })
+            .collect()
     }
 
     /// Names with a short description.

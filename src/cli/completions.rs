@@ -16,7 +16,7 @@ use std::path::Path;
 ///   source <(stablekey completions bash)    # ~/.bashrc
 ///   source <(stablekey completions zsh)     # ~/.zshrc, after compinit
 ///   stablekey completions fish | source     # ~/.config/fish/config.fish
-///   stablekey completions powershell | Out-String | Invoke-Expression    # $PROFILE
+///   stablekey completions powershell | Out-String | Invoke-Expression
 ///
 /// Examples:
 ///   stablekey completions bash

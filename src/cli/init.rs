@@ -1,6 +1,7 @@
 //! `stablekey init`.
 
 use super::CommandFailure;
+use super::asking::{Asking, Missing};
 use super::edit::EditOptions;
 use super::new::tenant::PlaceOptions;
 use super::output::{Output, OutputFormat};
@@ -61,8 +62,7 @@ impl Init {
             self.edit.root.root = folder;
         }
         if self.tenants.is_empty() {
-            let help = "name each: stablekey init --tenant us-prod --tenant eu-prod";
-            return Err(CommandFailure::new("no tenant is given", help));
+            self.ask(&Asking::open(output))?;
         }
         let tenants = self.new_tenants()?;
         let root = &self.edit.root.root;
@@ -98,6 +98,39 @@ impl Init {
         }
         output.result(&self.told(&edited, &tenants))?;
         Ok(0)
+    }
+
+    /// Asks for the tenants, where each is, and the checks.
+    fn ask(&mut self, asking: &Asking) -> Result<(), CommandFailure> {
+        if !asking.is_open() {
+            let help = "name each: stablekey init --tenant us-prod --tenant eu-prod";
+            return Err(CommandFailure::new("no tenant is given", help));
+        }
+        let missing = |what| Missing { what, help: "stablekey init --tenant us-prod --tenant eu-prod" };
+        let question = "Names of the tenants, separated by blanks";
+        let names = asking.text(None, question, Some("us-prod eu-prod"), &missing("the tenants"))?;
+        let names: Vec<&str> = names.split([' ', ',']).filter(|name| !name.is_empty()).collect();
+        if self.place.location.is_none() && self.place.url.is_none() {
+            self.place.ask(asking, names.first().copied().unwrap_or_default())?;
+        }
+        // Each organization is on a stack of its own.
+        let stack = self.place.url.take();
+        for (position, name) in names.iter().enumerate() {
+            self.tenants.push(match &stack {
+                None => (*name).to_string(),
+                Some(url) if position == 0 => format!("{name}={url}"),
+                Some(url) => {
+                    let question = format!("Stack of the organization of {name}");
+                    format!("{name}={}", asking.text(None, &question, Some(url), &missing("the stack"))?)
+                }
+            });
+        }
+        if self.ci.is_none() {
+            let question = "Which system checks pull requests";
+            let chosen = asking.choice(None, question, "", &["none", "github", "gitlab"], &missing("the system"))?;
+            self.ci = CiSystem::from_str(&chosen, true).ok();
+        }
+        Ok(())
     }
 
     /// The files, and the next commands.

@@ -3,6 +3,9 @@
 mod adopt;
 mod apply;
 mod approve;
+mod asking;
+mod bind;
+mod choose;
 mod complete;
 mod completions;
 mod controller;
@@ -15,6 +18,7 @@ mod export;
 mod hub;
 mod import;
 mod init;
+mod keep;
 mod kept;
 mod naming;
 mod new;
@@ -27,10 +31,12 @@ mod prompt;
 mod reconcile;
 mod remove;
 mod render;
+mod revert;
 mod schema;
 mod set;
 mod status;
 mod suspend;
+mod switch;
 mod validate;
 mod values;
 
@@ -78,11 +84,15 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    Keep(keep::KeepCommand),
+    Revert(revert::RevertCommand),
     New(new::New),
     Set(set::SetCommand),
     Remove(remove::Remove),
     Init(init::Init),
     Demo(demo::Demo),
+    Bind(bind::BindCommand),
+    Switch(switch::SwitchCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -233,11 +243,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::Keep(command) => command.run(&mut output),
+        Command::Revert(command) => command.run(&mut output),
         Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
         Command::Remove(command) => command.run(&mut output),
         Command::Init(command) => command.run(&mut output),
         Command::Demo(command) => command.run(&mut output),
+        Command::Bind(command) => command.run(&mut output),
+        Command::Switch(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
@@ -317,10 +331,8 @@ mod tests {
     /// "`--help` with an example for every command": and each is a command line that is accepted.
     #[test]
     fn the_help_of_every_command_has_examples_that_are_accepted() {
-        let mut command = Arguments::command();
-        command.build();
         let mut seen = 0;
-        each_command(&command, "stablekey", &mut |name, command| {
+        each_command(&Arguments::command(), "stablekey", &mut |name, command| {
             if command.get_name() == "help" {
                 return;
             }

@@ -1,21 +1,38 @@
-//! Which syncs keep a connection of a target the same as in their source.
+//! Which syncs bring an integration to a target, and keep a connection there the same as in their source.
 
-use super::model::inventory::{Inventory, Sync, View, World};
+use super::model::inventory::{Inventory, Sync, TenantView, View, World};
 use crate::api::{ConnectionMode, Variable, names};
 
 /// The syncs that mirror a connection, given by its name, into a tenant: they are accepted there, and one of the
 /// integrations that they copy uses it.
 pub fn feeding<'w>(world: &'w World, tenant: &str, connection: &str) -> Vec<&'w Sync> {
-    let Some(target) = world.tenants.get(tenant) else { return Vec::new() };
+    let mirrors = world.syncs.iter().filter(|sync| sync.spec.connection_mode() == ConnectionMode::Mirror);
     let feeds = |sync: &&Sync| {
-        let spec = &sync.spec;
-        let is_mirror = spec.connection_mode() == ConnectionMode::Mirror;
-        let is_accepted = spec.to.iter().any(|to| to == tenant) && target.spec.accept_from.contains(&spec.from);
-        let Some(source) = world.tenants.get(&spec.from).filter(|_| is_mirror && is_accepted) else { return false };
-        let mut read = [Some(&source.live), source.source.as_ref()].into_iter().flatten().filter_map(View::inventory);
-        read.any(|read| uses(read, spec, connection))
+        let Some(source) = source(world, sync, tenant) else { return false };
+        inventories(source).any(|read| uses(read, &sync.spec, connection))
     };
-    world.syncs.iter().filter(feeds).collect()
+    mirrors.filter(feeds).collect()
+}
+
+/// The syncs that bring an integration, given by its name, to a tenant.
+pub fn bringing<'w>(world: &'w World, tenant: &str, integration: &str) -> Vec<&'w Sync> {
+    let has = |read: &Inventory| read.integrations.contains_key(integration);
+    let accepted = world.syncs.iter().filter_map(|sync| Some((sync, source(world, sync, tenant)?)));
+    let brings = accepted.filter(|(sync, source)| sync.spec.selects(integration) && inventories(source).any(has));
+    brings.map(|(sync, _)| sync).collect()
+}
+
+/// The source of a sync that is accepted in a target.
+fn source<'w>(world: &'w World, sync: &Sync, tenant: &str) -> Option<&'w TenantView> {
+    let target = world.tenants.get(tenant)?;
+    let spec = &sync.spec;
+    let is_accepted = spec.to.iter().any(|to| to == tenant) && target.spec.accept_from.contains(&spec.from);
+    world.tenants.get(&spec.from).filter(|_| is_accepted)
+}
+
+fn inventories(tenant: &TenantView) -> impl Iterator<Item = &Inventory> {
+    let views = [Some(&tenant.live), tenant.source.as_ref()].into_iter().flatten();
+    views.filter_map(View::inventory).map(|inventory| inventory.as_ref())
 }
 
 /// Whether the integrations that a sync copies use a connection, by its key or an older one that it replaces.

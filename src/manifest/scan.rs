@@ -59,7 +59,7 @@ struct Document<'t> {
 
 impl<'t> Document<'t> {
     fn line(&mut self, line: &'t str) {
-        let trimmed = line.trim_start();
+        let trimmed = line.trim_ascii_start();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             return;
         }
@@ -68,11 +68,11 @@ impl<'t> Document<'t> {
             return;
         }
         self.text_above = None;
-        let mut rest = trimmed.trim_end();
+        let mut rest = trimmed.trim_ascii_end();
         // An item of a list: its first key is further right.
         let mut is_item = false;
         while let Some(item) = rest.strip_prefix("- ") {
-            let item_trimmed = item.trim_start();
+            let item_trimmed = item.trim_ascii_start();
             indent += rest.len() - item_trimmed.len();
             (rest, is_item) = (item_trimmed, true);
         }
@@ -131,25 +131,38 @@ impl<'t> Document<'t> {
 
     /// Takes the value of a field below the current path.
     fn field(&mut self, key: &'t str, value: &'t str) {
-        let Some(value) = scalar(value) else { return };
+        let above = |depth: usize| self.path.get(depth).map_or("", |(_, key)| *key);
         let mention = &mut self.mention;
-        let above = |depth: usize| self.path.get(depth).map(|(_, key)| *key);
-        match (self.path.len(), above(0), key) {
-            (0, _, "apiVersion") => self.is_ours = value.split('/').next() == Some(GROUP),
-            (0, _, "kind") => self.kind = Kind::parse(value),
-            (1, Some("metadata"), "name") => mention.name = value.into(),
-            (1, Some("spec"), "stableKey") => mention.key = Some(value.into()),
-            (1, Some("spec"), "key") => mention.key = Some(value.into()),
-            (1, Some("spec"), "title") => mention.title = Some(value.into()),
-            (1, Some("spec"), "customer") => mention.customer = Some(value.into()),
-            (2, Some("spec"), "file") if above(1) == Some("definition") => mention.definition = Some(value.into()),
-            (2, Some("spec"), "name") if above(1) == Some("connections") => mention.parts.push(value.into()),
-            (2, Some("spec"), "key") if above(1) == Some("types") => mention.parts.push(value.into()),
-            (3.., Some("spec"), _) if above(1) == Some("inputs") => self.part_above(2),
-            (2, Some("spec"), "path") if above(1) == Some("source") => mention.folders.push(value.into()),
-            (3, Some("spec"), "path") if above(1) == Some("location") => mention.folders.push(value.into()),
-            _ => {}
-        }
+        let (top, second) = (above(0), above(1));
+        let one = match (self.path.len(), top, second, key) {
+            (0, _, _, "apiVersion") => {
+                self.is_ours = scalar(value).is_some_and(|value| value.split('/').next() == Some(GROUP));
+                return;
+            }
+            (0, _, _, "kind") => {
+                self.kind = scalar(value).and_then(Kind::parse);
+                return;
+            }
+            (1, "metadata", _, "name") => {
+                mention.name = scalar(value).unwrap_or_default().to_string();
+                return;
+            }
+            (1, "spec", _, "stableKey" | "key") => &mut mention.key,
+            (1, "spec", _, "title") => &mut mention.title,
+            (1, "spec", _, "customer") => &mut mention.customer,
+            (2, "spec", "definition", "file") => &mut mention.definition,
+            (2, "spec", "connections", "name") | (2, "spec", "types", "key") => {
+                mention.parts.extend(scalar(value).map(str::to_string));
+                return;
+            }
+            (2, "spec", "source", "path") | (3, "spec", "location", "path") => {
+                mention.folders.extend(scalar(value).map(str::to_string));
+                return;
+            }
+            (3.., "spec", "inputs", _) => return self.part_above(2),
+            _ => return,
+        };
+        *one = scalar(value).map(str::to_string);
     }
 
     /// Takes the key at this depth as a part: the name of an input.
@@ -178,9 +191,9 @@ fn entry(text: &str) -> Option<(&str, &str)> {
             (text.get(..end)?, text.get(end..)?)
         }
     };
-    let value = rest.trim_start().strip_prefix(':')?;
+    let value = rest.trim_ascii_start().strip_prefix(':')?;
     let is_key = value.is_empty() || value.starts_with([' ', '\t']) || text.starts_with('"');
-    is_key.then(|| (key.trim(), value.trim_start().trim_end_matches([',', ' ', '\t'])))
+    is_key.then(|| (key.trim_ascii(), value.trim_ascii_start().trim_end_matches([',', ' ', '\t'])))
 }
 
 /// The parts of a map or list in flow style, between its commas.
@@ -218,9 +231,10 @@ fn scalar(value: &str) -> Option<&str> {
             inner.get(..inner.find(first)?)?
         }
         '&' | '*' | '!' | '[' | '{' | '|' | '>' | '%' | '@' | '`' => return None,
-        _ => value.split(" #").next().unwrap_or(value).trim(),
+        _ if value.contains('#') => value.split(" #").next().unwrap_or(value).trim_ascii(),
+        _ => value.trim_ascii(),
     };
-    let is_simple = !text.is_empty() && !text.chars().any(|c| c.is_control() || c == '\\');
+    let is_simple = !text.is_empty() && !text.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\');
     is_simple.then_some(text)
 }
 

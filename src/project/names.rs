@@ -7,6 +7,8 @@ use crate::manifest::{FoundFile, find, in_parts};
 use crate::platform::definition;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::paths::normal;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Larger files take longer than a person waits for a completion.
@@ -36,8 +38,7 @@ impl ProjectNames {
         let files = find(root, &|path, is_folder| ignore.leaves_out(path, is_folder)).files;
         // Opening a file costs more than scanning a few bytes.
         let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
-        let found =
-            in_parts(&files, size, |files| files.iter().flat_map(|file| names_in(&file.path)).collect::<Vec<_>>());
+        let found = in_parts(&files, size, |files| files.iter().flat_map(names_in).collect::<Vec<_>>());
         ProjectNames { root: root.to_path_buf(), found: found.into_iter().flatten().collect() }
     }
 
@@ -76,9 +77,19 @@ impl FoundName {
     }
 }
 
-fn names_in(path: &Path) -> Vec<FoundName> {
-    let Ok(Some(bytes)) = disk::read(path, MOST) else { return Vec::new() };
+fn names_in(found: &FoundFile) -> Vec<FoundName> {
+    let Some(bytes) = bytes(found) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
-    let found = scan(&text).into_iter();
-    found.map(|(kind, mention)| FoundName { kind, mention, file: path.to_path_buf() }).collect()
+    let mentions = scan(&text).into_iter();
+    mentions.map(|(kind, mention)| FoundName { kind, mention, file: found.path.clone() }).collect()
+}
+
+/// The bytes of a file that is known as a regular one: opened and read once.
+fn bytes(found: &FoundFile) -> Option<Vec<u8>> {
+    if found.size > MOST {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(found.size).ok()?.saturating_add(1));
+    File::open(&found.path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }

@@ -196,6 +196,6 @@ mod fish {
         let mut command = std::process::Command::new("fish");
         command.args(["--no-config", "-c", ask]);
         let output = super::prepared(&mut command).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "zendesk-oauth\tZendesk\nzendesk-oauth-eu\tZendesk\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "zendesk-oauth\tZendesk\nzendesk-oauth-eu\tZendesk (EU)\n");
     }
 }

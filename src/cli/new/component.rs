@@ -4,6 +4,7 @@ use crate::api::{ConnectionType, OAuth2};
 use crate::author::Draft;
 use crate::author::component::{NewComponent, add, add_input};
 use crate::cli::CommandFailure;
+use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
 use crate::cli::output::{Output, OutputFormat};
 use clap::{Args, ValueEnum};
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 #[command(verbatim_doc_comment)]
 pub(super) struct NewComponentCommand {
     /// The key of the component on the platform
-    key: String,
+    key: Option<String>,
     /// It is private: your own, not the platform's
     #[arg(long)]
     private: bool,
@@ -57,8 +58,11 @@ impl NewComponentCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let types = self.types()?;
         let project = self.edit.open()?;
-        let tenant = super::tenant::only(&project, self.tenant)?;
-        let (key, private, from) = (self.key, self.private, self.from);
+        let asking = Asking::open(output);
+        let missing = Missing { what: "the component", help: "stablekey new component slack --tenant eu-prod" };
+        let key = asking.text(self.key, "Key of the component on the platform", None, &missing)?;
+        let tenant = super::tenant::only(&project, self.tenant, &asking)?;
+        let (private, from) = (self.private, self.from);
         let mut draft = Draft::new(&project);
         let (_, source) = add(&mut draft, &NewComponent { tenant, key: key.clone(), private, types, from })?;
         if self.edit.output == OutputFormat::Text {

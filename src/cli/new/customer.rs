@@ -1,11 +1,13 @@
 //! `stablekey new customer`.
 
+use crate::api::Input;
 use crate::author::Draft;
-use crate::author::customer::{NewCustomer, add};
+use crate::author::customer::{NewCustomer, add, per_customer};
 use crate::cli::CommandFailure;
+use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
 use crate::cli::output::Output;
-use crate::cli::values::inputs;
+use crate::cli::values::{inputs, secret_ref};
 use clap::Args;
 
 /// Write the credentials of a customer for a connection
@@ -20,7 +22,7 @@ use clap::Args;
 #[command(verbatim_doc_comment)]
 pub(super) struct NewCustomerCommand {
     /// The customer: any text that identifies them for you
-    customer: String,
+    customer: Option<String>,
     /// A value of an input (repeatable)
     #[arg(value_name = "INPUT=VALUE")]
     inputs: Vec<String>,
@@ -32,7 +34,7 @@ pub(super) struct NewCustomerCommand {
     tenant: Option<String>,
     /// The stable key of the connection
     #[arg(long, value_name = "KEY")]
-    connection: String,
+    connection: Option<String>,
     /// The name of a further set of the same customer for the same connection
     #[arg(long, value_name = "NAME")]
     set: Option<String>,
@@ -42,10 +44,33 @@ pub(super) struct NewCustomerCommand {
 
 impl NewCustomerCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
-        let inputs = inputs(&self.inputs, &self.secrets)?;
+        let mut inputs = inputs(&self.inputs, &self.secrets)?;
         let project = self.edit.open()?;
-        let tenant = super::tenant::only(&project, self.tenant)?;
-        let (customer, connection, set) = (self.customer, self.connection, self.set);
+        let asking = Asking::open(output);
+        let help = "stablekey new customer 'Acme, Inc.' --tenant eu-prod --connection salesforce-oauth";
+        let missing = |what| Missing { what, help };
+        let is_asked = self.connection.is_none() && asking.is_open();
+        let customer = asking.text(self.customer, "The customer", None, &missing("the customer"))?;
+        let tenant = super::tenant::only(&project, self.tenant, &asking)?;
+        let keys = per_customer(&project, &tenant);
+        let listed: Vec<&str> = keys.keys().map(String::as_str).collect();
+        let connection =
+            asking.choice(self.connection, "For which connection", "", &listed, &missing("the connection"))?;
+        for wanted in keys.get(&connection).into_iter().flatten().filter(|_| is_asked) {
+            if inputs.contains_key(&wanted.name) {
+                continue;
+            }
+            let name = &wanted.name;
+            let input = match wanted.is_secret {
+                true => {
+                    let question = format!("{name}, as NAME/KEY of a Secret");
+                    secret_ref("--secret", name, &asking.reference(&question, &missing("an input"))?)?
+                }
+                false => Input::value(asking.text(None, name, None, &missing("an input"))?),
+            };
+            inputs.insert(name.clone(), input);
+        }
+        let set = self.set;
         let mut draft = Draft::new(&project);
         add(&mut draft, &NewCustomer { tenant, customer, connection, set, inputs })?;
         self.edit.finish(draft, output)

@@ -3,6 +3,7 @@
 use crate::api::ConnectionMode;
 use crate::author::sync::{self, HandedOver, NewSync};
 use crate::cli::CommandFailure;
+use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
 use crate::cli::options::RootOption;
 use crate::cli::output::{Output, OutputFormat};
@@ -28,9 +29,9 @@ use clap::{Args, ValueEnum};
 #[command(verbatim_doc_comment)]
 pub(super) struct NewSyncCommand {
     /// The tenant to copy from
-    from: String,
+    from: Option<String>,
     /// The tenant to copy to
-    to: String,
+    to: Option<String>,
     /// The name of the sync; by default FROM-to-TO
     #[arg(long)]
     name: Option<String>,
@@ -71,14 +72,25 @@ impl NewSyncCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
         output.problems(&project.problems);
-        let asked = NewSync {
-            from: self.from,
-            to: self.to,
-            name: self.name,
-            connections: self.connections.map(Into::into),
-            integrations: self.integrations,
-            prune: self.prune,
-        };
+        let asking = Asking::open(output);
+        let tenants = sync::tenants(&project);
+        // Who names both tenants has decided about the rest too.
+        let is_asked = asking.is_open() && (self.from.is_none() || self.to.is_none());
+        let missing = |what| Missing { what, help: "stablekey new sync us-prod eu-prod --connections Mirror" };
+        let from =
+            asking.choice(self.from, "Copy from which tenant", "", &tenants, &missing("the tenant to copy from"))?;
+        let others: Vec<&str> = tenants.iter().copied().filter(|name| *name != from).collect();
+        let to = asking.choice(self.to, "To which tenant", "", &others, &missing("the tenant to copy to"))?;
+        let mut connections = self.connections.map(ConnectionMode::from);
+        if is_asked && connections.is_none() {
+            let question = "What does it do with the connections that the integrations use";
+            let hint = "Match: nothing; Create: what the target lacks; Mirror: keep them the same";
+            let modes = ["Match", "Create", "Mirror"];
+            let chosen = asking.choice(None, question, hint, &modes, &missing("the mode"))?;
+            connections = Mode::from_str(&chosen, true).ok().map(Into::into);
+        }
+        let asked =
+            NewSync { from, to, name: self.name, connections, integrations: self.integrations, prune: self.prune };
         let handed_over = sync::new_sync(&project, &asked)?;
         if self.edit.output == OutputFormat::Text {
             handed_over.summary.iter().for_each(|line| output.note(line));

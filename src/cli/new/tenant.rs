@@ -4,6 +4,7 @@ use crate::api::TokenFrom;
 use crate::author::tenant::{NewTenant, Whereabouts, add, said_by_name};
 use crate::author::{Draft, sync};
 use crate::cli::CommandFailure;
+use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
 use crate::cli::output::Output;
 use crate::near_miss::listed;
@@ -24,7 +25,7 @@ use clap::{Args, ValueEnum};
 #[command(verbatim_doc_comment)]
 pub(super) struct NewTenantCommand {
     /// The name of the tenant: lower-case letters, digits and -
-    name: String,
+    name: Option<String>,
     #[command(flatten)]
     place: PlaceOptions,
     /// The folder; by default the tenant's name
@@ -94,6 +95,29 @@ impl PlaceOptions {
         })
     }
 
+    /// Asks where a tenant is, as far as no option says so.
+    pub(in crate::cli) fn ask(&mut self, asking: &Asking, tenant: &str) -> Result<(), CommandFailure> {
+        let missing = |what| Missing { what, help: "stablekey new tenant eu-prod --location directory" };
+        if self.location.is_none() && self.kind(false) == LocationKind::Directory {
+            let kinds = ["directory", "kubernetes", "platform"];
+            let chosen = asking.choice(None, "Where are its resources", "", &kinds, &missing("the location"))?;
+            self.location = LocationKind::from_str(&chosen, true).ok();
+        }
+        match self.kind(false) {
+            LocationKind::Directory => {}
+            LocationKind::Kubernetes => {
+                let question = "Namespace";
+                let namespace = self.namespace.take();
+                self.namespace = Some(asking.text(namespace, question, Some(tenant), &missing("the namespace"))?);
+            }
+            LocationKind::Platform => {
+                let (url, first) = (self.url.take(), Some("https://app.prismatic.io"));
+                self.url = Some(asking.text(url, "Stack of its organization", first, &missing("the stack"))?);
+            }
+        }
+        Ok(())
+    }
+
     /// Fails if an option belongs to another kind of location.
     fn check(&self, kind: LocationKind) -> Result<(), CommandFailure> {
         let platform = [
@@ -155,17 +179,24 @@ fn name_of(kind: LocationKind) -> &'static str {
 }
 
 impl NewTenantCommand {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+    pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let asking = Asking::open(output);
+        let is_asked = self.name.is_none() && asking.is_open();
+        let missing = Missing { what: "the name of the tenant", help: "stablekey new tenant eu-prod" };
+        let name = asking.text(self.name, "Name of the tenant", None, &missing)?;
+        if is_asked {
+            self.place.ask(&asking, &name)?;
+        }
         let kind = self.place.kind(false);
         let folder = self.path.as_deref().filter(|_| kind == LocationKind::Directory);
-        let whereabouts = self.place.whereabouts(kind, &self.name, folder)?;
+        let whereabouts = self.place.whereabouts(kind, &name, folder)?;
         let source = match whereabouts {
             Whereabouts::Directory { .. } => None,
             Whereabouts::Kubernetes { .. } | Whereabouts::Platform { .. } => self.path,
         };
-        let (region, environment) = said_by_name(&self.name);
+        let (region, environment) = said_by_name(&name);
         let asked = NewTenant {
-            name: self.name,
+            name,
             whereabouts,
             source,
             region: self.region.or(region),
@@ -179,11 +210,17 @@ impl NewTenantCommand {
     }
 }
 
-/// The tenant that is given, or the only one.
-pub(in crate::cli) fn only(project: &Project, given: Option<String>) -> Result<String, CommandFailure> {
+/// The tenant that is given, the only one, or the one that is chosen.
+pub(in crate::cli) fn only(
+    project: &Project,
+    given: Option<String>,
+    asking: &Asking,
+) -> Result<String, CommandFailure> {
+    let missing = Missing { what: "the tenant", help: "--tenant TENANT" };
     match (given, sync::tenants(project).as_slice()) {
         (Some(given), _) => Ok(given),
         (None, [one]) => Ok((*one).to_string()),
+        (None, several) if asking.is_open() => asking.choice(None, "In which tenant", "", several, &missing),
         (None, several) => {
             Err(CommandFailure::new("no tenant is given", format!("give --tenant with one of {}", listed(several))))
         }

@@ -100,7 +100,7 @@ impl<'t> TextLayout<'_, 't> {
         self.properties(from, in_flow).1
     }
 
-    /// The byte range of a node's tag and the blanks after it; for an empty node, those before it.
+    /// The byte range of a node's tag and the blanks after it, or those before it where nothing follows on its line.
     pub(super) fn tag(&self, id: Id, holder: &Holder) -> Result<Option<Range<usize>>> {
         if self.tree.node(id).tag == Tag::None {
             return Ok(None);
@@ -117,6 +117,11 @@ impl<'t> TextLayout<'_, 't> {
             Ok([tag]) if self.tree.node(id).span().is_empty() && tag.end >= end => {
                 let before = self.text()[..tag.start].trim_end_matches([' ', '\t']).len();
                 Ok(Some(before..end))
+            }
+            // Above a block, nothing else may be left on the line.
+            Ok([tag]) if tag.end == self.line_end(tag.end) => {
+                let before = self.text()[..tag.start].trim_end_matches([' ', '\t']).len();
+                Ok(Some(before..tag.end))
             }
             Ok([tag]) => Ok(Some(tag)),
             Err(_) => Err(EditError::Layout),

@@ -100,6 +100,14 @@ pub enum DefinitionError {
         /// The invalid text.
         key: String,
     },
+    /// Its connections are not changed in its file.
+    #[error("{what}: {fix}")]
+    NotDesigned {
+        /// The reason.
+        what: String,
+        /// What to do.
+        fix: &'static str,
+    },
     /// The edit would have changed more than it should.
     #[error(
         "line {line}: this cannot be changed without changing more (an anchor, or unusual YAML): write the definition out plainly, without anchors"

@@ -2,6 +2,7 @@
 //! export binds reusable connections. Everything else is kept, byte for byte: only the necessary parts are modelled.
 
 mod bind;
+mod design;
 mod encoding;
 mod error;
 mod left_empty;
@@ -20,6 +21,7 @@ mod workflow;
 pub(crate) mod tests;
 
 pub use bind::bind;
+pub use design::{ConnectionUse, ConnectionUser, Design};
 pub use encoding::to_utf8;
 pub use error::DefinitionError;
 pub use left_empty::{keep_secrets, without_secrets};

@@ -63,25 +63,51 @@ pub(super) fn config_variables<'t>(root: ValueView<'t>) -> impl Iterator<Item = 
 
 /// Every step of every flow, including the trigger of older versions; outer steps first.
 pub(super) fn for_each_step<'t>(root: ValueView<'t>, act: &mut dyn FnMut(FlowStep<'t>)) {
-    walk(root, "", act, MAX_DEPTH);
+    for_each_step_at(root, &mut |step, _| act(step));
+}
+
+/// A part of the path to a step: a field, and the name of its item, or of the trigger.
+pub(super) type Segment<'t> = (&'static str, &'t str);
+
+/// Every step of every flow, with its path.
+pub(super) fn for_each_step_at<'t>(root: ValueView<'t>, act: &mut dyn FnMut(FlowStep<'t>, &[Segment<'t>])) {
+    let mut path = Vec::new();
+    walk(root, "", act, &mut path, MAX_DEPTH);
     for flow in root.get("flows").into_iter().flat_map(ValueView::items) {
-        walk(flow, flow.text_of("name").unwrap_or_default(), act, MAX_DEPTH);
+        let name = flow.text_of("name").unwrap_or_default();
+        path.push(("flows", name));
+        walk(flow, name, act, &mut path, MAX_DEPTH);
+        path.pop();
     }
 }
 
-fn walk<'t>(parent: ValueView<'t>, flow: &'t str, act: &mut dyn FnMut(FlowStep<'t>), depth: usize) {
+fn walk<'t>(
+    parent: ValueView<'t>,
+    flow: &'t str,
+    act: &mut dyn FnMut(FlowStep<'t>, &[Segment<'t>]),
+    path: &mut Vec<Segment<'t>>,
+    depth: usize,
+) {
     if depth == 0 {
         return;
     }
     if let Some(trigger) = parent.get("trigger") {
-        act(FlowStep { flow, name: trigger.text_of("name").unwrap_or_default(), view: trigger });
+        let name = trigger.text_of("name").unwrap_or_default();
+        path.push(("trigger", name));
+        act(FlowStep { flow, name, view: trigger }, path);
+        path.pop();
     }
     for view in parent.get("steps").into_iter().flat_map(ValueView::items) {
-        act(FlowStep { flow, name: view.text_of("name").unwrap_or_default(), view });
-        walk(view, flow, act, depth - 1);
+        let name = view.text_of("name").unwrap_or_default();
+        path.push(("steps", name));
+        act(FlowStep { flow, name, view }, path);
+        walk(view, flow, act, path, depth - 1);
+        path.pop();
     }
     for branch in parent.get("branches").into_iter().flat_map(ValueView::items) {
-        walk(branch, flow, act, depth - 1);
+        path.push(("branches", branch.text_of("name").unwrap_or_default()));
+        walk(branch, flow, act, path, depth - 1);
+        path.pop();
     }
 }
 
@@ -98,23 +124,33 @@ impl NamedComponents {
                 let Some(uses) = self.uses.get_mut(variable) else { return };
                 uses.push(Use { by: by(), component: component.clone(), input: name.to_string() });
             };
-            for_each_config_variable(input, &mut add, MAX_DEPTH);
+            for_each_config_variable(input, &mut |variable, _| add(variable), &mut Vec::new(), MAX_DEPTH);
         }
     }
 }
 
-/// The config variables that an input refers to, itself or in a complex value.
-fn for_each_config_variable(input: ValueView<'_>, act: &mut dyn FnMut(&str), depth: usize) {
+/// The config variables that an input refers to, itself or in a complex value. `path` leads from the input to each:
+/// names of fields, and names or keys of items; `None` is an item without one.
+pub(super) fn for_each_config_variable<'t>(
+    input: ValueView<'t>,
+    act: &mut dyn FnMut(&'t str, &[Option<&'t str>]),
+    path: &mut Vec<Option<&'t str>>,
+    depth: usize,
+) {
     if depth == 0 {
         return;
     }
     if input.text_of("type") == Some("configVar") {
         if let Some(variable) = input.text_of("value") {
-            act(variable);
+            act(variable, path);
         }
         return;
     }
-    for child in input.items().chain(input.entries().map(|(_, value)| value)) {
-        for_each_config_variable(child, act, depth - 1);
+    let items = input.items().map(|item| (item.text_of("name").or_else(|| item.text_of("key")), item));
+    let entries = input.entries().map(|(key, value)| (key.text(), value));
+    for (step, child) in items.chain(entries) {
+        path.push(step);
+        for_each_config_variable(child, act, path, depth - 1);
+        path.pop();
     }
 }

@@ -1,6 +1,7 @@
 //! Commands that edit files: only their target changes, the diff comes first, and the plan of the result decides.
 
 mod components;
+mod designer;
 #[cfg(target_os = "linux")]
 mod new_connection;
 mod set;

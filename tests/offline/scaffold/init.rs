@@ -8,7 +8,7 @@ fn the_first_plan_works() {
     let root = Project::empty();
     root.run(&["init", "--tenant", "us-prod", "--tenant", "eu-prod"]).exits(0).prints("Next: stablekey plan");
     root.run(&["validate"]).exits(0);
-    root.plan().exits(0).prints("nothing to do");
+    root.plan().exits(0).prints("Nothing to do");
     let tenants = root.read("tenants.yaml");
     assert!(tenants.contains("region: us") && tenants.contains("path: eu-prod"), "{tenants}");
     let readme = root.read("README.md");
@@ -118,4 +118,17 @@ fn the_job_of_gitlab_is_valid_and_names_its_tokens() {
     assert_eq!(job["stablekey"]["script"][1], "stablekey validate");
     assert!(text.contains("STABLEKEY_TOKEN_EU, STABLEKEY_TOKEN_US"), "{text}");
     assert!(root.read("tenants.yaml").contains("env: STABLEKEY_TOKEN_US"));
+}
+
+/// "editor schema": the settings apply it to the folders of the tenants, and to further files at the root.
+#[test]
+fn an_editor_finds_the_schema() {
+    let root = Project::empty();
+    root.run(&["init", "--tenant", "dev=tenants/dev"]).exits(0);
+    let settings: serde_json::Value = serde_json::from_str(&root.read(".vscode/settings.json")).unwrap();
+    let globs = settings["yaml.schemas"][".vscode/stablekey.schema.json"].as_array().unwrap();
+    for glob in ["tenants.yaml", "syncs.yaml", "tenants/dev/**/*.yaml"] {
+        assert!(globs.iter().any(|there| there == glob), "{glob}: {settings}");
+    }
+    assert_eq!(root.read(".vscode/stablekey.schema.json"), root.run(&["schema"]).out);
 }

@@ -11,7 +11,8 @@ fn an_override_is_added_with_its_reason() {
     let root = synced();
     new(&root, &["--key", "chat-main", "--field", "title", "--value", "Talk", "--reason", "prod talks"]).exits(0);
     let syncs = root.read("syncs.yaml");
-    assert!(syncs.contains("value: Talk\n") && syncs.contains("reason: prod talks\n"), "{syncs}");
+    let wanted = "overrides: [{tenant: prod, stableKey: chat-main, field: title, value: Talk, reason: prod talks}]";
+    assert!(syncs.contains(wanted), "{syncs}");
     assert_eq!(actions(&root.plan_json()), ["update prod/Connection/chat-main"]);
     let more =
         ["--key", "chat-main", "--input", "clientSecret", "--secret", "chat-prod/clientSecret", "--reason", "ours"];

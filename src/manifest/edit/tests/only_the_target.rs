@@ -6,18 +6,30 @@ use super::super::*;
 use crate::manifest::tree::Id;
 use crate::platform::definition;
 use serde_json::json;
+use std::ops::Range;
 use std::path::Path;
 
 /// A path that an edit can use.
 struct Target {
     path: Vec<String>,
-    /// The lines that a change of it may concern.
-    lines: std::ops::Range<usize>,
-    /// Whether it is a scalar, whether an item can be added, and whether it stands in brackets.
+    /// The lines that a change of it may concern, and those that its removal may concern.
+    lines: Range<usize>,
+    removed: Range<usize>,
     is_scalar: bool,
     is_container: bool,
     in_flow: bool,
     /// Whether its name occurs twice.
+    doubled: bool,
+}
+
+/// What surrounds a node.
+#[derive(Clone, Default)]
+struct Around {
+    path: Vec<String>,
+    /// The lines of the brackets that it stands in: a change may concern the comma of another line.
+    brackets: Option<Range<usize>>,
+    /// The lines that go with it if it is the only one of its parent, which is not written when it is empty.
+    emptied: Option<Range<usize>>,
     doubled: bool,
 }
 
@@ -28,7 +40,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// The lines from `start` to the end of a node, as the parser reports it.
-    fn lines(&self, start: usize, id: Id) -> std::ops::Range<usize> {
+    fn lines(&self, start: usize, id: Id) -> Range<usize> {
         let text = self.tree.text;
         let mut end = start;
         let mut open = vec![id];
@@ -48,53 +60,44 @@ impl Walk<'_> {
         line..end
     }
 
-    fn target(
-        &mut self,
-        path: &[String],
-        start: usize,
-        id: Id,
-        around: Option<&std::ops::Range<usize>>,
-        in_flow: bool,
-        doubled: bool,
-    ) {
+    fn target(&mut self, name: &str, start: usize, id: Id, around: &Around) {
         let node = self.tree.node(id);
-        let lines = around.cloned().unwrap_or_else(|| self.lines(start, id));
-        let is_flow = |id: Id| {
-            matches!(self.tree.node(id).kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. })
+        let own = self.lines(start, id);
+        let lines = around.brackets.clone().unwrap_or_else(|| own.clone());
+        let removed = around.emptied.clone().unwrap_or_else(|| lines.clone());
+        let path = [around.path.as_slice(), &[name.to_string()]].concat();
+        let is_flow = matches!(node.kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. });
+        let below = Around {
+            path: path.clone(),
+            brackets: around.brackets.clone().or(is_flow.then_some(own)),
+            emptied: (self.tree.entries(id).len().max(self.tree.items(id).len()) == 1).then(|| removed.clone()),
+            doubled: around.doubled,
         };
-        // A change in brackets may concern the comma of another line.
-        let below = (in_flow || is_flow(id)).then(|| lines.clone());
         self.targets.push(Target {
-            path: path.to_vec(),
+            path,
             lines,
+            removed,
             is_scalar: matches!(node.kind, NodeKind::Scalar { .. }),
             is_container: !matches!(node.kind, NodeKind::Scalar { .. } | NodeKind::Alias(_)),
-            in_flow,
-            doubled,
+            in_flow: around.brackets.is_some() || is_flow,
+            doubled: around.doubled,
         });
-        self.below(path, id, below.as_ref(), in_flow || is_flow(id), doubled);
+        self.below(id, &below);
     }
 
-    fn below(
-        &mut self,
-        path: &[String],
-        id: Id,
-        around: Option<&std::ops::Range<usize>>,
-        in_flow: bool,
-        doubled: bool,
-    ) {
+    fn below(&mut self, id: Id, around: &Around) {
         for entry in self.tree.entries(id).to_vec() {
-            let Some(key) = self.tree.scalar(entry.key) else { continue };
-            let path = [path, &[key.to_string()]].concat();
-            self.target(&path, self.tree.node(entry.key).span().start, entry.value, around, in_flow, doubled);
+            if let Some(key) = self.tree.scalar(entry.key).map(String::from) {
+                self.target(&key, self.tree.node(entry.key).span().start, entry.value, around);
+            }
         }
         let name = |item: &Id| identity(|field| self.tree.scalar(self.tree.get(*item, field)?)).map(String::from);
         let names: Vec<Option<String>> = self.tree.items(id).iter().map(name).collect();
         for (item, name) in self.tree.items(id).to_vec().into_iter().zip(&names) {
             let Some(name) = name else { continue };
             let is_twice = names.iter().flatten().filter(|other| *other == name).count() > 1;
-            let path = [path, &[name.clone()]].concat();
-            self.target(&path, self.tree.node(item).span().start, item, around, in_flow, doubled || is_twice);
+            let around = Around { doubled: around.doubled || is_twice, ..around.clone() };
+            self.target(name, self.tree.node(item).span().start, item, &around);
         }
     }
 }
@@ -137,7 +140,7 @@ fn only_the_target_changes() {
             for slice in cut(&text) {
                 let Ok(tree) = parse(&text[slice.range.clone()]) else { continue };
                 let mut walk = Walk { tree: &tree, targets: Vec::new() };
-                walk.below(&[], tree.root, None, false, false);
+                walk.below(tree.root, &Around::default());
                 let step = walk.targets.len() / 12 + 1;
                 for target in walk.targets.iter().step_by(step) {
                     for change in changes(target) {
@@ -180,18 +183,22 @@ fn changes(target: &Target) -> Vec<Edit> {
 /// Verifies that the text outside the lines of the target is the same.
 fn verify(name: &str, old: &str, new: &str, start: usize, target: &Target, change: &Edit) {
     let whole = format!("{name}: {change:?}");
-    let (from, mut to) = (start + target.lines.start, start + target.lines.end);
+    let lines = if matches!(change, Edit::Remove { .. }) { &target.removed } else { &target.lines };
+    let (from, mut to) = (start + lines.start, start + lines.end);
     let mut head = &old[..from];
     if to == old.len() {
         // The last line of a file without a line break takes the one before it.
         head = head.trim_end_matches(['\n', '\r']);
     }
     assert!(new.starts_with(head), "{whole} changes what precedes it");
-    to = to.max(from);
+    if old[from..].trim_start_matches([' ', '\u{feff}']).starts_with("- ") {
+        // After a dash, the next entry takes the place of the first.
+        to += old[to..].len() - old[to..].trim_start_matches(' ').len();
+    }
     assert!(new.ends_with(&old[to..]), "{whole} changes what follows it");
     let is_added = matches!(change, Edit::Set { path, .. } if path.len() > target.path.len());
-    let was_empty = old[from..to].trim_end().ends_with(['}', ']']);
-    if is_added && !target.in_flow && !was_empty {
+    let was_in_braces = old[from..to].split(" #").next().unwrap().trim_end().ends_with(['}', ']']);
+    if is_added && !target.in_flow && !was_in_braces {
         let new = &new[head.len()..new.len() - (old.len() - to)];
         assert!(has_all_lines(new, &old[from..to]), "{whole} changes other lines:\n{new}");
     }
