@@ -54,6 +54,17 @@ pub fn remove(draft: &mut Draft<'_>, name: &str, goes: &dyn Fn(&Override) -> boo
     if left.len() == spec.overrides.len() { Ok(()) } else { write(draft, name, &left) }
 }
 
+/// Changes the overrides of a sync one by one.
+pub(super) fn change(
+    draft: &mut Draft<'_>,
+    name: &str,
+    changed: &dyn Fn(&Override) -> Override,
+) -> Result<(), AuthorError> {
+    let spec = sync(draft.project, name)?;
+    let overrides: Vec<Override> = spec.overrides.iter().map(changed).collect();
+    if overrides == spec.overrides { Ok(()) } else { write(draft, name, &overrides) }
+}
+
 fn write(draft: &mut Draft<'_>, name: &str, overrides: &[Override]) -> Result<(), AuthorError> {
     let name = Kind::TenantSync.name_in(name);
     let id = ObjectId::new(Kind::TenantSync, name);
