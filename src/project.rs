@@ -13,7 +13,7 @@ mod structure;
 
 use crate::api::*;
 use crate::engine::model::finding::At;
-use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
+use crate::engine::model::inventory::{ReadOnly, Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::DefinitionFrom;
 use crate::engine::model::record::Writer;
@@ -512,11 +512,28 @@ impl Project {
         self.folder_read(tenant, role)?.0.kustomization()
     }
 
+    /// What was read of a tenant's folder, with the records beside it: in a source, what `promote` wrote there.
+    pub fn recorded(&self, tenant: &str, role: FolderRole) -> Result<Snapshot, String> {
+        let (folder, snapshot) = self.folder_read(tenant, role).ok_or_else(|| "it has no folder".to_string())?;
+        let of_problem = |problem: FileProblem| format!("{}:{}: {}", problem.file, problem.line, problem.message);
+        folder.with_records(snapshot.clone()).map_err(of_problem)
+    }
+
     fn folder_read(&self, tenant: &str, role: FolderRole) -> Option<(FolderLocation, &Snapshot)> {
         let folder = self.folder(tenant, role)?.to_path_buf();
         let read = self.tenants.get(tenant)?;
         let read = if role == FolderRole::Source { read.source.as_ref()? } else { &read.live };
         Some((FolderLocation::new(tenant, folder).in_layout(Arc::clone(&self.layout)), read.as_ref().ok()?))
+    }
+
+    /// Why a document is never written: its file lies outside the tenant's folder, and other tenants may use it.
+    pub fn shared(&self, at: &SourcePlace) -> Option<String> {
+        let is_it = |origin: &SourcePlace| origin.file.path == at.file.path;
+        self.snapshots().find_map(|snapshot| {
+            let shared = snapshot.inventory.read_only.iter().filter(|(_, why)| matches!(why, ReadOnly::Shared(_)));
+            let mut of_it = shared.filter(|(id, _)| snapshot.origins.get(*id).is_some_and(is_it));
+            of_it.next().map(|(id, why)| format!("{id}: {why}"))
+        })
     }
 
     /// The document of an object in its location.

@@ -2,10 +2,15 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
+use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Action;
+use crate::engine::model::record::Record;
 use crate::manifest::limits;
 use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::directory::{disk, lock_file};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 /// Adds the records after these actions to a draft, if they are kept in files: those of a tenant whose location is a
 /// folder.
@@ -13,14 +18,24 @@ pub(super) fn follow(draft: &mut Draft<'_>, tenant: &str, actions: &[&Action]) -
     let project = draft.project;
     let Some(folder) = project.folder(tenant, FolderRole::Location) else { return Ok(()) };
     let Some(Ok(live)) = project.tenants.get(tenant).map(|tenant| tenant.live.as_ref()) else { return Ok(()) };
-    let mut records = live.inventory.records.clone();
+    write(draft, folder, &live.inventory.records, actions)
+}
+
+/// Adds the records of a folder after these actions to a draft. `before` are those that are there.
+pub(super) fn write(
+    draft: &mut Draft<'_>,
+    folder: &Path,
+    before: &BTreeMap<ObjectId, Arc<Record>>,
+    actions: &[&Action],
+) -> Result<(), AuthorError> {
+    let mut records = before.clone();
     for action in actions {
         match &action.change.record {
             Some(record) => drop(records.insert(action.change.object.clone(), record.clone())),
             None => drop(records.remove(&action.change.object)),
         }
     }
-    if records == live.inventory.records {
+    if records == *before {
         return Ok(());
     }
     let path = folder.join(lock_file::NAME);

@@ -15,8 +15,8 @@ use clap::Args;
 /// instead, use stablekey revert.
 ///
 /// Examples:
-///   stablekey keep eu-prod Connection/slack-bot inputs.scopes --reason 'EU workspace'
-///   stablekey keep eu-prod Integration/lead-router 'connections.Salesforce Connection' --reason 'EU org'
+///   stablekey keep eu-prod Connection/slack-bot title --reason 'EU team'
+///   stablekey keep eu-prod Integration/lead-router connections.CRM --reason EU
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct KeepCommand {

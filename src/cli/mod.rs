@@ -15,6 +15,7 @@ mod doctor;
 mod edit;
 mod explain;
 mod export;
+mod forget;
 mod hub;
 mod import;
 mod init;
@@ -27,9 +28,11 @@ mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod promote;
 mod prompt;
 mod reconcile;
 mod remove;
+mod rename_key;
 mod render;
 mod revert;
 mod schema;
@@ -84,7 +87,10 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    Forget(forget::ForgetCommand),
     Keep(keep::KeepCommand),
+    Promote(promote::PromoteCommand),
+    RenameKey(rename_key::RenameKeyCommand),
     Revert(revert::RevertCommand),
     New(new::New),
     Set(set::SetCommand),
@@ -243,7 +249,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::Forget(command) => command.run(&mut output),
         Command::Keep(command) => command.run(&mut output),
+        Command::Promote(command) => command.run(&mut output),
+        Command::RenameKey(command) => command.run(&mut output),
         Command::Revert(command) => command.run(&mut output),
         Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),

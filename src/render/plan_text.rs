@@ -337,7 +337,7 @@ fn kept(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
         if kept.text.is_none() && !kept.paths.is_empty() {
             let (revert, keep) =
                 (typed.revert(tenant, kept.object, kept.field()), typed.keep(tenant, kept.object, kept.field()));
-            revert.into_iter().chain(keep).for_each(|next| page.line(10, &[command(next)]));
+            revert.into_iter().chain(keep).for_each(|next| page.line(6, &[command(next)]));
         }
     });
 }

@@ -43,7 +43,12 @@ fn each_use_of_every_definition_moves_alone() {
             for used in &user.uses {
                 let Some(edit) = used.switch("Another one") else { continue };
                 let edits = vec![Design::add_variable("Another one", "another"), edit];
-                let edited = edit_only(&text, edits).unwrap_or_else(|why| panic!("{name}: {}: {why}", user.path()));
+                let edited = match edit_only(&text, edits) {
+                    Ok(edited) => edited,
+                    // An anchor holds the value for other places too.
+                    Err(why) if why.to_string().contains("shared by an anchor") => continue,
+                    Err(why) => panic!("{name}: {}: {why}", user.path()),
+                };
                 let now = Design::read(edited.as_bytes()).unwrap();
                 assert_eq!(now.variable("Another one").unwrap().stable_key(), Some("another"));
                 let of = |design: &Design, with: &str| {
