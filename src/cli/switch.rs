@@ -19,9 +19,9 @@ use clap::{ArgGroup, Args};
 ///
 /// Examples:
 ///   stablekey switch us-prod lead-router --step 'Find lead' --to salesforce-eu
-///   stablekey switch us-prod lead-router --variable 'Salesforce Connection' --to salesforce-eu
+///   stablekey switch us-prod lead-router --variable CRM --to salesforce-eu
 ///   stablekey switch us-prod --all --from salesforce-oauth --to salesforce-eu
-///   stablekey switch eu-prod lead-router --variable 'Salesforce Connection' --to salesforce-eu --reason 'EU org'
+///   stablekey switch eu-prod lead-router --variable CRM --to sf-eu --reason EU
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 #[command(group = ArgGroup::new("moved").required(true).args(["step", "data_source", "variable", "from"]))]
