@@ -23,7 +23,7 @@ use clap::{ArgGroup, Args};
 ///   stablekey switch us-prod --all --from salesforce-oauth --to salesforce-eu
 ///   stablekey switch eu-prod lead-router --variable CRM --to sf-eu --reason EU
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, override_usage = "stablekey switch [OPTIONS] <TENANT> [INTEGRATION]")]
 #[command(group = ArgGroup::new("moved").required(true).args(["step", "data_source", "variable", "from"]))]
 pub(super) struct SwitchCommand {
     /// The tenant
