@@ -76,14 +76,14 @@ impl OnTerminal {
         self
     }
 
-    /// Waits until a question is on the screen: its text, and below it its help or nothing. An error that is printed
-    /// before the question is not enough.
+    /// Waits until a question is on the screen: a text of it or of the error before it, and below that the help of the
+    /// question, or nothing below the question itself. An error whose question is not drawn yet is not enough.
     pub fn asks(&mut self, text: &str) -> &mut Self {
         loop {
             self.shows(text);
             let screen = self.screen();
             let last = screen.lines().next_back().unwrap_or_default();
-            if last.starts_with('[') || last.contains(text) {
+            if last.starts_with('[') || (last.starts_with("? ") && last.contains(text)) {
                 return self;
             }
             assert!(self.take(), "the command ended and does not ask {text:?}:\n{}", self.screen());
