@@ -38,6 +38,8 @@ pub struct Tenant<'a> {
     pub name: &'a str,
     /// The spec of the Tenant.
     pub spec: &'a TenantSpec,
+    /// What the tenant's source declares.
+    pub source: Option<&'a Inventory>,
     /// The resources of the tenant.
     pub inventory: &'a Inventory,
     /// The replacements of stable keys.

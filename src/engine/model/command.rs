@@ -102,6 +102,11 @@ impl EditCommand {
         }
     }
 
+    /// `rename-key OLD NEW`, which lets a connection with a new key replace another one.
+    pub fn rename_key(old: &str, new: &str) -> Self {
+        EditCommand::of(&["rename-key", old, new])
+    }
+
     /// `forget TENANT WRITER`, which ends what a vanished writer left.
     pub fn forget(tenant: &str, writer: &str) -> Self {
         EditCommand::of(&["forget", tenant, writer])

@@ -423,6 +423,7 @@ impl<'a> Draft<'a> {
         let tenant = check::Tenant {
             name: input.tenant,
             spec: &input.view.spec,
+            source: input.view.source.as_ref().and_then(|source| source.inventory()).map(|source| source.as_ref()),
             inventory: &after,
             replacements: &replacements,
             bindings: &bindings,

@@ -1579,7 +1579,7 @@ resources: []
     },
     CheckGuide {
         code: Code::ConnectionTwice,
-        meaning: "Component, type, credentials and every input are equal, and neither replaces the other. Two connections with only per-customer inputs are not compared: customers may have two accounts.",
+        meaning: "Component, type, credentials and every input are equal, and neither replaces the other. Two connections with only per-customer inputs are not compared: customers may have two accounts. Where a source changed a key in place, the warning names `stablekey rename-key`.",
         example: Example::Files(
             r#"# crm.yaml
 kind: Connection

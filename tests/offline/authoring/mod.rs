@@ -4,4 +4,6 @@ mod components;
 mod designer;
 #[cfg(target_os = "linux")]
 mod new_connection;
+mod promote;
+mod rename_key;
 mod set;

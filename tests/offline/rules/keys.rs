@@ -98,6 +98,24 @@ fn a_replacement_of_a_replacement_resolves_too() {
     assert_eq!(means(&w, "prod", "i", "CRM"), "new");
 }
 
+/// A replacement that takes over the list of the one that it replaces stands in for both, while all are still there.
+///
+/// "writes … the Connection that `replaces` the old (and carries its list on) … A→B→C works".
+#[test]
+fn a_replacement_that_carries_the_list_on_is_not_ambiguous() {
+    let both = |t: GivenTenant| {
+        t.connection("old", "http/basic")
+            .connection("mid", "http/basic")
+            .replaces("old")
+            .connection("new", "http/basic")
+    };
+    let w = one(|t| both(t).replaces("mid").replaces("old"));
+    assert_eq!(means(&w, "prod", "i", "CRM"), "new");
+    w.plan().finds_no(Code::ReplacesAmbiguous).exits(0);
+    // One that does not replace the other competes with it.
+    one(|t| both(t).replaces("old")).plan().finding(Code::ReplacesAmbiguous);
+}
+
 /// Customer credentials that name an older key are for the connection that replaces it.
 ///
 /// "customer credentials … that name an older key mean the connection that replaces it".
