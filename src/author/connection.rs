@@ -129,8 +129,14 @@ pub struct Interview<'p> {
 
 /// Why the answers are no connection yet.
 enum Open {
-    Ask(Question<Asked>),
+    Ask(Box<Question<Asked>>),
     Wrong(AuthorError),
+}
+
+impl Open {
+    fn ask(question: Question<Asked>) -> Self {
+        Open::Ask(Box::new(question))
+    }
 }
 
 impl From<AuthorError> for Open {
@@ -205,7 +211,7 @@ impl<'p> Interview<'p> {
     pub fn next(&self, answers: &Answers) -> Result<Next, AuthorError> {
         match self.resolve(answers) {
             Ok(made) => Ok(Next::Done(Box::new(made))),
-            Err(Open::Ask(question)) => Ok(Next::Ask(question)),
+            Err(Open::Ask(question)) => Ok(Next::Ask(*question)),
             Err(Open::Wrong(error)) => Err(error),
         }
     }
@@ -245,7 +251,7 @@ impl<'p> Interview<'p> {
                     let about = if about.is_empty() { String::new() } else { format!("  ({})", about.join(", ")) };
                     Choice { value: name.to_string(), text: format!("{name}{about}") }
                 };
-                Err(Open::Ask(Question {
+                Err(Open::ask(Question {
                     asked: Asked::Tenant,
                     text: "Tenant".to_string(),
                     help: "where the connection is made".to_string(),
@@ -291,7 +297,7 @@ impl<'p> Interview<'p> {
         if catalog.components.is_empty() {
             return Err(catalog.none(self.project, tenant).into());
         }
-        Err(Open::Ask(Question {
+        Err(Open::ask(Question {
             asked: Asked::Component,
             text: "Component".to_string(),
             help: "what it connects to; type a part of its name, Tab completes".to_string(),
@@ -347,7 +353,7 @@ fn whose(
             choice(Credentials::User, "your users': each user of a customer signs in"),
             choice(Credentials::OrganizationGlobal, "your organization's: one account for all customers"),
         ];
-        return Err(Open::Ask(Question {
+        return Err(Open::ask(Question {
             asked: Asked::Whose,
             text: "Whose credentials".to_string(),
             help: "never changes afterwards".to_string(),
@@ -364,7 +370,7 @@ fn whose(
         Whose::Organization => Ok(Credentials::OrganizationGlobal),
         Whose::Users => Ok(Credentials::User),
         Whose::Customers if all_sign_in => Ok(Credentials::Customer),
-        Whose::Customers => Err(Open::Ask(Question {
+        Whose::Customers => Err(Open::ask(Question {
             asked: Asked::WhoSupplies,
             text: "Who supplies them".to_string(),
             help: "never changes afterwards".to_string(),
@@ -410,7 +416,7 @@ fn type_of(
                     completions: several.iter().map(|type_| type_.key.clone()).collect(),
                 },
             };
-            return Err(Open::Ask(Question {
+            return Err(Open::ask(Question {
                 asked: Asked::Type,
                 text: "Connection type".to_string(),
                 help: format!("how {} authenticates; never changes afterwards", component.reference),
@@ -510,7 +516,7 @@ impl<'p> Sketch<'_, 'p> {
         let mut choices: Vec<Choice> = offered.iter().map(choice).collect();
         let suggested = Some(if choices.len() == 1 { 0 } else { choices.len() });
         choices.push(Choice { value: String::new(), text: "another one, with a key of its own".to_string() });
-        Err(Open::Ask(Question {
+        Err(Open::ask(Question {
             asked: Asked::SameAs,
             text: "Is it one that another tenant has".to_string(),
             help: "the same key in every tenant: integrations find the connection by it".to_string(),
@@ -557,7 +563,7 @@ impl<'p> Sketch<'_, 'p> {
                     given.map(|given| inputs.insert(name.clone(), given));
                 }
                 None if theirs.contains(name) => drop(inputs.insert(name.clone(), Input::PER_CUSTOMER)),
-                None => return Err(Open::Ask(self.input(name, model))),
+                None => return Err(Open::ask(self.input(name, model))),
             }
         }
         let test = self.test(&names, &inputs)?;
@@ -565,7 +571,7 @@ impl<'p> Sketch<'_, 'p> {
             Some(embedded) => embedded,
             None => {
                 let suggested = model.and_then(|model| model.embedded_workflows).unwrap_or(false);
-                return Err(Open::Ask(Question {
+                return Err(Open::ask(Question {
                     asked: Asked::Embedded,
                     text: "Use for embedded workflows".to_string(),
                     help: "customers may use it in the embedded workflow builder".to_string(),
@@ -592,7 +598,7 @@ impl<'p> Sketch<'_, 'p> {
         };
         let suggested = open.iter().enumerate().filter(|(_, name)| is_theirs(name)).map(|(at, _)| at).collect();
         let whose = if self.credentials == Credentials::User { "user" } else { "customer" };
-        Err(Open::Ask(Question {
+        Err(Open::ask(Question {
             asked: Asked::PerCustomer,
             text: format!("Inputs that are each {whose}'s own"),
             help: "Space selects; the others are global: set once, and all inherit them".to_string(),
@@ -639,7 +645,7 @@ impl<'p> Sketch<'_, 'p> {
             // Flags give all of them.
             Some(false) => Ok(given().collect()),
             None if !values.test.is_empty() || names.is_empty() => Ok(given().collect()),
-            None => Err(Open::Ask(Question {
+            None => Err(Open::ask(Question {
                 asked: Asked::HasTest,
                 text: "Give test credentials".to_string(),
                 help: "used while an integration is being built, in place of the inputs".to_string(),
@@ -651,7 +657,7 @@ impl<'p> Sketch<'_, 'p> {
                 let Some(name) = open else { return Ok(given().collect()) };
                 let is_secret = self.is_secret(name) || matches!(inputs.get(name), Some(Input::SecretRef(_)));
                 let question = InputQuestion { name, is_secret, is_required: false, suggested: None };
-                Err(Open::Ask(question.of_test()))
+                Err(Open::ask(question.of_test()))
             }
         }
     }
@@ -667,7 +673,7 @@ impl<'p> Sketch<'_, 'p> {
         let suggested = self.suggested_key();
         // A number is proposed to a person; without one, the same command twice would make two connections.
         let is_plain = suggested == keys::plain(&self.component.reference, &self.type_.key);
-        Err(Open::Ask(Question {
+        Err(Open::ask(Question {
             asked: Asked::Key,
             text: "Stable key".to_string(),
             help: "the same in every tenant; never changes".to_string(),
@@ -694,7 +700,7 @@ impl<'p> Sketch<'_, 'p> {
             Some(model) => model.title.clone(),
             None => capital(&self.component.reference.key),
         };
-        Err(Open::Ask(Question {
+        Err(Open::ask(Question {
             asked: Asked::Title,
             text: "Title".to_string(),
             help: "what people see; empty for none".to_string(),

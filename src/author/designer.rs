@@ -2,6 +2,7 @@
 //! definition and the Integration change together, the definition first, so that the same edit finishes one that was
 //! interrupted.
 
+use super::command::root_option;
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, snapshots, tenant};
@@ -81,6 +82,8 @@ pub struct Choices {
     pub component: Option<ComponentRef>,
     /// The connections, by key.
     pub connections: Vec<Choice>,
+    /// The option that names the root of the project in a command.
+    root: String,
 }
 
 /// A connection to choose.
@@ -124,11 +127,12 @@ pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Choices>, 
         Some(used) => {
             let message = format!("{what} uses variable {:?} already", used.variable);
             let command = format!(
-                "stablekey switch {} {} --step {} --to {}",
+                "stablekey switch {} {} --step {} --to {}{}",
                 quoted(desk.name),
                 quoted(name),
                 quoted(&user.path()),
-                quoted(key)
+                quoted(key),
+                root_option(desk.project)
             );
             return Err(AuthorError::refused(message, format!("to give it another connection:\n{command}")));
         }
@@ -218,7 +222,8 @@ fn unbound(desk: &Desk<'_>, name: &str, user: &ConnectionUser, what: &str, to: O
         return AuthorError::refused(message, "give it one in the platform's designer");
     }
     let to = to.map(|to| format!(" --to {}", quoted(to))).unwrap_or_default();
-    let command = format!("stablekey bind {} {} --step {}{to}", quoted(desk.name), quoted(name), quoted(&user.path()));
+    let (path, root) = (user.path(), root_option(desk.project));
+    let command = format!("stablekey bind {} {} --step {}{to}{root}", quoted(desk.name), quoted(name), quoted(&path));
     AuthorError::refused(message, format!("to give it one:\n{command}"))
 }
 
@@ -584,6 +589,7 @@ impl<'p> Desk<'p> {
             tenant: self.name.to_string(),
             component: needs.component.clone(),
             connections: fitting.map(choice).collect(),
+            root: root_option(self.project),
         }
     }
 
@@ -623,11 +629,15 @@ impl<'p> Desk<'p> {
         let message = format!("{brought} brings Integration/{name} to {}, with its definition", self.name);
         let from = syncs.first().map_or("", |sync| sync.from.as_str());
         let to = to.map(|to| format!(" --to {}", quoted(to))).unwrap_or_default();
-        let mut help =
-            format!("change it where it comes from:\nstablekey {command} {} {} {rest}{to}", quoted(from), quoted(name));
+        let root = root_option(self.project);
+        let mut help = format!(
+            "change it where it comes from:\nstablekey {command} {} {} {rest}{to}{root}",
+            quoted(from),
+            quoted(name)
+        );
         if command == "switch" {
             help.push_str(&format!(
-                "\nor all that use one variable, in {} only:\nstablekey switch {} {} --variable VARIABLE{to} --reason 'REASON'",
+                "\nor all that use one variable, in {} only:\nstablekey switch {} {} --variable VARIABLE{to} --reason 'REASON'{root}",
                 self.name,
                 quoted(self.name),
                 quoted(name)
@@ -667,7 +677,8 @@ impl<'p> Desk<'p> {
                     _ => format!("--variable {}", quoted(variable)),
                 };
                 let command = |tenant: &str| {
-                    format!("stablekey switch {} {} {what} --to {}", quoted(tenant), quoted(name), quoted(to))
+                    let root = root_option(self.project);
+                    format!("stablekey switch {} {} {what} --to {}{root}", quoted(tenant), quoted(name), quoted(to))
                 };
                 let help = format!(
                     "to change it everywhere, change it where it comes from:\n{}\nor in {} only, and say why:\n{} --reason \
@@ -919,8 +930,12 @@ impl Choices {
     /// The command that makes a new connection for it.
     pub fn how_to_make_one(&self) -> String {
         let component = self.component.as_ref().map(|component| format!(" --component {}", quoted(&component.key)));
-        let command =
-            format!("stablekey new connection --tenant {}{}", quoted(&self.tenant), component.unwrap_or_default());
+        let command = format!(
+            "stablekey new connection --tenant {}{}{}",
+            quoted(&self.tenant),
+            component.unwrap_or_default(),
+            self.root
+        );
         format!("{} has none that fits; make one:\n{command}", self.tenant)
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::model::plan::{Note, Plan, Scope};
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::directory::layout::FolderRole;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// An edit, before it is written.
@@ -58,17 +58,17 @@ impl Edited {
     /// What the plan says after the edit and did not say before, and makes it worse: errors, and what will not be
     /// reached.
     pub fn worse(&self) -> Vec<String> {
-        new(troubles(&self.before), troubles(&self.after))
+        new(&troubles(&self.before), troubles(&self.after))
     }
 
     /// What the plan says before the edit and no longer after it.
     pub fn better(&self) -> Vec<String> {
-        new(troubles(&self.after), troubles(&self.before))
+        new(&troubles(&self.after), troubles(&self.before))
     }
 
     /// Warnings that the plan has after the edit and did not have before.
     pub fn warnings(&self) -> Vec<String> {
-        new(warnings(&self.before), warnings(&self.after))
+        new(&warnings(&self.before), warnings(&self.after))
     }
 }
 
@@ -93,14 +93,14 @@ fn kustomizations(before: &Project, after: &Project) -> Vec<FileChange> {
 }
 
 /// What keeps a plan from being carried out, by what it is about.
-fn troubles(plan: &Plan) -> BTreeMap<String, String> {
+fn troubles(plan: &Plan) -> Told {
     let findings = plan.findings.iter().filter(|f| matches!(f.severity, Severity::Error | Severity::Unreached));
     // Errors come first.
     let ranked = findings.map(|finding| {
         let (key, text) = of_finding(finding);
         (format!("{} {key}", u8::from(finding.severity != Severity::Error)), text)
     });
-    let mut troubles: BTreeMap<String, String> = ranked.collect();
+    let mut troubles = told(ranked);
     for target in &plan.targets {
         for note in target.notes.iter().filter(|note| note.is_unresolved()) {
             let about = format!("{}/{}", target.tenant, note.object());
@@ -110,7 +110,7 @@ fn troubles(plan: &Plan) -> BTreeMap<String, String> {
                 Note::Kept { path, .. } => drifted("kept", &about, path),
                 Note::Overridden { .. } | Note::Manual { .. } => continue,
             };
-            troubles.insert(format!("1 {key}"), text);
+            troubles.entry(format!("1 {key}")).or_default().insert(text);
         }
     }
     troubles
@@ -121,8 +121,19 @@ fn drifted(what: &str, about: &str, path: &[String]) -> (String, String) {
     (text.clone(), text)
 }
 
-fn warnings(plan: &Plan) -> BTreeMap<String, String> {
-    plan.findings.iter().filter(|f| f.severity == Severity::Warning).map(of_finding).collect()
+fn warnings(plan: &Plan) -> Told {
+    told(plan.findings.iter().filter(|f| f.severity == Severity::Warning).map(of_finding))
+}
+
+/// What a plan says, by what it is about.
+type Told = BTreeMap<String, BTreeSet<String>>;
+
+fn told(all: impl Iterator<Item = (String, String)>) -> Told {
+    let mut told = Told::new();
+    for (key, text) in all {
+        told.entry(key).or_default().insert(text);
+    }
+    told
 }
 
 fn of_finding(finding: &crate::engine::model::finding::Finding) -> (String, String) {
@@ -135,7 +146,14 @@ fn of_finding(finding: &crate::engine::model::finding::Finding) -> (String, Stri
     (key, format!("{} {about}{separator}{}", finding.code, finding.text))
 }
 
-/// The texts of `after` whose key `before` does not have.
-fn new(before: BTreeMap<String, String>, after: BTreeMap<String, String>) -> Vec<String> {
-    after.into_iter().filter(|(key, _)| !before.contains_key(key)).map(|(_, text)| text).collect()
+/// The texts of `after` that are new: about something of which `before` says nothing, or less. A text that only changed
+/// is not new.
+fn new(before: &Told, after: Told) -> Vec<String> {
+    let of = |(key, texts): (String, BTreeSet<String>)| {
+        let known = before.get(&key);
+        let more = texts.len().saturating_sub(known.map_or(0, BTreeSet::len));
+        let is_known = |text: &String| known.is_some_and(|known| known.contains(text));
+        texts.into_iter().filter(move |text| !is_known(text)).take(more).collect::<Vec<_>>()
+    };
+    after.into_iter().flat_map(of).collect()
 }

@@ -62,7 +62,7 @@ impl Init {
             self.edit.root.root = folder;
         }
         if self.tenants.is_empty() {
-            self.ask(&mut Asking::open(output))?;
+            self.ask(&Asking::open(output))?;
         }
         let tenants = self.new_tenants()?;
         let root = &self.edit.root.root;
@@ -101,7 +101,7 @@ impl Init {
     }
 
     /// Asks for the tenants, where each is, and the checks.
-    fn ask(&mut self, asking: &mut Asking<'_>) -> Result<(), CommandFailure> {
+    fn ask(&mut self, asking: &Asking) -> Result<(), CommandFailure> {
         if !asking.is_open() {
             let help = "name each: stablekey init --tenant us-prod --tenant eu-prod";
             return Err(CommandFailure::new("no tenant is given", help));
@@ -126,8 +126,8 @@ impl Init {
             });
         }
         if self.ci.is_none() {
-            let question = "Which system checks pull requests?";
-            let chosen = asking.choice(None, question, &["none", "github", "gitlab"], &missing("the system"))?;
+            let question = "Which system checks pull requests";
+            let chosen = asking.choice(None, question, "", &["none", "github", "gitlab"], &missing("the system"))?;
             self.ci = CiSystem::from_str(&chosen, true).ok();
         }
         Ok(())

@@ -59,10 +59,10 @@ impl NewComponentCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let types = self.types()?;
         let project = self.edit.open()?;
-        let mut asking = Asking::open(output);
+        let asking = Asking::open(output);
         let missing = Missing { what: "the component", help: "stablekey new component slack --tenant eu-prod" };
         let key = asking.text(self.key, "Key of the component on the platform", None, &missing)?;
-        let tenant = super::tenant::only(&project, self.tenant, &mut asking)?;
+        let tenant = super::tenant::only(&project, self.tenant, &asking)?;
         let (private, from) = (self.private, self.from);
         let mut draft = Draft::new(&project);
         let (_, source) = add(&mut draft, &NewComponent { tenant, key: key.clone(), private, types, from })?;

@@ -47,16 +47,16 @@ impl NewCustomerCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let mut inputs = inputs(&self.inputs, &self.secrets)?;
         let project = self.edit.open()?;
-        let mut asking = Asking::open(output);
+        let asking = Asking::open(output);
         let help = "stablekey new customer 'Acme, Inc.' --tenant eu-prod --connection salesforce-oauth";
         let missing = |what| Missing { what, help };
         let is_asked = self.connection.is_none() && asking.is_open();
         let customer = asking.text(self.customer, "The customer", None, &missing("the customer"))?;
-        let tenant = super::tenant::only(&project, self.tenant, &mut asking)?;
+        let tenant = super::tenant::only(&project, self.tenant, &asking)?;
         let keys = per_customer(&project, &tenant);
         let listed: Vec<&str> = keys.keys().map(String::as_str).collect();
         let connection =
-            asking.choice(self.connection, "For which connection?", &listed, &missing("the connection"))?;
+            asking.choice(self.connection, "For which connection", "", &listed, &missing("the connection"))?;
         for wanted in keys.get(&connection).into_iter().flatten().filter(|_| is_asked) {
             if inputs.contains_key(&wanted.name) {
                 continue;
@@ -64,8 +64,8 @@ impl NewCustomerCommand {
             let name = &wanted.name;
             let input = match wanted.is_secret {
                 true => {
-                    let question = format!("{name}: a reference to a Secret, never the secret itself (NAME/KEY)");
-                    secret_ref("--secret", name, &asking.text(None, &question, None, &missing("an input"))?)?
+                    let question = format!("{name}, as NAME/KEY of a Secret");
+                    secret_ref("--secret", name, &asking.reference(&question, &missing("an input"))?)?
                 }
                 false => Input::value(asking.text(None, name, None, &missing("an input"))?),
             };

@@ -72,20 +72,21 @@ impl NewSyncCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
         output.problems(&project.problems);
-        let mut asking = Asking::open(output);
+        let asking = Asking::open(output);
         let tenants = sync::tenants(&project);
         // Who names both tenants has decided about the rest too.
         let is_asked = asking.is_open() && (self.from.is_none() || self.to.is_none());
         let missing = |what| Missing { what, help: "stablekey new sync us-prod eu-prod --connections Mirror" };
         let from =
-            asking.choice(self.from, "Copy from which tenant?", &tenants, &missing("the tenant to copy from"))?;
+            asking.choice(self.from, "Copy from which tenant", "", &tenants, &missing("the tenant to copy from"))?;
         let others: Vec<&str> = tenants.iter().copied().filter(|name| *name != from).collect();
-        let to = asking.choice(self.to, "To which tenant?", &others, &missing("the tenant to copy to"))?;
+        let to = asking.choice(self.to, "To which tenant", "", &others, &missing("the tenant to copy to"))?;
         let mut connections = self.connections.map(ConnectionMode::from);
         if is_asked && connections.is_none() {
-            let question = "Which connections that the integrations use does it write? Match: none; Create: those that the \
-                            target lacks; Mirror: all, kept the same.";
-            let chosen = asking.choice(None, question, &["Match", "Create", "Mirror"], &missing("the mode"))?;
+            let question = "What does it do with the connections that the integrations use";
+            let hint = "Match: nothing; Create: what the target lacks; Mirror: keep them the same";
+            let modes = ["Match", "Create", "Mirror"];
+            let chosen = asking.choice(None, question, hint, &modes, &missing("the mode"))?;
             connections = Mode::from_str(&chosen, true).ok().map(Into::into);
         }
         let asked =

@@ -96,11 +96,11 @@ impl PlaceOptions {
     }
 
     /// Asks where a tenant is, as far as no option says so.
-    pub(in crate::cli) fn ask(&mut self, asking: &mut Asking<'_>, tenant: &str) -> Result<(), CommandFailure> {
+    pub(in crate::cli) fn ask(&mut self, asking: &Asking, tenant: &str) -> Result<(), CommandFailure> {
         let missing = |what| Missing { what, help: "stablekey new tenant eu-prod --location directory" };
         if self.location.is_none() && self.kind(false) == LocationKind::Directory {
             let kinds = ["directory", "kubernetes", "platform"];
-            let chosen = asking.choice(None, "Where are its resources?", &kinds, &missing("the location"))?;
+            let chosen = asking.choice(None, "Where are its resources", "", &kinds, &missing("the location"))?;
             self.location = LocationKind::from_str(&chosen, true).ok();
         }
         match self.kind(false) {
@@ -180,12 +180,12 @@ fn name_of(kind: LocationKind) -> &'static str {
 
 impl NewTenantCommand {
     pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
-        let mut asking = Asking::open(output);
+        let asking = Asking::open(output);
         let is_asked = self.name.is_none() && asking.is_open();
         let missing = Missing { what: "the name of the tenant", help: "stablekey new tenant eu-prod" };
         let name = asking.text(self.name, "Name of the tenant", None, &missing)?;
         if is_asked {
-            self.place.ask(&mut asking, &name)?;
+            self.place.ask(&asking, &name)?;
         }
         let kind = self.place.kind(false);
         let folder = self.path.as_deref().filter(|_| kind == LocationKind::Directory);
@@ -214,13 +214,13 @@ impl NewTenantCommand {
 pub(in crate::cli) fn only(
     project: &Project,
     given: Option<String>,
-    asking: &mut Asking<'_>,
+    asking: &Asking,
 ) -> Result<String, CommandFailure> {
     let missing = Missing { what: "the tenant", help: "--tenant TENANT" };
     match (given, sync::tenants(project).as_slice()) {
         (Some(given), _) => Ok(given),
         (None, [one]) => Ok((*one).to_string()),
-        (None, several) if asking.is_open() => asking.choice(None, "In which tenant?", several, &missing),
+        (None, several) if asking.is_open() => asking.choice(None, "In which tenant", "", several, &missing),
         (None, several) => {
             Err(CommandFailure::new("no tenant is given", format!("give --tenant with one of {}", listed(several))))
         }

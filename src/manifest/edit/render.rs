@@ -22,8 +22,9 @@ pub(super) struct TextStyle<'a> {
 const SPREAD: [&str; 6] = ["inputs", "test", "labels", "annotations", "spec", "metadata"];
 
 /// Lists that are always written with one item per line.
-const BLOCK_LISTS: [&str; 8] = [
+const BLOCK_LISTS: [&str; 9] = [
     "connections",
+    "overrides",
     "resources",
     "configurations",
     "configMapGenerator",
@@ -33,7 +34,7 @@ const BLOCK_LISTS: [&str; 8] = [
     "flows",
 ];
 /// Lists whose items are written with one entry per line too.
-const SPREAD_LISTS: [&str; 5] = ["configMapGenerator", "patches", "requiredConfigVars", "steps", "flows"];
+const SPREAD_LISTS: [&str; 6] = ["configMapGenerator", "overrides", "patches", "requiredConfigVars", "steps", "flows"];
 
 /// Formats `key: value` for a block map with its keys at `indent`.
 pub(super) fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> String {

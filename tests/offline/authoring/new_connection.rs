@@ -327,7 +327,9 @@ fn by_keys(branch: &Branch, columns: u16) -> (Project, String) {
     for (text, keys) in branch.keys {
         terminal.asks(text);
         screens.push(terminal.screen());
-        keys.iter().for_each(|key| drop(terminal.press(key)));
+        for key in *keys {
+            terminal.press(key);
+        }
     }
     assert_eq!(terminal.exits(), 0, "{}:\n{}", branch.name, terminal.screen());
     assert!(terminal.is_usable(), "{}", branch.name);
@@ -373,7 +375,9 @@ fn leaving_at_any_question_leaves_no_file_and_a_usable_terminal() {
             let mut terminal = OnTerminal::start(project.root(), &["new", "connection"], 80);
             for (text, keys) in &branch.keys[..at] {
                 terminal.asks(text);
-                keys.iter().for_each(|key| drop(terminal.press(key)));
+                for key in *keys {
+                    terminal.press(key);
+                }
             }
             terminal.asks(branch.keys[at].0);
             match how {

@@ -131,7 +131,7 @@ fn without_a_terminal_it_needs_a_yes_and_a_dry_run_writes_nothing() {
 fn an_edit_that_makes_the_plan_worse_needs_force() {
     let root = two_tenants();
     let set = ["set", "chat-main", "--per-customer", "scopes", "--yes"];
-    root.run(&set).exits(1).prints("the plan becomes worse").prints("SK0106").prints("--force");
+    root.run(&set).exits(1).prints("the plan becomes worse").prints("SK0125").prints("--force");
     assert!(!root.read(DEV).contains("perCustomer"));
     root.run(&[set.as_slice(), &["--force"]].concat()).exits(0);
     assert!(root.read(DEV).contains("perCustomer"));

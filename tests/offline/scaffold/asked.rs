@@ -2,36 +2,29 @@
 
 use super::syncs;
 use crate::edges::files::*;
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::process::Stdio;
+use stablekey_testing::terminal::{CTRL_C, DOWN, ENTER, OnTerminal};
 
-/// Runs a command on a terminal on which these lines are typed. Returns what it shows, and its exit code.
-fn typed(root: &Project, arguments: &[&str], lines: &[&str]) -> (String, i32) {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-    let master = openpt(flags).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
-    let mut command = root.command(arguments);
-    let end = || Stdio::from(terminal.try_clone().unwrap());
-    command.stdin(end()).stdout(end()).stderr(end());
-    let mut child = command.spawn().unwrap();
-    drop((command, terminal));
-    let mut master = File::from(master);
-    // The terminal keeps the lines until they are read.
-    lines.iter().for_each(|line| writeln!(master, "{line}").unwrap());
-    let mut bytes = Vec::new();
-    let _ = master.read_to_end(&mut bytes);
-    let code = child.wait().unwrap().code().unwrap();
-    (String::from_utf8(bytes).unwrap(), code)
+/// Questions, each with the keys that answer it.
+type Keys<'a> = &'a [(&'a str, &'a [&'a str])];
+
+/// Runs a command on a terminal, and answers its questions.
+fn typed(root: &Project, arguments: &[&str], keys: Keys<'_>) -> (String, i32) {
+    let mut terminal = OnTerminal::start(root.root(), arguments, 80);
+    for (question, keys) in keys {
+        terminal.asks(question);
+        for key in *keys {
+            terminal.press(key);
+        }
+    }
+    let code = terminal.exits();
+    assert!(terminal.is_usable());
+    (terminal.screen(), code)
 }
 
 #[track_caller]
-fn same(new: &dyn Fn() -> Project, arguments: &[&str], lines: &[&str], flags: &[&str]) {
+fn same(new: &dyn Fn() -> Project, arguments: &[&str], keys: Keys<'_>, flags: &[&str]) {
     let (asked, given) = (new(), new());
-    let (shown, code) = typed(&asked, arguments, lines);
+    let (shown, code) = typed(&asked, arguments, keys);
     assert_eq!(code, 0, "{shown}");
     given.run(flags).exits(0);
     let (asked, given) = (asked.files(""), given.files(""));
@@ -44,28 +37,55 @@ fn same(new: &dyn Fn() -> Project, arguments: &[&str], lines: &[&str], flags: &[
 #[test]
 fn a_project_is_asked_for() {
     let flags = ["init", "--tenant", "us", "--tenant", "eu", "--ci", "github"];
-    same(&Project::empty, &["init"], &["us eu", "directory", "github"], &flags);
-    let stacks = ["--tenant", "us=https://app.prismatic.io", "--tenant", "eu=https://app.eu-west-1.prismatic.io"];
-    let lines = ["us, eu", "platform", "", "https://app.eu-west-1.prismatic.io", "1"];
-    same(&Project::empty, &["init"], &lines, &[&["init"], &stacks[..]].concat());
+    let names = ("Names of the tenants, separated by blanks:", &["us eu", ENTER][..]);
+    let keys = [names, ("Where are its resources?", &[ENTER]), ("Which system checks pull requests?", &[DOWN, ENTER])];
+    same(&Project::empty, &["init"], &keys, &flags);
+    let (us, eu) = ("https://app.prismatic.io", "https://app.eu-west-1.prismatic.io");
+    let tenants = [format!("us={us}"), format!("eu={eu}")];
+    let keys = [
+        names,
+        ("Where are its resources?", &[DOWN, DOWN, ENTER]),
+        ("Stack of its organization:", &[ENTER]),
+        ("Stack of the organization of eu:", &[eu, ENTER]),
+        ("Which system checks pull requests?", &[ENTER]),
+    ];
+    same(&Project::empty, &["init"], &keys, &["init", "--tenant", &tenants[0], "--tenant", &tenants[1]]);
 }
 
 #[test]
 fn a_sync_is_asked_for() {
     let flags = ["new", "sync", "us", "eu", "--connections", "Mirror", "--yes"];
-    // eu is left as the only target; the last answer is to the question whether it is written.
-    same(&syncs::imported, &["new", "sync"], &["us", "Mirror", "y"], &flags);
-    let (shown, code) = typed(&syncs::imported(), &["new", "sync"], &["us", "Mirror", "n"]);
+    // eu is left as the only target.
+    let from = ("Copy from which tenant?", &[DOWN, ENTER][..]);
+    let mode = ("What does it do with the connections that the integrations use?", &[DOWN, DOWN, ENTER][..]);
+    same(&syncs::imported, &["new", "sync"], &[from, mode, ("Write 6 files?", &["y", ENTER])], &flags);
+    let root = syncs::imported();
+    let before = root.files("");
+    let (shown, code) = typed(&root, &["new", "sync"], &[from, mode, ("Write 6 files?", &["n", ENTER])]);
     assert_eq!(code, 1, "{shown}");
+    let (shown, code) = typed(&root, &["new", "sync"], &[from, (mode.0, &[CTRL_C])]);
+    assert_eq!(code, 130, "{shown}");
+    assert_eq!(root.files(""), before);
 }
 
 #[test]
 fn a_tenant_and_a_component_are_asked_for() {
     let flags = ["new", "tenant", "eu", "--location", "kubernetes", "--namespace", "eu", "--force", "--yes"];
-    same(&two_tenants, &["new", "tenant", "--force"], &["eu", "kubernetes", "", "y"], &flags);
+    let keys: Keys<'_> = &[
+        ("Name of the tenant:", &["eu", ENTER]),
+        ("Where are its resources?", &[DOWN, ENTER]),
+        ("Namespace:", &[ENTER]),
+        ("Write 2 files?", &["y", ENTER]),
+    ];
+    same(&two_tenants, &["new", "tenant", "--force"], keys, &flags);
     let lacking = || two_tenants().without("prod/components/chat.yaml");
     let flags = ["new", "component", "chat", "--tenant", "prod", "--yes"];
-    same(&lacking, &["new", "component"], &["chat", "prod", "y"], &flags);
+    let keys: Keys<'_> = &[
+        ("Key of the component on the platform:", &["chat", ENTER]),
+        ("In which tenant?", &[DOWN, ENTER]),
+        ("Write 1 file?", &["y", ENTER]),
+    ];
+    same(&lacking, &["new", "component"], keys, &flags);
 }
 
 #[test]
@@ -77,7 +97,16 @@ fn a_customer_is_asked_for() {
     };
     let flags =
         ["new", "customer", "Acme", "--connection", "crm", "user=jo", "--secret", "password=acme/password", "--yes"];
-    same(&project, &["new", "customer"], &["Acme", "acme/password", "jo", "y"], &flags);
+    let keys: Keys<'_> = &[
+        ("The customer:", &["Acme", ENTER]),
+        ("password, as NAME/KEY of a Secret:", &["acme/password", ENTER]),
+        ("user:", &["jo", ENTER]),
+        ("Write 1 file?", &["y", ENTER]),
+    ];
+    same(&project, &["new", "customer"], keys, &flags);
+    // What may be the secret itself stays nowhere.
+    let (shown, code) = typed(&project(), &["new", "customer"], &[keys[0], (keys[1].0, &["CANARY", ENTER])]);
+    assert!(code == 1 && !shown.contains("CANARY"), "{shown}");
 }
 
 /// Without a terminal nothing is asked: the command that gives the answer is named.

@@ -197,8 +197,8 @@ fn verify(name: &str, old: &str, new: &str, start: usize, target: &Target, chang
     }
     assert!(new.ends_with(&old[to..]), "{whole} changes what follows it");
     let is_added = matches!(change, Edit::Set { path, .. } if path.len() > target.path.len());
-    let was_empty = old[from..to].trim_end().ends_with(['}', ']']);
-    if is_added && !target.in_flow && !was_empty {
+    let was_in_braces = old[from..to].split(" #").next().unwrap().trim_end().ends_with(['}', ']']);
+    if is_added && !target.in_flow && !was_in_braces {
         let new = &new[head.len()..new.len() - (old.len() - to)];
         assert!(has_all_lines(new, &old[from..to]), "{whole} changes other lines:\n{new}");
     }
