@@ -512,6 +512,13 @@ impl Project {
         self.folder_read(tenant, role)?.0.kustomization()
     }
 
+    /// What was read of a tenant's folder, with the records beside it: in a source, what `promote` wrote there.
+    pub fn recorded(&self, tenant: &str, role: FolderRole) -> Result<Snapshot, String> {
+        let (folder, snapshot) = self.folder_read(tenant, role).ok_or_else(|| "it has no folder".to_string())?;
+        let of_problem = |problem: FileProblem| format!("{}:{}: {}", problem.file, problem.line, problem.message);
+        folder.with_records(snapshot.clone()).map_err(of_problem)
+    }
+
     fn folder_read(&self, tenant: &str, role: FolderRole) -> Option<(FolderLocation, &Snapshot)> {
         let folder = self.folder(tenant, role)?.to_path_buf();
         let read = self.tenants.get(tenant)?;

@@ -2,13 +2,14 @@
 //! definition and the Integration change together, the definition first, so that the same edit finishes one that was
 //! interrupted.
 
-use super::command::root_option;
+use super::command::command as command_for;
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, snapshots, tenant};
 use super::overrides;
 use crate::api::*;
 use crate::engine::feeds::bringing;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::{Inventory, Sync, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
@@ -78,12 +79,10 @@ pub struct Choices {
     pub what: String,
     /// The tenant.
     pub tenant: String,
-    /// The component, if it is known.
-    pub component: Option<ComponentRef>,
     /// The connections, by key.
     pub connections: Vec<Choice>,
-    /// The option that names the root of the project in a command.
-    root: String,
+    /// The command that makes a new one.
+    pub new: String,
 }
 
 /// A connection to choose.
@@ -104,8 +103,8 @@ pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Choices>, 
     let site = match desk.place(name)? {
         Place::Here(site) => site,
         Place::Brought(syncs) => {
-            let rest = format!("--step {}", quoted(&asked.step));
-            return Err(desk.elsewhere("bind", name, &syncs, &rest, asked.to.as_deref()));
+            let to = asked.to.as_deref();
+            return Err(desk.elsewhere(name, &syncs, None, &|from| EditCommand::bind(from, name, &asked.step, to)));
         }
     };
     let design = site.design()?;
@@ -126,14 +125,8 @@ pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Choices>, 
         }
         Some(used) => {
             let message = format!("{what} uses variable {:?} already", used.variable);
-            let command = format!(
-                "stablekey switch {} {} --step {} --to {}{}",
-                quoted(desk.name),
-                quoted(name),
-                quoted(&user.path()),
-                quoted(key),
-                root_option(desk.project)
-            );
+            let command = EditCommand::switch(desk.name, name, "--step", &user.path(), Some(key));
+            let command = command_for(desk.project, command);
             return Err(AuthorError::refused(message, format!("to give it another connection:\n{command}")));
         }
         None => {
@@ -167,8 +160,10 @@ pub fn switch(draft: &mut Draft<'_>, asked: &SwitchConnection) -> Result<Option<
     let site = match desk.place(name)? {
         Place::Here(site) => site,
         Place::Brought(syncs) => {
-            let rest = format!("{flag} {}", quoted(wanted));
-            return Err(desk.elsewhere("switch", name, &syncs, &rest, asked.to.as_deref()));
+            let to = asked.to.as_deref();
+            let in_source = |from: &str| EditCommand::switch(from, name, flag, wanted, to);
+            let here = EditCommand::switch(desk.name, name, "--variable", "VARIABLE", to).with_reason();
+            return Err(desk.elsewhere(name, &syncs, Some(here), &in_source));
         }
     };
     let design = site.design()?;
@@ -221,9 +216,7 @@ fn unbound(desk: &Desk<'_>, name: &str, user: &ConnectionUser, what: &str, to: O
     if user.is_data_source {
         return AuthorError::refused(message, "give it one in the platform's designer");
     }
-    let to = to.map(|to| format!(" --to {}", quoted(to))).unwrap_or_default();
-    let (path, root) = (user.path(), root_option(desk.project));
-    let command = format!("stablekey bind {} {} --step {}{to}{root}", quoted(desk.name), quoted(name), quoted(&path));
+    let command = command_for(desk.project, EditCommand::bind(desk.name, name, &user.path(), to));
     AuthorError::refused(message, format!("to give it one:\n{command}"))
 }
 
@@ -587,9 +580,8 @@ impl<'p> Desk<'p> {
         Choices {
             what: what.to_string(),
             tenant: self.name.to_string(),
-            component: needs.component.clone(),
+            new: command_for(self.project, EditCommand::new_connection_of(self.name, needs.component.as_ref())),
             connections: fitting.map(choice).collect(),
-            root: root_option(self.project),
         }
     }
 
@@ -624,24 +616,20 @@ impl<'p> Desk<'p> {
     }
 
     /// The edit must be made where the integration comes from.
-    fn elsewhere(&self, command: &str, name: &str, syncs: &[Arc<SyncIn>], rest: &str, to: Option<&str>) -> AuthorError {
+    fn elsewhere(
+        &self,
+        name: &str,
+        syncs: &[Arc<SyncIn>],
+        here: Option<EditCommand>,
+        in_source: &dyn Fn(&str) -> EditCommand,
+    ) -> AuthorError {
         let brought = brought_by(syncs);
         let message = format!("{brought} brings Integration/{name} to {}, with its definition", self.name);
         let from = syncs.first().map_or("", |sync| sync.from.as_str());
-        let to = to.map(|to| format!(" --to {}", quoted(to))).unwrap_or_default();
-        let root = root_option(self.project);
-        let mut help = format!(
-            "change it where it comes from:\nstablekey {command} {} {} {rest}{to}{root}",
-            quoted(from),
-            quoted(name)
-        );
-        if command == "switch" {
-            help.push_str(&format!(
-                "\nor all that use one variable, in {} only:\nstablekey switch {} {} --variable VARIABLE{to} --reason 'REASON'{root}",
-                self.name,
-                quoted(self.name),
-                quoted(name)
-            ));
+        let mut help = format!("change it where it comes from:\n{}", command_for(self.project, in_source(from)));
+        if let Some(here) = here {
+            let here = command_for(self.project, here);
+            help.push_str(&format!("\nor all that use one variable, in {} only:\n{here}", self.name));
         }
         AuthorError::refused(message, help)
     }
@@ -672,20 +660,16 @@ impl<'p> Desk<'p> {
             }
             let Some(reason) = asked.reason.as_ref().filter(|reason| !reason.trim().is_empty()) else {
                 let message = format!("{} brings variable {variable:?} of {name} to {}", brought_by(syncs), self.name);
-                let what = match &asked.moved {
-                    Moved::Key(from) => format!("--from {}", quoted(from)),
-                    _ => format!("--variable {}", quoted(variable)),
+                let (option, what) = match &asked.moved {
+                    Moved::Key(from) => ("--from", from.as_str()),
+                    _ => ("--variable", variable),
                 };
-                let command = |tenant: &str| {
-                    let root = root_option(self.project);
-                    format!("stablekey switch {} {} {what} --to {}{root}", quoted(tenant), quoted(name), quoted(to))
-                };
+                let command = |tenant: &str| EditCommand::switch(tenant, name, option, what, Some(to));
                 let help = format!(
-                    "to change it everywhere, change it where it comes from:\n{}\nor in {} only, and say why:\n{} --reason \
-                     'REASON'",
-                    command(&sync.from),
+                    "to change it everywhere, change it where it comes from:\n{}\nor in {} only, and say why:\n{}",
+                    command_for(self.project, command(&sync.from)),
                     self.name,
-                    command(self.name)
+                    command_for(self.project, command(self.name).with_reason()),
                 );
                 return Err(AuthorError::refused(message, help));
             };
@@ -929,13 +913,6 @@ impl std::fmt::Display for Needs {
 impl Choices {
     /// The command that makes a new connection for it.
     pub fn how_to_make_one(&self) -> String {
-        let component = self.component.as_ref().map(|component| format!(" --component {}", quoted(&component.key)));
-        let command = format!(
-            "stablekey new connection --tenant {}{}{}",
-            quoted(&self.tenant),
-            component.unwrap_or_default(),
-            self.root
-        );
-        format!("{} has none that fits; make one:\n{command}", self.tenant)
+        format!("{} has none that fits; make one:\n{}", self.tenant, self.new)
     }
 }

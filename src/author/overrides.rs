@@ -5,6 +5,7 @@ use super::error::AuthorError;
 use crate::api::{Kind, Override, TenantSyncSpec};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
+use crate::engine::overrides::decided_by;
 use crate::manifest::Edit;
 use serde_json::json;
 use std::sync::Arc;
@@ -26,8 +27,19 @@ pub fn set(draft: &mut Draft<'_>, name: &str, new: &[Override]) -> Result<(), Au
     let spec = sync(draft.project, name)?;
     let mut overrides = spec.overrides.clone();
     for new in new {
-        let is_same = |there: &&mut Override| there.tenant == new.tenant && there.changes() == new.changes();
-        match overrides.iter_mut().find(is_same) {
+        let decides = decided_by(new);
+        let is_same = |there: &Override| {
+            let is_of_it = decides.is_some() && decided_by(there) == decides;
+            there.tenant == new.tenant && (is_of_it || there.changes() == new.changes())
+        };
+        let at = overrides.iter().position(is_same);
+        let mut position = 0;
+        // Two of one place are an error, in whichever form each is.
+        overrides.retain(|there| {
+            position += 1;
+            at == Some(position - 1) || !is_same(there)
+        });
+        match at.and_then(|at| overrides.get_mut(at)) {
             Some(there) => there.clone_from(new),
             None => overrides.push(new.clone()),
         }
@@ -40,6 +52,17 @@ pub fn remove(draft: &mut Draft<'_>, name: &str, goes: &dyn Fn(&Override) -> boo
     let spec = sync(draft.project, name)?;
     let left: Vec<Override> = spec.overrides.iter().filter(|there| !goes(there)).cloned().collect();
     if left.len() == spec.overrides.len() { Ok(()) } else { write(draft, name, &left) }
+}
+
+/// Changes the overrides of a sync one by one.
+pub(super) fn change(
+    draft: &mut Draft<'_>,
+    name: &str,
+    changed: &dyn Fn(&Override) -> Override,
+) -> Result<(), AuthorError> {
+    let spec = sync(draft.project, name)?;
+    let overrides: Vec<Override> = spec.overrides.iter().map(changed).collect();
+    if overrides == spec.overrides { Ok(()) } else { write(draft, name, &overrides) }
 }
 
 fn write(draft: &mut Draft<'_>, name: &str, overrides: &[Override]) -> Result<(), AuthorError> {

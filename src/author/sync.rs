@@ -4,8 +4,8 @@ use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
 use super::home::{Home, tenant};
-use super::overrides;
 use super::structure;
+use super::{overrides, records};
 use crate::api::{
     ConnectionMode, Definition, Kind, LocationSpec, Object, Override, Resource, TenantSyncSpec, matches, names,
 };
@@ -16,8 +16,6 @@ use crate::engine::model::plan::{Action, ActionKind, Plan};
 use crate::engine::model::record::Writer;
 use crate::manifest::{Edit, SourcePlace};
 use crate::project::{Project, UNNAMED};
-use crate::tenant::directory::layout::FolderRole;
-use crate::tenant::directory::lock_file;
 use crate::tenant::directory::read::beside;
 use crate::text::count;
 use serde_json::json;
@@ -196,11 +194,8 @@ fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> 
     let records_follow = !follows.is_empty() && !is_folder;
     let passed = follows.len();
     if !follows.is_empty() && is_folder {
-        let lock = lock_with(project, to, &follows);
         let mut draft = fill()?;
-        if let Some((path, text)) = lock {
-            draft.put(&path, Some(text.into_bytes()))?;
-        }
+        records::follow(&mut draft, to, &follows)?;
         edited = draft.finish()?;
     }
     let summary = summary(&result, sync, to, passed);
@@ -212,19 +207,6 @@ pub fn following<'p>(plan: &'p Plan, sync: &Sync, to: &str) -> Vec<&'p Action> {
     let target = plan.targets.iter().find(|target| target.tenant == to);
     let is_following = |action: &&Action| action.action == ActionKind::Adopt && action.writers.contains(&sync.writer);
     target.into_iter().flat_map(|target| &target.actions).filter(is_following).collect()
-}
-
-/// The records of a folder after these actions: the file, and its text.
-fn lock_with(project: &Project, to: &str, follows: &[&Action]) -> Option<(PathBuf, String)> {
-    let live = project.tenants.get(to)?.live.as_ref().ok()?;
-    let mut records = live.inventory.records.clone();
-    for action in follows {
-        if let Some(record) = &action.change.record {
-            records.insert(action.change.object.clone(), record.clone());
-        }
-    }
-    let folder = project.folder(to, FolderRole::Location)?;
-    Some((folder.join(lock_file::NAME), lock_file::write(&records)))
 }
 
 /// Takes out of a tenant's source what a sync brings.

@@ -9,6 +9,7 @@ use crate::apply;
 use crate::apply::consent::StoredApproval;
 use crate::apply::{Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::{Plan, Scope};
+use crate::engine::model::revert::Revert;
 use crate::manifest::kustomization::KustomizationChanges;
 use crate::project::Project;
 use crate::project::planned::{self, PlannedProject};
@@ -71,6 +72,30 @@ impl Apply {
             None => self.narrowing.scope(),
         };
         let project = self.root.open()?;
+        self.carry_out(project, scope, file, output)
+    }
+
+    /// An apply of what is put back in one object.
+    pub(super) fn of_revert(root: RootArgument, revert: &Revert, consent: RevertConsent) -> Self {
+        let narrowing =
+            Narrowing { tenants: vec![revert.tenant.clone()], revert: Some(revert.clone()), ..Narrowing::default() };
+        let RevertConsent { format, yes, approve } = consent;
+        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes, approve }
+    }
+
+    /// The scope of the plan that is applied.
+    pub(super) fn scope(&self) -> Scope {
+        self.narrowing.scope()
+    }
+
+    /// Plans, asks, and applies within a scope.
+    pub(super) fn carry_out(
+        mut self,
+        project: Project,
+        scope: Scope,
+        file: Option<PlanFile>,
+        output: &mut Output,
+    ) -> Result<u8, CommandFailure> {
         let planned = match &file {
             Some(file) => {
                 file.is_of(&project)?;
@@ -231,10 +256,10 @@ impl Apply {
             return Ok(Some(Consent::Safe));
         }
         if !output.can_ask() {
-            return Err(CommandFailure::new(
-                "nothing was written: there is no terminal to ask on",
-                "give --plan FILE (from `stablekey plan --out FILE`), --approve DIGEST, or --yes for what needs no approval",
-            ));
+            let plan_file =
+                if self.narrowing.revert.is_some() { "" } else { "--plan FILE (from `stablekey plan --out FILE`), " };
+            let help = format!("give {plan_file}--approve DIGEST, or --yes for what needs no approval");
+            return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
         }
         // Consent covers only what was shown.
         if self.format.output != OutputFormat::Text || !output.is_seen() {
@@ -245,6 +270,19 @@ impl Apply {
         let question = Question { changes: planned.plan.actions().count(), needing, files };
         Ok(output.confirm(&question).then_some(Consent::All))
     }
+}
+
+/// How a person consents to what is put back.
+#[derive(Debug, Args)]
+pub(super) struct RevertConsent {
+    #[command(flatten)]
+    format: FormatOption,
+    /// Put back what needs no approval, without asking
+    #[arg(long)]
+    yes: bool,
+    /// Approve the actions with this digest, as the plan shows it (repeatable, or comma-separated)
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
+    approve: Vec<String>,
 }
 
 /// The kustomizations of the folders that an apply may write to.

@@ -26,7 +26,7 @@ pub(super) struct BindCommand {
     /// The integration
     integration: String,
     /// The step: its name, or its path FLOW/STEP/NESTED
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "STEP")]
     step: String,
     /// The stable key of the connection
     #[arg(long, value_name = "KEY")]

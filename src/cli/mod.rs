@@ -15,9 +15,11 @@ mod doctor;
 mod edit;
 mod explain;
 mod export;
+mod forget;
 mod hub;
 mod import;
 mod init;
+mod keep;
 mod kept;
 mod naming;
 mod new;
@@ -26,10 +28,13 @@ mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod promote;
 mod prompt;
 mod reconcile;
 mod remove;
+mod rename_key;
 mod render;
+mod revert;
 mod schema;
 mod set;
 mod status;
@@ -82,6 +87,11 @@ enum Command {
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
+    Forget(forget::ForgetCommand),
+    Keep(keep::KeepCommand),
+    Promote(promote::PromoteCommand),
+    RenameKey(rename_key::RenameKeyCommand),
+    Revert(revert::RevertCommand),
     New(new::New),
     Set(set::SetCommand),
     Remove(remove::Remove),
@@ -239,6 +249,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
+        Command::Forget(command) => command.run(&mut output),
+        Command::Keep(command) => command.run(&mut output),
+        Command::Promote(command) => command.run(&mut output),
+        Command::RenameKey(command) => command.run(&mut output),
+        Command::Revert(command) => command.run(&mut output),
         Command::New(command) => command.run(&mut output),
         Command::Set(command) => command.run(&mut output),
         Command::Remove(command) => command.run(&mut output),

@@ -5,6 +5,7 @@ use super::{CommandFailure, planning};
 use crate::api::{Kind, LocationSpec};
 use crate::engine::model::canonical::SHORT;
 use crate::engine::model::plan::Scope;
+use crate::engine::model::revert::Revert;
 use crate::kubernetes::connect::Servers;
 use crate::manifest::{is_manifest, read_file};
 use crate::near_miss::near_misses;
@@ -110,6 +111,9 @@ pub(super) struct Narrowing {
     /// The secrets to send again, of a command that has that option.
     #[arg(skip)]
     pub resend: Vec<String>,
+    /// What is to be put back, of the command that does that.
+    #[arg(skip)]
+    pub revert: Option<Revert>,
 }
 
 impl RootArgument {
@@ -123,7 +127,8 @@ impl RootArgument {
         let root = self.root().display().to_string();
         let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
         let narrowed = narrowing.arguments().chain(sources).collect();
-        Invocation { root: (root != ".").then_some(root), narrowed, ..Invocation::default() }
+        let revert = narrowing.revert.clone();
+        Invocation { root: (root != ".").then_some(root), narrowed, revert, ..Invocation::default() }
     }
 
     /// The API servers of this run.
@@ -288,6 +293,11 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 impl RootOption {
+    /// The same root, for a command that plans and applies. `sources` are the values of `--source`.
+    pub(super) fn into_argument(self, sources: Vec<(String, PathBuf)>) -> RootArgument {
+        RootArgument { argument: None, option: Some(self.root), sources, clusters: self.clusters }
+    }
+
     /// The error for an unknown tenant. If its name is a folder, the folder was probably meant as the root.
     pub(super) fn or_as_root(&self, tenant: &str, wrong: CommandFailure) -> CommandFailure {
         let is_folder = self.typed().is_none() && Path::new(tenant).is_dir();
@@ -413,6 +423,7 @@ impl Narrowing {
             integrations: scope.integrations.iter().cloned().collect(),
             syncs: scope.syncs.iter().cloned().collect(),
             resend: scope.resend.iter().cloned().collect(),
+            revert: scope.revert.clone(),
         }
     }
 
@@ -442,6 +453,7 @@ impl Narrowing {
                 .map(|name| Kind::TenantSync.name_in(name.strip_prefix("sync/").unwrap_or(name)).to_string())
                 .collect(),
             resend: self.resend.iter().map(|asked| Kind::Connection.name_in(asked).to_string()).collect(),
+            revert: self.revert.clone(),
         }
     }
 }
@@ -477,7 +489,7 @@ pub(super) fn whole_digests<'k>(
     given.iter().map(whole).collect()
 }
 
-fn tenant_and_path(text: &str) -> Result<(String, PathBuf), String> {
+pub(super) fn tenant_and_path(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((tenant, path)) if !tenant.is_empty() && !path.is_empty() => Ok((tenant.to_string(), PathBuf::from(path))),
         _ => Err("write TENANT=PATH".to_string()),

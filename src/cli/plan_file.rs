@@ -318,7 +318,7 @@ impl PlanFile {
         }
         Ok(PlanFile {
             integrations,
-            scope: Scope { tenants, integrations: narrowed, syncs, resend },
+            scope: Scope { tenants, integrations: narrowed, syncs, resend, revert: None },
             sources: parsed.sources,
             covers,
             shown,

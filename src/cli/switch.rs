@@ -40,13 +40,13 @@ pub(super) struct SwitchCommand {
     #[arg(long, requires = "from", conflicts_with = "integration")]
     all: bool,
     /// The step: its name, or its path FLOW/STEP/NESTED
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "STEP")]
     step: Option<String>,
     /// The config variable whose data source uses the connection
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "VARIABLE")]
     data_source: Option<String>,
     /// The variable that all its users are moved with
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "VARIABLE")]
     variable: Option<String>,
     /// The stable key whose variables are moved
     #[arg(long, value_name = "KEY")]

@@ -7,6 +7,7 @@ use super::model::field::{Field, FieldKind, FieldValue};
 use super::model::item::Item;
 use super::model::plan::{FieldChange, Op};
 use super::model::record::{Record, Writer, Wrote};
+use super::model::revert::Revert;
 use super::overrides::Overrides;
 use crate::api::{Drift, Input};
 use std::collections::BTreeSet;
@@ -87,6 +88,8 @@ pub struct Sides<'a> {
     pub hashes: &'a Hashes,
     /// Whether the file or ConfigMap of the definition was removed.
     pub definition_is_gone: bool,
+    /// What a person asked to put back in this object: nothing else of it changes.
+    pub revert: Option<&'a Revert>,
 }
 
 /// The result of comparing one object.
@@ -191,6 +194,8 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
         Err(Conflict { field, writers }) => return Some(Difference::Conflict { field, writers }),
     };
     Some(match sides.live {
+        // There is nothing to put back in an object that is not there.
+        None if sides.revert.is_some() => return None,
         None => Difference::Fields(Fields { overridden, ..create(sides, &declared)? }),
         Some(live) => {
             let fields = live.fields(true);
@@ -445,11 +450,15 @@ fn declared_field(
     wrote: Option<&Wrote>,
     out: &mut Fields,
 ) {
+    let is_reverted = sides.revert.is_some();
+    if sides.revert.is_some_and(|revert| !revert.includes(field)) {
+        return;
+    }
     let now = before.or(field.kind.absent());
     let to_record = || Wrote { hash: d.hash(sides, field, wrote), writers: writers_of(sides, field, d, wrote) };
     if now.is_some_and(|now| d.is(&now)) {
         let follows = to_record();
-        if wrote != Some(&follows) {
+        if wrote != Some(&follows) && !is_reverted {
             out.changes.push(change(field, Op::Record, None, Some(d.value)));
             out.writers.extend(d.writers.iter().cloned());
             out.record(field, follows);
@@ -467,13 +476,23 @@ fn declared_field(
     let follows = d.by_override && as_recorded;
     let is_theirs = (now.is_some_and(is_secret_ref) && !follows) || (wrote.is_some() && !as_recorded);
     if d.crossing && is_secret_ref(d.value) && is_theirs {
-        if now.is_none() {
+        if now.is_none() && is_reverted {
+            out.corrects = true;
+            set(out, field, d, before, to_record());
+        } else if now.is_none() {
             // The target removed the secretRef: its decision is kept and reported.
             out.kept.push(KeptField { sides: Both::of(field, None, d.value), by: (sides.holder)(field) });
         }
         return;
     }
+    let differs_as_planned = wrote.map_or(before.is_none(), |_| as_recorded);
+    if is_reverted && !differs_as_planned {
+        out.corrects = true;
+        return set(out, field, d, before, to_record());
+    }
     match wrote {
+        // What the next apply changes is not put back.
+        _ if is_reverted => {}
         None if before.is_none() => set(out, field, d, None, to_record()),
         None => {
             let by = (sides.holder)(field);
@@ -538,6 +557,9 @@ impl Fields {
 }
 
 fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
+    if sides.revert.is_some() {
+        return;
+    }
     let presences = wrote.writers.iter().map(|w| (w, presence_on(sides, w, field)));
     let (stopped, lasting): (Vec<_>, Vec<_>) =
         presences.partition(|(_, presence)| *presence == WriterPresence::Stopped);

@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod diff;
 pub mod edit;
 pub mod feeds;
+pub mod forget;
 pub mod handover;
 pub mod hashes;
 pub mod model;

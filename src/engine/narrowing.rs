@@ -5,16 +5,18 @@ use super::model::code::Code;
 use super::model::finding::Finding;
 use super::model::inventory::World;
 use super::model::item::ObjectId;
-use super::model::plan::{Action, ActionKind, Approval, Plan, Scope, Target};
+use super::model::plan::{Action, ActionKind, Approval, Note, Plan, Scope, Target};
 use super::model::record::Writer;
+use super::model::revert::Revert;
 use super::plan::{digests, plan};
+use crate::api::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans a scope, and keeps every mark that the whole plan sets on its actions: narrowing hides other actions, but
 /// never makes an action safer.
 pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
     let mut narrowed = plan(world, scope);
-    let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty();
+    let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty() || scope.revert.is_some();
     if !scope.syncs.is_empty() {
         let all_syncs = plan(world, &Scope { syncs: BTreeSet::new(), ..scope.clone() });
         drop_conflicts(&mut narrowed, &all_syncs);
@@ -23,18 +25,51 @@ pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
     }
     // Without actions there is nothing to mark.
     if !scope.tenants.is_empty() && !narrowed.is_empty() {
-        keep_marks(&mut narrowed, &plan(world, &Scope::default()));
+        keep_marks(&mut narrowed, &plan(world, &Scope { revert: scope.revert.clone(), ..Scope::default() }));
     }
     if !scope.integrations.is_empty() {
         let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
         let core = Core::of(&Index::of(world), &seeds);
         retain(&mut narrowed, &|id| core.contains(id));
     }
+    if let Some(revert) = &scope.revert {
+        only_reverted(&mut narrowed, revert);
+    }
     if is_narrowed && !narrowed.is_empty() {
         let whole = plan(world, &Scope { syncs: BTreeSet::new(), integrations: BTreeSet::new(), ..scope.clone() });
         drop_hidden_redirects(&mut narrowed, &whole);
     }
     narrowed
+}
+
+/// Keeps what is put back, and what concerns that object or its tenant as a whole.
+fn only_reverted(plan: &mut Plan, revert: &Revert) {
+    let all: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
+    let of_tenant = |tenant: &str| tenant == revert.tenant;
+    retain(plan, &|id| *id == revert.object);
+    plan.targets.retain(|target| of_tenant(&target.tenant));
+    plan.findings.retain(|finding| {
+        finding.tenant.as_deref().is_some_and(of_tenant)
+            && finding.object.as_ref().is_some_and(|id| *id == revert.object || id.kind == Kind::Tenant)
+    });
+    for target in &mut plan.targets {
+        // What it depends on is not part of this plan.
+        let waits = |action: &Action| action.after.iter().find(|id| all.contains(*id)).cloned();
+        let waiting: Vec<String> = target.actions.iter().filter_map(waits).collect();
+        if waiting.is_empty() {
+            continue;
+        }
+        target.actions.clear();
+        target.digests.clear();
+        target.notes.push(Note::Blocked {
+            object: revert.object.clone(),
+            code: Code::BindingWaits,
+            text: format!("it waits for {}, which is not done yet", waiting.join(", ")),
+            fix: format!("apply the plan of {} first", revert.tenant),
+            commands: Vec::new(),
+        });
+    }
+    plan.recount();
 }
 
 /// Adds the marks that another plan sets on the same objects. A mark of a whole target applies to all of its updates

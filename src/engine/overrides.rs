@@ -172,18 +172,18 @@ fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
 /// Parses the path of a field that a sync can leave unchanged. An immutable field cannot be left unchanged: the result
 /// would be a different object.
 fn field_of(kind: Kind, text: &str) -> Option<Field<'static>> {
-    let named = |kind: FieldKind, prefix: &str| {
-        let name = text.strip_prefix(prefix).filter(|name| !name.is_empty())?;
-        Some(Field::named(kind, name).into_owned())
-    };
-    match (kind, text) {
-        (Kind::Connection | Kind::Integration, "title") => Some(Field::of(FieldKind::Title)),
-        (Kind::Connection, "description") => Some(Field::of(FieldKind::Description)),
-        (Kind::Connection, "embeddedWorkflows") => Some(Field::of(FieldKind::EmbeddedWorkflows)),
-        (Kind::Connection, "replaces") => Some(Field::of(FieldKind::Replaces)),
-        (Kind::Integration, "definition") => Some(Field::of(FieldKind::Definition)),
-        (Kind::Connection, _) => named(FieldKind::Input, "inputs."),
-        (Kind::Integration, _) => named(FieldKind::Variable, "connections."),
-        _ => None,
-    }
+    Field::parse(text).filter(|field| match kind {
+        Kind::Connection => matches!(
+            field.kind,
+            FieldKind::Title
+                | FieldKind::Description
+                | FieldKind::EmbeddedWorkflows
+                | FieldKind::Replaces
+                | FieldKind::Input
+        ),
+        Kind::Integration => {
+            matches!(field.kind, FieldKind::Title | FieldKind::Definition | FieldKind::Variable)
+        }
+        _ => false,
+    })
 }

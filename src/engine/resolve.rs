@@ -229,6 +229,7 @@ impl Replacements {
     pub fn ambiguous(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
         self.by_older
             .iter()
+            .map(|(older, by)| (older, next_links(by.iter().collect())))
             .filter(|(_, by)| by.len() > 1)
             .map(|(older, by)| (older.as_str(), by.iter().map(|r| r.connection.spec.stable_key.as_str()).collect()))
     }
@@ -269,6 +270,20 @@ impl Replacements {
     }
 }
 
+/// Of several connections that replace one key, those that replace none of the others: a connection that replaces
+/// another one of them takes over from that one, so that they are one chain.
+fn next_links(serving: Vec<&Replacement>) -> Vec<&Replacement> {
+    if serving.len() < 2 {
+        return serving;
+    }
+    let takes_over = |one: &&&Replacement| {
+        let mut others = serving.iter().filter(|other| other.connection.name() != one.connection.name());
+        others.any(|other| one.connection.spec.replaces.contains(&other.connection.spec.stable_key))
+    };
+    let next: Vec<&Replacement> = serving.iter().filter(|one| !takes_over(one)).copied().collect();
+    if next.is_empty() { serving } else { next }
+}
+
 fn cycles(by_older: &BTreeMap<String, Vec<Replacement>>) -> BTreeSet<String> {
     let mut cycles = BTreeSet::new();
     for start in by_older.keys() {
@@ -296,6 +311,7 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
     let mut current = key;
     while let Some(candidates) = replacements.by_older.get(current) {
         let (serving, others): (Vec<_>, Vec<_>) = candidates.iter().partition(|r| r.serves.asker(asker));
+        let serving = next_links(serving);
         considered.extend(
             others
                 .iter()

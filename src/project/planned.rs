@@ -73,8 +73,8 @@ fn mark_manual_edits(project: &Project, plan: &Plan, world: &mut World) -> bool 
 
 /// The outdated kustomizations of the tenants that a plan may write to.
 pub fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, KustomizationDue)> {
-    let Scope { tenants, integrations, syncs, resend: _ } = &plan.scope;
-    let is_narrow = !integrations.is_empty() || !syncs.is_empty();
+    let Scope { tenants, integrations, syncs, resend: _, revert } = &plan.scope;
+    let is_narrow = !integrations.is_empty() || !syncs.is_empty() || revert.is_some();
     let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
     let is_meant = |name: &String| (tenants.is_empty() || tenants.contains(name)) && (!is_narrow || is_written(name));
     let meant = project.tenants.iter().filter(|(name, tenant)| is_meant(name) && !tenant.spec.is_suspended());

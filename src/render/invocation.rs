@@ -1,7 +1,9 @@
 //! The commands that output suggests: complete, so that they can be pasted.
 
 use crate::engine::model::canonical::short;
+use crate::engine::model::field::Field;
 use crate::engine::model::item::ObjectId;
+use crate::engine::model::revert::Revert;
 use crate::text::quoted;
 
 /// The arguments of the current command that suggested commands repeat.
@@ -17,6 +19,8 @@ pub struct Invocation {
     pub plan_file: Option<String>,
     /// The hub that is shown: its waiting plans are approved there.
     pub hub: Option<Hub>,
+    /// What the current command puts back; it is run again to approve.
+    pub revert: Option<Revert>,
 }
 
 /// A hub, and the sync and target that output is about.
@@ -113,11 +117,37 @@ impl Invocation {
         Invocation { narrowed: Vec::new(), ..self.clone() }.over_root("status", &[])
     }
 
-    /// The command `stablekey adopt … TENANT KIND/NAME`; `None` for a hub, which has no such command.
-    pub fn adopt(&self, tenant: &str, object: &ObjectId) -> Option<String> {
-        let root = self.root.iter().flat_map(|root| ["--root".to_string(), root.clone()]);
-        let typed = ["adopt".to_string()].into_iter().chain(root).chain([tenant.to_string(), object.to_string()]);
+    /// The command `stablekey revert TENANT KIND/NAME FIELD …`; `None` for a hub, which has no such command.
+    pub fn revert(&self, tenant: &str, object: &ObjectId, field: Option<&str>) -> Option<String> {
+        self.on_field("revert", tenant, object, field, &[])
+    }
+
+    /// The command `stablekey keep TENANT KIND/NAME FIELD --reason '…'`; `None` for a hub, which has no such command.
+    pub fn keep(&self, tenant: &str, object: &ObjectId, field: Option<&str>) -> Option<String> {
+        self.on_field("keep", tenant, object, field, &["--reason", "…"])
+    }
+
+    fn on_field(
+        &self,
+        command: &str,
+        tenant: &str,
+        object: &ObjectId,
+        field: Option<&str>,
+        more: &[&str],
+    ) -> Option<String> {
+        let object = object.to_string();
+        let typed = [command, tenant, &object].into_iter().chain(field).map(str::to_string);
+        let root = self.root.iter().flat_map(|root| ["-C".to_string(), root.clone()]);
+        // Only what is read of a source given by hand may differ.
+        let sources = self.sources().filter(|_| command == "revert");
+        let typed = typed.chain(more.iter().map(ToString::to_string)).chain(root).chain(sources);
         self.hub.is_none().then(|| words(typed))
+    }
+
+    /// The options `--source TENANT=PATH` of the current command.
+    fn sources(&self) -> impl Iterator<Item = String> {
+        let pairs = self.narrowed.windows(2).filter(|pair| pair.first().is_some_and(|option| option == "--source"));
+        pairs.flatten().cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// A command that edits files: `stablekey set -C ROOT …`.
@@ -128,6 +158,13 @@ impl Invocation {
     }
 
     fn over_root(&self, command: &str, more: &[String]) -> String {
+        if let (Some(Revert { tenant, object, field }), "apply") = (&self.revert, command) {
+            let field = field.as_ref().map(Field::to_string);
+            let more: Vec<&str> = more.iter().map(String::as_str).collect();
+            if let Some(command) = self.on_field("revert", tenant, object, field.as_deref(), &more) {
+                return command;
+            }
+        }
         let parts = [command.to_string()].into_iter().chain(self.root.clone()).chain(self.narrowed.clone());
         words(parts.chain(more.iter().cloned()))
     }
@@ -153,9 +190,21 @@ mod tests {
         assert_eq!(written.apply(), "stablekey apply examples/us-eu --plan p.json");
         let object = ObjectId::new(Kind::Connection, "it's");
         assert_eq!(
-            typed.adopt("eu-prod", &object).as_deref(),
-            Some(r"stablekey adopt --root examples/us-eu eu-prod 'Connection/it'\''s'")
+            typed.revert("eu-prod", &object, Some("inputs.the scopes")).as_deref(),
+            Some(r"stablekey revert eu-prod 'Connection/it'\''s' 'inputs.the scopes' -C examples/us-eu")
         );
+        assert_eq!(
+            typed.keep("eu-prod", &object, None).as_deref(),
+            Some(r"stablekey keep eu-prod 'Connection/it'\''s' --reason '…' -C examples/us-eu")
+        );
+        let revert = Revert { tenant: "eu".into(), object: ObjectId::new(Kind::Connection, "crm"), field: None };
+        let narrowed = ["--tenant", "eu", "--source", "eu=declared"].map(str::to_string).to_vec();
+        let reverts = Invocation { revert: Some(revert), narrowed, ..Invocation::default() };
+        assert_eq!(
+            reverts.approve("sha256:00", false),
+            "stablekey revert eu Connection/crm --approve sha256:00 --source eu=declared"
+        );
+        assert_eq!(reverts.plan(), "stablekey plan --tenant eu --source eu=declared");
         assert_eq!(Invocation::default().plan(), "stablekey plan");
         let hub = Hub { context: None, namespace: "hub".into(), sync: "us-to-eu".into(), tenant: "eu-prod".into() };
         assert_eq!(hub.plan(), "stablekey plan -n hub --sync us-to-eu --tenant eu-prod");

@@ -8,6 +8,7 @@ use super::markdown::{Comment, command, escape as md, fence, row, rule};
 use super::plan_text::{ApprovalCommand, as_far_as, digests_to_approve, next};
 use crate::api::Kind;
 use crate::engine::model::canonical::Json;
+use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
 use crate::report::passed_over::passed_over;
 use crate::report::ranked;
@@ -52,7 +53,7 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
         let tally: Vec<String> = ranked.suspended().into_iter().chain(Some(tally).filter(|t| !t.is_empty())).collect();
         let (tenant, tally) = (md(&ranked.target.tenant), md(&tally.join("; ")));
         let open = format!("\n<details{open}><summary><b>{tenant}</b>: {tally}</summary>\n\n");
-        comment.section(&open, &items(ranked), "\n</details>\n");
+        comment.section(&open, &items(ranked, typed), "\n</details>\n");
     }
     comment.finish()
 }
@@ -121,7 +122,8 @@ fn approvals(comment: &mut Comment, targets: &[Ranked<'_>], typed: &Invocation) 
     comment.section("\n", &items, "");
 }
 
-fn items(ranked: &Ranked<'_>) -> Vec<String> {
+fn items(ranked: &Ranked<'_>, typed: &Invocation) -> Vec<String> {
+    let tenant = &ranked.target.tenant;
     let mut items = Vec::new();
     if ranked.target.state == State::Unreachable {
         let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
@@ -130,7 +132,10 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     items.extend(ranked.errors.iter().map(|f| finding(f)));
     items.extend(ranked.blocked.iter().map(|note| blocked(note)));
     items.extend(ranked.unresolved.iter().map(|f| finding(f)));
-    items.extend(ranked.kept_variables.iter().map(|h| kept(h, &ranked.target.tenant, "⛔ ")));
+    for one in &ranked.kept_variables {
+        items.push(kept(one, tenant, "⛔ "));
+        items.extend(put_back_or_keep(typed, tenant, one.object, &one.paths));
+    }
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
         items.push(format!(
@@ -138,14 +143,18 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
             md(&drifted.by())
         ));
         items.extend(parts(&drifted.parts));
+        items.extend(put_back_or_keep(typed, tenant, drifted.object, &drifted.paths));
     }
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
         items.extend(actions.iter().map(|a| action(a)));
     }
     items.extend(adopts(&ranked.adopts));
     for one in &ranked.kept {
-        items.push(kept(one, &ranked.target.tenant, ""));
+        items.push(kept(one, tenant, ""));
         items.extend(parts(&one.parts));
+        if one.text.is_none() {
+            items.extend(put_back_or_keep(typed, tenant, one.object, &one.paths));
+        }
     }
     for decided in &ranked.overridden {
         items.push(overridden(decided));
@@ -157,6 +166,16 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     }
     items.extend(ranked.manual.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(&todo.text))));
     items
+}
+
+/// The commands that end a difference, below an item.
+fn put_back_or_keep(typed: &Invocation, tenant: &str, object: &ObjectId, paths: &[String]) -> Option<String> {
+    let field = match paths {
+        [] => return None,
+        [one] => Some(one.as_str()),
+        _ => None,
+    };
+    Some(fence("sh", &[typed.revert(tenant, object, field)?, typed.keep(tenant, object, field)?]))
 }
 
 /// The parts of a definition that differ from the desired one, below an item.

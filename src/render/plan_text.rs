@@ -7,6 +7,7 @@ use super::page::{Span, TextPage, command, faint, heading, plain, strong, width}
 use super::style::{Style, Tone};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, State, Target};
 use crate::report::passed_over::passed_over;
 use crate::report::ranked;
@@ -76,8 +77,9 @@ pub(super) fn as_far_as(scope: &Scope) -> String {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         (!names.is_empty()).then(|| format!("{what} {}", and(&names)))
     };
-    let parts: Vec<String> =
-        named("integration", &scope.integrations).into_iter().chain(named("sync", &scope.syncs)).collect();
+    let reverted = scope.revert.as_ref().map(ToString::to_string);
+    let parts = named("integration", &scope.integrations).into_iter().chain(named("sync", &scope.syncs));
+    let parts: Vec<String> = parts.chain(reverted).collect();
     if parts.is_empty() { String::new() } else { format!(", as far as {} goes", parts.join(" and ")) }
 }
 
@@ -152,7 +154,7 @@ fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
         page.apart();
     }
     adopts(page, &ranked.adopts);
-    kept(page, ranked);
+    kept(page, ranked, typed);
     overridden(page, ranked);
     found(page, &ranked.warnings);
     manual(page, ranked);
@@ -245,17 +247,34 @@ fn drifted(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
             ))],
         );
         would_change(page, &drifted.parts);
-        let put_back = format!("→ to put it back: policy.drift: Correct in Tenant {tenant}");
-        match typed.adopt(tenant, object) {
-            Some(adopt) => {
-                page.wrap(6, 8, &[plain(format!("{put_back}; or this, and apply:"))]);
-                page.line(10, &[command(adopt)]);
-            }
-            // For a target with two Tenants, the stricter policy applies.
-            None => page.wrap(6, 8, &[plain(format!("{put_back}, in the hub and in its own cluster"))]),
+        if put_back_or_keep(page, typed, tenant, object, drifted.field()) {
+            return;
         }
+        // For a target with two Tenants, the stricter policy applies.
+        let put_back =
+            format!("→ to put it back: policy.drift: Correct in Tenant {tenant}, in the hub and in its own cluster");
+        page.wrap(6, 8, &[plain(put_back)]);
         page.wrap(8, 8, &[plain("to keep it: change it where it is declared, or override it in the sync")]);
     });
+}
+
+/// Shows the commands that end a difference: the desired value is put back, or the live value becomes the desired one.
+/// Returns whether there are any: a hub has none.
+fn put_back_or_keep(
+    page: &mut TextPage,
+    typed: &Invocation,
+    tenant: &str,
+    object: &ObjectId,
+    field: Option<&str>,
+) -> bool {
+    let (Some(revert), Some(keep)) = (typed.revert(tenant, object, field), typed.keep(tenant, object, field)) else {
+        return false;
+    };
+    page.wrap(6, 8, &[plain("→ to put the desired value back:")]);
+    page.line(10, &[command(revert)]);
+    page.wrap(8, 8, &[plain("to keep what is there:")]);
+    page.line(10, &[command(keep)]);
+    true
 }
 
 fn adopts(page: &mut TextPage, actions: &[&Action]) {
@@ -284,13 +303,10 @@ fn kept_variables(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) 
         let head = [Span::new(Tone::Bad, "✗ kept"), plain("  "), strong(kept.object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{}: {}", and(&kept.fields), kept.keeps(tenant, "binding")))]);
-        match typed.adopt(tenant, kept.object) {
-            Some(adopt) => {
-                page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
-                page.line(10, &[command(adopt)]);
-            }
-            None => page.wrap(6, 8, &[plain(format!("→ bind it in {tenant} as it is declared"))]),
+        if put_back_or_keep(page, typed, tenant, kept.object, kept.field()) {
+            return;
         }
+        page.wrap(6, 8, &[plain(format!("→ bind it in {tenant} as it is declared"))]);
         let keep = format!("to keep it: declare it in the source of {tenant}, or override it in the sync (keep: true)");
         page.wrap(8, 8, &[plain(keep)]);
     });
@@ -306,16 +322,23 @@ fn overridden(page: &mut TextPage, ranked: &Ranked<'_>) {
     });
 }
 
-fn kept(page: &mut TextPage, ranked: &Ranked<'_>) {
+fn kept(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
+    let tenant = &ranked.target.tenant;
     cut(page, &ranked.kept, "kept", |page, kept| {
         let what = match (kept.fields.as_slice(), kept.text) {
             (_, Some(text)) => text.to_string(),
             ([], None) => format!("is kept as it is, for {}", kept.by),
-            (fields, None) => format!("{}: {}", and(fields), kept.keeps(&ranked.target.tenant, "value")),
+            (fields, None) => format!("{}: {}", and(fields), kept.keeps(tenant, "value")),
         };
         let object = kept.object.to_string();
         page.wrap(2, 6, &[faint("· kept"), plain("  "), strong(object), plain(format!("  {what}"))]);
         would_change(page, &kept.parts);
+        // It needs no decision: the commands are named without a sentence.
+        if kept.text.is_none() && !kept.paths.is_empty() {
+            let (revert, keep) =
+                (typed.revert(tenant, kept.object, kept.field()), typed.keep(tenant, kept.object, kept.field()));
+            revert.into_iter().chain(keep).for_each(|next| page.line(6, &[command(next)]));
+        }
     });
 }
 

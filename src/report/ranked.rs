@@ -41,7 +41,10 @@ pub struct Ranked<'a> {
 #[derive(Debug)]
 pub struct KeptFields<'a> {
     pub object: &'a ObjectId,
+    /// The fields with both values.
     pub fields: Vec<String>,
+    /// The paths of the fields, as people write them.
+    pub paths: Vec<String>,
     /// The parts of its definition that would be added, removed and changed.
     pub parts: Vec<&'a String>,
     pub by: &'a str,
@@ -189,6 +192,8 @@ pub struct DriftedFields<'a> {
     pub object: &'a ObjectId,
     /// The fields with both values.
     pub fields: Vec<String>,
+    /// The paths of the fields, as people write them.
+    pub paths: Vec<String>,
     /// The parts of its definition that would be added, removed and changed.
     pub parts: Vec<&'a String>,
     /// The owners who changed the fields, as far as they are known.
@@ -196,6 +201,11 @@ pub struct DriftedFields<'a> {
 }
 
 impl KeptFields<'_> {
+    /// The field, if it is one; `None`: several, which the whole object stands for.
+    pub fn field(&self) -> Option<&str> {
+        only(&self.paths)
+    }
+
     /// A sentence that the tenant keeps the value: `eu-prod keeps its own value (set by kubectl)`.
     pub fn keeps(&self, tenant: &str, what: &str) -> String {
         let by = if self.by == tenant { String::new() } else { format!(" (set by {})", self.by) };
@@ -214,6 +224,11 @@ impl OverriddenFields<'_> {
 }
 
 impl DriftedFields<'_> {
+    /// The field, if it is one; `None`: several, which the whole object stands for.
+    pub fn field(&self) -> Option<&str> {
+        only(&self.paths)
+    }
+
     /// The text ` by kubectl-edit`; empty if the owner is unknown.
     pub fn by(&self) -> String {
         let names: Vec<&str> = self.by.iter().copied().collect();
@@ -231,14 +246,29 @@ fn drifted(target: &Target) -> Vec<DriftedFields<'_>> {
     for note in &target.notes {
         // Corrected drift is shown as an update; ignored drift is not shown.
         if let Note::Drift { object, path, left: true, ignored: false, from, to, parts, by } = note {
-            let none = || DriftedFields { object, fields: Vec::new(), parts: Vec::new(), by: BTreeSet::new() };
+            let none = || DriftedFields {
+                object,
+                fields: Vec::new(),
+                paths: Vec::new(),
+                parts: Vec::new(),
+                by: BTreeSet::new(),
+            };
             let drifted = by_object.entry(object).or_insert_with(none);
             drifted.fields.push(both(path, from.as_ref(), to.as_ref()));
+            drifted.paths.push(path.join("."));
             drifted.parts.extend(parts);
             drifted.by.extend(by.as_deref());
         }
     }
     by_object.into_values().collect()
+}
+
+/// The only one of a list.
+fn only(paths: &[String]) -> Option<&str> {
+    match paths {
+        [one] => Some(one),
+        _ => None,
+    }
 }
 
 /// A field with its live and its declared value.
@@ -258,15 +288,17 @@ type Differs<'a> = (Vec<String>, Vec<&'a String>);
 
 /// The kept fields: variables, or all others.
 fn kept(target: &Target, variables: bool) -> Vec<KeptFields<'_>> {
-    let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Differs<'_>> = BTreeMap::new();
+    type Of<'a> = (Differs<'a>, Vec<String>);
+    let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Of<'_>> = BTreeMap::new();
     for note in target.notes.iter().filter(|note| note.is_kept_variable() == variables) {
         if let Note::Kept { object, path, by, text, from, to, parts } = note {
-            let of_object = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
+            let (of_object, paths) = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
             of_object.0.extend((!path.is_empty()).then(|| both(path, from.as_ref(), to.as_ref())));
             of_object.1.extend(parts);
+            paths.extend((!path.is_empty()).then(|| path.join(".")));
         }
     }
-    let one = |((object, by, text), (fields, parts))| KeptFields { object, fields, parts, by, text };
+    let one = |((object, by, text), ((fields, parts), paths))| KeptFields { object, fields, paths, parts, by, text };
     by_object.into_iter().map(one).collect()
 }
 

@@ -13,7 +13,7 @@ mod session;
 mod side_files;
 mod staging;
 
-pub use edits::manual;
+pub use edits::{edits_of, manual};
 pub use kustomization::KustomizationDue;
 
 use super::directory::disk::{Disk, RealDisk};

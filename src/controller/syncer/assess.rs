@@ -251,7 +251,7 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     let variables =
         evidence.target.notes_of(&writer).filter(|note| note.is_kept_variable()).filter_map(|note| match note {
             Note::Kept { object, path, by, .. } => {
-                let fix = "bind it as it is declared, take it over (stablekey adopt), or keep it by an override";
+                let fix = "bind it as it is declared (stablekey revert), or keep it by an override (stablekey keep)";
                 Some(format!("{}: bound otherwise there, by {by}; {fix}", field_of(object, path)))
             }
             _ => None,

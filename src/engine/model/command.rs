@@ -52,22 +52,54 @@ impl EditCommand {
 
     /// `switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.
     pub fn switch_variable(tenant: &str, integration: &str, variable: &str, to: &str) -> Self {
-        EditCommand::of(&["switch", tenant, integration, "--variable", variable, "--to", to])
+        EditCommand::switch(tenant, integration, "--variable", variable, Some(to))
     }
 
     /// `switch TENANT INTEGRATION --step NAME --to KEY`, which moves one step.
     pub fn switch_step(tenant: &str, integration: &str, step: &str, to: &str) -> Self {
-        EditCommand::of(&["switch", tenant, integration, "--step", step, "--to", to])
+        EditCommand::switch(tenant, integration, "--step", step, Some(to))
     }
 
     /// `switch TENANT INTEGRATION --data-source NAME --to KEY`, which moves one data source.
     pub fn switch_data_source(tenant: &str, integration: &str, variable: &str, to: &str) -> Self {
-        EditCommand::of(&["switch", tenant, integration, "--data-source", variable, "--to", to])
+        EditCommand::switch(tenant, integration, "--data-source", variable, Some(to))
     }
 
     /// `switch TENANT --all --from KEY --to KEY`, which moves all variables of a key.
     pub fn switch_all(tenant: &str, from: &str, to: &str) -> Self {
         EditCommand::of(&["switch", tenant, "--all", "--from", from, "--to", to])
+    }
+
+    /// `switch TENANT INTEGRATION …`, which moves the uses that an option names, such as `--step`. Without a key, the
+    /// connections that fit are listed.
+    pub fn switch(tenant: &str, integration: &str, option: &str, name: &str, to: Option<&str>) -> Self {
+        EditCommand::of(&["switch", tenant, integration, option, name]).to(to)
+    }
+
+    /// `bind TENANT INTEGRATION --step NAME`, which gives a step its connection.
+    pub fn bind(tenant: &str, integration: &str, step: &str, to: Option<&str>) -> Self {
+        EditCommand::of(&["bind", tenant, integration, "--step", step]).to(to)
+    }
+
+    fn to(self, key: Option<&str>) -> Self {
+        match key {
+            Some(key) => self.and(&["--to", key]),
+            None => self,
+        }
+    }
+
+    /// Says why it differs in one tenant, for a person to fill in.
+    pub fn with_reason(self) -> Self {
+        self.and(&["--reason", "REASON"])
+    }
+
+    /// `new connection --tenant TENANT`, of a component if it is known.
+    pub fn new_connection_of(tenant: &str, component: Option<&ComponentRef>) -> Self {
+        let made = EditCommand::of(&["new", "connection", "--tenant", tenant]);
+        match component {
+            Some(component) => made.and(&["--component", &component.key]),
+            None => made,
+        }
     }
 
     /// `forget TENANT WRITER`, which ends what a vanished writer left.

@@ -183,6 +183,22 @@ impl<'a> Field<'a> {
         out
     }
 
+    /// Parses a path as people write it: `inputs.scopes`, `connections.Salesforce Connection`.
+    pub fn parse(text: &str) -> Option<Field<'static>> {
+        let text = text.strip_prefix("spec.").unwrap_or(text);
+        FieldKind::ALL.into_iter().find_map(|kind| {
+            let (path, named) = kind.path();
+            let rest = text.strip_prefix(&path.join("."))?;
+            match named {
+                false => rest.is_empty().then(|| Field::of(kind)),
+                true => {
+                    let name = rest.strip_prefix('.').filter(|name| !name.is_empty())?;
+                    Some(Field::named(kind, name).into_owned())
+                }
+            }
+        })
+    }
+
     /// Decodes what [`Field::encode`] wrote; `None` for anything else.
     pub fn decode(text: &str) -> Option<Field<'static>> {
         let parts: Vec<String> = text.split('.').map(decode_part).collect::<Option<_>>()?;
@@ -400,10 +416,15 @@ mod tests {
             let field = Field::named(kind, name);
             let text = field.encode();
             assert!(!text.contains([' ', '=', '@', ',']), "{text}");
-            assert_eq!(Field::decode(&text), Some(field));
+            assert_eq!(Field::decode(&text), Some(field.clone()));
+            assert_eq!(Field::parse(&field.to_string()), Some(field.clone()));
+            assert_eq!(Field::parse(&field.document_path().join(".")), Some(field));
         }
         assert_eq!(Field::decode("inputs.authorizeUrl"), Some(Field::named(FieldKind::Input, "authorizeUrl")));
         assert_eq!(Field::decode("nothing"), None);
+        for wrong in ["nothing", "inputs", "inputs.", "titles", "title.x", ""] {
+            assert_eq!(Field::parse(wrong), None, "{wrong}");
+        }
         assert_eq!(Field::decode("inputs.%ZZ"), None);
     }
 

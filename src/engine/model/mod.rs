@@ -12,3 +12,4 @@ pub mod item;
 pub mod opt_in;
 pub mod plan;
 pub mod record;
+pub mod revert;

@@ -8,6 +8,7 @@ use crate::engine::model::field::Field;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::{Record, Writer};
+use crate::engine::model::revert::Revert;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,6 +48,9 @@ pub struct Scope {
     /// The secrets to send again in the tenant, as `KEY` or `KEY/INPUT`.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub resend: BTreeSet<String>,
+    /// What is to be put back in the tenant, and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revert: Option<Revert>,
 }
 
 /// What was skipped while reading.

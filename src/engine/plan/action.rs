@@ -47,7 +47,9 @@ impl Draft<'_> {
         decided: &dyn Fn() -> Value,
     ) {
         let input = self.input;
-        resend::add(input, live.as_ref(), &mut fields, declarations);
+        if input.revert.is_none() {
+            resend::add(input, live.as_ref(), &mut fields, declarations);
+        }
         self.hide_secrets(&mut fields, live.as_ref());
         for KeptField { sides, by } in fields.kept {
             let by = by.unwrap_or_else(|| input.tenant.to_string());

@@ -8,6 +8,7 @@ use crate::engine::diff::{Declaration, WriterPresence};
 use crate::engine::model::inventory::{Inventory, Misnamed, Sync, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
+use crate::engine::model::revert::Revert;
 use crate::engine::promote::{Promotion, SourceBinding};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub(super) struct TenantInput<'a> {
     pub world: &'a World,
     /// Syncs that name a nonexistent integration.
     pub misnamed: &'a Misnamed,
+    /// What a person asked to put back in this tenant.
+    pub revert: Option<&'a Revert>,
 }
 
 impl<'a> TenantInput<'a> {

@@ -120,6 +120,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
             elsewhere: &elsewhere,
             world,
             misnamed: &misnamed,
+            revert: scope.revert.as_ref().filter(|revert| revert.tenant == name),
         };
         if let Some(source) = &view.source {
             input.reading.depends_on(&Unknowns::of(source));
@@ -466,6 +467,7 @@ fn after_own_source(input: &TenantInput<'_>, live: &Arc<Object<ConnectionSpec>>)
         holder: &|field| input.live.holder(&id, field),
         hashes: &Hashes::default(),
         definition_is_gone: false,
+        revert: None,
     };
     match difference(&sides)? {
         Difference::Fields(fields) => Some(live.with(&Field::of(FieldKind::Replaces), Some(&fields.after))),

@@ -151,6 +151,7 @@ impl<'a> Draft<'a> {
             holder: &|field| input.live.holder(id, field),
             hashes: &self.hashes,
             definition_is_gone: id.kind == Kind::Integration && input.live.definitions_gone.contains(&id.name),
+            revert: input.revert.filter(|revert| revert.object == *id),
         })
     }
 

@@ -119,7 +119,8 @@ fn every_form() -> Plan {
     ]);
     plan.findings.iter_mut().for_each(|f| f.at = Some(At { file: "a.yaml".into(), line: 2 }));
     let tenants = BTreeSet::from(["eu-prod".to_string()]);
-    plan.scope = Scope { integrations: tenants.clone(), syncs: tenants.clone(), resend: tenants.clone(), tenants };
+    plan.scope =
+        Scope { integrations: tenants.clone(), syncs: tenants.clone(), resend: tenants.clone(), tenants, revert: None };
     plan.recount();
     plan
 }

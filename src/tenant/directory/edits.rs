@@ -31,6 +31,11 @@ pub(super) fn asked(action: &Action, after: &Item, definition: Option<&str>) -> 
     DocumentQuery { edits, drops_definition: action.fields.iter().any(drops) }
 }
 
+/// Returns the edits of a document that an update makes, apart from the name of a definition file.
+pub fn edits_of(action: &Action, after: &Item) -> Vec<Edit> {
+    asked(action, after, None).edits
+}
+
 /// Returns the edit for a field's change; `None` if only the record changes.
 fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
     let path = change.field.document_path();

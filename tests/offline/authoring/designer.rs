@@ -345,7 +345,7 @@ fn an_integration_that_a_sync_brings_is_changed_at_its_source_or_as_an_override(
     run(&["switch", "eu", "greet", "--variable", "Chat", "--to", "chat-alt", "--yes"])
         .exits(1)
         .prints("\nstablekey switch us greet --variable Chat --to chat-alt\n")
-        .prints("\nstablekey switch eu greet --variable Chat --to chat-alt --reason 'REASON'");
+        .prints("\nstablekey switch eu greet --variable Chat --to chat-alt --reason REASON");
     assert_eq!(project.files(""), before);
     for moved in [&["greet", "--variable", "Chat"][..], &["--all", "--from", "chat-main"]] {
         let asked = [&["switch", "eu"], moved, &["--to", "chat-alt", "--reason", "EU", "--yes"]].concat();
@@ -359,4 +359,67 @@ fn an_integration_that_a_sync_brings_is_changed_at_its_source_or_as_an_override(
         run(&["switch", "eu", "greet", "--variable", "Chat", "--to", "chat-main", "--yes"]).exits(0);
         assert_eq!(project.read("syncs.yaml"), sync);
     }
+}
+
+/// "without `--to` it lists the component's connections to choose from": on a terminal one is picked.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_the_connection_is_picked() {
+    use stablekey_testing::terminal::{ENTER, ESCAPE, OnTerminal};
+    for columns in [80, 120] {
+        let by_options = project();
+        by_options.run(&["switch", "us", "greet", "--step", "Reply", "--to", "chat-alt", "--yes"]).exits(0);
+        let by_keys = project();
+        let mut terminal = OnTerminal::start(by_keys.root(), &["switch", "us", "greet", "--step", "Reply"], columns);
+        // chat-alt comes first.
+        terminal.asks("Connection of step Main/Each/Reply").press(ENTER);
+        terminal.shows("Write 2 files?").press("y").press(ENTER);
+        assert_eq!(terminal.exits(), 0, "{}", terminal.screen());
+        assert!(terminal.is_usable());
+        assert_eq!(by_keys.files(""), by_options.files(""));
+        let left = project();
+        let before = left.files("");
+        let asked = ["switch", "us", "greet", "--variable", "Chat"];
+        let mut terminal = OnTerminal::start(left.root(), &asked, columns);
+        terminal.asks("Connection of variable").press("new").press(ENTER);
+        assert_eq!(terminal.exits(), 1);
+        assert!(terminal.screen().contains("stablekey new connection --tenant us --component chat"));
+        let mut terminal = OnTerminal::start(left.root(), &["bind", "us", "greet", "--step", "Tell"], columns);
+        terminal.asks("Connection of step").press(ESCAPE);
+        assert_eq!(terminal.exits(), 130);
+        assert!(terminal.is_usable());
+        assert_eq!(left.files(""), before);
+    }
+}
+
+/// A literal secret of a definition is in no diff, also where the edit takes it away.
+#[test]
+fn no_diff_shows_a_secret_of_a_definition() {
+    let own = "  - key: Own\n    dataType: connection\n    connection:\n      key: oauth2\n      component: {key: chat, isPublic: \
+               true}\n    inputs:\n      clientSecret: {type: value, value: c4nary-s3cret-value}\nconfigPages:\n";
+    let own_variable = "# the bot\n    - {name: Own, own: {component: {key: chat}, type: oauth2}}\n";
+    let project = || project().edit(FILE, "configPages:\n", own).edit(MANIFEST, "# the bot\n", own_variable);
+    for moved in [["--variable", "Own"], ["--data-source", "Channel"]] {
+        for form in ["text", "json"] {
+            let asked =
+                [&["switch", "us", "greet"], &moved[..], &["--to", "chat-alt", "--dry-run", "-o", form]].concat();
+            project().run(&asked).exits(0).does_not_print("c4nary").prints("chat-alt");
+        }
+    }
+    let project = project();
+    project.run(&["switch", "us", "greet", "--variable", "Own", "--to", "chat-alt", "--yes"]).exits(0);
+    assert!(project.read(MANIFEST).contains("    - {name: Own, stableKey: chat-alt}\n"), "{}", project.read(MANIFEST));
+    let definition = project.read(FILE);
+    assert!(
+        definition.contains("  - key: Own\n    dataType: connection\n    useScopedConfigVar: chat-alt\nconfigPages")
+    );
+}
+
+/// A title with letters that YAML reads otherwise is quoted, and an edit that makes the plan worse needs --force.
+#[test]
+fn odd_titles_are_quoted() {
+    let project = project().edit("us/connections/chat-alt.yaml", "Chat of sales", "'on'");
+    project.run(&["switch", "us", "greet", "--step", "Reply", "--to", "chat-alt", "--yes"]).exits(0);
+    assert!(project.read(FILE).contains("    key: \"on\"\n"), "{}", project.read(FILE));
+    assert!(project.read(MANIFEST).contains("{name: \"on\", stableKey: chat-alt}"));
 }

@@ -79,7 +79,7 @@ impl Walk<'_> {
             removed,
             is_scalar: matches!(node.kind, NodeKind::Scalar { .. }),
             is_container: !matches!(node.kind, NodeKind::Scalar { .. } | NodeKind::Alias(_)),
-            in_flow: around.brackets.is_some(),
+            in_flow: around.brackets.is_some() || is_flow,
             doubled: around.doubled,
         });
         self.below(id, &below);

@@ -1,5 +1,6 @@
 mod binding;
 mod corpus;
+mod design;
 mod emptying;
 mod laws;
 mod reading;

@@ -1,0 +1,394 @@
+//! Renames a stable key. A key never changes: a new connection replaces the one with the old key, in the manifests of
+//! every tenant, and integrations name the new key.
+
+use super::draft::Draft;
+use super::error::AuthorError;
+use super::home::{Home, home, inventories};
+use super::{overrides, secret_steps};
+use crate::api::{
+    ConnectionSpec, Credentials, Definition, Kind, LocationSpec, Meta, Object, Override, Resource, Variable, names,
+};
+use crate::engine::feeds::{bringing, feeding};
+use crate::engine::model::inventory::{Inventory, World};
+use crate::engine::model::item::{ObjectId, is_bookkeeping};
+use crate::engine::model::record::Writer;
+use crate::manifest::Edit;
+use crate::platform::definition::{self, Design};
+use crate::project::{Project, UNNAMED};
+use crate::tenant::directory::layout::FolderRole;
+use crate::tenant::directory::read::beside;
+use crate::text::count;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// What a stable key looks like.
+const KEY_SHAPE: &str =
+    "a stable key has letters, digits, - and _, begins and ends with a letter or digit, and has at most 63";
+/// The maximum number of older keys of a connection.
+const MOST_OLDER: usize = 16;
+
+/// A stable key and the one that replaces it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRename<'k> {
+    /// The old key.
+    pub old: &'k str,
+    /// The new key.
+    pub new: &'k str,
+}
+
+/// What a person should know beside the diff.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RenameNotes {
+    /// What stays as it is, and why.
+    pub notes: Vec<String>,
+}
+
+/// Fills a draft with the rename of a key. The new connections are written first, then the definitions and integrations
+/// that name the key, then the overrides of syncs; so the same edit finishes one that was interrupted.
+pub fn rename_key(draft: &mut Draft<'_>, rename: KeyRename<'_>) -> Result<RenameNotes, AuthorError> {
+    let KeyRename { old, new } = rename;
+    may_be_renamed(old, new)?;
+    let project = draft.project;
+    let world = project.world();
+    let mut desks = Vec::new();
+    let mut notes = Vec::new();
+    for tenant in project.tenants.keys().filter(|name| *name != UNNAMED) {
+        match home(project, tenant) {
+            Ok(home) => desks.push(TenantDesk { project, world: &world, home, rename }),
+            // It has no manifests: its Tenant has no source.
+            Err(AuthorError::Refused { .. }) => {
+                let has = |read: &&Inventory| read.connection(old).is_some();
+                if inventories(project, tenant).iter().any(has) {
+                    notes.push(format!("{tenant} has no manifests here: what it declares of {old} stays"));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let mut renamed = BTreeSet::new();
+    let mut made = Vec::new();
+    for desk in &desks {
+        if let Some(connection) = desk.connection(draft)? {
+            renamed.insert(desk.home.tenant);
+            made.push((desk, connection));
+        }
+        if let Some(syncs) = desk.brought() {
+            notes.push(format!("{} gets {new} by {syncs}, with the next apply", desk.home.tenant));
+        }
+    }
+    let bound = desks.iter().any(|desk| desk.binds_old());
+    if made.is_empty() && !bound {
+        let read = project.tenants.keys().flat_map(|tenant| inventories(project, tenant));
+        let keys: BTreeSet<&str> =
+            read.flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str()).collect();
+        return Err(AuthorError::unknown("connection", old, keys));
+    }
+    let mut definitions: BTreeMap<PathBuf, Definitions<'_>> = BTreeMap::new();
+    for desk in &desks {
+        desk.definitions(&mut definitions, &mut notes)?;
+    }
+    for (path, of_file) in &definitions {
+        let bindings: Vec<(&str, &str)> = of_file.variables.iter().map(|variable| (*variable, new)).collect();
+        let refused = |error: definition::DefinitionError| {
+            AuthorError::refused(
+                format!("{}: {error}", path.display()),
+                "nothing was written; bind the variable there yourself",
+            )
+        };
+        let bytes = definition::bind(&of_file.bytes, &bindings).map_err(refused)?;
+        draft.put(path, Some(bytes))?;
+    }
+    for desk in &desks {
+        desk.integrations(draft)?;
+    }
+    rename_overrides(draft, rename, &renamed)?;
+    for (desk, connection) in made {
+        desk.steps(draft, &connection);
+    }
+    notes.extend(credentials_that_stay(project, old, new));
+    Ok(RenameNotes { notes })
+}
+
+/// Fails if one key cannot replace another.
+fn may_be_renamed(old: &str, new: &str) -> Result<(), AuthorError> {
+    if !names::is_stable_key(new) {
+        return Err(AuthorError::refused(format!("{new:?} is no stable key"), KEY_SHAPE));
+    }
+    if old == new {
+        return Err(AuthorError::refused(format!("{new} is the old key"), "give another one"));
+    }
+    if names::of_stable_key(old) == names::of_stable_key(new) {
+        let message = format!("{old} and {new} differ only in case, or in _ and -: a tenant cannot have both");
+        return Err(AuthorError::refused(message, "choose a key that differs in more"));
+    }
+    Ok(())
+}
+
+/// A definition file, and its variables that are bound to the old key.
+struct Definitions<'p> {
+    bytes: Vec<u8>,
+    variables: BTreeSet<&'p str>,
+}
+
+/// The manifests of one tenant.
+struct TenantDesk<'p> {
+    project: &'p Project,
+    world: &'p World,
+    home: Home<'p>,
+    rename: KeyRename<'p>,
+}
+
+impl<'p> TenantDesk<'p> {
+    fn read(&self) -> &'p Inventory {
+        &self.home.read.inventory
+    }
+
+    fn id_of(key: &str) -> ObjectId {
+        ObjectId::new(Kind::Connection, names::of_stable_key(key))
+    }
+
+    /// The syncs that bring the connection to a tenant whose folder has no source: its manifests are live, and an apply
+    /// writes them.
+    fn brought(&self) -> Option<String> {
+        if self.home.role == FolderRole::Source {
+            return None;
+        }
+        let KeyRename { old, new } = self.rename;
+        let tenant = self.home.tenant;
+        let mut syncs: BTreeSet<String> = [old, new]
+            .into_iter()
+            .flat_map(|key| feeding(self.world, tenant, &names::of_stable_key(key)))
+            .map(|sync| sync.writer.to_string())
+            .collect();
+        let exists = |writer: &&Writer| self.world.syncs.iter().any(|sync| sync.writer == **writer);
+        let record = self.read().record(tenant, &Self::id_of(old));
+        syncs.extend(record.iter().flat_map(|record| record.writers()).filter(exists).map(ToString::to_string));
+        (!syncs.is_empty()).then(|| syncs.into_iter().collect::<Vec<_>>().join(", "))
+    }
+
+    fn binds_old(&self) -> bool {
+        let variables = self.read().integrations.values().flat_map(|integration| &integration.spec.connections);
+        variables.into_iter().any(|variable| variable.stable_key() == Some(self.rename.old))
+    }
+
+    /// Writes the new connection, if the tenant has one to replace. Returns it as it will be.
+    fn connection(&self, draft: &mut Draft<'_>) -> Result<Option<ConnectionSpec>, AuthorError> {
+        let KeyRename { old, new } = self.rename;
+        if self.brought().is_some() {
+            return Ok(None);
+        }
+        let tenant = self.home.tenant;
+        // Invalid documents stop it.
+        let (_, at) = (self.home.find(&Self::id_of(old))?, self.home.find(&Self::id_of(new))?);
+        let declared = self.read().connection(old);
+        let taken = self.read().connections.get(&names::of_stable_key(new));
+        if let Some(other) = taken.filter(|other| other.spec.stable_key != new) {
+            let message = format!("{tenant} has {}, whose name {new} would take", other.spec.stable_key);
+            return Err(AuthorError::refused(message, "choose another key"));
+        }
+        let live = self.project.tenants.get(tenant).and_then(|found| found.live.as_ref().ok());
+        let live = live.and_then(|live| live.inventory.connection(old)).filter(|_| {
+            // What is only live counts where the source renamed it in place, or binds to it.
+            taken.is_some() || self.binds_old()
+        });
+        let before = declared.or(live);
+        let Some(before) = before else {
+            return Ok(taken.map(|there| there.spec.clone()).filter(|spec| replaces(spec, old)));
+        };
+        if before.spec.replaces.iter().any(|older| older == new) {
+            let message = format!("{old} replaces {new} in {tenant}: each would replace the other");
+            return Err(AuthorError::refused(message, format!("take {new} out of replaces of {old} first")));
+        }
+        let is_other = |other: &&std::sync::Arc<Object<ConnectionSpec>>| {
+            other.spec.stable_key != new && replaces(&other.spec, old)
+        };
+        if let Some(other) = self.read().connections.values().find(is_other) {
+            let message = format!("{} replaces {old} in {tenant} already", other.spec.stable_key);
+            return Err(AuthorError::refused(
+                message,
+                format!("rename that one: stablekey rename-key {} {new}", other.spec.stable_key),
+            ));
+        }
+        let older = std::iter::once(old).chain(before.spec.replaces.iter().map(String::as_str));
+        let mut list: Vec<String> = taken.map(|there| there.spec.replaces.clone()).unwrap_or_default();
+        for key in older.filter(|key| *key != new) {
+            if !list.iter().any(|there| there == key) {
+                list.push(key.to_string());
+            }
+        }
+        if list.len() > MOST_OLDER {
+            let message = format!("{new} would replace {} keys in {tenant}, and {MOST_OLDER} are the most", list.len());
+            return Err(AuthorError::refused(message, "take keys that nothing names any more out of replaces"));
+        }
+        match (taken, at) {
+            (Some(there), Some(at)) => {
+                if !there.spec.is_same_kind_as(&before.spec) {
+                    let message = format!(
+                        "{new} of {tenant} is {}, and {old} is {}",
+                        there.spec.kind_in_words(),
+                        before.spec.kind_in_words()
+                    );
+                    return Err(AuthorError::refused(
+                        message,
+                        "component, type and credentials must be the same: choose another key",
+                    ));
+                }
+                let path = ["spec", "replaces"].map(str::to_string).to_vec();
+                if there.spec.replaces != list {
+                    draft.edit(at, vec![Edit::Set { path, value: json!(list) }])?;
+                }
+                Ok(Some(ConnectionSpec { replaces: list, ..there.spec.clone() }))
+            }
+            _ => {
+                let spec = ConnectionSpec { stable_key: new.to_string(), replaces: list, ..before.spec.clone() };
+                let kept = |map: &BTreeMap<String, String>| {
+                    map.iter().filter(|(name, _)| !is_bookkeeping(name)).map(|(k, v)| (k.clone(), v.clone())).collect()
+                };
+                let metadata = Meta {
+                    labels: kept(&before.metadata.labels),
+                    annotations: kept(&before.metadata.annotations),
+                    ..Meta::named(&names::of_stable_key(new))
+                };
+                let object = Object { metadata, ..Object::new(names::of_stable_key(new), spec.clone()) };
+                draft.add(&self.home, &Resource::Connection(object))?;
+                Ok(Some(spec))
+            }
+        }
+    }
+
+    /// The integrations that are written here, and not brought by a sync.
+    fn own_integrations(&self) -> impl Iterator<Item = &'p Object<crate::api::IntegrationSpec>> {
+        let (world, home) = (self.world, self.home);
+        let is_own = move |name: &str| home.role == FolderRole::Source || bringing(world, home.tenant, name).is_empty();
+        self.read().integrations.values().map(AsRef::as_ref).filter(move |integration| is_own(integration.name()))
+    }
+
+    /// Collects the definitions whose variables are bound to the old key.
+    fn definitions(
+        &self,
+        out: &mut BTreeMap<PathBuf, Definitions<'p>>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), AuthorError> {
+        let KeyRename { old, new } = self.rename;
+        let is_concerned = |variable: &&Variable| variable.stable_key().is_some_and(|key| key == old || key == new);
+        for integration in self.own_integrations() {
+            let concerned: Vec<&Variable> = integration.spec.connections.iter().filter(is_concerned).collect();
+            let Some(Definition::File(file)) = integration.spec.definition.as_ref().filter(|_| !concerned.is_empty())
+            else {
+                continue;
+            };
+            let id = ObjectId::new(Kind::Integration, integration.name());
+            let path = beside(self.home.document(&id)?, file);
+            // Without a readable definition, the manifest says what each variable means.
+            let Ok(bytes) = self.project.definition_in(self.home.tenant, self.home.role, integration.name()) else {
+                continue;
+            };
+            let Ok(design) = Design::read(&bytes) else {
+                notes.push(format!(
+                    "{} is not changed: the manifest of {id} says what its variables mean",
+                    path.display()
+                ));
+                continue;
+            };
+            let names_old = |variable: &&&Variable| {
+                design.variable(&variable.name).is_some_and(|there| there.stable_key() == Some(old))
+            };
+            let variables: Vec<&str> =
+                concerned.iter().filter(names_old).map(|variable| variable.name.as_str()).collect();
+            if !variables.is_empty() {
+                let of_file = out.entry(path).or_insert_with(|| Definitions { bytes, variables: BTreeSet::new() });
+                of_file.variables.extend(variables);
+            }
+        }
+        Ok(())
+    }
+
+    /// Binds variables that name the old key to the new one.
+    fn integrations(&self, draft: &mut Draft<'_>) -> Result<(), AuthorError> {
+        let KeyRename { old, new } = self.rename;
+        for integration in self.own_integrations() {
+            let bound = integration.spec.connections.iter().filter(|variable| variable.stable_key() == Some(old));
+            let edits: Vec<Edit> = bound
+                .map(|variable| Edit::Set {
+                    path: ["spec", "connections", variable.name.as_str(), "stableKey"].map(str::to_string).to_vec(),
+                    value: json!(new),
+                })
+                .collect();
+            if !edits.is_empty() {
+                let id = ObjectId::new(Kind::Integration, integration.name());
+                draft.edit(self.home.document(&id)?, edits)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What only people can do: the Secrets' annotations and, where the location cannot answer for older keys, the
+    /// sign-ins.
+    fn steps(&self, draft: &mut Draft<'_>, connection: &ConnectionSpec) {
+        let KeyRename { old, new } = self.rename;
+        let tenant = self.home.tenant;
+        secret_steps::steps(self.project, tenant, connection).into_iter().for_each(|step| draft.manual(step));
+        let Some(found) = self.project.tenants.get(tenant) else { return };
+        if !matches!(found.spec.location, Some(LocationSpec::Prismatic(_))) {
+            return;
+        }
+        let live = found.live.as_ref().ok();
+        let told = live.map_or(0, |live| live.inventory.told_customers(&names::of_stable_key(old)));
+        let number = if told > 0 { format!(" ({told})") } else { String::new() };
+        let who = match connection.credentials {
+            Credentials::Customer => format!("customers{number} sign in again for {new}"),
+            Credentials::User => format!("users{number} sign in again for {new}"),
+            Credentials::OrganizationCustomer => {
+                format!("supply the credentials of each customer{number} again for {new}")
+            }
+            Credentials::OrganizationGlobal => format!("supply the credentials of {new} again, or sign in once for it"),
+        };
+        draft.manual(format!("{tenant}: {who}: the platform does not answer for {old}"));
+    }
+}
+
+fn replaces(spec: &ConnectionSpec, old: &str) -> bool {
+    spec.replaces.iter().any(|older| older == old)
+}
+
+/// Renames the key in the overrides of syncs.
+fn rename_overrides(draft: &mut Draft<'_>, rename: KeyRename<'_>, renamed: &BTreeSet<&str>) -> Result<(), AuthorError> {
+    let KeyRename { old, new } = rename;
+    let object = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key)).to_string();
+    for sync in &draft.project.syncs {
+        let Writer::Sync(name) = &sync.writer else { continue };
+        let from_is_renamed = renamed.contains(sync.spec.from.as_str());
+        let change = |there: &Override| {
+            let mut there = there.clone();
+            let is_variable = there.variable.is_some();
+            // A variable is bound in the target, all else is as the source has it.
+            let is_renamed =
+                if is_variable { renamed.contains(there.tenant.as_str()) || from_is_renamed } else { from_is_renamed };
+            if is_renamed && there.stable_key.as_deref() == Some(old) {
+                there.stable_key = Some(new.to_string());
+            }
+            if from_is_renamed && there.object.as_deref() == Some(object(old).as_str()) {
+                there.object = Some(object(new));
+            }
+            there
+        };
+        overrides::change(draft, name, &change)?;
+    }
+    Ok(())
+}
+
+/// Says which customer credentials keep the old key.
+fn credentials_that_stay(project: &Project, old: &str, new: &str) -> Option<String> {
+    let mut staying = BTreeSet::new();
+    for tenant in project.tenants.keys() {
+        for read in inventories(project, tenant) {
+            let naming = read.customer_credentials.values().filter(|credentials| credentials.spec.connection == old);
+            staying.extend(naming.map(|credentials| (tenant, credentials.name())));
+        }
+    }
+    (!staying.is_empty()).then(|| {
+        let sets = count(staying.len(), "CustomerCredentials names", "CustomerCredentials name");
+        format!("{sets} {old}, and stay as they are: they resolve to {new}, which replaces it")
+    })
+}

@@ -1,0 +1,158 @@
+//! `stablekey revert`.
+
+use super::apply::{Apply, RevertConsent};
+use super::options::{RootOption, tenant_and_path};
+use super::output::Output;
+use super::{CommandFailure, naming, planning};
+use crate::api::Kind;
+use crate::engine::model::field::Field;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Note, Plan, Scope};
+use crate::engine::model::revert::Revert;
+use crate::near_miss::{listed, near_misses};
+use crate::project::{Project, planned};
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Put the desired value back where a tenant differs
+///
+/// Ends drift, and takes back what a tenant keeps of its own: the live value becomes the desired one, whatever the
+/// policy for drift is. Only the named object changes; with FIELD only that field. It is planned, shown and approved as
+/// an apply is. To keep the live value instead, use stablekey keep.
+///
+/// Examples:
+///   stablekey revert eu-prod Connection/slack-bot inputs.scopes
+///   stablekey revert eu-prod Integration/lead-router 'connections.Salesforce Connection'
+///   stablekey revert eu-prod Connection/slack-bot --yes
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct RevertCommand {
+    /// The tenant
+    tenant: String,
+    /// The object: KIND/NAME, for example Connection/salesforce-oauth or conn/salesforce-oauth
+    #[arg(value_name = "KIND/NAME")]
+    object: String,
+    /// The field, as the plan shows it: inputs.scopes; by default all that differ
+    field: Option<String>,
+    #[command(flatten)]
+    root: RootOption,
+    /// A folder of manifests that declare a tenant: TENANT=PATH; the folder may be anywhere
+    #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
+    sources: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    consent: RevertConsent,
+}
+
+impl RevertCommand {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let RevertCommand { tenant, object, field, root, sources, consent } = self;
+        let root = root.into_argument(sources);
+        let project = root.open()?;
+        let revert = find(&project, &tenant, &object, field.as_deref(), output)?;
+        let apply = Apply::of_revert(root, &revert, consent);
+        let scope = apply.scope();
+        if let Some(nothing) = nothing_to_put_back(&project, &scope, &revert) {
+            output.result(&nothing)?;
+            return Ok(0);
+        }
+        apply.carry_out(project, scope, None, output)
+    }
+}
+
+/// Finds a live object of a tenant, and one of its fields.
+pub(super) fn find(
+    project: &Project,
+    tenant: &str,
+    object: &str,
+    field: Option<&str>,
+    output: &mut Output,
+) -> Result<Revert, CommandFailure> {
+    let tenant = Kind::Tenant.name_in(tenant);
+    planning::known("tenant", tenant, project.tenants.keys())?;
+    let read = project.tenants.get(tenant).map(|found| found.live.as_ref());
+    let snapshot = match read {
+        Some(Ok(snapshot)) => snapshot,
+        Some(Err(why)) => {
+            return Err(CommandFailure::new(format!("{tenant} cannot be read: {why}"), "fix that first"));
+        }
+        None => return Err(CommandFailure::new(format!("there is no tenant {tenant}"), "name another one")),
+    };
+    let names = naming::KnownNames { project, tenant, snapshot };
+    let object = naming::object(names, object, output)?;
+    let scope = Scope { tenants: BTreeSet::from([tenant.to_string()]), ..Scope::default() };
+    let field = match field {
+        Some(typed) => Some(field_of(project, &planned::plan(project, &scope).plan, tenant, &object, typed)?),
+        None => None,
+    };
+    Ok(Revert { tenant: tenant.to_string(), object, field })
+}
+
+/// Finds a field that an object has, or that is desired of it.
+fn field_of(
+    project: &Project,
+    plan: &Plan,
+    tenant: &str,
+    object: &ObjectId,
+    typed: &str,
+) -> Result<Field<'static>, CommandFailure> {
+    let live = project.tenants.get(tenant).and_then(|found| found.live.as_ref().ok());
+    let live = live.and_then(|snapshot| snapshot.inventory.get(object));
+    let of_live = live.iter().flat_map(|item| item.fields(true)).map(|(field, _)| field.to_string());
+    let noted = notes(plan, tenant, object).filter_map(differing_path).map(|path| path.join("."));
+    let actions = plan.targets.iter().filter(|target| target.tenant == tenant).flat_map(|target| &target.actions);
+    let planned = actions.filter(|action| action.change.object == *object).flat_map(|action| &action.fields);
+    let there: BTreeSet<String> = of_live.chain(noted).chain(planned.map(|change| change.field.to_string())).collect();
+    let typed = typed.strip_prefix("spec.").unwrap_or(typed);
+    let there: Vec<&str> = there.iter().map(String::as_str).collect();
+    match Field::parse(typed).filter(|_| there.contains(&typed)) {
+        Some(field) => Ok(field),
+        None => {
+            // `scopes` means `inputs.scopes`, if nothing else ends so.
+            let ends_so = |path: &&str| path.rsplit_once('.').is_some_and(|(_, name)| name == typed);
+            let ending: Vec<&str> = there.iter().copied().filter(ends_so).collect();
+            let near = if ending.is_empty() { near_misses(typed, there.iter().copied()) } else { ending };
+            let help = match near.as_slice() {
+                [] => format!("it has {}", listed(&there)),
+                near => format!("did you mean {}?", near.join(" or ")),
+            };
+            Err(CommandFailure::new(format!("{tenant}/{object} has no field {typed}"), help))
+        }
+    }
+}
+
+fn notes<'p>(plan: &'p Plan, tenant: &str, object: &'p ObjectId) -> impl Iterator<Item = &'p Note> {
+    let target = plan.targets.iter().find(|target| target.tenant == tenant);
+    target.into_iter().flat_map(|target| &target.notes).filter(move |note| note.object() == object)
+}
+
+/// The path of a field that differs from the desired value, and that an apply leaves as it is.
+fn differing_path(note: &Note) -> Option<&[String]> {
+    match note {
+        Note::Drift { path, .. } | Note::Kept { path, .. } if !path.is_empty() => Some(path),
+        _ => None,
+    }
+}
+
+/// Why there is nothing to put back, if there is nothing.
+fn nothing_to_put_back(project: &Project, scope: &Scope, revert: &Revert) -> Option<String> {
+    let Revert { tenant, object, field } = revert;
+    let plan = planned::plan(project, scope).plan;
+    if !plan.is_empty() || plan.exit != 0 {
+        return None;
+    }
+    let what = match field {
+        Some(field) => format!("{field} of {tenant}/{object}"),
+        None => format!("{tenant}/{object}"),
+    };
+    let whole = planned::plan(project, &Scope { revert: None, ..scope.clone() }).plan;
+    let actions = whole.targets.iter().filter(|target| target.tenant == *tenant).flat_map(|target| &target.actions);
+    let changes = |change: &crate::engine::model::plan::FieldChange| field.as_ref().is_none_or(|f| *f == change.field);
+    let mut of_it = actions.filter(|action| action.change.object == *object);
+    Some(match of_it.any(|action| action.fields.iter().any(changes)) {
+        true => {
+            format!("{what} has not drifted, and is not kept: there is nothing to put back. The next apply changes it.")
+        }
+        false => format!("{what} has not drifted, and is not kept: there is nothing to put back."),
+    })
+}
