@@ -16,8 +16,7 @@ use clap::Args;
 ///
 /// Examples:
 ///   stablekey bind us-prod lead-router --step 'Find lead' --to salesforce-oauth
-///   stablekey bind us-prod lead-router --step 'Main/Find lead' \
-///     --to salesforce-oauth
+///   stablekey bind us-prod lead-router --step 'Main/Find' --to salesforce-oauth
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct BindCommand {

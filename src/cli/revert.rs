@@ -23,8 +23,7 @@ use std::path::PathBuf;
 ///
 /// Examples:
 ///   stablekey revert eu-prod Connection/slack-bot inputs.scopes
-///   stablekey revert eu-prod Integration/lead-router \
-///     'connections.Salesforce Connection'
+///   stablekey revert eu-prod Integration/lead-router connections.CRM
 ///   stablekey revert eu-prod Connection/slack-bot --yes
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

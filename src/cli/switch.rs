@@ -19,16 +19,11 @@ use clap::{ArgGroup, Args};
 ///
 /// Examples:
 ///   stablekey switch us-prod lead-router --step 'Find lead' --to salesforce-eu
-///   stablekey switch us-prod lead-router --variable 'Salesforce Connection' \
-///     --to salesforce-eu
+///   stablekey switch us-prod lead-router --variable CRM --to salesforce-eu
 ///   stablekey switch us-prod --all --from salesforce-oauth --to salesforce-eu
-///   stablekey switch eu-prod lead-router --variable 'Salesforce Connection' \
-///     --to salesforce-eu --reason 'EU org'
+///   stablekey switch eu-prod lead-router --variable CRM --to sf-eu --reason EU
 #[derive(Debug, Args)]
-#[command(
-    verbatim_doc_comment,
-    override_usage = "stablekey switch [OPTIONS] <TENANT> <INTEGRATION>\n       stablekey switch [OPTIONS] <TENANT> --all --from <KEY>"
-)]
+#[command(verbatim_doc_comment, override_usage = "stablekey switch [OPTIONS] <TENANT> [INTEGRATION]")]
 #[command(group = ArgGroup::new("moved").required(true).args(["step", "data_source", "variable", "from"]))]
 pub(super) struct SwitchCommand {
     /// The tenant

@@ -190,12 +190,14 @@ mod tests {
     fn a_sync_that_only_waits_counts_against_no_other() {
         let sync = |mode, standing: &[&str], spent: &[&str]| {
             let spent = spent.iter().map(|digest| ApprovalStatus { digest: digest.to_string(), ..Default::default() });
-            let mut sync = HubSync::default();
-            sync.spec = Ok(TenantSyncSpec { mode, ..TenantSyncSpec::default() });
-            sync.standing = standing.iter().map(ToString::to_string).collect();
-            sync.status.approvals = spent.collect();
-            sync.status.targets = vec![TargetStatus { digest: Some("b".to_string()), ..TargetStatus::default() }];
-            sync
+            let waits = TargetStatus { digest: Some("b".to_string()), ..TargetStatus::default() };
+            let approvals = spent.collect();
+            HubSync {
+                spec: Ok(TenantSyncSpec { mode, ..TenantSyncSpec::default() }),
+                standing: standing.iter().map(ToString::to_string).collect(),
+                status: TenantSyncStatus { approvals, targets: vec![waits], ..TenantSyncStatus::default() },
+                ..HubSync::default()
+            }
         };
         assert!(may_write(&sync(Some(SyncMode::Apply), &[], &[])));
         assert!(!may_write(&sync(Some(SyncMode::Plan), &[], &[])) && !may_write(&sync(None, &["a"], &["a"])));

@@ -60,16 +60,14 @@ fn where_a_sync_brings_the_field_an_override_says_why_it_differs() {
     // Without a tenant it is the source that declares it.
     root.run(&["set", "chat-main", "scopes=read all", "--yes"]).exits(0);
     assert!(root.read(DEV).contains("read all"));
-    root.run(&["apply", "--yes", "--approve", &root.plan_json()["targets"][1]["digests"]["sync/up"].as_str().unwrap()]);
+    root.run(&["apply", "--yes", "--approve", root.plan_json()["targets"][1]["digests"]["sync/up"].as_str().unwrap()]);
     assert!(root.read(PROD).contains("https://eu2.chat.example") && root.read(PROD).contains("read all"));
     root.plan().exits(0);
 }
 
 #[test]
 fn a_source_that_declares_the_field_is_edited_and_else_says_what_no_override_can() {
-    let tenants = tenants_yaml()
-        .replace("directory: {path: prod}", "directory: {path: prod}")
-        .replace("  acceptFrom:", "  source: {path: wanted}\n  acceptFrom:");
+    let tenants = tenants_yaml().replace("  acceptFrom:", "  source: {path: wanted}\n  acceptFrom:");
     let partial = connection("chat-main").replace("    scopes: {value: read}\n", "");
     let root = synced().with("tenants.yaml", &tenants).with("wanted/connections/chat-main.yaml", &partial);
     root.run(&["set", "--tenant", "prod", "chat-main", "baseUrl=https://p.example", "--yes", "--force"]).exits(0);
