@@ -36,6 +36,7 @@ enum Names {
     Inputs,
     Objects,
     Codes,
+    Shells,
 }
 
 /// The names of values, by word.
@@ -65,11 +66,18 @@ const WORDS: [(&str, &[Names]); 19] = [
 fn of_argument(command: &str, id: &str) -> Option<&'static [Names]> {
     Some(match (command, id) {
         ("explain", "name") => &[Names::Keys, Names::Integrations, Names::Tenants, Names::Codes],
+        (_, "step") => &[Names::Steps],
+        (_, "variable" | "data_source") => &[Names::Variables],
         (_, "integrations") => &[Names::Integrations],
         (_, "syncs") => &[Names::Syncs],
         ("import", "tenant") => &[Names::Tenants],
+        ("export", "names") => &[Names::Tenants, Names::Integrations],
+        ("remove", "words") => &[Names::Tenants, Names::Customers],
+        ("suspend" | "resume", "name") => &[Names::Tenants, Names::Syncs],
+        ("completions", "shell") => &[Names::Shells],
+        (_, "integration") => &[Names::Integrations],
         // The variable of an environment.
-        ("import", "token_env") => &[],
+        (_, "token_env") => &[],
         _ => return None,
     })
 }
@@ -247,6 +255,7 @@ impl<'w> Asked<'w> {
                 .flat_map(|kind| found(kind).map(move |found| (kind, found)))
                 .map(|(kind, found)| (format!("{kind}/{}", found.mention.name), title(found)))
                 .collect(),
+            Names::Shells => SHELLS.names().map(|name| (name.to_string(), String::new())).collect(),
             Names::Codes => {
                 Code::ALL.iter().map(|code| (code.as_str().to_string(), code.title().to_string())).collect()
             }
@@ -416,6 +425,18 @@ mod tests {
             "adopt tenant: [Tenants]",
             "doctor measure: [Types]",
             "approve sync: [Syncs]",
+            "set key: [Keys]",
+            "set tenant: [Tenants]",
+            "bind integration: [Integrations]",
+            "bind step: [Steps]",
+            "bind to: [Keys]",
+            "switch variable: [Variables]",
+            "switch from: [Keys]",
+            "suspend name: [Tenants, Syncs]",
+            "export names: [Tenants, Integrations]",
+            "remove words: [Tenants, Customers]",
+            "override integration: [Integrations]",
+            "completions shell: [Shells]",
         ] {
             assert!(found.iter().any(|line| line == wanted), "{wanted}\n{}", found.join("\n"));
         }

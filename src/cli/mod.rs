@@ -346,6 +346,9 @@ mod tests {
                 return;
             }
             let help = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().filter(|line| line.starts_with(' ')) {
+                assert!(crate::text::width(line) <= 80, "{name}: wider than 80 columns, break it with \\: {line}");
+            }
             // A long line goes on in the next.
             let help = help.replace("\\\n", "");
             let examples: Vec<&str> = help.lines().skip_while(|line| *line != "Examples:").skip(1).collect();

@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 /// Examples:
 ///   stablekey new component slack --tenant eu-prod
 ///   stablekey new component acme --private --type apiKey \
-///     --input apiKey.baseUrl:required,endpoint --input apiKey.apiKey:required,secret
+///     --input apiKey.baseUrl:required,endpoint \
+///     --input apiKey.apiKey:required,secret
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct NewComponentCommand {

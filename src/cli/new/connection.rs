@@ -27,7 +27,8 @@ use std::collections::BTreeSet;
 ///   stablekey new connection
 ///   stablekey new connection --tenant eu-prod --key hubspot-oauth --yes
 ///   stablekey new connection --component salesforce --credentials Customer \
-///     authorizeUrl=https://login.example/authorize tokenUrl=https://login.example/token \
+///     authorizeUrl=https://login.example/authorize \
+///     tokenUrl=https://login.example/token \
 ///     clientId=my-app --secret clientSecret=salesforce-app/clientSecret
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]

@@ -16,8 +16,9 @@ use clap::Args;
 /// connection marks perCustomer are given; secrets are references, never values.
 ///
 /// Examples:
-///   stablekey new customer 'Acme, Inc.' --tenant eu-prod --connection salesforce-oauth \
-///     instanceUrl=https://acme.example --secret password=acme-salesforce/password
+///   stablekey new customer 'Acme, Inc.' --tenant eu-prod \
+///     --connection salesforce-oauth instanceUrl=https://acme.example \
+///     --secret password=acme-salesforce/password
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct NewCustomerCommand {

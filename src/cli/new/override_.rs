@@ -11,13 +11,14 @@ use clap::Args;
 /// Write an override of a sync: what differs in one target, with a reason
 ///
 /// Examples:
-///   stablekey new override us-to-eu --tenant eu-prod --key salesforce-oauth --input scopes \
-///     --value 'api' --reason 'EU org'
-///   stablekey new override us-to-eu --key slack-bot --field title --value 'Slack EU' --reason 'EU'
-///   stablekey new override us-to-eu --integration lead-router --variable 'Slack Connection' \
-///     --key slack-eu --reason 'a workspace of its own'
-///   stablekey new override us-to-eu --object Integration/lead-router --field definition --keep \
-///     --reason pilot
+///   stablekey new override us-to-eu --tenant eu-prod --key salesforce-oauth \
+///     --input scopes --value 'api' --reason 'EU org'
+///   stablekey new override us-to-eu --key slack-bot --field title \
+///     --value 'Slack EU' --reason 'EU'
+///   stablekey new override us-to-eu --integration lead-router \
+///     --variable 'Slack Connection' --key slack-eu --reason 'own workspace'
+///   stablekey new override us-to-eu --object Integration/lead-router \
+///     --field definition --keep --reason pilot
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct NewOverrideCommand {
