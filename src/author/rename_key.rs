@@ -248,7 +248,7 @@ impl<'p> TenantDesk<'p> {
                 let metadata = Meta {
                     labels: kept(&before.metadata.labels),
                     annotations: kept(&before.metadata.annotations),
-                    ..Meta::named(&names::of_stable_key(new))
+                    ..Meta::named(names::of_stable_key(new))
                 };
                 let object = Object { metadata, ..Object::new(names::of_stable_key(new), spec.clone()) };
                 draft.add(&self.home, &Resource::Connection(object))?;
