@@ -13,7 +13,7 @@ mod structure;
 
 use crate::api::*;
 use crate::engine::model::finding::At;
-use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
+use crate::engine::model::inventory::{ReadOnly, Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::DefinitionFrom;
 use crate::engine::model::record::Writer;
@@ -524,6 +524,16 @@ impl Project {
         let read = self.tenants.get(tenant)?;
         let read = if role == FolderRole::Source { read.source.as_ref()? } else { &read.live };
         Some((FolderLocation::new(tenant, folder).in_layout(Arc::clone(&self.layout)), read.as_ref().ok()?))
+    }
+
+    /// Why a document is never written: its file lies outside the tenant's folder, and other tenants may use it.
+    pub fn shared(&self, at: &SourcePlace) -> Option<String> {
+        let is_it = |origin: &SourcePlace| origin.file.path == at.file.path;
+        self.snapshots().find_map(|snapshot| {
+            let shared = snapshot.inventory.read_only.iter().filter(|(_, why)| matches!(why, ReadOnly::Shared(_)));
+            let mut of_it = shared.filter(|(id, _)| snapshot.origins.get(*id).is_some_and(is_it));
+            of_it.next().map(|(id, why)| format!("{id}: {why}"))
+        })
     }
 
     /// The document of an object in its location.

@@ -32,7 +32,7 @@ pub fn figures(_: &mut Machine) -> Outcome<Vec<Figure>> {
         let ratio = edit.as_secs_f64() / plan.as_secs_f64();
         let name = format!("set of one connection of {DOCUMENTS} documents {what}");
         figures.push(Figure::beside(name, time(edit), format!("plan {}", time(plan)), ratio, OF_PLAN));
-        figures.push(Figure::of_time(&format!("completion of their keys, {what}"), complete, OF_COMPLETION));
+        figures.push(Figure::of_time(format!("completion of their keys, {what}"), complete, OF_COMPLETION));
     }
     Ok(figures)
 }
@@ -56,11 +56,11 @@ fn write(root: &Path, is_one: bool) -> Outcome<()> {
 /// The medians of plan, of an edit with the plan before and after it, and of a completion.
 fn measured(root: &Path) -> Outcome<(Duration, Duration, Duration)> {
     let resources = generate::resources(DOCUMENTS);
-    let connections = resources.iter().filter_map(|resource| match resource {
+    let mut connections = resources.iter().filter_map(|resource| match resource {
         Resource::Connection(connection) => Some(&connection.spec.stable_key),
         _ => None,
     });
-    let key = connections.skip(1_000).next().ok_or("no connection was generated")?;
+    let key = connections.nth(1_000).ok_or("no connection was generated")?;
     let command = |arguments: &[&str]| {
         let mut command = Command::new(STABLEKEY);
         command.args(arguments).current_dir(root).env("GIT_CEILING_DIRECTORIES", root);

@@ -358,7 +358,11 @@ struct DefinitionFile {
 
 impl<'p> Desk<'p> {
     fn of(project: &'p Project, name: &str) -> Result<Self, AuthorError> {
-        let (name, _) = tenant(project, name)?;
+        let (name, found) = tenant(project, name)?;
+        if found.live.is_err() && !matches!(found.source, Some(Ok(_))) {
+            // What it has is unknown.
+            home(project, name)?;
+        }
         let mut definitions: BTreeMap<PathBuf, Vec<(&str, &str)>> = BTreeMap::new();
         for (tenant, read) in read_everywhere(project) {
             for (name, object) in &read.inventory.integrations {

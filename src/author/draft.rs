@@ -24,6 +24,7 @@ pub struct Draft<'p> {
     pub project: &'p Project,
     files: Vec<(PathBuf, FileDraft)>,
     manual: Vec<String>,
+    pauses: bool,
 }
 
 /// The changes of one file.
@@ -38,12 +39,18 @@ enum FileDraft {
 impl<'p> Draft<'p> {
     /// Starts an edit without changes.
     pub fn new(project: &'p Project) -> Self {
-        Draft { project, files: Vec::new(), manual: Vec::new() }
+        Draft { project, files: Vec::new(), manual: Vec::new(), pauses: false }
     }
 
     /// Adds what only a person can do afterwards.
     pub fn manual(&mut self, step: impl Into<String>) {
         self.manual.push(step.into());
+    }
+
+    /// Says that the edit only stops writes, or ends that. What the plan then hides is not fixed, and what it shows again
+    /// is not new.
+    pub fn pauses(&mut self) {
+        self.pauses = true;
     }
 
     /// Edits a document. Several edits of one document are made in this order.
@@ -150,6 +157,10 @@ impl<'p> Draft<'p> {
             let help = "edit the file that it leads to";
             return Err(AuthorError::refused(format!("{} is a link", folder.display()), help));
         }
+        if let Some(why) = self.project.shared(at) {
+            let help = "copy it into the folder of each tenant, or edit it yourself: it changes all of them";
+            return Err(AuthorError::refused(why, help));
+        }
         let file = Arc::clone(&at.file);
         let new = || FileDraft::Documents { file: Some(file), changes: Vec::new(), added: Vec::new() };
         match self.of(path, new) {
@@ -163,7 +174,7 @@ impl<'p> Draft<'p> {
 
     /// Makes the changes, in memory, and plans the result.
     pub fn finish(self) -> Result<Edited, AuthorError> {
-        let Draft { project, files, manual } = self;
+        let Draft { project, files, manual, pauses } = self;
         let mut changes = Vec::new();
         for (path, draft) in files {
             let (before, after) = match draft {
@@ -178,7 +189,7 @@ impl<'p> Draft<'p> {
                 changes.push(FileChange { path, before, after });
             }
         }
-        Ok(Edited::of(project, changes, manual))
+        Ok(Edited { pauses, ..Edited::of(project, changes, manual) })
     }
 }
 

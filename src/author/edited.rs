@@ -23,6 +23,8 @@ pub struct Edited {
     pub before: Plan,
     /// The plan of the project after the edit.
     pub after: Plan,
+    /// Whether the edit only stops writes, or ends that.
+    pub(super) pauses: bool,
     /// The folders that are locked while the files are written.
     pub(super) folders: Vec<PathBuf>,
 }
@@ -47,7 +49,7 @@ impl Edited {
             owned.filter_map(|tenant| project.folder(tenant, FolderRole::Location)).map(Into::into).collect();
         folders.sort();
         folders.dedup();
-        Edited { root: project.root.clone(), files, manual, before, after, folders }
+        Edited { root: project.root.clone(), files, manual, before, after, pauses: false, folders }
     }
 
     /// The unified diff of all files. Literal secrets are hidden.
@@ -58,11 +60,17 @@ impl Edited {
     /// What the plan says after the edit and did not say before, and makes it worse: errors, and what will not be
     /// reached.
     pub fn worse(&self) -> Vec<String> {
+        if self.pauses {
+            return Vec::new();
+        }
         new(&troubles(&self.before), troubles(&self.after))
     }
 
     /// What the plan says before the edit and no longer after it.
     pub fn better(&self) -> Vec<String> {
+        if self.pauses {
+            return Vec::new();
+        }
         new(&troubles(&self.after), troubles(&self.before))
     }
 

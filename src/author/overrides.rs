@@ -2,16 +2,20 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
-use crate::api::{Kind, Override, TenantSyncSpec};
-use crate::engine::model::item::ObjectId;
+use super::home::inventories;
+use crate::api::{Input, Kind, Override, TenantSyncSpec, rules, sensitive};
+use crate::engine::check;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::Writer;
 use crate::engine::overrides::decided_by;
 use crate::manifest::Edit;
+use crate::project::Project;
 use serde_json::json;
 use std::sync::Arc;
 
 /// Returns a sync of the project by its name.
-pub fn sync<'p>(project: &'p crate::project::Project, name: &str) -> Result<&'p Arc<TenantSyncSpec>, AuthorError> {
+pub fn sync<'p>(project: &'p Project, name: &str) -> Result<&'p Arc<TenantSyncSpec>, AuthorError> {
     let name = Kind::TenantSync.name_in(name);
     let of_sync = |writer: &'p Writer| match writer {
         Writer::Sync(sync) => Some(sync.as_str()),
@@ -25,6 +29,7 @@ pub fn sync<'p>(project: &'p crate::project::Project, name: &str) -> Result<&'p 
 /// Writes overrides of a sync: each replaces the one of the same item, or is added at the end.
 pub fn set(draft: &mut Draft<'_>, name: &str, new: &[Override]) -> Result<(), AuthorError> {
     let spec = sync(draft.project, name)?;
+    new.iter().try_for_each(|new| no_secret(draft.project, new))?;
     let mut overrides = spec.overrides.clone();
     for new in new {
         let decides = decided_by(new);
@@ -45,6 +50,36 @@ pub fn set(draft: &mut Draft<'_>, name: &str, new: &[Override]) -> Result<(), Au
         }
     }
     write(draft, name, &overrides)
+}
+
+/// Fails if an override has a secret as its value, which is then not quoted.
+fn no_secret(project: &Project, new: &Override) -> Result<(), AuthorError> {
+    let Some(value) = &new.value else { return Ok(()) };
+    let is_secret = match (&new.stable_key, &new.input) {
+        (Some(key), Some(input)) => {
+            let read: Vec<&Inventory> =
+                project.tenants.keys().flat_map(|tenant| inventories(project, tenant)).collect();
+            let of_key = read.iter().filter_map(|read| read.connection(key));
+            let literals = of_key.map(|connection| {
+                let mut with = connection.as_ref().clone();
+                with.spec.inputs = [(input.clone(), Input::value(value))].into();
+                with.spec.test = None;
+                !check::secret_literals(&Item::Connection(with.into()), &read).is_empty()
+            });
+            sensitive::is_sensitive(input) || literals.fold(false, |any, is| any | is)
+        }
+        _ => false,
+    };
+    match (is_secret, &new.input) {
+        (true, Some(input)) => {
+            let message = format!("SK0120: {input} is a secret, and is not written as a value");
+            Err(AuthorError::refused(message, format!("{}: --secret {input}=NAME/KEY", rules::SECRET_LITERAL)))
+        }
+        _ if sensitive::is_secret_itself(value) => {
+            Err(AuthorError::refused("the value is a secret by itself, and is not written", rules::SECRET_LITERAL))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes the overrides of a sync for which `goes` returns true.

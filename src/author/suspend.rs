@@ -15,5 +15,6 @@ pub fn suspend(draft: &mut Draft<'_>, id: &ObjectId, suspend: bool) -> Result<()
         true => Edit::Set { path, value: json!(true) },
         false => Edit::Remove { path },
     };
+    draft.pauses();
     draft.edit(at, vec![edit])
 }

@@ -1,7 +1,7 @@
 //! The values of a connection that a person gives: by flags, or as answers.
 
 use super::error::AuthorError;
-use crate::api::{ConnectionSpec, Input, SecretRef, names, rules};
+use crate::api::{ConnectionSpec, Input, SecretRef, is_inferred, names, rules};
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::Item;
@@ -66,16 +66,20 @@ impl Values {
     /// as a value. No value is quoted.
     pub fn check(&self, spec: &ConnectionSpec, known: &[&Inventory]) -> Result<(), AuthorError> {
         let types = || known.iter().flat_map(|inventory| inventory.types_of(spec)).flat_map(|t| t.inputs.keys());
+        // A Component that was inferred from use does not list all inputs.
+        let of_component = known.iter().filter_map(|inventory| inventory.component_object(&spec.component));
+        let mut of_component = of_component.map(|component| !is_inferred(&component.metadata));
+        let is_declared = of_component.next() == Some(true) && types().next().is_some();
         let names: Vec<&str> = types().chain(spec.inputs.keys()).map(String::as_str).collect();
         for (name, value) in self.inputs.iter().chain(&self.test) {
             let near = meant(name, names.iter().copied()).filter(|_| !names.contains(&name.as_str()));
-            let is_unknown_unset = value.is_none() && !names.contains(&name.as_str());
+            let is_unknown = (value.is_none() || is_declared) && !names.contains(&name.as_str());
             if let Some(near) = near {
                 let message = format!("{} has no input {name}", spec.type_);
                 return Err(AuthorError::refused(message, format!("did you mean {near}?")));
             }
-            if is_unknown_unset {
-                return Err(AuthorError::unknown("input", name, names.iter().copied()));
+            if is_unknown {
+                return Err(AuthorError::unknown(&format!("input of {}:", spec.type_), name, names.iter().copied()));
             }
         }
         let mut after = spec.clone();

@@ -16,7 +16,7 @@ use clap::Args;
 ///
 /// Examples:
 ///   stablekey keep eu-prod Connection/slack-bot title --reason 'EU team'
-///   stablekey keep eu-prod Integration/lead-router 'connections.Salesforce Connection' --reason 'EU org'
+///   stablekey keep eu-prod Integration/lead-router connections.CRM --reason 'EU org'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct KeepCommand {

@@ -53,7 +53,7 @@ impl ValueOptions {
             put(&mut values.inputs, name, Some(secret_ref("--secret", name, secret)?))?;
         }
         for name in &self.per_customer {
-            put(&mut values.inputs, input(name), Some(Input::PER_CUSTOMER))?;
+            put(&mut values.inputs, name_only("--per-customer", input(name))?, Some(Input::PER_CUSTOMER))?;
         }
         for given in &self.test {
             let (name, value) = pair(given, "INPUT=VALUE")?;
@@ -64,6 +64,7 @@ impl ValueOptions {
             put(&mut values.test, name, Some(secret_ref("--test-secret", name, secret)?))?;
         }
         for name in unset {
+            name_only("--unset", name)?;
             let test = name.strip_prefix("test.inputs.").or_else(|| name.strip_prefix("test."));
             match (name.as_str(), test) {
                 ("title", _) if values.title.is_none() => values.title = Some(None),
@@ -85,6 +86,17 @@ pub(super) fn inputs(values: &[String], secrets: &[String]) -> Result<BTreeMap<S
         inputs.extend(input.map(|input| (name, input)));
     }
     Ok(inputs)
+}
+
+/// Fails if a name comes with a value, which may be a secret.
+fn name_only<'n>(option: &str, name: &'n str) -> Result<&'n str, CommandFailure> {
+    match name.split_once('=') {
+        None => Ok(name),
+        Some((name, _)) => {
+            let message = format!("{option} {name}: it takes no value");
+            Err(CommandFailure::new(message, format!("give the name only: {option} {name}")))
+        }
+    }
 }
 
 /// The name of an input, also where it is written as the path of a field.

@@ -1,6 +1,7 @@
 //! Hides literal secrets in a file that is shown.
 
 use super::cut::cut;
+use super::scalar::Plain;
 use super::tree::{self, Id, NodeKind, Tree};
 use crate::api::{GROUP, sensitive};
 use std::ops::Range;
@@ -71,17 +72,22 @@ fn collect<'t>(tree: &'t Tree<'_>, id: Id, above: Names<'t>, spans: &mut Vec<Ran
                 || is_secret && matches!(named, "data" | "stringData")
                 || sensitive::is_secret_itself(text)
                 || sensitive::looks_like_token(text).is_some();
-            if is_literal && !text.is_empty() {
+            let is_text = !matches!(tree.plain(id), Some(Plain::Bool(_) | Plain::Null));
+            if is_literal && is_text && !text.is_empty() {
                 spans.push(tree.node(id).span());
             }
         }
         NodeKind::List { items, .. } => items.iter().for_each(|id| collect(tree, *id, above, spans)),
         NodeKind::Map { entries, .. } => {
+            // The value of an override is that of the input which stands beside it.
+            let input = tree.get(id, "input").and_then(|input| tree.scalar(input));
             for entry in entries.iter().filter(|entry| !entry.merged) {
                 let key = tree.scalar(entry.key).unwrap_or_default();
                 let is_data = is_secret && matches!(named, "data" | "stringData");
                 let named = if key == "value" || is_data { named } else { key };
-                let below = Names { named, are_inputs: are_inputs || key == "inputs", ..above };
+                let named = input.filter(|_| key == "value").unwrap_or(named);
+                let is_of_input = input.is_some() && key == "value";
+                let below = Names { named, are_inputs: are_inputs || key == "inputs" || is_of_input, ..above };
                 collect(tree, entry.value, below, spans);
             }
         }
@@ -103,6 +109,17 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("scopes: {value: api}") && shown.contains("credentials: Customer"), "{shown}");
+    }
+
+    #[test]
+    fn the_value_of_an_override_is_hidden_by_its_input_and_a_mark_is_not() {
+        let text = "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nspec:\n  overrides:\n    - input: password\n      \
+                    value: hunter2\n    - input: scopes\n      value: api\n  inputs:\n    pin: {secret: true}\n";
+        let shown = without_secrets(text);
+        assert!(
+            !shown.contains("hunter2") && shown.contains("value: api") && shown.contains("secret: true"),
+            "{shown}"
+        );
     }
 
     #[test]

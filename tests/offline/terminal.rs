@@ -60,9 +60,8 @@ fn on_terminal(mut command: Command, columns: u16) -> (String, i32) {
 fn too_wide(text: &str, columns: usize) -> Vec<&str> {
     let is_one_word = |line: &&str| {
         let words = line.trim_start().trim_start_matches("--> ");
-        // A command is never broken; one that repeats what was typed can be wider than the terminal.
-        let is_command = words.starts_with("stablekey ") && (columns < 80 || words.contains(" --tenant "));
-        is_command || words.split(' ').any(|word| width(word) + 14 > columns)
+        // A command is never broken: it is copied.
+        words.starts_with("stablekey ") || words.split(' ').any(|word| width(word) + 14 > columns)
     };
     text.lines().filter(|line| width(line) > columns && !is_one_word(line)).collect()
 }
