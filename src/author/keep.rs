@@ -11,7 +11,7 @@ use crate::engine::feeds::{bringing, feeding};
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
 use crate::engine::model::inventory::{Inventory, Sync, View, World};
 use crate::engine::model::item::{Item, ObjectId};
-use crate::engine::model::plan::{Action, ActionKind, Note, Plan, Scope};
+use crate::engine::model::plan::{Action, ActionKind, Note, Op, Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::engine::overrides::Here;
 use crate::manifest::Edit;
@@ -58,20 +58,26 @@ fn following<'p>(plan: &'p Plan, asked: &KeepLive) -> Vec<&'p Action> {
     target.flat_map(|target| &target.actions).filter(follows).collect()
 }
 
-/// The fields that differ from what is desired, and that an apply leaves as they are.
-fn differing(project: &Project, asked: &KeepLive) -> Vec<Field<'static>> {
+/// The fields that differ from what is desired: by drift, whatever the policy does about it, or as the tenant's own. A
+/// field that a person names may also be one that the next apply changes.
+fn differing(project: &Project, asked: &KeepLive) -> BTreeSet<Field<'static>> {
     let scope = Scope { tenants: BTreeSet::from([asked.tenant.clone()]), ..Scope::default() };
     let plan = planned::plan(project, &scope).plan;
-    let notes = plan.targets.iter().filter(|target| target.tenant == asked.tenant).flat_map(|target| &target.notes);
-    let fields = notes.filter(|note| *note.object() == asked.object).filter_map(|note| match note {
-        Note::Drift { path, left: true, .. } | Note::Kept { path, .. } => Field::parse(&path.join(".")),
+    let targets: Vec<_> = plan.targets.iter().filter(|target| target.tenant == asked.tenant).collect();
+    let notes = targets.iter().flat_map(|target| &target.notes).filter(|note| *note.object() == asked.object);
+    let noted = notes.filter_map(|note| match note {
+        Note::Drift { path, .. } | Note::Kept { path, .. } => Field::parse(&path.join(".")),
         _ => None,
     });
-    fields.filter(|field| asked.field.as_ref().is_none_or(|wanted| wanted == field)).collect()
+    let actions =
+        targets.iter().flat_map(|target| &target.actions).filter(|action| action.change.object == asked.object);
+    let changes = actions.filter(|_| asked.field.is_some()).flat_map(|action| &action.fields);
+    let waiting = changes.filter(|change| change.op == Op::Set).map(|change| change.field.clone());
+    noted.chain(waiting).filter(|field| asked.field.as_ref().is_none_or(|wanted| wanted == field)).collect()
 }
 
 /// Writes each field where it is declared.
-fn declare(draft: &mut Draft<'_>, asked: &KeepLive, differing: &[Field<'static>]) -> Result<(), AuthorError> {
+fn declare(draft: &mut Draft<'_>, asked: &KeepLive, differing: &BTreeSet<Field<'static>>) -> Result<(), AuthorError> {
     let project = draft.project;
     let (tenant, id) = (&asked.tenant, &asked.object);
     let unread = |why: &str| AuthorError::Unreadable { what: tenant.clone(), why: why.to_string() };
@@ -117,7 +123,7 @@ fn refuse_literals(
     world: &World,
     asked: &KeepLive,
     item: &Item,
-    differing: &[Field<'static>],
+    differing: &BTreeSet<Field<'static>>,
 ) -> Result<(), AuthorError> {
     let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]).flatten();
     let known: Vec<&Inventory> = views.filter_map(View::inventory).map(AsRef::as_ref).collect();

@@ -10,10 +10,10 @@ use crate::render::Invocation;
 use crate::tenant::location::LocationError;
 use clap::Args;
 
-/// Take ownership of live values, so that the next apply may change them
+/// Take ownership of live values
 ///
-/// Only the ownership record is written. After that, the live values are no longer drift: the next plan changes them to
-/// the desired values, if these differ.
+/// Only the ownership record is written: the values become managed, as if Stablekey had written them, and none changes.
+/// A later apply may change them, where something else is desired. To end drift, use stablekey revert or stablekey keep.
 ///
 /// Examples:
 ///   stablekey adopt eu-prod Connection/salesforce-oauth

@@ -11,8 +11,8 @@ use clap::Args;
 ///
 /// Ends drift, and decides what a tenant keeps of its own: the live value is written where it is desired. That is the
 /// file of the tenant's source, or an override of the sync that declares the field, with --reason; where no value can
-/// say it, the override is keep: true. Afterwards the plan shows no difference there. To put the desired value back
-/// instead, use stablekey revert.
+/// say it, the override is keep: true. With FIELD it also keeps a value that the next apply would change. Afterwards the
+/// plan shows no difference there. To put the desired value back instead, use stablekey revert.
 ///
 /// Examples:
 ///   stablekey keep eu-prod Connection/slack-bot title --reason 'EU team'

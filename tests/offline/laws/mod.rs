@@ -6,22 +6,25 @@
 mod worlds;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+use proptest::test_runner::{RngSeed, TestRunner};
 use stablekey::api::{Kind, names};
 use stablekey::apply;
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
 use stablekey::engine::model::canonical::Digest;
 use stablekey::engine::model::code::{Code, Severity};
+use stablekey::engine::model::field::Field;
 use stablekey::engine::model::finding::Finding;
 use stablekey::engine::model::inventory::{View, World};
 use stablekey::engine::model::item::ObjectId;
 use stablekey::engine::model::plan::{Action, ActionKind, Note, Plan, Scope, State as PlanState, Target};
 use stablekey::engine::model::record::Record;
+use stablekey::engine::model::revert::Revert;
 use stablekey::engine::narrowing::plan_narrowed;
 use stablekey::engine::plan::{plan, simulate};
 use stablekey::render::{Applied, Invocation, Style, plan_markdown, plan_text};
 use stablekey::report::status::{StatusReport, TenantState};
 use stablekey_testing::world::Given;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use worlds::{Dice, shuffled, worlds_with_history};
@@ -321,6 +324,72 @@ fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseErr
     };
     prop_assert!(!any || says(&applied.text(&typed, style)), "{differ:?}\n{}", applied.text(&typed, style));
     Ok(())
+}
+
+/// Returns the fields that drifted, or that a tenant keeps of its own.
+fn differing_fields(plan: &Plan) -> BTreeSet<(String, ObjectId, Field<'static>)> {
+    let of_target = |target: &Target| {
+        let fields = target.notes.iter().filter_map(|note| match note {
+            Note::Drift { object, path, .. } | Note::Kept { object, path, .. } => {
+                Some((target.tenant.clone(), object.clone(), Field::parse(&path.join("."))?))
+            }
+            _ => None,
+        });
+        fields.collect::<Vec<_>>()
+    };
+    plan.targets.iter().flat_map(of_target).collect()
+}
+
+/// "revert puts the desired value back": it changes only what was asked for, and afterwards, read again, the plan finds
+/// no difference there and writes nothing. Returns how many fields were put back.
+fn revert_ends_the_difference(world: &World) -> Result<usize, TestCaseError> {
+    let differing = differing_fields(&whole(world));
+    let one_by_one = differing.iter().map(|(t, object, field)| (t, object, Some(field.clone())));
+    let objects: BTreeSet<(&String, &ObjectId)> = differing.iter().map(|(t, object, _)| (t, object)).collect();
+    let mut put_back = 0;
+    for (tenant, object, field) in one_by_one.chain(objects.into_iter().map(|(t, object)| (t, object, None))) {
+        let revert = Revert { tenant: tenant.clone(), object: object.clone(), field };
+        let tenants = BTreeSet::from([tenant.clone()]);
+        let reverting = plan_narrowed(world, &Scope { tenants, revert: Some(revert.clone()), ..Scope::default() });
+        let after = simulate(world, &reverting);
+        let again = whole(&after);
+        let story = || format!("{revert}\n{}\n{}\nagain\n{}", summary(world), brief(&reverting), brief(&again));
+        for (target, action) in reverting.actions() {
+            prop_assert!(target.tenant == *tenant && action.change.object == *object, "{}\n{}", action.id, story());
+            for change in &action.fields {
+                let differed = differing.contains(&(tenant.clone(), object.clone(), change.field.clone()));
+                prop_assert!(differed && revert.includes(&change.field), "{}\n{}", change.field, story());
+            }
+        }
+        let changed: Vec<Field<'static>> =
+            reverting.actions().flat_map(|(_, a)| a.fields.iter().map(|change| change.field.clone())).collect();
+        let left = differing_fields(&again);
+        for field in &changed {
+            prop_assert!(!left.contains(&(tenant.clone(), object.clone(), field.clone())), "{field}\n{}", story());
+            let of_object = again.actions().filter(|(t, a)| t.tenant == *tenant && a.change.object == *object);
+            let mut written = of_object.flat_map(|(_, a)| &a.fields);
+            prop_assert!(written.all(|change| change.field != *field), "{field} is written\n{}", story());
+        }
+        let (before, then) = (state(world), state(&after));
+        for key in before.keys().chain(then.keys()).filter(|key| before.get(key) != then.get(key)) {
+            prop_assert!(!changed.is_empty() && *key == (tenant.clone(), object.clone()), "{key:?}\n{}", story());
+        }
+        put_back += changed.len();
+    }
+    Ok(put_back)
+}
+
+#[test]
+fn a_revert_ends_the_difference_and_changes_nothing_else() {
+    let put_back = Cell::new(0);
+    let law = |dice: Vec<u8>| -> Result<(), TestCaseError> {
+        for world in worlds_with_history(&mut Dice::new(&dice)) {
+            put_back.set(put_back.get() + revert_ends_the_difference(&world)?);
+        }
+        Ok(())
+    };
+    TestRunner::new(config()).run(&worlds::dice(), law).unwrap_or_else(|error| panic!("{error}"));
+    assert!(put_back.get() > 100, "only {} fields were put back: the worlds say too little", put_back.get());
 }
 
 proptest! {
