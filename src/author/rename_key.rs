@@ -192,7 +192,13 @@ impl<'p> TenantDesk<'p> {
             // What is only live counts where the source renamed it in place, or binds to it.
             taken.is_some() || self.binds_old()
         });
-        let before = declared.or(live);
+        // A folder that is live and was renamed in place: only the targets of its syncs still have the old key.
+        let elsewhere = || {
+            let new = taken?;
+            let read = self.project.tenants.keys().flat_map(|tenant| inventories(self.project, tenant));
+            read.filter_map(|read| read.connection(old)).find(|there| there.spec.is_same_kind_as(&new.spec))
+        };
+        let before = declared.or(live).or_else(elsewhere);
         let Some(before) = before else {
             return Ok(taken.map(|there| there.spec.clone()).filter(|spec| replaces(spec, old)));
         };

@@ -2,6 +2,7 @@
 
 mod components;
 mod designer;
+mod drift;
 mod every_field;
 #[cfg(target_os = "linux")]
 mod new_connection;
