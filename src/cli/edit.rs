@@ -92,7 +92,8 @@ impl EditOptions {
             output.show_aside(|style| render::edit_text(edited, style));
         }
         let files = count(edited.files.len(), "file", "files");
-        Ok(prompts.confirm(&format!("Write {files}?"), "", false)?)
+        // An edit that makes the plan worse is written with --force, and not by Enter alone.
+        Ok(prompts.confirm(&format!("Write {files}?"), "", edited.worse().is_empty())?)
     }
 
     fn report(&self, edited: &Edited, written: bool, line: &str, output: &mut Output) -> Result<u8, CommandFailure> {
