@@ -327,7 +327,7 @@ impl RootOption {
 
     /// Reads a project that may have no Tenant yet, to edit it.
     pub(super) fn open_new_for_edits(&self) -> Project {
-        open(&ProjectArgs { for_edits: true, ..self.arguments() }, &mut std::io::empty())
+        open(&ProjectArgs { for_edits: true, may_be_new: true, ..self.arguments() }, &mut std::io::empty())
     }
 
     /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.

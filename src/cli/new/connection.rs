@@ -11,6 +11,7 @@ use crate::cli::prompt::Prompts;
 use crate::cli::values::ValueOptions;
 use crate::near_miss::listed;
 use crate::project::Project;
+use crate::text::quoted;
 use clap::Args;
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -76,6 +77,7 @@ impl NewConnectionCommand {
             prompts,
             takes_suggestions: self.edit.yes,
             has_asked: Cell::new(false),
+            sources: self.edit.sources.arguments().iter().map(|word| format!(" {}", quoted(word))).collect(),
         };
         let (answers, made) = asking.all(answers, first, output)?;
         for warning in &made.warnings {
@@ -121,6 +123,8 @@ struct Asking<'p> {
     takes_suggestions: bool,
     /// Whether a person answered a question.
     has_asked: Cell<bool>,
+    /// The sources of tenants that were given, as words of a command.
+    sources: String,
 }
 
 impl Asking<'_> {
@@ -184,7 +188,7 @@ impl Asking<'_> {
         if !self.has_asked.get() {
             return failure;
         }
-        let command = answers.command(self.project, made);
+        let command = format!("{}{}", answers.command(self.project, made), self.sources);
         let help = format!("{}; the same answers as a command:\n{command}", failure.help.trim_end_matches('.'));
         CommandFailure { help, ..failure }
     }
