@@ -69,7 +69,7 @@ impl Init {
         if !root.is_dir() && !self.edit.dry_run {
             std::fs::create_dir_all(root).map_err(|error| CommandFailure::writing(root, &error))?;
         }
-        let project = self.edit.root.open_new_for_edits();
+        let project = self.edit.open_new()?;
         let ci = self.ci.map(|ci| match ci {
             CiSystem::Github => new_project::Ci::GitHub,
             CiSystem::Gitlab => new_project::Ci::GitLab,
