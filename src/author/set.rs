@@ -106,7 +106,11 @@ fn current(
     key: &str,
 ) -> Result<Arc<Object<ConnectionSpec>>, AuthorError> {
     let read = inventories(project, home.tenant);
-    let found = read.iter().find_map(|read| read.connections.get(&id.name)).cloned();
+    // What a sync brings with the next apply is altered as what it brought.
+    let world = project.world();
+    let coming = feeding(&world, home.tenant, &id.name);
+    let coming = coming.into_iter().flat_map(|sync| inventories(project, &sync.spec.from));
+    let found = read.iter().copied().chain(coming).find_map(|read| read.connections.get(&id.name)).cloned();
     found.ok_or_else(|| {
         let keys = read.iter().flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str());
         AuthorError::unknown(&format!("connection in {}:", home.tenant), key, keys)
