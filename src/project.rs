@@ -12,6 +12,7 @@ pub mod sources;
 mod structure;
 
 use crate::api::*;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{ReadOnly, Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
@@ -275,6 +276,15 @@ impl Project {
             None => Files::read(&given, &mut std::io::empty()).after(over.files()),
         };
         assemble(&given, files, over, Some(self))
+    }
+
+    /// Makes a command one for this project: it names the root and the sources that were given.
+    pub fn complete(&self, command: &mut EditCommand) {
+        let root = self.root.display().to_string();
+        command.below(Some(root.as_str()).filter(|root| *root != "." && !root.is_empty()));
+        let sources: Vec<(String, String)> =
+            self.sources.iter().map(|(tenant, path)| (tenant.clone(), path.display().to_string())).collect();
+        command.with_sources(&sources);
     }
 
     /// Reads the tenants on the platform, which need the names that all others use.

@@ -6,8 +6,7 @@ use crate::project::Project;
 
 /// Returns a command for the root of a project.
 pub(super) fn command(project: &Project, mut command: EditCommand) -> String {
-    let root = project.root.display().to_string();
-    command.below(Some(root.as_str()).filter(|root| *root != "."));
+    project.complete(&mut command);
     command.to_string()
 }
 

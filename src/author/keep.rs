@@ -41,9 +41,10 @@ pub fn keep(project: &Project, asked: &KeepLive) -> Result<Edited, AuthorError> 
         Ok(draft)
     };
     let edited = fill()?.finish()?;
-    // The record follows with the edit, so that nothing is left to do.
+    // The record follows with the edit, so that nothing is left to do; also where an earlier run was interrupted before
+    // it wrote the record.
     let follows = following(&edited.after, asked);
-    if edited.files.is_empty() || follows.is_empty() {
+    if follows.is_empty() {
         return Ok(edited);
     }
     let mut draft = fill()?;
@@ -51,10 +52,13 @@ pub fn keep(project: &Project, asked: &KeepLive) -> Result<Edited, AuthorError> 
     draft.finish()
 }
 
-/// The actions on the object that change its record only.
+/// The actions on the object that change its record only, that of the field among them.
 fn following<'p>(plan: &'p Plan, asked: &KeepLive) -> Vec<&'p Action> {
     let target = plan.targets.iter().filter(|target| target.tenant == asked.tenant);
-    let follows = |action: &&Action| action.action == ActionKind::Adopt && action.change.object == asked.object;
+    let is_asked = |action: &Action| asked.field.as_ref().is_none_or(|f| action.fields.iter().any(|c| c.field == *f));
+    let follows = |action: &&Action| {
+        action.action == ActionKind::Adopt && action.change.object == asked.object && is_asked(action)
+    };
     target.flat_map(|target| &target.actions).filter(follows).collect()
 }
 

@@ -24,6 +24,7 @@ pub mod keep;
 mod keys;
 pub mod new_override;
 pub mod overrides;
+mod own_values;
 pub mod project;
 pub mod promote;
 pub mod question;

@@ -126,15 +126,18 @@ fn declaring<'p>(project: &'p Project, world: &World, asked: &SetConnection) -> 
     }
 }
 
-/// The connection as it is: as declared, else as it is live. A key is compared letter by letter, as integrations do;
-/// `Connection/NAME` names the object.
+/// The connection as it is: as declared, else as it is live, else as a sync brings it with the next apply. A key is
+/// compared letter by letter, as integrations do; `Connection/NAME` names the object.
 fn current(project: &Project, tenant: &str, typed: &str) -> Result<Arc<Object<ConnectionSpec>>, AuthorError> {
     let read = inventories(project, tenant);
     let (id, key) = (id(typed), Kind::Connection.name_in(typed));
     let is_it = |there: &&Arc<Object<ConnectionSpec>>| {
         there.spec.stable_key == key || (key != typed && there.name() == key)
     };
-    let found = read.iter().find_map(|read| read.connections.get(&id.name));
+    let world = project.world();
+    let coming = feeding(&world, tenant, &id.name);
+    let coming = coming.into_iter().flat_map(|sync| inventories(project, &sync.spec.from));
+    let found = read.iter().copied().chain(coming).find_map(|read| read.connections.get(&id.name));
     found.filter(is_it).cloned().ok_or_else(|| {
         let what = format!("connection in {tenant}:");
         match found {

@@ -1,7 +1,7 @@
 //! What all commands that edit files share: the options, the diff, the question, the write.
 
 use super::CommandFailure;
-use super::options::RootOption;
+use super::options::{RootOption, SourceOption};
 use super::output::{Output, OutputFormat};
 use super::prompt::Prompts;
 use crate::author::{AuthorError, Draft, Edited};
@@ -16,6 +16,8 @@ use clap::Args;
 pub(super) struct EditOptions {
     #[command(flatten)]
     pub root: RootOption,
+    #[command(flatten)]
+    pub sources: SourceOption,
     /// Write without a question
     #[arg(long, short)]
     pub yes: bool,
@@ -39,7 +41,12 @@ impl From<AuthorError> for CommandFailure {
 impl EditOptions {
     /// Reads the project, to edit it.
     pub(super) fn open(&self) -> Result<Project, CommandFailure> {
-        self.root.open_for_edits()
+        self.root.open_for_edits(&self.sources)
+    }
+
+    /// Reads a project that may have no Tenant yet, to edit it.
+    pub(super) fn open_new(&self) -> Result<Project, CommandFailure> {
+        self.root.open_new_for_edits(&self.sources)
     }
 
     /// Shows the edit, asks, and writes it. Returns the exit code.
@@ -85,7 +92,7 @@ impl EditOptions {
             self.json_of_unwritten(edited, output)?;
             return Err(error.into());
         }
-        let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
+        let typed = Invocation { root: self.root.typed(), narrowed: self.sources.arguments(), ..Invocation::default() };
         self.report(edited, true, &render::edit_written(edited, &typed), output)
     }
 

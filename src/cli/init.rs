@@ -70,7 +70,7 @@ impl Init {
             let message = format!("{} is no folder", root.display());
             return Err(CommandFailure::new(message, "give the folder of the project: stablekey init DIR"));
         }
-        let project = self.edit.root.open_new_for_edits();
+        let project = self.edit.open_new()?;
         let ci = self.ci.map(|ci| match ci {
             CiSystem::Github => new_project::Ci::GitHub,
             CiSystem::Gitlab => new_project::Ci::GitLab,

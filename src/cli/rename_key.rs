@@ -4,7 +4,6 @@ use super::CommandFailure;
 use super::edit::EditOptions;
 use super::output::Output;
 use crate::api::Kind;
-use crate::author::Draft;
 use crate::author::rename_key::{KeyRename, rename_key};
 use clap::Args;
 
@@ -32,11 +31,9 @@ pub(super) struct RenameKeyCommand {
 impl RenameKeyCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
-        let mut draft = Draft::new(&project);
         let (old, new) = (Kind::Connection.name_in(&self.old), Kind::Connection.name_in(&self.new));
-        let told = rename_key(&mut draft, KeyRename { old, new })?;
-        let edited = draft.finish()?;
-        told.notes.iter().for_each(|note| output.note(note));
-        self.edit.carry_out(&edited, output)
+        let renamed = rename_key(&project, KeyRename { old, new })?;
+        renamed.notes.iter().for_each(|note| output.note(note));
+        self.edit.carry_out(&renamed.edited, output)
     }
 }

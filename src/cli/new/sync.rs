@@ -5,7 +5,7 @@ use crate::author::sync::{self, HandedOver, NewSync};
 use crate::cli::CommandFailure;
 use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
-use crate::cli::options::RootOption;
+use crate::cli::options::{RootOption, SourceOption};
 use crate::cli::output::{Output, OutputFormat};
 use crate::engine::model::plan::{Action, Scope};
 use crate::engine::model::record::Writer;
@@ -98,7 +98,7 @@ impl NewSyncCommand {
         let code = self.edit.carry_out(&handed_over.edited, output)?;
         drop(project);
         if !self.edit.dry_run {
-            follow(&self.edit.root, &handed_over, output)?;
+            follow(&self.edit.root, &self.edit.sources, &handed_over, output)?;
         }
         Ok(code)
     }
@@ -107,6 +107,7 @@ impl NewSyncCommand {
 /// Writes the ownership records that follow a sync where they are not in files: on the platform, and in clusters.
 pub(in crate::cli) fn follow(
     root: &RootOption,
+    sources: &SourceOption,
     handed_over: &HandedOver,
     output: &mut Output,
 ) -> Result<(), CommandFailure> {
@@ -118,7 +119,7 @@ pub(in crate::cli) fn follow(
         let message = format!("the files are written, and the ownership record of {tenant} is not: {why}");
         CommandFailure::new(message, "the next apply completes it: stablekey apply")
     };
-    let project = root.open()?;
+    let project = root.open_for_edits(sources)?;
     let planned = plan(&project, &Scope::default());
     let writer = Writer::Sync(name.clone());
     let Some(sync) = project.syncs.iter().find(|sync| sync.writer == writer) else {

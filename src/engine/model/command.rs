@@ -1,7 +1,9 @@
 //! The command that makes the edit which a finding asks for.
 
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, TypeInput, sensitive};
+use crate::engine::model::field::Field;
 use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
 use crate::text::quoted;
 use serde::{Serialize, Serializer};
 
@@ -10,11 +12,12 @@ use serde::{Serialize, Serializer};
 pub struct EditCommand {
     words: Vec<String>,
     root: Option<String>,
+    sources: Vec<(String, String)>,
 }
 
 impl EditCommand {
     fn of(words: &[&str]) -> Self {
-        EditCommand { words: words.iter().map(ToString::to_string).collect(), root: None }
+        EditCommand { words: words.iter().map(ToString::to_string).collect(), root: None, sources: Vec::new() }
     }
 
     fn and(mut self, words: &[&str]) -> Self {
@@ -95,6 +98,11 @@ impl EditCommand {
     /// `bind TENANT INTEGRATION --step NAME`, which gives a step its connection.
     pub fn bind(tenant: &str, integration: &str, step: &str, to: Option<&str>) -> Self {
         EditCommand::of(&["bind", tenant, integration, "--step", step]).to(to)
+    }
+
+    /// `keep TENANT KIND/NAME FIELD`, which makes a live value the desired one.
+    pub fn keep(tenant: &str, object: &ObjectId, field: &Field<'_>) -> Self {
+        EditCommand::of(&["keep", tenant, &object.to_string(), &field.to_string()])
     }
 
     /// Adds options.
@@ -218,6 +226,11 @@ impl EditCommand {
     pub fn below(&mut self, root: Option<&str>) {
         self.root = root.map(str::to_string);
     }
+
+    /// Names the folders that are given to tenants as their sources.
+    pub fn with_sources(&mut self, sources: &[(String, String)]) {
+        self.sources = sources.to_vec();
+    }
 }
 
 /// Whether an input can only be a reference.
@@ -237,7 +250,10 @@ impl std::fmt::Display for EditCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("stablekey")?;
         self.words.iter().try_for_each(|word| write!(f, " {}", quoted(word)))?;
-        self.root.iter().try_for_each(|root| write!(f, " -C {}", quoted(root)))
+        self.root.iter().try_for_each(|root| write!(f, " -C {}", quoted(root)))?;
+        self.sources
+            .iter()
+            .try_for_each(|(tenant, path)| write!(f, " --source {}", quoted(&format!("{tenant}={path}"))))
     }
 }
 
@@ -260,6 +276,8 @@ mod tests {
             command.to_string(),
             "stablekey switch eu lead-router --variable 'CRM of sales' --to crm -C 'my files'"
         );
+        command.with_sources(&[("eu".to_string(), "../eu".to_string())]);
+        assert!(command.to_string().ends_with("--to crm -C 'my files' --source eu=../eu"), "{command}");
         assert_eq!(
             EditCommand::set("eu", "crm").secret("token").per_customer("url").to_string(),
             "stablekey set --tenant eu crm --secret token=NAME/KEY --per-customer url"
