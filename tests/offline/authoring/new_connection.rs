@@ -515,10 +515,14 @@ fn a_connection_can_be_made_like_another_one_of_the_tenant() {
     let like = ["new", "connection", "--tenant", "us", "--like", "erp-main", "--yes"];
     project.run(&[like.as_slice(), &["--key", "erp-two", "baseUrl=https://two.example"]].concat()).exits(0);
     let text = project.read("us/connections/erp-two.yaml");
-    for said in ["type: apiKey", "credentials: OrganizationGlobal", "name: erp\n", "https://two.example", "title: ERP"] {
+    for said in ["type: apiKey", "credentials: OrganizationGlobal", "name: erp\n", "https://two.example", "title: ERP"]
+    {
         assert!(text.contains(said), "{said}:\n{text}");
     }
-    project.run(&["new", "connection", "--tenant", "us", "--like", "erp-mian", "--yes"]).exits(1).prints("did you mean erp-main?");
+    project
+        .run(&["new", "connection", "--tenant", "us", "--like", "erp-mian", "--yes"])
+        .exits(1)
+        .prints("did you mean erp-main?");
 }
 
 #[test]
