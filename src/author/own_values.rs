@@ -57,7 +57,10 @@ impl Replacement<'_> {
         let mut steps = Vec::new();
         if !own.set.is_empty() {
             let what = first(&own.set);
-            steps.push(format!("{tenant}: {from} has {what} of its own, and {to} has not; to give it to {to}:\n{}", set(&own.set)));
+            steps.push(format!(
+                "{tenant}: {from} has {what} of its own, and {to} has not; to give it to {to}:\n{}",
+                set(&own.set)
+            ));
         }
         if !own.set_later.is_empty() {
             let what = first(&own.set_later);
@@ -160,7 +163,9 @@ fn options(before: &Item, field: &Field<'_>, literals: &BTreeSet<&str>) -> Optio
             let is_on = matches!(value, Some(FieldValue::Bool(true)));
             Options::Set(words(&["--embedded", if is_on { "on" } else { "off" }]))
         }
-        (FieldKind::Input | FieldKind::TestInput, Some(FieldValue::Input(Input::Value(_)))) if literals.contains(name) => {
+        (FieldKind::Input | FieldKind::TestInput, Some(FieldValue::Input(Input::Value(_))))
+            if literals.contains(name) =>
+        {
             Options::Set(vec![secret.to_string(), format!("{name}=NAME/KEY")])
         }
         (FieldKind::Input, Some(FieldValue::Input(Input::Value(value)))) => {

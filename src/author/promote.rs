@@ -306,9 +306,8 @@ fn notes(draft: &mut Draft<'_>, plan: &Plan, home: &Home<'_>) -> PromotionNotes 
     let to = home.tenant;
     let mut out = PromotionNotes::default();
     for target in plan.targets.iter().filter(|target| target.tenant == to) {
-        let is_new = |id: &ObjectId| {
-            target.actions.iter().any(|a| a.action == ActionKind::Create && a.change.object == *id)
-        };
+        let is_new =
+            |id: &ObjectId| target.actions.iter().any(|a| a.action == ActionKind::Create && a.change.object == *id);
         for note in &target.notes {
             match note {
                 Note::Kept { object, path, text: None, .. } => {

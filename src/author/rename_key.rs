@@ -154,6 +154,7 @@ fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, A
         desk.integrations(draft)?;
     }
     rename_overrides(draft, rename, &renamed)?;
+    desks.iter().try_for_each(|desk| desk.part(draft))?;
     for (desk, connection) in made {
         desk.steps(draft, &connection);
     }
@@ -235,7 +236,8 @@ impl<'p> TenantDesk<'p, '_> {
         }
         let tenant = self.home.tenant;
         // Invalid documents stop it.
-        let (_, at) = (self.home.find(&id_of(old))?, self.home.find(&id_of(new))?);
+        self.home.find(&id_of(old))?;
+        let at = self.home.find(&id_of(new))?;
         let declared = self.read().connection(old);
         let taken = self.read().connections.get(&names::of_stable_key(new));
         if let Some(other) = taken.filter(|other| other.spec.stable_key != new) {
@@ -318,6 +320,16 @@ impl<'p> TenantDesk<'p, '_> {
         }
     }
 
+    /// Takes the old connection out of a source that declares a part of it, once the new one has that part: a sync no
+    /// longer brings the rest, and what is live stays whole only where nothing declares it.
+    fn part(&self, draft: &mut Draft<'_>) -> Result<(), AuthorError> {
+        let old = self.home.find(&id_of(self.rename.old))?;
+        match old.filter(|_| self.is_brought && self.home.role == FolderRole::Source) {
+            Some(at) => draft.remove(at),
+            None => Ok(()),
+        }
+    }
+
     /// The integrations that are written here, and not brought by a sync.
     fn own_integrations(&self) -> impl Iterator<Item = &'p Object<crate::api::IntegrationSpec>> {
         let (world, home) = (self.world, self.home);
@@ -389,7 +401,10 @@ impl<'p> TenantDesk<'p, '_> {
     fn steps(&self, draft: &mut Draft<'_>, connection: &ConnectionSpec) {
         let (project, tenant) = (self.project, self.home.tenant);
         let secrets = secret_steps::steps(project, tenant, connection);
-        secrets.into_iter().chain(sign_in(project, tenant, self.rename, connection)).for_each(|step| draft.manual(step));
+        secrets
+            .into_iter()
+            .chain(sign_in(project, tenant, self.rename, connection))
+            .for_each(|step| draft.manual(step));
     }
 }
 

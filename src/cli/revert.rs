@@ -134,9 +134,8 @@ fn may_have(project: &Project, tenant: &str, object: &ObjectId, field: &Field<'_
         let tenants = project.tenants.values().flat_map(|tenant| [tenant.source.as_ref(), Some(&tenant.live)]);
         tenants.flatten().filter_map(|read| read.as_ref().ok()).map(|snapshot| &snapshot.inventory)
     };
-    let is_recorded = || {
-        read().any(|read| read.record(tenant, object).is_some_and(|record| record.fields.contains_key(field)))
-    };
+    let is_recorded =
+        || read().any(|read| read.record(tenant, object).is_some_and(|record| record.fields.contains_key(field)));
     let has = |item: &Item| match (item.written(field), item) {
         (Some(_), _) => true,
         (None, Item::Connection(connection)) if field.is_input() => {

@@ -198,7 +198,9 @@ impl std::fmt::Display for EditCommand {
         f.write_str("stablekey")?;
         self.words.iter().try_for_each(|word| write!(f, " {}", quoted(word)))?;
         self.root.iter().try_for_each(|root| write!(f, " -C {}", quoted(root)))?;
-        self.sources.iter().try_for_each(|(tenant, path)| write!(f, " --source {}", quoted(&format!("{tenant}={path}"))))
+        self.sources
+            .iter()
+            .try_for_each(|(tenant, path)| write!(f, " --source {}", quoted(&format!("{tenant}={path}"))))
     }
 }
 

@@ -226,9 +226,11 @@ fn a_source_given_by_hand_is_a_writer_for_edits_too() {
     let around = sourced();
     let outside = around.parent_folder().join("declared");
     std::fs::rename(around.path("declared"), &outside).unwrap();
-    let root = around
-        .with("tenants.yaml", &Tenant::new("eu").in_folder("eu").yaml())
-        .edit("eu/connections/crm.yaml", "value: read", "value: all");
+    let root = around.with("tenants.yaml", &Tenant::new("eu").in_folder("eu").yaml()).edit(
+        "eu/connections/crm.yaml",
+        "value: read",
+        "value: all",
+    );
     let given = format!("eu={}", outside.display());
     let option = ["--source", given.as_str()];
     let plan = root.run(&[&["plan"], &option[..]].concat());

@@ -197,7 +197,8 @@ fn keep_that_was_killed_after_any_write_is_finished_by_the_same_command() {
                 killed.run(&keep).exits(0);
                 is_in_sync(&killed, object, &story);
                 assert_eq!(killed.files("").keys().collect::<Vec<_>>(), all.keys().collect::<Vec<_>>(), "{story}");
-                all.iter().for_each(|(path, bytes)| assert_eq!(killed.files("").get(path), Some(bytes), "{story}: {path}"));
+                all.iter()
+                    .for_each(|(path, bytes)| assert_eq!(killed.files("").get(path), Some(bytes), "{story}: {path}"));
             }
         }
     }
