@@ -95,6 +95,8 @@ pub struct ProjectTenant {
 #[derive(Debug, Default)]
 pub struct ProjectArgs {
     pub root: PathBuf,
+    /// Whether the root may not be there yet: it then has no files.
+    pub may_be_new: bool,
     /// The files and folders to read, unless all of the root is read; `-` is standard input.
     pub paths: Vec<PathBuf>,
     /// The values of `--source TENANT=PATH`.
@@ -405,6 +407,13 @@ impl Project {
         let path = self.layout.locate_given(path);
         let meets = |folder: &&Folder| path.starts_with(&folder.path) || folder.path.starts_with(&path);
         self.layout.folders().iter().find(meets).map(|folder| folder.tenant.as_str())
+    }
+
+    /// The tenant in whose location a path is.
+    pub fn owner_of_live(&self, path: &Path) -> Option<&str> {
+        let path = self.layout.locate_given(path);
+        let holds = |folder: &&Folder| folder.role == FolderRole::Location && path.starts_with(&folder.path);
+        self.layout.folders().iter().find(holds).map(|folder| folder.tenant.as_str())
     }
 
     /// The number of resources that were read.

@@ -9,6 +9,7 @@ mod catalog;
 mod command;
 pub mod component;
 pub mod connection;
+mod consequences;
 pub mod customer;
 pub mod designer;
 mod diff;
@@ -37,6 +38,8 @@ pub mod tenant;
 mod values;
 mod write;
 
+pub use command::goes_on;
+pub use consequences::Consequences;
 pub use draft::Draft;
 pub use edited::Edited;
 pub use error::AuthorError;

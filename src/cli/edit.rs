@@ -72,20 +72,26 @@ impl EditOptions {
         if self.dry_run {
             return self.report(edited, false, "Nothing was written (--dry-run).", output);
         }
-        let worse = edited.worse();
+        let worse = &edited.consequences.worse;
         if let (Some(first), false) = (worse.first(), self.force) {
             let more = worse.len() - 1;
             let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-            let help = "change what it names, or write it all the same: --force";
+            let first_step = edited.advice.as_deref().unwrap_or("change what it names");
+            let help = format!("{first_step}; or write it all the same: --force");
+            self.json_of_unwritten(edited, output)?;
             return Err(CommandFailure::new(
                 format!("the plan becomes worse: {first}{more}; nothing was written"),
                 help,
             ));
         }
         if !self.yes && !self.is_confirmed(edited, is_json, output)? {
+            self.json_of_unwritten(edited, output)?;
             return Err(CommandFailure::new("Aborted. Nothing was changed.", "run it again, and answer with y"));
         }
-        edited.write(&RealDisk)?;
+        if let Err(error) = edited.write(&RealDisk) {
+            self.json_of_unwritten(edited, output)?;
+            return Err(error.into());
+        }
         let typed = Invocation { root: self.root.typed(), narrowed: self.sources.arguments(), ..Invocation::default() };
         self.report(edited, true, &render::edit_written(edited, &typed), output)
     }
@@ -93,6 +99,7 @@ impl EditOptions {
     fn is_confirmed(&self, edited: &Edited, is_json: bool, output: &mut Output) -> Result<bool, CommandFailure> {
         let Some(prompts) = Prompts::open(output) else {
             let help = "give --yes to write without a question, or --dry-run to see the diff";
+            self.json_of_unwritten(edited, output)?;
             return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
         };
         if is_json {
@@ -100,6 +107,14 @@ impl EditOptions {
         }
         let files = count(edited.files.len(), "file", "files");
         Ok(prompts.confirm(&format!("Write {files}?"), "", false)?)
+    }
+
+    /// Shows an edit that is not written to who reads JSON: what it is, and what keeps it from being written.
+    fn json_of_unwritten(&self, edited: &Edited, output: &mut Output) -> Result<(), CommandFailure> {
+        match self.output {
+            OutputFormat::Json => self.report(edited, false, "", output).map(drop),
+            _ => Ok(()),
+        }
     }
 
     fn report(&self, edited: &Edited, written: bool, line: &str, output: &mut Output) -> Result<u8, CommandFailure> {

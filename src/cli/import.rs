@@ -207,7 +207,7 @@ impl ImportArgs {
             let project = self.root.open_for_edits(&sources)?;
             let Some(sync) = into(&project).into_iter().nth(position) else { break };
             let handed_over = sync::hand_over(&project, &sync, tenant)?;
-            if let Some(worse) = handed_over.edited.worse().first() {
+            if let Some(worse) = handed_over.edited.consequences.worse.first() {
                 lines.push(format!("Nothing is handed over to {}: {worse}", sync.writer));
                 continue;
             }

@@ -363,7 +363,8 @@ impl RootOption {
     /// Reads a project that may have no Tenant yet, to edit it.
     pub(super) fn open_new_for_edits(&self, sources: &SourceOption) -> Result<Project, CommandFailure> {
         let given = GivenSources { root: &self.root, given: &sources.given };
-        let arguments = ProjectArgs { for_edits: true, sources: given.folders()?, ..self.arguments() };
+        let arguments =
+            ProjectArgs { for_edits: true, may_be_new: true, sources: given.folders()?, ..self.arguments() };
         let project = open(&arguments, &mut std::io::empty());
         given.are_of(&project)?;
         Ok(project)

@@ -42,7 +42,7 @@ pub(super) struct Suspend {
 
 /// Go on with the writes that suspend stopped
 ///
-/// Takes suspend out of the manifest of a Tenant or TenantSync, after showing the diff.
+/// Removes `suspend` from the manifest of a Tenant or TenantSync, after showing the diff.
 ///
 /// Examples:
 ///   stablekey resume eu-prod

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The files below a root, each as it was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Files {
     readings: Vec<(PathBuf, DocumentsRead)>,
     found: FolderContent,
@@ -34,6 +34,9 @@ impl Files {
         if !given.paths.is_empty() {
             let readings = read_paths(&given.paths, stdin);
             return Files { readings, found: FolderContent::default(), ignore: Ignore::default(), whole: false };
+        }
+        if given.may_be_new && given.root.symlink_metadata().is_err() {
+            return Files { whole: true, ..Files::default() };
         }
         let ignore = Ignore::read(&given.root);
         let mut found = find(&given.root, &|path, is_folder| ignore.leaves_out(path, is_folder));

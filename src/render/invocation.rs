@@ -148,6 +148,14 @@ impl Invocation {
         pairs.flatten().cloned().collect::<Vec<_>>().into_iter()
     }
 
+    /// The command `stablekey resume NAME …`, for a Tenant or a TenantSync.
+    pub fn resume(&self, name: &str) -> String {
+        match &self.hub {
+            Some(hub) => words(["resume".to_string(), name.to_string()].into_iter().chain(hub.at())),
+            None => self.edit(["resume", name]),
+        }
+    }
+
     /// A command that edits files: `stablekey set -C ROOT …`.
     pub fn edit<'a>(&self, words_of_command: impl IntoIterator<Item = &'a str>) -> String {
         let mut typed: Vec<String> = words_of_command.into_iter().map(str::to_string).collect();

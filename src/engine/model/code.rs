@@ -158,6 +158,19 @@ impl Code {
         matches!(self, Code::FileBroken | Code::ObjectInvalid)
     }
 
+    /// Whether it says of an object that was complete before that it does not work any more.
+    pub const fn breaks_what_works(self) -> bool {
+        matches!(
+            self,
+            Code::BindingNotReady
+                | Code::InputMissing
+                | Code::CustomerInputMissing
+                | Code::CustomerConnectionMissing
+                | Code::ReplacesDiffers
+                | Code::VariableUndeclared
+        )
+    }
+
     /// Whether it compares objects of whole tenants, so that a plan of a part cannot decide it.
     pub const fn needs_all_objects(self) -> bool {
         matches!(

@@ -48,6 +48,11 @@ impl EditCommand {
         }
     }
 
+    /// `resume NAME`, which goes on with the writes to a tenant, or of a sync.
+    pub fn resume(name: &str) -> Self {
+        EditCommand::of(&["resume", name])
+    }
+
     /// `new component COMPONENT --tenant TENANT`, which declares a component.
     pub fn new_component(tenant: &str, component: &str) -> Self {
         EditCommand::of(&["new", "component", component, "--tenant", tenant])

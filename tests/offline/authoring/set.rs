@@ -148,7 +148,7 @@ fn what_stands_in_the_way_is_one_clear_error() {
         root.run(&set).exits(1).prints("another command writes in").prints("run the command again");
     }
     std::fs::set_permissions(root.path(DEV), PermissionsExt::from_mode(0o444)).unwrap();
-    root.run(&set).exits(1).prints("cannot be written").prints(DEV);
+    root.run(&set).exits(1).prints("it is read-only").prints(&format!("chmod u+w {DEV}"));
     std::fs::set_permissions(root.path(DEV), PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(root.files("."), before);
     let lock = root.read("prod/stablekey.lock");
