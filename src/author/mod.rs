@@ -5,6 +5,7 @@
 //! [`Edited::write`]: all of its files or, where that fails, as many as the message names. To add an edit: a file here
 //! that fills a draft.
 
+mod again;
 mod catalog;
 mod command;
 pub mod component;

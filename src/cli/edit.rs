@@ -106,7 +106,8 @@ impl EditOptions {
             output.show_aside(|style| render::edit_text(edited, style));
         }
         let files = count(edited.files.len(), "file", "files");
-        Ok(prompts.confirm(&format!("Write {files}?"), "", false)?)
+        // An edit that makes the plan worse is written with --force, and not by Enter alone.
+        Ok(prompts.confirm(&format!("Write {files}?"), "", edited.consequences.worse.is_empty())?)
     }
 
     /// Shows an edit that is not written to who reads JSON: what it is, and what keeps it from being written.

@@ -1,6 +1,6 @@
 //! The command that makes the edit which a finding asks for.
 
-use crate::api::{ComponentRef, ConnectionSpec, Input, TypeInput, sensitive};
+use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, TypeInput, sensitive};
 use crate::engine::model::field::Field;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
@@ -46,6 +46,17 @@ impl EditCommand {
                 key,
             ]),
         }
+    }
+
+    /// `new connection --tenant TENANT --like KEY`, as a connection of the tenant is, but for whose credentials it has.
+    pub fn new_like(tenant: &str, like: &str, credentials: Credentials, key: &str) -> Self {
+        let made = EditCommand::of(&["new", "connection", "--tenant", tenant, "--like", like]);
+        made.and(&["--credentials", credentials.as_str(), "--key", key])
+    }
+
+    /// `new KIND`, which makes an object.
+    pub fn new_object(kind: &str) -> Self {
+        EditCommand::of(&["new", kind])
     }
 
     /// `resume NAME`, which goes on with the writes to a tenant, or of a sync.
@@ -98,6 +109,43 @@ impl EditCommand {
     pub fn with(mut self, options: impl IntoIterator<Item = String>) -> Self {
         self.words.extend(options);
         self
+    }
+
+    /// The command without a question before it writes.
+    pub fn without_question(self) -> Self {
+        self.and(&["--yes"])
+    }
+
+    /// The tenant and the key of `set`, unless it says already why the tenant differs.
+    pub fn changes(&self) -> Option<(&str, &str)> {
+        match self.words.as_slice() {
+            [set, option, tenant, key, ..] if set == "set" && option == "--tenant" && !self.has("--reason") => {
+                Some((tenant, key))
+            }
+            _ => None,
+        }
+    }
+
+    /// The commands that `set` stands for in a tenant to which a sync brings the connection: the change in the tenant
+    /// that it comes from, if that has manifests, and the one of this tenant only, if an override can hold it.
+    pub fn where_brought(&self, from: Option<&str>) -> Vec<EditCommand> {
+        // Test credentials cross no sync.
+        let is_test = |word: &String| ["--test", "--test-secret"].contains(&word.as_str());
+        if self.words.len() == 6 && self.words.get(4).is_some_and(is_test) {
+            return vec![self.clone()];
+        }
+        let there = from.map(|from| {
+            let mut there = self.clone();
+            there.words.get_mut(2).into_iter().for_each(|tenant| *tenant = from.to_string());
+            there
+        });
+        let is_no_override = self.has("--per-customer") || self.has("--unset");
+        let here = (!is_no_override).then(|| self.clone().because());
+        there.into_iter().chain(here).collect()
+    }
+
+    fn has(&self, option: &str) -> bool {
+        self.words.iter().any(|word| word == option)
     }
 
     fn to(self, key: Option<&str>) -> Self {
@@ -235,6 +283,22 @@ mod tests {
             "stablekey set --tenant eu crm --secret token=NAME/KEY --per-customer url"
         );
         assert_eq!(serde_json::to_value(EditCommand::forget("eu", "sync/s")).unwrap(), "stablekey forget eu sync/s");
+    }
+
+    /// In a tenant that a sync feeds, a value is an override with a reason, and comes from another tenant.
+    #[test]
+    fn where_a_sync_brings_the_connection_both_ways_are_complete() {
+        let words = |command: &EditCommand| command.where_brought(Some("us")).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let set = EditCommand::set("eu", "crm");
+        assert_eq!(set.changes(), Some(("eu", "crm")));
+        assert_eq!(
+            words(&set.clone().value("url")),
+            ["stablekey set --tenant us crm url=VALUE", "stablekey set --tenant eu crm url=VALUE --reason WHY"]
+        );
+        assert_eq!(words(&set.clone().per_customer("url")), ["stablekey set --tenant us crm --per-customer url"]);
+        assert_eq!(words(&set.clone().test_secret("a")), ["stablekey set --tenant eu crm --test-secret a=NAME/KEY"]);
+        assert_eq!(set.because().changes(), None);
+        assert_eq!(EditCommand::forget("eu", "sync/s").changes(), None);
     }
 
     #[test]
