@@ -271,9 +271,9 @@ impl Project {
             ..ProjectArgs::default()
         };
         let files = match &self.files {
-            Some(files) => files.after(over.files()),
+            Some(files) => files.after(&over),
             // It was not opened for edits.
-            None => Files::read(&given, &mut std::io::empty()).after(over.files()),
+            None => Files::read(&given, &mut std::io::empty()).after(&over),
         };
         assemble(&given, files, over, Some(self))
     }

@@ -154,6 +154,7 @@ fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, A
         desk.integrations(draft)?;
     }
     rename_overrides(draft, rename, &renamed)?;
+    desks.iter().try_for_each(|desk| desk.part(draft))?;
     for (desk, connection) in made {
         desk.steps(draft, &connection);
     }
@@ -235,7 +236,8 @@ impl<'p> TenantDesk<'p, '_> {
         }
         let tenant = self.home.tenant;
         // Invalid documents stop it.
-        let (_, at) = (self.home.find(&id_of(old))?, self.home.find(&id_of(new))?);
+        self.home.find(&id_of(old))?;
+        let at = self.home.find(&id_of(new))?;
         let declared = self.read().connection(old);
         let taken = self.read().connections.get(&names::of_stable_key(new));
         if let Some(other) = taken.filter(|other| other.spec.stable_key != new) {
@@ -315,6 +317,16 @@ impl<'p> TenantDesk<'p, '_> {
                 draft.add(&self.home, &Resource::Connection(object))?;
                 Ok(Some(spec))
             }
+        }
+    }
+
+    /// Takes the old connection out of a source that declares a part of it, once the new one has that part: a sync no
+    /// longer brings the rest, and what is live stays whole only where nothing declares it.
+    fn part(&self, draft: &mut Draft<'_>) -> Result<(), AuthorError> {
+        let old = self.home.find(&id_of(self.rename.old))?;
+        match old.filter(|_| self.is_brought && self.home.role == FolderRole::Source) {
+            Some(at) => draft.remove(at),
+            None => Ok(()),
         }
     }
 

@@ -31,6 +31,7 @@ mod planning;
 mod promote;
 mod prompt;
 mod reconcile;
+mod records;
 mod remove;
 mod rename_key;
 mod render;

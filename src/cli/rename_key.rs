@@ -11,8 +11,9 @@ use clap::Args;
 ///
 /// A key never changes: a new Connection replaces the one with the old key, in the manifests of every tenant, and
 /// answers for the old key. Integrations, their definitions and the overrides of syncs name the new key; customers'
-/// credentials stay. The old Connection stays too, until nothing names its key any more. An interrupted rename is
-/// finished by the same command.
+/// credentials stay. The old Connection stays too, until nothing names its key any more. What only a target has for the
+/// old key is a manual step, with the command that gives it to the new one. An interrupted rename is finished by the
+/// same command.
 ///
 /// Examples:
 ///   stablekey rename-key sf_old salesforce-oauth

@@ -6,11 +6,11 @@ use super::structure::StructureResource;
 use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;
 use crate::manifest::{
-    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_bytes,
-    read_files, read_paths, shown,
+    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_files,
+    read_paths, shown,
 };
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading};
-use crate::tenant::directory::overlay::NewFiles;
+use crate::tenant::directory::overlay::Overlay;
 use crate::tenant::directory::paths::normal;
 use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,18 +46,9 @@ impl Files {
     }
 
     /// Returns the files as they would be after an edit.
-    pub(super) fn after(&self, new: &NewFiles) -> Self {
+    pub(super) fn after(&self, over: &Overlay) -> Self {
         let mut files = self.clone();
-        for (path, content) in new {
-            let at = files.readings.iter().position(|(there, _)| there == path);
-            let bytes = content.as_ref().filter(|_| at.is_some() || self.is_read(path));
-            match (at, bytes) {
-                (Some(at), Some(bytes)) => files.readings[at].1 = read_bytes(&shown(path), bytes.clone()),
-                (Some(at), None) => drop(files.readings.remove(at)),
-                (None, Some(bytes)) => files.readings.push((path.clone(), read_bytes(&shown(path), bytes.clone()))),
-                (None, None) => {}
-            }
-        }
+        over.put_over(&mut files.readings, &|path| self.is_read(path));
         files
     }
 

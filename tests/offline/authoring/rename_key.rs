@@ -194,9 +194,13 @@ fn the_source_of_a_target_is_renamed_too() {
     let renamed = root.read("own/connections/chat-team.yaml");
     assert!(renamed.contains("value: own") && renamed.contains("- chat-main"), "{renamed}");
     assert!(!renamed.contains("baseUrl"), "the sync brings the rest: {renamed}");
+    assert!(!root.has("own/connections/chat-main.yaml"), "a part of it declares nothing useful");
+    root.run(&RENAME).exits(0).prints("Nothing to change");
+    let before = root.read("prod/connections/chat-main.yaml");
     let root = root.apply();
     let live = root.read("prod/connections/chat-team.yaml");
     assert!(live.contains("value: own") && live.contains("https://chat.example"), "{live}");
+    assert_eq!(root.read("prod/connections/chat-main.yaml"), before);
     root.plan().exits(0);
 }
 
