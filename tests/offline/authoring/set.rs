@@ -286,12 +286,12 @@ fn on_a_terminal_it_asks_what_changes() {
     assert!(root.read(DEV).contains("value: read all"), "{}", root.read(DEV));
     let secret: &[(&str, &[&str])] = &[
         (WHAT, &["clientSec", ENTER]),
-        ("clientSecret:", &["\u{15}hunter2", ENTER]),
-        ("it is no reference to a Secret", &["\u{15}app/secret", ENTER]),
+        ("clientSecret:", &["hunter2", ENTER]),
+        ("it is no reference to a Secret", &["app/secret", ENTER]),
         ("Write 1 file?", &[ENTER]),
     ];
     let screen = ask(secret);
-    assert!(root.read(DEV).contains("name: app") && !screen.contains("hunter2?"), "{screen}");
+    assert!(root.read(DEV).contains("name: app") && !screen.contains("hunter2"), "{screen}");
     ask(&[(WHAT, &["embedded", ENTER]), ("use for embedded workflows?", &["y", ENTER]), ("Write 1 file?", &[ENTER])]);
     assert!(root.read(DEV).contains("embeddedWorkflows: true"));
 }
