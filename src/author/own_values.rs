@@ -2,10 +2,11 @@
 
 use super::command::command;
 use super::home::{home, inventories};
-use crate::api::Input;
+use crate::api::{Input, sensitive};
 use crate::engine::check;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
+use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
@@ -89,7 +90,7 @@ impl Replacement<'_> {
 
     /// The fields whose live value is the tenant's own, and that the new connection will not have.
     fn own<'i>(&self, before: &'i Item) -> OwnFields<'i> {
-        let known = inventories(self.project, self.tenant);
+        let known: Vec<&Inventory> = self.project.tenants.keys().flat_map(|t| inventories(self.project, t)).collect();
         let literals: BTreeSet<&str> = check::secret_literals(before, &known).into_iter().collect();
         let mut fields: BTreeSet<Field<'_>> = before.fields(true).into_iter().map(|(field, _)| field).collect();
         fields.extend(self.new.fields(true).into_iter().map(|(field, _)| field.into_owned()));
@@ -154,6 +155,8 @@ fn options(before: &Item, field: &Field<'_>, literals: &BTreeSet<&str>) -> Optio
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
     let of_test = field.kind == FieldKind::TestInput;
     let secret = if of_test { "--test-secret" } else { "--secret" };
+    let is_secret =
+        |value: &str| literals.contains(name) || sensitive::is_sensitive(name) || sensitive::is_secret_itself(value);
     match (field.kind, before.written(field)) {
         (FieldKind::Title, Some(FieldValue::Text(text))) => Options::Set(words(&["--title", text])),
         (FieldKind::Description, Some(FieldValue::Text(text))) => Options::Set(words(&["--description", text])),
@@ -163,9 +166,7 @@ fn options(before: &Item, field: &Field<'_>, literals: &BTreeSet<&str>) -> Optio
             let is_on = matches!(value, Some(FieldValue::Bool(true)));
             Options::Set(words(&["--embedded", if is_on { "on" } else { "off" }]))
         }
-        (FieldKind::Input | FieldKind::TestInput, Some(FieldValue::Input(Input::Value(_))))
-            if literals.contains(name) =>
-        {
+        (FieldKind::Input | FieldKind::TestInput, Some(FieldValue::Input(Input::Value(value)))) if is_secret(value) => {
             Options::Set(vec![secret.to_string(), format!("{name}=NAME/KEY")])
         }
         (FieldKind::Input, Some(FieldValue::Input(Input::Value(value)))) => {

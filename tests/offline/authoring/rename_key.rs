@@ -85,7 +85,7 @@ fn a_key_is_renamed_again_and_again() {
 #[test]
 fn overrides_follow_and_credentials_of_customers_stay() {
     let sync = Sync::new("up", "dev", "prod").mirror().overriding_input("prod", "chat-main", "scopes", "all").yaml();
-    let root = two_tenants().with("syncs.yaml", &sync).with("prod/customer-credentials/hooli.yaml", CUSTOMER);
+    let root = two_tenants().with("syncs.yaml", &sync).apply().with("prod/customer-credentials/hooli.yaml", CUSTOMER);
     root.run(&RENAME).exits(0);
     assert!(root.read("syncs.yaml").contains("stableKey: chat-team"), "{}", root.read("syncs.yaml"));
     assert_eq!(root.read("prod/customer-credentials/hooli.yaml"), CUSTOMER);
@@ -160,6 +160,17 @@ fn what_only_a_target_has_is_a_manual_step_with_its_command() {
     paste(&root, later);
     assert!(root.read("prod/connections/chat-team.yaml").contains("probe"));
     root.plan().exits(0);
+}
+
+/// A secret that stands in a target as a value is never printed.
+#[test]
+fn a_secret_of_a_target_is_not_shown() {
+    let root =
+        project().edit("prod/connections/chat-main.yaml", "value: read", "value: https://ann:CANARY@chat.example");
+    root.run(&RENAME).does_not_print("CANARY");
+    let literal = "    clientSecret:\n      value: CANARY\n    other:\n";
+    let root = project().edit("prod/connections/chat-main.yaml", "    clientSecret:\n", literal);
+    root.run(&RENAME).does_not_print("CANARY");
 }
 
 fn paste(root: &Project, command: &str) {
