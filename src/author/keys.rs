@@ -150,9 +150,9 @@ fn warnings_here(project: &Project, tenant: &str, key: &str) -> Vec<String> {
     let inventories = inventories(project, tenant);
     let connections = inventories.into_iter().flat_map(|read| read.connections.values());
     let keys: BTreeSet<&str> = connections.map(|connection| connection.spec.stable_key.as_str()).collect();
-    let near = keys.into_iter().filter(|there| {
-        *there != key && letters(there) != letters(key) && meant(key, [*there]).is_some()
-    });
+    let near = keys
+        .into_iter()
+        .filter(|there| *there != key && letters(there) != letters(key) && meant(key, [*there]).is_some());
     near.map(|near| {
         format!("{tenant} itself has the similar key {near}: if this is the same connection, change that one instead")
     })

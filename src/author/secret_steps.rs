@@ -254,9 +254,7 @@ impl OptInStep<'_> {
 fn from_files(keys: &BTreeSet<&str>) -> (String, String) {
     let listed = joined(keys, ", ");
     match keys.iter().collect::<Vec<_>>().as_slice() {
-        [one] => {
-            (format!("--from-file={one}=/dev/stdin"), format!("its key {listed} is read from standard input"))
-        }
+        [one] => (format!("--from-file={one}=/dev/stdin"), format!("its key {listed} is read from standard input")),
         several => {
             let from: Vec<String> = several.iter().map(|key| format!("--from-file={key}")).collect();
             (from.join(" "), format!("each of its keys {listed} is read from a file of that name"))

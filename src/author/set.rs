@@ -131,9 +131,8 @@ fn declaring<'p>(project: &'p Project, world: &World, asked: &SetConnection) -> 
 fn current(project: &Project, tenant: &str, typed: &str) -> Result<Arc<Object<ConnectionSpec>>, AuthorError> {
     let read = inventories(project, tenant);
     let (id, key) = (id(typed), Kind::Connection.name_in(typed));
-    let is_it = |there: &&Arc<Object<ConnectionSpec>>| {
-        there.spec.stable_key == key || (key != typed && there.name() == key)
-    };
+    let is_it =
+        |there: &&Arc<Object<ConnectionSpec>>| there.spec.stable_key == key || (key != typed && there.name() == key);
     let world = project.world();
     let coming = feeding(&world, tenant, &id.name);
     let coming = coming.into_iter().flat_map(|sync| inventories(project, &sync.spec.from));
@@ -305,7 +304,8 @@ impl SetConnection {
         let Some(reason) = self.reason.as_ref().filter(|reason| !reason.trim().is_empty()) else {
             let message = format!("{} brings {} of {key} to {tenant}", writers(feeding), first.path.join("."));
             let everywhere = self.command_at_origin(project, tenant, current);
-            let everywhere = everywhere.map(|there| format!("to change it everywhere, change it where it comes from:\n{there}\nor"));
+            let everywhere =
+                everywhere.map(|there| format!("to change it everywhere, change it where it comes from:\n{there}\nor"));
             let here = command(project, self.command(tenant, current).with_reason());
             let help = format!(
                 "{} in {tenant} only, by an override of the sync, and say why:\n{here}",

@@ -312,9 +312,15 @@ mod tests {
     fn a_part_of_a_name_stands_for_the_only_one_that_has_it() {
         let names = completions().0;
         let form = TextForm { completions: &names, is_search: true, ..TextForm::default() };
-        assert_eq!((form.found("FORCE"), form.found("slack"), form.found("x")), (Some("salesforce"), Some("slack"), None));
+        assert_eq!(
+            (form.found("FORCE"), form.found("slack"), form.found("x")),
+            (Some("salesforce"), Some("slack"), None)
+        );
         assert_eq!(form.shown("loft"), "salesloft");
-        assert_eq!(form.several("sales").unwrap(), "several have \"sales\" in their name: salesforce, salesloft, my-sales");
+        assert_eq!(
+            form.several("sales").unwrap(),
+            "several have \"sales\" in their name: salesforce, salesloft, my-sales"
+        );
         assert_eq!((form.found("sales"), form.several("slack"), form.several("")), (None, None, None));
         let names = ["mail".to_string(), "email".to_string()];
         let form = TextForm { completions: &names, is_search: true, ..TextForm::default() };

@@ -130,9 +130,10 @@ impl Target {
     fn question(&self, settable: &Settable) -> Question<()> {
         let suggested = self.present(settable);
         let (help, form) = match self {
+            // Nothing is typed after the present reference: a secret that is pasted would become a part of it.
             Target::Input(input) if input.is_secret => (
-                "a reference NAME/KEY to a Secret, never the secret itself; empty removes it",
-                Form::Reference { suggested, required: false },
+                "a reference NAME/KEY to a Secret, never the secret itself",
+                Form::Reference { suggested, required: true },
             ),
             Target::Embedded => {
                 ("customers may use it in the embedded workflow builder", Form::YesNo { suggested: settable.embedded })

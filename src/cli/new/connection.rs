@@ -179,12 +179,7 @@ impl Asking<'_> {
     }
 
     /// A failure, with the command that repeats what a person answered: no answer is lost.
-    fn with_command(
-        &self,
-        failure: CommandFailure,
-        answers: &Answers,
-        made: Option<&NewConnection>,
-    ) -> CommandFailure {
+    fn with_command(&self, failure: CommandFailure, answers: &Answers, made: Option<&NewConnection>) -> CommandFailure {
         if !self.has_asked.get() {
             return failure;
         }
@@ -301,7 +296,8 @@ impl Missing<'_, '_> {
             })
             .collect();
         let is_everywhere = |line: &Line| after.iter().all(|(_, lines)| lines.contains(line));
-        let common: Vec<Line> = after.iter().take(1).flat_map(|(_, lines)| lines.clone()).filter(is_everywhere).collect();
+        let common: Vec<Line> =
+            after.iter().take(1).flat_map(|(_, lines)| lines.clone()).filter(is_everywhere).collect();
         let name = question.flag.split(' ').next().unwrap_or_default();
         let some = after.iter().flat_map(|(value, lines)| {
             let lines = lines.iter().filter(|line| !is_everywhere(line)).cloned();

@@ -28,7 +28,8 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         );
         let fix = "make a connection with Customer credentials; or supply each customer's token, as an input that is per \
                    customer (refreshToken)";
-        let command = EditCommand::new_like(tenant.name, &spec.stable_key, Credentials::Customer, &free_key(tenant, spec));
+        let command =
+            EditCommand::new_like(tenant.name, &spec.stable_key, Credentials::Customer, &free_key(tenant, spec));
         findings.push(Finding::of(Code::SignInSupplied, tenant.name, id, text, fix).by(command));
     }
 }

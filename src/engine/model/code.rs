@@ -155,7 +155,8 @@ impl Code {
         let distance =
             |code: &&Code| strsim::osa_distance(&format!("SK{}", digits.as_deref().unwrap_or_default()), code.as_str());
         // One digit may be wrong, absent or moved. More is another code.
-        let near = digits.as_ref().and_then(|_| Code::ALL.iter().filter(|code| distance(code) <= 1).min_by_key(distance));
+        let near =
+            digits.as_ref().and_then(|_| Code::ALL.iter().filter(|code| distance(code) <= 1).min_by_key(distance));
         let of_name = || near_miss::meant(text, Code::ALL.iter().map(|code| code.name())).and_then(Code::typed);
         near.copied().or_else(of_name)
     }

@@ -288,7 +288,9 @@ mod tests {
     /// In a tenant that a sync feeds, a value is an override with a reason, and comes from another tenant.
     #[test]
     fn where_a_sync_brings_the_connection_both_ways_are_complete() {
-        let words = |command: &EditCommand| command.where_brought(Some("us")).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let words = |command: &EditCommand| {
+            command.where_brought(Some("us")).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
         let set = EditCommand::set("eu", "crm");
         assert_eq!(set.changes(), Some(("eu", "crm")));
         assert_eq!(

@@ -515,10 +515,14 @@ fn a_connection_can_be_made_like_another_one_of_the_tenant() {
     let like = ["new", "connection", "--tenant", "us", "--like", "erp-main", "--yes"];
     project.run(&[like.as_slice(), &["--key", "erp-two", "baseUrl=https://two.example"]].concat()).exits(0);
     let text = project.read("us/connections/erp-two.yaml");
-    for said in ["type: apiKey", "credentials: OrganizationGlobal", "name: erp\n", "https://two.example", "title: ERP"] {
+    for said in ["type: apiKey", "credentials: OrganizationGlobal", "name: erp\n", "https://two.example", "title: ERP"]
+    {
         assert!(text.contains(said), "{said}:\n{text}");
     }
-    project.run(&["new", "connection", "--tenant", "us", "--like", "erp-mian", "--yes"]).exits(1).prints("did you mean erp-main?");
+    project
+        .run(&["new", "connection", "--tenant", "us", "--like", "erp-mian", "--yes"])
+        .exits(1)
+        .prints("did you mean erp-main?");
 }
 
 #[test]
@@ -573,7 +577,7 @@ fn every_wrong_name_says_the_nearest() {
     unknown.exits(1).prints("no tenant declares component erq").prints("did you mean erp?");
     assert!(unknown.has_line("stablekey new component erq --tenant us"), "{}", unknown.all);
     let distant = run(&["--tenant", "us", "--component", "stripe"]);
-    distant.exits(1).prints("there are crm, erp, mail; otherwise declare it first:").does_not_print("did you mean");
+    distant.exits(1).prints("there is crm, erp, mail; otherwise declare it first:").does_not_print("did you mean");
     run(&["--tenant", "us", "--component", "erp", "--type", "apikey"]).exits(1).prints("did you mean apiKey?");
     run(&["--tenant", "us", "--component", "erp", "--credentials", "Customers"]).exits(1).prints("Customer");
     let erp = ["--tenant", "us", "--component", "erp", "--credentials", "OrganizationGlobal", "--type", "apiKey"];
