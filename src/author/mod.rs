@@ -20,6 +20,7 @@ pub mod forget;
 mod home;
 pub mod keep;
 mod keys;
+mod left_out;
 pub mod new_override;
 pub mod overrides;
 pub mod project;
