@@ -6,6 +6,7 @@ use super::command::command as command_for;
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, snapshots, tenant};
+use super::left_out::{LeftOut, may_name, unread};
 use super::overrides;
 use crate::api::*;
 use crate::engine::feeds::bringing;
@@ -15,27 +16,33 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::manifest::{Edit, SourcePlace, edit_only};
 use crate::near_miss::listed;
-use crate::platform::definition::{self, ConnectionUser, DefinitionError, Design};
-use crate::project::Project;
+use crate::platform::definition::{self, ConnectionUse, ConnectionUser, DefinitionError, Design, StepKind};
+use crate::project::{Project, UNNAMED};
 use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::directory::paths::normal;
 use crate::tenant::directory::read::beside;
 use crate::tenant::location::Snapshot;
-use crate::text::quoted;
+use crate::text::{count, quoted};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The most steps that an error names.
+const NEAREST: usize = 3;
+
+/// The most commands of one kind that an error lists.
+const LISTED: usize = 5;
+
 /// Gives a step that has no connection yet a connection.
 #[derive(Clone, Debug, Default)]
 pub struct BindStep {
-    /// The tenant.
-    pub tenant: String,
+    /// The tenant; absent: the only one that has the integration.
+    pub tenant: Option<String>,
     /// The name of the integration.
-    pub integration: String,
-    /// The step: its name, or its path.
-    pub step: String,
+    pub integration: Option<String>,
+    /// The step: its name, or its path; absent: the steps to choose from are returned.
+    pub step: Option<String>,
     /// The input that takes the connection; absent: as other steps of the component have it.
     pub input: Option<String>,
     /// The stable key; absent: the connections to choose from are returned.
@@ -45,12 +52,12 @@ pub struct BindStep {
 /// Moves uses of a connection to another one.
 #[derive(Clone, Debug)]
 pub struct SwitchConnection {
-    /// The tenant.
-    pub tenant: String,
+    /// The tenant; absent: the only one that has the integration.
+    pub tenant: Option<String>,
     /// The name of the integration; absent: all of the tenant.
     pub integration: Option<String>,
-    /// The uses that move.
-    pub moved: Moved,
+    /// The uses that move; absent: the steps to choose from are returned.
+    pub moved: Option<Moved>,
     /// The input, where a step has several connections.
     pub input: Option<String>,
     /// The stable key; absent: the connections to choose from are returned.
@@ -85,6 +92,46 @@ pub struct Choices {
     pub new: String,
 }
 
+/// What an edit needs to know yet. Nothing is changed then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The step.
+    Step(Steps),
+    /// The stable key.
+    Connection(Choices),
+}
+
+/// What a switch needs to know yet, and what it does not change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Switched {
+    /// What it needs to know yet.
+    pub missing: Option<Missing>,
+    /// The integrations that are left out although they cannot be read: nothing of them names the key.
+    pub left_out: Vec<String>,
+}
+
+/// The steps and data sources of an integration, to choose one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// The tenant.
+    pub tenant: String,
+    /// The integration.
+    pub integration: String,
+    /// Those that take a connection, in the order of the definition.
+    pub steps: Vec<StepChoice>,
+}
+
+/// A step or data source to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepChoice {
+    /// Its path; of a data source, its variable.
+    pub path: String,
+    /// Whether it is a data source.
+    pub is_data_source: bool,
+    /// What it uses now: `Chat: chat-main`; `None` if it has no connection.
+    pub uses: Option<String>,
+}
+
 /// A connection to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -96,100 +143,155 @@ pub struct Choice {
     pub type_: String,
 }
 
-/// Fills a draft with a connection of a step. Returns the connections to choose from if none was given.
-pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Choices>, AuthorError> {
-    let desk = Desk::of(draft.project, &asked.tenant)?;
-    let name = desk.integration(&asked.integration)?;
-    let site = match desk.place(name)? {
-        Place::Here(site) => site,
-        Place::Brought(syncs) => {
-            let to = asked.to.as_deref();
-            return Err(desk.elsewhere(name, &syncs, None, &|from| EditCommand::bind(from, name, &asked.step, to)));
-        }
-    };
-    let design = site.design()?;
-    let user = user(design, &asked.step, false, &|user| user.uses.is_empty())?;
-    let what = format!("step {} of {name}", user.path());
-    let Some(component) = &user.component else {
-        return Err(AuthorError::refused(format!("{what} has no component"), "name a step that calls one"));
-    };
-    let needs = Needs { component: Some(component.clone()), type_: None };
-    let Some(to) = &asked.to else { return Ok(Some(desk.choices(&what, &needs))) };
-    let connection = desk.fitting(to, &needs, &what)?;
-    let key = connection.spec.stable_key.as_str();
-    let mut change = SiteChange { line: user.line, ..SiteChange::default() };
-    match user.uses.iter().find(|used| asked.input.as_ref().is_none_or(|input| *input == used.input)) {
-        // An interrupted edit of the same kind.
-        Some(used) if site.means(&used.variable).is_some_and(|means| is_key(&means, key)) => {
-            change.declare(&site, &used.variable, key);
-        }
-        Some(used) => {
-            let message = format!("{what} uses variable {:?} already", used.variable);
-            let command = EditCommand::switch(desk.name, name, "--step", &user.path(), Some(key));
-            let command = command_for(desk.project, command);
-            return Err(AuthorError::refused(message, format!("to give it another connection:\n{command}")));
-        }
-        None => {
-            let input = match &asked.input {
-                Some(input) => input.clone(),
-                None => desk.input_of(design, user, &what)?,
-            };
-            let variable = site.variable_for(design, connection);
-            change.declare(&site, &variable, key);
-            change.edits.push(user.bind(&input, &variable));
-        }
+impl BindStep {
+    /// The command for this edit with a tenant, and with an integration.
+    fn command(&self, tenant: &str, integration: &str) -> EditCommand {
+        let words = option("--step", self.step.as_deref()).chain(option("--input", self.input.as_deref()));
+        let words = words.chain(option("--to", self.to.as_deref()));
+        EditCommand::of(&["bind", tenant, integration].into_iter().chain(words).collect::<Vec<_>>())
     }
-    write(draft, vec![(&site, change)])?;
-    Ok(None)
 }
 
-/// Fills a draft with the move of uses to another connection. Returns the connections to choose from if none was given.
-pub fn switch(draft: &mut Draft<'_>, asked: &SwitchConnection) -> Result<Option<Choices>, AuthorError> {
-    let desk = Desk::of(draft.project, &asked.tenant)?;
-    let name = match (&asked.integration, &asked.moved) {
-        (Some(name), Moved::Step(_) | Moved::DataSource(_)) => desk.integration(name)?,
-        (_, Moved::Variable(_) | Moved::Key(_)) => return switch_variables(draft, &desk, asked),
-        (None, _) => {
-            return Err(AuthorError::refused("no integration is named", "name the integration after the tenant"));
+impl SwitchConnection {
+    /// The command for this edit with a tenant, and with an integration or, without one, all of the tenant.
+    fn command(&self, tenant: &str, integration: Option<&str>) -> EditCommand {
+        let (flag, name) = self.moved.as_ref().map(Moved::option).unzip();
+        let words = flag.into_iter().chain(name).chain(option("--input", self.input.as_deref()));
+        let words = words.chain(option("--to", self.to.as_deref()));
+        let integration = integration.unwrap_or("--all");
+        EditCommand::of(&["switch", tenant, integration].into_iter().chain(words).collect::<Vec<_>>())
+    }
+}
+
+impl Moved {
+    /// The option that says it, and its value.
+    fn option(&self) -> (&'static str, &str) {
+        match self {
+            Moved::Step(name) => ("--step", name),
+            Moved::DataSource(name) => ("--data-source", name),
+            Moved::Variable(name) => ("--variable", name),
+            Moved::Key(key) => ("--from", key),
         }
+    }
+}
+
+/// An option with its value, if it is given.
+fn option<'a>(name: &'a str, value: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+    value.into_iter().flat_map(move |value| [name, value])
+}
+
+/// Fills a draft with a connection of a step. Returns what it needs to know yet.
+pub fn bind(draft: &mut Draft<'_>, asked: &BindStep) -> Result<Option<Missing>, AuthorError> {
+    let project = draft.project;
+    let command = |tenant: &str, integration: Option<&str>| {
+        asked.command(tenant, integration.or(asked.integration.as_deref()).unwrap_or("INTEGRATION"))
     };
-    let (wanted, is_data_source, flag) = match &asked.moved {
-        Moved::Step(wanted) => (wanted, false, "--step"),
-        Moved::DataSource(wanted) | Moved::Variable(wanted) | Moved::Key(wanted) => (wanted, true, "--data-source"),
+    let named = Named {
+        tenant: asked.tenant.as_deref(),
+        integration: asked.integration.as_deref(),
+        from: None,
+        command: &command,
     };
+    let (desk, name) = named.find(project)?;
+    let site = match desk.place(name)? {
+        Place::Here(site) => site,
+        Place::Brought(syncs) => return Err(desk.elsewhere(name, &syncs, None, &|from| command(from, Some(name)))),
+    };
+    let Some(step) = &asked.step else { return desk.steps(&site, false).map(Missing::Step).map(Some) };
+    let user = user(site.design()?, step, false, &|user| site.uses(user).is_empty())?;
+    let what = format!("step {} of {name}", user.path());
+    let uses = site.uses(user);
+    let used = uses.iter().find(|used| asked.input.as_ref().is_none_or(|input| *input == used.input));
+    match (used, &asked.to) {
+        // An interrupted edit of the same kind.
+        (Some(used), Some(to)) if site.means(&used.variable).is_some_and(|means| is_key(&means, to)) => {
+            let mut change = SiteChange { line: user.line, ..SiteChange::default() };
+            change.declare(&site, &used.variable, to);
+            write(draft, vec![(&site, change)])?;
+            Ok(None)
+        }
+        (Some(used), to) => {
+            let message = format!("{what} uses variable {:?} already", used.variable);
+            let command = EditCommand::switch(desk.name, name, "--step", &user.path(), to.as_deref());
+            let command = command_for(project, command);
+            Err(AuthorError::refused(message, format!("to give it another connection:\n{command}")))
+        }
+        (None, _) => desk.give(draft, &site, (user, &what), asked.input.as_deref(), asked.to.as_deref()),
+    }
+}
+
+/// Fills a draft with the move of uses to another connection.
+pub fn switch(draft: &mut Draft<'_>, asked: &SwitchConnection, all: bool) -> Result<Switched, AuthorError> {
+    let project = draft.project;
+    let from = match &asked.moved {
+        Some(Moved::Key(from)) => Some(from.as_str()),
+        _ => None,
+    };
+    let command = |tenant: &str, integration: Option<&str>| asked.command(tenant, integration);
+    let (tenant, integration) = (asked.tenant.as_deref(), asked.integration.as_deref());
+    let named = Named { tenant, integration, from, command: &command };
+    if all && from.is_none() {
+        return Err(AuthorError::refused("--all moves the variables of a key", "name the key: --from KEY"));
+    }
+    let (desk, name) = match (tenant, all) {
+        (Some(tenant), true) => return switch_variables(draft, &Desk::of(project, tenant)?, asked, None),
+        _ => named.find(project)?,
+    };
+    let missing = match &asked.moved {
+        Some(Moved::Variable(_) | Moved::Key(_)) => return switch_variables(draft, &desk, asked, Some(name)),
+        Some(Moved::Step(step)) => switch_one(draft, &desk, asked, name, (step, false))?,
+        Some(Moved::DataSource(variable)) => switch_one(draft, &desk, asked, name, (variable, true))?,
+        None => match desk.place(name)? {
+            Place::Here(site) => Some(Missing::Step(desk.steps(&site, true)?)),
+            Place::Brought(syncs) => {
+                return Err(desk.elsewhere(name, &syncs, None, &|from| command(from, Some(name))));
+            }
+        },
+    };
+    Ok(Switched { missing, left_out: Vec::new() })
+}
+
+/// Moves one step or data source. Returns what it needs to know yet.
+fn switch_one(
+    draft: &mut Draft<'_>,
+    desk: &Desk<'_>,
+    asked: &SwitchConnection,
+    name: &str,
+    (wanted, is_data_source): (&str, bool),
+) -> Result<Option<Missing>, AuthorError> {
     let site = match desk.place(name)? {
         Place::Here(site) => site,
         Place::Brought(syncs) => {
-            let to = asked.to.as_deref();
-            let in_source = |from: &str| EditCommand::switch(from, name, flag, wanted, to);
-            let here = EditCommand::switch(desk.name, name, "--variable", "VARIABLE", to).with_reason();
-            return Err(desk.elsewhere(name, &syncs, Some(here), &in_source));
+            let variable = desk.variable_of(&syncs, name, wanted, is_data_source);
+            let variable = variable.as_deref().unwrap_or("VARIABLE");
+            let here = EditCommand::switch(desk.name, name, "--variable", variable, asked.to.as_deref()).with_reason();
+            return Err(desk.elsewhere(name, &syncs, Some(here), &|from| asked.command(from, Some(name))));
         }
     };
     let design = site.design()?;
-    let user = user(design, wanted, is_data_source, &|user| !user.uses.is_empty())?;
+    let user = user(design, wanted, is_data_source, &|user| !site.uses(user).is_empty())?;
     let kind = if is_data_source { "data source" } else { "step" };
     let what = format!("{kind} {} of {name}", user.path());
-    let used = match user
-        .uses
-        .iter()
-        .filter(|used| asked.input.as_ref().is_none_or(|i| *i == used.input))
-        .collect::<Vec<_>>()[..]
-    {
+    let all = site.uses(user);
+    let is_asked = |used: &&ConnectionUse| asked.input.as_ref().is_none_or(|input| *input == used.input);
+    let used = match all.iter().copied().filter(is_asked).collect::<Vec<_>>()[..] {
         [used] => used,
-        [] if user.uses.is_empty() => return Err(unbound(&desk, name, user, &what, asked.to.as_deref())),
+        [] if all.is_empty() => {
+            let (input, to) = (asked.input.as_deref(), asked.to.as_deref());
+            return desk.give(draft, &site, (user, &what), input, to);
+        }
         [] => {
-            let inputs = user.uses.iter().map(|used| used.input.as_str());
+            let inputs = all.iter().map(|used| used.input.as_str());
             return Err(AuthorError::unknown("input with a connection", asked.input.as_deref().unwrap_or(""), inputs));
         }
         [..] => {
-            let inputs: Vec<&str> = user.uses.iter().map(|used| used.input.as_str()).collect();
+            let inputs: Vec<&str> = all.iter().map(|used| used.input.as_str()).collect();
             let message = format!("{what} has several connections: {}", listed(&inputs));
             return Err(AuthorError::refused(message, format!("say which one: --input {}", quoted(inputs[0]))));
         }
     };
     let needs = desk.needs(site.means(&used.variable).as_ref(), user.component.as_ref());
-    let Some(to) = &asked.to else { return Ok(Some(desk.choices(&what, &needs))) };
+    let Some(to) = &asked.to else { return Ok(Some(Missing::Connection(desk.choices(&what, &needs)))) };
     let connection = desk.fitting(to, &needs, &what)?;
     let key = connection.spec.stable_key.as_str();
     let mut change = SiteChange { line: user.line, ..SiteChange::default() };
@@ -210,84 +312,236 @@ pub fn switch(draft: &mut Draft<'_>, asked: &SwitchConnection) -> Result<Option<
     Ok(None)
 }
 
-/// A step that has no connection, which `bind` gives it.
-fn unbound(desk: &Desk<'_>, name: &str, user: &ConnectionUser, what: &str, to: Option<&str>) -> AuthorError {
-    let message = format!("{what} uses no connection");
-    if user.is_data_source {
-        return AuthorError::refused(message, "give it one in the platform's designer");
-    }
-    let command = command_for(desk.project, EditCommand::bind(desk.name, name, &user.path(), to));
-    AuthorError::refused(message, format!("to give it one:\n{command}"))
+/// The tenant and the integration as a person names them.
+struct Named<'a> {
+    tenant: Option<&'a str>,
+    integration: Option<&'a str>,
+    /// The stable key whose variables move, if that is asked.
+    from: Option<&'a str>,
+    /// The complete command with a tenant, and with an integration or, without one, all of the tenant.
+    command: &'a dyn Fn(&str, Option<&str>) -> EditCommand,
 }
 
-/// Moves variables to another connection: in manifests and definitions, or as overrides of the syncs that bring them.
-fn switch_variables(
-    draft: &mut Draft<'_>,
-    desk: &Desk<'_>,
-    asked: &SwitchConnection,
-) -> Result<Option<Choices>, AuthorError> {
-    let names = match &asked.integration {
-        Some(name) => vec![desk.integration(name)?],
-        None => desk.integrations(),
+impl Named<'_> {
+    /// The manifests of the tenant, and the integration in them.
+    fn find<'p>(&self, project: &'p Project) -> Result<(Desk<'p>, &'p str), AuthorError> {
+        let desk = Desk::of(project, self.tenant(project)?)?;
+        match self.integration {
+            Some(name) => {
+                let name = desk.integration(name)?;
+                Ok((desk, name))
+            }
+            None => Err(self.no_integration(project, Some(desk.name))),
+        }
+    }
+
+    /// The tenant: the one that is named, else the only one that has the integration, or the only one of those that no
+    /// sync feeds.
+    fn tenant<'p>(&self, project: &'p Project) -> Result<&'p str, AuthorError> {
+        if let Some(name) = self.tenant {
+            return Ok(tenant(project, name)?.0);
+        }
+        let Some(name) = self.integration else { return Err(self.no_integration(project, None)) };
+        let name = Kind::Integration.name_in(name);
+        let id = ObjectId::new(Kind::Integration, name);
+        let tenants = || project.tenants.keys().map(String::as_str).filter(|tenant| *tenant != UNNAMED);
+        let has = |read: &Inventory| read.integrations.contains_key(name) || read.invalid.contains_key(&id);
+        let with_it: Vec<&str> = tenants().filter(|tenant| inventories(project, tenant).into_iter().any(has)).collect();
+        let world = project.world();
+        let is_written = |tenant: &&str| is_origin(project, &world, tenant, name);
+        let written: Vec<&str> = with_it.iter().copied().filter(is_written).collect();
+        let has_folder = |tenant: &str| {
+            [FolderRole::Source, FolderRole::Location].into_iter().any(|role| project.folder(tenant, role).is_some())
+        };
+        let is_unread = |tenant: &&str| has_folder(tenant) && inventories(project, tenant).is_empty();
+        let unread: Vec<&str> = tenants().filter(is_unread).collect();
+        let choose = |message: String, among: &[&str]| {
+            let commands = among.iter().map(|tenant| self.line(project, tenant, Some(name)));
+            AuthorError::refused(message, format!("name the tenant:{}", commands.collect::<String>()))
+        };
+        match (with_it.as_slice(), written.as_slice()) {
+            // What is not read may have it too.
+            (with_it, _) if !unread.is_empty() => {
+                let message = format!("{} cannot be read, and may have Integration/{name}", unread.join(", "));
+                Err(choose(message, if with_it.is_empty() { &unread } else { with_it }))
+            }
+            ([], _) => match tenants().find(|tenant| *tenant == name) {
+                Some(tenant) => Err(self.no_integration(project, Some(tenant))),
+                None => {
+                    let all = read_everywhere(project).flat_map(|(_, read)| read.inventory.integrations.keys());
+                    let all: BTreeSet<&str> = all.map(String::as_str).collect();
+                    Err(AuthorError::unknown("integration", name, all))
+                }
+            },
+            ([one], _) | (_, [one]) => Ok(one),
+            (with_it, written) => {
+                let among = if written.is_empty() { with_it } else { written };
+                Err(choose(format!("Integration/{name} is in {}", with_it.join(", ")), among))
+            }
+        }
+    }
+
+    /// A complete command on a line of its own.
+    fn line(&self, project: &Project, tenant: &str, integration: Option<&str>) -> String {
+        format!("\n{}", command_for(project, (self.command)(tenant, integration)))
+    }
+
+    /// The error where no integration is named: with the complete commands of those that may be meant.
+    fn no_integration(&self, project: &Project, tenant: Option<&str>) -> AuthorError {
+        let world = project.world();
+        let tenants = project.tenants.keys().map(String::as_str).filter(|name| *name != UNNAMED);
+        let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for name in tenants.filter(|name| tenant.is_none_or(|tenant| tenant == *name)) {
+            let all = inventories(project, name).into_iter().flat_map(|read| read.integrations.values());
+            let binds = |object: &&Arc<Object<IntegrationSpec>>| {
+                let mut keys = object.spec.connections.iter().filter_map(Variable::stable_key);
+                self.from.is_none_or(|from| keys.any(|key| key == from))
+            };
+            for object in all.filter(binds).filter(|object| is_origin(project, &world, name, object.name())) {
+                found.entry(name).or_default().insert(object.name());
+            }
+        }
+        let message = match tenant {
+            Some(tenant) => format!("{tenant} is a tenant, and no integration is named"),
+            None => "no integration is named".to_string(),
+        };
+        let pairs = found.iter().flat_map(|(tenant, names)| names.iter().map(|name| (*tenant, Some(*name))));
+        let mut lines: Vec<String> =
+            pairs.take(LISTED).map(|(tenant, name)| self.line(project, tenant, name)).collect();
+        if lines.is_empty() {
+            lines.push(self.line(project, tenant.unwrap_or("TENANT"), Some("INTEGRATION")));
+        }
+        let mut help = format!("in one integration:{}", lines.concat());
+        if self.from.is_some() {
+            let mut of_all: Vec<&str> = found.keys().copied().take(LISTED).collect();
+            if of_all.is_empty() {
+                of_all.push(tenant.unwrap_or("TENANT"));
+            }
+            let of_all = of_all.into_iter().map(|tenant| self.line(project, tenant, None));
+            help.push_str(&format!("\nin all integrations of a tenant:{}", of_all.collect::<String>()));
+        }
+        AuthorError::refused(message, help)
+    }
+}
+
+/// Whether an integration of a tenant is written there: its source declares it, or no sync brings it.
+fn is_origin(project: &Project, world: &World, tenant: &str, integration: &str) -> bool {
+    let id = ObjectId::new(Kind::Integration, integration);
+    let declares = |read: &Snapshot| {
+        read.inventory.integrations.contains_key(integration) || read.inventory.invalid.contains_key(&id)
     };
-    let mut needs = Vec::new();
-    let mut found = Vec::new();
-    let mut bound: BTreeSet<String> = BTreeSet::new();
-    for name in &names {
-        let keys: Vec<&str> = desk.keys_of(name).collect();
-        bound.extend(keys.iter().map(|key| key.to_string()));
-        if let (Moved::Key(from), None) = (&asked.moved, &asked.integration)
-            && !keys.iter().any(|key| key == from || asked.to.as_deref() == Some(*key))
-        {
+    let source = project.tenants.get(tenant).and_then(|tenant| tenant.source.as_ref()?.as_ref().ok());
+    source.is_some_and(declares) || bringing(world, tenant, integration).is_empty()
+}
+
+/// The tenants in which an integration is written that syncs bring to a tenant: the ends of the chains of syncs.
+fn origins(project: &Project, world: &World, tenant: &str, integration: &str) -> BTreeSet<String> {
+    let mut ends = BTreeSet::new();
+    let (mut seen, mut left) = (BTreeSet::new(), vec![tenant.to_string()]);
+    while let Some(tenant) = left.pop() {
+        if !seen.insert(tenant.clone()) {
             continue;
         }
-        let place = desk.place(name)?;
+        match is_origin(project, world, &tenant, integration) {
+            true => drop(ends.insert(tenant)),
+            false => left.extend(bringing(world, &tenant, integration).iter().map(|sync| sync.spec.from.clone())),
+        }
+    }
+    ends
+}
+
+/// A variable that moves.
+struct MovedVariable<'p> {
+    place: Place<'p>,
+    integration: &'p str,
+    variable: String,
+    needs: Needs,
+    what: String,
+}
+
+/// Moves variables to another connection: in manifests and definitions, or as overrides of the syncs that bring them. Without one integration, in all.
+fn switch_variables<'p>(
+    draft: &mut Draft<'_>,
+    desk: &Desk<'p>,
+    asked: &SwitchConnection,
+    only: Option<&'p str>,
+) -> Result<Switched, AuthorError> {
+    let mut found: Vec<MovedVariable<'_>> = Vec::new();
+    let mut bound: BTreeSet<String> = BTreeSet::new();
+    let mut left_out = Vec::new();
+    let (names, from) = match (only, &asked.moved) {
+        (None, Some(Moved::Key(from))) => {
+            left_out = unread(desk.project, &desk.world, desk.name, from);
+            (desk.all_integrations(), Some(from.as_str()))
+        }
+        (only, _) => (only.into_iter().collect(), None),
+    };
+    for name in names {
+        bound.extend(desk.keys_of(name).map(str::to_string));
+        let place = match (desk.place(name), from) {
+            (Ok(place), _) => place,
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(from)) => {
+                let may_name_key = desk.keys_of(name).any(|key| key == from);
+                left_out.push(LeftOut { what: format!("Integration/{name}"), why: error.to_string(), may_name_key });
+                continue;
+            }
+        };
         let variables = desk.variables(&place, name);
         bound.extend(variables.values().filter_map(|means| Some(stable_key(means)?.to_string())));
         let picked: Vec<String> = match &asked.moved {
-            Moved::Variable(wanted) if variables.contains_key(wanted) => vec![wanted.clone()],
-            Moved::Variable(wanted) => {
+            Some(Moved::Variable(wanted)) if variables.contains_key(wanted) => vec![wanted.clone()],
+            Some(Moved::Variable(wanted)) => {
                 let there = variables.keys().map(String::as_str);
                 return Err(AuthorError::unknown(&format!("variable in {name}:"), wanted, there));
             }
-            Moved::Key(from) => desk.bound_to(&place, &variables, from, asked.to.as_deref()),
-            Moved::Step(_) | Moved::DataSource(_) => Vec::new(),
+            Some(Moved::Key(from)) => desk.bound_to(&place, &variables, from, asked.to.as_deref()),
+            Some(Moved::Step(_) | Moved::DataSource(_)) | None => Vec::new(),
         };
+        if let Some(why) = from.and_then(|from| desk.left_out(&place, name, from, &picked, asked)) {
+            left_out.push(why);
+            continue;
+        }
         for variable in picked {
             let component = desk.component_of_uses(name, &variable);
+            let needs = desk.needs(variables.get(&variable), component.as_ref());
             let what = format!("variable {variable:?} of {name}");
-            needs.push((desk.needs(variables.get(&variable), component.as_ref()), what));
-            found.push((place.clone(), *name, variable));
+            found.push(MovedVariable { place: place.clone(), integration: name, variable, needs, what });
         }
     }
-    if let (Moved::Key(from), [], Some(to)) = (&asked.moved, found.as_slice(), &asked.to) {
+    let (stays, may_name): (Vec<LeftOut>, Vec<LeftOut>) = left_out.into_iter().partition(|out| !out.may_name_key);
+    if let Some(Moved::Key(from)) = &asked.moved {
+        desk.kind_stays(from, asked.to.as_deref())?;
+        if !may_name.is_empty() {
+            let movable: BTreeSet<&str> = found.iter().map(|moved| moved.integration).collect();
+            return Err(desk.incomplete(asked, from, &may_name, &movable));
+        }
+    }
+    let left_out: Vec<String> = stays.iter().map(|out| format!("left out: {out}")).collect();
+    if let (Some(Moved::Key(from)), [], Some(to)) = (&asked.moved, found.as_slice(), &asked.to) {
         // All is done already, or the key is misspelt.
         let keys: BTreeSet<&str> = desk.keys().chain(bound.iter().map(String::as_str)).collect();
         desk.connection(to)?;
         return match keys.contains(from.as_str()) {
-            true => Ok(None),
+            true => Ok(Switched { missing: None, left_out }),
             false => Err(AuthorError::unknown(&format!("key in {}:", desk.name), from, keys)),
         };
     }
     let Some(to) = &asked.to else {
-        let Some((first, what)) = needs.first() else {
-            let from = if let Moved::Key(from) = &asked.moved { from.as_str() } else { "" };
+        let Some(first) = found.first() else {
+            let from = if let Some(Moved::Key(from)) = &asked.moved { from.as_str() } else { "" };
             return Err(AuthorError::unknown("variable that is bound to", from, bound.iter().map(String::as_str)));
         };
-        return Ok(Some(desk.choices(what, first)));
+        let choices = desk.choices(&first.what, &first.needs);
+        return Ok(Switched { missing: Some(Missing::Connection(choices)), left_out });
     };
-    for (needs, what) in &needs {
-        desk.fitting(to, needs, what)?;
+    for moved in &found {
+        desk.fitting(to, &moved.needs, &moved.what)?;
     }
     let mut sites: Vec<(Site<'_>, SiteChange)> = Vec::new();
-    let mut elsewhere = Vec::new();
-    for (place, name, variable) in &found {
+    for MovedVariable { place, integration, variable, .. } in &found {
         match place {
             Place::Here(site) => {
-                if let (Some(step), None) = (site.changed_elsewhere(), &asked.integration) {
-                    elsewhere.push(step);
-                    continue;
-                }
                 if !sites.iter().any(|(other, _)| other.name == site.name) {
                     sites.push((site.clone(), SiteChange::default()));
                 }
@@ -296,15 +550,11 @@ fn switch_variables(
                     change.rebind(variable, to);
                 }
             }
-            Place::Brought(syncs) => desk.override_variable(draft, syncs, name, variable, asked)?,
+            Place::Brought(syncs) => desk.override_variable(draft, syncs, integration, variable, asked)?,
         }
     }
-    if let ([first, ..], true) = (elsewhere.as_slice(), elsewhere.len() == found.len()) {
-        return Err(AuthorError::refused(first.clone(), "nothing else is bound to that key"));
-    }
-    elsewhere.into_iter().for_each(|step| draft.manual(step));
     write(draft, sites.iter().map(|(site, change)| (site, change.clone())).collect())?;
-    Ok(None)
+    Ok(Switched { missing: None, left_out })
 }
 
 /// The tenant whose integrations are edited, with what was read of it.
@@ -380,6 +630,217 @@ impl<'p> Desk<'p> {
         let names: BTreeSet<&str> =
             self.read.iter().flat_map(|read| read.integrations.keys()).map(String::as_str).collect();
         names.into_iter().collect()
+    }
+
+    /// All integrations that were read, and those that syncs will bring.
+    fn all_integrations(&self) -> Vec<&'p str> {
+        let elsewhere = read_everywhere(self.project).flat_map(|(_, read)| read.inventory.integrations.keys());
+        let elsewhere: BTreeSet<&str> = elsewhere.map(String::as_str).collect();
+        let brought = elsewhere.into_iter().filter(|name| !bringing(&self.world, self.name, name).is_empty());
+        let names: BTreeSet<&str> = self.integrations().into_iter().chain(brought).collect();
+        let is_invalid = |name: &str| {
+            let id = ObjectId::new(Kind::Integration, name);
+            self.read.iter().any(|read| read.invalid.contains_key(&id))
+        };
+        names.into_iter().filter(|name| !is_invalid(name)).collect()
+    }
+
+    /// Why a move of all variables of a key leaves an integration out, if it does.
+    fn left_out(
+        &self,
+        place: &Place<'p>,
+        name: &str,
+        from: &str,
+        picked: &[String],
+        asked: &SwitchConnection,
+    ) -> Option<LeftOut> {
+        let out = |why: String, may_name_key| Some(LeftOut { what: format!("Integration/{name}"), why, may_name_key });
+        match place {
+            Place::Here(Site { definition: Some(file), .. }) => match &file.design {
+                Err(error) => {
+                    let why = format!("{}: {error}", file.path.display());
+                    out(why, !picked.is_empty() || may_name(&file.bytes, from))
+                }
+                Ok(_) => None,
+            },
+            Place::Here(site) => match &site.object.spec.definition {
+                Some(Definition::ConfigMap(map)) => {
+                    out(format!("its definition is in ConfigMap {}, and is not read here", map.name), true)
+                }
+                _ => None,
+            },
+            Place::Brought(syncs) => {
+                let is_decided =
+                    |variable: &String| syncs.iter().all(|sync| self.is_so_in(sync, name, variable, asked));
+                let has_reason = asked.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
+                match has_reason || picked.iter().all(is_decided) {
+                    true => None,
+                    false => out(format!("{} brings it", brought_by(syncs)), true),
+                }
+            }
+        }
+    }
+
+    /// What was read where an integration comes from: the sources of its syncs, and the ends of their chains.
+    fn sources(&self, syncs: &[Arc<SyncIn>], name: &str) -> Vec<&'p Inventory> {
+        let froms = syncs.iter().map(|sync| sync.from.clone());
+        let tenants = froms.chain(origins(self.project, &self.world, self.name, name));
+        tenants.flat_map(|tenant| inventories(self.project, &tenant)).collect()
+    }
+
+    /// Whether the source of a sync binds a variable to the new key already.
+    fn is_so_in(&self, sync: &SyncIn, integration: &str, variable: &str, asked: &SwitchConnection) -> bool {
+        let read = inventories(self.project, &sync.from);
+        let mut source = read.into_iter().filter_map(|read| read.integrations.get(integration));
+        asked.to.is_some()
+            && source.any(|object| {
+                let mut there = object.spec.connections.iter();
+                there.any(|there| there.name == variable && there.stable_key() == asked.to.as_deref())
+            })
+    }
+
+    /// A move of all variables of a key that would leave out what may name the key.
+    fn incomplete(
+        &self,
+        asked: &SwitchConnection,
+        from: &str,
+        left_out: &[LeftOut],
+        movable: &BTreeSet<&str>,
+    ) -> AuthorError {
+        let number = count(left_out.len(), "part", "parts");
+        let message = format!("{number} of {} would be left out, and may use {from}", self.name);
+        let mut help = String::from("nothing was written; left out would be:");
+        left_out.iter().for_each(|out| help.push_str(&format!("\n- {out}")));
+        let brought = self.all_integrations().into_iter().filter(|name| {
+            let what = format!("Integration/{name}");
+            left_out.iter().any(|out| out.what == what) && !is_origin(self.project, &self.world, self.name, name)
+        });
+        let ends: BTreeSet<String> =
+            brought.flat_map(|name| origins(self.project, &self.world, self.name, name)).collect();
+        if !ends.is_empty() {
+            help.push_str("\nwhat a sync brings is changed where it comes from:");
+            for end in &ends {
+                help.push_str(&format!("\n{}", command_for(self.project, asked.command(end, None))));
+            }
+            let here = command_for(self.project, asked.command(self.name, None).with_reason());
+            help.push_str(&format!("\nor in {} only, and say why:\n{here}", self.name));
+        }
+        if !movable.is_empty() {
+            help.push_str("\nto move the others alone:");
+            for name in movable {
+                help.push_str(&format!("\n{}", command_for(self.project, asked.command(self.name, Some(name)))));
+            }
+        }
+        AuthorError::refused(message, help)
+    }
+
+    /// Fails if the new key is one of another component or type than the old one.
+    fn kind_stays(&self, from: &str, to: Option<&str>) -> Result<(), AuthorError> {
+        let all = self.connections();
+        let (Some(old), Some(to)) = (all.get(Kind::Connection.name_in(from)), to) else { return Ok(()) };
+        let needs = Needs { component: Some(old.spec.component.clone()), type_: Some(old.spec.type_.clone()) };
+        self.fitting(to, &needs, &format!("what uses {from}")).map(drop)
+    }
+
+    /// The variable that a step or data source uses where an integration comes from, if it is clear.
+    fn variable_of(&self, syncs: &[Arc<SyncIn>], name: &str, wanted: &str, is_data_source: bool) -> Option<String> {
+        let last = wanted.rsplit('/').next().unwrap_or(wanted);
+        let is_it = |by: &User| match by {
+            User::Step { step, .. } => !is_data_source && (step == wanted || step == last),
+            User::DataSource { variable } => is_data_source && variable == wanted,
+        };
+        let read = self.sources(syncs, name).into_iter();
+        let uses = read.filter_map(|read| read.uses.get(name)).flat_map(|uses| &uses.variables);
+        let named: BTreeSet<&String> =
+            uses.filter(|(_, uses)| uses.iter().any(|used| is_it(&used.by))).map(|(name, _)| name).collect();
+        let mut named = named.into_iter();
+        named.next().filter(|_| named.next().is_none()).cloned()
+    }
+
+    /// The steps and data sources of an integration that have a connection or, without `bound`, the steps that have none
+    /// yet.
+    fn steps(&self, site: &Site<'p>, bound: bool) -> Result<Steps, AuthorError> {
+        let fits = |user: &&ConnectionUser| match site.uses(user).as_slice() {
+            [] => !bound && !user.is_data_source && self.takes_none(user).is_none(),
+            [..] => bound,
+        };
+        let choice = |user: &ConnectionUser| {
+            let used = |used: &&ConnectionUse| match site.means(&used.variable).as_ref().and_then(stable_key) {
+                Some(key) => format!("{}: {key}", used.variable),
+                None => used.variable.clone(),
+            };
+            let uses: Vec<String> = site.uses(user).iter().map(used).collect();
+            StepChoice {
+                path: user.path(),
+                is_data_source: user.is_data_source,
+                uses: (!uses.is_empty()).then(|| uses.join(", ")),
+            }
+        };
+        let steps = site.design()?.users.iter().filter(fits).map(choice).collect();
+        Ok(Steps { tenant: self.name.to_string(), integration: site.name.to_string(), steps })
+    }
+
+    /// Why a step takes no connection, if that is known: it is a trigger, a loop, or calls what has none.
+    fn takes_none(&self, user: &ConnectionUser) -> Option<String> {
+        let is_of_it = |other: &ComponentRef| user.component.as_ref().is_some_and(|own| own.is(other));
+        let components = || self.read.iter().flat_map(|read| read.components.values());
+        let mut known = components().filter(|known| is_of_it(&known.spec.reference()) && !is_inferred(&known.metadata));
+        let has_types = components().any(|known| is_of_it(&known.spec.reference()) && !known.spec.types.is_empty());
+        let has_none = known.any(|known| known.spec.types.is_empty());
+        let has_some = has_types || self.connections().values().any(|connection| is_of_it(&connection.spec.component));
+        if has_some || !(user.calls_no_connector() || has_none || user.kind != StepKind::Action) {
+            return None;
+        }
+        Some(match (user.kind, &user.component) {
+            (StepKind::Trigger, _) => "is a trigger".to_string(),
+            (StepKind::Loop, _) => "is a loop".to_string(),
+            (StepKind::Branch, _) => "is a branch".to_string(),
+            (StepKind::Action, Some(component)) => format!("calls {component}"),
+            (StepKind::Action, None) => "calls no component".to_string(),
+        })
+    }
+
+    /// Gives a step or data source that has no connection its first one. Returns what it needs to know yet.
+    fn give(
+        &self,
+        draft: &mut Draft<'_>,
+        site: &Site<'p>,
+        (user, what): (&ConnectionUser, &str),
+        input: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Option<Missing>, AuthorError> {
+        let design = site.design()?;
+        if let Some(why) = self.takes_none(user) {
+            let takes_one = |other: &&ConnectionUser| !other.is_data_source && self.takes_none(other).is_none();
+            let own = user.path();
+            // Those within it, else all.
+            let (within, others): (Vec<_>, Vec<_>) = design
+                .users
+                .iter()
+                .filter(takes_one)
+                .map(ConnectionUser::path)
+                .partition(|path| path.starts_with(&own));
+            let named: Vec<String> =
+                within.iter().chain(&others).take(NEAREST).map(|path| format!("\n--step {}", quoted(path))).collect();
+            let help = match named.as_slice() {
+                [] => "the integration has no step that calls a component with connections".to_string(),
+                named => format!("name a step that calls a component with connections:{}", named.concat()),
+            };
+            return Err(AuthorError::refused(format!("{what} {why}: it takes no connection"), help));
+        }
+        let needs = Needs { component: user.component.clone(), type_: None };
+        let Some(to) = to else { return Ok(Some(Missing::Connection(self.choices(what, &needs)))) };
+        let connection = self.fitting(to, &needs, what)?;
+        let input = match input {
+            Some(input) => input.to_string(),
+            None => self.input_of(design, user, what)?,
+        };
+        let variable = site.variable_for(design, connection);
+        let mut change = SiteChange { line: user.line, ..SiteChange::default() };
+        change.declare(site, &variable, connection.spec.stable_key.as_str());
+        change.edits.push(user.bind(&input, &variable));
+        write(draft, vec![(site, change)])?;
+        Ok(None)
     }
 
     fn integration(&self, name: &str) -> Result<&'p str, AuthorError> {
@@ -465,7 +926,7 @@ impl<'p> Desk<'p> {
             Place::Here(site) => site.variables(),
             Place::Brought(syncs) => {
                 let mut variables = BTreeMap::new();
-                let sources = syncs.iter().flat_map(|sync| inventories(self.project, &sync.from));
+                let sources = self.sources(syncs, name);
                 // What the tenant has goes before what its sources have; an override before both.
                 let objects: Vec<_> =
                     self.read.iter().copied().chain(sources).filter_map(|read| read.integrations.get(name)).collect();
@@ -599,11 +1060,12 @@ impl<'p> Desk<'p> {
         let same_action = others().filter(|other| other.action == user.action);
         let elsewhere = read_everywhere(self.project).flat_map(|(_, read)| read.inventory.uses.values());
         let elsewhere = elsewhere.flat_map(|uses| uses.variables.values().flatten());
+        let open = user.empty.iter().chain(user.undeclared.iter().map(|used| &used.input));
         let found: [BTreeSet<String>; 4] = [
             same_action.flat_map(|other| &other.uses).map(|used| used.input.clone()).collect(),
             others().flat_map(|other| &other.uses).map(|used| used.input.clone()).collect(),
             elsewhere.filter(|used| is_of(used.component.as_ref())).map(|used| used.input.clone()).collect(),
-            user.empty.iter().filter(|input| input.to_ascii_lowercase().ends_with("connection")).cloned().collect(),
+            open.filter(|input| input.to_ascii_lowercase().ends_with("connection")).cloned().collect(),
         ];
         let Some(inputs) = found.into_iter().find(|inputs| !inputs.is_empty()) else {
             // The usual name.
@@ -629,13 +1091,22 @@ impl<'p> Desk<'p> {
     ) -> AuthorError {
         let brought = brought_by(syncs);
         let message = format!("{brought} brings Integration/{name} to {}, with its definition", self.name);
-        let from = syncs.first().map_or("", |sync| sync.from.as_str());
-        let mut help = format!("change it where it comes from:\n{}", command_for(self.project, in_source(from)));
+        let mut help = format!("change it where it comes from:{}", self.at_its_origins(name, syncs, in_source));
         if let Some(here) = here {
             let here = command_for(self.project, here);
             help.push_str(&format!("\nor all that use one variable, in {} only:\n{here}", self.name));
         }
         AuthorError::refused(message, help)
+    }
+
+    /// The commands where an integration that syncs bring is written, each on its own line.
+    fn at_its_origins(&self, name: &str, syncs: &[Arc<SyncIn>], in_source: &dyn Fn(&str) -> EditCommand) -> String {
+        let mut ends = origins(self.project, &self.world, self.name, name);
+        if ends.is_empty() {
+            // The syncs form a cycle.
+            ends.extend(syncs.iter().map(|sync| sync.from.clone()));
+        }
+        ends.iter().map(|end| format!("\n{}", command_for(self.project, in_source(end)))).collect()
     }
 
     /// Binds a variable that syncs bring to another connection in this tenant only. A key that comes from the source
@@ -653,27 +1124,17 @@ impl<'p> Desk<'p> {
             let is_it = |o: &Override| {
                 o.tenant == self.name && o.changes() == Some(Overridden::Variable { integration: name, variable })
             };
-            let mut source =
-                inventories(self.project, &sync.from).into_iter().filter_map(|read| read.integrations.get(name));
-            let as_in_source = source.any(|object| {
-                object.spec.connections.iter().any(|there| there.name == variable && there.stable_key() == Some(to))
-            });
-            if as_in_source {
+            if self.is_so_in(sync, name, variable, asked) {
                 overrides::remove(draft, &sync.name, &is_it)?;
                 continue;
             }
             let Some(reason) = asked.reason.as_ref().filter(|reason| !reason.trim().is_empty()) else {
                 let message = format!("{} brings variable {variable:?} of {name} to {}", brought_by(syncs), self.name);
-                let (option, what) = match &asked.moved {
-                    Moved::Key(from) => ("--from", from.as_str()),
-                    _ => ("--variable", variable),
-                };
-                let command = |tenant: &str| EditCommand::switch(tenant, name, option, what, Some(to));
                 let help = format!(
-                    "to change it everywhere, change it where it comes from:\n{}\nor in {} only, and say why:\n{}",
-                    command_for(self.project, command(&sync.from)),
+                    "to change it everywhere, change it where it comes from:{}\nor in {} only, and say why:\n{}",
+                    self.at_its_origins(name, syncs, &|from| asked.command(from, Some(name))),
                     self.name,
-                    command_for(self.project, command(self.name).with_reason()),
+                    command_for(self.project, asked.command(self.name, Some(name)).with_reason()),
                 );
                 return Err(AuthorError::refused(message, help));
             };
@@ -723,12 +1184,10 @@ impl Site<'_> {
         }
     }
 
-    /// Why the definition is only changed elsewhere, if it is.
-    fn changed_elsewhere(&self) -> Option<String> {
-        match &self.definition.as_deref()?.design {
-            Err(DefinitionError::NotDesigned { what, fix }) => Some(format!("{}: {what}: {fix}", self.name)),
-            _ => None,
-        }
+    /// The connection variables that a step or data source uses: those that the definition declares, or the manifest.
+    fn uses<'d>(&self, user: &'d ConnectionUser) -> Vec<&'d ConnectionUse> {
+        let of_manifest = |used: &&ConnectionUse| self.object.spec.connections.iter().any(|v| v.name == used.variable);
+        user.uses.iter().chain(user.undeclared.iter().filter(of_manifest)).collect()
     }
 
     /// Fails if there is a definition that is not changed.
@@ -876,10 +1335,7 @@ fn user<'d>(
     let counted: Vec<&ConnectionUser> = named.iter().copied().filter(|user| counts(user)).collect();
     let several = match (exact.as_slice(), counted.as_slice(), named.as_slice()) {
         ([one], _, _) | ([], [one], _) | ([], [], [one]) => return Ok(one),
-        ([], [], []) => {
-            let names: BTreeSet<&str> = of_kind().map(ConnectionUser::name).collect();
-            return Err(AuthorError::unknown(kind, wanted, names));
-        }
+        ([], [], []) => return Err(no_user(design, wanted, is_data_source)),
         ([], [], several) | ([], several, _) | (several, _, _) => several,
     };
     let paths: BTreeSet<String> = several.iter().map(|user| user.path()).collect();
@@ -894,6 +1350,31 @@ fn user<'d>(
             let flags = paths.iter().map(|path| format!("\n--{} {}", kind.replace(' ', "-"), quoted(path)));
             Err(AuthorError::refused(message, format!("give the path of one:{}", flags.collect::<String>())))
         }
+    }
+}
+
+/// The error for a step or data source that does not exist: with the nearest, or with what has that name.
+fn no_user(design: &Design, wanted: &str, is_data_source: bool) -> AuthorError {
+    let (kind, other) = if is_data_source { ("data source", "step") } else { ("step", "data source") };
+    if let Some(user) = design.users.iter().find(|user| user.is_data_source != is_data_source && user.is_named(wanted))
+    {
+        let flag = other.replace(' ', "-");
+        let help = format!("name it so:\n--{flag} {}", quoted(&user.path()));
+        return AuthorError::refused(format!("{wanted} is a {other}, and no {kind}"), help);
+    }
+    let of_kind = || design.users.iter().filter(|user| user.is_data_source == is_data_source);
+    let within = |user: &&ConnectionUser| user.names.iter().rev().skip(1).any(|name| name == wanted);
+    let inner: Vec<String> =
+        of_kind().filter(within).take(NEAREST).map(|user| format!("\n--step {}", quoted(&user.path()))).collect();
+    if !inner.is_empty() {
+        let message = format!("{wanted} is no step: it is a flow, or a branch");
+        return AuthorError::refused(message, format!("name a step in it:{}", inner.concat()));
+    }
+    let paths: Vec<String> = of_kind().filter(|_| wanted.contains('/')).map(ConnectionUser::path).collect();
+    let names: BTreeSet<&str> = of_kind().map(ConnectionUser::name).filter(|name| !name.is_empty()).collect();
+    match paths.is_empty() {
+        true => AuthorError::unknown(kind, wanted, names),
+        false => AuthorError::unknown(kind, wanted, paths.iter().map(String::as_str)),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod forget;
 mod home;
 pub mod keep;
 mod keys;
+mod left_out;
 pub mod new_override;
 pub mod overrides;
 mod own_values;

@@ -1,32 +1,34 @@
 //! `stablekey bind`.
 
 use super::CommandFailure;
-use super::choose::choose;
+use super::choose::{choose, choose_step};
 use super::edit::EditOptions;
 use super::output::Output;
 use crate::author::Draft;
-use crate::author::designer::{BindStep, bind};
+use crate::author::designer::{BindStep, Missing, bind};
 use clap::Args;
 
 /// Give a step of an integration its connection
 ///
 /// The definition and the Integration change together. The step uses a variable that is bound to the stable key; a new
-/// one has the title of the connection. Without --to, the connections that fit are listed. A step that has a connection
-/// gets another one with `stablekey switch`.
+/// one has the title of the connection. The tenant can be left out where only one has the integration, or only one that
+/// no sync feeds. Without --to, the connections that fit are listed; without --step, the steps that have none yet. A step
+/// that has a connection gets another one with `stablekey switch`.
 ///
 /// Examples:
-///   stablekey bind us-prod lead-router --step 'Find lead' --to salesforce-oauth
+///   stablekey bind lead-router --step 'Find lead' --to salesforce-oauth
 ///   stablekey bind us-prod lead-router --step 'Main/Find' --to salesforce-oauth
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, override_usage = "stablekey bind [OPTIONS] [TENANT] <INTEGRATION>")]
 pub(super) struct BindCommand {
-    /// The tenant
-    tenant: String,
+    /// The tenant; by default the only one that has the integration, or the only one of them that no sync feeds
+    #[arg(value_name = "TENANT")]
+    tenant: Option<String>,
     /// The integration
-    integration: String,
+    integration: Option<String>,
     /// The step: its name, or its path FLOW/STEP/NESTED
     #[arg(long, value_name = "STEP")]
-    step: String,
+    step: Option<String>,
     /// The stable key of the connection
     #[arg(long, value_name = "KEY")]
     to: Option<String>,
@@ -41,16 +43,17 @@ impl BindCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
         let mut draft = Draft::new(&project);
-        let mut asked = BindStep {
-            tenant: self.tenant,
-            integration: self.integration,
-            step: self.step,
-            input: self.input,
-            to: self.to,
+        // One name is that of the integration.
+        let (tenant, integration) = match self.integration {
+            Some(integration) => (self.tenant, Some(integration)),
+            None => (None, self.tenant),
         };
-        if let Some(choices) = bind(&mut draft, &asked)? {
-            asked.to = Some(choose(&choices, output)?);
-            bind(&mut draft, &asked)?;
+        let mut asked = BindStep { tenant, integration, step: self.step, input: self.input, to: self.to };
+        while let Some(missing) = bind(&mut draft, &asked)? {
+            match missing {
+                Missing::Step(steps) => asked.step = Some(choose_step(&steps, output)?.path.clone()),
+                Missing::Connection(choices) => asked.to = Some(choose(&choices, output)?),
+            }
         }
         self.edit.finish(draft, output)
     }

@@ -1,9 +1,11 @@
-//! The choice of a connection that `--to` would name: on a terminal one is picked, elsewhere they are listed.
+//! The choice of a connection that `--to` would name, and of a step that `--step` would: on a terminal one is picked,
+//! elsewhere they are listed.
 
 use super::CommandFailure;
 use super::output::Output;
 use super::prompt::Prompts;
-use crate::author::designer::{Choice, Choices};
+use crate::author::designer::{Choice, Choices, StepChoice, Steps};
+use crate::text::quoted;
 
 /// Chooses one of the connections that fit.
 pub(super) fn choose(choices: &Choices, output: &Output) -> Result<String, CommandFailure> {
@@ -30,6 +32,35 @@ pub(super) fn choose(choices: &Choices, output: &Output) -> Result<String, Comma
         message,
         format!("give one of these:{}\nor make a new one:\n{}", lines.concat(), choices.new),
     ))
+}
+
+/// Chooses one of the steps of an integration.
+pub(super) fn choose_step<'s>(steps: &'s Steps, output: &Output) -> Result<&'s StepChoice, CommandFailure> {
+    let of = format!("{} of {}", steps.integration, steps.tenant);
+    if steps.steps.is_empty() {
+        let help = "stablekey bind gives a step its first connection, stablekey switch another one";
+        return Err(CommandFailure::new(format!("{of} has no such step"), help));
+    }
+    if let Some(prompts) = Prompts::open(output) {
+        let lines: Vec<String> = steps.steps.iter().map(|step| step_line(step, &step.path)).collect();
+        let question = format!("Step of {of}?");
+        let chosen = prompts.select(&question, "type to narrow the list", &lines, 0)?;
+        if let Some(step) = steps.steps.get(chosen) {
+            return Ok(step);
+        }
+    }
+    let flag = |step: &StepChoice| if step.is_data_source { "--data-source" } else { "--step" };
+    let lines = steps.steps.iter().map(|step| step_line(step, &format!("\n{} {}", flag(step), quoted(&step.path))));
+    let help = format!("give one of these:{}", lines.collect::<String>());
+    Err(CommandFailure::new(format!("no step is named for {of}"), help))
+}
+
+/// A step in one line, with what it uses.
+fn step_line(step: &StepChoice, named: &str) -> String {
+    match &step.uses {
+        Some(uses) => format!("{named}  # {uses}"),
+        None => named.to_string(),
+    }
 }
 
 /// A connection in one line: its key, title and type.

@@ -75,6 +75,8 @@ fn of_argument(command: &str, id: &str) -> Option<&'static [Names]> {
         ("remove", "words") => &[Names::Tenants, Names::Customers],
         ("suspend" | "resume", "name") => &[Names::Tenants, Names::Syncs],
         ("completions", "shell") => &[Names::Shells],
+        // One name is that of the integration.
+        ("bind" | "switch", "tenant") => &[Names::Tenants, Names::Integrations],
         (_, "integration") => &[Names::Integrations],
         // The variable of an environment.
         (_, "token_env") => &[],
@@ -428,6 +430,7 @@ mod tests {
             "set key: [Keys]",
             "set tenant: [Tenants]",
             "bind integration: [Integrations]",
+            "switch tenant: [Tenants, Integrations]",
             "bind step: [Steps]",
             "bind to: [Keys]",
             "switch variable: [Variables]",

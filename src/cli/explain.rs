@@ -27,6 +27,8 @@ use std::collections::BTreeSet;
 /// If several things share a name, the stable key is explained; write connection/NAME, integration/NAME or tenant/NAME
 /// to select one.
 ///
+/// What a source or a sync declares and no apply has written yet is explained as it would be, and says so.
+///
 /// With --namespace and --context, it shows what concerns a connection or an integration in a hub, for each target:
 /// what waits, is kept, drifted or blocked. Exit codes are then those of `plan` for that object; 1 also if nothing in
 /// the hub names it.

@@ -66,11 +66,21 @@ fn fed<'w>(world: &'w World, tenant: &str) -> BTreeMap<&'w str, &'w str> {
     fed
 }
 
-/// The syncs that bring an integration, given by its name, to a tenant.
+/// The syncs that bring an integration, given by its name, to a tenant: their source has it, or a further sync brings it
+/// there.
 pub fn bringing<'w>(world: &'w World, tenant: &str, integration: &str) -> Vec<&'w Sync> {
+    brings(world, tenant, integration, &[])
+}
+
+/// `above` are the tenants that it would be brought to from here: a cycle brings nothing.
+fn brings<'w>(world: &'w World, tenant: &str, integration: &str, above: &[&str]) -> Vec<&'w Sync> {
+    let above = [above, &[tenant]].concat();
     let has = |read: &Inventory| read.integrations.contains_key(integration);
+    let gets = |from: &str| !above.contains(&from) && !brings(world, from, integration, &above).is_empty();
     let accepted = world.syncs.iter().filter_map(|sync| Some((sync, source(world, sync, tenant)?)));
-    let brings = accepted.filter(|(sync, source)| sync.spec.selects(integration) && inventories(source).any(has));
+    let brings = accepted.filter(|(sync, source)| {
+        sync.spec.selects(integration) && (inventories(source).any(has) || gets(&sync.spec.from))
+    });
     brings.map(|(sync, _)| sync).collect()
 }
 

@@ -7,8 +7,11 @@ use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::model::inventory::{ConnectionFacts, Inventory, Status, Sync, View, World};
 use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::Scope;
+use crate::engine::model::record::Writer;
+use crate::engine::plan::{plan, simulate};
 use crate::near_miss::{near_misses, what_there_is};
-use crate::report::binding::{BindingRow, ConnectionBrief, Scene, Used};
+use crate::report::binding::{self, BindingRow, ConnectionBrief, Scene, Used};
 use crate::text::{and, count};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,7 +98,8 @@ impl ExplainError {
 
     /// The error for an unknown name, with suggestions.
     pub fn nothing(world: &World, name: &str) -> Self {
-        let inventories = || world.tenants.values().filter_map(|view| view.live.inventory());
+        let views = || world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]).flatten();
+        let inventories = || views().filter_map(View::inventory);
         let keys = inventories().flat_map(|i| i.connections.values()).map(|c| c.spec.stable_key.as_str());
         let integrations = inventories().flat_map(|i| i.integrations.keys()).map(String::as_str);
         let all: BTreeSet<&str> = keys.chain(integrations).chain(world.tenants.keys().map(String::as_str)).collect();
@@ -149,11 +153,15 @@ pub struct IntegrationExplanation {
     /// The step that the explanation is limited to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// One row per variable.
+    /// The writer that declares it, if it is not applied yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared_by: Option<String>,
+    /// One row per variable: as it is or, where it is not applied yet, as it would be.
     pub bindings: Vec<BindingRow>,
 }
 
-/// Explains an integration's variables, or those that one flow or step uses.
+/// Explains an integration's variables, or those that one flow or step uses. One that is declared and not applied yet is
+/// explained as it would be.
 pub fn explain_integration(
     world: &World,
     tenant: &str,
@@ -169,11 +177,23 @@ pub fn explain_integration(
     if let Some(why) = scene.inventory.invalid.get(&id) {
         return Err(ExplainError::Invalid { tenant: tenant.to_string(), object: id, why: why.clone() });
     }
-    let mut bindings = scene.live(integration).ok_or_else(|| ExplainError::NoIntegration {
-        tenant: tenant.to_string(),
-        integration: integration.to_string(),
-        near: owned(near_misses(integration, scene.inventory.integrations.keys().map(String::as_str))),
-    })?;
+    let (mut bindings, declared_by) = match scene.live(integration) {
+        Some(bindings) => (bindings, None),
+        None => {
+            let declared = declared(world, &simulate(world, &plan(world, &Scope::default())), tenant, integration);
+            let declared = declared.ok_or_else(|| {
+                let source = world.tenants.get(tenant).and_then(|view| view.source.as_ref()?.inventory());
+                let read = source.into_iter().map(AsRef::as_ref).chain([scene.inventory]);
+                let names: BTreeSet<&str> = read.flat_map(|i| i.integrations.keys()).map(String::as_str).collect();
+                ExplainError::NoIntegration {
+                    tenant: tenant.to_string(),
+                    integration: integration.to_string(),
+                    near: owned(near_misses(integration, names)),
+                }
+            })?;
+            (declared.bindings, Some(declared.by.to_string()))
+        }
+    };
     if flow.is_some() || step.is_some() {
         let known: Vec<Used> = bindings.iter().flat_map(|row| row.used_by.clone()).collect();
         for row in &mut bindings {
@@ -193,8 +213,30 @@ pub fn explain_integration(
         integration: integration.to_string(),
         flow: flow.map(str::to_string),
         step: step.map(str::to_string),
+        declared_by,
         bindings,
     })
+}
+
+/// An integration that a writer declares and that is not applied yet.
+pub(super) struct Declared {
+    pub by: Writer,
+    /// Its variables as they would be.
+    pub bindings: Vec<BindingRow>,
+}
+
+/// Returns an integration that is declared in a tenant and not there yet. `after` has the tenants after the plan, since
+/// an integration is written together with what it needs.
+pub(super) fn declared(world: &World, after: &World, tenant: &str, integration: &str) -> Option<Declared> {
+    let source = world.tenants.get(tenant)?.source.as_ref().and_then(View::inventory);
+    if let Some(object) = source.and_then(|source| source.integrations.get(integration)) {
+        let uses = source.and_then(|source| source.uses.get(integration)).map(AsRef::as_ref);
+        let bindings = Scene::of(after, tenant)?.declared(object, uses);
+        return Some(Declared { by: Writer::Source, bindings });
+    }
+    let promised = binding::promised(after, tenant, Some(integration)).into_iter().next()?;
+    let bindings = Scene::of(after, tenant).map(|scene| scene.promised(&promised)).unwrap_or_default();
+    Some(Declared { by: promised.writer, bindings })
 }
 
 fn is_wanted(used: &Used, flow: Option<&str>, step: Option<&str>) -> bool {
@@ -254,6 +296,9 @@ pub struct KeyInTenant {
     /// The connection with exactly this key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionBrief>,
+    /// The connection that the tenant's source declares, if it is not applied yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared: Option<ConnectionBrief>,
     /// Whether the location reports nothing that keeps the connection from being used.
     #[serde(skip)]
     pub ready: bool,
@@ -364,6 +409,7 @@ pub fn explain_key(world: &World, key: &str) -> Result<KeyExplanation, ExplainEr
     let overrides = overrides(world, key);
     let concerns = |t: &KeyInTenant| {
         t.connection.is_some()
+            || t.declared.is_some()
             || t.invalid.is_some()
             || !t.integrations.is_empty()
             || !t.replaced_by.is_empty()
@@ -398,6 +444,9 @@ fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
         found.written_by =
             record.map(|r| r.writers().into_iter().map(ToString::to_string).collect()).unwrap_or_default();
     }
+    let source = world.tenants.get(tenant).and_then(|view| view.source.as_ref()?.inventory());
+    let declared = source.and_then(|source| source.connection(key)).filter(|_| found.connection.is_none());
+    found.declared = declared.map(|connection| ConnectionBrief::of(&connection.spec));
     let newer = inventory.connections.values().filter(|c| c.spec.replaces.iter().any(|older| older == key));
     found.replaced_by = newer.map(|c| c.spec.stable_key.clone()).collect();
     let bindings = Bindings::of(tenant, inventory, &scene.replacements);

@@ -1,7 +1,7 @@
 //! Explains an integration in every tenant that has it, or that a sync would copy it to.
 
 use super::bindings_text::{binding_row, mark, state_word};
-use super::explain::{ExplainError, SCHEMA, SyncLine, owned, sync_lines};
+use super::explain::{ExplainError, SCHEMA, SyncLine, declared, owned, sync_lines};
 use super::explain_text::unread;
 use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, plain, strong, width};
@@ -9,8 +9,8 @@ use super::style::{Style, Tone};
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
+use crate::engine::model::record::Writer;
 use crate::near_miss::near_misses;
-use crate::report::binding;
 use crate::report::binding::{BindingRow, Scene};
 use crate::text::count;
 use serde::Serialize;
@@ -49,7 +49,7 @@ pub struct IntegrationInTenant {
     /// The reason why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid: Option<String>,
-    /// The writer that would copy it, if it does not exist.
+    /// The writer that would write it, if it does not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promised_by: Option<String>,
     /// One row per variable: as it is, or as it would be.
@@ -100,9 +100,9 @@ fn in_tenant(world: &World, after: &World, tenant: &str, integration: &str) -> I
         found.present = true;
         found.title.clone_from(&object.spec.title);
         found.bindings = scene.live(integration).unwrap_or_default();
-    } else if let Some(promised) = binding::promised(after, tenant, Some(integration)).first() {
-        found.promised_by = Some(promised.writer.to_string());
-        found.bindings = Scene::of(after, tenant).map(|scene| scene.promised(promised)).unwrap_or_default();
+    } else if let Some(declared) = declared(world, after, tenant, integration) {
+        found.promised_by = Some(declared.by.to_string());
+        found.bindings = declared.bindings;
     }
     found
 }
@@ -118,6 +118,9 @@ impl IntegrationInTenant {
                 let bound = bindings.iter().filter(|row| row.connection.is_some()).count();
                 let tone = if bound == bindings.len() { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
                 (tone.0, tone.1, format!("{bound} of {} bound", bindings.len()))
+            }
+            IntegrationInTenant { promised_by: Some(writer), .. } if *writer == Writer::Source.to_string() => {
+                ("+", Tone::Plain, format!("declared by {writer}, not applied yet"))
             }
             IntegrationInTenant { promised_by: Some(writer), .. } => {
                 ("+", Tone::Plain, format!("not there; {writer} would add it"))

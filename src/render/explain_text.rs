@@ -14,7 +14,9 @@ impl IntegrationExplanation {
         let mut page = TextPage::new(style);
         let narrowed: Vec<&str> = self.flow.iter().chain(&self.step).map(String::as_str).collect();
         let narrowed = if narrowed.is_empty() { String::new() } else { format!("  {}", narrowed.join(" › ")) };
-        page.wrap(0, 2, &[heading(&self.integration), plain(" in "), strong(&self.tenant), plain(narrowed)]);
+        let declared = self.not_applied().map(|text| format!("  {text}")).unwrap_or_default();
+        let head = [heading(&self.integration), plain(" in "), strong(&self.tenant), plain(narrowed), plain(declared)];
+        page.wrap(0, 2, &head);
         let columns = self.bindings.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
         for row in &self.bindings {
             page.gap();
@@ -28,8 +30,16 @@ impl IntegrationExplanation {
     pub fn markdown(&self) -> String {
         let mut comment = Comment::new(String::new(), "stablekey explain");
         comment.add(&format!("## {} in {}\n\n", md(&self.integration), md(&self.tenant)));
+        if let Some(text) = self.not_applied() {
+            comment.add(&format!("{}\n\n", md(&text)));
+        }
         comment.section("", &self.bindings.iter().map(item).collect::<Vec<_>>(), "");
         comment.finish()
+    }
+
+    /// Says that it is not there yet, and who declares it.
+    fn not_applied(&self) -> Option<String> {
+        self.declared_by.as_ref().map(|writer| format!("declared by {writer}, not applied yet"))
     }
 }
 
@@ -170,11 +180,12 @@ fn facts(tenant: &KeyInTenant) -> Vec<String> {
     if !tenant.read {
         return vec![unread(tenant.unreachable.as_deref())];
     }
-    let mut facts = vec![match (&tenant.connection, &tenant.invalid) {
-        (Some(connection), _) => connection.words(),
-        (None, Some(why)) => format!("its connection is invalid: {why}"),
-        (None, None) if !tenant.reported.is_empty() => "none of the tenant's own".to_string(),
-        (None, None) => "no connection".to_string(),
+    let mut facts = vec![match (&tenant.connection, &tenant.invalid, &tenant.declared) {
+        (Some(connection), _, _) => connection.words(),
+        (None, Some(why), _) => format!("its connection is invalid: {why}"),
+        (None, None, Some(declared)) => format!("{}; declared by source, not applied yet", declared.words()),
+        (None, None, None) if !tenant.reported.is_empty() => "none of the tenant's own".to_string(),
+        (None, None, None) => "no connection".to_string(),
     }];
     let mut say = |what: &str, names: &[String]| {
         facts.extend((!names.is_empty()).then(|| format!("{what} {}", and(names))));

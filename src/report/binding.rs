@@ -196,12 +196,17 @@ impl<'a> Scene<'a> {
     /// All variables of a live integration.
     pub fn live(&self, integration: &str) -> Option<Vec<BindingRow>> {
         let object = self.inventory.integrations.get(integration)?;
-        let uses = self.inventory.uses.get(integration).map(AsRef::as_ref);
+        Some(self.declared(object, self.inventory.uses.get(integration).map(AsRef::as_ref)))
+    }
+
+    /// All variables of an integration as its manifest declares it.
+    pub fn declared(&self, object: &Object<IntegrationSpec>, uses: Option<&Uses>) -> Vec<BindingRow> {
         let row = |variable| {
-            let resolution = resolve_variable(self.tenant, integration, variable, self.inventory, &self.replacements);
+            let name = object.name();
+            let resolution = resolve_variable(self.tenant, name, variable, self.inventory, &self.replacements);
             self.row(variable, uses, resolution, None)
         };
-        Some(object.spec.connections.iter().map(row).collect())
+        object.spec.connections.iter().map(row).collect()
     }
 
     /// The number of variables of an integration that resolve to a connection, and of all its variables.

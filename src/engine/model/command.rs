@@ -16,7 +16,8 @@ pub struct EditCommand {
 }
 
 impl EditCommand {
-    fn of(words: &[&str]) -> Self {
+    /// A command of these words.
+    pub fn of(words: &[&str]) -> Self {
         EditCommand { words: words.iter().map(ToString::to_string).collect(), root: None, sources: Vec::new() }
     }
 

@@ -187,6 +187,10 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         };
         match &node.kind {
             NodeKind::Scalar { style, .. } if !node.span().is_empty() || is_block(*style) => {
+                let is_null = self.tree().is_null(id) && !new.is_empty() && node.tag == Tag::None;
+                if is_null && let Some(filled) = self.spread_first(id, holder, new)? {
+                    return Ok(filled);
+                }
                 let at = self.layout.scalar(id, holder)?;
                 let with = match new {
                     Value::Text(text) => self.text_like(text, *style, in_flow, holder),
@@ -216,7 +220,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         Ok(change)
     }
 
-    /// Writes the first content of an empty map or list below its key, as blocks are; `None` where it stays in its
+    /// Writes the first content of an empty map or list, or of a null, below its key, as blocks are; `None` where it stays in its
     /// brackets: in JSON, or beside other maps in braces.
     fn spread_first(&self, id: Id, holder: &Holder, new: &Value) -> Result<Option<Vec<Splice>>> {
         let Holder::Map { map, entry } = holder else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! Values independent of their formatting: the intended result of an edit.
 
-use super::identity::{KEYED_LISTS, identity, position};
+use super::identity::{IDENTITY, KEYED_LISTS, identity, position};
 use super::{EMPTIED, Edit, EditError};
 use crate::manifest::scalar::Plain;
 use crate::manifest::tree::{Id, NodeKind, Tree};
@@ -237,10 +237,15 @@ pub(super) fn nested(key: &str, path: &[&str], value: Value) -> Result<Value, Ed
     })
 }
 
-/// An item that is new in its list: a whole one, with the identity by which the path names it.
-pub(super) fn new_item(name: &str, rest: &[&str], value: Value) -> Result<Value, EditError> {
+/// An item that is new in its list: a whole one, with the identity by which the path names it as its first field.
+pub(super) fn new_item(name: &str, rest: &[&str], mut value: Value) -> Result<Value, EditError> {
     match (rest, value.identity() == Some(name)) {
-        ([], true) => Ok(value),
+        ([], true) => {
+            if let Value::Map(entries) = &mut value {
+                entries.sort_by_key(|(field, _)| !IDENTITY.contains(&field.as_str()));
+            }
+            Ok(value)
+        }
         ([], false) => Err(EditError::Name),
         _ => Err(EditError::NoItem { name: name.to_string() }),
     }

@@ -32,8 +32,12 @@ pub struct ConnectionUser {
     pub component: Option<ComponentRef>,
     /// The key of its action.
     pub action: Option<String>,
+    /// What kind of step it is.
+    pub kind: StepKind,
     /// The connection variables that its inputs use.
     pub uses: Vec<ConnectionUse>,
+    /// The variables that its inputs use, and that the definition does not declare.
+    pub undeclared: Vec<ConnectionUse>,
     /// Its inputs that are empty.
     pub empty: Vec<String>,
     /// The line at which it begins.
@@ -43,6 +47,32 @@ pub struct ConnectionUser {
     /// The path of an edit to it.
     at: Vec<String>,
 }
+
+/// The kinds of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// It starts its flow.
+    Trigger,
+    /// It repeats the steps within it.
+    Loop,
+    /// It chooses one of several branches.
+    Branch,
+    /// It calls an action, or is a data source.
+    Action,
+}
+
+/// The platform's own components without connections: what steps of control and of time call.
+const WITHOUT_CONNECTIONS: [&str; 9] = [
+    "branch",
+    "code",
+    "log",
+    "loop",
+    "management-triggers",
+    "schedule-triggers",
+    "sleep",
+    "stop-execution",
+    "webhook-triggers",
+];
 
 /// A use of a connection variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,15 +93,18 @@ impl Design {
         let root = tree.root();
         refuse(format(root)?)?;
         let variables = variables::read(root)?;
-        let connections: BTreeSet<&str> = variables.iter().map(|variable| variable.name.as_str()).collect();
+        let declared = Declared {
+            connections: variables.iter().map(|variable| variable.name.as_str()).collect(),
+            all: steps::config_variables(root).map(|(name, _)| name).collect(),
+        };
         let mut users = Vec::new();
-        steps::for_each_step_at(root, &mut |step, path| users.push(of_step(step.view, path, &connections)));
+        steps::for_each_step_at(root, &mut |step, path| users.push(of_step(step.view, path, &declared)));
         for (name, entry) in steps::config_variables(root) {
             if let Some(source) = entry.get("dataSource") {
-                users.push(of_data_source(name, entry, source, &connections));
+                users.push(of_data_source(name, entry, source, &declared));
             }
         }
-        let names = steps::config_variables(root).map(|(name, _)| name.to_string()).collect();
+        let names = declared.all.iter().map(ToString::to_string).collect();
         if tree.exhausted() {
             return Err(DefinitionError::TooManyNodes);
         }
@@ -95,6 +128,12 @@ impl Design {
             value: json!({"key": name, "dataType": "connection", "useScopedConfigVar": key}),
         }
     }
+}
+
+/// The config variables of a definition, by name.
+struct Declared<'t> {
+    connections: BTreeSet<&'t str>,
+    all: BTreeSet<&'t str>,
 }
 
 /// Refuses definitions whose connections stand elsewhere.
@@ -124,7 +163,7 @@ fn refuse(format: DefinitionFormat) -> Result<(), DefinitionError> {
     Err(DefinitionError::NotDesigned { what, fix })
 }
 
-fn of_step(view: ValueView<'_>, path: &[steps::Segment<'_>], variables: &BTreeSet<&str>) -> ConnectionUser {
+fn of_step(view: ValueView<'_>, path: &[steps::Segment<'_>], declared: &Declared<'_>) -> ConnectionUser {
     let action = view.get("action");
     let mut at = Vec::with_capacity(path.len() * 2);
     for (list, name) in path {
@@ -133,12 +172,25 @@ fn of_step(view: ValueView<'_>, path: &[steps::Segment<'_>], variables: &BTreeSe
         at.extend((*list != "trigger").then(|| name.to_string()));
     }
     let branches = path.iter().enumerate().filter(|(_, (list, _))| *list == "branches").map(|(index, _)| index);
+    let component = action.and_then(|action| action.get("component")).and_then(variables::component);
+    let is_trigger = view.flag("isTrigger") == Some(true) || path.last().is_some_and(|(list, _)| *list == "trigger");
+    let calls = |key: &str| component.as_ref().is_some_and(|component| component.is_public() && component.key == key);
+    let kind = match is_trigger {
+        true => StepKind::Trigger,
+        false if calls("loop") => StepKind::Loop,
+        false if calls("branch") || view.get("branches").is_some() => StepKind::Branch,
+        false if view.get("steps").is_some() => StepKind::Loop,
+        false => StepKind::Action,
+    };
+    let (uses, undeclared) = uses(view, &at, declared);
     ConnectionUser {
         names: path.iter().map(|(_, name)| name.to_string()).collect(),
         is_data_source: false,
-        component: action.and_then(|action| action.get("component")).and_then(variables::component),
+        component,
         action: action.and_then(|action| action.text_of("key")).map(String::from),
-        uses: uses(view, &at, variables),
+        kind,
+        uses,
+        undeclared,
         empty: empty(view),
         line: view.line(),
         branches: branches.collect(),
@@ -146,19 +198,17 @@ fn of_step(view: ValueView<'_>, path: &[steps::Segment<'_>], variables: &BTreeSe
     }
 }
 
-fn of_data_source(
-    name: &str,
-    entry: ValueView<'_>,
-    source: ValueView<'_>,
-    variables: &BTreeSet<&str>,
-) -> ConnectionUser {
+fn of_data_source(name: &str, entry: ValueView<'_>, source: ValueView<'_>, declared: &Declared<'_>) -> ConnectionUser {
     let at = vec!["requiredConfigVars".to_string(), name.to_string()];
+    let (uses, undeclared) = uses(entry, &at, declared);
     ConnectionUser {
         names: vec![name.to_string()],
         is_data_source: true,
         component: source.get("component").and_then(variables::component),
         action: source.text_of("key").map(String::from),
-        uses: uses(entry, &at, variables),
+        kind: StepKind::Action,
+        uses,
+        undeclared,
         empty: empty(entry),
         line: entry.line(),
         branches: Vec::new(),
@@ -166,22 +216,25 @@ fn of_data_source(
     }
 }
 
-fn uses(user: ValueView<'_>, at: &[String], variables: &BTreeSet<&str>) -> Vec<ConnectionUse> {
-    let mut uses = Vec::new();
+/// The uses of connection variables, and those of variables that are not declared.
+fn uses(user: ValueView<'_>, at: &[String], declared: &Declared<'_>) -> (Vec<ConnectionUse>, Vec<ConnectionUse>) {
+    let (mut uses, mut undeclared) = (Vec::new(), Vec::new());
     for (input, view) in user.get("inputs").into_iter().flat_map(ValueView::entries) {
         let input = input.text().unwrap_or_default();
         let mut add = |variable: &str, path: &[Option<&str>]| {
-            if !variables.contains(variable) {
-                return;
-            }
+            let list = match declared.connections.contains(variable) {
+                true => &mut uses,
+                false if variable.is_empty() || declared.all.contains(variable) => return,
+                false => &mut undeclared,
+            };
             let names = path.iter().map(|step| step.map(String::from)).collect::<Option<Vec<String>>>();
             let own = ["inputs".to_string(), input.to_string()];
             let at = names.map(|names| [at, &own, &names, &["value".to_string()]].concat());
-            uses.push(ConnectionUse { input: input.to_string(), variable: variable.to_string(), at });
+            list.push(ConnectionUse { input: input.to_string(), variable: variable.to_string(), at });
         };
         steps::for_each_config_variable(view, &mut add, &mut Vec::new(), MAX_DEPTH);
     }
-    uses
+    (uses, undeclared)
 }
 
 /// The inputs without a value, which may wait for a connection.
@@ -199,6 +252,12 @@ impl ConnectionUser {
     /// Its path as people write it: `FLOW/STEP/NESTED`.
     pub fn path(&self) -> String {
         self.names.join("/")
+    }
+
+    /// Whether it calls one of the platform's own components that have no connections.
+    pub fn calls_no_connector(&self) -> bool {
+        let is_one = |component: &ComponentRef| WITHOUT_CONNECTIONS.contains(&component.key.as_str());
+        self.component.as_ref().is_none_or(|component| component.is_public() && is_one(component))
     }
 
     /// Its own name.

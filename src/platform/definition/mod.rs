@@ -21,7 +21,7 @@ mod workflow;
 pub(crate) mod tests;
 
 pub use bind::bind;
-pub use design::{ConnectionUse, ConnectionUser, Design};
+pub use design::{ConnectionUse, ConnectionUser, Design, StepKind};
 pub use encoding::to_utf8;
 pub use error::DefinitionError;
 pub use left_empty::{keep_secrets, without_secrets};

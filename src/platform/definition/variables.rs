@@ -105,7 +105,11 @@ pub(super) fn is_connection(entry: ValueView<'_>) -> bool {
 pub(super) fn read(root: ValueView<'_>) -> Result<Vec<ConnectionVariable>, DefinitionError> {
     let list = root.get("requiredConfigVars");
     if let Some(list) = list.filter(|list| !list.is_sequence() && !list.is_null()) {
-        return Err(shape(list, "requiredConfigVars is no list", "export the integration again in version 7"));
+        let what = match list.is_mapping() {
+            true => "requiredConfigVars is a map, as in older versions",
+            false => "requiredConfigVars is no list",
+        };
+        return Err(shape(list, what, "export the integration again in version 7"));
     }
     let mut variables = Vec::new();
     let mut seen = HashSet::new();

@@ -85,7 +85,7 @@ fn project() -> Project {
     project.with(FILE, DEFINITION).with(MANIFEST, &manifest("  definition: {file: greet.definition}\n"))
 }
 
-const VARIABLE: &str = "  - dataType: connection\n    key: Chat of sales\n    useScopedConfigVar: chat-alt\n";
+const VARIABLE: &str = "  - key: Chat of sales\n    dataType: connection\n    useScopedConfigVar: chat-alt\n";
 
 /// The definition with one more variable.
 fn with_variable(definition: &str) -> String {
@@ -237,24 +237,255 @@ fn a_step_without_a_connection_is_bound() {
          value: Chat of sales\n",
     );
     let manifest = with_binding(&manifest("  definition: {file: greet.definition}\n"));
-    becomes(&["bind", "us", "greet", "--step", "Tell", "--to", "chat-alt"], &with_variable(&bound), &manifest);
+    for command in ["bind", "switch"] {
+        becomes(&[command, "us", "greet", "--step", "Tell", "--to", "chat-alt"], &with_variable(&bound), &manifest);
+    }
     let start = "definitionVersion: 7\nname: greet\n";
     let steps = "flows:\n  - name: Main\n    steps:\n      - name: Tell\n        action:\n          key: post\n          component: {key: chat, isPublic: true, version: 1}\n";
-    let variable = "requiredConfigVars:\n  - dataType: connection\n    key: Chat\n    useScopedConfigVar: chat-main\n";
+    let variable = "requiredConfigVars:\n  - key: Chat\n    dataType: connection\n    useScopedConfigVar: chat-main\n";
     let input = "        inputs:\n          connection:\n            type: configVar\n            value: Chat\n";
+    let before = format!("{start}{variable}{steps}{input}");
     for (list, after) in [
         ("", format!("{start}{steps}{input}{variable}")),
-        ("requiredConfigVars: []\n", format!("{start}{variable}{steps}{input}")),
+        ("requiredConfigVars: []\n", before.clone()),
+        ("requiredConfigVars:\n", before.clone()),
+        ("requiredConfigVars: null\n", before.clone()),
+        ("requiredConfigVars: ~\n", before),
     ] {
-        let project = project().with(FILE, &format!("{start}{list}{steps}")).with(
-            MANIFEST,
-            &self::manifest("  definition: {file: greet.definition}\n")
-                .replace("  connections:\n    - {name: Chat, stableKey: chat-main} # the bot\n", ""),
-        );
-        project.run(&["bind", "us", "greet", "--step", "Tell", "--to", "chat-main", "--yes"]).exits(0);
-        assert_eq!(project.read(FILE), after);
-        assert!(project.read(MANIFEST).contains("  connections:\n    - {name: Chat, stableKey: chat-main}\n"));
+        for command in ["bind", "switch"] {
+            let project = project().with(FILE, &format!("{start}{list}{steps}")).with(
+                MANIFEST,
+                &self::manifest("  definition: {file: greet.definition}\n")
+                    .replace("  connections:\n    - {name: Chat, stableKey: chat-main} # the bot\n", ""),
+            );
+            project.run(&[command, "us", "greet", "--step", "Tell", "--to", "chat-main", "--yes"]).exits(0);
+            assert_eq!(project.read(FILE), after, "{command}");
+            assert!(project.read(MANIFEST).contains("  connections:\n    - {name: Chat, stableKey: chat-main}\n"));
+        }
     }
+}
+
+/// A step may use a variable that the definition does not declare: it moves as others do, wherever the command is killed.
+#[test]
+fn a_use_of_an_undeclared_variable_moves() {
+    let list = DEFINITION.find("requiredConfigVars").unwrap()..DEFINITION.find("configPages").unwrap();
+    let without = format!("{}{}", &DEFINITION[..list.start], &DEFINITION[list.end..]);
+    let moved = without.replace("value: Chat}}   # inner", "value: Chat of sales}}   # inner");
+    let moved = format!(
+        "{moved}requiredConfigVars:\n  - key: Chat of sales\n    dataType: connection\n    useScopedConfigVar: chat-alt\n"
+    );
+    let project = || project().with(FILE, &without);
+    let asked = ["switch", "us", "greet", "--step", "Reply", "--to", "chat-alt", "--yes"];
+    let edited = project();
+    edited.run(&asked).exits(0);
+    assert_eq!(edited.read(FILE), moved);
+    assert_eq!(edited.read(MANIFEST), with_binding(&manifest("  definition: {file: greet.definition}\n")));
+    for file in [FILE, MANIFEST] {
+        let killed = project();
+        killed.write(file, &edited.read(file));
+        killed.run(&asked).exits(0);
+        assert_eq!(killed.files(""), edited.files(""), "killed after {file}");
+    }
+}
+
+/// "fewer actions than the seed's page takes": the tenant is the only one that has the integration, or that no sync feeds.
+#[test]
+fn the_tenant_can_be_left_out() {
+    let short = ["switch", "greet", "--step", "Reply", "--to", "chat-alt", "--yes"];
+    let long = [&short[..1], &["us"], &short[1..]].concat();
+    let by_long = project();
+    by_long.run(&long).exits(0);
+    let by_short = project();
+    by_short.run(&short).exits(0);
+    assert_eq!(by_short.files(""), by_long.files(""));
+    project().run(&["bind", "greet", "--step", "Tell", "--to", "chat-alt", "--yes"]).exits(0);
+    project().run(&["switch", "greet", "--from", "chat-main", "--to", "chat-alt", "--yes"]).exits(0);
+    project().run(&["switch", "greeet", "--step", "Reply", "--to", "chat-alt"]).exits(1).prints("did you mean greet?");
+    let fed = project().with("syncs.yaml", &Sync::new("up", "us", "eu").yaml()).apply();
+    fed.run(&short).exits(0);
+    assert_eq!(fed.read(FILE), by_long.read(FILE));
+    let twice = project().with("eu/integrations/greet.yaml", &manifest(""));
+    let before = twice.files("");
+    let output = twice.run(&short);
+    output.exits(1).prints("Integration/greet is in eu, us");
+    for tenant in ["eu", "us"] {
+        assert!(
+            output.has_line(&format!("stablekey switch {tenant} greet --step Reply --to chat-alt")),
+            "{}",
+            output.all
+        );
+    }
+    assert_eq!(twice.files(""), before);
+}
+
+/// Where no integration is named, both complete commands are.
+#[test]
+fn a_key_moves_in_one_integration_or_in_all() {
+    for asked in [&["switch", "us"][..], &["switch"]] {
+        let output = project().run(&[asked, &["--from", "chat-main", "--to", "chat-alt"]].concat());
+        output.exits(1).prints("no integration is named");
+        assert!(output.has_line("stablekey switch us greet --from chat-main --to chat-alt"), "{}", output.all);
+        assert!(output.has_line("stablekey switch us --all --from chat-main --to chat-alt"), "{}", output.all);
+    }
+    project().run(&["switch", "--all", "--from", "chat-main", "--to", "chat-alt"]).exits(1).prints("TENANT");
+}
+
+/// A step of a kind that takes no connection says so, and names those that do.
+#[test]
+fn triggers_loops_and_branches_take_no_connection() {
+    let trigger = "    steps:\n      - name: Start\n        isTrigger: true\n        action: {key: webhook, component: {key: \
+                   webhook-triggers, isPublic: true, version: 1}}\n        inputs: {}\n      - name: Wait\n        \
+                   action: {key: sleep, component: {key: sleep, isPublic: true, version: 1}}\n";
+    let project = project().edit(FILE, "    steps:\n", trigger);
+    let before = project.files("");
+    for command in ["switch", "bind"] {
+        let run = |step: &str| failed(&project, &[command, "us", "greet", "--step", step, "--to", "chat-alt", "--yes"]);
+        run("Start").prints("step Main/Start of greet is a trigger: it takes no connection").prints("--step Main/Post");
+        run("Each")
+            .prints("step Main/Each of greet is a loop: it takes no connection")
+            .prints("--step Main/Each/Reply");
+        run("Wait").prints("step Main/Wait of greet calls sleep: it takes no connection");
+        run("Channel").prints("Channel is a data source, and no step").prints("--data-source Channel");
+        run("Main").prints("Main is no step").prints("--step Main/Start");
+        run("Main/Each/Rely").prints("did you mean Main/Each/Reply");
+    }
+    assert_eq!(project.files(""), before);
+}
+
+/// An integration with its definition, to be left out of a move of all.
+fn other(name: &str, definition: &str) -> String {
+    manifest(definition).replace("metadata: {name: greet}", &format!("metadata: {{name: {name}}}"))
+}
+
+/// "unknown is never empty": what cannot be read stops a move of all, unless nothing of it names the key.
+#[test]
+fn a_move_of_all_leaves_nothing_out_silently() {
+    const OTHER: &str = "us/integrations/other.yaml";
+    const ITS: &str = "us/integrations/other.definition";
+    let asked = ["switch", "us", "--all", "--from", "chat-main", "--to", "chat-alt", "--yes", "--force"];
+    let file = other("other", "  definition: {file: other.definition}\n");
+    let free = file.replace("chat-main", "chat-key");
+    let in_map = other("other", "  definition: {configMap: {name: other-3f9a1c}}\n");
+    for (manifest, definition, why) in [
+        (
+            &file,
+            Some("definitionVersion: 6\nname: other\nrequiredConfigVars: {Chat: chat-main}\nflows: []\n"),
+            "version 6",
+        ),
+        (&file, Some("definitionVersion: 7\nisCodeNative: true\nname: other\nflows: []\n"), "written in code"),
+        (&free, Some("definitionVersion: 8\nname: other\nx: chat-main\nflows: []\n"), "version 8"),
+        (&file, Some("name: [\n"), "cannot be read"),
+        (&free, None, "is not there"),
+        (&in_map, None, "ConfigMap other-3f9a1c"),
+    ] {
+        let project = project().with(OTHER, manifest);
+        let project = if let Some(definition) = definition { project.with(ITS, definition) } else { project };
+        let before = project.files("");
+        let output = project.run(&asked);
+        output.exits(1).prints("may use chat-main").prints("Integration/other").prints(why);
+        assert!(output.has_line("stablekey switch us greet --from chat-main --to chat-alt"), "{}", output.all);
+        assert_eq!(project.files(""), before, "{why}");
+    }
+    project().with("us/broken.yaml", "stablekey.dev: [chat-main\n").run(&asked).exits(1).prints("us/broken.yaml");
+    // Nothing of these names the key.
+    for (definition, why) in [
+        ("definitionVersion: 6\nname: other\nflows: []\n", "version 6"),
+        ("definitionVersion: 7\nisCodeNative: true\nname: other\nflows: []\n", "written in code"),
+        ("name: [chat-main-2\n", "cannot be read"),
+    ] {
+        let project = project().with(OTHER, &free).with(ITS, definition);
+        project.run(&asked).exits(0).prints("left out: Integration/other").prints(why);
+        assert!(project.read(FILE).contains("useScopedConfigVar: chat-alt"));
+        assert_eq!(project.read(OTHER), free);
+    }
+}
+
+/// "it names the tenant where the change must be made": the end of a chain of syncs, with all options that were given.
+#[test]
+fn what_syncs_bring_is_changed_at_the_end_of_their_chain() {
+    let dev = Tenant::new("dev").in_folder("dev").accepts("eu");
+    let syncs = [Sync::new("up", "us", "eu").yaml(), Sync::new("down", "eu", "dev").yaml()];
+    let project = || {
+        let project =
+            project().with("dev.yaml", &dev.yaml()).with_folder("dev").with("syncs.yaml", &yaml::file(&syncs));
+        let chat = |key: &str| Connection::new(key, "chat/oauth2").title("Chat").yaml();
+        project.with("dev/connections/a.yaml", &yaml::file(&[chat("chat-main"), chat("chat-alt")]))
+    };
+    // Before the first apply, and after it.
+    for project in [project(), project().apply()] {
+        let before = project.files("");
+        let line = |arguments: &[&str], line: &str| {
+            let output = project.run(arguments);
+            output.exits(1);
+            assert!(output.has_line(line), "{line}\n{}", output.all);
+        };
+        let step = ["--step", "Reply", "--input", "chatConnection", "--to", "chat-alt"];
+        line(
+            &[&["switch", "dev", "greet"], &step[..]].concat(),
+            "stablekey switch us greet --step Reply --input chatConnection --to chat-alt",
+        );
+        let step = ["--step", "Tell", "--input", "chatConnection", "--to", "chat-alt"];
+        line(
+            &[&["bind", "dev", "greet"], &step[..]].concat(),
+            "stablekey bind us greet --step Tell --input chatConnection --to chat-alt",
+        );
+        line(
+            &["switch", "dev", "greet", "--variable", "Chat", "--to", "chat-alt"],
+            "stablekey switch us greet --variable Chat --to chat-alt",
+        );
+        for command in ["stablekey switch us --all", "stablekey switch dev --all"] {
+            let reason = if command.contains("dev") { " --reason REASON" } else { "" };
+            line(
+                &["switch", "dev", "--all", "--from", "chat-main", "--to", "chat-alt"],
+                &format!("{command} --from chat-main --to chat-alt{reason}"),
+            );
+        }
+        assert_eq!(project.files(""), before);
+    }
+}
+
+/// One that a sync brings stops a move of all as well: none is moved without the others.
+#[test]
+fn a_move_of_all_says_all_that_syncs_bring() {
+    let sync = Sync::new("up", "us", "eu").yaml();
+    let project = || {
+        let own = other("own", "");
+        project().with("syncs.yaml", &sync).with("eu/integrations/own.yaml", &own).apply()
+    };
+    let asked = ["switch", "eu", "--all", "--from", "chat-main", "--to", "chat-alt", "--yes"];
+    let root = project();
+    let before = root.files("");
+    let output = root.run(&asked);
+    output.exits(1).prints("Integration/greet: sync/up brings it");
+    assert!(output.has_line("stablekey switch us --all --from chat-main --to chat-alt"), "{}", output.all);
+    assert!(output.has_line("stablekey switch eu own --from chat-main --to chat-alt"), "{}", output.all);
+    assert_eq!(root.files(""), before);
+    // With a reason, all move; killed after each write, the same command finishes.
+    let asked = [&asked[..], &["--reason", "EU"]].concat();
+    root.run(&asked).exits(0).prints("2 files written");
+    let all = root.files("");
+    for file in ["syncs.yaml", "eu/integrations/own.yaml"] {
+        let killed = project();
+        killed.write(file, &root.read(file));
+        killed.run(&asked).exits(0);
+        assert_eq!(killed.files(""), all, "killed after {file}");
+    }
+    // Where the source has the new key already, nothing is to be overridden.
+    let root = project();
+    root.run(&["switch", "us", "--all", "--from", "chat-main", "--to", "chat-alt", "--yes"]).exits(0);
+    root.run(&["switch", "eu", "--all", "--from", "chat-main", "--to", "chat-alt", "--yes"]).exits(0);
+    assert!(root.read("eu/integrations/own.yaml").contains("chat-alt"));
+    assert_eq!(root.read("syncs.yaml"), sync);
+}
+
+/// Without --step, the steps are listed with what they use.
+#[test]
+fn without_a_step_the_steps_are_listed() {
+    failed(&project(), &["switch", "us", "greet", "--to", "chat-alt"])
+        .prints("--step Main/Post  # Chat: chat-main")
+        .prints("--data-source Channel  # Chat: chat-main")
+        .does_not_print("Tell");
+    failed(&project(), &["bind", "greet"]).prints("--step Main/Each/Otherwise/Tell").does_not_print("--step Main/Post");
 }
 
 /// "an ambiguous step lists its paths", and each command that a message names can be run.
@@ -270,15 +501,12 @@ fn what_is_not_clear_is_asked_for() {
     run(&["switch", "us", "greet", "--data-source", "Chanel", "--to", "chat-alt"]).prints("did you mean Channel?");
     run(&["switch", "us", "greeet", "--step", "Reply", "--to", "chat-alt"]).prints("did you mean greet?");
     run(&["switch", "uss", "greet", "--step", "Reply", "--to", "chat-alt"]).prints("did you mean us?");
-    run(&["switch", "us", "greet", "--step", "Tell", "--to", "chat-alt"])
-        .prints("\nstablekey bind us greet --step Main/Each/Otherwise/Tell --to chat-alt");
     run(&["bind", "us", "greet", "--step", "Reply", "--to", "chat-alt"])
         .prints("\nstablekey switch us greet --step Main/Each/Reply --to chat-alt");
     run(&["switch", "us", "greet", "--step", "Reply"])
         .prints("--to chat-alt  # Chat of sales")
         .does_not_print("chat-key");
     run(&["bind", "us", "greet", "--step", "Tell"]).prints("--to chat-key").does_not_print("--to mail");
-    run(&["bind", "us", "greet", "--step", "Each", "--to", "chat-main"]).prints("component").prints("loop");
 }
 
 /// "The new connection must fit".
@@ -377,6 +605,13 @@ fn on_a_terminal_the_connection_is_picked() {
         assert_eq!(terminal.exits(), 0, "{}", terminal.screen());
         assert!(terminal.is_usable());
         assert_eq!(by_keys.files(""), by_options.files(""));
+        let by_name = project();
+        let mut terminal = OnTerminal::start(by_name.root(), &["switch", "greet"], columns);
+        terminal.asks("Step of greet of us").press("Reply").press(ENTER);
+        terminal.asks("Connection of step Main/Each/Reply").press(ENTER);
+        terminal.shows("Write 2 files?").press("y").press(ENTER);
+        assert_eq!(terminal.exits(), 0, "{}", terminal.screen());
+        assert_eq!(by_name.files(""), by_options.files(""));
         let left = project();
         let before = left.files("");
         let asked = ["switch", "us", "greet", "--variable", "Chat"];
@@ -420,6 +655,6 @@ fn no_diff_shows_a_secret_of_a_definition() {
 fn odd_titles_are_quoted() {
     let project = project().edit("us/connections/chat-alt.yaml", "Chat of sales", "'on'");
     project.run(&["switch", "us", "greet", "--step", "Reply", "--to", "chat-alt", "--yes"]).exits(0);
-    assert!(project.read(FILE).contains("    key: \"on\"\n"), "{}", project.read(FILE));
+    assert!(project.read(FILE).contains("  - key: \"on\"\n"), "{}", project.read(FILE));
     assert!(project.read(MANIFEST).contains("{name: \"on\", stableKey: chat-alt}"));
 }

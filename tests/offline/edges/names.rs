@@ -364,3 +364,28 @@ fn a_root_that_is_one_folder_too_high_suggests_the_right_one() {
     root.run(&["render", "dev", "--root", "eu"]).exits(0);
     root.run(&["render", "ue", "--root", "eu"]).exits(1).does_not_print("is a folder");
 }
+
+/// What a source declares is not "not found": it says that it is declared, and not applied yet.
+#[test]
+fn what_is_declared_and_not_applied_is_explained() {
+    let tenants = yaml::file(&[Tenant::new("us").in_folder("us").yaml()]);
+    let tenants = tenants.replace("  location:", "  source: {path: wanted}\n  location:");
+    let root = Project::empty()
+        .with("tenants.yaml", &tenants)
+        .with_folder("us")
+        .with("wanted/components/chat.yaml", &component_yaml())
+        .with("wanted/connections/chat-main.yaml", &connection("chat-main"))
+        .with("wanted/integrations/greet.yaml", &integration("greet", "chat-main", ""));
+    let says = "declared by source, not applied yet";
+    for arguments in [&["us", "greet"][..], &["greet"], &["chat-main"]] {
+        root.run(&[&["explain"], arguments].concat()).exits(0).prints(says).prints("chat-main");
+    }
+    root.run(&["explain", "us", "greet", "-o", "markdown"]).exits(0).prints(says);
+    root.run(&["explain", "us", "greet", "-o", "json"]).exits(0).prints("\"declaredBy\": \"source\"");
+    root.run(&["explain", "us", "greeet"]).exits(1).prints("us has no integration greeet");
+    let root = root.apply();
+    for arguments in [&["us", "greet"][..], &["greet"], &["chat-main"]] {
+        root.run(&[&["explain"], arguments].concat()).exits(0).does_not_print(says);
+    }
+    two_tenants().run(&["explain", "prod", "greet"]).exits(0).prints("declared by sync/").prints("not applied yet");
+}

@@ -1,0 +1,115 @@
+//! What an edit of all integrations of a tenant leaves out. What cannot be read is unknown, never empty: it may name a
+//! stable key, unless its text does not.
+
+use super::home::snapshots;
+use crate::api::Kind;
+use crate::engine::model::inventory::World;
+use crate::engine::model::item::ObjectId;
+use crate::manifest::text_at;
+use crate::platform::definition::{MAX_BYTES, to_utf8};
+use crate::project::Project;
+use crate::tenant::directory::disk;
+use crate::tenant::directory::read::beside;
+use crate::tenant::location::Snapshot;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// An integration, or a file, that an edit leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// What is left out: `Integration/greet`.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// Whether it may name the key.
+    pub may_name_key: bool,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+/// Whether a text names a stable key, as a word of its own.
+pub(super) fn names_key(text: &str, key: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    text.match_indices(key).any(|(at, _)| {
+        let (before, after) = (text.get(..at), text.get(at + key.len()..));
+        !before.is_some_and(|text| text.ends_with(is_part)) && !after.is_some_and(|text| text.starts_with(is_part))
+    })
+}
+
+/// Whether a definition may name a stable key.
+pub(super) fn may_name(bytes: &[u8], key: &str) -> bool {
+    to_utf8(bytes).map_or(true, |text| names_key(&text, key))
+}
+
+/// What could not be read of a tenant, and of those that its syncs come from.
+pub(super) fn unread(project: &Project, world: &World, tenant: &str, key: &str) -> Vec<LeftOut> {
+    let mut out: Vec<LeftOut> = Vec::new();
+    for read in project.tenants.get(tenant).into_iter().flat_map(snapshots) {
+        let invalid = read.inventory.invalid.iter().filter(|(id, _)| id.kind == Kind::Integration);
+        out.extend(invalid.map(|(id, why)| LeftOut {
+            what: id.to_string(),
+            why: why.clone(),
+            may_name_key: invalid_names(read, id, key),
+        }));
+        out.extend(read.inventory.unparsed.iter().map(|file| LeftOut {
+            what: file.clone(),
+            why: "it cannot be read".to_string(),
+            may_name_key: file_names(Path::new(file), key),
+        }));
+    }
+    let accepted = world.tenants.get(tenant).map(|view| view.spec.accept_from.as_slice()).unwrap_or_default();
+    let syncs = world.syncs.iter().filter(|sync| sync.spec.to.iter().any(|to| to == tenant));
+    let froms: BTreeSet<&str> = syncs.map(|sync| sync.spec.from.as_str()).collect();
+    for from in froms.into_iter().filter(|from| accepted.iter().any(|other| other == from)) {
+        let is_read = project.tenants.get(from).is_some_and(|from| snapshots(from).next().is_some());
+        if !is_read {
+            let what = format!("what a sync brings from {from}");
+            out.push(LeftOut { what, why: format!("{from} cannot be read"), may_name_key: true });
+        }
+    }
+    out
+}
+
+/// Whether an invalid integration may name a stable key, in its manifest or in its definition.
+fn invalid_names(read: &Snapshot, id: &ObjectId, key: &str) -> bool {
+    let Some(at) = read.origins.get(id) else { return true };
+    let own = at.file.path.as_str();
+    // Where several documents are this object, each may be meant.
+    let others = read.problems.iter().filter(|problem| problem.message.starts_with(&format!("{id} ")));
+    let in_definition = match text_at(at, &["spec", "definition", "file"]) {
+        Some(file) => file_names(&beside(at, &file), key),
+        None => text_at(at, &["spec", "definition", "configMap", "name"]).is_some(),
+    };
+    names_key(at.text(), key)
+        || in_definition
+        || others.filter(|problem| problem.file != own).any(|problem| file_names(Path::new(&problem.file), key))
+}
+
+/// Whether a file may name a stable key: one that is not there may.
+fn file_names(path: &Path, key: &str) -> bool {
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+    match disk::read(path, limit) {
+        Ok(Some(bytes)) => may_name(&bytes, key),
+        Ok(None) | Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_named_as_a_whole_word() {
+        for text in ["crm", "useScopedConfigVar: crm", "{stableKey: crm}", "'crm'", "crm-eu crm", "\ncrm\n"] {
+            assert!(names_key(text, "crm"), "{text}");
+        }
+        for text in ["", "crm-eu", "my_crm", "crms", "CRM"] {
+            assert!(!names_key(text, "crm"), "{text}");
+        }
+        assert!(may_name("crm".as_bytes(), "crm") && !may_name(b"crm2", "crm"));
+    }
+}
