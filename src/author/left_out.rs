@@ -1,10 +1,12 @@
-//! What an edit of all integrations of a tenant leaves out. What cannot be read is unknown, never empty: it may name a
+//! What an edit of all integrations of a tenant leaves out, or cannot be made without. What cannot be read is unknown, never empty: it may name a
 //! stable key, unless its text does not.
 
+use super::error::AuthorError;
 use super::home::snapshots;
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
+use crate::engine::model::record::Writer;
 use crate::manifest::text_at;
 use crate::platform::definition::{MAX_BYTES, to_utf8};
 use crate::project::Project;
@@ -74,7 +76,38 @@ pub(super) fn unread(project: &Project, world: &World, tenant: &str, key: &str) 
     out
 }
 
-/// Whether an invalid integration may name a stable key, in its manifest or in its definition.
+/// Fails if a file, or an invalid document, that was not read may use or hold a connection, in any tenant: an edit of the
+/// whole project would leave it behind.
+pub(super) fn all_read(project: &Project, key: &str) -> Result<(), AuthorError> {
+    let why = || format!("it may use or hold {key}");
+    let unread = |file: &String| AuthorError::Unreadable { what: file.clone(), why: why() };
+    for (name, tenant) in &project.tenants {
+        for read in snapshots(tenant) {
+            if let Some(file) = read.inventory.unparsed.first() {
+                return Err(unread(file));
+            }
+            let is_concerned =
+                |id: &ObjectId| matches!(id.kind, Kind::Connection | Kind::Integration) && invalid_names(read, id, key);
+            if let Some((id, reason)) = read.inventory.invalid.iter().find(|(id, _)| is_concerned(id)) {
+                let what = read.origins.get(id).map_or_else(|| format!("{id} of {name}"), |at| at.file.path.clone());
+                return Err(AuthorError::Unreadable { what, why: format!("{}: {id} is invalid: {reason}", why()) });
+            }
+        }
+    }
+    project.unread.first().map_or(Ok(()), |file| Err(unread(file)))?;
+    // The overrides of an invalid sync.
+    let names = |id: &ObjectId| project.origins.get(id).is_none_or(|at| names_key(at.text(), key));
+    let stopped = project.stopped.keys().filter_map(|writer| match writer {
+        Writer::Sync(name) => Some(ObjectId::new(Kind::TenantSync, name)),
+        Writer::Source | Writer::Promote(_) | Writer::Adopt => None,
+    });
+    match stopped.into_iter().find(names) {
+        Some(id) => Err(AuthorError::Unreadable { what: id.to_string(), why: why() }),
+        None => Ok(()),
+    }
+}
+
+/// Whether an invalid integration or connection may name a stable key, in its manifest or in its definition.
 fn invalid_names(read: &Snapshot, id: &ObjectId, key: &str) -> bool {
     let Some(at) = read.origins.get(id) else { return true };
     let own = at.file.path.as_str();

@@ -6,6 +6,7 @@ use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
 use super::home::{Home, find_home, inventories};
+use super::left_out::all_read;
 use super::own_values::Replacement;
 use super::{overrides, secret_steps};
 use crate::api::{
@@ -93,6 +94,7 @@ fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, A
     let KeyRename { old, new } = rename;
     may_be_renamed(old, new)?;
     let project = draft.project;
+    all_read(project, old)?;
     let world = project.world();
     let mut desks = Vec::new();
     let mut notes = Vec::new();

@@ -13,7 +13,7 @@ use clap::Args;
 /// the old key resolves to it. Integrations, their definitions and the overrides of syncs name the new key; customers'
 /// credentials stay. The old Connection stays too, until nothing names its key any more. What only a target has for the
 /// old key is a manual step, with the command that gives it to the new one. An interrupted rename is finished by the
-/// same command.
+/// same command. Nothing is written while a file that may use or hold the old key cannot be read.
 ///
 /// Examples:
 ///   stablekey rename-key sf_old salesforce-oauth

@@ -253,3 +253,32 @@ fn overrides_follow_along_a_chain_of_syncs() {
     assert!(root.read("eu/connections/chat-team.yaml").contains("value: all"));
     root.plan().exits(0);
 }
+
+/// "unknown is never empty": a file that cannot be read may use the key, or hold its connection, in any tenant.
+#[test]
+fn a_file_that_cannot_be_read_stops_it() {
+    const GREET: &str = "dev/integrations/greet.yaml";
+    let twice = "  - name: Chat\n    stableKey: chat-main\n  - name: Chat\n    stableKey: chat-main\n";
+    let broken = |file: &str| project().read(file) + "spec: [\n";
+    let stopped = |file: &str, text: &str| {
+        let root = project().with(file, text);
+        let before = root.files("");
+        for arguments in [RENAME.as_slice(), &[RENAME.as_slice(), &["--force"]].concat()] {
+            let output = root.run(arguments);
+            output.exits(1).prints(&format!("{file} cannot be read: it may use or hold chat-main"));
+            output.does_not_print("--force");
+        }
+        assert_eq!(root.files(""), before, "{file}");
+    };
+    for file in [GREET, "dev/connections/chat-main.yaml", "prod/connections/chat-main.yaml"] {
+        stopped(file, &broken(file));
+    }
+    // A file that was saved half no longer names it.
+    stopped(GREET, "apiVersion: stablekey.dev/v1alpha1\nkind: Integration\nspec: [\n");
+    stopped("more.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: [\n");
+    let head = project().read(GREET).split("  connections:").next().unwrap().to_string();
+    stopped(GREET, &format!("{head}  connections:\n{twice}"));
+    // What is invalid and does not name it stays as it is.
+    let other = integration("other", "mail", "").replace("- name: Chat", "- nmae: Chat");
+    project().with("dev/integrations/other.yaml", &other).run(&RENAME).exits(0);
+}
