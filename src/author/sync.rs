@@ -9,20 +9,23 @@ use super::promote::known_integrations;
 use super::structure;
 use super::{overrides, records};
 use crate::api::{
-    ConnectionMode, Definition, Kind, LocationSpec, Object, Override, Resource, TenantSyncSpec, matches, names,
+    ConnectionMode, Definition, IntegrationSpec, Kind, LocationSpec, Object, Override, Resource, TenantSyncSpec,
+    matches, names,
 };
 use crate::engine::handover::{Handover, Taken, handover};
 use crate::engine::model::code::Code;
-use crate::engine::model::inventory::Sync;
-use crate::engine::model::item::ObjectId;
+use crate::engine::model::inventory::{Sync, View, World};
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Plan};
 use crate::engine::model::record::Writer;
-use crate::manifest::{Edit, SourcePlace};
+use crate::manifest::{Edit, SourcePlace, read_text};
 use crate::project::{Project, UNNAMED};
 use crate::tenant::directory::read::beside;
+use crate::tenant::location::Snapshot;
 use crate::text::count;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -165,7 +168,7 @@ type Begin<'a> = dyn Fn(&mut Draft<'_>, &[Override]) -> Result<(), AuthorError> 
 
 fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> Result<HandedOver, AuthorError> {
     goes_on(project, to)?;
-    let result = handover(&project.world(), sync, to, AS_IMPORTED)
+    let result = handover(&with_removed_definitions(project, &sync.spec.from, to), sync, to, AS_IMPORTED)
         .map_err(|unread| AuthorError::Unreadable { what: unread.tenant, why: unread.why })?;
     let fill = || -> Result<Draft<'_>, AuthorError> {
         let mut draft = Draft::new(project);
@@ -200,24 +203,66 @@ pub fn following<'p>(plan: &'p Plan, sync: &Sync, to: &str) -> Vec<&'p Action> {
     target.into_iter().flat_map(|target| &target.actions).filter(is_following).collect()
 }
 
-/// Takes out of a tenant's source what a sync brings.
+/// The world in which integrations of a source have the definitions that an interrupted handover removed, before it
+/// could remove their documents: as the tenant has them or, if it lacks them, as the sync brings them.
+fn with_removed_definitions(project: &Project, from: &str, to: &str) -> World {
+    let mut world = project.world();
+    let live = |name: &str| Some(&project.tenants.get(name)?.live.as_ref().ok()?.inventory);
+    let Some(Ok(read)) = project.tenants.get(to).and_then(|tenant| tenant.source.as_ref()) else { return world };
+    let mut own = (*read.inventory).clone();
+    for id in read.inventory.invalid.keys().filter(|id| id.kind == Kind::Integration) {
+        let Some(object) = without_its_definition(read, id) else { continue };
+        let uses = [to, from].into_iter().find_map(|tenant| live(tenant)?.uses.get(&id.name).cloned());
+        own.invalid.remove(id);
+        own.insert(Item::Integration(Arc::new(object), uses));
+    }
+    if let Some(view) = world.tenants.get_mut(to) {
+        view.source = Some(View::Read(Arc::new(own)));
+    }
+    world
+}
+
+/// An integration that is invalid only because the file of its definition is gone.
+fn without_its_definition(read: &Snapshot, id: &ObjectId) -> Option<Object<IntegrationSpec>> {
+    let at = read.origins.get(id)?;
+    let is_twice = read.problems.iter().any(|problem| problem.message.starts_with(&format!("{id} ")));
+    let documents = read_text(&at.file.path, at.file.text.clone()).documents;
+    let object = documents.into_iter().find_map(|document| match document.resource {
+        Resource::Integration(object) if object.name() == id.name => Some(object),
+        _ => None,
+    })?;
+    let Some(Definition::File(file)) = &object.spec.definition else { return None };
+    let gone = beside(at, file).symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    (gone && !is_twice).then_some(object)
+}
+
+/// Takes out of a tenant's source what a sync brings. Definitions go first: no document would name them any more, if
+/// this were interrupted between the two.
 fn take_out(draft: &mut Draft<'_>, to: &str, taken: &BTreeMap<ObjectId, Taken>) -> Result<(), AuthorError> {
     if taken.is_empty() {
         return Ok(());
     }
     let project = draft.project;
     let home = super::home::home(project, to)?;
+    let mut documents = Vec::new();
     for (id, taken) in taken {
-        let at = home.document(id)?;
+        // A document whose definition is gone counts as invalid.
+        let at = match home.read.origins.get(id) {
+            Some(at) => at,
+            None => home.document(id)?,
+        };
+        if let Some(path) = left_definition(&home, id, at, taken) {
+            draft.put(&path, None)?;
+        }
+        documents.push((at, taken));
+    }
+    for (at, taken) in documents {
         match taken {
             Taken::Whole => draft.remove(at)?,
             Taken::Fields(fields) => {
                 let remove = |path: Vec<String>| Edit::Remove { path };
                 draft.edit(at, fields.iter().map(|field| remove(field.document_path())).collect())?;
             }
-        }
-        if let Some(path) = left_definition(&home, id, at, taken) {
-            draft.put(&path, None)?;
         }
     }
     Ok(())

@@ -61,9 +61,11 @@ fn the_same_command_finishes_an_interrupted_one() {
     let wanted = whole.files("");
     whole.run(&NEW).exits(0).prints("Nothing to change");
     assert_eq!(whole.files(""), wanted);
-    // Files in the order in which they are written; after each, the command is run again.
-    let order =
-        ["syncs.yaml", "tenants.yaml", "declared/eu/connections/chat-main.yaml", "declared/eu/integrations/greet.yaml"];
+    let report = imported().run(&[NEW.as_slice(), &["--dry-run", "-o", "json"]].concat()).exits(0).out.clone();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let order: Vec<&str> = report["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    let at = |name: &str| order.iter().position(|file| file.ends_with(name)).unwrap();
+    assert!(at("greet.definition") < at("greet.yaml"), "{order:?}");
     for written in 1..=order.len() {
         let part = imported();
         for path in &order[..written] {
@@ -75,6 +77,7 @@ fn the_same_command_finishes_an_interrupted_one() {
         part.run(&NEW).exits(0);
         part.plan().exits(0);
         let left = part.files("");
+        assert_eq!(left.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "after {written} of {order:?}");
         for (path, bytes) in &wanted {
             assert_eq!(
                 left.get(path).map(|b| String::from_utf8_lossy(b)),
@@ -83,6 +86,15 @@ fn the_same_command_finishes_an_interrupted_one() {
             );
         }
     }
+}
+
+/// A document whose definition somebody removed is taken out only where the tenant has what the sync brings.
+#[test]
+fn a_document_without_its_definition_that_differs_stays() {
+    const GREET: &str = "declared/eu/integrations/greet.yaml";
+    let root = imported().without("declared/eu/integrations/greet.definition").edit(GREET, "title: greet", "title: Hi");
+    root.run(&[NEW.as_slice(), &["--force"]].concat());
+    assert!(root.read(GREET).contains("title: Hi"), "{}", root.read(GREET));
 }
 
 /// A tenant without a source: its values are recorded, those that differ are overrides, and no manifest changes.
