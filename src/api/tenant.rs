@@ -241,6 +241,15 @@ impl TenantSpec {
         self.source.is_some() || matches!(self.location, Some(LocationSpec::Directory(_)))
     }
 
+    /// The folders of its manifests: its location, if that is a folder, and its source.
+    pub fn folders(&self) -> Vec<String> {
+        let location = match &self.location {
+            Some(LocationSpec::Directory(directory)) => Some(directory.path.clone()),
+            _ => None,
+        };
+        location.into_iter().chain(self.source.as_ref().map(|source| source.path.clone())).collect()
+    }
+
     /// Whether the tenant serves customers, as its environment says; `None` if it says nothing.
     pub fn is_production(&self) -> Option<bool> {
         let environment = self.environment.as_deref().map(str::trim).filter(|text| !text.is_empty())?;

@@ -4,7 +4,8 @@ use super::home::inventories;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::plan::{Action, Note, Plan};
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, ActionKind, Note, Plan, Target};
 use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ pub struct Consequences {
     pub worse: Vec<String>,
     /// What the plan says before the edit and no longer after it.
     pub fixed: Vec<String>,
+    /// Differences that end because the value becomes the tenant's own, which no sync changes any more.
+    pub kept: Vec<String>,
     /// Warnings that the plan has after the edit and did not have before.
     pub warnings: Vec<String>,
     /// The actions that the plan has after the edit and did not have before, or that became others, by their place in
@@ -52,11 +55,16 @@ impl Consequences {
         worse.extend(new(&drift(before, true), drift(after, false)));
         worse.extend(new(&warnings(before, true), warnings(after, true)));
         let mut fixed = new(&troubles(after), troubles(before));
+        let (was_different, is_kept) = (different(before), kept(after));
+        let becomes_kept: BTreeSet<&About<'_>> = was_different.intersection(&is_kept).collect();
         if worse.is_empty() {
-            fixed.extend(new(&drift(after, true), drift(before, true)));
+            let mut ended = drift(before, true);
+            becomes_kept.iter().for_each(|about| drop(ended.remove(&format!("drift: {about}"))));
+            fixed.extend(new(&drift(after, true), ended));
         }
+        let kept = becomes_kept.iter().map(|about| format!("{about} becomes the tenant's own")).collect();
         fixed.extend(new(&warnings(after, true), warnings(before, true)));
-        Consequences { worse, fixed, warnings: new_warnings, actions }
+        Consequences { worse, fixed, kept, warnings: new_warnings, actions }
     }
 }
 
@@ -108,6 +116,49 @@ fn of_drift(tenant: &str, note: &Note) -> Option<(String, String)> {
     };
     let text = format!("{what}: {tenant}/{} {}", note.object(), path.join("."));
     note.is_unresolved().then(|| (text.clone(), text))
+}
+
+/// A field of an object in a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct About<'p> {
+    tenant: &'p str,
+    object: &'p ObjectId,
+    path: String,
+}
+
+impl std::fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{} {}", self.tenant, self.object, self.path)
+    }
+}
+
+/// The fields with drift, and those that an apply would write.
+fn different<'p>(plan: &'p Plan) -> BTreeSet<About<'p>> {
+    let of_target = |target: &'p Target| {
+        let drift = target.notes.iter().filter_map(|note| match note {
+            Note::Drift { object, path, .. } => Some((object, path.join("."))),
+            Note::Blocked { .. } | Note::Kept { .. } | Note::Overridden { .. } | Note::Manual { .. } => None,
+        });
+        let updates = target.actions.iter().filter(|action| action.action == ActionKind::Update);
+        let fields = updates.flat_map(|action| {
+            action.fields.iter().map(|change| (&action.change.object, change.field.path().join(".")))
+        });
+        drift.chain(fields).map(|(object, path)| About { tenant: &target.tenant, object, path }).collect::<Vec<_>>()
+    };
+    plan.targets.iter().flat_map(of_target).collect()
+}
+
+/// The fields that their tenants keep, and that count as resolved.
+fn kept<'p>(plan: &'p Plan) -> BTreeSet<About<'p>> {
+    let of_target = |target: &'p Target| {
+        let notes = target.notes.iter().filter(|note| !note.is_unresolved());
+        let kept = notes.filter_map(|note| match note {
+            Note::Kept { object, path, .. } => Some(About { tenant: &target.tenant, object, path: path.join(".") }),
+            Note::Blocked { .. } | Note::Drift { .. } | Note::Overridden { .. } | Note::Manual { .. } => None,
+        });
+        kept.collect::<Vec<_>>()
+    };
+    plan.targets.iter().flat_map(of_target).collect()
 }
 
 fn told(all: impl Iterator<Item = (String, String)>) -> Told {

@@ -24,6 +24,7 @@ pub struct Draft<'p> {
     pub project: &'p Project,
     files: Vec<(PathBuf, FileDraft)>,
     manual: Vec<String>,
+    next: Vec<String>,
     pauses: bool,
 }
 
@@ -39,7 +40,7 @@ enum FileDraft {
 impl<'p> Draft<'p> {
     /// Starts an edit without changes.
     pub fn new(project: &'p Project) -> Self {
-        Draft { project, files: Vec::new(), manual: Vec::new(), pauses: false }
+        Draft { project, files: Vec::new(), manual: Vec::new(), next: Vec::new(), pauses: false }
     }
 
     /// Adds what only a person can do afterwards. The same step is told once.
@@ -48,6 +49,11 @@ impl<'p> Draft<'p> {
         if !self.manual.contains(&step) {
             self.manual.push(step);
         }
+    }
+
+    /// Adds a command to run once the edit is written, before the plan.
+    pub(super) fn next(&mut self, command: String) {
+        self.next.push(command);
     }
 
     /// Says that the edit only stops writes, or ends that. What the plan then hides is not fixed, and what it shows again
@@ -177,7 +183,7 @@ impl<'p> Draft<'p> {
 
     /// Makes the changes, in memory, and plans the result.
     pub fn finish(self) -> Result<Edited, AuthorError> {
-        let Draft { project, files, manual, pauses } = self;
+        let Draft { project, files, manual, next, pauses } = self;
         let mut changes = Vec::new();
         for (path, draft) in files {
             let (before, after) = match draft {
@@ -192,7 +198,7 @@ impl<'p> Draft<'p> {
                 changes.push(FileChange { path, before, after });
             }
         }
-        Ok(Edited::of(project, changes, manual, pauses))
+        Ok(Edited { next, ..Edited::of(project, changes, manual, pauses) })
     }
 }
 

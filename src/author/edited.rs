@@ -19,6 +19,8 @@ pub struct Edited {
     pub files: Vec<FileChange>,
     /// What only a person can do afterwards.
     pub manual: Vec<String>,
+    /// The commands to run once it is written, before the plan.
+    pub next: Vec<String>,
     /// The plan of the project as it is.
     pub before: Plan,
     /// The plan of the project after the edit.
@@ -52,7 +54,17 @@ impl Edited {
         let owners = files.iter().filter_map(|file| project.owner(&file.path));
         let folders =
             owners.filter_map(|tenant| project.folder(tenant, FolderRole::Location).map(Into::into)).collect();
-        Edited { root: project.root.clone(), files, manual, before, after, advice: None, consequences, folders }
+        Edited {
+            root: project.root.clone(),
+            files,
+            manual,
+            next: Vec::new(),
+            before,
+            after,
+            advice: None,
+            consequences,
+            folders,
+        }
     }
 
     /// The actions that the next apply does because of the edit: those that are new, or became others.

@@ -16,6 +16,7 @@ pub mod designer;
 mod diff;
 mod draft;
 mod edited;
+mod editor_settings;
 mod error;
 mod file_change;
 pub mod forget;

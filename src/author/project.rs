@@ -1,8 +1,9 @@
 //! A new project: its tenants and folders, a README, and the checks of pull requests.
 
 use super::draft::Draft;
+use super::editor_settings;
 use super::error::AuthorError;
-use super::structure::{SYNCS, TENANTS};
+use super::structure::TENANTS;
 use super::tenant::{NewTenant, Whereabouts, is_free, is_name, keep};
 use crate::api::{Object, Resource, TokenFrom};
 use crate::manifest::{editor, json_schema, to_yaml};
@@ -85,9 +86,7 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
     files.insert(TENANTS.to_string(), format!("# The tenants of this project.\n{}", documents.join("---\n")));
     let internal = |why: String| AuthorError::refused(why, "internal error: report it");
     let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
-    let globs = editor::globs(folders.iter().map(String::as_str), [TENANTS, SYNCS]);
-    let settings = editor::with_schema(None, editor::SCHEMA, &globs).map_err(|error| internal(error.to_string()))?;
-    files.insert(editor::SETTINGS.to_string(), settings);
+    files.insert(editor::SETTINGS.to_string(), editor_settings::new(&folders)?);
     files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
     files.insert("README.md".to_string(), readme(tenants, ci));
     files.insert(".gitignore".to_string(), IGNORED.to_string());

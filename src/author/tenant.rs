@@ -1,6 +1,7 @@
 //! A new Tenant, with its folder.
 
 use super::draft::Draft;
+use super::editor_settings;
 use super::error::AuthorError;
 use super::structure;
 use crate::api::{
@@ -10,7 +11,9 @@ use crate::api::{
 use crate::engine::model::item::ObjectId;
 use crate::platform::import::{folder_tenant, platform_tenant};
 use crate::project::Project;
-use std::path::{Component, Path, PathBuf};
+use crate::tenant::directory::disk::TEMPORARY;
+use std::fs::DirEntry;
+use std::path::{Component, Path};
 
 /// Where a new tenant is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,12 +77,7 @@ impl NewTenant {
 
     /// The folders of the tenant, below the root.
     pub fn folders(&self) -> Vec<String> {
-        let spec = self.spec();
-        let location = match spec.location {
-            Some(LocationSpec::Directory(directory)) => Some(directory.path),
-            _ => None,
-        };
-        location.into_iter().chain(spec.source.map(|source| source.path)).collect()
+        self.spec().folders()
     }
 }
 
@@ -91,28 +89,38 @@ pub fn said_by_name(name: &str) -> (Option<String>, Option<String>) {
     (part(&REGIONS), part(&ENVIRONMENTS))
 }
 
-/// Adds a Tenant, and its folders where they are not there yet. Returns the file of the Tenant.
-pub fn add(draft: &mut Draft<'_>, asked: &NewTenant) -> Result<PathBuf, AuthorError> {
+/// Adds a Tenant, and its folders where they are not there yet. The Tenant is written last, so that the same command
+/// finishes one that was interrupted; a Tenant that is there and equal stays.
+pub fn add(draft: &mut Draft<'_>, asked: &NewTenant) -> Result<(), AuthorError> {
     let project = draft.project;
-    structure::is_new(project, &ObjectId::new(Kind::Tenant, &asked.name))?;
+    let is_there = project.tenants.get(&asked.name).is_some_and(|there| there.spec == asked.spec());
+    if !is_there {
+        structure::is_new(project, &ObjectId::new(Kind::Tenant, &asked.name))?;
+    }
     for other in &asked.accept_from {
         super::home::tenant(project, other)?;
     }
-    for folder in asked.folders() {
-        is_free(project, &asked.name, &folder)?;
+    for folder in asked.folders().iter().filter(|_| !is_there) {
+        is_free(project, &asked.name, folder)?;
     }
-    let file = structure::add(draft, &Resource::Tenant(Object::new(&asked.name, asked.spec())))?;
     for folder in asked.folders() {
         if let Some(keep) = keep(&project.root, &folder) {
             draft.put_new(&project.root.join(keep), Vec::new())?;
         }
     }
-    Ok(file)
+    editor_settings::add(draft, &asked.folders())?;
+    if !is_there {
+        structure::add(draft, &Resource::Tenant(Object::new(&asked.name, asked.spec())))?;
+    }
+    Ok(())
 }
 
 /// The file below the root that keeps a new folder in Git, which knows no empty folder; `None` where none is needed.
 pub(super) fn keep(root: &Path, folder: &str) -> Option<String> {
-    let is_filled = std::fs::read_dir(root.join(folder)).is_ok_and(|mut entries| entries.next().is_some());
+    // What an interrupted command left there is removed.
+    let is_left = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+    let mut entries = std::fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
+    let is_filled = entries.any(|entry| !is_left(&entry));
     (!is_filled).then(|| format!("{}/.gitkeep", folder.trim_end_matches('/')))
 }
 

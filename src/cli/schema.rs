@@ -3,7 +3,7 @@
 use super::CommandFailure;
 use super::options::with_tenants;
 use super::output::Output;
-use crate::api::{Kind, LocationSpec};
+use crate::api::Kind;
 use crate::manifest::{editor, is_json_schema, json_schema};
 use crate::project::{Project, ProjectArgs, open};
 use crate::tenant::directory::disk::{self, RealDisk};
@@ -86,13 +86,7 @@ fn globs(project: &Project) -> Vec<String> {
         let path = Path::new(path);
         path.strip_prefix(&project.root).unwrap_or(path).display().to_string()
     };
-    let folders = project.tenants.values().flat_map(|tenant| {
-        let location = match &tenant.spec.location {
-            Some(LocationSpec::Directory(directory)) => Some(directory.path.clone()),
-            _ => None,
-        };
-        location.into_iter().chain(tenant.spec.source.as_ref().map(|source| source.path.clone()))
-    });
+    let folders = project.tenants.values().flat_map(|tenant| tenant.spec.folders());
     let structure = project.origins.iter().filter(|(id, _)| matches!(id.kind, Kind::Tenant | Kind::TenantSync));
     let files = structure.map(|(_, origin)| below(&origin.file.path));
     let (folders, files): (Vec<String>, Vec<String>) = (folders.collect(), files.collect());

@@ -36,9 +36,10 @@ pub fn edit_text(edited: &Edited, style: Style) -> String {
     let _ = writeln!(out, "{}", text::wrapped(&line, style.width, 0));
     let actions: Vec<String> = edited.new_actions().map(action_line).collect();
     list(&mut out, "The next apply does", &actions, style.width);
-    let Consequences { worse, fixed, warnings, .. } = &edited.consequences;
+    let Consequences { worse, fixed, kept, warnings, .. } = &edited.consequences;
     list(&mut out, "Worse", worse, style.width);
     list(&mut out, "Fixed", fixed, style.width);
+    list(&mut out, "Kept", kept, style.width);
     list(&mut out, "New warnings", warnings, style.width);
     lines(&mut out, "Manual steps", &edited.manual, usize::MAX, style.width);
     out
@@ -110,7 +111,8 @@ pub fn edit_written(edited: &Edited, typed: &Invocation) -> String {
         let number = count(files.len(), "file", "files");
         if files.is_empty() { String::new() } else { format!("{number} {what}: {}\n", names.join(", ")) }
     };
-    format!("{}{}Next:\n  {}", line(&written, "written"), line(&gone, "removed"), typed.plan())
+    let next: String = edited.next.iter().map(|command| format!("  {command}\n")).collect();
+    format!("{}{}Next:\n{next}  {}", line(&written, "written"), line(&gone, "removed"), typed.plan())
 }
 
 /// The edit as JSON.
@@ -125,6 +127,7 @@ pub fn edit_json(edited: &Edited, written: bool) -> Value {
         "actions": edited.new_actions().map(|action| action.id.as_str()).collect::<Vec<_>>(),
         "worse": edited.consequences.worse,
         "fixed": edited.consequences.fixed,
+        "kept": edited.consequences.kept,
         "warnings": edited.consequences.warnings,
         "manual": edited.manual,
         "written": written,

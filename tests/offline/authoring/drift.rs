@@ -1,6 +1,7 @@
 //! `revert`, `keep` and `forget`: each ends a difference between a tenant and what is desired, and changes nothing else.
 
 use crate::edges::files::*;
+use serde_json::Value;
 use stablekey_testing::project::CommandOutput;
 
 const PROD: &str = "prod/connections/chat-main.yaml";
@@ -204,6 +205,24 @@ fn forget_ends_what_a_vanished_writer_left() {
     assert_eq!(root.files("prod/connections"), manifests);
     root.plan().exits(0).does_not_print("SK0128");
     root.run(&["forget", "prod", "sync/up", "--yes"]).exits(1).prints("there is nothing to forget");
+}
+
+/// A difference whose value becomes the tenant's own is not fixed: the sync of another name leaves it there.
+#[test]
+fn forget_says_what_becomes_the_tenants_own() {
+    let sync = synced().read("syncs.yaml").replace("name: up", "name: up-again");
+    let root = synced().edit(PROD, "value: read", "value: write").with("syncs.yaml", &sync);
+    let forget = ["forget", "prod", "sync/up", "--dry-run"];
+    let own = "prod/Connection/chat-main inputs.scopes";
+    let output = root.run(&forget);
+    output.exits(0).prints(&format!("Kept:\n  {own} becomes the tenant's own\n"));
+    output.does_not_print(&format!("drift: {own}"));
+    let json: Value = serde_json::from_str(&root.run(&[forget.as_slice(), &["-o", "json"]].concat()).out).unwrap();
+    assert_eq!(json["kept"], serde_json::json!([format!("{own} becomes the tenant's own")]));
+    assert!(!json["fixed"].to_string().contains("drift: "), "{json}");
+    root.run(&["forget", "prod", "sync/up", "--yes"]).exits(0);
+    assert!(root.read(PROD).contains("value: write"));
+    root.plan().exits(2).prints("prod keeps its own value");
 }
 
 #[test]

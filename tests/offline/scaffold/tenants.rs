@@ -48,3 +48,65 @@ fn a_name_or_a_folder_that_is_taken_is_refused() {
     new(&["test", "--path", "../elsewhere"]).exits(1);
     assert_eq!(root.files(""), before);
 }
+
+/// "killed after each write, the same command finishes": also before its first rename.
+#[test]
+fn the_same_command_finishes_an_interrupted_one() {
+    const NEW: [&str; 4] = ["new", "tenant", "zz", "--yes"];
+    let start = || {
+        let root = Project::empty();
+        root.run(&["init", "--tenant", "us", "--tenant", "eu"]).exits(0);
+        root
+    };
+    let whole = start();
+    let order = [("zz", "zz/.gitkeep"), (".vscode", ".vscode/settings.json"), ("", "tenants.yaml")];
+    let report = whole.run(&[NEW.as_slice(), &["--dry-run", "-o", "json"]].concat()).exits(0).out.clone();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let files: Vec<&str> = report["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    assert_eq!(files, order.map(|(_, file)| file));
+    whole.run(&NEW).exits(0);
+    let wanted = whole.files("");
+    // It is there already, and equal.
+    whole.run(&NEW).exits(0).prints("Nothing to change");
+    whole.run(&["new", "tenant", "zz", "--accept-from", "us", "--yes"]).exits(1).prints("Tenant/zz is there already");
+    assert_eq!(whole.files(""), wanted);
+    for written in 0..=order.len() {
+        let part = start();
+        for (position, (folder, file)) in order.iter().enumerate() {
+            let name = file.rsplit('/').next().unwrap();
+            let staged = format!("{folder}/.stablekey-tmp-{name}");
+            let path = if position < written { (*file).to_string() } else { staged };
+            part.write(path.trim_start_matches('/'), std::str::from_utf8(&wanted[*file]).unwrap());
+        }
+        part.run(&NEW).exits(0);
+        let left = part.files("");
+        assert_eq!(left.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "after {written}");
+        assert_eq!(left, wanted, "after {written}");
+    }
+}
+
+/// The editor's settings of `init` get the folder; others stay, and the command that completes them is named.
+#[test]
+fn editors_check_the_new_folder_too() {
+    const SETTINGS: &str = ".vscode/settings.json";
+    let root = Project::empty();
+    root.run(&["init", "--tenant", "us"]).exits(0);
+    let schema = "stablekey schema --vscode";
+    root.run(&["new", "tenant", "eu", "--yes"]).exits(0).does_not_print(schema);
+    root.run(&["new", "tenant", "uk", "--url", "https://app.prismatic.io", "--path", "of/uk", "--yes", "--force"]);
+    let settings = root.read(SETTINGS);
+    for glob in ["us/**/*.yaml", "eu/**/*.yaml", "of/uk/**/*.yaml", "tenants.yaml", "syncs.yaml"] {
+        assert!(settings.contains(&format!("\"{glob}\"")), "{glob}\n{settings}");
+    }
+    let own = settings.replacen('{', "{\n  // Mine.", 1);
+    root.write(SETTINGS, &own);
+    let output = root.run(&["new", "tenant", "ca", "--yes"]);
+    assert!(output.exits(0).has_line(schema), "{}", output.all);
+    assert_eq!(root.read(SETTINGS), own);
+    root.run(&["schema", "--vscode"]).exits(0);
+    assert!(root.read(SETTINGS).contains("ca/**/*.yaml"));
+    // Settings that do not have the schema are somebody else's.
+    root.write(SETTINGS, "{}\n");
+    root.run(&["new", "tenant", "au", "--yes"]).exits(0).does_not_print(schema);
+    assert_eq!(root.read(SETTINGS), "{}\n");
+}
