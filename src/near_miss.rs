@@ -2,13 +2,21 @@
 
 /// The maximum length of a useful list.
 const MOST: usize = 3;
-/// The minimum similarity of two keys, from 0 to 1.
+/// The minimum similarity of two keys that are known to mean the same kind of thing, from 0 to 1.
 const SIMILAR: f64 = 0.72;
 /// The minimum similarity if nothing else about the keys is known.
 const VERY_SIMILAR: f64 = 0.8;
 
-/// At most three of `candidates` that `key` may be a misspelling of, the most similar first.
+/// At most three of `candidates` that `key` may be a misspelling of, the most similar first. Nothing else is known of
+/// them, so that only what is near counts.
 pub(crate) fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let near = |candidate: &&str| are_similar(key, candidate);
+    similar_of_kind(key, candidates.into_iter().filter(near))
+}
+
+/// At most three of `candidates` that may be meant by `key`, the most similar first. All are the kind of thing that is
+/// wanted, such as connections of one component, so that a distant name is worth a suggestion too.
+pub(crate) fn similar_of_kind<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = fold(key);
     let may_be = |candidate: &&str| *candidate != key && !differ_by_ending(key, candidate);
     let mut ranked: Vec<(f64, &str)> =
@@ -50,17 +58,29 @@ pub(crate) fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a 
     let mut there: Vec<&str> = there.into_iter().collect();
     there.sort_unstable();
     there.dedup();
-    let near: Vec<&str> =
-        near_misses(name, there.iter().copied()).into_iter().filter(|near| are_similar(name, near)).collect();
-    let all = match there.len() {
-        0 => "there is none".to_string(),
-        1 => format!("there is {}", listed(&there)),
-        _ => format!("there are {}", listed(&there)),
+    let near = near_misses(name, there.iter().copied());
+    let all = match there.as_slice() {
+        [] => "there is none".to_string(),
+        [one] => format!("there is {one}"),
+        several => format!("there are {}", listed(several)),
     };
     if near.is_empty() || near.len() == there.len() {
         all
     } else {
         format!("did you mean {}? {all}", near.join(" or "))
+    }
+}
+
+/// The help for an unknown name: `did you mean eu-prod?` where one is near, else what there is: all names, or the first
+/// of many.
+pub(crate) fn near_or_all<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
+    let mut there: Vec<&str> = there.into_iter().collect();
+    there.sort_unstable();
+    there.dedup();
+    match near_misses(name, there.iter().copied()).as_slice() {
+        [] if there.is_empty() => "there is none".to_string(),
+        [] => format!("there is {}", listed(&there)),
+        near => format!("did you mean {}?", near.join(" or ")),
     }
 }
 
@@ -95,7 +115,7 @@ fn fold(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{are_similar, is_same_folded, meant, near_misses, what_there_is};
+    use super::{are_similar, is_same_folded, meant, near_misses, near_or_all, similar_of_kind, what_there_is};
 
     #[test]
     fn existing_names_are_listed_with_suggestions() {
@@ -105,6 +125,19 @@ mod tests {
         assert_eq!(what_there_is("a", []), "there is none");
         let many: Vec<String> = (0..30).map(|n| format!("n{n:02}")).collect();
         assert!(what_there_is("x", many.iter().map(String::as_str)).ends_with("n09 and 20 more"));
+    }
+
+    #[test]
+    fn only_a_near_name_is_suggested_and_else_what_there_is() {
+        let there = ["salesforce", "postgres", "slack", "slack"];
+        assert_eq!(near_or_all("stripe", there), "there is postgres, salesforce, slack");
+        assert_eq!(near_or_all("salesfroce", there), "did you mean salesforce?");
+        assert_eq!(near_or_all("a", ["salesforce"]), "there is salesforce");
+        assert_eq!(near_or_all("a", []), "there is none");
+        assert!(near_misses("stripe", there).is_empty());
+        assert_eq!(similar_of_kind("stripe", ["postgres"]), ["postgres"]);
+        let many: Vec<String> = (0..30).map(|n| format!("n{n:02}")).collect();
+        assert!(near_or_all("x", many.iter().map(String::as_str)).ends_with("n09 and 20 more"));
     }
 
     #[test]

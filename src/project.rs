@@ -12,6 +12,7 @@ pub mod sources;
 mod structure;
 
 use crate::api::*;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{ReadOnly, Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
@@ -94,6 +95,8 @@ pub struct ProjectTenant {
 #[derive(Debug, Default)]
 pub struct ProjectArgs {
     pub root: PathBuf,
+    /// Whether the root may not be there yet: it then has no files.
+    pub may_be_new: bool,
     /// The files and folders to read, unless all of the root is read; `-` is standard input.
     pub paths: Vec<PathBuf>,
     /// The values of `--source TENANT=PATH`.
@@ -268,11 +271,20 @@ impl Project {
             ..ProjectArgs::default()
         };
         let files = match &self.files {
-            Some(files) => files.after(over.files()),
+            Some(files) => files.after(&over),
             // It was not opened for edits.
-            None => Files::read(&given, &mut std::io::empty()).after(over.files()),
+            None => Files::read(&given, &mut std::io::empty()).after(&over),
         };
         assemble(&given, files, over, Some(self))
+    }
+
+    /// Makes a command one for this project: it names the root and the sources that were given.
+    pub fn complete(&self, command: &mut EditCommand) {
+        let root = self.root.display().to_string();
+        command.below(Some(root.as_str()).filter(|root| *root != "." && !root.is_empty()));
+        let sources: Vec<(String, String)> =
+            self.sources.iter().map(|(tenant, path)| (tenant.clone(), path.display().to_string())).collect();
+        command.with_sources(&sources);
     }
 
     /// Reads the tenants on the platform, which need the names that all others use.
@@ -395,6 +407,13 @@ impl Project {
         let path = self.layout.locate_given(path);
         let meets = |folder: &&Folder| path.starts_with(&folder.path) || folder.path.starts_with(&path);
         self.layout.folders().iter().find(meets).map(|folder| folder.tenant.as_str())
+    }
+
+    /// The tenant in whose location a path is.
+    pub fn owner_of_live(&self, path: &Path) -> Option<&str> {
+        let path = self.layout.locate_given(path);
+        let holds = |folder: &&Folder| folder.role == FolderRole::Location && path.starts_with(&folder.path);
+        self.layout.folders().iter().find(holds).map(|folder| folder.tenant.as_str())
     }
 
     /// The number of resources that were read.

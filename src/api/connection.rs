@@ -152,6 +152,10 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// All of them.
+    pub const ALL: [Credentials; 4] =
+        [Credentials::Customer, Credentials::OrganizationCustomer, Credentials::OrganizationGlobal, Credentials::User];
+
     /// The spelling in YAML.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -65,6 +65,12 @@ pub fn loses_letters(text: &str) -> bool {
     text.chars().any(|c| c.is_alphanumeric() && !c.is_ascii()) || text.trim().chars().count() > MAX
 }
 
+/// The usual key of a connection, `component-type`; `None` if their names have no letters that a key can have.
+pub fn usual_key(component: &str, type_: &str) -> Option<String> {
+    let key = of_text(&format!("{component}-{type_}"));
+    is_stable_key(&key).then_some(key)
+}
+
 /// Appends an ending to a name, and cuts the name so that both fit the maximum length.
 pub fn with_ending(name: &str, ending: &str) -> String {
     let room = MAX.saturating_sub(ending.len() + 1);

@@ -8,7 +8,7 @@ use crate::api::{
 };
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::Inventory;
-use crate::near_miss::{listed, near_misses};
+use crate::near_miss::near_or_all;
 use crate::project::Project;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,12 +104,10 @@ impl Catalog {
     /// The error for a component that nothing here knows.
     pub(super) fn unknown(&self, given: &str, project: &Project, tenant: &str) -> AuthorError {
         let names = self.names();
-        let there = || names.iter().map(String::as_str);
-        let near = near_misses(given, there());
-        let meant = match (near.as_slice(), names.as_slice()) {
-            (_, []) => String::new(),
-            ([], _) => format!("there is {}; ", listed(&there().collect::<Vec<_>>())),
-            (near, _) => format!("did you mean {}? ", near.join(" or ")),
+        let meant = match near_or_all(given, names.iter().map(String::as_str)) {
+            _ if names.is_empty() => String::new(),
+            question if question.ends_with('?') => format!("{question} "),
+            listed => format!("{listed}; "),
         };
         let key = crate::text::line(given);
         AuthorError::refused(

@@ -28,6 +28,9 @@ use std::sync::Arc;
 const OF_THE_APP: [&str; 8] =
     ["authorizeUrl", "tokenUrl", "refreshUrl", "revokeUrl", "audience", "scopes", "clientId", "clientSecret"];
 
+/// The length of a line of help, which stands in brackets.
+const HELP: usize = 78;
+
 /// What is known of a connection so far.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
@@ -43,6 +46,8 @@ pub struct Answers {
     pub type_: Option<String>,
     /// The stable key.
     pub key: Option<String>,
+    /// The key of a connection of the tenant: what is not answered is suggested as it is there.
+    pub like: Option<String>,
     /// Whether none of the keys of other tenants is wanted.
     pub has_own_key: bool,
     /// The inputs for which each customer has a value of their own; the others are global.
@@ -147,12 +152,10 @@ impl From<AuthorError> for Open {
 
 /// Parses whose credentials a connection has, as manifests name them.
 pub fn credentials(given: &str) -> Result<Credentials, AuthorError> {
-    let all =
-        [Credentials::Customer, Credentials::OrganizationCustomer, Credentials::OrganizationGlobal, Credentials::User];
-    let found = all.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(given.trim()));
+    let found = Credentials::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(given.trim()));
     found.ok_or_else(|| {
         let message = format!("{:?} does not say whose credentials they are", crate::text::line(given));
-        AuthorError::refused(message, what_there_is(given, all.map(Credentials::as_str)))
+        AuthorError::refused(message, what_there_is(given, Credentials::ALL.map(Credentials::as_str)))
     })
 }
 
@@ -222,7 +225,11 @@ impl<'p> Interview<'p> {
         if let Some(key) = &answers.key {
             keys::check(self.project, home.tenant, key)?;
         }
-        let mut twins = answers.key.as_deref().map(|key| self.twins(home.tenant, key)).unwrap_or_default();
+        let mut twins = match (&answers.like, &answers.key) {
+            (Some(like), _) => vec![self.like(home.tenant, like)?],
+            (None, Some(key)) => self.twins(home.tenant, key),
+            (None, None) => Vec::new(),
+        };
         let component = self.component(answers, &catalog, &twins, home.tenant)?;
         twins.retain(|twin| twin.component.is(&component.reference));
         let known_type = known_type(answers, component, &twins)?;
@@ -278,6 +285,17 @@ impl<'p> Interview<'p> {
         twins.into_iter().map(|(_, spec)| spec).collect()
     }
 
+    /// The connection of the tenant with a key.
+    fn like(&self, tenant: &str, key: &str) -> Result<&'p ConnectionSpec, AuthorError> {
+        let specs = || {
+            let read = inventories(self.project, tenant).into_iter();
+            read.flat_map(|read| read.connections.values()).map(|connection| &connection.spec)
+        };
+        let unknown =
+            || AuthorError::unknown(&format!("connection in {tenant}:"), key, specs().map(|spec| &*spec.stable_key));
+        specs().find(|spec| spec.stable_key == key).ok_or_else(unknown)
+    }
+
     fn component<'c>(
         &self,
         answers: &Answers,
@@ -301,7 +319,7 @@ impl<'p> Interview<'p> {
             asked: Asked::Component,
             text: "Component".to_string(),
             help: "what it connects to; type a part of its name, Tab completes".to_string(),
-            form: Form::Text { suggested: None, required: true, completions: catalog.names() },
+            form: Form::Search { names: catalog.names() },
             flag: "--component COMPONENT".to_string(),
         }))
     }
@@ -346,7 +364,7 @@ fn whose(
         value: credentials.as_str().to_string(),
         text: text.to_string(),
     };
-    let flag = "--credentials Customer|OrganizationCustomer|OrganizationGlobal|User".to_string();
+    let flag = "--credentials WHOSE".to_string();
     let Some(whose) = answers.whose else {
         let choices = vec![
             choice(Credentials::Customer, "your customers': each customer has an account of their own"),
@@ -435,6 +453,8 @@ struct InputQuestion<'a> {
     is_secret: bool,
     is_required: bool,
     suggested: Option<String>,
+    /// A name for its Secret, where none is suggested.
+    usual: Option<String>,
 }
 
 /// A connection whose component, type and credentials are known.
@@ -501,7 +521,7 @@ impl<'p> Sketch<'_, 'p> {
 
     /// Offers the keys that other tenants have for such a connection.
     fn offer_keys(&self) -> Result<(), Open> {
-        if self.answers.key.is_some() || self.answers.has_own_key {
+        if self.answers.key.is_some() || self.answers.has_own_key || self.answers.like.is_some() {
             return Ok(());
         }
         let Sketch { component, type_, credentials, .. } = self;
@@ -629,13 +649,17 @@ impl<'p> Sketch<'_, 'p> {
             _ => None,
         };
         let is_required = self.is_required(name);
-        InputQuestion { name, is_secret, is_required, suggested }.of_connection()
+        let usual = self.secret(name).filter(|_| suggested.is_none());
+        InputQuestion { name, is_secret, is_required, suggested, usual }.of_connection()
     }
 
-    /// A Secret for an input: named like the connection.
+    /// A Secret for an input: named like the connection, by its key or by the one that will be suggested.
     fn secret(&self, input: &str) -> Option<String> {
-        let key = self.answers.key.clone().or_else(|| self.suggested_key())?;
-        Some(format!("{}/{input}", names::of_stable_key(&key)))
+        Some(format!("{}/{input}", names::of_stable_key(&self.likely_key()?)))
+    }
+
+    fn likely_key(&self) -> Option<String> {
+        self.answers.key.clone().or_else(|| self.suggested_key())
     }
 
     fn test(&self, names: &[String], inputs: &BTreeMap<String, Input>) -> Result<BTreeMap<String, Input>, Open> {
@@ -656,7 +680,8 @@ impl<'p> Sketch<'_, 'p> {
                 let open = names.iter().find(|name| !values.test.contains_key(*name));
                 let Some(name) = open else { return Ok(given().collect()) };
                 let is_secret = self.is_secret(name) || matches!(inputs.get(name), Some(Input::SecretRef(_)));
-                let question = InputQuestion { name, is_secret, is_required: false, suggested: None };
+                let usual = self.likely_key().map(|key| format!("{}-test/{name}", names::of_stable_key(&key)));
+                let question = InputQuestion { name, is_secret, is_required: false, suggested: None, usual };
                 Err(Open::ask(question.of_test()))
             }
         }
@@ -672,7 +697,7 @@ impl<'p> Sketch<'_, 'p> {
         }
         let suggested = self.suggested_key();
         // A number is proposed to a person; without one, the same command twice would make two connections.
-        let is_plain = suggested == keys::plain(&self.component.reference, &self.type_.key);
+        let is_plain = suggested == names::usual_key(&self.component.reference.key, &self.type_.key);
         Err(Open::ask(Question {
             asked: Asked::Key,
             text: "Stable key".to_string(),
@@ -806,8 +831,11 @@ impl InputQuestion<'_> {
     fn question(self, asked: Asked, flag: String, text: String) -> Question<Asked> {
         let optional = if self.is_required { "" } else { "; empty for none" };
         let is_test = matches!(asked, Asked::TestValue(_));
+        // What does not fit one line of a terminal is not shown.
+        let such_as = self.usual.as_ref().map(|usual| format!("NAME/KEY of a Secret, such as {usual}"));
+        let such_as = such_as.filter(|such_as| such_as.len() + optional.len() <= HELP);
         let what = match (self.is_secret, is_test) {
-            (true, _) => "a reference NAME/KEY to a Secret, never the secret itself",
+            (true, _) => such_as.as_deref().unwrap_or("a reference NAME/KEY to a Secret, never the secret itself"),
             (false, true) => "in place of the input, while integrations are built",
             (false, false) => "the same for all customers",
         };

@@ -189,7 +189,7 @@ impl<'p> Draft<'p> {
                 changes.push(FileChange { path, before, after });
             }
         }
-        Ok(Edited { pauses, ..Edited::of(project, changes, manual) })
+        Ok(Edited::of(project, changes, manual, pauses))
     }
 }
 

@@ -1,9 +1,9 @@
 //! An edit that can be shown and written: its files, their diff, and what the plan says before and after.
 
+use super::consequences::Consequences;
 use super::diff;
 use super::file_change::FileChange;
-use crate::engine::model::code::Severity;
-use crate::engine::model::plan::{Note, Plan, Scope};
+use crate::engine::model::plan::{Action, Plan, Scope};
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::directory::layout::FolderRole;
@@ -23,14 +23,17 @@ pub struct Edited {
     pub before: Plan,
     /// The plan of the project after the edit.
     pub after: Plan,
-    /// Whether the edit only stops writes, or ends that.
-    pub(super) pauses: bool,
+    /// What to do if the plan becomes worse, where there is more to say than to force the edit.
+    pub advice: Option<String>,
+    /// What the edit changes in the plan.
+    pub consequences: Consequences,
     /// The folders that are locked while the files are written.
-    pub(super) folders: Vec<PathBuf>,
+    pub(super) folders: BTreeSet<PathBuf>,
 }
 
 impl Edited {
-    pub(super) fn of(project: &Project, mut files: Vec<FileChange>, manual: Vec<String>) -> Self {
+    /// Plans an edit; see [`Consequences::of`] for `pauses`.
+    pub(super) fn of(project: &Project, mut files: Vec<FileChange>, manual: Vec<String>, pauses: bool) -> Self {
         let before = planned::plan(project, &Scope::default()).plan;
         let after = match files.is_empty() {
             true => before.clone(),
@@ -44,39 +47,23 @@ impl Edited {
                 planned::plan(&edited, &Scope::default()).plan
             }
         };
-        let owned = files.iter().filter_map(|file| project.owner(&file.path));
-        let mut folders: Vec<PathBuf> =
-            owned.filter_map(|tenant| project.folder(tenant, FolderRole::Location)).map(Into::into).collect();
-        folders.sort();
-        folders.dedup();
-        Edited { root: project.root.clone(), files, manual, before, after, pauses: false, folders }
+        let live = files.iter().filter_map(|file| project.owner_of_live(&file.path)).collect();
+        let consequences = Consequences::of(project, (&before, &after), &live, pauses);
+        let owners = files.iter().filter_map(|file| project.owner(&file.path));
+        let folders =
+            owners.filter_map(|tenant| project.folder(tenant, FolderRole::Location).map(Into::into)).collect();
+        Edited { root: project.root.clone(), files, manual, before, after, advice: None, consequences, folders }
+    }
+
+    /// The actions that the next apply does because of the edit: those that are new, or became others.
+    pub fn new_actions(&self) -> impl Iterator<Item = &Action> {
+        let positions = self.consequences.actions.iter();
+        positions.filter_map(|(target, action)| self.after.targets.get(*target)?.actions.get(*action))
     }
 
     /// The unified diff of all files. Literal secrets are hidden.
     pub fn diff(&self) -> String {
         self.files.iter().map(diff::unified).collect()
-    }
-
-    /// What the plan says after the edit and did not say before, and makes it worse: errors, and what will not be
-    /// reached.
-    pub fn worse(&self) -> Vec<String> {
-        if self.pauses {
-            return Vec::new();
-        }
-        new(&troubles(&self.before), troubles(&self.after))
-    }
-
-    /// What the plan says before the edit and no longer after it.
-    pub fn better(&self) -> Vec<String> {
-        if self.pauses {
-            return Vec::new();
-        }
-        new(&troubles(&self.after), troubles(&self.before))
-    }
-
-    /// Warnings that the plan has after the edit and did not have before.
-    pub fn warnings(&self) -> Vec<String> {
-        new(&warnings(&self.before), warnings(&self.after))
     }
 }
 
@@ -98,70 +85,4 @@ fn kustomizations(before: &Project, after: &Project) -> Vec<FileChange> {
         }
     }
     changes
-}
-
-/// What keeps a plan from being carried out, by what it is about.
-fn troubles(plan: &Plan) -> Told {
-    let findings = plan.findings.iter().filter(|f| matches!(f.severity, Severity::Error | Severity::Unreached));
-    // Errors come first.
-    let ranked = findings.map(|finding| {
-        let (key, text) = of_finding(finding);
-        (format!("{} {key}", u8::from(finding.severity != Severity::Error)), text)
-    });
-    let mut troubles = told(ranked);
-    for target in &plan.targets {
-        for note in target.notes.iter().filter(|note| note.is_unresolved()) {
-            let about = format!("{}/{}", target.tenant, note.object());
-            let (key, text) = match note {
-                Note::Blocked { code, text, .. } => (format!("{code} {about}"), format!("{code} {about}: {text}")),
-                Note::Drift { path, .. } => drifted("drift", &about, path),
-                Note::Kept { path, .. } => drifted("kept", &about, path),
-                Note::Overridden { .. } | Note::Manual { .. } => continue,
-            };
-            troubles.entry(format!("1 {key}")).or_default().insert(text);
-        }
-    }
-    troubles
-}
-
-fn drifted(what: &str, about: &str, path: &[String]) -> (String, String) {
-    let text = format!("{what}: {about} {}", path.join("."));
-    (text.clone(), text)
-}
-
-fn warnings(plan: &Plan) -> Told {
-    told(plan.findings.iter().filter(|f| f.severity == Severity::Warning).map(of_finding))
-}
-
-/// What a plan says, by what it is about.
-type Told = BTreeMap<String, BTreeSet<String>>;
-
-fn told(all: impl Iterator<Item = (String, String)>) -> Told {
-    let mut told = Told::new();
-    for (key, text) in all {
-        told.entry(key).or_default().insert(text);
-    }
-    told
-}
-
-fn of_finding(finding: &crate::engine::model::finding::Finding) -> (String, String) {
-    let tenant = finding.tenant.as_deref().unwrap_or_default();
-    let object = finding.object.as_ref().map(ToString::to_string).unwrap_or_default();
-    let about: Vec<&str> = [tenant, &object].into_iter().filter(|part| !part.is_empty()).collect();
-    let about = about.join("/");
-    let key = format!("{} {about} {}", finding.code, finding.path.join("."));
-    let separator = if about.is_empty() { "" } else { ": " };
-    (key, format!("{} {about}{separator}{}", finding.code, finding.text))
-}
-
-/// The texts of `after` that are new: about something of which `before` says nothing, or less. A text that only changed
-/// is not new.
-fn new(before: &Told, after: Told) -> Vec<String> {
-    let of = |(key, texts): (String, BTreeSet<String>)| {
-        let known = before.get(&key);
-        let more = texts.len().saturating_sub(known.map_or(0, BTreeSet::len));
-        let is_known = |text: &String| known.is_some_and(|known| known.contains(text));
-        texts.into_iter().filter(move |text| !is_known(text)).take(more).collect::<Vec<_>>()
-    };
-    after.into_iter().flat_map(of).collect()
 }

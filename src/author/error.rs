@@ -2,7 +2,7 @@
 
 use crate::io_error::{self, Words};
 use crate::manifest::EditError;
-use crate::near_miss::{listed, near_misses};
+use crate::near_miss::near_or_all;
 use std::path::{Path, PathBuf};
 
 /// Why an edit cannot be made. Nothing was written, except where the text says so.
@@ -71,11 +71,9 @@ impl AuthorError {
     /// An unknown name, with the nearest ones.
     pub fn unknown<'a>(what: &str, name: &str, there: impl IntoIterator<Item = &'a str>) -> Self {
         let there: Vec<&str> = there.into_iter().collect();
-        let near = near_misses(name, there.iter().copied());
-        let help = match (near.as_slice(), there.as_slice()) {
-            (_, []) => format!("there is no {what} at all"),
-            ([], there) => format!("there is {}", listed(there)),
-            (near, _) => format!("did you mean {}?", near.join(" or ")),
+        let help = match there.as_slice() {
+            [] => format!("there is no {} at all", what.trim_end_matches(':')),
+            there => near_or_all(name, there.iter().copied()),
         };
         AuthorError::Unknown { what: what.to_string(), name: name.to_string(), help }
     }

@@ -1,5 +1,6 @@
 //! Forgets a writer that does not exist any more.
 
+use super::command::goes_on;
 use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
@@ -44,10 +45,7 @@ pub fn forget(project: &Project, name: &str, writer: &str) -> Result<Forgotten, 
         return Err(AuthorError::unknown(&format!("writer in the record of {name}:"), writer, there));
     }
     exists_not(project, name, &typed)?;
-    if found.spec.is_suspended() {
-        let message = format!("{name} is suspended: nothing is written there");
-        return Err(AuthorError::refused(message, format!("take suspend out of Tenant {name} first")));
-    }
+    goes_on(project, name)?;
     if !found.spec.allows(AllowedAction::Update) {
         let message = format!("the policy of {name} does not allow Update");
         return Err(AuthorError::refused(

@@ -16,6 +16,7 @@ use crate::engine::model::record::Writer;
 use crate::engine::overrides::Here;
 use crate::manifest::Edit;
 use crate::project::{Project, planned};
+use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::directory::read::beside;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +33,17 @@ pub struct KeepLive {
     pub reason: Option<String>,
 }
 
+/// Live values that are the desired ones.
+#[derive(Debug)]
+pub struct Kept {
+    /// The changes of files.
+    pub edited: Edited,
+    /// What follows in the ownership record, if that is not in files.
+    pub records: Vec<Action>,
+}
+
 /// Makes live values the desired ones. Afterwards a plan finds no difference, and writes nothing for them.
-pub fn keep(project: &Project, asked: &KeepLive) -> Result<Edited, AuthorError> {
+pub fn keep(project: &Project, asked: &KeepLive) -> Result<Kept, AuthorError> {
     let differing = differing(project, asked);
     let fill = || -> Result<Draft<'_>, AuthorError> {
         let mut draft = Draft::new(project);
@@ -41,20 +51,25 @@ pub fn keep(project: &Project, asked: &KeepLive) -> Result<Edited, AuthorError> 
         Ok(draft)
     };
     let edited = fill()?.finish()?;
-    // The record follows with the edit, so that nothing is left to do.
+    // The record follows with the edit, so that nothing is left to do; also where an earlier run was interrupted before
+    // it wrote the record.
     let follows = following(&edited.after, asked);
-    if edited.files.is_empty() || follows.is_empty() {
-        return Ok(edited);
+    if follows.is_empty() || project.folder(&asked.tenant, FolderRole::Location).is_none() {
+        let records = follows.into_iter().cloned().collect();
+        return Ok(Kept { edited, records });
     }
     let mut draft = fill()?;
     records::follow(&mut draft, &asked.tenant, &follows)?;
-    draft.finish()
+    Ok(Kept { edited: draft.finish()?, records: Vec::new() })
 }
 
-/// The actions on the object that change its record only.
+/// The actions on the object that change its record only, that of the field among them.
 fn following<'p>(plan: &'p Plan, asked: &KeepLive) -> Vec<&'p Action> {
     let target = plan.targets.iter().filter(|target| target.tenant == asked.tenant);
-    let follows = |action: &&Action| action.action == ActionKind::Adopt && action.change.object == asked.object;
+    let is_asked = |action: &Action| asked.field.as_ref().is_none_or(|f| action.fields.iter().any(|c| c.field == *f));
+    let follows = |action: &&Action| {
+        action.action == ActionKind::Adopt && action.change.object == asked.object && is_asked(action)
+    };
     target.flat_map(|target| &target.actions).filter(follows).collect()
 }
 

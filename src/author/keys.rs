@@ -58,15 +58,9 @@ fn instead(project: &Project, tenant: &str, key: &str) -> String {
 
 /// Returns a free key for a component and a type: `component-type`, with a number where that is taken.
 pub(super) fn suggested(project: &Project, tenant: &str, component: &ComponentRef, type_: &str) -> Option<String> {
-    let plain = plain(component, type_)?;
+    let plain = names::usual_key(&component.key, type_)?;
     let numbered = (2..100).map(|number| names::with_ending(&plain, &number.to_string()));
     std::iter::once(plain.clone()).chain(numbered).find(|key| check(project, tenant, key).is_ok())
-}
-
-/// Returns the key `component-type`; `None` if their names have no letters that a key can have.
-pub(super) fn plain(component: &ComponentRef, type_: &str) -> Option<String> {
-    let key = names::of_text(&format!("{}-{type_}", component.key));
-    names::is_stable_key(&key).then_some(key)
 }
 
 /// The connections of other tenants with this key, each with its tenant.
@@ -116,12 +110,12 @@ fn taken(project: &Project, tenant: &str) -> BTreeSet<String> {
     taken
 }
 
-/// What to know before a key is used: another tenant has one that is nearly the same, or the same for another kind of
-/// connection.
+/// What to know before a key is used: the tenant or another one has a key that is nearly the same, or another tenant the
+/// same for another kind of connection.
 pub(super) fn warnings(project: &Project, tenant: &str, spec: &ConnectionSpec) -> Vec<String> {
     let key = &spec.stable_key;
     let same = twins(project, tenant, key);
-    let mut warnings: Vec<String> = Vec::new();
+    let mut warnings = warnings_here(project, tenant, key);
     for (other, theirs) in &same {
         if !theirs.is_same_kind_as(spec) {
             let (kind, ours) = (theirs.kind_in_words(), spec.kind_in_words());
@@ -148,6 +142,21 @@ pub(super) fn warnings(project: &Project, tenant: &str, spec: &ConnectionSpec) -
         format!("{tenants} has the similar key {theirs}: integrations find {key} only under exactly this key")
     }));
     warnings
+}
+
+/// Keys of the tenant itself that are a letter or two away. A number tells connections of one kind apart.
+fn warnings_here(project: &Project, tenant: &str, key: &str) -> Vec<String> {
+    let letters = |key: &str| key.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+    let inventories = inventories(project, tenant);
+    let connections = inventories.into_iter().flat_map(|read| read.connections.values());
+    let keys: BTreeSet<&str> = connections.map(|connection| connection.spec.stable_key.as_str()).collect();
+    let near = keys
+        .into_iter()
+        .filter(|there| *there != key && letters(there) != letters(key) && meant(key, [*there]).is_some());
+    near.map(|near| {
+        format!("{tenant} itself has the similar key {near}: if this is the same connection, change that one instead")
+    })
+    .collect()
 }
 
 fn other_tenants<'p>(project: &'p Project, tenant: &str) -> Vec<&'p str> {

@@ -5,10 +5,12 @@
 //! [`Edited::write`]: all of its files or, where that fails, as many as the message names. To add an edit: a file here
 //! that fills a draft.
 
+mod again;
 mod catalog;
 mod command;
 pub mod component;
 pub mod connection;
+mod consequences;
 pub mod customer;
 pub mod designer;
 mod diff;
@@ -23,6 +25,7 @@ mod keys;
 mod left_out;
 pub mod new_override;
 pub mod overrides;
+mod own_values;
 pub mod project;
 pub mod promote;
 pub mod question;
@@ -37,6 +40,8 @@ pub mod tenant;
 mod values;
 mod write;
 
+pub use command::goes_on;
+pub use consequences::Consequences;
 pub use draft::Draft;
 pub use edited::Edited;
 pub use error::AuthorError;

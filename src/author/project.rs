@@ -91,12 +91,6 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
     files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
     files.insert("README.md".to_string(), readme(tenants, ci));
     files.insert(".gitignore".to_string(), IGNORED.to_string());
-    let internal = |error: String| AuthorError::refused(error, "internal error: report it");
-    let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
-    let globs = editor::globs(folders.iter().map(String::as_str), ["tenants.yaml", "syncs.yaml"]);
-    let settings = editor::with_schema(None, editor::SCHEMA, &globs).map_err(|error| internal(error.to_string()))?;
-    files.insert(editor::SETTINGS.to_string(), settings);
-    files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
     match ci {
         Some(Ci::GitHub) => drop(files.insert(".github/workflows/stablekey.yml".to_string(), github(tenants))),
         Some(Ci::GitLab) => drop(files.insert(".gitlab-ci.yml".to_string(), gitlab(tenants))),

@@ -3,11 +3,11 @@
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, NewPlace, home, inventories, tenant};
-use super::records;
+use super::{records, secret_steps};
 use crate::api::{ConnectionMode, Definition, Kind, Resource, TenantSyncSpec, matches};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::inventory::{Capabilities, Inventory, Sync, View, World};
-use crate::engine::model::item::ObjectId;
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Note, Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::engine::narrowing::plan_narrowed;
@@ -82,11 +82,19 @@ pub fn promote(draft: &mut Draft<'_>, asked: &Promotion) -> Result<PromotionNote
     let plan = plan_narrowed(&world, &scope);
     can_be_promoted(&plan, &home, from, asked.fill)?;
     let actions: Vec<&Action> = plan.actions().map(|(_, action)| action).collect();
-    for action in &actions {
-        write(draft, &home, action)?;
-    }
+    // Of an update the object comes first, and of a new object the record: so the same command finishes one that was
+    // interrupted.
+    let (new, changed): (Vec<&Action>, Vec<&Action>) =
+        actions.iter().partition(|action| action.action == ActionKind::Create);
+    changed.into_iter().try_for_each(|action| write(draft, &home, action))?;
     let before = &world.tenants.get(to).and_then(|view| view.live.inventory()).map(|live| live.records.clone());
     records::write(draft, home.folder, before.as_ref().unwrap_or(&Default::default()), &actions)?;
+    new.iter().try_for_each(|action| write(draft, &home, action))?;
+    for action in new {
+        if let Some(Item::Connection(connection)) = &action.change.after {
+            secret_steps::steps(project, to, &connection.spec).into_iter().for_each(|step| draft.manual(step));
+        }
+    }
     Ok(notes(draft, &plan, &home))
 }
 
@@ -298,6 +306,8 @@ fn notes(draft: &mut Draft<'_>, plan: &Plan, home: &Home<'_>) -> PromotionNotes 
     let to = home.tenant;
     let mut out = PromotionNotes::default();
     for target in plan.targets.iter().filter(|target| target.tenant == to) {
+        let is_new =
+            |id: &ObjectId| target.actions.iter().any(|a| a.action == ActionKind::Create && a.change.object == *id);
         for note in &target.notes {
             match note {
                 Note::Kept { object, path, text: None, .. } => {
@@ -307,6 +317,8 @@ fn notes(draft: &mut Draft<'_>, plan: &Plan, home: &Home<'_>) -> PromotionNotes 
                     let path = path.join(".");
                     out.notes.push(format!("{to}/{object}: {path} was changed after it was promoted, and stays"));
                 }
+                // The commands that supply the Secrets of a new connection are among the steps already.
+                Note::Manual { object, secret: Some(_), .. } if is_new(object) => {}
                 Note::Manual { who, text, secret, .. } => {
                     let step = secret.as_ref().map_or_else(|| text.clone(), ToString::to_string);
                     draft.manual(format!("{to}: {who}: {step}"));

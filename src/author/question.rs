@@ -41,6 +41,11 @@ pub enum Form {
         /// Texts that complete a beginning.
         completions: Vec<String>,
     },
+    /// The name of one of many. A part of it is enough where no other one has it.
+    Search {
+        /// The names.
+        names: Vec<String>,
+    },
     /// A reference to a Secret, `NAME/KEY`.
     Reference {
         /// The reference that is taken unless another one is.
@@ -124,7 +129,7 @@ impl<A> Question<A> {
                 let none = (!required).then(String::new);
                 suggested.clone().or(none).map(Answer::Text)
             }
-            Form::Proposal { .. } => None,
+            Form::Proposal { .. } | Form::Search { .. } => None,
             Form::YesNo { suggested } => Some(Answer::Yes(*suggested)),
         }
     }

@@ -2,15 +2,18 @@
 //! every tenant, and integrations name the new key.
 
 use super::draft::Draft;
+use super::edited::Edited;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories};
+use super::own_values::Replacement;
 use super::{overrides, secret_steps};
 use crate::api::{
     ConnectionSpec, Credentials, Definition, Kind, LocationSpec, Meta, Object, Override, Resource, Variable, names,
 };
 use crate::engine::feeds::{bringing, feeding};
 use crate::engine::model::inventory::{Inventory, World};
-use crate::engine::model::item::{ObjectId, is_bookkeeping};
+use crate::engine::model::item::{Item, ObjectId, is_bookkeeping};
+use crate::engine::model::plan::{Action, ActionKind, Plan};
 use crate::engine::model::record::Writer;
 use crate::manifest::Edit;
 use crate::platform::definition::{self, Design};
@@ -37,44 +40,92 @@ pub struct KeyRename<'k> {
     pub new: &'k str,
 }
 
-/// What a person should know beside the diff.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RenameNotes {
+/// The rename of a key.
+#[derive(Debug)]
+pub struct RenamedKey {
+    /// The changes of files.
+    pub edited: Edited,
     /// What stays as it is, and why.
     pub notes: Vec<String>,
 }
 
-/// Fills a draft with the rename of a key. The new connections are written first, then the definitions and integrations
-/// that name the key, then the overrides of syncs; so the same edit finishes one that was interrupted.
-pub fn rename_key(draft: &mut Draft<'_>, rename: KeyRename<'_>) -> Result<RenameNotes, AuthorError> {
+/// Renames a key. The new connections are written first, then the definitions and integrations that name the key, then
+/// the overrides of syncs; so the same edit finishes one that was interrupted.
+pub fn rename_key(project: &Project, rename: KeyRename<'_>) -> Result<RenamedKey, AuthorError> {
+    let mut draft = Draft::new(project);
+    let Notes { brought, notes } = fill(&mut draft, rename)?;
+    let mut edited = draft.finish()?;
+    let steps = steps_of_targets(project, rename, &brought, &edited.after);
+    edited.manual.extend(steps);
+    Ok(RenamedKey { edited, notes })
+}
+
+/// The manual steps in the tenants in which an apply creates the new connection: what they have of their own for the old
+/// key and, where a sync brings the new one, its secrets and sign-ins.
+fn steps_of_targets(project: &Project, rename: KeyRename<'_>, brought: &BTreeSet<&str>, after: &Plan) -> Vec<String> {
+    let [old, new] = [rename.old, rename.new].map(id_of);
+    let mut steps = Vec::new();
+    for target in &after.targets {
+        let tenant = target.tenant.as_str();
+        let is_new = |action: &&Action| action.action == ActionKind::Create && action.change.object == new;
+        let created = target.actions.iter().find(is_new).and_then(|action| action.change.after.as_ref());
+        let Some(item @ Item::Connection(connection)) = created else { continue };
+        let is_brought = brought.contains(tenant);
+        steps.extend(Replacement { project, tenant, old: &old, new: item, is_brought }.steps());
+        if is_brought {
+            steps.extend(secret_steps::steps(project, tenant, &connection.spec));
+            steps.extend(sign_in(project, tenant, rename, &connection.spec));
+        }
+    }
+    steps
+}
+
+/// What is not in the draft.
+struct Notes<'p> {
+    /// The tenants to which a sync brings the new connection.
+    brought: BTreeSet<&'p str>,
+    notes: Vec<String>,
+}
+
+fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, AuthorError> {
     let KeyRename { old, new } = rename;
     may_be_renamed(old, new)?;
     let project = draft.project;
     let world = project.world();
     let mut desks = Vec::new();
     let mut notes = Vec::new();
+    let mut brought = BTreeSet::new();
     for tenant in project.tenants.keys().filter(|name| *name != UNNAMED) {
-        match home(project, tenant) {
-            Ok(home) => desks.push(TenantDesk { project, world: &world, home, rename }),
+        let syncs = bringing_key(project, &world, tenant, rename);
+        let is_brought = match home(project, tenant) {
+            Ok(home) => {
+                let desk = TenantDesk { project, world: &world, home, rename, is_brought: !syncs.is_empty() };
+                let is_brought = desk.is_brought();
+                desks.push(desk);
+                is_brought
+            }
             // It has no manifests: its Tenant has no source.
             Err(AuthorError::Refused { .. }) => {
                 let has = |read: &&Inventory| read.connection(old).is_some();
-                if inventories(project, tenant).iter().any(has) {
-                    notes.push(format!("{tenant} has no manifests here: what it declares of {old} stays"));
+                if syncs.is_empty() && inventories(project, tenant).iter().any(has) {
+                    notes.push(format!("{tenant} has no manifests here: its connection {old} stays as it is"));
                 }
+                !syncs.is_empty()
             }
             Err(error) => return Err(error),
+        };
+        if is_brought {
+            brought.insert(tenant.as_str());
+            let syncs = syncs.into_iter().collect::<Vec<_>>().join(", ");
+            notes.push(format!("{tenant} gets {new} by {syncs}, with the next apply"));
         }
     }
-    let mut renamed = BTreeSet::new();
+    let mut renamed = brought.clone();
     let mut made = Vec::new();
     for desk in &desks {
         if let Some(connection) = desk.connection(draft)? {
             renamed.insert(desk.home.tenant);
             made.push((desk, connection));
-        }
-        if let Some(syncs) = desk.brought() {
-            notes.push(format!("{} gets {new} by {syncs}, with the next apply", desk.home.tenant));
         }
     }
     let bound = desks.iter().any(|desk| desk.binds_old());
@@ -103,11 +154,29 @@ pub fn rename_key(draft: &mut Draft<'_>, rename: KeyRename<'_>) -> Result<Rename
         desk.integrations(draft)?;
     }
     rename_overrides(draft, rename, &renamed)?;
+    desks.iter().try_for_each(|desk| desk.part(draft))?;
     for (desk, connection) in made {
         desk.steps(draft, &connection);
     }
     notes.extend(credentials_that_stay(project, old, new));
-    Ok(RenameNotes { notes })
+    Ok(Notes { brought, notes })
+}
+
+fn id_of(key: &str) -> ObjectId {
+    ObjectId::new(Kind::Connection, names::of_stable_key(key))
+}
+
+/// The syncs that mirror the connection into a tenant, by its old or new key, or that wrote it there.
+fn bringing_key(project: &Project, world: &World, tenant: &str, rename: KeyRename<'_>) -> BTreeSet<String> {
+    let ids = [rename.old, rename.new].map(id_of);
+    let feeding = ids.iter().flat_map(|id| feeding(world, tenant, &id.name)).map(|sync| sync.writer.to_string());
+    let mut syncs: BTreeSet<String> = feeding.collect();
+    let exists = |writer: &&Writer| world.syncs.iter().any(|sync| sync.writer == **writer);
+    for read in inventories(project, tenant) {
+        let writers = read.record(tenant, &ids[0]).map(|record| record.writers()).unwrap_or_default();
+        syncs.extend(writers.into_iter().filter(exists).map(ToString::to_string));
+    }
+    syncs
 }
 
 /// Fails if one key cannot replace another.
@@ -132,39 +201,26 @@ struct Definitions<'p> {
 }
 
 /// The manifests of one tenant.
-struct TenantDesk<'p> {
+struct TenantDesk<'p, 'w> {
     project: &'p Project,
-    world: &'p World,
+    world: &'w World,
     home: Home<'p>,
-    rename: KeyRename<'p>,
+    rename: KeyRename<'w>,
+    /// Whether syncs bring the connection to the tenant.
+    is_brought: bool,
 }
 
-impl<'p> TenantDesk<'p> {
+impl<'p> TenantDesk<'p, '_> {
     fn read(&self) -> &'p Inventory {
         &self.home.read.inventory
     }
 
-    fn id_of(key: &str) -> ObjectId {
-        ObjectId::new(Kind::Connection, names::of_stable_key(key))
-    }
-
-    /// The syncs that bring the connection to a tenant whose folder has no source: its manifests are live, and an apply
-    /// writes them.
-    fn brought(&self) -> Option<String> {
-        if self.home.role == FolderRole::Source {
-            return None;
-        }
+    /// Whether the connection comes by syncs only: the manifests are live, and an apply writes them, or the source of
+    /// the tenant declares nothing of it.
+    fn is_brought(&self) -> bool {
         let KeyRename { old, new } = self.rename;
-        let tenant = self.home.tenant;
-        let mut syncs: BTreeSet<String> = [old, new]
-            .into_iter()
-            .flat_map(|key| feeding(self.world, tenant, &names::of_stable_key(key)))
-            .map(|sync| sync.writer.to_string())
-            .collect();
-        let exists = |writer: &&Writer| self.world.syncs.iter().any(|sync| sync.writer == **writer);
-        let record = self.read().record(tenant, &Self::id_of(old));
-        syncs.extend(record.iter().flat_map(|record| record.writers()).filter(exists).map(ToString::to_string));
-        (!syncs.is_empty()).then(|| syncs.into_iter().collect::<Vec<_>>().join(", "))
+        let declares = |key: &str| self.read().connections.contains_key(&names::of_stable_key(key));
+        self.is_brought && (self.home.role == FolderRole::Location || !declares(old) && !declares(new))
     }
 
     fn binds_old(&self) -> bool {
@@ -175,12 +231,13 @@ impl<'p> TenantDesk<'p> {
     /// Writes the new connection, if the tenant has one to replace. Returns it as it will be.
     fn connection(&self, draft: &mut Draft<'_>) -> Result<Option<ConnectionSpec>, AuthorError> {
         let KeyRename { old, new } = self.rename;
-        if self.brought().is_some() {
+        if self.is_brought() {
             return Ok(None);
         }
         let tenant = self.home.tenant;
         // Invalid documents stop it.
-        let (_, at) = (self.home.find(&Self::id_of(old))?, self.home.find(&Self::id_of(new))?);
+        self.home.find(&id_of(old))?;
+        let at = self.home.find(&id_of(new))?;
         let declared = self.read().connection(old);
         let taken = self.read().connections.get(&names::of_stable_key(new));
         if let Some(other) = taken.filter(|other| other.spec.stable_key != new) {
@@ -263,6 +320,16 @@ impl<'p> TenantDesk<'p> {
         }
     }
 
+    /// Takes the old connection out of a source that declares a part of it, once the new one has that part: a sync no
+    /// longer brings the rest, and what is live stays whole only where nothing declares it.
+    fn part(&self, draft: &mut Draft<'_>) -> Result<(), AuthorError> {
+        let old = self.home.find(&id_of(self.rename.old))?;
+        match old.filter(|_| self.is_brought && self.home.role == FolderRole::Source) {
+            Some(at) => draft.remove(at),
+            None => Ok(()),
+        }
+    }
+
     /// The integrations that are written here, and not brought by a sync.
     fn own_integrations(&self) -> impl Iterator<Item = &'p Object<crate::api::IntegrationSpec>> {
         let (world, home) = (self.world, self.home);
@@ -332,26 +399,34 @@ impl<'p> TenantDesk<'p> {
     /// What only people can do: the Secrets' annotations and, where the location cannot answer for older keys, the
     /// sign-ins.
     fn steps(&self, draft: &mut Draft<'_>, connection: &ConnectionSpec) {
-        let KeyRename { old, new } = self.rename;
-        let tenant = self.home.tenant;
-        secret_steps::steps(self.project, tenant, connection).into_iter().for_each(|step| draft.manual(step));
-        let Some(found) = self.project.tenants.get(tenant) else { return };
-        if !matches!(found.spec.location, Some(LocationSpec::Prismatic(_))) {
-            return;
-        }
-        let live = found.live.as_ref().ok();
-        let told = live.map_or(0, |live| live.inventory.told_customers(&names::of_stable_key(old)));
-        let number = if told > 0 { format!(" ({told})") } else { String::new() };
-        let who = match connection.credentials {
-            Credentials::Customer => format!("customers{number} sign in again for {new}"),
-            Credentials::User => format!("users{number} sign in again for {new}"),
-            Credentials::OrganizationCustomer => {
-                format!("supply the credentials of each customer{number} again for {new}")
-            }
-            Credentials::OrganizationGlobal => format!("supply the credentials of {new} again, or sign in once for it"),
-        };
-        draft.manual(format!("{tenant}: {who}: the platform does not answer for {old}"));
+        let (project, tenant) = (self.project, self.home.tenant);
+        let secrets = secret_steps::steps(project, tenant, connection);
+        secrets
+            .into_iter()
+            .chain(sign_in(project, tenant, self.rename, connection))
+            .for_each(|step| draft.manual(step));
     }
+}
+
+/// Says who signs in again, where the location does not answer for older keys.
+fn sign_in(project: &Project, tenant: &str, rename: KeyRename<'_>, connection: &ConnectionSpec) -> Option<String> {
+    let KeyRename { old, new } = rename;
+    let found = project.tenants.get(tenant)?;
+    if !matches!(found.spec.location, Some(LocationSpec::Prismatic(_))) {
+        return None;
+    }
+    let live = found.live.as_ref().ok();
+    let told = live.map_or(0, |live| live.inventory.told_customers(&names::of_stable_key(old)));
+    let number = if told > 0 { format!(" ({told})") } else { String::new() };
+    let who = match connection.credentials {
+        Credentials::Customer => format!("customers{number} sign in again for {new}"),
+        Credentials::User => format!("users{number} sign in again for {new}"),
+        Credentials::OrganizationCustomer => {
+            format!("supply the credentials of each customer{number} again for {new}")
+        }
+        Credentials::OrganizationGlobal => format!("supply the credentials of {new} again, or sign in once for it"),
+    };
+    Some(format!("{tenant}: {who}: the platform does not answer for {old}"))
 }
 
 fn replaces(spec: &ConnectionSpec, old: &str) -> bool {
@@ -367,10 +442,9 @@ fn rename_overrides(draft: &mut Draft<'_>, rename: KeyRename<'_>, renamed: &BTre
         let from_is_renamed = renamed.contains(sync.spec.from.as_str());
         let change = |there: &Override| {
             let mut there = there.clone();
-            let is_variable = there.variable.is_some();
             // A variable is bound in the target, all else is as the source has it.
             let is_renamed =
-                if is_variable { renamed.contains(there.tenant.as_str()) || from_is_renamed } else { from_is_renamed };
+                if there.variable.is_some() { renamed.contains(there.tenant.as_str()) } else { from_is_renamed };
             if is_renamed && there.stable_key.as_deref() == Some(old) {
                 there.stable_key = Some(new.to_string());
             }

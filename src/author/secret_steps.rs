@@ -16,17 +16,35 @@ use std::collections::{BTreeMap, BTreeSet};
 enum Place<'p> {
     /// In a namespace, of a context; `None` is the current one.
     Cluster { namespace: Option<&'p str>, context: Option<&'p str> },
+    /// Wherever a person applies a folder.
+    Applied { folder: &'p str },
     /// As files or variables, which Stablekey sends.
     Sent(Supply),
 }
 
 /// Returns the manual steps that supply the secrets of a new connection, a step for each Secret, file or variable.
 pub(super) fn steps(project: &Project, tenant: &str, spec: &ConnectionSpec) -> Vec<String> {
+    steps_after(project, tenant, spec, None)
+}
+
+/// Returns the manual steps that supply the secrets to which a connection refers and `before`, the same connection, did
+/// not.
+pub(super) fn steps_after(
+    project: &Project,
+    tenant: &str,
+    spec: &ConnectionSpec,
+    before: Option<&ConnectionSpec>,
+) -> Vec<String> {
     let mut by_secret: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let references: BTreeMap<(&str, &str), &SecretRef> = references(spec).map(|r| ((&*r.name, &*r.key), r)).collect();
+    let mut references = by_name(spec);
+    references.retain(|reference, _| !before.is_some_and(|before| by_name(before).contains_key(reference)));
     for (name, key) in references.keys() {
         by_secret.entry(name).or_default().insert(key);
     }
+    let in_cluster = |place: String, namespace, context| {
+        let opt_in = OptInStep { project, tenant, spec, before, place, namespace, context };
+        by_secret.iter().flat_map(|(name, keys)| opt_in.steps(name, keys)).collect()
+    };
     match place(project, tenant) {
         Place::Sent(supply) => {
             let there: Vec<&Supply> = inventories(project, tenant).into_iter().map(|read| &read.supply).collect();
@@ -34,10 +52,20 @@ pub(super) fn steps(project: &Project, tenant: &str, spec: &ConnectionSpec) -> V
             absent.map(|reference| supply.step(tenant, reference, &spec.stable_key)).collect()
         }
         Place::Cluster { namespace, context } => {
-            let opt_in = OptInStep { project, tenant, spec, namespace, context };
-            by_secret.iter().map(|(name, keys)| opt_in.step(name, keys)).collect()
+            let place = match namespace {
+                Some(namespace) => format!("in namespace {namespace}"),
+                None => format!("in the namespace of {tenant}"),
+            };
+            in_cluster(place, namespace, context)
+        }
+        Place::Applied { folder } => {
+            in_cluster(format!("where folder {} is applied to a cluster", folder.trim_end_matches('/')), None, None)
         }
     }
+}
+
+fn by_name(spec: &ConnectionSpec) -> BTreeMap<(&str, &str), &SecretRef> {
+    references(spec).map(|reference| ((&*reference.name, &*reference.key), reference)).collect()
 }
 
 fn references(spec: &ConnectionSpec) -> impl Iterator<Item = &SecretRef> {
@@ -81,47 +109,74 @@ fn place<'p>(project: &'p Project, tenant: &'p str) -> Place<'p> {
             Some(SecretsFrom::Namespace(namespace)) => Place::Cluster { namespace: Some(namespace), context: None },
         },
         // The folder is applied to a namespace that only whoever applies it knows.
-        Some(LocationSpec::Directory(_)) | None => Place::Cluster { namespace: None, context: None },
+        Some(LocationSpec::Directory(folder)) => Place::Applied { folder: &folder.path },
+        None => Place::Cluster { namespace: None, context: None },
     }
 }
 
-/// The step for a Secret of a cluster, which opts in for the connection.
+/// The steps for a Secret of a cluster, which opts in for the connection.
 struct OptInStep<'a> {
     project: &'a Project,
     tenant: &'a str,
     spec: &'a ConnectionSpec,
+    before: Option<&'a ConnectionSpec>,
+    /// Where the Secret is, in words.
+    place: String,
     namespace: Option<&'a str>,
     context: Option<&'a str>,
 }
 
 impl OptInStep<'_> {
-    fn step(&self, name: &str, keys: &BTreeSet<&str>) -> String {
-        let OptInStep { tenant, spec, .. } = self;
-        let at = self.at();
+    /// A Secret that other connections use serves this one too; one that is there gets the keys that nothing names yet;
+    /// any other is created.
+    fn steps(&self, name: &str, keys: &BTreeSet<&str>) -> Vec<String> {
         let others = self.others(name);
-        let place = match self.namespace {
-            Some(namespace) => format!("namespace {namespace}"),
-            None => format!("the namespace of {tenant}"),
-        };
-        let listed = keys.iter().copied().collect::<Vec<_>>().join(", ");
-        if !others.is_empty() {
-            let all: BTreeSet<&str> = others.iter().copied().chain([spec.stable_key.as_str()]).collect();
-            let all = quoted(&all.into_iter().collect::<Vec<_>>().join(","));
-            let others = others.into_iter().collect::<Vec<_>>().join(", ");
-            return format!(
-                "let Secret {name} in {place}, with {listed}, serve {} beside {others}:\n\
-                 kubectl annotate{at} --overwrite secret {name} {KEYS}={all}",
-                spec.stable_key
-            );
+        let is_its_own = self.before.is_some_and(|before| references(before).any(|there| there.name == name));
+        let mut steps = Vec::new();
+        if !others.is_empty() && !is_its_own {
+            steps.push(self.opt_in(name, keys, &others));
         }
-        let from: Vec<String> = match keys.iter().collect::<Vec<_>>().as_slice() {
-            [one] => vec![format!("--from-file={one}=/dev/stdin")],
-            several => several.iter().map(|key| format!("--from-file={key}")).collect(),
-        };
-        let source = match from.len() {
-            1 => format!("its key {listed} is read from standard input"),
-            _ => format!("each of its keys {listed} is read from a file of that name"),
-        };
+        if others.is_empty() && !is_its_own {
+            steps.push(self.create(name, keys));
+            return steps;
+        }
+        let named = self.keys_of(name);
+        let new: BTreeSet<&str> = keys.iter().copied().filter(|key| !named.contains(key)).collect();
+        if !new.is_empty() {
+            steps.push(self.add(name, &new));
+        }
+        steps
+    }
+
+    fn opt_in(&self, name: &str, keys: &BTreeSet<&str>, others: &BTreeSet<&str>) -> String {
+        let OptInStep { spec, place, .. } = self;
+        let all: BTreeSet<&str> = others.iter().copied().chain([spec.stable_key.as_str()]).collect();
+        let all = quoted(&joined(&all, ","));
+        format!(
+            "let Secret {name} {place}, with {}, serve {} beside {}:\n\
+             kubectl annotate{} --overwrite secret {name} {KEYS}={all}",
+            joined(keys, ", "),
+            spec.stable_key,
+            joined(others, ", "),
+            self.at(),
+        )
+    }
+
+    fn add(&self, name: &str, keys: &BTreeSet<&str>) -> String {
+        let (from, source) = from_files(keys);
+        format!(
+            "add to Secret {name} {} ({source}):\n\
+             kubectl create secret generic {name} {from} --dry-run=client -o json | \
+             kubectl patch{} secret {name} --type merge --patch-file /dev/stdin",
+            self.place,
+            self.at(),
+        )
+    }
+
+    fn create(&self, name: &str, keys: &BTreeSet<&str>) -> String {
+        let OptInStep { spec, place, .. } = self;
+        let at = self.at();
+        let (from, source) = from_files(keys);
         let hosts = self.hosts();
         let pins = match hosts.is_empty() {
             true => String::new(),
@@ -137,12 +192,11 @@ impl OptInStep<'_> {
             ),
         };
         format!(
-            "create Secret {name} in {place} ({source}){of_customers}:\n\
-             kubectl create secret generic {name} {} --dry-run=client -o yaml | \
+            "create Secret {name} {place} ({source}){of_customers}:\n\
+             kubectl create secret generic {name} {from} --dry-run=client -o yaml | \
              kubectl label --local -f - {FOR}={FOR_CONNECTIONS} -o yaml | \
              kubectl annotate --local -f - {KEYS}={}{pins} -o yaml | \
              kubectl create{at} -f -",
-            from.join(" "),
             spec.stable_key
         )
     }
@@ -159,6 +213,14 @@ impl OptInStep<'_> {
         let connections = read.flat_map(|inventory| inventory.connections.values()).map(|connection| &connection.spec);
         let naming = connections.filter(|spec| references(spec).any(|reference| reference.name == secret));
         naming.map(|spec| spec.stable_key.as_str()).filter(|key| *key != self.spec.stable_key).collect()
+    }
+
+    /// The keys of a Secret that connections of the tenant, this one before its change too, name.
+    fn keys_of(&self, secret: &str) -> BTreeSet<&str> {
+        let read = inventories(self.project, self.tenant).into_iter();
+        let connections = read.flat_map(|inventory| inventory.connections.values()).map(|connection| &connection.spec);
+        let references = connections.chain(self.before).flat_map(references);
+        references.filter(|reference| reference.name == secret).map(|reference| reference.key.as_str()).collect()
     }
 
     /// The hosts that the endpoints of the connection name.
@@ -186,4 +248,20 @@ impl OptInStep<'_> {
         let read = inventories(self.project, self.tenant).into_iter();
         Strictest::of(read.flat_map(|inventory| inventory.types_of(self.spec)).collect())
     }
+}
+
+/// The options that read keys of a Secret, and what they read, in words. No secret is an argument.
+fn from_files(keys: &BTreeSet<&str>) -> (String, String) {
+    let listed = joined(keys, ", ");
+    match keys.iter().collect::<Vec<_>>().as_slice() {
+        [one] => (format!("--from-file={one}=/dev/stdin"), format!("its key {listed} is read from standard input")),
+        several => {
+            let from: Vec<String> = several.iter().map(|key| format!("--from-file={key}")).collect();
+            (from.join(" "), format!("each of its keys {listed} is read from a file of that name"))
+        }
+    }
+}
+
+fn joined(words: &BTreeSet<&str>, separator: &str) -> String {
+    words.iter().copied().collect::<Vec<_>>().join(separator)
 }

@@ -1,12 +1,15 @@
 //! Alters a connection: in the manifests of its tenant or, where a sync brings the field, as an override of the sync.
 
+use super::command::command;
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, tenant};
 use super::overrides;
-use super::values::Values;
-use crate::api::{ConnectionSpec, Input, Kind, Object, Override, Resource, names};
-use crate::engine::feeds::feeding;
+use super::secret_steps;
+use super::values::{Values, Without};
+use crate::api::{ConnectionSpec, Input, Kind, Object, Override, Resource, TypeInput, names, sensitive};
+use crate::engine::feeds::{Origins, feeding};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::{Inventory, Sync, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
@@ -22,7 +25,7 @@ use std::sync::Arc;
 pub struct SetConnection {
     /// The tenant; absent: the one that declares the connection.
     pub tenant: Option<String>,
-    /// The stable key.
+    /// The stable key, or `Connection/NAME`.
     pub key: String,
     /// The new values.
     pub values: Values,
@@ -46,14 +49,11 @@ struct FieldEdit {
 pub fn set(draft: &mut Draft<'_>, asked: &SetConnection) -> Result<(), AuthorError> {
     let project = draft.project;
     let world = project.world();
-    let name = match &asked.tenant {
-        Some(name) => tenant(project, name)?.0,
-        None => declaring(project, &world, &asked.key)?,
-    };
+    let name = tenant_of(project, &world, asked)?;
     let home = home(project, name)?;
-    let id = ObjectId::new(Kind::Connection, names::of_stable_key(&asked.key));
+    let id = id(&asked.key);
     let declared = home.find(&id)?;
-    let current = current(project, &home, &id, &asked.key)?;
+    let current = current(project, name, &asked.key)?;
     let inventories = inventories(project, name);
     asked.values.check(&current.spec, &inventories)?;
     let feeding = feeding(&world, name, &id.name);
@@ -65,7 +65,7 @@ pub fn set(draft: &mut Draft<'_>, asked: &SetConnection) -> Result<(), AuthorErr
             (false, true) => there.push(field),
             // An override has a value or a secret; the tenant's own source may declare anything.
             (false, false) if home.role == FolderRole::Source && field.value.is_some() => here.push(field),
-            (false, false) => return Err(cannot_override(name, &feeding, &field)),
+            (false, false) => return Err(asked.cannot_be_overridden(project, name, &current, &feeding, &field)),
         }
     }
     match declared {
@@ -73,12 +73,31 @@ pub fn set(draft: &mut Draft<'_>, asked: &SetConnection) -> Result<(), AuthorErr
         None if here.is_empty() => {}
         None => add(draft, &home, &current, &asked.values, &here)?,
     }
-    write_overrides(draft, name, asked, &feeding, &there)
+    asked.write_overrides(draft, name, &current, &feeding, &there)?;
+    let mut after = current.spec.clone();
+    asked.values.write(&mut after);
+    for step in secret_steps::steps_after(project, name, &after, Some(&current.spec)) {
+        draft.manual(step);
+    }
+    Ok(())
+}
+
+/// The tenant in which a connection is altered.
+fn tenant_of<'p>(project: &'p Project, world: &World, asked: &SetConnection) -> Result<&'p str, AuthorError> {
+    match &asked.tenant {
+        Some(name) => Ok(tenant(project, name)?.0),
+        None => declaring(project, world, asked),
+    }
+}
+
+fn id(key: &str) -> ObjectId {
+    ObjectId::new(Kind::Connection, names::of_stable_key(Kind::Connection.name_in(key)))
 }
 
 /// The tenant that declares a connection, if it is clear: the only one, or the only one that no sync feeds.
-fn declaring<'p>(project: &'p Project, world: &World, key: &str) -> Result<&'p str, AuthorError> {
-    let name = names::of_stable_key(key);
+fn declaring<'p>(project: &'p Project, world: &World, asked: &SetConnection) -> Result<&'p str, AuthorError> {
+    let key = asked.key.as_str();
+    let name = id(key).name;
     let has = |read: &Inventory| read.connections.contains_key(&name);
     let tenants = || project.tenants.keys().map(String::as_str).filter(|tenant| *tenant != UNNAMED);
     let with_key: Vec<&str> = tenants().filter(|tenant| inventories(project, tenant).into_iter().any(has)).collect();
@@ -88,28 +107,45 @@ fn declaring<'p>(project: &'p Project, world: &World, key: &str) -> Result<&'p s
             let all = tenants().flat_map(|tenant| inventories(project, tenant));
             let keys: BTreeSet<&str> =
                 all.flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str()).collect();
-            Err(AuthorError::unknown("connection", key, keys))
+            Err(AuthorError::unknown("connection", Kind::Connection.name_in(key), keys))
         }
         ([one], _) | (_, [one]) => Ok(one),
         (several, _) => {
-            let message = format!("{key} is in {}", several.join(", "));
-            Err(AuthorError::refused(message, "say which one: --tenant TENANT"))
+            let commands = several.iter().map(|tenant| {
+                // A value that is wrong, or a secret, is refused before it is repeated.
+                let current = current(project, tenant, key)?;
+                asked.values.check(&current.spec, &inventories(project, tenant))?;
+                let set = asked.command(tenant, &current);
+                let needs_reason = !unfed.contains(tenant) && asked.reason.is_none() && !asked.values.is_empty();
+                Ok(command(project, if needs_reason { set.with_reason() } else { set }))
+            });
+            let commands: Vec<String> = commands.collect::<Result<_, AuthorError>>()?;
+            let message = format!("{} is in {}", Kind::Connection.name_in(key), several.join(", "));
+            Err(AuthorError::refused(message, format!("say which one:\n{}", commands.join("\n"))))
         }
     }
 }
 
-/// The connection as it is: as declared, else as it is live.
-fn current(
-    project: &Project,
-    home: &Home<'_>,
-    id: &ObjectId,
-    key: &str,
-) -> Result<Arc<Object<ConnectionSpec>>, AuthorError> {
-    let read = inventories(project, home.tenant);
-    let found = read.iter().find_map(|read| read.connections.get(&id.name)).cloned();
-    found.ok_or_else(|| {
-        let keys = read.iter().flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str());
-        AuthorError::unknown(&format!("connection in {}:", home.tenant), key, keys)
+/// The connection as it is: as declared, else as it is live, else as a sync brings it with the next apply. A key is
+/// compared letter by letter, as integrations do; `Connection/NAME` names the object.
+fn current(project: &Project, tenant: &str, typed: &str) -> Result<Arc<Object<ConnectionSpec>>, AuthorError> {
+    let read = inventories(project, tenant);
+    let (id, key) = (id(typed), Kind::Connection.name_in(typed));
+    let is_it =
+        |there: &&Arc<Object<ConnectionSpec>>| there.spec.stable_key == key || (key != typed && there.name() == key);
+    let world = project.world();
+    let coming = feeding(&world, tenant, &id.name);
+    let coming = coming.into_iter().flat_map(|sync| inventories(project, &sync.spec.from));
+    let found = read.iter().copied().chain(coming).find_map(|read| read.connections.get(&id.name));
+    found.filter(is_it).cloned().ok_or_else(|| {
+        let what = format!("connection in {tenant}:");
+        match found {
+            Some(there) => AuthorError::unknown(&what, key, [there.spec.stable_key.as_str()]),
+            None => {
+                let keys = read.iter().flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str());
+                AuthorError::unknown(&what, key, keys)
+            }
+        }
     })
 }
 
@@ -236,47 +272,153 @@ fn add(
     draft.add(home, &Resource::Connection(Object::new(current.name(), new))).map(drop)
 }
 
-fn write_overrides(
-    draft: &mut Draft<'_>,
-    tenant: &str,
-    asked: &SetConnection,
-    feeding: &[&Sync],
-    fields: &[FieldEdit],
-) -> Result<(), AuthorError> {
-    let Some(first) = fields.first() else { return Ok(()) };
-    let Some(reason) = asked.reason.as_ref().filter(|reason| !reason.trim().is_empty()) else {
-        let syncs: Vec<String> = feeding.iter().map(|sync| sync.writer.to_string()).collect();
-        let message = format!("{} brings {} of {} to {tenant}", syncs.join(", "), first.path.join("."), asked.key);
-        let help = "to write an override there, say why it differs: --reason 'REASON'; to change it in every tenant, \
-                    leave --tenant away, or name the source of the sync";
-        return Err(AuthorError::refused(message, help));
-    };
-    let new: Vec<Override> = fields
-        .iter()
-        .filter_map(|field| field.as_override.clone())
-        .map(|field| Override {
-            tenant: tenant.to_string(),
-            stable_key: Some(asked.key.clone()),
-            reason: reason.clone(),
-            ..field
-        })
-        .collect();
-    for sync in feeding {
-        if let Writer::Sync(name) = &sync.writer {
-            overrides::set(draft, name, &new)?;
+impl SetConnection {
+    /// The command that makes this change in a tenant.
+    fn command(&self, tenant: &str, current: &Object<ConnectionSpec>) -> EditCommand {
+        let set = EditCommand::set(tenant, &current.spec.stable_key).with(self.values.options(Without::Unset));
+        match self.reason.as_deref().filter(|reason| !reason.trim().is_empty()) {
+            Some(reason) => set.with(["--reason".to_string(), reason.to_string()]),
+            None => set,
         }
     }
-    Ok(())
+
+    /// The command that makes this change where syncs bring the connection from.
+    fn command_at_origin(&self, project: &Project, tenant: &str, current: &Object<ConnectionSpec>) -> Option<String> {
+        let world = project.world();
+        let from = Origins::new(&world).of(tenant, current.name())?.to_string();
+        let there = SetConnection { reason: None, ..self.clone() };
+        Some(command(project, there.command(&from, current)))
+    }
+
+    fn write_overrides(
+        &self,
+        draft: &mut Draft<'_>,
+        tenant: &str,
+        current: &Object<ConnectionSpec>,
+        feeding: &[&Sync],
+        fields: &[FieldEdit],
+    ) -> Result<(), AuthorError> {
+        let Some(first) = fields.first() else { return Ok(()) };
+        let project = draft.project;
+        let key = &current.spec.stable_key;
+        let Some(reason) = self.reason.as_ref().filter(|reason| !reason.trim().is_empty()) else {
+            let message = format!("{} brings {} of {key} to {tenant}", writers(feeding), first.path.join("."));
+            let everywhere = self.command_at_origin(project, tenant, current);
+            let everywhere =
+                everywhere.map(|there| format!("to change it everywhere, change it where it comes from:\n{there}\nor"));
+            let here = command(project, self.command(tenant, current).with_reason());
+            let help = format!(
+                "{} in {tenant} only, by an override of the sync, and say why:\n{here}",
+                everywhere.as_deref().unwrap_or("change it")
+            );
+            return Err(AuthorError::refused(message, help));
+        };
+        let new: Vec<Override> = fields
+            .iter()
+            .filter_map(|field| field.as_override.clone())
+            .map(|field| Override {
+                tenant: tenant.to_string(),
+                stable_key: Some(key.clone()),
+                reason: reason.clone(),
+                ..field
+            })
+            .collect();
+        for sync in feeding {
+            if let Writer::Sync(name) = &sync.writer {
+                overrides::set(draft, name, &new)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cannot_be_overridden(
+        &self,
+        project: &Project,
+        tenant: &str,
+        current: &Object<ConnectionSpec>,
+        feeding: &[&Sync],
+        field: &FieldEdit,
+    ) -> AuthorError {
+        let path = field.path.join(".");
+        let message =
+            format!("{} brings {path} to {tenant}, and an override holds a value or a secret only", writers(feeding));
+        let or = format!("or give {tenant} a source that declares {path}");
+        let help = match self.command_at_origin(project, tenant, current) {
+            Some(there) => format!("change it where it comes from, {or}:\n{there}"),
+            None => format!("change it where it comes from, {or}"),
+        };
+        AuthorError::refused(message, help)
+    }
 }
 
-fn cannot_override(tenant: &str, feeding: &[&Sync], field: &FieldEdit) -> AuthorError {
-    let path = field.path.join(".");
-    let syncs: Vec<String> = feeding.iter().map(|sync| sync.writer.to_string()).collect();
-    let from: Vec<&str> = feeding.iter().map(|sync| sync.spec.from.as_str()).collect();
-    let message =
-        format!("{} brings {path} to {tenant}, and an override holds a value or a secret only", syncs.join(", "));
-    AuthorError::refused(
-        message,
-        format!("change it in {}, or give {tenant} a source that declares {path}", from.join(", ")),
-    )
+fn writers(feeding: &[&Sync]) -> String {
+    feeding.iter().map(|sync| sync.writer.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// What can be set of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settable {
+    /// The tenant in which it is altered.
+    pub tenant: String,
+    /// The stable key.
+    pub key: String,
+    /// Its inputs, and those that its type has.
+    pub inputs: Vec<SettableInput>,
+    /// The title.
+    pub title: Option<String>,
+    /// The description.
+    pub description: Option<String>,
+    /// Whether customers may use it in the embedded workflow builder.
+    pub embedded: bool,
+    /// A command to begin with.
+    pub example: String,
+}
+
+/// An input that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettableInput {
+    /// The name.
+    pub name: String,
+    /// Whether it can only be a reference to a Secret.
+    pub is_secret: bool,
+    /// The present value or reference; `None` if there is none, or each customer has their own.
+    pub present: Option<String>,
+}
+
+/// Returns what can be set of a connection, in the tenant in which [`set`] would alter it.
+pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, AuthorError> {
+    let world = project.world();
+    let tenant = tenant_of(project, &world, asked)?;
+    home(project, tenant)?.find(&id(&asked.key))?;
+    let current = current(project, tenant, &asked.key)?;
+    let read = inventories(project, tenant);
+    let types: Vec<_> = read.iter().flat_map(|read| read.types_of(&current.spec)).collect();
+    let of_types = types.iter().flat_map(|type_| type_.inputs.keys());
+    let names: BTreeSet<&String> = of_types.chain(current.spec.inputs.keys()).collect();
+    let inputs = names.into_iter().map(|name| {
+        let present = current.spec.inputs.get(name);
+        let is_marked = types.iter().any(|type_| type_.inputs.get(name).is_some_and(TypeInput::is_secret));
+        let is_secret = is_marked || sensitive::is_sensitive(name) || matches!(present, Some(Input::SecretRef(_)));
+        let present = match present {
+            Some(Input::Value(value)) if !is_secret && !sensitive::is_secret_itself(value) => Some(value.clone()),
+            Some(Input::SecretRef(of)) if !of.is_unknown() => Some(format!("{}/{}", of.name, of.key)),
+            _ => None,
+        };
+        SettableInput { name: name.clone(), is_secret, present }
+    });
+    let inputs: Vec<SettableInput> = inputs.collect();
+    let example = match inputs.iter().find(|input| !input.is_secret) {
+        Some(input) => EditCommand::set(tenant, &current.spec.stable_key).value(&input.name),
+        None => EditCommand::set(tenant, &current.spec.stable_key).with(["--title".to_string(), "TITLE".to_string()]),
+    };
+    let ConnectionSpec { stable_key, title, description, embedded_workflows, .. } = &current.spec;
+    Ok(Settable {
+        tenant: tenant.to_string(),
+        key: stable_key.clone(),
+        inputs,
+        title: title.clone(),
+        description: description.clone(),
+        embedded: *embedded_workflows == Some(true),
+        example: command(project, example),
+    })
 }

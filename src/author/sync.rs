@@ -1,5 +1,6 @@
 //! Syncs: a new one, and the handover of what a tenant has to the sync that feeds it.
 
+use super::command::goes_on;
 use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
@@ -10,6 +11,7 @@ use crate::api::{
     ConnectionMode, Definition, Kind, LocationSpec, Object, Override, Resource, TenantSyncSpec, matches, names,
 };
 use crate::engine::handover::{Handover, Taken, handover};
+use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Sync;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, Plan};
@@ -175,10 +177,7 @@ fn set_overrides(draft: &mut Draft<'_>, sync: &str, new: &[Override]) -> Result<
 type Begin<'a> = dyn Fn(&mut Draft<'_>, &[Override]) -> Result<(), AuthorError> + 'a;
 
 fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> Result<HandedOver, AuthorError> {
-    if project.tenants.get(to).is_some_and(|tenant| tenant.spec.is_suspended()) {
-        let message = format!("{to} is suspended: nothing is written there");
-        return Err(AuthorError::refused(message, format!("take suspend out of Tenant {to} first")));
-    }
+    goes_on(project, to)?;
     let result = handover(&project.world(), sync, to, AS_IMPORTED)
         .map_err(|unread| AuthorError::Unreadable { what: unread.tenant, why: unread.why })?;
     let fill = || -> Result<Draft<'_>, AuthorError> {
@@ -197,6 +196,11 @@ fn hand_over_by(project: &Project, sync: &Sync, to: &str, begin: &Begin<'_>) -> 
         let mut draft = fill()?;
         records::follow(&mut draft, to, &follows)?;
         edited = draft.finish()?;
+    }
+    let is_missing = |line: &String| line.starts_with(Code::BindingMissing.as_str());
+    if sync.spec.connections.is_none() && edited.consequences.worse.iter().any(is_missing) {
+        let help = format!("let the sync bring what {to} lacks: add --connections Create, or --connections Mirror");
+        edited.advice = Some(help);
     }
     let summary = summary(&result, sync, to, passed);
     Ok(HandedOver { edited, sync: sync_name(sync), tenant: to.to_string(), summary, records_follow })

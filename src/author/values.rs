@@ -1,7 +1,7 @@
 //! The values of a connection that a person gives: by flags, or as answers.
 
 use super::error::AuthorError;
-use crate::api::{ConnectionSpec, Input, SecretRef, is_inferred, names, rules};
+use crate::api::{ConnectionSpec, Input, SecretRef, is_inferred, names, rules, sensitive};
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::Item;
@@ -41,6 +41,43 @@ impl Values {
     /// Whether nothing is given.
     pub fn is_empty(&self) -> bool {
         *self == Values::default()
+    }
+
+    /// The options that give these values. `without` is how an absent value is written: `--unset NAME`, or `NAME=`.
+    pub(super) fn options(&self, without: Without) -> Vec<String> {
+        let mut words = Vec::new();
+        for (name, input) in &self.inputs {
+            match input {
+                Some(Input::Value(value)) => words.push(format!("{name}={}", shown(name, value))),
+                Some(Input::SecretRef(secret)) => option(&mut words, "--secret", &format!("{name}={}", typed(secret))),
+                Some(Input::PerCustomer(_)) => option(&mut words, "--per-customer", name),
+                None if without == Without::Unset => option(&mut words, "--unset", name),
+                None => words.push(format!("{name}=")),
+            }
+        }
+        for (name, input) in &self.test {
+            match input {
+                Some(Input::Value(value)) => option(&mut words, "--test", &format!("{name}={}", shown(name, value))),
+                Some(Input::SecretRef(secret)) => {
+                    option(&mut words, "--test-secret", &format!("{name}={}", typed(secret)));
+                }
+                Some(Input::PerCustomer(_)) => {}
+                None if without == Without::Unset => option(&mut words, "--unset", &format!("test.{name}")),
+                None => {}
+            }
+        }
+        if let Some(embedded) = self.embedded {
+            option(&mut words, "--embedded", if embedded { "on" } else { "off" });
+        }
+        for (name, text) in [("title", &self.title), ("description", &self.description)] {
+            match text {
+                Some(Some(text)) => option(&mut words, &format!("--{name}"), shown(name, text)),
+                Some(None) if without == Without::Unset => option(&mut words, "--unset", name),
+                Some(None) => option(&mut words, &format!("--{name}"), ""),
+                None => {}
+            }
+        }
+        words
     }
 
     /// Writes the values into a spec.
@@ -103,11 +140,74 @@ impl Values {
     }
 }
 
+/// How an option says that there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Without {
+    /// It removes the one that is there.
+    Unset,
+    /// It leaves the new one empty.
+    Empty,
+}
+
+/// Adds an option and its value, which may begin with a dash.
+pub(super) fn option(words: &mut Vec<String>, name: &str, value: &str) {
+    match value.starts_with('-') {
+        true => words.push(format!("{name}={value}")),
+        false => words.extend([name.to_string(), value.to_string()]),
+    }
+}
+
+/// A value in a command; a placeholder where it may be a secret.
+fn shown<'v>(name: &str, value: &'v str) -> &'v str {
+    let is_secret = sensitive::is_secret_itself(value) || sensitive::looks_like_token(value).is_some();
+    if is_secret || sensitive::is_sensitive(name) { "VALUE" } else { value }
+}
+
+/// A reference as a person types it; one that is not known is for a person to fill in.
+fn typed(secret: &SecretRef) -> String {
+    let version = secret.version.iter().map(|version| format!("@{version}")).collect::<String>();
+    if secret.is_unknown() { "NAME/KEY".to_string() } else { format!("{}/{}{version}", secret.name, secret.key) }
+}
+
 fn write(values: &BTreeMap<String, Option<Input>>, inputs: &mut BTreeMap<String, Input>) {
     for (name, value) in values {
         match value {
             Some(value) => drop(inputs.insert(name.clone(), value.clone())),
             None => drop(inputs.remove(name)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_give_the_same_values_again() {
+        let secret = |given: &str| Some(Input::SecretRef(secret_ref(given).unwrap()));
+        let values = Values {
+            title: Some(Some("-x".to_string())),
+            description: Some(None),
+            embedded: Some(false),
+            inputs: [
+                ("a".to_string(), Some(Input::value("1 2"))),
+                ("b".to_string(), secret("app/b@2")),
+                ("c".to_string(), Some(Input::PER_CUSTOMER)),
+                ("d".to_string(), None),
+                ("password".to_string(), Some(Input::value("hunter2"))),
+            ]
+            .into(),
+            test: [("a".to_string(), Some(Input::value("3"))), ("b".to_string(), None)].into(),
+        };
+        assert_eq!(
+            values.options(Without::Unset).join("|"),
+            "a=1 2|--secret|b=app/b@2|--per-customer|c|--unset|d|password=VALUE|--test|a=3|--unset|test.b|--embedded|off|\
+             --title=-x|--unset|description"
+        );
+        assert_eq!(
+            values.options(Without::Empty).join("|"),
+            "a=1 2|--secret|b=app/b@2|--per-customer|c|d=|password=VALUE|--test|a=3|--embedded|off|--title=-x|\
+             --description|"
+        );
     }
 }

@@ -98,10 +98,12 @@ impl FileChange {
         }
         let is_read_only = self.path.metadata().is_ok_and(|metadata| metadata.permissions().readonly());
         match is_read_only {
-            true => {
-                let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-                Err(AuthorError::write(&self.path, &error, NOTHING))
-            }
+            true => Err(AuthorError::Write {
+                path: self.path.clone(),
+                why: "it is read-only".to_string(),
+                help: format!("make it writable, if you may: chmod u+w {}", self.path.display()),
+                written: NOTHING.to_string(),
+            }),
             false => Ok(()),
         }
     }

@@ -4,6 +4,7 @@ use super::options::RootOption;
 use super::output::Output;
 use super::{CommandFailure, naming, planning};
 use crate::api::{AllowedAction, rules};
+use crate::author::goes_on;
 use crate::engine::adopt;
 use crate::engine::check;
 use crate::render::Invocation;
@@ -46,10 +47,7 @@ impl Adopt {
         let snapshot = tenant.live.as_ref().map_err(|why| CommandFailure::new(why.clone(), "fix that first"))?;
         let names = naming::KnownNames { project: &project, tenant: &self.tenant, snapshot };
         let id = naming::object(names, &self.object, output)?;
-        if tenant.spec.is_suspended() {
-            let message = format!("{} is suspended: nothing is written there", self.tenant);
-            return Err(CommandFailure::new(message, format!("take suspend out of Tenant {} first", self.tenant)));
-        }
+        goes_on(&project, &self.tenant)?;
         if !tenant.spec.allows(AllowedAction::Update) {
             let message = format!("the policy of {} does not allow Update", self.tenant);
             return Err(CommandFailure::new(

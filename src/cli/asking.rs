@@ -55,7 +55,7 @@ impl Asking {
         match (given, &self.prompts) {
             (Some(given), _) => Ok(given),
             (None, Some(prompts)) => {
-                let form = TextForm { suggested, required: true, completions: &[], is_reference };
+                let form = TextForm { suggested, required: true, is_reference, ..TextForm::default() };
                 Ok(prompts.text(&format!("{question}:"), "", &form)?)
             }
             (None, None) => Err(missing.failure()),

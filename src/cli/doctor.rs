@@ -4,6 +4,7 @@ use super::options::{FormatOption, RootOption};
 use super::output::{Output, OutputFormat};
 use super::{CommandFailure, planning};
 use crate::api::{ComponentRef, LocationSpec};
+use crate::author::goes_on;
 use crate::render;
 use crate::tenant::TenantLocation;
 use crate::tenant::location::{Health, HealthCheck, LocationError};
@@ -82,10 +83,7 @@ impl Doctor {
         }
         if self.measure.is_some() || self.confirm.is_some() {
             let location = self.of_platform(&tenant.spec.location, is_reached)?;
-            if tenant.spec.is_suspended() {
-                let message = format!("{} is suspended: nothing is written there", self.tenant);
-                return Err(CommandFailure::new(message, format!("take suspend out of Tenant {} first", self.tenant)));
-            }
+            goes_on(&project, &self.tenant)?;
             match (&self.measure, self.confirm) {
                 (Some(with), _) => checks.push(self.measure(location, with, output)?),
                 (None, Some(Confirmed::Embedded)) => checks.push(self.confirm_embedded(location, output)?),

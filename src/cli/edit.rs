@@ -1,7 +1,7 @@
 //! What all commands that edit files share: the options, the diff, the question, the write.
 
 use super::CommandFailure;
-use super::options::RootOption;
+use super::options::{RootOption, SourceOption};
 use super::output::{Output, OutputFormat};
 use super::prompt::Prompts;
 use crate::author::{AuthorError, Draft, Edited};
@@ -16,6 +16,8 @@ use clap::Args;
 pub(super) struct EditOptions {
     #[command(flatten)]
     pub root: RootOption,
+    #[command(flatten)]
+    pub sources: SourceOption,
     /// Write without a question
     #[arg(long, short)]
     pub yes: bool,
@@ -39,7 +41,12 @@ impl From<AuthorError> for CommandFailure {
 impl EditOptions {
     /// Reads the project, to edit it.
     pub(super) fn open(&self) -> Result<Project, CommandFailure> {
-        self.root.open_for_edits()
+        self.root.open_for_edits(&self.sources)
+    }
+
+    /// Reads a project that may have no Tenant yet, to edit it.
+    pub(super) fn open_new(&self) -> Result<Project, CommandFailure> {
+        self.root.open_new_for_edits(&self.sources)
     }
 
     /// Shows the edit, asks, and writes it. Returns the exit code.
@@ -65,34 +72,50 @@ impl EditOptions {
         if self.dry_run {
             return self.report(edited, false, "Nothing was written (--dry-run).", output);
         }
-        let worse = edited.worse();
+        let worse = &edited.consequences.worse;
         if let (Some(first), false) = (worse.first(), self.force) {
             let more = worse.len() - 1;
             let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-            let help = "change what it names, or write it all the same: --force";
+            let first_step = edited.advice.as_deref().unwrap_or("change what it names");
+            let help = format!("{first_step}; or write it all the same: --force");
+            self.json_of_unwritten(edited, output)?;
             return Err(CommandFailure::new(
                 format!("the plan becomes worse: {first}{more}; nothing was written"),
                 help,
             ));
         }
         if !self.yes && !self.is_confirmed(edited, is_json, output)? {
+            self.json_of_unwritten(edited, output)?;
             return Err(CommandFailure::new("Aborted. Nothing was changed.", "run it again, and answer with y"));
         }
-        edited.write(&RealDisk)?;
-        let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
+        if let Err(error) = edited.write(&RealDisk) {
+            self.json_of_unwritten(edited, output)?;
+            return Err(error.into());
+        }
+        let typed = Invocation { root: self.root.typed(), narrowed: self.sources.arguments(), ..Invocation::default() };
         self.report(edited, true, &render::edit_written(edited, &typed), output)
     }
 
     fn is_confirmed(&self, edited: &Edited, is_json: bool, output: &mut Output) -> Result<bool, CommandFailure> {
         let Some(prompts) = Prompts::open(output) else {
             let help = "give --yes to write without a question, or --dry-run to see the diff";
+            self.json_of_unwritten(edited, output)?;
             return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
         };
         if is_json {
             output.show_aside(|style| render::edit_text(edited, style));
         }
         let files = count(edited.files.len(), "file", "files");
-        Ok(prompts.confirm(&format!("Write {files}?"), "", false)?)
+        // An edit that makes the plan worse is written with --force, and not by Enter alone.
+        Ok(prompts.confirm(&format!("Write {files}?"), "", edited.consequences.worse.is_empty())?)
+    }
+
+    /// Shows an edit that is not written to who reads JSON: what it is, and what keeps it from being written.
+    fn json_of_unwritten(&self, edited: &Edited, output: &mut Output) -> Result<(), CommandFailure> {
+        match self.output {
+            OutputFormat::Json => self.report(edited, false, "", output).map(drop),
+            _ => Ok(()),
+        }
     }
 
     fn report(&self, edited: &Edited, written: bool, line: &str, output: &mut Output) -> Result<u8, CommandFailure> {

@@ -74,16 +74,20 @@ impl Explain {
         }
         // A key may have that name, so it is asked for first.
         let near = Code::nearest(&self.name).filter(|_| is_alone);
-        let no_check = |near: Code| {
-            let help = format!("did you mean {near} ({})?\n    stablekey explain {near}", near.title());
+        let is_code = is_alone && (near.is_some() || Code::has_form(&self.name));
+        let no_check = || {
+            let help = match near {
+                Some(near) => format!("did you mean {near} ({})?\n    stablekey explain {near}", near.title()),
+                None => near_miss::what_there_is("", Code::ALL.iter().map(|code| code.as_str())),
+            };
             CommandFailure::new(format!("there is no check {}", self.name), help)
         };
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
         }
-        let project = match (self.root.open(), near) {
-            (Err(_), Some(near)) => return Err(no_check(near)),
-            (opened, _) => opened?,
+        let project = match self.root.open() {
+            Err(_) if is_code => return Err(no_check()),
+            opened => opened?,
         };
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
@@ -108,8 +112,8 @@ impl Explain {
                 }
                 _ => "",
             };
-            if let (ExplainError::Nothing { .. }, Some(near)) = (&error, near) {
-                return no_check(near);
+            if matches!(error, ExplainError::Nothing { .. }) && is_code {
+                return no_check();
             }
             let wrong = CommandFailure::new(format!("{error}{unread}"), help);
             match error {

@@ -1,14 +1,13 @@
 //! `stablekey forget`.
 
-use super::CommandFailure;
 use super::edit::EditOptions;
 use super::output::{Output, OutputFormat};
 use super::prompt::Prompts;
+use super::{CommandFailure, records};
 use crate::author::forget::{Forgotten, forget};
 use crate::engine::model::item::ObjectId;
 use crate::project::Project;
 use crate::render::{self, JsonLayout};
-use crate::tenant::location::LocationError;
 use crate::text::count;
 use clap::Args;
 use serde_json::json;
@@ -71,17 +70,10 @@ impl ForgetCommand {
                     ));
                 }
             }
-            let nowhere = || CommandFailure::new(format!("{tenant} cannot be written"), "fix its location first");
-            let location = project.location(tenant).ok_or_else(nowhere)?;
-            let failed = |error: LocationError| {
-                CommandFailure::new(error.to_string(), "what was written before stays; run it again to finish")
-            };
-            let changes: Vec<_> = live.iter().map(|action| &action.change).collect();
-            let mut session = location.begin(&changes).map_err(failed)?;
-            for action in &live {
-                session.apply(action, None).map_err(failed)?;
-            }
-            session.settle().map_err(failed)?;
+            records::write(project, tenant, &live).map_err(|why| {
+                let help = "what was written before stays; run it again to finish";
+                CommandFailure::new(format!("{writer} is not forgotten everywhere in {tenant}: {why}"), help)
+            })?;
         }
         let written = !self.edit.dry_run;
         if is_text {

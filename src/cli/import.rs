@@ -2,7 +2,7 @@
 
 use super::CommandFailure;
 use super::new::follow;
-use super::options::RootOption;
+use super::options::{RootOption, SourceOption};
 use super::output::Output;
 use crate::api::{IntegrationSpec, Kind, LocationSpec, Object, PrismaticLocation, TenantSpec, TokenFrom, names};
 use crate::author::sync;
@@ -200,20 +200,21 @@ impl ImportArgs {
     fn hand_over(&self, tenant: &str, lines: &mut Vec<String>, output: &mut Output) -> Result<(), CommandFailure> {
         let into =
             |project: &Project| -> Vec<Sync> { sync::syncs_into(project, tenant).into_iter().cloned().collect() };
+        let sources = SourceOption::default();
         let number = into(&self.root.open_new()).len();
         for position in 0..number {
             // Each reads what the one before it wrote.
-            let project = self.root.open_for_edits()?;
+            let project = self.root.open_for_edits(&sources)?;
             let Some(sync) = into(&project).into_iter().nth(position) else { break };
             let handed_over = sync::hand_over(&project, &sync, tenant)?;
-            if let Some(worse) = handed_over.edited.worse().first() {
+            if let Some(worse) = handed_over.edited.consequences.worse.first() {
                 lines.push(format!("Nothing is handed over to {}: {worse}", sync.writer));
                 continue;
             }
             handed_over.edited.write(&RealDisk)?;
             lines.extend(handed_over.summary.iter().cloned());
             drop(project);
-            follow(&self.root, &handed_over, output)?;
+            follow(&self.root, &sources, &handed_over, output)?;
         }
         Ok(())
     }

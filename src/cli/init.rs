@@ -66,10 +66,11 @@ impl Init {
         }
         let tenants = self.new_tenants()?;
         let root = &self.edit.root.root;
-        if !root.is_dir() && !self.edit.dry_run {
-            std::fs::create_dir_all(root).map_err(|error| CommandFailure::writing(root, &error))?;
+        if root.symlink_metadata().is_ok() && !root.is_dir() {
+            let message = format!("{} is no folder", root.display());
+            return Err(CommandFailure::new(message, "give the folder of the project: stablekey init DIR"));
         }
-        let project = self.edit.root.open_new_for_edits();
+        let project = self.edit.open_new()?;
         let ci = self.ci.map(|ci| match ci {
             CiSystem::Github => new_project::Ci::GitHub,
             CiSystem::Gitlab => new_project::Ci::GitLab,

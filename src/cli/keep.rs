@@ -2,8 +2,8 @@
 
 use super::edit::EditOptions;
 use super::output::Output;
-use super::{CommandFailure, revert};
-use crate::author::keep::{KeepLive, keep};
+use super::{CommandFailure, records, revert};
+use crate::author::keep::{KeepLive, Kept, keep};
 use crate::engine::model::revert::Revert;
 use clap::Args;
 
@@ -12,7 +12,8 @@ use clap::Args;
 /// Ends drift, and decides what a tenant keeps of its own: the live value is written where it is desired. That is the
 /// file of the tenant's source, or an override of the sync that declares the field, with --reason; where no value can
 /// say it, the override is keep: true. With FIELD it also keeps a value that the next apply would change. Afterwards the
-/// plan shows no difference there. To put the desired value back instead, use stablekey revert.
+/// plan shows no difference there. If it is interrupted, the same command finishes it. To put the desired value back
+/// instead, use stablekey revert.
 ///
 /// Examples:
 ///   stablekey keep eu-prod Connection/slack-bot title --reason 'EU team'
@@ -39,7 +40,16 @@ impl KeepCommand {
         let project = self.edit.open()?;
         let found = revert::find(&project, &self.tenant, &self.object, self.field.as_deref(), output)?;
         let Revert { tenant, object, field } = found;
-        let edited = keep(&project, &KeepLive { tenant, object, field, reason: self.reason })?;
-        self.edit.carry_out(&edited, output)
+        let Kept { edited, records } =
+            keep(&project, &KeepLive { tenant: tenant.clone(), object, field, reason: self.reason })?;
+        let code = self.edit.carry_out(&edited, output)?;
+        if !self.edit.dry_run && !records.is_empty() {
+            records::write(&project, &tenant, &records.iter().collect::<Vec<_>>()).map_err(|why| {
+                let message = format!("the files are written, and the ownership record of {tenant} is not: {why}");
+                CommandFailure::new(message, "run the command again to finish")
+            })?;
+            output.note(&format!("The ownership record of {tenant} follows."));
+        }
+        Ok(code)
     }
 }

@@ -31,6 +31,7 @@ mod planning;
 mod promote;
 mod prompt;
 mod reconcile;
+mod records;
 mod remove;
 mod rename_key;
 mod render;
@@ -62,7 +63,7 @@ const WIDEST_HELP: usize = 100;
 #[derive(Debug, Parser)]
 #[command(name = "stablekey", version, max_term_width = WIDEST_HELP, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared is unresolved.\nStart with: stablekey plan examples/first\nOr with a tenant on the platform: stablekey import --tenant us-prod --from https://app.prismatic.io"
+    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared is unresolved.\nStart with an example: stablekey demo\nWith a project of your own: stablekey init\nOr with a tenant on the platform: stablekey import --tenant us-prod --from https://app.prismatic.io"
 )]
 struct Arguments {
     /// Colour the output: auto, always or never
@@ -280,21 +281,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 mod tests {
     use super::*;
 
-    fn help(name: &str, columns: usize) -> String {
-        let mut command = filled(Arguments::command()).term_width(columns);
-        let found = command.find_subcommand_mut(name).unwrap();
-        found.clone().term_width(columns).render_long_help().to_string()
+    /// Calls `act` with each command, those with subcommands too, and its names.
+    fn every_command(command: &clap::Command, above: &str, act: &mut dyn FnMut(&str, &clap::Command)) {
+        for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+            let name = format!("{above} {}", command.get_name());
+            act(&name, command);
+            every_command(command, &name, act);
+        }
     }
 
     /// "Help text is documentation": at 80 columns each paragraph is broken once, and no example is.
     #[test]
     fn help_reads_well_on_a_terminal_of_80_columns() {
-        let arguments = Arguments::command();
-        let names: Vec<&str> = arguments.get_subcommands().map(|command| command.get_name()).collect();
-        assert!(names.contains(&"render"), "{names:?}");
-        for name in names {
-            let about = arguments.find_subcommand(name).unwrap().get_long_about().unwrap().to_string();
-            let help = help(name, 80);
+        let mut commands = Vec::new();
+        every_command(&filled(Arguments::command()), "", &mut |name, command| {
+            commands.push((name.to_string(), command.clone()));
+        });
+        let is_there = |wanted: &str| commands.iter().any(|(name, _)| name == wanted);
+        assert!(is_there(" render") && is_there(" new connection"));
+        for (name, command) in commands {
+            let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            let help = command.term_width(80).render_long_help().to_string();
             let lines: Vec<&str> = help.split("\nUsage:").next().unwrap().lines().collect();
             for line in help.lines() {
                 assert!(crate::text::width(line) <= 80, "{name}: {line}");

@@ -5,7 +5,7 @@ use super::output::Output;
 use crate::api::{self, Kind};
 use crate::engine::model::item::ObjectId;
 use crate::manifest::FileProblem;
-use crate::near_miss::{are_similar, listed, near_misses};
+use crate::near_miss::{listed, near_misses};
 use crate::project::Project;
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeSet;
@@ -39,7 +39,7 @@ pub(super) fn object(names: KnownNames<'_>, typed: &str, output: &mut Output) ->
     };
     let Some(kind) = Kind::typed(kind).filter(|kind| kind.in_tenant()) else {
         let near = near_misses(kind, Kind::ALL.into_iter().filter(|k| k.in_tenant()).map(Kind::as_str));
-        let help = match near.first().filter(|near| are_similar(kind, near)) {
+        let help = match near.first() {
             Some(near) => format!("did you mean {near}/{name}?"),
             None => format!("the kind is {KINDS}"),
         };

@@ -80,6 +80,21 @@ pub(super) struct RootOption {
     clusters: ServerOptions,
 }
 
+/// The sources as an option of a command.
+#[derive(Debug, Default, Args)]
+pub(super) struct SourceOption {
+    /// A folder of manifests that declare a tenant: TENANT=PATH; the folder may be anywhere
+    #[arg(id = "sources", long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
+    given: Vec<(String, PathBuf)>,
+}
+
+/// The folders that are given to tenants as sources.
+#[derive(Clone, Copy)]
+struct GivenSources<'a> {
+    root: &'a Path,
+    given: &'a [(String, PathBuf)],
+}
+
 /// The option for the format of the result.
 #[derive(Debug, Args)]
 pub(super) struct FormatOption {
@@ -125,8 +140,7 @@ impl RootArgument {
     /// The arguments that the next command repeats.
     pub(super) fn invocation(&self, narrowing: &Narrowing) -> Invocation {
         let root = self.root().display().to_string();
-        let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
-        let narrowed = narrowing.arguments().chain(sources).collect();
+        let narrowed = narrowing.arguments().chain(self.given().arguments()).collect();
         let revert = narrowing.revert.clone();
         Invocation { root: (root != ".").then_some(root), narrowed, revert, ..Invocation::default() }
     }
@@ -144,73 +158,26 @@ impl RootArgument {
     /// Reads the project.
     pub(super) fn open(&self) -> Result<Project, CommandFailure> {
         is_folder(self.root())?;
-        let sources = self.sources()?;
-        let tenants: Vec<String> = sources.keys().cloned().collect();
         let given = ProjectArgs {
             root: self.root().to_path_buf(),
-            sources,
+            sources: self.given().folders()?,
             servers: Some(self.clusters.servers()),
             platform: Some(self.clusters.platform()),
             ..ProjectArgs::default()
         };
         let project = read(given)?;
-        for tenant in &tenants {
-            planning::known("tenant", tenant, project.tenants.keys())?;
-        }
-        self.are_folders_of_their_own(&project)?;
+        self.given().are_of(&project)?;
         Ok(project)
     }
 
-    /// Rejects a source that is inside a tenant's folder: those files belong to that tenant.
-    fn are_folders_of_their_own(&self, project: &Project) -> Result<(), CommandFailure> {
-        let below = |path: &str| self.root().join(path).canonicalize().ok();
-        let given = |name: &String| self.sources.iter().any(|(tenant, _)| tenant == name);
-        let folders = project.tenants.iter().flat_map(|(name, tenant)| {
-            let location = match &tenant.spec.location {
-                Some(LocationSpec::Directory(directory)) => below(&directory.path),
-                _ => None,
-            };
-            let source = tenant.spec.source.as_ref().filter(|_| !given(name)).and_then(|source| below(&source.path));
-            [location.map(|folder| (name, "location", folder)), source.map(|folder| (name, "source", folder))]
-        });
-        let folders: Vec<(&String, &str, PathBuf)> = folders.flatten().collect();
-        for (tenant, path) in &self.sources {
-            let Ok(real) = path.canonicalize() else { continue };
-            let other = folders.iter().find(|(_, _, folder)| real.starts_with(folder) || folder.starts_with(&real));
-            if let Some((name, what, _)) = other {
-                let message = format!("--source {tenant}={}: the {what} of {name} lies there", path.display());
-                return Err(CommandFailure::new(message, "give a folder of its own"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks the given sources: each is a readable folder for one tenant.
-    fn sources(&self) -> Result<BTreeMap<String, PathBuf>, CommandFailure> {
-        let mut sources: BTreeMap<String, PathBuf> = BTreeMap::new();
-        let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
-        for (tenant, path) in &self.sources {
-            let folder = folder_of_source(self.root(), tenant, path)?;
-            let before = folders.insert(folder.clone(), tenant.clone());
-            if let Some(other) = before.filter(|other| other != tenant) {
-                let message = format!("--source gives {} to {other} and to {tenant}", path.display());
-                return Err(CommandFailure::new(message, "give each tenant a folder of its own"));
-            }
-            if let Some(other) = sources.insert(tenant.clone(), path.clone())
-                && other.canonicalize().ok().as_ref() != Some(&folder)
-            {
-                let message =
-                    format!("--source gives {tenant} two folders: {} and {}", other.display(), path.display());
-                return Err(CommandFailure::new(message, "give it one"));
-            }
-        }
-        Ok(sources)
+    fn given(&self) -> GivenSources<'_> {
+        GivenSources { root: self.root(), given: &self.sources }
     }
 
     /// The given sources for a plan file: relative to the root.
     pub(super) fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
         let seen = |path: &PathBuf| Some(sources::seen_from(self.root(), path)?.to_str()?.to_string());
-        let sources = self.sources()?.into_iter().map(|(tenant, path)| match seen(&path) {
+        let sources = self.given().folders()?.into_iter().map(|(tenant, path)| match seen(&path) {
             Some(seen) => Ok((tenant, seen)),
             None => {
                 let message = format!("{} cannot be kept in a plan file", path.display());
@@ -234,6 +201,70 @@ impl RootArgument {
         let root = self.root().to_path_buf();
         self.sources = planned.iter().map(|(tenant, path)| (tenant.clone(), root.join(path))).collect();
         Ok(())
+    }
+}
+
+impl SourceOption {
+    /// The option as it was given, for the next command.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        GivenSources { root: Path::new("."), given: &self.given }.arguments().collect()
+    }
+}
+
+impl GivenSources<'_> {
+    /// The options of a command that is given the same sources.
+    fn arguments(&self) -> impl Iterator<Item = String> {
+        self.given.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())])
+    }
+
+    /// Rejects a source of an unknown tenant, and one that is inside a tenant's folder: those files belong to that
+    /// tenant.
+    fn are_of(&self, project: &Project) -> Result<(), CommandFailure> {
+        for (tenant, _) in self.given {
+            planning::known("tenant", tenant, project.tenants.keys())?;
+        }
+        let below = |path: &str| self.root.join(path).canonicalize().ok();
+        let given = |name: &String| self.given.iter().any(|(tenant, _)| tenant == name);
+        let folders = project.tenants.iter().flat_map(|(name, tenant)| {
+            let location = match &tenant.spec.location {
+                Some(LocationSpec::Directory(directory)) => below(&directory.path),
+                _ => None,
+            };
+            let source = tenant.spec.source.as_ref().filter(|_| !given(name)).and_then(|source| below(&source.path));
+            [location.map(|folder| (name, "location", folder)), source.map(|folder| (name, "source", folder))]
+        });
+        let folders: Vec<(&String, &str, PathBuf)> = folders.flatten().collect();
+        for (tenant, path) in self.given {
+            let Ok(real) = path.canonicalize() else { continue };
+            let other = folders.iter().find(|(_, _, folder)| real.starts_with(folder) || folder.starts_with(&real));
+            if let Some((name, what, _)) = other {
+                let message = format!("--source {tenant}={}: the {what} of {name} lies there", path.display());
+                return Err(CommandFailure::new(message, "give a folder of its own"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the given sources: each is a readable folder for one tenant.
+    fn folders(&self) -> Result<BTreeMap<String, PathBuf>, CommandFailure> {
+        let mut sources: BTreeMap<String, PathBuf> = BTreeMap::new();
+        let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for (tenant, path) in self.given {
+            let folder = folder_of_source(self.root, tenant, path)?;
+            let before = folders.insert(folder.clone(), tenant.clone());
+            if let Some(other) = before.filter(|other| other != tenant) {
+                let message = format!("--source gives {} to {other} and to {tenant}", path.display());
+                return Err(CommandFailure::new(message, "give each tenant a folder of its own"));
+            }
+            if let Some(other) = sources.insert(tenant.clone(), path.clone())
+                && other.canonicalize().ok().as_ref() != Some(&folder)
+            {
+                let message =
+                    format!("--source gives {tenant} two folders: {} and {}", other.display(), path.display());
+                return Err(CommandFailure::new(message, "give it one"));
+            }
+        }
+        Ok(sources)
     }
 }
 
@@ -293,9 +324,9 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 impl RootOption {
-    /// The same root, for a command that plans and applies. `sources` are the values of `--source`.
-    pub(super) fn into_argument(self, sources: Vec<(String, PathBuf)>) -> RootArgument {
-        RootArgument { argument: None, option: Some(self.root), sources, clusters: self.clusters }
+    /// The same root, for a command that plans and applies.
+    pub(super) fn into_argument(self, sources: SourceOption) -> RootArgument {
+        RootArgument { argument: None, option: Some(self.root), sources: sources.given, clusters: self.clusters }
     }
 
     /// The error for an unknown tenant. If its name is a folder, the folder was probably meant as the root.
@@ -321,13 +352,22 @@ impl RootOption {
     }
 
     /// Reads the project, to edit it.
-    pub(super) fn open_for_edits(&self) -> Result<Project, CommandFailure> {
-        read(ProjectArgs { for_edits: true, ..self.arguments() })
+    pub(super) fn open_for_edits(&self, sources: &SourceOption) -> Result<Project, CommandFailure> {
+        is_folder(&self.root)?;
+        let given = GivenSources { root: &self.root, given: &sources.given };
+        let project = read(ProjectArgs { for_edits: true, sources: given.folders()?, ..self.arguments() })?;
+        given.are_of(&project)?;
+        Ok(project)
     }
 
     /// Reads a project that may have no Tenant yet, to edit it.
-    pub(super) fn open_new_for_edits(&self) -> Project {
-        open(&ProjectArgs { for_edits: true, ..self.arguments() }, &mut std::io::empty())
+    pub(super) fn open_new_for_edits(&self, sources: &SourceOption) -> Result<Project, CommandFailure> {
+        let given = GivenSources { root: &self.root, given: &sources.given };
+        let arguments =
+            ProjectArgs { for_edits: true, may_be_new: true, sources: given.folders()?, ..self.arguments() };
+        let project = open(&arguments, &mut std::io::empty());
+        given.are_of(&project)?;
+        Ok(project)
     }
 
     /// Reads the project without access to clusters: a tenant in a cluster counts as its source declares it.
@@ -489,7 +529,7 @@ pub(super) fn whole_digests<'k>(
     given.iter().map(whole).collect()
 }
 
-pub(super) fn tenant_and_path(text: &str) -> Result<(String, PathBuf), String> {
+fn tenant_and_path(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((tenant, path)) if !tenant.is_empty() && !path.is_empty() => Ok((tenant.to_string(), PathBuf::from(path))),
         _ => Err("write TENANT=PATH".to_string()),

@@ -53,6 +53,9 @@ pub(super) enum ListFormat {
 
 /// The line width if neither a terminal nor COLUMNS sets one.
 const COLUMNS: usize = 100;
+
+/// The longest word of a message that is shown whole, in columns.
+const WIDEST_WORD: usize = 500;
 /// The smallest readable line width.
 const NARROWEST: usize = 20;
 
@@ -176,12 +179,14 @@ impl Output {
         self.problems(&failure.problems);
         let columns = self.error_columns.unwrap_or(usize::MAX);
         // Lines after the first are for copying: they are not wrapped.
+        // A name that somebody pasted may be a page long.
+        let message: Vec<_> = failure.message.split(' ').map(|word| text::shorten(word, WIDEST_WORD)).collect();
         let part = |head: &str, body: &str| {
             let mut lines = body.split('\n');
             let first = text::wrapped(lines.next().unwrap_or_default(), columns, head.len());
             format!("{head}{first}{}", lines.map(|line| format!("\n{line}")).collect::<String>())
         };
-        self.note(&format!("{}\n{}", part("error: ", &failure.message), part("  = help: ", &failure.help)));
+        self.note(&format!("{}\n{}", part("error: ", &message.join(" ")), part("  = help: ", &failure.help)));
     }
 
     /// Whether a terminal can show a question and take the answer.

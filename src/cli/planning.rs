@@ -6,7 +6,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Plan, Scope};
-use crate::near_miss::{listed, near_misses};
+use crate::near_miss::near_or_all;
 use crate::project::planned::{PlannedProject, plan};
 use crate::project::{Project, UNNAMED};
 use std::collections::BTreeSet;
@@ -90,11 +90,9 @@ pub(super) fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a 
     if there.contains(&name) {
         return Ok(());
     }
-    let near = near_misses(name, there.iter().copied());
-    let help = match (near.as_slice(), there.as_slice()) {
-        (_, []) => format!("there is no {what} at all: is this the right root?"),
-        ([], there) => format!("there is {}", listed(there)),
-        (near, _) => format!("did you mean {}?", near.join(" or ")),
+    let help = match there.as_slice() {
+        [] => format!("there is no {what} at all: is this the right root?"),
+        there => near_or_all(name, there.iter().copied()),
     };
     Err(CommandFailure::new(format!("there is no {what} {name}"), help))
 }

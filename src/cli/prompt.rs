@@ -8,9 +8,10 @@ use super::output::Output;
 use crate::api::sensitive;
 use crate::author::question::{Answer, Choice, Form, Question};
 use crate::author::secret_ref;
+use crate::near_miss::listed;
 use inquire::autocompletion::{Autocomplete, Replacement};
 use inquire::ui::RenderConfig;
-use inquire::validator::ValueRequiredValidator;
+use inquire::validator::{Validation, ValueRequiredValidator};
 use inquire::{Confirm, CustomUserError, InquireError, MultiSelect, Select, Text};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -108,6 +109,14 @@ impl Prompts {
             (None, true) => prompt.with_validator(ValueRequiredValidator::new("an answer is needed")),
             (None, false) => prompt,
         };
+        if form.is_search {
+            // A validator outlives the question.
+            let names = form.completions.to_vec();
+            prompt = prompt.with_validator(move |answer: &str| {
+                let form = TextForm { completions: &names, is_search: true, ..TextForm::default() };
+                Ok(form.several(answer).map_or(Validation::Valid, |several| Validation::Invalid(several.into())))
+            });
+        }
         if !form.completions.is_empty() {
             prompt = prompt.with_autocomplete(Completions(form.completions.to_vec()));
         }
@@ -140,17 +149,22 @@ impl Prompts {
             }
             Form::Text { suggested, required, completions } => {
                 let suggested = suggested.as_deref();
-                of_text(TextForm { suggested, required: *required, completions, is_reference: false })
+                of_text(TextForm { suggested, required: *required, completions, ..TextForm::default() })
+            }
+            Form::Search { names } => {
+                let form = TextForm { required: true, completions: names, is_search: true, ..TextForm::default() };
+                let answer = self.text(&format!("{text}:"), help, &form)?;
+                Ok(Answer::Text(form.found(&answer).unwrap_or(&answer).to_string()))
             }
             Form::Reference { suggested, required } => of_text(TextForm {
                 suggested: suggested.as_deref(),
                 required: *required,
-                completions: &[],
                 is_reference: true,
+                ..TextForm::default()
             }),
             Form::Proposal { proposed, .. } => {
                 let suggested = Some(proposed.as_str()).filter(|proposed| !proposed.is_empty());
-                of_text(TextForm { suggested, required: true, completions: &[], is_reference: false })
+                of_text(TextForm { suggested, required: true, ..TextForm::default() })
             }
             Form::YesNo { suggested } => Ok(Answer::Yes(self.confirm(&format!("{text}?"), help, *suggested)?)),
         }
@@ -158,6 +172,7 @@ impl Prompts {
 }
 
 /// What a text may be.
+#[derive(Default)]
 pub(super) struct TextForm<'a> {
     /// The text that is taken unless another one is given.
     pub suggested: Option<&'a str>,
@@ -167,11 +182,41 @@ pub(super) struct TextForm<'a> {
     pub completions: &'a [String],
     /// Whether it is a reference to a Secret.
     pub is_reference: bool,
+    /// Whether a part of a completion stands for it, where no other one has that part.
+    pub is_search: bool,
 }
 
 impl TextForm<'_> {
+    /// The completions that a part of a name may stand for; the name itself stands for itself.
+    fn meant(&self, answer: &str) -> Vec<&String> {
+        let wanted = answer.trim().to_lowercase();
+        match self.completions.iter().find(|name| **name == answer.trim()) {
+            Some(name) => vec![name],
+            None => self.completions.iter().filter(|name| name.to_lowercase().contains(&wanted)).collect(),
+        }
+    }
+
+    /// The only completion that an answer stands for.
+    fn found(&self, answer: &str) -> Option<&str> {
+        match self.meant(answer).as_slice() {
+            [one] if self.is_search && !answer.trim().is_empty() => Some(one),
+            _ => None,
+        }
+    }
+
+    /// The completions to choose from, if an answer stands for several.
+    fn several(&self, answer: &str) -> Option<String> {
+        let meant = self.meant(answer);
+        let is_unclear = self.is_search && meant.len() > 1 && !answer.trim().is_empty();
+        let names: Vec<&str> = meant.iter().map(|name| name.as_str()).collect();
+        is_unclear.then(|| format!("several have {:?} in their name: {}", answer.trim(), listed(&names)))
+    }
+
     /// The answer as it stays on the terminal: what may be a secret does not.
     fn shown(&self, answer: &str) -> String {
+        if let Some(found) = self.found(answer) {
+            return found.to_string();
+        }
         let is_odd = self.is_reference && !answer.trim().is_empty() && secret_ref(answer).is_none();
         let is_secret = sensitive::is_secret_itself(answer) || sensitive::looks_like_token(answer).is_some();
         if is_odd || is_secret { "(hidden)".to_string() } else { answer.to_string() }
@@ -264,8 +309,27 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_name_stands_for_the_only_one_that_has_it() {
+        let names = completions().0;
+        let form = TextForm { completions: &names, is_search: true, ..TextForm::default() };
+        assert_eq!(
+            (form.found("FORCE"), form.found("slack"), form.found("x")),
+            (Some("salesforce"), Some("slack"), None)
+        );
+        assert_eq!(form.shown("loft"), "salesloft");
+        assert_eq!(
+            form.several("sales").unwrap(),
+            "several have \"sales\" in their name: salesforce, salesloft, my-sales"
+        );
+        assert_eq!((form.found("sales"), form.several("slack"), form.several("")), (None, None, None));
+        let names = ["mail".to_string(), "email".to_string()];
+        let form = TextForm { completions: &names, is_search: true, ..TextForm::default() };
+        assert_eq!((form.found("mail"), form.found("email")), (Some("mail"), Some("email")));
+    }
+
+    #[test]
     fn no_secret_stays_on_the_terminal() {
-        let of = |is_reference| TextForm { suggested: None, required: true, completions: &[], is_reference };
+        let of = |is_reference| TextForm { required: true, is_reference, ..TextForm::default() };
         assert_eq!(of(true).shown("crm-app/clientSecret"), "crm-app/clientSecret");
         assert_eq!(of(true).shown("hunter2"), "(hidden)");
         assert_eq!(of(true).shown(""), "");

@@ -5,6 +5,7 @@ use super::edit::EditOptions;
 use super::output::Output;
 use crate::author::{Draft, customer, sync};
 use crate::near_miss::meant;
+use crate::text::quoted;
 use clap::Args;
 
 /// Remove a customer's credentials, and list what only a person can revoke
@@ -41,7 +42,14 @@ impl Remove {
             // The tenant is named, and --all says that it is every one.
             ([_, what, name], true) => (None, *what, *name),
             ([tenant, what, name], false) => (Some(*tenant), *what, *name),
-            ([_, _], false) => return Err(wrong("no tenant is given")),
+            (["customer", _], false) => return Err(wrong("no tenant is given")),
+            ([tenant, name], false) => {
+                let help = format!("stablekey remove {} customer {}", quoted(tenant), quoted(name));
+                return Err(CommandFailure::new(
+                    "what is to be removed is not given",
+                    format!("to remove a customer:\n{help}"),
+                ));
+            }
             _ => return Err(wrong("what is to be removed is not given")),
         };
         if what != "customer" {

@@ -4,7 +4,6 @@ use super::CommandFailure;
 use super::edit::EditOptions;
 use super::output::Output;
 use crate::api::Kind;
-use crate::author::Draft;
 use crate::author::rename_key::{KeyRename, rename_key};
 use clap::Args;
 
@@ -12,8 +11,9 @@ use clap::Args;
 ///
 /// A key never changes: a new Connection replaces the one with the old key, in the manifests of every tenant, and
 /// answers for the old key. Integrations, their definitions and the overrides of syncs name the new key; customers'
-/// credentials stay. The old Connection stays too, until nothing names its key any more. An interrupted rename is
-/// finished by the same command.
+/// credentials stay. The old Connection stays too, until nothing names its key any more. What only a target has for the
+/// old key is a manual step, with the command that gives it to the new one. An interrupted rename is finished by the
+/// same command.
 ///
 /// Examples:
 ///   stablekey rename-key sf_old salesforce-oauth
@@ -32,11 +32,9 @@ pub(super) struct RenameKeyCommand {
 impl RenameKeyCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
-        let mut draft = Draft::new(&project);
         let (old, new) = (Kind::Connection.name_in(&self.old), Kind::Connection.name_in(&self.new));
-        let told = rename_key(&mut draft, KeyRename { old, new })?;
-        let edited = draft.finish()?;
-        told.notes.iter().for_each(|note| output.note(note));
-        self.edit.carry_out(&edited, output)
+        let renamed = rename_key(&project, KeyRename { old, new })?;
+        renamed.notes.iter().for_each(|note| output.note(note));
+        self.edit.carry_out(&renamed.edited, output)
     }
 }

@@ -1,19 +1,18 @@
 //! `stablekey revert`.
 
 use super::apply::{Apply, RevertConsent};
-use super::options::{RootOption, tenant_and_path};
+use super::options::{RootOption, SourceOption};
 use super::output::Output;
 use super::{CommandFailure, naming, planning};
 use crate::api::Kind;
-use crate::engine::model::field::Field;
-use crate::engine::model::item::ObjectId;
+use crate::engine::model::field::{Field, FieldKind};
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Note, Plan, Scope};
 use crate::engine::model::revert::Revert;
 use crate::near_miss::{listed, near_misses};
 use crate::project::{Project, planned};
 use clap::Args;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// Put the desired value back where a tenant differs
 ///
@@ -37,9 +36,8 @@ pub(super) struct RevertCommand {
     field: Option<String>,
     #[command(flatten)]
     root: RootOption,
-    /// A folder of manifests that declare a tenant: TENANT=PATH; the folder may be anywhere
-    #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
-    sources: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    sources: SourceOption,
     #[command(flatten)]
     consent: RevertConsent,
 }
@@ -105,13 +103,14 @@ fn field_of(
     let there: BTreeSet<String> = of_live.chain(noted).chain(planned.map(|change| change.field.to_string())).collect();
     let typed = typed.strip_prefix("spec.").unwrap_or(typed);
     let there: Vec<&str> = there.iter().map(String::as_str).collect();
-    match Field::parse(typed).filter(|_| there.contains(&typed)) {
+    let is_known = |field: &Field<'_>| there.contains(&typed) || may_have(project, tenant, object, field);
+    match Field::parse(typed).filter(is_known) {
         Some(field) => Ok(field),
         None => {
             // `scopes` means `inputs.scopes`, if nothing else ends so.
             let ends_so = |path: &&str| path.rsplit_once('.').is_some_and(|(_, name)| name == typed);
             let ending: Vec<&str> = there.iter().copied().filter(ends_so).collect();
-            let near = if ending.is_empty() { near_misses(typed, there.iter().copied()) } else { ending };
+            let near = if ending.is_empty() { near_fields(typed, &there) } else { ending };
             let help = match near.as_slice() {
                 [] => format!("it has {}", listed(&there)),
                 near => format!("did you mean {}?", near.join(" or ")),
@@ -119,6 +118,47 @@ fn field_of(
             Err(CommandFailure::new(format!("{tenant}/{object} has no field {typed}"), help))
         }
     }
+}
+
+/// Whether an object can have a field that it does not have now: its kind or type has it, it was recorded, or the same
+/// object has it elsewhere.
+fn may_have(project: &Project, tenant: &str, object: &ObjectId, field: &Field<'_>) -> bool {
+    let of_kind = match object.kind {
+        Kind::Connection => {
+            matches!(field.kind, FieldKind::Title | FieldKind::Description | FieldKind::EmbeddedWorkflows)
+        }
+        Kind::Integration => matches!(field.kind, FieldKind::Title | FieldKind::Definition),
+        _ => false,
+    };
+    let read = || {
+        let tenants = project.tenants.values().flat_map(|tenant| [tenant.source.as_ref(), Some(&tenant.live)]);
+        tenants.flatten().filter_map(|read| read.as_ref().ok()).map(|snapshot| &snapshot.inventory)
+    };
+    let is_recorded =
+        || read().any(|read| read.record(tenant, object).is_some_and(|record| record.fields.contains_key(field)));
+    let has = |item: &Item| match (item.written(field), item) {
+        (Some(_), _) => true,
+        (None, Item::Connection(connection)) if field.is_input() => {
+            read().flat_map(|read| read.types_of(&connection.spec)).any(|t| t.inputs.contains_key(field.name.as_ref()))
+        }
+        (None, _) => false,
+    };
+    of_kind || is_recorded() || read().filter_map(|read| read.get(object)).any(|item| has(&item))
+}
+
+/// Fields that one may be a misspelling of. Of two inputs the names are compared, not what all inputs begin with.
+fn near_fields<'t>(typed: &str, there: &[&'t str]) -> Vec<&'t str> {
+    let Some(field) = Field::parse(typed).filter(|field| !field.name.is_empty()) else {
+        return near_misses(typed, there.iter().copied());
+    };
+    let of_kind: Vec<(Field<'static>, &str)> = there
+        .iter()
+        .filter_map(|path| Some((Field::parse(path)?, *path)))
+        .filter(|(other, _)| other.kind == field.kind)
+        .collect();
+    let names = near_misses(&field.name, of_kind.iter().map(|(other, _)| other.name.as_ref()));
+    let path = |name: &str| of_kind.iter().find(|(other, _)| other.name == name).map(|(_, path)| *path);
+    names.into_iter().filter_map(path).collect()
 }
 
 fn notes<'p>(plan: &'p Plan, tenant: &str, object: &'p ObjectId) -> impl Iterator<Item = &'p Note> {

@@ -42,7 +42,7 @@ pub(super) struct Suspend {
 
 /// Go on with the writes that suspend stopped
 ///
-/// Takes suspend out of the manifest of a Tenant or TenantSync, after showing the diff.
+/// Removes `suspend` from the manifest of a Tenant or TenantSync, after showing the diff.
 ///
 /// Examples:
 ///   stablekey resume eu-prod
@@ -409,7 +409,7 @@ mod tests {
                 "say which:\nstablekey suspend Tenant/us -n hub\nstablekey suspend TenantSync/us -n hub",
             ),
             ("us-to-ue", "there is no tenant or sync us-to-ue", "did you mean us-to-eu"),
-            ("Tenant/ue", "there is no tenant ue", "there is"),
+            ("Tenant/ue", "there is no tenant ue", "there is eu, us"),
             ("TenantSync/eu", "there is no sync eu", "there is"),
             ("Tenat/eu", "Tenat is no kind that can be suspended", "did you mean Tenant/eu or TenantSync/eu?"),
             ("x/eu", "x is no kind that can be suspended", "write Tenant/eu or TenantSync/eu"),

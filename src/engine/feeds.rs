@@ -2,6 +2,7 @@
 
 use super::model::inventory::{Inventory, Sync, TenantView, View, World};
 use crate::api::{ConnectionMode, Variable, names};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The syncs that mirror a connection, given by its name, into a tenant: they are accepted there, and one of the
 /// integrations that they copy uses it.
@@ -12,6 +13,57 @@ pub fn feeding<'w>(world: &'w World, tenant: &str, connection: &str) -> Vec<&'w 
         inventories(source).any(|read| uses(read, &sync.spec, connection))
     };
     mirrors.filter(feeds).collect()
+}
+
+/// Where the connections come from that syncs mirror into tenants. Each tenant is looked up once.
+#[derive(Debug)]
+pub struct Origins<'w> {
+    world: &'w World,
+    /// By tenant, the names of its mirrored connections, each with the tenant that it comes from.
+    fed: BTreeMap<&'w str, BTreeMap<&'w str, &'w str>>,
+}
+
+impl<'w> Origins<'w> {
+    /// Knows nothing yet.
+    pub fn new(world: &'w World) -> Self {
+        Origins { world, fed: BTreeMap::new() }
+    }
+
+    /// The first tenant of the chain of syncs that brings a connection, given by its name, to a tenant; `None` if no
+    /// sync does, as [`feeding`] decides.
+    pub fn of(&mut self, tenant: &str, connection: &str) -> Option<&'w str> {
+        let mut seen = BTreeSet::new();
+        let mut at = None;
+        while let Some(from) = self.from(at.unwrap_or(tenant), connection).filter(|from| seen.insert(*from)) {
+            at = Some(from);
+        }
+        at
+    }
+
+    fn from(&mut self, tenant: &str, connection: &str) -> Option<&'w str> {
+        let world = self.world;
+        let (name, _) = world.tenants.get_key_value(tenant)?;
+        self.fed.entry(name).or_insert_with(|| fed(world, name)).get(connection).copied()
+    }
+}
+
+fn fed<'w>(world: &'w World, tenant: &str) -> BTreeMap<&'w str, &'w str> {
+    let mut fed = BTreeMap::new();
+    for sync in world.syncs.iter().filter(|sync| sync.spec.connection_mode() == ConnectionMode::Mirror) {
+        let Some(source) = source(world, sync, tenant) else { continue };
+        for read in inventories(source) {
+            let selected = read.integrations.values().filter(|integration| sync.spec.selects(integration.name()));
+            let keys = selected.flat_map(|integration| &integration.spec.connections).filter_map(Variable::stable_key);
+            let keys: BTreeSet<&str> = keys.collect();
+            let used: BTreeSet<String> = keys.iter().map(|key| names::of_stable_key(key)).collect();
+            for (name, connection) in &read.connections {
+                if used.contains(name) || connection.spec.replaces.iter().any(|old| keys.contains(old.as_str())) {
+                    fed.entry(name.as_str()).or_insert(sync.spec.from.as_str());
+                }
+            }
+        }
+    }
+    fed
 }
 
 /// The syncs that bring an integration, given by its name, to a tenant: their source has it, or a further sync brings it

@@ -6,11 +6,11 @@ use super::structure::StructureResource;
 use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;
 use crate::manifest::{
-    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_bytes,
-    read_files, read_paths, shown,
+    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_files,
+    read_paths, shown,
 };
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading};
-use crate::tenant::directory::overlay::NewFiles;
+use crate::tenant::directory::overlay::Overlay;
 use crate::tenant::directory::paths::normal;
 use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The files below a root, each as it was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Files {
     readings: Vec<(PathBuf, DocumentsRead)>,
     found: FolderContent,
@@ -35,6 +35,9 @@ impl Files {
             let readings = read_paths(&given.paths, stdin);
             return Files { readings, found: FolderContent::default(), ignore: Ignore::default(), whole: false };
         }
+        if given.may_be_new && given.root.symlink_metadata().is_err() {
+            return Files { whole: true, ..Files::default() };
+        }
         let ignore = Ignore::read(&given.root);
         let mut found = find(&given.root, &|path, is_folder| ignore.leaves_out(path, is_folder));
         let files = std::mem::take(&mut found.files);
@@ -43,18 +46,9 @@ impl Files {
     }
 
     /// Returns the files as they would be after an edit.
-    pub(super) fn after(&self, new: &NewFiles) -> Self {
+    pub(super) fn after(&self, over: &Overlay) -> Self {
         let mut files = self.clone();
-        for (path, content) in new {
-            let at = files.readings.iter().position(|(there, _)| there == path);
-            let bytes = content.as_ref().filter(|_| at.is_some() || self.is_read(path));
-            match (at, bytes) {
-                (Some(at), Some(bytes)) => files.readings[at].1 = read_bytes(&shown(path), bytes.clone()),
-                (Some(at), None) => drop(files.readings.remove(at)),
-                (None, Some(bytes)) => files.readings.push((path.clone(), read_bytes(&shown(path), bytes.clone()))),
-                (None, None) => {}
-            }
-        }
+        over.put_over(&mut files.readings, &|path| self.is_read(path));
         files
     }
 

@@ -188,13 +188,11 @@ fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
 
 /// Names the project in the commands that make edits. Files without a Tenant are no project.
 fn complete_commands(project: &Project, plan: &mut Plan) {
-    let root = project.root.display().to_string();
-    let root = (root != "." && !root.is_empty()).then_some(root.as_str());
     let complete = |tenant: Option<&str>, commands: &mut Vec<EditCommand>| {
         if tenant == Some(UNNAMED) {
             commands.clear();
         }
-        commands.iter_mut().for_each(|command| command.below(root));
+        commands.iter_mut().for_each(|command| project.complete(command));
     };
     for finding in &mut plan.findings {
         complete(finding.tenant.as_deref(), &mut finding.commands);

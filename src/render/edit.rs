@@ -2,11 +2,14 @@
 
 use super::style::Tone;
 use super::{Invocation, Style};
-use crate::author::Edited;
-use crate::engine::model::plan::{Counts, Plan};
+use crate::author::{Consequences, Edited, FileChange};
+use crate::engine::model::plan::{Action, ActionKind, Counts, Plan};
 use crate::text::{self, count};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+
+/// Fields of an action that are named.
+const FIELDS: usize = 4;
 
 /// Lines of new troubles and warnings that are shown.
 const MOST: usize = 10;
@@ -31,9 +34,12 @@ pub fn edit_text(edited: &Edited, style: Style) -> String {
         false => format!("Plan: {after}. Before: {before}."),
     };
     let _ = writeln!(out, "{}", text::wrapped(&line, style.width, 0));
-    list(&mut out, "Worse", &edited.worse(), style.width);
-    list(&mut out, "Fixed", &edited.better(), style.width);
-    list(&mut out, "New warnings", &edited.warnings(), style.width);
+    let actions: Vec<String> = edited.new_actions().map(action_line).collect();
+    list(&mut out, "The next apply does", &actions, style.width);
+    let Consequences { worse, fixed, warnings, .. } = &edited.consequences;
+    list(&mut out, "Worse", worse, style.width);
+    list(&mut out, "Fixed", fixed, style.width);
+    list(&mut out, "New warnings", warnings, style.width);
     list(&mut out, "Manual steps", &edited.manual, style.width);
     out
 }
@@ -57,6 +63,22 @@ fn list(out: &mut String, title: &str, lines: &[String], width: usize) {
     }
 }
 
+/// The line `update eu-prod/Connection/crm  inputs.scopes, title  needs approval`.
+fn action_line(action: &Action) -> String {
+    let mut line = format!("{} {}", action.action.as_str(), action.id);
+    if action.action == ActionKind::Update {
+        let fields: Vec<String> = action.fields.iter().map(|change| change.field.to_string()).collect();
+        let shown = fields.iter().take(FIELDS).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = fields.len().saturating_sub(FIELDS);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        line.push_str(&format!("  {shown}{more}"));
+    }
+    if !action.needs_approval.is_empty() {
+        line.push_str("  needs approval");
+    }
+    line
+}
+
 /// The totals of a plan in words.
 fn what(plan: &Plan) -> String {
     let Counts { create, update, adopt, delete, needs_approval, blocked, drift, manual, .. } = plan.counts;
@@ -78,8 +100,13 @@ fn what(plan: &Plan) -> String {
 
 /// What follows a written edit.
 pub fn edit_written(edited: &Edited, typed: &Invocation) -> String {
-    let files: Vec<String> = edited.files.iter().map(|file| file.path.display().to_string()).collect();
-    format!("{} written: {}\nNext:\n  {}", count(files.len(), "file", "files"), files.join(", "), typed.plan())
+    let (gone, written): (Vec<_>, Vec<_>) = edited.files.iter().partition(|file| file.after.is_none());
+    let line = |files: &[&FileChange], what: &str| {
+        let names: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
+        let number = count(files.len(), "file", "files");
+        if files.is_empty() { String::new() } else { format!("{number} {what}: {}\n", names.join(", ")) }
+    };
+    format!("{}{}Next:\n  {}", line(&written, "written"), line(&gone, "removed"), typed.plan())
 }
 
 /// The edit as JSON.
@@ -91,9 +118,10 @@ pub fn edit_json(edited: &Edited, written: bool) -> Value {
         "files": files.collect::<Vec<_>>(),
         "diff": edited.diff(),
         "plan": {"before": plan(&edited.before), "after": plan(&edited.after)},
-        "worse": edited.worse(),
-        "fixed": edited.better(),
-        "warnings": edited.warnings(),
+        "actions": edited.new_actions().map(|action| action.id.as_str()).collect::<Vec<_>>(),
+        "worse": edited.consequences.worse,
+        "fixed": edited.consequences.fixed,
+        "warnings": edited.consequences.warnings,
         "manual": edited.manual,
         "written": written,
     })

@@ -10,7 +10,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
 use crate::engine::model::record::Writer;
 use crate::engine::plan::{plan, simulate};
-use crate::near_miss::{are_similar, near_misses, what_there_is};
+use crate::near_miss::{near_misses, what_there_is};
 use crate::report::binding::{self, BindingRow, ConnectionBrief, Scene, Used};
 use crate::text::{and, count};
 use serde::Serialize;
@@ -103,8 +103,7 @@ impl ExplainError {
         let keys = inventories().flat_map(|i| i.connections.values()).map(|c| c.spec.stable_key.as_str());
         let integrations = inventories().flat_map(|i| i.integrations.keys()).map(String::as_str);
         let all: BTreeSet<&str> = keys.chain(integrations).chain(world.tenants.keys().map(String::as_str)).collect();
-        let near = near_misses(name, all).into_iter().filter(|near| are_similar(name, near)).collect();
-        ExplainError::Nothing { name: name.to_string(), near: owned(near) }
+        ExplainError::Nothing { name: name.to_string(), near: owned(near_misses(name, all)) }
     }
 }
 

@@ -138,9 +138,7 @@ impl Invocation {
         let object = object.to_string();
         let typed = [command, tenant, &object].into_iter().chain(field).map(str::to_string);
         let root = self.root.iter().flat_map(|root| ["-C".to_string(), root.clone()]);
-        // Only what is read of a source given by hand may differ.
-        let sources = self.sources().filter(|_| command == "revert");
-        let typed = typed.chain(more.iter().map(ToString::to_string)).chain(root).chain(sources);
+        let typed = typed.chain(more.iter().map(ToString::to_string)).chain(root).chain(self.sources());
         self.hub.is_none().then(|| words(typed))
     }
 
@@ -150,10 +148,19 @@ impl Invocation {
         pairs.flatten().cloned().collect::<Vec<_>>().into_iter()
     }
 
+    /// The command `stablekey resume NAME …`, for a Tenant or a TenantSync.
+    pub fn resume(&self, name: &str) -> String {
+        match &self.hub {
+            Some(hub) => words(["resume".to_string(), name.to_string()].into_iter().chain(hub.at())),
+            None => self.edit(["resume", name]),
+        }
+    }
+
     /// A command that edits files: `stablekey set -C ROOT …`.
     pub fn edit<'a>(&self, words_of_command: impl IntoIterator<Item = &'a str>) -> String {
         let mut typed: Vec<String> = words_of_command.into_iter().map(str::to_string).collect();
         typed.extend(self.root.iter().flat_map(|root| ["-C".to_string(), root.clone()]));
+        typed.extend(self.sources());
         words(typed.into_iter())
     }
 

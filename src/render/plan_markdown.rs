@@ -35,10 +35,8 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
         let as_far_as = md(&as_far_as(&plan.scope));
         return format!("{head}✅ Nothing to do: everything is in sync{as_far_as}{rest}.\n");
     }
-    let closing = next(plan, &tally, typed).into_iter().map(|next| match &next.command {
-        Some(next_command) => format!("\n{}\n\n{}", md(&next.lead), command(next_command)),
-        None => format!("\n{}\n", md(&next.lead)),
-    });
+    let closing =
+        next(plan, &tally, typed).into_iter().map(|next| format!("\n{}\n\n{}", md(&next.lead), command(&next.command)));
     let closing: String = closing.collect();
     let mut comment = Comment::new(closing, &typed.plan());
     comment.add(&format!("{head}**{}.**\n\n", md(&tally.sentence())));

@@ -53,7 +53,7 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     page.wrap(0, 2, &strong(format!("{}.", tally.sentence())).counts());
     for NextCommand { lead, command: next } in next(plan, &tally, typed) {
         page.wrap(0, 2, &[plain(lead)]);
-        next.iter().for_each(|next| page.line(2, &[command(next)]));
+        next.lines().for_each(|next| page.line(2, &[command(next)]));
     }
     page.finish()
 }
@@ -365,13 +365,19 @@ fn manual(page: &mut TextPage, ranked: &Ranked<'_>) {
 /// A suggested command with the text around it.
 pub(super) struct NextCommand {
     pub lead: String,
-    pub command: Option<String>,
+    /// The command; each of several on its own line.
+    pub command: String,
 }
 
 impl NextCommand {
     fn new(lead: impl Into<String>, command: String) -> Self {
-        NextCommand { lead: lead.into(), command: Some(command) }
+        NextCommand { lead: lead.into(), command }
     }
+}
+
+/// Commands, each on its own line.
+fn commands(all: impl Iterator<Item = String>) -> String {
+    all.collect::<Vec<_>>().join("\n")
 }
 
 /// The suggested next commands.
@@ -383,18 +389,18 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCo
         lines.push(NextCommand::new("Nothing to apply. Fix the items marked →, then run:", typed.plan()));
     } else if plan.writes_nothing() && !plan.is_empty() {
         let suspended: Vec<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
-        let tenants = if suspended.len() == 1 { "Tenant" } else { "Tenants" };
-        let lead = format!("Next: nothing to apply until suspend is taken out of {tenants} {}", and(&suspended));
-        lines.push(NextCommand { lead, command: None });
+        let (tenants, are) = if suspended.len() == 1 { ("Tenant", "is") } else { ("Tenants", "are") };
+        let lead = format!("Next: nothing to apply while {tenants} {} {are} suspended. To go on:", and(&suspended));
+        lines.push(NextCommand::new(lead, commands(suspended.iter().map(|name| typed.resume(name)))));
     }
     let waiting = plan.targets.iter().flat_map(|target| &target.suspended_syncs).filter(|(_, count)| **count > 0);
     let waiting: BTreeSet<&str> = waiting.map(|(sync, _)| sync.as_str()).collect();
     if !waiting.is_empty() {
         let syncs = and(&waiting.iter().collect::<Vec<_>>());
-        let waits =
-            if waiting.len() == 1 { "waits: to see what it would do" } else { "wait: to see what they would do" };
-        let lead = format!("{syncs} {waits}, take suspend out of {syncs}, then run:");
-        lines.push(NextCommand::new(lead, typed.plan()));
+        let waits = if waiting.len() == 1 { "waits: it is suspended" } else { "wait: they are suspended" };
+        let names = waiting.iter().map(|sync| sync.strip_prefix("sync/").unwrap_or(sync));
+        let resumed = commands(names.map(|name| typed.resume(name)));
+        lines.push(NextCommand::new(format!("{syncs} {waits}. To see what would be done:"), resumed));
     }
     let can_be_written = |target: &Target| !target.suspended && !target.actions.is_empty();
     if plan.targets.iter().any(can_be_written) && !typed.is_apply {

@@ -6,7 +6,7 @@ use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Note, Plan};
-use crate::near_miss::near_misses;
+use crate::near_miss::similar_of_kind;
 use crate::report::binding;
 use crate::report::binding::{BindingState, ComponentBrief, Scene};
 use serde::Serialize;
@@ -340,7 +340,7 @@ fn near(rows: &mut [MatrixRow], columns: &[Column<'_>]) {
                 }
             }
         }
-        let near = near_misses(&row.stable_key, candidates.keys().copied());
+        let near = similar_of_kind(&row.stable_key, candidates.keys().copied());
         row.near_misses = near
             .into_iter()
             .filter_map(|key| Some(NearMiss { tenant: candidates.get(key)?.to_string(), stable_key: key.to_string() }))

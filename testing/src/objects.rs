@@ -154,6 +154,11 @@ impl Tenant {
         self.spec(|s| s.accept_from.clear())
     }
 
+    /// Its source is a folder, which does not prune.
+    pub fn source(self, path: &str) -> Self {
+        self.spec(|s| s.source = Some(Source { path: path.into(), prune: None }))
+    }
+
     /// Its source prunes, whether it exists already or not.
     pub fn source_prunes(self) -> Self {
         self.spec(|s| s.source = Some(Source { path: "declared".into(), prune: Some(true) }))

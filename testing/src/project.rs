@@ -134,6 +134,18 @@ impl Project {
         CommandOutput::of(&self.command(arguments).output().unwrap())
     }
 
+    /// Runs a line that a message shows, as a person who pastes it into a shell.
+    pub fn pasted(&self, line: &str) -> CommandOutput {
+        let run = self.command(&[]);
+        let folder = std::path::Path::new(run.get_program()).parent().unwrap();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).current_dir(&self.root).stdin(std::process::Stdio::null());
+        shell.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.env("PATH", format!("{}:{path}", folder.display()));
+        CommandOutput::of(&shell.output().unwrap())
+    }
+
     pub fn plan(&self) -> CommandOutput {
         self.run(&["plan"])
     }

@@ -2,15 +2,14 @@
 
 use crate::api::ConnectionMode;
 use crate::author::sync::{self, HandedOver, NewSync};
-use crate::cli::CommandFailure;
 use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
-use crate::cli::options::RootOption;
+use crate::cli::options::{RootOption, SourceOption};
 use crate::cli::output::{Output, OutputFormat};
+use crate::cli::{CommandFailure, records};
 use crate::engine::model::plan::{Action, Scope};
 use crate::engine::model::record::Writer;
 use crate::project::planned::plan;
-use crate::tenant::location::LocationError;
 use clap::{Args, ValueEnum};
 
 /// Write a sync, and hand the target over to it
@@ -98,7 +97,7 @@ impl NewSyncCommand {
         let code = self.edit.carry_out(&handed_over.edited, output)?;
         drop(project);
         if !self.edit.dry_run {
-            follow(&self.edit.root, &handed_over, output)?;
+            follow(&self.edit.root, &self.edit.sources, &handed_over, output)?;
         }
         Ok(code)
     }
@@ -107,6 +106,7 @@ impl NewSyncCommand {
 /// Writes the ownership records that follow a sync where they are not in files: on the platform, and in clusters.
 pub(in crate::cli) fn follow(
     root: &RootOption,
+    sources: &SourceOption,
     handed_over: &HandedOver,
     output: &mut Output,
 ) -> Result<(), CommandFailure> {
@@ -118,7 +118,7 @@ pub(in crate::cli) fn follow(
         let message = format!("the files are written, and the ownership record of {tenant} is not: {why}");
         CommandFailure::new(message, "the next apply completes it: stablekey apply")
     };
-    let project = root.open()?;
+    let project = root.open_for_edits(sources)?;
     let planned = plan(&project, &Scope::default());
     let writer = Writer::Sync(name.clone());
     let Some(sync) = project.syncs.iter().find(|sync| sync.writer == writer) else {
@@ -128,18 +128,7 @@ pub(in crate::cli) fn follow(
     if actions.is_empty() {
         return Ok(());
     }
-    let Some(location) = project.location(tenant) else { return Err(failed("it cannot be reached".to_string())) };
-    let coming: Vec<_> = actions.iter().map(|action| &action.change).collect();
-    let why = |error: LocationError| failed(error.to_string());
-    let mut session = location.begin(&coming).map_err(why)?;
-    let mut result = Ok(());
-    session.apply_all(&actions, &|from| project.definition(from), &|| false, &mut |_, outcome| {
-        if let (Ok(()), Err(error)) = (&result, outcome) {
-            result = Err(error);
-        }
-    });
-    let settled = session.settle();
-    result.and(settled).map_err(why)?;
+    records::write(&project, tenant, &actions).map_err(failed)?;
     output.note(&format!("The ownership record of {tenant} follows sync/{name}."));
     Ok(())
 }

@@ -203,7 +203,7 @@ impl NewTenantCommand {
             environment: self.environment.or(environment),
             accept_from: self.accept_from,
         };
-        let project = self.edit.root.open_new_for_edits();
+        let project = self.edit.open_new()?;
         let mut draft = Draft::new(&project);
         add(&mut draft, &asked)?;
         self.edit.finish(draft, output)

@@ -16,7 +16,7 @@ impl SimilarKeys {
             return known.clone();
         }
         let keys = inventory.connections.values().map(|c| c.spec.stable_key.as_str());
-        let near = near_misses(key, keys.filter(|other| are_similar(key, other)));
+        let near = near_misses(key, keys);
         let near: Arc<[String]> = near.into_iter().map(str::to_string).collect();
         self.known().insert(key.to_string(), near.clone());
         near

@@ -416,7 +416,10 @@ fn suspended(evidence: &Evidence<'_>) -> Option<String> {
     Some(match evidence.is_suspended {
         true => format!("the sync is suspended; {waits}; to go on:\nstablekey resume {sync} -n {namespace}"),
         // Its own Tenant, in its cluster, may be the one that is suspended.
-        false => format!("{} is suspended; {waits}: take suspend out of its spec to go on", target.tenant),
+        false => format!(
+            "{} is suspended; {waits}; to go on, where its Tenant is:\nstablekey resume {}",
+            target.tenant, target.tenant
+        ),
     })
 }
 
@@ -585,7 +588,8 @@ mod tests {
     fn a_suspended_sync_reports_what_waits() {
         let mut target = target(vec![action("a", ActionKind::Update), action("b", ActionKind::Create)]);
         target.suspended = true;
-        let message = "eu is suspended; 2 actions wait: take suspend out of its spec to go on".to_string();
+        let message =
+            "eu is suspended; 2 actions wait; to go on, where its Tenant is:\nstablekey resume eu".to_string();
         assert_eq!(stands(&of(&target)), (SyncState::Suspended, message));
         let mut target = noted(Vec::new());
         target.suspended_syncs = [("sync/s".to_string(), 1)].into();

@@ -8,7 +8,7 @@ use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Binding, WhyNot};
-use crate::near_miss::{is_same_folded, meant, near_misses};
+use crate::near_miss::{is_same_folded, meant, similar_of_kind};
 
 /// The resources of all tenants, to find out what a missing connection should be.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ pub fn how_to_fix_missing(
     }
     let known = source.map(|s| ("the source", s)).or_else(|| elsewhere.connection(key));
     let similar = inventory.connections.values().filter(|c| known.is_none_or(|(_, spec)| c.spec.connects_like(spec)));
-    let near = near_misses(key, similar.map(|c| c.spec.stable_key.as_str()));
+    let near = similar_of_kind(key, similar.map(|c| c.spec.stable_key.as_str()));
     // If it is unknown what the connection should be, only a similar key is worth a suggestion.
     let near: Vec<&str> =
         near.into_iter().filter(|n| known.is_some() || strsim::jaro_winkler(key, n) >= 0.85).collect();

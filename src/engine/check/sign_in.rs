@@ -28,8 +28,23 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         );
         let fix = "make a connection with Customer credentials; or supply each customer's token, as an input that is per \
                    customer (refreshToken)";
-        let customers = ConnectionSpec { credentials: Credentials::Customer, ..spec.clone() };
-        let command = EditCommand::new_connection(tenant.name, "KEY", Some(&customers));
+        let command =
+            EditCommand::new_like(tenant.name, &spec.stable_key, Credentials::Customer, &free_key(tenant, spec));
         findings.push(Finding::of(Code::SignInSupplied, tenant.name, id, text, fix).by(command));
     }
+}
+
+/// A key for a new connection like another one: the usual key, or the old one with an ending.
+fn free_key(tenant: &Tenant<'_>, spec: &ConnectionSpec) -> String {
+    let is_free = |key: &String| {
+        let name = names::of_stable_key(key);
+        let connections = &tenant.inventory.connections;
+        let replaced = connections.values().flat_map(|connection| &connection.spec.replaces);
+        !connections.contains_key(&name) && !replaced.into_iter().any(|old| names::of_stable_key(old) == name)
+    };
+    let old = names::of_stable_key(&spec.stable_key);
+    let of_customers = names::with_ending(&old, "customer");
+    let numbered = (2..100).map(|number| names::with_ending(&of_customers, &number.to_string()));
+    let keys = names::usual_key(&spec.component.key, &spec.type_).into_iter().chain([of_customers.clone()]);
+    keys.chain(numbered).find(is_free).unwrap_or_else(|| of_customers.clone())
 }

@@ -24,7 +24,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             let id = ObjectId::new(Kind::Integration, row.integration);
             let fix = "bind it to a connection with credentials of production";
             let finding = Finding::of(Code::TestInProduction, tenant.name, id, text, fix);
-            let command = EditCommand::switch_variable(tenant.name, row.integration, variable, "KEY");
+            let command = EditCommand::switch(tenant.name, row.integration, "--variable", variable, None);
             findings.push(finding.at_path(&["spec", "connections", variable]).by(command));
         }
     }

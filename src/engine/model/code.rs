@@ -134,6 +134,12 @@ impl Code {
         Code::ALL.iter().find(is_it).copied()
     }
 
+    /// Whether a text has the form of a code: `SK9999`.
+    pub fn has_form(text: &str) -> bool {
+        let digits = text.get(2..).filter(|_| text.get(..2).is_some_and(|sk| sk.eq_ignore_ascii_case("sk")));
+        digits.is_some_and(|digits| (3..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()))
+    }
+
     /// The code that is nearest to a text which has the form of one or is nearly a name; `None` for any other text.
     pub fn nearest(text: &str) -> Option<Code> {
         let folded: String = text.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).collect();
@@ -148,7 +154,9 @@ impl Code {
             digits.filter(|d| (2..=6).contains(&d.len())).and_then(|digits| digits.chars().map(digit).collect());
         let distance =
             |code: &&Code| strsim::osa_distance(&format!("SK{}", digits.as_deref().unwrap_or_default()), code.as_str());
-        let near = digits.as_ref().and_then(|_| Code::ALL.iter().min_by_key(distance));
+        // One digit may be wrong, absent or moved. More is another code.
+        let near =
+            digits.as_ref().and_then(|_| Code::ALL.iter().filter(|code| distance(code) <= 1).min_by_key(distance));
         let of_name = || near_miss::meant(text, Code::ALL.iter().map(|code| code.name())).and_then(Code::typed);
         near.copied().or_else(of_name)
     }
@@ -156,6 +164,19 @@ impl Code {
     /// Whether it repeats a problem that was reported when a file was read.
     pub const fn is_of_reading(self) -> bool {
         matches!(self, Code::FileBroken | Code::ObjectInvalid)
+    }
+
+    /// Whether it says of an object that was complete before that it does not work any more.
+    pub const fn breaks_what_works(self) -> bool {
+        matches!(
+            self,
+            Code::BindingNotReady
+                | Code::InputMissing
+                | Code::CustomerInputMissing
+                | Code::CustomerConnectionMissing
+                | Code::ReplacesDiffers
+                | Code::VariableUndeclared
+        )
     }
 
     /// Whether it compares objects of whole tenants, so that a plan of a part cannot decide it.
@@ -199,8 +220,9 @@ mod tests {
         for near in ["SK0I07", "sk-0107", "SKO1O7", "SK01007", "SK107", "CredentialRedirct"] {
             assert_eq!((Code::typed(near), Code::nearest(near)), (None, Some(Code::CredentialRedirect)), "{near}");
         }
-        for other in ["sketch", "salesforce-oauth", "sk", "skip-2", "SK"] {
+        for other in ["sketch", "salesforce-oauth", "sk", "skip-2", "SK", "SK9999"] {
             assert_eq!(Code::nearest(other), None, "{other}");
+            assert_eq!(Code::has_form(other), other == "SK9999", "{other}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! The command that makes the edit which a finding asks for.
 
-use crate::api::{ComponentRef, ConnectionSpec, Input, TypeInput, sensitive};
+use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, TypeInput, sensitive};
+use crate::engine::model::field::Field;
 use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
 use crate::text::quoted;
 use serde::{Serialize, Serializer};
 
@@ -10,12 +12,13 @@ use serde::{Serialize, Serializer};
 pub struct EditCommand {
     words: Vec<String>,
     root: Option<String>,
+    sources: Vec<(String, String)>,
 }
 
 impl EditCommand {
     /// A command of these words.
     pub fn of(words: &[&str]) -> Self {
-        EditCommand { words: words.iter().map(ToString::to_string).collect(), root: None }
+        EditCommand { words: words.iter().map(ToString::to_string).collect(), root: None, sources: Vec::new() }
     }
 
     fn and(mut self, words: &[&str]) -> Self {
@@ -44,6 +47,22 @@ impl EditCommand {
                 key,
             ]),
         }
+    }
+
+    /// `new connection --tenant TENANT --like KEY`, as a connection of the tenant is, but for whose credentials it has.
+    pub fn new_like(tenant: &str, like: &str, credentials: Credentials, key: &str) -> Self {
+        let made = EditCommand::of(&["new", "connection", "--tenant", tenant, "--like", like]);
+        made.and(&["--credentials", credentials.as_str(), "--key", key])
+    }
+
+    /// `new KIND`, which makes an object.
+    pub fn new_object(kind: &str) -> Self {
+        EditCommand::of(&["new", kind])
+    }
+
+    /// `resume NAME`, which goes on with the writes to a tenant, or of a sync.
+    pub fn resume(name: &str) -> Self {
+        EditCommand::of(&["resume", name])
     }
 
     /// `new component COMPONENT --tenant TENANT`, which declares a component.
@@ -80,6 +99,54 @@ impl EditCommand {
     /// `bind TENANT INTEGRATION --step NAME`, which gives a step its connection.
     pub fn bind(tenant: &str, integration: &str, step: &str, to: Option<&str>) -> Self {
         EditCommand::of(&["bind", tenant, integration, "--step", step]).to(to)
+    }
+
+    /// `keep TENANT KIND/NAME FIELD`, which makes a live value the desired one.
+    pub fn keep(tenant: &str, object: &ObjectId, field: &Field<'_>) -> Self {
+        EditCommand::of(&["keep", tenant, &object.to_string(), &field.to_string()])
+    }
+
+    /// Adds options.
+    pub fn with(mut self, options: impl IntoIterator<Item = String>) -> Self {
+        self.words.extend(options);
+        self
+    }
+
+    /// The command without a question before it writes.
+    pub fn without_question(self) -> Self {
+        self.and(&["--yes"])
+    }
+
+    /// The tenant and the key of `set`, unless it says already why the tenant differs.
+    pub fn changes(&self) -> Option<(&str, &str)> {
+        match self.words.as_slice() {
+            [set, option, tenant, key, ..] if set == "set" && option == "--tenant" && !self.has("--reason") => {
+                Some((tenant, key))
+            }
+            _ => None,
+        }
+    }
+
+    /// The commands that `set` stands for in a tenant to which a sync brings the connection: the change in the tenant
+    /// that it comes from, if that has manifests, and the one of this tenant only, if an override can hold it.
+    pub fn where_brought(&self, from: Option<&str>) -> Vec<EditCommand> {
+        // Test credentials cross no sync.
+        let is_test = |word: &String| ["--test", "--test-secret"].contains(&word.as_str());
+        if self.words.len() == 6 && self.words.get(4).is_some_and(is_test) {
+            return vec![self.clone()];
+        }
+        let there = from.map(|from| {
+            let mut there = self.clone();
+            there.words.get_mut(2).into_iter().for_each(|tenant| *tenant = from.to_string());
+            there
+        });
+        let is_no_override = self.has("--per-customer") || self.has("--unset");
+        let here = (!is_no_override).then(|| self.clone().because());
+        there.into_iter().chain(here).collect()
+    }
+
+    fn has(&self, option: &str) -> bool {
+        self.words.iter().any(|word| word == option)
     }
 
     fn to(self, key: Option<&str>) -> Self {
@@ -160,6 +227,11 @@ impl EditCommand {
     pub fn below(&mut self, root: Option<&str>) {
         self.root = root.map(str::to_string);
     }
+
+    /// Names the folders that are given to tenants as their sources.
+    pub fn with_sources(&mut self, sources: &[(String, String)]) {
+        self.sources = sources.to_vec();
+    }
 }
 
 /// Whether an input can only be a reference.
@@ -179,7 +251,10 @@ impl std::fmt::Display for EditCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("stablekey")?;
         self.words.iter().try_for_each(|word| write!(f, " {}", quoted(word)))?;
-        self.root.iter().try_for_each(|root| write!(f, " -C {}", quoted(root)))
+        self.root.iter().try_for_each(|root| write!(f, " -C {}", quoted(root)))?;
+        self.sources
+            .iter()
+            .try_for_each(|(tenant, path)| write!(f, " --source {}", quoted(&format!("{tenant}={path}"))))
     }
 }
 
@@ -202,11 +277,31 @@ mod tests {
             command.to_string(),
             "stablekey switch eu lead-router --variable 'CRM of sales' --to crm -C 'my files'"
         );
+        command.with_sources(&[("eu".to_string(), "../eu".to_string())]);
+        assert!(command.to_string().ends_with("--to crm -C 'my files' --source eu=../eu"), "{command}");
         assert_eq!(
             EditCommand::set("eu", "crm").secret("token").per_customer("url").to_string(),
             "stablekey set --tenant eu crm --secret token=NAME/KEY --per-customer url"
         );
         assert_eq!(serde_json::to_value(EditCommand::forget("eu", "sync/s")).unwrap(), "stablekey forget eu sync/s");
+    }
+
+    /// In a tenant that a sync feeds, a value is an override with a reason, and comes from another tenant.
+    #[test]
+    fn where_a_sync_brings_the_connection_both_ways_are_complete() {
+        let words = |command: &EditCommand| {
+            command.where_brought(Some("us")).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let set = EditCommand::set("eu", "crm");
+        assert_eq!(set.changes(), Some(("eu", "crm")));
+        assert_eq!(
+            words(&set.clone().value("url")),
+            ["stablekey set --tenant us crm url=VALUE", "stablekey set --tenant eu crm url=VALUE --reason WHY"]
+        );
+        assert_eq!(words(&set.clone().per_customer("url")), ["stablekey set --tenant us crm --per-customer url"]);
+        assert_eq!(words(&set.clone().test_secret("a")), ["stablekey set --tenant eu crm --test-secret a=NAME/KEY"]);
+        assert_eq!(set.because().changes(), None);
+        assert_eq!(EditCommand::forget("eu", "sync/s").changes(), None);
     }
 
     #[test]

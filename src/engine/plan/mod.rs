@@ -26,9 +26,11 @@ pub use removal::{is_too_many, measured_by};
 
 use super::check::{self, Elsewhere};
 use super::diff::{Declaration, Difference, Extent, Sides, WriterPresence, difference};
+use super::feeds::Origins;
 use super::hashes::Hashes;
 use super::model::canonical::FieldHash;
 use super::model::code::{Code, Severity};
+use super::model::command::EditCommand;
 use super::model::field::{Field, FieldKind};
 use super::model::inventory::{Inventory, Sync, View, World};
 use super::model::item::{Item, ObjectId};
@@ -36,8 +38,8 @@ use super::model::record::{Record, Writer};
 use super::promote::{Promotion, SourceSide, TargetSide, promote};
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
-use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
-use crate::near_miss::{are_similar, near_misses};
+use crate::api::{AllowedAction, ConnectionMode, ConnectionSpec, Kind, Object, Override, matches, names};
+use crate::near_miss::near_misses;
 use input::{TenantInput, Withheld, WriterState, policy_owners, writes_connections};
 use reading::Unknowns;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,6 +155,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     let mut targets: Vec<Target> = targets.into_values().collect();
     drop_unused(world, scope, &targets, &mut findings);
     drop_commands(world, &mut targets, &mut findings);
+    route_commands(world, &mut targets, &mut findings);
     assemble(scope, targets, findings)
 }
 
@@ -189,6 +192,32 @@ fn drop_commands(world: &World, targets: &mut [Target], findings: &mut [Finding]
             if let Note::Blocked { commands, .. } = note {
                 commands.clear();
             }
+        }
+    }
+}
+
+/// Makes each command that changes a connection one that works where a sync brings the connection: it is changed in the
+/// tenant that it comes from, or by an override with a reason.
+fn route_commands(world: &World, targets: &mut [Target], findings: &mut [Finding]) {
+    if !world.syncs.iter().any(|sync| sync.spec.connection_mode() == ConnectionMode::Mirror) {
+        return;
+    }
+    let mut origins = Origins::new(world);
+    let has_manifests = |tenant: &&str| world.tenants.get(*tenant).is_some_and(|view| view.spec.has_manifests());
+    let mut route = |commands: &mut Vec<EditCommand>| {
+        let route = |command: EditCommand| {
+            let brought = command.changes().and_then(|(tenant, key)| origins.of(tenant, &names::of_stable_key(key)));
+            match brought {
+                Some(from) => command.where_brought(Some(from).filter(has_manifests)),
+                None => vec![command],
+            }
+        };
+        *commands = std::mem::take(commands).into_iter().flat_map(route).collect();
+    };
+    findings.iter_mut().for_each(|finding| route(&mut finding.commands));
+    for note in targets.iter_mut().flat_map(|target| &mut target.notes) {
+        if let Note::Blocked { commands, .. } = note {
+            route(commands);
         }
     }
 }
@@ -493,9 +522,8 @@ fn sync_findings(
             continue;
         }
         let near = near_misses(pattern, source.integrations.keys().map(String::as_str));
-        let near = near.iter().find(|near| are_similar(pattern, near));
         let there = || source.integrations.keys().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let fix = match near {
+        let fix = match near.first() {
             Some(near) => format!("did you mean {near}?"),
             None if source.integrations.is_empty() => format!("{from} has no integration"),
             None => format!("correct it, or take it out; {from} has {}", there()),

@@ -6,7 +6,7 @@
 use super::identity::{IDENTITY, identity, position};
 use super::layout::{Holder, Result, TextLayout};
 use super::render::{self, TextStyle};
-use super::value::{Value, nested, new_item};
+use super::value::{Value, entry_above, nested, new_item};
 use super::{EMPTIED, EditError};
 use crate::manifest::tree::{Id, MapEntry, NodeKind, Tag, Tree};
 use granit_parser::ScalarStyle;
@@ -374,7 +374,9 @@ impl<'a, 't> SpliceDraft<'a, 't> {
             return self.insert_in_flow(map, start, end, others, value, &entry);
         }
         let indent = self.layout.column(self.tree().node(last.key).span().start);
-        let end = self.layout.line_end(self.layout.entry_end(last)?);
+        let keys: Vec<&str> = entries.iter().map(|entry| self.tree().scalar(entry.key).unwrap_or_default()).collect();
+        let above = entry_above(key, &keys).and_then(|at| entries.get(at)).unwrap_or(last);
+        let end = self.layout.line_end(self.layout.entry_end(above)?);
         let spread = self.is_spread(entries);
         let text = render::entry(key, value, indent, self.style(spread));
         Ok(Splice::new(end..end, format!("{}{text}", render::break_to(indent, self.style(spread)))))

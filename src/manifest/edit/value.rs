@@ -205,6 +205,29 @@ fn rank(key: &str) -> usize {
     }
 }
 
+/// The fields of a connection, in the order in which people write them.
+const OF_CONNECTION: [&str; 11] = [
+    "stableKey",
+    "title",
+    "description",
+    "component",
+    "type",
+    "credentials",
+    "embeddedWorkflows",
+    "inputs",
+    "test",
+    "replaces",
+    "deletionPolicy",
+];
+
+/// The entry below which a new one is written, among those with these keys: in a connection, the last of those that come
+/// before it. `None` if it is written at the end.
+pub(super) fn entry_above(key: &str, keys: &[&str]) -> Option<usize> {
+    let rank = |key: &str| OF_CONNECTION.iter().position(|known| *known == key);
+    let new = rank(key).filter(|_| keys.contains(&"stableKey") && keys.contains(&"component"))?;
+    keys.iter().rposition(|there| rank(there).is_some_and(|there| there < new))
+}
+
 /// Builds nested maps with `value` at `path`, below the key `key`.
 pub(super) fn nested(key: &str, path: &[&str], value: Value) -> Result<Value, EditError> {
     Ok(match path.split_first() {

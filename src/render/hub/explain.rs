@@ -3,7 +3,7 @@
 use super::kept::{KeptAction, KeptPlan, Selector, stable_key};
 use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::api::{Kind, names};
-use crate::near_miss::{are_similar, near_misses};
+use crate::near_miss::near_misses;
 use crate::render::markdown::escape as md;
 use crate::render::page::{Span, TextPage, faint, heading, plain};
 use crate::render::style::{Style, Tone};
@@ -77,8 +77,7 @@ impl HubExplanation {
         }
         let name = self.name.split_once('/').map_or(self.name.as_str(), |(_, name)| name);
         let names = known.iter().filter_map(|object| object.split_once('/')).map(|(_, name)| name);
-        let near: Vec<&str> =
-            near_misses(name, names.collect::<BTreeSet<_>>()).into_iter().filter(|n| are_similar(name, n)).collect();
+        let near = near_misses(name, names.collect::<BTreeSet<_>>());
         let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         let is_cut = self.targets.iter().any(|target| target.is_cut());
         let cut = if is_cut { " (of what waits or stays, the hub names only the first)" } else { "" };

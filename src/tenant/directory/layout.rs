@@ -128,8 +128,12 @@ impl FolderLayout {
     /// Reads a folder from disk.
     pub fn read(&self, folder: &Folder) -> FolderReading {
         let found = manifest::find(&folder.path, &|_, _| false);
+        let paths = found.files.iter().map(|file| normal(&file.path));
+        let mut readings: Vec<(PathBuf, DocumentsRead)> = paths.zip(manifest::read_files(&found.files)).collect();
+        let is_manifest = |path: &Path| manifest::is_manifest(path.file_name().unwrap_or_default().as_encoded_bytes());
+        self.over.put_over(&mut readings, &|path| path.starts_with(&folder.path) && is_manifest(path));
         let mut reading = DocumentsRead::default();
-        manifest::read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
+        readings.into_iter().for_each(|(_, read)| reading.extend(read));
         self.complete(folder, reading, found)
     }
 

@@ -3,6 +3,7 @@
 use super::disk;
 use super::paths::normal;
 use crate::api::Uses;
+use crate::manifest::{DocumentsRead, read_bytes, shown};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -39,6 +40,21 @@ impl Overlay {
     /// Returns the new files.
     pub fn files(&self) -> &NewFiles {
         &self.files
+    }
+
+    /// Puts the new files that `is_read` selects over manifests that were read, each with its normal path.
+    pub fn put_over(&self, readings: &mut Vec<(PathBuf, DocumentsRead)>, is_read: &dyn Fn(&Path) -> bool) {
+        for (path, content) in self.files.iter() {
+            let at = readings.iter().position(|(there, _)| there == path);
+            let bytes = content.as_ref().filter(|_| at.is_some() || is_read(path));
+            let read = |bytes: &Vec<u8>| read_bytes(&shown(path), bytes.clone());
+            match (at, bytes) {
+                (Some(at), Some(bytes)) => readings[at].1 = read(bytes),
+                (Some(at), None) => drop(readings.remove(at)),
+                (None, Some(bytes)) => readings.push((path.clone(), read(bytes))),
+                (None, None) => {}
+            }
+        }
     }
 
     /// Reads a regular file of at most `limit` bytes, as [`disk::read`].

@@ -99,6 +99,48 @@ fn drift_is_reported_with_its_manager_and_adopted_or_corrected() {
     assert_eq!(scopes, "api");
 }
 
+/// `revert`, `keep` and `forget` end differences in a cluster as in a folder: the record is on the objects.
+#[test]
+fn differences_are_ended_by_revert_keep_and_forget() {
+    let env = TestEnv::with_a_source("differences");
+    env.apply();
+    let edit = ["patch", "connection", "a", "--type=merge", "--field-manager=kubectl-edit", "-p"];
+    let patched = "{\"spec\": {\"inputs\": {\"scopes\": {\"value\": \"edited\"}, \"own\": {\"value\": \"theirs\"}}}}";
+    let inputs = || {
+        env.kubectl(&["get", "connection", "a", "-o", "jsonpath={.spec.inputs.scopes.value} {.spec.inputs.own.value}"])
+    };
+    let command = |arguments: &[&str]| {
+        let said = env.run(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}\n{}", said.words());
+        said.words()
+    };
+    env.kubectl(&[&edit[..], &[patched]].concat());
+    command(&["revert", "eu", "Connection/a", "inputs.scopes", "--yes"]);
+    assert_eq!(inputs(), "api theirs");
+    command(&["plan"]);
+    env.kubectl(&[&edit[..], &[patched]].concat());
+    let keep = ["keep", "eu", "Connection/a", "inputs.scopes", "--reason", "as kubectl has it", "--yes"];
+    assert!(command(&keep).contains("The ownership record of eu follows."));
+    // Nothing is left to do, not even to adopt.
+    command(&["plan"]);
+    assert_eq!(inputs(), "edited theirs");
+    env.remove("syncs.yaml");
+    assert!(env.run(&["plan"]).words().contains("stablekey forget eu sync/"), "{}", env.run(&["plan"]).words());
+    let record = || env.kubectl(&["get", "connection", "a", "-o", "jsonpath={.metadata.annotations}"]);
+    assert!(record().contains("sync/"));
+    let writer = sync_writer(&record());
+    command(&["forget", "eu", &writer, "--yes"]);
+    assert!(!record().contains("sync/"), "{}", record());
+    assert_eq!(inputs(), "edited theirs");
+    assert!(!env.run(&["plan"]).words().contains("stablekey forget"));
+}
+
+/// The first sync that a record names.
+fn sync_writer(record: &str) -> String {
+    let at = record.find("sync/").unwrap();
+    record[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-/".contains(*c)).collect()
+}
+
 #[test]
 fn objects_of_a_create_sync_stay_complete_after_partial_writes() {
     let env = TestEnv::with_a_source("create");

@@ -13,7 +13,7 @@ fn drifted() -> Project {
 
 /// A tenant with a source, as applied.
 fn sourced() -> Project {
-    let tenant = Tenant::new("eu").in_folder("eu").yaml().replace("spec:\n", "spec:\n  source: {path: declared}\n");
+    let tenant = Tenant::new("eu").in_folder("eu").source("declared").yaml();
     let chat = Connection::new("crm", "crm/basic").title("CRM").input("scopes", "read").input("note", "a").yaml();
     let integration = Integration::new("lead").title("Lead").binds("CRM", "crm").yaml();
     Project::empty()
@@ -45,9 +45,7 @@ fn a_plan_names_the_commands_that_end_drift_complete() {
 fn revert_puts_one_field_back_and_no_other() {
     for policy in ["Detect", "Ignore"] {
         let root = drifted();
-        let tenants =
-            root.read("tenants.yaml").replace("acceptFrom:", &format!("policy: {{drift: {policy}}}\n  acceptFrom:"));
-        root.write("tenants.yaml", &tenants);
+        let root = root.edit("tenants.yaml", "policy: {", &format!("policy: {{drift: {policy}, "));
         root.run(&["revert", "prod", OBJECT, "inputs.scopes", "--yes"]).exits(0).prints("inputs.scopes  write → read");
         let text = root.read(PROD);
         assert!(text.contains("read") && !text.contains("write") && text.contains("https://other.example"), "{text}");
@@ -101,7 +99,7 @@ fn a_kept_variable_is_put_back_or_kept() {
     kept.run(&["keep", "prod", "Integration/greet", "connections.Chat", "--yes", "--reason", "prod's own"]).exits(0);
     let sync = kept.read("syncs.yaml");
     assert!(sync.contains("variable: Chat") && sync.contains("stableKey: chat-alt"), "{sync}");
-    kept.plan().exits(0).does_not_print("kept");
+    kept.plan().exits(0).does_not_print("kept  Integration/greet");
 }
 
 #[test]
@@ -132,7 +130,7 @@ fn keep_edits_the_file_of_the_source_and_the_plan_is_empty() {
     );
     let before = root.read("declared/crm.yaml");
     root.plan().exits(3);
-    root.run(&["keep", "eu", "Connection/crm", "inputs.scopes", "--dry-run"]).exits(0).prints("+      value: all");
+    root.run(&["keep", "eu", "Connection/crm", "inputs.scopes", "--dry-run"]).exits(0).prints("scopes: {value: all}");
     assert_eq!(root.read("declared/crm.yaml"), before);
     root.run(&["keep", "eu", "conn/crm", "inputs.scopes", "--yes"]).exits(0);
     assert_eq!(root.read("declared/crm.yaml"), before.replace("value: read", "value: all"));
@@ -220,4 +218,33 @@ fn forget_leaves_other_writers_and_refuses_what_it_cannot_know() {
     // A file that cannot be read could hold the sync.
     let root = synced().without("syncs.yaml").with("broken.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: [\n");
     root.run(&["forget", "prod", "sync/up", "--yes"]).exits(1).prints("broken.yaml");
+}
+
+/// `--source` as for plan: every command that edits files sees the same writers, and names it in the next one.
+#[test]
+fn a_source_given_by_hand_is_a_writer_for_edits_too() {
+    let around = sourced();
+    let outside = around.parent_folder().join("declared");
+    std::fs::rename(around.path("declared"), &outside).unwrap();
+    let root = around.with("tenants.yaml", &Tenant::new("eu").in_folder("eu").yaml()).edit(
+        "eu/connections/crm.yaml",
+        "value: read",
+        "value: all",
+    );
+    let given = format!("eu={}", outside.display());
+    let option = ["--source", given.as_str()];
+    let plan = root.run(&[&["plan"], &option[..]].concat());
+    plan.exits(3).prints(&format!("stablekey keep eu Connection/crm inputs.scopes --reason '…' --source {given}"));
+    let keep = ["keep", "eu", "Connection/crm", "inputs.scopes", "--yes"];
+    let kept = root.run(&[&keep[..], &option[..]].concat());
+    kept.exits(0).prints(&format!("stablekey plan --source {given}"));
+    assert!(std::fs::read_to_string(outside.join("crm.yaml")).unwrap().contains("value: all"));
+    root.run(&[&["plan"], &option[..]].concat()).exits(0);
+    let set = ["set", "crm", "scopes=more", "--yes"];
+    root.run(&[&set[..], &option[..]].concat()).exits(0);
+    assert!(std::fs::read_to_string(outside.join("crm.yaml")).unwrap().contains("value: more"));
+    // A wrong one is refused as by plan.
+    let wrong = format!("ue={}", outside.display());
+    root.run(&[&set[..], &["--source", &wrong]].concat()).exits(1).prints("there is no tenant ue");
+    root.run(&[&set[..], &["--source", "eu=nowhere"]].concat()).exits(1).prints("there is no such folder");
 }

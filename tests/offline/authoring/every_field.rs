@@ -3,6 +3,7 @@
 
 use crate::edges::files::*;
 use serde_json::Value;
+use stablekey::api::Drift as Policy;
 use std::collections::BTreeMap;
 
 const CHAT: (&str, &str) = ("Connection/chat-main", "prod/connections/chat-main.yaml");
@@ -42,13 +43,17 @@ fn desired(project: Project, folder: &str) -> Project {
         .with(&format!("{folder}/integrations/greet.definition"), &definition("greet", "7", "chat-main"))
 }
 
-/// A tenant that a sync feeds, and one with a source of its own, both as applied.
-fn tenants() -> [(&'static str, Project); 2] {
+/// A tenant that a sync feeds, and one with a source of its own, both as applied, with a policy for drift.
+fn tenants(policy: Policy) -> [(&'static str, Project); 2] {
     let uses_both = integration("other", "chat-alt", "");
-    let of_sync = desired(two_tenants(), "dev").with("dev/integrations/other.yaml", &uses_both).apply();
-    let prod = Tenant::new("prod").in_folder("prod").yaml().replace("spec:\n", "spec:\n  source: {path: wanted}\n");
+    let dev = Tenant::new("dev").in_folder("dev");
+    let prod = Tenant::new("prod").in_folder("prod").allows_delete().drift(policy);
+    let of_sync = desired(two_tenants(), "dev")
+        .with("tenants.yaml", &yaml::file(&[dev.yaml(), prod.clone().accepts("dev").yaml()]))
+        .with("dev/integrations/other.yaml", &uses_both)
+        .apply();
     let of_source = desired(Project::empty(), "wanted")
-        .with("tenants.yaml", &prod)
+        .with("tenants.yaml", &prod.source("wanted").yaml())
         .with("wanted/components/chat.yaml", &component_yaml())
         .with("prod/components/chat.yaml", &component_yaml())
         .apply();
@@ -93,7 +98,7 @@ fn is_in_sync(project: &Project, object: &str, story: &str) {
 #[test]
 fn after_keep_the_live_value_is_desired_and_nothing_is_written() {
     for drift in &EVERY_FIELD {
-        for (of, project) in tenants() {
+        for (of, project) in tenants(Policy::Detect) {
             let ((object, _), field) = (drift.of, drift.field);
             let story = format!("{of}: {object} {field} to {:?}", drift.to);
             change(&project, drift);
@@ -118,7 +123,7 @@ fn after_keep_the_live_value_is_desired_and_nothing_is_written() {
 #[test]
 fn after_revert_the_desired_value_is_live_and_nothing_is_written() {
     for drift in &EVERY_FIELD {
-        for (of, project) in tenants() {
+        for (of, project) in tenants(Policy::Detect) {
             let ((object, file), field) = (drift.of, drift.field);
             let story = format!("{of}: {object} {field} from {:?}", drift.to);
             let mut before = project.files(".");
@@ -138,21 +143,16 @@ fn after_revert_the_desired_value_is_live_and_nothing_is_written() {
 #[test]
 fn a_whole_object_is_kept_or_reverted_whatever_the_policy() {
     let everything = || EVERY_FIELD.iter().filter(|drift| drift.of == CHAT && !drift.to.is_empty());
-    for policy in ["Ignore", "Detect", "Correct"] {
+    for policy in [Policy::Ignore, Policy::Detect, Policy::Correct] {
         for command in ["keep", "revert"] {
-            for (of, project) in tenants() {
-                let policed = project.read("tenants.yaml").replace(
-                    "  location: {directory: {path: prod}}",
-                    &format!("  location: {{directory: {{path: prod}}}}\n  policy: {{drift: {policy}}}"),
-                );
-                let project = project.with("tenants.yaml", &policed);
+            for (of, project) in tenants(policy) {
                 let before = live(&project);
                 everything().for_each(|drift| drop(change(&project, drift)));
                 let changed = live(&project);
                 let arguments = [command, "prod", CHAT.0, "--yes"];
                 let reason: &[&str] = if command == "keep" { &["--reason", "as it is"] } else { &[] };
                 project.run(&[arguments.as_slice(), reason].concat()).exits(0);
-                let story = format!("{command} under {policy}, {of}");
+                let story = format!("{command} under {policy:?}, {of}");
                 is_in_sync(&project, CHAT.0, &story);
                 match command {
                     "keep" => assert_eq!(live(&project), changed, "{story}"),
@@ -168,10 +168,46 @@ fn a_whole_object_is_kept_or_reverted_whatever_the_policy() {
     }
 }
 
+/// "killed between its writes, the same command finishes": under Correct an apply has nothing to put back.
+#[test]
+fn keep_that_was_killed_after_any_write_is_finished_by_the_same_command() {
+    for (policy, drift) in [(Policy::Correct, &EVERY_FIELD[4]), (Policy::Detect, &EVERY_FIELD[8])] {
+        for at in 0..2 {
+            let start = || {
+                let [of_sync, of_source] = tenants(policy);
+                let (of, project) = if at == 0 { of_sync } else { of_source };
+                change(&project, drift);
+                (of, project)
+            };
+            let (object, _) = drift.of;
+            let keep = ["keep", "prod", object, drift.field, "--reason", "as it is"];
+            let (of, kept) = start();
+            let report = kept.run(&[&keep[..], &["--dry-run", "-o", "json"]].concat()).exits(0).out.clone();
+            let report: Value = serde_json::from_str(&report).unwrap();
+            let files: Vec<&str> =
+                report["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+            let keep = [&keep[..], &["--yes"]].concat();
+            kept.run(&keep).exits(0);
+            is_in_sync(&kept, object, of);
+            let all = kept.files("");
+            for written in 0..=files.len() {
+                let story = format!("{of}, {policy:?}, killed after {written} of {files:?}");
+                let (_, killed) = start();
+                files[..written].iter().for_each(|file| killed.write(file, &kept.read(file)));
+                killed.run(&keep).exits(0);
+                is_in_sync(&killed, object, &story);
+                assert_eq!(killed.files("").keys().collect::<Vec<_>>(), all.keys().collect::<Vec<_>>(), "{story}");
+                all.iter()
+                    .for_each(|(path, bytes)| assert_eq!(killed.files("").get(path), Some(bytes), "{story}: {path}"));
+            }
+        }
+    }
+}
+
 /// What the next apply changes is kept where a person names the field, and only there.
 #[test]
 fn a_change_that_waits_for_an_apply_is_kept_by_name() {
-    let [(_, project), _] = tenants();
+    let [(_, project), _] = tenants(Policy::Detect);
     let dev = project.read("dev/connections/chat-main.yaml");
     let changed = dev.replace("value: read", "value: all").replace("{value: read}", "{value: all}");
     assert_ne!(changed, dev);

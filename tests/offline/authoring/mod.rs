@@ -1,6 +1,7 @@
 //! Commands that edit files: only their target changes, the diff comes first, and the plan of the result decides.
 
 mod components;
+mod consequences;
 mod designer;
 mod drift;
 mod every_field;

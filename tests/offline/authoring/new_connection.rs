@@ -52,7 +52,7 @@ const NO_TEST: (&str, &[&str]) = ("Give test credentials?", &[ENTER]);
 const NOT_EMBEDDED: (&str, &[&str]) = ("Use for embedded workflows?", &[ENTER]);
 const KEY: (&str, &[&str]) = ("Stable key:", &[ENTER]);
 const TITLE: (&str, &[&str]) = ("Title:", &[ENTER]);
-const WRITE: (&str, &[&str]) = ("Write 1 file?", &["y", ENTER]);
+const WRITE: (&str, &[&str]) = ("Write 1 file?", &[ENTER]);
 
 const BRANCHES: &[Branch] = &[
     Branch {
@@ -402,19 +402,93 @@ enum Leave {
     Sigint,
 }
 
+/// "So that nothing is lost": a no, Escape and a failed write show the same answers as a command, which writes the same
+/// file.
 #[test]
-fn a_no_at_the_end_writes_nothing() {
-    let project = project();
-    let before = project.files(".");
-    let mut terminal =
-        OnTerminal::start(project.root(), &["new", "connection", "--tenant", "eu", "--key", "erp-main"], 80);
-    for text in ["apiKey:", "baseUrl:", "region:", "Give test credentials?", "Use for embedded workflows?", "Title:"] {
-        terminal.asks(text).press(ENTER);
+fn what_was_answered_is_not_lost_if_nothing_is_written() {
+    for branch in BRANCHES {
+        for end in [End::No, End::Escape, End::Busy] {
+            let project = project();
+            let before = project.files(".");
+            let mut terminal = OnTerminal::start(project.root(), &["new", "connection"], 500);
+            let (last, earlier) = branch.keys.split_last().unwrap();
+            for (text, keys) in earlier {
+                terminal.asks(text);
+                for key in *keys {
+                    terminal.press(key);
+                }
+            }
+            terminal.asks(last.0);
+            let tenant = branch.file.split('/').next().unwrap();
+            let lock = std::fs::File::open(project.path(tenant)).unwrap();
+            let code = match end {
+                End::No => {
+                    terminal.press("n").press(ENTER);
+                    1
+                }
+                End::Escape => {
+                    terminal.press(ESCAPE);
+                    130
+                }
+                End::Busy => {
+                    lock.lock().unwrap();
+                    terminal.press(ENTER);
+                    1
+                }
+            };
+            assert_eq!(terminal.exits(), code, "{}", terminal.screen());
+            drop(lock);
+            assert_eq!(project.files("."), before);
+            let screen = terminal.screen();
+            assert!(screen.contains("Nothing was changed") || screen.contains("nothing was written"), "{screen}");
+            let command = screen.lines().rev().find(|line| line.starts_with("stablekey new connection --tenant"));
+            let command = command.unwrap_or_else(|| panic!("{}: no command in\n{screen}", branch.name));
+            project.pasted(command.trim_end()).exits(0);
+            let by_options = self::project();
+            by_options.run(&[&["new", "connection"], branch.options, &["--yes"]].concat()).exits(0);
+            assert_eq!(project.files("."), by_options.files("."), "{}: {command}", branch.name);
+        }
     }
-    terminal.asks("Write 1 file?").press("n").press(ENTER);
-    assert_eq!(terminal.exits(), 1, "{}", terminal.screen());
-    assert!(terminal.screen().contains("Aborted. Nothing was changed."), "{}", terminal.screen());
-    assert_eq!(project.files("."), before);
+}
+
+/// How the last question ends.
+#[derive(Clone, Copy)]
+enum End {
+    No,
+    Escape,
+    Busy,
+}
+
+/// A question in the middle that is left keeps the answers before it.
+#[test]
+fn leaving_in_the_middle_shows_the_answers_so_far() {
+    let project = project();
+    let mut terminal = OnTerminal::start(project.root(), &["new", "connection"], 200);
+    terminal.asks("Tenant?").press(DOWN).press(ENTER);
+    terminal.asks("Component:").press("erp").press(ENTER);
+    terminal.asks("Whose credentials?").press("organization").press(ENTER);
+    terminal.asks("Connection type?").press(ESCAPE);
+    assert_eq!(terminal.exits(), 130);
+    let line = "stablekey new connection --tenant us --component erp --credentials OrganizationGlobal";
+    assert!(terminal.screen().lines().any(|shown| shown.trim_end() == line), "{}", terminal.screen());
+    // Nothing was answered yet.
+    let mut terminal = OnTerminal::start(project.root(), &["new", "connection"], 200);
+    terminal.asks("Tenant?").press(ESCAPE);
+    assert_eq!(terminal.exits(), 130);
+    assert!(!terminal.screen().contains("as a command"), "{}", terminal.screen());
+}
+
+/// "Where exactly one component matches, take it; where several, list them and ask again."
+#[test]
+fn a_part_of_a_components_name_is_enough() {
+    let project = project();
+    let mut terminal = OnTerminal::start(project.root(), &["new", "connection", "--tenant", "us"], 100);
+    terminal.asks("Component:").press("m").press(ENTER);
+    terminal.asks("several have \"m\" in their name: crm, mail").press("a").press(ENTER);
+    terminal.asks("Whose credentials?");
+    assert!(terminal.screen().contains("Component: mail"), "{}", terminal.screen());
+    terminal.press(ESCAPE);
+    assert_eq!(terminal.exits(), 130);
 }
 
 /// "The same key in the next tenant" is one action.
@@ -434,13 +508,50 @@ fn the_same_key_in_the_next_tenant_is_one_command() {
     assert_eq!(again.files("eu"), project.files("eu"));
 }
 
+/// What is like a connection of the tenant takes what no option gives from it.
+#[test]
+fn a_connection_can_be_made_like_another_one_of_the_tenant() {
+    let project = project();
+    let like = ["new", "connection", "--tenant", "us", "--like", "erp-main", "--yes"];
+    project.run(&[like.as_slice(), &["--key", "erp-two", "baseUrl=https://two.example"]].concat()).exits(0);
+    let text = project.read("us/connections/erp-two.yaml");
+    for said in ["type: apiKey", "credentials: OrganizationGlobal", "name: erp\n", "https://two.example", "title: ERP"]
+    {
+        assert!(text.contains(said), "{said}:\n{text}");
+    }
+    project
+        .run(&["new", "connection", "--tenant", "us", "--like", "erp-mian", "--yes"])
+        .exits(1)
+        .prints("did you mean erp-main?");
+}
+
 #[test]
 fn without_a_terminal_all_that_is_missing_is_named_at_once() {
     let project = project();
     let run = |options: &[&str]| project.run(&[["new", "connection"].as_slice(), options].concat());
-    run(&[]).exits(1).prints("Tenant is not given").prints("--tenant TENANT: eu, us");
+    let nothing = run(&[]);
+    nothing.exits(1).prints("Tenant, Component, Whose credentials are not given, and there is no terminal");
+    for line in [
+        "--tenant TENANT: eu, us",
+        "--component COMPONENT: crm, erp, mail",
+        "--credentials WHOSE: Customer, OrganizationCustomer, OrganizationGlobal, User",
+    ] {
+        assert!(nothing.has_line(line), "{}", nothing.all);
+    }
     run(&["--tenant", "us"]).exits(1).prints("--component COMPONENT: crm, erp, mail");
-    run(&["--tenant", "us", "--component", "erp"]).exits(1).prints("--credentials");
+    run(&["--component", "crm", "--credentials", "Customer", "clientId=a"])
+        .exits(1)
+        .prints("Tenant, authorizeUrl, tokenUrl are not given")
+        .prints("authorizeUrl=VALUE tokenUrl=VALUE");
+    let erp = run(&["--tenant", "us", "--component", "erp"]);
+    erp.exits(1).prints("--credentials WHOSE: Customer, OrganizationCustomer, OrganizationGlobal, User");
+    for line in [
+        "with --credentials Customer also --type TYPE: apiKey, oauth2",
+        "with --credentials OrganizationGlobal --type apiKey also baseUrl=VALUE",
+        "with --credentials OrganizationGlobal --type oauth2 also tokenUrl=VALUE",
+    ] {
+        assert!(erp.has_line(line), "{}", erp.all);
+    }
     let erp = ["--tenant", "us", "--component", "erp", "--credentials", "OrganizationGlobal"];
     run(&erp).exits(1).prints("--type TYPE: apiKey, oauth2");
     run(&["--tenant", "us", "--component", "crm", "--credentials", "Customer"])
@@ -465,6 +576,8 @@ fn every_wrong_name_says_the_nearest() {
     let unknown = run(&["--tenant", "us", "--component", "erq"]);
     unknown.exits(1).prints("no tenant declares component erq").prints("did you mean erp?");
     assert!(unknown.has_line("stablekey new component erq --tenant us"), "{}", unknown.all);
+    let distant = run(&["--tenant", "us", "--component", "stripe"]);
+    distant.exits(1).prints("there is crm, erp, mail; otherwise declare it first:").does_not_print("did you mean");
     run(&["--tenant", "us", "--component", "erp", "--type", "apikey"]).exits(1).prints("did you mean apiKey?");
     run(&["--tenant", "us", "--component", "erp", "--credentials", "Customers"]).exits(1).prints("Customer");
     let erp = ["--tenant", "us", "--component", "erp", "--credentials", "OrganizationGlobal", "--type", "apiKey"];
@@ -514,8 +627,12 @@ fn a_key_that_is_taken_here_is_refused() {
 fn a_key_that_is_nearly_that_of_another_tenant_is_a_warning() {
     let project = project();
     let erp = ["--component", "erp", "--type", "apiKey", "--credentials", "OrganizationGlobal", "--yes"];
-    let near = ["new", "connection", "--tenant", "eu", "--key", "erp-mian", "baseUrl=https://a.example"];
-    project.run(&[near.as_slice(), &erp].concat()).exits(0).prints("warning: us has the similar key erp-main");
+    let near = |tenant| ["new", "connection", "--tenant", tenant, "--key", "erp-mian", "baseUrl=https://a.example"];
+    project.run(&[near("eu").as_slice(), &erp].concat()).exits(0).prints("warning: us has the similar key erp-main");
+    // In the tenant itself too; a number is no misspelling.
+    project.run(&[near("us").as_slice(), &erp].concat()).exits(0).prints("us itself has the similar key erp-main");
+    let second = ["new", "connection", "--tenant", "us", "--key", "erp-main-2", "baseUrl=https://a.example"];
+    project.run(&[second.as_slice(), &erp].concat()).exits(0).does_not_print("similar");
     let other = ["new", "connection", "--tenant", "eu", "--key", "billing", "baseUrl=https://a.example"];
     project.run(&[other.as_slice(), &erp].concat()).exits(0).does_not_print("similar");
     // The same key for something else.

@@ -60,8 +60,7 @@ fn killed_after_each_write_the_same_command_finishes() {
 /// "A→B→C works", also where the source does not prune, so that every older connection stays live.
 #[test]
 fn a_key_is_renamed_again_and_again() {
-    let tenants = yaml::file(&[Tenant::new("us").in_folder("us").yaml()]);
-    let tenants = tenants.replace("  location:", "  source: {path: wanted}\n  location:");
+    let tenants = Tenant::new("us").in_folder("us").source("wanted").yaml();
     let root = Project::empty()
         .with("tenants.yaml", &tenants)
         .with_folder("us")
@@ -86,7 +85,7 @@ fn a_key_is_renamed_again_and_again() {
 #[test]
 fn overrides_follow_and_credentials_of_customers_stay() {
     let sync = Sync::new("up", "dev", "prod").mirror().overriding_input("prod", "chat-main", "scopes", "all").yaml();
-    let root = two_tenants().with("syncs.yaml", &sync).with("prod/customer-credentials/hooli.yaml", CUSTOMER);
+    let root = two_tenants().with("syncs.yaml", &sync).apply().with("prod/customer-credentials/hooli.yaml", CUSTOMER);
     root.run(&RENAME).exits(0);
     assert!(root.read("syncs.yaml").contains("stableKey: chat-team"), "{}", root.read("syncs.yaml"));
     assert_eq!(root.read("prod/customer-credentials/hooli.yaml"), CUSTOMER);
@@ -122,8 +121,7 @@ fn a_wrong_name_says_the_nearest_and_nothing_is_written() {
 /// "the plan suggests it where a rename in place is seen (one key gone, one new, all else equal)".
 #[test]
 fn the_plan_suggests_it_where_a_key_was_changed_in_place() {
-    let tenants = yaml::file(&[Tenant::new("us").in_folder("us").yaml()]);
-    let tenants = tenants.replace("  location:", "  source: {path: wanted}\n  location:");
+    let tenants = Tenant::new("us").in_folder("us").source("wanted").yaml();
     let root = Project::empty().with("tenants.yaml", &tenants).with_folder("us");
     let root = root.with("wanted/connections/chat-main.yaml", &connection("chat-main")).apply();
     let renamed = root.with("wanted/connections/chat-main.yaml", &connection("chat-team"));
@@ -132,4 +130,126 @@ fn the_plan_suggests_it_where_a_key_was_changed_in_place() {
     let other = connection("chat-team").replace("https://chat.example", "https://other.example");
     let other = renamed.with("wanted/connections/chat-main.yaml", &other);
     other.plan().does_not_print("rename-key");
+}
+
+/// What a target has of its own for the old key is given to the new one by the command that the output names, before an
+/// apply makes the new connection.
+#[test]
+fn what_only_a_target_has_is_a_manual_step_with_its_command() {
+    let prod = "prod/connections/chat-main.yaml";
+    let root = project()
+        .edit(prod, "value: read", "value: write")
+        .edit(prod, "name: chat\n", "name: chat-prod\n")
+        .edit(prod, "title: Chat", "title: Chat of prod")
+        .edit(prod, "  inputs:", "  test:\n    inputs:\n      scopes:\n        value: probe\n  inputs:");
+    let renamed = root.run(&RENAME);
+    let set = "stablekey set --tenant prod chat-team --title 'Chat of prod' --secret \
+               clientSecret=chat-prod/clientSecret scopes=write --reason 'as chat-main had it'";
+    renamed.exits(0).prints("prod: chat-main has title, inputs.clientSecret, inputs.scopes of its own");
+    assert!(renamed.has_line(set), "{}", renamed.all);
+    let later = "stablekey set --tenant prod chat-team --test scopes=probe --reason 'as chat-main had it'";
+    assert!(renamed.has_line(later), "{}", renamed.all);
+    paste(&root, set);
+    let sync = root.read("syncs.yaml");
+    assert!(sync.contains("as chat-main had it") && sync.contains("chat-prod"), "{sync}");
+    let root = root.apply();
+    let connection = root.read("prod/connections/chat-team.yaml");
+    for value in ["value: write", "name: chat-prod", "title: Chat of prod"] {
+        assert!(connection.contains(value), "{value}\n{connection}");
+    }
+    paste(&root, later);
+    assert!(root.read("prod/connections/chat-team.yaml").contains("probe"));
+    root.plan().exits(0);
+}
+
+/// A secret that stands in a target as a value is never printed.
+#[test]
+fn a_secret_of_a_target_is_not_shown() {
+    let root =
+        project().edit("prod/connections/chat-main.yaml", "value: read", "value: https://ann:CANARY@chat.example");
+    root.run(&RENAME).does_not_print("CANARY");
+    let literal = "    clientSecret:\n      value: CANARY\n    other:\n";
+    let root = project().edit("prod/connections/chat-main.yaml", "    clientSecret:\n", literal);
+    root.run(&RENAME).does_not_print("CANARY");
+}
+
+fn paste(root: &Project, command: &str) {
+    let run = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("{} --yes", command.replacen("stablekey", env!("CARGO_BIN_EXE_stablekey"), 1)))
+        .current_dir(root.root())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{command}\n{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// A value that only a source changed is no value of the target's own.
+#[test]
+fn what_a_sync_wrote_is_no_manual_step() {
+    let root = project().edit("dev/connections/chat-main.yaml", "value: read", "value: all");
+    let renamed = root.run(&RENAME);
+    renamed.exits(0).does_not_print("of its own").does_not_print("stablekey set");
+}
+
+/// "A target's own source gets the same rename": also where it declares a part of what the sync brings.
+#[test]
+fn the_source_of_a_target_is_renamed_too() {
+    let prod = Tenant::new("prod").in_folder("prod").source("own").accepts("dev").allows_delete();
+    let dev = Tenant::new("dev").in_folder("dev");
+    let part = Connection::new("chat-main", "chat/oauth2").credentials(stablekey::api::Credentials::OrganizationGlobal);
+    let root = two_tenants()
+        .with("tenants.yaml", &yaml::file(&[dev.yaml(), prod.yaml()]))
+        .with("own/connections/chat-main.yaml", &part.input("scopes", "own").yaml())
+        .apply();
+    root.run(&RENAME).exits(0);
+    let renamed = root.read("own/connections/chat-team.yaml");
+    assert!(renamed.contains("value: own") && renamed.contains("- chat-main"), "{renamed}");
+    assert!(!renamed.contains("baseUrl"), "the sync brings the rest: {renamed}");
+    assert!(!root.has("own/connections/chat-main.yaml"), "a part of it declares nothing useful");
+    root.run(&RENAME).exits(0).prints("Nothing to change");
+    let before = root.read("prod/connections/chat-main.yaml");
+    let root = root.apply();
+    let live = root.read("prod/connections/chat-team.yaml");
+    assert!(live.contains("value: own") && live.contains("https://chat.example"), "{live}");
+    assert_eq!(root.read("prod/connections/chat-main.yaml"), before);
+    root.plan().exits(0);
+}
+
+/// A source that only uses what the sync brings does not take the connection over.
+#[test]
+fn a_source_that_only_uses_the_key_declares_no_connection() {
+    let prod = Tenant::new("prod").in_folder("prod").source("own").accepts("dev").allows_delete();
+    let dev = Tenant::new("dev").in_folder("dev");
+    let root = two_tenants()
+        .with("tenants.yaml", &yaml::file(&[dev.yaml(), prod.yaml()]))
+        .with("own/integrations/local.yaml", &integration("local", "chat-main", ""))
+        .apply();
+    root.run(&RENAME).exits(0).prints("prod gets chat-team by sync/up, with the next apply");
+    assert!(!root.has("own/connections/chat-team.yaml"));
+    assert!(root.read("own/integrations/local.yaml").contains("stableKey: chat-team"));
+    let root = root.apply();
+    root.plan().exits(0);
+}
+
+/// Along a chain of syncs every override follows: one that matches nothing would hold back its sync.
+#[test]
+fn overrides_follow_along_a_chain_of_syncs() {
+    let tenants = [
+        Tenant::new("dev").in_folder("dev").yaml(),
+        Tenant::new("prod").in_folder("prod").accepts("dev").yaml(),
+        Tenant::new("eu").in_folder("eu").accepts("prod").yaml(),
+    ];
+    let next = Sync::new("next", "prod", "eu").mirror().overriding_input("eu", "chat-main", "scopes", "all");
+    let root = two_tenants()
+        .with("tenants.yaml", &yaml::file(&tenants))
+        .with("next.yaml", &next.keeping("eu", "Connection/chat-main", "title").yaml())
+        .with("eu/components/chat.yaml", &component_yaml())
+        .apply();
+    root.run(&RENAME).exits(0);
+    let sync = root.read("next.yaml");
+    assert!(sync.contains("stableKey: chat-team") && sync.contains("Connection/chat-team"), "{sync}");
+    assert!(!sync.contains("chat-main"), "{sync}");
+    let root = root.apply();
+    assert!(root.read("eu/connections/chat-team.yaml").contains("value: all"));
+    root.plan().exits(0);
 }

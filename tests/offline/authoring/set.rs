@@ -2,6 +2,8 @@
 
 use crate::edges::files::*;
 use serde_json::Value;
+use stablekey::api::Credentials;
+use stablekey_testing::terminal::{ENTER, OnTerminal};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 
@@ -48,6 +50,15 @@ fn every_kind_of_value_is_written() {
 fn where_a_sync_brings_the_field_an_override_says_why_it_differs() {
     let root = synced();
     let set = ["set", "--tenant", "prod", "chat-main", "baseUrl=https://eu.chat.example", "--yes"];
+    let refused = root.run(&[&set[..5], &["--title", "Team's chat", "--yes"]].concat());
+    refused.exits(1).prints("sync/up brings title of chat-main to prod");
+    // Both ways out are whole commands, which work.
+    let everywhere = "stablekey set --tenant dev chat-main baseUrl=https://eu.chat.example --title 'Team'\\''s chat'";
+    let here = everywhere.replace("--tenant dev", "--tenant prod") + " --reason REASON";
+    for line in [everywhere, &here] {
+        assert!(refused.has_line(line), "{line}\n{}", refused.all);
+        root.pasted(&format!("{line} --dry-run --force")).exits(0).prints("Nothing was written");
+    }
     root.run(&set).exits(1).prints("sync/up brings inputs.baseUrl of chat-main to prod").prints("--reason");
     root.run(&[set.as_slice(), &["--reason", "EU has its own host"]].concat()).exits(0);
     assert!(root.read("syncs.yaml").contains("reason: EU has its own host"), "{}", root.read("syncs.yaml"));
@@ -106,7 +117,11 @@ fn a_secret_is_never_written_as_a_value_and_a_wrong_name_says_the_nearest() {
     refused(&["chat-main", "--unset", "scop"], "scopes");
     refused(&["chat-mian", "scopes=a"], "did you mean chat-main?");
     refused(&["chat-main", "scopes=a", "--tenant", "pord"], "did you mean prod?");
-    refused(&["chat-main"], "nothing is to be changed");
+    refused(&["chat-main"], "has the inputs baseUrl, clientSecret, scopes; give INPUT=VALUE, --secret");
+    refused(&["chat-main"], "\nstablekey set --tenant dev chat-main baseUrl=VALUE\n");
+    refused(&["Chat-Main", "scopes=a"], "did you mean chat-main?");
+    refused(&["chat_main", "scopes=a", "--tenant", "dev"], "did you mean chat-main?");
+    refused(&["billing", "scopes=a"], "there is chat-main");
     refused(&["chat-main", "scopes=a", "scopes=b"], "scopes is given twice");
     assert_eq!(root.files("."), before);
 }
@@ -148,11 +163,176 @@ fn what_stands_in_the_way_is_one_clear_error() {
         root.run(&set).exits(1).prints("another command writes in").prints("run the command again");
     }
     std::fs::set_permissions(root.path(DEV), PermissionsExt::from_mode(0o444)).unwrap();
-    root.run(&set).exits(1).prints("cannot be written").prints(DEV);
+    root.run(&set).exits(1).prints("it is read-only").prints(&format!("chmod u+w {DEV}"));
     std::fs::set_permissions(root.path(DEV), PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(root.files("."), before);
     let lock = root.read("prod/stablekey.lock");
     root.write("prod/stablekey.lock", &format!("<<<<<<< ours\n{lock}"));
     let set = ["set", "--tenant", "prod", "chat-main", "scopes=a", "--yes", "--reason", "x"];
     root.run(&set).exits(1).prints("prod cannot be read").prints("stablekey.lock");
+}
+
+/// "Without --tenant, with three tenants: the one that declares it and that no sync feeds; else a clear error listing them
+/// with commands."
+#[test]
+fn without_a_tenant_it_is_the_one_that_no_sync_feeds_or_each_is_named() {
+    let third = Tenant::new("qa").in_folder("qa").yaml();
+    let tenants = format!("{}---\n{third}", tenants_yaml());
+    let root = synced().with("tenants.yaml", &tenants).with_folder("qa");
+    root.run(&["set", "chat-main", "scopes=all", "--dry-run"]).exits(0).prints(DEV);
+    let root = root.with("qa/connections/chat-main.yaml", &connection("chat-main"));
+    let before = root.files(".");
+    let several = root.run(&["set", "chat-main", "scopes=all read", "--yes"]);
+    several.exits(1).prints("chat-main is in dev, prod, qa").prints("say which one:");
+    for (line, file) in [
+        ("stablekey set --tenant dev chat-main 'scopes=all read'", DEV),
+        ("stablekey set --tenant prod chat-main 'scopes=all read' --reason REASON", "syncs.yaml"),
+        ("stablekey set --tenant qa chat-main 'scopes=all read'", "qa/connections/chat-main.yaml"),
+    ] {
+        assert!(several.has_line(line), "{}", several.all);
+        root.pasted(&format!("{line} --dry-run")).exits(0).prints(file);
+    }
+    // A secret that is given as a value is not repeated.
+    root.run(&["set", "chat-main", "clientSecret=CANARY", "--yes"]).exits(1).prints("SK0120").does_not_print("CANARY");
+    root.run(&["set", "chat-main", "--yes"]).exits(1).prints("\nstablekey set --tenant qa chat-main");
+    assert_eq!(root.files("."), before);
+}
+
+/// A connection of two syncs in a row is changed where the first begins.
+#[test]
+fn the_advice_names_the_first_tenant_of_a_chain_of_syncs() {
+    let third = Tenant::new("eu").in_folder("eu").accepts("prod").yaml();
+    let second = Sync::new("on", "prod", "eu").mirror().yaml();
+    let root = two_tenants()
+        .with("tenants.yaml", &format!("{}---\n{third}", tenants_yaml()))
+        .with("syncs.yaml", &format!("{}---\n{second}", sync_yaml()))
+        .with("eu/components/chat.yaml", &component_yaml())
+        .apply();
+    let refused = root.run(&["set", "--tenant", "eu", "chat-main", "scopes=all", "--yes"]);
+    refused.exits(1).prints("sync/on brings inputs.scopes");
+    assert!(refused.has_line("stablekey set --tenant dev chat-main scopes=all"), "{}", refused.all);
+    let removed = root.run(&["set", "--tenant", "eu", "chat-main", "--unset", "scopes", "--yes"]);
+    assert!(removed.exits(1).has_line("stablekey set --tenant dev chat-main --unset scopes"), "{}", removed.all);
+}
+
+/// A new Secret comes with the manual step that supplies it.
+#[test]
+fn a_new_reference_says_how_to_supply_the_secret() {
+    let root = two_tenants().without("syncs.yaml");
+    let set = |options: &[&str]| root.run(&[&["set", "--tenant", "dev", "chat-main", "--dry-run"], options].concat());
+    let create = |name: &str, key: &str| {
+        format!(
+            "kubectl create secret generic {name} --from-file={key}=/dev/stdin --dry-run=client -o yaml | \
+             kubectl label --local -f - stablekey.dev/for=connections -o yaml | \
+             kubectl annotate --local -f - stablekey.dev/keys=chat-main stablekey.dev/hosts=chat.example -o yaml | \
+             kubectl create -f -"
+        )
+    };
+    let new = set(&["--secret", "clientSecret=app/secret"]);
+    new.exits(0).prints("create Secret app where folder dev is applied").does_not_print("namespace");
+    assert!(new.has_line(&create("app", "secret")), "{}", new.all);
+    let test = set(&["--test-secret", "clientSecret=app-test/secret"]);
+    assert!(test.has_line(&create("app-test", "secret")), "{}", test.all);
+    // Another key of the Secret that it has already.
+    let more = set(&["--test-secret", "clientSecret=chat/test"]);
+    let line = "kubectl create secret generic chat --from-file=test=/dev/stdin --dry-run=client -o json | \
+                kubectl patch secret chat --type merge --patch-file /dev/stdin";
+    assert!(more.has_line(line), "{}", more.all);
+    // A new version of the same key, or another value, needs no Secret.
+    set(&["--secret", "clientSecret=chat/clientSecret@2"]).exits(0).does_not_print("kubectl");
+    set(&["scopes=all"]).exits(0).does_not_print("kubectl");
+    // Through a sync, the Secret is one of the target.
+    let root = synced();
+    let set = ["set", "--tenant", "prod", "chat-main", "--secret", "clientSecret=own/secret", "--reason", "EU"];
+    root.run(&[&set[..], &["--dry-run"]].concat()).exits(0).prints("create Secret own where folder prod is applied");
+}
+
+/// Fields are in the order in which people write them.
+#[test]
+fn a_new_field_stands_where_people_write_it() {
+    let root = two_tenants();
+    let set = ["set", "chat-main", "--description", "Of all", "--embedded", "on", "--yes"];
+    root.run(&set).exits(0);
+    let text = root.read(DEV);
+    let at = |field: &str| text.find(&format!("\n  {field}:")).unwrap_or_else(|| panic!("no {field} in\n{text}"));
+    assert!(at("title") < at("description") && at("description") < at("component"), "{text}");
+    assert!(at("credentials") < at("embeddedWorkflows") && at("embeddedWorkflows") < at("inputs"), "{text}");
+    // With comments, in braces, and where the order is a person's own.
+    let root = root.with(DEV, BY_HAND);
+    root.run(&["set", "chat-main", "--title", "Chat", "--yes"]).exits(0);
+    let expected = BY_HAND.replace("# never changes\n", "# never changes\n  title: Chat\n");
+    assert_eq!(root.read(DEV), expected);
+}
+
+/// "`set KEY` with no change on a terminal asks: which input, then its value."
+#[test]
+fn on_a_terminal_it_asks_what_changes() {
+    let root = two_tenants();
+    let ask = |keys: &[(&str, &[&str])]| {
+        let mut terminal = OnTerminal::start(root.root(), &["set", "chat-main"], 100);
+        for (text, keys) in keys {
+            terminal.asks(text);
+            for key in *keys {
+                terminal.press(key);
+            }
+        }
+        assert_eq!(terminal.exits(), 0, "{}", terminal.screen());
+        assert!(terminal.is_usable());
+        terminal.screen()
+    };
+    const WHAT: &str = "What changes of chat-main in dev?";
+    let screen = ask(&[(WHAT, &["scop", ENTER]), ("scopes:", &[" all", ENTER]), ("Write 1 file?", &[ENTER])]);
+    insta::assert_snapshot!(screen);
+    assert!(root.read(DEV).contains("value: read all"), "{}", root.read(DEV));
+    let secret: &[(&str, &[&str])] = &[
+        (WHAT, &["clientSec", ENTER]),
+        ("clientSecret:", &["hunter2", ENTER]),
+        ("it is no reference to a Secret", &["app/secret", ENTER]),
+        ("Write 1 file?", &[ENTER]),
+    ];
+    let screen = ask(secret);
+    assert!(root.read(DEV).contains("name: app") && !screen.contains("hunter2"), "{screen}");
+    ask(&[(WHAT, &["embedded", ENTER]), ("use for embedded workflows?", &["y", ENTER]), ("Write 1 file?", &[ENTER])]);
+    assert!(root.read(DEV).contains("embeddedWorkflows: true"));
+}
+
+/// The commands of findings work when they are pasted, also in a tenant that a sync feeds.
+#[test]
+fn the_commands_of_findings_work_where_a_sync_feeds_the_tenant() {
+    let lacking = Connection::new("chat-main", "chat/oauth2").credentials(Credentials::OrganizationGlobal);
+    let lacking = lacking.secret("clientSecret", "chat").yaml();
+    let root = two_tenants().with(DEV, &lacking).apply();
+    let plan = root.plan_json();
+    let commands = |code: &str, tenant: &str| -> Vec<String> {
+        let of_it = plan["findings"].as_array().unwrap().iter().filter(|f| f["code"] == code && f["tenant"] == tenant);
+        let commands = of_it.filter_map(|finding| finding["commands"].as_array()).flatten();
+        commands.map(|command| command.as_str().unwrap().to_string()).collect()
+    };
+    let dev = "stablekey set --tenant dev chat-main baseUrl=VALUE".to_string();
+    let prod = "stablekey set --tenant prod chat-main baseUrl=VALUE --reason WHY".to_string();
+    for code in ["SK0102", "SK0105"] {
+        assert_eq!(commands(code, "dev"), std::slice::from_ref(&dev), "{code}");
+        assert_eq!(commands(code, "prod"), [dev.clone(), prod.clone()], "{code}");
+    }
+    for command in [dev, prod] {
+        let command = command.replace("VALUE", "https://a.example");
+        root.pasted(&format!("{command} --dry-run")).exits(0).prints("Nothing was written");
+    }
+}
+
+/// SK0177 names a free key and the connection that the new one is like, so that nothing is to be filled in.
+#[test]
+fn the_command_for_a_sign_in_makes_the_connection() {
+    let component = Component::new("crm/oauth2").authorization_code().requires("tokenUrl").has_secret("clientSecret");
+    let crm = Connection::new("crm-oauth2", "crm/oauth2").credentials(Credentials::OrganizationCustomer);
+    let crm = crm.input("tokenUrl", "https://crm.example/token").secret("clientSecret", "crm");
+    let root =
+        two_tenants().with("dev/components/crm.yaml", &component.yaml()).with("dev/connections/crm.yaml", &crm.yaml());
+    let plan = root.run(&["validate"]);
+    let line =
+        "stablekey new connection --tenant dev --like crm-oauth2 --credentials Customer --key crm-oauth2-customer";
+    assert!(plan.prints("SK0177").has_line(line), "{}", plan.all);
+    root.pasted(&format!("{line} --yes")).exits(0);
+    let made = root.read("dev/connections/crm-oauth2-customer.yaml");
+    assert!(made.contains("credentials: Customer") && made.contains("https://crm.example/token"), "{made}");
 }

@@ -1,6 +1,7 @@
 //! Tenants on the platform: the real command, and fakes of the platform over HTTP.
 
 mod doctor;
+mod drift;
 mod handover;
 mod https;
 mod import;

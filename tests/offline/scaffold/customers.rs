@@ -103,7 +103,7 @@ fn a_customer_that_is_not_there_is_named() {
 /// In a tenant with a source it is removed where it is declared and where it is live; nothing remains of the record.
 #[test]
 fn a_customer_is_removed_from_the_source_and_the_location() {
-    let tenant = Tenant::new("eu").in_folder("eu").yaml().replace("spec: {", "spec: {source: {path: declared}, ");
+    let tenant = Tenant::new("eu").in_folder("eu").source("declared").yaml();
     let crm = Connection::new("crm", "crm/basic").per_customer("user").yaml();
     let root =
         Project::empty().with("tenants.yaml", &tenant).with_folder("eu").with("declared/connections/crm.yaml", &crm);

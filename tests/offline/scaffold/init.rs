@@ -132,3 +132,16 @@ fn an_editor_finds_the_schema() {
     }
     assert_eq!(root.read(".vscode/stablekey.schema.json"), root.run(&["schema"]).out);
 }
+
+/// "Nothing is half-written": not even a folder, where a name is wrong or nothing is to be written.
+#[test]
+fn a_new_folder_is_made_only_with_its_files() {
+    let root = Project::empty().with("file", "mine");
+    root.run(&["init", "new/one", "--tenant", "dev", "--dry-run"]).exits(0).prints("new/one/tenants.yaml");
+    root.run(&["init", "new/one", "--tenant", "Dev_"]).exits(1).prints("cannot be the name of a tenant");
+    root.run(&["init", "file", "--tenant", "dev"]).exits(1).prints("file is no folder").prints("stablekey init DIR");
+    assert_eq!(root.files("").keys().collect::<Vec<_>>(), ["file"]);
+    assert!(!root.has("new"));
+    root.run(&["init", "new/one", "--tenant", "dev"]).exits(0);
+    root.run(&["plan", "new/one"]).exits(0);
+}

@@ -5,7 +5,7 @@ use crate::edges::files::*;
 /// Two directory tenants that were imported one by one: `eu` has a source, which is applied.
 pub fn imported() -> Project {
     let us = Tenant::new("us").in_folder("us");
-    let eu = Tenant::new("eu").in_folder("eu").yaml().replace("spec: {", "spec: {source: {path: declared/eu}, ");
+    let eu = Tenant::new("eu").in_folder("eu").source("declared/eu").yaml();
     let defined =
         |name: &str, key: &str| integration(name, key, &format!("  definition: {{file: {name}.definition}}\n"));
     let eu_connection = connection("chat-main").replace("https://chat.example", "https://eu.chat.example");
