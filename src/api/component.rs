@@ -90,6 +90,9 @@ pub struct ComponentRef {
 }
 
 impl ComponentRef {
+    /// What follows the key of a private component where a person names it.
+    pub const PRIVATE: &str = ".private";
+
     /// Refers to a component by its key.
     pub fn new(key: impl Into<String>, public: bool) -> Self {
         ComponentRef { key: key.into(), public: (!public).then_some(false) }
@@ -98,6 +101,11 @@ impl ComponentRef {
     /// Whether the component is public.
     pub fn is_public(&self) -> bool {
         self.public.unwrap_or(true)
+    }
+
+    /// The name by which a person refers to it: the key, with `.private` where it is not public.
+    pub fn typed(&self) -> String {
+        if self.is_public() { self.key.clone() } else { format!("{}{}", self.key, ComponentRef::PRIVATE) }
     }
 
     /// Whether both refer to the same component: an absent `public` is the same as `true`.

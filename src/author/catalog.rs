@@ -51,7 +51,7 @@ impl KnownComponent {
     pub(super) fn name(&self, catalog: &Catalog) -> String {
         let ComponentRef { key, .. } = &self.reference;
         let is_twice = catalog.components.iter().filter(|other| other.reference.key == *key).count() > 1;
-        if is_twice && !self.reference.is_public() { format!("{key}.private") } else { key.clone() }
+        if is_twice && !self.reference.is_public() { self.reference.typed() } else { key.clone() }
     }
 
     pub(super) fn type_(&self, key: &str) -> Option<&ConnectionType> {
@@ -87,7 +87,7 @@ impl Catalog {
         let with = |key: &str, public: bool| {
             self.components.iter().find(|c| c.reference.key == key && c.reference.is_public() == public)
         };
-        let private = name.strip_suffix(".private").and_then(|key| with(key, false));
+        let private = name.strip_suffix(ComponentRef::PRIVATE).and_then(|key| with(key, false));
         with(name, true).or(private).or_else(|| with(name, false))
     }
 

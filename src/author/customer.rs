@@ -166,50 +166,42 @@ fn check_inputs(connection: &ConnectionSpec, given: &BTreeMap<String, Input>) ->
     }
 }
 
-/// The removal of a customer's credentials.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
-    /// The removed objects, by tenant.
-    pub removed: BTreeMap<String, BTreeSet<String>>,
-}
-
 /// Removes all credentials of a customer that the organization supplies in these tenants, and lists what only a person
 /// can revoke.
-pub fn remove(draft: &mut Draft<'_>, tenants: &[&str], customer: &str) -> Result<Removed, AuthorError> {
+pub fn remove(draft: &mut Draft<'_>, tenants: &[&str], customer: &str) -> Result<(), AuthorError> {
     let project = draft.project;
-    let mut result = Removed::default();
     let mut others: BTreeSet<&str> = BTreeSet::new();
     let mut is_known = false;
     for name in tenants {
         let (name, tenant) = tenant(project, name)?;
-        // It is removed where it is declared and where it is live; what only the location has is a manual step.
-        for (role, read) in reads(project, name, tenant)? {
-            for object in read.inventory.customer_credentials.values() {
-                if object.spec.customer != customer {
-                    others.insert(&object.spec.customer);
-                    continue;
-                }
-                is_known = true;
-                let id = ObjectId::new(Kind::CustomerCredentials, object.name());
-                let at = document(project, name, role, read, &id);
-                match (object.spec.is_of_customer(), at) {
-                    (true, _) => {
-                        let (id, key) = (id.name.as_str(), &object.spec.connection);
-                        draft.manual(format!(
-                            "{name}: {customer} supplied the credentials {id} of {key}: remove them in your application, \
-                             and revoke the sign-in in the other system"
-                        ));
-                    }
-                    (false, Some(at)) => {
-                        draft.remove(at)?;
-                        result.removed.entry(name.to_string()).or_default().insert(id.name.clone());
-                        revoke(draft, project, name, tenant, &object.spec);
-                    }
-                    (false, None) if role == FolderRole::Location => {
-                        draft.manual(format!("{name}: remove {id} of {customer}, which is in no file"));
-                    }
-                    (false, None) => {}
-                }
+        let reads = reads(project, name, tenant)?;
+        let all = reads.iter().flat_map(|(_, read)| read.inventory.customer_credentials.values());
+        let (of_customer, of_others): (Vec<_>, Vec<_>) = all.partition(|object| object.spec.customer == customer);
+        others.extend(of_others.iter().map(|object| object.spec.customer.as_str()));
+        is_known |= !of_customer.is_empty();
+        // One that is declared and live is one set.
+        let sets: BTreeMap<&str, &CustomerCredentialsSpec> =
+            of_customer.iter().rev().map(|object| (object.name(), &object.spec)).collect();
+        for (set, spec) in sets {
+            let id = ObjectId::new(Kind::CustomerCredentials, set);
+            if spec.is_of_customer() {
+                let key = &spec.connection;
+                draft.manual(format!(
+                    "{name}: {customer} supplied the credentials {set} of {key}: remove them in your application, and \
+                     revoke the sign-in in the other system"
+                ));
+                continue;
+            }
+            let documents: Vec<_> =
+                reads.iter().filter_map(|(role, read)| document(project, name, *role, read, &id)).collect();
+            if documents.is_empty() {
+                draft.manual(format!("{name}: remove {id} of {customer}, which is in no file"));
+            }
+            for at in &documents {
+                draft.remove(at)?;
+            }
+            if !documents.is_empty() {
+                revoke(draft, project, name, tenant, set, spec);
             }
         }
     }
@@ -218,7 +210,7 @@ pub fn remove(draft: &mut Draft<'_>, tenants: &[&str], customer: &str) -> Result
         let what = format!("customer with credentials in {}:", tenants.join(", "));
         return Err(AuthorError::unknown(&what, customer, there));
     }
-    Ok(result)
+    Ok(())
 }
 
 /// What was read of a tenant, with the role of each folder. A part that cannot be read may have anything.
@@ -262,6 +254,7 @@ fn revoke(
     project: &Project,
     name: &str,
     tenant: &ProjectTenant,
+    set: &str,
     credentials: &CustomerCredentialsSpec,
 ) {
     let (customer, key) = (&credentials.customer, &credentials.connection);
@@ -282,10 +275,12 @@ fn revoke(
             [] => format!("delete the Secret {secret} where it is kept"),
             users => format!("the Secret {secret} stays: {} uses it too", listed(users)),
         };
-        draft.manual(format!("{name}: revoke the credentials of {customer} for {key} in the other system; {then}"));
+        draft.manual(format!(
+            "{name}: revoke the credentials {set} of {customer} for {key} in the other system; {then}"
+        ));
     }
     if secrets.is_empty() {
-        draft.manual(format!("{name}: revoke the access of {customer} for {key} in the other system"));
+        draft.manual(format!("{name}: revoke the access of {customer} by {set} for {key} in the other system"));
     }
     let is_declared_only = project.folder(name, FolderRole::Location).is_none();
     if is_declared_only && !tenant.spec.source_prunes() {
@@ -294,7 +289,7 @@ fn revoke(
             _ => "in the cluster",
         };
         draft.manual(format!(
-            "{name}: remove the credentials of {customer} for {key} {place}: its source does not prune"
+            "{name}: remove the credentials {set} of {customer} for {key} {place}: its source does not prune"
         ));
     }
 }

@@ -42,9 +42,12 @@ impl<'p> Draft<'p> {
         Draft { project, files: Vec::new(), manual: Vec::new(), pauses: false }
     }
 
-    /// Adds what only a person can do afterwards.
+    /// Adds what only a person can do afterwards. The same step is told once.
     pub fn manual(&mut self, step: impl Into<String>) {
-        self.manual.push(step.into());
+        let step = step.into();
+        if !self.manual.contains(&step) {
+            self.manual.push(step);
+        }
     }
 
     /// Says that the edit only stops writes, or ends that. What the plan then hides is not fixed, and what it shows again

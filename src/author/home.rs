@@ -1,7 +1,9 @@
 //! Where people edit the manifests of a tenant: its source or, without one, its folder.
 
+use super::command::command;
 use super::error::AuthorError;
 use crate::api::Kind;
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::manifest::SourcePlace;
@@ -33,8 +35,13 @@ pub fn tenant<'p>(project: &'p Project, name: &str) -> Result<(&'p str, &'p Proj
     }
 }
 
-/// Returns where people edit the manifests of a tenant.
+/// Returns where people edit the manifests of a tenant. Fails if there are none.
 pub fn home<'p>(project: &'p Project, name: &str) -> Result<Home<'p>, AuthorError> {
+    find_home(project, name)?.ok_or_else(|| nowhere(project, name))
+}
+
+/// Returns where people edit the manifests of a tenant, if there are any.
+pub(super) fn find_home<'p>(project: &'p Project, name: &str) -> Result<Option<Home<'p>>, AuthorError> {
     let (name, tenant) = tenant(project, name)?;
     let unreadable = |why: &String| {
         let at = project.problems.iter().find(|problem| problem.message == *why);
@@ -43,13 +50,12 @@ pub fn home<'p>(project: &'p Project, name: &str) -> Result<Home<'p>, AuthorErro
     };
     let of = |role: FolderRole, read: &'p Result<Snapshot, String>| {
         let read = read.as_ref().map_err(unreadable)?;
-        let folder = project.folder(name, role).ok_or_else(|| nowhere(name))?;
-        Ok(Home { tenant: name, folder, role, read })
+        Ok(project.folder(name, role).map(|folder| Home { tenant: name, folder, role, read }))
     };
     match &tenant.source {
         Some(source) => of(FolderRole::Source, source),
         None if project.folder(name, FolderRole::Location).is_some() => of(FolderRole::Location, &tenant.live),
-        None => Err(nowhere(name)),
+        None => Ok(None),
     }
 }
 
@@ -64,12 +70,11 @@ pub(super) fn snapshots(tenant: &ProjectTenant) -> impl Iterator<Item = &Snapsho
     [tenant.source.as_ref(), Some(&tenant.live)].into_iter().flatten().filter_map(|read| read.as_ref().ok())
 }
 
-fn nowhere(tenant: &str) -> AuthorError {
+fn nowhere(project: &Project, tenant: &str) -> AuthorError {
+    let import = command(project, EditCommand::of(&["import", "--tenant", tenant]));
     AuthorError::refused(
         format!("{tenant} has no manifests: its Tenant has no source"),
-        format!(
-            "give Tenant {tenant} a source (spec.source.path), or import the tenant: stablekey import --tenant {tenant}"
-        ),
+        format!("give Tenant {tenant} a source (spec.source.path), or import the tenant:\n{import}"),
     )
 }
 

@@ -1,6 +1,7 @@
 //! Ends a difference by making the live value the desired one: in the source of the tenant or, where a sync declares it,
 //! as an override of the sync.
 
+use super::command::goes_on;
 use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
@@ -44,6 +45,7 @@ pub struct Kept {
 
 /// Makes live values the desired ones. Afterwards a plan finds no difference, and writes nothing for them.
 pub fn keep(project: &Project, asked: &KeepLive) -> Result<Kept, AuthorError> {
+    goes_on(project, &asked.tenant)?;
     let differing = differing(project, asked);
     let fill = || -> Result<Draft<'_>, AuthorError> {
         let mut draft = Draft::new(project);

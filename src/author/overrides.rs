@@ -73,7 +73,7 @@ fn no_secret(project: &Project, new: &Override) -> Result<(), AuthorError> {
     match (is_secret, &new.input) {
         (true, Some(input)) => {
             let message = format!("SK0120: {input} is a secret, and is not written as a value");
-            Err(AuthorError::refused(message, format!("{}: --secret {input}=NAME/KEY", rules::SECRET_LITERAL)))
+            Err(AuthorError::refused(message, format!("{}: --secret NAME/KEY", rules::SECRET_LITERAL)))
         }
         _ if sensitive::is_secret_itself(value) => {
             Err(AuthorError::refused("the value is a secret by itself, and is not written", rules::SECRET_LITERAL))

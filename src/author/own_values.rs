@@ -2,7 +2,8 @@
 
 use super::command::command;
 use super::home::{home, inventories};
-use crate::api::{Input, sensitive};
+use super::values::shown;
+use crate::api::Input;
 use crate::engine::check;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
@@ -155,11 +156,12 @@ fn options(before: &Item, field: &Field<'_>, literals: &BTreeSet<&str>) -> Optio
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
     let of_test = field.kind == FieldKind::TestInput;
     let secret = if of_test { "--test-secret" } else { "--secret" };
-    let is_secret =
-        |value: &str| literals.contains(name) || sensitive::is_sensitive(name) || sensitive::is_secret_itself(value);
+    let is_secret = |value: &str| literals.contains(name) || shown(name, value) != value;
     match (field.kind, before.written(field)) {
-        (FieldKind::Title, Some(FieldValue::Text(text))) => Options::Set(words(&["--title", text])),
-        (FieldKind::Description, Some(FieldValue::Text(text))) => Options::Set(words(&["--description", text])),
+        (FieldKind::Title, Some(FieldValue::Text(text))) => Options::Set(words(&["--title", shown("title", text)])),
+        (FieldKind::Description, Some(FieldValue::Text(text))) => {
+            Options::Set(words(&["--description", shown("description", text)]))
+        }
         (FieldKind::Title, None) => Options::Declare(words(&["--unset", "title"])),
         (FieldKind::Description, None) => Options::Declare(words(&["--unset", "description"])),
         (FieldKind::EmbeddedWorkflows, value) => {

@@ -1,5 +1,6 @@
 //! Carries out a sync that is not written down, on the manifests of its target: a promotion as a diff to commit.
 
+use super::command::goes_on;
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, NewPlace, home, inventories, tenant};
@@ -53,16 +54,13 @@ pub struct PromotionNotes {
 pub fn promote(draft: &mut Draft<'_>, asked: &Promotion) -> Result<PromotionNotes, AuthorError> {
     let project = draft.project;
     let (from, _) = tenant(project, &asked.from)?;
-    let (to, target) = tenant(project, &asked.to)?;
+    let (to, _) = tenant(project, &asked.to)?;
     if from == to {
         let message = format!("{from} cannot be promoted to itself");
         return Err(AuthorError::refused(message, "name the tenant to copy, then the one whose manifests change"));
     }
     let home = home(project, to)?;
-    if target.spec.is_suspended() {
-        let message = format!("{to} is suspended: nothing is written there");
-        return Err(AuthorError::refused(message, format!("end that first: stablekey resume {to}")));
-    }
+    goes_on(project, to)?;
     let integrations = known_integrations(project, from, &asked.integrations)?;
     let mut world = world(project, &home)?;
     let writer = Writer::Promote(from.to_string());
@@ -99,7 +97,7 @@ pub fn promote(draft: &mut Draft<'_>, asked: &Promotion) -> Result<PromotionNote
 }
 
 /// The integrations as the engine selects them. Fails if a name is unknown.
-fn known_integrations(project: &Project, from: &str, wanted: &[String]) -> Result<Vec<String>, AuthorError> {
+pub(super) fn known_integrations(project: &Project, from: &str, wanted: &[String]) -> Result<Vec<String>, AuthorError> {
     if wanted.is_empty() {
         return Ok(vec!["*".to_string()]);
     }

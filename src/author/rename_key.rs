@@ -1,16 +1,18 @@
 //! Renames a stable key. A key never changes: a new connection replaces the one with the old key, in the manifests of
 //! every tenant, and integrations name the new key.
 
+use super::command::command;
 use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
-use super::home::{Home, home, inventories};
+use super::home::{Home, find_home, inventories};
 use super::own_values::Replacement;
 use super::{overrides, secret_steps};
 use crate::api::{
     ConnectionSpec, Credentials, Definition, Kind, LocationSpec, Meta, Object, Override, Resource, Variable, names,
 };
 use crate::engine::feeds::{bringing, feeding};
+use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::{Inventory, World};
 use crate::engine::model::item::{Item, ObjectId, is_bookkeeping};
 use crate::engine::model::plan::{Action, ActionKind, Plan};
@@ -97,22 +99,21 @@ fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, A
     let mut brought = BTreeSet::new();
     for tenant in project.tenants.keys().filter(|name| *name != UNNAMED) {
         let syncs = bringing_key(project, &world, tenant, rename);
-        let is_brought = match home(project, tenant) {
-            Ok(home) => {
+        let is_brought = match find_home(project, tenant)? {
+            Some(home) => {
                 let desk = TenantDesk { project, world: &world, home, rename, is_brought: !syncs.is_empty() };
                 let is_brought = desk.is_brought();
                 desks.push(desk);
                 is_brought
             }
             // It has no manifests: its Tenant has no source.
-            Err(AuthorError::Refused { .. }) => {
+            None => {
                 let has = |read: &&Inventory| read.connection(old).is_some();
                 if syncs.is_empty() && inventories(project, tenant).iter().any(has) {
                     notes.push(format!("{tenant} has no manifests here: its connection {old} stays as it is"));
                 }
                 !syncs.is_empty()
             }
-            Err(error) => return Err(error),
         };
         if is_brought {
             brought.insert(tenant.as_str());
@@ -270,7 +271,10 @@ impl<'p> TenantDesk<'p, '_> {
             let message = format!("{} replaces {old} in {tenant} already", other.spec.stable_key);
             return Err(AuthorError::refused(
                 message,
-                format!("rename that one: stablekey rename-key {} {new}", other.spec.stable_key),
+                format!(
+                    "rename that one:\n{}",
+                    command(self.project, EditCommand::rename_key(&other.spec.stable_key, new))
+                ),
             ));
         }
         let older = std::iter::once(old).chain(before.spec.replaces.iter().map(String::as_str));
@@ -426,7 +430,7 @@ fn sign_in(project: &Project, tenant: &str, rename: KeyRename<'_>, connection: &
         }
         Credentials::OrganizationGlobal => format!("supply the credentials of {new} again, or sign in once for it"),
     };
-    Some(format!("{tenant}: {who}: the platform does not answer for {old}"))
+    Some(format!("{tenant}: {who}: the platform does not resolve {old} to it"))
 }
 
 fn replaces(spec: &ConnectionSpec, old: &str) -> bool {

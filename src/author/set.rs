@@ -244,14 +244,12 @@ fn add(
         let message = format!("{} declares nothing of {}", home.folder.display(), current.spec.stable_key);
         return Err(AuthorError::refused(message, "there is nothing to unset: the value is the tenant's own"));
     }
-    let is_here = |step: &str, name: &str| {
-        here.iter().any(|f| f.path.iter().any(|s| s == step) && f.path.last().is_some_and(|l| l == name))
-    };
+    let is_here = |path: &[&str]| here.iter().any(|field| field.path == path);
     let only = Values {
-        title: values.title.clone().filter(|_| is_here("title", "title")),
-        description: values.description.clone().filter(|_| is_here("description", "description")),
-        embedded: values.embedded.filter(|_| is_here("embeddedWorkflows", "embeddedWorkflows")),
-        inputs: values.inputs.clone().into_iter().filter(|(name, _)| is_here("inputs", name)).collect(),
+        title: values.title.clone().filter(|_| is_here(&["title"])),
+        description: values.description.clone().filter(|_| is_here(&["description"])),
+        embedded: values.embedded.filter(|_| is_here(&["embeddedWorkflows"])),
+        inputs: values.inputs.clone().into_iter().filter(|(name, _)| is_here(&["inputs", name])).collect(),
         test: values.test.clone(),
     };
     let spec = &current.spec;

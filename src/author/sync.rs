@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
 use super::home::{Home, tenant};
+use super::promote::known_integrations;
 use super::structure;
 use super::{overrides, records};
 use crate::api::{
@@ -69,11 +70,7 @@ pub fn new_sync(project: &Project, asked: &NewSync) -> Result<HandedOver, Author
         Some(name) => Kind::TenantSync.name_in(name.strip_prefix("sync/").unwrap_or(name)).to_string(),
         None => names::of_text(&format!("{from}-to-{to}")),
     };
-    let integrations = match asked.integrations.as_slice() {
-        [] => vec!["*".to_string()],
-        given => given.iter().map(|name| Kind::Integration.name_in(name).to_string()).collect(),
-    };
-    known_integrations(project, from, &integrations)?;
+    let integrations = known_integrations(project, from, &asked.integrations)?;
     let spec = TenantSyncSpec {
         from: from.to_string(),
         to: vec![to.to_string()],
@@ -142,16 +139,6 @@ fn document<'p>(project: &'p Project, kind: Kind, name: &str) -> Result<&'p Sour
     let there = project.origins.keys().filter(|id| id.kind == kind).map(|id| id.name.as_str());
     let found = project.origins.get(&ObjectId::new(kind, name));
     found.ok_or_else(|| AuthorError::unknown(kind.as_str(), name, there))
-}
-
-/// Fails if an integration is named that the tenant does not have.
-fn known_integrations(project: &Project, from: &str, wanted: &[String]) -> Result<(), AuthorError> {
-    let Some(Ok(live)) = project.tenants.get(from).map(|tenant| tenant.live.as_ref()) else { return Ok(()) };
-    let there = || live.inventory.integrations.keys().map(String::as_str);
-    match wanted.iter().find(|wanted| !wanted.contains('*') && !there().any(|name| matches(wanted, name))) {
-        Some(wanted) => Err(AuthorError::unknown(&format!("integration in {from}:"), wanted, there())),
-        None => Ok(()),
-    }
 }
 
 /// Fails if a sync copies the same integrations between these tenants already.

@@ -46,6 +46,7 @@ impl Edited {
                 Some(temporary) => disk.rename(temporary, &file.path),
                 None => disk.remove(&file.path),
             };
+            let put = put.and_then(|()| folder_of(&file.path).map_or(Ok(()), |folder| disk.sync_folder(folder)));
             if let Err(error) = put {
                 give_up(disk, staged[done..].iter().filter_map(|(_, temporary)| temporary.as_ref()));
                 let written: Vec<String> =
@@ -55,10 +56,6 @@ impl Edited {
                     written => format!("{} written; run the command again to finish", written.join(", ")),
                 };
                 return Err(AuthorError::write(&file.path, &error, &written));
-            }
-            if let Some(folder) = folder_of(&file.path) {
-                disk.sync_folder(folder)
-                    .map_err(|error| AuthorError::write(folder, &error, "the files are written"))?;
             }
         }
         Ok(())

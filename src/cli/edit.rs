@@ -96,6 +96,21 @@ impl EditOptions {
         self.report(edited, true, &render::edit_written(edited, &typed), output)
     }
 
+    /// Asks before something that is in no file is written. Fails unless a person says yes, or gave --yes.
+    pub(super) fn consent(&self, question: &str, output: &mut Output) -> Result<(), CommandFailure> {
+        if self.yes {
+            return Ok(());
+        }
+        let Some(prompts) = Prompts::open(output) else {
+            let help = "give --yes to write without a question, or --dry-run to see what would be written";
+            return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
+        };
+        match prompts.confirm(question, "", false)? {
+            true => Ok(()),
+            false => Err(CommandFailure::new("Aborted. Nothing was changed.", "run it again, and answer with y")),
+        }
+    }
+
     fn is_confirmed(&self, edited: &Edited, is_json: bool, output: &mut Output) -> Result<bool, CommandFailure> {
         let Some(prompts) = Prompts::open(output) else {
             let help = "give --yes to write without a question, or --dry-run to see the diff";

@@ -2,7 +2,6 @@
 
 use super::edit::EditOptions;
 use super::output::{Output, OutputFormat};
-use super::prompt::Prompts;
 use super::{CommandFailure, records};
 use crate::author::forget::{Forgotten, forget};
 use crate::engine::model::item::ObjectId;
@@ -58,18 +57,7 @@ impl ForgetCommand {
         let what = format!("{writer} in the record of {number} of {tenant}: {}", names.join(", "));
         let is_text = self.edit.output == OutputFormat::Text;
         if !self.edit.dry_run {
-            if !self.edit.yes {
-                let Some(prompts) = Prompts::open(output) else {
-                    let help = "give --yes to write without a question, or --dry-run to see what would be forgotten";
-                    return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
-                };
-                if !prompts.confirm(&format!("Forget {what}?"), "", false)? {
-                    return Err(CommandFailure::new(
-                        "Aborted. Nothing was changed.",
-                        "run it again, and answer with y",
-                    ));
-                }
-            }
+            self.edit.consent(&format!("Forget {what}?"), output)?;
             records::write(project, tenant, &live).map_err(|why| {
                 let help = "what was written before stays; run it again to finish";
                 CommandFailure::new(format!("{writer} is not forgotten everywhere in {tenant}: {why}"), help)

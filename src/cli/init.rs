@@ -13,7 +13,7 @@ use crate::engine::model::finding::Finding;
 use crate::manifest::editor;
 use crate::render::{self, Invocation, JsonLayout};
 use crate::tenant::directory::disk::RealDisk;
-use crate::text::count;
+use crate::text::{count, quoted};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -58,6 +58,9 @@ enum CiSystem {
 
 impl Init {
     pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
+        if self.edit.output == OutputFormat::Markdown {
+            return Err(CommandFailure::new("an edit has no Markdown form", "give -o text or -o json"));
+        }
         if let Some(folder) = self.folder.take() {
             self.edit.root.root = folder;
         }
@@ -149,7 +152,7 @@ impl Init {
         let root = self.edit.root.typed();
         let plan = Invocation { root: root.clone(), ..Invocation::default() }.plan();
         let mut lines = Vec::new();
-        let at = root.map(|root| format!(" -C {root}")).unwrap_or_default();
+        let at = root.map(|root| format!(" -C {}", quoted(&root))).unwrap_or_default();
         for tenant in tenants {
             if let Whereabouts::Platform { token_from, .. } = &tenant.whereabouts {
                 lines.push(match token_from {

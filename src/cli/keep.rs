@@ -5,6 +5,7 @@ use super::output::Output;
 use super::{CommandFailure, records, revert};
 use crate::author::keep::{KeepLive, Kept, keep};
 use crate::engine::model::revert::Revert;
+use crate::text::count;
 use clap::Args;
 
 /// Make a live value the desired one
@@ -43,6 +44,10 @@ impl KeepCommand {
         let Kept { edited, records } =
             keep(&project, &KeepLive { tenant: tenant.clone(), object, field, reason: self.reason })?;
         let code = self.edit.carry_out(&edited, output)?;
+        if edited.files.is_empty() && !records.is_empty() && !self.edit.dry_run {
+            let objects = count(records.len(), "object", "objects");
+            self.edit.consent(&format!("Write the ownership record of {objects} of {tenant}?"), output)?;
+        }
         if !self.edit.dry_run && !records.is_empty() {
             records::write(&project, &tenant, &records.iter().collect::<Vec<_>>()).map_err(|why| {
                 let message = format!("the files are written, and the ownership record of {tenant} is not: {why}");

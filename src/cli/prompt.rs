@@ -45,7 +45,7 @@ impl From<InquireError> for PromptError {
 impl From<PromptError> for CommandFailure {
     fn from(error: PromptError) -> Self {
         let (help, code) = match &error {
-            PromptError::Left => ("run the command again to start anew", INTERRUPTED),
+            PromptError::Left => ("run the command again to start again", INTERRUPTED),
             PromptError::Terminal(_) => ("give the answers as options: --help lists them", 1),
         };
         CommandFailure { code, ..CommandFailure::new(error.to_string(), help) }

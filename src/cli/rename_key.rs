@@ -10,7 +10,7 @@ use clap::Args;
 /// Rename a stable key in every tenant
 ///
 /// A key never changes: a new Connection replaces the one with the old key, in the manifests of every tenant, and
-/// answers for the old key. Integrations, their definitions and the overrides of syncs name the new key; customers'
+/// the old key resolves to it. Integrations, their definitions and the overrides of syncs name the new key; customers'
 /// credentials stay. The old Connection stays too, until nothing names its key any more. What only a target has for the
 /// old key is a manual step, with the command that gives it to the new one. An interrupted rename is finished by the
 /// same command.

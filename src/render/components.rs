@@ -39,7 +39,7 @@ fn of_component(component: &ComponentConnections, columns: usize, typed: &Invoca
     if component.connections.is_empty() {
         page.line(2, &[plain("no connection in any tenant")]);
     }
-    let add = typed.edit(["new", "connection", "--component", component.component.key.as_str()]);
+    let add = typed.edit(["new", "connection", "--component", component.component.typed().as_str()]);
     page.wrap(2, 4, &[plain("Add one: "), command(add)]);
 }
 

@@ -40,17 +40,21 @@ pub fn edit_text(edited: &Edited, style: Style) -> String {
     list(&mut out, "Worse", worse, style.width);
     list(&mut out, "Fixed", fixed, style.width);
     list(&mut out, "New warnings", warnings, style.width);
-    list(&mut out, "Manual steps", &edited.manual, style.width);
+    lines(&mut out, "Manual steps", &edited.manual, usize::MAX, style.width);
     out
 }
 
-/// Lines after the first are for copying: they are not wrapped.
-fn list(out: &mut String, title: &str, lines: &[String], width: usize) {
+fn list(out: &mut String, title: &str, all: &[String], width: usize) {
+    lines(out, title, all, MOST, width);
+}
+
+/// Lists as many as `most`. Lines after the first of one are for copying: they are not wrapped.
+fn lines(out: &mut String, title: &str, lines: &[String], most: usize, width: usize) {
     if lines.is_empty() {
         return;
     }
     let _ = writeln!(out, "{title}:");
-    for line in lines.iter().take(MOST) {
+    for line in lines.iter().take(most) {
         let line = text::lines(line);
         let (first, rest) = line.split_once('\n').map_or((line.as_ref(), None), |(first, rest)| (first, Some(rest)));
         let _ = writeln!(out, "  {}", text::wrapped(first, width, 2));
@@ -58,7 +62,7 @@ fn list(out: &mut String, title: &str, lines: &[String], width: usize) {
             let _ = writeln!(out, "{rest}");
         }
     }
-    if let Some(more) = lines.len().checked_sub(MOST).filter(|more| *more > 0) {
+    if let Some(more) = lines.len().checked_sub(most).filter(|more| *more > 0) {
         let _ = writeln!(out, "  and {more} more");
     }
 }

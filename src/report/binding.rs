@@ -78,6 +78,13 @@ impl From<&ComponentRef> for ComponentBrief {
     }
 }
 
+impl ComponentBrief {
+    /// The name by which a person refers to it; see [`ComponentRef::typed`].
+    pub fn typed(&self) -> String {
+        ComponentRef::new(&self.key, self.public).typed()
+    }
+}
+
 impl std::fmt::Display for ComponentBrief {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         ComponentRef::new(&self.key, self.public).fmt(f)

@@ -1,11 +1,10 @@
 //! `stablekey new override`.
 
-use crate::api::{Input, Override, True};
-use crate::author::{Draft, new_override};
+use crate::api::{Override, True};
+use crate::author::{Draft, new_override, secret_ref};
 use crate::cli::CommandFailure;
 use crate::cli::edit::EditOptions;
 use crate::cli::output::Output;
-use crate::cli::values::secret_ref;
 use clap::Args;
 
 /// Write an override of a sync: what differs in one target, with a reason
@@ -64,11 +63,12 @@ pub(super) struct NewOverrideCommand {
 impl NewOverrideCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
-        let input = self.input.clone().unwrap_or_default();
-        let secret = match self.secret.as_deref().map(|given| secret_ref("--secret", &input, given)).transpose()? {
-            Some(Input::SecretRef(secret)) => Some(secret),
-            _ => None,
+        // It may be the secret itself.
+        let wrong = || {
+            let help = "name a Secret and its key, not the secret itself: --secret NAME/KEY";
+            CommandFailure::new("--secret: it is no reference to a Secret", help)
         };
+        let secret = self.secret.as_deref().map(|given| secret_ref(given).ok_or_else(wrong)).transpose()?;
         let asked = Override {
             tenant: self.tenant.unwrap_or_default(),
             stable_key: self.key,

@@ -96,6 +96,10 @@ impl NewSyncCommand {
         }
         let code = self.edit.carry_out(&handed_over.edited, output)?;
         drop(project);
+        if handed_over.edited.files.is_empty() && handed_over.records_follow && !self.edit.dry_run {
+            let HandedOver { sync, tenant, .. } = &handed_over;
+            self.edit.consent(&format!("Write the ownership record of {tenant} for sync/{sync}?"), output)?;
+        }
         if !self.edit.dry_run {
             follow(&self.edit.root, &self.edit.sources, &handed_over, output)?;
         }

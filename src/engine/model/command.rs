@@ -38,7 +38,7 @@ impl EditCommand {
             None => made.and(&["--key", key]),
             Some(spec) => made.and(&[
                 "--component",
-                &spec.component.key,
+                &spec.component.typed(),
                 "--type",
                 &spec.type_,
                 "--credentials",
@@ -67,7 +67,10 @@ impl EditCommand {
 
     /// `new component COMPONENT --tenant TENANT`, which declares a component.
     pub fn new_component(tenant: &str, component: &str) -> Self {
-        EditCommand::of(&["new", "component", component, "--tenant", tenant])
+        match component.strip_suffix(ComponentRef::PRIVATE) {
+            Some(key) => EditCommand::of(&["new", "component", key, "--private", "--tenant", tenant]),
+            None => EditCommand::of(&["new", "component", component, "--tenant", tenant]),
+        }
     }
 
     /// `switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.
@@ -165,7 +168,7 @@ impl EditCommand {
     pub fn new_connection_of(tenant: &str, component: Option<&ComponentRef>) -> Self {
         let made = EditCommand::of(&["new", "connection", "--tenant", tenant]);
         match component {
-            Some(component) => made.and(&["--component", &component.key]),
+            Some(component) => made.and(&["--component", &component.typed()]),
             None => made,
         }
     }
@@ -220,7 +223,7 @@ impl EditCommand {
 
     /// Says why a tenant that a sync feeds has its own value: it becomes an override.
     pub fn because(self) -> Self {
-        self.and(&["--reason", "WHY"])
+        self.and(&["--reason", "REASON"])
     }
 
     /// Names the folder of the project, unless it is the current one.
