@@ -267,3 +267,16 @@ fn a_source_given_by_hand_is_a_writer_for_edits_too() {
     root.run(&[&set[..], &["--source", &wrong]].concat()).exits(1).prints("there is no tenant ue");
     root.run(&[&set[..], &["--source", "eu=nowhere"]].concat()).exits(1).prints("there is no such folder");
 }
+
+/// "With FIELD it also keeps a value that the next apply would change": also where another tenant gets it first.
+#[test]
+fn a_change_that_comes_along_a_chain_of_syncs_is_kept() {
+    let root = Project::example("us-eu");
+    let keep = ["keep", "eu-prod", "Integration/lead-router", "definition", "--reason", "pilot", "--yes"];
+    root.run(&keep).exits(0);
+    assert!(root.read("syncs.yaml").contains("reason: pilot"), "{}", root.read("syncs.yaml"));
+    let plan = root.plan_json();
+    let actions = plan["targets"].as_array().unwrap().iter().flat_map(|t| t["actions"].as_array().unwrap());
+    let ids: Vec<&str> = actions.map(|action| action["id"].as_str().unwrap()).collect();
+    assert!(!ids.contains(&"eu-prod/Integration/lead-router"), "{ids:?}");
+}
