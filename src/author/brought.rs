@@ -64,7 +64,7 @@ fn not_brought(
             not_brought(project, world, from, (id, key), &above)?;
         } else if id.kind == Kind::Connection {
             // An integration that uses it makes the sync bring it.
-            let unread = left_out::unread(project, world, from, key).into_iter();
+            let unread = left_out::unread(project, world, from, key);
             if let Some(left) = unread.into_iter().find(|left| left.may_name_key) {
                 let why = format!("a sync may bring {key} from {from} to {tenant} by it");
                 return Err(AuthorError::Unreadable { what: left.what, why });

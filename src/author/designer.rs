@@ -119,8 +119,10 @@ pub struct Steps {
     pub tenant: String,
     /// The integration.
     pub integration: String,
-    /// Those that take a connection, in the order of the definition.
+    /// Those that have a connection or, for `bind`, that have none yet, in the order of the definition.
     pub steps: Vec<StepChoice>,
+    /// Why there is none, and the command that lists the others.
+    pub none: (String, String),
 }
 
 /// A step or data source to choose.
@@ -784,7 +786,15 @@ impl<'p> Desk<'p> {
             }
         };
         let steps = site.design()?.users.iter().filter(fits).map(choice).collect();
-        Ok(Steps { tenant: self.name.to_string(), integration: site.name.to_string(), steps })
+        let (lacks, other, gives) = match bound {
+            true => ("has no step that uses a connection", "bind", "to give a step its first connection"),
+            false => {
+                ("has no step without a connection that could take one", "switch", "to give a step another connection")
+            }
+        };
+        let command = command_for(self.project, EditCommand::of(&[other, self.name, site.name]));
+        let none = (format!("{} of {} {lacks}", site.name, self.name), format!("{gives}:\n{command}"));
+        Ok(Steps { tenant: self.name.to_string(), integration: site.name.to_string(), steps, none })
     }
 
     /// Why a step takes no connection, if that is known: it is a trigger, a loop, or calls what has none.

@@ -83,8 +83,8 @@ fn following<'p>(plan: &'p Plan, asked: &KeepLive) -> Vec<&'p Action> {
 /// The fields that differ from what is desired: by drift, whatever the policy does about it, or as the tenant's own. A
 /// field that a person names may also be one that the next apply changes.
 fn differing(project: &Project, asked: &KeepLive) -> BTreeSet<Field<'static>> {
-    let scope = Scope { tenants: BTreeSet::from([asked.tenant.clone()]), ..Scope::default() };
-    let plan = planned::plan(project, &scope).plan;
+    // The whole plan: what another tenant gets by it reaches this one too.
+    let plan = planned::plan(project, &Scope::default()).plan;
     let targets: Vec<_> = plan.targets.iter().filter(|target| target.tenant == asked.tenant).collect();
     let notes = targets.iter().flat_map(|target| &target.notes).filter(|note| *note.object() == asked.object);
     let noted = notes.filter_map(|note| match note {

@@ -159,7 +159,7 @@ fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, A
     for (desk, connection) in made {
         desk.steps(draft, &connection);
     }
-    notes.extend(credentials_that_stay(project, old, new));
+    notes.extend(credentials_that_stay(project, rename, &renamed));
     Ok(Notes { brought, notes })
 }
 
@@ -462,17 +462,25 @@ fn rename_overrides(draft: &mut Draft<'_>, rename: KeyRename<'_>, renamed: &BTre
     Ok(())
 }
 
-/// Says which customer credentials keep the old key.
-fn credentials_that_stay(project: &Project, old: &str, new: &str) -> Option<String> {
-    let mut staying = BTreeSet::new();
-    for tenant in project.tenants.keys() {
+/// Says which customer credentials keep the old key, and whether it resolves to the new one there: where only a sync
+/// brings the new connection, it serves nothing but what the sync wrote.
+fn credentials_that_stay(project: &Project, rename: KeyRename<'_>, renamed: &BTreeSet<&str>) -> Vec<String> {
+    let KeyRename { old, new } = rename;
+    let of_tenant = |tenant: &String| {
+        let mut staying = BTreeSet::new();
         for read in inventories(project, tenant) {
             let naming = read.customer_credentials.values().filter(|credentials| credentials.spec.connection == old);
-            staying.extend(naming.map(|credentials| (tenant, credentials.name())));
+            staying.extend(naming.map(|credentials| credentials.name()));
         }
-    }
-    (!staying.is_empty()).then(|| {
         let sets = count(staying.len(), "CustomerCredentials names", "CustomerCredentials name");
-        format!("{sets} {old}, and stay as they are: they resolve to {new}, which replaces it")
-    })
+        let head = format!("{sets} {old} in {tenant}");
+        (!staying.is_empty()).then(|| match renamed.contains(tenant.as_str()) {
+            true => format!("{head}, and stay as they are: they resolve to {new}, which replaces it"),
+            false => format!(
+                "{head}, and serve {old} only: a sync brings {new} there, and its customers sign in again, or give their \
+                 values again, for {new}"
+            ),
+        })
+    };
+    project.tenants.keys().filter_map(of_tenant).collect()
 }

@@ -152,8 +152,8 @@ fn declaring<'p>(project: &'p Project, world: &World, asked: &SetConnection) -> 
     let unfed: Vec<&str> = with_key.iter().copied().filter(|t| feeding(world, t, &name).is_empty()).collect();
     // What cannot be read may hold it, too. Where syncs feed it, the one that they do not feed is meant.
     let others = tenants().filter(|tenant| !with_key.contains(tenant));
-    let others = others.filter(|tenant| unfed.len() != 1 || feeding(world, tenant, &name).is_empty());
-    others.into_iter().try_for_each(|tenant| is_absent(project, tenant, &id(key)))?;
+    let mut others = others.filter(|tenant| unfed.len() != 1 || feeding(world, tenant, &name).is_empty());
+    others.try_for_each(|tenant| is_absent(project, tenant, &id(key)))?;
     match (with_key.as_slice(), unfed.as_slice()) {
         ([], _) => {
             let all = tenants().flat_map(|tenant| inventories(project, tenant));

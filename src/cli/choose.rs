@@ -38,8 +38,8 @@ pub(super) fn choose(choices: &Choices, output: &Output) -> Result<String, Comma
 pub(super) fn choose_step<'s>(steps: &'s Steps, output: &Output) -> Result<&'s StepChoice, CommandFailure> {
     let of = format!("{} of {}", steps.integration, steps.tenant);
     if steps.steps.is_empty() {
-        let help = "stablekey bind gives a step its first connection, stablekey switch another one";
-        return Err(CommandFailure::new(format!("{of} has no such step"), help));
+        let (message, help) = &steps.none;
+        return Err(CommandFailure::new(message.clone(), help.clone()));
     }
     if let Some(prompts) = Prompts::open(output) {
         let lines: Vec<String> = steps.steps.iter().map(|step| step_line(step, &step.path)).collect();

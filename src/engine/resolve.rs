@@ -165,6 +165,13 @@ impl std::fmt::Debug for Asker<'_> {
 }
 
 impl Replacements {
+    /// Whether a connection stands for its older keys wherever the tenant's own people name them: one whose `replaces`
+    /// came by a sync serves only what that sync wrote.
+    pub fn serves_everything(tenant: &str, connection: &str, inventory: &Inventory) -> bool {
+        let record = inventory.record(tenant, &ObjectId::new(Kind::Connection, connection));
+        matches!(Serves::of(record), Serves::Everything)
+    }
+
     /// Collects the replacements of a tenant.
     pub fn of(tenant: &str, inventory: &Inventory) -> Self {
         Replacements::among(tenant, inventory, |_| true)

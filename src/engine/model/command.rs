@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(set.changes(), Some(("eu", "crm")));
         assert_eq!(
             words(&set.clone().value("url")),
-            ["stablekey set --tenant us crm url=VALUE", "stablekey set --tenant eu crm url=VALUE --reason WHY"]
+            ["stablekey set --tenant us crm url=VALUE", "stablekey set --tenant eu crm url=VALUE --reason REASON"]
         );
         assert_eq!(words(&set.clone().per_customer("url")), ["stablekey set --tenant us crm --per-customer url"]);
         assert_eq!(words(&set.clone().test_secret("a")), ["stablekey set --tenant eu crm --test-secret a=NAME/KEY"]);

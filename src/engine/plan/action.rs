@@ -182,6 +182,10 @@ impl Draft<'_> {
             (None, Item::Connection(then)) => {
                 let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());
                 after.extend(self.made_by.get(&ObjectId::new(Kind::Component, component)).cloned());
+                // One that only syncs bring serves no credentials: its customers are asked when a variable moves to it.
+                if !fields.writers.iter().all(Writer::is_sync) {
+                    needs_approval.extend(customers::of_replacement(self, &then.spec));
+                }
             }
             (before, Item::Integration(integration, _)) => {
                 after.extend(self.makers(integration.spec.connections.iter().filter_map(Variable::stable_key)));

@@ -7,10 +7,20 @@ use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::plan::*;
 use crate::engine::redirect::{inputs_of, is_same};
+use crate::engine::resolve::Replacements;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The names of inputs, without separators, that identify what a customer signed in to.
 const CLIENT: [&str; 6] = ["clientid", "clientsecret", "consumerkey", "consumersecret", "appid", "audience"];
+
+/// Marks a new connection whose older keys customers signed in to with other endpoints, scopes or client.
+pub(super) fn of_replacement(draft: &Draft<'_>, then: &ConnectionSpec) -> Option<Approval> {
+    let live = draft.input.live;
+    let older = then.replaces.iter().filter_map(|older| live.connection(older)).map(|older| &older.spec);
+    let mut served = older.filter(|older| older.is_same_kind_as(then));
+    served.find_map(|older| of_connection(draft, older, then))
+}
 
 /// Marks a change of what customers signed in to: endpoints, scopes or client.
 pub(super) fn of_connection(draft: &Draft<'_>, before: &ConnectionSpec, then: &ConnectionSpec) -> Option<Approval> {
@@ -35,8 +45,8 @@ pub(super) fn of_connection(draft: &Draft<'_>, before: &ConnectionSpec, then: &C
         return None;
     }
     let customers_by_key = draft.customers_by_key[0].get_or_init(|| customers_by_key(draft.input.live));
-    let known = of_key(customers_by_key, draft.input.live, &then.stable_key).len();
-    let customers = told(draft.input.live, &then.stable_key).map(|told| known.max(told));
+    let known = of_key(customers_by_key, draft.input.tenant, draft.input.live, &before.stable_key).len();
+    let customers = told(draft.input.live, &before.stable_key).map(|told| known.max(told));
     let changed = changed.into_iter().collect::<Vec<_>>().join(", ");
     let who = if then.credentials == Credentials::User { "users of " } else { "" };
     (customers != Some(0)).then(|| {
@@ -49,9 +59,11 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     if to.credentials == Credentials::OrganizationGlobal {
         return None;
     }
-    let (live, after) = (draft.input.live, &draft.after);
-    let before = of_key(draft.customers_by_key[0].get_or_init(|| customers_by_key(live)), live, &from.stable_key);
-    let then = of_key(draft.customers_by_key[1].get_or_init(|| customers_by_key(after)), after, &to.stable_key);
+    let (tenant, live, after) = (draft.input.tenant, draft.input.live, &draft.after);
+    let by_key = draft.customers_by_key[0].get_or_init(|| customers_by_key(live));
+    let before = of_key(by_key, tenant, live, &from.stable_key);
+    let by_key = draft.customers_by_key[1].get_or_init(|| customers_by_key(after));
+    let then = of_key(by_key, tenant, after, &to.stable_key);
     // Where the location tells only numbers, none of them is known to have credentials for the other connection.
     let left = told(live, &from.stable_key).map(|told| before.difference(&then).count().max(told));
     let (from, to) = (&from.stable_key, &to.stable_key);
@@ -86,9 +98,17 @@ fn customers_by_key(inventory: &Inventory) -> CustomersByKey {
     customers_by_key
 }
 
-/// The customers with credentials for a key, or for an older key that it replaces.
-fn of_key<'g>(customers_by_key: &'g CustomersByKey, inventory: &Inventory, key: &str) -> BTreeSet<&'g str> {
-    let older = inventory.connection(key).into_iter().flat_map(|c| c.spec.replaces.iter().map(String::as_str));
+/// The customers with credentials for a key, or for an older key that resolves to it: no sync writes credentials, so a
+/// `replaces` that came by a sync does not serve them.
+fn of_key<'g>(
+    customers_by_key: &'g CustomersByKey,
+    tenant: &str,
+    inventory: &Inventory,
+    key: &str,
+) -> BTreeSet<&'g str> {
+    let serves = |c: &&Arc<Object<ConnectionSpec>>| Replacements::serves_everything(tenant, c.name(), inventory);
+    let connection = inventory.connection(key).filter(serves);
+    let older = connection.into_iter().flat_map(|c| c.spec.replaces.iter().map(String::as_str));
     std::iter::once(key)
         .chain(older)
         .filter_map(|key| customers_by_key.get(key))

@@ -271,3 +271,16 @@ fn what_cannot_be_judged_is_no_nothing() {
     std::fs::remove_dir_all(root.path("dev")).unwrap();
     commands(&root, "its folder dev is not there");
 }
+
+/// "With FIELD it also keeps a value that the next apply would change": also where another tenant gets it first.
+#[test]
+fn a_change_that_comes_along_a_chain_of_syncs_is_kept() {
+    let root = Project::example("us-eu");
+    let keep = ["keep", "eu-prod", "Integration/lead-router", "definition", "--reason", "pilot", "--yes"];
+    root.run(&keep).exits(0);
+    assert!(root.read("syncs.yaml").contains("reason: pilot"), "{}", root.read("syncs.yaml"));
+    let plan = root.plan_json();
+    let actions = plan["targets"].as_array().unwrap().iter().flat_map(|t| t["actions"].as_array().unwrap());
+    let ids: Vec<&str> = actions.map(|action| action["id"].as_str().unwrap()).collect();
+    assert!(!ids.contains(&"eu-prod/Integration/lead-router"), "{ids:?}");
+}

@@ -309,7 +309,7 @@ fn the_commands_of_findings_work_where_a_sync_feeds_the_tenant() {
         commands.map(|command| command.as_str().unwrap().to_string()).collect()
     };
     let dev = "stablekey set --tenant dev chat-main baseUrl=VALUE".to_string();
-    let prod = "stablekey set --tenant prod chat-main baseUrl=VALUE --reason WHY".to_string();
+    let prod = "stablekey set --tenant prod chat-main baseUrl=VALUE --reason REASON".to_string();
     for code in ["SK0102", "SK0105"] {
         assert_eq!(commands(code, "dev"), std::slice::from_ref(&dev), "{code}");
         assert_eq!(commands(code, "prod"), [dev.clone(), prod.clone()], "{code}");

@@ -368,10 +368,8 @@ fn a_root_that_is_one_folder_too_high_suggests_the_right_one() {
 /// What a source declares is not "not found": it says that it is declared, and not applied yet.
 #[test]
 fn what_is_declared_and_not_applied_is_explained() {
-    let tenants = yaml::file(&[Tenant::new("us").in_folder("us").yaml()]);
-    let tenants = tenants.replace("  location:", "  source: {path: wanted}\n  location:");
     let root = Project::empty()
-        .with("tenants.yaml", &tenants)
+        .with("tenants.yaml", &Tenant::new("us").in_folder("us").source("wanted").yaml())
         .with_folder("us")
         .with("wanted/components/chat.yaml", &component_yaml())
         .with("wanted/connections/chat-main.yaml", &connection("chat-main"))

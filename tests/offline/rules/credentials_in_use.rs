@@ -216,7 +216,7 @@ fn customers_cannot_sign_in_where_the_organization_supplies() {
     w.plan().exits(0).finding(Code::SignInSupplied);
     assert_eq!(
         commands(&w, Code::SignInSupplied),
-        ["stablekey new connection --tenant us --component crm --type oauth --credentials Customer --key KEY"]
+        ["stablekey new connection --tenant us --like crm --credentials Customer --key crm-oauth"]
     );
     for other in [Credentials::Customer, Credentials::OrganizationGlobal, Credentials::User] {
         of(other).plan().finds_no(Code::SignInSupplied);

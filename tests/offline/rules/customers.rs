@@ -48,6 +48,33 @@ fn a_variable_that_moves_away_from_customers_needs_approval() {
     assert_eq!(why(&both, "prod/Integration/i"), None);
 }
 
+/// "A `replaces` that came by a sync serves only what that sync wrote": no credentials of customers. One of the tenant's own
+/// serves them, if they signed in to the same.
+#[test]
+fn a_renamed_key_asks_customers_only_where_it_does_not_serve_them() {
+    let renamed = |t: GivenTenant, scopes: &str| {
+        let t = t.connection("new", "http/basic").credentials(Credentials::Customer).input("scopes", scopes);
+        t.per_customer("token").replaces("crm")
+    };
+    let declared = |t: GivenTenant| t.declares_nothing().declares().component("http/basic").authorization_code();
+    let w = world()
+        .tenant("us", |t| crm(declared(t), "api").integration("i").binds("CRM", "crm"))
+        .tenant("prod", |t| t.accepts("us").component("http/basic").authorization_code().customer("Acme", "crm"))
+        .sync("s", "us", "prod")
+        .mirror()
+        .applied();
+    let by_sync = w.tenant("us", |t| renamed(crm(declared(t), "api"), "api").integration("i").binds("CRM", "new"));
+    let said = "1 customer of crm must sign in to new, or give their values again";
+    assert_eq!(why(&by_sync, "prod/Integration/i").as_deref(), Some(said));
+    let own = |scopes: &str| {
+        let bound = |t: GivenTenant, key: &str| t.integration("i").binds("CRM", key);
+        prod(|t| bound(crm(t, "api"), "crm"), |t| bound(renamed(crm(t, "api"), scopes), "new"))
+    };
+    assert_eq!((why(&own("api"), "prod/Connection/new"), why(&own("api"), "prod/Integration/i")), (None, None));
+    let said = "2 customers must sign in to new again: scopes changes";
+    assert_eq!(why(&own("api refresh"), "prod/Connection/new").as_deref(), Some(said));
+}
+
 /// "One per connection, customer and name; two are an error on both."
 #[test]
 fn a_customer_may_have_several_sets_of_different_names() {
