@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{home, tenant};
+use super::unknown::is_absent;
 use crate::api::{
     ConnectionSpec, Credentials, CustomerCredentialsSpec, Input, Kind, LocationSpec, Object, Resource, SecretRef,
     TypeInput, names, rules, sensitive,
@@ -37,7 +38,7 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewCustomer) -> Result<PathBuf, Author
     let (name, tenant) = tenant(project, &asked.tenant)?;
     let home = home(project, name)?;
     let known = inventories(tenant);
-    let connection = connection(name, &known, &asked.connection)?;
+    let connection = connection(project, name, &known, &asked.connection)?;
     let key = &connection.stable_key;
     if asked.customer.trim().is_empty() {
         return Err(AuthorError::refused(
@@ -101,13 +102,19 @@ fn inventories(tenant: &ProjectTenant) -> Vec<&Inventory> {
     read.filter_map(|read| Some(read.as_ref().ok()?.inventory.as_ref())).collect()
 }
 
-fn connection<'i>(tenant: &str, known: &[&'i Inventory], key: &str) -> Result<&'i ConnectionSpec, AuthorError> {
+fn connection<'i>(
+    project: &Project,
+    tenant: &str,
+    known: &[&'i Inventory],
+    key: &str,
+) -> Result<&'i ConnectionSpec, AuthorError> {
     let key = Kind::Connection.name_in(key);
-    let found = known.iter().find_map(|read| read.connection(key));
-    found.map(|connection| &connection.spec).ok_or_else(|| {
-        let keys = known.iter().flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str());
-        AuthorError::unknown(&format!("connection in {tenant}:"), key, keys.collect::<BTreeSet<_>>())
-    })
+    if let Some(connection) = known.iter().find_map(|read| read.connection(key)) {
+        return Ok(&connection.spec);
+    }
+    is_absent(project, tenant, &ObjectId::new(Kind::Connection, names::of_stable_key(key)))?;
+    let keys = known.iter().flat_map(|read| read.connections.values()).map(|c| c.spec.stable_key.as_str());
+    Err(AuthorError::unknown(&format!("connection in {tenant}:"), key, keys.collect::<BTreeSet<_>>()))
 }
 
 /// An input that each customer sets.

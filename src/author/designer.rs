@@ -2,12 +2,14 @@
 //! definition and the Integration change together, the definition first, so that the same edit finishes one that was
 //! interrupted.
 
+use super::brought::is_not_brought;
 use super::command::command as command_for;
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, snapshots, tenant};
-use super::left_out::{LeftOut, may_name, unread};
+use super::left_out::{LeftOut, unread};
 use super::overrides;
+use super::unknown::{is_absent, may_name};
 use crate::api::*;
 use crate::engine::feeds::bringing;
 use crate::engine::model::command::EditCommand;
@@ -357,6 +359,10 @@ impl Named<'_> {
         };
         let is_unread = |tenant: &&str| has_folder(tenant) && inventories(project, tenant).is_empty();
         let unread: Vec<&str> = tenants().filter(is_unread).collect();
+        // A file that cannot be read may hold it, too.
+        let others = tenants().filter(|tenant| !with_it.contains(tenant) && !unread.contains(tenant));
+        let unclear = others.filter(|tenant| is_written(tenant) || written.len() != 1);
+        let unclear = unclear.map(|tenant| is_absent(project, tenant, &id)).find_map(Result::err);
         let choose = |message: String, among: &[&str]| {
             let commands = among.iter().map(|tenant| self.line(project, tenant, Some(name)));
             AuthorError::refused(message, format!("name the tenant:{}", commands.collect::<String>()))
@@ -367,6 +373,7 @@ impl Named<'_> {
                 let message = format!("{} cannot be read, and may have Integration/{name}", unread.join(", "));
                 Err(choose(message, if with_it.is_empty() { &unread } else { with_it }))
             }
+            _ if unclear.is_some() => unclear.map_or_else(|| Err(self.no_integration(project, None)), Err),
             ([], _) => match tenants().find(|tenant| *tenant == name) {
                 Some(tenant) => Err(self.no_integration(project, Some(tenant))),
                 None => {
@@ -865,8 +872,13 @@ impl<'p> Desk<'p> {
         let elsewhere = read_everywhere(self.project).flat_map(|(_, read)| read.inventory.integrations.keys());
         let is_brought = |name: &&str| !bringing(&self.world, self.name, name).is_empty();
         let elsewhere = elsewhere.map(String::as_str).filter(|other| *other == name).find(is_brought);
-        let found = there.iter().find(|there| **there == name).copied().or(elsewhere);
-        found.ok_or_else(|| AuthorError::unknown(&format!("integration in {}:", self.name), name, there))
+        if let Some(found) = there.iter().find(|there| **there == name).copied().or(elsewhere) {
+            return Ok(found);
+        }
+        let id = ObjectId::new(Kind::Integration, name);
+        is_absent(self.project, self.name, &id)?;
+        is_not_brought(self.project, &self.world, self.name, &id, name)?;
+        Err(AuthorError::unknown(&format!("integration in {}:", self.name), name, there))
     }
 
     /// The stable keys that the variables of an integration are bound to, here or where it comes from.
@@ -886,6 +898,9 @@ impl<'p> Desk<'p> {
         };
         match declared {
             Some((home, at)) if home.role == FolderRole::Source || syncs.is_empty() => {
+                if home.role == FolderRole::Location {
+                    is_not_brought(self.project, &self.world, self.name, &id, name)?;
+                }
                 Ok(Place::Here(self.site(home, name, at)?))
             }
             _ if !syncs.is_empty() => {
@@ -997,8 +1012,11 @@ impl<'p> Desk<'p> {
     /// The connection with this key.
     fn connection(&self, key: &str) -> Result<&'p Arc<Object<ConnectionSpec>>, AuthorError> {
         let name = Kind::Connection.name_in(key);
-        let found = self.read.iter().find_map(|read| read.connection(name));
-        found.ok_or_else(|| AuthorError::unknown(&format!("connection in {}:", self.name), name, self.keys()))
+        if let Some(found) = self.read.iter().find_map(|read| read.connection(name)) {
+            return Ok(found);
+        }
+        is_absent(self.project, self.name, &ObjectId::new(Kind::Connection, names::of_stable_key(name)))?;
+        Err(AuthorError::unknown(&format!("connection in {}:", self.name), name, self.keys()))
     }
 
     /// The connection with this key; an error that lists those that fit if it does not.

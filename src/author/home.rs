@@ -2,6 +2,7 @@
 
 use super::command::command;
 use super::error::AuthorError;
+use super::unknown::{is_absent_in, unreadable};
 use crate::api::Kind;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::Inventory;
@@ -43,13 +44,8 @@ pub fn home<'p>(project: &'p Project, name: &str) -> Result<Home<'p>, AuthorErro
 /// Returns where people edit the manifests of a tenant, if there are any.
 pub(super) fn find_home<'p>(project: &'p Project, name: &str) -> Result<Option<Home<'p>>, AuthorError> {
     let (name, tenant) = tenant(project, name)?;
-    let unreadable = |why: &String| {
-        let at = project.problems.iter().find(|problem| problem.message == *why);
-        let why = at.map_or_else(|| why.clone(), |problem| format!("{}:{}: {why}", problem.file, problem.line));
-        AuthorError::Unreadable { what: name.to_string(), why }
-    };
     let of = |role: FolderRole, read: &'p Result<Snapshot, String>| {
-        let read = read.as_ref().map_err(unreadable)?;
+        let read = read.as_ref().map_err(|why| unreadable(project, name, why))?;
         Ok(project.folder(name, role).map(|folder| Home { tenant: name, folder, role, read }))
     };
     match &tenant.source {
@@ -79,12 +75,13 @@ fn nowhere(project: &Project, tenant: &str) -> AuthorError {
 }
 
 impl<'p> Home<'p> {
-    /// Returns the document of an object, if it is here; fails if it is here and invalid.
+    /// Returns the document of an object, if it is here; fails if it is invalid, or may be in an unread file.
     pub fn find(&self, id: &ObjectId) -> Result<Option<&'p SourcePlace>, AuthorError> {
-        if let Some(why) = self.read.inventory.invalid.get(id) {
-            return Err(AuthorError::Unreadable { what: format!("{id} of {}", self.tenant), why: why.clone() });
+        let inventory = &self.read.inventory;
+        match self.read.origins.get(id).filter(|_| !inventory.invalid.contains_key(id)) {
+            Some(at) => Ok(Some(at)),
+            None => is_absent_in(inventory, self.tenant, id).map(|()| None),
         }
-        Ok(self.read.origins.get(id))
     }
 
     /// Returns the document of an object.

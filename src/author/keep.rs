@@ -1,6 +1,7 @@
 //! Ends a difference by making the live value the desired one: in the source of the tenant or, where a sync declares it,
 //! as an override of the sync.
 
+use super::brought::is_known;
 use super::command::goes_on;
 use super::draft::Draft;
 use super::edited::Edited;
@@ -47,6 +48,10 @@ pub struct Kept {
 pub fn keep(project: &Project, asked: &KeepLive) -> Result<Kept, AuthorError> {
     goes_on(project, &asked.tenant)?;
     let differing = differing(project, asked);
+    // All that differs, or nothing, is certain only where what is desired is known.
+    if differing.is_empty() || asked.field.is_none() {
+        is_known(project, &asked.tenant, &asked.object)?;
+    }
     let fill = || -> Result<Draft<'_>, AuthorError> {
         let mut draft = Draft::new(project);
         declare(&mut draft, asked, &differing)?;

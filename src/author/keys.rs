@@ -3,6 +3,7 @@
 use super::command::command;
 use super::error::AuthorError;
 use super::home::inventories;
+use super::unknown::is_free;
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Kind, names};
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::item::ObjectId;
@@ -39,14 +40,7 @@ pub(super) fn check(project: &Project, tenant: &str, key: &str) -> Result<(), Au
         if let Some(foreign) = inventory.foreign.get(key) {
             return Err(AuthorError::refused(format!("{tenant} has {key} already: {foreign}"), "give another key"));
         }
-        if let Some(why) = inventory.invalid.get(&id) {
-            let what = format!("{id} of {tenant}");
-            return Err(AuthorError::Unreadable { what, why: why.clone() });
-        }
-        if let Some(file) = inventory.unparsed.first() {
-            let why = format!("it may hold {id} already");
-            return Err(AuthorError::Unreadable { what: file.clone(), why });
-        }
+        is_free(inventory, tenant, &id)?;
     }
     Ok(())
 }

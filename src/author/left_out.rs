@@ -3,14 +3,13 @@
 
 use super::error::AuthorError;
 use super::home::snapshots;
+use super::unknown::{file_names, names_key};
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::manifest::text_at;
-use crate::platform::definition::{MAX_BYTES, to_utf8};
 use crate::project::Project;
-use crate::tenant::directory::disk;
 use crate::tenant::directory::read::beside;
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeSet;
@@ -31,20 +30,6 @@ impl std::fmt::Display for LeftOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.what, self.why)
     }
-}
-
-/// Whether a text names a stable key, as a word of its own.
-pub(super) fn names_key(text: &str, key: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    text.match_indices(key).any(|(at, _)| {
-        let (before, after) = (text.get(..at), text.get(at + key.len()..));
-        !before.is_some_and(|text| text.ends_with(is_part)) && !after.is_some_and(|text| text.starts_with(is_part))
-    })
-}
-
-/// Whether a definition may name a stable key.
-pub(super) fn may_name(bytes: &[u8], key: &str) -> bool {
-    to_utf8(bytes).map_or(true, |text| names_key(&text, key))
 }
 
 /// What could not be read of a tenant, and of those that its syncs come from.
@@ -120,29 +105,4 @@ fn invalid_names(read: &Snapshot, id: &ObjectId, key: &str) -> bool {
     names_key(at.text(), key)
         || in_definition
         || others.filter(|problem| problem.file != own).any(|problem| file_names(Path::new(&problem.file), key))
-}
-
-/// Whether a file may name a stable key: one that is not there may.
-fn file_names(path: &Path, key: &str) -> bool {
-    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
-    match disk::read(path, limit) {
-        Ok(Some(bytes)) => may_name(&bytes, key),
-        Ok(None) | Err(_) => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_named_as_a_whole_word() {
-        for text in ["crm", "useScopedConfigVar: crm", "{stableKey: crm}", "'crm'", "crm-eu crm", "\ncrm\n"] {
-            assert!(names_key(text, "crm"), "{text}");
-        }
-        for text in ["", "crm-eu", "my_crm", "crms", "CRM"] {
-            assert!(!names_key(text, "crm"), "{text}");
-        }
-        assert!(may_name("crm".as_bytes(), "crm") && !may_name(b"crm2", "crm"));
-    }
 }

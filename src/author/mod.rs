@@ -6,6 +6,7 @@
 //! that fills a draft.
 
 mod again;
+mod brought;
 mod catalog;
 mod command;
 pub mod component;
@@ -38,9 +39,11 @@ mod structure;
 pub mod suspend;
 pub mod sync;
 pub mod tenant;
+mod unknown;
 mod values;
 mod write;
 
+pub use brought::is_known;
 pub use command::goes_on;
 pub use consequences::Consequences;
 pub use draft::Draft;

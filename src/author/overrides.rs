@@ -28,9 +28,24 @@ pub fn sync<'p>(project: &'p Project, name: &str) -> Result<&'p Arc<TenantSyncSp
 
 /// Writes overrides of a sync: each replaces the one of the same item, or is added at the end.
 pub fn set(draft: &mut Draft<'_>, name: &str, new: &[Override]) -> Result<(), AuthorError> {
+    alter(draft, name, new, &|_| false)
+}
+
+/// Removes the overrides of a sync for which `goes` returns true.
+pub fn remove(draft: &mut Draft<'_>, name: &str, goes: &dyn Fn(&Override) -> bool) -> Result<(), AuthorError> {
+    alter(draft, name, &[], goes)
+}
+
+/// Removes the overrides of a sync for which `goes` returns true, and writes new ones.
+pub fn alter(
+    draft: &mut Draft<'_>,
+    name: &str,
+    new: &[Override],
+    goes: &dyn Fn(&Override) -> bool,
+) -> Result<(), AuthorError> {
     let spec = sync(draft.project, name)?;
     new.iter().try_for_each(|new| no_secret(draft.project, new))?;
-    let mut overrides = spec.overrides.clone();
+    let mut overrides: Vec<Override> = spec.overrides.iter().filter(|there| !goes(there)).cloned().collect();
     for new in new {
         let decides = decided_by(new);
         let is_same = |there: &Override| {
@@ -49,7 +64,7 @@ pub fn set(draft: &mut Draft<'_>, name: &str, new: &[Override]) -> Result<(), Au
             None => overrides.push(new.clone()),
         }
     }
-    write(draft, name, &overrides)
+    if overrides == spec.overrides { Ok(()) } else { write(draft, name, &overrides) }
 }
 
 /// Fails if an override has a secret as its value, which is then not quoted.
@@ -80,13 +95,6 @@ fn no_secret(project: &Project, new: &Override) -> Result<(), AuthorError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Removes the overrides of a sync for which `goes` returns true.
-pub fn remove(draft: &mut Draft<'_>, name: &str, goes: &dyn Fn(&Override) -> bool) -> Result<(), AuthorError> {
-    let spec = sync(draft.project, name)?;
-    let left: Vec<Override> = spec.overrides.iter().filter(|there| !goes(there)).cloned().collect();
-    if left.len() == spec.overrides.len() { Ok(()) } else { write(draft, name, &left) }
 }
 
 /// Changes the overrides of a sync one by one.

@@ -1,11 +1,13 @@
 //! Alters a connection: in the manifests of its tenant or, where a sync brings the field, as an override of the sync.
 
+use super::brought::is_not_brought;
 use super::command::command;
 use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, tenant};
 use super::overrides;
 use super::secret_steps;
+use super::unknown::is_absent;
 use super::values::{Values, Without};
 use crate::api::{ConnectionSpec, Input, Kind, Object, Override, Resource, TypeInput, names, sensitive};
 use crate::engine::feeds::{Origins, feeding};
@@ -13,11 +15,12 @@ use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::{Inventory, Sync, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
+use crate::engine::overrides::{Here, location as place};
 use crate::manifest::Edit;
 use crate::project::{Project, UNNAMED};
 use crate::tenant::directory::layout::FolderRole;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A change of one connection.
@@ -33,6 +36,9 @@ pub struct SetConnection {
     pub reason: Option<String>,
 }
 
+/// The field for the toggle of embedded workflows.
+const EMBEDDED: &str = "embeddedWorkflows";
+
 /// One changed field.
 struct FieldEdit {
     /// The path below spec.
@@ -45,8 +51,8 @@ struct FieldEdit {
     is_own: bool,
 }
 
-/// Fills a draft with the change of a connection.
-pub fn set(draft: &mut Draft<'_>, asked: &SetConnection) -> Result<(), AuthorError> {
+/// Fills a draft with the change of a connection. Returns what to say about it.
+pub fn set(draft: &mut Draft<'_>, asked: &SetConnection) -> Result<Vec<String>, AuthorError> {
     let project = draft.project;
     let world = project.world();
     let name = tenant_of(project, &world, asked)?;
@@ -55,11 +61,15 @@ pub fn set(draft: &mut Draft<'_>, asked: &SetConnection) -> Result<(), AuthorErr
     let declared = home.find(&id)?;
     let current = current(project, name, &asked.key)?;
     let inventories = inventories(project, name);
-    asked.values.check(&current.spec, &inventories)?;
+    let (values, gone) = without_overrides(&world, name, &id, &asked.values);
+    values.check(&current.spec, &inventories)?;
     let feeding = feeding(&world, name, &id.name);
     let (mut here, mut there) = (Vec::new(), Vec::new());
-    for field in fields(&asked.values) {
+    for field in fields(&values) {
         let is_declared = declared.is_some() && decides(&home, &id, &field.path);
+        if !field.is_own && !is_declared && feeding.is_empty() {
+            is_not_brought(project, &world, name, &id, &current.spec.stable_key)?;
+        }
         match (field.is_own || is_declared || feeding.is_empty(), field.as_override.is_some()) {
             (true, _) => here.push(field),
             (false, true) => there.push(field),
@@ -71,15 +81,53 @@ pub fn set(draft: &mut Draft<'_>, asked: &SetConnection) -> Result<(), AuthorErr
     match declared {
         Some(at) => draft.edit(at, here.into_iter().map(FieldEdit::edit).collect())?,
         None if here.is_empty() => {}
-        None => add(draft, &home, &current, &asked.values, &here)?,
+        None => add(draft, &home, &current, &values, &here)?,
     }
-    asked.write_overrides(draft, name, &current, &feeding, &there)?;
+    asked.write_overrides(draft, name, &current, &feeding, &there, &gone)?;
     let mut after = current.spec.clone();
-    asked.values.write(&mut after);
+    values.write(&mut after);
     for step in secret_steps::steps_after(project, name, &after, Some(&current.spec)) {
         draft.manual(step);
     }
-    Ok(())
+    let key = &current.spec.stable_key;
+    let said = gone.iter().flat_map(|(sync, fields)| {
+        fields
+            .iter()
+            .map(move |field| format!("The override of {field} of {key} in {name} is removed from sync/{sync}."))
+    });
+    Ok(said.collect())
+}
+
+/// The overrides that go, by sync: the paths of their fields.
+type Gone = BTreeMap<String, BTreeSet<String>>;
+
+/// The values without the unset fields that overrides of syncs decide in the tenant: there the overrides go.
+fn without_overrides(world: &World, tenant: &str, id: &ObjectId, values: &Values) -> (Values, Gone) {
+    let mut left = values.clone();
+    let mut gone = Gone::new();
+    let syncs: Vec<(&String, Here<'_>)> = world
+        .syncs
+        .iter()
+        .filter_map(|sync| match &sync.writer {
+            Writer::Sync(name) => Some((name, Here::of(&sync.spec, tenant))),
+            _ => None,
+        })
+        .collect();
+    let mut is_overridden = |path: &str| {
+        let deciding: Vec<&String> =
+            syncs.iter().filter(|(_, here)| here.decides(id, path)).map(|(name, _)| *name).collect();
+        for name in &deciding {
+            gone.entry((*name).clone()).or_default().insert(path.to_string());
+        }
+        !deciding.is_empty()
+    };
+    left.title = left.title.filter(|title| title.is_some() || !is_overridden("title"));
+    left.description = left.description.filter(|text| text.is_some() || !is_overridden("description"));
+    left.inputs.retain(|name, input| {
+        let is_toggle = name == EMBEDDED;
+        input.is_some() || !is_overridden(&format!("inputs.{name}")) && !(is_toggle && is_overridden(EMBEDDED))
+    });
+    (left, gone)
 }
 
 /// The tenant in which a connection is altered.
@@ -102,6 +150,10 @@ fn declaring<'p>(project: &'p Project, world: &World, asked: &SetConnection) -> 
     let tenants = || project.tenants.keys().map(String::as_str).filter(|tenant| *tenant != UNNAMED);
     let with_key: Vec<&str> = tenants().filter(|tenant| inventories(project, tenant).into_iter().any(has)).collect();
     let unfed: Vec<&str> = with_key.iter().copied().filter(|t| feeding(world, t, &name).is_empty()).collect();
+    // What cannot be read may hold it, too. Where syncs feed it, the one that they do not feed is meant.
+    let others = tenants().filter(|tenant| !with_key.contains(tenant));
+    let mut others = others.filter(|tenant| unfed.len() != 1 || feeding(world, tenant, &name).is_empty());
+    others.try_for_each(|tenant| is_absent(project, tenant, &id(key)))?;
     match (with_key.as_slice(), unfed.as_slice()) {
         ([], _) => {
             let all = tenants().flat_map(|tenant| inventories(project, tenant));
@@ -137,6 +189,10 @@ fn current(project: &Project, tenant: &str, typed: &str) -> Result<Arc<Object<Co
     let coming = feeding(&world, tenant, &id.name);
     let coming = coming.into_iter().flat_map(|sync| inventories(project, &sync.spec.from));
     let found = read.iter().copied().chain(coming).find_map(|read| read.connections.get(&id.name));
+    if found.is_none() {
+        is_absent(project, tenant, &id)?;
+        is_not_brought(project, &world, tenant, &id, key)?;
+    }
     found.filter(is_it).cloned().ok_or_else(|| {
         let what = format!("connection in {tenant}:");
         match found {
@@ -188,7 +244,7 @@ fn fields(values: &Values) -> Vec<FieldEdit> {
     fields.extend(values.title.as_ref().map(|title| text("title", title.as_ref())));
     fields.extend(values.description.as_ref().map(|description| text("description", description.as_ref())));
     fields.extend(values.embedded.map(|embedded| {
-        let of_text = text("embeddedWorkflows", Some(&embedded.to_string()));
+        let of_text = text(EMBEDDED, Some(&embedded.to_string()));
         FieldEdit { value: Some(json!(embedded)), ..of_text }
     }));
     for (name, input) in &values.inputs {
@@ -295,9 +351,37 @@ impl SetConnection {
         current: &Object<ConnectionSpec>,
         feeding: &[&Sync],
         fields: &[FieldEdit],
+        gone: &Gone,
     ) -> Result<(), AuthorError> {
-        let Some(first) = fields.first() else { return Ok(()) };
-        let project = draft.project;
+        let new = self.overrides(draft.project, tenant, current, feeding, fields)?;
+        let id = ObjectId::new(Kind::Connection, current.name());
+        let feeding = feeding.iter().filter(|_| !new.is_empty()).filter_map(|sync| match &sync.writer {
+            Writer::Sync(name) => Some(name),
+            _ => None,
+        });
+        let feeding: BTreeSet<&String> = feeding.collect();
+        for name in feeding.iter().copied().chain(gone.keys()).collect::<BTreeSet<_>>() {
+            let paths = gone.get(name);
+            let goes = |there: &Override| {
+                let place = there.changes().and_then(place).filter(|(object, _)| *object == id);
+                let is_asked = |path: &String| paths.is_some_and(|paths| paths.contains(path));
+                there.tenant == tenant && place.is_some_and(|(_, path)| is_asked(&path))
+            };
+            overrides::alter(draft, name, if feeding.contains(name) { &new } else { &[] }, &goes)?;
+        }
+        Ok(())
+    }
+
+    /// The overrides that set fields in the tenant.
+    fn overrides(
+        &self,
+        project: &Project,
+        tenant: &str,
+        current: &Object<ConnectionSpec>,
+        feeding: &[&Sync],
+        fields: &[FieldEdit],
+    ) -> Result<Vec<Override>, AuthorError> {
+        let Some(first) = fields.first() else { return Ok(Vec::new()) };
         let key = &current.spec.stable_key;
         let Some(reason) = self.reason.as_ref().filter(|reason| !reason.trim().is_empty()) else {
             let message = format!("{} brings {} of {key} to {tenant}", writers(feeding), first.path.join("."));
@@ -311,22 +395,13 @@ impl SetConnection {
             );
             return Err(AuthorError::refused(message, help));
         };
-        let new: Vec<Override> = fields
-            .iter()
-            .filter_map(|field| field.as_override.clone())
-            .map(|field| Override {
-                tenant: tenant.to_string(),
-                stable_key: Some(key.clone()),
-                reason: reason.clone(),
-                ..field
-            })
-            .collect();
-        for sync in feeding {
-            if let Writer::Sync(name) = &sync.writer {
-                overrides::set(draft, name, &new)?;
-            }
-        }
-        Ok(())
+        let new = fields.iter().filter_map(|field| field.as_override.clone()).map(|field| Override {
+            tenant: tenant.to_string(),
+            stable_key: Some(key.clone()),
+            reason: reason.clone(),
+            ..field
+        });
+        Ok(new.collect())
     }
 
     fn cannot_be_overridden(

@@ -4,8 +4,8 @@ use super::CommandFailure;
 use super::edit::EditOptions;
 use super::output::Output;
 use crate::author::{Draft, customer, sync};
+use crate::engine::model::command::EditCommand;
 use crate::near_miss::meant;
-use crate::text::quoted;
 use clap::Args;
 
 /// Remove a customer's credentials, and list what only a person can revoke
@@ -34,28 +34,48 @@ pub(super) struct Remove {
 
 impl Remove {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
-        let usage = "write: stablekey remove TENANT customer NAME, or stablekey remove --all customer NAME";
-        let wrong = |message: &str| CommandFailure::new(message, usage);
+        let root = self.edit.root.typed();
+        let line = |words: &[&str]| {
+            let mut command = EditCommand::of(words);
+            command.below(root.as_deref());
+            command.to_string()
+        };
+        let in_tenant = |tenant: &str, name: &str| line(&["remove", tenant, "customer", name]);
+        let usage = format!(
+            "write one of these:\n{}\n{}",
+            in_tenant("TENANT", "NAME"),
+            line(&["remove", "--all", "customer", "NAME"])
+        );
+        let wrong = |message: &str, help: &str| CommandFailure::new(message, help);
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let (tenant, what, name) = match (words.as_slice(), self.all) {
             ([what, name], true) => (None, *what, *name),
             // The tenant is named, and --all says that it is every one.
             ([_, what, name], true) => (None, *what, *name),
             ([tenant, what, name], false) => (Some(*tenant), *what, *name),
-            (["customer", _], false) => return Err(wrong("no tenant is given")),
-            ([tenant, name], false) => {
-                let help = format!("stablekey remove {} customer {}", quoted(tenant), quoted(name));
-                return Err(CommandFailure::new(
-                    "what is to be removed is not given",
-                    format!("to remove a customer:\n{help}"),
-                ));
+            (["customer", name], false) => {
+                let help = format!("name the tenant:\n{}", in_tenant("TENANT", name));
+                return Err(wrong("no tenant is given", &help));
             }
-            _ => return Err(wrong("what is to be removed is not given")),
+            ([tenant, "customer"], false) => {
+                let help = format!("give the name of the customer:\n{}", in_tenant(tenant, "NAME"));
+                return Err(wrong("the name of the customer is missing", &help));
+            }
+            (["customer"], true) => {
+                let help =
+                    format!("give the name of the customer:\n{}", line(&["remove", "--all", "customer", "NAME"]));
+                return Err(wrong("the name of the customer is missing", &help));
+            }
+            ([tenant, name], false) => {
+                let help = format!("to remove a customer:\n{}", in_tenant(tenant, name));
+                return Err(wrong("what is to be removed is not given", &help));
+            }
+            _ => return Err(wrong("what is to be removed is not given", &usage)),
         };
         if what != "customer" {
             let help = match meant(what, ["customer"]) {
                 Some(near) => format!("did you mean {near}?"),
-                None => usage.to_string(),
+                None => usage,
             };
             return Err(CommandFailure::new(format!("{what} cannot be removed"), help));
         }

@@ -5,6 +5,7 @@ use super::options::{RootOption, SourceOption};
 use super::output::Output;
 use super::{CommandFailure, naming, planning};
 use crate::api::Kind;
+use crate::author;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Note, Plan, Scope};
@@ -51,6 +52,7 @@ impl RevertCommand {
         let apply = Apply::of_revert(root, &revert, consent);
         let scope = apply.scope();
         if let Some(nothing) = nothing_to_put_back(&project, &scope, &revert) {
+            author::is_known(&project, &revert.tenant, &revert.object)?;
             output.result(&nothing)?;
             return Ok(0);
         }

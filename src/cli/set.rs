@@ -33,7 +33,7 @@ pub(super) struct SetCommand {
     key: String,
     #[command(flatten)]
     values: ValueOptions,
-    /// Remove an input, or test.INPUT, title or description (repeatable)
+    /// Remove an input, test.INPUT, title or description, or its override (repeatable)
     #[arg(long, value_name = "INPUT")]
     unset: Vec<String>,
     /// The tenant; by default the one that declares the connection
@@ -58,7 +58,7 @@ impl SetCommand {
             asked.tenant = Some(settable.tenant);
         }
         let mut draft = Draft::new(&project);
-        set(&mut draft, &asked)?;
+        set(&mut draft, &asked)?.iter().for_each(|said| output.note(said));
         self.edit.finish(draft, output)
     }
 }

@@ -1,5 +1,6 @@
 //! The overrides of a sync in one of its targets, by the object and field that they decide.
 
+use super::model::command::EditCommand;
 use super::model::field::{Field, FieldKind};
 use super::model::item::{Item, ObjectId};
 use crate::api::*;
@@ -156,8 +157,16 @@ pub fn decided_by(o: &Override) -> Option<(ObjectId, Field<'static>)> {
     Some((object, field))
 }
 
-/// The object and field of an override.
-fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
+/// The command that takes an override of a connection out; `None` for one of an integration.
+pub fn removal(o: &Override) -> Option<EditCommand> {
+    let (object, path) = location(o.changes()?)?;
+    let key = o.stable_key.clone().unwrap_or_else(|| object.to_string());
+    let name = path.strip_prefix("inputs.").unwrap_or(&path);
+    (object.kind == Kind::Connection).then(|| EditCommand::unset_override(&o.tenant, &key, name))
+}
+
+/// The object of an override, and the path of its field below spec.
+pub fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
     let connection = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key));
     Some(match changes {
         Overridden::Input { stable_key, input } => (connection(stable_key), format!("inputs.{input}")),

@@ -31,6 +31,12 @@ impl EditCommand {
         EditCommand::of(&["set", "--tenant", tenant, key])
     }
 
+    /// `set KEY --tenant TENANT --unset FIELD`, which takes an override out. Unlike [`EditCommand::set`] it is for this
+    /// tenant, wherever the connection comes from.
+    pub fn unset_override(tenant: &str, key: &str, field: &str) -> Self {
+        EditCommand::of(&["set", key, "--tenant", tenant, "--unset", field])
+    }
+
     /// `new connection --tenant TENANT --key KEY`, as a connection elsewhere is, if there is one.
     pub fn new_connection(tenant: &str, key: &str, like: Option<&ConnectionSpec>) -> Self {
         let made = EditCommand::of(&["new", "connection", "--tenant", tenant]);
@@ -299,7 +305,7 @@ mod tests {
         assert_eq!(set.changes(), Some(("eu", "crm")));
         assert_eq!(
             words(&set.clone().value("url")),
-            ["stablekey set --tenant us crm url=VALUE", "stablekey set --tenant eu crm url=VALUE --reason WHY"]
+            ["stablekey set --tenant us crm url=VALUE", "stablekey set --tenant eu crm url=VALUE --reason REASON"]
         );
         assert_eq!(words(&set.clone().per_customer("url")), ["stablekey set --tenant us crm --per-customer url"]);
         assert_eq!(words(&set.clone().test_secret("a")), ["stablekey set --tenant eu crm --test-secret a=NAME/KEY"]);

@@ -7,7 +7,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, Sync, World};
 use crate::engine::model::item::ObjectId;
-use crate::engine::overrides::decided_by;
+use crate::engine::overrides::{decided_by, removal};
 use crate::engine::promote::Promotion;
 use crate::near_miss::meant;
 use std::collections::BTreeSet;
@@ -61,7 +61,11 @@ pub(super) fn findings(
             let text =
                 format!("it has no effect: the source of {tenant} declares {path} of {object}, and goes before a sync");
             let fix = format!("take it out, or take {path} out of {object} in the source of {tenant}");
-            findings.push(wrong(Code::OverrideVoid, text, fix));
+            let void = wrong(Code::OverrideVoid, text, fix);
+            findings.push(match removal(o) {
+                Some(remove) => void.by(remove),
+                None => void,
+            });
         } else if let Some((text, near)) = unknown_input(o, source) {
             let fix = near
                 .map_or("correct it, or add it to the Component".to_string(), |near| format!("did you mean {near}?"));

@@ -1842,6 +1842,6 @@ spec:
   inputs: {scopes: {value: full}}
 "#,
         ),
-        fix: "What a tenant's source declares goes before a sync, and so before its overrides. Take the override out, or take the field out of the source.",
+        fix: "What a tenant's source declares goes before a sync, and so before its overrides. Take the override out (the finding names the command), or take the field out of the source.",
     },
 ];

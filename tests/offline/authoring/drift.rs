@@ -268,6 +268,29 @@ fn a_source_given_by_hand_is_a_writer_for_edits_too() {
     root.run(&[&set[..], &["--source", "eu=nowhere"]].concat()).exits(1).prints("there is no such folder");
 }
 
+/// Where what is desired cannot be read, it is unknown whether a tenant differs.
+#[test]
+fn what_cannot_be_judged_is_no_nothing() {
+    let commands = |root: &Project, text: &str| {
+        let before = root.files(".");
+        for command in [
+            &["revert", "prod", OBJECT, "inputs.scopes", "--yes"][..],
+            &["keep", "prod", OBJECT, "inputs.scopes", "--reason", "r", "--yes"],
+            &["keep", "prod", OBJECT, "--reason", "r", "--yes"],
+        ] {
+            root.run(command).exits(1).prints(text);
+        }
+        assert_eq!(root.files("."), before);
+    };
+    let root = drifted();
+    let dev = "dev/connections/chat-main.yaml";
+    root.write(dev, &format!("{}  x: [\n", root.read(dev)));
+    commands(&root, "dev/connections/chat-main.yaml cannot be read: it may hold chat-main");
+    let root = drifted();
+    std::fs::remove_dir_all(root.path("dev")).unwrap();
+    commands(&root, "its folder dev is not there");
+}
+
 /// "With FIELD it also keeps a value that the next apply would change": also where another tenant gets it first.
 #[test]
 fn a_change_that_comes_along_a_chain_of_syncs_is_kept() {

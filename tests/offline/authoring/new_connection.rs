@@ -618,7 +618,7 @@ fn a_key_that_is_taken_here_is_refused() {
     let run = |key: &str| {
         broken.run(&[["new", "connection", "--tenant", "us", "--yes", "--key", key].as_slice(), &erp].concat())
     };
-    run("erp-2").exits(1).prints("us/connections/erp-new.yaml").prints("it may hold Connection/erp-2 already");
+    run("erp-2").exits(1).prints("us/connections/erp-new.yaml").prints("it may hold erp-2");
     assert!(!broken.has("us/connections/erp-2.yaml"));
 }
 

@@ -309,7 +309,7 @@ fn the_commands_of_findings_work_where_a_sync_feeds_the_tenant() {
         commands.map(|command| command.as_str().unwrap().to_string()).collect()
     };
     let dev = "stablekey set --tenant dev chat-main baseUrl=VALUE".to_string();
-    let prod = "stablekey set --tenant prod chat-main baseUrl=VALUE --reason WHY".to_string();
+    let prod = "stablekey set --tenant prod chat-main baseUrl=VALUE --reason REASON".to_string();
     for code in ["SK0102", "SK0105"] {
         assert_eq!(commands(code, "dev"), std::slice::from_ref(&dev), "{code}");
         assert_eq!(commands(code, "prod"), [dev.clone(), prod.clone()], "{code}");
@@ -335,4 +335,97 @@ fn the_command_for_a_sign_in_makes_the_connection() {
     root.pasted(&format!("{line} --yes")).exits(0);
     let made = root.read("dev/connections/crm-oauth2-customer.yaml");
     assert!(made.contains("credentials: Customer") && made.contains("https://crm.example/token"), "{made}");
+}
+
+/// The text at the end of a manifest that makes it unreadable.
+const UNREAD: &str = "  x: [\n";
+
+/// What is unread is unknown, never absent: another tenant's connection of the same key is not meant, nor is a live file
+/// that a sync feeds.
+#[test]
+fn a_file_that_cannot_be_read_may_hold_the_connection() {
+    let root = synced();
+    root.write(DEV, &format!("{}{UNREAD}", root.read(DEV)));
+    let before = root.files(".");
+    let set = ["set", "chat-main", "scopes=x", "--reason", "r", "--yes"];
+    for tenant in [&[][..], &["--tenant", "dev"], &["--tenant", "prod"]] {
+        let said = root.run(&[set.as_slice(), tenant].concat());
+        said.exits(1).prints(&format!("{DEV} cannot be read: it may hold chat-main"));
+        assert_eq!(root.files("."), before);
+    }
+    // What does not name the connection does not hold it, and a wrong name says the nearest.
+    root.run(&["set", "chat-mian", "scopes=x", "--yes"]).exits(1).prints("did you mean chat-main?");
+    let root = synced().with("dev/connections/other.yaml", "a: [\n");
+    root.run(&["set", "chat-main", "scopes=x", "--dry-run", "--force"]).exits(0).prints(DEV);
+}
+
+#[test]
+fn a_link_in_the_place_of_a_file_may_hold_the_connection() {
+    let root = synced();
+    let outside = Project::empty().with("chat-main.yaml", &connection("chat-main"));
+    std::fs::remove_file(root.path(DEV)).unwrap();
+    std::os::unix::fs::symlink(outside.path("chat-main.yaml"), root.path(DEV)).unwrap();
+    for tenant in [&[][..], &["--tenant", "dev"], &["--tenant", "prod"]] {
+        let set = ["set", "chat-main", "scopes=x", "--reason", "r", "--yes"];
+        root.run(&[set.as_slice(), tenant].concat()).exits(1).prints(&format!("{DEV} cannot be read"));
+    }
+}
+
+/// An override that `set` wrote is taken out by `set --unset`.
+#[test]
+fn unset_removes_an_override() {
+    let root = synced();
+    let before = root.read("syncs.yaml");
+    let set = ["set", "--tenant", "prod", "chat-main", "--yes"];
+    let with = ["baseUrl=https://eu.example", "--title", "EU", "--embedded", "on", "--reason", "EU"];
+    root.run(&[set.as_slice(), &with].concat()).exits(0);
+    assert_eq!(root.read("syncs.yaml").matches("reason: EU").count(), 3);
+    // A further value of the same sync is written in the same edit.
+    let unset = ["--unset", "baseUrl", "--unset", "embeddedWorkflows", "scopes=all", "--reason", "new"];
+    let said = root.run(&[set.as_slice(), &unset].concat());
+    said.exits(0).prints("The override of inputs.baseUrl of chat-main in prod is removed from sync/up.");
+    let text = root.read("syncs.yaml");
+    assert!(!text.contains("baseUrl") && !text.contains("embedded") && text.contains("scopes"), "{text}");
+    root.run(&[set.as_slice(), &["--unset", "title", "--unset", "scopes"]].concat()).exits(0);
+    assert_eq!(root.read("syncs.yaml"), before);
+    root.run(&[set.as_slice(), &["--unset", "scopes"]].concat()).exits(1).prints("an override holds");
+}
+
+/// The command that a message names takes the override out.
+#[test]
+fn messages_about_an_override_name_the_command_that_removes_it() {
+    let tenants = tenants_yaml().replace("  acceptFrom:", "  source: {path: wanted}\n  acceptFrom:");
+    let sync = Sync::new("up", "dev", "prod").mirror().overriding_input("prod", "chat-main", "scopes", "all").yaml();
+    let root = two_tenants().with("tenants.yaml", &tenants).with("syncs.yaml", &sync);
+    let root = root.with("wanted/connections/chat-main.yaml", &connection("chat-main"));
+    let remove = "stablekey set chat-main --tenant prod --unset scopes";
+    let plan = root.plan();
+    plan.exits(1).prints("SK0181");
+    assert!(plan.has_line(remove), "{}", plan.all);
+    let again = ["new", "override", "up", "--tenant", "prod", "--key", "chat-main", "--input", "scopes"];
+    let said = root.run(&[again.as_slice(), &["--value", "x", "--reason", "r", "--yes"]].concat());
+    said.exits(1).prints("has an override of input scopes of chat-main in prod already");
+    assert!(said.has_line(remove), "{}", said.all);
+    root.pasted(&format!("{remove} --yes")).exits(0);
+    assert!(!root.read("syncs.yaml").contains("overrides"));
+    root.plan().does_not_print("SK0181");
+}
+
+#[test]
+fn a_new_override_takes_on_and_off_and_refuses_an_unknown_field() {
+    let root = synced();
+    let new = ["new", "override", "up", "--reason", "r", "--yes"];
+    let run = |more: &[&str]| root.run(&[new.as_slice(), more].concat());
+    let embedded = ["--key", "chat-main", "--field", "embeddedWorkflows", "--value"];
+    run(&[embedded.as_slice(), &["maybe"]].concat()).exits(1).prints("--value on or --value off");
+    run(&[embedded.as_slice(), &["on"]].concat()).exits(0);
+    assert!(root.read("syncs.yaml").contains("value: 'true'") || root.read("syncs.yaml").contains("value: \"true\""));
+    let keep = |field: &str| run(&["--object", "Connection/chat-main", "--field", field, "--keep"]);
+    keep("inputs.scops").exits(1).prints("did you mean inputs.scopes?");
+    keep("inputs.scopes").exits(0);
+    root.write(DEV, &format!("{}{UNREAD}", root.read(DEV)));
+    let said = run(&["--key", "chat-main", "--input", "scopes", "--value", "x"]);
+    said.exits(1);
+    let said = run(&["--key", "chat-main", "--input", "baseUrl", "--value", "x"]);
+    said.exits(1).prints(&format!("{DEV} cannot be read: it may hold chat-main"));
 }

@@ -93,6 +93,10 @@ fn a_customer_that_is_not_there_is_named() {
     root.run(&["remove", "ue", "customer", "Acme", "--yes"]).exits(1).prints("there is eu, us");
     root.run(&["remove", "eu", "custmer", "Acme", "--yes"]).exits(1).prints("did you mean customer?");
     root.run(&["remove", "customer", "Acme", "--yes"]).exits(1).prints("no tenant is given");
+    let elsewhere = root.root().display().to_string();
+    let missing = root.run(&["remove", "eu", "customer", "--yes", "-C", &elsewhere]);
+    missing.exits(1).prints("the name of the customer is missing");
+    assert!(missing.has_line(&format!("stablekey remove eu customer NAME -C {elsewhere}")), "{}", missing.all);
     // A file that cannot be read could hold more.
     root.write("eu/broken.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: [\n");
     root.run(&["remove", "eu", "customer", "Acme", "--yes"]).exits(1).prints("broken.yaml");
