@@ -227,7 +227,7 @@ fn variables_are_found_by_name() {
 #[test]
 fn items_are_found_by_their_name_or_else_their_key() {
     let variable = json!({"key": "New", "dataType": "connection", "useScopedConfigVar": "crm"});
-    let item = "  - dataType: connection\n    key: New\n    useScopedConfigVar: crm\n";
+    let item = "  - key: New\n    dataType: connection\n    useScopedConfigVar: crm\n";
     let text = "requiredConfigVars:\n  - key: CRM # c\n    useScopedConfigVar: a\n";
     let add = [set("requiredConfigVars/New", variable)];
     becomes(text, &[set("requiredConfigVars/CRM/useScopedConfigVar", json!("b"))], &text.replace("Var: a", "Var: b"));
@@ -235,6 +235,8 @@ fn items_are_found_by_their_name_or_else_their_key() {
     becomes("name: x\n", &add, &format!("name: x\nrequiredConfigVars:\n{item}"));
     becomes("requiredConfigVars: []\nx: y\n", &add, &format!("requiredConfigVars:\n{item}x: y\n"));
     becomes("requiredConfigVars: [] # none\n", &add, &format!("requiredConfigVars: # none\n{item}"));
+    becomes("requiredConfigVars: null # none\nx: y\n", &add, &format!("requiredConfigVars: # none\n{item}x: y\n"));
+    becomes("requiredConfigVars: ~\n", &add, &format!("requiredConfigVars:\n{item}"));
     becomes("requiredConfigVars:\nx: y\n", &add, &format!("requiredConfigVars:\n{item}x: y\n"));
     let steps = "flows:\n  - name: F\n    steps:\n      - name: loop\n        key: k\n        steps:\n          - name: inner\n            action:\n              key: get\n            inputs: {}\n";
     let input =
