@@ -3,7 +3,8 @@
 use super::consequences::Consequences;
 use super::diff;
 use super::file_change::FileChange;
-use crate::engine::model::plan::{Action, Plan, Scope};
+use crate::engine::model::command::EditCommand;
+use crate::engine::model::plan::{Action, Note, Plan, Scope};
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::directory::layout::FolderRole;
@@ -71,6 +72,17 @@ impl Edited {
     pub fn new_actions(&self) -> impl Iterator<Item = &Action> {
         let positions = self.consequences.actions.iter();
         positions.filter_map(|(target, action)| self.after.targets.get(*target)?.actions.get(*action))
+    }
+
+    /// The command that ends the first of what becomes worse, if one does.
+    pub fn fix_of_worse(&self) -> Option<&EditCommand> {
+        let first = self.consequences.worse.first()?;
+        let findings = self.after.findings.iter().map(|finding| (&finding.text, &finding.commands));
+        let notes = self.after.targets.iter().flat_map(|target| &target.notes).filter_map(|note| match note {
+            Note::Blocked { text, commands, .. } => Some((text, commands)),
+            _ => None,
+        });
+        findings.chain(notes).filter(|(text, _)| first.ends_with(*text)).find_map(|(_, commands)| commands.first())
     }
 
     /// The unified diff of all files. Literal secrets are hidden.

@@ -1,6 +1,7 @@
 //! Options of a command that are completed by questions, on a terminal only.
 
 use super::CommandFailure;
+use super::edit::EditOptions;
 use super::output::Output;
 use super::prompt::{Prompts, TextForm};
 
@@ -18,9 +19,9 @@ pub(super) struct Missing {
 }
 
 impl Asking {
-    /// Asks on the terminal, if there is one.
-    pub(super) fn open(output: &Output) -> Self {
-        Asking { prompts: Prompts::open(output) }
+    /// Asks on the terminal, if there is one, and nobody said yes to all.
+    pub(super) fn open(edit: &EditOptions, output: &Output) -> Self {
+        Asking { prompts: edit.prompts(output) }
     }
 
     /// Whether somebody can be asked.

@@ -42,6 +42,7 @@ pub(super) struct BindCommand {
 impl BindCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
+        let prompts = self.edit.prompts(output);
         let mut draft = Draft::new(&project);
         // One name is that of the integration.
         let (tenant, integration) = match self.integration {
@@ -51,8 +52,8 @@ impl BindCommand {
         let mut asked = BindStep { tenant, integration, step: self.step, input: self.input, to: self.to };
         while let Some(missing) = bind(&mut draft, &asked)? {
             match missing {
-                Missing::Step(steps) => asked.step = Some(choose_step(&steps, output)?.path.clone()),
-                Missing::Connection(choices) => asked.to = Some(choose(&choices, output)?),
+                Missing::Step(steps) => asked.step = Some(choose_step(&steps, prompts.as_ref())?.path.clone()),
+                Missing::Connection(choices) => asked.to = Some(choose(&choices, prompts.as_ref())?),
             }
         }
         self.edit.finish(draft, output)

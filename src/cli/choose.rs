@@ -2,18 +2,17 @@
 //! elsewhere they are listed.
 
 use super::CommandFailure;
-use super::output::Output;
 use super::prompt::Prompts;
 use crate::author::designer::{Choice, Choices, StepChoice, Steps};
 use crate::text::quoted;
 
 /// Chooses one of the connections that fit.
-pub(super) fn choose(choices: &Choices, output: &Output) -> Result<String, CommandFailure> {
+pub(super) fn choose(choices: &Choices, prompts: Option<&Prompts>) -> Result<String, CommandFailure> {
     if choices.connections.is_empty() {
         let message = format!("{} needs a connection", choices.what);
         return Err(CommandFailure::new(message, choices.how_to_make_one()));
     }
-    if let Some(prompts) = Prompts::open(output) {
+    if let Some(prompts) = prompts {
         let connections = choices.connections.iter().map(line);
         let lines: Vec<String> = connections.chain(["a new connection".to_string()]).collect();
         let question = format!("Connection of {}?", choices.what);
@@ -35,13 +34,13 @@ pub(super) fn choose(choices: &Choices, output: &Output) -> Result<String, Comma
 }
 
 /// Chooses one of the steps of an integration.
-pub(super) fn choose_step<'s>(steps: &'s Steps, output: &Output) -> Result<&'s StepChoice, CommandFailure> {
+pub(super) fn choose_step<'s>(steps: &'s Steps, prompts: Option<&Prompts>) -> Result<&'s StepChoice, CommandFailure> {
     let of = format!("{} of {}", steps.integration, steps.tenant);
     if steps.steps.is_empty() {
         let (message, help) = &steps.none;
         return Err(CommandFailure::new(message.clone(), help.clone()));
     }
-    if let Some(prompts) = Prompts::open(output) {
+    if let Some(prompts) = prompts {
         let lines: Vec<String> = steps.steps.iter().map(|step| step_line(step, &step.path)).collect();
         let question = format!("Step of {of}?");
         let chosen = prompts.select(&question, "type to narrow the list", &lines, 0)?;

@@ -76,8 +76,11 @@ impl EditOptions {
         if let (Some(first), false) = (worse.first(), self.force) {
             let more = worse.len() - 1;
             let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-            let first_step = edited.advice.as_deref().unwrap_or("change what it names");
-            let help = format!("{first_step}; or write it all the same: --force");
+            let help = match (&edited.advice, edited.fix_of_worse()) {
+                (Some(advice), _) => format!("{advice}; or write it all the same: --force"),
+                (None, Some(command)) => format!("write it all the same with --force, or first run:\n{command}"),
+                (None, None) => "change what it names; or write it all the same: --force".to_string(),
+            };
             self.json_of_unwritten(edited, output)?;
             return Err(CommandFailure::new(
                 format!("the plan becomes worse: {first}{more}; nothing was written"),
@@ -94,6 +97,11 @@ impl EditOptions {
         }
         let typed = Invocation { root: self.root.typed(), narrowed: self.sources.arguments(), ..Invocation::default() };
         self.report(edited, true, &render::edit_written(edited, &typed), output)
+    }
+
+    /// The questions of a command on a terminal; none with --yes, which never waits for an answer.
+    pub(super) fn prompts(&self, output: &Output) -> Option<Prompts> {
+        Prompts::open(output).filter(|_| !self.yes)
     }
 
     /// Asks before something that is in no file is written. Fails unless a person says yes, or gave --yes.

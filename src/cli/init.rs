@@ -65,7 +65,7 @@ impl Init {
             self.edit.root.root = folder;
         }
         if self.tenants.is_empty() {
-            self.ask(&Asking::open(output))?;
+            self.ask(&Asking::open(&self.edit, output))?;
         }
         let tenants = self.new_tenants()?;
         let root = &self.edit.root.root;

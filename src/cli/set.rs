@@ -53,7 +53,7 @@ impl SetCommand {
         let mut asked = SetConnection { tenant: self.tenant, key: self.key, values, reason: self.reason };
         if asked.values.is_empty() {
             let settable = settable(&project, &asked)?;
-            let Some(prompts) = Prompts::open(output) else { return Err(nothing(&settable)) };
+            let Some(prompts) = self.edit.prompts(output) else { return Err(nothing(&settable)) };
             asked.values = ask(&prompts, &settable, output)?;
             asked.tenant = Some(settable.tenant);
         }

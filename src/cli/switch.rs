@@ -75,6 +75,7 @@ impl SwitchCommand {
             (.., from) => from.map(Moved::Key),
         };
         let project = self.edit.open()?;
+        let prompts = self.edit.prompts(output);
         let mut draft = Draft::new(&project);
         // One name is that of the integration, or of the tenant whose integrations are all meant.
         let (tenant, integration) = match self.integration {
@@ -87,11 +88,11 @@ impl SwitchCommand {
             let switched = switch(&mut draft, &asked, self.all)?;
             match switched.missing {
                 Some(Missing::Step(steps)) => {
-                    let step = choose_step(&steps, output)?;
+                    let step = choose_step(&steps, prompts.as_ref())?;
                     let path = step.path.clone();
                     asked.moved = Some(if step.is_data_source { Moved::DataSource(path) } else { Moved::Step(path) });
                 }
-                Some(Missing::Connection(choices)) => asked.to = Some(choose(&choices, output)?),
+                Some(Missing::Connection(choices)) => asked.to = Some(choose(&choices, prompts.as_ref())?),
                 None => break switched.left_out,
             }
         };

@@ -59,7 +59,7 @@ impl NewComponentCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let types = self.types()?;
         let project = self.edit.open()?;
-        let asking = Asking::open(output);
+        let asking = Asking::open(&self.edit, output);
         let missing = Missing { what: "the component", help: "stablekey new component slack --tenant eu-prod" };
         let key = asking.text(self.key, "Key of the component on the platform", None, &missing)?;
         let tenant = super::tenant::only(&project, self.tenant, &asking)?;

@@ -70,7 +70,7 @@ impl NewConnectionCommand {
         let project = self.edit.open()?;
         let interview = Interview::new(&project);
         let first = interview.next(&answers)?;
-        let prompts = Prompts::open(output);
+        let prompts = self.edit.prompts(output);
         let asking = Asking {
             project: &project,
             interview,

@@ -47,7 +47,7 @@ impl NewCustomerCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let mut inputs = inputs(&self.inputs, &self.secrets)?;
         let project = self.edit.open()?;
-        let asking = Asking::open(output);
+        let asking = Asking::open(&self.edit, output);
         let help = "stablekey new customer 'Acme, Inc.' --tenant eu-prod --connection salesforce-oauth";
         let missing = |what| Missing { what, help };
         let is_asked = self.connection.is_none() && asking.is_open();

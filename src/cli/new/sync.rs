@@ -71,7 +71,7 @@ impl NewSyncCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
         output.problems(&project.problems);
-        let asking = Asking::open(output);
+        let asking = Asking::open(&self.edit, output);
         let tenants = sync::tenants(&project);
         // Who names both tenants has decided about the rest too.
         let is_asked = asking.is_open() && (self.from.is_none() || self.to.is_none());

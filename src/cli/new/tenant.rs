@@ -180,7 +180,7 @@ fn name_of(kind: LocationKind) -> &'static str {
 
 impl NewTenantCommand {
     pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
-        let asking = Asking::open(output);
+        let asking = Asking::open(&self.edit, output);
         let is_asked = self.name.is_none() && asking.is_open();
         let missing = Missing { what: "the name of the tenant", help: "stablekey new tenant eu-prod" };
         let name = asking.text(self.name, "Name of the tenant", None, &missing)?;

@@ -429,3 +429,19 @@ fn a_new_override_takes_on_and_off_and_refuses_an_unknown_field() {
     let said = run(&["--key", "chat-main", "--input", "baseUrl", "--value", "x"]);
     said.exits(1).prints(&format!("{DEV} cannot be read: it may hold chat-main"));
 }
+
+/// "`--yes`": nothing is asked, on a terminal either; what is missing is named.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_says_yes_is_asked_nothing() {
+    let root = two_tenants();
+    for (command, text) in [
+        (["set", "chat-main", "--tenant", "dev", "--yes"].as_slice(), "scopes"),
+        (&["new", "connection", "--yes"], "--tenant"),
+        (&["new", "component", "--yes"], "the component"),
+    ] {
+        let mut terminal = OnTerminal::start(root.root(), command, 100);
+        assert_eq!(terminal.exits(), 1, "{command:?}");
+        assert!(terminal.screen().contains(text), "{command:?}: {}", terminal.screen());
+    }
+}
