@@ -125,7 +125,7 @@ fn without_overrides(world: &World, tenant: &str, id: &ObjectId, values: &Values
     left.description = left.description.filter(|text| text.is_some() || !is_overridden("description"));
     left.inputs.retain(|name, input| {
         let is_toggle = name == EMBEDDED;
-        input.is_some() || !is_overridden(&format!("inputs.{name}")) && !(is_toggle && is_overridden(EMBEDDED))
+        input.is_some() || !(is_overridden(&format!("inputs.{name}")) || is_toggle && is_overridden(EMBEDDED))
     });
     (left, gone)
 }
