@@ -12,10 +12,7 @@ impl Answers {
     pub fn command(&self, project: &Project, made: Option<&NewConnection>) -> String {
         let mut words = Vec::new();
         let spec = made.map(|made| &made.spec);
-        let component = spec.map(|spec| match spec.component.is_public() {
-            true => spec.component.key.clone(),
-            false => format!("{}.private", spec.component.key),
-        });
+        let component = spec.map(|spec| spec.component.typed());
         let type_ = spec.map(|spec| spec.type_.clone());
         let credentials = spec.map(|spec| spec.credentials).or(self.credentials).or(match self.whose {
             Some(Whose::Users) => Some(Credentials::User),

@@ -1,11 +1,10 @@
 //! What an edit changes in the plan of its project: what becomes worse or is fixed, and what the next apply does more.
 
 use super::home::inventories;
-use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
-use crate::engine::model::plan::{Action, ActionKind, Note, Plan, Target};
+use crate::engine::model::plan::{ActionKind, Note, Plan, Target};
 use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,13 +20,10 @@ pub struct Consequences {
     pub kept: Vec<String>,
     /// Warnings that the plan has after the edit and did not have before.
     pub warnings: Vec<String>,
-    /// The actions that the plan has after the edit and did not have before, or that became others, by their place in
-    /// the plan.
-    pub actions: Vec<(usize, usize)>,
 }
 
 /// What a plan says, by what it is about.
-type Told = BTreeMap<String, BTreeSet<String>>;
+type Reported = BTreeMap<String, BTreeSet<String>>;
 
 impl Consequences {
     /// Compares the plan of a project with the plan after an edit. `live` are the tenants of whose locations a file
@@ -35,21 +31,20 @@ impl Consequences {
     /// what it shows again is not new.
     pub(super) fn of(project: &Project, plans: (&Plan, &Plan), live: &BTreeSet<&str>, pauses: bool) -> Self {
         let (before, after) = plans;
-        let actions = new_actions(before, after);
         let breaks = |finding: &Finding| finding.code.breaks_what_works() && was_there(project, finding);
         let warnings = |plan: &Plan, broken: bool| {
             let warnings = plan.findings.iter().filter(|f| f.severity == Severity::Warning);
-            told(warnings.filter(|finding| breaks(finding) == broken).map(of_finding))
+            reported(warnings.filter(|finding| breaks(finding) == broken).map(of_finding))
         };
         let new_warnings = new(&warnings(before, false), warnings(after, false));
         if pauses {
-            return Consequences { warnings: new_warnings, actions, ..Consequences::default() };
+            return Consequences { warnings: new_warnings, ..Consequences::default() };
         }
         // Drift is made by a change of what is live. Where it only comes to light, because an error no longer hides it,
         // it was there before.
         let drift = |plan: &Plan, all: bool| {
             let targets = plan.targets.iter().filter(|target| all || live.contains(target.tenant.as_str()));
-            told(targets.flat_map(|target| target.notes.iter().filter_map(|note| of_drift(&target.tenant, note))))
+            reported(targets.flat_map(|target| target.notes.iter().filter_map(|note| of_drift(&target.tenant, note))))
         };
         let mut worse = new(&troubles(before), troubles(after));
         worse.extend(new(&drift(before, true), drift(after, false)));
@@ -64,7 +59,7 @@ impl Consequences {
         }
         let kept = becomes_kept.iter().map(|about| format!("{about} becomes the tenant's own")).collect();
         fixed.extend(new(&warnings(after, true), warnings(before, true)));
-        Consequences { worse, fixed, kept, warnings: new_warnings, actions }
+        Consequences { worse, fixed, kept, warnings: new_warnings }
     }
 }
 
@@ -74,28 +69,15 @@ fn was_there(project: &Project, finding: &Finding) -> bool {
     inventories(project, tenant).into_iter().any(|inventory| inventory.has(object))
 }
 
-/// The positions of the actions whose digest is new.
-fn new_actions(before: &Plan, after: &Plan) -> Vec<(usize, usize)> {
-    let known: BTreeSet<(&str, &Digest)> =
-        before.targets.iter().flat_map(|t| &t.actions).map(|action| (action.id.as_str(), &action.digest)).collect();
-    let mut new = Vec::new();
-    for (target_at, target) in after.targets.iter().enumerate() {
-        let is_new = |action: &Action| !known.contains(&(action.id.as_str(), &action.digest));
-        let of_target = target.actions.iter().enumerate().filter(|(_, action)| is_new(action));
-        new.extend(of_target.map(|(action_at, _)| (target_at, action_at)));
-    }
-    new
-}
-
 /// What keeps a plan from being carried out, drift apart, by what it is about.
-fn troubles(plan: &Plan) -> Told {
+fn troubles(plan: &Plan) -> Reported {
     let findings = plan.findings.iter().filter(|f| matches!(f.severity, Severity::Error | Severity::Unreached));
     // Errors come first.
     let ranked = findings.map(|finding| {
         let (key, text) = of_finding(finding);
         (format!("{} {key}", u8::from(finding.severity != Severity::Error)), text)
     });
-    let mut troubles = told(ranked);
+    let mut troubles = reported(ranked);
     for target in &plan.targets {
         for note in target.notes.iter().filter(|note| note.is_unresolved()) {
             if let Note::Blocked { code, text, .. } = note {
@@ -161,12 +143,12 @@ fn kept<'p>(plan: &'p Plan) -> BTreeSet<About<'p>> {
     plan.targets.iter().flat_map(of_target).collect()
 }
 
-fn told(all: impl Iterator<Item = (String, String)>) -> Told {
-    let mut told = Told::new();
+fn reported(all: impl Iterator<Item = (String, String)>) -> Reported {
+    let mut reported = Reported::new();
     for (key, text) in all {
-        told.entry(key).or_default().insert(text);
+        reported.entry(key).or_default().insert(text);
     }
-    told
+    reported
 }
 
 fn of_finding(finding: &Finding) -> (String, String) {
@@ -181,7 +163,7 @@ fn of_finding(finding: &Finding) -> (String, String) {
 
 /// The texts of `after` that are new: about something of which `before` says nothing, or less. A text that only changed
 /// is not new.
-fn new(before: &Told, after: Told) -> Vec<String> {
+fn new(before: &Reported, after: Reported) -> Vec<String> {
     let of = |(key, texts): (String, BTreeSet<String>)| {
         let known = before.get(&key);
         let more = texts.len().saturating_sub(known.map_or(0, BTreeSet::len));

@@ -43,7 +43,7 @@ impl<'p> Draft<'p> {
         Draft { project, files: Vec::new(), manual: Vec::new(), next: Vec::new(), pauses: false }
     }
 
-    /// Adds what only a person can do afterwards. The same step is told once.
+    /// Adds what only a person can do afterwards. The same step is listed once.
     pub fn manual(&mut self, step: impl Into<String>) {
         let step = step.into();
         if !self.manual.contains(&step) {

@@ -3,6 +3,7 @@
 use super::consequences::Consequences;
 use super::diff;
 use super::file_change::FileChange;
+use crate::engine::model::canonical::Digest;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::plan::{Action, Note, Plan, Scope};
 use crate::project::Project;
@@ -70,8 +71,10 @@ impl Edited {
 
     /// The actions that the next apply does because of the edit: those that are new, or became others.
     pub fn new_actions(&self) -> impl Iterator<Item = &Action> {
-        let positions = self.consequences.actions.iter();
-        positions.filter_map(|(target, action)| self.after.targets.get(*target)?.actions.get(*action))
+        let before = self.before.targets.iter().flat_map(|target| &target.actions);
+        let known: BTreeSet<(&str, &Digest)> = before.map(|action| (action.id.as_str(), &action.digest)).collect();
+        let actions = self.after.targets.iter().flat_map(|target| &target.actions);
+        actions.filter(move |action| !known.contains(&(action.id.as_str(), &action.digest)))
     }
 
     /// The command that ends the first of what becomes worse, if one does.
