@@ -93,7 +93,10 @@ impl OwnWorld {
     /// The plan for one target: a sync that may not write counts only in its own targets.
     pub fn plan(&self, target: &str) -> Plan {
         let world = sync_rules::world_of(self.world.clone(), target);
-        plan(&world, &Scope { tenants: [target.to_string()].into(), ..Scope::default() })
+        let mut plan = plan(&world, &Scope { tenants: [target.to_string()].into(), ..Scope::default() });
+        // A hub is no project, in whose folder the commands could be run.
+        plan.findings.iter_mut().for_each(|finding| finding.commands.clear());
+        plan
     }
 
     /// The first of these tenants that could not be read, with the reason.

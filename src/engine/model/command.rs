@@ -7,6 +7,8 @@ use crate::engine::model::item::ObjectId;
 use crate::text::quoted;
 use serde::{Serialize, Serializer};
 
+const FORGET: &str = "forget";
+
 /// A command of Stablekey that edits manifests. A word in capitals (`NAME/KEY`, `VALUE`) is for a person to replace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EditCommand {
@@ -184,9 +186,14 @@ impl EditCommand {
         EditCommand::of(&["rename-key", old, new])
     }
 
+    /// Whether it edits manifests in files; `forget` changes ownership records only.
+    pub fn edits_manifests(&self) -> bool {
+        self.words.first().is_none_or(|word| word != FORGET)
+    }
+
     /// `forget TENANT WRITER`, which ends what a vanished writer left.
     pub fn forget(tenant: &str, writer: &str) -> Self {
-        EditCommand::of(&["forget", tenant, writer])
+        EditCommand::of(&[FORGET, tenant, writer])
     }
 
     /// Gives each of these inputs a value, or a reference where it is a secret.

@@ -185,12 +185,12 @@ fn drop_unused(world: &World, scope: &Scope, targets: &[Target], findings: &mut 
 fn drop_commands(world: &World, targets: &mut [Target], findings: &mut [Finding]) {
     let has_manifests = |tenant: &str| world.tenants.get(tenant).is_some_and(|view| view.spec.has_manifests());
     for finding in findings.iter_mut().filter(|f| f.tenant.as_deref().is_some_and(|tenant| !has_manifests(tenant))) {
-        finding.commands.clear();
+        finding.commands.retain(|command| !command.edits_manifests());
     }
     for target in targets.iter_mut().filter(|target| !has_manifests(&target.tenant)) {
         for note in &mut target.notes {
             if let Note::Blocked { commands, .. } = note {
-                commands.clear();
+                commands.retain(|command| !command.edits_manifests());
             }
         }
     }

@@ -125,15 +125,14 @@ fn differences_are_ended_by_revert_keep_and_forget() {
     command(&["plan"]);
     assert_eq!(inputs(), "edited theirs");
     env.remove("syncs.yaml");
-    // In a cluster an unknown sync may be one of a hub: the plan says so, and leaves the choice to a person.
-    assert!(env.run(&["plan"]).words().contains("SK0128"), "{}", env.run(&["plan"]).words());
+    assert!(env.run(&["plan"]).words().contains("stablekey forget eu sync/"), "{}", env.run(&["plan"]).words());
     let record = || env.kubectl(&["get", "connection", "a", "-o", "jsonpath={.metadata.annotations}"]);
     assert!(record().contains("sync/"));
     let writer = sync_writer(&record());
     command(&["forget", "eu", &writer, "--yes"]);
     assert!(!record().contains("sync/"), "{}", record());
     assert_eq!(inputs(), "edited theirs");
-    assert!(!env.run(&["plan"]).words().contains("SK0128"));
+    assert!(!env.run(&["plan"]).words().contains("stablekey forget"));
 }
 
 /// The first sync that a record names.
