@@ -104,18 +104,15 @@ impl Catalog {
     /// The error for a component that nothing here knows.
     pub(super) fn unknown(&self, given: &str, project: &Project, tenant: &str) -> AuthorError {
         let names = self.names();
-        let meant = match near_or_all(given, names.iter().map(String::as_str)) {
-            _ if names.is_empty() => String::new(),
-            question if question.ends_with('?') => format!("{question} "),
-            listed => format!("{listed}; "),
+        let lead = match near_or_all(given, names.iter().map(String::as_str)) {
+            _ if names.is_empty() => "declare it first".to_string(),
+            question if question.ends_with('?') => format!("{question} otherwise declare it first"),
+            listed => format!("{listed}; otherwise declare it first"),
         };
         let key = crate::text::line(given);
         AuthorError::refused(
             format!("no tenant declares component {key}"),
-            format!(
-                "{meant}otherwise declare it first:\n{}",
-                command(project, EditCommand::new_component(tenant, given))
-            ),
+            format!("{lead}:\n{}", command(project, EditCommand::new_component(tenant, given))),
         )
     }
 

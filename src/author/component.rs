@@ -2,11 +2,10 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::{home, tenant};
+use super::home::{home, snapshots, tenant, tenants};
 use crate::api::{ComponentRef, ComponentSpec, ConnectionType, Object, Resource, TypeInput, is_inferred, names};
 use crate::platform::definition::{component_stubs, read};
-use crate::project::{Project, UNNAMED};
-use crate::tenant::location::Snapshot;
+use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -66,13 +65,13 @@ fn found(
 ) -> Result<(Object<ComponentSpec>, String), AuthorError> {
     let only = from.map(|name| tenant(project, name)).transpose()?.map(|(name, _)| name);
     // The tenant itself first: on the platform it knows what it has.
-    let mut order: Vec<&str> = project.tenants.keys().map(String::as_str).filter(|name| *name != UNNAMED).collect();
+    let mut order = tenants(project);
     order.sort_by_key(|name| *name != into);
     order.retain(|name| only.is_none_or(|only| *name == only));
     let mut inferred = None;
     let mut known: BTreeSet<String> = BTreeSet::new();
     for name in &order {
-        for snapshot in snapshots(project, name) {
+        for snapshot in project.tenants.get(*name).into_iter().flat_map(snapshots) {
             let components = snapshot.inventory.components.values();
             known.extend(components.clone().map(|component| component.spec.key.clone()));
             for component in components.filter(|component| component.spec.reference().is(reference)) {
@@ -96,11 +95,6 @@ fn found(
     Err(unknown)
 }
 
-fn snapshots<'p>(project: &'p Project, tenant: &str) -> impl Iterator<Item = &'p Snapshot> + use<'p> {
-    let read = project.tenants.get(tenant).map(|tenant| [Some(&tenant.live), tenant.source.as_ref()]);
-    read.into_iter().flatten().flatten().filter_map(|read| read.as_ref().ok())
-}
-
 /// A component without what belongs to its tenant; that it was inferred stays known.
 fn copy(component: &Object<ComponentSpec>) -> Object<ComponentSpec> {
     let name = names::of_component(&component.spec.key, component.spec.is_public());
@@ -120,7 +114,7 @@ fn of_definitions(
 ) -> Option<(Object<ComponentSpec>, String)> {
     let mut definitions = Vec::new();
     for name in tenants {
-        for snapshot in snapshots(project, name) {
+        for snapshot in project.tenants.get(*name).into_iter().flat_map(snapshots) {
             for integration in snapshot.inventory.integrations.keys() {
                 let bytes = project.definition_beside(name, integration).ok();
                 definitions.extend(bytes.and_then(|bytes| read(&bytes).ok()));

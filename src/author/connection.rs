@@ -4,7 +4,7 @@
 use super::catalog::{Catalog, KnownComponent, is_oauth};
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::{Home, home, inventories};
+use super::home::{Home, home, inventories, tenants};
 use super::keys;
 use super::question::{Answer, Choice, Form, Question};
 use super::secret_steps;
@@ -17,7 +17,7 @@ use crate::engine::feeds::feeding;
 use crate::engine::model::inventory::Inventory;
 use crate::manifest::{FileProblem, read_text, to_yaml};
 use crate::near_miss::what_there_is;
-use crate::project::{Project, UNNAMED};
+use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,12 +246,12 @@ impl<'p> Interview<'p> {
     }
 
     fn home(&self, answers: &Answers) -> Result<Home<'p>, Open> {
-        let names: Vec<&String> = self.project.tenants.keys().filter(|name| *name != UNNAMED).collect();
+        let names = tenants(self.project);
         match (&answers.tenant, names.as_slice()) {
             (Some(given), _) => Ok(home(self.project, given)?),
             (None, [one]) => Ok(home(self.project, one)?),
             (None, several) => {
-                let choice = |name: &&String| {
+                let choice = |name: &&str| {
                     let spec = self.project.tenants.get(*name).map(|tenant| &tenant.spec);
                     let about = [spec.and_then(|s| s.environment.clone()), spec.and_then(|s| s.region.clone())];
                     let about: Vec<String> = about.into_iter().flatten().collect();

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::{home, tenant};
+use super::home::{home, inventories, snapshots, tenant};
 use super::unknown::is_absent;
 use crate::api::{
     ConnectionSpec, Credentials, CustomerCredentialsSpec, Input, Kind, LocationSpec, Object, Resource, SecretRef,
@@ -35,9 +35,9 @@ pub struct NewCustomer {
 /// Adds the credentials of a customer for a connection that the organization supplies per customer.
 pub fn add(draft: &mut Draft<'_>, asked: &NewCustomer) -> Result<PathBuf, AuthorError> {
     let project = draft.project;
-    let (name, tenant) = tenant(project, &asked.tenant)?;
+    let (name, _) = tenant(project, &asked.tenant)?;
     let home = home(project, name)?;
-    let known = inventories(tenant);
+    let known = inventories(project, name);
     let connection = connection(project, name, &known, &asked.connection)?;
     let key = &connection.stable_key;
     if asked.customer.trim().is_empty() {
@@ -97,11 +97,6 @@ fn name_of(spec: &CustomerCredentialsSpec) -> String {
     names::with_ending(&names::of_stable_key(&spec.connection), &ending)
 }
 
-fn inventories(tenant: &ProjectTenant) -> Vec<&Inventory> {
-    let read = [tenant.source.as_ref(), Some(&tenant.live)].into_iter().flatten();
-    read.filter_map(|read| Some(read.as_ref().ok()?.inventory.as_ref())).collect()
-}
-
 fn connection<'i>(
     project: &Project,
     tenant: &str,
@@ -128,8 +123,8 @@ pub struct CustomerInput {
 /// The connections of a tenant whose credentials the organization supplies per customer, by stable key, each with the
 /// inputs that customers set.
 pub fn per_customer(project: &Project, name: &str) -> BTreeMap<String, Vec<CustomerInput>> {
-    let Ok((_, tenant)) = tenant(project, name) else { return BTreeMap::new() };
-    let known = inventories(tenant);
+    let Ok((name, _)) = tenant(project, name) else { return BTreeMap::new() };
+    let known = inventories(project, name);
     let mut found = BTreeMap::new();
     for connection in known.iter().flat_map(|read| read.connections.values()).map(|object| &object.spec) {
         if connection.credentials != Credentials::OrganizationCustomer {
@@ -305,7 +300,7 @@ fn revoke(
 fn others_of<'t>(tenant: &'t ProjectTenant, secret: &str, customer: &str) -> Vec<&'t str> {
     let refers = |input: &Input| matches!(input, Input::SecretRef(reference) if reference.name == secret);
     let mut users: Vec<&str> = Vec::new();
-    for read in inventories(tenant) {
+    for read in snapshots(tenant).map(|snapshot| &snapshot.inventory) {
         let connections = read.connections.values().filter(|c| {
             let test = c.spec.test.iter().flat_map(|test| test.inputs.values());
             c.spec.inputs.values().chain(test).any(refers)

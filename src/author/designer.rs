@@ -6,7 +6,7 @@ use super::brought::is_not_brought;
 use super::command::command as command_for;
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::{Home, home, inventories, snapshots, tenant};
+use super::home::{Home, home, inventories, snapshots, tenant, tenants};
 use super::left_out::{LeftOut, unread};
 use super::overrides;
 use super::unknown::{is_absent, may_name};
@@ -19,7 +19,7 @@ use crate::engine::model::record::Writer;
 use crate::manifest::{Edit, SourcePlace, edit_only};
 use crate::near_miss::listed;
 use crate::platform::definition::{self, ConnectionUse, ConnectionUser, DefinitionError, Design, StepKind};
-use crate::project::{Project, UNNAMED};
+use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::directory::paths::normal;
 use crate::tenant::directory::read::beside;
@@ -348,7 +348,7 @@ impl Named<'_> {
         let Some(name) = self.integration else { return Err(self.no_integration(project, None)) };
         let name = Kind::Integration.name_in(name);
         let id = ObjectId::new(Kind::Integration, name);
-        let tenants = || project.tenants.keys().map(String::as_str).filter(|tenant| *tenant != UNNAMED);
+        let tenants = || tenants(project).into_iter();
         let has = |read: &Inventory| read.integrations.contains_key(name) || read.invalid.contains_key(&id);
         let with_it: Vec<&str> = tenants().filter(|tenant| inventories(project, tenant).into_iter().any(has)).collect();
         let world = project.world();
@@ -367,13 +367,15 @@ impl Named<'_> {
             let commands = among.iter().map(|tenant| self.line(project, tenant, Some(name)));
             AuthorError::refused(message, format!("name the tenant:{}", commands.collect::<String>()))
         };
+        // What is not read may have it too.
+        if !unread.is_empty() {
+            let message = format!("{} cannot be read, and may have Integration/{name}", unread.join(", "));
+            return Err(choose(message, if with_it.is_empty() { &unread } else { &with_it }));
+        }
+        if let Some(error) = unclear {
+            return Err(error);
+        }
         match (with_it.as_slice(), written.as_slice()) {
-            // What is not read may have it too.
-            (with_it, _) if !unread.is_empty() => {
-                let message = format!("{} cannot be read, and may have Integration/{name}", unread.join(", "));
-                Err(choose(message, if with_it.is_empty() { &unread } else { with_it }))
-            }
-            _ if unclear.is_some() => unclear.map_or_else(|| Err(self.no_integration(project, None)), Err),
             ([], _) => match tenants().find(|tenant| *tenant == name) {
                 Some(tenant) => Err(self.no_integration(project, Some(tenant))),
                 None => {
@@ -398,9 +400,8 @@ impl Named<'_> {
     /// The error where no integration is named: with the complete commands of those that may be meant.
     fn no_integration(&self, project: &Project, tenant: Option<&str>) -> AuthorError {
         let world = project.world();
-        let tenants = project.tenants.keys().map(String::as_str).filter(|name| *name != UNNAMED);
         let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for name in tenants.filter(|name| tenant.is_none_or(|tenant| tenant == *name)) {
+        for name in tenants(project).into_iter().filter(|name| tenant.is_none_or(|tenant| tenant == *name)) {
             let all = inventories(project, name).into_iter().flat_map(|read| read.integrations.values());
             let binds = |object: &&Arc<Object<IntegrationSpec>>| {
                 let mut keys = object.spec.connections.iter().filter_map(Variable::stable_key);

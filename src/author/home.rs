@@ -26,13 +26,17 @@ pub struct Home<'p> {
     pub read: &'p Snapshot,
 }
 
+/// The names of the tenants of a project.
+pub fn tenants(project: &Project) -> Vec<&str> {
+    project.tenants.keys().map(String::as_str).filter(|name| *name != UNNAMED).collect()
+}
+
 /// Returns a tenant of the project.
 pub fn tenant<'p>(project: &'p Project, name: &str) -> Result<(&'p str, &'p ProjectTenant), AuthorError> {
     let name = Kind::Tenant.name_in(name);
-    let there = project.tenants.keys().map(String::as_str).filter(|name| *name != UNNAMED);
     match project.tenants.get_key_value(name) {
         Some((name, tenant)) if name != UNNAMED => Ok((name, tenant)),
-        _ => Err(AuthorError::unknown("tenant", name, there)),
+        _ => Err(AuthorError::unknown("tenant", name, tenants(project))),
     }
 }
 

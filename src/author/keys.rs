@@ -2,13 +2,13 @@
 
 use super::command::command;
 use super::error::AuthorError;
-use super::home::inventories;
+use super::home::{inventories, tenants};
 use super::unknown::is_free;
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Kind, names};
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::item::ObjectId;
 use crate::near_miss::{are_similar, meant};
-use crate::project::{Project, UNNAMED};
+use crate::project::Project;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fails if a connection with this key cannot be added to a tenant: no tenant has two of one key, and a key names one
@@ -154,5 +154,5 @@ fn warnings_here(project: &Project, tenant: &str, key: &str) -> Vec<String> {
 }
 
 fn other_tenants<'p>(project: &'p Project, tenant: &str) -> Vec<&'p str> {
-    project.tenants.keys().map(String::as_str).filter(|other| *other != tenant && *other != UNNAMED).collect()
+    tenants(project).into_iter().filter(|other| *other != tenant).collect()
 }

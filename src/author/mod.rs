@@ -50,5 +50,5 @@ pub use draft::Draft;
 pub use edited::Edited;
 pub use error::AuthorError;
 pub use file_change::FileChange;
-pub use home::{Home, home, tenant};
+pub use home::{Home, home, tenant, tenants};
 pub use values::{Values, secret_ref};

@@ -5,7 +5,7 @@ use super::command::command;
 use super::draft::Draft;
 use super::edited::Edited;
 use super::error::AuthorError;
-use super::home::{Home, find_home, inventories};
+use super::home::{Home, find_home, inventories, tenants};
 use super::left_out::all_read;
 use super::own_values::Replacement;
 use super::{overrides, secret_steps};
@@ -20,7 +20,7 @@ use crate::engine::model::plan::{Action, ActionKind, Plan};
 use crate::engine::model::record::Writer;
 use crate::manifest::Edit;
 use crate::platform::definition::{self, Design};
-use crate::project::{Project, UNNAMED};
+use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::directory::read::beside;
 use crate::text::count;
@@ -99,7 +99,7 @@ fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, A
     let mut desks = Vec::new();
     let mut notes = Vec::new();
     let mut brought = BTreeSet::new();
-    for tenant in project.tenants.keys().filter(|name| *name != UNNAMED) {
+    for tenant in tenants(project) {
         let syncs = bringing_key(project, &world, tenant, rename);
         let is_brought = match find_home(project, tenant)? {
             Some(home) => {
@@ -118,7 +118,7 @@ fn fill<'p>(draft: &mut Draft<'p>, rename: KeyRename<'_>) -> Result<Notes<'p>, A
             }
         };
         if is_brought {
-            brought.insert(tenant.as_str());
+            brought.insert(tenant);
             let syncs = syncs.into_iter().collect::<Vec<_>>().join(", ");
             notes.push(format!("{tenant} gets {new} by {syncs}, with the next apply"));
         }

@@ -4,7 +4,7 @@ use super::brought::is_not_brought;
 use super::command::command;
 use super::draft::Draft;
 use super::error::AuthorError;
-use super::home::{Home, home, inventories, tenant};
+use super::home::{Home, home, inventories, tenant, tenants};
 use super::overrides;
 use super::secret_steps;
 use super::unknown::is_absent;
@@ -17,7 +17,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::engine::overrides::{Here, location as place};
 use crate::manifest::Edit;
-use crate::project::{Project, UNNAMED};
+use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,7 +147,7 @@ fn declaring<'p>(project: &'p Project, world: &World, asked: &SetConnection) -> 
     let key = asked.key.as_str();
     let name = id(key).name;
     let has = |read: &Inventory| read.connections.contains_key(&name);
-    let tenants = || project.tenants.keys().map(String::as_str).filter(|tenant| *tenant != UNNAMED);
+    let tenants = || tenants(project).into_iter();
     let with_key: Vec<&str> = tenants().filter(|tenant| inventories(project, tenant).into_iter().any(has)).collect();
     let unfed: Vec<&str> = with_key.iter().copied().filter(|t| feeding(world, t, &name).is_empty()).collect();
     // What cannot be read may hold it, too. Where syncs feed it, the one that they do not feed is meant.

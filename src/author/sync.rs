@@ -19,7 +19,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Plan};
 use crate::engine::model::record::Writer;
 use crate::manifest::{Edit, SourcePlace, read_text};
-use crate::project::{Project, UNNAMED};
+use crate::project::Project;
 use crate::tenant::directory::read::beside;
 use crate::tenant::location::Snapshot;
 use crate::text::count;
@@ -314,9 +314,4 @@ fn summary(result: &Handover, sync: &Sync, to: &str, passed: usize) -> Vec<Strin
         lines.push(format!("{to}/{id} has another {field} than in {}: it stays as it is.", sync.spec.from));
     }
     lines
-}
-
-/// The tenants of a project, for questions.
-pub fn tenants(project: &Project) -> Vec<&str> {
-    project.tenants.keys().map(String::as_str).filter(|name| *name != UNNAMED).collect()
 }

@@ -3,7 +3,7 @@
 use super::CommandFailure;
 use super::edit::EditOptions;
 use super::output::Output;
-use crate::author::{Draft, customer, sync};
+use crate::author::{self, Draft, customer};
 use crate::engine::model::command::EditCommand;
 use crate::near_miss::meant;
 use clap::Args;
@@ -83,7 +83,7 @@ impl Remove {
         if let Some(tenant) = tenant {
             crate::author::tenant(&project, tenant)?;
         }
-        let all = sync::tenants(&project);
+        let all = author::tenants(&project);
         let tenants: Vec<&str> = tenant.map_or(all, |tenant| vec![tenant]);
         let mut draft = Draft::new(&project);
         customer::remove(&mut draft, &tenants, name)?;

@@ -14,6 +14,9 @@ const MOST: usize = 60;
 pub fn components_text(report: &ComponentsReport, typed: &Invocation, style: Style) -> String {
     let mut page = TextPage::new(style);
     let columns = report.tenants.iter().map(|tenant| width(tenant)).max().unwrap_or(0);
+    if report.components.is_empty() {
+        page.line(0, &[plain("no tenant has a component or a connection yet")]);
+    }
     for (position, component) in report.components.iter().enumerate() {
         if position > 0 {
             page.gap();

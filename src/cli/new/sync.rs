@@ -1,6 +1,7 @@
 //! `stablekey new sync`.
 
 use crate::api::ConnectionMode;
+use crate::author;
 use crate::author::sync::{self, HandedOver, NewSync};
 use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
@@ -72,7 +73,7 @@ impl NewSyncCommand {
         let project = self.edit.open()?;
         output.problems(&project.problems);
         let asking = Asking::open(&self.edit, output);
-        let tenants = sync::tenants(&project);
+        let tenants = author::tenants(&project);
         // Who names both tenants has decided about the rest too.
         let is_asked = asking.is_open() && (self.from.is_none() || self.to.is_none());
         let missing = |what| Missing { what, help: "stablekey new sync us-prod eu-prod --connections Mirror" };

@@ -2,7 +2,7 @@
 
 use crate::api::TokenFrom;
 use crate::author::tenant::{NewTenant, Whereabouts, add, said_by_name};
-use crate::author::{Draft, sync};
+use crate::author::{self, Draft};
 use crate::cli::CommandFailure;
 use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
@@ -217,7 +217,7 @@ pub(in crate::cli) fn only(
     asking: &Asking,
 ) -> Result<String, CommandFailure> {
     let missing = Missing { what: "the tenant", help: "--tenant TENANT" };
-    match (given, sync::tenants(project).as_slice()) {
+    match (given, author::tenants(project).as_slice()) {
         (Some(given), _) => Ok(given),
         (None, [one]) => Ok((*one).to_string()),
         (None, several) if asking.is_open() => asking.choice(None, "In which tenant", "", several, &missing),

@@ -75,10 +75,12 @@ impl EditCommand {
 
     /// `new component COMPONENT --tenant TENANT`, which declares a component.
     pub fn new_component(tenant: &str, component: &str) -> Self {
-        match component.strip_suffix(ComponentRef::PRIVATE) {
-            Some(key) => EditCommand::of(&["new", "component", key, "--private", "--tenant", tenant]),
-            None => EditCommand::of(&["new", "component", component, "--tenant", tenant]),
-        }
+        let made = match component.strip_suffix(ComponentRef::PRIVATE) {
+            Some(key) => EditCommand::of(&["new", "component", key, "--private"]),
+            None => EditCommand::of(&["new", "component", component]),
+        };
+        // Where nothing declares or uses it, a person has to say what it offers.
+        made.and(&["--tenant", tenant, "--type", "TYPE"])
     }
 
     /// `switch TENANT INTEGRATION --variable NAME --to KEY`, which moves all that use a variable.

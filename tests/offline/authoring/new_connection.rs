@@ -575,7 +575,7 @@ fn every_wrong_name_says_the_nearest() {
     run(&["--tenant", "uss"]).exits(1).prints("there is no tenant uss").prints("us");
     let unknown = run(&["--tenant", "us", "--component", "erq"]);
     unknown.exits(1).prints("no tenant declares component erq").prints("did you mean erp?");
-    assert!(unknown.has_line("stablekey new component erq --tenant us"), "{}", unknown.all);
+    assert!(unknown.has_line("stablekey new component erq --tenant us --type TYPE"), "{}", unknown.all);
     let distant = run(&["--tenant", "us", "--component", "stripe"]);
     distant.exits(1).prints("there is crm, erp, mail; otherwise declare it first:").does_not_print("did you mean");
     run(&["--tenant", "us", "--component", "erp", "--type", "apikey"]).exits(1).prints("did you mean apiKey?");
