@@ -469,7 +469,8 @@ struct MovedVariable<'p> {
     what: String,
 }
 
-/// Moves variables to another connection: in manifests and definitions, or as overrides of the syncs that bring them. Without one integration, in all.
+/// Moves variables to another connection: in manifests and definitions, or as overrides of the syncs that bring them.
+/// Without one integration, in all.
 fn switch_variables<'p>(
     draft: &mut Draft<'_>,
     desk: &Desk<'p>,

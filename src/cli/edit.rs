@@ -87,9 +87,9 @@ impl EditOptions {
                 help,
             ));
         }
-        if !self.yes && !self.is_confirmed(edited, is_json, output)? {
+        if let Err(failure) = self.is_agreed(edited, is_json, output) {
             self.json_of_unwritten(edited, output)?;
-            return Err(CommandFailure::new("Aborted. Nothing was changed.", "run it again, and answer with y"));
+            return Err(failure);
         }
         if let Err(error) = edited.write(&RealDisk) {
             self.json_of_unwritten(edited, output)?;
@@ -106,6 +106,10 @@ impl EditOptions {
 
     /// Asks before something that is in no file is written. Fails unless a person says yes, or gave --yes.
     pub(super) fn consent(&self, question: &str, output: &mut Output) -> Result<(), CommandFailure> {
+        self.ask(question, false, output)
+    }
+
+    fn ask(&self, question: &str, default: bool, output: &mut Output) -> Result<(), CommandFailure> {
         if self.yes {
             return Ok(());
         }
@@ -113,24 +117,19 @@ impl EditOptions {
             let help = "give --yes to write without a question, or --dry-run to see what would be written";
             return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
         };
-        match prompts.confirm(question, "", false)? {
+        match prompts.confirm(question, "", default)? {
             true => Ok(()),
             false => Err(CommandFailure::new("Aborted. Nothing was changed.", "run it again, and answer with y")),
         }
     }
 
-    fn is_confirmed(&self, edited: &Edited, is_json: bool, output: &mut Output) -> Result<bool, CommandFailure> {
-        let Some(prompts) = Prompts::open(output) else {
-            let help = "give --yes to write without a question, or --dry-run to see the diff";
-            self.json_of_unwritten(edited, output)?;
-            return Err(CommandFailure::new("nothing was written: there is no terminal to ask on", help));
-        };
-        if is_json {
+    /// Asks before the files are written. An edit that makes the plan worse is not written by Enter alone.
+    fn is_agreed(&self, edited: &Edited, is_json: bool, output: &mut Output) -> Result<(), CommandFailure> {
+        if is_json && !self.yes && output.can_ask() {
             output.show_aside(|style| render::edit_text(edited, style));
         }
         let files = count(edited.files.len(), "file", "files");
-        // An edit that makes the plan worse is written with --force, and not by Enter alone.
-        Ok(prompts.confirm(&format!("Write {files}?"), "", edited.consequences.worse.is_empty())?)
+        self.ask(&format!("Write {files}?"), edited.consequences.worse.is_empty(), output)
     }
 
     /// Shows an edit that is not written to who reads JSON: what it is, and what keeps it from being written.

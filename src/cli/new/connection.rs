@@ -218,7 +218,9 @@ impl Missing<'_, '_> {
         let sure: Vec<&Line> = lines.iter().filter(|line| line.with.is_empty()).collect();
         let texts: Vec<&str> = sure.iter().map(|line| line.text.as_str()).collect();
         let verb = if texts.len() == 1 { "is" } else { "are" };
-        let message = format!("{} {verb} not given, and there is no terminal to ask on{why}", texts.join(", "));
+        let nobody =
+            if self.asking.takes_suggestions { "--yes asks nothing" } else { "there is no terminal to ask on" };
+        let message = format!("{} {verb} not given, and {nobody}{why}", texts.join(", "));
         let options = |lines: &[&Line]| lines.iter().map(|line| line.option.as_str()).collect::<Vec<_>>().join(" ");
         if lines.len() == 1 || !lines.iter().any(|line| line.is_long) {
             return CommandFailure::new(message, format!("give {}", options(&sure)));

@@ -96,7 +96,7 @@ fn other_identity(
     let fix = "if each tenant has its own, say so in an override of the sync; if these are two connections, give one of \
                them another stable key, or the sync binds integrations to the wrong one";
     let finding = Finding::of(Code::KeyMeansOther, tenant, id, text, fix).at_path(&["spec", "inputs", input]);
-    Some(finding.by(EditCommand::set(tenant, key).value(input).because()))
+    Some(finding.by(EditCommand::set(tenant, key).value(input).with_reason()))
 }
 
 /// Whether an override decides a field.

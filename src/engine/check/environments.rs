@@ -45,7 +45,8 @@ pub(super) fn check(tenants: &[(&str, &Inventory)], world: &World) -> Vec<Findin
                 let text =
                     format!("{input} of {key} is {value}, as that of {theirs} in {other}, which is not production");
                 let fix = "register an app for each environment: whoever has the app of one can sign in to the other";
-                let command = if is_brought { set.clone().value(input).because() } else { set.clone().value(input) };
+                let command =
+                    if is_brought { set.clone().value(input).with_reason() } else { set.clone().value(input) };
                 let finding = Finding::of(Code::AppShared, tenant, id.clone(), text, fix);
                 findings.push(finding.at_path(&["spec", "inputs", input]).by(command));
             }

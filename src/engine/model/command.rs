@@ -154,7 +154,7 @@ impl EditCommand {
             there
         });
         let is_no_override = self.has("--per-customer") || self.has("--unset");
-        let here = (!is_no_override).then(|| self.clone().because());
+        let here = (!is_no_override).then(|| self.clone().with_reason());
         there.into_iter().chain(here).collect()
     }
 
@@ -169,7 +169,7 @@ impl EditCommand {
         }
     }
 
-    /// Says why it differs in one tenant, for a person to fill in.
+    /// Says why a tenant that a sync feeds differs, for a person to fill in: it becomes an override.
     pub fn with_reason(self) -> Self {
         self.and(&["--reason", "REASON"])
     }
@@ -234,11 +234,6 @@ impl EditCommand {
             Input::PerCustomer(_) => self.per_customer(to),
         };
         renamed.and(&["--unset", from])
-    }
-
-    /// Says why a tenant that a sync feeds has its own value: it becomes an override.
-    pub fn because(self) -> Self {
-        self.and(&["--reason", "REASON"])
     }
 
     /// Names the folder of the project, unless it is the current one.
@@ -318,7 +313,7 @@ mod tests {
         );
         assert_eq!(words(&set.clone().per_customer("url")), ["stablekey set --tenant us crm --per-customer url"]);
         assert_eq!(words(&set.clone().test_secret("a")), ["stablekey set --tenant eu crm --test-secret a=NAME/KEY"]);
-        assert_eq!(set.because().changes(), None);
+        assert_eq!(set.with_reason().changes(), None);
         assert_eq!(EditCommand::forget("eu", "sync/s").changes(), None);
     }
 

@@ -220,8 +220,8 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         Ok(change)
     }
 
-    /// Writes the first content of an empty map or list, or of a null, below its key, as blocks are; `None` where it stays in its
-    /// brackets: in JSON, or beside other maps in braces.
+    /// Writes the first content of an empty map or list, or of a null, below its key, as blocks are; `None` where it
+    /// stays in its brackets: in JSON, or beside other maps in braces.
     fn spread_first(&self, id: Id, holder: &Holder, new: &Value) -> Result<Option<Vec<Splice>>> {
         let Holder::Map { map, entry } = holder else { return Ok(None) };
         let span = self.tree().node(id).span();
