@@ -2,10 +2,12 @@
 //!
 //! The modules of the crate, from the bottom up. An import only points down this list (`tests/offline/layers.rs`):
 //!
-//! - [`text`], [`io_error`], [`parallel`], [`near_miss`], [`secret`]: helpers without dependencies within the crate.
+//! - [`text`], [`io_error`], [`file_tree`], [`parallel`], [`near_miss`], [`secret`]: helpers without dependencies
+//!   within the crate.
 //! - [`api`]: the custom resources, one file per kind.
 //! - [`engine`]: the pure core, from what was read to a plan; `engine::model` is its data.
 //! - [`manifest`]: reads, edits and writes YAML, with errors that tell what to do.
+//! - [`git`]: commits, and the files of each.
 //! - [`platform`]: the integration platform's own formats.
 //! - [`kubernetes`]: the API client, watches, and the cache of a namespace.
 //! - [`tenant`]: locations of a tenant's resources, behind one trait.
@@ -24,6 +26,8 @@ pub mod author;
 pub mod cli;
 pub mod controller;
 pub mod engine;
+pub mod file_tree;
+pub mod git;
 mod io_error;
 pub mod kubernetes;
 pub mod manifest;

@@ -88,14 +88,35 @@ impl Apply {
         self.narrowing.scope()
     }
 
-    /// Plans, asks, and applies within a scope.
+    /// An apply of all that needs no approval, and of what these digests approve.
+    pub(super) fn without_questions(root: RootArgument, narrowing: Narrowing, format: FormatOption) -> Self {
+        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes: true, approve: Vec::new() }
+    }
+
+    /// Adds digests that were approved.
+    pub(super) fn approving(self, approve: Vec<String>) -> Self {
+        Apply { approve, ..self }
+    }
+
+    /// Plans, asks, and applies within a scope. Returns the exit code.
     pub(super) fn carry_out(
-        mut self,
+        self,
         project: Project,
         scope: Scope,
         file: Option<PlanFile>,
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
+        Ok(self.carry_out_whole(project, scope, file, output)?.exit)
+    }
+
+    /// Plans, asks, and applies within a scope. Returns what is left.
+    pub(super) fn carry_out_whole(
+        mut self,
+        project: Project,
+        scope: Scope,
+        file: Option<PlanFile>,
+        output: &mut Output,
+    ) -> Result<CarriedOut, CommandFailure> {
         let planned = match &file {
             Some(file) => {
                 file.is_of(&project)?;
@@ -120,7 +141,9 @@ impl Apply {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
             }
-            return self.bring_up_to_date(&kustomizations, &planned, output);
+            let exit = self.bring_up_to_date(&kustomizations, &planned, output)?;
+            drop(kustomizations);
+            return Ok(CarriedOut { exit, has_failed: false, left: Some(planned.plan) });
         }
         let consent = match file {
             Some(file) => {
@@ -131,7 +154,7 @@ impl Apply {
                 Some(consent) => consent,
                 None => {
                     output.note("Aborted. Nothing was changed.");
-                    return Ok(1);
+                    return Ok(CarriedOut { exit: 1, has_failed: true, left: None });
                 }
             },
         };
@@ -182,7 +205,13 @@ impl Apply {
         output.roles(report.errors().filter_map(LocationError::role));
         reported?;
         kustomized?;
-        Ok(exit(&report, after.map_or(1, |(_, plan)| if is_unmet { 1 } else { plan.exit_of_apply() })))
+        let has_failed = has_failed(&report);
+        let left = after.ok().map(|(_, plan)| plan);
+        let exit = match &left {
+            Some(plan) if !has_failed && !is_unmet => plan.exit_of_apply(),
+            _ => 1,
+        };
+        Ok(CarriedOut { exit, has_failed, left })
     }
 
     /// Updates the kustomizations if the plan has no action. It needs consent as any write does.
@@ -361,9 +390,19 @@ fn forget(kept: &KeptApprovals, plan: &Plan, typed: &Invocation) -> Result<(), C
     apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into(), typed))
 }
 
-fn exit(report: &Report, after: u8) -> u8 {
+fn has_failed(report: &Report) -> bool {
     let failed = report.undone().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_) | Outcome::Interrupted));
-    if failed || !report.unsettled.is_empty() { 1 } else { after }
+    failed || !report.unsettled.is_empty()
+}
+
+/// What is left after an apply.
+pub(super) struct CarriedOut {
+    /// The exit code of the apply.
+    pub exit: u8,
+    /// Whether something that was allowed was not done.
+    pub has_failed: bool,
+    /// The plan after it; `None` if nothing could be read back, or nobody consented.
+    pub left: Option<Plan>,
 }
 
 fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {
