@@ -139,13 +139,8 @@ fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, before: Option
         &tenants.iter().filter_map(|tenant| secrets_folder(&given.root, tenant.spec.as_ref()?)).collect::<Vec<_>>(),
     );
     let sources = given.sources.clone();
-    let mut project = Project {
-        root: given.root.clone(),
-        tree: given.files.clone(),
-        files: kept,
-        sources,
-        ..Project::default()
-    };
+    let mut project =
+        Project { root: given.root.clone(), tree: given.files.clone(), files: kept, sources, ..Project::default() };
     if tenants.is_empty() {
         project.has_no_tenant = true;
         project.unnamed(files, syncs, over);
@@ -342,7 +337,8 @@ impl Project {
         let outside = &sorted.outside;
         // A file that may contain a Tenant leaves the tenant of every document unknown.
         self.unread = outside.unparsed.iter().map(|unparsed| unparsed.file.clone()).collect();
-        let is_missing = |folder: &Folder| folder.role == FolderRole::Location && !layout.over.tree().is_there(&folder.path);
+        let is_missing =
+            |folder: &Folder| folder.role == FolderRole::Location && !layout.over.tree().is_there(&folder.path);
         let unknown = folders_unknown || !self.unread.is_empty() || layout.folders().iter().any(is_missing);
         for document in outside.documents.iter().filter(|_| !unknown) {
             let kind = document.resource.kind();

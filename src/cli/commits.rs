@@ -73,13 +73,16 @@ impl ProjectRepository {
 
     /// Returns the line that finds the comment about this project again: a repository may have several.
     pub(super) fn marker(&self) -> String {
-        let root: String = self.at.display().to_string().chars().filter(|c| c.is_ascii_alphanumeric() || "/._".contains(*c)).collect();
+        let root: String =
+            self.at.display().to_string().chars().filter(|c| c.is_ascii_alphanumeric() || "/._".contains(*c)).collect();
         format!("<!-- stablekey:change {} -->", if root.is_empty() { "." } else { &root })
     }
 
     /// Returns the path in the repository of a file of the project.
     pub(super) fn path_in_it(&self, file: &Path) -> Option<String> {
-        let plain = |path: &Path| -> PathBuf { path.components().filter(|part| *part != std::path::Component::CurDir).collect() };
+        let plain = |path: &Path| -> PathBuf {
+            path.components().filter(|part| *part != std::path::Component::CurDir).collect()
+        };
         let below = plain(file).strip_prefix(plain(&self.root)).ok()?.to_path_buf();
         Some(self.at.join(below).to_str()?.to_string())
     }

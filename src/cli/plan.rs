@@ -8,11 +8,11 @@ use super::output::{Output, OutputFormat};
 use super::{CommandFailure, plan_file, planning};
 use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::Plan;
-use crate::project::hub::HubAddress;
 use crate::project::changed::ChangedProject;
+use crate::project::hub::HubAddress;
 use crate::project::planned;
 use crate::render::hub::HubPlan;
-use crate::render::{self, Invocation, JsonLayout, ShownChange, Style};
+use crate::render::{self, ChangeReport, Invocation, JsonLayout, ShownChange, Style};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -109,11 +109,15 @@ impl PlanCommand {
         let scope = self.narrowing.scope();
         planning::check_names_of_either(&sides.before, &sides.after, &scope)?;
         let changed = ChangedProject::of(&sides.before, &sides.after, &scope);
+        output.problems(&changed.problems);
         output.roles(sides.after.roles.iter().map(String::as_str));
         let shown = ShownChange { changed: &changed, from: &sides.names.from, to: &sides.names.to };
         output.result(&match self.format.output {
             OutputFormat::Text => shown.text(&self.root.invocation(&self.narrowing), output.style()),
-            OutputFormat::Markdown => shown.markdown(&self.root.invocation(&self.narrowing)),
+            OutputFormat::Markdown => {
+                let whole = self.root.invocation(&self.narrowing).plan();
+                ChangeReport::of(&shown).markdown("", &whole, true)
+            }
             OutputFormat::Json => shown.json().map_err(|error| no_json(&error))?,
         })?;
         Ok(changed.exit())

@@ -24,7 +24,8 @@ pub struct CommittedChange {
     pub redirect: Option<Approval>,
 }
 
-/// Returns the resources that differ between two states of a tenant's folder, sorted by object.
+/// Returns the resources that differ between two states of a tenant's folder, sorted by object. What cannot be read in
+/// one of them is unknown there, not absent: it is left out, and [`unread`] names it.
 pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<CommittedChange> {
     let ids: BTreeSet<ObjectId> = before.items().chain(after.items()).map(|item| item.id()).collect();
     let of = |inventory: &Inventory| Replacements::of(tenant, inventory);
@@ -32,7 +33,10 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
     let (was, is) = (Bindings::of(tenant, before, &was), Bindings::of(tenant, after, &is));
     let change = |id: &ObjectId| {
         let (old, new) = (before.get(id), after.get(id));
-        if Item::same(old.as_ref(), new.as_ref()) {
+        let may_be_in = |item: &Option<Item>, inventory: &Inventory| {
+            item.is_none() && (!inventory.unparsed.is_empty() || inventory.invalid.contains_key(id))
+        };
+        if Item::same(old.as_ref(), new.as_ref()) || may_be_in(&old, before) || may_be_in(&new, after) {
             return None;
         }
         let kind = match (&old, &new) {
@@ -42,7 +46,9 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
         };
         let reason = Reason { code: "committed", text: "changed by the commit itself".to_string() };
         let mut action = Action::of(tenant, id, kind, reason);
-        action.fields = fields(old.as_ref(), new.as_ref(), &[before, after]);
+        if kind != ActionKind::Delete {
+            action.fields = fields(old.as_ref(), new.as_ref(), &[before, after]);
+        }
         action.impact = match id.kind {
             Kind::Connection if new.is_some() => is.impact(&id.name, after),
             Kind::Connection => was.impact(&id.name, before),
@@ -57,6 +63,17 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
         (kind != ActionKind::Update || !action.fields.is_empty()).then_some(CommittedChange { action, redirect })
     };
     ids.iter().filter_map(change).collect()
+}
+
+/// Returns the files and documents of a tenant's folder that cannot be read, and that could have other resources before or
+/// after the commit.
+pub fn unread(before: &Inventory, after: &Inventory) -> BTreeSet<String> {
+    let of = |inventory: &Inventory| {
+        let invalid = inventory.invalid.keys().map(ToString::to_string);
+        inventory.unparsed.iter().cloned().chain(invalid).collect::<BTreeSet<String>>()
+    };
+    let (was, is) = (of(before), of(after));
+    was.into_iter().chain(is).collect()
 }
 
 /// The fields that differ. Values of customers and secrets are not shown.
@@ -99,12 +116,12 @@ fn written<'i>(item: Option<&'i Item>, field: &Field<'_>) -> Option<FieldValue<'
 }
 
 /// Why a change of a connection sends a secret that is there to another host.
-fn redirect(
-    (old, before): (Option<&Item>, &Inventory),
-    (new, after): (Option<&Item>, &Inventory),
-) -> Option<Approval> {
+fn redirect((old, before): (Option<&Item>, &Inventory), (new, after): (Option<&Item>, &Inventory)) -> Option<Approval> {
     let (Some(Item::Connection(old)), Some(Item::Connection(new))) = (old, new) else { return None };
-    fn types<'i>(inventory: &'i Inventory, spec: &ConnectionSpec) -> impl Iterator<Item = &'i crate::api::ConnectionType> {
+    fn types<'i>(
+        inventory: &'i Inventory,
+        spec: &ConnectionSpec,
+    ) -> impl Iterator<Item = &'i crate::api::ConnectionType> {
         inventory.types_of(spec)
     }
     let strictest = Strictest::of(types(before, &old.spec).chain(types(after, &new.spec)).collect());
@@ -145,10 +162,7 @@ const SENSITIVE: [&str; 12] = [
 
 /// Returns the fields of Tenants and TenantSyncs that differ: those that decide what may be written first. Specs are
 /// given as JSON.
-pub fn settings(
-    before: &BTreeMap<ObjectId, Value>,
-    after: &BTreeMap<ObjectId, Value>,
-) -> Vec<SettingChange> {
+pub fn settings(before: &BTreeMap<ObjectId, Value>, after: &BTreeMap<ObjectId, Value>) -> Vec<SettingChange> {
     let ids: BTreeSet<&ObjectId> = before.keys().chain(after.keys()).collect();
     let mut found = Vec::new();
     for id in ids {
@@ -195,7 +209,9 @@ fn overrides(list: Option<&Value>) -> Map<String, Value> {
     let mut named = Map::new();
     for one in list.and_then(Value::as_array).into_iter().flatten() {
         let text = |name: &str| one.get(name).and_then(Value::as_str);
-        let subject = ["stableKey", "integration", "object"].into_iter().filter(|n| *n != "stableKey" || text("integration").is_none());
+        let subject = ["stableKey", "integration", "object"]
+            .into_iter()
+            .filter(|n| *n != "stableKey" || text("integration").is_none());
         let parts = [text("tenant")].into_iter().chain(subject.map(text));
         let parts = parts.chain(["input", "variable", "field"].map(text)).flatten();
         let mut name = parts.collect::<Vec<_>>().join(" ");

@@ -50,7 +50,8 @@ pub fn compare(before: &Plan, after: &Plan) -> ComparedPlans {
         .iter()
         .map(|target| (target.tenant.as_str(), target.actions.iter().map(|action| action.id.as_str()).collect()))
         .collect();
-    let is_dropped = |tenant: &str, action: &Action| !still.get(tenant).is_some_and(|ids| ids.contains(action.id.as_str()));
+    let is_dropped =
+        |tenant: &str, action: &Action| !still.get(tenant).is_some_and(|ids| ids.contains(action.id.as_str()));
     let dropped = before.actions().filter(|(target, action)| is_dropped(&target.tenant, action));
     let dropped = dropped.map(|(target, action)| (target.tenant.clone(), action.clone())).collect();
     let fixed = before.findings.iter().filter(|finding| !now.contains(&key(finding))).cloned().collect();

@@ -180,7 +180,8 @@ pub enum Merge {
 
 /// Merges two commits, and returns the tree of the result. Nothing of the work tree or the branches changes.
 pub fn merge(folder: &Path, ours: &str, theirs: &str) -> Result<Merge, String> {
-    let output = run(folder, &["merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs], None, &[])?;
+    let output =
+        run(folder, &["merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs], None, &[])?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut parts = text.split('\0').filter(|part| !part.is_empty());
     match (output.code, parts.next()) {

@@ -55,7 +55,9 @@ impl GitError {
                 "give a folder in a clone with -C; or, without a clone, --git URL@REF".to_string()
             }
             GitError::Unreadable { .. } | GitError::Object { .. } => "check the clone: git fsck".to_string(),
-            GitError::NoCommit { .. } => "list the branches: git branch --all; or fetch it: git fetch origin".to_string(),
+            GitError::NoCommit { .. } => {
+                "list the branches: git branch --all; or fetch it: git fetch origin".to_string()
+            }
             GitError::Shallow { depth, .. } => format!(
                 "fetch more of the history: git fetch --deepen={depth}; in a job of GitHub set fetch-depth: 0 for \
                  actions/checkout, in one of GitLab GIT_DEPTH: 0"
@@ -63,4 +65,10 @@ impl GitError {
             GitError::NotInWorkTree { .. } => "give the root of the project as it is in the clone, with -C".to_string(),
         }
     }
+}
+
+/// Returns the text of an error in one line.
+pub(super) fn words(error: &gix::Error) -> String {
+    let text = error.to_string();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }

@@ -1,6 +1,6 @@
 //! A repository on this machine: its commits, and the files of each.
 
-use super::error::GitError;
+use super::error::{GitError, words};
 use super::tree::CommitTree;
 use crate::file_tree::FileTree;
 use gix::bstr::ByteSlice as _;
@@ -152,10 +152,4 @@ fn unreadable(folder: &Path, error: &gix::Error) -> GitError {
 
 fn lost(name: &str, error: &gix::Error) -> GitError {
     GitError::Object { what: name.to_string(), why: words(error) }
-}
-
-/// Returns the text of an error in one line.
-pub(super) fn words(error: &gix::Error) -> String {
-    let text = error.to_string();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }

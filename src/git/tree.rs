@@ -1,6 +1,6 @@
 //! The files of a commit, read as those on disk are: nothing is checked out.
 
-use super::repository::words;
+use super::error::words;
 use crate::file_tree::{ContentId, FileKind, ReadTree, TreeEntry};
 use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind;

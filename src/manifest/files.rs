@@ -95,8 +95,10 @@ impl Walk<'_> {
 }
 
 /// The problem with a submodule of Git.
-const SUBMODULE: (&str, &str) =
-    ("this is a submodule: what it holds is in another repository", "copy its files, or move it out of the tenant's folder");
+const SUBMODULE: (&str, &str) = (
+    "this is a submodule: what it holds is in another repository",
+    "copy its files, or move it out of the tenant's folder",
+);
 
 /// Reads files in parallel; the results are in their order.
 pub fn read_files(tree: &FileTree, files: &[FoundFile]) -> Vec<DocumentsRead> {

@@ -9,6 +9,7 @@ use crate::engine::compare::{ComparedPlans, compare};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
 use crate::engine::model::record::Writer;
+use crate::manifest::FileProblem;
 use crate::tenant::location::Snapshot;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,8 @@ pub struct ChangedProject {
     pub plans: ComparedPlans,
     /// The project after the change, planned.
     pub after: PlannedProject,
+    /// The problems of files that only the later state has.
+    pub problems: Vec<FileProblem>,
 }
 
 /// The resources that differ in a tenant's folder.
@@ -48,12 +51,16 @@ impl ChangedProject {
             folders: folders(before, after, scope),
             plans,
             after: is,
+            problems: new_problems(before, after),
         }
     }
 
     /// Whether the change does nothing.
     pub fn is_empty(&self) -> bool {
-        self.settings.is_empty() && self.folders.is_empty() && self.plans.added.exit == 0 && self.plans.dropped.is_empty()
+        self.settings.is_empty()
+            && self.folders.is_empty()
+            && self.plans.added.exit == 0
+            && self.plans.dropped.is_empty()
     }
 
     /// The exit code, by what the change adds: 1 an error, 3 something unresolved, 2 it changes something, 0 nothing.
@@ -65,9 +72,17 @@ impl ChangedProject {
     }
 }
 
+/// The problems that only the later state has. A line that moved makes no new one.
+fn new_problems(before: &Project, after: &Project) -> Vec<FileProblem> {
+    let key = |problem: &FileProblem| (problem.file.clone(), problem.message.clone());
+    let known: BTreeSet<_> = before.problems.iter().map(key).collect();
+    after.problems.iter().filter(|problem| !known.contains(&key(problem))).cloned().collect()
+}
+
 /// The specs of the Tenants and TenantSyncs, as JSON.
 fn settings_of(project: &Project) -> BTreeMap<ObjectId, Value> {
-    let tenants = project.tenants.iter().filter(|(name, _)| project.origins.contains_key(&ObjectId::new(Kind::Tenant, *name)));
+    let tenants =
+        project.tenants.iter().filter(|(name, _)| project.origins.contains_key(&ObjectId::new(Kind::Tenant, *name)));
     let tenants = tenants.map(|(name, tenant)| (ObjectId::new(Kind::Tenant, name), serde_json::to_value(&tenant.spec)));
     let syncs = project.syncs.iter().filter_map(|sync| match &sync.writer {
         Writer::Sync(name) => Some((ObjectId::new(Kind::TenantSync, name), serde_json::to_value(&*sync.spec))),
@@ -87,7 +102,12 @@ fn folders(before: &Project, after: &Project, scope: &Scope) -> Vec<ChangedFolde
             if was.is_none() && is.is_none() {
                 return None;
             }
-            changed(name, is_source, was.unwrap_or_else(|| Ok(Snapshot::default())), is.unwrap_or_else(|| Ok(Snapshot::default())))
+            changed(
+                name,
+                is_source,
+                was.unwrap_or_else(|| Ok(Snapshot::default())),
+                is.unwrap_or_else(|| Ok(Snapshot::default())),
+            )
         };
         let location = pair(false, &|tenant| is_folder(tenant).then(|| tenant.live.clone()));
         let source = pair(true, &|tenant| tenant.source.clone());
@@ -108,7 +128,15 @@ fn changed(
     is: Result<Snapshot, String>,
 ) -> Option<ChangedFolder> {
     let (changes, unknown) = match (&was, &is) {
-        (Ok(was), Ok(is)) => (committed::changes(tenant, &was.inventory, &is.inventory), None),
+        (Ok(was), Ok(is)) => {
+            let unread = committed::unread(&was.inventory, &is.inventory);
+            // A state that cannot be read in part, and is the same otherwise, is no change.
+            let is_same =
+                was.inventory.unparsed == is.inventory.unparsed && was.inventory.invalid == is.inventory.invalid;
+            let names: Vec<String> = unread.into_iter().collect();
+            let unknown = (!is_same).then(|| format!("{} cannot be read", names.join(", ")));
+            (committed::changes(tenant, &was.inventory, &is.inventory), unknown)
+        }
         // Why it cannot be read is a finding already.
         (Err(why), Ok(_)) => (Vec::new(), Some(format!("before the change, {why}"))),
         (_, Err(why)) => (Vec::new(), Some(why.clone())),

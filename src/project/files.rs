@@ -54,7 +54,8 @@ impl Files {
         let is_same = |path: &PathBuf| contents.get(path).is_some_and(|id| other.contents.get(path) == Some(id));
         let known: BTreeMap<&PathBuf, &DocumentsRead> =
             other.readings.iter().filter(|(path, _)| is_same(path)).map(|(path, read)| (path, read)).collect();
-        let new: Vec<FoundFile> = files.iter().filter(|file| !known.contains_key(&normal(&file.path))).cloned().collect();
+        let new: Vec<FoundFile> =
+            files.iter().filter(|file| !known.contains_key(&normal(&file.path))).cloned().collect();
         let mut read = read_files(tree, &new).into_iter();
         let readings = files.iter().filter_map(|file| {
             let path = normal(&file.path);
@@ -200,7 +201,8 @@ impl SortedFiles {
         outside.retain(|(path, _)| !linked.contains(&shown(path)));
         sorted.outside.extend(merged(outside));
         let is_ours = |unparsed: &Unparsed| {
-            unparsed.ours && (!unparsed.unsearched || crate::manifest::may_be_ours(layout.over.tree(), Path::new(&unparsed.file)))
+            unparsed.ours
+                && (!unparsed.unsearched || crate::manifest::may_be_ours(layout.over.tree(), Path::new(&unparsed.file)))
         };
         sorted.outside.unparsed.retain(is_ours);
         let all = sorted.folders.values().map(|read| &read.reading).chain([&sorted.outside]);

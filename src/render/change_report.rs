@@ -191,7 +191,8 @@ impl ChangeReport {
         if schema != REPORT_SCHEMA {
             return Err(ReportError::Schema(shorten(schema, 100).into_owned()));
         }
-        let mut report: Self = serde_json::from_value(value).map_err(|_| ReportError::Form("a field is wrong".to_string()))?;
+        let mut report: Self =
+            serde_json::from_value(value).map_err(|_| ReportError::Form("a field is wrong".to_string()))?;
         report.bound();
         Ok(report)
     }
@@ -228,7 +229,9 @@ impl ChangeReport {
         }
         let parts = self.folders.iter_mut().chain(&mut self.tenants);
         parts.for_each(|part| [&mut part.tenant, &mut part.summary].into_iter().for_each(short));
-        self.settings.iter_mut().for_each(|setting| [&mut setting.object, &mut setting.text].into_iter().for_each(short));
+        self.settings
+            .iter_mut()
+            .for_each(|setting| [&mut setting.object, &mut setting.text].into_iter().for_each(short));
         self.asides.iter_mut().chain(&mut self.merged).for_each(short);
         let approvals = self.approvals.iter_mut();
         approvals.for_each(|a| [&mut a.tenant, &mut a.writer, &mut a.digest].into_iter().for_each(short));
@@ -257,7 +260,11 @@ impl ChangeReport {
             lines.map(|s| format!("- **{}** {}\n", md(&s.object), md(&s.text))).collect::<Vec<_>>()
         };
         comment.section("\n**⚠️ It changes what may be written, and by whom:**\n\n", &settings(true), "");
-        comment.section("\n**All tenants**\n\n", &self.everywhere.iter().map(ReportedItem::markdown).collect::<Vec<_>>(), "");
+        comment.section(
+            "\n**All tenants**\n\n",
+            &self.everywhere.iter().map(ReportedItem::markdown).collect::<Vec<_>>(),
+            "",
+        );
         parts(&mut comment, &self.folders);
         comment.section("\n**Other settings**\n\n", &settings(false), "");
         if !self.tenants.is_empty() {

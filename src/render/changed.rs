@@ -1,7 +1,6 @@
-//! What a change of a project's files does, as text, Markdown and JSON.
+//! What a change of a project's files does, as text and JSON. Its Markdown is that of a report.
 
 use super::action_text::action;
-use super::change_report::ChangeReport;
 use super::invocation::Invocation;
 use super::json::JsonLayout;
 use super::page::{Span, TextPage, faint, heading, plain, strong};
@@ -70,11 +69,6 @@ impl ShownChange<'_> {
         text
     }
 
-    /// The change as Markdown, at most 65,536 characters long.
-    pub fn markdown(&self, typed: &Invocation) -> String {
-        ChangeReport::of(self).markdown("", &typed.plan(), true)
-    }
-
     /// The change as JSON (schema `stablekey.dev/change/v1`).
     pub fn json(&self) -> Result<String, serde_json::Error> {
         let ChangedProject { settings, folders, plans, .. } = self.changed;
@@ -97,8 +91,11 @@ impl ShownChange<'_> {
             let what = if folder.is_source { "source" } else { "location" };
             Ok(json!({"tenant": folder.tenant, "folder": what, "changes": changes, "unknown": folder.unknown}))
         };
-        let dropped: Vec<Value> =
-            plans.dropped.iter().map(|(_, action)| json!({"id": action.id, "action": action.action.as_str()})).collect();
+        let dropped: Vec<Value> = plans
+            .dropped
+            .iter()
+            .map(|(_, action)| json!({"id": action.id, "action": action.action.as_str()}))
+            .collect();
         let json = json!({
             "schema": "stablekey.dev/change/v1",
             "from": self.from,
@@ -124,7 +121,9 @@ pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
     let dropped: Vec<String> = dropped.collect();
     let ends = (!dropped.is_empty()).then(|| format!("No longer planned: {}.", first(&dropped)));
     let fixed = count(plans.fixed.len(), "finding", "findings");
-    let fixed = (!plans.fixed.is_empty()).then(|| format!("Fixed by this change: {fixed}."));
+    // What cannot be read any more is not fixed.
+    let is_fixed = !plans.fixed.is_empty() && plans.added.exit != 1;
+    let fixed = is_fixed.then(|| format!("Fixed by this change: {fixed}."));
     already.into_iter().chain(ends).chain(fixed).collect()
 }
 
@@ -161,10 +160,10 @@ fn first(names: &[String]) -> String {
 }
 
 pub(super) fn what_differs(folder: &ChangedFolder) -> String {
-    let number = count(folder.changes.len(), "resource", "resources");
+    let number = folder.changes.len();
     match folder.is_source {
-        true => format!("{number} of its source differ; an apply brings them there"),
-        false => format!("{number} differ with the commit itself"),
+        true => format!("{} in its source, which an apply brings there", count(number, "change", "changes")),
+        false => format!("{} with the commit itself", count(number, "change", "changes")),
     }
 }
 

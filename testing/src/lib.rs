@@ -5,6 +5,7 @@
 //! | [`objects`] | builders for the custom resources: the language of all tests |
 //! | [`world`] | the engine's world, built with the same words, and assertions on its plan |
 //! | [`project`] | a folder of files, and the command line run in it |
+//! | [`work_tree`] | a project in a Git repository |
 //! | [`yaml`] | a resource as a person writes it |
 //! | [`cli`] | the command line, run in a folder |
 //! | [`terminal`] | a command on a terminal, with its screen and keys |
@@ -36,5 +37,6 @@ pub mod proxy;
 pub mod replica;
 pub mod terminal;
 pub mod tunnel;
+pub mod work_tree;
 pub mod world;
 pub mod yaml;

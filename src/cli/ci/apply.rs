@@ -25,7 +25,7 @@ use std::path::Path;
 ///
 /// Examples:
 ///   stablekey ci apply
-///   stablekey ci apply --approve sha256:4f2a9c
+///   stablekey ci apply --approve sha256:4f2a9c01be77
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct CiApply {
@@ -59,10 +59,13 @@ impl CiApply {
         let now = planned::plan(&project, &scope).plan;
         let digests: BTreeSet<String> =
             now.targets.iter().flat_map(|target| target.digests.values()).map(ToString::to_string).collect();
-        let (valid, void): (Vec<String>, Vec<String>) =
-            approved.into_iter().partition(|approved| digests.iter().any(|digest| digest.starts_with(approved.as_str())));
+        let (valid, void): (Vec<String>, Vec<String>) = approved
+            .into_iter()
+            .partition(|approved| digests.iter().any(|digest| digest.starts_with(approved.as_str())));
         for void in &void {
-            output.note(&format!("the approval {void} is void: what it approved is done, or is no longer what would be done"));
+            output.note(&format!(
+                "the approval {void} is void: what it approved is done, or is no longer what would be done"
+            ));
         }
         let apply = Apply::without_questions(self.root, self.narrowing, self.format).approving(valid);
         let done = apply.carry_out_whole(project, scope, None, output)?;
@@ -77,9 +80,14 @@ fn finish(done: &CarriedOut, output: &mut Output) -> u8 {
     if !waiting.is_empty() {
         let lines: Vec<String> = waiting
             .iter()
-            .map(|(tenant, writer, digest)| format!("  {tenant}, by {writer}:\n    stablekey ci apply --approve {digest}\n    {}", trailer(digest)))
+            .map(|(tenant, writer, digest)| {
+                format!("  {tenant}, by {writer}:\n    stablekey ci apply --approve {digest}\n    {}", trailer(digest))
+            })
             .collect();
-        output.note(&format!("Waits for approval, by the command or by the line in a merge commit's message:\n{}", lines.join("\n")));
+        output.note(&format!(
+            "Waits for approval, by the command or by the line in a merge commit's message:\n{}",
+            lines.join("\n")
+        ));
     }
     match left.exit {
         1 => 1,
@@ -169,7 +177,10 @@ mod tests {
     #[test]
     fn only_the_last_paragraph_has_trailers() {
         let of = |message: &str| trailers(message).map(str::to_string).collect::<Vec<_>>();
-        assert_eq!(of("Merge\n\nStablekey-Approve: sha256:aa\nSigned-off-by: x\nstablekey-approve:sha256:bb\n"), ["sha256:aa", "sha256:bb"]);
+        assert_eq!(
+            of("Merge\n\nStablekey-Approve: sha256:aa\nSigned-off-by: x\nstablekey-approve:sha256:bb\n"),
+            ["sha256:aa", "sha256:bb"]
+        );
         assert_eq!(of("Merge\n\nStablekey-Approve: sha256:aa\n\nMore text.\n"), [] as [&str; 0]);
         assert_eq!(of("Stablekey-Approve: sha256:aa"), [] as [&str; 0]);
         assert_eq!(of(""), [] as [&str; 0]);

@@ -63,6 +63,7 @@ impl CiPlan {
         let before = self.root.open_beside(before, &after);
         let scope = self.narrowing.scope();
         let changed = ChangedProject::of(&before, &after, &scope);
+        output.problems(&changed.problems);
         output.roles(after.roles.iter().map(String::as_str));
         let shown = ShownChange { changed: &changed, from: &from, to: &to };
         let typed = self.root.invocation(&self.narrowing);
@@ -98,7 +99,8 @@ impl CiPlan {
                     return Ok(Merged { before, after, from: format!("{target} ({})", base.short()), to });
                 }
                 (_, 2) => {
-                    let message = "the merge commit's parents are not in this clone, which is shallow: it has a depth of 1";
+                    let message =
+                        "the merge commit's parents are not in this clone, which is shallow: it has a depth of 1";
                     let help = "set fetch-depth: 2 for actions/checkout";
                     return Err(CommandFailure::new(message, help));
                 }
@@ -117,7 +119,10 @@ impl CiPlan {
         let (before, from) = repository.files(&base)?;
         let folder = git.work_tree().unwrap_or(self.root.root()).to_path_buf();
         let merged = merge(&folder, &target.to_string(), &head.to_string()).map_err(|why| {
-            CommandFailure::new(format!("{base} and {} cannot be merged: {why}", self.head), "fetch the history of both: fetch-depth: 0, or GIT_DEPTH: 0")
+            CommandFailure::new(
+                format!("{base} and {} cannot be merged: {why}", self.head),
+                "fetch the history of both: fetch-depth: 0, or GIT_DEPTH: 0",
+            )
         })?;
         match merged {
             Merge::Tree(tree) => {
@@ -144,7 +149,17 @@ fn gate(changed: &ChangedProject) -> u8 {
 fn annotations(changed: &ChangedProject, project: &Project, repository: &ProjectRepository) -> Vec<Annotation> {
     let added = &changed.plans.added;
     let file = |path: &str| repository.path_in_it(Path::new(path));
-    let findings = added.findings.iter().filter_map(|finding| {
+    let problems = changed.problems.iter().filter_map(|problem| {
+        Some(Annotation {
+            level: Level::Error,
+            file: file(&problem.file)?,
+            line: problem.line.max(1),
+            title: "cannot be read".to_string(),
+            message: format!("{}\n→ {}", problem.message, problem.help),
+        })
+    });
+    let is_told = |text: &str| changed.problems.iter().any(|problem| problem.message == text);
+    let findings = added.findings.iter().filter(|finding| !is_told(&finding.text)).filter_map(|finding| {
         let at = finding.at.as_ref()?;
         let level = match finding.severity {
             Severity::Error => Level::Error,
@@ -174,7 +189,7 @@ fn annotations(changed: &ChangedProject, project: &Project, repository: &Project
             message: format!("{text}\n→ {fix}"),
         })
     });
-    let mut all: Vec<Annotation> = findings.chain(blocked).collect();
+    let mut all: Vec<Annotation> = problems.chain(findings).chain(blocked).collect();
     all.sort();
     all.dedup();
     all

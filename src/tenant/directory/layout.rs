@@ -5,8 +5,8 @@
 
 use super::overlay::Overlay;
 use super::paths::normal;
-use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
 use crate::file_tree::{FileKind, FileTree};
+use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
@@ -134,7 +134,8 @@ impl FolderLayout {
     pub fn read(&self, folder: &Folder) -> FolderReading {
         let found = manifest::find(self.tree(), &folder.path, &|_, _| false);
         let paths = found.files.iter().map(|file| normal(&file.path));
-        let mut readings: Vec<(PathBuf, DocumentsRead)> = paths.zip(manifest::read_files(self.tree(), &found.files)).collect();
+        let mut readings: Vec<(PathBuf, DocumentsRead)> =
+            paths.zip(manifest::read_files(self.tree(), &found.files)).collect();
         let is_manifest = |path: &Path| manifest::is_manifest(path.file_name().unwrap_or_default().as_encoded_bytes());
         self.over.put_over(&mut readings, &|path| path.starts_with(&folder.path) && is_manifest(path));
         let mut reading = DocumentsRead::default();
