@@ -29,6 +29,7 @@ import (
 	"github.com/fluxcd/pkg/ssa/normalize"
 	"github.com/fluxcd/pkg/ssa/utils"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,10 +37,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 )
 
@@ -48,15 +48,17 @@ const manager = "kustomize-controller"
 var group = kustomizev1.GroupVersion.Group
 
 func main() {
-	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard)))
-	kubeconfig := flag.String("kubeconfig", "", "the kubeconfig of the controller")
-	checkout := flag.String("checkout", "", "the folder of the source at a revision")
-	inventory := flag.String("inventory", "", "the file with the objects of the last run, as the Kustomization's status has them")
-	expressions := flag.String("expressions", "", "a file with the list healthCheckExprs")
-	flag.Parse()
+	log.SetLogger(logr.Discard())
+	// The libraries have flags of their own.
+	flags := flag.NewFlagSet("flux", flag.ExitOnError)
+	kubeconfig := flags.String("kubeconfig", "", "the kubeconfig of the controller")
+	checkout := flags.String("checkout", "", "the folder of the source at a revision")
+	inventory := flags.String("inventory", "", "the file with the objects of the last run, as the Kustomization's status has them")
+	expressions := flags.String("expressions", "", "a file with the list healthCheckExprs")
+	_ = flags.Parse(os.Args[1:])
 	var err error
-	if flag.NArg() > 0 {
-		err = check(flag.Args())
+	if flags.NArg() > 0 {
+		err = check(flags.Args())
 	} else if *expressions != "" {
 		err = evaluate(context.Background(), *expressions, os.Stdin)
 	} else {
