@@ -13,6 +13,7 @@
 //! | [`proxy`] | a proxy to an API server that counts requests and injects faults |
 //! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
 //! | [`git_server`] | a Git server over HTTPS |
+//! | [`forge`] | fakes of the APIs of GitHub and GitLab |
 //! | [`manifests`] | the objects of manifests/, and its accounts |
 //! | [`fuzzing`] | what the fuzzer calls, and a test with the files of `fuzz/corpus` |
 //! | [`permissions`] | what Roles grant, compared with the audit log |
@@ -27,6 +28,7 @@
 
 pub mod certificates;
 pub mod cli;
+pub mod forge;
 pub mod fuzzing;
 pub mod git_server;
 pub mod manifests;
