@@ -233,8 +233,7 @@ pub fn read_file(tree: &FileTree, path: &Path) -> DocumentsRead {
 
 /// Whether a file is a plan as JSON, by its name and its beginning.
 fn is_plan(tree: &FileTree, path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json")
-        && tree.open(path).is_ok_and(|file| has_head_of_plan(file))
+    path.extension().is_some_and(|extension| extension == "json") && tree.open(path).is_ok_and(has_head_of_plan)
 }
 
 /// Whether a file on disk begins like a plan.
