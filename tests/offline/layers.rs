@@ -6,12 +6,14 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 /// From bottom to top. The layer of a module is the longest prefix of its name here.
-const LAYERS: [&str; 19] = [
+const LAYERS: [&str; 21] = [
     "text",
     "io_error",
     "parallel",
     "secret",
     "near_miss",
+    "http_client",
+    "git",
     "api",
     "engine::model",
     "engine",
