@@ -4,10 +4,11 @@
 //!
 //! - [`text`], [`io_error`], [`file_tree`], [`parallel`], [`near_miss`], [`secret`]: helpers without dependencies
 //!   within the crate.
+//! - [`http_client`]: the HTTP client of everything but the Kubernetes API.
+//! - [`git`]: commits of Git repositories, and the files of each.
 //! - [`api`]: the custom resources, one file per kind.
 //! - [`engine`]: the pure core, from what was read to a plan; `engine::model` is its data.
 //! - [`manifest`]: reads, edits and writes YAML, with errors that tell what to do.
-//! - [`git`]: commits, and the files of each.
 //! - [`platform`]: the integration platform's own formats.
 //! - [`kubernetes`]: the API client, watches, and the cache of a namespace.
 //! - [`tenant`]: locations of a tenant's resources, behind one trait.
@@ -28,6 +29,7 @@ pub mod controller;
 pub mod engine;
 pub mod file_tree;
 pub mod git;
+mod http_client;
 mod io_error;
 pub mod kubernetes;
 pub mod manifest;

@@ -12,7 +12,7 @@
 //! | [`replica`] | a process of the operator |
 //! | [`proxy`] | a proxy to an API server that counts requests and injects faults |
 //! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
-//! | [`git_server`] | a Git server over HTTPS |
+//! | [`git_server`], [`git_repository`] | a Git server over HTTPS with faults, and the commits that it serves |
 //! | [`forge`] | fakes of the APIs of GitHub and GitLab |
 //! | [`manifests`] | the objects of manifests/, and its accounts |
 //! | [`fuzzing`] | what the fuzzer calls, and a test with the files of `fuzz/corpus` |
@@ -30,6 +30,7 @@ pub mod certificates;
 pub mod cli;
 pub mod forge;
 pub mod fuzzing;
+pub mod git_repository;
 pub mod git_server;
 pub mod manifests;
 pub mod objects;

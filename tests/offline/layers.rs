@@ -6,14 +6,15 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 /// From bottom to top. The layer of a module is the longest prefix of its name here.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "text",
     "io_error",
     "file_tree",
-    "git",
     "parallel",
     "secret",
     "near_miss",
+    "http_client",
+    "git",
     "api",
     "engine::model",
     "engine",

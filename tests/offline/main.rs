@@ -16,6 +16,7 @@ mod documentation;
 mod edges;
 #[cfg(target_os = "linux")]
 mod fuzzed;
+mod git;
 mod import;
 mod killed;
 mod laws;
