@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 /// From bottom to top. The layer of a module is the longest prefix of its name here.
-const LAYERS: [&str; 22] = [
+const LAYERS: [&str; 23] = [
     "text",
     "io_error",
     "file_tree",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 22] = [
     "near_miss",
     "http_client",
     "git",
+    "forge",
     "api",
     "engine::model",
     "engine",

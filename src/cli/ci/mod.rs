@@ -2,6 +2,7 @@
 
 mod apply;
 mod plan;
+mod post;
 mod run;
 
 use super::CommandFailure;

@@ -1,5 +1,6 @@
 //! `stablekey ci plan`.
 
+use super::post::Post;
 use super::run::{CiRun, CiSystem};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
@@ -22,7 +23,8 @@ use std::path::{Path, PathBuf};
 /// merge-tree` makes of --base and --head. What the base has already is listed apart and gates nothing. Exit codes: 1 the
 /// change adds an error, or cannot be merged; 3 it adds something unresolved; else 0.
 ///
-/// Files of --report: report.json, comment.md, plan.json, and gl-code-quality-report.json for GitLab.
+/// On the pull request it keeps one comment up to date, where GITHUB_TOKEN, or STABLEKEY_GITLAB_TOKEN with the scope api,
+/// may write it; without a token the report is in the job's output, and the exit code is the same. Files of --report: report.json, comment.md, plan.json, and gl-code-quality-report.json for GitLab.
 ///
 /// Examples:
 ///   stablekey ci plan
@@ -81,7 +83,10 @@ impl CiPlan {
         if let Some(folder) = &self.report {
             write_report(folder, &shown, &report, &comment, &annotations)?;
         }
-        Ok(gate(&changed))
+        let exit = gate(&changed);
+        let marker = repository.marker();
+        Post { marker: &marker, comment: &comment, annotations: &annotations, exit }.send(&run, output);
+        Ok(exit)
     }
 
     /// The files before and after the merge.
