@@ -107,8 +107,7 @@ fn documents_in(file: &Path) -> Vec<Value> {
 }
 
 /// A step that writes each lead to the warehouse, in the definition of lead-router.
-const NEW_STEP: &str = "\
-      - name: Keep lead
+const NEW_STEP: &str = "      - name: Keep lead
         action:
           key: insert
           component: {key: postgres, isPublic: true, version: LATEST}
@@ -121,7 +120,7 @@ fn add_a_step(repository: &repository::Repository, tenant: &str, folder: &str) {
     let definition = format!("{folder}/integrations/lead-router.definition");
     let text = repository.project.read(&definition);
     repository.project.write(&definition, &format!("{text}{NEW_STEP}"));
-    let bind = ["bind", "lead-router", "--tenant", tenant, "--step", "Keep lead", "--to", "warehouse", "--yes"];
+    let bind = ["bind", tenant, "lead-router", "--step", "Keep lead", "--to", "warehouse", "--yes"];
     repository.project.run(&bind).exits(0);
     repository.project.run(&["validate"]).exits(0);
 }
