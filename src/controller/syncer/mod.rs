@@ -33,6 +33,8 @@ mod approvals;
 mod assess;
 mod budget;
 mod hub_objects;
+#[cfg(test)]
+mod laws;
 mod metrics;
 mod named_secret;
 mod namespace;

@@ -11,8 +11,8 @@ use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Sync, View, World};
 use crate::engine::model::item::ObjectId;
-use crate::engine::model::plan::{Action, ActionKind, Plan, Scope, State, Target};
-use crate::engine::model::record::Writer;
+use crate::engine::model::plan::{Action, ActionKind, FieldChange, Op, Plan, Scope, State, Target};
+use crate::engine::model::record::{Record, Writer, Wrote};
 use crate::engine::model::stages::{Gates, Hindrance, Release, StageWait, Underway, stages_of};
 use crate::engine::stages::{Decision, decide, unready};
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,7 +256,11 @@ fn hindrance(world: &World, plan: &Plan, sync: &Sync, release: &Release, tenant:
     if let Some(finding) = plan.findings.iter().find(|finding| refuses(finding, writer, tenant)) {
         return Some(Hindrance::Refused(format!("{} {}", finding.code, finding.text)));
     }
-    let actions: Vec<&Action> = target.actions.iter().filter(|action| action.writers.contains(writer)).collect();
+    let is_of_sync = |action: &&Action| {
+        action.writers.contains(writer)
+            && is_left_to(writer, action, live.record(tenant, &action.change.object).map(AsRef::as_ref))
+    };
+    let actions: Vec<&Action> = target.actions.iter().filter(is_of_sync).collect();
     if !actions.is_empty() && target.suspended {
         return Some(Hindrance::Suspended(actions.len()));
     }
@@ -275,6 +279,24 @@ fn hindrance(world: &World, plan: &Plan, sync: &Sync, release: &Release, tenant:
     }
     let unready = unready(tenant, live, release);
     (!unready.is_empty()).then_some(Hindrance::NotReady(unready))
+}
+
+/// Whether an action does something for one of its writers. One that another writer shares may only record that one:
+/// two syncs that share an object would else wait for each other. `before` is the ownership record before the action.
+fn is_left_to(writer: &Writer, action: &Action, before: Option<&Record>) -> bool {
+    let then = action.change.record.as_deref();
+    let is_of = |wrote: &&Wrote| wrote.writers.contains(writer);
+    let concerns = |change: &FieldChange| {
+        let was = before.and_then(|record| record.wrote(&change.field)).filter(is_of);
+        let Some(then) = then.and_then(|record| record.wrote(&change.field)) else { return true };
+        match change.op {
+            Op::Record => is_of(&then) && was.is_none_or(|was| was.hash != then.hash),
+            Op::Set => is_of(&then),
+            Op::Remove | Op::Forget | Op::Release => was.is_some(),
+        }
+    };
+    let is_whole = matches!(action.action, ActionKind::Create | ActionKind::Delete) || action.fields.is_empty();
+    is_whole || action.fields.iter().any(concerns)
 }
 
 /// Whether a finding says that a sync is not carried out in a tenant.
