@@ -535,6 +535,8 @@ impl Project {
             stopped: self.stopped.clone(),
             unread: self.unread.clone(),
             misnamed: None,
+            underway: None,
+            gates: None,
             now: Some(jiff::Timestamp::now()),
         }
     }

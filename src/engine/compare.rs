@@ -32,6 +32,7 @@ pub fn compare(before: &Plan, after: &Plan) -> ComparedPlans {
     for target in &mut added.targets {
         let was = planned.get(target.tenant.as_str());
         target.actions.retain(|action| !was.is_some_and(|was| was.has_action(action)));
+        target.waiting.retain(|action| !was.is_some_and(|was| was.has_action(action)));
         target.notes.retain(|note| !was.is_some_and(|was| was.has_note(note)));
         if was.is_some_and(|was| was.state == State::Unreachable) {
             (target.state, target.why) = (State::Read, None);
@@ -40,6 +41,7 @@ pub fn compare(before: &Plan, after: &Plan) -> ComparedPlans {
     for target in &mut already.targets {
         let was = planned.get(target.tenant.as_str());
         target.actions.retain(|action| was.is_some_and(|was| was.has_action(action)));
+        target.waiting.retain(|action| was.is_some_and(|was| was.has_action(action)));
         target.notes.retain(|note| was.is_some_and(|was| was.has_note(note)));
         if was.is_none_or(|was| was.state == State::Read) {
             (target.state, target.why) = (State::Read, None);
@@ -48,11 +50,15 @@ pub fn compare(before: &Plan, after: &Plan) -> ComparedPlans {
     let still: BTreeMap<&str, BTreeSet<&str>> = after
         .targets
         .iter()
-        .map(|target| (target.tenant.as_str(), target.actions.iter().map(|action| action.id.as_str()).collect()))
+        .map(|target| {
+            let actions = target.actions.iter().chain(&target.waiting);
+            (target.tenant.as_str(), actions.map(|action| action.id.as_str()).collect())
+        })
         .collect();
     let is_dropped =
         |tenant: &str, action: &Action| !still.get(tenant).is_some_and(|ids| ids.contains(action.id.as_str()));
-    let dropped = before.actions().filter(|(target, action)| is_dropped(&target.tenant, action));
+    let planned_before = before.actions().chain(before.waiting());
+    let dropped = planned_before.filter(|(target, action)| is_dropped(&target.tenant, action));
     let dropped = dropped.map(|(target, action)| (target.tenant.clone(), action.clone())).collect();
     let fixed = before.findings.iter().filter(|finding| !now.contains(&key(finding))).cloned().collect();
     added.recount();
@@ -69,7 +75,8 @@ struct PlannedBefore<'p> {
 
 impl<'p> PlannedBefore<'p> {
     fn of(target: &'p Target) -> Self {
-        let actions = target.actions.iter().map(|action| (action.id.as_str(), &action.digest)).collect();
+        let actions = target.actions.iter().chain(&target.waiting);
+        let actions = actions.map(|action| (action.id.as_str(), &action.digest)).collect();
         let mut notes: BTreeMap<&ObjectId, Vec<&Note>> = BTreeMap::new();
         target.notes.iter().for_each(|note| notes.entry(note.object()).or_default().push(note));
         PlannedBefore { state: target.state, actions, notes }

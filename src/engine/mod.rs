@@ -24,5 +24,6 @@ pub mod plan;
 pub mod promote;
 pub mod redirect;
 pub mod resolve;
+pub mod stages;
 pub mod sync_rules;
 pub mod syncs;

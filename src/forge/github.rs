@@ -51,7 +51,8 @@ impl GitHub {
     /// Writes a check run with annotations, as many requests as they need. Only the token of an app may.
     pub fn check_run(&self, run: &CheckRun<'_>) -> Result<(), ForgeError> {
         let summary: String = run.summary.chars().take(LONGEST).collect();
-        let output = |annotations: &[Value]| json!({ "title": run.title, "summary": summary, "annotations": annotations });
+        let output =
+            |annotations: &[Value]| json!({ "title": run.title, "summary": summary, "annotations": annotations });
         let mut batches = run.annotations.chunks(BATCH);
         let first = batches.next().unwrap_or_default();
         let body = json!({

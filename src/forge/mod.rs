@@ -31,28 +31,17 @@ pub enum ForgeError {
     Unauthenticated,
     /// The token has no right to it.
     #[error("the token may not do that ({status}): {what}")]
-    Forbidden {
-        what: &'static str,
-        status: u16,
-    },
+    Forbidden { what: &'static str, status: u16 },
     /// There were too many requests, and waiting did not help.
     #[error("too many requests: it asks to wait {} s", .0.as_secs())]
     Limited(Duration),
     /// It answered something else.
     #[error("{what} failed: it answered {status}")]
-    Refused {
-        what: &'static str,
-        status: u16,
-    },
+    Refused { what: &'static str, status: u16 },
     /// There is no answer.
     #[error("{what} failed: {why}")]
-    Unreachable {
-        what: &'static str,
-        why: String,
-    },
+    Unreachable { what: &'static str, why: String },
     /// The answer is not of the form that its API has.
     #[error("{what} failed: its answer cannot be read")]
-    Form {
-        what: &'static str,
-    },
+    Form { what: &'static str },
 }

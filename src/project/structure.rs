@@ -286,7 +286,9 @@ impl Structure {
                     let help = "keep one of them: until then neither holds";
                     self.problems.push(problem(&sync.origin, Kind::TenantSync, NAME, message, help));
                 }
-                let targets = |sync: &StructureResource<TenantSyncSpec>| sync.spec.as_ref().map(|spec| spec.to.clone());
+                let targets = |sync: &StructureResource<TenantSyncSpec>| {
+                    sync.spec.as_ref().map(|spec| spec.targets().cloned().collect::<Vec<_>>())
+                };
                 let into: Option<Vec<_>> = syncs.iter().map(targets).collect();
                 let reach = into.map_or(Targets::Unknown, |into| Targets::Named(into.into_iter().flatten().collect()));
                 self.stopped.insert(writer, reach);
@@ -313,7 +315,7 @@ impl Structure {
         let is = |name: &String| {
             !self.tenants.contains_key(name) && self.origins.contains_key(&ObjectId::new(Kind::Tenant, name))
         };
-        is(&spec.from) || spec.to.iter().any(is)
+        is(&spec.from) || spec.targets().any(is)
     }
 }
 

@@ -56,6 +56,8 @@ pub struct ChangeReport {
     pub actions: usize,
     /// How many of them need approval.
     pub needs_approval: usize,
+    /// How many more wait for an earlier stage.
+    pub waiting: usize,
     /// How much was left out, to keep the report small.
     pub left_out: usize,
 }
@@ -174,6 +176,7 @@ impl ChangeReport {
                 .collect(),
             actions: counts.create + counts.update + counts.adopt + counts.delete,
             needs_approval: counts.needs_approval,
+            waiting: counts.waiting,
             left_out: 0,
         };
         report.bound();
@@ -309,7 +312,11 @@ impl ChangeReport {
                     0 => String::new(),
                     needed => format!(", {needed} of them only after an approval"),
                 };
-                format!("An apply after it carries out {}{approval}.", count(actions, "action", "actions"))
+                let waiting = match self.waiting {
+                    0 => String::new(),
+                    more => format!("; {more} more wait for an earlier stage"),
+                };
+                format!("An apply after it carries out {}{approval}{waiting}.", count(actions, "action", "actions"))
             }
         };
         format!("\n---\n{merged}{then}\n")

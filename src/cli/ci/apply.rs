@@ -2,7 +2,7 @@
 
 use super::run::CiRun;
 use crate::cli::CommandFailure;
-use crate::cli::apply::{Apply, CarriedOut};
+use crate::cli::apply::{Apply, CarriedOut, known_digests};
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{FormatOption, Narrowing, RootArgument, digest};
 use crate::cli::output::Output;
@@ -21,7 +21,7 @@ use std::path::Path;
 /// input of a protected environment gives it; never a file or a comment that the pull request's run made. Where what is
 /// live changed since, the approval is void: the rest is done, and the digest to approve is printed. If the branch has
 /// moved on meanwhile, nothing is written: the run of the newer commit does it. Exit codes: 0 all that is allowed was done
-/// and read back; 2 something waits for approval; else 1.
+/// and read back; 2 something waits for an approval or for an earlier stage; else 1.
 ///
 /// Examples:
 ///   stablekey ci apply
@@ -57,8 +57,7 @@ impl CiApply {
         let project = self.root.open()?;
         let scope = self.narrowing.scope();
         let now = planned::plan(&project, &scope).plan;
-        let digests: BTreeSet<String> =
-            now.targets.iter().flat_map(|target| target.digests.values()).map(ToString::to_string).collect();
+        let digests = known_digests(&now);
         let (valid, void): (Vec<String>, Vec<String>) = approved
             .into_iter()
             .partition(|approved| digests.iter().any(|digest| digest.starts_with(approved.as_str())));
@@ -91,7 +90,7 @@ fn finish(done: &CarriedOut, output: &mut Output) -> u8 {
     }
     match left.exit {
         1 => 1,
-        _ if !waiting.is_empty() => 2,
+        _ if !waiting.is_empty() || left.awaits_stage() => 2,
         _ if !left.writes_nothing() => 1,
         _ => 0,
     }

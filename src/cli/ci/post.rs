@@ -38,7 +38,12 @@ impl Post<'_> {
         }
     }
 
-    fn to_github(&self, access: &ForgeAccess, request: &MergeRequest, output: &mut Output) -> Result<Posted, ForgeError> {
+    fn to_github(
+        &self,
+        access: &ForgeAccess,
+        request: &MergeRequest,
+        output: &mut Output,
+    ) -> Result<Posted, ForgeError> {
         let repository = GitHub::new(&access.api, &access.repository, &access.token)?;
         let posted = repository.comment(request.number, self.marker, self.comment)?;
         if let Some(commit) = &request.head {
@@ -48,8 +53,7 @@ impl Post<'_> {
                 _ => ("failure", "The change adds something unresolved"),
             };
             let annotations = self.annotations.iter().map(Annotation::check_run).collect();
-            let check =
-                CheckRun { name: "stablekey", commit, conclusion, title, summary: self.comment, annotations };
+            let check = CheckRun { name: "stablekey", commit, conclusion, title, summary: self.comment, annotations };
             // A person's token may not write checks; the annotations are in the output of the job as well.
             if let Err(error) = repository.check_run(&check) {
                 output.note(&format!("No check is written: {error}."));

@@ -129,7 +129,7 @@ fn a_branch_a_tag_and_a_commit_are_fetched() {
     assert!(repository.workdir().is_none());
     let parent = of(&ours.tenants.git(&["rev-parse", &format!("{second}")]));
     assert_eq!(parent, second);
-    assert!(repository.is_shallow(), "without its history");
+    assert!(repository.is_shallow().unwrap(), "without its history");
 }
 
 /// "a poll that finds nothing new: 2 requests of at most 1 kB".
@@ -163,7 +163,7 @@ fn a_poll_is_two_small_requests() {
 fn a_branch_is_followed_wherever_it_moves() {
     let ours = Workplace::new();
     let remote = ours.remote();
-    let mut follow = |id: &str, content: &str| {
+    let follow = |id: &str, content: &str| {
         assert_eq!(remote.head(&main()), Ok(of(id)));
         assert_eq!(remote.fetch(&main(), &ours.fetched()), Ok(of(id)));
         assert_eq!(text(&ours.fetched(), of(id), "a.yaml"), content);
@@ -404,6 +404,7 @@ const FETCH: &str = "STABLEKEY_TEST_FETCH";
 
 /// The other half of the test above. Prints the most memory that the process had.
 #[test]
+#[allow(clippy::print_stdout, reason = "the other process reads it")]
 fn fetches_in_a_process_of_its_own() {
     let Ok(url) = std::env::var(FETCH) else { return };
     let variable = |name: &str| std::env::var(name).unwrap();
