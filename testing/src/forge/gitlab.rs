@@ -385,7 +385,7 @@ impl RestApi {
         let (page, pages) = (call.number("page", 1), all.len().div_ceil(size).max(1));
         let start = (size * (page - 1)).min(all.len());
         let items = all.get(start..(start + size).min(all.len())).unwrap_or_default();
-        let other = |number: usize| (number >= 1 && number <= pages).then(|| number.to_string()).unwrap_or_default();
+        let other = |number: usize| if (1..=pages).contains(&number) { number.to_string() } else { String::new() };
         let link = |rel: &str, number: usize| {
             let mut query = form_urlencoded::Serializer::new(String::new());
             query.extend_pairs(call.query.iter().filter(|(name, _)| name != "page"));
