@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 const OWNER: &str = "acme";
 const NAME: &str = "connections";
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 /// The most characters of a comment.
 const LONGEST_COMMENT: usize = 65_536;
 /// The most annotations in one request.
@@ -89,6 +90,8 @@ pub struct CommitStatus {
 pub struct PullRequest {
     pub number: u64,
     pub head: String,
+    /// The newest commit of the head.
+    pub sha: String,
     pub base: String,
     pub title: String,
     pub body: String,
@@ -185,9 +188,14 @@ impl GitHub {
         let mut state = self.state();
         let number = u64::try_from(state.pulls.len()).unwrap() + 1;
         let title = format!("Merge {head}");
-        let pull = PullRequest { number, head: head.to_string(), base: base.to_string(), title, body: String::new() };
-        state.pulls.insert(number, pull);
+        let [head, base, sha] = [head, base, NO_COMMIT].map(str::to_string);
+        state.pulls.insert(number, PullRequest { number, head, sha, base, title, body: String::new() });
         number
+    }
+
+    /// Pushes a commit to the head of a pull request.
+    pub fn push(&self, number: u64, sha: &str) {
+        self.state().pulls.get_mut(&number).unwrap().sha = sha.to_string();
     }
 
     /// Writes a comment, as somebody; returns its id.
@@ -353,11 +361,13 @@ impl Api for RestApi {
             ("POST", ["check-runs"]) => self.create_check(rights, &body),
             ("PATCH", ["check-runs", id]) => self.update_check(rights, id, &body),
             ("POST", ["statuses", sha]) => self.create_status(rights, sha, &body),
-            ("GET", ["pulls"]) => self.list_pulls(call),
+            ("GET", ["pulls"]) => self.list_pulls(call, None),
+            ("GET", ["commits", sha, "pulls"]) => self.list_pulls(call, Some(sha)),
             ("POST", ["pulls"]) => self.create_pull(&body),
             ("GET", ["pulls", number]) => self.pull(number, |_| Ok(())),
             ("PATCH", ["pulls", number]) => self.pull(number, |pull| update_pull(pull, &body)),
             ("GET", ["actions", "workflows", workflow, "runs"]) => self.list_runs(call, workflow),
+            ("GET", ["actions", "runs", run]) => self.run(run),
             ("GET", ["actions", "artifacts"]) => self.list_artifacts(call, None),
             ("GET", ["actions", "runs", run, "artifacts"]) => self.list_artifacts(call, Some(run)),
             ("GET", ["actions", "artifacts", id, "zip"]) => self.archive(call, id),
@@ -532,10 +542,12 @@ impl RestApi {
         Answer::json(201, &shapes::status(&self.url, id, rights.login(), &status))
     }
 
-    fn list_pulls(&self, call: &Call) -> Answer {
+    /// Lists pull requests: all, or those whose head is a commit.
+    fn list_pulls(&self, call: &Call, sha: Option<&str>) -> Answer {
         let state = self.state();
         let is_meant = |pull: &&PullRequest| {
-            call.query("head").is_none_or(|head| head == format!("{OWNER}:{}", pull.head))
+            sha.is_none_or(|sha| sha == pull.sha)
+                && call.query("head").is_none_or(|head| head == format!("{OWNER}:{}", pull.head))
                 && call.query("base").is_none_or(|base| base == pull.base)
                 && call.query("state").is_none_or(|state| state != "closed")
         };
@@ -558,7 +570,8 @@ impl RestApi {
             return invalid("PullRequest", "head", &message);
         }
         let number = u64::try_from(state.pulls.len()).unwrap() + 1;
-        let pull = PullRequest { number, head, base, title: text("title"), body: text("body") };
+        let (sha, title, body) = (NO_COMMIT.to_string(), text("title"), text("body"));
+        let pull = PullRequest { number, head, sha, base, title, body };
         state.pulls.insert(number, pull.clone());
         Answer::json(201, &shapes::pull(&self.url, &pull, state.is_private, true))
     }
@@ -590,6 +603,12 @@ impl RestApi {
         let all = of_file.into_iter().rev().filter(is_meant);
         let all: Vec<Value> = all.map(|run| shapes::run(&self.url, run, state.is_private)).collect();
         self.list(call, &all, Some("workflow_runs"))
+    }
+
+    fn run(&self, id: &str) -> Answer {
+        let state = self.state();
+        let run = state.runs.iter().find(|run| run.id.to_string() == id);
+        run.map_or_else(not_found, |run| Answer::json(200, &shapes::run(&self.url, run, state.is_private)))
     }
 
     fn list_artifacts(&self, call: &Call, run: Option<&str>) -> Answer {

@@ -17,6 +17,7 @@ fn every_answer_is_as_described() {
     for _ in 0..3 {
         github.write_comment(number, "bob", "x");
     }
+    github.push(number, "a1");
     let run = github.add_run("snapshot.yml", "main", "a1", "push", "success");
     let artifact = github.add_artifact(run, "snapshot", &[("snapshot.json", b"{}")]);
     github.add_file("main", "us/tenants.yaml", b"x");
@@ -28,8 +29,10 @@ fn every_answer_is_as_described() {
         "/issues/99/comments",
         "/pulls?state=open&head=acme:change&base=main",
         "/pulls/1",
+        "/commits/a1/pulls",
         "/pulls/9",
         "/actions/workflows/snapshot.yml/runs?branch=main&event=push&status=success&per_page=1",
+        &format!("/actions/runs/{run}"),
         &format!("/actions/runs/{run}/artifacts?name=snapshot"),
         "/actions/artifacts?name=snapshot&per_page=100",
         &format!("/actions/artifacts/{artifact}/zip"),
@@ -55,7 +58,7 @@ fn every_answer_is_as_described() {
     github.fail("GET", "/pulls", Fault::Status(502), 1);
     client.get("/pulls");
     assert_eq!(description().problems(&github.exchanges()), [""; 0]);
-    assert_eq!(github.exchanges().len(), 23);
+    assert_eq!(github.exchanges().len(), 25);
 }
 
 #[test]

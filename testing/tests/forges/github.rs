@@ -217,4 +217,7 @@ fn a_pull_request_is_opened_once() {
     assert_eq!(client.send("PATCH", "/pulls/1", Some(json!({"body": "a newer plan"}))).unwrap().status, 200);
     assert_eq!(github.pull_requests()[0].body, "a newer plan");
     assert_eq!(client.get("/pulls/2").status, 404);
+    github.push(1, "abc");
+    assert_eq!(client.get("/commits/abc/pulls").json()[0]["head"]["sha"], "abc");
+    assert!(client.get("/commits/def/pulls").json().as_array().unwrap().is_empty());
 }

@@ -1,12 +1,11 @@
 //! The objects of GitHub's API, with every field that its description requires.
 
-use super::{Artifact, CheckRun, Comment, CommitStatus, NAME, OWNER, PullRequest, Run};
+use super::{Artifact, CheckRun, Comment, CommitStatus, NAME, NO_COMMIT, OWNER, PullRequest, Run};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 const PAGE: &str = "https://github.com";
-const SHA: &str = "0000000000000000000000000000000000000000";
 /// The largest file that an answer in JSON contains.
 const LARGEST_FILE: usize = 1_000_000;
 
@@ -204,14 +203,14 @@ pub(super) fn status(api: &str, id: u64, login: &str, status: &CommitStatus) -> 
 
 /// A pull request, with the fields of one alone, or of a list.
 pub(super) fn pull(api: &str, pull: &PullRequest, is_private: bool, is_alone: bool) -> Value {
-    let PullRequest { number, head, base, title, body } = pull;
+    let PullRequest { number, head, sha, base, title, body } = pull;
     let at = |path: &str| address(api, &format!("/pulls/{number}{path}"));
     let issue = address(api, &format!("/issues/{number}"));
-    let side = |branch: &str| {
+    let side = |branch: &str, sha: &str| {
         json!({
             "label": format!("{OWNER}:{branch}"),
             "ref": branch,
-            "sha": SHA,
+            "sha": sha,
             "user": user(api, OWNER),
             "repo": repository(api, is_private),
         })
@@ -231,7 +230,7 @@ pub(super) fn pull(api: &str, pull: &PullRequest, is_private: bool, is_alone: bo
         "commits_url": at("/commits"),
         "review_comments_url": at("/comments"),
         "review_comment_url": address(api, "/pulls/comments{/number}"),
-        "statuses_url": address(api, &format!("/statuses/{SHA}")),
+        "statuses_url": address(api, &format!("/statuses/{sha}")),
         "state": "open",
         "locked": false,
         "draft": false,
@@ -248,15 +247,15 @@ pub(super) fn pull(api: &str, pull: &PullRequest, is_private: bool, is_alone: bo
         "closed_at": null,
         "merged_at": null,
         "merge_commit_sha": null,
-        "head": side(head),
-        "base": side(base),
+        "head": side(head, sha),
+        "base": side(base, NO_COMMIT),
         "_links": {
             "self": link(at("")),
             "html": link(html.clone()),
             "issue": link(issue.clone()),
             "comments": link(format!("{issue}/comments")),
             "commits": link(at("/commits")),
-            "statuses": link(address(api, &format!("/statuses/{SHA}"))),
+            "statuses": link(address(api, &format!("/statuses/{sha}"))),
             "review_comments": link(at("/comments")),
             "review_comment": link(address(api, "/pulls/comments{/number}")),
         },
@@ -305,7 +304,7 @@ pub(super) fn run(api: &str, run: &Run, is_private: bool) -> Value {
         "pull_requests": [],
         "head_commit": {
             "id": sha,
-            "tree_id": SHA,
+            "tree_id": NO_COMMIT,
             "message": "Change",
             "timestamp": time(*id),
             "author": author,
@@ -355,11 +354,11 @@ pub(super) fn file(api: &str, reference: &str, path: &str, content: &[u8]) -> Va
         "size": content.len(),
         "name": path.rsplit('/').next(),
         "path": path,
-        "sha": SHA,
+        "sha": NO_COMMIT,
         "url": url,
-        "git_url": address(api, &format!("/git/blobs/{SHA}")),
+        "git_url": address(api, &format!("/git/blobs/{NO_COMMIT}")),
         "html_url": html,
         "download_url": html,
-        "_links": {"git": address(api, &format!("/git/blobs/{SHA}")), "html": html, "self": url},
+        "_links": {"git": address(api, &format!("/git/blobs/{NO_COMMIT}")), "html": html, "self": url},
     })
 }
