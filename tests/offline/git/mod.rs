@@ -127,9 +127,7 @@ fn a_branch_a_tag_and_a_commit_are_fetched() {
     }
     let repository = gix::open_opts(ours.fetched(), gix::open::Options::isolated().open_path_as_is(true)).unwrap();
     assert!(repository.workdir().is_none());
-    let parent = of(&ours.tenants.git(&["rev-parse", &format!("{second}")]));
-    assert_eq!(parent, second);
-    assert!(repository.is_shallow(), "without its history");
+    assert!(repository.is_shallow().unwrap(), "without its history");
 }
 
 /// "a poll that finds nothing new: 2 requests of at most 1 kB".
@@ -163,7 +161,7 @@ fn a_poll_is_two_small_requests() {
 fn a_branch_is_followed_wherever_it_moves() {
     let ours = Workplace::new();
     let remote = ours.remote();
-    let mut follow = |id: &str, content: &str| {
+    let follow = |id: &str, content: &str| {
         assert_eq!(remote.head(&main()), Ok(of(id)));
         assert_eq!(remote.fetch(&main(), &ours.fetched()), Ok(of(id)));
         assert_eq!(text(&ours.fetched(), of(id), "a.yaml"), content);
@@ -370,7 +368,9 @@ fn a_large_repository_is_read_in_bounded_memory() {
     for number in 0..50 {
         all.insert(format!("assets/{number}.bin"), File::Regular(noise_of(number, 4 << 20)));
     }
-    ours.tenants.git(&["config", "core.compression", "0"]);
+    for (key, value) in [("core.compression", "0"), ("core.bigFileThreshold", "1m")] {
+        ours.tenants.git(&["config", key, value]);
+    }
     let id = of(&ours.tenants.commit("main", &all));
     drop(all);
     let ca = ours.folder.path().join("ca.pem");
