@@ -131,27 +131,26 @@ impl Remote {
     pub fn head(&self, reference: &Reference) -> Result<ObjectId, FetchError> {
         match reference {
             Reference::Commit(id) => Ok(*id),
-            _ => self.listed(reference, self.limits.time).map(|(id, _)| id),
+            _ => self.listed(reference, self.deadline()).map(|(id, _)| id),
         }
     }
 
     /// Brings the commit that a reference names now into a folder, and returns its name. The folder becomes a bare
     /// repository that nothing else uses; what an earlier fetch left there need not be sent again.
     pub fn fetch(&self, reference: &Reference, into: &Path) -> Result<ObjectId, FetchError> {
-        let begin = Instant::now();
+        let deadline = self.deadline();
         let named = match reference {
             // Which of the two it is must be known before it is fetched.
-            Reference::Named(_) => self.listed(reference, self.limits.time)?.1,
+            Reference::Named(_) => self.listed(reference, deadline)?.1,
             _ => reference.clone(),
         };
-        let left = || self.limits.time.saturating_sub(begin.elapsed());
         if let Some(repository) = open(into) {
             if let Reference::Commit(id) = &named
                 && is_there(&repository, *id)
             {
                 return Ok(*id);
             }
-            match self.fetch_into(&named, &repository, into, left()) {
+            match self.fetch_into(&named, &repository, into, deadline) {
                 // What is there may be damaged: a lock of a process that was killed, a pack that is cut.
                 Err(FetchError::Storage { .. } | FetchError::Protocol) => {}
                 result => return result,
@@ -166,7 +165,7 @@ impl Remote {
         remove(&fresh).map_err(of_storage)?;
         fs::create_dir_all(&fresh).map_err(of_storage)?;
         let repository = create(&fresh).ok_or_else(|| storage(into, &io::Error::other("no repository can be made")))?;
-        let fetched = self.fetch_into(&named, &repository, into, left());
+        let fetched = self.fetch_into(&named, &repository, into, deadline);
         drop(repository);
         let id = match fetched {
             Ok(id) => id,
@@ -181,9 +180,14 @@ impl Remote {
         Ok(id)
     }
 
-    /// Begins an operation, and returns its requests.
-    fn begin(&self, time: Duration, bytes: u64) -> (Arc<Operation>, Transport<GitHttp>) {
-        let operation = Operation::begin(time, bytes);
+    /// When an operation that begins now ends.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.limits.time
+    }
+
+    /// Begins a part of an operation, and returns its requests.
+    fn begin(&self, deadline: Instant, bytes: u64) -> (Arc<Operation>, Transport<GitHttp>) {
+        let operation = Operation::until(deadline, self.limits.time, bytes);
         let http = GitHttp {
             url: self.url.to_string(),
             client: self.client.clone(),
@@ -195,9 +199,10 @@ impl Remote {
     }
 
     /// The commit that a branch or tag names, and which of the two it is.
-    fn listed(&self, reference: &Reference, time: Duration) -> Result<(ObjectId, Reference), FetchError> {
-        let (operation, mut transport) = self.begin(time, LISTING.min(self.limits.bytes));
+    fn listed(&self, reference: &Reference, deadline: Instant) -> Result<(ObjectId, Reference), FetchError> {
+        let (operation, mut transport) = self.begin(deadline, LISTING.min(self.limits.bytes));
         let listed = list(reference, &mut transport).map_err(|error| failure(&error, &operation))?;
+        let listed = listed.ok_or(FetchError::Unsupported)?;
         let branch =
             |name: &RefName| target(&listed, &name.as_branch()).map(|id| (id, Reference::Branch(name.clone())));
         let tag = |name: &RefName| target(&listed, &name.as_tag()).map(|id| (id, Reference::Tag(name.clone())));
@@ -219,14 +224,18 @@ impl Remote {
         reference: &Reference,
         repository: &gix::Repository,
         folder: &Path,
-        time: Duration,
+        deadline: Instant,
     ) -> Result<ObjectId, FetchError> {
-        let (operation, transport) = self.begin(time, self.limits.bytes);
+        let (operation, transport) = self.begin(deadline, self.limits.bytes);
         let of_gix = |error: gix::Error| {
             let failure = failure(&error, &operation);
             let disk = error.downcast_any_ref::<io::Error>().filter(|error| error.raw_os_error().is_some());
             match (failure, disk) {
                 (FetchError::Protocol, Some(error)) => storage(folder, error),
+                // Or names of another kind, which a list tells.
+                (FetchError::Protocol, None) if is_about(&error, "Could not decode object ID") => {
+                    self.listed(reference, deadline).err().unwrap_or(FetchError::Protocol)
+                }
                 (FetchError::Protocol, None) if is_missing_commit(reference, &error) => {
                     FetchError::NoReference(reference.clone())
                 }
@@ -272,11 +281,15 @@ fn specs(reference: &Reference) -> Vec<String> {
     }
 }
 
-/// The refs that a server has of those that a reference may name.
-fn list(reference: &Reference, transport: &mut Transport<GitHttp>) -> gix::Result<Vec<Ref>> {
+/// The refs that a server has of those that a reference may name. `None` if its objects have names of another kind.
+fn list(reference: &Reference, transport: &mut Transport<GitHttp>) -> gix::Result<Option<Vec<Ref>>> {
     let mut progress = gix::progress::Discard;
     let mut shake =
         gix::protocol::handshake(&mut *transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut progress)?;
+    let format = shake.capabilities.capability("object-format");
+    if format.and_then(|format| format.value()).is_some_and(|format| format != "sha1") {
+        return Ok(None);
+    }
     let parse = |spec: &String| {
         let parsed = gix::refspec::parse(spec.as_str().into(), gix::refspec::parse::Operation::Fetch);
         parsed.map(|spec| spec.to_owned())
@@ -289,7 +302,7 @@ fn list(reference: &Reference, transport: &mut Transport<GitHttp>) -> gix::Resul
     let fetch_refspecs = fetch_refspecs.iter().map(parse).collect::<Result<_, _>>()?;
     let context = refmap::init::Context { fetch_refspecs, extra_refspecs: Vec::new() };
     let obtain = shake.prepare_lsrefs_or_extract_refmap(("agent", Some(AGENT.to_string())), true, context)?;
-    Ok(obtain.fetch_blocking(progress, transport, false)?.remote_refs)
+    Ok(Some(obtain.fetch_blocking(progress, transport, false)?.remote_refs))
 }
 
 /// What the ref of this name names.

@@ -47,9 +47,9 @@ struct OperationState {
 }
 
 impl Operation {
-    /// Begins an operation now.
-    pub(super) fn begin(limit: Duration, most: u64) -> Arc<Self> {
-        Arc::new(Operation { limit, deadline: Instant::now() + limit, most, state: Mutex::default() })
+    /// Begins a part of an operation that ends at this time. `limit` is the time of the whole.
+    pub(super) fn until(deadline: Instant, limit: Duration, most: u64) -> Arc<Self> {
+        Arc::new(Operation { limit, deadline, most, state: Mutex::default() })
     }
 
     /// What went wrong first, if it was a request. gix's own errors tell only that one failed.
