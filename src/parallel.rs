@@ -35,6 +35,19 @@ pub(crate) fn map<T: Sync, R: Send>(objects: usize, items: &[T], work: impl Fn(&
     done.into_iter().flat_map(|(_, results)| results).collect()
 }
 
+/// Calls two functions, in parallel if there are many `objects`.
+pub(crate) fn both<A: Send, B>(objects: usize, one: impl Fn() -> A + Sync, other: impl FnOnce() -> B) -> (A, B) {
+    if objects < WORTH_A_THREAD {
+        return (one(), other());
+    }
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(&one);
+        let other = other();
+        // What panicked (no panic is known) is computed again.
+        (beside.join().unwrap_or_else(|_| one()), other)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

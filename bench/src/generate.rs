@@ -118,7 +118,7 @@ pub fn changed_key(position: usize) -> String {
 
 /// Returns one connection as a file.
 pub fn one_document() -> Result<String, WriteError> {
-    to_yaml(&Resource::Connection(Object::new(stable_key(0), connection(0))))
+    to_yaml(&Resource::from(Object::new(stable_key(0), connection(0))))
 }
 
 /// Returns connections of one tenant. With `changed`, the first of every ten has another value.
@@ -128,7 +128,7 @@ pub fn connections(count: usize, changed: bool) -> Vec<Resource> {
         if changed && number % 10 == 0 {
             spec.inputs.insert("scopes".into(), Input::value("api refresh_token openid profile"));
         }
-        Resource::Connection(Object::new(stable_key(number), spec))
+        Resource::from(Object::new(stable_key(number), spec))
     });
     made.collect()
 }
@@ -142,7 +142,7 @@ pub fn resources(count: usize) -> Vec<Resource> {
     let made = inventory.items().take(count).map(|item| {
         let mut resource = item.to_resource();
         if let Resource::Integration(integration) = &mut resource {
-            integration.spec.definition = None;
+            Arc::make_mut(integration).spec.definition = None;
         }
         resource
     });
@@ -162,7 +162,7 @@ pub fn yaml(documents: usize) -> Result<String, WriteError> {
 /// Returns a sync that mirrors the first of [`TENANTS`] to the second.
 pub fn sync() -> Resource {
     let [from, to] = TENANTS;
-    Resource::TenantSync(Object::new(SYNC, mirror(from, to)))
+    Resource::from(Object::new(SYNC, mirror(from, to)))
 }
 
 fn tenant(region: &str) -> TenantSpec {

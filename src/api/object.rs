@@ -3,6 +3,7 @@
 use super::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The part of `metadata` that Stablekey reads and keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,13 +50,29 @@ impl<S> Object<S> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Resource {
-    Tenant(Object<TenantSpec>),
-    Component(Object<ComponentSpec>),
-    Connection(Object<ConnectionSpec>),
-    CustomerCredentials(Object<CustomerCredentialsSpec>),
-    Integration(Object<IntegrationSpec>),
-    TenantSync(Object<TenantSyncSpec>),
+    Tenant(Arc<Object<TenantSpec>>),
+    Component(Arc<Object<ComponentSpec>>),
+    Connection(Arc<Object<ConnectionSpec>>),
+    CustomerCredentials(Arc<Object<CustomerCredentialsSpec>>),
+    Integration(Arc<Object<IntegrationSpec>>),
+    TenantSync(Arc<Object<TenantSyncSpec>>),
 }
+
+/// Resources of the same kind share their object when they are cloned.
+macro_rules! from_object {
+    ($($kind:ident: $spec:ty),*) => {$(
+        impl From<Object<$spec>> for Resource {
+            fn from(object: Object<$spec>) -> Self {
+                Resource::$kind(Arc::new(object))
+            }
+        }
+    )*};
+}
+
+from_object!(
+    Tenant: TenantSpec, Component: ComponentSpec, Connection: ConnectionSpec,
+    CustomerCredentials: CustomerCredentialsSpec, Integration: IntegrationSpec, TenantSync: TenantSyncSpec
+);
 
 impl Resource {
     /// The kind of the resource.

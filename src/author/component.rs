@@ -45,7 +45,7 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewComponent) -> Result<(PathBuf, Stri
             (Object::new(object_name, spec), "as given".to_string())
         }
     };
-    Ok((draft.add(&home, &Resource::Component(object))?, from))
+    Ok((draft.add(&home, &Resource::from(object))?, from))
 }
 
 fn doubled(types: &[ConnectionType]) -> Result<(), AuthorError> {

@@ -865,7 +865,7 @@ fn is_valid(spec: &ConnectionSpec) -> Result<(), AuthorError> {
 }
 
 fn resource(spec: &ConnectionSpec) -> Resource {
-    Resource::Connection(Object::new(names::of_stable_key(&spec.stable_key), spec.clone()))
+    Resource::from(Object::new(names::of_stable_key(&spec.stable_key), spec.clone()))
 }
 
 fn named(component: &Object<ComponentSpec>) -> String {
@@ -878,7 +878,7 @@ impl NewConnection {
         let home = home(draft.project, &self.tenant)?;
         if let Some(component) = &self.component {
             let copy = Object::new(component.name(), component.spec.clone());
-            draft.add(&home, &Resource::Component(copy))?;
+            draft.add(&home, &Resource::from(copy))?;
         }
         draft.add(&home, &resource(&self.spec))?;
         for step in secret_steps::steps(draft.project, &self.tenant, &self.spec) {

@@ -81,7 +81,7 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewCustomer) -> Result<PathBuf, Author
         let message = format!("SK0120: {} is a secret, and is not written as a value", literals.join(", "));
         return Err(AuthorError::refused(message, format!("{}: --secret {first}=NAME/KEY", rules::SECRET_LITERAL)));
     }
-    draft.add(&home, &Resource::CustomerCredentials(object))
+    draft.add(&home, &Resource::from(object))
 }
 
 /// The name of new credentials: the connection, and eight hexadecimal digits for customer and set.

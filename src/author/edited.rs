@@ -6,6 +6,7 @@ use super::file_change::FileChange;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::plan::{Action, Note, Plan, Scope};
+use crate::parallel;
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::directory::layout::FolderRole;
@@ -38,19 +39,21 @@ pub struct Edited {
 impl Edited {
     /// Plans an edit; see [`Consequences::of`] for `pauses`.
     pub(super) fn of(project: &Project, mut files: Vec<FileChange>, manual: Vec<String>, pauses: bool) -> Self {
-        let before = planned::plan(project, &Scope::default()).plan;
-        let after = match files.is_empty() {
-            true => before.clone(),
-            false => {
-                let mut edited = project.after(new_files(&files));
-                let kustomizations = kustomizations(project, &edited);
-                if !kustomizations.is_empty() {
-                    files.extend(kustomizations);
-                    edited = project.after(new_files(&files));
-                }
-                planned::plan(&edited, &Scope::default()).plan
+        let plan = |project: &Project| planned::plan(project, &Scope::default()).plan;
+        let plan_after = || {
+            if files.is_empty() {
+                return None;
             }
+            let mut edited = project.after(new_files(&files));
+            let kustomizations = kustomizations(project, &edited);
+            if !kustomizations.is_empty() {
+                files.extend(kustomizations);
+                edited = project.after(new_files(&files));
+            }
+            Some(plan(&edited))
         };
+        let (before, after) = parallel::both(project.objects(), || plan(project), plan_after);
+        let after = after.unwrap_or_else(|| before.clone());
         let live = files.iter().filter_map(|file| project.owner_of_live(&file.path)).collect();
         let consequences = Consequences::of(project, (&before, &after), &live, pauses);
         let owners = files.iter().filter_map(|file| project.owner(&file.path));

@@ -79,7 +79,7 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
     let mut files = BTreeMap::new();
     let mut documents = Vec::new();
     for tenant in tenants {
-        let document = to_yaml(&Resource::Tenant(Object::new(&tenant.name, tenant.spec())));
+        let document = to_yaml(&Resource::from(Object::new(&tenant.name, tenant.spec())));
         documents.push(document.map_err(|error| AuthorError::refused(error.to_string(), "internal error: report it"))?);
         files.extend(tenant.folders().iter().filter_map(|folder| Some((keep(root, folder)?, String::new()))));
     }

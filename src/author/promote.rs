@@ -215,7 +215,7 @@ fn write(draft: &mut Draft<'_>, home: &Home<'_>, action: &Action) -> Result<(), 
         (ActionKind::Create, Some(after)) => {
             let mut resource = after.to_resource();
             if let Resource::Integration(integration) = &mut resource {
-                integration.spec.definition = match definition {
+                Arc::make_mut(integration).spec.definition = match definition {
                     None => None,
                     Some(bytes) => {
                         let (NewPlace::In(file) | NewPlace::New(file)) = home.file_of_new(id);

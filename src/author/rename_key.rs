@@ -320,7 +320,7 @@ impl<'p> TenantDesk<'p, '_> {
                     ..Meta::named(names::of_stable_key(new))
                 };
                 let object = Object { metadata, ..Object::new(names::of_stable_key(new), spec.clone()) };
-                draft.add(&self.home, &Resource::Connection(object))?;
+                draft.add(&self.home, &Resource::from(object))?;
                 Ok(Some(spec))
             }
         }

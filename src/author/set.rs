@@ -323,7 +323,7 @@ fn add(
         deletion_policy: None,
     };
     only.write(&mut new);
-    draft.add(home, &Resource::Connection(Object::new(current.name(), new))).map(drop)
+    draft.add(home, &Resource::from(Object::new(current.name(), new))).map(drop)
 }
 
 impl SetConnection {

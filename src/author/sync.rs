@@ -102,7 +102,7 @@ pub fn new_sync(project: &Project, asked: &NewSync) -> Result<HandedOver, Author
     let begin = |draft: &mut Draft<'_>, new: &[Override]| {
         if there.is_none() {
             let spec = TenantSyncSpec { overrides: new.to_vec(), ..spec.clone() };
-            structure::add(draft, &Resource::TenantSync(Object::new(&name, spec)))?;
+            structure::add(draft, &Resource::from(Object::new(&name, spec)))?;
         } else {
             set_overrides(draft, &name, new)?;
         }
@@ -212,7 +212,7 @@ fn with_removed_definitions(project: &Project, from: &str, to: &str) -> World {
         let Some(object) = without_its_definition(read, id) else { continue };
         let uses = [to, from].into_iter().find_map(|tenant| live(tenant)?.uses.get(&id.name).cloned());
         own.invalid.remove(id);
-        own.insert(Item::Integration(Arc::new(object), uses));
+        own.insert(Item::Integration(object, uses));
     }
     if let Some(view) = world.tenants.get_mut(to) {
         view.source = Some(View::Read(Arc::new(own)));
@@ -221,7 +221,7 @@ fn with_removed_definitions(project: &Project, from: &str, to: &str) -> World {
 }
 
 /// An integration that is invalid only because the file of its definition is gone.
-fn without_its_definition(read: &Snapshot, id: &ObjectId) -> Option<Object<IntegrationSpec>> {
+fn without_its_definition(read: &Snapshot, id: &ObjectId) -> Option<Arc<Object<IntegrationSpec>>> {
     let at = read.origins.get(id)?;
     let is_twice = read.problems.iter().any(|problem| problem.message.starts_with(&format!("{id} ")));
     let documents = read_text(&at.file.path, at.file.text.clone()).documents;

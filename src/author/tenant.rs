@@ -110,7 +110,7 @@ pub fn add(draft: &mut Draft<'_>, asked: &NewTenant) -> Result<(), AuthorError> 
     }
     editor_settings::add(draft, &asked.folders())?;
     if !is_there {
-        structure::add(draft, &Resource::Tenant(Object::new(&asked.name, asked.spec())))?;
+        structure::add(draft, &Resource::from(Object::new(&asked.name, asked.spec())))?;
     }
     Ok(())
 }

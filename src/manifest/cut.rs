@@ -4,6 +4,7 @@
 //! share a large file.
 
 use super::source::count;
+use memchr::memchr2;
 use std::ops::Range;
 
 /// The slice of a file that contains one document.
@@ -21,7 +22,7 @@ pub(super) fn cut(text: &str) -> Vec<Slice> {
     let bytes = text.as_bytes();
     let (mut at, mut line) = (0, 1_usize);
     while at < bytes.len() {
-        let end = bytes[at..].iter().position(|b| matches!(b, b'\n' | b'\r')).map_or(bytes.len(), |n| at + n);
+        let end = memchr2(b'\n', b'\r', &bytes[at..]).map_or(bytes.len(), |length| at + length);
         let two = bytes.get(end..end + 2) == Some(b"\r\n");
         let next = (end + if two { 2 } else { 1 }).min(bytes.len());
         cutter.line(at..end, next, line);

@@ -2,6 +2,7 @@
 
 use super::cut::cut;
 use super::scalar::Plain;
+use super::source::line_breaks;
 use super::tree::{self, Id, NodeKind, Tree};
 use crate::api::{GROUP, sensitive};
 use std::ops::Range;
@@ -12,9 +13,67 @@ const HIDDEN: &str = "•••";
 /// Returns the text with every literal secret hidden: what is a secret by its name, or by itself. A document that cannot
 /// be parsed is hidden as a whole.
 pub fn without_secrets(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+    shown(text, &parts(text))
+}
+
+/// The parts of two texts around what differs, with literal secrets hidden.
+pub struct Differing {
+    /// The part of the one text.
+    pub before: String,
+    /// The part of the other text.
+    pub after: String,
+    /// The number of lines in front of the parts, the same in both texts.
+    pub lines_above: u32,
+}
+
+/// Returns the documents that differ in two texts, with some documents above and below. Other documents of large files
+/// are not even parsed.
+pub fn differing(before: &str, after: &str, around: usize) -> Differing {
+    let (parts_before, parts_after) = (parts(before), parts(after));
+    let is_same = |(a, b): &(&Part, &Part)| before.get(a.range()) == after.get(b.range());
+    let above = parts_before.iter().zip(&parts_after).take_while(is_same).count();
+    let below = parts_before[above..].iter().rev().zip(parts_after[above..].iter().rev()).take_while(is_same).count();
+    let from = above.saturating_sub(around);
+    let shown = |text: &str, parts: &[Part]| shown(text, &parts[from..parts.len() - below.saturating_sub(around)]);
+    let start = parts_before.get(from).or(parts_after.get(from)).map_or(0, |part| part.range().start);
+    Differing {
+        before: shown(before, &parts_before),
+        after: shown(after, &parts_after),
+        lines_above: line_breaks(before.get(..start).unwrap_or_default().as_bytes()),
+    }
+}
+
+/// A document with the comments above it that belong to none; the last part of a file may have no document.
+struct Part {
+    comments: Range<usize>,
+    document: Range<usize>,
+}
+
+impl Part {
+    fn range(&self) -> Range<usize> {
+        self.comments.start..self.document.end
+    }
+}
+
+/// Divides a text; the parts cover it.
+fn parts(text: &str) -> Vec<Part> {
+    let mut at = 0;
+    let mut parts: Vec<Part> = Vec::new();
     for slice in cut(text) {
-        let document = text.get(slice.range).unwrap_or_default();
+        parts.push(Part { comments: at..slice.range.start, document: slice.range.clone() });
+        at = slice.range.end;
+    }
+    if at < text.len() {
+        parts.push(Part { comments: at..text.len(), document: text.len()..text.len() });
+    }
+    parts
+}
+
+fn shown(text: &str, parts: &[Part]) -> String {
+    let mut shown = String::new();
+    for part in parts {
+        shown.push_str(text.get(part.comments.clone()).unwrap_or_default());
+        let document = text.get(part.document.clone()).unwrap_or_default();
         match tree::parse(document) {
             Ok(Some(tree)) => hide(document, secrets(&tree), &mut shown),
             Ok(None) => shown.push_str(document),

@@ -35,11 +35,11 @@ pub use files::{
     FolderContent, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files,
     read_paths, shown, strange,
 };
-pub use hidden::without_secrets;
+pub use hidden::{Differing, differing, without_secrets};
 pub use json_schema::{is_json_schema, json_schema};
 pub use locate::{locate, locate_all, problem, text_at};
 pub use problem::{Excerpt, FileProblem};
-pub use read::{DocumentsRead, InvalidDocument, ReadDocument, Unparsed, read_bytes, read_text};
+pub use read::{DocumentsRead, InvalidDocument, ReadDocument, Unparsed, read_bytes, read_bytes_like, read_text};
 pub use source::{Position, SourceFile, SourcePlace};
 pub(crate) use threads::in_parts;
 pub use write::{WriteError, to_yaml, value_to_yaml};

@@ -9,6 +9,7 @@ use super::tree::{self, Id, Tree};
 use super::words::nearest;
 use super::{limits, mask, schema, sniff, syntax, typed};
 use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, names, rules};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -148,8 +149,13 @@ impl DocumentsRead {
 
 /// Reads a file from its bytes.
 pub fn read_bytes(path: &str, bytes: Vec<u8>) -> DocumentsRead {
+    read_bytes_like(path, bytes, &DocumentsRead::default())
+}
+
+/// Reads a file from its bytes. Documents of the same text as in an earlier reading are taken from there.
+pub fn read_bytes_like(path: &str, bytes: Vec<u8>, before: &DocumentsRead) -> DocumentsRead {
     match super::bytes::to_text(path, bytes) {
-        Ok(text) => read_text(path, text),
+        Ok(text) => read_text_like(path, text, before),
         Err(wrong) => {
             let (problem, bytes) = *wrong;
             DocumentsRead::of_problem(problem, sniff::names_us(&bytes))
@@ -159,6 +165,10 @@ pub fn read_bytes(path: &str, bytes: Vec<u8>) -> DocumentsRead {
 
 /// Reads a file from its text.
 pub fn read_text(path: &str, text: String) -> DocumentsRead {
+    read_text_like(path, text, &DocumentsRead::default())
+}
+
+fn read_text_like(path: &str, text: String, before: &DocumentsRead) -> DocumentsRead {
     if let Err(problem) = super::bytes::check_text(path, &text) {
         return DocumentsRead::of_problem(problem, sniff::names_us(text.as_bytes()));
     }
@@ -172,9 +182,11 @@ pub fn read_text(path: &str, text: String) -> DocumentsRead {
         return DocumentsRead::of_problem(problem, sniff::names_us(text.as_bytes()));
     }
     let file = Arc::new(SourceFile { path: path.to_string(), text });
+    let known = known(before);
     let aliased = AtomicUsize::new(0);
     let read = |slices: &[Slice]| {
-        let mut reader = FileReader { file: &file, aliased: &aliased, reported: 0, reading: DocumentsRead::default() };
+        let reading = DocumentsRead::default();
+        let mut reader = FileReader { file: &file, known: &known, aliased: &aliased, reported: 0, reading };
         slices.iter().for_each(|slice| reader.slice(slice));
         reader.reading
     };
@@ -195,8 +207,16 @@ pub fn read_text(path: &str, text: String) -> DocumentsRead {
     reading
 }
 
+/// The documents of a reading by their text. One with anchors is not among them: the aliases of a whole file are limited.
+fn known(before: &DocumentsRead) -> HashMap<&str, &ReadDocument> {
+    let alone = before.documents.iter().filter(|document| document.origin.item.is_none());
+    alone.map(|document| (document.origin.text(), document)).filter(|(text, _)| !text.contains('&')).collect()
+}
+
 struct FileReader<'f> {
     file: &'f Arc<SourceFile>,
+    /// Documents that were read before, by their text.
+    known: &'f HashMap<&'f str, &'f ReadDocument>,
     /// The amount of text that aliases of the file repeat so far.
     aliased: &'f AtomicUsize,
     /// The number of reported problems of invalid documents.
@@ -215,6 +235,16 @@ struct ParsedDocument<'a, 't> {
 impl FileReader<'_> {
     fn slice(&mut self, slice: &Slice) {
         let text = self.file.text.get(slice.range.clone()).unwrap_or("");
+        let origin = || SourcePlace {
+            file: Arc::clone(self.file),
+            range: slice.range.clone(),
+            first_line: slice.first_line,
+            item: None,
+        };
+        if let Some(known) = self.known.get(text) {
+            self.reading.documents.push(ReadDocument { origin: origin(), ..(*known).clone() });
+            return;
+        }
         if sniff::is_foreign(text) {
             self.reading.other_kinds += 1;
             return;
@@ -225,13 +255,8 @@ impl FileReader<'_> {
             Ok(Some(tree)) if tree.is_map(tree.root) && tree.entries(tree.root).is_empty() => {}
             Ok(Some(tree)) if tree.list(tree.root).is_some_and(<[_]>::is_empty) => {}
             Ok(Some(tree)) => {
-                let origin = SourcePlace {
-                    file: Arc::clone(self.file),
-                    range: slice.range.clone(),
-                    first_line: slice.first_line,
-                    item: None,
-                };
-                self.document(&ParsedDocument { tree: &tree, id: tree.root, first_line: slice.first_line, origin });
+                let (first_line, origin) = (slice.first_line, origin());
+                self.document(&ParsedDocument { tree: &tree, id: tree.root, first_line, origin });
             }
             Err(fault) => {
                 let (at, words) = syntax::words(text, &fault);
@@ -362,8 +387,8 @@ fn head(found: &ParsedDocument<'_, '_>) -> std::ops::Range<usize> {
 }
 
 fn resource(kind: Kind, tree: &Tree<'_>, id: Id) -> Result<Resource, typed::Misfit> {
-    fn object<S: serde::de::DeserializeOwned>(tree: &Tree<'_>, id: Id) -> Result<Object<S>, typed::Misfit> {
-        typed::read(tree, id)
+    fn object<S: serde::de::DeserializeOwned>(tree: &Tree<'_>, id: Id) -> Result<Arc<Object<S>>, typed::Misfit> {
+        typed::read(tree, id).map(Arc::new)
     }
     Ok(match kind {
         Kind::Tenant => Resource::Tenant(object(tree, id)?),

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_written_as_people_write_it() {
-        let yaml = to_yaml(&Resource::Connection(Object::new("salesforce-oauth", connection()))).unwrap();
+        let yaml = to_yaml(&Resource::from(Object::new("salesforce-oauth", connection()))).unwrap();
         insta::assert_snapshot!(yaml);
     }
 
@@ -92,7 +92,7 @@ mod tests {
         let mut spec = connection();
         spec.title = Some("safe\u{202e}gnp.exe \u{e0061}".into());
         spec.inputs.insert("no\u{200b}te".into(), Input::value("one\ntwo\u{2066}\n"));
-        let resource = Resource::Connection(Object::new("salesforce-oauth", spec));
+        let resource = Resource::from(Object::new("salesforce-oauth", spec));
         let yaml = to_yaml(&resource).unwrap();
         assert!(!yaml.chars().any(|c| c != '\n' && text::is_dangerous(c)), "{yaml}");
         insta::assert_snapshot!(yaml);

@@ -12,6 +12,7 @@ use crate::manifest::{
 use crate::platform::definition;
 use crate::tenant::location::{LocationError, Snapshot};
 use serde_json::json;
+use std::sync::Arc;
 
 const NAMESPACE: [&str; 2] = ["metadata", "namespace"];
 const MISTAKE: &str = "internal error: report it";
@@ -86,7 +87,7 @@ fn documents(
     };
     let mut resource = item.to_resource();
     if let Resource::Integration(integration) = &mut resource {
-        integration.spec.definition = Some(Definition::ConfigMap(ConfigMapRef { name }));
+        Arc::make_mut(integration).spec.definition = Some(Definition::ConfigMap(ConfigMapRef { name }));
     }
     Ok(vec![value_to_yaml(entries), plain(resource, origin, &[definition], &id)?])
 }

@@ -106,9 +106,11 @@ impl Files {
                 for ReadDocument { resource, origin, namespace } in documents {
                     match resource {
                         Resource::Tenant(o) => {
+                            let o = Arc::unwrap_or_clone(o);
                             tenants.push(StructureResource { name: o.metadata.name, origin, spec: Some(o.spec) });
                         }
                         Resource::TenantSync(o) => {
+                            let o = Arc::unwrap_or_clone(o);
                             syncs.push(StructureResource { name: o.metadata.name, origin, spec: Some(o.spec) });
                         }
                         resource => reading.documents.push(ReadDocument { resource, origin, namespace }),

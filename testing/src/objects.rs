@@ -77,7 +77,7 @@ macro_rules! builder {
 
         impl From<$name> for Resource {
             fn from(built: $name) -> Self {
-                Resource::$name(built.object)
+                Resource::from(built.object)
             }
         }
 
@@ -89,7 +89,7 @@ macro_rules! document {
     ($name:ident, $kind:ident) => {
         impl Document for $name {
             fn json(&self) -> Value {
-                Resource::$kind(self.object.clone()).to_json().unwrap()
+                Resource::from(self.object.clone()).to_json().unwrap()
             }
 
             fn yaml(&self) -> String {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use stablekey::api::sensitive;
-use stablekey::manifest::{read_text, to_yaml};
+use stablekey::manifest::{DocumentsRead, read_bytes_like, read_text, to_yaml};
 use stablekey_testing::cli::{files, repository};
 
 fn agree(name: &str, text: &str) -> usize {
@@ -58,7 +58,7 @@ proptest! {
         prop_assume!(spec.inputs.keys().all(|name| !sensitive::is_sensitive(name)));
         prop_assume!([&title, &description, &value].iter().all(|text| !sensitive::is_secret_itself(text)));
         let object = stablekey::api::Object::new("k", spec);
-        let resource = stablekey::api::Resource::Connection(object);
+        let resource = stablekey::api::Resource::from(object);
         let yaml = to_yaml(&resource).unwrap();
         let reading = read_text("t.yaml", yaml.clone());
         prop_assert!(reading.problems().is_empty(), "{yaml}\n{:?}", reading.problems());
@@ -66,4 +66,43 @@ proptest! {
         let theirs: Value = serde_saphyr::from_str(&yaml).unwrap();
         prop_assert_eq!(resource.to_json().unwrap(), theirs);
     }
+
+    #[test]
+    fn a_file_is_read_beside_an_earlier_reading_as_it_is_alone(
+        before in prop::collection::vec(document(), 0..6),
+        after in prop::collection::vec(document(), 0..6),
+    ) {
+        let before = read_text("t.yaml", before.concat());
+        let text = after.concat();
+        let beside = read_bytes_like("t.yaml", text.clone().into_bytes(), &before);
+        prop_assert_eq!(seen(&beside), seen(&read_text("t.yaml", text)));
+    }
+}
+
+/// One document of a file, good or bad: few texts, so that two files share some.
+fn document() -> impl Strategy<Value = &'static str> {
+    const HEAD: &str = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Connection\n";
+    let good = "metadata: {name: a, namespace: n}\nspec: {stableKey: a, component: {key: c}, type: t, credentials: Customer}\n";
+    let other_kind = "---\napiVersion: v1\nkind: Secret\n";
+    let anchors = "metadata: &m {name: b}\nspec: {stableKey: b, component: {key: c}, type: t, credentials: Customer}\n";
+    let invalid = "metadata: {name: a}\nspec: {stableKey: a, component: {key: c}, type: t, credentials: Nobody}\n";
+    let list = "---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: stablekey.dev/v1alpha1\n  kind: Connection\n  metadata: {name: l}\n  \
+                spec: {stableKey: l, component: {key: c}, type: t, credentials: Customer}\n- {apiVersion: v1, kind: Pod}\n";
+    let all = vec![
+        format!("{HEAD}{good}"),
+        format!("{HEAD}{good}# a comment\n\n"),
+        format!("{HEAD}{anchors}"),
+        format!("{HEAD}{invalid}"),
+        other_kind.to_string(),
+        list.to_string(),
+        "---\n# nothing\n".to_string(),
+        "---\na: [\n".to_string(),
+        "# a comment\n\n".to_string(),
+    ];
+    prop::sample::select(all.into_iter().map(|text| &*text.leak()).collect::<Vec<&str>>())
+}
+
+/// All that a reading says, without the file that it shares.
+fn seen(read: &DocumentsRead) -> String {
+    format!("{read:#?}")
 }

@@ -27,12 +27,12 @@ pub fn figures() -> Outcome<Vec<Figure>> {
     let [from, to] = generate::TENANTS;
     let accepting = TenantSpec { accept_from: vec![from.into()], ..TenantSpec::default() };
     let mut own: Vec<Resource> = resources.into_iter().filter(|r| r.kind() == Kind::Component).collect();
-    own.push(Resource::Tenant(Object::new(to, accepting)));
+    own.push(Resource::from(Object::new(to, accepting)));
     Load::on(eu.kubeconfig())?.create(&own, in_eu, IN_FLIGHT)?;
 
     let root = tempfile::tempdir()?;
     for (name, spec) in [(from, tenant_in(us, in_us)), (to, tenant_in(eu, in_eu))] {
-        let tenant = Resource::Tenant(Object::new(name, spec));
+        let tenant = Resource::from(Object::new(name, spec));
         std::fs::write(root.path().join(format!("{name}.yaml")), to_yaml(&tenant)?)?;
     }
     std::fs::write(root.path().join("sync.yaml"), to_yaml(&generate::sync())?)?;

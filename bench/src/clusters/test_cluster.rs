@@ -46,7 +46,7 @@ impl TestCluster {
     pub fn stablekey(&self, command: &str, namespace: &Namespace<'_>, arguments: &[&str]) -> Outcome<Command> {
         let source = Some(Source { path: DECLARED.into(), prune: None });
         let spec = TenantSpec { source, ..tenant_in(&self.cluster, namespace.name()) };
-        let tenant = Resource::Tenant(Object::new(TENANT, spec));
+        let tenant = Resource::from(Object::new(TENANT, spec));
         std::fs::write(self.root.path().join("tenants.yaml"), to_yaml(&tenant)?)?;
         let mut stablekey = Command::new(STABLEKEY);
         stablekey.env("KUBECONFIG", self.cluster.kubeconfig());

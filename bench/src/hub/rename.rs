@@ -11,6 +11,7 @@ use stablekey::api::{Input, IntegrationSpec, Kind, Object, Resource, Variable};
 use stablekey::engine::model::item::ObjectId;
 use stablekey::kubernetes::paths::Paths;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const RECORDS: usize = 7_000;
@@ -110,6 +111,7 @@ fn fresh(name: &str) -> Outcome<[Resource; 2]> {
     let Some(Resource::Connection(mut connection)) = generate::connections(1, false).pop() else {
         return Err("nothing was generated".into());
     };
+    let connection = Arc::make_mut(&mut connection);
     connection.metadata.name = name.to_string();
     connection.spec.stable_key = name.to_string();
     // The secret of another connection would be a redirect, which needs approval.
@@ -119,5 +121,5 @@ fn fresh(name: &str) -> Outcome<[Resource; 2]> {
         connections: vec![Variable::bound(name, name)],
         definition: None,
     };
-    Ok([Resource::Connection(connection), Resource::Integration(Object::new(format!("uses-{name}"), spec))])
+    Ok([Resource::from(connection.clone()), Resource::from(Object::new(format!("uses-{name}"), spec))])
 }

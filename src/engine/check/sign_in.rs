@@ -7,8 +7,15 @@ use crate::engine::model::code::Code;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
+use std::cell::LazyCell;
+use std::collections::BTreeSet;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    // Most tenants have no such connection.
+    let replaced = LazyCell::new(|| {
+        let replaced = tenant.inventory.connections.values().flat_map(|connection| &connection.spec.replaces);
+        replaced.map(|old| names::of_stable_key(old)).collect()
+    });
     for (name, connection) in &tenant.inventory.connections {
         let spec = &connection.spec;
         let signs_in =
@@ -28,19 +35,18 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         );
         let fix = "make a connection with Customer credentials; or supply each customer's token, as an input that is per \
                    customer (refreshToken)";
-        let command =
-            EditCommand::new_like(tenant.name, &spec.stable_key, Credentials::Customer, &free_key(tenant, spec));
+        let key = free_key(tenant, spec, &replaced);
+        let command = EditCommand::new_like(tenant.name, &spec.stable_key, Credentials::Customer, &key);
         findings.push(Finding::of(Code::SignInSupplied, tenant.name, id, text, fix).by(command));
     }
 }
 
-/// A key for a new connection like another one: the usual key, or the old one with an ending.
-fn free_key(tenant: &Tenant<'_>, spec: &ConnectionSpec) -> String {
+/// A key for a new connection like another one: the usual key, or the old one with an ending. `replaced` are the names
+/// of the connections that others replace.
+fn free_key(tenant: &Tenant<'_>, spec: &ConnectionSpec, replaced: &BTreeSet<String>) -> String {
     let is_free = |key: &String| {
         let name = names::of_stable_key(key);
-        let connections = &tenant.inventory.connections;
-        let replaced = connections.values().flat_map(|connection| &connection.spec.replaces);
-        !connections.contains_key(&name) && !replaced.into_iter().any(|old| names::of_stable_key(old) == name)
+        !tenant.inventory.connections.contains_key(&name) && !replaced.contains(&name)
     };
     let old = names::of_stable_key(&spec.stable_key);
     let of_customers = names::with_ending(&old, "customer");

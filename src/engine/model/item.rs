@@ -116,10 +116,10 @@ impl Item {
     /// Converts the item to a resource that can be written.
     pub fn to_resource(&self) -> Resource {
         match self {
-            Item::Component(o) => Resource::Component((**o).clone()),
-            Item::Connection(o) => Resource::Connection((**o).clone()),
-            Item::CustomerCredentials(o) => Resource::CustomerCredentials((**o).clone()),
-            Item::Integration(o, _) => Resource::Integration((**o).clone()),
+            Item::Component(o) => Resource::Component(o.clone()),
+            Item::Connection(o) => Resource::Connection(o.clone()),
+            Item::CustomerCredentials(o) => Resource::CustomerCredentials(o.clone()),
+            Item::Integration(o, _) => Resource::Integration(o.clone()),
         }
     }
 

@@ -90,8 +90,8 @@ fn a_tenant_is_imported_as_it_is() {
         .connections
         .iter()
         .cloned()
-        .map(Resource::Connection)
-        .chain(import.components.iter().cloned().map(Resource::Component))
+        .map(Resource::from)
+        .chain(import.components.iter().cloned().map(Resource::from))
     {
         assert_eq!(rules::violations(&resource), []);
     }

@@ -29,13 +29,13 @@ impl<'a> DefinitionTree<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Option<DefinitionTree<'a>>, DefinitionError> {
         let base = encoding::mark(text);
         let source = text.get(base..).unwrap_or_default();
-        let lines = line_starts(source);
-        let parsed = tree::parse(source).map_err(|fault| unreadable(source, &lines, fault))?;
+        let parsed = tree::parse(source).map_err(|fault| unreadable(source, fault))?;
         let Some(tree) = parsed else { return Ok(None) };
         // Whoever reads a definition reads what an alias repeats each time.
         if tree.unfolded_bytes > source.len() as u64 + limits::ALIASED_BYTES as u64 {
             return Err(DefinitionError::TooManyNodes);
         }
+        let lines = line_starts(source.as_bytes());
         let tree = DefinitionTree { tree, base, lines, visits: Cell::new(MAX_VISITS) };
         if let Some(id) = tree.tree.unfolded_too_deep {
             return Err(DefinitionError::TooDeep { line: tree.line(id) });
@@ -102,8 +102,7 @@ impl<'a> DefinitionTree<'a> {
     }
 }
 
-fn line_starts(text: &str) -> Vec<usize> {
-    let bytes = text.as_bytes();
+fn line_starts(bytes: &[u8]) -> Vec<usize> {
     let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
         b'\n' => true,
         b'\r' => bytes.get(at + 1) != Some(&b'\n'),
@@ -117,11 +116,17 @@ fn line_of(lines: &[usize], at: usize) -> usize {
     lines.partition_point(|start| *start <= at)
 }
 
-fn unreadable(text: &str, lines: &[usize], fault: SyntaxFault) -> DefinitionError {
-    let line = line_of(lines, fault.at);
+fn unreadable(text: &str, fault: SyntaxFault) -> DefinitionError {
+    // Only the lines up to the fault: a large file of several documents is left at its second one.
+    let last = match fault.kind {
+        FaultKind::NoMapToMerge { key } => key.max(fault.at),
+        _ => fault.at,
+    };
+    let lines = line_starts(text.as_bytes().get(..last + 2).unwrap_or(text.as_bytes()));
+    let line = line_of(&lines, fault.at);
     let why = match fault.kind {
         FaultKind::TooManyNodes => return DefinitionError::TooManyNodes,
-        FaultKind::NoMapToMerge { key } => return DefinitionError::MergeKey { line: line_of(lines, key) },
+        FaultKind::NoMapToMerge { key } => return DefinitionError::MergeKey { line: line_of(&lines, key) },
         FaultKind::AliasOfItself => return DefinitionError::AliasOfItself { line },
         FaultKind::SecondDocument => return DefinitionError::SecondDocument { line },
         FaultKind::Syntax(ErrorKind::RecursionLimitExceeded) => return DefinitionError::TooDeep { line },

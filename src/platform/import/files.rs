@@ -28,13 +28,13 @@ pub fn files(import: &ImportedTenant) -> Result<Vec<ImportedFile>, WriteError> {
         Ok(())
     };
     for component in &import.components {
-        add(Resource::Component(component.clone()))?;
+        add(Resource::from(component.clone()))?;
     }
     for connection in &import.connections {
-        add(Resource::Connection(connection.clone()))?;
+        add(Resource::from(connection.clone()))?;
     }
     for integration in &import.integrations {
-        add(Resource::Integration(integration.object.clone()))?;
+        add(Resource::from(integration.object.clone()))?;
     }
     for integration in &import.integrations {
         let path = format!("{}/{}.definition", Kind::Integration.plural(), integration.object.name());
@@ -61,7 +61,7 @@ pub fn platform_tenant(location: PrismaticLocation, path: &str) -> TenantSpec {
 
 /// Appends a Tenant to `tenants.yaml`: the existing bytes do not change.
 pub fn tenant_document(existing: &str, name: &str, spec: TenantSpec) -> Result<String, WriteError> {
-    let document = to_yaml(&Resource::Tenant(Object::new(name, spec)))?;
+    let document = to_yaml(&Resource::from(Object::new(name, spec)))?;
     if existing.trim_start_matches('\u{feff}').trim().is_empty() {
         return Ok(format!("{existing}{document}"));
     }

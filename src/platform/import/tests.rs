@@ -38,9 +38,9 @@ fn whatever_is_made_keeps_the_rules() {
     let files: Vec<ImportFile> = files.iter().map(|(name, bytes)| ImportFile { name, bytes }).collect();
     for reusable in [Reusable::none(), Reusable::all()] {
         let import = plan_import(&files, &reusable, &Existing::default());
-        let components = import.components.iter().cloned().map(Resource::Component);
-        let connections = import.connections.iter().cloned().map(Resource::Connection);
-        let integrations = import.integrations.iter().map(|i| Resource::Integration(i.object.clone()));
+        let components = import.components.iter().cloned().map(Resource::from);
+        let connections = import.connections.iter().cloned().map(Resource::from);
+        let integrations = import.integrations.iter().map(|i| Resource::from(i.object.clone()));
         for resource in components.chain(connections).chain(integrations) {
             assert_eq!(rules::violations(&resource), [], "{resource:?}");
         }

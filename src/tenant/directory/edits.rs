@@ -1,6 +1,6 @@
 //! Converts an action to edits of its file.
 
-use crate::api::{Definition, IntegrationSpec, Kind, Object, Resource};
+use crate::api::{Definition, Kind, Resource};
 use crate::engine::model::canonical::Json;
 use crate::engine::model::field::FieldKind;
 use crate::engine::model::inventory::Inventory;
@@ -54,11 +54,9 @@ fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
 
 /// Returns the definition file that a resource names.
 pub(super) fn definition_of(resource: &Resource) -> Option<&str> {
-    match resource {
-        Resource::Integration(Object {
-            spec: IntegrationSpec { definition: Some(Definition::File(file)), .. },
-            ..
-        }) => Some(file),
+    let Resource::Integration(integration) = resource else { return None };
+    match &integration.spec.definition {
+        Some(Definition::File(file)) => Some(file),
         _ => None,
     }
 }

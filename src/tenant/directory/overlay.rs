@@ -3,7 +3,7 @@
 use super::paths::normal;
 use crate::api::Uses;
 use crate::file_tree::FileTree;
-use crate::manifest::{DocumentsRead, read_bytes, shown};
+use crate::manifest::{DocumentsRead, read_bytes_like, shown};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -58,11 +58,11 @@ impl Overlay {
         for (path, content) in self.files.iter() {
             let at = readings.iter().position(|(there, _)| there == path);
             let bytes = content.as_ref().filter(|_| at.is_some() || is_read(path));
-            let read = |bytes: &Vec<u8>| read_bytes(&shown(path), bytes.clone());
+            let read = |bytes: &Vec<u8>, before| read_bytes_like(&shown(path), bytes.clone(), before);
             match (at, bytes) {
-                (Some(at), Some(bytes)) => readings[at].1 = read(bytes),
+                (Some(at), Some(bytes)) => readings[at].1 = read(bytes, &readings[at].1),
                 (Some(at), None) => drop(readings.remove(at)),
-                (None, Some(bytes)) => readings.push((path.clone(), read(bytes))),
+                (None, Some(bytes)) => readings.push((path.clone(), read(bytes, &DocumentsRead::default()))),
                 (None, None) => {}
             }
         }

@@ -104,10 +104,10 @@ fn named_by_key(kind: Kind, origin: &SourcePlace) -> Option<ObjectId> {
 
 fn item(resource: Resource) -> Option<Item> {
     Some(match resource {
-        Resource::Component(o) => Item::Component(Arc::new(o)),
-        Resource::Connection(o) => Item::Connection(Arc::new(o)),
-        Resource::CustomerCredentials(o) => Item::CustomerCredentials(Arc::new(o)),
-        Resource::Integration(o) => Item::Integration(Arc::new(o), None),
+        Resource::Component(o) => Item::Component(o),
+        Resource::Connection(o) => Item::Connection(o),
+        Resource::CustomerCredentials(o) => Item::CustomerCredentials(o),
+        Resource::Integration(o) => Item::Integration(o, None),
         Resource::Tenant(_) | Resource::TenantSync(_) => return None,
     })
 }

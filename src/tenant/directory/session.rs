@@ -154,13 +154,14 @@ impl DirectorySession<'_> {
         if let Resource::Integration(integration) = &mut resource
             && integration.spec.definition.is_some()
         {
-            integration.spec.definition = None;
+            let spec = &mut Arc::make_mut(integration).spec;
+            spec.definition = None;
             if let Some(bytes) = definition {
                 let (file, name) =
                     self.side_files.free(&folder, &id.name, &bytes).map_err(self.location.failed(&folder))?;
                 staging.put(&file, &bytes, &[id], None)?;
                 self.side_files.name(&file, id);
-                integration.spec.definition = Some(Definition::File(name));
+                spec.definition = Some(Definition::File(name));
             }
         }
         let refused = |why: String| LocationError::Refused { object: id.clone(), why };
