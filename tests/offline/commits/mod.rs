@@ -1,6 +1,8 @@
 //! A project at commits of its repository: what a change does, read without a checkout.
 
+mod described;
 mod merges;
+mod posts;
 mod reading;
 mod updates;
 
