@@ -4,6 +4,7 @@ mod described;
 mod merges;
 mod posts;
 mod reading;
+mod remote;
 mod updates;
 
 use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
