@@ -9,7 +9,7 @@ test:
 
 # The tests that need no Go and no server, for between two edits: within two minutes after a build.
 check:
-	cargo test --lib --test offline -- --skip power_cuts:: --skip canary::
+	cargo test --lib --test offline -- --skip power_cuts:: --skip canary:: --skip commits::described::
 
 # The long ones: laws on many more worlds, readers on many more broken files, every fault at every
 # request, an older Kubernetes, and the benchmarks.

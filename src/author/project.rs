@@ -90,11 +90,8 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
     files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
     files.insert("README.md".to_string(), readme(tenants, ci));
     files.insert(".gitignore".to_string(), IGNORED.to_string());
-    match ci {
-        Some(Ci::GitHub) => drop(files.insert(".github/workflows/stablekey.yml".to_string(), github(tenants))),
-        Some(Ci::GitLab) => drop(files.insert(".gitlab-ci.yml".to_string(), gitlab(tenants))),
-        None => {}
-    }
+    let pipeline = ci.map(|ci| pipeline(ci, tenants)).unwrap_or_default();
+    files.extend(pipeline.into_iter().map(|(path, text)| (path.to_string(), text)));
     Ok(files)
 }
 
@@ -115,7 +112,7 @@ fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
     };
     let rows: String = tenants.iter().map(row).collect();
     let checks = match ci {
-        Some(_) => "\nEvery pull request is checked: the files are valid, and the plan says what the change does.\n",
+        Some(_) => "\nEvery pull request is planned: a comment says what the change does in every tenant.\n",
         None => "",
     };
     let on_platform = tenants.iter().find(|tenant| matches!(tenant.whereabouts, Whereabouts::Platform { .. }));
@@ -155,48 +152,36 @@ fn tokens(tenants: &[NewTenant]) -> Vec<String> {
     variables
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The files of `ci/`: what a person copies and what a new project gets are the same.
+const GITHUB_PLAN: &str = include_str!("../../ci/github/stablekey.yml");
+const GITHUB_APPLY: &str = include_str!("../../ci/github/stablekey-apply.yml");
+const GITLAB_PLAN: &str = include_str!("../../ci/gitlab/plan.yml");
+const GITLAB_APPLY: &str = include_str!("../../ci/gitlab/apply.yml");
+/// The lines of these files that stand for the tokens of tenants on the platform.
+const GITHUB_TOKENS: &str = "          # The tokens of tenants on the platform, such as:\n          # STABLEKEY_TOKEN_US: ${{ secrets.STABLEKEY_TOKEN_US }}\n";
+const GITLAB_TOKENS: &str = "# For tenants on the platform: such as STABLEKEY_TOKEN_US.\n";
 
-fn github(tenants: &[NewTenant]) -> String {
+/// The pipeline's files, by path. What is in folders of the repository is brought there by the merge itself.
+fn pipeline(ci: Ci, tenants: &[NewTenant]) -> Vec<(&'static str, String)> {
+    let is_elsewhere = |tenant: &NewTenant| !matches!(tenant.whereabouts, Whereabouts::Directory { .. });
+    let applies = tenants.iter().any(is_elsewhere);
     let variables = tokens(tenants);
-    let lines: String = variables.iter().map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n")).collect();
-    let env = if lines.is_empty() { String::new() } else { format!("        env:\n{lines}") };
-    format!(
-        "# Checks every pull request: the files are valid, and the plan says what the change does.\n\
-         name: stablekey\n\
-         on:\n  pull_request:\n  push:\n    branches: [main]\n\
-         permissions:\n  contents: read\n\
-         jobs:\n  plan:\n    runs-on: ubuntu-latest\n    steps:\n\
-         \x20     - uses: actions/checkout@v4\n\
-         \x20     - name: Install\n        run: cargo install stablekey --locked --version {VERSION}\n\
-         \x20     - name: Validate\n        run: stablekey validate\n\
-         \x20     - name: Plan\n        run: |\n\
-         \x20         code=0\n\
-         \x20         stablekey plan --output markdown >> \"$GITHUB_STEP_SUMMARY\" || code=$?\n\
-         \x20         # 2: there are actions, which the summary shows.\n\
-         \x20         [ \"$code\" -eq 0 ] || [ \"$code\" -eq 2 ]\n{env}"
-    )
-}
-
-fn gitlab(tenants: &[NewTenant]) -> String {
-    let variables = tokens(tenants);
-    let note = match variables.as_slice() {
-        [] => String::new(),
-        names => format!("# Masked variables of the project: {}.\n", names.join(", ")),
-    };
-    format!(
-        "# Checks every merge request: the files are valid, and the plan says what the change does.\n{note}\
-         stablekey:\n\
-         \x20 image: rust:1-slim\n\
-         \x20 script:\n\
-         \x20   - cargo install stablekey --locked --version {VERSION}\n\
-         \x20   - stablekey validate\n\
-         \x20   - |\n\
-         \x20     code=0\n\
-         \x20     stablekey plan --output markdown > plan.md || code=$?\n\
-         \x20     cat plan.md\n\
-         \x20     # 2: there are actions, which the plan shows.\n\
-         \x20     [ \"$code\" -eq 0 ] || [ \"$code\" -eq 2 ]\n\
-         \x20 artifacts:\n    when: always\n    paths: [plan.md]\n"
-    )
+    match ci {
+        Ci::GitHub => {
+            let tokens = variables.iter().map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n"));
+            let tokens: String = tokens.collect();
+            let of = |text: &str| text.replace(GITHUB_TOKENS, &tokens);
+            let apply = applies.then(|| (".github/workflows/stablekey-apply.yml", of(GITHUB_APPLY)));
+            [(".github/workflows/stablekey.yml", of(GITHUB_PLAN))].into_iter().chain(apply).collect()
+        }
+        Ci::GitLab => {
+            let tokens = match variables.as_slice() {
+                [] => String::new(),
+                names => format!("# For tenants on the platform: {}.\n", names.join(", ")),
+            };
+            let apply = if applies { format!("\n{GITLAB_APPLY}") } else { String::new() };
+            let text = format!("{GITLAB_PLAN}{apply}").replace(GITLAB_TOKENS, &tokens);
+            vec![(".gitlab-ci.yml", text)]
+        }
+    }
 }

@@ -3,10 +3,19 @@
 use super::CommandFailure;
 use super::options::RootArgument;
 use crate::file_tree::FileTree;
-use crate::git::{GitError, Repository};
+use crate::git::credentials::{Credentials, CredentialsError};
+use crate::git::failure::FetchError;
+use crate::git::fetched::{FetchedCommit, FetchedError};
+use crate::git::reference::Reference;
+use crate::git::remote::{Access, Limits, Remote, RemoteError};
+use crate::git::url::{self, split_reference};
+use crate::git::{GitError, Proxies, Repository};
 use crate::project::Project;
+use crate::text::line;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::{Component as PathPart, Path, PathBuf};
+use tokio::runtime::Runtime;
 
 /// The options that name two commits.
 #[derive(Clone, Debug, Default, Args)]
@@ -18,6 +27,11 @@ pub(super) struct CommitOptions {
     /// The commit that --from is compared with; by default the files as they are on disk
     #[arg(long, value_name = "COMMIT", conflicts_with_all = ["namespace", "sources"])]
     pub to: Option<String>,
+    /// Read the project from a Git server, without a clone: the address of a repository and a branch, tag or commit; ROOT
+    /// and --from are of that repository. The variables STABLEKEY_GIT_TOKEN, or STABLEKEY_GIT_USERNAME and
+    /// STABLEKEY_GIT_PASSWORD, hold credentials, and STABLEKEY_GIT_HOSTS the hosts that they are sent to
+    #[arg(long, value_name = "URL@REF", conflicts_with_all = ["namespace", "sources", "to"])]
+    pub git: Option<String>,
 }
 
 /// A project before and after a change of its files.
@@ -26,6 +40,8 @@ pub(super) struct ProjectSides {
     pub after: Project,
     /// The names of both, as people read them.
     pub names: SideNames,
+    /// What was fetched to read them.
+    _fetched: Vec<FetchedCommit>,
 }
 
 /// The names of the two states of a project.
@@ -95,13 +111,21 @@ impl ProjectRepository {
 
 impl CommitOptions {
     /// Reads the project at both commits, if they were given.
-    pub(super) fn open(&self, root: &RootArgument) -> Result<Option<ProjectSides>, CommandFailure> {
-        if self.from.is_none() && self.to.is_none() {
-            return Ok(None);
-        }
-        let Some(from) = &self.from else {
-            return Err(CommandFailure::new("--to needs --from", "give the commit to compare with: --from main"));
+    pub(super) fn open(
+        &self,
+        root: &RootArgument,
+        remote: Option<&RemoteProject>,
+    ) -> Result<Option<ProjectSides>, CommandFailure> {
+        let from = match (&self.from, &self.to) {
+            (Some(from), _) => from,
+            (None, None) => return Ok(None),
+            (None, Some(_)) => {
+                return Err(CommandFailure::new("--to needs --from", "give the commit to compare with: --from main"));
+            }
         };
+        if let Some(remote) = remote {
+            return remote.sides(root, from).map(Some);
+        }
         let repository = ProjectRepository::around(root.root())?;
         let (before, from) = repository.files(from)?;
         let (after, to) = match &self.to {
@@ -110,6 +134,95 @@ impl CommitOptions {
         };
         let after = root.open_in(after)?;
         let before = root.open_beside(before, &after);
-        Ok(Some(ProjectSides { before, after, names: SideNames { from, to } }))
+        Ok(Some(ProjectSides { before, after, names: SideNames { from, to }, _fetched: Vec::new() }))
+    }
+
+    /// The repository of `--git`, if it was given.
+    pub(super) fn remote(&self, root: &RootArgument) -> Result<Option<RemoteProject>, CommandFailure> {
+        self.git.as_deref().map(|given| RemoteProject::of(given, root)).transpose()
+    }
+}
+
+/// A project in a repository on a Git server.
+pub(super) struct RemoteProject {
+    remote: Remote,
+    /// The branch, tag or commit, as the person wrote it.
+    revision: String,
+    /// Drives the requests.
+    _runtime: Runtime,
+}
+
+impl RemoteProject {
+    fn of(given: &str, root: &RootArgument) -> Result<Self, CommandFailure> {
+        let Some((url, revision)) = split_reference(given) else {
+            let message = format!("--git {} names no branch, tag or commit", url::shown(given));
+            return Err(CommandFailure::new(message, "add it: --git https://HOST/PATH@main"));
+        };
+        let is_below = |part: PathPart<'_>| matches!(part, PathPart::CurDir | PathPart::Normal(_));
+        if !root.root().components().all(is_below) {
+            let message = format!("{} is no folder of a repository", root.root().display());
+            return Err(CommandFailure::new(message, "with --git, ROOT is the folder in that repository"));
+        }
+        let variable = |name: &str| std::env::var(name).ok();
+        let access = Access {
+            credentials: Credentials::of_environment(&variable),
+            authorities: None,
+            proxies: Proxies::of(&variable),
+            limits: Limits::default(),
+            allows_loopback: root.allows_loopback(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| CommandFailure::new(error.to_string(), "run it again"))?;
+        let remote = Remote::new(url, access, runtime.handle().clone()).map_err(|error| {
+            let help = match &error {
+                RemoteError::Url { .. } => "give the address as git clone takes it: https://HOST/PATH",
+                RemoteError::Loopback(_) => "use a clone, with -C; --allow-loopback is for tests",
+                RemoteError::Credentials(CredentialsError::Malformed { .. }) => "set the variable again",
+                RemoteError::Credentials(_) => "set STABLEKEY_GIT_HOSTS to the hosts that they may be sent to",
+                RemoteError::Client { .. } => "see that the address is right",
+            };
+            CommandFailure::new(format!("--git: {error}"), help)
+        })?;
+        Ok(RemoteProject { remote, revision: revision.to_string(), _runtime: runtime })
+    }
+
+    /// Fetches a branch, tag or commit.
+    fn fetch(&self, revision: &str, root: &RootArgument) -> Result<(FetchedCommit, FileTree, String), CommandFailure> {
+        let failed = |why: &dyn Display, help: String| {
+            CommandFailure::new(format!("{} at {}: {why}", self.remote.url(), line(revision)), help)
+        };
+        let reference = Reference::parse(revision)
+            .map_err(|error| failed(&error, "give a branch, a tag, or a commit by its full name".to_string()))?;
+        let commit = FetchedCommit::of(&self.remote, &reference).map_err(|error| match &error {
+            FetchedError::Fetch(FetchError::Unauthenticated { has_credentials: false }) => {
+                let help =
+                    "set STABLEKEY_GIT_PASSWORD to a token that may read it, and STABLEKEY_GIT_HOSTS to its host";
+                failed(&error, help.to_string())
+            }
+            FetchedError::Fetch(FetchError::Certificate(_)) => {
+                failed(&error, "set SSL_CERT_FILE to a file with the certificate of its authority".to_string())
+            }
+            error => failed(error, error.help()),
+        })?;
+        let files = commit.files(root.root(), root.root()).map_err(|error| failed(&error, error.help()))?;
+        let short = commit.short();
+        let name = if revision.starts_with(&short) { short } else { format!("{revision} ({short})") };
+        Ok((commit, files, name))
+    }
+
+    /// Reads the project, with the name of the commit.
+    pub(super) fn open(&self, root: &RootArgument) -> Result<(Project, FetchedCommit, String), CommandFailure> {
+        let (commit, files, name) = self.fetch(&self.revision, root)?;
+        let project = root.open_elsewhere(files)?;
+        Ok((project, commit, format!("{} at {name}", self.remote.url())))
+    }
+
+    /// Reads the project at another commit too, to compare both.
+    fn sides(&self, root: &RootArgument, from: &str) -> Result<ProjectSides, CommandFailure> {
+        let (before_commit, before, from) = self.fetch(from, root)?;
+        let (after, commit, to) = self.open(root)?;
+        let before = root.open_elsewhere_beside(before, &after);
+        let names = SideNames { from, to };
+        Ok(ProjectSides { before, after, names, _fetched: vec![before_commit, commit] })
     }
 }

@@ -173,12 +173,32 @@ impl RootArgument {
 
     /// Reads the project in a tree of files, to compare it with another.
     pub(super) fn open_in(&self, files: FileTree) -> Result<Project, CommandFailure> {
-        let given = self.arguments_in(files);
-        if !given.files.is_folder(&given.root) {
-            let message = format!("there is no folder {} in that commit", given.root.display());
-            return Err(CommandFailure::new(message, "give the folder in which the Tenants and their folders lie"));
+        open_tree(&self.arguments_in(files))
+    }
+
+    /// Reads the project in a tree of files that is no clone here. The record of a tenant on the platform is in refs of the
+    /// repository that only a clone reads, so these tenants are unreadable.
+    pub(super) fn open_elsewhere(&self, files: FileTree) -> Result<Project, CommandFailure> {
+        let given = ProjectArgs { platform: None, ..self.arguments_in(files) };
+        let mut project = open_tree(&given)?;
+        let why =
+            "what Stablekey wrote there is recorded in the repository, and is read only in a clone: plan in a clone";
+        for tenant in project.tenants.values_mut() {
+            if let Some(LocationSpec::Prismatic(_)) = &tenant.spec.location {
+                tenant.live = Err(why.to_string());
+            }
         }
-        with_tenants(open(&given, &mut std::io::empty()))
+        Ok(project)
+    }
+
+    /// Reads the same project in another tree of files that is no clone.
+    pub(super) fn open_elsewhere_beside(&self, files: FileTree, project: &Project) -> Project {
+        open_beside(&ProjectArgs { may_be_new: true, platform: None, ..self.arguments_in(files) }, project)
+    }
+
+    /// Whether servers on this machine are reached: in tests.
+    pub(super) fn allows_loopback(&self) -> bool {
+        self.clusters.allow_loopback
     }
 
     /// Reads the project in another tree of files. What was read from servers is not read again. There may be none.
@@ -229,6 +249,14 @@ impl RootArgument {
         self.sources = planned.iter().map(|(tenant, path)| (tenant.clone(), root.join(path))).collect();
         Ok(())
     }
+}
+
+fn open_tree(given: &ProjectArgs) -> Result<Project, CommandFailure> {
+    if !given.files.is_folder(&given.root) {
+        let message = format!("there is no folder {} in that commit", given.root.display());
+        return Err(CommandFailure::new(message, "give the folder in which the Tenants and their folders lie"));
+    }
+    with_tenants(open(given, &mut std::io::empty()))
 }
 
 impl SourceOption {

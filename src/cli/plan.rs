@@ -1,6 +1,6 @@
 //! `stablekey plan`.
 
-use super::commits::{CommitOptions, ProjectSides};
+use super::commits::{CommitOptions, ProjectSides, RemoteProject};
 use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 ///   stablekey plan --tenant eu-prod --integration lead-router
 ///   stablekey plan --sync us-prod:eu-prod --out plan.json
 ///   stablekey plan --from main --to HEAD
+///   stablekey plan --git https://github.com/acme/connections@change --from main
 ///   stablekey plan -n us-prod --context us
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -46,15 +47,15 @@ pub(super) struct PlanCommand {
     #[command(flatten)]
     commits: CommitOptions,
     /// Show what `apply --resend` would do: send the secrets of this connection again to the one --tenant (repeatable)
-    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with_all = ["namespace", "from"])]
+    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with_all = ["namespace", "from", "git"])]
     resend: Vec<String>,
     /// Also ask each cluster, by a dry run, whether it would accept every change: the plan then includes admission
     /// policies and quotas
-    #[arg(long, conflicts_with_all = ["namespace", "from"])]
+    #[arg(long, conflicts_with_all = ["namespace", "from", "git"])]
     server: bool,
     /// Also write the plan to this file: `apply --plan` takes it as consent. Only a regular file is replaced; - is
     /// standard output, and the plan is then shown on standard error
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["namespace", "from"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["namespace", "from", "git"])]
     out: Option<PathBuf>,
 }
 
@@ -64,8 +65,12 @@ impl PlanCommand {
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
         }
-        if let Some(sides) = self.commits.open(&self.root)? {
+        let remote = self.commits.remote(&self.root)?;
+        if let Some(sides) = self.commits.open(&self.root, remote.as_ref())? {
             return self.run_on_commits(&sides, output);
+        }
+        if let Some(remote) = remote {
+            return self.run_on_remote(&remote, output);
         }
         let project = self.root.open()?;
         let mut planned = planning::make(&project, &self.narrowing.scope())?;
@@ -101,6 +106,18 @@ impl PlanCommand {
         if let Some(path) = &self.out {
             plan_file::save(&project, &planned.plan, &self.root.sources_seen_from_root()?, path, output)?;
         }
+        Ok(planned.plan.exit)
+    }
+
+    /// Shows the plan of a repository on a Git server.
+    fn run_on_remote(&self, remote: &RemoteProject, output: &mut Output) -> Result<u8, CommandFailure> {
+        let (project, _fetched, name) = remote.open(&self.root)?;
+        let planned = planning::make(&project, &self.narrowing.scope())?;
+        output.problems(&project.problems);
+        output.roles(project.roles.iter().map(String::as_str));
+        output.note(&format!("This is the plan of {name}. To apply it, run stablekey apply in a clone."));
+        let typed = self.root.invocation(&self.narrowing);
+        output.result(&show(&planned, &[], &typed, self.format.output, output.style())?)?;
         Ok(planned.plan.exit)
     }
 

@@ -1,5 +1,6 @@
 //! GitHub's REST API.
 
+use super::comment::{Marked, Thread};
 use super::rest::{Rest, encoded};
 use super::{ForgeError, Posted};
 use crate::secret::Secret;
@@ -31,21 +32,21 @@ impl GitHub {
     /// Writes the comment that begins with a marker, on a pull request. An earlier one of ours is updated.
     pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {
         let list = format!("{}/issues/{number}/comments", self.repository);
-        let all = self.rest.all(&format!("{list}?per_page=100"), "listing the comments")?;
-        match all.iter().find(|comment| is_ours(comment, marker)) {
-            Some(comment) if comment.get("body").and_then(Value::as_str) == Some(text) => Ok(Posted::Unchanged),
-            Some(comment) => {
-                let what = "updating the comment";
-                let id = comment.get("id").and_then(Value::as_u64).ok_or(ForgeError::Form { what })?;
+        let body = json!({ "body": text });
+        let thread = Thread {
+            list: &|| {
+                let what = "listing the comments";
+                let all = self.rest.all(&format!("{list}?per_page=100"), what)?;
+                let ours = all.iter().filter(|comment| is_ours(comment, marker));
+                ours.map(|comment| Marked::of(comment).ok_or(ForgeError::Form { what })).collect()
+            },
+            update: &|id| {
                 let path = format!("{}/issues/comments/{id}", self.repository);
-                self.rest.send(&Method::PATCH, &path, Some(&json!({ "body": text })), what)?;
-                Ok(Posted::Updated)
-            }
-            None => {
-                self.rest.send(&Method::POST, &list, Some(&json!({ "body": text })), "writing the comment")?;
-                Ok(Posted::Created)
-            }
-        }
+                self.rest.send(&Method::PATCH, &path, Some(&body), "updating the comment").map(drop)
+            },
+            create: &|| self.rest.send(&Method::POST, &list, Some(&body), "writing the comment").map(drop),
+        };
+        thread.keep(text)
     }
 
     /// Writes a check run with annotations, as many requests as they need. Only the token of an app may.

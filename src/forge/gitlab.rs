@@ -1,5 +1,6 @@
 //! GitLab's REST API.
 
+use super::comment::{Marked, Thread};
 use super::rest::{Rest, encoded};
 use super::{ForgeError, Posted};
 use crate::secret::Secret;
@@ -21,28 +22,28 @@ impl GitLab {
     }
 
     /// Writes the note that begins with a marker, on a merge request. An earlier one is updated: a note can only be
-    /// changed by its author, so another's is not found twice.
+    /// changed by its author, so another's is passed over.
     pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {
         let list = format!("{}/merge_requests/{number}/notes", self.project);
-        let all = self.rest.all(&format!("{list}?per_page=100&sort=asc&order_by=created_at"), "listing the notes")?;
-        let is_marked = |note: &&Value| {
-            let body = note.get("body").and_then(Value::as_str).unwrap_or_default();
-            body.starts_with(marker) && note.get("system").and_then(Value::as_bool) != Some(true)
+        let body = json!({ "body": text });
+        let thread = Thread {
+            list: &|| {
+                let what = "listing the notes";
+                let all = self.rest.all(&format!("{list}?per_page=100&sort=asc&order_by=created_at"), what)?;
+                let notes = all.iter().filter(|note| is_marked(note, marker));
+                notes.map(|note| Marked::of(note).ok_or(ForgeError::Form { what })).collect()
+            },
+            update: &|id| {
+                self.rest.send(&Method::PUT, &format!("{list}/{id}"), Some(&body), "updating the note").map(drop)
+            },
+            create: &|| self.rest.send(&Method::POST, &list, Some(&body), "writing the note").map(drop),
         };
-        for note in all.iter().filter(is_marked) {
-            if note.get("body").and_then(Value::as_str) == Some(text) {
-                return Ok(Posted::Unchanged);
-            }
-            let what = "updating the note";
-            let id = note.get("id").and_then(Value::as_u64).ok_or(ForgeError::Form { what })?;
-            match self.rest.send(&Method::PUT, &format!("{list}/{id}"), Some(&json!({ "body": text })), what) {
-                Ok(_) => return Ok(Posted::Updated),
-                // It is somebody else's, who wrote the marker.
-                Err(ForgeError::Forbidden { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.rest.send(&Method::POST, &list, Some(&json!({ "body": text })), "writing the note")?;
-        Ok(Posted::Created)
+        thread.keep(text)
     }
+}
+
+/// Whether a note begins with a marker, and was not written by GitLab itself.
+fn is_marked(note: &Value, marker: &str) -> bool {
+    let body = note.get("body").and_then(Value::as_str).unwrap_or_default();
+    body.starts_with(marker) && note.get("system").and_then(Value::as_bool) != Some(true)
 }

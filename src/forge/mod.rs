@@ -1,5 +1,6 @@
 //! The comment on a pull request of GitHub or a merge request of GitLab, kept up to date, and the check of a commit.
 
+mod comment;
 mod github;
 mod gitlab;
 mod rest;
@@ -44,4 +45,15 @@ pub enum ForgeError {
     /// The answer is not of the form that its API has.
     #[error("{what} failed: its answer cannot be read")]
     Form { what: &'static str },
+}
+
+impl ForgeError {
+    /// Whether what was sent may have been carried out.
+    fn is_lost(&self) -> bool {
+        match self {
+            ForgeError::Unreachable { .. } => true,
+            ForgeError::Refused { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
 }

@@ -17,6 +17,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The wait before a request is repeated that was not answered with a time.
 const WAIT: Duration = Duration::from_secs(2);
+/// When requests that are used up are there again, at the latest.
+const HOUR: Duration = Duration::from_secs(3600);
 /// How often a request is sent.
 const TIMES: usize = 4;
 
@@ -120,7 +122,7 @@ impl Rest {
             let request = request.body(Full::new(bytes.clone()));
             let request = request.map_err(|_| ForgeError::Address("a part of it cannot be sent".to_string()))?;
             let wait = match self.runtime.block_on(self.client.send(request, LIMIT)) {
-                // What was written may be there: only a read is repeated at once.
+                // What was sent may have been carried out: who sent it looks before it is sent again.
                 Err(failure) => {
                     last = ForgeError::Unreachable { what, why: failure.to_string() };
                     if *method == Method::POST {
@@ -133,6 +135,7 @@ impl Rest {
                         let body = serde_json::from_slice(&answer.body).map_err(|_| ForgeError::Form { what })?;
                         return Ok(RestAnswer { body, headers: answer.headers });
                     }
+                    Err((error, _)) if *method == Method::POST && error.is_lost() => return Err(error),
                     Err((error, Some(wait))) if wait <= LONGEST_WAIT => {
                         last = error;
                         wait
@@ -163,11 +166,13 @@ fn judged(answer: &HttpAnswer, what: &'static str) -> Result<(), (ForgeError, Op
             let wait = after.unwrap_or(WAIT);
             Err((ForgeError::Limited(wait), Some(wait)))
         }
-        StatusCode::FORBIDDEN if after.is_some() || is_used_up => {
-            // The limit of an hour ends later than a pipeline waits.
-            let wait = after.unwrap_or(LONGEST_WAIT * 60);
+        StatusCode::FORBIDDEN if after.is_some() => {
+            let wait = after.unwrap_or(WAIT);
             Err((ForgeError::Limited(wait), Some(wait)))
         }
+        // These limits end later than a pipeline waits.
+        StatusCode::FORBIDDEN if is_used_up => Err((ForgeError::Limited(HOUR), None)),
+        StatusCode::FORBIDDEN if is_about_limit(&answer.body) => Err((ForgeError::Limited(LONGEST_WAIT), None)),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
             Err((ForgeError::Forbidden { what, status: status.as_u16() }, None))
         }
@@ -176,6 +181,12 @@ fn judged(answer: &HttpAnswer, what: &'static str) -> Result<(), (ForgeError, Op
         }
         status => Err((ForgeError::Refused { what, status: status.as_u16() }, None)),
     }
+}
+
+/// Whether GitHub refuses a request because there were too many: it may say so in nothing but its message.
+fn is_about_limit(body: &[u8]) -> bool {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    answer.get("message").and_then(Value::as_str).is_some_and(|message| message.contains("rate limit"))
 }
 
 /// The address of the next page, from the header Link.

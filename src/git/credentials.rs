@@ -43,6 +43,24 @@ pub enum CredentialsError {
 }
 
 impl Credentials {
+    /// The credentials of the environment, if there are any: `STABLEKEY_GIT_TOKEN`, or `STABLEKEY_GIT_PASSWORD` with
+    /// `STABLEKEY_GIT_USERNAME`. `STABLEKEY_GIT_HOSTS` says where they belong.
+    pub fn of_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let secret = |name: &str| variable(name).filter(|value| !value.trim().is_empty()).map(Secret::new);
+        let (from, kind) = match (secret("STABLEKEY_GIT_PASSWORD"), secret("STABLEKEY_GIT_TOKEN")) {
+            (Some(password), _) => {
+                // Forges take a token as the password of any user.
+                let username = secret("STABLEKEY_GIT_USERNAME").unwrap_or_else(|| Secret::new("git".to_string()));
+                ("STABLEKEY_GIT_PASSWORD", CredentialKind::Password { username, password })
+            }
+            (None, Some(token)) => ("STABLEKEY_GIT_TOKEN", CredentialKind::Bearer(token)),
+            (None, None) => return None,
+        };
+        let hosts = variable("STABLEKEY_GIT_HOSTS").unwrap_or_default();
+        let hosts = hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_string).collect();
+        Some(Credentials { from: from.to_string(), kind, hosts })
+    }
+
     /// The header of a request to this address.
     pub(super) fn authorization(&self, url: &GitUrl) -> Result<HeaderValue, CredentialsError> {
         let from = || self.from.clone();
@@ -127,6 +145,27 @@ mod tests {
             let error = sent(token(), hosts, url).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         }
+    }
+
+    /// Never in an argument or an address: "whoever holds them says which hosts they belong to".
+    #[test]
+    fn the_environment_names_credentials_and_their_hosts() {
+        let of = |variables: &[(&str, &str)]| {
+            let found = |name: &str| variables.iter().find(|(of, _)| *of == name).map(|(_, value)| value.to_string());
+            let credentials = Credentials::of_environment(&found)?;
+            let url = GitUrl::parse("https://git.acme.example/x.git").unwrap();
+            Some(credentials.authorization(&url).map(|header| header.to_str().unwrap().to_string()))
+        };
+        let hosts = ("STABLEKEY_GIT_HOSTS", "other.example, git.acme.example");
+        let token = ("STABLEKEY_GIT_TOKEN", "CANARY");
+        let password = ("STABLEKEY_GIT_PASSWORD", "CANARY");
+        assert_eq!(of(&[hosts, ("STABLEKEY_GIT_TOKEN", " ")]), None);
+        assert_eq!(of(&[hosts, token]), Some(Ok("Bearer CANARY".to_string())));
+        let basic = |text: &str| Some(Ok(format!("Basic {}", STANDARD.encode(text))));
+        assert_eq!(of(&[hosts, token, password]), basic("git:CANARY"));
+        assert_eq!(of(&[hosts, password, ("STABLEKEY_GIT_USERNAME", "ann")]), basic("ann:CANARY"));
+        let from = "STABLEKEY_GIT_TOKEN".to_string();
+        assert_eq!(of(&[token]), Some(Err(CredentialsError::NoHosts { from })));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod command;
 pub mod credentials;
 mod error;
 pub mod failure;
+pub mod fetched;
 pub mod reference;
 pub mod remote;
 mod repository;

@@ -92,8 +92,16 @@ impl fmt::Display for GitUrl {
     }
 }
 
+/// Splits `URL@REF`: an at sign before the path belongs to the host. `None`: there is no REF.
+pub fn split_reference(text: &str) -> Option<(&str, &str)> {
+    let host = text.find("://").map_or(0, |at| at + 3);
+    let path = text.get(host..)?.find('/')? + host;
+    let at = text.get(path..)?.rfind('@')? + path;
+    Some((&text[..at], &text[at + 1..])).filter(|(_, reference)| !reference.is_empty())
+}
+
 /// An address as it was given, for a message: on one line, and without a password.
-pub(super) fn shown(url: &str) -> String {
+pub fn shown(url: &str) -> String {
     let url = url.trim();
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -145,6 +153,21 @@ mod tests {
             (long.as_str(), GitUrlError::TooLong),
         ] {
             assert_eq!(GitUrl::parse(url), Err(why), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_reference_follows_the_last_at_sign_of_the_path() {
+        for (text, split) in [
+            ("https://git.acme.example/x.git@main", Some(("https://git.acme.example/x.git", "main"))),
+            ("https://git.acme.example/a@b/x@release/1.0", Some(("https://git.acme.example/a@b/x", "release/1.0"))),
+            ("https://ann:CANARY@git.acme.example/x", None),
+            ("https://ann:CANARY@git.acme.example/x@v1", Some(("https://ann:CANARY@git.acme.example/x", "v1"))),
+            ("https://git.acme.example/x@", None),
+            ("https://git.acme.example@main", None),
+            ("", None),
+        ] {
+            assert_eq!(split_reference(text), split);
         }
     }
 

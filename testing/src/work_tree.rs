@@ -19,15 +19,31 @@ impl Deref for WorkTree {
 }
 
 /// Variables of the systems that a test itself may run in.
-const OF_SYSTEMS: [&str; 8] = [
+const OF_SYSTEMS: [&str; 24] = [
     "GITHUB_ACTIONS",
+    "GITHUB_API_URL",
     "GITHUB_EVENT_PATH",
     "GITHUB_REF",
+    "GITHUB_REPOSITORY",
+    "GITHUB_SERVER_URL",
     "GITHUB_STEP_SUMMARY",
     "GITHUB_TOKEN",
     "GITLAB_CI",
-    "CI_MERGE_REQUEST_IID",
+    "CI_API_V4_URL",
     "CI_COMMIT_BRANCH",
+    "CI_MERGE_REQUEST_IID",
+    "CI_MERGE_REQUEST_PROJECT_ID",
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+    "CI_PROJECT_ID",
+    "CI_PROJECT_VISIBILITY",
+    "STABLEKEY_GITLAB_TOKEN",
+    "STABLEKEY_GIT_CA",
+    "STABLEKEY_GIT_HOSTS",
+    "STABLEKEY_GIT_PASSWORD",
+    "STABLEKEY_GIT_TOKEN",
+    "STABLEKEY_GIT_USERNAME",
+    "STABLEKEY_HOSTS",
 ];
 
 impl WorkTree {

@@ -58,7 +58,8 @@ fn candidates() -> Vec<(String, String)> {
     let files: Vec<PathBuf> =
         [".github", "ci", "docs", "examples"].iter().flat_map(|f| files_below(&repository(f))).collect();
     let mut all = Vec::new();
-    for path in files.iter().filter(|path| has(path, &["yml", "yaml"])) {
+    let action = repository("action.yml");
+    for path in files.iter().filter(|path| has(path, &["yml", "yaml"])).chain([&action]) {
         all.push((named(path), std::fs::read_to_string(path).unwrap()));
     }
     for path in files.iter().filter(|path| has(path, &["md"])).chain([&repository("README.md")]) {
@@ -116,9 +117,8 @@ fn the_workflow_files_of_the_project() {
             _ => {}
         }
     }
-    if all.count > 0 {
-        assert_eq!(all.lint(), "");
-    }
+    assert!(all.count >= 3, "the action, and the workflows to copy");
+    assert_eq!(all.lint(), "");
 }
 
 #[test]

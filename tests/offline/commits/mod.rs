@@ -1,7 +1,10 @@
 //! A project at commits of its repository: what a change does, read without a checkout.
 
+mod described;
 mod merges;
+mod posts;
 mod reading;
+mod remote;
 mod updates;
 
 use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};

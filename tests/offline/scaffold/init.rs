@@ -1,6 +1,11 @@
 //! `stablekey init`: a project whose first plan works.
 
-use stablekey_testing::project::Project;
+use serde_json::{Value, json};
+use stablekey_testing::cli::repository;
+use stablekey_testing::objects::{Document as _, Integration};
+use stablekey_testing::project::{CommandOutput, Project};
+use stablekey_testing::work_tree::WorkTree;
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -80,44 +85,135 @@ fn mistakes_are_named_and_nothing_is_written() {
     assert!(root.files("").is_empty());
 }
 
-/// The steps of the workflow, run as they are written.
-#[test]
-fn the_workflow_does_what_it_says() {
-    let root = Project::empty();
-    root.run(&["init", "--tenant", "dev", "--ci", "github"]).exits(0);
-    let workflow: serde_json::Value = serde_saphyr::from_str(&root.read(".github/workflows/stablekey.yml")).unwrap();
-    let steps = workflow["jobs"]["plan"]["steps"].as_array().unwrap();
-    let script = |name: &str| {
-        let step = steps.iter().find(|step| step["name"] == name).unwrap();
-        step["run"].as_str().unwrap().to_string()
-    };
-    let run = |script: &str| {
-        let built = std::path::PathBuf::from(env!("CARGO_BIN_EXE_stablekey"));
-        let path = format!("{}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
-        let mut shell = Command::new("sh");
-        shell.args(["-e", "-c", script]).current_dir(root.root()).env("PATH", path);
-        shell.env("GITHUB_STEP_SUMMARY", root.parent_folder().join("summary.md"));
-        shell.output().unwrap()
-    };
-    assert!(run(&script("Validate")).status.success());
-    assert!(run(&script("Plan")).status.success());
-    let summary = std::fs::read_to_string(root.parent_folder().join("summary.md")).unwrap();
-    assert!(summary.contains("Stablekey plan"), "{summary}");
-    // An error fails the check.
-    root.write("dev/broken.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\n");
-    assert!(!run(&script("Validate")).status.success() && !run(&script("Plan")).status.success());
+/// A shell that finds the program under test.
+fn shell(script: &str, folder: &Path) -> Command {
+    let built = std::path::PathBuf::from(env!("CARGO_BIN_EXE_stablekey"));
+    let path = format!("{}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path);
+    for name in ["GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_TOKEN", "CI"] {
+        shell.env_remove(name);
+    }
+    shell
 }
 
-#[test]
-fn the_job_of_gitlab_is_valid_and_names_its_tokens() {
+fn parsed(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+/// The script of a step, by its name.
+fn script(steps: &Value, name: &str) -> String {
+    let step = steps.as_array().unwrap().iter().find(|step| step["name"] == name).unwrap();
+    step["run"].as_str().unwrap().to_string()
+}
+
+/// A new project with a branch that was merged, and the description of the pull request.
+fn merged(broken: bool) -> WorkTree {
     let root = Project::empty();
+    root.run(&["init", "--tenant", "dev", "--ci", "github"]).exits(0);
+    let tree = WorkTree::of(root);
+    tree.branch("change");
+    match broken {
+        true => tree.write("dev/broken.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\n"),
+        false => tree.write("dev/greet.yaml", &Integration::new("greet").yaml()),
+    }
+    tree.commit("change");
+    tree.switch("main");
+    tree.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "change"]);
+    let repository = json!({"full_name": "acme/connections"});
+    let request = json!({"number": 1, "base": {"ref": "main", "repo": repository}, "head": {"repo": repository}});
+    std::fs::write(tree.path("../event.json"), json!({ "pull_request": request }).to_string()).unwrap();
+    tree
+}
+
+/// The steps of the workflow and of the action, run as they are written.
+#[test]
+fn the_workflow_does_what_it_says() {
+    for broken in [false, true] {
+        let tree = merged(broken);
+        let workflow = parsed(&tree.read(".github/workflows/stablekey.yml"));
+        assert!(!tree.has(".github/workflows/stablekey-apply.yml"), "the merge itself brings what is in folders");
+        let action = parsed(&std::fs::read_to_string(repository("action.yml")).unwrap());
+        for steps in [&workflow["jobs"]["plan"]["steps"], &action["runs"]["steps"]] {
+            let step = if steps[1]["name"] == "Run" { "Run" } else { "Plan" };
+            let mut plan = shell(&script(steps, step), tree.root());
+            plan.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_PATH", tree.path("../event.json"));
+            plan.env("GITHUB_STEP_SUMMARY", tree.path("../summary.md"));
+            plan.envs([("COMMAND", "plan"), ("ROOT", "."), ("REPORT", "stablekey-report")]);
+            let output = CommandOutput::of(&plan.output().unwrap());
+            assert_eq!(output.code, i32::from(broken), "{}", output.all);
+            assert!(tree.read("stablekey-report/comment.md").contains("Stablekey"));
+            assert!(std::fs::read_to_string(tree.path("../summary.md")).unwrap().contains("Stablekey"));
+        }
+        let mut apply = shell(&script(&action["runs"]["steps"], "Run"), tree.root());
+        apply.envs([("COMMAND", "apply"), ("ROOT", "."), ("APPROVE", "sha256:4f2a9c01be77")]);
+        let output = CommandOutput::of(&apply.output().unwrap());
+        assert_eq!(output.code, i32::from(broken), "{}", output.all);
+        assert!(output.err.contains("the approval sha256:4f2a9c01be77 is void"), "{}", output.err);
+        let mut other = shell(&script(&action["runs"]["steps"], "Run"), tree.root());
+        assert_eq!(other.env("COMMAND", "aply").output().unwrap().status.code(), Some(1));
+    }
+}
+
+/// Where a tenant is elsewhere, a merge is applied, with the tokens of all.
+#[test]
+fn a_tenant_elsewhere_is_applied_after_a_merge() {
     let tenants = ["--tenant", "us=https://app.prismatic.io", "--tenant", "eu=https://app.eu-west-1.prismatic.io"];
+    let root = Project::empty();
+    root.run(&[&["init", "--ci", "github"], &tenants[..]].concat()).exits(0);
+    let apply = root.read(".github/workflows/stablekey-apply.yml");
+    let plan = root.read(".github/workflows/stablekey.yml");
+    for (text, jobs) in [(&plan, 1), (&apply, 2)] {
+        let tokens = "          STABLEKEY_TOKEN_EU: ${{ secrets.STABLEKEY_TOKEN_EU }}\n          STABLEKEY_TOKEN_US: ${{ secrets.STABLEKEY_TOKEN_US }}\n";
+        assert_eq!(text.matches(tokens).count(), jobs, "{text}");
+        assert!(!text.contains("such as:\n"), "{text}");
+    }
+    let jobs = parsed(&apply)["jobs"].clone();
+    assert_eq!(jobs["approve"]["environment"], "stablekey-approve");
+    assert_eq!(script(&jobs["approve"]["steps"], "Apply"), "stablekey ci apply --approve \"$APPROVE\"");
+    let root = Project::empty();
     root.run(&[&["init", "--ci", "gitlab"], &tenants[..]].concat()).exits(0).prints("export STABLEKEY_TOKEN_EU");
     let text = root.read(".gitlab-ci.yml");
-    let job: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
-    assert_eq!(job["stablekey"]["script"][1], "stablekey validate");
-    assert!(text.contains("STABLEKEY_TOKEN_EU, STABLEKEY_TOKEN_US"), "{text}");
+    let pipeline = parsed(&text);
+    assert_eq!(pipeline["stablekey-plan"]["script"][1], "stablekey ci plan --report stablekey-report");
+    assert_eq!(pipeline["stablekey-apply"]["script"][0], "stablekey ci apply");
+    assert_eq!(pipeline["stablekey-approve"]["extends"], ".stablekey");
+    assert!(text.contains("# For tenants on the platform: STABLEKEY_TOKEN_EU, STABLEKEY_TOKEN_US.\n"), "{text}");
     assert!(root.read("tenants.yaml").contains("env: STABLEKEY_TOKEN_US"));
+    let folders = Project::empty();
+    folders.run(&["init", "--tenant", "dev", "--ci", "gitlab"]).exits(0);
+    let text = folders.read(".gitlab-ci.yml");
+    assert!(parsed(&text)["stablekey-apply"].is_null() && !text.contains("on the platform"), "{text}");
+}
+
+/// The files to copy name this version.
+#[test]
+fn the_files_of_pipelines_install_this_version() {
+    let mut installs = 0;
+    for path in ["ci/github/stablekey.yml", "ci/github/stablekey-apply.yml", "ci/gitlab/plan.yml", "action.yml"] {
+        let text = std::fs::read_to_string(repository(path)).unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        for line in text.lines().filter(|line| line.contains("cargo install")) {
+            installs += 1;
+            let of_input = line.contains("\"$VERSION\"") && parsed(&text)["inputs"]["version"]["default"] == version;
+            assert!(of_input || line.ends_with(&format!("--version {version}")), "{path}: {line}");
+        }
+    }
+    assert_eq!(installs, 5);
+}
+
+/// The hook of pre-commit runs in a project, and fails where a manifest is wrong.
+#[test]
+fn the_hook_of_pre_commit_checks_manifests() {
+    let hooks = parsed(&std::fs::read_to_string(repository(".pre-commit-hooks.yaml")).unwrap());
+    let [hook] = hooks.as_array().unwrap().as_slice() else { panic!("one hook: {hooks}") };
+    let files = hook["files"].as_str().unwrap();
+    assert!(files.contains("ya?ml") && files.contains("stablekey\\.lock") && hook["pass_filenames"] == false);
+    for broken in [false, true] {
+        let tree = merged(broken);
+        let output = shell(hook["entry"].as_str().unwrap(), tree.root()).output().unwrap();
+        assert_eq!(output.status.success(), !broken);
+    }
 }
 
 /// "editor schema": the settings apply it to the folders of the tenants, and to further files at the root.

@@ -1,0 +1,249 @@
+//! What `ci plan` posts on a pull request of GitHub and a merge request of GitLab: one comment, and a check.
+
+use super::{applied, chat};
+use serde_json::json;
+use stablekey_testing::forge::{Fault, GitHub, GitLab, GitLabRights, Rights};
+use stablekey_testing::objects::{Document as _, Integration};
+use stablekey_testing::project::CommandOutput;
+use stablekey_testing::work_tree::WorkTree;
+use stablekey_testing::yaml;
+
+const MARKER: &str = "<!-- stablekey:change . -->";
+
+/// A pull request of a fake of GitHub, with the merge commit checked out.
+pub struct PullRequest {
+    pub tree: WorkTree,
+    pub github: GitHub,
+    pub number: u64,
+    /// What the job's environment says of its token.
+    pub token: Option<&'static str>,
+}
+
+impl PullRequest {
+    /// A pull request with these files.
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let github = GitHub::start();
+        let number = github.open_pull_request("change", "main");
+        let token = Some(github.token(Rights::Write));
+        let request = PullRequest { tree: applied(), github, number, token };
+        request.push(files);
+        request
+    }
+
+    /// One that is unresolved: exit code 3.
+    pub fn unresolved() -> Self {
+        PullRequest::with(&[("dev/lost.yaml", &lost("lost"))])
+    }
+
+    /// Commits files to the branch, and checks out its merge with main.
+    pub fn push(&self, files: &[(&str, &str)]) {
+        self.tree.git(&["switch", "--quiet", "--force-create", "change", "main"]);
+        files.iter().for_each(|(path, text)| self.tree.write(path, text));
+        self.tree.commit("change");
+        self.tree.git(&["checkout", "--quiet", "--detach", "main"]);
+        self.tree.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "change"]);
+        let repository = json!({"full_name": self.github.repository()});
+        let head = json!({"sha": self.tree.git(&["rev-parse", "change"]), "repo": repository});
+        let request = json!({"number": self.number, "base": {"ref": "main", "repo": repository}, "head": head});
+        std::fs::write(self.tree.path("../event.json"), json!({ "pull_request": request }).to_string()).unwrap();
+    }
+
+    pub fn plan(&self) -> CommandOutput {
+        let event = self.tree.path("../event.json");
+        let repository = self.github.repository();
+        let mut variables = vec![
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_EVENT_PATH", event.to_str().unwrap()),
+            ("GITHUB_API_URL", self.github.url()),
+            ("GITHUB_REPOSITORY", &repository),
+        ];
+        variables.extend(self.token.map(|token| ("GITHUB_TOKEN", token)));
+        let output = self.tree.run_with(&["ci", "plan"], &variables);
+        assert!(!output.all.contains("CANARY"), "{}", output.all);
+        output
+    }
+
+    /// The texts of the comments that begin with the marker.
+    fn reports(&self) -> Vec<String> {
+        let all = self.github.comments(self.number).into_iter().map(|comment| comment.body);
+        all.filter(|body| body.starts_with(MARKER)).collect()
+    }
+}
+
+fn lost(name: &str) -> String {
+    Integration::new(name).title(name).binds("Nowhere", "nowhere").yaml()
+}
+
+/// "One Markdown comment kept up to date (found by a hidden marker over all pages)".
+#[test]
+fn one_comment_is_kept_up_to_date() {
+    let request = PullRequest::unresolved();
+    for number in 0..120 {
+        request.github.write_comment(request.number, "bob", &format!("comment {number}"));
+    }
+    // Anybody could write the marker.
+    request.github.write_comment(request.number, "mallory", MARKER);
+    assert_eq!(request.plan().code, 3);
+    let first = request.reports();
+    assert!(first.len() == 2 && first[1].contains("SK0101"), "{first:?}");
+    for number in 0..120 {
+        request.github.write_comment(request.number, "bob", &format!("answer {number}"));
+    }
+    let written = request.github.exchanges().len();
+    assert_eq!(request.plan().code, 3);
+    let again = request.github.exchanges().split_off(written);
+    assert!(again.iter().all(|exchange| !exchange.path.contains("comments") || exchange.method == "GET"));
+    assert_eq!(again.iter().filter(|exchange| exchange.path.ends_with("/comments")).count(), 3, "all pages");
+
+    request.push(&[("dev/chat.yaml", &chat("chat.example", "Team chat"))]);
+    assert_eq!(request.plan().code, 0);
+    let now = request.reports();
+    assert!(now.len() == 2 && now[0] == MARKER && !now[1].contains("SK0101"), "{now:?}");
+    assert_eq!(request.github.check_runs().last().unwrap().conclusion.as_deref(), Some("success"));
+}
+
+/// "Check runs in batches of 50 where a token may", "at most 65,536 characters".
+#[test]
+fn a_large_report_fits() {
+    let long = "x".repeat(200);
+    let all: Vec<String> = (0..420)
+        .map(|number| Integration::new(&format!("i{number}")).title(&long).binds("Nowhere", "nowhere").yaml())
+        .collect();
+    let request = PullRequest::with(&[("dev/lost.yaml", &yaml::file(&all))]);
+    let output = request.plan();
+    assert_eq!(output.code, 3, "{}", output.err);
+    let [report] = request.reports().try_into().unwrap();
+    assert!(report.chars().count() <= 65_536 && report.contains("left out"), "{}", report.chars().count());
+    let checks = request.github.check_runs();
+    let check = checks.first().unwrap();
+    assert!(check.annotations.len() >= 420, "{}", check.annotations.len());
+    assert!(check.batches.iter().all(|batch| *batch <= 50), "{:?}", check.batches);
+    assert_eq!(check.conclusion.as_deref(), Some("failure"));
+    assert_eq!(check.sha, request.tree.git(&["rev-parse", "change"]));
+}
+
+/// "Without a token the report is an artefact and exit codes are unchanged".
+#[test]
+fn a_token_decides_no_exit_code() {
+    let mut request = PullRequest::unresolved();
+    request.token = None;
+    let without = request.plan();
+    assert_eq!(without.code, 3);
+    assert!(without.err.contains("No comment is written: there is no token"), "{}", without.err);
+    assert!(without.out.contains("SK0101") && request.github.exchanges().is_empty());
+    for (token, words) in [
+        (request.github.token(Rights::Read), "the token may not do that (403): writing the comment"),
+        ("CANARY-of-nobody", "the token is not accepted (401)"),
+        ("CANARY\u{e9}\n\r", "No comment is written"),
+    ] {
+        request.token = Some(token);
+        let output = request.plan();
+        assert_eq!(output.code, 3, "{}", output.all);
+        assert!(output.err.contains(words), "{}", output.err);
+        assert!(output.out == without.out && request.reports().is_empty());
+    }
+    // A person's token writes the comment, and no check.
+    request.token = Some(request.github.token(Rights::Person));
+    let output = request.plan();
+    assert_eq!(output.code, 3);
+    assert!(output.err.contains("No check is written: the token may not do that (403)"), "{}", output.err);
+    assert!(request.reports().len() == 1 && request.github.check_runs().is_empty());
+}
+
+/// "403, secondary limits".
+#[test]
+fn limits_are_awaited_or_named() {
+    let request = PullRequest::unresolved();
+    let limit = |status, retry_after| Fault::SecondaryLimit { status, retry_after };
+    for fault in [limit(403, Some(600)), limit(429, Some(600)), limit(403, None), Fault::PrimaryLimit { reset: 1 }] {
+        request.github.fail("POST", "/comments", fault, 1);
+        let output = request.plan();
+        assert_eq!(output.code, 3);
+        assert!(output.err.contains("too many requests: it asks to wait "), "{fault:?}: {}", output.err);
+        assert_eq!(request.reports().len(), 0);
+    }
+    request.github.fail("GET", "/comments", limit(429, Some(0)), 2);
+    request.github.fail("POST", "/comments", limit(403, Some(1)), 1);
+    assert_eq!(request.plan().code, 3);
+    assert_eq!(request.reports().len(), 1);
+}
+
+/// What was sent is looked for before it is sent again.
+#[test]
+fn a_lost_answer_makes_no_second_comment() {
+    for fault in [Fault::Cut, Fault::CutAfter, Fault::Status(502)] {
+        let request = PullRequest::unresolved();
+        request.github.fail("POST", "/comments", fault, 1);
+        let output = request.plan();
+        assert!(output.err.contains("The comment is written."), "{fault:?}: {}", output.err);
+        assert_eq!((output.code, request.reports().len()), (3, 1));
+    }
+    let request = PullRequest::unresolved();
+    request.github.fail("POST", "/comments", Fault::Status(500), 2);
+    let output = request.plan();
+    assert!(output.err.contains("writing the comment failed: it answered 500"), "{}", output.err);
+    assert!(output.code == 3 && !output.err.contains("Unicorn"));
+}
+
+/// A merge request of a fake of GitLab.
+fn plan_on_gitlab(tree: &WorkTree, gitlab: &GitLab, iid: u64, token: Option<&str>) -> CommandOutput {
+    let iid = iid.to_string();
+    let mut variables = vec![
+        ("GITLAB_CI", "true"),
+        ("CI_API_V4_URL", gitlab.url()),
+        ("CI_PROJECT_ID", gitlab.project()),
+        ("CI_MERGE_REQUEST_PROJECT_ID", gitlab.project()),
+        ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", gitlab.project()),
+        ("CI_MERGE_REQUEST_IID", &iid),
+        ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+    ];
+    variables.extend(token.map(|token| ("STABLEKEY_GITLAB_TOKEN", token)));
+    let output = tree.run_with(&["ci", "plan"], &variables);
+    assert!(!output.all.contains("CANARY"), "{}", output.all);
+    output
+}
+
+#[test]
+fn one_note_is_kept_up_to_date() {
+    let gitlab = GitLab::start();
+    let iid = gitlab.open_merge_request("change", "main");
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/lost.yaml", &lost("lost"));
+    tree.commit("lost");
+    for number in 0..230 {
+        gitlab.write_note(iid, "bob", &format!("note {number}"));
+    }
+    let reports = || {
+        let bodies = gitlab.notes(iid).into_iter().map(|note| note.body);
+        bodies.filter(|body| body.starts_with(MARKER)).collect::<Vec<String>>()
+    };
+    // The exit code is that of the plan, whatever the token may do.
+    for (token, words) in [
+        (None, "there is no token"),
+        (Some(gitlab.token(GitLabRights::ReadApi)), "the token may not do that (403)"),
+        (Some("CANARY-of-nobody"), "the token is not accepted (401)"),
+    ] {
+        let output = plan_on_gitlab(&tree, &gitlab, iid, token);
+        assert!(output.code == 3 && output.err.contains(words), "{}", output.err);
+        assert_eq!(reports().len(), 0);
+    }
+    let api = Some(gitlab.token(GitLabRights::Api));
+    gitlab.fail("POST", "/notes", Fault::CutAfter, 1);
+    gitlab.fail("GET", "/notes", Fault::SecondaryLimit { status: 429, retry_after: Some(0) }, 1);
+    assert_eq!(plan_on_gitlab(&tree, &gitlab, iid, api).code, 3);
+    assert!(reports().len() == 1 && reports()[0].contains("SK0101"), "{:?}", reports());
+    let _ = std::fs::remove_file(tree.path("dev/lost.yaml"));
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.commit("title");
+    let output = plan_on_gitlab(&tree, &gitlab, iid, api);
+    assert!(output.err.contains("The comment is up to date."), "{}", output.all);
+    assert!(reports().len() == 1 && reports()[0].contains("Team chat"), "{:?}", reports());
+    // Another's note with the marker cannot be changed: a new one is written.
+    let other = gitlab.open_merge_request("change", "release");
+    gitlab.write_note(other, "mallory", MARKER);
+    gitlab.fail("PUT", "/notes/", Fault::Forbidden, 1);
+    let output = plan_on_gitlab(&tree, &gitlab, other, api);
+    assert!(output.err.contains("The comment is written."), "{}", output.all);
+    assert_eq!(gitlab.notes(other).len(), 2);
+}
