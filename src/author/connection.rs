@@ -277,9 +277,8 @@ impl<'p> Interview<'p> {
 
     /// The connections of other tenants with a key: first those of tenants that a sync copies from.
     fn twins(&self, tenant: &str, key: &str) -> Vec<&'p ConnectionSpec> {
-        let feeds = |from: &str| {
-            self.project.syncs.iter().any(|sync| sync.spec.from == from && sync.spec.goes_to(tenant))
-        };
+        let feeds =
+            |from: &str| self.project.syncs.iter().any(|sync| sync.spec.from == from && sync.spec.goes_to(tenant));
         let mut twins = keys::twins(self.project, tenant, key);
         twins.sort_by_key(|(other, _)| !feeds(other));
         twins.into_iter().map(|(_, spec)| spec).collect()

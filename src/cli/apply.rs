@@ -452,12 +452,7 @@ struct Run {
 
 impl Run {
     fn new(planned: &PlannedProject) -> Self {
-        Run {
-            report: Report::default(),
-            done: Vec::new(),
-            kustomized: Vec::new(),
-            stages: stages(&planned.world),
-        }
+        Run { report: Report::default(), done: Vec::new(), kustomized: Vec::new(), stages: stages(&planned.world) }
     }
 
     /// Whether nothing was applied yet.

@@ -307,7 +307,8 @@ impl PlanFile {
         if parsed.schema != PLAN_SCHEMA {
             return Err(NoPlan::Schema(text::line(&parsed.schema).into_owned()));
         }
-        let actions: Vec<ShownAction> = parsed.targets.into_iter().flat_map(|target| target.actions.into_iter().chain(target.waiting)).collect();
+        let actions: Vec<ShownAction> =
+            parsed.targets.into_iter().flat_map(|target| target.actions.into_iter().chain(target.waiting)).collect();
         let object = |id: &str| ObjectId::parse(id.split_once('/')?.1);
         let integrations = actions.iter().filter_map(|action| object(&action.id));
         let integrations = integrations.filter(|id| id.kind == crate::api::Kind::Integration).map(|id| id.name);

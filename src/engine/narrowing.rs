@@ -173,7 +173,8 @@ fn keep_sync_dependencies(plan: &mut Plan, scope: &Scope) {
     keep_actions(plan, &|action| kept.contains(&action.id));
     for target in &mut plan.targets {
         target.waiting.retain(|action| kept.contains(&action.id));
-        let written: BTreeSet<&ObjectId> = target.actions.iter().chain(&target.waiting).map(|a| &a.change.object).collect();
+        let written: BTreeSet<&ObjectId> =
+            target.actions.iter().chain(&target.waiting).map(|a| &a.change.object).collect();
         let concerned = &target.concerned;
         let concerns = |id: &ObjectId| concerned.get(id).is_none_or(|writers| writers.is_empty() || named(writers));
         target.notes.retain(|note| written.contains(note.object()) || concerns(note.object()));

@@ -153,7 +153,8 @@ impl<'a> Walk<'a, '_> {
             }
         }
         if let Some(message) = one_of {
-            let mut given = fields.iter().zip(&present).filter(|(field, entry)| field.is_alternative && entry.is_some());
+            let mut given =
+                fields.iter().zip(&present).filter(|(field, entry)| field.is_alternative && entry.is_some());
             match (given.next(), given.next()) {
                 (None, _) if !unknown => {
                     let choices: Vec<_> = fields.iter().filter(|field| field.is_alternative).map(alternative).collect();

@@ -284,7 +284,9 @@ impl Structure {
                     let help = "keep one of them: until then neither holds";
                     self.problems.push(problem(&sync.origin, Kind::TenantSync, NAME, message, help));
                 }
-                let targets = |sync: &StructureResource<TenantSyncSpec>| sync.spec.as_ref().map(|spec| spec.targets().cloned().collect::<Vec<_>>());
+                let targets = |sync: &StructureResource<TenantSyncSpec>| {
+                    sync.spec.as_ref().map(|spec| spec.targets().cloned().collect::<Vec<_>>())
+                };
                 let into: Option<Vec<_>> = syncs.iter().map(targets).collect();
                 let reach = into.map_or(Targets::Unknown, |into| Targets::Named(into.into_iter().flatten().collect()));
                 self.stopped.insert(writer, reach);

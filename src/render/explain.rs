@@ -180,7 +180,8 @@ pub fn explain_integration(
     let (mut bindings, declared_by) = match scene.live(integration) {
         Some(bindings) => (bindings, None),
         None => {
-            let declared = declared(world, &simulate_whole(world, &plan(world, &Scope::default())), tenant, integration);
+            let declared =
+                declared(world, &simulate_whole(world, &plan(world, &Scope::default())), tenant, integration);
             let declared = declared.ok_or_else(|| {
                 let source = world.tenants.get(tenant).and_then(|view| view.source.as_ref()?.inventory());
                 let read = source.into_iter().map(AsRef::as_ref).chain([scene.inventory]);

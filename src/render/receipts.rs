@@ -160,7 +160,11 @@ impl ReceiptList {
         out.push_str(&(row(&["Time", "Where", "Done", "Result", "Digest"].map(str::to_string)) + &rule(5)));
         for receipt in &self.receipts {
             let cells = [&receipt.at, &receipt.place(), &receipt.sums(), &receipt.result].map(|cell| md(cell));
-            out.push_str(&row(&[cells.as_slice(), &[md(&format!("{}{}", short(&receipt.digest), receipt.of_release()))]].concat()));
+            out.push_str(&row(&[
+                cells.as_slice(),
+                &[md(&format!("{}{}", short(&receipt.digest), receipt.of_release()))],
+            ]
+            .concat()));
         }
         for WithoutReceipts { tenant, why, is_unread } in &self.without {
             let words = if *is_unread { "cannot be read" } else { "keeps no receipts" };

@@ -31,6 +31,7 @@ fn conditions_are_understood_by_tools() {
         (object(Kind::TenantSync, vec![ready(true, "InSync")], 2), "Current", "Healthy"),
         (object(Kind::TenantSync, with("Reconciling", "Applying"), 2), "InProgress", "Progressing"),
         (object(Kind::TenantSync, with("Reconciling", "AwaitingApproval"), 2), "InProgress", "Suspended"),
+        (object(Kind::TenantSync, with("Reconciling", "AwaitingStage"), 2), "InProgress", "Progressing"),
         (object(Kind::TenantSync, vec![ready(false, "Suspended")], 2), "InProgress", "Suspended"),
         (object(Kind::TenantSync, with("Stalled", "NotAccepted"), 2), "Failed", "Degraded"),
         (object(Kind::Tenant, with("Stalled", "KubeconfigRefused"), 2), "Failed", "Degraded"),

@@ -209,9 +209,8 @@ fn a_sync_has_its_targets_in_one_list_or_in_stages() {
         spec.as_object_mut().unwrap().extend(targets.as_object().unwrap().clone());
         document(Kind::TenantSync, "releases", spec)
     };
-    let stages = |stages: &[&[&str]]| {
-        of(json!({"stages": stages.iter().map(|to| json!({"to": to})).collect::<Vec<_>>()}))
-    };
+    let stages =
+        |stages: &[&[&str]]| of(json!({"stages": stages.iter().map(|to| json!({"to": to})).collect::<Vec<_>>()}));
     good(&of(json!({"to": ["us-prod"]})), Kind::TenantSync);
     good(&stages(&[&["dev-2"], &["us-prod", "eu-prod"]]), Kind::TenantSync);
     good(&stages(&[&["us-prod"]]), Kind::TenantSync);

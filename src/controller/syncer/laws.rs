@@ -426,7 +426,7 @@ fn no_target_is_written_before_the_stage_before_has_the_release_and_is_ready_wit
         Ok(())
     };
     let config = ProptestConfig {
-        cases: 400,
+        cases: 100,
         rng_seed: RngSeed::Fixed(2026),
         failure_persistence: None,
         max_shrink_iters: 4_000,
@@ -434,6 +434,6 @@ fn no_target_is_written_before_the_stage_before_has_the_release_and_is_ready_wit
     };
     let rolls = proptest::collection::vec(any::<u8>(), 0..240);
     TestRunner::new(config).run(&rolls, law).unwrap_or_else(|error| panic!("{error}"));
-    assert!(later.get() > 200, "{} writes to a later stage: the histories say too little", later.get());
-    assert!(settled.get() >= 400);
+    assert!(later.get() > 50, "{} writes to a later stage: the histories say too little", later.get());
+    assert!(settled.get() >= 100);
 }

@@ -12,8 +12,8 @@ use super::observe::HubObserver;
 use super::outcome::{AppliedTarget, PassOutcome};
 use super::polled::{PollResult, ReadOutcome};
 use super::queue::{Job, PassId};
-use super::releases::{Releases, StagedSync};
 use super::reconcile::{self, ClusterSource, DefinitionSource, PassProgress, Reconciler, SelectedChanges};
+use super::releases::{Releases, StagedSync};
 use super::status::{self, StatusUpdate, StatusWrites};
 use super::syncs::{SyncInto, Syncs};
 use super::target::{PassOver, TargetState};
@@ -302,7 +302,8 @@ impl HubWorker {
         }
     }
 
-    /// Returns the targets of later stages that may wait for a target, for the syncs that `is_of` selects.
+    /// Returns the targets of later stages that may wait for a target, for the syncs that `is_of` selects. Stages are in
+    /// one order, so that targets never wake each other in turn.
     fn later_stages(&self, name: &str, is_of: impl Fn(&str) -> bool) -> BTreeSet<String> {
         let mut later = BTreeSet::new();
         for (sync, object) in self.objects.staged_into(name).filter(|(sync, _)| is_of(sync)) {
@@ -313,7 +314,7 @@ impl HubWorker {
                 state.queue.is_whole_running() || state.states.get(sync).is_some_and(awaits)
             };
             let is_before = |stage: &&Stage| !stage.to.iter().any(|to| to == name);
-            let after = object.spec.stages.iter().skip_while(is_before).skip(1);
+            let after = self.releases.stages(sync, &object.spec).iter().skip_while(is_before).skip(1);
             later.extend(after.flat_map(|stage| &stage.to).filter(waits).cloned());
         }
         later
@@ -696,9 +697,8 @@ impl HubWorker {
     /// were edited during the release that is through now.
     fn go_on_with_stages(&mut self, name: &str, now: Instant) {
         let Some(target) = self.targets.get(name) else { return };
-        let is_done = |sync: &str| {
-            target.states.get(sync).is_some_and(|(status, _)| status.state == SyncState::InSync.as_str())
-        };
+        let is_done =
+            |sync: &str| target.states.get(sync).is_some_and(|(status, _)| status.state == SyncState::InSync.as_str());
         let mut due = self.later_stages(name, is_done);
         for (sync, object) in self.objects.staged_into(name) {
             if self.releases.has_edit_due(sync, &object.spec, &self.observer().receipts(sync)) {

@@ -11,9 +11,9 @@ use super::syncs::{SyncInto, Syncs};
 use super::target::TargetState;
 use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
+use crate::engine::model::canonical::Digest;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::plan::ActionKind;
-use crate::engine::model::canonical::Digest;
 use crate::engine::model::record::Writer;
 use crate::engine::model::stages::{Gates, StageWait, Underway};
 use crate::engine::promote::SourceSide;
@@ -285,6 +285,7 @@ impl HubObserver<'_> {
     /// Whether a target, its sources and the targets of earlier stages were read, or are known not to exist.
     pub(super) fn can_reconcile(&self, target: &str) -> bool {
         let being_read = |tenant: &str| self.tenants.is_being_read(tenant);
-        self.is_read() && !self.objects.sources(target).chain(self.objects.earlier_stages(target)).chain([target]).any(being_read)
+        self.is_read()
+            && !self.objects.sources(target).chain(self.objects.earlier_stages(target)).chain([target]).any(being_read)
     }
 }

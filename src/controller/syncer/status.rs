@@ -308,7 +308,9 @@ pub(super) fn report_transition(
     for condition in now.iter().filter(|now| is_new(before, now)) {
         let object = reference(paths, id, uid);
         let importance = match (condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()) {
-            ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "AwaitingStage" | "Suspended") => Importance::Normal,
+            ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "AwaitingStage" | "Suspended") => {
+                Importance::Normal
+            }
             ("Kept", ..) => Importance::Normal,
             _ => Importance::Warning,
         };

@@ -268,7 +268,8 @@ mod tests {
         let not_ready = held("dev-2", Hindrance::NotReady(vec!["lead-router".to_string()]));
         let expected = format!("waits for stage 1: dev-2 is not Ready with release {release}: Integration/lead-router");
         assert_eq!(wait(vec![not_ready]).text(), expected);
-        let left = |actions, need_approval| held("d", Hindrance::Left { actions, need_approval }).text(&Digest::of(b""));
+        let left =
+            |actions, need_approval| held("d", Hindrance::Left { actions, need_approval }).text(&Digest::of(b""));
         assert!(left(1, 0).ends_with(": 1 action is left"), "{}", left(1, 0));
         assert!(left(1, 1).ends_with(": 1 action is left, which awaits approval"), "{}", left(1, 1));
         assert!(left(3, 2).ends_with(": 3 actions are left, 2 of them awaiting approval"), "{}", left(3, 2));

@@ -196,7 +196,8 @@ fn drop_unused(world: &World, scope: &Scope, gates: &Gates, targets: &[Target], 
     let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty();
     let is_settled = |t: &&Target| !is_narrowed && t.known && !t.notes.iter().any(is_blocked);
     let settled = targets.iter().filter(is_settled).map(|t| &t.tenant);
-    let settled: BTreeSet<&String> = settled.filter(|tenant| !of_waiting.contains(tenant) && !is_gated(tenant)).collect();
+    let settled: BTreeSet<&String> =
+        settled.filter(|tenant| !of_waiting.contains(tenant) && !is_gated(tenant)).collect();
     let wrong = findings.iter().filter(|f| f.severity != Severity::Warning);
     let wrong: BTreeSet<Option<String>> = wrong.map(|f| f.tenant.clone()).collect();
     let twice = findings.iter().filter(|f| f.code == Code::ConnectionTwice);

@@ -149,8 +149,7 @@ fn decided(world: &World, scope: &Scope, open: &GatedPlan) -> Gates {
         release: open.releases.get(&sync.writer).cloned(),
         is_final: false,
     };
-    let mut states: BTreeMap<Writer, Opening> =
-        staged(world).map(|sync| (sync.writer.clone(), first(sync))).collect();
+    let mut states: BTreeMap<Writer, Opening> = staged(world).map(|sync| (sync.writer.clone(), first(sync))).collect();
     // Each round opens a stage, closes one for good, or is the last: a release changes only with what is open.
     loop {
         let gates = closed(world, &states);
@@ -315,6 +314,7 @@ fn refuses(finding: &Finding, writer: &Writer, tenant: &str) -> bool {
 fn is_unresolved(finding: &Finding, target: &Target, writer: &Writer) -> bool {
     let Some(object) = finding.object.as_ref().filter(|object| object.kind.in_tenant()) else { return false };
     let is_here = finding.tenant.as_deref() == Some(target.tenant.as_str());
-    let concerns = || target.concerned.get(object).is_some_and(|writers| writers.is_empty() || writers.contains(writer));
+    let concerns =
+        || target.concerned.get(object).is_some_and(|writers| writers.is_empty() || writers.contains(writer));
     is_here && (finding.code == Code::WriterConflict || finding.severity == Severity::Unreached && concerns())
 }

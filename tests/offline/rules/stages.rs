@@ -182,8 +182,8 @@ fn a_value_that_a_target_keeps_holds_back_nothing() {
 /// The other writers of a tenant go on; what depends on something that waits, waits with it.
 #[test]
 fn other_writers_of_a_tenant_go_on_while_a_stage_waits() {
-    let w = releases()
-        .tenant("us", |t| t.declares().connection("own", "http/basic").integration("j").binds("V", "own"));
+    let w =
+        releases().tenant("us", |t| t.declares().connection("own", "http/basic").integration("j").binds("V", "own"));
     let plan = w.plan();
     plan.action("us/Connection/own").is_create();
     plan.action("us/Integration/j").is_create();
@@ -289,9 +289,8 @@ fn a_release_is_what_the_source_has_and_nothing_else() {
 #[test]
 fn a_release_has_no_digest_of_a_secret() {
     let with = |value: &str| {
-        releases().tenant("dev", |t| {
-            t.component("http/basic").has_secret("pin").edit("Connection/crm").input("pin", value)
-        })
+        releases()
+            .tenant("dev", |t| t.component("http/basic").has_secret("pin").edit("Connection/crm").input("pin", value))
     };
     assert_eq!(release(&with("1234")).digest, release(&with("5678")).digest);
 }
