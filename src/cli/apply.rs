@@ -95,15 +95,36 @@ impl Apply {
         self.narrowing.scope()
     }
 
-    /// Plans, asks, and applies within a scope. A later stage of a sync is applied in the same run, as soon as what was
-    /// applied before is read back, and the stage before is done.
+    /// An apply of all that needs no approval, and of what these digests approve.
+    pub(super) fn without_questions(root: RootArgument, narrowing: Narrowing, format: FormatOption) -> Self {
+        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes: true, approve: Vec::new() }
+    }
+
+    /// Adds digests that were approved.
+    pub(super) fn approving(self, approve: Vec<String>) -> Self {
+        Apply { approve, ..self }
+    }
+
+    /// Plans, asks, and applies within a scope. Returns the exit code. A later stage of a sync is applied in the same run,
+    /// as soon as what was applied before is read back, and the stage before is done.
     pub(super) fn carry_out(
-        mut self,
+        self,
         project: Project,
         scope: Scope,
         file: Option<PlanFile>,
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
+        Ok(self.carry_out_whole(project, scope, file, output)?.exit)
+    }
+
+    /// Plans, asks, and applies within a scope. Returns what is left.
+    pub(super) fn carry_out_whole(
+        mut self,
+        project: Project,
+        scope: Scope,
+        file: Option<PlanFile>,
+        output: &mut Output,
+    ) -> Result<CarriedOut, CommandFailure> {
         let planned = match &file {
             Some(file) => {
                 file.is_of(&project)?;
@@ -128,7 +149,9 @@ impl Apply {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
             }
-            return self.bring_up_to_date(&kustomizations, &planned, output);
+            let exit = self.bring_up_to_date(&kustomizations, &planned, output)?;
+            drop(kustomizations);
+            return Ok(CarriedOut { exit, has_failed: false, left: Some(planned.plan) });
         }
         let consent = match &file {
             Some(file) => {
@@ -139,7 +162,7 @@ impl Apply {
                 Some(consent) => consent,
                 None => {
                     output.note("Aborted. Nothing was changed.");
-                    return Ok(1);
+                    return Ok(CarriedOut { exit: 1, has_failed: true, left: None });
                 }
             },
         };
@@ -187,8 +210,7 @@ impl Apply {
                 (after, Err(failure)) => break (after, Some(failure)),
                 (Ok(after), Ok(())) => after,
             };
-            let has_failed = exit(&run.report, 0) != 0;
-            if has_failed || interrupted() || !run.goes_on(&next, &waiting) {
+            if has_failed(&run.report) || interrupted() || !run.goes_on(&next, &waiting) {
                 break (Ok((next_project, next)), None);
             }
             let approved = kept.all(&next_project);
@@ -218,8 +240,14 @@ impl Apply {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        // What could not be sent again stays an error.
-        Ok(exit(&run.report, after.map_or(1, |(_, plan)| if is_unmet { 1 } else { plan.exit_of_apply() })))
+        let has_failed = has_failed(&run.report);
+        let left = after.ok().map(|(_, plan)| plan);
+        let exit = match &left {
+            // What could not be sent again stays an error.
+            Some(plan) if !has_failed && !is_unmet => plan.exit_of_apply(),
+            _ => 1,
+        };
+        Ok(CarriedOut { exit, has_failed, left })
     }
 
     /// The consent to a stage that opened: it covers only what was shown for it. `None` without one.
@@ -502,6 +530,11 @@ fn waiting(plan: &Plan) -> BTreeSet<String> {
     plan.waiting().map(|(_, action)| action.id.clone()).collect()
 }
 
+/// The digests that an approval of this plan may give.
+pub(super) fn known_digests(plan: &Plan) -> BTreeSet<String> {
+    open_digests(plan).into_iter().chain(waiting_digests(plan)).collect()
+}
+
 /// The digests of what may be done now.
 fn open_digests(plan: &Plan) -> BTreeSet<String> {
     plan.targets.iter().flat_map(|target| target.digests.values()).map(ToString::to_string).collect()
@@ -538,9 +571,19 @@ fn forget(kept: &KeptApprovals, plan: &Plan, typed: &Invocation) -> Result<(), C
     apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into(), typed))
 }
 
-fn exit(report: &Report, after: u8) -> u8 {
+fn has_failed(report: &Report) -> bool {
     let failed = report.undone().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_) | Outcome::Interrupted));
-    if failed || !report.unsettled.is_empty() { 1 } else { after }
+    failed || !report.unsettled.is_empty()
+}
+
+/// What is left after an apply.
+pub(super) struct CarriedOut {
+    /// The exit code of the apply.
+    pub exit: u8,
+    /// Whether something that was allowed was not done.
+    pub has_failed: bool,
+    /// The plan after it; `None` if nothing could be read back, or nobody consented.
+    pub left: Option<Plan>,
 }
 
 fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {

@@ -7,6 +7,8 @@ pub mod adopt;
 pub mod bindings;
 pub mod check;
 pub mod closure;
+pub mod committed;
+pub mod compare;
 pub mod delivery;
 pub mod diff;
 pub mod edit;

@@ -8,6 +8,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::manifest::{FileProblem, SourcePlace, locate, problem, text_at};
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole, Misplaced};
+use crate::tenant::directory::overlay::Overlay;
 use crate::tenant::directory::paths::normal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,8 +78,9 @@ pub(super) fn decide(
     given: &ProjectArgs,
     tenants: Vec<StructureResource<TenantSpec>>,
     syncs: Vec<StructureResource<TenantSyncSpec>>,
+    over: Overlay,
 ) -> Structure {
-    let mut structure = Structure { layout: FolderLayout::new(&given.root), ..Structure::default() };
+    let mut structure = Structure { layout: FolderLayout::new(&given.root, over), ..Structure::default() };
     let claims_of = |tenant| claims(&structure.layout, given, tenant);
     let mut claimants: Vec<Claimant> = tenants.into_iter().map(claims_of).collect();
     mark_misplaced(&mut claimants);

@@ -242,7 +242,7 @@ fn action(action: &Action) -> String {
 }
 
 /// One change as lines of a diff.
-fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
+pub(super) fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
     let name = &change.field;
     if !matches!(change.op, Op::Set | Op::Remove) {
         return vec![format!("  {name} {}", change::operation_text(change.op, change.by.as_deref()))];

@@ -7,6 +7,7 @@ mod authoring;
 mod canary;
 mod cel;
 mod checks;
+mod commits;
 #[cfg(target_os = "linux")]
 mod consent;
 mod console;
@@ -15,6 +16,7 @@ mod documentation;
 mod edges;
 #[cfg(target_os = "linux")]
 mod fuzzed;
+mod git;
 mod import;
 mod killed;
 mod laws;

@@ -1,11 +1,11 @@
 //! Definitions of integrations: read again only where the integration changed, several in one request. What was read is
 //! kept in the user's cache folder, without its secrets.
 
-use super::http::HttpFailure;
-use super::origin::Origin;
 use super::stack::{ApiFailure, Stack};
 use crate::api::LeftEmpty;
 use crate::engine::model::canonical::Digest;
+use crate::http_client::client::HttpFailure;
+use crate::http_client::origin::Origin;
 use crate::platform::answer::organization::IntegrationAnswer;
 use crate::platform::definition;
 use crate::secret::Secret;

@@ -3,11 +3,9 @@
 mod definitions;
 mod doctor;
 mod document;
-mod http;
 mod live;
 mod opted_in;
 mod organization;
-mod origin;
 mod pages;
 mod profile;
 mod read;
@@ -30,13 +28,13 @@ use crate::engine::model::inventory::{Capabilities, Inventory, Publishing, Suppl
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, Change};
 use crate::engine::model::record::{Record, Writer, Wrote};
+use crate::http_client::client::{HttpClient, Proxies, Trust};
+use crate::http_client::origin::Origin;
 use crate::kubernetes::client::{Server, WriteFence};
 use crate::platform::answer::Answer;
-use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
 use opted_in::OptedIn;
 use organization::Organization;
-use origin::Origin;
 use pages::ListFailure;
 use record::{
     ConfigMapRecords, FolderRecords, Host, RecordError, RecordStore, RecordedSet, RunReceipt, StoredRecord,
@@ -270,8 +268,9 @@ impl Platform {
     }
 
     fn stack_of(&self, origin: Origin, tokens: token::Tokens, spec: &PrismaticLocation) -> Result<Stack, String> {
-        let transport = http::Transport::to(&origin, &self.proxies())?;
-        Ok(Stack::new(origin, transport, tokens, self.pause, spec.tenant_id.clone()))
+        let proxies = Proxies::of(&*self.variables);
+        let client = HttpClient::to(&origin, &proxies, &Trust::System)?;
+        Ok(Stack::new(origin, client, tokens, self.pause, spec.tenant_id.clone()))
     }
 
     /// The origin of a stack, if a token may be sent there at all.
@@ -290,23 +289,6 @@ impl Platform {
             return Err(format!("its url {origin}: this machine needs --allow-loopback"));
         }
         Ok(origin)
-    }
-
-    fn proxies(&self) -> Matcher {
-        let of = |upper: &str, lower: &str| {
-            (self.variables)(lower).or_else(|| (self.variables)(upper)).filter(|value| !value.is_empty())
-        };
-        let mut builder = Matcher::builder();
-        if let Some(all) = of("ALL_PROXY", "all_proxy") {
-            builder = builder.all(all);
-        }
-        if let Some(https) = of("HTTPS_PROXY", "https_proxy") {
-            builder = builder.https(https);
-        }
-        if let Some(no) = of("NO_PROXY", "no_proxy") {
-            builder = builder.no(no);
-        }
-        builder.build()
     }
 
     /// The records of the project in a folder: on its Git remote, else in the user's state folder.

@@ -1,7 +1,6 @@
 //! The configuration of prism, the platform's own command line: its profiles, each with tokens and a stack. Stablekey
 //! reads it and never writes it.
 
-use super::origin::FIRST_STACK;
 use crate::io_error::{self, Words};
 use crate::near_miss::what_there_is;
 use crate::secret::Secret;
@@ -12,6 +11,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The stack of the platform's own tools where nothing names another.
+pub(super) const FIRST_STACK: &str = "https://app.prismatic.io";
 /// The name of the profile of a file without profiles.
 const ONLY: &str = "default";
 /// Maximum size of the file, in bytes: one profile has about 5 KB.

@@ -2,9 +2,9 @@
 //! broken connection or a server error, since they change nothing.
 
 use super::document::{Document, UnknownField, refused};
-use super::http::{HttpAnswer, HttpFailure, Transport};
-use super::origin::Origin;
 use super::token::Tokens;
+use crate::http_client::client::{HttpAnswer, HttpClient, HttpFailure};
+use crate::http_client::origin::Origin;
 use crate::kubernetes::client::WriteFence;
 use crate::secret::Secret;
 use crate::text;
@@ -38,7 +38,7 @@ const MESSAGE: usize = 300;
 /// The API of one organization.
 pub(super) struct Stack {
     origin: Origin,
-    transport: Transport,
+    client: HttpClient,
     access: tokio::sync::Mutex<Option<Secret>>,
     tokens: Tokens,
     tenant_id: Option<String>,
@@ -155,7 +155,9 @@ impl ApiFailure {
     fn may_pass(&self) -> bool {
         match self {
             ApiFailure::Login(failure) => failure.may_pass(),
-            ApiFailure::Http(failure) => !matches!(failure, HttpFailure::TooLarge | HttpFailure::TimedOut(_)),
+            ApiFailure::Http(failure) => {
+                !matches!(failure, HttpFailure::TooLarge | HttpFailure::TimedOut(_) | HttpFailure::Certificate(_))
+            }
             ApiFailure::Server(_) | ApiFailure::TooMany { .. } => true,
             _ => false,
         }
@@ -179,7 +181,7 @@ struct GraphError {
 impl Stack {
     pub(super) fn new(
         origin: Origin,
-        transport: Transport,
+        client: HttpClient,
         tokens: Tokens,
         pause: Duration,
         tenant: Option<String>,
@@ -190,7 +192,7 @@ impl Stack {
         let access = access.map(|token| Secret::new(token.expose().to_string()));
         Stack {
             origin,
-            transport,
+            client,
             access: tokio::sync::Mutex::new(access),
             tenant_id: tenant.or_else(|| tokens.tenant_id.clone()),
             tokens,
@@ -382,7 +384,7 @@ impl Stack {
             .map_err(|_| ApiFailure::NotTheApi("its url cannot be used".to_string()))?;
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.writes.fetch_add(usize::from(is_write), Ordering::SeqCst);
-        let answer = self.transport.send(request, limit).await;
+        let answer = self.client.send(request, limit).await;
         self.give_back(turn);
         // Bodies have secrets, so they are never logged.
         let status = answer.as_ref().map(|answer| answer.status.as_u16()).ok();
@@ -498,7 +500,7 @@ impl Stack {
             .header(header::ACCEPT, "application/json")
             .body(Full::new(Bytes::from(body.to_string())))
             .map_err(|_| ApiFailure::NotTheApi("its url cannot be used".to_string()))?;
-        let answer = self.transport.send(request, READ).await.map_err(ApiFailure::Http)?;
+        let answer = self.client.send(request, READ).await.map_err(ApiFailure::Http)?;
         refused_at_all(&answer)?;
         if is_page(&answer) {
             return Err(ApiFailure::WebPage(what_page(&answer.body)));
@@ -590,11 +592,11 @@ fn operation(document: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper_util::client::proxy::matcher::Matcher;
+    use crate::http_client::client::{Proxies, Trust};
 
     fn stack() -> Stack {
         let origin = Origin::parse("http://127.0.0.1:9").unwrap();
-        let transport = Transport::to(&origin, &Matcher::builder().build()).unwrap();
+        let client = HttpClient::to(&origin, &Proxies::none(), &Trust::System).unwrap();
         let secret = |text: &str| Some(Secret::new(text.to_string()));
         let tokens = Tokens {
             from: "a test".to_string(),
@@ -603,7 +605,7 @@ mod tests {
             tenant_id: None,
             renew: String::new(),
         };
-        Stack::new(origin, transport, tokens, Duration::from_millis(1), None)
+        Stack::new(origin, client, tokens, Duration::from_millis(1), None)
     }
 
     /// Also while all permits are in use.

@@ -1,15 +1,25 @@
 //! The token of a tenant on the platform. Whoever holds a token says which hosts it belongs to, never the tree: a
 //! pull request that changes a url cannot send a token elsewhere.
 
-use super::origin::{FIRST_STACK, Origin};
-use super::profile::{self, ProfileError};
+use super::profile::{self, FIRST_STACK, ProfileError};
 use crate::api::{HOSTS as HOSTS_ANNOTATION, PrismaticLocation, SecretKeyRef, TokenFrom};
+use crate::http_client::origin::Origin;
 use crate::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+/// The hosts of the platform's public stacks. A token in an environment variable of Stablekey's may go to each of them.
+const PUBLIC_STACKS: [&str; 7] = [
+    "app.prismatic.io",
+    "app.us-gov-west-1.prismatic.io",
+    "app.eu-west-1.prismatic.io",
+    "app.eu-west-2.prismatic.io",
+    "app.ca-central-1.prismatic.io",
+    "app.ap-southeast-2.prismatic.io",
+    "app.af-south-1.prismatic.io",
+];
 /// The prefix of environment variables that may hold a token.
 const PREFIX: &str = "STABLEKEY_TOKEN_";
 /// The environment variable with hosts that such tokens may go to, besides the public stacks.
@@ -223,7 +233,7 @@ fn of_variable(name: &str, origin: &Origin, variable: &dyn Fn(&str) -> Option<St
         return Err(TokenError::NotForTokens(name.to_string()));
     }
     let listed = variable(HOSTS).unwrap_or_default();
-    if !origin.is_public_stack() && !listed.split(',').any(|host| origin.is_named_by(host)) {
+    if !is_public_stack(origin) && !listed.split(',').any(|host| origin.is_named_by(host)) {
         let belongs_to = match listed.trim() {
             "" => format!("the platform's public stacks ({HOSTS} is not set)"),
             listed => format!("the platform's public stacks and to {HOSTS} ({})", shown(listed)),
@@ -237,6 +247,10 @@ fn of_variable(name: &str, origin: &Origin, variable: &dyn Fn(&str) -> Option<St
     let renew = format!("set {name} to a new token: log in with prism login, then prism me:token --type refresh");
     let (access, refresh) = if expiry(&token).is_some() { (Some(token), None) } else { (None, Some(token)) };
     Ok(Tokens { from: name.to_string(), access, refresh, tenant_id: None, renew })
+}
+
+fn is_public_stack(origin: &Origin) -> bool {
+    origin.is_https() && PUBLIC_STACKS.iter().any(|host| origin.is_named_by(host))
 }
 
 fn host_of(origin: &Origin) -> String {
@@ -356,6 +370,16 @@ mod tests {
         assert!(
             refused(US, env("STABLEKEY_TOKEN_US"), &[("STABLEKEY_TOKEN_US", "CANARY\r\nX: y")]).contains("no token")
         );
+    }
+
+    #[test]
+    fn a_public_stack_is_one_over_https_at_its_port() {
+        let is_public = |url: &str| is_public_stack(&Origin::parse(url).unwrap());
+        assert!(is_public(US));
+        for other in ["http://app.prismatic.io", "https://app.prismatic.io:8443", "https://app.prismatic.io.x.example"]
+        {
+            assert!(!is_public(other), "{other}");
+        }
     }
 
     /// "a Secret names its hosts in `stablekey.dev/hosts`, else it is refused".

@@ -1,8 +1,8 @@
 //! Writes to the platform, one request each. A failure says whether the write was certainly not carried out, or may have
 //! been.
 
-use super::http::HttpFailure;
 use super::stack::{ApiFailure, READ, Stack};
+use crate::http_client::client::HttpFailure;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -121,7 +121,7 @@ impl Stack {
 /// Whether a request that failed so was certainly not carried out.
 fn is_certain(failure: &ApiFailure) -> bool {
     match failure {
-        ApiFailure::Http(HttpFailure::NotSent(_))
+        ApiFailure::Http(HttpFailure::NotSent(_) | HttpFailure::Certificate(_))
         | ApiFailure::Redirects
         | ApiFailure::Login(_)
         | ApiFailure::NotAccepted { .. }

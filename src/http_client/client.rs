@@ -3,33 +3,38 @@
 
 use super::origin::Origin;
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum size of an answer, in bytes.
-pub(super) const LARGEST: usize = 64 * 1024 * 1024;
+pub(crate) const LARGEST: usize = 64 * 1024 * 1024;
 /// How long an idle connection is kept. A server that closes it first makes the next request a lost answer.
 const IDLE: Duration = Duration::from_secs(20);
 /// The time limit for opening a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
 
 /// A client for one origin.
-pub(super) enum Transport {
+pub(crate) enum HttpClient {
     Plain(Client<HttpConnector, Full<Bytes>>),
     Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
     Tunnelled(Client<HttpsConnector<Tunnel<HttpConnector>>, Full<Bytes>>),
 }
 
 /// The answer to a request.
-pub(super) struct HttpAnswer {
+pub(crate) struct HttpAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -37,10 +42,17 @@ pub(super) struct HttpAnswer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum HttpFailure {
+pub(crate) enum HttpFailure {
     /// The request was not sent.
     #[error("it cannot be reached: {0}")]
     NotSent(String),
+    /// The request was not sent: no authority that is trusted signed the certificate, or it is for another name. This is
+    /// the reason, without the advice.
+    #[error(
+        "it cannot be reached: its certificate is not accepted ({0}); if a proxy or the platform itself has a certificate \
+         authority of its own, set SSL_CERT_FILE to a file with that authority's certificate"
+    )]
+    Certificate(String),
     /// The request was sent, and the connection broke before the answer was complete.
     #[error("the connection broke before the answer was complete: {0}")]
     NoAnswer(String),
@@ -52,9 +64,71 @@ pub(super) enum HttpFailure {
     TooLarge,
 }
 
-impl Transport {
+/// The proxies of the environment.
+#[derive(Debug)]
+pub struct Proxies(Matcher);
+
+impl Proxies {
+    /// The proxies that these environment variables name.
+    pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let of =
+            |upper: &str, lower: &str| variable(lower).or_else(|| variable(upper)).filter(|value| !value.is_empty());
+        let mut builder = Matcher::builder();
+        if let Some(all) = of("ALL_PROXY", "all_proxy") {
+            builder = builder.all(all);
+        }
+        if let Some(https) = of("HTTPS_PROXY", "https_proxy") {
+            builder = builder.https(https);
+        }
+        if let Some(no) = of("NO_PROXY", "no_proxy") {
+            builder = builder.no(no);
+        }
+        Proxies(builder.build())
+    }
+
+    /// No proxy.
+    pub fn none() -> Self {
+        Proxies(Matcher::builder().build())
+    }
+}
+
+/// Whose certificates a client accepts.
+#[derive(Debug)]
+pub(crate) enum Trust {
+    /// Those of the authorities that the system trusts.
+    System,
+    /// Those of these authorities, and no others.
+    Only(Authorities),
+}
+
+/// Certificate authorities.
+#[derive(Clone, Debug)]
+pub struct Authorities(Arc<RootCertStore>);
+
+/// Why a text names no certificate authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthoritiesError {
+    #[error("it has no certificate in it: a PEM file begins with -----BEGIN CERTIFICATE-----")]
+    None,
+    #[error("a certificate in it cannot be read: give the authority's certificate as PEM, whole")]
+    Unreadable,
+}
+
+impl Authorities {
+    /// Reads the certificates of a PEM file.
+    pub fn parse(pem: &[u8]) -> Result<Self, AuthoritiesError> {
+        let mut store = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| AuthoritiesError::Unreadable)?;
+            store.add(certificate).map_err(|_| AuthoritiesError::Unreadable)?;
+        }
+        if store.is_empty() { Err(AuthoritiesError::None) } else { Ok(Authorities(Arc::new(store))) }
+    }
+}
+
+impl HttpClient {
     /// Creates a client for an origin. `Err` says why there can be none: there are no trusted roots, for example.
-    pub(super) fn to(origin: &Origin, proxies: &Matcher) -> Result<Self, String> {
+    pub(crate) fn to(origin: &Origin, proxies: &Proxies, trust: &Trust) -> Result<Self, String> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
@@ -63,18 +137,27 @@ impl Transport {
         builder.pool_idle_timeout(IDLE);
         builder.pool_timer(hyper_util::rt::TokioTimer::new());
         if !origin.is_https() {
-            return Ok(Transport::Plain(builder.build(connector)));
+            return Ok(HttpClient::Plain(builder.build(connector)));
         }
-        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-        let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider);
-        let tls = tls.map_err(|error| {
-            format!("no certificate authority is trusted here: {error}; install ca-certificates, or set SSL_CERT_FILE")
-        })?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder_of_tls = HttpsConnectorBuilder::new();
+        let tls = match trust {
+            Trust::System => builder_of_tls.with_provider_and_native_roots(provider).map_err(|error| {
+                format!(
+                    "no certificate authority is trusted here: {error}; install ca-certificates, or set SSL_CERT_FILE"
+                )
+            })?,
+            Trust::Only(Authorities(roots)) => {
+                let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+                let config = config.map_err(|error| format!("TLS cannot be used: {error}"))?;
+                builder_of_tls.with_tls_config(config.with_root_certificates(roots.clone()).with_no_client_auth())
+            }
+        };
         let tls = tls.https_only().enable_http1();
         let uri: Uri = origin.to_string().parse().map_err(|_| "its url cannot be used".to_string())?;
         // What runs on this machine is reached directly: a proxy elsewhere would see the token, and reach another machine.
-        Ok(match proxies.intercept(&uri).filter(|_| !origin.is_loopback()) {
-            None => Transport::Tls(builder.build(tls.wrap_connector(connector))),
+        Ok(match proxies.0.intercept(&uri).filter(|_| !origin.is_loopback()) {
+            None => HttpClient::Tls(builder.build(tls.wrap_connector(connector))),
             Some(proxy) if proxy.uri().scheme_str() != Some("http") => {
                 let scheme = proxy.uri().scheme_str().unwrap_or_default();
                 return Err(format!(
@@ -86,30 +169,38 @@ impl Transport {
                 if let Some(authorization) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(authorization.clone());
                 }
-                Transport::Tunnelled(builder.build(tls.wrap_connector(tunnel)))
+                HttpClient::Tunnelled(builder.build(tls.wrap_connector(tunnel)))
             }
         })
     }
 
     /// Sends a request and reads the whole answer, within one time limit for both.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> Result<HttpAnswer, HttpFailure> {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>, limit: Duration) -> Result<HttpAnswer, HttpFailure> {
         match tokio::time::timeout(limit, self.exchange(request)).await {
             Ok(result) => result,
             Err(_) => Err(HttpFailure::TimedOut(limit)),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, HttpFailure> {
+    /// Sends a request, and returns the answer as soon as its head is there. The caller limits the time and the size.
+    pub(crate) async fn open(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, HttpFailure> {
         let answer = match self {
-            Transport::Plain(client) => client.request(request).await,
-            Transport::Tls(client) => client.request(request).await,
-            Transport::Tunnelled(client) => client.request(request).await,
+            HttpClient::Plain(client) => client.request(request).await,
+            HttpClient::Tls(client) => client.request(request).await,
+            HttpClient::Tunnelled(client) => client.request(request).await,
         };
-        let answer = answer.map_err(|error| match error.is_connect() {
-            true => HttpFailure::NotSent(cause(&error)),
-            false => HttpFailure::NoAnswer(cause(&error)),
-        })?;
-        let (parts, body) = answer.into_parts();
+        answer.map_err(|error| {
+            let texts = texts(&error);
+            match refused_certificate(&texts) {
+                Some(reason) => HttpFailure::Certificate(reason),
+                None if error.is_connect() => HttpFailure::NotSent(cause(&texts)),
+                None => HttpFailure::NoAnswer(cause(&texts)),
+            }
+        })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, HttpFailure> {
+        let (parts, body) = self.open(request).await?.into_parts();
         let too_long = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if too_long.is_some_and(|length: u64| length > LARGEST as u64) {
             return Err(HttpFailure::TooLarge);
@@ -117,30 +208,39 @@ impl Transport {
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
             match error.downcast_ref::<LengthLimitError>() {
                 Some(_) => HttpFailure::TooLarge,
-                None => HttpFailure::NoAnswer(cause(&*error)),
+                None => broken(&*error),
             }
         })?;
         Ok(HttpAnswer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 }
 
-/// The cause of an error, in words that say what to do where the cause is a certificate or a name.
-fn cause(error: &(dyn Error + 'static)) -> String {
+/// The failure of an answer that broke off with this error.
+pub(crate) fn broken(error: &(dyn Error + 'static)) -> HttpFailure {
+    HttpFailure::NoAnswer(cause(&texts(error)))
+}
+
+/// The texts of an error and of its causes.
+fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut texts = vec![error.to_string()];
     let mut next = error.source();
     while let Some(error) = next {
         texts.push(error.to_string());
         next = error.source();
     }
+    texts
+}
+
+/// Why a certificate is not accepted, if this is the error.
+fn refused_certificate(texts: &[String]) -> Option<String> {
+    let text = texts.iter().find(|text| text.contains("invalid peer certificate"))?;
+    let reason = text.rsplit("invalid peer certificate: ").next().unwrap_or_default();
+    Some(crate::text::shorten(&crate::text::line(reason), 200).into_owned())
+}
+
+/// The cause of an error, in words that say what to do where the cause is a name or a proxy.
+fn cause(texts: &[String]) -> String {
     let has = |words: &str| texts.iter().any(|text| text.contains(words));
-    if let Some(text) = texts.iter().find(|text| text.contains("invalid peer certificate")) {
-        let reason = text.rsplit("invalid peer certificate: ").next().unwrap_or_default();
-        return format!(
-            "its certificate is not accepted ({}); if a proxy or the platform itself has a certificate authority of its \
-             own, set SSL_CERT_FILE to a file with that authority's certificate",
-            crate::text::shorten(&crate::text::line(reason), 200)
-        );
-    }
     if has("tunnel error") || has("ProxyAuthRequired") || has("TunnelUnsuccessful") {
         return "the proxy of HTTPS_PROXY does not open a tunnel to it: see that its address and password are right, or \
                 add the host to NO_PROXY"
@@ -181,9 +281,9 @@ mod tests {
 
     fn send(origin: &Origin, limit: Duration) -> Result<HttpAnswer, HttpFailure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let transport = Transport::to(origin, &Matcher::builder().build()).unwrap();
+        let client = HttpClient::to(origin, &Proxies::none(), &Trust::System).unwrap();
         let request = Request::post(format!("{origin}/api")).body(Full::new(Bytes::from("{}"))).unwrap();
-        runtime.block_on(transport.send(request, limit))
+        runtime.block_on(client.send(request, limit))
     }
 
     fn failure(origin: &Origin) -> HttpFailure {

@@ -1,25 +1,11 @@
-//! The origin of a stack: scheme, host and port, and nothing else. Tokens are bound to it.
+//! The origin of a server: scheme, host and port, and nothing else. Tokens and credentials are bound to it.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// The platform's public stacks. A token in an environment variable of Stablekey's may go to each of them.
-pub(super) const PUBLIC_STACKS: [&str; 7] = [
-    "app.prismatic.io",
-    "app.us-gov-west-1.prismatic.io",
-    "app.eu-west-1.prismatic.io",
-    "app.eu-west-2.prismatic.io",
-    "app.ca-central-1.prismatic.io",
-    "app.ap-southeast-2.prismatic.io",
-    "app.af-south-1.prismatic.io",
-];
-
-/// The stack of the platform's own tools where nothing names another.
-pub(super) const FIRST_STACK: &str = "https://app.prismatic.io";
-
 /// An origin, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     is_https: bool,
     host: String,
     port: u16,
@@ -27,7 +13,7 @@ pub(super) struct Origin {
 
 /// Why a text is no origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum OriginError {
+pub(crate) enum OriginError {
     /// The scheme is another one, or missing.
     #[error("it does not begin with https://")]
     Scheme,
@@ -48,7 +34,7 @@ pub(super) enum OriginError {
 impl Origin {
     /// Parses `https://host` or `http://host`, each perhaps with a port. One `/` at the end is accepted where a person
     /// copied it from a browser.
-    pub(super) fn parse(text: &str) -> Result<Self, OriginError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, OriginError> {
         let text = text.trim().to_ascii_lowercase();
         let (is_https, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest),
@@ -73,12 +59,12 @@ impl Origin {
     }
 
     /// Whether the connection is encrypted.
-    pub(super) fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.is_https
     }
 
     /// Whether it is on this machine. A name counts only if it is `localhost`: what other names resolve to can change.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         let is_this = |address: IpAddr| {
             // 0.0.0.0 and :: reach this machine too, and ::ffff:127.0.0.1 is 127.0.0.1.
@@ -91,13 +77,8 @@ impl Origin {
         is_named || bare.parse::<IpAddr>().map_or(is_short, is_this)
     }
 
-    /// Whether it is one of the platform's public stacks.
-    pub(super) fn is_public_stack(&self) -> bool {
-        self.is_https && self.port == 443 && PUBLIC_STACKS.contains(&self.host.as_str())
-    }
-
     /// Whether a host in a list names it: `host` means the default port of https, `host:port` that port.
-    pub(super) fn is_named_by(&self, listed: &str) -> bool {
+    pub(crate) fn is_named_by(&self, listed: &str) -> bool {
         let listed = listed.trim().to_ascii_lowercase();
         let with_port = format!("{}:{}", self.host, self.port);
         listed == with_port || (self.port == 443 && self.is_https && listed == self.host)
@@ -187,10 +168,6 @@ mod tests {
 
     #[test]
     fn a_listed_host_means_https_at_its_port() {
-        assert!(origin("https://app.prismatic.io").is_public_stack());
-        assert!(!origin("http://app.prismatic.io").is_public_stack());
-        assert!(!origin("https://app.prismatic.io:8443").is_public_stack());
-        assert!(!origin("https://app.prismatic.io.other.example").is_public_stack());
         assert!(origin("https://stack.acme.example").is_named_by(" Stack.acme.example "));
         assert!(!origin("http://stack.acme.example").is_named_by("stack.acme.example"));
         assert!(!origin("https://stack.acme.example:8443").is_named_by("stack.acme.example"));
