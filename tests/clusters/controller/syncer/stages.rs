@@ -7,7 +7,7 @@ use super::hub::Person;
 use serde_json::{Value, json};
 use stablekey_clusters::audit::Mark;
 use stablekey_clusters::{Namespace, shared};
-use stablekey_testing::objects::{Component, Document as _, Sync, with};
+use stablekey_testing::objects::{Component, Document as _, Sync, secret, with};
 use stablekey_testing::proxy::Fate;
 use stablekey_testing::replica::{Replica, until};
 use std::sync::Arc;
