@@ -541,6 +541,33 @@ mod tests {
         assert_eq!(cache.apply(set(connection("a", "B", "12"))), objects(&[(Kind::Connection, "a")]));
     }
 
+    /// Stages wait for it: it is known, and reported apart, because no object has to be reconciled for it.
+    #[test]
+    fn the_readiness_of_an_integration_is_known_and_its_turns_are_told_once() {
+        let mut cache = Cache::default();
+        let mut set = |name: &str, revision: &str, ready: Option<Ready>| {
+            let live = Live { ready, ..integration(name, "map") };
+            let version = Version { resource_version: revision.into(), ..live.version.clone() };
+            let delta = Delta::Set(Live { version, ..live });
+            let changed = cache.apply(NamespaceDelta::Items(Kind::Integration, Box::new(delta)));
+            let known = cache.inventory().ready_integrations.get(name).copied();
+            (changed != objects(&[]), cache.take_turned(), known)
+        };
+        assert_eq!(set("lead", "10", None), (true, false, None));
+        assert_eq!(set("lead", "11", Some(Ready::No)), (false, true, Some(Ready::No)));
+        assert_eq!(set("lead", "12", Some(Ready::No)), (false, false, Some(Ready::No)));
+        // Ready for what it was before its last change is not Ready.
+        assert_eq!(set("lead", "13", Some(Ready::Was)), (false, true, Some(Ready::Was)));
+        assert_eq!(set("lead", "14", Some(Ready::Yes)), (false, true, Some(Ready::Yes)));
+        // A late event turns nothing back.
+        assert_eq!(set("lead", "13", Some(Ready::Was)), (false, false, Some(Ready::Yes)));
+        // The readiness of integrations says nothing of connections.
+        assert!(!cache.inventory().can.knows_readiness && cache.inventory().can.reports_ready_integrations);
+        let gone = Delta::Gone { name: "lead".into(), revision: "20".into() };
+        cache.apply(NamespaceDelta::Items(Kind::Integration, Box::new(gone)));
+        assert!(cache.inventory().ready_integrations.is_empty());
+    }
+
     #[test]
     fn late_events_are_ignored() {
         let mut cache = Cache::default();

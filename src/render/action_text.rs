@@ -59,6 +59,10 @@ pub(super) fn waiting(action: &Action, target: &Target) -> (String, String) {
             action.fields.iter().take(MOST_FIELDS).map(|change| change.field.to_string()).collect();
         more.push(fields.join(", "));
     }
+    let overrides: Vec<String> = action.overrides.iter().map(|set| set.field.to_string()).collect();
+    if !overrides.is_empty() {
+        more.push(format!("overridden: {}", overrides.join(", ")));
+    }
     if let Some(approval) = action.needs_approval.first() {
         more.push(format!("will need approval: {} {}", approval.code, approval.why));
     }

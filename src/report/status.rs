@@ -284,9 +284,9 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     all.extend(ranked.adopts.iter().map(|a| action(a, OutOfSyncKind::Adopt)));
     let waits = |a: &Action| {
         let wait = ranked.target.stages.iter().find(|(writer, _)| a.writers.contains(*writer));
-        let depends = || a.after.first().map_or_else(String::new, |id| format!("; it waits for {id}"));
-        let text = wait.map_or_else(depends, |(writer, wait)| format!("; {writer} {wait}"));
-        one(&a.change.object, OutOfSyncKind::AwaitsStage, format!("{}{text}", a.reason.text))
+        let depends = || a.after.first().map_or_else(|| a.reason.text.clone(), |id| format!("waits for {id}"));
+        let text = wait.map_or_else(depends, |(writer, wait)| format!("{writer} {wait}"));
+        one(&a.change.object, OutOfSyncKind::AwaitsStage, text)
     };
     all.extend(ranked.target.waiting.iter().map(waits));
     all.extend(ranked.kept.iter().map(|h| kept(h, "value")));

@@ -33,6 +33,7 @@ fn conditions_are_understood_by_tools() {
         (object(Kind::TenantSync, vec![ready(true, "InSync")], 2), "Current", "Current", "Healthy"),
         (object(Kind::TenantSync, with("Reconciling", "Applying"), 2), "InProgress", "InProgress", "Progressing"),
         (object(Kind::TenantSync, with("Reconciling", "AwaitingApproval"), 2), "InProgress", "Current", "Suspended"),
+        (object(Kind::TenantSync, with("Reconciling", "AwaitingStage"), 2), "InProgress", "InProgress", "Progressing"),
         (object(Kind::TenantSync, vec![ready(false, "Suspended")], 2), "InProgress", "Current", "Suspended"),
         (object(Kind::TenantSync, with("Stalled", "NotAccepted"), 2), "Failed", "Failed", "Degraded"),
         (object(Kind::Tenant, with("Stalled", "KubeconfigRefused"), 2), "Failed", "no expressions", "Degraded"),

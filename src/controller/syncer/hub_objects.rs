@@ -280,4 +280,26 @@ mod tests {
             hub(Role::Sender).stopped_syncs().map(|(name, to)| (name.clone(), to.is_some())).collect();
         assert_eq!(stopped, [("broken".to_string(), false), ("mixed".to_string(), true)]);
     }
+
+    /// What decides about a target: the targets of the stages before its own.
+    #[test]
+    fn the_stages_before_a_target_are_those_of_the_syncs_that_this_role_carries_out() {
+        let mut hub = hub(Role::Sender);
+        for (name, stages) in [
+            ("staged", json!([{"to": ["p1"]}, {"to": ["p2", "gone"]}, {"to": ["last"]}])),
+            ("others", json!([{"to": ["here"]}, {"to": ["last"]}])),
+        ] {
+            let spec = json!({"from": "source", "stages": stages, "integrations": ["*"]});
+            hub.syncs.insert(name.into(), live(name, spec));
+        }
+        let staged = |target: &str| hub.staged_into(target).map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(staged("p2"), ["staged"], "those without stages are not among them");
+        assert_eq!((staged("last"), staged("other")), (vec!["staged".to_string()], Vec::new()));
+        let earlier = |target: &str| hub.earlier_stages(target).map(str::to_string).collect::<Vec<_>>();
+        assert_eq!(earlier("p1"), [""; 0]);
+        assert_eq!(earlier("p2"), ["p1"]);
+        assert_eq!(earlier("last"), ["p1", "p2", "gone"]);
+        let (all, sources) = (hub.targets(), hub.sources("last").collect::<Vec<_>>());
+        assert!(all.contains("last") && all.contains("gone") && sources == ["source"], "{all:?} {sources:?}");
+    }
 }

@@ -302,7 +302,8 @@ impl HubWorker {
         }
     }
 
-    /// Returns the targets of later stages that may wait for a target, for the syncs that `is_of` selects.
+    /// Returns the targets of later stages that may wait for a target, for the syncs that `is_of` selects. Stages are in
+    /// one order, so that targets never wake each other in turn.
     fn later_stages(&self, name: &str, is_of: impl Fn(&str) -> bool) -> BTreeSet<String> {
         let mut later = BTreeSet::new();
         for (sync, object) in self.objects.staged_into(name).filter(|(sync, _)| is_of(sync)) {
@@ -313,7 +314,7 @@ impl HubWorker {
                 state.queue.is_whole_running() || state.states.get(sync).is_some_and(awaits)
             };
             let is_before = |stage: &&Stage| !stage.to.iter().any(|to| to == name);
-            let after = object.spec.stages.iter().skip_while(is_before).skip(1);
+            let after = self.releases.stages(sync, &object.spec).iter().skip_while(is_before).skip(1);
             later.extend(after.flat_map(|stage| &stage.to).filter(waits).cloned());
         }
         later

@@ -98,6 +98,11 @@ impl Releases {
         Some(self.0.get(sync)?.underway(receipts))
     }
 
+    /// Returns the stages that hold for a sync: those of the release on its way, else those of the spec.
+    pub(super) fn stages<'a>(&'a self, sync: &str, spec: &'a TenantSyncSpec) -> &'a [Stage] {
+        self.0.get(sync).map_or(&spec.stages, |known| &known.stages)
+    }
+
     /// Whether a target is in the first stage, of the release on its way as well as of the spec.
     pub(super) fn is_first(&self, sync: &str, spec: &TenantSyncSpec, target: &str) -> bool {
         let is_first = |stages: &[Stage]| stages.first().is_none_or(|stage| stage.to.iter().any(|to| to == target));
@@ -200,6 +205,8 @@ mod tests {
         let (_, began, stages) = observed(&mut releases, &after, "r1", &[("a", "r1")], "2");
         assert_eq!((began.as_str(), &stages), ("1", &before.spec.stages));
         assert!(!releases.is_first("s", &after.spec, "a") && !releases.is_first("s", &after.spec, "b"));
+        assert_eq!(releases.stages("s", &after.spec), before.spec.stages);
+        assert_eq!(releases.stages("another", &after.spec), after.spec.stages);
         let (_, began, stages) = observed(&mut releases, &after, "r2", &[("a", "r1")], "3");
         assert_eq!((began.as_str(), &stages), ("3", &after.spec.stages));
         assert!(releases.is_first("s", &after.spec, "b") && !releases.is_first("s", &after.spec, "c"));

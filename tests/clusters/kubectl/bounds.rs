@@ -56,6 +56,17 @@ pub fn sync() -> Value {
     })
 }
 
+/// Returns the largest sync, with stages of that many targets.
+fn staged(stages: usize, targets: usize) -> Value {
+    let mut sync = sync();
+    let all = names(stages * targets, NAME);
+    let stages: Vec<Value> = all.chunks(targets).map(|to| json!({"to": to})).collect();
+    sync.as_object_mut().unwrap().remove("to");
+    // No target is the source.
+    (sync["from"], sync["stages"]) = (json!(text(999, NAME)), json!(stages));
+    sync
+}
+
 /// Creates an object, then changes it: the rules on changes have a cost limit too.
 fn stored_and_changed(namespace: &Namespace, kind: Kind, name: &str, spec: &Value, change: &Value) {
     let document = document(kind, name, spec.clone()).to_string();
@@ -93,6 +104,10 @@ fn names_that_exceed_the_cost_limit_are_refused() {
         assert!(said.contains(&format!("* {at}: Invalid value: {}", rules::INPUT_NAME)), "{said}");
     }
     assert!(!said.contains("cost"), "{said}");
+    // Each stage may have as many targets as a sync has in all.
+    let stages = self::document(Kind::TenantSync, "stages", staged(8, 32)).to_string();
+    let said = run_with_input(&mut kubectl(&namespace, "create -f -"), &stages).map_err(no).unwrap_err();
+    assert!(said.contains(rules::STAGES_TARGETS) && !said.contains("cost"), "{said}");
 }
 
 #[test]
@@ -133,6 +148,7 @@ fn the_largest_of_each_other_kind() {
     ] {
         stored_and_changed(&namespace, kind, "largest", &spec, &change);
     }
+    stored_and_changed(&namespace, Kind::TenantSync, "largest-staged", &staged(8, 4), &json!({"mode": "Apply"}));
 }
 
 #[test]

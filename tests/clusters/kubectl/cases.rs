@@ -423,6 +423,12 @@ fn of_tenants() -> Vec<Case> {
 
 fn of_syncs() -> Vec<Case> {
     let to = |to: Value| json!({"from": "us-prod", "to": to, "integrations": ["*"]});
+    let stages = |stages: &[&[&str]]| {
+        let stages: Vec<Value> = stages.iter().map(|to| json!({"to": to})).collect();
+        json!({"from": "us-prod", "stages": stages, "integrations": ["*"]})
+    };
+    let many: Vec<String> = (0..33).map(|number| format!("t{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let overriding = |overriding: Value| {
         let key = if overriding.get("object").is_some() { json!({}) } else { json!({"stableKey": "crm"}) };
         let base = json!({"tenant": "eu-prod", "reason": "EU org"});
@@ -446,6 +452,44 @@ fn of_syncs() -> Vec<Case> {
             rules::SYNC_TWICE,
             vec![to(json!(["eu-prod", "eu-prod-2"]))],
             vec![to(json!(["eu-prod", "eu-prod"])), to(json!(["eu-prod", "dev", "eu-prod"]))],
+        ),
+        case(
+            "targets",
+            "spec",
+            rules::SYNC_TARGETS,
+            vec![to(json!(["eu-prod"])), stages(&[&["dev-2"], &["eu-prod"]])],
+            vec![
+                json!({"from": "us-prod", "integrations": ["*"]}),
+                with(to(json!(["eu-prod"])), "stages", json!([{"to": ["dev-2"]}])),
+            ],
+        ),
+        case(
+            "stage-elsewhere",
+            "spec.stages",
+            rules::STAGE_TO_ITSELF,
+            vec![stages(&[&["dev-2"], &["eu-prod"]])],
+            vec![stages(&[&["us-prod"]]), stages(&[&["dev-2"], &["eu-prod", "us-prod"]])],
+        ),
+        case(
+            "stage-once",
+            "spec.stages[1].to",
+            rules::STAGE_TWICE,
+            vec![stages(&[&["dev-2"], &["eu-prod", "eu-prod-2"]])],
+            vec![stages(&[&["dev-2"], &["eu-prod", "eu-prod"]])],
+        ),
+        case(
+            "stages-once",
+            "spec.stages",
+            rules::STAGES_TWICE,
+            vec![stages(&[&["dev-2"], &["dev-3"], &["eu-prod"]])],
+            vec![stages(&[&["dev-2"], &["dev-2"]]), stages(&[&["dev-2"], &["dev-3"], &["eu-prod", "dev-2"]])],
+        ),
+        case(
+            "stages-targets",
+            "spec.stages",
+            rules::STAGES_TARGETS,
+            vec![stages(&[&many[..16], &many[16..32]])],
+            vec![stages(&[&many[..16], &many[16..]])],
         ),
         case(
             "override",

@@ -10,3 +10,4 @@ mod new_connection;
 mod promote;
 mod rename_key;
 mod set;
+mod stages;

@@ -16,6 +16,7 @@ mod pulls;
 mod pushes;
 mod renames;
 mod replicas;
+mod stages;
 mod unreachable;
 mod watched;
 mod writers;
