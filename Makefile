@@ -1,6 +1,6 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak fuzz control-plane tools prism language-server clusters demo crds bench
+.PHONY: test check soak fuzz control-plane tools prism language-server forges clusters demo crds bench
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
@@ -28,7 +28,7 @@ fuzz:
 control-plane:
 	hack/control-plane/build
 
-# Helm, and small programs around the libraries of Flux, Argo CD and Prometheus, for the tests of manifests/:
+# Helm, actionlint, and small programs around the libraries of Flux, Argo CD and Prometheus, for the tests of manifests/:
 # built once, in a minute or two, into the user's cache.
 tools:
 	hack/tools/build
@@ -42,6 +42,11 @@ prism:
 # STABLEKEY_LANGUAGE_SERVER names a folder that has it already.
 language-server:
 	hack/language-server/build
+
+# GitHub's description of its API, and clients of GitHub and GitLab, for the tests of the fakes of both: installed once,
+# in seconds, into the user's cache. STABLEKEY_FORGES names a folder that has them already.
+forges:
+	hack/forges/build
 
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane

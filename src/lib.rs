@@ -2,9 +2,10 @@
 //!
 //! The modules of the crate, from the bottom up. An import only points down this list (`tests/offline/layers.rs`):
 //!
-//! - [`text`], [`io_error`], [`parallel`], [`near_miss`], [`secret`]: helpers without dependencies within the crate.
+//! - [`text`], [`io_error`], [`file_tree`], [`parallel`], [`near_miss`], [`secret`]: helpers without dependencies
+//!   within the crate.
 //! - [`http_client`]: the HTTP client of everything but the Kubernetes API.
-//! - [`git`]: commits of Git repositories.
+//! - [`git`]: commits of Git repositories, and the files of each. [`forge`]: comments on pull requests.
 //! - [`api`]: the custom resources, one file per kind.
 //! - [`engine`]: the pure core, from what was read to a plan; `engine::model` is its data.
 //! - [`manifest`]: reads, edits and writes YAML, with errors that tell what to do.
@@ -26,6 +27,8 @@ pub mod author;
 pub mod cli;
 pub mod controller;
 pub mod engine;
+pub mod file_tree;
+pub mod forge;
 pub mod git;
 mod http_client;
 mod io_error;

@@ -1,5 +1,6 @@
 //! A root folder: its tenants, its syncs, and the tenant of each file.
 
+pub mod changed;
 pub mod clusters;
 pub mod deliver;
 mod files;
@@ -18,6 +19,7 @@ use crate::engine::model::inventory::{ReadOnly, Sync, Targets, TenantView, View,
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::DefinitionFrom;
 use crate::engine::model::record::Writer;
+use crate::file_tree::FileTree;
 use crate::kubernetes::connect::Servers;
 use crate::manifest::{FileProblem, SourcePlace, locate_all, problem};
 use crate::near_miss::meant;
@@ -45,6 +47,8 @@ pub const UNNAMED: &str = "(files)";
 pub struct Project {
     /// The folder given to the command.
     pub root: PathBuf,
+    /// The tree that the root is a folder of.
+    pub tree: FileTree,
     /// The tenants, by name.
     pub tenants: BTreeMap<String, ProjectTenant>,
     /// All TenantSyncs.
@@ -95,6 +99,8 @@ pub struct ProjectTenant {
 #[derive(Debug, Default)]
 pub struct ProjectArgs {
     pub root: PathBuf,
+    /// The tree that the root is a folder of.
+    pub files: FileTree,
     /// Whether the root may not be there yet: it then has no files.
     pub may_be_new: bool,
     /// The files and folders to read, unless all of the root is read; `-` is standard input.
@@ -111,7 +117,18 @@ pub struct ProjectArgs {
 
 /// Reads a project. Problems in files are added to `problems`, and everything else is read.
 pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
-    assemble(given, Files::read(given, stdin), Overlay::default(), None)
+    assemble(given, Files::read(given, stdin), Overlay::nothing_over(given.files.clone()), None)
+}
+
+/// Reads the same project in another tree of files, such as another commit. What was read from servers is not read
+/// again, and neither are files that both trees have.
+pub fn open_beside(given: &ProjectArgs, project: &Project) -> Project {
+    let nothing = Files::default();
+    let read = project.files.as_deref().unwrap_or(&nothing);
+    let uses = project.uses_by_file();
+    let uses = uses.into_iter().filter(|(path, _)| read.is_same_in(&given.files, path)).collect();
+    let over = Overlay::new(given.files.clone(), NewFiles::new(), uses);
+    assemble(given, Files::read_like(given, read), over, Some(project))
 }
 
 /// Builds a project of its files. `before` is the project before an edit: what it read from servers is still so.
@@ -122,13 +139,13 @@ fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, before: Option
         &tenants.iter().filter_map(|tenant| secrets_folder(&given.root, tenant.spec.as_ref()?)).collect::<Vec<_>>(),
     );
     let sources = given.sources.clone();
-    let mut project = Project { root: given.root.clone(), files: kept, sources, ..Project::default() };
+    let mut project =
+        Project { root: given.root.clone(), tree: given.files.clone(), files: kept, sources, ..Project::default() };
     if tenants.is_empty() {
         project.has_no_tenant = true;
-        project.unnamed(files, syncs);
+        project.unnamed(files, syncs, over);
     } else {
-        let mut structure = structure::decide(given, tenants, syncs);
-        structure.layout.over = over;
+        let structure = structure::decide(given, tenants, syncs, over);
         project.fill(given, structure, files, before);
     }
     let key = |problem: &FileProblem| (problem.file.clone(), problem.line, problem.column, problem.message.clone());
@@ -161,9 +178,9 @@ impl ProjectTenant {
 
 impl Project {
     /// Reads all files as one tenant without a name.
-    fn unnamed(&mut self, files: Files, syncs: Vec<StructureResource<TenantSyncSpec>>) {
+    fn unnamed(&mut self, files: Files, syncs: Vec<StructureResource<TenantSyncSpec>>, over: Overlay) {
         self.origins = syncs.into_iter().map(|s| (ObjectId::new(Kind::TenantSync, s.name), s.origin)).collect();
-        let layout = FolderLayout::of_one(UNNAMED, &self.root);
+        let layout = FolderLayout::of_one(UNNAMED, &self.root, over);
         let whole = files.is_whole();
         let mut read = files.of_one(&layout, &layout.folders()[0].clone());
         self.other_kinds = read.reading.other_kinds;
@@ -253,19 +270,10 @@ impl Project {
     /// The project as it would be after an edit of its files. Only these files are read again; what was read from
     /// clusters and the platform stays. The result is for planning: it has no location of a cluster or the platform.
     pub fn after(&self, new: NewFiles) -> Project {
-        let uses = self.snapshots().flat_map(|snapshot| {
-            let of = |(name, uses): (&String, &Arc<Uses>)| {
-                let origin = snapshot.origins.get(&ObjectId::new(Kind::Integration, name))?;
-                match &snapshot.inventory.integrations.get(name)?.spec.definition {
-                    Some(Definition::File(file)) => Some((beside(origin, file), Arc::clone(uses))),
-                    _ => None,
-                }
-            };
-            snapshot.inventory.uses.iter().filter_map(of).collect::<Vec<_>>()
-        });
-        let over = Overlay::new(new, uses.collect());
+        let over = Overlay::new(self.tree.clone(), new, self.uses_by_file());
         let given = ProjectArgs {
             root: self.root.clone(),
+            files: self.tree.clone(),
             sources: self.sources.clone(),
             for_edits: true,
             ..ProjectArgs::default()
@@ -276,6 +284,21 @@ impl Project {
             None => Files::read(&given, &mut std::io::empty()).after(&over),
         };
         assemble(&given, files, over, Some(self))
+    }
+
+    /// What the definitions say, by their file.
+    fn uses_by_file(&self) -> BTreeMap<PathBuf, Arc<Uses>> {
+        let uses = self.snapshots().flat_map(|snapshot| {
+            let of = |(name, uses): (&String, &Arc<Uses>)| {
+                let origin = snapshot.origins.get(&ObjectId::new(Kind::Integration, name))?;
+                match &snapshot.inventory.integrations.get(name)?.spec.definition {
+                    Some(Definition::File(file)) => Some((beside(origin, file), Arc::clone(uses))),
+                    _ => None,
+                }
+            };
+            snapshot.inventory.uses.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        uses.collect()
     }
 
     /// Makes a command one for this project: it names the root and the sources that were given.
@@ -314,7 +337,8 @@ impl Project {
         let outside = &sorted.outside;
         // A file that may contain a Tenant leaves the tenant of every document unknown.
         self.unread = outside.unparsed.iter().map(|unparsed| unparsed.file.clone()).collect();
-        let is_missing = |folder: &Folder| folder.role == FolderRole::Location && !folder.path.exists();
+        let is_missing =
+            |folder: &Folder| folder.role == FolderRole::Location && !layout.over.tree().is_there(&folder.path);
         let unknown = folders_unknown || !self.unread.is_empty() || layout.folders().iter().any(is_missing);
         for document in outside.documents.iter().filter(|_| !unknown) {
             let kind = document.resource.kind();
@@ -375,8 +399,8 @@ impl Project {
                 // An import may create the folder.
                 let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
-                let other = declared.and_then(|origin| other_root(&spec, &folder.path, origin));
-                let why = other.unwrap_or_else(|| missing(&folder.path));
+                let other = declared.and_then(|origin| other_root(layout.over.tree(), &spec, &folder.path, origin));
+                let why = other.unwrap_or_else(|| missing(layout.over.tree(), &folder.path));
                 (Some(TenantLocation::Folder(location)), Err(why))
             }
             (_, None) => (None, Err("its Tenant names no folder".to_string())),
@@ -511,6 +535,8 @@ impl Project {
             stopped: self.stopped.clone(),
             unread: self.unread.clone(),
             misnamed: None,
+            underway: None,
+            gates: None,
             now: Some(jiff::Timestamp::now()),
         }
     }
@@ -581,11 +607,11 @@ pub fn at(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<At> {
 
 /// The help for a missing folder that does exist relative to the file that declares it: probably another root was
 /// meant.
-fn other_root(spec: &TenantSpec, folder: &Path, declared: &SourcePlace) -> Option<String> {
+fn other_root(tree: &FileTree, spec: &TenantSpec, folder: &Path, declared: &SourcePlace) -> Option<String> {
     let Some(LocationSpec::Directory(directory)) = &spec.location else { return None };
     let path = &directory.path;
     let meant = Path::new(&declared.file.path).parent().filter(|meant| !meant.as_os_str().is_empty())?;
-    (!folder.exists() && meant.join(path).is_dir()).then(|| {
+    (!tree.is_there(folder) && tree.is_folder(&meant.join(path))).then(|| {
         let (folder, meant) = (folder.display(), meant.display());
         format!(
             "its folder {folder} is not there, and {meant}/{path} is: did you mean the root {meant}? Give it with --root, \
@@ -595,14 +621,15 @@ fn other_root(spec: &TenantSpec, folder: &Path, declared: &SourcePlace) -> Optio
 }
 
 /// The problem with a folder that does not exist or is not a folder.
-fn missing(folder: &Path) -> String {
-    if folder.exists() {
+fn missing(tree: &FileTree, folder: &Path) -> String {
+    if tree.is_there(folder) {
         return format!("{} is no folder", folder.display());
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(beside).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
-    let folders: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let entries = tree.entries(beside).into_iter().flatten().map(|entry| entry.name);
+    let folders = entries.filter(|name| tree.is_folder(&beside.join(name)));
+    let folders: Vec<String> = folders.filter_map(|name| name.into_string().ok()).collect();
     let folder = folder.display();
     match meant(&name, folders.iter().map(String::as_str)) {
         Some(near) => format!("its folder {folder} is not there; did you mean {near}?"),

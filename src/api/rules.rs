@@ -26,6 +26,16 @@ pub const PERCENT: &str = "a percentage is 0 to 100";
 pub const SYNC_TO_ITSELF: &str = "a sync cannot copy a tenant to itself: take it out of `to`";
 /// Message: a sync that lists a tenant twice.
 pub const SYNC_TWICE: &str = "each tenant may be listed once in `to`: keep one of the two";
+/// Message: a sync with both or none of `to` and `stages`.
+pub const SYNC_TARGETS: &str = "a sync has either `to` or `stages`: write its targets in one of the two";
+/// Message: a stage with the sync's own source.
+pub const STAGE_TO_ITSELF: &str = "a sync cannot copy a tenant to itself: take it out of `stages`";
+/// Message: a stage that lists a tenant twice.
+pub const STAGE_TWICE: &str = "each tenant may be listed once in a stage: keep one of the two";
+/// Message: a tenant in two stages.
+pub const STAGES_TWICE: &str = "each tenant stands in one stage: keep one of the two";
+/// Message: more targets than a sync may have.
+pub const STAGES_TARGETS: &str = "a sync has at most 32 targets in all its stages: make two syncs";
 /// Message: an override of none of the valid shapes.
 pub const OVERRIDE_SHAPE: &str = "an override is one of {stableKey, input, value}, {stableKey, input, secretRef}, {stableKey, field, value}, {integration, variable, stableKey} and {object, field, keep: true}, each with tenant and reason";
 /// Message: an override of an unsupported field.
@@ -245,12 +255,16 @@ fn integration(i: &Object<IntegrationSpec>, found: &mut Vec<Violation>) {
 }
 
 fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
+    if s.spec.to.is_empty() == s.spec.stages.is_empty() {
+        found.push(Violation::new(&["spec"], SYNC_TARGETS));
+    }
     if s.spec.to.contains(&s.spec.from) {
         found.push(Violation::new(&["spec", "to"], SYNC_TO_ITSELF));
     }
     for (position, _) in duplicates(s.spec.to.iter().map(String::as_str)) {
         found.push(Violation::new(&["spec", "to", &position.to_string()], SYNC_TWICE));
     }
+    stages(&s.spec, found);
     for (position, o) in s.spec.overrides.iter().enumerate() {
         let position = position.to_string();
         let mut wrong = |step: Option<&str>, message: &str| {
@@ -279,6 +293,29 @@ fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
         }
     }
 }
+
+fn stages(spec: &TenantSyncSpec, found: &mut Vec<Violation>) {
+    if spec.stages.iter().map(|stage| stage.to.len()).sum::<usize>() > MOST_TARGETS {
+        found.push(Violation::new(&["spec", "stages"], STAGES_TARGETS));
+    }
+    for (number, stage) in spec.stages.iter().enumerate() {
+        let number_in_words = number.to_string();
+        let at = ["spec", "stages", number_in_words.as_str(), "to"];
+        if stage.to.contains(&spec.from) {
+            found.push(Violation::new(&at, STAGE_TO_ITSELF));
+        }
+        for (position, _) in duplicates(stage.to.iter().map(String::as_str)) {
+            found.push(Violation::new(&[&at[..], &[&position.to_string()]].concat(), STAGE_TWICE));
+        }
+        let before = spec.stages.iter().take(number).flat_map(|stage| &stage.to).collect::<Vec<_>>();
+        for (position, _) in stage.to.iter().enumerate().filter(|(_, tenant)| before.contains(tenant)) {
+            found.push(Violation::new(&[&at[..], &[&position.to_string()]].concat(), STAGES_TWICE));
+        }
+    }
+}
+
+/// The maximum number of targets of a sync, in all its stages.
+const MOST_TARGETS: usize = 32;
 
 /// The positions of items that occurred before.
 fn duplicates<'a>(items: impl Iterator<Item = &'a str>) -> Vec<(usize, &'a str)> {

@@ -26,15 +26,30 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!self.to.exists(t, t == self.from)").message(rules::SYNC_TO_ITSELF).field_path(".to"))]
+#[x_kube(
+    validation = Rule::new("has(self.to) != has(self.stages)").message(rules::SYNC_TARGETS),
+    validation = Rule::new("!has(self.to) || !self.to.exists(t, t == self.from)").message(rules::SYNC_TO_ITSELF).field_path(".to"),
+    validation = Rule::new("!has(self.stages) || !self.stages.exists(s, s.to.exists(t, t == self.from))").message(rules::STAGE_TO_ITSELF).field_path(".stages"),
+)]
 pub struct TenantSyncSpec {
     /// The source tenant.
     #[schemars(length(min = 1, max = 253))]
     pub from: String,
-    /// The target tenants, each once.
+    /// The target tenants, each once. Either `to` or `stages` is required.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 253)))]
     #[x_kube(validation = Rule::new("self.all(x, self.exists_one(y, y == x))").message(rules::SYNC_TWICE))]
     pub to: Vec<String>,
+    /// The target tenants in stages, instead of `to`: at most 32 in all, each in one stage. A stage waits until every
+    /// target of the stages before it has the release (what the sync carries now), and the sync's integrations are
+    /// Ready there with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(
+        validation = Rule::new("self.map(s, size(s.to)).sum() <= 32").message(rules::STAGES_TARGETS),
+        validation = Rule::new("self.all(s, s.to.all(t, self.filter(r, t in r.to).size() == 1))").message(rules::STAGES_TWICE),
+    )]
+    pub stages: Vec<Stage>,
     /// The integrations to copy, by metadata.name; `*` matches any run of characters.
     #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 253)))]
     pub integrations: Vec<String>,
@@ -64,6 +79,16 @@ pub struct TenantSyncSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub overrides: Vec<Override>,
+}
+
+/// A stage of a sync: the targets that get a release together.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Stage {
+    /// The target tenants of the stage, each once.
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 253)))]
+    #[x_kube(validation = Rule::new("self.all(x, self.exists_one(y, y == x))").message(rules::STAGE_TWICE))]
+    pub to: Vec<String>,
 }
 
 /// What a sync does with the connections that its integrations use. Match: none is written. Create: those that the
@@ -213,9 +238,9 @@ pub struct TenantSyncStatus {
     /// The generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The targets, comma-separated.
+    /// The targets, comma-separated; the targets of a later stage after `then`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 8192))]
+    #[schemars(length(max = 8300))]
     pub to: Option<String>,
     /// The effective mode: Plan if none is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,6 +268,28 @@ pub struct TenantSyncStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub receipts: Vec<SyncReceipt>,
+    /// The release that is on its way through the stages, or was the last one; absent without stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseStatus>,
+}
+
+/// A release on its way through the stages of a sync.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseStatus {
+    /// The digest of what the sync carries, before overrides.
+    #[schemars(length(min = 1, max = 253))]
+    pub digest: String,
+    /// When it began (RFC 3339).
+    #[schemars(length(max = 253))]
+    pub began: String,
+    /// The stages when it began. An edit of the spec's stages counts from the next release on, or once this one is
+    /// through, or when a reconciliation is requested.
+    #[schemars(length(min = 1, max = 8))]
+    pub stages: Vec<Stage>,
+    /// The stage that it is in, counted from 1; absent once every target has a receipt for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<i64>,
 }
 
 /// A change that a sync carried out in a target.
@@ -263,6 +310,10 @@ pub struct SyncReceipt {
     /// The state of the sync in the target afterwards: InSync, or what is left.
     #[schemars(length(max = 253))]
     pub result: String,
+    /// With stages, the release that the target has with it; absent if anything is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub release: Option<String>,
 }
 
 /// The number of actions that were carried out, by kind.
@@ -311,10 +362,17 @@ pub struct TargetStatus {
     /// The name of the target.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
-    /// The state: InSync, Suspended, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable, NotAccepted or
-    /// Invalid.
+    /// The state: InSync, Suspended, AwaitingStage, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable,
+    /// NotAccepted or Invalid.
     #[schemars(length(max = 253))]
     pub state: String,
+    /// The stage of the target, counted from 1; absent without stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<i64>,
+    /// The release that the target has a receipt for: nothing of it was left when it was planned again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub release: Option<String>,
     /// The reason, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
@@ -329,7 +387,7 @@ pub struct TargetStatus {
     /// The location of the complete plan that waits for approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_plan: Option<WaitingPlanStatus>,
-    /// The first pending actions; `stablekey plan` shows all.
+    /// The first pending actions, those that wait for an earlier stage included; `stablekey plan` shows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub actions: Vec<String>,
@@ -395,6 +453,9 @@ pub struct TargetCounts {
     /// count.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub suspended: i64,
+    /// The actions that wait for an earlier stage. They are in no other count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub awaiting_stage: i64,
 }
 
 /// The receipt of a change that was carried out.
@@ -416,6 +477,39 @@ pub struct ReceiptStatus {
 }
 
 impl TenantSyncSpec {
+    /// All targets, in the order of the stages.
+    pub fn targets(&self) -> impl Iterator<Item = &String> + Clone {
+        self.to.iter().chain(self.stages.iter().flat_map(|stage| &stage.to))
+    }
+
+    /// Whether a tenant is a target.
+    pub fn goes_to(&self, tenant: &str) -> bool {
+        self.targets().any(|target| target == tenant)
+    }
+
+    /// Takes a target out.
+    pub fn drop_target(&mut self, tenant: &str) {
+        self.to.retain(|to| to != tenant);
+        self.stages.iter_mut().for_each(|stage| stage.to.retain(|to| to != tenant));
+        self.stages.retain(|stage| !stage.to.is_empty());
+    }
+
+    /// The targets in words: `dev-2, then us-prod, eu-prod`.
+    pub fn targets_in_words(&self) -> String {
+        let stages = self.stages.iter().map(|stage| &stage.to);
+        let stages = Some(&self.to).filter(|to| !to.is_empty()).into_iter().chain(stages);
+        stages.map(|to| to.join(", ")).collect::<Vec<_>>().join(", then ")
+    }
+
+    /// Where a target stands: the list that names it, as a path below spec.
+    pub fn path_of(&self, target: &str) -> Vec<String> {
+        let of_stage = self.stages.iter().position(|stage| stage.to.iter().any(|to| to == target));
+        match of_stage {
+            Some(stage) => ["stages", &stage.to_string(), "to"].map(str::to_string).to_vec(),
+            None => vec!["to".to_string()],
+        }
+    }
+
     /// The effective mode for connections.
     pub fn connection_mode(&self) -> ConnectionMode {
         self.connections.unwrap_or(ConnectionMode::Match)

@@ -488,14 +488,17 @@ fn make_sure(
     }
 }
 
-/// Returns the digest of the actions that were done, which the receipt keeps.
-pub fn done(plan: &Plan, report: &Report) -> Digest {
+/// Returns the digests of the actions that were done.
+pub fn done(plan: &Plan, report: &Report) -> Vec<String> {
     let done: BTreeSet<&str> =
         report.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).map(|(id, _)| id.as_str()).collect();
-    let mut actions: Vec<String> =
-        plan.actions().filter(|(_, a)| done.contains(a.id.as_str())).map(|(_, a)| a.digest.to_string()).collect();
-    actions.sort_unstable();
-    Digest::of(actions.join("\n").as_bytes())
+    plan.actions().filter(|(_, a)| done.contains(a.id.as_str())).map(|(_, a)| a.digest.to_string()).collect()
+}
+
+/// Returns the digest of the actions that were done, which the receipt keeps.
+pub fn digest_of(mut done: Vec<String>) -> Digest {
+    done.sort_unstable();
+    Digest::of(done.join("\n").as_bytes())
 }
 
 /// Returns the receipt: digests of the actions that were done, of the desired state, and of the live state after them.

@@ -52,9 +52,7 @@ fn not_brought(
     let above = [above, &[tenant]].concat();
     let brings = |mode: ConnectionMode| id.kind != Kind::Connection || mode == ConnectionMode::Mirror;
     let syncs = world.syncs.iter().map(|sync| &sync.spec).filter(|spec| brings(spec.connection_mode()));
-    for spec in
-        syncs.filter(|spec| spec.to.iter().any(|to| to == tenant) && target.spec.accept_from.contains(&spec.from))
-    {
+    for spec in syncs.filter(|spec| spec.goes_to(tenant) && target.spec.accept_from.contains(&spec.from)) {
         let from = spec.from.as_str();
         if above.contains(&from) || id.kind == Kind::Integration && !spec.selects(&id.name) {
             continue;

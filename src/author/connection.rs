@@ -277,9 +277,8 @@ impl<'p> Interview<'p> {
 
     /// The connections of other tenants with a key: first those of tenants that a sync copies from.
     fn twins(&self, tenant: &str, key: &str) -> Vec<&'p ConnectionSpec> {
-        let feeds = |from: &str| {
-            self.project.syncs.iter().any(|sync| sync.spec.from == from && sync.spec.to.iter().any(|to| to == tenant))
-        };
+        let feeds =
+            |from: &str| self.project.syncs.iter().any(|sync| sync.spec.from == from && sync.spec.goes_to(tenant));
         let mut twins = keys::twins(self.project, tenant, key);
         twins.sort_by_key(|(other, _)| !feeds(other));
         twins.into_iter().map(|(_, spec)| spec).collect()
@@ -800,7 +799,7 @@ impl<'p> Sketch<'_, 'p> {
                 "{writer} brings {key} from {from} to {tenant} by itself: what is written here is {tenant}'s own"
             ));
         }
-        let mut syncs = self.project().syncs.iter().filter(|sync| sync.spec.to.iter().any(|to| to == tenant));
+        let mut syncs = self.project().syncs.iter().filter(|sync| sync.spec.goes_to(tenant));
         let sync = syncs.next().filter(|_| self.home.role == FolderRole::Location)?;
         let folder = self.home.folder.display();
         Some(format!(

@@ -89,8 +89,8 @@ fn exists_not(project: &Project, tenant: &str, writer: &Writer) -> Result<(), Au
     }
     let is_meant = |sync: &&Sync| {
         let spec = &sync.spec;
-        let names_unknown = spec.to.iter().chain([&spec.from]).any(|named| !project.tenants.contains_key(named));
-        sync.writer == *writer && (names_unknown || spec.to.iter().any(|to| to == tenant))
+        let names_unknown = spec.targets().chain([&spec.from]).any(|named| !project.tenants.contains_key(named));
+        sync.writer == *writer && (names_unknown || spec.goes_to(tenant))
     };
     let is_stopped = project.stopped.get(writer).is_some_and(|targets| *targets != Targets::None);
     if project.syncs.iter().any(|sync| is_meant(&sync)) || is_stopped {

@@ -49,7 +49,7 @@ pub(super) fn unread(project: &Project, world: &World, tenant: &str, key: &str) 
         }));
     }
     let accepted = world.tenants.get(tenant).map(|view| view.spec.accept_from.as_slice()).unwrap_or_default();
-    let syncs = world.syncs.iter().filter(|sync| sync.spec.to.iter().any(|to| to == tenant));
+    let syncs = world.syncs.iter().filter(|sync| sync.spec.goes_to(tenant));
     let froms: BTreeSet<&str> = syncs.map(|sync| sync.spec.from.as_str()).collect();
     for from in froms.into_iter().filter(|from| accepted.iter().any(|other| other == from)) {
         let is_read = project.tenants.get(from).is_some_and(|from| snapshots(from).next().is_some());

@@ -72,18 +72,19 @@ fn switched(value: &str) -> Result<bool, AuthorError> {
 }
 
 fn target(spec: &TenantSyncSpec, given: &str) -> Result<String, AuthorError> {
-    match (given, spec.to.as_slice()) {
-        ("", [one]) => Ok(one.clone()),
+    let targets: Vec<&String> = spec.targets().collect();
+    match (given, targets.as_slice()) {
+        ("", [one]) => Ok((*one).clone()),
         ("", several) => {
-            let several: Vec<&str> = several.iter().map(String::as_str).collect();
+            let several: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
             let help = format!("give --tenant with one of {}", listed(&several));
             Err(AuthorError::refused("the sync has several targets", help))
         }
         (given, to) => {
             let given = Kind::Tenant.name_in(given);
-            match to.iter().find(|name| *name == given) {
-                Some(name) => Ok(name.clone()),
-                None => Err(AuthorError::unknown("target", given, to.iter().map(String::as_str))),
+            match to.iter().find(|name| **name == given) {
+                Some(name) => Ok((*name).clone()),
+                None => Err(AuthorError::unknown("target", given, to.iter().map(|name| name.as_str()))),
             }
         }
     }

@@ -149,8 +149,8 @@ fn world(project: &Project, home: &Home<'_>) -> Result<World, AuthorError> {
     view.source = None;
     // Written syncs go to the location, not into the manifests.
     for sync in &mut world.syncs {
-        if sync.spec.to.iter().any(|to| to == home.tenant) {
-            Arc::make_mut(&mut sync.spec).to.retain(|to| to != home.tenant);
+        if sync.spec.goes_to(home.tenant) {
+            Arc::make_mut(&mut sync.spec).drop_target(home.tenant);
         }
     }
     Ok(world)

@@ -126,9 +126,7 @@ pub fn hand_over(project: &Project, sync: &Sync, to: &str) -> Result<HandedOver,
 /// The syncs that write to a tenant, and that it accepts.
 pub fn syncs_into<'p>(project: &'p Project, to: &str) -> Vec<&'p Sync> {
     let accepts = |from: &String| project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.contains(from));
-    let writes = |sync: &&Sync| {
-        !sync.spec.is_suspended() && sync.spec.to.iter().any(|name| name == to) && accepts(&sync.spec.from)
-    };
+    let writes = |sync: &&Sync| !sync.spec.is_suspended() && sync.spec.goes_to(to) && accepts(&sync.spec.from);
     project.syncs.iter().filter(writes).collect()
 }
 
@@ -146,7 +144,7 @@ fn document<'p>(project: &'p Project, kind: Kind, name: &str) -> Result<&'p Sour
 
 /// Fails if a sync copies the same integrations between these tenants already.
 fn not_twice(project: &Project, spec: &TenantSyncSpec, to: &str) -> Result<(), AuthorError> {
-    let is_same = |other: &&Sync| other.spec.from == spec.from && other.spec.to.iter().any(|name| name == to);
+    let is_same = |other: &&Sync| other.spec.from == spec.from && other.spec.goes_to(to);
     let overlaps = |other: &&Sync| {
         let same = |a: &String, b: &String| a == b || matches(a, b) || matches(b, a);
         spec.integrations.iter().any(|a| other.spec.integrations.iter().any(|b| same(a, b)))

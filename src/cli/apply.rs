@@ -5,10 +5,13 @@ use super::options::{FormatOption, Narrowing, RootArgument, digest, whole_digest
 use super::output::{Output, OutputFormat, Question};
 use super::plan_file::PlanFile;
 use super::{CommandFailure, plan, planning};
+use crate::api::Stage;
 use crate::apply;
-use crate::apply::consent::StoredApproval;
+use crate::apply::consent::{Approvals, StoredApproval};
 use crate::apply::{Consent, Outcome, Refusal, Report};
-use crate::engine::model::plan::{Plan, Scope};
+use crate::engine::model::inventory::World;
+use crate::engine::model::plan::{Action, Plan, Scope};
+use crate::engine::model::record::Writer;
 use crate::engine::model::revert::Revert;
 use crate::manifest::kustomization::KustomizationChanges;
 use crate::project::Project;
@@ -19,6 +22,7 @@ use crate::tenant::directory::FolderLocation;
 use crate::tenant::location::LocationError;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +35,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// finishes the rest: approvals are kept in your state folder until the receipt ($XDG_STATE_HOME or ~/.local/state;
 /// nowhere if CI is set). The exit code is that of the plan after it. A kustomization.yaml in a tenant's folder is kept
 /// up to date as well, with its files and its definitions: the plan shows it, and it needs the same consent.
+///
+/// A sync with stages goes on to the next stage in the same run where the one before is done and Ready: the plan is shown
+/// again, and a typed yes is asked for each stage. What still waits is reported, and the exit code is 2.
 ///
 /// Examples:
 ///   stablekey apply
@@ -88,14 +95,36 @@ impl Apply {
         self.narrowing.scope()
     }
 
-    /// Plans, asks, and applies within a scope.
+    /// An apply of all that needs no approval, and of what these digests approve.
+    pub(super) fn without_questions(root: RootArgument, narrowing: Narrowing, format: FormatOption) -> Self {
+        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes: true, approve: Vec::new() }
+    }
+
+    /// Adds digests that were approved.
+    pub(super) fn approving(self, approve: Vec<String>) -> Self {
+        Apply { approve, ..self }
+    }
+
+    /// Plans, asks, and applies within a scope. Returns the exit code. A later stage of a sync is applied in the same run,
+    /// as soon as what was applied before is read back, and the stage before is done.
     pub(super) fn carry_out(
-        mut self,
+        self,
         project: Project,
         scope: Scope,
         file: Option<PlanFile>,
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
+        Ok(self.carry_out_whole(project, scope, file, output)?.exit)
+    }
+
+    /// Plans, asks, and applies within a scope. Returns what is left.
+    pub(super) fn carry_out_whole(
+        mut self,
+        project: Project,
+        scope: Scope,
+        file: Option<PlanFile>,
+        output: &mut Output,
+    ) -> Result<CarriedOut, CommandFailure> {
         let planned = match &file {
             Some(file) => {
                 file.is_of(&project)?;
@@ -120,58 +149,85 @@ impl Apply {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
             }
-            return self.bring_up_to_date(&kustomizations, &planned, output);
+            let exit = self.bring_up_to_date(&kustomizations, &planned, output)?;
+            drop(kustomizations);
+            return Ok(CarriedOut { exit, has_failed: false, left: Some(planned.plan) });
         }
-        let consent = match file {
+        let consent = match &file {
             Some(file) => {
                 file.shows(&planned.plan)?;
-                Consent::PlanFile(file.covers)
+                Consent::PlanFile(file.covers.clone())
             }
             None => match self.consent(output, &planned, &kustomizations, &approved_before, &typed)? {
                 Some(consent) => consent,
                 None => {
                     output.note("Aborted. Nothing was changed.");
-                    return Ok(1);
+                    return Ok(CarriedOut { exit: 1, has_failed: true, left: None });
                 }
             },
         };
+        let consent = of_open_stages(consent, &planned.plan)?;
+        let is_unmet = !scope.resend.is_empty() && planned.plan.exit == 1;
         let stop = interruption(1);
-        let progress = Progress::new(planned.plan.actions().count());
         let interrupted = || stop.load(Ordering::SeqCst);
-        let approvals = kept.as_approvals();
-        let result = apply::apply(&project, approvals, &planned.plan, &consent, &interrupted, &mut |id, outcome| {
-            progress.report(id, outcome)
-        });
-        progress.end();
-        let report = result.map_err(|refusal| {
-            kept.warn_of_failures(output);
-            if let Refusal::Location(error) = &refusal {
-                output.roles(error.role());
-            }
-            refused(&refusal, &typed)
-        })?;
-        // From here on something may be written: after any failure, what was done is reported.
-        let done = apply::done(&planned.plan, &report);
-        let kustomized = if kustomizations.are_covered(&consent) {
-            kustomizations.keep()
-        } else {
-            kustomizations.note_left(self.plan.is_some(), output);
-            Ok(())
-        };
-        let kept_files = kustomizations.written();
-        drop(kustomizations);
-        // The project is read again; keeping both in memory would need twice as much.
-        let planned_exit = planned.plan.exit;
-        drop((project, planned));
-        // What could not be sent again stays an error.
-        let is_unmet = !scope.resend.is_empty() && planned_exit == 1;
+        let mut run = Run::new(&planned);
+        let (mut project, mut planned, mut consent) = (project, planned, consent);
         // What was sent again is not to be sent once more.
-        let scope = Scope { resend: Default::default(), ..scope };
-        let after = self.root.open().map(|project| planned::plan(&project, &scope));
-        let after = after.map(|after| (apply::receipt(done, &after.world), after.plan));
+        let again = Scope { resend: Default::default(), ..scope };
+        let (after, failure) = loop {
+            let kustomizations = Kustomizations::of(&project, &planned.plan, file.as_ref());
+            let result = run.apply(&project, kept.as_approvals(), &planned.plan, &consent, &interrupted);
+            if let Err(refusal) = result {
+                if let Refusal::Location(error) = &refusal {
+                    output.roles(error.role());
+                }
+                let failure = refused(&refusal, &typed);
+                if run.is_first() {
+                    kept.warn_of_failures(output);
+                    return Err(failure);
+                }
+                // What was done is reported first.
+                break (Ok((project, planned)), Some(failure));
+            }
+            // From here on something may be written: after any failure, what was done is reported.
+            let kustomized = if kustomizations.are_covered(&consent) {
+                kustomizations.keep()
+            } else {
+                kustomizations.note_left(self.plan.is_some(), output);
+                Ok(())
+            };
+            run.kustomized.extend(kustomizations.written());
+            drop(kustomizations);
+            let waiting = waiting(&planned.plan);
+            // The project is read again; keeping both in memory would need twice as much.
+            drop((project, planned));
+            let after = self.root.open().map(|project| {
+                let planned = planned::plan(&project, &again);
+                (project, planned)
+            });
+            let (next_project, next) = match (after, kustomized) {
+                (after @ Err(_), kustomized) => break (after, kustomized.err()),
+                (after, Err(failure)) => break (after, Some(failure)),
+                (Ok(after), Ok(())) => after,
+            };
+            if has_failed(&run.report) || interrupted() || !run.goes_on(&next, &waiting) {
+                break (Ok((next_project, next)), None);
+            }
+            let approved = kept.all(&next_project);
+            let consented = self.consent_of_stage(&consent, &next, file.as_ref(), &approved, output);
+            match consented {
+                Ok(Some(next_consent)) => {
+                    (project, planned, consent) = (next_project, next, next_consent);
+                }
+                Ok(None) => break (Ok((next_project, next)), None),
+                Err(failure) => break (Ok((next_project, next)), Some(failure)),
+            }
+        };
+        let done = apply::digest_of(std::mem::take(&mut run.done));
+        let after = after.map(|(_, after)| (apply::receipt(done, &after.world), after.plan));
         let read_back =
             after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
-        let applied = Applied { report: &report, kustomizations: &kept_files, after: read_back };
+        let applied = Applied { report: &run.report, kustomizations: &run.kustomized, after: read_back };
         self.narrowing.resend.clear();
         let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
         let reported = self.report(&applied, &typed, output);
@@ -179,10 +235,72 @@ impl Apply {
             forget(&kept, plan, &typed)?;
         }
         kept.warn_of_failures(output);
-        output.roles(report.errors().filter_map(LocationError::role));
+        output.roles(run.report.errors().filter_map(LocationError::role));
         reported?;
-        kustomized?;
-        Ok(exit(&report, after.map_or(1, |(_, plan)| if is_unmet { 1 } else { plan.exit_of_apply() })))
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let has_failed = has_failed(&run.report);
+        let left = after.ok().map(|(_, plan)| plan);
+        let exit = match &left {
+            // What could not be sent again stays an error.
+            Some(plan) if !has_failed && !is_unmet => plan.exit_of_apply(),
+            _ => 1,
+        };
+        Ok(CarriedOut { exit, has_failed, left })
+    }
+
+    /// The consent to a stage that opened: it covers only what was shown for it. `None` without one.
+    fn consent_of_stage(
+        &self,
+        before: &Consent,
+        planned: &PlannedProject,
+        file: Option<&PlanFile>,
+        approved_before: &[(&str, Vec<StoredApproval>)],
+        output: &mut Output,
+    ) -> Result<Option<Consent>, CommandFailure> {
+        let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
+        let text = self.format.output == OutputFormat::Text;
+        if text && file.is_none() {
+            output.result(&plan::show(planned, approved_before, &typed, OutputFormat::Text, output.style())?)?;
+        }
+        match before {
+            Consent::Safe => Ok(Some(Consent::Safe)),
+            Consent::PlanFile(covers) => {
+                file.map_or(Ok(()), |file| file.shows(&planned.plan))?;
+                Ok(Some(Consent::PlanFile(covers.clone())))
+            }
+            Consent::Digests { safe, .. } => {
+                let digests = self.digests(planned, approved_before)?;
+                let here = open_digests(&planned.plan);
+                let digests: BTreeSet<String> = digests.into_iter().filter(|digest| here.contains(digest)).collect();
+                Ok(match (digests.is_empty(), *safe) {
+                    (false, safe) => Some(Consent::Digests { digests, safe }),
+                    (true, true) => Some(Consent::Safe),
+                    (true, false) => None,
+                })
+            }
+            Consent::All => {
+                if !text || !output.is_seen() {
+                    output.show_aside(|style| plan::text(planned, approved_before, &typed, style));
+                }
+                let needing = planned.plan.counts.needs_approval;
+                let changes = planned.plan.actions().count();
+                Ok(output.confirm(&Question { changes, needing, files: 0 }).then_some(Consent::All))
+            }
+            Consent::Begun(_) => Ok(None),
+        }
+    }
+
+    /// The given digests, each in full.
+    fn digests(
+        &self,
+        planned: &PlannedProject,
+        approved_before: &[(&str, Vec<StoredApproval>)],
+    ) -> Result<BTreeSet<String>, CommandFailure> {
+        let (open, waiting) = (open_digests(&planned.plan), waiting_digests(&planned.plan));
+        let known: BTreeSet<String> = open.into_iter().chain(waiting).chain(given_before(approved_before)).collect();
+        whole_digests(&self.approve, known.iter().map(String::as_str))
     }
 
     /// Updates the kustomizations if the plan has no action. It needs consent as any write does.
@@ -247,9 +365,7 @@ impl Apply {
         typed: &Invocation,
     ) -> Result<Option<Consent>, CommandFailure> {
         if !self.approve.is_empty() {
-            let planned = planned.plan.targets.iter().flat_map(|target| target.digests.values());
-            let known: Vec<String> = planned.map(ToString::to_string).chain(given_before(approved_before)).collect();
-            let digests = whole_digests(&self.approve, known.iter().map(String::as_str))?;
+            let digests = self.digests(planned, approved_before)?;
             return Ok(Some(Consent::Digests { digests, safe: self.yes }));
         }
         if self.yes {
@@ -351,6 +467,100 @@ impl<'p> Kustomizations<'p> {
     }
 }
 
+/// What an apply has done so far, stage by stage.
+struct Run {
+    report: Report,
+    /// The digests of the actions that were done.
+    done: Vec<String>,
+    /// The changes of kustomizations, by tenant.
+    kustomized: Vec<(String, KustomizationChanges)>,
+    /// The stages of each sync when the run began: a change of them counts from the next run on.
+    stages: BTreeMap<Writer, Vec<Stage>>,
+}
+
+impl Run {
+    fn new(planned: &PlannedProject) -> Self {
+        Run { report: Report::default(), done: Vec::new(), kustomized: Vec::new(), stages: stages(&planned.world) }
+    }
+
+    /// Whether nothing was applied yet.
+    fn is_first(&self) -> bool {
+        self.report.outcomes.is_empty() && self.report.unsettled.is_empty()
+    }
+
+    fn apply(
+        &mut self,
+        project: &Project,
+        approvals: &dyn Approvals,
+        plan: &Plan,
+        consent: &Consent,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(), Refusal> {
+        let progress = Progress::new(plan.actions().count());
+        let mut show = |id: &str, outcome: &Outcome| progress.report(id, outcome);
+        let report = apply::apply(project, approvals, plan, consent, interrupted, &mut show);
+        progress.end();
+        let report = report?;
+        self.done.extend(apply::done(plan, &report));
+        // An action that was not approved in one stage is seen again in the next.
+        let again: BTreeSet<&String> = report.outcomes.iter().map(|(id, _)| id).collect();
+        self.report.outcomes.retain(|(id, outcome)| *outcome == Outcome::Done || !again.contains(id));
+        self.report.outcomes.extend(report.outcomes);
+        self.report.unsettled.extend(report.unsettled);
+        self.report.calls.extend(report.calls);
+        Ok(())
+    }
+
+    /// Whether something that waited may be done now, by stages that are still those of the beginning.
+    fn goes_on(&self, next: &PlannedProject, waiting: &BTreeSet<String>) -> bool {
+        let opened = |action: &Action| waiting.contains(&action.id);
+        let written = next.plan.targets.iter().filter(|target| !target.suspended);
+        stages(&next.world) == self.stages && written.flat_map(|target| &target.actions).any(opened)
+    }
+}
+
+/// The stages of each sync that has some.
+fn stages(world: &World) -> BTreeMap<Writer, Vec<Stage>> {
+    let staged = world.syncs.iter().filter(|sync| !sync.spec.stages.is_empty());
+    staged.map(|sync| (sync.writer.clone(), sync.spec.stages.clone())).collect()
+}
+
+/// The ids of the actions that wait for an earlier stage.
+fn waiting(plan: &Plan) -> BTreeSet<String> {
+    plan.waiting().map(|(_, action)| action.id.clone()).collect()
+}
+
+/// The digests that an approval of this plan may give.
+pub(super) fn known_digests(plan: &Plan) -> BTreeSet<String> {
+    open_digests(plan).into_iter().chain(waiting_digests(plan)).collect()
+}
+
+/// The digests of what may be done now.
+fn open_digests(plan: &Plan) -> BTreeSet<String> {
+    plan.targets.iter().flat_map(|target| target.digests.values()).map(ToString::to_string).collect()
+}
+
+/// The digests of what waits for an earlier stage.
+fn waiting_digests(plan: &Plan) -> BTreeSet<String> {
+    let waits = plan.targets.iter().flat_map(|target| target.stages.values());
+    waits.filter_map(|wait| wait.digest.as_ref()).map(ToString::to_string).collect()
+}
+
+/// The part of a consent that concerns what may be done now. A digest of a later stage is used when that opens.
+fn of_open_stages(consent: Consent, plan: &Plan) -> Result<Consent, CommandFailure> {
+    let Consent::Digests { digests, safe } = consent else { return Ok(consent) };
+    let later = waiting_digests(plan);
+    let now: BTreeSet<String> = digests.iter().filter(|digest| !later.contains(*digest)).cloned().collect();
+    match (now.is_empty(), safe, digests.first()) {
+        (true, true, _) => Ok(Consent::Safe),
+        (true, false, Some(digest)) => Err(CommandFailure::new(
+            format!("nothing was written: {digest} approves what waits for an earlier stage"),
+            "approve the stage before as well, or wait until it is done",
+        )),
+        _ => Ok(Consent::Digests { digests: now, safe }),
+    }
+}
+
 /// The digests that were given to an apply that did not finish.
 fn given_before(approved: &[(&str, Vec<StoredApproval>)]) -> impl Iterator<Item = String> {
     approved.iter().flat_map(|(_, kept)| kept).flat_map(|kept| kept.given.iter().cloned())
@@ -361,9 +571,19 @@ fn forget(kept: &KeptApprovals, plan: &Plan, typed: &Invocation) -> Result<(), C
     apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into(), typed))
 }
 
-fn exit(report: &Report, after: u8) -> u8 {
+fn has_failed(report: &Report) -> bool {
     let failed = report.undone().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_) | Outcome::Interrupted));
-    if failed || !report.unsettled.is_empty() { 1 } else { after }
+    failed || !report.unsettled.is_empty()
+}
+
+/// What is left after an apply.
+pub(super) struct CarriedOut {
+    /// The exit code of the apply.
+    pub exit: u8,
+    /// Whether something that was allowed was not done.
+    pub has_failed: bool,
+    /// The plan after it; `None` if nothing could be read back, or nobody consented.
+    pub left: Option<Plan>,
 }
 
 fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {

@@ -8,7 +8,7 @@ use crate::api::Kind;
 use crate::engine::model::code::Code;
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Scope;
-use crate::engine::plan::{plan, simulate};
+use crate::engine::plan::{plan, simulate_whole};
 use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::HubExplanation;
@@ -302,7 +302,7 @@ impl Meant {
                 form.of(&explained, || explained.text(form.style), || explained.markdown())
             }
             Meant::Integration(name) => {
-                let after = simulate(world, &plan(world, &Scope::default()));
+                let after = simulate_whole(world, &plan(world, &Scope::default()));
                 let explained = explain_everywhere(world, &after, name).map_err(Explained::Wrong)?;
                 form.of(&explained, || explained.text(form.style), || explained.markdown())
             }

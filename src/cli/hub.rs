@@ -4,9 +4,11 @@
 use super::options::{Narrowing, RootArgument};
 use super::output::Output;
 use super::{CommandFailure, planning};
-use crate::api::{Kind, LocationSpec, Overridden, SyncMode, TargetStatus, names};
+use crate::api::{Kind, LocationSpec, Overridden, SyncMode, TargetStatus, TenantSyncSpec, names};
 use crate::controller::Role;
+use crate::engine::model::plan::Plan;
 use crate::engine::model::record::Writer;
+use crate::engine::model::stages::Hindrance;
 use crate::kubernetes::connect::Servers;
 use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
@@ -372,7 +374,11 @@ impl OpenHub {
         if let Some((unread, why)) = world.why_unread(source.into_iter().chain([tenant.as_str()])) {
             return Ok(Comparison::unread(format!("{unread}: {why}")));
         }
-        let own = waiting_plan::of_sync(&world.plan(tenant), sync, tenant);
+        let planned = world.plan(tenant);
+        if let Some(unread) = unread_stage(&planned, part) {
+            return Ok(Comparison::unread(unread));
+        }
+        let own = waiting_plan::of_sync(&planned, sync, tenant);
         let digest = own.as_ref().and_then(|own| {
             let target = own.targets.first()?;
             target.digests.get(&Writer::Sync(sync.clone()).to_string()).map(ToString::to_string)
@@ -384,6 +390,17 @@ impl OpenHub {
     }
 }
 
+/// Why it is not known whether the stage of a target is open: a target of an earlier stage was not read. What the syncer
+/// lets wait too is no difference.
+fn unread_stage(plan: &Plan, part: &HubPart) -> Option<String> {
+    let target = plan.targets.iter().find(|target| target.tenant == part.hub.tenant)?;
+    let wait = target.stages.get(&Writer::Sync(part.hub.sync.clone())).filter(|_| !part.awaits_stage())?;
+    wait.held_by.iter().find_map(|held| match &held.why {
+        Hindrance::Unreadable(why) => Some(format!("{}, of an earlier stage: {why}", held.tenant)),
+        _ => None,
+    })
+}
+
 /// A plan that is not shown, and the reason.
 struct Unfound {
     hub: Hub,
@@ -393,7 +410,7 @@ struct Unfound {
 
 /// The targets of a sync.
 fn to(sync: &HubSync) -> impl Iterator<Item = &String> {
-    sync.spec.iter().flat_map(|spec| &spec.to)
+    sync.spec.iter().flat_map(TenantSyncSpec::targets)
 }
 
 /// The effective mode of a sync.

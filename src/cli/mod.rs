@@ -6,6 +6,8 @@ mod approve;
 mod asking;
 mod bind;
 mod choose;
+mod ci;
+mod commits;
 mod complete;
 mod completions;
 mod controller;
@@ -100,6 +102,7 @@ enum Command {
     Demo(demo::Demo),
     Bind(bind::BindCommand),
     Switch(switch::SwitchCommand),
+    Ci(ci::Ci),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -262,6 +265,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(command) => command.run(&mut output),
         Command::Bind(command) => command.run(&mut output),
         Command::Switch(command) => command.run(&mut output),
+        Command::Ci(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),

@@ -6,11 +6,12 @@ use crate::api::{Kind, LocationSpec};
 use crate::engine::model::canonical::SHORT;
 use crate::engine::model::plan::Scope;
 use crate::engine::model::revert::Revert;
+use crate::file_tree::FileTree;
 use crate::kubernetes::connect::Servers;
 use crate::manifest::{is_manifest, read_file};
 use crate::near_miss::near_misses;
 use crate::project::sources;
-use crate::project::{Project, ProjectArgs, open};
+use crate::project::{Project, ProjectArgs, open, open_beside};
 use crate::render::Invocation;
 use crate::tenant::prismatic::Platform;
 use clap::Args;
@@ -133,7 +134,7 @@ pub(super) struct Narrowing {
 
 impl RootArgument {
     /// The folder with the tenants.
-    fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         self.argument.as_deref().or(self.option.as_deref()).unwrap_or(Path::new("."))
     }
 
@@ -168,6 +169,32 @@ impl RootArgument {
         let project = read(given)?;
         self.given().are_of(&project)?;
         Ok(project)
+    }
+
+    /// Reads the project in a tree of files, to compare it with another.
+    pub(super) fn open_in(&self, files: FileTree) -> Result<Project, CommandFailure> {
+        let given = self.arguments_in(files);
+        if !given.files.is_folder(&given.root) {
+            let message = format!("there is no folder {} in that commit", given.root.display());
+            return Err(CommandFailure::new(message, "give the folder in which the Tenants and their folders lie"));
+        }
+        with_tenants(open(&given, &mut std::io::empty()))
+    }
+
+    /// Reads the project in another tree of files. What was read from servers is not read again. There may be none.
+    pub(super) fn open_beside(&self, files: FileTree, project: &Project) -> Project {
+        open_beside(&ProjectArgs { may_be_new: true, ..self.arguments_in(files) }, project)
+    }
+
+    fn arguments_in(&self, files: FileTree) -> ProjectArgs {
+        ProjectArgs {
+            root: self.root().to_path_buf(),
+            files,
+            servers: Some(self.clusters.servers()),
+            platform: Some(self.clusters.platform()),
+            for_edits: true,
+            ..ProjectArgs::default()
+        }
     }
 
     fn given(&self) -> GivenSources<'_> {
@@ -436,7 +463,7 @@ fn root_above(root: &Path) -> Option<PathBuf> {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let manifests = entries.filter(|entry| is_manifest(entry.file_name().as_encoded_bytes()));
         manifests.take(FEW).any(|entry| {
-            let reading = read_file(&entry.path());
+            let reading = read_file(&FileTree::default(), &entry.path());
             reading.documents.iter().any(|document| document.resource.kind() == Kind::Tenant)
         })
     };

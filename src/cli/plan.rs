@@ -1,5 +1,6 @@
 //! `stablekey plan`.
 
+use super::commits::{CommitOptions, ProjectSides};
 use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
@@ -7,24 +8,27 @@ use super::output::{Output, OutputFormat};
 use super::{CommandFailure, plan_file, planning};
 use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::Plan;
+use crate::project::changed::ChangedProject;
 use crate::project::hub::HubAddress;
 use crate::project::planned;
 use crate::render::hub::HubPlan;
-use crate::render::{self, Invocation, JsonLayout, Style};
+use crate::render::{self, ChangeReport, Invocation, JsonLayout, ShownChange, Style};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 /// Show what apply would do, and what is missing
 ///
-/// Compares the desired state (sources and syncs) with the live state of every tenant. Nothing is written. With
-/// --namespace and --context, it shows the plans that wait in a hub, as its syncer stores them there. The schema of `-o
-/// json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared
-/// is unresolved.
+/// Compares the desired state (sources and syncs) with the live state of every tenant. Nothing is written. With --from
+/// and --to, it shows what a change of the files does, such as a pull request: what differs with the commit itself, and
+/// what an apply does then. With --namespace and --context, it shows the plans that wait in a hub, as its syncer stores
+/// them there. The schema of `-o json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are
+/// actions, 3 something declared is unresolved.
 ///
 /// Examples:
 ///   stablekey plan examples/us-eu
 ///   stablekey plan --tenant eu-prod --integration lead-router
 ///   stablekey plan --sync us-prod:eu-prod --out plan.json
+///   stablekey plan --from main --to HEAD
 ///   stablekey plan -n us-prod --context us
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -39,16 +43,18 @@ pub(super) struct PlanCommand {
     hub: HubOptions,
     #[command(flatten)]
     own: OwnContexts,
+    #[command(flatten)]
+    commits: CommitOptions,
     /// Show what `apply --resend` would do: send the secrets of this connection again to the one --tenant (repeatable)
-    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with = "namespace")]
+    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with_all = ["namespace", "from"])]
     resend: Vec<String>,
     /// Also ask each cluster, by a dry run, whether it would accept every change: the plan then includes admission
     /// policies and quotas
-    #[arg(long, conflicts_with = "namespace")]
+    #[arg(long, conflicts_with_all = ["namespace", "from"])]
     server: bool,
     /// Also write the plan to this file: `apply --plan` takes it as consent. Only a regular file is replaced; - is
     /// standard output, and the plan is then shown on standard error
-    #[arg(long, value_name = "FILE", conflicts_with = "namespace")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["namespace", "from"])]
     out: Option<PathBuf>,
 }
 
@@ -57,6 +63,9 @@ impl PlanCommand {
         self.narrowing.resend = std::mem::take(&mut self.resend);
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
+        }
+        if let Some(sides) = self.commits.open(&self.root)? {
+            return self.run_on_commits(&sides, output);
         }
         let project = self.root.open()?;
         let mut planned = planning::make(&project, &self.narrowing.scope())?;
@@ -93,6 +102,25 @@ impl PlanCommand {
             plan_file::save(&project, &planned.plan, &self.root.sources_seen_from_root()?, path, output)?;
         }
         Ok(planned.plan.exit)
+    }
+
+    /// Shows what the change from one commit to another does.
+    fn run_on_commits(&self, sides: &ProjectSides, output: &mut Output) -> Result<u8, CommandFailure> {
+        let scope = self.narrowing.scope();
+        planning::check_names_of_either(&sides.before, &sides.after, &scope)?;
+        let changed = ChangedProject::of(&sides.before, &sides.after, &scope);
+        output.problems(&changed.problems);
+        output.roles(sides.after.roles.iter().map(String::as_str));
+        let shown = ShownChange { changed: &changed, from: &sides.names.from, to: &sides.names.to };
+        output.result(&match self.format.output {
+            OutputFormat::Text => shown.text(&self.root.invocation(&self.narrowing), output.style()),
+            OutputFormat::Markdown => {
+                let whole = self.root.invocation(&self.narrowing).plan();
+                ChangeReport::of(&shown).markdown("", &whole, true)
+            }
+            OutputFormat::Json => shown.json().map_err(|error| no_json(&error))?,
+        })?;
+        Ok(changed.exit())
     }
 
     /// Shows what waits in a hub.
@@ -161,7 +189,9 @@ fn one_screen(plan: &Plan) -> Option<(&str, &str)> {
 }
 
 fn json(plan: &Plan) -> Result<String, CommandFailure> {
-    render::json(plan, JsonLayout::Pretty).map_err(|error| {
-        CommandFailure::new(format!("the plan has no JSON form: {error}"), "internal error: report it")
-    })
+    render::json(plan, JsonLayout::Pretty).map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &serde_json::Error) -> CommandFailure {
+    CommandFailure::new(format!("the plan has no JSON form: {error}"), "internal error: report it")
 }

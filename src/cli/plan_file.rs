@@ -49,7 +49,8 @@ pub(super) fn save(
     path: &Path,
     output: &mut Output,
 ) -> Result<(), CommandFailure> {
-    let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
+    let all = plan.actions().chain(plan.waiting());
+    let resumptions = all.flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
     let edits = planned::kustomizations(project, plan).into_iter();
     let kustomizations = edits.filter_map(|(tenant, edits)| Some((tenant, edits.becomes?.to_string()))).collect();
     let text = render::json(&WrittenPlan { plan, sources, resumptions, kustomizations }, JsonLayout::Pretty)
@@ -131,6 +132,9 @@ struct ParsedScope {
 struct ParsedTarget {
     #[serde(default)]
     actions: Vec<ShownAction>,
+    /// What waits for an earlier stage is shown too: an apply does it once that is done.
+    #[serde(default)]
+    waiting: Vec<ShownAction>,
 }
 
 /// The part of an action that a person reads.
@@ -303,7 +307,8 @@ impl PlanFile {
         if parsed.schema != PLAN_SCHEMA {
             return Err(NoPlan::Schema(text::line(&parsed.schema).into_owned()));
         }
-        let actions: Vec<ShownAction> = parsed.targets.into_iter().flat_map(|target| target.actions).collect();
+        let actions: Vec<ShownAction> =
+            parsed.targets.into_iter().flat_map(|target| target.actions.into_iter().chain(target.waiting)).collect();
         let object = |id: &str| ObjectId::parse(id.split_once('/')?.1);
         let integrations = actions.iter().filter_map(|action| object(&action.id));
         let integrations = integrations.filter(|id| id.kind == crate::api::Kind::Integration).map(|id| id.name);

@@ -57,6 +57,12 @@ pub(super) fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String
     roles
 }
 
+/// Rejects names that exist neither before nor after a change of the project.
+pub(super) fn check_names_of_either(before: &Project, after: &Project, scope: &Scope) -> Result<(), CommandFailure> {
+    let nothing = BTreeSet::new();
+    check_names(after, scope, &nothing).or_else(|failure| check_names(before, scope, &nothing).map_err(|_| failure))
+}
+
 /// Rejects unknown names: the plan would be empty.
 fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> Result<(), CommandFailure> {
     let unwritten = scope.syncs.iter().filter_map(|sync| sync.split_once(':')).flat_map(|(from, to)| [from, to]);

@@ -277,9 +277,7 @@ impl Asked {
 
 /// The syncs from and to a tenant.
 fn of_tenant(hub: &OpenHub, tenant: &str) -> Vec<String> {
-    let is_of = |sync: &&HubSync| {
-        sync.spec.as_ref().is_ok_and(|spec| spec.from == tenant || spec.to.iter().any(|to| to == tenant))
-    };
+    let is_of = |sync: &&HubSync| sync.spec.as_ref().is_ok_and(|spec| spec.from == tenant || spec.goes_to(tenant));
     hub.contents.syncs.values().filter(is_of).map(|sync| sync.name.clone()).collect()
 }
 

@@ -311,7 +311,7 @@ fn waits(hub: &OpenHub, kind: Kind, name: &str) -> Vec<String> {
     let targets = syncs.flat_map(|sync| sync.status.targets.iter().map(move |target| (sync, target)));
     let lines = targets.filter(|(sync, target)| is_of(&sync.name, &target.tenant)).filter_map(|(sync, target)| {
         let counts = target.counts.as_ref()?;
-        let pending: i64 = [counts.create, counts.update, counts.adopt, counts.delete].iter().sum();
+        let pending = counts.create + counts.update + counts.adopt + counts.delete + counts.awaiting_stage;
         let actions = usize::try_from(pending.max(counts.suspended)).ok().filter(|actions| *actions > 0)?;
         let asks = match sync.spec.as_ref().ok().and_then(|spec| spec.mode) {
             Some(SyncMode::Apply) if counts.needs_approval == 0 => String::new(),

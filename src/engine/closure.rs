@@ -7,7 +7,7 @@ use super::model::field::FieldValue;
 use super::model::inventory::{Inventory, Misnamed, TenantView, View, World};
 use super::model::item::{Item, ObjectId};
 use super::model::plan::{Plan, Scope};
-use super::plan::{concerned_keys, digests, plan_uncounted};
+use super::plan::{concerned_keys, digests, gates, has_stages, plan_uncounted};
 use super::syncs;
 use crate::api::*;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -284,6 +284,9 @@ impl Core {
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
     let core = Core::of(index, seeds);
     let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
+    // Which stages are open is decided on the whole.
+    let gated = has_stages(world).then(|| World { gates: Some(gates(world, scope)), ..world.clone() });
+    let world = gated.as_ref().unwrap_or(world);
     let (mut all, mut with_gone) = (core.clone(), false);
     // A redirect is decided together with all objects that refer to the secret, and with the records of deleted
     // objects.
@@ -311,6 +314,8 @@ fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misname
         stopped: world.stopped.clone(),
         unread: world.unread.clone(),
         misnamed: Some(misnamed.clone()),
+        underway: world.underway.clone(),
+        gates: world.gates.clone(),
         now: world.now,
     };
     plan_uncounted(&small, scope)
@@ -387,6 +392,9 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
         if let Some(ready) = whole.readiness.get(&id.name).filter(|_| id.kind == Kind::Connection) {
             part.readiness.insert(id.name.clone(), *ready);
         }
+        if let Some(ready) = whole.ready_integrations.get(&id.name).filter(|_| id.kind == Kind::Integration) {
+            part.ready_integrations.insert(id.name.clone(), *ready);
+        }
         if let Some(facts) = whole.facts.get(&id.name).filter(|_| id.kind == Kind::Connection) {
             part.facts.insert(id.name.clone(), facts.clone());
         }
@@ -414,6 +422,7 @@ pub(super) fn retain(plan: &mut Plan, wanted: &dyn Fn(&ObjectId) -> bool) {
         target.actions.retain(|action| wanted(&action.change.object));
         // Of a whole world a few may be wanted.
         target.actions.shrink_to_fit();
+        target.waiting.retain(|action| wanted(&action.change.object));
         target.notes.retain(|note| wanted(note.object()));
         target.digests = digests(&target.actions);
     }

@@ -88,7 +88,7 @@ fn brings<'w>(world: &'w World, tenant: &str, integration: &str, above: &[&str])
 fn source<'w>(world: &'w World, sync: &Sync, tenant: &str) -> Option<&'w TenantView> {
     let target = world.tenants.get(tenant)?;
     let spec = &sync.spec;
-    let is_accepted = spec.to.iter().any(|to| to == tenant) && target.spec.accept_from.contains(&spec.from);
+    let is_accepted = spec.goes_to(tenant) && target.spec.accept_from.contains(&spec.from);
     world.tenants.get(&spec.from).filter(|_| is_accepted)
 }
 

@@ -20,6 +20,7 @@ pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
     if !scope.syncs.is_empty() {
         let all_syncs = plan(world, &Scope { syncs: BTreeSet::new(), ..scope.clone() });
         drop_conflicts(&mut narrowed, &all_syncs);
+        keep_waiting(&mut narrowed, &all_syncs);
         keep_sync_dependencies(&mut narrowed, scope);
         keep_marks(&mut narrowed, &all_syncs);
     }
@@ -60,6 +61,7 @@ fn only_reverted(plan: &mut Plan, revert: &Revert) {
             continue;
         }
         target.actions.clear();
+        target.waiting.clear();
         target.digests.clear();
         target.notes.push(Note::Blocked {
             object: revert.object.clone(),
@@ -129,6 +131,21 @@ fn drop_conflicts(plan: &mut Plan, all: &Plan) {
     plan.recount();
 }
 
+/// Lets wait what waits in the whole plan: a plan of only some of the syncs cannot detect that an action depends on one
+/// of a sync that waits for an earlier stage.
+fn keep_waiting(plan: &mut Plan, whole: &Plan) {
+    let waiting: BTreeSet<&str> = whole.waiting().map(|(_, action)| action.id.as_str()).collect();
+    for target in &mut plan.targets {
+        let waits = |action: &mut Action| waiting.contains(action.id.as_str());
+        let more: Vec<Action> = target.actions.extract_if(.., waits).collect();
+        if !more.is_empty() {
+            target.waiting.extend(more);
+            target.digests = digests(&target.actions);
+        }
+    }
+    plan.recount();
+}
+
 /// Removes actions that the whole plan does only after a credential redirect that is out of scope: once they are done,
 /// that redirect would look harmless.
 fn drop_hidden_redirects(plan: &mut Plan, whole: &Plan) {
@@ -146,15 +163,18 @@ fn drop_hidden_redirects(plan: &mut Plan, whole: &Plan) {
 fn keep_sync_dependencies(plan: &mut Plan, scope: &Scope) {
     let named = |writers: &BTreeSet<Writer>| writers.iter().any(|writer| writer.is_sync() && scope.carries(writer));
     let mut kept = BTreeSet::new();
-    let mut next: Vec<String> = plan.actions().filter(|(_, a)| named(&a.writers)).map(|(_, a)| a.id.clone()).collect();
-    let after: BTreeMap<&str, &BTreeSet<String>> = plan.actions().map(|(_, a)| (a.id.as_str(), &a.after)).collect();
+    let all = || plan.actions().chain(plan.waiting()).map(|(_, action)| action);
+    let mut next: Vec<String> = all().filter(|a| named(&a.writers)).map(|a| a.id.clone()).collect();
+    let after: BTreeMap<&str, &BTreeSet<String>> = all().map(|a| (a.id.as_str(), &a.after)).collect();
     while let Some(id) = next.pop() {
         next.extend(after.get(id.as_str()).into_iter().copied().flatten().filter(|id| !kept.contains(*id)).cloned());
         kept.insert(id);
     }
     keep_actions(plan, &|action| kept.contains(&action.id));
     for target in &mut plan.targets {
-        let written: BTreeSet<&ObjectId> = target.actions.iter().map(|a| &a.change.object).collect();
+        target.waiting.retain(|action| kept.contains(&action.id));
+        let written: BTreeSet<&ObjectId> =
+            target.actions.iter().chain(&target.waiting).map(|a| &a.change.object).collect();
         let concerned = &target.concerned;
         let concerns = |id: &ObjectId| concerned.get(id).is_none_or(|writers| writers.is_empty() || named(writers));
         target.notes.retain(|note| written.contains(note.object()) || concerns(note.object()));

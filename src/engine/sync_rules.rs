@@ -64,7 +64,7 @@ pub fn waits(targets: &[TargetStatus]) -> BTreeSet<(String, String)> {
 /// The world for planning one target: a sync that waits for approval counts only in its own targets.
 pub fn world_of(mut world: World, target: &str) -> World {
     let waiting = &world.waiting;
-    world.syncs.retain(|sync| !waiting.contains(&sync.writer) || sync.spec.to.iter().any(|to| to == target));
+    world.syncs.retain(|sync| !waiting.contains(&sync.writer) || sync.spec.goes_to(target));
     world
 }
 

@@ -29,7 +29,7 @@ pub fn order(world: &World) -> Order<'_> {
             order.findings.push(unknown(world, sync, from, None));
             continue;
         }
-        for to in sync.spec.to.iter().collect::<BTreeSet<_>>() {
+        for to in sync.spec.targets().collect::<BTreeSet<_>>() {
             if world.tenants.contains_key(to) {
                 // A suspended sync writes nothing, so it cannot be part of a cycle.
                 if sync.spec.is_suspended() {
@@ -100,7 +100,7 @@ pub fn misnamed(world: &World) -> Misnamed {
         if strange.is_empty() {
             continue;
         }
-        for to in &sync.spec.to {
+        for to in sync.spec.targets() {
             let Some(target) = world.tenants.get(to).and_then(|view| view.live.inventory()) else { continue };
             let written = || {
                 target.records.iter().filter(|(id, record)| {
@@ -152,7 +152,11 @@ fn has_integration(inventory: &Inventory, name: &str) -> bool {
 
 fn unknown(world: &World, sync: &Sync, tenant: &str, from: Option<&str>) -> Finding {
     let near = meant(tenant, world.tenants.keys().map(String::as_str));
-    let at = if from.is_none() { ["spec", "from"] } else { ["spec", "to"] };
+    let at = match from {
+        None => vec!["from".to_string()],
+        Some(_) => sync.spec.path_of(tenant),
+    };
+    let at: Vec<&str> = ["spec"].into_iter().chain(at.iter().map(String::as_str)).collect();
     let finding = Finding::of_sync(
         Code::SyncUnknownTenant,
         &sync.writer,

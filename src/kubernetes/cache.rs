@@ -105,6 +105,8 @@ pub struct Cache {
     again: BTreeSet<Option<Kind>>,
     /// The namespace exceeds the limit: nothing is cached.
     is_over: bool,
+    /// The readiness of an integration changed since the last question.
+    has_turned: bool,
 }
 
 /// The kinds that tenants contain.
@@ -124,6 +126,7 @@ impl Default for Cache {
             weights: HashMap::new(),
             again: BTreeSet::new(),
             is_over: false,
+            has_turned: false,
         }
     }
 }
@@ -137,6 +140,12 @@ impl Cache {
     /// Creates a cache that is limited to this many bytes.
     pub fn bounded(most_bytes: usize) -> Self {
         Cache { most_bytes: Some(most_bytes), ..Cache::default() }
+    }
+
+    /// Whether the readiness of an integration changed since the last call. No object has to be reconciled for that; a
+    /// later stage of a sync may wait for it.
+    pub fn take_turned(&mut self) -> bool {
+        std::mem::take(&mut self.has_turned)
     }
 
     /// Empties the cache if the namespace exceeds a limit.
@@ -252,6 +261,9 @@ impl Cache {
         self.set_weight(Some(kind), &id.name, Some(weight as usize));
         let read = read.map(|item| self.with_uses(item));
         let is_changed = kind == Kind::Connection && read.is_ok() && self.turn(&id.name, ready);
+        if kind == Kind::Integration && read.is_ok() {
+            self.turn_integration(&id.name, ready);
+        }
         let changed = self.differs(&id, read.as_ref(), record.as_ref(), &others);
         Arc::make_mut(&mut self.versions).insert(id.clone(), version);
         if !changed {
@@ -294,6 +306,19 @@ impl Cache {
             None => drop(inventory.readiness.remove(connection)),
         }
         true
+    }
+
+    /// Updates the readiness of an integration.
+    fn turn_integration(&mut self, integration: &str, ready: Option<Ready>) {
+        if self.inventory.ready_integrations.get(integration).copied() == ready {
+            return;
+        }
+        self.has_turned = true;
+        let ready_integrations = &mut Arc::make_mut(&mut self.inventory).ready_integrations;
+        match ready {
+            Some(ready) => drop(ready_integrations.insert(integration.to_string(), ready)),
+            None => drop(ready_integrations.remove(integration)),
+        }
     }
 
     /// Whether anything changed besides status and resource version.

@@ -30,6 +30,10 @@ pub(super) fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
     if u64::try_from(text.len()).map_or(true, |length| length > limits::FILE_BYTES) {
         return Err(too_large(path));
     }
+    if is_lfs_pointer(text.as_bytes()) {
+        let help = "keep manifests out of Git LFS: git lfs untrack, then commit the file itself";
+        return Err(FileProblem::of_file(path, "this is a pointer of Git LFS: the file itself is not here", help));
+    }
     match text.find('\0') {
         None => Ok(()),
         Some(at) => {
@@ -45,6 +49,11 @@ pub(super) fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
 pub(super) fn too_large(path: &str) -> FileProblem {
     let most = limits::FILE_BYTES >> 20;
     FileProblem::of_file(path, format!("the file is larger than {most} MiB"), "split it into several files")
+}
+
+/// Whether a file is what Git LFS keeps in a commit in place of a file.
+pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/")
 }
 
 fn other_encoding(bytes: &[u8]) -> Option<&'static str> {

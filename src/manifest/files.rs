@@ -4,8 +4,9 @@ use super::bytes::too_large;
 use super::problem::FileProblem;
 use super::read::{DocumentsRead, read_bytes};
 use super::{limits, sniff, threads};
+use crate::file_tree::{FileKind, FileTree, TreeEntry};
 use crate::io_error;
-use std::fs::{self, DirEntry, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -37,78 +38,86 @@ pub struct FoundFile {
 }
 
 /// Finds the manifests below a folder. `leave_out` is called for each entry, with whether it is a folder.
-pub fn find(folder: &Path, leave_out: &dyn Fn(&Path, bool) -> bool) -> FolderContent {
-    let mut found = FolderContent::default();
-    found.folder(folder, leave_out, 0);
-    found
+pub fn find(tree: &FileTree, folder: &Path, leave_out: &dyn Fn(&Path, bool) -> bool) -> FolderContent {
+    let mut walk = Walk { tree, leave_out, found: FolderContent::default() };
+    walk.folder(folder, 0);
+    walk.found
 }
 
-impl FolderContent {
-    fn folder(&mut self, path: &Path, leave_out: &dyn Fn(&Path, bool) -> bool, depth: usize) {
+/// A walk through a folder.
+struct Walk<'a> {
+    tree: &'a FileTree,
+    leave_out: &'a dyn Fn(&Path, bool) -> bool,
+    found: FolderContent,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, path: &Path, depth: usize) {
         if depth > limits::FOLDER_DEPTH {
             return self.unreadable(path, ("folders are nested too deep here", "give a folder further down"));
         }
-        let entries = fs::read_dir(path).and_then(Iterator::collect);
-        let mut entries: Vec<DirEntry> = match entries {
-            Ok(entries) => entries,
-            Err(error) => return self.unreadable(path, cannot_read(path, &error)),
-        };
-        entries.sort_by_cached_key(DirEntry::file_name);
-        for entry in entries {
-            self.entry(&entry, leave_out, depth);
+        match self.tree.entries(path) {
+            Ok(entries) => entries.into_iter().for_each(|entry| self.entry(path, entry, depth)),
+            Err(error) => self.unreadable(path, cannot_read(path, &error)),
         }
     }
 
-    fn entry(&mut self, entry: &DirEntry, leave_out: &dyn Fn(&Path, bool) -> bool, depth: usize) {
-        let (path, name) = (entry.path(), entry.file_name());
-        let name = name.as_encoded_bytes();
+    fn entry(&mut self, folder: &Path, entry: TreeEntry, depth: usize) {
+        let name = entry.name.as_encoded_bytes();
         if name.starts_with(b".") {
             return;
         }
-        let kind = match entry.file_type() {
+        let path = folder.join(&entry.name);
+        let kind = match entry.kind {
             Ok(kind) => kind,
             Err(error) => return self.unreadable(&path, cannot_read(&path, &error)),
         };
-        if leave_out(&path, kind.is_dir()) {
-            self.left_out.push(path);
-        } else if kind.is_symlink() {
-            self.links.push(path);
-        } else if kind.is_dir() {
-            self.folder(&path, leave_out, depth + 1);
-        } else if !kind.is_file() {
-            self.strange.push(path);
-        } else if is_manifest(name) {
-            match entry.metadata() {
-                Ok(metadata) => self.files.push(FoundFile { path, size: metadata.len() }),
+        if (self.leave_out)(&path, kind == FileKind::Folder) {
+            self.found.left_out.push(path);
+            return;
+        }
+        match kind {
+            FileKind::Link => self.found.links.push(path),
+            FileKind::Folder => self.folder(&path, depth + 1),
+            FileKind::Submodule => self.unreadable(&path, SUBMODULE),
+            FileKind::Other => self.found.strange.push(path),
+            FileKind::File if is_manifest(name) => match self.tree.size(&path) {
+                Ok(size) => self.found.files.push(FoundFile { path, size }),
                 Err(error) => self.unreadable(&path, cannot_read(&path, &error)),
-            }
-        } else {
-            self.others += 1;
+            },
+            FileKind::File => self.found.others += 1,
         }
     }
 
     fn unreadable(&mut self, path: &Path, (message, help): (impl Into<String>, impl Into<String>)) {
-        self.unreadable.push((path.to_path_buf(), FileProblem::of_file(shown(path), message, help)));
+        self.found.unreadable.push((path.to_path_buf(), FileProblem::of_file(shown(path), message, help)));
     }
 }
 
+/// The problem with a submodule of Git.
+const SUBMODULE: (&str, &str) = (
+    "this is a submodule: what it holds is in another repository",
+    "copy its files, or move it out of the tenant's folder",
+);
+
 /// Reads files in parallel; the results are in their order.
-pub fn read_files(files: &[FoundFile]) -> Vec<DocumentsRead> {
-    let read = |files: &[FoundFile]| files.iter().map(|file| read_file(&file.path)).collect::<Vec<_>>();
+pub fn read_files(tree: &FileTree, files: &[FoundFile]) -> Vec<DocumentsRead> {
+    let read = |files: &[FoundFile]| files.iter().map(|file| read_file(tree, &file.path)).collect::<Vec<_>>();
     // Opening a file costs more than reading a few bytes.
     let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
     threads::in_parts(files, size, read).into_iter().flatten().collect()
 }
 
-/// Reads files and folders that a person named, and standard input for `-`, each file separately. A path that cannot be
-/// read is a problem. Links to files are followed; links to folders are not, within folders.
+/// Reads files and folders on disk that a person named, and standard input for `-`, each file separately. A path that
+/// cannot be read is a problem. Links to files are followed; links to folders are not, within folders.
 pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, DocumentsRead)> {
+    let disk = FileTree::default();
     let mut readings = Vec::new();
     let mut files = Vec::new();
     for path in paths {
         if path == Path::new("-") {
             readings.push((path.clone(), read_stream("-", stdin)));
-        } else if let Err(problem) = named(path, &mut files) {
+        } else if let Err(problem) = named(&disk, path, &mut files) {
             readings.push((path.clone(), DocumentsRead::of_problem(problem, true)));
         }
     }
@@ -124,7 +133,7 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Docu
     }
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all.dedup();
-    let read = read_files(&all);
+    let read = read_files(&disk, &all);
     readings.extend(all.into_iter().map(|file| file.path).zip(read));
     readings
 }
@@ -132,37 +141,39 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Docu
 /// A file to read, or a path that cannot be read.
 type ReadFile = Result<FoundFile, Box<(PathBuf, FileProblem)>>;
 
-fn named(path: &Path, files: &mut Vec<ReadFile>) -> Result<(), FileProblem> {
-    let metadata = fs::metadata(path).map_err(|error| {
+fn named(disk: &FileTree, path: &Path, files: &mut Vec<ReadFile>) -> Result<(), FileProblem> {
+    let problem = |error: io::Error| {
         let (message, help) = cannot_read(path, &error);
         FileProblem::of_file(shown(path), message, help)
-    })?;
-    if metadata.is_file() {
-        files.push(Ok(FoundFile { path: path.to_path_buf(), size: metadata.len() }));
-        return Ok(());
+    };
+    match disk.kind_of_target(path).map_err(problem)? {
+        FileKind::File => {
+            let size = disk.size(path).map_err(problem)?;
+            files.push(Ok(FoundFile { path: path.to_path_buf(), size }));
+            return Ok(());
+        }
+        FileKind::Folder => {}
+        _ => return Err(FileProblem::of_file(shown(path), NO_FILE.0, NO_FILE.1)),
     }
-    if !metadata.is_dir() {
-        return Err(FileProblem::of_file(shown(path), NO_FILE.0, NO_FILE.1));
-    }
-    let found = find(path, &|_, _| false);
+    let found = find(disk, path, &|_, _| false);
     files.extend(found.files.into_iter().map(Ok));
     files.extend(found.unreadable.into_iter().map(|unreadable| Err(Box::new(unreadable))));
     files.extend(found.strange.into_iter().map(|path| Err(Box::new((path.clone(), strange(&path))))));
-    files.extend(found.links.into_iter().filter_map(|link| named_link(link).transpose()));
+    files.extend(found.links.into_iter().filter_map(|link| named_link(disk, link).transpose()));
     Ok(())
 }
 
 /// Handles a link in a folder that a person named.
-fn named_link(link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, FileProblem)>> {
+fn named_link(disk: &FileTree, link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, FileProblem)>> {
     let wrong = |message: &str, help: &str| FileProblem::of_file(shown(&link), message, help);
-    let problem = match fs::metadata(&link) {
-        Ok(metadata) if metadata.is_file() => {
+    let problem = match (disk.kind_of_target(&link), disk.size(&link)) {
+        (Ok(FileKind::File), Ok(size)) => {
             let is_read = link.file_name().is_some_and(|name| is_manifest(name.as_encoded_bytes()));
-            return Ok(is_read.then_some(FoundFile { path: link, size: metadata.len() }));
+            return Ok(is_read.then_some(FoundFile { path: link, size }));
         }
-        Ok(metadata) if metadata.is_dir() => wrong("this link leads to a folder", "name that folder itself"),
-        Ok(_) => strange(&link),
-        Err(_) => dangling(&link),
+        (Ok(FileKind::Folder), _) => wrong("this link leads to a folder", "name that folder itself"),
+        (Ok(_), Ok(_)) => strange(&link),
+        (Err(_), _) | (_, Err(_)) => dangling(&link),
     };
     Err(Box::new((link, problem)))
 }
@@ -188,7 +199,7 @@ pub fn dangling(link: &Path) -> FileProblem {
 const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a folder; use `-` to read from a pipe");
 
 /// Reads one regular file. Other files are never opened: reading a FIFO would block.
-pub fn read_file(path: &Path) -> DocumentsRead {
+pub fn read_file(tree: &FileTree, path: &Path) -> DocumentsRead {
     let name = shown(path);
     let wrong = |(message, help): (String, String)| {
         DocumentsRead::of_problem(FileProblem::of_file(name.clone(), message, help), true)
@@ -197,34 +208,42 @@ pub fn read_file(path: &Path) -> DocumentsRead {
     let Some(_) = path.to_str() else {
         return plain(("the file's name is no UTF-8", "rename it"));
     };
-    match fs::metadata(path) {
+    match tree.kind_of_target(path) {
         Err(error) => return wrong(cannot_read(path, &error)),
-        Ok(metadata) if !metadata.is_file() => return plain(NO_FILE),
-        // A plan file below the root may exceed the size limit, and contains no documents.
-        Ok(_) if is_plan(path) => return DocumentsRead { other_kinds: 1, files: 1, ..DocumentsRead::default() },
-        Ok(metadata) if metadata.len() > limits::FILE_BYTES => {
+        Ok(FileKind::File) => {}
+        Ok(_) => return plain(NO_FILE),
+    }
+    // A plan file below the root may exceed the size limit, and contains no documents.
+    if is_plan(tree, path) {
+        return DocumentsRead { other_kinds: 1, files: 1, ..DocumentsRead::default() };
+    }
+    match tree.size(path) {
+        Ok(size) if size > limits::FILE_BYTES => {
             let mut reading = DocumentsRead::of_problem(too_large(&name), true);
             reading.unparsed.iter_mut().for_each(|unparsed| unparsed.unsearched = true);
-            return reading;
+            reading
         }
-        Ok(_) => {}
-    }
-    match File::open(path) {
-        Ok(mut file) => read_stream(&name, &mut file),
+        Ok(_) => match tree.open(path) {
+            Ok(mut file) => read_stream(&name, file.as_mut()),
+            Err(error) => wrong(cannot_read(path, &error)),
+        },
         Err(error) => wrong(cannot_read(path, &error)),
     }
 }
 
 /// Whether a file is a plan as JSON, by its name and its beginning.
-fn is_plan(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "json") && begins_as_plan(path)
+fn is_plan(tree: &FileTree, path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json") && tree.open(path).is_ok_and(has_head_of_plan)
 }
 
-/// Whether a file begins like a plan.
+/// Whether a file on disk begins like a plan.
 pub fn begins_as_plan(path: &Path) -> bool {
+    File::open(path).is_ok_and(has_head_of_plan)
+}
+
+fn has_head_of_plan(file: impl Read) -> bool {
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(sniff::HEAD).read_to_end(&mut head));
-    read.is_ok() && sniff::is_plan(&head)
+    file.take(sniff::HEAD).read_to_end(&mut head).is_ok() && sniff::is_plan(&head)
 }
 
 /// Reads a stream to its end, up to the size limit of a file.
@@ -244,8 +263,8 @@ fn read_stream(name: &str, stream: &mut dyn Read) -> DocumentsRead {
 
 /// Whether the name of Stablekey's API group occurs in a file that is too large to be read. Assumed for an unreadable
 /// file.
-pub fn may_be_ours(path: &Path) -> bool {
-    let Ok(mut file) = File::open(path) else { return true };
+pub fn may_be_ours(tree: &FileTree, path: &Path) -> bool {
+    let Ok(mut file) = tree.open(path) else { return true };
     let mut part = vec![0; 1 << 20];
     let mut kept = 0;
     loop {

@@ -4,7 +4,7 @@
 //! One schema serves every YAML file: what it demands hangs on `apiVersion` and `kind`, so that a document of somebody
 //! else's is never reported. Editors check each document of a file by itself.
 
-use super::schema::{SERVER_FIELDS, union_message};
+use super::schema::{SERVER_FIELDS, union};
 use crate::api::*;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -233,7 +233,7 @@ fn of_object(shape: &Value, examples: &[&Value], out: &mut Map<String, Value>) {
         }
         properties.insert(name.clone(), field);
     }
-    if let Some(names) = union(shape) {
+    if let Some((_, names)) = union(shape) {
         if names.len() == properties.len() {
             out.insert("minProperties".into(), 1.into());
             out.insert("maxProperties".into(), 1.into());
@@ -260,15 +260,6 @@ fn accept_null(field: &mut Value) {
     if let Some(meanings) = field.get_mut("markdownEnumDescriptions").and_then(Value::as_array_mut) {
         meanings.push("Absent.".into());
     }
-}
-
-/// The fields of which exactly one is set.
-fn union(shape: &Value) -> Option<Vec<&String>> {
-    let message = union_message(shape)?;
-    let validations = shape["x-kubernetes-validations"].as_array()?;
-    let rule = validations.iter().find(|validation| validation["message"] == message.as_str())?["rule"].as_str()?;
-    let names = shape["properties"].as_object()?.keys();
-    Some(names.filter(|name| rule.contains(&format!("has(self.{name})"))).collect())
 }
 
 /// The values of an enum, with their meanings.

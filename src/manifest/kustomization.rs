@@ -78,6 +78,12 @@ pub enum KustomizationError {
          cannot change: take it out"
     )]
     NoHash,
+    /// The names of all objects are changed.
+    #[error(
+        "{0} changes the names of connections and components, which are their keys, so that an API server refuses them: \
+         take it out"
+    )]
+    Names(&'static str),
     /// Another ConfigMap has the name that a definition needs.
     #[error(
         "configMapGenerator has a {0} without label {LABEL}, and the definition of Integration {0} takes that name: rename it"
@@ -321,6 +327,11 @@ struct Needed<'a, 't> {
 
 impl Needed<'_, '_> {
     fn find(&mut self) -> EditResult<()> {
+        let is_set =
+            |key: &&str| text(self.file.tree, self.file.tree.root, &[key]).is_some_and(|text| !text.is_empty());
+        if let Some(key) = ["namePrefix", "nameSuffix"].into_iter().find(is_set) {
+            return Err(KustomizationError::Names(key));
+        }
         let (listed, dropped) = self.resources()?;
         let is_brought = |(_, defined): &(&String, &DefinedIntegration)| is_covered(&defined.manifest, &listed);
         let definitions: Vec<(&String, &DefinedIntegration)> =

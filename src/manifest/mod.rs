@@ -29,6 +29,7 @@ mod typed;
 mod words;
 mod write;
 
+pub use bytes::is_lfs_pointer;
 pub use edit::{DocumentEdit, Edit, EditError, Rewrite, Rewritten, append_document, edit_only, rewrite};
 pub use files::{
     FolderContent, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files,

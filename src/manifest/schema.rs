@@ -32,7 +32,7 @@ pub(super) enum SchemaShape {
         min: i64,
         max: i64,
     },
-    /// A map with these fields; if `one_of` is set, exactly one of the optional fields.
+    /// A map with these fields; if `one_of` is set, exactly one of those that are alternatives.
     Map {
         fields: Vec<SchemaField>,
         one_of: Option<String>,
@@ -57,6 +57,8 @@ pub(super) struct SchemaField {
     pub name: String,
     /// Whether the field is required.
     pub required: bool,
+    /// Whether it is one of several fields of which exactly one is set.
+    pub is_alternative: bool,
     /// The schema of its value.
     pub schema: Schema,
 }
@@ -165,7 +167,7 @@ impl Schema {
 
 impl SchemaField {
     fn new(name: &str, required: bool, schema: Schema) -> Self {
-        SchemaField { name: name.to_string(), required, schema }
+        SchemaField { name: name.to_string(), required, is_alternative: false, schema }
     }
 }
 
@@ -202,6 +204,8 @@ fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
         Some("object") => {
             let required: Vec<&str> = strings(&schema["required"]).collect();
             let properties = schema["properties"].as_object();
+            let (one_of, alternatives) = union(schema).unzip();
+            let alternatives = alternatives.unwrap_or_default();
             SchemaShape::Map {
                 fields: properties
                     .into_iter()
@@ -209,10 +213,11 @@ fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
                     .map(|(name, value)| SchemaField {
                         name: name.clone(),
                         required: required.contains(&name.as_str()),
+                        is_alternative: alternatives.contains(&name),
                         schema: below(value, name, path),
                     })
                     .collect(),
-                one_of: union_message(schema),
+                one_of,
             }
         }
         _ => SchemaShape::Any,
@@ -240,16 +245,17 @@ fn is_private(path: &[&str]) -> bool {
     ) || matches!(path, ["spec", "inputs", "*"] | ["spec", "test", "inputs", "*"])
 }
 
-/// The message of the rule that requires exactly one of all fields of a map, in either form of a union.
-pub(super) fn union_message(schema: &Value) -> Option<String> {
+/// The rule that requires exactly one of several fields of a map, in either form of a union: its message, and the fields.
+pub(super) fn union(schema: &Value) -> Option<(String, Vec<&String>)> {
     let names: Vec<&String> = schema["properties"].as_object()?.keys().collect();
     schema["x-kubernetes-validations"].as_array()?.iter().find_map(|validation| {
         let rule = validation["rule"].as_str()?;
         let is_count = rule.ends_with(".filter(x, x).size() == 1");
         let is_either = rule.split(" != ").count() == 2 && rule.split(" != ").all(|side| side.starts_with("has(self."));
-        let requires = |name: &String| rule.contains(&format!("has(self.{name})"));
-        (is_count && names.iter().all(|name| requires(name)) || is_either)
-            .then(|| validation["message"].as_str().map(str::to_string))?
+        let requires = |name: &&&String| rule.contains(&format!("has(self.{name})"));
+        let alternatives: Vec<&String> = names.iter().filter(requires).copied().collect();
+        let is_union = is_count && alternatives.len() == names.len() || is_either;
+        Some((validation["message"].as_str().filter(|_| is_union)?.to_string(), alternatives))
     })
 }
 

@@ -129,7 +129,8 @@ impl<'a> Walk<'a, '_> {
                     if !self.tree.is_null(entry.value) {
                         present[index] = Some(*entry);
                         self.child(WalkStep::Key(key), entry, &fields[index].schema);
-                        if one_of.is_some() && self.tree.plain(entry.value) == Some(Plain::Bool(false)) {
+                        let is_false = self.tree.plain(entry.value) == Some(Plain::Bool(false));
+                        if fields[index].is_alternative && is_false {
                             let message = format!("{}.{key} can only be true", self.here());
                             self.find(
                                 self.tree.node(entry.value).span(),
@@ -152,10 +153,11 @@ impl<'a> Walk<'a, '_> {
             }
         }
         if let Some(message) = one_of {
-            let mut given = fields.iter().zip(&present).filter(|(field, entry)| !field.required && entry.is_some());
+            let mut given =
+                fields.iter().zip(&present).filter(|(field, entry)| field.is_alternative && entry.is_some());
             match (given.next(), given.next()) {
                 (None, _) if !unknown => {
-                    let choices: Vec<_> = fields.iter().filter(|field| !field.required).map(alternative).collect();
+                    let choices: Vec<_> = fields.iter().filter(|field| field.is_alternative).map(alternative).collect();
                     self.find(at, format!("{}: {message}", self.here()), format!("write {}", choices.join(" or ")));
                 }
                 (Some((first, _)), Some((second, Some(entry)))) => {
@@ -328,11 +330,11 @@ impl<'a> Walk<'a, '_> {
             SchemaShape::Text { options, .. } => ("a text", format!("write one of {}", options.join(", "))),
             SchemaShape::Bool => ("true or false", "write true or false, without quotes".into()),
             SchemaShape::Int { .. } => ("a whole number", "write digits, without quotes".into()),
-            SchemaShape::Map { fields, one_of: Some(_) } => {
+            SchemaShape::Map { fields, one_of: Some(_) } if fields.iter().all(|f| f.required || f.is_alternative) => {
                 let choices: Vec<_> = fields.iter().map(alternative).collect();
                 ("a map", format!("write {}", choices.join(" or ")))
             }
-            SchemaShape::Map { fields, one_of: None } => ("a map", format!("write `{}`", example_fields(fields))),
+            SchemaShape::Map { fields, .. } => ("a map", format!("write `{}`", example_fields(fields))),
             SchemaShape::Dict { .. } => ("a map", "write `name: …` for each, one to a line".into()),
             SchemaShape::List { .. } => ("a list", "write `- …` for each item, one to a line, or [a, b]".into()),
             SchemaShape::Any => return,

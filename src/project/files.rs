@@ -5,6 +5,7 @@ use super::ignore::Ignore;
 use super::structure::StructureResource;
 use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;
+use crate::file_tree::{ContentId, FileKind, FileTree};
 use crate::manifest::{
     DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_files,
     read_paths, shown,
@@ -26,23 +27,52 @@ pub(super) struct Files {
     ignore: Ignore,
     /// Whether the whole root was read, not only files that a person named.
     whole: bool,
+    /// What the tree calls the content of each file, if it knows.
+    contents: BTreeMap<PathBuf, ContentId>,
 }
 
 impl Files {
     /// Reads the whole root, or the given files.
     pub(super) fn read(given: &ProjectArgs, stdin: &mut dyn Read) -> Self {
         if !given.paths.is_empty() {
-            let readings = read_paths(&given.paths, stdin);
-            return Files { readings, found: FolderContent::default(), ignore: Ignore::default(), whole: false };
+            return Files { readings: read_paths(&given.paths, stdin), ..Files::default() };
         }
-        if given.may_be_new && given.root.symlink_metadata().is_err() {
+        Files::read_like(given, &Files::default())
+    }
+
+    /// Reads the whole root. Files of the same path and content as in another tree are not read again.
+    pub(super) fn read_like(given: &ProjectArgs, other: &Files) -> Self {
+        let tree = &given.files;
+        if given.may_be_new && !tree.is_there(&given.root) {
             return Files { whole: true, ..Files::default() };
         }
-        let ignore = Ignore::read(&given.root);
-        let mut found = find(&given.root, &|path, is_folder| ignore.leaves_out(path, is_folder));
+        let ignore = Ignore::read(tree, &given.root);
+        let mut found = find(tree, &given.root, &|path, is_folder| ignore.leaves_out(path, is_folder));
         let files = std::mem::take(&mut found.files);
-        let readings = files.iter().map(|file| normal(&file.path)).zip(read_files(&files)).collect();
-        Files { readings, found, ignore, whole: true }
+        let ids = files.iter().filter_map(|file| Some((normal(&file.path), tree.content_id(&file.path)?)));
+        let contents: BTreeMap<PathBuf, ContentId> = ids.collect();
+        let is_same = |path: &PathBuf| contents.get(path).is_some_and(|id| other.contents.get(path) == Some(id));
+        let known: BTreeMap<&PathBuf, &DocumentsRead> =
+            other.readings.iter().filter(|(path, _)| is_same(path)).map(|(path, read)| (path, read)).collect();
+        let new: Vec<FoundFile> =
+            files.iter().filter(|file| !known.contains_key(&normal(&file.path))).cloned().collect();
+        let mut read = read_files(tree, &new).into_iter();
+        let readings = files.iter().filter_map(|file| {
+            let path = normal(&file.path);
+            let reading = known.get(&path).map(|read| (*read).clone()).or_else(|| read.next())?;
+            Some((path, reading))
+        });
+        Files { readings: readings.collect(), found, ignore, whole: true, contents }
+    }
+
+    /// Whether a file has the same content in the tree that other files were read from.
+    pub(super) fn is_same_in(&self, tree: &FileTree, path: &Path) -> bool {
+        let id = tree.content_id(path);
+        id.is_some() && self.tree().content_id(path) == id
+    }
+
+    fn tree(&self) -> &FileTree {
+        self.ignore.tree()
     }
 
     /// Returns the files as they would be after an edit.
@@ -130,7 +160,7 @@ pub(super) struct SortedFiles {
 impl SortedFiles {
     /// Assigns each file to the tenant whose folder contains it.
     pub(super) fn of(layout: &FolderLayout, files: Files) -> Self {
-        let Files { readings, mut found, ignore, whole } = files;
+        let Files { readings, mut found, ignore, whole, contents: _ } = files;
         let mut sorted = SortedFiles {
             folders: BTreeMap::new(),
             outside: DocumentsRead::default(),
@@ -152,7 +182,7 @@ impl SortedFiles {
             let Some(folder) = layout.owner(path) else { continue };
             sorted.problems.extend(ignore.names_ours(path, &folder.tenant));
             if let Some((reading, more)) = own.get_mut(folder.path.as_path()) {
-                read_left_out(path, reading, more);
+                read_left_out(layout.over.tree(), path, reading, more);
             }
         }
         sorted.share_out(layout, found, &mut own);
@@ -171,7 +201,8 @@ impl SortedFiles {
         outside.retain(|(path, _)| !linked.contains(&shown(path)));
         sorted.outside.extend(merged(outside));
         let is_ours = |unparsed: &Unparsed| {
-            unparsed.ours && (!unparsed.unsearched || crate::manifest::may_be_ours(Path::new(&unparsed.file)))
+            unparsed.ours
+                && (!unparsed.unsearched || crate::manifest::may_be_ours(layout.over.tree(), Path::new(&unparsed.file)))
         };
         sorted.outside.unparsed.retain(is_ours);
         let all = sorted.folders.values().map(|read| &read.reading).chain([&sorted.outside]);
@@ -258,24 +289,18 @@ impl Shared {
 }
 
 /// Reads a tenant's file that the ignore rules excluded.
-fn read_left_out(path: &Path, reading: &mut DocumentsRead, more: &mut FolderContent) {
-    let found = match std::fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => find(path, &|_, _| false),
-        Ok(metadata)
-            if metadata.is_file()
-                && path.file_name().is_some_and(|n| crate::manifest::is_manifest(n.as_encoded_bytes())) =>
-        {
-            FolderContent {
-                files: vec![FoundFile { path: path.to_path_buf(), size: metadata.len() }],
-                ..FolderContent::default()
-            }
-        }
-        Ok(metadata) if metadata.is_symlink() => {
-            FolderContent { links: vec![path.to_path_buf()], ..FolderContent::default() }
-        }
+fn read_left_out(tree: &FileTree, path: &Path, reading: &mut DocumentsRead, more: &mut FolderContent) {
+    let is_read = || path.file_name().is_some_and(|name| is_manifest(name.as_encoded_bytes()));
+    let found = match tree.kind(path) {
+        Ok(FileKind::Folder) => find(tree, path, &|_, _| false),
+        Ok(FileKind::File) if is_read() => FolderContent {
+            files: tree.size(path).map(|size| FoundFile { path: path.to_path_buf(), size }).into_iter().collect(),
+            ..FolderContent::default()
+        },
+        Ok(FileKind::Link) => FolderContent { links: vec![path.to_path_buf()], ..FolderContent::default() },
         _ => FolderContent::default(),
     };
-    read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
+    read_files(tree, &found.files).into_iter().for_each(|read| reading.extend(read));
     more.links.extend(found.links);
     more.strange.extend(found.strange);
     more.unreadable.extend(found.unreadable);

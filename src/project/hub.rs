@@ -5,6 +5,7 @@ use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
+use crate::engine::model::stages::Underway;
 use crate::engine::plan::plan;
 use crate::engine::sync_rules;
 use crate::kubernetes::connect::Servers;
@@ -145,8 +146,20 @@ fn syncs(syncs: &BTreeMap<String, HubSync>) -> World {
         waiting: syncs.iter().filter(|(_, sync)| !may_write(sync)).map(|(name, _)| writer(name)).collect(),
         syncs: read.map(|(name, spec)| Sync { writer: writer(name), spec: Arc::new(spec.clone()) }).collect(),
         stopped: unread.map(|(name, _)| (writer(name), Targets::Unknown)).collect(),
+        underway: Some(syncs.iter().filter_map(|(name, sync)| Some((writer(name), underway(sync)?))).collect()),
         ..World::default()
     }
+}
+
+/// The release of a sync with stages that is on its way, as the syncer keeps it.
+fn underway(sync: &HubSync) -> Option<Underway> {
+    let release = sync.status.release.as_ref()?;
+    let receipt = |target: &TargetStatus| Some((target.tenant.clone(), target.release.clone()?));
+    Some(Underway {
+        release: release.digest.clone(),
+        stages: release.stages.clone(),
+        receipts: sync.status.targets.iter().filter_map(receipt).collect(),
+    })
 }
 
 /// Whether the syncer may write for a sync now.

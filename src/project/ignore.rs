@@ -1,7 +1,7 @@
 //! `.stablekeyignore`: the parts of a root that are not read. It may not name anything in a tenant's folder.
 
+use crate::file_tree::FileTree;
 use crate::manifest::{FileProblem, shown};
-use crate::tenant::directory::disk;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::path::Path;
 
@@ -14,6 +14,7 @@ const MOST: u64 = 1_000_000;
 /// The content of a root's `.stablekeyignore`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ignore {
+    tree: FileTree,
     matcher: Option<Gitignore>,
     /// The path, as shown to people.
     file: String,
@@ -24,10 +25,10 @@ pub(super) struct Ignore {
 
 impl Ignore {
     /// Reads the file, if it exists.
-    pub(super) fn read(root: &Path) -> Self {
+    pub(super) fn read(tree: &FileTree, root: &Path) -> Self {
         let path = root.join(NAME);
-        let mut ignore = Ignore { file: shown(&path), ..Ignore::default() };
-        let text = match disk::read(&path, MOST).map(|bytes| bytes.map(String::from_utf8)) {
+        let mut ignore = Ignore { tree: tree.clone(), file: shown(&path), ..Ignore::default() };
+        let text = match tree.read(&path, MOST).map(|bytes| bytes.map(String::from_utf8)) {
             Ok(None) => return ignore,
             Ok(Some(Ok(text))) => text,
             Ok(Some(Err(_))) => return ignore.unreadable("a byte here is no UTF-8"),
@@ -45,6 +46,11 @@ impl Ignore {
         ignore
     }
 
+    /// The tree that the file was read from.
+    pub(super) fn tree(&self) -> &FileTree {
+        &self.tree
+    }
+
     fn unreadable(mut self, why: &str) -> Self {
         let message = format!("it cannot be read ({why}): nothing is ignored");
         self.problems.push(FileProblem::of_file(&self.file, message, "make it a readable text file"));
@@ -53,7 +59,7 @@ impl Ignore {
 
     /// Whether a path is skipped: it is listed in the file, or a Helm chart.
     pub(super) fn leaves_out(&self, path: &Path, is_folder: bool) -> bool {
-        self.names(path, is_folder) || is_folder && path.join(CHART).is_file()
+        self.names(path, is_folder) || is_folder && self.tree.is_file(&path.join(CHART))
     }
 
     fn names(&self, path: &Path, is_folder: bool) -> bool {
@@ -62,7 +68,7 @@ impl Ignore {
 
     /// The error for a line that names a part of a tenant's folder; `None` if the path is skipped as a chart.
     pub(super) fn names_ours(&self, path: &Path, tenant: &str) -> Option<FileProblem> {
-        let found = self.matcher.as_ref()?.matched(path, path.is_dir());
+        let found = self.matcher.as_ref()?.matched(path, self.tree.is_folder(path));
         let line = found.inner().filter(|_| found.is_ignore())?.original();
         let number = self.lines.iter().rposition(|other| other.trim() == line.trim()).unwrap_or(0);
         let message = format!("this line names {}, a part of tenant {tenant}: it is read all the same", shown(path));

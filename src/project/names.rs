@@ -2,6 +2,7 @@
 
 use super::ignore::Ignore;
 use crate::api::Kind;
+use crate::file_tree::FileTree;
 use crate::manifest::scan::{Mention, scan};
 use crate::manifest::{FoundFile, find, in_parts};
 use crate::platform::definition;
@@ -34,8 +35,9 @@ pub struct FoundName {
 impl ProjectNames {
     /// Scans the manifests below a root.
     pub fn read(root: &Path) -> Self {
-        let ignore = Ignore::read(root);
-        let files = find(root, &|path, is_folder| ignore.leaves_out(path, is_folder)).files;
+        let disk = FileTree::default();
+        let ignore = Ignore::read(&disk, root);
+        let files = find(&disk, root, &|path, is_folder| ignore.leaves_out(path, is_folder)).files;
         // Opening a file costs more than scanning a few bytes.
         let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
         let found = in_parts(&files, size, |files| files.iter().flat_map(names_in).collect::<Vec<_>>());

@@ -8,6 +8,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::manifest::{FileProblem, SourcePlace, locate, problem, text_at};
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole, Misplaced};
+use crate::tenant::directory::overlay::Overlay;
 use crate::tenant::directory::paths::normal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,8 +78,9 @@ pub(super) fn decide(
     given: &ProjectArgs,
     tenants: Vec<StructureResource<TenantSpec>>,
     syncs: Vec<StructureResource<TenantSyncSpec>>,
+    over: Overlay,
 ) -> Structure {
-    let mut structure = Structure { layout: FolderLayout::new(&given.root), ..Structure::default() };
+    let mut structure = Structure { layout: FolderLayout::new(&given.root, over), ..Structure::default() };
     let claims_of = |tenant| claims(&structure.layout, given, tenant);
     let mut claimants: Vec<Claimant> = tenants.into_iter().map(claims_of).collect();
     mark_misplaced(&mut claimants);
@@ -284,7 +286,9 @@ impl Structure {
                     let help = "keep one of them: until then neither holds";
                     self.problems.push(problem(&sync.origin, Kind::TenantSync, NAME, message, help));
                 }
-                let targets = |sync: &StructureResource<TenantSyncSpec>| sync.spec.as_ref().map(|spec| spec.to.clone());
+                let targets = |sync: &StructureResource<TenantSyncSpec>| {
+                    sync.spec.as_ref().map(|spec| spec.targets().cloned().collect::<Vec<_>>())
+                };
                 let into: Option<Vec<_>> = syncs.iter().map(targets).collect();
                 let reach = into.map_or(Targets::Unknown, |into| Targets::Named(into.into_iter().flatten().collect()));
                 self.stopped.insert(writer, reach);
@@ -311,7 +315,7 @@ impl Structure {
         let is = |name: &String| {
             !self.tenants.contains_key(name) && self.origins.contains_key(&ObjectId::new(Kind::Tenant, name))
         };
-        is(&spec.from) || spec.to.iter().any(is)
+        is(&spec.from) || spec.targets().any(is)
     }
 }
 

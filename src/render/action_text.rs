@@ -5,7 +5,7 @@ use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::Tone;
 use crate::engine::model::field::FieldKind;
 use crate::engine::model::item::Item;
-use crate::engine::model::plan::{Action, ActionKind, FieldChange, Impact};
+use crate::engine::model::plan::{Action, ActionKind, FieldChange, Impact, Target};
 use crate::report::value;
 use crate::text::{count, shorten, thousands};
 use similar::ChangeTag;
@@ -47,6 +47,27 @@ fn mark(action: &Action) -> (&'static str, Tone) {
         ActionKind::Delete => ("-", Tone::Bad),
         ActionKind::Adopt => ("=", Tone::Faint),
     }
+}
+
+/// An action that waits for an earlier stage, in one line: what it does, and which fields.
+pub(super) fn waiting(action: &Action, target: &Target) -> (String, String) {
+    let (mark, _) = mark(action);
+    let head = format!("{mark} {}  {}", action.action.as_str(), action.change.object);
+    let mut more: Vec<String> = Vec::new();
+    if matches!(action.action, ActionKind::Update) {
+        let fields: Vec<String> =
+            action.fields.iter().take(MOST_FIELDS).map(|change| change.field.to_string()).collect();
+        more.push(fields.join(", "));
+    }
+    if let Some(approval) = action.needs_approval.first() {
+        more.push(format!("will need approval: {} {}", approval.code, approval.why));
+    }
+    let is_of_stage = action.writers.iter().any(|writer| target.stages.contains_key(writer));
+    if let Some(on) = action.after.first().filter(|_| !is_of_stage) {
+        more.push(format!("waits for {on}"));
+    }
+    let more = more.into_iter().filter(|part| !part.is_empty()).map(|part| format!("  {part}")).collect();
+    (head, more)
 }
 
 /// The text `affects 3 integrations, 12 steps, 41 customers`; `None` without impact.

@@ -7,7 +7,7 @@ use super::plan_text::plan_text;
 use super::style::{Style, Tone};
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Plan;
-use crate::engine::plan::simulate;
+use crate::engine::plan::simulate_whole;
 use crate::near_miss::near_misses;
 use crate::report::binding;
 use crate::report::binding::{BindingRow, BindingState, Scene, places};
@@ -22,7 +22,7 @@ pub fn bindings_text(
     style: Style,
 ) -> String {
     let mut page = TextPage::new(style);
-    let after = simulate(world, plan);
+    let after = simulate_whole(world, plan);
     match Scene::of(&after, tenant) {
         None => page.wrap(
             0,

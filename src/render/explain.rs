@@ -9,7 +9,7 @@ use crate::engine::model::inventory::{ConnectionFacts, Inventory, Status, Sync, 
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
 use crate::engine::model::record::Writer;
-use crate::engine::plan::{plan, simulate};
+use crate::engine::plan::{plan, simulate_whole};
 use crate::near_miss::{near_misses, what_there_is};
 use crate::report::binding::{self, BindingRow, ConnectionBrief, Scene, Used};
 use crate::text::{and, count};
@@ -180,7 +180,8 @@ pub fn explain_integration(
     let (mut bindings, declared_by) = match scene.live(integration) {
         Some(bindings) => (bindings, None),
         None => {
-            let declared = declared(world, &simulate(world, &plan(world, &Scope::default())), tenant, integration);
+            let declared =
+                declared(world, &simulate_whole(world, &plan(world, &Scope::default())), tenant, integration);
             let declared = declared.ok_or_else(|| {
                 let source = world.tenants.get(tenant).and_then(|view| view.source.as_ref()?.inventory());
                 let read = source.into_iter().map(AsRef::as_ref).chain([scene.inventory]);
@@ -340,6 +341,9 @@ pub struct SyncLine {
     pub from: String,
     /// The target tenants.
     pub to: Vec<String>,
+    /// The target tenants by stage, if the sync has stages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Vec<String>>,
     /// Whether it writes connections too: `Match` does not.
     pub connections: ConnectionMode,
     /// Whether it removes objects that its source no longer has.
@@ -355,7 +359,8 @@ impl SyncLine {
         SyncLine {
             writer: sync.writer.to_string(),
             from: sync.spec.from.clone(),
-            to: sync.spec.to.clone(),
+            to: sync.spec.targets().cloned().collect(),
+            stages: sync.spec.stages.iter().map(|stage| stage.to.clone()).collect(),
             connections: sync.spec.connection_mode(),
             prune: sync.spec.prunes(),
             suspend: sync.spec.is_suspended(),
@@ -373,7 +378,11 @@ impl std::fmt::Display for SyncLine {
         };
         let prunes = if self.prune { "; it removes objects that it wrote and the source no longer has" } else { "" };
         let waits = if self.suspend { " (suspended: it waits)" } else { "" };
-        let (what, to) = (and(&self.integrations), and(&self.to));
+        let what = and(&self.integrations);
+        let to = match self.stages.as_slice() {
+            [] => and(&self.to),
+            stages => stages.iter().map(|to| and(to)).collect::<Vec<_>>().join(", then to "),
+        };
         write!(f, "{}{waits} carries {what} from {} to {to}, {does}{prunes}", self.writer, self.from)
     }
 }

@@ -67,7 +67,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
         title: object.spec.title.clone(),
         bindings: scene.live(name).unwrap_or_default(),
     });
-    let concerned = world.syncs.iter().filter(|s| s.spec.from == tenant || s.spec.to.iter().any(|to| to == tenant));
+    let concerned = world.syncs.iter().filter(|s| s.spec.from == tenant || s.spec.goes_to(tenant));
     Ok(TenantExplanation {
         schema: SCHEMA,
         tenant: tenant.to_string(),

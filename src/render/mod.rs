@@ -4,8 +4,11 @@
 //! To add an output format: a file here, one line below.
 
 mod action_text;
+mod annotations;
 mod bindings_text;
 mod change;
+mod change_report;
+mod changed;
 mod checks;
 mod components;
 mod doctor;
@@ -32,7 +35,10 @@ mod style;
 pub mod waiting_plan;
 
 pub use crate::text::quoted;
+pub use annotations::{Annotation, Level, code_quality};
 pub use bindings_text::bindings_text;
+pub use change_report::{ChangeReport, LARGEST_REPORT, REPORT_SCHEMA, ReportError, trailer};
+pub use changed::ShownChange;
 pub use checks::{CheckGuide, Example, ExampleFile, check_guide, checks};
 pub use components::components_text;
 pub use doctor::{doctor_json, doctor_text};

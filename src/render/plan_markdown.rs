@@ -1,6 +1,6 @@
 //! The plan as Markdown for a pull request comment.
 
-use super::action_text::impact;
+use super::action_text::{self, impact};
 use super::change;
 use super::findings::{commands_as_markdown, item as finding};
 use super::invocation::Invocation;
@@ -94,6 +94,8 @@ fn mark(ranked: &Ranked<'_>) -> &'static str {
         "⏸️"
     } else if !ranked.target.actions.is_empty() {
         "✏️"
+    } else if !ranked.target.waiting.is_empty() {
+        "⏳"
     } else if !ranked.warnings.is_empty() {
         "⚠️"
     } else if ranked.differs() {
@@ -146,6 +148,11 @@ fn items(ranked: &Ranked<'_>, typed: &Invocation) -> Vec<String> {
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
         items.extend(actions.iter().map(|a| action(a)));
     }
+    items.extend(ranked.stages().iter().map(|text| format!("- ⏳ {}\n", md(text))));
+    items.extend(ranked.target.waiting.iter().map(|action| {
+        let (head, more) = action_text::waiting(action, ranked.target);
+        format!("  - {}{}\n", md(&head), md(&more))
+    }));
     items.extend(adopts(&ranked.adopts));
     for one in &ranked.kept {
         items.push(kept(one, tenant, ""));
@@ -235,7 +242,7 @@ fn action(action: &Action) -> String {
 }
 
 /// One change as lines of a diff.
-fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
+pub(super) fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
     let name = &change.field;
     if !matches!(change.op, Op::Set | Op::Remove) {
         return vec![format!("  {name} {}", change::operation_text(change.op, change.by.as_deref()))];

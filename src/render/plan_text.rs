@@ -150,6 +150,7 @@ fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
             action_text::action(page, action);
         });
     }
+    waiting(page, ranked);
     if !(ranked.adopts.is_empty() && ranked.kept.is_empty() && ranked.overridden.is_empty()) {
         page.apart();
     }
@@ -185,6 +186,21 @@ fn blocked(page: &mut TextPage, note: &Note) {
     page.wrap(6, 6, &[plain(text)]);
     page.wrap(6, 8, &[plain(format!("→ {fix}"))]);
     findings::commands(page, 8, commands);
+}
+
+/// Shows what waits for an earlier stage, and why. The actions are named only: they are like those of that stage.
+fn waiting(page: &mut TextPage, ranked: &Ranked<'_>) {
+    if ranked.target.waiting.is_empty() {
+        return;
+    }
+    page.apart();
+    for text in ranked.stages() {
+        page.wrap(2, 6, &[Span::new(Tone::Careful, "◌ waits"), plain(format!("  {text}"))]);
+    }
+    cut(page, &ranked.target.waiting, "waiting", |page, action| {
+        let (head, more) = action_text::waiting(action, ranked.target);
+        page.wrap(6, 10, &[plain(head), faint(more)]);
+    });
 }
 
 /// Shows the commands that approve the actions of a tenant; returns whether there are any.
@@ -388,10 +404,17 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCo
     } else if plan.is_empty() && plan.exit != 0 {
         lines.push(NextCommand::new("Nothing to apply. Fix the items marked →, then run:", typed.plan()));
     } else if plan.writes_nothing() && !plan.is_empty() {
-        let suspended: Vec<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
+        let is_suspended = |t: &&Target| t.suspended && !(t.actions.is_empty() && t.waiting.is_empty());
+        let suspended: Vec<&str> = plan.targets.iter().filter(is_suspended).map(|t| t.tenant.as_str()).collect();
         let (tenants, are) = if suspended.len() == 1 { ("Tenant", "is") } else { ("Tenants", "are") };
-        let lead = format!("Next: nothing to apply while {tenants} {} {are} suspended. To go on:", and(&suspended));
-        lines.push(NextCommand::new(lead, commands(suspended.iter().map(|name| typed.resume(name)))));
+        if !suspended.is_empty() {
+            let lead = format!("Next: nothing to apply while {tenants} {} {are} suspended. To go on:", and(&suspended));
+            lines.push(NextCommand::new(lead, commands(suspended.iter().map(|name| typed.resume(name)))));
+        }
+        if plan.awaits_stage() {
+            let lead = "Nothing to apply until the stage before is done. Then run:";
+            lines.push(NextCommand::new(lead, typed.apply()));
+        }
     }
     let waiting = plan.targets.iter().flat_map(|target| &target.suspended_syncs).filter(|(_, count)| **count > 0);
     let waiting: BTreeSet<&str> = waiting.map(|(sync, _)| sync.as_str()).collect();

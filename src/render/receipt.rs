@@ -140,12 +140,16 @@ impl Applied<'_> {
             .collect();
         let mut applied = match self.after {
             Ok((receipt, after)) => {
-                value!({
+                let mut result = value!({
                     "receipt": receipt,
                     "left": after.actions().count(),
                     "counts": after.counts,
                     "exit": after.exit_of_apply(),
-                })
+                });
+                if after.awaits_stage() {
+                    result["waiting"] = after.waiting().count().into();
+                }
+                result
             }
             Err(why) => value!({"receipt": null, "left": null, "exit": 1, "why": why}),
         };
@@ -197,20 +201,26 @@ impl Applied<'_> {
     fn sentence(&self) -> String {
         let done = self.report.done();
         let undone = self.report.undone().count();
-        let left = match self.after {
-            Ok((_, after)) => after.actions().count(),
+        let (left, waiting) = match self.after {
+            Ok((_, after)) => (after.actions().count(), after.waiting().count()),
             Err(why) => return format!("{done} done, {undone} not done. What is left is not known: {why}"),
         };
-        match (undone, left) {
+        let waits = match waiting {
+            0 => String::new(),
+            many => format!(" {} for an earlier stage.", count(many, "action waits", "actions wait")),
+        };
+        let sentence = match (undone, left) {
             (0, left) if !self.report.unsettled.is_empty() => {
                 format!("{done} done, and not recorded everywhere. Planned again: {left} to do.")
             }
+            (0, 0) if waiting > 0 => format!("{done} done. Read back and planned again: no other action is left."),
             (0, 0) => format!("{done} done. Read back and planned again: no action is left."),
             (0, left) => {
                 format!("{done} done. Planned again: {left} to do, which the changes themselves or others brought.")
             }
             (undone, left) => format!("{done} done, {undone} not done. Planned again: {left} to do."),
-        }
+        };
+        format!("{sentence}{waits}")
     }
 }
 
@@ -244,6 +254,8 @@ fn left(after: &Plan) -> Vec<String> {
     let targets = ranked::targets(after);
     let suspended = targets.iter().flat_map(|t| t.suspended().into_iter().map(|s| (t.target.tenant.as_str(), s)));
     let mut left: Vec<String> = suspended.map(|(tenant, what)| format!("{tenant}: {what}")).collect();
+    let waiting = targets.iter().flat_map(|t| t.stages().into_iter().map(|s| (t.target.tenant.as_str(), s)));
+    left.extend(waiting.map(|(tenant, what)| format!("{tenant}: {what}")));
     if after.is_empty() {
         // Overridden values and manual steps are not differences.
         let tally = Tally { manual: 0, overridden: 0, suspended: 0, ..Tally::of_plan(after, &targets) };

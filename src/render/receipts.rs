@@ -37,6 +37,9 @@ pub struct ReceiptRow {
     digest: String,
     counts: ReceiptCounts,
     result: String,
+    /// With stages, the release that the target has with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<String>,
     #[serde(skip)]
     is_good: bool,
 }
@@ -58,9 +61,9 @@ impl Default for ReceiptList {
 impl ReceiptRow {
     /// A receipt in the status of a sync.
     pub fn of_sync(sync: &str, receipt: &SyncReceipt) -> Self {
-        let SyncReceipt { tenant, at, digest, counts, result } = receipt.clone();
+        let SyncReceipt { tenant, at, digest, counts, result, release } = receipt.clone();
         let is_good = result == "InSync";
-        ReceiptRow { at, tenant, sync: Some(sync.to_string()), by: None, digest, counts, result, is_good }
+        ReceiptRow { at, tenant, sync: Some(sync.to_string()), by: None, digest, counts, result, release, is_good }
     }
 
     /// A receipt in the record of a tenant on the platform.
@@ -71,7 +74,8 @@ impl ReceiptRow {
             Some(failed) => format!("{} failed", thousands(usize::try_from(failed).unwrap_or(usize::MAX))),
         };
         let tenant = tenant.to_string();
-        ReceiptRow { at, tenant, sync: None, by: Some(who), digest, counts, result, is_good: failed.is_none() }
+        let (by, is_good) = (Some(who), failed.is_none());
+        ReceiptRow { at, tenant, sync: None, by, digest, counts, result, release: None, is_good }
     }
 
     /// What was done: `2 created, 1 updated`.
@@ -81,6 +85,11 @@ impl ReceiptRow {
         let number = |count: &i64| usize::try_from(*count).ok().filter(|count| *count > 0);
         let parts = parts.into_iter().filter_map(|(count, what)| Some(format!("{} {what}", thousands(number(count)?))));
         parts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The release that the target has with it: `, release sha256:0123456789ab`.
+    fn of_release(&self) -> String {
+        self.release.as_deref().map(|release| format!(", release {}", short(release))).unwrap_or_default()
     }
 
     /// Where it was done, and by whom or what.
@@ -130,7 +139,7 @@ impl ReceiptList {
                     strong(receipt.place()),
                     plain(format!("  {}  ", receipt.sums())),
                     Span::new(tone, &receipt.result),
-                    faint(format!("  {}", short(&receipt.digest))),
+                    faint(format!("  {}{}", short(&receipt.digest), receipt.of_release())),
                 ],
             );
         }
@@ -151,7 +160,11 @@ impl ReceiptList {
         out.push_str(&(row(&["Time", "Where", "Done", "Result", "Digest"].map(str::to_string)) + &rule(5)));
         for receipt in &self.receipts {
             let cells = [&receipt.at, &receipt.place(), &receipt.sums(), &receipt.result].map(|cell| md(cell));
-            out.push_str(&row(&[cells.as_slice(), &[md(short(&receipt.digest))]].concat()));
+            out.push_str(&row(&[
+                cells.as_slice(),
+                &[md(&format!("{}{}", short(&receipt.digest), receipt.of_release()))],
+            ]
+            .concat()));
         }
         for WithoutReceipts { tenant, why, is_unread } in &self.without {
             let words = if *is_unread { "cannot be read" } else { "keeps no receipts" };
@@ -173,6 +186,7 @@ mod tests {
             digest: format!("sha256:{}", "a".repeat(64)),
             counts: counts.clone(),
             result: result.into(),
+            release: None,
         };
         let of_run = RunReceipt {
             at: "2026-11-29T05:00:00Z".into(),

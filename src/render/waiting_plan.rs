@@ -103,6 +103,9 @@ pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
     let writer = Writer::Sync(sync.to_string());
     let mut target = plan.targets.iter().find(|target| target.tenant == tenant)?.clone();
     target.actions.retain(|action| action.writers.contains(&writer));
+    // What waits for an earlier stage is not asked for yet.
+    target.waiting.clear();
+    target.stages.clear();
     target.digests.retain(|of, _| *of == writer.to_string());
     let notes: Vec<_> = target.notes_of(&writer).cloned().collect();
     target.notes = notes;

@@ -140,7 +140,7 @@ impl<'a> Ranked<'a> {
             3
         } else if !self.drifted.is_empty() {
             4
-        } else if !self.target.actions.is_empty() {
+        } else if !self.target.actions.is_empty() || !self.target.waiting.is_empty() {
             5
         } else if self.differs() || self.is_suspended() || !self.warnings.is_empty() || !self.overridden.is_empty() {
             6
@@ -153,7 +153,7 @@ impl<'a> Ranked<'a> {
     pub fn differs(&self) -> bool {
         let kept = self.kept.len() + self.kept_variables.len() + self.ignored + self.drifted.len();
         let in_the_way = self.errors.len() + self.unresolved.len() + self.blocked.len();
-        kept + in_the_way + self.target.actions.len() + self.waiting() > 0
+        kept + in_the_way + self.target.actions.len() + self.target.waiting.len() + self.waiting() > 0
     }
 
     /// Whether there is nothing to do or to know.
@@ -170,6 +170,11 @@ impl<'a> Ranked<'a> {
     pub fn waiting(&self) -> usize {
         let here = if self.target.suspended { self.target.actions.len() } else { 0 };
         here + self.target.suspended_syncs.values().sum::<usize>()
+    }
+
+    /// What each sync with stages waits for: `sync/releases waits for stage 1: …`.
+    pub fn stages(&self) -> Vec<String> {
+        self.target.stages.iter().map(|(writer, wait)| format!("{writer} {wait}")).collect()
     }
 
     /// The suspensions, with the number of actions that wait: `suspended, 3 actions wait`.

@@ -11,7 +11,7 @@ use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, SecretNeed, State};
-use crate::engine::plan::{manual, simulate};
+use crate::engine::plan::{manual, simulate_whole};
 use crate::text::and;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +126,7 @@ pub enum OutOfSyncKind {
     Create,
     Delete,
     Adopt,
+    AwaitsStage,
     Kept,
 }
 
@@ -140,6 +141,7 @@ impl OutOfSyncKind {
             OutOfSyncKind::Create => "+ create",
             OutOfSyncKind::Delete => "- delete",
             OutOfSyncKind::Adopt => "= adopt",
+            OutOfSyncKind::AwaitsStage => "◌ waits",
             OutOfSyncKind::Kept => "· kept",
         }
     }
@@ -162,7 +164,7 @@ pub struct Todo {
 impl StatusReport {
     /// Builds the status from a world and its plan.
     pub fn of(world: &World, plan: &Plan) -> Self {
-        let after = simulate(world, plan);
+        let after = simulate_whole(world, plan);
         let targets = ranked::targets(plan);
         let tenants: Vec<TenantLine> = world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect();
         StatusReport {
@@ -280,6 +282,13 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     all.extend(ranked.creates.iter().map(|a| action(a, OutOfSyncKind::Create)));
     all.extend(ranked.deletes.iter().map(|a| action(a, OutOfSyncKind::Delete)));
     all.extend(ranked.adopts.iter().map(|a| action(a, OutOfSyncKind::Adopt)));
+    let waits = |a: &Action| {
+        let wait = ranked.target.stages.iter().find(|(writer, _)| a.writers.contains(*writer));
+        let depends = || a.after.first().map_or_else(String::new, |id| format!("; it waits for {id}"));
+        let text = wait.map_or_else(depends, |(writer, wait)| format!("; {writer} {wait}"));
+        one(&a.change.object, OutOfSyncKind::AwaitsStage, format!("{}{text}", a.reason.text))
+    };
+    all.extend(ranked.target.waiting.iter().map(waits));
     all.extend(ranked.kept.iter().map(|h| kept(h, "value")));
     all
 }

@@ -15,6 +15,8 @@ pub struct Tally {
     pub adopt: usize,
     pub delete: usize,
     pub needs_approval: usize,
+    /// The actions that wait for an earlier stage.
+    pub waiting: usize,
     pub blocked: usize,
     pub missing: usize,
     pub kept: usize,
@@ -38,6 +40,7 @@ impl Tally {
             adopt: actions(ActionKind::Adopt),
             delete: actions(ActionKind::Delete),
             needs_approval: ranked.needs_approval.len(),
+            waiting: ranked.target.waiting.len(),
             blocked: ranked.blocked.len(),
             missing: ranked.unresolved.len(),
             kept: ranked.kept_variables.iter().chain(&ranked.kept).map(|kept| kept.fields.len().max(1)).sum(),
@@ -68,6 +71,7 @@ impl Tally {
             all.adopt += tally.adopt;
             all.delete += tally.delete;
             all.needs_approval += tally.needs_approval;
+            all.waiting += tally.waiting;
             all.blocked += tally.blocked;
             all.missing += tally.missing;
             all.kept += tally.kept;
@@ -98,6 +102,7 @@ impl Tally {
                 part(self.delete, "to delete"),
                 part(self.adopt, "to adopt"),
                 part(self.needs_approval, needs),
+                part(self.waiting, "waiting for a stage"),
             ]),
             join(vec![
                 part(self.blocked, "blocked"),

@@ -18,6 +18,7 @@ pub use kustomization::KustomizationDue;
 
 use super::directory::disk::{Disk, RealDisk};
 use super::directory::layout::{Folder, FolderLayout, FolderRole};
+use super::directory::overlay::Overlay;
 use super::directory::read::{beside, gather};
 use super::directory::side_files::SideFiles;
 use super::location::{HealthCheck, Location, LocationError, Session, Snapshot};
@@ -27,6 +28,7 @@ use crate::engine::model::inventory::{Capabilities, Inventory, ReadOnly};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::Change;
 use crate::engine::model::record::Record;
+use crate::file_tree::FileTree;
 use crate::io_error::{self, Words};
 use crate::manifest::{self, FileProblem, SourcePlace};
 use crate::platform::definition;
@@ -61,7 +63,7 @@ impl FolderLocation {
     /// Creates the location of a tenant that is the only one.
     pub fn new(tenant: impl Into<String>, folder: PathBuf) -> Self {
         let tenant = tenant.into();
-        let layout = Arc::new(FolderLayout::of_one(&tenant, &folder));
+        let layout = Arc::new(FolderLayout::of_one(&tenant, &folder, Overlay::default()));
         FolderLocation { tenant, folder, layout, disk: Arc::new(RealDisk) }
     }
 
@@ -85,7 +87,7 @@ impl FolderLocation {
 
     /// Returns the file of approvals of an earlier version, which has no effect.
     pub fn file_of_approvals(&self) -> Option<PathBuf> {
-        Some(self.folder.join(APPROVED)).filter(|path| path.symlink_metadata().is_ok())
+        Some(self.folder.join(APPROVED)).filter(|path| self.layout.over.tree().is_there(path))
     }
 
     /// Reads the records of `stablekey.lock`, and whether it must be written again because a Git merge left several
@@ -181,6 +183,9 @@ impl FolderLocation {
 
     /// Locks the folder for writing.
     fn take(&self, coming: &[&Change]) -> Result<DirectorySession<'_>, LocationError> {
+        if let Some(why) = self.layout.over.tree().read_only() {
+            return Err(LocationError::Failed { what: self.folder.display().to_string(), why: why.to_string() });
+        }
         let lock = File::open(&self.folder).map_err(self.failed(&self.folder))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -231,7 +236,7 @@ impl Location for FolderLocation {
         let usual = self.folder.join(crate::api::Kind::Integration.plural());
         let manifest = usual.join(format!("{integration}.yaml"));
         let id = ObjectId::new(crate::api::Kind::Integration, integration);
-        if let Some((origin, Resource::Integration(object))) = find(&manifest, &id)
+        if let Some((origin, Resource::Integration(object))) = find(self.layout.over.tree(), &manifest, &id)
             && let Some(Definition::File(file)) = &object.spec.definition
         {
             return read_definition(&self.layout, &self.tenant, &beside(&origin, file));
@@ -291,9 +296,9 @@ struct ReadFolder {
 }
 
 /// Reads the document of an object from a file.
-fn find(path: &Path, id: &ObjectId) -> Option<(SourcePlace, Resource)> {
+fn find(tree: &FileTree, path: &Path, id: &ObjectId) -> Option<(SourcePlace, Resource)> {
     let is_it = |d: &manifest::ReadDocument| d.resource.kind() == id.kind && d.resource.metadata().name == id.name;
-    let found = manifest::read_file(path).documents.into_iter().find(is_it)?;
+    let found = manifest::read_file(tree, path).documents.into_iter().find(is_it)?;
     Some((found.origin, found.resource))
 }
 

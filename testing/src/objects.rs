@@ -218,6 +218,12 @@ impl Sync {
         self
     }
 
+    /// Gives it stages instead of `to`.
+    pub fn stages(self, stages: &[&[&str]]) -> Self {
+        let stage = |to: &&[&str]| Stage { to: to.iter().map(ToString::to_string).collect() };
+        self.spec(|s| (s.to, s.stages) = (Vec::new(), stages.iter().map(stage).collect()))
+    }
+
     pub fn mirror(self) -> Self {
         self.spec(|s| s.connections = Some(ConnectionMode::Mirror))
     }

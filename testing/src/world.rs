@@ -6,7 +6,7 @@ use stablekey::engine::model::canonical;
 use stablekey::engine::model::code::Code;
 use stablekey::engine::model::field::Field;
 use stablekey::engine::model::finding::Finding;
-use stablekey::engine::model::inventory::{Capabilities, Inventory, Sync, TenantView, View, World};
+use stablekey::engine::model::inventory::{Capabilities, Inventory, Ready, Sync, TenantView, View, World};
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, Scope, Target};
 use stablekey::engine::model::record::{Record, Writer, Wrote};
@@ -134,6 +134,11 @@ impl Given {
     /// Adds an override that keeps a field of an object in a tenant.
     pub fn keeping(self, tenant: &str, object: &str, field: &str) -> Self {
         self.last(|sync| sync.keeping(tenant, object, field))
+    }
+
+    /// Gives the sync stages instead of `to`.
+    pub fn stages(self, stages: &[&[&str]]) -> Self {
+        self.last(|sync| sync.stages(stages))
     }
 
     pub fn suspended(self) -> Self {
@@ -324,6 +329,12 @@ impl GivenTenant {
             View::Read(inventory) => Arc::make_mut(inventory),
             View::Unreachable(_) => panic!("{} is unreachable", self.name),
         }
+    }
+
+    /// Makes its location report the readiness of an integration.
+    pub fn reports(mut self, integration: &str, ready: Ready) -> Self {
+        self.inventory().ready_integrations.insert(integration.to_string(), ready);
+        self
     }
 
     pub fn unparsed(mut self, file: &str) -> Self {
@@ -635,6 +646,24 @@ impl Planned {
             Some((_, action)) => PlannedAction { action, seen: self },
             None => panic!("there is no action {id}\n{self}"),
         }
+    }
+
+    /// Asserts that an action waits for an earlier stage, and returns what its syncs wait for.
+    #[track_caller]
+    pub fn waits(&self, id: &str) -> String {
+        let (target, action) = self.plan.waiting().find(|(_, action)| action.id == id).unwrap_or_else(|| {
+            panic!("{id} should wait\n{self}");
+        });
+        assert!(!self.ids().contains(&id), "{id} waits, and is done\n{self}");
+        let waits = target.stages.iter().filter(|(writer, _)| action.writers.contains(writer));
+        waits.map(|(_, wait)| wait.text()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Asserts that nothing waits for an earlier stage.
+    #[track_caller]
+    pub fn waits_for_no_stage(&self) -> &Self {
+        assert_eq!(self.plan.waiting().count(), 0, "{self}");
+        self
     }
 
     #[track_caller]

@@ -97,17 +97,3 @@ fn the_documented_commands_install_a_working_operator() {
         2
     );
 }
-
-#[test]
-fn the_documented_health_check_is_current() {
-    let script = std::fs::read_to_string(repository("manifests/argocd/health.lua")).unwrap();
-    let indented: String = script
-        .lines()
-        .map(|line| if line.is_empty() { "\n".to_string() } else { format!("        {line}\n") })
-        .collect();
-    let document = std::fs::read_to_string(repository("docs/gitops.md")).unwrap();
-    assert!(
-        document.contains(&format!("      health.lua: |\n{indented}```")),
-        "docs/gitops.md: copy manifests/argocd/health.lua"
-    );
-}

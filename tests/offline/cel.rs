@@ -203,6 +203,30 @@ fn a_tenant_has_one_location() {
 }
 
 #[test]
+fn a_sync_has_its_targets_in_one_list_or_in_stages() {
+    let of = |targets: Value| {
+        let mut spec = json!({"from": "dev", "integrations": ["*"]});
+        spec.as_object_mut().unwrap().extend(targets.as_object().unwrap().clone());
+        document(Kind::TenantSync, "releases", spec)
+    };
+    let stages =
+        |stages: &[&[&str]]| of(json!({"stages": stages.iter().map(|to| json!({"to": to})).collect::<Vec<_>>()}));
+    good(&of(json!({"to": ["us-prod"]})), Kind::TenantSync);
+    good(&stages(&[&["dev-2"], &["us-prod", "eu-prod"]]), Kind::TenantSync);
+    good(&stages(&[&["us-prod"]]), Kind::TenantSync);
+    for both_or_none in [json!({}), json!({"to": ["us-prod"], "stages": [{"to": ["dev-2"]}]})] {
+        bad(&of(both_or_none), Kind::TenantSync, "a sync has either `to` or `stages`");
+    }
+    bad(&stages(&[&["dev-2"], &["dev"]]), Kind::TenantSync, "a sync cannot copy a tenant to itself");
+    bad(&stages(&[&["dev-2", "dev-2"]]), Kind::TenantSync, "each tenant may be listed once in a stage");
+    bad(&stages(&[&["dev-2"], &["us-prod"], &["dev-2"]]), Kind::TenantSync, "each tenant stands in one stage");
+    let names = |from: usize, to: usize| (from..to).map(|number| format!("t{number}")).collect::<Vec<_>>();
+    let of_two = |all: usize| of(json!({"stages": [{"to": names(0, 16)}, {"to": names(16, all)}]}));
+    good(&of_two(32), Kind::TenantSync);
+    bad(&of_two(33), Kind::TenantSync, "a sync has at most 32 targets in all its stages");
+}
+
+#[test]
 fn a_sync_has_another_target_and_valid_overrides() {
     let of = |to: Value, overrides: Value| {
         document(

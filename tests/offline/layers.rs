@@ -6,14 +6,16 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 /// From bottom to top. The layer of a module is the longest prefix of its name here.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 23] = [
     "text",
     "io_error",
+    "file_tree",
     "parallel",
     "secret",
     "near_miss",
     "http_client",
     "git",
+    "forge",
     "api",
     "engine::model",
     "engine",

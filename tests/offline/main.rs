@@ -7,6 +7,7 @@ mod authoring;
 mod canary;
 mod cel;
 mod checks;
+mod commits;
 #[cfg(target_os = "linux")]
 mod consent;
 mod console;

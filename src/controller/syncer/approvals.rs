@@ -242,7 +242,8 @@ impl OfPlan<'_> {
     }
 
     fn in_full(&self, tenant: &str) -> BTreeMap<Short, String> {
-        let actions = self.target(tenant).into_iter().flat_map(|target| &target.actions);
+        // What waits for an earlier stage is still planned.
+        let actions = self.target(tenant).into_iter().flat_map(|target| target.actions.iter().chain(&target.waiting));
         actions.flat_map(covered).filter_map(|digest| Some((short(&digest)?, digest))).collect()
     }
 

@@ -30,13 +30,14 @@ pub(super) enum SyncState {
     AwaitingApproval,
     Drifted,
     Applying,
+    AwaitingStage,
     Suspended,
     InSync,
 }
 
 impl SyncState {
     /// All states.
-    pub(super) const ALL: [SyncState; 10] = [
+    pub(super) const ALL: [SyncState; 11] = [
         SyncState::Invalid,
         SyncState::NotAccepted,
         SyncState::Unreachable,
@@ -45,6 +46,7 @@ impl SyncState {
         SyncState::AwaitingApproval,
         SyncState::Drifted,
         SyncState::Applying,
+        SyncState::AwaitingStage,
         SyncState::Suspended,
         SyncState::InSync,
     ];
@@ -60,6 +62,7 @@ impl SyncState {
             SyncState::AwaitingApproval => "AwaitingApproval",
             SyncState::Drifted => "Drifted",
             SyncState::Applying => "Applying",
+            SyncState::AwaitingStage => "AwaitingStage",
             SyncState::Suspended => "Suspended",
             SyncState::InSync => "InSync",
         }
@@ -111,6 +114,18 @@ pub(super) struct Evidence<'a> {
     pub later: &'a BTreeMap<String, String>,
     /// The receipt of the last apply.
     pub receipt: Option<ReceiptStatus>,
+    /// The release that is on its way, for a sync with stages.
+    pub release: Option<ReleaseHere<'a>>,
+}
+
+/// A release on its way through the stages of a sync, in one target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReleaseHere<'a> {
+    pub digest: &'a str,
+    /// The position of the target's stage; `None`: it takes part from the next release on.
+    pub stage: Option<usize>,
+    /// The release that the target had a receipt for before.
+    pub before: Option<&'a str>,
 }
 
 impl Evidence<'_> {
@@ -124,6 +139,12 @@ impl Evidence<'_> {
         // An action that it shares with a waiting sync is left to that sync.
         let waits = |action: &Action| self.unattended.is_some_and(|ids| !ids.contains(&action.id));
         of_this.filter(move |action| self.mode == SyncMode::Plan || !waits(action))
+    }
+
+    /// Returns the actions that wait for an earlier stage, of this sync or of one that it depends on.
+    fn waiting(&self) -> impl Iterator<Item = &Action> {
+        let writer = self.writer();
+        self.target.waiting.iter().filter(move |action| action.writers.contains(&writer))
     }
 
     /// Returns the findings about the sync itself, and about objects that two writers want.
@@ -170,14 +191,20 @@ pub(super) fn target_status(evidence: &Evidence<'_>) -> TargetStatus {
     let digest = evidence.target.digests.get(&evidence.writer().to_string()).map(ToString::to_string);
     let blocked = blocked(evidence);
     let (state, message) = assess(evidence, &counts, digest.as_deref(), &blocked);
+    let release = evidence.release.and_then(|release| match state {
+        SyncState::InSync => Some(release.digest),
+        _ => release.before,
+    });
     TargetStatus {
         tenant: evidence.target.tenant.clone(),
         state: state.as_str().to_string(),
+        stage: evidence.release.and_then(|release| i64::try_from(release.stage? + 1).ok()),
+        release: release.map(str::to_string),
         message: message.map(|message| bounded(&message)),
         digest: digest.filter(|_| evidence.actions().next().is_some()),
         waiting_plan: evidence.waiting_plan.cloned(),
         counts: (counts != TargetCounts::default()).then_some(counts),
-        actions: evidence.actions().take(FIRST).map(line).collect(),
+        actions: evidence.actions().chain(evidence.waiting()).take(FIRST).map(line).collect(),
         blocked: blocked.into_iter().take(FIRST).collect(),
         kept: kept(evidence),
         drifted: drifted(evidence),
@@ -222,6 +249,7 @@ fn counts(evidence: &Evidence<'_>) -> TargetCounts {
         drift: notes(|note| matches!(note, Note::Drift { left: true, ignored: false, .. })),
         manual: notes(|note| matches!(note, Note::Manual { .. })),
         suspended: number(suspended_actions(evidence).unwrap_or(0)),
+        awaiting_stage: number(evidence.waiting().count()),
     }
 }
 
@@ -231,7 +259,7 @@ fn suspended_actions(evidence: &Evidence<'_>) -> Option<usize> {
         let waiting = evidence.target.suspended_syncs.get(&evidence.writer().to_string());
         return Some(waiting.copied().unwrap_or(0));
     }
-    evidence.target.suspended.then(|| evidence.actions().count())
+    evidence.target.suspended.then(|| evidence.actions().chain(evidence.waiting()).count())
 }
 
 fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
@@ -305,6 +333,9 @@ fn assess(
         });
         return (SyncState::Applying, why);
     }
+    if let Some(message) = awaits_stage(evidence) {
+        return (SyncState::AwaitingStage, Some(message));
+    }
     if let Some(first) = blocked.first() {
         return (SyncState::Blocked, Some(format!("{first}{}", more(blocked.len()))));
     }
@@ -324,6 +355,19 @@ fn assess(
         );
     }
     (SyncState::InSync, None)
+}
+
+/// Returns what a sync waits for, if actions wait for an earlier stage.
+fn awaits_stage(evidence: &Evidence<'_>) -> Option<String> {
+    let first = evidence.waiting().next()?;
+    let waits = match evidence.waiting().count() {
+        1 => "1 action waits".to_string(),
+        many => format!("{many} actions wait"),
+    };
+    Some(match evidence.target.stages.get(&evidence.writer()) {
+        Some(wait) => format!("{waits}: it {wait}"),
+        None => format!("{waits}, the first for {}", first.after.first().map_or("another sync", String::as_str)),
+    })
 }
 
 /// Returns the next steps of an approver: commands that can be pasted as they are, and the digest.
@@ -470,6 +514,7 @@ mod tests {
     use crate::api::Kind;
     use crate::engine::model::canonical::Digest;
     use crate::engine::model::plan::{Approval, Reason};
+    use crate::engine::model::stages::{HeldBy, Hindrance, StageWait};
 
     static NO_FAILURE: BTreeMap<String, ActionFailure> = BTreeMap::new();
     static NOTHING_WAITS: BTreeMap<String, String> = BTreeMap::new();
@@ -494,18 +539,8 @@ mod tests {
     }
 
     fn target(actions: Vec<Action>) -> Target {
-        Target {
-            tenant: "eu".into(),
-            state: State::Read,
-            why: None,
-            suspended: false,
-            suspended_syncs: BTreeMap::new(),
-            known: true,
-            digests: [("sync/s".to_string(), digest())].into(),
-            actions,
-            notes: Vec::new(),
-            concerned: BTreeMap::new(),
-        }
+        let digests = [("sync/s".to_string(), digest())].into();
+        Target { known: true, digests, actions, ..Target::empty("eu", State::Read) }
     }
 
     fn noted(notes: Vec<Note>) -> Target {
@@ -533,6 +568,7 @@ mod tests {
             base: None,
             later: &NOTHING_WAITS,
             receipt: None,
+            release: None,
         }
     }
 
@@ -677,6 +713,54 @@ mod tests {
         assert_eq!(stands(&evidence).0, SyncState::AwaitingApproval);
     }
 
+    /// "targets that wait for a stage say so".
+    #[test]
+    fn a_target_of_a_later_stage_says_what_it_waits_for() {
+        let writer = Writer::Sync("s".into());
+        let held = HeldBy { tenant: "dev-2".into(), why: Hindrance::NotReady(vec!["lead-router".into()]) };
+        let wait = StageWait {
+            stage: Some(2),
+            waits_for: 1,
+            release: digest(),
+            held_by: vec![held],
+            digest: Some(Digest::of(b"what waits")),
+        };
+        let text = wait.text();
+        let mut target = target(Vec::new());
+        target.digests.clear();
+        target.waiting = vec![needs_approval(action("a", ActionKind::Update)), action("b", ActionKind::Create)];
+        target.stages = [(writer, wait)].into();
+        let (r1, r2) = ("sha256:r1", "sha256:r2");
+        let release = ReleaseHere { digest: r2, stage: Some(1), before: Some(r1) };
+        let evidence = Evidence { release: Some(release), ..of(&target) };
+        assert_eq!(stands(&evidence), (SyncState::AwaitingStage, format!("2 actions wait: it {text}")));
+        let status = target_status(&evidence);
+        // Nothing of it can be approved yet, and it has only the receipt of the release before.
+        assert_eq!((status.digest, status.stage, status.release.as_deref()), (None, Some(2), Some(r1)));
+        assert_eq!((status.counts.unwrap().awaiting_stage, status.actions.len()), (2, 2));
+        // In mode Plan the same, and suspended it is suspended.
+        assert_eq!(stands(&Evidence { mode: SyncMode::Plan, ..evidence }).0, SyncState::AwaitingStage);
+        let suspended = Target { suspended: true, ..target.clone() };
+        let evidence = Evidence { release: Some(release), ..of(&suspended) };
+        assert_eq!(stands(&evidence).0, SyncState::Suspended);
+        assert!(stands(&evidence).1.starts_with("eu is suspended; 2 actions wait"), "{}", stands(&evidence).1);
+        // Nothing left to do is the receipt, whatever another stage waits for.
+        let done = Target { waiting: Vec::new(), stages: BTreeMap::new(), ..target };
+        let status = target_status(&Evidence { release: Some(release), ..of(&done) });
+        assert_eq!((status.state.as_str(), status.release.as_deref()), ("InSync", Some(r2)));
+        // What does not wait comes first.
+        let mut both = done.clone();
+        both.waiting = vec![action("b", ActionKind::Create)];
+        both.actions = vec![action("a", ActionKind::Update)];
+        assert_eq!(stands(&of(&both)).0, SyncState::Applying);
+        // Another sync that depends on it names what it waits for.
+        let mut depends = done;
+        let after = ["eu/Connection/a".to_string()].into();
+        depends.waiting = vec![Action { after, ..action("b", ActionKind::Create) }];
+        let message = "1 action waits, the first for eu/Connection/a".to_string();
+        assert_eq!(stands(&of(&depends)), (SyncState::AwaitingStage, message));
+    }
+
     #[test]
     fn unresolved_actions_are_blocked() {
         let (object, path) = (ObjectId::new(Kind::Integration, "i"), vec!["connections".to_string(), "V".to_string()]);
@@ -755,6 +839,7 @@ mod tests {
             (SyncState::AwaitingApproval, "Reconciling"),
             (SyncState::Drifted, "Stalled"),
             (SyncState::Applying, "Reconciling"),
+            (SyncState::AwaitingStage, "Reconciling"),
         ] {
             let said = said(&[in_sync.clone(), of_state("us", state, "it is so")]);
             let (reason, message) = (state.as_str().to_string(), "us: it is so".to_string());

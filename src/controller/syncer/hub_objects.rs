@@ -86,7 +86,7 @@ impl HubObjects {
 
     /// Returns the role that carries out a TenantSync: that of its targets.
     pub(super) fn owner(&self, sync: &Object<TenantSyncSpec>) -> SyncOwner {
-        let targets: BTreeSet<bool> = sync.spec.to.iter().filter_map(|to| self.is_on_platform(to)).collect();
+        let targets: BTreeSet<bool> = sync.spec.targets().filter_map(|to| self.is_on_platform(to)).collect();
         match (targets.contains(&true), targets.contains(&false)) {
             (true, true) => SyncOwner::Mixed,
             (true, false) => SyncOwner::One(Role::Sender),
@@ -114,7 +114,7 @@ impl HubObjects {
         self.syncs.iter().filter_map(|(name, live)| match &live.read {
             Err(_) => Some((name, None)),
             Ok(sync) if self.owner(sync) == SyncOwner::Mixed => {
-                Some((name, Some(sync.spec.to.iter().cloned().collect())))
+                Some((name, Some(sync.spec.targets().cloned().collect())))
             }
             Ok(_) => None,
         })
@@ -127,13 +127,30 @@ impl HubObjects {
 
     /// Returns the sources of a target.
     pub(super) fn sources<'s>(&'s self, target: &'s str) -> impl Iterator<Item = &'s str> {
-        let into = self.readable_syncs().filter(move |(_, sync)| sync.spec.to.iter().any(|to| to == target));
+        let into = self.readable_syncs().filter(move |(_, sync)| sync.spec.goes_to(target));
         into.map(|(_, sync)| sync.spec.from.as_str())
+    }
+
+    /// Returns the TenantSyncs with stages into a target that this role carries out, by name.
+    pub(super) fn staged_into<'s>(
+        &'s self,
+        target: &'s str,
+    ) -> impl Iterator<Item = (&'s String, &'s Object<TenantSyncSpec>)> {
+        self.readable_syncs().filter(move |(_, sync)| !sync.spec.stages.is_empty() && sync.spec.goes_to(target))
+    }
+
+    /// Returns the targets of the stages before a target's own, which decide about it.
+    pub(super) fn earlier_stages<'s>(&'s self, target: &'s str) -> impl Iterator<Item = &'s str> {
+        let earlier = move |sync: &'s Object<TenantSyncSpec>| {
+            let is_before = move |stage: &&Stage| !stage.to.iter().any(|to| to == target);
+            sync.spec.stages.iter().take_while(is_before).flat_map(|stage| stage.to.iter().map(String::as_str))
+        };
+        self.staged_into(target).flat_map(move |(_, sync)| earlier(sync))
     }
 
     /// Returns all targets.
     pub(super) fn targets(&self) -> BTreeSet<String> {
-        self.readable_syncs().flat_map(|(_, sync)| sync.spec.to.iter().cloned()).collect()
+        self.readable_syncs().flat_map(|(_, sync)| sync.spec.targets().cloned()).collect()
     }
 
     /// Returns the change of an event, and whether it completes the first list.

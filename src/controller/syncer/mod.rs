@@ -25,6 +25,7 @@
 //! | `outcome` | the result of an apply |
 //! | `assess` | the state of a sync in a target |
 //! | `status` | the statuses, how they are written, and the events of what changed |
+//! | `releases` | the releases of syncs with stages, and by which stages each is on its way |
 //! | `approvals`, `waiting_plans` | approvals, and what of them is left; the plans that wait for one |
 //! | `metrics` | metrics |
 
@@ -32,6 +33,8 @@ mod approvals;
 mod assess;
 mod budget;
 mod hub_objects;
+#[cfg(test)]
+mod laws;
 mod metrics;
 mod named_secret;
 mod namespace;
@@ -41,6 +44,7 @@ mod polled;
 mod queue;
 mod receipts;
 mod reconcile;
+mod releases;
 mod select;
 mod status;
 mod syncs;

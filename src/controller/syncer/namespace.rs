@@ -13,6 +13,7 @@ use super::outcome::{AppliedTarget, PassOutcome};
 use super::polled::{PollResult, ReadOutcome};
 use super::queue::{Job, PassId};
 use super::reconcile::{self, ClusterSource, DefinitionSource, PassProgress, Reconciler, SelectedChanges};
+use super::releases::{Releases, StagedSync};
 use super::status::{self, StatusUpdate, StatusWrites};
 use super::syncs::{SyncInto, Syncs};
 use super::target::{PassOver, TargetState};
@@ -98,6 +99,7 @@ pub(super) struct HubWorker {
     passes: u64,
     index: Index,
     approvals: Arc<Ledger>,
+    releases: Releases,
     /// The plans that wait for approval.
     waiting_plans: Arc<StoredPlans>,
     /// Something happened that a status may report.
@@ -132,6 +134,7 @@ impl HubWorker {
             passes: 0,
             index: Index::default(),
             approvals,
+            releases: Releases::default(),
             waiting_plans: Arc::default(),
             are_statuses_due: true,
             writing: StatusWrites::default(),
@@ -199,6 +202,7 @@ impl HubWorker {
             tenants: &self.tenants,
             targets: &self.targets,
             approvals: &self.approvals,
+            releases: &self.releases,
             delete_after: self.context.delete_after,
         }
     }
@@ -261,7 +265,7 @@ impl HubWorker {
     }
 
     fn on_location(&mut self, tenant: &str, epoch: u64, event: WatchEvent<NamespaceDelta>) {
-        let Some((depth, connected)) = self.tenants.on_event(tenant, epoch, event) else { return };
+        let Some((depth, has_turned, connected)) = self.tenants.on_event(tenant, epoch, event) else { return };
         let now = Instant::now();
         match depth {
             ChangedObjects::Objects(objects) if objects.is_empty() => {}
@@ -290,6 +294,29 @@ impl HubWorker {
                 self.enqueue_everything();
             }
         }
+        if has_turned {
+            // A burst of integrations that become Ready is one change.
+            for target in self.later_stages(tenant, |_| true) {
+                self.targets.get_mut(&target).into_iter().for_each(|target| target.queue.everything_when_quiet(now));
+            }
+        }
+    }
+
+    /// Returns the targets of later stages that may wait for a target, for the syncs that `is_of` selects.
+    fn later_stages(&self, name: &str, is_of: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let mut later = BTreeSet::new();
+        for (sync, object) in self.objects.staged_into(name).filter(|(sync, _)| is_of(sync)) {
+            let waits = |target: &&String| {
+                let Some(state) = self.targets.get(*target) else { return false };
+                let awaits = |(status, _): &(TargetStatus, _)| status.state == SyncState::AwaitingStage.as_str();
+                // A running full reconcile was planned before the change.
+                state.queue.is_whole_running() || state.states.get(sync).is_some_and(awaits)
+            };
+            let is_before = |stage: &&Stage| !stage.to.iter().any(|to| to == name);
+            let after = object.spec.stages.iter().skip_while(is_before).skip(1);
+            later.extend(after.flat_map(|stage| &stage.to).filter(waits).cloned());
+        }
+        later
     }
 
     /// Takes what was read of a tenant on the platform.
@@ -357,7 +384,7 @@ impl HubWorker {
             let approve = sync.metadata.annotations.get(APPROVE).map_or("", String::as_str);
             let written = status::written::<TenantSyncStatus, _>(live).unwrap_or_default().approvals;
             self.approvals.observe(name, &live.version.uid, approved_digests(approve), &written);
-            for target in &sync.spec.to {
+            for target in sync.spec.targets() {
                 let syncs = wanted.entry(target.clone()).or_default();
                 match sync.spec.mode {
                     Some(SyncMode::Apply) => syncs.apply.insert(name.clone()),
@@ -369,7 +396,13 @@ impl HubWorker {
             }
         }
         let objects = &self.objects;
-        self.approvals.retain(|sync| objects.syncs.get(sync).is_some_and(|live| objects.is_own_sync(live)));
+        let is_own = |sync: &str| objects.syncs.get(sync).is_some_and(|live| objects.is_own_sync(live));
+        self.approvals.retain(is_own);
+        self.releases.retain(|sync| {
+            let spec = objects.syncs.get(sync).and_then(|live| live.read.as_ref().ok());
+            // One that cannot be read goes on with its release once it can.
+            is_own(sync) && spec.is_none_or(|sync| !sync.spec.stages.is_empty())
+        });
         self.drop_waiting_plans();
         for name in self.targets.keys().filter(|name| !wanted.contains_key(*name)) {
             self.context.metrics.forget_tenant(name);
@@ -412,7 +445,7 @@ impl HubWorker {
     /// Deletes the waiting plans of syncs that are gone or have other targets.
     fn drop_waiting_plans(&mut self) {
         let there: BTreeSet<(String, String)> = (self.objects.readable_syncs())
-            .flat_map(|(name, sync)| sync.spec.to.iter().map(|to| (name.clone(), to.clone())))
+            .flat_map(|(name, sync)| sync.spec.targets().map(|to| (name.clone(), to.clone())))
             .collect();
         let syncs: Vec<_> = self.objects.syncs.iter().filter(|(_, live)| self.objects.is_own_sync(live)).collect();
         let unread: BTreeSet<&str> =
@@ -491,6 +524,7 @@ impl HubWorker {
     fn begin_whole(&mut self, name: &str, now: Instant) {
         self.passes += 1;
         let pass = PassId(self.passes);
+        self.observe_releases(name);
         let Some(observed) = self.observer().everything(name, now) else { return };
         let reconciler = self.reconciler(name, pass, None);
         let (outbox, target, span) = (self.outbox.clone(), name.to_string(), self.span(name));
@@ -504,6 +538,25 @@ impl HubWorker {
             let applied = applied.await.ok().map(Box::new);
             drop(outbox.send(SyncerEvent::Whole { target, pass, applied }));
         });
+    }
+
+    /// Takes the releases of the syncs with stages into a target as they are now. A new one begins.
+    fn observe_releases(&mut self, target: &str) {
+        let names: Vec<String> = self.objects.staged_into(target).map(|(name, _)| name.clone()).collect();
+        let time = now_in_words();
+        for name in names {
+            let Some(live) = self.objects.syncs.get(&name) else { continue };
+            let Ok(object) = &live.read else { continue };
+            let (observer, uid) = (self.observer(), live.version.uid.as_str());
+            let state = observer.source_state(&object.spec, live.generation);
+            let stale = state.filter(|state| self.releases.is_stale(&name, uid, *state));
+            let release = stale.and_then(|state| Some((observer.release(&name, &object.spec)?, state)));
+            let receipts = observer.receipts(&name);
+            let written = status::written(live).unwrap_or_default();
+            let sync = StagedSync { uid, object, written: &written };
+            let computed = release.as_ref().map(|(digest, state)| (digest, *state));
+            self.releases.observe(&name, sync, computed, &receipts, &time);
+        }
     }
 
     fn span(&self, name: &str) -> Span {
@@ -636,6 +689,24 @@ impl HubWorker {
             self.context.metrics.tenant_succeeded(name);
         }
         self.count(&applied.outcome, outcome);
+        self.go_on_with_stages(name, now);
+    }
+
+    /// Reconciles the later stages of the syncs that a target is in sync with, and all targets of a sync whose stages
+    /// were edited during the release that is through now.
+    fn go_on_with_stages(&mut self, name: &str, now: Instant) {
+        let Some(target) = self.targets.get(name) else { return };
+        let is_done =
+            |sync: &str| target.states.get(sync).is_some_and(|(status, _)| status.state == SyncState::InSync.as_str());
+        let mut due = self.later_stages(name, is_done);
+        for (sync, object) in self.objects.staged_into(name) {
+            if self.releases.has_edit_due(sync, &object.spec, &self.observer().receipts(sync)) {
+                due.extend(object.spec.targets().cloned());
+            }
+        }
+        for target in due {
+            self.targets.get_mut(&target).into_iter().for_each(|target| target.queue.everything_now(now));
+        }
     }
 
     /// Whether this is the full reconcile that a target waits for. If a target was removed and added again, an earlier
@@ -672,7 +743,7 @@ impl HubWorker {
             Ok(sync) if self.objects.owner(sync) == SyncOwner::Mixed => {
                 status::of_mixed(live, self.paths.namespace(), &time)
             }
-            _ => status::of_sync(live, self.paths.namespace(), &self.targets, &time),
+            _ => status::of_sync(live, self.paths.namespace(), &self.targets, &self.releases, &time),
         };
         let syncs: Vec<_> = syncs.filter_map(of_sync).collect();
         let tenants: Vec<_> = tenants.filter_map(|live| status::of_tenant(live, &self.tenants, &time)).collect();

@@ -4,16 +4,21 @@ use super::approvals::Ledger;
 use super::budget::ChangeBudget;
 use super::hub_objects::HubObjects;
 use super::polled::PolledTenant;
+use super::releases::{self, Releases, SourceState};
 use super::select::InFlight;
 use super::status;
 use super::syncs::{SyncInto, Syncs};
 use super::target::TargetState;
 use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
+use crate::engine::model::canonical::Digest;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::plan::ActionKind;
 use crate::engine::model::record::Writer;
-use crate::engine::sync_rules;
+use crate::engine::model::stages::{Gates, StageWait, Underway};
+use crate::engine::promote::SourceSide;
+use crate::engine::resolve::Replacements;
+use crate::engine::{stages, sync_rules};
 use crate::kubernetes::object::Live;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +32,7 @@ pub(super) struct HubObserver<'a> {
     pub tenants: &'a TenantConnections,
     pub targets: &'a BTreeMap<String, TargetState>,
     pub approvals: &'a Ledger,
+    pub releases: &'a Releases,
     /// How long a source must have been unchanged before objects are deleted because of it.
     pub delete_after: Duration,
 }
@@ -72,6 +78,15 @@ pub(super) struct Unsettled {
 }
 
 impl ObservedTarget {
+    /// Returns the releases of syncs with stages, and by which stages each is on its way.
+    pub(super) fn releases(&self) -> BTreeMap<String, (String, Vec<Stage>)> {
+        let release = |(writer, underway): (&Writer, &Underway)| match writer {
+            Writer::Sync(name) => Some((name.clone(), (underway.release.clone(), underway.stages.clone()))),
+            Writer::Source | Writer::Promote(_) | Writer::Adopt => None,
+        };
+        self.world.underway.iter().flatten().filter_map(release).collect()
+    }
+
     /// Returns the world without the syncs that wait for an approval; `None` if none waits.
     pub(super) fn without_those_that_wait(&self) -> Option<World> {
         let waits = |sync: &Sync| self.world.waiting.contains(&sync.writer);
@@ -111,8 +126,64 @@ impl HubObserver<'_> {
                 .collect(),
             unread: BTreeSet::new(),
             misnamed: None,
+            underway: Some(self.underway()),
+            gates: None,
             now: Some(jiff::Timestamp::now()),
         }
+    }
+
+    /// Returns what is remembered of the releases of syncs with stages.
+    fn underway(&self) -> BTreeMap<Writer, Underway> {
+        let staged = self.objects.readable_syncs().filter(|(_, sync)| !sync.spec.stages.is_empty());
+        let underway = |(name, _): (&String, &Object<TenantSyncSpec>)| {
+            Some((Writer::Sync(name.clone()), self.releases.underway(name, &self.receipts(name))?))
+        };
+        staged.filter_map(underway).collect()
+    }
+
+    /// Returns the releases that the targets of a sync have receipts for: as reconciled by this process, else as its
+    /// status has them.
+    pub(super) fn receipts(&self, sync: &str) -> BTreeMap<String, String> {
+        let written = self.objects.syncs.get(sync).and_then(status::written::<TenantSyncStatus, _>);
+        let mut receipts = releases::receipts(&written.unwrap_or_default().targets);
+        for (tenant, target) in self.targets {
+            let Some((status, _)) = target.states.get(sync) else { continue };
+            match &status.release {
+                Some(release) => drop(receipts.insert(tenant.clone(), release.clone())),
+                None => drop(receipts.remove(tenant)),
+            }
+        }
+        receipts
+    }
+
+    /// Returns the state of a sync's source; `None` if it cannot be read.
+    pub(super) fn source_state(&self, sync: &TenantSyncSpec, generation: i64) -> Option<SourceState> {
+        let source = self.tenants.open(&sync.from)?;
+        let (_, changes) = source.stirs();
+        Some(SourceState { epoch: source.epoch(), changes, generation })
+    }
+
+    /// Returns what a sync carries from its source now; `None` if that cannot be read.
+    pub(super) fn release(&self, name: &str, sync: &TenantSyncSpec) -> Option<Digest> {
+        let inventory = self.tenants.open(&sync.from)?.inventory()?;
+        let replacements = Replacements::of(&sync.from, inventory);
+        let sync = Sync { writer: Writer::Sync(name.to_string()), spec: Arc::new(sync.clone()) };
+        let from = SourceSide { tenant: &sync.spec.from, inventory, replacements: &replacements };
+        Some(stages::release(&sync, from).digest)
+    }
+
+    /// Lets the syncs wait for which a target is not in the first stage: whether that stage is open is decided by a full
+    /// reconcile.
+    fn gates(&self, target: &str) -> Gates {
+        let mut gates = Gates::default();
+        for (name, sync) in self.objects.staged_into(target) {
+            if !self.releases.is_first(name, &sync.spec, target) {
+                let release = Digest::of(&[]);
+                let wait = StageWait { stage: None, waits_for: 1, release, held_by: Vec::new(), digest: None };
+                gates.close(&Writer::Sync(name.clone()), target, wait);
+            }
+        }
+        gates
     }
 
     /// Whether a sync may write without waiting for an approval.
@@ -131,6 +202,7 @@ impl HubObserver<'_> {
         let mut world = self.world();
         let waiting = &world.waiting;
         world.syncs.retain(|sync| !waiting.contains(&sync.writer));
+        world.gates = Some(self.gates(name));
         // A suspended tenant is left to the full reconcile, whose status shows what waits.
         let share = world.tenants.get(name).filter(|tenant| !tenant.spec.is_suspended())?.spec.approval();
         let in_flight = target.queue.in_flight().map(|(pass, writing)| InFlight {
@@ -184,7 +256,7 @@ impl HubObserver<'_> {
 
     /// Returns the current syncs into a target.
     pub(super) fn syncs_into(&self, target: &str) -> BTreeMap<String, SyncInto> {
-        let into = self.objects.readable_syncs().filter(|(_, sync)| sync.spec.to.iter().any(|to| to == target));
+        let into = self.objects.readable_syncs().filter(|(_, sync)| sync.spec.goes_to(target));
         let sync_into = |spec: &TenantSyncSpec| SyncInto {
             mode: spec.mode.unwrap_or(SyncMode::Plan),
             is_suspended: spec.is_suspended(),
@@ -210,9 +282,10 @@ impl HubObserver<'_> {
         self.objects.are_read() && self.tenants.len() == readable
     }
 
-    /// Whether a target and its sources were read, or are known not to exist.
+    /// Whether a target, its sources and the targets of earlier stages were read, or are known not to exist.
     pub(super) fn can_reconcile(&self, target: &str) -> bool {
         let being_read = |tenant: &str| self.tenants.is_being_read(tenant);
-        self.is_read() && !self.objects.sources(target).chain([target]).any(being_read)
+        self.is_read()
+            && !self.objects.sources(target).chain(self.objects.earlier_stages(target)).chain([target]).any(being_read)
     }
 }

@@ -3,6 +3,7 @@
 use super::approvals::GivenApprovals;
 use super::syncs::SyncInto;
 use super::waiting_plans::StoredPlaces;
+use crate::api::Stage;
 use crate::apply::{Outcome, Refusal, Report};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
@@ -79,6 +80,8 @@ pub(super) struct AppliedTarget {
     pub later: BTreeMap<String, String>,
     /// The syncs that waited for an approval when it was planned.
     pub waited: BTreeSet<Writer>,
+    /// By sync with stages: the release that was planned, and by which stages.
+    pub releases: BTreeMap<String, (String, Vec<Stage>)>,
     /// The syncs into the target when it was planned.
     pub into: BTreeMap<String, SyncInto>,
 }

@@ -238,6 +238,11 @@ impl TargetQueue {
         }
     }
 
+    /// Whether a full reconcile is running.
+    pub(super) fn is_whole_running(&self) -> bool {
+        self.whole.is_some()
+    }
+
     /// Ends the full reconcile.
     pub(super) fn whole_done(&mut self, pass: PassId) {
         if self.is_whole(pass) {

@@ -1,8 +1,9 @@
 //! The last receipts of each sync into a target, for its status: what was carried out, and what a reconcile found
 //! afterwards.
 
+use super::assess::SyncState;
 use super::outcome::DoneAction;
-use crate::api::{RECEIPTS, ReceiptCounts, SyncReceipt};
+use crate::api::{RECEIPTS, ReceiptCounts, SyncReceipt, TargetStatus};
 use crate::engine::model::canonical::{Digest, Digesting};
 use crate::engine::model::record::Writer;
 use serde_json::Value;
@@ -37,15 +38,17 @@ impl Receipts {
     }
 
     /// Writes the receipts of what was carried out before, now that a reconcile found each sync in this state.
-    pub(super) fn verified<'s>(&mut self, target: &str, states: impl Iterator<Item = (&'s str, &'s str)>, time: &str) {
-        for (sync, state) in states {
+    pub(super) fn verified<'s>(&mut self, states: impl Iterator<Item = (&'s str, &'s TargetStatus)>, time: &str) {
+        for (sync, status) in states {
             let Some(Unlisted { done, counts }) = self.unlisted.remove(sync) else { continue };
+            let is_done = status.state == SyncState::InSync.as_str();
             let receipt = SyncReceipt {
-                tenant: target.to_string(),
+                tenant: status.tenant.clone(),
                 at: time.to_string(),
                 digest: digest_of(&done).to_string(),
                 counts,
-                result: state.to_string(),
+                result: status.state.clone(),
+                release: status.release.clone().filter(|_| is_done),
             };
             let listed = self.listed.entry(sync.to_string()).or_default();
             listed.push_front(receipt);
@@ -99,6 +102,22 @@ mod tests {
         }
     }
 
+    /// The statuses of syncs in a target.
+    fn states(target: &str, of: &[(&'static str, &str)]) -> Vec<(&'static str, TargetStatus)> {
+        let status = |state: &str| TargetStatus {
+            tenant: target.to_string(),
+            state: state.to_string(),
+            release: Some("sha256:r".to_string()),
+            ..TargetStatus::default()
+        };
+        of.iter().map(|(sync, state)| (*sync, status(state))).collect()
+    }
+
+    fn verified(receipts: &mut Receipts, target: &str, of: &[(&'static str, &str)], time: &str) {
+        let states = states(target, of);
+        receipts.verified(states.iter().map(|(sync, status)| (*sync, status)), time);
+    }
+
     fn at(second: usize) -> String {
         format!("2026-11-29T04:00:{second:02}Z")
     }
@@ -107,19 +126,19 @@ mod tests {
     #[test]
     fn a_receipt_has_what_its_sync_carried_out_and_what_was_found_afterwards() {
         let mut receipts = Receipts::default();
-        receipts.verified("eu", [("a", "InSync"), ("b", "InSync")].into_iter(), &at(0));
+        verified(&mut receipts, "eu", &[("a", "InSync"), ("b", "InSync")], &at(0));
         assert_eq!(receipts.of("a").count(), 0);
         receipts.carried_out(&[done("x", ActionKind::Create, &["a"]), done("y", ActionKind::Update, &["a", "b"])]);
         receipts.carried_out(&[done("z", ActionKind::Update, &["a"])]);
         assert_eq!(receipts.of("a").count(), 0, "no reconcile has seen the result");
-        receipts.verified("eu", [("a", "InSync"), ("b", "Blocked")].into_iter(), &at(1));
+        verified(&mut receipts, "eu", &[("a", "InSync"), ("b", "Blocked")], &at(1));
         let of = |sync: &str| receipts.of(sync).cloned().collect::<Vec<_>>();
         let (a, b) = (of("a"), of("b"));
         assert_eq!((a.len(), a[0].result.as_str(), a[0].at.as_str()), (1, "InSync", at(1).as_str()));
         assert_eq!(a[0].counts, ReceiptCounts { create: 1, update: 2, ..ReceiptCounts::default() });
         assert_eq!((b[0].result.as_str(), b[0].counts.update), ("Blocked", 1));
         assert_ne!(a[0].digest, b[0].digest);
-        receipts.verified("eu", [("a", "InSync"), ("b", "InSync")].into_iter(), &at(2));
+        verified(&mut receipts, "eu", &[("a", "InSync"), ("b", "InSync")], &at(2));
         assert_eq!((receipts.of("a").count(), receipts.of("b").count()), (1, 1), "none when nothing changed");
         receipts.retain(|sync| sync == "b");
         assert_eq!((receipts.of("a").count(), receipts.of("b").count()), (0, 1));
@@ -132,7 +151,7 @@ mod tests {
         for second in 0..40 {
             // Two in one second differ in what was done.
             receipts.carried_out(&[done(&second.to_string(), ActionKind::Create, &["a"])]);
-            receipts.verified("eu", [("a", "InSync")].into_iter(), &at(second / 2));
+            verified(&mut receipts, "eu", &[("a", "InSync")], &at(second / 2));
             status = merged(receipts.of("a"), &status);
             assert_eq!(merged(receipts.of("a"), &status), status, "the same again");
         }
@@ -144,7 +163,7 @@ mod tests {
         let mut next = Receipts::default();
         assert_eq!(merged(next.of("a"), &status), status);
         next.carried_out(&[done("next", ActionKind::Delete, &["a"])]);
-        next.verified("eu", [("a", "Failed")].into_iter(), &at(30));
+        verified(&mut next, "eu", &[("a", "Failed")], &at(30));
         let after = merged(next.of("a"), &status);
         assert_eq!((after[0].result.as_str(), after[0].counts.delete, after.len()), ("Failed", 1, RECEIPTS));
         assert_eq!(after[1..], status[..RECEIPTS - 1]);
@@ -156,7 +175,7 @@ mod tests {
             let mut receipts = Receipts::default();
             for second in seconds {
                 receipts.carried_out(&[done(target, ActionKind::Create, &["a"])]);
-                receipts.verified(target, [("a", "InSync")].into_iter(), &at(*second));
+                verified(&mut receipts, target, &[("a", "InSync")], &at(*second));
             }
             receipts
         };

@@ -159,6 +159,7 @@ impl Reconciler {
             waiting_plans,
             later,
             waited: observed.world.waiting.clone(),
+            releases: observed.releases(),
             into: observed.into.clone(),
         }
     }
@@ -399,7 +400,7 @@ impl Reconciler {
     /// Whether everything that is to be done in the target is known: nothing is planned for what could not be read.
     fn is_known(&self, plan: &Plan, world: &World) -> bool {
         let is_read = |tenant: &String| matches!(world.tenants.get(tenant).map(|t| &t.live), Some(View::Read(_)));
-        let into = world.syncs.iter().filter(|sync| sync.spec.to.contains(&self.target));
+        let into = world.syncs.iter().filter(|sync| sync.spec.goes_to(&self.target));
         self.target(plan).is_some_and(|target| target.state == State::Read)
             && into.into_iter().all(|sync| is_read(&sync.spec.from))
     }

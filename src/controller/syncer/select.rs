@@ -346,18 +346,7 @@ mod tests {
     }
 
     fn plan(actions: Vec<Action>) -> Plan {
-        let target = Target {
-            tenant: "eu".into(),
-            state: State::Read,
-            why: None,
-            suspended: false,
-            suspended_syncs: BTreeMap::new(),
-            known: true,
-            digests: BTreeMap::new(),
-            actions,
-            notes: Vec::new(),
-            concerned: BTreeMap::new(),
-        };
+        let target = Target { known: true, actions, ..Target::empty("eu", State::Read) };
         Plan {
             schema: PLAN_SCHEMA,
             scope: Scope::default(),

@@ -6,6 +6,7 @@ use super::super::events::{Importance, Transition, reference};
 use super::assess::{self, SyncState};
 use super::polled::PolledTenant;
 use super::receipts;
+use super::releases::Releases;
 use super::target::TargetState;
 use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
@@ -89,6 +90,7 @@ pub(super) fn of_sync(
     live: &Live<Object<TenantSyncSpec>>,
     namespace: &str,
     targets: &BTreeMap<String, TargetState>,
+    releases: &Releases,
     now: &Time,
 ) -> Option<StatusUpdate<TenantSyncStatus>> {
     // Approvals are written separately.
@@ -105,7 +107,7 @@ pub(super) fn of_sync(
             return (status != before).then(|| update(Kind::TenantSync, live, status, before.conditions, conditions));
         }
     };
-    let to: BTreeSet<&String> = sync.spec.to.iter().collect();
+    let to: BTreeSet<&String> = sync.spec.targets().collect();
     let states = to.iter().map(|to| targets.get(*to)?.states.get(&live.name));
     let states: Vec<&(TargetStatus, Option<String>)> = states.collect::<Option<_>>()?;
     let asked = requested_at(&sync.metadata);
@@ -127,11 +129,12 @@ pub(super) fn of_sync(
     sync_conditions.extend(stale((namespace, &live.name), &given, &targets, known));
     let status = TenantSyncStatus {
         observed_generation: Some(live.generation),
-        to: Some(sync.spec.to.join(", ")),
+        to: Some(sync.spec.targets_in_words()),
         mode: Some(sync.spec.mode.unwrap_or(SyncMode::Plan)),
         conditions: conditions(&before.conditions, sync_conditions, live.generation, now),
         last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
         receipts: receipts::merged(history, &before.receipts),
+        release: releases.status(&live.name, &targets),
         targets,
         approvals: Vec::new(),
     };
@@ -203,7 +206,7 @@ pub(super) fn of_mixed(
     );
     let status = TenantSyncStatus {
         observed_generation: Some(live.generation),
-        to: Some(sync.spec.to.join(", ")),
+        to: Some(sync.spec.targets_in_words()),
         mode: Some(sync.spec.mode.unwrap_or(SyncMode::Plan)),
         conditions: conditions(&before.conditions, bad("Stalled", "MixedTargets", &why), live.generation, now),
         targets: Vec::new(),
@@ -305,7 +308,9 @@ pub(super) fn report_transition(
     for condition in now.iter().filter(|now| is_new(before, now)) {
         let object = reference(paths, id, uid);
         let importance = match (condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()) {
-            ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
+            ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "AwaitingStage" | "Suspended") => {
+                Importance::Normal
+            }
             ("Kept", ..) => Importance::Normal,
             _ => Importance::Warning,
         };

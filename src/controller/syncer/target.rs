@@ -1,7 +1,7 @@
 //! One target: the syncs into it, its queue, and the state of each sync.
 
 use super::approvals::GivenApprovals;
-use super::assess::{Evidence, target_status};
+use super::assess::{Evidence, ReleaseHere, target_status};
 use super::budget::ChangeBudget;
 use super::outcome::{AppliedTarget, DoneAction, PassOutcome, Retry};
 use super::queue::{PassId, TargetQueue};
@@ -31,6 +31,8 @@ pub(super) struct TargetState {
     done: Vec<Digest>,
     /// The last receipt, by sync.
     receipts: BTreeMap<String, ReceiptStatus>,
+    /// By sync with stages: the last release that the target has a receipt for.
+    releases: BTreeMap<String, String>,
     /// What each sync carried out, for the list of its last receipts.
     pub history: Receipts,
     /// By sync: the state of the digests in its annotation.
@@ -55,6 +57,9 @@ impl TargetState {
     pub(super) fn resume(&mut self, sync: &str, status: &TargetStatus, now: Instant) {
         if let Some(receipt) = &status.receipt {
             self.receipts.insert(sync.to_string(), receipt.clone());
+        }
+        if let Some(release) = &status.release {
+            self.releases.insert(sync.to_string(), release.clone());
         }
         let changed = status.changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
         let base = status.base.and_then(|base| usize::try_from(base).ok());
@@ -168,14 +173,25 @@ impl TargetState {
                 base: self.budget.base(),
                 later: &applied.later,
                 receipt: self.receipts.get(sync).cloned(),
+                release: applied.releases.get(sync).map(|(release, stages)| ReleaseHere {
+                    digest: release,
+                    stage: stages.iter().position(|stage| stage.to.iter().any(|to| to == target)),
+                    before: self.releases.get(sync).map(String::as_str),
+                }),
             };
             (sync.clone(), (target_status(&evidence), self.requested.get(sync).cloned()))
         };
         self.states = syncs.iter().map(status).collect();
+        for (sync, (status, _)) in &self.states {
+            match &status.release {
+                Some(release) => drop(self.releases.insert(sync.clone(), release.clone())),
+                None => drop(self.releases.remove(sync)),
+            }
+        }
         if applied.outcome.did_nothing() {
             // This reconcile saw the result of those before it.
-            let states = self.states.iter().map(|(sync, (status, _))| (sync.as_str(), status.state.as_str()));
-            self.history.verified(target, states, time);
+            let states = self.states.iter().map(|(sync, (status, _))| (sync.as_str(), status));
+            self.history.verified(states, time);
         }
     }
 
@@ -205,18 +221,8 @@ impl TargetState {
 
 /// A target without a Tenant.
 fn absent(target: &str) -> Target {
-    Target {
-        tenant: target.to_string(),
-        state: State::Unreachable,
-        why: Some(format!("there is no Tenant {target} in this namespace")),
-        suspended: false,
-        suspended_syncs: BTreeMap::new(),
-        known: true,
-        digests: BTreeMap::new(),
-        actions: Vec::new(),
-        notes: Vec::new(),
-        concerned: BTreeMap::new(),
-    }
+    let why = Some(format!("there is no Tenant {target} in this namespace"));
+    Target { known: true, why, ..Target::empty(target, State::Unreachable) }
 }
 
 #[cfg(test)]

@@ -129,6 +129,14 @@ impl Connection {
         }
     }
 
+    /// Returns the number of this connection.
+    pub(super) fn epoch(&self) -> u64 {
+        match self {
+            Connection::Watched(tenant) => tenant.epoch,
+            Connection::Polled(tenant) => tenant.epoch,
+        }
+    }
+
     /// Returns the counter of changes, and its current value.
     pub(super) fn stirs(&self) -> (Arc<AtomicU64>, u64) {
         match self {
@@ -587,20 +595,21 @@ impl TenantConnections {
         }
     }
 
-    /// Applies an event of a tenant, and returns what must be reconciled because of it. Events of an earlier connection
-    /// are ignored.
+    /// Applies an event of a tenant, and returns what must be reconciled because of it, and whether the readiness of an
+    /// integration changed. Events of an earlier connection are ignored.
     pub(super) fn on_event(
         &mut self,
         tenant: &str,
         epoch: u64,
         event: WatchEvent<NamespaceDelta>,
-    ) -> Option<(ChangedObjects, &ConnectedTenant)> {
+    ) -> Option<(ChangedObjects, bool, &ConnectedTenant)> {
         let Ok(Connection::Watched(location)) = self.found.get_mut(tenant)? else { return None };
         if location.epoch != epoch {
             return None;
         }
         let changed = location.on_event(event);
-        Some((changed, location))
+        let has_turned = location.cache.take_turned();
+        Some((changed, has_turned, location))
     }
 
     /// Returns the connection to a tenant.

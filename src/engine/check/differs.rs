@@ -44,7 +44,7 @@ pub(super) fn of_sync(sync: &Sync, tenants: &[(&str, &Inventory)], world: &World
     let of = |name: &str| tenants.iter().find(|(tenant, _)| *tenant == name).map(|(_, inventory)| *inventory);
     let Some(from) = of(&sync.spec.from).filter(|_| !sync.spec.is_suspended()) else { return Vec::new() };
     let mut findings = Vec::new();
-    for (tenant, here) in sync.spec.to.iter().filter_map(|to| Some((to.as_str(), of(to)?))) {
+    for (tenant, here) in sync.spec.targets().filter_map(|to| Some((to.as_str(), of(to)?))) {
         let is_own = |kind: Kind, name: &str| !here.is_brought(tenant, &ObjectId::new(kind, name));
         let is_production = |name: &str| world.tenants.get(name).and_then(|view| view.spec.is_production());
         // Production has apps and accounts of its own: see `environments`.

@@ -17,6 +17,9 @@ pub struct Capabilities {
     pub resolves_older_keys: bool,
     /// Whether it reports the readiness of connections. A connection without a report is then not ready yet.
     pub knows_readiness: bool,
+    /// Whether it reports the readiness of integrations. Without, one is ready if its definition is complete and its
+    /// variables are bound.
+    pub reports_ready_integrations: bool,
     /// Whether components are written there. Without, a component that is missing has to be published first.
     pub writes_components: bool,
     /// Whether an integration can be there with a variable bound to a connection that is missing.
@@ -178,6 +181,7 @@ impl Capabilities {
         shows_secrets: true,
         resolves_older_keys: true,
         knows_readiness: false,
+        reports_ready_integrations: false,
         writes_components: true,
         holds_missing_bindings: true,
         takes_code: true,
@@ -198,6 +202,7 @@ impl Capabilities {
         watches: true,
         knows_field_owners: true,
         knows_readiness: true,
+        reports_ready_integrations: true,
         has_other_writers: true,
         record: RecordIn::Annotation,
         ..Capabilities::FILES

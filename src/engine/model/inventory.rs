@@ -6,6 +6,7 @@ pub use super::facts::{
 use super::field::Field;
 use super::item::{Item, ObjectId};
 use super::record::{Record, Writer};
+use super::stages::{Gates, Underway};
 use crate::api::*;
 use crate::near_miss;
 use jiff::Timestamp;
@@ -32,6 +33,12 @@ pub struct World {
     /// The syncs that name a nonexistent integration, each with its target and the name, if this world is a part of
     /// another one. If `None`, they are looked up in this world.
     pub misnamed: Option<Misnamed>,
+    /// The releases of syncs with stages that an operator remembers, by sync. `None`: nobody does, so that a release
+    /// begins with the plan, and what is live is the only receipt.
+    pub underway: Option<BTreeMap<Writer, Underway>>,
+    /// The syncs that wait for an earlier stage, if this world is a part of another one. If `None`, they are decided in
+    /// this world.
+    pub gates: Option<Gates>,
     /// The time of the plan; `None`: nothing is called expired. It decides findings only, and no action.
     pub now: Option<Timestamp>,
 }
@@ -118,7 +125,7 @@ pub struct Sync {
 /// The fields of an object that others own, with the owners.
 pub type Holders = BTreeMap<Field<'static>, Arc<str>>;
 
-/// The readiness of a connection, as its location reports it.
+/// The readiness of a connection or an integration, as its location reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     /// It is ready.
@@ -150,6 +157,9 @@ pub struct Inventory {
     pub definitions_gone: BTreeSet<String>,
     /// The readiness of connections, by name, if the location reports it; see [`Capabilities::knows_readiness`].
     pub readiness: BTreeMap<String, Ready>,
+    /// The readiness of integrations, by name, if the location reports it; see
+    /// [`Capabilities::reports_ready_integrations`].
+    pub ready_integrations: BTreeMap<String, Ready>,
     /// What the location can do.
     pub can: Capabilities,
     /// Which secrets can be sent there.
@@ -343,6 +353,7 @@ impl Inventory {
             Kind::CustomerCredentials => drop(self.customer_credentials.remove(&id.name)),
             Kind::Integration => {
                 self.integrations.remove(&id.name);
+                self.ready_integrations.remove(&id.name);
                 self.definitions_gone.remove(&id.name);
                 self.uses.remove(&id.name);
                 self.integration_facts.remove(&id.name);

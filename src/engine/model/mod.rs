@@ -13,3 +13,4 @@ pub mod opt_in;
 pub mod plan;
 pub mod record;
 pub mod revert;
+pub mod stages;

@@ -9,6 +9,7 @@ use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::{Record, Writer};
 use crate::engine::model::revert::Revert;
+use crate::engine::model::stages::StageWait;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,6 +85,9 @@ pub struct Target {
     pub digests: BTreeMap<String, Digest>,
     /// Changes that are not actions, with the reason.
     pub notes: Vec<Note>,
+    /// By sync: what it waits for in the tenant, which is in a later stage.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stages: BTreeMap<Writer, StageWait>,
     /// Whether the tenant could be read.
     pub state: State,
     /// Whether the tenant is suspended: its actions wait.
@@ -94,6 +98,9 @@ pub struct Target {
     pub suspended_syncs: BTreeMap<String, usize>,
     /// The name of the tenant.
     pub tenant: String,
+    /// The actions that wait for an earlier stage of a sync, and what depends on them. None of these is in `actions`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Action>,
     /// The reason why the tenant could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -107,6 +114,29 @@ pub struct Target {
 }
 
 impl Target {
+    /// A target without actions and notes.
+    pub fn empty(tenant: &str, state: State) -> Self {
+        Target {
+            actions: Vec::new(),
+            digests: BTreeMap::new(),
+            notes: Vec::new(),
+            stages: BTreeMap::new(),
+            state,
+            suspended: false,
+            suspended_syncs: BTreeMap::new(),
+            tenant: tenant.to_string(),
+            waiting: Vec::new(),
+            why: None,
+            known: false,
+            concerned: BTreeMap::new(),
+        }
+    }
+
+    /// The actions of a writer that wait for an earlier stage.
+    pub fn waiting_of<'t>(&'t self, writer: &'t Writer) -> impl Iterator<Item = &'t Action> {
+        self.waiting.iter().filter(move |action| action.writers.contains(writer))
+    }
+
     /// The notes about objects that a writer declares or wrote, and those about objects without a writer.
     pub fn notes_of<'t>(&'t self, writer: &'t Writer) -> impl Iterator<Item = &'t Note> {
         let concerns =
@@ -525,22 +555,36 @@ pub struct Counts {
     pub kept: usize,
     pub drift: usize,
     pub manual: usize,
+    /// The actions that wait for an earlier stage. They are in no other count.
+    #[serde(skip_serializing_if = "is_none")]
+    pub waiting: usize,
 }
 
 impl Plan {
-    /// Whether nothing will be written: the only actions left are those of suspended tenants.
+    /// Whether nothing will be written: the only actions left are those of suspended tenants, and those that wait for an
+    /// earlier stage.
     pub fn writes_nothing(&self) -> bool {
         self.targets.iter().all(|target| target.suspended || target.actions.is_empty())
     }
 
-    /// The exit code of an apply that ends with this plan: pending actions of suspended tenants do not count.
-    pub fn exit_of_apply(&self) -> u8 {
-        if self.exit == 2 && self.writes_nothing() { 0 } else { self.exit }
+    /// Whether actions wait for an earlier stage, in a tenant that is not suspended.
+    pub fn awaits_stage(&self) -> bool {
+        self.targets.iter().any(|target| !target.suspended && !target.waiting.is_empty())
     }
 
-    /// Whether no actions are left.
+    /// The exit code of an apply that ends with this plan: pending actions of suspended tenants do not count.
+    pub fn exit_of_apply(&self) -> u8 {
+        if self.exit == 2 && self.writes_nothing() && !self.awaits_stage() { 0 } else { self.exit }
+    }
+
+    /// Whether no actions are left, not even such that wait.
     pub fn is_empty(&self) -> bool {
-        self.targets.iter().all(|target| target.actions.is_empty())
+        self.targets.iter().all(|target| target.actions.is_empty() && target.waiting.is_empty())
+    }
+
+    /// The actions that wait for an earlier stage, with their tenants.
+    pub fn waiting(&self) -> impl Iterator<Item = (&Target, &Action)> {
+        self.targets.iter().flat_map(|target| target.waiting.iter().map(move |action| (target, action)))
     }
 
     /// All actions with their tenants, target by target; `after` defines the order across targets.
@@ -562,6 +606,7 @@ impl Plan {
                 }
                 counts.needs_approval += usize::from(!action.needs_approval.is_empty());
             }
+            counts.waiting += target.waiting.len();
             for note in &target.notes {
                 match note {
                     Note::Blocked { .. } => counts.blocked += 1,

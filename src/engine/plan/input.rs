@@ -171,13 +171,13 @@ impl<'a> TenantInput<'a> {
         let accepts =
             |from: &String| self.view.spec.accept_from.contains(from) || !self.world.tenants.contains_key(from);
         let unknown = |to: &String| !self.world.tenants.contains_key(to);
-        let into = spec.to.iter().any(|to| to == self.tenant);
-        accepts(&spec.from) && (into && unknown(&spec.from) || !into && spec.to.iter().any(unknown))
+        let into = spec.goes_to(self.tenant);
+        accepts(&spec.from) && (into && unknown(&spec.from) || !into && spec.targets().any(unknown))
     }
 
     fn names_unknown_tenant(&self, writer: &Writer) -> bool {
         let of_writer = self.world.syncs.iter().filter(|sync| sync.writer == *writer);
-        let mut tenants = of_writer.flat_map(|sync| sync.spec.to.iter().chain([&sync.spec.from]));
+        let mut tenants = of_writer.flat_map(|sync| sync.spec.targets().chain([&sync.spec.from]));
         tenants.any(|tenant| !self.world.tenants.contains_key(tenant))
     }
 }

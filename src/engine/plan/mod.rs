@@ -15,6 +15,7 @@ mod removal;
 mod resend;
 mod senders;
 mod sent_before;
+mod staged;
 mod supply;
 mod tenant;
 
@@ -23,6 +24,7 @@ use crate::engine::model::plan::*;
 pub use digest::of_writers as digests;
 pub use redirects::concerned_keys;
 pub use removal::{is_too_many, measured_by};
+pub use staged::{gates, has_stages};
 
 use super::check::{self, Elsewhere};
 use super::diff::{Declaration, Difference, Extent, Sides, WriterPresence, difference};
@@ -35,8 +37,10 @@ use super::model::field::{Field, FieldKind};
 use super::model::inventory::{Inventory, Sync, View, World};
 use super::model::item::{Item, ObjectId};
 use super::model::record::{Record, Writer};
+use super::model::stages::{Gates, Release};
 use super::promote::{Promotion, SourceSide, TargetSide, promote};
 use super::resolve::Replacements;
+use super::stages;
 use super::syncs::{self, Order};
 use crate::api::{AllowedAction, ConnectionMode, ConnectionSpec, Kind, Object, Override, matches, names};
 use crate::near_miss::near_misses;
@@ -46,12 +50,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tenant::{PlannedTenant, plan_tenant};
 
-/// Plans a world: the changes that bring every tenant in scope to its desired state.
+/// Plans a world: the changes that bring every tenant in scope to its desired state. What waits for an earlier stage of
+/// a sync is in the plan, apart from the actions.
 ///
 /// The plan is a function of the world and the scope: equal inputs give equal bytes. [`super::narrowing`] narrows a
 /// plan, [`super::closure`] plans a part; here `scope.integrations` is only recorded.
 pub fn plan(world: &World, scope: &Scope) -> Plan {
-    let mut plan = plan_uncounted(world, scope);
+    let mut plan = staged::plan_with_waiting(world, scope);
     count_suspended(world, scope, &mut plan);
     plan
 }
@@ -67,18 +72,32 @@ fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
     for sync in resumed.syncs.iter_mut().filter(|sync| sync.spec.is_suspended()) {
         Arc::make_mut(&mut sync.spec).suspend = None;
     }
-    let would = plan_uncounted(&resumed, scope);
+    let would = staged::plan_with_waiting(&resumed, scope);
     for target in &mut plan.targets {
-        let actions = would.targets.iter().filter(|t| t.tenant == target.tenant).flat_map(|t| &t.actions);
-        for sync in suspended.iter().filter(|sync| sync.spec.to.contains(&target.tenant)) {
+        let here = would.targets.iter().filter(|t| t.tenant == target.tenant);
+        let actions = here.flat_map(|t| t.actions.iter().chain(&t.waiting));
+        for sync in suspended.iter().filter(|sync| sync.spec.goes_to(&target.tenant)) {
             let waiting = actions.clone().filter(|action| action.writers.contains(&sync.writer)).count();
             target.suspended_syncs.insert(sync.writer.to_string(), waiting);
         }
     }
 }
 
-/// Plans a world without counting the actions of suspended syncs, which would need a second plan.
+/// Plans a world without the actions that wait for an earlier stage, and without counting those of suspended syncs,
+/// which would need a second plan.
 pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
+    staged::plan_without_waiting(world, scope)
+}
+
+/// A plan in which some syncs wait in some tenants, and what the syncs with stages carry by it.
+struct GatedPlan {
+    plan: Plan,
+    /// The releases of the syncs whose source was planned.
+    releases: BTreeMap<Writer, Release>,
+}
+
+/// Plans a world in which these syncs wait.
+fn plan_gated(world: &World, scope: &Scope, gates: &Gates) -> GatedPlan {
     let order = syncs::order(world);
     let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
     let elsewhere = Elsewhere::of(world);
@@ -89,6 +108,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     let mut targets = BTreeMap::new();
     // The inventories after the plan; those of tenants out of scope are live.
     let mut inventories: BTreeMap<&str, &Inventory> = BTreeMap::new();
+    let mut releases = BTreeMap::new();
     for &name in &order.tenants {
         let Some(view) = world.tenants.get(name) else { continue };
         let in_scope = scope.tenants.is_empty() || scope.tenants.contains(name);
@@ -130,8 +150,10 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
         let mut emptied = BTreeSet::new();
         if in_scope {
             declare_source(&mut input, &mut emptied);
-            for &sync in syncs.iter().filter(|s| s.spec.to.iter().any(|to| to == name)) {
-                declare_sync(&order, scope, &planned, sync, &mut input, &mut emptied, &mut findings);
+            let (order, planned) = (&order, &planned);
+            for &sync in syncs.iter().filter(|sync| sync.spec.goes_to(name)) {
+                let writers = Writers { order, scope, gates, planned };
+                declare_sync(&writers, sync, &mut input, &mut emptied, &mut findings);
             }
             let prunes = |writer| input.writers.get(writer).is_some_and(|state| state.prunes);
             findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name, prunes(writer))));
@@ -146,6 +168,10 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
             findings.append(&mut result.findings);
             targets.insert(name, std::mem::replace(&mut result.target, unreachable(name, "")));
         }
+        for sync in syncs.iter().filter(|sync| sync.spec.from == name && !sync.spec.stages.is_empty()) {
+            let from = SourceSide { tenant: name, inventory: &result.after, replacements: &result.replacements };
+            releases.insert(sync.writer.clone(), stages::release(sync, from));
+        }
         planned.insert(name, result);
     }
     inventories.extend(planned.iter().map(|(name, planned)| (*name, planned.after.as_ref())));
@@ -153,22 +179,25 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     findings.extend(check::across(&inventories, world));
     findings.retain(|f| f.tenant.as_deref().is_none_or(|tenant| concerned.contains(tenant)) && is_of_scope(f, scope));
     let mut targets: Vec<Target> = targets.into_values().collect();
-    drop_unused(world, scope, &targets, &mut findings);
+    drop_unused(world, scope, gates, &targets, &mut findings);
     drop_commands(world, &mut targets, &mut findings);
     route_commands(world, &mut targets, &mut findings);
-    assemble(scope, targets, findings)
+    GatedPlan { plan: assemble(scope, targets, findings), releases }
 }
 
 /// Drops the findings about unused connections of tenants to which a user may still come: the plan leaves something out,
 /// or something is blocked, unresolved or unknown. One that is there twice is reported as that.
-fn drop_unused(world: &World, scope: &Scope, targets: &[Target], findings: &mut Vec<Finding>) {
+fn drop_unused(world: &World, scope: &Scope, gates: &Gates, targets: &[Target], findings: &mut Vec<Finding>) {
     let is_blocked = |note: &Note| matches!(note, Note::Blocked { object, .. } if object.kind == Kind::Integration);
     let waits = |sync: &Sync| sync.spec.is_suspended() || world.waiting.contains(&sync.writer);
-    let of_waiting: BTreeSet<&String> = world.syncs.iter().filter(|s| waits(s)).flat_map(|s| &s.spec.to).collect();
+    let of_waiting = world.syncs.iter().filter(|s| waits(s)).flat_map(|s| s.spec.targets());
+    let of_waiting: BTreeSet<&String> = of_waiting.collect();
+    let is_gated = |tenant: &String| gates.of_tenant(tenant).next().is_some();
     let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty();
     let is_settled = |t: &&Target| !is_narrowed && t.known && !t.notes.iter().any(is_blocked);
     let settled = targets.iter().filter(is_settled).map(|t| &t.tenant);
-    let settled: BTreeSet<&String> = settled.filter(|tenant| !of_waiting.contains(tenant)).collect();
+    let settled: BTreeSet<&String> =
+        settled.filter(|tenant| !of_waiting.contains(tenant) && !is_gated(tenant)).collect();
     let wrong = findings.iter().filter(|f| f.severity != Severity::Warning);
     let wrong: BTreeSet<Option<String>> = wrong.map(|f| f.tenant.clone()).collect();
     let twice = findings.iter().filter(|f| f.code == Code::ConnectionTwice);
@@ -246,14 +275,24 @@ fn is_of_scope(finding: &Finding, scope: &Scope) -> bool {
 /// Sorts the syncs by writer, so that a plan does not depend on the order of reading.
 fn in_order_of_writers(world: &World) -> Vec<&Sync> {
     let mut syncs: Vec<&Sync> = world.syncs.iter().collect();
-    syncs.sort_by(|a, b| (&a.writer, &a.spec.to).cmp(&(&b.writer, &b.spec.to)));
+    let targets = |sync: &Sync| sync.spec.targets().cloned().collect::<Vec<_>>();
+    syncs.sort_by(|a, b| a.writer.cmp(&b.writer).then_with(|| targets(a).cmp(&targets(b))));
     syncs
 }
 
 /// Simulates the tenants after every action of the plan; used to verify the laws.
 pub fn simulate(world: &World, plan: &Plan) -> World {
+    simulate_actions(world, plan.actions())
+}
+
+/// Simulates the tenants after every action of the plan, and every action that waits for an earlier stage.
+pub fn simulate_whole(world: &World, plan: &Plan) -> World {
+    simulate_actions(world, plan.actions().chain(plan.waiting()))
+}
+
+fn simulate_actions<'p>(world: &World, actions: impl Iterator<Item = (&'p Target, &'p Action)>) -> World {
     let mut world = world.clone();
-    for (target, action) in plan.actions() {
+    for (target, action) in actions {
         let Some(view) = world.tenants.get_mut(&target.tenant) else { continue };
         let View::Read(inventory) = &mut view.live else { continue };
         let inventory = Arc::make_mut(inventory);
@@ -297,18 +336,7 @@ impl Scope {
 }
 
 fn unreachable(tenant: &str, why: &str) -> Target {
-    Target {
-        tenant: tenant.to_string(),
-        state: State::Unreachable,
-        why: Some(why.to_string()),
-        digests: BTreeMap::new(),
-        suspended: false,
-        suspended_syncs: BTreeMap::new(),
-        known: false,
-        actions: Vec::new(),
-        notes: Vec::new(),
-        concerned: BTreeMap::new(),
-    }
+    Target { why: Some(why.to_string()), ..Target::empty(tenant, State::Unreachable) }
 }
 
 fn declare_source(input: &mut TenantInput<'_>, emptied: &mut BTreeSet<Writer>) {
@@ -339,25 +367,33 @@ fn has_written(input: &TenantInput<'_>, writer: &Writer) -> bool {
     ours.flat_map(|(_, r)| r.fields.values()).any(|wrote| wrote.writers.contains(writer))
 }
 
+/// What decides whether a sync is carried out in a tenant.
+struct Writers<'a> {
+    order: &'a Order<'a>,
+    scope: &'a Scope,
+    gates: &'a Gates,
+    planned: &'a BTreeMap<&'a str, PlannedTenant>,
+}
+
 fn declare_sync(
-    order: &Order<'_>,
-    scope: &Scope,
-    planned: &BTreeMap<&str, PlannedTenant>,
+    writers: &Writers<'_>,
     sync: &Sync,
     input: &mut TenantInput<'_>,
     emptied: &mut BTreeSet<Writer>,
     findings: &mut Vec<Finding>,
 ) {
+    let Writers { order, scope, gates, planned } = *writers;
     let from = sync.spec.from.as_str();
+    let waits = gates.is_closed(&sync.writer, input.tenant);
     let carried = order.into.get(input.tenant).is_some_and(|syncs| syncs.iter().any(|s| std::ptr::eq(*s, sync)));
     let of_this = |reading: Unknowns, withheld: Withheld| WriterState {
         withheld,
         writes_connections: writes_connections(&sync.spec),
         ..WriterState::read(reading)
     };
-    if !carried || !scope.carries(&sync.writer) {
+    if !carried || waits || !scope.carries(&sync.writer) {
         let withheld = match scope.carries(&sync.writer) {
-            true => withheld(sync, input, planned),
+            true => withheld(sync, input, planned, waits),
             // The syncs out of scope are considered when the plan is narrowed.
             false => Withheld::Nothing,
         };
@@ -416,29 +452,33 @@ fn promoted(
     promote(sync, from, to, made_by)
 }
 
-/// What a sync that is not carried out would declare: it is suspended, or part of a cycle. A sync that the tenant does
-/// not accept declares nothing.
-fn withheld(sync: &Sync, input: &TenantInput<'_>, planned: &BTreeMap<&str, PlannedTenant>) -> Withheld {
+/// What a sync that is not carried out would declare: it is suspended, waits for an earlier stage, or is part of a cycle.
+/// A sync that the tenant does not accept declares nothing.
+fn withheld(sync: &Sync, input: &TenantInput<'_>, planned: &BTreeMap<&str, PlannedTenant>, waits: bool) -> Withheld {
     let from = &sync.spec.from;
     if !input.view.spec.accept_from.contains(from) {
         return Withheld::Nothing;
     }
-    if !sync.spec.is_suspended() {
-        return Withheld::Anything("is not carried out");
-    }
+    let (why, unread) = match (sync.spec.is_suspended(), waits) {
+        (true, _) => ("is suspended", "is suspended, and copies a tenant that cannot be read"),
+        (false, true) => {
+            ("waits for an earlier stage", "waits for an earlier stage, and copies a tenant that cannot be read")
+        }
+        (false, false) => return Withheld::Anything("is not carried out"),
+    };
     let source = planned.get(from.as_str()).map(|source| source.after.clone());
     let source = source.or_else(|| input.world.tenants.get(from)?.live.inventory().cloned());
     let is_read =
         |source: &Arc<Inventory>| source.unparsed.is_empty() && !source.uses.values().any(|uses| uses.may_use_more());
     let Some(source) = source.filter(is_read) else {
-        return Withheld::Anything("is suspended, and copies a tenant that cannot be read");
+        return Withheld::Anything(unread);
     };
     let replacements = Replacements::of(from, &source);
     let from = SourceSide { tenant: from, inventory: &source, replacements: &replacements };
     let mut ids: BTreeSet<ObjectId> =
         promoted(sync, from, input, &|_| None).declarations.into_iter().map(|(id, _)| id).collect();
     ids.extend(source.invalid.keys().cloned());
-    Withheld::These(ids, "is suspended")
+    Withheld::These(ids, why)
 }
 
 /// The maximum number of names in a message.

@@ -96,10 +96,10 @@ fn missing_keys<'s>(source: &'s Inventory, promotion: &Promotion) -> BTreeSet<&'
 /// An override for a tenant that the sync does not copy to. It is reported for the target with a similar name, or for
 /// every target if none is similar: without it, any of them would get what was not meant.
 fn unknown_tenant(sync: &Sync, tenant: &str, o: &Override, world: &World) -> Option<(String, String)> {
-    if sync.spec.to.contains(&o.tenant) {
+    if sync.spec.goes_to(&o.tenant) {
         return None;
     }
-    let near = meant(&o.tenant, sync.spec.to.iter().map(String::as_str));
+    let near = meant(&o.tenant, sync.spec.targets().map(String::as_str));
     if near.is_some_and(|near| near != tenant) {
         return None;
     }
@@ -108,7 +108,7 @@ fn unknown_tenant(sync: &Sync, tenant: &str, o: &Override, world: &World) -> Opt
         false => format!("it is for tenant {}, which is not there", o.tenant),
     };
     let fix = near.map_or_else(
-        || format!("{} copies to {}; correct it, or take it out", sync.writer, sync.spec.to.join(", ")),
+        || format!("{} copies to {}; correct it, or take it out", sync.writer, sync.spec.targets_in_words()),
         |near| format!("did you mean {near}?"),
     );
     Some((text, fix))

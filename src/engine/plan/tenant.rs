@@ -440,16 +440,11 @@ impl<'a> Draft<'a> {
         self.notes.extend(manual::of_versions(&self.actions, input.live));
         self.notes.extend(manual::of_replacements(&replacements, &bindings, &after));
         let target = Target {
-            tenant: input.tenant.to_string(),
-            state: State::Read,
-            why: None,
-            suspended: false,
-            suspended_syncs: BTreeMap::new(),
             known: input.reading.is_whole(),
-            digests: BTreeMap::new(),
             concerned: self.notes.iter().map(|note| (note.object().clone(), concerned(input, note.object()))).collect(),
             actions: self.actions,
             notes: self.notes,
+            ..Target::empty(input.tenant, State::Read)
         };
         let let_go = LetGo::by(&target.actions);
         PlannedTenant {
@@ -476,11 +471,12 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'
     let names = names.join(", ");
     let forget = EditCommand::forget(input.tenant, &writer.to_string());
     if let Some(sync) = input.world.syncs.iter().find(|sync| sync.writer == *writer) {
-        let to = sync.spec.to.join(", ");
+        let to = sync.spec.targets_in_words();
+        let of = if sync.spec.stages.is_empty() { "to" } else { "stages" };
         let text =
             format!("{writer} goes to {to} and no longer to {}; what it wrote there stays: {names}", input.tenant);
         let fix = format!(
-            "if that is a mistake, put {} back into to of {writer}; else let a source or another sync declare these, \
+            "if that is a mistake, put {} back into {of} of {writer}; else let a source or another sync declare these, \
              which then takes them over; or take {record}: they are then the tenant's own",
             input.tenant
         );

@@ -114,6 +114,8 @@ fn what_cannot_be_kept_says_what_to_do() {
         messages("a: [\n", &lead),
         messages("resources: 7\n", &lead),
         messages("generatorOptions: {disableNameSuffixHash: true}\n", &lead),
+        messages("namePrefix: eu-\n", &lead),
+        messages("nameSuffix: -eu\n", &DesiredEntries::default()),
         messages("configMapGenerator: [{name: lead, literals: [a=b]}]\n", &lead),
         messages(
             "patches: [{target: {kind: Integration, name: lead}, patch: '[{\"op\": \"remove\", \"path\": \"/spec/definition\"}]'}]\n",
@@ -123,6 +125,13 @@ fn what_cannot_be_kept_says_what_to_do() {
         messages("", &strange),
     ];
     insta::assert_snapshot!(messages.join("\n"));
+}
+
+/// An empty prefix changes no name.
+#[test]
+fn an_empty_prefix_is_none() {
+    let text = kept(NEW, &wanted(&["lead"]));
+    assert_eq!(keep(&format!("{text}namePrefix: ''\n"), &wanted(&["lead"])), Ok(None));
 }
 
 /// A patch with the same effect in another form is accepted.

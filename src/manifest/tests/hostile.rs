@@ -1,6 +1,7 @@
 //! Malicious input: each has a clear error. (Time and memory are measured by `make bench`.)
 
 use super::{of_folder, of_paths};
+use crate::file_tree::FileTree;
 use crate::manifest::*;
 use std::fs::File;
 use std::path::Path;
@@ -141,7 +142,7 @@ fn a_fifo_is_never_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe.yaml");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    let found = find(folder.path(), &|_, _| false);
+    let found = find(&FileTree::default(), folder.path(), &|_, _| false);
     assert_eq!((found.strange.as_slice(), found.files.len()), ([path.clone()].as_slice(), 0));
     let reading = of_paths(&[folder.path().into()], &mut std::io::empty());
     assert_eq!(reading.problems().len(), 1);
@@ -159,7 +160,7 @@ fn links_in_a_cycle_end() {
     std::fs::write(sub.join("t.yaml"), "a: b\n").unwrap();
     symlink(folder.path(), sub.join("up")).unwrap();
     symlink(Path::new("self.yaml"), sub.join("self.yaml")).unwrap();
-    let found = find(folder.path(), &|_, _| false);
+    let found = find(&FileTree::default(), folder.path(), &|_, _| false);
     assert_eq!((found.files.len(), found.links.len(), found.unreadable.len()), (1, 2, 0));
 }
 

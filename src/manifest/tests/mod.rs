@@ -5,12 +5,14 @@ mod mistakes;
 mod reading;
 mod secrecy;
 
+use crate::file_tree::FileTree;
 use crate::manifest::{DocumentsRead, find, read_files, read_paths};
 use std::path::{Path, PathBuf};
 
 /// Reads the files of a folder.
 fn of_folder(folder: &Path) -> DocumentsRead {
-    merged(read_files(&find(folder, &|_, _| false).files))
+    let disk = FileTree::default();
+    merged(read_files(&disk, &find(&disk, folder, &|_, _| false).files))
 }
 
 /// Reads paths that a person named.

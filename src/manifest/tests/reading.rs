@@ -2,6 +2,7 @@
 
 use super::{of_folder, of_paths};
 use crate::api::{Input, Kind, Resource};
+use crate::file_tree::FileTree;
 use crate::manifest::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -211,10 +212,10 @@ fn folders_are_read_recursively_and_in_order() {
         write(folder.path(), file, &connection(name));
     }
     let out = folder.path().join("out");
-    let found = find(folder.path(), &|path, _| path == out);
+    let found = find(&FileTree::default(), folder.path(), &|path, _| path == out);
     assert_eq!((found.left_out, found.others), (vec![out], 1));
     let mut reading = DocumentsRead::default();
-    read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
+    read_files(&FileTree::default(), &found.files).into_iter().for_each(|read| reading.extend(read));
     assert_eq!((names(&reading), reading.files), (vec!["c", "d", "b"], 3));
 }
 
@@ -242,7 +243,7 @@ fn links_are_found_and_not_followed_but_where_a_person_names_their_folder() {
     symlink(outside.path(), root.path().join("out")).unwrap();
     symlink("gone", root.path().join("dangling.yaml")).unwrap();
     assert_eq!(names(&of_folder(root.path())), ["a"]);
-    assert_eq!(find(root.path(), &|_, _| false).links.len(), 3);
+    assert_eq!(find(&FileTree::default(), root.path(), &|_, _| false).links.len(), 3);
     let reading = of_paths(&[root.path().to_path_buf()], &mut std::io::empty());
     assert_eq!(names(&reading), ["a", "o"]);
     let messages: Vec<_> = reading.problems().iter().map(|p| p.message.as_str()).collect();

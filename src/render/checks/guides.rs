@@ -1527,7 +1527,7 @@ kind: Kustomization
 resources: []
 "#,
         ),
-        fix: "`stablekey apply` updates it with your consent. To exclude a file, list it there as a comment: `# - connections/not-this-one.yaml`. If a listed file does not exist, restore it, or remove it from `resources`.",
+        fix: "`stablekey apply` updates it with your consent. To exclude a file, list it there as a comment: `# - connections/not-this-one.yaml`. If a listed file does not exist, restore it, or remove it from `resources`. Remove a `namePrefix` or `nameSuffix` yourself: a connection's name is its stable key.",
     },
     CheckGuide {
         code: Code::ComponentNotPublished,

@@ -45,6 +45,11 @@ impl HubPart {
         self.target.state == "AwaitingApproval"
     }
 
+    /// Whether the target waits for an earlier stage.
+    pub fn awaits_stage(&self) -> bool {
+        self.target.state == "AwaitingStage"
+    }
+
     /// Adds the context to every command in a text of the syncer.
     pub(super) fn with_context(&self, text: &str) -> String {
         let Some(context) = &self.hub.context else { return text.to_string() };

@@ -68,8 +68,8 @@ pub fn exit_of(target: &TargetStatus) -> u8 {
     let counts = target.counts.clone().unwrap_or_default();
     match target.state.as_str() {
         "InSync" | "Suspended" => 0,
-        "AwaitingApproval" | "Applying" if counts.blocked + counts.drift > 0 => 3,
-        "AwaitingApproval" | "Applying" => 2,
+        "AwaitingApproval" | "AwaitingStage" | "Applying" if counts.blocked + counts.drift > 0 => 3,
+        "AwaitingApproval" | "AwaitingStage" | "Applying" => 2,
         "NotAccepted" | "Blocked" | "Drifted" => 3,
         _ => 1,
     }

@@ -266,6 +266,7 @@ fn sums(counts: &TargetCounts) -> String {
         (counts.delete, "to delete"),
         (counts.adopt, "to adopt"),
         (counts.needs_approval, "needing approval"),
+        (counts.awaiting_stage, "waiting for a stage"),
         (counts.blocked, "blocked"),
         (counts.drift, "drifted"),
         (counts.kept, "kept by the tenant"),

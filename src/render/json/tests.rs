@@ -8,6 +8,7 @@ use crate::engine::model::finding::At;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{ActionKind, FieldChange, Note, Op, Plan, Scope};
 use crate::engine::model::record::Writer;
+use crate::engine::model::stages::{HeldBy, Hindrance, StageWait};
 use crate::render::sample;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -86,6 +87,18 @@ fn every_form() -> Plan {
     }
     target.suspended = true;
     target.suspended_syncs.insert("sync/us-to-eu".into(), 3);
+    target.waiting.push(action);
+    let held = |tenant: &str, why| HeldBy { tenant: tenant.into(), why };
+    let wait = StageWait {
+        stage: Some(2),
+        waits_for: 1,
+        release: Digest::of(b"release"),
+        held_by: vec![held("dev-2", Hindrance::NotReady(vec!["lead-router".into()])), held("dev-3", Hindrance::Absent)],
+        digest: Some(Digest::of(b"waiting")),
+    };
+    target.stages.insert(Writer::Sync("releases".into()), wait.clone());
+    let next = StageWait { stage: None, held_by: Vec::new(), digest: None, ..wait };
+    target.stages.insert(Writer::Sync("next".into()), next);
     let object = ObjectId::new(Kind::Connection, "x");
     target.notes.extend([
         Note::Kept {
@@ -152,6 +165,8 @@ fn the_sample_has_every_form() {
         "\"severity\":\"error\"",
         "\"at\":{",
         "\"suspendedSyncs\":{",
+        "\"waiting\":[",
+        "\"heldBy\":[",
     ] {
         assert!(text.contains(form), "{form}");
     }
@@ -169,6 +184,9 @@ fn the_schema_is_strict() {
         "/targets/2/actions/0/impact",
         "/targets/2/actions/0/fields/0",
         "/targets/2/notes/0",
+        "/targets/2/stages/sync~1releases",
+        "/targets/2/stages/sync~1releases/heldBy/0",
+        "/targets/2/waiting/0",
         "/findings/0",
         "/skipped",
         "/counts",

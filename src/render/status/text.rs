@@ -138,7 +138,7 @@ fn out_of_sync(status: &StatusReport, page: &mut TextPage) {
     for item in status.out_of_sync.iter().take(MOST) {
         let tone = match item.what {
             OutOfSyncKind::Blocked => Tone::Bad,
-            OutOfSyncKind::NeedsApproval | OutOfSyncKind::Drifted => Tone::Careful,
+            OutOfSyncKind::NeedsApproval | OutOfSyncKind::Drifted | OutOfSyncKind::AwaitsStage => Tone::Careful,
             OutOfSyncKind::Update
             | OutOfSyncKind::Create
             | OutOfSyncKind::Delete

@@ -4,6 +4,7 @@
 use crate::api::{Definition, Kind};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
+use crate::file_tree::FileTree;
 use crate::io_error;
 use crate::manifest::kustomization::{
     DefinedIntegration, DesiredEntries, KustomizationChanges, NAMES, REFERENCES, REFERENCES_TEXT, definition_name,
@@ -145,7 +146,7 @@ pub(super) fn complete(folder: &Path, over: &Overlay, snapshot: &Snapshot, text:
 /// Whether nothing has this path. What cannot be looked up may be there.
 fn is_absent(path: &Path, over: &Overlay) -> bool {
     let is_nothing = |error: std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
-    !over.is_there(path) && (over.files().contains_key(&normal(path)) || path.symlink_metadata().is_err_and(is_nothing))
+    !over.is_there(path) && (over.files().contains_key(&normal(path)) || over.tree().kind(path).is_err_and(is_nothing))
 }
 
 /// Whether an item of `resources` is a file of this folder.
@@ -219,7 +220,7 @@ pub(super) fn standing(snapshot: &Snapshot) -> StandingFiles {
 
 /// Whether a file is empty without these objects.
 pub(super) fn holds_only(file: &Path, objects: &BTreeSet<&ObjectId>) -> bool {
-    let reading = manifest::read_file(file);
+    let reading = manifest::read_file(&FileTree::default(), file);
     let ids = reading.documents.iter().map(|d| ObjectId::new(d.resource.kind(), &d.resource.metadata().name));
     let is_whole = reading.invalid.is_empty() && reading.unparsed.is_empty() && reading.other_kinds == 0;
     is_whole && ids.into_iter().all(|id| objects.contains(&id))

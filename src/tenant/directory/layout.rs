@@ -5,9 +5,9 @@
 
 use super::overlay::Overlay;
 use super::paths::normal;
+use crate::file_tree::{FileKind, FileTree};
 use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The use of a tenant's folder.
@@ -65,15 +65,15 @@ pub struct FolderReading {
 
 impl FolderLayout {
     /// Creates a layout without folders.
-    pub fn new(root: &Path) -> Self {
-        let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
-        FolderLayout { root: normal(root), real_root, folders: Vec::new(), over: Overlay::default() }
+    pub fn new(root: &Path, over: Overlay) -> Self {
+        let real_root = over.tree().real(root).unwrap_or_else(|_| root.to_path_buf());
+        FolderLayout { root: normal(root), real_root, folders: Vec::new(), over }
     }
 
     /// Creates a layout of a single folder, whose root is its parent.
-    pub fn of_one(tenant: &str, path: &Path) -> Self {
+    pub fn of_one(tenant: &str, path: &Path, over: Overlay) -> Self {
         let path = normal(path);
-        let mut layout = FolderLayout::new(path.parent().unwrap_or(Path::new("")));
+        let mut layout = FolderLayout::new(path.parent().unwrap_or(Path::new("")), over);
         layout.folders.push(Folder { tenant: tenant.to_string(), role: FolderRole::Location, path });
         layout
     }
@@ -83,6 +83,11 @@ impl FolderLayout {
         let depth = |folder: &Folder| folder.path.components().count();
         let at = self.folders.partition_point(|other| depth(other) <= depth(&folder));
         self.folders.insert(at, folder);
+    }
+
+    /// Returns the tree that the files are read from.
+    fn tree(&self) -> &FileTree {
+        self.over.tree()
     }
 
     pub fn folders(&self) -> &[Folder] {
@@ -97,9 +102,9 @@ impl FolderLayout {
         }
         let path = normal(&self.root.join(written));
         // The links of a path that does not exist count as well.
-        let there = path.ancestors().find(|ancestor| fs::symlink_metadata(ancestor).is_ok());
+        let there = path.ancestors().find(|ancestor| self.tree().is_there(ancestor));
         let Some(there) = there.filter(|there| there.starts_with(&self.root)) else { return Ok(path) };
-        let Ok(real) = fs::canonicalize(there) else { return Ok(path) };
+        let Ok(real) = self.tree().real(there) else { return Ok(path) };
         let Ok(below) = real.strip_prefix(&self.real_root) else { return Err(Misplaced::Link(written.to_string())) };
         let rest = path.strip_prefix(there).unwrap_or(Path::new(""));
         match normal(&self.root.join(below).join(rest)) {
@@ -127,9 +132,10 @@ impl FolderLayout {
 
     /// Reads a folder from disk.
     pub fn read(&self, folder: &Folder) -> FolderReading {
-        let found = manifest::find(&folder.path, &|_, _| false);
+        let found = manifest::find(self.tree(), &folder.path, &|_, _| false);
         let paths = found.files.iter().map(|file| normal(&file.path));
-        let mut readings: Vec<(PathBuf, DocumentsRead)> = paths.zip(manifest::read_files(&found.files)).collect();
+        let mut readings: Vec<(PathBuf, DocumentsRead)> =
+            paths.zip(manifest::read_files(self.tree(), &found.files)).collect();
         let is_manifest = |path: &Path| manifest::is_manifest(path.file_name().unwrap_or_default().as_encoded_bytes());
         self.over.put_over(&mut readings, &|path| path.starts_with(&folder.path) && is_manifest(path));
         let mut reading = DocumentsRead::default();
@@ -163,10 +169,10 @@ impl FolderLayout {
     /// Returns the real path of a file that a tenant's document names. It must be without links, except one to a file
     /// that no other tenant has, as mounted files are.
     pub fn side_file(&self, tenant: &str, path: &Path) -> Result<PathBuf, &'static str> {
-        if !path.is_symlink() {
+        if !self.tree().is_link(path) {
             return Ok(path.to_path_buf());
         }
-        let Ok(real) = fs::canonicalize(path) else { return Err("this link leads nowhere") };
+        let Ok(real) = self.tree().real(path) else { return Err("this link leads nowhere") };
         let own = self.folders.iter().filter(|folder| folder.tenant == tenant);
         let target = own.filter_map(|folder| self.shown(&real, folder)).map(|(target, _)| target).next();
         let Some(target) = target else { return Err("this link leads out of the root") };
@@ -178,7 +184,7 @@ impl FolderLayout {
 
     /// Resolves a folder that a person named: like any other below the root, as it is elsewhere.
     pub fn locate_given(&self, path: &Path) -> PathBuf {
-        let real = fs::canonicalize(path).ok();
+        let real = self.tree().real(path).ok();
         real.and_then(|real| self.below_root(&real)).unwrap_or_else(|| normal(path))
     }
 
@@ -190,7 +196,7 @@ impl FolderLayout {
     /// Returns a real path relative to a folder or the root, and whether the relative path has a hidden name.
     fn shown(&self, real: &Path, folder: &Folder) -> Option<(PathBuf, bool)> {
         let hidden = |rest: &Path| rest.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."));
-        let own = fs::canonicalize(&folder.path).ok();
+        let own = self.tree().real(&folder.path).ok();
         if let Some(rest) = own.as_ref().and_then(|own| real.strip_prefix(own).ok()) {
             return Some((folder.path.join(rest), hidden(rest)));
         }
@@ -219,7 +225,7 @@ impl FollowedLink<'_> {
         if let Some(link) = link {
             let new: Vec<FoundFile> =
                 found.files.into_iter().filter(|file| self.files.insert(file.path.clone())).collect();
-            let reading = manifest::read_files(&new);
+            let reading = manifest::read_files(self.layout.tree(), &new);
             new.iter().for_each(|file| drop(self.out.shared.insert(shown(&file.path), shown(link))));
             reading.into_iter().for_each(|read| self.out.reading.extend(read));
         }
@@ -229,13 +235,14 @@ impl FollowedLink<'_> {
     }
 
     fn follow(&mut self, path: &Path, link: &Path) {
-        let Ok(real) = fs::canonicalize(path) else { return self.unknown(path, dangling(path)) };
+        let tree = self.layout.tree();
+        let Ok(real) = tree.real(path) else { return self.unknown(path, dangling(path)) };
         let Some((target, hidden)) = self.layout.shown(&real, self.folder) else {
             return self.wrong(path, "this link leads out of the root", "copy what it names below the root");
         };
         match self.layout.owner(&target) {
             // An own file counts under its own name already, if that is read.
-            Some(owner) if owner == self.folder && !hidden && (real.is_dir() || is_read(&target)) => return,
+            Some(owner) if owner == self.folder && !hidden && (tree.is_folder(&real) || is_read(&target)) => return,
             Some(owner) if owner.tenant != self.folder.tenant => {
                 let message = format!("this link leads into the folder of tenant {}", owner.tenant);
                 let help =
@@ -245,21 +252,21 @@ impl FollowedLink<'_> {
             _ => {}
         }
         let around = self.layout.folders.iter().find(|folder| folder.path.starts_with(&target));
-        if let Some(around) = around.filter(|_| real.is_dir()) {
+        if let Some(around) = around.filter(|_| tree.is_folder(&real)) {
             let message = format!("this link leads to a folder that holds the folder of tenant {}", around.tenant);
             return self.wrong(path, &message, "link the files that are meant, each by itself");
         }
         // A file below a hidden name, as mounted files are, or of a name that is not read, is known by the link's name.
-        let at = if hidden || real.is_file() && !is_read(&target) { path.to_path_buf() } else { target.clone() };
-        match fs::metadata(&real) {
-            Ok(metadata) if metadata.is_dir() => {
+        let at = if hidden || tree.is_file(&real) && !is_read(&target) { path.to_path_buf() } else { target.clone() };
+        match (tree.kind(&real), tree.size(&real)) {
+            (Ok(FileKind::Folder), _) => {
                 if self.seen.insert(target) {
-                    self.take(manifest::find(&at, &|_, _| false), Some(link));
+                    self.take(manifest::find(tree, &at, &|_, _| false), Some(link));
                 }
             }
-            Ok(metadata) if metadata.is_file() => {
+            (Ok(FileKind::File), Ok(size)) => {
                 if is_read(path) && self.seen.insert(target) {
-                    let files = vec![FoundFile { path: at, size: metadata.len() }];
+                    let files = vec![FoundFile { path: at, size }];
                     self.take(FolderContent { files, ..FolderContent::default() }, Some(link));
                 }
             }

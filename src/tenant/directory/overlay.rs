@@ -1,8 +1,8 @@
-//! Files as they would be after an edit, over those on disk: a plan of the result needs no write.
+//! Files as they would be after an edit, over those of a tree: a plan of the result needs no write.
 
-use super::disk;
 use super::paths::normal;
 use crate::api::Uses;
+use crate::file_tree::FileTree;
 use crate::manifest::{DocumentsRead, read_bytes, shown};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +13,10 @@ use std::sync::Arc;
 /// The new content of files; `None` is a file that is gone.
 pub type NewFiles = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// Files over those on disk.
+/// Files over those of a tree.
 #[derive(Clone, Default)]
 pub struct Overlay {
+    tree: FileTree,
     files: Arc<NewFiles>,
     /// What definitions that were read before and did not change say.
     uses: Arc<BTreeMap<PathBuf, Arc<Uses>>>,
@@ -29,12 +30,22 @@ impl fmt::Debug for Overlay {
 }
 
 impl Overlay {
+    /// Creates an overlay without new files.
+    pub fn nothing_over(tree: FileTree) -> Self {
+        Overlay { tree, ..Overlay::default() }
+    }
+
     /// Creates the overlay of an edit. `uses` are the definitions that were read before the edit, by their file.
-    pub fn new(files: NewFiles, uses: BTreeMap<PathBuf, Arc<Uses>>) -> Self {
+    pub fn new(tree: FileTree, files: NewFiles, uses: BTreeMap<PathBuf, Arc<Uses>>) -> Self {
         let files: NewFiles = files.into_iter().map(|(path, content)| (normal(&path), content)).collect();
         let uses = uses.into_iter().map(|(path, uses)| (normal(&path), uses));
         let uses = uses.filter(|(path, _)| !files.contains_key(path)).collect();
-        Overlay { files: Arc::new(files), uses: Arc::new(uses) }
+        Overlay { tree, files: Arc::new(files), uses: Arc::new(uses) }
+    }
+
+    /// Returns the tree below the new files.
+    pub fn tree(&self) -> &FileTree {
+        &self.tree
     }
 
     /// Returns the new files.
@@ -57,11 +68,11 @@ impl Overlay {
         }
     }
 
-    /// Reads a regular file of at most `limit` bytes, as [`disk::read`].
+    /// Reads a regular file of at most `limit` bytes, as [`FileTree::read`].
     pub fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         match self.files.get(&normal(path)) {
             Some(content) => Ok(content.clone()),
-            None => disk::read(path, limit),
+            None => self.tree.read(path, limit),
         }
     }
 
@@ -77,13 +88,13 @@ impl Overlay {
     pub fn is_there(&self, path: &Path) -> bool {
         match self.files.get(&normal(path)) {
             Some(content) => content.is_some(),
-            None => path.symlink_metadata().is_ok() || self.makes_folder(path),
+            None => self.tree.is_there(path) || self.makes_folder(path),
         }
     }
 
     /// Whether a folder has this path.
     pub fn is_folder(&self, path: &Path) -> bool {
-        path.is_dir() || self.makes_folder(path)
+        self.tree.is_folder(path) || self.makes_folder(path)
     }
 
     fn makes_folder(&self, path: &Path) -> bool {

@@ -12,6 +12,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, Op};
 use crate::engine::model::record::{Record, Wrote};
 use crate::engine::plan::keep_sent_hosts;
+use crate::file_tree::FileTree;
 use crate::manifest::kustomization::{DesiredEntries, REFERENCES, REFERENCES_TEXT, keep};
 use crate::manifest::{self, DocumentEdit, EditError, Rewrite, Rewritten, SourcePlace, limits, to_yaml};
 use crate::platform::definition::{MAX_BYTES, digest};
@@ -573,7 +574,7 @@ impl FileNow {
         let seen = SeenFile::of(path);
         let mut documents = Documents::new();
         let mut text = String::new();
-        for document in manifest::read_file(path).documents {
+        for document in manifest::read_file(&FileTree::default(), path).documents {
             if text.is_empty() {
                 text.clone_from(&document.origin.file.text);
             }

@@ -25,6 +25,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     shows_secrets: false,
     resolves_older_keys: false,
     knows_readiness: true,
+    // What the platform knows of an integration is whether it is a draft.
+    reports_ready_integrations: false,
     writes_components: false,
     holds_missing_bindings: false,
     takes_code: false,

@@ -143,7 +143,7 @@ fn fields_and_values_are_completed_with_their_meaning() {
 #[test]
 fn the_examples_have_no_mistake() {
     let mut seen = 0;
-    for name in ["us-eu", "dev-prod", "first", "platform"] {
+    for name in ["us-eu", "dev-prod", "first", "platform", "stages"] {
         let copy = folder();
         copy_folder(&repository(&format!("examples/{name}")), copy.path());
         set_up(copy.path());

@@ -112,6 +112,26 @@ fn an_unsafe_edit_is_reported_and_blocks_what_needs_it() {
     assert!(root.read(FILE).contains("greet.definition"));
 }
 
+/// A connection's name is its stable key: a kustomization that changes names would build what an API server refuses.
+#[test]
+fn changed_names_are_reported() {
+    let root = base().apply().with("prod/connections/more.yaml", &connection("more"));
+    for key in ["namePrefix: prod-", "nameSuffix: -prod"] {
+        let kept = root.read(FILE);
+        root.write(FILE, &format!("{kept}{key}\n"));
+        let (name, _) = key.split_once(':').unwrap();
+        let said = root.run(&["validate"]);
+        said.exits(0)
+            .prints("SK0163")
+            .prints(&format!("{name} changes the names of connections"))
+            .prints("take it out");
+        let before = root.files("prod");
+        root.run(&["apply", "--yes"]);
+        assert_eq!(root.files("prod"), before);
+        root.write(FILE, &kept);
+    }
+}
+
 /// A file of several objects is listed until the last of them is removed; one with documents of other kinds stays
 /// listed.
 #[test]

@@ -189,7 +189,7 @@ fn a_file_without_a_resource_removes_nothing() {
     let item = ours.trim_end().replace('\n', "\n    ");
     for (text, why) in [
         ("../dev/integrations/greet.yaml", "a text and no resource"),
-        ("version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 120\n", "a text and no resource"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 120\n", "a pointer of Git LFS"),
         ("$ANSIBLE_VAULT;1.1;AES256\n3834376539\n", "a text and no resource"),
         ("<<<<<<< HEAD\n", "a text and no resource"),
         ("null\n", "holds no document"),

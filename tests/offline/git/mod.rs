@@ -405,6 +405,7 @@ const FETCH: &str = "STABLEKEY_TEST_FETCH";
 
 /// The other half of the test above. Writes down the most memory that the process had.
 #[test]
+#[allow(clippy::print_stdout, reason = "the other process reads it")]
 fn fetches_in_a_process_of_its_own() {
     let Ok(url) = std::env::var(FETCH) else { return };
     let variable = |name: &str| std::env::var(name).unwrap();

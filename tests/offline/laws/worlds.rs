@@ -32,7 +32,7 @@ impl Dice {
     }
 
     /// Returns true once in this many times.
-    fn rarely(&mut self, once_in: usize) -> bool {
+    pub fn rarely(&mut self, once_in: usize) -> bool {
         self.below(once_in) + 1 == once_in
     }
 

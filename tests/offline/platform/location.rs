@@ -41,6 +41,7 @@ fn its_capabilities_say_what_it_cannot_do() {
         shows_secrets,
         resolves_older_keys,
         knows_readiness,
+        reports_ready_integrations,
         writes_components,
         holds_missing_bindings,
         takes_code,
@@ -60,7 +61,7 @@ fn its_capabilities_say_what_it_cannot_do() {
         knows_readiness && sends_secrets && !merges_inputs && !writes_embedded && may_sign_out && !has_other_writers
     );
     assert!(!holds_missing_bindings && !takes_code && publishing == Publishing::ByPerson && !has_labels);
-    assert!(has_no_empty_inputs && titles_are_names);
+    assert!(has_no_empty_inputs && titles_are_names && !reports_ready_integrations);
     assert_eq!(record, RecordIn::Apart);
     assert_eq!(location.snapshot().unwrap().inventory.can, location.capabilities());
 }

@@ -14,6 +14,7 @@ mod policy;
 mod redirects;
 mod removal;
 mod secrets;
+mod stages;
 mod suspended;
 mod the_record;
 mod what_crosses;

@@ -4,28 +4,15 @@
 
 use super::folder::FolderRecords;
 use super::{LARGEST, RecordError, RecordStore, StoredRecord, TenantRecord};
-use crate::text;
+use crate::git::command::{GitOutput, author, run, shown, words};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
 
 /// Where the refs are.
 const REFS: &str = "refs/stablekey/";
 /// The file in the commit's tree.
 const FILE: &str = "record.json";
-/// The time limit of one `git` command.
-const LIMIT: Duration = Duration::from_secs(60);
-/// How long its output is awaited once a command ended.
-const AFTER_END: Duration = Duration::from_secs(5);
-/// How often a running command is asked whether it ended.
-const LOOK: Duration = Duration::from_millis(5);
-/// Maximum number of characters of git's own words in a message.
-const WORDS: usize = 300;
 
 /// Records on a remote.
 #[derive(Debug)]
@@ -45,25 +32,6 @@ pub struct GitRecords {
 struct Listing {
     refs: BTreeMap<String, String>,
     looked_at: BTreeSet<String>,
-}
-
-/// The outcome of a command of git.
-struct GitOutput {
-    /// The exit code; `None` if a signal ended it.
-    code: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: String,
-}
-
-impl GitOutput {
-    fn has_succeeded(&self) -> bool {
-        self.code == Some(0)
-    }
-
-    /// What a command that must succeed printed; else git's words.
-    fn of_success(self) -> Result<Vec<u8>, String> {
-        if self.has_succeeded() { Ok(self.stdout) } else { Err(words(&self.stderr)) }
-    }
 }
 
 /// The records on the remote of the work tree that contains `root`; `None` if it is in none, or that has no remote.
@@ -299,133 +267,5 @@ fn refused(output: &GitOutput) -> String {
     match line {
         Some(line) => format!("the remote refuses it: {}", shown(line)),
         None => words(&output.stderr),
-    }
-}
-
-/// Git's last words that are no progress and no hint, on one line.
-fn words(stderr: &str) -> String {
-    let is_noise = |line: &&str| line.trim().is_empty() || line.starts_with("hint:") || line.starts_with("To ");
-    let lines: Vec<&str> = stderr.lines().filter(|line| !is_noise(line)).collect();
-    let important = lines.iter().find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
-    shown(important.or(lines.last()).copied().unwrap_or("git gave no reason"))
-}
-
-/// A text of git's, without the password of a URL.
-fn shown(line: &str) -> String {
-    let without_password = line.split(' ').map(|word| match (word.find("://"), word.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}…{}", &word[..scheme + 3], &word[at..]),
-        _ => word.to_string(),
-    });
-    let line = without_password.collect::<Vec<_>>().join(" ");
-    text::shorten(&text::line(line.trim()), WORDS).into_owned()
-}
-
-/// The author of a commit where git knows none: a runner's configuration has no name.
-fn author(tree: &Path) -> Vec<(&'static str, String)> {
-    let known = run(tree, &["var", "GIT_COMMITTER_IDENT"], None, &[]).is_ok_and(|output| output.has_succeeded());
-    if known {
-        return Vec::new();
-    }
-    let (name, email) = ("stablekey".to_string(), "stablekey@localhost".to_string());
-    vec![
-        ("GIT_AUTHOR_NAME", name.clone()),
-        ("GIT_AUTHOR_EMAIL", email.clone()),
-        ("GIT_COMMITTER_NAME", name),
-        ("GIT_COMMITTER_EMAIL", email),
-    ]
-}
-
-/// Runs git in a folder, within the time limit.
-fn run(
-    folder: &Path,
-    arguments: &[&str],
-    input: Option<&[u8]>,
-    variables: &[(&str, String)],
-) -> Result<GitOutput, String> {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(arguments);
-    // Texts are compared, so they are in one language; nobody can answer a question for a password.
-    command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0");
-    if std::env::var_os("GIT_SSH_COMMAND").is_none() && std::env::var_os("GIT_SSH").is_none() {
-        command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
-    }
-    // A hook of Git names its own work tree and index.
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
-        command.env_remove(name);
-    }
-    command.envs(variables.iter().map(|(name, value)| (*name, value.as_str())));
-    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A group of its own, so that what git started ends with it at the time limit.
-    command.process_group(0);
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "the git command is not there: install git".to_string(),
-        _ => format!("git cannot be started: {error}"),
-    })?;
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    if let (Some(mut stdin), Some(input)) = (stdin, input.map(<[u8]>::to_vec)) {
-        // A command that ends early says itself why.
-        std::thread::spawn(move || stdin.write_all(&input));
-    }
-    let (stdout, stderr) = (Collected::of(stdout), Collected::of(stderr));
-    let code = ended(&mut child)?;
-    let (stdout, stderr) = (stdout.bytes(), stderr.bytes());
-    Ok(GitOutput { code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
-}
-
-/// What a thread reads from a pipe.
-struct Collected {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    /// Disconnected when all was read.
-    end: Receiver<()>,
-}
-
-impl Collected {
-    fn of(pipe: Option<impl std::io::Read + Send + 'static>) -> Self {
-        let (sender, end) = channel();
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&bytes);
-        std::thread::spawn(move || {
-            let _open: Sender<()> = sender;
-            let Some(pipe) = pipe else { return };
-            let mut pipe = pipe.take(LARGEST + 1);
-            let mut piece = [0; 8192];
-            loop {
-                match pipe.read(&mut piece) {
-                    Ok(0) => break,
-                    Ok(count) => {
-                        into.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..count]);
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(_) => break,
-                }
-            }
-        });
-        Collected { bytes, end }
-    }
-
-    /// All that was read. What git left running, such as a shared connection of ssh, may keep the pipe open.
-    fn bytes(self) -> Vec<u8> {
-        let _ = self.end.recv_timeout(AFTER_END);
-        std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Waits for a command, and ends it after the time limit.
-fn ended(child: &mut Child) -> Result<Option<i32>, String> {
-    let end = Instant::now() + LIMIT;
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status.code()),
-            Ok(None) if Instant::now() < end => std::thread::sleep(LOOK),
-            Ok(None) => {
-                let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-                let _ = group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("git took longer than {} s", LIMIT.as_secs()));
-            }
-            Err(error) => return Err(format!("git cannot be waited for: {error}")),
-        }
     }
 }

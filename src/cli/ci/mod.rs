@@ -1,0 +1,40 @@
+//! `stablekey ci`: what a pipeline runs for a change, and after it is merged.
+
+mod apply;
+mod plan;
+mod post;
+mod run;
+
+use super::CommandFailure;
+use super::output::Output;
+use clap::{Args, Subcommand};
+
+/// What a pipeline runs: plan a change, apply it after the merge
+///
+/// The commands find out from the environment of GitHub Actions and GitLab CI what they run for; elsewhere, give --base.
+///
+/// Examples:
+///   stablekey ci plan
+///   stablekey ci plan --base main
+///   stablekey ci apply
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Ci {
+    #[command(subcommand)]
+    command: CiCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CiCommand {
+    Plan(plan::CiPlan),
+    Apply(apply::CiApply),
+}
+
+impl Ci {
+    pub(crate) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+        match self.command {
+            CiCommand::Plan(command) => command.run(output),
+            CiCommand::Apply(command) => command.run(output),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a pipeline runs for, as GitHub Actions or GitLab CI tells in the environment.
+
+use crate::secret::Secret;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// A CI system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CiSystem {
+    GitHub,
+    GitLab,
+}
+
+/// What a pipeline runs for.
+#[derive(Debug, Default)]
+pub(super) struct CiRun {
+    /// The system; `None`: neither GitHub nor GitLab.
+    pub system: Option<CiSystem>,
+    /// The pull request or merge request.
+    pub request: Option<MergeRequest>,
+    /// The branch that the pipeline runs for.
+    pub branch: Option<String>,
+    /// The file that GitHub shows as the summary of a job.
+    pub summary: Option<PathBuf>,
+    /// The API for comments, if there is a token.
+    pub access: Option<ForgeAccess>,
+}
+
+/// Access to the API of GitHub or GitLab. The address comes from where the token does: the job's environment.
+#[derive(Debug)]
+pub(super) struct ForgeAccess {
+    pub api: String,
+    /// `OWNER/NAME` on GitHub, the number of the project on GitLab.
+    pub repository: String,
+    pub token: Secret,
+}
+
+/// A pull request of GitHub, or a merge request of GitLab.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct MergeRequest {
+    /// Its number in the repository.
+    pub number: u64,
+    /// The last commit of the change, on GitHub.
+    pub head: Option<String>,
+    /// The branch that it is merged into.
+    pub target: String,
+    /// Whether it comes from another repository, so that it has no rights here.
+    pub is_fork: bool,
+}
+
+/// The largest description of an event, in bytes.
+const LARGEST_EVENT: u64 = 64_000_000;
+
+impl CiRun {
+    /// Reads the environment.
+    pub(super) fn of_environment() -> Self {
+        CiRun::of(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()), &read_event)
+    }
+
+    fn of(variable: &dyn Fn(&str) -> Option<String>, event: &dyn Fn(&Path) -> Option<Value>) -> Self {
+        let is = |name: &str| variable(name).is_some_and(|value| value == "true");
+        if is("GITHUB_ACTIONS") {
+            let event = variable("GITHUB_EVENT_PATH").and_then(|path| event(Path::new(&path)));
+            let summary = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+            let request = event.as_ref().and_then(github_request);
+            let branch = variable("GITHUB_REF").and_then(|name| Some(name.strip_prefix("refs/heads/")?.to_string()));
+            let access = access(
+                variable("GITHUB_API_URL").or_else(|| Some("https://api.github.com".to_string())),
+                variable("GITHUB_REPOSITORY"),
+                variable("GITHUB_TOKEN"),
+            );
+            return CiRun { system: Some(CiSystem::GitHub), request, branch, summary, access };
+        }
+        if is("GITLAB_CI") {
+            let request = variable("CI_MERGE_REQUEST_IID").and_then(|number| number.parse().ok()).map(|number| {
+                let target = variable("CI_MERGE_REQUEST_TARGET_BRANCH_NAME").unwrap_or_default();
+                let project = variable("CI_MERGE_REQUEST_PROJECT_ID");
+                let is_fork = variable("CI_MERGE_REQUEST_SOURCE_PROJECT_ID") != project;
+                MergeRequest { number, head: None, target, is_fork }
+            });
+            let branch = variable("CI_COMMIT_BRANCH");
+            let project = variable("CI_MERGE_REQUEST_PROJECT_ID").or_else(|| variable("CI_PROJECT_ID"));
+            // The token of a job may not write notes.
+            let access = access(variable("CI_API_V4_URL"), project, variable("STABLEKEY_GITLAB_TOKEN"));
+            return CiRun { system: Some(CiSystem::GitLab), request, branch, summary: None, access };
+        }
+        CiRun::default()
+    }
+}
+
+fn access(api: Option<String>, repository: Option<String>, token: Option<String>) -> Option<ForgeAccess> {
+    Some(ForgeAccess { api: api?, repository: repository?, token: Secret::new(token?) })
+}
+
+fn read_event(path: &Path) -> Option<Value> {
+    let size = std::fs::metadata(path).ok()?.len();
+    (size <= LARGEST_EVENT).then(|| serde_json::from_slice(&std::fs::read(path).ok()?).ok()).flatten()
+}
+
+/// The pull request of an event.
+fn github_request(event: &Value) -> Option<MergeRequest> {
+    let request = event.get("pull_request")?;
+    let text = |path: &str| request.pointer(path).and_then(Value::as_str);
+    Some(MergeRequest {
+        number: request.get("number")?.as_u64()?,
+        head: text("/head/sha").map(str::to_string),
+        target: text("/base/ref")?.to_string(),
+        // A fork that was deleted has no repository any more.
+        is_fork: text("/head/repo/full_name").is_none_or(|head| Some(head) != text("/base/repo/full_name")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    fn run(variables: &[(&str, &str)], event: Value) -> CiRun {
+        let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
+        CiRun::of(&|name| variables.get(name).map(ToString::to_string), &|_| Some(event.clone()))
+    }
+
+    #[test]
+    fn a_pull_request_of_github_is_read_from_the_event() {
+        let event = |head: Value| {
+            json!({"pull_request": {
+                "number": 7, "base": {"ref": "main", "repo": {"full_name": "a/b"}}, "head": {"repo": head}
+            }})
+        };
+        let variables = [("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_PATH", "/event.json")];
+        let of = |head: Value| run(&variables, event(head)).request.unwrap();
+        let own = of(json!({"full_name": "a/b"}));
+        assert_eq!(own, MergeRequest { number: 7, head: None, target: "main".to_string(), is_fork: false });
+        assert!(of(json!({"full_name": "c/b"})).is_fork);
+        assert!(of(Value::Null).is_fork, "a fork that is gone");
+        assert_eq!(run(&variables, json!({"ref": "refs/heads/main"})).request, None);
+    }
+
+    #[test]
+    fn a_merge_request_of_gitlab_is_read_from_variables() {
+        let variables = [
+            ("GITLAB_CI", "true"),
+            ("CI_MERGE_REQUEST_IID", "3"),
+            ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+            ("CI_MERGE_REQUEST_PROJECT_ID", "1"),
+            ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "2"),
+        ];
+        let request = run(&variables, Value::Null).request.unwrap();
+        assert_eq!(request, MergeRequest { number: 3, head: None, target: "main".to_string(), is_fork: true });
+        assert_eq!(run(&variables[..1], Value::Null).request, None);
+    }
+
+    #[test]
+    fn elsewhere_nothing_is_known() {
+        let run = run(&[("CI", "true"), ("GITHUB_TOKEN", "x")], Value::Null);
+        assert_eq!((run.system, run.request, run.branch), (None, None, None));
+        assert!(run.access.is_none());
+    }
+}

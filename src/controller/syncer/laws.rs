@@ -1,0 +1,439 @@
+//! The laws of stages in virtual time: a hub of one source and some targets, with random histories of changes, readiness,
+//! approvals, restarts and edits of the stages. What the worker and its passes decide is decided by the same functions
+//! here; only watches, servers and clocks are left out.
+
+use super::approvals::GivenApprovals;
+use super::assess::{Evidence, ReleaseHere, SyncState, target_status};
+use super::releases::{Releases, SourceState, StagedSync, receipts};
+use super::select::{Limits, SyncConsent, select};
+use crate::api::*;
+use crate::engine::model::inventory::{Capabilities, Inventory, Ready, Sync, TenantView, View, World};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{Action, Plan, Scope, Target};
+use crate::engine::model::record::Writer;
+use crate::engine::model::stages::stages_of;
+use crate::engine::plan::{plan, simulate};
+use crate::engine::promote::SourceSide;
+use crate::engine::resolve::Replacements;
+use crate::engine::stages;
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use serde_json::json;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const SYNC: &str = "releases";
+const SOURCE: &str = "dev";
+const TARGETS: [&str; 4] = ["a", "b", "c", "d"];
+const INTEGRATIONS: [&str; 2] = ["i", "j"];
+
+/// Reads random numbers; at their end every roll is 0.
+struct Dice(Vec<u8>, usize);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        let roll = self.0.get(self.1).copied().unwrap_or(0);
+        self.1 += 1;
+        usize::from(roll) % sides
+    }
+
+    fn target(&mut self) -> &'static str {
+        TARGETS[self.below(TARGETS.len())]
+    }
+
+    /// Some targets in one to three stages; every target stands in one at most.
+    fn stages(&mut self) -> Vec<Stage> {
+        let mut left: Vec<&str> = TARGETS.into_iter().filter(|_| self.below(5) > 0).collect();
+        let mut stages = Vec::new();
+        while !left.is_empty() {
+            let many = if stages.len() == 2 { left.len() } else { 1 + self.below(2).min(left.len() - 1) };
+            let to = (0..many).map(|_| left.remove(self.below(left.len())).to_string()).collect();
+            stages.push(Stage { to });
+        }
+        if stages.is_empty() { vec![Stage { to: vec!["a".to_string()] }] } else { stages }
+    }
+}
+
+/// A hub, its targets, and what an operator keeps of them.
+struct Hub {
+    world: World,
+    sync: Object<TenantSyncSpec>,
+    generation: i64,
+    /// The number of changes of the source.
+    changes: u64,
+    /// What one process keeps.
+    releases: Releases,
+    states: BTreeMap<&'static str, TargetStatus>,
+    /// The status as it was written last.
+    written: TenantSyncStatus,
+    /// The approvals of this moment, by target.
+    approved: BTreeMap<&'static str, BTreeSet<String>>,
+    time: u64,
+    /// The number of writes to a later stage, and to any.
+    later: usize,
+    writes: usize,
+}
+
+fn connection(title: &str) -> Item {
+    let spec = json!({"stableKey": "crm", "title": title, "component": {"key": "http"}, "type": "basic",
+        "credentials": "OrganizationGlobal"});
+    Item::Connection(Arc::new(Object::new("crm", serde_json::from_value(spec).unwrap())))
+}
+
+fn integration(name: &str, title: &str) -> Item {
+    let spec = json!({"title": title, "connections": [{"name": "CRM", "stableKey": "crm"}]});
+    Item::Integration(Arc::new(Object::new(name, serde_json::from_value(spec).unwrap())), None)
+}
+
+impl Hub {
+    fn new(dice: &mut Dice) -> Self {
+        let namespace = |items: Vec<Item>| {
+            let can = Capabilities { knows_readiness: false, ..Capabilities::CLUSTER };
+            let mut inventory = Inventory { can, ..Inventory::default() };
+            items.into_iter().for_each(|item| inventory.insert(item));
+            View::Read(Arc::new(inventory))
+        };
+        let view = |live: View| {
+            let policy = json!({"acceptFrom": [SOURCE], "policy": {"actions": ["Create", "Update", "Delete"],
+                "approval": {"percent": 60, "from": 2}}});
+            let spec: TenantSpec = serde_json::from_value(policy).unwrap();
+            TenantView { resend: BTreeSet::new(), spec, live, source: None, recent: 0, before: None }
+        };
+        let source = view(namespace(vec![connection("0"), integration("i", "0")]));
+        let mut tenants: BTreeMap<String, TenantView> = [(SOURCE.to_string(), source)].into();
+        tenants.extend(TARGETS.map(|name| (name.to_string(), view(namespace(Vec::new())))));
+        let spec = TenantSyncSpec {
+            from: SOURCE.to_string(),
+            stages: dice.stages(),
+            integrations: vec!["*".to_string()],
+            connections: Some(ConnectionMode::Mirror),
+            prune: Some(true),
+            mode: Some(if dice.below(2) == 0 { SyncMode::Apply } else { SyncMode::Plan }),
+            ..TenantSyncSpec::default()
+        };
+        Hub {
+            world: World { tenants, ..World::default() },
+            sync: Object::new(SYNC, spec),
+            generation: 1,
+            changes: 0,
+            releases: Releases::default(),
+            states: BTreeMap::new(),
+            written: TenantSyncStatus::default(),
+            approved: BTreeMap::new(),
+            time: 0,
+            later: 0,
+            writes: 0,
+        }
+    }
+
+    fn live(&self, tenant: &str) -> &Inventory {
+        self.world.tenants[tenant].live.inventory().unwrap()
+    }
+
+    fn edit(&mut self, tenant: &str, edit: impl FnOnce(&mut Inventory)) {
+        let view = &mut self.world.tenants.get_mut(tenant).unwrap().live;
+        if let View::Read(live) = view {
+            edit(Arc::make_mut(live));
+        }
+    }
+
+    fn is_target(&self, tenant: &str) -> bool {
+        self.sync.spec.goes_to(tenant)
+    }
+
+    fn receipts(&self) -> BTreeMap<String, String> {
+        let mut receipts = receipts(&self.written.targets);
+        for (tenant, status) in &self.states {
+            match &status.release {
+                Some(release) => drop(receipts.insert(tenant.to_string(), release.clone())),
+                None => drop(receipts.remove(*tenant)),
+            }
+        }
+        receipts
+    }
+
+    /// What the worker does when it begins a full reconcile: it takes the release of now, and builds the world.
+    fn observed(&mut self) -> World {
+        let spec = &self.sync.spec;
+        let writer = Writer::Sync(SYNC.to_string());
+        let sync = Sync { writer: writer.clone(), spec: Arc::new(spec.clone()) };
+        let state = SourceState { epoch: 1, changes: self.changes, generation: self.generation };
+        let source = self.live(SOURCE);
+        let replacements = Replacements::of(SOURCE, source);
+        let from = SourceSide { tenant: SOURCE, inventory: source, replacements: &replacements };
+        let digest = self.releases.is_stale(SYNC, "uid", state).then(|| stages::release(&sync, from).digest);
+        let receipts = self.receipts();
+        let staged = StagedSync { uid: "uid", object: &self.sync, written: &self.written };
+        let computed = digest.as_ref().map(|digest| (digest, state));
+        self.releases.observe(SYNC, staged, computed, &receipts, &self.time.to_string());
+        let underway = self.releases.underway(SYNC, &receipts).map(|underway| (writer, underway));
+        World { syncs: vec![sync], underway: Some(underway.into_iter().collect()), ..self.world.clone() }
+    }
+
+    /// A full reconcile of one target: observe → plan → select → apply → assess.
+    fn reconcile(&mut self, tenant: &'static str) -> Result<bool, TestCaseError> {
+        if !self.is_target(tenant) {
+            return Ok(false);
+        }
+        let world = self.observed();
+        let scope = Scope { tenants: [tenant.to_string()].into(), ..Scope::default() };
+        let mut planned = plan(&world, &scope);
+        let left = planned.clone();
+        let writer = Writer::Sync(SYNC.to_string());
+        let digest = self.target(&planned, tenant).digests.get(&writer.to_string()).map(ToString::to_string);
+        let is_approved =
+            digest.as_ref().is_some_and(|digest| self.approved.get(tenant).is_some_and(|given| given.contains(digest)));
+        let mode = self.sync.spec.mode.unwrap_or(SyncMode::Plan);
+        let selected = match (is_approved, mode) {
+            (true, _) => select(&planned, &Limits::default(), &SyncConsent::Approved([writer].into())),
+            (false, SyncMode::Apply) => select(&planned, &Limits::default(), &SyncConsent::Unattended),
+            (false, SyncMode::Plan) => Default::default(),
+        };
+        let now: BTreeSet<ObjectId> = selected.now.into_keys().collect();
+        planned.targets.iter_mut().for_each(|target| target.actions.retain(|a| now.contains(&a.change.object)));
+        let does: Vec<&Action> = planned.actions().map(|(_, action)| action).collect();
+        if !does.is_empty() {
+            self.later += usize::from(self.may_write(&world, tenant)?);
+            self.writes += 1;
+            self.approved.remove(tenant);
+        }
+        let written: Vec<ObjectId> = does.iter().map(|action| action.change.object.clone()).collect();
+        let done = !written.is_empty();
+        self.world.tenants = simulate(&world, &planned).tenants;
+        self.edit(tenant, |live| {
+            // A binder has not evaluated it again yet.
+            for id in written.iter().filter(|id| id.kind == Kind::Integration) {
+                live.ready_integrations.entry(id.name.clone()).and_modify(|ready| *ready = Ready::Was);
+            }
+        });
+        self.assess(&world, &left, tenant);
+        self.write_status();
+        Ok(done)
+    }
+
+    fn target<'p>(&self, plan: &'p Plan, tenant: &str) -> &'p Target {
+        plan.targets.iter().find(|target| target.tenant == tenant).unwrap()
+    }
+
+    fn assess(&mut self, world: &World, plan: &Plan, tenant: &'static str) {
+        let underway = world.underway.iter().flat_map(|all| all.values()).next();
+        let before = self.receipts().get(tenant).cloned();
+        let (failed, later) = (BTreeMap::new(), BTreeMap::new());
+        let given = GivenApprovals::default();
+        let evidence = Evidence {
+            sync: SYNC,
+            namespace: "hub",
+            mode: self.sync.spec.mode.unwrap_or(SyncMode::Plan),
+            is_suspended: false,
+            target: self.target(plan, tenant),
+            findings: &plan.findings,
+            source_error: None,
+            unattended: None,
+            is_unknown: false,
+            failed: &failed,
+            void: None,
+            waiting_plan: None,
+            not_stored: None,
+            given: Some(&given),
+            changed: 0,
+            base: None,
+            later: &later,
+            receipt: None,
+            release: underway.map(|underway| ReleaseHere {
+                digest: &underway.release,
+                stage: underway.stages.iter().position(|stage| stage.to.iter().any(|to| to == tenant)),
+                before: before.as_deref(),
+            }),
+        };
+        self.states.insert(tenant, target_status(&evidence));
+    }
+
+    fn write_status(&mut self) {
+        let spec = &self.sync.spec;
+        self.states.retain(|tenant, _| spec.goes_to(tenant));
+        let old = self.written.targets.iter().filter(|status| !self.states.contains_key(status.tenant.as_str()));
+        let old = old.filter(|status| spec.goes_to(&status.tenant)).cloned();
+        let mut targets: Vec<TargetStatus> = self.states.values().cloned().chain(old).collect();
+        targets.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        self.written.release = self.releases.status(SYNC, &targets);
+        self.written.targets = targets;
+    }
+
+    /// The law: a target is written only if every target of the stages before has a receipt for the release, has what
+    /// the source has, and is Ready with it now. Returns whether it is in a later stage.
+    fn may_write(&self, world: &World, tenant: &str) -> Result<bool, TestCaseError> {
+        let underway = world.underway.as_ref().unwrap().values().next().unwrap();
+        let (sync, source) = (&world.syncs[0], self.live(SOURCE));
+        let replacements = Replacements::of(SOURCE, source);
+        let from = SourceSide { tenant: SOURCE, inventory: source, replacements: &replacements };
+        let release = stages::release(sync, from).digest;
+        prop_assert_eq!(&underway.release, &release.to_string());
+        let stages = stages_of(&sync.spec, Some(underway), &release);
+        let number = stages.iter().position(|stage| stage.to.iter().any(|to| to == tenant));
+        prop_assert!(number.is_some(), "{tenant} is in no stage of the release that began: {stages:?}");
+        prop_assert!(sync.spec.goes_to(tenant), "{tenant} was taken out");
+        for before in stages.iter().take(number.unwrap()).flat_map(|stage| &stage.to) {
+            let receipt = self.receipts().get(before).cloned();
+            prop_assert_eq!(receipt, Some(release.to_string()), "{} has no receipt before {}", before, tenant);
+            if !sync.spec.goes_to(before) {
+                // It was taken out after it had the release.
+                continue;
+            }
+            let View::Read(live) = &world.tenants[before.as_str()].live else {
+                return Err(TestCaseError::fail(format!("{before} cannot be read, and {tenant} is written")));
+            };
+            for item in source.items() {
+                let there = live.get(&item.id());
+                prop_assert!(Item::same(there.as_ref(), Some(&item)), "{before} lacks {} of the release", item.id());
+            }
+            for name in source.integrations.keys() {
+                let ready = live.ready_integrations.get(name);
+                prop_assert_eq!(ready, Some(&Ready::Yes), "{} is not Ready in {}", name, before);
+            }
+        }
+        Ok(number > Some(0))
+    }
+
+    /// A binder evaluates a target.
+    fn evaluate(&mut self, tenant: &str, is_well: impl Fn(&str) -> bool) {
+        self.edit(tenant, |live| {
+            let of = |name: &String| (name.clone(), if is_well(name) { Ready::Yes } else { Ready::No });
+            live.ready_integrations = live.integrations.keys().map(of).collect();
+        });
+    }
+
+    fn approve(&mut self, tenant: &'static str) {
+        let digest = self.states.get(tenant).and_then(|status| status.digest.clone());
+        self.approved.entry(tenant).or_default().extend(digest);
+    }
+
+    /// One random event.
+    fn step(&mut self, dice: &mut Dice) -> Result<(), TestCaseError> {
+        self.time += 1;
+        match dice.below(20) {
+            0..8 => {
+                let target = dice.target();
+                self.reconcile(target)?;
+            }
+            8..11 => {
+                let (target, number) = (dice.target(), dice.below(6));
+                self.evaluate(target, |name| number > 0 || name != "i");
+            }
+            11..13 => self.approve(dice.target()),
+            13 | 14 => {
+                let (title, name) = (dice.below(4).to_string(), INTEGRATIONS[dice.below(2)]);
+                let kind = dice.below(4);
+                self.changes += 1;
+                self.edit(SOURCE, |live| match kind {
+                    0 => live.insert(connection(&title)),
+                    1 if live.integrations.len() > 1 => live.remove(&ObjectId::new(Kind::Integration, name)),
+                    _ => live.insert(integration(name, &title)),
+                });
+            }
+            15 => {
+                // Another process begins with what was written.
+                (self.releases, self.states) = (Releases::default(), BTreeMap::new());
+            }
+            16 => {
+                self.sync.spec.stages = dice.stages();
+                self.generation += 1;
+                self.write_status();
+            }
+            17 => {
+                // Somebody changes a target.
+                let (target, title) = (dice.target(), dice.below(4).to_string());
+                self.edit(target, |live| {
+                    if live.integrations.contains_key("i") {
+                        live.insert(integration("i", &title));
+                    }
+                });
+            }
+            18 => {
+                let view = self.world.tenants.get_mut(dice.target()).unwrap();
+                view.spec.suspend = (!view.spec.is_suspended()).then_some(true);
+            }
+            _ => {
+                self.time += 1;
+                let asked = self.time.to_string();
+                self.sync.metadata.annotations.insert(REQUESTED_AT.to_string(), asked);
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on nothing changes, everything is ready once it is written, and a person approves what waits.
+    fn settle(&mut self) -> Result<(), TestCaseError> {
+        self.sync.metadata.annotations.insert(REQUESTED_AT.to_string(), "last".to_string());
+        for view in self.world.tenants.values_mut() {
+            view.spec.suspend = None;
+            view.spec.policy.get_or_insert_default().drift = Some(Drift::Correct);
+        }
+        // Each stage takes some passes of each of its targets.
+        for _ in 0..12 {
+            for target in TARGETS {
+                self.evaluate(target, |_| true);
+                self.reconcile(target)?;
+                self.approve(target);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn no_target_is_written_before_the_stage_before_has_the_release_and_is_ready_with_it() {
+    let (later, settled) = (Cell::new(0), Cell::new(0));
+    let law = |rolls: Vec<u8>| -> Result<(), TestCaseError> {
+        let mut dice = Dice(rolls, 0);
+        let mut hub = Hub::new(&mut dice);
+        for _ in 0..60 {
+            hub.step(&mut dice)?;
+        }
+        hub.settle()?;
+        later.set(later.get() + hub.later);
+        // Everything arrives.
+        let source: Vec<Item> = hub.live(SOURCE).items().collect();
+        let targets: Vec<&str> = TARGETS.into_iter().filter(|target| hub.is_target(target)).collect();
+        for target in &targets {
+            let status = hub.written.targets.iter().find(|status| status.tenant == *target).unwrap();
+            prop_assert_eq!(&status.state, SyncState::InSync.as_str(), "{}: {:?}", target, status.message);
+            let release = hub.written.release.as_ref().unwrap();
+            prop_assert_eq!(status.release.as_ref(), Some(&release.digest));
+            for item in &source {
+                let there = hub.live(target).get(&item.id());
+                prop_assert!(Item::same(there.as_ref(), Some(item)), "{target} lacks {}", item.id());
+            }
+        }
+        let release = hub.written.release.clone().unwrap();
+        prop_assert_eq!((&release.stages, release.stage), (&hub.sync.spec.stages, None));
+        // And then nothing is written any more, not even a status.
+        let (written, writes) = (hub.written.clone(), hub.writes);
+        for target in targets.iter().chain(&targets) {
+            let target = TARGETS.into_iter().find(|known| known == target).unwrap();
+            hub.time += 1;
+            prop_assert!(!hub.reconcile(target)?, "{target} is written without a change");
+        }
+        prop_assert_eq!(&hub.written, &written);
+        prop_assert_eq!(hub.writes, writes);
+        // Nor by another process.
+        (hub.releases, hub.states) = (Releases::default(), BTreeMap::new());
+        for target in TARGETS {
+            prop_assert!(!hub.reconcile(target)?, "{target} is written by another process");
+        }
+        prop_assert_eq!(&hub.written, &written);
+        settled.set(settled.get() + 1);
+        Ok(())
+    };
+    let config = ProptestConfig {
+        cases: 100,
+        rng_seed: RngSeed::Fixed(2026),
+        failure_persistence: None,
+        max_shrink_iters: 4_000,
+        ..ProptestConfig::default()
+    };
+    let rolls = proptest::collection::vec(any::<u8>(), 0..240);
+    TestRunner::new(config).run(&rolls, law).unwrap_or_else(|error| panic!("{error}"));
+    assert!(later.get() > 50, "{} writes to a later stage: the histories say too little", later.get());
+    assert!(settled.get() >= 100);
+}

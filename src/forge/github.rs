@@ -1,0 +1,91 @@
+//! GitHub's REST API.
+
+use super::rest::{Rest, encoded};
+use super::{ForgeError, Posted};
+use crate::secret::Secret;
+use http::Method;
+use serde_json::{Value, json};
+
+/// The most annotations of one request.
+const BATCH: usize = 50;
+/// The most characters of a check run's summary.
+const LONGEST: usize = 65_000;
+
+/// A repository on GitHub.
+pub struct GitHub {
+    rest: Rest,
+    /// `/repos/OWNER/NAME`.
+    repository: String,
+}
+
+impl GitHub {
+    /// The repository `OWNER/NAME` of the API at an address.
+    pub fn new(api: &str, repository: &str, token: &Secret) -> Result<Self, ForgeError> {
+        let rest = Rest::new(api, ("authorization", "Bearer ", token))?;
+        let rest = rest.with_header("accept", "application/vnd.github+json");
+        let rest = rest.with_header("x-github-api-version", "2022-11-28");
+        let parts: Vec<String> = repository.split('/').map(encoded).collect();
+        Ok(GitHub { rest, repository: format!("/repos/{}", parts.join("/")) })
+    }
+
+    /// Writes the comment that begins with a marker, on a pull request. An earlier one of ours is updated.
+    pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {
+        let list = format!("{}/issues/{number}/comments", self.repository);
+        let all = self.rest.all(&format!("{list}?per_page=100"), "listing the comments")?;
+        match all.iter().find(|comment| is_ours(comment, marker)) {
+            Some(comment) if comment.get("body").and_then(Value::as_str) == Some(text) => Ok(Posted::Unchanged),
+            Some(comment) => {
+                let what = "updating the comment";
+                let id = comment.get("id").and_then(Value::as_u64).ok_or(ForgeError::Form { what })?;
+                let path = format!("{}/issues/comments/{id}", self.repository);
+                self.rest.send(&Method::PATCH, &path, Some(&json!({ "body": text })), what)?;
+                Ok(Posted::Updated)
+            }
+            None => {
+                self.rest.send(&Method::POST, &list, Some(&json!({ "body": text })), "writing the comment")?;
+                Ok(Posted::Created)
+            }
+        }
+    }
+
+    /// Writes a check run with annotations, as many requests as they need. Only the token of an app may.
+    pub fn check_run(&self, run: &CheckRun<'_>) -> Result<(), ForgeError> {
+        let summary: String = run.summary.chars().take(LONGEST).collect();
+        let output =
+            |annotations: &[Value]| json!({ "title": run.title, "summary": summary, "annotations": annotations });
+        let mut batches = run.annotations.chunks(BATCH);
+        let first = batches.next().unwrap_or_default();
+        let body = json!({
+            "name": run.name, "head_sha": run.commit, "status": "completed", "conclusion": run.conclusion,
+            "output": output(first)
+        });
+        let what = "writing the check";
+        let made = self.rest.send(&Method::POST, &format!("{}/check-runs", self.repository), Some(&body), what)?;
+        let id = made.body.get("id").and_then(Value::as_u64).ok_or(ForgeError::Form { what })?;
+        for batch in batches {
+            let path = format!("{}/check-runs/{id}", self.repository);
+            self.rest.send(&Method::PATCH, &path, Some(&json!({ "output": output(batch) })), what)?;
+        }
+        Ok(())
+    }
+}
+
+/// A check run.
+pub struct CheckRun<'a> {
+    pub name: &'a str,
+    /// The id of the commit.
+    pub commit: &'a str,
+    /// `success`, `failure` or `neutral`.
+    pub conclusion: &'a str,
+    pub title: &'a str,
+    pub summary: &'a str,
+    pub annotations: Vec<Value>,
+}
+
+/// Whether a comment is the one that begins with a marker, and was written by an app or by somebody who may write to the
+/// repository: anybody else could write the marker too.
+fn is_ours(comment: &Value, marker: &str) -> bool {
+    let text = |path: &str| comment.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let may_write = ["OWNER", "MEMBER", "COLLABORATOR"].contains(&text("/author_association"));
+    text("/body").starts_with(marker) && (text("/user/type") == "Bot" || may_write)
+}

@@ -1,0 +1,155 @@
+//! A repository on this machine: its commits, and the files of each.
+
+use super::error::{GitError, words};
+use super::tree::CommitTree;
+use crate::file_tree::FileTree;
+use gix::bstr::ByteSlice as _;
+use gix::object::Kind;
+use gix::open::Options;
+use gix::{ObjectId, ThreadSafeRepository};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where branches of the remote are that a job of a CI does not have itself.
+const REMOTE: &str = "refs/remotes/origin/";
+/// How many commits are counted to tell the depth of a shallow clone.
+const MOST_COUNTED: usize = 10_000;
+
+/// A repository on this machine.
+#[derive(Clone)]
+pub struct Repository {
+    inner: ThreadSafeRepository,
+    /// The folder that it was found by.
+    folder: PathBuf,
+}
+
+/// A commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The name that it was found by.
+    pub revision: String,
+    id: ObjectId,
+}
+
+impl fmt::Display for Commit {
+    /// Writes the id in full.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+impl Commit {
+    /// Returns the beginning of the id.
+    pub fn short(&self) -> String {
+        self.id.to_hex_with_len(10).to_string()
+    }
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Repository({})", self.folder.display())
+    }
+}
+
+impl Repository {
+    /// Opens the repository that a folder lies in.
+    pub fn around(folder: &Path) -> Result<Self, GitError> {
+        let is_root = |at: &&Path| at.join(".git").exists() || at.join("HEAD").is_file() && at.join("objects").is_dir();
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        let Some(root) = real.ancestors().find(is_root) else {
+            return Err(GitError::NoRepository { folder: folder.to_path_buf() });
+        };
+        // No configuration of the machine or of the user says how a commit is read.
+        let opened = Options::isolated().open(root);
+        let inner = opened.map_err(|error| unreadable(folder, &error))?;
+        Ok(Repository { inner, folder: folder.to_path_buf() })
+    }
+
+    /// Finds a commit by its name: a branch, a tag, an id, `HEAD^1`. A branch that only the remote has is found too.
+    pub fn commit(&self, revision: &str) -> Result<Commit, GitError> {
+        let repository = self.inner.to_thread_local();
+        let is_plain = !revision.is_empty() && !revision.starts_with('-') && !revision.contains([':', '\n', '\0']);
+        let names = [revision.to_string(), format!("{REMOTE}{revision}")];
+        let found = names.iter().filter(|_| is_plain).find_map(|name| {
+            let object = repository.rev_parse_single(name.as_str()).ok()?.object().ok()?;
+            object.peel_to_kind(Kind::Commit).ok()
+        });
+        match found {
+            Some(commit) => Ok(Commit { revision: revision.to_string(), id: commit.id }),
+            None if repository.is_shallow().unwrap_or(false) && is_plain => {
+                Err(GitError::Shallow { revision: revision.to_string(), depth: depth(&repository) })
+            }
+            None => Err(GitError::NoCommit { revision: revision.to_string() }),
+        }
+    }
+
+    /// Returns the parents of a commit that are in this clone, and how many it has.
+    pub fn parents(&self, commit: &Commit) -> Result<(Vec<Commit>, usize), GitError> {
+        let repository = self.inner.to_thread_local();
+        let object = repository.find_commit(commit.id).map_err(|error| lost(&commit.revision, &error))?;
+        let all: Vec<ObjectId> = object.parent_ids().map(|id| id.detach()).collect();
+        let there = all.iter().filter(|id| repository.find_header(**id).is_ok());
+        let of = |id: &ObjectId| Commit { revision: id.to_hex_with_len(10).to_string(), id: *id };
+        Ok((there.map(of).collect(), all.len()))
+    }
+
+    /// Returns the message of a commit.
+    pub fn message(&self, commit: &Commit) -> Result<String, GitError> {
+        let repository = self.inner.to_thread_local();
+        let object = repository.find_commit(commit.id).map_err(|error| lost(&commit.revision, &error))?;
+        let message = object.message_raw().map_err(|error| lost(&commit.revision, &error))?;
+        Ok(message.to_str_lossy().into_owned())
+    }
+
+    /// Returns the path of a folder below the repository's work tree; empty for its root.
+    pub fn path_of(&self, folder: &Path) -> Result<PathBuf, GitError> {
+        let outside = || GitError::NotInWorkTree { folder: folder.to_path_buf() };
+        let work_tree = self.inner.work_dir().and_then(|path| path.canonicalize().ok()).ok_or_else(outside)?;
+        let real = folder.canonicalize().map_err(|_| outside())?;
+        real.strip_prefix(&work_tree).map(Path::to_path_buf).map_err(|_| outside())
+    }
+
+    /// Returns the root of the work tree, where there is one.
+    pub fn work_tree(&self) -> Option<&Path> {
+        self.inner.work_dir()
+    }
+
+    /// Returns the files of a commit, or of a tree that its id names. The folder `at` of the repository has the path
+    /// `root` there.
+    pub fn files(&self, tree: &Commit, at: &Path, root: &Path) -> Result<FileTree, GitError> {
+        self.files_of(&tree.id, &tree.revision, at, root)
+    }
+
+    /// Returns the files of a tree of Git by its id, as `git merge-tree` prints it.
+    pub fn files_of_tree(&self, id: &str, at: &Path, root: &Path) -> Result<FileTree, GitError> {
+        let parsed = ObjectId::from_hex(id.as_bytes());
+        let parsed = parsed.map_err(|_| GitError::NoCommit { revision: id.to_string() })?;
+        self.files_of(&parsed, id, at, root)
+    }
+
+    fn files_of(&self, id: &ObjectId, name: &str, at: &Path, root: &Path) -> Result<FileTree, GitError> {
+        let repository = self.inner.to_thread_local();
+        let object = repository.find_object(*id).map_err(|error| lost(name, &error))?;
+        let tree = object.peel_to_tree().map_err(|error| lost(name, &error))?.id;
+        Ok(FileTree::new(CommitTree::new(self.inner.clone(), tree, at, root)))
+    }
+}
+
+/// Returns the number of commits from HEAD to the end of a shallow clone, along first parents.
+fn depth(repository: &gix::Repository) -> usize {
+    let mut next = repository.head_id().ok().map(|id| id.detach());
+    let mut depth = 0;
+    while let Some(commit) = next.and_then(|id| repository.find_commit(id).ok()) {
+        depth += 1;
+        next = commit.parent_ids().next().map(|id| id.detach()).filter(|_| depth < MOST_COUNTED);
+    }
+    depth.max(1)
+}
+
+fn unreadable(folder: &Path, error: &gix::Error) -> GitError {
+    GitError::Unreadable { folder: folder.to_path_buf(), why: words(error) }
+}
+
+fn lost(name: &str, error: &gix::Error) -> GitError {
+    GitError::Object { what: name.to_string(), why: words(error) }
+}

@@ -1,0 +1,230 @@
+//! The files of a commit, read as those on disk are: nothing is checked out.
+
+use super::error::words;
+use crate::file_tree::{ContentId, FileKind, ReadTree, TreeEntry};
+use gix::objs::TreeRefIter;
+use gix::objs::tree::EntryKind;
+use gix::{ObjectId, ThreadSafeRepository};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, Cursor, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The most links that are followed for one path, as on Linux.
+const MOST_LINKS: usize = 40;
+/// A larger file is not read, in bytes: Git has it in memory whole.
+const LARGEST: u64 = 256_000_000;
+/// The longest target of a link, in bytes.
+const LONGEST_LINK: u64 = 4096;
+
+/// The files of a commit.
+pub(super) struct CommitTree {
+    repository: ThreadSafeRepository,
+    /// Handles that no thread uses now.
+    handles: Mutex<Vec<gix::Repository>>,
+    /// The root of the repository.
+    tree: ObjectId,
+    /// The folder of the repository that is read.
+    at: PathBuf,
+    /// The path of that folder as callers write it.
+    root: PathBuf,
+    /// The path of the repository's root where no link is left. It is no path of a disk.
+    base: PathBuf,
+    /// The folders that were read.
+    folders: Mutex<BTreeMap<ObjectId, Arc<Folder>>>,
+}
+
+/// The entries of a folder, by name.
+type Folder = BTreeMap<OsString, Entry>;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    kind: FileKind,
+    id: ObjectId,
+}
+
+impl fmt::Debug for CommitTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CommitTree({})", self.tree)
+    }
+}
+
+impl CommitTree {
+    pub(super) fn new(repository: ThreadSafeRepository, tree: ObjectId, at: &Path, root: &Path) -> Self {
+        let base = PathBuf::from(format!("/the tree {tree}"));
+        let (at, root) = (plain(at), plain(root));
+        CommitTree { repository, handles: Mutex::default(), tree, at, root, base, folders: Mutex::default() }
+    }
+
+    /// Calls a function with a handle of this thread.
+    fn with<T>(&self, read: impl FnOnce(&gix::Repository) -> T) -> T {
+        let free = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let handle = free.unwrap_or_else(|| self.repository.to_thread_local());
+        let result = read(&handle);
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        result
+    }
+
+    /// Returns the path in the repository of a path that a caller wrote.
+    fn in_repository(&self, path: &Path) -> io::Result<PathBuf> {
+        if let Ok(rest) = path.strip_prefix(&self.base) {
+            return Ok(rest.to_path_buf());
+        }
+        let path = plain(path);
+        match path.strip_prefix(&self.root) {
+            Ok(rest) if rest.is_relative() => Ok(self.at.join(rest)),
+            _ => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn folder(&self, id: ObjectId) -> io::Result<Arc<Folder>> {
+        let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(folder) = read {
+            return Ok(folder);
+        }
+        let data = self.with(|repository| repository.find_object(id).map(|object| object.detach().data));
+        let data = data.map_err(|error| missing(id, &error))?;
+        let mut folder = Folder::new();
+        for entry in TreeRefIter::from_bytes(&data, id.kind()) {
+            let entry = entry.map_err(|error| io::Error::new(ErrorKind::InvalidData, error.to_string()))?;
+            let kind = match entry.mode.kind() {
+                EntryKind::Tree => FileKind::Folder,
+                EntryKind::Blob | EntryKind::BlobExecutable => FileKind::File,
+                EntryKind::Link => FileKind::Link,
+                EntryKind::Commit => FileKind::Submodule,
+            };
+            let name = OsStr::from_bytes(entry.filename).to_os_string();
+            folder.insert(name, Entry { kind, id: entry.oid.to_owned() });
+        }
+        let folder = Arc::new(folder);
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&folder));
+        Ok(folder)
+    }
+
+    /// Finds what a path of the repository leads to, and its path without links. The last part is followed only if
+    /// asked. A path that leads out of the repository is returned with nothing.
+    fn find(&self, path: &Path, follow_last: bool) -> io::Result<(PathBuf, Option<Entry>)> {
+        let root = Entry { kind: FileKind::Folder, id: self.tree };
+        let mut ahead: Vec<OsString> = parts(path)?;
+        let mut behind: Vec<(OsString, Entry)> = Vec::new();
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            if name == ".." {
+                if behind.pop().is_none() {
+                    return Ok((PathBuf::from("/").join(name), None));
+                }
+                continue;
+            }
+            let here = behind.last().map_or(root, |(_, entry)| *entry);
+            match here.kind {
+                FileKind::Folder => {}
+                FileKind::Submodule => return Err(io::Error::new(ErrorKind::NotFound, "it is in a submodule")),
+                _ => return Err(ErrorKind::NotADirectory.into()),
+            }
+            let entry = self.folder(here.id)?.get(&name).copied();
+            let Some(entry) = entry else { return Err(ErrorKind::NotFound.into()) };
+            if entry.kind != FileKind::Link || ahead.is_empty() && !follow_last {
+                behind.push((name, entry));
+                continue;
+            }
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(io::Error::new(ErrorKind::InvalidInput, "its links lead in a circle"));
+            }
+            let target = self.bytes(entry.id, LONGEST_LINK)?;
+            let target = Path::new(OsStr::from_bytes(&target));
+            if target.is_absolute() {
+                return Ok((target.to_path_buf(), None));
+            }
+            ahead.extend(parts(target)?);
+        }
+        let found = behind.last().map_or(root, |(_, entry)| *entry);
+        Ok((behind.into_iter().map(|(name, _)| name).collect(), Some(found)))
+    }
+
+    fn entry(&self, path: &Path, follow_last: bool) -> io::Result<Entry> {
+        self.find(&self.in_repository(path)?, follow_last)?.1.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Returns a regular file, links followed.
+    fn file(&self, path: &Path) -> io::Result<ObjectId> {
+        match self.entry(path, true)? {
+            Entry { kind: FileKind::File, id } => Ok(id),
+            Entry { kind: FileKind::Folder, .. } => Err(ErrorKind::IsADirectory.into()),
+            _ => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
+        }
+    }
+
+    fn size_of(&self, id: ObjectId) -> io::Result<u64> {
+        self.with(|repository| repository.find_header(id).map(|header| header.size()))
+            .map_err(|error| missing(id, &error))
+    }
+
+    fn bytes(&self, id: ObjectId, most: u64) -> io::Result<Vec<u8>> {
+        if self.size_of(id)? > most {
+            return Err(io::Error::new(ErrorKind::InvalidData, format!("larger than {most} bytes")));
+        }
+        self.with(|repository| repository.find_object(id).map(|object| object.detach().data))
+            .map_err(|error| missing(id, &error))
+    }
+}
+
+impl ReadTree for CommitTree {
+    fn kind(&self, path: &Path) -> io::Result<FileKind> {
+        self.entry(path, false).map(|entry| entry.kind)
+    }
+
+    fn entries(&self, folder: &Path) -> io::Result<Vec<TreeEntry>> {
+        let Entry { kind: FileKind::Folder, id } = self.entry(folder, true)? else {
+            return Err(ErrorKind::NotADirectory.into());
+        };
+        let entry = |(name, entry): (&OsString, &Entry)| TreeEntry { name: name.clone(), kind: Ok(entry.kind) };
+        Ok(self.folder(id)?.iter().map(entry).collect())
+    }
+
+    fn real(&self, path: &Path) -> io::Result<PathBuf> {
+        match self.find(&self.in_repository(path)?, true)? {
+            (inside, Some(_)) => Ok(self.base.join(inside)),
+            (outside, None) => Ok(outside),
+        }
+    }
+
+    fn size(&self, path: &Path) -> io::Result<u64> {
+        self.size_of(self.file(path)?)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(Cursor::new(self.bytes(self.file(path)?, LARGEST)?)))
+    }
+
+    fn content_id(&self, path: &Path) -> Option<ContentId> {
+        self.file(path).ok()?.as_bytes().try_into().ok()
+    }
+
+    fn read_only(&self) -> Option<&'static str> {
+        Some("it is a commit of Git, whose files are not written: write to a checkout")
+    }
+}
+
+/// Returns a path without `.`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
+}
+
+/// Returns the parts of a relative path, the first one last.
+fn parts(path: &Path) -> io::Result<Vec<OsString>> {
+    let part = |part: Component<'_>| match part {
+        Component::CurDir => None,
+        Component::Normal(name) => Some(Ok(name.to_os_string())),
+        Component::ParentDir => Some(Ok("..".into())),
+        Component::RootDir | Component::Prefix(_) => Some(Err(io::Error::from(ErrorKind::NotFound))),
+    };
+    path.components().rev().filter_map(part).collect()
+}
+
+fn missing(id: ObjectId, error: &gix::Error) -> io::Error {
+    io::Error::other(format!("object {id} is not in this clone, as in a partial one ({})", words(error)))
+}

@@ -1,0 +1,199 @@
+//! What a change of a project's files does, as text and JSON. Its Markdown is that of a report.
+
+use super::action_text::action;
+use super::invocation::Invocation;
+use super::json::JsonLayout;
+use super::page::{Span, TextPage, faint, heading, plain, strong};
+use super::plan_text::plan_text;
+use super::style::{Style, Tone};
+use crate::engine::committed::{CommittedChange, SettingChange};
+use crate::engine::model::plan::Plan;
+use crate::project::changed::{ChangedFolder, ChangedProject};
+use crate::report::value;
+use crate::text::{count, shorten};
+use serde_json::{Value, json};
+
+/// The maximum number of listed resources of a folder: JSON has every one.
+const MOST: usize = 100;
+
+/// A change, with the names of the two states.
+pub struct ShownChange<'a> {
+    pub changed: &'a ChangedProject,
+    /// The state before the change: `main (3f9a1c2d10)`.
+    pub from: &'a str,
+    /// The state after the change.
+    pub to: &'a str,
+}
+
+impl ShownChange<'_> {
+    /// The change for a terminal.
+    pub fn text(&self, typed: &Invocation, style: Style) -> String {
+        let ChangedProject { settings, folders, plans, .. } = self.changed;
+        let mut page = TextPage::new(style);
+        page.wrap(0, 2, &[plain("From "), strong(self.from), plain(" to "), strong(self.to)]);
+        if self.changed.is_empty() {
+            page.line(0, &[Span::new(Tone::Good, "✓"), plain(" The change does nothing.")]);
+        }
+        if !settings.is_empty() {
+            page.gap();
+            page.line(0, &[heading("settings")]);
+            settings.iter().for_each(|change| setting(&mut page, change));
+        }
+        for folder in folders {
+            page.gap();
+            page.wrap(0, 2, &[heading(&folder.tenant), faint(format!("  {}", what_differs(folder)))]);
+            for change in folder.changes.iter().take(MOST) {
+                committed(&mut page, change);
+            }
+            if let Some(more) = folder.changes.len().checked_sub(MOST).filter(|more| *more > 0) {
+                page.line(2, &[faint(format!("… and {more} more; --output json lists them all"))]);
+            }
+            if let Some(why) = &folder.unknown {
+                page.wrap(2, 4, &[Span::new(Tone::Bad, format!("what differs is not known: {why}"))]);
+            }
+        }
+        let mut text = page.finish();
+        if !is_quiet(&plans.added) {
+            text.push_str("\nWhat apply does after it, because of this change:\n\n");
+            text.push_str(&plan_text(&plans.added, &Invocation { is_apply: true, ..typed.clone() }, style));
+        }
+        let mut page = TextPage::new(style);
+        for line in asides(self.changed) {
+            page.wrap(0, 2, &[faint(line)]);
+        }
+        let asides = page.finish();
+        if !asides.is_empty() {
+            text.push('\n');
+            text.push_str(&asides);
+        }
+        text
+    }
+
+    /// The change as JSON (schema `stablekey.dev/change/v1`).
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        let ChangedProject { settings, folders, plans, .. } = self.changed;
+        let setting = |change: &SettingChange| {
+            json!({
+                "object": change.object.to_string(), "path": change.path, "from": change.from, "to": change.to,
+                "sensitive": change.is_sensitive
+            })
+        };
+        let resource = |change: &CommittedChange| -> Result<Value, serde_json::Error> {
+            let action = &change.action;
+            Ok(json!({
+                "object": action.change.object.to_string(), "change": action.action.as_str(),
+                "fields": serde_json::to_value(&action.fields)?, "impact": serde_json::to_value(&action.impact)?,
+                "redirect": change.redirect.as_ref().map(|redirect| &redirect.why)
+            }))
+        };
+        let folder = |folder: &ChangedFolder| -> Result<Value, serde_json::Error> {
+            let changes = folder.changes.iter().map(resource).collect::<Result<Vec<_>, _>>()?;
+            let what = if folder.is_source { "source" } else { "location" };
+            Ok(json!({"tenant": folder.tenant, "folder": what, "changes": changes, "unknown": folder.unknown}))
+        };
+        let dropped: Vec<Value> = plans
+            .dropped
+            .iter()
+            .map(|(_, action)| json!({"id": action.id, "action": action.action.as_str()}))
+            .collect();
+        let json = json!({
+            "schema": "stablekey.dev/change/v1",
+            "from": self.from,
+            "to": self.to,
+            "settings": settings.iter().map(setting).collect::<Vec<_>>(),
+            "folders": folders.iter().map(folder).collect::<Result<Vec<_>, _>>()?,
+            "added": serde_json::to_value(&plans.added)?,
+            "already": serde_json::to_value(&plans.already)?,
+            "dropped": dropped,
+            "fixed": serde_json::to_value(&plans.fixed)?,
+            "exit": self.changed.exit(),
+        });
+        super::json::json(&json, JsonLayout::Pretty)
+    }
+}
+
+/// What the change does not do: lines about what was there before it, and what it ends.
+pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
+    let plans = &changed.plans;
+    let already = already(&plans.already);
+    let already = already.map(|what| format!("Before this change already, and not counted: {what}."));
+    let dropped = plans.dropped.iter().map(|(_, action)| format!("{} {}", action.action.as_str(), action.id));
+    let dropped: Vec<String> = dropped.collect();
+    let ends = (!dropped.is_empty()).then(|| format!("No longer planned: {}.", first(&dropped)));
+    let fixed = count(plans.fixed.len(), "finding", "findings");
+    // What cannot be read any more is not fixed.
+    let is_fixed = !plans.fixed.is_empty() && plans.added.exit != 1;
+    let fixed = is_fixed.then(|| format!("Fixed by this change: {fixed}."));
+    already.into_iter().chain(ends).chain(fixed).collect()
+}
+
+/// Whether a plan has nothing to show: manual steps and what a tenant keeps are shown.
+fn is_quiet(plan: &Plan) -> bool {
+    let has_notes = plan.targets.iter().any(|target| !target.notes.is_empty());
+    plan.exit == 0 && plan.is_empty() && plan.findings.is_empty() && !has_notes
+}
+
+/// What there was before the change: `3 actions, 1 drifted, 2 findings`.
+fn already(plan: &Plan) -> Option<String> {
+    let counts = plan.counts;
+    let actions = counts.create + counts.update + counts.adopt + counts.delete;
+    let part = |number: usize, one: &str, many: &str| (number > 0).then(|| count(number, one, many));
+    let parts = [
+        part(actions, "action", "actions"),
+        part(counts.blocked, "blocked", "blocked"),
+        part(counts.drift, "drifted", "drifted"),
+        part(counts.kept, "kept by a tenant", "kept by tenants"),
+        part(counts.manual, "manual step", "manual steps"),
+        part(plan.findings.len(), "finding", "findings"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The first names of a list.
+fn first(names: &[String]) -> String {
+    const FEW: usize = 6;
+    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names.get(..FEW).unwrap_or_default().join(", ")),
+    }
+}
+
+pub(super) fn what_differs(folder: &ChangedFolder) -> String {
+    let number = folder.changes.len();
+    match folder.is_source {
+        true => format!("{} in its source, which an apply brings there", count(number, "change", "changes")),
+        false => format!("{} with the commit itself", count(number, "change", "changes")),
+    }
+}
+
+fn setting(page: &mut TextPage, change: &SettingChange) {
+    let (mark, tone) = if change.is_sensitive { ("!", Tone::Careful) } else { ("~", Tone::Faint) };
+    let spans = [
+        Span::new(tone, format!("{mark} ")),
+        strong(change.object.to_string()),
+        plain(format!("  {}", setting_words(change))),
+    ];
+    page.wrap(2, 6, &spans);
+}
+
+/// The change of a setting: `policy.drift: Detect → Correct`.
+pub(super) fn setting_words(change: &SettingChange) -> String {
+    let words = |value: &Option<Value>| match value {
+        None => "absent".to_string(),
+        Some(Value::String(text)) => shorten(text, value::MOST).into_owned(),
+        Some(value) => shorten(&value.to_string(), value::MOST).into_owned(),
+    };
+    match (change.path.is_empty(), &change.from) {
+        (true, None) => "is new".to_string(),
+        (true, Some(_)) => "is gone".to_string(),
+        (false, _) => format!("{}: {} → {}", change.path, words(&change.from), words(&change.to)),
+    }
+}
+
+fn committed(page: &mut TextPage, change: &CommittedChange) {
+    if let Some(redirect) = &change.redirect {
+        page.wrap(2, 6, &[Span::new(Tone::Careful, format!("! {}: {}", redirect.code, redirect.why))]);
+    }
+    action(page, &change.action);
+}

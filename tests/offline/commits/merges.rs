@@ -1,0 +1,181 @@
+//! `ci plan` and `ci apply`: the result of a merge is planned, and carried out after it.
+
+use super::{applied, chat};
+use serde_json::{Value, json};
+use stablekey_testing::objects::{Document as _, Integration};
+use stablekey_testing::work_tree::{WorkTree, git_in};
+
+#[test]
+fn the_result_of_the_merge_is_planned() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/notes.yaml", &Integration::new("notes").title("notes").binds("Chat", "chat").yaml());
+    tree.commit("change");
+    // The base moved on: what it did is not the change's, and is not undone by it.
+    tree.switch("main");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.commit("base");
+    tree.switch("change");
+    let report = tree.path("../report");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main", "--report", report.to_str().unwrap()]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(output.out.contains("Integration/notes"), "{}", output.out);
+    assert!(!output.out.contains("Team chat"), "{}", output.out);
+    let stored: Value = serde_json::from_slice(&std::fs::read(report.join("report.json")).unwrap()).unwrap();
+    assert_eq!(stored["schema"], "stablekey.dev/change-report/v1");
+    let comment = std::fs::read_to_string(report.join("comment.md")).unwrap();
+    assert!(comment.starts_with("<!-- stablekey:change . -->\n"), "{comment}");
+}
+
+#[test]
+fn a_conflict_is_an_error_that_names_the_files() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("chat.example", "One"));
+    tree.commit("one");
+    tree.switch("main");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Other"));
+    tree.commit("other");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main", "--head", "change"]);
+    assert_eq!(output.code, 1);
+    assert!(output.err.contains("conflicts with main in dev/chat.yaml"), "{}", output.err);
+}
+
+#[test]
+fn on_github_the_merge_commit_is_compared_with_its_first_parent() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/lost.yaml", &Integration::new("lost").title("lost").binds("Nowhere", "nowhere").yaml());
+    tree.commit("change");
+    tree.switch("main");
+    tree.commit("base");
+    tree.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "change"]);
+    let event = tree.path("../event.json");
+    let repository = json!({"full_name": "acme/connections"});
+    let request = json!({
+        "number": 7, "base": {"ref": "main", "repo": repository}, "head": {"repo": repository}
+    });
+    std::fs::write(&event, json!({ "pull_request": request }).to_string()).unwrap();
+    let summary = tree.path("../summary.md");
+    let variables = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_EVENT_PATH", event.to_str().unwrap()),
+        ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
+    ];
+    let output = tree.run_with(&["ci", "plan"], &variables);
+    assert_eq!(output.code, 3, "{}", output.all);
+    let annotation = "::error file=dev/lost.yaml,line=";
+    assert!(output.out.lines().any(|line| line.starts_with(annotation)), "{}", output.out);
+    assert!(std::fs::read_to_string(&summary).unwrap().contains("SK0101"));
+    // A clone with the merge commit alone.
+    let clone = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", tree.root().display());
+    git_in(clone.path(), &["clone", "--quiet", "--depth", "1", &url, "clone"]);
+    let mut command = stablekey_testing::cli::stablekey(&clone.path().join("clone"), &["ci", "plan"]);
+    let output = command.envs(variables).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(err.contains("fetch-depth: 2"), "{err}");
+}
+
+/// The digest that the plan of a change asks to approve.
+fn digest(tree: &WorkTree) -> String {
+    let markdown = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD", "-o", "markdown"]).out;
+    let line =
+        markdown.lines().find(|line| line.starts_with("Stablekey-Approve: ")).unwrap_or_else(|| panic!("{markdown}"));
+    line.to_string()
+}
+
+/// Merges a branch into main, with a message.
+fn merge(tree: &WorkTree, branch: &str, message: &str) {
+    tree.switch("main");
+    tree.git(&["merge", "--quiet", "--no-ff", "--message", message, branch]);
+}
+
+#[test]
+fn what_needs_no_approval_is_applied_after_a_merge() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.commit("rename");
+    merge(&tree, "change", "Merge");
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(tree.read("prod/connections/chat.yaml").contains("Team chat"));
+    // A job that is run again finds nothing to do.
+    assert_eq!(tree.stablekey(&["ci", "apply"]).code, 0);
+}
+
+#[test]
+fn a_trailer_of_the_merge_commit_approves_and_nobody_elses() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    tree.write("dev/notes.yaml", &Integration::new("notes").title("notes").binds("Chat", "chat").yaml());
+    tree.commit("move");
+    let trailer = digest(&tree);
+    // The author of the change cannot approve it in a commit of theirs.
+    tree.commit(&format!("approve\n\n{trailer}"));
+    tree.switch("main");
+    tree.git(&["merge", "--quiet", "--ff-only", "change"]);
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert_eq!(output.code, 2, "{}", output.all);
+    assert!(output.err.contains("only in a merge commit"), "{}", output.err);
+    assert!(output.err.contains("stablekey ci apply --approve sha256:"), "{}", output.err);
+    assert!(!tree.read("prod/connections/chat.yaml").contains("new.example"));
+
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    tree.commit("move");
+    let trailer = digest(&tree);
+    merge(&tree, "change", &format!("Merge the change\n\n{trailer}"));
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(tree.read("prod/connections/chat.yaml").contains("new.example"));
+    // The same job again: what was approved is done.
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+}
+
+#[test]
+fn an_approval_is_void_where_what_is_live_moved() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    tree.write("dev/notes.yaml", &Integration::new("notes").title("notes").yaml());
+    tree.commit("move");
+    let trailer = digest(&tree);
+    merge(&tree, "change", &format!("Merge\n\n{trailer}"));
+    let live = tree.read("prod/connections/chat.yaml");
+    tree.write("prod/connections/chat.yaml", &live.replace("https://chat.example", "https://moved.example"));
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert!(output.err.contains("is void"), "{}", output.all);
+    assert!(tree.path("prod/integrations/notes.yaml").exists(), "the rest is done: {}", output.all);
+    assert!(tree.read("prod/connections/chat.yaml").contains("moved.example"));
+}
+
+#[test]
+fn an_older_commit_does_not_undo_a_newer_one() {
+    let tree = applied();
+    let remote = tempfile::tempdir().unwrap();
+    git_in(remote.path(), &["init", "--quiet", "--bare", "--initial-branch=main"]);
+    tree.git(&["remote", "add", "origin", remote.path().to_str().unwrap()]);
+    tree.write("dev/chat.yaml", &chat("chat.example", "First"));
+    let first = tree.commit("first merge");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Second"));
+    tree.commit("second merge");
+    tree.git(&["push", "--quiet", "origin", "main"]);
+    let of_main = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main")];
+    assert_eq!(tree.run_with(&["ci", "apply"], &of_main).code, 0);
+    assert!(tree.read("prod/connections/chat.yaml").contains("Second"));
+    tree.git(&["stash", "--quiet", "--include-untracked"]);
+    tree.git(&["checkout", "--quiet", "--detach", &first]);
+    let output = tree.run_with(&["ci", "apply"], &of_main);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(output.err.contains("nothing is written"), "{}", output.all);
+    assert_eq!(tree.git(&["status", "--porcelain"]), "");
+    // A remote that does not answer is no reason to write.
+    tree.git(&["remote", "set-url", "origin", "/nowhere"]);
+    assert_eq!(tree.run_with(&["ci", "apply"], &of_main).code, 1);
+}

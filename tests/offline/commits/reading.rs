@@ -1,0 +1,155 @@
+//! The files of a commit are read as those on disk are.
+
+use super::{applied, chat};
+use serde_json::Value;
+use stablekey_testing::cli::repository;
+use stablekey_testing::project::Project;
+use stablekey_testing::work_tree::{WorkTree, git_in};
+use std::os::unix::fs::symlink;
+
+/// The plan of what is on disk, and what the same plan says at a commit.
+fn both(tree: &WorkTree, root: &str) -> (Value, Value) {
+    let plan = tree.stablekey(&["plan", "-o", "json", "-C", root]);
+    let on_disk: Value = serde_json::from_str(&plan.out).unwrap_or_else(|error| panic!("{error}: {}", plan.all));
+    // From a commit without any file to this one: all that there is, was added.
+    let empty = tree.git(&["commit-tree", "-m", "nothing", "4b825dc642cb6eb9a060e54bf8d69288fbee4904"]);
+    let at = tree.stablekey(&["plan", "-o", "json", "-C", root, "--from", &empty, "--to", "HEAD"]);
+    let mut change: Value = serde_json::from_str(&at.out).unwrap_or_else(|error| panic!("{error}: {}", at.all));
+    (on_disk, change["added"].take())
+}
+
+#[test]
+fn every_example_is_planned_at_a_commit_as_on_disk() {
+    let mut read = 0;
+    for entry in std::fs::read_dir(repository("examples")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if !entry.path().join("tenants.yaml").exists() || name == "platform" {
+            continue;
+        }
+        let tree = WorkTree::of(Project::example(&name));
+        let (on_disk, at_commit) = both(&tree, ".");
+        assert_eq!(on_disk["targets"], at_commit["targets"], "{name}");
+        assert_eq!(on_disk["findings"], at_commit["findings"], "{name}");
+        read += 1;
+    }
+    assert!(read > 1);
+}
+
+#[test]
+fn a_project_in_a_folder_of_its_repository_is_read_there() {
+    let project = Project::empty();
+    let inner = applied();
+    for (path, bytes) in stablekey_testing::cli::files(inner.root()) {
+        if !path.starts_with(".git") {
+            project.write(&format!("platform/{path}"), &String::from_utf8(bytes).unwrap());
+        }
+    }
+    let tree = WorkTree::of(project);
+    let (on_disk, at_commit) = both(&tree, "platform");
+    assert_eq!(on_disk["targets"], at_commit["targets"]);
+    // The path of a file is that from the folder of the command.
+    tree.branch("change");
+    tree.write("platform/dev/chat.yaml", "a: [");
+    tree.commit("broken");
+    let output = tree.run_with(&["ci", "plan", "--base", "main", "-C", "platform"], &[("GITHUB_ACTIONS", "true")]);
+    assert_eq!(output.code, 1, "{}", output.all);
+    assert!(output.out.contains("::error file=platform/dev/chat.yaml,line=1"), "{}", output.all);
+}
+
+#[test]
+fn links_are_followed_within_a_tenant_and_refused_elsewhere() {
+    let tree = applied();
+    tree.write("shared/crm.yaml", &chat("crm.example", "CRM").replace("chat", "crm"));
+    symlink("../shared/crm.yaml", tree.path("dev/crm.yaml")).unwrap();
+    tree.commit("links");
+    let (on_disk, at_commit) = both(&tree, ".");
+    assert_eq!(on_disk["targets"], at_commit["targets"]);
+    for (target, why) in [
+        ("../../outside.yaml", "out of the root"),
+        ("/etc/hostname", "out of the root"),
+        ("nowhere.yaml", "leads nowhere"),
+        ("../prod/connections/chat.yaml", "folder of tenant prod"),
+    ] {
+        let _ = std::fs::remove_file(tree.path("dev/bad.yaml"));
+        symlink(target, tree.path("dev/bad.yaml")).unwrap();
+        tree.commit("bad link");
+        let output = tree.stablekey(&["plan", "--from", "HEAD^", "--to", "HEAD"]);
+        assert_eq!(output.code, 1, "{target}: {}", output.all);
+        assert!(output.err.contains(why), "{target}: {}", output.err);
+        tree.git(&["rm", "--quiet", "dev/bad.yaml"]);
+        tree.commit("without");
+    }
+    // A circle of links ends.
+    symlink("b.yaml", tree.path("dev/a.yaml")).unwrap();
+    symlink("a.yaml", tree.path("dev/b.yaml")).unwrap();
+    tree.commit("circle");
+    assert_eq!(tree.stablekey(&["plan", "--from", "HEAD^", "--to", "HEAD"]).code, 1);
+}
+
+/// What is not in the commit is unknown: nothing is removed because of it.
+#[test]
+fn submodules_and_pointers_of_lfs_could_hold_anything() {
+    let tree = applied();
+    let commit = tree.git(&["rev-parse", "HEAD"]);
+    tree.git(&["rm", "--quiet", "dev/chat.yaml"]);
+    tree.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},dev/more")]);
+    tree.git(&["commit", "--quiet", "--message", "submodule"]);
+    let output = tree.stablekey(&["plan", "--from", "main^", "--to", "main"]);
+    assert_eq!(output.code, 1, "{}", output.all);
+    assert!(output.err.contains("submodule"), "{}", output.err);
+    assert!(!output.out.contains("delete"), "{}", output.out);
+    let tree = applied();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n";
+    tree.write("dev/chat.yaml", pointer);
+    tree.commit("lfs");
+    let output = tree.stablekey(&["plan", "--from", "main^", "--to", "main"]);
+    assert_eq!(output.code, 1, "{}", output.all);
+    assert!(output.err.contains("Git LFS"), "{}", output.err);
+    assert!(!output.out.contains("delete"), "{}", output.out);
+    // The same on disk, and for a definition.
+    assert_eq!(tree.stablekey(&["plan"]).code, 1);
+}
+
+#[test]
+fn a_shallow_clone_is_told_its_depth() {
+    let tree = applied();
+    tree.commit("second");
+    let clone = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", tree.root().display());
+    git_in(clone.path(), &["clone", "--quiet", "--depth", "1", &url, "clone"]);
+    let project = clone.path().join("clone");
+    let run = |arguments: &[&str]| {
+        let output = stablekey_testing::cli::run(&project, arguments);
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, err) = run(&["plan", "--from", "HEAD^", "--to", "HEAD"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("depth of 1") && err.contains("fetch-depth: 0"), "{err}");
+    assert_eq!(err.matches("error:").count(), 1, "{err}");
+    // A branch that only the remote has is found.
+    git_in(&project, &["switch", "--quiet", "--detach", "HEAD"]);
+    git_in(&project, &["branch", "--quiet", "-D", "main"]);
+    assert_eq!(run(&["plan", "--from", "main", "--to", "HEAD"]).0, 0);
+    let (code, err) = run(&["plan", "--from", "elsewhere", "--to", "HEAD"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("elsewhere"), "{err}");
+}
+
+#[test]
+fn what_is_no_repository_and_what_is_no_commit_are_errors() {
+    let project = Project::example("us-eu");
+    let output = project.run(&["plan", "--from", "main"]);
+    assert_eq!(output.code, 1);
+    assert!(output.err.contains("no Git repository"), "{}", output.err);
+    let tree = WorkTree::of(project);
+    for name in ["man", "main:tenants.yaml", "", "-x", "HEAD^{tree}"] {
+        let output = tree.stablekey(&["plan", &format!("--from={name}")]);
+        assert_eq!(output.code, 1, "{name}: {}", output.all);
+        assert!(output.err.contains("there is no commit"), "{name}: {}", output.err);
+    }
+    assert_eq!(tree.stablekey(&["plan", "--to", "main"]).code, 1);
+    // A branch without the folder.
+    let output = tree.stablekey(&["plan", "-C", "us-prod", "--from", "main"]);
+    assert_eq!(output.code, 1, "{}", output.all);
+}
