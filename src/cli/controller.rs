@@ -3,8 +3,12 @@
 use super::CommandFailure;
 use crate::controller::bearer::TokenFile;
 use crate::controller::log::LogFormat;
-use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync, tenant_limit};
+use crate::controller::options::{
+    GitOptions, delete_after, git_host, git_limit, git_timeout, lease_duration, namespace, request_timeout, resync,
+    tenant_limit,
+};
 use crate::controller::{self, Options, Role};
+use crate::git::remote::Limits;
 use crate::tenant::prismatic::PlatformSettings;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
@@ -114,6 +118,41 @@ pub(super) struct Controller {
         hide_env_values = true
     )]
     request_timeout: Duration,
+    /// A host that sources in Git are read from, as host or host:port (repeatable, or comma-separated) [default: none]
+    ///
+    /// Without it no source in Git is read. Credentials go only to hosts that their Secret names too.
+    #[arg(
+        long = "git-host",
+        value_name = "HOST",
+        value_delimiter = ',',
+        value_parser = git_host,
+        env = "STABLEKEY_GIT_HOSTS",
+        hide_env_values = true
+    )]
+    git_hosts: Vec<String>,
+    /// The folder for what is fetched from Git
+    #[arg(long, value_name = "FOLDER", default_value = "/tmp/stablekey", env = "STABLEKEY_GIT_FOLDER", hide_env_values = true)]
+    git_folder: PathBuf,
+    /// The maximum size of a fetch from Git; a repository that sends more cannot be read
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "256Mi",
+        value_parser = git_limit,
+        env = "STABLEKEY_GIT_LIMIT",
+        hide_env_values = true
+    )]
+    git_limit: u64,
+    /// How long a question to a Git server, or a fetch, may take
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = git_timeout,
+        env = "STABLEKEY_GIT_TIMEOUT",
+        hide_env_values = true
+    )]
+    git_timeout: Duration,
     /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "json", env = "STABLEKEY_LOG_FORMAT", hide_env_values = true)]
     log_format: LogFormat,
@@ -194,6 +233,12 @@ impl Controller {
             tenant_limit: self.tenant_limit,
             pod_name: self.pod_name.or_else(host).unwrap_or_else(|| "stablekey".to_string()),
             platform: PlatformSettings::default(),
+            git: GitOptions {
+                hosts: self.git_hosts,
+                folder: self.git_folder,
+                limits: Limits { time: self.git_timeout, bytes: self.git_limit },
+                allows_loopback: false,
+            },
         }
     }
 }

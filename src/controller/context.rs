@@ -4,6 +4,7 @@ use super::election::Leadership;
 use super::events::Events;
 use super::log::ReconcileIds;
 use super::metrics::Metrics;
+use super::options::GitOptions;
 use super::probes::liveness::HeartbeatMonitor;
 use super::probes::readiness::Readiness;
 use super::role::Role;
@@ -48,4 +49,6 @@ pub struct Context {
     pub replica: Arc<str>,
     /// How the platform is reached.
     pub platform: PlatformSettings,
+    /// How sources in Git are read.
+    pub git: Arc<GitOptions>,
 }

@@ -213,6 +213,7 @@ impl RoleProcess {
             turns: self.turns.clone(),
             replica: self.options.pod_name.as_str().into(),
             platform: self.options.platform,
+            git: Arc::new(self.options.git.clone()),
         }
     }
 }
