@@ -7,10 +7,11 @@ use crate::controller::options::{
     GitOptions, delete_after, git_host, git_limit, git_timeout, lease_duration, namespace, request_timeout, resync,
     tenant_limit,
 };
+use crate::controller::webhooks::WebhookOptions;
 use crate::controller::{self, Options, Role};
 use crate::git::remote::Limits;
 use crate::tenant::prismatic::PlatformSettings;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +29,7 @@ use tracing::Level;
 ///   stablekey controller --role binder --namespace us-prod
 ///   stablekey controller --role syncer --namespace hub --resync 5m
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, group = ArgGroup::new("webhook_secret").multiple(true))]
 pub(super) struct Controller {
     /// The role of this process
     #[arg(long, value_name = "ROLE", env = "STABLEKEY_ROLE", hide_env_values = true)]
@@ -131,7 +132,13 @@ pub(super) struct Controller {
     )]
     git_hosts: Vec<String>,
     /// The folder for what is fetched from Git
-    #[arg(long, value_name = "FOLDER", default_value = "/tmp/stablekey", env = "STABLEKEY_GIT_FOLDER", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "/tmp/stablekey",
+        env = "STABLEKEY_GIT_FOLDER",
+        hide_env_values = true
+    )]
     git_folder: PathBuf,
     /// The maximum size of a fetch from Git; a repository that sends more cannot be read
     #[arg(
@@ -153,6 +160,36 @@ pub(super) struct Controller {
         hide_env_values = true
     )]
     git_timeout: Duration,
+    /// The address that receives webhooks of Git servers, at /github and /gitlab [default: none are received]
+    ///
+    /// A webhook means "ask this server now", and nothing more. It must be signed with the secret of its server.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = listen,
+        requires = "webhook_secret",
+        env = "STABLEKEY_WEBHOOK_LISTEN",
+        hide_env_values = true
+    )]
+    webhook_listen: Option<SocketAddr>,
+    /// A file with the secret of GitHub's webhooks [default: none are received from GitHub]
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "webhook_secret",
+        env = "STABLEKEY_WEBHOOK_GITHUB_SECRET_FILE",
+        hide_env_values = true
+    )]
+    webhook_github_secret_file: Option<PathBuf>,
+    /// A file with the token of GitLab's webhooks [default: none are received from GitLab]
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "webhook_secret",
+        env = "STABLEKEY_WEBHOOK_GITLAB_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    webhook_gitlab_token_file: Option<PathBuf>,
     /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "json", env = "STABLEKEY_LOG_FORMAT", hide_env_values = true)]
     log_format: LogFormat,
@@ -239,6 +276,11 @@ impl Controller {
                 limits: Limits { time: self.git_timeout, bytes: self.git_limit },
                 allows_loopback: false,
             },
+            webhooks: self.webhook_listen.map(|listen| WebhookOptions {
+                listen,
+                github: self.webhook_github_secret_file.map(TokenFile::new),
+                gitlab: self.webhook_gitlab_token_file.map(TokenFile::new),
+            }),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::probes::liveness::HeartbeatMonitor;
 use super::probes::readiness::Readiness;
 use super::role::Role;
 use super::stop::Stop;
+use super::webhooks::PollRequests;
 use crate::kubernetes::budget::Turns;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::connect::Servers;
@@ -51,4 +52,6 @@ pub struct Context {
     pub platform: PlatformSettings,
     /// How sources in Git are read.
     pub git: Arc<GitOptions>,
+    /// Asks for polls of Git servers.
+    pub polls: PollRequests,
 }

@@ -4,6 +4,7 @@ use super::bearer::TokenFile;
 use super::election::LONGEST;
 use super::log;
 use super::role::Role;
+use super::webhooks::WebhookOptions;
 use crate::git::remote::Limits;
 use crate::git::url::GitUrl;
 use crate::tenant::prismatic::PlatformSettings;
@@ -48,6 +49,8 @@ pub struct Options {
     pub platform: PlatformSettings,
     /// How sources in Git are read.
     pub git: GitOptions,
+    /// Where webhooks of Git servers are received; `None`: nowhere.
+    pub webhooks: Option<WebhookOptions>,
 }
 
 /// How sources in Git are read.

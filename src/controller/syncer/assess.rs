@@ -395,8 +395,7 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
              kubectl annotate -n {namespace} --overwrite tenant {tenant} {APPROVE}={digest}"
         );
     };
-    let hub =
-        Hub { context: None, namespace: namespace.to_string(), sync: sync.clone(), tenant: tenant.clone() };
+    let hub = Hub { context: None, namespace: namespace.to_string(), sync: sync.clone(), tenant: tenant.clone() };
     format!(
         "{wait} approval{void}{spent}{not_stored}: look first, then approve\n\
          {}\n\
@@ -461,7 +460,9 @@ fn suspended(evidence: &Evidence<'_>) -> Option<String> {
     };
     let Evidence { writer, namespace, target, .. } = evidence;
     Some(match (evidence.is_suspended, writer) {
-        (true, Writer::Sync(sync)) => format!("the sync is suspended; {waits}; to go on:\nstablekey resume {sync} -n {namespace}"),
+        (true, Writer::Sync(sync)) => {
+            format!("the sync is suspended; {waits}; to go on:\nstablekey resume {sync} -n {namespace}")
+        }
         // Its own Tenant, in its cluster, may be the one that is suspended.
         _ => format!(
             "{} is suspended; {waits}; to go on, where its Tenant is:\nstablekey resume {}",

@@ -180,8 +180,7 @@ impl ReadCommit {
         let root = Path::new("");
         let tree = repository.files(&commit, root, root).map_err(of_storage)?;
         let mut layout = FolderLayout::new(root, Overlay::nothing_over(tree));
-        let folder =
-            Folder { tenant: target.tenant.clone(), role: FolderRole::Source, path: target.path.clone() };
+        let folder = Folder { tenant: target.tenant.clone(), role: FolderRole::Source, path: target.path.clone() };
         layout.add(folder.clone());
         let content = content(target, id, &layout, &folder);
         Ok(ReadCommit { tenant: target.tenant.clone(), id, layout, content })
@@ -400,7 +399,8 @@ impl GitTenantSource {
     pub(super) fn unsettled(&self, delete_after: Duration, now: Instant) -> Option<(String, Option<Instant>)> {
         let then = self.changed_at + delete_after;
         let (tenant, seconds) = (&self.target.tenant, delete_after.as_secs());
-        let why = || format!("the source of {tenant} must have been unchanged for {seconds} s before anything is removed");
+        let why =
+            || format!("the source of {tenant} must have been unchanged for {seconds} s before anything is removed");
         (then > now).then(|| (why(), Some(then)))
     }
 

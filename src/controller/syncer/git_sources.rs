@@ -7,12 +7,15 @@ use super::hub_objects::HubObjects;
 use super::named_secret::{NamedSecret, fingerprint};
 use super::tenant::TenantRefusal;
 use crate::api::{GitSource, HOSTS};
+use crate::engine::model::inventory::Inventory;
 use crate::git::credentials::{CredentialKind, Credentials};
 use crate::git::reference::Reference;
 use crate::git::remote::{Access, Remote, RemoteError};
 use crate::git::url::GitUrl;
 use crate::git::{Authorities, Proxies, Secret};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -43,6 +46,8 @@ struct OpenedBy {
 pub(super) struct GitSources {
     context: Context,
     namespace: String,
+    /// The folder of this replica for what is fetched.
+    folder: PathBuf,
     found: BTreeMap<String, Opened>,
     /// By tenant: what its source was opened by.
     found_by: BTreeMap<String, OpenedBy>,
@@ -56,6 +61,17 @@ pub(super) struct DuePoll {
     pub poll: GitPoll,
 }
 
+/// The folder of a replica and role for what is fetched.
+fn folder_of(context: &Context) -> PathBuf {
+    context.git.folder.join(context.replica.as_ref()).join(context.role.as_str())
+}
+
+/// Removes what an earlier process of this replica fetched and left behind.
+pub(super) fn sweep(context: &Context) {
+    // Mostly there is none. What cannot be removed is not used either.
+    let _ = std::fs::remove_dir_all(folder_of(context));
+}
+
 fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRefusal> {
     Err(TenantRefusal { reason, why: why.into() })
 }
@@ -64,7 +80,8 @@ impl GitSources {
     /// Creates the sources of a hub, none of them open.
     pub(super) fn new(context: Context, namespace: &str) -> Self {
         let (found, found_by) = (BTreeMap::new(), BTreeMap::new());
-        GitSources { context, namespace: namespace.to_string(), found, found_by, epochs: 0 }
+        let folder = folder_of(&context);
+        GitSources { context, namespace: namespace.to_string(), folder, found, found_by, epochs: 0 }
     }
 
     /// Opens the sources of the Tenants, and closes those that no Tenant names any more. `secret` returns a Secret.
@@ -144,7 +161,7 @@ impl GitSources {
             remote,
             reference,
             path,
-            folder: FetchFolder::below(&self.context.git.folder, &self.namespace, name),
+            folder: FetchFolder::below(&self.folder, &self.namespace, name),
             limit: self.context.tenant_limit,
         };
         info!(tenant = name, url = spec.url, "its source is read from time to time");
@@ -208,6 +225,11 @@ impl GitSources {
     /// Returns the source of a tenant, or why it has none; `None` if it names none, or was not opened yet.
     pub(super) fn get(&self, tenant: &str) -> Option<Result<&GitTenantSource, &TenantRefusal>> {
         Some(self.found.get(tenant)?.as_ref().map(AsRef::as_ref))
+    }
+
+    /// Returns what the source of a tenant declares, if it can be read.
+    pub(super) fn inventory(&self, tenant: &str) -> Option<Arc<Inventory>> {
+        self.get(tenant)?.ok()?.view().inventory().cloned()
     }
 
     /// Whether the first read of a source is still in progress and has no error.

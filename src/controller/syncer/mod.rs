@@ -65,6 +65,7 @@ use tokio::task::JoinSet;
 
 /// Runs the syncer, or the sender, until it is asked to end.
 pub(super) async fn run(context: Context) -> Result<(), String> {
+    git_sources::sweep(&context);
     let mut hubs = JoinSet::new();
     let backlog = Arc::<SyncerBacklog>::default();
     let claims = SecretClaims::default();

@@ -41,6 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
+use tokio::sync::broadcast;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -112,6 +113,8 @@ pub(super) struct HubWorker {
     forgetting: StatusWrites<ObjectId>,
     tasks: JoinSet<()>,
     backlog: Arc<SyncerBacklog>,
+    /// The addresses of Git repositories that a webhook is about.
+    polls: broadcast::Receiver<Arc<BTreeSet<String>>>,
     _following: WatchHandle,
 }
 
@@ -129,6 +132,7 @@ impl HubWorker {
         HubWorker {
             tenants: TenantConnections::new(context.clone(), paths.clone(), report, claims),
             git: GitSources::new(context.clone(), namespace),
+            polls: context.polls.subscribe(),
             context,
             paths,
             inbox,
@@ -165,6 +169,11 @@ impl HubWorker {
                         let Ok(event) = self.inbox.try_recv() else { break };
                         self.on_event(event).await;
                     }
+                }
+                asked = self.polls.recv() => {
+                    // One that was missed may have been about any of them.
+                    let urls = asked.unwrap_or_default();
+                    self.git.poll_all_now(&urls, Instant::now());
                 }
                 () = sleep_until(wakes) => self.are_statuses_due = true,
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
@@ -232,7 +241,9 @@ impl HubWorker {
                 }
             }
             SyncerEvent::Tenant(TenantEvent::Read { tenant, epoch, result }) => self.on_read(&tenant, epoch, result),
-            SyncerEvent::Tenant(TenantEvent::Source { tenant, epoch, result }) => self.on_source(&tenant, epoch, result),
+            SyncerEvent::Tenant(TenantEvent::Source { tenant, epoch, result }) => {
+                self.on_source(&tenant, epoch, result)
+            }
             SyncerEvent::Tenant(TenantEvent::Secret { secret, event }) => {
                 self.tenants.on_secret(&secret, event);
                 self.connect_tenants().await;
@@ -360,7 +371,7 @@ impl HubWorker {
                 drop(outbox.send(SyncerEvent::Tenant(TenantEvent::Source { tenant, epoch, result })));
             });
         }
-        for due in self.tenants.begin_reads(&self.objects, Instant::now()) {
+        for due in self.tenants.begin_reads(&self.objects, &self.git, Instant::now()) {
             let DueRead::Read { tenant, epoch, poll } = due else {
                 self.are_statuses_due = true;
                 self.enqueue_everything();
@@ -531,7 +542,9 @@ impl HubWorker {
         let names: Vec<String> = self.targets.keys().filter(|name| observer.can_reconcile(name)).cloned().collect();
         for name in names {
             let is_due = |target: &TargetState| target.queue.is_everything_due(now);
-            if self.targets.get(&name).is_some_and(is_due) && !self.tenants.is_fresh(&name, &self.objects, now) {
+            if self.targets.get(&name).is_some_and(is_due)
+                && !self.tenants.is_fresh(&name, &self.objects, &self.git, now)
+            {
                 // It is read first.
                 continue;
             }

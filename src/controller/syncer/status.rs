@@ -225,7 +225,8 @@ fn stale_source(namespace: &str, tenant: &Object<TenantSpec>, target: &TargetSta
     let given = tenant.metadata.annotations.get(APPROVE).map(|text| approved_digests(text)).unwrap_or_default();
     let now = target.source.as_ref().and_then(|source| source.target.as_ref()?.digest.as_deref());
     let known = target.given.get(&Writer::Source);
-    let is_known = |digest: &str| known.is_some_and(|given| given.begun.contains(digest) || given.spent.contains(digest));
+    let is_known =
+        |digest: &str| known.is_some_and(|given| given.begun.contains(digest) || given.spent.contains(digest));
     let first = given.iter().find(|digest| now != Some(digest.as_str()) && !is_known(digest))?;
     let name = tenant.name();
     let message = format!(

@@ -4,7 +4,7 @@
 use super::super::context::Context;
 use super::super::role::Role;
 use super::git_source::GitPollResult;
-use super::git_sources::UNREAD;
+use super::git_sources::{GitSources, UNREAD};
 use super::hub_objects::HubObjects;
 use super::named_secret::{self, NamedSecret, fingerprint};
 use super::polled::{Poll, PollResult, PolledTenant, ReadOutcome};
@@ -373,7 +373,7 @@ impl TenantConnections {
     }
 
     /// Begins the reads that are due.
-    pub(super) fn begin_reads(&mut self, objects: &HubObjects, now: Instant) -> Vec<DueRead> {
+    pub(super) fn begin_reads(&mut self, objects: &HubObjects, git: &GitSources, now: Instant) -> Vec<DueRead> {
         let names: Vec<String> = self.polled().map(|(name, _)| name.clone()).collect();
         let mut due = Vec::new();
         for name in names {
@@ -382,7 +382,7 @@ impl TenantConnections {
             }
             let namespace = objects.tenants.get(&name).and_then(secrets_of);
             let shared = namespace.and_then(|namespace| self.claims.shared(self.paths.namespace(), &name, &namespace));
-            let expected = self.expected(&name, objects);
+            let expected = self.expected(&name, objects, git);
             let Some(tenant) = self.polled_mut(&name) else { continue };
             match shared {
                 Some(why) => due.extend(tenant.refuse(SHARED, why, now).then_some(DueRead::Refused)),
@@ -434,17 +434,21 @@ impl TenantConnections {
     }
 
     /// The names that the sources of a tenant use: integrations and connections are found on the platform by them.
-    fn expected(&self, tenant: &str, objects: &HubObjects) -> Expected {
+    fn expected(&self, tenant: &str, objects: &HubObjects, git: &GitSources) -> Expected {
         let mut expected = Expected::default();
         let sources = objects.sources(tenant).filter(|source| *source != tenant).filter_map(|source| self.open(source));
         sources.filter_map(Connection::inventory).for_each(|inventory| expected.learn(inventory));
+        if let Some(own) = git.inventory(tenant) {
+            expected.learn(&own);
+            expected.declare(&own);
+        }
         expected
     }
 
     /// Whether a full reconcile of a target may begin with what was read of it. If not, it is read first.
-    pub(super) fn is_fresh(&mut self, tenant: &str, objects: &HubObjects, now: Instant) -> bool {
+    pub(super) fn is_fresh(&mut self, tenant: &str, objects: &HubObjects, git: &GitSources, now: Instant) -> bool {
         let Some(Ok(Connection::Polled(polled))) = self.found.get(tenant) else { return true };
-        if polled.is_fresh(|| self.expected(tenant, objects), now) {
+        if polled.is_fresh(|| self.expected(tenant, objects, git), now) {
             return true;
         }
         self.refresh(tenant, now);
