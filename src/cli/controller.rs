@@ -190,6 +190,16 @@ pub(super) struct Controller {
         hide_env_values = true
     )]
     webhook_gitlab_token_file: Option<PathBuf>,
+    /// A host and port at which all replicas are found: one that stands by passes webhooks on [default: none]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_parser = peers,
+        requires = "webhook_listen",
+        env = "STABLEKEY_WEBHOOK_PEERS",
+        hide_env_values = true
+    )]
+    webhook_peers: Option<String>,
     /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "json", env = "STABLEKEY_LOG_FORMAT", hide_env_values = true)]
     log_format: LogFormat,
@@ -280,6 +290,7 @@ impl Controller {
                 listen,
                 github: self.webhook_github_secret_file.map(TokenFile::new),
                 gitlab: self.webhook_gitlab_token_file.map(TokenFile::new),
+                peers: self.webhook_peers,
             }),
         }
     }
@@ -287,6 +298,15 @@ impl Controller {
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 0.0.0.0:8080 or [::]:8080".to_string())
+}
+
+/// Checks a host and port.
+fn peers(text: &str) -> Result<String, String> {
+    let is_peers = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    match is_peers {
+        true => Ok(text.to_string()),
+        false => Err("write a host and a port, such as stablekey-webhooks:8081".to_string()),
+    }
 }
 
 /// Checks the name of a pod.

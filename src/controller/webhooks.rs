@@ -5,8 +5,11 @@
 //! how many are accepted. A request is answered before anything is done because of it.
 
 use super::bearer::{TokenFile, same};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,7 +21,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -37,6 +40,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How many webhooks are accepted at once, and how many a second.
 const BURST: f64 = 20.0;
 const PER_SECOND: f64 = 5.0;
+/// The header of a webhook that another replica passed on.
+const PASSED_ON: &str = "x-stablekey-passed-on";
+/// The headers that show who sent a webhook.
+const SIGNATURES: [&str; 2] = [GITHUB, GITLAB];
+const GITHUB: &str = "x-hub-signature-256";
+const GITLAB: &str = "x-gitlab-token";
+/// How long a replica may take to answer what is passed on to it, and how many there are at most.
+const PASSING: Duration = Duration::from_secs(2);
+const MOST_PEERS: usize = 8;
 /// How many requests a slow worker may miss. It then asks all servers.
 const BACKLOG: usize = 64;
 
@@ -49,6 +61,8 @@ pub struct WebhookOptions {
     pub github: Option<TokenFile>,
     /// The file with the token of GitLab's webhooks.
     pub gitlab: Option<TokenFile>,
+    /// A host and port at which all replicas are found: one that stands by passes webhooks on to the others.
+    pub peers: Option<String>,
 }
 
 /// Passes on that Git servers are to be asked now: the addresses of repositories; without one, all.
@@ -83,6 +97,7 @@ impl PollRequests {
 pub(super) struct Webhooks {
     github: Option<TokenFile>,
     gitlab: Option<TokenFile>,
+    peers: Option<String>,
     polls: PollRequests,
     accepted: Arc<Mutex<Bucket>>,
 }
@@ -114,7 +129,13 @@ const UNAUTHORIZED: Answer = (StatusCode::UNAUTHORIZED, "the signature or token 
 impl Webhooks {
     pub(super) fn new(options: &WebhookOptions, polls: PollRequests) -> Self {
         let accepted = Arc::new(Mutex::new(Bucket { left: BURST, at: Instant::now() }));
-        Webhooks { github: options.github.clone(), gitlab: options.gitlab.clone(), polls, accepted }
+        Webhooks {
+            github: options.github.clone(),
+            gitlab: options.gitlab.clone(),
+            peers: options.peers.clone(),
+            polls,
+            accepted,
+        }
     }
 
     /// Serves requests until it is dropped.
@@ -179,13 +200,41 @@ impl Webhooks {
             return (StatusCode::TOO_MANY_REQUESTS, "too many webhooks: the server is asked at its interval\n");
         }
         if !self.polls.has_receivers() {
-            return (StatusCode::SERVICE_UNAVAILABLE, "this replica stands by: the server is asked at its interval\n");
+            return self.pass_on(&head, body).await;
         }
         let urls = repositories(&body);
         debug!(repositories = ?urls, "a webhook came");
         self.polls.send(urls);
         ACCEPTED
     }
+
+    /// Passes a webhook on to the other replicas, because this one stands by. Whoever gets it checks it again.
+    async fn pass_on(&self, head: &Parts, body: Bytes) -> Answer {
+        const STANDBY: Answer =
+            (StatusCode::SERVICE_UNAVAILABLE, "this replica stands by: the server is asked at its interval\n");
+        let Some(peers) = self.peers.as_ref().filter(|_| !head.headers.contains_key(PASSED_ON)) else { return STANDBY };
+        let Ok(Ok(addresses)) = timeout(PASSING, lookup_host(peers.as_str())).await else { return STANDBY };
+        let addresses: BTreeSet<SocketAddr> = addresses.take(MOST_PEERS).collect();
+        let sent = addresses.into_iter().map(|address| timeout(PASSING, send(address, head, body.clone())));
+        let accepted = join_all(sent).await.into_iter().flatten().any(|status| status == Some(StatusCode::ACCEPTED));
+        if accepted { ACCEPTED } else { STANDBY }
+    }
+}
+
+/// Sends a webhook to a replica; `None` if it does not answer.
+async fn send(address: SocketAddr, head: &Parts, body: Bytes) -> Option<StatusCode> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let connection = tokio::spawn(connection);
+    let mut request = Request::post(head.uri.path()).header(header::HOST, address.to_string()).header(PASSED_ON, "1");
+    for name in SIGNATURES {
+        if let Some(value) = head.headers.get(name) {
+            request = request.header(name, value);
+        }
+    }
+    let answer = sender.send_request(request.body(Full::new(body)).ok()?).await;
+    connection.abort();
+    answer.ok().map(|answer| answer.status())
 }
 
 /// Listens for webhooks.
@@ -197,12 +246,12 @@ pub(super) async fn listen(options: &WebhookOptions) -> std::io::Result<TcpListe
 
 /// Whether a request of GitLab has this token.
 fn has_token(headers: &HeaderMap, token: &[u8]) -> bool {
-    headers.get("x-gitlab-token").is_some_and(|sent| same(sent.as_bytes(), token))
+    headers.get(GITLAB).is_some_and(|sent| same(sent.as_bytes(), token))
 }
 
 /// Whether a request of GitHub is signed with this secret.
 fn is_signed(headers: &HeaderMap, secret: &[u8], body: &[u8]) -> bool {
-    let sent = headers.get("x-hub-signature-256").and_then(|sent| sent.to_str().ok());
+    let sent = headers.get(GITHUB).and_then(|sent| sent.to_str().ok());
     let Some(signature) = sent.and_then(|sent| bytes(sent.strip_prefix("sha256=")?)) else { return false };
     // Compares in constant time.
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), body, &signature).is_ok()
@@ -259,6 +308,10 @@ mod tests {
     }
 
     async fn listening() -> Listening {
+        listening_with(None).await
+    }
+
+    async fn listening_with(peers: Option<String>) -> Listening {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
         std::fs::write(&file, format!("{SECRET}\n")).unwrap();
@@ -266,6 +319,7 @@ mod tests {
             listen: "127.0.0.1:0".parse().unwrap(),
             github: Some(TokenFile::new(file.clone())),
             gitlab: Some(TokenFile::new(file)),
+            peers,
         };
         let requests = PollRequests::default();
         let polls = requests.subscribe();
@@ -369,5 +423,24 @@ mod tests {
         drop(polls);
         let here = Listening { address, polls: PollRequests::default().subscribe(), _folder };
         assert_eq!(here.post("/github", &signed(SECRET, PUSH), PUSH).await, 503);
+    }
+
+    /// A Service sends a webhook to any replica: one that stands by passes it on to the one that leads.
+    #[tokio::test]
+    async fn a_standby_passes_webhooks_on() {
+        let mut leader = listening().await;
+        let Listening { address, polls, _folder } = listening_with(Some(leader.address.to_string())).await;
+        drop(polls);
+        let standby = Listening { address, polls: PollRequests::default().subscribe(), _folder };
+        assert_eq!(standby.post("/github", &signed(SECRET, PUSH), PUSH).await, 202);
+        assert_eq!(leader.polls.try_recv().unwrap().len(), 1);
+        assert_eq!(standby.post("/github", &signed("other", PUSH), PUSH).await, 401);
+        // Two that stand by do not pass it to and fro.
+        let Listening { address, polls, _folder } = leader;
+        drop(polls);
+        let leader = Listening { address, polls: PollRequests::default().subscribe(), _folder };
+        assert_eq!(standby.post("/github", &signed(SECRET, PUSH), PUSH).await, 503);
+        let passed = format!("{}X-Stablekey-Passed-On: 1\r\n", signed(SECRET, PUSH));
+        assert_eq!(leader.post("/github", &passed, PUSH).await, 503);
     }
 }

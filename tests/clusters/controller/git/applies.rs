@@ -31,7 +31,7 @@ fn a_commit_is_applied_and_the_next_one_too() {
     let receipt = env.status("target.receipt.plan");
     assert!(receipt.starts_with("sha256:"), "{receipt}");
     let wrote = field(&env.us, "connection/crm", ".metadata.annotations.stablekey\\.dev/wrote");
-    assert!(wrote.contains("\"source\""), "{wrote}");
+    assert!(wrote.contains("@source"), "{wrote}");
 
     let second = env.commit(&[&[crm("api refresh").json()], &others[..]].concat());
     env.until_applied(&second);

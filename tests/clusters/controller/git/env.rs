@@ -65,6 +65,7 @@ fn operator() {
             listen: "127.0.0.1:0".parse().unwrap(),
             github: Some(TokenFile::new(file.clone().into())),
             gitlab: Some(TokenFile::new(file.into())),
+            peers: None,
         }),
     };
     stablekey::controller::run(&options).unwrap();
