@@ -163,7 +163,7 @@ pub struct Source {
     pub path: Option<String>,
     /// A repository of Git. For the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub git: Option<GitSource>,
+    pub git: Option<Box<GitSource>>,
     /// Whether objects that the source no longer declares are removed. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<bool>,
@@ -337,7 +337,7 @@ impl TenantSpec {
 
     /// The repository of Git that declares the tenant.
     pub fn git(&self) -> Option<&GitSource> {
-        self.source.as_ref()?.git.as_ref()
+        self.source.as_ref()?.git.as_deref()
     }
 
     /// Whether the tenant serves customers, as its environment says; `None` if it says nothing.

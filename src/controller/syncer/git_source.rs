@@ -415,3 +415,113 @@ fn spread(time: Duration) -> Duration {
     let part = f64::from(u32::try_from(random() & 0xffff).unwrap_or_default()) / 65_536.0;
     time.mul_f64(0.95 + part / 10.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::probes::readiness::Readiness;
+    use crate::git::Proxies;
+    use crate::git::remote::{Access, Limits};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn source() -> GitTenantSource {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let access = Access {
+            credentials: None,
+            authorities: None,
+            proxies: Proxies::none(),
+            limits: Limits::default(),
+            allows_loopback: false,
+        };
+        let target = GitTarget {
+            tenant: "us".to_string(),
+            remote: Remote::new("https://git.example/team/tenants.git", access, runtime.handle().clone()).unwrap(),
+            reference: Reference::branch("main").unwrap(),
+            path: "us".into(),
+            folder: FetchFolder::below(Path::new("/nonexistent"), "hub", "us"),
+            limit: 1 << 20,
+        };
+        GitTenantSource::new(1, target, 60 * SECOND, Readiness::of(1).waits("test", "nothing"))
+    }
+
+    fn failed(source: &mut GitTenantSource, after: Option<Duration>, now: Instant) -> bool {
+        assert!(source.begin(now).is_some());
+        assert!(source.begin(now).is_none() && source.wakes().is_none(), "one at a time");
+        let failure = GitFailure { reason: "Unreachable", why: "it failed".to_string(), is_stalled: false, after };
+        source.on_read(Some(GitPollResult(Err(failure))), now)
+    }
+
+    fn pause(source: &GitTenantSource, now: Instant) -> Duration {
+        source.wakes().unwrap() - now
+    }
+
+    /// What cannot be read is unknown, and is asked again at growing intervals.
+    #[test]
+    fn a_server_that_fails_is_asked_again_more_seldom() {
+        let (mut source, mut now) = (source(), Instant::now());
+        assert!(source.is_being_read());
+        assert!(failed(&mut source, None, now), "its failure is new");
+        assert!(matches!(source.view(), View::Unreachable(_)) && !source.is_being_read());
+        assert!(pause(&source, now) < 2 * SECOND);
+        for _ in 0..20 {
+            now = source.wakes().unwrap();
+            assert!(!failed(&mut source, None, now), "the same failure");
+        }
+        assert!((540 * SECOND..660 * SECOND).contains(&pause(&source, now)));
+        source.poll_now(now + SECOND);
+        now += SECOND;
+        failed(&mut source, Some(1_000 * SECOND), now);
+        assert!(pause(&source, now) > 900 * SECOND, "as the server says");
+        assert!(source.begin(now).is_none());
+        source.next = now;
+        assert!(source.begin(now).is_some());
+        assert!(source.on_read(Some(GitPollResult(Ok(None))), now), "it can be asked again");
+        assert!((54 * SECOND..66 * SECOND).contains(&pause(&source, now)));
+    }
+
+    /// A webhook that comes while a read is in progress may be about a commit that this read does not see.
+    #[test]
+    fn a_webhook_during_a_read_asks_once_more() {
+        let (mut source, now) = (source(), Instant::now());
+        assert!(source.begin(now).is_some());
+        source.poll_now(now);
+        source.poll_now(now);
+        source.on_read(Some(GitPollResult(Ok(None))), now + SECOND);
+        assert_eq!(pause(&source, now + SECOND), Duration::ZERO);
+        assert!(source.begin(now + SECOND).is_some());
+        source.on_read(Some(GitPollResult(Ok(None))), now + SECOND);
+        assert!(pause(&source, now + SECOND) > 50 * SECOND, "once");
+        // Not more often than this, whoever asks.
+        source.poll_now(now + SECOND);
+        assert_eq!(pause(&source, now + SECOND), GAP);
+    }
+
+    #[test]
+    fn what_a_person_asked_for_waits_for_a_read_that_began_later() {
+        let (mut source, now) = (source(), Instant::now());
+        failed(&mut source, None, now);
+        source.next = now;
+        assert!(source.begin(now).is_some());
+        source.refresh(now + SECOND);
+        source.on_read(Some(GitPollResult(Ok(None))), now + 2 * SECOND);
+        assert!(source.is_being_read());
+        assert!(source.begin(now + 2 * SECOND).is_some());
+        assert!(source.on_read(None, now + 3 * SECOND), "a read that panicked is a failure");
+        assert!(!source.is_being_read() && source.failure().unwrap().is_stalled);
+    }
+
+    #[test]
+    fn a_path_stays_in_its_repository_and_an_address_is_found_however_it_is_written() {
+        assert_eq!(folder(None), Some(PathBuf::new()));
+        assert_eq!(folder(Some("./tenants//us/")), Some("tenants/us".into()));
+        for path in ["..", "a/../../b", "/etc"] {
+            assert_eq!(folder(Some(path)), None, "{path}");
+        }
+        let source = source();
+        for url in ["https://git.example/team/tenants", "https://git.example/Team/tenants.git/"] {
+            assert!(source.is_at(url), "{url}");
+        }
+        assert!(!source.is_at("https://git.example/team/other.git"));
+    }
+}
