@@ -77,7 +77,7 @@ crds:
 	mv $(RULES).new $(RULES)
 
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files, writes,
-# hostile, clusters, caches, operator, hub, platform) measures one group and writes its part.
+# hostile, clusters, caches, operator, hub, git, platform) measures one group and writes its part.
 bench: control-plane
 	cargo build --release
 	cargo run --release --package stablekey-bench -- $(ONLY)

@@ -11,6 +11,7 @@ mod clusters;
 mod engine;
 mod files;
 mod generate;
+mod git;
 mod hostile;
 mod hub;
 mod measure;
@@ -35,7 +36,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by name.
-const GROUPS: [(&str, Measure); 10] = [
+const GROUPS: [(&str, Measure); 11] = [
     ("engine", engine::figures),
     ("files", files::figures),
     ("writes", writes::figures),
@@ -45,6 +46,7 @@ const GROUPS: [(&str, Measure); 10] = [
     ("caches", caches::figures),
     ("operator", operator::figures),
     ("hub", hub::figures),
+    ("git", git::figures),
     ("platform", platform::figures),
 ];
 
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["--memory-of", program, arguments @ ..] => memory_of(program, arguments).map(|()| true),
         ["--child", task, number] => child(task, number).map(|()| true),
+        ["--git-operator", arguments @ ..] => git::operator(arguments).map(|()| true),
         ["--cache", namespace] => caches::cache(namespace).map(|()| true),
         ["--reflectors", namespace] => caches::reflectors(namespace, caches::Keeps::All).map(|()| true),
         ["--lean-reflectors", namespace] => {

@@ -20,6 +20,13 @@ pub const ORIGIN: &str = "^https?://([A-Za-z0-9][A-Za-z0-9.-]*|\\[[0-9A-Fa-f:.]+
 /// The pattern of the name of an environment variable that may hold a token of the platform.
 pub const TOKEN_VARIABLE: &str = "^STABLEKEY_TOKEN_[A-Za-z0-9_]+$";
 
+/// The pattern of the address of a repository of Git: https, a host, perhaps a port, and a path.
+pub const GIT_URL: &str = "^https://([A-Za-z0-9][A-Za-z0-9.-]*|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?/[^\\s?#@\\\\]+$";
+/// The pattern of the full name of a commit.
+pub const COMMIT: &str = "^[0-9a-f]{40}$";
+/// The pattern of a time between two questions: a number with a unit.
+pub const INTERVAL: &str = "^[1-9][0-9]{0,5}[smh]$";
+
 /// Whether `text` is a valid stable key.
 pub fn is_stable_key(text: &str) -> bool {
     let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');

@@ -36,6 +36,10 @@ pub const STAGE_TWICE: &str = "each tenant may be listed once in a stage: keep o
 pub const STAGES_TWICE: &str = "each tenant stands in one stage: keep one of the two";
 /// Message: more targets than a sync may have.
 pub const STAGES_TARGETS: &str = "a sync has at most 32 targets in all its stages: make two syncs";
+/// Message: a source with both or none of `path` and `git`.
+pub const SOURCE: &str = "a source is exactly one of path, git";
+/// Message: a source in Git with none or several of `branch`, `tag` and `commit`.
+pub const GIT_REFERENCE: &str = "a source in Git has exactly one of branch, tag, commit";
 /// Message: an override of none of the valid shapes.
 pub const OVERRIDE_SHAPE: &str = "an override is one of {stableKey, input, value}, {stableKey, input, secretRef}, {stableKey, field, value}, {integration, variable, stableKey} and {object, field, keep: true}, each with tenant and reason";
 /// Message: an override of an unsupported field.
@@ -117,7 +121,7 @@ pub fn violations(resource: &Resource) -> Vec<Violation> {
         Resource::Component(c) => component(c, &mut found),
         Resource::Integration(i) => integration(i, &mut found),
         Resource::TenantSync(s) => sync(s, &mut found),
-        Resource::Tenant(_) => {}
+        Resource::Tenant(t) => tenant(t, &mut found),
     }
     found
 }
@@ -251,6 +255,19 @@ fn integration(i: &Object<IntegrationSpec>, found: &mut Vec<Violation>) {
             &["spec", "definition", "file"],
             "a definition lies beside its manifest: write the file's name without a folder",
         ));
+    }
+}
+
+fn tenant(t: &Object<TenantSpec>, found: &mut Vec<Violation>) {
+    let Some(source) = &t.spec.source else { return };
+    if source.path.is_some() == source.git.is_some() {
+        found.push(Violation::new(&["spec", "source"], SOURCE));
+    }
+    if let Some(git) = &source.git {
+        let named = [git.branch.is_some(), git.tag.is_some(), git.commit.is_some()];
+        if named.into_iter().filter(|named| *named).count() != 1 {
+            found.push(Violation::new(&["spec", "source", "git"], GIT_REFERENCE));
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Tenant: one organization of the platform on one stack.
 
 use super::union::exactly_one;
-use super::{Condition, SecretKeyRef, True, names, rules};
+use super::{ApprovalStatus, Condition, SecretKeyRef, TargetStatus, True, names, rules};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One organization of the platform on one stack: us-prod, eu-prod, dev.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct TenantSpec {
     /// The location of its resources. Required in files; in a cluster, absent means this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<LocationSpec>,
-    /// The manifests that declare the tenant, in addition to syncs. In files only.
+    /// The manifests that declare the tenant, in addition to syncs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
     /// Whether Stablekey writes nothing to the tenant, but still reads, plans and reports it. Absent is read as false.
@@ -151,16 +152,66 @@ exactly_one! {
     }
 }
 
-/// Manifests that declare a tenant.
+/// Manifests that declare a tenant: exactly one of path, git.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.path) != has(self.git)").message(rules::SOURCE))]
 pub struct Source {
-    /// The path below the root given to the command; no symlink may lead out of the root.
+    /// The path below the root given to the command; no symlink may lead out of the root. For the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    pub path: String,
+    pub path: Option<String>,
+    /// A repository of Git. For the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Box<GitSource>>,
     /// Whether objects that the source no longer declares are removed. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<bool>,
+}
+
+/// A folder of a repository on a Git server, at a branch, a tag or a commit: exactly one of the three.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.branch), has(self.tag), has(self.commit)].filter(x, x).size() == 1").message(rules::GIT_REFERENCE))]
+pub struct GitSource {
+    /// The address of the repository, as `git clone` takes it: `https://host/path`, without a user name or password.
+    /// The operator reads only from the hosts of its option `--git-host`.
+    #[schemars(regex(pattern = names::GIT_URL), length(min = 1, max = 1024))]
+    pub url: String,
+    /// The branch, without `refs/heads/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub branch: Option<String>,
+    /// The tag, without `refs/tags/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub tag: Option<String>,
+    /// The full name of the commit: 40 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = names::COMMIT), length(min = 40, max = 40))]
+    pub commit: Option<String>,
+    /// The folder with the manifests, below the root of the repository. Absent: the whole repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub path: Option<String>,
+    /// How often the server is asked for a new commit: a number with the unit s, m or h. Absent is read as 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = names::INTERVAL), length(min = 2, max = 8))]
+    pub interval: Option<String>,
+    /// The Secret with the credentials, in the namespace of the Tenant. Absent: none are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<GitSecretRef>,
+}
+
+/// A Secret for a Git server. It has either `username` and `password`, or `bearerToken`; the annotation
+/// stablekey.dev/hosts names the hosts that they are sent to. `ca.crt` may have the certificates of the authorities that
+/// are trusted there, instead of those that the system trusts.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct GitSecretRef {
+    /// The Secret's name.
+    #[schemars(regex(pattern = names::OBJECT_NAME), length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// The actions that Stablekey may take in a tenant. The policy governs only Stablekey, not other writers.
@@ -230,6 +281,35 @@ pub struct TenantStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The last request to reconcile that was answered: the annotation `stablekey.dev/requestedAt`, or Flux's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The state of the source in Git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceStatus>,
+    /// The approvals of what the source declares that the operator began to carry out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["tenant".into(), "digest".into()]))]
+    pub approvals: Vec<ApprovalStatus>,
+}
+
+/// The observed state of a tenant's source in Git.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// The commit that was read last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub seen: Option<String>,
+    /// The commit that was applied last: nothing of it was left when it was planned again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub applied: Option<String>,
+    /// What is left to do in the tenant for it to be as the source declares, and the receipt of the last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetStatus>,
 }
 
 /// The environments that are production, whatever their case.
@@ -238,7 +318,7 @@ pub const PRODUCTION: [&str; 2] = ["prod", "production"];
 impl TenantSpec {
     /// Whether manifests of the tenant are in files, where a command can edit them: its folder, or its source.
     pub fn has_manifests(&self) -> bool {
-        self.source.is_some() || matches!(self.location, Some(LocationSpec::Directory(_)))
+        self.source_path().is_some() || matches!(self.location, Some(LocationSpec::Directory(_)))
     }
 
     /// The folders of its manifests: its location, if that is a folder, and its source.
@@ -247,7 +327,17 @@ impl TenantSpec {
             Some(LocationSpec::Directory(directory)) => Some(directory.path.clone()),
             _ => None,
         };
-        location.into_iter().chain(self.source.as_ref().map(|source| source.path.clone())).collect()
+        location.into_iter().chain(self.source_path().map(str::to_string)).collect()
+    }
+
+    /// The folder of files that declares the tenant.
+    pub fn source_path(&self) -> Option<&str> {
+        self.source.as_ref()?.path.as_deref()
+    }
+
+    /// The repository of Git that declares the tenant.
+    pub fn git(&self) -> Option<&GitSource> {
+        self.source.as_ref()?.git.as_deref()
     }
 
     /// Whether the tenant serves customers, as its environment says; `None` if it says nothing.
@@ -303,9 +393,45 @@ impl TenantSpec {
     }
 }
 
+/// How often a Git server is asked, unless a source says otherwise.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// The longest time between two questions.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Source {
+    /// The source in a folder of files.
+    pub fn of_path(path: impl Into<String>) -> Self {
+        Source { path: Some(path.into()), ..Source::default() }
+    }
+}
+
+impl GitSource {
+    /// How often the server is asked for a new commit.
+    pub fn interval(&self) -> Duration {
+        self.interval.as_deref().and_then(interval).unwrap_or(INTERVAL)
+    }
+}
+
+/// Parses a number with the unit s, m or h; `None` if it is none of these, or zero.
+fn interval(text: &str) -> Option<Duration> {
+    let seconds = [("s", 1), ("m", 60), ("h", 3_600)];
+    let (number, seconds) = seconds.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))?;
+    let seconds: u64 = number.parse::<u32>().ok().map(|number| u64::from(number) * seconds)?;
+    (seconds > 0).then(|| Duration::from_secs(seconds).min(LONGEST_INTERVAL))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_is_a_number_with_a_unit() {
+        let of = |text: &str| GitSource { interval: Some(text.into()), ..GitSource::default() }.interval().as_secs();
+        assert_eq!([of("5s"), of("2m"), of("1h"), of("99999h")], [5, 120, 3_600, 86_400]);
+        assert_eq!(GitSource::default().interval(), INTERVAL);
+        // The schema refuses these.
+        assert_eq!([of("0s"), of("5"), of("s"), of("-1s"), of("1d")], [60; 5]);
+    }
 
     #[test]
     fn of_two_policies_the_stricter_holds_whichever_is_asked() {

@@ -48,7 +48,7 @@ impl NewTenant {
         let source = || self.source.clone().unwrap_or_else(|| self.name.clone());
         let spec = match &self.whereabouts {
             Whereabouts::Directory { path } => {
-                let source = self.source.clone().map(|path| Source { path, prune: None });
+                let source = self.source.clone().map(Source::of_path);
                 TenantSpec { source, ..folder_tenant(path) }
             }
             Whereabouts::Kubernetes { context, namespace } => {
@@ -56,7 +56,7 @@ impl NewTenant {
                 let location = KubernetesLocation { namespace: namespace.clone(), kubeconfig };
                 TenantSpec {
                     location: Some(LocationSpec::Kubernetes(location)),
-                    source: Some(Source { path: source(), prune: None }),
+                    source: Some(Source::of_path(source())),
                     ..TenantSpec::default()
                 }
             }

@@ -3,10 +3,15 @@
 use super::CommandFailure;
 use crate::controller::bearer::TokenFile;
 use crate::controller::log::LogFormat;
-use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync, tenant_limit};
+use crate::controller::options::{
+    GitOptions, delete_after, git_host, git_limit, git_timeout, lease_duration, namespace, request_timeout, resync,
+    tenant_limit,
+};
+use crate::controller::webhooks::WebhookOptions;
 use crate::controller::{self, Options, Role};
+use crate::git::remote::Limits;
 use crate::tenant::prismatic::PlatformSettings;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +29,7 @@ use tracing::Level;
 ///   stablekey controller --role binder --namespace us-prod
 ///   stablekey controller --role syncer --namespace hub --resync 5m
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, group = ArgGroup::new("webhook_secret").multiple(true))]
 pub(super) struct Controller {
     /// The role of this process
     #[arg(long, value_name = "ROLE", env = "STABLEKEY_ROLE", hide_env_values = true)]
@@ -114,6 +119,87 @@ pub(super) struct Controller {
         hide_env_values = true
     )]
     request_timeout: Duration,
+    /// A host that sources in Git are read from, as host or host:port (repeatable, or comma-separated) [default: none]
+    ///
+    /// Without it no source in Git is read. Credentials go only to hosts that their Secret names too.
+    #[arg(
+        long = "git-host",
+        value_name = "HOST",
+        value_delimiter = ',',
+        value_parser = git_host,
+        env = "STABLEKEY_GIT_HOSTS",
+        hide_env_values = true
+    )]
+    git_hosts: Vec<String>,
+    /// The folder for what is fetched from Git
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "/tmp/stablekey",
+        env = "STABLEKEY_GIT_FOLDER",
+        hide_env_values = true
+    )]
+    git_folder: PathBuf,
+    /// The maximum size of a fetch from Git; a repository that sends more cannot be read
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "256Mi",
+        value_parser = git_limit,
+        env = "STABLEKEY_GIT_LIMIT",
+        hide_env_values = true
+    )]
+    git_limit: u64,
+    /// How long a question to a Git server, or a fetch, may take
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = git_timeout,
+        env = "STABLEKEY_GIT_TIMEOUT",
+        hide_env_values = true
+    )]
+    git_timeout: Duration,
+    /// The address that receives webhooks of Git servers, at /github and /gitlab [default: none are received]
+    ///
+    /// A webhook means "ask this server now", and nothing more. It must be signed with the secret of its server.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = listen,
+        requires = "webhook_secret",
+        env = "STABLEKEY_WEBHOOK_LISTEN",
+        hide_env_values = true
+    )]
+    webhook_listen: Option<SocketAddr>,
+    /// A file with the secret of GitHub's webhooks [default: none are received from GitHub]
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "webhook_secret",
+        env = "STABLEKEY_WEBHOOK_GITHUB_SECRET_FILE",
+        hide_env_values = true
+    )]
+    webhook_github_secret_file: Option<PathBuf>,
+    /// A file with the token of GitLab's webhooks [default: none are received from GitLab]
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "webhook_secret",
+        env = "STABLEKEY_WEBHOOK_GITLAB_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    webhook_gitlab_token_file: Option<PathBuf>,
+    /// A host and port at which all replicas are found: one that stands by passes webhooks on [default: none]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_parser = peers,
+        requires = "webhook_listen",
+        env = "STABLEKEY_WEBHOOK_PEERS",
+        hide_env_values = true
+    )]
+    webhook_peers: Option<String>,
     /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "json", env = "STABLEKEY_LOG_FORMAT", hide_env_values = true)]
     log_format: LogFormat,
@@ -194,12 +280,33 @@ impl Controller {
             tenant_limit: self.tenant_limit,
             pod_name: self.pod_name.or_else(host).unwrap_or_else(|| "stablekey".to_string()),
             platform: PlatformSettings::default(),
+            git: GitOptions {
+                hosts: self.git_hosts,
+                folder: self.git_folder,
+                limits: Limits { time: self.git_timeout, bytes: self.git_limit },
+                allows_loopback: false,
+            },
+            webhooks: self.webhook_listen.map(|listen| WebhookOptions {
+                listen,
+                github: self.webhook_github_secret_file.map(TokenFile::new),
+                gitlab: self.webhook_gitlab_token_file.map(TokenFile::new),
+                peers: self.webhook_peers,
+            }),
         }
     }
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and a port, such as 0.0.0.0:8080 or [::]:8080".to_string())
+}
+
+/// Checks a host and port.
+fn peers(text: &str) -> Result<String, String> {
+    let is_peers = text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    match is_peers {
+        true => Ok(text.to_string()),
+        false => Err("write a host and a port, such as stablekey-webhooks:8081".to_string()),
+    }
 }
 
 /// Checks the name of a pod.

@@ -430,11 +430,11 @@ impl ImportArgs {
                 ));
             }
         }
-        let Some(source) = &tenant.spec.source else {
+        let Some(source) = tenant.spec.source_path() else {
             let help = format!("add source: {{path: {name}}} to Tenant {name}, then import again");
             return Err(CommandFailure::new(format!("{name} has no source to write into"), help));
         };
-        let folder = FolderLocation::new(name, self.root.root.join(&source.path));
+        let folder = FolderLocation::new(name, self.root.root.join(source));
         Ok(Destination { location: folder, new_tenant: None, platform: Some(location.clone()) })
     }
 

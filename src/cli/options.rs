@@ -285,7 +285,7 @@ impl GivenSources<'_> {
                 Some(LocationSpec::Directory(directory)) => below(&directory.path),
                 _ => None,
             };
-            let source = tenant.spec.source.as_ref().filter(|_| !given(name)).and_then(|source| below(&source.path));
+            let source = tenant.spec.source_path().filter(|_| !given(name)).and_then(below);
             [location.map(|folder| (name, "location", folder)), source.map(|folder| (name, "source", folder))]
         });
         let folders: Vec<(&String, &str, PathBuf)> = folders.flatten().collect();

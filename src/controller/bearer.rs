@@ -1,4 +1,4 @@
-//! Bearer token authentication for the metrics endpoint: a request must carry the token of a file.
+//! Secrets in files that requests must carry: the bearer token of the metrics endpoint, and those of webhooks.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// Maximum size of the file, in bytes.
 const LARGEST: u64 = 4096;
 
-/// A file with a bearer token. It is read at every request, because a mounted Secret changes while the process runs.
+/// A file with a token. It is read at every request, because a mounted Secret changes while the process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFile(PathBuf);
 
@@ -46,7 +46,8 @@ impl TokenFile {
         if is_same { Ok(()) } else { Err(Denied::Unauthorized) }
     }
 
-    fn token(&self) -> io::Result<Zeroizing<String>> {
+    /// Reads the token.
+    pub(super) fn token(&self) -> io::Result<Zeroizing<String>> {
         let mut text = Zeroizing::new(String::new());
         let read = File::open(&self.0)?.take(LARGEST + 1).read_to_string(&mut text)?;
         let token = Zeroizing::new(text.trim_ascii().to_string());
@@ -64,7 +65,7 @@ fn bearer(header: &[u8]) -> Option<&[u8]> {
 }
 
 /// Compares in constant time: whole digests are compared, so the duration does not show how much of the token is right.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     let [a, b] = [a, b].map(Sha256::digest);
     a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }

@@ -4,10 +4,12 @@ use super::election::Leadership;
 use super::events::Events;
 use super::log::ReconcileIds;
 use super::metrics::Metrics;
+use super::options::GitOptions;
 use super::probes::liveness::HeartbeatMonitor;
 use super::probes::readiness::Readiness;
 use super::role::Role;
 use super::stop::Stop;
+use super::webhooks::PollRequests;
 use crate::kubernetes::budget::Turns;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::connect::Servers;
@@ -48,4 +50,8 @@ pub struct Context {
     pub replica: Arc<str>,
     /// How the platform is reached.
     pub platform: PlatformSettings,
+    /// How sources in Git are read.
+    pub git: Arc<GitOptions>,
+    /// Asks for polls of Git servers.
+    pub polls: PollRequests,
 }

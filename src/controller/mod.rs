@@ -3,7 +3,8 @@
 //!
 //! - binder: connections, customer credentials and integrations of the tenants of its own cluster. It reads the Secrets
 //!   that opted in, and writes binding Secrets and statuses.
-//! - syncer: Tenants and TenantSyncs. It watches sources and targets, and applies the plans of the engine.
+//! - syncer: Tenants and TenantSyncs. It watches sources and targets, and applies the plans of the engine. It reads the
+//!   sources of Tenants in Git, and asks at once where one of the [`webhooks`] reports a push.
 //!
 //! Both work the same way: watched objects are cached; a change enqueues the objects that it affects; the pure engine
 //! computes their desired state; differences are written. An event never causes a write by itself: it only says which
@@ -25,6 +26,7 @@ mod process;
 pub mod role;
 pub mod stop;
 mod syncer;
+pub mod webhooks;
 
 pub use crate::controller::process::{Fault, run};
 pub use context::Context;

@@ -4,9 +4,13 @@ use super::bearer::TokenFile;
 use super::election::LONGEST;
 use super::log;
 use super::role::Role;
+use super::webhooks::WebhookOptions;
+use crate::git::remote::Limits;
+use crate::git::url::GitUrl;
 use crate::tenant::prismatic::PlatformSettings;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 use tracing::{Level, info};
 
@@ -43,6 +47,23 @@ pub struct Options {
     pub pod_name: String,
     /// How the platform is reached. No flag changes it: only tests do.
     pub platform: PlatformSettings,
+    /// How sources in Git are read.
+    pub git: GitOptions,
+    /// Where webhooks of Git servers are received; `None`: nowhere.
+    pub webhooks: Option<WebhookOptions>,
+}
+
+/// How sources in Git are read.
+#[derive(Clone, Debug)]
+pub struct GitOptions {
+    /// The hosts that are read from, each as `host` or `host:port`. Without any, nothing is fetched.
+    pub hosts: Vec<String>,
+    /// The folder for what is fetched.
+    pub folder: PathBuf,
+    /// What one question or fetch may take.
+    pub limits: Limits,
+    /// Whether a server on this machine is read from. No flag changes it: only tests do.
+    pub allows_loopback: bool,
 }
 
 impl Options {
@@ -62,6 +83,7 @@ impl Options {
             resync = ?self.resync,
             delete_after = ?self.delete_after,
             pod_name = self.pod_name,
+            git_hosts = self.git.hosts.join(","),
             "starts"
         );
     }
@@ -78,6 +100,29 @@ pub fn namespace(text: &str) -> Result<String, String> {
         return Ok(text.to_string());
     }
     Err(format!("write the name of a namespace: a-z, 0-9 and - between them, at most {LONGEST_NAMESPACE} characters"))
+}
+
+/// Parses the host of a Git server: `host` or `host:port`.
+pub fn git_host(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_host = GitUrl::parse(&format!("https://{text}/x")).is_ok_and(|url| url.is_on(text));
+    if is_host && !text.contains('/') {
+        return Ok(text.to_string());
+    }
+    Err("write a host, perhaps with a port, such as github.com or git.acme.example:8443".to_string())
+}
+
+/// Parses the maximum size of what is fetched, in bytes.
+pub fn git_limit(text: &str) -> Result<u64, String> {
+    let bytes = size(text).and_then(|bytes| u64::try_from(bytes).ok());
+    bytes
+        .filter(|bytes| (1 << 20..=8 << 30).contains(bytes))
+        .ok_or_else(|| "write a size from 1Mi to 8Gi, such as 256Mi".to_string())
+}
+
+/// Parses how long a question to a Git server, or a fetch, may take.
+pub fn git_timeout(text: &str) -> Result<Duration, String> {
+    duration(text, &(SECOND..=SECOND * 3_600)).map_err(|()| "write a duration from 1s to 1h, such as 60s".to_string())
 }
 
 /// Parses a Lease duration: whole seconds, because a Lease has no fractions.
@@ -110,12 +155,15 @@ pub fn delete_after(text: &str) -> Result<Duration, String> {
 
 /// Parses the maximum size of what is cached of one tenant, in bytes.
 pub fn tenant_limit(text: &str) -> Result<usize, String> {
-    let units = [("Mi", 1 << 20), ("Gi", 1 << 30)];
-    let parsed =
-        units.iter().find_map(|(unit, bytes)| text.strip_suffix(unit)?.parse::<usize>().ok()?.checked_mul(*bytes));
-    parsed
+    size(text)
         .filter(|bytes| (8 << 20..=64 << 30).contains(bytes))
         .ok_or_else(|| "write a size from 8Mi to 64Gi, such as 48Mi".to_string())
+}
+
+/// Parses a number with the unit Mi or Gi, in bytes.
+fn size(text: &str) -> Option<usize> {
+    let units = [("Mi", 1 << 20), ("Gi", 1 << 30)];
+    units.iter().find_map(|(unit, bytes)| text.strip_suffix(unit)?.parse::<usize>().ok()?.checked_mul(*bytes))
 }
 
 /// Parses a number with the unit s, m or h; the default unit is seconds.
@@ -142,6 +190,16 @@ mod tests {
         assert_eq!(request_timeout("0.5s"), Ok(Duration::from_millis(500)));
         assert_eq!(lease_duration("15s"), Ok(Duration::from_secs(15)));
         assert!(lease_duration("1.5s").is_err() && lease_duration("11m").is_err());
+    }
+
+    #[test]
+    fn a_git_host_is_a_host_and_perhaps_a_port() {
+        for good in ["github.com", "git.acme.example:8443", "localhost:1"] {
+            assert_eq!(git_host(good).as_deref(), Ok(good));
+        }
+        for wrong in ["", "https://github.com", "github.com/acme", "ann@github.com", "*", "a b", "github.com:x"] {
+            assert!(git_host(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::probes::role::RoleStatus;
 use super::role::Role;
 use super::stop::{Stop, Stopper};
 use super::syncer;
+use super::webhooks::{self, PollRequests, Webhooks};
 use crate::api::KubernetesLocation;
 use crate::kubernetes::budget::Turns;
 use crate::kubernetes::client::Server;
@@ -42,6 +43,9 @@ pub enum Fault {
     /// The file with the metrics' token cannot be read.
     #[error("the metrics' token cannot be read from {}: {why}", file.display())]
     MetricsToken { file: PathBuf, why: std::io::Error },
+    /// The file with the secret of webhooks cannot be read.
+    #[error("the secret of webhooks cannot be read from {}: {why}", file.display())]
+    WebhookSecret { file: PathBuf, why: std::io::Error },
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),
@@ -60,6 +64,7 @@ impl Fault {
             Fault::Cluster(_) => "run it in a cluster, or name one: KUBECONFIG, or kubectl config use-context",
             Fault::Listen { .. } => "give a free one: --listen 0.0.0.0:8081",
             Fault::MetricsToken { .. } => "write a token to it, or leave out --metrics-token-file",
+            Fault::WebhookSecret { .. } => "write the secret to it, as the Git server has it",
             Fault::Signals(_) | Fault::Role { .. } | Fault::Mistake => {
                 "start it again; if it goes on, the log says more"
             }
@@ -111,6 +116,15 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     let mut besides = JoinSet::new();
     besides.spawn(health.clone().serve(listener));
     besides.spawn(signals.wait(stopper.clone()));
+    let polls = PollRequests::default();
+    if let Some(options) = &options.webhooks {
+        for file in options.github.iter().chain(&options.gitlab) {
+            file.check().map_err(|why| Fault::WebhookSecret { file: file.path().to_path_buf(), why })?;
+        }
+        let cannot = |why| Fault::Listen { address: options.listen, why };
+        let listener = webhooks::listen(options).await.map_err(cannot)?;
+        besides.spawn(Webhooks::new(options, polls.clone()).serve(listener));
+    }
     let mut roles = JoinSet::new();
     let turns = Turns::default();
     for role in &options.roles {
@@ -123,6 +137,7 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
             stop: stop.clone(),
             passes: Arc::new(ReconcileIds::default()),
             turns: turns.clone(),
+            polls: polls.clone(),
         };
         roles.spawn(process.lead());
     }
@@ -173,6 +188,7 @@ struct RoleProcess {
     stop: Stop,
     passes: Arc<ReconcileIds>,
     turns: Turns,
+    polls: PollRequests,
 }
 
 impl RoleProcess {
@@ -213,6 +229,8 @@ impl RoleProcess {
             turns: self.turns.clone(),
             replica: self.options.pod_name.as_str().into(),
             platform: self.options.platform,
+            git: Arc::new(self.options.git.clone()),
+            polls: self.polls.clone(),
         }
     }
 }

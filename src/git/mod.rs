@@ -16,4 +16,5 @@ pub mod url;
 pub use crate::http_client::client::{Authorities, AuthoritiesError, Proxies};
 pub use crate::secret::Secret;
 pub use error::GitError;
+pub use gix::ObjectId;
 pub use repository::{Commit, Repository};

@@ -82,7 +82,12 @@ impl OwnWorld {
             .tenants
             .iter()
             .filter_map(|(name, tenant)| Some((name.clone(), view(name, tenant, read.remove(name), &contents.syncs)?)));
-        let world = World { tenants: tenants.collect(), ..syncs(&contents.syncs) };
+        let mut world = World { tenants: tenants.collect(), ..syncs(&contents.syncs) };
+        let mut specs = contents.tenants.values().filter_map(|tenant| tenant.spec.as_ref().ok());
+        if specs.any(|spec| spec.git().is_some()) {
+            // Only the operator reads Git: what a source declares is not planned here, and nothing counts as dropped.
+            world.stopped.insert(Writer::Source, Targets::None);
+        }
         OwnWorld { world, roles }
     }
 

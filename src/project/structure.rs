@@ -110,7 +110,7 @@ fn claims(layout: &FolderLayout, given: &ProjectArgs, tenant: StructureResource<
         located: layout.locate(&path),
     }));
     let source = match &tenant.spec {
-        Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
+        Some(spec) => spec.source_path().map(str::to_string),
         None => path_at(SOURCE),
     };
     let source = source.map(|path| layout.locate(&path));
@@ -322,8 +322,11 @@ impl Structure {
 const BELOW: &str = "write a relative path to a folder below the root, without .. and without links that lead out";
 
 /// Whether a Tenant applies to a cluster only: its location is the namespace that it is applied to, or its kubeconfig
-/// or token is in a Secret.
+/// or token is in a Secret, or its source is a repository that the operator reads.
 fn is_for_clusters(spec: &TenantSpec) -> bool {
+    if spec.git().is_some() {
+        return true;
+    }
     match &spec.location {
         None => true,
         Some(LocationSpec::Kubernetes(location)) => matches!(location.kubeconfig, Some(Kubeconfig::SecretRef(_))),

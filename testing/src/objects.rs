@@ -156,12 +156,12 @@ impl Tenant {
 
     /// Its source is a folder, which does not prune.
     pub fn source(self, path: &str) -> Self {
-        self.spec(|s| s.source = Some(Source { path: path.into(), prune: None }))
+        self.spec(|s| s.source = Some(Source::of_path(path)))
     }
 
     /// Its source prunes, whether it exists already or not.
     pub fn source_prunes(self) -> Self {
-        self.spec(|s| s.source = Some(Source { path: "declared".into(), prune: Some(true) }))
+        self.spec(|s| s.source = Some(Source { prune: Some(true), ..Source::of_path("declared") }))
     }
 
     pub fn suspended(self) -> Self {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run, run_with_input};
 use std::process::Command;
 
-const ROLES: [&str; 4] = ["view", "edit", "admin", "stablekey-approve"];
+const ROLES: [&str; 5] = ["view", "edit", "admin", "stablekey-approve", "stablekey-approve-sources"];
 
 /// Returns a kubectl as a person who has only one role in the namespace.
 fn person(namespace: &Namespace<'static>, role: &str, words: &str) -> Command {

@@ -191,7 +191,14 @@ fn accounts_of_other_names_are_not_restricted() {
 
 #[test]
 fn the_expressions_use_existing_fields() {
-    let policies = ["approve-syncs", "binder-secrets", "connections-in-use", "syncer-configmaps", "syncer-deletes"];
+    let policies = [
+        "approve-sources",
+        "approve-syncs",
+        "binder-secrets",
+        "connections-in-use",
+        "syncer-configmaps",
+        "syncer-deletes",
+    ];
     for policy in policies {
         crate::installed::until("the controller has looked at the policy", || {
             let name = format!("validatingadmissionpolicy/{policy}.stablekey.dev");

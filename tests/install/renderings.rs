@@ -73,6 +73,22 @@ fn the_chart_and_the_folders_are_the_same() {
     agree(&with(sender), &["sender"]);
     let secrets = [&with(sender)[..], &["sender.secretNamespaces={somewhere}"]].concat();
     agree(&secrets, &["sender", "tenant-access/secrets"]);
+    // The folders leave the hosts to an overlay.
+    let git = |values: &[&str], folders: &[&str], deployment: &str| {
+        let chart = helmed("somewhere", values);
+        let mut folders = in_namespace(kustomized(folders), "somewhere");
+        let env = &mut folders.get_mut(deployment).unwrap()["spec"]["template"]["spec"]["containers"][0]["env"];
+        let hosts = env.as_array_mut().unwrap().iter_mut().find(|env| env["name"] == "STABLEKEY_GIT_HOSTS");
+        hosts.unwrap()["value"] = json!("git.example");
+        same(&chart, &folders, &format!("{values:?}"));
+    };
+    let hosts = "git.hosts={git.example}";
+    git(&[&with("binder.enabled=false")[..], &[hosts]].concat(), &["syncer-git"], "Deployment/stablekey-syncer");
+    git(&[&with(sender)[..], &[hosts]].concat(), &["sender-git"], "Deployment/stablekey-sender");
+    agree(
+        &with("syncer.enabled=false binder.enabled=false tenantAccess=target tenantAccessGit=true"),
+        &["tenant-access/target", "tenant-access/git"],
+    );
     let renewal = ["tenant-access/target", "token-renewal/target", "token-renewal/hub"];
     let nothing_else = "syncer.enabled=false binder.enabled=false tenantAccess=target tenantAccessRenewal=true";
     agree(&[&with(nothing_else)[..], &["tokenRenewal.enabled=true"]].concat(), &renewal);

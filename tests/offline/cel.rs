@@ -321,3 +321,23 @@ fn a_secret_value_is_refused() {
         good(&connection("Customer", json!({"baseUrl": {"value": value}})), Kind::Connection);
     }
 }
+
+#[test]
+fn a_source_is_a_folder_or_a_repository_at_one_branch_tag_or_commit() {
+    let git = |names: &[&str]| {
+        let mut git = json!({"url": "https://git.example/x.git"});
+        names.iter().for_each(|name| git[*name] = json!("0123456789012345678901234567890123456789"));
+        git
+    };
+    let tenant = |source: Value| document(Kind::Tenant, "us", json!({"source": source}));
+    good(&tenant(json!({"path": "x"})), Kind::Tenant);
+    for name in ["branch", "tag", "commit"] {
+        good(&tenant(json!({"git": git(&[name]), "prune": true})), Kind::Tenant);
+    }
+    for source in [json!({}), json!({"prune": true}), json!({"path": "x", "git": git(&["tag"])})] {
+        bad(&tenant(source), Kind::Tenant, "exactly one of path, git");
+    }
+    for names in [&[][..], &["branch", "tag"], &["branch", "tag", "commit"]] {
+        bad(&tenant(json!({"git": git(names)})), Kind::Tenant, "exactly one of branch, tag, commit");
+    }
+}

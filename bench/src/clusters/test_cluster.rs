@@ -44,7 +44,7 @@ impl TestCluster {
 
     /// Returns the stablekey command, with the tenant in this namespace.
     pub fn stablekey(&self, command: &str, namespace: &Namespace<'_>, arguments: &[&str]) -> Outcome<Command> {
-        let source = Some(Source { path: DECLARED.into(), prune: None });
+        let source = Some(Source::of_path(DECLARED));
         let spec = TenantSpec { source, ..tenant_in(&self.cluster, namespace.name()) };
         let tenant = Resource::from(Object::new(TENANT, spec));
         std::fs::write(self.root.path().join("tenants.yaml"), to_yaml(&tenant)?)?;

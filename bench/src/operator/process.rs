@@ -33,8 +33,13 @@ impl Process {
         let mut command = Command::new(STABLEKEY);
         command.args(["controller", "--role", role, "--listen", "127.0.0.1:0", "--log-level", level]);
         command.args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace.name()]));
-        command.env("KUBECONFIG", cluster.kubeconfig()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        command.env("KUBECONFIG", cluster.kubeconfig());
+        Process::of(command)
+    }
+
+    /// Starts the process of a command.
+    pub fn of(mut command: Command) -> Outcome<Self> {
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let kept = log.clone();

@@ -2,7 +2,7 @@
 
 use super::approvals::GivenApprovals;
 use super::outcome::ActionFailure;
-use crate::api::{NewCondition, ReceiptStatus, SyncMode, TargetCounts, TargetStatus, WaitingPlanStatus};
+use crate::api::{APPROVE, NewCondition, ReceiptStatus, SyncMode, TargetCounts, TargetStatus, WaitingPlanStatus};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
@@ -82,7 +82,8 @@ impl SyncState {
 /// Everything that a target's status is computed from.
 #[derive(Debug)]
 pub(super) struct Evidence<'a> {
-    pub sync: &'a str,
+    /// The sync, or the target's own source.
+    pub writer: Writer,
     pub namespace: &'a str,
     pub mode: SyncMode,
     pub is_suspended: bool,
@@ -92,6 +93,8 @@ pub(super) struct Evidence<'a> {
     pub findings: &'a [Finding],
     /// Why the source cannot be read.
     pub source_error: Option<&'a str>,
+    /// The problems in the files of the target's own source.
+    pub problems: &'a [String],
     /// The actions of syncs that need no approval, if others wait for one.
     pub unattended: Option<&'a BTreeSet<String>>,
     /// Whether the source or the target does not exist.
@@ -129,13 +132,8 @@ pub(super) struct ReleaseHere<'a> {
 }
 
 impl Evidence<'_> {
-    fn writer(&self) -> Writer {
-        Writer::Sync(self.sync.to_string())
-    }
-
     fn actions(&self) -> impl Iterator<Item = &Action> {
-        let writer = self.writer();
-        let of_this = self.target.actions.iter().filter(move |action| action.writers.contains(&writer));
+        let of_this = self.target.actions.iter().filter(|action| action.writers.contains(&self.writer));
         // An action that it shares with a waiting sync is left to that sync.
         let waits = |action: &Action| self.unattended.is_some_and(|ids| !ids.contains(&action.id));
         of_this.filter(move |action| self.mode == SyncMode::Plan || !waits(action))
@@ -143,15 +141,15 @@ impl Evidence<'_> {
 
     /// Returns the actions that wait for an earlier stage, of this sync or of one that it depends on.
     fn waiting(&self) -> impl Iterator<Item = &Action> {
-        let writer = self.writer();
-        self.target.waiting.iter().filter(move |action| action.writers.contains(&writer))
+        self.target.waiting.iter().filter(|action| action.writers.contains(&self.writer))
     }
 
     /// Returns the findings about the sync itself, and about objects that two writers want.
     fn findings(&self) -> impl Iterator<Item = &Finding> {
         let tenant = self.target.tenant.as_str();
         let of_sync = |f: &Finding| {
-            f.object.as_ref().is_some_and(|id| id.kind == crate::api::Kind::TenantSync && id.name == self.sync)
+            let named = f.object.as_ref().filter(|id| id.kind == crate::api::Kind::TenantSync);
+            named.is_some_and(|id| self.writer == Writer::Sync(id.name.clone()))
         };
         let here = move |f: &&Finding| f.tenant.as_deref().is_none_or(|t| t == tenant);
         // An unknown tenant matters only to the targets that name it.
@@ -169,13 +167,13 @@ impl Evidence<'_> {
 
     /// Returns the findings that make desired objects of this sync unresolved.
     fn unreached(&self) -> impl Iterator<Item = &Finding> {
-        let (tenant, writer) = (self.target.tenant.as_str(), self.writer());
-        let is_written = move |id: &ObjectId| {
-            self.target.concerned.get(id).is_some_and(|writers| writers.is_empty() || writers.contains(&writer))
+        let tenant = self.target.tenant.as_str();
+        let is_written = |id: &ObjectId| {
+            self.target.concerned.get(id).is_some_and(|writers| writers.is_empty() || writers.contains(&self.writer))
         };
         let here = self.findings.iter().filter(move |f| f.tenant.as_deref() == Some(tenant));
         let unreached = here.filter(|f| f.severity == Severity::Unreached && f.code != Code::WriterConflict);
-        unreached.filter(move |f| f.object.as_ref().is_some_and(&is_written))
+        unreached.filter(move |f| f.object.as_ref().is_some_and(is_written))
     }
 
     /// Returns the failures of this sync's actions, and of the target as a whole.
@@ -188,7 +186,7 @@ impl Evidence<'_> {
 /// Returns the status of a sync in a target.
 pub(super) fn target_status(evidence: &Evidence<'_>) -> TargetStatus {
     let counts = counts(evidence);
-    let digest = evidence.target.digests.get(&evidence.writer().to_string()).map(ToString::to_string);
+    let digest = evidence.target.digests.get(&evidence.writer.to_string()).map(ToString::to_string);
     let blocked = blocked(evidence);
     let (state, message) = assess(evidence, &counts, digest.as_deref(), &blocked);
     let release = evidence.release.and_then(|release| match state {
@@ -236,8 +234,8 @@ fn bounded(text: &str) -> String {
 fn counts(evidence: &Evidence<'_>) -> TargetCounts {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let actions = |kind| number(evidence.actions().filter(|a| a.action == kind).count());
-    let writer = evidence.writer();
-    let notes = |is: fn(&Note) -> bool| number(evidence.target.notes_of(&writer).filter(|note| is(note)).count());
+    let writer = &evidence.writer;
+    let notes = |is: fn(&Note) -> bool| number(evidence.target.notes_of(writer).filter(|note| is(note)).count());
     TargetCounts {
         create: actions(ActionKind::Create),
         update: actions(ActionKind::Update),
@@ -256,15 +254,15 @@ fn counts(evidence: &Evidence<'_>) -> TargetCounts {
 /// Returns how many actions wait because the sync or the target is suspended; `None` if neither is.
 fn suspended_actions(evidence: &Evidence<'_>) -> Option<usize> {
     if evidence.is_suspended {
-        let waiting = evidence.target.suspended_syncs.get(&evidence.writer().to_string());
+        let waiting = evidence.target.suspended_syncs.get(&evidence.writer.to_string());
         return Some(waiting.copied().unwrap_or(0));
     }
     evidence.target.suspended.then(|| evidence.actions().chain(evidence.waiting()).count())
 }
 
 fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
-    let writer = evidence.writer();
-    let notes = evidence.target.notes_of(&writer).filter_map(|note| match note {
+    let writer = &evidence.writer;
+    let notes = evidence.target.notes_of(writer).filter_map(|note| match note {
         Note::Blocked { object, code, text, fix, .. } => Some(bounded(&format!("{object}: {code} {text}; {fix}"))),
         _ => None,
     });
@@ -277,14 +275,15 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
         format!("{object}: {} {}; {}", f.code, f.text, f.fix)
     });
     let variables =
-        evidence.target.notes_of(&writer).filter(|note| note.is_kept_variable()).filter_map(|note| match note {
+        evidence.target.notes_of(writer).filter(|note| note.is_kept_variable()).filter_map(|note| match note {
             Note::Kept { object, path, by, .. } => {
                 let fix = "bind it as it is declared (stablekey revert), or keep it by an override (stablekey keep)";
                 Some(format!("{}: bound otherwise there, by {by}; {fix}", field_of(object, path)))
             }
             _ => None,
         });
-    notes.chain(conflicts).chain(variables).chain(unreached).map(|text| bounded(&text)).collect()
+    let problems = evidence.problems.iter().cloned();
+    notes.chain(conflicts).chain(variables).chain(unreached).chain(problems).map(|text| bounded(&text)).collect()
 }
 
 /// Returns the state of a sync in a target, and why: the first that applies.
@@ -364,7 +363,7 @@ fn awaits_stage(evidence: &Evidence<'_>) -> Option<String> {
         1 => "1 action waits".to_string(),
         many => format!("{many} actions wait"),
     };
-    Some(match evidence.target.stages.get(&evidence.writer()) {
+    Some(match evidence.target.stages.get(&evidence.writer) {
         Some(wait) => format!("{waits}: it {wait}"),
         None => format!("{waits}, the first for {}", first.after.first().map_or("another sync", String::as_str)),
     })
@@ -372,12 +371,6 @@ fn awaits_stage(evidence: &Evidence<'_>) -> Option<String> {
 
 /// Returns the next steps of an approver: commands that can be pasted as they are, and the digest.
 fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
-    let hub = Hub {
-        context: None,
-        namespace: evidence.namespace.to_string(),
-        sync: evidence.sync.to_string(),
-        tenant: evidence.target.tenant.clone(),
-    };
     let void = evidence.void.map(|why| {
         let why: String = why.chars().take(LONGEST_WHY).collect();
         format!("; what was approved does not hold: {why}")
@@ -394,6 +387,15 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
     });
     let not_stored = not_stored.unwrap_or_default();
     let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
+    let (namespace, tenant) = (evidence.namespace, &evidence.target.tenant);
+    let Writer::Sync(sync) = &evidence.writer else {
+        return format!(
+            "{wait} approval{void}{spent}: look first at what is planned, then approve\n\
+             kubectl get -n {namespace} tenant {tenant} -o jsonpath='{{.status.source.target.actions}}'\n\
+             kubectl annotate -n {namespace} --overwrite tenant {tenant} {APPROVE}={digest}"
+        );
+    };
+    let hub = Hub { context: None, namespace: namespace.to_string(), sync: sync.clone(), tenant: tenant.clone() };
     format!(
         "{wait} approval{void}{spent}{not_stored}: look first, then approve\n\
          {}\n\
@@ -406,8 +408,8 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
 
 /// Returns the fields that the target keeps as its own, each with its owner.
 fn kept(evidence: &Evidence<'_>) -> Vec<String> {
-    let writer = evidence.writer();
-    let kept = evidence.target.notes_of(&writer).filter_map(|note| match note {
+    let writer = &evidence.writer;
+    let kept = evidence.target.notes_of(writer).filter_map(|note| match note {
         Note::Kept { object, path, by, text, .. } => {
             let why = text.as_ref().map(|text| format!("; {text}")).unwrap_or_default();
             Some(bounded(&format!("{}: kept by {by}{why}", field_of(object, path))))
@@ -419,8 +421,8 @@ fn kept(evidence: &Evidence<'_>) -> Vec<String> {
 
 /// Returns the drifted fields that are not reverted.
 fn drifted(evidence: &Evidence<'_>) -> Vec<String> {
-    let writer = evidence.writer();
-    let drifted = evidence.target.notes_of(&writer).filter_map(|note| match note {
+    let writer = &evidence.writer;
+    let drifted = evidence.target.notes_of(writer).filter_map(|note| match note {
         Note::Drift { object, path, by, left: true, ignored: false, .. } => {
             let by = by.as_ref().map(|by| format!(": changed by {by}")).unwrap_or_default();
             Some(format!("{}{by}", field_of(object, path)))
@@ -432,8 +434,8 @@ fn drifted(evidence: &Evidence<'_>) -> Vec<String> {
 
 /// Returns the manual steps.
 fn manual(evidence: &Evidence<'_>) -> Vec<String> {
-    let writer = evidence.writer();
-    let manual = evidence.target.notes_of(&writer).filter_map(|note| match note {
+    let writer = &evidence.writer;
+    let manual = evidence.target.notes_of(writer).filter_map(|note| match note {
         Note::Manual { object, text, .. } => Some(bounded(&format!("{object}: {text}"))),
         _ => None,
     });
@@ -456,11 +458,13 @@ fn suspended(evidence: &Evidence<'_>) -> Option<String> {
         1 => "1 action waits".to_string(),
         many => format!("{many} actions wait"),
     };
-    let Evidence { sync, namespace, target, .. } = evidence;
-    Some(match evidence.is_suspended {
-        true => format!("the sync is suspended; {waits}; to go on:\nstablekey resume {sync} -n {namespace}"),
+    let Evidence { writer, namespace, target, .. } = evidence;
+    Some(match (evidence.is_suspended, writer) {
+        (true, Writer::Sync(sync)) => {
+            format!("the sync is suspended; {waits}; to go on:\nstablekey resume {sync} -n {namespace}")
+        }
         // Its own Tenant, in its cluster, may be the one that is suspended.
-        false => format!(
+        _ => format!(
             "{} is suspended; {waits}; to go on, where its Tenant is:\nstablekey resume {}",
             target.tenant, target.tenant
         ),
@@ -550,13 +554,14 @@ mod tests {
     /// The evidence of a sync in mode Apply, with nothing else known.
     fn of(target: &Target) -> Evidence<'_> {
         Evidence {
-            sync: "s",
+            writer: Writer::Sync("s".into()),
             namespace: "hub",
             mode: SyncMode::Apply,
             is_suspended: false,
             target,
             findings: &[],
             source_error: None,
+            problems: &[],
             unattended: None,
             is_unknown: false,
             failed: &NO_FAILURE,

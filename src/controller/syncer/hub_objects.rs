@@ -84,6 +84,18 @@ impl HubObjects {
         }
     }
 
+    /// Returns the sources in Git of the Tenants of this role, by tenant.
+    pub(super) fn git_sources(&self) -> impl Iterator<Item = (&String, &GitSource)> {
+        let own = self.tenants.iter().filter(|(name, _)| self.is_own_tenant(name));
+        own.filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?.spec.git()?)))
+    }
+
+    /// Returns the Tenant of this role whose source is in Git.
+    pub(super) fn with_git(&self, tenant: &str) -> Option<&Live<Object<TenantSpec>>> {
+        let live = self.tenants.get(tenant).filter(|_| self.is_own_tenant(tenant))?;
+        live.read.as_ref().ok()?.spec.git().map(|_| live)
+    }
+
     /// Returns the role that carries out a TenantSync: that of its targets.
     pub(super) fn owner(&self, sync: &Object<TenantSyncSpec>) -> SyncOwner {
         let targets: BTreeSet<bool> = sync.spec.targets().filter_map(|to| self.is_on_platform(to)).collect();
@@ -150,7 +162,8 @@ impl HubObjects {
 
     /// Returns all targets.
     pub(super) fn targets(&self) -> BTreeSet<String> {
-        self.readable_syncs().flat_map(|(_, sync)| sync.spec.targets().cloned()).collect()
+        let of_syncs = self.readable_syncs().flat_map(|(_, sync)| sync.spec.targets());
+        of_syncs.chain(self.git_sources().map(|(name, _)| name)).cloned().collect()
     }
 
     /// Returns the change of an event, and whether it completes the first list.

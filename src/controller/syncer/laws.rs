@@ -222,13 +222,14 @@ impl Hub {
         let (failed, later) = (BTreeMap::new(), BTreeMap::new());
         let given = GivenApprovals::default();
         let evidence = Evidence {
-            sync: SYNC,
+            writer: Writer::Sync(SYNC.to_string()),
             namespace: "hub",
             mode: self.sync.spec.mode.unwrap_or(SyncMode::Plan),
             is_suspended: false,
             target: self.target(plan, tenant),
             findings: &plan.findings,
             source_error: None,
+            problems: &[],
             unattended: None,
             is_unknown: false,
             failed: &failed,

@@ -18,6 +18,7 @@
 //! | `namespace` | the worker of a namespace: applies events, starts what is due |
 //! | `hub_objects` | the Tenants and TenantSyncs of a namespace |
 //! | `tenants`, `tenant`, `polled`, `named_secret` | the connections to tenants, and the cache of each |
+//! | `git_source`, `git_sources` | the sources of tenants in Git |
 //! | `target`, `queue`, `budget`, `syncs` | one target: its syncs, what is due, how much was changed |
 //! | `observe` | the input of the plan |
 //! | `reconcile` | the steps of a reconcile, from top to bottom |
@@ -32,6 +33,8 @@
 mod approvals;
 mod assess;
 mod budget;
+mod git_source;
+mod git_sources;
 mod hub_objects;
 #[cfg(test)]
 mod laws;
@@ -62,6 +65,7 @@ use tokio::task::JoinSet;
 
 /// Runs the syncer, or the sender, until it is asked to end.
 pub(super) async fn run(context: Context) -> Result<(), String> {
+    git_sources::sweep(&context);
     let mut hubs = JoinSet::new();
     let backlog = Arc::<SyncerBacklog>::default();
     let claims = SecretClaims::default();

@@ -6,6 +6,8 @@ use super::super::metrics::ReconcileOutcome;
 use super::super::role::Role;
 use super::approvals::Ledger;
 use super::assess::SyncState;
+use super::git_source::{GitPollResult, GitTenantSource};
+use super::git_sources::{DuePoll, GitSources};
 use super::hub_objects::{HubObjects, SyncOwner};
 use super::metrics::{self, SyncerBacklog};
 use super::observe::HubObserver;
@@ -39,6 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
+use tokio::sync::broadcast;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -82,8 +85,8 @@ enum SyncerEvent {
         id: ObjectId,
         answer: Option<Vec<u8>>,
     },
-    /// The removal of a withdrawn approval from the status of a sync ended.
-    Forgot(String),
+    /// The removal of a withdrawn approval from the status of a TenantSync or Tenant ended.
+    Forgot(ObjectId),
 }
 
 /// The worker of one namespace with Tenants and TenantSyncs.
@@ -94,6 +97,7 @@ pub(super) struct HubWorker {
     outbox: UnboundedSender<SyncerEvent>,
     objects: HubObjects,
     tenants: TenantConnections,
+    git: GitSources,
     targets: BTreeMap<String, TargetState>,
     /// Number of reconciles so far.
     passes: u64,
@@ -105,10 +109,12 @@ pub(super) struct HubWorker {
     /// Something happened that a status may report.
     are_statuses_due: bool,
     writing: StatusWrites<ObjectId>,
-    /// Removals of withdrawn approvals from the statuses, by sync.
-    forgetting: StatusWrites<String>,
+    /// Removals of withdrawn approvals from the statuses.
+    forgetting: StatusWrites<ObjectId>,
     tasks: JoinSet<()>,
     backlog: Arc<SyncerBacklog>,
+    /// The addresses of Git repositories that a webhook is about.
+    polls: broadcast::Receiver<Arc<BTreeSet<String>>>,
     _following: WatchHandle,
 }
 
@@ -125,6 +131,8 @@ impl HubWorker {
         let role = context.role;
         HubWorker {
             tenants: TenantConnections::new(context.clone(), paths.clone(), report, claims),
+            git: GitSources::new(context.clone(), namespace),
+            polls: context.polls.subscribe(),
             context,
             paths,
             inbox,
@@ -162,6 +170,11 @@ impl HubWorker {
                         self.on_event(event).await;
                     }
                 }
+                asked = self.polls.recv() => {
+                    // One that was missed may have been about any of them.
+                    let urls = asked.unwrap_or_default();
+                    self.git.poll_all_now(&urls, Instant::now());
+                }
                 () = sleep_until(wakes) => self.are_statuses_due = true,
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = stop.requested() => break,
@@ -180,7 +193,7 @@ impl HubWorker {
         let (now, observer) = (Instant::now(), self.observer());
         let targets = self.targets.iter().filter(|(name, _)| observer.can_reconcile(name));
         let targets = targets.filter_map(|(_, target)| target.queue.wakes(now));
-        let reads = self.tenants.wakes();
+        let reads = self.tenants.wakes().chain(self.git.wakes());
         targets
             .chain(reads)
             .chain(self.writing.wakes())
@@ -192,14 +205,15 @@ impl HubWorker {
         let now = Instant::now();
         let depth = self.targets.values().map(|target| target.queue.depth(now));
         self.backlog.report(&self.context, self.paths.namespace(), depth);
-        let states = self.targets.values().flat_map(|target| target.states.values());
-        metrics::report_targets(&self.context, self.paths.namespace(), states.map(|(status, _)| status));
+        let states = self.targets.values().flat_map(TargetState::statuses);
+        metrics::report_targets(&self.context, self.paths.namespace(), states);
     }
 
     fn observer(&self) -> HubObserver<'_> {
         HubObserver {
             objects: &self.objects,
             tenants: &self.tenants,
+            git: &self.git,
             targets: &self.targets,
             approvals: &self.approvals,
             releases: &self.releases,
@@ -222,11 +236,14 @@ impl HubWorker {
             }
             SyncerEvent::Syncs(event) => {
                 if self.objects.on_syncs(event) {
-                    self.tenants.connect_all(&self.objects).await;
+                    self.connect_all().await;
                     self.update_targets();
                 }
             }
             SyncerEvent::Tenant(TenantEvent::Read { tenant, epoch, result }) => self.on_read(&tenant, epoch, result),
+            SyncerEvent::Tenant(TenantEvent::Source { tenant, epoch, result }) => {
+                self.on_source(&tenant, epoch, result)
+            }
             SyncerEvent::Tenant(TenantEvent::Secret { secret, event }) => {
                 self.tenants.on_secret(&secret, event);
                 self.connect_tenants().await;
@@ -238,7 +255,7 @@ impl HubWorker {
             SyncerEvent::Progress { target, pass, progress } => self.on_progress(&target, pass, progress),
             SyncerEvent::Whole { target, pass, applied: Some(applied) } => self.on_whole(&target, pass, &applied),
             SyncerEvent::Whole { target, pass, applied: None } => self.on_broken_whole(&target, pass),
-            SyncerEvent::Forgot(sync) => self.forgetting.pause(sync, Instant::now()),
+            SyncerEvent::Forgot(object) => self.forgetting.pause(object, Instant::now()),
             SyncerEvent::Status { id, answer } => self.on_status(id, answer).await,
         }
     }
@@ -334,12 +351,28 @@ impl HubWorker {
         }
     }
 
-    /// Starts the reads of tenants on the platform that are due.
+    /// Takes what was read of a source in Git.
+    fn on_source(&mut self, tenant: &str, epoch: u64, result: Option<GitPollResult>) {
+        let now = Instant::now();
+        if self.git.on_read(tenant, epoch, result, now) {
+            self.index = Index::of(&self.observer().world());
+            self.targets.get_mut(tenant).into_iter().for_each(|target| target.queue.everything_now(now));
+        }
+    }
+
+    /// Starts the reads of tenants on the platform, and of sources in Git, that are due.
     fn begin_reads(&mut self) {
         if !self.context.leadership.holds() || !self.objects.are_read() {
             return;
         }
-        for due in self.tenants.begin_reads(&self.objects, Instant::now()) {
+        for DuePoll { tenant, epoch, poll } in self.git.begin_polls(Instant::now()) {
+            let (outbox, span) = (self.outbox.clone(), self.span(&tenant));
+            self.tasks.spawn(async move {
+                let result = spawn_blocking(move || span.in_scope(|| poll.read())).await.ok();
+                drop(outbox.send(SyncerEvent::Tenant(TenantEvent::Source { tenant, epoch, result })));
+            });
+        }
+        for due in self.tenants.begin_reads(&self.objects, &self.git, Instant::now()) {
             let DueRead::Read { tenant, epoch, poll } = due else {
                 self.are_statuses_due = true;
                 self.enqueue_everything();
@@ -357,12 +390,18 @@ impl HubWorker {
     async fn connect_tenants(&mut self) {
         // Before both are listed, the targets are unknown. Waiting avoids reading any tenant twice.
         if self.objects.are_read() {
-            self.tenants.connect_all(&self.objects).await;
+            self.connect_all().await;
             // A Tenant may have moved to a location of another role.
             self.update_targets();
         } else {
             self.enqueue_everything();
         }
+    }
+
+    async fn connect_all(&mut self) {
+        self.tenants.connect_all(&self.objects).await;
+        let tenants = &self.tenants;
+        self.git.connect_all(&self.objects, &|name| tenants.secret(name, ["SecretUnreadable", "SecretMissing"]));
     }
 
     fn enqueue_everything(&mut self) {
@@ -384,7 +423,8 @@ impl HubWorker {
             }
             let approve = sync.metadata.annotations.get(APPROVE).map_or("", String::as_str);
             let written = status::written::<TenantSyncStatus, _>(live).unwrap_or_default().approvals;
-            self.approvals.observe(name, &live.version.uid, approved_digests(approve), &written);
+            let id = ObjectId::new(Kind::TenantSync, name);
+            self.approvals.observe(&id, &live.version.uid, approved_digests(approve), &written);
             for target in sync.spec.targets() {
                 let syncs = wanted.entry(target.clone()).or_default();
                 match sync.spec.mode {
@@ -396,9 +436,22 @@ impl HubWorker {
                 }
             }
         }
+        let mut asked: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for (name, live) in self.objects.tenants.iter().filter(|(name, _)| self.objects.with_git(name).is_some()) {
+            let Ok(tenant) = &live.read else { continue };
+            wanted.entry(name.clone()).or_default().source = true;
+            asked.insert(name.clone(), requested_at(&tenant.metadata));
+            let approve = tenant.metadata.annotations.get(APPROVE).map_or("", String::as_str);
+            let written = status::written::<TenantStatus, _>(live).unwrap_or_default().approvals;
+            let id = ObjectId::new(Kind::Tenant, name);
+            self.approvals.observe(&id, &live.version.uid, approved_digests(approve), &written);
+        }
         let objects = &self.objects;
         let is_own = |sync: &str| objects.syncs.get(sync).is_some_and(|live| objects.is_own_sync(live));
-        self.approvals.retain(is_own);
+        self.approvals.retain(|object| match object.kind {
+            Kind::Tenant => objects.with_git(&object.name).is_some(),
+            _ => is_own(&object.name),
+        });
         self.releases.retain(|sync| {
             let spec = objects.syncs.get(sync).and_then(|live| live.read.as_ref().ok());
             // One that cannot be read goes on with its release once it can.
@@ -413,6 +466,8 @@ impl HubWorker {
             let is_new = !self.targets.contains_key(&name);
             let target = self.targets.entry(name.clone()).or_default();
             if is_new {
+                let of_source = self.objects.with_git(&name).and_then(status::written::<TenantStatus, _>);
+                of_source.and_then(|status| status.source).iter().for_each(|status| target.resume_source(status, now));
                 let statuses = self
                     .objects
                     .syncs
@@ -438,6 +493,13 @@ impl HubWorker {
                 target.queue.retry_now(now);
                 self.tenants.read_now(&name, now);
                 self.waiting_plans.write_again(&name);
+            }
+            let asked = asked.remove(&name).flatten();
+            if asked != target.source_requested {
+                target.source_requested = asked;
+                target.queue.retry_now(now);
+                self.tenants.read_now(&name, now);
+                self.git.refresh(&name, now);
             }
         }
         self.enqueue_everything();
@@ -481,7 +543,9 @@ impl HubWorker {
         let names: Vec<String> = self.targets.keys().filter(|name| observer.can_reconcile(name)).cloned().collect();
         for name in names {
             let is_due = |target: &TargetState| target.queue.is_everything_due(now);
-            if self.targets.get(&name).is_some_and(is_due) && !self.tenants.is_fresh(&name, &self.objects, now) {
+            if self.targets.get(&name).is_some_and(is_due)
+                && !self.tenants.is_fresh(&name, &self.objects, &self.git, now)
+            {
                 // It is read first.
                 continue;
             }
@@ -595,11 +659,13 @@ impl HubWorker {
             target: name.to_string(),
             location,
             sources: self.tenants.iter().filter_map(source).collect(),
+            commit: self.observer().commit(name),
             feeds: self.objects.sources(name).map(str::to_string).collect(),
             goes_on: Arc::new(move || leadership.holds() && !stop.is_requested() && answers()),
             is_quiet: {
                 let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
-                let stirs: Vec<_> = sources.map(Connection::stirs).collect();
+                let own = self.git.get(name).and_then(Result::ok).map(GitTenantSource::stirs);
+                let stirs: Vec<_> = sources.map(Connection::stirs).chain(own).collect();
                 Arc::new(move || stirs.iter().all(|(stirs, then)| stirs.load(Ordering::Relaxed) == *then))
             },
             approvals: self.approvals.clone(),
@@ -669,7 +735,7 @@ impl HubWorker {
         }
         // What waits now may have been approved before the wait was known.
         let is_approved = |(sync, (status, _)): (&String, &(TargetStatus, Option<String>))| {
-            let given = self.approvals.given(sync, name);
+            let given = self.approvals.given(&Writer::Sync(sync.clone()), name);
             applied.waited.contains(&Writer::Sync(sync.clone()))
                 && status.digest.as_ref().is_some_and(|digest| given.usable.contains(digest))
         };
@@ -678,8 +744,8 @@ impl HubWorker {
         }
         let (drifted, since) = target.drifts(name, &applied.plan, SystemTime::now());
         self.context.metrics.drift(name, drifted, since);
-        let is_any = |state: SyncState| target.states.values().any(|(status, _)| status.state == state.as_str());
-        let held_back = target.states.values().any(|(status, _)| status.state != SyncState::InSync.as_str());
+        let is_any = |state: SyncState| target.statuses().any(|status| status.state == state.as_str());
+        let held_back = target.statuses().any(|status| status.state != SyncState::InSync.as_str());
         let outcome = match &applied.outcome {
             outcome if outcome.again || !outcome.failed.is_empty() => ReconcileOutcome::Failed,
             outcome if !outcome.done.is_empty() => ReconcileOutcome::Written,
@@ -747,7 +813,10 @@ impl HubWorker {
             _ => status::of_sync(live, self.paths.namespace(), &self.targets, &self.releases, &time),
         };
         let syncs: Vec<_> = syncs.filter_map(of_sync).collect();
-        let tenants: Vec<_> = tenants.filter_map(|live| status::of_tenant(live, &self.tenants, &time)).collect();
+        let of_tenant = |live: &Live<Object<TenantSpec>>| {
+            status::of_tenant(live, (self.paths.namespace(), &self.tenants, &self.git), &self.targets, &time)
+        };
+        let tenants: Vec<_> = tenants.filter_map(of_tenant).collect();
         self.forget_approvals();
         syncs.into_iter().for_each(|update| self.write_status(update));
         tenants.into_iter().for_each(|update| self.write_status(update));
@@ -772,20 +841,20 @@ impl HubWorker {
 
     /// Removes withdrawn approvals from the statuses. One that is given again waits for that.
     fn forget_approvals(&mut self) {
-        for sync in self.approvals.to_forget() {
-            if !self.forgetting.begin(sync.clone()) {
+        for object in self.approvals.to_forget() {
+            if !self.forgetting.begin(object.clone()) {
                 continue;
             }
             let (approvals, outbox) = (self.approvals.clone(), self.outbox.clone());
             self.tasks.spawn(async move {
                 let forgotten = spawn_blocking({
-                    let sync = sync.clone();
-                    move || approvals.forget(&sync)
+                    let object = object.clone();
+                    move || approvals.forget(&object)
                 });
                 if let Ok(Err(error)) = forgotten.await {
-                    warn!(sync, why = %error, "a withdrawn approval cannot be removed from its status");
+                    warn!(%object, why = %error, "a withdrawn approval cannot be removed from its status");
                 }
-                drop(outbox.send(SyncerEvent::Forgot(sync)));
+                drop(outbox.send(SyncerEvent::Forgot(object)));
             });
         }
     }

@@ -2,12 +2,14 @@
 
 use super::approvals::Ledger;
 use super::budget::ChangeBudget;
+use super::git_source::ReadCommit;
+use super::git_sources::GitSources;
 use super::hub_objects::HubObjects;
 use super::polled::PolledTenant;
 use super::releases::{self, Releases, SourceState};
 use super::select::InFlight;
 use super::status;
-use super::syncs::{SyncInto, Syncs};
+use super::syncs::{SourceInto, SyncInto, Syncs};
 use super::target::TargetState;
 use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
@@ -30,6 +32,7 @@ use tokio::time::Instant;
 pub(super) struct HubObserver<'a> {
     pub objects: &'a HubObjects,
     pub tenants: &'a TenantConnections,
+    pub git: &'a GitSources,
     pub targets: &'a BTreeMap<String, TargetState>,
     pub approvals: &'a Ledger,
     pub releases: &'a Releases,
@@ -44,6 +47,8 @@ pub(super) struct ObservedTarget {
     pub syncs: Syncs,
     /// The syncs into the target, as the world has them.
     pub into: BTreeMap<String, SyncInto>,
+    /// The target's own source, as the world has it.
+    pub source: Option<SourceInto>,
     /// Why nothing is deleted yet.
     pub unsettled: Option<Unsettled>,
 }
@@ -108,7 +113,7 @@ impl HubObserver<'_> {
             let (recent, before) = (budget.map_or(0, ChangeBudget::count), budget.and_then(ChangeBudget::base));
             let polled = self.tenants.get(name).and_then(|found| found.as_ref().ok()?.polled());
             let resend = polled.map(PolledTenant::resend).unwrap_or_default();
-            Some((name.clone(), TenantView { spec, live, source: None, recent, before, resend }))
+            Some((name.clone(), TenantView { spec, live, source: self.source_view(name), recent, before, resend }))
         };
         let sync = |(name, sync): (&String, &Object<TenantSyncSpec>)| {
             let spec = Arc::new(sync.spec.clone());
@@ -130,6 +135,32 @@ impl HubObserver<'_> {
             gates: None,
             now: Some(jiff::Timestamp::now()),
         }
+    }
+
+    /// Returns what the source of a tenant in Git declares; `None` if it has none that this role reads.
+    fn source_view(&self, tenant: &str) -> Option<View> {
+        self.objects.with_git(tenant)?;
+        Some(match self.git.get(tenant) {
+            Some(Ok(source)) => source.view(),
+            Some(Err(refusal)) => View::Unreachable(refusal.why.clone()),
+            None => View::Unreachable("its source was not read yet".to_string()),
+        })
+    }
+
+    /// Returns the commit that the source of a tenant was read at.
+    pub(super) fn commit(&self, tenant: &str) -> Option<Arc<ReadCommit>> {
+        self.git.get(tenant)?.ok()?.commit().cloned()
+    }
+
+    /// Returns the current state of a target's own source in Git.
+    pub(super) fn source_into(&self, target: &str) -> Option<SourceInto> {
+        let view = self.source_view(target)?;
+        let commit = self.commit(target);
+        Some(SourceInto {
+            revision: commit.as_ref().map(|commit| commit.revision()),
+            error: view.unreachable().map(str::to_string),
+            problems: commit.map(|commit| commit.problems()).unwrap_or_default(),
+        })
     }
 
     /// Returns what is remembered of the releases of syncs with stages.
@@ -198,8 +229,9 @@ impl HubObserver<'_> {
 
     /// Returns the input of an incremental reconcile; `None` if nothing may be written unattended.
     pub(super) fn changes(&self, name: &str) -> Option<ObservedChanges> {
-        let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
+        let target = self.targets.get(name).filter(|target| target.syncs.write_unattended())?;
         let mut world = self.world();
+        forget_other_sources(&mut world, name);
         let waiting = &world.waiting;
         world.syncs.retain(|sync| !waiting.contains(&sync.writer));
         world.gates = Some(self.gates(name));
@@ -227,10 +259,13 @@ impl HubObserver<'_> {
 
     /// Returns the input of a full reconcile. Of another target only what may be written counts.
     pub(super) fn everything(&self, name: &str, now: Instant) -> Option<ObservedTarget> {
+        let mut world = sync_rules::world_of(self.world(), name);
+        forget_other_sources(&mut world, name);
         Some(ObservedTarget {
             syncs: self.targets.get(name)?.syncs.clone(),
-            world: sync_rules::world_of(self.world(), name),
+            world,
             into: self.syncs_into(name),
+            source: self.source_into(name),
             unsettled: self.unsettled(name, now),
         })
     }
@@ -244,6 +279,8 @@ impl HubObserver<'_> {
     pub(super) fn unsettled(&self, name: &str, now: Instant) -> Option<Unsettled> {
         let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
         let waits = sources.filter_map(|source| Some((source.unsettled(self.delete_after, now)?, source.is_rewound())));
+        let own = self.git.get(name).and_then(Result::ok);
+        let waits = waits.chain(own.and_then(|source| Some((source.unsettled(self.delete_after, now)?, false))));
         let (mut why, mut until, mut rewound) = (None, None, false);
         for ((one, then), is_rewound) in waits {
             (why, rewound) = (why.or(Some(one)), rewound || is_rewound);
@@ -286,6 +323,13 @@ impl HubObserver<'_> {
     pub(super) fn can_reconcile(&self, target: &str) -> bool {
         let being_read = |tenant: &str| self.tenants.is_being_read(tenant);
         self.is_read()
+            && !self.git.is_being_read(target)
             && !self.objects.sources(target).chain(self.objects.earlier_stages(target)).chain([target]).any(being_read)
     }
+}
+
+/// Forgets the sources in Git of the other tenants: a sync copies what is live in its source tenant, which follows Git
+/// by itself.
+fn forget_other_sources(world: &mut World, target: &str) {
+    world.tenants.iter_mut().filter(|(name, _)| *name != target).for_each(|(_, view)| view.source = None);
 }

@@ -1,7 +1,7 @@
 //! The result of applying a plan to a target: the actions that were carried out, the failures, and what is left.
 
 use super::approvals::GivenApprovals;
-use super::syncs::SyncInto;
+use super::syncs::{SourceInto, SyncInto};
 use super::waiting_plans::StoredPlaces;
 use crate::api::Stage;
 use crate::apply::{Outcome, Refusal, Report};
@@ -68,12 +68,12 @@ pub(super) struct AppliedTarget {
     /// The ids of the actions of syncs that need no approval, if others wait for one.
     pub unattended: Option<BTreeSet<String>>,
     pub outcome: PassOutcome,
-    /// Syncs whose approval is not valid, and why.
-    pub void: BTreeMap<String, String>,
+    /// Writers whose approval is not valid, and why.
+    pub void: BTreeMap<Writer, String>,
     /// Digests of the desired and of the live state, if nothing is left to do.
     pub settled: Option<(Digest, Digest)>,
-    /// The approvals in the annotation of each sync.
-    pub given: BTreeMap<String, GivenApprovals>,
+    /// The approvals in the annotation of each sync, and of the Tenant.
+    pub given: BTreeMap<Writer, GivenApprovals>,
     /// Where the waiting plans are stored.
     pub waiting_plans: StoredPlaces,
     /// Actions that wait until their source is settled, by id, and why.
@@ -84,6 +84,8 @@ pub(super) struct AppliedTarget {
     pub releases: BTreeMap<String, (String, Vec<Stage>)>,
     /// The syncs into the target when it was planned.
     pub into: BTreeMap<String, SyncInto>,
+    /// The target's own source when it was planned.
+    pub source: Option<SourceInto>,
 }
 
 impl PassOutcome {

@@ -6,6 +6,7 @@
 
 use super::super::context::Context;
 use super::approvals::{GivenApprovals, Ledger};
+use super::git_source::ReadCommit;
 use super::observe::{ObservedChanges, ObservedTarget, Unsettled};
 use super::outcome::{AppliedTarget, PassOutcome};
 use super::queue::{IN_A_PASS, Writing};
@@ -50,6 +51,8 @@ pub(super) struct Reconciler {
     pub location: Option<Arc<dyn Location>>,
     /// The sources of definitions.
     pub sources: BTreeMap<String, DefinitionSource>,
+    /// The commit of the target's own source, whose definitions may be read.
+    pub commit: Option<Arc<ReadCommit>>,
     /// The source tenants of the target.
     pub feeds: BTreeSet<String>,
     /// Whether to continue. Checked before each write.
@@ -161,6 +164,7 @@ impl Reconciler {
             waited: observed.world.waiting.clone(),
             releases: observed.releases(),
             into: observed.into.clone(),
+            source: observed.source.clone(),
         }
     }
 
@@ -205,29 +209,29 @@ impl Reconciler {
         self.waiting_plans.update(hub, left, &self.target, &observed.syncs, |sync| self.approvals.uid(sync))
     }
 
-    /// Selects and applies what a person approved. Also returns the syncs whose approval is not valid, and why. `None`
+    /// Selects and applies what a person approved. Also returns the writers whose approval is not valid, and why. `None`
     /// if nothing was approved.
     fn select_and_apply_approved(
         &self,
         observed: &ObservedTarget,
         planned: &PlannedTarget<'_>,
-    ) -> (Option<PassOutcome>, BTreeMap<String, String>) {
+    ) -> (Option<PassOutcome>, BTreeMap<Writer, String>) {
         let mut void = BTreeMap::new();
         let plan = &planned.plan;
         let target = self.target(plan).filter(|_| planned.writes && self.location.is_some());
-        let Some((target, (consent, syncs))) =
+        let Some((target, (consent, writers))) =
             target.and_then(|target| Some((target, self.consent(target, &observed.syncs)?)))
         else {
             return (None, void);
         };
         let kept = self.approvals.of(plan);
-        let writers = syncs.iter().map(|sync| Writer::Sync(sync.clone())).collect();
+        let approved: BTreeSet<Writer> = writers.iter().cloned().collect();
         let is_fresh = matches!(consent, Consent::Digests { .. });
         let by = if is_fresh {
-            SyncConsent::Approved(writers)
+            SyncConsent::Approved(approved)
         } else {
             match kept.kept(&self.target) {
-                Ok(kept) => SyncConsent::Begun(writers, kept.into_iter().flat_map(|kept| kept.covers).collect()),
+                Ok(kept) => SyncConsent::Begun(approved, kept.into_iter().flat_map(|kept| kept.covers).collect()),
                 Err(error) => return (Some(PassOutcome::refused(&self.target, &error.into())), void),
             }
         };
@@ -245,7 +249,7 @@ impl Reconciler {
             Ok(applied) => Some(PassOutcome { approved: is_fresh || !applied.done.is_empty(), ..applied }),
             Err(refusal @ Refusal::Location(_)) => Some(PassOutcome::refused(&self.target, &refusal)),
             Err(refusal) => {
-                void.extend(syncs.into_iter().map(|sync| (sync, refusal.to_string())));
+                void.extend(writers.into_iter().map(|writer| (writer, refusal.to_string())));
                 None
             }
         };
@@ -265,7 +269,7 @@ impl Reconciler {
         let plan = narrowed.as_ref().unwrap_or(&planned.plan);
         let ids = || plan.actions().map(|(_, action)| action.id.clone()).collect();
         let unattended = narrowed.is_some().then(ids);
-        if !planned.writes || !did_nothing(&approved) || observed.syncs.apply.is_empty() {
+        if !planned.writes || !did_nothing(&approved) || !observed.syncs.write_unattended() {
             return (approved, unattended);
         }
         let selected = selected.unwrap_or_else(|| select(plan, &planned.limits, &SyncConsent::Unattended));
@@ -281,7 +285,7 @@ impl Reconciler {
     /// wait.
     fn plan_unattended(&self, observed: &ObservedTarget, planned: &PlannedTarget<'_>) -> Option<(Plan, Selected)> {
         let syncs = &observed.syncs;
-        if syncs.apply.is_empty() || syncs.plan.is_empty() {
+        if !syncs.write_unattended() || syncs.plan.is_empty() {
             return None;
         }
         let mut narrowed = plan_uncounted(&planned.world, &Scope { syncs: syncs.unattended(), ..self.scope() });
@@ -329,25 +333,25 @@ impl Reconciler {
         Ok(PassOutcome::of(plan, &report))
     }
 
-    /// Returns the approvals of each sync.
-    fn given(&self, syncs: &Syncs) -> BTreeMap<String, GivenApprovals> {
-        syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect()
+    /// Returns the approvals of each writer.
+    fn given(&self, syncs: &Syncs) -> BTreeMap<Writer, GivenApprovals> {
+        let given = |writer: Writer| (writer.clone(), self.approvals.given(&writer, &self.target));
+        syncs.writers().map(given).collect()
     }
 
-    /// Returns the consent to the plan, and the syncs whose approvals give it; `None` if there is none.
-    fn consent(&self, target: &Target, syncs: &Syncs) -> Option<(Consent, Vec<String>)> {
+    /// Returns the consent to the plan, and the writers whose approvals give it; `None` if there is none.
+    fn consent(&self, target: &Target, syncs: &Syncs) -> Option<(Consent, Vec<Writer>)> {
         let (mut fresh, mut begun) = (BTreeMap::new(), BTreeMap::new());
-        for sync in syncs.all() {
-            let writer = Writer::Sync(sync.clone());
+        for writer in syncs.writers() {
             if !target.actions.iter().any(|action| action.writers.contains(&writer)) {
                 continue;
             }
-            let given = self.approvals.given(sync, &self.target);
+            let given = self.approvals.given(&writer, &self.target);
             let now = target.digests.get(&writer.to_string()).map(ToString::to_string).unwrap_or_default();
             if given.usable.contains(&now) && !given.begun.contains(&now) {
-                fresh.insert(sync.clone(), now);
+                fresh.insert(writer, now);
             } else if !given.begun.is_empty() {
-                begun.insert(sync.clone(), given.begun);
+                begun.insert(writer, given.begun);
             }
         }
         // Begun approvals come after new ones, because applying the plan changes what is left of them.
@@ -363,8 +367,7 @@ impl Reconciler {
 
     /// Drops approved actions that are no longer planned: they are done or withdrawn, and need a new approval.
     fn end_finished_approvals(&self, plan: &Plan, observed: &ObservedTarget) {
-        let waits = |sync: &String| observed.world.waiting.contains(&Writer::Sync(sync.clone()));
-        let may_write = observed.syncs.all().filter(|sync| !waits(sync));
+        let may_write = observed.syncs.writers().filter(|writer| !observed.world.waiting.contains(writer));
         if let Err(error) = self.approvals.narrow(may_write, plan, &self.target) {
             warn!(tenant = self.target, why = %error, "an approval cannot be removed");
         }
@@ -401,7 +404,9 @@ impl Reconciler {
     fn is_known(&self, plan: &Plan, world: &World) -> bool {
         let is_read = |tenant: &String| matches!(world.tenants.get(tenant).map(|t| &t.live), Some(View::Read(_)));
         let into = world.syncs.iter().filter(|sync| sync.spec.goes_to(&self.target));
-        self.target(plan).is_some_and(|target| target.state == State::Read)
+        let own = world.tenants.get(&self.target).and_then(|tenant| tenant.source.as_ref());
+        own.is_none_or(|source| source.inventory().is_some())
+            && self.target(plan).is_some_and(|target| target.state == State::Read)
             && into.into_iter().all(|sync| is_read(&sync.spec.from))
     }
 
@@ -460,6 +465,13 @@ impl Tenants for Reconciler {
     fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         let object = || ObjectId::new(Kind::Integration, &from.integration);
         let bytes = match self.sources.get(&from.tenant) {
+            _ if from.source => match self.commit.as_ref().filter(|_| from.tenant == self.target) {
+                Some(commit) => commit.definition(&from.integration)?,
+                None => {
+                    let why = format!("its definition is in the source of {}, which cannot be read", from.tenant);
+                    return Err(LocationError::Refused { object: object(), why });
+                }
+            },
             Some(DefinitionSource::Cluster(source)) if source.answers.load(Ordering::Relaxed) => {
                 let source = ClusterLocation::new(&from.tenant, source.server.clone(), source.paths.namespace());
                 source.definition(&from.integration)?

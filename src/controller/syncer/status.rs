@@ -4,6 +4,7 @@
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
 use super::assess::{self, SyncState};
+use super::git_sources::{GitSources, UNREAD};
 use super::polled::PolledTenant;
 use super::receipts;
 use super::releases::Releases;
@@ -12,6 +13,7 @@ use super::tenants::{Connection, TenantConnections};
 use crate::api::*;
 use crate::engine::model::inventory::View;
 use crate::engine::model::item::ObjectId;
+use crate::engine::model::record::Writer;
 use crate::engine::sync_rules;
 use crate::engine::sync_rules::{approved_digests, requested_at};
 use crate::kubernetes::client::{ApiRequest, RequestFailure};
@@ -113,7 +115,8 @@ pub(super) fn of_sync(
     let asked = requested_at(&sync.metadata);
     let answered = asked.is_some() && states.iter().all(|(_, requested)| *requested == asked);
     let known = |digest: &str| {
-        let of_this = to.iter().filter_map(|to| targets.get(*to)?.given.get(&live.name));
+        let writer = Writer::Sync(live.name.clone());
+        let of_this = to.iter().filter_map(|to| targets.get(*to)?.given.get(&writer)).collect::<Vec<_>>();
         of_this.into_iter().any(|given| given.begun.contains(digest) || given.spent.contains(digest))
     };
     let going = |status: &TargetStatus| {
@@ -142,13 +145,17 @@ pub(super) fn of_sync(
     (status != before).then(|| update(Kind::TenantSync, live, status, then, now))
 }
 
-/// Returns the new status of a Tenant; `None` if it is unchanged, or while the tenant is being read.
+/// Returns the new status of a Tenant; `None` if it is unchanged, or while the tenant or its source is being read.
 pub(super) fn of_tenant(
     live: &Live<Object<TenantSpec>>,
-    tenants: &TenantConnections,
+    (namespace, tenants, git): (&str, &TenantConnections, &GitSources),
+    targets: &BTreeMap<String, TargetState>,
     now: &Time,
 ) -> Option<StatusUpdate<TenantStatus>> {
-    let before: TenantStatus = written(live).unwrap_or_default();
+    // Approvals are written separately.
+    let before = TenantStatus { approvals: Vec::new(), ..written(live).unwrap_or_default() };
+    let with_git = live.read.as_ref().ok().filter(|tenant| tenant.spec.git().is_some());
+    let target = with_git.and_then(|_| targets.get(&live.name));
     let mut sync_conditions = match &live.read {
         Err(why) => unreadable(why),
         Ok(_) if tenants.is_being_read(&live.name) => return None,
@@ -165,13 +172,71 @@ pub(super) fn of_tenant(
             },
         },
     };
+    if with_git.is_some_and(|tenant| !tenant.spec.is_suspended()) && sync_conditions.iter().all(is_good) {
+        sync_conditions = of_source(&live.name, git, target)?;
+    }
     sync_conditions.extend(tenants.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
+    sync_conditions.extend(with_git.zip(target).and_then(|(tenant, target)| stale_source(namespace, tenant, target)));
+    let asked = with_git.and_then(|tenant| requested_at(&tenant.metadata));
+    let answered = asked.is_some() && target.is_some_and(|target| target.source_handled == asked);
+    let known = target.and_then(|target| target.source.clone());
     let status = TenantStatus {
         observed_generation: Some(live.generation),
         conditions: conditions(&before.conditions, sync_conditions, live.generation, now),
+        last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
+        source: known.or_else(|| before.source.clone().filter(|_| with_git.is_some())),
+        approvals: Vec::new(),
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
     (status != before).then(|| update(Kind::Tenant, live, status, then, now))
+}
+
+fn is_good(condition: &NewCondition) -> bool {
+    condition.type_ != "Ready" || condition.holds == Some(true)
+}
+
+/// Returns the conditions of a tenant that can be read, from its source in Git; `None` while that is being read.
+fn of_source(tenant: &str, git: &GitSources, target: Option<&TargetState>) -> Option<Vec<NewCondition>> {
+    let unread = |why: &str| format!("its source cannot be read: {why}");
+    match git.get(tenant)? {
+        Err(refusal) if refusal.reason == UNREAD => return None,
+        Err(refusal) => return Some(bad("Stalled", refusal.reason, &unread(&refusal.why))),
+        Ok(source) => {
+            if let Some(failure) = source.failure() {
+                let type_ = if failure.is_stalled { "Stalled" } else { "Reconciling" };
+                return Some(bad(type_, failure.reason, &unread(&failure.why)));
+            }
+        }
+    }
+    let source = target?.source.as_ref()?;
+    let status = source.target.clone()?;
+    let mut conditions = assess::sync_conditions(&[status]);
+    let applied = source.applied.as_deref().unwrap_or_default();
+    for condition in conditions.iter_mut().filter(|condition| ["Ready", "InSync"].contains(&condition.type_)) {
+        if condition.holds == Some(true) {
+            condition.message = format!("it is as commit {applied} of its source declares");
+        }
+    }
+    Some(conditions)
+}
+
+/// Returns the condition for an approved digest of a source that is not planned.
+fn stale_source(namespace: &str, tenant: &Object<TenantSpec>, target: &TargetState) -> Option<NewCondition> {
+    let given = tenant.metadata.annotations.get(APPROVE).map(|text| approved_digests(text)).unwrap_or_default();
+    let now = target.source.as_ref().and_then(|source| source.target.as_ref()?.digest.as_deref());
+    let known = target.given.get(&Writer::Source);
+    let is_known =
+        |digest: &str| known.is_some_and(|given| given.begun.contains(digest) || given.spent.contains(digest));
+    let first = given.iter().find(|digest| now != Some(digest.as_str()) && !is_known(digest))?;
+    let name = tenant.name();
+    let message = format!(
+        "an approval is of nothing that its source wants now: something changed since, or it was mistyped. See what is \
+         planned, then approve that; or take the approval back\n\
+         {first}\n\
+         kubectl get -n {namespace} tenant {name} -o jsonpath='{{.status.source.target}}'\n\
+         kubectl annotate -n {namespace} tenant {name} {APPROVE}-"
+    );
+    Some(NewCondition::new("StaleApproval", true, "MatchesNoPlan", message))
 }
 
 /// Returns the conditions of a tenant on the platform.

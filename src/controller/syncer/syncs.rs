@@ -1,6 +1,7 @@
-//! The syncs into one target.
+//! The syncs into one target, and its own source.
 
 use crate::api::SyncMode;
+use crate::engine::model::record::Writer;
 use std::collections::BTreeSet;
 
 /// The syncs into a target, by whether they wait for approval.
@@ -10,6 +11,8 @@ pub(super) struct Syncs {
     pub apply: BTreeSet<String>,
     /// The syncs that wait for approval.
     pub plan: BTreeSet<String>,
+    /// Whether the target has a source in Git, which needs no approval.
+    pub source: bool,
 }
 
 /// The state of a sync into a target when the target is planned. The plan is assessed by this state: by a newer one, a
@@ -24,14 +27,40 @@ pub(super) struct SyncInto {
     pub knows_source: bool,
 }
 
+/// The state of a target's own source in Git when the target is planned.
+#[derive(Clone, Debug)]
+pub(super) struct SourceInto {
+    /// The full name of the commit that was planned.
+    pub revision: Option<String>,
+    /// Why it cannot be read.
+    pub error: Option<String>,
+    /// The problems in its files, the first ones in full.
+    pub problems: Vec<String>,
+}
+
 impl Syncs {
     /// Returns all syncs.
     pub(super) fn all(&self) -> impl Iterator<Item = &String> {
         self.apply.iter().chain(&self.plan)
     }
 
-    /// Returns the syncs to which the unattended plan is limited; empty: no limit.
+    /// Returns the writers: the syncs, and the target's own source.
+    pub(super) fn writers(&self) -> impl Iterator<Item = Writer> {
+        self.all().cloned().map(Writer::Sync).chain(self.source.then_some(Writer::Source))
+    }
+
+    /// Whether anything may be written without an approval.
+    pub(super) fn write_unattended(&self) -> bool {
+        self.source || !self.apply.is_empty()
+    }
+
+    /// Returns the syncs to which the unattended plan is limited; empty: no limit. The source is in every plan.
     pub(super) fn unattended(&self) -> BTreeSet<String> {
-        if self.plan.is_empty() { BTreeSet::new() } else { self.apply.clone() }
+        match (self.plan.is_empty(), self.apply.is_empty()) {
+            (true, _) => BTreeSet::new(),
+            (false, false) => self.apply.clone(),
+            // A name that no sync has.
+            (false, true) => [String::new()].into(),
+        }
     }
 }

@@ -1,17 +1,18 @@
 //! One target: the syncs into it, its queue, and the state of each sync.
 
 use super::approvals::GivenApprovals;
-use super::assess::{Evidence, ReleaseHere, target_status};
+use super::assess::{Evidence, ReleaseHere, SyncState, target_status};
 use super::budget::ChangeBudget;
 use super::outcome::{AppliedTarget, DoneAction, PassOutcome, Retry};
 use super::queue::{PassId, TargetQueue};
 use super::receipts::{Receipts, digest_of};
 use super::select::{Selected, Why};
-use super::syncs::{SyncInto, Syncs};
-use crate::api::{ReceiptStatus, TargetStatus};
+use super::syncs::{SourceInto, SyncInto, Syncs};
+use crate::api::{ReceiptStatus, SourceStatus, SyncMode, TargetStatus};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{ActionKind, Note, Plan, State, Target};
+use crate::engine::model::record::Writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
@@ -27,6 +28,14 @@ pub(super) struct TargetState {
     pub requested: BTreeMap<String, String>,
     /// By sync: its status in this target, with the request to reconcile that it answers.
     pub states: BTreeMap<String, (TargetStatus, Option<String>)>,
+    /// The request to reconcile of its Tenant that the running or last full reconcile answers.
+    pub source_requested: Option<String>,
+    /// The status of its own source in Git.
+    pub source: Option<SourceStatus>,
+    /// The request to reconcile that this status answers.
+    pub source_handled: Option<String>,
+    /// The commit that was applied last, and the receipt of the source.
+    applied: (Option<String>, Option<ReceiptStatus>),
     /// The actions since the last receipt.
     done: Vec<Digest>,
     /// The last receipt, by sync.
@@ -35,8 +44,8 @@ pub(super) struct TargetState {
     releases: BTreeMap<String, String>,
     /// What each sync carried out, for the list of its last receipts.
     pub history: Receipts,
-    /// By sync: the state of the digests in its annotation.
-    pub given: BTreeMap<String, GivenApprovals>,
+    /// By writer: the state of the digests in the annotation that approves what it wants.
+    pub given: BTreeMap<Writer, GivenApprovals>,
     /// The progress of the running reconcile: number of done actions, and their total.
     pub progress: Option<(usize, usize)>,
     /// Since when there is drift that is not reverted.
@@ -61,6 +70,17 @@ impl TargetState {
         if let Some(release) = &status.release {
             self.releases.insert(sync.to_string(), release.clone());
         }
+        self.resume_budget(status, now);
+    }
+
+    /// Restores what an earlier operator process wrote to the status of the Tenant.
+    pub(super) fn resume_source(&mut self, status: &SourceStatus, now: Instant) {
+        let receipt = status.target.as_ref().and_then(|target| target.receipt.clone());
+        self.applied = (status.applied.clone(), receipt);
+        status.target.iter().for_each(|target| self.resume_budget(target, now));
+    }
+
+    fn resume_budget(&mut self, status: &TargetStatus, now: Instant) {
         let changed = status.changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
         let base = status.base.and_then(|base| usize::try_from(base).ok());
         if changed > self.budget.count() || (base.is_some() && self.budget.base().is_none()) {
@@ -148,40 +168,76 @@ impl TargetState {
             if !self.done.is_empty() {
                 let receipt = self.receipt(declared, live, time);
                 self.receipts = syncs.keys().map(|sync| (sync.clone(), receipt.clone())).collect();
+                self.applied.1 = Some(receipt);
             }
         }
         let absent = absent(target);
         let known = applied.plan.targets.iter().find(|t| t.tenant == target);
         let planned = known.unwrap_or(&absent);
+        let evidence = |writer: Writer| Evidence {
+            namespace,
+            mode: SyncMode::Apply,
+            is_suspended: false,
+            target: planned,
+            findings: &applied.plan.findings,
+            source_error: None,
+            problems: &[],
+            unattended: applied.unattended.as_ref(),
+            is_unknown: known.is_none(),
+            failed: &applied.outcome.failed,
+            void: applied.void.get(&writer).map(String::as_str),
+            waiting_plan: None,
+            not_stored: None,
+            given: applied.given.get(&writer),
+            changed: self.budget.count(),
+            base: self.budget.base(),
+            later: &applied.later,
+            receipt: None,
+            release: None,
+            writer,
+        };
         let status = |(sync, into): (&String, &SyncInto)| {
+            let writer = Writer::Sync(sync.clone());
             let evidence = Evidence {
-                sync,
-                namespace,
                 mode: into.mode,
                 is_suspended: into.is_suspended,
-                target: planned,
-                findings: &applied.plan.findings,
                 source_error: into.source_error.as_deref(),
-                unattended: applied.unattended.as_ref(),
                 is_unknown: known.is_none() || !into.knows_source,
-                failed: &applied.outcome.failed,
-                void: applied.void.get(sync).map(String::as_str),
                 waiting_plan: applied.waiting_plans.kept.get(sync),
                 not_stored: applied.waiting_plans.not_stored.get(sync).map(String::as_str),
-                given: applied.given.get(sync),
-                changed: self.budget.count(),
-                base: self.budget.base(),
-                later: &applied.later,
                 receipt: self.receipts.get(sync).cloned(),
                 release: applied.releases.get(sync).map(|(release, stages)| ReleaseHere {
                     digest: release,
                     stage: stages.iter().position(|stage| stage.to.iter().any(|to| to == target)),
                     before: self.releases.get(sync).map(String::as_str),
                 }),
+                ..evidence(writer)
             };
             (sync.clone(), (target_status(&evidence), self.requested.get(sync).cloned()))
         };
-        self.states = syncs.iter().map(status).collect();
+        let states = syncs.iter().map(status).collect();
+        let of_source = |source: &SourceInto| {
+            let evidence = Evidence {
+                source_error: source.error.as_deref(),
+                problems: &source.problems,
+                receipt: self.applied.1.clone(),
+                ..evidence(Writer::Source)
+            };
+            (source.revision.clone(), target_status(&evidence))
+        };
+        let of_source = applied.source.as_ref().map(of_source);
+        self.states = states;
+        if let Some((revision, status)) = &of_source
+            && status.state == SyncState::InSync.as_str()
+        {
+            self.applied.0.clone_from(revision);
+        }
+        self.source_handled.clone_from(&self.source_requested);
+        self.source = of_source.map(|(seen, status)| SourceStatus {
+            seen,
+            applied: self.applied.0.clone(),
+            target: Some(status),
+        });
         for (sync, (status, _)) in &self.states {
             match &status.release {
                 Some(release) => drop(self.releases.insert(sync.clone(), release.clone())),
@@ -193,6 +249,12 @@ impl TargetState {
             let states = self.states.iter().map(|(sync, (status, _))| (sync.as_str(), status));
             self.history.verified(states, time);
         }
+    }
+
+    /// Returns the status of each sync in the target, and of its own source.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = &TargetStatus> {
+        let source = self.source.as_ref().and_then(|source| source.target.as_ref());
+        self.states.values().map(|(status, _)| status).chain(source)
     }
 
     /// Returns how many objects have drift that is not reverted, and since when the first has.

@@ -53,10 +53,11 @@ impl Whereabouts {
 /// Returns the location of a Tenant in `namespace`. The operator's own account is used only for the namespace of the
 /// Tenant: otherwise everybody who writes Tenants would have the permissions of that account.
 pub(super) fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, TenantRefusal> {
-    if spec.source.is_some() {
+    if spec.source_path().is_some() {
         return refuse(
             "SourceRefused",
-            "source is a folder of the command line's: take it out, and apply its manifests",
+            "source.path is a folder of the command line's: take it out, and apply its manifests, or name a repository \
+             (source.git)",
         );
     }
     let location = match &spec.location {

@@ -3,6 +3,8 @@
 
 use super::super::context::Context;
 use super::super::role::Role;
+use super::git_source::GitPollResult;
+use super::git_sources::{GitSources, UNREAD};
 use super::hub_objects::HubObjects;
 use super::named_secret::{self, NamedSecret, fingerprint};
 use super::polled::{Poll, PollResult, PolledTenant, ReadOutcome};
@@ -28,8 +30,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-/// The reason of a tenant whose kubeconfig or token is still being read.
-const UNREAD: &str = "SecretUnread";
 /// The reason of a tenant whose secrets another tenant would send too.
 const SHARED: &str = "SecretsShared";
 /// The reason of a tenant that this role does not connect to.
@@ -43,6 +43,13 @@ pub(super) enum TenantEvent {
         /// The Secret's name.
         secret: String,
         event: WatchEvent<Delta<NamedSecret>>,
+    },
+    /// The source of a tenant in Git was read; `None` if the read panicked.
+    Source {
+        tenant: String,
+        /// The number of the connection.
+        epoch: u64,
+        result: Option<GitPollResult>,
     },
     /// A tenant on the platform was read; `None` if the read panicked.
     Read {
@@ -267,8 +274,9 @@ impl TenantConnections {
         self.found_by.retain(|name, _| wanted.contains_key(name));
         let left = self.expiries.keys().filter(|name| !wanted.contains_key(*name));
         left.cloned().collect::<Vec<_>>().iter().for_each(|name| self.expires(name, None));
-        let secrets = wanted.values().flatten().filter_map(secret_of);
-        let secrets: BTreeSet<String> = secrets.map(|secret| secret.name.clone()).collect();
+        let of_locations = wanted.values().flatten().filter_map(secret_of).map(|secret| &secret.name);
+        let of_sources = objects.git_sources().filter_map(|(_, git)| Some(&git.secret_ref.as_ref()?.name));
+        let secrets: BTreeSet<String> = of_locations.chain(of_sources).cloned().collect();
         self.secrets.retain(|name, _| secrets.contains(name));
         for secret in secrets {
             if !self.secrets.contains_key(&secret) {
@@ -365,7 +373,7 @@ impl TenantConnections {
     }
 
     /// Begins the reads that are due.
-    pub(super) fn begin_reads(&mut self, objects: &HubObjects, now: Instant) -> Vec<DueRead> {
+    pub(super) fn begin_reads(&mut self, objects: &HubObjects, git: &GitSources, now: Instant) -> Vec<DueRead> {
         let names: Vec<String> = self.polled().map(|(name, _)| name.clone()).collect();
         let mut due = Vec::new();
         for name in names {
@@ -374,7 +382,7 @@ impl TenantConnections {
             }
             let namespace = objects.tenants.get(&name).and_then(secrets_of);
             let shared = namespace.and_then(|namespace| self.claims.shared(self.paths.namespace(), &name, &namespace));
-            let expected = self.expected(&name, objects);
+            let expected = self.expected(&name, objects, git);
             let Some(tenant) = self.polled_mut(&name) else { continue };
             match shared {
                 Some(why) => due.extend(tenant.refuse(SHARED, why, now).then_some(DueRead::Refused)),
@@ -426,17 +434,21 @@ impl TenantConnections {
     }
 
     /// The names that the sources of a tenant use: integrations and connections are found on the platform by them.
-    fn expected(&self, tenant: &str, objects: &HubObjects) -> Expected {
+    fn expected(&self, tenant: &str, objects: &HubObjects, git: &GitSources) -> Expected {
         let mut expected = Expected::default();
         let sources = objects.sources(tenant).filter(|source| *source != tenant).filter_map(|source| self.open(source));
         sources.filter_map(Connection::inventory).for_each(|inventory| expected.learn(inventory));
+        if let Some(own) = git.inventory(tenant) {
+            expected.learn(&own);
+            expected.declare(&own);
+        }
         expected
     }
 
     /// Whether a full reconcile of a target may begin with what was read of it. If not, it is read first.
-    pub(super) fn is_fresh(&mut self, tenant: &str, objects: &HubObjects, now: Instant) -> bool {
+    pub(super) fn is_fresh(&mut self, tenant: &str, objects: &HubObjects, git: &GitSources, now: Instant) -> bool {
         let Some(Ok(Connection::Polled(polled))) = self.found.get(tenant) else { return true };
-        if polled.is_fresh(|| self.expected(tenant, objects), now) {
+        if polled.is_fresh(|| self.expected(tenant, objects, git), now) {
             return true;
         }
         self.refresh(tenant, now);
@@ -568,15 +580,23 @@ impl TenantConnections {
         secret: &SecretKeyRef,
         [unreadable, missing]: [&'static str; 2],
     ) -> Result<(&NamedSecret, &Secret), TenantRefusal> {
+        let known = self.secret(&secret.name, [unreadable, missing])?;
+        let why = || format!("Secret {} has no key {}", secret.name, secret.key);
+        known.text(&secret.key).map(|text| (known, text)).ok_or_else(|| TenantRefusal { reason: missing, why: why() })
+    }
+
+    /// Returns a Secret. The reasons are for one that is unreadable, or missing.
+    pub(super) fn secret(
+        &self,
+        name: &str,
+        [unreadable, missing]: [&'static str; 2],
+    ) -> Result<&NamedSecret, TenantRefusal> {
         let refuse = |reason, why: String| Err(TenantRefusal { reason, why });
-        match self.secrets.get(&secret.name).and_then(|known| known.read.as_ref()) {
-            None => refuse(UNREAD, format!("Secret {} was not read yet", secret.name)),
-            Some(Err(why)) => refuse(unreadable, format!("Secret {} cannot be read: {why}", secret.name)),
-            Some(Ok(None)) => refuse(missing, format!("there is no Secret {}", secret.name)),
-            Some(Ok(Some(known))) => match known.text(&secret.key) {
-                Some(text) => Ok((known, text)),
-                None => refuse(missing, format!("Secret {} has no key {}", secret.name, secret.key)),
-            },
+        match self.secrets.get(name).and_then(|known| known.read.as_ref()) {
+            None => refuse(UNREAD, format!("Secret {name} was not read yet")),
+            Some(Err(why)) => refuse(unreadable, format!("Secret {name} cannot be read: {why}")),
+            Some(Ok(None)) => refuse(missing, format!("there is no Secret {name}")),
+            Some(Ok(Some(known))) => Ok(known),
         }
     }
 

@@ -54,7 +54,7 @@ pub fn folder_tenant(path: &str) -> TenantSpec {
 pub fn platform_tenant(location: PrismaticLocation, path: &str) -> TenantSpec {
     TenantSpec {
         location: Some(LocationSpec::Prismatic(location)),
-        source: Some(Source { path: path.to_string(), prune: None }),
+        source: Some(Source::of_path(path)),
         ..TenantSpec::default()
     }
 }

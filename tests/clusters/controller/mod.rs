@@ -3,6 +3,7 @@
 mod amid_restarts;
 mod binder;
 mod events;
+mod git;
 mod leaders;
 mod probes;
 mod sender;

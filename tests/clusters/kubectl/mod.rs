@@ -11,6 +11,7 @@ mod folders;
 mod in_use;
 mod policies;
 mod rules;
+mod sources;
 mod support;
 mod two_managers;
 mod upgrade;

@@ -22,8 +22,8 @@ pub struct Guarded {
 /// The permissions of the users, in every namespace.
 const ROLES: [&str; 5] = [
     "create clusterrole edit-syncs --verb=get,list,create,update,patch,delete \
-     --resource=tenantsyncs.stablekey.dev,tenantsyncs.stablekey.dev/status",
-    "create clusterrole approve-syncs --verb=approve --resource=tenantsyncs.stablekey.dev",
+     --resource=tenantsyncs.stablekey.dev,tenantsyncs.stablekey.dev/status,tenants.stablekey.dev",
+    "create clusterrole approve-syncs --verb=approve --resource=tenantsyncs.stablekey.dev,tenants.stablekey.dev",
     "create clusterrolebinding editor --clusterrole=edit-syncs --user=editor",
     "create clusterrolebinding approver-edits --clusterrole=edit-syncs --user=approver",
     "create clusterrolebinding approver --clusterrole=approve-syncs --user=approver",
@@ -70,6 +70,10 @@ impl Guarded {
         until("mode Apply takes the verb approve", || {
             apply_by(self.kubectl(EDITOR, &namespace, ""), "--server-side --dry-run=server", &sync).err()
         });
+        let tenant = tenant(json!({"source": {"git": {"url": "https://git.example/x.git", "branch": "main"}}}));
+        until("a source in Git takes the verb approve", || {
+            apply_by(self.kubectl(EDITOR, &namespace, ""), "--server-side --dry-run=server", &tenant).err()
+        });
     }
 }
 
@@ -78,6 +82,11 @@ pub fn sync(more: Value) -> Value {
     let mut spec = json!({"from": "us-prod", "to": ["eu-prod"], "integrations": ["lead-*"]});
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     document(Kind::TenantSync, "us-to-eu", spec)
+}
+
+/// Returns a Tenant, with this spec.
+pub fn tenant(spec: Value) -> Value {
+    document(Kind::Tenant, "us-prod", spec)
 }
 
 /// Creates a connection whose status says that `count` integrations are bound to it.
@@ -91,7 +100,7 @@ pub fn used_connection(namespace: &Namespace, key: &str, count: usize) {
 #[test]
 fn the_expressions_use_existing_fields() {
     let guarded = guarded();
-    for policy in ["connections-in-use.stablekey.dev", "approve-syncs.stablekey.dev"] {
+    for policy in ["connections-in-use.stablekey.dev", "approve-syncs.stablekey.dev", "approve-sources.stablekey.dev"] {
         let status = until("the controller has looked at the policy", || {
             let json = output_of(&mut with(
                 guarded.cluster.kubectl(),

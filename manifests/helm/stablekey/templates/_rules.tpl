@@ -82,6 +82,25 @@ manifests/tenant-access, manifests/token-renewal. They are given the chart's roo
 {{- end }}
 {{- end }}
 
+{{- /* A rule without names would mean all of them. */}}
+{{- define "stablekey.rules.git-sender" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson .Values.git.secrets }}
+  verbs: [list, watch]
+{{- end }}
+
+{{- define "stablekey.rules.git-target" -}}
+- apiGroups: [stablekey.dev]
+  resources: [components, customercredentials]
+  verbs: [get, create, patch, delete]
+{{- end }}
+
+{{- define "stablekey.rules.git-syncer" -}}
+{{ include "stablekey.rules.git-target" . }}
+{{ include "stablekey.rules.git-sender" . }}
+{{- end }}
+
 {{- define "stablekey.rules.secrets" -}}
 - apiGroups: [""]
   resources: [secrets]

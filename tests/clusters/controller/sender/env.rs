@@ -4,7 +4,9 @@
 use crate::controller::syncer::env::*;
 use serde_json::{Value, json};
 use stablekey::controller::log::LogFormat;
+use stablekey::controller::options::GitOptions;
 use stablekey::controller::{Options, Role};
+use stablekey::git::remote::Limits;
 use stablekey::tenant::prismatic::PlatformSettings;
 use stablekey_clusters::{Namespace, run, shared};
 use stablekey_platform::{Platform, Region, Server, seed};
@@ -45,6 +47,13 @@ fn operator() {
             pause: Duration::from_millis(10),
             interval: Duration::from_secs(1),
         },
+        git: GitOptions {
+            hosts: Vec::new(),
+            folder: std::env::temp_dir(),
+            limits: Limits::default(),
+            allows_loopback: false,
+        },
+        webhooks: None,
     };
     stablekey::controller::run(&options).unwrap();
 }

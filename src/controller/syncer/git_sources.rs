@@ -1,0 +1,297 @@
+//! The sources in Git of all tenants of a hub: opened according to the Tenants, and closed. Credentials go only to hosts
+//! that both the operator's options and their Secret name.
+
+use super::super::context::Context;
+use super::git_source::{self, FetchFolder, GitPoll, GitPollResult, GitTarget, GitTenantSource};
+use super::hub_objects::HubObjects;
+use super::named_secret::{NamedSecret, fingerprint};
+use super::tenant::TenantRefusal;
+use crate::api::{GitSource, HOSTS};
+use crate::engine::model::inventory::Inventory;
+use crate::git::credentials::{CredentialKind, Credentials};
+use crate::git::reference::Reference;
+use crate::git::remote::{Access, Remote, RemoteError};
+use crate::git::url::GitUrl;
+use crate::git::{Authorities, Proxies, Secret};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// The reason of a source or a location whose Secret is still being read.
+pub(super) const UNREAD: &str = "SecretUnread";
+/// The keys of the Secret of a source.
+const KEYS: [&str; 4] = ["username", "password", "bearerToken", "ca.crt"];
+const USERNAME: usize = 0;
+const PASSWORD: usize = 1;
+const TOKEN: usize = 2;
+const AUTHORITIES: usize = 3;
+
+/// A source, or why there is none.
+type Opened = Result<Box<GitTenantSource>, TenantRefusal>;
+
+/// What a source was opened by: another one of these needs another connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OpenedBy {
+    spec: GitSource,
+    /// Hashes of the values of its Secret.
+    secret: [Option<[u8; 32]>; KEYS.len()],
+    /// The hosts of the credentials.
+    hosts: Option<String>,
+}
+
+/// The sources in Git of a hub.
+pub(super) struct GitSources {
+    context: Context,
+    namespace: String,
+    /// The folder of this replica for what is fetched.
+    folder: PathBuf,
+    found: BTreeMap<String, Opened>,
+    /// By tenant: what its source was opened by.
+    found_by: BTreeMap<String, OpenedBy>,
+    epochs: u64,
+}
+
+/// A read that is due.
+pub(super) struct DuePoll {
+    pub tenant: String,
+    pub epoch: u64,
+    pub poll: GitPoll,
+}
+
+/// The folder of a replica and role for what is fetched.
+fn folder_of(context: &Context) -> PathBuf {
+    context.git.folder.join(context.replica.as_ref()).join(context.role.as_str())
+}
+
+/// Removes what an earlier process of this replica fetched and left behind.
+pub(super) fn sweep(context: &Context) {
+    // Mostly there is none. What cannot be removed is not used either.
+    let _ = std::fs::remove_dir_all(folder_of(context));
+}
+
+fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRefusal> {
+    Err(TenantRefusal { reason, why: why.into() })
+}
+
+impl GitSources {
+    /// Creates the sources of a hub, none of them open.
+    pub(super) fn new(context: Context, namespace: &str) -> Self {
+        let (found, found_by) = (BTreeMap::new(), BTreeMap::new());
+        let folder = folder_of(&context);
+        GitSources { context, namespace: namespace.to_string(), folder, found, found_by, epochs: 0 }
+    }
+
+    /// Opens the sources of the Tenants, and closes those that no Tenant names any more. `secret` returns a Secret.
+    pub(super) fn connect_all<'s>(
+        &mut self,
+        objects: &HubObjects,
+        secret: &dyn Fn(&str) -> Result<&'s NamedSecret, TenantRefusal>,
+    ) {
+        let wanted: BTreeMap<&String, &GitSource> = objects.git_sources().collect();
+        self.found.retain(|name, _| wanted.contains_key(name));
+        self.found_by.retain(|name, _| wanted.contains_key(name));
+        for (name, spec) in &wanted {
+            let same = wanted.iter().find(|(other, of)| *other != name && is_same(of, spec));
+            let opened = match same {
+                Some((other, _)) => Some(refuse(
+                    "SourceShared",
+                    format!("{other} has the same source: give each tenant a folder of its own"),
+                )),
+                None => self.open(name, spec, secret).transpose(),
+            };
+            let Some(opened) = opened else { continue };
+            if let Err(refusal) = &opened {
+                self.found_by.remove(*name);
+                let is_new = !self.found.get(*name).is_some_and(|known| known.as_ref().err() == Some(refusal));
+                if refusal.reason != UNREAD && is_new {
+                    warn!(tenant = name, reason = refusal.reason, why = %refusal, "its source is not read");
+                }
+            }
+            self.found.insert((*name).clone(), opened);
+        }
+    }
+
+    /// Opens a source; `None` if the existing one is still right.
+    fn open<'s>(
+        &mut self,
+        name: &str,
+        spec: &GitSource,
+        secret: &dyn Fn(&str) -> Result<&'s NamedSecret, TenantRefusal>,
+    ) -> Result<Option<Box<GitTenantSource>>, TenantRefusal> {
+        let secret = spec.secret_ref.as_ref().map(|at| Ok((at.name.as_str(), secret(&at.name)?))).transpose()?;
+        let values = KEYS.map(|key| secret.and_then(|(_, secret)| secret.text(key)));
+        let by = OpenedBy {
+            spec: spec.clone(),
+            secret: values.map(|value| value.map(fingerprint)),
+            hosts: secret.and_then(|(_, secret)| secret.hosts.clone()),
+        };
+        if self.found.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
+            return Ok(None);
+        }
+        self.may_read(&spec.url)?;
+        let reference = reference(spec)?;
+        let Some(path) = git_source::folder(spec.path.as_deref()) else {
+            return refuse("PathRefused", "its path leads out of the repository: write a path below its root");
+        };
+        let from = secret.map(|(name, _)| format!("Secret {name}")).unwrap_or_default();
+        let access = Access {
+            credentials: credentials(&from, values, by.hosts.as_deref())?,
+            authorities: authorities(&from, values[AUTHORITIES])?,
+            proxies: Proxies::of(&|variable| std::env::var(variable).ok()),
+            limits: self.context.git.limits,
+            allows_loopback: self.context.git.allows_loopback,
+        };
+        let remote = Remote::new(&spec.url, access, Handle::current()).map_err(|error| TenantRefusal {
+            reason: match error {
+                RemoteError::Url { .. } | RemoteError::Loopback(_) | RemoteError::Client { .. } => "UrlRefused",
+                RemoteError::Credentials(_) => "CredentialsRefused",
+            },
+            why: match &error {
+                RemoteError::Credentials(_) => {
+                    format!("{error}; annotate the Secret with {HOSTS}: the hosts that it may be sent to")
+                }
+                _ => error.to_string(),
+            },
+        })?;
+        let target = GitTarget {
+            tenant: name.to_string(),
+            remote,
+            reference,
+            path,
+            folder: FetchFolder::below(&self.folder, &self.namespace, name),
+            limit: self.context.tenant_limit,
+        };
+        info!(tenant = name, url = spec.url, "its source is read from time to time");
+        self.found_by.insert(name.to_string(), by);
+        self.epochs += 1;
+        let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
+        Ok(Some(Box::new(GitTenantSource::new(self.epochs, target, spec.interval(), waiting))))
+    }
+
+    /// Whether the options allow to read from the host of this address.
+    fn may_read(&self, url: &str) -> Result<(), TenantRefusal> {
+        let Ok(parsed) = GitUrl::parse(url) else { return Ok(()) };
+        if self.context.git.hosts.iter().any(|host| parsed.is_on(host)) {
+            return Ok(());
+        }
+        let host = parsed.host();
+        let role = self.context.role;
+        refuse(
+            "HostRefused",
+            format!("the {role} does not read from {host}: start it with --git-host {host}, or correct the url"),
+        )
+    }
+
+    /// Begins the reads that are due.
+    pub(super) fn begin_polls(&mut self, now: Instant) -> Vec<DuePoll> {
+        let open = self.found.iter_mut().filter_map(|(name, source)| Some((name, source.as_mut().ok()?)));
+        let due = open.filter_map(|(name, source)| {
+            let (tenant, epoch) = (name.clone(), source.epoch);
+            Some(DuePoll { tenant, epoch, poll: source.begin(now)? })
+        });
+        due.collect()
+    }
+
+    /// Returns when the next read is due.
+    pub(super) fn wakes(&self) -> impl Iterator<Item = Instant> {
+        self.found.values().filter_map(|source| source.as_ref().ok()?.wakes())
+    }
+
+    /// Takes the result of a read; `None` if it panicked. Returns whether anything changed. A read of an earlier
+    /// connection changes nothing.
+    pub(super) fn on_read(&mut self, tenant: &str, epoch: u64, result: Option<GitPollResult>, now: Instant) -> bool {
+        let source = self.found.get_mut(tenant).and_then(|source| source.as_mut().ok());
+        source.filter(|source| source.epoch == epoch).is_some_and(|source| source.on_read(result, now))
+    }
+
+    /// Reads the source of a tenant before anything else is reconciled with it.
+    pub(super) fn refresh(&mut self, tenant: &str, now: Instant) {
+        let source = self.found.get_mut(tenant).and_then(|source| source.as_mut().ok());
+        source.into_iter().for_each(|source| source.refresh(now));
+    }
+
+    /// Reads the sources at any of these addresses now; without an address, all sources.
+    pub(super) fn poll_all_now(&mut self, urls: &BTreeSet<String>, now: Instant) {
+        for source in self.found.values_mut().filter_map(|source| source.as_mut().ok()) {
+            if urls.is_empty() || urls.iter().any(|url| source.is_at(url)) {
+                source.poll_now(now);
+            }
+        }
+    }
+
+    /// Returns the source of a tenant, or why it has none; `None` if it names none, or was not opened yet.
+    pub(super) fn get(&self, tenant: &str) -> Option<Result<&GitTenantSource, &TenantRefusal>> {
+        Some(self.found.get(tenant)?.as_ref().map(AsRef::as_ref))
+    }
+
+    /// Returns what the source of a tenant declares, if it can be read.
+    pub(super) fn inventory(&self, tenant: &str) -> Option<Arc<Inventory>> {
+        self.get(tenant)?.ok()?.view().inventory().cloned()
+    }
+
+    /// Whether the first read of a source is still in progress and has no error.
+    pub(super) fn is_being_read(&self, tenant: &str) -> bool {
+        match self.get(tenant) {
+            Some(Ok(source)) => source.is_being_read(),
+            Some(Err(refusal)) => refusal.reason == UNREAD,
+            None => false,
+        }
+    }
+}
+
+/// Whether two sources are the same folder of the same branch, tag or commit.
+fn is_same(one: &GitSource, other: &GitSource) -> bool {
+    let url = |source: &GitSource| GitUrl::parse(&source.url).map(|url| url.to_string()).ok();
+    let reference = |source: &GitSource| (source.branch.clone(), source.tag.clone(), source.commit.clone());
+    let path = |source: &GitSource| git_source::folder(source.path.as_deref());
+    url(one) == url(other) && reference(one) == reference(other) && path(one) == path(other)
+}
+
+fn reference(spec: &GitSource) -> Result<Reference, TenantRefusal> {
+    let parsed = match (&spec.branch, &spec.tag, &spec.commit) {
+        (Some(branch), None, None) => Reference::branch(branch),
+        (None, Some(tag), None) => Reference::tag(tag),
+        (None, None, Some(commit)) => Reference::commit(commit),
+        _ => return refuse("ReferenceRefused", crate::api::rules::GIT_REFERENCE),
+    };
+    parsed.or_else(|error| refuse("ReferenceRefused", error.to_string()))
+}
+
+/// Returns the credentials in the values of a Secret.
+fn credentials(
+    from: &str,
+    values: [Option<&Secret>; KEYS.len()],
+    hosts: Option<&str>,
+) -> Result<Option<Credentials>, TenantRefusal> {
+    let again = |secret: &Secret| Secret::new(secret.expose().to_string());
+    let kind = match (values[USERNAME], values[PASSWORD], values[TOKEN]) {
+        (Some(username), Some(password), None) => {
+            CredentialKind::Password { username: again(username), password: again(password) }
+        }
+        (None, None, Some(token)) => CredentialKind::Bearer(again(token)),
+        (None, None, None) => {
+            // One that has only authorities says so by not having the others.
+            return if from.is_empty() || values[AUTHORITIES].is_some() {
+                Ok(None)
+            } else {
+                refuse("CredentialsMissing", format!("{from} has none of the keys {}", KEYS.join(", ")))
+            };
+        }
+        _ => {
+            return refuse(
+                "CredentialsRefused",
+                format!("{from} has either username and password, or bearerToken: give one of the two, whole"),
+            );
+        }
+    };
+    let hosts = hosts.unwrap_or_default().split(',').map(str::to_string).collect();
+    Ok(Some(Credentials { from: from.to_string(), kind, hosts }))
+}
+
+fn authorities(from: &str, pem: Option<&Secret>) -> Result<Option<Authorities>, TenantRefusal> {
+    let parsed = pem.map(|pem| Authorities::parse(pem.expose().as_bytes())).transpose();
+    parsed.or_else(|error| refuse("CertificateRefused", format!("ca.crt of {from}: {error}")))
+}

@@ -1,0 +1,8 @@
+//! Sources in Git: the syncer, a real Git server over HTTPS with a password, and real clusters.
+
+mod applies;
+mod approvals;
+mod env;
+mod faults;
+mod rights;
+mod webhooks;

@@ -1,0 +1,56 @@
+//! Credentials go only where both the operator and their Secret say.
+
+use super::env::*;
+use crate::controller::syncer::env::*;
+use serde_json::json;
+use stablekey_testing::objects::*;
+
+/// "Credentials by Secret bound to hosts by `--git-host`; without it nothing is fetched".
+#[test]
+fn nothing_is_fetched_from_a_host_that_the_operator_does_not_name() {
+    let env = GitEnv::new("hosts");
+    env.commit(&[connection("crm", "api")]);
+    let _syncer = env.syncer_of(&[]);
+    env.in_us(&[env.tenant()]);
+    until_ready(&env.us, US, "HostRefused");
+    assert!(env.message().contains(&format!("--git-host {}", env.server.host())), "{}", env.message());
+    assert_eq!((env.server.take_seen().len(), env.server.refused()), (0, 0));
+    assert_eq!(field(&env.us, "connection/crm", ".metadata.uid"), "");
+}
+
+/// "…and by the Secret's `stablekey.dev/hosts`".
+#[test]
+fn credentials_are_sent_only_to_the_hosts_of_their_secret() {
+    let env = GitEnv::new("secret");
+    let commit = env.commit(&[connection("crm", "api")]);
+    let _syncer = env.syncer();
+    let good = env.credentials(stablekey_testing::git_server::USER, stablekey_testing::git_server::PASSWORD);
+    for (hosts, words) in [
+        (json!({}), "does not say to which hosts"),
+        (json!({"stablekey.dev/hosts": "git.example"}), "belongs to git.example"),
+    ] {
+        // Annotations that are not in an apply any more are removed.
+        env.in_us(&[with(good.clone(), "/metadata/annotations", hosts), env.tenant()]);
+        until_ready(&env.us, US, "CredentialsRefused");
+        stablekey_testing::replica::until(words, || env.message().contains(words));
+    }
+    assert_eq!((env.server.take_seen().len(), env.server.refused()), (0, 0));
+    env.in_us(&[good]);
+    env.until_applied(&commit);
+    let said = kubectl(&env.us, &["get", "tenants,events", "-o", "yaml"]);
+    assert!(!said.contains("CANARY"), "{said}");
+}
+
+/// Two tenants of one source are errors on both.
+#[test]
+fn two_tenants_do_not_share_a_source() {
+    let env = GitEnv::new("shared");
+    env.commit(&[connection("crm", "api")]);
+    let _syncer = env.syncer();
+    let mut second = env.tenant();
+    second["metadata"]["name"] = json!("second");
+    second["spec"]["location"] = json!({"kubernetes": {"namespace": "x", "kubeconfig": {"secretRef": {"name": "stablekey-kubeconfigs", "key": "x"}}}});
+    env.in_us(&[env.tenant(), second]);
+    until_ready(&env.us, US, "SourceShared");
+    assert!(env.message().contains("second has the same source"), "{}", env.message());
+}
