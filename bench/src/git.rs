@@ -38,6 +38,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -231,7 +232,8 @@ impl Merges {
             let Some(Resource::Connection(connection)) = self.resources.get_mut(&path) else {
                 return Err(format!("there is no {path}").into());
             };
-            connection.spec.inputs.insert("stamp".into(), stablekey::api::Input::value(&value));
+            let spec = &mut Arc::make_mut(connection).spec;
+            spec.inputs.insert("stamp".into(), stablekey::api::Input::value(&value));
             let text = to_yaml(&Resource::Connection(connection.clone())).map_err(|error| error.to_string())?;
             for tenant in TENANTS {
                 self.files.insert(format!("{tenant}/{path}"), File::Regular(text.clone().into_bytes()));
