@@ -66,6 +66,11 @@ pub(super) fn plan_with_waiting(world: &World, scope: &Scope) -> Plan {
         let all = std::mem::replace(&mut target.actions, of_now.actions.clone());
         target.digests.clone_from(&of_now.digests);
         target.waiting = all.into_iter().filter(|action| !done_now.contains(action.id.as_str())).collect();
+        let live = world.tenants.get(&target.tenant).and_then(|view| view.live.inventory());
+        for action in &mut target.waiting {
+            let before = live.and_then(|live| live.record(&target.tenant, &action.change.object)).map(AsRef::as_ref);
+            leave_to_those_that_wait(action, before, &|writer| gates.is_closed(writer, &target.tenant));
+        }
         let digests = digest::of_writers(&target.waiting);
         let waits = gates.of_tenant(&target.tenant).filter_map(|(writer, wait)| {
             let digest = digests.get(&writer.to_string())?.clone();
@@ -278,6 +283,15 @@ fn hindrance(world: &World, plan: &Plan, sync: &Sync, release: &Release, tenant:
     }
     let unready = unready(tenant, live, release);
     (!unready.is_empty()).then_some(Hindrance::NotReady(unready))
+}
+
+/// Takes the writers out of a waiting action that do not wait themselves, and for which it does nothing: what another
+/// sync waits for is none of theirs, and must not keep them from being done.
+fn leave_to_those_that_wait(action: &mut Action, before: Option<&Record>, is_closed: &dyn Fn(&Writer) -> bool) {
+    if action.writers.iter().any(is_closed) {
+        let is_meant = |writer: &&Writer| is_closed(writer) || is_left_to(writer, action, before);
+        action.writers = action.writers.iter().filter(is_meant).cloned().collect();
+    }
 }
 
 /// Whether an action does something for one of its writers. One that another writer shares may only record that one:

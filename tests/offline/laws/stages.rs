@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use stablekey::api::{Kind, Stage};
 use stablekey::engine::model::code::Severity;
 use stablekey::engine::model::inventory::{Ready, Sync, View, World};
-use stablekey::engine::model::plan::{Action, Plan, Scope, State, Target};
+use stablekey::engine::model::plan::{Action, ActionKind, FieldChange, Op, Plan, Scope, State, Target};
 use stablekey::engine::model::record::Writer;
 use stablekey::engine::narrowing::plan_narrowed;
 use stablekey::engine::plan::simulate;
@@ -19,10 +19,10 @@ use std::sync::Arc;
 /// More rounds than any world has stages, and changes that bring further changes.
 const MOST_ROUNDS: usize = 24;
 
-/// Each world is planned many times.
+/// Each world is planned many times, so fewer are tried.
 fn fewer() -> ProptestConfig {
     let all = config();
-    ProptestConfig { cases: all.cases.div_ceil(5), ..all }
+    ProptestConfig { cases: all.cases.div_ceil(5), max_shrink_iters: 1_000, ..all }
 }
 
 /// Gives some syncs two or three stages of one or two tenants, and every integration a readiness.
@@ -81,6 +81,33 @@ fn writes(target: &Target, sync: &Sync) -> bool {
     target.actions.iter().any(|action| action.writers.contains(&sync.writer))
 }
 
+/// Whether anything is left to do for a sync. An action that is another sync's too may only record that one for what this
+/// sync wrote already: were it left to both, two syncs with the stages the other way round would wait for each other.
+fn has_left(world: &World, target: &Target, sync: &Sync) -> bool {
+    let live = world.tenants[&target.tenant].live.inventory().unwrap();
+    let is_left = |action: &Action| {
+        let before = live.record(&target.tenant, &action.change.object);
+        let is_recorded = |change: &FieldChange| {
+            let wrote = before.and_then(|record| record.wrote(&change.field));
+            let then = action.change.record.as_ref().and_then(|record| record.wrote(&change.field));
+            let is_of_sync = wrote.is_some_and(|wrote| wrote.writers.contains(&sync.writer));
+            change.op == Op::Record && is_of_sync && wrote.map(|wrote| wrote.hash) == then.map(|then| then.hash)
+        };
+        // A field of another writer alone is none of this sync.
+        let is_of_others = |change: &FieldChange| {
+            let then = action.change.record.as_ref().and_then(|record| record.wrote(&change.field));
+            let before = before.and_then(|record| record.wrote(&change.field));
+            then.is_some() && then.into_iter().chain(before).all(|wrote| !wrote.writers.contains(&sync.writer))
+        };
+        let is_done = |change: &FieldChange| is_recorded(change) || is_of_others(change);
+        action.writers.contains(&sync.writer)
+            && (matches!(action.action, ActionKind::Create | ActionKind::Delete)
+                || action.fields.is_empty()
+                || !action.fields.iter().all(is_done))
+    };
+    target.actions.iter().any(is_left)
+}
+
 /// Nothing is written to a stage while a target before it has anything left of the sync, or is not Ready.
 fn no_stage_overtakes(world: &World, plan: &Plan) -> Result<usize, TestCaseError> {
     let story = || format!("{}\n{}", summary(world), brief(plan));
@@ -95,7 +122,8 @@ fn no_stage_overtakes(world: &World, plan: &Plan) -> Result<usize, TestCaseError
                 let Some(done) = target(plan, before) else {
                     return Err(TestCaseError::fail(format!("{before} is not planned\n{}", story())));
                 };
-                prop_assert!(done.state == State::Read && !writes(done, sync), "{before} is not done\n{}", story());
+                let is_done = done.state == State::Read && !has_left(world, done, sync);
+                prop_assert!(is_done, "{before} is not done\n{}", story());
                 prop_assert!(done.waiting_of(&sync.writer).next().is_none(), "{before} waits itself\n{}", story());
                 let is_left = done.notes_of(&sync.writer).any(|note| note.is_unresolved());
                 prop_assert!(!is_left, "something is unresolved in {before}\n{}", story());
@@ -233,8 +261,8 @@ fn everything_arrives_where_nothing_is_in_the_way() {
         }
         Ok(())
     };
-    TestRunner::new(fewer()).run(&worlds::dice(), law).unwrap_or_else(|error| panic!("{error}"));
-    assert!(arrived.get() > 30, "{} worlds arrive: they say too little", arrived.get());
+    TestRunner::new(config()).run(&worlds::dice(), law).unwrap_or_else(|error| panic!("{error}"));
+    assert!(arrived.get() > 60, "{} worlds arrive: they say too little", arrived.get());
 }
 
 /// A world applied until nothing is left that can be done, where everything is ready at once.

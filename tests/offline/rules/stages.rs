@@ -10,7 +10,7 @@ use stablekey::engine::promote::SourceSide;
 use stablekey::engine::resolve::Replacements;
 use stablekey::engine::stages;
 use stablekey_testing::world::{Given, Planned, world};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DEV: &str = "dev-2/Integration/i";
 const US: &str = "us/Integration/i";
@@ -230,6 +230,14 @@ fn a_shared_object_waits_only_for_the_sync_that_waits() {
     plan.waits("us/Integration/j");
     plan.waits("eu/Integration/i");
     let mut given = plan.done();
+    // An operator without receipts yet: that b will own the connection in us too waits for b alone.
+    let mut of_operator = given.clone();
+    of_operator.world.underway = Some(BTreeMap::new());
+    let plan = of_operator.plan();
+    plan.waits("us/Connection/crm");
+    let [a, b] = ["a", "b"].map(|name| Writer::Sync(name.to_string()));
+    assert_eq!((plan.target("us").waiting_of(&a).count(), plan.target("us").waiting_of(&b).count()), (0, 2));
+    assert_eq!((plan.target("eu").waiting_of(&a).count(), plan.target("eu").waiting_of(&b).count()), (2, 0));
     for _ in 0..3 {
         given = given.applied();
     }
