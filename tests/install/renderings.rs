@@ -40,13 +40,16 @@ pub fn set(value: &str) -> &'static str {
 }
 
 /// Everything except what needs the CRDs of the Prometheus Operator.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 15] = [
     "crds",
     "policies",
     "rbac",
     "binder",
     "syncer",
     "sender",
+    "syncer-git",
+    "sender-git",
+    "tenant-access/git",
     "tenant-access/target",
     "tenant-access/source",
     "tenant-access/secrets",

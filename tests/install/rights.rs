@@ -4,7 +4,7 @@ use crate::installed::{Account, apply, install, us};
 use crate::renderings::kustomized;
 use crate::tools::{error_of, output_of};
 use serde_json::{Value, json};
-use stablekey_clusters::Namespace;
+use stablekey_clusters::{Namespace, run};
 
 const FOLDERS: [(&str, &str); 5] = [
     ("binder", "stablekey-binder"),
@@ -31,6 +31,29 @@ fn permissions_of_each_account() {
         lines[1..].sort_unstable();
         let name = account.user.rsplit_once(':').unwrap().1.to_string();
         insta::assert_snapshot!(name, lines.join("\n"));
+    }
+}
+
+/// With sources in Git: every kind may be written, and the Secret of Git servers read by its name.
+#[test]
+fn permissions_with_sources_in_git() {
+    let namespace = us().namespace("rights-git");
+    install(&namespace, &["syncer-git", "sender-git", "tenant-access/target", "tenant-access/git"]);
+    for account in ["stablekey-syncer", "stablekey-sender", "stablekey-target"] {
+        let account = Account::new(&namespace, account);
+        let can = |words: &str| output_of(&mut account.kubectl(&format!("auth can-i {words}"))).starts_with("yes");
+        let is_sender = account.user.ends_with("sender");
+        assert_eq!(run(&mut account.kubectl("auth can-i patch components.stablekey.dev")).is_ok(), !is_sender);
+        assert_eq!(
+            run(&mut account.kubectl("auth can-i create customercredentials.stablekey.dev")).is_ok(),
+            !is_sender
+        );
+        if !account.user.ends_with("target") {
+            assert!(can("list secrets/stablekey-git"));
+        }
+        for words in ["list secrets", "get secrets/stablekey-git", "list secrets/app"] {
+            assert!(run(&mut account.kubectl(&format!("auth can-i {words}"))).is_err(), "{} {words}", account.user);
+        }
     }
 }
 

@@ -149,7 +149,11 @@ impl Evidence<'_> {
         let tenant = self.target.tenant.as_str();
         let of_sync = |f: &Finding| {
             let named = f.object.as_ref().filter(|id| id.kind == crate::api::Kind::TenantSync);
-            named.is_some_and(|id| self.writer == Writer::Sync(id.name.clone()))
+            match &self.writer {
+                Writer::Sync(sync) => named.is_some_and(|id| id.name == *sync),
+                // It has declared something before, and declares nothing now.
+                _ => f.object.is_none() && f.code == Code::SourceEmpty,
+            }
         };
         let here = move |f: &&Finding| f.tenant.as_deref().is_none_or(|t| t == tenant);
         // An unknown tenant matters only to the targets that name it.
