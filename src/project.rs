@@ -10,6 +10,7 @@ pub mod names;
 mod organizations;
 pub mod planned;
 pub mod sources;
+pub mod stored;
 mod structure;
 
 use crate::api::*;

@@ -11,6 +11,7 @@ use crate::git::remote::{Access, Limits, Remote, RemoteError};
 use crate::git::url::{self, split_reference};
 use crate::git::{GitError, Proxies, Repository};
 use crate::project::Project;
+use crate::project::stored::StoredProject;
 use crate::text::line;
 use clap::Args;
 use std::fmt::Display;
@@ -78,6 +79,11 @@ impl ProjectRepository {
         &self.repository
     }
 
+    /// The folder of the repository that is the project's root.
+    pub(super) fn root_in_it(&self) -> &Path {
+        &self.at
+    }
+
     /// Returns the files of a commit, with its name for people.
     pub(super) fn files(&self, revision: &str) -> Result<(FileTree, String), CommandFailure> {
         let commit = self.repository.commit(revision)?;
@@ -89,8 +95,14 @@ impl ProjectRepository {
 
     /// Returns the line that finds the comment about this project again: a repository may have several.
     pub(super) fn marker(&self) -> String {
-        let root: String =
-            self.at.display().to_string().chars().filter(|c| c.is_ascii_alphanumeric() || "/._".contains(*c)).collect();
+        ProjectRepository::marker_of(&self.at)
+    }
+
+    /// Returns the same for the folder of the repository that is the project's root.
+    pub(super) fn marker_of(at: &Path) -> String {
+        let plain: PathBuf = at.components().filter(|part| *part != PathPart::CurDir).collect();
+        let is_shown = |c: &char| c.is_ascii_alphanumeric() || "/._".contains(*c);
+        let root: String = plain.display().to_string().chars().filter(is_shown).collect();
         format!("<!-- stablekey:change {} -->", if root.is_empty() { "." } else { &root })
     }
 
@@ -115,6 +127,7 @@ impl CommitOptions {
         &self,
         root: &RootArgument,
         remote: Option<&RemoteProject>,
+        stored: Option<&StoredProject>,
     ) -> Result<Option<ProjectSides>, CommandFailure> {
         let from = match (&self.from, &self.to) {
             (Some(from), _) => from,
@@ -124,7 +137,7 @@ impl CommitOptions {
             }
         };
         if let Some(remote) = remote {
-            return remote.sides(root, from).map(Some);
+            return remote.sides(root, from, stored).map(Some);
         }
         let repository = ProjectRepository::around(root.root())?;
         let (before, from) = repository.files(from)?;
@@ -132,8 +145,7 @@ impl CommitOptions {
             Some(to) => repository.files(to)?,
             None => (FileTree::default(), "the files on disk".to_string()),
         };
-        let after = root.open_in(after)?;
-        let before = root.open_beside(before, &after);
+        let (before, after) = root.open_both(before, after, stored)?;
         Ok(Some(ProjectSides { before, after, names: SideNames { from, to }, _fetched: Vec::new() }))
     }
 
@@ -211,17 +223,32 @@ impl RemoteProject {
     }
 
     /// Reads the project, with the name of the commit.
-    pub(super) fn open(&self, root: &RootArgument) -> Result<(Project, FetchedCommit, String), CommandFailure> {
+    pub(super) fn open(
+        &self,
+        root: &RootArgument,
+        stored: Option<&StoredProject>,
+    ) -> Result<(Project, FetchedCommit, String), CommandFailure> {
         let (commit, files, name) = self.fetch(&self.revision, root)?;
-        let project = root.open_elsewhere(files)?;
+        let project = match stored {
+            Some(stored) => root.open_stored(files, stored)?,
+            None => root.open_elsewhere(files)?,
+        };
         Ok((project, commit, format!("{} at {name}", self.remote.url())))
     }
 
     /// Reads the project at another commit too, to compare both.
-    fn sides(&self, root: &RootArgument, from: &str) -> Result<ProjectSides, CommandFailure> {
+    fn sides(
+        &self,
+        root: &RootArgument,
+        from: &str,
+        stored: Option<&StoredProject>,
+    ) -> Result<ProjectSides, CommandFailure> {
         let (before_commit, before, from) = self.fetch(from, root)?;
-        let (after, commit, to) = self.open(root)?;
-        let before = root.open_elsewhere_beside(before, &after);
+        let (after, commit, to) = self.open(root, stored)?;
+        let before = match stored {
+            Some(stored) => root.open_stored_beside(before, &after, stored),
+            None => root.open_elsewhere_beside(before, &after),
+        };
         let names = SideNames { from, to };
         Ok(ProjectSides { before, after, names, _fetched: vec![before_commit, commit] })
     }

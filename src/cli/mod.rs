@@ -40,7 +40,9 @@ mod render;
 mod revert;
 mod schema;
 mod set;
+mod snapshot;
 mod status;
+mod stored;
 mod suspend;
 mod switch;
 mod validate;
@@ -103,6 +105,7 @@ enum Command {
     Bind(bind::BindCommand),
     Switch(switch::SwitchCommand),
     Ci(ci::Ci),
+    Snapshot(snapshot::SnapshotCommand),
     Doctor(doctor::Doctor),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -266,6 +269,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bind(command) => command.run(&mut output),
         Command::Switch(command) => command.run(&mut output),
         Command::Ci(command) => command.run(&mut output),
+        Command::Snapshot(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),

@@ -11,6 +11,7 @@ use crate::kubernetes::connect::Servers;
 use crate::manifest::{is_manifest, read_file};
 use crate::near_miss::near_misses;
 use crate::project::sources;
+use crate::project::stored::StoredProject;
 use crate::project::{Project, ProjectArgs, open, open_beside};
 use crate::render::Invocation;
 use crate::tenant::prismatic::Platform;
@@ -194,6 +195,40 @@ impl RootArgument {
     /// Reads the same project in another tree of files that is no clone.
     pub(super) fn open_elsewhere_beside(&self, files: FileTree, project: &Project) -> Project {
         open_beside(&ProjectArgs { may_be_new: true, platform: None, ..self.arguments_in(files) }, project)
+    }
+
+    /// Reads the project in two trees of files, to compare them.
+    pub(super) fn open_both(
+        &self,
+        before: FileTree,
+        after: FileTree,
+        stored: Option<&StoredProject>,
+    ) -> Result<(Project, Project), CommandFailure> {
+        match stored {
+            None => {
+                let after = self.open_in(after)?;
+                Ok((self.open_beside(before, &after), after))
+            }
+            Some(stored) => {
+                let after = self.open_stored(after, stored)?;
+                Ok((self.open_stored_beside(before, &after, stored), after))
+            }
+        }
+    }
+
+    /// Reads the project in a tree of files, with the tenants in clusters and on the platform as a snapshot has them.
+    pub(super) fn open_stored(&self, files: FileTree, stored: &StoredProject) -> Result<Project, CommandFailure> {
+        let mut project = open_tree(&ProjectArgs { servers: None, platform: None, ..self.arguments_in(files) })?;
+        stored.fill(&mut project);
+        Ok(project)
+    }
+
+    /// Reads the same project in another tree of files, with the same snapshot.
+    pub(super) fn open_stored_beside(&self, files: FileTree, project: &Project, stored: &StoredProject) -> Project {
+        let given = ProjectArgs { may_be_new: true, servers: None, platform: None, ..self.arguments_in(files) };
+        let mut before = open_beside(&given, project);
+        stored.fill(&mut before);
+        before
     }
 
     /// Whether servers on this machine are reached: in tests.
@@ -413,6 +448,14 @@ impl RootOption {
         let project = read(ProjectArgs { for_edits: true, sources: given.folders()?, ..self.arguments() })?;
         given.are_of(&project)?;
         Ok(project)
+    }
+
+    /// Reads the project in two trees of files, to compare them.
+    pub(super) fn open_both(&self, before: FileTree, after: FileTree) -> Result<(Project, Project), CommandFailure> {
+        let given = |files| ProjectArgs { files, for_edits: true, ..self.arguments() };
+        let after = open_tree(&given(after))?;
+        let before = open_beside(&ProjectArgs { may_be_new: true, ..given(before) }, &after);
+        Ok((before, after))
     }
 
     /// Reads a project that may have no Tenant yet, to edit it.

@@ -5,12 +5,15 @@ use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Output, OutputFormat};
+use super::stored::SnapshotOptions;
 use super::{CommandFailure, plan_file, planning};
 use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::Plan;
+use crate::file_tree::FileTree;
 use crate::project::changed::ChangedProject;
 use crate::project::hub::HubAddress;
 use crate::project::planned;
+use crate::project::stored::StoredProject;
 use crate::render::hub::HubPlan;
 use crate::render::{self, ChangeReport, Invocation, JsonLayout, ShownChange, Style};
 use clap::Args;
@@ -46,16 +49,18 @@ pub(super) struct PlanCommand {
     own: OwnContexts,
     #[command(flatten)]
     commits: CommitOptions,
+    #[command(flatten)]
+    stored: SnapshotOptions,
     /// Show what `apply --resend` would do: send the secrets of this connection again to the one --tenant (repeatable)
-    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with_all = ["namespace", "from", "git"])]
+    #[arg(long, value_name = "KEY[/INPUT]", requires = "tenants", conflicts_with_all = ["namespace", "from", "git", "snapshot"])]
     resend: Vec<String>,
     /// Also ask each cluster, by a dry run, whether it would accept every change: the plan then includes admission
     /// policies and quotas
-    #[arg(long, conflicts_with_all = ["namespace", "from", "git"])]
+    #[arg(long, conflicts_with_all = ["namespace", "from", "git", "snapshot"])]
     server: bool,
     /// Also write the plan to this file: `apply --plan` takes it as consent. Only a regular file is replaced; - is
     /// standard output, and the plan is then shown on standard error
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["namespace", "from", "git"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["namespace", "from", "git", "snapshot"])]
     out: Option<PathBuf>,
 }
 
@@ -66,13 +71,17 @@ impl PlanCommand {
             return self.run_on_hub(address, output);
         }
         let remote = self.commits.remote(&self.root)?;
-        if let Some(sides) = self.commits.open(&self.root, remote.as_ref())? {
+        let stored = self.stored.read()?;
+        if let Some(sides) = self.commits.open(&self.root, remote.as_ref(), stored.as_ref())? {
             return self.run_on_commits(&sides, output);
         }
         if let Some(remote) = remote {
-            return self.run_on_remote(&remote, output);
+            return self.run_on_remote(&remote, stored.as_ref(), output);
         }
-        let project = self.root.open()?;
+        let project = match &stored {
+            Some(stored) => self.root.open_stored(FileTree::default(), stored)?,
+            None => self.root.open()?,
+        };
         let mut planned = planning::make(&project, &self.narrowing.scope())?;
         let mut roles = project.roles.clone();
         if self.server {
@@ -110,8 +119,13 @@ impl PlanCommand {
     }
 
     /// Shows the plan of a repository on a Git server.
-    fn run_on_remote(&self, remote: &RemoteProject, output: &mut Output) -> Result<u8, CommandFailure> {
-        let (project, _fetched, name) = remote.open(&self.root)?;
+    fn run_on_remote(
+        &self,
+        remote: &RemoteProject,
+        stored: Option<&StoredProject>,
+        output: &mut Output,
+    ) -> Result<u8, CommandFailure> {
+        let (project, _fetched, name) = remote.open(&self.root, stored)?;
         let planned = planning::make(&project, &self.narrowing.scope())?;
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));

@@ -25,5 +25,6 @@ pub mod promote;
 pub mod redirect;
 pub mod resolve;
 pub mod stages;
+pub mod stored;
 pub mod sync_rules;
 pub mod syncs;

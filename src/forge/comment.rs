@@ -12,8 +12,13 @@ pub(super) struct Marked {
 impl Marked {
     /// Reads a comment as both APIs have it.
     pub(super) fn of(comment: &Value) -> Option<Self> {
-        let body = comment.get("body").and_then(Value::as_str).unwrap_or_default().to_string();
-        Some(Marked { id: comment.get("id").and_then(Value::as_u64)?, body })
+        Marked::numbered(comment, "id", "body")
+    }
+
+    /// Reads something with a number and a text, by the names of both.
+    pub(super) fn numbered(of: &Value, number: &str, text: &str) -> Option<Self> {
+        let body = of.get(text).and_then(Value::as_str).unwrap_or_default().to_string();
+        Some(Marked { id: of.get(number).and_then(Value::as_u64)?, body })
     }
 }
 

@@ -49,6 +49,50 @@ impl GitHub {
         thread.keep(text)
     }
 
+    /// Opens a pull request, or gives the open one of these branches this title and text.
+    pub fn request(&self, head: &str, base: &str, title: &str, text: &str) -> Result<Posted, ForgeError> {
+        let list = format!("{}/pulls", self.repository);
+        let owner = self.repository.trim_start_matches("/repos/").split('/').next().unwrap_or_default();
+        let of = format!("{list}?state=open&head={owner}:{}&base={}&per_page=100", encoded(head), encoded(base));
+        let thread = Thread {
+            list: &|| {
+                let what = "listing the pull requests";
+                let pulls = self.rest.all(&of, what)?;
+                pulls
+                    .iter()
+                    .map(|pull| Marked::numbered(pull, "number", "body").ok_or(ForgeError::Form { what }))
+                    .collect()
+            },
+            update: &|number| {
+                let body = json!({ "title": title, "body": text });
+                let what = "updating the pull request";
+                self.rest.send(&Method::PATCH, &format!("{list}/{number}"), Some(&body), what).map(drop)
+            },
+            create: &|| {
+                let body = json!({ "title": title, "head": head, "base": base, "body": text });
+                self.rest.send(&Method::POST, &list, Some(&body), "opening the pull request").map(drop)
+            },
+        };
+        thread.keep(text)
+    }
+
+    /// Whether not everybody can read the repository.
+    pub fn is_private(&self) -> Result<bool, ForgeError> {
+        let what = "reading the repository";
+        let answer = self.rest.send(&Method::GET, &self.repository, None, what)?;
+        answer.body.get("private").and_then(Value::as_bool).ok_or(ForgeError::Form { what })
+    }
+
+    /// The numbers of the open pull requests whose last commit this is.
+    pub fn pull_requests_of(&self, commit: &str) -> Result<Vec<u64>, ForgeError> {
+        let what = "looking for the pull request of a commit";
+        let path = format!("{}/commits/{}/pulls?per_page=100", self.repository, encoded(commit));
+        let all = self.rest.all(&path, what)?;
+        let is = |pull: &Value, path: &str, wanted: &str| pull.pointer(path).and_then(Value::as_str) == Some(wanted);
+        let open = all.iter().filter(|pull| is(pull, "/state", "open") && is(pull, "/head/sha", commit));
+        open.map(|pull| pull.get("number").and_then(Value::as_u64).ok_or(ForgeError::Form { what })).collect()
+    }
+
     /// Writes a check run with annotations, as many requests as they need. Only the token of an app may.
     pub fn check_run(&self, run: &CheckRun<'_>) -> Result<(), ForgeError> {
         let summary: String = run.summary.chars().take(LONGEST).collect();

@@ -21,6 +21,33 @@ impl GitLab {
         Ok(GitLab { rest, project: format!("/projects/{}", encoded(project)) })
     }
 
+    /// Opens a merge request, or gives the open one of these branches this title and text.
+    pub fn request(&self, source: &str, target: &str, title: &str, text: &str) -> Result<Posted, ForgeError> {
+        let list = format!("{}/merge_requests", self.project);
+        let branches = format!("source_branch={}&target_branch={}", encoded(source), encoded(target));
+        let of = format!("{list}?state=opened&{branches}&per_page=100");
+        let thread = Thread {
+            list: &|| {
+                let what = "listing the merge requests";
+                let open = self.rest.all(&of, what)?;
+                let marked = |of: &Value| Marked::numbered(of, "iid", "description").ok_or(ForgeError::Form { what });
+                open.iter().map(marked).collect()
+            },
+            update: &|number| {
+                let body = json!({ "title": title, "description": text });
+                let what = "updating the merge request";
+                self.rest.send(&Method::PUT, &format!("{list}/{number}"), Some(&body), what).map(drop)
+            },
+            create: &|| {
+                let body = json!({
+                    "title": title, "source_branch": source, "target_branch": target, "description": text
+                });
+                self.rest.send(&Method::POST, &list, Some(&body), "opening the merge request").map(drop)
+            },
+        };
+        thread.keep(text)
+    }
+
     /// Writes the note that begins with a marker, on a merge request. An earlier one is updated: a note can only be
     /// changed by its author, so another's is passed over.
     pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {

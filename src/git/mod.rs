@@ -12,6 +12,7 @@ mod repository;
 mod transport;
 mod tree;
 pub mod url;
+pub mod work_tree;
 
 pub use crate::http_client::client::{Authorities, AuthoritiesError, Proxies};
 pub use crate::secret::Secret;

@@ -1,15 +1,19 @@
 //! `stablekey ci`: what a pipeline runs for a change, and after it is merged.
 
 mod apply;
+mod comment;
 mod plan;
 mod post;
+mod promote;
 mod run;
+
+pub(super) use run::CiRun;
 
 use super::CommandFailure;
 use super::output::Output;
 use clap::{Args, Subcommand};
 
-/// What a pipeline runs: plan a change, apply it after the merge
+/// What a pipeline runs: plan a change, apply it after the merge, open a promotion
 ///
 /// The commands find out from the environment of GitHub Actions and GitLab CI what they run for; elsewhere, give --base.
 ///
@@ -17,6 +21,7 @@ use clap::{Args, Subcommand};
 ///   stablekey ci plan
 ///   stablekey ci plan --base main
 ///   stablekey ci apply
+///   stablekey ci promote dev prod
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Ci {
@@ -28,6 +33,8 @@ pub(crate) struct Ci {
 enum CiCommand {
     Plan(plan::CiPlan),
     Apply(apply::CiApply),
+    Comment(comment::CiComment),
+    Promote(promote::CiPromote),
 }
 
 impl Ci {
@@ -35,6 +42,8 @@ impl Ci {
         match self.command {
             CiCommand::Plan(command) => command.run(output),
             CiCommand::Apply(command) => command.run(output),
+            CiCommand::Comment(command) => command.run(output),
+            CiCommand::Promote(command) => command.run(output),
         }
     }
 }

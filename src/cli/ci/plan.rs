@@ -6,6 +6,7 @@ use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{Narrowing, RootArgument};
 use crate::cli::output::Output;
+use crate::cli::stored::SnapshotOptions;
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Note;
 use crate::file_tree::FileTree;
@@ -43,6 +44,8 @@ pub(super) struct CiPlan {
     /// The last commit of the change
     #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
     head: String,
+    #[command(flatten)]
+    stored: SnapshotOptions,
     /// Write the report to this folder too, as an artefact of the job
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -61,8 +64,7 @@ impl CiPlan {
         let run = CiRun::of_environment();
         let repository = ProjectRepository::around(self.root.root())?;
         let Merged { before, after, from, to } = self.merged(&repository, &run)?;
-        let after = self.root.open_in(after)?;
-        let before = self.root.open_beside(before, &after);
+        let (before, after) = self.root.open_both(before, after, self.stored.read()?.as_ref())?;
         let scope = self.narrowing.scope();
         let changed = ChangedProject::of(&before, &after, &scope);
         output.problems(&changed.problems);

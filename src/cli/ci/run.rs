@@ -1,23 +1,30 @@
 //! What a pipeline runs for, as GitHub Actions or GitLab CI tells in the environment.
 
+use crate::forge::GitHub;
 use crate::secret::Secret;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// A CI system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CiSystem {
+pub(in crate::cli) enum CiSystem {
     GitHub,
     GitLab,
 }
 
 /// What a pipeline runs for.
 #[derive(Debug, Default)]
-pub(super) struct CiRun {
+pub(in crate::cli) struct CiRun {
     /// The system; `None`: neither GitHub nor GitLab.
     pub system: Option<CiSystem>,
     /// The pull request or merge request.
     pub request: Option<MergeRequest>,
+    /// The commit of the run that this one was triggered by, on GitHub.
+    pub triggered_by: Option<String>,
+    /// Whether not everybody can read the repository; `None`: the environment does not tell.
+    is_private: Option<bool>,
+    /// Whether it is a pipeline at all.
+    is_pipeline: bool,
     /// The branch that the pipeline runs for.
     pub branch: Option<String>,
     /// The file that GitHub shows as the summary of a job.
@@ -28,7 +35,7 @@ pub(super) struct CiRun {
 
 /// Access to the API of GitHub or GitLab. The address comes from where the token does: the job's environment.
 #[derive(Debug)]
-pub(super) struct ForgeAccess {
+pub(in crate::cli) struct ForgeAccess {
     pub api: String,
     /// `OWNER/NAME` on GitHub, the number of the project on GitLab.
     pub repository: String,
@@ -37,7 +44,7 @@ pub(super) struct ForgeAccess {
 
 /// A pull request of GitHub, or a merge request of GitLab.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct MergeRequest {
+pub(in crate::cli) struct MergeRequest {
     /// Its number in the repository.
     pub number: u64,
     /// The last commit of the change, on GitHub.
@@ -53,7 +60,7 @@ const LARGEST_EVENT: u64 = 64_000_000;
 
 impl CiRun {
     /// Reads the environment.
-    pub(super) fn of_environment() -> Self {
+    pub(in crate::cli) fn of_environment() -> Self {
         CiRun::of(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()), &read_event)
     }
 
@@ -69,7 +76,11 @@ impl CiRun {
                 variable("GITHUB_REPOSITORY"),
                 variable("GITHUB_TOKEN"),
             );
-            return CiRun { system: Some(CiSystem::GitHub), request, branch, summary, access };
+            let text = |path: &str| event.as_ref()?.pointer(path)?.as_str().map(str::to_string);
+            let triggered_by = text("/workflow_run/head_sha");
+            let is_private = event.as_ref().and_then(|event| event.pointer("/repository/private")?.as_bool());
+            let system = Some(CiSystem::GitHub);
+            return CiRun { system, request, triggered_by, is_private, is_pipeline: true, branch, summary, access };
         }
         if is("GITLAB_CI") {
             let request = variable("CI_MERGE_REQUEST_IID").and_then(|number| number.parse().ok()).map(|number| {
@@ -82,9 +93,27 @@ impl CiRun {
             let project = variable("CI_MERGE_REQUEST_PROJECT_ID").or_else(|| variable("CI_PROJECT_ID"));
             // The token of a job may not write notes.
             let access = access(variable("CI_API_V4_URL"), project, variable("STABLEKEY_GITLAB_TOKEN"));
-            return CiRun { system: Some(CiSystem::GitLab), request, branch, summary: None, access };
+            let is_private = variable("CI_PROJECT_VISIBILITY").map(|visibility| visibility != "public");
+            let system = Some(CiSystem::GitLab);
+            return CiRun { system, request, is_private, is_pipeline: true, branch, access, ..CiRun::default() };
         }
-        CiRun::default()
+        CiRun { is_pipeline: variable("CI").is_some(), ..CiRun::default() }
+    }
+
+    /// Whether what the pipeline stores is for those only who may read the repository. Without an answer it is taken for
+    /// public. On a person's own machine nothing is public.
+    pub(in crate::cli) fn is_private(&self) -> bool {
+        if !self.is_pipeline {
+            return true;
+        }
+        let asked = || match (self.system, &self.access) {
+            (Some(CiSystem::GitHub), Some(access)) => {
+                let repository = GitHub::new(&access.api, &access.repository, &access.token).ok()?;
+                repository.is_private().ok()
+            }
+            _ => None,
+        };
+        self.is_private.or_else(asked).unwrap_or(false)
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::opt_in::{OptIn, OptInRefusal};
 use crate::api::{FOR, FOR_CONNECTIONS, KEYS, SecretRef};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a location can do. The engine asks for these values, and never for the kind of a location.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Capabilities {
     /// Whether it reports changes by itself.
     pub watches: bool,
@@ -49,7 +51,8 @@ pub struct Capabilities {
 }
 
 /// How a changed definition comes into use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Publishing {
     /// At once.
     AtOnce,
@@ -152,7 +155,8 @@ impl Supply {
 }
 
 /// Where a location keeps the ownership records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum RecordIn {
     /// In stablekey.lock, a line for each object.
     LockFile,
@@ -217,7 +221,8 @@ impl Default for Capabilities {
 
 /// Why a connection of the platform is not one of the tenant's. It can be used, so a binding to it is not missing; it is
 /// never written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Foreign {
     /// The platform's own, for building only.
     Platform,

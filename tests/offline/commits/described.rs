@@ -2,7 +2,8 @@
 
 use super::chat;
 use super::posts::PullRequest;
-use stablekey_testing::forge::{Description, Fault};
+use super::promotions::Clone;
+use stablekey_testing::forge::{Description, Fault, GitHub, Rights};
 
 #[test]
 fn requests_are_as_described() {
@@ -23,4 +24,14 @@ fn requests_are_as_described() {
         assert_eq!(exchange.header("accept"), Some("application/vnd.github+json"));
         assert_eq!(exchange.header("x-github-api-version"), Some("2022-11-28"));
     }
+}
+
+#[test]
+fn requests_of_promotions_are_as_described() {
+    let (ours, github) = (Clone::new(), GitHub::start());
+    assert_eq!(ours.on_github(&github, Rights::Write).code, 0);
+    assert_eq!(ours.on_github(&github, Rights::Write).code, 0);
+    let exchanges = github.exchanges();
+    assert_eq!(exchanges.len(), 3);
+    assert_eq!(Description::installed().problems(&exchanges), [""; 0]);
 }

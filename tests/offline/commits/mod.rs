@@ -3,6 +3,7 @@
 mod described;
 mod merges;
 mod posts;
+mod promotions;
 mod reading;
 mod remote;
 mod updates;

@@ -247,3 +247,72 @@ fn one_note_is_kept_up_to_date() {
     assert!(output.err.contains("The comment is written."), "{}", output.all);
     assert_eq!(gitlab.notes(other).len(), 2);
 }
+
+/// What a workflow of the base branch runs after the one of a fork.
+fn comment(request: &PullRequest, report: &str, commit: &str) -> CommandOutput {
+    let event = request.tree.path("../run.json");
+    std::fs::write(&event, json!({"workflow_run": {"head_sha": commit}}).to_string()).unwrap();
+    let repository = request.github.repository();
+    let variables = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_EVENT_PATH", event.to_str().unwrap()),
+        ("GITHUB_API_URL", request.github.url()),
+        ("GITHUB_REPOSITORY", &repository),
+        ("GITHUB_TOKEN", request.github.token(Rights::Write)),
+    ];
+    request.tree.run_with(&["ci", "comment", "--report", report], &variables)
+}
+
+/// "One without rights plans and leaves JSON, one of the base branch reads that as hostile input and comments."
+#[test]
+fn a_report_of_a_fork_is_commented_by_the_base_branch() {
+    let mut request = PullRequest::unresolved();
+    request.token = None;
+    let report = request.tree.path("../report");
+    let report = report.to_str().unwrap();
+    let planned = request.tree.run_with(&["ci", "plan", "--base", "main", "--head", "change", "--report", report], &[]);
+    assert_eq!(planned.code, 3, "{}", planned.all);
+    let file = format!("{report}/report.json");
+    let last = request.tree.git(&["rev-parse", "change"]);
+    request.github.push(request.number, &last);
+    let output = comment(&request, &file, &last);
+    assert_eq!(output.code, 0, "{}", output.all);
+    let [first] = request.reports().try_into().unwrap();
+    assert!(first.contains("SK0101") && first.contains("Planned by a run without rights"), "{first}");
+    assert!(!first.contains("Stablekey-Approve"));
+    assert_eq!(comment(&request, &file, &last).code, 0);
+    assert_eq!(request.reports().len(), 1);
+
+    // What is hostile stays text, and is bounded.
+    let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let write = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut stored = stored.clone();
+        change(&mut stored);
+        std::fs::write(&file, stored.to_string()).unwrap();
+    };
+    write(&|stored| {
+        stored["from"] = "@everybody <img src=x> [a](https://evil.example) `x".into();
+        stored["approvals"] = json!([{"tenant": "prod", "writer": "sync/up", "digest": "sha256:4f2a9c01be77"}]);
+        stored["asides"] = json!(vec!["x".repeat(1_200); 3_000]);
+    });
+    assert_eq!(comment(&request, &file, &last).code, 0);
+    let [text] = request.reports().try_into().unwrap();
+    assert!(!text.contains("@everybody") && !text.contains("<img") && !text.contains("](http"), "{text}");
+    assert!(!text.contains("4f2a9c01be77") && text.chars().count() <= 65_536);
+    write(&|stored| stored["number"] = 99.into());
+    let refused = |words: &str, commit: &str| {
+        let output = comment(&request, &file, commit);
+        assert!(output.code == 1 && output.err.contains(words), "{words}: {}", output.all);
+        assert_eq!(request.reports(), [text.clone()]);
+    };
+    refused("a field is wrong", &last);
+    write(&|stored| stored["schema"] = "stablekey.dev/plan/v1".into());
+    refused("stablekey.dev/plan/v1", &last);
+    std::fs::write(&file, vec![b' '; 4_000_001]).unwrap();
+    refused("larger than 4000000 bytes", &last);
+    write(&|_| {});
+    // It was pushed to meanwhile.
+    refused("0 open pull requests have the commit", &request.tree.git(&["rev-parse", "main"]));
+    std::fs::remove_file(&file).unwrap();
+    refused("there is no file", &last);
+}

@@ -4,6 +4,7 @@
 //! concurrent writers and sources change it. The laws hold before and after.
 
 mod stages;
+mod stored;
 mod worlds;
 
 use proptest::prelude::*;

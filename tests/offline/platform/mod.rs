@@ -9,6 +9,7 @@ mod laws;
 mod location;
 mod reading;
 mod shapes;
+mod stored;
 mod switches;
 mod tokens;
 mod writing;

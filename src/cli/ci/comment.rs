@@ -1,0 +1,98 @@
+//! `stablekey ci comment`.
+
+use super::run::{CiRun, CiSystem, ForgeAccess};
+use crate::cli::CommandFailure;
+use crate::cli::commits::ProjectRepository;
+use crate::cli::options::RootArgument;
+use crate::cli::output::Output;
+use crate::forge::{ForgeError, GitHub, GitLab, Posted};
+use crate::render::{ChangeReport, LARGEST_REPORT};
+use crate::tenant::directory::disk;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Comment a report that a run without rights left
+///
+/// A fork's pull request is planned by a run that may not comment; this run, of the base branch, may. The report may be
+/// anybody's: only its form is trusted. It is bounded, every text of it is escaped, and it asks for no approval. The pull
+/// request is the one whose last commit that run was of, never one that the report names.
+///
+/// Examples:
+///   stablekey ci comment --report stablekey-report/report.json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct CiComment {
+    #[command(flatten)]
+    root: RootArgument,
+    /// The file report.json that `ci plan --report` wrote
+    #[arg(long, value_name = "FILE")]
+    report: PathBuf,
+}
+
+impl CiComment {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let path = &self.report;
+        let bytes = disk::read(path, LARGEST_REPORT).map_err(|error| CommandFailure::reading(path, &error))?;
+        let Some(bytes) = bytes else {
+            let help = "see that the artifact of the other run was fetched";
+            return Err(CommandFailure::new(format!("there is no file {}", path.display()), help));
+        };
+        let report = ChangeReport::parse(&bytes).map_err(|error| {
+            let help = "it must be what stablekey ci plan wrote, of the same version";
+            CommandFailure::new(format!("{}: {error}", path.display()), help)
+        })?;
+        let run = CiRun::of_environment();
+        let marker = match ProjectRepository::around(self.root.root()) {
+            Ok(repository) => repository.marker(),
+            Err(_) => ProjectRepository::marker_of(self.root.root()),
+        };
+        let text = report.markdown(&marker, "stablekey plan", false);
+        let (Some(system), Some(access)) = (run.system, &run.access) else {
+            let help = "run it in a pipeline of GitHub or GitLab, with a token that may comment";
+            return Err(CommandFailure::new("it is not known where to comment", help));
+        };
+        let posted = match system {
+            CiSystem::GitHub => on_github(access, &run, &marker, &text),
+            CiSystem::GitLab => on_gitlab(access, &run, &marker, &text),
+        };
+        match posted? {
+            Posted::Created => output.note("The comment is written."),
+            Posted::Updated | Posted::Unchanged => output.note("The comment is up to date."),
+        }
+        Ok(0)
+    }
+}
+
+fn failed(error: ForgeError) -> CommandFailure {
+    CommandFailure::new(format!("no comment is written: {error}"), "give the job a token that may write comments")
+}
+
+fn on_github(access: &ForgeAccess, run: &CiRun, marker: &str, text: &str) -> Result<Posted, CommandFailure> {
+    let repository = GitHub::new(&access.api, &access.repository, &access.token).map_err(failed)?;
+    let number = match (&run.request, &run.triggered_by) {
+        (Some(request), _) => request.number,
+        (None, Some(commit)) => {
+            let all = repository.pull_requests_of(commit).map_err(failed)?;
+            let [number] = all.as_slice() else {
+                let message =
+                    format!("{} open pull requests have the commit of the other run as their last", all.len());
+                return Err(CommandFailure::new(message, "it has newer commits meanwhile: the run of these comments"));
+            };
+            *number
+        }
+        (None, None) => {
+            let help = "run it on workflow_run, after the workflow that plans";
+            return Err(CommandFailure::new("it is not known which pull request it is", help));
+        }
+    };
+    repository.comment(number, marker, text).map_err(failed)
+}
+
+fn on_gitlab(access: &ForgeAccess, run: &CiRun, marker: &str, text: &str) -> Result<Posted, CommandFailure> {
+    let Some(request) = &run.request else {
+        let help = "run it in a pipeline of a merge request";
+        return Err(CommandFailure::new("it is not known which merge request it is", help));
+    };
+    let project = GitLab::new(&access.api, &access.repository, &access.token).map_err(failed)?;
+    project.comment(request.number, marker, text).map_err(failed)
+}

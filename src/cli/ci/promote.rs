@@ -1,0 +1,177 @@
+//! `stablekey ci promote`.
+
+use super::run::{CiRun, CiSystem};
+use crate::author::Draft;
+use crate::author::promote::{Promotion, PromotionNotes, promote};
+use crate::cli::CommandFailure;
+use crate::cli::commits::ProjectRepository;
+use crate::cli::options::{RootOption, SourceOption};
+use crate::cli::output::Output;
+use crate::forge::{ForgeError, GitHub, GitLab, Posted};
+use crate::git::command::{GitOutput, run as git};
+use crate::git::reference::Reference;
+use crate::git::work_tree::{BranchError, Pushed, TemporaryWorkTree};
+use crate::project::changed::ChangedProject;
+use crate::render::{ChangeReport, ChangeRequest, Invocation, ShownChange};
+use crate::tenant::directory::disk::RealDisk;
+use clap::Args;
+use std::path::Path;
+
+/// Open a promotion as a branch and a pull request, with the plan as its text
+///
+/// Makes the edit of `stablekey promote` on the newest commit of the base branch, in a commit of its own, pushes it as a
+/// branch, and opens a pull request or updates the one that is open. Your own work tree and branches stay as they are.
+/// Run again, it replaces the branch by what is to be promoted then; a branch with commits of others is left alone.
+/// Without a token the branch is pushed, and the text is printed.
+///
+/// Examples:
+///   stablekey ci promote dev prod
+///   stablekey ci promote dev prod 'lead-*' --base main
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct CiPromote {
+    /// The tenant to copy
+    from: String,
+    /// The tenant whose manifests change
+    to: String,
+    /// The integrations; * matches any run of characters; by default all
+    #[arg(value_name = "INTEGRATION")]
+    integrations: Vec<String>,
+    /// Also write the connections that the target lacks
+    #[arg(long)]
+    fill: bool,
+    /// Open it even if the plan becomes worse
+    #[arg(long)]
+    force: bool,
+    /// The branch that it is merged into; by default that of the pipeline, or the current one
+    #[arg(long, value_name = "BRANCH")]
+    base: Option<String>,
+    /// The branch that is pushed; by default stablekey/promote-FROM-TO
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
+    #[command(flatten)]
+    root: RootOption,
+}
+
+impl From<BranchError> for CommandFailure {
+    fn from(error: BranchError) -> Self {
+        CommandFailure::new(error.to_string(), error.help())
+    }
+}
+
+impl CiPromote {
+    pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let run = CiRun::of_environment();
+        let repository = ProjectRepository::around(&self.root.root)?;
+        let Some(own_tree) = repository.repository().work_tree().map(Path::to_path_buf) else {
+            return Err(CommandFailure::new("a bare repository has no project", "run it in a clone"));
+        };
+        let base = self.base_of(&run, &own_tree)?;
+        let branch = self.branch.clone().unwrap_or_else(|| format!("stablekey/promote-{}-{}", self.from, self.to));
+        for name in [&base, &branch] {
+            let is_right = |error| CommandFailure::new(format!("{name}: {error}"), "give the name of a branch");
+            Reference::branch(name).map_err(is_right)?;
+        }
+        if base == branch {
+            return Err(CommandFailure::new(
+                format!("{branch} is the base itself"),
+                "give another name: --branch NAME",
+            ));
+        }
+        let tree = TemporaryWorkTree::of_branch(&own_tree, &base)?;
+        let notes = self.edit(tree.path(), &repository)?;
+        let title = self.title();
+        if !tree.commit(&branch, &title)? {
+            output.note(&format!("Nothing to promote: {} has it already.", self.to));
+            return Ok(0);
+        }
+        let commit = match tree.push(&branch)? {
+            Pushed::Done(commit) => {
+                output.note(&format!("The branch {branch} is pushed."));
+                commit
+            }
+            Pushed::Unchanged(commit) => {
+                output.note(&format!("The branch {branch} is up to date."));
+                commit
+            }
+        };
+        // The plan is of the two commits, as everybody who looks at the branch has it.
+        let repository = ProjectRepository::around(&self.root.root)?;
+        let (before, from) = repository.files(tree.base())?;
+        let (after, to) = repository.files(&commit)?;
+        let (before, after) = self.root.open_both(before, after)?;
+        let changed = ChangedProject::of(&before, &after, &Default::default());
+        let shown = ShownChange { changed: &changed, from: &from, to: &to };
+        let whole = Invocation { root: self.root.typed(), ..Invocation::default() }.plan();
+        let text = ChangeRequest { report: &ChangeReport::of(&shown), notes: &notes.0, steps: &notes.1 }.text(&whole);
+        let Some((system, access)) = run.system.zip(run.access.as_ref()) else {
+            output.note("No pull request is opened: there is no token. Open it from the branch, with this text:");
+            output.result(&text)?;
+            return Ok(0);
+        };
+        let opened = match system {
+            CiSystem::GitHub => GitHub::new(&access.api, &access.repository, &access.token)
+                .and_then(|repository| repository.request(&branch, &base, &title, &text)),
+            CiSystem::GitLab => GitLab::new(&access.api, &access.repository, &access.token)
+                .and_then(|project| project.request(&branch, &base, &title, &text)),
+        };
+        match opened {
+            Ok(Posted::Created) => output.note("The pull request is open."),
+            Ok(Posted::Updated | Posted::Unchanged) => output.note("The pull request is up to date."),
+            Err(error) => {
+                output.result(&text)?;
+                return Err(not_opened(&error));
+            }
+        }
+        Ok(0)
+    }
+
+    /// Makes the edit in a work tree. Returns its notes, and the steps that only people can do.
+    fn edit(
+        &mut self,
+        tree: &Path,
+        repository: &ProjectRepository,
+    ) -> Result<(Vec<String>, Vec<String>), CommandFailure> {
+        let own = std::mem::replace(&mut self.root.root, tree.join(repository.root_in_it()));
+        let project = self.root.open_for_edits(&SourceOption::default());
+        self.root.root = own;
+        let project = project?;
+        let mut draft = Draft::new(&project);
+        let (from, to) = (self.from.clone(), self.to.clone());
+        let asked = Promotion { from, to, integrations: self.integrations.clone(), fill: self.fill };
+        let PromotionNotes { notes, needs_approval } = promote(&mut draft, &asked)?;
+        let edited = draft.finish()?;
+        if let (Some(first), false) = (edited.consequences.worse.first(), self.force) {
+            let message = format!("the plan becomes worse: {first}; no branch is made");
+            return Err(CommandFailure::new(message, "change what it names; or open it all the same: --force"));
+        }
+        edited.write(&RealDisk)?;
+        let approvals = needs_approval.into_iter().map(|text| format!("a merge approves {text}"));
+        Ok((notes.into_iter().chain(approvals).collect(), edited.manual))
+    }
+
+    fn title(&self) -> String {
+        let what = match self.integrations.as_slice() {
+            [] => String::new(),
+            names => format!("{} ", names.join(", ")),
+        };
+        let (from, to) = (&self.from, &self.to);
+        if what.is_empty() { format!("Promote {from} to {to}") } else { format!("Promote {what}from {from} to {to}") }
+    }
+
+    fn base_of(&self, run: &CiRun, tree: &Path) -> Result<String, CommandFailure> {
+        if let Some(base) = self.base.clone().or_else(|| run.branch.clone()) {
+            return Ok(base);
+        }
+        let current = git(tree, &["symbolic-ref", "--short", "HEAD"], None, &[]).and_then(GitOutput::of_success);
+        let current = current.map_err(|_| {
+            CommandFailure::new("it is not known what it is merged into", "give the branch: --base main")
+        })?;
+        Ok(String::from_utf8_lossy(&current).trim().to_string())
+    }
+}
+
+fn not_opened(error: &ForgeError) -> CommandFailure {
+    let help = "open it from the branch, with the text above; or give the job a token that may open pull requests";
+    CommandFailure::new(format!("no pull request is opened: {error}"), help)
+}

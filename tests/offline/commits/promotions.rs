@@ -1,0 +1,202 @@
+//! `ci promote`: a promotion as a branch of a real Git server, and a pull request on fakes of GitHub and GitLab.
+
+use super::chat;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use stablekey_testing::certificates::Authority;
+use stablekey_testing::forge::{Fault, GitHub, GitLab, GitLabRights, Rights};
+use stablekey_testing::git_server::{GitServer, PASSWORD, Pushes, Step, USER};
+use stablekey_testing::objects::{Document as _, Integration, Tenant};
+use stablekey_testing::project::{CommandOutput, Project};
+use stablekey_testing::work_tree::{WorkTree, git_in};
+use stablekey_testing::yaml;
+use tempfile::TempDir;
+
+const BRANCH: &str = "stablekey/promote-dev-prod";
+
+/// A clone of a repository on a server, with tenants dev and prod.
+pub struct Clone {
+    pub tree: WorkTree,
+    folder: TempDir,
+    pub server: GitServer,
+    authority: Authority,
+}
+
+/// An integration of dev that prod lacks.
+fn greet(title: &str) -> String {
+    Integration::new("greet").title(title).binds("Chat", "chat").yaml()
+}
+
+impl Clone {
+    pub fn new() -> Self {
+        let prod = Tenant::new("prod").in_folder("prod").accepts("dev");
+        let project = Project::empty()
+            .with("tenants.yaml", &yaml::file(&[Tenant::new("dev").in_folder("dev").yaml(), prod.yaml()]))
+            .with("dev/chat.yaml", &chat("chat.example", "Chat"))
+            .with("dev/greet.yaml", &greet("Greet"))
+            .with("prod/chat.yaml", &chat("chat.prod.example", "Chat"));
+        let folder = tempfile::tempdir().unwrap();
+        git_in(folder.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "tenants.git"]);
+        git_in(&folder.path().join("tenants.git"), &["config", "http.receivepack", "true"]);
+        let authority = Authority::new();
+        let server = GitServer::start(folder.path(), &authority);
+        let ours = Clone { tree: WorkTree::of(project), folder, server, authority };
+        ours.tree.git(&["remote", "add", "origin", &ours.server.url("tenants.git")]);
+        ours.push();
+        ours
+    }
+
+    /// Brings main to the server, as somebody else may.
+    fn push(&self) {
+        let path = self.folder.path().join("tenants.git");
+        self.tree.git(&["push", "--quiet", path.to_str().unwrap(), "main"]);
+    }
+
+    /// Runs git in the repository on the server.
+    fn there(&self, arguments: &[&str]) -> String {
+        git_in(&self.folder.path().join("tenants.git"), arguments)
+    }
+
+    /// Promotes, and checks that the person's own work tree stays.
+    pub fn promote(&self, more: &[&str], variables: &[(&str, &str)]) -> CommandOutput {
+        let certificate = self.tree.path("../authority.pem");
+        std::fs::write(&certificate, &self.authority.pem).unwrap();
+        let header = format!("Authorization: Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+        let own = [
+            ("GIT_SSL_CAINFO", certificate.to_str().unwrap()),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "http.extraHeader"),
+            ("GIT_CONFIG_VALUE_0", &header),
+        ];
+        let before = self.tree.git(&["rev-parse", "HEAD"]);
+        let output =
+            self.tree.run_with(&[&["ci", "promote", "dev", "prod"], more].concat(), &[&own, variables].concat());
+        assert!(!output.all.contains("CANARY"), "{}", output.all);
+        assert_eq!(self.tree.git(&["status", "--porcelain"]), "");
+        assert_eq!(self.tree.git(&["rev-parse", "HEAD"]), before);
+        assert_eq!(self.tree.git(&["branch", "--list"]), "* main");
+        assert_eq!(self.tree.git(&["worktree", "list"]).lines().count(), 1);
+        output
+    }
+
+    pub fn on_github(&self, github: &GitHub, rights: Rights) -> CommandOutput {
+        let repository = github.repository();
+        let variables = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_API_URL", github.url()),
+            ("GITHUB_REPOSITORY", &repository),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_TOKEN", github.token(rights)),
+        ];
+        self.promote(&[], &variables)
+    }
+}
+
+/// "Opens the promotion from dev to prod as a branch with the plan as its text."
+#[test]
+fn a_promotion_is_a_branch_and_a_pull_request() {
+    let ours = Clone::new();
+    let github = GitHub::start();
+    let output = ours.on_github(&github, Rights::Write);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(output.err.contains("The pull request is open."), "{}", output.err);
+    let [request] = github.pull_requests().try_into().unwrap();
+    assert_eq!((request.head.as_str(), request.base.as_str()), (BRANCH, "main"));
+    assert_eq!(request.title, "Promote dev to prod");
+    assert!(request.body.contains("Integration/greet") && request.body.contains("The merge itself changes prod"));
+    assert!(!request.body.contains("/tmp") && request.body.chars().count() <= 65_536, "{}", request.body);
+    assert!(ours.there(&["show", &format!("{BRANCH}:prod/integrations/greet.yaml")]).contains("stableKey: chat"));
+    assert_eq!(ours.there(&["rev-list", "--count", &format!("main..{BRANCH}")]), "1");
+    // Again: nothing to push, and nothing to write.
+    let tip = ours.there(&["rev-parse", BRANCH]);
+    ours.server.take_seen();
+    let sent = github.exchanges().len();
+    assert_eq!(ours.on_github(&github, Rights::Write).code, 0);
+    assert!(ours.server.take_seen().iter().all(|seen| seen.step != Step::Push));
+    assert!(github.exchanges()[sent..].iter().all(|exchange| exchange.method == "GET"));
+    assert_eq!(ours.there(&["rev-parse", BRANCH]), tip);
+    // The base moved on: the branch is replaced by what is to be promoted now.
+    ours.tree.write("dev/greet.yaml", &greet("Good morning"));
+    ours.tree.commit("title");
+    ours.push();
+    let output = ours.on_github(&github, Rights::Write);
+    assert!(output.code == 0 && output.err.contains("The pull request is up to date."), "{}", output.all);
+    let [request] = github.pull_requests().try_into().unwrap();
+    assert!(request.body.contains("Good morning"), "{}", request.body);
+    assert_eq!(ours.there(&["rev-parse", &format!("{BRANCH}^")]), ours.there(&["rev-parse", "main"]));
+    // Merged: there is nothing to promote any more.
+    ours.there(&["update-ref", "refs/heads/main", BRANCH]);
+    let output = ours.on_github(&github, Rights::Write);
+    assert!(output.code == 0 && output.err.contains("Nothing to promote"), "{}", output.all);
+}
+
+#[test]
+fn a_promotion_is_a_merge_request_on_gitlab() {
+    let ours = Clone::new();
+    let gitlab = GitLab::start();
+    let variables = [
+        ("GITLAB_CI", "true"),
+        ("CI_API_V4_URL", gitlab.url()),
+        ("CI_PROJECT_ID", gitlab.project()),
+        ("CI_COMMIT_BRANCH", "main"),
+        ("STABLEKEY_GITLAB_TOKEN", gitlab.token(GitLabRights::Api)),
+    ];
+    // What was sent is looked for before it is sent again.
+    gitlab.fail("POST", "/merge_requests", Fault::CutAfter, 1);
+    let output = ours.promote(&["greet"], &variables);
+    assert!(output.code == 0 && output.err.contains("The pull request is open."), "{}", output.all);
+    let [request] = gitlab.merge_requests().try_into().unwrap();
+    assert_eq!((request.source.as_str(), request.target.as_str()), (BRANCH, "main"));
+    assert_eq!(request.title, "Promote greet from dev to prod");
+    assert!(request.description.contains("Integration/greet"), "{}", request.description);
+    ours.tree.write("dev/greet.yaml", &greet("Good morning"));
+    ours.tree.commit("title");
+    ours.push();
+    assert_eq!(ours.promote(&["greet"], &variables).code, 0);
+    let [request] = gitlab.merge_requests().try_into().unwrap();
+    assert!(request.description.contains("Good morning"), "{}", request.description);
+}
+
+/// "Without a token it leaves the branch and prints the text."
+#[test]
+fn without_a_token_the_text_is_printed() {
+    let ours = Clone::new();
+    let output = ours.promote(&["--branch", "promote/1"], &[]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(output.out.contains("Integration/greet") && output.err.contains("there is no token"), "{}", output.all);
+    assert!(ours.there(&["log", "-1", "--format=%B", "promote/1"]).contains("Promote dev to prod"));
+    // One that may not open pull requests: the branch is there, and the job says that it failed.
+    let github = GitHub::start();
+    let output = ours.on_github(&github, Rights::Read);
+    assert_eq!(output.code, 1, "{}", output.all);
+    assert!(output.out.contains("Integration/greet") && output.err.contains("no pull request is opened"));
+    assert!(github.pull_requests().is_empty());
+}
+
+#[test]
+fn what_cannot_be_promoted_leaves_no_branch() {
+    let ours = Clone::new();
+    let refused = |more: &[&str], words: &str| {
+        let output = ours.promote(more, &[]);
+        assert!(output.code == 1 && output.err.contains(words), "{words}: {}", output.all);
+        assert_eq!(ours.there(&["branch", "--list", "--format=%(refname:short)"]), "main");
+    };
+    refused(&["--base", "nowhere"], "the branch nowhere of the remote cannot be fetched");
+    refused(&["--base", "a..b"], "give the name of a branch");
+    refused(&["--branch", "main"], "main is the base itself");
+    refused(&["gret"], "greet");
+    ours.server.pushes(Pushes::Forbidden);
+    refused(&[], "cannot be pushed");
+    ours.server.pushes(Pushes::Done);
+    // What somebody added to the branch stays.
+    assert_eq!(ours.promote(&[], &[]).code, 0);
+    let parent = ours.there(&["rev-parse", BRANCH]);
+    let tree = ours.there(&["rev-parse", "main^{tree}"]);
+    let theirs = ours.there(&["commit-tree", &tree, "-p", &parent, "-m", "by hand"]);
+    ours.there(&["update-ref", &format!("refs/heads/{BRANCH}"), &theirs]);
+    let output = ours.promote(&[], &[]);
+    assert!(output.code == 1 && output.err.contains("has commits of somebody else"), "{}", output.all);
+    assert_eq!(ours.there(&["rev-parse", BRANCH]), theirs);
+}
