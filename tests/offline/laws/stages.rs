@@ -22,12 +22,17 @@ const MOST_ROUNDS: usize = 24;
 /// Each world is planned many times, so fewer are tried.
 fn fewer() -> ProptestConfig {
     let all = config();
-    ProptestConfig { cases: all.cases.div_ceil(5), max_shrink_iters: 1_000, ..all }
+    ProptestConfig { cases: all.cases.div_ceil(3), max_shrink_iters: 1_000, ..all }
 }
 
 /// Gives some syncs two or three stages of one or two tenants, and every integration a readiness.
 fn with_stages(mut world: World, dice: &mut Dice) -> World {
     let names: Vec<String> = world.tenants.keys().cloned().collect();
+    // Syncs of several tenants are mostly in conflict, and hold each other back: then no stage after the first opens.
+    if dice.below(4) > 0 {
+        world.syncs.sort_by(|a, b| a.writer.cmp(&b.writer));
+        world.syncs.truncate(1);
+    }
     for sync in &mut world.syncs {
         let mut others: Vec<String> = names.iter().filter(|name| **name != sync.spec.from).cloned().collect();
         let is_written = matches!(sync.writer, Writer::Sync(_));
@@ -211,7 +216,7 @@ fn no_stage_overtakes_another() {
         Ok(())
     };
     TestRunner::new(fewer()).run(&worlds::dice(), law).unwrap_or_else(|error| panic!("{error}"));
-    assert!(later.get() > 50 && waits.get() > 50, "{} {}: the worlds say too little", later.get(), waits.get());
+    assert!(later.get() > 20 && waits.get() > 100, "{} {}: the worlds say too little", later.get(), waits.get());
 }
 
 #[test]

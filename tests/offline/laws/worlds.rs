@@ -346,5 +346,6 @@ fn shuffled_inventory(inventory: &Inventory, dice: &mut Dice) -> Inventory {
     anew.holders.extend(inventory.holders.clone().into_iter().rev());
     anew.invalid.extend(inventory.invalid.clone().into_iter().rev());
     anew.unparsed.extend(inventory.unparsed.iter().rev().cloned());
+    anew.ready_integrations.extend(inventory.ready_integrations.clone().into_iter().rev());
     anew
 }

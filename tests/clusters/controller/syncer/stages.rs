@@ -44,10 +44,10 @@ fn turn(namespace: &Namespace<'_>, status: &str) {
 
 impl StagedEnv {
     fn new(prefix: &str, mode: &str) -> Self {
-        StagedEnv::of(prefix, mode, connection("crm", "api"))
+        StagedEnv::with_connection(prefix, mode, connection("crm", "api"))
     }
 
-    fn of(prefix: &str, mode: &str, connection: Value) -> Self {
+    fn with_connection(prefix: &str, mode: &str, connection: Value) -> Self {
         let env = TestEnv::new(prefix);
         let ap = env.target("ap", shared("us"));
         env.in_us(&[connection, title("First"), staged(mode, &[&["eu"], &["ap"]])]);
@@ -288,8 +288,11 @@ fn an_unreachable_target_holds_back_the_next_stage() {
 /// With a real binder in the first stage: a secret that is missing there holds back the next.
 #[test]
 fn a_missing_secret_of_the_first_stage_holds_back_the_next() {
-    let all =
-        StagedEnv::of("bound", "Apply", with(connection("crm", "api"), "/spec/credentials", "OrganizationGlobal"));
+    let all = StagedEnv::with_connection(
+        "bound",
+        "Apply",
+        with(connection("crm", "api"), "/spec/credentials", "OrganizationGlobal"),
+    );
     all.env.in_eu(&[Component::new("salesforce/oauth2")
         .has_input("scopes")
         .requires("clientSecret")
