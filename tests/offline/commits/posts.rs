@@ -303,7 +303,7 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     let refused = |words: &str, commit: &str| {
         let output = comment(&request, &file, commit);
         assert!(output.code == 1 && output.err.contains(words), "{words}: {}", output.all);
-        assert_eq!(request.reports(), [text.clone()]);
+        assert_eq!(request.reports(), std::slice::from_ref(&text));
     };
     refused("a field is wrong", &last);
     write(&|stored| stored["schema"] = "stablekey.dev/plan/v1".into());
