@@ -149,16 +149,17 @@ fn a_commit_reaches_both_tenants() {
     us.until_field("connection/warehouse", ".status.usedByCount", "1");
 }
 
-/// Flux removes what kubectl wrote and Git lacks, annotations too, and leaves what other managers wrote.
+/// Flux removes what kubectl wrote and Git lacks, annotations too, and leaves what other managers wrote, such as that of
+/// `stablekey approve`.
 fn what_people_wrote(flux: &Flux<'_>, place: Place<'_>) {
     let annotate = "annotate connection/warehouse --overwrite";
     run(&mut place.kubectl(&format!("{annotate} example.com/by=kubectl"))).unwrap();
-    run(&mut place.kubectl(&format!("{annotate} --field-manager=people example.com/kept=people"))).unwrap();
+    run(&mut place.kubectl(&format!("{annotate} --field-manager=stablekey-syncer example.com/kept=ours"))).unwrap();
     let said = flux.until_ready(place.namespace);
     assert_eq!(lines(&said, "Connection/"), [format!("Connection/{}/warehouse configured", place.namespace)], "{said}");
     let annotation =
         |name: &str| place.field("connection/warehouse", &format!(r".metadata.annotations.example\.com/{name}"));
-    assert_eq!((annotation("by").as_str(), annotation("kept").as_str()), ("", "people"));
+    assert_eq!((annotation("by").as_str(), annotation("kept").as_str()), ("", "ours"));
 }
 
 /// The account that applies a tenant's folder writes no Tenant, and no sync of mode Apply.
