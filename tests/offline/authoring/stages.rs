@@ -23,8 +23,8 @@ fn an_override_of_one_tenant_keeps_the_stages() {
     let root = Project::example("stages").apply();
     let new = ["new", "override", "releases", "--key", "billing", "--field", "title", "--value", "Ours", "--yes"];
     let with = |more: &[&str]| root.run(&[&new[..], &["--reason", "r"], more].concat());
-    with(&[]).exits(1).prints("the sync has several targets").prints("dev-2, us-prod and eu-prod");
-    with(&["--tenant", "us-prd"]).exits(1).prints("did you mean us-prod?");
+    with(&[]).exits(1).prints("the sync has several targets").prints("dev-2, us-prod, eu-prod");
+    with(&["--tenant", "us-prd"]).exits(1).prints("did you mean us-prod or eu-prod?");
     with(&["--tenant", "us-prod"]).exits(0);
     let text = root.read("tenants.yaml");
     assert!(text.contains(STAGES) && text.contains("tenant: us-prod"), "{text}");
