@@ -10,7 +10,10 @@ fn agree(name: &str, text: &str) -> usize {
     let reading = read_text(name, text.to_string());
     assert!(reading.problems().is_empty(), "{name}: {:?}", reading.problems());
     for document in &reading.documents {
-        let theirs: Value = serde_saphyr::from_str(document.origin.text()).unwrap();
+        let mut theirs: Value = serde_saphyr::from_str(document.origin.text()).unwrap();
+        // The namespace is read beside the resource.
+        let namespace = theirs["metadata"].as_object_mut().and_then(|metadata| metadata.remove("namespace"));
+        assert_eq!(namespace.as_ref().and_then(Value::as_str), document.namespace.as_deref(), "{name}");
         assert_eq!(document.resource.to_json().unwrap(), theirs, "{name}");
         // Written resources are read back unchanged.
         let written = read_text("written.yaml", to_yaml(&document.resource).unwrap());
