@@ -85,6 +85,8 @@ pub(super) struct GitTenantSource {
     begun: Option<Instant>,
     /// When it is read again.
     next: Instant,
+    /// Until when the server asks to wait, whoever asks for a read.
+    not_before: Instant,
     changed_at: Instant,
     stirs: Arc<AtomicU64>,
     /// Set during the first read.
@@ -282,6 +284,7 @@ impl GitTenantSource {
             is_asked_again: false,
             begun: None,
             next: now,
+            not_before: now,
             changed_at: now,
             stirs: Arc::default(),
             waiting: Some(waiting),
@@ -327,7 +330,8 @@ impl GitTenantSource {
             Err(failure) => {
                 let pause = (PAUSE * 2_u32.pow(self.failures.min(10))).min(LONGEST.max(self.interval));
                 self.failures += 1;
-                self.next = now + spread(pause.max(failure.after.unwrap_or_default()));
+                self.not_before = now + failure.after.unwrap_or_default();
+                self.next = (now + spread(pause.max(failure.after.unwrap_or_default()))).max(self.not_before);
                 if self.failure.as_ref() != Some(&failure) {
                     warn!(tenant, reason = failure.reason, why = failure.why, "its source cannot be read");
                 }
@@ -356,7 +360,7 @@ impl GitTenantSource {
     /// Reads it now, because of a webhook.
     pub(super) fn poll_now(&mut self, now: Instant) {
         self.is_asked_again = self.is_reading;
-        let earliest = self.begun.map_or(now, |begun| (begun + GAP).max(now));
+        let earliest = self.begun.map_or(now, |begun| (begun + GAP).max(now)).max(self.not_before);
         self.next = self.next.min(earliest);
     }
 
@@ -472,7 +476,9 @@ mod tests {
         source.poll_now(now + SECOND);
         now += SECOND;
         failed(&mut source, Some(1_000 * SECOND), now);
-        assert!(pause(&source, now) > 900 * SECOND, "as the server says");
+        assert!(pause(&source, now) >= 1_000 * SECOND, "as the server says");
+        source.poll_now(now + SECOND);
+        assert!(pause(&source, now) >= 1_000 * SECOND, "whoever asks");
         assert!(source.begin(now).is_none());
         source.next = now;
         assert!(source.begin(now).is_some());
