@@ -372,6 +372,11 @@ fn of_tenants() -> Vec<Case> {
     let token = |token: Value| prismatic("tokenFrom", token);
     let secrets = |secrets: Value| prismatic("secrets", secrets);
     let percent = |percent: i64| json!({"policy": {"approval": {"percent": percent}}});
+    let source = |source: Value| json!({"source": source});
+    let git = |names: &[&str]| {
+        let git = json!({"url": "https://git.example/x.git"});
+        names.iter().fold(git, |git, name| with(git, name, json!("0123456789012345678901234567890123456789")))
+    };
     let case = |name, at, message, good, bad| Case { name, kind: Tenant, at, message, before: None, good, bad };
     vec![
         case(
@@ -410,6 +415,20 @@ fn of_tenants() -> Vec<Case> {
             "a kubeconfig is exactly one of context, secretRef",
             vec![kubeconfig(json!({"context": "eu"})), kubeconfig(secret_ref())],
             vec![kubeconfig(json!({})), kubeconfig(json!({"context": "eu", "secretRef": {"name": "s", "key": "k"}}))],
+        ),
+        case(
+            "one-source",
+            "spec.source",
+            rules::SOURCE,
+            vec![source(json!({"path": "us-prod"})), source(json!({"git": git(&["branch"]), "prune": true}))],
+            vec![source(json!({"prune": true})), source(json!({"path": "us-prod", "git": git(&["branch"])}))],
+        ),
+        case(
+            "one-revision",
+            "spec.source.git",
+            rules::GIT_REFERENCE,
+            ["branch", "tag", "commit"].map(|name| source(json!({"git": git(&[name])}))).into(),
+            vec![source(json!({"git": git(&[])})), source(json!({"git": git(&["branch", "tag"])}))],
         ),
         case(
             "percent",
