@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const DOCUMENTS: usize = 10_000;
+/// Number of documents of the project.
+pub const DOCUMENTS: usize = 10_000;
 const OF_PLAN: f64 = 1.3;
 const OF_COMPLETION: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 9;
@@ -37,7 +38,8 @@ pub fn figures(_: &mut Machine) -> Outcome<Vec<Figure>> {
     Ok(figures)
 }
 
-fn write(root: &Path, is_one: bool) -> Outcome<()> {
+/// Writes the project.
+pub fn write(root: &Path, is_one: bool) -> Outcome<()> {
     std::fs::write(root.join("tenants.yaml"), TENANT)?;
     let folder = root.join("us-prod");
     std::fs::create_dir(&folder)?;

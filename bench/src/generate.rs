@@ -151,10 +151,15 @@ pub fn resources(count: usize) -> Vec<Resource> {
 
 /// Returns documents of one tenant as one file.
 pub fn yaml(documents: usize) -> Result<String, WriteError> {
+    file_of(&resources(documents))
+}
+
+/// Returns these documents as one file.
+pub fn file_of(resources: &[Resource]) -> Result<String, WriteError> {
     let mut text = String::new();
-    for resource in resources(documents) {
+    for resource in resources {
         text.push_str("---\n");
-        text.push_str(&to_yaml(&resource)?);
+        text.push_str(&to_yaml(resource)?);
     }
     Ok(text)
 }

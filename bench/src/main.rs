@@ -8,6 +8,7 @@
 mod authoring;
 mod caches;
 mod clusters;
+mod commits;
 mod engine;
 mod files;
 mod generate;
@@ -36,11 +37,12 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by name.
-const GROUPS: [(&str, Measure); 11] = [
+const GROUPS: [(&str, Measure); 12] = [
     ("engine", engine::figures),
     ("files", files::figures),
     ("writes", writes::figures),
     ("authoring", authoring::figures),
+    ("commits", commits::figures),
     ("hostile", hostile::figures),
     ("clusters", clusters::figures),
     ("caches", caches::figures),

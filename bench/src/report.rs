@@ -211,6 +211,12 @@ pub fn markdown(parts: &[String]) -> String {
          every binding Secret; beside it the same PATCHes in another namespace. A sync of 7,000 objects is deleted and\n  \
          made again by another name, and new connections are made while it writes. Watches are those that the audit\n  \
          log has as open.\n\
+         - Commits (`bench/src/commits.rs`): the files of both commits come from Git, packed as a clone has them;\n  \
+         `validate` reads the same files from the disk. A median of 9, taken in turn.\n\
+         - Git as a source (`bench/src/git.rs`): a server of Git over HTTPS on the same machine, and two tenants in two\n  \
+         clusters. A merge is timed from the commit until a watch of each cluster tells of its changes; beside it the\n  \
+         medians of one fetch, one plan and the same PATCHes to both clusters at once, each by itself. A poll is the\n  \
+         two requests that ask the server for the branch; writes are counted in the audit logs.\n\
          - The platform (`bench/src/platform.rs`): a fake of it on the same machine. A tenant is imported, and planned again\n  \
          without a change; requests are those that the fake counts; those of an apply\n  \
          without a change, and of one with a new connection, count those that write. Beside the plan with a delay of each answer a plain\n  \
