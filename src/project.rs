@@ -27,7 +27,7 @@ use crate::near_miss::meant;
 use crate::project::clusters::InCluster;
 use crate::project::files::{Files, SortedFiles};
 use crate::project::organizations::OnPlatform;
-use crate::project::structure::{DeclaredTenant, Structure, StructureResource};
+use crate::project::structure::{DeclaredTenant, ForClusters, Structure, StructureResource};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
 use crate::tenant::directory::overlay::{NewFiles, Overlay};
@@ -66,8 +66,8 @@ pub struct Project {
     pub other_kinds: usize,
     /// The number of links, FIFOs and other files outside tenants' folders that are not read.
     pub passed_over: usize,
-    /// The number of Tenants and TenantSyncs that apply to clusters only.
-    pub for_clusters: usize,
+    /// The Tenants and TenantSyncs that apply to clusters only.
+    pub for_clusters: ForClusters,
     /// Invalid syncs, which remain writers.
     pub stopped: BTreeMap<Writer, Targets>,
     /// Unreadable files outside tenants' folders that may contain Stablekey's resources.
@@ -262,7 +262,9 @@ impl Project {
     fn in_clusters(&self, specs: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, InCluster> {
         let read = specs.iter().filter_map(|(name, spec)| {
             let before = self.tenants.get(name).filter(|before| before.spec.location == spec.location)?;
-            let is_in_cluster = matches!(spec.location, Some(LocationSpec::Kubernetes(_))) && before.location.is_some();
+            // One that could not be read stays unread.
+            let was_asked = before.location.is_some() || before.live.is_err();
+            let is_in_cluster = matches!(spec.location, Some(LocationSpec::Kubernetes(_))) && was_asked;
             is_in_cluster.then(|| (name.clone(), InCluster::after(name, spec, &before.live)))
         });
         read.collect()

@@ -101,8 +101,10 @@ impl ProjectRepository {
     /// Returns the same for the folder of the repository that is the project's root.
     pub(super) fn marker_of(at: &Path) -> String {
         let plain: PathBuf = at.components().filter(|part| *part != PathPart::CurDir).collect();
-        let is_shown = |c: &char| c.is_ascii_alphanumeric() || "/._".contains(*c);
-        let root: String = plain.display().to_string().chars().filter(is_shown).collect();
+        // Different folders have different markers, and `--` would end a comment of HTML.
+        let is_shown = |byte: u8| byte.is_ascii_alphanumeric() || b"/._".contains(&byte);
+        let shown = |byte: u8| if is_shown(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        let root: String = plain.as_os_str().as_encoded_bytes().iter().map(|byte| shown(*byte)).collect();
         format!("<!-- stablekey:change {} -->", if root.is_empty() { "." } else { &root })
     }
 

@@ -512,7 +512,7 @@ pub(super) fn with_tenants(mut project: Project) -> Result<Project, CommandFailu
         };
         CommandFailure::new(format!("there is no Tenant in {root} or below it"), help)
     } else if project.tenants.is_empty() {
-        let count = project.for_clusters;
+        let count = project.for_clusters.count();
         let message = format!(
             "no Tenant in {root} has its location in files: {count} of its Tenants and TenantSyncs are for clusters"
         );

@@ -9,10 +9,11 @@ use super::model::field::{Field, FieldValue};
 use super::model::inventory::Inventory;
 use super::model::item::{Item, ObjectId};
 use super::model::plan::{Action, ActionKind, Approval, FieldChange, Impact, Op, Reason};
-use super::redirect::{Strictest, with_test};
+use super::redirect::{Inputs, Strictest, goes_to, inputs_of, keys_of, listed, new_hosts, overlaid, with_test};
 use super::resolve::Replacements;
 use crate::api::{ConnectionSpec, Kind};
 use serde_json::{Map, Value, json};
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A resource that a commit changes.
@@ -31,6 +32,7 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
     let of = |inventory: &Inventory| Replacements::of(tenant, inventory);
     let (was, is) = (of(before), of(after));
     let (was, is) = (Bindings::of(tenant, before, &was), Bindings::of(tenant, after, &is));
+    let sent = LazyCell::new(|| sent(before));
     let change = |id: &ObjectId| {
         let (old, new) = (before.get(id), after.get(id));
         let may_be_in = |item: &Option<Item>, inventory: &Inventory| {
@@ -58,7 +60,8 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
             },
             _ => Impact::default(),
         };
-        let redirect = redirect((old.as_ref(), before), (new.as_ref(), after));
+        let redirect = redirect((old.as_ref(), before), (new.as_ref(), after))
+            .or_else(|| joins_elsewhere(new.as_ref()?, &sent, [before, after]));
         // Where no field differs, only what Stablekey keeps in the document itself does.
         (kind != ActionKind::Update || !action.fields.is_empty()).then_some(CommittedChange { action, redirect })
     };
@@ -126,6 +129,57 @@ fn redirect((old, before): (Option<&Item>, &Inventory), (new, after): (Option<&I
     }
     let strictest = Strictest::of(types(before, &old.spec).chain(types(after, &new.spec)).collect());
     let why = strictest.change(&with_test(&old.spec), &with_test(&new.spec))?;
+    Some(Approval { code: Code::CredentialRedirect, why })
+}
+
+/// By key of a Secret: the hosts that connections and credentials of customers send it to.
+type SentTo = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// Where the keys of Secrets go in a tenant.
+fn sent(inventory: &Inventory) -> SentTo {
+    let mut sent = SentTo::new();
+    for item in inventory.items() {
+        for (inputs, spec) in sets_of_inputs(&item, inventory) {
+            let types = Strictest::of(inventory.types_of(spec).collect());
+            let hosts = goes_to(&types, &inputs, &spec.component);
+            for (secret, key) in keys_of(&inputs).into_keys() {
+                sent.entry((secret.to_string(), key.to_string())).or_default().extend(hosts.iter().cloned());
+            }
+        }
+    }
+    sent
+}
+
+/// The inputs that an object sends together, with the connection that says where: in production and in tests.
+fn sets_of_inputs<'i>(item: &'i Item, inventory: &'i Inventory) -> Vec<(Inputs<'i>, &'i ConnectionSpec)> {
+    match item {
+        Item::Connection(connection) => {
+            vec![(inputs_of(&connection.spec), &connection.spec), (with_test(&connection.spec), &connection.spec)]
+        }
+        Item::CustomerCredentials(theirs) => {
+            let key = &theirs.spec.connection;
+            let connection = inventory.connections.values().find(|connection| connection.spec.stable_key == *key);
+            let of = |spec: &'i ConnectionSpec| (overlaid(inputs_of(spec), &theirs.spec.inputs), spec);
+            connection.map(|connection| of(&connection.spec)).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Why an object sends a key of a Secret, which others send already, to a host that none of them sends it to.
+fn joins_elsewhere(item: &Item, sent: &SentTo, [before, after]: [&Inventory; 2]) -> Option<Approval> {
+    let why = sets_of_inputs(item, after).into_iter().find_map(|(inputs, spec)| {
+        let types = Strictest::of(before.types_of(spec).chain(after.types_of(spec)).collect());
+        let hosts = goes_to(&types, &inputs, &spec.component);
+        keys_of(&inputs).into_iter().find_map(|((secret, key), name)| {
+            let known = sent.get(&(secret.to_string(), key.to_string()))?;
+            let new = new_hosts(&hosts, known);
+            (!new.is_empty()).then(|| {
+                let (known, new) = (listed(known), listed(new));
+                format!("{name} names {key} of Secret {secret}, which goes to {known}; here it goes to {new}")
+            })
+        })
+    })?;
     Some(Approval { code: Code::CredentialRedirect, why })
 }
 

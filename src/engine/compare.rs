@@ -7,7 +7,7 @@ use super::model::item::ObjectId;
 use super::model::plan::{Action, Note, Plan, State, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Two plans of one project, told apart.
+/// Two plans of one project, and what they have in common.
 #[derive(Clone, Debug)]
 pub struct ComparedPlans {
     /// What only the later plan has. Its exit code is that of the change alone.
@@ -18,17 +18,52 @@ pub struct ComparedPlans {
     pub dropped: Vec<(String, Action)>,
     /// The findings that only the earlier plan has.
     pub fixed: Vec<Finding>,
+    /// The notes about differences that only the earlier plan has, with their tenants.
+    pub ended: Vec<(String, Note)>,
+    /// The tenants that cannot be read after the change, and why.
+    pub unread: BTreeMap<String, String>,
 }
 
-/// Tells apart what two plans have in common. Both must be of the same scope.
-pub fn compare(before: &Plan, after: &Plan) -> ComparedPlans {
+/// What a person may approve after a change: all that a writer does in a tenant. A digest covers more than the change
+/// adds.
+#[derive(Clone, Debug)]
+pub struct SharedApproval<'p> {
+    pub tenant: &'p str,
+    pub writer: &'p str,
+    pub digest: &'p Digest,
+    /// The actions that waited for approval before the change, and are approved with it.
+    pub already: Vec<&'p Action>,
+}
+
+impl ComparedPlans {
+    /// The approvals that what the change adds needs.
+    pub fn approvals(&self) -> Vec<SharedApproval<'_>> {
+        let mut approvals = Vec::new();
+        for target in self.added.targets.iter().filter(|target| !target.suspended) {
+            let before = self.already.targets.iter().find(|before| before.tenant == target.tenant);
+            for (writer, digest) in target.approvals() {
+                let already = before.into_iter().flat_map(|before| before.actions_to_approve(writer)).collect();
+                approvals.push(SharedApproval { tenant: &target.tenant, writer, digest, already });
+            }
+        }
+        approvals
+    }
+}
+
+/// Names the document of a finding that is about no object, if it is known.
+pub type DocumentOf<'a> = &'a dyn Fn(&Finding) -> Option<ObjectId>;
+
+/// Separates what two plans have in common from what only one of them has. Both must be of the same scope.
+pub fn compare(
+    (before, named_before): (&Plan, DocumentOf<'_>),
+    (after, named): (&Plan, DocumentOf<'_>),
+) -> ComparedPlans {
     let planned: BTreeMap<&str, PlannedBefore<'_>> =
         before.targets.iter().map(|target| (target.tenant.as_str(), PlannedBefore::of(target))).collect();
-    let known: BTreeSet<FindingKey<'_>> = before.findings.iter().map(key).collect();
-    let now: BTreeSet<FindingKey<'_>> = after.findings.iter().map(key).collect();
+    let mut known: Multiset<_> = before.findings.iter().map(|finding| key(finding, named_before)).collect();
     let (mut added, mut already) = (after.clone(), after.clone());
-    added.findings.retain(|finding| !known.contains(&key(finding)));
-    already.findings.retain(|finding| known.contains(&key(finding)));
+    (already.findings, added.findings) =
+        after.findings.iter().cloned().partition(|finding| known.take(&key(finding, named)));
     for target in &mut added.targets {
         let was = planned.get(target.tenant.as_str());
         target.actions.retain(|action| !was.is_some_and(|was| was.has_action(action)));
@@ -60,10 +95,26 @@ pub fn compare(before: &Plan, after: &Plan) -> ComparedPlans {
     let planned_before = before.actions().chain(before.waiting());
     let dropped = planned_before.filter(|(target, action)| is_dropped(&target.tenant, action));
     let dropped = dropped.map(|(target, action)| (target.tenant.clone(), action.clone())).collect();
-    let fixed = before.findings.iter().filter(|finding| !now.contains(&key(finding))).cloned().collect();
+    let ended = before.targets.iter().flat_map(|was| {
+        let is = after.targets.iter().find(|target| target.tenant == was.tenant && target.state == State::Read);
+        let is_ended = move |note: &&Note| is.is_some_and(|is| is_difference(note) && !is.notes.contains(note));
+        was.notes.iter().filter(is_ended).map(|note| (was.tenant.clone(), note.clone()))
+    });
+    let ended = ended.collect();
+    let unread = after.targets.iter().filter(|target| target.state == State::Unreachable);
+    let why = |target: &Target| target.why.clone().unwrap_or_else(|| "it cannot be read".to_string());
+    let unread = unread.map(|target| (target.tenant.clone(), why(target))).collect();
+    let mut now: Multiset<_> = after.findings.iter().map(|finding| key(finding, named)).collect();
+    let is_fixed = |finding: &&Finding| !now.take(&key(finding, named_before));
+    let fixed = before.findings.iter().filter(is_fixed).cloned().collect();
     added.recount();
     already.recount();
-    ComparedPlans { added, already, dropped, fixed }
+    ComparedPlans { added, already, dropped, fixed, ended, unread }
+}
+
+/// Whether a note is about a live value that differs from the declared one, or about a change that cannot be made.
+fn is_difference(note: &Note) -> bool {
+    matches!(note, Note::Drift { .. } | Note::Kept { .. } | Note::Blocked { .. })
 }
 
 /// What was planned for a tenant.
@@ -92,14 +143,40 @@ impl<'p> PlannedBefore<'p> {
     }
 }
 
-/// What identifies a finding whatever its line is.
-type FindingKey<'f> = (&'f str, Option<&'f str>, Option<String>, &'f [String], String, Option<&'f str>);
+/// Things of which each may be there several times: one more of the same is another one.
+#[derive(Clone, Debug)]
+pub struct Multiset<K>(BTreeMap<K, usize>);
 
-fn key(finding: &Finding) -> FindingKey<'_> {
+impl<K: Ord> FromIterator<K> for Multiset<K> {
+    fn from_iter<T: IntoIterator<Item = K>>(keys: T) -> Self {
+        let mut counts = BTreeMap::new();
+        keys.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
+        Multiset(counts)
+    }
+}
+
+impl<K: Ord> Multiset<K> {
+    /// Takes one out; returns whether there was one.
+    pub fn take(&mut self, key: &K) -> bool {
+        match self.0.get_mut(key) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What identifies a finding whatever its line is. The file counts only where the document is not known: a file that moves
+/// makes no new finding.
+type FindingKey = (&'static str, Option<String>, Result<String, Option<String>>, Vec<String>, String);
+
+fn key(finding: &Finding, named: DocumentOf<'_>) -> FindingKey {
     let Finding { code, tenant, object, text, path, at, .. } = finding;
-    let object = object.as_ref().map(ToString::to_string);
-    let file = at.as_ref().map(|at| at.file.as_str());
-    (code.as_str(), tenant.as_deref(), object, path, without_lines(text), file)
+    let document = object.clone().or_else(|| named(finding)).map(|id| id.to_string());
+    let place = document.ok_or_else(|| at.as_ref().map(|at| at.file.clone()));
+    (code.as_str(), tenant.clone(), place, path.clone(), without_lines(text))
 }
 
 /// A text without the numbers of lines in it (`tenants.yaml:7`): they move with every line that is added above.

@@ -10,6 +10,21 @@ pub type Inputs<'a> = BTreeMap<&'a str, &'a Input>;
 /// The prefix for hosts that customers supply.
 pub const EACH_CUSTOMERS: &str = "each customer's ";
 
+/// What the own host of a component ends with: its name is not known.
+const OWN: &str = "'s own host";
+
+/// The hosts that inputs of a connection are sent to: those of its endpoints or, without endpoints, the host of its
+/// component.
+pub fn goes_to(types: &Strictest<'_>, inputs: &Inputs<'_>, component: &ComponentRef) -> BTreeSet<String> {
+    let hosts = types.hosts(inputs);
+    if hosts.is_empty() { BTreeSet::from([format!("{component}{OWN}")]) } else { hosts }
+}
+
+/// Whether a host is the own host of a component.
+pub fn is_own_host(host: &str) -> bool {
+    host.ends_with(OWN)
+}
+
 /// The inputs of a connection.
 pub fn inputs_of(spec: &ConnectionSpec) -> Inputs<'_> {
     spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()

@@ -21,6 +21,10 @@ const WORDS: usize = 300;
 /// The most output that is read, in bytes.
 const LARGEST: u64 = 256_000_000;
 
+/// The arguments by which git finds a repository only by a `.git`. Else the files of a commit could be one, and say what
+/// git runs.
+pub const BY_WORK_TREE: [&str; 2] = ["-c", "safe.bareRepository=explicit"];
+
 /// The outcome of a command of git.
 pub struct GitOutput {
     /// The exit code; `None` if a signal ended it.
@@ -49,7 +53,7 @@ pub fn run(
     variables: &[(&str, String)],
 ) -> Result<GitOutput, String> {
     let mut command = Command::new("git");
-    command.current_dir(folder).args(arguments);
+    command.current_dir(folder).args(BY_WORK_TREE).args(arguments);
     // Texts are compared, so they are in one language; nobody can answer a question for a password.
     command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0");
     if std::env::var_os("GIT_SSH_COMMAND").is_none() && std::env::var_os("GIT_SSH").is_none() {

@@ -24,6 +24,12 @@ pub enum GitError {
         /// The name that was given.
         revision: String,
     },
+    /// A tag and a branch have the name.
+    #[error("{revision} is both a tag and a branch")]
+    Ambiguous {
+        /// The name that was given.
+        revision: String,
+    },
     /// The clone is shallow, and the commit may be beyond what it has.
     #[error("{revision} is not in this clone, which is shallow: it has a depth of {depth}")]
     Shallow {
@@ -58,6 +64,10 @@ impl GitError {
             GitError::NoCommit { .. } => {
                 "list the branches: git branch --all; or fetch it: git fetch origin".to_string()
             }
+            GitError::Ambiguous { revision } => format!(
+                "write which one: refs/heads/{revision}, refs/remotes/origin/{revision} or refs/tags/{revision}; or delete \
+                 the tag"
+            ),
             GitError::Shallow { depth, .. } => format!(
                 "fetch more of the history: git fetch --deepen={depth}; in a job of GitHub set fetch-depth: 0 for \
                  actions/checkout, in one of GitLab GIT_DEPTH: 0"

@@ -51,7 +51,7 @@ impl FetchedCommit {
         let folder = tempfile::Builder::new().prefix("stablekey-").tempdir().map_err(storage)?;
         let into = folder.path().join("repository");
         let id = remote.fetch(reference, &into)?;
-        let repository = Repository::around(&into)?;
+        let repository = Repository::bare(&into)?;
         let commit = repository.commit(&id.to_string())?;
         Ok(FetchedCommit { repository, commit, _folder: folder })
     }

@@ -52,16 +52,26 @@ impl fmt::Debug for Repository {
 }
 
 impl Repository {
-    /// Opens the repository that a folder lies in.
+    /// Opens the repository whose work tree a folder lies in.
+    ///
+    /// A folder that looks like a repository without a work tree is none: its files may be those of a commit, and would
+    /// say what the history is, and what git runs.
     pub fn around(folder: &Path) -> Result<Self, GitError> {
-        let is_root = |at: &&Path| at.join(".git").exists() || at.join("HEAD").is_file() && at.join("objects").is_dir();
         let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-        let Some(root) = real.ancestors().find(is_root) else {
-            return Err(GitError::NoRepository { folder: folder.to_path_buf() });
-        };
+        match real.ancestors().find(|at| at.join(".git").exists()) {
+            Some(root) => Repository::open(root, folder),
+            None => Err(GitError::NoRepository { folder: folder.to_path_buf() }),
+        }
+    }
+
+    /// Opens the repository without a work tree that this folder is: one that Stablekey made itself.
+    pub fn bare(folder: &Path) -> Result<Self, GitError> {
+        Repository::open(folder, folder)
+    }
+
+    fn open(root: &Path, folder: &Path) -> Result<Self, GitError> {
         // No configuration of the machine or of the user says how a commit is read.
-        let opened = Options::isolated().open(root);
-        let inner = opened.map_err(|error| unreadable(folder, &error))?;
+        let inner = Options::isolated().open(root).map_err(|error| unreadable(folder, &error))?;
         Ok(Repository { inner, folder: folder.to_path_buf() })
     }
 
@@ -69,6 +79,9 @@ impl Repository {
     pub fn commit(&self, revision: &str) -> Result<Commit, GitError> {
         let repository = self.inner.to_thread_local();
         let is_plain = !revision.is_empty() && !revision.starts_with('-') && !revision.contains([':', '\n', '\0']);
+        if let Some(name) = is_plain.then(|| ambiguous(&repository, revision)).flatten() {
+            return Err(GitError::Ambiguous { revision: name.to_string() });
+        }
         let names = [revision.to_string(), format!("{REMOTE}{revision}")];
         let found = names.iter().filter(|_| is_plain).find_map(|name| {
             let object = repository.rev_parse_single(name.as_str()).ok()?.object().ok()?;
@@ -133,6 +146,16 @@ impl Repository {
         let tree = object.peel_to_tree().map_err(|error| lost(name, &error))?.id;
         Ok(FileTree::new(CommitTree::new(self.inner.clone(), tree, at, root)))
     }
+}
+
+/// Returns the name in a revision that both a tag and a branch have, unless both are the same commit. Git takes the tag,
+/// which anybody may have pushed.
+fn ambiguous<'r>(repository: &gix::Repository, revision: &'r str) -> Option<&'r str> {
+    let name = revision.split(['~', '^', '@']).next().filter(|name| !name.is_empty() && !name.starts_with("refs/"))?;
+    let commit = |full: String| repository.find_reference(full.as_str()).ok()?.peel_to_commit().ok().map(|c| c.id);
+    let tag = commit(format!("refs/tags/{name}"))?;
+    let branches = [commit(format!("refs/heads/{name}")), commit(format!("{REMOTE}{name}"))];
+    branches.into_iter().flatten().any(|branch| branch != tag).then_some(name)
 }
 
 /// Returns the number of commits from HEAD to the end of a shallow clone, along first parents.

@@ -5,11 +5,14 @@ use super::planned::{PlannedProject, plan};
 use super::{Project, ProjectTenant};
 use crate::api::{Kind, LocationSpec};
 use crate::engine::committed::{self, CommittedChange, SettingChange};
-use crate::engine::compare::{ComparedPlans, compare};
+use crate::engine::compare::{ComparedPlans, Multiset, compare};
+use crate::engine::model::finding::At;
+use crate::engine::model::inventory::Sync;
 use crate::engine::model::item::ObjectId;
-use crate::engine::model::plan::Scope;
+use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::manifest::FileProblem;
+use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::location::Snapshot;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +29,8 @@ pub struct ChangedProject {
     pub after: PlannedProject,
     /// The problems of files that only the later state has.
     pub problems: Vec<FileProblem>,
+    /// The tenants that cannot be read, and that the change concerns: what an apply does in them is not known.
+    pub unknown: BTreeSet<String>,
 }
 
 /// The resources that differ in a tenant's folder.
@@ -38,6 +43,10 @@ pub struct ChangedFolder {
     pub changes: Vec<CommittedChange>,
     /// Why they are not known, if one of the two states cannot be read.
     pub unknown: Option<String>,
+    /// Whether the later state is one that cannot be read.
+    pub is_unknown_now: bool,
+    /// The number of resources that stay in the folder, which is a tenant's no more.
+    pub unmanaged: Option<usize>,
 }
 
 impl ChangedProject {
@@ -45,14 +54,18 @@ impl ChangedProject {
     pub fn of(before: &Project, after: &Project, scope: &Scope) -> Self {
         let was = plan(before, scope);
         let is = plan(after, scope);
-        let plans = compare(&was.plan, &is.plan);
-        ChangedProject {
-            settings: committed::settings(&settings_of(before), &settings_of(after)),
-            folders: folders(before, after, scope),
-            plans,
-            after: is,
-            problems: new_problems(before, after),
-        }
+        let (documents_before, documents) = (Documents::of(before), Documents::of(after));
+        let mut plans = compare(
+            (&was.plan, &|finding| documents_before.around(finding.at.as_ref()?)),
+            (&is.plan, &|finding| documents.around(finding.at.as_ref()?)),
+        );
+        let settings = committed::settings(&settings_of(before), &settings_of(after));
+        let folders = folders(before, after, scope);
+        let problems = new_problems(before, after);
+        add_help(&mut plans.added, &problems);
+        let mut unknown = concerned(&settings, &folders, [&before.syncs, &after.syncs]);
+        unknown.retain(|tenant| plans.unread.contains_key(tenant));
+        ChangedProject { settings, folders, plans, after: is, problems, unknown }
     }
 
     /// Whether the change does nothing.
@@ -63,20 +76,84 @@ impl ChangedProject {
             && self.plans.dropped.is_empty()
     }
 
-    /// The exit code, by what the change adds: 1 an error, 3 something unresolved, 2 it changes something, 0 nothing.
+    /// Whether something of what the change does is not known.
+    pub fn is_unknown(&self) -> bool {
+        !self.unknown.is_empty() || self.folders.iter().any(|folder| folder.is_unknown_now)
+    }
+
+    /// The exit code, by what the change adds: 1 an error, 3 something unresolved or not known, 2 it changes something, 0
+    /// nothing.
     pub fn exit(&self) -> u8 {
         match self.plans.added.exit {
+            1 => 1,
+            _ if self.is_unknown() => 3,
             0 if !self.is_empty() => 2,
             exit => exit,
         }
     }
 }
 
+/// The tenants in which a change can do anything: those whose Tenant or folder differs, and those that a sync brings it
+/// to.
+fn concerned(settings: &[SettingChange], folders: &[ChangedFolder], syncs: [&[Sync]; 2]) -> BTreeSet<String> {
+    let syncs: Vec<&Sync> = syncs.into_iter().flatten().collect();
+    let of = |kind: Kind| settings.iter().filter(move |change| change.object.kind == kind).map(|c| &c.object.name);
+    let changed: BTreeSet<&String> = of(Kind::TenantSync).collect();
+    let is_changed = |sync: &&&Sync| matches!(&sync.writer, Writer::Sync(name) if changed.contains(name));
+    let targets = syncs.iter().filter(is_changed).flat_map(|sync| sync.spec.targets());
+    let folders = folders.iter().map(|folder| &folder.tenant);
+    let mut concerned: BTreeSet<String> = of(Kind::Tenant).chain(targets).chain(folders).cloned().collect();
+    loop {
+        let from_there = syncs.iter().filter(|sync| concerned.contains(&sync.spec.from));
+        let more: Vec<&String> = from_there.flat_map(|sync| sync.spec.targets()).collect();
+        let known = concerned.len();
+        concerned.extend(more.into_iter().cloned().collect::<Vec<_>>());
+        if concerned.len() == known {
+            return concerned;
+        }
+    }
+}
+
+/// Adds to findings about files that cannot be read what would help there.
+fn add_help(plan: &mut Plan, problems: &[FileProblem]) {
+    for finding in &mut plan.findings {
+        let Some(at) = &finding.at else { continue };
+        let is_of = |problem: &&FileProblem| problem.message == finding.text && problem.file == at.file;
+        let is_said = |problem: &&FileProblem| problem.help.is_empty() || finding.fix.contains(&problem.help);
+        if let Some(problem) = problems.iter().find(is_of).filter(|problem| !is_said(problem)) {
+            finding.fix = format!("{} ({})", problem.help, finding.fix);
+        }
+    }
+}
+
+/// The first lines of the Tenants and TenantSyncs of a project, by file.
+struct Documents<'p>(BTreeMap<&'p str, BTreeMap<u32, &'p ObjectId>>);
+
+impl<'p> Documents<'p> {
+    fn of(project: &'p Project) -> Self {
+        let mut files: BTreeMap<&str, BTreeMap<u32, &ObjectId>> = BTreeMap::new();
+        for (id, origin) in &project.origins {
+            files.entry(origin.file.path.as_str()).or_default().insert(origin.first_line, id);
+        }
+        Documents(files)
+    }
+
+    /// The document that a line lies in.
+    fn around(&self, at: &At) -> Option<ObjectId> {
+        let (_, id) = self.0.get(at.file.as_str())?.range(..=at.line).next_back()?;
+        Some((*id).clone())
+    }
+}
+
 /// The problems that only the later state has. A line that moved makes no new one.
 fn new_problems(before: &Project, after: &Project) -> Vec<FileProblem> {
-    let key = |problem: &FileProblem| (problem.file.clone(), problem.message.clone());
-    let known: BTreeSet<_> = before.problems.iter().map(key).collect();
-    after.problems.iter().filter(|problem| !known.contains(&key(problem))).cloned().collect()
+    let key = |problem: &FileProblem, documents: &Documents<'_>| {
+        let at = At { file: problem.file.clone(), line: problem.line };
+        (documents.around(&at), problem.file.clone(), problem.message.clone())
+    };
+    let (was, is) = (Documents::of(before), Documents::of(after));
+    let mut known: Multiset<_> = before.problems.iter().map(|problem| key(problem, &was)).collect();
+    after.problems.iter().filter(|problem| !known.take(&key(problem, &is))).cloned().collect()
 }
 
 /// The specs of the Tenants and TenantSyncs, as JSON.
@@ -88,10 +165,18 @@ fn settings_of(project: &Project) -> BTreeMap<ObjectId, Value> {
         Writer::Sync(name) => Some((ObjectId::new(Kind::TenantSync, name), serde_json::to_value(&*sync.spec))),
         _ => None,
     });
-    tenants.chain(syncs).map(|(id, spec)| (id, spec.unwrap_or(Value::Null))).collect()
+    let of_clusters = &project.for_clusters;
+    let other_tenants = of_clusters.tenants.iter();
+    let other_tenants =
+        other_tenants.map(|(name, spec)| (ObjectId::new(Kind::Tenant, name), serde_json::to_value(spec)));
+    let other_syncs = of_clusters.syncs.iter();
+    let other_syncs =
+        other_syncs.map(|(name, spec)| (ObjectId::new(Kind::TenantSync, name), serde_json::to_value(spec)));
+    let all = tenants.chain(syncs).chain(other_tenants).chain(other_syncs);
+    all.map(|(id, spec)| (id, spec.unwrap_or(Value::Null))).collect()
 }
 
-/// The folders whose resources differ.
+/// The folders whose resources differ, or that are a tenant's no more.
 fn folders(before: &Project, after: &Project, scope: &Scope) -> Vec<ChangedFolder> {
     let names: BTreeSet<&String> = before.tenants.keys().chain(after.tenants.keys()).collect();
     let in_scope = names.into_iter().filter(|name| scope.tenants.is_empty() || scope.tenants.contains(*name));
@@ -99,15 +184,19 @@ fn folders(before: &Project, after: &Project, scope: &Scope) -> Vec<ChangedFolde
         let (was, is) = (before.tenants.get(name), after.tenants.get(name));
         let pair = |is_source: bool, part: &dyn Fn(&ProjectTenant) -> Option<Result<Snapshot, String>>| {
             let (was, is) = (was.and_then(part), is.and_then(part));
-            if was.is_none() && is.is_none() {
-                return None;
+            let role = if is_source { FolderRole::Source } else { FolderRole::Location };
+            let folder = before.layout.folder(name, role);
+            match (was, is) {
+                (None, None) => None,
+                // What lies in the folder is still there.
+                (Some(was), None) if folder.is_some_and(|folder| after.tree.is_folder(&folder.path)) => {
+                    Some(unmanaged(name, is_source, &was))
+                }
+                (was, is) => {
+                    let nothing = || Ok(Snapshot::default());
+                    changed(name, is_source, was.unwrap_or_else(nothing), is.unwrap_or_else(nothing))
+                }
             }
-            changed(
-                name,
-                is_source,
-                was.unwrap_or_else(|| Ok(Snapshot::default())),
-                is.unwrap_or_else(|| Ok(Snapshot::default())),
-            )
         };
         let location = pair(false, &|tenant| is_folder(tenant).then(|| tenant.live.clone()));
         let source = pair(true, &|tenant| tenant.source.clone());
@@ -121,12 +210,25 @@ fn is_folder(tenant: &ProjectTenant) -> bool {
     matches!(tenant.spec.location, Some(LocationSpec::Directory(_)))
 }
 
+/// A folder that is the tenant's no more.
+fn unmanaged(tenant: &str, is_source: bool, was: &Result<Snapshot, String>) -> ChangedFolder {
+    ChangedFolder {
+        tenant: tenant.to_string(),
+        is_source,
+        changes: Vec::new(),
+        unknown: None,
+        is_unknown_now: false,
+        unmanaged: Some(was.as_ref().map_or(0, |was| was.inventory.items().count())),
+    }
+}
+
 fn changed(
     tenant: &str,
     is_source: bool,
     was: Result<Snapshot, String>,
     is: Result<Snapshot, String>,
 ) -> Option<ChangedFolder> {
+    let mut is_unknown_now = is.is_err();
     let (changes, unknown) = match (&was, &is) {
         (Ok(was), Ok(is)) => {
             let unread = committed::unread(&was.inventory, &is.inventory);
@@ -135,6 +237,7 @@ fn changed(
                 was.inventory.unparsed == is.inventory.unparsed && was.inventory.invalid == is.inventory.invalid;
             let names: Vec<String> = unread.into_iter().collect();
             let unknown = (!is_same).then(|| format!("{} cannot be read", names.join(", ")));
+            is_unknown_now = !is_same && !(is.inventory.unparsed.is_empty() && is.inventory.invalid.is_empty());
             (committed::changes(tenant, &was.inventory, &is.inventory), unknown)
         }
         // Why it cannot be read is a finding already.
@@ -142,5 +245,6 @@ fn changed(
         (_, Err(why)) => (Vec::new(), Some(why.clone())),
     };
     let tenant = tenant.to_string();
-    (!changes.is_empty() || unknown.is_some()).then_some(ChangedFolder { tenant, is_source, changes, unknown })
+    let is_any = !changes.is_empty() || unknown.is_some();
+    is_any.then_some(ChangedFolder { tenant, is_source, changes, unknown, is_unknown_now, unmanaged: None })
 }

@@ -15,6 +15,7 @@ use crate::manifest::kustomization::REFERENCES;
 use crate::manifest::{FileProblem, SourcePlace, is_manifest};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::{self, KustomizationDue};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A plan and the world that it is made from.
@@ -39,7 +40,7 @@ pub fn plan(project: &Project, scope: &Scope) -> PlannedProject {
     add_what_would_be_missing(&world, scope, &mut plan);
     plan.skipped = Skipped {
         other_kinds: project.other_kinds,
-        for_clusters: project.for_clusters,
+        for_clusters: project.for_clusters.count(),
         links: project.passed_over,
         cautions: project.cautions.clone(),
     };
@@ -48,6 +49,7 @@ pub fn plan(project: &Project, scope: &Scope) -> PlannedProject {
         .extend(kustomizations(project, &plan).iter().flat_map(|(tenant, edits)| of_kustomization(tenant, edits)));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
+    place_problems(project, &mut plan);
     complete_commands(project, &mut plan);
     plan.recount();
     PlannedProject { world, plan }
@@ -202,6 +204,24 @@ fn complete_commands(project: &Project, plan: &mut Plan) {
             if let Note::Blocked { commands, .. } = note {
                 complete(Some(&target.tenant), commands);
             }
+        }
+    }
+}
+
+/// Gives findings about a file that could not be read the line of the problem in it: the document may have no origin, or
+/// the problem is far below its first line.
+fn place_problems(project: &Project, plan: &mut Plan) {
+    let lines: BTreeMap<(&str, &str), u32> = project
+        .problems
+        .iter()
+        .filter(|problem| problem.line > 0)
+        .map(|problem| ((problem.file.as_str(), problem.message.as_str()), problem.line))
+        .collect();
+    for finding in &mut plan.findings {
+        if let Some(at) = &mut finding.at
+            && let Some(line) = lines.get(&(at.file.as_str(), finding.text.as_str()))
+        {
+            at.line = *line;
         }
     }
 }

@@ -64,7 +64,9 @@ impl StoredProject {
         let elsewhere = project.tenants.iter().filter(|(_, tenant)| is_elsewhere(&tenant.spec));
         let stored = elsewhere.map(|(name, tenant)| {
             let live = tenant.live.as_ref().ok();
-            let own = live.map(|live| live.own.iter().map(|own| Object::new(own.name(), own.spec.clone())).collect());
+            // Where its own Tenant lies, and what it is declared by, decides nothing here, and may refer to Secrets.
+            let decides = |spec: &TenantSpec| TenantSpec { location: None, source: None, ..spec.clone() };
+            let own = live.map(|live| live.own.iter().map(|own| Object::new(own.name(), decides(&own.spec))).collect());
             let stored = StoredTenant {
                 location: location(&tenant.spec),
                 own: own.unwrap_or_default(),

@@ -34,6 +34,23 @@ pub(super) struct DeclaredTenant {
     pub stopped: Option<String>,
 }
 
+/// The Tenants and TenantSyncs that apply to clusters only. Nothing is planned of them here; but who changes them changes
+/// what may be written there.
+#[derive(Debug, Default)]
+pub struct ForClusters {
+    /// The Tenants, by name.
+    pub tenants: BTreeMap<String, TenantSpec>,
+    /// The TenantSyncs, by name.
+    pub syncs: BTreeMap<String, TenantSyncSpec>,
+}
+
+impl ForClusters {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.tenants.len() + self.syncs.len()
+    }
+}
+
 /// The valid Tenants and TenantSyncs of a root.
 #[derive(Debug, Default)]
 pub(super) struct Structure {
@@ -43,8 +60,8 @@ pub(super) struct Structure {
     pub syncs: Vec<Sync>,
     /// Invalid syncs. They remain writers, and what they declared does not count as no longer declared.
     pub stopped: BTreeMap<Writer, Targets>,
-    /// The number of Tenants and TenantSyncs that apply to clusters only.
-    pub for_clusters: usize,
+    /// The Tenants and TenantSyncs that apply to clusters only.
+    pub for_clusters: ForClusters,
     /// The tenant of each folder.
     pub layout: FolderLayout,
     /// Whether a tenant's folders are unknown: a document outside of all known folders may belong to it.
@@ -197,7 +214,7 @@ impl Structure {
             self.origins.entry(id).or_insert_with(|| tenant.origin.clone());
             if let (Some(spec), None) = (tenant.spec, &declared.stopped) {
                 if is_for_clusters(&spec) {
-                    self.for_clusters += 1;
+                    self.for_clusters.tenants.insert(name.to_string(), spec);
                     return;
                 }
                 declared.spec = spec;
@@ -299,7 +316,7 @@ impl Structure {
             match spec {
                 None => drop(self.stopped.insert(writer, Targets::Unknown)),
                 Some(spec) if self.names_one_for_clusters(&spec) => {
-                    self.for_clusters += 1;
+                    self.for_clusters.syncs.insert(name, spec);
                     self.stopped.insert(writer, Targets::None);
                 }
                 Some(spec) => {
@@ -312,9 +329,7 @@ impl Structure {
 
     /// Whether a sync names an existing Tenant that applies to clusters only.
     fn names_one_for_clusters(&self, spec: &TenantSyncSpec) -> bool {
-        let is = |name: &String| {
-            !self.tenants.contains_key(name) && self.origins.contains_key(&ObjectId::new(Kind::Tenant, name))
-        };
+        let is = |name: &String| self.for_clusters.tenants.contains_key(name);
         is(&spec.from) || spec.targets().any(is)
     }
 }

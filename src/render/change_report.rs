@@ -2,14 +2,15 @@
 //! without rights writes it, and one with rights comments. What is read is hostile: it is bounded, and every text of it is
 //! escaped.
 
-use super::action_text::impact;
+use super::action_text::{self, impact};
 use super::changed::{ShownChange, asides, setting_words, what_differs};
-use super::markdown::{Comment, LIMIT, escape as md, fence};
+use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
 use crate::engine::committed::CommittedChange;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::plan::{Action, ActionKind, Note, Plan, State};
+use crate::engine::model::plan::{Action, ActionKind, Note, State};
+use crate::project::changed::ChangedFolder;
 use crate::report::ranked::{self, Ranked};
 use crate::report::tally::Tally;
 use crate::text::{count, shorten};
@@ -21,6 +22,9 @@ pub const REPORT_SCHEMA: &str = "stablekey.dev/change-report/v1";
 pub const LARGEST_REPORT: u64 = 4_000_000;
 /// The most characters of a text in a comment.
 const LONGEST: usize = 1_000;
+/// The most characters of a tenant's name in a sentence, and the most names in one.
+const LONGEST_NAME: usize = 63;
+const MOST_NAMES: usize = 20;
 /// The most lines of an item in a comment.
 const MOST_LINES: usize = 60;
 /// The most objects of a list in a stored report.
@@ -48,6 +52,9 @@ pub struct ChangeReport {
     pub everywhere: Vec<ReportedItem>,
     /// What was there before the change, and what it ends.
     pub asides: Vec<String>,
+    /// The tenants that cannot be read, with the reason, and whether what the change does there is therefore not known.
+    #[serde(default)]
+    pub unread: Vec<UnreadTenant>,
     /// What a person may approve.
     pub approvals: Vec<ReportedApproval>,
     /// The tenants whose folder the commit changes by itself.
@@ -58,6 +65,9 @@ pub struct ChangeReport {
     pub needs_approval: usize,
     /// How many more wait for an earlier stage.
     pub waiting: usize,
+    /// How many more wait because their tenant is suspended.
+    #[serde(default)]
+    pub suspended: usize,
     /// How much was left out, to keep the report small.
     pub left_out: usize,
 }
@@ -92,8 +102,14 @@ pub struct ReportedItem {
     /// The object, or the code of a check with it.
     pub head: String,
     pub text: String,
+    /// Where it is: a file and a line.
+    #[serde(default)]
+    pub at: String,
     /// Lines of a diff.
     pub lines: Vec<String>,
+    /// Commands to copy.
+    #[serde(default)]
+    pub commands: Vec<String>,
 }
 
 /// Digests that approve all that a writer does in a tenant.
@@ -103,6 +119,19 @@ pub struct ReportedApproval {
     pub tenant: String,
     pub writer: String,
     pub digest: String,
+    /// What waited for approval before the change, and is approved with it.
+    #[serde(default)]
+    pub already: Vec<ReportedItem>,
+}
+
+/// A tenant that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnreadTenant {
+    pub tenant: String,
+    pub why: String,
+    /// Whether the change concerns it.
+    pub is_concerned: bool,
 }
 
 /// What an item is.
@@ -113,6 +142,7 @@ pub enum Mark {
     Unresolved,
     Warning,
     Approval,
+    Waits,
     Create,
     Update,
     Delete,
@@ -140,7 +170,9 @@ impl ChangeReport {
     pub fn of(shown: &ShownChange<'_>) -> Self {
         let changed = shown.changed;
         let added = &changed.plans.added;
-        let counts = added.counts;
+        let active = || added.targets.iter().filter(|target| !target.suspended);
+        let actions = || active().flat_map(|target| &target.actions);
+        let suspended = added.targets.iter().filter(|target| target.suspended);
         let mut report = ChangeReport {
             schema: REPORT_SCHEMA.to_string(),
             from: shown.from.to_string(),
@@ -160,23 +192,44 @@ impl ChangeReport {
                 .iter()
                 .map(|folder| ReportedPart {
                     tenant: folder.tenant.clone(),
-                    summary: what_differs(folder),
-                    items: folder.changes.iter().map(committed).chain(folder.unknown.iter().map(unknown)).collect(),
+                    summary: if folder.unmanaged.is_some() { "no longer managed".into() } else { what_differs(folder) },
+                    items: of_folder(folder),
                 })
                 .collect(),
             tenants: ranked::targets(added).iter().filter(|ranked| !ranked.is_quiet()).map(part).collect(),
             everywhere: ranked::of_no_target(added).into_iter().map(finding).collect(),
             asides: asides(changed),
-            approvals: approvals(added),
+            unread: changed
+                .plans
+                .unread
+                .iter()
+                .map(|(tenant, why)| UnreadTenant {
+                    tenant: tenant.clone(),
+                    why: why.clone(),
+                    is_concerned: changed.unknown.contains(tenant),
+                })
+                .collect(),
+            approvals: changed
+                .plans
+                .approvals()
+                .into_iter()
+                .map(|approval| ReportedApproval {
+                    tenant: approval.tenant.to_string(),
+                    writer: approval.writer.to_string(),
+                    digest: approval.digest.to_string(),
+                    already: approval.already.into_iter().map(action).collect(),
+                })
+                .collect(),
             merged: changed
                 .folders
                 .iter()
                 .filter(|folder| !folder.is_source && !folder.changes.is_empty())
                 .map(|folder| folder.tenant.clone())
                 .collect(),
-            actions: counts.create + counts.update + counts.adopt + counts.delete,
-            needs_approval: counts.needs_approval,
-            waiting: counts.waiting,
+            actions: actions().count(),
+            needs_approval: actions().filter(|action| !action.needs_approval.is_empty()).count(),
+            waiting: added.counts.waiting,
+            suspended: suspended.map(|target| target.actions.len()).sum(),
             left_out: 0,
         };
         report.bound();
@@ -209,6 +262,8 @@ impl ChangeReport {
         cut(self.folders.len());
         cut(self.tenants.len());
         cut(self.approvals.len());
+        cut(self.unread.len());
+        self.unread.truncate(MOST);
         self.settings.truncate(MOST);
         self.everywhere.truncate(MOST);
         self.folders.truncate(MOST);
@@ -220,16 +275,22 @@ impl ChangeReport {
             cut(part.items.len());
             part.items.truncate(MOST);
         }
+        for approval in &mut self.approvals {
+            cut(approval.already.len());
+            approval.already.truncate(MOST);
+        }
         let items = self.folders.iter_mut().chain(&mut self.tenants).flat_map(|part| &mut part.items);
+        let items = items.chain(self.approvals.iter_mut().flat_map(|approval| &mut approval.already));
         for item in items.chain(&mut self.everywhere) {
             if let Some(more) = item.lines.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
                 item.lines.truncate(MOST_LINES);
                 item.lines.push(format!("  … and {more} more"));
             }
-            item.lines.iter_mut().for_each(short);
-            short(&mut item.head);
-            short(&mut item.text);
+            item.commands.truncate(MOST_LINES);
+            item.lines.iter_mut().chain(&mut item.commands).for_each(short);
+            [&mut item.head, &mut item.text, &mut item.at].into_iter().for_each(short);
         }
+        self.unread.iter_mut().for_each(|one| [&mut one.tenant, &mut one.why].into_iter().for_each(short));
         let parts = self.folders.iter_mut().chain(&mut self.tenants);
         parts.for_each(|part| [&mut part.tenant, &mut part.summary].into_iter().for_each(short));
         self.settings
@@ -244,7 +305,32 @@ impl ChangeReport {
 
     /// Whether the change does nothing.
     fn is_empty(&self) -> bool {
-        self.settings.is_empty() && self.folders.is_empty() && self.tenants.is_empty() && self.everywhere.is_empty()
+        let lists = [self.settings.len(), self.folders.len(), self.tenants.len(), self.everywhere.len()];
+        self.exit == 0 && lists.iter().all(|length| *length == 0)
+    }
+
+    /// The tenants in which it is not known what the change does.
+    fn unknown(&self) -> Vec<String> {
+        let unknown = self.unread.iter().filter(|one| one.is_concerned);
+        unknown.take(MOST_NAMES).map(|one| name(&one.tenant)).collect()
+    }
+
+    /// What the change is, in a line.
+    fn verdict(&self) -> String {
+        let unknown = self.unknown();
+        match self.exit {
+            1 => "❌ **It adds an error**, so a check of it fails.".to_string(),
+            3 if !unknown.is_empty() => {
+                format!("⛔ **What it does in {} is not known**, so a check of it fails.", unknown.join(", "))
+            }
+            3 => "⛔ **It leaves something unresolved**, so a check of it fails.".to_string(),
+            _ if self.is_empty() => "✅ The change does nothing in any tenant.".to_string(),
+            _ if self.settings.iter().any(|setting| setting.sensitive) => {
+                "⚠️ It can be merged. **It changes what may be written, and by whom.**".to_string()
+            }
+            _ if self.needs_approval > 0 => "⚠️ It can be merged. **Something then waits for approval.**".to_string(),
+            _ => "✅ It can be merged.".to_string(),
+        }
     }
 
     /// The report as a comment, at most 65,536 characters long. `marker` is a line that finds it again; `whole` is the
@@ -255,9 +341,16 @@ impl ChangeReport {
             comment.add(&format!("{marker}\n"));
         }
         comment.add(&format!("## Stablekey: what this change does\n\nFrom {} to {}.\n", md(&self.from), md(&self.to)));
+        comment.add(&format!("\n{}\n", self.verdict()));
         if !is_own {
             comment.add("\nPlanned by a run without rights, from what the base branch's snapshot says is live.\n");
         }
+        let unread = self.unread.iter().map(|one| {
+            let known =
+                if one.is_concerned { "what the change does there is not known" } else { "it is not concerned" };
+            format!("- **{}** {}: {}\n", md(&one.tenant), known, md(&one.why))
+        });
+        comment.section("\n**Tenants that cannot be read**\n\n", &unread.collect::<Vec<_>>(), "");
         let settings = |sensitive: bool| {
             let lines = self.settings.iter().filter(|setting| setting.sensitive == sensitive);
             lines.map(|s| format!("- **{}** {}\n", md(&s.object), md(&s.text))).collect::<Vec<_>>()
@@ -274,17 +367,11 @@ impl ChangeReport {
             comment.add("\n**What an apply does after it, because of this change**\n");
             parts(&mut comment, &self.tenants);
         }
-        if self.is_empty() {
-            comment.add("\n✅ The change does nothing in any tenant.\n");
-        }
-        let asides: Vec<String> = self.asides.iter().map(|line| format!("\n{}\n", md(line))).collect();
-        comment.section("", &asides, "");
+        // At the start of a line GitLab reads `/approve` as a command.
+        let asides: Vec<String> = self.asides.iter().map(|line| format!("- {}\n", md(line))).collect();
+        comment.section("\n", &asides, "");
         if is_own && !self.approvals.is_empty() {
-            let lines: Vec<String> = self
-                .approvals
-                .iter()
-                .map(|a| format!("- {} in {}:\n\n{}", md(&a.writer), md(&a.tenant), fence("", &[trailer(&a.digest)])))
-                .collect();
+            let lines: Vec<String> = self.approvals.iter().map(ReportedApproval::markdown).collect();
             let open = "\n**To approve**, end the message of the merge commit with these lines, or give the digest to the \
                         protected job:\n\n";
             comment.section(open, &lines, "");
@@ -299,33 +386,51 @@ impl ChangeReport {
 
     /// The last line: what a merge does.
     fn closing(&self) -> String {
-        let merged: Vec<String> = self.merged.iter().take(20).map(|tenant| md(tenant)).collect();
+        let merged: Vec<String> = self.merged.iter().take(MOST_NAMES).map(|tenant| name(tenant)).collect();
         let merged = match merged.as_slice() {
             [] => String::new(),
             merged => format!("The merge itself changes {}. ", merged.join(", ")),
         };
-        let then = match (self.exit, self.actions) {
-            (1, _) => "It has errors: an apply leaves out what they concern.".to_string(),
-            (_, 0) => "An apply has nothing to do because of it.".to_string(),
-            (_, actions) => {
+        let flaw = match self.exit {
+            1 => "It has errors: an apply leaves out what they concern. ",
+            3 => "It leaves something unresolved, which an apply leaves out. ",
+            _ => "",
+        };
+        let unknown = match self.unknown().as_slice() {
+            [] => String::new(),
+            names => format!(" What an apply does in {} is not known.", names.join(", ")),
+        };
+        let more = |number: usize, why: &str| match number {
+            0 => String::new(),
+            1 => format!("; 1 more waits {why}"),
+            number => format!("; {number} more wait {why}"),
+        };
+        let waiting = more(self.waiting, "for an earlier stage");
+        let waiting = waiting + &more(self.suspended, "because the tenant is suspended");
+        let then = match self.actions {
+            0 if !unknown.is_empty() && waiting.is_empty() => String::new(),
+            0 if self.exit == 1 && waiting.is_empty() => String::new(),
+            0 => format!("An apply after it carries out nothing because of it{waiting}."),
+            actions => {
                 let approval = match self.needs_approval {
                     0 => String::new(),
                     needed => format!(", {needed} of them only after an approval"),
                 };
-                let waiting = match self.waiting {
-                    0 => String::new(),
-                    more => format!("; {more} more wait for an earlier stage"),
-                };
                 format!("An apply after it carries out {}{approval}{waiting}.", count(actions, "action", "actions"))
             }
         };
-        format!("\n---\n{merged}{then}\n")
+        format!("\n---\n{}\n", format!("{merged}{flaw}{then}{unknown}").trim_end())
     }
 }
 
 /// The line of a commit's message that approves a digest.
 pub fn trailer(digest: &str) -> String {
     format!("Stablekey-Approve: {digest}")
+}
+
+/// The name of a tenant in a sentence.
+fn name(tenant: &str) -> String {
+    md(&shorten(tenant, LONGEST_NAME))
 }
 
 fn parts(comment: &mut Comment, parts: &[ReportedPart]) {
@@ -338,7 +443,8 @@ fn parts(comment: &mut Comment, parts: &[ReportedPart]) {
 
 impl ReportedItem {
     fn new(mark: Mark, head: impl Into<String>, text: impl Into<String>) -> Self {
-        ReportedItem { mark, head: head.into(), text: text.into(), lines: Vec::new() }
+        let (head, text) = (head.into(), text.into());
+        ReportedItem { mark, head, text, at: String::new(), lines: Vec::new(), commands: Vec::new() }
     }
 
     fn markdown(&self) -> String {
@@ -347,6 +453,7 @@ impl ReportedItem {
             Mark::Unresolved => "⛔ ",
             Mark::Warning => "⚠️ ",
             Mark::Approval => "⚠️ needs approval: ",
+            Mark::Waits => "⏳ ",
             Mark::Create => "create ",
             Mark::Update => "update ",
             Mark::Delete => "delete ",
@@ -355,23 +462,50 @@ impl ReportedItem {
             Mark::Manual => "[ ] ",
         };
         let text = if self.text.is_empty() { String::new() } else { format!(": {}", md(&self.text)) };
-        let head = format!("- {sign}**{}**{text}\n", md(&self.head));
-        match self.lines.is_empty() {
-            true => head,
-            false => format!("{head}\n{}\n", fence("diff", &self.lines)),
+        // As code, so that it can be copied.
+        let at = if self.at.is_empty() { String::new() } else { format!(" ({})", code(&self.at)) };
+        let mut out = format!("- {sign}**{}**{text}{at}\n", md(&self.head));
+        for (language, lines) in [("diff", &self.lines), ("sh", &self.commands)] {
+            if !lines.is_empty() {
+                out.push_str(&format!("\n{}\n", fence(language, lines)));
+            }
         }
+        out
     }
 }
 
+impl ReportedApproval {
+    fn markdown(&self) -> String {
+        let (writer, tenant) = (md(&self.writer), md(&self.tenant));
+        let mut out = format!("- {writer} in {tenant}:\n\n{}", fence("", &[trailer(&self.digest)]));
+        if !self.already.is_empty() {
+            out.push_str("\n  ⚠️ **It also approves what waited before this change:**\n\n");
+            self.already.iter().for_each(|item| out.push_str(&item.markdown()));
+        }
+        out
+    }
+}
+
+/// Shortens a text. Characters count, and not columns: some take none.
 fn short(text: &mut String) {
     if text.len() > LONGEST {
         *text = shorten(text, LONGEST).into_owned();
+    }
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
     }
 }
 
 /// Where JSON is broken, without its content.
 fn place(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
+}
+
+fn of_folder(folder: &ChangedFolder) -> Vec<ReportedItem> {
+    let unmanaged =
+        folder.unmanaged.map(|_| ReportedItem::new(Mark::Warning, "no longer managed", what_differs(folder)));
+    let changes = folder.changes.iter().map(committed).chain(folder.unknown.iter().map(unknown));
+    changes.chain(unmanaged).collect()
 }
 
 fn committed(change: &CommittedChange) -> ReportedItem {
@@ -398,10 +532,10 @@ fn action(action: &Action) -> ReportedItem {
     let head = if mark == Mark::Approval { format!("{} {id}", action.action.as_str()) } else { id.to_string() };
     let approvals = action.needs_approval.iter().map(|approval| format!("{} {}", approval.code, approval.why));
     let impact = impact(&action.impact, id.kind == crate::api::Kind::Integration);
-    let at = action.at.as_ref().map(|at| format!("at {at}"));
-    let text: Vec<String> = approvals.chain(Some(action.reason.text.clone())).chain(impact).chain(at).collect();
+    let text: Vec<String> = approvals.chain(Some(action.reason.text.clone())).chain(impact).collect();
     let lines = action.fields.iter().flat_map(|change| field(change, action.action)).collect();
-    ReportedItem { lines, ..ReportedItem::new(mark, head, text.join("; ")) }
+    let at = action.at.as_ref().map(ToString::to_string).unwrap_or_default();
+    ReportedItem { lines, at, ..ReportedItem::new(mark, head, text.join("; ")) }
 }
 
 fn finding(finding: &Finding) -> ReportedItem {
@@ -411,11 +545,11 @@ fn finding(finding: &Finding) -> ReportedItem {
         Severity::Warning => Mark::Warning,
     };
     let object = finding.object.as_ref().map(|object| format!(" {object}")).unwrap_or_default();
-    let at = finding.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
+    let at = finding.at.as_ref().map(ToString::to_string).unwrap_or_default();
     let fix = if finding.fix.is_empty() { String::new() } else { format!(" → {}", finding.fix) };
-    let lines = finding.commands.iter().map(|command| format!("  {command}")).collect();
+    let commands = finding.commands.iter().map(ToString::to_string).collect();
     let head = format!("{}{object}", finding.code);
-    ReportedItem { lines, ..ReportedItem::new(mark, head, format!("{}{at}{fix}", finding.text)) }
+    ReportedItem { at, commands, ..ReportedItem::new(mark, head, format!("{}{fix}", finding.text)) }
 }
 
 fn part(ranked: &Ranked<'_>) -> ReportedPart {
@@ -438,6 +572,12 @@ fn part(ranked: &Ranked<'_>) -> ReportedPart {
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes, &ranked.adopts] {
         items.extend(actions.iter().map(|a| action(a)));
     }
+    items.extend(ranked.stages().into_iter().map(|text| ReportedItem::new(Mark::Waits, "waits", text)));
+    items.extend(ranked.target.waiting.iter().map(|waits| {
+        let (_, more) = action_text::waiting(waits, ranked.target);
+        let head = format!("{} {}", waits.action.as_str(), waits.change.object);
+        ReportedItem { mark: Mark::Waits, head, text: more.trim().to_string(), ..action(waits) }
+    }));
     for kept in &ranked.kept {
         let text = match kept.text {
             Some(text) => text.to_string(),
@@ -460,27 +600,7 @@ fn blocked(note: &Note) -> ReportedItem {
     let Note::Blocked { object, code, text, fix, commands } = note else {
         return ReportedItem::new(Mark::Unresolved, "blocked", "");
     };
-    let lines = commands.iter().map(|command| format!("  {command}")).collect();
+    let commands = commands.iter().map(ToString::to_string).collect();
     let text = format!("{text} → {fix}");
-    ReportedItem { lines, ..ReportedItem::new(Mark::Unresolved, format!("{code} blocked {object}"), text) }
-}
-
-/// The digests of the writers with actions that need approval.
-fn approvals(plan: &Plan) -> Vec<ReportedApproval> {
-    let mut approvals = Vec::new();
-    for target in &plan.targets {
-        for (writer, digest) in &target.digests {
-            let needs = |action: &Action| {
-                !action.needs_approval.is_empty() && action.writers.iter().any(|other| other.to_string() == *writer)
-            };
-            if target.actions.iter().any(needs) {
-                approvals.push(ReportedApproval {
-                    tenant: target.tenant.clone(),
-                    writer: writer.clone(),
-                    digest: digest.to_string(),
-                });
-            }
-        }
-    }
-    approvals
+    ReportedItem { commands, ..ReportedItem::new(Mark::Unresolved, format!("{code} blocked {object}"), text) }
 }

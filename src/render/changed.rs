@@ -7,11 +7,14 @@ use super::page::{Span, TextPage, faint, heading, plain, strong};
 use super::plan_text::plan_text;
 use super::style::{Style, Tone};
 use crate::engine::committed::{CommittedChange, SettingChange};
-use crate::engine::model::plan::Plan;
+use crate::engine::compare::SharedApproval;
+use crate::engine::model::plan::{Note, Plan};
 use crate::project::changed::{ChangedFolder, ChangedProject};
+use crate::report::ranked::targets;
 use crate::report::value;
 use crate::text::{count, shorten};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The maximum number of listed resources of a folder: JSON has every one.
 const MOST: usize = 100;
@@ -34,6 +37,15 @@ impl ShownChange<'_> {
         if self.changed.is_empty() {
             page.line(0, &[Span::new(Tone::Good, "✓"), plain(" The change does nothing.")]);
         }
+        for (tenant, why) in &plans.unread {
+            let known = if self.changed.unknown.contains(tenant) {
+                "what the change does there is not known"
+            } else {
+                "it is not concerned"
+            };
+            let head = format!("✗ {tenant} cannot be read: {known}");
+            page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!("  {why}"))]);
+        }
         if !settings.is_empty() {
             page.gap();
             page.line(0, &[heading("settings")]);
@@ -55,7 +67,19 @@ impl ShownChange<'_> {
         let mut text = page.finish();
         if !is_quiet(&plans.added) {
             text.push_str("\nWhat apply does after it, because of this change:\n\n");
-            text.push_str(&plan_text(&plans.added, &Invocation { is_apply: true, ..typed.clone() }, style));
+            text.push_str(&plan_text(&loud(&plans.added), &Invocation { is_apply: true, ..typed.clone() }, style));
+        }
+        let mut page = TextPage::new(style);
+        for approval in plans.approvals().iter().filter(|approval| !approval.already.is_empty()) {
+            let also = format!("! To approve {} in {} approves", approval.writer, approval.tenant);
+            page.gap();
+            page.wrap(0, 2, &[Span::new(Tone::Careful, also), plain(" what waited before this change as well:")]);
+            approval.already.iter().for_each(|waits| action(&mut page, waits));
+        }
+        let shared = page.finish();
+        if !shared.is_empty() {
+            text.push('\n');
+            text.push_str(&shared);
         }
         let mut page = TextPage::new(style);
         for line in asides(self.changed) {
@@ -91,6 +115,13 @@ impl ShownChange<'_> {
             let what = if folder.is_source { "source" } else { "location" };
             Ok(json!({"tenant": folder.tenant, "folder": what, "changes": changes, "unknown": folder.unknown}))
         };
+        let shared = |approval: &SharedApproval<'_>| {
+            let already: Vec<&str> = approval.already.iter().map(|action| action.id.as_str()).collect();
+            json!({
+                "tenant": approval.tenant, "writer": approval.writer, "digest": approval.digest.to_string(),
+                "already": already
+            })
+        };
         let dropped: Vec<Value> = plans
             .dropped
             .iter()
@@ -105,6 +136,10 @@ impl ShownChange<'_> {
             "added": serde_json::to_value(&plans.added)?,
             "already": serde_json::to_value(&plans.already)?,
             "dropped": dropped,
+            "ended": serde_json::to_value(plans.ended.iter().map(|(_, note)| note).collect::<Vec<_>>())?,
+            "approvals": plans.approvals().iter().map(shared).collect::<Vec<_>>(),
+            "unread": serde_json::to_value(&plans.unread)?,
+            "unknown": self.changed.unknown,
             "fixed": serde_json::to_value(&plans.fixed)?,
             "exit": self.changed.exit(),
         });
@@ -124,7 +159,30 @@ pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
     // What cannot be read any more is not fixed.
     let is_fixed = !plans.fixed.is_empty() && plans.added.exit != 1;
     let fixed = is_fixed.then(|| format!("Fixed by this change: {fixed}."));
-    already.into_iter().chain(ends).chain(fixed).collect()
+    let ended: Vec<String> = plans.ended.iter().map(|(tenant, note)| ended(tenant, note)).collect();
+    let ended = (!ended.is_empty()).then(|| format!("Ended by this change: {}.", first(&ended)));
+    already.into_iter().chain(ends).chain(ended).chain(fixed).collect()
+}
+
+/// A difference that a change ends: `eu-prod/Connection/crm inputs.scopes no longer differs`.
+fn ended(tenant: &str, note: &Note) -> String {
+    let (what, path) = match note {
+        Note::Drift { path, .. } => ("drifted", path.join(".")),
+        Note::Kept { path, .. } => ("kept", path.join(".")),
+        _ => ("blocked", String::new()),
+    };
+    let object = note.object();
+    let field = if path.is_empty() { String::new() } else { format!(" {path}") };
+    format!("{tenant}/{object}{field} is no longer {what}")
+}
+
+/// The tenants of a plan of which there is something to show: what the others have to do is said elsewhere.
+fn loud(plan: &Plan) -> Plan {
+    let quiet: BTreeSet<String> =
+        targets(plan).iter().filter(|ranked| ranked.is_quiet()).map(|ranked| ranked.target.tenant.clone()).collect();
+    let mut loud = plan.clone();
+    loud.targets.retain(|target| !quiet.contains(&target.tenant));
+    loud
 }
 
 /// Whether a plan has nothing to show: manual steps and what a tenant keeps are shown.
@@ -161,6 +219,17 @@ fn first(names: &[String]) -> String {
 
 pub(super) fn what_differs(folder: &ChangedFolder) -> String {
     let number = folder.changes.len();
+    if let Some(left) = folder.unmanaged {
+        let left = count(left, "resource", "resources");
+        return match folder.is_source {
+            true => format!("its source is another one now: what the folder declares ({left}) does not count"),
+            false => format!("no tenant has its folder any more: {left} stay there, and nobody manages them"),
+        };
+    }
+    if number == 0 {
+        let whose = if folder.is_source { "its source" } else { "its folder" };
+        return format!("what differs in {whose} is not known");
+    }
     match folder.is_source {
         true => format!("{} in its source, which an apply brings there", count(number, "change", "changes")),
         false => format!("{} with the commit itself", count(number, "change", "changes")),

@@ -19,6 +19,7 @@ pub(super) fn escape(text: &str) -> String {
     for (position, &c) in chars.iter().enumerate() {
         let (before, after) = (at(position.checked_sub(1)), at(Some(position + 1)));
         match c {
+            '&' if after.is_ascii_digit() => out.push_str(&format!("&amp;{INVISIBLE}")),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -33,7 +34,16 @@ pub(super) fn escape(text: &str) -> String {
                 out.push(c);
                 out.push_str(INVISIBLE);
             }
-            '.' if before.eq_ignore_ascii_case(&'w') => {
+            // References of GitLab and GitHub: !1, %1, GH-1.
+            '!' | '%' if after.is_ascii_digit() => {
+                out.push(c);
+                out.push_str(INVISIBLE);
+            }
+            '-' if before.eq_ignore_ascii_case(&'h') && after.is_ascii_digit() => {
+                out.push(c);
+                out.push_str(INVISIBLE);
+            }
+            '.' if is_www(&chars, position) => {
                 out.push_str(INVISIBLE);
                 out.push(c);
             }
@@ -43,12 +53,27 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// Whether `www` stands before a position.
+fn is_www(chars: &[char], position: usize) -> bool {
+    let before = position.checked_sub(3).and_then(|from| chars.get(from..position));
+    before.is_some_and(|before| before.iter().all(|c| c.eq_ignore_ascii_case(&'w')))
+}
+
 /// A fenced block that its content cannot close.
 pub(super) fn fence(language: &str, lines: &[String]) -> String {
     let lines: Vec<_> = lines.iter().map(|line| escape::line(line)).collect();
     let longest = lines.iter().map(|line| longest_run(line)).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
+}
+
+/// A text as code in a line: it can be copied, and nothing in it has a meaning.
+pub(super) fn code(text: &str) -> String {
+    let text = escape::line(text);
+    let fence = "`".repeat(longest_run(&text) + 1);
+    // A blank keeps a backtick at an end apart from the fence.
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
 }
 
 /// A command to copy: in a fenced block, for which GitHub shows a button.

@@ -146,7 +146,7 @@ impl CiPlan {
 
 /// The exit code: what the change adds.
 fn gate(changed: &ChangedProject) -> u8 {
-    match changed.plans.added.exit {
+    match changed.exit() {
         exit @ (1 | 3) => exit,
         _ => 0,
     }
@@ -156,7 +156,8 @@ fn gate(changed: &ChangedProject) -> u8 {
 fn annotations(changed: &ChangedProject, project: &Project, repository: &ProjectRepository) -> Vec<Annotation> {
     let added = &changed.plans.added;
     let file = |path: &str| repository.path_in_it(Path::new(path));
-    let problems = changed.problems.iter().filter_map(|problem| {
+    let is_found = |text: &str| added.findings.iter().any(|finding| finding.text == text && finding.at.is_some());
+    let problems = changed.problems.iter().filter(|problem| !is_found(&problem.message)).filter_map(|problem| {
         Some(Annotation {
             level: Level::Error,
             file: file(&problem.file)?,
@@ -165,8 +166,7 @@ fn annotations(changed: &ChangedProject, project: &Project, repository: &Project
             message: format!("{}\n→ {}", problem.message, problem.help),
         })
     });
-    let is_told = |text: &str| changed.problems.iter().any(|problem| problem.message == text);
-    let findings = added.findings.iter().filter(|finding| !is_told(&finding.text)).filter_map(|finding| {
+    let findings = added.findings.iter().filter_map(|finding| {
         let at = finding.at.as_ref()?;
         let level = match finding.severity {
             Severity::Error => Level::Error,

@@ -177,7 +177,7 @@ impl GitFailure {
 impl ReadCommit {
     fn read(target: &GitTarget, id: CommitId) -> Result<Self, GitFailure> {
         let of_storage = |error: GitError| GitFailure::of_storage(target, &error);
-        let repository = Repository::around(&target.folder.0).map_err(of_storage)?;
+        let repository = Repository::bare(&target.folder.0).map_err(of_storage)?;
         let commit = repository.commit(&id.to_string()).map_err(of_storage)?;
         let root = Path::new("");
         let tree = repository.files(&commit, root, root).map_err(of_storage)?;

@@ -132,6 +132,18 @@ impl Target {
         }
     }
 
+    /// The writers with actions that need approval, each with the digest that approves all that it does here.
+    pub fn approvals(&self) -> impl Iterator<Item = (&str, &Digest)> {
+        let needs = |writer: &str| self.actions_to_approve(writer).next().is_some();
+        self.digests.iter().filter(move |(writer, _)| needs(writer)).map(|(writer, digest)| (writer.as_str(), digest))
+    }
+
+    /// The actions of a writer that need approval.
+    pub fn actions_to_approve<'t>(&'t self, writer: &'t str) -> impl Iterator<Item = &'t Action> {
+        let is_of_it = move |action: &&Action| action.writers.iter().any(|one| one.to_string() == writer);
+        self.actions.iter().filter(|action| !action.needs_approval.is_empty()).filter(is_of_it)
+    }
+
     /// The actions of a writer that wait for an earlier stage.
     pub fn waiting_of<'t>(&'t self, writer: &'t Writer) -> impl Iterator<Item = &'t Action> {
         self.waiting.iter().filter(move |action| action.writers.contains(writer))

@@ -3,7 +3,7 @@
 
 use super::digest;
 use super::draft::{Draft, SecretKey};
-use super::senders::{Sender, Side, goes_to, is_own_host, named_by, strictest};
+use super::senders::{Sender, Side, named_by, strictest};
 use super::sent_before::{
     ObjectHosts, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded,
 };
@@ -16,7 +16,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::*;
 use crate::engine::model::record::Record;
 use crate::engine::redirect::{
-    EACH_CUSTOMERS, Inputs, Strictest, inputs_of, keys_of, listed, new_hosts, overlaid, with_test,
+    EACH_CUSTOMERS, Inputs, Strictest, goes_to, inputs_of, is_own_host, keys_of, listed, new_hosts, overlaid, with_test,
 };
 use serde_json::Value;
 use std::cell::OnceCell;

@@ -6,14 +6,11 @@ use crate::api::*;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
-use crate::engine::redirect::{Inputs, Strictest, inputs_of, overlaid, with_test};
+use crate::engine::redirect::{Inputs, Strictest, goes_to, inputs_of, overlaid, with_test};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// The suffix that names the host of a component if no input names one.
-const OWN: &str = "'s own host";
 
 /// All possible types of a connection: in the tenant before and after, in its sources, and as recorded for this
 /// connection and for those that it replaces.
@@ -29,18 +26,6 @@ pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Stri
 pub(super) fn remembered_of<'d>(draft: &'d Draft<'_>, key: &str) -> Option<&'d BTreeSet<String>> {
     let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
     draft.input.live.record(draft.input.tenant, &id).map(|record| &record.endpoints)
-}
-
-/// The hosts that inputs of a connection are sent to: those of its endpoints or, without endpoints, the host of its
-/// component.
-pub(super) fn goes_to(types: &Strictest<'_>, inputs: &Inputs<'_>, component: &ComponentRef) -> BTreeSet<String> {
-    let hosts = types.hosts(inputs);
-    if hosts.is_empty() { BTreeSet::from([format!("{component}{OWN}")]) } else { hosts }
-}
-
-/// Whether a host is the own host of a component.
-pub(super) fn is_own_host(host: &str) -> bool {
-    host.ends_with(OWN)
 }
 
 /// The keys of Secrets that an object refers to.

@@ -5,6 +5,7 @@ use super::opted_in::{LARGEST, OptedIn};
 use crate::api::{ConnectionSpec, Input, SecretRef, SecretsFrom};
 use crate::engine::model::inventory::{Inventory, Supply};
 use crate::engine::model::item::Item;
+use crate::git::command::BY_WORK_TREE;
 use crate::secret::Secret;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -165,7 +166,7 @@ fn is_safe(folder: &Path) -> Result<(), String> {
     let Some(above) = folder.ancestors().find(|above| above.is_dir()) else { return Ok(()) };
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
-        command.arg("-C").arg(above).args(arguments).stdin(Stdio::null());
+        command.arg("-C").arg(above).args(BY_WORK_TREE).args(arguments).stdin(Stdio::null());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
             command.env_remove(name);
         }

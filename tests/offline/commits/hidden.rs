@@ -1,0 +1,241 @@
+//! What a change cannot hide: behind what the base has already, behind a tenant that cannot be read, or behind files that
+//! look like something else.
+
+use super::{applied, chat};
+use serde_json::Value;
+use stablekey::api::SyncMode;
+use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
+use stablekey_testing::project::Project;
+use stablekey_testing::work_tree::{WorkTree, git_in};
+use stablekey_testing::yaml;
+
+/// The plan of the branch that is checked out, beside main.
+fn change(tree: &WorkTree) -> Value {
+    let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD", "-o", "json"]);
+    serde_json::from_str(&output.out).unwrap_or_else(|error| panic!("{error}: {}", output.all))
+}
+
+fn markdown(tree: &WorkTree) -> String {
+    tree.stablekey(&["plan", "--from", "main", "--to", "HEAD", "-o", "markdown"]).out
+}
+
+fn last_line(text: &str) -> &str {
+    text.trim_end().lines().next_back().unwrap()
+}
+
+/// A digest covers all that a writer does in a tenant: also what waited before the change.
+#[test]
+fn an_approval_shows_what_else_it_approves() {
+    let tree = applied();
+    let crm = |host: &str| {
+        let crm = Connection::new("crm", "crm/basic").credentials(stablekey::api::Credentials::OrganizationGlobal);
+        crm.input("baseUrl", &format!("https://{host}")).secret("password", "crm").yaml()
+    };
+    tree.write("dev/crm.yaml", &crm("crm.example"));
+    let uses_both = Integration::new("greet").title("greet").binds("Chat", "chat").binds("CRM", "crm");
+    tree.write("dev/greet.yaml", &uses_both.yaml());
+    assert_eq!(tree.stablekey(&["apply", "--yes"]).code, 0);
+    tree.write("dev/crm.yaml", &crm("waits.example"));
+    tree.commit("what waits");
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    tree.commit("move");
+    let text = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
+    assert!(text.contains("! To approve sync/up in prod approves what waited before this change as well:"), "{text}");
+    assert!(text.contains("waits.example"), "{text}");
+    let comment = markdown(&tree);
+    let (before, approval) = comment.split_once("**To approve**").unwrap();
+    assert!(!before.contains("waits.example"), "{before}");
+    assert!(approval.contains("It also approves what waited before this change"), "{approval}");
+    assert!(approval.contains("waits.example"), "{approval}");
+    let change = change(&tree);
+    assert_eq!(change["approvals"][0]["already"], serde_json::json!(["prod/Connection/crm"]));
+}
+
+/// The project with a tenant that cannot be read.
+fn with_unread() -> WorkTree {
+    let far = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: far}\nspec:\n  acceptFrom: [dev]\n  \
+               location: {kubernetes: {namespace: far, kubeconfig: {context: nowhere}}}\n";
+    let tree = applied();
+    let on = Sync::new("on", "dev", "far").mirror();
+    tree.write("far.yaml", &yaml::file(&[far.to_string(), on.yaml()]));
+    tree.commit("far");
+    tree.branch("change");
+    tree
+}
+
+#[test]
+fn a_tenant_that_cannot_be_read_is_not_one_with_nothing_to_do() {
+    let tree = with_unread();
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.commit("title");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 3, "{}", output.all);
+    assert!(output.out.contains("✗ far cannot be read: what the change does there is not known"), "{}", output.out);
+    let comment = markdown(&tree);
+    assert!(comment.contains("What it does in far is not known"), "{comment}");
+    assert!(last_line(&comment).contains("What an apply does in far is not known."), "{comment}");
+    assert!(!last_line(&comment).contains("nothing"), "{comment}");
+}
+
+/// Prod is fed by dev alone: what changes there does not concern the tenant that cannot be read.
+#[test]
+fn a_tenant_that_cannot_be_read_stops_no_change_elsewhere() {
+    let tree = with_unread();
+    tree.write("prod/notes.yaml", &Integration::new("notes").title("notes").binds("Chat", "chat").yaml());
+    tree.commit("prod alone");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(output.out.contains("✗ far cannot be read: it is not concerned"), "{}", output.out);
+}
+
+/// The same mistake at another place is another one.
+#[test]
+fn an_error_of_the_base_hides_no_other() {
+    let tree = applied();
+    let broken = |name: &str| {
+        let spec = "{from: dev, to: [prod], integrations: ['*'], connections: Metch}";
+        format!("apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: {name}}}\nspec: {spec}\n")
+    };
+    tree.write("syncs.yaml", &yaml::file(&[broken("one"), Sync::new("two", "dev", "prod").yaml()]));
+    tree.commit("one is broken");
+    tree.branch("change");
+    tree.write("syncs.yaml", &yaml::file(&[Sync::new("one", "dev", "prod").yaml(), broken("two")]));
+    tree.commit("the other one is");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 1, "{}", output.all);
+    tree.write("syncs.yaml", &yaml::file(&[broken("one"), broken("two")]));
+    tree.commit("both are");
+    assert_eq!(tree.stablekey(&["ci", "plan", "--base", "main"]).code, 1);
+    // A file that moves makes no new error.
+    tree.write("syncs.yaml", &yaml::file(&[broken("one"), Sync::new("two", "dev", "prod").yaml()]));
+    tree.git(&["mv", "syncs.yaml", "all-syncs.yaml"]);
+    tree.commit("moved");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+}
+
+/// "Changes of policy, acceptFrom and overrides before all else": of tenants that only an operator reads, too.
+#[test]
+fn the_settings_of_tenants_for_clusters_are_shown() {
+    let tree = applied();
+    let of = |policy: &str, mode: SyncMode| {
+        let tenant = format!(
+            "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu}}\nspec:\n  policy: {{drift: {policy}}}\n"
+        );
+        yaml::file(&[tenant, Sync::new("over", "eu", "eu2").mode(mode).yaml()])
+    };
+    tree.write("hub.yaml", &of("Detect", SyncMode::Plan));
+    tree.commit("hub");
+    tree.branch("change");
+    tree.write("hub.yaml", &of("Correct", SyncMode::Apply));
+    tree.commit("policy");
+    let comment = markdown(&tree);
+    let (_, sensitive) = comment.split_once("It changes what may be written, and by whom:").unwrap();
+    assert!(sensitive.contains("**Tenant/eu** policy.drift: Detect → Correct"), "{comment}");
+    assert!(sensitive.contains("**TenantSync/over** mode: Plan → Apply"), "{comment}");
+}
+
+/// "By whatever path": the same key of a Secret, sent elsewhere under another name.
+#[test]
+fn a_secret_that_goes_elsewhere_by_another_name_is_named() {
+    let tree = applied();
+    tree.branch("change");
+    std::fs::remove_file(tree.path("dev/chat.yaml")).unwrap();
+    let other = Connection::new("talk", "talk/basic").credentials(stablekey::api::Credentials::OrganizationGlobal);
+    tree.write("dev/talk.yaml", &other.input("baseUrl", "https://evil.example").secret("clientSecret", "chat").yaml());
+    tree.commit("by another name");
+    let comment = markdown(&tree);
+    assert!(comment.contains("SK0107 clientSecret names"), "{comment}");
+    assert!(comment.contains("here it goes to evil.example"), "{comment}");
+}
+
+#[test]
+fn a_tenant_that_is_taken_out_deletes_nothing_in_its_folder() {
+    let tree = applied();
+    tree.branch("change");
+    let prod = Tenant::new("prod").in_folder("prod").accepts("dev").allows_delete();
+    tree.write("tenants.yaml", &yaml::file(&[prod.yaml()]));
+    tree.commit("without dev");
+    let comment = markdown(&tree);
+    assert!(comment.contains("**Tenant/dev** is gone"), "{comment}");
+    assert!(comment.contains("2 resources stay there, and nobody manages them"), "{comment}");
+    assert!(!comment.contains("delete "), "{comment}");
+    // Files that go with it are gone.
+    std::fs::remove_dir_all(tree.path("dev")).unwrap();
+    tree.commit("and without its files");
+    assert!(markdown(&tree).contains("- delete **Connection/chat**"), "{}", markdown(&tree));
+}
+
+/// Whoever pushes a tag of the name of a branch does not become the base.
+#[test]
+fn a_tag_is_not_taken_for_the_branch() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/lost.yaml", &Integration::new("lost").binds("Nowhere", "nowhere").yaml());
+    tree.commit("lost");
+    tree.git(&["tag", "main"]);
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 1, "{}", output.all);
+    assert!(output.err.contains("main is both a tag and a branch"), "{}", output.err);
+    assert_eq!(tree.stablekey(&["ci", "plan", "--base", "refs/heads/main"]).code, 3);
+}
+
+/// A commit can have files that look like a repository without a work tree. They say nothing: neither what the history
+/// is, nor what git runs.
+#[test]
+fn files_of_a_commit_are_no_repository() {
+    let inner = applied();
+    let outer = Project::empty();
+    stablekey_testing::cli::copy_folder(inner.root(), &outer.path("conn"));
+    let _ = std::fs::remove_dir_all(outer.path("conn/.git"));
+    let tree = WorkTree::of(outer);
+    tree.branch("change");
+    tree.write("conn/dev/lost.yaml", &Integration::new("lost").binds("Nowhere", "nowhere").yaml());
+    // The embedded history says that nothing changes, and its configuration runs a command.
+    let ran = tree.path("../ran");
+    git_in(&tree.path("conn"), &["init", "--quiet", "--bare", "--initial-branch=main", "."]);
+    let upload = format!("touch {}; git-upload-pack", ran.display());
+    for (name, value) in
+        [("remote.origin.url", "."), ("remote.origin.uploadpack", upload.as_str()), ("core.worktree", ".")]
+    {
+        git_in(&tree.path("conn"), &["--git-dir", ".", "config", name, value]);
+    }
+    let head = tree.git(&["rev-parse", "main"]);
+    let object = tree.root().join(".git").display().to_string();
+    git_in(&tree.path("conn"), &["--git-dir", ".", "fetch", "--quiet", &object, &format!("{head}:refs/heads/main")]);
+    tree.git(&["add", "--all", "--force"]);
+    tree.git(&["commit", "--quiet", "--message", "embedded"]);
+    let output = tree.stablekey(&["ci", "plan", "-C", "conn", "--base", "main"]);
+    assert_eq!(output.code, 3, "{}", output.all);
+    assert!(output.out.contains("nowhere"), "{}", output.out);
+    for arguments in
+        [&["ci", "apply", "-C", "conn"][..], &["ci", "promote", "--from", "dev", "--to", "prod", "-C", "conn"]]
+    {
+        let _ = tree.run_with(arguments, &[("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main")]);
+        assert!(!ran.exists(), "{arguments:?} ran what the commit says");
+    }
+}
+
+/// Comments of different projects in one repository do not replace each other.
+#[test]
+fn each_project_of_a_repository_has_its_own_comment() {
+    let outer = Project::empty();
+    let inner = applied();
+    for name in ["team-a", "teama", "日本"] {
+        stablekey_testing::cli::copy_folder(inner.root(), &outer.path(name));
+        let _ = std::fs::remove_dir_all(outer.path(&format!("{name}/.git")));
+    }
+    let tree = WorkTree::of(outer);
+    let markers = ["team-a", "teama", "日本"].map(|name| {
+        let report = tree.path("../report");
+        let output =
+            tree.stablekey(&["ci", "plan", "--base", "main", "-C", name, "--report", report.to_str().unwrap()]);
+        assert_eq!(output.code, 0, "{}", output.all);
+        let comment = std::fs::read_to_string(report.join("comment.md")).unwrap();
+        comment.lines().next().unwrap().to_string()
+    });
+    assert_eq!(markers[0], "<!-- stablekey:change team%2Da -->");
+    assert_eq!(markers[1], "<!-- stablekey:change teama -->");
+    assert_eq!(markers.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{markers:?}");
+}
