@@ -1,6 +1,7 @@
 //! What a change of a project's files does: what the commit changes by itself, and what an apply does then, beside what
 //! was planned before it.
 
+use super::ignore::Ignore;
 use super::planned::{PlannedProject, plan};
 use super::{Project, ProjectTenant};
 use crate::api::{Kind, LocationSpec};
@@ -21,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct ChangedProject {
     /// The fields of Tenants and TenantSyncs that differ.
     pub settings: Vec<SettingChange>,
+    /// How `.stablekeyignore` differs: what is read decides what is found.
+    pub reading: Vec<String>,
     /// The resources that differ in tenants' folders.
     pub folders: Vec<ChangedFolder>,
     /// The plan after the change, beside the plan before it.
@@ -65,12 +68,14 @@ impl ChangedProject {
         add_help(&mut plans.added, &problems);
         let mut unknown = concerned(&settings, &folders, [&before.syncs, &after.syncs]);
         unknown.retain(|tenant| plans.unread.contains_key(tenant));
-        ChangedProject { settings, folders, plans, after: is, problems, unknown }
+        let reading = reading(before, after);
+        ChangedProject { settings, reading, folders, plans, after: is, problems, unknown }
     }
 
     /// Whether the change does nothing.
     pub fn is_empty(&self) -> bool {
         self.settings.is_empty()
+            && self.reading.is_empty()
             && self.folders.is_empty()
             && self.plans.added.exit == 0
             && self.plans.dropped.is_empty()
@@ -124,6 +129,21 @@ fn add_help(plan: &mut Plan, problems: &[FileProblem]) {
             finding.fix = format!("{} ({})", problem.help, finding.fix);
         }
     }
+}
+
+/// What is left out of one state, and not of the other.
+fn reading(before: &Project, after: &Project) -> Vec<String> {
+    let of = |project: &Project| Ignore::read(&project.tree, &project.root);
+    let (was, is) = (of(before), of(after));
+    let (was, is) = (was.patterns(), is.patterns());
+    let new = is.iter().filter(|pattern| !was.contains(pattern)).map(|pattern| format!("leaves out {pattern} now"));
+    let gone =
+        was.iter().filter(|pattern| !is.contains(pattern)).map(|pattern| format!("leaves out {pattern} no more"));
+    let mut found: Vec<String> = new.chain(gone).collect();
+    if found.is_empty() && was != is {
+        found.push("has another order, which decides between its patterns".to_string());
+    }
+    found
 }
 
 /// The first lines of the Tenants and TenantSyncs of a project, by file.

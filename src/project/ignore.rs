@@ -46,6 +46,12 @@ impl Ignore {
         ignore
     }
 
+    /// The patterns that count, in their order.
+    pub(super) fn patterns(&self) -> Vec<&str> {
+        let lines = self.lines.iter().map(|line| line.trim_end());
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+    }
+
     /// The tree that the file was read from.
     pub(super) fn tree(&self) -> &FileTree {
         &self.tree

@@ -3,14 +3,14 @@
 //! escaped.
 
 use super::action_text::{self, impact};
-use super::changed::{ShownChange, asides, setting_words, what_differs};
+use super::changed::{IGNORES, ShownChange, asides, setting_words, what_differs};
 use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
 use crate::engine::committed::CommittedChange;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::{Action, ActionKind, Note, State};
-use crate::project::changed::ChangedFolder;
+use crate::project::changed::{ChangedFolder, ChangedProject};
 use crate::report::ranked::{self, Ranked};
 use crate::report::tally::Tally;
 use crate::text::{count, shorten};
@@ -178,14 +178,12 @@ impl ChangeReport {
             from: shown.from.to_string(),
             to: shown.to.to_string(),
             exit: changed.exit(),
-            settings: changed
-                .settings
-                .iter()
-                .map(|change| ReportedSetting {
+            settings: reading(changed)
+                .chain(changed.settings.iter().map(|change| ReportedSetting {
                     object: change.object.to_string(),
                     text: setting_words(change),
                     sensitive: change.is_sensitive,
-                })
+                }))
                 .collect(),
             folders: changed
                 .folders
@@ -430,7 +428,7 @@ pub fn trailer(digest: &str) -> String {
 
 /// The name of a tenant in a sentence.
 fn name(tenant: &str) -> String {
-    md(&shorten(tenant, LONGEST_NAME))
+    md(&tenant.chars().take(LONGEST_NAME).collect::<String>())
 }
 
 fn parts(comment: &mut Comment, parts: &[ReportedPart]) {
@@ -499,6 +497,12 @@ fn short(text: &mut String) {
 /// Where JSON is broken, without its content.
 fn place(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
+}
+
+/// What is read decides what is found, and so what may be written.
+fn reading(changed: &ChangedProject) -> impl Iterator<Item = ReportedSetting> {
+    let object = || IGNORES.to_string();
+    changed.reading.iter().map(move |text| ReportedSetting { object: object(), text: text.clone(), sensitive: true })
 }
 
 fn of_folder(folder: &ChangedFolder) -> Vec<ReportedItem> {

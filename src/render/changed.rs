@@ -16,6 +16,8 @@ use crate::text::{count, shorten};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// The file that says what is not read.
+pub(super) const IGNORES: &str = ".stablekeyignore";
 /// The maximum number of listed resources of a folder: JSON has every one.
 const MOST: usize = 100;
 
@@ -46,9 +48,12 @@ impl ShownChange<'_> {
             let head = format!("✗ {tenant} cannot be read: {known}");
             page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!("  {why}"))]);
         }
-        if !settings.is_empty() {
+        if !(settings.is_empty() && self.changed.reading.is_empty()) {
             page.gap();
             page.line(0, &[heading("settings")]);
+            for text in &self.changed.reading {
+                page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(IGNORES), plain(format!("  {text}"))]);
+            }
             settings.iter().for_each(|change| setting(&mut page, change));
         }
         for folder in folders {
@@ -131,6 +136,7 @@ impl ShownChange<'_> {
             "schema": "stablekey.dev/change/v1",
             "from": self.from,
             "to": self.to,
+            "reading": self.changed.reading,
             "settings": settings.iter().map(setting).collect::<Vec<_>>(),
             "folders": folders.iter().map(folder).collect::<Result<Vec<_>, _>>()?,
             "added": serde_json::to_value(&plans.added)?,

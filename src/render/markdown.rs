@@ -166,6 +166,12 @@ mod tests {
             escape("<img src=x> @team `code` [a](http://b) | **b** #1 &lt; www.x"),
             "&lt;img src=x&gt; @&#8203;team &#96;code&#96; &#91;a&#93;(http:&#8203;//b) &#124; &#42;&#42;b&#42;&#42; #&#8203;1 &amp;lt; www&#8203;.x"
         );
+        assert_eq!(
+            escape("!1 %2 &3 GH-4 a! 5% lead-new.yaml"),
+            "!&#8203;1 %&#8203;2 &amp;&#8203;3 GH-&#8203;4 a! 5% lead-new.yaml"
+        );
+        assert_eq!(code("a`b.yaml:1"), "``a`b.yaml:1``");
+        assert_eq!(code("`"), "`` ` ``");
         assert_eq!(escape("snake_case _em_ a\\b\n# c"), "snake_case &#95;em&#95; a&#92;b&#92;n#&#8203; c");
     }
 

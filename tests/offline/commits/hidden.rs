@@ -136,6 +136,22 @@ fn the_settings_of_tenants_for_clusters_are_shown() {
     assert!(sensitive.contains("**TenantSync/over** mode: Plan → Apply"), "{comment}");
 }
 
+/// A file that is not read any more has no error.
+#[test]
+fn what_is_left_out_is_shown() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("broken.yaml", "a: [");
+    tree.write(".stablekeyignore", "# old\nbroken.yaml\n");
+    tree.commit("left out");
+    let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]);
+    assert_eq!(output.code, 2, "{}", output.all);
+    assert!(output.out.contains("! .stablekeyignore  leaves out broken.yaml now"), "{}", output.out);
+    let comment = markdown(&tree);
+    assert!(comment.contains("It changes what may be written, and by whom"), "{comment}");
+    assert!(comment.contains("**.stablekeyignore** leaves out broken.yaml now"), "{comment}");
+}
+
 /// "By whatever path": the same key of a Secret, sent elsewhere under another name.
 #[test]
 fn a_secret_that_goes_elsewhere_by_another_name_is_named() {

@@ -299,6 +299,18 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     let [text] = request.reports().try_into().unwrap();
     assert!(!text.contains("@everybody") && !text.contains("<img") && !text.contains("](http"), "{text}");
     assert!(!text.contains("4f2a9c01be77") && text.chars().count() <= 65_536);
+    // The last line is bounded too, and the marker always fits; no line is a command of GitLab's.
+    for name in ["@".repeat(1_000), "\u{301}".repeat(5_000), "!1".repeat(900)] {
+        write(&|stored| {
+            stored["merged"] = json!(vec![name.clone(); 20]);
+            stored["asides"] = json!(["/approve", "/merge", "---", "1. x", "    x"]);
+        });
+        assert_eq!(comment(&request, &file, &last).code, 0);
+        let [text] = request.reports().try_into().unwrap();
+        assert!(text.chars().count() <= 65_536 && text.starts_with("<!-- stablekey:change"), "{}", text.len());
+        assert!(text.contains("- /approve") && !text.lines().any(|line| line.trim_start().starts_with('/')), "{text}");
+    }
+    let [text] = request.reports().try_into().unwrap();
     write(&|stored| stored["number"] = 99.into());
     let refused = |words: &str, commit: &str| {
         let output = comment(&request, &file, commit);
