@@ -239,7 +239,7 @@ impl ReadCommit {
 fn content(target: &GitTarget, id: CommitId, layout: &FolderLayout, folder: &Folder) -> Result<Snapshot, GitFailure> {
     let tree = layout.over.tree();
     let path = &folder.path;
-    let shown = path.display();
+    let shown = if path.as_os_str().is_empty() { "its root".to_string() } else { path.display().to_string() };
     let at = |what: String| format!("{}: commit {id} {what}", target.remote.url());
     let restore = "restore the folder, or correct path: what it declared is unknown now, so nothing of it is removed";
     match tree.kind_of_target(path) {
@@ -374,7 +374,7 @@ mod tests {
     /// Whoever may push to one tenant's branch must not end the reconciles of all.
     #[test]
     fn a_commit_that_is_larger_than_it_looks_is_not_read() {
-        let fetched = fetched(1 << 20);
+        let fetched = fetched(2 << 20);
         let large = |commit: &str, why: &str| {
             let read = fetched.read(commit).unwrap();
             let failure = read.failure().unwrap();
@@ -382,7 +382,7 @@ mod tests {
             assert!(failure.why.contains(why), "{}", failure.why);
             assert!(matches!(read.view(), View::Unreachable(_)));
         };
-        large(&fetched.repository.commit_repeating("main", 40, "a.yaml"), "more than 1 MiB of manifests");
+        large(&fetched.repository.commit_repeating("main", 40, "a.yaml"), "more than 2 MiB of manifests at its root");
         // A definition is read for each integration that names it.
         let integrations: String = (0..300).map(|number| integration(&format!("i{number}"))).collect();
         let definition = "x".repeat(1 << 20);
@@ -394,11 +394,12 @@ mod tests {
     #[test]
     fn a_lost_object_is_a_failure_of_the_storage() {
         let fetched = fetched(1 << 20);
-        let (manifest, definition) = (integration("i"), "definitionVersion: 7\nname: i\n".to_string());
+        let (manifest, definition) = (integration("i"), "definitionVersion: 7\nname: i\nflows: []\n".to_string());
         let texts = [("us/i.yaml", manifest.as_str()), ("us/definition.yaml", definition.as_str())];
         let commit = fetched.repository.commit("main", &files(&texts));
         let read = fetched.read(&commit).unwrap();
-        assert!(read.failure().is_none() && read.is_whole(), "{:?}", read.problems());
+        assert_eq!(read.problems(), Vec::<String>::new());
+        assert!(read.definition("i").is_ok() && read.is_whole());
         fetched.lose("us/definition.yaml");
         assert!(read.definition("i").is_err());
         assert!(!read.is_whole(), "it is fetched again");
