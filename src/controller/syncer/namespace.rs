@@ -377,8 +377,12 @@ impl HubWorker {
         }
         for DuePoll { tenant, epoch, poll } in self.git.begin_polls(Instant::now()) {
             let (outbox, span, reads) = (self.outbox.clone(), self.span(&tenant), self.git_reads.clone());
+            let (host, stop) = (poll.host(), self.context.stop.clone());
             self.tasks.spawn(async move {
-                let turn = reads.turn(&poll.host(), poll.has_failed).await;
+                let turn = tokio::select! {
+                    turn = reads.turn(&host, poll.has_failed) => turn,
+                    () = stop.requested() => return,
+                };
                 if !poll.is_wanted() {
                     return;
                 }
