@@ -54,7 +54,7 @@ pub fn find_within(
     let mut walk = Walk { tree, leave_out, budget, found: FolderContent::default() };
     walk.folder(folder, 0);
     let Walk { found, budget, .. } = walk;
-    match budget.problem(folder) {
+    match budget.problem(shown(folder)) {
         Some(problem) => {
             FolderContent { unreadable: vec![(folder.to_path_buf(), problem)], ..FolderContent::default() }
         }

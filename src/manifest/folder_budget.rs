@@ -1,7 +1,6 @@
 //! Limits how much of a folder is found and read. A tree of Git can have one folder at many paths, so a commit of a few
 //! kilobytes can have more paths than fit into any memory.
 
-use super::files::shown;
 use super::limits;
 use super::problem::FileProblem;
 use std::path::Path;
@@ -74,8 +73,8 @@ impl FolderBudget {
         self.exceeded.is_none()
     }
 
-    /// Returns the problem with a folder that exceeds a limit.
-    pub(crate) fn problem(&self, folder: &Path) -> Option<FileProblem> {
+    /// Returns the problem with a folder that exceeds a limit, by its path as it is shown.
+    pub(crate) fn problem(&self, folder: impl Into<String>) -> Option<FileProblem> {
         let message = match self.exceeded? {
             BudgetExceeded::Entries => format!(
                 "more lies below this folder than is read: {} files and folders, or {} MiB of paths",
@@ -84,8 +83,9 @@ impl FolderBudget {
             ),
             BudgetExceeded::Bytes => "the files below this folder are too large together".to_string(),
         };
+        let folder = Some(folder.into()).filter(|folder| !folder.is_empty()).unwrap_or_else(|| ".".to_string());
         let help = "give a folder further down, or leave out with .stablekeyignore what is no manifest";
-        Some(FileProblem::of_file(shown(folder), message, help))
+        Some(FileProblem::of_file(folder, message, help))
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
             fs::write(folder.path().join(name), "a: b\n").unwrap();
         }
         let found = find_within(&FileTree::default(), folder.path(), &|_, _| false, &mut budget);
-        if let Some(problem) = budget.problem(folder.path()) {
+        if let Some(problem) = budget.problem(folder.path().display().to_string()) {
             // A part of the files would look like all of them.
             assert!(found.files.is_empty());
             assert_eq!(found.unreadable, [(folder.path().to_path_buf(), problem)]);

@@ -295,7 +295,11 @@ impl FollowedLinks<'_> {
             (Ok(FileKind::File), Ok(size)) => {
                 if is_read(path) && self.seen.insert(target) {
                     if !self.budget.take_file(&at, size) {
-                        return self.budget.problem(path).into_iter().for_each(|problem| self.unknown(path, problem));
+                        return self
+                            .budget
+                            .problem(shown(path))
+                            .into_iter()
+                            .for_each(|problem| self.unknown(path, problem));
                     }
                     let files = vec![FoundFile { path: at, size }];
                     self.take(FolderContent { files, ..FolderContent::default() }, Some(link));
