@@ -60,6 +60,12 @@ pub trait ReadTree: fmt::Debug + Send + Sync {
     fn read_only(&self) -> Option<&'static str> {
         None
     }
+
+    /// Why a part of it could not be read so far, if the fault is that of the storage: another copy of the same tree may
+    /// have that part.
+    fn lost(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A tree of files; the default is the disk.
@@ -150,6 +156,11 @@ impl FileTree {
     /// Why its files cannot be written, if they cannot.
     pub fn read_only(&self) -> Option<&'static str> {
         self.0.read_only()
+    }
+
+    /// Why a part of it could not be read so far, if the fault is that of the storage.
+    pub fn lost(&self) -> Option<&str> {
+        self.0.lost()
     }
 
     /// Reads a regular file of at most `limit` bytes; `None` if there is none. A link is not followed.

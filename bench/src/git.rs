@@ -397,7 +397,7 @@ impl Merges {
 
 /// Reads the folder `us` of a commit.
 fn read(repository: &Path, name: &str, id: &str) -> Outcome<Snapshot> {
-    let repository = Repository::around(repository).map_err(|error| format!("{name}: {error}"))?;
+    let repository = Repository::bare(repository).map_err(|error| format!("{name}: {error}"))?;
     let commit = repository.commit(id)?;
     let root = Path::new("");
     let tree = repository.files(&commit, root, root)?;

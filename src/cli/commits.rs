@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct CommitOptions {
     /// Show what a change of the files does: from the files of this commit to those of --to. What is planned before the
-    /// change already is told apart
+    /// change as well is listed separately
     #[arg(long, value_name = "COMMIT", conflicts_with_all = ["namespace", "sources"])]
     pub from: Option<String>,
     /// The commit that --from is compared with; by default the files as they are on disk

@@ -18,6 +18,7 @@ pub mod binder;
 pub mod context;
 pub mod election;
 pub mod events;
+mod http_server;
 pub mod log;
 pub mod metrics;
 pub mod options;

@@ -5,38 +5,29 @@
 //! how many are accepted. A request is answered before anything is done because of it.
 
 use super::bearer::{TokenFile, same};
+use super::http_server;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use ring::hmac;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{Semaphore, broadcast};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::sync::broadcast;
+use tokio::time::timeout;
 use tracing::{debug, info};
 
-/// Maximum number of concurrent connections. Others wait.
-const CONNECTIONS: usize = 32;
-/// The timeout of a request's headers, and of a whole connection.
-const ASKING: Duration = Duration::from_secs(5);
+/// The timeout of a connection.
 const WHOLE: Duration = Duration::from_secs(10);
-/// Maximum size of a request's headers, and of its body.
-const LARGEST_HEAD: usize = 16 * 1024;
+/// Maximum size of a request's body.
 const LARGEST_BODY: usize = 64 * 1024;
-/// How long to wait if the system has no more file descriptors for connections.
-const PAUSE: Duration = Duration::from_millis(100);
 /// How many webhooks are accepted at once, and how many a second.
 const BURST: f64 = 20.0;
 const PER_SECOND: f64 = 5.0;
@@ -140,36 +131,16 @@ impl Webhooks {
 
     /// Serves requests until it is dropped.
     pub(super) async fn serve(self, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            let Ok(place) = room.clone().acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let webhooks = self.clone();
-                    connections.spawn(async move {
-                        let _ = timeout(WHOLE, webhooks.answer(stream)).await;
-                        drop(place);
-                    });
-                }
-                Err(_) => sleep(PAUSE).await,
+        let answer = move |request| {
+            let webhooks = self.clone();
+            async move {
+                let (status, text) = webhooks.answer_to(request).await;
+                let mut answer = Response::new(text.to_string());
+                *answer.status_mut() = status;
+                answer
             }
-            while connections.try_join_next().is_some() {}
-        }
-    }
-
-    async fn answer(self, stream: TcpStream) {
-        let webhooks = &self;
-        let service = service_fn(move |request: Request<Incoming>| async move {
-            let (status, text) = webhooks.answer_to(request).await;
-            let mut answer = Response::new(text.to_string());
-            *answer.status_mut() = status;
-            Ok::<_, Infallible>(answer)
-        });
-        let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(ASKING).max_buf_size(LARGEST_HEAD).keep_alive(false);
-        // A client that disconnects does not receive the answer.
-        let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        };
+        http_server::serve(listener, WHOLE, answer).await;
     }
 
     async fn answer_to(&self, request: Request<Incoming>) -> Answer {

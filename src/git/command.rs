@@ -77,9 +77,9 @@ pub fn run(
         // A command that ends early says itself why.
         std::thread::spawn(move || stdin.write_all(&input));
     }
-    let (stdout, stderr) = (Collected::of(stdout), Collected::of(stderr));
+    let (stdout, stderr) = (Collected::of(stdout, LARGEST), Collected::of(stderr, LARGEST));
     let code = ended(&mut child)?;
-    let (stdout, stderr) = (stdout.bytes(), stderr.bytes());
+    let (stdout, stderr) = (stdout.bytes(LARGEST)?, stderr.bytes(LARGEST)?);
     Ok(GitOutput { code, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 
@@ -124,14 +124,15 @@ struct Collected {
 }
 
 impl Collected {
-    fn of(pipe: Option<impl std::io::Read + Send + 'static>) -> Self {
+    /// Reads at most one byte more than this.
+    fn of(pipe: Option<impl std::io::Read + Send + 'static>, most: u64) -> Self {
         let (sender, end) = channel();
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&bytes);
         std::thread::spawn(move || {
             let _open: Sender<()> = sender;
             let Some(pipe) = pipe else { return };
-            let mut pipe = pipe.take(LARGEST + 1);
+            let mut pipe = pipe.take(most.saturating_add(1));
             let mut piece = [0; 8192];
             loop {
                 match pipe.read(&mut piece) {
@@ -147,10 +148,15 @@ impl Collected {
         Collected { bytes, end }
     }
 
-    /// All that was read. What git left running, such as a shared connection of ssh, may keep the pipe open.
-    fn bytes(self) -> Vec<u8> {
+    /// All that was read, unless it is more than this: a part would look like all. What git left running, such as a
+    /// shared connection of ssh, may keep the pipe open.
+    fn bytes(self, most: u64) -> Result<Vec<u8>, String> {
         let _ = self.end.recv_timeout(AFTER_END);
-        std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+        let bytes = std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner));
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= most) {
+            return Ok(bytes);
+        }
+        Err(format!("git printed more than {most} bytes, which is more than is read"))
     }
 }
 
@@ -195,5 +201,18 @@ pub fn merge(folder: &Path, ours: &str, theirs: &str) -> Result<Merge, String> {
             Err("this git cannot merge without a checkout: it needs version 2.38 or newer".to_string())
         }
         _ => Err(words(&output.stderr)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    #[test]
+    fn output_that_is_too_large_is_an_error() {
+        let collected = |most| Collected::of(Some(Cursor::new(b"12345")), most).bytes(most);
+        assert_eq!(collected(5), Ok(b"12345".to_vec()));
+        assert!(collected(4).is_err());
     }
 }

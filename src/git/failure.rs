@@ -1,7 +1,7 @@
 //! Why a commit cannot be read from a remote. No message quotes what the server answers.
 
 use super::reference::Reference;
-use crate::http_client::client::HttpFailure;
+use crate::http_client::client::{HttpFailure, retry_after};
 use crate::text;
 use http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
@@ -45,6 +45,9 @@ pub enum FetchError {
     /// It sends more than is read.
     #[error("it is larger than the {} MiB that are read of a repository", .0 >> 20)]
     TooLarge(u64),
+    /// There is no room for it beside what else was fetched.
+    #[error("it does not fit beside what is fetched of other repositories: {} MiB together", .0 >> 20)]
+    NoRoom(u64),
     /// A file of it is larger than what is unpacked.
     #[error("it has a file of more than {} MiB", .0 >> 20)]
     LargeFile(u64),
@@ -101,6 +104,9 @@ impl FetchError {
             FetchError::TooLarge(_) | FetchError::LargeFile(_) => {
                 "keep the manifests in a repository of their own, without large files"
             }
+            FetchError::NoRoom(_) => {
+                "keep manifests in repositories of their own, without large files; or allow more, on a larger volume"
+            }
             FetchError::Certificate(_) => {
                 "if the server has a certificate authority of its own, give that authority's certificate"
             }
@@ -130,7 +136,7 @@ impl FetchError {
             FetchError::Redirects(_) => "Redirects",
             FetchError::TooManyRequests { .. } => "TooManyRequests",
             FetchError::Refused(_) | FetchError::NotGit | FetchError::Protocol | FetchError::Unsupported => "NotGit",
-            FetchError::Storage { .. } => "StorageFailed",
+            FetchError::Storage { .. } | FetchError::NoRoom(_) => "StorageFailed",
         }
     }
 
@@ -161,18 +167,14 @@ impl FetchError {
             403 => FetchError::Forbidden,
             code @ (404 | 410) => FetchError::NotFound(code),
             300..=399 => FetchError::Redirects(headers.get(header::LOCATION).and_then(|to| address(to.to_str().ok()?))),
-            429 => FetchError::TooManyRequests { after: after(headers) },
-            503 if headers.contains_key(header::RETRY_AFTER) => FetchError::TooManyRequests { after: after(headers) },
+            429 => FetchError::TooManyRequests { after: retry_after(headers) },
+            503 if headers.contains_key(header::RETRY_AFTER) => {
+                FetchError::TooManyRequests { after: retry_after(headers) }
+            }
             code @ 500.. => FetchError::Server(code),
             code => FetchError::Refused(code),
         })
     }
-}
-
-/// How many seconds the server asks to wait. A date is not read.
-fn after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }
 
 /// The repository that a redirect leads to, if it can be shown.
@@ -204,6 +206,12 @@ mod tests {
         assert_eq!(of(503, &[(header::RETRY_AFTER, "30")]), Some(FetchError::TooManyRequests { after }));
         let date = [(header::RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")];
         assert_eq!(of(429, &date), Some(FetchError::TooManyRequests { after: None }));
+        // Any number can be sent: adding it to a time must not overflow, nor stop the polls for years.
+        let after = Some(Duration::from_secs(600));
+        for status in [429, 503] {
+            let largest = of(status, &[(header::RETRY_AFTER, "18446744073709551615")]);
+            assert_eq!(largest, Some(FetchError::TooManyRequests { after }));
+        }
     }
 
     /// Nothing of an address that could be secret or deceive is shown.

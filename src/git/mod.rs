@@ -6,6 +6,7 @@ pub mod credentials;
 mod error;
 pub mod failure;
 pub mod fetched;
+pub mod quota;
 pub mod reference;
 pub mod remote;
 mod repository;

@@ -3,6 +3,7 @@
 
 use super::credentials::{Credentials, CredentialsError};
 use super::failure::FetchError;
+use super::quota::QuotaShare;
 use super::reference::{RefName, Reference};
 use super::transport::{AGENT, GitHttp, Operation};
 use super::url::{self, GitUrl, GitUrlError};
@@ -138,6 +139,27 @@ impl Remote {
     /// Brings the commit that a reference names now into a folder, and returns its name. The folder becomes a bare
     /// repository that nothing else uses; what an earlier fetch left there need not be sent again.
     pub fn fetch(&self, reference: &Reference, into: &Path) -> Result<ObjectId, FetchError> {
+        self.fetch_sharing(reference, into, None)
+    }
+
+    /// The same within the room for all fetches, of which the folder has this share.
+    pub fn fetch_within(
+        &self,
+        reference: &Reference,
+        into: &Path,
+        share: &Arc<QuotaShare>,
+    ) -> Result<ObjectId, FetchError> {
+        let fetched = self.fetch_sharing(reference, into, Some(share));
+        share.measure(into);
+        fetched
+    }
+
+    fn fetch_sharing(
+        &self,
+        reference: &Reference,
+        into: &Path,
+        share: Option<&Arc<QuotaShare>>,
+    ) -> Result<ObjectId, FetchError> {
         let deadline = self.deadline();
         let named = match reference {
             // Which of the two it is must be known before it is fetched.
@@ -150,7 +172,7 @@ impl Remote {
             {
                 return Ok(*id);
             }
-            match self.fetch_into(&named, &repository, into, deadline) {
+            match self.fetch_into(&named, (&repository, into), share, deadline) {
                 // What is there may be damaged: a lock of a process that was killed, a pack that is cut.
                 Err(FetchError::Storage { .. } | FetchError::Protocol) => {}
                 result => return result,
@@ -165,7 +187,7 @@ impl Remote {
         remove(&fresh).map_err(of_storage)?;
         fs::create_dir_all(&fresh).map_err(of_storage)?;
         let repository = create(&fresh).ok_or_else(|| storage(into, &io::Error::other("no repository can be made")))?;
-        let fetched = self.fetch_into(&named, &repository, into, deadline);
+        let fetched = self.fetch_into(&named, (&repository, into), share, deadline);
         drop(repository);
         let id = match fetched {
             Ok(id) => id,
@@ -186,8 +208,13 @@ impl Remote {
     }
 
     /// Begins a part of an operation, and returns its requests.
-    fn begin(&self, deadline: Instant, bytes: u64) -> (Arc<Operation>, Transport<GitHttp>) {
-        let operation = Operation::until(deadline, self.limits.time, bytes);
+    fn begin(
+        &self,
+        deadline: Instant,
+        bytes: u64,
+        share: Option<&Arc<QuotaShare>>,
+    ) -> (Arc<Operation>, Transport<GitHttp>) {
+        let operation = Operation::until(deadline, self.limits.time, bytes, share.cloned());
         let http = GitHttp {
             url: self.url.to_string(),
             client: self.client.clone(),
@@ -200,7 +227,7 @@ impl Remote {
 
     /// The commit that a branch or tag names, and which of the two it is.
     fn listed(&self, reference: &Reference, deadline: Instant) -> Result<(ObjectId, Reference), FetchError> {
-        let (operation, mut transport) = self.begin(deadline, LISTING.min(self.limits.bytes));
+        let (operation, mut transport) = self.begin(deadline, LISTING.min(self.limits.bytes), None);
         let listed = list(reference, &mut transport).map_err(|error| failure(&error, &operation))?;
         let listed = listed.ok_or(FetchError::Unsupported)?;
         let branch =
@@ -222,11 +249,11 @@ impl Remote {
     fn fetch_into(
         &self,
         reference: &Reference,
-        repository: &gix::Repository,
-        folder: &Path,
+        (repository, folder): (&gix::Repository, &Path),
+        share: Option<&Arc<QuotaShare>>,
         deadline: Instant,
     ) -> Result<ObjectId, FetchError> {
-        let (operation, transport) = self.begin(deadline, self.limits.bytes);
+        let (operation, transport) = self.begin(deadline, self.limits.bytes, share);
         let of_gix = |error: gix::Error| {
             let failure = failure(&error, &operation);
             let disk = error.downcast_any_ref::<io::Error>().filter(|error| error.raw_os_error().is_some());
@@ -374,11 +401,16 @@ fn isolated() -> gix::open::Options {
 
 /// The repository that earlier fetches left in a folder, if it is of use. After many it is not: a fresh one is smaller.
 fn open(folder: &Path) -> Option<gix::Repository> {
-    let files = fs::read_dir(folder.join("objects").join("pack")).ok()?.count();
-    if files > PACK_FILES {
+    let packs = fs::read_dir(folder.join("objects").join("pack")).ok()?;
+    if packs.count() > PACK_FILES {
         return None;
     }
     isolated().open(folder).ok().map(Into::into)
+}
+
+/// Whether so many fetches went into a folder that the next one replaces it: whoever still reads from it loses it then.
+pub fn is_worn(folder: &Path) -> bool {
+    fs::read_dir(folder.join("objects").join("pack")).is_ok_and(|packs| packs.count() > PACK_FILES)
 }
 
 /// Whether a folder can be replaced: it is missing or empty, or a repository, perhaps a damaged one.

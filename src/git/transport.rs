@@ -3,6 +3,7 @@
 //! byte now and then would hold them for ever.
 
 use super::failure::FetchError;
+use super::quota::QuotaShare;
 use crate::http_client::client::{HttpClient, broken};
 use bytes::{Buf as _, Bytes};
 use gix_transport::client::blocking_io::http::{GetResponse, Http, PostBodyDataKind, PostResponse};
@@ -37,6 +38,8 @@ pub(super) struct Operation {
     pub deadline: Instant,
     /// Maximum size of all answers together, in bytes.
     pub most: u64,
+    /// What the answers take of the room for all fetches.
+    share: Option<Arc<QuotaShare>>,
     state: Mutex<OperationState>,
 }
 
@@ -48,8 +51,8 @@ struct OperationState {
 
 impl Operation {
     /// Begins a part of an operation that ends at this time. `limit` is the time of the whole.
-    pub(super) fn until(deadline: Instant, limit: Duration, most: u64) -> Arc<Self> {
-        Arc::new(Operation { limit, deadline, most, state: Mutex::default() })
+    pub(super) fn until(deadline: Instant, limit: Duration, most: u64, share: Option<Arc<QuotaShare>>) -> Arc<Self> {
+        Arc::new(Operation { limit, deadline, most, share, state: Mutex::default() })
     }
 
     /// What went wrong first, if it was a request. gix's own errors tell only that one failed.
@@ -79,7 +82,11 @@ impl Operation {
         state.read = state.read.saturating_add(bytes);
         let is_too_large = state.read > self.most;
         drop(state);
-        if is_too_large { Err(self.failed(FetchError::TooLarge(self.most))) } else { Ok(()) }
+        if is_too_large {
+            return Err(self.failed(FetchError::TooLarge(self.most)));
+        }
+        let taken = self.share.as_ref().map_or(Ok(()), |share| share.take(bytes));
+        taken.map_err(|most| self.failed(FetchError::NoRoom(most)))
     }
 
     /// Whether an answer of this size would be too large.

@@ -11,12 +11,14 @@ use std::fmt;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The most links that are followed for one path, as on Linux.
 const MOST_LINKS: usize = 40;
 /// A larger file is not read, in bytes: Git has it in memory whole.
 const LARGEST: u64 = 256_000_000;
+/// A folder with a longer list of its entries is not read, in bytes.
+const LARGEST_FOLDER: u64 = 16 << 20;
 /// The longest target of a link, in bytes.
 const LONGEST_LINK: u64 = 4096;
 
@@ -35,6 +37,8 @@ pub(super) struct CommitTree {
     base: PathBuf,
     /// The folders that were read.
     folders: Mutex<BTreeMap<ObjectId, Arc<Folder>>>,
+    /// The first object that could not be read.
+    lost: OnceLock<String>,
 }
 
 /// The entries of a folder, by name.
@@ -56,7 +60,8 @@ impl CommitTree {
     pub(super) fn new(repository: ThreadSafeRepository, tree: ObjectId, at: &Path, root: &Path) -> Self {
         let base = PathBuf::from(format!("/the tree {tree}"));
         let (at, root) = (plain(at), plain(root));
-        CommitTree { repository, handles: Mutex::default(), tree, at, root, base, folders: Mutex::default() }
+        let (handles, folders, lost) = (Mutex::default(), Mutex::default(), OnceLock::new());
+        CommitTree { repository, handles, tree, at, root, base, folders, lost }
     }
 
     /// Calls a function with a handle of this thread.
@@ -85,8 +90,7 @@ impl CommitTree {
         if let Some(folder) = read {
             return Ok(folder);
         }
-        let data = self.with(|repository| repository.find_object(id).map(|object| object.detach().data));
-        let data = data.map_err(|error| missing(id, &error))?;
+        let data = self.bytes(id, LARGEST_FOLDER)?;
         let mut folder = Folder::new();
         for entry in TreeRefIter::from_bytes(&data, id.kind()) {
             let entry = entry.map_err(|error| io::Error::new(ErrorKind::InvalidData, error.to_string()))?;
@@ -160,7 +164,7 @@ impl CommitTree {
 
     fn size_of(&self, id: ObjectId) -> io::Result<u64> {
         self.with(|repository| repository.find_header(id).map(|header| header.size()))
-            .map_err(|error| missing(id, &error))
+            .map_err(|error| self.lost(id, &error))
     }
 
     fn bytes(&self, id: ObjectId, most: u64) -> io::Result<Vec<u8>> {
@@ -168,7 +172,14 @@ impl CommitTree {
             return Err(io::Error::new(ErrorKind::InvalidData, format!("larger than {most} bytes")));
         }
         self.with(|repository| repository.find_object(id).map(|object| object.detach().data))
-            .map_err(|error| missing(id, &error))
+            .map_err(|error| self.lost(id, &error))
+    }
+
+    /// Remembers that an object could not be read, and returns the error.
+    fn lost(&self, id: ObjectId, error: &gix::Error) -> io::Error {
+        let why = format!("object {id} is not in this clone, as in a partial one ({})", words(error));
+        let _ = self.lost.set(why.clone());
+        io::Error::other(why)
     }
 }
 
@@ -207,6 +218,10 @@ impl ReadTree for CommitTree {
     fn read_only(&self) -> Option<&'static str> {
         Some("it is a commit of Git, whose files are not written: write to a checkout")
     }
+
+    fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
 }
 
 /// Returns a path without `.`.
@@ -223,8 +238,4 @@ fn parts(path: &Path) -> io::Result<Vec<OsString>> {
         Component::RootDir | Component::Prefix(_) => Some(Err(io::Error::from(ErrorKind::NotFound))),
     };
     path.components().rev().filter_map(part).collect()
-}
-
-fn missing(id: ObjectId, error: &gix::Error) -> io::Error {
-    io::Error::other(format!("object {id} is not in this clone, as in a partial one ({})", words(error)))
 }

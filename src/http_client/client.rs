@@ -25,6 +25,8 @@ pub(crate) const LARGEST: usize = 64 * 1024 * 1024;
 const IDLE: Duration = Duration::from_secs(20);
 /// The time limit for opening a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
+/// The longest that a server can make a client wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// A client for one origin.
 pub(crate) enum HttpClient {
@@ -215,6 +217,13 @@ impl HttpClient {
     }
 }
 
+/// Returns how long a server asks to wait, in `Retry-After` as seconds: at most ten minutes, because a server can send any
+/// number. A date is not read.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
 /// The failure of an answer that broke off with this error.
 pub(crate) fn broken(error: &(dyn Error + 'static)) -> HttpFailure {
     HttpFailure::NoAnswer(cause(&texts(error)))
@@ -288,6 +297,18 @@ mod tests {
 
     fn failure(origin: &Origin) -> HttpFailure {
         send(origin, SHORT).err().unwrap()
+    }
+
+    #[test]
+    fn a_server_makes_nobody_wait_for_longer_than_ten_minutes() {
+        let after = |text: &str| {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers).map(|after| after.as_secs())
+        };
+        assert_eq!([" 30", "0", "600"].map(after), [Some(30), Some(0), Some(600)]);
+        assert_eq!(["601", "1000000000", "18446744073709551615"].map(after), [Some(600); 3]);
+        let date = "Wed, 21 Oct 2015 07:28:00 GMT";
+        assert_eq!(["18446744073709551616", "-1", "1.5", "", date].map(after), [None; 5]);
     }
 
     /// "time-outs that cover a dripping body": head and body have one limit.

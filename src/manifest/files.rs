@@ -1,6 +1,7 @@
 //! Finds and reads manifests in files and folders.
 
 use super::bytes::too_large;
+use super::folder_budget::FolderBudget;
 use super::problem::FileProblem;
 use super::read::{DocumentsRead, read_bytes};
 use super::{limits, sniff, threads};
@@ -39,15 +40,33 @@ pub struct FoundFile {
 
 /// Finds the manifests below a folder. `leave_out` is called for each entry, with whether it is a folder.
 pub fn find(tree: &FileTree, folder: &Path, leave_out: &dyn Fn(&Path, bool) -> bool) -> FolderContent {
-    let mut walk = Walk { tree, leave_out, found: FolderContent::default() };
+    find_within(tree, folder, leave_out, &mut FolderBudget::default())
+}
+
+/// Finds the manifests below a folder, as [`find`], within a budget. Nothing is found of a folder that exceeds it: a part
+/// would look like all.
+pub fn find_within(
+    tree: &FileTree,
+    folder: &Path,
+    leave_out: &dyn Fn(&Path, bool) -> bool,
+    budget: &mut FolderBudget,
+) -> FolderContent {
+    let mut walk = Walk { tree, leave_out, budget, found: FolderContent::default() };
     walk.folder(folder, 0);
-    walk.found
+    let Walk { found, budget, .. } = walk;
+    match budget.problem(shown(folder)) {
+        Some(problem) => {
+            FolderContent { unreadable: vec![(folder.to_path_buf(), problem)], ..FolderContent::default() }
+        }
+        None => found,
+    }
 }
 
 /// A walk through a folder.
 struct Walk<'a> {
     tree: &'a FileTree,
     leave_out: &'a dyn Fn(&Path, bool) -> bool,
+    budget: &'a mut FolderBudget,
     found: FolderContent,
 }
 
@@ -57,7 +76,14 @@ impl Walk<'_> {
             return self.unreadable(path, ("folders are nested too deep here", "give a folder further down"));
         }
         match self.tree.entries(path) {
-            Ok(entries) => entries.into_iter().for_each(|entry| self.entry(path, entry, depth)),
+            Ok(entries) => {
+                for entry in entries {
+                    if !self.budget.take_entry() {
+                        return;
+                    }
+                    self.entry(path, entry, depth);
+                }
+            }
             Err(error) => self.unreadable(path, cannot_read(path, &error)),
         }
     }
@@ -73,24 +99,30 @@ impl Walk<'_> {
             Err(error) => return self.unreadable(&path, cannot_read(&path, &error)),
         };
         if (self.leave_out)(&path, kind == FileKind::Folder) {
-            self.found.left_out.push(path);
+            if self.budget.take_file(&path, 0) {
+                self.found.left_out.push(path);
+            }
             return;
         }
         match kind {
-            FileKind::Link => self.found.links.push(path),
             FileKind::Folder => self.folder(&path, depth + 1),
             FileKind::Submodule => self.unreadable(&path, SUBMODULE),
-            FileKind::Other => self.found.strange.push(path),
             FileKind::File if is_manifest(name) => match self.tree.size(&path) {
-                Ok(size) => self.found.files.push(FoundFile { path, size }),
+                Ok(size) if self.budget.take_file(&path, size) => self.found.files.push(FoundFile { path, size }),
+                Ok(_) => {}
                 Err(error) => self.unreadable(&path, cannot_read(&path, &error)),
             },
             FileKind::File => self.found.others += 1,
+            FileKind::Link if self.budget.take_file(&path, 0) => self.found.links.push(path),
+            FileKind::Other if self.budget.take_file(&path, 0) => self.found.strange.push(path),
+            FileKind::Link | FileKind::Other => {}
         }
     }
 
     fn unreadable(&mut self, path: &Path, (message, help): (impl Into<String>, impl Into<String>)) {
-        self.found.unreadable.push((path.to_path_buf(), FileProblem::of_file(shown(path), message, help)));
+        if self.budget.take_file(path, 0) {
+            self.found.unreadable.push((path.to_path_buf(), FileProblem::of_file(shown(path), message, help)));
+        }
     }
 }
 

@@ -16,6 +16,10 @@ pub const NODES: usize = 1_000_000;
 pub const ALIASED_BYTES: usize = 16 * 1024 * 1024;
 /// The maximum depth of folders.
 pub const FOLDER_DEPTH: usize = 64;
+/// The maximum number of files and folders below a folder.
+pub const FOLDER_ENTRIES: usize = 1_000_000;
+/// The maximum total length of the paths of files below a folder, in bytes.
+pub const FOLDER_PATH_BYTES: usize = 64 * 1024 * 1024;
 /// The maximum number of reported problems per document.
 pub const FINDINGS: usize = 100;
 /// The maximum number of reported problems per file: of invalid documents, and of unparsed ones.

@@ -8,6 +8,7 @@ mod cut;
 mod edit;
 pub mod editor;
 mod files;
+mod folder_budget;
 mod hidden;
 mod json_schema;
 pub mod kustomization;
@@ -32,9 +33,10 @@ mod write;
 pub use bytes::is_lfs_pointer;
 pub use edit::{DocumentEdit, Edit, EditError, Rewrite, Rewritten, append_document, edit_only, rewrite};
 pub use files::{
-    FolderContent, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files,
-    read_paths, shown, strange,
+    FolderContent, FoundFile, begins_as_plan, dangling, find, find_within, is_manifest, may_be_ours, read_file,
+    read_files, read_paths, shown, strange,
 };
+pub use folder_budget::{BudgetExceeded, FolderBudget};
 pub use hidden::{Differing, differing, without_secrets};
 pub use json_schema::{is_json_schema, json_schema};
 pub use locate::{locate, locate_all, problem, text_at};

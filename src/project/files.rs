@@ -7,8 +7,8 @@ use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;
 use crate::file_tree::{ContentId, FileKind, FileTree};
 use crate::manifest::{
-    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest, read_files,
-    read_paths, shown,
+    DocumentsRead, FileProblem, FolderBudget, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest,
+    read_files, read_paths, shown,
 };
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading};
 use crate::tenant::directory::overlay::Overlay;
@@ -135,7 +135,7 @@ impl Files {
 
     /// Returns all files as those of one tenant.
     pub(super) fn of_one(self, layout: &FolderLayout, folder: &Folder) -> FolderReading {
-        layout.complete(folder, merged(self.readings), self.found)
+        layout.complete(folder, merged(self.readings), self.found, &mut FolderBudget::default())
     }
 }
 
@@ -195,7 +195,7 @@ impl SortedFiles {
             let was_walked = below.is_none() && layout.is_walked(folder);
             let read = match whole && !was_walked {
                 true => layout.read(folder),
-                false => layout.complete(folder, reading, found),
+                false => layout.complete(folder, reading, found, &mut FolderBudget::default()),
             };
             sorted.folders.insert(folder.path.clone(), read);
         }

@@ -56,6 +56,19 @@ impl GitRepository {
         self.write(&format!("refs/heads/{branch}"), None, files)
     }
 
+    /// Writes a commit that has two names for one folder, so many levels deep, and a file of this name in the last: it is
+    /// small, and has 2^levels paths.
+    pub fn commit_repeating(&self, branch: &str, levels: usize, file: &str) -> String {
+        let blob = self.git_with(&["hash-object", "-w", "--stdin"], b"a: b\n");
+        let mut tree = self.git_with(&["mktree"], format!("100644 blob {blob}\t{file}\n").as_bytes());
+        for _ in 0..levels {
+            tree = self.git_with(&["mktree"], format!("040000 tree {tree}\ta\n040000 tree {tree}\tb\n").as_bytes());
+        }
+        let commit = self.git(&["commit-tree", "-m", "repeats itself", &tree]);
+        self.git(&["update-ref", &format!("refs/heads/{branch}"), &commit]);
+        commit
+    }
+
     fn write(&self, name: &str, parent: Option<&str>, files: &Files) -> String {
         let mut stream = Vec::new();
         let data = |stream: &mut Vec<u8>, bytes: &[u8]| {

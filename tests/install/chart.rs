@@ -46,6 +46,32 @@ fn a_wrong_value_is_refused_with_the_valid_ones() {
     wrong("extraEnv[0].name=STABLEKEY_NAMESPACE,extraEnv[0].value=x", "'not' failed");
 }
 
+/// Each role that reads Git is told of pushes, and only that role.
+#[test]
+fn webhooks_reach_every_role_that_reads_git() {
+    let webhooks = ["git.webhooks.enabled=true", "git.webhooks.githubSecret.name=hooks"];
+    let values = [&["sender.enabled=true", "git.hosts={git.example}", "git.volumeSize=3Gi"][..], &webhooks].concat();
+    let objects = helmed("home", &values);
+    for role in ["syncer", "sender"] {
+        for ending in ["webhooks", "peers"] {
+            let service = &objects[&format!("Service/stablekey-{role}-{ending}")]["spec"];
+            assert_eq!(service["selector"]["app.kubernetes.io/component"], role);
+        }
+        let pod = &objects[&format!("Deployment/stablekey-{role}")]["spec"]["template"]["spec"];
+        let env = pod["containers"][0]["env"].as_array().unwrap();
+        let peers = env.iter().find(|env| env["name"] == "STABLEKEY_WEBHOOK_PEERS").unwrap();
+        assert_eq!(peers["value"], format!("stablekey-{role}-peers:8081"));
+        let volumes = pod["volumes"].as_array().unwrap();
+        assert!(volumes.iter().any(|volume| volume["secret"]["secretName"] == "hooks"));
+        assert!(volumes.iter().any(|volume| volume["emptyDir"]["sizeLimit"] == "3Gi"));
+        let ingress = &objects[&format!("NetworkPolicy/stablekey-{role}")]["spec"]["ingress"][0]["ports"];
+        assert!(ingress.as_array().unwrap().iter().any(|port| port["port"] == 8081));
+    }
+    assert!(!objects["Deployment/stablekey-binder"].to_string().contains("WEBHOOK"));
+    let without_git = helmed("home", &[&["sender.enabled=true"][..], &webhooks].concat());
+    assert!(!without_git.values().any(|object| object.to_string().contains("8081")));
+}
+
 #[test]
 fn a_renewal_without_a_secret_is_refused() {
     let home = tempfile::tempdir().unwrap();

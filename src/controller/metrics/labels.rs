@@ -36,6 +36,28 @@ impl EncodeLabelValue for ReconcileOutcome {
     }
 }
 
+/// The result of a poll of a source in Git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GitPollOutcome {
+    /// The commit that is known already.
+    Unchanged,
+    /// A new commit was fetched.
+    Fetched,
+    /// The server did not answer as it should, or what was fetched could not be stored.
+    Failed,
+}
+
+impl EncodeLabelValue for GitPollOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        let name = match self {
+            GitPollOutcome::Unchanged => "unchanged",
+            GitPollOutcome::Fetched => "fetched",
+            GitPollOutcome::Failed => "failed",
+        };
+        name.encode(encoder)
+    }
+}
+
 impl EncodeLabelValue for Role {
     fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
         self.as_str().encode(encoder)
@@ -82,6 +104,12 @@ pub(super) struct ByRequest {
 pub(super) struct ByPlatformRequest {
     pub tenant: String,
     pub form: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByGitPoll {
+    pub tenant: String,
+    pub result: GitPollOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -8,13 +8,13 @@ mod labels;
 mod now;
 mod process;
 
-pub use labels::ReconcileOutcome;
+pub use labels::{GitPollOutcome, ReconcileOutcome};
 
 use super::election::Leadership;
 use super::role::Role;
 use crate::api::Kind;
 use crate::kubernetes::client::Observer;
-use labels::{ByCode, ByDuty, ByOutcome, ByPlatformRequest, ByRequest, ByRole, ByTenant, ByVersion, verb};
+use labels::{ByCode, ByDuty, ByGitPoll, ByOutcome, ByPlatformRequest, ByRequest, ByRole, ByTenant, ByVersion, verb};
 use now::{ExpiryGauge, Gauges};
 use process::Process;
 use prometheus_client::encoding::text::encode;
@@ -44,6 +44,7 @@ pub struct Metrics {
     requests: Family<ByRequest, Counter>,
     platform_reads: Histograms<ByTenant>,
     platform_requests: Family<ByPlatformRequest, Counter>,
+    git_polls: Family<ByGitPoll, Counter>,
 }
 
 impl Default for Metrics {
@@ -82,6 +83,8 @@ impl Metrics {
         registry.register_with_unit("platform_read_duration", help, Unit::Seconds, platform_reads.clone());
         let help = "Requests to the platform; a write changes something there";
         registry.register("platform_requests", help, platform_requests.clone());
+        let git_polls = Family::default();
+        registry.register("git_polls", "Polls of sources in Git, by result", git_polls.clone());
         registry.register_collector(Box::new(now.clone()));
         Metrics {
             registry: Arc::new(all),
@@ -93,6 +96,7 @@ impl Metrics {
             requests,
             platform_reads,
             platform_requests,
+            git_polls,
         }
     }
 
@@ -235,6 +239,30 @@ impl Metrics {
         }
     }
 
+    /// Starts to measure the time since the last successful poll of a tenant's source in Git.
+    pub fn git_opened(&self, tenant: &str) {
+        self.now.change(|now| {
+            now.git_polls.entry(tenant.to_string()).or_insert_with(Instant::now);
+        });
+    }
+
+    /// Counts a poll of a tenant's source in Git.
+    pub fn git_polled(&self, tenant: &str, result: GitPollOutcome) {
+        self.git_polls.get_or_create(&ByGitPoll { tenant: tenant.to_string(), result }).inc();
+        if result != GitPollOutcome::Failed {
+            self.now.change(|now| {
+                now.git_polls.insert(tenant.to_string(), Instant::now());
+            });
+        }
+    }
+
+    /// Drops the time since the last poll of a tenant that has no source in Git any more.
+    pub fn forget_git(&self, tenant: &str) {
+        self.now.change(|now| {
+            now.git_polls.remove(tenant);
+        });
+    }
+
     /// Returns all metrics as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -275,6 +303,9 @@ mod tests {
         observer(&ApiRequest::put("/api", Vec::new()), None, Duration::ZERO);
         metrics.platform_read("us-platform", Duration::from_millis(2));
         metrics.platform_requests("us-platform", 5, 1);
+        metrics.git_opened("us-git");
+        metrics.git_polled("us-git", GitPollOutcome::Fetched);
+        metrics.git_polled("us-git", GitPollOutcome::Unchanged);
         metrics
     }
 
@@ -334,6 +365,29 @@ mod tests {
         metrics.forget_tenant("eu-prod");
         metrics.kubeconfig_expires("eu-prod", None);
         assert!(!metrics.text().contains("eu-prod"));
+    }
+
+    /// A source that never answered has an age too: that is the one to look for.
+    #[test]
+    fn the_time_since_a_poll_begins_when_a_source_is_opened() {
+        let metrics = Metrics::new();
+        metrics.leads(Role::Syncer, Leadership::always());
+        metrics.git_opened("us");
+        metrics.git_polled("us", GitPollOutcome::Failed);
+        let text = metrics.text();
+        assert!(text.contains("stablekey_git_polls_total{tenant=\"us\",result=\"failed\"} 1"), "{text}");
+        assert!(text.contains("stablekey_git_poll_age_seconds{tenant=\"us\"} "), "{text}");
+        let earlier = Instant::now().checked_sub(Duration::from_secs(70)).unwrap();
+        metrics.now.change(|now| {
+            now.git_polls.insert("us".to_string(), earlier);
+        });
+        // Another connection to the same source is no poll.
+        metrics.git_opened("us");
+        assert!(metrics.text().contains("stablekey_git_poll_age_seconds{tenant=\"us\"} 7"), "{}", metrics.text());
+        metrics.git_polled("us", GitPollOutcome::Unchanged);
+        assert!(metrics.text().contains("stablekey_git_poll_age_seconds{tenant=\"us\"} 0"), "{}", metrics.text());
+        metrics.forget_git("us");
+        assert!(!metrics.text().contains("stablekey_git_poll_age_seconds{"));
     }
 
     #[test]

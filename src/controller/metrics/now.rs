@@ -37,6 +37,8 @@ pub(super) struct GaugeValues {
     pub tenant_successes: BTreeMap<String, SystemTime>,
     /// By tenant: the expiry of the token in its kubeconfig.
     pub kubeconfigs: BTreeMap<String, ExpiryGauge>,
+    /// By tenant: the last poll of its source in Git that succeeded, or when the source was opened.
+    pub git_polls: BTreeMap<String, Instant>,
 }
 
 /// The expiry of a token, and when it should be renewed at the latest, in seconds since 1970.
@@ -76,6 +78,7 @@ impl GaugeValues {
                 self.drift.clear();
                 self.tenant_successes.clear();
                 self.kubeconfigs.clear();
+                self.git_polls.clear();
             }
         }
     }
@@ -148,6 +151,9 @@ impl GaugeValues {
         let successes = successes.map(|(t, at)| (tenant(t), since_1970(*at)));
         let help = "Time of the last successful full reconciliation of a target";
         gauge(encoder, "tenant_last_success_timestamp", help, Some(Unit::Seconds), successes)?;
+        let polls = self.known_to_hub(self.git_polls.iter()).map(|(t, at)| (tenant(t), seconds(Some(at.elapsed()))));
+        let help = "Time since the last successful poll of a source in Git";
+        gauge(encoder, "git_poll_age", help, Some(Unit::Seconds), polls)?;
         let expiries = self.known_to_hub(self.kubeconfigs.iter()).map(|(t, expiry)| (tenant(t), expiry.at));
         let help = "Expiry of the token in a tenant's kubeconfig";
         gauge(encoder, "kubeconfig_expires_timestamp", help, Some(Unit::Seconds), expiries)?;

@@ -1,33 +1,19 @@
-//! A small HTTP server for kubelet and Prometheus: `/healthz`, `/readyz` and `/metrics`.
-//!
-//! Everybody who can reach the port can send requests, so everything is bounded: connections, headers, time. Bodies are
-//! never read, and no answer is secret. Metrics name tenants, so they can require a token.
+//! The endpoints for kubelet and Prometheus: `/healthz`, `/readyz` and `/metrics`. Bodies are never read, and no answer is
+//! secret. Metrics name tenants, so they can require a token.
 
 use super::liveness::HeartbeatMonitor;
 use super::readiness::Readiness;
 use crate::controller::bearer::{Denied, TokenFile};
+use crate::controller::http_server;
 use crate::controller::metrics::Metrics;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
-use std::sync::Arc;
+use hyper::body::Incoming;
+use std::future::ready;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
 
-/// Maximum number of concurrent connections. Others wait.
-const CONNECTIONS: usize = 32;
-/// The timeout of a request's headers, and of a whole connection.
-const ASKING: Duration = Duration::from_secs(5);
+/// The timeout of a connection.
 const WHOLE: Duration = Duration::from_secs(30);
-/// Maximum size of a request's headers.
-const LARGEST: usize = 16 * 1024;
-/// How long to wait if the system has no more file descriptors for connections.
-const PAUSE: Duration = Duration::from_millis(100);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,33 +31,10 @@ pub(crate) struct Health {
 impl Health {
     /// Serves requests until it is dropped.
     pub(crate) async fn serve(self, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            let Ok(place) = room.clone().acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let health = self.clone();
-                    connections.spawn(async move {
-                        let _ = timeout(WHOLE, health.answer(stream)).await;
-                        drop(place);
-                    });
-                }
-                Err(_) => sleep(PAUSE).await,
-            }
-            while connections.try_join_next().is_some() {}
-        }
-    }
-
-    async fn answer(self, stream: TcpStream) {
-        let service = service_fn(|request: Request<_>| {
-            let answer = self.answer_to(request.method(), request.uri().path(), request.headers());
-            async move { Ok::<_, Infallible>(answer) }
-        });
-        let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(ASKING).max_buf_size(LARGEST).keep_alive(false);
-        // A client that disconnects does not receive the answer.
-        let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        let answer = move |request: Request<Incoming>| {
+            ready(self.answer_to(request.method(), request.uri().path(), request.headers()))
+        };
+        http_server::serve(listener, WHOLE, answer).await;
     }
 
     fn answer_to(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<String> {
@@ -109,7 +72,9 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::http_server::{CONNECTIONS, LARGEST_HEAD};
     use std::io::{Read as _, Write as _};
+    use tokio::net::TcpStream;
 
     async fn listening(health: Health) -> std::net::SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -184,7 +149,7 @@ mod tests {
         assert!(get(address, "/").await.starts_with("HTTP/1.1 404 "));
         let posted = say(address, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").await;
         assert!(posted.starts_with("HTTP/1.1 405 "), "{posted}");
-        let large = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(2 * LARGEST));
+        let large = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(2 * LARGEST_HEAD));
         assert!(!say(address, &large).await.starts_with("HTTP/1.1 200 "));
         assert!(!say(address, "no HTTP at all\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
     }

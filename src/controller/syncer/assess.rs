@@ -229,8 +229,8 @@ fn bounded(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => text.to_string(),
         Some((end, _)) => {
-            let delete_after = text.get(end..).unwrap_or_default().chars().count();
-            format!("{} … ({delete_after} characters more)", text.get(..end).unwrap_or_default())
+            let rest = text.get(end..).unwrap_or_default().chars().count();
+            format!("{} … ({rest} characters more)", text.get(..end).unwrap_or_default())
         }
     }
 }
@@ -357,7 +357,18 @@ fn assess(
             )),
         );
     }
-    (SyncState::InSync, None)
+    let is_source = evidence.writer == Writer::Source;
+    (SyncState::InSync, is_source.then(|| not_applied(evidence, counts)).flatten())
+}
+
+/// Returns what a source declares otherwise, although nothing of it is left to do.
+fn not_applied(evidence: &Evidence<'_>, counts: &TargetCounts) -> Option<String> {
+    let is_ignored = |note: &&Note| matches!(note, Note::Drift { left: true, ignored: true, .. });
+    let ignored = evidence.target.notes_of(&evidence.writer).filter(is_ignored).count();
+    let kept = (counts.kept > 0).then(|| format!("{} kept by the tenant", counts.kept));
+    let ignored = (ignored > 0).then(|| format!("{ignored} drifted, which its policy ignores"));
+    let all: Vec<String> = kept.into_iter().chain(ignored).collect();
+    (!all.is_empty()).then(|| format!("not applied: {}", all.join(", ")))
 }
 
 /// Returns what a sync waits for, if actions wait for an earlier stage.
@@ -495,24 +506,24 @@ pub(super) fn sync_conditions(targets: &[TargetStatus]) -> Vec<NewCondition> {
         }
     };
     let reason = state.as_str();
-    let mut sync_conditions = vec![
+    let mut conditions = vec![
         NewCondition::new("Ready", state == SyncState::InSync, reason, message.clone()),
         NewCondition::new("InSync", state == SyncState::InSync, reason, format!("{in_sync} of {}", targets.len())),
     ];
     if state.is_stalled() {
-        sync_conditions.push(NewCondition::new("Stalled", true, reason, message));
+        conditions.push(NewCondition::new("Stalled", true, reason, message));
     } else if !matches!(state, SyncState::InSync | SyncState::Suspended) {
-        sync_conditions.push(NewCondition::new("Reconciling", true, reason, message));
+        conditions.push(NewCondition::new("Reconciling", true, reason, message));
     }
     let said = |type_, reason, of: fn(&TargetStatus) -> &Vec<String>| {
         let all: Vec<String> =
             targets.iter().flat_map(|t| of(t).iter().map(|text| format!("{}: {text}", t.tenant))).collect();
         (!all.is_empty()).then(|| NewCondition::new(type_, true, reason, all.join("\n")))
     };
-    sync_conditions.extend(said("Warnings", "SeeMessage", |target| &target.warnings));
-    sync_conditions.extend(said("Kept", "TargetsOwn", |target| &target.kept));
-    sync_conditions.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
-    sync_conditions
+    conditions.extend(said("Warnings", "SeeMessage", |target| &target.warnings));
+    conditions.extend(said("Kept", "TargetsOwn", |target| &target.kept));
+    conditions.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
+    conditions
 }
 
 #[cfg(test)]
@@ -598,6 +609,32 @@ mod tests {
         let status = target_status(&Evidence { changed: 2, base: Some(10), ..of(&target) });
         assert_eq!((status.state.as_str(), status.message, status.digest), ("InSync", None, None));
         assert_eq!((status.counts, status.changed, status.base), (None, Some(2), Some(10)));
+    }
+
+    /// The commit declares something else there: the status of a source does not say that the tenant is as declared.
+    #[test]
+    fn a_source_in_sync_names_what_is_not_applied() {
+        let (object, path, by) = (connection("a"), vec!["title".to_string()], "kubectl".to_string());
+        let kept = Note::Kept {
+            object: object.clone(),
+            path: path.clone(),
+            by,
+            text: None,
+            from: None,
+            to: None,
+            parts: Vec::new(),
+        };
+        let ignored =
+            Note::Drift { object, path, left: true, by: None, from: None, to: None, parts: Vec::new(), ignored: true };
+        let message = |notes: Vec<Note>, writer: Writer| {
+            let status = target_status(&Evidence { writer, ..of(&noted(notes)) });
+            assert_eq!(status.state, "InSync");
+            status.message
+        };
+        assert_eq!(message(Vec::new(), Writer::Source), None);
+        let both = "not applied: 1 kept by the tenant, 1 drifted, which its policy ignores".to_string();
+        assert_eq!(message(vec![kept.clone(), ignored], Writer::Source), Some(both));
+        assert_eq!(message(vec![kept], Writer::Sync("s".into())), None, "its condition Kept names them");
     }
 
     #[test]

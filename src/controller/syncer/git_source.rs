@@ -1,24 +1,11 @@
 //! The source of a tenant in Git. Its server is asked from time to time where the branch or tag stands, and at once when
-//! a webhook reports a push; a new commit is fetched and read. What cannot be read is unknown, never empty.
+//! a webhook reports a push; a new commit is fetched and read.
 
 use super::super::log::random;
-use crate::api::{Definition, Kind};
+use super::git_commit::{GitFailure, GitPoll, GitPollResult, GitTarget, ReadCommit};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
-use crate::engine::model::item::ObjectId;
-use crate::file_tree::FileKind;
-use crate::git::failure::FetchError;
-use crate::git::reference::Reference;
-use crate::git::remote::Remote;
-use crate::git::{GitError, ObjectId as CommitId, Repository};
-use crate::manifest::{self, FileProblem};
-use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
-use crate::tenant::directory::overlay::Overlay;
-use crate::tenant::directory::read::{beside, gather};
-use crate::tenant::directory::read_definition;
-use crate::tenant::location::{LocationError, Snapshot};
-use std::io;
-use std::path::{Component, Path, PathBuf};
+use crate::git::ObjectId as CommitId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,40 +18,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(600);
 /// The time between two questions, whoever asks for them.
 const GAP: Duration = Duration::from_millis(200);
-/// How many problems of files a status names.
-const FEW: usize = 10;
-
-/// What is read, and how.
-#[derive(Debug)]
-pub(super) struct GitTarget {
-    pub tenant: String,
-    pub remote: Remote,
-    pub reference: Reference,
-    /// The folder below the root of the repository; empty for all of it.
-    pub path: PathBuf,
-    /// Where commits are fetched to. Removed with this.
-    pub folder: FetchFolder,
-    /// Maximum size of the manifests, in bytes.
-    pub limit: usize,
-}
-
-/// A folder for what is fetched, removed when nobody uses it any more.
-#[derive(Debug)]
-pub(super) struct FetchFolder(PathBuf);
-
-impl FetchFolder {
-    /// Names a folder that no other source has, below `parent`. The first fetch makes it.
-    pub(super) fn below(parent: &Path, namespace: &str, tenant: &str) -> Self {
-        FetchFolder(parent.join(format!("{namespace}.{tenant}.{:016x}", random())))
-    }
-}
-
-impl Drop for FetchFolder {
-    fn drop(&mut self) {
-        // What stays is removed when the operator starts again.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The source of a tenant in Git.
 pub(super) struct GitTenantSource {
@@ -91,180 +44,6 @@ pub(super) struct GitTenantSource {
     stirs: Arc<AtomicU64>,
     /// Set during the first read.
     waiting: Option<Waiting>,
-}
-
-/// A commit that was read.
-#[derive(Debug)]
-pub(super) struct ReadCommit {
-    tenant: String,
-    id: CommitId,
-    layout: FolderLayout,
-    content: Result<Snapshot, GitFailure>,
-}
-
-/// Why a source cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GitFailure {
-    /// One word in CamelCase.
-    pub reason: &'static str,
-    /// Why, and what to do.
-    pub why: String,
-    /// Whether it stays so until a person acts.
-    pub is_stalled: bool,
-    /// How long the server asks to wait.
-    pub after: Option<Duration>,
-}
-
-/// A read to be made, on a thread of its own.
-pub(super) struct GitPoll {
-    target: Arc<GitTarget>,
-    /// The commit that was read before.
-    known: Option<CommitId>,
-}
-
-/// The result of a read: a new commit, or none.
-#[derive(Debug)]
-pub(super) struct GitPollResult(Result<Option<ReadCommit>, GitFailure>);
-
-impl GitPoll {
-    /// Asks for the commit, and reads it if it is new.
-    pub(super) fn read(self) -> GitPollResult {
-        GitPollResult(self.new_commit())
-    }
-
-    fn new_commit(&self) -> Result<Option<ReadCommit>, GitFailure> {
-        let target = &self.target;
-        let failed = |error: FetchError| GitFailure::of_fetch(target, &error);
-        if self.known.is_some() && self.known == Some(target.remote.head(&target.reference).map_err(failed)?) {
-            return Ok(None);
-        }
-        let id = target.remote.fetch(&target.reference, &target.folder.0).map_err(failed)?;
-        if self.known == Some(id) { Ok(None) } else { ReadCommit::read(target, id).map(Some) }
-    }
-}
-
-impl GitFailure {
-    fn of_fetch(target: &GitTarget, error: &FetchError) -> Self {
-        let is_transient = matches!(
-            error,
-            FetchError::Unreachable(_)
-                | FetchError::Broken(_)
-                | FetchError::Server(_)
-                | FetchError::TimedOut(_)
-                | FetchError::TooManyRequests { .. }
-                | FetchError::Protocol
-                | FetchError::Storage { .. }
-        );
-        GitFailure {
-            reason: error.reason(),
-            why: format!("{}: {error}; {}", target.remote.url(), error.help()),
-            is_stalled: !is_transient,
-            after: error.after(),
-        }
-    }
-
-    /// The commit was fetched, and cannot be read from the disk.
-    fn of_storage(target: &GitTarget, error: &GitError) -> Self {
-        let why = format!("{}: what was fetched cannot be read: {error}", target.remote.url());
-        GitFailure { reason: "StorageFailed", why, is_stalled: false, after: None }
-    }
-
-    fn stalled(reason: &'static str, why: String) -> Self {
-        GitFailure { reason, why, is_stalled: true, after: None }
-    }
-}
-
-impl ReadCommit {
-    fn read(target: &GitTarget, id: CommitId) -> Result<Self, GitFailure> {
-        let of_storage = |error: GitError| GitFailure::of_storage(target, &error);
-        let repository = Repository::bare(&target.folder.0).map_err(of_storage)?;
-        let commit = repository.commit(&id.to_string()).map_err(of_storage)?;
-        let root = Path::new("");
-        let tree = repository.files(&commit, root, root).map_err(of_storage)?;
-        let mut layout = FolderLayout::new(root, Overlay::nothing_over(tree));
-        let folder = Folder { tenant: target.tenant.clone(), role: FolderRole::Source, path: target.path.clone() };
-        layout.add(folder.clone());
-        let content = content(target, id, &layout, &folder);
-        Ok(ReadCommit { tenant: target.tenant.clone(), id, layout, content })
-    }
-
-    /// The full name of the commit.
-    pub(super) fn revision(&self) -> String {
-        self.id.to_string()
-    }
-
-    /// Returns the problems in its files, the first ones in full.
-    pub(super) fn problems(&self) -> Vec<String> {
-        let Ok(snapshot) = &self.content else { return Vec::new() };
-        let all = &snapshot.problems;
-        let text = |problem: &FileProblem| {
-            let line = if problem.line > 0 { format!(":{}", problem.line) } else { String::new() };
-            format!("{}{line}: {}; {}", problem.file, problem.message, problem.help)
-        };
-        let more = all.len().saturating_sub(FEW);
-        let more = (more > 0).then(|| format!("and {more} more problems in its files"));
-        all.iter().take(FEW).map(text).chain(more).collect()
-    }
-
-    /// Reads the definition of an integration.
-    pub(super) fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
-        let id = ObjectId::new(Kind::Integration, integration);
-        let missing = || {
-            let why = format!("its definition is not in commit {}", self.id);
-            LocationError::Refused { object: id.clone(), why }
-        };
-        let snapshot = self.content.as_ref().map_err(|_| missing())?;
-        let object = snapshot.inventory.integrations.get(integration);
-        match (object.and_then(|object| object.spec.definition.as_ref()), snapshot.origins.get(&id)) {
-            (Some(Definition::File(file)), Some(origin)) => {
-                read_definition(&self.layout, &self.tenant, &beside(origin, file))
-            }
-            _ => Err(missing()),
-        }
-    }
-}
-
-/// Reads the manifests of a commit.
-fn content(target: &GitTarget, id: CommitId, layout: &FolderLayout, folder: &Folder) -> Result<Snapshot, GitFailure> {
-    let tree = layout.over.tree();
-    let path = &folder.path;
-    let shown = path.display();
-    let at = |what: String| format!("{}: commit {id} {what}", target.remote.url());
-    let restore = "restore the folder, or correct path: what it declared is unknown now, so nothing of it is removed";
-    match tree.kind_of_target(path) {
-        Ok(FileKind::Folder) => {}
-        Ok(FileKind::Submodule) => {
-            let why = format!("has a submodule at {shown}, whose content is in another repository; {restore}");
-            return Err(GitFailure::stalled("PathNotFound", at(why)));
-        }
-        Ok(_) => {
-            let why = format!("has no folder at {shown}, but a file; {restore}");
-            return Err(GitFailure::stalled("PathNotFound", at(why)));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(GitFailure::stalled("PathNotFound", at(format!("has no folder {shown}; {restore}"))));
-        }
-        Err(error) => {
-            return Err(GitFailure::stalled("PathNotFound", at(format!("has no folder {shown}: {error}; {restore}"))));
-        }
-    }
-    let size: u64 = manifest::find(tree, path, &|_, _| false).files.iter().map(|file| file.size).sum();
-    if size > u64::try_from(target.limit).unwrap_or(u64::MAX) {
-        let why = format!(
-            "has more than {} MiB of manifests at {shown} (--tenant-limit): nothing of it is used",
-            target.limit >> 20
-        );
-        return Err(GitFailure::stalled("TooLarge", at(why)));
-    }
-    Ok(gather(layout.read(folder).reading, layout, &target.tenant))
-}
-
-/// Returns the folder that a source names; `None` if it leads out of the repository.
-pub(super) fn folder(path: Option<&str>) -> Option<PathBuf> {
-    let written = Path::new(path.unwrap_or_default());
-    let below = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-    let plain = |part: &Component<'_>| matches!(part, Component::Normal(_));
-    written.components().all(below).then(|| written.components().filter(plain).collect())
 }
 
 impl GitTenantSource {
@@ -297,7 +76,8 @@ impl GitTenantSource {
             return None;
         }
         (self.is_reading, self.is_asked_again, self.begun) = (true, false, Some(now));
-        Some(GitPoll { target: self.target.clone(), known: self.commit.as_ref().map(|commit| commit.id) })
+        let known = self.commit.as_ref().filter(|commit| commit.is_whole()).map(|commit| commit.id());
+        Some(GitPoll { target: self.target.clone(), known, has_failed: self.failure.is_some() })
     }
 
     /// Returns when the next read is due; `None` while one is in progress.
@@ -310,7 +90,7 @@ impl GitTenantSource {
         self.is_reading = false;
         self.stale = self.stale.filter(|since| self.begun.is_none_or(|begun| *since > begun));
         let tenant = self.target.tenant.as_str();
-        let before = (self.revision(), self.failure.as_ref().map(|failure| failure.reason));
+        let before = self.standing();
         let result = result.unwrap_or_else(|| {
             let why = "internal error: report it, with the last lines of the log".to_string();
             GitPollResult(Err(GitFailure { reason: "Mistake", why, is_stalled: true, after: None }))
@@ -321,7 +101,7 @@ impl GitTenantSource {
                 self.next = now + spread(self.interval);
                 if let Some(commit) = new {
                     info!(tenant, commit = commit.revision(), problems = commit.problems().len(), "read from Git");
-                    if let Err(failure) = &commit.content {
+                    if let Some(failure) = commit.failure() {
                         warn!(tenant, reason = failure.reason, why = failure.why, "its source cannot be read");
                     }
                     self.commit = Some(Arc::new(commit));
@@ -341,7 +121,7 @@ impl GitTenantSource {
         if self.is_asked_again {
             self.poll_now(now);
         }
-        let is_changed = before != (self.revision(), self.failure.as_ref().map(|failure| failure.reason));
+        let is_changed = before != self.standing();
         if is_changed {
             self.changed_at = now;
             self.stirs.fetch_add(1, Ordering::Relaxed);
@@ -377,7 +157,7 @@ impl GitTenantSource {
 
     /// Returns why it cannot be read.
     pub(super) fn failure(&self) -> Option<&GitFailure> {
-        let of_commit = || self.commit.as_ref().and_then(|commit| commit.content.as_ref().err());
+        let of_commit = || self.commit.as_ref().and_then(|commit| commit.failure());
         self.failure.as_ref().or_else(of_commit)
     }
 
@@ -386,15 +166,17 @@ impl GitTenantSource {
         self.commit.as_ref()
     }
 
-    fn revision(&self) -> Option<CommitId> {
-        self.commit.as_ref().map(|commit| commit.id)
+    /// What a change of is reported: the commit, whether it can be read whole, and the reason of a failure.
+    fn standing(&self) -> (Option<(CommitId, bool)>, Option<&'static str>) {
+        let commit = self.commit.as_ref().map(|commit| (commit.id(), commit.is_whole()));
+        (commit, self.failure.as_ref().map(|failure| failure.reason))
     }
 
     /// Returns what it declares.
     pub(super) fn view(&self) -> View {
-        match (self.failure(), self.commit.as_ref().and_then(|commit| commit.content.as_ref().ok())) {
-            (None, Some(snapshot)) => View::Read(snapshot.inventory.clone()),
+        match (&self.failure, &self.commit) {
             (Some(failure), _) => View::Unreachable(failure.why.clone()),
+            (None, Some(commit)) => commit.view(),
             (None, None) => View::Unreachable("it was not read yet".to_string()),
         }
     }
@@ -424,8 +206,12 @@ fn spread(time: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::controller::probes::readiness::Readiness;
+    use crate::controller::syncer::fetch_folders::FetchFolders;
     use crate::git::Proxies;
-    use crate::git::remote::{Access, Limits};
+    use crate::git::quota::FetchQuota;
+    use crate::git::reference::Reference;
+    use crate::git::remote::{Access, Limits, Remote};
+    use std::path::Path;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -443,7 +229,7 @@ mod tests {
             remote: Remote::new("https://git.example/team/tenants.git", access, runtime.handle().clone()).unwrap(),
             reference: Reference::branch("main").unwrap(),
             path: "us".into(),
-            folder: FetchFolder::below(Path::new("/nonexistent"), "hub", "us"),
+            folders: FetchFolders::below(Path::new("/nonexistent"), "hub", "us", FetchQuota::new(1 << 20)),
             limit: 1 << 20,
         };
         GitTenantSource::new(1, target, 60 * SECOND, Readiness::of(1).waits("test", "nothing"))
@@ -518,12 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_stays_in_its_repository_and_an_address_is_found_however_it_is_written() {
-        assert_eq!(folder(None), Some(PathBuf::new()));
-        assert_eq!(folder(Some("./tenants//us/")), Some("tenants/us".into()));
-        for path in ["..", "a/../../b", "/etc"] {
-            assert_eq!(folder(Some(path)), None, "{path}");
-        }
+    fn an_address_is_found_however_it_is_written() {
         let source = source();
         for url in ["https://git.example/team/tenants", "https://git.example/Team/tenants.git/"] {
             assert!(source.is_at(url), "{url}");

@@ -2,7 +2,11 @@
 //! that both the operator's options and their Secret name.
 
 use super::super::context::Context;
-use super::git_source::{self, FetchFolder, GitPoll, GitPollResult, GitTarget, GitTenantSource};
+use super::super::metrics::GitPollOutcome;
+use super::fetch_folders::FetchFolders;
+use super::git_commit::{self, GitPoll, GitPollResult, GitTarget};
+use super::git_reads::GitReads;
+use super::git_source::GitTenantSource;
 use super::hub_objects::HubObjects;
 use super::named_secret::{NamedSecret, fingerprint};
 use super::tenant::TenantRefusal;
@@ -48,6 +52,8 @@ pub(super) struct GitSources {
     namespace: String,
     /// The folder of this replica for what is fetched.
     folder: PathBuf,
+    /// What the sources of all hubs share.
+    reads: Arc<GitReads>,
     found: BTreeMap<String, Opened>,
     /// By tenant: what its source was opened by.
     found_by: BTreeMap<String, OpenedBy>,
@@ -78,10 +84,10 @@ fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRe
 
 impl GitSources {
     /// Creates the sources of a hub, none of them open.
-    pub(super) fn new(context: Context, namespace: &str) -> Self {
+    pub(super) fn new(context: Context, namespace: &str, reads: Arc<GitReads>) -> Self {
         let (found, found_by) = (BTreeMap::new(), BTreeMap::new());
         let folder = folder_of(&context);
-        GitSources { context, namespace: namespace.to_string(), folder, found, found_by, epochs: 0 }
+        GitSources { context, namespace: namespace.to_string(), folder, reads, found, found_by, epochs: 0 }
     }
 
     /// Opens the sources of the Tenants, and closes those that no Tenant names any more. `secret` returns a Secret.
@@ -91,6 +97,9 @@ impl GitSources {
         secret: &dyn Fn(&str) -> Result<&'s NamedSecret, TenantRefusal>,
     ) {
         let wanted: BTreeMap<&String, &GitSource> = objects.git_sources().collect();
+        for name in self.found.keys().filter(|name| !wanted.contains_key(name)) {
+            self.context.metrics.forget_git(name);
+        }
         self.found.retain(|name, _| wanted.contains_key(name));
         self.found_by.retain(|name, _| wanted.contains_key(name));
         for (name, spec) in &wanted {
@@ -133,7 +142,7 @@ impl GitSources {
         }
         self.may_read(&spec.url)?;
         let reference = reference(spec)?;
-        let Some(path) = git_source::folder(spec.path.as_deref()) else {
+        let Some(path) = git_commit::folder(spec.path.as_deref()) else {
             return refuse("PathRefused", "its path leads out of the repository: write a path below its root");
         };
         let from = secret.map(|(name, _)| format!("Secret {name}")).unwrap_or_default();
@@ -161,12 +170,13 @@ impl GitSources {
             remote,
             reference,
             path,
-            folder: FetchFolder::below(&self.folder, &self.namespace, name),
+            folders: FetchFolders::below(&self.folder, &self.namespace, name, self.reads.quota.clone()),
             limit: self.context.tenant_limit,
         };
         info!(tenant = name, url = spec.url, "its source is read from time to time");
         self.found_by.insert(name.to_string(), by);
         self.epochs += 1;
+        self.context.metrics.git_opened(name);
         let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
         Ok(Some(Box::new(GitTenantSource::new(self.epochs, target, spec.interval(), waiting))))
     }
@@ -204,7 +214,10 @@ impl GitSources {
     /// connection changes nothing.
     pub(super) fn on_read(&mut self, tenant: &str, epoch: u64, result: Option<GitPollResult>, now: Instant) -> bool {
         let source = self.found.get_mut(tenant).and_then(|source| source.as_mut().ok());
-        source.filter(|source| source.epoch == epoch).is_some_and(|source| source.on_read(result, now))
+        let Some(source) = source.filter(|source| source.epoch == epoch) else { return false };
+        let outcome = result.as_ref().map_or(GitPollOutcome::Failed, GitPollResult::outcome);
+        self.context.metrics.git_polled(tenant, outcome);
+        source.on_read(result, now)
     }
 
     /// Reads the source of a tenant before anything else is reconciled with it.
@@ -246,7 +259,7 @@ impl GitSources {
 fn is_same(one: &GitSource, other: &GitSource) -> bool {
     let url = |source: &GitSource| GitUrl::parse(&source.url).map(|url| url.to_string()).ok();
     let reference = |source: &GitSource| (source.branch.clone(), source.tag.clone(), source.commit.clone());
-    let path = |source: &GitSource| git_source::folder(source.path.as_deref());
+    let path = |source: &GitSource| git_commit::folder(source.path.as_deref());
     url(one) == url(other) && reference(one) == reference(other) && path(one) == path(other)
 }
 

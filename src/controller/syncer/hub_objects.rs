@@ -51,13 +51,13 @@ impl HubObjects {
     /// Applies an event of the watch of Tenants; returns whether a spec changed.
     pub(super) fn on_tenants(&mut self, event: WatchEvent<Delta<Live<Object<TenantSpec>>>>) -> bool {
         let Some((delta, is_first)) = self.on_event(Kind::Tenant.plural(), event) else { return false };
-        apply_outcome(&mut self.tenants, delta, is_first)
+        apply_delta(&mut self.tenants, delta, is_first)
     }
 
     /// Applies an event of the watch of TenantSyncs; returns whether a spec changed.
     pub(super) fn on_syncs(&mut self, event: WatchEvent<Delta<Live<Object<TenantSyncSpec>>>>) -> bool {
         let Some((delta, is_first)) = self.on_event(Kind::TenantSync.plural(), event) else { return false };
-        apply_outcome(&mut self.syncs, delta, is_first)
+        apply_delta(&mut self.syncs, delta, is_first)
     }
 
     /// Applies the answer to a write of a Tenant's status; returns whether its spec changed.
@@ -193,7 +193,7 @@ impl HubObjects {
 }
 
 /// Applies a change; returns whether a spec changed.
-fn apply_outcome<S: PartialEq>(
+fn apply_delta<S: PartialEq>(
     objects: &mut BTreeMap<String, Live<Object<S>>>,
     delta: Delta<Live<Object<S>>>,
     is_first: bool,

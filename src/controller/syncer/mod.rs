@@ -18,7 +18,8 @@
 //! | `namespace` | the worker of a namespace: applies events, starts what is due |
 //! | `hub_objects` | the Tenants and TenantSyncs of a namespace |
 //! | `tenants`, `tenant`, `polled`, `named_secret` | the connections to tenants, and the cache of each |
-//! | `git_source`, `git_sources` | the sources of tenants in Git |
+//! | `git_sources`, `git_source`, `git_commit` | the sources of tenants in Git, when each is read, and its commit |
+//! | `git_reads`, `fetch_folders` | how many sources are read at once, and where commits are fetched to |
 //! | `target`, `queue`, `budget`, `syncs` | one target: its syncs, what is due, how much was changed |
 //! | `observe` | the input of the plan |
 //! | `reconcile` | the steps of a reconcile, from top to bottom |
@@ -33,6 +34,9 @@
 mod approvals;
 mod assess;
 mod budget;
+mod fetch_folders;
+mod git_commit;
+mod git_reads;
 mod git_source;
 mod git_sources;
 mod hub_objects;
@@ -57,6 +61,7 @@ mod tenants;
 mod waiting_plans;
 
 use super::context::Context;
+use git_reads::GitReads;
 use metrics::SyncerBacklog;
 use namespace::HubWorker;
 use std::sync::Arc;
@@ -69,8 +74,10 @@ pub(super) async fn run(context: Context) -> Result<(), String> {
     let mut hubs = JoinSet::new();
     let backlog = Arc::<SyncerBacklog>::default();
     let claims = SecretClaims::default();
+    let git_reads = Arc::new(GitReads::new(context.git.limits.bytes));
     for namespace in context.namespaces.iter() {
-        hubs.spawn(HubWorker::new(context.clone(), namespace, backlog.clone(), claims.clone()).run());
+        let (backlog, claims, git_reads) = (backlog.clone(), claims.clone(), git_reads.clone());
+        hubs.spawn(HubWorker::new(context.clone(), namespace, backlog, claims, git_reads).run());
     }
     while let Some(ended) = hubs.join_next().await {
         ended.map_err(|_| "internal error: report it, with the last lines of the log".to_string())?;

@@ -6,7 +6,9 @@ use super::super::metrics::ReconcileOutcome;
 use super::super::role::Role;
 use super::approvals::Ledger;
 use super::assess::SyncState;
-use super::git_source::{GitPollResult, GitTenantSource};
+use super::git_commit::GitPollResult;
+use super::git_reads::GitReads;
+use super::git_source::GitTenantSource;
 use super::git_sources::{DuePoll, GitSources};
 use super::hub_objects::{HubObjects, SyncOwner};
 use super::metrics::{self, SyncerBacklog};
@@ -98,6 +100,7 @@ pub(super) struct HubWorker {
     objects: HubObjects,
     tenants: TenantConnections,
     git: GitSources,
+    git_reads: Arc<GitReads>,
     targets: BTreeMap<String, TargetState>,
     /// Number of reconciles so far.
     passes: u64,
@@ -120,7 +123,13 @@ pub(super) struct HubWorker {
 
 impl HubWorker {
     /// Creates the worker of a namespace in the operator's own cluster.
-    pub(super) fn new(context: Context, namespace: &str, backlog: Arc<SyncerBacklog>, claims: SecretClaims) -> Self {
+    pub(super) fn new(
+        context: Context,
+        namespace: &str,
+        backlog: Arc<SyncerBacklog>,
+        claims: SecretClaims,
+        git_reads: Arc<GitReads>,
+    ) -> Self {
         let (outbox, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
         let following = watch(&context, &paths, &outbox);
@@ -131,7 +140,8 @@ impl HubWorker {
         let role = context.role;
         HubWorker {
             tenants: TenantConnections::new(context.clone(), paths.clone(), report, claims),
-            git: GitSources::new(context.clone(), namespace),
+            git: GitSources::new(context.clone(), namespace, git_reads.clone()),
+            git_reads,
             polls: context.polls.subscribe(),
             context,
             paths,
@@ -185,8 +195,8 @@ impl HubWorker {
             self.write_statuses();
         }
         // Running reconciles finish; no new one begins.
-        let delete_after = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = timeout(LAST_WRITES, delete_after).await;
+        let rest = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = timeout(LAST_WRITES, rest).await;
     }
 
     fn wakes(&self) -> Instant {
@@ -366,9 +376,18 @@ impl HubWorker {
             return;
         }
         for DuePoll { tenant, epoch, poll } in self.git.begin_polls(Instant::now()) {
-            let (outbox, span) = (self.outbox.clone(), self.span(&tenant));
+            let (outbox, span, reads) = (self.outbox.clone(), self.span(&tenant), self.git_reads.clone());
+            let (host, stop) = (poll.host(), self.context.stop.clone());
             self.tasks.spawn(async move {
+                let turn = tokio::select! {
+                    turn = reads.turn(&host, poll.has_failed) => turn,
+                    () = stop.requested() => return,
+                };
+                if !poll.is_wanted() {
+                    return;
+                }
                 let result = spawn_blocking(move || span.in_scope(|| poll.read())).await.ok();
+                drop(turn);
                 drop(outbox.send(SyncerEvent::Tenant(TenantEvent::Source { tenant, epoch, result })));
             });
         }

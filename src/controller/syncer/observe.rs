@@ -2,7 +2,7 @@
 
 use super::approvals::Ledger;
 use super::budget::ChangeBudget;
-use super::git_source::ReadCommit;
+use super::git_commit::ReadCommit;
 use super::git_sources::GitSources;
 use super::hub_objects::HubObjects;
 use super::polled::PolledTenant;

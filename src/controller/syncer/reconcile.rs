@@ -6,7 +6,7 @@
 
 use super::super::context::Context;
 use super::approvals::{GivenApprovals, Ledger};
-use super::git_source::ReadCommit;
+use super::git_commit::ReadCommit;
 use super::observe::{ObservedChanges, ObservedTarget, Unsettled};
 use super::outcome::{AppliedTarget, PassOutcome};
 use super::queue::{IN_A_PASS, Writing};

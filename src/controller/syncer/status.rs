@@ -156,7 +156,7 @@ pub(super) fn of_tenant(
     let before = TenantStatus { approvals: Vec::new(), ..written(live).unwrap_or_default() };
     let with_git = live.read.as_ref().ok().filter(|tenant| tenant.spec.git().is_some());
     let target = with_git.and_then(|_| targets.get(&live.name));
-    let mut sync_conditions = match &live.read {
+    let mut new_conditions = match &live.read {
         Err(why) => unreadable(why),
         Ok(_) if tenants.is_being_read(&live.name) => return None,
         Ok(tenant) => match tenants.get(&live.name)? {
@@ -172,17 +172,17 @@ pub(super) fn of_tenant(
             },
         },
     };
-    if with_git.is_some_and(|tenant| !tenant.spec.is_suspended()) && sync_conditions.iter().all(is_good) {
-        sync_conditions = of_source(&live.name, git, target)?;
+    if with_git.is_some_and(|tenant| !tenant.spec.is_suspended()) && new_conditions.iter().all(is_good) {
+        new_conditions = of_source(&live.name, git, target)?;
     }
-    sync_conditions.extend(tenants.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
-    sync_conditions.extend(with_git.zip(target).and_then(|(tenant, target)| stale_source(namespace, tenant, target)));
+    new_conditions.extend(tenants.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
+    new_conditions.extend(with_git.zip(target).and_then(|(tenant, target)| stale_source(namespace, tenant, target)));
     let asked = with_git.and_then(|tenant| requested_at(&tenant.metadata));
     let answered = asked.is_some() && target.is_some_and(|target| target.source_handled == asked);
     let known = target.and_then(|target| target.source.clone());
     let status = TenantStatus {
         observed_generation: Some(live.generation),
-        conditions: conditions(&before.conditions, sync_conditions, live.generation, now),
+        conditions: conditions(&before.conditions, new_conditions, live.generation, now),
         last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
         source: known.or_else(|| before.source.clone().filter(|_| with_git.is_some())),
         approvals: Vec::new(),
@@ -210,11 +210,12 @@ fn of_source(tenant: &str, git: &GitSources, target: Option<&TargetState>) -> Op
     }
     let source = target?.source.as_ref()?;
     let status = source.target.clone()?;
+    let not_applied = status.message.as_ref().map(|message| format!("; {message}")).unwrap_or_default();
     let mut conditions = assess::sync_conditions(&[status]);
     let applied = source.applied.as_deref().unwrap_or_default();
     for condition in conditions.iter_mut().filter(|condition| ["Ready", "InSync"].contains(&condition.type_)) {
         if condition.holds == Some(true) {
-            condition.message = format!("it is as commit {applied} of its source declares");
+            condition.message = format!("it is as commit {applied} of its source declares{not_applied}");
         }
     }
     Some(conditions)

@@ -107,9 +107,9 @@ impl TargetState {
         if selected.now.is_empty() {
             return false;
         }
-        let delete_after = selected.later_objects(plan, |why| *why == Why::PassFull);
+        let rest = selected.later_objects(plan, |why| *why == Why::PassFull);
         self.queue.begun(pass, std::mem::take(&mut selected.now));
-        self.queue.changed_after(pass, delete_after, now);
+        self.queue.changed_after(pass, rest, now);
         selected.narrow(plan, |_| true);
         true
     }

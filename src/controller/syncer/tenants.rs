@@ -3,7 +3,7 @@
 
 use super::super::context::Context;
 use super::super::role::Role;
-use super::git_source::GitPollResult;
+use super::git_commit::GitPollResult;
 use super::git_sources::{GitSources, UNREAD};
 use super::hub_objects::HubObjects;
 use super::named_secret::{self, NamedSecret, fingerprint};

@@ -6,7 +6,9 @@
 use super::overlay::Overlay;
 use super::paths::normal;
 use crate::file_tree::{FileKind, FileTree};
-use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
+use crate::manifest::{
+    self, DocumentsRead, FileProblem, FolderBudget, FolderContent, FoundFile, Unparsed, dangling, shown, strange,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
@@ -130,9 +132,14 @@ impl FolderLayout {
         self.folders.iter().find(|folder| folder.tenant == tenant && folder.role == role)
     }
 
-    /// Reads a folder from disk.
+    /// Reads a folder.
     pub fn read(&self, folder: &Folder) -> FolderReading {
-        let found = manifest::find(self.tree(), &folder.path, &|_, _| false);
+        self.read_within(folder, &mut FolderBudget::default())
+    }
+
+    /// Reads a folder within a budget. Once that is exceeded, files are missing, and a problem says so.
+    pub fn read_within(&self, folder: &Folder, budget: &mut FolderBudget) -> FolderReading {
+        let found = manifest::find_within(self.tree(), &folder.path, &|_, _| false, budget);
         let paths = found.files.iter().map(|file| normal(&file.path));
         let mut readings: Vec<(PathBuf, DocumentsRead)> =
             paths.zip(manifest::read_files(self.tree(), &found.files)).collect();
@@ -140,21 +147,30 @@ impl FolderLayout {
         self.over.put_over(&mut readings, &|path| path.starts_with(&folder.path) && is_manifest(path));
         let mut reading = DocumentsRead::default();
         readings.into_iter().for_each(|(_, read)| reading.extend(read));
-        self.complete(folder, reading, found)
+        self.complete(folder, reading, found, budget)
     }
 
     /// Adds to a folder's own files those that its links lead to, and those that cannot be read.
-    pub fn complete(&self, folder: &Folder, reading: DocumentsRead, found: FolderContent) -> FolderReading {
-        let mut followed = FollowedLink {
+    pub fn complete(
+        &self,
+        folder: &Folder,
+        reading: DocumentsRead,
+        found: FolderContent,
+        budget: &mut FolderBudget,
+    ) -> FolderReading {
+        let mut followed = FollowedLinks {
             layout: self,
             folder,
+            budget,
+            ahead: Vec::new(),
             seen: BTreeSet::new(),
             files: BTreeSet::new(),
             out: FolderReading::default(),
         };
         followed.out.reading = reading;
         followed.take(found, None);
-        let FollowedLink { mut out, .. } = followed;
+        followed.follow_all();
+        let FollowedLinks { mut out, .. } = followed;
         for file in std::mem::take(&mut out.reading.blank) {
             let problem = FileProblem::of_file(
                 &file,
@@ -207,9 +223,13 @@ impl FolderLayout {
 }
 
 /// The followed links of one folder.
-struct FollowedLink<'a> {
+struct FollowedLinks<'a> {
     layout: &'a FolderLayout,
     folder: &'a Folder,
+    budget: &'a mut FolderBudget,
+    /// The links to follow, the next one last, each with the folder's own link that led to it. A list and not a
+    /// recursion: a chain of links can be longer than any stack.
+    ahead: Vec<(PathBuf, PathBuf)>,
     /// The real paths that links led to before.
     seen: BTreeSet<PathBuf>,
     /// Files elsewhere that were read.
@@ -217,7 +237,7 @@ struct FollowedLink<'a> {
     out: FolderReading,
 }
 
-impl FollowedLink<'_> {
+impl FollowedLinks<'_> {
     /// `link` is the link that led here, if any.
     fn take(&mut self, found: FolderContent, link: Option<&Path>) {
         found.unreadable.into_iter().for_each(|(path, problem)| self.unknown(&path, problem));
@@ -229,8 +249,15 @@ impl FollowedLink<'_> {
             new.iter().for_each(|file| drop(self.out.shared.insert(shown(&file.path), shown(link))));
             reading.into_iter().for_each(|read| self.out.reading.extend(read));
         }
-        for path in found.links {
-            self.follow(&path, link.unwrap_or(&path));
+        let with_first = |path: PathBuf| (path.clone(), link.map_or(path, Path::to_path_buf));
+        self.ahead.extend(found.links.into_iter().rev().map(with_first));
+    }
+
+    fn follow_all(&mut self) {
+        while self.budget.exceeded().is_none()
+            && let Some((path, link)) = self.ahead.pop()
+        {
+            self.follow(&path, &link);
         }
     }
 
@@ -261,11 +288,19 @@ impl FollowedLink<'_> {
         match (tree.kind(&real), tree.size(&real)) {
             (Ok(FileKind::Folder), _) => {
                 if self.seen.insert(target) {
-                    self.take(manifest::find(tree, &at, &|_, _| false), Some(link));
+                    let found = manifest::find_within(tree, &at, &|_, _| false, self.budget);
+                    self.take(found, Some(link));
                 }
             }
             (Ok(FileKind::File), Ok(size)) => {
                 if is_read(path) && self.seen.insert(target) {
+                    if !self.budget.take_file(&at, size) {
+                        return self
+                            .budget
+                            .problem(shown(path))
+                            .into_iter()
+                            .for_each(|problem| self.unknown(path, problem));
+                    }
                     let files = vec![FoundFile { path: at, size }];
                     self.take(FolderContent { files, ..FolderContent::default() }, Some(link));
                 }
@@ -291,4 +326,38 @@ impl FollowedLink<'_> {
 /// Whether a file of this name is read.
 fn is_read(path: &Path) -> bool {
     path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// Each of many folders has a link to the next one: following them must not need a stack as deep.
+    #[test]
+    fn a_long_chain_of_links_is_followed() {
+        const FOLDERS: usize = 5_000;
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: String| root.path().join(name);
+        fs::create_dir(at("us".to_string())).unwrap();
+        symlink("../d0", at("us/next".to_string())).unwrap();
+        for number in 0..FOLDERS {
+            fs::create_dir(at(format!("d{number}"))).unwrap();
+            symlink(format!("../d{}", number + 1), at(format!("d{number}/next"))).unwrap();
+        }
+        fs::create_dir(at(format!("d{FOLDERS}"))).unwrap();
+        fs::write(at(format!("d{FOLDERS}/a.yaml")), "a: b\n").unwrap();
+        let mut layout = FolderLayout::new(root.path(), Overlay::default());
+        let folder = Folder { tenant: "us".to_string(), role: FolderRole::Source, path: at("us".to_string()) };
+        layout.add(folder.clone());
+        let read = layout.read(&folder);
+        assert_eq!(read.shared.len(), 1);
+        assert!(read.reading.unparsed.is_empty(), "{:?}", read.reading.unparsed.first());
+        // Links use the same budget as the folder.
+        let mut budget = FolderBudget::of_bytes(100 * 1024);
+        let read = layout.read_within(&folder, &mut budget);
+        assert!(budget.exceeded().is_some());
+        assert_eq!(read.reading.unparsed.len(), 1);
+    }
 }

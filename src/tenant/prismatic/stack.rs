@@ -3,7 +3,7 @@
 
 use super::document::{Document, UnknownField, refused};
 use super::token::Tokens;
-use crate::http_client::client::{HttpAnswer, HttpClient, HttpFailure};
+use crate::http_client::client::{HttpAnswer, HttpClient, HttpFailure, retry_after};
 use crate::http_client::origin::Origin;
 use crate::kubernetes::client::WriteFence;
 use crate::secret::Secret;
@@ -526,7 +526,7 @@ fn refused_at_all(answer: &HttpAnswer) -> Result<(), ApiFailure> {
         return Err(ApiFailure::Redirects);
     }
     if answer.status == StatusCode::TOO_MANY_REQUESTS {
-        let after = answer.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
+        let after = retry_after(&answer.headers).map(|after| after.as_secs());
         return Err(ApiFailure::TooMany { after });
     }
     if answer.status.is_server_error() {

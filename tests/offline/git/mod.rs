@@ -3,6 +3,7 @@
 use gix::ObjectId;
 use stablekey::git::credentials::{CredentialKind, Credentials, CredentialsError};
 use stablekey::git::failure::FetchError;
+use stablekey::git::quota::FetchQuota;
 use stablekey::git::reference::Reference;
 use stablekey::git::remote::{Access, Limits, Remote, RemoteError};
 use stablekey::git::{Authorities, Proxies, Secret};
@@ -455,6 +456,30 @@ fn a_file_that_unpacks_to_too_much_is_an_error() {
     assert!(!ours.fetched().exists());
 }
 
+/// Four large sources must not fill the volume that all others need.
+#[test]
+fn a_fetch_that_does_not_fit_beside_others_is_stopped() {
+    let ours = Workplace::new();
+    let mut large = files(&[("a.yaml", "one")]);
+    large.insert("large.bin".to_string(), File::Regular(noise(1 << 20)));
+    let id = of(&ours.tenants.commit("main", &large));
+    let remote = ours.remote();
+    let most = 3 << 19;
+    let quota = FetchQuota::new(most);
+    let (first, second) = (quota.share(), quota.share());
+    let into = |name: &str| ours.folder.path().join(name);
+    assert_eq!(remote.fetch_within(&main(), &into("first"), &first), Ok(id));
+    let used = quota.used();
+    assert!((1 << 20..most).contains(&used), "{used}");
+    let error = remote.fetch_within(&main(), &into("second"), &second).unwrap_err();
+    assert_eq!((&error, error.reason()), (&FetchError::NoRoom(most), "StorageFailed"));
+    assert!(!into("second").exists(), "it leaves nothing");
+    assert_eq!(quota.used(), used, "and takes nothing");
+    fs::remove_dir_all(into("first")).unwrap();
+    drop(first);
+    assert_eq!(remote.fetch_within(&main(), &into("second"), &second), Ok(id));
+}
+
 #[test]
 fn what_an_answer_says_is_told_in_our_words() {
     let ours = Workplace::new();
@@ -463,12 +488,13 @@ fn what_an_answer_says_is_told_in_our_words() {
         let headers = headers.iter().map(|(name, value)| (*name, value.to_string())).collect();
         Fault::Say(status, headers, "<html>CANARY-page</html>")
     };
-    let after = Some(Duration::from_secs(7));
+    let (after, longest) = (Some(Duration::from_secs(7)), Some(Duration::from_secs(600)));
     let elsewhere = "https://git.acme.example/new.git/info/refs?service=git-upload-pack";
     for (fault, error) in [
         (say(403, &[]), FetchError::Forbidden),
         (say(404, &[]), FetchError::NotFound(404)),
         (say(429, &[("retry-after", "7")]), FetchError::TooManyRequests { after }),
+        (say(429, &[("retry-after", "18446744073709551615")]), FetchError::TooManyRequests { after: longest }),
         (say(500, &[]), FetchError::Server(500)),
         (say(400, &[]), FetchError::Refused(400)),
         (say(200, &[("content-type", "text/html")]), FetchError::NotGit),
