@@ -49,7 +49,7 @@ impl CiComment {
                     let help = "it must be what stablekey ci plan wrote, of the same version";
                     CommandFailure::new(format!("{}: {error}", path.display()), help)
                 })?;
-                report.markdown(&marker, "stablekey plan", false)
+                report.markdown(&marker, "stablekey ci plan", false)
             }
         };
         let Some(system) = run.system else {

@@ -1,7 +1,7 @@
 //! `stablekey ci plan`.
 
 use super::post::Post;
-use super::run::{CiRun, CiSystem};
+use super::run::{CiRun, CiSystem, MergeRequest};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{Narrowing, RootArgument};
@@ -190,16 +190,24 @@ impl CiPlan {
         let head = git.commit(&self.head)?;
         if self.base.is_none()
             && run.system == Some(CiSystem::GitHub)
-            && let Some(request) = &run.request
-            && let Some(base) = base_of_merge(git, &head, request.head.as_deref())?
+            && let Some(MergeRequest { target, head: Some(last), .. }) = &run.request
         {
-            if !git.has(&base) {
-                let message = "the merge commit's parents are not in this clone, which is shallow: it has a depth of 1";
-                return Err(CommandFailure::new(message, "set fetch-depth: 2 for actions/checkout"));
+            if let Some(base) = base_of_merge(git, &head, last)? {
+                if !git.has(&base) {
+                    let message =
+                        "the merge commit's parents are not in this clone, which is shallow: it has a depth of 1";
+                    return Err(CommandFailure::new(message, "set fetch-depth: 2 for actions/checkout"));
+                }
+                let (before, _) = repository.files(&base.to_string())?;
+                let (after, to) = repository.files(&self.head)?;
+                return Ok(Merged { before, after, from: format!("{target} ({})", base.short()), to });
             }
-            let (before, _) = repository.files(&base.to_string())?;
-            let (after, to) = repository.files(&self.head)?;
-            return Ok(Merged { before, after, from: format!("{} ({})", request.target, base.short()), to });
+            // The base itself, as pull_request_target checks it out, would be a change that does nothing.
+            if self.head == "HEAD" && head.to_string() != *last {
+                let message = format!("{} is checked out, which is not of this pull request", head.short());
+                let help = "check out what actions/checkout does by default on pull_request; or give --base and --head";
+                return Err(CommandFailure::new(message, help));
+            }
         }
         let base = match (&self.base, &run.request) {
             (Some(base), _) => base.clone(),
@@ -233,10 +241,10 @@ impl CiPlan {
 
 /// The base of a change, if HEAD is the merge commit that GitHub made of it: its second parent is the change's last commit.
 /// A change whose last commit is a merge itself, and that the job checked out, is none.
-fn base_of_merge(git: &Repository, head: &Commit, change: Option<&str>) -> Result<Option<Commit>, CommandFailure> {
+fn base_of_merge(git: &Repository, head: &Commit, change: &str) -> Result<Option<Commit>, CommandFailure> {
     let mut parents = git.parents(head)?.into_iter();
-    Ok(match (parents.next(), parents.next(), parents.next(), change) {
-        (Some(base), Some(merged), None, Some(change)) if merged.to_string() == change => Some(base),
+    Ok(match (parents.next(), parents.next(), parents.next()) {
+        (Some(base), Some(merged), None) if merged.to_string() == change => Some(base),
         _ => None,
     })
 }

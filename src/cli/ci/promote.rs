@@ -111,7 +111,8 @@ impl CiPromote {
         let (before, after) = self.root.open_both(before, after)?;
         let changed = ChangedProject::of(&before, &after, &Default::default());
         let shown = ShownChange { changed: &changed, from: &from, to: &to };
-        let whole = Invocation { root: self.root.typed(), ..Invocation::default() }.plan();
+        let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
+        let whole = typed.shown_by(&["ci", "plan"], &[("--base", Some(&base)), ("--head", Some(&branch))]).plan();
         let report = ChangeReport::of(&shown);
         let text = ChangeRequest { report: &report, approvals: &needs_approval, notes: &notes, steps: &steps };
         let text = text.text(&whole);

@@ -231,7 +231,7 @@ fn the_files_of_pipelines_install_this_version() {
             assert!(of_input || line.ends_with(&format!("--version {version}")), "{}: {line}", path.display());
         }
     }
-    assert_eq!(installs, 8);
+    assert_eq!(installs, 9);
 }
 
 /// The hook of pre-commit runs in a project, and fails where a manifest is wrong.
