@@ -67,6 +67,25 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// A text in which GitHub's runner finds no command: what a job prints is searched for lines that begin with `::`, and for
+/// `##[` anywhere. An invisible blank parts them.
+pub fn without_commands(text: &str) -> Cow<'_, str> {
+    const INVISIBLE: char = '\u{200b}';
+    if !text.contains("::") && !text.contains("##[") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        let rest = line.trim_start();
+        out.push_str(&line[..line.len() - rest.len()]);
+        if rest.starts_with("::") {
+            out.push(INVISIBLE);
+        }
+        out.push_str(&rest.replace("##[", &format!("##{INVISIBLE}[")));
+    }
+    Cow::Owned(out)
+}
+
 /// The width of a text on a terminal, in columns: two for most Chinese, Japanese and Korean characters, none for
 /// combining marks.
 pub fn width(text: &str) -> usize {
@@ -206,6 +225,17 @@ pub fn and<S: AsRef<str>>(items: &[S]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_no_command_to_a_runner() {
+        let text = "a ::error::b\n  ::stop-commands::x\n::add-mask::y\n\n\t::error::\nz ##[add-mask]z";
+        let guarded = without_commands(text);
+        assert_eq!(guarded.replace('\u{200b}', ""), text);
+        for line in guarded.lines() {
+            assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "{line}");
+        }
+        assert!(matches!(without_commands("a: b"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn a_title_does_not_move_the_cursor() {

@@ -95,7 +95,7 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
     Ok(files)
 }
 
-const IGNORED: &str = "# Secrets, and plans of one machine.\n/secrets/\n/plan.json\n";
+const IGNORED: &str = "# Secrets, and plans and reports of one machine.\n/secrets/\n/plan.json\n/stablekey-report/\n";
 
 fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
     let row = |tenant: &NewTenant| {
@@ -179,7 +179,9 @@ fn pipeline(ci: Ci, tenants: &[NewTenant]) -> Vec<(&'static str, String)> {
                 [] => String::new(),
                 names => format!("# For tenants on the platform: {}.\n", names.join(", ")),
             };
-            let apply = if applies { format!("\n{GITLAB_APPLY}") } else { String::new() };
+            // There they are one file.
+            let apply = GITLAB_APPLY.replace(" Use it together with plan.yml.", "");
+            let apply = if applies { format!("\n{apply}") } else { String::new() };
             let text = format!("{GITLAB_PLAN}{apply}").replace(GITLAB_TOKENS, &tokens);
             vec![(".gitlab-ci.yml", text)]
         }

@@ -64,6 +64,9 @@ pub(super) struct Apply {
     /// Apply the actions with this digest of a writer, as the plan shows it (repeatable, or comma-separated)
     #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
     approve: Vec<String>,
+    /// Whether a pipeline runs it: how to approve is said once, at the end, by the command that it is a part of.
+    #[arg(skip)]
+    in_pipeline: bool,
 }
 
 impl Apply {
@@ -87,7 +90,7 @@ impl Apply {
         let narrowing =
             Narrowing { tenants: vec![revert.tenant.clone()], revert: Some(revert.clone()), ..Narrowing::default() };
         let RevertConsent { format, yes, approve } = consent;
-        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes, approve }
+        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes, approve, in_pipeline: false }
     }
 
     /// The scope of the plan that is applied.
@@ -95,14 +98,24 @@ impl Apply {
         self.narrowing.scope()
     }
 
-    /// An apply of all that needs no approval, and of what these digests approve.
-    pub(super) fn without_questions(root: RootArgument, narrowing: Narrowing, format: FormatOption) -> Self {
-        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes: true, approve: Vec::new() }
+    /// An apply of a pipeline: of all that needs no approval, and of what these digests approve.
+    pub(super) fn of_pipeline(
+        root: RootArgument,
+        narrowing: Narrowing,
+        format: FormatOption,
+        approve: Vec<String>,
+    ) -> Self {
+        Apply { root, narrowing, format, plan: None, resend: Vec::new(), yes: true, approve, in_pipeline: true }
     }
 
-    /// Adds digests that were approved.
-    pub(super) fn approving(self, approve: Vec<String>) -> Self {
-        Apply { approve, ..self }
+    /// The command as it was typed.
+    fn typed(&self) -> Invocation {
+        Invocation { is_apply: true, in_pipeline: self.in_pipeline, ..self.root.invocation(&self.narrowing) }
+    }
+
+    /// The exit code of this command, by the plan after it.
+    fn exit_by(&self, left: &Plan) -> u8 {
+        if self.in_pipeline { exit_of_pipeline(left) } else { left.exit_of_apply() }
     }
 
     /// Plans, asks, and applies within a scope. Returns the exit code. A later stage of a sync is applied in the same run,
@@ -114,15 +127,16 @@ impl Apply {
         file: Option<PlanFile>,
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
-        Ok(self.carry_out_whole(project, scope, file, output)?.exit)
+        Ok(self.carry_out_whole(project, scope, file, &|| Ok(()), output)?.exit)
     }
 
-    /// Plans, asks, and applies within a scope. Returns what is left.
+    /// Plans, asks, and applies within a scope. Returns what is left. `may_write` is asked once, before the first write.
     pub(super) fn carry_out_whole(
         mut self,
         project: Project,
         scope: Scope,
         file: Option<PlanFile>,
+        may_write: &dyn Fn() -> Result<(), CommandFailure>,
         output: &mut Output,
     ) -> Result<CarriedOut, CommandFailure> {
         let planned = match &file {
@@ -137,7 +151,7 @@ impl Apply {
         output.roles(project.roles.iter().map(String::as_str));
         let approved_before = kept.all(&project);
         kept.warn(&project, output);
-        let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
+        let typed = self.typed();
         let text = self.format.output == OutputFormat::Text;
         if text && file.is_none() {
             output.result(&plan::show(&planned, &approved_before, &typed, OutputFormat::Text, output.style())?)?;
@@ -167,6 +181,7 @@ impl Apply {
             },
         };
         let consent = of_open_stages(consent, &planned.plan)?;
+        may_write()?;
         let is_unmet = !scope.resend.is_empty() && planned.plan.exit == 1;
         let stop = interruption(1);
         let interrupted = || stop.load(Ordering::SeqCst);
@@ -227,9 +242,15 @@ impl Apply {
         let after = after.map(|(_, after)| (apply::receipt(done, &after.world), after.plan));
         let read_back =
             after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
-        let applied = Applied { report: &run.report, kustomizations: &run.kustomized, after: read_back };
+        let failed = has_failed(&run.report);
+        let exit = match &after {
+            // What could not be sent again stays an error.
+            Ok((_, plan)) if !failed && !is_unmet && failure.is_none() => self.exit_by(plan),
+            _ => 1,
+        };
+        let applied = Applied { report: &run.report, kustomizations: &run.kustomized, after: read_back, exit };
         self.narrowing.resend.clear();
-        let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
+        let typed = self.typed();
         let reported = self.report(&applied, &typed, output);
         if let Ok((_, plan)) = &after {
             forget(&kept, plan, &typed)?;
@@ -240,14 +261,7 @@ impl Apply {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let has_failed = has_failed(&run.report);
-        let left = after.ok().map(|(_, plan)| plan);
-        let exit = match &left {
-            // What could not be sent again stays an error.
-            Some(plan) if !has_failed && !is_unmet => plan.exit_of_apply(),
-            _ => 1,
-        };
-        Ok(CarriedOut { exit, has_failed, left })
+        Ok(CarriedOut { exit, has_failed: failed, left: after.ok().map(|(_, plan)| plan) })
     }
 
     /// The consent to a stage that opened: it covers only what was shown for it. `None` without one.
@@ -259,7 +273,7 @@ impl Apply {
         approved_before: &[(&str, Vec<StoredApproval>)],
         output: &mut Output,
     ) -> Result<Option<Consent>, CommandFailure> {
-        let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
+        let typed = self.typed();
         let text = self.format.output == OutputFormat::Text;
         if text && file.is_none() {
             output.result(&plan::show(planned, approved_before, &typed, OutputFormat::Text, output.style())?)?;
@@ -528,6 +542,19 @@ fn stages(world: &World) -> BTreeMap<Writer, Vec<Stage>> {
 /// The ids of the actions that wait for an earlier stage.
 fn waiting(plan: &Plan) -> BTreeSet<String> {
     plan.waiting().map(|(_, action)| action.id.clone()).collect()
+}
+
+/// The exit code of an apply in a pipeline: 1 something that is allowed was not done, 2 something waits for an approval or
+/// an earlier stage.
+pub(super) fn exit_of_pipeline(left: &Plan) -> u8 {
+    let written = left.targets.iter().filter(|target| !target.suspended);
+    let awaits_approval = written.flat_map(|target| &target.actions).any(|action| !action.needs_approval.is_empty());
+    match left.exit {
+        1 => 1,
+        _ if awaits_approval || left.awaits_stage() => 2,
+        _ if !left.writes_nothing() => 1,
+        _ => 0,
+    }
 }
 
 /// The digests that an approval of this plan may give.

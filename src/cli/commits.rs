@@ -70,6 +70,10 @@ pub(super) struct ProjectRepository {
 impl ProjectRepository {
     /// Finds the repository around a root.
     pub(super) fn around(root: &Path) -> Result<Self, CommandFailure> {
+        if !root.is_dir() {
+            let help = "give the folder of the project; commits are given with --from and --to";
+            return Err(CommandFailure::new(format!("{} is no folder", root.display()), help));
+        }
         let repository = Repository::around(root)?;
         let at = repository.path_of(root)?;
         Ok(ProjectRepository { repository, at, root: root.to_path_buf() })

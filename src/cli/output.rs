@@ -5,6 +5,7 @@ use crate::manifest::FileProblem;
 use crate::render::Style;
 use crate::text;
 use indicatif::ProgressBar;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -92,6 +93,8 @@ pub(super) struct Output {
     error_columns: Option<usize>,
     /// Whether both go to the same terminal or file (`2>&1`): what one shows need not be repeated on the other.
     is_one_place: bool,
+    /// Whether a job of GitHub shows it, which takes some lines for commands.
+    to_runner: bool,
 }
 
 impl Output {
@@ -119,12 +122,14 @@ impl Output {
             to_terminal: stdout.is_terminal(),
             error_columns: stderr_is_terminal.then(|| columns(wanted, terminal_size_of(&stderr))),
             is_one_place: is_one_file(stdout.as_fd(), stderr.as_fd()),
+            to_runner: std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true"),
         }
     }
 
     /// The style of text on standard output.
     pub(super) fn style(&self) -> Style {
-        Style { colour: self.color, width: self.columns, problems_seen: self.is_one_place }
+        let (width, to_runner) = (self.columns, self.to_runner);
+        Style { colour: self.color, width, problems_seen: self.is_one_place, to_runner }
     }
 
     /// The style of text on standard error.
@@ -156,7 +161,18 @@ impl Output {
 
     /// Writes a message to standard error, with terminal control characters escaped.
     pub(super) fn note(&mut self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", text::lines(text));
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.guarded(&text::lines(text)));
+    }
+
+    /// A text for people without lines that the log of a job takes for commands.
+    fn guarded<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.to_runner { text::without_commands(text) } else { Cow::Borrowed(text) }
+    }
+
+    /// Writes a result for people, as Markdown that other parts of the program made.
+    pub(super) fn markdown(&mut self, text: &str) -> Result<(), CommandFailure> {
+        let text = self.guarded(text).into_owned();
+        self.result(&text)
     }
 
     /// Reports problems of files.

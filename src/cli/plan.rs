@@ -130,7 +130,7 @@ impl PlanCommand {
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
         output.note(&format!("This is the plan of {name}. To apply it, run stablekey apply in a clone."));
-        let typed = self.root.invocation(&self.narrowing);
+        let typed = self.typed();
         output.result(&show(&planned, &[], &typed, self.format.output, output.style())?)?;
         Ok(planned.plan.exit)
     }
@@ -144,14 +144,20 @@ impl PlanCommand {
         output.roles(sides.after.roles.iter().map(String::as_str));
         let shown = ShownChange { changed: &changed, from: &sides.names.from, to: &sides.names.to };
         output.result(&match self.format.output {
-            OutputFormat::Text => shown.text(&self.root.invocation(&self.narrowing), output.style()),
-            OutputFormat::Markdown => {
-                let whole = self.root.invocation(&self.narrowing).plan();
-                ChangeReport::of(&shown).markdown("", &whole, true)
-            }
+            OutputFormat::Text => shown.text(&self.typed(), output.style()),
+            OutputFormat::Markdown => ChangeReport::of(&shown).markdown("", &self.typed().plan(), true),
             OutputFormat::Json => shown.json().map_err(|error| no_json(&error))?,
         })?;
         Ok(changed.exit())
+    }
+
+    /// The command that shows a plan of commits again.
+    fn typed(&self) -> Invocation {
+        let CommitOptions { from, to, git } = &self.commits;
+        let snapshot = self.stored.snapshot.as_ref().map(|path| path.display().to_string());
+        let options = [("--git", git), ("--from", from), ("--to", to), ("--snapshot", &snapshot)];
+        let options = options.map(|(option, value)| (option, value.as_deref()));
+        self.root.invocation(&self.narrowing).shown_by(&["plan"], &options)
     }
 
     /// Shows what waits in a hub.

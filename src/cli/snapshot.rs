@@ -57,10 +57,20 @@ impl SnapshotCommand {
             output.note("All tenants are folders of the tree: the snapshot has none.");
         }
         let unread = stored.unread();
-        for name in &unread {
-            let why = project.tenants.get(*name).and_then(|tenant| tenant.live.as_ref().err());
-            output.note(&format!("{name} is not in it: {}", why.map_or("it was not asked", String::as_str)));
+        if unread.is_empty() {
+            return Ok(0);
         }
-        Ok(u8::from(!unread.is_empty()))
+        let why = |name: &str| {
+            let why = project.tenants.get(name).and_then(|tenant| tenant.live.as_ref().err());
+            format!("{name}: {}", why.map_or("it was not asked", String::as_str))
+        };
+        let what = match self.out.as_path() {
+            path if path == Path::new("-") => "the snapshot".to_string(),
+            path => path.display().to_string(),
+        };
+        let reasons: Vec<String> = unread.iter().map(|name| why(name)).collect();
+        let message = format!("{what} is written without what could not be read: {}", reasons.join("; "));
+        let help = "a plan with it knows nothing of these tenants; see that they can be read, then write it again";
+        Err(CommandFailure::new(message, help))
     }
 }

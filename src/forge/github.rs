@@ -2,10 +2,11 @@
 
 use super::comment::{Marked, Thread};
 use super::rest::{Rest, encoded};
-use super::{ForgeError, Posted};
+use super::{ForgeError, OpenedRequest, Posted, page};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 
 /// The most annotations of one request.
 const BATCH: usize = 50;
@@ -50,14 +51,17 @@ impl GitHub {
     }
 
     /// Opens a pull request, or gives the open one of these branches this title and text.
-    pub fn request(&self, head: &str, base: &str, title: &str, text: &str) -> Result<Posted, ForgeError> {
+    pub fn request(&self, head: &str, base: &str, title: &str, text: &str) -> Result<OpenedRequest, ForgeError> {
         let list = format!("{}/pulls", self.repository);
         let owner = self.repository.trim_start_matches("/repos/").split('/').next().unwrap_or_default();
         let of = format!("{list}?state=open&head={owner}:{}&base={}&per_page=100", encoded(head), encoded(base));
+        let seen = RefCell::new(None);
+        let see = |pull: &Value| *seen.borrow_mut() = page(pull, "html_url");
         let thread = Thread {
             list: &|| {
                 let what = "listing the pull requests";
                 let pulls = self.rest.all(&of, what)?;
+                pulls.first().into_iter().for_each(see);
                 pulls
                     .iter()
                     .map(|pull| Marked::numbered(pull, "number", "body").ok_or(ForgeError::Form { what }))
@@ -66,14 +70,26 @@ impl GitHub {
             update: &|number| {
                 let body = json!({ "title": title, "body": text });
                 let what = "updating the pull request";
-                self.rest.send(&Method::PATCH, &format!("{list}/{number}"), Some(&body), what).map(drop)
+                self.rest
+                    .send(&Method::PATCH, &format!("{list}/{number}"), Some(&body), what)
+                    .map(|pull| see(&pull.body))
             },
             create: &|| {
                 let body = json!({ "title": title, "head": head, "base": base, "body": text });
-                self.rest.send(&Method::POST, &list, Some(&body), "opening the pull request").map(drop)
+                let what = "opening the pull request";
+                self.rest.send(&Method::POST, &list, Some(&body), what).map(|pull| see(&pull.body))
             },
         };
-        thread.keep(text)
+        let posted = thread.keep(text)?;
+        Ok(OpenedRequest { posted, page: seen.take() })
+    }
+
+    /// The last commit of a pull request as it is now.
+    pub fn head_of(&self, number: u64) -> Result<String, ForgeError> {
+        let what = "reading the pull request";
+        let pull = self.rest.send(&Method::GET, &format!("{}/pulls/{number}", self.repository), None, what)?;
+        let head = pull.body.pointer("/head/sha").and_then(Value::as_str);
+        head.map(str::to_string).ok_or(ForgeError::Form { what })
     }
 
     /// Whether not everybody can read the repository.
@@ -83,13 +99,17 @@ impl GitHub {
         answer.body.get("private").and_then(Value::as_bool).ok_or(ForgeError::Form { what })
     }
 
-    /// The numbers of the open pull requests whose last commit this is.
-    pub fn pull_requests_of(&self, commit: &str) -> Result<Vec<u64>, ForgeError> {
+    /// The numbers of the open pull requests from a repository whose last commit this is. Another repository may have a
+    /// branch of the same commit, and a pull request of its own.
+    pub fn pull_requests_of(&self, commit: &str, from: &str) -> Result<Vec<u64>, ForgeError> {
         let what = "looking for the pull request of a commit";
         let path = format!("{}/commits/{}/pulls?per_page=100", self.repository, encoded(commit));
         let all = self.rest.all(&path, what)?;
         let is = |pull: &Value, path: &str, wanted: &str| pull.pointer(path).and_then(Value::as_str) == Some(wanted);
-        let open = all.iter().filter(|pull| is(pull, "/state", "open") && is(pull, "/head/sha", commit));
+        let is_meant = |pull: &&Value| {
+            is(pull, "/state", "open") && is(pull, "/head/sha", commit) && is(pull, "/head/repo/full_name", from)
+        };
+        let open = all.iter().filter(is_meant);
         open.map(|pull| pull.get("number").and_then(Value::as_u64).ok_or(ForgeError::Form { what })).collect()
     }
 

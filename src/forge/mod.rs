@@ -8,6 +8,7 @@ mod rest;
 pub use github::{CheckRun, GitHub};
 pub use gitlab::GitLab;
 
+use serde_json::Value;
 use std::time::Duration;
 
 /// What became of a comment.
@@ -19,6 +20,22 @@ pub enum Posted {
     Updated,
     /// The earlier one has this text already.
     Unchanged,
+}
+
+/// A pull request that was opened or brought up to date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedRequest {
+    pub posted: Posted,
+    /// The address of its page, if the answer has one.
+    pub page: Option<String>,
+}
+
+/// The page of a pull request, as an answer names it.
+fn page(of: &Value, field: &str) -> Option<String> {
+    of.get(field)
+        .and_then(Value::as_str)
+        .filter(|page| page.starts_with("https://") || page.starts_with("http://"))
+        .map(str::to_string)
 }
 
 /// Why a report was not posted.

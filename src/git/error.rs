@@ -1,5 +1,7 @@
 //! Why something could not be read from Git.
 
+use super::reference::Reference;
+use crate::text::quoted;
 use std::path::PathBuf;
 
 /// Why something could not be read from Git.
@@ -61,24 +63,60 @@ impl GitError {
                 "give a folder in a clone with -C; or, without a clone, --git URL@REF".to_string()
             }
             GitError::Unreadable { .. } | GitError::Object { .. } => "check the clone: git fsck".to_string(),
-            GitError::NoCommit { .. } => {
-                "list the branches: git branch --all; or fetch it: git fetch origin".to_string()
+            GitError::NoCommit { revision } => match branch(revision) {
+                Some(name) => format!("list the branches: git branch --all; or fetch it:\n{}", fetch_of(name, "")),
+                None => "list the branches: git branch --all; or fetch it: git fetch origin".to_string(),
+            },
+            GitError::Shallow { revision, .. } => {
+                let fetch =
+                    branch(revision).map_or("git fetch --unshallow".to_string(), |name| fetch_of(name, "--unshallow "));
+                format!(
+                    "in a job of GitHub set fetch-depth: 0 for actions/checkout, in one of GitLab GIT_DEPTH: 0; here \
+                     fetch it with the whole history:\n{fetch}"
+                )
             }
             GitError::Ambiguous { revision } => format!(
                 "write which one: refs/heads/{revision}, refs/remotes/origin/{revision} or refs/tags/{revision}; or delete \
                  the tag"
-            ),
-            GitError::Shallow { depth, .. } => format!(
-                "fetch more of the history: git fetch --deepen={depth}; in a job of GitHub set fetch-depth: 0 for \
-                 actions/checkout, in one of GitLab GIT_DEPTH: 0"
             ),
             GitError::NotInWorkTree { .. } => "give the root of the project as it is in the clone, with -C".to_string(),
         }
     }
 }
 
+/// The name of a branch that a revision may mean: no id, and no way from another commit such as `HEAD^`.
+fn branch(revision: &str) -> Option<&str> {
+    let name = revision.strip_prefix("origin/").unwrap_or(revision);
+    let is_head = name.split(['^', '~', '@']).next() == Some("HEAD");
+    (!is_head && Reference::branch(name).is_ok() && Reference::commit(name).is_err()).then_some(name)
+}
+
+/// The command that fetches a branch: a clone of one branch has no other, and `git fetch origin` brings none.
+fn fetch_of(branch: &str, options: &str) -> String {
+    let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+    format!("git fetch {options}origin {}", quoted(&refspec))
+}
+
 /// Returns the text of an error in one line.
 pub(super) fn words(error: &gix::Error) -> String {
     let text = error.to_string();
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_that_is_not_here_is_fetched_by_its_name() {
+        let shallow = |revision: &str| GitError::Shallow { revision: revision.to_string(), depth: 1 }.help();
+        let fetch = "git fetch --unshallow origin +refs/heads/main:refs/remotes/origin/main";
+        assert!(shallow("main").ends_with(fetch) && shallow("origin/main").ends_with(fetch), "{}", shallow("main"));
+        for revision in ["HEAD^", "main~2", "0123456789abcdef0123456789abcdef01234567"] {
+            assert!(shallow(revision).ends_with("\ngit fetch --unshallow"), "{revision}: {}", shallow(revision));
+        }
+        let none = GitError::NoCommit { revision: "main".to_string() }.help();
+        assert!(none.ends_with("git fetch origin +refs/heads/main:refs/remotes/origin/main"), "{none}");
+        assert!(GitError::NoCommit { revision: "-x".to_string() }.help().ends_with("git fetch origin"));
+    }
 }

@@ -96,14 +96,17 @@ impl Repository {
         }
     }
 
-    /// Returns the parents of a commit that are in this clone, and how many it has.
-    pub fn parents(&self, commit: &Commit) -> Result<(Vec<Commit>, usize), GitError> {
+    /// Returns the parents of a commit, whether this clone has them or not.
+    pub fn parents(&self, commit: &Commit) -> Result<Vec<Commit>, GitError> {
         let repository = self.inner.to_thread_local();
         let object = repository.find_commit(commit.id).map_err(|error| lost(&commit.revision, &error))?;
-        let all: Vec<ObjectId> = object.parent_ids().map(|id| id.detach()).collect();
-        let there = all.iter().filter(|id| repository.find_header(**id).is_ok());
-        let of = |id: &ObjectId| Commit { revision: id.to_hex_with_len(10).to_string(), id: *id };
-        Ok((there.map(of).collect(), all.len()))
+        let of = |id: ObjectId| Commit { revision: id.to_hex_with_len(10).to_string(), id };
+        Ok(object.parent_ids().map(|id| of(id.detach())).collect())
+    }
+
+    /// Whether this clone has a commit: a shallow one has not every parent.
+    pub fn has(&self, commit: &Commit) -> bool {
+        self.inner.to_thread_local().find_header(commit.id).is_ok()
     }
 
     /// Returns the message of a commit.

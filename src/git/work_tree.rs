@@ -5,16 +5,19 @@ use super::command::{GitOutput, author, run};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// The line of a commit's message that says who made it.
+/// The line of a commit's message that says that it was made here: for which branch, and with which tree. A commit that a
+/// person altered has another tree.
 const TRAILER: &str = "Stablekey-Branch";
 
 /// A work tree at the commit of a branch of the remote. It is removed when it is dropped.
 pub struct TemporaryWorkTree {
-    /// The person's own work tree.
+    /// The person's own work tree. The remote is reached from there: its address may be a relative path.
     repository: PathBuf,
     path: PathBuf,
     /// The commit that it is made of.
     base: String,
+    /// The ref that fetches write, and no other process: an editor that fetches replaces FETCH_HEAD at any time.
+    fetched: String,
     _folder: TempDir,
 }
 
@@ -52,16 +55,30 @@ impl TemporaryWorkTree {
     /// Fetches a branch of the remote, and makes a work tree of its newest commit.
     pub fn of_branch(repository: &Path, branch: &str) -> Result<Self, BranchError> {
         let what = || format!("the branch {branch} of the remote cannot be fetched");
-        let name = format!("refs/heads/{branch}");
-        git(repository, &["fetch", "--quiet", "--no-tags", "origin", &name], what)?;
-        let base = git(repository, &["rev-parse", "--verify", "FETCH_HEAD^{commit}"], what)?;
         let no_folder = |error: std::io::Error| BranchError::Git { what: what(), why: error.to_string() };
         let folder = tempfile::Builder::new().prefix("stablekey-").tempdir().map_err(no_folder)?;
-        let path = folder.path().canonicalize().map_err(no_folder)?.join("tree");
-        let text = path.display().to_string();
-        let add = ["-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", &text, &base];
+        let path = folder.path().canonicalize().map_err(no_folder)?;
+        let unique = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut tree = TemporaryWorkTree {
+            repository: repository.to_path_buf(),
+            path: path.join("tree"),
+            base: String::new(),
+            fetched: format!("refs/stablekey-promote/{unique}"),
+            _folder: folder,
+        };
+        tree.base = tree.fetch(branch, what)?;
+        let text = tree.path.display().to_string();
+        let add = ["-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", &text, &tree.base];
         git(repository, &add, || "no work tree can be made".to_string())?;
-        Ok(TemporaryWorkTree { repository: repository.to_path_buf(), path, base, _folder: folder })
+        Ok(tree)
+    }
+
+    /// Fetches a branch of the remote, and returns its newest commit.
+    fn fetch(&self, branch: &str, what: impl Fn() -> String) -> Result<String, BranchError> {
+        let refspec = format!("+refs/heads/{branch}:{}", self.fetched);
+        let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin", &refspec];
+        git(&self.repository, &fetch, &what)?;
+        git(&self.repository, &["rev-parse", "--verify", &format!("{}^{{commit}}", self.fetched)], what)
     }
 
     /// Its root.
@@ -81,7 +98,8 @@ impl TemporaryWorkTree {
         if git(&self.path, &["status", "--porcelain"], what)?.is_empty() {
             return Ok(false);
         }
-        let message = format!("{message}\n\n{TRAILER}: {branch}\n");
+        let tree = git(&self.path, &["write-tree"], what)?;
+        let message = format!("{message}\n\n{}\n", trailer(branch, &tree));
         let commit = ["-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--message", &message];
         run(&self.path, &commit, None, &author(&self.path))
             .and_then(GitOutput::of_success)
@@ -93,31 +111,46 @@ impl TemporaryWorkTree {
     pub fn push(&self, branch: &str) -> Result<Pushed, BranchError> {
         let what = || format!("the branch {branch} cannot be pushed");
         let name = format!("refs/heads/{branch}");
-        let listed = git(&self.path, &["ls-remote", "origin", &name], what)?;
-        let tip = listed.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == name);
-        let tip = tip.map(|(tip, _)| tip.to_string());
+        let listed = git(&self.repository, &["ls-remote", "origin", &name], what)?;
+        let is_there = listed.lines().filter_map(|line| line.split_once('\t')).any(|(_, found)| found == name);
+        let head = git(&self.path, &["rev-parse", "HEAD"], what)?;
+        let tip = if is_there { Some(self.fetch(branch, what)?) } else { None };
         if let Some(tip) = &tip {
-            git(&self.path, &["fetch", "--quiet", "--no-tags", "origin", &name], what)?;
-            let of = |format: &str| git(&self.path, &["log", "-1", &format!("--format={format}"), tip], what);
-            if !of("%B")?.lines().any(|line| line == format!("{TRAILER}: {branch}")) {
+            let range = format!("{}..{tip}", self.base);
+            let log = ["log", "-z", "--format=%T%n%B", &range];
+            if !git(&self.repository, &log, what)?.split('\0').all(|commit| is_ours(commit, branch)) {
                 return Err(BranchError::Foreign(branch.to_string()));
             }
-            let tree = git(&self.path, &["log", "-1", "--format=%T", "HEAD"], what)?;
-            if of("%T")? == tree && of("%P")? == self.base {
+            let of = |format: &str, commit: &str| {
+                git(&self.repository, &["log", "-1", &format!("--format={format}"), commit], what)
+            };
+            if of("%T", tip)? == of("%T", &head)? && of("%P", tip)? == self.base {
                 return Ok(Pushed::Unchanged(tip.clone()));
             }
         }
         // Only what was seen is replaced.
         let lease = format!("--force-with-lease={name}:{}", tip.unwrap_or_default());
-        let push = ["-c", "core.hooksPath=/dev/null", "push", "--quiet", &lease, "origin", &format!("HEAD:{name}")];
-        git(&self.path, &push, what)?;
-        git(&self.path, &["rev-parse", "HEAD"], what).map(Pushed::Done)
+        let push = ["-c", "core.hooksPath=/dev/null", "push", "--quiet", &lease, "origin", &format!("{head}:{name}")];
+        git(&self.repository, &push, what)?;
+        Ok(Pushed::Done(head))
     }
+}
+
+/// The line that says that a commit for a branch, with a tree, was made here.
+fn trailer(branch: &str, tree: &str) -> String {
+    format!("{TRAILER}: {branch} {tree}")
+}
+
+/// Whether a commit was made here: its tree, and below it its message. Of none nothing is lost.
+fn is_ours(commit: &str, branch: &str) -> bool {
+    let Some((tree, message)) = commit.trim().split_once('\n') else { return commit.trim().is_empty() };
+    message.lines().any(|line| line == trailer(branch, tree))
 }
 
 impl Drop for TemporaryWorkTree {
     fn drop(&mut self) {
         let path = self.path.display().to_string();
+        let _ = run(&self.repository, &["update-ref", "-d", &self.fetched], None, &[]);
         // What stays is found and dropped by git itself later.
         let _ = run(&self.repository, &["worktree", "remove", "--force", &path], None, &[]);
     }
@@ -128,4 +161,19 @@ fn git(folder: &Path, arguments: &[&str], what: impl Fn() -> String) -> Result<S
     let output = run(folder, arguments, None, &[]).and_then(GitOutput::of_success);
     let output = output.map_err(|why| BranchError::Git { what: what(), why })?;
     Ok(String::from_utf8_lossy(&output).trim().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_somebody_altered_is_theirs() {
+        let ours = |tree: &str| format!("{tree}\nPromote dev to prod\n\nStablekey-Branch: promote/1 aaaa\n\n");
+        assert!(is_ours(&ours("aaaa"), "promote/1") && is_ours("", "promote/1"));
+        // `git commit --amend` keeps the message.
+        assert!(!is_ours(&ours("bbbb"), "promote/1"));
+        assert!(!is_ours(&ours("aaaa"), "promote/2"));
+        assert!(!is_ours("aaaa", "promote/1") && !is_ours("aaaa\nby hand\n", "promote/1"));
+    }
 }

@@ -121,7 +121,7 @@ mod tests {
         for file in ["a.yaml", "a.txt"] {
             let repository = GitRepository::new(&folder.path().join(file));
             repository.commit_repeating("main", 40, file);
-            let repository = Repository::around(repository.path()).unwrap();
+            let repository = Repository::bare(repository.path()).unwrap();
             let files = repository.files(&repository.commit("main").unwrap(), Path::new(""), Path::new("")).unwrap();
             let mut budget = FolderBudget { entries: 2_000, ..FolderBudget::default() };
             let found = find_within(&files, Path::new(""), &|_, _| false, &mut budget);

@@ -341,7 +341,7 @@ impl ChangeReport {
         comment.add(&format!("## Stablekey: what this change does\n\nFrom {} to {}.\n", md(&self.from), md(&self.to)));
         comment.add(&format!("\n{}\n", self.verdict()));
         if !is_own {
-            comment.add("\nPlanned by a run without rights, from what the base branch's snapshot says is live.\n");
+            comment.add(&format!("\n{}", fork_warning()));
         }
         let unread = self.unread.iter().map(|one| {
             let known =
@@ -419,6 +419,12 @@ impl ChangeReport {
         };
         format!("\n---\n{}\n", format!("{merged}{flaw}{then}{unknown}").trim_end())
     }
+}
+
+/// What stands above a report that came from a run of a fork: whatever it says is its author's.
+pub(super) fn fork_warning() -> &'static str {
+    "⚠️ **Planned by a run without rights: anybody could have written this. Approve nothing that it says; read the files.** \
+     What is live there is from the base branch's snapshot.\n"
 }
 
 /// The line of a commit's message that approves a digest.

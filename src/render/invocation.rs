@@ -21,6 +21,10 @@ pub struct Invocation {
     pub hub: Option<Hub>,
     /// What the current command puts back; it is run again to approve.
     pub revert: Option<Revert>,
+    /// Whether `stablekey ci` runs: an approval is given to `ci apply`, and how is said once, at the end.
+    pub in_pipeline: bool,
+    /// The whole command that shows this plan, where that is not `stablekey plan` of the root.
+    pub shown_by: Option<String>,
 }
 
 /// A hub, and the sync and target that output is about.
@@ -78,8 +82,19 @@ impl Hub {
 }
 
 impl Invocation {
+    /// The same, of a command that shows its plan itself: its words before the root, and its own options.
+    pub fn shown_by(self, command: &[&str], more: &[(&str, Option<&str>)]) -> Self {
+        let options = more.iter().filter_map(|(option, value)| Some([option.to_string(), (*value)?.to_string()]));
+        let parts = command.iter().map(ToString::to_string).chain(self.root.clone()).chain(self.narrowed.clone());
+        let shown_by = Some(words(parts.chain(options.flatten())));
+        Invocation { shown_by, ..self }
+    }
+
     /// The command `stablekey plan …`.
     pub fn plan(&self) -> String {
+        if let Some(shown_by) = &self.shown_by {
+            return shown_by.clone();
+        }
         self.hub.as_ref().map_or_else(|| self.over_root("plan", &[]), Hub::plan)
     }
 
@@ -97,7 +112,7 @@ impl Invocation {
         }
     }
 
-    /// The command `stablekey apply … --approve DIGEST`, with the first digits of the digest.
+    /// The command `stablekey apply … --approve DIGEST`, with the first digits of the digest; in a pipeline `ci apply`.
     ///
     /// `needs_others`: its actions wait for actions that it does not approve; `--yes` adds those that need no approval.
     pub fn approve(&self, digest: impl std::fmt::Display, needs_others: bool) -> String {
@@ -105,6 +120,10 @@ impl Invocation {
             return hub.approve();
         }
         let digest = ["--approve".to_string(), short(&digest.to_string()).to_string()];
+        if self.in_pipeline {
+            let parts = ["ci", "apply"].map(str::to_string).into_iter().chain(self.root.clone());
+            return words(parts.chain(self.narrowed.clone()).chain(digest));
+        }
         let yes = needs_others.then(|| "--yes".to_string());
         self.over_root("apply", &digest.into_iter().chain(yes).collect::<Vec<_>>())
     }
@@ -213,6 +232,13 @@ mod tests {
         );
         assert_eq!(reverts.plan(), "stablekey plan --tenant eu --source eu=declared");
         assert_eq!(Invocation::default().plan(), "stablekey plan");
+        let job = Invocation { in_pipeline: true, ..typed.clone() };
+        let job = job.shown_by(&["ci", "plan"], &[("--base", Some("main")), ("--head", None)]);
+        assert_eq!(job.plan(), "stablekey ci plan examples/us-eu --integration 'lead router' --base main");
+        assert_eq!(
+            job.approve("sha256:00", true),
+            "stablekey ci apply examples/us-eu --integration 'lead router' --approve sha256:00"
+        );
         let hub = Hub { context: None, namespace: "hub".into(), sync: "us-to-eu".into(), tenant: "eu-prod".into() };
         assert_eq!(hub.plan(), "stablekey plan -n hub --sync us-to-eu --tenant eu-prod");
         assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod -n hub");

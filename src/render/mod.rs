@@ -33,6 +33,7 @@ mod receipts;
 mod reference;
 mod status;
 mod style;
+mod unplanned_change;
 pub mod waiting_plan;
 
 pub use crate::text::quoted;
@@ -60,6 +61,7 @@ pub use receipts::{ReceiptList, ReceiptRow};
 pub use reference::reference;
 pub use status::{status_markdown, status_text, todo_markdown};
 pub use style::Style;
+pub use unplanned_change::UnplannedChange;
 
 #[cfg(test)]
 mod sample;

@@ -144,7 +144,7 @@ impl TextPage {
     }
 
     pub(super) fn finish(self) -> String {
-        self.out
+        if self.style.to_runner { escape::without_commands(&self.out).into_owned() } else { self.out }
     }
 
     fn indent(&mut self, columns: usize) {
@@ -238,6 +238,15 @@ mod tests {
         page.gap();
         page.gap();
         assert_eq!(page.finish(), " a\\u{1b}[31mb c\n\n");
+    }
+
+    #[test]
+    fn no_word_begins_a_line_that_a_runner_takes_for_a_command() {
+        let mut page = TextPage::new(Style { width: 20, to_runner: true, ..Style::default() });
+        page.wrap(2, 4, &[plain("a title that is ::error::x")]);
+        let text = page.finish();
+        assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
+        assert_eq!(text.replace('\u{200b}', ""), "  a title that is\n    ::error::x\n");
     }
 
     #[test]

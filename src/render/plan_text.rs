@@ -203,10 +203,11 @@ fn waiting(page: &mut TextPage, ranked: &Ranked<'_>) {
     });
 }
 
-/// Shows the commands that approve the actions of a tenant; returns whether there are any.
+/// Shows the commands that approve the actions of a tenant; returns whether there are any. In a pipeline they are shown at
+/// the end: what is approved here may be done, or be another digest, by then.
 pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
     let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked, typed) };
-    for ApprovalCommand { writer, digest, needs_others } in &digests {
+    for ApprovalCommand { writer, digest, needs_others } in digests.iter().filter(|_| !typed.in_pipeline) {
         let more = if *needs_others { ", and apply what needs no approval" } else { "" };
         let what = format!("to approve all that {writer} does in {}{more}:", ranked.target.tenant);
         page.wrap(indent, indent + 2, &[plain(what)]);

@@ -29,6 +29,8 @@ pub struct Applied<'a> {
     pub kustomizations: &'a [(String, KustomizationChanges)],
     /// The digests and the remaining plan after reading back, or the reason why that failed.
     pub after: Result<(&'a Receipt, &'a Plan), &'a str>,
+    /// The exit code of the command.
+    pub exit: u8,
 }
 
 impl Applied<'_> {
@@ -144,14 +146,14 @@ impl Applied<'_> {
                     "receipt": receipt,
                     "left": after.actions().count(),
                     "counts": after.counts,
-                    "exit": after.exit_of_apply(),
+                    "exit": self.exit,
                 });
                 if after.awaits_stage() {
                     result["waiting"] = after.waiting().count().into();
                 }
                 result
             }
-            Err(why) => value!({"receipt": null, "left": null, "exit": 1, "why": why}),
+            Err(why) => value!({"receipt": null, "left": null, "exit": self.exit, "why": why}),
         };
         if let Ok((_, after)) = self.after {
             let steps = self.still_to_do(after);
@@ -306,7 +308,7 @@ mod tests {
             ("eu/Connection/b".to_string(), Outcome::Failed(full.clone())),
         ];
         let report = Report { outcomes, unsettled: vec![("eu".to_string(), full)], calls: Vec::new() };
-        let applied = Applied { report: &report, kustomizations: &[], after: Err("root is no folder") };
+        let applied = Applied { report: &report, kustomizations: &[], after: Err("root is no folder"), exit: 1 };
         let text = applied.text(&Invocation::default(), Style { width: 1_000, ..Style::default() });
         for expected in [
             "✓ eu/Connection/a\n",

@@ -11,12 +11,14 @@ pub struct Style {
     pub width: usize,
     /// Whether the reader has already seen the problems of files, each with its line.
     pub problems_seen: bool,
+    /// Whether the text goes to the log of a job of GitHub, which takes some lines for commands.
+    pub to_runner: bool,
 }
 
 impl Default for Style {
     /// No colours, 100 columns: for files, pipes and logs.
     fn default() -> Self {
-        Style { colour: false, width: 100, problems_seen: false }
+        Style { colour: false, width: 100, problems_seen: false, to_runner: false }
     }
 }
 

@@ -19,7 +19,7 @@ impl Deref for WorkTree {
 }
 
 /// Variables of the systems that a test itself may run in.
-const OF_SYSTEMS: [&str; 24] = [
+const OF_SYSTEMS: [&str; 28] = [
     "GITHUB_ACTIONS",
     "GITHUB_API_URL",
     "GITHUB_EVENT_PATH",
@@ -30,9 +30,13 @@ const OF_SYSTEMS: [&str; 24] = [
     "GITHUB_TOKEN",
     "GITLAB_CI",
     "CI_API_V4_URL",
+    "CI_COMMIT_BEFORE_SHA",
     "CI_COMMIT_BRANCH",
+    "CI_COMMIT_SHA",
+    "CI_COMMIT_TAG",
     "CI_MERGE_REQUEST_IID",
     "CI_MERGE_REQUEST_PROJECT_ID",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA",
     "CI_MERGE_REQUEST_SOURCE_PROJECT_ID",
     "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
     "CI_PROJECT_ID",

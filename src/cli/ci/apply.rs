@@ -1,27 +1,35 @@
 //! `stablekey ci apply`.
 
-use super::run::CiRun;
+use super::approvals::MessageApprovals;
+use super::newest::{Newest, RemoteBranch};
+use super::run::{CiRun, CiSystem};
 use crate::cli::CommandFailure;
-use crate::cli::apply::{Apply, CarriedOut, known_digests};
+use crate::cli::apply::{Apply, CarriedOut, exit_of_pipeline, known_digests};
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{FormatOption, Narrowing, RootArgument, digest};
-use crate::cli::output::Output;
-use crate::engine::model::plan::{Action, Plan};
+use crate::cli::output::{Output, OutputFormat};
+use crate::cli::{plan, planning};
+use crate::engine::model::plan::Plan;
 use crate::git::command::{GitOutput, run as git};
-use crate::git::{Commit, Repository};
-use crate::project::planned;
-use crate::render::trailer;
+use crate::project::{Project, planned};
+use crate::render::{Invocation, trailer};
+use crate::tenant::TenantLocation;
+use crate::text::count;
 use clap::Args;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Apply after a merge: what needs no approval, and what was approved
 ///
 /// An approval is a line at the end of the merge commit's message, "Stablekey-Approve: sha256:…", or --approve, as the
-/// input of a protected environment gives it; never a file or a comment that the pull request's run made. Where what is
-/// live changed since, the approval is void: the rest is done, and the digest to approve is printed. If the branch has
-/// moved on meanwhile, nothing is written: the run of the newer commit does it. Exit codes: 0 all that is allowed was done
-/// and read back; 2 something waits for an approval or for an earlier stage; else 1.
+/// input of a protected environment gives it; never a file or a comment that the pull request's run made. The commit must
+/// have two parents, and the first must be what the branch was before the push, where the event says that. Where what is
+/// live changed since, the approval is void: the rest is done, and the digest to approve is printed.
+///
+/// It writes only if the commit is the newest of its branch on the remote. If not, it shows what is left to do, and writes
+/// nothing. It refuses to run for a pull request or a tag. Exit codes: 0 all that is allowed was done and read back; 2
+/// something waits for an approval or an earlier stage, or is left because the branch has moved on; else 1.
 ///
 /// Examples:
 ///   stablekey ci apply
@@ -45,42 +53,181 @@ pub(super) struct CiApply {
 
 impl CiApply {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let run = CiRun::of_environment();
+        let name = self.branch(&run)?;
         let repository = ProjectRepository::around(self.root.root())?;
         let head = repository.repository().commit("HEAD")?;
-        let branch = self.branch.clone().or_else(|| CiRun::of_environment().branch);
-        if let Some(newer) = newer(repository.repository(), self.root.root(), &head, branch.as_deref())? {
-            output.note(&format!("{newer}: nothing is written; the run of the newer commit applies both"));
-            return Ok(0);
+        let folder = repository.repository().work_tree().unwrap_or(self.root.root()).to_path_buf();
+        let branch = name.map(|name| RemoteBranch { folder: folder.clone(), name, head: head.clone() });
+        let newest = match &branch {
+            Some(branch) => branch.newest()?,
+            None => {
+                output.note(
+                    "No remote was asked whether a newer commit is there: to be sure, give the branch: --branch NAME",
+                );
+                Newest::Ours
+            }
+        };
+        let approvals = MessageApprovals::of(repository.repository(), &head, run.before.as_deref())?;
+        approvals.unused.iter().for_each(|unused| output.note(unused));
+        let approved: BTreeSet<String> = self.approve.iter().cloned().chain(approvals.digests).collect();
+        let typed = Invocation { is_apply: true, in_pipeline: true, ..self.root.invocation(&self.narrowing) };
+        if let (Newest::Other(tip), Some(branch)) = (newest, &branch) {
+            let left = self.show(&typed, output)?;
+            return Ok(not_newest(branch, &tip, &left, &approved, &typed, output));
         }
-        let mut approved: BTreeSet<String> = self.approve.iter().cloned().collect();
-        approved.extend(approvals_in(repository.repository(), &head, output)?);
         let project = self.root.open()?;
         let scope = self.narrowing.scope();
         let now = planned::plan(&project, &scope).plan;
         let digests = known_digests(&now);
         let (valid, void): (Vec<String>, Vec<String>) = approved
-            .into_iter()
+            .iter()
+            .cloned()
             .partition(|approved| digests.iter().any(|digest| digest.starts_with(approved.as_str())));
         for void in &void {
             output.note(&format!(
                 "the approval {void} is void: what it approved is done, or is no longer what would be done"
             ));
         }
-        let apply = Apply::without_questions(self.root, self.narrowing, self.format).approving(valid);
-        let done = apply.carry_out_whole(project, scope, None, output)?;
-        Ok(finish(&done, output))
+        let written = WrittenFiles::before(&folder, &project);
+        let is_text = self.format.output == OutputFormat::Text;
+        let moved = RefCell::new(None);
+        let may_write = || match branch.as_ref().map(RemoteBranch::newest).transpose()? {
+            Some(Newest::Other(tip)) => {
+                *moved.borrow_mut() = Some(tip);
+                Err(CommandFailure::new("the branch has moved on", "nothing was written"))
+            }
+            Some(Newest::Ours) | None => Ok(()),
+        };
+        let apply = Apply::of_pipeline(self.root, self.narrowing, self.format, valid);
+        let done = apply.carry_out_whole(project, scope, None, &may_write, output);
+        if let (Some(tip), Some(branch)) = (moved.take(), &branch) {
+            return Ok(not_newest(branch, &tip, &now, &approved, &typed, output));
+        }
+        let exit = finish(&done?, &typed, output);
+        written.say(run.system == Some(CiSystem::GitHub) && is_text, output)?;
+        Ok(exit)
+    }
+
+    /// The branch whose newest commit this must be; `None` outside of a pipeline.
+    fn branch(&self, run: &CiRun) -> Result<Option<String>, CommandFailure> {
+        if let Some(request) = &run.request {
+            let message = format!("this run is of pull request {}, which is not merged", request.number);
+            return Err(CommandFailure::new(message, "apply on a push to the branch; here, run stablekey ci plan"));
+        }
+        let help = "run it on a push to the branch, or give the branch: --branch main";
+        match (self.branch.as_ref().or(run.branch.as_ref()), &run.tag) {
+            (Some(branch), _) => Ok(Some(branch.clone())),
+            (None, Some(tag)) => Err(CommandFailure::new(format!("this run is of tag {tag}, and of no branch"), help)),
+            (None, None) if run.system.is_some() => {
+                Err(CommandFailure::new("it is not known which branch this run is of", help))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Shows what would be done, and returns it.
+    fn show(&self, typed: &Invocation, output: &mut Output) -> Result<Plan, CommandFailure> {
+        let project = self.root.open()?;
+        let planned = planning::make(&project, &self.narrowing.scope())?;
+        output.problems(&project.problems);
+        output.roles(project.roles.iter().map(String::as_str));
+        output.result(&plan::show(&planned, &[], typed, self.format.output, output.style())?)?;
+        Ok(planned.plan)
     }
 }
 
+/// Says why nothing was written, and what is left for the run of the newer commit. Returns the exit code.
+fn not_newest(
+    branch: &RemoteBranch,
+    tip: &str,
+    left: &Plan,
+    approved: &BTreeSet<String>,
+    typed: &Invocation,
+    output: &mut Output,
+) -> u8 {
+    let RemoteBranch { name, head, .. } = branch;
+    let at = format!("{name} is at {tip} by now, and this is {}: nothing is written", head.short());
+    let exit = exit_of_pipeline(left);
+    if exit == 0 {
+        output.note(&format!("{at}, and nothing is left to do"));
+        return 0;
+    }
+    let actions = count(left.actions().count(), "action is", "actions are");
+    let mut text =
+        format!("{at}. {actions} left, as the files of this commit have it: see that a run of {tip} applies it");
+    let digests = known_digests(left);
+    let unused: Vec<String> = approved
+        .iter()
+        .filter(|approved| digests.iter().any(|digest| digest.starts_with(approved.as_str())))
+        .map(|approved| format!("\n  {}", typed.approve(approved, false)))
+        .collect();
+    if !unused.is_empty() {
+        text.push_str(&format!(
+            ". Approvals were not used; give them to that run, if it still asks for them:{}",
+            unused.concat()
+        ));
+    }
+    output.note(&text);
+    if exit == 1 && left.exit == 1 { 1 } else { 2 }
+}
+
+/// The files of tenants in folders, which an apply writes in the checkout and nobody commits.
+struct WrittenFiles<'p> {
+    folder: &'p Path,
+    /// Whether there are such tenants.
+    has_folders: bool,
+    before: BTreeSet<String>,
+}
+
+impl<'p> WrittenFiles<'p> {
+    /// The files that differ before an apply.
+    fn before(folder: &'p Path, project: &Project) -> Self {
+        let is_folder = |location: &TenantLocation| location.folder().is_some();
+        let has_folders = project.tenants.values().any(|tenant| tenant.location.as_ref().is_some_and(is_folder));
+        WrittenFiles { folder, has_folders, before: if has_folders { differing(folder) } else { BTreeSet::new() } }
+    }
+
+    /// Says which differ since.
+    fn say(&self, as_warning: bool, output: &mut Output) -> Result<(), CommandFailure> {
+        const MOST: usize = 20;
+        let after = if self.has_folders { differing(self.folder) } else { BTreeSet::new() };
+        let written: Vec<&str> = after.difference(&self.before).map(String::as_str).collect();
+        if written.is_empty() {
+            return Ok(());
+        }
+        let mut lines: Vec<String> = written.iter().take(MOST).map(|file| format!("\n  {file}")).collect();
+        if let Some(more) = written.len().checked_sub(MOST).filter(|more| *more > 0) {
+            lines.push(format!("\n  … and {more} more"));
+        }
+        let what =
+            format!("{} of tenants in folders changed in this checkout only", count(written.len(), "file", "files"));
+        output.note(&format!("{what}: commit and push, or the job loses it:{}", lines.concat()));
+        if as_warning {
+            output.result(&format!("::warning title=stablekey::{what}: commit and push, or the job loses it"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The files that differ from the commit.
+fn differing(folder: &Path) -> BTreeSet<String> {
+    let status = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"];
+    let listed = git(folder, &status, None, &[]).and_then(GitOutput::of_success).unwrap_or_default();
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    listed.split('\0').filter_map(|entry| entry.get(3..)).map(str::to_string).collect()
+}
+
 /// The exit code, and what a person has to do.
-fn finish(done: &CarriedOut, output: &mut Output) -> u8 {
+fn finish(done: &CarriedOut, typed: &Invocation, output: &mut Output) -> u8 {
     let Some(left) = done.left.as_ref().filter(|_| !done.has_failed) else { return 1 };
     let waiting = waiting(left);
     if !waiting.is_empty() {
         let lines: Vec<String> = waiting
             .iter()
             .map(|(tenant, writer, digest)| {
-                format!("  {tenant}, by {writer}:\n    stablekey ci apply --approve {digest}\n    {}", trailer(digest))
+                let command = typed.approve(digest, false);
+                format!("  {tenant}, by {writer}:\n    {command}\n    {}", trailer(digest))
             })
             .collect();
         output.note(&format!(
@@ -88,100 +235,15 @@ fn finish(done: &CarriedOut, output: &mut Output) -> u8 {
             lines.join("\n")
         ));
     }
-    match left.exit {
-        1 => 1,
-        _ if !waiting.is_empty() || left.awaits_stage() => 2,
-        _ if !left.writes_nothing() => 1,
-        _ => 0,
-    }
+    exit_of_pipeline(left)
 }
 
 /// The digests with actions that need approval: tenant, writer, digest.
 fn waiting(plan: &Plan) -> Vec<(&str, &str, String)> {
-    let of = plan.targets.iter().filter(|target| !target.suspended).flat_map(|target| {
-        let needs = |writer: &str| {
-            let is = |action: &&Action| {
-                !action.needs_approval.is_empty() && action.writers.iter().any(|other| other.to_string() == writer)
-            };
-            target.actions.iter().any(|action| is(&action))
-        };
-        let digests = target.digests.iter().filter(move |(writer, _)| needs(writer));
-        digests.map(|(writer, digest)| (target.tenant.as_str(), writer.as_str(), digest.to_string()))
-    });
-    of.collect()
-}
-
-/// The approvals in the message of a merge commit. In any other commit they are its author's own.
-fn approvals_in(repository: &Repository, head: &Commit, output: &mut Output) -> Result<Vec<String>, CommandFailure> {
-    let message = repository.message(head)?;
-    let found: Vec<String> = trailers(&message).filter_map(|found| digest(found).ok()).collect();
-    let (_, parents) = repository.parents(head)?;
-    if parents < 2 && !found.is_empty() {
-        output.note(
-            "the line Stablekey-Approve in the last commit is not used: it approves only in a merge commit, whose message \
-             is written by whoever merges; give --approve in a protected environment instead",
-        );
-        return Ok(Vec::new());
+    let mut waiting = Vec::new();
+    for target in plan.targets.iter().filter(|target| !target.suspended) {
+        let of = target.approvals().map(|(writer, digest)| (target.tenant.as_str(), writer, digest.to_string()));
+        waiting.extend(of);
     }
-    Ok(found)
-}
-
-/// The values of the trailers in the last paragraph of a message.
-fn trailers(message: &str) -> impl Iterator<Item = &str> {
-    let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
-    // A message that is only a subject has no trailers.
-    let is_subject = message.trim_end().len() == last.len();
-    let lines = last.lines().filter(move |_| !is_subject);
-    lines.filter_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("Stablekey-Approve").then(|| value.trim())
-    })
-}
-
-/// Why the commit is not the newest of the branch on the remote, if it is not: a later run must not be undone.
-fn newer(
-    repository: &Repository,
-    root: &Path,
-    head: &Commit,
-    branch: Option<&str>,
-) -> Result<Option<String>, CommandFailure> {
-    let Some(branch) = branch else { return Ok(None) };
-    let folder = repository.work_tree().unwrap_or(root);
-    let run = |arguments: &[&str]| git(folder, arguments, None, &[]);
-    let failed = |why: String| {
-        let help = "whether a newer commit is there decides what may be written: see that git reaches the remote";
-        CommandFailure::new(format!("the branch {branch} of the remote cannot be looked at: {why}"), help)
-    };
-    let remotes = run(&["remote"]).and_then(GitOutput::of_success).map_err(failed)?;
-    if remotes.is_empty() {
-        return Ok(None);
-    }
-    let name = format!("refs/heads/{branch}");
-    let listed = run(&["ls-remote", "origin", &name]).and_then(GitOutput::of_success).map_err(failed)?;
-    let listed = String::from_utf8_lossy(&listed).into_owned();
-    let tip = listed.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == name);
-    let Some((tip, _)) = tip else {
-        return Err(failed("it is not there any more".to_string()));
-    };
-    if tip == head.to_string() {
-        return Ok(None);
-    }
-    Ok(Some(format!("{branch} is at {} by now, and this is {}", tip.get(..10).unwrap_or(tip), head.short())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_last_paragraph_has_trailers() {
-        let of = |message: &str| trailers(message).map(str::to_string).collect::<Vec<_>>();
-        assert_eq!(
-            of("Merge\n\nStablekey-Approve: sha256:aa\nSigned-off-by: x\nstablekey-approve:sha256:bb\n"),
-            ["sha256:aa", "sha256:bb"]
-        );
-        assert_eq!(of("Merge\n\nStablekey-Approve: sha256:aa\n\nMore text.\n"), [] as [&str; 0]);
-        assert_eq!(of("Stablekey-Approve: sha256:aa"), [] as [&str; 0]);
-        assert_eq!(of(""), [] as [&str; 0]);
-    }
+    waiting
 }

@@ -1,12 +1,12 @@
 //! `stablekey ci comment`.
 
-use super::run::{CiRun, CiSystem, ForgeAccess};
+use super::run::{CiRun, CiSystem, ForgeAccess, TriggeringRun};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::RootArgument;
 use crate::cli::output::Output;
 use crate::forge::{ForgeError, GitHub, GitLab, Posted};
-use crate::render::{ChangeReport, LARGEST_REPORT};
+use crate::render::{ChangeReport, LARGEST_REPORT, UnplannedChange};
 use crate::tenant::directory::disk;
 use clap::Args;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 ///
 /// A fork's pull request is planned by a run that may not comment; this run, of the base branch, may. The report may be
 /// anybody's: only its form is trusted. It is bounded, every text of it is escaped, and it asks for no approval. The pull
-/// request is the one whose last commit that run was of, never one that the report names.
+/// request is the one of that run's repository whose last commit it was of, never one that the report names.
 ///
 /// Examples:
 ///   stablekey ci comment --report stablekey-report/report.json
@@ -37,19 +37,27 @@ impl CiComment {
             let help = "see that the artifact of the other run was fetched";
             return Err(CommandFailure::new(format!("there is no file {}", path.display()), help));
         };
-        let report = ChangeReport::parse(&bytes).map_err(|error| {
-            let help = "it must be what stablekey ci plan wrote, of the same version";
-            CommandFailure::new(format!("{}: {error}", path.display()), help)
-        })?;
         let run = CiRun::of_environment();
         let marker = match ProjectRepository::around(self.root.root()) {
             Ok(repository) => repository.marker(),
             Err(_) => ProjectRepository::marker_of(self.root.root()),
         };
-        let text = report.markdown(&marker, "stablekey plan", false);
-        let (Some(system), Some(access)) = (run.system, &run.access) else {
-            let help = "run it in a pipeline of GitHub or GitLab, with a token that may comment";
+        let text = match UnplannedChange::parse(&bytes) {
+            Some(unplanned) => unplanned.markdown(&marker, false),
+            None => {
+                let report = ChangeReport::parse(&bytes).map_err(|error| {
+                    let help = "it must be what stablekey ci plan wrote, of the same version";
+                    CommandFailure::new(format!("{}: {error}", path.display()), help)
+                })?;
+                report.markdown(&marker, "stablekey ci plan", false)
+            }
+        };
+        let Some(system) = run.system else {
+            let help = "run it in a pipeline of GitHub or GitLab";
             return Err(CommandFailure::new("it is not known where to comment", help));
+        };
+        let Some(access) = &run.access else {
+            return Err(CommandFailure::new(format!("no comment is written: {}", run.no_access()), run.token_help()));
         };
         let posted = match system {
             CiSystem::GitHub => on_github(access, &run, &marker, &text),
@@ -71,11 +79,17 @@ fn on_github(access: &ForgeAccess, run: &CiRun, marker: &str, text: &str) -> Res
     let repository = GitHub::new(&access.api, &access.repository, &access.token).map_err(failed)?;
     let number = match (&run.request, &run.triggered_by) {
         (Some(request), _) => request.number,
-        (None, Some(commit)) => {
-            let all = repository.pull_requests_of(commit).map_err(failed)?;
+        (None, Some(TriggeringRun { repository: None, .. })) => {
+            let help = "its pull request cannot be found: open it again from a repository that is there";
+            return Err(CommandFailure::new("the repository of the other run is gone", help));
+        }
+        (None, Some(TriggeringRun { commit, repository: Some(from) })) => {
+            let all = repository.pull_requests_of(commit, from).map_err(failed)?;
             let [number] = all.as_slice() else {
-                let message =
-                    format!("{} open pull requests have the commit of the other run as their last", all.len());
+                let message = format!(
+                    "{} open pull requests of {from} have the commit of the other run as their last",
+                    all.len()
+                );
                 return Err(CommandFailure::new(message, "it has newer commits meanwhile: the run of these comments"));
             };
             *number

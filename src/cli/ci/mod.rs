@@ -1,7 +1,9 @@
 //! `stablekey ci`: what a pipeline runs for a change, and after it is merged.
 
 mod apply;
+mod approvals;
 mod comment;
+mod newest;
 mod plan;
 mod post;
 mod promote;

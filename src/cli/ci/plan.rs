@@ -1,7 +1,7 @@
 //! `stablekey ci plan`.
 
 use super::post::Post;
-use super::run::{CiRun, CiSystem};
+use super::run::{CiRun, CiSystem, MergeRequest};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{Narrowing, RootArgument};
@@ -11,9 +11,12 @@ use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Note;
 use crate::file_tree::FileTree;
 use crate::git::command::{Merge, merge};
+use crate::git::{Commit, Repository};
 use crate::project::changed::ChangedProject;
 use crate::project::{Project, at};
-use crate::render::{Annotation, ChangeReport, Level, ShownChange, code_quality};
+use crate::render::{
+    Annotation, ChangeReport, Invocation, Level, ShownChange, UnplannedChange, code_quality, quoted, trailer,
+};
 use crate::tenant::directory::disk::{RealDisk, write_named};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -22,10 +25,12 @@ use std::path::{Path, PathBuf};
 ///
 /// Plans the merge result: in a pull request of GitHub the merge commit that the job checked out, elsewhere what `git
 /// merge-tree` makes of --base and --head. What the base has already is listed apart and gates nothing. Exit codes: 1 the
-/// change adds an error, or cannot be merged; 3 it adds something unresolved; else 0.
+/// change adds an error, or cannot be merged or planned; 3 it adds something unresolved; else 0.
 ///
 /// On the pull request it keeps one comment up to date, where GITHUB_TOKEN, or STABLEKEY_GITLAB_TOKEN with the scope api,
-/// may write it; without a token the report is in the job's output, and the exit code is the same. Files of --report: report.json, comment.md, plan.json, and gl-code-quality-report.json for GitLab.
+/// may write it; without a token the report is in the job's output, and the exit code is the same. A change that cannot be
+/// planned gets a comment too: why. Files of --report: report.json, comment.md, plan.json, and
+/// gl-code-quality-report.json for GitLab.
 ///
 /// Examples:
 ///   stablekey ci plan
@@ -59,59 +64,149 @@ struct Merged {
     to: String,
 }
 
+/// A change that was planned.
+struct PlannedChange {
+    changed: ChangedProject,
+    /// The project after the merge.
+    after: Project,
+    from: String,
+    to: String,
+    repository: ProjectRepository,
+}
+
 impl CiPlan {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let run = CiRun::of_environment();
-        let repository = ProjectRepository::around(self.root.root())?;
-        let Merged { before, after, from, to } = self.merged(&repository, &run)?;
+        match self.change(&run) {
+            Ok(change) => self.report(&change, &run, output),
+            Err(failure) => {
+                self.report_unplanned(&failure, &run, output);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Plans the change.
+    fn change(&self, run: &CiRun) -> Result<PlannedChange, CommandFailure> {
+        let root = self.root.root();
+        if !root.is_dir() {
+            let base = self.base.as_deref().map_or_else(|| root.display().to_string(), str::to_string);
+            let help = format!(
+                "give the folder of the project; a commit is given by its option:\nstablekey ci plan --base {}",
+                quoted(&base)
+            );
+            return Err(CommandFailure::new(format!("{} is no folder", root.display()), help));
+        }
+        let repository = ProjectRepository::around(root)?;
+        let Merged { before, after, from, to } = self.merged(&repository, run)?;
         let (before, after) = self.root.open_both(before, after, self.stored.read()?.as_ref())?;
-        let scope = self.narrowing.scope();
-        let changed = ChangedProject::of(&before, &after, &scope);
+        let changed = ChangedProject::of(&before, &after, &self.narrowing.scope());
+        Ok(PlannedChange { changed, after, from, to, repository })
+    }
+
+    /// Shows what was planned, and posts it. Returns the exit code.
+    fn report(&self, change: &PlannedChange, run: &CiRun, output: &mut Output) -> Result<u8, CommandFailure> {
+        let PlannedChange { changed, after, from, to, repository } = change;
         output.problems(&changed.problems);
         output.roles(after.roles.iter().map(String::as_str));
-        let shown = ShownChange { changed: &changed, from: &from, to: &to };
-        let typed = self.root.invocation(&self.narrowing);
+        let shown = ShownChange { changed, from, to };
+        let typed = self.typed(run);
         output.result(&shown.text(&typed, output.style()))?;
         let report = ChangeReport::of(&shown);
-        let comment = report.markdown(&repository.marker(), &typed.plan(), true);
-        let annotations = annotations(&changed, &after, &repository);
+        let marker = repository.marker();
+        let comment = report.markdown(&marker, &typed.plan(), true);
+        let annotations = annotations(changed, after, repository);
         if run.system == Some(CiSystem::GitHub) {
             let lines: Vec<String> = annotations.iter().map(Annotation::github_line).collect();
             output.result(&lines.join("\n"))?;
+        }
+        let exit = gate(changed);
+        let title = match exit {
+            0 => "The change can be merged",
+            1 => "The change adds an error",
+            _ => "The change adds something unresolved",
+        };
+        let (marker, passes) = (&marker, exit == 0);
+        Post { marker, comment: &comment, annotations: &annotations, passes, title }.send(run, output);
+        let trailers: Vec<String> =
+            report.approvals.iter().map(|approval| format!("  {}", trailer(&approval.digest))).collect();
+        if !trailers.is_empty() {
+            let how = "To approve what needs approval, end the message of the merge commit with:";
+            output.note(&format!("{how}\n{}", trailers.join("\n")));
         }
         if let Some(path) = &run.summary {
             append(path, &comment)?;
         }
         if let Some(folder) = &self.report {
-            write_report(folder, &shown, &report, &comment, &annotations)?;
+            let report = serde_json::to_string_pretty(&report).map_err(|error| no_json(&error))?;
+            let plan = shown.json().map_err(|error| no_json(&error))?;
+            let quality = code_quality(&annotations).map_err(|error| no_json(&error))?;
+            write_report(
+                folder,
+                &[
+                    ("report.json", &report),
+                    ("comment.md", &comment),
+                    ("plan.json", &plan),
+                    ("gl-code-quality-report.json", &quality),
+                ],
+            )?;
         }
-        let exit = gate(&changed);
-        let marker = repository.marker();
-        Post { marker: &marker, comment: &comment, annotations: &annotations, exit }.send(&run, output);
         Ok(exit)
+    }
+
+    /// Says on the pull request that the change could not be planned: an earlier report would be taken for this one's.
+    fn report_unplanned(&self, failure: &CommandFailure, run: &CiRun, output: &mut Output) {
+        let root = self.root.root();
+        let marker = ProjectRepository::around(root)
+            .map_or_else(|_| ProjectRepository::marker_of(root), |repository| repository.marker());
+        let problems =
+            failure.problems.iter().map(|problem| format!("{}:{}: {}", problem.file, problem.line, problem.message));
+        let unplanned = UnplannedChange::new(&failure.message, &failure.help, problems.collect());
+        let comment = unplanned.markdown(&marker, true);
+        let title = "The change could not be planned";
+        Post { marker: &marker, comment: &comment, annotations: &[], passes: false, title }.send(run, output);
+        let summary = run.summary.as_deref().map(|path| append(path, &comment));
+        let json = unplanned.json().unwrap_or_default();
+        let files = [("report.json", json.as_str()), ("comment.md", &comment), ("gl-code-quality-report.json", "[]\n")];
+        let report = self.report.as_deref().map(|folder| write_report(folder, &files));
+        // The failure itself is the command's: what could not be written is said beside it.
+        for failed in [summary, report].into_iter().flatten().filter_map(Result::err) {
+            output.note(&failed.message);
+        }
+    }
+
+    /// The command that shows this plan again.
+    fn typed(&self, run: &CiRun) -> Invocation {
+        let base = self.base.as_deref().or(run.request.as_ref().map(|request| request.target.as_str()));
+        let snapshot = self.stored.snapshot.as_ref().map(|path| path.display().to_string());
+        let head = Some(self.head.as_str()).filter(|head| *head != "HEAD");
+        let typed = Invocation { in_pipeline: true, ..self.root.invocation(&self.narrowing) };
+        typed.shown_by(&["ci", "plan"], &[("--base", base), ("--head", head), ("--snapshot", snapshot.as_deref())])
     }
 
     /// The files before and after the merge.
     fn merged(&self, repository: &ProjectRepository, run: &CiRun) -> Result<Merged, CommandFailure> {
         let git = repository.repository();
         let head = git.commit(&self.head)?;
-        if self.base.is_none() && run.system == Some(CiSystem::GitHub) && run.request.is_some() {
-            // The job has checked out the merge commit, whose first parent is the base.
-            let (parents, all) = git.parents(&head)?;
-            match (parents.as_slice(), all) {
-                ([base, _], 2) => {
-                    let (before, _) = repository.files(&base.to_string())?;
-                    let (after, to) = repository.files(&self.head)?;
-                    let target = run.request.as_ref().map(|request| request.target.as_str()).unwrap_or_default();
-                    return Ok(Merged { before, after, from: format!("{target} ({})", base.short()), to });
-                }
-                (_, 2) => {
+        if self.base.is_none()
+            && run.system == Some(CiSystem::GitHub)
+            && let Some(MergeRequest { target, head: Some(last), .. }) = &run.request
+        {
+            if let Some(base) = base_of_merge(git, &head, last)? {
+                if !git.has(&base) {
                     let message =
                         "the merge commit's parents are not in this clone, which is shallow: it has a depth of 1";
-                    let help = "set fetch-depth: 2 for actions/checkout";
-                    return Err(CommandFailure::new(message, help));
+                    return Err(CommandFailure::new(message, "set fetch-depth: 2 for actions/checkout"));
                 }
-                _ => {}
+                let (before, _) = repository.files(&base.to_string())?;
+                let (after, to) = repository.files(&self.head)?;
+                return Ok(Merged { before, after, from: format!("{target} ({})", base.short()), to });
+            }
+            // The base itself, as pull_request_target checks it out, would be a change that does nothing.
+            if self.head == "HEAD" && head.to_string() != *last {
+                let message = format!("{} is checked out, which is not of this pull request", head.short());
+                let help = "check out what actions/checkout does by default on pull_request; or give --base and --head";
+                return Err(CommandFailure::new(message, help));
             }
         }
         let base = match (&self.base, &run.request) {
@@ -128,7 +223,7 @@ impl CiPlan {
         let merged = merge(&folder, &target.to_string(), &head.to_string()).map_err(|why| {
             CommandFailure::new(
                 format!("{base} and {} cannot be merged: {why}", self.head),
-                "fetch the history of both: fetch-depth: 0, or GIT_DEPTH: 0",
+                "fetch the history of both, in a job with fetch-depth: 0 or GIT_DEPTH: 0, here:\ngit fetch --unshallow",
             )
         })?;
         match merged {
@@ -142,6 +237,16 @@ impl CiPlan {
             }
         }
     }
+}
+
+/// The base of a change, if HEAD is the merge commit that GitHub made of it: its second parent is the change's last commit.
+/// A change whose last commit is a merge itself, and that the job checked out, is none.
+fn base_of_merge(git: &Repository, head: &Commit, change: &str) -> Result<Option<Commit>, CommandFailure> {
+    let mut parents = git.parents(head)?.into_iter();
+    Ok(match (parents.next(), parents.next(), parents.next()) {
+        (Some(base), Some(merged), None) if merged.to_string() == change => Some(base),
+        _ => None,
+    })
 }
 
 /// The exit code: what the change adds.
@@ -208,22 +313,16 @@ fn append(path: &Path, text: &str) -> Result<(), CommandFailure> {
     file.and_then(|mut file| writeln!(file, "{text}")).map_err(|error| CommandFailure::writing(path, &error))
 }
 
-fn write_report(
-    folder: &Path,
-    shown: &ShownChange<'_>,
-    report: &ChangeReport,
-    comment: &str,
-    annotations: &[Annotation],
-) -> Result<(), CommandFailure> {
-    let no_json = |error: serde_json::Error| {
-        CommandFailure::new(format!("the report has no JSON form: {error}"), "internal error: report it")
-    };
-    let files = [
-        ("report.json", serde_json::to_string_pretty(report).map_err(no_json)?),
-        ("comment.md", comment.to_string()),
-        ("plan.json", shown.json().map_err(no_json)?),
-        ("gl-code-quality-report.json", code_quality(annotations).map_err(no_json)?),
-    ];
+fn no_json(error: &serde_json::Error) -> CommandFailure {
+    CommandFailure::new(format!("the report has no JSON form: {error}"), "internal error: report it")
+}
+
+fn write_report(folder: &Path, files: &[(&str, &str)]) -> Result<(), CommandFailure> {
+    // The files of a commit could be a link to anywhere.
+    if folder.is_symlink() {
+        let message = format!("{} is a link: the report is not written through it", folder.display());
+        return Err(CommandFailure::new(message, "give --report another folder"));
+    }
     std::fs::create_dir_all(folder).map_err(|error| CommandFailure::writing(folder, &error))?;
     for (name, text) in files {
         let path = folder.join(name);

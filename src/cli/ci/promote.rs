@@ -7,7 +7,7 @@ use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{RootOption, SourceOption};
 use crate::cli::output::Output;
-use crate::forge::{ForgeError, GitHub, GitLab, Posted};
+use crate::forge::{ForgeError, GitHub, GitLab, OpenedRequest, Posted};
 use crate::git::command::{GitOutput, run as git};
 use crate::git::reference::Reference;
 use crate::git::work_tree::{BranchError, Pushed, TemporaryWorkTree};
@@ -53,6 +53,15 @@ pub(super) struct CiPromote {
     root: RootOption,
 }
 
+/// What a person should know about the edit.
+struct Edit {
+    notes: Vec<String>,
+    /// What a merge approves.
+    needs_approval: Vec<String>,
+    /// The steps that only people can do.
+    steps: Vec<String>,
+}
+
 impl From<BranchError> for CommandFailure {
     fn from(error: BranchError) -> Self {
         CommandFailure::new(error.to_string(), error.help())
@@ -79,7 +88,7 @@ impl CiPromote {
             ));
         }
         let tree = TemporaryWorkTree::of_branch(&own_tree, &base)?;
-        let notes = self.edit(tree.path(), &repository)?;
+        let Edit { notes, needs_approval, steps } = self.edit(tree.path(), &repository)?;
         let title = self.title();
         if !tree.commit(&branch, &title)? {
             output.note(&format!("Nothing to promote: {} has it already.", self.to));
@@ -102,11 +111,15 @@ impl CiPromote {
         let (before, after) = self.root.open_both(before, after)?;
         let changed = ChangedProject::of(&before, &after, &Default::default());
         let shown = ShownChange { changed: &changed, from: &from, to: &to };
-        let whole = Invocation { root: self.root.typed(), ..Invocation::default() }.plan();
-        let text = ChangeRequest { report: &ChangeReport::of(&shown), notes: &notes.0, steps: &notes.1 }.text(&whole);
+        let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
+        let whole = typed.shown_by(&["ci", "plan"], &[("--base", Some(&base)), ("--head", Some(&branch))]).plan();
+        let report = ChangeReport::of(&shown);
+        let text = ChangeRequest { report: &report, approvals: &needs_approval, notes: &notes, steps: &steps };
+        let text = text.text(&whole);
         let Some((system, access)) = run.system.zip(run.access.as_ref()) else {
-            output.note("No pull request is opened: there is no token. Open it from the branch, with this text:");
-            output.result(&text)?;
+            let why = if run.system.is_some() { run.no_access() } else { "this is no pipeline".to_string() };
+            output.note(&format!("No pull request is opened: {why}. Open it from the branch, with this text:"));
+            output.markdown(&text)?;
             return Ok(0);
         };
         let opened = match system {
@@ -116,22 +129,23 @@ impl CiPromote {
                 .and_then(|project| project.request(&branch, &base, &title, &text)),
         };
         match opened {
-            Ok(Posted::Created) => output.note("The pull request is open."),
-            Ok(Posted::Updated | Posted::Unchanged) => output.note("The pull request is up to date."),
+            Ok(OpenedRequest { posted, page }) => {
+                let page = page.map(|page| format!(" {page}")).unwrap_or_default();
+                output.note(&match posted {
+                    Posted::Created => format!("The pull request is open.{page}"),
+                    Posted::Updated | Posted::Unchanged => format!("The pull request is up to date.{page}"),
+                });
+            }
             Err(error) => {
-                output.result(&text)?;
+                output.markdown(&text)?;
                 return Err(not_opened(&error));
             }
         }
         Ok(0)
     }
 
-    /// Makes the edit in a work tree. Returns its notes, and the steps that only people can do.
-    fn edit(
-        &mut self,
-        tree: &Path,
-        repository: &ProjectRepository,
-    ) -> Result<(Vec<String>, Vec<String>), CommandFailure> {
+    /// Makes the edit in a work tree.
+    fn edit(&mut self, tree: &Path, repository: &ProjectRepository) -> Result<Edit, CommandFailure> {
         let own = std::mem::replace(&mut self.root.root, tree.join(repository.root_in_it()));
         let project = self.root.open_for_edits(&SourceOption::default());
         self.root.root = own;
@@ -146,8 +160,7 @@ impl CiPromote {
             return Err(CommandFailure::new(message, "change what it names; or open it all the same: --force"));
         }
         edited.write(&RealDisk)?;
-        let approvals = needs_approval.into_iter().map(|text| format!("a merge approves {text}"));
-        Ok((notes.into_iter().chain(approvals).collect(), edited.manual))
+        Ok(Edit { notes, needs_approval, steps: edited.manual })
     }
 
     fn title(&self) -> String {

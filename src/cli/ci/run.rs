@@ -2,6 +2,7 @@
 
 use crate::forge::GitHub;
 use crate::secret::Secret;
+use crate::text::and;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -19,18 +20,33 @@ pub(in crate::cli) struct CiRun {
     pub system: Option<CiSystem>,
     /// The pull request or merge request.
     pub request: Option<MergeRequest>,
-    /// The commit of the run that this one was triggered by, on GitHub.
-    pub triggered_by: Option<String>,
+    /// The run that this one was triggered by, on GitHub.
+    pub triggered_by: Option<TriggeringRun>,
     /// Whether not everybody can read the repository; `None`: the environment does not tell.
     is_private: Option<bool>,
     /// Whether it is a pipeline at all.
     is_pipeline: bool,
     /// The branch that the pipeline runs for.
     pub branch: Option<String>,
+    /// The tag that it runs for.
+    pub tag: Option<String>,
+    /// The commit that the branch was at before the push that it runs for; `None`: the event does not tell.
+    pub before: Option<String>,
     /// The file that GitHub shows as the summary of a job.
     pub summary: Option<PathBuf>,
     /// The API for comments, if there is a token.
     pub access: Option<ForgeAccess>,
+    /// The variables that access needs and that are not set.
+    missing: Vec<&'static str>,
+}
+
+/// A run of a workflow that another one waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct TriggeringRun {
+    /// The commit that it was of.
+    pub commit: String,
+    /// The repository with that commit: a fork, or this one. `None` if it is gone.
+    pub repository: Option<String>,
 }
 
 /// Access to the API of GitHub or GitLab. The address comes from where the token does: the job's environment.
@@ -47,7 +63,7 @@ pub(in crate::cli) struct ForgeAccess {
 pub(in crate::cli) struct MergeRequest {
     /// Its number in the repository.
     pub number: u64,
-    /// The last commit of the change, on GitHub.
+    /// The last commit of the change.
     pub head: Option<String>,
     /// The branch that it is merged into.
     pub target: String,
@@ -71,33 +87,82 @@ impl CiRun {
             let summary = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from);
             let request = event.as_ref().and_then(github_request);
             let branch = variable("GITHUB_REF").and_then(|name| Some(name.strip_prefix("refs/heads/")?.to_string()));
-            let access = access(
-                variable("GITHUB_API_URL").or_else(|| Some("https://api.github.com".to_string())),
-                variable("GITHUB_REPOSITORY"),
-                variable("GITHUB_TOKEN"),
+            let tag = variable("GITHUB_REF").and_then(|name| Some(name.strip_prefix("refs/tags/")?.to_string()));
+            let api = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_string());
+            let (access, missing) = access(
+                ("GITHUB_API_URL", Some(api)),
+                ("GITHUB_REPOSITORY", variable("GITHUB_REPOSITORY")),
+                ("GITHUB_TOKEN", variable("GITHUB_TOKEN")),
             );
             let text = |path: &str| event.as_ref()?.pointer(path)?.as_str().map(str::to_string);
-            let triggered_by = text("/workflow_run/head_sha");
+            let triggered_by = text("/workflow_run/head_sha")
+                .map(|commit| TriggeringRun { commit, repository: text("/workflow_run/head_repository/full_name") });
+            let before = text("/before").filter(|commit| is_commit(commit));
             let is_private = event.as_ref().and_then(|event| event.pointer("/repository/private")?.as_bool());
             let system = Some(CiSystem::GitHub);
-            return CiRun { system, request, triggered_by, is_private, is_pipeline: true, branch, summary, access };
+            return CiRun {
+                system,
+                request,
+                triggered_by,
+                is_private,
+                is_pipeline: true,
+                branch,
+                tag,
+                before,
+                summary,
+                access,
+                missing,
+            };
         }
         if is("GITLAB_CI") {
+            // Where the pipeline is of the merge, the commit of the source has a variable of its own.
+            let head = variable("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA").or_else(|| variable("CI_COMMIT_SHA"));
             let request = variable("CI_MERGE_REQUEST_IID").and_then(|number| number.parse().ok()).map(|number| {
                 let target = variable("CI_MERGE_REQUEST_TARGET_BRANCH_NAME").unwrap_or_default();
                 let project = variable("CI_MERGE_REQUEST_PROJECT_ID");
                 let is_fork = variable("CI_MERGE_REQUEST_SOURCE_PROJECT_ID") != project;
-                MergeRequest { number, head: None, target, is_fork }
+                MergeRequest { number, head, target, is_fork }
             });
-            let branch = variable("CI_COMMIT_BRANCH");
             let project = variable("CI_MERGE_REQUEST_PROJECT_ID").or_else(|| variable("CI_PROJECT_ID"));
             // The token of a job may not write notes.
-            let access = access(variable("CI_API_V4_URL"), project, variable("STABLEKEY_GITLAB_TOKEN"));
-            let is_private = variable("CI_PROJECT_VISIBILITY").map(|visibility| visibility != "public");
-            let system = Some(CiSystem::GitLab);
-            return CiRun { system, request, is_private, is_pipeline: true, branch, access, ..CiRun::default() };
+            let (access, missing) = access(
+                ("CI_API_V4_URL", variable("CI_API_V4_URL")),
+                ("CI_PROJECT_ID", project),
+                ("STABLEKEY_GITLAB_TOKEN", variable("STABLEKEY_GITLAB_TOKEN")),
+            );
+            return CiRun {
+                system: Some(CiSystem::GitLab),
+                request,
+                is_private: variable("CI_PROJECT_VISIBILITY").map(|visibility| visibility != "public"),
+                is_pipeline: true,
+                branch: variable("CI_COMMIT_BRANCH"),
+                tag: variable("CI_COMMIT_TAG"),
+                before: variable("CI_COMMIT_BEFORE_SHA").filter(|commit| is_commit(commit)),
+                access,
+                missing,
+                ..CiRun::default()
+            };
         }
         CiRun { is_pipeline: variable("CI").is_some(), ..CiRun::default() }
+    }
+
+    /// Why there is no access to the API: the variables that are not set.
+    pub(in crate::cli) fn no_access(&self) -> String {
+        let are = if self.missing.len() == 1 { "is" } else { "are" };
+        format!("{} {are} not set", and(&self.missing))
+    }
+
+    /// How a job gets a token that may comment.
+    pub(in crate::cli) fn token_help(&self) -> &'static str {
+        match self.system {
+            Some(CiSystem::GitHub) => {
+                "pass the token of the job: GITHUB_TOKEN: ${{ github.token }} in env, and permissions: pull-requests: write"
+            }
+            Some(CiSystem::GitLab) => {
+                "set STABLEKEY_GITLAB_TOKEN, a masked variable of the project: an access token with the scope api"
+            }
+            None => "run it in a pipeline of GitHub or GitLab",
+        }
     }
 
     /// Whether what the pipeline stores is for those only who may read the repository. Without an answer it is taken for
@@ -117,8 +182,24 @@ impl CiRun {
     }
 }
 
-fn access(api: Option<String>, repository: Option<String>, token: Option<String>) -> Option<ForgeAccess> {
-    Some(ForgeAccess { api: api?, repository: repository?, token: Secret::new(token?) })
+/// The access that three variables give, by name; else the names of those that are not set.
+fn access(
+    api: (&'static str, Option<String>),
+    repository: (&'static str, Option<String>),
+    token: (&'static str, Option<String>),
+) -> (Option<ForgeAccess>, Vec<&'static str>) {
+    let given = [&api, &repository, &token];
+    let missing = given.into_iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
+    let access = match (api.1, repository.1, token.1) {
+        (Some(api), Some(repository), Some(token)) => Some(ForgeAccess { api, repository, token: Secret::new(token) }),
+        _ => None,
+    };
+    (access, missing)
+}
+
+/// Whether a text is the name of a commit. One of zeros stands for none.
+fn is_commit(text: &str) -> bool {
+    text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit()) && text.chars().any(|c| c != '0')
 }
 
 fn read_event(path: &Path) -> Option<Value> {
@@ -178,6 +259,35 @@ mod tests {
         let request = run(&variables, Value::Null).request.unwrap();
         assert_eq!(request, MergeRequest { number: 3, head: None, target: "main".to_string(), is_fork: true });
         assert_eq!(run(&variables[..1], Value::Null).request, None);
+        let commit = ("CI_COMMIT_SHA", "aa");
+        let head = |more: &[(&str, &str)]| run(&[&variables[..], more].concat(), Value::Null).request.unwrap().head;
+        assert_eq!(head(&[commit]).as_deref(), Some("aa"));
+        assert_eq!(head(&[commit, ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "bb")]).as_deref(), Some("bb"));
+    }
+
+    #[test]
+    fn a_push_says_where_the_branch_was_before() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let github = |before: &str| {
+            run(&[("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_PATH", "/e")], json!({"before": before})).before
+        };
+        let gitlab = |before: &str| run(&[("GITLAB_CI", "true"), ("CI_COMMIT_BEFORE_SHA", before)], Value::Null).before;
+        for before in [&github as &dyn Fn(&str) -> Option<String>, &gitlab] {
+            assert_eq!(before(commit).as_deref(), Some(commit));
+            assert_eq!((before(&"0".repeat(40)), before("")), (None, None), "a new branch, or a run by hand");
+        }
+        let tag = run(&[("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/tags/v1")], Value::Null);
+        assert_eq!((tag.branch, tag.tag.as_deref()), (None, Some("v1")));
+    }
+
+    #[test]
+    fn the_variables_that_are_not_set_are_named() {
+        let of = |variables: &[(&str, &str)]| run(variables, Value::Null).no_access();
+        assert_eq!(of(&[("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "a/b")]), "GITHUB_TOKEN is not set");
+        assert_eq!(of(&[("GITHUB_ACTIONS", "true")]), "GITHUB_REPOSITORY and GITHUB_TOKEN are not set");
+        let gitlab =
+            [("GITLAB_CI", "true"), ("CI_API_V4_URL", "https://gitlab.example/api/v4"), ("CI_PROJECT_ID", "1")];
+        assert_eq!(of(&gitlab), "STABLEKEY_GITLAB_TOKEN is not set");
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl GitFailure {
 impl ReadCommit {
     fn read(target: &GitTarget, fetched: Arc<FetchFolder>, id: CommitId) -> Result<Self, GitFailure> {
         let of_storage = |error| GitFailure::of_storage(target, &error);
-        let repository = Repository::around(fetched.path()).map_err(of_storage)?;
+        let repository = Repository::bare(fetched.path()).map_err(of_storage)?;
         let commit = repository.commit(&id.to_string()).map_err(of_storage)?;
         let root = Path::new("");
         let tree = repository.files(&commit, root, root).map_err(of_storage)?;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 const PATH: &str = "acme/connections";
 const ID: &str = "42";
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 /// The most characters of a note.
 const LONGEST_NOTE: usize = 1_000_000;
 /// The most characters of the description of a commit's status.
@@ -69,6 +70,8 @@ pub struct MergeRequest {
     pub target: String,
     pub title: String,
     pub description: String,
+    /// The newest commit of the source.
+    pub sha: String,
 }
 
 /// The artifacts of a job.
@@ -147,9 +150,14 @@ impl GitLab {
     pub fn open_merge_request(&self, source: &str, target: &str) -> u64 {
         let mut state = self.state();
         let iid = u64::try_from(state.merge_requests.len()).unwrap() + 1;
-        let [source, target, title] = [source, target, &format!("Merge {source}")].map(str::to_string);
-        state.merge_requests.insert(iid, MergeRequest { iid, source, target, title, description: String::new() });
+        let [source, target, title, sha] = [source, target, &format!("Merge {source}"), NO_COMMIT].map(str::to_string);
+        state.merge_requests.insert(iid, MergeRequest { iid, source, target, title, description: String::new(), sha });
         iid
+    }
+
+    /// Pushes a commit to the source of a merge request.
+    pub fn push(&self, iid: u64, sha: &str) {
+        self.state().merge_requests.get_mut(&iid).unwrap().sha = sha.to_string();
     }
 
     /// Writes a note, as somebody; returns its id.
@@ -358,7 +366,7 @@ impl RestApi {
     }
 
     fn shown(&self, of: &MergeRequest) -> Value {
-        let MergeRequest { iid, source, target, title, description } = of;
+        let MergeRequest { iid, source, target, title, description, sha } = of;
         json!({
             "id": iid,
             "iid": iid,
@@ -372,7 +380,7 @@ impl RestApi {
             "target_project_id": 42,
             "author": self.user("ann"),
             "draft": false,
-            "sha": "0000000000000000000000000000000000000000",
+            "sha": sha,
             "web_url": format!("{}/{PATH}/-/merge_requests/{iid}", self.url),
             "created_at": time(*iid),
             "updated_at": time(*iid),
@@ -475,7 +483,8 @@ impl RestApi {
             return Answer::json(409, &json!({"message": [why]}));
         }
         let iid = u64::try_from(state.merge_requests.len()).unwrap() + 1;
-        let new = MergeRequest { iid, source, target, title, description: text("description") };
+        let new =
+            MergeRequest { iid, source, target, title, description: text("description"), sha: NO_COMMIT.to_string() };
         state.merge_requests.insert(iid, new.clone());
         Answer::json(201, &self.shown(&new))
     }

@@ -52,9 +52,8 @@ fn on_github_the_merge_commit_is_compared_with_its_first_parent() {
     tree.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "change"]);
     let event = tree.path("../event.json");
     let repository = json!({"full_name": "acme/connections"});
-    let request = json!({
-        "number": 7, "base": {"ref": "main", "repo": repository}, "head": {"repo": repository}
-    });
+    let head = json!({"repo": repository, "sha": tree.git(&["rev-parse", "change"])});
+    let request = json!({"number": 7, "base": {"ref": "main", "repo": repository}, "head": head});
     std::fs::write(&event, json!({ "pull_request": request }).to_string()).unwrap();
     let summary = tree.path("../summary.md");
     let variables = [
@@ -76,6 +75,81 @@ fn on_github_the_merge_commit_is_compared_with_its_first_parent() {
     assert_eq!(output.status.code(), Some(1));
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(err.contains("fetch-depth: 2"), "{err}");
+}
+
+/// A job may check out the change itself, whose last commit may be a merge of the base into it.
+#[test]
+fn a_merge_of_the_base_into_the_change_is_no_merge_of_the_change() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/lost.yaml", &Integration::new("lost").title("lost").binds("Nowhere", "nowhere").yaml());
+    tree.commit("change");
+    tree.switch("main");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.commit("base");
+    tree.switch("change");
+    tree.git(&["merge", "--quiet", "--no-ff", "--message", "Merge main into change", "main"]);
+    let event = tree.path("../event.json");
+    let repository = json!({"full_name": "acme/connections"});
+    let head = json!({"repo": repository, "sha": tree.git(&["rev-parse", "change"])});
+    let request = json!({"number": 7, "base": {"ref": "main", "repo": repository}, "head": head});
+    std::fs::write(&event, json!({ "pull_request": request }).to_string()).unwrap();
+    let variables = [("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_PATH", event.to_str().unwrap())];
+    let output = tree.run_with(&["ci", "plan"], &variables);
+    assert_eq!(output.code, 3, "{}", output.all);
+    assert!(output.out.contains("Integration/lost") && !output.out.contains("Team chat"), "{}", output.out);
+    assert!(output.out.contains("run:\n  stablekey ci plan --base main\n"), "{}", output.out);
+    assert!(!output.out.contains("stablekey apply"), "{}", output.out);
+    // What is not of the pull request is not planned as if it were: the base itself would be a change that does nothing.
+    tree.switch("main");
+    let output = tree.run_with(&["ci", "plan"], &variables);
+    assert!(output.code == 1 && output.err.contains("which is not of this pull request"), "{}", output.all);
+}
+
+/// What a manifest says is no command to the runner of GitHub, wherever a line of the log begins.
+#[test]
+fn the_log_of_a_job_takes_no_commands_from_manifests() {
+    let tree = applied();
+    tree.branch("change");
+    let title = format!("{} ##[add-mask]y", ["::error::x"; 20].join(" "));
+    tree.write("dev/chat.yaml", &chat("chat.example", &title));
+    tree.commit("title");
+    let output = tree.run_with(&["ci", "plan", "--base", "main"], &[("GITHUB_ACTIONS", "true")]);
+    assert!(output.code == 0 && output.all.matches("::error::x").count() >= 4, "{}", output.all);
+    for line in output.all.lines() {
+        let is_command = line.trim_start().starts_with("::") || line.contains("##[");
+        assert!(!is_command, "{line}");
+    }
+}
+
+/// A run that is of no branch writes nothing.
+#[test]
+fn only_what_is_merged_is_applied() {
+    let tree = applied();
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.commit("rename");
+    let event = tree.path("../event.json");
+    let repository = json!({"full_name": "acme/connections"});
+    let request = json!({"number": 7, "base": {"ref": "main", "repo": repository}, "head": {"repo": repository}});
+    std::fs::write(&event, json!({ "pull_request": request }).to_string()).unwrap();
+    let github = ("GITHUB_ACTIONS", "true");
+    for (variables, words) in [
+        (vec![github, ("GITHUB_EVENT_PATH", event.to_str().unwrap())], "pull request 7, which is not merged"),
+        (vec![github, ("GITHUB_REF", "refs/pull/7/merge")], "not known which branch"),
+        (vec![github, ("GITHUB_REF", "refs/tags/v1")], "of tag v1"),
+        (vec![("GITLAB_CI", "true"), ("CI_MERGE_REQUEST_IID", "7")], "pull request 7"),
+        (vec![("GITLAB_CI", "true"), ("CI_COMMIT_TAG", "v1")], "of tag v1"),
+        // There is no remote.
+        (vec![github, ("GITHUB_REF", "refs/heads/main")], "the branch main of the remote cannot be read"),
+    ] {
+        let output = tree.run_with(&["ci", "apply"], &variables);
+        assert!(output.code == 1 && output.err.contains(words), "{words}: {}", output.all);
+        assert_eq!(tree.git(&["status", "--porcelain"]), "");
+    }
+    // On a person's own machine it says what it did not ask.
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert!(output.code == 0 && output.err.contains("give the branch: --branch NAME"), "{}", output.all);
+    assert!(output.err.contains("changed in this checkout only") && output.err.contains("prod/connections/chat.yaml"));
 }
 
 /// The digest that the plan of a change asks to approve.
@@ -155,27 +229,97 @@ fn an_approval_is_void_where_what_is_live_moved() {
     assert!(tree.read("prod/connections/chat.yaml").contains("moved.example"));
 }
 
+/// A merge commit that its author made, and that arrives by fast-forward, approves nothing.
 #[test]
-fn an_older_commit_does_not_undo_a_newer_one() {
+fn the_event_says_whose_merge_commit_it_is() {
     let tree = applied();
+    let before = tree.git(&["rev-parse", "main"]);
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    tree.commit("move");
+    let trailer = digest(&tree);
+    tree.switch("main");
+    tree.git(&["switch", "--quiet", "--create", "other"]);
+    tree.commit("other");
+    tree.switch("change");
+    tree.git(&["merge", "--quiet", "--no-ff", "--message", &format!("Merge other\n\n{trailer}"), "other"]);
+    tree.switch("main");
+    tree.git(&["merge", "--quiet", "--ff-only", "change"]);
+    let remote = remote(&tree);
+    let event = tree.path("../event.json");
+    let push = |before: &str| std::fs::write(&event, json!({ "before": before }).to_string()).unwrap();
+    push(&before);
+    let event_path = event.to_str().unwrap();
+    let github = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main"), ("GITHUB_EVENT_PATH", event_path)];
+    let gitlab = [("GITLAB_CI", "true"), ("CI_COMMIT_BRANCH", "main"), ("CI_COMMIT_BEFORE_SHA", before.as_str())];
+    for variables in [&github[..], &gitlab] {
+        let output = tree.run_with(&["ci", "apply"], variables);
+        assert_eq!(output.code, 2, "{}", output.all);
+        assert!(output.err.contains("was not made by the merge"), "{}", output.err);
+        assert!(!tree.read("prod/connections/chat.yaml").contains("new.example"));
+        // How to approve is said once, and last.
+        assert_eq!(output.all.matches("--approve sha256:").count(), 1, "{}", output.all);
+        assert!(output.err.trim_end().lines().last().unwrap().contains("Stablekey-Approve: sha256:"), "{}", output.err);
+    }
+    // Where the first parent is what the branch was, whoever merged wrote the message.
+    push(&tree.git(&["rev-parse", "HEAD^1"]));
+    let output = tree.run_with(&["ci", "apply", "-o", "json"], &github);
+    assert_eq!(output.code, 0, "{}", output.all);
+    let result: Value = serde_json::from_str(&output.out).unwrap();
+    assert_eq!(result["exit"], 0, "{result}");
+    drop(remote);
+}
+
+/// A bare repository as the remote of a clone, with its main.
+fn remote(tree: &WorkTree) -> tempfile::TempDir {
     let remote = tempfile::tempdir().unwrap();
     git_in(remote.path(), &["init", "--quiet", "--bare", "--initial-branch=main"]);
     tree.git(&["remote", "add", "origin", remote.path().to_str().unwrap()]);
-    tree.write("dev/chat.yaml", &chat("chat.example", "First"));
-    let first = tree.commit("first merge");
-    tree.write("dev/chat.yaml", &chat("chat.example", "Second"));
+    tree.git(&["push", "--quiet", "origin", "main"]);
+    remote
+}
+
+#[test]
+fn an_older_commit_does_not_undo_a_newer_one() {
+    let tree = applied();
+    let _remote = remote(&tree);
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "First"));
+    tree.commit("first");
+    let trailer = digest(&tree);
+    merge(&tree, "change", &format!("Merge first\n\n{trailer}"));
+    let first = tree.git(&["rev-parse", "HEAD"]);
+    let of_main = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main")];
+    // What was never pushed is not applied.
+    let output = tree.run_with(&["ci", "apply"], &of_main);
+    assert!(output.code == 1 && output.err.contains("is not on the branch main of the remote"), "{}", output.all);
+    tree.write("dev/chat.yaml", &chat("new.example", "Second"));
     tree.commit("second merge");
     tree.git(&["push", "--quiet", "origin", "main"]);
-    let of_main = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main")];
-    assert_eq!(tree.run_with(&["ci", "apply"], &of_main).code, 0);
-    assert!(tree.read("prod/connections/chat.yaml").contains("Second"));
-    tree.git(&["stash", "--quiet", "--include-untracked"]);
+    // The run of the older commit says what it leaves, and the approval that is not used.
     tree.git(&["checkout", "--quiet", "--detach", &first]);
     let output = tree.run_with(&["ci", "apply"], &of_main);
-    assert_eq!(output.code, 0, "{}", output.all);
-    assert!(output.err.contains("nothing is written"), "{}", output.all);
+    assert_eq!(output.code, 2, "{}", output.all);
+    assert!(output.err.contains("nothing is written") && output.err.contains("1 action is left"), "{}", output.all);
+    assert!(output.err.contains("Approvals were not used") && output.err.contains("ci apply --approve sha256:"));
     assert_eq!(tree.git(&["status", "--porcelain"]), "");
     // A remote that does not answer is no reason to write.
     tree.git(&["remote", "set-url", "origin", "/nowhere"]);
     assert_eq!(tree.run_with(&["ci", "apply"], &of_main).code, 1);
+    assert_eq!(tree.git(&["status", "--porcelain"]), "");
+}
+
+/// A newer commit may need nothing that the older one has: then nothing is left, and only then its run is green.
+#[test]
+fn an_older_commit_with_nothing_to_do_is_green() {
+    let tree = applied();
+    let _remote = remote(&tree);
+    let first = tree.git(&["rev-parse", "HEAD"]);
+    tree.write("README.md", "words");
+    tree.commit("words");
+    tree.git(&["push", "--quiet", "origin", "main"]);
+    tree.git(&["checkout", "--quiet", "--detach", &first]);
+    let output = tree.run_with(&["ci", "apply"], &[("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main")]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(output.err.contains("nothing is written, and nothing is left to do"), "{}", output.all);
 }

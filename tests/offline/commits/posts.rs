@@ -43,7 +43,9 @@ impl PullRequest {
         self.tree.git(&["checkout", "--quiet", "--detach", "main"]);
         self.tree.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "change"]);
         let repository = json!({"full_name": self.github.repository()});
-        let head = json!({"sha": self.tree.git(&["rev-parse", "change"]), "repo": repository});
+        let last = self.tree.git(&["rev-parse", "change"]);
+        self.github.push(self.number, &last);
+        let head = json!({"sha": last, "repo": repository});
         let request = json!({"number": self.number, "base": {"ref": "main", "repo": repository}, "head": head});
         std::fs::write(self.tree.path("../event.json"), json!({ "pull_request": request }).to_string()).unwrap();
     }
@@ -129,7 +131,7 @@ fn a_token_decides_no_exit_code() {
     request.token = None;
     let without = request.plan();
     assert_eq!(without.code, 3);
-    assert!(without.err.contains("No comment is written: there is no token"), "{}", without.err);
+    assert!(without.err.contains("No comment is written: GITHUB_TOKEN is not set"), "{}", without.err);
     assert!(without.out.contains("SK0101") && request.github.exchanges().is_empty());
     for (token, words) in [
         (request.github.token(Rights::Read), "the token may not do that (403): writing the comment"),
@@ -185,8 +187,66 @@ fn a_lost_answer_makes_no_second_comment() {
     assert!(output.code == 3 && !output.err.contains("Unicorn"));
 }
 
+/// The run of an older commit that ends later does not replace the comment of a newer one.
+#[test]
+fn only_the_last_commit_is_commented() {
+    let request = PullRequest::unresolved();
+    request.github.push(request.number, "1111111111111111111111111111111111111111");
+    let output = request.plan();
+    assert_eq!(output.code, 3, "{}", output.all);
+    assert!(output.err.contains("the pull request has newer commits by now"), "{}", output.err);
+    assert!(request.reports().is_empty() && request.github.check_runs().is_empty());
+    let gitlab = GitLab::start();
+    let iid = gitlab.open_merge_request("change", "main");
+    let last = request.tree.git(&["rev-parse", "change"]);
+    let api = Some(gitlab.token(GitLabRights::Api));
+    request.tree.switch("change");
+    let plan = || plan_on_gitlab(&request.tree, &gitlab, iid, api, &[("CI_COMMIT_SHA", &last)]);
+    assert!(plan().err.contains("the pull request has newer commits by now"));
+    assert!(gitlab.notes(iid).is_empty());
+    gitlab.push(iid, &last);
+    assert!(plan().err.contains("The comment is written."));
+}
+
+/// A report that is there is not that of a change which could not be planned.
+#[test]
+fn a_change_that_cannot_be_planned_gets_a_comment() {
+    let request = PullRequest::with(&[("dev/chat.yaml", &chat("chat.example", "Team chat"))]);
+    assert_eq!(request.plan().code, 0);
+    assert!(request.reports()[0].contains("Team chat"));
+    // The base moved on, and the branch conflicts with it: GitHub makes no merge commit.
+    request.tree.switch("main");
+    request.tree.write("dev/chat.yaml", &chat("chat.example", "Other"));
+    request.tree.commit("other");
+    request.tree.switch("change");
+    let output = request.plan();
+    assert_eq!(output.code, 1, "{}", output.all);
+    assert!(output.err.contains("HEAD conflicts with main in dev/chat.yaml"), "{}", output.err);
+    let [report] = request.reports().try_into().unwrap();
+    assert!(report.contains("could not be planned") && report.contains("dev/chat.yaml"), "{report}");
+    assert!(!report.contains("Team chat"), "{report}");
+    let checks = request.github.check_runs();
+    let check = checks.last().unwrap();
+    assert_eq!(
+        (check.conclusion.as_deref(), check.title.as_str()),
+        (Some("failure"), "The change could not be planned")
+    );
+
+    let gitlab = GitLab::start();
+    let iid = gitlab.open_merge_request("change", "main");
+    let output = plan_on_gitlab(&request.tree, &gitlab, iid, Some(gitlab.token(GitLabRights::Api)), &[]);
+    assert_eq!(output.code, 1, "{}", output.all);
+    assert!(gitlab.notes(iid)[0].body.contains("could not be planned"));
+}
+
 /// A merge request of a fake of GitLab.
-fn plan_on_gitlab(tree: &WorkTree, gitlab: &GitLab, iid: u64, token: Option<&str>) -> CommandOutput {
+fn plan_on_gitlab(
+    tree: &WorkTree,
+    gitlab: &GitLab,
+    iid: u64,
+    token: Option<&str>,
+    more: &[(&str, &str)],
+) -> CommandOutput {
     let iid = iid.to_string();
     let mut variables = vec![
         ("GITLAB_CI", "true"),
@@ -198,6 +258,7 @@ fn plan_on_gitlab(tree: &WorkTree, gitlab: &GitLab, iid: u64, token: Option<&str
         ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
     ];
     variables.extend(token.map(|token| ("STABLEKEY_GITLAB_TOKEN", token)));
+    variables.extend(more);
     let output = tree.run_with(&["ci", "plan"], &variables);
     assert!(!output.all.contains("CANARY"), "{}", output.all);
     output
@@ -220,46 +281,51 @@ fn one_note_is_kept_up_to_date() {
     };
     // The exit code is that of the plan, whatever the token may do.
     for (token, words) in [
-        (None, "there is no token"),
+        (None, "STABLEKEY_GITLAB_TOKEN is not set"),
         (Some(gitlab.token(GitLabRights::ReadApi)), "the token may not do that (403)"),
         (Some("CANARY-of-nobody"), "the token is not accepted (401)"),
     ] {
-        let output = plan_on_gitlab(&tree, &gitlab, iid, token);
+        let output = plan_on_gitlab(&tree, &gitlab, iid, token, &[]);
         assert!(output.code == 3 && output.err.contains(words), "{}", output.err);
         assert_eq!(reports().len(), 0);
     }
     let api = Some(gitlab.token(GitLabRights::Api));
     gitlab.fail("POST", "/notes", Fault::CutAfter, 1);
     gitlab.fail("GET", "/notes", Fault::SecondaryLimit { status: 429, retry_after: Some(0) }, 1);
-    assert_eq!(plan_on_gitlab(&tree, &gitlab, iid, api).code, 3);
+    assert_eq!(plan_on_gitlab(&tree, &gitlab, iid, api, &[]).code, 3);
     assert!(reports().len() == 1 && reports()[0].contains("SK0101"), "{:?}", reports());
     let _ = std::fs::remove_file(tree.path("dev/lost.yaml"));
     tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
     tree.commit("title");
-    let output = plan_on_gitlab(&tree, &gitlab, iid, api);
+    let output = plan_on_gitlab(&tree, &gitlab, iid, api, &[]);
     assert!(output.err.contains("The comment is up to date."), "{}", output.all);
     assert!(reports().len() == 1 && reports()[0].contains("Team chat"), "{:?}", reports());
     // Another's note with the marker cannot be changed: a new one is written.
     let other = gitlab.open_merge_request("change", "release");
     gitlab.write_note(other, "mallory", MARKER);
     gitlab.fail("PUT", "/notes/", Fault::Forbidden, 1);
-    let output = plan_on_gitlab(&tree, &gitlab, other, api);
+    let output = plan_on_gitlab(&tree, &gitlab, other, api, &[]);
     assert!(output.err.contains("The comment is written."), "{}", output.all);
     assert_eq!(gitlab.notes(other).len(), 2);
 }
 
 /// What a workflow of the base branch runs after the one of a fork.
 fn comment(request: &PullRequest, report: &str, commit: &str) -> CommandOutput {
+    comment_of(request, report, json!({"head_sha": commit, "head_repository": {"full_name": "acme/connections"}}))
+}
+
+/// The same, after a run that its event describes.
+fn comment_of(request: &PullRequest, report: &str, run: serde_json::Value) -> CommandOutput {
     let event = request.tree.path("../run.json");
-    std::fs::write(&event, json!({"workflow_run": {"head_sha": commit}}).to_string()).unwrap();
+    std::fs::write(&event, json!({ "workflow_run": run }).to_string()).unwrap();
     let repository = request.github.repository();
-    let variables = [
+    let mut variables = vec![
         ("GITHUB_ACTIONS", "true"),
         ("GITHUB_EVENT_PATH", event.to_str().unwrap()),
         ("GITHUB_API_URL", request.github.url()),
         ("GITHUB_REPOSITORY", &repository),
-        ("GITHUB_TOKEN", request.github.token(Rights::Write)),
     ];
+    variables.extend(request.token.map(|token| ("GITHUB_TOKEN", token)));
     request.tree.run_with(&["ci", "comment", "--report", report], &variables)
 }
 
@@ -267,7 +333,6 @@ fn comment(request: &PullRequest, report: &str, commit: &str) -> CommandOutput {
 #[test]
 fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     let mut request = PullRequest::unresolved();
-    request.token = None;
     let report = request.tree.path("../report");
     let report = report.to_str().unwrap();
     let planned = request.tree.run_with(&["ci", "plan", "--base", "main", "--head", "change", "--report", report], &[]);
@@ -275,10 +340,22 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     let file = format!("{report}/report.json");
     let last = request.tree.git(&["rev-parse", "change"]);
     request.github.push(request.number, &last);
+    let token = request.token.take();
+    let output = comment(&request, &file, &last);
+    assert!(output.code == 1 && output.err.contains("GITHUB_TOKEN is not set"), "{}", output.all);
+    request.token = token;
+    // A fork may have the commit of somebody else's pull request.
+    for (repository, words) in [
+        (json!({"full_name": "mallory/connections"}), "0 open pull requests of mallory/connections"),
+        (serde_json::Value::Null, "the repository of the other run is gone"),
+    ] {
+        let output = comment_of(&request, &file, json!({"head_sha": last, "head_repository": repository}));
+        assert!(output.code == 1 && output.err.contains(words) && request.reports().is_empty(), "{}", output.all);
+    }
     let output = comment(&request, &file, &last);
     assert_eq!(output.code, 0, "{}", output.all);
     let [first] = request.reports().try_into().unwrap();
-    assert!(first.contains("SK0101") && first.contains("Planned by a run without rights"), "{first}");
+    assert!(first.contains("SK0101") && first.contains("anybody could have written this"), "{first}");
     assert!(!first.contains("Stablekey-Approve"));
     assert_eq!(comment(&request, &file, &last).code, 0);
     assert_eq!(request.reports().len(), 1);
@@ -324,7 +401,25 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     refused("larger than 4000000 bytes", &last);
     write(&|_| {});
     // It was pushed to meanwhile.
-    refused("0 open pull requests have the commit", &request.tree.git(&["rev-parse", "main"]));
+    refused("0 open pull requests of acme/connections have the commit", &request.tree.git(&["rev-parse", "main"]));
     std::fs::remove_file(&file).unwrap();
     refused("there is no file", &last);
+}
+
+/// A fork's change that cannot be planned replaces the report that is there too.
+#[test]
+fn a_change_of_a_fork_that_cannot_be_planned_gets_a_comment() {
+    let request = PullRequest::with(&[("dev/chat.yaml", &chat("chat.example", "Team chat"))]);
+    request.tree.switch("main");
+    request.tree.write("dev/chat.yaml", &chat("chat.example", "Other"));
+    request.tree.commit("other");
+    let report = request.tree.path("../report");
+    let report = report.to_str().unwrap();
+    let planned = request.tree.run_with(&["ci", "plan", "--base", "main", "--head", "change", "--report", report], &[]);
+    assert_eq!(planned.code, 1, "{}", planned.all);
+    let last = request.tree.git(&["rev-parse", "change"]);
+    let output = comment(&request, &format!("{report}/report.json"), &last);
+    assert_eq!(output.code, 0, "{}", output.all);
+    let [text] = request.reports().try_into().unwrap();
+    assert!(text.contains("could not be planned") && text.contains("anybody could have written this"), "{text}");
 }

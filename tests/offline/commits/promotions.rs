@@ -101,7 +101,8 @@ fn a_promotion_is_a_branch_and_a_pull_request() {
     let github = GitHub::start();
     let output = ours.on_github(&github, Rights::Write);
     assert_eq!(output.code, 0, "{}", output.all);
-    assert!(output.err.contains("The pull request is open."), "{}", output.err);
+    let page = "The pull request is open. https://github.com/acme/connections/pull/1";
+    assert!(output.err.contains(page), "{}", output.err);
     let [request] = github.pull_requests().try_into().unwrap();
     assert_eq!((request.head.as_str(), request.base.as_str()), (BRANCH, "main"));
     assert_eq!(request.title, "Promote dev to prod");
@@ -165,7 +166,7 @@ fn without_a_token_the_text_is_printed() {
     let ours = Clone::new();
     let output = ours.promote(&["--branch", "promote/1"], &[]);
     assert_eq!(output.code, 0, "{}", output.all);
-    assert!(output.out.contains("Integration/greet") && output.err.contains("there is no token"), "{}", output.all);
+    assert!(output.out.contains("Integration/greet") && output.err.contains("this is no pipeline"), "{}", output.all);
     assert!(ours.there(&["log", "-1", "--format=%B", "promote/1"]).contains("Promote dev to prod"));
     // One that may not open pull requests: the branch is there, and the job says that it failed.
     let github = GitHub::start();
@@ -199,4 +200,33 @@ fn what_cannot_be_promoted_leaves_no_branch() {
     let output = ours.promote(&[], &[]);
     assert!(output.code == 1 && output.err.contains("has commits of somebody else"), "{}", output.all);
     assert_eq!(ours.there(&["rev-parse", BRANCH]), theirs);
+    // Also what they put below a commit of ours, or into it: both keep its message.
+    let other = ours.there(&["rev-parse", "main^{tree}"]);
+    let message = ours.there(&["log", "-1", "--format=%B", &parent]);
+    let below = ours.there(&["commit-tree", &other, "-p", "main", "-m", "by hand"]);
+    let own = ours.there(&["rev-parse", &format!("{parent}^{{tree}}")]);
+    let above = ours.there(&["commit-tree", &own, "-p", &below, "-m", &message]);
+    let amended = ours.there(&["commit-tree", &other, "-p", "main", "-m", &message]);
+    for theirs in [above, amended] {
+        ours.there(&["update-ref", &format!("refs/heads/{BRANCH}"), &theirs]);
+        let output = ours.promote(&[], &[]);
+        assert!(output.code == 1 && output.err.contains("has commits of somebody else"), "{}", output.all);
+        assert_eq!(ours.there(&["rev-parse", BRANCH]), theirs);
+    }
+    ours.there(&["update-ref", &format!("refs/heads/{BRANCH}"), &parent]);
+    assert_eq!(ours.promote(&[], &[]).code, 0);
+}
+
+/// The address of a remote may be a path from the work tree, as for `git push` there.
+#[test]
+fn a_remote_may_be_a_relative_path() {
+    let ours = Clone::new();
+    let path = ours.folder.path().join("tenants.git");
+    let up = "../".repeat(ours.tree.root().components().count());
+    let relative = format!("{up}{}", path.strip_prefix("/").unwrap().display());
+    ours.tree.git(&["remote", "set-url", "origin", &relative]);
+    let output = ours.promote(&[], &[]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(ours.there(&["branch", "--list"]).contains(BRANCH));
+    assert_eq!(ours.tree.git(&["for-each-ref", "refs/stablekey-promote"]), "");
 }

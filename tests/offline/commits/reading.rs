@@ -131,6 +131,18 @@ fn a_shallow_clone_is_told_its_depth() {
     git_in(&project, &["switch", "--quiet", "--detach", "HEAD"]);
     git_in(&project, &["branch", "--quiet", "-D", "main"]);
     assert_eq!(run(&["plan", "--from", "main", "--to", "HEAD"]).0, 0);
+    // One branch alone, as a job may have it: the command that is named brings the other one with its history.
+    let only = clone.path().join("only");
+    tree.branch("fix");
+    tree.commit("fix");
+    git_in(clone.path(), &["clone", "--quiet", "--depth", "1", "--branch", "fix", &url, "only"]);
+    let plan = || stablekey_testing::cli::run(&only, &["ci", "plan", "--base", "main"]);
+    let output = plan();
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    let command = err.lines().find_map(|line| line.strip_prefix("git ")).unwrap_or_else(|| panic!("{err}"));
+    git_in(&only, &command.split(' ').collect::<Vec<_>>());
+    assert_eq!(plan().status.code(), Some(0));
     let (code, err) = run(&["plan", "--from", "elsewhere", "--to", "HEAD"]);
     assert_eq!(code, 1);
     assert!(err.contains("elsewhere"), "{err}");
@@ -149,6 +161,9 @@ fn what_is_no_repository_and_what_is_no_commit_are_errors() {
         assert!(output.err.contains("there is no commit"), "{name}: {}", output.err);
     }
     assert_eq!(tree.stablekey(&["plan", "--to", "main"]).code, 1);
+    // A commit is no folder.
+    let output = tree.stablekey(&["ci", "plan", "main"]);
+    assert!(output.code == 1 && output.err.contains("\nstablekey ci plan --base main\n"), "{}", output.all);
     // A branch without the folder.
     let output = tree.stablekey(&["plan", "-C", "us-prod", "--from", "main"]);
     assert_eq!(output.code, 1, "{}", output.all);

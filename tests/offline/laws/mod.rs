@@ -318,7 +318,12 @@ fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseErr
         prop_assert!(differ[name].is_empty(), "{name} {:?}", differ[name]);
     }
     let receipt = apply::receipt(Digest::of(b""), world);
-    let applied = Applied { report: &apply::Report::default(), kustomizations: &[], after: Ok((&receipt, &plan)) };
+    let applied = Applied {
+        report: &apply::Report::default(),
+        kustomizations: &[],
+        after: Ok((&receipt, &plan)),
+        exit: plan.exit_of_apply(),
+    };
     let says = |text: &str| {
         ["Not applied: ", "Next: ", "Nothing to apply. ", "to approve all", "suspended"]
             .iter()

@@ -83,6 +83,17 @@ fn a_snapshot_that_is_no_such_is_refused() {
     }
 }
 
+/// What could not be read is named as an error, with the file that is written all the same.
+#[test]
+fn a_snapshot_without_a_tenant_is_an_error_and_written() {
+    let us = every_kind(Region::Us);
+    let ours = Workplace::with_profiles(&[("us", &us)]);
+    ours.import("us-prod", &us, "us").exits(0);
+    let output = ours.run(&["snapshot", "--out", "../snapshot.json"]);
+    output.exits(1).prints("error: ../snapshot.json is written without what could not be read: us-prod: ");
+    assert!(ours.read("../snapshot.json").contains("stablekey.dev/snapshot/v1"));
+}
+
 /// "Not written in a public repository unless asked for by name"; without an answer it is taken for public.
 #[test]
 fn a_public_repository_gets_no_snapshot_by_itself() {

@@ -121,7 +121,8 @@ fn merged(broken: bool) -> WorkTree {
     tree.switch("main");
     tree.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "change"]);
     let repository = json!({"full_name": "acme/connections"});
-    let request = json!({"number": 1, "base": {"ref": "main", "repo": repository}, "head": {"repo": repository}});
+    let head = json!({"repo": repository, "sha": tree.git(&["rev-parse", "change"])});
+    let request = json!({"number": 1, "base": {"ref": "main", "repo": repository}, "head": head});
     std::fs::write(tree.path("../event.json"), json!({ "pull_request": request }).to_string()).unwrap();
     tree
 }
@@ -169,7 +170,13 @@ fn a_tenant_elsewhere_is_applied_after_a_merge() {
         assert!(!text.contains("such as:\n"), "{text}");
     }
     let jobs = parsed(&apply)["jobs"].clone();
-    assert_eq!(jobs["approve"]["environment"], "stablekey-approve");
+    // Reviewers are waited for by a job that holds up no other one.
+    assert_eq!(
+        (&jobs["review"]["environment"], &jobs["approve"]["needs"]),
+        (&json!("stablekey-approve"), &json!("review"))
+    );
+    assert!(jobs["review"]["concurrency"].is_null() && parsed(&apply)["concurrency"].is_null(), "{apply}");
+    assert_eq!(jobs["approve"]["concurrency"], jobs["apply"]["concurrency"]);
     assert_eq!(script(&jobs["approve"]["steps"], "Apply"), "stablekey ci apply --approve \"$APPROVE\"");
     let root = Project::empty();
     root.run(&[&["init", "--ci", "gitlab"], &tenants[..]].concat()).exits(0).prints("export STABLEKEY_TOKEN_EU");
@@ -178,12 +185,36 @@ fn a_tenant_elsewhere_is_applied_after_a_merge() {
     assert_eq!(pipeline["stablekey-plan"]["script"][1], "stablekey ci plan --report stablekey-report");
     assert_eq!(pipeline["stablekey-apply"]["script"][0], "stablekey ci apply");
     assert_eq!(pipeline["stablekey-approve"]["extends"], ".stablekey");
+    assert!(!text.contains("plan.yml"), "{text}");
+    let script = pipeline["stablekey-approve"]["script"][0].as_str().unwrap();
+    let without = shell(script, root.root()).env_remove("STABLEKEY_APPROVE").output().unwrap();
+    let said = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert!(!without.status.success() && said.contains("STABLEKEY_APPROVE: run the job with this variable"), "{said}");
     assert!(text.contains("# For tenants on the platform: STABLEKEY_TOKEN_EU, STABLEKEY_TOKEN_US.\n"), "{text}");
     assert!(root.read("tenants.yaml").contains("env: STABLEKEY_TOKEN_US"));
     let folders = Project::empty();
     folders.run(&["init", "--tenant", "dev", "--ci", "gitlab"]).exits(0);
     let text = folders.read(".gitlab-ci.yml");
     assert!(parsed(&text)["stablekey-apply"].is_null() && !text.contains("on the platform"), "{text}");
+}
+
+/// A fork's run has no secrets, and can leave artifacts of any name: nothing of it is taken for the repository's own.
+#[test]
+fn the_workflows_for_forks_take_nothing_that_a_fork_made() {
+    let workflow = |name: &str| parsed(&std::fs::read_to_string(repository(&format!("ci/github/{name}.yml"))).unwrap());
+    let (own, fork) = (workflow("stablekey"), workflow("stablekey-fork"));
+    let same = |sign: &str| json!(format!("github.event.pull_request.head.repo.full_name {sign} github.repository"));
+    assert_eq!((&own["jobs"]["plan"]["if"], &fork["jobs"]["plan-fork"]["if"]), (&same("=="), &same("!=")));
+    for of_pull_request in [&own, &fork] {
+        assert_eq!(of_pull_request["concurrency"]["cancel-in-progress"], true);
+    }
+    let fetch = script(&fork["jobs"]["plan-fork"]["steps"], "Fetch the snapshot");
+    for condition in [
+        "select(.event == \"push\" or .event == \"schedule\")",
+        "select(.head_repository.full_name == .repository.full_name)",
+    ] {
+        assert!(fetch.contains(condition), "{fetch}");
+    }
 }
 
 /// The files to copy name this version.
@@ -200,7 +231,7 @@ fn the_files_of_pipelines_install_this_version() {
             assert!(of_input || line.ends_with(&format!("--version {version}")), "{}: {line}", path.display());
         }
     }
-    assert_eq!(installs, 8);
+    assert_eq!(installs, 9);
 }
 
 /// The hook of pre-commit runs in a project, and fails where a manifest is wrong.
