@@ -108,6 +108,17 @@ fn a_path_that_is_gone_or_empty_removes_nothing() {
     recovers(&env);
 }
 
+/// A commit of a few kilobytes with more paths than any memory: its tenant is unknown, and the syncer goes on.
+#[test]
+fn a_commit_that_repeats_itself_is_unknown() {
+    let (env, _syncer, _) = applied("repeats");
+    env.repository.commit_repeating("main", 40, "a.yaml");
+    env.in_us(&[with(env.pruning_tenant(), "/spec/source/git/path", "a")]);
+    nothing_is_removed(&env, "TooLarge", "MiB of manifests at a ");
+    env.in_us(&[env.pruning_tenant()]);
+    recovers(&env);
+}
+
 #[test]
 fn submodules_pointers_and_links_out_of_the_tree_are_unknown() {
     let (env, _syncer, commit) = applied("odd");
