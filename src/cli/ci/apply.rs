@@ -104,9 +104,9 @@ impl CiApply {
         if let (Some(tip), Some(branch)) = (moved.take(), &branch) {
             return Ok(not_newest(branch, &tip, &now, &approved, &typed, output));
         }
-        let exit = finish(&done?, &typed, output);
+        // Also after a failure: what was done stays.
         written.say(run.system == Some(CiSystem::GitHub) && is_text, output)?;
-        Ok(exit)
+        Ok(finish(&done?, &typed, output))
     }
 
     /// The branch whose newest commit this must be; `None` outside of a pipeline.
