@@ -68,7 +68,8 @@ impl CiApply {
                 Newest::Ours
             }
         };
-        let approvals = MessageApprovals::of(repository.repository(), &head, run.before.as_deref())?;
+        let approvals =
+            MessageApprovals::of(repository.repository(), &head, run.before.as_deref(), run.system.is_some())?;
         approvals.unused.iter().for_each(|unused| output.note(unused));
         let approved: BTreeSet<String> = self.approve.iter().cloned().chain(approvals.digests).collect();
         let typed = Invocation { is_apply: true, in_pipeline: true, ..self.root.invocation(&self.narrowing) };

@@ -23,9 +23,14 @@ pub(super) struct MessageApprovals {
 
 impl MessageApprovals {
     /// Reads them. They count only in a merge commit that whoever merged made: one with two parents, of which the first is
-    /// what the branch was `before`, if that is known. Any other commit is its author's own, also a merge commit that
-    /// arrived by fast-forward.
-    pub(super) fn of(repository: &Repository, head: &Commit, before: Option<&str>) -> Result<Self, GitError> {
+    /// what the branch was `before`, which a pipeline must tell. Any other commit is its author's own, also a merge commit
+    /// that arrived by fast-forward.
+    pub(super) fn of(
+        repository: &Repository,
+        head: &Commit,
+        before: Option<&str>,
+        in_pipeline: bool,
+    ) -> Result<Self, GitError> {
         let parents = repository.parents(head)?;
         let mut approvals = read(&repository.message(head)?);
         let refused = match (parents.first(), parents.len(), before) {
@@ -39,6 +44,10 @@ impl MessageApprovals {
                 first.short(),
                 before.get(..10).unwrap_or(before)
             )),
+            (_, _, None) if in_pipeline => {
+                let why = "this run does not tell what the branch was before a push: it was started by hand or by schedule";
+                Some(why.to_string())
+            }
             _ => None,
         };
         if let (Some(why), false) = (refused, approvals.digests.is_empty()) {

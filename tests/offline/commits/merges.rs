@@ -261,6 +261,9 @@ fn the_event_says_whose_merge_commit_it_is() {
         assert_eq!(output.all.matches("--approve sha256:").count(), 1, "{}", output.all);
         assert!(output.err.trim_end().lines().last().unwrap().contains("Stablekey-Approve: sha256:"), "{}", output.err);
     }
+    // A run by hand does not tell what the branch was.
+    let output = tree.run_with(&["ci", "apply"], &github[..2]);
+    assert!(output.code == 2 && output.err.contains("started by hand or by schedule"), "{}", output.all);
     // Where the first parent is what the branch was, whoever merged wrote the message.
     push(&tree.git(&["rev-parse", "HEAD^1"]));
     let output = tree.run_with(&["ci", "apply", "-o", "json"], &github);
@@ -289,7 +292,10 @@ fn an_older_commit_does_not_undo_a_newer_one() {
     let trailer = digest(&tree);
     merge(&tree, "change", &format!("Merge first\n\n{trailer}"));
     let first = tree.git(&["rev-parse", "HEAD"]);
-    let of_main = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main")];
+    let event = tree.path("../event.json");
+    std::fs::write(&event, json!({"before": tree.git(&["rev-parse", "HEAD^1"])}).to_string()).unwrap();
+    let event = ("GITHUB_EVENT_PATH", event.to_str().unwrap());
+    let of_main = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/heads/main"), event];
     // What was never pushed is not applied.
     let output = tree.run_with(&["ci", "apply"], &of_main);
     assert!(output.code == 1 && output.err.contains("is not on the branch main of the remote"), "{}", output.all);
