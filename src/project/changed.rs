@@ -257,7 +257,8 @@ fn changed(
                 was.inventory.unparsed == is.inventory.unparsed && was.inventory.invalid == is.inventory.invalid;
             let names: Vec<String> = unread.into_iter().collect();
             let unknown = (!is_same).then(|| format!("{} cannot be read", names.join(", ")));
-            is_unknown_now = !is_same && !(is.inventory.unparsed.is_empty() && is.inventory.invalid.is_empty());
+            let is_whole = is.inventory.unparsed.is_empty() && is.inventory.invalid.is_empty();
+            is_unknown_now = !is_same && !is_whole;
             (committed::changes(tenant, &was.inventory, &is.inventory), unknown)
         }
         // Why it cannot be read is a finding already.
