@@ -207,7 +207,7 @@ mod tests {
         let date = [(header::RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")];
         assert_eq!(of(429, &date), Some(FetchError::TooManyRequests { after: None }));
         // Any number can be sent: adding it to a time must not overflow, nor stop the polls for years.
-        let after = Some(Duration::from_secs(600));
+        let after = Some(Duration::from_secs(3600));
         for status in [429, 503] {
             let largest = of(status, &[(header::RETRY_AFTER, "18446744073709551615")]);
             assert_eq!(largest, Some(FetchError::TooManyRequests { after }));

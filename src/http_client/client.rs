@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// The time limit for opening a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
 /// The longest that a server can make a client wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A client for one origin.
 pub(crate) enum HttpClient {
@@ -217,7 +217,7 @@ impl HttpClient {
     }
 }
 
-/// Returns how long a server asks to wait, in `Retry-After` as seconds: at most ten minutes, because a server can send any
+/// Returns how long a server asks to wait, in `Retry-After` as seconds: at most an hour, because a server can send any
 /// number. A date is not read.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
@@ -300,13 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn a_server_makes_nobody_wait_for_longer_than_ten_minutes() {
+    fn a_server_makes_nobody_wait_for_longer_than_an_hour() {
         let after = |text: &str| {
             let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]);
             retry_after(&headers).map(|after| after.as_secs())
         };
-        assert_eq!([" 30", "0", "600"].map(after), [Some(30), Some(0), Some(600)]);
-        assert_eq!(["601", "1000000000", "18446744073709551615"].map(after), [Some(600); 3]);
+        assert_eq!([" 30", "0", "3600"].map(after), [Some(30), Some(0), Some(3600)]);
+        assert_eq!(["3601", "1000000000", "18446744073709551615"].map(after), [Some(3600); 3]);
         let date = "Wed, 21 Oct 2015 07:28:00 GMT";
         assert_eq!(["18446744073709551616", "-1", "1.5", "", date].map(after), [None; 5]);
     }

@@ -488,7 +488,7 @@ fn what_an_answer_says_is_told_in_our_words() {
         let headers = headers.iter().map(|(name, value)| (*name, value.to_string())).collect();
         Fault::Say(status, headers, "<html>CANARY-page</html>")
     };
-    let (after, longest) = (Some(Duration::from_secs(7)), Some(Duration::from_secs(600)));
+    let (after, longest) = (Some(Duration::from_secs(7)), Some(Duration::from_secs(3600)));
     let elsewhere = "https://git.acme.example/new.git/info/refs?service=git-upload-pack";
     for (fault, error) in [
         (say(403, &[]), FetchError::Forbidden),
