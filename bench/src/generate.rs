@@ -8,7 +8,7 @@ use stablekey::engine::model::item::Item;
 use stablekey::engine::model::plan::Counts;
 use stablekey::engine::model::record::{Record, Writer, Wrote};
 use stablekey::manifest::{WriteError, to_yaml};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -215,6 +215,7 @@ fn component(key: &str) -> ComponentSpec {
         ("clientId", input(true, false, false)),
         ("clientSecret", input(true, true, false)),
         ("scopes", input(false, false, false)),
+        ("refreshToken", input(false, true, false)),
         ("instanceUrl", input(false, false, true)),
     ];
     let inputs = inputs.map(|(name, input)| (name.to_string(), input)).into();
@@ -236,22 +237,29 @@ fn connection(number: usize) -> ConnectionSpec {
     let component = component_of(number);
     let key = stable_key(number);
     let site = format!("https://{component}-{:04x}.example", random.next() >> 48);
-    let inputs = [
+    let mut inputs: BTreeMap<String, Input> = [
         ("authorizeUrl", Input::value(format!("{site}/authorize"))),
         ("tokenUrl", Input::value(format!("{site}/token"))),
         ("clientId", Input::value(format!("id-{:08x}", random.next() >> 32))),
         ("clientSecret", Input::secret(key.clone(), "clientSecret")),
         ("scopes", Input::value("api refresh_token openid")),
         ("instanceUrl", Input::PER_CUSTOMER),
-    ];
+    ]
+    .map(|(name, input)| (name.to_string(), input))
+    .into();
+    let credentials = if random.below(2) == 0 { Credentials::Customer } else { Credentials::OrganizationCustomer };
+    if credentials == Credentials::OrganizationCustomer {
+        // The organization has the tokens of its customers: nobody signs in.
+        inputs.insert("refreshToken".into(), Input::PER_CUSTOMER);
+    }
     ConnectionSpec {
         title: Some(format!("{component} {number}")),
         description: None,
         component: ComponentRef::new(component, true),
         type_: TYPE.into(),
-        credentials: if random.below(2) == 0 { Credentials::Customer } else { Credentials::OrganizationCustomer },
+        credentials,
         embedded_workflows: Some(random.below(2) == 0),
-        inputs: inputs.map(|(name, input)| (name.to_string(), input)).into(),
+        inputs,
         test: None,
         replaces: Vec::new(),
         deletion_policy: None,

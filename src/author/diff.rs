@@ -1,7 +1,7 @@
 //! The diff of a file, as a person reads it before the file is written.
 
 use super::file_change::FileChange;
-use crate::manifest::{self, Differing};
+use crate::manifest::{self, Content, Differing};
 use crate::platform::definition;
 use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, TextDiff};
@@ -15,7 +15,7 @@ pub(super) fn unified(file: &FileChange) -> String {
     let Some(Differing { before, after, lines_above }) = shown(file) else {
         return format!("{path} changes; its content is not shown\n");
     };
-    let name = |content: &Option<Vec<u8>>| match content {
+    let name = |content: &Option<Content>| match content {
         Some(_) => path.to_string(),
         None => "/dev/null".to_string(),
     };
@@ -48,7 +48,7 @@ fn below(op: DiffOp, lines: u32) -> DiffOp {
 
 /// What is shown of a file.
 fn shown(file: &FileChange) -> Option<Differing> {
-    let contents = (file.before.as_deref(), file.after.as_deref());
+    let contents = (file.before.as_ref().map(Content::as_bytes), file.after.as_ref().map(Content::as_bytes));
     let is_definition = |content: Option<&[u8]>| content.is_some_and(|bytes| definition::read(bytes).is_ok());
     if let (Some(before), Some(after)) = contents
         && is_manifest(file)

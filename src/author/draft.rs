@@ -6,7 +6,7 @@ use super::file_change::FileChange;
 use super::home::{Home, NewPlace};
 use crate::api::Resource;
 use crate::engine::model::item::ObjectId;
-use crate::manifest::{self, DocumentEdit, Edit, Rewrite, SourceFile, SourcePlace, locate, to_yaml};
+use crate::manifest::{self, Content, DocumentEdit, Edit, Rewrite, SourceFile, SourcePlace, locate, to_yaml};
 use crate::project::Project;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::paths::normal;
@@ -184,21 +184,24 @@ impl<'p> Draft<'p> {
     /// Makes the changes, in memory, and plans the result.
     pub fn finish(self) -> Result<Edited, AuthorError> {
         let Draft { project, files, manual, next, pauses } = self;
-        let mut changes = Vec::new();
-        for (path, draft) in files {
-            let (before, after) = match draft {
-                FileDraft::Whole { before, after } => (before, after),
-                FileDraft::Documents { file, changes, added } => {
-                    let text = file.as_ref().map(|file| file.text.clone());
-                    let after = rewritten(text.as_deref().unwrap_or_default(), &changes, &added)?;
-                    (text.map(String::into_bytes), after.map(String::into_bytes))
-                }
-            };
-            if before != after {
-                changes.push(FileChange { path, before, after });
+        let changed = || files.into_iter().map(|(path, draft)| draft.changed(path)).collect::<Result<Vec<_>, _>>();
+        let changes = || changed().map(|all| all.into_iter().filter(|change| change.before != change.after).collect());
+        Ok(Edited { next, ..Edited::of(project, changes, manual, pauses)? })
+    }
+}
+
+impl FileDraft {
+    fn changed(self, path: PathBuf) -> Result<FileChange, AuthorError> {
+        match self {
+            FileDraft::Whole { before, after } => {
+                Ok(FileChange { path, before: before.map(Content::from), after: after.map(Content::from) })
+            }
+            FileDraft::Documents { file, changes, added } => {
+                let text = file.map(|file| Arc::clone(&file.text));
+                let after = rewritten(text.as_deref().map_or("", String::as_str), &changes, &added)?;
+                Ok(FileChange { path, before: text.map(Content::Text), after: after.map(Content::from) })
             }
         }
-        Ok(Edited { next, ..Edited::of(project, changes, manual, pauses) })
     }
 }
 

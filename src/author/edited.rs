@@ -2,15 +2,18 @@
 
 use super::consequences::Consequences;
 use super::diff;
+use super::error::AuthorError;
 use super::file_change::FileChange;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::plan::{Action, Note, Plan, Scope};
+use crate::manifest::Content;
 use crate::parallel;
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::directory::layout::FolderRole;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tenant::directory::overlay::NewFiles;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// An edit, before it is written.
@@ -37,12 +40,18 @@ pub struct Edited {
 }
 
 impl Edited {
-    /// Plans an edit; see [`Consequences::of`] for `pauses`.
-    pub(super) fn of(project: &Project, mut files: Vec<FileChange>, manual: Vec<String>, pauses: bool) -> Self {
+    /// Plans an edit; see [`Consequences::of`] for `pauses`. The files are made while the project before is planned.
+    pub(super) fn of(
+        project: &Project,
+        changes: impl FnOnce() -> Result<Vec<FileChange>, AuthorError>,
+        manual: Vec<String>,
+        pauses: bool,
+    ) -> Result<Self, AuthorError> {
         let plan = |project: &Project| planned::plan(project, &Scope::default()).plan;
         let plan_after = || {
+            let mut files = changes()?;
             if files.is_empty() {
-                return None;
+                return Ok((files, None));
             }
             let mut edited = project.after(new_files(&files));
             let kustomizations = kustomizations(project, &edited);
@@ -50,16 +59,17 @@ impl Edited {
                 files.extend(kustomizations);
                 edited = project.after(new_files(&files));
             }
-            Some(plan(&edited))
+            Ok((files, Some(plan(&edited))))
         };
         let (before, after) = parallel::both(project.objects(), || plan(project), plan_after);
+        let (files, after) = after?;
         let after = after.unwrap_or_else(|| before.clone());
         let live = files.iter().filter_map(|file| project.owner_of_live(&file.path)).collect();
         let consequences = Consequences::of(project, (&before, &after), &live, pauses);
         let owners = files.iter().filter_map(|file| project.owner(&file.path));
         let folders =
             owners.filter_map(|tenant| project.folder(tenant, FolderRole::Location).map(Into::into)).collect();
-        Edited {
+        Ok(Edited {
             root: project.root.clone(),
             files,
             manual,
@@ -69,7 +79,7 @@ impl Edited {
             advice: None,
             consequences,
             folders,
-        }
+        })
     }
 
     /// The actions that the next apply does because of the edit: those that are new, or became others.
@@ -97,7 +107,7 @@ impl Edited {
     }
 }
 
-fn new_files(files: &[FileChange]) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+fn new_files(files: &[FileChange]) -> NewFiles {
     files.iter().map(|file| (file.path.clone(), file.after.clone())).collect()
 }
 
@@ -109,8 +119,8 @@ fn kustomizations(before: &Project, after: &Project) -> Vec<FileChange> {
             let Some(due) = after.kustomization_due(tenant, role).filter(|due| due.changes.is_ok()) else { continue };
             let was_due = before.kustomization_due(tenant, role).is_some();
             if let (Some(text), false) = (due.text, was_due) {
-                let text_before = before.kustomization(tenant, role).map(String::into_bytes);
-                changes.push(FileChange { path: due.path, before: text_before, after: Some(text.into_bytes()) });
+                let text_before = before.kustomization(tenant, role).map(Content::from);
+                changes.push(FileChange { path: due.path, before: text_before, after: Some(text.into()) });
             }
         }
     }

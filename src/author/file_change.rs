@@ -1,5 +1,6 @@
 //! The change of one file.
 
+use crate::manifest::Content;
 use std::path::PathBuf;
 
 /// The change of one file.
@@ -8,9 +9,9 @@ pub struct FileChange {
     /// The path, as shown to people.
     pub path: PathBuf,
     /// The content before; `None` if there is no file.
-    pub before: Option<Vec<u8>>,
+    pub before: Option<Content>,
     /// The content after; `None` if the file is removed.
-    pub after: Option<Vec<u8>>,
+    pub after: Option<Content>,
 }
 
 /// Does not print the content, which may contain secrets.

@@ -224,7 +224,7 @@ fn with_removed_definitions(project: &Project, from: &str, to: &str) -> World {
 fn without_its_definition(read: &Snapshot, id: &ObjectId) -> Option<Arc<Object<IntegrationSpec>>> {
     let at = read.origins.get(id)?;
     let is_twice = read.problems.iter().any(|problem| problem.message.starts_with(&format!("{id} ")));
-    let documents = read_text(&at.file.path, at.file.text.clone()).documents;
+    let documents = read_text(&at.file.path, at.file.text.to_string()).documents;
     let object = documents.into_iter().find_map(|document| match document.resource {
         Resource::Integration(object) if object.name() == id.name => Some(object),
         _ => None,

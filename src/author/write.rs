@@ -3,6 +3,7 @@
 use super::edited::Edited;
 use super::error::AuthorError;
 use super::file_change::FileChange;
+use crate::manifest::Content;
 use crate::tenant::directory::disk::{self, Disk};
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -26,11 +27,11 @@ impl Edited {
         }
         let mut staged = Vec::new();
         for file in &self.files {
-            let Some(bytes) = &file.after else {
+            let Some(content) = &file.after else {
                 staged.push((file, None));
                 continue;
             };
-            match disk::stage(disk, &file.path, bytes) {
+            match disk::stage(disk, &file.path, content.as_bytes()) {
                 Ok(temporary) => staged.push((file, Some(temporary))),
                 Err(error) => {
                     give_up(disk, staged.iter().filter_map(|(_, temporary)| temporary.as_ref()));
@@ -82,7 +83,7 @@ impl FileChange {
     fn is_as_read(&self) -> Result<(), AuthorError> {
         let now =
             disk::read(&self.path, FILE_BYTES).map_err(|error| AuthorError::write(&self.path, &error, NOTHING))?;
-        match now == self.before {
+        match now.as_deref() == self.before.as_ref().map(Content::as_bytes) {
             true => self.may_be_written(),
             false => Err(AuthorError::Changed(self.path.clone())),
         }

@@ -41,9 +41,12 @@ impl<'a> Bindings<'a> {
             };
             integration.spec.connections.iter().map(row).collect::<Vec<_>>()
         });
-        let rows: Vec<BindingOf<'_>> = rows.into_iter().flatten().collect();
+        let mut of_all: Vec<BindingOf<'_>> = Vec::with_capacity(rows.iter().map(Vec::len).sum());
+        of_all.extend(rows.into_iter().flatten());
+        let rows = of_all;
+        let mut users: Vec<(usize, usize)> = Vec::with_capacity(rows.len());
         let bound = rows.iter().enumerate().filter_map(|(at, row)| Some((address(row.resolution.connection()?), at)));
-        let mut users: Vec<(usize, usize)> = bound.collect();
+        users.extend(bound);
         users.sort_unstable();
         let mut bindings = Bindings { rows, inventory, users, customers: HashMap::new() };
         for (name, credentials) in &inventory.customer_credentials {

@@ -90,7 +90,7 @@ impl CommitTree {
         if let Some(folder) = read {
             return Ok(folder);
         }
-        let data = self.bytes(id, LARGEST_FOLDER)?;
+        let data = self.object(id, LARGEST_FOLDER)?;
         let mut folder = Folder::new();
         for entry in TreeRefIter::from_bytes(&data, id.kind()) {
             let entry = entry.map_err(|error| io::Error::new(ErrorKind::InvalidData, error.to_string()))?;
@@ -138,7 +138,7 @@ impl CommitTree {
             if links > MOST_LINKS {
                 return Err(io::Error::new(ErrorKind::InvalidInput, "its links lead in a circle"));
             }
-            let target = self.bytes(entry.id, LONGEST_LINK)?;
+            let target = self.object(entry.id, LONGEST_LINK)?;
             let target = Path::new(OsStr::from_bytes(&target));
             if target.is_absolute() {
                 return Ok((target.to_path_buf(), None));
@@ -167,7 +167,7 @@ impl CommitTree {
             .map_err(|error| self.lost(id, &error))
     }
 
-    fn bytes(&self, id: ObjectId, most: u64) -> io::Result<Vec<u8>> {
+    fn object(&self, id: ObjectId, most: u64) -> io::Result<Vec<u8>> {
         if self.size_of(id)? > most {
             return Err(io::Error::new(ErrorKind::InvalidData, format!("larger than {most} bytes")));
         }
@@ -208,7 +208,11 @@ impl ReadTree for CommitTree {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
-        Ok(Box::new(Cursor::new(self.bytes(self.file(path)?, LARGEST)?)))
+        Ok(Box::new(Cursor::new(self.object(self.file(path)?, LARGEST)?)))
+    }
+
+    fn bytes(&self, path: &Path, _: u64, _: u64) -> io::Result<Vec<u8>> {
+        self.object(self.file(path)?, LARGEST)
     }
 
     fn content_id(&self, path: &Path) -> Option<ContentId> {

@@ -1,17 +1,24 @@
 //! Converts bytes to text: only UTF-8, with a clear error for other encodings.
 
+use super::content::Content;
 use super::limits;
 use super::problem::FileProblem;
 use super::source::position;
+use std::sync::Arc;
 
 /// The text of a file, or the problem with its bytes, together with them.
-pub(super) fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(FileProblem, Vec<u8>)>> {
+pub(super) fn to_text(path: &str, content: Content) -> Result<Arc<String>, Box<(FileProblem, Vec<u8>)>> {
+    let bytes = match content {
+        Content::Text(text) if other_encoding(text.as_bytes()).is_none() => return Ok(text),
+        Content::Text(text) => Arc::unwrap_or_clone(text).into_bytes(),
+        Content::Bytes(bytes) => Arc::unwrap_or_clone(bytes),
+    };
     if let Some(encoding) = other_encoding(&bytes) {
         let help = format!("save it as UTF-8: iconv -f {encoding} -t UTF-8 {path}");
         let message = format!("the file is {encoding}, and only UTF-8 is read");
         return Err(Box::new((FileProblem::of_file(path, message, help), bytes)));
     }
-    String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map(Arc::new).map_err(|error| {
         let bad = error.utf8_error().valid_up_to();
         let before = error.as_bytes().get(..bad).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
         let place = position(before, 1, before.len());

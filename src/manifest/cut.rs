@@ -4,7 +4,7 @@
 //! share a large file.
 
 use super::source::count;
-use memchr::memchr2;
+use memchr::{memchr2_iter, memmem};
 use std::ops::Range;
 
 /// The slice of a file that contains one document.
@@ -18,15 +18,24 @@ pub(super) struct Slice {
 
 /// Cuts at every mark. Slices are contiguous and cover the text; slices without content are skipped.
 pub(super) fn cut(text: &str) -> Vec<Slice> {
-    let mut cutter = Cutter { text, slices: Vec::new(), start: 0, first_line: 1, content: false, directives: None };
+    // As many as there are marks: growing would touch twice the memory.
+    let slices = Vec::with_capacity(memmem::find_iter(text.as_bytes(), "\n---").count() + 1);
+    let mut cutter = Cutter { text, slices, start: 0, first_line: 1, content: false, directives: None };
     let bytes = text.as_bytes();
     let (mut at, mut line) = (0, 1_usize);
-    while at < bytes.len() {
-        let end = memchr2(b'\n', b'\r', &bytes[at..]).map_or(bytes.len(), |length| at + length);
-        let two = bytes.get(end..end + 2) == Some(b"\r\n");
-        let next = (end + if two { 2 } else { 1 }).min(bytes.len());
+    for end in memchr2_iter(b'\n', b'\r', bytes) {
+        // The second half of a `\r\n` ends no line.
+        if end < at {
+            continue;
+        }
+        let two = bytes[end..].starts_with(b"\r\n");
+        let next = end + if two { 2 } else { 1 };
         cutter.line(at..end, next, line);
         at = next;
+        line += 1;
+    }
+    if at < bytes.len() {
+        cutter.line(at..bytes.len(), bytes.len(), line);
         line += 1;
     }
     cutter.close(bytes.len(), line);
@@ -47,6 +56,10 @@ struct Cutter<'t> {
 impl Cutter<'_> {
     fn line(&mut self, range: Range<usize>, next: usize, number: usize) {
         let all = &self.text.as_bytes()[range.clone()];
+        // Nearly every line is indented, and is a further one of its document.
+        if self.content && all.first() == Some(&b' ') {
+            return;
+        }
         let line = all.strip_prefix("\u{feff}".as_bytes()).unwrap_or(all);
         match line.first() {
             None | Some(b'#') => {}

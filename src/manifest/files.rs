@@ -3,7 +3,7 @@
 use super::bytes::too_large;
 use super::folder_budget::FolderBudget;
 use super::problem::FileProblem;
-use super::read::{DocumentsRead, read_bytes};
+use super::read::{DocumentsRead, read_content_like};
 use super::{limits, sniff, threads};
 use crate::file_tree::{FileKind, FileTree, TreeEntry};
 use crate::io_error;
@@ -134,7 +134,19 @@ const SUBMODULE: (&str, &str) = (
 
 /// Reads files in parallel; the results are in their order.
 pub fn read_files(tree: &FileTree, files: &[FoundFile]) -> Vec<DocumentsRead> {
-    let read = |files: &[FoundFile]| files.iter().map(|file| read_file(tree, &file.path)).collect::<Vec<_>>();
+    let nothing = DocumentsRead::default();
+    read_files_like(tree, files, |_| &nothing)
+}
+
+/// Reads files in parallel; the results are in their order. Documents of the same text as in an earlier reading of
+/// their file are taken from there.
+pub fn read_files_like<'b>(
+    tree: &FileTree,
+    files: &[FoundFile],
+    before: impl Fn(&Path) -> &'b DocumentsRead + Sync,
+) -> Vec<DocumentsRead> {
+    let one = |file: &FoundFile| read_file_like(tree, &file.path, before(&file.path));
+    let read = |files: &[FoundFile]| files.iter().map(one).collect::<Vec<_>>();
     // Opening a file costs more than reading a few bytes.
     let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
     threads::in_parts(files, size, read).into_iter().flatten().collect()
@@ -232,6 +244,10 @@ const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a fold
 
 /// Reads one regular file. Other files are never opened: reading a FIFO would block.
 pub fn read_file(tree: &FileTree, path: &Path) -> DocumentsRead {
+    read_file_like(tree, path, &DocumentsRead::default())
+}
+
+fn read_file_like(tree: &FileTree, path: &Path, before: &DocumentsRead) -> DocumentsRead {
     let name = shown(path);
     let wrong = |(message, help): (String, String)| {
         DocumentsRead::of_problem(FileProblem::of_file(name.clone(), message, help), true)
@@ -255,8 +271,8 @@ pub fn read_file(tree: &FileTree, path: &Path) -> DocumentsRead {
             reading.unparsed.iter_mut().for_each(|unparsed| unparsed.unsearched = true);
             reading
         }
-        Ok(_) => match tree.open(path) {
-            Ok(mut file) => read_stream(&name, file.as_mut()),
+        Ok(size) => match tree.bytes(path, size, limits::FILE_BYTES + 1) {
+            Ok(bytes) => read_limited(&name, bytes, before),
             Err(error) => wrong(cannot_read(path, &error)),
         },
         Err(error) => wrong(cannot_read(path, &error)),
@@ -286,10 +302,14 @@ fn read_stream(name: &str, stream: &mut dyn Read) -> DocumentsRead {
             let (message, help) = cannot_read(Path::new(name), &error);
             DocumentsRead::of_problem(FileProblem::of_file(name, message, help), true)
         }
-        Ok(_) if u64::try_from(bytes.len()).map_or(true, |length| length > limits::FILE_BYTES) => {
-            DocumentsRead::of_problem(too_large(name), true)
-        }
-        Ok(_) => read_bytes(name, bytes),
+        Ok(_) => read_limited(name, bytes, &DocumentsRead::default()),
+    }
+}
+
+fn read_limited(name: &str, bytes: Vec<u8>, before: &DocumentsRead) -> DocumentsRead {
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= limits::FILE_BYTES => read_content_like(name, bytes.into(), before),
+        _ => DocumentsRead::of_problem(too_large(name), true),
     }
 }
 

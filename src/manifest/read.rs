@@ -1,5 +1,6 @@
 //! Reads text into resources, and collects all problems of a run.
 
+use super::content::Content;
 use super::cut::{Slice, cut};
 use super::locate::find;
 use super::problem::{FileProblem, shown};
@@ -73,7 +74,10 @@ pub struct DocumentsRead {
 impl DocumentsRead {
     /// Adds the results of reading other files.
     pub fn extend(&mut self, other: DocumentsRead) {
-        self.documents.extend(other.documents);
+        match self.documents.is_empty() {
+            true => self.documents = other.documents,
+            false => self.documents.extend(other.documents),
+        }
         self.invalid.extend(other.invalid);
         for Unparsed { file, problems, ours, unsearched } in other.unparsed {
             self.unparsed_as(file, problems, ours);
@@ -149,12 +153,12 @@ impl DocumentsRead {
 
 /// Reads a file from its bytes.
 pub fn read_bytes(path: &str, bytes: Vec<u8>) -> DocumentsRead {
-    read_bytes_like(path, bytes, &DocumentsRead::default())
+    read_content_like(path, bytes.into(), &DocumentsRead::default())
 }
 
-/// Reads a file from its bytes. Documents of the same text as in an earlier reading are taken from there.
-pub fn read_bytes_like(path: &str, bytes: Vec<u8>, before: &DocumentsRead) -> DocumentsRead {
-    match super::bytes::to_text(path, bytes) {
+/// Reads a file from its content. Documents of the same text as in an earlier reading are taken from there.
+pub fn read_content_like(path: &str, content: Content, before: &DocumentsRead) -> DocumentsRead {
+    match super::bytes::to_text(path, content) {
         Ok(text) => read_text_like(path, text, before),
         Err(wrong) => {
             let (problem, bytes) = *wrong;
@@ -165,10 +169,10 @@ pub fn read_bytes_like(path: &str, bytes: Vec<u8>, before: &DocumentsRead) -> Do
 
 /// Reads a file from its text.
 pub fn read_text(path: &str, text: String) -> DocumentsRead {
-    read_text_like(path, text, &DocumentsRead::default())
+    read_text_like(path, Arc::new(text), &DocumentsRead::default())
 }
 
-fn read_text_like(path: &str, text: String, before: &DocumentsRead) -> DocumentsRead {
+fn read_text_like(path: &str, text: Arc<String>, before: &DocumentsRead) -> DocumentsRead {
     if let Err(problem) = super::bytes::check_text(path, &text) {
         return DocumentsRead::of_problem(problem, sniff::names_us(text.as_bytes()));
     }
@@ -185,7 +189,7 @@ fn read_text_like(path: &str, text: String, before: &DocumentsRead) -> Documents
     let known = known(before);
     let aliased = AtomicUsize::new(0);
     let read = |slices: &[Slice]| {
-        let reading = DocumentsRead::default();
+        let reading = DocumentsRead { documents: Vec::with_capacity(slices.len()), ..DocumentsRead::default() };
         let mut reader = FileReader { file: &file, known: &known, aliased: &aliased, reported: 0, reading };
         slices.iter().for_each(|slice| reader.slice(slice));
         reader.reading
@@ -210,7 +214,11 @@ fn read_text_like(path: &str, text: String, before: &DocumentsRead) -> Documents
 /// The documents of a reading by their text. One with anchors is not among them: the aliases of a whole file are limited.
 fn known(before: &DocumentsRead) -> HashMap<&str, &ReadDocument> {
     let alone = before.documents.iter().filter(|document| document.origin.item.is_none());
-    alone.map(|document| (document.origin.text(), document)).filter(|(text, _)| !text.contains('&')).collect()
+    let by_text = alone.map(|document| (document.origin.text(), document)).filter(|(text, _)| !text.contains('&'));
+    // Growing would compute the hash of every text again.
+    let mut known = HashMap::with_capacity(before.documents.len());
+    known.extend(by_text);
+    known
 }
 
 struct FileReader<'f> {

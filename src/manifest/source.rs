@@ -9,7 +9,7 @@ pub struct SourceFile {
     /// The path as it is shown to people; `-` for standard input.
     pub path: String,
     /// The complete text.
-    pub text: String,
+    pub text: Arc<String>,
 }
 
 /// Does not print the text, which may contain secrets.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_file_is_not_printed_by_accident() {
-        let file = SourceFile { path: "a.yaml".into(), text: "hunter2".into() };
+        let file = SourceFile { path: "a.yaml".into(), text: Arc::new("hunter2".into()) };
         assert!(!format!("{file:?}").contains("hunter2"));
     }
 }

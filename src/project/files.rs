@@ -8,7 +8,7 @@ use crate::engine::model::inventory::ReadOnly;
 use crate::file_tree::{ContentId, FileKind, FileTree};
 use crate::manifest::{
     DocumentsRead, FileProblem, FolderBudget, FolderContent, FoundFile, ReadDocument, Unparsed, find, is_manifest,
-    read_files, read_paths, shown,
+    read_files, read_files_like, read_paths, shown,
 };
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading};
 use crate::tenant::directory::overlay::Overlay;
@@ -40,7 +40,8 @@ impl Files {
         Files::read_like(given, &Files::default())
     }
 
-    /// Reads the whole root. Files of the same path and content as in another tree are not read again.
+    /// Reads the whole root. Files of the same path and content as in another tree are not read again, and neither are
+    /// documents of the same text in a file of the same path.
     pub(super) fn read_like(given: &ProjectArgs, other: &Files) -> Self {
         let tree = &given.files;
         if given.may_be_new && !tree.is_there(&given.root) {
@@ -52,14 +53,16 @@ impl Files {
         let ids = files.iter().filter_map(|file| Some((normal(&file.path), tree.content_id(&file.path)?)));
         let contents: BTreeMap<PathBuf, ContentId> = ids.collect();
         let is_same = |path: &PathBuf| contents.get(path).is_some_and(|id| other.contents.get(path) == Some(id));
-        let known: BTreeMap<&PathBuf, &DocumentsRead> =
-            other.readings.iter().filter(|(path, _)| is_same(path)).map(|(path, read)| (path, read)).collect();
-        let new: Vec<FoundFile> =
-            files.iter().filter(|file| !known.contains_key(&normal(&file.path))).cloned().collect();
-        let mut read = read_files(tree, &new).into_iter();
+        let there: BTreeMap<&PathBuf, &DocumentsRead> =
+            other.readings.iter().map(|(path, read)| (path, read)).collect();
+        let known = |path: &PathBuf| there.get(path).filter(|_| is_same(path));
+        let new: Vec<FoundFile> = files.iter().filter(|file| known(&normal(&file.path)).is_none()).cloned().collect();
+        let nothing = DocumentsRead::default();
+        let before = |path: &Path| there.get(&normal(path)).copied().unwrap_or(&nothing);
+        let mut read = read_files_like(tree, &new, before).into_iter();
         let readings = files.iter().filter_map(|file| {
             let path = normal(&file.path);
-            let reading = known.get(&path).map(|read| (*read).clone()).or_else(|| read.next())?;
+            let reading = known(&path).map(|read| (*read).clone()).or_else(|| read.next())?;
             Some((path, reading))
         });
         Files { readings: readings.collect(), found, ignore, whole: true, contents }

@@ -26,7 +26,16 @@ impl Span {
     pub(super) fn counts(self) -> Vec<Self> {
         let count = |text: &str| Span { text: text.trim_start().to_string(), ..self.clone() }.whole();
         let between = |(position, text): (usize, &str)| [(position > 0).then(|| plain(" ")), Some(count(text))];
-        self.text.split_inclusive([',', ';']).enumerate().flat_map(between).flatten().collect()
+        let mut counts = Vec::new();
+        let mut rest = self.text.as_str();
+        // The comma of `1,204` ends no count.
+        while let Some(end) = [", ", "; "].iter().filter_map(|end| rest.find(end)).min() {
+            let (first, others) = rest.split_at(end + 1);
+            counts.push(first);
+            rest = others;
+        }
+        counts.push(rest);
+        counts.into_iter().enumerate().flat_map(between).flatten().collect()
     }
 
     /// Marks the text as not to be wrapped.
@@ -210,6 +219,13 @@ mod tests {
             page.finish(),
             "漢字漢字 漢字漢字\n  漢字\n漢字    x\nNext:\n  stablekey plan --tenant a\n  (it asks)\n"
         );
+    }
+
+    #[test]
+    fn lines_are_broken_between_counts_and_not_within_a_number() {
+        let mut page = TextPage::new(Style { colour: false, width: 20, ..Style::default() });
+        page.wrap(0, 2, &strong("1,204 to create, 3 blocked; 12,345 warnings.").counts());
+        assert_eq!(page.finish(), "1,204 to create,\n  3 blocked;\n  12,345 warnings.\n");
     }
 
     /// "The command to run stands alone on its line, complete."

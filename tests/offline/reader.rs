@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use stablekey::api::sensitive;
-use stablekey::manifest::{DocumentsRead, read_bytes_like, read_text, to_yaml};
+use stablekey::manifest::{DocumentsRead, read_content_like, read_text, to_yaml};
 use stablekey_testing::cli::{files, repository};
 
 fn agree(name: &str, text: &str) -> usize {
@@ -77,7 +77,7 @@ proptest! {
     ) {
         let before = read_text("t.yaml", before.concat());
         let text = after.concat();
-        let beside = read_bytes_like("t.yaml", text.clone().into_bytes(), &before);
+        let beside = read_content_like("t.yaml", text.clone().into_bytes().into(), &before);
         prop_assert_eq!(seen(&beside), seen(&read_text("t.yaml", text)));
     }
 }

@@ -332,7 +332,24 @@ impl Item {
         }
     }
 
+    /// Whether both are one object in memory, as what was read once and is in two projects.
+    fn is_shared_with(&self, other: &Item) -> bool {
+        match (self, other) {
+            (Item::Component(a), Item::Component(b)) => Arc::ptr_eq(a, b),
+            (Item::Connection(a), Item::Connection(b)) => Arc::ptr_eq(a, b),
+            (Item::CustomerCredentials(a), Item::CustomerCredentials(b)) => Arc::ptr_eq(a, b),
+            (Item::Integration(a, Some(of_a)), Item::Integration(b, Some(of_b))) => {
+                Arc::ptr_eq(a, b) && Arc::ptr_eq(of_a, of_b)
+            }
+            (Item::Integration(a, None), Item::Integration(b, None)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     fn is(&self, other: &Item) -> bool {
+        if self.is_shared_with(other) {
+            return true;
+        }
         let (mut ours, mut theirs) = (self.fields(true), other.fields(true));
         for fields in [&mut ours, &mut theirs] {
             fields.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -122,8 +122,10 @@ impl CutFile<'_> {
     /// Assembles the file from its documents, `Some(None)` if nothing is left; `None` if an unchanged document would
     /// change.
     fn assembled(&self, fates: &[DocumentFate]) -> Option<Option<String>> {
-        let mut left = String::with_capacity(self.text.len());
-        let mut kept: Vec<&str> = Vec::new();
+        // Growing would copy the whole file.
+        let new = fates.iter().map(|fate| if let DocumentFate::Edited(new) = fate { new.len() } else { 0 });
+        let mut left = String::with_capacity(self.text.len() + new.sum::<usize>());
+        let mut kept: Vec<&str> = Vec::with_capacity(self.slices.len());
         let mut at = 0;
         let is_nothing = fates.iter().all(|fate| matches!(fate, DocumentFate::Gone));
         if is_nothing && !fates.is_empty() {

@@ -3,7 +3,7 @@
 use super::paths::normal;
 use crate::api::Uses;
 use crate::file_tree::FileTree;
-use crate::manifest::{DocumentsRead, read_bytes_like, shown};
+use crate::manifest::{Content, DocumentsRead, read_content_like, shown};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The new content of files; `None` is a file that is gone.
-pub type NewFiles = BTreeMap<PathBuf, Option<Vec<u8>>>;
+pub type NewFiles = BTreeMap<PathBuf, Option<Content>>;
 
 /// Files over those of a tree.
 #[derive(Clone, Default)]
@@ -57,12 +57,12 @@ impl Overlay {
     pub fn put_over(&self, readings: &mut Vec<(PathBuf, DocumentsRead)>, is_read: &dyn Fn(&Path) -> bool) {
         for (path, content) in self.files.iter() {
             let at = readings.iter().position(|(there, _)| there == path);
-            let bytes = content.as_ref().filter(|_| at.is_some() || is_read(path));
-            let read = |bytes: &Vec<u8>, before| read_bytes_like(&shown(path), bytes.clone(), before);
-            match (at, bytes) {
-                (Some(at), Some(bytes)) => readings[at].1 = read(bytes, &readings[at].1),
+            let content = content.as_ref().filter(|_| at.is_some() || is_read(path));
+            let read = |content: &Content, before| read_content_like(&shown(path), content.clone(), before);
+            match (at, content) {
+                (Some(at), Some(content)) => readings[at].1 = read(content, &readings[at].1),
                 (Some(at), None) => drop(readings.remove(at)),
-                (None, Some(bytes)) => readings.push((path.clone(), read(bytes, &DocumentsRead::default()))),
+                (None, Some(content)) => readings.push((path.clone(), read(content, &DocumentsRead::default()))),
                 (None, None) => {}
             }
         }
@@ -71,7 +71,7 @@ impl Overlay {
     /// Reads a regular file of at most `limit` bytes, as [`FileTree::read`].
     pub fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         match self.files.get(&normal(path)) {
-            Some(content) => Ok(content.clone()),
+            Some(content) => Ok(content.as_ref().map(|content| content.as_bytes().to_vec())),
             None => self.tree.read(path, limit),
         }
     }

@@ -566,7 +566,7 @@ fn rewritten(file: &FileNow, changes: &[Prepared<'_>]) -> (Option<String>, Vec<R
 /// The current content of a file.
 struct FileNow {
     seen: Option<SeenFile>,
-    text: String,
+    text: Arc<String>,
     documents: Documents,
 }
 
@@ -574,10 +574,10 @@ impl FileNow {
     fn read(path: &Path) -> Self {
         let seen = SeenFile::of(path);
         let mut documents = Documents::new();
-        let mut text = String::new();
+        let mut text: Arc<String> = Arc::default();
         for document in manifest::read_file(&FileTree::default(), path).documents {
             if text.is_empty() {
-                text.clone_from(&document.origin.file.text);
+                text = Arc::clone(&document.origin.file.text);
             }
             let id = ObjectId::new(document.resource.kind(), &document.resource.metadata().name);
             // Of two documents with the same name the first counts, as everywhere.
