@@ -38,7 +38,8 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
         let is_any = !Item::same(old.as_ref(), new.as_ref()) && !may_be_in(&old, before) && !may_be_in(&new, after);
         is_any.then_some((id, (old, new)))
     };
-    let (ids, changed): (Vec<ObjectId>, Vec<(Option<Item>, Option<Item>)>) = ids.into_iter().filter_map(differing).unzip();
+    let (ids, changed): (Vec<ObjectId>, Vec<(Option<Item>, Option<Item>)>) =
+        ids.into_iter().filter_map(differing).unzip();
     let redirects = redirects_between(tenant, before, after, &changed);
     let change = |((id, (old, new)), redirect): ((&ObjectId, &(Option<Item>, Option<Item>)), Option<Approval>)| {
         let kind = match (old, new) {
@@ -176,7 +177,9 @@ pub fn settings(before: &BTreeMap<ObjectId, Setting>, after: &BTreeMap<ObjectId,
             (Some(Err(why)), _) => Some(UnknownSetting { is_now: false, why: why.clone() }),
             _ => None,
         };
-        let of = |settings: &BTreeMap<ObjectId, Setting>| settings.get(id).and_then(|setting| setting.as_ref().ok()).cloned();
+        let of = |settings: &BTreeMap<ObjectId, Setting>| {
+            settings.get(id).and_then(|setting| setting.as_ref().ok()).cloned()
+        };
         let (object, from, to) = (id.clone(), of(before), of(after));
         found.push(SettingChange { object, path: String::new(), from, to, unknown, is_sensitive: true });
     }

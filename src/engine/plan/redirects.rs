@@ -167,15 +167,13 @@ fn resolves_instead<'d>(
     gone: &Object<ConnectionSpec>,
     newer: impl Iterator<Item = &'d Object<ConnectionSpec>>,
 ) -> Option<String> {
-    let stands_in =
-        |c: &&Object<ConnectionSpec>| c.name() != gone.name() && c.spec.is_same_kind_as(&gone.spec);
+    let stands_in = |c: &&Object<ConnectionSpec>| c.name() != gone.name() && c.spec.is_same_kind_as(&gone.spec);
     let newer = newer.filter(stands_in).min_by_key(|c| c.name())?;
     let hosts = |spec: &ConnectionSpec| goes_to(&types.strictest(spec), &inputs_of(spec), &spec.component);
     let (known, then) = (hosts(&gone.spec), hosts(&newer.spec));
     let new = new_hosts(&then, &known);
-    (!new.is_empty()).then(|| {
-        format!("{} then serves its customers; their credentials would go to {}", newer.name(), listed(new))
-    })
+    (!new.is_empty())
+        .then(|| format!("{} then serves its customers; their credentials would go to {}", newer.name(), listed(new)))
 }
 
 /// The senders of secrets in a tenant, before and after a change.

@@ -204,7 +204,10 @@ impl<'d> Side<'d> {
     }
 
     /// The connection that customer credentials are for.
-    pub(super) fn connection_of(&self, credentials: &Object<CustomerCredentialsSpec>) -> Option<&'d Object<ConnectionSpec>> {
+    pub(super) fn connection_of(
+        &self,
+        credentials: &Object<CustomerCredentialsSpec>,
+    ) -> Option<&'d Object<ConnectionSpec>> {
         match self.replacements() {
             Some(replacements) => {
                 self.found(&resolve_credentials(self.types.tenant, credentials, self.inventory, replacements))

@@ -186,7 +186,9 @@ fn a_tenant_that_is_taken_out_deletes_nothing_in_its_folder() {
 /// A Tenant with the folder of its name.
 fn tenant(name: &str, spec: &str) -> String {
     let location = format!("location: {{directory: {{path: {name}}}}}");
-    format!("apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{{location}, {spec}}}\n")
+    format!(
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{{location}, {spec}}}\n"
+    )
 }
 
 const VALID: &str = "region: eu, environment: dev";
@@ -251,8 +253,16 @@ fn a_tenant_that_is_fixed_makes_nothing() {
     tree.commit("fixed");
     let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
     assert_eq!(output.code, 0, "{}", output.all);
-    assert!(output.out.contains("what differs is not known: before the change, its Tenant is invalid"), "{}", output.out);
-    assert!(output.out.contains("Tenant/dev  what it said before is not known: its Tenant is invalid"), "{}", output.out);
+    assert!(
+        output.out.contains("what differs is not known: before the change, its Tenant is invalid"),
+        "{}",
+        output.out
+    );
+    assert!(
+        output.out.contains("Tenant/dev  what it said before is not known: its Tenant is invalid"),
+        "{}",
+        output.out
+    );
     let change = change(&tree);
     let folders = change["folders"].as_array().unwrap();
     let of_dev = folders.iter().find(|folder| folder["tenant"] == "dev").unwrap();
@@ -273,7 +283,8 @@ fn what_stays_in_a_folder_is_counted_only_as_far_as_it_is_known() {
         let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
         let json = change(&tree);
         tree.git(&["reset", "--quiet", "--hard", "main"]);
-        let folder = json["folders"].as_array().unwrap().iter().find(|folder| folder["tenant"] == "dev").unwrap().clone();
+        let folder =
+            json["folders"].as_array().unwrap().iter().find(|folder| folder["tenant"] == "dev").unwrap().clone();
         let left = folder["left"].as_str().unwrap_or_default().to_string();
         assert!(out.split_whitespace().collect::<Vec<_>>().join(" ").contains(&left), "{left}: {out}");
         left
@@ -309,7 +320,10 @@ fn a_folder_that_another_tenant_has_is_managed() {
     assert!(!out.contains("nobody manages"), "{out}");
     let comment = markdown(&tree);
     assert!(!comment.contains("no longer managed"), "{comment}");
-    tree.write("dev.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: test}\nspec: {location: 7}\n");
+    tree.write(
+        "dev.yaml",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: test}\nspec: {location: 7}\n",
+    );
     tree.commit("invalid");
     let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
     assert!(out.contains("whether another tenant has it is not known: it may be tenant test"), "{out}");
@@ -323,10 +337,9 @@ fn a_sync_that_becomes_invalid_is_not_gone() {
     let prod = Tenant::new("prod").in_folder("prod").accepts("dev").allows_delete();
     let up = Sync::new("up", "dev", "prod").mirror().prune();
     let invalid = up.yaml().replace("Mirror", "Mirrored");
-    for (syncs, why) in [
-        (vec![invalid], "TenantSync/up is invalid"),
-        (vec![up.yaml(), up.yaml()], "TenantSync/up is there twice"),
-    ] {
+    for (syncs, why) in
+        [(vec![invalid], "TenantSync/up is invalid"), (vec![up.yaml(), up.yaml()], "TenantSync/up is there twice")]
+    {
         tree.write("tenants.yaml", &yaml::file(&[vec![prod.yaml()], syncs].concat()));
         tree.commit(why);
         let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
@@ -347,6 +360,16 @@ fn a_tag_is_not_taken_for_the_branch() {
     assert_eq!(output.code, 1, "{}", output.all);
     assert!(output.err.contains("main is both a tag and a branch"), "{}", output.err);
     assert_eq!(tree.stablekey(&["ci", "plan", "--base", "refs/heads/main"]).code, 3);
+    for revision in ["main~0", "main^0", "main@{0}"] {
+        let output = tree.stablekey(&["ci", "plan", "--base", revision]);
+        assert!(output.err.contains("main is both a tag and a branch"), "{revision}: {}", output.all);
+    }
+    // An @ is a letter of a name, and another name is another branch.
+    tree.git(&["branch", "main@2", "refs/heads/main"]);
+    assert_eq!(tree.stablekey(&["ci", "plan", "--base", "main@2"]).code, 3);
+    tree.git(&["tag", "main@2", "HEAD"]);
+    let output = tree.stablekey(&["ci", "plan", "--base", "main@2"]);
+    assert!(output.code == 1 && output.err.contains("main@2 is both a tag and a branch"), "{}", output.all);
 }
 
 /// A commit can have files that look like a repository without a work tree. They say nothing: neither what the history

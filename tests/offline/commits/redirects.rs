@@ -59,7 +59,10 @@ fn a_type_that_loses_a_mark() {
 fn a_key_that_begins_to_resolve_to_another_connection() {
     let tree = dev(&[("old", theirs("old", "old.example").yaml()), ("acme", customer("old"))]);
     tree.write("dev/new.yaml", &theirs("new", "new.example").replaces("old").yaml());
-    assert_redirect(&tree, "it replaces old, whose credentials go to old.example; what is bound to it goes to new.example");
+    assert_redirect(
+        &tree,
+        "it replaces old, whose credentials go to old.example; what is bound to it goes to new.example",
+    );
 }
 
 #[test]
