@@ -6,7 +6,7 @@ use super::check::secret_literals;
 use super::model::canonical::Json;
 use super::model::field::{Field, FieldValue};
 use super::model::inventory::Inventory;
-use super::model::item::{Item, ObjectId};
+use super::model::item::{Item, ItemChange, ObjectId};
 use super::model::plan::{Action, ActionKind, Approval, FieldChange, Impact, Op, Reason};
 use super::plan::redirects_between;
 use super::resolve::Replacements;
@@ -36,12 +36,11 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
             item.is_none() && (!inventory.unparsed.is_empty() || inventory.invalid.contains_key(&id))
         };
         let is_any = !Item::same(old.as_ref(), new.as_ref()) && !may_be_in(&old, before) && !may_be_in(&new, after);
-        is_any.then_some((id, (old, new)))
+        is_any.then_some(ItemChange { id, before: old, after: new })
     };
-    let (ids, changed): (Vec<ObjectId>, Vec<(Option<Item>, Option<Item>)>) =
-        ids.into_iter().filter_map(differing).unzip();
-    let redirects = redirects_between(tenant, before, after, &changed);
-    let change = |((id, (old, new)), redirect): ((&ObjectId, &(Option<Item>, Option<Item>)), Option<Approval>)| {
+    let changes: Vec<ItemChange> = ids.into_iter().filter_map(differing).collect();
+    let redirects = redirects_between(tenant, before, after, &changes);
+    let change = |(ItemChange { id, before: old, after: new }, redirect): (&ItemChange, Option<Approval>)| {
         let kind = match (old, new) {
             (None, _) => ActionKind::Create,
             (_, None) => ActionKind::Delete,
@@ -64,7 +63,7 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
         // Where no field differs, only what Stablekey keeps in the document itself does.
         (kind != ActionKind::Update || !action.fields.is_empty()).then_some(CommittedChange { action, redirect })
     };
-    ids.iter().zip(&changed).zip(redirects).filter_map(change).collect()
+    changes.iter().zip(redirects).filter_map(change).collect()
 }
 
 /// Returns the files and documents of a tenant's folder that cannot be read, and that could have other resources before or

@@ -14,7 +14,7 @@ use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldValue;
 use crate::engine::model::inventory::Inventory;
-use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::item::{Item, ItemChange, ObjectId};
 use crate::engine::model::plan::*;
 use crate::engine::model::record::Record;
 use crate::engine::redirect::{
@@ -73,14 +73,9 @@ pub fn concerned_keys(action: &Action) -> BTreeSet<SecretKey> {
 
 /// Returns, for each object that differs between two states of a tenant, why it sends a secret that is there to a host
 /// that it was not sent to before: the reasons for which an action of a plan is marked. Nobody carries a plan out.
-pub fn between(
-    tenant: &str,
-    before: &Inventory,
-    after: &Inventory,
-    changes: &[(Option<Item>, Option<Item>)],
-) -> Vec<Option<Approval>> {
+pub fn between(tenant: &str, before: &Inventory, after: &Inventory, changes: &[ItemChange]) -> Vec<Option<Approval>> {
     let types = KnownTypes::between(tenant, before, after);
-    let pairs = || changes.iter().map(|(old, new)| (old.as_ref(), new.as_ref()));
+    let pairs = || changes.iter().map(|change| (change.before.as_ref(), change.after.as_ref()));
     let senders = Senders::between(types, &[], pairs());
     let replacements = OnceCell::new();
     let both = || replacements.get_or_init(|| [before, after].map(|inventory| Replacements::of(tenant, inventory)));
@@ -117,9 +112,19 @@ pub fn between(
         (Some(Item::Integration(old, _)), Some(Item::Integration(new, _))) => moves(old, new),
         (old, Some(new)) => senders.of_change(old, new),
         (Some(Item::Connection(gone)), None) => goes(gone),
+        // Without it, nothing says which inputs of the connections that stay are endpoints.
+        (Some(Item::Component(gone)), None) if after.connections.values().any(|c| is_of(c, gone.name())) => {
+            senders.of_component(gone.name())
+        }
         _ => None,
     });
     why.map(|why| Some(Approval { code: Code::CredentialRedirect, why: why? })).collect()
+}
+
+/// Whether a connection is of the component with this name.
+fn is_of(connection: &Object<ConnectionSpec>, component: &str) -> bool {
+    let of = &connection.spec.component;
+    names::of_component(&of.key, of.is_public()) == component
 }
 
 /// The reason if a variable that moves between connections sends a secret of both to another host.
@@ -254,7 +259,7 @@ impl<'d> Senders<'d> {
     /// Why an object that is created or changed sends a secret to a new host.
     fn of_change(&self, before: Option<&'d Item>, then: &'d Item) -> Option<String> {
         if let Item::Component(then) = then {
-            return self.of_component(then);
+            return self.of_component(then.name());
         }
         let mut why = match (before.and_then(Sender::of_item), Sender::of_item(then)?) {
             (before, Sender::Connection(then)) => {
@@ -394,10 +399,9 @@ impl<'d> Senders<'d> {
     }
 
     /// A type that no longer declares an input as an endpoint: its next change would not count as a redirect.
-    fn of_component(&self, then: &Object<ComponentSpec>) -> Option<String> {
+    fn of_component(&self, component: &str) -> Option<String> {
         let (live, after) = (self.types.before, self.types.after);
-        let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
-        let mut of_it = live.connections.values().filter(|c| name(&c.spec.component) == then.name());
+        let mut of_it = live.connections.values().filter(|c| is_of(c, component));
         of_it.find_map(|connection| {
             let of = |inventory: &'d Inventory| Strictest::of(inventory.types_of(&connection.spec).collect());
             let (before, now) = (of(live), of(after));

@@ -52,7 +52,11 @@ fn a_type_that_loses_a_mark() {
     let chat = chat.input("target", "chat.example").secret("password", "chat");
     let tree = dev(&[("component", with.yaml()), ("chat", chat.yaml())]);
     tree.write("dev/component.yaml", &without.yaml());
-    assert_redirect(&tree, "its type says no longer that target is where credentials go");
+    let why = "its type says no longer that target is where credentials go";
+    assert_redirect(&tree, why);
+    // Nor does a type that is gone.
+    std::fs::remove_file(tree.path("dev/component.yaml")).unwrap();
+    assert_redirect(&tree, why);
 }
 
 #[test]
