@@ -1,6 +1,7 @@
 //! A root folder: its tenants, its syncs, and the tenant of each file.
 
 pub mod changed;
+pub mod changed_folders;
 pub mod clusters;
 pub mod deliver;
 mod files;

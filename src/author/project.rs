@@ -19,8 +19,23 @@ pub enum Ci {
     GitLab,
 }
 
+/// The files with which a system runs Stablekey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    pub ci: Ci,
+    /// Whether pull requests of forks are planned too.
+    pub forks: bool,
+    /// The tenant whose integrations are promoted by schedule, and the one that they are promoted to.
+    pub promote: Option<(String, String)>,
+}
+
 /// Writes the files of a new project; `skip` leaves files out. Fails if any of them is there already.
-pub fn start(draft: &mut Draft<'_>, tenants: &[NewTenant], ci: Option<Ci>, skip: &[String]) -> Result<(), AuthorError> {
+pub fn start(
+    draft: &mut Draft<'_>,
+    tenants: &[NewTenant],
+    pipeline: Option<&Pipeline>,
+    skip: &[String],
+) -> Result<(), AuthorError> {
     let project = draft.project;
     if let Some(name) = project.tenants.keys().find(|name| *name != UNNAMED) {
         let message = format!("{} is a project already: it has Tenant {name}", project.root.display());
@@ -43,7 +58,10 @@ pub fn start(draft: &mut Draft<'_>, tenants: &[NewTenant], ci: Option<Ci>, skip:
             return Err(AuthorError::refused(message, "give each a folder of its own: --tenant NAME=FOLDER"));
         }
     }
-    let mut files = files(&project.root, tenants, ci)?;
+    if let Some(pipeline) = pipeline {
+        pipeline.check(tenants)?;
+    }
+    let mut files = files(&project.root, tenants, pipeline)?;
     for left_out in skip {
         let left_out = left_out.strip_prefix("./").unwrap_or(left_out);
         if files.remove(left_out).is_none() {
@@ -75,7 +93,11 @@ pub fn start(draft: &mut Draft<'_>, tenants: &[NewTenant], ci: Option<Ci>, skip:
 }
 
 /// The files of a new project, by their path below the root.
-fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<String, String>, AuthorError> {
+fn files(
+    root: &Path,
+    tenants: &[NewTenant],
+    pipeline: Option<&Pipeline>,
+) -> Result<BTreeMap<String, String>, AuthorError> {
     let mut files = BTreeMap::new();
     let mut documents = Vec::new();
     for tenant in tenants {
@@ -88,16 +110,16 @@ fn files(root: &Path, tenants: &[NewTenant], ci: Option<Ci>) -> Result<BTreeMap<
     let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
     files.insert(editor::SETTINGS.to_string(), editor_settings::new(&folders)?);
     files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
-    files.insert("README.md".to_string(), readme(tenants, ci));
+    files.insert("README.md".to_string(), readme(tenants, pipeline.is_some()));
     files.insert(".gitignore".to_string(), IGNORED.to_string());
-    let pipeline = ci.map(|ci| pipeline(ci, tenants)).unwrap_or_default();
-    files.extend(pipeline.into_iter().map(|(path, text)| (path.to_string(), text)));
+    let of_pipeline = pipeline.map(|pipeline| pipeline.files(tenants)).unwrap_or_default();
+    files.extend(of_pipeline.into_iter().map(|(path, text)| (path.to_string(), text)));
     Ok(files)
 }
 
 const IGNORED: &str = "# Secrets, and plans and reports of one machine.\n/secrets/\n/plan.json\n/stablekey-report/\n";
 
-fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
+fn readme(tenants: &[NewTenant], has_checks: bool) -> String {
     let row = |tenant: &NewTenant| {
         let place = match &tenant.whereabouts {
             Whereabouts::Directory { path } => format!("the folder `{path}/`"),
@@ -111,9 +133,9 @@ fn readme(tenants: &[NewTenant], ci: Option<Ci>) -> String {
         format!("| {} | {place} | `{folder}/` |\n", tenant.name)
     };
     let rows: String = tenants.iter().map(row).collect();
-    let checks = match ci {
-        Some(_) => "\nEvery pull request is planned: a comment says what the change does in every tenant.\n",
-        None => "",
+    let checks = match has_checks {
+        true => "\nEvery pull request is planned: a comment says what the change does in every tenant.\n",
+        false => "",
     };
     let on_platform = tenants.iter().find(|tenant| matches!(tenant.whereabouts, Whereabouts::Platform { .. }));
     let import = on_platform.map_or_else(String::new, |tenant| {
@@ -155,35 +177,78 @@ fn tokens(tenants: &[NewTenant]) -> Vec<String> {
 /// The files of `ci/`: what a person copies and what a new project gets are the same.
 const GITHUB_PLAN: &str = include_str!("../../ci/github/stablekey.yml");
 const GITHUB_APPLY: &str = include_str!("../../ci/github/stablekey-apply.yml");
+const GITHUB_FORKS: [(&str, &str); 3] = [
+    (".github/workflows/stablekey-comment.yml", include_str!("../../ci/github/stablekey-comment.yml")),
+    (".github/workflows/stablekey-fork.yml", include_str!("../../ci/github/stablekey-fork.yml")),
+    (".github/workflows/stablekey-snapshot.yml", include_str!("../../ci/github/stablekey-snapshot.yml")),
+];
+const GITHUB_PROMOTE: &str = include_str!("../../ci/github/stablekey-promote.yml");
 const GITLAB_PLAN: &str = include_str!("../../ci/gitlab/plan.yml");
 const GITLAB_APPLY: &str = include_str!("../../ci/gitlab/apply.yml");
+const GITLAB_PROMOTE: &str = include_str!("../../ci/gitlab/promote.yml");
+/// The command of these files that promotes from one tenant to another.
+const PROMOTE: &str = "stablekey ci promote dev prod";
 /// The lines of these files that stand for the tokens of tenants on the platform.
 const GITHUB_TOKENS: &str = "          # The tokens of tenants on the platform, such as:\n          # STABLEKEY_TOKEN_US: ${{ secrets.STABLEKEY_TOKEN_US }}\n";
 const GITLAB_TOKENS: &str = "# For tenants on the platform: such as STABLEKEY_TOKEN_US.\n";
 
-/// The pipeline's files, by path. What is in folders of the repository is brought there by the merge itself.
-fn pipeline(ci: Ci, tenants: &[NewTenant]) -> Vec<(&'static str, String)> {
-    let is_elsewhere = |tenant: &NewTenant| !matches!(tenant.whereabouts, Whereabouts::Directory { .. });
-    let applies = tenants.iter().any(is_elsewhere);
-    let variables = tokens(tenants);
-    match ci {
-        Ci::GitHub => {
-            let tokens = variables.iter().map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n"));
-            let tokens: String = tokens.collect();
-            let of = |text: &str| text.replace(GITHUB_TOKENS, &tokens);
-            let apply = applies.then(|| (".github/workflows/stablekey-apply.yml", of(GITHUB_APPLY)));
-            [(".github/workflows/stablekey.yml", of(GITHUB_PLAN))].into_iter().chain(apply).collect()
+impl Pipeline {
+    /// Whether the files of this system can do that, with these tenants.
+    fn check(&self, tenants: &[NewTenant]) -> Result<(), AuthorError> {
+        if self.forks && self.ci == Ci::GitLab {
+            let message = "there are no files of GitLab for merge requests of forks";
+            return Err(AuthorError::refused(message, "leave out --forks"));
         }
-        Ci::GitLab => {
-            let tokens = match variables.as_slice() {
-                [] => String::new(),
-                names => format!("# For tenants on the platform: {}.\n", names.join(", ")),
-            };
-            // There they are one file.
-            let apply = GITLAB_APPLY.replace(" Use it together with plan.yml.", "");
-            let apply = if applies { format!("\n{apply}") } else { String::new() };
-            let text = format!("{GITLAB_PLAN}{apply}").replace(GITLAB_TOKENS, &tokens);
-            vec![(".gitlab-ci.yml", text)]
+        let Some((from, to)) = &self.promote else { return Ok(()) };
+        let names: Vec<&str> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        for name in [from, to] {
+            if !names.contains(&name.as_str()) {
+                let near = meant(name, names.iter().copied());
+                let help = near.map_or_else(
+                    || format!("give two of the new tenants: {}", names.join(", ")),
+                    |near| format!("did you mean {near}?"),
+                );
+                return Err(AuthorError::refused(format!("--promote names {name}, which is no tenant"), help));
+            }
+        }
+        if from == to {
+            let message = format!("--promote names {from} twice");
+            return Err(AuthorError::refused(message, "give the tenant to copy, and another one: --promote FROM:TO"));
+        }
+        Ok(())
+    }
+
+    /// The files, by path.
+    fn files(&self, tenants: &[NewTenant]) -> Vec<(&'static str, String)> {
+        let variables = tokens(tenants);
+        let promote = |text: &str| {
+            let (from, to) = self.promote.as_ref()?;
+            Some(text.replace(PROMOTE, &format!("stablekey ci promote {from} {to}")))
+        };
+        match self.ci {
+            Ci::GitHub => {
+                let tokens = variables.iter().map(|name| format!("          {name}: ${{{{ secrets.{name} }}}}\n"));
+                let tokens: String = tokens.collect();
+                let own = [
+                    (".github/workflows/stablekey.yml", GITHUB_PLAN.to_string()),
+                    (".github/workflows/stablekey-apply.yml", GITHUB_APPLY.to_string()),
+                ];
+                let forks = GITHUB_FORKS.iter().filter(|_| self.forks).map(|(path, text)| (*path, (*text).to_string()));
+                let promote = promote(GITHUB_PROMOTE).map(|text| (".github/workflows/stablekey-promote.yml", text));
+                let all = own.into_iter().chain(forks).chain(promote);
+                all.map(|(path, text)| (path, text.replace(GITHUB_TOKENS, &tokens))).collect()
+            }
+            Ci::GitLab => {
+                let tokens = match variables.as_slice() {
+                    [] => String::new(),
+                    names => format!("# For tenants on the platform: {}.\n", names.join(", ")),
+                };
+                let parts = [Some(GITLAB_PLAN.to_string()), Some(GITLAB_APPLY.to_string()), promote(GITLAB_PROMOTE)];
+                let parts: Vec<String> = parts.into_iter().flatten().collect();
+                // There they are one file.
+                let text = parts.join("\n").replace(" Use it together with plan.yml.", "");
+                vec![(".gitlab-ci.yml", text.replace(GITLAB_TOKENS, &tokens))]
+            }
         }
     }
 }

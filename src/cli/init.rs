@@ -25,6 +25,7 @@ use std::path::PathBuf;
 ///     --tenant us-prod=https://app.prismatic.io \
 ///     --tenant eu-prod=https://app.eu-west-1.prismatic.io
 ///   stablekey init --location kubernetes --tenant us-prod=us --namespace hub
+///   stablekey init --tenant dev --tenant prod --ci github --forks --promote dev:prod
 ///
 /// No file is overwritten: where one is there already, it is named, and nothing is written. Afterwards `stablekey plan`
 /// works; on the platform, log in first: prism login.
@@ -39,9 +40,15 @@ pub(super) struct Init {
     tenants: Vec<String>,
     #[command(flatten)]
     place: PlaceOptions,
-    /// Write checks for pull requests: github (a workflow) or gitlab (a job)
+    /// Write the plan of pull requests and the apply after a merge: github (workflows) or gitlab (jobs)
     #[arg(long, value_name = "SYSTEM", hide_possible_values = true)]
     ci: Option<CiSystem>,
+    /// With --ci github: plan pull requests of forks too, which have no secrets, with a stored snapshot
+    #[arg(long, requires = "ci")]
+    forks: bool,
+    /// With --ci: open a pull request by schedule that promotes the integrations of one tenant to another
+    #[arg(long, value_name = "FROM:TO", requires = "ci")]
+    promote: Option<String>,
     /// Leave out a file that is there already, such as README.md (repeatable)
     #[arg(long, value_name = "FILE")]
     skip: Vec<String>,
@@ -74,12 +81,9 @@ impl Init {
             return Err(CommandFailure::new(message, "give the folder of the project: stablekey init DIR"));
         }
         let project = self.edit.open_new()?;
-        let ci = self.ci.map(|ci| match ci {
-            CiSystem::Github => new_project::Ci::GitHub,
-            CiSystem::Gitlab => new_project::Ci::GitLab,
-        });
+        let pipeline = self.pipeline()?;
         let mut draft = Draft::new(&project);
-        new_project::start(&mut draft, &tenants, ci, &self.skip)?;
+        new_project::start(&mut draft, &tenants, pipeline.as_ref(), &self.skip)?;
         let edited = draft.finish()?;
         // Without a login, or a cluster that can be reached, the files are right all the same.
         let is_wrong =
@@ -102,6 +106,21 @@ impl Init {
         }
         output.result(&self.told(&edited, &tenants))?;
         Ok(0)
+    }
+
+    /// What runs Stablekey for pull requests and after a merge.
+    fn pipeline(&self) -> Result<Option<new_project::Pipeline>, CommandFailure> {
+        let Some(system) = self.ci else { return Ok(None) };
+        let ci = match system {
+            CiSystem::Github => new_project::Ci::GitHub,
+            CiSystem::Gitlab => new_project::Ci::GitLab,
+        };
+        let split = |given: &String| given.split_once(':').map(|(from, to)| (from.to_string(), to.to_string()));
+        let promote = self.promote.as_ref().map(|given| {
+            let help = "give the tenant to copy and the one whose manifests change: --promote FROM:TO";
+            split(given).ok_or_else(|| CommandFailure::new(format!("--promote {given} names one tenant"), help))
+        });
+        Ok(Some(new_project::Pipeline { ci, forks: self.forks, promote: promote.transpose()? }))
     }
 
     /// Asks for the tenants, where each is, and the checks.

@@ -24,26 +24,39 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct PromoteCommand {
+    #[command(flatten)]
+    promotion: PromotionArguments,
+    #[command(flatten)]
+    edit: EditOptions,
+}
+
+/// What is promoted.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PromotionArguments {
     /// The tenant to copy
-    from: String,
+    pub(super) from: String,
     /// The tenant whose manifests change
-    to: String,
+    pub(super) to: String,
     /// The integrations; * matches any run of characters; by default all
     #[arg(value_name = "INTEGRATION")]
-    integrations: Vec<String>,
+    pub(super) integrations: Vec<String>,
     /// Also write the connections that the target lacks
     #[arg(long)]
     fill: bool,
-    #[command(flatten)]
-    edit: EditOptions,
+}
+
+impl From<PromotionArguments> for Promotion {
+    fn from(given: PromotionArguments) -> Self {
+        let PromotionArguments { from, to, integrations, fill } = given;
+        Promotion { from, to, integrations, fill }
+    }
 }
 
 impl PromoteCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.edit.open()?;
         let mut draft = Draft::new(&project);
-        let asked = Promotion { from: self.from, to: self.to, integrations: self.integrations, fill: self.fill };
-        let told = promote(&mut draft, &asked)?;
+        let told = promote(&mut draft, &self.promotion.into())?;
         let edited = draft.finish()?;
         told.notes.iter().chain(&told.needs_approval).for_each(|note| output.note(note));
         // A typed answer approves what is shown; --yes does not.

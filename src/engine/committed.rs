@@ -4,16 +4,14 @@
 use super::bindings::{Bindings, affected};
 use super::check::secret_literals;
 use super::model::canonical::Json;
-use super::model::code::Code;
 use super::model::field::{Field, FieldValue};
 use super::model::inventory::Inventory;
-use super::model::item::{Item, ObjectId};
+use super::model::item::{Item, ItemChange, ObjectId};
 use super::model::plan::{Action, ActionKind, Approval, FieldChange, Impact, Op, Reason};
-use super::redirect::{Inputs, Strictest, goes_to, inputs_of, keys_of, listed, new_hosts, overlaid, with_test};
+use super::plan::redirects_between;
 use super::resolve::Replacements;
-use crate::api::{ConnectionSpec, Kind};
+use crate::api::Kind;
 use serde_json::{Map, Value, json};
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A resource that a commit changes.
@@ -32,16 +30,18 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
     let of = |inventory: &Inventory| Replacements::of(tenant, inventory);
     let (was, is) = (of(before), of(after));
     let (was, is) = (Bindings::of(tenant, before, &was), Bindings::of(tenant, after, &is));
-    let sent = LazyCell::new(|| sent(before));
-    let change = |id: &ObjectId| {
-        let (old, new) = (before.get(id), after.get(id));
+    let differing = |id: ObjectId| {
+        let (old, new) = (before.get(&id), after.get(&id));
         let may_be_in = |item: &Option<Item>, inventory: &Inventory| {
-            item.is_none() && (!inventory.unparsed.is_empty() || inventory.invalid.contains_key(id))
+            item.is_none() && (!inventory.unparsed.is_empty() || inventory.invalid.contains_key(&id))
         };
-        if Item::same(old.as_ref(), new.as_ref()) || may_be_in(&old, before) || may_be_in(&new, after) {
-            return None;
-        }
-        let kind = match (&old, &new) {
+        let is_any = !Item::same(old.as_ref(), new.as_ref()) && !may_be_in(&old, before) && !may_be_in(&new, after);
+        is_any.then_some(ItemChange { id, before: old, after: new })
+    };
+    let changes: Vec<ItemChange> = ids.into_iter().filter_map(differing).collect();
+    let redirects = redirects_between(tenant, before, after, &changes);
+    let change = |(ItemChange { id, before: old, after: new }, redirect): (&ItemChange, Option<Approval>)| {
+        let kind = match (old, new) {
             (None, _) => ActionKind::Create,
             (_, None) => ActionKind::Delete,
             _ => ActionKind::Update,
@@ -60,12 +60,10 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
             },
             _ => Impact::default(),
         };
-        let redirect = redirect((old.as_ref(), before), (new.as_ref(), after))
-            .or_else(|| joins_elsewhere(new.as_ref()?, &sent, [before, after]));
         // Where no field differs, only what Stablekey keeps in the document itself does.
         (kind != ActionKind::Update || !action.fields.is_empty()).then_some(CommittedChange { action, redirect })
     };
-    ids.iter().filter_map(change).collect()
+    changes.iter().zip(redirects).filter_map(change).collect()
 }
 
 /// Returns the files and documents of a tenant's folder that cannot be read, and that could have other resources before or
@@ -118,70 +116,8 @@ fn written<'i>(item: Option<&'i Item>, field: &Field<'_>) -> Option<FieldValue<'
     item?.written(field)
 }
 
-/// Why a change of a connection sends a secret that is there to another host.
-fn redirect((old, before): (Option<&Item>, &Inventory), (new, after): (Option<&Item>, &Inventory)) -> Option<Approval> {
-    let (Some(Item::Connection(old)), Some(Item::Connection(new))) = (old, new) else { return None };
-    fn types<'i>(
-        inventory: &'i Inventory,
-        spec: &ConnectionSpec,
-    ) -> impl Iterator<Item = &'i crate::api::ConnectionType> {
-        inventory.types_of(spec)
-    }
-    let strictest = Strictest::of(types(before, &old.spec).chain(types(after, &new.spec)).collect());
-    let why = strictest.change(&with_test(&old.spec), &with_test(&new.spec))?;
-    Some(Approval { code: Code::CredentialRedirect, why })
-}
-
-/// By key of a Secret: the hosts that connections and credentials of customers send it to.
-type SentTo = BTreeMap<(String, String), BTreeSet<String>>;
-
-/// Where the keys of Secrets go in a tenant.
-fn sent(inventory: &Inventory) -> SentTo {
-    let mut sent = SentTo::new();
-    for item in inventory.items() {
-        for (inputs, spec) in sets_of_inputs(&item, inventory) {
-            let types = Strictest::of(inventory.types_of(spec).collect());
-            let hosts = goes_to(&types, &inputs, &spec.component);
-            for (secret, key) in keys_of(&inputs).into_keys() {
-                sent.entry((secret.to_string(), key.to_string())).or_default().extend(hosts.iter().cloned());
-            }
-        }
-    }
-    sent
-}
-
-/// The inputs that an object sends together, with the connection that says where: in production and in tests.
-fn sets_of_inputs<'i>(item: &'i Item, inventory: &'i Inventory) -> Vec<(Inputs<'i>, &'i ConnectionSpec)> {
-    match item {
-        Item::Connection(connection) => {
-            vec![(inputs_of(&connection.spec), &connection.spec), (with_test(&connection.spec), &connection.spec)]
-        }
-        Item::CustomerCredentials(theirs) => {
-            let key = &theirs.spec.connection;
-            let connection = inventory.connections.values().find(|connection| connection.spec.stable_key == *key);
-            let of = |spec: &'i ConnectionSpec| (overlaid(inputs_of(spec), &theirs.spec.inputs), spec);
-            connection.map(|connection| of(&connection.spec)).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Why an object sends a key of a Secret, which others send already, to a host that none of them sends it to.
-fn joins_elsewhere(item: &Item, sent: &SentTo, [before, after]: [&Inventory; 2]) -> Option<Approval> {
-    let why = sets_of_inputs(item, after).into_iter().find_map(|(inputs, spec)| {
-        let types = Strictest::of(before.types_of(spec).chain(after.types_of(spec)).collect());
-        let hosts = goes_to(&types, &inputs, &spec.component);
-        keys_of(&inputs).into_iter().find_map(|((secret, key), name)| {
-            let known = sent.get(&(secret.to_string(), key.to_string()))?;
-            let new = new_hosts(&hosts, known);
-            (!new.is_empty()).then(|| {
-                let (known, new) = (listed(known), listed(new));
-                format!("{name} names {key} of Secret {secret}, which goes to {known}; here it goes to {new}")
-            })
-        })
-    })?;
-    Some(Approval { code: Code::CredentialRedirect, why })
-}
+/// What a Tenant or a TenantSync says, as JSON; the error is why that is not known.
+pub type Setting = Result<Value, String>;
 
 /// A field of a Tenant or a TenantSync that differs.
 #[derive(Clone, Debug, PartialEq)]
@@ -194,8 +130,18 @@ pub struct SettingChange {
     pub from: Option<Value>,
     /// The value after.
     pub to: Option<Value>,
+    /// The state of which nothing is known, if it is one of the two.
+    pub unknown: Option<UnknownSetting>,
     /// Whether it decides what may be written, and by whom.
     pub is_sensitive: bool,
+}
+
+/// A state in which it is not known what a Tenant or a TenantSync says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownSetting {
+    /// Whether it is the later state.
+    pub is_now: bool,
+    pub why: String,
 }
 
 /// The fields that decide what may be written, and by whom.
@@ -214,22 +160,27 @@ const SENSITIVE: [&str; 12] = [
     "suspend",
 ];
 
-/// Returns the fields of Tenants and TenantSyncs that differ: those that decide what may be written first. Specs are
-/// given as JSON.
-pub fn settings(before: &BTreeMap<ObjectId, Value>, after: &BTreeMap<ObjectId, Value>) -> Vec<SettingChange> {
+/// Returns the fields of Tenants and TenantSyncs that differ: those that decide what may be written first. One of which
+/// nothing is known in both states is left out.
+pub fn settings(before: &BTreeMap<ObjectId, Setting>, after: &BTreeMap<ObjectId, Setting>) -> Vec<SettingChange> {
     let ids: BTreeSet<&ObjectId> = before.keys().chain(after.keys()).collect();
     let mut found = Vec::new();
     for id in ids {
-        match (before.get(id), after.get(id)) {
-            (Some(old), Some(new)) => differences(id, "", Some(old), Some(new), &mut found),
-            (old, new) => found.push(SettingChange {
-                object: id.clone(),
-                path: String::new(),
-                from: old.cloned(),
-                to: new.cloned(),
-                is_sensitive: true,
-            }),
-        }
+        let unknown = match (before.get(id), after.get(id)) {
+            (Some(Err(_)), Some(Err(_))) => continue,
+            (Some(Ok(old)), Some(Ok(new))) => {
+                differences(id, "", Some(old), Some(new), &mut found);
+                continue;
+            }
+            (_, Some(Err(why))) => Some(UnknownSetting { is_now: true, why: why.clone() }),
+            (Some(Err(why)), _) => Some(UnknownSetting { is_now: false, why: why.clone() }),
+            _ => None,
+        };
+        let of = |settings: &BTreeMap<ObjectId, Setting>| {
+            settings.get(id).and_then(|setting| setting.as_ref().ok()).cloned()
+        };
+        let (object, from, to) = (id.clone(), of(before), of(after));
+        found.push(SettingChange { object, path: String::new(), from, to, unknown, is_sensitive: true });
     }
     found.sort_by(|a, b| (!a.is_sensitive, &a.object, &a.path).cmp(&(!b.is_sensitive, &b.object, &b.path)));
     found
@@ -249,7 +200,7 @@ fn differences(id: &ObjectId, path: &str, old: Option<&Value>, new: Option<&Valu
         let first = path.split('.').next().unwrap_or_default();
         let is_sensitive = SENSITIVE.contains(&first) || first == "to" || first == "stages";
         let (path, from, to) = (path.to_string(), old.cloned(), new.cloned());
-        found.push(SettingChange { object: id.clone(), path, from, to, is_sensitive });
+        found.push(SettingChange { object: id.clone(), path, from, to, unknown: None, is_sensitive });
         return;
     };
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
@@ -281,8 +232,8 @@ fn overrides(list: Option<&Value>) -> Map<String, Value> {
 mod tests {
     use super::*;
 
-    fn of(kind: Kind, spec: Value) -> BTreeMap<ObjectId, Value> {
-        BTreeMap::from([(ObjectId::new(kind, "x"), spec)])
+    fn of(kind: Kind, spec: Value) -> BTreeMap<ObjectId, Setting> {
+        BTreeMap::from([(ObjectId::new(kind, "x"), Ok(spec))])
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! GitHub's REST API.
 
-use super::comment::{Marked, Thread};
+use super::comment::{Content, Entries};
 use super::rest::{Rest, encoded};
-use super::{ForgeError, OpenedRequest, Posted, page};
+use super::{ForgeError, OpenedRequest, Posted};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Value, json};
-use std::cell::RefCell;
 
 /// The most annotations of one request.
 const BATCH: usize = 50;
@@ -33,55 +32,40 @@ impl GitHub {
     /// Writes the comment that begins with a marker, on a pull request. An earlier one of ours is updated.
     pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {
         let list = format!("{}/issues/{number}/comments", self.repository);
-        let body = json!({ "body": text });
-        let thread = Thread {
-            list: &|| {
-                let what = "listing the comments";
-                let all = self.rest.all(&format!("{list}?per_page=100"), what)?;
-                let ours = all.iter().filter(|comment| is_ours(comment, marker));
-                ours.map(|comment| Marked::of(comment).ok_or(ForgeError::Form { what })).collect()
-            },
-            update: &|id| {
-                let path = format!("{}/issues/comments/{id}", self.repository);
-                self.rest.send(&Method::PATCH, &path, Some(&body), "updating the comment").map(drop)
-            },
-            create: &|| self.rest.send(&Method::POST, &list, Some(&body), "writing the comment").map(drop),
+        let entries = Entries {
+            rest: &self.rest,
+            list: &list,
+            query: "per_page=100",
+            is_ours: &|comment| is_ours(comment, marker),
+            number: "id",
+            text: "body",
+            page: "html_url",
+            update: (Method::PATCH, &format!("{}/issues/comments", self.repository)),
+            what: ["listing the comments", "updating the comment", "writing the comment"],
         };
-        thread.keep(text)
+        let body = json!({ "body": text });
+        entries.keep(&Content { text, update: &body, create: &body }).map(|kept| kept.posted)
     }
 
     /// Opens a pull request, or gives the open one of these branches this title and text.
     pub fn request(&self, head: &str, base: &str, title: &str, text: &str) -> Result<OpenedRequest, ForgeError> {
         let list = format!("{}/pulls", self.repository);
         let owner = self.repository.trim_start_matches("/repos/").split('/').next().unwrap_or_default();
-        let of = format!("{list}?state=open&head={owner}:{}&base={}&per_page=100", encoded(head), encoded(base));
-        let seen = RefCell::new(None);
-        let see = |pull: &Value| *seen.borrow_mut() = page(pull, "html_url");
-        let thread = Thread {
-            list: &|| {
-                let what = "listing the pull requests";
-                let pulls = self.rest.all(&of, what)?;
-                pulls.first().into_iter().for_each(see);
-                pulls
-                    .iter()
-                    .map(|pull| Marked::numbered(pull, "number", "body").ok_or(ForgeError::Form { what }))
-                    .collect()
-            },
-            update: &|number| {
-                let body = json!({ "title": title, "body": text });
-                let what = "updating the pull request";
-                self.rest
-                    .send(&Method::PATCH, &format!("{list}/{number}"), Some(&body), what)
-                    .map(|pull| see(&pull.body))
-            },
-            create: &|| {
-                let body = json!({ "title": title, "head": head, "base": base, "body": text });
-                let what = "opening the pull request";
-                self.rest.send(&Method::POST, &list, Some(&body), what).map(|pull| see(&pull.body))
-            },
+        let query = format!("state=open&head={owner}:{}&base={}&per_page=100", encoded(head), encoded(base));
+        let entries = Entries {
+            rest: &self.rest,
+            list: &list,
+            query: &query,
+            is_ours: &|_| true,
+            number: "number",
+            text: "body",
+            page: "html_url",
+            update: (Method::PATCH, &list),
+            what: ["listing the pull requests", "updating the pull request", "opening the pull request"],
         };
-        let posted = thread.keep(text)?;
-        Ok(OpenedRequest { posted, page: seen.take() })
+        let update = json!({ "title": title, "body": text });
+        let create = json!({ "title": title, "head": head, "base": base, "body": text });
+        entries.keep(&Content { text, update: &update, create: &create })
     }
 
     /// The last commit of a pull request as it is now.

@@ -1,12 +1,11 @@
 //! GitLab's REST API.
 
-use super::comment::{Marked, Thread};
+use super::comment::{Content, Entries};
 use super::rest::{Rest, encoded};
-use super::{ForgeError, OpenedRequest, Posted, page};
+use super::{ForgeError, OpenedRequest, Posted};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Value, json};
-use std::cell::RefCell;
 
 /// A project on GitLab.
 pub struct GitLab {
@@ -26,33 +25,20 @@ impl GitLab {
     pub fn request(&self, source: &str, target: &str, title: &str, text: &str) -> Result<OpenedRequest, ForgeError> {
         let list = format!("{}/merge_requests", self.project);
         let branches = format!("source_branch={}&target_branch={}", encoded(source), encoded(target));
-        let of = format!("{list}?state=opened&{branches}&per_page=100");
-        let seen = RefCell::new(None);
-        let see = |request: &Value| *seen.borrow_mut() = page(request, "web_url");
-        let thread = Thread {
-            list: &|| {
-                let what = "listing the merge requests";
-                let open = self.rest.all(&of, what)?;
-                open.first().into_iter().for_each(see);
-                let marked = |of: &Value| Marked::numbered(of, "iid", "description").ok_or(ForgeError::Form { what });
-                open.iter().map(marked).collect()
-            },
-            update: &|number| {
-                let body = json!({ "title": title, "description": text });
-                let what = "updating the merge request";
-                let path = format!("{list}/{number}");
-                self.rest.send(&Method::PUT, &path, Some(&body), what).map(|request| see(&request.body))
-            },
-            create: &|| {
-                let body = json!({
-                    "title": title, "source_branch": source, "target_branch": target, "description": text
-                });
-                let what = "opening the merge request";
-                self.rest.send(&Method::POST, &list, Some(&body), what).map(|request| see(&request.body))
-            },
+        let entries = Entries {
+            rest: &self.rest,
+            list: &list,
+            query: &format!("state=opened&{branches}&per_page=100"),
+            is_ours: &|_| true,
+            number: "iid",
+            text: "description",
+            page: "web_url",
+            update: (Method::PUT, &list),
+            what: ["listing the merge requests", "updating the merge request", "opening the merge request"],
         };
-        let posted = thread.keep(text)?;
-        Ok(OpenedRequest { posted, page: seen.take() })
+        let update = json!({ "title": title, "description": text });
+        let create = json!({ "title": title, "source_branch": source, "target_branch": target, "description": text });
+        entries.keep(&Content { text, update: &update, create: &create })
     }
 
     /// The last commit of a merge request as it is now.
@@ -67,20 +53,19 @@ impl GitLab {
     /// changed by its author, so another's is passed over.
     pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {
         let list = format!("{}/merge_requests/{number}/notes", self.project);
-        let body = json!({ "body": text });
-        let thread = Thread {
-            list: &|| {
-                let what = "listing the notes";
-                let all = self.rest.all(&format!("{list}?per_page=100&sort=asc&order_by=created_at"), what)?;
-                let notes = all.iter().filter(|note| is_marked(note, marker));
-                notes.map(|note| Marked::of(note).ok_or(ForgeError::Form { what })).collect()
-            },
-            update: &|id| {
-                self.rest.send(&Method::PUT, &format!("{list}/{id}"), Some(&body), "updating the note").map(drop)
-            },
-            create: &|| self.rest.send(&Method::POST, &list, Some(&body), "writing the note").map(drop),
+        let entries = Entries {
+            rest: &self.rest,
+            list: &list,
+            query: "per_page=100&sort=asc&order_by=created_at",
+            is_ours: &|note| is_marked(note, marker),
+            number: "id",
+            text: "body",
+            page: "web_url",
+            update: (Method::PUT, &list),
+            what: ["listing the notes", "updating the note", "writing the note"],
         };
-        thread.keep(text)
+        let body = json!({ "body": text });
+        entries.keep(&Content { text, update: &body, create: &body }).map(|kept| kept.posted)
     }
 }
 

@@ -8,7 +8,6 @@ mod rest;
 pub use github::{CheckRun, GitHub};
 pub use gitlab::GitLab;
 
-use serde_json::Value;
 use std::time::Duration;
 
 /// What became of a comment.
@@ -28,14 +27,6 @@ pub struct OpenedRequest {
     pub posted: Posted,
     /// The address of its page, if the answer has one.
     pub page: Option<String>,
-}
-
-/// The page of a pull request, as an answer names it.
-fn page(of: &Value, field: &str) -> Option<String> {
-    of.get(field)
-        .and_then(Value::as_str)
-        .filter(|page| page.starts_with("https://") || page.starts_with("http://"))
-        .map(str::to_string)
 }
 
 /// Why a report was not posted.
@@ -59,6 +50,12 @@ pub enum ForgeError {
     /// There is no answer.
     #[error("{what} failed: {why}")]
     Unreachable { what: &'static str, why: String },
+    /// A list has more pages than are read: what is looked for may be on a later one.
+    #[error(
+        "{what} failed: the list goes on after {pages} pages, and what is looked for may be on a later one; delete what is \
+         not needed of it, or close the pull request and open another one"
+    )]
+    TooLong { what: &'static str, pages: usize },
     /// The answer is not of the form that its API has.
     #[error("{what} failed: its answer cannot be read")]
     Form { what: &'static str },

@@ -19,6 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const WAIT: Duration = Duration::from_secs(2);
 /// When requests that are used up are there again, at the latest.
 const HOUR: Duration = Duration::from_secs(3600);
+/// The most pages of a list that are read.
+const MOST_PAGES: usize = 200;
 /// How often a request is sent.
 const TIMES: usize = 4;
 
@@ -82,10 +84,8 @@ impl Rest {
         self.send_to(method, &format!("{}{path}", self.url), body, what)
     }
 
-    /// Gets all pages of a list. `next` finds the address of the next page.
+    /// Gets all pages of a list: a part of it is an error, since what is missing looks as if it were not there.
     pub(super) fn all(&self, path: &str, what: &'static str) -> Result<Vec<Value>, ForgeError> {
-        /// More pages than that have no comment of ours any more.
-        const MOST_PAGES: usize = 200;
         let mut address = format!("{}{path}", self.url);
         let mut all = Vec::new();
         for _ in 0..MOST_PAGES {
@@ -96,10 +96,10 @@ impl Rest {
                 // A page elsewhere would get the token.
                 Some(next) if next.starts_with(&format!("{}/", self.origin)) => address = next,
                 Some(_) => return Err(ForgeError::Form { what }),
-                None => break,
+                None => return Ok(all),
             }
         }
-        Ok(all)
+        Err(ForgeError::TooLong { what, pages: MOST_PAGES })
     }
 
     fn send_to(
@@ -210,4 +210,53 @@ pub(super) fn encoded(part: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    /// An API whose list has this many pages of one entry, and the number of requests that it answered.
+    fn api(pages: usize) -> (String, std::thread::JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let here = url.clone();
+        let server = std::thread::spawn(move || {
+            let most = pages.min(MOST_PAGES);
+            for (page, stream) in (1..=most).zip(listener.incoming()) {
+                let mut stream = stream.unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut line = String::new();
+                while reader.read_line(&mut line).unwrap() > 2 {
+                    line.clear();
+                }
+                let next = format!("link: <{here}/list?page={}>; rel=\"next\"\r\n", page + 1);
+                let link = if page < pages { next } else { String::new() };
+                let answer = format!("HTTP/1.1 200 OK\r\n{link}content-length: 3\r\nconnection: close\r\n\r\n[1]");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            most
+        });
+        (url, server)
+    }
+
+    fn list(pages: usize) -> Result<usize, ForgeError> {
+        let (url, server) = api(pages);
+        let rest = Rest::new(&url, ("authorization", "", &Secret::new("token".to_string()))).unwrap();
+        let all = rest.all("/list?page=1", "listing the comments");
+        assert_eq!(server.join().unwrap(), pages.min(MOST_PAGES));
+        all.map(|all| all.len())
+    }
+
+    /// "Unread is unknown, never empty": a comment on a page that is not read would be written a second time.
+    #[test]
+    fn a_list_that_goes_on_is_not_taken_for_whole() {
+        assert_eq!(list(1), Ok(1));
+        assert_eq!(list(MOST_PAGES), Ok(MOST_PAGES));
+        let error = list(MOST_PAGES + 1).unwrap_err();
+        assert_eq!(error, ForgeError::TooLong { what: "listing the comments", pages: MOST_PAGES });
+        assert!(error.to_string().contains("goes on after 200 pages"), "{error}");
+    }
 }

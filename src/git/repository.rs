@@ -154,11 +154,21 @@ impl Repository {
 /// Returns the name in a revision that both a tag and a branch have, unless both are the same commit. Git takes the tag,
 /// which anybody may have pushed.
 fn ambiguous<'r>(repository: &gix::Repository, revision: &'r str) -> Option<&'r str> {
-    let name = revision.split(['~', '^', '@']).next().filter(|name| !name.is_empty() && !name.starts_with("refs/"))?;
+    let name = name_in(revision);
+    if name.is_empty() || name.starts_with("refs/") {
+        return None;
+    }
     let commit = |full: String| repository.find_reference(full.as_str()).ok()?.peel_to_commit().ok().map(|c| c.id);
     let tag = commit(format!("refs/tags/{name}"))?;
     let branches = [commit(format!("refs/heads/{name}")), commit(format!("{REMOTE}{name}"))];
     branches.into_iter().flatten().any(|branch| branch != tag).then_some(name)
+}
+
+/// Returns the name that a revision begins with: `main~2`, `main^1`, `main@{1}`, `main:file`. An `@` alone is a part of it.
+fn name_in(revision: &str) -> &str {
+    let ends = ["~", "^", ":", "@{"];
+    let end = ends.iter().filter_map(|end| revision.find(end)).min();
+    &revision[..end.unwrap_or(revision.len())]
 }
 
 /// Returns the number of commits from HEAD to the end of a shallow clone, along first parents.

@@ -1,21 +1,19 @@
 //! What a change of a project's files does: what the commit changes by itself, and what an apply does then, beside what
 //! was planned before it.
 
+use super::changed_folders::{ChangedFolder, folders};
 use super::ignore::Ignore;
 use super::planned::{PlannedProject, plan};
-use super::{Project, ProjectTenant};
-use crate::api::{Kind, LocationSpec};
-use crate::engine::committed::{self, CommittedChange, SettingChange};
+use super::{Project, UNNAMED};
+use crate::api::Kind;
+use crate::engine::committed::{self, Setting, SettingChange};
 use crate::engine::compare::{ComparedPlans, Multiset, compare};
 use crate::engine::model::finding::At;
-use crate::engine::model::inventory::Sync;
+use crate::engine::model::inventory::{Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::manifest::FileProblem;
-use crate::tenant::directory::layout::FolderRole;
-use crate::tenant::location::Snapshot;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A project before and after a change of its files.
@@ -36,22 +34,6 @@ pub struct ChangedProject {
     pub unknown: BTreeSet<String>,
 }
 
-/// The resources that differ in a tenant's folder.
-pub struct ChangedFolder {
-    /// The name of the tenant.
-    pub tenant: String,
-    /// Whether it is the folder of the tenant's source: an apply then brings the change to the tenant.
-    pub is_source: bool,
-    /// The resources.
-    pub changes: Vec<CommittedChange>,
-    /// Why they are not known, if one of the two states cannot be read.
-    pub unknown: Option<String>,
-    /// Whether the later state is one that cannot be read.
-    pub is_unknown_now: bool,
-    /// The number of resources that stay in the folder, which is a tenant's no more.
-    pub unmanaged: Option<usize>,
-}
-
 impl ChangedProject {
     /// Plans a project before and after a change, and compares both.
     pub fn of(before: &Project, after: &Project, scope: &Scope) -> Self {
@@ -62,7 +44,10 @@ impl ChangedProject {
             (&was.plan, &|finding| documents_before.around(finding.at.as_ref()?)),
             (&is.plan, &|finding| documents.around(finding.at.as_ref()?)),
         );
-        let settings = committed::settings(&settings_of(before), &settings_of(after));
+        let (mut was_set, mut is_set) = (settings_of(before), settings_of(after));
+        add_unread(before, &mut was_set, &is_set);
+        add_unread(after, &mut is_set, &was_set);
+        let settings = committed::settings(&was_set, &is_set);
         let folders = folders(before, after, scope);
         let problems = new_problems(before, after);
         add_help(&mut plans.added, &problems);
@@ -83,7 +68,10 @@ impl ChangedProject {
 
     /// Whether something of what the change does is not known.
     pub fn is_unknown(&self) -> bool {
-        !self.unknown.is_empty() || self.folders.iter().any(|folder| folder.is_unknown_now)
+        let is_unknown = |change: &SettingChange| change.unknown.as_ref().is_some_and(|unknown| unknown.is_now);
+        !self.unknown.is_empty()
+            || self.folders.iter().any(|folder| folder.is_unknown_now)
+            || self.settings.iter().any(is_unknown)
     }
 
     /// The exit code, by what the change adds: 1 an error, 3 something unresolved or not known, 2 it changes something, 0
@@ -176,96 +164,45 @@ fn new_problems(before: &Project, after: &Project) -> Vec<FileProblem> {
     after.problems.iter().filter(|problem| !known.take(&key(problem, &is))).cloned().collect()
 }
 
-/// The specs of the Tenants and TenantSyncs, as JSON.
-fn settings_of(project: &Project) -> BTreeMap<ObjectId, Value> {
-    let tenants =
-        project.tenants.iter().filter(|(name, _)| project.origins.contains_key(&ObjectId::new(Kind::Tenant, *name)));
-    let tenants = tenants.map(|(name, tenant)| (ObjectId::new(Kind::Tenant, name), serde_json::to_value(&tenant.spec)));
+/// What the Tenants and TenantSyncs of a project say.
+fn settings_of(project: &Project) -> BTreeMap<ObjectId, Setting> {
+    let json = |spec: serde_json::Result<serde_json::Value>| spec.map_err(|error| error.to_string());
+    let tenants = project.tenants.iter().filter(|(name, _)| *name != UNNAMED).map(|(name, tenant)| {
+        // A Tenant that is invalid, doubled or misplaced has no spec that could be used.
+        let stopped = tenant.live.as_ref().err().filter(|_| tenant.spec.location.is_none());
+        let setting = stopped.map_or_else(|| json(serde_json::to_value(&tenant.spec)), |why| Err(why.clone()));
+        (ObjectId::new(Kind::Tenant, name), setting)
+    });
     let syncs = project.syncs.iter().filter_map(|sync| match &sync.writer {
-        Writer::Sync(name) => Some((ObjectId::new(Kind::TenantSync, name), serde_json::to_value(&*sync.spec))),
+        Writer::Sync(name) => Some((ObjectId::new(Kind::TenantSync, name), json(serde_json::to_value(&*sync.spec)))),
+        _ => None,
+    });
+    let stopped = project.stopped.iter().filter_map(|(writer, targets)| match writer {
+        Writer::Sync(name) => {
+            let why = match targets {
+                Targets::None => format!("TenantSync/{name} lies inside a folder of a tenant"),
+                Targets::Named(_) => format!("TenantSync/{name} is there twice"),
+                Targets::Unknown => format!("TenantSync/{name} is invalid"),
+            };
+            Some((ObjectId::new(Kind::TenantSync, name), Err(why)))
+        }
         _ => None,
     });
     let of_clusters = &project.for_clusters;
     let other_tenants = of_clusters.tenants.iter();
     let other_tenants =
-        other_tenants.map(|(name, spec)| (ObjectId::new(Kind::Tenant, name), serde_json::to_value(spec)));
+        other_tenants.map(|(name, spec)| (ObjectId::new(Kind::Tenant, name), json(serde_json::to_value(spec))));
     let other_syncs = of_clusters.syncs.iter();
     let other_syncs =
-        other_syncs.map(|(name, spec)| (ObjectId::new(Kind::TenantSync, name), serde_json::to_value(spec)));
-    let all = tenants.chain(syncs).chain(other_tenants).chain(other_syncs);
-    all.map(|(id, spec)| (id, spec.unwrap_or(Value::Null))).collect()
+        other_syncs.map(|(name, spec)| (ObjectId::new(Kind::TenantSync, name), json(serde_json::to_value(spec))));
+    // A sync of clusters only counts as stopped here.
+    stopped.chain(tenants).chain(syncs).chain(other_tenants).chain(other_syncs).collect()
 }
 
-/// The folders whose resources differ, or that are a tenant's no more.
-fn folders(before: &Project, after: &Project, scope: &Scope) -> Vec<ChangedFolder> {
-    let names: BTreeSet<&String> = before.tenants.keys().chain(after.tenants.keys()).collect();
-    let in_scope = names.into_iter().filter(|name| scope.tenants.is_empty() || scope.tenants.contains(*name));
-    let of = |name: &String| {
-        let (was, is) = (before.tenants.get(name), after.tenants.get(name));
-        let pair = |is_source: bool, part: &dyn Fn(&ProjectTenant) -> Option<Result<Snapshot, String>>| {
-            let (was, is) = (was.and_then(part), is.and_then(part));
-            let role = if is_source { FolderRole::Source } else { FolderRole::Location };
-            let folder = before.layout.folder(name, role);
-            match (was, is) {
-                (None, None) => None,
-                // What lies in the folder is still there.
-                (Some(was), None) if folder.is_some_and(|folder| after.tree.is_folder(&folder.path)) => {
-                    Some(unmanaged(name, is_source, &was))
-                }
-                (was, is) => {
-                    let nothing = || Ok(Snapshot::default());
-                    changed(name, is_source, was.unwrap_or_else(nothing), is.unwrap_or_else(nothing))
-                }
-            }
-        };
-        let location = pair(false, &|tenant| is_folder(tenant).then(|| tenant.live.clone()));
-        let source = pair(true, &|tenant| tenant.source.clone());
-        [location, source].into_iter().flatten().collect::<Vec<_>>()
-    };
-    in_scope.flat_map(of).collect()
-}
-
-/// Whether a tenant's location is a folder of the project.
-fn is_folder(tenant: &ProjectTenant) -> bool {
-    matches!(tenant.spec.location, Some(LocationSpec::Directory(_)))
-}
-
-/// A folder that is the tenant's no more.
-fn unmanaged(tenant: &str, is_source: bool, was: &Result<Snapshot, String>) -> ChangedFolder {
-    ChangedFolder {
-        tenant: tenant.to_string(),
-        is_source,
-        changes: Vec::new(),
-        unknown: None,
-        is_unknown_now: false,
-        unmanaged: Some(was.as_ref().map_or(0, |was| was.inventory.items().count())),
+/// Adds what only the other state has: a file that cannot be read could declare it.
+fn add_unread(project: &Project, settings: &mut BTreeMap<ObjectId, Setting>, other: &BTreeMap<ObjectId, Setting>) {
+    let Some(file) = project.unread.first() else { return };
+    for id in other.keys() {
+        settings.entry(id.clone()).or_insert_with(|| Err(format!("{file} cannot be read and could declare it")));
     }
-}
-
-fn changed(
-    tenant: &str,
-    is_source: bool,
-    was: Result<Snapshot, String>,
-    is: Result<Snapshot, String>,
-) -> Option<ChangedFolder> {
-    let mut is_unknown_now = is.is_err();
-    let (changes, unknown) = match (&was, &is) {
-        (Ok(was), Ok(is)) => {
-            let unread = committed::unread(&was.inventory, &is.inventory);
-            // A state that cannot be read in part, and is the same otherwise, is no change.
-            let is_same =
-                was.inventory.unparsed == is.inventory.unparsed && was.inventory.invalid == is.inventory.invalid;
-            let names: Vec<String> = unread.into_iter().collect();
-            let unknown = (!is_same).then(|| format!("{} cannot be read", names.join(", ")));
-            let is_whole = is.inventory.unparsed.is_empty() && is.inventory.invalid.is_empty();
-            is_unknown_now = !is_same && !is_whole;
-            (committed::changes(tenant, &was.inventory, &is.inventory), unknown)
-        }
-        // Why it cannot be read is a finding already.
-        (Err(why), Ok(_)) => (Vec::new(), Some(format!("before the change, {why}"))),
-        (_, Err(why)) => (Vec::new(), Some(why.clone())),
-    };
-    let tenant = tenant.to_string();
-    let is_any = !changes.is_empty() || unknown.is_some();
-    is_any.then_some(ChangedFolder { tenant, is_source, changes, unknown, is_unknown_now, unmanaged: None })
 }

@@ -10,7 +10,8 @@ use crate::engine::committed::CommittedChange;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::{Action, ActionKind, Note, State};
-use crate::project::changed::{ChangedFolder, ChangedProject};
+use crate::project::changed::ChangedProject;
+use crate::project::changed_folders::{ChangedFolder, FolderOwner};
 use crate::report::ranked::{self, Ranked};
 use crate::report::tally::Tally;
 use crate::text::{count, shorten};
@@ -190,7 +191,7 @@ impl ChangeReport {
                 .iter()
                 .map(|folder| ReportedPart {
                     tenant: folder.tenant.clone(),
-                    summary: if folder.unmanaged.is_some() { "no longer managed".into() } else { what_differs(folder) },
+                    summary: left(folder).map_or_else(|| what_differs(folder), str::to_string),
                     items: of_folder(folder),
                 })
                 .collect(),
@@ -512,10 +513,18 @@ fn reading(changed: &ChangedProject) -> impl Iterator<Item = ReportedSetting> {
 }
 
 fn of_folder(folder: &ChangedFolder) -> Vec<ReportedItem> {
-    let unmanaged =
-        folder.unmanaged.map(|_| ReportedItem::new(Mark::Warning, "no longer managed", what_differs(folder)));
+    let left = left(folder).map(|head| ReportedItem::new(Mark::Warning, head, what_differs(folder)));
     let changes = folder.changes.iter().map(committed).chain(folder.unknown.iter().map(unknown));
-    changes.chain(unmanaged).collect()
+    changes.chain(left).collect()
+}
+
+/// What becomes of a folder that its tenant has no more.
+fn left(folder: &ChangedFolder) -> Option<&'static str> {
+    Some(match folder.left.as_ref()?.owner {
+        FolderOwner::Nobody => "no longer managed",
+        FolderOwner::Tenant(_) => "another tenant's now",
+        FolderOwner::Unknown(_) => "no longer its folder",
+    })
 }
 
 fn committed(change: &CommittedChange) -> ReportedItem {

@@ -9,7 +9,8 @@ use super::style::{Style, Tone};
 use crate::engine::committed::{CommittedChange, SettingChange};
 use crate::engine::compare::SharedApproval;
 use crate::engine::model::plan::{Note, Plan};
-use crate::project::changed::{ChangedFolder, ChangedProject};
+use crate::project::changed::ChangedProject;
+use crate::project::changed_folders::{ChangedFolder, FolderOwner, LeftFolder};
 use crate::report::ranked::targets;
 use crate::report::value;
 use crate::text::{count, shorten};
@@ -104,7 +105,7 @@ impl ShownChange<'_> {
         let setting = |change: &SettingChange| {
             json!({
                 "object": change.object.to_string(), "path": change.path, "from": change.from, "to": change.to,
-                "sensitive": change.is_sensitive
+                "unknown": change.unknown.as_ref().map(|_| setting_words(change)), "sensitive": change.is_sensitive
             })
         };
         let resource = |change: &CommittedChange| -> Result<Value, serde_json::Error> {
@@ -118,7 +119,10 @@ impl ShownChange<'_> {
         let folder = |folder: &ChangedFolder| -> Result<Value, serde_json::Error> {
             let changes = folder.changes.iter().map(resource).collect::<Result<Vec<_>, _>>()?;
             let what = if folder.is_source { "source" } else { "location" };
-            Ok(json!({"tenant": folder.tenant, "folder": what, "changes": changes, "unknown": folder.unknown}))
+            let left = folder.left.as_ref().map(|_| what_differs(folder));
+            Ok(json!({
+                "tenant": folder.tenant, "folder": what, "changes": changes, "unknown": folder.unknown, "left": left
+            }))
         };
         let shared = |approval: &SharedApproval<'_>| {
             let already: Vec<&str> = approval.already.iter().map(|action| action.id.as_str()).collect();
@@ -224,14 +228,10 @@ fn first(names: &[String]) -> String {
 }
 
 pub(super) fn what_differs(folder: &ChangedFolder) -> String {
-    let number = folder.changes.len();
-    if let Some(left) = folder.unmanaged {
-        let left = count(left, "resource", "resources");
-        return match folder.is_source {
-            true => format!("its source is another one now: what the folder declares ({left}) does not count"),
-            false => format!("no tenant has its folder any more: {left} stay there, and nobody manages them"),
-        };
+    if let Some(left) = &folder.left {
+        return what_stays(left, folder.is_source);
     }
+    let number = folder.changes.len();
     if number == 0 {
         let whose = if folder.is_source { "its source" } else { "its folder" };
         return format!("what differs in {whose} is not known");
@@ -239,6 +239,33 @@ pub(super) fn what_differs(folder: &ChangedFolder) -> String {
     match folder.is_source {
         true => format!("{} in its source, which an apply brings there", count(number, "change", "changes")),
         false => format!("{} with the commit itself", count(number, "change", "changes")),
+    }
+}
+
+/// What happens to a folder that its tenant has no more.
+fn what_stays(left: &LeftFolder, is_source: bool) -> String {
+    let mut what = count(left.resources, "resource", "resources");
+    if let Some(unread) = &left.unread {
+        what = match left.resources {
+            0 => format!("what is in it, which is not known: before the change, {unread}"),
+            _ => format!("{what}, and more that is not known: before the change, {unread}"),
+        };
+    }
+    match (&left.owner, is_source) {
+        (FolderOwner::Nobody, true) => {
+            format!("its source is another one now: what the folder declares ({what}) does not count")
+        }
+        (FolderOwner::Nobody, false) if left.unread.is_some() => {
+            format!("no tenant has its folder any more, and nobody manages what stays there ({what})")
+        }
+        (FolderOwner::Nobody, false) => {
+            let (stay, them) = if left.resources == 1 { ("stays", "it") } else { ("stay", "them") };
+            format!("no tenant has its folder any more: {what} {stay} there, and nobody manages {them}")
+        }
+        (FolderOwner::Tenant(other), _) => format!("its folder belongs to tenant {other} now ({what})"),
+        (FolderOwner::Unknown(why), _) => {
+            format!("it has its folder no more ({what}); whether another tenant has it is not known: {why}")
+        }
     }
 }
 
@@ -259,6 +286,15 @@ pub(super) fn setting_words(change: &SettingChange) -> String {
         Some(Value::String(text)) => shorten(text, value::MOST).into_owned(),
         Some(value) => shorten(&value.to_string(), value::MOST).into_owned(),
     };
+    if let Some(unknown) = &change.unknown {
+        let why = &unknown.why;
+        return match (unknown.is_now, &change.from, &change.to) {
+            (true, None, _) => format!("is new, and what it says is not known: {why}"),
+            (true, ..) => format!("what it says now is not known: {why}"),
+            (false, _, None) => format!("is gone; what it said is not known: {why}"),
+            (false, ..) => format!("what it said before is not known: {why}"),
+        };
+    }
     match (change.path.is_empty(), &change.from) {
         (true, None) => "is new".to_string(),
         (true, Some(_)) => "is gone".to_string(),

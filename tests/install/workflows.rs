@@ -131,7 +131,8 @@ fn the_workflow_files_that_init_writes() {
     ] {
         let project = Project::empty();
         let tenants: Vec<&str> = tenants.iter().flat_map(|tenant| ["--tenant", *tenant]).collect();
-        project.run(&[&["init", "--ci", "github"], &tenants[..]].concat()).exits(0);
+        let promote = if name == "two" { &["--promote", "us:eu"][..] } else { &[] };
+        project.run(&[&["init", "--ci", "github", "--forks"], promote, &tenants[..]].concat()).exits(0);
         let written = files_below(&project.path(".github"));
         assert!(!written.is_empty());
         for path in written {

@@ -3,6 +3,7 @@
 use super::approvals::MessageApprovals;
 use super::newest::{Newest, RemoteBranch};
 use super::run::{CiRun, CiSystem};
+use super::written::{Kept, WrittenFiles};
 use crate::cli::CommandFailure;
 use crate::cli::apply::{Apply, CarriedOut, exit_of_pipeline, known_digests};
 use crate::cli::commits::ProjectRepository;
@@ -10,15 +11,12 @@ use crate::cli::options::{FormatOption, Narrowing, RootArgument, digest};
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::{plan, planning};
 use crate::engine::model::plan::Plan;
-use crate::git::command::{GitOutput, run as git};
-use crate::project::{Project, planned};
+use crate::project::planned;
 use crate::render::{Invocation, trailer};
-use crate::tenant::TenantLocation;
 use crate::text::count;
 use clap::Args;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// Apply after a merge: what needs no approval, and what was approved
 ///
@@ -28,12 +26,14 @@ use std::path::Path;
 /// live changed since, the approval is void: the rest is done, and the digest to approve is printed.
 ///
 /// It writes only if the commit is the newest of its branch on the remote. If not, it shows what is left to do, and writes
-/// nothing. It refuses to run for a pull request or a tag. Exit codes: 0 all that is allowed was done and read back; 2
-/// something waits for an approval or an earlier stage, or is left because the branch has moved on; else 1.
+/// nothing. It refuses to run for a pull request or a tag. What it writes to tenants in folders changes the checkout only:
+/// with --push it commits these files to the branch, in a commit that starts no pipeline; without, it names them. Exit
+/// codes: 0 all that is allowed was done and read back; 2 something waits for an approval or an earlier stage, or is left
+/// because the branch has moved on; else 1.
 ///
 /// Examples:
-///   stablekey ci apply
-///   stablekey ci apply --approve sha256:4f2a9c01be77
+///   stablekey ci apply --push
+///   stablekey ci apply --push --approve sha256:4f2a9c01be77
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct CiApply {
@@ -49,6 +49,9 @@ pub(super) struct CiApply {
     /// The branch on the remote that must still be at the commit that is applied; by default that of the pipeline
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
+    /// Commit what it writes to tenants in folders, and push it to that branch
+    #[arg(long)]
+    push: bool,
 }
 
 impl CiApply {
@@ -59,6 +62,10 @@ impl CiApply {
         let head = repository.repository().commit("HEAD")?;
         let folder = repository.repository().work_tree().unwrap_or(self.root.root()).to_path_buf();
         let branch = name.map(|name| RemoteBranch { folder: folder.clone(), name, head: head.clone() });
+        if self.push && branch.is_none() {
+            let help = "give the branch that is applied: --branch main";
+            return Err(CommandFailure::new("it is not known which branch to push to", help));
+        }
         let newest = match &branch {
             Some(branch) => branch.newest()?,
             None => {
@@ -90,7 +97,7 @@ impl CiApply {
                 "the approval {void} is void: what it approved is done, or is no longer what would be done"
             ));
         }
-        let written = WrittenFiles::before(&folder, &project);
+        let written = WrittenFiles::before(&folder, &project)?;
         let is_text = self.format.output == OutputFormat::Text;
         let moved = RefCell::new(None);
         let may_write = || match branch.as_ref().map(RemoteBranch::newest).transpose()? {
@@ -100,14 +107,23 @@ impl CiApply {
             }
             Some(Newest::Ours) | None => Ok(()),
         };
+        let push = self.push;
         let apply = Apply::of_pipeline(self.root, self.narrowing, self.format, valid);
         let done = apply.carry_out_whole(project, scope, None, &may_write, output);
         if let (Some(tip), Some(branch)) = (moved.take(), &branch) {
             return Ok(not_newest(branch, &tip, &now, &approved, &typed, output));
         }
         // Also after a failure: what was done stays.
-        written.say(run.system == Some(CiSystem::GitHub) && is_text, output)?;
-        Ok(finish(&done?, &typed, output))
+        let kept = match branch.as_ref().filter(|_| push) {
+            Some(branch) => written.push(branch, output),
+            None => written.say(run.system == Some(CiSystem::GitHub) && is_text, output),
+        };
+        if let (Err(_), Err(failure)) = (&done, &kept) {
+            output.note(&format!("{}; {}", failure.message, failure.help));
+        }
+        let exit = finish(&done?, &typed, output);
+        // What is lost with the checkout is left to do.
+        Ok(if kept? == Kept::Moved && exit != 1 { 2 } else { exit })
     }
 
     /// The branch whose newest commit this must be; `None` outside of a pipeline.
@@ -171,52 +187,6 @@ fn not_newest(
     }
     output.note(&text);
     if exit == 1 && left.exit == 1 { 1 } else { 2 }
-}
-
-/// The files of tenants in folders, which an apply writes in the checkout and nobody commits.
-struct WrittenFiles<'p> {
-    folder: &'p Path,
-    /// Whether there are such tenants.
-    has_folders: bool,
-    before: BTreeSet<String>,
-}
-
-impl<'p> WrittenFiles<'p> {
-    /// The files that differ before an apply.
-    fn before(folder: &'p Path, project: &Project) -> Self {
-        let is_folder = |location: &TenantLocation| location.folder().is_some();
-        let has_folders = project.tenants.values().any(|tenant| tenant.location.as_ref().is_some_and(is_folder));
-        WrittenFiles { folder, has_folders, before: if has_folders { differing(folder) } else { BTreeSet::new() } }
-    }
-
-    /// Says which differ since.
-    fn say(&self, as_warning: bool, output: &mut Output) -> Result<(), CommandFailure> {
-        const MOST: usize = 20;
-        let after = if self.has_folders { differing(self.folder) } else { BTreeSet::new() };
-        let written: Vec<&str> = after.difference(&self.before).map(String::as_str).collect();
-        if written.is_empty() {
-            return Ok(());
-        }
-        let mut lines: Vec<String> = written.iter().take(MOST).map(|file| format!("\n  {file}")).collect();
-        if let Some(more) = written.len().checked_sub(MOST).filter(|more| *more > 0) {
-            lines.push(format!("\n  … and {more} more"));
-        }
-        let what =
-            format!("{} of tenants in folders changed in this checkout only", count(written.len(), "file", "files"));
-        output.note(&format!("{what}: commit and push, or the job loses it:{}", lines.concat()));
-        if as_warning {
-            output.result(&format!("::warning title=stablekey::{what}: commit and push, or the job loses it"))?;
-        }
-        Ok(())
-    }
-}
-
-/// The files that differ from the commit.
-fn differing(folder: &Path) -> BTreeSet<String> {
-    let status = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"];
-    let listed = git(folder, &status, None, &[]).and_then(GitOutput::of_success).unwrap_or_default();
-    let listed = String::from_utf8_lossy(&listed).into_owned();
-    listed.split('\0').filter_map(|entry| entry.get(3..)).map(str::to_string).collect()
 }
 
 /// The exit code, and what a person has to do.

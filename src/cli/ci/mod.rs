@@ -8,6 +8,7 @@ mod plan;
 mod post;
 mod promote;
 mod run;
+mod written;
 
 pub(super) use run::CiRun;
 

@@ -2,11 +2,12 @@
 
 use super::run::{CiRun, CiSystem};
 use crate::author::Draft;
-use crate::author::promote::{Promotion, PromotionNotes, promote};
+use crate::author::promote::{PromotionNotes, promote};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{RootOption, SourceOption};
 use crate::cli::output::Output;
+use crate::cli::promote::PromotionArguments;
 use crate::forge::{ForgeError, GitHub, GitLab, OpenedRequest, Posted};
 use crate::git::command::{GitOutput, run as git};
 use crate::git::reference::Reference;
@@ -30,16 +31,8 @@ use std::path::Path;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct CiPromote {
-    /// The tenant to copy
-    from: String,
-    /// The tenant whose manifests change
-    to: String,
-    /// The integrations; * matches any run of characters; by default all
-    #[arg(value_name = "INTEGRATION")]
-    integrations: Vec<String>,
-    /// Also write the connections that the target lacks
-    #[arg(long)]
-    fill: bool,
+    #[command(flatten)]
+    promotion: PromotionArguments,
     /// Open it even if the plan becomes worse
     #[arg(long)]
     force: bool,
@@ -76,7 +69,10 @@ impl CiPromote {
             return Err(CommandFailure::new("a bare repository has no project", "run it in a clone"));
         };
         let base = self.base_of(&run, &own_tree)?;
-        let branch = self.branch.clone().unwrap_or_else(|| format!("stablekey/promote-{}-{}", self.from, self.to));
+        let branch = self
+            .branch
+            .clone()
+            .unwrap_or_else(|| format!("stablekey/promote-{}-{}", self.promotion.from, self.promotion.to));
         for name in [&base, &branch] {
             let is_right = |error| CommandFailure::new(format!("{name}: {error}"), "give the name of a branch");
             Reference::branch(name).map_err(is_right)?;
@@ -91,7 +87,7 @@ impl CiPromote {
         let Edit { notes, needs_approval, steps } = self.edit(tree.path(), &repository)?;
         let title = self.title();
         if !tree.commit(&branch, &title)? {
-            output.note(&format!("Nothing to promote: {} has it already.", self.to));
+            output.note(&format!("Nothing to promote: {} has it already.", self.promotion.to));
             return Ok(0);
         }
         let commit = match tree.push(&branch)? {
@@ -151,9 +147,7 @@ impl CiPromote {
         self.root.root = own;
         let project = project?;
         let mut draft = Draft::new(&project);
-        let (from, to) = (self.from.clone(), self.to.clone());
-        let asked = Promotion { from, to, integrations: self.integrations.clone(), fill: self.fill };
-        let PromotionNotes { notes, needs_approval } = promote(&mut draft, &asked)?;
+        let PromotionNotes { notes, needs_approval } = promote(&mut draft, &self.promotion.clone().into())?;
         let edited = draft.finish()?;
         if let (Some(first), false) = (edited.consequences.worse.first(), self.force) {
             let message = format!("the plan becomes worse: {first}; no branch is made");
@@ -164,11 +158,11 @@ impl CiPromote {
     }
 
     fn title(&self) -> String {
-        let what = match self.integrations.as_slice() {
+        let PromotionArguments { from, to, integrations, .. } = &self.promotion;
+        let what = match integrations.as_slice() {
             [] => String::new(),
             names => format!("{} ", names.join(", ")),
         };
-        let (from, to) = (&self.from, &self.to);
         if what.is_empty() { format!("Promote {from} to {to}") } else { format!("Promote {what}from {from} to {to}") }
     }
 

@@ -302,11 +302,34 @@ pub(super) fn folder(path: Option<&str>) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+impl GitTarget {
+    /// A folder of a repository whose server nobody asks; commits are fetched below `parent`.
+    pub(super) fn of_test(path: &str, parent: &Path, limit: usize) -> Self {
+        use crate::git::Proxies;
+        use crate::git::quota::FetchQuota;
+        use crate::git::remote::{Access, Limits};
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let access = Access {
+            credentials: None,
+            authorities: None,
+            proxies: Proxies::none(),
+            limits: Limits::default(),
+            allows_loopback: false,
+        };
+        GitTarget {
+            tenant: "us".to_string(),
+            remote: Remote::new("https://git.example/team/tenants.git", access, runtime.handle().clone()).unwrap(),
+            reference: Reference::branch("main").unwrap(),
+            path: path.into(),
+            folders: FetchFolders::below(parent, "hub", "us", FetchQuota::new(1 << 20)),
+            limit,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::git::Proxies;
-    use crate::git::quota::FetchQuota;
-    use crate::git::remote::{Access, Limits};
     use stablekey_testing::git_repository::{GitRepository, files};
     use std::fs;
 
@@ -320,22 +343,7 @@ mod tests {
 
     fn fetched(limit: usize) -> Fetched {
         let parent = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let access = Access {
-            credentials: None,
-            authorities: None,
-            proxies: Proxies::none(),
-            limits: Limits::default(),
-            allows_loopback: false,
-        };
-        let target = GitTarget {
-            tenant: "us".to_string(),
-            remote: Remote::new("https://git.example/team/tenants.git", access, runtime.handle().clone()).unwrap(),
-            reference: Reference::branch("main").unwrap(),
-            path: PathBuf::new(),
-            folders: FetchFolders::below(parent.path(), "hub", "us", FetchQuota::new(1 << 20)),
-            limit,
-        };
+        let target = GitTarget::of_test("", parent.path(), limit);
         let folder = target.folders.current();
         let repository = GitRepository::new(folder.path());
         Fetched { target, folder, repository, _parent: parent }

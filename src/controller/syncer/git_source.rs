@@ -206,32 +206,12 @@ fn spread(time: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::controller::probes::readiness::Readiness;
-    use crate::controller::syncer::fetch_folders::FetchFolders;
-    use crate::git::Proxies;
-    use crate::git::quota::FetchQuota;
-    use crate::git::reference::Reference;
-    use crate::git::remote::{Access, Limits, Remote};
     use std::path::Path;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn source() -> GitTenantSource {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let access = Access {
-            credentials: None,
-            authorities: None,
-            proxies: Proxies::none(),
-            limits: Limits::default(),
-            allows_loopback: false,
-        };
-        let target = GitTarget {
-            tenant: "us".to_string(),
-            remote: Remote::new("https://git.example/team/tenants.git", access, runtime.handle().clone()).unwrap(),
-            reference: Reference::branch("main").unwrap(),
-            path: "us".into(),
-            folders: FetchFolders::below(Path::new("/nonexistent"), "hub", "us", FetchQuota::new(1 << 20)),
-            limit: 1 << 20,
-        };
+        let target = GitTarget::of_test("us", Path::new("/nonexistent"), 1 << 20);
         GitTenantSource::new(1, target, 60 * SECOND, Readiness::of(1).waits("test", "nothing"))
     }
 

@@ -7,6 +7,16 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// An object before and after a change.
+#[derive(Clone, Debug)]
+pub struct ItemChange {
+    pub id: ObjectId,
+    /// `None` if the change creates it.
+    pub before: Option<Item>,
+    /// `None` if the change removes it.
+    pub after: Option<Item>,
+}
+
 /// A resource of a tenant. Its content is shared, so that a clone is cheap.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]

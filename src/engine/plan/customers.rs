@@ -71,6 +71,11 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
         .then(|| mark(format!("{} of {from} must sign in to {to}, or give their values again", count(left))))
 }
 
+/// Whether customers gave credentials for exactly this key, before the plan.
+pub(super) fn is_any_of(draft: &Draft<'_>, key: &str) -> bool {
+    draft.customers_by_key[0].get_or_init(|| customers_by_key(draft.input.live)).contains_key(key)
+}
+
 fn mark(why: String) -> Approval {
     Approval { code: Code::CustomersSignIn, why }
 }

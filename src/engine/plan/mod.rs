@@ -22,7 +22,7 @@ mod tenant;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::*;
 pub use digest::of_writers as digests;
-pub use redirects::concerned_keys;
+pub use redirects::{between as redirects_between, concerned_keys};
 pub use removal::{is_too_many, measured_by};
 pub use staged::{gates, has_stages};
 

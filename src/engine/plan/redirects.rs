@@ -1,9 +1,11 @@
-//! Marks the actions of a tenant after which an existing secret would be sent to a new host, on any path. The previous
-//! hosts are known from the live state and the ownership records.
+//! Finds the changes of a tenant after which an existing secret would be sent to a new host, on any path: the actions of
+//! a plan, which are marked, and what a commit changes by itself. The previous hosts are known from the state before and
+//! the ownership records.
 
+use super::customers;
 use super::digest;
 use super::draft::{Draft, SecretKey};
-use super::senders::{Sender, Side, named_by, strictest};
+use super::senders::{KnownTypes, Sender, Side, named_by};
 use super::sent_before::{
     ObjectHosts, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded,
 };
@@ -12,15 +14,16 @@ use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldValue;
 use crate::engine::model::inventory::Inventory;
-use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::item::{Item, ItemChange, ObjectId};
 use crate::engine::model::plan::*;
 use crate::engine::model::record::Record;
 use crate::engine::redirect::{
     EACH_CUSTOMERS, Inputs, Strictest, goes_to, inputs_of, is_own_host, keys_of, listed, new_hosts, overlaid, with_test,
 };
+use crate::engine::resolve::{Replacements, resolve_variable};
 use serde_json::Value;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -68,10 +71,70 @@ pub fn concerned_keys(action: &Action) -> BTreeSet<SecretKey> {
     }
 }
 
+/// Returns, for each object that differs between two states of a tenant, why it sends a secret that is there to a host
+/// that it was not sent to before: the reasons for which an action of a plan is marked. Nobody carries a plan out.
+pub fn between(tenant: &str, before: &Inventory, after: &Inventory, changes: &[ItemChange]) -> Vec<Option<Approval>> {
+    let types = KnownTypes::between(tenant, before, after);
+    let pairs = || changes.iter().map(|change| (change.before.as_ref(), change.after.as_ref()));
+    let senders = Senders::between(types, &[], pairs());
+    let replacements = OnceCell::new();
+    let both = || replacements.get_or_init(|| [before, after].map(|inventory| Replacements::of(tenant, inventory)));
+    let moves = |old: &Object<IntegrationSpec>, new: &Object<IntegrationSpec>| {
+        let moved = |variable: &Variable| {
+            let was = old.spec.connections.iter().find(|v| v.name == variable.name && *v != variable)?;
+            let [were, are] = both();
+            let from = resolve_variable(tenant, old.name(), was, before, were).connection().cloned()?;
+            let to = resolve_variable(tenant, new.name(), variable, after, are).connection().cloned()?;
+            let why = if from.name() == to.name() { None } else { moves_secret(types, &from.spec, &to.spec) };
+            why.map(|why| format!("{:?}: {why}", variable.name))
+        };
+        let why: Vec<String> = new.spec.connections.iter().filter_map(moved).collect();
+        (!why.is_empty()).then(|| why.join("; "))
+    };
+    let replacing = OnceCell::new();
+    let by_older = || {
+        replacing.get_or_init(|| {
+            let mut by_older: HashMap<&str, Vec<&Object<ConnectionSpec>>> = HashMap::new();
+            for connection in after.connections.values() {
+                for older in &connection.spec.replaces {
+                    by_older.entry(older).or_default().push(connection);
+                }
+            }
+            by_older
+        })
+    };
+    let goes = |gone: &Object<ConnectionSpec>| {
+        let keys = served(gone).filter(|key| !senders.live.customers(key).is_empty());
+        let newer = keys.filter_map(|key| by_older().get(key.as_str())).flatten().copied();
+        resolves_instead(types, gone, newer)
+    };
+    let why = pairs().map(|(old, new)| match (old, new) {
+        (Some(Item::Integration(old, _)), Some(Item::Integration(new, _))) => moves(old, new),
+        (old, Some(new)) => senders.of_change(old, new),
+        (Some(Item::Connection(gone)), None) => goes(gone),
+        // Without it, nothing says which inputs of the connections that stay are endpoints.
+        (Some(Item::Component(gone)), None) if after.connections.values().any(|c| is_of(c, gone.name())) => {
+            senders.of_component(gone.name())
+        }
+        _ => None,
+    });
+    why.map(|why| Some(Approval { code: Code::CredentialRedirect, why: why? })).collect()
+}
+
+/// Whether a connection is of the component with this name.
+fn is_of(connection: &Object<ConnectionSpec>, component: &str) -> bool {
+    let of = &connection.spec.component;
+    names::of_component(&of.key, of.is_public()) == component
+}
+
 /// The reason if a variable that moves between connections sends a secret of both to another host.
 pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &ConnectionSpec) -> Option<String> {
-    let of_to = strictest(draft, to);
-    let mut types = strictest(draft, from).remembering(of_to.1);
+    moves_secret(KnownTypes::of(draft), from, to)
+}
+
+fn moves_secret(known: KnownTypes<'_>, from: &ConnectionSpec, to: &ConnectionSpec) -> Option<String> {
+    let of_to = known.strictest(to);
+    let mut types = known.strictest(from).remembering(of_to.1);
     types.0.extend(of_to.0);
     let (before, after) = (inputs_of(from), inputs_of(to));
     let (had, has) = (keys_of(&before), keys_of(&after));
@@ -84,31 +147,45 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     })
 }
 
-/// Marks the removal of a connection if another one then resolves its key: the credentials of its customers go to the
-/// hosts of the other one from then on.
+/// Marks the removal of a connection if another one then resolves its key.
 pub(super) fn of_removal(draft: &Draft<'_>, live: &Item) -> Option<Approval> {
     let Item::Connection(gone) = live else { return None };
-    let key = &gone.spec.stable_key;
-    let customers = draft.input.live.customer_credentials.values().filter(|c| c.spec.connection == *key).count();
-    if customers == 0 {
+    let keys: Vec<&String> = served(gone).filter(|key| customers::is_any_of(draft, key)).collect();
+    if keys.is_empty() {
         return None;
     }
-    let replaces = |c: &&Arc<Object<ConnectionSpec>>| {
-        c.name() != gone.name() && c.spec.replaces.contains(key) && c.spec.is_same_kind_as(&gone.spec)
-    };
-    let newer = draft.after.connections.values().find(replaces)?;
-    let hosts = |spec: &ConnectionSpec| goes_to(&strictest(draft, spec), &inputs_of(spec), &spec.component);
-    let (known, then) = (hosts(&gone.spec), hosts(&newer.spec));
-    let new = new_hosts(&then, &known);
-    (!new.is_empty()).then(|| Approval {
-        code: Code::CredentialRedirect,
-        why: format!("{} then serves its customers; their credentials would go to {}", newer.name(), listed(new)),
-    })
+    let newer = draft.after.connections.values().map(Arc::as_ref);
+    let newer = newer.filter(|c| keys.iter().any(|key| c.spec.replaces.contains(key)));
+    let why = resolves_instead(KnownTypes::of(draft), gone, newer)?;
+    Some(Approval { code: Code::CredentialRedirect, why })
 }
 
-/// The senders of secrets in a tenant, before and after the plan.
+/// The keys under which customers may have given credentials for a connection.
+fn served(connection: &Object<ConnectionSpec>) -> impl Iterator<Item = &String> {
+    std::iter::once(&connection.spec.stable_key).chain(&connection.spec.replaces)
+}
+
+/// The reason if another connection then resolves a key of one that is removed: the credentials of its customers go to
+/// the hosts of the other one from then on. `newer` replaces such a key.
+fn resolves_instead<'d>(
+    types: KnownTypes<'_>,
+    gone: &Object<ConnectionSpec>,
+    newer: impl Iterator<Item = &'d Object<ConnectionSpec>>,
+) -> Option<String> {
+    let stands_in = |c: &&Object<ConnectionSpec>| c.name() != gone.name() && c.spec.is_same_kind_as(&gone.spec);
+    let newer = newer.filter(stands_in).min_by_key(|c| c.name())?;
+    let hosts = |spec: &ConnectionSpec| goes_to(&types.strictest(spec), &inputs_of(spec), &spec.component);
+    let (known, then) = (hosts(&gone.spec), hosts(&newer.spec));
+    let new = new_hosts(&then, &known);
+    (!new.is_empty())
+        .then(|| format!("{} then serves its customers; their credentials would go to {}", newer.name(), listed(new)))
+}
+
+/// The senders of secrets in a tenant, before and after a change.
 struct Senders<'d> {
-    draft: &'d Draft<'d>,
+    types: KnownTypes<'d>,
+    /// What a plan notes about the objects.
+    notes: &'d [Note],
     live: Side<'d>,
     declared: Side<'d>,
     sent_before: SentBefore<'d>,
@@ -116,21 +193,30 @@ struct Senders<'d> {
 
 impl<'d> Senders<'d> {
     fn of(draft: &'d Draft<'d>) -> Self {
-        let (live, after) = (draft.input.live.as_ref(), draft.after.as_ref());
+        let actions = draft.actions.iter().filter(|action| action.action != ActionKind::Adopt);
+        let changes = actions.map(|action| (action.change.before.as_ref(), action.change.after.as_ref()));
+        Senders::between(KnownTypes::of(draft), &draft.notes, changes)
+    }
+
+    /// The senders before and after changes of some objects.
+    fn between(
+        types: KnownTypes<'d>,
+        notes: &'d [Note],
+        changes: impl Iterator<Item = (Option<&'d Item>, Option<&'d Item>)>,
+    ) -> Self {
         let mut joining: BTreeSet<(&str, &str)> = BTreeSet::new();
         let mut hashes: BTreeSet<FieldHash> = BTreeSet::new();
-        for action in draft.actions.iter().filter(|action| action.action != ActionKind::Adopt) {
-            let Some(then) = action.change.after.as_ref().and_then(Sender::of_item) else { continue };
-            let before = action.change.before.as_ref().and_then(Sender::of_item);
-            let had: BTreeSet<_> = before.into_iter().flat_map(Sender::keys).collect();
+        for (before, then) in changes {
+            let Some(then) = then.and_then(Sender::of_item) else { continue };
+            let had: BTreeSet<_> = before.and_then(Sender::of_item).into_iter().flat_map(Sender::keys).collect();
             for (key, input) in then.keys().zip(then.secret_inputs()).filter(|(key, _)| !had.contains(key)) {
                 joining.insert(key);
                 hashes.insert(FieldValue::Input(input).hash());
             }
         }
-        let sent_before = SentBefore::of(live, draft.input.tenant, &hashes);
-        let side = |inventory| Side::of(draft, inventory, &joining);
-        Senders { draft, live: side(live), declared: side(after), sent_before }
+        let sent_before = SentBefore::of(types.before, types.tenant, &hashes);
+        let side = |inventory| Side::of(types, inventory, &joining);
+        Senders { types, notes, live: side(types.before), declared: side(types.after), sent_before }
     }
 
     /// The ownership record of an action, extended by the hosts of secrets and by endpoints according to its type;
@@ -141,7 +227,7 @@ impl<'d> Senders<'d> {
         let then = action.change.after.as_ref().and_then(Sender::of_item)?;
         let of_keys = self.with_keys_that_left(action, then, record);
         let Sender::Connection(connection) = then else { return of_keys };
-        let endpoints = strictest(self.draft, &connection.spec).endpoints_by_type();
+        let endpoints = self.types.strictest(&connection.spec).endpoints_by_type();
         let before = of_keys.as_ref().unwrap_or(record);
         if before.endpoints == endpoints {
             return of_keys;
@@ -154,7 +240,7 @@ impl<'d> Senders<'d> {
         let before = action.change.before.as_ref().and_then(Sender::of_item);
         let recorded = self.record_of(&action.change.object)?;
         let spec = || before.map_or_else(|| self.declared.spec_of(then), |before| self.live.spec_of(before));
-        let types = || spec().map(|spec| strictest(self.draft, spec)).unwrap_or_default();
+        let types = || spec().map(|spec| self.types.strictest(spec)).unwrap_or_default();
         let hosts_then = || self.declared.hosts_of(then);
         let hosts_before = || before.map(|before| self.live.hosts_of(before)).unwrap_or_default();
         let before = before.map(|sender| ObjectHosts { sender, hosts: &hosts_before });
@@ -162,14 +248,20 @@ impl<'d> Senders<'d> {
     }
 
     fn of_action(&self, action: &'d Action) -> Option<String> {
-        if !matches!(action.action, ActionKind::Create | ActionKind::Update) {
-            return None;
+        match action.action {
+            ActionKind::Create | ActionKind::Update => {
+                self.of_change(action.change.before.as_ref(), action.change.after.as_ref()?)
+            }
+            ActionKind::Adopt | ActionKind::Delete => None,
         }
-        if let Some(Item::Component(then)) = &action.change.after {
-            return self.of_component(then);
+    }
+
+    /// Why an object that is created or changed sends a secret to a new host.
+    fn of_change(&self, before: Option<&'d Item>, then: &'d Item) -> Option<String> {
+        if let Item::Component(then) = then {
+            return self.of_component(then.name());
         }
-        let before = action.change.before.as_ref().and_then(Sender::of_item);
-        let mut why = match (before, action.change.after.as_ref().and_then(Sender::of_item)?) {
+        let mut why = match (before.and_then(Sender::of_item), Sender::of_item(then)?) {
             (before, Sender::Connection(then)) => {
                 let before = if let Some(Sender::Connection(before)) = before { Some(before) } else { None };
                 self.of_connection(before, then)
@@ -196,11 +288,11 @@ impl<'d> Senders<'d> {
             }
             Some(Sender::Credentials(then)) => {
                 // After its connection is in sync, a host of this customer is beside secrets of the organization.
-                let connection = self.declared.connection(&then.spec.connection);
+                let connection = self.declared.connection_of(then);
                 let is_beside_ours = connection.is_some_and(|connection| {
                     let own = overlaid(Inputs::new(), &then.spec.inputs);
                     !keys_of(&inputs_of(&connection.spec)).is_empty()
-                        && !strictest(self.draft, &connection.spec).hosts(&own).is_empty()
+                        && !self.types.strictest(&connection.spec).hosts(&own).is_empty()
                 });
                 is_beside_ours || self.credentials_made_again(record, then).is_some()
             }
@@ -213,7 +305,7 @@ impl<'d> Senders<'d> {
         before: Option<&'d Object<ConnectionSpec>>,
         then: &'d Object<ConnectionSpec>,
     ) -> Vec<String> {
-        let types = strictest(self.draft, &then.spec);
+        let types = self.types.strictest(&then.spec);
         let (production, test) = (inputs_of(&then.spec), with_test(&then.spec));
         let mut why = Vec::new();
         match before {
@@ -251,8 +343,8 @@ impl<'d> Senders<'d> {
     ) -> Vec<String> {
         let sender = Sender::Credentials(then);
         let after = self.declared.inputs(sender);
-        let connection = self.declared.connection(&then.spec.connection);
-        let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
+        let connection = self.declared.connection_of(then);
+        let types = connection.map(|c| self.types.strictest(&c.spec)).unwrap_or_default();
         let mut why = Vec::new();
         match before {
             // Changes of the connection itself are marked there.
@@ -307,10 +399,9 @@ impl<'d> Senders<'d> {
     }
 
     /// A type that no longer declares an input as an endpoint: its next change would not count as a redirect.
-    fn of_component(&self, then: &Object<ComponentSpec>) -> Option<String> {
-        let (live, after) = (self.draft.input.live.as_ref(), self.draft.after.as_ref());
-        let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
-        let mut of_it = live.connections.values().filter(|c| name(&c.spec.component) == then.name());
+    fn of_component(&self, component: &str) -> Option<String> {
+        let (live, after) = (self.types.before, self.types.after);
+        let mut of_it = live.connections.values().filter(|c| is_of(c, component));
         of_it.find_map(|connection| {
             let of = |inventory: &'d Inventory| Strictest::of(inventory.types_of(&connection.spec).collect());
             let (before, now) = (of(live), of(after));
@@ -337,7 +428,7 @@ impl<'d> Senders<'d> {
     }
 
     fn connection_made_again(&self, record: &Record, then: &'d Object<ConnectionSpec>) -> Option<String> {
-        let types = strictest(self.draft, &then.spec);
+        let types = self.types.strictest(&then.spec);
         let test = then.spec.test.as_ref().map(|_| with_test(&then.spec));
         let hosts = || self.declared.hosts_of(Sender::Connection(then));
         let sent = Sending { component: &then.spec.component, hosts: &hosts };
@@ -359,7 +450,7 @@ impl<'d> Senders<'d> {
             return None;
         }
         let id = ObjectId::new(Kind::Connection, then.name());
-        let kept = self.draft.notes.iter().find_map(|note| match note {
+        let kept = self.notes.iter().find_map(|note| match note {
             Note::Kept { object, path, .. } if *object == id => match path.as_slice() {
                 [inputs, name] if inputs == "inputs" => {
                     types.is_endpoint(name, has.get(name.as_str()).copied()).then_some(name)
@@ -418,8 +509,8 @@ impl<'d> Senders<'d> {
 
     /// The reason for customer credentials that are created again; the endpoints of their connection count as theirs.
     fn credentials_made_again(&self, record: &Record, then: &'d Object<CustomerCredentialsSpec>) -> Option<String> {
-        let connection = self.declared.connection(&then.spec.connection);
-        let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
+        let connection = self.declared.connection_of(then);
+        let types = connection.map(|c| self.types.strictest(&c.spec)).unwrap_or_default();
         let own = overlaid(Inputs::new(), &then.spec.inputs);
         let hosts = || self.declared.hosts_of(Sender::Credentials(then));
         let sent = Sending { component: &connection?.spec.component, hosts: &hosts };
@@ -433,7 +524,7 @@ impl<'d> Senders<'d> {
 
     /// The ownership record of a deleted object.
     fn record_of(&self, id: &ObjectId) -> Option<&'d Record> {
-        self.draft.input.live.record(self.draft.input.tenant, id).map(Arc::as_ref)
+        self.types.before.record(self.types.tenant, id).map(Arc::as_ref)
     }
 
     /// A key of a Secret that joins while other objects refer to it: it would be sent to hosts that they do not send it
@@ -504,7 +595,7 @@ impl<'d> Senders<'d> {
 
     /// An unusable item of the tenant whose text contains this word.
     fn unread(&self, word: &str) -> Option<&'d str> {
-        let unread = self.draft.input.live.unread.iter();
+        let unread = self.types.before.unread.iter();
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let says = |text: &Arc<str>| text.split(|c| !is_of_name(c)).any(|part| part == word);
         let mut may = unread.filter(|(_, text)| text.as_ref().is_none_or(says));

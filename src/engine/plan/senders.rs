@@ -1,5 +1,5 @@
 //! The senders of keys of Secrets, and their hosts: the connections and customer credentials of a tenant, before and
-//! after the plan.
+//! after a change.
 
 use super::draft::{Draft, SecretKey};
 use crate::api::*;
@@ -7,25 +7,54 @@ use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::redirect::{Inputs, Strictest, goes_to, inputs_of, overlaid, with_test};
+use crate::engine::resolve::{Asker, Replacements, Resolution, resolve_credentials, resolve_key};
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// All possible types of a connection: in the tenant before and after, in its sources, and as recorded for this
-/// connection and for those that it replaces.
-pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
-    let known = draft.input.upstream.values().chain([draft.input.live, &draft.after]);
-    let mut types: Vec<&ConnectionType> = known.flat_map(|inventory| inventory.types_of(spec)).collect();
-    types.dedup_by(|a, b| std::ptr::eq(*a, *b));
-    let keys = std::iter::once(&spec.stable_key).chain(&spec.replaces);
-    Strictest::of(types).remembering(keys.filter_map(|key| remembered_of(draft, key)))
+/// What decides which inputs of a tenant are endpoints and secrets: the types of connections in it before and after a
+/// change and in its sources, and its ownership records.
+#[derive(Clone, Copy)]
+pub(super) struct KnownTypes<'d> {
+    pub tenant: &'d str,
+    pub before: &'d Inventory,
+    pub after: &'d Inventory,
+    upstream: Option<&'d BTreeMap<String, Arc<Inventory>>>,
 }
 
-/// The inputs that a type once declared as endpoints, from the ownership record of a connection.
-pub(super) fn remembered_of<'d>(draft: &'d Draft<'_>, key: &str) -> Option<&'d BTreeSet<String>> {
-    let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
-    draft.input.live.record(draft.input.tenant, &id).map(|record| &record.endpoints)
+impl<'d> KnownTypes<'d> {
+    /// Those of a tenant that is planned.
+    pub(super) fn of(draft: &'d Draft<'_>) -> Self {
+        let input = draft.input;
+        KnownTypes { upstream: Some(&input.upstream), ..KnownTypes::between(input.tenant, input.live, &draft.after) }
+    }
+
+    /// Those of a tenant before and after a change that has no other source.
+    pub(super) fn between(tenant: &'d str, before: &'d Inventory, after: &'d Inventory) -> Self {
+        KnownTypes { tenant, before, after, upstream: None }
+    }
+
+    /// All possible types of a connection, and the endpoints that are recorded for it and for those that it replaces.
+    pub(super) fn strictest(self, spec: &ConnectionSpec) -> Strictest<'d> {
+        let upstream = self.upstream.into_iter().flat_map(BTreeMap::values).map(Arc::as_ref);
+        let known = upstream.chain([self.before, self.after]);
+        let mut types: Vec<&ConnectionType> = known.flat_map(|inventory| inventory.types_of(spec)).collect();
+        types.dedup_by(|a, b| std::ptr::eq(*a, *b));
+        let keys = std::iter::once(&spec.stable_key).chain(&spec.replaces);
+        Strictest::of(types).remembering(keys.filter_map(|key| self.remembered(key)))
+    }
+
+    /// The inputs that a type once declared as endpoints, from the ownership record of a connection.
+    fn remembered(self, key: &str) -> Option<&'d BTreeSet<String>> {
+        let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
+        self.before.record(self.tenant, &id).map(|record| &record.endpoints)
+    }
+}
+
+/// All possible types of a connection in a tenant that is planned.
+pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
+    KnownTypes::of(draft).strictest(spec)
 }
 
 /// The keys of Secrets that an object refers to.
@@ -95,9 +124,9 @@ impl<'d> Sender<'d> {
     }
 }
 
-/// A tenant before or after the plan.
+/// A tenant before or after a change.
 pub(super) struct Side<'d> {
-    draft: &'d Draft<'d>,
+    types: KnownTypes<'d>,
     inventory: &'d Inventory,
     /// The objects that refer to a key of a Secret that joins another object.
     naming: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
@@ -107,8 +136,8 @@ pub(super) struct Side<'d> {
     remembered: RefCell<HashMap<SecretKey, Rc<BTreeSet<&'d BTreeSet<String>>>>>,
     /// The hosts that the customers of a stable key supply, computed on demand.
     given: RefCell<HashMap<&'d str, Rc<BTreeSet<String>>>>,
-    /// Connections, by the older keys that they replace.
-    replacing: OnceCell<HashMap<&'d str, &'d Object<ConnectionSpec>>>,
+    /// What stands for older keys, if anything does.
+    replacements: OnceCell<Option<Replacements>>,
     /// Customer credentials, by their stable key.
     customers: OnceCell<HashMap<&'d str, Vec<&'d Object<CustomerCredentialsSpec>>>>,
 }
@@ -142,7 +171,7 @@ impl Sent {
 }
 
 impl<'d> Side<'d> {
-    pub(super) fn of(draft: &'d Draft<'d>, inventory: &'d Inventory, joining: &BTreeSet<(&str, &str)>) -> Self {
+    pub(super) fn of(types: KnownTypes<'d>, inventory: &'d Inventory, joining: &BTreeSet<(&str, &str)>) -> Self {
         let mut naming: HashMap<_, Vec<Sender<'d>>> = HashMap::new();
         // In most plans no secret joins an object, and the index is not needed.
         if !joining.is_empty() {
@@ -155,28 +184,49 @@ impl<'d> Side<'d> {
             }
         }
         Side {
-            draft,
+            types,
             inventory,
             naming,
             sent: RefCell::default(),
             remembered: RefCell::default(),
             given: RefCell::default(),
-            replacing: OnceCell::new(),
+            replacements: OnceCell::new(),
             customers: OnceCell::new(),
         }
     }
 
-    /// The connection that a stable key resolves to.
+    /// The connection that a stable key resolves to for the tenant's own people.
     pub(super) fn connection(&self, key: &str) -> Option<&'d Object<ConnectionSpec>> {
-        let replacing = || {
-            self.replacing.get_or_init(|| {
-                let older = |c: &'d Arc<Object<ConnectionSpec>>| {
-                    c.spec.replaces.iter().map(move |key| (key.as_str(), c.as_ref()))
-                };
-                self.inventory.connections.values().flat_map(older).collect()
-            })
-        };
-        self.inventory.connection(key).map(Arc::as_ref).or_else(|| replacing().get(key).copied())
+        match self.replacements() {
+            Some(replacements) => self.found(&resolve_key(key, self.inventory, replacements, Asker::default())),
+            None => self.named(key),
+        }
+    }
+
+    /// The connection that customer credentials are for.
+    pub(super) fn connection_of(
+        &self,
+        credentials: &Object<CustomerCredentialsSpec>,
+    ) -> Option<&'d Object<ConnectionSpec>> {
+        match self.replacements() {
+            Some(replacements) => {
+                self.found(&resolve_credentials(self.types.tenant, credentials, self.inventory, replacements))
+            }
+            None => self.named(&credentials.spec.connection),
+        }
+    }
+
+    /// What stands for older keys; `None` if nothing does, as in most tenants.
+    fn replacements(&self) -> Option<&Replacements> {
+        let replacements = self.replacements.get_or_init(|| {
+            let is_any = self.inventory.connections.values().any(|c| !c.spec.replaces.is_empty());
+            is_any.then(|| Replacements::of(self.types.tenant, self.inventory))
+        });
+        replacements.as_ref()
+    }
+
+    fn found(&self, resolution: &Resolution) -> Option<&'d Object<ConnectionSpec>> {
+        self.inventory.connections.get(resolution.connection()?.name()).map(Arc::as_ref)
     }
 
     /// The connection with exactly this stable key.
@@ -201,7 +251,7 @@ impl<'d> Side<'d> {
         match sender {
             Sender::Connection(c) => inputs_of(&c.spec),
             Sender::Credentials(c) => {
-                let connection = self.connection(&c.spec.connection).map(|c| inputs_of(&c.spec));
+                let connection = self.connection_of(c).map(|c| inputs_of(&c.spec));
                 overlaid(connection.unwrap_or_default(), &c.spec.inputs)
             }
         }
@@ -222,7 +272,7 @@ impl<'d> Side<'d> {
             return Rc::clone(remembered);
         }
         let specs = naming.iter().filter_map(|sender| self.spec_of(*sender));
-        let remembered = specs.filter_map(|spec| remembered_of(self.draft, &spec.stable_key));
+        let remembered = specs.filter_map(|spec| self.types.remembered(&spec.stable_key));
         let remembered = Rc::new(remembered.filter(|names| !names.is_empty()).collect::<BTreeSet<_>>());
         self.remembered.borrow_mut().insert(key, Rc::clone(&remembered));
         remembered
@@ -265,14 +315,14 @@ impl<'d> Side<'d> {
     pub(super) fn spec_of(&self, sender: Sender<'d>) -> Option<&'d ConnectionSpec> {
         match sender {
             Sender::Connection(c) => Some(&c.spec),
-            Sender::Credentials(c) => self.connection(&c.spec.connection).map(|c| &c.spec),
+            Sender::Credentials(c) => self.connection_of(c).map(|c| &c.spec),
         }
     }
 
     /// The hosts that an object sends its secrets to, in production and in tests.
     pub(super) fn hosts_of(&self, sender: Sender<'d>) -> BTreeSet<String> {
         let Some(spec) = self.spec_of(sender) else { return Strictest::default().hosts(&self.inputs(sender)) };
-        let types = strictest(self.draft, spec);
+        let types = self.types.strictest(spec);
         let mut hosts = goes_to(&types, &self.inputs(sender), &spec.component);
         if let (Sender::Connection(c), Some(_)) = (sender, &spec.test) {
             hosts.extend(goes_to(&types, &with_test(&c.spec), &spec.component));

@@ -2,7 +2,7 @@
 //! longer refer to a key of a Secret.
 
 use super::draft::Draft;
-use super::senders::{Sender, Side};
+use super::senders::{KnownTypes, Sender, Side};
 use crate::api::*;
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
@@ -195,7 +195,7 @@ pub(super) fn left_by(draft: &Draft<'_>, live: &Item, record: &Record) -> BTreeM
     let mut left = record.sent.clone();
     if let Some(sender) = Sender::of_item(live) {
         let inventory = draft.input.live;
-        let hosts = of_hosts(&Side::of(draft, inventory, &BTreeSet::new()).hosts_of(sender));
+        let hosts = of_hosts(&Side::of(KnownTypes::of(draft), inventory, &BTreeSet::new()).hosts_of(sender));
         left.extend(sender.secret_inputs().map(|input| (hash_of(input), hosts)));
     }
     left

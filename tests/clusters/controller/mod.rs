@@ -5,6 +5,7 @@ mod binder;
 mod events;
 mod git;
 mod leaders;
+mod operator;
 mod probes;
 mod sender;
 pub mod syncer;

@@ -183,6 +183,171 @@ fn a_tenant_that_is_taken_out_deletes_nothing_in_its_folder() {
     assert!(markdown(&tree).contains("- delete **Connection/chat**"), "{}", markdown(&tree));
 }
 
+/// A Tenant with the folder of its name.
+fn tenant(name: &str, spec: &str) -> String {
+    let location = format!("location: {{directory: {{path: {name}}}}}");
+    format!(
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{{location}, {spec}}}\n"
+    )
+}
+
+const VALID: &str = "region: eu, environment: dev";
+const INVALID: &str = "region: eu, environment: dev, policy: {drift: Perhaps}";
+
+/// The project with dev in a file of its own, and a branch.
+fn with_dev_apart() -> WorkTree {
+    let tree = applied();
+    let prod = Tenant::new("prod").in_folder("prod").accepts("dev").allows_delete();
+    let up = Sync::new("up", "dev", "prod").mirror().prune();
+    tree.write("tenants.yaml", &yaml::file(&[prod.yaml(), up.yaml()]));
+    tree.write("dev.yaml", &tenant("dev", VALID));
+    tree.commit("dev apart");
+    tree.branch("change");
+    tree
+}
+
+/// "Unread is unknown, never empty": of a Tenant that is invalid, doubled, misplaced or in a file that cannot be read,
+/// nobody knows that no tenant has its folder.
+#[test]
+fn a_tenant_that_becomes_invalid_still_may_have_its_folder() {
+    let tree = with_dev_apart();
+    let cases = [
+        ("dev.yaml", tenant("dev", INVALID), "its Tenant is invalid"),
+        ("dev.yaml", yaml::file(&[tenant("dev", VALID), tenant("dev", VALID)]), "its Tenant is there 2 times"),
+        ("prod/dev.yaml", tenant("dev", VALID), "its Tenant lies inside a tenant's folder"),
+        ("dev.yaml", "# stablekey.dev\na: [".to_string(), "dev.yaml cannot be read and could declare tenant dev"),
+    ];
+    for (file, text, why) in cases {
+        std::fs::remove_file(tree.path("dev.yaml")).unwrap();
+        tree.write(file, &text);
+        tree.commit(why);
+        let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]);
+        assert_eq!(output.code, 1, "{why}: {}", output.all);
+        assert!(output.out.contains(&format!("what differs is not known: {why}")), "{why}: {}", output.out);
+        assert!(output.out.contains("Tenant/dev  what it says now is not known: "), "{why}: {}", output.out);
+        for wrong in ["nobody manages", "is gone", "delete", "acceptFrom"] {
+            assert!(!output.out.contains(wrong), "{why}: {}", output.out);
+        }
+        tree.git(&["reset", "--quiet", "--hard", "main"]);
+    }
+}
+
+/// What was not known before the change is not made by it.
+#[test]
+fn a_tenant_that_is_fixed_makes_nothing() {
+    let tree = with_dev_apart();
+    tree.write("dev.yaml", &tenant("dev", INVALID));
+    tree.commit("invalid");
+    tree.git(&["branch", "--force", "main"]);
+    // The same state is no change, whatever it means.
+    tree.write("README.md", "notes");
+    tree.commit("elsewhere");
+    let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]);
+    assert!(output.code == 0 && output.out.contains("The change does nothing"), "{}", output.all);
+    tree.write("dev/more.yaml", &Integration::new("more").title("more").binds("Chat", "chat").yaml());
+    tree.commit("in its folder");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 3, "{}", output.all);
+    assert!(output.out.contains("what differs in its folder is not known"), "{}", output.out);
+    tree.write("dev.yaml", &tenant("dev", VALID));
+    tree.commit("fixed");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(
+        output.out.contains("what differs is not known: before the change, its Tenant is invalid"),
+        "{}",
+        output.out
+    );
+    assert!(
+        output.out.contains("Tenant/dev  what it said before is not known: its Tenant is invalid"),
+        "{}",
+        output.out
+    );
+    let change = change(&tree);
+    let folders = change["folders"].as_array().unwrap();
+    let of_dev = folders.iter().find(|folder| folder["tenant"] == "dev").unwrap();
+    assert_eq!(of_dev["changes"], serde_json::json!([]));
+}
+
+/// The number of what stays in a folder does not count what could not be read as nothing, nor what is gone.
+#[test]
+fn what_stays_in_a_folder_is_counted_only_as_far_as_it_is_known() {
+    let tree = with_dev_apart();
+    let base = |what: &str| {
+        tree.commit(what);
+        tree.git(&["branch", "--force", "main"]);
+    };
+    let without_dev = || {
+        std::fs::remove_file(tree.path("dev.yaml")).unwrap();
+        tree.commit("without dev");
+        let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
+        let json = change(&tree);
+        tree.git(&["reset", "--quiet", "--hard", "main"]);
+        let folder =
+            json["folders"].as_array().unwrap().iter().find(|folder| folder["tenant"] == "dev").unwrap().clone();
+        let left = folder["left"].as_str().unwrap_or_default().to_string();
+        assert!(out.split_whitespace().collect::<Vec<_>>().join(" ").contains(&left), "{left}: {out}");
+        left
+    };
+    assert_eq!(without_dev(), "no tenant has its folder any more: 2 resources stay there, and nobody manages them");
+    tree.write("dev/broken.yaml", "a: [");
+    base("a file is broken");
+    assert_eq!(
+        without_dev(),
+        "no tenant has its folder any more, and nobody manages what stays there (2 resources, and more that is not \
+         known: before the change, dev/broken.yaml could not be read)"
+    );
+    std::fs::remove_file(tree.path("dev/broken.yaml")).unwrap();
+    tree.write("dev.yaml", &tenant("dev", INVALID));
+    base("the Tenant is invalid");
+    let left = without_dev();
+    assert!(left.contains("what is in it, which is not known: before the change, its Tenant is invalid"), "{left}");
+    assert!(!left.contains("0 resources"), "{left}");
+    tree.write("dev.yaml", &tenant("dev", VALID));
+    base("valid");
+    std::fs::remove_file(tree.path("dev/greet.yaml")).unwrap();
+    assert_eq!(without_dev(), "no tenant has its folder any more: 1 resource stays there, and nobody manages it");
+}
+
+/// A tenant of another name, or one that nobody can read, may have the folder now.
+#[test]
+fn a_folder_that_another_tenant_has_is_managed() {
+    let tree = with_dev_apart();
+    tree.write("dev.yaml", &tenant("test", VALID).replace("path: test", "path: dev"));
+    tree.commit("renamed");
+    let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
+    assert!(out.contains("its folder belongs to tenant test now"), "{out}");
+    assert!(!out.contains("nobody manages"), "{out}");
+    let comment = markdown(&tree);
+    assert!(!comment.contains("no longer managed"), "{comment}");
+    tree.write(
+        "dev.yaml",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: test}\nspec: {location: 7}\n",
+    );
+    tree.commit("invalid");
+    let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
+    assert!(out.contains("whether another tenant has it is not known: it may be tenant test"), "{out}");
+    assert!(!out.contains("nobody manages"), "{out}");
+}
+
+/// A sync that is invalid or doubled is not gone: what it declared does not end.
+#[test]
+fn a_sync_that_becomes_invalid_is_not_gone() {
+    let tree = with_dev_apart();
+    let prod = Tenant::new("prod").in_folder("prod").accepts("dev").allows_delete();
+    let up = Sync::new("up", "dev", "prod").mirror().prune();
+    let invalid = up.yaml().replace("Mirror", "Mirrored");
+    for (syncs, why) in
+        [(vec![invalid], "TenantSync/up is invalid"), (vec![up.yaml(), up.yaml()], "TenantSync/up is there twice")]
+    {
+        tree.write("tenants.yaml", &yaml::file(&[vec![prod.yaml()], syncs].concat()));
+        tree.commit(why);
+        let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
+        assert!(out.contains(&format!("TenantSync/up  what it says now is not known: {why}")), "{out}");
+        assert!(!out.contains("is gone"), "{out}");
+    }
+}
+
 /// Whoever pushes a tag of the name of a branch does not become the base.
 #[test]
 fn a_tag_is_not_taken_for_the_branch() {
@@ -195,6 +360,16 @@ fn a_tag_is_not_taken_for_the_branch() {
     assert_eq!(output.code, 1, "{}", output.all);
     assert!(output.err.contains("main is both a tag and a branch"), "{}", output.err);
     assert_eq!(tree.stablekey(&["ci", "plan", "--base", "refs/heads/main"]).code, 3);
+    for revision in ["main~0", "main^0", "main@{0}"] {
+        let output = tree.stablekey(&["ci", "plan", "--base", revision]);
+        assert!(output.err.contains("main is both a tag and a branch"), "{revision}: {}", output.all);
+    }
+    // An @ is a letter of a name, and another name is another branch.
+    tree.git(&["branch", "main@2", "refs/heads/main"]);
+    assert_eq!(tree.stablekey(&["ci", "plan", "--base", "main@2"]).code, 3);
+    tree.git(&["tag", "main@2", "HEAD"]);
+    let output = tree.stablekey(&["ci", "plan", "--base", "main@2"]);
+    assert!(output.code == 1 && output.err.contains("main@2 is both a tag and a branch"), "{}", output.all);
 }
 
 /// A commit can have files that look like a repository without a work tree. They say nothing: neither what the history

@@ -6,8 +6,10 @@ mod merges;
 mod posts;
 mod promotions;
 mod reading;
+mod redirects;
 mod remote;
 mod updates;
+mod written;
 
 use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
 use stablekey_testing::project::Project;

@@ -86,7 +86,7 @@ fn mistakes_are_named_and_nothing_is_written() {
 }
 
 /// A shell that finds the program under test.
-fn shell(script: &str, folder: &Path) -> Command {
+pub fn shell(script: &str, folder: &Path) -> Command {
     let built = std::path::PathBuf::from(env!("CARGO_BIN_EXE_stablekey"));
     let path = format!("{}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash");
@@ -133,7 +133,8 @@ fn the_workflow_does_what_it_says() {
     for broken in [false, true] {
         let tree = merged(broken);
         let workflow = parsed(&tree.read(".github/workflows/stablekey.yml"));
-        assert!(!tree.has(".github/workflows/stablekey-apply.yml"), "the merge itself brings what is in folders");
+        // What a sync or a source brings to a folder is applied after a merge too.
+        assert!(tree.has(".github/workflows/stablekey-apply.yml"));
         let action = parsed(&std::fs::read_to_string(repository("action.yml")).unwrap());
         for steps in [&workflow["jobs"]["plan"]["steps"], &action["runs"]["steps"]] {
             let step = if steps[1]["name"] == "Run" { "Run" } else { "Plan" };
@@ -177,13 +178,13 @@ fn a_tenant_elsewhere_is_applied_after_a_merge() {
     );
     assert!(jobs["review"]["concurrency"].is_null() && parsed(&apply)["concurrency"].is_null(), "{apply}");
     assert_eq!(jobs["approve"]["concurrency"], jobs["apply"]["concurrency"]);
-    assert_eq!(script(&jobs["approve"]["steps"], "Apply"), "stablekey ci apply --approve \"$APPROVE\"");
+    assert_eq!(script(&jobs["approve"]["steps"], "Apply"), "stablekey ci apply --push --approve \"$APPROVE\"");
     let root = Project::empty();
     root.run(&[&["init", "--ci", "gitlab"], &tenants[..]].concat()).exits(0).prints("export STABLEKEY_TOKEN_EU");
     let text = root.read(".gitlab-ci.yml");
     let pipeline = parsed(&text);
     assert_eq!(pipeline["stablekey-plan"]["script"][1], "stablekey ci plan --report stablekey-report");
-    assert_eq!(pipeline["stablekey-apply"]["script"][0], "stablekey ci apply");
+    assert_eq!(pipeline["stablekey-apply"]["script"][0], "stablekey ci apply --push");
     assert_eq!(pipeline["stablekey-approve"]["extends"], ".stablekey");
     assert!(!text.contains("plan.yml"), "{text}");
     let script = pipeline["stablekey-approve"]["script"][0].as_str().unwrap();
@@ -195,7 +196,57 @@ fn a_tenant_elsewhere_is_applied_after_a_merge() {
     let folders = Project::empty();
     folders.run(&["init", "--tenant", "dev", "--ci", "gitlab"]).exits(0);
     let text = folders.read(".gitlab-ci.yml");
-    assert!(parsed(&text)["stablekey-apply"].is_null() && !text.contains("on the platform"), "{text}");
+    assert_eq!(parsed(&text)["stablekey-apply"]["script"][0], "stablekey ci apply --push");
+    assert!(!text.contains("For tenants on the platform"), "{text}");
+}
+
+/// The text of a file of `ci/`, as a new project gets it.
+fn of_ci(path: &str, tokens: &str) -> String {
+    let text = std::fs::read_to_string(repository(path)).unwrap();
+    let example = "          # The tokens of tenants on the platform, such as:\n          # STABLEKEY_TOKEN_US: ${{ secrets.STABLEKEY_TOKEN_US }}\n";
+    text.replace(example, tokens).replace("promote dev prod", "promote us eu")
+}
+
+/// "Same text as in ci/": pull requests of forks, and promotions.
+#[test]
+fn forks_and_promotions_get_the_files_that_are_copied_else() {
+    let tenants = ["--tenant", "us=https://app.prismatic.io", "--tenant", "eu=https://app.eu-west-1.prismatic.io"];
+    let root = Project::empty();
+    let more = ["init", "--ci", "github", "--forks", "--promote", "us:eu"];
+    root.run(&[&more[..], &tenants].concat()).exits(0).prints(".github/workflows/stablekey-fork.yml");
+    let tokens = "          STABLEKEY_TOKEN_EU: ${{ secrets.STABLEKEY_TOKEN_EU }}\n          STABLEKEY_TOKEN_US: ${{ secrets.STABLEKEY_TOKEN_US }}\n";
+    let written = root.files(".github/workflows");
+    let copied = std::fs::read_dir(repository("ci/github")).unwrap().count();
+    assert_eq!(written.len(), copied, "{:?}", written.keys());
+    for name in written.keys() {
+        let name = Path::new(name).file_name().unwrap().to_str().unwrap();
+        let text = of_ci(&format!("ci/github/{name}"), tokens);
+        assert_eq!(root.read(&format!(".github/workflows/{name}")), text, "{name}");
+    }
+    let promote = parsed(&root.read(".github/workflows/stablekey-promote.yml"));
+    assert_eq!(script(&promote["jobs"]["promote"]["steps"], "Promote"), "stablekey ci promote us eu");
+    // On GitLab they are one file.
+    let root = Project::empty();
+    root.run(&[&["init", "--ci", "gitlab", "--promote", "us:eu"], &tenants[..]].concat()).exits(0);
+    let text = root.read(".gitlab-ci.yml");
+    let parts = ["plan", "apply", "promote"].map(|name| of_ci(&format!("ci/gitlab/{name}.yml"), ""));
+    let all = parts.join("\n").replace(" Use it together with plan.yml.", "");
+    let all = all.replace("such as STABLEKEY_TOKEN_US.", "STABLEKEY_TOKEN_EU, STABLEKEY_TOKEN_US.");
+    assert_eq!(text, all);
+    assert_eq!(parsed(&text)["stablekey-promote"]["script"][0], "stablekey ci promote us eu");
+}
+
+#[test]
+fn a_mistake_in_what_a_pipeline_does_is_named() {
+    let root = Project::empty();
+    let init = |more: &[&str]| root.run(&[&["init", "--tenant", "dev", "--tenant", "prod"], more].concat());
+    init(&["--forks"]).exits(1).prints("--ci");
+    init(&["--promote", "dev:prod"]).exits(1).prints("--ci");
+    init(&["--ci", "gitlab", "--forks"]).exits(1).prints("no files of GitLab for merge requests of forks");
+    init(&["--ci", "github", "--promote", "dev"]).exits(1).prints("names one tenant").prints("--promote FROM:TO");
+    init(&["--ci", "github", "--promote", "dev:prd"]).exits(1).prints("did you mean prod?");
+    init(&["--ci", "github", "--promote", "dev:dev"]).exits(1).prints("names dev twice");
+    assert!(root.files("").is_empty());
 }
 
 /// A fork's run has no secrets, and can leave artifacts of any name: nothing of it is taken for the repository's own.

@@ -5,7 +5,7 @@ mod asked;
 mod components;
 mod customers;
 mod demo;
-mod init;
+pub mod init;
 mod overrides;
 mod syncs;
 mod tenants;

@@ -1,15 +1,14 @@
 //! Tenant `us` in a namespace of a cluster, which is also the hub; its source is the folder `tenants/us` of a repository
 //! on a Git server.
 
+use crate::controller::operator::options;
 use crate::controller::syncer::env::*;
 use serde_json::{Value, json};
 use stablekey::controller::bearer::TokenFile;
-use stablekey::controller::log::LogFormat;
 use stablekey::controller::options::GitOptions;
 use stablekey::controller::webhooks::WebhookOptions;
 use stablekey::controller::{Options, Role};
 use stablekey::git::remote::Limits;
-use stablekey::tenant::prismatic::PlatformSettings;
 use stablekey_clusters::audit::Mark;
 use stablekey_clusters::{Namespace, shared};
 use stablekey_testing::certificates::Authority;
@@ -41,20 +40,6 @@ fn operator() {
     let Ok(namespace) = std::env::var(NAMESPACE) else { return };
     let hosts = std::env::var(HOSTS).unwrap();
     let options = Options {
-        roles: vec![Role::Syncer],
-        lease_namespace: namespace.clone(),
-        namespaces: vec![namespace],
-        lease_duration: Duration::from_secs(3),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        metrics_token: None,
-        log_format: LogFormat::Json,
-        log_level: tracing::Level::INFO,
-        request_timeout: Duration::from_secs(3),
-        resync: Duration::from_secs(600),
-        delete_after: Duration::from_secs(1),
-        tenant_limit: 48 << 20,
-        pod_name: "syncer".to_string(),
-        platform: PlatformSettings::default(),
         git: GitOptions {
             hosts: hosts.split(',').filter(|host| !host.is_empty()).map(str::to_string).collect(),
             folder: std::env::var(CACHE).unwrap().into(),
@@ -67,6 +52,7 @@ fn operator() {
             gitlab: Some(TokenFile::new(file.into())),
             peers: None,
         }),
+        ..options(Role::Syncer, "syncer", namespace)
     };
     stablekey::controller::run(&options).unwrap();
 }

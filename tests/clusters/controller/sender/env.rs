@@ -1,12 +1,10 @@
 //! Tenant `us` in a namespace of a cluster, which is also the hub; tenant `eu` on a fake of the platform, with its secrets
 //! in another namespace.
 
+use crate::controller::operator::options;
 use crate::controller::syncer::env::*;
 use serde_json::{Value, json};
-use stablekey::controller::log::LogFormat;
-use stablekey::controller::options::GitOptions;
 use stablekey::controller::{Options, Role};
-use stablekey::git::remote::Limits;
 use stablekey::tenant::prismatic::PlatformSettings;
 use stablekey_clusters::{Namespace, run, shared};
 use stablekey_platform::{Platform, Region, Server, seed};
@@ -29,31 +27,12 @@ const WAREHOUSE_EXPORT: &str = include_str!("../../../../platform/src/seed/defin
 fn operator() {
     let Ok(namespace) = std::env::var(NAMESPACE) else { return };
     let options = Options {
-        roles: vec![Role::Sender],
-        lease_namespace: namespace.clone(),
-        namespaces: vec![namespace],
-        lease_duration: Duration::from_secs(3),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        metrics_token: None,
-        log_format: LogFormat::Json,
-        log_level: tracing::Level::INFO,
-        request_timeout: Duration::from_secs(3),
-        resync: Duration::from_secs(600),
-        delete_after: Duration::from_secs(1),
-        tenant_limit: 48 << 20,
-        pod_name: "sender".to_string(),
         platform: PlatformSettings {
             allows_loopback: true,
             pause: Duration::from_millis(10),
             interval: Duration::from_secs(1),
         },
-        git: GitOptions {
-            hosts: Vec::new(),
-            folder: std::env::temp_dir(),
-            limits: Limits::default(),
-            allows_loopback: false,
-        },
-        webhooks: None,
+        ..options(Role::Sender, "sender", namespace)
     };
     stablekey::controller::run(&options).unwrap();
 }

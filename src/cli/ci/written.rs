@@ -1,0 +1,149 @@
+//! The files of tenants in folders that `ci apply` writes in its checkout, and their commit: without one they are lost
+//! with the job.
+
+use super::newest::{Newest, RemoteBranch};
+use crate::cli::CommandFailure;
+use crate::cli::output::Output;
+use crate::git::command::{GitOutput, author, run as git};
+use crate::project::Project;
+use crate::tenant::TenantLocation;
+use crate::text::count;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The files that an apply writes in the checkout.
+pub(super) struct WrittenFiles<'p> {
+    /// The root of the work tree.
+    folder: &'p Path,
+    /// Whether there are tenants in folders.
+    has_folders: bool,
+    /// What differed from the commit before.
+    before: BTreeSet<String>,
+}
+
+/// What became of the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// None was written, or a person commits them.
+    Nothing,
+    /// They are on the branch of the remote.
+    Pushed,
+    /// The branch has moved on, and they are lost with this checkout: the run of the newest commit writes them again.
+    Moved,
+}
+
+impl<'p> WrittenFiles<'p> {
+    /// Looks at the work tree before an apply.
+    pub(super) fn before(folder: &'p Path, project: &Project) -> Result<Self, CommandFailure> {
+        let is_folder = |location: &TenantLocation| location.folder().is_some();
+        let has_folders = project.tenants.values().any(|tenant| tenant.location.as_ref().is_some_and(is_folder));
+        let before = if has_folders { differing(folder)? } else { BTreeSet::new() };
+        Ok(WrittenFiles { folder, has_folders, before })
+    }
+
+    /// The files that differ since.
+    fn written(&self) -> Result<Vec<String>, CommandFailure> {
+        let after = if self.has_folders { differing(self.folder)? } else { BTreeSet::new() };
+        Ok(after.difference(&self.before).cloned().collect())
+    }
+
+    /// Names the files, which a person, or a further step of the job, must commit.
+    pub(super) fn say(&self, as_warning: bool, output: &mut Output) -> Result<Kept, CommandFailure> {
+        let written = self.written()?;
+        if written.is_empty() {
+            return Ok(Kept::Nothing);
+        }
+        let what =
+            format!("{} of tenants in folders changed in this checkout only", count(written.len(), "file", "files"));
+        let then = "commit and push, or the job loses it; stablekey ci apply --push does so itself";
+        output.note(&format!("{what}: {then}:{}", listed(&written)));
+        if as_warning {
+            output.result(&format!("::warning title=stablekey::{what}: {then}"))?;
+        }
+        Ok(Kept::Nothing)
+    }
+
+    /// Commits the files, and pushes the commit to the branch that the apply is of. It starts no pipeline.
+    pub(super) fn push(&self, branch: &RemoteBranch, output: &mut Output) -> Result<Kept, CommandFailure> {
+        let written = self.written()?;
+        if written.is_empty() {
+            return Ok(Kept::Nothing);
+        }
+        let RemoteBranch { name, head, .. } = branch;
+        let what = format!("{} of tenants in folders", count(written.len(), "file", "files"));
+        let failed = |what: &str, why: String, help: &str| {
+            let files = listed(&written);
+            CommandFailure::new(format!("{what}: {why}; changed in this checkout only:{files}"), help)
+        };
+        let message = format!(
+            "Apply {} [skip ci]\n\nWritten by stablekey ci apply to tenants in folders, which the commit itself does not \
+             change.\n",
+            head.short()
+        );
+        let committed = self.commit(&written, &message);
+        let commit = committed.map_err(|why| {
+            failed(&format!("{what} cannot be committed"), why, "commit and push them, or the job loses them")
+        })?;
+        // The commit's parent is what the branch was at: if it moved on, the push is refused.
+        let target = format!("HEAD:refs/heads/{name}");
+        let push = ["-c", "core.hooksPath=/dev/null", "push", "--quiet", "origin", &target];
+        if let Err(why) = self.git(&push, None) {
+            if let Ok(Newest::Other(tip)) = branch.newest() {
+                output.note(&format!(
+                    "{name} is at {tip} by now: {what} changed in this checkout only, and the run of {tip} writes them \
+                     again:{}",
+                    listed(&written)
+                ));
+                return Ok(Kept::Moved);
+            }
+            let help = format!(
+                "see that the job may push to {name}; where the branch takes pull requests only, open one with these \
+                 changes instead: stablekey ci promote FROM TO"
+            );
+            return Err(failed(&format!("{what} cannot be pushed to {name}"), why, &help));
+        }
+        output.note(&format!("Pushed {what} to {name}, as {commit}:{}", listed(&written)));
+        Ok(Kept::Pushed)
+    }
+
+    /// Commits the files and nothing else, and returns the beginning of the commit's id.
+    fn commit(&self, written: &[String], message: &str) -> Result<String, String> {
+        let names = written.iter().flat_map(|file| [file.as_bytes(), b"\0"]).collect::<Vec<_>>().concat();
+        let of_files = ["--pathspec-from-file=-", "--pathspec-file-nul"];
+        self.git(&[&["--literal-pathspecs", "add", "--all"], &of_files[..]].concat(), Some(&names))?;
+        let commit = ["--literal-pathspecs", "-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--only"];
+        let message = ["--message", message];
+        self.git(&[&commit[..], &message[..], &of_files[..]].concat(), Some(&names))?;
+        self.git(&["rev-parse", "--short=10", "HEAD"], None)
+    }
+
+    fn git(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<String, String> {
+        let printed = git(self.folder, arguments, input, &author(self.folder)).and_then(GitOutput::of_success)?;
+        Ok(String::from_utf8_lossy(&printed).trim().to_string())
+    }
+}
+
+/// The files, each on a line.
+fn listed(files: &[String]) -> String {
+    const MOST: usize = 20;
+    let mut lines: Vec<String> = files.iter().take(MOST).map(|file| format!("\n  {file}")).collect();
+    if let Some(more) = files.len().checked_sub(MOST).filter(|more| *more > 0) {
+        lines.push(format!("\n  … and {more} more"));
+    }
+    lines.concat()
+}
+
+/// The files that differ from the commit.
+fn differing(folder: &Path) -> Result<BTreeSet<String>, CommandFailure> {
+    let status = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"];
+    let listed = git(folder, &status, None, &[]).and_then(GitOutput::of_success);
+    let listed = listed.map_err(|why| {
+        let message = format!("the files that differ from the commit cannot be listed: {why}");
+        CommandFailure::new(
+            message,
+            "what is written to tenants in folders must be committed: see that git status works",
+        )
+    })?;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    Ok(listed.split('\0').filter_map(|entry| entry.get(3..)).map(str::to_string).collect())
+}
