@@ -14,7 +14,8 @@ use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading};
 use crate::tenant::directory::overlay::Overlay;
 use crate::tenant::directory::paths::normal;
 use crate::tenant::location::Snapshot;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(super) struct Files {
     /// Whether the whole root was read, not only files that a person named.
     whole: bool,
     /// What the tree calls the content of each file, if it knows.
-    contents: BTreeMap<PathBuf, ContentId>,
+    contents: HashMap<OsString, ContentId>,
 }
 
 impl Files {
@@ -50,22 +51,29 @@ impl Files {
         let ignore = Ignore::read(tree, &given.root);
         let mut found = find(tree, &given.root, &|path, is_folder| ignore.leaves_out(path, is_folder));
         let files = std::mem::take(&mut found.files);
-        let ids = files.iter().filter_map(|file| Some((normal(&file.path), tree.content_id(&file.path)?)));
-        let contents: BTreeMap<PathBuf, ContentId> = ids.collect();
-        let is_same = |path: &PathBuf| contents.get(path).is_some_and(|id| other.contents.get(path) == Some(id));
-        let there: BTreeMap<&PathBuf, &DocumentsRead> =
-            other.readings.iter().map(|(path, read)| (path, read)).collect();
-        let known = |path: &PathBuf| there.get(path).filter(|_| is_same(path));
-        let new: Vec<FoundFile> = files.iter().filter(|file| known(&normal(&file.path)).is_none()).cloned().collect();
+        let paths: Vec<PathBuf> = files.iter().map(|file| normal(&file.path)).collect();
+        let ids = files.iter().zip(&paths).filter_map(|(file, path)| Some((path, tree.content_id(&file.path)?)));
+        let contents: HashMap<OsString, ContentId> =
+            ids.map(|(path, id)| (path.clone().into_os_string(), id)).collect();
+        // By text: paths are compared part by part, which takes longer than reading a small file.
+        let there: HashMap<&OsStr, &DocumentsRead> =
+            other.readings.iter().map(|(path, read)| (path.as_os_str(), read)).collect();
+        let known = |path: &PathBuf| {
+            let path = path.as_os_str();
+            let is_same = contents.get(path).is_some_and(|id| other.contents.get(path) == Some(id));
+            if is_same { there.get(path).copied() } else { None }
+        };
+        let known: Vec<Option<&DocumentsRead>> = paths.iter().map(known).collect();
+        let new = files.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let new: Vec<FoundFile> = new.map(|(file, _)| file.clone()).collect();
         let nothing = DocumentsRead::default();
-        let before = |path: &Path| there.get(&normal(path)).copied().unwrap_or(&nothing);
+        let before = |path: &Path| there.get(normal(path).as_os_str()).copied().unwrap_or(&nothing);
         let mut read = read_files_like(tree, &new, before).into_iter();
-        let readings = files.iter().filter_map(|file| {
-            let path = normal(&file.path);
-            let reading = known(&path).map(|read| (*read).clone()).or_else(|| read.next())?;
-            Some((path, reading))
-        });
-        Files { readings: readings.collect(), found, ignore, whole: true, contents }
+        let mut readings = Vec::with_capacity(files.len());
+        for (path, known) in paths.into_iter().zip(known) {
+            readings.extend(known.cloned().or_else(|| read.next()).map(|reading| (path, reading)));
+        }
+        Files { readings, found, ignore, whole: true, contents }
     }
 
     /// Whether a file has the same content in the tree that other files were read from.
