@@ -14,6 +14,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::manifest::FileProblem;
+use crate::parallel;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A project before and after a change of its files.
@@ -37,8 +38,7 @@ pub struct ChangedProject {
 impl ChangedProject {
     /// Plans a project before and after a change, and compares both.
     pub fn of(before: &Project, after: &Project, scope: &Scope) -> Self {
-        let was = plan(before, scope);
-        let is = plan(after, scope);
+        let (was, is) = parallel::both(after.objects(), || plan(before, scope), || plan(after, scope));
         let (documents_before, documents) = (Documents::of(before), Documents::of(after));
         let mut plans = compare(
             (&was.plan, &|finding| documents_before.around(finding.at.as_ref()?)),

@@ -3,6 +3,7 @@
 //! A world is generated from a string of dice, planned and applied, so that its ownership records are real; then
 //! concurrent writers and sources change it. The laws hold before and after.
 
+mod commits;
 mod stages;
 mod stored;
 mod worlds;
