@@ -86,8 +86,8 @@ mod tests {
     use super::*;
 
     fn diff(path: &str, before: Option<&str>, after: Option<&str>) -> String {
-        let bytes = |text: &str| text.as_bytes().to_vec();
-        unified(&FileChange { path: path.into(), before: before.map(bytes), after: after.map(bytes) })
+        let content = |text: &str| Content::from(text.to_string());
+        unified(&FileChange { path: path.into(), before: before.map(content), after: after.map(content) })
     }
 
     /// A file of some documents of two lines each, below a licence.
