@@ -64,6 +64,12 @@ pub trait ReadTree: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Returns the identity of what a path itself is: of a link, not of what it leads to.
+    fn entry_id(&self, path: &Path) -> Option<ContentId> {
+        let _ = path;
+        None
+    }
+
     /// Why its files cannot be written, if they cannot.
     fn read_only(&self) -> Option<&'static str> {
         None
@@ -164,6 +170,11 @@ impl FileTree {
     /// Returns the identity of a regular file's content, if the tree knows it without reading the file.
     pub fn content_id(&self, path: &Path) -> Option<ContentId> {
         self.0.content_id(path)
+    }
+
+    /// Returns the identity of what a path itself is: of a link, not of what it leads to.
+    pub fn entry_id(&self, path: &Path) -> Option<ContentId> {
+        self.0.entry_id(path)
     }
 
     /// Why its files cannot be written, if they cannot.

@@ -75,6 +75,8 @@ pub struct Project {
     pub unread: BTreeSet<String>,
     /// Whether no file that was read declares a Tenant.
     pub has_no_tenant: bool,
+    /// The tenants in folders that are not below the root, and are below another one: this one was hardly meant.
+    pub elsewhere: BTreeSet<String>,
     /// The tenant of each folder.
     layout: Arc<FolderLayout>,
     /// The position of each Tenant and TenantSync.
@@ -404,6 +406,7 @@ impl Project {
                 let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
                 let other = declared.and_then(|origin| other_root(layout.over.tree(), &spec, &folder.path, origin));
+                self.elsewhere.extend(other.is_some().then(|| name.to_string()));
                 let why = other.unwrap_or_else(|| missing(layout.over.tree(), &folder.path));
                 (Some(TenantLocation::Folder(location)), Err(why))
             }

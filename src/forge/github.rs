@@ -29,14 +29,15 @@ impl GitHub {
         Ok(GitHub { rest, repository: format!("/repos/{}", parts.join("/")) })
     }
 
-    /// Writes the comment that begins with a marker, on a pull request. An earlier one of ours is updated.
+    /// Writes the comment that begins with a marker, on a pull request. An earlier one of the token's own is updated.
     pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {
+        let person = self.person()?;
         let list = format!("{}/issues/{number}/comments", self.repository);
         let entries = Entries {
             rest: &self.rest,
             list: &list,
             query: "per_page=100",
-            is_ours: &|comment| is_ours(comment, marker),
+            is_ours: &|comment| is_ours(comment, marker, person.as_deref()),
             number: "id",
             text: "body",
             page: "html_url",
@@ -66,6 +67,19 @@ impl GitHub {
         let update = json!({ "title": title, "body": text });
         let create = json!({ "title": title, "head": head, "base": base, "body": text });
         entries.keep(&Content { text, update: &update, create: &create })
+    }
+
+    /// The name of the person whose token it is; `None` for the token of an app, which may not ask for that.
+    fn person(&self) -> Result<Option<String>, ForgeError> {
+        let what = "reading whose token it is";
+        match self.rest.send(&Method::GET, "/user", None, what) {
+            Ok(answer) => {
+                let login = answer.body.get("login").and_then(Value::as_str);
+                login.map(|login| Some(login.to_string())).ok_or(ForgeError::Form { what })
+            }
+            Err(ForgeError::Forbidden { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The last commit of a pull request as it is now.
@@ -131,10 +145,10 @@ pub struct CheckRun<'a> {
     pub annotations: Vec<Value>,
 }
 
-/// Whether a comment is the one that begins with a marker, and was written by an app or by somebody who may write to the
-/// repository: anybody else could write the marker too.
-fn is_ours(comment: &Value, marker: &str) -> bool {
+/// Whether a comment is the one that begins with a marker, and was written with such a token: by this person, or by an
+/// app. Anybody else could write the marker too, and edit the comment later.
+fn is_ours(comment: &Value, marker: &str, person: Option<&str>) -> bool {
     let text = |path: &str| comment.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    let may_write = ["OWNER", "MEMBER", "COLLABORATOR"].contains(&text("/author_association"));
-    text("/body").starts_with(marker) && (text("/user/type") == "Bot" || may_write)
+    let is_same = person.map_or_else(|| text("/user/type") == "Bot", |person| text("/user/login") == person);
+    text("/body").starts_with(marker) && is_same
 }

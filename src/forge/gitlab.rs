@@ -49,6 +49,15 @@ impl GitLab {
         head.map(str::to_string).ok_or(ForgeError::Form { what })
     }
 
+    /// Whether the merge of a merge request made this commit. One of its author's own that arrived by fast-forward is none.
+    pub fn is_merge_commit(&self, commit: &str) -> Result<bool, ForgeError> {
+        let path = format!("{}/repository/commits/{}/merge_requests?per_page=100", self.project, encoded(commit));
+        let all = self.rest.all(&path, "looking for the merge request of a commit")?;
+        let text =
+            |request: &Value, name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default() == commit;
+        Ok(all.iter().any(|request| text(request, "merge_commit_sha") && !text(request, "sha")))
+    }
+
     /// Writes the note that begins with a marker, on a merge request. An earlier one is updated: a note can only be
     /// changed by its author, so another's is passed over.
     pub fn comment(&self, number: u64, marker: &str, text: &str) -> Result<Posted, ForgeError> {

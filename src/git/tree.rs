@@ -219,6 +219,10 @@ impl ReadTree for CommitTree {
         self.file(path).ok()?.as_bytes().try_into().ok()
     }
 
+    fn entry_id(&self, path: &Path) -> Option<ContentId> {
+        self.entry(path, false).ok()?.id.as_bytes().try_into().ok()
+    }
+
     fn read_only(&self) -> Option<&'static str> {
         Some("it is a commit of Git, whose files are not written: write to a checkout")
     }

@@ -52,6 +52,8 @@ impl ChangedProject {
         let problems = new_problems(before, after);
         add_help(&mut plans.added, &problems);
         let mut unknown = concerned(&settings, &folders, [&before.syncs, &after.syncs]);
+        // Of a folder that is below another root, it is not known whether the change concerns it.
+        unknown.extend(after.elsewhere.iter().cloned());
         unknown.retain(|tenant| plans.unread.contains_key(tenant));
         let reading = reading(before, after);
         ChangedProject { settings, reading, folders, plans, after: is, problems, unknown }

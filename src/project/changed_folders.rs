@@ -188,11 +188,31 @@ fn is_same(before: &FileTree, after: &FileTree, path: &Path) -> bool {
                     _ => return false,
                 }
             }
+            // What is in another repository, or behind a link, is the same if the entry is and what it leads to.
+            (Ok(FileKind::Submodule), Ok(FileKind::Submodule)) if has_same_entry(before, after, &path) => {}
+            (Ok(FileKind::Link), Ok(FileKind::Link)) if has_same_entry(before, after, &path) => {
+                let leads_to_file = |tree: &FileTree| tree.content_id(&path);
+                let leads_nowhere = |tree: &FileTree| {
+                    tree.kind_of_target(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+                };
+                let is_same = match (leads_to_file(before), leads_to_file(after)) {
+                    (None, None) => leads_nowhere(before) && leads_nowhere(after),
+                    (was, is) => was == is,
+                };
+                if !is_same {
+                    return false;
+                }
+            }
             (Err(was), Err(is)) if [was.kind(), is.kind()] == [ErrorKind::NotFound; 2] => {}
             _ => return false,
         }
     }
     true
+}
+
+fn has_same_entry(before: &FileTree, after: &FileTree, path: &Path) -> bool {
+    let id = before.entry_id(path);
+    id.is_some() && id == after.entry_id(path)
 }
 
 fn changed(

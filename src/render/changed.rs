@@ -37,7 +37,7 @@ impl ShownChange<'_> {
         let ChangedProject { settings, folders, plans, .. } = self.changed;
         let mut page = TextPage::new(style);
         page.wrap(0, 2, &[plain("From "), strong(self.from), plain(" to "), strong(self.to)]);
-        if self.changed.is_empty() {
+        if self.changed.is_empty() && !self.changed.is_unknown() {
             page.line(0, &[Span::new(Tone::Good, "✓"), plain(" The change does nothing.")]);
         }
         for (tenant, why) in &plans.unread {

@@ -75,8 +75,9 @@ impl CiApply {
                 Newest::Ours
             }
         };
-        let approvals =
-            MessageApprovals::of(repository.repository(), &head, run.before.as_deref(), run.system.is_some())?;
+        let not_by_merge = || run.why_no_merge_commit(&head.to_string());
+        let (git, before) = (repository.repository(), run.before.as_deref());
+        let approvals = MessageApprovals::of(git, &head, before, run.system.is_some(), not_by_merge)?;
         approvals.unused.iter().for_each(|unused| output.note(unused));
         let approved: BTreeSet<String> = self.approve.iter().cloned().chain(approvals.digests).collect();
         let typed = Invocation { is_apply: true, in_pipeline: true, ..self.root.invocation(&self.narrowing) };

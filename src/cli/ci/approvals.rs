@@ -24,12 +24,14 @@ pub(super) struct MessageApprovals {
 impl MessageApprovals {
     /// Reads them. They count only in a merge commit that whoever merged made: one with two parents, of which the first is
     /// what the branch was `before`, which a pipeline must tell. Any other commit is its author's own, also a merge commit
-    /// that arrived by fast-forward.
+    /// that arrived by fast-forward. Where the system merges by fast-forward, an author can make such a commit too: there,
+    /// `not_by_merge` asks it, and says why the commit is none that the merge made.
     pub(super) fn of(
         repository: &Repository,
         head: &Commit,
         before: Option<&str>,
         in_pipeline: bool,
+        not_by_merge: impl FnOnce() -> Option<String>,
     ) -> Result<Self, GitError> {
         let parents = repository.parents(head)?;
         let mut approvals = read(&repository.message(head)?);
@@ -48,7 +50,8 @@ impl MessageApprovals {
                 let why = "this run does not tell what the branch was before a push: it was started by hand or by schedule";
                 Some(why.to_string())
             }
-            _ => None,
+            _ if approvals.digests.is_empty() => None,
+            _ => not_by_merge(),
         };
         if let (Some(why), false) = (refused, approvals.digests.is_empty()) {
             approvals.digests.clear();

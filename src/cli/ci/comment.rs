@@ -33,19 +33,20 @@ impl CiComment {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let path = &self.report;
         let bytes = disk::read(path, LARGEST_REPORT).map_err(|error| CommandFailure::reading(path, &error))?;
-        let Some(bytes) = bytes else {
-            let help = "see that the artifact of the other run was fetched";
-            return Err(CommandFailure::new(format!("there is no file {}", path.display()), help));
-        };
         let run = CiRun::of_environment();
         let marker = match ProjectRepository::around(self.root.root()) {
             Ok(repository) => repository.marker(),
             Err(_) => ProjectRepository::marker_of(self.root.root()),
         };
-        let text = match UnplannedChange::parse(&bytes) {
-            Some(unplanned) => unplanned.markdown(&marker, false),
+        let text = match bytes.as_deref().map(|bytes| (bytes, UnplannedChange::parse(bytes))) {
+            // An earlier report would be taken for that of this commit.
             None => {
-                let report = ChangeReport::parse(&bytes).map_err(|error| {
+                let help = "see its log: it ended before it could plan";
+                UnplannedChange::new("the run for it left no report", help, Vec::new()).markdown(&marker, true)
+            }
+            Some((_, Some(unplanned))) => unplanned.markdown(&marker, false),
+            Some((bytes, None)) => {
+                let report = ChangeReport::parse(bytes).map_err(|error| {
                     let help = "it must be what stablekey ci plan wrote, of the same version";
                     CommandFailure::new(format!("{}: {error}", path.display()), help)
                 })?;
@@ -66,6 +67,10 @@ impl CiComment {
         match posted? {
             Posted::Created => output.note("The comment is written."),
             Posted::Updated | Posted::Unchanged => output.note("The comment is up to date."),
+        }
+        if bytes.is_none() {
+            let help = "see that the artifact of the other run was fetched";
+            return Err(CommandFailure::new(format!("there is no file {}: the comment says so", path.display()), help));
         }
         Ok(0)
     }

@@ -6,6 +6,7 @@ use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::{Narrowing, RootArgument};
 use crate::cli::output::Output;
+use crate::cli::planning;
 use crate::cli::stored::SnapshotOptions;
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Note;
@@ -101,7 +102,9 @@ impl CiPlan {
         let repository = ProjectRepository::around(root)?;
         let Merged { before, after, from, to } = self.merged(&repository, run)?;
         let (before, after) = self.root.open_both(before, after, self.stored.read()?.as_ref())?;
-        let changed = ChangedProject::of(&before, &after, &self.narrowing.scope());
+        let scope = self.narrowing.scope();
+        planning::check_names_of_either(&before, &after, &scope)?;
+        let changed = ChangedProject::of(&before, &after, &scope);
         Ok(PlannedChange { changed, after, from, to, repository })
     }
 
@@ -132,7 +135,8 @@ impl CiPlan {
         let trailers: Vec<String> =
             report.approvals.iter().map(|approval| format!("  {}", trailer(&approval.digest))).collect();
         if !trailers.is_empty() {
-            let how = "To approve what needs approval, end the message of the merge commit with:";
+            let how = "To approve what needs approval, end the message of the merge commit with this, in a paragraph of its \
+                       own below the title:";
             output.note(&format!("{how}\n{}", trailers.join("\n")));
         }
         if let Some(path) = &run.summary {

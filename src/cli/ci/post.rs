@@ -58,7 +58,7 @@ impl Post<'_> {
         if request.head.is_some() && request.head != Some(repository.head_of(request.number)?) {
             return Ok(None);
         }
-        let posted = repository.comment(request.number, self.marker, self.comment)?;
+        let posted = repository.comment(request.number, self.marker, self.comment);
         if let Some(commit) = &request.head {
             let conclusion = if self.passes { "success" } else { "failure" };
             let annotations = self.annotations.iter().map(Annotation::check_run).collect();
@@ -69,7 +69,7 @@ impl Post<'_> {
                 output.note(&format!("No check is written: {error}."));
             }
         }
-        Ok(Some(posted))
+        posted.map(Some)
     }
 
     fn to_gitlab(&self, access: &ForgeAccess, request: &MergeRequest) -> Result<Option<Posted>, ForgeError> {

@@ -1,6 +1,6 @@
 //! What a pipeline runs for, as GitHub Actions or GitLab CI tells in the environment.
 
-use crate::forge::GitHub;
+use crate::forge::{GitHub, GitLab};
 use crate::secret::Secret;
 use crate::text::and;
 use serde_json::Value;
@@ -162,6 +162,23 @@ impl CiRun {
                 "set STABLEKEY_GITLAB_TOKEN, a masked variable of the project: an access token with the scope api"
             }
             None => "run it in a pipeline of GitHub or GitLab",
+        }
+    }
+
+    /// Why a commit is not known to be one that a merge made, though its parents look like it. GitHub never merges by
+    /// fast-forward; GitLab does where the project says so, and there an author can make a commit of such parents too.
+    pub(in crate::cli) fn why_no_merge_commit(&self, commit: &str) -> Option<String> {
+        if self.system != Some(CiSystem::GitLab) {
+            return None;
+        }
+        let Some(access) = &self.access else {
+            return Some(format!("GitLab was not asked whether the merge made that commit: {}", self.no_access()));
+        };
+        let asked = GitLab::new(&access.api, &access.repository, &access.token);
+        match asked.and_then(|project| project.is_merge_commit(commit)) {
+            Ok(true) => None,
+            Ok(false) => Some("GitLab knows no merge that made that commit".to_string()),
+            Err(error) => Some(format!("it is not known whether the merge made that commit: {error}")),
         }
     }
 

@@ -4,22 +4,27 @@
 use super::newest::{Newest, RemoteBranch};
 use crate::cli::CommandFailure;
 use crate::cli::output::Output;
+use crate::engine::model::canonical::Digest;
 use crate::git::command::{GitOutput, author, run as git};
 use crate::project::Project;
 use crate::tenant::TenantLocation;
 use crate::text::count;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// The files that an apply writes in the checkout.
 pub(super) struct WrittenFiles<'p> {
     /// The root of the work tree.
     folder: &'p Path,
-    /// Whether there are tenants in folders.
-    has_folders: bool,
-    /// What differed from the commit before.
-    before: BTreeSet<String>,
+    /// The folders of tenants.
+    folders: Vec<PathBuf>,
+    /// Their files before, whether Git knows them or not.
+    before: FolderContents,
 }
+
+/// Files, by their path in the work tree.
+type FolderContents = BTreeMap<String, Digest>;
 
 /// What became of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,16 +40,19 @@ pub(super) enum Kept {
 impl<'p> WrittenFiles<'p> {
     /// Looks at the work tree before an apply.
     pub(super) fn before(folder: &'p Path, project: &Project) -> Result<Self, CommandFailure> {
-        let is_folder = |location: &TenantLocation| location.folder().is_some();
-        let has_folders = project.tenants.values().any(|tenant| tenant.location.as_ref().is_some_and(is_folder));
-        let before = if has_folders { differing(folder)? } else { BTreeSet::new() };
-        Ok(WrittenFiles { folder, has_folders, before })
+        let of = |location: &TenantLocation| Some(location.folder()?.folder().to_path_buf());
+        let locations = project.tenants.values().filter_map(|tenant| tenant.location.as_ref());
+        let folders: Vec<PathBuf> = locations.filter_map(of).collect();
+        let before = contents(folder, &folders)?;
+        Ok(WrittenFiles { folder, folders, before })
     }
 
     /// The files that differ since.
     fn written(&self) -> Result<Vec<String>, CommandFailure> {
-        let after = if self.has_folders { differing(self.folder)? } else { BTreeSet::new() };
-        Ok(after.difference(&self.before).cloned().collect())
+        let after = contents(self.folder, &self.folders)?;
+        let files: BTreeSet<&String> = self.before.keys().chain(after.keys()).collect();
+        let is_other = |file: &&String| self.before.get(*file) != after.get(*file);
+        Ok(files.into_iter().filter(is_other).cloned().collect())
     }
 
     /// Names the files, which a person, or a further step of the job, must commit.
@@ -75,6 +83,13 @@ impl<'p> WrittenFiles<'p> {
             let files = listed(&written);
             CommandFailure::new(format!("{what}: {why}; changed in this checkout only:{files}"), help)
         };
+        let ignored = self.ignored(&written);
+        if !ignored.is_empty() {
+            let message = format!("Git ignores what was written to tenants in folders:{}", listed(&ignored));
+            let help = "take these files out of .gitignore, or the job loses them: without its record, what a sync wrote \
+                        counts as written by a person";
+            return Err(CommandFailure::new(message, help));
+        }
         let message = format!(
             "Apply {} [skip ci]\n\nWritten by stablekey ci apply to tenants in folders, which the commit itself does not \
              change.\n",
@@ -117,6 +132,14 @@ impl<'p> WrittenFiles<'p> {
         self.git(&["rev-parse", "--short=10", "HEAD"], None)
     }
 
+    /// The files among these that Git ignores, and that no commit has.
+    fn ignored(&self, written: &[String]) -> Vec<String> {
+        let names = written.iter().flat_map(|file| [file.as_bytes(), b"\0"]).collect::<Vec<_>>().concat();
+        // It fails where there is none.
+        let ignored = self.git(&["check-ignore", "-z", "--stdin"], Some(&names)).unwrap_or_default();
+        ignored.split('\0').filter(|file| !file.is_empty()).map(str::to_string).collect()
+    }
+
     fn git(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<String, String> {
         let printed = git(self.folder, arguments, input, &author(self.folder)).and_then(GitOutput::of_success)?;
         Ok(String::from_utf8_lossy(&printed).trim().to_string())
@@ -133,17 +156,35 @@ fn listed(files: &[String]) -> String {
     lines.concat()
 }
 
-/// The files that differ from the commit.
-fn differing(folder: &Path) -> Result<BTreeSet<String>, CommandFailure> {
-    let status = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"];
-    let listed = git(folder, &status, None, &[]).and_then(GitOutput::of_success);
-    let listed = listed.map_err(|why| {
-        let message = format!("the files that differ from the commit cannot be listed: {why}");
-        CommandFailure::new(
-            message,
-            "what is written to tenants in folders must be committed: see that git status works",
-        )
-    })?;
-    let listed = String::from_utf8_lossy(&listed).into_owned();
-    Ok(listed.split('\0').filter_map(|entry| entry.get(3..)).map(str::to_string).collect())
+/// The files in folders of a work tree. Links are not followed.
+fn contents(work_tree: &Path, folders: &[PathBuf]) -> Result<FolderContents, CommandFailure> {
+    let failed = |path: &Path, error: &io::Error| {
+        let message = format!("{} cannot be compared before and after: {error}", path.display());
+        CommandFailure::new(message, "what is written to tenants in folders must be committed: see that it can be read")
+    };
+    let root = work_tree.canonicalize().map_err(|error| failed(work_tree, &error))?;
+    let mut found = FolderContents::new();
+    for folder in folders {
+        let mut ahead = match folder.canonicalize() {
+            Ok(folder) => vec![folder],
+            // An apply may make it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(folder, &error)),
+        };
+        while let Some(path) = ahead.pop() {
+            let is = path.symlink_metadata().map_err(|error| failed(&path, &error))?.file_type();
+            if is.is_dir() && path.file_name().is_none_or(|name| name != ".git") {
+                let entries = path.read_dir().map_err(|error| failed(&path, &error))?;
+                for entry in entries {
+                    ahead.push(entry.map_err(|error| failed(&path, &error))?.path());
+                }
+            } else if is.is_file()
+                && let Some(name) = path.strip_prefix(&root).ok().and_then(Path::to_str)
+            {
+                let bytes = std::fs::read(&path).map_err(|error| failed(&path, &error))?;
+                found.insert(name.to_string(), Digest::of(&bytes));
+            }
+        }
+    }
+    Ok(found)
 }

@@ -334,6 +334,13 @@ impl Api for RestApi {
             Err(answer) => return answer,
         };
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+        if path.as_slice() == ["user"] && call.method == "GET" {
+            return match rights {
+                Some(Rights::Person) => Answer::json(200, &shapes::account(&self.url, Rights::Person.login())),
+                Some(_) => error(403, "Resource not accessible by integration"),
+                None => error(401, "Requires authentication"),
+            };
+        }
         // A link to another page names the repository by its id.
         let rest = match path.as_slice() {
             ["repos", OWNER, NAME, rest @ ..] | ["repositories", "1", rest @ ..] => rest,

@@ -72,6 +72,9 @@ pub struct MergeRequest {
     pub description: String,
     /// The newest commit of the source.
     pub sha: String,
+    pub is_merged: bool,
+    /// The commit that its merge made; a fast-forward makes none.
+    pub merge_commit: Option<String>,
 }
 
 /// The artifacts of a job.
@@ -151,13 +154,22 @@ impl GitLab {
         let mut state = self.state();
         let iid = u64::try_from(state.merge_requests.len()).unwrap() + 1;
         let [source, target, title, sha] = [source, target, &format!("Merge {source}"), NO_COMMIT].map(str::to_string);
-        state.merge_requests.insert(iid, MergeRequest { iid, source, target, title, description: String::new(), sha });
+        let (description, is_merged, merge_commit) = (String::new(), false, None);
+        let request = MergeRequest { iid, source, target, title, description, sha, is_merged, merge_commit };
+        state.merge_requests.insert(iid, request);
         iid
     }
 
     /// Pushes a commit to the source of a merge request.
     pub fn push(&self, iid: u64, sha: &str) {
         self.state().merge_requests.get_mut(&iid).unwrap().sha = sha.to_string();
+    }
+
+    /// Merges a merge request, by this commit; without one, by fast-forward.
+    pub fn merge(&self, iid: u64, commit: Option<&str>) {
+        let mut state = self.state();
+        let request = state.merge_requests.get_mut(&iid).unwrap();
+        (request.is_merged, request.merge_commit) = (true, commit.map(str::to_string));
     }
 
     /// Writes a note, as somebody; returns its id.
@@ -249,6 +261,7 @@ impl Api for RestApi {
             ("POST", ["merge_requests", iid, "notes"]) => self.create_note(iid, &fields),
             ("PUT", ["merge_requests", iid, "notes", id]) => self.update_note(iid, id, &fields),
             ("GET", ["merge_requests"]) => self.list_merge_requests(call),
+            ("GET", ["repository", "commits", sha, "merge_requests"]) => self.merge_requests_with(call, sha),
             ("POST", ["merge_requests"]) => self.create_merge_request(&fields),
             ("GET", ["merge_requests", iid]) => self.merge_request(iid, |_| {}),
             ("PUT", ["merge_requests", iid]) => self.merge_request(iid, |of| {
@@ -366,14 +379,15 @@ impl RestApi {
     }
 
     fn shown(&self, of: &MergeRequest) -> Value {
-        let MergeRequest { iid, source, target, title, description, sha } = of;
+        let MergeRequest { iid, source, target, title, description, sha, is_merged, merge_commit } = of;
         json!({
             "id": iid,
             "iid": iid,
             "project_id": 42,
             "title": title,
             "description": description,
-            "state": "opened",
+            "state": if *is_merged { "merged" } else { "opened" },
+            "merge_commit_sha": merge_commit,
             "source_branch": source,
             "target_branch": target,
             "source_project_id": 42,
@@ -470,6 +484,13 @@ impl RestApi {
         self.list(call, &all)
     }
 
+    fn merge_requests_with(&self, call: &Call, commit: &str) -> Answer {
+        let state = self.state();
+        let is_of = |of: &&MergeRequest| of.sha == commit || of.merge_commit.as_deref() == Some(commit);
+        let all: Vec<Value> = state.merge_requests.values().filter(is_of).map(|of| self.shown(of)).collect();
+        self.list(call, &all)
+    }
+
     fn create_merge_request(&self, fields: &BTreeMap<String, String>) -> Answer {
         let text = |field: &str| fields.get(field).cloned().unwrap_or_default();
         let (source, target, title) = (text("source_branch"), text("target_branch"), text("title"));
@@ -483,8 +504,16 @@ impl RestApi {
             return Answer::json(409, &json!({"message": [why]}));
         }
         let iid = u64::try_from(state.merge_requests.len()).unwrap() + 1;
-        let new =
-            MergeRequest { iid, source, target, title, description: text("description"), sha: NO_COMMIT.to_string() };
+        let new = MergeRequest {
+            iid,
+            source,
+            target,
+            title,
+            description: text("description"),
+            sha: NO_COMMIT.to_string(),
+            is_merged: false,
+            merge_commit: None,
+        };
         state.merge_requests.insert(iid, new.clone());
         Answer::json(201, &self.shown(&new))
     }

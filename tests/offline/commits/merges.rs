@@ -2,6 +2,7 @@
 
 use super::{applied, chat};
 use serde_json::{Value, json};
+use stablekey_testing::forge::{GitLab, GitLabRights};
 use stablekey_testing::objects::{Document as _, Integration};
 use stablekey_testing::work_tree::{WorkTree, git_in};
 
@@ -264,12 +265,45 @@ fn the_event_says_whose_merge_commit_it_is() {
     // A run by hand does not tell what the branch was.
     let output = tree.run_with(&["ci", "apply"], &github[..2]);
     assert!(output.code == 2 && output.err.contains("started by hand or by schedule"), "{}", output.all);
+    // Where GitLab merges by fast-forward, an author can make such a commit on the branch itself.
+    let parent = tree.git(&["rev-parse", "HEAD^1"]);
+    let forge = GitLab::start();
+    let iid = forge.open_merge_request("change", "main");
+    let head = tree.git(&["rev-parse", "HEAD"]);
+    forge.push(iid, &head);
+    forge.merge(iid, None);
+    let on_gitlab = |token: Option<&str>| {
+        let mut variables = vec![
+            ("GITLAB_CI", "true"),
+            ("CI_COMMIT_BRANCH", "main"),
+            ("CI_COMMIT_BEFORE_SHA", parent.as_str()),
+            ("CI_API_V4_URL", forge.url()),
+            ("CI_PROJECT_ID", forge.project()),
+        ];
+        variables.extend(token.map(|token| ("STABLEKEY_GITLAB_TOKEN", token)));
+        tree.run_with(&["ci", "apply", "-o", "json"], &variables)
+    };
+    let api = Some(forge.token(GitLabRights::Api));
+    for (token, why) in [
+        (None, "STABLEKEY_GITLAB_TOKEN is not set"),
+        (Some("CANARY-of-nobody"), "the token is not accepted"),
+        (api, "GitLab knows no merge that made that commit"),
+    ] {
+        let output = on_gitlab(token);
+        assert!(output.code == 2 && output.err.contains(why), "{}", output.all);
+        assert!(!output.all.contains("CANARY"), "{}", output.all);
+    }
     // Where the first parent is what the branch was, whoever merged wrote the message.
-    push(&tree.git(&["rev-parse", "HEAD^1"]));
+    push(&parent);
     let output = tree.run_with(&["ci", "apply", "-o", "json"], &github);
     assert_eq!(output.code, 0, "{}", output.all);
     let result: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(result["exit"], 0, "{result}");
+    // A merge that GitLab made counts: what it approves is done by now.
+    forge.push(iid, &parent);
+    forge.merge(iid, Some(&head));
+    let output = on_gitlab(api);
+    assert!(output.code == 0 && output.err.contains("is void"), "{}", output.all);
     drop(remote);
 }
 

@@ -84,10 +84,13 @@ fn one_comment_is_kept_up_to_date() {
         request.github.write_comment(request.number, "bob", &format!("comment {number}"));
     }
     // Anybody could write the marker.
-    request.github.write_comment(request.number, "mallory", MARKER);
+    // Also somebody who may write to the repository: who could alter what the token keeps up to date.
+    for author in ["mallory", "ann"] {
+        request.github.write_comment(request.number, author, MARKER);
+    }
     assert_eq!(request.plan().code, 3);
     let first = request.reports();
-    assert!(first.len() == 2 && first[1].contains("SK0101"), "{first:?}");
+    assert!(first.len() == 3 && first[2].contains("SK0101"), "{first:?}");
     for number in 0..120 {
         request.github.write_comment(request.number, "bob", &format!("answer {number}"));
     }
@@ -97,10 +100,17 @@ fn one_comment_is_kept_up_to_date() {
     assert!(again.iter().all(|exchange| !exchange.path.contains("comments") || exchange.method == "GET"));
     assert_eq!(again.iter().filter(|exchange| exchange.path.ends_with("/comments")).count(), 3, "all pages");
 
+    // The check is written also where the comment is refused.
+    let checks = request.github.check_runs().len();
+    request.github.fail("POST", "/comments", Fault::Forbidden, 1);
+    request.github.fail("PATCH", "/comments", Fault::Forbidden, 1);
+    request.push(&[("dev/chat.yaml", &chat("chat.example", "Chat of the team"))]);
+    assert_eq!(request.plan().code, 0);
+    assert_eq!(request.github.check_runs().len(), checks + 1);
     request.push(&[("dev/chat.yaml", &chat("chat.example", "Team chat"))]);
     assert_eq!(request.plan().code, 0);
     let now = request.reports();
-    assert!(now.len() == 2 && now[0] == MARKER && !now[1].contains("SK0101"), "{now:?}");
+    assert!(now.len() == 3 && now[0] == MARKER && now[1] == MARKER && !now[2].contains("SK0101"), "{now:?}");
     assert_eq!(request.github.check_runs().last().unwrap().conclusion.as_deref(), Some("success"));
 }
 
@@ -359,6 +369,12 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     assert!(!first.contains("Stablekey-Approve"));
     assert_eq!(comment(&request, &file, &last).code, 0);
     assert_eq!(request.reports().len(), 1);
+
+    // A run that left no report: the earlier one would be taken for that of this commit.
+    let output = comment(&request, &format!("{report}/none.json"), &last);
+    assert!(output.code == 1 && output.err.contains("the comment says so"), "{}", output.all);
+    let [text] = request.reports().try_into().unwrap();
+    assert!(text.contains("left no report") && !text.contains("SK0101"), "{text}");
 
     // What is hostile stays text, and is bounded.
     let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();

@@ -55,6 +55,18 @@ fn a_project_in_a_folder_of_its_repository_is_read_there() {
     let output = tree.run_with(&["ci", "plan", "--base", "main", "-C", "platform"], &[("GITHUB_ACTIONS", "true")]);
     assert_eq!(output.code, 1, "{}", output.all);
     assert!(output.out.contains("::error file=platform/dev/chat.yaml,line=1"), "{}", output.all);
+    // Without the folder of the project it is not known what the change does.
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 3, "{}", output.all);
+    assert!(
+        !output.out.contains("does nothing") && output.out.contains("did you mean the root platform?"),
+        "{}",
+        output.out
+    );
+    for (option, what) in [("--tenant", "tenant"), ("--sync", "sync")] {
+        let output = tree.stablekey(&["ci", "plan", "--base", "main", "-C", "platform", option, "nope"]);
+        assert!(output.code == 1 && output.err.contains(&format!("there is no {what} nope")), "{}", output.all);
+    }
 }
 
 #[test]
@@ -109,6 +121,33 @@ fn submodules_and_pointers_of_lfs_could_hold_anything() {
     assert!(!output.out.contains("delete"), "{}", output.out);
     // The same on disk, and for a definition.
     assert_eq!(tree.stablekey(&["plan"]).code, 1);
+}
+
+/// "What the base has already is listed apart and gates nothing": also a folder that was unknown before, with entries
+/// that are not read.
+#[test]
+fn what_was_unknown_and_is_the_same_gates_nothing() {
+    let tree = applied();
+    let commit = tree.git(&["rev-parse", "HEAD"]);
+    let tenants = tree.read("tenants.yaml").replace("acceptFrom", "acceptsFrom");
+    tree.write("tenants.yaml", &tenants);
+    symlink("stablekey.lock", tree.path("prod/link")).unwrap();
+    symlink("nowhere", tree.path("prod/dangling")).unwrap();
+    tree.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},prod/more")]);
+    tree.git(&["add", "tenants.yaml", "prod"]);
+    tree.git(&["commit", "--quiet", "--message", "unknown"]);
+    tree.branch("change");
+    tree.write("README.md", "more");
+    tree.git(&["add", "README.md"]);
+    tree.git(&["commit", "--quiet", "--message", "readme"]);
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    std::fs::remove_file(tree.path("prod/link")).unwrap();
+    symlink("../README.md", tree.path("prod/link")).unwrap();
+    tree.git(&["add", "prod/link"]);
+    tree.git(&["commit", "--quiet", "--message", "another link"]);
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 3, "{}", output.all);
 }
 
 #[test]

@@ -109,6 +109,20 @@ fn the_jobs_commit_what_they_write_in_folders() {
     }
 }
 
+/// A file that Git ignores would be lost with the job: the next one would take what a sync wrote for a person's.
+#[test]
+fn a_file_that_git_ignores_is_an_error() {
+    let remote = Remote::new();
+    remote.tree.write(".gitignore", "*.lock\n");
+    remote.tree.git(&["rm", "--quiet", "--cached", "prod/stablekey.lock"]);
+    remote.tree.git(&["add", ".gitignore"]);
+    remote.tree.git(&["commit", "--quiet", "--message", "ignore"]);
+    remote.tree.git(&["push", "--quiet", "origin", "main"]);
+    let output = remote.job(&script("github/stablekey-apply.yml"), &GITHUB);
+    assert!(output.code == 1 && output.err.contains("Git ignores"), "{}", output.all);
+    assert!(output.err.contains("\n  prod/stablekey.lock"), "{}", output.err);
+}
+
 /// What waits for an approval holds nothing else back.
 #[test]
 fn what_was_done_is_committed_where_something_waits() {

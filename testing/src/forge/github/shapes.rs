@@ -58,6 +58,22 @@ fn user(api: &str, login: &str) -> Value {
     Value::Object(user)
 }
 
+/// A person, as the API shows them to themselves.
+pub(super) fn account(api: &str, login: &str) -> Value {
+    let mut account = user(api, login);
+    for field in ["name", "company", "location", "email", "hireable", "bio"] {
+        account[field] = Value::Null;
+    }
+    for field in ["public_repos", "public_gists", "followers", "following"] {
+        account[field] = json!(0);
+    }
+    account["blog"] = json!("");
+    account["user_view_type"] = json!("public");
+    account["created_at"] = json!(time(0));
+    account["updated_at"] = json!(time(0));
+    account
+}
+
 /// The fields with addresses below that of the repository.
 const ADDRESSES: [(&str, &str); 37] = [
     ("archive_url", "/{archive_format}{/ref}"),
