@@ -25,7 +25,8 @@ use std::path::PathBuf;
 ///     --tenant us-prod=https://app.prismatic.io \
 ///     --tenant eu-prod=https://app.eu-west-1.prismatic.io
 ///   stablekey init --location kubernetes --tenant us-prod=us --namespace hub
-///   stablekey init --tenant dev --tenant prod --ci github --forks --promote dev:prod
+///   stablekey init --tenant dev --tenant prod --ci github --forks \
+///     --promote dev:prod
 ///
 /// No file is overwritten: where one is there already, it is named, and nothing is written. Afterwards `stablekey plan`
 /// works; on the platform, log in first: prism login.
