@@ -9,7 +9,7 @@ use crate::git::fetched::{FetchedCommit, FetchedError};
 use crate::git::reference::Reference;
 use crate::git::remote::{Access, Limits, Remote, RemoteError};
 use crate::git::url::{self, split_reference};
-use crate::git::{GitError, Proxies, Repository};
+use crate::git::{Commit, GitError, Proxies, Repository};
 use crate::project::Project;
 use crate::project::stored::StoredProject;
 use crate::text::line;
@@ -92,9 +92,13 @@ impl ProjectRepository {
     pub(super) fn files(&self, revision: &str) -> Result<(FileTree, String), CommandFailure> {
         let commit = self.repository.commit(revision)?;
         let files = self.repository.files(&commit, &self.at, &self.root)?;
+        Ok((files, self.name_of(&commit, revision)))
+    }
+
+    /// Returns the name of a commit for people.
+    pub(super) fn name_of(&self, commit: &Commit, revision: &str) -> String {
         let short = commit.short();
-        let name = if revision.starts_with(&short) { short } else { format!("{revision} ({short})") };
-        Ok((files, name))
+        if revision.starts_with(&short) { short } else { format!("{revision} ({short})") }
     }
 
     /// Returns the line that finds the comment about this project again: a repository may have several.
@@ -119,6 +123,16 @@ impl ProjectRepository {
         };
         let below = plain(file).strip_prefix(plain(&self.root)).ok()?.to_path_buf();
         Some(self.at.join(below).to_str()?.to_string())
+    }
+
+    /// The project's root, as the person wrote it.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the files of a commit that was found.
+    pub(super) fn files_of_commit(&self, commit: &Commit) -> Result<FileTree, CommandFailure> {
+        Ok(self.repository.files(commit, &self.at, &self.root)?)
     }
 
     /// Returns the files of a tree, by its id.

@@ -607,6 +607,19 @@ pub(super) fn digest(text: &str) -> Result<String, String> {
     }
 }
 
+/// The fewest digits of a digest that approves in a pipeline: who may propose changes can search for two whose digests
+/// begin alike, and have the harmless one approved.
+const CONSENT: usize = 32;
+
+/// Parses a digest that approves in a pipeline.
+pub(super) fn consent(text: &str) -> Result<String, String> {
+    let digest = digest(text)?;
+    match digest.len() >= "sha256:".len() + CONSENT {
+        true => Ok(digest),
+        false => Err(format!("in a pipeline a digest has {CONSENT} or more digits, as the plan there shows it")),
+    }
+}
+
 /// Completes each given digest to the one of `known` that it begins; without a match it stays unchanged.
 pub(super) fn whole_digests<'k>(
     given: &[String],

@@ -145,14 +145,16 @@ pub struct UnknownSetting {
 }
 
 /// The fields that decide what may be written, and by whom.
-const SENSITIVE: [&str; 12] = [
+const SENSITIVE: [&str; 14] = [
     "acceptFrom",
+    "approve",
     "connectionDeletion",
     "connections",
     "from",
     "integrations",
     "location",
     "mode",
+    "namespace",
     "overrides",
     "policy",
     "prune",

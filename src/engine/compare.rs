@@ -14,6 +14,9 @@ pub struct ComparedPlans {
     pub added: Plan,
     /// What both have: drift, and what waits, whatever the change is.
     pub already: Plan,
+    /// The actions that waited before (for an approval, for a stage, or in a tenant that was suspended) and are free now,
+    /// with their tenants: they are among those added.
+    pub released: Vec<(String, ObjectId)>,
     /// The actions that only the earlier plan has, with their tenants.
     pub dropped: Vec<(String, Action)>,
     /// The findings that only the earlier plan has.
@@ -64,10 +67,16 @@ pub fn compare(
     let (mut added, mut already) = (after.clone(), after.clone());
     (already.findings, added.findings) =
         after.findings.iter().cloned().partition(|finding| known.take(&key(finding, named)));
+    let mut released = Vec::new();
     for target in &mut added.targets {
         let was = planned.get(target.tenant.as_str());
-        target.actions.retain(|action| !was.is_some_and(|was| was.has_action(action)));
-        target.waiting.retain(|action| !was.is_some_and(|was| was.has_action(action)));
+        let holds = target.holds();
+        let is_known = |action: &Action| was.is_some_and(|was| was.has_action(action, &holds));
+        let is_free_now = |action: &&Action| was.is_some_and(|was| was.had_action(action)) && !is_known(action);
+        let freed = target.actions.iter().chain(&target.waiting).filter(is_free_now);
+        released.extend(freed.map(|action| (target.tenant.clone(), action.change.object.clone())));
+        target.actions.retain(|action| !is_known(action));
+        target.waiting.retain(|action| !is_known(action));
         target.notes.retain(|note| !was.is_some_and(|was| was.has_note(note)));
         if was.is_some_and(|was| was.state == State::Unreachable) {
             (target.state, target.why) = (State::Read, None);
@@ -75,8 +84,9 @@ pub fn compare(
     }
     for target in &mut already.targets {
         let was = planned.get(target.tenant.as_str());
-        target.actions.retain(|action| was.is_some_and(|was| was.has_action(action)));
-        target.waiting.retain(|action| was.is_some_and(|was| was.has_action(action)));
+        let holds = target.holds();
+        target.actions.retain(|action| was.is_some_and(|was| was.has_action(action, &holds)));
+        target.waiting.retain(|action| was.is_some_and(|was| was.has_action(action, &holds)));
         target.notes.retain(|note| was.is_some_and(|was| was.has_note(note)));
         if was.is_none_or(|was| was.state == State::Read) {
             (target.state, target.why) = (State::Read, None);
@@ -109,7 +119,7 @@ pub fn compare(
     let fixed = before.findings.iter().filter(is_fixed).cloned().collect();
     added.recount();
     already.recount();
-    ComparedPlans { added, already, dropped, fixed, ended, unread }
+    ComparedPlans { added, already, released, dropped, fixed, ended, unread }
 }
 
 /// Whether a note is about a live value that differs from the declared one, or about a change that cannot be made.
@@ -117,10 +127,42 @@ fn is_difference(note: &Note) -> bool {
     matches!(note, Note::Drift { .. } | Note::Kept { .. } | Note::Blocked { .. })
 }
 
+/// What holds an action back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Holds {
+    is_suspended: bool,
+    /// Whether it waits for an earlier stage.
+    waits: bool,
+    /// Why it needs approval.
+    marks: BTreeSet<&'static str>,
+}
+
+impl Holds {
+    /// Whether nothing holds the action back that did not before, so that it is as free, or less.
+    fn are_in(&self, now: &Holds) -> bool {
+        self.is_suspended <= now.is_suspended && self.waits <= now.waits && self.marks.is_subset(&now.marks)
+    }
+}
+
+/// What holds the actions of a tenant back, by the id of the action.
+type HoldsOf = BTreeMap<String, Holds>;
+
+impl Target {
+    fn holds(&self) -> HoldsOf {
+        let of = |action: &Action, waits: bool| {
+            let marks = action.needs_approval.iter().map(|mark| mark.code.as_str()).collect();
+            (action.id.clone(), Holds { is_suspended: self.suspended, waits, marks })
+        };
+        let waiting = self.waiting.iter().map(|action| of(action, true));
+        self.actions.iter().map(|action| of(action, false)).chain(waiting).collect()
+    }
+}
+
 /// What was planned for a tenant.
 struct PlannedBefore<'p> {
     state: State,
     actions: BTreeMap<&'p str, &'p Digest>,
+    holds: HoldsOf,
     notes: BTreeMap<&'p ObjectId, Vec<&'p Note>>,
 }
 
@@ -130,12 +172,18 @@ impl<'p> PlannedBefore<'p> {
         let actions = actions.map(|action| (action.id.as_str(), &action.digest)).collect();
         let mut notes: BTreeMap<&ObjectId, Vec<&Note>> = BTreeMap::new();
         target.notes.iter().for_each(|note| notes.entry(note.object()).or_default().push(note));
-        PlannedBefore { state: target.state, actions, notes }
+        PlannedBefore { state: target.state, actions, holds: target.holds(), notes }
     }
 
     /// Whether this very action was planned: with the same values, on the same object.
-    fn has_action(&self, action: &Action) -> bool {
+    fn had_action(&self, action: &Action) -> bool {
         self.actions.get(action.id.as_str()).is_some_and(|digest| **digest == action.digest)
+    }
+
+    /// Whether it was planned, and was as free as it is now. What the change releases is done because of it.
+    fn has_action(&self, action: &Action, now: &HoldsOf) -> bool {
+        let is_held = |was: &Holds| now.get(&action.id).is_some_and(|now| was.are_in(now));
+        self.had_action(action) && self.holds.get(&action.id).is_none_or(is_held)
     }
 
     fn has_note(&self, note: &Note) -> bool {

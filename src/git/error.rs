@@ -47,6 +47,12 @@ pub enum GitError {
         what: String,
         why: String,
     },
+    /// A folder is a link in the repository.
+    #[error("{} is a link in the repository: the files of a commit must not say where another one is read", .link.display())]
+    LinkedRoot {
+        /// The link.
+        link: PathBuf,
+    },
     /// The folder lies in another part of the disk than the work tree.
     #[error("{} is not in the work tree of its Git repository", .folder.display())]
     NotInWorkTree {
@@ -79,6 +85,7 @@ impl GitError {
                 "write which one: refs/heads/{revision}, refs/remotes/origin/{revision} or refs/tags/{revision}; or delete \
                  the tag"
             ),
+            GitError::LinkedRoot { .. } => "give the folder that it leads to, with -C".to_string(),
             GitError::NotInWorkTree { .. } => "give the root of the project as it is in the clone, with -C".to_string(),
         }
     }

@@ -19,4 +19,4 @@ pub use crate::http_client::client::{Authorities, AuthoritiesError, Proxies};
 pub use crate::secret::Secret;
 pub use error::GitError;
 pub use gix::ObjectId;
-pub use repository::{Commit, Repository};
+pub use repository::{Commit, Repository, blob_id};

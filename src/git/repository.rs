@@ -2,7 +2,7 @@
 
 use super::error::{GitError, words};
 use super::tree::CommitTree;
-use crate::file_tree::FileTree;
+use crate::file_tree::{ContentId, FileTree};
 use gix::bstr::ByteSlice as _;
 use gix::object::Kind;
 use gix::open::Options;
@@ -82,7 +82,11 @@ impl Repository {
         if let Some(name) = is_plain.then(|| ambiguous(&repository, revision)).flatten() {
             return Err(GitError::Ambiguous { revision: name.to_string() });
         }
-        let names = [revision.to_string(), format!("{REMOTE}{revision}")];
+        let mut names = [revision.to_string(), format!("{REMOTE}{revision}")];
+        // A branch with a name of hex digits: anybody can make a commit whose id begins so.
+        if is_only_of_remote(&repository, name_in(revision)) {
+            names.reverse();
+        }
         let found = names.iter().filter(|_| is_plain).find_map(|name| {
             let object = repository.rev_parse_single(name.as_str()).ok()?.object().ok()?;
             object.peel_to_kind(Kind::Commit).ok()
@@ -93,6 +97,19 @@ impl Repository {
                 Err(GitError::Shallow { revision: revision.to_string(), depth: depth(&repository) })
             }
             None => Err(GitError::NoCommit { revision: revision.to_string() }),
+        }
+    }
+
+    /// Finds the last commit of a branch, here or of the remote: never one whose id begins like its name.
+    pub fn branch(&self, name: &str) -> Result<Commit, GitError> {
+        let repository = self.inner.to_thread_local();
+        if ambiguous(&repository, name).is_some() {
+            return Err(GitError::Ambiguous { revision: name.to_string() });
+        }
+        let of = |folder: &str| repository.find_reference(&format!("{folder}{name}")).ok()?.peel_to_commit().ok();
+        match ["refs/heads/", REMOTE].into_iter().find_map(of) {
+            Some(commit) => Ok(Commit { revision: name.to_string(), id: commit.id }),
+            None => Err(GitError::NoCommit { revision: name.to_string() }),
         }
     }
 
@@ -122,6 +139,14 @@ impl Repository {
         let outside = || GitError::NotInWorkTree { folder: folder.to_path_buf() };
         let work_tree = self.inner.work_dir().and_then(|path| path.canonicalize().ok()).ok_or_else(outside)?;
         let real = folder.canonicalize().map_err(|_| outside())?;
+        // A link of the files that are planned would decide where those of another commit are read.
+        let is_link = |path: &&Path| {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            path.is_symlink() && above.canonicalize().is_ok_and(|above| above.starts_with(&work_tree))
+        };
+        if let Some(link) = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).find(is_link) {
+            return Err(GitError::LinkedRoot { link: link.to_path_buf() });
+        }
         real.strip_prefix(&work_tree).map(Path::to_path_buf).map_err(|_| outside())
     }
 
@@ -151,6 +176,11 @@ impl Repository {
     }
 }
 
+/// Returns the identity that a file of these bytes has in a commit.
+pub fn blob_id(bytes: &[u8]) -> Option<ContentId> {
+    gix::objs::compute_hash(gix::hash::Kind::Sha1, Kind::Blob, bytes).ok()?.as_bytes().try_into().ok()
+}
+
 /// Returns the name in a revision that both a tag and a branch have, unless both are the same commit. Git takes the tag,
 /// which anybody may have pushed.
 fn ambiguous<'r>(repository: &gix::Repository, revision: &'r str) -> Option<&'r str> {
@@ -160,8 +190,14 @@ fn ambiguous<'r>(repository: &gix::Repository, revision: &'r str) -> Option<&'r 
     }
     let commit = |full: String| repository.find_reference(full.as_str()).ok()?.peel_to_commit().ok().map(|c| c.id);
     let tag = commit(format!("refs/tags/{name}"))?;
-    let branches = [commit(format!("refs/heads/{name}")), commit(format!("{REMOTE}{name}"))];
+    let branches = ["refs/heads/", REMOTE, "refs/remotes/"].map(|folder| commit(format!("{folder}{name}")));
     branches.into_iter().flatten().any(|branch| branch != tag).then_some(name)
+}
+
+/// Whether a name is that of a branch that only the remote has.
+fn is_only_of_remote(repository: &gix::Repository, name: &str) -> bool {
+    let is_there = |folder: &str| repository.find_reference(&format!("{folder}{name}")).is_ok();
+    !name.is_empty() && is_there(REMOTE) && !is_there("refs/heads/") && !is_there("refs/tags/")
 }
 
 /// Returns the name that a revision begins with: `main~2`, `main^1`, `main@{1}`, `main:file`. An `@` alone is a part of it.

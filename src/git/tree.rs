@@ -116,17 +116,22 @@ impl CommitTree {
         let mut behind: Vec<(OsString, Entry)> = Vec::new();
         let mut links = 0;
         while let Some(name) = ahead.pop() {
-            if name == ".." {
-                if behind.pop().is_none() {
-                    return Ok((PathBuf::from("/").join(name), None));
-                }
-                continue;
+            if name == ".." && behind.is_empty() {
+                return Ok((PathBuf::from("/").join(name), None));
             }
             let here = behind.last().map_or(root, |(_, entry)| *entry);
             match here.kind {
                 FileKind::Folder => {}
                 FileKind::Submodule => return Err(io::Error::new(ErrorKind::NotFound, "it is in a submodule")),
                 _ => return Err(ErrorKind::NotADirectory.into()),
+            }
+            if name == ".." {
+                behind.pop();
+                continue;
+            }
+            // What ends in a slash must be a folder.
+            if name == "." {
+                continue;
             }
             let entry = self.folder(here.id)?.get(&name).copied();
             let Some(entry) = entry else { return Err(ErrorKind::NotFound.into()) };
@@ -143,6 +148,8 @@ impl CommitTree {
             if target.is_absolute() {
                 return Ok((target.to_path_buf(), None));
             }
+            let ends_in_folder = target.as_os_str().as_bytes().ends_with(b"/");
+            ahead.extend(ends_in_folder.then(|| OsString::from(".")));
             ahead.extend(parts(target)?);
         }
         let found = behind.last().map_or(root, |(_, entry)| *entry);

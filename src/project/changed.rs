@@ -5,7 +5,7 @@ use super::changed_folders::{ChangedFolder, folders};
 use super::ignore::Ignore;
 use super::planned::{PlannedProject, plan};
 use super::{Project, UNNAMED};
-use crate::api::Kind;
+use crate::api::{APPROVE, Kind};
 use crate::engine::committed::{self, Setting, SettingChange};
 use crate::engine::compare::{ComparedPlans, Multiset, compare};
 use crate::engine::model::finding::At;
@@ -13,8 +13,10 @@ use crate::engine::model::inventory::{Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
-use crate::manifest::FileProblem;
+use crate::file_tree::FileTree;
+use crate::manifest::{FileProblem, limits, text_at};
 use crate::parallel;
+use crate::tenant::directory::layout::Folder;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A project before and after a change of its files.
@@ -23,6 +25,8 @@ pub struct ChangedProject {
     pub settings: Vec<SettingChange>,
     /// How `.stablekeyignore` differs: what is read decides what is found.
     pub reading: Vec<String>,
+    /// The tenants with a folder whose kustomization differs: what Flux, Argo CD and kubectl write is decided there.
+    pub kustomizations: BTreeSet<String>,
     /// The resources that differ in tenants' folders.
     pub folders: Vec<ChangedFolder>,
     /// The plan after the change, beside the plan before it.
@@ -56,13 +60,15 @@ impl ChangedProject {
         unknown.extend(after.elsewhere.iter().cloned());
         unknown.retain(|tenant| plans.unread.contains_key(tenant));
         let reading = reading(before, after);
-        ChangedProject { settings, reading, folders, plans, after: is, problems, unknown }
+        let kustomizations = kustomizations(before, after);
+        ChangedProject { settings, reading, kustomizations, folders, plans, after: is, problems, unknown }
     }
 
     /// Whether the change does nothing.
     pub fn is_empty(&self) -> bool {
         self.settings.is_empty()
             && self.reading.is_empty()
+            && self.kustomizations.is_empty()
             && self.folders.is_empty()
             && self.plans.added.exit == 0
             && self.plans.dropped.is_empty()
@@ -121,6 +127,20 @@ fn add_help(plan: &mut Plan, problems: &[FileProblem]) {
     }
 }
 
+/// The tenants with a folder whose kustomization differs.
+fn kustomizations(before: &Project, after: &Project) -> BTreeSet<String> {
+    let folders = before.layout.folders().iter().chain(after.layout.folders());
+    let differs = |folder: &&Folder| {
+        // Three names are one file to kubectl.
+        ["kustomization.yaml", "kustomization.yml", "Kustomization"].iter().any(|name| {
+            let path = folder.path.join(name);
+            let content = |tree: &FileTree| tree.read(&path, limits::FILE_BYTES).map_err(|error| error.kind());
+            content(&before.tree) != content(&after.tree)
+        })
+    };
+    folders.filter(differs).map(|folder| folder.tenant.clone()).collect()
+}
+
 /// What is left out of one state, and not of the other.
 fn reading(before: &Project, after: &Project) -> Vec<String> {
     let of = |project: &Project| Ignore::read(&project.tree, &project.root);
@@ -130,7 +150,10 @@ fn reading(before: &Project, after: &Project) -> Vec<String> {
     let gone =
         was.iter().filter(|pattern| !is.contains(pattern)).map(|pattern| format!("leaves out {pattern} no more"));
     let mut found: Vec<String> = new.chain(gone).collect();
-    if found.is_empty() && was != is {
+    let of_both = |one: &[&str], other: &[&str]| -> Vec<String> {
+        one.iter().filter(|pattern| other.contains(pattern)).map(ToString::to_string).collect()
+    };
+    if of_both(&was, &is) != of_both(&is, &was) {
         found.push("has another order, which decides between its patterns".to_string());
     }
     found
@@ -198,7 +221,18 @@ fn settings_of(project: &Project) -> BTreeMap<ObjectId, Setting> {
     let other_syncs =
         other_syncs.map(|(name, spec)| (ObjectId::new(Kind::TenantSync, name), json(serde_json::to_value(spec))));
     // A sync of clusters only counts as stopped here.
-    stopped.chain(tenants).chain(syncs).chain(other_tenants).chain(other_syncs).collect()
+    let all = stopped.chain(tenants).chain(syncs).chain(other_tenants).chain(other_syncs);
+    all.map(|(id, setting)| (id.clone(), setting.map(|spec| with_metadata(project, &id, spec)))).collect()
+}
+
+/// Adds what decides beside the spec: whose it is in a cluster, and what a person approved.
+fn with_metadata(project: &Project, id: &ObjectId, mut spec: serde_json::Value) -> serde_json::Value {
+    let fields = [("namespace", &["metadata", "namespace"][..]), ("approve", &["metadata", "annotations", APPROVE])];
+    if let (Some(origin), Some(spec)) = (project.origins.get(id), spec.as_object_mut()) {
+        let there = fields.iter().filter_map(|(name, path)| Some((name.to_string(), text_at(origin, path)?.into())));
+        spec.extend(there);
+    }
+    spec
 }
 
 /// Adds what only the other state has: a file that cannot be read could declare it.

@@ -41,7 +41,7 @@ impl Annotation {
         };
         let Annotation { file, line, title, .. } = self;
         let message = data(&text::shorten(&self.message, MOST));
-        format!("::{level} file={},line={line},title={}::{message}", property(file), property(title))
+        format!("::{level} file={},line={line},title={}::{message}", property(&text::line(file)), property(title))
     }
 
     /// The annotation as a check run of GitHub takes it.

@@ -3,7 +3,7 @@
 //! escaped.
 
 use super::action_text::{self, impact};
-use super::changed::{IGNORES, ShownChange, asides, setting_words, what_differs};
+use super::changed::{IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, ShownChange, asides, setting_words, what_differs};
 use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
 use crate::engine::committed::CommittedChange;
@@ -508,8 +508,10 @@ fn place(error: &serde_json::Error) -> String {
 
 /// What is read decides what is found, and so what may be written.
 fn reading(changed: &ChangedProject) -> impl Iterator<Item = ReportedSetting> {
-    let object = || IGNORES.to_string();
-    changed.reading.iter().map(move |text| ReportedSetting { object: object(), text: text.clone(), sensitive: true })
+    let of = |object: String, text: &str| ReportedSetting { object, text: text.to_string(), sensitive: true };
+    let reading = changed.reading.iter().map(move |text| of(IGNORES.to_string(), text));
+    let kustomizations = changed.kustomizations.iter();
+    reading.chain(kustomizations.map(move |tenant| of(format!("{KUSTOMIZATION} of {tenant}"), KUSTOMIZATION_DIFFERS)))
 }
 
 fn of_folder(folder: &ChangedFolder) -> Vec<ReportedItem> {

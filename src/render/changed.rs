@@ -19,6 +19,11 @@ use std::collections::BTreeSet;
 
 /// The file that says what is not read.
 pub(super) const IGNORES: &str = ".stablekeyignore";
+/// The file that Flux, Argo CD and kubectl read in a folder.
+pub(super) const KUSTOMIZATION: &str = "kustomization.yaml";
+/// What a change of it means.
+pub(super) const KUSTOMIZATION_DIFFERS: &str =
+    "differs: what Flux, Argo CD and kubectl apply -k write is decided there, and is not planned here";
 /// The maximum number of listed resources of a folder: JSON has every one.
 const MOST: usize = 100;
 
@@ -49,11 +54,16 @@ impl ShownChange<'_> {
             let head = format!("✗ {tenant} cannot be read: {known}");
             page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!("  {why}"))]);
         }
-        if !(settings.is_empty() && self.changed.reading.is_empty()) {
+        let kustomizations = &self.changed.kustomizations;
+        if !(settings.is_empty() && self.changed.reading.is_empty() && kustomizations.is_empty()) {
             page.gap();
             page.line(0, &[heading("settings")]);
             for text in &self.changed.reading {
                 page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(IGNORES), plain(format!("  {text}"))]);
+            }
+            for tenant in kustomizations {
+                let text = format!("  of {tenant} {KUSTOMIZATION_DIFFERS}");
+                page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(KUSTOMIZATION), plain(text)]);
             }
             settings.iter().for_each(|change| setting(&mut page, change));
         }
@@ -141,6 +151,7 @@ impl ShownChange<'_> {
             "from": self.from,
             "to": self.to,
             "reading": self.changed.reading,
+            "kustomizations": self.changed.kustomizations,
             "settings": settings.iter().map(setting).collect::<Vec<_>>(),
             "folders": folders.iter().map(folder).collect::<Result<Vec<_>, _>>()?,
             "added": serde_json::to_value(&plans.added)?,
@@ -171,7 +182,12 @@ pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
     let fixed = is_fixed.then(|| format!("Fixed by this change: {fixed}."));
     let ended: Vec<String> = plans.ended.iter().map(|(tenant, note)| ended(tenant, note)).collect();
     let ended = (!ended.is_empty()).then(|| format!("Ended by this change: {}.", first(&ended)));
-    already.into_iter().chain(ends).chain(ended).chain(fixed).collect()
+    let released: Vec<String> = plans.released.iter().map(|(tenant, object)| format!("{tenant}/{object}")).collect();
+    let released = (!released.is_empty()).then(|| {
+        let is = if released.len() == 1 { "is" } else { "are" };
+        format!("Waited before this change, and {is} released by it: {}.", first(&released))
+    });
+    released.into_iter().chain(already).chain(ends).chain(ended).chain(fixed).collect()
 }
 
 /// A difference that a change ends: `eu-prod/Connection/crm inputs.scopes no longer differs`.

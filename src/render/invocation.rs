@@ -112,18 +112,22 @@ impl Invocation {
         }
     }
 
-    /// The command `stablekey apply … --approve DIGEST`, with the first digits of the digest; in a pipeline `ci apply`.
+    /// The command `stablekey apply … --approve DIGEST`, with the first digits of the digest; in a pipeline `ci apply`, with
+    /// all of them.
     ///
     /// `needs_others`: its actions wait for actions that it does not approve; `--yes` adds those that need no approval.
     pub fn approve(&self, digest: impl std::fmt::Display, needs_others: bool) -> String {
         if let Some(hub) = &self.hub {
             return hub.approve();
         }
-        let digest = ["--approve".to_string(), short(&digest.to_string()).to_string()];
+        let digest = digest.to_string();
         if self.in_pipeline {
+            // An author can make two changes whose digests begin alike: what approves in a pipeline is whole.
+            let digest = ["--approve".to_string(), digest];
             let parts = ["ci", "apply"].map(str::to_string).into_iter().chain(self.root.clone());
             return words(parts.chain(self.narrowed.clone()).chain(digest));
         }
+        let digest = ["--approve".to_string(), short(&digest).to_string()];
         let yes = needs_others.then(|| "--yes".to_string());
         self.over_root("apply", &digest.into_iter().chain(yes).collect::<Vec<_>>())
     }

@@ -1,13 +1,14 @@
 //! `stablekey ci apply`.
 
 use super::approvals::MessageApprovals;
+use super::checkout;
 use super::newest::{Newest, RemoteBranch};
 use super::run::{CiRun, CiSystem};
 use super::written::{Kept, WrittenFiles};
 use crate::cli::CommandFailure;
 use crate::cli::apply::{Apply, CarriedOut, exit_of_pipeline, known_digests};
 use crate::cli::commits::ProjectRepository;
-use crate::cli::options::{FormatOption, Narrowing, RootArgument, digest};
+use crate::cli::options::{FormatOption, Narrowing, RootArgument, consent};
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::{plan, planning};
 use crate::engine::model::plan::Plan;
@@ -33,7 +34,7 @@ use std::collections::BTreeSet;
 ///
 /// Examples:
 ///   stablekey ci apply --push
-///   stablekey ci apply --push --approve sha256:4f2a9c01be77
+///   stablekey ci apply --push --approve sha256:4f2a9c01be774f2a9c01be774f2a9c01
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct CiApply {
@@ -44,7 +45,7 @@ pub(super) struct CiApply {
     #[command(flatten)]
     format: FormatOption,
     /// Apply the actions with this digest of a writer too (repeatable, or comma-separated)
-    #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = consent)]
     approve: Vec<String>,
     /// The branch on the remote that must still be at the commit that is applied; by default that of the pipeline
     #[arg(long, value_name = "BRANCH")]
@@ -61,6 +62,7 @@ impl CiApply {
         let repository = ProjectRepository::around(self.root.root())?;
         let head = repository.repository().commit("HEAD")?;
         let folder = repository.repository().work_tree().unwrap_or(self.root.root()).to_path_buf();
+        checkout::is_commit(&repository, &head)?;
         let branch = name.map(|name| RemoteBranch { folder: folder.clone(), name, head: head.clone() });
         if self.push && branch.is_none() {
             let help = "give the branch that is applied: --branch main";

@@ -1,6 +1,6 @@
 //! The approvals in the message of a merge commit, and the lines there that look like one and approve nothing.
 
-use crate::cli::options::digest;
+use crate::cli::options::consent;
 use crate::git::{Commit, GitError, Repository};
 use crate::text::shorten;
 
@@ -118,7 +118,7 @@ fn read(message: &str) -> MessageApprovals {
             }
             (Some(value), _) => {
                 for part in value.split(',') {
-                    match digest(part) {
+                    match consent(part) {
                         Ok(digest) => approvals.digests.push(digest),
                         Err(why) => unused(&why),
                     }
@@ -133,8 +133,8 @@ fn read(message: &str) -> MessageApprovals {
 mod tests {
     use super::*;
 
-    const A: &str = "sha256:4f2a9c01be77";
-    const B: &str = "sha256:0123456789ab";
+    const A: &str = "sha256:4f2a9c01be774f2a9c01be774f2a9c01";
+    const B: &str = "sha256:0123456789abcdef0123456789abcdef";
 
     #[test]
     fn the_last_paragraph_approves() {
@@ -168,6 +168,7 @@ mod tests {
             (format!("Merge\n\nStablekey-Approve: garbage {A}\n"), "a digest is sha256:"),
             ("Merge\n\nStablekey-Approve:\n".to_string(), "a digest is sha256:"),
             (format!("Stablekey-Approve: {A}"), "it is the subject"),
+            (format!("Merge\n\nStablekey-Approve: {}", &A[..38]), "32 or more digits"),
         ] {
             let approvals = read(&message);
             assert!(approvals.digests.is_empty(), "{message}");

@@ -2,6 +2,7 @@
 
 mod apply;
 mod approvals;
+mod checkout;
 mod comment;
 mod newest;
 mod plan;

@@ -19,6 +19,7 @@ use crate::render::{
     Annotation, ChangeReport, Invocation, Level, ShownChange, UnplannedChange, code_quality, quoted, trailer,
 };
 use crate::tenant::directory::disk::{RealDisk, write_named};
+use crate::text::line;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -222,8 +223,10 @@ impl CiPlan {
                 return Err(CommandFailure::new("it is not known what the change is merged into", help));
             }
         };
-        let target = git.commit(&base)?;
-        let (before, from) = repository.files(&base)?;
+        // What the system calls the target is a branch, and nothing else of that name.
+        let target = if self.base.is_some() { git.commit(&base)? } else { git.branch(&base)? };
+        let before = repository.files_of_commit(&target)?;
+        let from = repository.name_of(&target, &base);
         let folder = git.work_tree().unwrap_or(self.root.root()).to_path_buf();
         let merged = merge(&folder, &target.to_string(), &head.to_string()).map_err(|why| {
             CommandFailure::new(
@@ -237,6 +240,7 @@ impl CiPlan {
                 Ok(Merged { before, after, from, to: format!("its merge with {} ({})", self.head, head.short()) })
             }
             Merge::Conflict(files) => {
+                let files: Vec<_> = files.iter().map(|file| line(file)).collect();
                 let message = format!("{} conflicts with {base} in {}", self.head, files.join(", "));
                 Err(CommandFailure::new(message, format!("merge {base} into it, and resolve the conflict there")))
             }

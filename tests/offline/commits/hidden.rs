@@ -431,3 +431,109 @@ fn each_project_of_a_repository_has_its_own_comment() {
     assert_eq!(markers[1], "<!-- stablekey:change teama -->");
     assert_eq!(markers.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{markers:?}");
 }
+
+/// The order of the patterns decides, also where others are added.
+#[test]
+fn the_order_of_what_is_left_out_is_shown() {
+    let tree = applied();
+    tree.write(".stablekeyignore", "drafts\n!drafts/ok\n");
+    tree.commit("ignored");
+    tree.branch("change");
+    tree.write(".stablekeyignore", "!drafts/ok\ndrafts\nbuild\n");
+    tree.commit("another order");
+    let text = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
+    assert!(text.contains("leaves out build now") && text.contains("has another order"), "{text}");
+}
+
+/// What a person approved, and the namespace of a Tenant, are not in the spec.
+#[test]
+fn an_approval_in_the_files_is_a_change() {
+    let tree = applied();
+    tree.branch("change");
+    let tenants = tree.read("tenants.yaml");
+    let approved = "name: up\n  annotations: {stablekey.dev/approve: 'sha256:4f2a9c01be77'}\n";
+    assert!(tenants.contains("name: up\n"), "{tenants}");
+    tree.write("tenants.yaml", &tenants.replace("name: up\n", approved));
+    tree.commit("approved");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert!(output.out.contains("approve") && output.out.contains("sha256:4f2a9c01be77"), "{}", output.all);
+    assert!(!output.out.contains("does nothing"), "{}", output.out);
+}
+
+/// Flux, Argo CD and kubectl write what a kustomization makes of the files.
+#[test]
+fn a_kustomization_that_differs_is_a_change() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("prod/kustomization.yaml", "patches:\n- target: {kind: Connection}\n  patch: '[]'\n");
+    tree.commit("patch");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert!(output.out.contains("kustomization.yaml  of prod differs"), "{}", output.all);
+    assert!(!output.out.contains("does nothing"), "{}", output.out);
+    assert!(markdown(&tree).contains("kustomization.yaml of prod"), "{}", markdown(&tree));
+}
+
+/// A link of the files that are planned must not say where the files before are read.
+#[test]
+fn a_root_that_is_a_link_is_refused() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("copy/README.md", "nothing");
+    std::os::unix::fs::symlink("copy", tree.path("deploy")).unwrap();
+    tree.commit("link");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main", "-C", "deploy"]);
+    assert!(output.code == 1 && output.err.contains("deploy is a link"), "{}", output.all);
+}
+
+/// A tag of the name of a branch of the remote, and a commit whose id begins like a branch.
+#[test]
+fn a_branch_is_not_mistaken_for_something_else() {
+    let tree = applied();
+    let main = tree.git(&["rev-parse", "main"]);
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    let change = tree.commit("move");
+    tree.git(&["update-ref", "refs/remotes/origin/main", &main]);
+    tree.git(&["tag", "origin/main", &change]);
+    let output = tree.stablekey(&["ci", "plan", "--base", "origin/main"]);
+    assert!(output.code == 1 && output.err.contains("origin/main"), "{}", output.all);
+    assert!(!output.out.contains("does nothing"), "{}", output.out);
+    // As a job of GitLab has it: the target is a branch of the remote only.
+    let name = &change[..7];
+    tree.git(&["update-ref", &format!("refs/remotes/origin/{name}"), &main]);
+    let output = tree.stablekey(&["ci", "plan", "--base", name]);
+    assert!(output.code == 0 && output.out.contains("new.example"), "{}", output.all);
+    tree.git(&["update-ref", "-d", &format!("refs/remotes/origin/{name}")]);
+    let variables =
+        [("GITLAB_CI", "true"), ("CI_MERGE_REQUEST_IID", "7"), ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", name)];
+    let output = tree.run_with(&["ci", "plan"], &variables);
+    assert!(output.code == 1 && output.err.contains(&format!("there is no commit {name}")), "{}", output.all);
+}
+
+/// A link that only a reader of commits would follow: on disk a part behind a file is an error.
+#[test]
+fn a_link_leads_nowhere_at_a_commit_as_on_disk() {
+    for target in ["../lib/z.yaml/", "../lib/z.yaml/../z.yaml"] {
+        let tree = applied();
+        tree.branch("change");
+        tree.write("lib/z.yaml", &Connection::new("more", "chat/oauth2").yaml());
+        std::os::unix::fs::symlink(target, tree.path("dev/more.yaml")).unwrap();
+        tree.commit("link");
+        assert_eq!(tree.stablekey(&["plan"]).code, 1);
+        assert_eq!(tree.stablekey(&["ci", "plan", "--base", "main"]).code, 1, "{target}");
+    }
+}
+
+/// A base of which nothing can be read is not empty.
+#[test]
+fn a_base_that_cannot_be_read_is_not_known() {
+    let tree = applied();
+    let tenants = tree.read("tenants.yaml");
+    tree.write("tenants.yaml", "a: [\nkind: Tenant\napiVersion: stablekey.dev/v1alpha1\n");
+    tree.commit("broken");
+    tree.branch("change");
+    tree.write("tenants.yaml", &tenants.replace("acceptFrom", "acceptFrom"));
+    tree.commit("mended");
+    let text = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
+    assert!(!text.contains("is new"), "{text}");
+}

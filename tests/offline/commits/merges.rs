@@ -316,6 +316,27 @@ fn remote(tree: &WorkTree) -> tempfile::TempDir {
     remote
 }
 
+/// A filter of Git changes what is checked out: the plan was of the commit.
+#[test]
+fn a_checkout_that_is_not_its_commit_is_refused() {
+    let tree = applied();
+    tree.write("tenants.yaml", &format!("# $Id$\n{}", tree.read("tenants.yaml")));
+    tree.commit("a keyword");
+    tree.write(".gitattributes", "tenants.yaml ident\n");
+    tree.commit("ident");
+    assert_eq!(tree.stablekey(&["ci", "apply"]).code, 0);
+    std::fs::remove_file(tree.path("tenants.yaml")).unwrap();
+    tree.git(&["checkout", "--", "tenants.yaml"]);
+    assert!(tree.read("tenants.yaml").contains("$Id: "), "{}", tree.read("tenants.yaml"));
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert!(output.code == 1 && output.err.contains("is not what commit"), "{}", output.all);
+    // Other line ends are no difference.
+    let text = tree.git(&["show", "HEAD:tenants.yaml"]);
+    tree.write("tenants.yaml", &format!("{text}\n").replace('\n', "\r\n"));
+    let output = tree.stablekey(&["ci", "apply"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+}
+
 #[test]
 fn an_older_commit_does_not_undo_a_newer_one() {
     let tree = applied();

@@ -7,6 +7,7 @@ mod posts;
 mod promotions;
 mod reading;
 mod redirects;
+mod released;
 mod remote;
 mod updates;
 mod written;

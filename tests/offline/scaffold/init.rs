@@ -148,10 +148,10 @@ fn the_workflow_does_what_it_says() {
             assert!(std::fs::read_to_string(tree.path("../summary.md")).unwrap().contains("Stablekey"));
         }
         let mut apply = shell(&script(&action["runs"]["steps"], "Run"), tree.root());
-        apply.envs([("COMMAND", "apply"), ("ROOT", "."), ("APPROVE", "sha256:4f2a9c01be77")]);
+        apply.envs([("COMMAND", "apply"), ("ROOT", "."), ("APPROVE", "sha256:4f2a9c01be774f2a9c01be774f2a9c01")]);
         let output = CommandOutput::of(&apply.output().unwrap());
         assert_eq!(output.code, i32::from(broken), "{}", output.all);
-        assert!(output.err.contains("the approval sha256:4f2a9c01be77 is void"), "{}", output.err);
+        assert!(output.err.contains("the approval sha256:4f2a9c01be774f2a9c01be774f2a9c01 is void"), "{}", output.err);
         let mut other = shell(&script(&action["runs"]["steps"], "Run"), tree.root());
         assert_eq!(other.env("COMMAND", "aply").output().unwrap().status.code(), Some(1));
     }
