@@ -62,7 +62,7 @@ impl CiApply {
         let repository = ProjectRepository::around(self.root.root())?;
         let head = repository.repository().commit("HEAD")?;
         let folder = repository.repository().work_tree().unwrap_or(self.root.root()).to_path_buf();
-        checkout::is_commit(&repository, &head)?;
+        checkout::is_commit(&repository, &folder, &head)?;
         let branch = name.map(|name| RemoteBranch { folder: folder.clone(), name, head: head.clone() });
         if self.push && branch.is_none() {
             let help = "give the branch that is applied: --branch main";
