@@ -6,6 +6,7 @@ use super::budget::ChangeBudget;
 use super::outcome::{AppliedTarget, DoneAction, PassOutcome, Retry};
 use super::queue::{PassId, TargetQueue};
 use super::receipts::{Receipts, digest_of};
+use super::releases::BegunRelease;
 use super::select::{Selected, Why};
 use super::syncs::{SourceInto, SyncInto, Syncs};
 use crate::api::{ReceiptStatus, SourceStatus, SyncMode, TargetStatus};
@@ -86,6 +87,14 @@ impl TargetState {
         if changed > self.budget.count() || (base.is_some() && self.budget.base().is_none()) {
             self.budget = ChangeBudget::resumed(changed.max(self.budget.count()), base, now);
         }
+    }
+
+    /// Forgets what other syncs wrote, and what is known of them.
+    pub(super) fn retain_syncs(&mut self, is_here: impl Fn(&str) -> bool) {
+        self.states.retain(|sync, _| is_here(sync));
+        self.releases.retain(|sync, _| is_here(sync));
+        self.receipts.retain(|sync, _| is_here(sync));
+        self.history.retain(|sync| is_here(sync));
     }
 
     /// Returns the number of recently changed objects, including those being changed.
@@ -206,8 +215,8 @@ impl TargetState {
                 waiting_plan: applied.waiting_plans.kept.get(sync),
                 not_stored: applied.waiting_plans.not_stored.get(sync).map(String::as_str),
                 receipt: self.receipts.get(sync).cloned(),
-                release: applied.releases.get(sync).map(|(release, stages)| ReleaseHere {
-                    digest: release,
+                release: applied.releases.get(sync).map(|BegunRelease { digest, stages, .. }| ReleaseHere {
+                    digest,
                     stage: stages.iter().position(|stage| stage.to.iter().any(|to| to == target)),
                     before: self.releases.get(sync).map(String::as_str),
                 }),
