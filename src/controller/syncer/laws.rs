@@ -224,8 +224,10 @@ impl Hub {
     fn restart(&mut self) {
         (self.releases, self.states, self.handled) = (Releases::default(), BTreeMap::new(), BTreeMap::new());
         self.releases.resume(SYNC, &self.uid(), &self.written);
-        if let Some(expected) = &mut self.expected {
-            expected.asked.clone_from(&self.written.last_handled_reconcile_at);
+        if let Some(Expected { stages, received, asked, .. }) = &mut self.expected {
+            asked.clone_from(&self.written.last_handled_reconcile_at);
+            // A receipt of a target that takes part from the next release on is not kept.
+            received.retain(|target| stages.iter().any(|stage| stage.to.contains(target)));
         }
     }
 
@@ -332,7 +334,7 @@ impl Hub {
         let status = target_status(&evidence);
         if status.state == SyncState::InSync.as_str() {
             begun.iter().for_each(|begun| self.releases.received(SYNC, tenant, begun.number));
-            self.expected.iter_mut().for_each(|expected| drop(expected.received.insert(tenant.to_string())));
+            self.expected.iter_mut().for_each(|expected| expected.received.extend([tenant.to_string()]));
         }
         self.states.insert(tenant, status);
     }
