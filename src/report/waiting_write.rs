@@ -43,9 +43,12 @@ impl WaitingWrite {
     fn of(target: &Target, action: &Action) -> Self {
         let is_update = action.action == ActionKind::Update;
         let keys = match &action.change.after {
-            Some(Item::Integration(integration, _)) => {
-                integration.spec.connections.iter().filter_map(|variable| variable.stable_key().map(str::to_string)).collect()
-            }
+            Some(Item::Integration(integration, _)) => integration
+                .spec
+                .connections
+                .iter()
+                .filter_map(|variable| variable.stable_key().map(str::to_string))
+                .collect(),
             _ => BTreeSet::new(),
         };
         let stages = target.stages.iter().filter(|(writer, _)| action.writers.contains(*writer));
@@ -79,8 +82,7 @@ impl WaitingWrite {
 
     /// The action: `update Integration/invoices (title)`.
     pub fn what(&self) -> String {
-        let fields =
-            if self.fields.is_empty() { String::new() } else { format!(" ({})", and(&self.fields)) };
+        let fields = if self.fields.is_empty() { String::new() } else { format!(" ({})", and(&self.fields)) };
         format!("{} {}{fields}", self.action.as_str(), self.object)
     }
 }

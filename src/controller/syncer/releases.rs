@@ -417,7 +417,10 @@ mod tests {
         let mut releases = Releases::default();
         // Before anything is reconciled.
         assert!(!releases.resume("s", "uid", &written));
-        assert_eq!((releases.stages("s", &object.spec), releases.status("s")), (&*release.stages, Some(release.clone())));
+        assert_eq!(
+            (releases.stages("s", &object.spec), releases.status("s")),
+            (&*release.stages, Some(release.clone()))
+        );
         assert!(releases.is_stale("s", "uid", STATE));
         let sync = StagedSync { uid: "uid", object: &object, written: &written };
         releases.observe("s", sync, Some((&digest("r1"), STATE)), "2");

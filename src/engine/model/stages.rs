@@ -302,11 +302,9 @@ mod tests {
 
     #[test]
     fn a_release_is_through_once_every_target_has_a_receipt_for_it() {
-        for (received, is_through, stage) in [
-            (&["b"] as &[&str], false, Some(1)),
-            (&["a", "b"], false, Some(2)),
-            (&["a", "b", "c", "gone"], true, None),
-        ] {
+        for (received, is_through, stage) in
+            [(&["b"] as &[&str], false, Some(1)), (&["a", "b"], false, Some(2)), (&["a", "b", "c", "gone"], true, None)]
+        {
             let underway = underway(received);
             assert_eq!((underway.is_through(), underway.stage()), (is_through, stage), "{received:?}");
         }

@@ -169,7 +169,8 @@ fn decided(world: &World, scope: &Scope, open: &GatedPlan) -> Gates {
                 continue;
             };
             let known = state.decision.open;
-            let decision = decide(world.stages_of(sync), known, &|tenant| hindrance(world, &probed.plan, sync, release, tenant));
+            let decision =
+                decide(world.stages_of(sync), known, &|tenant| hindrance(world, &probed.plan, sync, release, tenant));
             let is_new = state.release.as_ref() != Some(release);
             state.release = Some(release.clone());
             if decision.open < known {
