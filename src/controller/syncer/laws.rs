@@ -3,7 +3,7 @@
 //! here; only watches, servers and clocks are left out.
 
 use super::approvals::GivenApprovals;
-use super::assess::{Evidence, ReleaseHere, SyncState, target_status};
+use super::assess::{Evidence, SyncState, target_status};
 use super::releases::{Releases, SourceState, StagedSync};
 use super::select::{Limits, SyncConsent, select};
 use crate::api::*;
@@ -325,11 +325,7 @@ impl Hub {
             base: None,
             later: &later,
             receipt: None,
-            release: begun.as_ref().map(|begun| ReleaseHere {
-                digest: &begun.digest,
-                stage: begun.stages.iter().position(|stage| stage.to.iter().any(|to| to == tenant)),
-                before: before.as_deref(),
-            }),
+            release: begun.as_ref().map(|begun| begun.here(tenant, before.as_deref())),
         };
         let status = target_status(&evidence);
         if status.state == SyncState::InSync.as_str() {

@@ -6,6 +6,7 @@
 //! the one place that knows. Whether a stage is open is not decided here, but by the plan of each target, from what is
 //! live and from the receipts.
 
+use super::assess::ReleaseHere;
 use crate::api::{Object, ReleaseStatus, Stage, TenantSyncSpec, TenantSyncStatus};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::stages::Underway;
@@ -56,12 +57,24 @@ struct OnItsWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReleaseNumber(u64);
 
-/// A release of a sync, and the stages that hold for it.
+/// A release of a sync that is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BegunRelease {
     pub number: ReleaseNumber,
-    pub digest: String,
-    pub stages: Vec<Stage>,
+    pub underway: Underway,
+}
+
+impl BegunRelease {
+    /// Returns the release in a target. `before` is the release that the target had a receipt for: one that began again
+    /// since is another.
+    pub(super) fn here<'a>(&'a self, target: &str, before: Option<&'a str>) -> ReleaseHere<'a> {
+        let Underway { release, stages, .. } = &self.underway;
+        ReleaseHere {
+            digest: release,
+            stage: stages.iter().position(|stage| stage.to.iter().any(|to| to == target)),
+            before: before.filter(|before| before != release || self.underway.has_receipt(target)),
+        }
+    }
 }
 
 /// A sync as it is in the hub.
@@ -162,8 +175,7 @@ impl Releases {
     /// Returns the release of a sync that is on its way.
     pub(super) fn begun(&self, sync: &str) -> Option<BegunRelease> {
         let OnItsWay { underway, number, .. } = self.on_its_way(sync)?;
-        let Underway { release, stages, .. } = underway.clone();
-        Some(BegunRelease { number: *number, digest: release, stages })
+        Some(BegunRelease { number: *number, underway: underway.clone() })
     }
 
     /// Returns the stages that hold for a sync: those of the release on its way, else those of the spec. None: all of
@@ -374,7 +386,10 @@ mod tests {
         observe(&mut releases, &object, "r2", "2");
         observe(&mut releases, &object, "r1", "3");
         let now = releases.begun("s").unwrap();
-        assert!(now.digest == of_the_first.digest && now.number != of_the_first.number);
+        let digest = digest("r1").to_string();
+        assert!(now.number != of_the_first.number && now.underway.release == digest);
+        let before = |release: &BegunRelease| release.here("a", Some(&digest)).before.map(str::to_string);
+        assert_eq!((before(&of_the_first), before(&now)), (Some(digest.clone()), None));
         let stage = |releases: &Releases| releases.underway("s").unwrap().stage();
         assert_eq!(stage(&releases), Some(1));
         // Nor does a reconcile that was planned with the first.

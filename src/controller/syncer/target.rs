@@ -1,12 +1,11 @@
 //! One target: the syncs into it, its queue, and the state of each sync.
 
 use super::approvals::GivenApprovals;
-use super::assess::{Evidence, ReleaseHere, SyncState, target_status};
+use super::assess::{Evidence, SyncState, target_status};
 use super::budget::ChangeBudget;
 use super::outcome::{AppliedTarget, DoneAction, PassOutcome, Retry};
 use super::queue::{PassId, TargetQueue};
 use super::receipts::{Receipts, digest_of};
-use super::releases::BegunRelease;
 use super::select::{Selected, Why};
 use super::syncs::{SourceInto, SyncInto, Syncs};
 use crate::api::{ReceiptStatus, SourceStatus, SyncMode, TargetStatus};
@@ -215,11 +214,8 @@ impl TargetState {
                 waiting_plan: applied.waiting_plans.kept.get(sync),
                 not_stored: applied.waiting_plans.not_stored.get(sync).map(String::as_str),
                 receipt: self.receipts.get(sync).cloned(),
-                release: applied.releases.get(sync).map(|BegunRelease { digest, stages, .. }| ReleaseHere {
-                    digest,
-                    stage: stages.iter().position(|stage| stage.to.iter().any(|to| to == target)),
-                    before: self.releases.get(sync).map(String::as_str),
-                }),
+                release: (applied.releases.get(sync))
+                    .map(|release| release.here(target, self.releases.get(sync).map(String::as_str))),
                 ..evidence(writer)
             };
             (sync.clone(), (target_status(&evidence), self.requested.get(sync).cloned()))
