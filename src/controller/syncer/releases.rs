@@ -96,7 +96,8 @@ impl Releases {
         }
         let is_another = known.is_some();
         self.begun += 1;
-        let release = written.release.clone().map(|release| OnItsWay::resumed(release, ReleaseNumber(self.begun)));
+        let release = written.release.clone().filter(|release| !release.stages.is_empty());
+        let release = release.map(|release| OnItsWay::resumed(release, ReleaseNumber(self.begun)));
         let requested = written.last_handled_reconcile_at.clone();
         self.syncs.insert(name.to_string(), KnownSync { uid: uid.to_string(), requested, release });
         is_another
