@@ -284,7 +284,7 @@ pub struct ReleaseStatus {
     /// When it began (RFC 3339).
     #[schemars(length(max = 253))]
     pub began: String,
-    /// The stages that hold for it: those when it began. An edit of the spec's stages, or from stages to `to`, counts
+    /// The stages that hold for it, which are those when it began. An edit of the spec's stages, or from stages to `to`, counts
     /// from the next release on, or once this one is through, or when a reconciliation is requested.
     #[schemars(length(min = 1, max = 8))]
     pub stages: Vec<Stage>,

@@ -57,8 +57,8 @@ fn planned(out: &mut String, edited: &Edited, width: usize) {
 fn paused(out: &mut String, pause: &Pause, edited: &Edited, width: usize) {
     let actions: Vec<String> = pause.actions(&edited.before, &edited.after).into_iter().map(action_line).collect();
     let (title, nothing) = match pause.suspends {
-        true => ("These actions wait from now on", "Nothing waits now."),
-        false => ("The next apply does again", "The next apply has nothing more to do for it."),
+        true => ("These actions wait from now on", "That changes nothing of the next apply."),
+        false => ("The next apply does", "The next apply does nothing more."),
     };
     let nothing = if actions.is_empty() { format!(" {nothing}") } else { String::new() };
     let _ = writeln!(out, "{}", text::wrapped(&format!("{}{nothing}", pause.text()), width, 0));

@@ -155,7 +155,7 @@ impl IntegrationEverywhere {
             if let Some(why) = &tenant.invalid {
                 page.wrap(4, 6, &[plain(why)]);
             }
-            waiting_writes::show(&mut page, &tenant.waits, 4);
+            waiting_writes::show(&mut page, &tenant.waits, 2);
             let columns = tenant.bindings.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
             for row in &tenant.bindings {
                 binding_row(&mut page, row, columns);

@@ -6,7 +6,6 @@
 //! the one place that knows. Whether a stage is open is not decided here, but by the plan of each target, from what is
 //! live and from the receipts.
 
-use super::assess::ReleaseHere;
 use crate::api::{Object, ReleaseStatus, Stage, TenantSyncSpec, TenantSyncStatus};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::stages::Underway;
@@ -62,6 +61,16 @@ pub(super) struct ReleaseNumber(u64);
 pub(super) struct BegunRelease {
     pub number: ReleaseNumber,
     pub underway: Underway,
+}
+
+/// A release on its way through the stages of a sync, in one target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReleaseHere<'a> {
+    pub digest: &'a str,
+    /// The position of the target's stage; `None`: it takes part from the next release on.
+    pub stage: Option<usize>,
+    /// The release that the target had a receipt for before.
+    pub before: Option<&'a str>,
 }
 
 impl BegunRelease {
