@@ -268,7 +268,8 @@ pub struct TenantSyncStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub receipts: Vec<SyncReceipt>,
-    /// The release that is on its way through the stages, or was the last one; absent without stages.
+    /// The release that is on its way through the stages, or was the last one; absent without stages. An edit from
+    /// stages to `to` leaves it until it is through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseStatus>,
 }
@@ -283,13 +284,18 @@ pub struct ReleaseStatus {
     /// When it began (RFC 3339).
     #[schemars(length(max = 253))]
     pub began: String,
-    /// The stages when it began. An edit of the spec's stages counts from the next release on, or once this one is
-    /// through, or when a reconciliation is requested.
+    /// The stages that hold for it, which are those when it began. An edit of the spec's stages, or from stages to `to`, counts
+    /// from the next release on, or once this one is through, or when a reconciliation is requested.
     #[schemars(length(min = 1, max = 8))]
     pub stages: Vec<Stage>,
     /// The stage that it is in, counted from 1; absent once every target has a receipt for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<i64>,
+    /// The targets of its stages that have a receipt for it since it began, sorted; also one that was taken out of the
+    /// sync meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub received_by: Vec<String>,
 }
 
 /// A change that a sync carried out in a target.

@@ -4,6 +4,7 @@ use super::edited::Edited;
 use super::error::AuthorError;
 use super::file_change::FileChange;
 use super::home::{Home, NewPlace};
+use super::pause::Pause;
 use crate::api::Resource;
 use crate::engine::model::item::ObjectId;
 use crate::manifest::{self, Content, DocumentEdit, Edit, Rewrite, SourceFile, SourcePlace, locate, to_yaml};
@@ -25,7 +26,7 @@ pub struct Draft<'p> {
     files: Vec<(PathBuf, FileDraft)>,
     manual: Vec<String>,
     next: Vec<String>,
-    pauses: bool,
+    pause: Option<Pause>,
 }
 
 /// The changes of one file.
@@ -40,7 +41,7 @@ enum FileDraft {
 impl<'p> Draft<'p> {
     /// Starts an edit without changes.
     pub fn new(project: &'p Project) -> Self {
-        Draft { project, files: Vec::new(), manual: Vec::new(), next: Vec::new(), pauses: false }
+        Draft { project, files: Vec::new(), manual: Vec::new(), next: Vec::new(), pause: None }
     }
 
     /// Adds what only a person can do afterwards. The same step is listed once.
@@ -58,8 +59,8 @@ impl<'p> Draft<'p> {
 
     /// Says that the edit only stops writes, or ends that. What the plan then hides is not fixed, and what it shows again
     /// is not new.
-    pub fn pauses(&mut self) {
-        self.pauses = true;
+    pub fn pauses(&mut self, pause: Pause) {
+        self.pause = Some(pause);
     }
 
     /// Edits a document. Several edits of one document are made in this order.
@@ -183,10 +184,10 @@ impl<'p> Draft<'p> {
 
     /// Makes the changes, in memory, and plans the result.
     pub fn finish(self) -> Result<Edited, AuthorError> {
-        let Draft { project, files, manual, next, pauses } = self;
+        let Draft { project, files, manual, next, pause } = self;
         let changed = || files.into_iter().map(|(path, draft)| draft.changed(path)).collect::<Result<Vec<_>, _>>();
         let changes = || changed().map(|all| all.into_iter().filter(|change| change.before != change.after).collect());
-        Ok(Edited { next, ..Edited::of(project, changes, manual, pauses)? })
+        Ok(Edited { next, ..Edited::of(project, changes, manual, pause)? })
     }
 }
 

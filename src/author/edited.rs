@@ -4,6 +4,7 @@ use super::consequences::Consequences;
 use super::diff;
 use super::error::AuthorError;
 use super::file_change::FileChange;
+use super::pause::Pause;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::plan::{Action, Note, Plan, Scope};
@@ -33,6 +34,8 @@ pub struct Edited {
     pub after: Plan,
     /// What to do if the plan becomes worse, where there is more to say than to force the edit.
     pub advice: Option<String>,
+    /// That the edit only stops writes, or ends that.
+    pub pause: Option<Pause>,
     /// What the edit changes in the plan.
     pub consequences: Consequences,
     /// The folders that are locked while the files are written.
@@ -40,12 +43,12 @@ pub struct Edited {
 }
 
 impl Edited {
-    /// Plans an edit; see [`Consequences::of`] for `pauses`. The files are made while the project before is planned.
+    /// Plans an edit. `pause` says that it only stops writes, or ends that. The files are made while the project before is planned.
     pub(super) fn of(
         project: &Project,
         changes: impl FnOnce() -> Result<Vec<FileChange>, AuthorError>,
         manual: Vec<String>,
-        pauses: bool,
+        pause: Option<Pause>,
     ) -> Result<Self, AuthorError> {
         let plan = |project: &Project| planned::plan(project, &Scope::default()).plan;
         let plan_after = || {
@@ -65,7 +68,7 @@ impl Edited {
         let (files, after) = after?;
         let after = after.unwrap_or_else(|| before.clone());
         let live = files.iter().filter_map(|file| project.owner_of_live(&file.path)).collect();
-        let consequences = Consequences::of(project, (&before, &after), &live, pauses);
+        let consequences = Consequences::of(project, (&before, &after), &live, pause.is_some());
         let owners = files.iter().filter_map(|file| project.owner(&file.path));
         let folders =
             owners.filter_map(|tenant| project.folder(tenant, FolderRole::Location).map(Into::into)).collect();
@@ -77,6 +80,7 @@ impl Edited {
             before,
             after,
             advice: None,
+            pause,
             consequences,
             folders,
         })

@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::error::AuthorError;
+use super::pause::Pause;
 use crate::engine::model::item::ObjectId;
 use crate::manifest::Edit;
 use serde_json::json;
@@ -15,6 +16,6 @@ pub fn suspend(draft: &mut Draft<'_>, id: &ObjectId, suspend: bool) -> Result<()
         true => Edit::Set { path, value: json!(true) },
         false => Edit::Remove { path },
     };
-    draft.pauses();
+    draft.pauses(Pause { object: id.clone(), suspends: suspend });
     draft.edit(at, vec![edit])
 }

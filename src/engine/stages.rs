@@ -8,7 +8,7 @@
 use super::check::secret_literals;
 use super::model::canonical::Digesting;
 use super::model::field::{Field, FieldKind};
-use super::model::inventory::{Inventory, Ready, Sync};
+use super::model::inventory::{Inventory, Ready, Sync, World};
 use super::model::item::Item;
 use super::model::stages::{HeldBy, Hindrance, Release};
 use super::promote::SourceSide;
@@ -70,6 +70,14 @@ pub fn release(sync: &Sync, from: SourceSide<'_>) -> Release {
     let mut digesting = Digesting::default();
     digesting.object(items.into_iter().collect(), |digesting, item| digesting.written(|text| item.write_json(text)));
     Release { digest: digesting.finish(), integrations }
+}
+
+/// Returns what a sync carries from its source as it is live; `None` if that cannot be read.
+pub fn live_release(world: &World, sync: &Sync) -> Option<Release> {
+    let tenant = sync.spec.from.as_str();
+    let inventory = world.tenants.get(tenant)?.live.inventory()?;
+    let replacements = Replacements::of(tenant, inventory);
+    Some(release(sync, SourceSide { tenant, inventory, replacements: &replacements }))
 }
 
 /// A connection as every target would get it. A literal that is a secret never crosses, and is in no digest.

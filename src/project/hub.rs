@@ -7,7 +7,7 @@ use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::engine::model::stages::Underway;
 use crate::engine::plan::plan;
-use crate::engine::sync_rules;
+use crate::engine::{stages, sync_rules};
 use crate::kubernetes::connect::Servers;
 use crate::tenant::cluster::hub::{HubContents, HubSync, HubTenant};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +83,7 @@ impl OwnWorld {
             .iter()
             .filter_map(|(name, tenant)| Some((name.clone(), view(name, tenant, read.remove(name), &contents.syncs)?)));
         let mut world = World { tenants: tenants.collect(), ..syncs(&contents.syncs) };
+        go_on(&mut world, &contents.syncs);
         let mut specs = contents.tenants.values().filter_map(|tenant| tenant.spec.as_ref().ok());
         if specs.any(|spec| spec.git().is_some()) {
             // Only the operator reads Git: what a source declares is not planned here, and nothing counts as dropped.
@@ -159,12 +160,26 @@ fn syncs(syncs: &BTreeMap<String, HubSync>) -> World {
 /// The release of a sync with stages that is on its way, as the syncer keeps it.
 fn underway(sync: &HubSync) -> Option<Underway> {
     let release = sync.status.release.as_ref()?;
-    let receipt = |target: &TargetStatus| Some((target.tenant.clone(), target.release.clone()?));
     Some(Underway {
         release: release.digest.clone(),
         stages: release.stages.clone(),
-        receipts: sync.status.targets.iter().filter_map(receipt).collect(),
+        received: release.received_by.iter().cloned().collect(),
     })
+}
+
+/// Goes on with each release as the syncer will: the status does not have yet what it finds next.
+fn go_on(world: &mut World, syncs: &BTreeMap<String, HubSync>) {
+    let Some(mut underway) = world.underway.take() else { return };
+    for sync in &world.syncs {
+        let Some(known) = underway.get_mut(&sync.writer) else { continue };
+        let Writer::Sync(name) = &sync.writer else { continue };
+        let asked = syncs.get(name).map(|sync| (&sync.requests, &sync.status.last_handled_reconcile_at));
+        let is_asked = asked.is_some_and(|(requests, handled)| requests.is_some() && requests != handled);
+        let carried = stages::live_release(world, sync).map(|release| release.digest.to_string());
+        known.goes_on(carried.as_deref(), &sync.spec.stages, is_asked);
+    }
+    underway.retain(|_, known| !known.stages.is_empty());
+    world.underway = Some(underway);
 }
 
 /// Whether the syncer may write for a sync now.
@@ -224,6 +239,46 @@ mod tests {
         assert!(!may_write(&sync(Some(SyncMode::Plan), &[], &[])) && !may_write(&sync(None, &["a"], &["a"])));
         assert!(may_write(&sync(None, &["a", "b"], &["a"])) && !may_write(&sync(None, &["b"], &["b"])));
         assert!(!may_write(&sync(None, &["old"], &[])), "an approval of nothing that waits gives no right");
+    }
+
+    /// What is planned again is planned by the stages that the syncer will use.
+    #[test]
+    fn a_release_goes_on_as_the_syncer_will_take_it() {
+        let stages = vec![Stage { to: vec!["eu".into()] }, Stage { to: vec!["ap".into()] }];
+        let to = ["eu", "ap"].map(str::to_string).to_vec();
+        let view = |live| TenantView {
+            spec: TenantSpec::default(),
+            live,
+            source: None,
+            recent: 0,
+            before: None,
+            resend: BTreeSet::new(),
+        };
+        // Edited to `to` while a release is on its way.
+        let spec = TenantSyncSpec { from: "us".into(), to, ..TenantSyncSpec::default() };
+        let after = |digest: Option<&str>, received: &[&str], requests: Option<&str>, live: View| {
+            let mut sync = HubSync { name: "s".into(), spec: Ok(spec.clone()), ..HubSync::default() };
+            sync.requests = requests.map(str::to_string);
+            let tenants = BTreeMap::from([("us".to_string(), view(live))]);
+            let mut world = World { tenants, ..syncs(&[("s".to_string(), sync.clone())].into()) };
+            let carried = stages::live_release(&world, &world.syncs[0]).map(|release| release.digest.to_string());
+            sync.status.release = Some(ReleaseStatus {
+                digest: digest.map(str::to_string).or(carried).unwrap_or_default(),
+                stages: stages.clone(),
+                received_by: received.iter().map(ToString::to_string).collect(),
+                ..ReleaseStatus::default()
+            });
+            let of_hub = BTreeMap::from([("s".to_string(), sync)]);
+            world.underway = syncs(&of_hub).underway;
+            go_on(&mut world, &of_hub);
+            world.stages_of(&world.syncs[0]).to_vec()
+        };
+        let read = || View::Read(std::sync::Arc::default());
+        assert_eq!(after(None, &["eu"], None, read()), stages);
+        assert_eq!(after(Some("other"), &["eu"], None, View::Unreachable("it is away".into())), stages);
+        assert_eq!(after(None, &["ap", "eu"], None, read()), []);
+        assert_eq!(after(Some("other"), &["eu"], None, read()), []);
+        assert_eq!(after(None, &["eu"], Some("now"), read()), []);
     }
 
     /// A plan that is made again uses the syncer's count: splitting a large change does not avoid approval.

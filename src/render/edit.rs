@@ -2,7 +2,7 @@
 
 use super::style::Tone;
 use super::{Invocation, Style};
-use crate::author::{Consequences, Edited, FileChange};
+use crate::author::{Consequences, Edited, FileChange, Pause};
 use crate::engine::model::plan::{Action, ActionKind, Counts, Plan};
 use crate::text::{self, count};
 use serde_json::{Value, json};
@@ -28,14 +28,10 @@ pub fn edit_text(edited: &Edited, style: Style) -> String {
         out.push('\n');
     }
     out.push('\n');
-    let (before, after) = (what(&edited.before), what(&edited.after));
-    let line = match before == after {
-        true => format!("Plan: {after}, as before."),
-        false => format!("Plan: {after}. Before: {before}."),
-    };
-    let _ = writeln!(out, "{}", text::wrapped(&line, style.width, 0));
-    let actions: Vec<String> = edited.new_actions().map(action_line).collect();
-    list(&mut out, "The next apply does", &actions, style.width);
+    match &edited.pause {
+        Some(pause) => paused(&mut out, pause, edited, style.width),
+        None => planned(&mut out, edited, style.width),
+    }
     let Consequences { worse, fixed, kept, warnings, .. } = &edited.consequences;
     list(&mut out, "Worse", worse, style.width);
     list(&mut out, "Fixed", fixed, style.width);
@@ -43,6 +39,30 @@ pub fn edit_text(edited: &Edited, style: Style) -> String {
     list(&mut out, "New warnings", warnings, style.width);
     lines(&mut out, "Manual steps", &edited.manual, usize::MAX, style.width);
     out
+}
+
+/// What the plan says after an edit and before it, and what the next apply does more.
+fn planned(out: &mut String, edited: &Edited, width: usize) {
+    let (before, after) = (what(&edited.before), what(&edited.after));
+    let line = match before == after {
+        true => format!("Plan: {after}, as before."),
+        false => format!("Plan: {after}. Before: {before}."),
+    };
+    let _ = writeln!(out, "{}", text::wrapped(&line, width, 0));
+    let actions: Vec<String> = edited.new_actions().map(action_line).collect();
+    list(out, "The next apply does", &actions, width);
+}
+
+/// What stops or goes on: the plan has the same actions before and after it.
+fn paused(out: &mut String, pause: &Pause, edited: &Edited, width: usize) {
+    let actions: Vec<String> = pause.actions(&edited.before, &edited.after).into_iter().map(action_line).collect();
+    let (title, nothing) = match pause.suspends {
+        true => ("These actions wait from now on", "That changes nothing of the next apply."),
+        false => ("The next apply does", "The next apply does nothing more."),
+    };
+    let nothing = if actions.is_empty() { format!(" {nothing}") } else { String::new() };
+    let _ = writeln!(out, "{}", text::wrapped(&format!("{}{nothing}", pause.text()), width, 0));
+    list(out, title, &actions, width);
 }
 
 fn list(out: &mut String, title: &str, all: &[String], width: usize) {
@@ -86,7 +106,7 @@ fn action_line(action: &Action) -> String {
 
 /// The totals of a plan in words.
 fn what(plan: &Plan) -> String {
-    let Counts { create, update, adopt, delete, needs_approval, blocked, drift, manual, .. } = plan.counts;
+    let Counts { create, update, adopt, delete, needs_approval, waiting, blocked, drift, manual, .. } = plan.counts;
     let errors = plan.findings.iter().filter(|f| f.severity == crate::engine::model::code::Severity::Error).count();
     let parts = [
         (create, format!("{create} to create")),
@@ -94,6 +114,7 @@ fn what(plan: &Plan) -> String {
         (adopt, format!("{adopt} to adopt")),
         (delete, format!("{delete} to delete")),
         (needs_approval, count(needs_approval, "change needs approval", "changes need approval")),
+        (waiting, format!("{waiting} waiting for a stage")),
         (errors, count(errors, "error", "errors")),
         (blocked, format!("{blocked} blocked")),
         (drift, format!("{drift} drifted")),
@@ -119,7 +140,7 @@ pub fn edit_written(edited: &Edited, typed: &Invocation) -> String {
 pub fn edit_json(edited: &Edited, written: bool) -> Value {
     let files = edited.files.iter().map(|file| json!({"path": file.path.display().to_string(), "op": file.what()}));
     let plan = |plan: &Plan| json!({"counts": plan.counts, "exit": plan.exit});
-    json!({
+    let mut json = json!({
         "schema": "stablekey.dev/edit/v1",
         "files": files.collect::<Vec<_>>(),
         "diff": edited.diff(),
@@ -131,5 +152,12 @@ pub fn edit_json(edited: &Edited, written: bool) -> Value {
         "warnings": edited.consequences.warnings,
         "manual": edited.manual,
         "written": written,
-    })
+    });
+    if let (Some(pause), Value::Object(json)) = (&edited.pause, &mut json) {
+        let actions = pause.actions(&edited.before, &edited.after);
+        let actions: Vec<&str> = actions.into_iter().map(|action| action.id.as_str()).collect();
+        let key = if pause.suspends { "suspends" } else { "resumes" };
+        json.insert(key.to_string(), json!({"object": pause.object, "actions": actions}));
+    }
+    json
 }

@@ -12,6 +12,7 @@ use crate::engine::model::record::Writer;
 use crate::engine::plan::{plan, simulate_whole};
 use crate::near_miss::{near_misses, what_there_is};
 use crate::report::binding::{self, BindingRow, ConnectionBrief, Scene, Used};
+use crate::report::waiting_write::WaitingWrite;
 use crate::text::{and, count};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,6 +159,9 @@ pub struct IntegrationExplanation {
     pub declared_by: Option<String>,
     /// One row per variable: as it is or, where it is not applied yet, as it would be.
     pub bindings: Vec<BindingRow>,
+    /// The writes to it, and to the connections of its variables, that wait for an earlier stage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitingWrite>,
 }
 
 /// Explains an integration's variables, or those that one flow or step uses. One that is declared and not applied yet is
@@ -208,6 +212,8 @@ pub fn explain_integration(
             });
         }
     }
+    let waits = WaitingWrite::all(world).into_iter().filter(|write| write.tenant == tenant);
+    let waits = waits.filter(|write| write.concerns(integration, &bindings)).collect();
     Ok(IntegrationExplanation {
         schema: SCHEMA,
         tenant: tenant.to_string(),
@@ -216,6 +222,7 @@ pub fn explain_integration(
         step: step.map(str::to_string),
         declared_by,
         bindings,
+        waits,
     })
 }
 
@@ -319,6 +326,9 @@ pub struct KeyInTenant {
     /// What the location itself reports: status, credentials by status, instances, workflows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reported: Vec<String>,
+    /// The writes to its connection, and to integrations that would be bound to it, that wait for an earlier stage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitingWrite>,
 }
 
 /// An integration that depends on a key.
@@ -414,7 +424,7 @@ pub struct OverrideOfKey {
 
 /// Explains a stable key.
 pub fn explain_key(world: &World, key: &str) -> Result<KeyExplanation, ExplainError> {
-    let tenants: Vec<KeyInTenant> = world.tenants.keys().map(|tenant| in_tenant(world, tenant, key)).collect();
+    let mut tenants: Vec<KeyInTenant> = world.tenants.keys().map(|tenant| in_tenant(world, tenant, key)).collect();
     let overrides = overrides(world, key);
     let concerns = |t: &KeyInTenant| {
         t.connection.is_some()
@@ -432,6 +442,10 @@ pub fn explain_key(world: &World, key: &str) -> Result<KeyExplanation, ExplainEr
         return Err(ExplainError::NoKey { key: key.to_string(), near: owned(near_misses(key, keys)) });
     }
     let syncs = syncs(world, &tenants);
+    for write in WaitingWrite::all(world).into_iter().filter(|write| write.concerns_key(key)) {
+        let tenant = tenants.iter_mut().find(|tenant| tenant.tenant == write.tenant);
+        tenant.into_iter().for_each(|tenant| tenant.waits.push(write.clone()));
+    }
     Ok(KeyExplanation { schema: SCHEMA, stable_key: key.to_string(), tenants, syncs, overrides })
 }
 

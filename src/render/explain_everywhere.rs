@@ -6,12 +6,14 @@ use super::explain_text::unread;
 use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::{Style, Tone};
+use super::waiting_writes;
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::near_miss::near_misses;
 use crate::report::binding::{BindingRow, Scene};
+use crate::report::waiting_write::WaitingWrite;
 use crate::text::count;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -54,6 +56,9 @@ pub struct IntegrationInTenant {
     pub promised_by: Option<String>,
     /// One row per variable: as it is, or as it would be.
     pub bindings: Vec<BindingRow>,
+    /// The writes to it, and to the connections of its variables, that wait for an earlier stage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitingWrite>,
 }
 
 /// Whether a tenant has, names, or will get an integration with this name.
@@ -79,8 +84,13 @@ pub fn explain_everywhere(
         let near = owned(near_misses(integration, names));
         return Err(ExplainError::NoSuchIntegration { integration: integration.to_string(), near });
     }
-    let tenants: Vec<IntegrationInTenant> =
+    let mut tenants: Vec<IntegrationInTenant> =
         world.tenants.keys().map(|tenant| in_tenant(world, after, tenant, integration)).collect();
+    let waits = WaitingWrite::all(world);
+    for tenant in &mut tenants {
+        let of_tenant = waits.iter().filter(|write| write.tenant == tenant.tenant);
+        tenant.waits = of_tenant.filter(|write| write.concerns(integration, &tenant.bindings)).cloned().collect();
+    }
     let carries = |from: &str| tenants.iter().any(|t| t.tenant == from && t.present);
     let syncs = world.syncs.iter().filter(|sync| sync.spec.selects(integration) && carries(&sync.spec.from));
     let syncs = syncs.map(|sync| SyncLine::of(sync, &[integration.to_string()])).collect();
@@ -145,6 +155,7 @@ impl IntegrationEverywhere {
             if let Some(why) = &tenant.invalid {
                 page.wrap(4, 6, &[plain(why)]);
             }
+            waiting_writes::show(&mut page, &tenant.waits, 2);
             let columns = tenant.bindings.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
             for row in &tenant.bindings {
                 binding_row(&mut page, row, columns);
@@ -171,7 +182,7 @@ impl IntegrationEverywhere {
                     format!("- {} {}: {}{state_word}\n", mark(row.state).0, md(&row.variable), md(key))
                 })
                 .collect();
-            comment.section("\n", &rows, "");
+            comment.section("\n", &[waiting_writes::items(&tenant.waits), rows].concat(), "");
         }
         let syncs: Vec<String> = self.syncs.iter().map(|sync| format!("- {}\n", md(&sync.to_string()))).collect();
         comment.section("\n**Syncs**\n\n", &syncs, "");

@@ -6,10 +6,12 @@ use super::explain::{ExplainError, InvalidObject, SCHEMA, SyncLine, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, heading, plain, strong, width};
 use super::style::{Style, Tone};
+use super::waiting_writes;
 use crate::api::{Kind, LocationSpec};
 use crate::engine::model::inventory::World;
 use crate::report::binding::{BindingRow, Scene};
 use crate::report::tenant_connection::ConnectionOfTenant;
+use crate::report::waiting_write::WaitingWrite;
 use crate::text::{and, count};
 use serde::Serialize;
 
@@ -42,6 +44,9 @@ pub struct TenantExplanation {
     /// The number of customers with credentials, where the location tells more than how many each connection has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customers: Option<usize>,
+    /// The writes to it that wait for an earlier stage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitingWrite>,
     /// The syncs from it and into it.
     pub syncs: Vec<SyncLine>,
 }
@@ -80,6 +85,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
         integrations: integrations.collect(),
         invalid: InvalidObject::of(inventory, |id| id.kind != Kind::Tenant),
         customers: inventory.customers(),
+        waits: WaitingWrite::all(world).into_iter().filter(|write| write.tenant == tenant).collect(),
         syncs: concerned.map(|sync| SyncLine::of(sync, &sync.spec.integrations)).collect(),
     })
 }
@@ -93,6 +99,7 @@ impl TenantExplanation {
         for invalid in &self.invalid {
             invalid.show(&mut page, 2);
         }
+        waiting_writes::show(&mut page, &self.waits, 2);
         self.connections(&mut page);
         for integration in &self.integrations {
             page.gap();
@@ -135,6 +142,7 @@ impl TenantExplanation {
         comment.section("\n**Connections**\n\n", &connections, "");
         let invalid: Vec<String> = self.invalid.iter().map(InvalidObject::item).collect();
         comment.section("\n**Invalid**\n\n", &invalid, "");
+        comment.section("\n**Waits**\n\n", &waiting_writes::items(&self.waits), "");
         let rows = self.integrations.iter().flat_map(|i| i.bindings.iter().map(move |row| (i, row)));
         let rows: Vec<String> = rows
             .map(|(i, row)| {

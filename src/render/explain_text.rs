@@ -5,6 +5,7 @@ use super::explain::{IntegrationExplanation, KeyExplanation, KeyInTenant, sync_l
 use super::markdown::{Comment, escape as md};
 use super::page::{Span, TextPage, faint, heading, plain, strong, width};
 use super::style::{Style, Tone};
+use super::waiting_writes;
 use crate::report::binding::{BindingRow, places};
 use crate::text::{and, count};
 
@@ -17,6 +18,7 @@ impl IntegrationExplanation {
         let declared = self.not_applied().map(|text| format!("  {text}")).unwrap_or_default();
         let head = [heading(&self.integration), plain(" in "), strong(&self.tenant), plain(narrowed), plain(declared)];
         page.wrap(0, 2, &head);
+        waiting_writes::show(&mut page, &self.waits, 2);
         let columns = self.bindings.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
         for row in &self.bindings {
             page.gap();
@@ -33,6 +35,7 @@ impl IntegrationExplanation {
         if let Some(text) = self.not_applied() {
             comment.add(&format!("{}\n\n", md(&text)));
         }
+        comment.section("", &waiting_writes::items(&self.waits), "\n");
         comment.section("", &self.bindings.iter().map(item).collect::<Vec<_>>(), "");
         comment.finish()
     }
@@ -108,7 +111,7 @@ impl KeyExplanation {
                 .map(|(i, v)| format!("- {} {}, {}\n", mark(v.state).0, md(&i.name), md(&variable(v))))
                 .collect();
             comment.add(&format!("\n**{}**: {}\n", md(&tenant.tenant), md(&facts(tenant).join("; "))));
-            comment.section("\n", &items, "");
+            comment.section("\n", &[waiting_writes::items(&tenant.waits), items].concat(), "");
         }
         let lines: Vec<String> = self.sync_lines().iter().map(|line| format!("- {}\n", md(line))).collect();
         comment.section("\n**Syncs**\n\n", &lines, "");
@@ -150,6 +153,7 @@ fn in_tenant(page: &mut TextPage, tenant: &KeyInTenant) {
         plain(format!("  {}", facts(tenant).join("; "))),
     ];
     page.wrap(0, 4, &head);
+    waiting_writes::show(page, &tenant.waits, 4);
     for integration in &tenant.integrations {
         for row in &integration.variables {
             let (mark, tone) = mark(row.state);

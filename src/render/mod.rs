@@ -35,6 +35,7 @@ mod status;
 mod style;
 mod unplanned_change;
 pub mod waiting_plan;
+mod waiting_writes;
 
 pub use crate::text::quoted;
 pub use annotations::{Annotation, Level, code_quality};

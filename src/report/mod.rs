@@ -9,3 +9,4 @@ pub mod status;
 pub mod tally;
 pub mod tenant_connection;
 pub mod value;
+pub mod waiting_write;

@@ -218,6 +218,11 @@ impl Sync {
         self
     }
 
+    /// Gives it these targets, instead of stages.
+    pub fn to(self, to: &[&str]) -> Self {
+        self.spec(|s| (s.to, s.stages) = (to.iter().map(ToString::to_string).collect(), Vec::new()))
+    }
+
     /// Gives it stages instead of `to`.
     pub fn stages(self, stages: &[&[&str]]) -> Self {
         let stage = |to: &&[&str]| Stage { to: to.iter().map(ToString::to_string).collect() };

@@ -137,6 +137,10 @@ impl Given {
     }
 
     /// Gives the sync stages instead of `to`.
+    pub fn to(self, to: &[&str]) -> Self {
+        self.last(|sync| sync.to(to))
+    }
+
     pub fn stages(self, stages: &[&[&str]]) -> Self {
         self.last(|sync| sync.stages(stages))
     }

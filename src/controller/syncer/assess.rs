@@ -2,6 +2,7 @@
 
 use super::approvals::GivenApprovals;
 use super::outcome::ActionFailure;
+use super::releases::ReleaseHere;
 use crate::api::{APPROVE, NewCondition, ReceiptStatus, SyncMode, TargetCounts, TargetStatus, WaitingPlanStatus};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
@@ -119,16 +120,6 @@ pub(super) struct Evidence<'a> {
     pub receipt: Option<ReceiptStatus>,
     /// The release that is on its way, for a sync with stages.
     pub release: Option<ReleaseHere<'a>>,
-}
-
-/// A release on its way through the stages of a sync, in one target.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReleaseHere<'a> {
-    pub digest: &'a str,
-    /// The position of the target's stage; `None`: it takes part from the next release on.
-    pub stage: Option<usize>,
-    /// The release that the target had a receipt for before.
-    pub before: Option<&'a str>,
 }
 
 impl Evidence<'_> {

@@ -1,5 +1,6 @@
 //! The Tenants and TenantSyncs of a namespace, from the watches and from the answers to writes.
 
+use super::releases::Releases;
 use crate::api::*;
 use crate::controller::probes::readiness::Waiting;
 use crate::controller::role::Role;
@@ -143,21 +144,25 @@ impl HubObjects {
         into.map(|(_, sync)| sync.spec.from.as_str())
     }
 
-    /// Returns the TenantSyncs with stages into a target that this role carries out, by name.
+    /// Returns the TenantSyncs with stages into a target that this role carries out, by name; also one that has them no
+    /// longer, while a release goes through them.
     pub(super) fn staged_into<'s>(
         &'s self,
+        releases: &'s Releases,
         target: &'s str,
     ) -> impl Iterator<Item = (&'s String, &'s Object<TenantSyncSpec>)> {
-        self.readable_syncs().filter(move |(_, sync)| !sync.spec.stages.is_empty() && sync.spec.goes_to(target))
+        let into = self.readable_syncs().filter(move |(_, sync)| sync.spec.goes_to(target));
+        into.filter(move |(name, sync)| releases.has_stages(name, &sync.spec))
     }
 
     /// Returns the targets of the stages before a target's own, which decide about it.
-    pub(super) fn earlier_stages<'s>(&'s self, target: &'s str) -> impl Iterator<Item = &'s str> {
-        let earlier = move |sync: &'s Object<TenantSyncSpec>| {
-            let is_before = move |stage: &&Stage| !stage.to.iter().any(|to| to == target);
-            sync.spec.stages.iter().take_while(is_before).flat_map(|stage| stage.to.iter().map(String::as_str))
-        };
-        self.staged_into(target).flat_map(move |(_, sync)| earlier(sync))
+    pub(super) fn earlier_stages<'s>(
+        &'s self,
+        releases: &'s Releases,
+        target: &'s str,
+    ) -> impl Iterator<Item = &'s str> {
+        let staged = self.staged_into(releases, target);
+        staged.flat_map(move |(name, sync)| releases.earlier(name, &sync.spec, target))
     }
 
     /// Returns all targets.
@@ -305,13 +310,26 @@ mod tests {
             let spec = json!({"from": "source", "stages": stages, "integrations": ["*"]});
             hub.syncs.insert(name.into(), live(name, spec));
         }
-        let staged = |target: &str| hub.staged_into(target).map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let none = Releases::default();
+        let staged = |target: &str| hub.staged_into(&none, target).map(|(name, _)| name.clone()).collect::<Vec<_>>();
         assert_eq!(staged("p2"), ["staged"], "those without stages are not among them");
         assert_eq!((staged("last"), staged("other")), (vec!["staged".to_string()], Vec::new()));
-        let earlier = |target: &str| hub.earlier_stages(target).map(str::to_string).collect::<Vec<_>>();
-        assert_eq!(earlier("p1"), [""; 0]);
-        assert_eq!(earlier("p2"), ["p1"]);
-        assert_eq!(earlier("last"), ["p1", "p2", "gone"]);
+        let earlier = |target: &str| hub.earlier_stages(&none, target).map(str::to_string).collect::<BTreeSet<_>>();
+        let names = |of: &[&str]| of.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        assert_eq!((earlier("p1"), earlier("p2")), (names(&[]), names(&["p1"])));
+        assert_eq!(earlier("last"), names(&["p1", "p2", "gone"]));
+        // A release on its way keeps its stages, although the sync has `to` now.
+        let release = ReleaseStatus {
+            digest: "r1".into(),
+            stages: vec![Stage { to: vec!["p1".into()] }, Stage { to: vec!["p2".into()] }],
+            ..ReleaseStatus::default()
+        };
+        let mut releases = Releases::default();
+        let written = TenantSyncStatus { release: Some(release), ..TenantSyncStatus::default() };
+        releases.resume("sends", "uid", &written);
+        let into: Vec<&String> = hub.staged_into(&releases, "p2").map(|(name, _)| name).collect();
+        assert_eq!(into, ["sends", "staged"]);
+        assert_eq!(hub.earlier_stages(&releases, "p2").collect::<BTreeSet<_>>(), ["p1"].into());
         let (all, sources) = (hub.targets(), hub.sources("last").collect::<Vec<_>>());
         assert!(all.contains("last") && all.contains("gone") && sources == ["source"], "{all:?} {sources:?}");
     }

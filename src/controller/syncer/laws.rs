@@ -3,19 +3,17 @@
 //! here; only watches, servers and clocks are left out.
 
 use super::approvals::GivenApprovals;
-use super::assess::{Evidence, ReleaseHere, SyncState, target_status};
-use super::releases::{Releases, SourceState, StagedSync, receipts};
+use super::assess::{Evidence, SyncState, target_status};
+use super::releases::{Releases, SourceState, StagedSync};
 use super::select::{Limits, SyncConsent, select};
 use crate::api::*;
 use crate::engine::model::inventory::{Capabilities, Inventory, Ready, Sync, TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, Plan, Scope, Target};
 use crate::engine::model::record::Writer;
-use crate::engine::model::stages::stages_of;
 use crate::engine::plan::{plan, simulate};
-use crate::engine::promote::SourceSide;
-use crate::engine::resolve::Replacements;
 use crate::engine::stages;
+use crate::engine::sync_rules::requested_at;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use serde_json::json;
@@ -53,18 +51,33 @@ impl Dice {
         }
         if stages.is_empty() { vec![Stage { to: vec!["a".to_string()] }] } else { stages }
     }
+
+    /// Edits the targets of a sync: mostly in stages.
+    fn edit(&mut self, spec: &mut TenantSyncSpec) {
+        let stages = self.stages();
+        (spec.to, spec.stages) = match self.below(3) {
+            0 => (stages.into_iter().flat_map(|stage| stage.to).collect(), Vec::new()),
+            _ => (Vec::new(), stages),
+        };
+    }
 }
 
 /// A hub, its targets, and what an operator keeps of them.
 struct Hub {
     world: World,
     sync: Object<TenantSyncSpec>,
+    /// How often it was created.
+    created: usize,
     generation: i64,
     /// The number of changes of the source.
     changes: u64,
     /// What one process keeps.
     releases: Releases,
     states: BTreeMap<&'static str, TargetStatus>,
+    /// By target, the request to reconcile that was handled last.
+    handled: BTreeMap<&'static str, Option<String>>,
+    /// The release that is on its way, kept by the rule alone.
+    expected: Option<Expected>,
     /// The status as it was written last.
     written: TenantSyncStatus,
     /// The approvals of this moment, by target.
@@ -73,6 +86,17 @@ struct Hub {
     /// The number of writes to a later stage, and to any.
     later: usize,
     writes: usize,
+}
+
+/// The release that is on its way by the rule: "targets are fixed when it begins".
+#[derive(Debug)]
+struct Expected {
+    release: String,
+    /// None: every target is open.
+    stages: Vec<Stage>,
+    /// The targets that were found in sync with it since it began.
+    received: BTreeSet<String>,
+    asked: Option<String>,
 }
 
 fn connection(title: &str) -> Item {
@@ -115,10 +139,13 @@ impl Hub {
         Hub {
             world: World { tenants, ..World::default() },
             sync: Object::new(SYNC, spec),
+            created: 0,
             generation: 1,
             changes: 0,
             releases: Releases::default(),
             states: BTreeMap::new(),
+            handled: BTreeMap::new(),
+            expected: None,
             written: TenantSyncStatus::default(),
             approved: BTreeMap::new(),
             time: 0,
@@ -142,33 +169,88 @@ impl Hub {
         self.sync.spec.goes_to(tenant)
     }
 
-    fn receipts(&self) -> BTreeMap<String, String> {
-        let mut receipts = receipts(&self.written.targets);
-        for (tenant, status) in &self.states {
-            match &status.release {
-                Some(release) => drop(receipts.insert(tenant.to_string(), release.clone())),
-                None => drop(receipts.remove(*tenant)),
-            }
+    fn uid(&self) -> String {
+        format!("uid-{}", self.created)
+    }
+
+    fn as_sync(&self) -> Sync {
+        Sync { writer: Writer::Sync(SYNC.to_string()), spec: Arc::new(self.sync.spec.clone()) }
+    }
+
+    /// The digest of what the sync carries now.
+    fn release(&self) -> String {
+        stages::live_release(&self.world, &self.as_sync()).unwrap().digest.to_string()
+    }
+
+    /// Goes on with the release by the rule: a new one begins with the stages of the spec; an edit counts once it is
+    /// through, or when it is asked for.
+    fn expect(&mut self) {
+        let (release, stages) = (self.release(), self.sync.spec.stages.clone());
+        let asked = requested_at(&self.sync.metadata);
+        let expected = self.expected.get_or_insert_with(|| Expected {
+            release: String::new(),
+            stages: Vec::new(),
+            received: BTreeSet::new(),
+            asked: None,
+        });
+        let is_asked = asked.is_some() && asked != expected.asked;
+        let mut all = expected.stages.iter().flat_map(|stage| &stage.to);
+        if expected.release != release || expected.stages.is_empty() {
+            (expected.release, expected.received) = (release, BTreeSet::new());
+            expected.stages = stages;
+        } else if is_asked || all.all(|target| expected.received.contains(target)) {
+            expected.stages = stages;
         }
-        receipts
+        expected.asked = asked;
     }
 
     /// What the worker does when it begins a full reconcile: it takes the release of now, and builds the world.
     fn observed(&mut self) -> World {
-        let spec = &self.sync.spec;
-        let writer = Writer::Sync(SYNC.to_string());
-        let sync = Sync { writer: writer.clone(), spec: Arc::new(spec.clone()) };
+        self.expect();
+        let (sync, uid) = (self.as_sync(), self.uid());
         let state = SourceState { epoch: 1, changes: self.changes, generation: self.generation };
-        let source = self.live(SOURCE);
-        let replacements = Replacements::of(SOURCE, source);
-        let from = SourceSide { tenant: SOURCE, inventory: source, replacements: &replacements };
-        let digest = self.releases.is_stale(SYNC, "uid", state).then(|| stages::release(&sync, from).digest);
-        let receipts = self.receipts();
-        let staged = StagedSync { uid: "uid", object: &self.sync, written: &self.written };
-        let computed = digest.as_ref().map(|digest| (digest, state));
-        self.releases.observe(SYNC, staged, computed, &receipts, &self.time.to_string());
-        let underway = self.releases.underway(SYNC, &receipts).map(|underway| (writer, underway));
+        let is_stale = self.releases.is_stale(SYNC, &uid, state);
+        let digest = stages::live_release(&self.world, &sync).filter(|_| is_stale).map(|release| release.digest);
+        let staged = StagedSync { uid: &uid, object: &self.sync, written: &self.written };
+        if self.releases.has_stages(SYNC, &self.sync.spec) {
+            let computed = digest.as_ref().map(|digest| (digest, state));
+            self.releases.observe(SYNC, staged, computed, &self.time.to_string());
+        }
+        let underway = self.releases.underway(SYNC).map(|underway| (sync.writer.clone(), underway.clone()));
         World { syncs: vec![sync], underway: Some(underway.into_iter().collect()), ..self.world.clone() }
+    }
+
+    /// Another process begins with what was written.
+    fn restart(&mut self) {
+        (self.releases, self.states, self.handled) = (Releases::default(), BTreeMap::new(), BTreeMap::new());
+        self.releases.resume(SYNC, &self.uid(), &self.written);
+        if let Some(Expected { stages, received, asked, .. }) = &mut self.expected {
+            asked.clone_from(&self.written.last_handled_reconcile_at);
+            // A receipt of a target that takes part from the next release on is not kept.
+            received.retain(|target| stages.iter().any(|stage| stage.to.contains(target)));
+        }
+    }
+
+    /// Removes the sync, and creates it again.
+    fn create_again(&mut self) {
+        self.created += 1;
+        self.generation = 1;
+        (self.states, self.handled, self.written) = (BTreeMap::new(), BTreeMap::new(), TenantSyncStatus::default());
+        self.sync.metadata.annotations.clear();
+        self.releases.resume(SYNC, &self.uid(), &self.written);
+        self.expected = None;
+    }
+
+    /// The law for what is written at once, without a full reconcile: only targets of the first stage.
+    fn writes_at_once_only_to_the_first_stage(&self) -> Result<(), TestCaseError> {
+        let spec = &self.sync.spec;
+        let expected = self.expected.as_ref().filter(|expected| expected.release == self.release());
+        let stages = expected.map_or(&spec.stages, |expected| &expected.stages);
+        for target in spec.targets().filter(|target| self.releases.is_first(SYNC, spec, target)) {
+            let is_first = stages.first().is_none_or(|stage| stage.to.contains(target));
+            prop_assert!(is_first, "{target} is written at once, by {stages:?}");
+        }
+        Ok(())
     }
 
     /// A full reconcile of one target: observe → plan → select → apply → assess.
@@ -207,7 +289,8 @@ impl Hub {
                 live.ready_integrations.entry(id.name.clone()).and_modify(|ready| *ready = Ready::Was);
             }
         });
-        self.assess(&world, &left, tenant);
+        self.assess(&left, tenant);
+        self.handled.insert(tenant, requested_at(&self.sync.metadata));
         self.write_status();
         Ok(done)
     }
@@ -216,9 +299,10 @@ impl Hub {
         plan.targets.iter().find(|target| target.tenant == tenant).unwrap()
     }
 
-    fn assess(&mut self, world: &World, plan: &Plan, tenant: &'static str) {
-        let underway = world.underway.iter().flat_map(|all| all.values()).next();
-        let before = self.receipts().get(tenant).cloned();
+    fn assess(&mut self, plan: &Plan, tenant: &'static str) {
+        let begun = self.releases.begun(SYNC);
+        let written = || self.written.targets.iter().find(|status| status.tenant == tenant);
+        let before = self.states.get(tenant).or_else(written).and_then(|status| status.release.clone());
         let (failed, later) = (BTreeMap::new(), BTreeMap::new());
         let given = GivenApprovals::default();
         let evidence = Evidence {
@@ -241,13 +325,14 @@ impl Hub {
             base: None,
             later: &later,
             receipt: None,
-            release: underway.map(|underway| ReleaseHere {
-                digest: &underway.release,
-                stage: underway.stages.iter().position(|stage| stage.to.iter().any(|to| to == tenant)),
-                before: before.as_deref(),
-            }),
+            release: begun.as_ref().map(|begun| begun.here(tenant, before.as_deref())),
         };
-        self.states.insert(tenant, target_status(&evidence));
+        let status = target_status(&evidence);
+        if status.state == SyncState::InSync.as_str() {
+            begun.iter().for_each(|begun| self.releases.received(SYNC, tenant, begun.number));
+            self.expected.iter_mut().for_each(|expected| expected.received.extend([tenant.to_string()]));
+        }
+        self.states.insert(tenant, status);
     }
 
     fn write_status(&mut self) {
@@ -257,26 +342,27 @@ impl Hub {
         let old = old.filter(|status| spec.goes_to(&status.tenant)).cloned();
         let mut targets: Vec<TargetStatus> = self.states.values().cloned().chain(old).collect();
         targets.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        self.written.release = self.releases.status(SYNC, &targets);
+        let asked = requested_at(&self.sync.metadata);
+        if asked.is_some() && spec.targets().all(|target| self.handled.get(target.as_str()) == Some(&asked)) {
+            self.written.last_handled_reconcile_at = asked;
+        }
+        self.written.release = self.releases.status(SYNC);
         self.written.targets = targets;
     }
 
     /// The law: a target is written only if every target of the stages before has a receipt for the release, has what
     /// the source has, and is Ready with it now. Returns whether it is in a later stage.
     fn may_write(&self, world: &World, tenant: &str) -> Result<bool, TestCaseError> {
-        let underway = world.underway.as_ref().unwrap().values().next().unwrap();
-        let (sync, source) = (&world.syncs[0], self.live(SOURCE));
-        let replacements = Replacements::of(SOURCE, source);
-        let from = SourceSide { tenant: SOURCE, inventory: source, replacements: &replacements };
-        let release = stages::release(sync, from).digest;
-        prop_assert_eq!(&underway.release, &release.to_string());
-        let stages = stages_of(&sync.spec, Some(underway), &release);
+        let (sync, source) = (&self.sync, self.live(SOURCE));
+        prop_assert!(sync.spec.goes_to(tenant), "{tenant} was taken out");
+        let Expected { stages, received, .. } = self.expected.as_ref().unwrap();
+        if stages.is_empty() {
+            return Ok(false);
+        }
         let number = stages.iter().position(|stage| stage.to.iter().any(|to| to == tenant));
         prop_assert!(number.is_some(), "{tenant} is in no stage of the release that began: {stages:?}");
-        prop_assert!(sync.spec.goes_to(tenant), "{tenant} was taken out");
         for before in stages.iter().take(number.unwrap()).flat_map(|stage| &stage.to) {
-            let receipt = self.receipts().get(before).cloned();
-            prop_assert_eq!(receipt, Some(release.to_string()), "{} has no receipt before {}", before, tenant);
+            prop_assert!(received.contains(before), "{before} has no receipt before {tenant}: {stages:?}");
             if !sync.spec.goes_to(before) {
                 // It was taken out after it had the release.
                 continue;
@@ -312,7 +398,7 @@ impl Hub {
     /// One random event.
     fn step(&mut self, dice: &mut Dice) -> Result<(), TestCaseError> {
         self.time += 1;
-        match dice.below(20) {
+        match dice.below(22) {
             0..8 => {
                 let target = dice.target();
                 self.reconcile(target)?;
@@ -332,15 +418,13 @@ impl Hub {
                     _ => live.insert(integration(name, &title)),
                 });
             }
-            15 => {
-                // Another process begins with what was written.
-                (self.releases, self.states) = (Releases::default(), BTreeMap::new());
-            }
-            16 => {
-                self.sync.spec.stages = dice.stages();
+            15 => self.restart(),
+            16 | 20 => {
+                dice.edit(&mut self.sync.spec);
                 self.generation += 1;
                 self.write_status();
             }
+            21 if dice.below(3) == 0 => self.create_again(),
             17 => {
                 // Somebody changes a target.
                 let (target, title) = (dice.target(), dice.below(4).to_string());
@@ -360,7 +444,7 @@ impl Hub {
                 self.sync.metadata.annotations.insert(REQUESTED_AT.to_string(), asked);
             }
         }
-        Ok(())
+        self.writes_at_once_only_to_the_first_stage()
     }
 
     /// From now on nothing changes, everything is ready once it is written, and a person approves what waits.
@@ -399,14 +483,14 @@ fn no_target_is_written_before_the_stage_before_has_the_release_and_is_ready_wit
         for target in &targets {
             let status = hub.written.targets.iter().find(|status| status.tenant == *target).unwrap();
             prop_assert_eq!(&status.state, SyncState::InSync.as_str(), "{}: {:?}", target, status.message);
-            let release = hub.written.release.as_ref().unwrap();
-            prop_assert_eq!(status.release.as_ref(), Some(&release.digest));
+            let release = hub.written.release.as_ref().map(|release| &release.digest);
+            prop_assert_eq!(status.release.as_ref(), release);
             for item in &source {
                 let there = hub.live(target).get(&item.id());
                 prop_assert!(Item::same(there.as_ref(), Some(item)), "{target} lacks {}", item.id());
             }
         }
-        let release = hub.written.release.clone().unwrap();
+        let release = hub.written.release.clone().unwrap_or_default();
         prop_assert_eq!((&release.stages, release.stage), (&hub.sync.spec.stages, None));
         // And then nothing is written any more, not even a status.
         let (written, writes) = (hub.written.clone(), hub.writes);
@@ -418,7 +502,7 @@ fn no_target_is_written_before_the_stage_before_has_the_release_and_is_ready_wit
         prop_assert_eq!(&hub.written, &written);
         prop_assert_eq!(hub.writes, writes);
         // Nor by another process.
-        (hub.releases, hub.states) = (Releases::default(), BTreeMap::new());
+        hub.restart();
         for target in TARGETS {
             prop_assert!(!hub.reconcile(target)?, "{target} is written by another process");
         }

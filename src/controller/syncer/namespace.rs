@@ -333,7 +333,7 @@ impl HubWorker {
     /// one order, so that targets never wake each other in turn.
     fn later_stages(&self, name: &str, is_of: impl Fn(&str) -> bool) -> BTreeSet<String> {
         let mut later = BTreeSet::new();
-        for (sync, object) in self.objects.staged_into(name).filter(|(sync, _)| is_of(sync)) {
+        for (sync, object) in self.objects.staged_into(&self.releases, name).filter(|(sync, _)| is_of(sync)) {
             let waits = |target: &&String| {
                 let Some(state) = self.targets.get(*target) else { return false };
                 let awaits = |(status, _): &(TargetStatus, _)| status.state == SyncState::AwaitingStage.as_str();
@@ -441,9 +441,13 @@ impl HubWorker {
                 continue;
             }
             let approve = sync.metadata.annotations.get(APPROVE).map_or("", String::as_str);
-            let written = status::written::<TenantSyncStatus, _>(live).unwrap_or_default().approvals;
+            let written = status::written::<TenantSyncStatus, _>(live).unwrap_or_default();
+            if self.releases.resume(name, &live.version.uid, &written) {
+                // It was created again.
+                self.targets.values_mut().for_each(|target| target.retain_syncs(|sync| sync != name));
+            }
             let id = ObjectId::new(Kind::TenantSync, name);
-            self.approvals.observe(&id, &live.version.uid, approved_digests(approve), &written);
+            self.approvals.observe(&id, &live.version.uid, approved_digests(approve), &written.approvals);
             for target in sync.spec.targets() {
                 let syncs = wanted.entry(target.clone()).or_default();
                 match sync.spec.mode {
@@ -471,11 +475,8 @@ impl HubWorker {
             Kind::Tenant => objects.with_git(&object.name).is_some(),
             _ => is_own(&object.name),
         });
-        self.releases.retain(|sync| {
-            let spec = objects.syncs.get(sync).and_then(|live| live.read.as_ref().ok());
-            // One that cannot be read goes on with its release once it can.
-            is_own(sync) && spec.is_none_or(|sync| !sync.spec.stages.is_empty())
-        });
+        // A sync that has no stages any more, or cannot be read, goes on with its release.
+        self.releases.retain(is_own);
         self.drop_waiting_plans();
         for name in self.targets.keys().filter(|name| !wanted.contains_key(*name)) {
             self.context.metrics.forget_tenant(name);
@@ -503,9 +504,8 @@ impl HubWorker {
                 }
             }
             target.syncs = syncs;
-            let is_here = |sync: &String| target.syncs.apply.contains(sync) || target.syncs.plan.contains(sync);
-            target.states.retain(|sync, _| is_here(sync));
-            target.history.retain(is_here);
+            let Syncs { apply, plan, .. } = target.syncs.clone();
+            target.retain_syncs(|sync| apply.contains(sync) || plan.contains(sync));
             let requested = requested.remove(&name).unwrap_or_default();
             if requested != target.requested {
                 target.requested = requested;
@@ -626,7 +626,8 @@ impl HubWorker {
 
     /// Takes the releases of the syncs with stages into a target as they are now. A new one begins.
     fn observe_releases(&mut self, target: &str) {
-        let names: Vec<String> = self.objects.staged_into(target).map(|(name, _)| name.clone()).collect();
+        let staged = self.objects.staged_into(&self.releases, target);
+        let names: Vec<String> = staged.map(|(name, _)| name.clone()).collect();
         let time = now_in_words();
         for name in names {
             let Some(live) = self.objects.syncs.get(&name) else { continue };
@@ -635,11 +636,10 @@ impl HubWorker {
             let state = observer.source_state(&object.spec, live.generation);
             let stale = state.filter(|state| self.releases.is_stale(&name, uid, *state));
             let release = stale.and_then(|state| Some((observer.release(&name, &object.spec)?, state)));
-            let receipts = observer.receipts(&name);
             let written = status::written(live).unwrap_or_default();
             let sync = StagedSync { uid, object, written: &written };
             let computed = release.as_ref().map(|(digest, state)| (digest, *state));
-            self.releases.observe(&name, sync, computed, &receipts, &time);
+            self.releases.observe(&name, sync, computed, &time);
         }
     }
 
@@ -741,6 +741,12 @@ impl HubWorker {
         let settles = self.observer().unsettled(name, now).and_then(|unsettled| unsettled.until);
         let Some(target) = self.targets.get_mut(name) else { return };
         target.assess((self.paths.namespace(), name), applied, &syncs, now, &now_in_words());
+        for (sync, release) in &applied.releases {
+            let status = target.states.get(sync).map(|(status, _)| status);
+            if status.is_some_and(|status| status.state == SyncState::InSync.as_str()) {
+                self.releases.received(sync, name, release.number);
+            }
+        }
         if applied.outcome.done.is_empty() {
             target.queue.everything_by(now + self.context.resync);
             if !applied.later.is_empty() {
@@ -785,8 +791,8 @@ impl HubWorker {
         let is_done =
             |sync: &str| target.states.get(sync).is_some_and(|(status, _)| status.state == SyncState::InSync.as_str());
         let mut due = self.later_stages(name, is_done);
-        for (sync, object) in self.objects.staged_into(name) {
-            if self.releases.has_edit_due(sync, &object.spec, &self.observer().receipts(sync)) {
+        for (sync, object) in self.objects.staged_into(&self.releases, name) {
+            if self.releases.has_edit_due(sync, &object.spec) {
                 due.extend(object.spec.targets().cloned());
             }
         }

@@ -6,7 +6,7 @@ use super::git_commit::ReadCommit;
 use super::git_sources::GitSources;
 use super::hub_objects::HubObjects;
 use super::polled::PolledTenant;
-use super::releases::{self, Releases, SourceState};
+use super::releases::{BegunRelease, Releases, SourceState};
 use super::select::InFlight;
 use super::status;
 use super::syncs::{SourceInto, SyncInto, Syncs};
@@ -47,6 +47,8 @@ pub(super) struct ObservedTarget {
     pub syncs: Syncs,
     /// The syncs into the target, as the world has them.
     pub into: BTreeMap<String, SyncInto>,
+    /// The releases of the syncs with stages into the target, as the world has them.
+    pub releases: BTreeMap<String, BegunRelease>,
     /// The target's own source, as the world has it.
     pub source: Option<SourceInto>,
     /// Why nothing is deleted yet.
@@ -83,15 +85,6 @@ pub(super) struct Unsettled {
 }
 
 impl ObservedTarget {
-    /// Returns the releases of syncs with stages, and by which stages each is on its way.
-    pub(super) fn releases(&self) -> BTreeMap<String, (String, Vec<Stage>)> {
-        let release = |(writer, underway): (&Writer, &Underway)| match writer {
-            Writer::Sync(name) => Some((name.clone(), (underway.release.clone(), underway.stages.clone()))),
-            Writer::Source | Writer::Promote(_) | Writer::Adopt => None,
-        };
-        self.world.underway.iter().flatten().filter_map(release).collect()
-    }
-
     /// Returns the world without the syncs that wait for an approval; `None` if none waits.
     pub(super) fn without_those_that_wait(&self) -> Option<World> {
         let waits = |sync: &Sync| self.world.waiting.contains(&sync.writer);
@@ -165,26 +158,16 @@ impl HubObserver<'_> {
 
     /// Returns what is remembered of the releases of syncs with stages.
     fn underway(&self) -> BTreeMap<Writer, Underway> {
-        let staged = self.objects.readable_syncs().filter(|(_, sync)| !sync.spec.stages.is_empty());
         let underway = |(name, _): (&String, &Object<TenantSyncSpec>)| {
-            Some((Writer::Sync(name.clone()), self.releases.underway(name, &self.receipts(name))?))
+            Some((Writer::Sync(name.clone()), self.releases.underway(name)?.clone()))
         };
-        staged.filter_map(underway).collect()
+        self.objects.readable_syncs().filter_map(underway).collect()
     }
 
-    /// Returns the releases that the targets of a sync have receipts for: as reconciled by this process, else as its
-    /// status has them.
-    pub(super) fn receipts(&self, sync: &str) -> BTreeMap<String, String> {
-        let written = self.objects.syncs.get(sync).and_then(status::written::<TenantSyncStatus, _>);
-        let mut receipts = releases::receipts(&written.unwrap_or_default().targets);
-        for (tenant, target) in self.targets {
-            let Some((status, _)) = target.states.get(sync) else { continue };
-            match &status.release {
-                Some(release) => drop(receipts.insert(tenant.clone(), release.clone())),
-                None => drop(receipts.remove(tenant)),
-            }
-        }
-        receipts
+    /// Returns the releases of the syncs with stages into a target.
+    fn releases_into(&self, target: &str) -> BTreeMap<String, BegunRelease> {
+        let staged = self.objects.staged_into(self.releases, target);
+        staged.filter_map(|(name, _)| Some((name.clone(), self.releases.begun(name)?))).collect()
     }
 
     /// Returns the state of a sync's source; `None` if it cannot be read.
@@ -207,7 +190,7 @@ impl HubObserver<'_> {
     /// reconcile.
     fn gates(&self, target: &str) -> Gates {
         let mut gates = Gates::default();
-        for (name, sync) in self.objects.staged_into(target) {
+        for (name, sync) in self.objects.staged_into(self.releases, target) {
             if !self.releases.is_first(name, &sync.spec, target) {
                 let release = Digest::of(&[]);
                 let wait = StageWait { stage: None, waits_for: 1, release, held_by: Vec::new(), digest: None };
@@ -265,6 +248,7 @@ impl HubObserver<'_> {
             syncs: self.targets.get(name)?.syncs.clone(),
             world,
             into: self.syncs_into(name),
+            releases: self.releases_into(name),
             source: self.source_into(name),
             unsettled: self.unsettled(name, now),
         })
@@ -322,9 +306,10 @@ impl HubObserver<'_> {
     /// Whether a target, its sources and the targets of earlier stages were read, or are known not to exist.
     pub(super) fn can_reconcile(&self, target: &str) -> bool {
         let being_read = |tenant: &str| self.tenants.is_being_read(tenant);
+        let earlier = self.objects.earlier_stages(self.releases, target);
         self.is_read()
             && !self.git.is_being_read(target)
-            && !self.objects.sources(target).chain(self.objects.earlier_stages(target)).chain([target]).any(being_read)
+            && !self.objects.sources(target).chain(earlier).chain([target]).any(being_read)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The result of applying a plan to a target: the actions that were carried out, the failures, and what is left.
 
 use super::approvals::GivenApprovals;
+use super::releases::BegunRelease;
 use super::syncs::{SourceInto, SyncInto};
 use super::waiting_plans::StoredPlaces;
-use crate::api::Stage;
 use crate::apply::{Outcome, Refusal, Report};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
@@ -80,8 +80,8 @@ pub(super) struct AppliedTarget {
     pub later: BTreeMap<String, String>,
     /// The syncs that waited for an approval when it was planned.
     pub waited: BTreeSet<Writer>,
-    /// By sync with stages: the release that was planned, and by which stages.
-    pub releases: BTreeMap<String, (String, Vec<Stage>)>,
+    /// By sync with stages: the release that was planned.
+    pub releases: BTreeMap<String, BegunRelease>,
     /// The syncs into the target when it was planned.
     pub into: BTreeMap<String, SyncInto>,
     /// The target's own source when it was planned.

@@ -162,7 +162,7 @@ impl Reconciler {
             waiting_plans,
             later,
             waited: observed.world.waiting.clone(),
-            releases: observed.releases(),
+            releases: observed.releases.clone(),
             into: observed.into.clone(),
             source: observed.source.clone(),
         }

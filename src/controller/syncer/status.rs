@@ -137,7 +137,7 @@ pub(super) fn of_sync(
         conditions: conditions(&before.conditions, sync_conditions, live.generation, now),
         last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
         receipts: receipts::merged(history, &before.receipts),
-        release: releases.status(&live.name, &targets),
+        release: releases.status(&live.name),
         targets,
         approvals: Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! One target: the syncs into it, its queue, and the state of each sync.
 
 use super::approvals::GivenApprovals;
-use super::assess::{Evidence, ReleaseHere, SyncState, target_status};
+use super::assess::{Evidence, SyncState, target_status};
 use super::budget::ChangeBudget;
 use super::outcome::{AppliedTarget, DoneAction, PassOutcome, Retry};
 use super::queue::{PassId, TargetQueue};
@@ -86,6 +86,14 @@ impl TargetState {
         if changed > self.budget.count() || (base.is_some() && self.budget.base().is_none()) {
             self.budget = ChangeBudget::resumed(changed.max(self.budget.count()), base, now);
         }
+    }
+
+    /// Forgets what other syncs wrote, and what is known of them.
+    pub(super) fn retain_syncs(&mut self, is_here: impl Fn(&str) -> bool) {
+        self.states.retain(|sync, _| is_here(sync));
+        self.releases.retain(|sync, _| is_here(sync));
+        self.receipts.retain(|sync, _| is_here(sync));
+        self.history.retain(|sync| is_here(sync));
     }
 
     /// Returns the number of recently changed objects, including those being changed.
@@ -206,11 +214,8 @@ impl TargetState {
                 waiting_plan: applied.waiting_plans.kept.get(sync),
                 not_stored: applied.waiting_plans.not_stored.get(sync).map(String::as_str),
                 receipt: self.receipts.get(sync).cloned(),
-                release: applied.releases.get(sync).map(|(release, stages)| ReleaseHere {
-                    digest: release,
-                    stage: stages.iter().position(|stage| stage.to.iter().any(|to| to == target)),
-                    before: self.releases.get(sync).map(String::as_str),
-                }),
+                release: (applied.releases.get(sync))
+                    .map(|release| release.here(target, self.releases.get(sync).map(String::as_str))),
                 ..evidence(writer)
             };
             (sync.clone(), (target_status(&evidence), self.requested.get(sync).cloned()))

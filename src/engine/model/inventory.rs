@@ -33,14 +33,23 @@ pub struct World {
     /// The syncs that name a nonexistent integration, each with its target and the name, if this world is a part of
     /// another one. If `None`, they are looked up in this world.
     pub misnamed: Option<Misnamed>,
-    /// The releases of syncs with stages that an operator remembers, by sync. `None`: nobody does, so that a release
-    /// begins with the plan, and what is live is the only receipt.
+    /// The releases of syncs with stages that an operator remembers, by sync; see [`World::stages_of`]. `None`: nobody
+    /// does, so that a release begins with the plan, and what is live is the only receipt.
     pub underway: Option<BTreeMap<Writer, Underway>>,
     /// The syncs that wait for an earlier stage, if this world is a part of another one. If `None`, they are decided in
     /// this world.
     pub gates: Option<Gates>,
     /// The time of the plan; `None`: nothing is called expired. It decides findings only, and no action.
     pub now: Option<Timestamp>,
+}
+
+impl World {
+    /// Returns the stages that hold for a sync, none if all of its targets are open: those of the release that an
+    /// operator remembers, which are the ones when it began; else those of its spec.
+    pub fn stages_of<'w>(&'w self, sync: &'w Sync) -> &'w [Stage] {
+        let underway = self.underway.as_ref().and_then(|underway| underway.get(&sync.writer));
+        underway.map_or(&sync.spec.stages, |underway| &underway.stages)
+    }
 }
 
 /// Names of nonexistent integrations in syncs, by sync and target.

@@ -2,7 +2,7 @@
 
 use super::canonical::{Digest, short};
 use super::record::Writer;
-use crate::api::{Stage, TenantSyncSpec};
+use crate::api::Stage;
 use crate::text::count;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,16 +23,16 @@ pub struct Release {
 pub struct Underway {
     /// The digest of the release.
     pub release: String,
-    /// The stages when it began.
+    /// The stages that hold for it: those when it began.
     pub stages: Vec<Stage>,
-    /// By target, the release that it has a receipt for.
-    pub receipts: BTreeMap<String, String>,
+    /// The targets that have a receipt for it since it began. One that was taken out of the sync meanwhile stays.
+    pub received: BTreeSet<String>,
 }
 
 impl Underway {
     /// Whether a target has a receipt for the release.
     pub fn has_receipt(&self, tenant: &str) -> bool {
-        self.receipts.get(tenant) == Some(&self.release)
+        self.received.contains(tenant)
     }
 
     /// Whether every target of the release has a receipt for it.
@@ -45,13 +45,22 @@ impl Underway {
         let is_left = |stage: &Stage| stage.to.iter().any(|tenant| !self.has_receipt(tenant));
         self.stages.iter().position(is_left).map(|stage| stage + 1)
     }
-}
 
-/// The stages that hold for a release: those when it began, if an operator remembers it; else those of the spec.
-pub fn stages_of<'a>(spec: &'a TenantSyncSpec, underway: Option<&'a Underway>, release: &Digest) -> &'a [Stage] {
-    match underway.filter(|underway| underway.release == release.to_string()) {
-        Some(underway) => &underway.stages,
-        None => &spec.stages,
+    /// Goes on with what the sync carries now, `None` if its source cannot be read: a new release begins, also one that
+    /// was on its way before. Then the stages of the spec hold. Otherwise an edit of them, also one that takes them
+    /// away, counts once the release is through, or if a person asks for it. Returns whether the stages of the spec
+    /// begin to hold.
+    pub fn goes_on(&mut self, carried: Option<&str>, spec: &[Stage], is_asked: bool) -> bool {
+        let new = carried.filter(|carried| *carried != self.release);
+        if let Some(release) = new {
+            self.release = release.to_string();
+            self.received.clear();
+        }
+        let begins = new.is_some() || (self.stages != spec && (is_asked || self.is_through()));
+        if begins {
+            self.stages = spec.to_vec();
+        }
+        begins
     }
 }
 
@@ -279,20 +288,57 @@ mod tests {
         assert!(next.text().starts_with("takes part from the next release on"), "{next}");
     }
 
+    fn stage(to: &[&str]) -> Stage {
+        Stage { to: to.iter().map(ToString::to_string).collect() }
+    }
+
+    fn underway(received: &[&str]) -> Underway {
+        Underway {
+            release: "r1".to_string(),
+            stages: vec![stage(&["a"]), stage(&["b", "c"])],
+            received: received.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     #[test]
     fn a_release_is_through_once_every_target_has_a_receipt_for_it() {
-        let stage = |to: &[&str]| Stage { to: to.iter().map(ToString::to_string).collect() };
-        let receipts = |of: &[(&str, &str)]| of.iter().map(|(t, r)| (t.to_string(), r.to_string())).collect();
-        let underway = |of: &[(&str, &str)]| Underway {
-            release: "r2".to_string(),
-            stages: vec![stage(&["a"]), stage(&["b", "c"])],
-            receipts: receipts(of),
-        };
-        let none = underway(&[("a", "r1"), ("b", "r2")]);
-        assert_eq!((none.is_through(), none.stage()), (false, Some(1)));
-        let half = underway(&[("a", "r2"), ("b", "r2"), ("c", "r1")]);
-        assert_eq!((half.is_through(), half.stage()), (false, Some(2)));
-        let all = underway(&[("a", "r2"), ("b", "r2"), ("c", "r2"), ("gone", "r1")]);
-        assert_eq!((all.is_through(), all.stage()), (true, None));
+        for (received, is_through, stage) in
+            [(&["b"] as &[&str], false, Some(1)), (&["a", "b"], false, Some(2)), (&["a", "b", "c", "gone"], true, None)]
+        {
+            let underway = underway(received);
+            assert_eq!((underway.is_through(), underway.stage()), (is_through, stage), "{received:?}");
+        }
+    }
+
+    /// "targets are fixed when it begins".
+    #[test]
+    fn the_stages_of_a_release_hold_until_it_is_through() {
+        let (all, one) = (["a", "b", "c"], [stage(&["a"])]);
+        // With stages, with one, and with `to` instead.
+        for spec in [&[stage(&["b"]), stage(&["a"])] as &[Stage], &one, &[]] {
+            let goes_on = |received: &[&str], carried: Option<&str>, is_asked: bool| {
+                let mut underway = underway(received);
+                let begins = underway.goes_on(carried, spec, is_asked);
+                assert_eq!(begins, underway.stages == spec);
+                begins
+            };
+            assert!(!goes_on(&["a", "b"], Some("r1"), false), "c lacks it");
+            assert!(!goes_on(&["a", "b"], None, false), "the source cannot be read");
+            assert!(goes_on(&all, Some("r1"), false) && goes_on(&all, None, false), "it is through");
+            assert!(goes_on(&[], Some("r2"), false), "the next one begins");
+            assert!(goes_on(&[], Some("r1"), true) && goes_on(&[], None, true), "a person asks");
+        }
+        // Without an edit nothing begins.
+        let mut same = underway(&all);
+        assert!(!same.goes_on(Some("r1"), &same.stages.clone(), true));
+    }
+
+    #[test]
+    fn a_release_that_begins_again_has_no_receipts() {
+        let mut underway = underway(&["a", "b"]);
+        let stages = underway.stages.clone();
+        assert!(underway.goes_on(Some("r2"), &stages, false));
+        assert!(underway.goes_on(Some("r1"), &stages, false));
+        assert_eq!((underway.received.len(), underway.stage()), (0, Some(1)));
     }
 }

@@ -168,7 +168,7 @@ fn plan_gated(world: &World, scope: &Scope, gates: &Gates) -> GatedPlan {
             findings.append(&mut result.findings);
             targets.insert(name, std::mem::replace(&mut result.target, unreachable(name, "")));
         }
-        for sync in syncs.iter().filter(|sync| sync.spec.from == name && !sync.spec.stages.is_empty()) {
+        for sync in syncs.iter().filter(|sync| sync.spec.from == name && !world.stages_of(sync).is_empty()) {
             let from = SourceSide { tenant: name, inventory: &result.after, replacements: &result.replacements };
             releases.insert(sync.writer.clone(), stages::release(sync, from));
         }

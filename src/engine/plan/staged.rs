@@ -13,13 +13,13 @@ use crate::engine::model::inventory::{Sync, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Op, Plan, Scope, State, Target};
 use crate::engine::model::record::{Record, Writer, Wrote};
-use crate::engine::model::stages::{Gates, Hindrance, Release, StageWait, Underway, stages_of};
+use crate::engine::model::stages::{Gates, Hindrance, Release, StageWait, Underway};
 use crate::engine::stages::{Decision, decide, unready};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether any sync of a world has stages.
+/// Whether stages hold for any sync of a world.
 pub fn has_stages(world: &World) -> bool {
-    world.syncs.iter().any(|sync| !sync.spec.stages.is_empty())
+    world.syncs.iter().any(|sync| !world.stages_of(sync).is_empty())
 }
 
 /// Decides which syncs wait in which tenants, for a plan of this scope.
@@ -126,22 +126,26 @@ fn conflict(finding: &Finding) -> Option<(&str, &ObjectId)> {
 
 /// The syncs with stages that are carried out.
 fn staged(world: &World) -> impl Iterator<Item = &Sync> {
-    world.syncs.iter().filter(|sync| !sync.spec.stages.is_empty() && !sync.spec.is_suspended())
+    world.syncs.iter().filter(|sync| !world.stages_of(sync).is_empty() && !sync.spec.is_suspended())
 }
 
-/// What an operator remembers of the release of a sync, if it is still that one.
-fn underway<'w>(world: &'w World, sync: &Sync, release: &Release) -> Option<&'w Underway> {
-    let underway = world.underway.as_ref()?.get(&sync.writer)?;
-    (underway.release == release.digest.to_string()).then_some(underway)
+/// Whether a target has a receipt for a release. An operator may remember another one: the source gets something with
+/// this plan. If nobody remembers any, what is live is the receipt.
+fn has_receipt(world: &World, sync: &Sync, release: &Release, tenant: &str) -> bool {
+    let Some(underway) = &world.underway else { return true };
+    let is_received =
+        |underway: &Underway| underway.release == release.digest.to_string() && underway.has_receipt(tenant);
+    underway.get(&sync.writer).is_some_and(is_received)
 }
 
 /// Decides which syncs wait, given the plan in which none does.
 fn decided(world: &World, scope: &Scope, open: &GatedPlan) -> Gates {
     // Where nothing is to be done in a later stage, nothing has to wait.
     let is_needed = staged(world).any(|sync| {
-        let Some(release) = open.releases.get(&sync.writer) else { return false };
-        let stages = stages_of(&sync.spec, underway(world, sync, release), &release.digest);
-        let first: BTreeSet<&String> = stages.iter().take(1).flat_map(|stage| &stage.to).collect();
+        if !open.releases.contains_key(&sync.writer) {
+            return false;
+        }
+        let first: BTreeSet<&String> = world.stages_of(sync).iter().take(1).flat_map(|stage| &stage.to).collect();
         let writes = |target: &Target| target.actions.iter().any(|action| action.writers.contains(&sync.writer));
         open.plan.targets.iter().any(|target| !first.contains(&target.tenant) && writes(target))
     });
@@ -165,8 +169,8 @@ fn decided(world: &World, scope: &Scope, open: &GatedPlan) -> Gates {
                 continue;
             };
             let known = state.decision.open;
-            let stages = stages_of(&sync.spec, underway(world, sync, release), &release.digest);
-            let decision = decide(stages, known, &|tenant| hindrance(world, &probed.plan, sync, release, tenant));
+            let decision =
+                decide(world.stages_of(sync), known, &|tenant| hindrance(world, &probed.plan, sync, release, tenant));
             let is_new = state.release.as_ref() != Some(release);
             state.release = Some(release.clone());
             if decision.open < known {
@@ -203,12 +207,9 @@ fn with_earlier_stages(world: &World, tenants: &BTreeSet<String>) -> BTreeSet<St
     while all.len() > known {
         known = all.len();
         for sync in staged(world) {
-            // Stages as they were when a release began may differ: each of them counts.
-            let before = world.underway.as_ref().and_then(|all| all.get(&sync.writer)).map(|u| u.stages.as_slice());
-            for stages in [Some(sync.spec.stages.as_slice()), before].into_iter().flatten() {
-                let last = stages.iter().rposition(|stage| stage.to.iter().any(|to| all.contains(to)));
-                all.extend(stages.iter().take(last.unwrap_or(0)).flat_map(|stage| stage.to.iter().cloned()));
-            }
+            let stages = world.stages_of(sync);
+            let last = stages.iter().rposition(|stage| stage.to.iter().any(|to| all.contains(to)));
+            all.extend(stages.iter().take(last.unwrap_or(0)).flat_map(|stage| stage.to.iter().cloned()));
         }
     }
     all
@@ -219,10 +220,9 @@ fn closed(world: &World, states: &BTreeMap<Writer, Opening>) -> Gates {
     let mut gates = Gates::default();
     for sync in staged(world) {
         let Some(Opening { decision, release, .. }) = states.get(&sync.writer) else { continue };
-        let release = release.as_ref();
         // Without a release the source cannot be read, and the sync does nothing.
-        let digest = release.map_or_else(|| Digest::of(&[]), |release| release.digest.clone());
-        let stages = stages_of(&sync.spec, release.and_then(|release| underway(world, sync, release)), &digest);
+        let digest = release.as_ref().map_or_else(|| Digest::of(&[]), |release| release.digest.clone());
+        let stages = world.stages_of(sync);
         for tenant in sync.spec.targets() {
             let stage = stages.iter().position(|stage| stage.to.contains(tenant));
             if stage.is_some_and(|stage| stage < decision.open) {
@@ -244,8 +244,7 @@ fn closed(world: &World, states: &BTreeMap<Writer, Opening>) -> Gates {
 /// Returns why a target is not done with a release; `None` if it is.
 fn hindrance(world: &World, plan: &Plan, sync: &Sync, release: &Release, tenant: &str) -> Option<Hindrance> {
     let writer = &sync.writer;
-    let underway = underway(world, sync, release);
-    let has_receipt = underway.is_none_or(|underway| underway.has_receipt(tenant));
+    let has_receipt = has_receipt(world, sync, release, tenant);
     if !sync.spec.goes_to(tenant) {
         // It is neither planned nor written any more: only its receipt counts.
         return (!has_receipt).then_some(Hindrance::TakenOut);
@@ -278,7 +277,7 @@ fn hindrance(world: &World, plan: &Plan, sync: &Sync, release: &Release, tenant:
     if unresolved > 0 {
         return Some(Hindrance::Unresolved(unresolved));
     }
-    if world.underway.is_some() && !(underway.is_some() && has_receipt) {
+    if !has_receipt {
         return Some(Hindrance::Unverified);
     }
     let unready = unready(tenant, live, release);

@@ -50,6 +50,11 @@ impl HubPart {
         self.target.state == "AwaitingStage"
     }
 
+    /// Which stage the target waits for, and what holds it back.
+    pub(super) fn awaits(&self) -> Option<&str> {
+        self.target.message.as_deref().filter(|_| self.awaits_stage())
+    }
+
     /// Adds the context to every command in a text of the syncer.
     pub(super) fn with_context(&self, text: &str) -> String {
         let Some(context) = &self.hub.context else { return text.to_string() };

@@ -143,7 +143,9 @@ impl HubExplanation {
         let mut out = format!("## {}\n\n", md(&self.name));
         self.there.iter().for_each(|there| out.push_str(&format!("- {}\n", md(there))));
         for target in &self.targets {
-            out.push_str(&format!("- **{}**: {}\n", md(&target.part.title()), md(&target.part.target.state)));
+            let waits = target.part.awaits().map(|why| format!(": {}", md(why))).unwrap_or_default();
+            let state = md(&target.part.target.state);
+            out.push_str(&format!("- **{}**: {state}{waits}\n", md(&target.part.title())));
             let of = |action: &KeptAction| [action.title()].into_iter().chain(action.changes()).chain(action.reasons());
             let actions = target.actions.iter().flat_map(of);
             let nothing = (!target.is_concerned()).then(|| target.nothing(&self.name));
@@ -167,6 +169,9 @@ impl HubExplanation {
                 "actions": target.actions.iter().map(|action| action.whole.clone()).collect::<Vec<_>>(),
                 "notes": target.notes, "status": target.status, "concerned": target.is_concerned(),
             });
+            if let Some(waits) = part.awaits() {
+                json["waits"] = json!(waits);
+            }
             if let Some(compared) = &part.compared {
                 json["compared"] = compared.json();
             }
@@ -311,6 +316,18 @@ mod tests {
         assert!(explained.is_known() && text.contains("\n    Connection/crm title: kept by kubectl\n"), "{text}");
         assert!(!text.contains("Connection/erp") && text.contains("keep: true"), "{text}");
         assert_eq!(explained.exit(), 0);
+    }
+
+    #[test]
+    fn what_waits_for_a_stage_says_for_which() {
+        let why = "1 action waits: it waits for stage 1: dev-2 is not Ready";
+        let waits = |part: &mut HubPart| {
+            part.target.message = Some(why.to_string());
+            part.target.actions = vec!["update Integration/lead: us changed title".into()];
+        };
+        let explained = HubExplanation::of("lead", vec![part("AwaitingStage", waits)]).unwrap();
+        assert!(explained.text(Style::default()).contains(why) && explained.markdown().contains(why));
+        assert_eq!((explained.json()["targets"][0]["waits"].as_str(), explained.exit()), (Some(why), 2));
     }
 
     /// The exit code is that of what concerns the object; an unknown object is an error.

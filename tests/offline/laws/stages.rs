@@ -9,11 +9,13 @@ use stablekey::engine::model::code::Severity;
 use stablekey::engine::model::inventory::{Ready, Sync, View, World};
 use stablekey::engine::model::plan::{Action, ActionKind, FieldChange, Op, Plan, Scope, State, Target};
 use stablekey::engine::model::record::Writer;
+use stablekey::engine::model::stages::Underway;
 use stablekey::engine::narrowing::plan_narrowed;
 use stablekey::engine::plan::simulate;
+use stablekey::engine::stages::live_release;
 use stablekey_testing::world::Given;
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// More rounds than any world has stages, and changes that bring further changes.
@@ -217,6 +219,55 @@ fn no_stage_overtakes_another() {
     };
     TestRunner::new(fewer()).run(&worlds::dice(), law).unwrap_or_else(|error| panic!("{error}"));
     assert!(later.get() > 20 && waits.get() > 100, "{} {}: the worlds say too little", later.get(), waits.get());
+}
+
+/// An operator remembers the releases of now, with some receipts.
+fn remembered(world: &World, dice: &mut Dice) -> BTreeMap<Writer, Underway> {
+    let staged = world.syncs.iter().filter(|sync| !sync.spec.stages.is_empty());
+    let underway = |sync: &Sync| {
+        let release = live_release(world, sync)?.digest.to_string();
+        let received = sync.spec.targets().filter(|_| !dice.rarely(3)).cloned().collect();
+        Some((sync.writer.clone(), Underway { release, stages: sync.spec.stages.clone(), received }))
+    };
+    staged.filter_map(underway).collect()
+}
+
+/// "targets are fixed when it begins": while a release is on its way, an edit of the stages changes nothing of the plan,
+/// also one to `to`.
+#[test]
+fn an_edit_of_the_stages_changes_no_plan_while_a_release_is_on_its_way() {
+    let waits = Cell::new(0);
+    let law = |dice: Vec<u8>| -> Result<(), TestCaseError> {
+        let mut dice = Dice::new(&dice);
+        for world in worlds_with_history(&mut dice) {
+            let mut world = with_stages(world, &mut dice);
+            world.underway = Some(remembered(&world, &mut dice));
+            let mut edited = world.clone();
+            let known: BTreeSet<Writer> = world.underway.iter().flatten().map(|(writer, _)| writer.clone()).collect();
+            for sync in edited.syncs.iter_mut().filter(|sync| known.contains(&sync.writer)) {
+                let targets: Vec<String> = sync.spec.targets().cloned().collect();
+                let spec = Arc::make_mut(&mut sync.spec);
+                (spec.to, spec.stages) = match dice.below(3) {
+                    0 => (targets, Vec::new()),
+                    1 => (Vec::new(), vec![Stage { to: targets }]),
+                    _ => (Vec::new(), targets.into_iter().rev().map(|to| Stage { to: vec![to] }).collect()),
+                };
+            }
+            let (before, after) = (whole(&world), whole(&edited));
+            let of = |plan: &Plan| {
+                let ids = |actions: &[Action]| actions.iter().map(|action| action.id.clone()).collect::<Vec<_>>();
+                let of = |target: &Target| {
+                    (target.digests.clone(), ids(&target.actions), ids(&target.waiting), target.stages.clone())
+                };
+                plan.targets.iter().map(of).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(of(&before), of(&after), "{}\n{}", summary(&edited), brief(&after));
+            waits.set(waits.get() + after.waiting().count());
+        }
+        Ok(())
+    };
+    TestRunner::new(fewer()).run(&worlds::dice(), law).unwrap_or_else(|error| panic!("{error}"));
+    assert!(waits.get() > 100, "{} wait: the worlds say too little", waits.get());
 }
 
 #[test]

@@ -49,10 +49,10 @@ fn writer() -> Writer {
 
 /// An operator remembers that these targets have a receipt for the release of now.
 fn with_receipts(mut given: Given, of: &[&str]) -> Given {
-    let digest = release(&given).digest.to_string();
+    let release = release(&given).digest.to_string();
     let stages = given.world.syncs.iter().find(|sync| sync.writer == writer()).unwrap().spec.stages.clone();
-    let receipts = of.iter().map(|tenant| (tenant.to_string(), digest.clone())).collect();
-    given.world.underway = Some([(writer(), Underway { release: digest, stages, receipts })].into());
+    let received = of.iter().map(ToString::to_string).collect();
+    given.world.underway = Some([(writer(), Underway { release, stages, received })].into());
     given
 }
 
@@ -335,10 +335,42 @@ fn the_stages_are_those_of_when_the_release_began() {
     assert!(why.contains("dev-2 was taken out of the stages before it had release sha256:"), "{why}");
     let mut had = out;
     let underway = had.world.underway.as_mut().unwrap().get_mut(&writer()).unwrap();
-    underway.receipts.insert("dev-2".into(), underway.release.clone());
+    underway.received.insert("dev-2".into());
     had.plan().waits_for_no_stage().action(US).is_create();
     // With the next release the edit counts.
-    retitled(edited, "II").plan().action(US).is_create();
+    let mut next = retitled(edited, "II");
+    let carried = release(&next).digest.to_string();
+    let spec = next.world.syncs[0].spec.clone();
+    let underway = next.world.underway.as_mut().unwrap().get_mut(&writer()).unwrap();
+    assert!(underway.goes_on(Some(&carried), &spec.stages, false));
+    next.plan().action(US).is_create();
+}
+
+/// "targets are fixed when it begins": an edit to `to`, or to one stage, opens nothing while a release is on its way.
+#[test]
+fn an_edit_to_to_opens_nothing_while_a_release_is_on_its_way() {
+    let began = with_receipts(releases().applied(), &[]);
+    let one_stage = began.clone().stages(&[&["dev-2", "us", "eu"]]);
+    for edited in [began.clone().to(&["dev-2", "us", "eu"]), one_stage] {
+        let plan = edited.plan();
+        plan.leaves_alone(US).leaves_alone(EU);
+        assert!(plan.waits(US).contains("dev-2 has no receipt for release sha256:"));
+        // A narrowed plan lets wait what the whole lets wait.
+        let us = Scope { tenants: BTreeSet::from(["us".to_string()]), ..Scope::default() };
+        edited.plan_of(&us).leaves_alone(US).waits(US);
+        // Nor does it while the source gets something with the same plan.
+        let chained = edited
+            .tenant("first", |t| t.in_folder().integration("k").title("K"))
+            .tenant("dev", |t| t.accepts("first"))
+            .sync("into-dev", "first", "dev");
+        let plan = chained.plan();
+        plan.action("dev/Integration/k").is_create();
+        plan.leaves_alone(US).waits(US);
+    }
+    // Once nobody remembers it, every target is open.
+    let mut through = began.to(&["dev-2", "us", "eu"]);
+    through.world.underway = Some(BTreeMap::new());
+    through.plan().waits_for_no_stage().action(US).is_create();
 }
 
 /// A narrowed plan lets wait what the whole lets wait.

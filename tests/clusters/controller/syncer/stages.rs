@@ -264,6 +264,64 @@ fn stages_are_fixed_when_a_release_begins() {
     assert_eq!(StagedEnv::title_in(&all.ap), "Second");
 }
 
+/// The sync with `to` instead of stages.
+fn unstaged(to: &[&str]) -> Value {
+    with(Sync::new("releases", "us", "eu").mirror().to(to).json(), "/spec/mode", "Apply")
+}
+
+/// "targets are fixed when it begins": with `to` instead of stages, the stages hold until the release is through.
+#[test]
+fn an_edit_to_to_opens_nothing_while_a_release_is_on_its_way() {
+    let (all, mut syncer) = StagedEnv::settled("toto");
+    all.env.in_us(&[title("Second")]);
+    all.until_waits("ap", "eu is not Ready with release");
+    let release = || [".release.digest", ".release.began", ".release.stages"].map(|path| all.status(path));
+    let before = release();
+    all.env.in_us(&[unstaged(&["eu", "ap"])]);
+    reconcile_again_without_asking(&all);
+    all.until_waits("ap", "eu is not Ready with release");
+    assert_eq!((release(), all.status(".to")), (before.clone(), "eu, ap".to_string()));
+    // Nor after a restart.
+    syncer.signal("-KILL");
+    syncer.end();
+    all.env.in_us(&[unstaged(&["ap", "eu"])]);
+    let _syncer = all.env.syncer();
+    reconcile_again_without_asking(&all);
+    all.until_waits("ap", "eu is not Ready with release");
+    assert_eq!((release(), all.of("ap", "stage")), (before, "2".to_string()));
+    assert_eq!(StagedEnv::title_in(&all.ap), "First");
+    turn(&all.env.eu, "True");
+    until_field(&all.ap, "integration/lead", ".spec.title", "Second");
+    // Once it is through, the edit counts: every target is open.
+    all.until_status(".release", "");
+    all.env.in_us(&[title("Third")]);
+    until_field(&all.ap, "integration/lead", ".spec.title", "Third");
+    until_field(&all.env.eu, "integration/lead", ".spec.title", "Third");
+    // From `to` to stages, the edit counts at once.
+    all.env.in_us(&[staged("Apply", &[&["eu"], &["ap"]])]);
+    all.until_status(".release.stages", "[{\"to\":[\"eu\"]},{\"to\":[\"ap\"]}]");
+    all.env.in_us(&[title("Fourth")]);
+    until_field(&all.env.eu, "integration/lead", ".spec.title", "Fourth");
+    all.until_waits("ap", "eu is not Ready with release");
+    // A person who asks for it has the edit count at once.
+    all.env.in_us(&[unstaged(&["eu", "ap"])]);
+    reconcile_again(&all.env, RELEASES, "now");
+    until_field(&all.ap, "integration/lead", ".spec.title", "Fourth");
+}
+
+/// A target that has the release and is taken out holds nothing back.
+#[test]
+fn a_target_that_is_taken_out_keeps_its_receipt() {
+    let (all, _syncer) = StagedEnv::settled("takenout");
+    all.env.in_us(&[title("Second")]);
+    all.until_waits("ap", "eu is not Ready with release");
+    all.until_status(".release.receivedBy", "[\"eu\"]");
+    all.env.in_us(&[staged("Apply", &[&["ap"]])]);
+    until_field(&all.ap, "integration/lead", ".spec.title", "Second");
+    all.until_status(".release.stages", "[{\"to\":[\"ap\"]}]");
+    all.until_status(".release.stage", "");
+}
+
 /// What cannot be read is not known to be Ready.
 #[test]
 fn an_unreachable_target_holds_back_the_next_stage() {
