@@ -43,7 +43,8 @@ pub struct Edited {
 }
 
 impl Edited {
-    /// Plans an edit. `pause` says that it only stops writes, or ends that. The files are made while the project before is planned.
+    /// Plans an edit. `pause` says that it only stops writes, or ends that. The files are made while the project before is
+    /// planned.
     pub(super) fn of(
         project: &Project,
         changes: impl FnOnce() -> Result<Vec<FileChange>, AuthorError>,
