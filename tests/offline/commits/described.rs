@@ -17,8 +17,9 @@ fn requests_are_as_described() {
     assert_eq!(request.plan().code, 0);
     let exchanges = request.github.exchanges();
     let sent = |method: &str| exchanges.iter().filter(|exchange| exchange.method == method).count();
-    // Two comments would be one POST more; each run writes a check, and asks whether its commit is the last.
-    assert_eq!((sent("POST"), sent("PATCH"), sent("GET")), (3, 1, 7));
+    // Two comments would be one POST more; each run writes a check, and asks whether its commit is the last, and whose the
+    // token is.
+    assert_eq!((sent("POST"), sent("PATCH"), sent("GET")), (3, 1, 9));
     assert_eq!(Description::installed().problems(&exchanges), [""; 0]);
     for exchange in &exchanges {
         assert_eq!(exchange.header("accept"), Some("application/vnd.github+json"));

@@ -451,9 +451,9 @@ fn an_approval_in_the_files_is_a_change() {
     let tree = applied();
     tree.branch("change");
     let tenants = tree.read("tenants.yaml");
-    let approved = "name: up\n  annotations: {stablekey.dev/approve: 'sha256:4f2a9c01be77'}\n";
-    assert!(tenants.contains("name: up\n"), "{tenants}");
-    tree.write("tenants.yaml", &tenants.replace("name: up\n", approved));
+    let approved = "{name: up, annotations: {stablekey.dev/approve: 'sha256:4f2a9c01be77'}}";
+    assert!(tenants.contains("{name: up}"), "{tenants}");
+    tree.write("tenants.yaml", &tenants.replace("{name: up}", approved));
     tree.commit("approved");
     let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
     assert!(output.out.contains("approve") && output.out.contains("sha256:4f2a9c01be77"), "{}", output.all);

@@ -375,6 +375,7 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     assert!(output.code == 1 && output.err.contains("the comment says so"), "{}", output.all);
     let [text] = request.reports().try_into().unwrap();
     assert!(text.contains("left no report") && !text.contains("SK0101"), "{text}");
+    assert_eq!(comment(&request, &file, &last).code, 0);
 
     // What is hostile stays text, and is bounded.
     let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
