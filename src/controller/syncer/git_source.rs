@@ -93,7 +93,7 @@ impl GitTenantSource {
         let before = self.standing();
         let result = result.unwrap_or_else(|| {
             let why = "internal error: report it, with the last lines of the log".to_string();
-            GitPollResult(Err(GitFailure { reason: "Mistake", why, is_stalled: true, after: None }))
+            GitPollResult(Err(GitFailure::stalled("Mistake", why)))
         });
         match result.0 {
             Ok(new) => {
@@ -106,6 +106,13 @@ impl GitTenantSource {
                     }
                     self.commit = Some(Arc::new(commit));
                 }
+            }
+            // Its own earlier commit may be what takes the room. Then it is of no use: nothing is reconciled with a source
+            // whose last read failed.
+            Err(failure) if failure.is_for_want_of_room && self.commit.is_some() => {
+                info!(tenant, reason = failure.reason, why = failure.why, "fetched again without its earlier commit");
+                (self.commit, self.failure) = (None, None);
+                self.next = now + GAP;
             }
             Err(failure) => {
                 let pause = (PAUSE * 2_u32.pow(self.failures.min(10))).min(LONGEST.max(self.interval));
@@ -218,7 +225,7 @@ mod tests {
     fn failed(source: &mut GitTenantSource, after: Option<Duration>, now: Instant) -> bool {
         assert!(source.begin(now).is_some());
         assert!(source.begin(now).is_none() && source.wakes().is_none(), "one at a time");
-        let failure = GitFailure { reason: "Unreachable", why: "it failed".to_string(), is_stalled: false, after };
+        let failure = GitFailure { after, ..GitFailure::stalled("Unreachable", "it failed".to_string()) };
         source.on_read(Some(GitPollResult(Err(failure))), now)
     }
 

@@ -170,7 +170,7 @@ impl GitSources {
             remote,
             reference,
             path,
-            folders: FetchFolders::below(&self.folder, &self.namespace, name, self.reads.quota.clone()),
+            folders: FetchFolders::below(&self.folder, &self.namespace, name, self.reads.source_quota()),
             limit: self.context.tenant_limit,
         };
         info!(tenant = name, url = spec.url, "its source is read from time to time");

@@ -466,7 +466,7 @@ fn a_fetch_that_does_not_fit_beside_others_is_stopped() {
     let remote = ours.remote();
     let most = 3 << 19;
     let quota = FetchQuota::new(most);
-    let (first, second) = (quota.share(), quota.share());
+    let (first, second) = (quota.source(most).share(), quota.source(most).share());
     let into = |name: &str| ours.folder.path().join(name);
     assert_eq!(remote.fetch_within(&main(), &into("first"), &first), Ok(id));
     let used = quota.used();
