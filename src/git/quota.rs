@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn shares_exceed_a_quota_together_and_give_it_back() {
         let quota = FetchQuota::new(100);
-        let (one, other) = (quota.source(80).share(), quota.source(80).share());
+        let (one, other) = (quota.source(100).share(), quota.source(100).share());
         assert_eq!(one.take(60), Ok(()));
         assert_eq!(other.take(41), Err(FetchError::NoRoom(100)));
         // What is left on the disk counts, not what was received.
