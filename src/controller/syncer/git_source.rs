@@ -6,6 +6,7 @@ use super::git_commit::{GitFailure, GitPoll, GitPollResult, GitTarget, ReadCommi
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
 use crate::git::ObjectId as CommitId;
+use crate::git::url::GitUrl;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -151,10 +152,11 @@ impl GitTenantSource {
         self.next = self.next.min(earliest);
     }
 
-    /// Whether this is the address of its repository.
+    /// Whether this may be the address of its repository. Many servers ignore the case of a path, and one question too
+    /// many harms nobody.
     pub(super) fn is_at(&self, url: &str) -> bool {
-        let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_ascii_lowercase();
-        plain(url) == plain(&self.target.remote.url().to_string())
+        let own = self.target.remote.url().repository();
+        GitUrl::parse(url).is_ok_and(|url| url.repository().eq_ignore_ascii_case(&own))
     }
 
     /// Whether there is nothing to reconcile with yet, and nothing went wrong.
@@ -293,7 +295,11 @@ mod tests {
     #[test]
     fn an_address_is_found_however_it_is_written() {
         let source = source();
-        for url in ["https://git.example/team/tenants", "https://git.example/Team/tenants.git/"] {
+        for url in [
+            "https://git.example/team/tenants",
+            "https://git.example/Team/tenants.git/",
+            "https://Git.Example:443/team/tenants.git",
+        ] {
             assert!(source.is_at(url), "{url}");
         }
         assert!(!source.is_at("https://git.example/team/other.git"));
