@@ -119,6 +119,10 @@ impl GitTenantSource {
                 let pause = (PAUSE * 2_u32.pow(self.failures.min(10))).min(LONGEST.max(self.interval));
                 self.failures += 1;
                 self.not_before = now + failure.after.unwrap_or_default();
+                if self.not_before > now {
+                    // Whoever asked meanwhile is not kept waiting as long as the server asks to wait.
+                    self.stale = None;
+                }
                 self.next = (now + spread(pause.max(failure.after.unwrap_or_default()))).max(self.not_before);
                 if self.failure.as_ref() != Some(&failure) {
                     warn!(tenant, reason = failure.reason, why = failure.why, "its source cannot be read");
@@ -139,9 +143,12 @@ impl GitTenantSource {
         is_changed
     }
 
-    /// Reads it before anything else is reconciled with it, because a person or a tool asked for it.
+    /// Reads it before anything else is reconciled with it, because a person or a tool asked for it. While the server asks
+    /// to wait, the failure that is known is the answer: nothing waits for a read that does not begin.
     pub(super) fn refresh(&mut self, now: Instant) {
-        self.stale = Some(now);
+        if self.is_reading || self.not_before <= now {
+            self.stale = Some(now);
+        }
         self.poll_now(now);
     }
 
@@ -290,6 +297,29 @@ mod tests {
         assert!(source.begin(now + 2 * SECOND).is_some());
         assert!(source.on_read(None, now + 3 * SECOND), "a read that panicked is a failure");
         assert!(!source.is_being_read() && source.failure().unwrap().is_stalled);
+    }
+
+    /// What a person asks for is answered with what is known, as long as the server asks to wait: meanwhile syncs,
+    /// approvals and drift of the target go on.
+    #[test]
+    fn a_server_that_asks_to_wait_holds_up_no_reconcile() {
+        let (mut source, now) = (source(), Instant::now());
+        failed(&mut source, Some(3_600 * SECOND), now);
+        source.refresh(now + SECOND);
+        assert!(!source.is_being_read() && matches!(source.view(), View::Unreachable(_)));
+        assert!(source.begin(now + SECOND).is_none(), "nor is the server asked");
+        // It asks to wait while somebody asks for a read.
+        let later = now + 3_700 * SECOND;
+        assert!(source.begin(later).is_some());
+        source.refresh(later + SECOND);
+        assert!(source.is_being_read());
+        let after = Some(3_600 * SECOND);
+        let failure = GitFailure { after, ..GitFailure::stalled("TooManyRequests", "it failed".to_string()) };
+        source.on_read(Some(GitPollResult(Err(failure))), later + 2 * SECOND);
+        assert!(!source.is_being_read());
+        // Afterwards a request is waited for again.
+        source.refresh(later + 3_603 * SECOND);
+        assert!(source.is_being_read() && source.begin(later + 3_603 * SECOND).is_some());
     }
 
     #[test]
