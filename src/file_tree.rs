@@ -50,11 +50,15 @@ pub trait ReadTree: fmt::Debug + Send + Sync {
     /// Opens a regular file. A link is followed.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read>>;
 
-    /// Reads a regular file of about `size` bytes; what is longer than `most` is cut off there or later. A link is followed.
-    fn bytes(&self, path: &Path, size: u64, most: u64) -> io::Result<Vec<u8>> {
+    /// Reads a regular file of about `size` bytes. One of more than `limit` bytes is an error, and not read further. A link
+    /// is followed.
+    fn bytes(&self, path: &Path, size: u64, limit: u64) -> io::Result<Vec<u8>> {
         // One byte more shows the end of the file without growing.
-        let mut bytes = Vec::with_capacity(usize::try_from(size.min(most).saturating_add(1)).unwrap_or_default());
-        self.open(path)?.take(most).read_to_end(&mut bytes)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit).saturating_add(1)).unwrap_or_default());
+        self.open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+            return Err(larger_than(limit));
+        }
         Ok(bytes)
     }
 
@@ -162,9 +166,10 @@ impl FileTree {
         self.0.open(path)
     }
 
-    /// Reads a regular file of about `size` bytes; what is longer than `most` is cut off there or later. A link is followed.
-    pub fn bytes(&self, path: &Path, size: u64, most: u64) -> io::Result<Vec<u8>> {
-        self.0.bytes(path, size, most)
+    /// Reads a regular file of about `size` bytes. One of more than `limit` bytes is an error, and not read further. A link
+    /// is followed.
+    pub fn bytes(&self, path: &Path, size: u64, limit: u64) -> io::Result<Vec<u8>> {
+        self.0.bytes(path, size, limit)
     }
 
     /// Returns the identity of a regular file's content, if the tree knows it without reading the file.
@@ -195,12 +200,13 @@ impl FileTree {
             Ok(FileKind::File) => {}
             Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         }
-        let bytes = self.0.bytes(path, 0, limit.saturating_add(1))?;
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("larger than {limit} bytes")));
-        }
-        Ok(Some(bytes))
+        self.0.bytes(path, 0, limit).map(Some)
     }
+}
+
+/// The error of a file that is larger than what is read.
+pub(crate) fn larger_than(limit: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("larger than {limit} bytes"))
 }
 
 /// The file system.

@@ -48,6 +48,9 @@ pub enum FetchError {
     /// There is no room for it beside what else was fetched.
     #[error("it does not fit beside what is fetched of other repositories: {} MiB together", .0 >> 20)]
     NoRoom(u64),
+    /// There is no room for it beside what was fetched of it before.
+    #[error("it does not fit beside what was fetched of it before, which is still in use: {} MiB together", .0 >> 20)]
+    NoRoomBesideEarlier(u64),
     /// A file of it is larger than what is unpacked.
     #[error("it has a file of more than {} MiB", .0 >> 20)]
     LargeFile(u64),
@@ -111,7 +114,9 @@ impl FetchError {
                 "if the server has a certificate authority of its own, give that authority's certificate"
             }
             FetchError::Redirects(_) => "use the address that it redirects to as the url",
-            FetchError::TooManyRequests { .. } | FetchError::Server(_) => "nothing: it is tried again",
+            FetchError::TooManyRequests { .. } | FetchError::Server(_) | FetchError::NoRoomBesideEarlier(_) => {
+                "nothing: it is tried again"
+            }
             FetchError::Refused(_) | FetchError::NotGit => {
                 "see that the url is that of a repository, as git clone takes it, and that no proxy answers in its place"
             }
@@ -136,8 +141,19 @@ impl FetchError {
             FetchError::Redirects(_) => "Redirects",
             FetchError::TooManyRequests { .. } => "TooManyRequests",
             FetchError::Refused(_) | FetchError::NotGit | FetchError::Protocol | FetchError::Unsupported => "NotGit",
-            FetchError::Storage { .. } | FetchError::NoRoom(_) => "StorageFailed",
+            FetchError::Storage { .. } | FetchError::NoRoom(_) | FetchError::NoRoomBesideEarlier(_) => "StorageFailed",
         }
+    }
+
+    /// Whether what earlier fetches left in the folder may be the cause: a lock of a process that was killed, a pack that
+    /// is cut. A fresh folder shows it.
+    pub fn may_be_of_folder(&self) -> bool {
+        matches!(self, FetchError::Storage { .. } | FetchError::Protocol)
+    }
+
+    /// Whether there may be room for it once what was fetched before is removed.
+    pub fn is_for_want_of_room(&self) -> bool {
+        matches!(self, FetchError::Storage { .. } | FetchError::NoRoom(_) | FetchError::NoRoomBesideEarlier(_))
     }
 
     /// How long the server asks to wait.

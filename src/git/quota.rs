@@ -1,5 +1,7 @@
-//! Limits how much all fetches into one volume take together, so that none of them fills it for the others.
+//! Limits how much all fetches into one volume take together, and how much of that one source, so that none of them fills
+//! it for the others.
 
+use super::failure::FetchError;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +14,18 @@ pub struct FetchQuota {
     used: AtomicU64,
 }
 
-/// What one folder takes of a quota, until this is dropped.
+/// What all folders of one source take of a quota.
+#[derive(Debug)]
+pub struct SourceQuota {
+    quota: Arc<FetchQuota>,
+    most: u64,
+    used: AtomicU64,
+}
+
+/// What one folder of a source takes, until this is dropped.
 #[derive(Debug)]
 pub struct QuotaShare {
-    quota: Arc<FetchQuota>,
+    source: Arc<SourceQuota>,
     taken: AtomicU64,
 }
 
@@ -25,9 +35,9 @@ impl FetchQuota {
         Arc::new(FetchQuota { most, used: AtomicU64::new(0) })
     }
 
-    /// Begins a share, which takes nothing yet.
-    pub fn share(self: &Arc<Self>) -> Arc<QuotaShare> {
-        Arc::new(QuotaShare { quota: self.clone(), taken: AtomicU64::new(0) })
+    /// Adds a source, which may take so many bytes of it.
+    pub fn source(self: &Arc<Self>, most: u64) -> Arc<SourceQuota> {
+        Arc::new(SourceQuota { quota: self.clone(), most, used: AtomicU64::new(0) })
     }
 
     /// Returns how many bytes are taken.
@@ -36,26 +46,56 @@ impl FetchQuota {
     }
 }
 
+impl SourceQuota {
+    /// Begins a share, which takes nothing yet.
+    pub fn share(self: &Arc<Self>) -> Arc<QuotaShare> {
+        Arc::new(QuotaShare { source: self.clone(), taken: AtomicU64::new(0) })
+    }
+
+    /// Adds to what is taken. Returns what the source and all of them take now.
+    fn add(&self, bytes: u64) -> (u64, u64) {
+        let add = |used: &AtomicU64| used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        (add(&self.used), add(&self.quota.used))
+    }
+
+    fn subtract(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.quota.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 impl QuotaShare {
-    /// Takes more. Returns the limit of the quota if that is exceeded.
-    pub(super) fn take(&self, bytes: u64) -> Result<(), u64> {
+    /// Takes more, unless that exceeds what the source, or what all of them may take.
+    pub(super) fn take(&self, bytes: u64) -> Result<(), FetchError> {
         self.taken.fetch_add(bytes, Ordering::Relaxed);
-        let used = self.quota.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        if used > self.quota.most { Err(self.quota.most) } else { Ok(()) }
+        let (of_source, of_all) = self.source.add(bytes);
+        let (most_of_source, most_of_all) = (self.source.most, self.source.quota.most);
+        if of_source > most_of_source {
+            Err(FetchError::NoRoomBesideEarlier(most_of_source))
+        } else if of_all > most_of_all {
+            Err(FetchError::NoRoom(most_of_all))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Returns how many bytes it takes.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Sets what the share takes to the size of a folder. Only one fetch into a folder runs at a time.
     pub(super) fn measure(&self, folder: &Path) {
         let now = size(folder);
         let before = self.taken.swap(now, Ordering::Relaxed);
-        self.quota.used.fetch_add(now, Ordering::Relaxed);
-        self.quota.used.fetch_sub(before, Ordering::Relaxed);
+        self.source.add(now);
+        self.source.subtract(before);
     }
 }
 
 impl Drop for QuotaShare {
     fn drop(&mut self) {
-        self.quota.used.fetch_sub(self.taken.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.source.subtract(self.taken());
     }
 }
 
@@ -77,9 +117,9 @@ mod tests {
     #[test]
     fn shares_exceed_a_quota_together_and_give_it_back() {
         let quota = FetchQuota::new(100);
-        let (one, other) = (quota.share(), quota.share());
+        let (one, other) = (quota.source(100).share(), quota.source(100).share());
         assert_eq!(one.take(60), Ok(()));
-        assert_eq!(other.take(41), Err(100));
+        assert_eq!(other.take(41), Err(FetchError::NoRoom(100)));
         // What is left on the disk counts, not what was received.
         let folder = tempfile::tempdir().unwrap();
         other.measure(folder.path());
@@ -92,5 +132,20 @@ mod tests {
         assert_eq!((quota.used(), other.take(70)), (30, Ok(())));
         drop(other);
         assert_eq!(quota.used(), 0);
+    }
+
+    /// What one source takes, it does not take from the others.
+    #[test]
+    fn the_folders_of_one_source_do_not_take_all_of_a_quota() {
+        let quota = FetchQuota::new(100);
+        let source = quota.source(50);
+        let (earlier, now) = (source.share(), source.share());
+        assert_eq!(earlier.take(30), Ok(()));
+        assert_eq!(now.take(30), Err(FetchError::NoRoomBesideEarlier(50)));
+        drop(now);
+        assert_eq!(quota.source(50).share().take(50), Ok(()), "for another source");
+        let now = source.share();
+        drop(earlier);
+        assert_eq!((now.take(30), now.taken(), quota.used()), (Ok(()), 30, 30));
     }
 }

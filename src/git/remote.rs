@@ -137,44 +137,16 @@ impl Remote {
     }
 
     /// Brings the commit that a reference names now into a folder, and returns its name. The folder becomes a bare
-    /// repository that nothing else uses; what an earlier fetch left there need not be sent again.
+    /// repository that nothing else uses; what an earlier fetch left there need not be sent again, and is replaced if it
+    /// is of no use.
     pub fn fetch(&self, reference: &Reference, into: &Path) -> Result<ObjectId, FetchError> {
-        self.fetch_sharing(reference, into, None)
-    }
-
-    /// The same within the room for all fetches, of which the folder has this share.
-    pub fn fetch_within(
-        &self,
-        reference: &Reference,
-        into: &Path,
-        share: &Arc<QuotaShare>,
-    ) -> Result<ObjectId, FetchError> {
-        let fetched = self.fetch_sharing(reference, into, Some(share));
-        share.measure(into);
-        fetched
-    }
-
-    fn fetch_sharing(
-        &self,
-        reference: &Reference,
-        into: &Path,
-        share: Option<&Arc<QuotaShare>>,
-    ) -> Result<ObjectId, FetchError> {
         let deadline = self.deadline();
-        let named = match reference {
-            // Which of the two it is must be known before it is fetched.
-            Reference::Named(_) => self.listed(reference, deadline)?.1,
-            _ => reference.clone(),
-        };
-        if let Some(repository) = open(into) {
-            if let Reference::Commit(id) = &named
-                && is_there(&repository, *id)
-            {
-                return Ok(*id);
-            }
-            match self.fetch_into(&named, (&repository, into), share, deadline) {
-                // What is there may be damaged: a lock of a process that was killed, a pack that is cut.
-                Err(FetchError::Storage { .. } | FetchError::Protocol) => {}
+        let named = self.named(reference, deadline)?;
+        if !is_worn(into)
+            && let Some(repository) = open(into)
+        {
+            match self.fetch_more(&named, (&repository, into), None, deadline) {
+                Err(error) if error.may_be_of_folder() => {}
                 result => return result,
             }
         }
@@ -182,12 +154,64 @@ impl Remote {
             let other = io::Error::other("it has files of somebody else in it");
             return Err(storage(into, &other));
         }
+        self.fetch_afresh(&named, into, None, deadline)
+    }
+
+    /// Brings the commit that a reference names now into a folder that others read earlier commits from: what is there
+    /// is never replaced. It takes this share of the room for all fetches.
+    pub fn fetch_within(
+        &self,
+        reference: &Reference,
+        into: &Path,
+        share: &Arc<QuotaShare>,
+    ) -> Result<ObjectId, FetchError> {
+        let deadline = self.deadline();
+        let named = self.named(reference, deadline)?;
+        let fetched = match open(into) {
+            Some(repository) => self.fetch_more(&named, (&repository, into), Some(share), deadline),
+            None if is_free(into) => self.fetch_afresh(&named, into, Some(share), deadline),
+            None => Err(storage(into, &io::Error::other("what was fetched before is damaged"))),
+        };
+        share.measure(into);
+        fetched
+    }
+
+    /// What a reference is: a branch, a tag or a commit, which must be known before it is fetched.
+    fn named(&self, reference: &Reference, deadline: Instant) -> Result<Reference, FetchError> {
+        match reference {
+            Reference::Named(_) => self.listed(reference, deadline).map(|(_, named)| named),
+            _ => Ok(reference.clone()),
+        }
+    }
+
+    /// Fetches into the repository that earlier fetches left.
+    fn fetch_more(
+        &self,
+        named: &Reference,
+        (repository, into): (&gix::Repository, &Path),
+        share: Option<&Arc<QuotaShare>>,
+        deadline: Instant,
+    ) -> Result<ObjectId, FetchError> {
+        match named {
+            Reference::Commit(id) if is_there(repository, *id) => Ok(*id),
+            _ => self.fetch_into(named, (repository, into), share, deadline),
+        }
+    }
+
+    /// Fetches into a new repository, which then takes the place of the folder.
+    fn fetch_afresh(
+        &self,
+        named: &Reference,
+        into: &Path,
+        share: Option<&Arc<QuotaShare>>,
+        deadline: Instant,
+    ) -> Result<ObjectId, FetchError> {
         let fresh = beside(into);
         let of_storage = |error: io::Error| storage(into, &error);
         remove(&fresh).map_err(of_storage)?;
         fs::create_dir_all(&fresh).map_err(of_storage)?;
         let repository = create(&fresh).ok_or_else(|| storage(into, &io::Error::other("no repository can be made")))?;
-        let fetched = self.fetch_into(&named, (&repository, into), share, deadline);
+        let fetched = self.fetch_into(named, (&repository, into), share, deadline);
         drop(repository);
         let id = match fetched {
             Ok(id) => id,
@@ -399,24 +423,25 @@ fn isolated() -> gix::open::Options {
     gix::open::Options::isolated().open_path_as_is(true).config_overrides(overrides)
 }
 
-/// The repository that earlier fetches left in a folder, if it is of use. After many it is not: a fresh one is smaller.
+/// The repository that earlier fetches left in a folder, if it can be opened.
 fn open(folder: &Path) -> Option<gix::Repository> {
-    let packs = fs::read_dir(folder.join("objects").join("pack")).ok()?;
-    if packs.count() > PACK_FILES {
-        return None;
-    }
     isolated().open(folder).ok().map(Into::into)
 }
 
-/// Whether so many fetches went into a folder that the next one replaces it: whoever still reads from it loses it then.
+/// Whether so many fetches went into a folder that a fresh one is smaller.
 pub fn is_worn(folder: &Path) -> bool {
     fs::read_dir(folder.join("objects").join("pack")).is_ok_and(|packs| packs.count() > PACK_FILES)
 }
 
 /// Whether a folder can be replaced: it is missing or empty, or a repository, perhaps a damaged one.
 fn is_ours(folder: &Path) -> bool {
+    is_free(folder) || folder.join("objects").is_dir()
+}
+
+/// Whether a folder is missing or empty.
+fn is_free(folder: &Path) -> bool {
     match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_none() || folder.join("objects").is_dir(),
+        Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }

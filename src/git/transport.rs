@@ -86,7 +86,7 @@ impl Operation {
             return Err(self.failed(FetchError::TooLarge(self.most)));
         }
         let taken = self.share.as_ref().map_or(Ok(()), |share| share.take(bytes));
-        taken.map_err(|most| self.failed(FetchError::NoRoom(most)))
+        taken.map_err(|failure| self.failed(failure))
     }
 
     /// Whether an answer of this size would be too large.

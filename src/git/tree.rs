@@ -1,7 +1,7 @@
 //! The files of a commit, read as those on disk are: nothing is checked out.
 
 use super::error::words;
-use crate::file_tree::{ContentId, FileKind, ReadTree, TreeEntry};
+use crate::file_tree::{ContentId, FileKind, ReadTree, TreeEntry, larger_than};
 use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind;
 use gix::{ObjectId, ThreadSafeRepository};
@@ -176,7 +176,7 @@ impl CommitTree {
 
     fn object(&self, id: ObjectId, most: u64) -> io::Result<Vec<u8>> {
         if self.size_of(id)? > most {
-            return Err(io::Error::new(ErrorKind::InvalidData, format!("larger than {most} bytes")));
+            return Err(larger_than(most));
         }
         self.with(|repository| repository.find_object(id).map(|object| object.detach().data))
             .map_err(|error| self.lost(id, &error))
@@ -218,8 +218,8 @@ impl ReadTree for CommitTree {
         Ok(Box::new(Cursor::new(self.object(self.file(path)?, LARGEST)?)))
     }
 
-    fn bytes(&self, path: &Path, _: u64, _: u64) -> io::Result<Vec<u8>> {
-        self.object(self.file(path)?, LARGEST)
+    fn bytes(&self, path: &Path, _: u64, limit: u64) -> io::Result<Vec<u8>> {
+        self.object(self.file(path)?, limit.min(LARGEST))
     }
 
     fn content_id(&self, path: &Path) -> Option<ContentId> {
@@ -253,4 +253,45 @@ fn parts(path: &Path) -> io::Result<Vec<OsString>> {
         Component::RootDir | Component::Prefix(_) => Some(Err(io::Error::from(ErrorKind::NotFound))),
     };
     path.components().rev().filter_map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::repository::Repository;
+    use super::*;
+    use stablekey_testing::git_repository::{GitRepository, files};
+    use std::fs;
+
+    /// A file of a commit is in memory whole or not at all, so its size is compared before.
+    #[test]
+    fn a_file_above_the_limit_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = GitRepository::new(&folder.path().join("tenants.git"));
+        // It hardly packs.
+        let text: String = (0..20_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let commit = made.commit("main", &files(&[("a.yaml", &text)]));
+        let tree = || {
+            let repository = Repository::bare(made.path()).unwrap();
+            let commit = repository.commit(&commit).unwrap();
+            repository.files(&commit, Path::new(""), Path::new("")).unwrap()
+        };
+        let length = text.len() as u64;
+        assert_eq!(tree().read(Path::new("a.yaml"), length).unwrap().unwrap(), text.as_bytes());
+        // Its size is there, and most of its content is not.
+        let id = made.git(&["rev-parse", "main:a.yaml"]);
+        let path = made.path().join("objects").join(&id[..2]).join(&id[2..]);
+        let content = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &content[..1000]).unwrap();
+        for limit in [10, length - 1] {
+            let tree = tree();
+            let error = tree.read(Path::new("a.yaml"), limit).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (ErrorKind::InvalidData, format!("larger than {limit} bytes"))
+            );
+            assert_eq!(tree.lost(), None);
+        }
+        assert!(tree().read(Path::new("a.yaml"), length).is_err());
+    }
 }

@@ -75,6 +75,14 @@ impl GitUrl {
         self.origin.is_named_by(listed)
     }
 
+    /// One text for every way to write the address of a repository: the host in lower case, without the default port; the
+    /// path without `.git`.
+    pub fn repository(&self) -> String {
+        let whole = self.to_string();
+        let plain = whole.strip_suffix(".git").filter(|plain| !plain.ends_with('/'));
+        plain.map_or(whole.clone(), str::to_string)
+    }
+
     /// The host, with the port if it is not the default.
     pub fn host(&self) -> String {
         let origin = self.origin.to_string();
@@ -154,6 +162,28 @@ mod tests {
         ] {
             assert_eq!(GitUrl::parse(url), Err(why), "{url}");
         }
+    }
+
+    #[test]
+    fn one_repository_has_one_text_however_its_address_is_written() {
+        let of = |url: &str| GitUrl::parse(url).unwrap().repository();
+        for url in [
+            "https://git.acme.example/team/tenants",
+            "https://git.acme.example/team/tenants/",
+            "https://git.acme.example/team/tenants.git",
+            " HTTPS://Git.Acme.example:443/team/tenants.git/",
+        ] {
+            assert_eq!(of(url), "https://git.acme.example/team/tenants", "{url}");
+        }
+        for url in [
+            "https://git.acme.example:8443/team/tenants",
+            "https://git.acme.example/team/Tenants",
+            "https://git.acme.example/team/tenants.git.git",
+            "https://git.acme.example/team/tenants/.git",
+        ] {
+            assert_ne!(of(url), "https://git.acme.example/team/tenants", "{url}");
+        }
+        assert_eq!(of("https://git.acme.example/.git"), "https://git.acme.example/.git");
     }
 
     #[test]

@@ -2,12 +2,21 @@
 //! and branches stay as they are.
 
 use super::command::{GitOutput, author, run};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The line of a commit's message that says that it was made here: for which branch, and with which tree. A commit that a
 /// person altered has another tree.
 const TRAILER: &str = "Stablekey-Branch";
+/// How the name of the temporary folder begins, and the name of the work tree in it.
+const PREFIX: &str = "stablekey-";
+const TREE: &str = "tree";
+/// The refs of all temporary work trees of a repository, each named as the folder of its work tree is.
+const REFS: &str = "refs/stablekey-promote";
+/// A file of the repository, which each process with a temporary work tree has locked with others: whoever has it alone
+/// knows that what is there was left by processes that were killed.
+const LOCK: &str = "stablekey-promote";
 
 /// A work tree at the commit of a branch of the remote. It is removed when it is dropped.
 pub struct TemporaryWorkTree {
@@ -19,6 +28,8 @@ pub struct TemporaryWorkTree {
     /// The ref that fetches write, and no other process: an editor that fetches replaces FETCH_HEAD at any time.
     fetched: String,
     _folder: TempDir,
+    /// Unlocked at the end. Where files cannot be locked, nothing is cleaned either.
+    _lock: Option<File>,
 }
 
 /// What became of a branch, with the commit that it has now.
@@ -56,15 +67,16 @@ impl TemporaryWorkTree {
     pub fn of_branch(repository: &Path, branch: &str) -> Result<Self, BranchError> {
         let what = || format!("the branch {branch} of the remote cannot be fetched");
         let no_folder = |error: std::io::Error| BranchError::Git { what: what(), why: error.to_string() };
-        let folder = tempfile::Builder::new().prefix("stablekey-").tempdir().map_err(no_folder)?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(no_folder)?;
         let path = folder.path().canonicalize().map_err(no_folder)?;
         let unique = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut tree = TemporaryWorkTree {
             repository: repository.to_path_buf(),
-            path: path.join("tree"),
+            path: path.join(TREE),
             base: String::new(),
-            fetched: format!("refs/stablekey-promote/{unique}"),
+            fetched: format!("{REFS}/{unique}"),
             _folder: folder,
+            _lock: lock(repository),
         };
         tree.base = tree.fetch(branch, what)?;
         let text = tree.path.display().to_string();
@@ -133,6 +145,42 @@ impl TemporaryWorkTree {
         let push = ["-c", "core.hooksPath=/dev/null", "push", "--quiet", &lease, "origin", &format!("{head}:{name}")];
         git(&self.repository, &push, what)?;
         Ok(Pushed::Done(head))
+    }
+}
+
+/// Takes the lock of those who have a temporary work tree. Whoever is alone first removes what others left.
+fn lock(repository: &Path) -> Option<File> {
+    let what = || "the repository cannot be found".to_string();
+    // Relative to the work tree, or absolute.
+    let common = repository.join(git(repository, &["rev-parse", "--git-common-dir"], what).ok()?);
+    let file = File::options().create(true).truncate(false).write(true).open(common.join(LOCK)).ok()?;
+    if file.try_lock().is_ok() {
+        remove_left(repository);
+        file.unlock().ok()?;
+    }
+    file.lock_shared().ok()?;
+    Some(file)
+}
+
+/// Removes the refs and work trees of processes that were killed. What cannot be removed stays for the next time.
+fn remove_left(repository: &Path) {
+    let list = |arguments: &[&str]| git(repository, arguments, String::new).unwrap_or_default();
+    let refs = list(&["for-each-ref", "--format=%(refname)", REFS]);
+    if refs.is_empty() {
+        return;
+    }
+    let trees = list(&["worktree", "list", "--porcelain"]);
+    let trees: Vec<&Path> = trees.lines().filter_map(|line| line.strip_prefix("worktree ")).map(Path::new).collect();
+    for name in refs.lines() {
+        let Some(unique) = name.rsplit('/').next().filter(|unique| unique.starts_with(PREFIX)) else { continue };
+        for tree in trees.iter().filter(|tree| tree.ends_with(TREE)) {
+            let Some(folder) = tree.parent().filter(|folder| folder.ends_with(unique)) else { continue };
+            let path = tree.display().to_string();
+            // The second time for one that was locked while it was made.
+            let _ = run(repository, &["worktree", "remove", "--force", "--force", &path], None, &[]);
+            let _ = fs::remove_dir(folder);
+        }
+        let _ = run(repository, &["update-ref", "-d", name], None, &[]);
     }
 }
 

@@ -271,7 +271,7 @@ fn read_file_like(tree: &FileTree, path: &Path, before: &DocumentsRead) -> Docum
             reading.unparsed.iter_mut().for_each(|unparsed| unparsed.unsearched = true);
             reading
         }
-        Ok(size) => match tree.bytes(path, size, limits::FILE_BYTES + 1) {
+        Ok(size) => match tree.bytes(path, size, limits::FILE_BYTES) {
             Ok(bytes) => read_limited(&name, bytes, before),
             Err(error) => wrong(cannot_read(path, &error)),
         },

@@ -61,6 +61,8 @@ pub(super) struct GitFailure {
     pub why: String,
     /// Whether it stays so until a person acts.
     pub is_stalled: bool,
+    /// Whether there may be room for it once what was fetched before is removed.
+    pub is_for_want_of_room: bool,
     /// How long the server asks to wait.
     pub after: Option<Duration>,
 }
@@ -114,8 +116,7 @@ impl GitPoll {
         if self.known.is_none() {
             target.folders.begin_afresh();
         }
-        let folder = target.folders.current();
-        let id = folder.fetch(&target.remote, &target.reference).map_err(failed)?;
+        let (folder, id) = self.fetched().map_err(failed)?;
         if self.known == Some(id) {
             return Ok(None);
         }
@@ -125,6 +126,22 @@ impl GitPoll {
             target.folders.begin_afresh();
         }
         read.map(Some)
+    }
+
+    /// Fetches into the folder of the last fetch. If what is there may be damaged, a fresh folder is next: a reconcile may
+    /// still read from that one.
+    fn fetched(&self) -> Result<(Arc<FetchFolder>, CommitId), FetchError> {
+        let GitTarget { folders, remote, reference, .. } = &*self.target;
+        let folder = folders.current();
+        match folder.fetch(remote, reference) {
+            Err(error) if error.may_be_of_folder() && folder.is_used() => {}
+            fetched => return fetched.map(|id| (folder, id)),
+        }
+        drop(folder);
+        folders.begin_afresh();
+        let fresh = folders.current();
+        let id = fresh.fetch(remote, reference)?;
+        Ok((fresh, id))
     }
 }
 
@@ -140,11 +157,13 @@ impl GitFailure {
                 | FetchError::Protocol
                 | FetchError::Storage { .. }
                 | FetchError::NoRoom(_)
+                | FetchError::NoRoomBesideEarlier(_)
         );
         GitFailure {
             reason: error.reason(),
             why: format!("{}: {error}; {}", target.remote.url(), error.help()),
             is_stalled: !is_transient,
+            is_for_want_of_room: error.is_for_want_of_room(),
             after: error.after(),
         }
     }
@@ -152,11 +171,11 @@ impl GitFailure {
     /// The commit was fetched, and cannot be read from the disk.
     fn of_storage(target: &GitTarget, error: &dyn Display) -> Self {
         let why = format!("{}: what was fetched cannot be read: {error}", target.remote.url());
-        GitFailure { reason: "StorageFailed", why, is_stalled: false, after: None }
+        GitFailure { reason: "StorageFailed", why, is_stalled: false, is_for_want_of_room: false, after: None }
     }
 
-    fn stalled(reason: &'static str, why: String) -> Self {
-        GitFailure { reason, why, is_stalled: true, after: None }
+    pub(super) fn stalled(reason: &'static str, why: String) -> Self {
+        GitFailure { reason, why, is_stalled: true, is_for_want_of_room: false, after: None }
     }
 }
 
@@ -321,7 +340,7 @@ impl GitTarget {
             remote: Remote::new("https://git.example/team/tenants.git", access, runtime.handle().clone()).unwrap(),
             reference: Reference::branch("main").unwrap(),
             path: path.into(),
-            folders: FetchFolders::below(parent, "hub", "us", FetchQuota::new(1 << 20)),
+            folders: FetchFolders::below(parent, "hub", "us", FetchQuota::new(1 << 20).source(1 << 20)),
             limit,
         }
     }

@@ -1,6 +1,6 @@
 //! What the sources in Git of all hubs share: how many are read at once, and the room for what is fetched.
 
-use crate::git::quota::FetchQuota;
+use crate::git::quota::{FetchQuota, SourceQuota};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -9,7 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const WORKING: usize = 8;
 /// The same for sources whose last read failed: what takes long and fails again does not hold up what works.
 const FAILING: usize = 4;
-/// The room for what is fetched, as a multiple of the largest fetch: a source has an earlier commit beside the new one.
+/// The room for what is fetched of all sources, as a multiple of the largest fetch. One source has room for the largest
+/// fetch, so that it leaves as much to the others.
 const ROOM: u64 = 2;
 
 /// What the sources in Git of all hubs share.
@@ -17,7 +18,9 @@ const ROOM: u64 = 2;
 pub(super) struct GitReads {
     /// By host, of which the options of the operator name a few: a server that does not answer holds up no other.
     hosts: Mutex<BTreeMap<String, HostTurns>>,
-    pub quota: Arc<FetchQuota>,
+    quota: Arc<FetchQuota>,
+    /// Maximum size of a fetch, in bytes.
+    largest: u64,
 }
 
 /// How many more sources may be read from a server now.
@@ -36,7 +39,12 @@ impl Default for HostTurns {
 impl GitReads {
     /// Creates it for fetches of at most this many bytes.
     pub(super) fn new(largest: u64) -> Self {
-        GitReads { hosts: Mutex::default(), quota: FetchQuota::new(largest.saturating_mul(ROOM)) }
+        GitReads { hosts: Mutex::default(), quota: FetchQuota::new(largest.saturating_mul(ROOM)), largest }
+    }
+
+    /// Returns the room for what is fetched of one source.
+    pub(super) fn source_quota(&self) -> Arc<SourceQuota> {
+        self.quota.source(self.largest)
     }
 
     /// Waits until one more source may be read from a host.

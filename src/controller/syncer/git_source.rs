@@ -6,6 +6,7 @@ use super::git_commit::{GitFailure, GitPoll, GitPollResult, GitTarget, ReadCommi
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
 use crate::git::ObjectId as CommitId;
+use crate::git::url::GitUrl;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -93,7 +94,7 @@ impl GitTenantSource {
         let before = self.standing();
         let result = result.unwrap_or_else(|| {
             let why = "internal error: report it, with the last lines of the log".to_string();
-            GitPollResult(Err(GitFailure { reason: "Mistake", why, is_stalled: true, after: None }))
+            GitPollResult(Err(GitFailure::stalled("Mistake", why)))
         });
         match result.0 {
             Ok(new) => {
@@ -107,10 +108,21 @@ impl GitTenantSource {
                     self.commit = Some(Arc::new(commit));
                 }
             }
+            // Its own earlier commit may be what takes the room. Then it is of no use: nothing is reconciled with a source
+            // whose last read failed.
+            Err(failure) if failure.is_for_want_of_room && self.commit.is_some() => {
+                info!(tenant, reason = failure.reason, why = failure.why, "fetched again without its earlier commit");
+                (self.commit, self.failure) = (None, None);
+                self.next = now + GAP;
+            }
             Err(failure) => {
                 let pause = (PAUSE * 2_u32.pow(self.failures.min(10))).min(LONGEST.max(self.interval));
                 self.failures += 1;
                 self.not_before = now + failure.after.unwrap_or_default();
+                if self.not_before > now {
+                    // Whoever asked meanwhile is not kept waiting as long as the server asks to wait.
+                    self.stale = None;
+                }
                 self.next = (now + spread(pause.max(failure.after.unwrap_or_default()))).max(self.not_before);
                 if self.failure.as_ref() != Some(&failure) {
                     warn!(tenant, reason = failure.reason, why = failure.why, "its source cannot be read");
@@ -131,9 +143,12 @@ impl GitTenantSource {
         is_changed
     }
 
-    /// Reads it before anything else is reconciled with it, because a person or a tool asked for it.
+    /// Reads it before anything else is reconciled with it, because a person or a tool asked for it. While the server asks
+    /// to wait, the failure that is known is the answer: nothing waits for a read that does not begin.
     pub(super) fn refresh(&mut self, now: Instant) {
-        self.stale = Some(now);
+        if self.is_reading || self.not_before <= now {
+            self.stale = Some(now);
+        }
         self.poll_now(now);
     }
 
@@ -144,10 +159,11 @@ impl GitTenantSource {
         self.next = self.next.min(earliest);
     }
 
-    /// Whether this is the address of its repository.
+    /// Whether this may be the address of its repository. Many servers ignore the case of a path, and one question too
+    /// many harms nobody.
     pub(super) fn is_at(&self, url: &str) -> bool {
-        let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_ascii_lowercase();
-        plain(url) == plain(&self.target.remote.url().to_string())
+        let own = self.target.remote.url().repository();
+        GitUrl::parse(url).is_ok_and(|url| url.repository().eq_ignore_ascii_case(&own))
     }
 
     /// Whether there is nothing to reconcile with yet, and nothing went wrong.
@@ -218,7 +234,7 @@ mod tests {
     fn failed(source: &mut GitTenantSource, after: Option<Duration>, now: Instant) -> bool {
         assert!(source.begin(now).is_some());
         assert!(source.begin(now).is_none() && source.wakes().is_none(), "one at a time");
-        let failure = GitFailure { reason: "Unreachable", why: "it failed".to_string(), is_stalled: false, after };
+        let failure = GitFailure { after, ..GitFailure::stalled("Unreachable", "it failed".to_string()) };
         source.on_read(Some(GitPollResult(Err(failure))), now)
     }
 
@@ -283,10 +299,37 @@ mod tests {
         assert!(!source.is_being_read() && source.failure().unwrap().is_stalled);
     }
 
+    /// What a person asks for is answered with what is known, as long as the server asks to wait: meanwhile syncs,
+    /// approvals and drift of the target go on.
+    #[test]
+    fn a_server_that_asks_to_wait_holds_up_no_reconcile() {
+        let (mut source, now) = (source(), Instant::now());
+        failed(&mut source, Some(3_600 * SECOND), now);
+        source.refresh(now + SECOND);
+        assert!(!source.is_being_read() && matches!(source.view(), View::Unreachable(_)));
+        assert!(source.begin(now + SECOND).is_none(), "nor is the server asked");
+        // It asks to wait while somebody asks for a read.
+        let later = now + 3_700 * SECOND;
+        assert!(source.begin(later).is_some());
+        source.refresh(later + SECOND);
+        assert!(source.is_being_read());
+        let after = Some(3_600 * SECOND);
+        let failure = GitFailure { after, ..GitFailure::stalled("TooManyRequests", "it failed".to_string()) };
+        source.on_read(Some(GitPollResult(Err(failure))), later + 2 * SECOND);
+        assert!(!source.is_being_read());
+        // Afterwards a request is waited for again.
+        source.refresh(later + 3_603 * SECOND);
+        assert!(source.is_being_read() && source.begin(later + 3_603 * SECOND).is_some());
+    }
+
     #[test]
     fn an_address_is_found_however_it_is_written() {
         let source = source();
-        for url in ["https://git.example/team/tenants", "https://git.example/Team/tenants.git/"] {
+        for url in [
+            "https://git.example/team/tenants",
+            "https://git.example/Team/tenants.git/",
+            "https://Git.Example:443/team/tenants.git",
+        ] {
             assert!(source.is_at(url), "{url}");
         }
         assert!(!source.is_at("https://git.example/team/other.git"));

@@ -170,7 +170,7 @@ impl GitSources {
             remote,
             reference,
             path,
-            folders: FetchFolders::below(&self.folder, &self.namespace, name, self.reads.quota.clone()),
+            folders: FetchFolders::below(&self.folder, &self.namespace, name, self.reads.source_quota()),
             limit: self.context.tenant_limit,
         };
         info!(tenant = name, url = spec.url, "its source is read from time to time");
@@ -255,12 +255,14 @@ impl GitSources {
     }
 }
 
-/// Whether two sources are the same folder of the same branch, tag or commit.
+/// Whether two sources are the same folder of the same branch, tag or commit, however each is written. One that cannot be
+/// read as it is written is refused for that.
 fn is_same(one: &GitSource, other: &GitSource) -> bool {
-    let url = |source: &GitSource| GitUrl::parse(&source.url).map(|url| url.to_string()).ok();
-    let reference = |source: &GitSource| (source.branch.clone(), source.tag.clone(), source.commit.clone());
-    let path = |source: &GitSource| git_commit::folder(source.path.as_deref());
-    url(one) == url(other) && reference(one) == reference(other) && path(one) == path(other)
+    let parts = |source: &GitSource| {
+        let url = GitUrl::parse(&source.url).ok()?.repository();
+        Some((url, reference(source).ok()?, git_commit::folder(source.path.as_deref())?))
+    };
+    parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
 fn reference(spec: &GitSource) -> Result<Reference, TenantRefusal> {
@@ -307,4 +309,32 @@ fn credentials(
 fn authorities(from: &str, pem: Option<&Secret>) -> Result<Option<Authorities>, TenantRefusal> {
     let parsed = pem.map(|pem| Authorities::parse(pem.expose().as_bytes())).transpose();
     parsed.or_else(|error| refuse("CertificateRefused", format!("ca.crt of {from}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(url: &str) -> GitSource {
+        GitSource { url: url.to_string(), branch: Some("main".to_string()), ..GitSource::default() }
+    }
+
+    #[test]
+    fn one_source_is_found_however_it_is_written() {
+        let one = GitSource { path: Some("us".to_string()), ..git("https://git.example/team/tenants.git") };
+        let same = GitSource { path: Some("./us/".to_string()), ..git("https://Git.Example:443/team/tenants/") };
+        assert!(is_same(&one, &same));
+        for other in [
+            GitSource { path: Some("eu".to_string()), ..one.clone() },
+            GitSource { branch: Some("dev".to_string()), ..one.clone() },
+            GitSource { branch: None, tag: Some("main".to_string()), ..one.clone() },
+            GitSource { url: "https://git.example/team/other".to_string(), ..one.clone() },
+        ] {
+            assert!(!is_same(&one, &other), "{other:?}");
+        }
+        let commit = |name: &str| GitSource { branch: None, commit: Some(name.to_string()), ..one.clone() };
+        assert!(is_same(&commit(&"ab".repeat(20)), &commit(&"AB".repeat(20))));
+        // Two that cannot be read are each refused for that.
+        assert!(!is_same(&git("tenants"), &git("other")));
+    }
 }

@@ -37,6 +37,8 @@ mod budget;
 mod fetch_folders;
 mod git_commit;
 mod git_reads;
+#[cfg(test)]
+mod git_room;
 mod git_source;
 mod git_sources;
 mod hub_objects;

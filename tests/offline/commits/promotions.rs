@@ -230,3 +230,31 @@ fn a_remote_may_be_a_relative_path() {
     assert!(ours.there(&["branch", "--list"]).contains(BRANCH));
     assert_eq!(ours.tree.git(&["for-each-ref", "refs/stablekey-promote"]), "");
 }
+
+/// What a promotion leaves that is killed is removed by the next one, and what one has that runs is not.
+#[test]
+fn what_a_killed_promotion_left_is_removed() {
+    let ours = Clone::new();
+    let left = |name: &str| {
+        let tree = ours.folder.path().join(name).join("tree");
+        ours.tree.git(&["update-ref", &format!("refs/stablekey-promote/{name}"), "main"]);
+        ours.tree.git(&["worktree", "add", "--quiet", "--detach", tree.to_str().unwrap(), "main"]);
+        tree
+    };
+    let refs = || ours.tree.git(&["for-each-ref", "--format=%(refname)", "refs/stablekey-promote"]);
+    let (whole, gone) = (left("stablekey-one"), left("stablekey-other"));
+    std::fs::remove_dir_all(gone.parent().unwrap()).unwrap();
+    ours.tree.git(&["update-ref", "refs/stablekey-promote/stablekey-third", "main"]);
+    assert_eq!(ours.promote(&[], &[]).code, 0);
+    assert_eq!(refs(), "");
+    assert!(!whole.parent().unwrap().exists());
+    // As long as one runs.
+    let lock = std::fs::File::open(ours.tree.path(".git/stablekey-promote")).unwrap();
+    lock.lock_shared().unwrap();
+    ours.tree.git(&["update-ref", "refs/stablekey-promote/stablekey-runs", "main"]);
+    assert_eq!(ours.promote(&[], &[]).code, 0);
+    assert_eq!(refs(), "refs/stablekey-promote/stablekey-runs");
+    drop(lock);
+    assert_eq!(ours.promote(&[], &[]).code, 0);
+    assert_eq!(refs(), "");
+}

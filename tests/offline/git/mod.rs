@@ -319,22 +319,32 @@ fn a_server_that_is_gone_is_unreachable() {
 fn a_slow_server_ends_at_the_time_limit() {
     let ours = Workplace::new();
     let id = of(&ours.tenants.commit("main", &files(&[("a.yaml", "one")])));
-    let limit = Duration::from_millis(400);
-    let remote = ours.limited(limit, 1 << 20);
-    let drip = Fault::Drip(Duration::from_millis(20));
-    for (step, fault) in [
-        (Step::Capabilities, Fault::Silent),
-        (Step::Capabilities, drip.clone()),
-        (Step::List, Fault::Silent),
-        (Step::List, drip.clone()),
-        (Step::Fetch, Fault::Silent),
-        (Step::Fetch, drip),
+    for (step, drips) in [
+        (Step::Capabilities, false),
+        (Step::Capabilities, true),
+        (Step::List, false),
+        (Step::List, true),
+        (Step::Fetch, false),
+        (Step::Fetch, true),
     ] {
-        ours.server.fault(step, fault.clone());
-        let begin = Instant::now();
-        assert_eq!(remote.fetch(&main(), &ours.fetched()), Err(FetchError::TimedOut(limit)), "{step:?} {fault:?}");
-        assert!(begin.elapsed() < Duration::from_secs(20), "{step:?} {fault:?}");
-        assert!(!ours.fetched().exists());
+        let mut limit = Duration::from_millis(400);
+        loop {
+            // Of an answer, only the first bytes come within the limit.
+            let fault = if drips { Fault::Drip(limit / 4) } else { Fault::Silent };
+            ours.server.take_seen();
+            ours.server.fault(step, fault.clone());
+            let begin = Instant::now();
+            let fetched = ours.limited(limit, 1 << 20).fetch(&main(), &ours.fetched());
+            assert_eq!(fetched, Err(FetchError::TimedOut(limit)), "{step:?} {fault:?}");
+            assert!(begin.elapsed() < limit + Duration::from_secs(20), "{step:?} {fault:?}");
+            assert!(!ours.fetched().exists());
+            if ours.server.take_seen().last().is_some_and(|seen| seen.step == step) {
+                break;
+            }
+            // A machine with much to do does not come as far within the limit.
+            limit *= 2;
+            assert!(limit < Duration::from_secs(60), "{step:?} {fault:?}: the server did not see this step");
+        }
     }
     ours.server.heal();
     assert_eq!(ours.remote().fetch(&main(), &ours.fetched()), Ok(id));
@@ -466,7 +476,7 @@ fn a_fetch_that_does_not_fit_beside_others_is_stopped() {
     let remote = ours.remote();
     let most = 3 << 19;
     let quota = FetchQuota::new(most);
-    let (first, second) = (quota.share(), quota.share());
+    let (first, second) = (quota.source(most).share(), quota.source(most).share());
     let into = |name: &str| ours.folder.path().join(name);
     assert_eq!(remote.fetch_within(&main(), &into("first"), &first), Ok(id));
     let used = quota.used();

@@ -211,6 +211,22 @@ fn a_revert_brings_the_state_of_before() {
     assert_eq!(field(&env.us, "connection/extra", ".metadata.uid"), "");
 }
 
+/// "Retry-After": the server is left alone as long as it asks for, and the target is not held up as long: a request is
+/// answered with the failure that is known.
+#[test]
+fn a_server_that_asks_to_wait_is_left_alone_and_requests_are_answered() {
+    let (env, _syncer, _) = applied("wait");
+    let wait = vec![("retry-after", "3600".to_string())];
+    env.server.fault(Step::Capabilities, Fault::Say(429, wait, "CANARY"));
+    env.again("first");
+    nothing_is_removed(&env, "TooManyRequests", "come back after 3600 s");
+    env.server.heal();
+    env.server.take_seen();
+    env.again("second");
+    assert_eq!(ready(&env.us, US, "reason"), "TooManyRequests");
+    assert_eq!(env.server.take_seen().len(), 0);
+}
+
 /// A repository that sends more than the limit is not read, and one below it is.
 #[test]
 fn a_large_repository_is_bounded() {

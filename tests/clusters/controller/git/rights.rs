@@ -49,6 +49,9 @@ fn two_tenants_do_not_share_a_source() {
     let _syncer = env.syncer();
     let mut second = env.tenant();
     second["metadata"]["name"] = json!("second");
+    // Written in another way.
+    let url = env.server.url("tenants.git").replace("localhost", "LocalHost");
+    second["spec"]["source"]["git"]["url"] = json!(url.strip_suffix(".git").unwrap());
     second["spec"]["location"] = json!({"kubernetes": {"namespace": "x", "kubeconfig": {"secretRef": {"name": "stablekey-kubeconfigs", "key": "x"}}}});
     env.in_us(&[env.tenant(), second]);
     until_ready(&env.us, US, "SourceShared");
