@@ -46,8 +46,8 @@ fn customer(key: &str) -> String {
 
 #[test]
 fn a_type_that_loses_a_mark() {
-    let with = Component::new("chat").type_("basic").has_endpoint("target").has_secret("password");
-    let without = Component::new("chat").type_("basic").has_input("target").has_secret("password");
+    let with = Component::new("chat/basic").has_endpoint("target").has_secret("password");
+    let without = Component::new("chat/basic").has_input("target").has_secret("password");
     let chat = Connection::new("chat", "chat/basic").credentials(Credentials::OrganizationGlobal);
     let chat = chat.input("target", "chat.example").secret("password", "chat");
     let tree = dev(&[("component", with.yaml()), ("chat", chat.yaml())]);
