@@ -374,7 +374,7 @@ impl Project {
             if layout.over.is_folder(&folder.path) {
                 Ok(read(folder))
             } else {
-                Err(format!("its source {} is no folder", folder.path.display()))
+                Err(missing(layout.over.tree(), &folder.path, "source"))
             }
         });
         let (location, live) = match (&spec.location, layout.folder(name, FolderRole::Location)) {
@@ -408,7 +408,7 @@ impl Project {
                 let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
                 let other = declared.and_then(|origin| other_root(layout.over.tree(), &spec, &folder.path, origin));
                 self.elsewhere.extend(other.is_some().then(|| name.to_string()));
-                let why = other.unwrap_or_else(|| missing(layout.over.tree(), &folder.path));
+                let why = other.unwrap_or_else(|| missing(layout.over.tree(), &folder.path, "folder"));
                 (Some(TenantLocation::Folder(location)), Err(why))
             }
             (_, None) => (None, Err("its Tenant names no folder".to_string())),
@@ -628,10 +628,10 @@ fn other_root(tree: &FileTree, spec: &TenantSpec, folder: &Path, declared: &Sour
     })
 }
 
-/// The problem with a folder that does not exist or is not a folder.
-fn missing(tree: &FileTree, folder: &Path) -> String {
+/// The problem with a folder of a tenant that does not exist or is not a folder; `what` is "folder" or "source".
+fn missing(tree: &FileTree, folder: &Path, what: &str) -> String {
     if tree.is_there(folder) {
-        return format!("{} is no folder", folder.display());
+        return format!("its {what} {} is no folder: move away what has its name", folder.display());
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -640,9 +640,11 @@ fn missing(tree: &FileTree, folder: &Path) -> String {
     let folders: Vec<String> = folders.filter_map(|name| name.into_string().ok()).collect();
     let folder = folder.display();
     match meant(&name, folders.iter().map(String::as_str)) {
-        Some(near) => format!("its folder {folder} is not there; did you mean {near}?"),
+        Some(near) => format!("its {what} {folder} is not there; did you mean {near}?"),
+        // Git keeps no folder without a file.
         None => format!(
-            "its folder {folder} is not there, and its content is unknown: restore it, or if it should be empty: mkdir -p {folder}"
+            "its {what} {folder} is not there, and its content is unknown: restore it, or if it should be empty, commit a \
+             file in it, such as {folder}/.gitkeep: mkdir -p {folder} && touch {folder}/.gitkeep"
         ),
     }
 }

@@ -111,6 +111,20 @@ pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(text.chars().take_while(fits).chain(['…']).collect())
 }
 
+/// Returns one text as it is, and of several their number, of `what`, with each on a line of its own below.
+pub fn one_or_lines(texts: &[String], what: &str) -> String {
+    const MOST: usize = 100;
+    if let [one] = texts {
+        return one.clone();
+    }
+    let lines = texts.iter().take(MOST).map(|text| format!("\n  {text}")).collect::<String>();
+    let more = match texts.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!("\n  … and {more} more"),
+    };
+    format!("{} {what}{lines}{more}", texts.len())
+}
+
 /// The programs whose commands occur in texts.
 const PROGRAMS: [&str; 3] = ["stablekey", "kubectl", "mkdir"];
 

@@ -39,7 +39,21 @@ pub fn start(
     let project = draft.project;
     if let Some(name) = project.tenants.keys().find(|name| *name != UNNAMED) {
         let message = format!("{} is a project already: it has Tenant {name}", project.root.display());
-        return Err(AuthorError::refused(message, "add a tenant to it: stablekey new tenant NAME"));
+        let help = match pipeline.map(|pipeline| pipeline.ci) {
+            None => "add a tenant to it: stablekey new tenant NAME".to_string(),
+            Some(ci) => {
+                let (folder, then) = match ci {
+                    Ci::GitHub => ("ci/github", "into .github/workflows at the root of the repository"),
+                    Ci::GitLab => {
+                        ("ci/gitlab", "to the root of the repository, and name them in .gitlab-ci.yml: include: local")
+                    }
+                };
+                format!(
+                    "copy the files that you need from {folder} of Stablekey's repository {then}: see docs/ci.md there"
+                )
+            }
+        };
+        return Err(AuthorError::refused(message, help));
     }
     if let Some(file) = project.unread.first() {
         return Err(AuthorError::Unreadable { what: file.clone(), why: "it may declare tenants".to_string() });

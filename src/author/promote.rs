@@ -17,7 +17,7 @@ use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
 use crate::tenant::directory::read::beside;
 use crate::tenant::directory::{disk, edits_of};
-use crate::text::and;
+use crate::text::{and, one_or_lines};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -178,16 +178,15 @@ fn can_be_promoted(plan: &Plan, home: &Home<'_>, from: &str, fill: bool) -> Resu
             _ => None,
         })
         .collect();
-    if let Some((object, code, text, fix)) = blocked.first() {
-        let more = match blocked.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        let fix = match *code == Code::BindingMissing && !fill {
+    if let Some((_, _, _, fix)) = blocked.first() {
+        let is_any_missing = blocked.iter().any(|(_, code, ..)| *code == Code::BindingMissing);
+        let texts = blocked.iter().map(|(object, code, text, _)| format!("{code} {to}/{object}: {text}"));
+        let texts: Vec<String> = texts.collect();
+        let fix = match is_any_missing && !fill {
             true => format!("{fix}; to write the connections that {to} lacks, add --fill"),
             false => (*fix).clone(),
         };
-        return Err(AuthorError::refused(format!("{code} {to}/{object}: {text}{more}"), fix));
+        return Err(AuthorError::refused(one_or_lines(&texts, "resources cannot be promoted"), fix));
     }
     let here: BTreeSet<&str> = plan.actions().map(|(_, action)| action.id.as_str()).collect();
     let mut waits = plan.actions().flat_map(|(_, action)| &action.after).filter(|id| !here.contains(id.as_str()));

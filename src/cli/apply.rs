@@ -163,7 +163,7 @@ impl Apply {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
             }
-            let exit = self.bring_up_to_date(&kustomizations, &planned, output)?;
+            let exit = self.bring_up_to_date(&kustomizations, &planned, may_write, output)?;
             drop(kustomizations);
             return Ok(CarriedOut { exit, has_failed: false, left: Some(planned.plan) });
         }
@@ -322,6 +322,7 @@ impl Apply {
         &self,
         kustomizations: &Kustomizations<'_>,
         planned: &PlannedProject,
+        may_write: &dyn Fn() -> Result<(), CommandFailure>,
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
         let exit = planned.plan.exit_of_apply();
@@ -343,6 +344,7 @@ impl Apply {
                 return Ok(1);
             }
         }
+        may_write()?;
         kustomizations.keep()?;
         let written = kustomizations.written();
         match self.format.output {

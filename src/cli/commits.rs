@@ -74,7 +74,12 @@ impl ProjectRepository {
             let help = "give the folder of the project; commits are given with --from and --to";
             return Err(CommandFailure::new(format!("{} is no folder", root.display()), help));
         }
-        let repository = Repository::around(root)?;
+        let repository = Repository::around(root).map_err(|error| match &error {
+            GitError::NoRepository { .. } => {
+                CommandFailure::new(error.to_string(), "give the folder of a project in a clone")
+            }
+            _ => error.into(),
+        })?;
         let at = repository.path_of(root)?;
         Ok(ProjectRepository { repository, at, root: root.to_path_buf() })
     }
@@ -159,7 +164,11 @@ impl CommitOptions {
         if let Some(remote) = remote {
             return remote.sides(root, from, stored).map(Some);
         }
-        let repository = ProjectRepository::around(root.root())?;
+        let repository = ProjectRepository::around(root.root()).map_err(|failure| {
+            let without = "; or, without a clone, --git URL@REF";
+            let help = if root.root().is_dir() { failure.help.clone() + without } else { failure.help.clone() };
+            CommandFailure { help, ..failure }
+        })?;
         let (before, from) = repository.files(from)?;
         let (after, to) = match &self.to {
             Some(to) => repository.files(to)?,
@@ -186,6 +195,12 @@ pub(super) struct RemoteProject {
 
 impl RemoteProject {
     fn of(given: &str, root: &RootArgument) -> Result<Self, CommandFailure> {
+        if !["https:", "http:"].iter().any(|scheme| given.trim_start().to_ascii_lowercase().starts_with(scheme)) {
+            let message = format!("--git {} does not begin with https://", url::shown(given));
+            let help =
+                "clone it with git, and give the folder of the clone: -C DIR, with --from and --to for its commits";
+            return Err(CommandFailure::new(message, help));
+        }
         let Some((url, revision)) = split_reference(given) else {
             let message = format!("--git {} names no branch, tag or commit", url::shown(given));
             return Err(CommandFailure::new(message, "add it: --git https://HOST/PATH@main"));

@@ -8,7 +8,7 @@ use crate::author::{AuthorError, Draft, Edited};
 use crate::project::Project;
 use crate::render::{self, Invocation, JsonLayout};
 use crate::tenant::directory::disk::RealDisk;
-use crate::text::count;
+use crate::text::{count, one_or_lines};
 use clap::Args;
 
 /// The options of a command that edits files.
@@ -35,6 +35,14 @@ pub(super) struct EditOptions {
 impl From<AuthorError> for CommandFailure {
     fn from(error: AuthorError) -> Self {
         CommandFailure::new(error.to_string(), error.help())
+    }
+}
+
+/// The message of an edit that makes the plan worse.
+pub(super) fn becomes_worse(reasons: &[String], so: &str) -> String {
+    match reasons {
+        [one] => format!("the plan becomes worse: {one}; {so}"),
+        several => format!("the plan becomes worse, and {so}: {}", one_or_lines(several, "reasons")),
     }
 }
 
@@ -73,19 +81,14 @@ impl EditOptions {
             return self.report(edited, false, "Nothing was written (--dry-run).", output);
         }
         let worse = &edited.consequences.worse;
-        if let (Some(first), false) = (worse.first(), self.force) {
-            let more = worse.len() - 1;
-            let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        if !worse.is_empty() && !self.force {
             let help = match (&edited.advice, edited.fix_of_worse()) {
                 (Some(advice), _) => format!("{advice}; or write it all the same: --force"),
                 (None, Some(command)) => format!("write it all the same with --force, or first run:\n{command}"),
                 (None, None) => "change what it names; or write it all the same: --force".to_string(),
             };
             self.json_of_unwritten(edited, output)?;
-            return Err(CommandFailure::new(
-                format!("the plan becomes worse: {first}{more}; nothing was written"),
-                help,
-            ));
+            return Err(CommandFailure::new(becomes_worse(worse, "nothing was written"), help));
         }
         if let Err(failure) = self.is_agreed(edited, is_json, output) {
             self.json_of_unwritten(edited, output)?;

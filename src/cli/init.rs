@@ -2,6 +2,7 @@
 
 use super::CommandFailure;
 use super::asking::{Asking, Missing};
+use super::commits::ProjectRepository;
 use super::edit::EditOptions;
 use super::new::tenant::PlaceOptions;
 use super::output::{Output, OutputFormat};
@@ -15,7 +16,7 @@ use crate::render::{self, Invocation, JsonLayout};
 use crate::tenant::directory::disk::RealDisk;
 use crate::text::{count, quoted};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Component as PathPart, PathBuf};
 
 /// Start a project: its tenants, their folders, a README, an editor's settings, and checks in CI
 ///
@@ -186,10 +187,40 @@ impl Init {
         if self.edit.root.root.join(editor::SETTINGS).is_file() && !self.edit.root.root.join(editor::SCHEMA).exists() {
             lines.push(format!("  stablekey schema --vscode{at}"));
         }
-        match lines.is_empty() {
+        let next = match lines.is_empty() {
             true => format!("Next: {plan}\n"),
             false => format!("Next:\n{}\n  {plan}\n", lines.join("\n")),
+        };
+        format!("{}{}{next}", self.accepts(), self.misplaced().unwrap_or_default())
+    }
+
+    /// What a promotion by schedule may do.
+    fn accepts(&self) -> String {
+        match self.promote.as_deref().and_then(|promote| promote.split_once(':')) {
+            Some((from, to)) => format!("{to} accepts what is promoted from {from}: acceptFrom in tenants.yaml.\n"),
+            None => String::new(),
         }
+    }
+
+    /// Where the files of CI must go, if the project is no whole repository: the systems read them at its root only.
+    fn misplaced(&self) -> Option<String> {
+        let (system, files) = match self.ci? {
+            CiSystem::Github => ("GitHub", ".github/workflows"),
+            CiSystem::Gitlab => ("GitLab", ".gitlab-ci.yml"),
+        };
+        let root = &self.edit.root.root;
+        let repository = ProjectRepository::around(root).ok()?;
+        let below = repository.root_in_it();
+        if below.components().all(|part| part == PathPart::CurDir) {
+            return None;
+        }
+        let (at, below) = (root.join(files), below.display().to_string());
+        Some(format!(
+            "{system} reads {files} at the root of the repository only: move {} there, and give each stablekey command in it \
+             the folder of the project: -C {}\n",
+            at.display(),
+            quoted(&below)
+        ))
     }
 
     fn new_tenants(&self) -> Result<Vec<NewTenant>, CommandFailure> {
@@ -210,6 +241,11 @@ impl Init {
                 environment,
                 accept_from: Vec::new(),
             });
+        }
+        // Without it the promotion that is scheduled would be refused.
+        if let Some((from, to)) = self.promote.as_deref().and_then(|promote| promote.split_once(':')) {
+            let target = tenants.iter_mut().find(|tenant| tenant.name == to && from != to);
+            target.into_iter().for_each(|target| target.accept_from.push(from.to_string()));
         }
         Ok(tenants)
     }

@@ -202,7 +202,11 @@ impl Output {
             let first = text::wrapped(lines.next().unwrap_or_default(), columns, head.len());
             format!("{head}{first}{}", lines.map(|line| format!("\n{line}")).collect::<String>())
         };
-        self.note(&format!("{}\n{}", part("error: ", &message.join(" ")), part("  = help: ", &failure.help)));
+        // So that it is seen what belongs to the help, and not to what follows.
+        let indented = |line: &str| if line.is_empty() { String::new() } else { format!("    {line}") };
+        let (first, commands) = failure.help.split_once('\n').unwrap_or((&failure.help, ""));
+        let commands: String = commands.lines().map(|line| format!("\n{}", indented(line))).collect();
+        self.note(&format!("{}\n{}{commands}", part("error: ", &message.join(" ")), part("  = help: ", first)));
     }
 
     /// Whether a terminal can show a question and take the answer.

@@ -36,16 +36,17 @@ pub(super) struct SnapshotCommand {
 
 impl SnapshotCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
-        if !self.public && !CiRun::of_environment().is_private() {
+        let project = self.root.open()?;
+        let stored = StoredProject::of(&project, Timestamp::now());
+        // Tenants in folders are in the tree already: nothing of them is told.
+        if !self.public && !stored.is_empty() && !CiRun::of_environment().is_private() {
             let message =
                 "the repository of this pipeline is public, or its visibility is not known: nothing is written";
             let help = "everybody could read the snapshot, which has the values of connections that are no secrets: if \
                         that is right, give --public";
             return Err(CommandFailure::new(message, help));
         }
-        let project = self.root.open()?;
         output.problems(&project.problems);
-        let stored = StoredProject::of(&project, Timestamp::now());
         let json = render::json(&stored, JsonLayout::Pretty).map_err(|error| {
             CommandFailure::new(format!("the snapshot has no JSON form: {error}"), "internal error: report it")
         })?;

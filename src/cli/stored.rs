@@ -36,7 +36,7 @@ impl SnapshotOptions {
         let stored = StoredProject::parse(&bytes, Timestamp::now(), self.max_age);
         stored.map(Some).map_err(|error| {
             let help = match &error {
-                StoredProjectError::TooOld(_) => "write it again: run the job of the base branch that does so",
+                StoredProjectError::TooOld { .. } => "write it again: run the job of the base branch that does so",
                 StoredProjectError::FromTheFuture(_) => "set the clocks of both machines, then write it again",
                 _ => "give a file that stablekey snapshot wrote, of the same version",
             };

@@ -10,7 +10,7 @@ use super::model::item::{Item, ItemChange, ObjectId};
 use super::model::plan::{Action, ActionKind, Approval, FieldChange, Impact, Op, Reason};
 use super::plan::redirects_between;
 use super::resolve::Replacements;
-use crate::api::Kind;
+use crate::api::{Kind, Override, sensitive};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,12 +126,14 @@ pub struct SettingChange {
     pub object: ObjectId,
     /// The path of the field; empty for the whole object.
     pub path: String,
-    /// The value before; `None` if there was none.
+    /// The value before; `None` if there was none. A secret is `{"hidden": true}`.
     pub from: Option<Value>,
     /// The value after.
     pub to: Option<Value>,
     /// The state of which nothing is known, if it is one of the two.
     pub unknown: Option<UnknownSetting>,
+    /// Whether there is no value to compare with: the object is new, or it is not known what it said before.
+    pub is_of_new: bool,
     /// Whether it decides what may be written, and by whom.
     pub is_sensitive: bool,
 }
@@ -144,71 +146,172 @@ pub struct UnknownSetting {
     pub why: String,
 }
 
-/// The fields that decide what may be written, and by whom.
-const SENSITIVE: [&str; 14] = [
-    "acceptFrom",
-    "approve",
-    "connectionDeletion",
-    "connections",
-    "from",
-    "integrations",
-    "location",
-    "mode",
-    "namespace",
-    "overrides",
-    "policy",
-    "prune",
-    "source",
-    "suspend",
-];
+/// The fields that only describe a tenant. Every other one decides what may be written, and by whom.
+const HARMLESS: [&str; 2] = ["environment", "region"];
 
-/// Returns the fields of Tenants and TenantSyncs that differ: those that decide what may be written first. One of which
-/// nothing is known in both states is left out.
-pub fn settings(before: &BTreeMap<ObjectId, Setting>, after: &BTreeMap<ObjectId, Setting>) -> Vec<SettingChange> {
+/// Returns what an absent field is read as.
+fn default_of(path: &str) -> Option<Value> {
+    Some(match path {
+        "suspend" | "prune" | "ignoreComponentVersions" | "source.prune" | "location.prismatic.publish" => json!(false),
+        "connections" => json!("Match"),
+        "connectionDeletion" => json!("Retain"),
+        "mode" => json!("Plan"),
+        "policy.actions" => json!(["Create", "Update"]),
+        "policy.drift" => json!("Detect"),
+        "policy.approval.percent" => json!(30),
+        "policy.approval.from" => json!(10),
+        "source.git.interval" => json!("60s"),
+        _ => return None,
+    })
+}
+
+/// Decides whether the value of an override of a sync from a tenant is a secret, as far as the types of both states say.
+pub type IsSecretOverride<'a> = &'a dyn Fn(&str, &Override) -> bool;
+
+/// Returns the fields of Tenants and TenantSyncs that differ: those that decide what may be written first. Of a new object
+/// these are listed too. One of which nothing is known in both states is left out.
+pub fn settings(
+    before: &BTreeMap<ObjectId, Setting>,
+    after: &BTreeMap<ObjectId, Setting>,
+    is_secret: IsSecretOverride<'_>,
+) -> Vec<SettingChange> {
     let ids: BTreeSet<&ObjectId> = before.keys().chain(after.keys()).collect();
     let mut found = Vec::new();
     for id in ids {
+        let of = |settings: &BTreeMap<ObjectId, Setting>| {
+            settings.get(id).and_then(|setting| setting.as_ref().ok()).cloned()
+        };
         let unknown = match (before.get(id), after.get(id)) {
             (Some(Err(_)), Some(Err(_))) => continue,
-            (Some(Ok(old)), Some(Ok(new))) => {
-                differences(id, "", Some(old), Some(new), &mut found);
-                continue;
-            }
             (_, Some(Err(why))) => Some(UnknownSetting { is_now: true, why: why.clone() }),
             (Some(Err(why)), _) => Some(UnknownSetting { is_now: false, why: why.clone() }),
             _ => None,
         };
-        let of = |settings: &BTreeMap<ObjectId, Setting>| {
-            settings.get(id).and_then(|setting| setting.as_ref().ok()).cloned()
-        };
-        let (object, from, to) = (id.clone(), of(before), of(after));
-        found.push(SettingChange { object, path: String::new(), from, to, unknown, is_sensitive: true });
+        let (old, new) = (of(before), of(after));
+        let mut differing = Differing { object: id, is_of_new: old.is_none(), is_secret, froms: Vec::new(), found };
+        let from = |spec: &Option<Value>| spec.as_ref()?.get("from")?.as_str().map(str::to_string);
+        differing.froms.extend([from(&old), from(&new)].into_iter().flatten());
+        if old.is_none() || new.is_none() {
+            let (from, to) = (old.as_ref().map(|s| differing.shown(s)), new.as_ref().map(|s| differing.shown(s)));
+            let (object, path, is_of_new) = (id.clone(), String::new(), false);
+            differing.found.push(SettingChange { object, path, from, to, unknown, is_of_new, is_sensitive: true });
+        }
+        if new.is_some() {
+            differing.differences("", old.as_ref(), new.as_ref());
+        }
+        found = differing.found;
     }
     found.sort_by(|a, b| (!a.is_sensitive, &a.object, &a.path).cmp(&(!b.is_sensitive, &b.object, &b.path)));
     found
 }
 
-fn differences(id: &ObjectId, path: &str, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<SettingChange>) {
-    if old == new {
-        return;
+/// Collects the fields that differ.
+struct Differing<'a> {
+    object: &'a ObjectId,
+    is_of_new: bool,
+    is_secret: IsSecretOverride<'a>,
+    /// The tenants that the sync copies from, before and after.
+    froms: Vec<String>,
+    found: Vec<SettingChange>,
+}
+
+impl Differing<'_> {
+    fn differences(&mut self, path: &str, old: Option<&Value>, new: Option<&Value>) {
+        let read_as = |value: Option<&Value>| value.cloned().or_else(|| default_of(path));
+        if read_as(old) == read_as(new) {
+            return;
+        }
+        if path == "overrides" {
+            return self.of_overrides(old, new);
+        }
+        let nothing = Map::new();
+        let (old_map, new_map) = match (old, new) {
+            (Some(Value::Object(old)), Some(Value::Object(new))) => (old, new),
+            (Some(Value::Object(old)), None) => (old, &nothing),
+            (None, Some(Value::Object(new))) => (&nothing, new),
+            _ => return self.push(path.to_string(), old.map(masked), new.map(masked)),
+        };
+        let names: BTreeSet<&String> = old_map.keys().chain(new_map.keys()).collect();
+        for name in names {
+            let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            self.differences(&below, old_map.get(name), new_map.get(name));
+        }
     }
-    let below = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-    let maps = match (path, old, new) {
-        ("overrides", old, new) => Some((overrides(old), overrides(new))),
-        (_, Some(Value::Object(old)), Some(Value::Object(new))) => Some((old.clone(), new.clone())),
-        _ => None,
-    };
-    let Some((old, new)) = maps else {
-        let first = path.split('.').next().unwrap_or_default();
-        let is_sensitive = SENSITIVE.contains(&first) || first == "to" || first == "stages";
-        let (path, from, to) = (path.to_string(), old.cloned(), new.cloned());
-        found.push(SettingChange { object: id.clone(), path, from, to, unknown: None, is_sensitive });
-        return;
-    };
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    for name in names {
-        differences(id, &below(name), old.get(name), new.get(name), found);
+
+    fn of_overrides(&mut self, old: Option<&Value>, new: Option<&Value>) {
+        let (old, new) = (overrides(old), overrides(new));
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let (old, new) = (old.get(name), new.get(name));
+            if old == new {
+                continue;
+            }
+            // What one of both states calls a secret is one in both.
+            let is_hidden = old.into_iter().chain(new).any(|one| self.is_hidden(one));
+            let path = format!("overrides.{name}");
+            let shown = |one: &Value| without_secret(one, is_hidden);
+            let (Some(Value::Object(old)), Some(Value::Object(new))) = (old, new) else {
+                self.push(path, old.map(shown), new.map(shown));
+                continue;
+            };
+            let fields: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for field in fields.into_iter().filter(|field| old.get(*field) != new.get(*field)) {
+                let shown = |value: &Value| if is_hidden && field == "value" { hidden() } else { masked(value) };
+                self.push(format!("{path}.{field}"), old.get(field).map(shown), new.get(field).map(shown));
+            }
+        }
     }
+
+    fn push(&mut self, path: String, from: Option<Value>, to: Option<Value>) {
+        let is_sensitive = !HARMLESS.contains(&path.as_str());
+        // What is new is there with all it says: only what decides something is named.
+        if is_sensitive || !self.is_of_new {
+            let (object, is_of_new) = (self.object.clone(), self.is_of_new);
+            self.found.push(SettingChange { object, path, from, to, unknown: None, is_of_new, is_sensitive });
+        }
+    }
+
+    /// Whether the value of an override is a secret. One that cannot be understood could be.
+    fn is_hidden(&self, one: &Value) -> bool {
+        match serde_json::from_value::<Override>(one.clone()) {
+            Ok(one) => self.froms.iter().any(|from| (self.is_secret)(from, &one)),
+            Err(_) => true,
+        }
+    }
+
+    /// A spec without secrets.
+    fn shown(&self, spec: &Value) -> Value {
+        let mut shown = masked(spec);
+        if let (Some(Value::Array(list)), Some(overrides)) = (spec.get("overrides"), shown.get_mut("overrides")) {
+            *overrides = list.iter().map(|one| without_secret(one, self.is_hidden(one))).collect();
+        }
+        shown
+    }
+}
+
+fn hidden() -> Value {
+    json!({"hidden": true})
+}
+
+/// A value without the texts that are secrets whatever they belong to.
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::String(text) if sensitive::is_secret_itself(text) || sensitive::looks_like_token(text).is_some() => {
+            hidden()
+        }
+        Value::Array(items) => items.iter().map(masked).collect(),
+        Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), masked(value))).collect()),
+        other => other.clone(),
+    }
+}
+
+/// An override without its value, if that is a secret.
+fn without_secret(one: &Value, is_hidden: bool) -> Value {
+    let mut shown = masked(one);
+    if let Some(value) = shown.get_mut("value").filter(|_| is_hidden) {
+        *value = hidden();
+    }
+    shown
 }
 
 /// The overrides of a sync, each by what it overrides: their order means nothing.
@@ -238,6 +341,14 @@ mod tests {
         BTreeMap::from([(ObjectId::new(kind, "x"), Ok(spec))])
     }
 
+    fn settings(before: &BTreeMap<ObjectId, Setting>, after: &BTreeMap<ObjectId, Setting>) -> Vec<SettingChange> {
+        super::settings(before, after, &|from, one| from == "us" && one.input.as_deref() == Some("pin"))
+    }
+
+    fn paths(found: &[SettingChange]) -> Vec<&str> {
+        found.iter().map(|change| change.path.as_str()).collect()
+    }
+
     #[test]
     fn what_decides_who_may_write_comes_first() {
         let before = of(Kind::Tenant, json!({"region": "eu", "policy": {"drift": "Detect"}}));
@@ -260,5 +371,63 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, "overrides.eu a url.value");
         assert!(found[0].is_sensitive);
+    }
+
+    #[test]
+    fn a_new_object_is_shown_with_what_decides_something() {
+        let spec = json!({"from": "us", "to": ["eu"], "prune": true, "suspend": false});
+        let found = settings(&BTreeMap::new(), &of(Kind::TenantSync, spec));
+        assert_eq!(paths(&found), ["", "from", "prune", "to"]);
+        assert!(found.iter().all(|change| change.is_sensitive));
+        let spec = json!({"region": "eu", "acceptFrom": ["us"], "policy": {"actions": ["Delete"]}, "unheardOf": 1});
+        let found = settings(&BTreeMap::new(), &of(Kind::Tenant, spec.clone()));
+        assert_eq!(paths(&found), ["", "acceptFrom", "policy.actions", "unheardOf"]);
+        assert_eq!(paths(&settings(&of(Kind::Tenant, spec.clone()), &BTreeMap::new())), [""]);
+        let unread = BTreeMap::from([(ObjectId::new(Kind::Tenant, "x"), Err("no".to_string()))]);
+        let found = settings(&unread, &of(Kind::Tenant, spec));
+        assert_eq!(paths(&found), ["", "acceptFrom", "policy.actions", "unheardOf"]);
+        assert!(found[1].is_of_new);
+    }
+
+    #[test]
+    fn what_an_absent_field_is_read_as_is_no_difference() {
+        let before = of(Kind::TenantSync, json!({"from": "us"}));
+        let spec =
+            json!({"from": "us", "suspend": false, "prune": false, "mode": "Plan", "connectionDeletion": "Retain"});
+        assert_eq!(settings(&before, &of(Kind::TenantSync, spec)), []);
+        let before = of(Kind::Tenant, json!({}));
+        assert_eq!(settings(&before, &of(Kind::Tenant, json!({"policy": {"drift": "Detect", "approval": {}}}))), []);
+        let found = settings(&before, &of(Kind::Tenant, json!({"policy": {"drift": "Correct"}, "suspend": true})));
+        assert_eq!(paths(&found), ["policy.drift", "suspend"]);
+    }
+
+    /// "Secrets never": where a type or the text itself says that a value is one.
+    #[test]
+    fn no_secret_of_an_override_is_shown() {
+        let canary = "c4n4ry-5f2b";
+        let pin =
+            |value: &str| json!({"tenant": "eu", "stableKey": "a", "input": "pin", "value": value, "reason": "r"});
+        let of_pin = |value: &str| of(Kind::TenantSync, json!({"from": "us", "overrides": [pin(value)]}));
+        let none = of(Kind::TenantSync, json!({"from": "us"}));
+        let elsewhere = of(Kind::TenantSync, json!({"from": "other", "overrides": [pin(canary)]}));
+        for (before, after) in [
+            (&BTreeMap::new(), &of_pin(canary)),
+            (&of_pin(canary), &BTreeMap::new()),
+            (&none, &of_pin(canary)),
+            (&of_pin(canary), &none),
+            (&of_pin(canary), &of_pin("other")),
+            (&elsewhere, &of_pin("other")),
+        ] {
+            let found = settings(before, after);
+            assert!(!found.is_empty());
+            assert!(!format!("{found:?}").contains(canary), "{found:?}");
+        }
+        let token = format!("https://u:{canary}@host.example");
+        let url = json!({"tenant": "eu", "stableKey": "a", "input": "url", "value": token, "reason": token});
+        let after = of(Kind::TenantSync, json!({"from": "us", "overrides": [url]}));
+        for before in [&BTreeMap::new(), &none] {
+            let found = settings(before, &after);
+            assert!(!format!("{found:?}").contains(canary), "{found:?}");
+        }
     }
 }

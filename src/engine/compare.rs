@@ -227,15 +227,32 @@ fn key(finding: &Finding, named: DocumentOf<'_>) -> FindingKey {
     (code.as_str(), tenant.clone(), place, path.clone(), without_lines(text))
 }
 
-/// A text without the numbers of lines in it (`tenants.yaml:7`): they move with every line that is added above.
+/// A text without the numbers of lines of files in it (`tenants.yaml:7`): they move with every line that is added above.
+/// The number of a port stays: another port is another endpoint.
 fn without_lines(text: &str) -> String {
+    const ENDS: [&str; 3] = [".yaml", ".yml", ".json"];
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(':') {
         let (before, after) = rest.split_at(at + 1);
         out.push_str(before);
-        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        let name = before.trim_end_matches(':');
+        let is_file = ENDS.iter().any(|end| name.ends_with(end));
+        rest = if is_file { after.trim_start_matches(|c: char| c.is_ascii_digit()) } else { after };
     }
     out.push_str(rest);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_of_files_do_not_count() {
+        assert_eq!(without_lines("also in tenants.yaml:7 and a/b.yml:12:3"), "also in tenants.yaml: and a/b.yml::3");
+        for text in ["h:8443", "https://h.example:9443/x", "[::1]:80", "a: 1", "12:30", "x.example:1"] {
+            assert_eq!(without_lines(text), text);
+        }
+    }
 }

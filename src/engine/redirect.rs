@@ -154,11 +154,14 @@ impl Strictest<'_> {
         let there: BTreeSet<Identity<'_>> = self.secrets(before).iter().map(|name| identity(name, before)).collect();
         let is_there = |name: &&str| there.contains(&identity(name, after));
         let (stay, join): (Vec<&str>, Vec<&str>) = secrets.into_iter().partition(is_there);
+        let is_one = moved.len() == 1;
         let moved = moved.into_iter().collect::<Vec<_>>().join(", ");
         let to = self.destination(before, after);
+        let verb = |names: &[&str], one: &'static str, many: &'static str| if names.len() == 1 { one } else { many };
+        let changes = if is_one { "changes" } else { "change" };
         Some(match stay.is_empty() {
-            false => format!("{moved} changes while {} stays ({to})", stay.join(", ")),
-            true => format!("{moved} changes where {} joins ({to})", join.join(", ")),
+            false => format!("{moved} {changes} while {} {} ({to})", stay.join(", "), verb(&stay, "stays", "stay")),
+            true => format!("{moved} {changes} where {} {} ({to})", join.join(", "), verb(&join, "joins", "join")),
         })
     }
 

@@ -63,6 +63,8 @@ pub struct DocumentsRead {
     pub unparsed: Vec<Unparsed>,
     /// The number of documents of other kinds.
     pub other_kinds: usize,
+    /// The number of documents that Stablekey itself printed as JSON, such as reports. They are no manifests.
+    pub reports: usize,
     /// The number of files that were read.
     pub files: usize,
     /// The number of problems that are not reported individually.
@@ -85,6 +87,7 @@ impl DocumentsRead {
         }
         self.blank.extend(other.blank);
         self.other_kinds += other.other_kinds;
+        self.reports += other.reports;
         self.files += other.files;
         self.omitted += other.omitted;
     }
@@ -100,7 +103,8 @@ impl DocumentsRead {
 
     /// Whether no document of any kind was found.
     fn has_no_document(&self) -> bool {
-        self.documents.is_empty() && self.invalid.is_empty() && self.unparsed.is_empty() && self.other_kinds == 0
+        let counts = [self.documents.len(), self.invalid.len(), self.unparsed.len(), self.other_kinds, self.reports];
+        counts.iter().all(|count| *count == 0)
     }
 
     /// Adds problems of a file to those that were found before.
@@ -299,6 +303,9 @@ impl FileReader<'_> {
             (Some(version), Some(GROUP), _) => self.unreadable(found, "apiVersion", unknown_version(version)),
             (None, _, Some(kind)) if Kind::parse(kind).is_some() => {
                 self.unreadable(found, "apiVersion", missing_version(kind));
+            }
+            (None, _, None) if text_of("schema").is_some_and(|schema| schema.starts_with("stablekey.dev/")) => {
+                self.reading.reports += 1;
             }
             _ => self.reading.other_kinds += 1,
         }

@@ -4,12 +4,13 @@
 use super::changed_folders::{ChangedFolder, folders};
 use super::ignore::Ignore;
 use super::planned::{PlannedProject, plan};
-use super::{Project, UNNAMED};
-use crate::api::{APPROVE, Kind};
+use super::{Project, ProjectTenant, UNNAMED};
+use crate::api::{APPROVE, Kind, Override};
+use crate::engine::check;
 use crate::engine::committed::{self, Setting, SettingChange};
 use crate::engine::compare::{ComparedPlans, Multiset, compare};
 use crate::engine::model::finding::At;
-use crate::engine::model::inventory::{Sync, Targets};
+use crate::engine::model::inventory::{Inventory, Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
@@ -51,7 +52,8 @@ impl ChangedProject {
         let (mut was_set, mut is_set) = (settings_of(before), settings_of(after));
         add_unread(before, &mut was_set, &is_set);
         add_unread(after, &mut is_set, &was_set);
-        let settings = committed::settings(&was_set, &is_set);
+        let is_secret = |from: &str, one: &Override| is_secret_override(from, one, [before, after]);
+        let settings = committed::settings(&was_set, &is_set, &is_secret);
         let folders = folders(before, after, scope);
         let problems = new_problems(before, after);
         add_help(&mut plans.added, &problems);
@@ -233,6 +235,15 @@ fn with_metadata(project: &Project, id: &ObjectId, mut spec: serde_json::Value) 
         spec.extend(there);
     }
     spec
+}
+
+/// Whether the value of an override is a secret by the types that either state knows.
+fn is_secret_override(from: &str, one: &Override, states: [&Project; 2]) -> bool {
+    let tenants = states.into_iter().flat_map(|state| [from, &one.tenant].map(|name| state.tenants.get(name)));
+    let tenants: Vec<&ProjectTenant> = tenants.flatten().collect();
+    let read = || tenants.iter().flat_map(|tenant| Some(&tenant.live).into_iter().chain(&tenant.source));
+    let known: Vec<&Inventory> = read().flatten().map(|snapshot| &*snapshot.inventory).collect();
+    check::is_secret_override(one, &known, read().all(Result::is_ok))
 }
 
 /// Adds what only the other state has: a file that cannot be read could declare it.

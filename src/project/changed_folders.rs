@@ -5,6 +5,7 @@ use crate::api::LocationSpec;
 use crate::engine::committed::{self, CommittedChange};
 use crate::engine::model::plan::Scope;
 use crate::file_tree::{FileKind, FileTree};
+use crate::manifest::shown;
 use crate::tenant::directory::layout::{Folder, FolderRole};
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ pub struct ChangedFolder {
 
 /// A folder that is still there, and that its tenant has no more.
 pub struct LeftFolder {
+    /// Its path.
+    pub path: String,
     /// The number of its resources that were read before the change and are still there.
     pub resources: usize,
     /// Why there may be more: what could not be read before the change.
@@ -144,7 +147,7 @@ fn left(folder: &Folder, was: &Result<Snapshot, String>, after: &Project) -> Cha
         changes: Vec::new(),
         unknown: None,
         is_unknown_now: matches!(owner, FolderOwner::Unknown(_)),
-        left: Some(LeftFolder { resources, unread, owner }),
+        left: Some(LeftFolder { path: shown(&folder.path), resources, unread, owner }),
     }
 }
 

@@ -268,11 +268,12 @@ fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action
 }
 
 fn where_found<'p>(project: &'p Project, finding: &Finding) -> Option<WantedOrigin<'p>> {
-    // The location of a tenant can be corrected in its Tenant.
+    // The location of a tenant can be corrected in its Tenant, as its source can.
     if let (Code::TenantUnreachable, Some(tenant)) = (finding.code, &finding.tenant)
         && let Some(origin) = project.origin(None, &ObjectId::new(Kind::Tenant, tenant))
     {
-        return Some((origin, ["spec", "location"].map(str::to_string).to_vec()));
+        let location = || ["spec", "location"].map(str::to_string).to_vec();
+        return Some((origin, if finding.path.is_empty() { location() } else { finding.path.clone() }));
     }
     let origin = project.origin(finding.tenant.as_deref(), finding.object.as_ref()?)?;
     Some((origin, finding.path.clone()))

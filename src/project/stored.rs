@@ -52,10 +52,21 @@ pub enum StoredProjectError {
     Schema(String),
     #[error("it is no snapshot: {0}")]
     Form(String),
-    #[error("it was written {0}, which is longer ago than --max-age")]
-    TooOld(Timestamp),
+    #[error("it was written {written}, {age} ago, which is longer than --max-age allows")]
+    TooOld { written: Timestamp, age: String },
     #[error("it says that it was written {0}, which is yet to come")]
     FromTheFuture(Timestamp),
+}
+
+/// An age in its largest unit that says enough: `25 hours`.
+fn in_words(age: SignedDuration) -> String {
+    let plural = |number: i64, unit: &str| format!("{number} {unit}{}", if number == 1 { "" } else { "s" });
+    match (age.as_hours(), age.as_mins(), age.as_secs()) {
+        (hours, ..) if hours >= 72 => plural(hours / 24, "day"),
+        (hours, ..) if hours >= 2 => plural(hours, "hour"),
+        (_, minutes, _) if minutes >= 2 => plural(minutes, "minute"),
+        (.., seconds) => plural(seconds, "second"),
+    }
 }
 
 impl StoredProject {
@@ -115,7 +126,7 @@ impl StoredProject {
             return Err(StoredProjectError::FromTheFuture(stored.written));
         }
         if age > SignedDuration::try_from(most).unwrap_or(SignedDuration::MAX) {
-            return Err(StoredProjectError::TooOld(stored.written));
+            return Err(StoredProjectError::TooOld { written: stored.written, age: in_words(age) });
         }
         Ok(stored)
     }

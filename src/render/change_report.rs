@@ -314,6 +314,12 @@ impl ChangeReport {
         unknown.take(MOST_NAMES).map(|one| name(&one.tenant)).collect()
     }
 
+    /// Whether something of it is unresolved, and not only unknown.
+    fn has_unresolved(&self) -> bool {
+        let items = self.tenants.iter().flat_map(|part| &part.items).chain(&self.everywhere);
+        items.into_iter().any(|item| item.mark == Mark::Unresolved)
+    }
+
     /// What the change is, in a line.
     fn verdict(&self) -> String {
         let unknown = self.unknown();
@@ -321,6 +327,9 @@ impl ChangeReport {
             1 => "❌ **It adds an error**, so a check of it fails.".to_string(),
             3 if !unknown.is_empty() => {
                 format!("⛔ **What it does in {} is not known**, so a check of it fails.", unknown.join(", "))
+            }
+            3 if !self.has_unresolved() => {
+                "⛔ **Part of what it does is not known**, so a check of it fails.".to_string()
             }
             3 => "⛔ **It leaves something unresolved**, so a check of it fails.".to_string(),
             _ if self.is_empty() => "✅ The change does nothing in any tenant.".to_string(),
@@ -335,15 +344,16 @@ impl ChangeReport {
     /// The report as a comment, at most 65,536 characters long. `marker` is a line that finds it again; `whole` is the
     /// command that shows what does not fit. A report that somebody else may have written is not asked for approval.
     pub fn markdown(&self, marker: &str, whole: &str, is_own: bool) -> String {
-        let mut comment = Comment::new(self.closing(), whole);
+        let mut comment = Comment::new(self.closing(is_own), whole);
         if !marker.is_empty() {
             comment.add(&format!("{marker}\n"));
         }
-        comment.add(&format!("## Stablekey: what this change does\n\nFrom {} to {}.\n", md(&self.from), md(&self.to)));
-        comment.add(&format!("\n{}\n", self.verdict()));
-        if !is_own {
-            comment.add(&format!("\n{}", fork_warning()));
-        }
+        let states = format!("From {} to {}.", md(&self.from), md(&self.to));
+        let (warning, verdict) = match is_own {
+            true => (String::new(), self.verdict()),
+            false => (format!("{}\n", fork_warning()), as_reported(&self.verdict())),
+        };
+        comment.add(&format!("## Stablekey: what this change does\n\n{warning}{states}\n\n{verdict}\n"));
         let unread = self.unread.iter().map(|one| {
             let known =
                 if one.is_concerned { "what the change does there is not known" } else { "it is not concerned" };
@@ -384,20 +394,21 @@ impl ChangeReport {
     }
 
     /// The last line: what a merge does.
-    fn closing(&self) -> String {
+    fn closing(&self, is_own: bool) -> String {
         let merged: Vec<String> = self.merged.iter().take(MOST_NAMES).map(|tenant| name(tenant)).collect();
         let merged = match merged.as_slice() {
             [] => String::new(),
-            merged => format!("The merge itself changes {}. ", merged.join(", ")),
-        };
-        let flaw = match self.exit {
-            1 => "It has errors: an apply leaves out what they concern. ",
-            3 => "It leaves something unresolved, which an apply leaves out. ",
-            _ => "",
+            merged => format!("The merge itself changes {}.", merged.join(", ")),
         };
         let unknown = match self.unknown().as_slice() {
             [] => String::new(),
-            names => format!(" What an apply does in {} is not known.", names.join(", ")),
+            names => format!("What an apply does in {} is not known.", names.join(", ")),
+        };
+        let flaw = match self.exit {
+            1 => "It has errors: an apply leaves out what they concern.",
+            3 if self.has_unresolved() => "It leaves something unresolved, which an apply leaves out.",
+            3 if unknown.is_empty() => "Part of what it does is not known.",
+            _ => "",
         };
         let more = |number: usize, why: &str| match number {
             0 => String::new(),
@@ -418,7 +429,10 @@ impl ChangeReport {
                 format!("An apply after it carries out {}{approval}{waiting}.", count(actions, "action", "actions"))
             }
         };
-        format!("\n---\n{}\n", format!("{merged}{flaw}{then}{unknown}").trim_end())
+        let said: Vec<&str> =
+            [merged.as_str(), flaw, &then, &unknown].into_iter().filter(|part| !part.is_empty()).collect();
+        let said = said.join(" ");
+        format!("\n---\n{}\n", if is_own { said } else { as_reported(&said) })
     }
 }
 
@@ -426,6 +440,12 @@ impl ChangeReport {
 pub(super) fn fork_warning() -> &'static str {
     "⚠️ **Planned by a run without rights: anybody could have written this. Approve nothing that it says; read the files.** \
      What is live there is from the base branch's snapshot.\n"
+}
+
+/// A verdict of a report that anybody could have written: it promises nothing.
+fn as_reported(verdict: &str) -> String {
+    let verdict = ["✅ ", "⚠️ "].iter().find_map(|mark| verdict.strip_prefix(mark)).unwrap_or(verdict);
+    format!("The report says: {verdict}")
 }
 
 /// The line of a commit's message that approves a digest.

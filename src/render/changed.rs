@@ -26,6 +26,10 @@ pub(super) const KUSTOMIZATION_DIFFERS: &str =
     "differs: what Flux, Argo CD and kubectl apply -k write is decided there, and is not planned here";
 /// The maximum number of listed resources of a folder: JSON has every one.
 const MOST: usize = 100;
+/// The most characters of a setting's value.
+const LONGEST_VALUE: usize = 240;
+/// How many characters before the first difference of two long values are shown.
+const BEFORE_DIFFERENCE: usize = 20;
 
 /// A change, with the names of the two states.
 pub struct ShownChange<'a> {
@@ -260,6 +264,7 @@ pub(super) fn what_differs(folder: &ChangedFolder) -> String {
 
 /// What happens to a folder that its tenant has no more.
 fn what_stays(left: &LeftFolder, is_source: bool) -> String {
+    let path = &left.path;
     let mut what = count(left.resources, "resource", "resources");
     if let Some(unread) = &left.unread {
         what = match left.resources {
@@ -269,18 +274,18 @@ fn what_stays(left: &LeftFolder, is_source: bool) -> String {
     }
     match (&left.owner, is_source) {
         (FolderOwner::Nobody, true) => {
-            format!("its source is another one now: what the folder declares ({what}) does not count")
+            format!("its source is another one now: what the folder {path} declares ({what}) does not count")
         }
         (FolderOwner::Nobody, false) if left.unread.is_some() => {
-            format!("no tenant has its folder any more, and nobody manages what stays there ({what})")
+            format!("no tenant has its folder {path} any more, and nobody manages what stays there ({what})")
         }
         (FolderOwner::Nobody, false) => {
             let (stay, them) = if left.resources == 1 { ("stays", "it") } else { ("stay", "them") };
-            format!("no tenant has its folder any more: {what} {stay} there, and nobody manages {them}")
+            format!("no tenant has its folder {path} any more: {what} {stay} there, and nobody manages {them}")
         }
-        (FolderOwner::Tenant(other), _) => format!("its folder belongs to tenant {other} now ({what})"),
+        (FolderOwner::Tenant(other), _) => format!("its folder {path} belongs to tenant {other} now ({what})"),
         (FolderOwner::Unknown(why), _) => {
-            format!("it has its folder no more ({what}); whether another tenant has it is not known: {why}")
+            format!("it has its folder {path} no more ({what}); whether another tenant has it is not known: {why}")
         }
     }
 }
@@ -297,11 +302,6 @@ fn setting(page: &mut TextPage, change: &SettingChange) {
 
 /// The change of a setting: `policy.drift: Detect → Correct`.
 pub(super) fn setting_words(change: &SettingChange) -> String {
-    let words = |value: &Option<Value>| match value {
-        None => "absent".to_string(),
-        Some(Value::String(text)) => shorten(text, value::MOST).into_owned(),
-        Some(value) => shorten(&value.to_string(), value::MOST).into_owned(),
-    };
     if let Some(unknown) = &change.unknown {
         let why = &unknown.why;
         return match (unknown.is_now, &change.from, &change.to) {
@@ -314,7 +314,62 @@ pub(super) fn setting_words(change: &SettingChange) -> String {
     match (change.path.is_empty(), &change.from) {
         (true, None) => "is new".to_string(),
         (true, Some(_)) => "is gone".to_string(),
-        (false, _) => format!("{}: {} → {}", change.path, words(&change.from), words(&change.to)),
+        (false, _) => format!("{}: {}", change.path, values_of(change)),
+    }
+}
+
+/// The values of a setting: whole, or where they differ.
+fn values_of(change: &SettingChange) -> String {
+    let words = |value: &Option<Value>| value.as_ref().map_or_else(|| "absent".to_string(), |v| setting_value(v));
+    let (from, to) = (words(&change.from), words(&change.to));
+    if change.is_of_new {
+        return shorten(&to, LONGEST_VALUE).into_owned();
+    }
+    let is_long = |text: &str| text.chars().count() > LONGEST_VALUE;
+    if !is_long(&from) && !is_long(&to) {
+        return format!("{from} → {to}");
+    }
+    if let (Some(Value::Array(old)), Some(Value::Array(new))) = (&change.from, &change.to) {
+        let only = |these: &[Value], those: &[Value]| {
+            let names: Vec<String> = these.iter().filter(|one| !those.contains(one)).map(setting_value).collect();
+            shorten(&names.join(", "), LONGEST_VALUE).into_owned()
+        };
+        let (more, less) = (only(new, old), only(old, new));
+        return match (more.is_empty(), less.is_empty()) {
+            (false, false) => format!("adds {more}; no longer {less}"),
+            (false, true) => format!("adds {more}"),
+            (true, false) => format!("no longer {less}"),
+            (true, true) => "has another order".to_string(),
+        };
+    }
+    // What both begin with would fill the room for what differs.
+    let same = from.chars().zip(to.chars()).take_while(|(old, new)| old == new).count();
+    let skipped = same.saturating_sub(BEFORE_DIFFERENCE);
+    let end = |text: &str| -> String {
+        let rest: String = text.chars().skip(skipped).collect();
+        format!("{}{}", if skipped > 0 { "…" } else { "" }, shorten(&rest, LONGEST_VALUE))
+    };
+    format!("{} → {}", end(&from), end(&to))
+}
+
+/// The value of a setting. Of an override it is what it sets, and then why: the rest is in its path.
+fn setting_value(value: &Value) -> String {
+    let Value::Object(map) = value else {
+        return value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    };
+    let set = match (map.get("value"), map.get("secretRef"), map.get("keep")) {
+        _ if map.contains_key("hidden") => return "hidden".to_string(),
+        (Some(value), ..) => setting_value(value),
+        (_, Some(reference), _) => value::words(&json!({"secretRef": reference})),
+        (.., Some(_)) => "kept as it is there".to_string(),
+        _ => match map.get("stableKey").filter(|_| map.contains_key("variable")) {
+            Some(key) => setting_value(key),
+            None => return value.to_string(),
+        },
+    };
+    match map.get("reason").map(setting_value) {
+        Some(why) => format!("{} ({})", shorten(&set, LONGEST_VALUE), shorten(&why, value::MOST)),
+        None => set,
     }
 }
 
@@ -323,4 +378,47 @@ fn committed(page: &mut TextPage, change: &CommittedChange) {
         page.wrap(2, 6, &[Span::new(Tone::Careful, format!("! {}: {}", redirect.code, redirect.why))]);
     }
     action(page, &change.action);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Kind;
+    use crate::engine::model::item::ObjectId;
+
+    fn words(path: &str, from: Value, to: Value) -> String {
+        let value = |value: Value| (!value.is_null()).then_some(value);
+        let (object, path) = (ObjectId::new(Kind::TenantSync, "s"), path.to_string());
+        let (from, to) = (value(from), value(to));
+        let change = SettingChange { object, path, from, to, unknown: None, is_of_new: false, is_sensitive: true };
+        setting_words(&change)
+    }
+
+    #[test]
+    fn the_value_that_matters_is_shown() {
+        let host =
+            json!({"tenant": "eu", "stableKey": "warehouse", "input": "host", "value": "h.example", "reason": "r"});
+        let path = "overrides.eu warehouse host";
+        assert_eq!(words(path, Value::Null, host), format!("{path}: absent → h.example (r)"));
+        let secret = json!({"input": "pin", "secretRef": {"name": "s", "key": "k"}, "reason": "x".repeat(100)});
+        assert!(words(path, Value::Null, secret).starts_with(&format!("{path}: absent → Secret s/k (xxx")));
+        let hidden = json!({"input": "pin", "value": {"hidden": true}, "reason": "r"});
+        assert_eq!(words(path, hidden, Value::Null), format!("{path}: hidden (r) → absent"));
+        let bound = json!({"integration": "i", "variable": "CRM", "stableKey": "other", "reason": "r"});
+        assert!(words(path, Value::Null, bound).ends_with("absent → other (r)"));
+        let kept = json!({"object": "Connection/c", "field": "title", "keep": true, "reason": "r"});
+        assert!(words(path, Value::Null, kept).ends_with("absent → kept as it is there (r)"));
+        assert_eq!(words("suspend", json!(true), Value::Null), "suspend: true → absent");
+    }
+
+    #[test]
+    fn what_differs_of_a_long_value_is_shown() {
+        let names = |number: usize| (0..number).map(|i| format!("tenant-{i}")).collect::<Vec<_>>();
+        assert_eq!(words("acceptFrom", json!(["us"]), json!(["us", "eu"])), r#"acceptFrom: ["us"] → ["us","eu"]"#);
+        assert_eq!(words("acceptFrom", json!(names(60)), json!(names(61))), "acceptFrom: adds tenant-60");
+        assert_eq!(words("acceptFrom", json!(names(61)), json!(names(60))), "acceptFrom: no longer tenant-60");
+        let long = |end: &str| json!(format!("https://{}.example/{end}", "a".repeat(300)));
+        let text = words("location.prismatic.url", long("old"), long("new"));
+        assert!(text.ends_with(".example/new") && text.contains(".example/old → …"), "{text}");
+    }
 }

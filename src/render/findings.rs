@@ -113,7 +113,9 @@ pub(super) fn by_tenant(page: &mut TextPage, indent: usize, findings: &[Finding]
 /// Adds findings of one tenant to the page. Those that repeat a problem of a file that was shown are only counted.
 pub(super) fn list(page: &mut TextPage, indent: usize, findings: &[&Finding]) {
     let mut of_code: BTreeMap<Code, usize> = BTreeMap::new();
-    let is_seen = |f: &&&Finding| page.problems_are_seen() && f.code.is_of_reading() && f.at.is_some();
+    // A warning is of something else than the file: it says what a broken sync means for a tenant.
+    let is_of_file = |f: &&&Finding| f.severity == Severity::Error && f.code.is_of_reading() && f.at.is_some();
+    let is_seen = |f: &&&Finding| page.problems_are_seen() && is_of_file(f);
     let (seen, findings): (Vec<&&Finding>, Vec<&&Finding>) = findings.iter().partition(is_seen);
     if !seen.is_empty() {
         let errors = format!("✗ {}", count(seen.len(), "error", "errors"));
@@ -180,4 +182,28 @@ pub(super) fn item(finding: &Finding) -> String {
     let subject = if subject.is_empty() { String::new() } else { format!(" **{}**", subject.join(" ")) };
     let commands = commands_as_markdown(&finding.commands);
     format!("- {word} {}{subject}{at}: {}{fix}{commands}\n", finding.code, md(&finding.text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Kind;
+    use crate::engine::model::finding::At;
+    use crate::engine::model::item::ObjectId;
+
+    /// On a terminal the problems of files are above: only they are not repeated.
+    #[test]
+    fn a_warning_about_what_cannot_be_read_is_shown_beside_the_problems_of_files() {
+        let of = |severity: Severity, text: &str| {
+            let id = ObjectId::new(Kind::TenantSync, "s");
+            let at = Some(At { file: "syncs.yaml".to_string(), line: 1 });
+            Finding { at, ..Finding::of(Code::ObjectInvalid, "eu", id, text, "correct it").of_severity(severity) }
+        };
+        let findings = [of(Severity::Error, "its document is wrong"), of(Severity::Warning, "what it does is unknown")];
+        let mut page = TextPage::new(Style { problems_seen: true, ..Style::default() });
+        list(&mut page, 0, &findings.iter().collect::<Vec<_>>());
+        let text = page.finish();
+        assert!(text.contains("✗ 1 error in files, shown above") && !text.contains("document is wrong"), "{text}");
+        assert!(text.contains("what it does is unknown"), "{text}");
+    }
 }

@@ -129,7 +129,8 @@ impl CiPlan {
         let title = match exit {
             0 => "The change can be merged",
             1 => "The change adds an error",
-            _ => "The change adds something unresolved",
+            _ if changed.plans.added.exit == 3 => "The change adds something unresolved",
+            _ => "What the change does is not known",
         };
         let (marker, passes) = (&marker, exit == 0);
         Post { marker, comment: &comment, annotations: &annotations, passes, title }.send(run, output);

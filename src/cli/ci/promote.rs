@@ -5,6 +5,7 @@ use crate::author::Draft;
 use crate::author::promote::{PromotionNotes, promote};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
+use crate::cli::edit::becomes_worse;
 use crate::cli::options::{RootOption, SourceOption};
 use crate::cli::output::Output;
 use crate::cli::promote::PromotionArguments;
@@ -84,7 +85,8 @@ impl CiPromote {
             ));
         }
         let tree = TemporaryWorkTree::of_branch(&own_tree, &base)?;
-        let Edit { notes, needs_approval, steps } = self.edit(tree.path(), &repository)?;
+        let edit = self.edit(tree.path(), &repository);
+        let Edit { notes, needs_approval, steps } = edit.map_err(|failure| of_remote(failure, &tree, &base))?;
         let title = self.title();
         if !tree.commit(&branch, &title)? {
             output.note(&format!("Nothing to promote: {} has it already.", self.promotion.to));
@@ -149,8 +151,9 @@ impl CiPromote {
         let mut draft = Draft::new(&project);
         let PromotionNotes { notes, needs_approval } = promote(&mut draft, &self.promotion.clone().into())?;
         let edited = draft.finish()?;
-        if let (Some(first), false) = (edited.consequences.worse.first(), self.force) {
-            let message = format!("the plan becomes worse: {first}; no branch is made");
+        let worse = &edited.consequences.worse;
+        if !worse.is_empty() && !self.force {
+            let message = becomes_worse(worse, "no branch is made");
             return Err(CommandFailure::new(message, "change what it names; or open it all the same: --force"));
         }
         edited.write(&RealDisk)?;
@@ -176,6 +179,17 @@ impl CiPromote {
         })?;
         Ok(String::from_utf8_lossy(&current).trim().to_string())
     }
+}
+
+/// The failure of an edit, which names what was read: the remote's branch, in a work tree that nobody knows.
+fn of_remote(mut failure: CommandFailure, tree: &TemporaryWorkTree, base: &str) -> CommandFailure {
+    let path = tree.path().display().to_string();
+    let plain = |text: &str| text.replace(&format!("{path}/"), "").replace(&path, ".");
+    let commit = tree.base().get(..10).unwrap_or(tree.base());
+    failure.message = format!("{base} at {commit}, as the remote has it: {}", plain(&failure.message));
+    failure.help = plain(&failure.help);
+    failure.problems.iter_mut().for_each(|problem| problem.file = plain(&problem.file));
+    failure
 }
 
 fn not_opened(error: &ForgeError) -> CommandFailure {

@@ -86,6 +86,7 @@ impl CiRun {
             let event = variable("GITHUB_EVENT_PATH").and_then(|path| event(Path::new(&path)));
             let summary = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from);
             let request = event.as_ref().and_then(github_request);
+            let request = request.or_else(|| request_of_ref(&variable("GITHUB_REF")?, variable("GITHUB_BASE_REF")));
             let branch = variable("GITHUB_REF").and_then(|name| Some(name.strip_prefix("refs/heads/")?.to_string()));
             let tag = variable("GITHUB_REF").and_then(|name| Some(name.strip_prefix("refs/tags/")?.to_string()));
             let api = variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_string());
@@ -224,6 +225,12 @@ fn read_event(path: &Path) -> Option<Value> {
     (size <= LARGEST_EVENT).then(|| serde_json::from_slice(&std::fs::read(path).ok()?).ok()).flatten()
 }
 
+/// The pull request of a ref such as `refs/pull/7/merge`, where the event does not tell.
+fn request_of_ref(name: &str, target: Option<String>) -> Option<MergeRequest> {
+    let number = name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok()?;
+    Some(MergeRequest { number, head: None, target: target.unwrap_or_default(), is_fork: true })
+}
+
 /// The pull request of an event.
 fn github_request(event: &Value) -> Option<MergeRequest> {
     let request = event.get("pull_request")?;
@@ -262,6 +269,11 @@ mod tests {
         assert!(of(json!({"full_name": "c/b"})).is_fork);
         assert!(of(Value::Null).is_fork, "a fork that is gone");
         assert_eq!(run(&variables, json!({"ref": "refs/heads/main"})).request, None);
+        // Without an event, the ref tells.
+        let variables = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/pull/7/merge"), ("GITHUB_BASE_REF", "main")];
+        let request = run(&variables, Value::Null).request.unwrap();
+        assert_eq!((request.number, request.target.as_str()), (7, "main"));
+        assert_eq!(run(&[variables[0], ("GITHUB_REF", "refs/heads/pull/7")], Value::Null).request, None);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! with the job.
 
 use super::newest::{Newest, RemoteBranch};
+use crate::api::sensitive;
 use crate::cli::CommandFailure;
 use crate::cli::output::Output;
 use crate::engine::model::canonical::Digest;
-use crate::git::command::{GitOutput, author, run as git};
+use crate::git::command::{GitOutput, author, run as git, shown, words};
 use crate::project::Project;
 use crate::tenant::TenantLocation;
 use crate::text::count;
@@ -102,7 +103,7 @@ impl<'p> WrittenFiles<'p> {
         // The commit's parent is what the branch was at: if it moved on, the push is refused.
         let target = format!("HEAD:refs/heads/{name}");
         let push = ["-c", "core.hooksPath=/dev/null", "push", "--quiet", "origin", &target];
-        if let Err(why) = self.git(&push, None) {
+        if let Err(why) = self.pushed(&push) {
             if let Ok(Newest::Other(tip)) = branch.newest() {
                 output.note(&format!(
                     "{name} is at {tip} by now: {what} changed in this checkout only, and the run of {tip} writes them \
@@ -112,8 +113,9 @@ impl<'p> WrittenFiles<'p> {
                 return Ok(Kept::Moved);
             }
             let help = format!(
-                "see that the job may push to {name}; where the branch takes pull requests only, open one with these \
-                 changes instead: stablekey ci promote FROM TO"
+                "see that the job may push to {name}. Where the branch takes pull requests only, run stablekey apply in a \
+                 clone, and open a pull request with these files; or suspend the sync that writes them: stablekey suspend \
+                 SYNC"
             );
             return Err(failed(&format!("{what} cannot be pushed to {name}"), why, &help));
         }
@@ -140,10 +142,33 @@ impl<'p> WrittenFiles<'p> {
         ignored.split('\0').filter(|file| !file.is_empty()).map(str::to_string).collect()
     }
 
+    /// Pushes; the error has the server's own reason too.
+    fn pushed(&self, arguments: &[&str]) -> Result<(), String> {
+        let output = git(self.folder, arguments, None, &author(self.folder))?;
+        if output.has_succeeded() {
+            return Ok(());
+        }
+        let why = words(&output.stderr);
+        match reason_of_server(&output.stderr) {
+            Some(reason) => Err(format!("{why}; the server says: {reason}")),
+            None => Err(why),
+        }
+    }
+
     fn git(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<String, String> {
         let printed = git(self.folder, arguments, input, &author(self.folder)).and_then(GitOutput::of_success)?;
         Ok(String::from_utf8_lossy(&printed).trim().to_string())
     }
+}
+
+/// What a server gives as the reason for a refusal, in one line: whatever it writes, no secret of it is shown.
+fn reason_of_server(stderr: &str) -> Option<String> {
+    const MOST: usize = 8;
+    let lines = stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(str::trim);
+    let is_secret = |line: &str| sensitive::is_secret_itself(line) || sensitive::looks_like_token(line).is_some();
+    let shown = |line: &str| if is_secret(line) { "(hidden)".to_string() } else { shown(line) };
+    let lines: Vec<String> = lines.filter(|line| !line.is_empty()).take(MOST).map(shown).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 /// The files, each on a line.
@@ -187,4 +212,20 @@ fn contents(work_tree: &Path, folders: &[PathBuf]) -> Result<FolderContents, Com
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_server_is_kept_without_secrets() {
+        let stderr = "remote: error: GH006: Protected branch update failed        \nremote: \nTo https://h/x\n ! [remote \
+                      rejected] main -> main\nremote: see https://u:c4n4ry@h.example/x\nremote: a\u{1b}[31m ::error::b\nerror: \
+                      failed to push";
+        let reason = reason_of_server(stderr).unwrap();
+        assert!(reason.starts_with("error: GH006: Protected branch update failed; "), "{reason}");
+        assert!(!reason.contains("c4n4ry") && !reason.contains('\u{1b}') && !reason.contains('\n'), "{reason}");
+        assert_eq!(reason_of_server("error: failed to push"), None);
+    }
 }

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 pub use crate::engine::model::inventory::missing_inputs;
 pub use missing::{Elsewhere, MissingFix, how_to_fix_missing};
 pub use names::certain_mistake;
-pub use secrets::{secret_literals, unread_type};
+pub use secrets::{is_secret_override, secret_literals, unread_type};
 
 /// A tenant as the checks evaluate it: its state after the plan.
 pub struct Tenant<'a> {

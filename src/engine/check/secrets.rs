@@ -55,6 +55,26 @@ pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str>
     literals
 }
 
+/// Whether the value of an override is a secret, as far as one of the inventories knows the type of the connection. A type
+/// that nothing describes can be that of a secret, unless everything that may describe it was read: `is_whole`.
+pub fn is_secret_override(one: &Override, known: &[&Inventory], is_whole: bool) -> bool {
+    let (Some(key), Some(input)) = (&one.stable_key, &one.input) else { return false };
+    let connections = || known.iter().filter_map(|inventory| inventory.connection(key));
+    let types = || connections().flat_map(|connection| known.iter().flat_map(|i| i.types_of(&connection.spec)));
+    if types().any(|t| t.inputs.get(input).is_some_and(TypeInput::is_secret)) {
+        return true;
+    }
+    let components = connections().map(|connection| {
+        let component = &connection.spec.component;
+        ObjectId::new(Kind::Component, names::of_component(&component.key, component.is_public()))
+    });
+    let ids: Vec<ObjectId> =
+        components.chain(Some(ObjectId::new(Kind::Connection, names::of_stable_key(key)))).collect();
+    let is_invalid = |inventory: &&Inventory| ids.iter().any(|id| inventory.invalid.contains_key(id));
+    let is_unread = |inventory: &&Inventory| !inventory.unparsed.is_empty();
+    known.iter().any(is_invalid) || types().next().is_none() && (!is_whole || known.iter().any(is_unread))
+}
+
 /// The unreadable item that may declare literal inputs of an object as secrets: the Component itself, or a file that
 /// may contain it in a tenant that describes components.
 pub fn unread_type(item: &Item, known: &[&Inventory]) -> Option<String> {

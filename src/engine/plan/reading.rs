@@ -61,8 +61,14 @@ impl Unknowns {
 pub(super) fn findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
     let mut findings = of_view(tenant, &view.spec, &view.live, "nothing is planned there until it can");
     if let Some(source) = &view.source {
-        let fix = format!("nothing is created or removed in {tenant} until its source can be read");
-        findings.extend(of_view(tenant, &view.spec, source, &fix));
+        let fix = format!(
+            "restore its source, or correct spec.source of the Tenant: until it can be read, nothing is created or removed \
+             in {tenant}"
+        );
+        let mut of_source = of_view(tenant, &view.spec, source, &fix);
+        let unreachable = of_source.iter_mut().filter(|finding| finding.code == Code::TenantUnreachable);
+        unreachable.for_each(|finding| finding.path = ["spec", "source"].map(str::to_string).to_vec());
+        findings.extend(of_source);
     }
     findings
 }

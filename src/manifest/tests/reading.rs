@@ -38,6 +38,17 @@ fn other_kinds_are_passed_over_and_counted() {
     assert_eq!(reading.documents[0].origin.first_line, 3);
 }
 
+/// What `ci plan --report` leaves in the work tree.
+#[test]
+fn a_report_is_no_manifest() {
+    let reading = read_text("report.json", r#"{"exit": 0, "schema": "stablekey.dev/change-report/v1"}"#.to_string());
+    assert_eq!((reading.other_kinds, reading.reports), (0, 1));
+    assert!(reading.blank.is_empty());
+    let reading =
+        read_text("x.json", r#"{"apiVersion": "v1", "kind": "Pod", "schema": "stablekey.dev/x"}"#.to_string());
+    assert_eq!((reading.other_kinds, reading.reports), (1, 0));
+}
+
 #[test]
 fn lists_hold_documents() {
     let item = |name: &str| {

@@ -222,7 +222,8 @@ pub(super) fn standing(snapshot: &Snapshot) -> StandingFiles {
 pub(super) fn holds_only(file: &Path, objects: &BTreeSet<&ObjectId>) -> bool {
     let reading = manifest::read_file(&FileTree::default(), file);
     let ids = reading.documents.iter().map(|d| ObjectId::new(d.resource.kind(), &d.resource.metadata().name));
-    let is_whole = reading.invalid.is_empty() && reading.unparsed.is_empty() && reading.other_kinds == 0;
+    let others = reading.other_kinds + reading.reports;
+    let is_whole = reading.invalid.is_empty() && reading.unparsed.is_empty() && others == 0;
     is_whole && ids.into_iter().all(|id| objects.contains(&id))
 }
 

@@ -4,7 +4,7 @@
 use super::{applied, chat};
 use serde_json::Value;
 use stablekey::api::SyncMode;
-use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
+use stablekey_testing::objects::{Component, Connection, Document as _, Integration, Sync, Tenant};
 use stablekey_testing::project::Project;
 use stablekey_testing::work_tree::{WorkTree, git_in};
 use stablekey_testing::yaml;
@@ -134,6 +134,96 @@ fn the_settings_of_tenants_for_clusters_are_shown() {
     let (_, sensitive) = comment.split_once("It changes what may be written, and by whom:").unwrap();
     assert!(sensitive.contains("**Tenant/eu** policy.drift: Detect → Correct"), "{comment}");
     assert!(sensitive.contains("**TenantSync/over** mode: Plan → Apply"), "{comment}");
+}
+
+/// A new Tenant or TenantSync decides as much as one that changes.
+#[test]
+fn what_a_new_object_allows_is_shown() {
+    let tree = applied();
+    tree.branch("change");
+    let north = Tenant::new("north").in_folder("north").region("eu", "prod").accepts("dev").allows_delete();
+    let sync = Sync::new("to-north", "dev", "north").mirror().prune().deletes_connections();
+    let sync = sync.overriding_input("north", "chat", "baseUrl", "https://elsewhere.example");
+    tree.write("north/.gitkeep", "");
+    tree.write("north.yaml", &yaml::file(&[north.yaml(), sync.yaml()]));
+    tree.commit("north");
+    let comment = markdown(&tree);
+    let (_, sensitive) = comment.split_once("It changes what may be written, and by whom:").unwrap();
+    for words in [
+        "**Tenant/north** is new",
+        "**Tenant/north** acceptFrom: [\"dev\"]",
+        "**Tenant/north** policy.actions: [",
+        "**TenantSync/to-north** is new",
+        "**TenantSync/to-north** from: dev",
+        "**TenantSync/to-north** to: [\"north\"]",
+        "**TenantSync/to-north** prune: true",
+        "**TenantSync/to-north** connectionDeletion: Delete",
+        "**TenantSync/to-north** overrides.north chat baseUrl: https://elsewhere.example (",
+    ] {
+        let plain = sensitive.replace("&#91;", "[").replace("&#93;", "]").replace("&#8203;", "");
+        assert!(plain.contains(words), "{words}: {comment}");
+    }
+    assert!(!comment.contains("Tenant/north** region"), "{comment}");
+    let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]);
+    assert!(output.out.contains("! TenantSync/to-north  prune: true"), "{}", output.out);
+}
+
+/// "Secrets never in logs": in an override of an input that only a Component calls a secret.
+#[test]
+fn no_secret_of_an_override_is_shown() {
+    const CANARY: &str = "c4n4ry-Hunter2-9f8e7d";
+    let tree = applied();
+    let typed = Component::new("chat/oauth2").has_secret("pin").has_input("team");
+    let override_of = |input: &str, value: &str| {
+        let sync = Sync::new("over", "dev", "prod").overriding_input("prod", "chat", input, value);
+        sync.overriding_field("prod", "chat", "title", &format!("https://u:{value}@h.example")).yaml()
+    };
+    tree.write("dev/component.yaml", &typed.yaml());
+    tree.commit("typed");
+    tree.branch("change");
+    let report = tree.path("../report");
+    let summary = tree.path("../summary.md");
+    let event = tree.path("../event.json");
+    std::fs::write(&event, "{}").unwrap();
+    let variables = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_EVENT_PATH", event.to_str().unwrap()),
+        ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
+    ];
+    let shows_nothing = |base: &str| {
+        let _ = std::fs::remove_file(&summary);
+        let arguments = ["ci", "plan", "--base", base, "--report", report.to_str().unwrap()];
+        let output = tree.run_with(&arguments, &variables);
+        assert!(!output.all.contains(CANARY), "{}", output.all);
+        assert!(
+            output.out.contains("overrides.prod chat pin") || output.out.contains("TenantSync/over"),
+            "{}",
+            output.out
+        );
+        for name in ["report.json", "comment.md", "plan.json", "gl-code-quality-report.json"] {
+            let text = std::fs::read_to_string(report.join(name)).unwrap();
+            assert!(!text.contains(CANARY), "{name}: {text}");
+        }
+        assert!(!std::fs::read_to_string(&summary).unwrap().contains(CANARY));
+        for form in ["text", "json", "markdown"] {
+            let output = tree.stablekey(&["plan", "--from", base, "--to", "HEAD", "-o", form]);
+            assert!(!output.all.contains(CANARY), "{form}: {}", output.all);
+        }
+    };
+    tree.write("over.yaml", &override_of("pin", CANARY));
+    tree.commit("added");
+    shows_nothing("main");
+    tree.write("over.yaml", &override_of("pin", "other"));
+    tree.commit("changed");
+    shows_nothing("HEAD^");
+    // Only the state before calls it a secret.
+    tree.git(&["rm", "--quiet", "dev/component.yaml"]);
+    tree.write("over.yaml", &override_of("pin", CANARY));
+    tree.commit("without the type");
+    shows_nothing("HEAD^");
+    std::fs::remove_file(tree.path("over.yaml")).unwrap();
+    tree.commit("removed");
+    shows_nothing("main^");
 }
 
 /// A file that is not read any more has no error.
@@ -289,12 +379,12 @@ fn what_stays_in_a_folder_is_counted_only_as_far_as_it_is_known() {
         assert!(out.split_whitespace().collect::<Vec<_>>().join(" ").contains(&left), "{left}: {out}");
         left
     };
-    assert_eq!(without_dev(), "no tenant has its folder any more: 2 resources stay there, and nobody manages them");
+    assert_eq!(without_dev(), "no tenant has its folder dev any more: 2 resources stay there, and nobody manages them");
     tree.write("dev/broken.yaml", "a: [");
     base("a file is broken");
     assert_eq!(
         without_dev(),
-        "no tenant has its folder any more, and nobody manages what stays there (2 resources, and more that is not \
+        "no tenant has its folder dev any more, and nobody manages what stays there (2 resources, and more that is not \
          known: before the change, dev/broken.yaml could not be read)"
     );
     std::fs::remove_file(tree.path("dev/broken.yaml")).unwrap();
@@ -306,7 +396,7 @@ fn what_stays_in_a_folder_is_counted_only_as_far_as_it_is_known() {
     tree.write("dev.yaml", &tenant("dev", VALID));
     base("valid");
     std::fs::remove_file(tree.path("dev/greet.yaml")).unwrap();
-    assert_eq!(without_dev(), "no tenant has its folder any more: 1 resource stays there, and nobody manages it");
+    assert_eq!(without_dev(), "no tenant has its folder dev any more: 1 resource stays there, and nobody manages it");
 }
 
 /// A tenant of another name, or one that nobody can read, may have the folder now.
@@ -316,7 +406,7 @@ fn a_folder_that_another_tenant_has_is_managed() {
     tree.write("dev.yaml", &tenant("test", VALID).replace("path: test", "path: dev"));
     tree.commit("renamed");
     let out = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]).out;
-    assert!(out.contains("its folder belongs to tenant test now"), "{out}");
+    assert!(out.contains("its folder dev belongs to tenant test now"), "{out}");
     assert!(!out.contains("nobody manages"), "{out}");
     let comment = markdown(&tree);
     assert!(!comment.contains("no longer managed"), "{comment}");

@@ -124,6 +124,19 @@ fn the_log_of_a_job_takes_no_commands_from_manifests() {
 }
 
 /// A run that is of no branch writes nothing.
+/// Whatever the event says, and whatever branch is given.
+#[test]
+fn a_pull_request_is_not_applied() {
+    let tree = applied();
+    let _there = remote(&tree);
+    for more in [&[][..], &["--branch", "main"]] {
+        let variables = [("GITHUB_ACTIONS", "true"), ("GITHUB_REF", "refs/pull/7/merge"), ("GITHUB_BASE_REF", "main")];
+        let output = tree.run_with(&[&["ci", "apply"], more].concat(), &variables);
+        let words = "this run is of pull request 7, which is not merged";
+        assert!(output.code == 1 && output.err.contains(words), "{}", output.all);
+    }
+}
+
 #[test]
 fn only_what_is_merged_is_applied() {
     let tree = applied();
@@ -136,7 +149,8 @@ fn only_what_is_merged_is_applied() {
     let github = ("GITHUB_ACTIONS", "true");
     for (variables, words) in [
         (vec![github, ("GITHUB_EVENT_PATH", event.to_str().unwrap())], "pull request 7, which is not merged"),
-        (vec![github, ("GITHUB_REF", "refs/pull/7/merge")], "not known which branch"),
+        (vec![github, ("GITHUB_REF", "refs/pull/7/merge")], "pull request 7, which is not merged"),
+        (vec![github, ("GITHUB_REF", "refs/notes/x")], "not known which branch"),
         (vec![github, ("GITHUB_REF", "refs/tags/v1")], "of tag v1"),
         (vec![("GITLAB_CI", "true"), ("CI_MERGE_REQUEST_IID", "7")], "pull request 7"),
         (vec![("GITLAB_CI", "true"), ("CI_COMMIT_TAG", "v1")], "of tag v1"),

@@ -367,6 +367,10 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     let [first] = request.reports().try_into().unwrap();
     assert!(first.contains("SK0101") && first.contains("anybody could have written this"), "{first}");
     assert!(!first.contains("Stablekey-Approve"));
+    // The warning stands before anything that the report says.
+    let at = |words: &str| first.find(words).unwrap_or_else(|| panic!("{words}: {first}"));
+    assert!(at("anybody could have written this") < at("From main"), "{first}");
+    assert!(at("anybody could have written this") < at("The report says: "), "{first}");
     assert_eq!(comment(&request, &file, &last).code, 0);
     assert_eq!(request.reports().len(), 1);
 
@@ -377,13 +381,24 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
     assert!(text.contains("left no report") && !text.contains("SK0101"), "{text}");
     assert_eq!(comment(&request, &file, &last).code, 0);
 
-    // What is hostile stays text, and is bounded.
+    // What is hostile stays text, and is bounded; it promises nothing.
     let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let write = |change: &dyn Fn(&mut serde_json::Value)| {
         let mut stored = stored.clone();
         change(&mut stored);
         std::fs::write(&file, stored.to_string()).unwrap();
     };
+    for (list, words) in
+        [(json!([]), "The report says: The change does nothing"), (stored["folders"].clone(), "It can be merged.")]
+    {
+        write(&|stored| {
+            (stored["exit"], stored["folders"], stored["tenants"]) = (0.into(), list.clone(), json!([]));
+        });
+        assert_eq!(comment(&request, &file, &last).code, 0);
+        let [text] = request.reports().try_into().unwrap();
+        assert!(!text.contains('✅') && text.contains(words), "{text}");
+        assert!(text.trim_end().lines().next_back().unwrap().starts_with("The report says: "), "{text}");
+    }
     write(&|stored| {
         stored["from"] = "@everybody <img src=x> [a](https://evil.example) `x".into();
         stored["approvals"] = json!([{"tenant": "prod", "writer": "sync/up", "digest": "sha256:4f2a9c01be77"}]);

@@ -188,6 +188,11 @@ fn what_cannot_be_promoted_leaves_no_branch() {
     refused(&["--base", "a..b"], "give the name of a branch");
     refused(&["--branch", "main"], "main is the base itself");
     refused(&["gret"], "greet");
+    // What is read is not this work tree, and is in a folder that nobody knows.
+    let head = ours.there(&["rev-parse", "main"]);
+    let output = ours.promote(&["gret"], &[]);
+    assert!(output.err.contains(&format!("main at {}, as the remote has it: ", &head[..10])), "{}", output.err);
+    assert!(!output.err.contains("stablekey-") || !output.err.contains("/tree"), "{}", output.err);
     ours.server.pushes(Pushes::Forbidden);
     refused(&[], "cannot be pushed");
     ours.server.pushes(Pushes::Done);
@@ -215,6 +220,25 @@ fn what_cannot_be_promoted_leaves_no_branch() {
     }
     ours.there(&["update-ref", &format!("refs/heads/{BRANCH}"), &parent]);
     assert_eq!(ours.promote(&[], &[]).code, 0);
+}
+
+/// Each resource that stops a promotion is named: they are not this work tree's.
+#[test]
+fn all_that_stops_a_promotion_is_named() {
+    let ours = Clone::new();
+    for name in ["one", "two", "three"] {
+        ours.tree.write(&format!("dev/{name}.yaml"), &Integration::new(name).title(name).binds("X", name).yaml());
+        let connection = chat("chat.example", "Chat").replace("chat", name);
+        ours.tree.write(&format!("dev/c-{name}.yaml"), &connection);
+    }
+    ours.tree.commit("three more");
+    ours.push();
+    let output = ours.promote(&[], &[]);
+    assert_eq!(output.code, 1, "{}", output.all);
+    for name in ["one", "two", "three"] {
+        assert!(output.err.contains(&format!("prod/Integration/{name}: ")), "{name}: {}", output.err);
+    }
+    assert!(output.err.contains("--fill") && !output.err.contains("more)"), "{}", output.err);
 }
 
 /// The address of a remote may be a path from the work tree, as for `git push` there.

@@ -179,7 +179,7 @@ fn a_shallow_clone_is_told_its_depth() {
     let output = plan();
     assert_eq!(output.status.code(), Some(1));
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    let command = err.lines().find_map(|line| line.strip_prefix("git ")).unwrap_or_else(|| panic!("{err}"));
+    let command = err.lines().find_map(|line| line.strip_prefix("    git ")).unwrap_or_else(|| panic!("{err}"));
     git_in(&only, &command.split(' ').collect::<Vec<_>>());
     assert_eq!(plan().status.code(), Some(0));
     let (code, err) = run(&["plan", "--from", "elsewhere", "--to", "HEAD"]);
@@ -192,7 +192,13 @@ fn what_is_no_repository_and_what_is_no_commit_are_errors() {
     let project = Project::example("us-eu");
     let output = project.run(&["plan", "--from", "main"]);
     assert_eq!(output.code, 1);
-    assert!(output.err.contains("no Git repository"), "{}", output.err);
+    assert!(output.err.contains("no Git repository") && output.err.contains("--git URL@REF"), "{}", output.err);
+    // Only a command with that option advises it.
+    for command in [&["ci", "plan", "--base", "main"][..], &["ci", "apply"], &["ci", "promote", "dev", "eu-prod"]] {
+        let output = project.run(command);
+        assert!(output.code == 1 && output.err.contains("no Git repository"), "{command:?}: {}", output.err);
+        assert!(output.err.contains("a clone") && !output.err.contains("--git"), "{command:?}: {}", output.err);
+    }
     let tree = WorkTree::of(project);
     for name in ["man", "main:tenants.yaml", "", "-x", "HEAD^{tree}"] {
         let output = tree.stablekey(&["plan", &format!("--from={name}")]);
@@ -202,7 +208,7 @@ fn what_is_no_repository_and_what_is_no_commit_are_errors() {
     assert_eq!(tree.stablekey(&["plan", "--to", "main"]).code, 1);
     // A commit is no folder.
     let output = tree.stablekey(&["ci", "plan", "main"]);
-    assert!(output.code == 1 && output.err.contains("\nstablekey ci plan --base main\n"), "{}", output.all);
+    assert!(output.code == 1 && output.err.contains("\n    stablekey ci plan --base main\n"), "{}", output.all);
     // A branch without the folder.
     let output = tree.stablekey(&["plan", "-C", "us-prod", "--from", "main"]);
     assert_eq!(output.code, 1, "{}", output.all);

@@ -128,6 +128,11 @@ fn each_failure_says_what_to_do() {
     let password = |password| ("STABLEKEY_GIT_PASSWORD", password);
     let good = [("STABLEKEY_GIT_USERNAME", USER), password(PASSWORD), hosts_of_it];
     git(&at, &[], &["asks for credentials (HTTP 401)", "set STABLEKEY_GIT_PASSWORD"]);
+    for address in
+        ["file:///srv/x.git@main", "../x", "/srv/x@main", "git@host.example:x.git@main", "ssh://git@h/x@main"]
+    {
+        git(address, &[], &["does not begin with https://", "clone it with git", "-C DIR"]);
+    }
     git(&at, &[password("CANARY-wrong"), hosts_of_it], &["does not accept the credentials", "renew"]);
     git(&at, &[password(PASSWORD)], &["does not say to which hosts", "set STABLEKEY_GIT_HOSTS"]);
     let other = ("STABLEKEY_GIT_HOSTS", "git.acme.example");
@@ -137,8 +142,6 @@ fn each_failure_says_what_to_do() {
     git(&format!("{url}@a..b"), &good, &["give a branch, a tag, or a commit by its full name"]);
     git(&format!("{url}x@main"), &good, &["there is no repository at this address", "correct the url"]);
     git(&url, &good, &["names no branch, tag or commit", "@main"]);
-    git("git@git.acme.example:x@main", &good, &["names no branch, tag or commit"]);
-    git("ssh://git.acme.example/x@main", &good, &["does not begin with https://"]);
     git("https://ann:CANARY@git.acme.example/x@main", &good, &["has a user name or password in it"]);
     git("https://ann:CANARY@git.acme.example/x", &good, &["names no branch, tag or commit"]);
     there.server.fault(Step::List, Fault::Say(503, Vec::new(), "CANARY"));

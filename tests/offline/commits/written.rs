@@ -162,9 +162,15 @@ fn a_branch_that_takes_no_push_is_an_error() {
     let tip = remote.git(&["rev-parse", "main"]);
     let output = remote.job(&script("gitlab/apply.yml"), &GITLAB);
     assert_eq!(output.code, 1, "{}", output.all);
-    for words in ["cannot be pushed to main", "\n  prod/connections/chat.yaml", "stablekey ci promote FROM TO"] {
+    for words in [
+        "cannot be pushed to main",
+        "\n  prod/connections/chat.yaml",
+        "open a pull request with these files",
+        "the server says: protected branch",
+    ] {
         assert!(output.err.contains(words), "{words}: {}", output.err);
     }
+    assert!(!output.err.contains("ci promote"), "it has nothing of these files: {}", output.err);
     assert_eq!(remote.git(&["rev-parse", "main"]), tip);
 }
 

@@ -65,6 +65,18 @@ fn a_missing_location_removes_nothing() {
     // Its files are in no tenant's folder now.
     std::fs::rename(root.root().join("away"), root.root().join(".away")).unwrap();
     removes_nothing(&root, "mkdir -p dev");
+    // Git keeps no empty folder.
+    root.plan().prints("commit a file in it, such as dev/.gitkeep").prints("touch dev/.gitkeep");
+}
+
+#[test]
+fn a_missing_source_says_what_to_do() {
+    let ours = Tenant::new("ours").in_folder("ours").source("declared").yaml();
+    let root = Project::empty().with("tenants.yaml", &ours).with("ours/.gitkeep", "");
+    root.plan().exits(1).prints("its source declared is not there").prints("such as declared/.gitkeep");
+    root.plan().prints("correct spec.source of the Tenant");
+    root.write("declared", "x");
+    root.plan().exits(1).prints("its source declared is no folder: move away what has its name");
 }
 
 #[test]

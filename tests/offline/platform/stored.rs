@@ -3,6 +3,7 @@
 use super::{Workplace, every_kind};
 use serde_json::Value;
 use stablekey_platform::Region;
+use stablekey_testing::project::Project;
 
 const WITH: [&str; 2] = ["--snapshot", "../snapshot.json"];
 
@@ -56,7 +57,11 @@ fn a_snapshot_that_is_no_such_is_refused() {
     let written = stored["written"].clone();
     stored["written"] = "2026-01-01T00:00:00Z".into();
     write(&stored);
-    ours.plan(&WITH).exits(1).prints("it was written 2026-01-01T00:00:00Z").prints("write it again");
+    ours.plan(&WITH)
+        .exits(1)
+        .prints("it was written 2026-01-01T00:00:00Z, ")
+        .prints(" ago, which is longer than --max-age allows")
+        .prints("write it again");
     ours.plan(&[&WITH[..], &["--max-age", "900000h"]].concat()).exits(0);
     stored["written"] = "2126-01-01T00:00:00Z".into();
     write(&stored);
@@ -132,4 +137,14 @@ fn a_public_repository_gets_no_snapshot_by_itself() {
     assert!(!run(&asked, &[]));
     assert!(run(&gitlab("private"), &[]) && run(&gitlab("internal"), &[]) && !run(&gitlab("public"), &[]));
     assert!(!run(&[("GITLAB_CI", "true")], &[]) && !run(&[("CI", "true")], &[]));
+}
+
+/// Tenants in folders are in the repository already.
+#[test]
+fn a_snapshot_of_folders_tells_nothing() {
+    let project = Project::example("us-eu");
+    let mut command = project.command(&["snapshot", "--out", "../snapshot.json"]);
+    let output = command.env("CI", "true").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && text.contains("All tenants are folders of the tree"), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stablekey_testing::cli::repository;
-use stablekey_testing::objects::{Document as _, Integration};
+use stablekey_testing::objects::{Connection, Document as _, Integration};
 use stablekey_testing::project::{CommandOutput, Project};
 use stablekey_testing::work_tree::WorkTree;
 use std::path::Path;
@@ -66,6 +66,8 @@ fn a_file_that_is_there_is_named_and_nothing_is_written() {
     // A second time it is a project.
     let before = root.files("");
     root.run(&["init", "--tenant", "prod"]).exits(1).prints("is a project already").prints("stablekey new tenant");
+    let said = root.run(&["init", "--tenant", "prod", "--ci", "gitlab"]);
+    said.exits(1).prints("copy the files that you need from ci/gitlab").does_not_print("new tenant");
     assert_eq!(root.files(""), before);
 }
 
@@ -234,6 +236,32 @@ fn forks_and_promotions_get_the_files_that_are_copied_else() {
     let all = all.replace("such as STABLEKEY_TOKEN_US.", "STABLEKEY_TOKEN_EU, STABLEKEY_TOKEN_US.");
     assert_eq!(text, all);
     assert_eq!(parsed(&text)["stablekey-promote"]["script"][0], "stablekey ci promote us eu");
+}
+
+/// "The target must accept the source (acceptFrom)".
+#[test]
+fn a_promotion_by_schedule_is_accepted() {
+    let root = Project::empty();
+    let said = root.run(&["init", "--tenant", "dev", "--tenant", "prod", "--ci", "github", "--promote", "dev:prod"]);
+    said.exits(0).prints("prod accepts what is promoted from dev: acceptFrom in tenants.yaml.");
+    root.write("dev/crm.yaml", &Connection::new("crm", "crm/basic").yaml());
+    root.write("dev/greet.yaml", &Integration::new("greet").binds("CRM", "crm").yaml());
+    root.run(&["promote", "dev", "prod", "--fill", "--yes"]).does_not_print("SK0111");
+}
+
+/// GitHub and GitLab read their files at the root of a repository only.
+#[test]
+fn files_of_ci_below_the_root_of_a_repository_are_named() {
+    let outer = WorkTree::of(Project::empty());
+    for (system, file) in [("github", "one/.github/workflows"), ("gitlab", "two/.gitlab-ci.yml")] {
+        let folder = file.split('/').next().unwrap();
+        let said = outer.stablekey(&["init", folder, "--tenant", "dev", "--ci", system]);
+        assert_eq!(said.code, 0, "{}", said.all);
+        let words = format!("at the root of the repository only: move {file} there");
+        assert!(said.out.contains(&words) && said.out.contains(&format!("-C {folder}\n")), "{}", said.out);
+    }
+    let root = outer.stablekey(&["init", "--tenant", "dev", "--ci", "github", "--skip", "README.md"]);
+    assert!(!root.out.contains("at the root of the repository only"), "{}", root.out);
 }
 
 #[test]
