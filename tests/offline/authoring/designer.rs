@@ -502,7 +502,7 @@ fn what_is_not_clear_is_asked_for() {
     run(&["switch", "us", "greeet", "--step", "Reply", "--to", "chat-alt"]).prints("did you mean greet?");
     run(&["switch", "uss", "greet", "--step", "Reply", "--to", "chat-alt"]).prints("did you mean us?");
     run(&["bind", "us", "greet", "--step", "Reply", "--to", "chat-alt"])
-        .prints("\nstablekey switch us greet --step Main/Each/Reply --to chat-alt");
+        .prints("\n    stablekey switch us greet --step Main/Each/Reply --to chat-alt");
     run(&["switch", "us", "greet", "--step", "Reply"])
         .prints("--to chat-alt  # Chat of sales")
         .does_not_print("chat-key");
@@ -565,15 +565,15 @@ fn an_integration_that_a_sync_brings_is_changed_at_its_source_or_as_an_override(
     run(&["switch", "eu", "greet", "--step", "Reply", "--to", "chat-alt"])
         .exits(1)
         .prints("sync/up brings Integration/greet to eu")
-        .prints("\nstablekey switch us greet --step Reply --to chat-alt\n");
+        .prints("\n    stablekey switch us greet --step Reply --to chat-alt\n");
     run(&["bind", "eu", "greet", "--step", "Tell", "--to", "chat-alt"])
         .exits(1)
-        .prints("\nstablekey bind us greet --step Tell --to chat-alt");
+        .prints("\n    stablekey bind us greet --step Tell --to chat-alt");
     let before = project.files("");
     run(&["switch", "eu", "greet", "--variable", "Chat", "--to", "chat-alt", "--yes"])
         .exits(1)
-        .prints("\nstablekey switch us greet --variable Chat --to chat-alt\n")
-        .prints("\nstablekey switch eu greet --variable Chat --to chat-alt --reason REASON");
+        .prints("\n    stablekey switch us greet --variable Chat --to chat-alt\n")
+        .prints("\n    stablekey switch eu greet --variable Chat --to chat-alt --reason REASON");
     assert_eq!(project.files(""), before);
     for moved in [&["greet", "--variable", "Chat"][..], &["--all", "--from", "chat-main"]] {
         let asked = [&["switch", "eu"], moved, &["--to", "chat-alt", "--reason", "EU", "--yes"]].concat();

@@ -441,9 +441,9 @@ fn what_was_answered_is_not_lost_if_nothing_is_written() {
             assert_eq!(project.files("."), before);
             let screen = terminal.screen();
             assert!(screen.contains("Nothing was changed") || screen.contains("nothing was written"), "{screen}");
-            let command = screen.lines().rev().find(|line| line.starts_with("stablekey new connection --tenant"));
+            let command = screen.lines().rev().find(|line| line.starts_with("    stablekey new connection --tenant"));
             let command = command.unwrap_or_else(|| panic!("{}: no command in\n{screen}", branch.name));
-            project.pasted(command.trim_end()).exits(0);
+            project.pasted(command.trim()).exits(0);
             let by_options = self::project();
             by_options.run(&[&["new", "connection"], branch.options, &["--yes"]].concat()).exits(0);
             assert_eq!(project.files("."), by_options.files("."), "{}: {command}", branch.name);
@@ -470,7 +470,7 @@ fn leaving_in_the_middle_shows_the_answers_so_far() {
     terminal.asks("Connection type?").press(ESCAPE);
     assert_eq!(terminal.exits(), 130);
     let line = "stablekey new connection --tenant us --component erp --credentials OrganizationGlobal";
-    assert!(terminal.screen().lines().any(|shown| shown.trim_end() == line), "{}", terminal.screen());
+    assert!(terminal.screen().lines().any(|shown| shown.trim() == line), "{}", terminal.screen());
     // Nothing was answered yet.
     let mut terminal = OnTerminal::start(project.root(), &["new", "connection"], 200);
     terminal.asks("Tenant?").press(ESCAPE);

@@ -118,7 +118,7 @@ fn a_secret_is_never_written_as_a_value_and_a_wrong_name_says_the_nearest() {
     refused(&["chat-mian", "scopes=a"], "did you mean chat-main?");
     refused(&["chat-main", "scopes=a", "--tenant", "pord"], "did you mean prod?");
     refused(&["chat-main"], "has the inputs baseUrl, clientSecret, scopes; give INPUT=VALUE, --secret");
-    refused(&["chat-main"], "\nstablekey set --tenant dev chat-main baseUrl=VALUE\n");
+    refused(&["chat-main"], "\n    stablekey set --tenant dev chat-main baseUrl=VALUE\n");
     refused(&["Chat-Main", "scopes=a"], "did you mean chat-main?");
     refused(&["chat_main", "scopes=a", "--tenant", "dev"], "did you mean chat-main?");
     refused(&["billing", "scopes=a"], "there is chat-main");
@@ -194,7 +194,7 @@ fn without_a_tenant_it_is_the_one_that_no_sync_feeds_or_each_is_named() {
     }
     // A secret that is given as a value is not repeated.
     root.run(&["set", "chat-main", "clientSecret=CANARY", "--yes"]).exits(1).prints("SK0120").does_not_print("CANARY");
-    root.run(&["set", "chat-main", "--yes"]).exits(1).prints("\nstablekey set --tenant qa chat-main");
+    root.run(&["set", "chat-main", "--yes"]).exits(1).prints("\n    stablekey set --tenant qa chat-main");
     assert_eq!(root.files("."), before);
 }
 

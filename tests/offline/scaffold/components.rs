@@ -60,7 +60,7 @@ fn the_first_component_is_made_by_the_suggested_command() {
     root.run(&["init", "--tenant", "us-prod"]).exits(0);
     root.run(&["status", "--component"]).exits(0).prints("no tenant has a component or a connection yet");
     let said = root.run(&["new", "connection", "--tenant", "us-prod", "--component", "slack", "--yes"]);
-    said.exits(1).prints("declare it first:\nstablekey new component slack --tenant us-prod --type TYPE\n");
+    said.exits(1).prints("declare it first:\n    stablekey new component slack --tenant us-prod --type TYPE\n");
     root.run(&["new", "component", "slack", "--tenant", "us-prod", "--type", "oauth2", "--yes"]).exits(0);
     root.run(&["status", "--component", "slack"]).exits(0).prints("types: oauth2");
 }
