@@ -203,7 +203,8 @@ impl Output {
             format!("{head}{first}{}", lines.map(|line| format!("\n{line}")).collect::<String>())
         };
         // So that it is seen what belongs to the help, and not to what follows.
-        let indented = |line: &str| if line.is_empty() { String::new() } else { format!("    {line}") };
+        let is_ready = |line: &str| line.is_empty() || line.starts_with(' ');
+        let indented = |line: &str| if is_ready(line) { line.to_string() } else { format!("    {line}") };
         let (first, commands) = failure.help.split_once('\n').unwrap_or((&failure.help, ""));
         let commands: String = commands.lines().map(|line| format!("\n{}", indented(line))).collect();
         self.note(&format!("{}\n{}{commands}", part("error: ", &message.join(" ")), part("  = help: ", first)));

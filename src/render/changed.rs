@@ -320,7 +320,7 @@ pub(super) fn setting_words(change: &SettingChange) -> String {
 
 /// The values of a setting: whole, or where they differ.
 fn values_of(change: &SettingChange) -> String {
-    let words = |value: &Option<Value>| value.as_ref().map_or_else(|| "absent".to_string(), |v| setting_value(v));
+    let words = |value: &Option<Value>| value.as_ref().map_or_else(|| "absent".to_string(), setting_value);
     let (from, to) = (words(&change.from), words(&change.to));
     if change.is_of_new {
         return shorten(&to, LONGEST_VALUE).into_owned();
