@@ -138,7 +138,7 @@ struct Holds {
 }
 
 impl Holds {
-    /// Whether nothing holds the action back that did not before, so that it is as free, or less.
+    /// Whether each of these holds the action back now too: it is as free as before, or less.
     fn are_in(&self, now: &Holds) -> bool {
         self.is_suspended <= now.is_suspended && self.waits <= now.waits && self.marks.is_subset(&now.marks)
     }
