@@ -150,7 +150,7 @@ fn a_recurring_change_needs_a_new_approval_each_time() {
     assert_eq!(message.lines().last(), Some(digests[0].as_str()), "the digest stands alone on its line");
     let stale = field(&env.us, SYNC, ".status.conditions[?(@.type==\"StaleApproval\")].message");
     assert!(stale.lines().any(|line| line == "sha256:0000"), "{stale}");
-    assert!(stale.contains(&format!("\n    stablekey approve us-to-eu -n {}\n", env.us.name())), "{stale}");
+    assert!(stale.contains(&format!("\nstablekey approve us-to-eu -n {}\n", env.us.name())), "{stale}");
     // Withdrawn and given again, by an approver.
     kubectl(&env.us, &["annotate", SYNC, "stablekey.dev/approve-"]);
     until("it is forgotten", || field(&env.us, SYNC, ".status.conditions[?(@.type==\"StaleApproval\")]").is_empty());
