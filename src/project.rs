@@ -195,7 +195,6 @@ impl Project {
             read.reading.invalid.clear();
             read.reading.unparsed.retain(|unparsed| unparsed.ours);
         }
-        self.unread.extend(read.reading.unparsed.iter().map(|unparsed| unparsed.file.clone()));
         let tenant = ProjectTenant {
             spec: TenantSpec::default(),
             location: None,

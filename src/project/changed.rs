@@ -248,7 +248,10 @@ fn is_secret_override(from: &str, one: &Override, states: [&Project; 2]) -> bool
 
 /// Adds what only the other state has: a file that cannot be read could declare it.
 fn add_unread(project: &Project, settings: &mut BTreeMap<ObjectId, Setting>, other: &BTreeMap<ObjectId, Setting>) {
-    let Some(file) = project.unread.first() else { return };
+    // Without a readable Tenant, nothing assigns files: what cannot be read of them is that of no tenant.
+    let unnamed = project.tenants.get(UNNAMED).and_then(|tenant| tenant.live.as_ref().ok());
+    let unassigned = unnamed.and_then(|snapshot| snapshot.inventory.unparsed.iter().next());
+    let Some(file) = project.unread.first().or(unassigned) else { return };
     for id in other.keys() {
         settings.entry(id.clone()).or_insert_with(|| Err(format!("{file} cannot be read and could declare it")));
     }

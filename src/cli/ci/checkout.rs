@@ -56,7 +56,12 @@ fn is_read(name: &OsStr) -> bool {
 
 /// Whether a file on disk has the content that it has in a commit, whatever its line ends are.
 fn is_same(tree: &FileTree, path: &Path) -> bool {
-    let Ok(Some(bytes)) = FileTree::default().read(path, limits::FILE_BYTES) else { return false };
+    let bytes = match FileTree::default().read(path, limits::FILE_BYTES) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return false,
+        // What is too large, or cannot be read, is a finding of the plan.
+        Err(_) => return true,
+    };
     let id = tree.content_id(path);
     let is_it = |bytes: &[u8]| id.is_some() && blob_id(bytes) == id;
     is_it(&bytes) || {
