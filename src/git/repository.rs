@@ -84,7 +84,8 @@ impl Repository {
         }
         let mut names = [revision.to_string(), format!("{REMOTE}{revision}")];
         // A branch with a name of hex digits: anybody can make a commit whose id begins so.
-        if is_only_of_remote(&repository, name_in(revision)) {
+        let name = name_in(revision);
+        if looks_like_id(name) && is_only_of_remote(&repository, name) {
             names.reverse();
         }
         let found = names.iter().filter(|_| is_plain).find_map(|name| {
@@ -93,9 +94,7 @@ impl Repository {
         });
         match found {
             Some(commit) => Ok(Commit { revision: revision.to_string(), id: commit.id }),
-            None if repository.is_shallow().unwrap_or(false) && is_plain => {
-                Err(GitError::Shallow { revision: revision.to_string(), depth: depth(&repository) })
-            }
+            None if is_plain => Err(missing(&repository, revision)),
             None => Err(GitError::NoCommit { revision: revision.to_string() }),
         }
     }
@@ -109,7 +108,7 @@ impl Repository {
         let of = |folder: &str| repository.find_reference(&format!("{folder}{name}")).ok()?.peel_to_commit().ok();
         match ["refs/heads/", REMOTE].into_iter().find_map(of) {
             Some(commit) => Ok(Commit { revision: name.to_string(), id: commit.id }),
-            None => Err(GitError::NoCommit { revision: name.to_string() }),
+            None => Err(missing(&repository, name)),
         }
     }
 
@@ -192,6 +191,20 @@ fn ambiguous<'r>(repository: &gix::Repository, revision: &'r str) -> Option<&'r 
     let tag = commit(format!("refs/tags/{name}"))?;
     let branches = ["refs/heads/", REMOTE, "refs/remotes/"].map(|folder| commit(format!("{folder}{name}")));
     branches.into_iter().flatten().any(|branch| branch != tag).then_some(name)
+}
+
+/// The error for a commit that is not there: a shallow clone may be the reason.
+fn missing(repository: &gix::Repository, revision: &str) -> GitError {
+    let revision = revision.to_string();
+    match repository.is_shallow().unwrap_or(false) {
+        true => GitError::Shallow { revision, depth: depth(repository) },
+        false => GitError::NoCommit { revision },
+    }
+}
+
+/// Whether a name could be the beginning of a commit's id. `HEAD` is none: the remote has one too, which is another.
+fn looks_like_id(name: &str) -> bool {
+    name.len() < 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a name is that of a branch that only the remote has.

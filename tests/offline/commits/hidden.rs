@@ -589,6 +589,11 @@ fn a_branch_is_not_mistaken_for_something_else() {
     let output = tree.stablekey(&["ci", "plan", "--base", "origin/main"]);
     assert!(output.code == 1 && output.err.contains("origin/main"), "{}", output.all);
     assert!(!output.out.contains("does nothing"), "{}", output.out);
+    // A clone has the remote's own HEAD.
+    tree.git(&["tag", "--delete", "origin/main"]);
+    tree.git(&["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
+    let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]);
+    assert!(output.out.contains("new.example"), "{}", output.all);
     // As a job of GitLab has it: the target is a branch of the remote only.
     let name = &change[..7];
     tree.git(&["update-ref", &format!("refs/remotes/origin/{name}"), &main]);
