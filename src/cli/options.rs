@@ -3,7 +3,7 @@
 use super::output::{ListFormat, OutputFormat};
 use super::{CommandFailure, planning};
 use crate::api::{Kind, LocationSpec};
-use crate::engine::model::canonical::SHORT;
+use crate::engine::model::canonical::{SHORT, TO_APPROVE};
 use crate::engine::model::plan::Scope;
 use crate::engine::model::revert::Revert;
 use crate::file_tree::FileTree;
@@ -607,16 +607,12 @@ pub(super) fn digest(text: &str) -> Result<String, String> {
     }
 }
 
-/// The fewest digits of a digest that approves in a pipeline: who may propose changes can search for two whose digests
-/// begin alike, and have the harmless one approved.
-const CONSENT: usize = 32;
-
 /// Parses a digest that approves in a pipeline.
 pub(super) fn consent(text: &str) -> Result<String, String> {
     let digest = digest(text)?;
-    match digest.len() >= "sha256:".len() + CONSENT {
+    match digest.len() >= "sha256:".len() + TO_APPROVE {
         true => Ok(digest),
-        false => Err(format!("in a pipeline a digest has {CONSENT} or more digits, as the plan there shows it")),
+        false => Err(format!("in a pipeline a digest has {TO_APPROVE} or more digits, as the plan there shows it")),
     }
 }
 

@@ -72,7 +72,9 @@ pub fn compare(
         let was = planned.get(target.tenant.as_str());
         let holds = target.holds();
         let is_known = |action: &Action| was.is_some_and(|was| was.has_action(action, &holds));
-        let is_free_now = |action: &&Action| was.is_some_and(|was| was.had_action(action)) && !is_known(action);
+        let is_free = |action: &Action| holds.get(&action.id).is_none_or(|holds| *holds == Holds::default());
+        let is_free_now =
+            |action: &&Action| was.is_some_and(|was| was.had_action(action)) && !is_known(action) && is_free(action);
         let freed = target.actions.iter().chain(&target.waiting).filter(is_free_now);
         released.extend(freed.map(|action| (target.tenant.clone(), action.change.object.clone())));
         target.actions.retain(|action| !is_known(action));

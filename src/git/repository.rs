@@ -1,7 +1,7 @@
 //! A repository on this machine: its commits, and the files of each.
 
 use super::error::{GitError, words};
-use super::tree::CommitTree;
+use super::tree::{CommitTree, Objects};
 use crate::file_tree::{ContentId, FileTree};
 use gix::bstr::ByteSlice as _;
 use gix::object::Kind;
@@ -9,16 +9,21 @@ use gix::open::Options;
 use gix::{ObjectId, ThreadSafeRepository};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where branches of the remote are that a job of a CI does not have itself.
 const REMOTE: &str = "refs/remotes/origin/";
 /// How many commits are counted to tell the depth of a shallow clone.
 const MOST_COUNTED: usize = 10_000;
+/// How much each thread remembers of what it unpacked last, in bytes: many objects are differences to one. What is larger
+/// alone is not remembered.
+const UNPACKED: &str = "gitoxide.core.deltaBaseCacheLimit=2097152";
 
 /// A repository on this machine.
 #[derive(Clone)]
 pub struct Repository {
     inner: ThreadSafeRepository,
+    objects: Arc<Objects>,
     /// The folder that it was found by.
     folder: PathBuf,
 }
@@ -71,8 +76,10 @@ impl Repository {
 
     fn open(root: &Path, folder: &Path) -> Result<Self, GitError> {
         // No configuration of the machine or of the user says how a commit is read.
-        let inner = Options::isolated().open(root).map_err(|error| unreadable(folder, &error))?;
-        Ok(Repository { inner, folder: folder.to_path_buf() })
+        let options = Options::isolated().config_overrides([UNPACKED]);
+        let inner = options.open(root).map_err(|error| unreadable(folder, &error))?;
+        let objects = Arc::new(Objects::of(inner.clone()));
+        Ok(Repository { inner, objects, folder: folder.to_path_buf() })
     }
 
     /// Finds a commit by its name: a branch, a tag, an id, `HEAD^1`. A branch that only the remote has is found too.
@@ -171,7 +178,7 @@ impl Repository {
         let repository = self.inner.to_thread_local();
         let object = repository.find_object(*id).map_err(|error| lost(name, &error))?;
         let tree = object.peel_to_tree().map_err(|error| lost(name, &error))?.id;
-        Ok(FileTree::new(CommitTree::new(self.inner.clone(), tree, at, root)))
+        Ok(FileTree::new(CommitTree::new(Arc::clone(&self.objects), tree, at, root)))
     }
 }
 

@@ -5,13 +5,13 @@ use crate::file_tree::{ContentId, FileKind, ReadTree, TreeEntry, larger_than};
 use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind;
 use gix::{ObjectId, ThreadSafeRepository};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The most links that are followed for one path, as on Linux.
 const MOST_LINKS: usize = 40;
@@ -22,11 +22,21 @@ const LARGEST_FOLDER: u64 = 16 << 20;
 /// The longest target of a link, in bytes.
 const LONGEST_LINK: u64 = 4096;
 
+/// The objects of a repository. What is known of one holds for every commit: two have most of their folders and files
+/// in common.
+pub(super) struct Objects {
+    repository: ThreadSafeRepository,
+    /// Handles that no thread uses now. Each remembers what it unpacked last.
+    handles: Mutex<Vec<gix::Repository>>,
+    /// The folders that were read.
+    folders: Mutex<BTreeMap<ObjectId, Arc<Folder>>>,
+    /// The sizes of files, in bytes. To find one, Git unpacks what the file is a difference to.
+    sizes: Mutex<HashMap<ObjectId, u64>>,
+}
+
 /// The files of a commit.
 pub(super) struct CommitTree {
-    repository: ThreadSafeRepository,
-    /// Handles that no thread uses now.
-    handles: Mutex<Vec<gix::Repository>>,
+    objects: Arc<Objects>,
     /// The root of the repository.
     tree: ObjectId,
     /// The folder of the repository that is read.
@@ -35,8 +45,6 @@ pub(super) struct CommitTree {
     root: PathBuf,
     /// The path of the repository's root where no link is left. It is no path of a disk.
     base: PathBuf,
-    /// The folders that were read.
-    folders: Mutex<BTreeMap<ObjectId, Arc<Folder>>>,
     /// The first object that could not be read.
     lost: OnceLock<String>,
 }
@@ -56,21 +64,41 @@ impl fmt::Debug for CommitTree {
     }
 }
 
-impl CommitTree {
-    pub(super) fn new(repository: ThreadSafeRepository, tree: ObjectId, at: &Path, root: &Path) -> Self {
-        let base = PathBuf::from(format!("/the tree {tree}"));
-        let (at, root) = (plain(at), plain(root));
-        let (handles, folders, lost) = (Mutex::default(), Mutex::default(), OnceLock::new());
-        CommitTree { repository, handles, tree, at, root, base, folders, lost }
+impl Objects {
+    pub(super) fn of(repository: ThreadSafeRepository) -> Self {
+        let (handles, folders, sizes) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Objects { repository, handles, folders, sizes }
     }
 
     /// Calls a function with a handle of this thread.
     fn with<T>(&self, read: impl FnOnce(&gix::Repository) -> T) -> T {
-        let free = self.handles.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let free = locked(&self.handles).pop();
         let handle = free.unwrap_or_else(|| self.repository.to_thread_local());
         let result = read(&handle);
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        locked(&self.handles).push(handle);
         result
+    }
+
+    fn size(&self, id: ObjectId) -> Result<u64, gix::Error> {
+        let known = locked(&self.sizes).get(&id).copied();
+        if let Some(size) = known {
+            return Ok(size);
+        }
+        let size = self.with(|repository| repository.find_header(id).map(|header| header.size()))?;
+        locked(&self.sizes).insert(id, size);
+        Ok(size)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl CommitTree {
+    pub(super) fn new(objects: Arc<Objects>, tree: ObjectId, at: &Path, root: &Path) -> Self {
+        let base = PathBuf::from(format!("/the tree {tree}"));
+        let (at, root) = (plain(at), plain(root));
+        CommitTree { objects, tree, at, root, base, lost: OnceLock::new() }
     }
 
     /// Returns the path in the repository of a path that a caller wrote.
@@ -86,7 +114,7 @@ impl CommitTree {
     }
 
     fn folder(&self, id: ObjectId) -> io::Result<Arc<Folder>> {
-        let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let read = locked(&self.objects.folders).get(&id).cloned();
         if let Some(folder) = read {
             return Ok(folder);
         }
@@ -104,7 +132,7 @@ impl CommitTree {
             folder.insert(name, Entry { kind, id: entry.oid.to_owned() });
         }
         let folder = Arc::new(folder);
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&folder));
+        locked(&self.objects.folders).insert(id, Arc::clone(&folder));
         Ok(folder)
     }
 
@@ -170,15 +198,15 @@ impl CommitTree {
     }
 
     fn size_of(&self, id: ObjectId) -> io::Result<u64> {
-        self.with(|repository| repository.find_header(id).map(|header| header.size()))
-            .map_err(|error| self.lost(id, &error))
+        self.objects.size(id).map_err(|error| self.lost(id, &error))
     }
 
     fn object(&self, id: ObjectId, most: u64) -> io::Result<Vec<u8>> {
         if self.size_of(id)? > most {
             return Err(larger_than(most));
         }
-        self.with(|repository| repository.find_object(id).map(|object| object.detach().data))
+        self.objects
+            .with(|repository| repository.find_object(id).map(|object| object.detach().data))
             .map_err(|error| self.lost(id, &error))
     }
 

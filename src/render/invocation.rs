@@ -1,6 +1,6 @@
 //! The commands that output suggests: complete, so that they can be pasted.
 
-use crate::engine::model::canonical::short;
+use crate::engine::model::canonical::to_approve;
 use crate::engine::model::field::Field;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::revert::Revert;
@@ -55,7 +55,7 @@ impl Hub {
 
     /// The command `stablekey approve … --digest DIGEST`, which approves this digest without a question on a terminal.
     pub fn approve_digest(&self, digest: &str) -> String {
-        format!("{} --digest {}", self.approve(), quoted(short(digest)))
+        format!("{} --digest {}", self.approve(), quoted(to_approve(digest)))
     }
 
     /// The command `stablekey explain …` for an object, including the target as read with a person's own context.
@@ -127,7 +127,7 @@ impl Invocation {
             let parts = ["ci", "apply"].map(str::to_string).into_iter().chain(self.root.clone());
             return words(parts.chain(self.narrowed.clone()).chain(digest));
         }
-        let digest = ["--approve".to_string(), short(&digest).to_string()];
+        let digest = ["--approve".to_string(), to_approve(&digest).to_string()];
         let yes = needs_others.then(|| "--yes".to_string());
         self.over_root("apply", &digest.into_iter().chain(yes).collect::<Vec<_>>())
     }

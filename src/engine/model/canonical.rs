@@ -187,12 +187,25 @@ impl Digest {
     }
 }
 
-/// The number of hexadecimal digits of a digest that are shown to people, and the minimum that must be given.
+/// The number of hexadecimal digits of a digest that tell people which one it is, and the minimum that must be given.
 pub const SHORT: usize = 12;
+
+/// The number of hexadecimal digits of a digest that a command shows for approval. Who may propose changes can search for
+/// two whose digests begin alike, and have the harmless one approved: with so many digits that search does not end.
+pub const TO_APPROVE: usize = 32;
 
 /// The first [`SHORT`] digits of a digest, for people.
 pub fn short(digest: &str) -> &str {
-    digest.get(.."sha256:".len() + SHORT).unwrap_or(digest)
+    begin(digest, SHORT)
+}
+
+/// The first [`TO_APPROVE`] digits of a digest, for a command that approves it.
+pub fn to_approve(digest: &str) -> &str {
+    begin(digest, TO_APPROVE)
+}
+
+fn begin(digest: &str, digits: usize) -> &str {
+    digest.get(.."sha256:".len() + digits).unwrap_or(digest)
 }
 
 impl fmt::Display for Digest {
