@@ -45,6 +45,8 @@ pub(super) struct CommitTree {
     root: PathBuf,
     /// The path of the repository's root where no link is left. It is no path of a disk.
     base: PathBuf,
+    /// The folders that were looked into, by their path as callers write it.
+    by_path: Mutex<HashMap<OsString, Arc<Folder>>>,
     /// The first object that could not be read.
     lost: OnceLock<String>,
 }
@@ -98,7 +100,7 @@ impl CommitTree {
     pub(super) fn new(objects: Arc<Objects>, tree: ObjectId, at: &Path, root: &Path) -> Self {
         let base = PathBuf::from(format!("/the tree {tree}"));
         let (at, root) = (plain(at), plain(root));
-        CommitTree { objects, tree, at, root, base, lost: OnceLock::new() }
+        CommitTree { objects, tree, at, root, base, by_path: Mutex::default(), lost: OnceLock::new() }
     }
 
     /// Returns the path in the repository of a path that a caller wrote.
@@ -185,7 +187,27 @@ impl CommitTree {
     }
 
     fn entry(&self, path: &Path, follow_last: bool) -> io::Result<Entry> {
+        if let Some(entry) = self.entry_of_folder(path) {
+            return Ok(entry);
+        }
         self.find(&self.in_repository(path)?, follow_last)?.1.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Returns an entry of a folder that is found, without a walk from the root for each of its files. What is no entry, or a
+    /// link, is left to that walk.
+    fn entry_of_folder(&self, path: &Path) -> Option<Entry> {
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        let known = locked(&self.by_path).get(parent.as_os_str()).cloned();
+        let folder = match known {
+            Some(folder) => folder,
+            None => {
+                let found = self.find(&self.in_repository(parent).ok()?, true).ok()?.1?;
+                let folder = (found.kind == FileKind::Folder).then(|| self.folder(found.id).ok())??;
+                locked(&self.by_path).insert(parent.as_os_str().to_os_string(), Arc::clone(&folder));
+                folder
+            }
+        };
+        folder.get(name).copied().filter(|entry| entry.kind != FileKind::Link)
     }
 
     /// Returns a regular file, links followed.
@@ -287,8 +309,33 @@ fn parts(path: &Path) -> io::Result<Vec<OsString>> {
 mod tests {
     use super::super::repository::Repository;
     use super::*;
-    use stablekey_testing::git_repository::{GitRepository, files};
+    use stablekey_testing::git_repository::{File, GitRepository, files};
     use std::fs;
+
+    /// A folder that was looked into before gives what a walk from the root does.
+    #[test]
+    fn an_entry_is_found_as_a_walk_from_the_root_finds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = GitRepository::new(&folder.path().join("tenants.git"));
+        let links = [("a/to", "b.yaml"), ("l", "a"), ("out", "/etc"), ("up", ".."), ("round", "round"), ("gone", "no")];
+        let mut all = files(&[("a/b.yaml", "1"), ("a/c/d.yaml", "2"), ("e.yaml", "3")]);
+        all.extend(links.map(|(path, target)| (path.to_string(), File::Link(target.to_string()))));
+        made.commit("main", &all);
+        let objects = Arc::new(Objects::of(ThreadSafeRepository::open(made.path()).unwrap()));
+        let root = ObjectId::from_hex(made.git(&["rev-parse", "main^{tree}"]).as_bytes()).unwrap();
+        let tree = CommitTree::new(objects, root, Path::new(""), Path::new("x"));
+        let paths = "a/b.yaml a/./b.yaml a/b.yaml/ a/b.yaml/c a/c/d.yaml a/c a/../e.yaml a/.. e.yaml l l/b.yaml l/to l/c/d.yaml \
+             a/to out out/passwd up up/x round round/x gone gone/x none none/x . ..";
+        let paths: Vec<PathBuf> = paths.split_whitespace().map(|path| Path::new("x").join(path)).collect();
+        let said = |entry: io::Result<Entry>| entry.map(|it| (it.kind, it.id)).map_err(|error| error.kind());
+        for path in paths.iter().chain(&paths).map(PathBuf::as_path).chain([Path::new("x"), Path::new("y/e.yaml")]) {
+            for follow_last in [false, true] {
+                let walked = tree.in_repository(path).and_then(|it| tree.find(&it, follow_last));
+                let walked = walked.and_then(|(_, found)| found.ok_or_else(|| ErrorKind::NotFound.into()));
+                assert_eq!(said(tree.entry(path, follow_last)), said(walked), "{}", path.display());
+            }
+        }
+    }
 
     /// A file of a commit is in memory whole or not at all, so its size is compared before.
     #[test]
