@@ -6,6 +6,7 @@ use super::failure::FetchError;
 use super::quota::QuotaShare;
 use super::reference::{RefName, Reference};
 use super::transport::{AGENT, GitHttp, Operation};
+use super::tree::UNPACKED;
 use super::url::{self, GitUrl, GitUrlError};
 use crate::http_client::client::{Authorities, HttpClient, Proxies, Trust};
 use crate::io_error;
@@ -420,6 +421,7 @@ fn until<T>(deadline: Instant, work: impl FnOnce(&AtomicBool) -> T) -> T {
 /// Options of gix that read no configuration of the user, the machine or the environment.
 fn isolated() -> gix::open::Options {
     let overrides = [format!("gitoxide.objects.allocLimit={LARGEST_OBJECT}"), "pack.threads=1".to_string()];
+    let overrides = overrides.into_iter().chain(UNPACKED.map(str::to_string));
     gix::open::Options::isolated().open_path_as_is(true).config_overrides(overrides)
 }
 

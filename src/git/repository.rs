@@ -1,7 +1,7 @@
 //! A repository on this machine: its commits, and the files of each.
 
 use super::error::{GitError, words};
-use super::tree::{CommitTree, Objects};
+use super::tree::{CommitTree, Objects, UNPACKED};
 use crate::file_tree::{ContentId, FileTree};
 use gix::bstr::ByteSlice as _;
 use gix::object::Kind;
@@ -13,11 +13,10 @@ use std::sync::Arc;
 
 /// Where branches of the remote are that a job of a CI does not have itself.
 const REMOTE: &str = "refs/remotes/origin/";
+/// The digits of a whole id.
+const WHOLE_ID: usize = 40;
 /// How many commits are counted to tell the depth of a shallow clone.
 const MOST_COUNTED: usize = 10_000;
-/// How much each thread remembers of what it unpacked last, in bytes: many objects are differences to one. What is larger
-/// alone is not remembered.
-const UNPACKED: &str = "gitoxide.core.deltaBaseCacheLimit=2097152";
 
 /// A repository on this machine.
 #[derive(Clone)]
@@ -76,7 +75,7 @@ impl Repository {
 
     fn open(root: &Path, folder: &Path) -> Result<Self, GitError> {
         // No configuration of the machine or of the user says how a commit is read.
-        let options = Options::isolated().config_overrides([UNPACKED]);
+        let options = Options::isolated().config_overrides(UNPACKED);
         let inner = options.open(root).map_err(|error| unreadable(folder, &error))?;
         let objects = Arc::new(Objects::of(inner.clone()));
         Ok(Repository { inner, objects, folder: folder.to_path_buf() })
@@ -89,14 +88,8 @@ impl Repository {
         if let Some(name) = is_plain.then(|| ambiguous(&repository, revision)).flatten() {
             return Err(GitError::Ambiguous { revision: name.to_string() });
         }
-        let mut names = [revision.to_string(), format!("{REMOTE}{revision}")];
-        // A branch with a name of hex digits: anybody can make a commit whose id begins so.
-        let name = name_in(revision);
-        if looks_like_id(name) && is_only_of_remote(&repository, name) {
-            names.reverse();
-        }
-        let found = names.iter().filter(|_| is_plain).find_map(|name| {
-            let object = repository.rev_parse_single(name.as_str()).ok()?.object().ok()?;
+        let found = is_plain.then(|| as_ids(&repository, revision)).flatten().and_then(|revision| {
+            let object = repository.rev_parse_single(revision.as_str()).ok()?.object().ok()?;
             object.peel_to_kind(Kind::Commit).ok()
         });
         match found {
@@ -209,15 +202,23 @@ fn missing(repository: &gix::Repository, revision: &str) -> GitError {
     }
 }
 
-/// Whether a name could be the beginning of a commit's id. `HEAD` is none: the remote has one too, which is another.
-fn looks_like_id(name: &str) -> bool {
-    name.len() < 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Whether a name is that of a branch that only the remote has.
-fn is_only_of_remote(repository: &gix::Repository, name: &str) -> bool {
-    let is_there = |folder: &str| repository.find_reference(&format!("{folder}{name}")).is_ok();
-    !name.is_empty() && is_there(REMOTE) && !is_there("refs/heads/") && !is_there("refs/tags/")
+/// Writes a revision with the id of the commit that its name has, so that no name is read as the beginning of an id: anybody
+/// can make a commit whose id begins like `2026-release`, or like `x-gface`. Git's order holds: names of this clone come
+/// before those that only the remote has, and both before ids that are not whole. `None` if nothing has the name.
+fn as_ids(repository: &gix::Repository, revision: &str) -> Option<String> {
+    let name = name_in(revision);
+    let rest = &revision[name.len()..];
+    let is_hex = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if name.is_empty() || name == "@" || is_hex && name.len() == WHOLE_ID {
+        return Some(revision.to_string());
+    }
+    let id = |name: &str| repository.find_reference(name).ok()?.peel_to_id().ok().map(gix::Id::detach);
+    match id(name).or_else(|| id(&format!("{REMOTE}{name}"))) {
+        // What a name stood for earlier is known by the name only.
+        Some(_) if rest.starts_with("@{") => Some(revision.to_string()),
+        Some(id) => Some(format!("{id}{rest}")),
+        None => is_hex.then(|| revision.to_string()),
+    }
 }
 
 /// Returns the name that a revision begins with: `main~2`, `main^1`, `main@{1}`, `main:file`. An `@` alone is a part of it.

@@ -13,6 +13,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+/// How much each thread remembers of what it unpacked last, in bytes, since many objects are differences to one. What is
+/// larger alone is not remembered. gix declares the second name, and reads the first.
+pub(super) const UNPACKED: [&str; 2] =
+    ["gitoxide.core.deltaBaseCacheLimit=2097152", "gitoxide.core.defaultPackCacheMemoryLimit=2097152"];
 /// The most links that are followed for one path, as on Linux.
 const MOST_LINKS: usize = 40;
 /// A larger file is not read, in bytes: Git has it in memory whole.
