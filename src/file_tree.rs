@@ -1,6 +1,10 @@
 //! Trees of files that manifests are read from: the disk, or a commit of Git. A reader of manifests reads both in the
 //! same way, links and unreadable parts included.
 
+mod seen;
+
+pub use seen::{SeenFiles, SeenPath};
+
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, FileType};

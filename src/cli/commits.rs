@@ -130,11 +130,6 @@ impl ProjectRepository {
         Some(self.at.join(below).to_str()?.to_string())
     }
 
-    /// The project's root, as the person wrote it.
-    pub(super) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Returns the files of a commit that was found.
     pub(super) fn files_of_commit(&self, commit: &Commit) -> Result<FileTree, CommandFailure> {
         Ok(self.repository.files(commit, &self.at, &self.root)?)

@@ -177,6 +177,12 @@ impl RootArgument {
         open_tree(&self.arguments_in(files))
     }
 
+    /// Reads the files of the project in a tree, and nothing of servers.
+    pub(super) fn open_files_in(&self, files: FileTree) -> Result<Project, CommandFailure> {
+        let sources = self.given().folders()?;
+        open_tree(&ProjectArgs { sources, servers: None, platform: None, ..self.arguments_in(files) })
+    }
+
     /// Reads the project in a tree of files that is no clone here. The record of a tenant on the platform is in refs of the
     /// repository that only a clone reads, so these tenants are unreadable.
     pub(super) fn open_elsewhere(&self, files: FileTree) -> Result<Project, CommandFailure> {

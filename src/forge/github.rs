@@ -111,6 +111,21 @@ impl GitHub {
         open.map(|pull| pull.get("number").and_then(Value::as_u64).ok_or(ForgeError::Form { what })).collect()
     }
 
+    /// The text of the pull request whose merge into a branch made this commit, its title first; `None` if there is none.
+    pub fn merge_of(&self, commit: &str, branch: &str) -> Result<Option<String>, ForgeError> {
+        let path = format!("{}/commits/{}/pulls?per_page=100", self.repository, encoded(commit));
+        let all = self.rest.all(&path, "looking for the pull request of a commit")?;
+        let text = |pull: &Value, path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default().to_string();
+        let is_its_merge = |pull: &&Value| {
+            text(pull, "/merge_commit_sha") == commit
+                && text(pull, "/head/sha") != commit
+                && !text(pull, "/merged_at").is_empty()
+                && text(pull, "/base/ref") == branch
+        };
+        let found = all.iter().find(is_its_merge);
+        Ok(found.map(|pull| format!("{}\n{}", text(pull, "/title"), text(pull, "/body"))))
+    }
+
     /// Writes a check run with annotations, as many requests as they need. Only the token of an app may.
     pub fn check_run(&self, run: &CheckRun<'_>) -> Result<(), ForgeError> {
         let summary: String = run.summary.chars().take(LONGEST).collect();

@@ -49,13 +49,20 @@ impl GitLab {
         head.map(str::to_string).ok_or(ForgeError::Form { what })
     }
 
-    /// Whether the merge of a merge request made this commit. One of its author's own that arrived by fast-forward is none.
-    pub fn is_merge_commit(&self, commit: &str) -> Result<bool, ForgeError> {
+    /// The text of the merge request whose merge into a branch made this commit, its title first; `None` if there is none. A
+    /// commit of its author's own that arrived by fast-forward has none.
+    pub fn merge_of(&self, commit: &str, branch: &str) -> Result<Option<String>, ForgeError> {
         let path = format!("{}/repository/commits/{}/merge_requests?per_page=100", self.project, encoded(commit));
         let all = self.rest.all(&path, "looking for the merge request of a commit")?;
-        let text =
-            |request: &Value, name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default() == commit;
-        Ok(all.iter().any(|request| text(request, "merge_commit_sha") && !text(request, "sha")))
+        let text = |request: &Value, name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
+        let is_its_merge = |request: &&Value| {
+            text(request, "merge_commit_sha") == commit
+                && text(request, "sha") != commit
+                && text(request, "state") == "merged"
+                && text(request, "target_branch") == branch
+        };
+        let found = all.iter().find(is_its_merge);
+        Ok(found.map(|request| format!("{}\n{}", text(request, "title"), text(request, "description"))))
     }
 
     /// Writes the note that begins with a marker, on a merge request. An earlier one is updated: a note can only be

@@ -50,6 +50,9 @@ pub enum BranchError {
     /// The branch on the remote is somebody else's.
     #[error("the branch {0} of the remote has commits of somebody else")]
     Foreign(String),
+    /// Git ignores files of the change: the branch would lack them.
+    #[error("Git ignores what the change writes: {}", .0.join(", "))]
+    Ignored(Vec<String>),
 }
 
 impl BranchError {
@@ -57,6 +60,10 @@ impl BranchError {
     pub fn help(&self) -> &'static str {
         match self {
             BranchError::Git { .. } => "see that git reaches the remote, and that its credentials may push",
+            BranchError::Ignored(_) => {
+                "take these files out of .gitignore: without them, and without its record, what was promoted counts as written \
+                 by a person"
+            }
             BranchError::Foreign(_) => "merge or delete it; or give another name: --branch NAME",
         }
     }
@@ -107,6 +114,12 @@ impl TemporaryWorkTree {
     pub fn commit(&self, branch: &str, message: &str) -> Result<bool, BranchError> {
         let what = || "the change cannot be committed".to_string();
         git(&self.path, &["add", "--all"], what)?;
+        // A new work tree has nothing that is not of its commit.
+        let ignored = git(&self.path, &["ls-files", "--others", "--ignored", "--exclude-standard", "-z"], what)?;
+        let ignored: Vec<String> = ignored.split('\0').filter(|file| !file.is_empty()).map(str::to_string).collect();
+        if !ignored.is_empty() {
+            return Err(BranchError::Ignored(ignored));
+        }
         if git(&self.path, &["status", "--porcelain"], what)?.is_empty() {
             return Ok(false);
         }

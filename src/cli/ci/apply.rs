@@ -62,7 +62,7 @@ impl CiApply {
         let repository = ProjectRepository::around(self.root.root())?;
         let head = repository.repository().commit("HEAD")?;
         let folder = repository.repository().work_tree().unwrap_or(self.root.root()).to_path_buf();
-        checkout::is_commit(&repository, &folder, &head)?;
+        checkout::is_commit(&repository, &self.root, &folder, &head)?;
         let branch = name.map(|name| RemoteBranch { folder: folder.clone(), name, head: head.clone() });
         if self.push && branch.is_none() {
             let help = "give the branch that is applied: --branch main";
@@ -77,9 +77,9 @@ impl CiApply {
                 Newest::Ours
             }
         };
-        let not_by_merge = || run.why_no_merge_commit(&head.to_string());
+        let merge = || run.merge_of(&head.to_string());
         let (git, before) = (repository.repository(), run.before.as_deref());
-        let approvals = MessageApprovals::of(git, &head, before, run.system.is_some(), not_by_merge)?;
+        let approvals = MessageApprovals::of(git, &head, before, run.system.is_some(), merge)?;
         approvals.unused.iter().for_each(|unused| output.note(unused));
         let approved: BTreeSet<String> = self.approve.iter().cloned().chain(approvals.digests).collect();
         let typed = Invocation { is_apply: true, in_pipeline: true, ..self.root.invocation(&self.narrowing) };

@@ -24,14 +24,15 @@ pub(super) struct MessageApprovals {
 impl MessageApprovals {
     /// Reads them. They count only in a merge commit that whoever merged made: one with two parents, of which the first is
     /// what the branch was `before`, which a pipeline must tell. Any other commit is its author's own, also a merge commit
-    /// that arrived by fast-forward. Where the system merges by fast-forward, an author can make such a commit too: there,
-    /// `not_by_merge` asks it, and says why the commit is none that the merge made.
+    /// that arrived by fast-forward. An author can make such a commit too: `merge` asks the system, and returns the text of
+    /// the request that was merged (`None` if it cannot be asked), or why the commit is none that a merge made. What that
+    /// text has is its author's, also where the system copies it into the message.
     pub(super) fn of(
         repository: &Repository,
         head: &Commit,
         before: Option<&str>,
         in_pipeline: bool,
-        not_by_merge: impl FnOnce() -> Option<String>,
+        merge: impl FnOnce() -> Result<Option<String>, String>,
     ) -> Result<Self, GitError> {
         let parents = repository.parents(head)?;
         let mut approvals = read(&repository.message(head)?);
@@ -51,7 +52,13 @@ impl MessageApprovals {
                 Some(why.to_string())
             }
             _ if approvals.digests.is_empty() => None,
-            _ => not_by_merge(),
+            _ => match merge() {
+                Ok(text) => {
+                    approvals.leave_out(&text.unwrap_or_default());
+                    None
+                }
+                Err(why) => Some(why),
+            },
         };
         if let (Some(why), false) = (refused, approvals.digests.is_empty()) {
             approvals.digests.clear();
@@ -59,6 +66,20 @@ impl MessageApprovals {
         }
         approvals.unused.extend(between(repository, parents.into_iter().next(), before)?);
         Ok(approvals)
+    }
+}
+
+impl MessageApprovals {
+    /// Leaves out what the text of the merged request has too.
+    fn leave_out(&mut self, text: &str) {
+        let text = text.to_ascii_lowercase();
+        let (theirs, ours) = std::mem::take(&mut self.digests).into_iter().partition(|digest: &String| {
+            text.contains(digest.strip_prefix("sha256:").unwrap_or(digest))
+        });
+        self.digests = ours;
+        let why = "the title or the description of the request has it too, which its author wrote: approve by the job, or \
+                   take it out there and write it in the merge only";
+        self.unused.extend(theirs.into_iter().map(|digest: String| format!("the approval {digest} is not used: {why}")));
     }
 }
 

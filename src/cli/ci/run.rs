@@ -166,20 +166,35 @@ impl CiRun {
         }
     }
 
-    /// Why a commit is not known to be one that a merge made, though its parents look like it. GitHub never merges by
-    /// fast-forward; GitLab does where the project says so, and there an author can make a commit of such parents too.
-    pub(in crate::cli) fn why_no_merge_commit(&self, commit: &str) -> Option<String> {
-        if self.system != Some(CiSystem::GitLab) {
-            return None;
-        }
+    /// The text of the request whose merge made a commit of the pipeline's branch, which its author wrote; `None` where nobody
+    /// was asked. Else why it is not known to be one that a merge made, though its parents look like it: an author can make
+    /// a commit of such parents too, which then arrives by fast-forward. GitLab merges so where the project says it. On
+    /// GitHub only a person or another program pushes so, and without a token the parents are enough.
+    pub(in crate::cli) fn merge_of(&self, commit: &str) -> Result<Option<String>, String> {
+        let Some(system) = self.system else { return Ok(None) };
         let Some(access) = &self.access else {
-            return Some(format!("GitLab was not asked whether the merge made that commit: {}", self.no_access()));
+            return match system {
+                CiSystem::GitHub => Ok(None),
+                CiSystem::GitLab => {
+                    Err(format!("GitLab was not asked whether the merge made that commit: {}", self.no_access()))
+                }
+            };
         };
-        let asked = GitLab::new(&access.api, &access.repository, &access.token);
-        match asked.and_then(|project| project.is_merge_commit(commit)) {
-            Ok(true) => None,
-            Ok(false) => Some("GitLab knows no merge that made that commit".to_string()),
-            Err(error) => Some(format!("it is not known whether the merge made that commit: {error}")),
+        let branch = self.branch.as_deref().unwrap_or_default();
+        let (name, asked) = match system {
+            CiSystem::GitHub => {
+                let repository = GitHub::new(&access.api, &access.repository, &access.token);
+                ("GitHub", repository.and_then(|repository| repository.merge_of(commit, branch)))
+            }
+            CiSystem::GitLab => {
+                let project = GitLab::new(&access.api, &access.repository, &access.token);
+                ("GitLab", project.and_then(|project| project.merge_of(commit, branch)))
+            }
+        };
+        match asked {
+            Ok(Some(text)) => Ok(Some(text)),
+            Ok(None) => Err(format!("{name} knows no merge that made that commit")),
+            Err(error) => Err(format!("it is not known whether the merge made that commit: {error}")),
         }
     }
 

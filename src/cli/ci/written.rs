@@ -104,7 +104,13 @@ impl<'p> WrittenFiles<'p> {
         let target = format!("HEAD:refs/heads/{name}");
         let push = ["-c", "core.hooksPath=/dev/null", "push", "--quiet", "origin", &target];
         if let Err(why) = self.pushed(&push) {
-            if let Ok(Newest::Other(tip)) = branch.newest() {
+            let newest = branch.newest();
+            if matches!(&newest, Ok(Newest::Other(tip)) if *tip == commit) {
+                // The remote took it, and its answer was lost.
+                output.note(&format!("Pushed {what} to {name}, as {commit}:{}", listed(&written)));
+                return Ok(Kept::Pushed);
+            }
+            if let Ok(Newest::Other(tip)) = newest {
                 output.note(&format!(
                     "{name} is at {tip} by now: {what} changed in this checkout only, and the run of {tip} writes them \
                      again:{}",

@@ -95,6 +95,8 @@ pub struct PullRequest {
     pub base: String,
     pub title: String,
     pub body: String,
+    /// The commit that its merge made.
+    pub merge_commit: Option<String>,
 }
 
 /// A run of a workflow.
@@ -189,13 +191,23 @@ impl GitHub {
         let number = u64::try_from(state.pulls.len()).unwrap() + 1;
         let title = format!("Merge {head}");
         let [head, base, sha] = [head, base, NO_COMMIT].map(str::to_string);
-        state.pulls.insert(number, PullRequest { number, head, sha, base, title, body: String::new() });
+        state.pulls.insert(number, PullRequest { number, head, sha, base, title, body: String::new(), merge_commit: None });
         number
     }
 
     /// Pushes a commit to the head of a pull request.
     pub fn push(&self, number: u64, sha: &str) {
         self.state().pulls.get_mut(&number).unwrap().sha = sha.to_string();
+    }
+
+    /// Merges a pull request, by this commit.
+    pub fn merge(&self, number: u64, commit: &str) {
+        self.state().pulls.get_mut(&number).unwrap().merge_commit = Some(commit.to_string());
+    }
+
+    /// Gives a pull request a text.
+    pub fn describe(&self, number: u64, text: &str) {
+        self.state().pulls.get_mut(&number).unwrap().body = text.to_string();
     }
 
     /// Writes a comment, as somebody; returns its id.
@@ -553,10 +565,13 @@ impl RestApi {
     fn list_pulls(&self, call: &Call, sha: Option<&str>) -> Answer {
         let state = self.state();
         let is_meant = |pull: &&PullRequest| {
-            sha.is_none_or(|sha| sha == pull.sha)
+            sha.is_none_or(|sha| sha == pull.sha || pull.merge_commit.as_deref() == Some(sha))
                 && call.query("head").is_none_or(|head| head == format!("{OWNER}:{}", pull.head))
                 && call.query("base").is_none_or(|base| base == pull.base)
-                && call.query("state").is_none_or(|state| state != "closed")
+                && match (call.query("state"), pull.merge_commit.is_some()) {
+                    (None, is_merged) => sha.is_some() || !is_merged,
+                    (Some(state), is_merged) => state == "all" || (state == "closed") == is_merged,
+                }
         };
         let mut all: Vec<&PullRequest> = state.pulls.values().filter(is_meant).collect();
         all.reverse();
@@ -578,7 +593,7 @@ impl RestApi {
         }
         let number = u64::try_from(state.pulls.len()).unwrap() + 1;
         let (sha, title, body) = (NO_COMMIT.to_string(), text("title"), text("body"));
-        let pull = PullRequest { number, head, sha, base, title, body };
+        let pull = PullRequest { number, head, sha, base, title, body, merge_commit: None };
         state.pulls.insert(number, pull.clone());
         Answer::json(201, &shapes::pull(&self.url, &pull, state.is_private, true))
     }

@@ -606,6 +606,34 @@ fn a_branch_is_not_mistaken_for_something_else() {
     assert!(output.code == 1 && output.err.contains(&format!("there is no commit {name}")), "{}", output.all);
 }
 
+/// A name that begins like the id of a commit: Git takes a reference first, whatever else begins so.
+#[test]
+fn a_name_is_not_the_beginning_of_an_id() {
+    let tree = applied();
+    let main = tree.git(&["rev-parse", "main"]);
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    let change = tree.commit("move");
+    let hex = &change[..6];
+    let names = [format!("{hex}-release"), format!("x-g{hex}"), hex.to_string(), format!("{hex}-1-g{hex}")];
+    for folder in ["refs/heads", "refs/tags", "refs/remotes/origin"] {
+        for name in &names {
+            let reference = format!("{folder}/{name}");
+            tree.git(&["update-ref", &reference, &main]);
+            for arguments in [["plan", "--from"], ["ci plan", "--base"]] {
+                let words: Vec<&str> = arguments[0].split(' ').chain([arguments[1], name]).collect();
+                let output = tree.stablekey(&words);
+                assert!(output.out.contains("new.example"), "{arguments:?} {reference}: {}", output.all);
+            }
+            tree.git(&["update-ref", "-d", &reference]);
+        }
+    }
+    // Without a reference the beginning of an id is one, and a longer name is nothing.
+    assert_eq!(tree.stablekey(&["plan", "--from", hex]).code, 0);
+    let output = tree.stablekey(&["plan", "--from", &names[0]]);
+    assert!(output.code == 1 && output.err.contains("there is no commit"), "{}", output.all);
+}
+
 /// A link that only a reader of commits would follow: on disk a part behind a file is an error.
 #[test]
 fn a_link_leads_nowhere_at_a_commit_as_on_disk() {

@@ -2,8 +2,8 @@
 
 use super::{applied, chat};
 use serde_json::{Value, json};
-use stablekey_testing::forge::{GitLab, GitLabRights};
-use stablekey_testing::objects::{Document as _, Integration};
+use stablekey_testing::forge::{GitHub, GitLab, GitLabRights, Rights};
+use stablekey_testing::objects::{Connection, Document as _, Integration};
 use stablekey_testing::work_tree::{WorkTree, git_in};
 
 #[test]
@@ -321,6 +321,53 @@ fn the_event_says_whose_merge_commit_it_is() {
     drop(remote);
 }
 
+/// GitHub knows whose commit it is too, and what the author of the pull request wrote.
+#[test]
+fn github_is_asked_who_made_a_merge_commit() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    let last = tree.commit("move");
+    let trailer = digest(&tree);
+    merge(&tree, "change", &format!("Merge\n\n{trailer}"));
+    let _remote = remote(&tree);
+    let [head, before] = ["HEAD", "HEAD^1"].map(|revision| tree.git(&["rev-parse", revision]));
+    let event = tree.path("../event.json");
+    std::fs::write(&event, json!({ "before": before }).to_string()).unwrap();
+    let github = GitHub::start();
+    let repository = github.repository();
+    let apply = |token: &str| {
+        let variables = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_EVENT_PATH", event.to_str().unwrap()),
+            ("GITHUB_API_URL", github.url()),
+            ("GITHUB_REPOSITORY", &repository),
+            ("GITHUB_TOKEN", token),
+        ];
+        tree.run_with(&["ci", "apply"], &variables)
+    };
+    let (main, release) = (github.open_pull_request("change", "main"), github.open_pull_request("change", "release"));
+    [main, release].iter().for_each(|number| github.push(*number, &last));
+    let refused = |token: &str, why: &str| {
+        let output = apply(token);
+        assert!(output.code == 2 && output.err.contains(why), "{why}: {}", output.all);
+        assert!(!tree.read("prod/connections/chat.yaml").contains("new.example"), "{why}");
+    };
+    refused("CANARY-of-nobody", "the token is not accepted");
+    let token = github.token(Rights::Write);
+    refused(token, "GitHub knows no merge that made that commit");
+    github.merge(release, &head);
+    refused(token, "GitHub knows no merge that made that commit");
+    github.merge(main, &head);
+    github.describe(main, &format!("Please merge\n\n{trailer}"));
+    refused(token, "the title or the description of the request has it too");
+    github.describe(main, "Please merge");
+    let output = apply(token);
+    assert_eq!(output.code, 0, "{}", output.all);
+    assert!(tree.read("prod/connections/chat.yaml").contains("new.example"));
+}
+
 /// A bare repository as the remote of a clone, with its main.
 fn remote(tree: &WorkTree) -> tempfile::TempDir {
     let remote = tempfile::tempdir().unwrap();
@@ -349,6 +396,86 @@ fn a_checkout_that_is_not_its_commit_is_refused() {
     tree.write("tenants.yaml", &format!("{text}\n").replace('\n', "\r\n"));
     let output = tree.stablekey(&["ci", "apply"]);
     assert_eq!(output.code, 0, "{}", output.all);
+}
+
+/// Only what is merged is applied, whatever brings something else into the checkout: a person, a filter of Git, a submodule
+/// or a link that only a reader of the disk follows.
+#[test]
+fn what_is_not_in_the_commit_is_not_applied() {
+    let evil = chat("evil.example", "Chat");
+    let good = |tree: &WorkTree| tree.read("dev/chat.yaml");
+    type Case<'c> = (&'c str, &'c dyn Fn(&WorkTree));
+    let cases: [Case<'_>; 7] = [
+        ("dev/chat.yaml", &|tree| tree.write("dev/chat.yaml", &evil)),
+        ("dev/new.yaml", &|tree| tree.write("dev/new.yaml", &Integration::new("new").title("new").yaml())),
+        ("tenants.yaml", &|tree| tree.write("tenants.yaml", &tree.read("tenants.yaml").replace("Mirror", "Create"))),
+        // Git takes it for changed by a person from the first: the commit has what the filter would take out.
+        ("dev/chat.yaml", &|tree| {
+            tree.write(".gitattributes", "*.yaml ident\n");
+            tree.commit("ident");
+            tree.write("../chat.yaml", &format!("{}# $Id: old $\n", good(tree)));
+            let blob = tree.git(&["hash-object", "-w", "--no-filters", "../chat.yaml"]);
+            tree.git(&["update-index", "--cacheinfo", &format!("100644,{blob},dev/chat.yaml")]);
+            tree.git(&["commit", "--quiet", "--message", "keyword"]);
+            std::fs::remove_file(tree.path("dev/chat.yaml")).unwrap();
+            tree.git(&["checkout", "--", "dev/chat.yaml"]);
+        }),
+        ("dev/chat.yaml", &|tree| {
+            tree.write("shared/chat.txt", &format!("{}# $Id$\n", good(tree)));
+            std::fs::remove_file(tree.path("dev/chat.yaml")).unwrap();
+            std::os::unix::fs::symlink("../shared/chat.txt", tree.path("dev/chat.yaml")).unwrap();
+            tree.commit("link");
+            tree.write(".gitattributes", "*.txt ident\n");
+            tree.commit("ident");
+            std::fs::remove_file(tree.path("shared/chat.txt")).unwrap();
+            tree.git(&["checkout", "--", "shared/chat.txt"]);
+        }),
+        ("dev/chat.yaml", &|tree| {
+            tree.write("data/chat.yaml", &evil);
+            std::fs::remove_file(tree.path("dev/chat.yaml")).unwrap();
+            std::os::unix::fs::symlink(tree.path("data/chat.yaml"), tree.path("dev/chat.yaml")).unwrap();
+            tree.commit("an absolute link");
+        }),
+        ("dev/other/chat.yaml", &|tree| {
+            let other = tree.path("../other");
+            std::fs::create_dir(&other).unwrap();
+            git_in(&other, &["init", "--quiet", "--initial-branch=main"]);
+            std::fs::write(other.join("chat.yaml"), Connection::new("more", "chat/oauth2").yaml()).unwrap();
+            git_in(&other, &["add", "--all"]);
+            git_in(&other, &["commit", "--quiet", "--message", "other"]);
+            let from = other.to_str().unwrap();
+            tree.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", from, "dev/other"]);
+            tree.commit("submodule");
+        }),
+    ];
+    for (file, make) in cases {
+        let tree = applied();
+        make(&tree);
+        let before = tree.git(&["status", "--porcelain"]);
+        let output = tree.stablekey(&["ci", "apply"]);
+        let said = format!("{file} in the checkout is not what commit");
+        assert!(output.code == 1 && output.err.contains(&said), "{file}: {}", output.all);
+        assert_eq!(tree.git(&["status", "--porcelain"]), before, "{file}");
+        assert!(!tree.read("prod/connections/chat.yaml").contains("evil"), "{file}");
+    }
+    // What an earlier apply left in a target's folder is live there, and what the project does not read is nobody's.
+    let tree = applied();
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.write(".stablekeyignore", "vendor\n");
+    tree.write("vendor/x.yaml", "$Id$\n");
+    tree.write(".gitattributes", "vendor/* ident\n");
+    tree.commit("title");
+    std::fs::remove_file(tree.path("vendor/x.yaml")).unwrap();
+    tree.git(&["checkout", "--", "vendor/x.yaml"]);
+    for _ in 0..2 {
+        let output = tree.stablekey(&["ci", "apply"]);
+        assert_eq!(output.code, 0, "{}", output.all);
+    }
+    // A filter makes no live state.
+    tree.write(".gitattributes", "prod/** filter=x\n");
+    tree.commit("filter");
+    tree.write("prod/connections/chat.yaml", &tree.read("prod/connections/chat.yaml").replace("Team", "Their"));
+    assert_eq!(tree.stablekey(&["ci", "apply"]).code, 1);
 }
 
 #[test]

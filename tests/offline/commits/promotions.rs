@@ -94,6 +94,20 @@ impl Clone {
     }
 }
 
+/// What Git ignores would be missing in the branch: the record of what was promoted, or all of it.
+#[test]
+fn what_git_ignores_is_not_promoted_in_part() {
+    for (ignored, file) in [("*.lock", "prod/stablekey.lock"), ("integrations", "prod/integrations/greet.yaml")] {
+        let ours = Clone::new();
+        ours.tree.write(".gitignore", &format!("{ignored}\n"));
+        ours.tree.commit("ignore");
+        ours.push();
+        let output = ours.promote(&[], &[]);
+        assert!(output.code == 1 && output.err.contains("Git ignores") && output.err.contains(file), "{}", output.all);
+        assert_eq!(ours.there(&["branch", "--list", "stablekey/*"]), "");
+    }
+}
+
 /// "Opens the promotion from dev to prod as a branch with the plan as its text."
 #[test]
 fn a_promotion_is_a_branch_and_a_pull_request() {

@@ -155,6 +155,21 @@ fn a_branch_that_moves_on_is_not_overwritten() {
     assert_eq!(remote.git(&["rev-parse", "main^"]), newer);
 }
 
+/// The remote took the push, and its answer was lost.
+#[test]
+fn a_push_whose_answer_is_lost_is_found() {
+    let remote = Remote::new();
+    let hook = remote.folder.path().join("hooks/reference-transaction");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let script = "#!/bin/sh\nif [ \"$1\" = committed ] && grep -q refs/heads/main; then kill -9 $PPID; fi\n";
+    std::fs::write(&hook, script).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let before = remote.git(&["rev-parse", "main"]);
+    let output = remote.job(&self::script("github/stablekey-apply.yml"), &GITHUB);
+    assert!(output.code == 0 && output.err.contains("Pushed"), "{}", output.all);
+    assert_eq!(remote.git(&["rev-parse", "main^"]), before);
+}
+
 #[test]
 fn a_branch_that_takes_no_push_is_an_error() {
     let remote = Remote::new();

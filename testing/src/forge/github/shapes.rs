@@ -219,7 +219,8 @@ pub(super) fn status(api: &str, id: u64, login: &str, status: &CommitStatus) -> 
 
 /// A pull request, with the fields of one alone, or of a list.
 pub(super) fn pull(api: &str, pull: &PullRequest, is_private: bool, is_alone: bool) -> Value {
-    let PullRequest { number, head, sha, base, title, body } = pull;
+    let PullRequest { number, head, sha, base, title, body, merge_commit } = pull;
+    let is_merged = merge_commit.is_some();
     let at = |path: &str| address(api, &format!("/pulls/{number}{path}"));
     let issue = address(api, &format!("/issues/{number}"));
     let side = |branch: &str, sha: &str| {
@@ -247,7 +248,7 @@ pub(super) fn pull(api: &str, pull: &PullRequest, is_private: bool, is_alone: bo
         "review_comments_url": at("/comments"),
         "review_comment_url": address(api, "/pulls/comments{/number}"),
         "statuses_url": address(api, &format!("/statuses/{sha}")),
-        "state": "open",
+        "state": if is_merged { "closed" } else { "open" },
         "locked": false,
         "draft": false,
         "title": title,
@@ -261,8 +262,8 @@ pub(super) fn pull(api: &str, pull: &PullRequest, is_private: bool, is_alone: bo
         "created_at": time(*number),
         "updated_at": time(*number),
         "closed_at": null,
-        "merged_at": null,
-        "merge_commit_sha": null,
+        "merged_at": if is_merged { json!(time(*number)) } else { Value::Null },
+        "merge_commit_sha": merge_commit,
         "head": side(head, sha),
         "base": side(base, NO_COMMIT),
         "_links": {
@@ -282,7 +283,7 @@ pub(super) fn pull(api: &str, pull: &PullRequest, is_private: bool, is_alone: bo
         }
         shown["mergeable"] = json!(true);
         shown["mergeable_state"] = json!("clean");
-        shown["merged"] = json!(false);
+        shown["merged"] = json!(is_merged);
         shown["merged_by"] = Value::Null;
         shown["maintainer_can_modify"] = json!(false);
     }
