@@ -3,6 +3,7 @@
 use super::CommandFailure;
 use super::options::RootArgument;
 use crate::file_tree::FileTree;
+use crate::git::command::{GitOutput, run as git};
 use crate::git::credentials::{Credentials, CredentialsError};
 use crate::git::failure::FetchError;
 use crate::git::fetched::{FetchedCommit, FetchedError};
@@ -12,7 +13,7 @@ use crate::git::url::{self, split_reference};
 use crate::git::{Commit, GitError, Proxies, Repository};
 use crate::project::Project;
 use crate::project::stored::StoredProject;
-use crate::text::line;
+use crate::text::{count, line};
 use clap::Args;
 use std::fmt::Display;
 use std::path::{Component as PathPart, Path, PathBuf};
@@ -41,6 +42,8 @@ pub(super) struct ProjectSides {
     pub after: Project,
     /// The names of both, as people read them.
     pub names: SideNames,
+    /// What a person may take for the change, and is not.
+    pub cautions: Vec<String>,
     /// What was fetched to read them.
     _fetched: Vec<FetchedCommit>,
 }
@@ -130,6 +133,17 @@ impl ProjectRepository {
         Some(self.at.join(below).to_str()?.to_string())
     }
 
+    /// Says that files of the project are changed on disk, which no commit has; `None` if none is, or Git does not tell.
+    pub(super) fn uncommitted(&self) -> Option<String> {
+        let status = ["status", "--porcelain", "-z", "--no-renames", "--", "."];
+        let printed = git(&self.root, &status, None, &[]).and_then(GitOutput::of_success).ok()?;
+        let files = printed.split(|byte| *byte == 0).filter(|line| !line.is_empty()).count();
+        (files > 0).then(|| {
+            let is = count(files, "file is", "files are");
+            format!("{is} changed on disk and in no commit: that is not in this comparison (git status)")
+        })
+    }
+
     /// Returns the files of a commit that was found.
     pub(super) fn files_of_commit(&self, commit: &Commit) -> Result<FileTree, CommandFailure> {
         Ok(self.repository.files(commit, &self.at, &self.root)?)
@@ -164,13 +178,30 @@ impl CommitOptions {
             let help = if root.root().is_dir() { failure.help.clone() + without } else { failure.help.clone() };
             CommandFailure { help, ..failure }
         })?;
+        let cautions = self.cautions(&repository, from)?;
         let (before, from) = repository.files(from)?;
         let (after, to) = match &self.to {
             Some(to) => repository.files(to)?,
             None => (FileTree::default(), "the files on disk".to_string()),
         };
         let (before, after) = root.open_both(before, after, stored)?;
-        Ok(Some(ProjectSides { before, after, names: SideNames { from, to }, _fetched: Vec::new() }))
+        Ok(Some(ProjectSides { before, after, names: SideNames { from, to }, cautions, _fetched: Vec::new() }))
+    }
+
+    /// What a person may take for the change, and is not.
+    fn cautions(&self, repository: &ProjectRepository, from: &str) -> Result<Vec<String>, CommandFailure> {
+        let git = repository.repository();
+        let to = self.to.as_deref().unwrap_or("HEAD");
+        let mut cautions = Vec::new();
+        if let Some(behind) = git.count_beyond(&git.commit(from)?, &git.commit(to)?).filter(|behind| *behind > 0) {
+            cautions.push(format!(
+                "{to} lacks {} of {from}, which this comparison shows backwards. To see what a merge does:\n  \
+                 stablekey ci plan --base {from}",
+                count(behind, "commit", "commits")
+            ));
+        }
+        cautions.extend(self.to.as_ref().filter(|to| *to == "HEAD").and_then(|_| repository.uncommitted()));
+        Ok(cautions)
     }
 
     /// The repository of `--git`, if it was given.
@@ -280,6 +311,6 @@ impl RemoteProject {
             None => root.open_elsewhere_beside(before, &after),
         };
         let names = SideNames { from, to };
-        Ok(ProjectSides { before, after, names, _fetched: vec![before_commit, commit] })
+        Ok(ProjectSides { before, after, names, cautions: Vec::new(), _fetched: vec![before_commit, commit] })
     }
 }

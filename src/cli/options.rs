@@ -174,7 +174,20 @@ impl RootArgument {
 
     /// Reads the project in a tree of files, to compare it with another.
     pub(super) fn open_in(&self, files: FileTree) -> Result<Project, CommandFailure> {
+        self.has_no_source()?;
         open_tree(&self.arguments_in(files))
+    }
+
+    /// Fails for `--source`: a commit and a snapshot have nothing of a folder that a person gives here.
+    fn has_no_source(&self) -> Result<(), CommandFailure> {
+        match self.sources.first() {
+            None => Ok(()),
+            Some((tenant, path)) => {
+                let message = format!("--source {tenant}={} is of the files on disk only", path.display());
+                let help = "leave it away: commits and snapshots are read as their Tenants say (spec.source.path)";
+                Err(CommandFailure::new(message, help))
+            }
+        }
     }
 
     /// Reads the files of the project in a tree, and nothing of servers.
@@ -186,6 +199,7 @@ impl RootArgument {
     /// Reads the project in a tree of files that is no clone here. The record of a tenant on the platform is in refs of the
     /// repository that only a clone reads, so these tenants are unreadable.
     pub(super) fn open_elsewhere(&self, files: FileTree) -> Result<Project, CommandFailure> {
+        self.has_no_source()?;
         let given = ProjectArgs { platform: None, ..self.arguments_in(files) };
         let mut project = open_tree(&given)?;
         let why =
@@ -224,6 +238,7 @@ impl RootArgument {
 
     /// Reads the project in a tree of files, with the tenants in clusters and on the platform as a snapshot has them.
     pub(super) fn open_stored(&self, files: FileTree, stored: &StoredProject) -> Result<Project, CommandFailure> {
+        self.has_no_source()?;
         let mut project = open_tree(&ProjectArgs { servers: None, platform: None, ..self.arguments_in(files) })?;
         stored.fill(&mut project);
         Ok(project)

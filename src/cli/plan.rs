@@ -140,6 +140,7 @@ impl PlanCommand {
         let scope = self.narrowing.scope();
         planning::check_names_of_either(&sides.before, &sides.after, &scope)?;
         let changed = ChangedProject::of(&sides.before, &sides.after, &scope);
+        sides.cautions.iter().for_each(|caution| output.note(caution));
         output.problems(&changed.problems);
         output.roles(sides.after.roles.iter().map(String::as_str));
         let shown = ShownChange { changed: &changed, from: &sides.names.from, to: &sides.names.to };

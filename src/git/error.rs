@@ -26,6 +26,15 @@ pub enum GitError {
         /// The name that was given.
         revision: String,
     },
+    /// The repository has no commit at all.
+    #[error("this repository has no commit yet")]
+    Empty,
+    /// Two commits where one is needed.
+    #[error("{revision} is a range of commits")]
+    Range {
+        /// The range that was given.
+        revision: String,
+    },
     /// A tag and a branch have the name.
     #[error("{revision} is both a tag and a branch")]
     Ambiguous {
@@ -72,6 +81,13 @@ impl GitError {
             GitError::NoCommit { revision } => match branch(revision) {
                 Some(name) => format!("list the branches: git branch --all; or fetch it:\n{}", fetch_of(name, "")),
                 None => "list the branches: git branch --all; or fetch it: git fetch origin".to_string(),
+            },
+            GitError::Empty => "commit the files first: git add --all && git commit".to_string(),
+            GitError::Range { revision } => match revision.split_once("..") {
+                Some((from, to)) if !from.is_empty() && !to.trim_start_matches('.').is_empty() => {
+                    format!("give each by itself: --from {from} --to {}", to.trim_start_matches('.'))
+                }
+                _ => "give each by itself: --from main --to HEAD".to_string(),
             },
             GitError::Shallow { revision, .. } => {
                 let fetch =

@@ -88,6 +88,9 @@ impl Repository {
         if let Some(name) = is_plain.then(|| ambiguous(&repository, revision)).flatten() {
             return Err(GitError::Ambiguous { revision: name.to_string() });
         }
+        if is_plain && revision.contains("..") {
+            return Err(GitError::Range { revision: revision.to_string() });
+        }
         let found = is_plain.then(|| as_ids(&repository, revision)).flatten().and_then(|revision| {
             let object = repository.rev_parse_single(revision.as_str()).ok()?.object().ok()?;
             object.peel_to_kind(Kind::Commit).ok()
@@ -123,6 +126,14 @@ impl Repository {
     /// Whether this clone has a commit: a shallow one has not every parent.
     pub fn has(&self, commit: &Commit) -> bool {
         self.inner.to_thread_local().find_header(commit.id).is_ok()
+    }
+
+    /// Returns how many commits one commit has behind it, itself included, that another has not, at most [`MOST_COUNTED`];
+    /// `None` where this clone does not have them all.
+    pub fn count_beyond(&self, commit: &Commit, other: &Commit) -> Option<usize> {
+        let repository = self.inner.to_thread_local();
+        let walk = repository.rev_walk([commit.id]).with_hidden([other.id]).all().ok()?;
+        walk.take(MOST_COUNTED).try_fold(0, |count, commit| commit.ok().map(|_| count + 1))
     }
 
     /// Returns the message of a commit.
@@ -196,6 +207,9 @@ fn ambiguous<'r>(repository: &gix::Repository, revision: &'r str) -> Option<&'r 
 /// The error for a commit that is not there: a shallow clone may be the reason.
 fn missing(repository: &gix::Repository, revision: &str) -> GitError {
     let revision = revision.to_string();
+    if repository.head().is_ok_and(|head| head.is_unborn()) && name_in(&revision) == "HEAD" {
+        return GitError::Empty;
+    }
     match repository.is_shallow().unwrap_or(false) {
         true => GitError::Shallow { revision, depth: depth(repository) },
         false => GitError::NoCommit { revision },

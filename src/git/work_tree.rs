@@ -50,6 +50,9 @@ pub enum BranchError {
     /// The branch on the remote is somebody else's.
     #[error("the branch {0} of the remote has commits of somebody else")]
     Foreign(String),
+    /// The remote has no such branch.
+    #[error("the remote has no branch {0}")]
+    NoBranch(String),
     /// Git ignores files of the change: the branch would lack them.
     #[error("Git ignores what the change writes: {}", .0.join(", "))]
     Ignored(Vec<String>),
@@ -60,6 +63,7 @@ impl BranchError {
     pub fn help(&self) -> &'static str {
         match self {
             BranchError::Git { .. } => "see that git reaches the remote, and that its credentials may push",
+            BranchError::NoBranch(_) => "give one that it has: git ls-remote --heads origin",
             BranchError::Ignored(_) => {
                 "take these files out of .gitignore: without them, and without its record, what was promoted counts as written \
                  by a person"
@@ -96,8 +100,18 @@ impl TemporaryWorkTree {
     fn fetch(&self, branch: &str, what: impl Fn() -> String) -> Result<String, BranchError> {
         let refspec = format!("+refs/heads/{branch}:{}", self.fetched);
         let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin", &refspec];
-        git(&self.repository, &fetch, &what)?;
+        let fetched = git(&self.repository, &fetch, &what);
+        if fetched.is_err() && self.is_missing(branch) {
+            return Err(BranchError::NoBranch(branch.to_string()));
+        }
+        fetched?;
         git(&self.repository, &["rev-parse", "--verify", &format!("{}^{{commit}}", self.fetched)], what)
+    }
+
+    /// Whether the remote says that it has no such branch.
+    fn is_missing(&self, branch: &str) -> bool {
+        let name = format!("refs/heads/{branch}");
+        git(&self.repository, &["ls-remote", "origin", &name], String::new).is_ok_and(|listed| listed.is_empty())
     }
 
     /// Its root.

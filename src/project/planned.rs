@@ -211,17 +211,19 @@ fn complete_commands(project: &Project, plan: &mut Plan) {
 /// Gives findings about a file that could not be read the line of the problem in it: the document may have no origin, or
 /// the problem is far below its first line.
 fn place_problems(project: &Project, plan: &mut Plan) {
-    let lines: BTreeMap<(&str, &str), u32> = project
-        .problems
-        .iter()
-        .filter(|problem| problem.line > 0)
-        .map(|problem| ((problem.file.as_str(), problem.message.as_str()), problem.line))
-        .collect();
+    // Several problems may have the same words.
+    let mut lines: BTreeMap<(&str, &str), Vec<u32>> = BTreeMap::new();
+    for problem in project.problems.iter().filter(|problem| problem.line > 0) {
+        lines.entry((problem.file.as_str(), problem.message.as_str())).or_default().push(problem.line);
+    }
     for finding in &mut plan.findings {
         if let Some(at) = &mut finding.at
-            && let Some(line) = lines.get(&(at.file.as_str(), finding.text.as_str()))
+            && let Some(lines) = lines.get(&(at.file.as_str(), finding.text.as_str()))
+            && !lines.contains(&at.line)
         {
-            at.line = *line;
+            // The document begins at or above it.
+            let below = lines.iter().copied().filter(|line| *line >= at.line).min();
+            at.line = below.or(lines.first().copied()).unwrap_or(at.line);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::action_text::{self, impact};
 use super::changed::{IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, ShownChange, asides, setting_words, what_differs};
 use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
-use crate::engine::committed::CommittedChange;
+use crate::engine::committed::{CommittedChange, SettingChange};
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::{Action, ActionKind, Note, State};
@@ -179,8 +179,9 @@ impl ChangeReport {
             from: shown.from.to_string(),
             to: shown.to.to_string(),
             exit: changed.exit(),
+            // A flood of new objects leaves out nothing of those that are there.
             settings: reading(changed)
-                .chain(changed.settings.iter().map(|change| ReportedSetting {
+                .chain(by_age(&changed.settings).map(|change| ReportedSetting {
                     object: change.object.to_string(),
                     text: setting_words(change),
                     sensitive: change.is_sensitive,
@@ -248,6 +249,8 @@ impl ChangeReport {
         }
         let mut report: Self =
             serde_json::from_value(value).map_err(|_| ReportError::Form("a field is wrong".to_string()))?;
+        // Nobody is to copy a command that anybody could have written.
+        report.items().for_each(|item| item.commands.clear());
         report.bound();
         Ok(report)
     }
@@ -278,9 +281,7 @@ impl ChangeReport {
             cut(approval.already.len());
             approval.already.truncate(MOST);
         }
-        let items = self.folders.iter_mut().chain(&mut self.tenants).flat_map(|part| &mut part.items);
-        let items = items.chain(self.approvals.iter_mut().flat_map(|approval| &mut approval.already));
-        for item in items.chain(&mut self.everywhere) {
+        for item in self.items() {
             if let Some(more) = item.lines.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
                 item.lines.truncate(MOST_LINES);
                 item.lines.push(format!("  … and {more} more"));
@@ -302,6 +303,13 @@ impl ChangeReport {
         self.left_out = self.left_out.saturating_add(left_out);
     }
 
+    /// All items.
+    fn items(&mut self) -> impl Iterator<Item = &mut ReportedItem> {
+        let items = self.folders.iter_mut().chain(&mut self.tenants).flat_map(|part| &mut part.items);
+        let items = items.chain(self.approvals.iter_mut().flat_map(|approval| &mut approval.already));
+        items.chain(&mut self.everywhere)
+    }
+
     /// Whether the change does nothing.
     fn is_empty(&self) -> bool {
         let lists = [self.settings.len(), self.folders.len(), self.tenants.len(), self.everywhere.len()];
@@ -320,6 +328,12 @@ impl ChangeReport {
         items.into_iter().any(|item| item.mark == Mark::Unresolved)
     }
 
+    /// Whether the merge itself, and no apply that could wait for an approval, sends credentials to another host.
+    fn is_redirected_by_merge(&self) -> bool {
+        let merged = self.folders.iter().filter(|part| self.merged.contains(&part.tenant));
+        merged.flat_map(|part| &part.items).any(|item| item.mark == Mark::Warning && !item.lines.is_empty())
+    }
+
     /// What the change is, in a line.
     fn verdict(&self) -> String {
         let unknown = self.unknown();
@@ -335,6 +349,9 @@ impl ChangeReport {
             _ if self.is_empty() => "✅ The change does nothing in any tenant.".to_string(),
             _ if self.settings.iter().any(|setting| setting.sensitive) => {
                 "⚠️ It can be merged. **It changes what may be written, and by whom.**".to_string()
+            }
+            _ if self.is_redirected_by_merge() => {
+                "⚠️ It can be merged. **The merge itself sends credentials elsewhere: nobody is asked after it.**".to_string()
             }
             _ if self.needs_approval > 0 => "⚠️ It can be merged. **Something then waits for approval.**".to_string(),
             _ => "✅ It can be merged.".to_string(),
@@ -424,6 +441,8 @@ impl ChangeReport {
             actions => {
                 let approval = match self.needs_approval {
                     0 => String::new(),
+                    1 if actions == 1 => ", only after an approval".to_string(),
+                    needed if needed == actions => ", each only after an approval".to_string(),
                     needed => format!(", {needed} of them only after an approval"),
                 };
                 format!("An apply after it carries out {}{approval}{waiting}.", count(actions, "action", "actions"))
@@ -526,6 +545,12 @@ fn place(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
+/// The changes of objects that were there, and then those of new ones.
+fn by_age(settings: &[SettingChange]) -> impl Iterator<Item = &SettingChange> {
+    let of = |is_of_new: bool| settings.iter().filter(move |change| change.is_of_new == is_of_new);
+    of(false).chain(of(true))
+}
+
 /// What is read decides what is found, and so what may be written.
 fn reading(changed: &ChangedProject) -> impl Iterator<Item = ReportedSetting> {
     let of = |object: String, text: &str| ReportedSetting { object, text: text.to_string(), sensitive: true };
@@ -552,7 +577,9 @@ fn left(folder: &ChangedFolder) -> Option<&'static str> {
 fn committed(change: &CommittedChange) -> ReportedItem {
     let mut item = action(&change.action);
     if let Some(redirect) = &change.redirect {
+        item.head = format!("{} {}", change.action.action.as_str(), change.action.change.object);
         item.text = format!("{} {}; {}", redirect.code, redirect.why, item.text);
+        item.mark = Mark::Warning;
     }
     item
 }

@@ -176,7 +176,9 @@ impl ShownChange<'_> {
 pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
     let plans = &changed.plans;
     let already = already(&plans.already);
-    let already = already.map(|what| format!("Before this change already, and not counted: {what}."));
+    let are_done = plans.already.targets.iter().any(|target| !target.suspended && !target.actions.is_empty());
+    let too = if are_done { " An apply carries out these actions too." } else { "" };
+    let already = already.map(|what| format!("Before this change already, and not counted: {what}.{too}"));
     let dropped = plans.dropped.iter().map(|(_, action)| format!("{} {}", action.action.as_str(), action.id));
     let dropped: Vec<String> = dropped.collect();
     let ends = (!dropped.is_empty()).then(|| format!("No longer planned: {}.", first(&dropped)));

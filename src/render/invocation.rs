@@ -23,6 +23,8 @@ pub struct Invocation {
     pub revert: Option<Revert>,
     /// Whether `stablekey ci` runs: an approval is given to `ci apply`, and how is said once, at the end.
     pub in_pipeline: bool,
+    /// Whether `stablekey ci apply` pushes what it writes.
+    pub pushes: bool,
     /// The whole command that shows this plan, where that is not `stablekey plan` of the root.
     pub shown_by: Option<String>,
 }
@@ -125,7 +127,8 @@ impl Invocation {
             // An author can make two changes whose digests begin alike: what approves in a pipeline is whole.
             let digest = ["--approve".to_string(), digest];
             let parts = ["ci", "apply"].map(str::to_string).into_iter().chain(self.root.clone());
-            return words(parts.chain(self.narrowed.clone()).chain(digest));
+            let push = self.pushes.then(|| "--push".to_string());
+            return words(parts.chain(self.narrowed.clone()).chain(push).chain(digest));
         }
         let digest = ["--approve".to_string(), to_approve(&digest).to_string()];
         let yes = needs_others.then(|| "--yes".to_string());

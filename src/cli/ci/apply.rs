@@ -26,8 +26,9 @@ use std::collections::BTreeSet;
 /// have two parents, and the first must be what the branch was before the push, where the event says that. Where what is
 /// live changed since, the approval is void: the rest is done, and the digest to approve is printed.
 ///
-/// It writes only if the commit is the newest of its branch on the remote. If not, it shows what is left to do, and writes
-/// nothing. It refuses to run for a pull request or a tag. What it writes to tenants in folders changes the checkout only:
+/// It writes only if the checkout has what its commit has, and the commit is the newest of its branch on the remote (of
+/// --branch, or the pipeline's; outside of a pipeline without --branch, no remote is asked). If not, it shows what is left
+/// to do, and writes nothing. It refuses to run for a pull request or a tag. What it writes to tenants in folders changes the checkout only:
 /// with --push it commits these files to the branch, in a commit that starts no pipeline; without, it names them. Exit
 /// codes: 0 all that is allowed was done and read back; 2 something waits for an approval or an earlier stage, or is left
 /// because the branch has moved on; else 1.
@@ -80,11 +81,13 @@ impl CiApply {
         let merge = || run.merge_of(&head.to_string());
         let (git, before) = (repository.repository(), run.before.as_deref());
         let approvals = MessageApprovals::of(git, &head, before, run.system.is_some(), merge)?;
-        approvals.unused.iter().for_each(|unused| output.note(unused));
+        let mut unused = approvals.unused;
         let approved: BTreeSet<String> = self.approve.iter().cloned().chain(approvals.digests).collect();
-        let typed = Invocation { is_apply: true, in_pipeline: true, ..self.root.invocation(&self.narrowing) };
+        let typed = self.root.invocation(&self.narrowing);
+        let typed = Invocation { is_apply: true, in_pipeline: true, pushes: self.push, ..typed };
         if let (Newest::Other(tip), Some(branch)) = (newest, &branch) {
             let left = self.show(&typed, output)?;
+            unused.iter().for_each(|unused| output.note(unused));
             return Ok(not_newest(branch, &tip, &left, &approved, &typed, output));
         }
         let project = self.root.open()?;
@@ -95,11 +98,9 @@ impl CiApply {
             .iter()
             .cloned()
             .partition(|approved| digests.iter().any(|digest| digest.starts_with(approved.as_str())));
-        for void in &void {
-            output.note(&format!(
-                "the approval {void} is void: what it approved is done, or is no longer what would be done"
-            ));
-        }
+        unused.extend(void.iter().map(|void| {
+            format!("the approval {void} is void: what it approved is done, or is no longer what would be done")
+        }));
         let written = WrittenFiles::before(&folder, &project)?;
         let is_text = self.format.output == OutputFormat::Text;
         let moved = RefCell::new(None);
@@ -113,6 +114,8 @@ impl CiApply {
         let push = self.push;
         let apply = Apply::of_pipeline(self.root, self.narrowing, self.format, valid);
         let done = apply.carry_out_whole(project, scope, None, &may_write, output);
+        // Beside what is left, and not above the plan, where nobody looks for it.
+        unused.iter().for_each(|unused| output.note(unused));
         if let (Some(tip), Some(branch)) = (moved.take(), &branch) {
             return Ok(not_newest(branch, &tip, &now, &approved, &typed, output));
         }

@@ -32,25 +32,23 @@ pub(super) struct CiComment {
 impl CiComment {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let path = &self.report;
-        let bytes = disk::read(path, LARGEST_REPORT).map_err(|error| CommandFailure::reading(path, &error))?;
         let run = CiRun::of_environment();
         let marker = match ProjectRepository::around(self.root.root()) {
             Ok(repository) => repository.marker(),
             Err(_) => ProjectRepository::marker_of(self.root.root()),
         };
-        let text = match bytes.as_deref().map(|bytes| (bytes, UnplannedChange::parse(bytes))) {
-            // An earlier report would be taken for that of this commit.
-            None => {
-                let help = "see its log: it ended before it could plan";
-                UnplannedChange::new("the run for it left no report", help, Vec::new()).markdown(&marker, true)
+        // Where there is no report that can be used, an earlier one would be taken for that of this commit.
+        let without = |what: &str, help: &str| UnplannedChange::new(what, help, Vec::new()).markdown(&marker, true);
+        let (text, problem) = match self.text(&marker) {
+            Ok(Some(text)) => (text, None),
+            Ok(None) => {
+                let message = format!("there is no file {}: the comment says so", path.display());
+                let problem = CommandFailure::new(message, "see that the artifact of the other run was fetched");
+                (without("the run for it left no report", "see its log: it ended before it could plan"), Some(problem))
             }
-            Some((_, Some(unplanned))) => unplanned.markdown(&marker, false),
-            Some((bytes, None)) => {
-                let report = ChangeReport::parse(bytes).map_err(|error| {
-                    let help = "it must be what stablekey ci plan wrote, of the same version";
-                    CommandFailure::new(format!("{}: {error}", path.display()), help)
-                })?;
-                report.markdown(&marker, "stablekey ci plan", false)
+            Err(failure) => {
+                let problem = CommandFailure { message: format!("{}; the comment says so", failure.message), ..failure };
+                (without("the report of the run for it cannot be read", "see its log, and its version"), Some(problem))
             }
         };
         let Some(system) = run.system else {
@@ -68,11 +66,25 @@ impl CiComment {
             Posted::Created => output.note("The comment is written."),
             Posted::Updated | Posted::Unchanged => output.note("The comment is up to date."),
         }
-        if bytes.is_none() {
-            let help = "see that the artifact of the other run was fetched";
-            return Err(CommandFailure::new(format!("there is no file {}: the comment says so", path.display()), help));
+        match problem {
+            Some(problem) => Err(problem),
+            None => Ok(0),
         }
-        Ok(0)
+    }
+
+    /// The comment for the report; `None` if there is none.
+    fn text(&self, marker: &str) -> Result<Option<String>, CommandFailure> {
+        let path = &self.report;
+        let bytes = disk::read(path, LARGEST_REPORT).map_err(|error| CommandFailure::reading(path, &error))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        if let Some(unplanned) = UnplannedChange::parse(&bytes) {
+            return Ok(Some(unplanned.markdown(marker, false)));
+        }
+        let report = ChangeReport::parse(&bytes).map_err(|error| {
+            let help = "it must be what stablekey ci plan wrote, of the same version";
+            CommandFailure::new(format!("{}: {error}", path.display()), help)
+        })?;
+        Ok(Some(report.markdown(marker, "stablekey ci plan", false)))
     }
 }
 

@@ -36,7 +36,8 @@ impl RemoteBranch {
         let listed = String::from_utf8_lossy(&listed.map_err(failed)?).into_owned();
         let tip = listed.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == full);
         let Some((tip, _)) = tip else {
-            return Err(failed("it is not there".to_string()));
+            let help = "give one that it has: git ls-remote --heads origin";
+            return Err(CommandFailure::new(format!("the remote has no branch {name}"), help));
         };
         let head = head.to_string();
         if tip == head {

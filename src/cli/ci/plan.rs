@@ -9,10 +9,12 @@ use crate::cli::output::Output;
 use crate::cli::planning;
 use crate::cli::stored::SnapshotOptions;
 use crate::engine::model::code::Severity;
+use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::plan::Note;
 use crate::file_tree::FileTree;
 use crate::git::command::{Merge, merge};
 use crate::git::{Commit, Repository};
+use crate::manifest::FileProblem;
 use crate::project::changed::ChangedProject;
 use crate::project::{Project, at};
 use crate::render::{
@@ -116,6 +118,10 @@ impl CiPlan {
         output.roles(after.roles.iter().map(String::as_str));
         let shown = ShownChange { changed, from, to };
         let typed = self.typed(run);
+        // A job has what its commit has.
+        if run.system.is_none() && self.head == "HEAD" {
+            repository.uncommitted().iter().for_each(|uncommitted| output.note(uncommitted));
+        }
         output.result(&shown.text(&typed, output.style()))?;
         let report = ChangeReport::of(&shown);
         let marker = repository.marker();
@@ -137,8 +143,8 @@ impl CiPlan {
         let trailers: Vec<String> =
             report.approvals.iter().map(|approval| format!("  {}", trailer(&approval.digest))).collect();
         if !trailers.is_empty() {
-            let how = "To approve what needs approval, end the message of the merge commit with this, in a paragraph of its \
-                       own below the title:";
+            let how = "To approve what needs approval, end the message of the merge commit with this as its last paragraph, \
+                       below a blank line (on GitHub below the title of the pull request, which it writes there itself):";
             output.note(&format!("{how}\n{}", trailers.join("\n")));
         }
         if let Some(path) = &run.summary {
@@ -281,8 +287,13 @@ fn annotations(changed: &ChangedProject, project: &Project, repository: &Project
             message: format!("{}\n→ {}", problem.message, problem.help),
         })
     });
+    // A document with several problems has each at its own line: the finding about all of them would be one more.
+    let is_of_several = |finding: &Finding, at: &At| {
+        let is_part = |problem: &&FileProblem| problem.file == at.file && finding.text.contains(&problem.message);
+        changed.problems.iter().filter(is_part).any(|problem| problem.message != finding.text)
+    };
     let findings = added.findings.iter().filter_map(|finding| {
-        let at = finding.at.as_ref()?;
+        let at = finding.at.as_ref().filter(|at| !is_of_several(finding, at))?;
         let level = match finding.severity {
             Severity::Error => Level::Error,
             Severity::Unreached => Level::Unresolved,

@@ -1,7 +1,7 @@
 //! `stablekey ci promote`.
 
 use super::run::{CiRun, CiSystem};
-use crate::author::Draft;
+use crate::author::{Draft, FileChange};
 use crate::author::promote::{PromotionNotes, promote};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
@@ -16,7 +16,9 @@ use crate::git::work_tree::{BranchError, Pushed, TemporaryWorkTree};
 use crate::project::changed::ChangedProject;
 use crate::render::{ChangeReport, ChangeRequest, Invocation, ShownChange};
 use crate::tenant::directory::disk::RealDisk;
+use crate::tenant::directory::lock_file;
 use clap::Args;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// Open a promotion as a branch and a pull request, with the plan as its text
@@ -86,7 +88,17 @@ impl CiPromote {
         }
         let tree = TemporaryWorkTree::of_branch(&own_tree, &base)?;
         let edit = self.edit(tree.path(), &repository);
-        let Edit { notes, needs_approval, steps } = edit.map_err(|failure| of_remote(failure, &tree, &base))?;
+        let edit = edit.map_err(|failure| of_remote(failure, &tree, &base))?;
+        let Some(Edit { notes, needs_approval, steps }) = edit else {
+            output.note(&format!(
+                "Nothing to promote: {} has the same already. Only its record would change: stablekey promote writes that.",
+                self.promotion.to
+            ));
+            return Ok(0);
+        };
+        if let Some(uncommitted) = repository.uncommitted().filter(|_| run.system.is_none()) {
+            output.note(&format!("What is promoted is what {base} of the remote has: {uncommitted}."));
+        }
         let title = self.title();
         if !tree.commit(&branch, &title)? {
             output.note(&format!("Nothing to promote: {} has it already.", self.promotion.to));
@@ -142,8 +154,8 @@ impl CiPromote {
         Ok(0)
     }
 
-    /// Makes the edit in a work tree.
-    fn edit(&mut self, tree: &Path, repository: &ProjectRepository) -> Result<Edit, CommandFailure> {
+    /// Makes the edit in a work tree; `None` if only the record changes, which nobody can judge.
+    fn edit(&mut self, tree: &Path, repository: &ProjectRepository) -> Result<Option<Edit>, CommandFailure> {
         let own = std::mem::replace(&mut self.root.root, tree.join(repository.root_in_it()));
         let project = self.root.open_for_edits(&SourceOption::default());
         self.root.root = own;
@@ -156,8 +168,14 @@ impl CiPromote {
             let message = becomes_worse(worse, "no branch is made");
             return Err(CommandFailure::new(message, "change what it names; or open it all the same: --force"));
         }
+        let is_record = |file: &FileChange| {
+            [lock_file::NAME, lock_file::ATTRIBUTES].iter().any(|name| file.path.file_name() == Some(OsStr::new(name)))
+        };
+        if !edited.files.is_empty() && edited.files.iter().all(is_record) {
+            return Ok(None);
+        }
         edited.write(&RealDisk)?;
-        Ok(Edit { notes, needs_approval, steps: edited.manual })
+        Ok(Some(Edit { notes, needs_approval, steps: edited.manual }))
     }
 
     fn title(&self) -> String {

@@ -14,6 +14,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The first problems of a document: each is to be found without a look at the file.
+fn why_invalid(problems: &[FileProblem]) -> String {
+    const MOST: usize = 3;
+    let first: Vec<&str> = problems.iter().take(MOST).map(|problem| problem.message.as_str()).collect();
+    match problems.len().saturating_sub(MOST) {
+        _ if first.is_empty() => "it is wrong".to_string(),
+        0 => first.join("; "),
+        more => format!("{} (and {more} more)", first.join("; ")),
+    }
+}
+
 /// Indexes documents. Duplicates are an error on all of them, and held back. Also reads the definitions beside them.
 pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snapshot {
     let mut inventory = Inventory::default();
@@ -22,9 +33,7 @@ pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snap
     let mut twice: BTreeMap<ObjectId, Vec<SourcePlace>> = BTreeMap::new();
     for invalid in found.invalid {
         let id = ObjectId::new(invalid.kind, invalid.name);
-        let why = invalid.problems.first().map_or("it is wrong".to_string(), |p| p.message.clone());
-        let more = invalid.problems.len().saturating_sub(1);
-        let why = if more == 0 { why } else { format!("{why} (and {more} more)") };
+        let why = why_invalid(&invalid.problems);
         problems.extend(invalid.problems);
         // An object whose name does not match its key may mean either.
         if let Some(meant) = named_by_key(invalid.kind, &invalid.origin).filter(|meant| *meant != id) {

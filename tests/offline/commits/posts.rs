@@ -412,21 +412,33 @@ fn a_report_of_a_fork_is_commented_by_the_base_branch() {
         assert!(text.chars().count() <= 65_536 && text.starts_with("<!-- stablekey:change"), "{}", text.len());
         assert!(text.contains("- /approve") && !text.lines().any(|line| line.trim_start().starts_with('/')), "{text}");
     }
-    let [text] = request.reports().try_into().unwrap();
-    write(&|stored| stored["number"] = 99.into());
-    let refused = |words: &str, commit: &str| {
-        let output = comment(&request, &file, commit);
+    // A report that cannot be used leaves no earlier one there, which would be taken for that of this commit.
+    let refused = |words: &str| {
+        let output = comment(&request, &file, &last);
         assert!(output.code == 1 && output.err.contains(words), "{words}: {}", output.all);
-        assert_eq!(request.reports(), std::slice::from_ref(&text));
+        let [text] = request.reports().try_into().unwrap();
+        assert!(text.contains("cannot be read") && !text.contains("The report says"), "{text}");
     };
-    refused("a field is wrong", &last);
-    write(&|stored| stored["schema"] = "stablekey.dev/plan/v1".into());
-    refused("stablekey.dev/plan/v1", &last);
-    std::fs::write(&file, vec![b' '; 4_000_001]).unwrap();
-    refused("larger than 4000000 bytes", &last);
+    write(&|stored| stored["number"] = 99.into());
+    refused("a field is wrong");
     write(&|_| {});
+    assert_eq!(comment(&request, &file, &last).code, 0);
+    write(&|stored| stored["schema"] = "stablekey.dev/plan/v1".into());
+    refused("stablekey.dev/plan/v1");
+    std::fs::write(&file, vec![b' '; 4_000_001]).unwrap();
+    refused("larger than 4000000 bytes");
+    // A command is not for copying: anybody could have written it.
+    write(&|stored| {
+        let item = json!({"mark": "note", "head": "x", "text": "y", "lines": [], "commands": ["rm -rf ."]});
+        stored["everywhere"] = json!([item]);
+    });
+    assert_eq!(comment(&request, &file, &last).code, 0);
+    let [text] = request.reports().try_into().unwrap();
+    assert!(text.contains("The report says") && !text.contains("rm -rf"), "{text}");
     // It was pushed to meanwhile.
-    refused("0 open pull requests of acme/connections have the commit", &request.tree.git(&["rev-parse", "main"]));
+    let output = comment(&request, &file, &request.tree.git(&["rev-parse", "main"]));
+    assert!(output.code == 1 && output.err.contains("0 open pull requests of acme/connections have the commit"));
+    assert_eq!(request.reports(), [text]);
     // Where a run left no report, an earlier one would be taken for that of this commit.
     std::fs::remove_file(&file).unwrap();
     let output = comment(&request, &file, &last);

@@ -94,6 +94,20 @@ impl Clone {
     }
 }
 
+/// A promotion of which only the record is left is nothing that anybody could judge.
+#[test]
+fn a_record_alone_is_no_promotion() {
+    let ours = Clone::new();
+    ours.tree.write("prod/greet.yaml", &greet("Greet"));
+    ours.tree.commit("by hand");
+    ours.push();
+    let output = ours.promote(&[], &[]);
+    assert!(output.code == 0 && output.err.contains("Nothing to promote"), "{}", output.all);
+    assert_eq!(ours.there(&["branch", "--list", "stablekey/*"]), "");
+    let output = ours.promote(&["--base", "mian"], &[]);
+    assert!(output.code == 1 && output.err.contains("the remote has no branch mian"), "{}", output.all);
+}
+
 /// What Git ignores would be missing in the branch: the record of what was promoted, or all of it.
 #[test]
 fn what_git_ignores_is_not_promoted_in_part() {
@@ -198,7 +212,7 @@ fn what_cannot_be_promoted_leaves_no_branch() {
         assert!(output.code == 1 && output.err.contains(words), "{words}: {}", output.all);
         assert_eq!(ours.there(&["branch", "--list", "--format=%(refname:short)"]), "main");
     };
-    refused(&["--base", "nowhere"], "the branch nowhere of the remote cannot be fetched");
+    refused(&["--base", "nowhere"], "the remote has no branch nowhere");
     refused(&["--base", "a..b"], "give the name of a branch");
     refused(&["--branch", "main"], "main is the base itself");
     refused(&["gret"], "greet");

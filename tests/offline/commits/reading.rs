@@ -3,6 +3,7 @@
 use super::{applied, chat};
 use serde_json::Value;
 use stablekey_testing::cli::repository;
+use stablekey_testing::objects::{Document as _, Integration};
 use stablekey_testing::project::Project;
 use stablekey_testing::work_tree::{WorkTree, git_in};
 use std::os::unix::fs::symlink;
@@ -212,4 +213,103 @@ fn what_is_no_repository_and_what_is_no_commit_are_errors() {
     // A branch without the folder.
     let output = tree.stablekey(&["plan", "-C", "us-prod", "--from", "main"]);
     assert_eq!(output.code, 1, "{}", output.all);
+}
+
+/// A branch that lacks commits of the base shows them backwards: that is said, and what to ask instead.
+#[test]
+fn what_a_branch_lacks_is_said() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    tree.commit("title");
+    let said = "HEAD lacks 1 commit of main, which this comparison shows backwards";
+    for arguments in [&["plan", "--from", "main"][..], &["plan", "--from", "main", "--to", "HEAD"]] {
+        assert!(!tree.stablekey(arguments).err.contains("lacks"), "{arguments:?}");
+    }
+    tree.switch("main");
+    tree.write("dev/more.yaml", &Integration::new("more").title("more").yaml());
+    tree.commit("more");
+    tree.switch("change");
+    for arguments in [&["plan", "--from", "main"][..], &["plan", "--from", "main", "--to", "HEAD"]] {
+        let output = tree.stablekey(arguments);
+        assert!(output.err.contains(said) && output.err.contains("\n  stablekey ci plan --base main\n"), "{}", output.err);
+    }
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert!(!output.all.contains("lacks") && !output.out.contains("more"), "{}", output.all);
+}
+
+/// What is on disk only is in no comparison of commits.
+#[test]
+fn what_is_not_committed_is_said() {
+    let tree = applied();
+    tree.branch("change");
+    tree.commit("nothing");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Team chat"));
+    let said = "1 file is changed on disk and in no commit";
+    for arguments in [&["plan", "--from", "main", "--to", "HEAD"][..], &["ci", "plan", "--base", "main"]] {
+        let output = tree.stablekey(arguments);
+        assert!(output.code == 0 && output.err.contains(said), "{}", output.all);
+    }
+    assert!(!tree.stablekey(&["plan", "--from", "main"]).err.contains(said));
+    tree.commit("title");
+    assert!(!tree.stablekey(&["ci", "plan", "--base", "main"]).err.contains("on disk"));
+}
+
+/// A folder that is given on the command line is in no commit: it is refused, and not passed over.
+#[test]
+fn a_source_on_the_command_line_is_refused() {
+    let tree = applied();
+    tree.write("other/chat.yaml", &chat("chat.example", "Team chat"));
+    for arguments in [
+        (&["plan", "--from", "main", "--source", "dev=other"][..], "cannot be used with '--source"),
+        (&["ci", "plan", "--base", "main", "--source", "dev=other"], "is of the files on disk only"),
+        (&["ci", "plan", "--base", "main", "--source", "nobody=nothing"], "is of the files on disk only"),
+    ] {
+        let (arguments, why) = arguments;
+        let output = tree.stablekey(arguments);
+        assert!(output.code == 1 && output.err.contains(why), "{}", output.all);
+    }
+}
+
+#[test]
+fn a_range_and_a_repository_without_commits_are_named() {
+    let tree = applied();
+    let output = tree.stablekey(&["plan", "--from", "main..HEAD"]);
+    assert!(output.code == 1 && output.err.contains("--from main --to HEAD"), "{}", output.all);
+    let empty = tempfile::tempdir().unwrap();
+    git_in(empty.path(), &["init", "--quiet", "--initial-branch=main"]);
+    let path = empty.path().to_str().unwrap();
+    for arguments in [&["plan", "-C", path, "--from", "HEAD"][..], &["ci", "plan", "-C", path, "--base", "main"]] {
+        let output = tree.stablekey(arguments);
+        assert!(output.code == 1 && output.err.contains("has no commit yet"), "{}", output.all);
+    }
+}
+
+/// Each mistake has its own line, in the output and in annotations, also where several have the same words.
+#[test]
+fn each_problem_has_its_line() {
+    let tree = applied();
+    tree.branch("change");
+    let tenants = tree.read("tenants.yaml").replace("location:", "lokation:");
+    tree.write("tenants.yaml", &tenants);
+    tree.commit("misspelt");
+    let lines: Vec<usize> =
+        tenants.lines().enumerate().filter(|(_, line)| line.contains("lokation")).map(|(line, _)| line + 1).collect();
+    assert_eq!(lines.len(), 2);
+    let output = tree.run_with(&["ci", "plan", "--base", "main"], &[("GITHUB_ACTIONS", "true")]);
+    for line in &lines {
+        assert!(output.out.contains(&format!("file=tenants.yaml,line={line},")), "{line}: {}", output.out);
+    }
+    let tree = applied();
+    tree.branch("change");
+    tree.write("dev/chat.yaml", &chat("chat.example", "Chat").replace("title:", "titel:").replace("inputs:", "input:"));
+    tree.commit("misspelt");
+    let output = tree.run_with(&["ci", "plan", "--base", "main"], &[("GITHUB_ACTIONS", "true")]);
+    let errors: Vec<&str> = output.out.lines().filter(|line| line.starts_with("::error file=dev/chat.yaml")).collect();
+    for word in ["titel", "input"] {
+        assert!(errors.iter().any(|line| line.contains(word)), "{word}: {}", output.out);
+    }
+    assert!(!errors.iter().any(|line| line.contains("line=1,")), "{errors:?}");
+    let comment = tree.stablekey(&["plan", "--from", "main", "-o", "markdown"]).out;
+    assert!(comment.contains("titel") && comment.contains("input&#96; →"), "{comment}");
 }

@@ -44,6 +44,16 @@ fn customer(key: &str) -> String {
     CustomerCredentials::new("acme", key).secret("password", "acme").yaml()
 }
 
+/// The merge of a folder that is live is the deployment: the first line says so, since nobody is asked later.
+#[test]
+fn a_merge_that_redirects_is_no_green_one() {
+    let tree = dev(&[("chat", ours("chat", "chat.example").yaml())]);
+    tree.write("dev/chat.yaml", &ours("chat", "evil.example").yaml());
+    let text = comment(&tree);
+    assert!(!text.contains('✅') && text.contains("The merge itself sends credentials elsewhere"), "{text}");
+    assert!(text.contains("⚠️ **update Connection/chat**: SK0107"), "{text}");
+}
+
 #[test]
 fn a_type_that_loses_a_mark() {
     let with = Component::new("chat/basic").has_endpoint("target").has_secret("password");
