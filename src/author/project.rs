@@ -5,7 +5,7 @@ use super::editor_settings;
 use super::error::AuthorError;
 use super::structure::TENANTS;
 use super::tenant::{NewTenant, Whereabouts, is_free, is_name, keep};
-use crate::api::{Object, Resource, TokenFrom};
+use crate::api::{LocationSpec, Object, Resource, TokenFrom};
 use crate::manifest::{editor, json_schema, to_yaml};
 use crate::near_miss::meant;
 use crate::project::UNNAMED;
@@ -39,19 +39,9 @@ pub fn start(
     let project = draft.project;
     if let Some(name) = project.tenants.keys().find(|name| *name != UNNAMED) {
         let message = format!("{} is a project already: it has Tenant {name}", project.root.display());
-        let help = match pipeline.map(|pipeline| pipeline.ci) {
+        let help = match pipeline {
             None => "add a tenant to it: stablekey new tenant NAME".to_string(),
-            Some(ci) => {
-                let (folder, then) = match ci {
-                    Ci::GitHub => ("ci/github", "into .github/workflows at the root of the repository"),
-                    Ci::GitLab => {
-                        ("ci/gitlab", "to the root of the repository, and name them in .gitlab-ci.yml: include: local")
-                    }
-                };
-                format!(
-                    "copy the files that you need from {folder} of Stablekey's repository {then}: see docs/ci.md there"
-                )
-            }
+            Some(_) => "to add only the files of CI, leave out --tenant".to_string(),
         };
         return Err(AuthorError::refused(message, help));
     }
@@ -73,9 +63,36 @@ pub fn start(
         }
     }
     if let Some(pipeline) = pipeline {
-        pipeline.check(tenants)?;
+        pipeline.check(tenants.iter().map(|tenant| tenant.name.as_str()))?;
     }
-    let mut files = files(&project.root, tenants, pipeline)?;
+    let files = files(&project.root, tenants, pipeline)?;
+    put(draft, files, skip, "start in another folder, or leave it out")
+}
+
+/// Writes the files with which a system runs Stablekey, in a project that is there; `skip` leaves files out. Fails if any of
+/// them is there already.
+pub fn add_pipeline(draft: &mut Draft<'_>, pipeline: &Pipeline, skip: &[String]) -> Result<(), AuthorError> {
+    let project = draft.project;
+    let tenants = || project.tenants.iter().filter(|(name, _)| *name != UNNAMED);
+    pipeline.check(tenants().map(|(name, _)| name.as_str()))?;
+    let locations = tenants().filter_map(|(_, tenant)| tenant.spec.location.as_ref());
+    let on_platform = locations.filter_map(|location| match location {
+        LocationSpec::Prismatic(organization) => Some(organization.token_from.as_ref()),
+        LocationSpec::Directory(_) | LocationSpec::Kubernetes(_) => None,
+    });
+    let files = pipeline.files(&variables(on_platform));
+    let files = files.into_iter().map(|(path, text)| (path.to_string(), text)).collect();
+    put(draft, files, skip, "remove it, or leave it out")
+}
+
+/// Adds new files, none of which may be there.
+fn put(
+    draft: &mut Draft<'_>,
+    mut files: BTreeMap<String, String>,
+    skip: &[String],
+    or: &str,
+) -> Result<(), AuthorError> {
+    let project = draft.project;
     for left_out in skip {
         let left_out = left_out.strip_prefix("./").unwrap_or(left_out);
         if files.remove(left_out).is_none() {
@@ -97,7 +114,7 @@ pub fn start(
     if !there.is_empty() {
         let message = format!("{} is there already: nothing was written", there.join(", "));
         let skipped: Vec<String> = there.iter().map(|path| format!("--skip {path}")).collect();
-        let help = format!("start in another folder, or leave it out: {}", skipped.join(" "));
+        let help = format!("{or}: {}", skipped.join(" "));
         return Err(AuthorError::refused(message, help));
     }
     for (path, text) in files {
@@ -126,7 +143,7 @@ fn files(
     files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
     files.insert("README.md".to_string(), readme(tenants, pipeline.is_some()));
     files.insert(".gitignore".to_string(), IGNORED.to_string());
-    let of_pipeline = pipeline.map(|pipeline| pipeline.files(tenants)).unwrap_or_default();
+    let of_pipeline = pipeline.map(|pipeline| pipeline.files(&tokens(tenants))).unwrap_or_default();
     files.extend(of_pipeline.into_iter().map(|(path, text)| (path.to_string(), text)));
     Ok(files)
 }
@@ -173,19 +190,22 @@ fn readme(tenants: &[NewTenant], has_checks: bool) -> String {
     )
 }
 
-/// The variables with the tokens of tenants on the platform, in CI.
+/// The variables with the tokens of new tenants on the platform, in CI.
 fn tokens(tenants: &[NewTenant]) -> Vec<String> {
-    let mut variables: Vec<String> = tenants
-        .iter()
-        .filter_map(|tenant| match &tenant.whereabouts {
-            Whereabouts::Platform { token_from: Some(TokenFrom::Env(variable)), .. } => Some(variable.clone()),
-            Whereabouts::Platform { .. } => Some("PRISM_REFRESH_TOKEN".to_string()),
-            Whereabouts::Directory { .. } | Whereabouts::Kubernetes { .. } => None,
-        })
-        .collect();
-    variables.sort_unstable();
-    variables.dedup();
-    variables
+    variables(tenants.iter().filter_map(|tenant| match &tenant.whereabouts {
+        Whereabouts::Platform { token_from, .. } => Some(token_from.as_ref()),
+        Whereabouts::Directory { .. } | Whereabouts::Kubernetes { .. } => None,
+    }))
+}
+
+/// The variables with the tokens of tenants on the platform, by where each tenant has its token from.
+fn variables<'t>(tenants: impl Iterator<Item = Option<&'t TokenFrom>>) -> Vec<String> {
+    let of = |token: Option<&TokenFrom>| match token {
+        Some(TokenFrom::Env(variable)) => variable.clone(),
+        _ => "PRISM_REFRESH_TOKEN".to_string(),
+    };
+    let variables: BTreeSet<String> = tenants.map(of).collect();
+    variables.into_iter().collect()
 }
 
 /// The files of `ci/`: what a person copies and what a new project gets are the same.
@@ -208,18 +228,18 @@ const GITLAB_TOKENS: &str = "# For tenants on the platform: such as STABLEKEY_TO
 
 impl Pipeline {
     /// Whether the files of this system can do that, with these tenants.
-    fn check(&self, tenants: &[NewTenant]) -> Result<(), AuthorError> {
+    fn check<'n>(&self, tenants: impl Iterator<Item = &'n str>) -> Result<(), AuthorError> {
         if self.forks && self.ci == Ci::GitLab {
             let message = "there are no files of GitLab for merge requests of forks";
             return Err(AuthorError::refused(message, "leave out --forks"));
         }
         let Some((from, to)) = &self.promote else { return Ok(()) };
-        let names: Vec<&str> = tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        let names: Vec<&str> = tenants.collect();
         for name in [from, to] {
             if !names.contains(&name.as_str()) {
                 let near = meant(name, names.iter().copied());
                 let help = near.map_or_else(
-                    || format!("give two of the new tenants: {}", names.join(", ")),
+                    || format!("give two of the tenants: {}", names.join(", ")),
                     |near| format!("did you mean {near}?"),
                 );
                 return Err(AuthorError::refused(format!("--promote names {name}, which is no tenant"), help));
@@ -232,9 +252,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The files, by path.
-    fn files(&self, tenants: &[NewTenant]) -> Vec<(&'static str, String)> {
-        let variables = tokens(tenants);
+    /// The files, by path, with these variables of tokens.
+    fn files(&self, variables: &[String]) -> Vec<(&'static str, String)> {
         let promote = |text: &str| {
             let (from, to) = self.promote.as_ref()?;
             Some(text.replace(PROMOTE, &format!("stablekey ci promote {from} {to}")))
@@ -253,7 +272,7 @@ impl Pipeline {
                 all.map(|(path, text)| (path, text.replace(GITHUB_TOKENS, &tokens))).collect()
             }
             Ci::GitLab => {
-                let tokens = match variables.as_slice() {
+                let tokens = match variables {
                     [] => String::new(),
                     names => format!("# For tenants on the platform: {}.\n", names.join(", ")),
                 };

@@ -8,10 +8,11 @@ use super::new::tenant::PlaceOptions;
 use super::output::{Output, OutputFormat};
 use crate::api::TokenFrom;
 use crate::author::tenant::{NewTenant, Whereabouts, said_by_name, token_variable};
-use crate::author::{Draft, project as new_project};
+use crate::author::{Draft, Edited, project as new_project};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
 use crate::manifest::editor;
+use crate::project::Project;
 use crate::render::{self, Invocation, JsonLayout};
 use crate::tenant::directory::disk::RealDisk;
 use crate::text::{count, quoted};
@@ -28,7 +29,9 @@ use std::path::{Component as PathPart, PathBuf};
 ///   stablekey init --location kubernetes --tenant us-prod=us --namespace hub
 ///   stablekey init --tenant dev --tenant prod --ci github --forks \
 ///     --promote dev:prod
+///   stablekey init --ci gitlab
 ///
+/// In a project that is there, --ci without --tenant writes the files of CI only.
 /// No file is overwritten: where one is there already, it is named, and nothing is written. Afterwards `stablekey plan`
 /// works; on the platform, log in first: prism login.
 #[derive(Debug, Args)]
@@ -73,6 +76,12 @@ impl Init {
         if let Some(folder) = self.folder.take() {
             self.edit.root.root = folder;
         }
+        if self.tenants.is_empty() && self.ci.is_some() && self.edit.root.root.is_dir() {
+            let project = self.edit.open_new()?;
+            if !project.has_no_tenant {
+                return self.add_pipeline(&project, output);
+            }
+        }
         if self.tenants.is_empty() {
             self.ask(&Asking::open(&self.edit, output))?;
         }
@@ -96,17 +105,51 @@ impl Init {
                 &first.fix,
             ));
         }
+        self.write(&edited, || self.next(&tenants), output)
+    }
+
+    /// Adds what runs Stablekey for pull requests and after a merge to a project that is there.
+    fn add_pipeline(&self, project: &Project, output: &mut Output) -> Result<u8, CommandFailure> {
+        let Some(pipeline) = self.pipeline()? else { return Ok(0) };
+        let mut draft = Draft::new(project);
+        new_project::add_pipeline(&mut draft, &pipeline, &self.skip)?;
+        self.write(&draft.finish()?, || {
+            let accepts = pipeline.promote.as_ref().map(|(from, to)| {
+                let accepted = project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.contains(from));
+                match accepted {
+                    true => String::new(),
+                    false => format!("{to} does not accept what is promoted from {from}: add it to acceptFrom of its Tenant.\n"),
+                }
+            });
+            let plan = Invocation { root: self.edit.root.typed(), ..Invocation::default() }.plan();
+            format!("{}{}Next: {plan}\n", accepts.unwrap_or_default(), self.misplaced().unwrap_or_default())
+        }, output)
+    }
+
+    /// Writes the files, and says so.
+    fn write(
+        &self,
+        edited: &Edited,
+        next: impl FnOnce() -> String,
+        output: &mut Output,
+    ) -> Result<u8, CommandFailure> {
         if !self.edit.dry_run {
             edited.write(&RealDisk)?;
         }
         if self.edit.output == OutputFormat::Json {
-            let json = render::edit_json(&edited, !self.edit.dry_run);
+            let json = render::edit_json(edited, !self.edit.dry_run);
             let text = render::json(&json, JsonLayout::Pretty)
                 .map_err(|error| CommandFailure::new(error.to_string(), "internal error: report it"))?;
             output.result(&text)?;
             return Ok(0);
         }
-        output.result(&self.told(&edited, &tenants))?;
+        let files: Vec<String> = edited.files.iter().map(|file| format!("  {}\n", file.path.display())).collect();
+        let count = count(files.len(), "file", "files");
+        let (head, tail) = match self.edit.dry_run {
+            true => (format!("{count} would be written:\n"), "Nothing was written (--dry-run).\n".to_string()),
+            false => (format!("{count} written:\n"), next()),
+        };
+        output.result(&format!("{head}{}{tail}", files.concat()))?;
         Ok(0)
     }
 
@@ -156,17 +199,6 @@ impl Init {
             self.ci = CiSystem::from_str(&chosen, true).ok();
         }
         Ok(())
-    }
-
-    /// The files, and the next commands.
-    fn told(&self, edited: &crate::author::Edited, tenants: &[NewTenant]) -> String {
-        let files: Vec<String> = edited.files.iter().map(|file| format!("  {}\n", file.path.display())).collect();
-        let count = count(files.len(), "file", "files");
-        let (head, tail) = match self.edit.dry_run {
-            true => (format!("{count} would be written:\n"), "Nothing was written (--dry-run).\n".to_string()),
-            false => (format!("{count} written:\n"), self.next(tenants)),
-        };
-        format!("{head}{}{tail}", files.concat())
     }
 
     fn next(&self, tenants: &[NewTenant]) -> String {

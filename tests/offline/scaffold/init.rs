@@ -67,8 +67,36 @@ fn a_file_that_is_there_is_named_and_nothing_is_written() {
     let before = root.files("");
     root.run(&["init", "--tenant", "prod"]).exits(1).prints("is a project already").prints("stablekey new tenant");
     let said = root.run(&["init", "--tenant", "prod", "--ci", "gitlab"]);
-    said.exits(1).prints("copy the files that you need from ci/gitlab").does_not_print("new tenant");
+    said.exits(1).prints("to add only the files of CI, leave out --tenant").does_not_print("new tenant");
     assert_eq!(root.files(""), before);
+}
+
+/// A project that is there gets the same files of CI as a new one.
+#[test]
+fn the_files_of_ci_are_added_to_a_project_that_is_there() {
+    let tenants = ["--tenant", "dev", "--tenant", "prod", "--tenant", "us=https://app.prismatic.io"];
+    for ci in [&["--ci", "github", "--forks", "--promote", "dev:prod"][..], &["--ci", "gitlab", "--promote", "dev:prod"]] {
+        let (new, there) = (Project::empty(), Project::empty());
+        let with = [&["init"][..], &tenants, ci].concat();
+        new.run(&with).exits(0);
+        // Where there will be a pipeline, a token is in a variable.
+        there.run(&with).exits(0);
+        let added = |path: &&String| path.starts_with(".git") && *path != ".gitignore";
+        let of_ci: Vec<String> = new.files("").keys().filter(added).cloned().collect();
+        assert!(!of_ci.is_empty());
+        of_ci.iter().for_each(|path| std::fs::remove_file(there.root().join(path)).unwrap());
+        let alone = [&["init"][..], ci].concat();
+        there.run(&[&alone[..], &["--dry-run"]].concat()).exits(0).prints("Nothing was written");
+        there.run(&alone).exits(0).prints("Next: stablekey plan").does_not_print("does not accept");
+        assert_eq!(there.files(""), new.files(""));
+        there.run(&alone).exits(1).prints("is there already: nothing was written").prints("--skip .git");
+        let wrong = [&["init"][..], &ci[..2], &["--promote", "dev:prd"]].concat();
+        there.run(&wrong).exits(1).prints("did you mean prod?");
+    }
+    let root = Project::empty();
+    root.run(&["init", "--tenant", "dev", "--tenant", "prod"]).exits(0);
+    root.run(&["init", "--ci", "github", "--promote", "dev:prod"]).exits(0).prints("prod does not accept");
+    root.run(&["init", "nowhere", "--ci", "github"]).exits(1).prints("no tenant is given");
 }
 
 #[test]
