@@ -141,7 +141,7 @@ fn files(
     let folders: Vec<String> = tenants.iter().flat_map(NewTenant::folders).collect();
     files.insert(editor::SETTINGS.to_string(), editor_settings::new(&folders)?);
     files.insert(editor::SCHEMA.to_string(), json_schema().map_err(|error| internal(error.to_string()))?);
-    files.insert("README.md".to_string(), readme(tenants, pipeline.is_some()));
+    files.insert("README.md".to_string(), readme(tenants, pipeline.map(|pipeline| pipeline.ci)));
     files.insert(".gitignore".to_string(), IGNORED.to_string());
     let of_pipeline = pipeline.map(|pipeline| pipeline.files(&tokens(tenants))).unwrap_or_default();
     files.extend(of_pipeline.into_iter().map(|(path, text)| (path.to_string(), text)));
@@ -150,7 +150,7 @@ fn files(
 
 const IGNORED: &str = "# Secrets, and plans and reports of one machine.\n/secrets/\n/plan.json\n/stablekey-report/\n";
 
-fn readme(tenants: &[NewTenant], has_checks: bool) -> String {
+fn readme(tenants: &[NewTenant], checks: Option<Ci>) -> String {
     let row = |tenant: &NewTenant| {
         let place = match &tenant.whereabouts {
             Whereabouts::Directory { path } => format!("the folder `{path}/`"),
@@ -164,9 +164,10 @@ fn readme(tenants: &[NewTenant], has_checks: bool) -> String {
         format!("| {} | {place} | `{folder}/` |\n", tenant.name)
     };
     let rows: String = tenants.iter().map(row).collect();
-    let checks = match has_checks {
-        true => "\nEvery pull request is planned: a comment says what the change does in every tenant.\n",
-        false => "",
+    let checks = match checks {
+        Some(Ci::GitHub) => "\nEvery pull request is planned: a comment says what the change does in every tenant.\n",
+        Some(Ci::GitLab) => "\nEvery merge request is planned: a note says what the change does in every tenant.\n",
+        None => "",
     };
     let on_platform = tenants.iter().find(|tenant| matches!(tenant.whereabouts, Whereabouts::Platform { .. }));
     let import = on_platform.map_or_else(String::new, |tenant| {

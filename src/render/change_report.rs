@@ -398,8 +398,8 @@ impl ChangeReport {
         comment.section("\n", &asides, "");
         if is_own && !self.approvals.is_empty() {
             let lines: Vec<String> = self.approvals.iter().map(ReportedApproval::markdown).collect();
-            let open = "\n**To approve**, end the message of the merge commit with these lines, in a paragraph of their own \
-                        below the title, or give the digest to the protected job:\n\n";
+            let open = "\n**To approve**, end the message of the merge commit with these lines as its last paragraph, below \
+                        a blank line, or give the digest to the protected job:\n\n";
             comment.section(open, &lines, "");
         }
         if self.left_out > 0 {

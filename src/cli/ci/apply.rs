@@ -135,7 +135,8 @@ impl CiApply {
     /// The branch whose newest commit this must be; `None` outside of a pipeline.
     fn branch(&self, run: &CiRun) -> Result<Option<String>, CommandFailure> {
         if let Some(request) = &run.request {
-            let message = format!("this run is of pull request {}, which is not merged", request.number);
+            let word = run.request_word();
+            let message = format!("this run is of {word} {}, which is not merged", request.number);
             return Err(CommandFailure::new(message, "apply on a push to the branch; here, run stablekey ci plan"));
         }
         let help = "run it on a push to the branch, or give the branch: --branch main";

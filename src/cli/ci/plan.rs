@@ -143,8 +143,16 @@ impl CiPlan {
         let trailers: Vec<String> =
             report.approvals.iter().map(|approval| format!("  {}", trailer(&approval.digest))).collect();
         if !trailers.is_empty() {
-            let how = "To approve what needs approval, end the message of the merge commit with this as its last paragraph, \
-                       below a blank line (on GitHub below the title of the pull request, which it writes there itself):";
+            let below = match run.system {
+                Some(CiSystem::GitLab) => "a blank line",
+                Some(CiSystem::GitHub) | None => {
+                    "a blank line (on GitHub below the title of the pull request, which it writes there itself)"
+                }
+            };
+            let how = format!(
+                "To approve what needs approval, end the message of the merge commit with this as its last paragraph, below \
+                 {below}:"
+            );
             output.note(&format!("{how}\n{}", trailers.join("\n")));
         }
         if let Some(path) = &run.summary {

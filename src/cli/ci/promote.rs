@@ -126,9 +126,10 @@ impl CiPromote {
         let report = ChangeReport::of(&shown);
         let text = ChangeRequest { report: &report, approvals: &needs_approval, notes: &notes, steps: &steps };
         let text = text.text(&whole);
+        let word = run.request_word();
         let Some((system, access)) = run.system.zip(run.access.as_ref()) else {
             let why = if run.system.is_some() { run.no_access() } else { "this is no pipeline".to_string() };
-            output.note(&format!("No pull request is opened: {why}. Open it from the branch, with this text:"));
+            output.note(&format!("No {word} is opened: {why}. Open it from the branch, with this text:"));
             output.markdown(&text)?;
             return Ok(0);
         };
@@ -142,13 +143,13 @@ impl CiPromote {
             Ok(OpenedRequest { posted, page }) => {
                 let page = page.map(|page| format!(" {page}")).unwrap_or_default();
                 output.note(&match posted {
-                    Posted::Created => format!("The pull request is open.{page}"),
-                    Posted::Updated | Posted::Unchanged => format!("The pull request is up to date.{page}"),
+                    Posted::Created => format!("The {word} is open.{page}"),
+                    Posted::Updated | Posted::Unchanged => format!("The {word} is up to date.{page}"),
                 });
             }
             Err(error) => {
                 output.markdown(&text)?;
-                return Err(not_opened(&error));
+                return Err(not_opened(&error, word));
             }
         }
         Ok(0)
@@ -210,7 +211,7 @@ fn of_remote(mut failure: CommandFailure, tree: &TemporaryWorkTree, base: &str) 
     failure
 }
 
-fn not_opened(error: &ForgeError) -> CommandFailure {
-    let help = "open it from the branch, with the text above; or give the job a token that may open pull requests";
-    CommandFailure::new(format!("no pull request is opened: {error}"), help)
+fn not_opened(error: &ForgeError, word: &str) -> CommandFailure {
+    let help = format!("open it from the branch, with the text above; or give the job a token that may open {word}s");
+    CommandFailure::new(format!("no {word} is opened: {error}"), help)
 }

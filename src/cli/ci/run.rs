@@ -147,6 +147,14 @@ impl CiRun {
         CiRun { is_pipeline: variable("CI").is_some(), ..CiRun::default() }
     }
 
+    /// What the system calls a change that is to be merged.
+    pub(in crate::cli) fn request_word(&self) -> &'static str {
+        match self.system {
+            Some(CiSystem::GitLab) => "merge request",
+            Some(CiSystem::GitHub) | None => "pull request",
+        }
+    }
+
     /// Why there is no access to the API: the variables that are not set.
     pub(in crate::cli) fn no_access(&self) -> String {
         let are = if self.missing.len() == 1 { "is" } else { "are" };

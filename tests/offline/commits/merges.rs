@@ -152,7 +152,7 @@ fn only_what_is_merged_is_applied() {
         (vec![github, ("GITHUB_REF", "refs/pull/7/merge")], "pull request 7, which is not merged"),
         (vec![github, ("GITHUB_REF", "refs/notes/x")], "not known which branch"),
         (vec![github, ("GITHUB_REF", "refs/tags/v1")], "of tag v1"),
-        (vec![("GITLAB_CI", "true"), ("CI_MERGE_REQUEST_IID", "7")], "pull request 7"),
+        (vec![("GITLAB_CI", "true"), ("CI_MERGE_REQUEST_IID", "7")], "merge request 7"),
         (vec![("GITLAB_CI", "true"), ("CI_COMMIT_TAG", "v1")], "of tag v1"),
         // There is no remote.
         (vec![github, ("GITHUB_REF", "refs/heads/main")], "the branch main of the remote cannot be read"),
