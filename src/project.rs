@@ -10,6 +10,7 @@ mod ignore;
 pub mod names;
 mod organizations;
 pub mod planned;
+mod removed;
 pub mod sources;
 pub mod stored;
 mod structure;

@@ -4,6 +4,7 @@
 use super::changed_folders::{ChangedFolder, folders};
 use super::ignore::Ignore;
 use super::planned::{PlannedProject, plan};
+use super::removed::advise;
 use super::{Project, ProjectTenant, UNNAMED};
 use crate::api::{APPROVE, Kind, Override};
 use crate::engine::check;
@@ -57,6 +58,7 @@ impl ChangedProject {
         let folders = folders(before, after, scope);
         let problems = new_problems(before, after);
         add_help(&mut plans.added, &problems);
+        advise(&mut plans, &folders, before);
         let mut unknown = concerned(&settings, &folders, [&before.syncs, &after.syncs]);
         // Of a folder that is below another root, it is not known whether the change concerns it.
         unknown.extend(after.elsewhere.iter().cloned());

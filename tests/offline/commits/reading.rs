@@ -313,3 +313,15 @@ fn each_problem_has_its_line() {
     let comment = tree.stablekey(&["plan", "--from", "main", "-o", "markdown"]).out;
     assert!(comment.contains("titel") && comment.contains("input&#96; →"), "{comment}");
 }
+
+/// What the change removes itself is to be put back: one like another tenant's would have that tenant's values.
+#[test]
+fn a_connection_that_the_change_removes_is_to_be_put_back() {
+    let tree = applied();
+    tree.branch("change");
+    std::fs::remove_file(tree.path("dev/chat.yaml")).unwrap();
+    tree.commit("remove");
+    let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]);
+    assert!(output.code != 0 && output.out.contains("the change removes it (dev/chat.yaml): put it back"), "{}", output.all);
+    assert!(!output.out.contains("new connection --tenant dev"), "{}", output.out);
+}
