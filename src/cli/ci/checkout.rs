@@ -6,7 +6,7 @@ use crate::cli::options::RootArgument;
 use crate::file_tree::{FileTree, SeenFiles, SeenPath};
 use crate::git::command::{GitOutput, run as git};
 use crate::git::{Commit, blob_id};
-use crate::manifest::limits;
+use crate::manifest::{is_manifest, limits, read_file};
 use crate::project::Project;
 use crate::tenant::TenantLocation;
 use crate::text::count;
@@ -38,6 +38,8 @@ pub(super) fn is_commit(
     for path in paths {
         match (in_commit.seen.get(path), on_disk.seen.get(path)) {
             (Some(one), Some(other)) if one == other && (!one.is_read || is_same(&in_commit, &on_disk, path)) => {}
+            // A report that the job wrote, or a manifest of somebody else's.
+            (one, other) if leads_alike(one, other) && [&in_commit, &on_disk].iter().all(|it| it.has_nothing_in(path)) => {}
             _ if !written.iter().any(|folder| path.starts_with(folder)) => other.push((path.clone(), Difference::Other)),
             _ => other.push((path.clone(), Difference::OfTarget)),
         }
@@ -100,9 +102,26 @@ impl Side {
         Ok(Side { project, tree, base, seen })
     }
 
+    /// Whether a file is a manifest without anything of Stablekey, or is not there.
+    fn has_nothing_in(&self, path: &Path) -> bool {
+        let whole = self.base.join(path);
+        let name = path.file_name().unwrap_or_default();
+        if !is_manifest(name.as_encoded_bytes()) || !self.tree.is_file(&whole) {
+            return self.tree.is_free(&whole);
+        }
+        let read = read_file(&self.tree, &whole);
+        read.documents.is_empty() && read.invalid.is_empty() && read.unparsed.is_empty()
+    }
+
     fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
         self.tree.bytes(&self.base.join(path), 0, limits::FILE_BYTES).ok()
     }
+}
+
+/// Whether a path leads to the same place on both sides, as far as either was asked.
+fn leads_alike(one: Option<&SeenPath>, other: Option<&SeenPath>) -> bool {
+    let real = |seen: Option<&SeenPath>| seen.and_then(|seen| seen.real.clone());
+    real(one) == real(other)
 }
 
 /// Whether a file has the same content on both sides, whatever its line ends are. What neither side can read is a finding

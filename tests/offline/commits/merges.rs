@@ -471,6 +471,11 @@ fn what_is_not_in_the_commit_is_not_applied() {
         let output = tree.stablekey(&["ci", "apply"]);
         assert_eq!(output.code, 0, "{}", output.all);
     }
+    // What the job wrote, and what is somebody else's, decides nothing.
+    tree.write("stablekey-report/report.json", "{\"schema\": \"stablekey.dev/change/v1\"}");
+    tree.write("dev/values.yaml", "a: 1\n");
+    assert_eq!(tree.stablekey(&["ci", "apply"]).code, 0);
+    std::fs::remove_file(tree.path("dev/values.yaml")).unwrap();
     // A filter makes no live state.
     tree.write(".gitattributes", "prod/** filter=x\n");
     tree.commit("filter");
