@@ -237,13 +237,18 @@ fn with_metadata(project: &Project, id: &ObjectId, mut spec: serde_json::Value) 
     spec
 }
 
-/// Whether the value of an override is a secret by the types that either state knows.
+/// Whether the value of an override is a secret by the types that either state knows. Those of a tenant that is in neither,
+/// or that only an operator reads, are not known.
 fn is_secret_override(from: &str, one: &Override, states: [&Project; 2]) -> bool {
-    let tenants = states.into_iter().flat_map(|state| [from, &one.tenant].map(|name| state.tenants.get(name)));
+    let names = [from, &one.tenant];
+    let tenants = states.into_iter().flat_map(|state| names.map(|name| state.tenants.get(name)));
     let tenants: Vec<&ProjectTenant> = tenants.flatten().collect();
+    let is_here = |name: &str| states.iter().any(|state| state.tenants.contains_key(name));
+    let is_elsewhere = |name: &str| states.iter().any(|state| state.for_clusters.tenants.contains_key(name));
+    let are_here = names.into_iter().all(|name| is_here(name) && !is_elsewhere(name));
     let read = || tenants.iter().flat_map(|tenant| Some(&tenant.live).into_iter().chain(&tenant.source));
     let known: Vec<&Inventory> = read().flatten().map(|snapshot| &*snapshot.inventory).collect();
-    check::is_secret_override(one, &known, read().all(Result::is_ok))
+    check::is_secret_override(one, &known, are_here && read().all(Result::is_ok))
 }
 
 /// Adds what only the other state has: a file that cannot be read could declare it.

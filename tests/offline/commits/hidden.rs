@@ -225,6 +225,44 @@ fn no_secret_of_an_override_is_shown() {
     std::fs::remove_file(tree.path("over.yaml")).unwrap();
     tree.commit("removed");
     shows_nothing("HEAD^");
+    // A key that is nowhere has no type either.
+    tree.write("over.yaml", &override_of("pin", CANARY).replace("chat", "chta"));
+    tree.commit("misspelt");
+    shows_nothing("HEAD^");
+    // Nor do tenants that only an operator reads, in whichever state they are that.
+    let of_cluster = |name: &str| {
+        format!("apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+    };
+    let hub = |from: &str, to: &str| {
+        let over = Sync::new("over", from, to).overriding_input(to, "chat", "pin", CANARY).yaml();
+        yaml::file(&[of_cluster("hub-us"), of_cluster("hub-eu"), over])
+    };
+    for (from, to) in [("hub-us", "hub-eu"), ("dev", "hub-eu"), ("hub-us", "prod"), ("hub-us", "gone")] {
+        tree.write("over.yaml", &hub(from, to));
+        tree.git(&["rm", "--quiet", "--ignore-unmatch", "dev/component.yaml"]);
+        tree.commit(&format!("{from} to {to}"));
+        shows_nothing("HEAD^");
+    }
+}
+
+/// Nor is a value of a resource whose Component cannot be read.
+#[test]
+fn no_value_of_a_type_that_cannot_be_read_is_shown() {
+    const CANARY: &str = "c4n4ry-Hunter2-9f8e7d";
+    let tree = applied();
+    tree.write("dev/other.yaml", &Component::new("other/basic").yaml());
+    tree.write("dev/component.yaml", "a: [");
+    tree.commit("cannot be read");
+    tree.branch("change");
+    let chat = Connection::new("chat", "chat/oauth2").credentials(stablekey::api::Credentials::OrganizationGlobal);
+    let chat = chat.title("Chat").input("baseUrl", "https://chat.example").secret("clientSecret", "chat");
+    tree.write("dev/chat.yaml", &chat.input("pin", CANARY).yaml());
+    tree.commit("pin");
+    for form in ["text", "json", "markdown"] {
+        let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD", "-o", form]);
+        assert!(output.out.contains("pin"), "{form}: {}", output.all);
+        assert!(!output.all.contains(CANARY), "{form}: {}", output.all);
+    }
 }
 
 /// A file that is not read any more has no error.
