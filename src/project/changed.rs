@@ -8,7 +8,7 @@ use super::{Project, ProjectTenant, UNNAMED};
 use crate::api::{APPROVE, Kind, Override};
 use crate::engine::check;
 use crate::engine::committed::{self, Setting, SettingChange};
-use crate::engine::compare::{ComparedPlans, Multiset, compare};
+use crate::engine::compare::{ComparedPlans, Multiset, compare, without_lines};
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{Inventory, Sync, Targets};
 use crate::engine::model::item::ObjectId;
@@ -184,7 +184,7 @@ impl<'p> Documents<'p> {
 fn new_problems(before: &Project, after: &Project) -> Vec<FileProblem> {
     let key = |problem: &FileProblem, documents: &Documents<'_>| {
         let at = At { file: problem.file.clone(), line: problem.line };
-        (documents.around(&at), problem.file.clone(), problem.message.clone())
+        (documents.around(&at), problem.file.clone(), without_lines(&problem.message))
     };
     let (was, is) = (Documents::of(before), Documents::of(after));
     let mut known: Multiset<_> = before.problems.iter().map(|problem| key(problem, &was)).collect();

@@ -115,6 +115,28 @@ fn an_error_of_the_base_hides_no_other() {
     assert_eq!(output.code, 0, "{}", output.all);
 }
 
+/// What the base has already gates nothing: neither if a line is added above it, in a definition as in a manifest.
+#[test]
+fn an_error_of_the_base_that_moves_is_no_new_one() {
+    let tree = applied();
+    let greet = Integration::new("greet").title("greet").binds("Chat", "chat").definition_file("greet.definition");
+    tree.write("dev/greet.yaml", &greet.yaml());
+    let definition = "definitionVersion: 7\nname: greet\nname: greet\nflows: []\n";
+    tree.write("dev/greet.definition", definition);
+    tree.commit("a doubled key");
+    tree.branch("change");
+    let output = tree.stablekey(&["plan"]);
+    assert!(output.code == 1 && output.all.contains("line 3"), "{}", output.all);
+    tree.write("dev/greet.definition", &format!("# one more line\n{definition}"));
+    tree.commit("a comment above it");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    tree.write("dev/greet.definition", &format!("{definition}flows: []\n"));
+    tree.write("dev/more.yaml", &Integration::new("more").title("more").binds("Chat", "gone").yaml());
+    tree.commit("another error beside it");
+    assert_ne!(tree.stablekey(&["ci", "plan", "--base", "main"]).code, 0);
+}
+
 /// "Changes of policy, acceptFrom and overrides before all else": of tenants that only an operator reads, too.
 #[test]
 fn the_settings_of_tenants_for_clusters_are_shown() {
