@@ -107,9 +107,12 @@ pub fn compare(
     let planned_before = before.actions().chain(before.waiting());
     let dropped = planned_before.filter(|(target, action)| is_dropped(&target.tenant, action));
     let dropped = dropped.map(|(target, action)| (target.tenant.clone(), action.clone())).collect();
+    let read = after.targets.iter().filter(|target| target.state == State::Read);
+    let still_noted: BTreeMap<&str, NotesOf<'_>> =
+        read.map(|target| (target.tenant.as_str(), NotesOf::of(target))).collect();
     let ended = before.targets.iter().flat_map(|was| {
-        let is = after.targets.iter().find(|target| target.tenant == was.tenant && target.state == State::Read);
-        let is_ended = move |note: &&Note| is.is_some_and(|is| is_difference(note) && !is.notes.contains(note));
+        let is = still_noted.get(was.tenant.as_str());
+        let is_ended = move |note: &&Note| is.is_some_and(|is| is_difference(note) && !is.has(note));
         was.notes.iter().filter(is_ended).map(|note| (was.tenant.clone(), note.clone()))
     });
     let ended = ended.collect();

@@ -119,12 +119,15 @@ fn concerned(settings: &[SettingChange], folders: &[ChangedFolder], syncs: [&[Sy
 
 /// Adds to findings about files that cannot be read what would help there.
 fn add_help(plan: &mut Plan, problems: &[FileProblem]) {
+    let mut helps: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for FileProblem { file, message, help, .. } in problems {
+        helps.entry((file, message)).or_insert(help);
+    }
     for finding in &mut plan.findings {
         let Some(at) = &finding.at else { continue };
-        let is_of = |problem: &&FileProblem| problem.message == finding.text && problem.file == at.file;
-        let is_said = |problem: &&FileProblem| problem.help.is_empty() || finding.fix.contains(&problem.help);
-        if let Some(problem) = problems.iter().find(is_of).filter(|problem| !is_said(problem)) {
-            finding.fix = format!("{} ({})", problem.help, finding.fix);
+        let help = helps.get(&(at.file.as_str(), finding.text.as_str()));
+        if let Some(help) = help.filter(|help| !help.is_empty() && !finding.fix.contains(**help)) {
+            finding.fix = format!("{help} ({})", finding.fix);
         }
     }
 }

@@ -137,6 +137,21 @@ fn an_error_of_the_base_that_moves_is_no_new_one() {
     assert_ne!(tree.stablekey(&["ci", "plan", "--base", "main"]).code, 0);
 }
 
+/// What stops a tenant is named with its file.
+#[test]
+fn a_lock_that_cannot_be_read_is_named() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("prod/stablekey.lock", "stablekey.lock v1\nno record\n");
+    tree.commit("broken");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_ne!(output.code, 0, "{}", output.all);
+    let folder = "what differs is not known: prod/stablekey.lock:2: not a record";
+    assert!(output.out.contains(folder), "{}", output.out);
+    let output = tree.stablekey(&["status"]);
+    assert!(output.all.contains("prod/stablekey.lock:2"), "{}", output.all);
+}
+
 /// "Changes of policy, acceptFrom and overrides before all else": of tenants that only an operator reads, too.
 #[test]
 fn the_settings_of_tenants_for_clusters_are_shown() {
