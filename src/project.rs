@@ -396,7 +396,7 @@ impl Project {
             (_, Some(folder)) if layout.over.is_folder(&folder.path) => {
                 let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let live = location.with_records(read(folder)).map_err(|problem| {
-                    let why = problem.message.clone();
+                    let why = format!("{}: {}", problem.position(), problem.message);
                     self.own_problems.push(problem);
                     why
                 });
@@ -568,7 +568,7 @@ impl Project {
     /// What was read of a tenant's folder, with the records beside it: in a source, what `promote` wrote there.
     pub fn recorded(&self, tenant: &str, role: FolderRole) -> Result<Snapshot, String> {
         let (folder, snapshot) = self.folder_read(tenant, role).ok_or_else(|| "it has no folder".to_string())?;
-        let of_problem = |problem: FileProblem| format!("{}:{}: {}", problem.file, problem.line, problem.message);
+        let of_problem = |problem: FileProblem| format!("{}: {}", problem.position(), problem.message);
         folder.with_records(snapshot.clone()).map_err(of_problem)
     }
 

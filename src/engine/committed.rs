@@ -2,7 +2,7 @@
 //! TenantSyncs.
 
 use super::bindings::{Bindings, affected};
-use super::check::secret_literals;
+use super::check::{secret_literals, unread_type};
 use super::model::canonical::Json;
 use super::model::field::{Field, FieldValue};
 use super::model::inventory::Inventory;
@@ -82,6 +82,8 @@ fn fields(old: Option<&Item>, new: Option<&Item>, known: &[&Inventory]) -> Vec<F
     let (Some(item), Some(_)) = (old.or(new), new.or(old)) else { return Vec::new() };
     let is_customers = item.kind() == Kind::CustomerCredentials;
     let secret: BTreeSet<&str> = old.into_iter().chain(new).flat_map(|item| secret_literals(item, known)).collect();
+    // A type that cannot be read may call any input a secret.
+    let is_unread = old.into_iter().chain(new).any(|item| unread_type(item, known).is_some());
     let list = |item: Option<&Item>| -> BTreeMap<Field<'static>, Json> {
         let fields = item.map(|item| item.fields(true)).unwrap_or_default();
         fields.into_iter().map(|(field, value)| (field.into_owned(), value.to_json())).collect()
@@ -97,7 +99,7 @@ fn fields(old: Option<&Item>, new: Option<&Item>, known: &[&Inventory]) -> Vec<F
             return None;
         }
         let is_hidden = field.is_input()
-            && (is_customers || secret.contains(field.name.as_ref()) || is_secret(from) != is_secret(to));
+            && (is_customers || is_unread || secret.contains(field.name.as_ref()) || is_secret(from) != is_secret(to));
         let shown = |value: Option<&Json>| -> Option<Json> {
             let is_literal = value?.value().get("value").is_some();
             if is_hidden && is_literal { Some(json!({"hidden": true}).into()) } else { value.cloned() }
@@ -274,7 +276,8 @@ impl Differing<'_> {
     /// Whether the value of an override is a secret. One that cannot be understood could be.
     fn is_hidden(&self, one: &Value) -> bool {
         match serde_json::from_value::<Override>(one.clone()) {
-            Ok(one) => self.froms.iter().any(|from| (self.is_secret)(from, &one)),
+            // What it copies from decides which types are known.
+            Ok(one) => self.froms.is_empty() || self.froms.iter().any(|from| (self.is_secret)(from, &one)),
             Err(_) => true,
         }
     }

@@ -107,9 +107,12 @@ pub fn compare(
     let planned_before = before.actions().chain(before.waiting());
     let dropped = planned_before.filter(|(target, action)| is_dropped(&target.tenant, action));
     let dropped = dropped.map(|(target, action)| (target.tenant.clone(), action.clone())).collect();
+    let read = after.targets.iter().filter(|target| target.state == State::Read);
+    let still_noted: BTreeMap<&str, NotesOf<'_>> =
+        read.map(|target| (target.tenant.as_str(), NotesOf::of(target))).collect();
     let ended = before.targets.iter().flat_map(|was| {
-        let is = after.targets.iter().find(|target| target.tenant == was.tenant && target.state == State::Read);
-        let is_ended = move |note: &&Note| is.is_some_and(|is| is_difference(note) && !is.notes.contains(note));
+        let is = still_noted.get(was.tenant.as_str());
+        let is_ended = move |note: &&Note| is.is_some_and(|is| is_difference(note) && !is.has(note));
         was.notes.iter().filter(is_ended).map(|note| (was.tenant.clone(), note.clone()))
     });
     let ended = ended.collect();
@@ -165,16 +168,14 @@ struct PlannedBefore<'p> {
     state: State,
     actions: BTreeMap<&'p str, &'p Digest>,
     holds: HoldsOf,
-    notes: BTreeMap<&'p ObjectId, Vec<&'p Note>>,
+    notes: NotesOf<'p>,
 }
 
 impl<'p> PlannedBefore<'p> {
     fn of(target: &'p Target) -> Self {
         let actions = target.actions.iter().chain(&target.waiting);
         let actions = actions.map(|action| (action.id.as_str(), &action.digest)).collect();
-        let mut notes: BTreeMap<&ObjectId, Vec<&Note>> = BTreeMap::new();
-        target.notes.iter().for_each(|note| notes.entry(note.object()).or_default().push(note));
-        PlannedBefore { state: target.state, actions, holds: target.holds(), notes }
+        PlannedBefore { state: target.state, actions, holds: target.holds(), notes: NotesOf::of(target) }
     }
 
     /// Whether this very action was planned: with the same values, on the same object.
@@ -189,7 +190,38 @@ impl<'p> PlannedBefore<'p> {
     }
 
     fn has_note(&self, note: &Note) -> bool {
-        self.notes.get(note.object()).is_some_and(|notes| notes.contains(&note))
+        self.notes.has(note)
+    }
+}
+
+/// The notes of a tenant, by object.
+struct NotesOf<'p>(BTreeMap<&'p ObjectId, Vec<&'p Note>>);
+
+impl<'p> NotesOf<'p> {
+    fn of(target: &'p Target) -> Self {
+        let mut notes: BTreeMap<&ObjectId, Vec<&Note>> = BTreeMap::new();
+        target.notes.iter().for_each(|note| notes.entry(note.object()).or_default().push(note));
+        NotesOf(notes)
+    }
+
+    fn has(&self, note: &Note) -> bool {
+        self.0.get(note.object()).is_some_and(|notes| notes.iter().any(|other| is_same(other, note)))
+    }
+}
+
+/// Whether two notes about one object are the same, whatever the lines of files in them.
+fn is_same(one: &Note, other: &Note) -> bool {
+    match (one, other) {
+        (
+            Note::Blocked { code, text, fix, commands, .. },
+            Note::Blocked { code: code_of_other, text: other_text, fix: other_fix, commands: other_commands, .. },
+        ) => {
+            code == code_of_other
+                && commands == other_commands
+                && without_lines(text) == without_lines(other_text)
+                && without_lines(fix) == without_lines(other_fix)
+        }
+        _ => one == other,
     }
 }
 
@@ -229,18 +261,23 @@ fn key(finding: &Finding, named: DocumentOf<'_>) -> FindingKey {
     (code.as_str(), tenant.clone(), place, path.clone(), without_lines(text))
 }
 
-/// A text without the numbers of lines of files in it (`tenants.yaml:7`): they move with every line that is added above.
-/// The number of a port stays: another port is another endpoint.
-fn without_lines(text: &str) -> String {
-    const ENDS: [&str; 3] = [".yaml", ".yml", ".json"];
+/// A text without the numbers of lines of files in it (`tenants.yaml:7`, `line 7`): they move with every line that is added
+/// above. The number of a port stays: another port is another endpoint.
+pub fn without_lines(text: &str) -> String {
+    const FILES: [&str; 4] = [".yaml:", ".yml:", ".json:", ".lock:"];
+    const WORD: &str = "line ";
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(':') {
-        let (before, after) = rest.split_at(at + 1);
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, number) = rest.split_at(at);
         out.push_str(before);
-        let name = before.trim_end_matches(':');
-        let is_file = ENDS.iter().any(|end| name.ends_with(end));
-        rest = if is_file { after.trim_start_matches(|c: char| c.is_ascii_digit()) } else { after };
+        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        let (number, after) = number.split_at(end);
+        let is_word = out.strip_suffix(WORD).is_some_and(|before| !before.ends_with(char::is_alphanumeric));
+        if !is_word && !FILES.iter().any(|end| out.ends_with(end)) {
+            out.push_str(number);
+        }
+        rest = after;
     }
     out.push_str(rest);
     out
@@ -253,8 +290,29 @@ mod tests {
     #[test]
     fn only_lines_of_files_do_not_count() {
         assert_eq!(without_lines("also in tenants.yaml:7 and a/b.yml:12:3"), "also in tenants.yaml: and a/b.yml::3");
-        for text in ["h:8443", "https://h.example:9443/x", "[::1]:80", "a: 1", "12:30", "x.example:1"] {
+        assert_eq!(without_lines("line 12: the secret of line 3 is"), "line : the secret of line  is");
+        assert_eq!(
+            without_lines("(line 4, column 7) prod/stablekey.lock:2: no"),
+            "(line , column 7) prod/stablekey.lock:: no"
+        );
+        for text in
+            ["h:8443", "https://h.example:9443/x", "[::1]:80", "a: 1", "12:30", "x.example:1", "online 24/7", "a2"]
+        {
             assert_eq!(without_lines(text), text);
         }
+    }
+
+    /// What is blocked because of a file is blocked as before if only the line in the reason differs.
+    #[test]
+    fn a_line_that_moves_makes_no_new_note() {
+        let blocked = |text: &str| Note::Blocked {
+            object: ObjectId::new(crate::api::Kind::Integration, "lead"),
+            code: crate::engine::model::code::Code::ObjectInvalid,
+            text: text.to_string(),
+            fix: "correct it".to_string(),
+            commands: Vec::new(),
+        };
+        assert!(is_same(&blocked("it is invalid: line 3: no"), &blocked("it is invalid: line 4: no")));
+        assert!(!is_same(&blocked("it is invalid: line 3: no"), &blocked("it is invalid: line 3: other")));
     }
 }

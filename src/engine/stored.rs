@@ -129,6 +129,10 @@ impl KnownSecrets {
         self.0.insert(hash_of(reference), reference.clone());
     }
 
+    fn has(&self, hash: FieldHash) -> bool {
+        self.0.contains_key(&hash)
+    }
+
     fn find(&self, hash: &str) -> Input {
         let known = FieldHash::parse(hash).and_then(|hash| self.0.get(&hash));
         // Two of one hash are one secret; which, is not known.
@@ -138,6 +142,16 @@ impl KnownSecrets {
 
 fn hash_of(reference: &SecretRef) -> FieldHash {
     FieldValue::Input(&Input::SecretRef(reference.clone())).hash()
+}
+
+/// The reference that stands for a secret that is itself in an input.
+fn in_place_of_literal(input: &str) -> SecretRef {
+    SecretRef::unknown(input.to_string())
+}
+
+/// Whether a value is a secret that is itself in an input: by its type, by the name of the input, or by its text.
+fn is_literal(name: &str, value: &str, literals: &BTreeSet<&str>) -> bool {
+    literals.contains(name) || sensitive::is_sensitive(name) || is_secret_text(value)
 }
 
 fn is_secret_text(text: &str) -> bool {
@@ -151,8 +165,11 @@ fn hide(text: &mut Option<String>) {
 }
 
 impl StoredInventory {
-    /// Stores a state.
-    pub fn of(inventory: &Inventory) -> Self {
+    /// Stores a state. Of what was written before, a hash is stored only where it is that of a reference to a secret: one
+    /// that the state has, or that is known.
+    pub fn of(inventory: &Inventory, known: &KnownSecrets) -> Self {
+        let mut known = known.clone();
+        known.learn(inventory);
         // The names of customers' credentials may be those of customers.
         let shown = |id: &&ObjectId| id.kind != Kind::CustomerCredentials;
         let connections = inventory.connections.iter().map(|(name, object)| {
@@ -189,12 +206,11 @@ impl StoredInventory {
             };
             (name.clone(), stored)
         });
-        let records = inventory.records.iter().filter(|(id, _)| shown(id)).map(|(id, record)| {
-            let mut record = record.as_ref().clone();
-            // Labels and annotations may hold anything, and are not stored.
-            record.fields.retain(|field, _| !matches!(field.kind, FieldKind::Label | FieldKind::Annotation));
-            (id.to_string(), record.encode())
-        });
+        let records = inventory
+            .records
+            .iter()
+            .filter(|(id, _)| shown(id))
+            .map(|(id, record)| (id.to_string(), stored_record(inventory, id, record, &known).encode()));
         let (native, read_only): (Vec<_>, Vec<_>) =
             inventory.read_only.iter().filter(|(id, _)| shown(id)).partition(|(_, why)| **why == ReadOnly::CodeNative);
         let hidden = inventory.invalid.keys().filter(|id| !shown(id)).count();
@@ -267,8 +283,12 @@ impl StoredInventory {
             }
         }
         for (text, line) in &self.records {
-            let record = Record::decode(line).ok_or_else(|| UnreadableObject(format!("the record of {text}")))?;
-            inventory.records.insert(id(text)?, Arc::new(record));
+            let mut record = Record::decode(line).ok_or_else(|| UnreadableObject(format!("the record of {text}")))?;
+            let id = id(text)?;
+            if let Some(stored) = self.connections.get(&id.name).filter(|_| id.kind == Kind::Connection) {
+                stored.take_unknown_as_written(&mut record, known);
+            }
+            inventory.records.insert(id, Arc::new(record));
         }
         for (text, why) in &self.invalid {
             inventory.invalid.insert(id(text)?, why.clone());
@@ -300,6 +320,65 @@ impl StoredInventory {
     }
 }
 
+/// An ownership record that says no more of a secret than the stored object: a short secret is soon found by its hash.
+fn stored_record(inventory: &Inventory, id: &ObjectId, record: &Record, known: &KnownSecrets) -> Record {
+    let live = inventory.get(id);
+    let literals: BTreeSet<&str> = live.iter().flat_map(|item| secret_literals(item, &[inventory])).collect();
+    let mut record = record.clone();
+    // Labels and annotations may hold anything, and are not stored.
+    record.fields.retain(|field, _| !matches!(field.kind, FieldKind::Label | FieldKind::Annotation));
+    for (field, wrote) in &mut record.fields {
+        let value = live.as_ref().and_then(|live| live.written(field));
+        let is_live = value.is_some_and(|value| value.hash() == wrote.hash);
+        let name = field.name.as_ref();
+        wrote.hash = match (field.kind, value) {
+            (FieldKind::Input | FieldKind::TestInput, Some(FieldValue::Input(Input::Value(text))))
+                if is_live && is_literal(name, text, &literals) =>
+            {
+                hash_of(&in_place_of_literal(name))
+            }
+            (FieldKind::Title | FieldKind::Description, Some(FieldValue::Text(text)))
+                if is_live && is_secret_text(text) =>
+            {
+                FieldValue::Text(HIDDEN).hash()
+            }
+            // What was written before may have been a secret itself, whatever is there now.
+            (FieldKind::Input | FieldKind::TestInput, _) if !is_live && !known.has(wrote.hash) => {
+                let is_gone = live.is_none() && !inventory.invalid.contains_key(id);
+                if is_gone && !may_be_secret(inventory, name) { wrote.hash } else { FieldHash::UNKNOWN }
+            }
+            (FieldKind::Title | FieldKind::Description, _) if !is_live => FieldHash::UNKNOWN,
+            _ => wrote.hash,
+        };
+    }
+    record.sent.retain(|secret, _| known.has(*secret));
+    record
+}
+
+/// Whether an input of an object that is gone may be a secret: of which type it was is not known.
+fn may_be_secret(inventory: &Inventory, input: &str) -> bool {
+    let types = inventory.components.values().flat_map(|component| &component.spec.types);
+    sensitive::is_sensitive(input) || types.filter_map(|t| t.inputs.get(input)).any(TypeInput::is_secret)
+}
+
+impl StoredConnection {
+    /// A reference that is as it was written, and that nothing names here, stays as it was written.
+    fn take_unknown_as_written(&self, record: &mut Record, known: &KnownSecrets) {
+        for (field, wrote) in &mut record.fields {
+            let secrets = match field.kind {
+                FieldKind::Input => &self.secrets,
+                FieldKind::TestInput => &self.test_secrets,
+                _ => continue,
+            };
+            if let Some(Some(hash)) = secrets.get(field.name.as_ref())
+                && FieldHash::parse(hash) == Some(wrote.hash)
+            {
+                wrote.hash = FieldValue::Input(&known.find(hash)).hash();
+            }
+        }
+    }
+}
+
 /// Takes the secrets out of inputs: the hash of each reference, and `None` for a secret itself.
 fn take_secrets(inputs: &mut BTreeMap<String, Input>, literals: &BTreeSet<&str>) -> BTreeMap<String, Option<String>> {
     let mut secrets = BTreeMap::new();
@@ -309,9 +388,7 @@ fn take_secrets(inputs: &mut BTreeMap<String, Input>, literals: &BTreeSet<&str>)
             secrets.insert(name.clone(), is_known.then(|| hash_of(reference).to_string()));
             false
         }
-        Input::Value(value)
-            if literals.contains(name.as_str()) || sensitive::is_sensitive(name) || is_secret_text(value) =>
-        {
+        Input::Value(value) if is_literal(name, value, literals) => {
             secrets.insert(name.clone(), None);
             false
         }
@@ -324,7 +401,7 @@ fn put_secrets(inputs: &mut BTreeMap<String, Input>, secrets: &BTreeMap<String, 
     for (name, hash) in secrets {
         let input = match hash {
             Some(hash) => known.find(hash),
-            None => Input::SecretRef(SecretRef::unknown(name.clone())),
+            None => Input::SecretRef(in_place_of_literal(name)),
         };
         inputs.insert(name.clone(), input);
     }
@@ -388,6 +465,74 @@ impl From<StoredReady> for Ready {
             StoredReady::Yes => Ready::Yes,
             StoredReady::Was => Ready::Was,
             StoredReady::No => Ready::No,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::model::field::Field;
+    use serde_json::{from_value, json};
+
+    fn input(value: serde_json::Value) -> Input {
+        from_value(value).unwrap()
+    }
+
+    /// "Never a secret, never a hash of one": a Component that calls an input a secret after it was written.
+    #[test]
+    fn no_hash_of_a_secret_is_stored() {
+        let typed = json!({"key": "crm", "types": [{"key": "basic", "inputs": {"pin": {"secret": true}}}]});
+        let crm = json!({
+            "stableKey": "crm", "component": {"key": "crm"}, "type": "basic", "credentials": "OrganizationGlobal",
+            "inputs": {"pin": {"value": "4711"}, "now": {"secretRef": {"name": "app", "key": "now"}}, "team": {"value": "a"}},
+        });
+        let mut inventory = Inventory::default();
+        inventory.components.insert("crm".into(), Arc::new(Object::new("crm", from_value(typed).unwrap())));
+        inventory.connections.insert("crm".into(), Arc::new(Object::new("crm", from_value(crm).unwrap())));
+        let app = input(json!({"secretRef": {"name": "app", "key": "now"}}));
+        let old = input(json!({"secretRef": {"name": "old", "key": "now"}}));
+        let hash = |input: &Input| FieldValue::Input(input).hash();
+        let (live, before) = (input(json!({"value": "4711"})), input(json!({"value": "0815"})));
+        let record = |fields: &[(&str, &Input)]| {
+            let wrote = |of: &Input| Wrote { hash: hash(of), writers: Arc::new([Writer::Source].into()) };
+            let of = |(name, of): &(&str, &Input)| (Field::named(FieldKind::Input, name).into_owned(), wrote(of));
+            let sent = [(hash(&before), FieldHash::of("hosts")), (hash(&old), FieldHash::of("hosts"))].into();
+            Arc::new(Record { fields: fields.iter().map(of).collect(), sent, ..Record::of("us") })
+        };
+        let team = input(json!({"value": "a"}));
+        let (crm, gone) = (ObjectId::new(Kind::Connection, "crm"), ObjectId::new(Kind::Connection, "gone"));
+        let mut known = KnownSecrets::default();
+        known.add(&SecretRef { name: "old".into(), key: "now".into(), version: None });
+        let carried = |inventory: &Inventory| {
+            let stored = StoredInventory::of(inventory, &known);
+            let text = serde_json::to_string(&stored).unwrap();
+            for secret in [&live, &before] {
+                assert!(!text.contains(&hash(secret).to_string()), "{text}");
+            }
+            assert!(text.contains(&hash(&app).to_string()), "the hash of a reference is none of a secret: {text}");
+            let carried = stored.to_inventory("us", &known, None).unwrap();
+            move |id: &ObjectId, name: &str| {
+                let field = Field::named(FieldKind::Input, name);
+                let hash = carried.records[id].wrote(&field).unwrap().hash;
+                let is_as_recorded =
+                    carried.get(id).is_some_and(|item| item.written(&field).is_some_and(|v| v.is_recorded_as(hash)));
+                (hash, is_as_recorded)
+            }
+        };
+        inventory.records.insert(crm.clone(), record(&[("pin", &live), ("now", &app), ("team", &team)]));
+        inventory.records.insert(gone.clone(), record(&[("pin", &before), ("now", &old), ("team", &team)]));
+        let recorded = carried(&inventory);
+        // What is as it was written stays so; what is not, stays recorded.
+        assert!(recorded(&crm, "pin").1 && recorded(&crm, "team").1);
+        assert!(recorded(&crm, "now").1, "a reference that nothing names here");
+        assert_eq!((recorded(&gone, "pin").0, recorded(&gone, "now").0), (FieldHash::UNKNOWN, hash(&old)));
+        assert_eq!(recorded(&gone, "team").0, hash(&team));
+        // It was changed by others: to another literal, to a reference, or taken away.
+        inventory.records.insert(crm.clone(), record(&[("pin", &before), ("now", &before), ("taken", &before)]));
+        let recorded = carried(&inventory);
+        for name in ["pin", "now", "taken"] {
+            assert_eq!(recorded(&crm, name), (FieldHash::UNKNOWN, false), "{name}");
         }
     }
 }

@@ -65,6 +65,14 @@ impl FileProblem {
         FileProblem { file: file.path.clone(), line, column, excerpt: Some(excerpt), message, help }
     }
 
+    /// The file, and the line if it is known: `tenants.yaml:7`.
+    pub fn position(&self) -> String {
+        match self.line {
+            0 => self.file.clone(),
+            line => format!("{}:{line}", self.file),
+        }
+    }
+
     /// Formats the problem in lines of `columns` columns: the message is wrapped at blanks, and the excerpt is cut
     /// around the mistake. The position is on one line, to be copied.
     pub fn text(&self, columns: usize) -> String {

@@ -9,7 +9,7 @@ use super::{Project, ProjectTenant, UNNAMED};
 use crate::api::{APPROVE, Kind, Override};
 use crate::engine::check;
 use crate::engine::committed::{self, Setting, SettingChange};
-use crate::engine::compare::{ComparedPlans, Multiset, compare};
+use crate::engine::compare::{ComparedPlans, Multiset, compare, without_lines};
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{Inventory, Sync, Targets};
 use crate::engine::model::item::ObjectId;
@@ -121,12 +121,15 @@ fn concerned(settings: &[SettingChange], folders: &[ChangedFolder], syncs: [&[Sy
 
 /// Adds to findings about files that cannot be read what would help there.
 fn add_help(plan: &mut Plan, problems: &[FileProblem]) {
+    let mut helps: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for FileProblem { file, message, help, .. } in problems {
+        helps.entry((file, message)).or_insert(help);
+    }
     for finding in &mut plan.findings {
         let Some(at) = &finding.at else { continue };
-        let is_of = |problem: &&FileProblem| problem.message == finding.text && problem.file == at.file;
-        let is_said = |problem: &&FileProblem| problem.help.is_empty() || finding.fix.contains(&problem.help);
-        if let Some(problem) = problems.iter().find(is_of).filter(|problem| !is_said(problem)) {
-            finding.fix = format!("{} ({})", problem.help, finding.fix);
+        let help = helps.get(&(at.file.as_str(), finding.text.as_str()));
+        if let Some(help) = help.filter(|help| !help.is_empty() && !finding.fix.contains(**help)) {
+            finding.fix = format!("{help} ({})", finding.fix);
         }
     }
 }
@@ -186,7 +189,7 @@ impl<'p> Documents<'p> {
 fn new_problems(before: &Project, after: &Project) -> Vec<FileProblem> {
     let key = |problem: &FileProblem, documents: &Documents<'_>| {
         let at = At { file: problem.file.clone(), line: problem.line };
-        (documents.around(&at), problem.file.clone(), problem.message.clone())
+        (documents.around(&at), problem.file.clone(), without_lines(&problem.message))
     };
     let (was, is) = (Documents::of(before), Documents::of(after));
     let mut known: Multiset<_> = before.problems.iter().map(|problem| key(problem, &was)).collect();
@@ -239,13 +242,18 @@ fn with_metadata(project: &Project, id: &ObjectId, mut spec: serde_json::Value) 
     spec
 }
 
-/// Whether the value of an override is a secret by the types that either state knows.
+/// Whether the value of an override is a secret by the types that either state knows. Those of a tenant that is in neither,
+/// or that only an operator reads, are not known.
 fn is_secret_override(from: &str, one: &Override, states: [&Project; 2]) -> bool {
-    let tenants = states.into_iter().flat_map(|state| [from, &one.tenant].map(|name| state.tenants.get(name)));
+    let names = [from, &one.tenant];
+    let tenants = states.into_iter().flat_map(|state| names.map(|name| state.tenants.get(name)));
     let tenants: Vec<&ProjectTenant> = tenants.flatten().collect();
+    let is_here = |name: &str| states.iter().any(|state| state.tenants.contains_key(name));
+    let is_elsewhere = |name: &str| states.iter().any(|state| state.for_clusters.tenants.contains_key(name));
+    let are_here = names.into_iter().all(|name| is_here(name) && !is_elsewhere(name));
     let read = || tenants.iter().flat_map(|tenant| Some(&tenant.live).into_iter().chain(&tenant.source));
     let known: Vec<&Inventory> = read().flatten().map(|snapshot| &*snapshot.inventory).collect();
-    check::is_secret_override(one, &known, read().all(Result::is_ok))
+    check::is_secret_override(one, &known, are_here && read().all(Result::is_ok))
 }
 
 /// Adds what only the other state has: a file that cannot be read could declare it.

@@ -3,6 +3,9 @@
 use super::Project;
 use crate::api::LocationSpec;
 use crate::engine::committed::{self, CommittedChange};
+use crate::engine::compare::without_lines;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
 use crate::file_tree::{FileKind, FileTree};
 use crate::manifest::shown;
@@ -230,7 +233,7 @@ fn changed(
             let unread = committed::unread(&was.inventory, &is.inventory);
             // A state that cannot be read in part, and is the same otherwise, is no change.
             let is_same =
-                was.inventory.unparsed == is.inventory.unparsed && was.inventory.invalid == is.inventory.invalid;
+                was.inventory.unparsed == is.inventory.unparsed && invalid(&was.inventory) == invalid(&is.inventory);
             let names: Vec<String> = unread.into_iter().collect();
             let unknown = (!is_same).then(|| format!("{} cannot be read", names.join(", ")));
             let is_whole = is.inventory.unparsed.is_empty() && is.inventory.invalid.is_empty();
@@ -244,4 +247,9 @@ fn changed(
     let (tenant, is_source) = (tenant.to_string(), role == FolderRole::Source);
     let is_any = !changes.is_empty() || unknown.is_some();
     is_any.then_some(ChangedFolder { tenant, is_source, changes, unknown, is_unknown_now, left: None })
+}
+
+/// The objects that are invalid, and why, wherever in a file the reason is.
+fn invalid(inventory: &Inventory) -> Vec<(&ObjectId, String)> {
+    inventory.invalid.iter().map(|(id, why)| (id, without_lines(why))).collect()
 }

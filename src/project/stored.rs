@@ -73,6 +73,7 @@ impl StoredProject {
     /// Stores the tenants of a project.
     pub fn of(project: &Project, now: Timestamp) -> Self {
         let elsewhere = project.tenants.iter().filter(|(_, tenant)| is_elsewhere(&tenant.spec));
+        let known = known_secrets(project);
         let stored = elsewhere.map(|(name, tenant)| {
             let live = tenant.live.as_ref().ok();
             // Where its own Tenant lies, and what it is declared by, decides nothing here, and may refer to Secrets.
@@ -81,7 +82,9 @@ impl StoredProject {
             let stored = StoredTenant {
                 location: location(&tenant.spec),
                 own: own.unwrap_or_default(),
-                live: live.filter(|live| !live.inventory.is_not_asked).map(|live| StoredInventory::of(&live.inventory)),
+                live: live
+                    .filter(|live| !live.inventory.is_not_asked)
+                    .map(|live| StoredInventory::of(&live.inventory, &known)),
             };
             (name.clone(), stored)
         });
@@ -158,8 +161,8 @@ impl StoredProject {
             });
             if live.is_ok() {
                 project.cautions.push(format!(
-                    "{name} is as the snapshot of {written} has it. It does not say which secrets can be sent, and \
-                     who else owns a field; credentials of customers, labels and annotations are not compared"
+                    "{name} is as the snapshot of {written} has it. It does not say which secrets can be sent, \
+                     where those went that nothing names any more, and who else owns a field; credentials of customers, labels and annotations are not compared"
                 ));
             }
             tenant.live = live;

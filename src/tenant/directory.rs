@@ -147,7 +147,7 @@ impl FolderLocation {
         snapshot.other_kinds = other_kinds;
         let (mut snapshot, are_merged) = self
             .recorded(snapshot)
-            .map_err(|problem| LocationError::Failed { what: problem.file, why: problem.message })?;
+            .map_err(|problem| LocationError::Failed { what: problem.position(), why: problem.message })?;
         let inventory = Arc::make_mut(&mut snapshot.inventory);
         for (id, origin) in snapshot.origins.iter() {
             if let Some(link) = read.shared.get(&origin.file.path) {

@@ -47,6 +47,8 @@ pub(super) struct ReadCommit {
     tenant: String,
     id: CommitId,
     layout: FolderLayout,
+    /// The folders of other tenants in it.
+    beside: Arc<Vec<Folder>>,
     content: Result<Snapshot, GitFailure>,
     /// Where definitions are read from.
     _folder: Arc<FetchFolder>,
@@ -70,15 +72,19 @@ pub(super) struct GitFailure {
 /// A read to be made, on a thread of its own.
 pub(super) struct GitPoll {
     pub target: Arc<GitTarget>,
+    /// The folders of other tenants in the same commits.
+    pub beside: Arc<Vec<Folder>>,
     /// The commit that was read before. Without one, everything is fetched afresh.
     pub known: Option<CommitId>,
+    /// Whether that commit is read again: it was read with other folders beside its own.
+    pub is_outdated: bool,
     /// Whether the last one failed.
     pub has_failed: bool,
 }
 
 /// The result of a read: a new commit, or none.
 #[derive(Debug)]
-pub(super) struct GitPollResult(pub Result<Option<ReadCommit>, GitFailure>);
+pub(super) struct GitPollResult(pub Result<Option<Arc<ReadCommit>>, GitFailure>);
 
 impl GitPollResult {
     /// Returns what metrics count.
@@ -107,25 +113,26 @@ impl GitPoll {
         GitPollResult(self.new_commit())
     }
 
-    fn new_commit(&self) -> Result<Option<ReadCommit>, GitFailure> {
+    fn new_commit(&self) -> Result<Option<Arc<ReadCommit>>, GitFailure> {
         let target = &self.target;
         let failed = |error: FetchError| GitFailure::of_fetch(target, &error);
-        if self.known.is_some() && self.known == Some(target.remote.head(&target.reference).map_err(failed)?) {
+        let unchanged = self.known.filter(|_| !self.is_outdated);
+        if unchanged.is_some() && unchanged == Some(target.remote.head(&target.reference).map_err(failed)?) {
             return Ok(None);
         }
         if self.known.is_none() {
             target.folders.begin_afresh();
         }
         let (folder, id) = self.fetched().map_err(failed)?;
-        if self.known == Some(id) {
+        if unchanged == Some(id) {
             return Ok(None);
         }
-        let read = ReadCommit::read(target, folder, id);
+        let read = ReadCommit::read(target, &self.beside, folder, id);
         if read.is_err() {
             // What is damaged there would stay so.
             target.folders.begin_afresh();
         }
-        read.map(Some)
+        read.map(|read| Some(Arc::new(read)))
     }
 
     /// Fetches into the folder of the last fetch. If what is there may be damaged, a fresh folder is next: a reconcile may
@@ -180,7 +187,12 @@ impl GitFailure {
 }
 
 impl ReadCommit {
-    fn read(target: &GitTarget, fetched: Arc<FetchFolder>, id: CommitId) -> Result<Self, GitFailure> {
+    fn read(
+        target: &GitTarget,
+        beside: &Arc<Vec<Folder>>,
+        fetched: Arc<FetchFolder>,
+        id: CommitId,
+    ) -> Result<Self, GitFailure> {
         let of_storage = |error| GitFailure::of_storage(target, &error);
         let repository = Repository::bare(fetched.path()).map_err(of_storage)?;
         let commit = repository.commit(&id.to_string()).map_err(of_storage)?;
@@ -189,11 +201,22 @@ impl ReadCommit {
         let mut layout = FolderLayout::new(root, Overlay::nothing_over(tree));
         let folder = Folder { tenant: target.tenant.clone(), role: FolderRole::Source, path: target.path.clone() };
         layout.add(folder.clone());
+        for other in beside.iter() {
+            // A folder may be, or lie behind, a link.
+            let path = layout.locate_given(&other.path);
+            layout.add(Folder { path, ..other.clone() });
+        }
         let content = content(target, id, &layout, &folder);
         if let Some(why) = layout.over.tree().lost() {
             return Err(GitFailure::of_storage(target, &why));
         }
-        Ok(ReadCommit { tenant: target.tenant.clone(), id, layout, content, _folder: fetched })
+        let (tenant, beside) = (target.tenant.clone(), beside.clone());
+        Ok(ReadCommit { tenant, id, layout, beside, content, _folder: fetched })
+    }
+
+    /// The folders of other tenants in it.
+    pub(super) fn beside(&self) -> &Arc<Vec<Folder>> {
+        &self.beside
     }
 
     /// Whether everything of it could be read so far. If not, it is fetched again.
@@ -278,6 +301,15 @@ fn content(target: &GitTarget, id: CommitId, layout: &FolderLayout, folder: &Fol
             return Err(GitFailure::stalled("PathNotFound", at(format!("has no folder {shown}: {error}; {restore}"))));
         }
     }
+    let real = layout.locate_given(path);
+    let is_shared = |other: &&Folder| real.starts_with(&other.path) || other.path.starts_with(&real);
+    let mut others = layout.folders().iter().filter(|other| other.tenant != target.tenant);
+    if let Some(Folder { tenant, .. }) = others.find(is_shared) {
+        let why = format!(
+            "shares files of {shown} with tenant {tenant}, because of a link: give each tenant a folder of its own"
+        );
+        return Err(GitFailure::stalled("SourceShared", at(why)));
+    }
     let too_large = |what: String| Err(GitFailure::stalled("TooLarge", at(format!("{what}: nothing of it is used"))));
     let mut budget = FolderBudget::of_bytes(u64::try_from(target.limit).unwrap_or(u64::MAX));
     let reading = layout.read_within(folder, &mut budget).reading;
@@ -349,7 +381,7 @@ impl GitTarget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stablekey_testing::git_repository::{GitRepository, files};
+    use stablekey_testing::git_repository::{File, GitRepository, files};
     use std::fs;
 
     /// A source, and a folder in which everything of it was fetched.
@@ -360,9 +392,9 @@ mod tests {
         _parent: tempfile::TempDir,
     }
 
-    fn fetched(limit: usize) -> Fetched {
+    fn fetched(path: &str, limit: usize) -> Fetched {
         let parent = tempfile::tempdir().unwrap();
-        let target = GitTarget::of_test("", parent.path(), limit);
+        let target = GitTarget::of_test(path, parent.path(), limit);
         let folder = target.folders.current();
         let repository = GitRepository::new(folder.path());
         Fetched { target, folder, repository, _parent: parent }
@@ -371,7 +403,14 @@ mod tests {
     impl Fetched {
         fn read(&self, commit: &str) -> Result<ReadCommit, GitFailure> {
             let id = CommitId::from_hex(commit.as_bytes()).unwrap();
-            ReadCommit::read(&self.target, self.folder.clone(), id)
+            ReadCommit::read(&self.target, &Arc::default(), self.folder.clone(), id)
+        }
+
+        /// Reads folder `us` of a commit, whose folder `eu` is another tenant's.
+        fn read_beside_eu(&self, commit: &str) -> Result<ReadCommit, GitFailure> {
+            let id = CommitId::from_hex(commit.as_bytes()).unwrap();
+            let eu = Folder { tenant: "eu".to_string(), role: FolderRole::Source, path: "eu".into() };
+            ReadCommit::read(&self.target, &Arc::new(vec![eu]), self.folder.clone(), id)
         }
 
         /// Removes the object of a path, as a full disk or an eviction may.
@@ -401,7 +440,7 @@ mod tests {
     /// Whoever may push to one tenant's branch must not end the reconciles of all.
     #[test]
     fn a_commit_that_is_larger_than_it_looks_is_not_read() {
-        let fetched = fetched(2 << 20);
+        let fetched = fetched("", 2 << 20);
         let large = |commit: &str, why: &str| {
             let read = fetched.read(commit).unwrap();
             let failure = read.failure().unwrap();
@@ -417,10 +456,40 @@ mod tests {
         large(&fetched.repository.replace("main", &files(&texts)), "more than 256 MiB together");
     }
 
+    /// "One file, one tenant": a link into another tenant's folder is an error on the link.
+    #[test]
+    fn a_link_into_the_folder_of_another_source_is_an_error() {
+        let fetched = fetched("us", 1 << 20);
+        let plain = |name: &str| {
+            File::Regular(
+                format!(
+                    "apiVersion: stablekey.dev/v1alpha1\nkind: Integration\nmetadata: {{name: {name}}}\nspec: {{}}\n"
+                )
+                .into_bytes(),
+            )
+        };
+        let commit = |us: &[(&str, File)]| {
+            let eu = ("eu/crm.yaml".to_string(), plain("crm"));
+            let us = us.iter().map(|(path, file)| (path.to_string(), file.clone()));
+            fetched.repository.commit("main", &us.chain([eu]).collect())
+        };
+        let own = commit(&[("us/own.yaml", plain("own")), ("us/both.yaml", File::Link("../both.yaml".to_string()))]);
+        assert!(fetched.read_beside_eu(&own).unwrap().failure().is_none());
+        for (path, to) in [("us/crm.yaml", "../eu/crm.yaml"), ("us/all", "../eu")] {
+            let linked = commit(&[("us/own.yaml", plain("own")), (path, File::Link(to.to_string()))]);
+            assert_eq!(fetched.read(&linked).unwrap().problems(), Vec::<String>::new(), "nobody else has it");
+            let problems = fetched.read_beside_eu(&linked).unwrap().problems();
+            assert!(problems[0].contains("this link leads into the folder of tenant eu"), "{problems:?}");
+        }
+        let whole = commit(&[("us", File::Link("eu".to_string()))]);
+        let read = fetched.read_beside_eu(&whole).unwrap();
+        assert_eq!(read.failure().unwrap().reason, "SourceShared");
+    }
+
     /// "what cannot be read is unknown": what the disk lost is no fault of the commit.
     #[test]
     fn a_lost_object_is_a_failure_of_the_storage() {
-        let fetched = fetched(1 << 20);
+        let fetched = fetched("", 1 << 20);
         let (manifest, definition) = (integration("i"), "definitionVersion: 7\nname: i\nflows: []\n".to_string());
         let texts = [("us/i.yaml", manifest.as_str()), ("us/definition.yaml", definition.as_str())];
         let commit = fetched.repository.commit("main", &files(&texts));

@@ -7,6 +7,7 @@ use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
 use crate::git::ObjectId as CommitId;
 use crate::git::url::GitUrl;
+use crate::tenant::directory::layout::Folder;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,11 +21,16 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// The time between two questions, whoever asks for them.
 const GAP: Duration = Duration::from_millis(200);
 
+/// A commit, whether it can be read whole, and the folders of other tenants in it.
+type CommitStanding = (CommitId, bool, Arc<Vec<Folder>>);
+
 /// The source of a tenant in Git.
 pub(super) struct GitTenantSource {
     /// The number of this connection. Reads of an earlier connection are ignored.
     pub epoch: u64,
     target: Arc<GitTarget>,
+    /// The folders of other tenants in the same commits: a link into one of them is an error.
+    beside: Arc<Vec<Folder>>,
     interval: Duration,
     /// The commit that was read last.
     commit: Option<Arc<ReadCommit>>,
@@ -55,6 +61,7 @@ impl GitTenantSource {
         GitTenantSource {
             epoch,
             target: Arc::new(target),
+            beside: Arc::default(),
             interval,
             commit: None,
             failure: None,
@@ -77,8 +84,23 @@ impl GitTenantSource {
             return None;
         }
         (self.is_reading, self.is_asked_again, self.begun) = (true, false, Some(now));
-        let known = self.commit.as_ref().filter(|commit| commit.is_whole()).map(|commit| commit.id());
-        Some(GitPoll { target: self.target.clone(), known, has_failed: self.failure.is_some() })
+        let whole = self.commit.as_ref().filter(|commit| commit.is_whole());
+        Some(GitPoll {
+            target: self.target.clone(),
+            beside: self.beside.clone(),
+            known: whole.map(|commit| commit.id()),
+            is_outdated: whole.is_some_and(|commit| *commit.beside() != self.beside),
+            has_failed: self.failure.is_some(),
+        })
+    }
+
+    /// Sets the folders of other tenants in the same commits. If they differ, what was read is read again: a file of its
+    /// own may be a link into one of them.
+    pub(super) fn set_beside(&mut self, beside: Vec<Folder>, now: Instant) {
+        if *self.beside != beside {
+            self.beside = Arc::new(beside);
+            self.poll_now(now);
+        }
     }
 
     /// Returns when the next read is due; `None` while one is in progress.
@@ -105,7 +127,7 @@ impl GitTenantSource {
                     if let Some(failure) = commit.failure() {
                         warn!(tenant, reason = failure.reason, why = failure.why, "its source cannot be read");
                     }
-                    self.commit = Some(Arc::new(commit));
+                    self.commit = Some(commit);
                 }
             }
             // Its own earlier commit may be what takes the room. Then it is of no use: nothing is reconciled with a source
@@ -182,9 +204,10 @@ impl GitTenantSource {
         self.commit.as_ref()
     }
 
-    /// What a change of is reported: the commit, whether it can be read whole, and the reason of a failure.
-    fn standing(&self) -> (Option<(CommitId, bool)>, Option<&'static str>) {
-        let commit = self.commit.as_ref().map(|commit| (commit.id(), commit.is_whole()));
+    /// What a change of is reported: the commit, whether it can be read whole, the folders that are not its own, and the
+    /// reason of a failure.
+    fn standing(&self) -> (Option<CommitStanding>, Option<&'static str>) {
+        let commit = self.commit.as_ref().map(|commit| (commit.id(), commit.is_whole(), commit.beside().clone()));
         (commit, self.failure.as_ref().map(|failure| failure.reason))
     }
 

@@ -17,8 +17,9 @@ use crate::git::reference::Reference;
 use crate::git::remote::{Access, Remote, RemoteError};
 use crate::git::url::GitUrl;
 use crate::git::{Authorities, Proxies, Secret};
+use crate::tenant::directory::layout::{Folder, FolderRole};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -102,16 +103,24 @@ impl GitSources {
         }
         self.found.retain(|name, _| wanted.contains_key(name));
         self.found_by.retain(|name, _| wanted.contains_key(name));
+        let folders: BTreeMap<&String, CommitFolder> =
+            objects.all_git_sources().filter_map(|(name, spec)| Some((name, CommitFolder::of(spec)?))).collect();
         for (name, spec) in &wanted {
-            let same = wanted.iter().find(|(other, of)| *other != name && is_same(of, spec));
-            let opened = match same {
-                Some((other, _)) => Some(refuse(
-                    "SourceShared",
-                    format!("{other} has the same source: give each tenant a folder of its own"),
-                )),
+            let own = folders.get(name);
+            let of_others: Vec<(&String, &CommitFolder)> = folders
+                .iter()
+                .filter(|(other, folder)| *other != name && own.is_some_and(|own| own.is_in_commits_of(folder)))
+                .map(|(other, folder)| (*other, folder))
+                .collect();
+            let shared = own.and_then(|own| of_others.iter().find_map(|(other, folder)| own.shares(folder, other)));
+            let opened = match shared {
+                Some(why) => Some(refuse("SourceShared", why)),
                 None => self.open(name, spec, secret).transpose(),
             };
-            let Some(opened) = opened else { continue };
+            let Some(opened) = opened else {
+                self.set_beside(name, &of_others);
+                continue;
+            };
             if let Err(refusal) = &opened {
                 self.found_by.remove(*name);
                 let is_new = !self.found.get(*name).is_some_and(|known| known.as_ref().err() == Some(refusal));
@@ -120,6 +129,14 @@ impl GitSources {
                 }
             }
             self.found.insert((*name).clone(), opened);
+            self.set_beside(name, &of_others);
+        }
+    }
+
+    /// Gives an open source the folders of other tenants in the same commits.
+    fn set_beside(&mut self, name: &str, of_others: &[(&String, &CommitFolder)]) {
+        if let Some(Ok(source)) = self.found.get_mut(name) {
+            source.set_beside(beside(of_others), Instant::now());
         }
     }
 
@@ -255,14 +272,58 @@ impl GitSources {
     }
 }
 
-/// Whether two sources are the same folder of the same branch, tag or commit, however each is written. One that cannot be
-/// read as it is written is refused for that.
-fn is_same(one: &GitSource, other: &GitSource) -> bool {
-    let parts = |source: &GitSource| {
-        let url = GitUrl::parse(&source.url).ok()?.repository();
-        Some((url, reference(source).ok()?, git_commit::folder(source.path.as_deref())?))
+/// A folder of a branch, tag or commit, the same however it is written.
+struct CommitFolder {
+    /// The address of the repository in lower case: many servers ignore the case of a path. On one that does not, two
+    /// repositories whose names differ in case only count as one.
+    repository: String,
+    reference: Reference,
+    /// Empty for all of the repository.
+    path: PathBuf,
+}
+
+impl CommitFolder {
+    /// Returns the folder of a source; `None` if it cannot be read as it is written, for which it is refused.
+    fn of(source: &GitSource) -> Option<Self> {
+        let repository = GitUrl::parse(&source.url).ok()?.repository().to_ascii_lowercase();
+        let path = git_commit::folder(source.path.as_deref())?;
+        Some(CommitFolder { repository, reference: reference(source).ok()?, path })
+    }
+
+    /// Whether both are folders of the same commits.
+    fn is_in_commits_of(&self, other: &CommitFolder) -> bool {
+        self.repository == other.repository && self.reference == other.reference
+    }
+
+    /// Why this and the folder of another tenant, in the same commits, have files in common: a file belongs to one tenant.
+    fn shares(&self, other: &CommitFolder, name: &str) -> Option<String> {
+        let shown = |path: &Path| match path.as_os_str().is_empty() {
+            true => "the whole repository".to_string(),
+            false => path.display().to_string(),
+        };
+        if self.path == other.path {
+            return Some(format!("{name} has the same source: give each tenant a folder of its own"));
+        }
+        let how = match (self.path.starts_with(&other.path), other.path.starts_with(&self.path)) {
+            (false, false) => return None,
+            (true, _) => "lies in",
+            (false, true) => "holds",
+        };
+        let (own, theirs) = (shown(&self.path), shown(&other.path));
+        Some(format!(
+            "its source ({own}) {how} that of {name} ({theirs}): give each tenant a folder of its own, none within another"
+        ))
+    }
+}
+
+/// The folders of other tenants in the same commits.
+fn beside(of_others: &[(&String, &CommitFolder)]) -> Vec<Folder> {
+    let of = |(name, folder): &(&String, &CommitFolder)| Folder {
+        tenant: (*name).clone(),
+        role: FolderRole::Source,
+        path: folder.path.clone(),
     };
-    parts(one).is_some_and(|one| Some(one) == parts(other))
+    of_others.iter().map(of).collect()
 }
 
 fn reference(spec: &GitSource) -> Result<Reference, TenantRefusal> {
@@ -319,22 +380,46 @@ mod tests {
         GitSource { url: url.to_string(), branch: Some("main".to_string()), ..GitSource::default() }
     }
 
+    fn shares(one: &GitSource, other: &GitSource) -> bool {
+        let (Some(one), Some(other)) = (CommitFolder::of(one), CommitFolder::of(other)) else { return false };
+        one.is_in_commits_of(&other) && one.shares(&other, "other").is_some()
+    }
+
     #[test]
     fn one_source_is_found_however_it_is_written() {
         let one = GitSource { path: Some("us".to_string()), ..git("https://git.example/team/tenants.git") };
         let same = GitSource { path: Some("./us/".to_string()), ..git("https://Git.Example:443/team/tenants/") };
-        assert!(is_same(&one, &same));
+        assert!(shares(&one, &same));
+        assert!(shares(&one, &GitSource { url: "https://git.example/Team/Tenants".to_string(), ..one.clone() }));
         for other in [
             GitSource { path: Some("eu".to_string()), ..one.clone() },
             GitSource { branch: Some("dev".to_string()), ..one.clone() },
             GitSource { branch: None, tag: Some("main".to_string()), ..one.clone() },
             GitSource { url: "https://git.example/team/other".to_string(), ..one.clone() },
         ] {
-            assert!(!is_same(&one, &other), "{other:?}");
+            assert!(!shares(&one, &other), "{other:?}");
         }
         let commit = |name: &str| GitSource { branch: None, commit: Some(name.to_string()), ..one.clone() };
-        assert!(is_same(&commit(&"ab".repeat(20)), &commit(&"AB".repeat(20))));
+        assert!(shares(&commit(&"ab".repeat(20)), &commit(&"AB".repeat(20))));
         // Two that cannot be read are each refused for that.
-        assert!(!is_same(&git("tenants"), &git("other")));
+        assert!(!shares(&git("tenants"), &git("other")));
+    }
+
+    /// "One file, one tenant": of two folders, one within the other, a file would count in both.
+    #[test]
+    fn a_source_within_another_shares_its_files() {
+        let at = |path: Option<&str>| GitSource {
+            path: path.map(str::to_string),
+            ..git("https://git.example/team/tenants.git")
+        };
+        for (one, other) in [(None, Some("eu")), (Some("."), Some("eu")), (Some("eu"), Some("eu/prod/"))] {
+            assert!(shares(&at(one), &at(other)) && shares(&at(other), &at(one)), "{one:?} {other:?}");
+        }
+        // Whole names count.
+        assert!(!shares(&at(Some("eu")), &at(Some("eu-prod"))));
+        let folder = |path| CommitFolder::of(&at(path)).unwrap();
+        let why = |one, other| folder(one).shares(&folder(other), "eu").unwrap();
+        assert!(why(None, Some("eu")).contains("(the whole repository) holds that of eu (eu)"));
+        assert!(why(Some("eu/prod"), Some("eu")).contains("(eu/prod) lies in that of eu (eu)"));
     }
 }

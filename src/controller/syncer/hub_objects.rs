@@ -85,10 +85,14 @@ impl HubObjects {
         }
     }
 
+    /// Returns the sources in Git of all Tenants, also of those of another role, by tenant.
+    pub(super) fn all_git_sources(&self) -> impl Iterator<Item = (&String, &GitSource)> {
+        self.tenants.iter().filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?.spec.git()?)))
+    }
+
     /// Returns the sources in Git of the Tenants of this role, by tenant.
     pub(super) fn git_sources(&self) -> impl Iterator<Item = (&String, &GitSource)> {
-        let own = self.tenants.iter().filter(|(name, _)| self.is_own_tenant(name));
-        own.filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?.spec.git()?)))
+        self.all_git_sources().filter(|(name, _)| self.is_own_tenant(name))
     }
 
     /// Returns the Tenant of this role whose source is in Git.

@@ -56,7 +56,8 @@ pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str>
 }
 
 /// Whether the value of an override is a secret, as far as one of the inventories knows the type of the connection. A type
-/// that nothing describes can be that of a secret, unless everything that may describe it was read: `is_whole`.
+/// that nothing describes can be that of a secret, unless everything that may describe it was read: `is_whole`. So can that
+/// of a connection that is nowhere.
 pub fn is_secret_override(one: &Override, known: &[&Inventory], is_whole: bool) -> bool {
     let (Some(key), Some(input)) = (&one.stable_key, &one.input) else { return false };
     let connections = || known.iter().filter_map(|inventory| inventory.connection(key));
@@ -72,7 +73,8 @@ pub fn is_secret_override(one: &Override, known: &[&Inventory], is_whole: bool) 
         components.chain(Some(ObjectId::new(Kind::Connection, names::of_stable_key(key)))).collect();
     let is_invalid = |inventory: &&Inventory| ids.iter().any(|id| inventory.invalid.contains_key(id));
     let is_unread = |inventory: &&Inventory| !inventory.unparsed.is_empty();
-    known.iter().any(is_invalid) || types().next().is_none() && (!is_whole || known.iter().any(is_unread))
+    let is_unknown = || !is_whole || connections().next().is_none() || known.iter().any(is_unread);
+    known.iter().any(is_invalid) || types().next().is_none() && is_unknown()
 }
 
 /// The unreadable item that may declare literal inputs of an object as secrets: the Component itself, or a file that

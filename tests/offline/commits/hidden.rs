@@ -115,6 +115,43 @@ fn an_error_of_the_base_hides_no_other() {
     assert_eq!(output.code, 0, "{}", output.all);
 }
 
+/// What the base has already gates nothing: neither if a line is added above it, in a definition as in a manifest.
+#[test]
+fn an_error_of_the_base_that_moves_is_no_new_one() {
+    let tree = applied();
+    let greet = Integration::new("greet").title("greet").binds("Chat", "chat").definition_file("greet.definition");
+    tree.write("dev/greet.yaml", &greet.yaml());
+    let definition = "definitionVersion: 7\nname: greet\nname: greet\nflows: []\n";
+    tree.write("dev/greet.definition", definition);
+    tree.commit("a doubled key");
+    tree.branch("change");
+    let output = tree.stablekey(&["plan"]);
+    assert!(output.code == 1 && output.all.contains("line 3"), "{}", output.all);
+    tree.write("dev/greet.definition", &format!("# one more line\n{definition}"));
+    tree.commit("a comment above it");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_eq!(output.code, 0, "{}", output.all);
+    tree.write("dev/greet.definition", &format!("{definition}flows: []\n"));
+    tree.write("dev/more.yaml", &Integration::new("more").title("more").binds("Chat", "gone").yaml());
+    tree.commit("another error beside it");
+    assert_ne!(tree.stablekey(&["ci", "plan", "--base", "main"]).code, 0);
+}
+
+/// What stops a tenant is named with its file.
+#[test]
+fn a_lock_that_cannot_be_read_is_named() {
+    let tree = applied();
+    tree.branch("change");
+    tree.write("prod/stablekey.lock", "stablekey.lock v1\nno record\n");
+    tree.commit("broken");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert_ne!(output.code, 0, "{}", output.all);
+    let folder = "what differs is not known: prod/stablekey.lock:2: not a record";
+    assert!(output.out.contains(folder), "{}", output.out);
+    let output = tree.stablekey(&["status"]);
+    assert!(output.all.contains("prod/stablekey.lock:2"), "{}", output.all);
+}
+
 /// "Changes of policy, acceptFrom and overrides before all else": of tenants that only an operator reads, too.
 #[test]
 fn the_settings_of_tenants_for_clusters_are_shown() {
@@ -225,6 +262,44 @@ fn no_secret_of_an_override_is_shown() {
     std::fs::remove_file(tree.path("over.yaml")).unwrap();
     tree.commit("removed");
     shows_nothing("HEAD^");
+    // A key that is nowhere has no type either.
+    tree.write("over.yaml", &override_of("pin", CANARY).replace("chat", "chta"));
+    tree.commit("misspelt");
+    shows_nothing("HEAD^");
+    // Nor do tenants that only an operator reads, in whichever state they are that.
+    let of_cluster = |name: &str| {
+        format!("apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+    };
+    let hub = |from: &str, to: &str| {
+        let over = Sync::new("over", from, to).overriding_input(to, "chat", "pin", CANARY).yaml();
+        yaml::file(&[of_cluster("hub-us"), of_cluster("hub-eu"), over])
+    };
+    for (from, to) in [("hub-us", "hub-eu"), ("dev", "hub-eu"), ("hub-us", "prod"), ("hub-us", "gone")] {
+        tree.write("over.yaml", &hub(from, to));
+        tree.git(&["rm", "--quiet", "--ignore-unmatch", "dev/component.yaml"]);
+        tree.commit(&format!("{from} to {to}"));
+        shows_nothing("HEAD^");
+    }
+}
+
+/// Nor is a value of a resource whose Component cannot be read.
+#[test]
+fn no_value_of_a_type_that_cannot_be_read_is_shown() {
+    const CANARY: &str = "c4n4ry-Hunter2-9f8e7d";
+    let tree = applied();
+    tree.write("dev/other.yaml", &Component::new("other/basic").yaml());
+    tree.write("dev/component.yaml", "a: [");
+    tree.commit("cannot be read");
+    tree.branch("change");
+    let chat = Connection::new("chat", "chat/oauth2").credentials(stablekey::api::Credentials::OrganizationGlobal);
+    let chat = chat.title("Chat").input("baseUrl", "https://chat.example").secret("clientSecret", "chat");
+    tree.write("dev/chat.yaml", &chat.input("pin", CANARY).yaml());
+    tree.commit("pin");
+    for form in ["text", "json", "markdown"] {
+        let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD", "-o", form]);
+        assert!(output.out.contains("pin"), "{form}: {}", output.all);
+        assert!(!output.all.contains(CANARY), "{form}: {}", output.all);
+    }
 }
 
 /// A file that is not read any more has no error.

@@ -3,7 +3,9 @@
 use super::env::*;
 use crate::controller::syncer::env::*;
 use serde_json::json;
+use stablekey_testing::git_repository::File;
 use stablekey_testing::objects::*;
+use stablekey_testing::replica::until;
 
 /// "Credentials by Secret bound to hosts by `--git-host`; without it nothing is fetched".
 #[test]
@@ -56,4 +58,31 @@ fn two_tenants_do_not_share_a_source() {
     env.in_us(&[env.tenant(), second]);
     until_ready(&env.us, US, "SourceShared");
     assert!(env.message().contains("second has the same source"), "{}", env.message());
+    // Nor a folder and one around it, also if another role reads that.
+    kubectl(&env.us, &["delete", "tenant", "second"]);
+    until_ready(&env.us, US, "InSync");
+    let platform = json!({"url": "https://app.prismatic.io", "tokenFrom": {"secretRef": {"name": "t", "key": "k"}}});
+    let git = env.git(json!({"path": null}));
+    env.in_us(&[tenant("third", json!({"source": {"git": git}, "location": {"prismatic": platform}}))]);
+    until_ready(&env.us, US, "SourceShared");
+    let why = "its source (tenants/us) lies in that of third (the whole repository)";
+    assert!(env.message().contains(why), "{}", env.message());
+}
+
+/// A link that leads into the folder of a Tenant that comes later is an error from then on, in the same commit.
+#[test]
+fn a_link_into_the_folder_of_another_tenant_is_an_error() {
+    let env = GitEnv::new("linked");
+    let mut files = source(&[connection("crm", "api")]);
+    files.insert("tenants/eu/erp.yaml".into(), File::Regular(connection("erp", "api").to_string().into_bytes()));
+    files.insert("tenants/us/erp.yaml".into(), File::Link("../eu/erp.yaml".into()));
+    env.repository.commit("main", &files);
+    let _syncer = env.syncer();
+    env.in_us(&[env.tenant()]);
+    until_ready(&env.us, US, "InSync");
+    let location = json!({"kubernetes": {"namespace": "x", "kubeconfig": {"secretRef": {"name": "stablekey-kubeconfigs", "key": "x"}}}});
+    let git = env.git(json!({"path": "tenants/eu"}));
+    env.in_us(&[tenant("eu", json!({"source": {"git": git}, "location": location}))]);
+    until("it is named", || env.message().contains("this link leads into the folder of tenant eu"));
+    assert_ne!(field(&env.us, "connection/erp", ".metadata.uid"), "", "nothing is removed because of it");
 }
