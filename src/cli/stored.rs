@@ -4,7 +4,7 @@ use super::CommandFailure;
 use crate::project::stored::{LARGEST_SNAPSHOT, StoredProject, StoredProjectError};
 use crate::tenant::directory::disk;
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,8 +20,10 @@ pub(super) struct SnapshotOptions {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    let age = text.trim().parse::<SignedDuration>().ok().filter(SignedDuration::is_positive);
-    age.and_then(|age| Duration::try_from(age).ok()).ok_or_else(|| "write a time, such as 24h or 90m".to_string())
+    let span = text.trim().parse::<Span>().ok();
+    let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let age = age.filter(SignedDuration::is_positive).and_then(|age| Duration::try_from(age).ok());
+    age.ok_or_else(|| "write a time, such as 24h, 90m or 7d".to_string())
 }
 
 impl SnapshotOptions {
@@ -36,11 +38,28 @@ impl SnapshotOptions {
         let stored = StoredProject::parse(&bytes, Timestamp::now(), self.max_age);
         stored.map(Some).map_err(|error| {
             let help = match &error {
-                StoredProjectError::TooOld { .. } => "write it again: run the job of the base branch that does so",
+                StoredProjectError::TooOld { .. } => {
+                    "write it again: the job of the base branch does, or stablekey snapshot --out FILE; or allow its age: --max-age"
+                },
                 StoredProjectError::FromTheFuture(_) => "set the clocks of both machines, then write it again",
                 _ => "give a file that stablekey snapshot wrote, of the same version",
             };
             CommandFailure::new(format!("{}: {error}", path.display()), help)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_a_time() {
+        for (text, hours) in [("24h", 24), (" 90m ", 1), ("7d", 168), ("1d 2h", 26), ("P1D", 24)] {
+            assert_eq!(age(text).unwrap().as_secs() / 3600, hours, "{text}");
+        }
+        for text in ["", "0s", "-1h", "24", "soon", "1mo"] {
+            assert!(age(text).is_err(), "{text}");
+        }
     }
 }
