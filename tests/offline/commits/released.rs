@@ -58,6 +58,21 @@ fn a_tenant_that_is_suspended_no_more_is_written_because_of_the_change() {
     assert!(text.contains("Waited before this change, and is released by it: prod/Connection/chat"), "{text}");
 }
 
+/// What was held back twice, and is once now, is a part of what the change does, and is not released.
+#[test]
+fn what_still_needs_approval_is_not_called_released() {
+    let tree = applied();
+    settings(&tree, Tenant::suspended);
+    tree.write("dev/chat.yaml", &chat("new.example", "Chat"));
+    tree.commit("suspended");
+    tree.branch("change");
+    settings(&tree, |prod| prod);
+    tree.commit("resumed");
+    let (added, text) = released(&tree);
+    assert!(added.iter().any(|id| id.contains("Connection/chat")), "{added:?}\n{text}");
+    assert!(!text.contains("released by it"), "{text}");
+}
+
 /// What is as it was stays apart: it is not the change's.
 #[test]
 fn what_waits_before_and_after_is_none_of_the_change() {
