@@ -2,23 +2,27 @@
 //! was planned before it.
 
 use super::changed_folders::{ChangedFolder, folders};
+use super::compared_trees::ComparedTrees;
 use super::ignore::Ignore;
 use super::planned::{PlannedProject, plan};
 use super::{Project, ProjectTenant, UNNAMED};
 use crate::api::{APPROVE, Kind, Override};
 use crate::engine::check;
-use crate::engine::committed::{self, Setting, SettingChange};
+use crate::engine::committed::{self, Setting, SettingChange, UnknownWhen};
 use crate::engine::compare::{ComparedPlans, Multiset, compare};
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{Inventory, Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
-use crate::file_tree::FileTree;
-use crate::manifest::{FileProblem, limits, text_at};
+use crate::manifest::{FileProblem, SourcePlace, text_at};
 use crate::parallel;
 use crate::tenant::directory::layout::Folder;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The names of the file that kubectl reads in a folder.
+const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// A project before and after a change of its files.
 pub struct ChangedProject {
@@ -28,6 +32,9 @@ pub struct ChangedProject {
     pub reading: Vec<String>,
     /// The tenants with a folder whose kustomization differs: what Flux, Argo CD and kubectl write is decided there.
     pub kustomizations: BTreeSet<String>,
+    /// The files outside tenants' folders that cannot be read before or after the change, and that differ: Tenants and
+    /// TenantSyncs could be in them.
+    pub unread_files: BTreeSet<String>,
     /// The resources that differ in tenants' folders.
     pub folders: Vec<ChangedFolder>,
     /// The plan after the change, beside the plan before it.
@@ -53,17 +60,21 @@ impl ChangedProject {
         add_unread(before, &mut was_set, &is_set);
         add_unread(after, &mut is_set, &was_set);
         let is_secret = |from: &str, one: &Override| is_secret_override(from, one, [before, after]);
-        let settings = committed::settings(&was_set, &is_set, &is_secret);
+        let has_same_text = |id: &ObjectId| has_same_text(before, after, id);
+        let settings = committed::settings(&was_set, &is_set, &is_secret, &has_same_text);
         let folders = folders(before, after, scope);
+        let unread_files = unread_files(before, after);
         let problems = new_problems(before, after);
         add_help(&mut plans.added, &problems);
         let mut unknown = concerned(&settings, &folders, [&before.syncs, &after.syncs]);
         // Of a folder that is below another root, it is not known whether the change concerns it.
         unknown.extend(after.elsewhere.iter().cloned());
+        // Nor which tenant a file concerns that cannot be read.
+        unknown.extend(plans.unread.keys().filter(|_| !unread_files.is_empty()).cloned());
         unknown.retain(|tenant| plans.unread.contains_key(tenant));
         let reading = reading(before, after);
         let kustomizations = kustomizations(before, after);
-        ChangedProject { settings, reading, kustomizations, folders, plans, after: is, problems, unknown }
+        ChangedProject { settings, reading, kustomizations, unread_files, folders, plans, after: is, problems, unknown }
     }
 
     /// Whether the change does nothing.
@@ -71,6 +82,7 @@ impl ChangedProject {
         self.settings.is_empty()
             && self.reading.is_empty()
             && self.kustomizations.is_empty()
+            && self.unread_files.is_empty()
             && self.folders.is_empty()
             && self.plans.added.exit == 0
             && self.plans.dropped.is_empty()
@@ -78,9 +90,11 @@ impl ChangedProject {
 
     /// Whether something of what the change does is not known.
     pub fn is_unknown(&self) -> bool {
-        let is_unknown = |change: &SettingChange| change.unknown.as_ref().is_some_and(|unknown| unknown.is_now);
+        let is_unknown =
+            |change: &SettingChange| change.unknown.as_ref().is_some_and(|unknown| unknown.when != UnknownWhen::Before);
         !self.unknown.is_empty()
-            || self.folders.iter().any(|folder| folder.is_unknown_now)
+            || !self.unread_files.is_empty()
+            || self.folders.iter().any(|folder| folder.is_unknown)
             || self.settings.iter().any(is_unknown)
     }
 
@@ -132,15 +146,29 @@ fn add_help(plan: &mut Plan, problems: &[FileProblem]) {
 /// The tenants with a folder whose kustomization differs.
 fn kustomizations(before: &Project, after: &Project) -> BTreeSet<String> {
     let folders = before.layout.folders().iter().chain(after.layout.folders());
-    let differs = |folder: &&Folder| {
-        // Three names are one file to kubectl.
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].iter().any(|name| {
-            let path = folder.path.join(name);
-            let content = |tree: &FileTree| tree.read(&path, limits::FILE_BYTES).map_err(|error| error.kind());
-            content(&before.tree) != content(&after.tree)
-        })
-    };
+    let trees = ComparedTrees::of(before, after);
+    // Three names are one file to kubectl.
+    let differs = |folder: &&Folder| KUSTOMIZATIONS.iter().any(|name| !trees.is_same(&folder.path.join(name)));
     folders.filter(differs).map(|folder| folder.tenant.clone()).collect()
+}
+
+/// The files outside tenants' folders that cannot be read in one state, and that are not the same in the other.
+fn unread_files(before: &Project, after: &Project) -> BTreeSet<String> {
+    let trees = ComparedTrees::of(before, after);
+    let (was, is) = (before.undecided(), after.undecided());
+    let is_same = |file: &str| was.contains(file) && is.contains(file) && trees.is_there_and_same(Path::new(file));
+    was.union(&is).filter(|file| !is_same(file)).map(ToString::to_string).collect()
+}
+
+/// Whether two states have the same documents of a Tenant or a TenantSync.
+fn has_same_text(before: &Project, after: &Project, id: &ObjectId) -> bool {
+    let of = |project: &Project| {
+        let place = |place: &SourcePlace| (place.text().to_string(), place.item);
+        let mut texts: Vec<_> = project.documents.get(id).into_iter().flatten().map(place).collect();
+        texts.sort();
+        texts
+    };
+    of(before) == of(after)
 }
 
 /// What is left out of one state, and not of the other.
@@ -248,10 +276,7 @@ fn is_secret_override(from: &str, one: &Override, states: [&Project; 2]) -> bool
 
 /// Adds what only the other state has: a file that cannot be read could declare it.
 fn add_unread(project: &Project, settings: &mut BTreeMap<ObjectId, Setting>, other: &BTreeMap<ObjectId, Setting>) {
-    // Without a readable Tenant, nothing assigns files: what cannot be read of them is that of no tenant.
-    let unnamed = project.tenants.get(UNNAMED).and_then(|tenant| tenant.live.as_ref().ok());
-    let unassigned = unnamed.and_then(|snapshot| snapshot.inventory.unparsed.iter().next());
-    let Some(file) = project.unread.first().or(unassigned) else { return };
+    let Some(file) = project.undecided().into_iter().next() else { return };
     for id in other.keys() {
         settings.entry(id.clone()).or_insert_with(|| Err(format!("{file} cannot be read and could declare it")));
     }

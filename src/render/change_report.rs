@@ -3,7 +3,10 @@
 //! escaped.
 
 use super::action_text::{self, impact};
-use super::changed::{IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, ShownChange, asides, setting_words, what_differs};
+use super::changed::{
+    IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, ShownChange, UNREAD_DIFFERS, asides, setting_words, what_differs,
+    what_is_unknown,
+};
 use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
 use crate::engine::committed::CommittedChange;
@@ -529,14 +532,18 @@ fn place(error: &serde_json::Error) -> String {
 /// What is read decides what is found, and so what may be written.
 fn reading(changed: &ChangedProject) -> impl Iterator<Item = ReportedSetting> {
     let of = |object: String, text: &str| ReportedSetting { object, text: text.to_string(), sensitive: true };
+    let unread = changed.unread_files.iter().map(move |file| of(file.clone(), UNREAD_DIFFERS));
     let reading = changed.reading.iter().map(move |text| of(IGNORES.to_string(), text));
     let kustomizations = changed.kustomizations.iter();
-    reading.chain(kustomizations.map(move |tenant| of(format!("{KUSTOMIZATION} of {tenant}"), KUSTOMIZATION_DIFFERS)))
+    let of_tenant = move |tenant: &String| of(format!("{KUSTOMIZATION} of {tenant}"), KUSTOMIZATION_DIFFERS);
+    unread.chain(reading).chain(kustomizations.map(of_tenant))
 }
 
 fn of_folder(folder: &ChangedFolder) -> Vec<ReportedItem> {
     let left = left(folder).map(|head| ReportedItem::new(Mark::Warning, head, what_differs(folder)));
-    let changes = folder.changes.iter().map(committed).chain(folder.unknown.iter().map(unknown));
+    let unknown = folder.unknown.iter();
+    let unknown = unknown.map(|why| ReportedItem::new(Mark::Error, "unknown", what_is_unknown(folder, why)));
+    let changes = folder.changes.iter().map(committed).chain(unknown);
     changes.chain(left).collect()
 }
 
@@ -555,10 +562,6 @@ fn committed(change: &CommittedChange) -> ReportedItem {
         item.text = format!("{} {}; {}", redirect.code, redirect.why, item.text);
     }
     item
-}
-
-fn unknown(why: &String) -> ReportedItem {
-    ReportedItem::new(Mark::Error, "unknown", format!("what differs is not known: {why}"))
 }
 
 fn action(action: &Action) -> ReportedItem {

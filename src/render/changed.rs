@@ -6,7 +6,7 @@ use super::json::JsonLayout;
 use super::page::{Span, TextPage, faint, heading, plain, strong};
 use super::plan_text::plan_text;
 use super::style::{Style, Tone};
-use crate::engine::committed::{CommittedChange, SettingChange};
+use crate::engine::committed::{CommittedChange, SettingChange, UnknownWhen};
 use crate::engine::compare::SharedApproval;
 use crate::engine::model::plan::{Note, Plan};
 use crate::project::changed::ChangedProject;
@@ -24,6 +24,9 @@ pub(super) const KUSTOMIZATION: &str = "kustomization.yaml";
 /// What a change of it means.
 pub(super) const KUSTOMIZATION_DIFFERS: &str =
     "differs: what Flux, Argo CD and kubectl apply -k write is decided there, and is not planned here";
+/// What a file means that cannot be read, and differs.
+pub(super) const UNREAD_DIFFERS: &str =
+    "cannot be read in one of the two commits, and differs: which Tenants and TenantSyncs are in it is not known";
 /// The maximum number of listed resources of a folder: JSON has every one.
 const MOST: usize = 100;
 /// The most characters of a setting's value.
@@ -58,8 +61,9 @@ impl ShownChange<'_> {
             let head = format!("✗ {tenant} cannot be read: {known}");
             page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!("  {why}"))]);
         }
-        let kustomizations = &self.changed.kustomizations;
-        if !(settings.is_empty() && self.changed.reading.is_empty() && kustomizations.is_empty()) {
+        let ChangedProject { kustomizations, unread_files, .. } = self.changed;
+        let has_files = !(unread_files.is_empty() && kustomizations.is_empty());
+        if has_files || !(settings.is_empty() && self.changed.reading.is_empty()) {
             page.gap();
             page.line(0, &[heading("settings")]);
             for text in &self.changed.reading {
@@ -68,6 +72,9 @@ impl ShownChange<'_> {
             for tenant in kustomizations {
                 let text = format!("  of {tenant} {KUSTOMIZATION_DIFFERS}");
                 page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(KUSTOMIZATION), plain(text)]);
+            }
+            for file in unread_files {
+                page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(file), plain(format!("  {UNREAD_DIFFERS}"))]);
             }
             settings.iter().for_each(|change| setting(&mut page, change));
         }
@@ -81,7 +88,7 @@ impl ShownChange<'_> {
                 page.line(2, &[faint(format!("… and {more} more; --output json lists them all"))]);
             }
             if let Some(why) = &folder.unknown {
-                page.wrap(2, 4, &[Span::new(Tone::Bad, format!("what differs is not known: {why}"))]);
+                page.wrap(2, 4, &[Span::new(Tone::Bad, what_is_unknown(folder, why))]);
             }
         }
         let mut text = page.finish();
@@ -156,6 +163,7 @@ impl ShownChange<'_> {
             "to": self.to,
             "reading": self.changed.reading,
             "kustomizations": self.changed.kustomizations,
+            "unreadFiles": self.changed.unread_files,
             "settings": settings.iter().map(setting).collect::<Vec<_>>(),
             "folders": folders.iter().map(folder).collect::<Result<Vec<_>, _>>()?,
             "added": serde_json::to_value(&plans.added)?,
@@ -290,6 +298,12 @@ fn what_stays(left: &LeftFolder, is_source: bool) -> String {
     }
 }
 
+/// What of a folder is not known, and why.
+pub(super) fn what_is_unknown(folder: &ChangedFolder, why: &str) -> String {
+    let what = if folder.changes.is_empty() { "what differs" } else { "what else differs" };
+    format!("{what} is not known: {why}")
+}
+
 fn setting(page: &mut TextPage, change: &SettingChange) {
     let (mark, tone) = if change.is_sensitive { ("!", Tone::Careful) } else { ("~", Tone::Faint) };
     let spans = [
@@ -304,11 +318,12 @@ fn setting(page: &mut TextPage, change: &SettingChange) {
 pub(super) fn setting_words(change: &SettingChange) -> String {
     if let Some(unknown) = &change.unknown {
         let why = &unknown.why;
-        return match (unknown.is_now, &change.from, &change.to) {
-            (true, None, _) => format!("is new, and what it says is not known: {why}"),
-            (true, ..) => format!("what it says now is not known: {why}"),
-            (false, _, None) => format!("is gone; what it said is not known: {why}"),
-            (false, ..) => format!("what it said before is not known: {why}"),
+        return match (unknown.when, &change.from, &change.to) {
+            (UnknownWhen::Both, ..) => format!("differs, and what it says is not known: {why}"),
+            (UnknownWhen::After, None, _) => format!("is new, and what it says is not known: {why}"),
+            (UnknownWhen::After, ..) => format!("what it says now is not known: {why}"),
+            (UnknownWhen::Before, _, None) => format!("is gone; what it said is not known: {why}"),
+            (UnknownWhen::Before, ..) => format!("what it said before is not known: {why}"),
         };
     }
     match (change.path.is_empty(), &change.from) {

@@ -9,6 +9,7 @@ mod reading;
 mod redirects;
 mod released;
 mod remote;
+mod unread;
 mod updates;
 mod written;
 
