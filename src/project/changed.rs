@@ -15,11 +15,14 @@ use crate::engine::model::inventory::{Inventory, Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
-use crate::manifest::{FileProblem, SourcePlace, text_at};
+use crate::manifest::{FileProblem, SourcePlace, text_at, texts_below};
 use crate::parallel;
 use crate::tenant::directory::layout::Folder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// What the names of Stablekey's own labels and annotations begin with.
+const OURS: &str = "stablekey.dev/";
 
 /// The names of the file that kubectl reads in a folder.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -255,12 +258,21 @@ fn settings_of(project: &Project) -> BTreeMap<ObjectId, Setting> {
     all.map(|(id, setting)| (id.clone(), setting.map(|spec| with_metadata(project, &id, spec)))).collect()
 }
 
-/// Adds what decides beside the spec: whose it is in a cluster, and what a person approved.
+/// Adds what decides beside the spec: whose it is in a cluster, what a person approved, and what else is said in labels and
+/// annotations of Stablekey.
 fn with_metadata(project: &Project, id: &ObjectId, mut spec: serde_json::Value) -> serde_json::Value {
     let fields = [("namespace", &["metadata", "namespace"][..]), ("approve", &["metadata", "annotations", APPROVE])];
     if let (Some(origin), Some(spec)) = (project.origins.get(id), spec.as_object_mut()) {
         let there = fields.iter().filter_map(|(name, path)| Some((name.to_string(), text_at(origin, path)?.into())));
         spec.extend(there);
+        for name in ["annotations", "labels"] {
+            let ours = texts_below(origin, &["metadata", name]).into_iter();
+            let ours = ours.filter(|(key, _)| key.starts_with(OURS) && key != APPROVE);
+            let ours: serde_json::Map<_, _> = ours.map(|(key, text)| (key, text.into())).collect();
+            if !ours.is_empty() {
+                spec.insert(name.to_string(), ours.into());
+            }
+        }
     }
     spec
 }

@@ -554,6 +554,27 @@ fn an_approval_in_the_files_is_a_change() {
     assert!(!output.out.contains("does nothing"), "{}", output.out);
 }
 
+/// A label or an annotation of ours can switch a check off, or start something.
+#[test]
+fn every_label_and_annotation_of_ours_is_shown() {
+    let tree = applied();
+    tree.branch("change");
+    let tenants = tree.read("tenants.yaml");
+    let marked = "{name: up, labels: {stablekey.dev/for: prod, team: a}, \
+                  annotations: {stablekey.dev/not-secret: pin, stablekey.dev/requestedAt: '7', note: b}}";
+    tree.write("tenants.yaml", &tenants.replace("{name: up}", marked));
+    tree.commit("annotated");
+    let out = tree.stablekey(&["ci", "plan", "--base", "main"]).out;
+    for what in [
+        "! TenantSync/up  annotations.stablekey.dev/not-secret: absent → pin",
+        "! TenantSync/up  annotations.stablekey.dev/requestedAt: absent → 7",
+        "! TenantSync/up  labels.stablekey.dev/for: absent → prod",
+    ] {
+        assert!(out.contains(what), "{what}: {out}");
+    }
+    assert!(!out.contains("team") && !out.contains("note"), "{out}");
+}
+
 /// Flux, Argo CD and kubectl write what a kustomization makes of the files.
 #[test]
 fn a_kustomization_that_differs_is_a_change() {
