@@ -2,6 +2,7 @@
 
 pub mod changed;
 pub mod changed_folders;
+pub mod changed_records;
 pub mod clusters;
 mod compared_trees;
 pub mod deliver;

@@ -2,6 +2,7 @@
 //! was planned before it.
 
 use super::changed_folders::{ChangedFolder, folders};
+use super::changed_records::{ChangedRecords, records};
 use super::compared_trees::ComparedTrees;
 use super::ignore::Ignore;
 use super::planned::{PlannedProject, plan};
@@ -35,6 +36,8 @@ pub struct ChangedProject {
     pub reading: Vec<String>,
     /// The tenants with a folder whose kustomization differs: what Flux, Argo CD and kubectl write is decided there.
     pub kustomizations: BTreeSet<String>,
+    /// The ownership records that differ in tenants' folders.
+    pub records: Vec<ChangedRecords>,
     /// The files outside tenants' folders that cannot be read before or after the change, and that differ: Tenants and
     /// TenantSyncs could be in them.
     pub unread_files: BTreeSet<String>,
@@ -66,6 +69,7 @@ impl ChangedProject {
         let has_same_text = |id: &ObjectId| has_same_text(before, after, id);
         let settings = committed::settings(&was_set, &is_set, &is_secret, &has_same_text);
         let folders = folders(before, after, scope);
+        let records = records(before, after, scope);
         let unread_files = unread_files(before, after);
         let problems = new_problems(before, after);
         add_help(&mut plans.added, &problems);
@@ -77,7 +81,18 @@ impl ChangedProject {
         unknown.retain(|tenant| plans.unread.contains_key(tenant));
         let reading = reading(before, after);
         let kustomizations = kustomizations(before, after);
-        ChangedProject { settings, reading, kustomizations, unread_files, folders, plans, after: is, problems, unknown }
+        ChangedProject {
+            settings,
+            reading,
+            kustomizations,
+            records,
+            unread_files,
+            folders,
+            plans,
+            after: is,
+            problems,
+            unknown,
+        }
     }
 
     /// Whether the change does nothing.
@@ -85,6 +100,7 @@ impl ChangedProject {
         self.settings.is_empty()
             && self.reading.is_empty()
             && self.kustomizations.is_empty()
+            && self.records.is_empty()
             && self.unread_files.is_empty()
             && self.folders.is_empty()
             && self.plans.added.exit == 0

@@ -4,8 +4,8 @@
 
 use super::action_text::{self, impact};
 use super::changed::{
-    IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, ShownChange, UNREAD_DIFFERS, asides, setting_words, what_differs,
-    what_is_unknown,
+    IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, LOCK, ShownChange, UNREAD_DIFFERS, asides, of_whom, record_words,
+    setting_words, what_differs, what_is_unknown,
 };
 use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
@@ -533,10 +533,15 @@ fn place(error: &serde_json::Error) -> String {
 fn reading(changed: &ChangedProject) -> impl Iterator<Item = ReportedSetting> {
     let of = |object: String, text: &str| ReportedSetting { object, text: text.to_string(), sensitive: true };
     let unread = changed.unread_files.iter().map(move |file| of(file.clone(), UNREAD_DIFFERS));
+    let records = changed.records.iter().map(|changed| ReportedSetting {
+        object: format!("{LOCK} of {}", of_whom(changed)),
+        text: record_words(changed),
+        sensitive: changed.is_sensitive(),
+    });
     let reading = changed.reading.iter().map(move |text| of(IGNORES.to_string(), text));
     let kustomizations = changed.kustomizations.iter();
     let of_tenant = move |tenant: &String| of(format!("{KUSTOMIZATION} of {tenant}"), KUSTOMIZATION_DIFFERS);
-    unread.chain(reading).chain(kustomizations.map(of_tenant))
+    unread.chain(reading).chain(kustomizations.map(of_tenant)).chain(records)
 }
 
 fn of_folder(folder: &ChangedFolder) -> Vec<ReportedItem> {

@@ -11,6 +11,7 @@ use crate::engine::compare::SharedApproval;
 use crate::engine::model::plan::{Note, Plan};
 use crate::project::changed::ChangedProject;
 use crate::project::changed_folders::{ChangedFolder, FolderOwner, LeftFolder};
+use crate::project::changed_records::{ChangedRecord, ChangedRecords, RecordChange};
 use crate::report::ranked::targets;
 use crate::report::value;
 use crate::text::{count, shorten};
@@ -24,6 +25,8 @@ pub(super) const KUSTOMIZATION: &str = "kustomization.yaml";
 /// What a change of it means.
 pub(super) const KUSTOMIZATION_DIFFERS: &str =
     "differs: what Flux, Argo CD and kubectl apply -k write is decided there, and is not planned here";
+/// The file with the ownership records of a folder.
+pub(super) const LOCK: &str = "stablekey.lock";
 /// What a file means that cannot be read, and differs.
 pub(super) const UNREAD_DIFFERS: &str =
     "cannot be read in one of the two commits, and differs: which Tenants and TenantSyncs are in it is not known";
@@ -61,8 +64,8 @@ impl ShownChange<'_> {
             let head = format!("✗ {tenant} cannot be read: {known}");
             page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!("  {why}"))]);
         }
-        let ChangedProject { kustomizations, unread_files, .. } = self.changed;
-        let has_files = !(unread_files.is_empty() && kustomizations.is_empty());
+        let ChangedProject { kustomizations, records, unread_files, .. } = self.changed;
+        let has_files = !(records.is_empty() && unread_files.is_empty() && kustomizations.is_empty());
         if has_files || !(settings.is_empty() && self.changed.reading.is_empty()) {
             page.gap();
             page.line(0, &[heading("settings")]);
@@ -75,6 +78,11 @@ impl ShownChange<'_> {
             }
             for file in unread_files {
                 page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(file), plain(format!("  {UNREAD_DIFFERS}"))]);
+            }
+            for changed in records {
+                let (mark, tone) = mark(changed.is_sensitive());
+                let text = format!("  of {}: {}", of_whom(changed), record_words(changed));
+                page.wrap(2, 6, &[Span::new(tone, format!("{mark} ")), strong(LOCK), plain(text)]);
             }
             settings.iter().for_each(|change| setting(&mut page, change));
         }
@@ -152,6 +160,19 @@ impl ShownChange<'_> {
                 "already": already
             })
         };
+        let records = |changed: &ChangedRecords| {
+            let what = if changed.is_source { "source" } else { "location" };
+            let record = |record: &ChangedRecord| {
+                let change = match record.change {
+                    RecordChange::MadeAppears => "madeAppears",
+                    RecordChange::MadeDisappears => "madeDisappears",
+                    RecordChange::Fields => "fields",
+                };
+                json!({"object": record.object.to_string(), "change": change})
+            };
+            let all: Vec<Value> = changed.records.iter().map(record).collect();
+            json!({"tenant": changed.tenant, "folder": what, "records": all})
+        };
         let dropped: Vec<Value> = plans
             .dropped
             .iter()
@@ -164,6 +185,7 @@ impl ShownChange<'_> {
             "reading": self.changed.reading,
             "kustomizations": self.changed.kustomizations,
             "unreadFiles": self.changed.unread_files,
+            "records": self.changed.records.iter().map(records).collect::<Vec<_>>(),
             "settings": settings.iter().map(setting).collect::<Vec<_>>(),
             "folders": folders.iter().map(folder).collect::<Result<Vec<_>, _>>()?,
             "added": serde_json::to_value(&plans.added)?,
@@ -304,8 +326,33 @@ pub(super) fn what_is_unknown(folder: &ChangedFolder, why: &str) -> String {
     format!("{what} is not known: {why}")
 }
 
+/// Whose ownership records differ.
+pub(super) fn of_whom(changed: &ChangedRecords) -> String {
+    let tenant = &changed.tenant;
+    if changed.is_source { format!("the source of {tenant}") } else { tenant.clone() }
+}
+
+/// The ownership records that differ: `made appears for Integration/g; fields differ for Connection/x`.
+pub(super) fn record_words(changed: &ChangedRecords) -> String {
+    let of = |change: RecordChange, words: &str| {
+        let those = changed.records.iter().filter(|record| record.change == change);
+        let names: Vec<String> = those.map(|record| record.object.to_string()).collect();
+        (!names.is_empty()).then(|| format!("{words} {}", first(&names)))
+    };
+    let parts = [
+        of(RecordChange::MadeAppears, "made (by Stablekey, so that it may be deleted) appears for"),
+        of(RecordChange::MadeDisappears, "made (by Stablekey, so that it may be deleted) disappears for"),
+        of(RecordChange::Fields, "fields differ for"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn mark(is_sensitive: bool) -> (&'static str, Tone) {
+    if is_sensitive { ("!", Tone::Careful) } else { ("~", Tone::Faint) }
+}
+
 fn setting(page: &mut TextPage, change: &SettingChange) {
-    let (mark, tone) = if change.is_sensitive { ("!", Tone::Careful) } else { ("~", Tone::Faint) };
+    let (mark, tone) = mark(change.is_sensitive);
     let spans = [
         Span::new(tone, format!("{mark} ")),
         strong(change.object.to_string()),

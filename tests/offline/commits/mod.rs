@@ -6,6 +6,7 @@ mod merges;
 mod posts;
 mod promotions;
 mod reading;
+mod records;
 mod redirects;
 mod released;
 mod remote;
