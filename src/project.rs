@@ -10,6 +10,7 @@ mod files;
 pub mod hub;
 mod ignore;
 pub mod names;
+mod not_read;
 mod organizations;
 pub mod planned;
 pub mod sources;

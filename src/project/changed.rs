@@ -5,6 +5,7 @@ use super::changed_folders::{ChangedFolder, folders};
 use super::changed_records::{ChangedRecords, records};
 use super::compared_trees::ComparedTrees;
 use super::ignore::Ignore;
+use super::not_read::{KUSTOMIZATIONS, not_read};
 use super::planned::{PlannedProject, plan};
 use super::{Project, ProjectTenant, UNNAMED};
 use crate::api::{APPROVE, Kind, Override};
@@ -25,9 +26,6 @@ use std::path::Path;
 /// What the names of Stablekey's own labels and annotations begin with.
 const OURS: &str = "stablekey.dev/";
 
-/// The names of the file that kubectl reads in a folder.
-const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-
 /// A project before and after a change of its files.
 pub struct ChangedProject {
     /// The fields of Tenants and TenantSyncs that differ.
@@ -43,6 +41,8 @@ pub struct ChangedProject {
     pub unread_files: BTreeSet<String>,
     /// The resources that differ in tenants' folders.
     pub folders: Vec<ChangedFolder>,
+    /// The files that differ, and that nobody reads here: those in tenants' folders and Git's own settings first.
+    pub not_read: Vec<String>,
     /// The plan after the change, beside the plan before it.
     pub plans: ComparedPlans,
     /// The project after the change, planned.
@@ -81,6 +81,7 @@ impl ChangedProject {
         unknown.retain(|tenant| plans.unread.contains_key(tenant));
         let reading = reading(before, after);
         let kustomizations = kustomizations(before, after);
+        let not_read = not_read(before, after);
         ChangedProject {
             settings,
             reading,
@@ -88,6 +89,7 @@ impl ChangedProject {
             records,
             unread_files,
             folders,
+            not_read,
             plans,
             after: is,
             problems,
@@ -95,7 +97,7 @@ impl ChangedProject {
         }
     }
 
-    /// Whether the change does nothing.
+    /// Whether the change does nothing that is planned.
     pub fn is_empty(&self) -> bool {
         self.settings.is_empty()
             && self.reading.is_empty()

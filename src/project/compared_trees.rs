@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+/// The most entries of folders that are compared. After these, a folder that differs is not looked into.
+const MOST_ENTRIES: usize = 100_000;
+
 /// Two trees of files.
 #[derive(Clone, Copy)]
 pub(super) struct ComparedTrees<'t> {
@@ -55,6 +58,37 @@ impl<'t> ComparedTrees<'t> {
     /// Whether something that a path names is in both trees, and is the same.
     pub(super) fn is_there_and_same(&self, path: &Path) -> bool {
         self.before.is_there(path) && self.after.is_there(path) && self.is_same(path)
+    }
+
+    /// The files below a folder that differ, by path; `None` if the trees do not know that without reading them. Folders
+    /// that are the same are not looked into.
+    pub(super) fn differing(&self, folder: &Path) -> Option<Vec<PathBuf>> {
+        let is_known = |tree: &FileTree| !tree.is_there(folder) || tree.entry_id(folder).is_some();
+        if !is_known(self.before) || !is_known(self.after) {
+            return None;
+        }
+        let (mut found, mut ahead, mut left) = (Vec::new(), vec![folder.to_path_buf()], MOST_ENTRIES);
+        while let Some(folder) = ahead.pop() {
+            let names =
+                |tree: &FileTree| tree.entries(&folder).into_iter().flatten().map(|entry| folder.join(entry.name));
+            let paths: BTreeSet<PathBuf> = names(self.before).chain(names(self.after)).collect();
+            for path in paths {
+                left = left.saturating_sub(1);
+                if self.has_same_entry(&path) {
+                    continue;
+                }
+                let is_folder = |tree: &FileTree| tree.kind(&path).is_ok_and(|kind| kind == FileKind::Folder);
+                let is_other = |tree: &FileTree| tree.kind(&path).is_ok_and(|kind| kind != FileKind::Folder);
+                if left == 0 || is_other(self.before) || is_other(self.after) {
+                    found.push(path.clone());
+                }
+                if left > 0 && (is_folder(self.before) || is_folder(self.after)) {
+                    ahead.push(path);
+                }
+            }
+        }
+        found.sort();
+        Some(found)
     }
 
     fn has_same_content(&self, path: &Path) -> bool {

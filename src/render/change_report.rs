@@ -4,8 +4,8 @@
 
 use super::action_text::{self, impact};
 use super::changed::{
-    IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, LOCK, ShownChange, UNREAD_DIFFERS, asides, of_whom, record_words,
-    setting_words, what_differs, what_is_unknown,
+    IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, LOCK, NOT_READ, ShownChange, UNREAD_DIFFERS, asides, of_whom,
+    record_words, setting_words, what_differs, what_is_unknown,
 };
 use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
@@ -335,6 +335,9 @@ impl ChangeReport {
                 "⛔ **Part of what it does is not known**, so a check of it fails.".to_string()
             }
             3 => "⛔ **It leaves something unresolved**, so a check of it fails.".to_string(),
+            _ if self.is_empty() && self.asides.iter().any(|line| line.starts_with(NOT_READ)) => {
+                "✅ The change does nothing that is planned.".to_string()
+            }
             _ if self.is_empty() => "✅ The change does nothing in any tenant.".to_string(),
             _ if self.settings.iter().any(|setting| setting.sensitive) => {
                 "⚠️ It can be merged. **It changes what may be written, and by whom.**".to_string()

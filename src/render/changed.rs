@@ -30,6 +30,8 @@ pub(super) const LOCK: &str = "stablekey.lock";
 /// What a file means that cannot be read, and differs.
 pub(super) const UNREAD_DIFFERS: &str =
     "cannot be read in one of the two commits, and differs: which Tenants and TenantSyncs are in it is not known";
+/// How the line about files begins that nobody reads here.
+pub(super) const NOT_READ: &str = "Also changed, and not read here";
 /// The maximum number of listed resources of a folder: JSON has every one.
 const MOST: usize = 100;
 /// The most characters of a setting's value.
@@ -53,7 +55,8 @@ impl ShownChange<'_> {
         let mut page = TextPage::new(style);
         page.wrap(0, 2, &[plain("From "), strong(self.from), plain(" to "), strong(self.to)]);
         if self.changed.is_empty() && !self.changed.is_unknown() {
-            page.line(0, &[Span::new(Tone::Good, "✓"), plain(" The change does nothing.")]);
+            let what = if self.changed.not_read.is_empty() { "" } else { " that is planned" };
+            page.line(0, &[Span::new(Tone::Good, "✓"), plain(format!(" The change does nothing{what}."))]);
         }
         for (tenant, why) in &plans.unread {
             let known = if self.changed.unknown.contains(tenant) {
@@ -186,6 +189,7 @@ impl ShownChange<'_> {
             "kustomizations": self.changed.kustomizations,
             "unreadFiles": self.changed.unread_files,
             "records": self.changed.records.iter().map(records).collect::<Vec<_>>(),
+            "notRead": self.changed.not_read,
             "settings": settings.iter().map(setting).collect::<Vec<_>>(),
             "folders": folders.iter().map(folder).collect::<Result<Vec<_>, _>>()?,
             "added": serde_json::to_value(&plans.added)?,
@@ -205,6 +209,7 @@ impl ShownChange<'_> {
 /// What the change does not do: lines about what was there before it, and what it ends.
 pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
     let plans = &changed.plans;
+    let not_read = (!changed.not_read.is_empty()).then(|| format!("{NOT_READ}: {}.", first(&changed.not_read)));
     let already = already(&plans.already);
     let already = already.map(|what| format!("Before this change already, and not counted: {what}."));
     let dropped = plans.dropped.iter().map(|(_, action)| format!("{} {}", action.action.as_str(), action.id));
@@ -221,7 +226,7 @@ pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
         let is = if released.len() == 1 { "is" } else { "are" };
         format!("Waited before this change, and {is} released by it: {}.", first(&released))
     });
-    released.into_iter().chain(already).chain(ends).chain(ended).chain(fixed).collect()
+    not_read.into_iter().chain(released).chain(already).chain(ends).chain(ended).chain(fixed).collect()
 }
 
 /// A difference that a change ends: `eu-prod/Connection/crm inputs.scopes no longer differs`.

@@ -1,6 +1,7 @@
 //! A project at commits of its repository: what a change does, read without a checkout.
 
 mod described;
+mod elsewhere;
 mod hidden;
 mod merges;
 mod posts;

@@ -119,7 +119,7 @@ fn what_cannot_be_read_and_is_the_same_is_no_change() {
     tree.write("README.md", "more");
     let output = plan(&tree);
     assert_eq!(output.code, 0, "{}", output.all);
-    assert!(output.out.contains("The change does nothing"), "{}", output.out);
+    assert!(output.out.contains("The change does nothing that is planned"), "{}", output.out);
     // Nor is it on disk.
     let output = tree.stablekey(&["plan", "--from", "main"]);
     assert_eq!(output.code, 0, "{}", output.all);
