@@ -2,12 +2,15 @@
 
 pub mod changed;
 pub mod changed_folders;
+pub mod changed_records;
 pub mod clusters;
+mod compared_trees;
 pub mod deliver;
 mod files;
 pub mod hub;
 mod ignore;
 pub mod names;
+mod not_read;
 mod organizations;
 pub mod planned;
 mod removed;
@@ -82,6 +85,8 @@ pub struct Project {
     layout: Arc<FolderLayout>,
     /// The position of each Tenant and TenantSync.
     pub origins: BTreeMap<ObjectId, SourcePlace>,
+    /// The documents of each Tenant and TenantSync, also of those that are invalid or doubled.
+    documents: BTreeMap<ObjectId, Vec<SourcePlace>>,
     /// All files as they were read, for edits: [`Project::after`].
     files: Option<Arc<Files>>,
     /// The values of `--source TENANT=PATH`.
@@ -146,6 +151,10 @@ fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, before: Option
     let sources = given.sources.clone();
     let mut project =
         Project { root: given.root.clone(), tree: given.files.clone(), files: kept, sources, ..Project::default() };
+    let places = tenants.iter().map(|it| (Kind::Tenant, &it.name, &it.origin));
+    for (kind, name, origin) in places.chain(syncs.iter().map(|it| (Kind::TenantSync, &it.name, &it.origin))) {
+        project.documents.entry(ObjectId::new(kind, name)).or_default().push(origin.clone());
+    }
     if tenants.is_empty() {
         project.has_no_tenant = true;
         project.unnamed(files, syncs, over);
@@ -418,6 +427,14 @@ impl Project {
 
     fn wrong(&mut self, origin: &SourcePlace, kind: Kind, path: &[&str], message: String, help: &str) {
         self.own_problems.push(problem(origin, kind, path, message, help));
+    }
+
+    /// The files that cannot be read and could declare a Tenant or a TenantSync. Without a readable Tenant, nothing assigns
+    /// files: what cannot be read of them is that of no tenant.
+    fn undecided(&self) -> BTreeSet<&str> {
+        let unnamed = self.tenants.get(UNNAMED).and_then(|tenant| tenant.live.as_ref().ok());
+        let unassigned = unnamed.into_iter().flat_map(|snapshot| &snapshot.inventory.unparsed);
+        self.unread.iter().chain(unassigned).map(String::as_str).collect()
     }
 
     /// The snapshots of all locations and sources.

@@ -23,19 +23,42 @@ pub struct CommittedChange {
     pub redirect: Option<Approval>,
 }
 
-/// Returns the resources that differ between two states of a tenant's folder, sorted by object. What cannot be read in
-/// one of them is unknown there, not absent: it is left out, and [`unread`] names it.
-pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<CommittedChange> {
+/// What cannot be read in one state of a folder, and is not the same in the other one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnreadDifference {
+    /// Files and folders that may have any object.
+    pub files: BTreeSet<String>,
+    /// Objects of which nothing is known.
+    pub objects: BTreeSet<ObjectId>,
+}
+
+impl UnreadDifference {
+    /// Whether nothing differs that cannot be read.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.objects.is_empty()
+    }
+
+    fn may_have(&self, id: &ObjectId) -> bool {
+        !self.files.is_empty() || self.objects.contains(id)
+    }
+}
+
+/// Returns the resources that differ between two states of a tenant's folder, sorted by object. What was not read before,
+/// and is read after it, is new as far as is known. What cannot be read any more is not removed: it is left out, and is in
+/// `unread`, of the state before and of that after.
+pub fn changes(
+    tenant: &str,
+    [before, after]: [&Inventory; 2],
+    [unread_before, unread_after]: [&UnreadDifference; 2],
+) -> Vec<CommittedChange> {
     let ids: BTreeSet<ObjectId> = before.items().chain(after.items()).map(|item| item.id()).collect();
     let of = |inventory: &Inventory| Replacements::of(tenant, inventory);
     let (was, is) = (of(before), of(after));
     let (was, is) = (Bindings::of(tenant, before, &was), Bindings::of(tenant, after, &is));
     let differing = |id: ObjectId| {
         let (old, new) = (before.get(&id), after.get(&id));
-        let may_be_in = |item: &Option<Item>, inventory: &Inventory| {
-            item.is_none() && (!inventory.unparsed.is_empty() || inventory.invalid.contains_key(&id))
-        };
-        let is_any = !Item::same(old.as_ref(), new.as_ref()) && !may_be_in(&old, before) && !may_be_in(&new, after);
+        let may_be_there = new.is_none() && unread_after.may_have(&id);
+        let is_any = !Item::same(old.as_ref(), new.as_ref()) && !may_be_there;
         is_any.then_some(ItemChange { id, before: old, after: new })
     };
     let changes: Vec<ItemChange> = ids.into_iter().filter_map(differing).collect();
@@ -46,7 +69,11 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
             (_, None) => ActionKind::Delete,
             _ => ActionKind::Update,
         };
-        let reason = Reason { code: "committed", text: "changed by the commit itself".to_string() };
+        let doubt = match kind {
+            ActionKind::Create if unread_before.may_have(id) => "; what it was before is not known",
+            _ => "",
+        };
+        let reason = Reason { code: "committed", text: format!("changed by the commit itself{doubt}") };
         let mut action = Action::of(tenant, id, kind, reason);
         if kind != ActionKind::Delete {
             action.fields = fields(old.as_ref(), new.as_ref(), &[before, after]);
@@ -66,15 +93,10 @@ pub fn changes(tenant: &str, before: &Inventory, after: &Inventory) -> Vec<Commi
     changes.iter().zip(redirects).filter_map(change).collect()
 }
 
-/// Returns the files and documents of a tenant's folder that cannot be read, and that could have other resources before or
-/// after the commit.
-pub fn unread(before: &Inventory, after: &Inventory) -> BTreeSet<String> {
-    let of = |inventory: &Inventory| {
-        let invalid = inventory.invalid.keys().map(ToString::to_string);
-        inventory.unparsed.iter().cloned().chain(invalid).collect::<BTreeSet<String>>()
-    };
-    let (was, is) = (of(before), of(after));
-    was.into_iter().chain(is).collect()
+/// Returns the files and documents of a tenant's folder that cannot be read.
+pub fn unread(inventory: &Inventory) -> BTreeSet<String> {
+    let invalid = inventory.invalid.keys().map(ToString::to_string);
+    inventory.unparsed.iter().cloned().chain(invalid).collect()
 }
 
 /// The fields that differ. Values of customers and secrets are not shown.
@@ -143,9 +165,20 @@ pub struct SettingChange {
 /// A state in which it is not known what a Tenant or a TenantSync says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownSetting {
-    /// Whether it is the later state.
-    pub is_now: bool,
+    /// Which of the two states it is.
+    pub when: UnknownWhen,
     pub why: String,
+}
+
+/// The states of which nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownWhen {
+    /// The state before the change.
+    Before,
+    /// The state after the change.
+    After,
+    /// Both, and they differ.
+    Both,
 }
 
 /// The fields that only describe a tenant. Every other one decides what may be written, and by whom.
@@ -170,12 +203,16 @@ fn default_of(path: &str) -> Option<Value> {
 /// Decides whether the value of an override of a sync from a tenant is a secret, as far as the types of both states say.
 pub type IsSecretOverride<'a> = &'a dyn Fn(&str, &Override) -> bool;
 
+/// Decides whether both states have the same documents of a Tenant or a TenantSync, whatever they mean.
+pub type HasSameText<'a> = &'a dyn Fn(&ObjectId) -> bool;
+
 /// Returns the fields of Tenants and TenantSyncs that differ: those that decide what may be written first. Of a new object
-/// these are listed too. One of which nothing is known in both states is left out.
+/// these are listed too. One of which nothing is known in both states, and that is the same there, is left out.
 pub fn settings(
     before: &BTreeMap<ObjectId, Setting>,
     after: &BTreeMap<ObjectId, Setting>,
     is_secret: IsSecretOverride<'_>,
+    has_same_text: HasSameText<'_>,
 ) -> Vec<SettingChange> {
     let ids: BTreeSet<&ObjectId> = before.keys().chain(after.keys()).collect();
     let mut found = Vec::new();
@@ -184,9 +221,10 @@ pub fn settings(
             settings.get(id).and_then(|setting| setting.as_ref().ok()).cloned()
         };
         let unknown = match (before.get(id), after.get(id)) {
-            (Some(Err(_)), Some(Err(_))) => continue,
-            (_, Some(Err(why))) => Some(UnknownSetting { is_now: true, why: why.clone() }),
-            (Some(Err(why)), _) => Some(UnknownSetting { is_now: false, why: why.clone() }),
+            (Some(Err(_)), Some(Err(_))) if has_same_text(id) => continue,
+            (Some(Err(_)), Some(Err(why))) => Some(UnknownSetting { when: UnknownWhen::Both, why: why.clone() }),
+            (_, Some(Err(why))) => Some(UnknownSetting { when: UnknownWhen::After, why: why.clone() }),
+            (Some(Err(why)), _) => Some(UnknownSetting { when: UnknownWhen::Before, why: why.clone() }),
             _ => None,
         };
         let (old, new) = (of(before), of(after));
@@ -339,13 +377,15 @@ fn overrides(list: Option<&Value>) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn of(kind: Kind, spec: Value) -> BTreeMap<ObjectId, Setting> {
         BTreeMap::from([(ObjectId::new(kind, "x"), Ok(spec))])
     }
 
     fn settings(before: &BTreeMap<ObjectId, Setting>, after: &BTreeMap<ObjectId, Setting>) -> Vec<SettingChange> {
-        super::settings(before, after, &|from, one| from == "us" && one.input.as_deref() == Some("pin"))
+        let is_secret = |from: &str, one: &Override| from == "us" && one.input.as_deref() == Some("pin");
+        super::settings(before, after, &is_secret, &|_| true)
     }
 
     fn paths(found: &[SettingChange]) -> Vec<&str> {
@@ -402,6 +442,55 @@ mod tests {
         assert_eq!(settings(&before, &of(Kind::Tenant, json!({"policy": {"drift": "Detect", "approval": {}}}))), []);
         let found = settings(&before, &of(Kind::Tenant, json!({"policy": {"drift": "Correct"}, "suspend": true})));
         assert_eq!(paths(&found), ["policy.drift", "suspend"]);
+    }
+
+    /// What is known of neither state is left out only where it is the same.
+    #[test]
+    fn what_is_known_of_neither_state_may_differ() {
+        let unread = BTreeMap::from([(ObjectId::new(Kind::Tenant, "x"), Err("it is invalid".to_string()))]);
+        assert_eq!(settings(&unread, &unread), []);
+        let found = super::settings(&unread, &unread, &|_, _| false, &|_| false);
+        assert_eq!(found.len(), 1);
+        let unknown = UnknownSetting { when: UnknownWhen::Both, why: "it is invalid".to_string() };
+        assert_eq!(found[0].unknown, Some(unknown));
+    }
+
+    /// "Unread is unknown, never empty": what is read is shown nevertheless, and what cannot be read is not removed.
+    #[test]
+    fn what_was_read_is_compared_beside_what_was_not() {
+        let connection = |key: &str| Item::Connection(Arc::new(named(key)));
+        let inventory = |keys: &[&str]| {
+            let mut inventory = Inventory { unparsed: ["x.yaml".to_string()].into(), ..Inventory::default() };
+            keys.iter().for_each(|key| inventory.insert(connection(key)));
+            inventory
+        };
+        let (before, after) = (inventory(&["gone", "lost"]), inventory(&["new"]));
+        let none = UnreadDifference::default();
+        let found = |unread: [&UnreadDifference; 2]| -> Vec<(String, String)> {
+            let changes = changes("us", [&before, &after], unread);
+            let shown = |change: CommittedChange| {
+                let action = change.action;
+                (format!("{} {}", action.action.as_str(), action.change.object.name), action.reason.text)
+            };
+            changes.into_iter().map(shown).collect()
+        };
+        let said = |what: &str, doubt: &str| (what.to_string(), format!("changed by the commit itself{doubt}"));
+        assert_eq!(found([&none, &none]), [said("delete gone", ""), said("delete lost", ""), said("create new", "")]);
+        let new = said("create new", "; what it was before is not known");
+        let files: BTreeSet<String> = ["x.yaml".to_string()].into();
+        let all = UnreadDifference { files, ..UnreadDifference::default() };
+        assert_eq!(found([&all, &all]), [new]);
+        let objects = [ObjectId::new(Kind::Connection, "lost")].into();
+        let one = UnreadDifference { objects, ..UnreadDifference::default() };
+        assert_eq!(found([&none, &one]), [said("delete gone", ""), said("create new", "")]);
+    }
+
+    fn named(key: &str) -> crate::api::Object<crate::api::ConnectionSpec> {
+        let spec = json!({
+            "stableKey": key, "title": key, "component": {"key": "chat"}, "type": "basic",
+            "credentials": "OrganizationGlobal", "inputs": {}
+        });
+        crate::api::Object::new(key, serde_json::from_value(spec).unwrap())
     }
 
     /// "Secrets never": where a type or the text itself says that a value is one.

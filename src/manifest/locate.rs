@@ -86,6 +86,20 @@ pub fn text_at(origin: &SourcePlace, path: &[&str]) -> Option<String> {
     tree.scalar(id).map(str::to_string)
 }
 
+/// The texts of a map in a document, by key.
+pub fn texts_below(origin: &SourcePlace, path: &[&str]) -> BTreeMap<String, String> {
+    let read = || {
+        let tree = tree::parse(origin.text()).ok()??;
+        let mut id = root(&tree, origin.item)?;
+        for step in path {
+            id = tree.get(id, step)?;
+        }
+        let text = |id: Id| tree.scalar(id).map(str::to_string);
+        Some(tree.entries(id).iter().filter_map(|entry| Some((text(entry.key)?, text(entry.value)?))).collect())
+    };
+    read().unwrap_or_default()
+}
+
 /// A problem with a field of a valid document that only a comparison with other documents reveals.
 pub fn problem(
     origin: &SourcePlace,

@@ -41,7 +41,7 @@ pub use files::{
 pub use folder_budget::{BudgetExceeded, FolderBudget};
 pub use hidden::{Differing, differing, without_secrets};
 pub use json_schema::{is_json_schema, json_schema};
-pub use locate::{locate, locate_all, problem, text_at};
+pub use locate::{locate, locate_all, problem, text_at, texts_below};
 pub use problem::{Excerpt, FileProblem};
 pub use read::{DocumentsRead, InvalidDocument, ReadDocument, Unparsed, read_bytes, read_content_like, read_text};
 pub use source::{Position, SourceFile, SourcePlace};

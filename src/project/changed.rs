@@ -2,24 +2,30 @@
 //! was planned before it.
 
 use super::changed_folders::{ChangedFolder, folders};
+use super::changed_records::{ChangedRecords, records};
+use super::compared_trees::ComparedTrees;
 use super::ignore::Ignore;
+use super::not_read::{KUSTOMIZATIONS, not_read};
 use super::planned::{PlannedProject, plan};
 use super::removed::advise;
 use super::{Project, ProjectTenant, UNNAMED};
 use crate::api::{APPROVE, Kind, Override};
 use crate::engine::check;
-use crate::engine::committed::{self, Setting, SettingChange};
+use crate::engine::committed::{self, Setting, SettingChange, UnknownWhen};
 use crate::engine::compare::{ComparedPlans, Multiset, compare, without_lines};
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{Inventory, Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
-use crate::file_tree::FileTree;
-use crate::manifest::{FileProblem, limits, text_at};
+use crate::manifest::{FileProblem, SourcePlace, text_at, texts_below};
 use crate::parallel;
 use crate::tenant::directory::layout::Folder;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What the names of Stablekey's own labels and annotations begin with.
+const OURS: &str = "stablekey.dev/";
 
 /// A project before and after a change of its files.
 pub struct ChangedProject {
@@ -29,8 +35,17 @@ pub struct ChangedProject {
     pub reading: Vec<String>,
     /// The tenants with a folder whose kustomization differs: what Flux, Argo CD and kubectl write is decided there.
     pub kustomizations: BTreeSet<String>,
+    /// The ownership records that differ in tenants' folders.
+    pub records: Vec<ChangedRecords>,
+    /// The files outside tenants' folders that cannot be read before or after the change, and that differ: Tenants and
+    /// TenantSyncs could be in them.
+    pub unread_files: BTreeSet<String>,
+    /// Whether one of them cannot be read after the change either.
+    pub has_unread_files: bool,
     /// The resources that differ in tenants' folders.
     pub folders: Vec<ChangedFolder>,
+    /// The files that differ, and that nobody reads here: those in tenants' folders and Git's own settings first.
+    pub not_read: Vec<String>,
     /// The plan after the change, beside the plan before it.
     pub plans: ComparedPlans,
     /// The project after the change, planned.
@@ -54,25 +69,48 @@ impl ChangedProject {
         add_unread(before, &mut was_set, &is_set);
         add_unread(after, &mut is_set, &was_set);
         let is_secret = |from: &str, one: &Override| is_secret_override(from, one, [before, after]);
-        let settings = committed::settings(&was_set, &is_set, &is_secret);
+        let has_same_text = |id: &ObjectId| has_same_text(before, after, id);
+        let settings = committed::settings(&was_set, &is_set, &is_secret, &has_same_text);
         let folders = folders(before, after, scope);
+        let records = records(before, after, scope);
+        let unread_files = unread_files(before, after);
+        // What the change mends gates nothing.
+        let has_unread_files = after.undecided().iter().any(|file| unread_files.contains(*file));
         let problems = new_problems(before, after);
         add_help(&mut plans.added, &problems);
         advise(&mut plans, &folders, before);
         let mut unknown = concerned(&settings, &folders, [&before.syncs, &after.syncs]);
         // Of a folder that is below another root, it is not known whether the change concerns it.
         unknown.extend(after.elsewhere.iter().cloned());
+        // Nor which tenant a file concerns that cannot be read.
+        unknown.extend(plans.unread.keys().filter(|_| !unread_files.is_empty()).cloned());
         unknown.retain(|tenant| plans.unread.contains_key(tenant));
         let reading = reading(before, after);
         let kustomizations = kustomizations(before, after);
-        ChangedProject { settings, reading, kustomizations, folders, plans, after: is, problems, unknown }
+        let not_read = not_read(before, after);
+        ChangedProject {
+            settings,
+            reading,
+            kustomizations,
+            records,
+            unread_files,
+            has_unread_files,
+            folders,
+            not_read,
+            plans,
+            after: is,
+            problems,
+            unknown,
+        }
     }
 
-    /// Whether the change does nothing.
+    /// Whether the change does nothing that is planned.
     pub fn is_empty(&self) -> bool {
         self.settings.is_empty()
             && self.reading.is_empty()
             && self.kustomizations.is_empty()
+            && self.records.is_empty()
+            && self.unread_files.is_empty()
             && self.folders.is_empty()
             && self.plans.added.exit == 0
             && self.plans.dropped.is_empty()
@@ -80,9 +118,11 @@ impl ChangedProject {
 
     /// Whether something of what the change does is not known.
     pub fn is_unknown(&self) -> bool {
-        let is_unknown = |change: &SettingChange| change.unknown.as_ref().is_some_and(|unknown| unknown.is_now);
+        let is_unknown =
+            |change: &SettingChange| change.unknown.as_ref().is_some_and(|unknown| unknown.when != UnknownWhen::Before);
         !self.unknown.is_empty()
-            || self.folders.iter().any(|folder| folder.is_unknown_now)
+            || self.has_unread_files
+            || self.folders.iter().any(|folder| folder.is_unknown)
             || self.settings.iter().any(is_unknown)
     }
 
@@ -137,15 +177,29 @@ fn add_help(plan: &mut Plan, problems: &[FileProblem]) {
 /// The tenants with a folder whose kustomization differs.
 fn kustomizations(before: &Project, after: &Project) -> BTreeSet<String> {
     let folders = before.layout.folders().iter().chain(after.layout.folders());
-    let differs = |folder: &&Folder| {
-        // Three names are one file to kubectl.
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].iter().any(|name| {
-            let path = folder.path.join(name);
-            let content = |tree: &FileTree| tree.read(&path, limits::FILE_BYTES).map_err(|error| error.kind());
-            content(&before.tree) != content(&after.tree)
-        })
-    };
+    let trees = ComparedTrees::of(before, after);
+    // Three names are one file to kubectl.
+    let differs = |folder: &&Folder| KUSTOMIZATIONS.iter().any(|name| !trees.is_same(&folder.path.join(name)));
     folders.filter(differs).map(|folder| folder.tenant.clone()).collect()
+}
+
+/// The files outside tenants' folders that cannot be read in one state, and that are not the same in the other.
+fn unread_files(before: &Project, after: &Project) -> BTreeSet<String> {
+    let trees = ComparedTrees::of(before, after);
+    let (was, is) = (before.undecided(), after.undecided());
+    let is_same = |file: &str| was.contains(file) && is.contains(file) && trees.is_there_and_same(Path::new(file));
+    was.union(&is).filter(|file| !is_same(file)).map(ToString::to_string).collect()
+}
+
+/// Whether two states have the same documents of a Tenant or a TenantSync.
+fn has_same_text(before: &Project, after: &Project, id: &ObjectId) -> bool {
+    let of = |project: &Project| {
+        let place = |place: &SourcePlace| (place.text().to_string(), place.item);
+        let mut texts: Vec<_> = project.documents.get(id).into_iter().flatten().map(place).collect();
+        texts.sort();
+        texts
+    };
+    of(before) == of(after)
 }
 
 /// What is left out of one state, and not of the other.
@@ -232,12 +286,21 @@ fn settings_of(project: &Project) -> BTreeMap<ObjectId, Setting> {
     all.map(|(id, setting)| (id.clone(), setting.map(|spec| with_metadata(project, &id, spec)))).collect()
 }
 
-/// Adds what decides beside the spec: whose it is in a cluster, and what a person approved.
+/// Adds what decides beside the spec: whose it is in a cluster, what a person approved, and what else is said in labels and
+/// annotations of Stablekey.
 fn with_metadata(project: &Project, id: &ObjectId, mut spec: serde_json::Value) -> serde_json::Value {
     let fields = [("namespace", &["metadata", "namespace"][..]), ("approve", &["metadata", "annotations", APPROVE])];
     if let (Some(origin), Some(spec)) = (project.origins.get(id), spec.as_object_mut()) {
         let there = fields.iter().filter_map(|(name, path)| Some((name.to_string(), text_at(origin, path)?.into())));
         spec.extend(there);
+        for name in ["annotations", "labels"] {
+            let ours = texts_below(origin, &["metadata", name]).into_iter();
+            let ours = ours.filter(|(key, _)| key.starts_with(OURS) && key != APPROVE);
+            let ours: serde_json::Map<_, _> = ours.map(|(key, text)| (key, text.into())).collect();
+            if !ours.is_empty() {
+                spec.insert(name.to_string(), ours.into());
+            }
+        }
     }
     spec
 }
@@ -258,10 +321,7 @@ fn is_secret_override(from: &str, one: &Override, states: [&Project; 2]) -> bool
 
 /// Adds what only the other state has: a file that cannot be read could declare it.
 fn add_unread(project: &Project, settings: &mut BTreeMap<ObjectId, Setting>, other: &BTreeMap<ObjectId, Setting>) {
-    // Without a readable Tenant, nothing assigns files: what cannot be read of them is that of no tenant.
-    let unnamed = project.tenants.get(UNNAMED).and_then(|tenant| tenant.live.as_ref().ok());
-    let unassigned = unnamed.and_then(|snapshot| snapshot.inventory.unparsed.iter().next());
-    let Some(file) = project.unread.first().or(unassigned) else { return };
+    let Some(file) = project.undecided().into_iter().next() else { return };
     for id in other.keys() {
         settings.entry(id.clone()).or_insert_with(|| Err(format!("{file} cannot be read and could declare it")));
     }

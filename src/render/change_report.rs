@@ -3,7 +3,10 @@
 //! escaped.
 
 use super::action_text::{self, impact};
-use super::changed::{IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, ShownChange, asides, setting_words, what_differs};
+use super::changed::{
+    IGNORES, KUSTOMIZATION, KUSTOMIZATION_DIFFERS, LOCK, NOT_READ, ShownChange, UNREAD_DIFFERS, asides, of_whom,
+    record_words, setting_words, what_differs, what_is_unknown,
+};
 use super::markdown::{Comment, LIMIT, code, escape as md, fence};
 use super::plan_markdown::field;
 use crate::engine::committed::{CommittedChange, SettingChange};
@@ -328,6 +331,11 @@ impl ChangeReport {
         items.into_iter().any(|item| item.mark == Mark::Unresolved)
     }
 
+    /// Whether what a folder had before cannot be read. Where that is so after the change too, a check fails.
+    fn has_unread_before(&self) -> bool {
+        self.folders.iter().flat_map(|part| &part.items).any(|item| item.mark == Mark::Error)
+    }
+
     /// Whether the merge itself, and no apply that could wait for an approval, sends credentials to another host.
     fn is_redirected_by_merge(&self) -> bool {
         let merged = self.folders.iter().filter(|part| self.merged.contains(&part.tenant));
@@ -346,9 +354,15 @@ impl ChangeReport {
                 "⛔ **Part of what it does is not known**, so a check of it fails.".to_string()
             }
             3 => "⛔ **It leaves something unresolved**, so a check of it fails.".to_string(),
+            _ if self.is_empty() && self.asides.iter().any(|line| line.starts_with(NOT_READ)) => {
+                "✅ The change does nothing that is planned.".to_string()
+            }
             _ if self.is_empty() => "✅ The change does nothing in any tenant.".to_string(),
             _ if self.settings.iter().any(|setting| setting.sensitive) => {
                 "⚠️ It can be merged. **It changes what may be written, and by whom.**".to_string()
+            }
+            _ if self.has_unread_before() => {
+                "⚠️ It can be merged. **What it replaces cannot be read: look at what it makes.**".to_string()
             }
             _ if self.is_redirected_by_merge() => {
                 "⚠️ It can be merged. **The merge itself sends credentials elsewhere: nobody is asked after it.**".to_string()
@@ -554,14 +568,23 @@ fn by_age(settings: &[SettingChange]) -> impl Iterator<Item = &SettingChange> {
 /// What is read decides what is found, and so what may be written.
 fn reading(changed: &ChangedProject) -> impl Iterator<Item = ReportedSetting> {
     let of = |object: String, text: &str| ReportedSetting { object, text: text.to_string(), sensitive: true };
+    let unread = changed.unread_files.iter().map(move |file| of(file.clone(), UNREAD_DIFFERS));
+    let records = changed.records.iter().map(|changed| ReportedSetting {
+        object: format!("{LOCK} of {}", of_whom(changed)),
+        text: record_words(changed),
+        sensitive: changed.is_sensitive(),
+    });
     let reading = changed.reading.iter().map(move |text| of(IGNORES.to_string(), text));
     let kustomizations = changed.kustomizations.iter();
-    reading.chain(kustomizations.map(move |tenant| of(format!("{KUSTOMIZATION} of {tenant}"), KUSTOMIZATION_DIFFERS)))
+    let of_tenant = move |tenant: &String| of(format!("{KUSTOMIZATION} of {tenant}"), KUSTOMIZATION_DIFFERS);
+    unread.chain(reading).chain(kustomizations.map(of_tenant)).chain(records)
 }
 
 fn of_folder(folder: &ChangedFolder) -> Vec<ReportedItem> {
     let left = left(folder).map(|head| ReportedItem::new(Mark::Warning, head, what_differs(folder)));
-    let changes = folder.changes.iter().map(committed).chain(folder.unknown.iter().map(unknown));
+    let unknown = folder.unknown.iter();
+    let unknown = unknown.map(|why| ReportedItem::new(Mark::Error, "unknown", what_is_unknown(folder, why)));
+    let changes = folder.changes.iter().map(committed).chain(unknown);
     changes.chain(left).collect()
 }
 
@@ -582,10 +605,6 @@ fn committed(change: &CommittedChange) -> ReportedItem {
         item.mark = Mark::Warning;
     }
     item
-}
-
-fn unknown(why: &String) -> ReportedItem {
-    ReportedItem::new(Mark::Error, "unknown", format!("what differs is not known: {why}"))
 }
 
 fn action(action: &Action) -> ReportedItem {

@@ -6,11 +6,12 @@ use super::json::JsonLayout;
 use super::page::{Span, TextPage, faint, heading, plain, strong};
 use super::plan_text::plan_text;
 use super::style::{Style, Tone};
-use crate::engine::committed::{CommittedChange, SettingChange};
+use crate::engine::committed::{CommittedChange, SettingChange, UnknownWhen};
 use crate::engine::compare::SharedApproval;
 use crate::engine::model::plan::{Note, Plan};
 use crate::project::changed::ChangedProject;
 use crate::project::changed_folders::{ChangedFolder, FolderOwner, LeftFolder};
+use crate::project::changed_records::{ChangedRecord, ChangedRecords, RecordChange};
 use crate::report::ranked::targets;
 use crate::report::value;
 use crate::text::{count, shorten};
@@ -24,6 +25,13 @@ pub(super) const KUSTOMIZATION: &str = "kustomization.yaml";
 /// What a change of it means.
 pub(super) const KUSTOMIZATION_DIFFERS: &str =
     "differs: what Flux, Argo CD and kubectl apply -k write is decided there, and is not planned here";
+/// The file with the ownership records of a folder.
+pub(super) const LOCK: &str = "stablekey.lock";
+/// What a file means that cannot be read, and differs.
+pub(super) const UNREAD_DIFFERS: &str =
+    "cannot be read in one of the two commits, and differs: which Tenants and TenantSyncs are in it is not known";
+/// How the line about files begins that nobody reads here.
+pub(super) const NOT_READ: &str = "Also changed, and not read here";
 /// The maximum number of listed resources of a folder: JSON has every one.
 const MOST: usize = 100;
 /// The most characters of a setting's value.
@@ -47,7 +55,8 @@ impl ShownChange<'_> {
         let mut page = TextPage::new(style);
         page.wrap(0, 2, &[plain("From "), strong(self.from), plain(" to "), strong(self.to)]);
         if self.changed.is_empty() && !self.changed.is_unknown() {
-            page.line(0, &[Span::new(Tone::Good, "✓"), plain(" The change does nothing.")]);
+            let what = if self.changed.not_read.is_empty() { "" } else { " that is planned" };
+            page.line(0, &[Span::new(Tone::Good, "✓"), plain(format!(" The change does nothing{what}."))]);
         }
         for (tenant, why) in &plans.unread {
             let known = if self.changed.unknown.contains(tenant) {
@@ -58,8 +67,9 @@ impl ShownChange<'_> {
             let head = format!("✗ {tenant} cannot be read: {known}");
             page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!("  {why}"))]);
         }
-        let kustomizations = &self.changed.kustomizations;
-        if !(settings.is_empty() && self.changed.reading.is_empty() && kustomizations.is_empty()) {
+        let ChangedProject { kustomizations, records, unread_files, .. } = self.changed;
+        let has_files = !(records.is_empty() && unread_files.is_empty() && kustomizations.is_empty());
+        if has_files || !(settings.is_empty() && self.changed.reading.is_empty()) {
             page.gap();
             page.line(0, &[heading("settings")]);
             for text in &self.changed.reading {
@@ -68,6 +78,14 @@ impl ShownChange<'_> {
             for tenant in kustomizations {
                 let text = format!("  of {tenant} {KUSTOMIZATION_DIFFERS}");
                 page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(KUSTOMIZATION), plain(text)]);
+            }
+            for file in unread_files {
+                page.wrap(2, 6, &[Span::new(Tone::Careful, "! "), strong(file), plain(format!("  {UNREAD_DIFFERS}"))]);
+            }
+            for changed in records {
+                let (mark, tone) = mark(changed.is_sensitive());
+                let text = format!("  of {}: {}", of_whom(changed), record_words(changed));
+                page.wrap(2, 6, &[Span::new(tone, format!("{mark} ")), strong(LOCK), plain(text)]);
             }
             settings.iter().for_each(|change| setting(&mut page, change));
         }
@@ -81,7 +99,7 @@ impl ShownChange<'_> {
                 page.line(2, &[faint(format!("… and {more} more; --output json lists them all"))]);
             }
             if let Some(why) = &folder.unknown {
-                page.wrap(2, 4, &[Span::new(Tone::Bad, format!("what differs is not known: {why}"))]);
+                page.wrap(2, 4, &[Span::new(Tone::Bad, what_is_unknown(folder, why))]);
             }
         }
         let mut text = page.finish();
@@ -145,6 +163,19 @@ impl ShownChange<'_> {
                 "already": already
             })
         };
+        let records = |changed: &ChangedRecords| {
+            let what = if changed.is_source { "source" } else { "location" };
+            let record = |record: &ChangedRecord| {
+                let change = match record.change {
+                    RecordChange::MadeAppears => "madeAppears",
+                    RecordChange::MadeDisappears => "madeDisappears",
+                    RecordChange::Fields => "fields",
+                };
+                json!({"object": record.object.to_string(), "change": change})
+            };
+            let all: Vec<Value> = changed.records.iter().map(record).collect();
+            json!({"tenant": changed.tenant, "folder": what, "records": all})
+        };
         let dropped: Vec<Value> = plans
             .dropped
             .iter()
@@ -156,6 +187,9 @@ impl ShownChange<'_> {
             "to": self.to,
             "reading": self.changed.reading,
             "kustomizations": self.changed.kustomizations,
+            "unreadFiles": self.changed.unread_files,
+            "records": self.changed.records.iter().map(records).collect::<Vec<_>>(),
+            "notRead": self.changed.not_read,
             "settings": settings.iter().map(setting).collect::<Vec<_>>(),
             "folders": folders.iter().map(folder).collect::<Result<Vec<_>, _>>()?,
             "added": serde_json::to_value(&plans.added)?,
@@ -175,6 +209,7 @@ impl ShownChange<'_> {
 /// What the change does not do: lines about what was there before it, and what it ends.
 pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
     let plans = &changed.plans;
+    let not_read = (!changed.not_read.is_empty()).then(|| format!("{NOT_READ}: {}.", first(&changed.not_read)));
     let already = already(&plans.already);
     let are_done = plans.already.targets.iter().any(|target| !target.suspended && !target.actions.is_empty());
     let too = if are_done { " An apply carries out these actions too." } else { "" };
@@ -193,7 +228,7 @@ pub(super) fn asides(changed: &ChangedProject) -> Vec<String> {
         let is = if released.len() == 1 { "is" } else { "are" };
         format!("Waited before this change, and {is} released by it: {}.", first(&released))
     });
-    released.into_iter().chain(already).chain(ends).chain(ended).chain(fixed).collect()
+    not_read.into_iter().chain(released).chain(already).chain(ends).chain(ended).chain(fixed).collect()
 }
 
 /// A difference that a change ends: `eu-prod/Connection/crm inputs.scopes no longer differs`.
@@ -292,8 +327,39 @@ fn what_stays(left: &LeftFolder, is_source: bool) -> String {
     }
 }
 
+/// What of a folder is not known, and why.
+pub(super) fn what_is_unknown(folder: &ChangedFolder, why: &str) -> String {
+    let what = if folder.changes.is_empty() { "what differs" } else { "what else differs" };
+    format!("{what} is not known: {why}")
+}
+
+/// Whose ownership records differ.
+pub(super) fn of_whom(changed: &ChangedRecords) -> String {
+    let tenant = &changed.tenant;
+    if changed.is_source { format!("the source of {tenant}") } else { tenant.clone() }
+}
+
+/// The ownership records that differ: `made appears for Integration/g; fields differ for Connection/x`.
+pub(super) fn record_words(changed: &ChangedRecords) -> String {
+    let of = |change: RecordChange, words: &str| {
+        let those = changed.records.iter().filter(|record| record.change == change);
+        let names: Vec<String> = those.map(|record| record.object.to_string()).collect();
+        (!names.is_empty()).then(|| format!("{words} {}", first(&names)))
+    };
+    let parts = [
+        of(RecordChange::MadeAppears, "made (by Stablekey, so that it may be deleted) appears for"),
+        of(RecordChange::MadeDisappears, "made (by Stablekey, so that it may be deleted) disappears for"),
+        of(RecordChange::Fields, "fields differ for"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn mark(is_sensitive: bool) -> (&'static str, Tone) {
+    if is_sensitive { ("!", Tone::Careful) } else { ("~", Tone::Faint) }
+}
+
 fn setting(page: &mut TextPage, change: &SettingChange) {
-    let (mark, tone) = if change.is_sensitive { ("!", Tone::Careful) } else { ("~", Tone::Faint) };
+    let (mark, tone) = mark(change.is_sensitive);
     let spans = [
         Span::new(tone, format!("{mark} ")),
         strong(change.object.to_string()),
@@ -306,11 +372,12 @@ fn setting(page: &mut TextPage, change: &SettingChange) {
 pub(super) fn setting_words(change: &SettingChange) -> String {
     if let Some(unknown) = &change.unknown {
         let why = &unknown.why;
-        return match (unknown.is_now, &change.from, &change.to) {
-            (true, None, _) => format!("is new, and what it says is not known: {why}"),
-            (true, ..) => format!("what it says now is not known: {why}"),
-            (false, _, None) => format!("is gone; what it said is not known: {why}"),
-            (false, ..) => format!("what it said before is not known: {why}"),
+        return match (unknown.when, &change.from, &change.to) {
+            (UnknownWhen::Both, ..) => format!("differs, and what it says is not known: {why}"),
+            (UnknownWhen::After, None, _) => format!("is new, and what it says is not known: {why}"),
+            (UnknownWhen::After, ..) => format!("what it says now is not known: {why}"),
+            (UnknownWhen::Before, _, None) => format!("is gone; what it said is not known: {why}"),
+            (UnknownWhen::Before, ..) => format!("what it said before is not known: {why}"),
         };
     }
     match (change.path.is_empty(), &change.from) {

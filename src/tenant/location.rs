@@ -132,6 +132,8 @@ pub struct Snapshot {
     pub inventory: Arc<Inventory>,
     /// The position of each resource in its file, if it is in one.
     pub origins: Arc<BTreeMap<ObjectId, SourcePlace>>,
+    /// The documents of each object that cannot be used: the invalid one, or all of a doubled one.
+    pub unusable: Arc<BTreeMap<ObjectId, Vec<SourcePlace>>>,
     /// The problems in its files.
     pub problems: Vec<FileProblem>,
     /// Number of documents of other kinds.

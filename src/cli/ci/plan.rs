@@ -29,8 +29,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Plans the merge result: in a pull request of GitHub the merge commit that the job checked out, elsewhere what `git
 /// merge-tree` makes of --base and --head. What the base has already is listed apart and gates nothing. Exit codes: 1 the
-/// change adds an error, or cannot be merged or planned; 3 it adds something unresolved, or a tenant that it concerns
-/// cannot be read; else 0.
+/// change adds an error, or cannot be merged or planned; 3 it adds something unresolved, or a tenant that it concerns,
+/// or something that differs, cannot be read after it; else 0.
 ///
 /// On the pull request it keeps one comment up to date, where GITHUB_TOKEN, or STABLEKEY_GITLAB_TOKEN with the scope api,
 /// may write it; without a token the report is in the job's output, and the exit code is the same. A change that cannot be

@@ -31,14 +31,17 @@ pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snap
     let mut origins: BTreeMap<ObjectId, SourcePlace> = BTreeMap::new();
     let mut problems: Vec<FileProblem> = Vec::new();
     let mut twice: BTreeMap<ObjectId, Vec<SourcePlace>> = BTreeMap::new();
+    let mut unusable: BTreeMap<ObjectId, Vec<SourcePlace>> = BTreeMap::new();
     for invalid in found.invalid {
         let id = ObjectId::new(invalid.kind, invalid.name);
         let why = why_invalid(&invalid.problems);
         problems.extend(invalid.problems);
         // An object whose name does not match its key may mean either.
         if let Some(meant) = named_by_key(invalid.kind, &invalid.origin).filter(|meant| *meant != id) {
+            unusable.entry(meant.clone()).or_default().push(invalid.origin.clone());
             inventory.invalid.entry(meant).or_insert_with(|| why.clone());
         }
+        unusable.entry(id.clone()).or_default().push(invalid.origin.clone());
         inventory.invalid.insert(id.clone(), why);
         cannot_be_used(&mut inventory, &id, &invalid.origin);
         if let Some(before) = origins.insert(id.clone(), invalid.origin.clone()) {
@@ -79,14 +82,21 @@ pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snap
         locations.iter().for_each(|location| cannot_be_used(&mut inventory, &id, location));
         inventory.remove(&id);
         let files: BTreeSet<&str> = locations.iter().map(|p| p.file.path.as_str()).collect();
-        inventory.invalid.insert(
-            id,
-            format!("it is there {} times: in {}", locations.len(), files.into_iter().collect::<Vec<_>>().join(", ")),
-        );
+        let files = files.into_iter().collect::<Vec<_>>().join(", ");
+        inventory.invalid.insert(id.clone(), format!("it is there {} times: in {files}", locations.len()));
+        unusable.entry(id).or_default().extend(locations);
     }
     let invalid: Vec<ObjectId> = inventory.invalid.keys().cloned().collect();
     invalid.iter().for_each(|id| inventory.remove(id));
-    Snapshot { inventory: Arc::new(inventory), origins: Arc::new(origins), problems, ..Snapshot::default() }
+    for id in invalid {
+        let places: &mut Vec<SourcePlace> = unusable.entry(id.clone()).or_default();
+        places.extend(origins.get(&id).cloned());
+        let place = |place: &SourcePlace| (place.file.path.clone(), place.range.start, place.item);
+        places.sort_by_key(place);
+        places.dedup_by_key(|it| place(it));
+    }
+    let (inventory, origins, unusable) = (Arc::new(inventory), Arc::new(origins), Arc::new(unusable));
+    Snapshot { inventory, origins, unusable, problems, ..Snapshot::default() }
 }
 
 /// Keeps the text of an unusable document, which may name Secrets.

@@ -130,8 +130,13 @@ fn an_error_of_the_base_that_moves_is_no_new_one() {
     tree.write("dev/greet.definition", &format!("# one more line\n{definition}"));
     tree.commit("a comment above it");
     let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    // It is no error of the change; what differs in a definition that cannot be read is not known.
+    assert!(output.code == 3 && !output.out.contains("SK0125"), "{}", output.all);
+    tree.write("dev/greet.definition", definition);
+    tree.write("dev/greet.yaml", &format!("# one more line\n{}", greet.yaml()));
+    tree.commit("a comment above the manifest");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
     assert_eq!(output.code, 0, "{}", output.all);
-    tree.write("dev/greet.definition", &format!("{definition}flows: []\n"));
     tree.write("dev/more.yaml", &Integration::new("more").title("more").binds("Chat", "gone").yaml());
     tree.commit("another error beside it");
     assert_ne!(tree.stablekey(&["ci", "plan", "--base", "main"]).code, 0);
@@ -420,7 +425,7 @@ fn a_tenant_that_is_fixed_makes_nothing() {
     let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
     assert_eq!(output.code, 0, "{}", output.all);
     assert!(
-        output.out.contains("what differs is not known: before the change, its Tenant is invalid"),
+        output.out.contains("what else differs is not known: before the change, its Tenant is invalid"),
         "{}",
         output.out
     );
@@ -431,8 +436,11 @@ fn a_tenant_that_is_fixed_makes_nothing() {
     );
     let change = change(&tree);
     let folders = change["folders"].as_array().unwrap();
+    // The files are compared nevertheless: only what is new there is made.
     let of_dev = folders.iter().find(|folder| folder["tenant"] == "dev").unwrap();
-    assert_eq!(of_dev["changes"], serde_json::json!([]));
+    let made =
+        of_dev["changes"].as_array().unwrap().iter().map(|made| format!("{} {}", made["change"], made["object"]));
+    assert_eq!(made.collect::<Vec<_>>(), [r#""create" "Integration/more""#]);
 }
 
 /// The number of what stays in a folder does not count what could not be read as nothing, nor what is gone.
@@ -626,6 +634,27 @@ fn an_approval_in_the_files_is_a_change() {
     assert!(!output.out.contains("does nothing"), "{}", output.out);
 }
 
+/// A label or an annotation of ours can switch a check off, or start something.
+#[test]
+fn every_label_and_annotation_of_ours_is_shown() {
+    let tree = applied();
+    tree.branch("change");
+    let tenants = tree.read("tenants.yaml");
+    let marked = "{name: up, labels: {stablekey.dev/for: prod, team: a}, \
+                  annotations: {stablekey.dev/not-secret: pin, stablekey.dev/requestedAt: '7', note: b}}";
+    tree.write("tenants.yaml", &tenants.replace("{name: up}", marked));
+    tree.commit("annotated");
+    let out = tree.stablekey(&["ci", "plan", "--base", "main"]).out;
+    for what in [
+        "! TenantSync/up  annotations.stablekey.dev/not-secret: absent → pin",
+        "! TenantSync/up  annotations.stablekey.dev/requestedAt: absent → 7",
+        "! TenantSync/up  labels.stablekey.dev/for: absent → prod",
+    ] {
+        assert!(out.contains(what), "{what}: {out}");
+    }
+    assert!(!out.contains("team") && !out.contains("note"), "{out}");
+}
+
 /// Flux, Argo CD and kubectl write what a kustomization makes of the files.
 #[test]
 fn a_kustomization_that_differs_is_a_change() {
@@ -637,6 +666,18 @@ fn a_kustomization_that_differs_is_a_change() {
     assert!(output.out.contains("kustomization.yaml  of prod differs"), "{}", output.all);
     assert!(!output.out.contains("does nothing"), "{}", output.out);
     assert!(markdown(&tree).contains("kustomization.yaml of prod"), "{}", markdown(&tree));
+    // Also of one that a link leads to.
+    let tree = applied();
+    tree.write("shared/base.yaml", "namePrefix: one-\n");
+    std::os::unix::fs::symlink("../shared/base.yaml", tree.path("prod/kustomization.yaml")).unwrap();
+    tree.commit("link");
+    tree.branch("change");
+    tree.write("shared/base.yaml", "namePrefix: two-\n");
+    tree.commit("behind the link");
+    let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
+    assert!(output.out.contains("kustomization.yaml  of prod differs"), "{}", output.all);
+    // On disk, the content decides.
+    assert!(!tree.stablekey(&["plan", "--from", "HEAD"]).out.contains("differs"));
 }
 
 /// A link of the files that are planned must not say where the files before are read.

@@ -1,14 +1,17 @@
 //! A project at commits of its repository: what a change does, read without a checkout.
 
 mod described;
+mod elsewhere;
 mod hidden;
 mod merges;
 mod posts;
 mod promotions;
 mod reading;
+mod records;
 mod redirects;
 mod released;
 mod remote;
+mod unread;
 mod updates;
 mod written;
 

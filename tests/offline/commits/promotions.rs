@@ -175,7 +175,7 @@ fn a_promotion_is_a_merge_request_on_gitlab() {
     // What was sent is looked for before it is sent again.
     gitlab.fail("POST", "/merge_requests", Fault::CutAfter, 1);
     let output = ours.promote(&["greet"], &variables);
-    assert!(output.code == 0 && output.err.contains("The pull request is open."), "{}", output.all);
+    assert!(output.code == 0 && output.err.contains("The merge request is open."), "{}", output.all);
     let [request] = gitlab.merge_requests().try_into().unwrap();
     assert_eq!((request.source.as_str(), request.target.as_str()), (BRANCH, "main"));
     assert_eq!(request.title, "Promote greet from dev to prod");

@@ -156,6 +156,26 @@ fn an_endpoint_of_production_that_tests_replace() {
     assert_redirect(&tree, "baseUrl changes while password stays (new host: evil.example)");
 }
 
+/// A folder with another tenant is compared with what was there before, whatever its tenant was called.
+#[test]
+fn a_tenant_that_is_renamed_with_the_change() {
+    let tree = dev(&[("chat", ours("chat", "chat.example").yaml())]);
+    tree.write("tenants.yaml", &Tenant::new("test").in_folder("dev").yaml());
+    let renamed = comment(&tree);
+    assert!(renamed.contains("belongs to tenant test now") && !renamed.contains("create **Connection"), "{renamed}");
+    tree.write("dev/chat.yaml", &ours("chat", "evil.example").yaml());
+    assert_redirect(&tree, "baseUrl changes while password stays (new host: evil.example)");
+    // A Tenant that nobody can read had a folder too.
+    let invalid = Tenant::new("dev").in_folder("dev").yaml().replace("spec:", "spec:\n  unheardOf: 1");
+    let tree = dev(&[("chat", ours("chat", "chat.example").yaml())]);
+    tree.write("tenants.yaml", &invalid);
+    tree.commit("invalid");
+    tree.git(&["branch", "--force", "main"]);
+    tree.write("tenants.yaml", &Tenant::new("dev").in_folder("dev").yaml());
+    tree.write("dev/chat.yaml", &ours("chat", "evil.example").yaml());
+    assert_redirect(&tree, "baseUrl changes while password stays (new host: evil.example)");
+}
+
 /// What a plan does not mark, a commit does not either.
 #[test]
 fn a_change_that_sends_nothing_elsewhere() {
