@@ -148,7 +148,8 @@ fn files(
     Ok(files)
 }
 
-const IGNORED: &str = "# Secrets, and plans and reports of one machine.\n/secrets/\n/plan.json\n/snapshot.json\n/stablekey-report/\n";
+const IGNORED: &str =
+    "# Secrets, and plans and reports of one machine.\n/secrets/\n/plan.json\n/snapshot.json\n/stablekey-report/\n";
 
 fn readme(tenants: &[NewTenant], checks: Option<Ci>) -> String {
     let row = |tenant: &NewTenant| {

@@ -113,26 +113,27 @@ impl Init {
         let Some(pipeline) = self.pipeline()? else { return Ok(0) };
         let mut draft = Draft::new(project);
         new_project::add_pipeline(&mut draft, &pipeline, &self.skip)?;
-        self.write(&draft.finish()?, || {
-            let accepts = pipeline.promote.as_ref().map(|(from, to)| {
-                let accepted = project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.contains(from));
-                match accepted {
-                    true => String::new(),
-                    false => format!("{to} does not accept what is promoted from {from}: add it to acceptFrom of its Tenant.\n"),
-                }
-            });
-            let plan = Invocation { root: self.edit.root.typed(), ..Invocation::default() }.plan();
-            format!("{}{}Next: {plan}\n", accepts.unwrap_or_default(), self.misplaced().unwrap_or_default())
-        }, output)
+        self.write(
+            &draft.finish()?,
+            || {
+                let accepts = pipeline.promote.as_ref().map(|(from, to)| {
+                    let accepted = project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.contains(from));
+                    match accepted {
+                        true => String::new(),
+                        false => format!(
+                            "{to} does not accept what is promoted from {from}: add it to acceptFrom of its Tenant.\n"
+                        ),
+                    }
+                });
+                let plan = Invocation { root: self.edit.root.typed(), ..Invocation::default() }.plan();
+                format!("{}{}Next: {plan}\n", accepts.unwrap_or_default(), self.misplaced().unwrap_or_default())
+            },
+            output,
+        )
     }
 
     /// Writes the files, and says so.
-    fn write(
-        &self,
-        edited: &Edited,
-        next: impl FnOnce() -> String,
-        output: &mut Output,
-    ) -> Result<u8, CommandFailure> {
+    fn write(&self, edited: &Edited, next: impl FnOnce() -> String, output: &mut Output) -> Result<u8, CommandFailure> {
         if !self.edit.dry_run {
             edited.write(&RealDisk)?;
         }

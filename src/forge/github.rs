@@ -115,7 +115,8 @@ impl GitHub {
     pub fn merge_of(&self, commit: &str, branch: &str) -> Result<Option<String>, ForgeError> {
         let path = format!("{}/commits/{}/pulls?per_page=100", self.repository, encoded(commit));
         let all = self.rest.all(&path, "looking for the pull request of a commit")?;
-        let text = |pull: &Value, path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default().to_string();
+        let text =
+            |pull: &Value, path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default().to_string();
         let is_its_merge = |pull: &&Value| {
             text(pull, "/merge_commit_sha") == commit
                 && text(pull, "/head/sha") != commit

@@ -54,7 +54,8 @@ impl GitLab {
     pub fn merge_of(&self, commit: &str, branch: &str) -> Result<Option<String>, ForgeError> {
         let path = format!("{}/repository/commits/{}/merge_requests?per_page=100", self.project, encoded(commit));
         let all = self.rest.all(&path, "looking for the merge request of a commit")?;
-        let text = |request: &Value, name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
+        let text =
+            |request: &Value, name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
         let is_its_merge = |request: &&Value| {
             text(request, "merge_commit_sha") == commit
                 && text(request, "sha") != commit

@@ -279,7 +279,8 @@ fn has_same_documents(trees: ComparedTrees<'_>, one: &Snapshot, other: &Snapshot
             let file = text_at(place, &["spec", "definition", "file"]);
             file.map(|file| beside(place, &file)).unwrap_or_default()
         };
-        let mut sorted: Vec<_> = places.iter().map(|it| (without_comments_above(it.text()), it.item, definition(it))).collect();
+        let mut sorted: Vec<_> =
+            places.iter().map(|it| (without_comments_above(it.text()), it.item, definition(it))).collect();
         sorted.sort();
         sorted
     }

@@ -365,7 +365,8 @@ impl ChangeReport {
                 "⚠️ It can be merged. **What it replaces cannot be read: look at what it makes.**".to_string()
             }
             _ if self.is_redirected_by_merge() => {
-                "⚠️ It can be merged. **The merge itself sends credentials elsewhere: nobody is asked after it.**".to_string()
+                "⚠️ It can be merged. **The merge itself sends credentials elsewhere: nobody is asked after it.**"
+                    .to_string()
             }
             _ if self.needs_approval > 0 => "⚠️ It can be merged. **Something then waits for approval.**".to_string(),
             _ => "✅ It can be merged.".to_string(),

@@ -73,13 +73,14 @@ impl MessageApprovals {
     /// Leaves out what the text of the merged request has too.
     fn leave_out(&mut self, text: &str) {
         let text = text.to_ascii_lowercase();
-        let (theirs, ours) = std::mem::take(&mut self.digests).into_iter().partition(|digest: &String| {
-            text.contains(digest.strip_prefix("sha256:").unwrap_or(digest))
-        });
+        let (theirs, ours) = std::mem::take(&mut self.digests)
+            .into_iter()
+            .partition(|digest: &String| text.contains(digest.strip_prefix("sha256:").unwrap_or(digest)));
         self.digests = ours;
         let why = "the title or the description of the request has it too, which its author wrote: approve by the job, or \
                    take it out there and write it in the merge only";
-        self.unused.extend(theirs.into_iter().map(|digest: String| format!("the approval {digest} is not used: {why}")));
+        self.unused
+            .extend(theirs.into_iter().map(|digest: String| format!("the approval {digest} is not used: {why}")));
     }
 }
 

@@ -39,8 +39,11 @@ pub(super) fn is_commit(
         match (in_commit.seen.get(path), on_disk.seen.get(path)) {
             (Some(one), Some(other)) if one == other && (!one.is_read || is_same(&in_commit, &on_disk, path)) => {}
             // A report that the job wrote, or a manifest of somebody else's.
-            (one, other) if leads_alike(one, other) && [&in_commit, &on_disk].iter().all(|it| it.has_nothing_in(path)) => {}
-            _ if !written.iter().any(|folder| path.starts_with(folder)) => other.push((path.clone(), Difference::Other)),
+            (one, other)
+                if leads_alike(one, other) && [&in_commit, &on_disk].iter().all(|it| it.has_nothing_in(path)) => {}
+            _ if !written.iter().any(|folder| path.starts_with(folder)) => {
+                other.push((path.clone(), Difference::Other))
+            }
             _ => other.push((path.clone(), Difference::OfTarget)),
         }
     }
@@ -84,7 +87,10 @@ impl Side {
         let seen = SeenFiles::default();
         let project = root.open_files_in(seen.of(tree.clone()))?;
         let real = tree.real(root.root()).map_err(|error| {
-            CommandFailure::new(format!("{} cannot be found: {error}", root.root().display()), "give the project's folder")
+            CommandFailure::new(
+                format!("{} cannot be found: {error}", root.root().display()),
+                "give the project's folder",
+            )
         })?;
         let base = real.ancestors().nth(at.components().count()).unwrap_or(&real).to_path_buf();
         let in_repository = |path: PathBuf| {
@@ -95,9 +101,10 @@ impl Side {
             };
             whole.strip_prefix(&base).map(Path::to_path_buf).unwrap_or(whole)
         };
-        let seen = seen.paths().into_iter().map(|(path, seen)| {
-            (in_repository(path), SeenPath { real: seen.real.map(in_repository), ..seen })
-        });
+        let seen = seen
+            .paths()
+            .into_iter()
+            .map(|(path, seen)| (in_repository(path), SeenPath { real: seen.real.map(in_repository), ..seen }));
         let seen = seen.collect();
         Ok(Side { project, tree, base, seen })
     }

@@ -47,7 +47,8 @@ impl CiComment {
                 (without("the run for it left no report", "see its log: it ended before it could plan"), Some(problem))
             }
             Err(failure) => {
-                let problem = CommandFailure { message: format!("{}; the comment says so", failure.message), ..failure };
+                let problem =
+                    CommandFailure { message: format!("{}; the comment says so", failure.message), ..failure };
                 (without("the report of the run for it cannot be read", "see its log, and its version"), Some(problem))
             }
         };

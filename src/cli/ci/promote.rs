@@ -1,8 +1,8 @@
 //! `stablekey ci promote`.
 
 use super::run::{CiRun, CiSystem};
-use crate::author::{Draft, FileChange};
 use crate::author::promote::{PromotionNotes, promote};
+use crate::author::{Draft, FileChange};
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::edit::becomes_worse;

@@ -191,7 +191,9 @@ impl GitHub {
         let number = u64::try_from(state.pulls.len()).unwrap() + 1;
         let title = format!("Merge {head}");
         let [head, base, sha] = [head, base, NO_COMMIT].map(str::to_string);
-        state.pulls.insert(number, PullRequest { number, head, sha, base, title, body: String::new(), merge_commit: None });
+        state
+            .pulls
+            .insert(number, PullRequest { number, head, sha, base, title, body: String::new(), merge_commit: None });
         number
     }
 

@@ -232,7 +232,11 @@ fn what_a_branch_lacks_is_said() {
     tree.switch("change");
     for arguments in [&["plan", "--from", "main"][..], &["plan", "--from", "main", "--to", "HEAD"]] {
         let output = tree.stablekey(arguments);
-        assert!(output.err.contains(said) && output.err.contains("\n  stablekey ci plan --base main\n"), "{}", output.err);
+        assert!(
+            output.err.contains(said) && output.err.contains("\n  stablekey ci plan --base main\n"),
+            "{}",
+            output.err
+        );
     }
     let output = tree.stablekey(&["ci", "plan", "--base", "main"]);
     assert!(!output.all.contains("lacks") && !output.out.contains("more"), "{}", output.all);
@@ -322,6 +326,10 @@ fn a_connection_that_the_change_removes_is_to_be_put_back() {
     std::fs::remove_file(tree.path("dev/chat.yaml")).unwrap();
     tree.commit("remove");
     let output = tree.stablekey(&["plan", "--from", "main", "--to", "HEAD"]);
-    assert!(output.code != 0 && output.out.contains("the change removes it (dev/chat.yaml): put it back"), "{}", output.all);
+    assert!(
+        output.code != 0 && output.out.contains("the change removes it (dev/chat.yaml): put it back"),
+        "{}",
+        output.all
+    );
     assert!(!output.out.contains("new connection --tenant dev"), "{}", output.out);
 }

@@ -74,9 +74,10 @@ fn a_file_that_is_there_is_named_and_nothing_is_written() {
 /// A project that is there gets the same files of CI as a new one.
 #[test]
 fn the_files_of_ci_are_added_to_a_project_that_is_there() {
-    let tenants =
-        ["--tenant", "dev=https://app.prismatic.io", "--tenant", "prod=https://app.eu-west-1.prismatic.io"];
-    for ci in [&["--ci", "github", "--forks", "--promote", "dev:prod"][..], &["--ci", "gitlab", "--promote", "dev:prod"]] {
+    let tenants = ["--tenant", "dev=https://app.prismatic.io", "--tenant", "prod=https://app.eu-west-1.prismatic.io"];
+    for ci in
+        [&["--ci", "github", "--forks", "--promote", "dev:prod"][..], &["--ci", "gitlab", "--promote", "dev:prod"]]
+    {
         let (new, there) = (Project::empty(), Project::empty());
         let with = [&["init"][..], &tenants, ci].concat();
         new.run(&with).exits(0);
