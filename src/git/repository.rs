@@ -7,12 +7,15 @@ use gix::bstr::ByteSlice as _;
 use gix::object::Kind;
 use gix::open::Options;
 use gix::{ObjectId, ThreadSafeRepository};
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where branches of the remote are that a job of a CI does not have itself.
 const REMOTE: &str = "refs/remotes/origin/";
+/// How many commits of each side are looked at to tell what one has and the other has not.
+const MOST_COMPARED: usize = 1000;
 /// The digits of a whole id.
 const WHOLE_ID: usize = 40;
 /// How many commits are counted to tell the depth of a shallow clone.
@@ -128,12 +131,23 @@ impl Repository {
         self.inner.to_thread_local().find_header(commit.id).is_ok()
     }
 
-    /// Returns how many commits one commit has behind it, itself included, that another has not, at most [`MOST_COUNTED`];
-    /// `None` where this clone does not have them all.
+    /// Returns how many commits one commit has behind it, itself included, that another has not; `None` where that is not
+    /// known from the last [`MOST_COMPARED`] of each.
     pub fn count_beyond(&self, commit: &Commit, other: &Commit) -> Option<usize> {
         let repository = self.inner.to_thread_local();
-        let walk = repository.rev_walk([commit.id]).with_hidden([other.id]).all().ok()?;
-        walk.take(MOST_COUNTED).try_fold(0, |count, commit| commit.ok().map(|_| count + 1))
+        let walk = repository.rev_walk([other.id]).all().ok()?;
+        let there: HashSet<ObjectId> = walk.take(MOST_COMPARED).map_while(|commit| Some(commit.ok()?.id)).collect();
+        let (mut ahead, mut beyond) = (vec![commit.id], HashSet::new());
+        while let Some(id) = ahead.pop() {
+            if there.contains(&id) || !beyond.insert(id) {
+                continue;
+            }
+            if beyond.len() > MOST_COMPARED {
+                return None;
+            }
+            ahead.extend(repository.find_commit(id).ok()?.parent_ids().map(gix::Id::detach));
+        }
+        Some(beyond.len())
     }
 
     /// Returns the message of a commit.
@@ -227,7 +241,9 @@ fn as_ids(repository: &gix::Repository, revision: &str) -> Option<String> {
         return Some(revision.to_string());
     }
     let id = |name: &str| repository.find_reference(name).ok()?.peel_to_id().ok().map(gix::Id::detach);
-    match id(name).or_else(|| id(&format!("{REMOTE}{name}"))) {
+    // The remote has a HEAD too, which is another.
+    let of_remote = || (name != "HEAD").then(|| id(&format!("{REMOTE}{name}"))).flatten();
+    match id(name).or_else(of_remote) {
         // What a name stood for earlier is known by the name only.
         Some(_) if rest.starts_with("@{") => Some(revision.to_string()),
         Some(id) => Some(format!("{id}{rest}")),

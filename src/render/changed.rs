@@ -65,7 +65,7 @@ impl ShownChange<'_> {
                 "it is not concerned"
             };
             let head = format!("✗ {tenant} cannot be read: {known}");
-            page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!("  {why}"))]);
+            page.wrap(2, 4, &[Span::new(Tone::Bad, head), faint(format!(" ({why})"))]);
         }
         let ChangedProject { kustomizations, records, unread_files, .. } = self.changed;
         let has_files = !(records.is_empty() && unread_files.is_empty() && kustomizations.is_empty());
