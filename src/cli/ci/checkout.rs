@@ -1,5 +1,6 @@
 //! Whether a checkout has what its commit has: a pull request's plan is of the commit, and an apply reads the checkout.
 
+use super::live_files::of_applies;
 use crate::cli::CommandFailure;
 use crate::cli::commits::ProjectRepository;
 use crate::cli::options::RootArgument;
@@ -8,7 +9,6 @@ use crate::git::command::{GitOutput, run as git};
 use crate::git::{Commit, blob_id};
 use crate::manifest::{is_manifest, limits, read_file};
 use crate::project::Project;
-use crate::tenant::TenantLocation;
 use crate::text::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 const FILTERS: [&str; 3] = ["filter", "ident", "working-tree-encoding"];
 
 /// Fails if the project's reader reads another file, or other content, in the checkout than in the commit: a person changed
-/// it, a filter, a submodule, or a link that leads out of the commit. What an earlier apply wrote into a tenant's folder is
-/// no such difference.
+/// it, a filter, a submodule, or a link that leads out of the commit. An object that a sync or a source brings to the folder
+/// of its tenant is live there, and may differ: an earlier apply wrote it, or somebody changed it.
 pub(super) fn is_commit(
     repository: &ProjectRepository,
     root: &RootArgument,
@@ -28,11 +28,10 @@ pub(super) fn is_commit(
     commit: &Commit,
 ) -> Result<(), CommandFailure> {
     let known = Known { folder, commit };
-    let work_tree = folder.canonicalize().map_err(|error| known.failure(&error.to_string()))?;
     let tree = repository.files_of_commit(commit)?;
     let in_commit = Side::of(root, tree, repository.root_in_it())?;
     let on_disk = Side::of(root, FileTree::default(), repository.root_in_it())?;
-    let written = folders_of_applies(&on_disk.project, &work_tree);
+    let live = live_files([&in_commit, &on_disk]);
     let mut other: Vec<(PathBuf, Difference)> = Vec::new();
     let paths: BTreeSet<&PathBuf> = in_commit.seen.keys().chain(on_disk.seen.keys()).collect();
     for path in paths {
@@ -41,17 +40,15 @@ pub(super) fn is_commit(
             // A report that the job wrote, or a manifest of somebody else's.
             (one, other)
                 if leads_alike(one, other) && [&in_commit, &on_disk].iter().all(|it| it.has_nothing_in(path)) => {}
-            _ if !written.iter().any(|folder| path.starts_with(folder)) => {
-                other.push((path.clone(), Difference::Other))
-            }
-            _ => other.push((path.clone(), Difference::OfTarget)),
+            _ if live.contains(path) => other.push((path.clone(), Difference::Live)),
+            _ => other.push((path.clone(), Difference::Desired)),
         }
     }
-    if other.iter().any(|(_, difference)| *difference == Difference::OfTarget) {
+    if other.iter().any(|(_, difference)| *difference == Difference::Live) {
         let changed = known.changed()?;
         let filtered = known.filtered(other.iter().map(|(path, _)| path))?;
         other.retain(|(path, difference)| {
-            *difference == Difference::Other || !changed.contains(path) || filtered.contains(path)
+            *difference == Difference::Desired || !changed.contains(path) || filtered.contains(path)
         });
     }
     let Some((first, _)) = other.first() else { return Ok(()) };
@@ -67,15 +64,19 @@ pub(super) fn is_commit(
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Difference {
-    /// In a folder that an apply writes.
-    OfTarget,
-    Other,
+    /// Of what an apply writes.
+    Live,
+    /// Of what people declare.
+    Desired,
 }
 
 /// The project in one of the two trees.
 struct Side {
     project: Project,
     tree: FileTree,
+    /// The root of the project as the person wrote it, and as this tree has it.
+    root: PathBuf,
+    real: PathBuf,
     /// The root of the repository, as this tree has it.
     base: PathBuf,
     /// What was read, by its path in the repository. What lies elsewhere has its own path.
@@ -93,20 +94,23 @@ impl Side {
             )
         })?;
         let base = real.ancestors().nth(at.components().count()).unwrap_or(&real).to_path_buf();
-        let in_repository = |path: PathBuf| {
-            let whole = match path.strip_prefix(root.root()) {
-                Ok(below) => real.join(below),
-                Err(_) if path.is_relative() && root.root() == Path::new(".") => real.join(&path),
-                Err(_) => path,
-            };
-            whole.strip_prefix(&base).map(Path::to_path_buf).unwrap_or(whole)
+        let mut side = Side { project, tree, root: root.root().to_path_buf(), real, base, seen: BTreeMap::new() };
+        let seen = seen.paths().into_iter().map(|(path, seen)| {
+            let real = seen.real.map(|real| side.in_repository(&real));
+            (side.in_repository(&path), SeenPath { real, ..seen })
+        });
+        side.seen = seen.collect();
+        Ok(side)
+    }
+
+    /// The path in the repository of a path as the reader writes it.
+    fn in_repository(&self, path: &Path) -> PathBuf {
+        let whole = match path.strip_prefix(&self.root) {
+            Ok(below) => self.real.join(below),
+            Err(_) if path.is_relative() && self.root == Path::new(".") => self.real.join(path),
+            Err(_) => path.to_path_buf(),
         };
-        let seen = seen
-            .paths()
-            .into_iter()
-            .map(|(path, seen)| (in_repository(path), SeenPath { real: seen.real.map(in_repository), ..seen }));
-        let seen = seen.collect();
-        Ok(Side { project, tree, base, seen })
+        whole.strip_prefix(&self.base).map(Path::to_path_buf).unwrap_or(whole)
     }
 
     /// Whether a file is a manifest without anything of Stablekey, or is not there.
@@ -144,16 +148,15 @@ fn is_same(in_commit: &Side, on_disk: &Side, path: &Path) -> bool {
     disk.map(unix) == in_commit.bytes(path).map(unix)
 }
 
-/// The folders of tenants that an apply writes, by their path in the repository.
-fn folders_of_applies(project: &Project, work_tree: &Path) -> Vec<PathBuf> {
-    let is_written = |name: &String| {
-        let has_source = project.tenants.get(name).is_some_and(|tenant| tenant.spec.source_path().is_some());
-        has_source || project.syncs.iter().any(|sync| sync.spec.goes_to(name))
-    };
-    let of = |location: &TenantLocation| location.folder()?.folder().canonicalize().ok();
-    let tenants = project.tenants.iter().filter(|(name, _)| is_written(name));
-    let folders = tenants.filter_map(|(_, tenant)| of(tenant.location.as_ref()?));
-    folders.filter_map(|folder| Some(folder.strip_prefix(work_tree).ok()?.to_path_buf())).collect()
+/// The files with nothing but what applies write, by their path in the repository.
+fn live_files(sides: [&Side; 2]) -> BTreeSet<PathBuf> {
+    let mut files: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for side in sides {
+        for (path, is_live) in of_applies(&side.project, sides.map(|side| &side.project)) {
+            *files.entry(side.in_repository(&path)).or_insert(true) &= is_live;
+        }
+    }
+    files.into_iter().filter(|(_, is_live)| *is_live).map(|(path, _)| path).collect()
 }
 
 /// What Git knows of a checkout.

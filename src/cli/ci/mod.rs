@@ -4,6 +4,7 @@ mod apply;
 mod approvals;
 mod checkout;
 mod comment;
+mod live_files;
 mod newest;
 mod plan;
 mod post;

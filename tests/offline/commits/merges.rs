@@ -405,7 +405,14 @@ fn what_is_not_in_the_commit_is_not_applied() {
     let evil = chat("evil.example", "Chat");
     let good = |tree: &WorkTree| tree.read("dev/chat.yaml");
     type Case<'c> = (&'c str, &'c dyn Fn(&WorkTree));
-    let cases: [Case<'_>; 7] = [
+    let own = |host: &str| Connection::new("own", "chat/oauth2").input("baseUrl", host).yaml();
+    let cases: [Case<'_>; 8] = [
+        // A target's own, which no sync brings: another sync may bring it on.
+        ("prod/own.yaml", &|tree| {
+            tree.write("prod/own.yaml", &own("https://own.example"));
+            tree.commit("own");
+            tree.write("prod/own.yaml", &own("https://evil.example"));
+        }),
         ("dev/chat.yaml", &|tree| tree.write("dev/chat.yaml", &evil)),
         ("dev/new.yaml", &|tree| tree.write("dev/new.yaml", &Integration::new("new").title("new").yaml())),
         ("tenants.yaml", &|tree| tree.write("tenants.yaml", &tree.read("tenants.yaml").replace("Mirror", "Create"))),

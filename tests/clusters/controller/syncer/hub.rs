@@ -2,7 +2,7 @@
 
 use super::env::*;
 use serde_json::{Value, json};
-use stablekey::engine::model::canonical::short;
+use stablekey::engine::model::canonical::to_approve;
 use stablekey::kubernetes::role::{approver_role, hub_role};
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use stablekey_testing::project::CommandOutput;
@@ -118,7 +118,7 @@ fn a_waiting_plan_is_shown_and_approved_without_access_to_secrets() {
     assert!(other.code == 1 && other.words().contains("concerns other"), "{}", other.words());
 
     // Without showing the plan nothing is approved: the command that approves is printed, ready to be pasted.
-    let ready = format!("{approve} --digest {}", short(&digest)).replace(" --context us", "");
+    let ready = format!("{approve} --digest {}", to_approve(&digest)).replace(" --context us", "");
     for (arguments, why) in [
         (["approve", "us-to-eu"].as_slice(), "there is no terminal to ask on"),
         (&["approve", "us-to-eu", "--yes"], "--yes takes the digest"),
