@@ -35,13 +35,18 @@ pub(super) fn is_commit(
     let mut other: Vec<(PathBuf, Difference)> = Vec::new();
     let paths: BTreeSet<&PathBuf> = in_commit.seen.keys().chain(on_disk.seen.keys()).collect();
     for path in paths {
-        match (in_commit.seen.get(path), on_disk.seen.get(path)) {
-            (Some(one), Some(other)) if one == other && (!one.is_read || is_same(&in_commit, &on_disk, path)) => {}
+        let sides = [&in_commit, &on_disk];
+        let leads_alike = in_commit.leads_to(path) == on_disk.leads_to(path);
+        let is_same_content = match sides.map(|side| side.is_read(path)) {
+            [false, false] => true,
+            [true, true] if is_same(&in_commit, &on_disk, path) => true,
             // A report that the job wrote, or a manifest of somebody else's.
-            (one, other)
-                if leads_alike(one, other) && [&in_commit, &on_disk].iter().all(|it| it.has_nothing_in(path)) => {}
-            _ if live.contains(path) => other.push((path.clone(), Difference::Live)),
-            _ => other.push((path.clone(), Difference::Desired)),
+            _ => sides.iter().all(|side| side.has_nothing_in(path)),
+        };
+        match leads_alike && is_same_content {
+            true => {}
+            false if live.contains(path) => other.push((path.clone(), Difference::Live)),
+            false => other.push((path.clone(), Difference::Desired)),
         }
     }
     if other.iter().any(|(_, difference)| *difference == Difference::Live) {
@@ -113,6 +118,15 @@ impl Side {
         whole.strip_prefix(&self.base).map(Path::to_path_buf).unwrap_or(whole)
     }
 
+    fn is_read(&self, path: &Path) -> bool {
+        self.seen.get(path).is_some_and(|seen| seen.is_read)
+    }
+
+    /// Where the links of a path lead, if it has any and was asked for; else the path itself, whether it is there or not.
+    fn leads_to<'s>(&'s self, path: &'s Path) -> &'s Path {
+        self.seen.get(path).and_then(|seen| seen.real.as_deref()).unwrap_or(path)
+    }
+
     /// Whether a file is a manifest without anything of Stablekey, or is not there.
     fn has_nothing_in(&self, path: &Path) -> bool {
         let whole = self.base.join(path);
@@ -127,12 +141,6 @@ impl Side {
     fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
         self.tree.bytes(&self.base.join(path), 0, limits::FILE_BYTES).ok()
     }
-}
-
-/// Whether a path leads to the same place on both sides, as far as either was asked.
-fn leads_alike(one: Option<&SeenPath>, other: Option<&SeenPath>) -> bool {
-    let real = |seen: Option<&SeenPath>| seen.and_then(|seen| seen.real.clone());
-    real(one) == real(other)
 }
 
 /// Whether a file has the same content on both sides, whatever its line ends are. What neither side can read is a finding

@@ -3,8 +3,9 @@
 use super::{applied, chat};
 use serde_json::{Value, json};
 use stablekey_testing::forge::{GitHub, GitLab, GitLabRights, Rights};
-use stablekey_testing::objects::{Connection, Document as _, Integration};
+use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
 use stablekey_testing::work_tree::{WorkTree, git_in};
+use stablekey_testing::yaml;
 
 #[test]
 fn the_result_of_the_merge_is_planned() {
@@ -476,6 +477,17 @@ fn what_is_not_in_the_commit_is_not_applied() {
     tree.git(&["checkout", "--", "vendor/x.yaml"]);
     for _ in 0..2 {
         let output = tree.stablekey(&["ci", "apply"]);
+        assert_eq!(output.code, 0, "{}", output.all);
+    }
+    // A clone has no empty folder, and an apply makes it.
+    let made = applied();
+    let sync = Sync::new("down", "dev", "new").mirror();
+    let new = Tenant::new("new").in_folder("new").accepts("dev");
+    made.write("more.yaml", &yaml::file(&[new.yaml(), sync.yaml()]));
+    made.commit("a tenant");
+    std::fs::create_dir(made.path("new")).unwrap();
+    for _ in 0..2 {
+        let output = made.stablekey(&["ci", "apply"]);
         assert_eq!(output.code, 0, "{}", output.all);
     }
     // What the job wrote, and what is somebody else's, decides nothing.
