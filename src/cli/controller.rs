@@ -8,7 +8,7 @@ use crate::controller::options::{
     tenant_limit,
 };
 use crate::controller::webhooks::WebhookOptions;
-use crate::controller::{self, Options, Role};
+use crate::controller::{self, NotificationOptions, Options, Role};
 use crate::git::remote::Limits;
 use crate::tenant::prismatic::PlatformSettings;
 use clap::{ArgGroup, Args, ValueEnum};
@@ -200,6 +200,18 @@ pub(super) struct Controller {
         hide_env_values = true
     )]
     webhook_peers: Option<String>,
+    /// The Secret with the destinations of notifications, in each --namespace [default: none are sent]
+    ///
+    /// Each of its keys is a destination: a webhook, Slack, or GitHub or GitLab for the status of commits. Its annotation
+    /// stablekey.dev/hosts names the hosts that may be sent to.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        value_parser = secret_name,
+        env = "STABLEKEY_NOTIFICATIONS",
+        hide_env_values = true
+    )]
+    notifications: Option<String>,
     /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "json", env = "STABLEKEY_LOG_FORMAT", hide_env_values = true)]
     log_format: LogFormat,
@@ -292,6 +304,7 @@ impl Controller {
                 gitlab: self.webhook_gitlab_token_file.map(TokenFile::new),
                 peers: self.webhook_peers,
             }),
+            notifications: self.notifications.map(NotificationOptions::of),
         }
     }
 }
@@ -307,6 +320,20 @@ fn peers(text: &str) -> Result<String, String> {
         true => Ok(text.to_string()),
         false => Err("write a host and a port, such as stablekey-webhooks:8081".to_string()),
     }
+}
+
+/// Checks the name of a Secret.
+fn secret_name(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if text.len() <= 253 && text.split('.').all(is_label) {
+        return Ok(text.to_string());
+    }
+    Err("write the name of a Secret, such as stablekey-notifications".to_string())
 }
 
 /// Checks the name of a pod.

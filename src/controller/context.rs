@@ -4,6 +4,7 @@ use super::election::Leadership;
 use super::events::Events;
 use super::log::ReconcileIds;
 use super::metrics::Metrics;
+use super::notify::NotificationOptions;
 use super::options::GitOptions;
 use super::probes::liveness::HeartbeatMonitor;
 use super::probes::readiness::Readiness;
@@ -54,4 +55,6 @@ pub struct Context {
     pub git: Arc<GitOptions>,
     /// Asks for polls of Git servers.
     pub polls: PollRequests,
+    /// How notifications are sent; `None`: none are.
+    pub notifications: Option<NotificationOptions>,
 }

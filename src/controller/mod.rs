@@ -11,7 +11,7 @@
 //! objects to reconcile.
 //!
 //! The modules around the roles are what every operator needs: [`election`] (of several replicas one is active),
-//! [`probes`], [`metrics`], [`log`], [`events`]. A role gets all of them as a [`Context`].
+//! [`probes`], [`metrics`], [`log`], [`events`], [`notify`]. A role gets all of them as a [`Context`].
 
 pub mod bearer;
 pub mod binder;
@@ -21,6 +21,8 @@ pub mod events;
 mod http_server;
 pub mod log;
 pub mod metrics;
+mod named_secret;
+mod notify;
 pub mod options;
 mod probes;
 mod process;
@@ -31,5 +33,6 @@ pub mod webhooks;
 
 pub use crate::controller::process::{Fault, run};
 pub use context::Context;
+pub use notify::NotificationOptions;
 pub use options::Options;
 pub use role::Role;

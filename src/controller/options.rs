@@ -3,6 +3,7 @@
 use super::bearer::TokenFile;
 use super::election::LONGEST;
 use super::log;
+use super::notify::NotificationOptions;
 use super::role::Role;
 use super::webhooks::WebhookOptions;
 use crate::git::remote::Limits;
@@ -51,6 +52,8 @@ pub struct Options {
     pub git: GitOptions,
     /// Where webhooks of Git servers are received; `None`: nowhere.
     pub webhooks: Option<WebhookOptions>,
+    /// How notifications are sent; `None`: none are.
+    pub notifications: Option<NotificationOptions>,
 }
 
 /// How sources in Git are read.
@@ -84,6 +87,7 @@ impl Options {
             delete_after = ?self.delete_after,
             pod_name = self.pod_name,
             git_hosts = self.git.hosts.join(","),
+            notifications = self.notifications.as_ref().map(|options| options.secret.as_str()),
             "starts"
         );
     }

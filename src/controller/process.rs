@@ -231,6 +231,7 @@ impl RoleProcess {
             platform: self.options.platform,
             git: Arc::new(self.options.git.clone()),
             polls: self.polls.clone(),
+            notifications: self.options.notifications.clone(),
         }
     }
 }

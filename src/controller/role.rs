@@ -1,5 +1,6 @@
 //! The roles of the operator.
 
+use crate::kubernetes::MANAGER;
 use std::fmt;
 
 /// A part of the operator, with an account and a Lease of its own.
@@ -32,6 +33,14 @@ impl Role {
             Role::Binder => "stablekey-binder",
             Role::Syncer => "stablekey-syncer",
             Role::Sender => "stablekey-sender",
+        }
+    }
+
+    /// Returns the field manager of its writes.
+    pub const fn manager(self) -> &'static str {
+        match self {
+            Role::Binder => "stablekey-binder",
+            Role::Syncer | Role::Sender => MANAGER,
         }
     }
 

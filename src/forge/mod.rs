@@ -1,4 +1,5 @@
-//! The comment on a pull request of GitHub or a merge request of GitLab, kept up to date, and the check of a commit.
+//! The comment on a pull request of GitHub or a merge request of GitLab, kept up to date; the check of a commit, and its
+//! status.
 
 mod comment;
 mod github;
@@ -19,6 +20,26 @@ pub enum Posted {
     Updated,
     /// The earlier one has this text already.
     Unchanged,
+}
+
+/// The status of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitStatus<'a> {
+    /// The id of the commit.
+    pub commit: &'a str,
+    pub state: CommitState,
+    /// The name of the status: another one of the same name replaces it.
+    pub name: &'a str,
+    /// A line, of at most 140 characters.
+    pub description: &'a str,
+}
+
+/// The states of a commit that every server knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitState {
+    Pending,
+    Success,
+    Failure,
 }
 
 /// A pull request that was opened or brought up to date.

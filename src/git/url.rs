@@ -89,6 +89,12 @@ impl GitUrl {
         origin.split_once("://").map_or_else(String::new, |(_, host)| host.to_string())
     }
 
+    /// The path of the repository as its server's API names it: without `/` at its ends, and without `.git`.
+    pub fn path_of_repository(&self) -> String {
+        let path = self.path.trim_start_matches('/');
+        path.strip_suffix(".git").filter(|path| !path.is_empty() && !path.ends_with('/')).unwrap_or(path).to_string()
+    }
+
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }

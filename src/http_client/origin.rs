@@ -77,11 +77,30 @@ impl Origin {
         is_named || bare.parse::<IpAddr>().map_or(is_short, is_this)
     }
 
+    /// Whether it is an address where clouds hand out credentials, or none at all.
+    pub(crate) fn is_link_local(&self) -> bool {
+        self.host.trim_start_matches('[').trim_end_matches(']').parse().is_ok_and(is_link_local)
+    }
+
     /// Whether a host in a list names it: `host` means the default port of https, `host:port` that port.
     pub(crate) fn is_named_by(&self, listed: &str) -> bool {
         let listed = listed.trim().to_ascii_lowercase();
         let with_port = format!("{}:{}", self.host, self.port);
         listed == with_port || (self.port == 443 && self.is_https && listed == self.host)
+    }
+}
+
+/// Whether an address is link-local, where clouds hand out credentials, or unspecified.
+pub(crate) fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified(),
+        IpAddr::V6(v6) => {
+            let mapped = v6.to_ipv4_mapped().is_some_and(|v4| is_link_local(v4.into()));
+            mapped
+                || v6.is_unicast_link_local()
+                || v6.is_unspecified()
+                || v6.octets().starts_with(&[0xfd, 0x00, 0x0e, 0xc2])
+        }
     }
 }
 

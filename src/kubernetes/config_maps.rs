@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub const DEFINITION: &str = "stablekey.dev/definition";
 /// The label of a ConfigMap with a plan that waits for approval; its value is `true`.
 pub const PLAN: &str = "stablekey.dev/plan";
+/// The label of a ConfigMap with the notifications that were delivered; its value is `true`.
+pub const NOTIFIED: &str = "stablekey.dev/notified";
 /// Maximum size of a definition that is written, in bytes. Kubernetes objects cannot be much larger.
 pub const LARGEST: u64 = 900_000;
 const KEY: &str = "definition";

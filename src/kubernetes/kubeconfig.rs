@@ -1,6 +1,7 @@
 //! Kubeconfigs of Secrets. Whoever may write such a Secret decides where the operator connects to and as whom, so
 //! nothing in it may run, read or reach anything of the operator's own.
 
+use crate::http_client::origin::is_link_local;
 use crate::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
 use kube::config::{AuthInfo, Cluster, Kubeconfig};
@@ -126,19 +127,6 @@ fn vet_cluster(cluster: &Cluster) -> Result<(), KubeconfigError> {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     let address: Option<IpAddr> = host.parse().ok();
     refuse(address.is_some_and(is_link_local), "server", "it is link-local, where clouds hand out credentials")
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => {
-            let mapped = v6.to_ipv4_mapped().is_some_and(|v4| is_link_local(v4.into()));
-            mapped
-                || v6.is_unicast_link_local()
-                || v6.is_unspecified()
-                || v6.octets().starts_with(&[0xfd, 0x00, 0x0e, 0xc2])
-        }
-    }
 }
 
 fn vet_user(user: &AuthInfo) -> Result<(), KubeconfigError> {

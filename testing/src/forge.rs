@@ -1,5 +1,5 @@
 //! Fakes of the APIs of GitHub and GitLab, as far as reports on pull requests need them: comments, checks, statuses, pull
-//! requests, artifacts and files. They listen on loopback, in plain HTTP.
+//! requests, artifacts and files; and a receiver of notifications. They listen on loopback, in plain HTTP.
 //!
 //! ```no_run
 //! use stablekey_testing::forge::{Fault, GitHub, Rights};
@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `server` | the HTTP server, faults, and the record of requests |
 //! | `github`, `gitlab` | the APIs |
+//! | `receiver` | a receiver of notifications |
 //! | `archive` | the ZIP archive of an artifact |
 //! | `description` | GitHub's own description of its API, and the check of requests and answers by it |
 
@@ -21,10 +22,12 @@ mod archive;
 mod description;
 mod github;
 mod gitlab;
+mod receiver;
 mod server;
 
 pub use archive::zip;
 pub use description::Description;
 pub use github::{CheckRun, Comment, CommitStatus, GitHub, PullRequest, Rights};
 pub use gitlab::{GitLab, GitLabRights, MergeRequest, Note, PipelineStatus};
+pub use receiver::WebhookReceiver;
 pub use server::{Exchange, Fault};

@@ -103,3 +103,12 @@ pub fn account(cluster: &Cluster, namespace: &str, folder: &'static str) -> Path
     given.lock().unwrap().insert(id, kubeconfig.clone());
     kubeconfig
 }
+
+/// Adds the Roles of a component of manifests/ to the account that it is for; returns the Roles.
+pub fn add_roles(cluster: &Cluster, namespace: &str, component: &str) -> Vec<Value> {
+    let path = repository("manifests").join(component).join("role.yaml");
+    let objects = in_namespace(by_name(documents(&std::fs::read_to_string(path).unwrap())), namespace);
+    run_with_input(cluster.kubectl().args(["apply", "--server-side", "-f", "-"]), &list(&objects).to_string())
+        .unwrap_or_else(|error| panic!("{error}"));
+    objects.into_values().filter(|object| object["kind"] == "Role").collect()
+}

@@ -101,6 +101,14 @@ fn the_chart_and_the_folders_are_the_same() {
     agree(&values, &["monitoring"]);
 }
 
+/// `examples/notifications` is what the chart renders with notifications.
+#[test]
+fn an_overlay_adds_notifications() {
+    let values = ["crds=false", "policies=false", "clusterRoles=false", "notifications.enabled=true"];
+    let overlay = output_of(kubectl().arg("kustomize").arg(repository("examples/notifications")));
+    same(&helmed("us-prod", &values), &by_name(documents(&overlay)), "notifications");
+}
+
 /// Like `examples/install`.
 #[test]
 fn an_overlay_sets_the_namespace_of_everything() {

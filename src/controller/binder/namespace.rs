@@ -1,6 +1,7 @@
 //! One namespace: applies watch events to its store, and reconciles the objects that are due, several at a time.
 
 use super::super::context::Context;
+use super::super::notify::NotifierTask;
 use super::cache::TenantCache;
 use super::housekeeping::{check_obstacle, reconcile_leftover, reconcile_owners};
 use super::metrics::{BindingGauge, QueueDepth};
@@ -70,6 +71,7 @@ pub(super) struct NamespaceWorker {
     resync: Instant,
     depth: QueueDepth,
     heartbeat: Heartbeat,
+    _notifications: NotifierTask,
 }
 
 impl NamespaceWorker {
@@ -81,7 +83,8 @@ impl NamespaceWorker {
         let on_event = move |event| drop(sender.send(NamespaceEvent::Tenants(Box::new(event))));
         let tenants = watches::tenants(&context.server, &paths, Arc::new(on_event));
         let waits = context.readiness.waits("binder", format!("{TENANTS} of namespace {namespace}"));
-        let report = Reporter::new(context.clone(), paths.clone());
+        let (notifier, notifications) = NotifierTask::start(&context, &paths);
+        let report = Reporter::new(context.clone(), paths.clone(), notifier);
         NamespaceWorker {
             store: new_store("", &context, &paths, &salt, &report),
             writer: NamespaceWriter::new(&context, paths.clone(), salt.clone()),
@@ -98,6 +101,7 @@ impl NamespaceWorker {
             resync: Instant::now() + context.resync,
             depth,
             heartbeat: context.heartbeats.of(format!("binder of namespace {namespace}"), SILENCE),
+            _notifications: notifications,
             paths,
             context,
         }
@@ -287,6 +291,7 @@ impl NamespaceWorker {
             let mut store = self.store.lock();
             let (namespace, objects) = (self.paths.namespace(), store.cache.inventory.len());
             info!(namespace, objects, "read");
+            self.report.connections(store.cache.inventory.connections.keys());
             store.all_is_read(now);
         }
     }

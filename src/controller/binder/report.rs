@@ -2,7 +2,8 @@
 
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
-use super::evaluate::problem::{PENDING, kind::READY};
+use super::super::notify::{Fact, Notifier, ObjectFacts, Topic};
+use super::evaluate::problem::{EXPIRING_SOON, PENDING, kind::CREDENTIALS, kind::READY, kind::TEST_CREDENTIALS};
 use super::secret::desired::Because;
 use crate::api::{Condition, Kind, NewCondition};
 use crate::controller::metrics::ReconcileOutcome;
@@ -65,11 +66,48 @@ impl ReadyTransition {
 pub(super) struct Reporter {
     context: Context,
     paths: Paths,
+    notifier: Notifier,
 }
 
 impl Reporter {
-    pub(super) fn new(context: Context, paths: Paths) -> Self {
-        Reporter { context, paths }
+    pub(super) fn new(context: Context, paths: Paths, notifier: Notifier) -> Self {
+        Reporter { context, paths, notifier }
+    }
+
+    /// Takes the names of all connections that are there.
+    pub(super) fn connections<'c>(&self, names: impl Iterator<Item = &'c String>) {
+        self.notifier.only(names.map(|name| ObjectId::new(Kind::Connection, name)));
+    }
+
+    /// Reports whether the credentials of a connection expire, if its conditions tell; `at` is the first expiry.
+    pub(super) fn credentials(&self, id: &ObjectId, uid: &str, conditions: &[NewCondition], at: Option<&String>) {
+        if !self.notifier.is_on() {
+            return;
+        }
+        let mut facts = ObjectFacts::of(uid);
+        let of_credentials = |condition: &&NewCondition| [CREDENTIALS, TEST_CREDENTIALS].contains(&condition.type_);
+        let expiring = |condition: &&NewCondition| {
+            condition.reason == EXPIRING_SOON || condition.reason == Code::SecretExpired.name()
+        };
+        let mut all = conditions.iter().filter(of_credentials);
+        match all.clone().find(expiring) {
+            Some(found) => {
+                let at = at.map_or("", String::as_str);
+                facts.add(None, Topic::Credentials, Fact::expires(&id.name, &found.reason, &found.message, at));
+            }
+            // What cannot be read may expire all the same.
+            None if all.all(|condition| condition.holds == Some(true)) => {
+                facts.add(None, Topic::Credentials, Fact::none());
+            }
+            None => {}
+        }
+        self.notifier.observe(id.clone(), facts);
+    }
+
+    /// Reports that a connection is gone.
+    pub(super) fn connection_gone(&self, id: &ObjectId) {
+        self.expires(&id.name, None);
+        self.notifier.gone(id);
     }
 
     /// Reports that a write of the status changed Ready.

@@ -185,7 +185,7 @@ impl NamespaceStore {
         let affected = affected::change(&mut self.cache, CacheChange::Gone(id.clone()));
         match id.kind {
             Kind::Connection => {
-                self.report.expires(&id.name, None);
+                self.report.connection_gone(id);
                 let users = affected::publish(&mut self.cache, &id.name, None);
                 self.enqueue(users, now);
             }

@@ -58,10 +58,39 @@ impl EncodeLabelValue for GitPollOutcome {
     }
 }
 
+/// What became of a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NotificationOutcome {
+    /// The destination accepted it.
+    Sent,
+    /// The destination did not accept it now: it is sent again.
+    Failed,
+    /// The destination will never accept it.
+    Refused,
+}
+
+impl EncodeLabelValue for NotificationOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        let name = match self {
+            NotificationOutcome::Sent => "sent",
+            NotificationOutcome::Failed => "failed",
+            NotificationOutcome::Refused => "refused",
+        };
+        name.encode(encoder)
+    }
+}
+
 impl EncodeLabelValue for Role {
     fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
         self.as_str().encode(encoder)
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByNotification {
+    pub tenant_namespace: String,
+    pub destination: String,
+    pub result: NotificationOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -1,20 +1,23 @@
 //! The metrics of the operator, in the text format of OpenMetrics.
 //!
 //! A label's value is one of a fixed list, or a tenant, namespace or cluster that the operator reconciles, or the name
-//! of a connection whose Secrets have an expiry. It is never the name of another object, an input, or content of a
+//! of a connection whose Secrets have an expiry, or of a destination of notifications. It is never the name of another object, an input, or content of a
 //! Secret.
 
 mod labels;
 mod now;
 mod process;
 
-pub use labels::{GitPollOutcome, ReconcileOutcome};
+pub use labels::{GitPollOutcome, NotificationOutcome, ReconcileOutcome};
 
 use super::election::Leadership;
 use super::role::Role;
 use crate::api::Kind;
 use crate::kubernetes::client::Observer;
-use labels::{ByCode, ByDuty, ByGitPoll, ByOutcome, ByPlatformRequest, ByRequest, ByRole, ByTenant, ByVersion, verb};
+use labels::{
+    ByCode, ByDuty, ByGitPoll, ByNotification, ByOutcome, ByPlatformRequest, ByRequest, ByRole, ByTenant, ByVersion,
+    verb,
+};
 use now::{ExpiryGauge, Gauges};
 use process::Process;
 use prometheus_client::encoding::text::encode;
@@ -45,6 +48,7 @@ pub struct Metrics {
     platform_reads: Histograms<ByTenant>,
     platform_requests: Family<ByPlatformRequest, Counter>,
     git_polls: Family<ByGitPoll, Counter>,
+    notifications: Family<ByNotification, Counter>,
 }
 
 impl Default for Metrics {
@@ -85,6 +89,8 @@ impl Metrics {
         registry.register("platform_requests", help, platform_requests.clone());
         let git_polls = Family::default();
         registry.register("git_polls", "Polls of sources in Git, by result", git_polls.clone());
+        let notifications = Family::default();
+        registry.register("notifications", "Notifications, by destination and result", notifications.clone());
         registry.register_collector(Box::new(now.clone()));
         Metrics {
             registry: Arc::new(all),
@@ -97,6 +103,7 @@ impl Metrics {
             platform_reads,
             platform_requests,
             git_polls,
+            notifications,
         }
     }
 
@@ -263,6 +270,12 @@ impl Metrics {
         });
     }
 
+    /// Counts a notification of a namespace.
+    pub fn notified(&self, namespace: &str, destination: &str, result: NotificationOutcome) {
+        let (tenant_namespace, destination) = (namespace.to_string(), destination.to_string());
+        self.notifications.get_or_create(&ByNotification { tenant_namespace, destination, result }).inc();
+    }
+
     /// Returns all metrics as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -306,6 +319,7 @@ mod tests {
         metrics.git_opened("us-git");
         metrics.git_polled("us-git", GitPollOutcome::Fetched);
         metrics.git_polled("us-git", GitPollOutcome::Unchanged);
+        metrics.notified("us-prod", "team", NotificationOutcome::Sent);
         metrics
     }
 
@@ -421,7 +435,9 @@ mod tests {
     fn a_former_leader_shows_none_of_its_values() {
         let metrics = filled();
         metrics.now.change(|now| now.leaders.values_mut().for_each(|leads| *leads = Some(Leadership::never())));
-        let shown = |metrics: &Metrics| metrics.text().lines().filter(|line| line.contains("-prod\"")).count();
+        // Counters stay: what was sent was sent.
+        let is_gauge = |line: &&str| line.contains("-prod\"") && !line.contains("_total{");
+        let shown = |metrics: &Metrics| metrics.text().lines().filter(is_gauge).count();
         assert_eq!(shown(&metrics), 0);
         let text = metrics.text();
         assert!(text.contains("stablekey_queue_depth{role=\"binder\"} 0"), "{text}");

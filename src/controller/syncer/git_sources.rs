@@ -3,12 +3,12 @@
 
 use super::super::context::Context;
 use super::super::metrics::GitPollOutcome;
+use super::super::named_secret::{NamedSecret, fingerprint};
 use super::fetch_folders::FetchFolders;
 use super::git_commit::{self, GitPoll, GitPollResult, GitTarget};
 use super::git_reads::GitReads;
 use super::git_source::GitTenantSource;
 use super::hub_objects::HubObjects;
-use super::named_secret::{NamedSecret, fingerprint};
 use super::tenant::TenantRefusal;
 use crate::api::{GitSource, HOSTS};
 use crate::engine::model::inventory::Inventory;

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `namespace` | the worker of a namespace: applies events, starts what is due |
 //! | `hub_objects` | the Tenants and TenantSyncs of a namespace |
-//! | `tenants`, `tenant`, `polled`, `named_secret` | the connections to tenants, and the cache of each |
+//! | `tenants`, `tenant`, `polled` | the connections to tenants, and the cache of each |
 //! | `git_sources`, `git_source`, `git_commit` | the sources of tenants in Git, when each is read, and its commit |
 //! | `git_reads`, `fetch_folders` | how many sources are read at once, and where commits are fetched to |
 //! | `target`, `queue`, `budget`, `syncs` | one target: its syncs, what is due, how much was changed |
@@ -29,11 +29,13 @@
 //! | `status` | the statuses, how they are written, and the events of what changed |
 //! | `releases` | the releases of syncs with stages, and by which stages each is on its way |
 //! | `approvals`, `waiting_plans` | approvals, and what of them is left; the plans that wait for one |
+//! | `facts` | what people may want to hear, from the statuses |
 //! | `metrics` | metrics |
 
 mod approvals;
 mod assess;
 mod budget;
+mod facts;
 mod fetch_folders;
 mod git_commit;
 mod git_reads;
@@ -45,7 +47,6 @@ mod hub_objects;
 #[cfg(test)]
 mod laws;
 mod metrics;
-mod named_secret;
 mod namespace;
 mod observe;
 mod outcome;

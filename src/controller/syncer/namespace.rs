@@ -3,9 +3,11 @@
 
 use super::super::context::Context;
 use super::super::metrics::ReconcileOutcome;
+use super::super::notify::{Notifier, NotifierTask};
 use super::super::role::Role;
 use super::approvals::Ledger;
 use super::assess::SyncState;
+use super::facts;
 use super::git_commit::GitPollResult;
 use super::git_reads::GitReads;
 use super::git_source::GitTenantSource;
@@ -116,6 +118,10 @@ pub(super) struct HubWorker {
     forgetting: StatusWrites<ObjectId>,
     tasks: JoinSet<()>,
     backlog: Arc<SyncerBacklog>,
+    notifier: Notifier,
+    _notifications: NotifierTask,
+    /// The resource versions of which the notifier has the facts.
+    told: BTreeMap<ObjectId, String>,
     /// The addresses of Git repositories that a webhook is about.
     polls: broadcast::Receiver<Arc<BTreeSet<String>>>,
     _following: WatchHandle,
@@ -138,6 +144,7 @@ impl HubWorker {
         let report: OnTenantEvent = Arc::new(move |event| drop(events.send(SyncerEvent::Tenant(event))));
         let approvals = Arc::new(Ledger::new(context.server.clone(), paths.clone()));
         let role = context.role;
+        let (notifier, notifications) = NotifierTask::start(&context, &paths);
         HubWorker {
             tenants: TenantConnections::new(context.clone(), paths.clone(), report, claims),
             git: GitSources::new(context.clone(), namespace, git_reads.clone()),
@@ -159,6 +166,9 @@ impl HubWorker {
             forgetting: StatusWrites::default(),
             tasks: JoinSet::new(),
             backlog,
+            notifier,
+            _notifications: notifications,
+            told: BTreeMap::new(),
             _following: following,
         }
     }
@@ -826,6 +836,7 @@ impl HubWorker {
             return;
         }
         self.are_statuses_due = false;
+        self.notify();
         let (now, time) = (Instant::now(), Time(k8s_openapi::jiff::Timestamp::now()));
         self.writing.end_pauses(now);
         self.forgetting.end_pauses(now);
@@ -845,6 +856,38 @@ impl HubWorker {
         self.forget_approvals();
         syncs.into_iter().for_each(|update| self.write_status(update));
         tenants.into_iter().for_each(|update| self.write_status(update));
+    }
+
+    /// Hands the facts of the statuses that changed to the notifier.
+    fn notify(&mut self) {
+        if !self.notifier.is_on() {
+            return;
+        }
+        let namespace = self.paths.namespace();
+        let mut there = BTreeMap::new();
+        for live in self.objects.syncs.values().filter(|live| self.objects.is_own_sync(live)) {
+            let Version { uid, resource_version, .. } = &live.version;
+            let id = ObjectId::new(Kind::TenantSync, &live.name);
+            if self.told.get(&id) != Some(resource_version) {
+                let status = status::written(live).unwrap_or_default();
+                self.notifier.observe(id.clone(), facts::of_sync(&live.name, namespace, uid, &status));
+            }
+            there.insert(id, resource_version.clone());
+        }
+        for live in self.objects.tenants.values().filter(|live| self.objects.is_own_tenant(&live.name)) {
+            let Version { uid, resource_version, .. } = &live.version;
+            let id = ObjectId::new(Kind::Tenant, &live.name);
+            if self.told.get(&id) != Some(resource_version) {
+                let status = status::written(live).unwrap_or_default();
+                let url = live.read.as_ref().ok().and_then(|tenant| Some(tenant.spec.git()?.url.as_str()));
+                self.notifier.observe(id.clone(), facts::of_tenant(&live.name, namespace, uid, url, &status));
+            }
+            there.insert(id, resource_version.clone());
+        }
+        if self.told.is_empty() || self.told.keys().ne(there.keys()) {
+            self.notifier.only(there.keys().cloned());
+        }
+        self.told = there;
     }
 
     fn write_status<S: serde::Serialize + Send + Sync + 'static>(&mut self, update: StatusUpdate<S>) {

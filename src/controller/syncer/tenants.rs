@@ -2,11 +2,11 @@
 //! closed.
 
 use super::super::context::Context;
+use super::super::named_secret::{self, NamedSecret, fingerprint};
 use super::super::role::Role;
 use super::git_commit::GitPollResult;
 use super::git_sources::{GitSources, UNREAD};
 use super::hub_objects::HubObjects;
-use super::named_secret::{self, NamedSecret, fingerprint};
 use super::polled::{Poll, PollResult, PolledTenant, ReadOutcome};
 use super::tenant::{ConnectedTenant, TenantRefusal, Whereabouts, whereabouts};
 use crate::api::{LocationSpec, Object, PrismaticLocation, SecretKeyRef, SecretsFrom, TenantSpec, TokenFrom};

@@ -141,7 +141,8 @@ impl Keys {
 }
 
 impl Pins {
-    fn parse(text: &str) -> Self {
+    /// Reads the hosts of an annotation.
+    pub fn parse(text: &str) -> Self {
         items(text).map(Host::pinned).collect::<Option<Vec<_>>>().map_or(Pins::Unreadable, Pins::Only)
     }
 }

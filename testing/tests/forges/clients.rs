@@ -1,9 +1,9 @@
-//! Clients that others wrote: octokit for GitHub, gitbeaker for GitLab.
+//! Clients that others wrote: octokit for GitHub, gitbeaker for GitLab, Slack's own for incoming webhooks.
 
 use crate::described::description;
 use serde_json::Value;
 use stablekey_testing::cli::repository;
-use stablekey_testing::forge::{Fault, GitHub, GitLab, GitLabRights, Rights};
+use stablekey_testing::forge::{Fault, GitHub, GitLab, GitLabRights, Rights, WebhookReceiver};
 use std::process::{Command, Stdio};
 
 /// Runs a script of hack/forges with these variables; returns the JSON that it prints.
@@ -80,4 +80,13 @@ fn gitbeaker_is_content_with_the_fake_of_gitlab() {
     assert_eq!(gitlab.notes(iid).pop().unwrap().body, "new report");
     assert_eq!(gitlab.statuses()[0].name, "stablekey");
     assert_eq!(gitlab.merge_requests()[1].title, "Promote");
+}
+
+#[test]
+fn the_client_of_slack_is_content_with_the_receiver() {
+    let receiver = WebhookReceiver::start();
+    let said = run("slack.mjs", &[("URL", &format!("{}/slack/T0/B0/x", receiver.url()))]);
+    assert_eq!(said["text"], "ok");
+    assert_eq!(said["empty"], "slack_webhook_http_error", "Slack has no message without a text");
+    assert_eq!(receiver.messages("/slack").len(), 1);
 }

@@ -5,6 +5,7 @@ mod binder;
 mod events;
 mod git;
 mod leaders;
+mod notifications;
 mod operator;
 mod probes;
 mod sender;

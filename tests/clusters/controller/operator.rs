@@ -31,5 +31,6 @@ pub fn options(role: Role, pod_name: &str, namespace: String) -> Options {
             allows_loopback: false,
         },
         webhooks: None,
+        notifications: None,
     }
 }

@@ -1,5 +1,5 @@
 {{- /* What each account may do. Why: manifests/binder/role.yaml, manifests/syncer/role.yaml, manifests/sender/role.yaml,
-manifests/tenant-access, manifests/token-renewal. They are given the chart's root; lease a role, token an account. */ -}}
+manifests/tenant-access, manifests/token-renewal, manifests/notifications. They are given the chart's root; lease a role, token an account. */ -}}
 
 {{- define "stablekey.rules.source" -}}
 - apiGroups: [stablekey.dev]
@@ -99,6 +99,16 @@ manifests/tenant-access, manifests/token-renewal. They are given the chart's roo
 {{- define "stablekey.rules.git-syncer" -}}
 {{ include "stablekey.rules.git-target" . }}
 {{ include "stablekey.rules.git-sender" . }}
+{{- end }}
+
+{{- define "stablekey.rules.notifications" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ .Values.notifications.secret }}]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, patch]
 {{- end }}
 
 {{- define "stablekey.rules.secrets" -}}

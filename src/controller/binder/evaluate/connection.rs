@@ -3,7 +3,7 @@
 use super::compare::{self, Compared, compare};
 use super::evaluation::Evaluation;
 use super::inputs::{InputsQuestion, ResolvedInputs, inputs_of, resolve_inputs};
-use super::problem::{self, PENDING, Problem, kind};
+use super::problem::{self, EXPIRING_SOON, PENDING, Problem, kind};
 use super::{meaning, working};
 use crate::api::*;
 use crate::controller::binder::cache::{SharedConnection, TenantCache};
@@ -98,7 +98,7 @@ fn conditions(
         let well = if is_global { "all its inputs are there" } else { "its definition is complete" };
         problem::condition(kind::READY, &problems, ("Complete", format!("{well}{}", own.soon())))
     };
-    let credentials = if own.soon.is_empty() { "Supplied" } else { "ExpiringSoon" };
+    let credentials = if own.soon.is_empty() { "Supplied" } else { EXPIRING_SOON };
     let supplied = format!("every Secret that its inputs name can be used{}{}", own.soon(), own.unpinned());
     let mut conditions =
         vec![ready, problem::condition(kind::CREDENTIALS, &own.of_credentials(), (credentials, supplied))];

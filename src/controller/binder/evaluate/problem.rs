@@ -23,6 +23,9 @@ pub(crate) mod kind {
 /// The reason of an object that becomes ready as soon as its binding Secret is written.
 pub(crate) const PENDING: &str = "BindingPending";
 
+/// The reason of credentials that expire soon.
+pub(crate) const EXPIRING_SOON: &str = "ExpiringSoon";
+
 /// The reasons of a definition that must be delivered, or exported again. Both have the same code.
 pub(crate) const NOT_DELIVERED: &str = "DefinitionNotDelivered";
 pub(crate) const UNREADABLE: &str = "DefinitionUnreadable";

@@ -10,5 +10,7 @@ pub(super) mod naming;
 pub(super) mod observed;
 pub(super) mod source;
 
+use crate::controller::role::Role;
+
 /// The field manager of all writes of the binder.
-pub(super) const MANAGER: &str = "stablekey-binder";
+pub(super) const MANAGER: &str = Role::Binder.manager();

@@ -2,7 +2,7 @@
 
 mod applies;
 mod approvals;
-mod env;
+pub mod env;
 mod faults;
 mod rights;
 mod webhooks;

@@ -1,5 +1,5 @@
-//! The Secrets that Tenants name: with kubeconfigs, and with tokens of the platform. Each is watched by name, because the
-//! operator may read no others.
+//! The Secrets that the operator reads by name: those that Tenants name, with kubeconfigs and with tokens of the platform,
+//! and the one with the destinations of notifications. It may read no others.
 
 use crate::api::HOSTS;
 use crate::kubernetes::budget::{Named, Weighs};
@@ -52,13 +52,24 @@ struct WatchedMeta {
 
 impl NamedSecret {
     /// Parses the JSON of the API server; `None` if it is not a Secret.
-    fn read(json: &str) -> Option<Self> {
+    pub(super) fn read(json: &str) -> Option<Self> {
         let Watched { mut metadata, data } = serde_json::from_str(json).ok()?;
         let text = |bytes: ByteString| {
             String::from_utf8(bytes.0).map(Secret::new).map_err(|error| error.into_bytes().zeroize()).ok()
         };
         let texts = data.into_iter().filter_map(|(key, bytes)| Some((key, text(bytes)?)));
         Some(NamedSecret { texts: texts.collect(), hosts: metadata.annotations.remove(HOSTS) })
+    }
+
+    /// Returns the keys whose values are texts, and these, in order.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        self.texts.iter().map(|(key, text)| (key.as_str(), text))
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(texts: &[(&str, &str)], hosts: Option<&str>) -> Self {
+        let text = |(key, text): &(&str, &str)| (key.to_string(), Secret::new(text.to_string()));
+        NamedSecret { texts: texts.iter().map(text).collect(), hosts: hosts.map(str::to_string) }
     }
 
     /// Returns the text under a key.

@@ -1,0 +1,345 @@
+//! What people may want to hear of Tenants and TenantSyncs, from their statuses. Pure.
+//!
+//! A status may say less than before: of a target that cannot be read, it is not known whether there is drift. What is
+//! not known is left out, and stays as it was.
+
+use super::assess::SyncState;
+use crate::api::*;
+use crate::controller::notify::{CommitFact, Fact, ObjectFacts, Severity, Topic};
+use crate::forge::CommitState;
+use crate::text::count;
+
+/// Returns the facts about a sync.
+pub(super) fn of_sync(name: &str, namespace: &str, uid: &str, status: &TenantSyncStatus) -> ObjectFacts {
+    let mut facts = ObjectFacts::of(uid);
+    for target in &status.targets {
+        let tenant = target.tenant.as_str();
+        facts.has_target(tenant);
+        let receipt = status.receipts.iter().find(|receipt| receipt.tenant == tenant);
+        let done = receipt.map(|receipt| counted(&receipt.counts)).unwrap_or_default();
+        let look = format!("stablekey plan -n {namespace} --sync {name}");
+        let of = TargetFacts { target, done, look };
+        of.all().for_each(|(topic, fact)| facts.add(Some(tenant), topic, fact));
+    }
+    facts
+}
+
+/// Returns the facts about a Tenant, whose source is perhaps in a repository.
+pub(super) fn of_tenant(
+    name: &str,
+    namespace: &str,
+    uid: &str,
+    repository: Option<&str>,
+    status: &TenantStatus,
+) -> ObjectFacts {
+    let mut facts = ObjectFacts::of(uid);
+    let condition = |type_: &str| status.conditions.iter().find(|condition| condition.type_ == type_);
+    if !status.conditions.is_empty() {
+        let expiring = condition("CredentialsExpiring").filter(|condition| condition.status == "True");
+        facts.add(
+            None,
+            Topic::Credentials,
+            expiring.map_or_else(Fact::none, |it| Fact::expires(name, &it.reason, &it.message, &it.message)),
+        );
+    }
+    let source = status.source.as_ref().filter(|_| repository.is_some());
+    let Some(ready) = condition("Ready").filter(|_| repository.is_some()) else { return facts };
+    let is_of_target = SyncState::ALL.iter().any(|state| state.as_str() == ready.reason);
+    if ready.status != "True" && !is_of_target {
+        let may_pass = condition("Stalled").is_none();
+        facts.add(None, Topic::Sync, failing(format!("{name}: {}", ready.reason), ready, may_pass));
+    } else if let Some(target) = source.and_then(|source| source.target.as_ref()) {
+        let look = format!("kubectl get -n {namespace} tenant {name} -o jsonpath='{{.status.source.target}}'");
+        TargetFacts { target, done: String::new(), look }.all().for_each(|(topic, fact)| facts.add(None, topic, fact));
+    }
+    if let (Some(source), Some(url)) = (source, repository) {
+        commit(name, url, source, ready).into_iter().for_each(|fact| facts.add(None, Topic::Commit, fact));
+    }
+    facts
+}
+
+/// The facts of one target.
+struct TargetFacts<'t> {
+    target: &'t TargetStatus,
+    /// What the last change did.
+    done: String,
+    /// The command that shows more.
+    look: String,
+}
+
+impl TargetFacts<'_> {
+    fn all(&self) -> impl Iterator<Item = (Topic, Fact)> {
+        let all = [(Topic::Sync, self.sync()), (Topic::Drift, self.drift()), (Topic::Approval, self.approval())];
+        all.into_iter().filter_map(|(topic, fact)| Some((topic, fact?)))
+    }
+
+    /// Whether it is in sync, or cannot be; `None` while it is on its way.
+    fn sync(&self) -> Option<Fact> {
+        let TargetStatus { tenant, message, receipt, .. } = self.target;
+        let state = SyncState::parse(&self.target.state);
+        let what = match state {
+            SyncState::InSync => {
+                let done = Some(&self.done).filter(|done| !done.is_empty());
+                let title =
+                    done.map_or_else(|| format!("{tenant} is in sync"), |done| format!("{tenant} is in sync: {done}"));
+                let receipt = receipt.as_ref();
+                let version = receipt.map(|receipt| format!("{} {}", receipt.at, receipt.plan)).unwrap_or_default();
+                let text = receipt.map(|receipt| format!("changed {}, receipt {}", receipt.at, receipt.plan));
+                let text = message.clone().into_iter().chain(text).collect::<Vec<_>>().join("\n");
+                return Some(Fact { title, version, text, ..self.fact(Severity::Info) });
+            }
+            SyncState::Invalid => "is invalid",
+            SyncState::NotAccepted => "is not accepted by its target",
+            SyncState::Unreachable => "is unreachable",
+            SyncState::Failed => "failed",
+            SyncState::Blocked => "is blocked",
+            SyncState::AwaitingApproval
+            | SyncState::Drifted
+            | SyncState::Applying
+            | SyncState::AwaitingStage
+            | SyncState::Suspended => return None,
+        };
+        let title = format!("the sync of {tenant} {what}");
+        let text = [message.as_deref().unwrap_or_default(), &self.look].join("\n");
+        let may_pass = matches!(state, SyncState::Unreachable | SyncState::Failed);
+        Some(Fact { title, text, may_pass, ..self.fact(Severity::Error) })
+    }
+
+    /// Whether others changed what Stablekey wrote.
+    fn drift(&self) -> Option<Fact> {
+        let TargetStatus { tenant, drifted, counts, .. } = self.target;
+        match SyncState::parse(&self.target.state) {
+            // The target was not read, or not planned.
+            SyncState::Invalid | SyncState::NotAccepted | SyncState::Unreachable => return None,
+            _ => {}
+        }
+        let number = counts.as_ref().map_or(0, |counts| counts.drift);
+        if number == 0 {
+            return Some(Fact::none());
+        }
+        let values = count(usize::try_from(number).unwrap_or(usize::MAX), "value", "values");
+        let more = usize::try_from(number).unwrap_or_default().saturating_sub(drifted.len());
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let text = drifted.iter().chain(&more).chain([&self.look]).cloned().collect::<Vec<_>>().join("\n");
+        Some(Fact {
+            state: SyncState::Drifted.as_str().to_string(),
+            title: format!("{tenant} has drift: {values} changed by others"),
+            version: format!("{number}\n{}", drifted.join("\n")),
+            text,
+            ..self.fact(Severity::Warning)
+        })
+    }
+
+    /// Whether a plan waits for an approval.
+    fn approval(&self) -> Option<Fact> {
+        let TargetStatus { tenant, message, digest, .. } = self.target;
+        match SyncState::parse(&self.target.state) {
+            SyncState::AwaitingApproval => Some(Fact {
+                title: format!("{tenant} awaits approval"),
+                version: digest.clone().unwrap_or_default(),
+                text: message.clone().unwrap_or_default(),
+                ..self.fact(Severity::Warning)
+            }),
+            // These states come before it: it may still wait.
+            SyncState::Invalid
+            | SyncState::NotAccepted
+            | SyncState::Unreachable
+            | SyncState::Suspended
+            | SyncState::Failed => None,
+            SyncState::Blocked
+            | SyncState::Drifted
+            | SyncState::Applying
+            | SyncState::AwaitingStage
+            | SyncState::InSync => Some(Fact::none()),
+        }
+    }
+
+    fn fact(&self, severity: Severity) -> Fact {
+        Fact { state: self.target.state.clone(), severity, ..Fact::none() }
+    }
+}
+
+/// Returns the fact that a Tenant or its source cannot be used.
+fn failing(title: String, ready: &Condition, may_pass: bool) -> Fact {
+    Fact {
+        state: ready.reason.clone(),
+        severity: Severity::Error,
+        title,
+        text: ready.message.clone(),
+        may_pass,
+        ..Fact::none()
+    }
+}
+
+/// Returns the state of the commit that was read last.
+fn commit(name: &str, url: &str, source: &SourceStatus, ready: &Condition) -> Option<Fact> {
+    let commit = source.seen.clone()?;
+    let reason = ready.reason.as_str();
+    let (state, title) = match SyncState::ALL.into_iter().find(|state| state.as_str() == reason) {
+        // Applied, and nothing of it is left.
+        Some(SyncState::InSync) if source.applied.as_ref() == Some(&commit) => {
+            (CommitState::Success, format!("{name} is as this commit declares"))
+        }
+        Some(SyncState::AwaitingApproval) => (CommitState::Pending, format!("{name} awaits approval")),
+        Some(SyncState::Suspended) => (CommitState::Pending, format!("{name} is suspended")),
+        Some(SyncState::InSync | SyncState::Applying | SyncState::AwaitingStage) => {
+            (CommitState::Pending, format!("{name} is being changed"))
+        }
+        Some(state) => (CommitState::Failure, format!("{name}: {}", state.as_str())),
+        // The commit was read before, and its server or the tenant cannot be read now: the state stays.
+        None => return None,
+    };
+    Some(Fact {
+        state: format!("{state:?}"),
+        version: format!("{commit} {title}"),
+        severity: if state == CommitState::Failure { Severity::Error } else { Severity::Info },
+        title,
+        text: String::new(),
+        may_pass: matches!(ready.reason.as_str(), "Unreachable" | "Failed"),
+        commit: Some(CommitFact { url: url.to_string(), commit, state }),
+    })
+}
+
+fn counted(counts: &ReceiptCounts) -> String {
+    let kinds =
+        [(counts.create, "created"), (counts.update, "updated"), (counts.adopt, "adopted"), (counts.delete, "deleted")];
+    let done = kinds.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}"));
+    done.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Time;
+    use jiff::Timestamp;
+
+    const URL: &str = "https://git.example/acme/tenants";
+
+    fn target(state: &str) -> TargetStatus {
+        TargetStatus {
+            tenant: "eu".into(),
+            state: state.into(),
+            message: Some("why\nrun this".into()),
+            ..Default::default()
+        }
+    }
+
+    fn sync(target: TargetStatus) -> ObjectFacts {
+        of_sync("us-to-eu", "hub", "u", &TenantSyncStatus { targets: vec![target], ..Default::default() })
+    }
+
+    /// The states of the three topics: `-` if there is nothing, `?` if it is not known.
+    fn shown(facts: &ObjectFacts, tenant: Option<&str>) -> String {
+        let state = |topic| match facts.get(tenant, topic) {
+            None => "?",
+            Some(fact) if fact.state.is_empty() => "-",
+            Some(fact) => fact.state.as_str(),
+        };
+        [Topic::Sync, Topic::Drift, Topic::Approval].map(state).join(" ")
+    }
+
+    /// "Unread is unknown, never empty."
+    #[test]
+    fn what_a_state_does_not_tell_stays_as_it_was() {
+        for (state, expected) in [
+            ("InSync", "InSync - -"),
+            ("Applying", "? - -"),
+            ("AwaitingStage", "? - -"),
+            ("AwaitingApproval", "? - AwaitingApproval"),
+            ("Suspended", "? - ?"),
+            ("Failed", "Failed - ?"),
+            ("Blocked", "Blocked - -"),
+            ("Unreachable", "Unreachable ? ?"),
+            ("NotAccepted", "NotAccepted ? ?"),
+            ("Invalid", "Invalid ? ?"),
+            ("OfANewerVersion", "OfANewerVersion - ?"),
+        ] {
+            assert_eq!(shown(&sync(target(state)), Some("eu")), expected, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_and_what_drifts_make_another_fact() {
+        let fact = |target: TargetStatus, topic| sync(target).get(Some("eu"), topic).unwrap().clone();
+        let receipt = |at: &str| Some(ReceiptStatus { at: at.into(), plan: "sha256:1".into(), ..Default::default() });
+        let done = |at| fact(TargetStatus { receipt: receipt(at), ..target("InSync") }, Topic::Sync);
+        assert_eq!(done("1"), done("1"));
+        assert_ne!(done("1").version, done("2").version);
+        let drifted = |number, lines: &[&str]| {
+            let counts = Some(TargetCounts { drift: number, ..Default::default() });
+            let drifted = lines.iter().map(|line| line.to_string()).collect();
+            fact(TargetStatus { counts, drifted, ..target("Drifted") }, Topic::Drift)
+        };
+        let one = drifted(1, &["Connection/crm inputs.scopes: changed by kubectl-edit"]);
+        assert_eq!(one.title, "eu has drift: 1 value changed by others");
+        assert!(one.text.ends_with("kubectl-edit\nstablekey plan -n hub --sync us-to-eu"), "{}", one.text);
+        let many = drifted(12, &["a", "b"]);
+        assert!(many.text.contains("a\nb\nand 10 more\n"), "{}", many.text);
+        assert_ne!(many.version, drifted(13, &["a", "b"]).version);
+    }
+
+    #[test]
+    fn a_change_says_what_it_did() {
+        let receipt = SyncReceipt {
+            tenant: "eu".into(),
+            counts: ReceiptCounts { create: 3, update: 1, ..Default::default() },
+            ..Default::default()
+        };
+        let status =
+            TenantSyncStatus { targets: vec![target("InSync")], receipts: vec![receipt], ..Default::default() };
+        let facts = of_sync("us-to-eu", "hub", "u", &status);
+        assert_eq!(facts.get(Some("eu"), Topic::Sync).unwrap().title, "eu is in sync: 3 created, 1 updated");
+    }
+
+    fn condition(type_: &str, status: &str, reason: &str) -> Condition {
+        Condition {
+            type_: type_.into(),
+            status: status.into(),
+            reason: reason.into(),
+            message: format!("{reason} because"),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::MIN),
+        }
+    }
+
+    fn tenant(conditions: Vec<Condition>, applied: &str, state: &str) -> ObjectFacts {
+        let source =
+            SourceStatus { seen: Some("c2".into()), applied: Some(applied.into()), target: Some(target(state)) };
+        let status = TenantStatus { conditions, source: Some(source), ..Default::default() };
+        of_tenant("eu", "hub", "u", Some(URL), &status)
+    }
+
+    #[test]
+    fn a_commit_has_the_state_of_its_tenant() {
+        for (ready, state, applied, expected) in [
+            ("True", "InSync", "c2", "Success"),
+            ("True", "InSync", "c1", "Pending"),
+            ("False", "AwaitingApproval", "c1", "Pending"),
+            ("False", "Applying", "c1", "Pending"),
+            ("False", "Blocked", "c1", "Failure"),
+            ("False", "Drifted", "c2", "Failure"),
+            ("False", "CredentialsRefused", "c1", "?"),
+        ] {
+            let facts = tenant(vec![condition("Ready", ready, state)], applied, state);
+            let commit = facts.get(None, Topic::Commit).map_or("?", |fact| fact.state.as_str());
+            assert_eq!(commit, expected, "{state} {applied}");
+        }
+        let refused = tenant(vec![condition("Ready", "False", "CredentialsRefused")], "c1", "InSync");
+        assert_eq!(shown(&refused, None), "CredentialsRefused ? ?");
+    }
+
+    #[test]
+    fn a_token_expires_and_is_renewed() {
+        let of = |conditions: Vec<Condition>| {
+            let status = TenantStatus { conditions, ..Default::default() };
+            let facts = of_tenant("eu", "hub", "u", None, &status);
+            facts.get(None, Topic::Credentials).map(|fact| (fact.state.clone(), fact.severity))
+        };
+        let ready = condition("Ready", "True", "Watched");
+        let with = |reason| of(vec![ready.clone(), condition("CredentialsExpiring", "True", reason)]);
+        assert_eq!(with("ExpiringSoon"), Some(("ExpiringSoon".into(), Severity::Warning)));
+        assert_eq!(with("Expired"), Some(("Expired".into(), Severity::Error)));
+        assert_eq!(of(vec![ready.clone()]), Some((String::new(), Severity::Info)));
+        assert_eq!(of(vec![]), None, "it has no status yet");
+    }
+}
