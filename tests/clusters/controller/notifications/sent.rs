@@ -53,7 +53,7 @@ fn each_transition_is_sent_once_also_over_restarts() {
     env.clusters.in_us(&[connection("crm", "more")]);
     assert_eq!(env.until_messages("/hook", 4)[3], "Approval AwaitingApproval");
     let text = env.receiver.messages("/hook")[3]["text"].as_str().unwrap().to_string();
-    assert!(text.contains("\nstablekey approve us-to-eu -n "), "{text}");
+    assert!(text.contains("\nstablekey approve us-to-eu --tenant eu -n "), "{text}");
     env.until_recorded("ops", "Approval", 1);
     env.until_recorded("team", "Approval", 1);
     drop(syncer);
