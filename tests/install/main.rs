@@ -24,4 +24,5 @@ mod rights;
 mod statuses;
 mod syncs;
 mod tools;
+mod upgrades;
 mod workflows;
