@@ -3,6 +3,7 @@
 mod cluster;
 mod files;
 mod newer;
+mod shapes;
 
 use crate::tools::repository;
 use std::path::{Path, PathBuf};
