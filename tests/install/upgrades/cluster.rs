@@ -161,6 +161,10 @@ impl Operator {
         }
     }
 
+    pub fn syncer(&mut self) -> &mut Replica {
+        &mut self.0[2]
+    }
+
     pub fn end(mut self) {
         for replica in &mut self.0 {
             replica.signal("-TERM");

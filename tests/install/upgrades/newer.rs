@@ -1,7 +1,7 @@
 //! Objects that an earlier version does not know, when it takes over again.
 
 use super::Version;
-use super::cluster::{TestEnv, apply, change_over, connection, differences, populate};
+use super::cluster::{TestEnv, apply, change_over, connection, differences, install_crds, populate};
 use serde_json::{Value, json};
 use stablekey::api::Kind;
 use stablekey_clusters::{Cluster, Options};
@@ -107,5 +107,25 @@ fn what_an_earlier_version_cannot_read_stays_and_is_reported() {
         ".type",
         "servicebinding.io/salesforce",
     );
+    operator.end();
+}
+
+/// In the wrong order, the operator before the CRDs, work goes on; a status with new fields is refused and the log says
+/// why, until the CRDs are applied.
+#[test]
+fn the_operator_before_its_crds_works_and_its_statuses_wait() {
+    let (this, earlier) = (Version::this(), super::named("before-platform"));
+    let cluster = Cluster::start(&Options::named("operator-first")).unwrap();
+    let env = TestEnv::new(&cluster, earlier);
+    let operator = env.start(earlier);
+    populate(&env, &env.kubeconfig_of_eu());
+    let mut operator = change_over(&env, operator, &this);
+    apply(&env.us, &with(connection("chat", "next"), "/spec/title", "Chat"));
+    env.until("eu", "connection/chat", ".spec.inputs.note.value", "next");
+    let line = operator.syncer().wait_for_log("its status cannot be written");
+    assert!(line["why"].as_str().unwrap().contains(".status.receipts: field not declared in schema"), "{line}");
+    install_crds(&cluster, &this);
+    env.reconcile("crds", &["us-to-eu", "waits"]);
+    assert_ne!(env.field("us", "tenantsync/us-to-eu", ".status.receipts"), "");
     operator.end();
 }
