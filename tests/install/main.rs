@@ -16,6 +16,7 @@ mod chart;
 mod documented;
 mod gitops;
 mod installed;
+mod operations;
 mod people;
 mod policies;
 mod renderings;

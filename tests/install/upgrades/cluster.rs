@@ -252,7 +252,7 @@ fn of_customers(key: &str) -> Value {
     with(with(connection(key, ""), "/spec/credentials", "OrganizationCustomer"), "/spec/inputs", inputs)
 }
 
-fn opted_in(name: &str) -> Value {
+pub fn opted_in(name: &str) -> Value {
     let annotations = json!({"stablekey.dev/keys": "*", "stablekey.dev/hosts": "login.example,acme.example"});
     let labels = json!({"stablekey.dev/for": "connections"});
     let app = secret(name, json!({"password": "not to be shown"}));

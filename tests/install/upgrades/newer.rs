@@ -1,7 +1,7 @@
 //! Objects that an earlier version does not know, when it takes over again.
 
 use super::Version;
-use super::cluster::{TestEnv, apply, change_over, connection, differences, install_crds, populate};
+use super::cluster::{TestEnv, apply, change_over, connection, differences, install_crds, opted_in, populate};
 use serde_json::{Value, json};
 use stablekey::api::Kind;
 use stablekey_clusters::{Cluster, Options};
@@ -14,6 +14,8 @@ fn newer() -> Vec<Value> {
     let platform = json!({"location": {"prismatic": {"url": "https://app.prismatic.io"}}});
     let git = json!({"url": "https://git.example/repository", "branch": "main"});
     let fetched = Tenant::new("fetched").in_namespace_by_secret("elsewhere", "stablekey-kubeconfigs", "fetched");
+    let mut dated = opted_in("dated");
+    dated["metadata"]["annotations"]["stablekey.dev/expires"] = json!("2030-01-31");
     vec![
         further.input("baseUrl", "https://acme.example").json(),
         with(stages.json(), "/spec/mode", "Apply"),
@@ -24,6 +26,8 @@ fn newer() -> Vec<Value> {
         Integration::new("staged").uses(&["staged"]).json(),
         Integration::new("lead-versioned").uses(&["versioned"]).json(),
         with(connection("signs-in", "first"), "/spec/credentials", "User"),
+        dated,
+        with(connection("dated", "first"), "/spec/inputs/password/secretRef/name", "dated"),
     ]
 }
 
@@ -59,6 +63,7 @@ fn what_an_earlier_version_cannot_read_stays_and_is_reported() {
     apply(&env.us, &list(&newer()));
     env.until("us", "tenantsync/staged", STATE, "InSync");
     env.until_ready("us", "customercredentials/acme-further");
+    env.until_ready("us", "connection/dated");
     const VERSION: &str = ".spec.inputs.password.secretRef.version";
     env.until("eu", "connection/versioned", VERSION, "2");
     env.until_ready("eu", "integration/lead-versioned");
@@ -71,6 +76,7 @@ fn what_an_earlier_version_cannot_read_stays_and_is_reported() {
         ("tenant/platform", "Unreadable"),
         ("tenant/fetched", "Unreadable"),
         ("connection/signs-in", "ObjectInvalid"),
+        ("connection/dated", "SecretInvalid"),
         ("customercredentials/acme-portal", "CustomerTwice"),
         ("customercredentials/acme-further", "CustomerTwice"),
     ] {
