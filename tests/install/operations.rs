@@ -55,10 +55,13 @@ fn field(cluster: &Cluster, namespace: &str, object: &str, path: &str) -> String
     run(cluster.kubectl().args(get)).unwrap_or_default()
 }
 
+/// By their names: kubectl knows a category only some time after the CRDs.
+const KINDS: &str = "tenants,components,connections,customercredentials,integrations,tenantsyncs,configmaps";
+
 /// Returns the specs, labels and annotations of a namespace's objects and of its ConfigMaps of definitions, with the
 /// managers of their fields.
 fn everything(cluster: &Cluster, namespace: &str) -> BTreeMap<String, Value> {
-    let get = ["--namespace", namespace, "get", "stablekey,configmaps", "--show-managed-fields", "--output", "json"];
+    let get = ["--namespace", namespace, "get", KINDS, "--show-managed-fields", "--output", "json"];
     let got: Value = serde_json::from_str(&run(cluster.kubectl().args(get)).unwrap()).unwrap();
     let items = got["items"].as_array().unwrap().iter().filter(|item| {
         let name = item["metadata"]["name"].as_str().unwrap();

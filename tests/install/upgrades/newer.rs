@@ -76,7 +76,7 @@ fn what_an_earlier_version_cannot_read_stays_and_is_reported() {
         ("tenant/platform", "Unreadable"),
         ("tenant/fetched", "Unreadable"),
         ("connection/signs-in", "ObjectInvalid"),
-        ("connection/dated", "SecretInvalid"),
+        ("connection/dated", "SecretUnreadable"),
         ("customercredentials/acme-portal", "CustomerTwice"),
         ("customercredentials/acme-further", "CustomerTwice"),
     ] {
