@@ -56,12 +56,13 @@ fn field(cluster: &Cluster, namespace: &str, object: &str, path: &str) -> String
 }
 
 /// By their names: kubectl knows a category only some time after the CRDs.
-const KINDS: &str = "tenants,components,connections,customercredentials,integrations,tenantsyncs,configmaps";
+const OBJECTS: &str = "tenants,components,connections,customercredentials,integrations,tenantsyncs";
 
 /// Returns the specs, labels and annotations of a namespace's objects and of its ConfigMaps of definitions, with the
 /// managers of their fields.
 fn everything(cluster: &Cluster, namespace: &str) -> BTreeMap<String, Value> {
-    let get = ["--namespace", namespace, "get", KINDS, "--show-managed-fields", "--output", "json"];
+    let kinds = format!("{OBJECTS},configmaps");
+    let get = ["--namespace", namespace, "get", &kinds, "--show-managed-fields", "--output", "json"];
     let got: Value = serde_json::from_str(&run(cluster.kubectl().args(get)).unwrap()).unwrap();
     let items = got["items"].as_array().unwrap().iter().filter(|item| {
         let name = item["metadata"]["name"].as_str().unwrap();
@@ -122,6 +123,19 @@ fn approve(us: &Cluster) {
     });
 }
 
+/// The numbers of kept and of drifted fields.
+const KEPT_AND_DRIFTED: &str = ".status.targets[0].counts.kept} {.status.targets[0].counts.drift";
+
+/// Requests a reconciliation of the sync, and waits for it.
+fn reconcile(shell: &Shell<'_>, context: &str, cluster: &Cluster) {
+    let annotate = format!("kubectl --context {context} --namespace us-prod annotate --overwrite {SYNC}");
+    shell.run(&format!("{annotate} stablekey.dev/requestedAt=$(date +%s%N)"));
+    until("it was handled", || {
+        field(cluster, "us-prod", SYNC, ".status.lastHandledReconcileAt")
+            == field(cluster, "us-prod", SYNC, ".metadata.annotations.stablekey\\.dev/requestedAt")
+    });
+}
+
 /// Every block of the document that says how to do something is run: these tests name each section.
 #[test]
 fn every_section_with_commands_is_run() {
@@ -159,7 +173,10 @@ fn the_documented_operations_work() {
     let running = operator(older, [us, eu]);
     shell.run(&script(INSTALLING, "### Tenants and a sync"));
     approve(us);
-    run(eu.kubectl().args(["--namespace=eu-prod", "get", "connections"])).unwrap();
+    let edited = r#"{"spec":{"title":"Edited"}}"#;
+    let edit = ["--namespace=eu-prod", "patch", "integration/lead-router", "--type=merge", "--patch", edited];
+    run(eu.kubectl().args(edit)).unwrap();
+    until_field(us, "us-prod", SYNC, KEPT_AND_DRIFTED, "5 1");
     shell.run(&script(DOCUMENT, "## Check the state"));
 
     // Upgrade, and back, and up again.
@@ -174,11 +191,7 @@ fn the_documented_operations_work() {
         copy.run(commands);
         let next = operator(version, [us, eu]);
         end(running.replace(next).unwrap());
-        shell.run("kubectl --context us --namespace us-prod annotate --overwrite tenantsync us-to-eu stablekey.dev/requestedAt=$(date +%s%N)");
-        until("it was handled", || {
-            field(us, "us-prod", SYNC, ".status.lastHandledReconcileAt")
-                == field(us, "us-prod", SYNC, ".metadata.annotations.stablekey\\.dev/requestedAt")
-        });
+        reconcile(&shell, "us", us);
         assert_eq!([everything(us, "us-prod"), everything(eu, "eu-prod")], before);
     }
     let without_age = |said: &str| -> Vec<Vec<String>> {
@@ -227,7 +240,33 @@ fn the_documented_operations_work() {
     let was = field(us, "us-prod", SYNC, STATE);
     until_field(new, "us-prod", SYNC, STATE, &was);
     assert_eq!(written(eu, mark), [""; 0]);
-    drop((syncer, binder));
+    drop(binder);
+
+    // The tenant moved too: a new kubeconfig leads to the restored one, where the record holds as before.
+    shell.run("kubectl --context new apply --server-side -k examples/install/eu-prod");
+    let mark = new.mark().unwrap();
+    let kubeconfig = script(INSTALLING, "### A tenant in another cluster");
+    shell.run(&kubeconfig.replace("--context us", "--context new").replace("--context eu", "--context new"));
+    until_field(new, "us-prod", SYNC, KEPT_AND_DRIFTED, "5 1");
+    reconcile(&shell, "new", new);
+    assert_eq!(field(new, "us-prod", SYNC, KEPT_AND_DRIFTED), "5 1");
+    assert_eq!(everything(new, "eu-prod"), before[1]);
+    assert_eq!(written(new, mark), [""; 0]);
+    drop(syncer);
+
+    // Without the field owners, no record counts: the changed value is the tenant's own.
+    shell.run(&format!("kubectl --context new --namespace eu-prod delete {OBJECTS} --all"));
+    shell.run("kubectl --context new --namespace eu-prod create --filename backup/eu-prod/objects.json");
+    let syncer = process(&this, new, "us-prod", "syncer");
+    until_field(new, "us-prod", SYNC, KEPT_AND_DRIFTED, "6 0");
+    // The sync is in mode Plan.
+    approve(new);
+    let specs = |objects: &BTreeMap<String, Value>| -> BTreeMap<String, Value> {
+        objects.iter().map(|(id, parts)| (id.clone(), parts[0].clone())).collect()
+    };
+    assert_eq!(specs(&everything(new, "eu-prod")), specs(&before[1]));
+    assert!(written(new, mark).iter().any(|write| write.contains("/namespaces/eu-prod/")), "it takes them over");
+    drop(syncer);
 
     // Remove the operator: nothing else goes. Then everything.
     let [operator_alone, everything_else] = &blocks(DOCUMENT, "## Remove")[..] else { panic!("two blocks") };
