@@ -1,6 +1,6 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak fuzz control-plane tools prism language-server forges clusters demo crds bench
+.PHONY: test check soak fuzz control-plane tools prism language-server forges earlier clusters demo crds bench
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
@@ -47,6 +47,11 @@ language-server:
 # in seconds, into the user's cache. STABLEKEY_FORGES names a folder that has them already.
 forges:
 	hack/forges/build
+
+# Earlier versions of Stablekey from the history of this repository, for the tests of upgrades: built once, in two minutes,
+# into the user's cache.
+earlier:
+	hack/earlier/build
 
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane

@@ -74,3 +74,26 @@ fn rules_that_prometheus_would_not_load_are_refused() {
         crate::tools::error_of(tool("rules").arg(&file));
     }
 }
+
+/// Each alert leads to its section of docs/operations.md, and each section there is of an alert.
+#[test]
+fn every_alert_has_a_section_that_says_what_to_do() {
+    let file = std::fs::read_to_string(repository("manifests/alerts/stablekey.yaml")).unwrap();
+    let groups = documents(&file).remove(0);
+    let rules = groups["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let text = std::fs::read_to_string(repository("docs/operations.md")).unwrap();
+    let (_, sections) = text.split_once("\n## Alerts\n").unwrap();
+    let sections = sections.split("\n## ").next().unwrap();
+    let mut headings: Vec<&str> = sections.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let mut alerts = Vec::new();
+    for rule in rules {
+        let name = rule["alert"].as_str().unwrap();
+        let leads = format!("/docs/operations.md#{}", name.to_lowercase());
+        let url = rule["annotations"]["runbook_url"].as_str().unwrap_or_default();
+        assert!(url.starts_with("https://") && url.ends_with(&leads), "{name}: runbook_url should end in {leads}");
+        alerts.push(name);
+    }
+    alerts.sort_unstable();
+    headings.sort_unstable();
+    assert_eq!(alerts, headings);
+}

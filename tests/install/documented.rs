@@ -7,39 +7,58 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Returns the shell blocks below a heading, as one script.
-fn script(document: &str, heading: &str) -> String {
+pub fn script(document: &str, heading: &str) -> String {
+    blocks(document, heading).concat()
+}
+
+/// Returns the shell blocks below a heading.
+pub fn blocks(document: &str, heading: &str) -> Vec<String> {
     let text = std::fs::read_to_string(repository(document)).unwrap();
     let (_, rest) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{document} has no {heading}"));
     let section = rest.split("\n#").next().unwrap();
-    let blocks: Vec<&str> = section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let blocks = section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_string());
+    let blocks: Vec<String> = blocks.collect();
     assert!(!blocks.is_empty(), "{document}: {heading} has no commands");
-    blocks.concat()
+    blocks
 }
 
-/// Two clusters, and a shell that knows both by their contexts, in a folder that looks like the repository.
-struct Shell<'a> {
-    clusters: &'a [Cluster; 2],
-    folder: tempfile::TempDir,
+/// Starts clusters with these names, which are also their contexts.
+pub fn clusters<const N: usize>(names: [&'static str; N]) -> [Cluster; N] {
+    std::thread::scope(|scope| {
+        let start = |name| scope.spawn(move || Cluster::start(&Options::named(name).with_controllers()).unwrap());
+        names.map(start).map(|started| started.join().unwrap())
+    })
+}
+
+/// A shell that knows clusters by their contexts, in a folder that looks like the repository.
+pub struct Shell<'a> {
+    clusters: &'a [Cluster],
+    pub folder: tempfile::TempDir,
 }
 
 impl<'a> Shell<'a> {
-    fn new(clusters: &'a [Cluster; 2]) -> Self {
+    pub fn new(clusters: &'a [Cluster]) -> Self {
+        Shell::in_copy(clusters, &repository(""))
+    }
+
+    /// Like `new`, in a copy of another version.
+    pub fn in_copy(clusters: &'a [Cluster], version: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["manifests", "examples"] {
-            std::os::unix::fs::symlink(repository(name), folder.path().join(name)).unwrap();
+            std::os::unix::fs::symlink(version.join(name), folder.path().join(name)).unwrap();
         }
         Shell { clusters, folder }
     }
 
     #[track_caller]
-    fn run(&self, script: &str) -> String {
-        let [us, eu] = self.clusters;
+    pub fn run(&self, script: &str) -> String {
         let helm = tool("helm");
-        let folders =
-            [us.binaries(), Path::new(helm.get_program()).parent().unwrap()].map(|path| path.display().to_string());
+        let folders = [self.clusters[0].binaries(), Path::new(helm.get_program()).parent().unwrap()]
+            .map(|path| path.display().to_string());
         let stablekey = Path::new(env!("CARGO_BIN_EXE_stablekey")).parent().unwrap().display();
         let path = format!("{stablekey}:{}:{}", folders.join(":"), std::env::var("PATH").unwrap());
-        let kubeconfigs = [us, eu].map(|cluster| cluster.kubeconfig().display().to_string()).join(":");
+        let kubeconfigs = self.clusters.iter().map(|cluster| cluster.kubeconfig().display().to_string());
+        let kubeconfigs = kubeconfigs.collect::<Vec<_>>().join(":");
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", script]).current_dir(self.folder.path()).stdin(Stdio::null());
         bash.env("PATH", path).env("KUBECONFIG", kubeconfigs).env("HOME", self.folder.path());
@@ -49,11 +68,7 @@ impl<'a> Shell<'a> {
 
 #[test]
 fn the_documented_commands_install_a_working_operator() {
-    let clusters = std::thread::scope(|scope| {
-        let start =
-            |name: &'static str| scope.spawn(move || Cluster::start(&Options::named(name).with_controllers()).unwrap());
-        [start("us"), start("eu")].map(|started| started.join().unwrap())
-    });
+    let clusters = clusters(["us", "eu"]);
     let shell = Shell::new(&clusters);
     let document = "docs/operator.md";
     shell.run(&script(document, "### With Helm"));

@@ -19,7 +19,8 @@ fn every_documented_command_has_the_documented_output() {
 
 #[test]
 fn every_documented_command_is_run() {
-    for path in documents() {
+    // tests/install/operations.rs runs the blocks of docs/operations.md on clusters.
+    for path in documents().into_iter().filter(|path| !path.ends_with("docs/operations.md")) {
         let text = fs::read_to_string(&path).unwrap();
         let mut fence: Option<String> = None;
         for line in text.lines() {
