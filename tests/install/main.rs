@@ -18,6 +18,7 @@ mod gitops;
 mod installed;
 mod people;
 mod policies;
+mod release;
 mod renderings;
 mod renewal;
 mod rights;
