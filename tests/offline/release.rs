@@ -183,3 +183,38 @@ fn jobs_have_the_least_permissions() {
         }
     }
 }
+
+/// GitHub shows a form only if it is valid, and says nothing if it is not.
+#[test]
+fn issue_forms_are_valid() {
+    let mut forms = 0;
+    for entry in fs::read_dir(repository(".github/ISSUE_TEMPLATE")).unwrap() {
+        let path = entry.unwrap().path();
+        let form: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        if path.ends_with("config.yml") {
+            let links = form["contact_links"].as_array().unwrap();
+            assert!(links.iter().all(|link| ["name", "url", "about"].iter().all(|key| link[*key].is_string())));
+            continue;
+        }
+        assert!(form["name"].is_string() && form["description"].is_string(), "{}", path.display());
+        let mut ids = Vec::new();
+        for field in form["body"].as_array().unwrap() {
+            let attributes = &field["attributes"];
+            match field["type"].as_str().unwrap() {
+                "markdown" => assert!(attributes["value"].is_string(), "{field}"),
+                kind @ ("input" | "textarea" | "dropdown") => {
+                    assert!(attributes["label"].is_string(), "{field}");
+                    assert_eq!(kind == "dropdown", attributes["options"].is_array(), "{field}");
+                    ids.push(field["id"].as_str().unwrap().to_string());
+                }
+                other => panic!("{}: no field has the type {other}", path.display()),
+            }
+        }
+        let listed = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(listed, ids.len(), "{}: an id is there twice", path.display());
+        forms += 1;
+    }
+    assert_eq!(forms, 2);
+}
