@@ -1,6 +1,7 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak fuzz control-plane tools prism language-server forges earlier clusters demo crds bench
+.PHONY: test check soak fuzz control-plane tools prism language-server forges earlier release-tools clusters demo crds
+.PHONY: bench image reproducible release-dry-run deny
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
@@ -52,6 +53,29 @@ forges:
 # into the user's cache.
 earlier:
 	hack/earlier/build
+
+# crane, cosign and the program that writes the image, for a release and the tests of one: built once, in minutes, into
+# the user's cache.
+release-tools:
+	hack/release-tools/build
+
+# The image for Linux on this processor, with the binary of a release, without a daemon: an OCI layout in
+# target/image/layout, and the same as one file in target/image/image.tar.
+image:
+	binary=$$(hack/release/binary) && \
+	hack/release/image target/image "$$(hack/release/architecture "$$(uname -m)-unknown-linux-musl")=$$binary"
+
+# Whether two builds of a release, in two folders, are the same byte for byte: two optimized builds.
+reproducible:
+	hack/release/reproducible
+
+# Every step of a release that needs nothing outside, into target/release-dry-run. DEBUG=1 takes the debug build.
+release-dry-run:
+	hack/release/dry-run $(if $(DEBUG),--debug) target/release-dry-run
+
+# Licences, sources and banned crates of everything in Cargo.lock, by deny.toml.
+deny:
+	hack/release/deny
 
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane

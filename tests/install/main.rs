@@ -19,6 +19,7 @@ mod installed;
 mod operations;
 mod people;
 mod policies;
+mod release;
 mod renderings;
 mod renewal;
 mod rights;

@@ -10,7 +10,7 @@ pub fn repository(path: &str) -> PathBuf {
 }
 
 /// Runs a script of hack/ that builds programs, and returns the folder that it prints.
-fn built(script: &str) -> PathBuf {
+pub fn built(script: &str) -> PathBuf {
     let output = Command::new(repository(script)).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{script} failed; what it said is above");
     String::from_utf8(output.stdout).unwrap().trim_end().into()

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 fn documents() -> Vec<PathBuf> {
-    let top = ["README.md", "CONTRIBUTING.md"].map(repository);
+    let top = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(repository);
     top.into_iter().chain(crate::console::markdown_in("docs")).collect()
 }
 

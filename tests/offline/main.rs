@@ -24,6 +24,7 @@ mod layers;
 mod platform;
 mod power_cuts;
 mod reader;
+mod release;
 mod rules;
 mod scaffold;
 #[cfg(target_os = "linux")]
