@@ -19,6 +19,8 @@ use zeroize::Zeroize;
 pub(super) struct NamedSecret {
     /// The values, by key.
     texts: BTreeMap<String, Secret>,
+    /// The keys whose values are no texts.
+    unreadable: Vec<String>,
     /// The hosts that its token belongs to, if it says so.
     pub hosts: Option<String>,
 }
@@ -57,8 +59,14 @@ impl NamedSecret {
         let text = |bytes: ByteString| {
             String::from_utf8(bytes.0).map(Secret::new).map_err(|error| error.into_bytes().zeroize()).ok()
         };
-        let texts = data.into_iter().filter_map(|(key, bytes)| Some((key, text(bytes)?)));
-        Some(NamedSecret { texts: texts.collect(), hosts: metadata.annotations.remove(HOSTS) })
+        let (mut texts, mut unreadable) = (BTreeMap::new(), Vec::new());
+        for (key, bytes) in data {
+            match text(bytes) {
+                Some(text) => drop(texts.insert(key, text)),
+                None => unreadable.push(key),
+            }
+        }
+        Some(NamedSecret { texts, unreadable, hosts: metadata.annotations.remove(HOSTS) })
     }
 
     /// Returns the keys whose values are texts, and these, in order.
@@ -66,10 +74,19 @@ impl NamedSecret {
         self.texts.iter().map(|(key, text)| (key.as_str(), text))
     }
 
+    /// Returns the keys whose values are no texts.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.unreadable.iter().map(String::as_str)
+    }
+
     #[cfg(test)]
     pub(super) fn of(texts: &[(&str, &str)], hosts: Option<&str>) -> Self {
         let text = |(key, text): &(&str, &str)| (key.to_string(), Secret::new(text.to_string()));
-        NamedSecret { texts: texts.iter().map(text).collect(), hosts: hosts.map(str::to_string) }
+        NamedSecret {
+            texts: texts.iter().map(text).collect(),
+            unreadable: Vec::new(),
+            hosts: hosts.map(str::to_string),
+        }
     }
 
     /// Returns the text under a key.

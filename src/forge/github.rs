@@ -2,7 +2,7 @@
 
 use super::comment::{Content, Entries};
 use super::rest::{Rest, encoded};
-use super::{CommitState, CommitStatus, ForgeError, OpenedRequest, Posted};
+use super::{ForgeError, OpenedRequest, Posted};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Value, json};
@@ -125,18 +125,6 @@ impl GitHub {
         };
         let found = all.iter().find(is_its_merge);
         Ok(found.map(|pull| format!("{}\n{}", text(pull, "/title"), text(pull, "/body"))))
-    }
-
-    /// Writes the status of a commit.
-    pub fn status(&self, status: &CommitStatus<'_>) -> Result<(), ForgeError> {
-        let state = match status.state {
-            CommitState::Pending => "pending",
-            CommitState::Success => "success",
-            CommitState::Failure => "failure",
-        };
-        let body = json!({ "state": state, "context": status.name, "description": status.description });
-        let path = format!("{}/statuses/{}", self.repository, encoded(status.commit));
-        self.rest.send(&Method::POST, &path, Some(&body), "writing the status of the commit").map(drop)
     }
 
     /// Writes a check run with annotations, as many requests as they need. Only the token of an app may.

@@ -2,7 +2,7 @@
 
 use super::comment::{Content, Entries};
 use super::rest::{Rest, encoded};
-use super::{CommitState, CommitStatus, ForgeError, OpenedRequest, Posted};
+use super::{ForgeError, OpenedRequest, Posted};
 use crate::secret::Secret;
 use http::Method;
 use serde_json::{Value, json};
@@ -64,23 +64,6 @@ impl GitLab {
         };
         let found = all.iter().find(is_its_merge);
         Ok(found.map(|request| format!("{}\n{}", text(request, "title"), text(request, "description"))))
-    }
-
-    /// Writes the status of a commit. GitLab refuses a state that the commit has already.
-    pub fn status(&self, status: &CommitStatus<'_>) -> Result<(), ForgeError> {
-        let state = match status.state {
-            CommitState::Pending => "pending",
-            CommitState::Success => "success",
-            CommitState::Failure => "failed",
-        };
-        let body = json!({ "state": state, "name": status.name, "description": status.description });
-        let path = format!("{}/statuses/{}", self.project, encoded(status.commit));
-        let what = "writing the status of the commit";
-        match self.rest.send(&Method::POST, &path, Some(&body), what) {
-            // 400 with "Cannot transition status" says that it is in this state.
-            Err(ForgeError::Refused { status: 400, .. }) if status.state == CommitState::Pending => Ok(()),
-            answer => answer.map(drop),
-        }
     }
 
     /// Writes the note that begins with a marker, on a merge request. An earlier one is updated: a note can only be

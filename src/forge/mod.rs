@@ -5,9 +5,11 @@ mod comment;
 mod github;
 mod gitlab;
 mod rest;
+mod status;
 
 pub use github::{CheckRun, GitHub};
 pub use gitlab::GitLab;
+pub use status::{CommitState, CommitStatus, StatusRequest};
 
 use std::time::Duration;
 
@@ -20,26 +22,6 @@ pub enum Posted {
     Updated,
     /// The earlier one has this text already.
     Unchanged,
-}
-
-/// The status of a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitStatus<'a> {
-    /// The id of the commit.
-    pub commit: &'a str,
-    pub state: CommitState,
-    /// The name of the status: another one of the same name replaces it.
-    pub name: &'a str,
-    /// A line, of at most 140 characters.
-    pub description: &'a str,
-}
-
-/// The states of a commit that every server knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitState {
-    Pending,
-    Success,
-    Failure,
 }
 
 /// A pull request that was opened or brought up to date.

@@ -45,10 +45,8 @@ impl Rest {
     pub(super) fn new(url: &str, token_header: (&'static str, &str, &Secret)) -> Result<Self, ForgeError> {
         let address = |why: String| ForgeError::Address(why);
         let url = url.trim_end_matches('/').to_string();
-        // The origin ends where the path begins.
-        let after_scheme = url.find("://").map_or(0, |at| at + 3);
-        let end = url[after_scheme..].find('/').map_or(url.len(), |at| after_scheme + at);
-        let origin = Origin::parse(&url[..end]).map_err(|error| address(error.to_string()))?;
+        let (origin, path) = Origin::of_url(&url).map_err(|error| address(error.to_string()))?;
+        let end = url.len() - path.len();
         if !origin.is_https() && !origin.is_loopback() {
             return Err(address("it does not begin with https://".to_string()));
         }

@@ -1,5 +1,5 @@
 //! HTTP to one origin: with one time limit for a request and its answer, bounded answers, no redirects, and proxies as
-//! the environment says. Plain HTTP is for this machine only, and never goes through a proxy.
+//! the environment says. Plain HTTP never goes through a proxy; whether it is allowed at all, the caller decides.
 
 use super::origin::Origin;
 use bytes::Bytes;
@@ -64,6 +64,16 @@ pub(crate) enum HttpFailure {
     /// The answer is too large.
     #[error("its answer is larger than {} MiB", LARGEST >> 20)]
     TooLarge,
+}
+
+impl HttpFailure {
+    /// Whether the request may have arrived, although there is no answer.
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        match self {
+            HttpFailure::NotSent(_) | HttpFailure::Certificate(_) => false,
+            HttpFailure::NoAnswer(_) | HttpFailure::TimedOut(_) | HttpFailure::TooLarge => true,
+        }
+    }
 }
 
 /// The proxies of the environment.
@@ -182,6 +192,17 @@ impl HttpClient {
             Ok(result) => result,
             Err(_) => Err(HttpFailure::TimedOut(limit)),
         }
+    }
+
+    /// Sends a request, and returns the head of the answer. Its body is not read.
+    pub(crate) async fn head(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<(StatusCode, HeaderMap), HttpFailure> {
+        let answer = tokio::time::timeout(limit, self.open(request)).await;
+        let (head, _) = answer.map_err(|_| HttpFailure::TimedOut(limit))??.into_parts();
+        Ok((head.status, head.headers))
     }
 
     /// Sends a request, and returns the answer as soon as its head is there. The caller limits the time and the size.

@@ -58,6 +58,13 @@ impl Origin {
         if is_host(host) { Ok(Origin { is_https, host: host.to_string(), port }) } else { Err(OriginError::Host) }
     }
 
+    /// The origin of an address, and what follows it: a path, a query, a fragment, or nothing.
+    pub(crate) fn of_url(url: &str) -> Result<(Self, &str), OriginError> {
+        let host = url.find("://").ok_or(OriginError::Scheme)? + 3;
+        let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+        Ok((Origin::parse(&url[..end])?, &url[end..]))
+    }
+
     /// Whether the connection is encrypted.
     pub(crate) fn is_https(&self) -> bool {
         self.is_https

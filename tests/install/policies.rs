@@ -172,6 +172,32 @@ fn the_syncer_writes_only_its_own_config_maps() {
     }
 }
 
+/// Whoever can write what was delivered can suppress notifications: only the role itself may.
+#[test]
+fn what_was_delivered_is_written_by_its_role_only() {
+    let namespace = us().namespace("delivered");
+    install(&namespace, &["binder", "syncer", "sender", "tenant-access/target"]);
+    for role in ["binder", "syncer", "sender"] {
+        stablekey_testing::manifests::add_roles(us(), namespace.name(), &format!("notifications/{role}"));
+    }
+    let notified = json!({"stablekey.dev/notified": "true"});
+    let record = |role: &str| config_map(&format!("stablekey-notified-{role}"), notified.clone());
+    apply(&namespace, &config_map("theirs", json!({})));
+    for role in ["binder", "syncer", "sender"] {
+        let account = Account::new(&namespace, &format!("stablekey-{role}"));
+        account.apply("", &record(role)).unwrap();
+        let mut changed = record(role);
+        changed["data"]["a"] = json!("c");
+        account.apply("", &changed).unwrap();
+        refused(account.apply("", &config_map("any", notified.clone())), "stablekey-notified-");
+        refused(account.apply("", &config_map("any", json!({}))), "stablekey.dev/notified");
+        assert!(account.apply("", &config_map("theirs", notified.clone())).is_err());
+        assert!(account.apply("", &config_map(&format!("stablekey-notified-{role}"), json!({}))).is_err());
+    }
+    let target = Account::new(&namespace, "stablekey-target");
+    refused(target.apply("", &record("syncer")), "which only the syncer of its own namespace writes");
+}
+
 /// Accounts with similar names are not restricted; Stablekey's accounts are, in every namespace.
 #[test]
 fn accounts_of_other_names_are_not_restricted() {
@@ -194,8 +220,10 @@ fn the_expressions_use_existing_fields() {
     let policies = [
         "approve-sources",
         "approve-syncs",
+        "binder-configmaps",
         "binder-secrets",
         "connections-in-use",
+        "sender-configmaps",
         "syncer-configmaps",
         "syncer-deletes",
     ];

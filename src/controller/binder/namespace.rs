@@ -21,6 +21,7 @@ use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch::{SERVER, WatchEvent, WatchHandle};
+use futures_util::future::join;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +72,7 @@ pub(super) struct NamespaceWorker {
     resync: Instant,
     depth: QueueDepth,
     heartbeat: Heartbeat,
-    _notifications: NotifierTask,
+    notifications: NotifierTask,
 }
 
 impl NamespaceWorker {
@@ -101,7 +102,7 @@ impl NamespaceWorker {
             resync: Instant::now() + context.resync,
             depth,
             heartbeat: context.heartbeats.of(format!("binder of namespace {namespace}"), SILENCE),
-            _notifications: notifications,
+            notifications,
             paths,
             context,
         }
@@ -136,7 +137,7 @@ impl NamespaceWorker {
         }
         // Running reconciles finish; no new one begins.
         let rest = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = timeout(LAST_WRITES, rest).await;
+        let _ = timeout(LAST_WRITES, join(rest, self.notifications.ended())).await;
         Ok(())
     }
 

@@ -115,7 +115,8 @@ fn next_step(store: &mut NamespaceStore, report: &Reporter, id: &ObjectId, may_w
         };
         report.expires(&id.name, found.filter(|_| is_there).and_then(|found| found.status.expires.as_ref()));
         if let (Some(found), Some(object)) = (found.filter(|_| is_there), store.objects.get(id)) {
-            report.credentials(id, &object.uid, &found.conditions, found.status.expires.as_ref());
+            let at = found.status.expires.as_ref();
+            report.credentials(&store.cache.tenant, (id, &object.uid), &found.conditions, at);
         }
         let users = affected::publish(&mut store.cache, &id.name, found);
         store.enqueue(users, now);

@@ -76,15 +76,23 @@ impl Reporter {
 
     /// Takes the names of all connections that are there.
     pub(super) fn connections<'c>(&self, names: impl Iterator<Item = &'c String>) {
-        self.notifier.only(names.map(|name| ObjectId::new(Kind::Connection, name)));
+        self.notifier.only(names.map(|name| ObjectId::new(Kind::Connection, name)), None);
     }
 
-    /// Reports whether the credentials of a connection expire, if its conditions tell; `at` is the first expiry.
-    pub(super) fn credentials(&self, id: &ObjectId, uid: &str, conditions: &[NewCondition], at: Option<&String>) {
+    /// Reports whether the credentials of a tenant's connection expire, if its conditions tell; `at` is the first expiry.
+    pub(super) fn credentials(
+        &self,
+        tenant: &str,
+        (id, uid): (&ObjectId, &str),
+        conditions: &[NewCondition],
+        at: Option<&String>,
+    ) {
         if !self.notifier.is_on() {
             return;
         }
         let mut facts = ObjectFacts::of(uid);
+        let tenant = Some(tenant).filter(|tenant| !tenant.is_empty());
+        tenant.into_iter().for_each(|tenant| facts.has_target(tenant));
         let of_credentials = |condition: &&NewCondition| [CREDENTIALS, TEST_CREDENTIALS].contains(&condition.type_);
         let expiring = |condition: &&NewCondition| {
             condition.reason == EXPIRING_SOON || condition.reason == Code::SecretExpired.name()
@@ -93,11 +101,11 @@ impl Reporter {
         match all.clone().find(expiring) {
             Some(found) => {
                 let at = at.map_or("", String::as_str);
-                facts.add(None, Topic::Credentials, Fact::expires(&id.name, &found.reason, &found.message, at));
+                facts.add(tenant, Topic::Credentials, Fact::expires(&id.name, &found.reason, &found.message, at));
             }
             // What cannot be read may expire all the same.
             None if all.all(|condition| condition.holds == Some(true)) => {
-                facts.add(None, Topic::Credentials, Fact::none());
+                facts.add(tenant, Topic::Credentials, Fact::none());
             }
             None => {}
         }

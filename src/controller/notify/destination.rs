@@ -14,7 +14,6 @@ use crate::near_miss;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Maximum number of destinations.
 const MOST: usize = 16;
@@ -69,16 +68,18 @@ pub(super) struct Address {
 pub(super) struct ForgeAccess {
     pub is_github: bool,
     /// The host of the repositories.
-    pub host: String,
+    host: String,
+    /// Patterns of the repositories whose commits may have statuses.
+    repositories: Vec<String>,
     /// The address of the API.
-    pub api: String,
-    pub token: Arc<Secret>,
+    pub address: Address,
+    pub token: Secret,
 }
 
 /// Why a destination is not used. It contains no value of the Secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DestinationRefusal {
-    #[error("it is not YAML with fields, such as slack: {{url: https://…}}")]
+    #[error("it is not a YAML map; write for example slack: {{url: https://…}}")]
     Form,
     #[error("{0} is not a field of it{1}")]
     Unknown(String, String),
@@ -119,6 +120,8 @@ impl Destinations {
         let pins = secret.hosts.as_deref().map_or(Pins::Only(Vec::new()), Pins::parse);
         let reader = Reader { pins, allows_loopback };
         let mut all = Destinations::default();
+        let unreadable = secret.unreadable().map(|name| (name.to_string(), DestinationRefusal::Form));
+        all.refused.extend(unreadable);
         for (name, text) in secret.texts() {
             let read = if all.usable.len() < MOST { reader.read(name, text) } else { Err(DestinationRefusal::TooMany) };
             match read {
@@ -148,12 +151,32 @@ impl Destination {
         };
         is_about && is_of_kind
     }
+
+    /// The names that it chooses by, without patterns.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = &String> {
+        self.objects.iter().chain(&self.tenants).filter(|name| !name.contains('*'))
+    }
+}
+
+impl Receiver {
+    /// Where it is sent to.
+    pub(super) fn address(&self) -> &Address {
+        match self {
+            Receiver::Webhook { address, .. } | Receiver::Slack { address } => address,
+            Receiver::Forge(access) => &access.address,
+        }
+    }
 }
 
 impl ForgeAccess {
-    /// Whether a repository is on this server.
+    /// Whether the token may be used for a repository. Whoever writes a Tenant names its repository, and a status can let
+    /// a change in.
     fn has(&self, url: &str) -> bool {
-        GitUrl::parse(url).is_ok_and(|url| url.host() == self.host)
+        let is_named = |url: GitUrl| {
+            let repository = url.path_of_repository();
+            url.host() == self.host && self.repositories.iter().any(|pattern| is_match(pattern, &repository))
+        };
+        GitUrl::parse(url).is_ok_and(is_named)
     }
 }
 
@@ -194,7 +217,7 @@ impl Reader {
             objects: list(&fields, "objects")?.unwrap_or_default(),
             tenants: list(&fields, "tenants")?.unwrap_or_default(),
             problems_only: match fields.get("problemsOnly") {
-                None | Some(Value::Null) => false,
+                None => false,
                 Some(Value::Bool(only)) => *only,
                 Some(_) => return Err(DestinationRefusal::Wrong("problemsOnly".to_string(), "true or false")),
             },
@@ -219,25 +242,39 @@ impl Reader {
                 Ok(Receiver::Slack { address: self.address(access, kind, "url")? })
             }
             _ => {
-                known(access, kind, &["host", "api", "token"])?;
-                let token = secret("token")?.ok_or_else(|| DestinationRefusal::Missing(format!("{kind}.token")))?;
-                self.forge(kind, access, token)
+                known(access, kind, &["host", "api", "token", "repositories"])?;
+                let missing = |field: &str| DestinationRefusal::Missing(format!("{kind}.{field}"));
+                let token = secret("token")?.ok_or_else(|| missing("token"))?;
+                let repositories = list(access, "repositories")?.ok_or_else(|| missing("repositories"))?;
+                self.forge(kind, access, token, repositories)
             }
         }
     }
 
-    fn forge(&self, kind: &str, access: &Map<String, Value>, token: Secret) -> Read<Receiver> {
+    fn forge(
+        &self,
+        kind: &str,
+        access: &Map<String, Value>,
+        token: Secret,
+        repositories: Vec<String>,
+    ) -> Read<Receiver> {
         let is_github = kind == "github";
         let public = if is_github { "github.com" } else { "gitlab.com" };
         let host = text_of(access, kind, "host")?.unwrap_or(public).trim().to_ascii_lowercase();
+        if Host::pinned(&host).is_none() || host.contains('/') {
+            return Err(DestinationRefusal::Wrong(
+                format!("{kind}.host"),
+                "a host, such as git.example or git.example:8443",
+            ));
+        }
         let default = match (is_github, host.as_str()) {
             (true, "github.com") => "https://api.github.com".to_string(),
             (true, host) => format!("https://{host}/api/v3"),
             (false, host) => format!("https://{host}/api/v4"),
         };
         let api = text_of(access, kind, "api")?.map_or(default, |api| api.trim().to_string());
-        self.origin(&format!("{kind}.api"), &api)?;
-        Ok(Receiver::Forge(ForgeAccess { is_github, host, api, token: Arc::new(token) }))
+        let address = Address { origin: self.origin(&format!("{kind}.api"), &api)?, url: Secret::new(api) };
+        Ok(Receiver::Forge(ForgeAccess { is_github, host, repositories, address, token }))
     }
 
     fn address(&self, access: &Map<String, Value>, kind: &str, field: &str) -> Read<Address> {
@@ -249,9 +286,7 @@ impl Reader {
     /// The origin of an address that the Secret's owner allows.
     fn origin(&self, field: &str, url: &str) -> Read<Origin> {
         let wrong = || DestinationRefusal::Wrong(field.to_string(), "an address: https://HOST/PATH");
-        let after_scheme = url.find("://").ok_or_else(wrong)? + 3;
-        let end = url[after_scheme..].find(['/', '?', '#']).map_or(url.len(), |at| after_scheme + at);
-        let origin = Origin::parse(&url[..end]).map_err(|_| wrong())?;
+        let (origin, _) = Origin::of_url(url).map_err(|_| wrong())?;
         let host = Host::of_endpoint(url).ok_or_else(wrong)?;
         if url.parse::<http::Uri>().is_err() {
             return Err(wrong());
@@ -290,7 +325,7 @@ fn topic_of(text: &str) -> Read<Topic> {
 
 fn text_of<'f>(fields: &'f Map<String, Value>, path: &str, field: &str) -> Read<Option<&'f str>> {
     match fields.get(field) {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
         Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
         Some(_) => {
             let path = if path.is_empty() { field.to_string() } else { format!("{path}.{field}") };
@@ -302,7 +337,7 @@ fn text_of<'f>(fields: &'f Map<String, Value>, path: &str, field: &str) -> Read<
 fn list(fields: &Map<String, Value>, field: &str) -> Read<Option<Vec<String>>> {
     let wrong = || DestinationRefusal::Wrong(field.to_string(), "a list of texts that is not empty");
     match fields.get(field) {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
         Some(Value::Array(items)) if !items.is_empty() => {
             let texts = items.iter().map(|item| item.as_str().map(str::to_string).ok_or_else(wrong));
             texts.collect::<Read<Vec<String>>>().map(Some)
@@ -356,21 +391,24 @@ mod tests {
         assert!(!wants(&webhook, Topic::Sync, Some("eu-prod"), Severity::Warning));
         assert!(!wants(&webhook, Topic::Commit, Some("eu-prod"), Severity::Warning));
         for (kind, host, api) in [
-            ("github: {token: t}", "github.com", "https://api.github.com"),
-            ("github: {token: t, host: Git.Acme.example}", "git.acme.example", "https://git.acme.example/api/v3"),
-            ("gitlab: {token: t}", "gitlab.com", "https://gitlab.com/api/v4"),
-            ("gitlab: {token: t, host: x, api: 'https://api.github.com/y'}", "x", "https://api.github.com/y"),
+            ("github: {token: t, ", "github.com", "https://api.github.com"),
+            ("github: {token: t, host: Git.Acme.example, ", "git.acme.example", "https://git.acme.example/api/v3"),
+            ("gitlab: {token: t, ", "gitlab.com", "https://gitlab.com/api/v4"),
+            ("gitlab: {token: t, host: x, api: 'https://api.github.com/y', ", "x", "https://api.github.com/y"),
         ] {
-            let forge = read("api.github.com, git.acme.example, gitlab.com", kind).unwrap();
+            let text = format!("{kind}repositories: [acme/*]}}");
+            let forge = read("api.github.com, git.acme.example, gitlab.com", &text).unwrap();
             let subject = Subject { object: ObjectId::new(Kind::Tenant, "us"), tenant: None, topic: Topic::Commit };
-            let of = |host: &str| {
-                let (url, commit) = (format!("https://{host}/acme/connections"), "c".to_string());
+            let of = |repository: &str| {
+                let (url, commit) = (format!("https://{repository}"), "c".to_string());
                 Fact { commit: Some(CommitFact { url, commit, state: CommitState::Success }), ..Fact::none() }
             };
-            assert!(forge.wants(&subject, &of(host)) && !forge.wants(&subject, &of("other.example")));
+            assert!(forge.wants(&subject, &of(&format!("{host}/acme/connections.git"))));
+            assert!(!forge.wants(&subject, &of("other.example/acme/connections")));
+            assert!(!forge.wants(&subject, &of(&format!("{host}/somebody/else"))));
             assert!(!wants(&forge, Topic::Sync, None, Severity::Error));
             let Receiver::Forge(access) = forge.to else { panic!("{kind}") };
-            assert_eq!((access.host.as_str(), access.api.as_str()), (host, api));
+            assert_eq!((access.host.as_str(), access.address.url.expose()), (host, api));
         }
     }
 
@@ -411,8 +449,8 @@ mod tests {
             (format!("{ok}topics: {CANARY}"), "topics must be a list"),
             (format!("{ok}problemsOnly: 'yes'"), "problemsOnly must be true or false"),
             (format!("{ok}webhook: {{url: x}}"), "exactly one of"),
-            (format!("https://a.example/{CANARY}"), "it is not YAML with fields"),
-            (format!("{CANARY}: ["), "it is not YAML with fields"),
+            (format!("https://a.example/{CANARY}"), "it is not a YAML map"),
+            (format!("{CANARY}: ["), "it is not a YAML map"),
             (format!("{CANARY}: x"), "a key of it is not a field of it"),
             (format!("slack: https://a.example/{CANARY}"), "slack must be a map of fields"),
             ("slack: {}".to_string(), "slack.url is missing"),
@@ -423,7 +461,18 @@ mod tests {
                 "slack.uri is not a field of it; did you mean url?",
             ),
             ("github: {host: a.example}".to_string(), "github.token is missing"),
-            (format!("github: {{token: {CANARY}}}\ntopics: [Drift]"), "topics must be left out here"),
+            (format!("github: {{token: {CANARY}}}"), "github.repositories is missing"),
+            (
+                format!("github: {{token: {CANARY}, repositories: ['*'], host: 'https://a.example'}}"),
+                "github.host must be",
+            ),
+            (
+                format!("github: {{token: {CANARY}, repositories: ['*']}}\ntopics: [Drift]"),
+                "topics must be left out here",
+            ),
+            (format!("{ok}tenants:"), "tenants must be a list"),
+            (format!("{ok}problemsOnly:"), "problemsOnly must be true or false"),
+            (format!("webhook: {{url: 'https://a.example/{CANARY}', secret: }}"), "webhook.secret must be a text"),
             (String::new(), "exactly one of"),
         ] {
             let refusal = read("a.example, api.github.com", &text).unwrap_err().to_string();

@@ -83,7 +83,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::delivered::{Delivered, ObservedFact};
+    use super::super::delivered::{Delivered, ObservedFact, Since};
     use super::super::destination::Destinations;
     use super::super::fact::{Fact, Subject, Topic};
     use super::*;
@@ -99,9 +99,9 @@ mod tests {
         let to = Destinations::of(&secret, false).usable.pop().unwrap();
         let object = ObjectId::new(Kind::TenantSync, "us-to-eu");
         let subject = Subject { object, tenant: Some("eu-prod".into()), topic: Topic::Approval };
-        let facts = BTreeMap::from([(subject, ObservedFact { fact, since: Instant::now(), uid: "u".into() })]);
         let now = Instant::now();
-        Delivered::new().due(&to, &facts, (now, now), Duration::ZERO).deliveries.remove(0)
+        let facts = BTreeMap::from([(subject.clone(), ObservedFact::new(&subject, fact, "u", now))]);
+        Delivered::new().due(&to, &facts, &Since::default(), now, Duration::ZERO).deliveries.remove(0)
     }
 
     fn asks() -> Delivery {

@@ -5,10 +5,10 @@ use super::super::events::{Importance, Transition};
 use super::super::metrics::NotificationOutcome;
 use super::super::named_secret::NamedSecret;
 use super::NotificationOptions;
-use super::delivered::{Delivered, Delivery, ObservedFact};
+use super::delivered::{Delivered, Delivery, Due, ObservedFact, Since};
 use super::destination::{Destination, Destinations};
 use super::fact::{ObjectFacts, Subject};
-use super::send::{SendFailure, send};
+use super::send::{SendFailure, Sender};
 use crate::engine::model::item::ObjectId;
 use crate::kubernetes::client::ApiRequest;
 use crate::kubernetes::config_maps::NOTIFIED;
@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{info, warn};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{error, info, warn};
 
 /// The key of the record in its ConfigMap.
 const RECORD: &str = "delivered.json";
@@ -31,17 +31,25 @@ const RECORD: &str = "delivered.json";
 const LARGEST_RECORD: usize = 900_000;
 /// Maximum number of messages that are sent to a destination before the record is written.
 const BATCH: usize = 16;
+/// How many messages of a batch may fail before the others wait.
+const MOST_FAILURES: usize = 3;
 /// How often the destinations are read again.
 const REREAD: Duration = Duration::from_secs(60);
-/// The destinations are not read more often than this.
+/// Destinations that were read within this time are current.
 const RECENT: Duration = Duration::from_secs(1);
 /// The shortest time between two steps: what happens meanwhile is one change.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The wait after a failure. It doubles each time.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// How long the answers to the last messages may take when the process is asked to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+/// How long to wait after a panic, which is a bug.
+const AFTER_PANIC: Duration = Duration::from_secs(10);
+/// The destination in metrics where none can be sent to.
+const ALL: &str = "*";
 
-/// Takes what is so now. Cheap to clone. Does nothing if no notifications are sent.
+/// Takes the current state. Cheap to clone. Does nothing if no notifications are sent.
 #[derive(Clone, Debug, Default)]
 pub(in crate::controller) struct Notifier(Option<Arc<Observed>>);
 
@@ -63,27 +71,35 @@ struct AllFacts {
     /// Since when every object that was there at the beginning is among them.
     complete: Option<Instant>,
     facts: BTreeMap<Subject, ObservedFact>,
-    /// All objects, also those without facts, with the uid if it is known.
-    objects: BTreeMap<ObjectId, Option<String>>,
+    /// All objects, also those without facts.
+    objects: BTreeMap<ObjectId, KnownObject>,
+    /// The names that destinations can choose by, if all are known.
+    names: Option<BTreeSet<String>>,
+}
+
+#[derive(Debug, Default)]
+struct KnownObject {
+    /// The uid and the targets, once its facts were observed.
+    observed: Option<(String, BTreeSet<String>)>,
 }
 
 impl AllFacts {
+    /// Takes the facts about an object. What is not among them is not known now: it stays with destinations as it was.
     fn take(&mut self, object: ObjectId, new: ObjectFacts, now: Instant) {
         let uid = new.uid.clone();
-        if self.objects.insert(object.clone(), Some(uid.clone())).flatten().is_some_and(|before| before != uid) {
-            self.facts.retain(|subject, _| subject.object != object);
-        }
-        let tenants = new.tenants().clone();
-        let is_left = |subject: &Subject| subject.tenant.as_ref().is_none_or(|tenant| tenants.contains(tenant));
-        self.facts.retain(|subject, _| subject.object != object || is_left(subject));
+        let known = self.objects.entry(object.clone()).or_default();
+        let is_same = known.observed.as_ref().is_some_and(|(before, _)| *before == uid);
+        known.observed = Some((uid.clone(), new.tenants().clone()));
+        let before = |subject: &Subject| self.facts.get(subject).filter(|_| is_same);
+        let mut facts = Vec::new();
         for ((tenant, topic), fact) in new.into_facts() {
             let subject = Subject { object: object.clone(), tenant, topic };
-            if self.facts.get(&subject).is_none_or(|known| known.fact != fact) {
-                let same = self.facts.get(&subject).filter(|known| known.fact.hash() == fact.hash());
-                let since = same.map_or(now, |known| known.since);
-                self.facts.insert(subject, ObservedFact { fact, since, uid: uid.clone() });
-            }
+            let since = before(&subject).filter(|known| known.is_same(&fact)).map_or(now, |known| known.since);
+            let observed = ObservedFact::new(&subject, fact, &uid, since);
+            facts.push((subject, observed));
         }
+        self.facts.retain(|subject, _| subject.object != object);
+        self.facts.extend(facts);
     }
 
     fn drop_objects(&mut self, is_there: impl Fn(&ObjectId) -> bool) {
@@ -106,7 +122,7 @@ impl Notifier {
         self.0.is_some()
     }
 
-    /// Takes the facts about an object. What is not among them stays as it was.
+    /// Takes the facts about an object. What is not among them is not known now.
     pub(in crate::controller) fn observe(&self, object: ObjectId, facts: ObjectFacts) {
         if let Some(mut all) = self.all() {
             all.take(object, facts, Instant::now());
@@ -114,15 +130,20 @@ impl Notifier {
         self.wake();
     }
 
-    /// Takes the names of all objects that are there, and forgets the others. What was so at the beginning was observed:
-    /// only now anything is sent.
-    pub(in crate::controller) fn only(&self, objects: impl IntoIterator<Item = ObjectId>) {
+    /// Takes all objects that are there, and forgets the others; and the names that destinations can choose by, if all are
+    /// known. What was so at the beginning was observed: only now anything is sent.
+    pub(in crate::controller) fn only(
+        &self,
+        objects: impl IntoIterator<Item = ObjectId>,
+        names: Option<BTreeSet<String>>,
+    ) {
         let Some(mut all) = self.all() else { return };
         let there: BTreeSet<ObjectId> = objects.into_iter().collect();
         all.drop_objects(|object| there.contains(object));
         for object in there {
             all.objects.entry(object).or_default();
         }
+        all.names = names;
         all.complete.get_or_insert_with(Instant::now);
         drop(all);
         self.wake();
@@ -140,7 +161,7 @@ impl Notifier {
 /// The running task of a namespace. It ends when this is dropped.
 #[derive(Debug, Default)]
 pub(in crate::controller) struct NotifierTask {
-    _running: JoinSet<()>,
+    running: JoinSet<()>,
 }
 
 impl NotifierTask {
@@ -148,26 +169,33 @@ impl NotifierTask {
     pub(in crate::controller) fn start(context: &Context, paths: &Paths) -> (Notifier, NotifierTask) {
         let Some(options) = context.notifications.clone() else { return Default::default() };
         let observed = Arc::<Observed>::default();
-        let worker = Worker {
-            options,
-            context: context.clone(),
-            paths: paths.clone(),
-            observed: observed.clone(),
-            delivered: None,
-            is_unwritten: false,
-            record: Attempts::default(),
-            destinations: KnownDestinations::default(),
-            states: BTreeMap::new(),
-            sending: JoinSet::new(),
-        };
-        let mut task = JoinSet::new();
-        task.spawn(worker.run());
-        (Notifier(Some(observed)), NotifierTask { _running: task })
+        let mut task = NotifierTask::default();
+        task.running.spawn(keep_running(options, context.clone(), paths.clone(), observed.clone()));
+        (Notifier(Some(observed)), task)
+    }
+
+    /// Waits until it has recorded what it sent. It ends by itself when the process is asked to.
+    pub(in crate::controller) async fn ended(&mut self) {
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+/// Runs the worker of a namespace until the process is asked to end. After a panic it begins again with what is recorded.
+async fn keep_running(options: NotificationOptions, context: Context, paths: Paths, observed: Arc<Observed>) {
+    loop {
+        let mut worker = JoinSet::new();
+        worker.spawn(Worker::new(options.clone(), context.clone(), paths.clone(), observed.clone()).run());
+        if let Some(Ok(true)) = worker.join_next().await {
+            return;
+        }
+        error!(namespace = paths.namespace(), "the notifications of a namespace failed, which is a bug: report it");
+        context.metrics.notified(paths.namespace(), ALL, NotificationOutcome::Failed);
+        sleep(AFTER_PANIC).await;
     }
 }
 
 /// When something that failed is tried again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Attempts {
     failures: u32,
     again: Option<Instant>,
@@ -176,10 +204,6 @@ struct Attempts {
 impl Attempts {
     fn is_due(&self, now: Instant) -> bool {
         self.again.is_none_or(|again| again <= now)
-    }
-
-    fn succeeded(&mut self) -> bool {
-        std::mem::take(self).failures > 0
     }
 
     fn failed(&mut self, after: Option<Duration>, now: Instant) {
@@ -193,11 +217,9 @@ impl Attempts {
 #[derive(Debug, Default)]
 struct KnownDestinations {
     all: Vec<Arc<Destination>>,
-    /// The names that are refused: what they know is kept.
-    refused: Vec<String>,
     read: Option<Instant>,
-    /// What was so until then is nothing new to a destination that was not there before.
-    baseline: Option<Instant>,
+    /// When they were read before; at the beginning, when all objects were known.
+    before: Option<Instant>,
     /// What was reported of them.
     reported: BTreeMap<String, String>,
 }
@@ -206,24 +228,41 @@ struct KnownDestinations {
 struct DestinationState {
     is_sending: bool,
     version: [u8; 32],
+    baseline: Option<Instant>,
+    /// It cannot be reached, or asks to wait.
     attempts: Attempts,
+    /// By subject: a message that is not accepted.
+    refused: BTreeMap<String, Attempts>,
+    /// By subject: when the last message was sent.
+    sent: BTreeMap<String, Instant>,
+}
+
+impl DestinationState {
+    fn since(&self, now: Instant) -> Since {
+        let again = self.refused.iter().filter_map(|(key, attempts)| Some((key.clone(), attempts.again?)));
+        Since { baseline: self.baseline, sent: self.sent.clone(), again: again.filter(|(_, at)| *at > now).collect() }
+    }
 }
 
 /// The messages to send now, and when more are due.
 #[derive(Default)]
 struct DueBatches {
-    batches: Vec<(Arc<Destination>, Vec<Delivery>)>,
+    batches: Vec<(Arc<Destination>, Due)>,
     wakes: Option<Instant>,
 }
 
 /// What became of a batch.
+#[derive(Default)]
 struct Sent {
     destination: String,
     /// Delivered, or refused for good.
     settled: Vec<Delivery>,
     /// Those that surely did not arrive.
     not_arrived: Vec<Delivery>,
-    failure: Option<(String, Option<Duration>)>,
+    /// The subjects that were not accepted.
+    not_accepted: Vec<String>,
+    /// The last failure, and how long the destination asks to wait; `None` if it was about single messages.
+    failure: Option<(String, Option<Option<Duration>>)>,
 }
 
 struct Worker {
@@ -231,7 +270,7 @@ struct Worker {
     context: Context,
     paths: Paths,
     observed: Arc<Observed>,
-    /// What each destination knows; `None` until it was read.
+    /// What each destination received; `None` until it was read.
     delivered: Option<Delivered>,
     is_unwritten: bool,
     record: Attempts,
@@ -241,7 +280,24 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self) {
+    fn new(options: NotificationOptions, context: Context, paths: Paths, observed: Arc<Observed>) -> Self {
+        Worker {
+            options,
+            context,
+            paths,
+            observed,
+            delivered: None,
+            is_unwritten: false,
+            record: Attempts::default(),
+            destinations: KnownDestinations::default(),
+            states: BTreeMap::new(),
+            sending: JoinSet::new(),
+        }
+    }
+
+    /// Works until the process is asked to end; `false` if a message could not be sent because of a panic.
+    async fn run(mut self) -> bool {
+        let stop = self.context.stop.clone();
         loop {
             let wakes = self.step().await;
             sleep(PAUSE).await;
@@ -249,67 +305,81 @@ impl Worker {
                 () = self.observed.changed.notified() => {}
                 () = sleep_until(wakes) => {}
                 Some(sent) = self.sending.join_next(), if !self.sending.is_empty() => {
-                    // A task that panicked leaves its destination as it is sending: another leader goes on.
-                    if let Ok(sent) = sent {
-                        self.on_sent(sent);
-                    }
+                    // After a panic it is not known what was sent: the record is, and the worker begins with it again.
+                    let Ok(sent) = sent else { return false };
+                    self.on_sent(sent);
                 }
+                () = stop.requested() => break,
             }
         }
+        let rest = async {
+            while let Some(sent) = self.sending.join_next().await {
+                sent.into_iter().for_each(|sent| self.on_sent(sent));
+            }
+        };
+        let _ = timeout(LAST_ANSWERS, rest).await;
+        self.write_record().await;
+        true
     }
 
     /// Begins what is due, and returns when the next step is.
     async fn step(&mut self) -> Instant {
         let now = Instant::now();
         let later = now + REREAD;
-        let Some(complete) = self.observed.all().complete.filter(|_| self.context.leadership.holds()) else {
+        let complete = self.observed.all().complete;
+        let Some(complete) = complete.filter(|_| self.context.leadership.holds() && !self.context.stop.is_requested())
+        else {
             return later;
         };
-        self.destinations.baseline.get_or_insert(complete);
-        if self.delivered.is_none() || self.is_unwritten {
-            if !self.record.is_due(now) {
-                return self.record.again.unwrap_or(later);
-            }
-            // Nothing is sent that could not be recorded: it would be sent again and again.
-            if !self.read_record().await || !self.write_record().await {
-                self.record.failed(None, now);
-                return self.record.again.unwrap_or(later);
-            }
-            self.record.succeeded();
+        if !self.record.is_due(now) {
+            return self.record.again.unwrap_or(later);
         }
+        // Nothing is sent that could not be recorded: it would be sent again and again.
+        if !self.read_record().await || !self.write_record().await {
+            return self.record_failed(now);
+        }
+        self.destinations.before.get_or_insert(complete);
         if self.destinations.read.is_none_or(|read| read + REREAD <= now) {
             self.read_destinations(now).await;
         }
         let mut due = self.due(now);
         if !due.batches.is_empty() && self.destinations.read.is_none_or(|read| read + RECENT <= now) {
-            // The token or the address may be another one by now.
+            // The token, the address or what it wants may be another by now.
             self.read_destinations(now).await;
             due = self.due(now);
         }
         if let Some(delivered) = &mut self.delivered {
-            for (destination, deliveries) in &due.batches {
-                delivered.try_to_tell(&destination.name, deliveries);
+            for (destination, due) in &due.batches {
+                delivered.begin(&destination.name, due);
                 self.is_unwritten = true;
             }
         }
         if !self.write_record().await {
-            self.record.failed(None, now);
-            return self.record.again.unwrap_or(later);
+            return self.record_failed(now);
         }
-        for (destination, deliveries) in due.batches {
-            self.states.entry(destination.name.clone()).or_default().is_sending = true;
-            let (context, namespace) = (self.context.clone(), self.paths.namespace().to_string());
-            self.sending.spawn(send_all(context, destination, deliveries, namespace));
+        self.record = Attempts::default();
+        for (destination, due) in due.batches {
+            if !due.deliveries.is_empty() {
+                self.states.entry(destination.name.clone()).or_default().is_sending = true;
+                let (context, namespace) = (self.context.clone(), self.paths.namespace().to_string());
+                self.sending.spawn(send_all(context, destination, due.deliveries, namespace));
+            }
         }
         let reread = self.destinations.read.map_or(later, |read| read + REREAD);
         due.wakes.map_or(reread, |wakes| wakes.min(reread))
+    }
+
+    fn record_failed(&mut self, now: Instant) -> Instant {
+        self.context.metrics.notified(self.paths.namespace(), ALL, NotificationOutcome::Failed);
+        self.record.failed(None, now);
+        self.record.again.unwrap_or(now + REREAD)
     }
 
     fn name_of_record(&self) -> String {
         format!("stablekey-notified-{}", self.context.role)
     }
 
-    /// Reads what each destination knows; returns whether that is known.
+    /// Reads what each destination received; returns whether that is known.
     async fn read_record(&mut self) -> bool {
         #[derive(Deserialize)]
         struct Read {
@@ -342,7 +412,7 @@ impl Worker {
         false
     }
 
-    /// Writes what each destination knows; returns whether it is written.
+    /// Writes what each destination received; returns whether it is written.
     async fn write_record(&mut self) -> bool {
         let Some(delivered) = self.delivered.as_ref().filter(|_| self.is_unwritten) else { return true };
         let (name, text) = (self.name_of_record(), delivered.to_json());
@@ -373,21 +443,18 @@ impl Worker {
     /// Reads the destinations. Those that were read before stay where their Secret cannot be read.
     async fn read_destinations(&mut self, now: Instant) {
         if let Some(before) = self.destinations.read.replace(now) {
-            self.destinations.baseline = Some(before);
+            self.destinations.before = Some(before);
         }
         let name = self.options.secret.clone();
         let secret = match self.context.server.request(&ApiRequest::get(self.paths.secret(&name))).await {
             Err(failure) if failure.is_absent() => {
-                self.report(&name, &format!("there is no Secret {name}: no notifications are sent"));
+                self.cannot(&name, &format!("there is no Secret {name}: no notifications are sent"));
                 None
             }
-            Err(failure) => {
-                self.report(&name, &format!("Secret {name} cannot be read: {failure}"));
-                return;
-            }
+            Err(failure) => return self.cannot(&name, &format!("Secret {name} cannot be read: {failure}")),
             Ok(bytes) => match NamedSecret::read(&String::from_utf8_lossy(&bytes)) {
                 Some(secret) => Some(secret),
-                None => return self.report(&name, &format!("Secret {name} cannot be read")),
+                None => return self.cannot(&name, &format!("Secret {name} cannot be read")),
             },
         };
         if secret.is_some() {
@@ -395,51 +462,75 @@ impl Worker {
         }
         let read = secret.map(|secret| Destinations::of(&secret, self.options.allows_loopback)).unwrap_or_default();
         for (destination, refusal) in &read.refused {
+            self.context.metrics.notified(self.paths.namespace(), destination, NotificationOutcome::Failed);
             self.report(destination, &format!("destination {destination} of Secret {name} is not used: {refusal}"));
         }
+        let known: Vec<String> =
+            read.usable.iter().map(|known| known.name.clone()).chain(read.refused.keys().cloned()).collect();
         for destination in &read.usable {
             let state = self.states.entry(destination.name.clone()).or_default();
             if state.version != destination.version {
-                state.version = destination.version;
-                state.attempts = Attempts::default();
+                let (is_sending, sent) = (state.is_sending, std::mem::take(&mut state.sent));
+                let (version, baseline) = (destination.version, self.destinations.before);
+                *state = DestinationState { is_sending, version, baseline, sent, ..DestinationState::default() };
                 self.destinations.reported.remove(&destination.name);
             }
         }
         self.destinations.all = read.usable.into_iter().map(Arc::new).collect();
-        self.destinations.refused = read.refused.into_keys().collect();
-        let KnownDestinations { all, refused, .. } = &self.destinations;
-        let is_there =
-            |name: &str| all.iter().any(|known| known.name == name) || refused.iter().any(|known| known == name);
-        self.states.retain(|name, state| state.is_sending || is_there(name));
-        let objects: Vec<String> = self.observed.all().objects.keys().map(ToString::to_string).collect();
-        let has_object = |object: &str| objects.iter().any(|known| known == object);
+        self.states.retain(|name, state| state.is_sending || known.contains(name));
+        self.report_unknown_names();
+        let observed = self.observed.clone();
+        let all = observed.all();
+        let objects: BTreeMap<String, &KnownObject> =
+            all.objects.iter().map(|(object, known)| (object.to_string(), known)).collect();
+        // The targets of an object are known once its facts are.
+        let has_subject = |object: &str, tenant: Option<&str>| {
+            objects.get(object).is_some_and(|known| match (&known.observed, tenant) {
+                (Some((_, tenants)), Some(tenant)) => tenants.contains(tenant),
+                _ => true,
+            })
+        };
         if let Some(delivered) = &mut self.delivered {
-            self.is_unwritten |= delivered.retain(is_there, has_object);
+            self.is_unwritten |= delivered.retain(|name| known.iter().any(|known| known == name), has_subject);
+        }
+    }
+
+    /// Reports names that nothing here has: a destination that chooses by them would receive nothing.
+    fn report_unknown_names(&mut self) {
+        let Some(names) = self.observed.all().names.clone() else { return };
+        for destination in self.destinations.all.clone() {
+            let of = format!("{} names", destination.name);
+            match destination.chosen().find(|name| !names.contains(*name)) {
+                None => drop(self.destinations.reported.remove(&of)),
+                Some(unknown) => {
+                    let there = crate::near_miss::near_or_all(unknown, names.iter().map(String::as_str));
+                    let text = format!(
+                        "destination {} chooses {unknown}, and no Tenant or TenantSync has that name; {there}",
+                        destination.name
+                    );
+                    self.report(&of, &text);
+                }
+            }
         }
     }
 
     /// Returns what is due for the destinations that are free, and when more is.
-    fn due(&mut self, now: Instant) -> DueBatches {
-        let observed = self.observed.clone();
-        let facts = &observed.all().facts;
+    fn due(&self, now: Instant) -> DueBatches {
+        let all = self.observed.all();
         let mut due = DueBatches::default();
-        let baseline = self.destinations.baseline.unwrap_or(now);
-        let Some(delivered) = &mut self.delivered else { return due };
+        let Some(delivered) = &self.delivered else { return due };
         for destination in &self.destinations.all {
-            let state = self.states.entry(destination.name.clone()).or_default();
-            if state.is_sending {
-                continue;
-            }
+            let Some(state) = self.states.get(&destination.name).filter(|state| !state.is_sending) else { continue };
             if !state.attempts.is_due(now) {
                 due.wakes = earlier(due.wakes, state.attempts.again);
                 continue;
             }
-            let mut of_this = delivered.due(destination, facts, (baseline, now), self.options.patience);
-            self.is_unwritten |= of_this.is_settled;
+            let since = state.since(now);
+            let mut of_this = delivered.due(destination, &all.facts, &since, now, self.options.patience);
             due.wakes = earlier(due.wakes, of_this.wakes);
             of_this.deliveries.truncate(BATCH);
-            if !of_this.deliveries.is_empty() {
-                due.batches.push((destination.clone(), of_this.deliveries));
+            if of_this.is_anything() {
+                due.batches.push((destination.clone(), of_this));
             }
         }
         due
@@ -448,33 +539,43 @@ impl Worker {
     fn on_sent(&mut self, sent: Sent) {
         let now = Instant::now();
         if let Some(delivered) = &mut self.delivered {
-            for delivery in &sent.settled {
-                delivered.settle(&sent.destination, delivery);
-            }
-            for delivery in &sent.not_arrived {
-                delivered.did_not_arrive(&sent.destination, delivery);
-            }
+            sent.settled.iter().for_each(|delivery| delivered.settle(&sent.destination, delivery));
+            sent.not_arrived.iter().for_each(|delivery| delivered.did_not_arrive(&sent.destination, delivery));
             self.is_unwritten = true;
         }
-        let Some(state) = self.states.get_mut(&sent.destination) else { return };
-        state.is_sending = false;
-        match sent.failure {
-            None => {
-                if state.attempts.succeeded() {
-                    info!(
-                        namespace = self.paths.namespace(),
-                        destination = sent.destination,
-                        "notifications are sent again"
-                    );
-                }
-                self.destinations.reported.remove(&sent.destination);
+        if let Some(state) = self.states.get_mut(&sent.destination) {
+            state.is_sending = false;
+            for delivery in &sent.settled {
+                state.sent.insert(delivery.key.clone(), now);
+                state.refused.remove(&delivery.key);
             }
-            Some((why, after)) => {
-                state.attempts.failed(after, now);
+            state.sent.retain(|_, at| *at + LONGEST_WAIT > now);
+            for key in &sent.not_accepted {
+                state.refused.entry(key.clone()).or_default().failed(None, now);
+            }
+            match &sent.failure {
+                Some((_, Some(after))) => state.attempts.failed(*after, now),
+                Some((_, None)) | None => state.attempts = Attempts::default(),
+            }
+        }
+        match sent.failure {
+            Some((why, _)) => {
                 let text = format!("destination {} does not accept notifications: {why}", sent.destination);
                 self.report(&sent.destination, &text);
             }
+            None => {
+                if self.destinations.reported.remove(&sent.destination).is_some() {
+                    let namespace = self.paths.namespace();
+                    info!(namespace, destination = sent.destination, "notifications are sent again");
+                }
+            }
         }
+    }
+
+    /// Reports that nothing can be sent.
+    fn cannot(&mut self, of: &str, text: &str) {
+        self.context.metrics.notified(self.paths.namespace(), ALL, NotificationOutcome::Failed);
+        self.report(of, text);
     }
 
     /// Reports a problem, once until there is another one.
@@ -507,20 +608,24 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     }
 }
 
-/// Sends messages to a destination one after the other, until one fails.
+/// Sends messages to a destination one after the other, until it cannot be reached, or several were not accepted.
 async fn send_all(context: Context, to: Arc<Destination>, deliveries: Vec<Delivery>, namespace: String) -> Sent {
-    let (settled, not_arrived) = (Vec::new(), Vec::new());
-    let mut sent = Sent { destination: to.name.clone(), settled, not_arrived, failure: None };
+    let mut sent = Sent { destination: to.name.clone(), ..Sent::default() };
     let count = |outcome| context.metrics.notified(&namespace, &to.name, outcome);
+    let sender = Sender::to(&to);
     let mut deliveries = deliveries.into_iter();
     for delivery in deliveries.by_ref() {
-        if !context.leadership.holds() {
+        if !context.leadership.holds() || context.stop.is_requested() {
             sent.not_arrived.push(delivery);
             break;
         }
         let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let (object, topic) = (delivery.subject.object.to_string(), delivery.subject.topic.as_str());
-        match send(&to, &delivery, &namespace, &at).await {
+        let answer = match &sender {
+            Ok(sender) => sender.send(&to, &delivery, &namespace, &at).await,
+            Err(failure) => Err(failure.clone()),
+        };
+        match answer {
             Ok(()) => {
                 info!(namespace, destination = to.name, object, topic, id = delivery.id, "notified");
                 count(NotificationOutcome::Sent);
@@ -529,16 +634,73 @@ async fn send_all(context: Context, to: Arc<Destination>, deliveries: Vec<Delive
             Err(SendFailure::Refused(why)) => {
                 warn!(namespace, destination = to.name, object, topic, why, "a notification was refused");
                 count(NotificationOutcome::Refused);
+                sent.failure = Some((format!("{why}, so that {object} is not reported"), None));
                 sent.settled.push(delivery);
             }
-            Err(SendFailure::NotNow { why, after, may_have_arrived }) => {
+            Err(SendFailure::NotNow { why, may_have_arrived, is_about_message, after }) => {
                 count(NotificationOutcome::Failed);
-                sent.failure = Some((why, after));
+                sent.failure = Some((why, (!is_about_message).then_some(after)));
+                sent.not_accepted.extend(is_about_message.then(|| delivery.key.clone()));
                 sent.not_arrived.extend((!may_have_arrived).then_some(delivery));
-                break;
+                if !is_about_message || sent.not_accepted.len() >= MOST_FAILURES {
+                    break;
+                }
             }
         }
     }
     sent.not_arrived.extend(deliveries);
     sent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fact::{Fact, Topic};
+    use super::*;
+    use crate::api::Kind;
+
+    fn facts(uid: &str, targets: &[&str], facts: &[(&str, Topic, &str)]) -> ObjectFacts {
+        let mut all = ObjectFacts::of(uid);
+        targets.iter().for_each(|target| all.has_target(target));
+        for (target, topic, state) in facts {
+            all.add(Some(target), *topic, Fact { state: state.to_string(), ..Fact::none() });
+        }
+        all
+    }
+
+    fn shown(all: &AllFacts) -> Vec<String> {
+        all.facts.iter().map(|(subject, observed)| format!("{subject} {}", observed.fact.state)).collect()
+    }
+
+    #[test]
+    fn what_is_not_known_now_is_compared_with_nothing() {
+        let sync = ObjectId::new(Kind::TenantSync, "s");
+        let (mut all, now) = (AllFacts::default(), Instant::now());
+        let later = now + REREAD;
+        all.take(sync.clone(), facts("u", &["eu"], &[("eu", Topic::Sync, "Unreachable")]), now);
+        assert_eq!(shown(&all), ["TenantSync/s eu Sync Unreachable"]);
+        // It waits for an approval again: whether it is unreachable is known no more.
+        all.take(sync.clone(), facts("u", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later);
+        assert_eq!(shown(&all), ["TenantSync/s eu Approval AwaitingApproval"]);
+        // The same fact is so since it was first observed.
+        all.take(sync.clone(), facts("u", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later + REREAD);
+        assert!(all.facts.values().all(|observed| observed.since == later));
+        // Another object of the name.
+        all.take(sync.clone(), facts("v", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later + REREAD);
+        assert!(all.facts.values().all(|observed| observed.since == later + REREAD));
+        all.drop_objects(|object| *object != sync);
+        assert_eq!((shown(&all).len(), all.objects.len()), (0, 0));
+    }
+
+    #[test]
+    fn waits_grow_to_ten_minutes() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        for seconds in [1, 2, 4, 8] {
+            attempts.failed(None, now);
+            assert_eq!(attempts.again, Some(now + Duration::from_secs(seconds)));
+        }
+        attempts.failed(Some(Duration::from_secs(90)), now);
+        assert_eq!(attempts.again, Some(now + Duration::from_secs(90)));
+        (0..40).for_each(|_| attempts.failed(None, now));
+        assert_eq!(attempts.again, Some(now + LONGEST_WAIT));
+    }
 }

@@ -12,16 +12,39 @@ use crate::text::count;
 /// Returns the facts about a sync.
 pub(super) fn of_sync(name: &str, namespace: &str, uid: &str, status: &TenantSyncStatus) -> ObjectFacts {
     let mut facts = ObjectFacts::of(uid);
+    status.targets.iter().for_each(|target| facts.has_target(&target.tenant));
+    // A sync that cannot be read, or that nobody carries out, still lists its targets as they were.
+    if let Some(stopped) = stopped(name, &status.conditions) {
+        facts.add(None, Topic::Sync, stopped);
+        return facts;
+    }
+    if !status.conditions.is_empty() {
+        facts.add(None, Topic::Sync, Fact::none());
+    }
     for target in &status.targets {
         let tenant = target.tenant.as_str();
-        facts.has_target(tenant);
         let receipt = status.receipts.iter().find(|receipt| receipt.tenant == tenant);
         let done = receipt.map(|receipt| counted(&receipt.counts)).unwrap_or_default();
+        let version = receipt.map(|receipt| format!("{} {}", receipt.at, receipt.digest)).unwrap_or_default();
         let look = format!("stablekey plan -n {namespace} --sync {name}");
-        let of = TargetFacts { target, done, look };
+        let of = TargetFacts { target, done, version, look };
         of.all().for_each(|(topic, fact)| facts.add(Some(tenant), topic, fact));
     }
     facts
+}
+
+/// Returns the fact that nothing is done for an object until it, or what it needs, is changed; `None` if its condition
+/// Ready is about targets.
+fn stopped(name: &str, conditions: &[Condition]) -> Option<Fact> {
+    let condition = |type_: &str| conditions.iter().find(|condition| condition.type_ == type_);
+    let ready = condition("Ready").filter(|ready| ready.status != "True" && state_of(&ready.reason).is_none())?;
+    let is_stalled = condition("Stalled").is_some_and(|stalled| stalled.status == "True");
+    is_stalled.then(|| failing(format!("{name}: {}", ready.reason), ready, false))
+}
+
+/// Returns the state of this name; `None` if this version does not know it.
+fn state_of(name: &str) -> Option<SyncState> {
+    SyncState::ALL.into_iter().find(|state| state.as_str() == name)
 }
 
 /// Returns the facts about a Tenant, whose source is perhaps in a repository.
@@ -42,18 +65,29 @@ pub(super) fn of_tenant(
             expiring.map_or_else(Fact::none, |it| Fact::expires(name, &it.reason, &it.message, &it.message)),
         );
     }
-    let source = status.source.as_ref().filter(|_| repository.is_some());
-    let Some(ready) = condition("Ready").filter(|_| repository.is_some()) else { return facts };
-    let is_of_target = SyncState::ALL.iter().any(|state| state.as_str() == ready.reason);
-    if ready.status != "True" && !is_of_target {
-        let may_pass = condition("Stalled").is_none();
-        facts.add(None, Topic::Sync, failing(format!("{name}: {}", ready.reason), ready, may_pass));
-    } else if let Some(target) = source.and_then(|source| source.target.as_ref()) {
-        let look = format!("kubectl get -n {namespace} tenant {name} -o jsonpath='{{.status.source.target}}'");
-        TargetFacts { target, done: String::new(), look }.all().for_each(|(topic, fact)| facts.add(None, topic, fact));
-    }
-    if let (Some(source), Some(url)) = (source, repository) {
-        commit(name, url, source, ready).into_iter().for_each(|fact| facts.add(None, Topic::Commit, fact));
+    let Some(ready) = condition("Ready") else { return facts };
+    let Some(url) = repository else {
+        // A Tenant that is not reachable for a while shows in the syncs that need it.
+        facts.add(None, Topic::Sync, stopped(name, &status.conditions).unwrap_or_else(Fact::none));
+        return facts;
+    };
+    let source = status.source.as_ref();
+    let target = source.and_then(|source| source.target.as_ref());
+    // Else it is about the tenant, or its Git server.
+    match target.filter(|target| target.state == ready.reason) {
+        Some(target) => {
+            let look = format!("kubectl get -n {namespace} tenant {name} -o jsonpath='{{.status.source.target}}'");
+            let version = source.and_then(|source| source.applied.clone()).unwrap_or_default();
+            let of = TargetFacts { target, done: String::new(), version, look };
+            of.all().for_each(|(topic, fact)| facts.add(None, topic, fact));
+            let of_commit = source.and_then(|source| commit(name, url, source, target));
+            of_commit.into_iter().for_each(|fact| facts.add(None, Topic::Commit, fact));
+        }
+        None if ready.status != "True" => {
+            let is_stalled = condition("Stalled").is_some_and(|stalled| stalled.status == "True");
+            facts.add(None, Topic::Sync, failing(format!("{name}: {}", ready.reason), ready, !is_stalled));
+        }
+        None => {}
     }
     facts
 }
@@ -61,8 +95,9 @@ pub(super) fn of_tenant(
 /// The facts of one target.
 struct TargetFacts<'t> {
     target: &'t TargetStatus,
-    /// What the last change did.
+    /// What the last change did, and what identifies it.
     done: String,
+    version: String,
     /// The command that shows more.
     look: String,
 }
@@ -76,16 +111,15 @@ impl TargetFacts<'_> {
     /// Whether it is in sync, or cannot be; `None` while it is on its way.
     fn sync(&self) -> Option<Fact> {
         let TargetStatus { tenant, message, receipt, .. } = self.target;
-        let state = SyncState::parse(&self.target.state);
+        let state = state_of(&self.target.state)?;
         let what = match state {
             SyncState::InSync => {
                 let done = Some(&self.done).filter(|done| !done.is_empty());
                 let title =
                     done.map_or_else(|| format!("{tenant} is in sync"), |done| format!("{tenant} is in sync: {done}"));
-                let receipt = receipt.as_ref();
-                let version = receipt.map(|receipt| format!("{} {}", receipt.at, receipt.plan)).unwrap_or_default();
-                let text = receipt.map(|receipt| format!("changed {}, receipt {}", receipt.at, receipt.plan));
+                let text = receipt.as_ref().map(|receipt| format!("changed {}, receipt {}", receipt.at, receipt.plan));
                 let text = message.clone().into_iter().chain(text).collect::<Vec<_>>().join("\n");
+                let version = self.version.clone();
                 return Some(Fact { title, version, text, ..self.fact(Severity::Info) });
             }
             SyncState::Invalid => "is invalid",
@@ -108,7 +142,7 @@ impl TargetFacts<'_> {
     /// Whether others changed what Stablekey wrote.
     fn drift(&self) -> Option<Fact> {
         let TargetStatus { tenant, drifted, counts, .. } = self.target;
-        match SyncState::parse(&self.target.state) {
+        match state_of(&self.target.state)? {
             // The target was not read, or not planned.
             SyncState::Invalid | SyncState::NotAccepted | SyncState::Unreachable => return None,
             _ => {}
@@ -133,7 +167,7 @@ impl TargetFacts<'_> {
     /// Whether a plan waits for an approval.
     fn approval(&self) -> Option<Fact> {
         let TargetStatus { tenant, message, digest, .. } = self.target;
-        match SyncState::parse(&self.target.state) {
+        match state_of(&self.target.state)? {
             SyncState::AwaitingApproval => Some(Fact {
                 title: format!("{tenant} awaits approval"),
                 version: digest.clone().unwrap_or_default(),
@@ -172,31 +206,31 @@ fn failing(title: String, ready: &Condition, may_pass: bool) -> Fact {
 }
 
 /// Returns the state of the commit that was read last.
-fn commit(name: &str, url: &str, source: &SourceStatus, ready: &Condition) -> Option<Fact> {
+fn commit(name: &str, url: &str, source: &SourceStatus, target: &TargetStatus) -> Option<Fact> {
     let commit = source.seen.clone()?;
-    let reason = ready.reason.as_str();
-    let (state, title) = match SyncState::ALL.into_iter().find(|state| state.as_str() == reason) {
+    let reached = state_of(&target.state)?;
+    let (state, title) = match reached {
         // Applied, and nothing of it is left.
-        Some(SyncState::InSync) if source.applied.as_ref() == Some(&commit) => {
-            (CommitState::Success, format!("{name} is as this commit declares"))
+        SyncState::InSync if source.applied.as_ref() == Some(&commit) => {
+            (CommitState::Success, format!("{name} is in sync with this commit"))
         }
-        Some(SyncState::AwaitingApproval) => (CommitState::Pending, format!("{name} awaits approval")),
-        Some(SyncState::Suspended) => (CommitState::Pending, format!("{name} is suspended")),
-        Some(SyncState::InSync | SyncState::Applying | SyncState::AwaitingStage) => {
+        SyncState::AwaitingApproval => (CommitState::Pending, format!("{name} awaits approval")),
+        SyncState::Suspended => (CommitState::Pending, format!("{name} is suspended")),
+        SyncState::InSync | SyncState::Applying | SyncState::AwaitingStage => {
             (CommitState::Pending, format!("{name} is being changed"))
         }
-        Some(state) => (CommitState::Failure, format!("{name}: {}", state.as_str())),
-        // The commit was read before, and its server or the tenant cannot be read now: the state stays.
-        None => return None,
+        // The commit was read, and its server or the tenant cannot be read now: its state stays.
+        SyncState::Unreachable => return None,
+        state => (CommitState::Failure, format!("{name}: {}", state.as_str())),
     };
     Some(Fact {
         state: format!("{state:?}"),
         version: format!("{commit} {title}"),
         severity: if state == CommitState::Failure { Severity::Error } else { Severity::Info },
         title,
-        text: String::new(),
-        may_pass: matches!(ready.reason.as_str(), "Unreachable" | "Failed"),
+        may_pass: reached == SyncState::Failed,
         commit: Some(CommitFact { url: url.to_string(), commit, state }),
+        ..Fact::none()
     })
 }
 
@@ -252,7 +286,7 @@ mod tests {
             ("Unreachable", "Unreachable ? ?"),
             ("NotAccepted", "NotAccepted ? ?"),
             ("Invalid", "Invalid ? ?"),
-            ("OfANewerVersion", "OfANewerVersion - ?"),
+            ("OfANewerVersion", "? ? ?"),
         ] {
             assert_eq!(shown(&sync(target(state)), Some("eu")), expected, "{state}");
         }
@@ -261,10 +295,19 @@ mod tests {
     #[test]
     fn a_receipt_and_what_drifts_make_another_fact() {
         let fact = |target: TargetStatus, topic| sync(target).get(Some("eu"), topic).unwrap().clone();
-        let receipt = |at: &str| Some(ReceiptStatus { at: at.into(), plan: "sha256:1".into(), ..Default::default() });
-        let done = |at| fact(TargetStatus { receipt: receipt(at), ..target("InSync") }, Topic::Sync);
+        let done = |at: &str| {
+            let receipt = SyncReceipt { tenant: "eu".into(), at: at.into(), ..Default::default() };
+            let of_others = SyncReceipt { tenant: "dev".into(), at: "9".into(), ..Default::default() };
+            let receipts = vec![of_others, receipt];
+            let status = TenantSyncStatus { targets: vec![target("InSync")], receipts, ..Default::default() };
+            of_sync("us-to-eu", "hub", "u", &status).get(Some("eu"), Topic::Sync).unwrap().clone()
+        };
         assert_eq!(done("1"), done("1"));
         assert_ne!(done("1").version, done("2").version);
+        // Every sync into a target has the receipt of whatever changed it.
+        let stamped = |at: &str| ReceiptStatus { at: at.into(), ..Default::default() };
+        let of = |at| fact(TargetStatus { receipt: Some(stamped(at)), ..target("InSync") }, Topic::Sync).version;
+        assert_eq!(of("1"), of("2"));
         let drifted = |number, lines: &[&str]| {
             let counts = Some(TargetCounts { drift: number, ..Default::default() });
             let drifted = lines.iter().map(|line| line.to_string()).collect();
@@ -318,7 +361,7 @@ mod tests {
             ("False", "Applying", "c1", "Pending"),
             ("False", "Blocked", "c1", "Failure"),
             ("False", "Drifted", "c2", "Failure"),
-            ("False", "CredentialsRefused", "c1", "?"),
+            ("False", "Unreachable", "c1", "?"),
         ] {
             let facts = tenant(vec![condition("Ready", ready, state)], applied, state);
             let commit = facts.get(None, Topic::Commit).map_or("?", |fact| fact.state.as_str());
@@ -326,6 +369,24 @@ mod tests {
         }
         let refused = tenant(vec![condition("Ready", "False", "CredentialsRefused")], "c1", "InSync");
         assert_eq!(shown(&refused, None), "CredentialsRefused ? ?");
+        // Of the Git server, not of the tenant.
+        let unreachable = tenant(vec![condition("Ready", "False", "Unreachable")], "c1", "InSync");
+        assert_eq!(shown(&unreachable, None), "Unreachable ? ?");
+        assert!(unreachable.get(None, Topic::Commit).is_none());
+    }
+
+    /// What nobody carries out, or cannot be read, is reported, and its targets are not as they were.
+    #[test]
+    fn what_is_stopped_is_reported() {
+        let conditions =
+            vec![condition("Ready", "False", "MixedTargets"), condition("Stalled", "True", "MixedTargets")];
+        let status = TenantSyncStatus { conditions, targets: vec![target("InSync")], ..Default::default() };
+        let facts = of_sync("us-to-eu", "hub", "u", &status);
+        assert_eq!(facts.get(None, Topic::Sync).unwrap().title, "us-to-eu: MixedTargets");
+        assert!(facts.get(Some("eu"), Topic::Sync).is_none());
+        let conditions = vec![condition("Ready", "False", "Unreadable"), condition("Stalled", "True", "Unreadable")];
+        let facts = of_tenant("eu", "hub", "u", None, &TenantStatus { conditions, ..Default::default() });
+        assert_eq!(facts.get(None, Topic::Sync).unwrap().state, "Unreadable");
     }
 
     #[test]

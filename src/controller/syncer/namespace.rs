@@ -41,6 +41,7 @@ use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch::{Room, WatchEvent, WatchHandle, WatchHandler, WatchSet};
 use crate::tenant::cluster::ClusterLocation;
 use crate::tenant::location::Location;
+use futures_util::future::join;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -119,9 +120,9 @@ pub(super) struct HubWorker {
     tasks: JoinSet<()>,
     backlog: Arc<SyncerBacklog>,
     notifier: Notifier,
-    _notifications: NotifierTask,
+    notifications: NotifierTask,
     /// The resource versions of which the notifier has the facts.
-    told: BTreeMap<ObjectId, String>,
+    observed: BTreeMap<ObjectId, String>,
     /// The addresses of Git repositories that a webhook is about.
     polls: broadcast::Receiver<Arc<BTreeSet<String>>>,
     _following: WatchHandle,
@@ -167,8 +168,8 @@ impl HubWorker {
             tasks: JoinSet::new(),
             backlog,
             notifier,
-            _notifications: notifications,
-            told: BTreeMap::new(),
+            notifications,
+            observed: BTreeMap::new(),
             _following: following,
         }
     }
@@ -206,7 +207,7 @@ impl HubWorker {
         }
         // Running reconciles finish; no new one begins.
         let rest = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = timeout(LAST_WRITES, rest).await;
+        let _ = timeout(LAST_WRITES, join(rest, self.notifications.ended())).await;
     }
 
     fn wakes(&self) -> Instant {
@@ -868,7 +869,7 @@ impl HubWorker {
         for live in self.objects.syncs.values().filter(|live| self.objects.is_own_sync(live)) {
             let Version { uid, resource_version, .. } = &live.version;
             let id = ObjectId::new(Kind::TenantSync, &live.name);
-            if self.told.get(&id) != Some(resource_version) {
+            if self.observed.get(&id) != Some(resource_version) {
                 let status = status::written(live).unwrap_or_default();
                 self.notifier.observe(id.clone(), facts::of_sync(&live.name, namespace, uid, &status));
             }
@@ -877,17 +878,18 @@ impl HubWorker {
         for live in self.objects.tenants.values().filter(|live| self.objects.is_own_tenant(&live.name)) {
             let Version { uid, resource_version, .. } = &live.version;
             let id = ObjectId::new(Kind::Tenant, &live.name);
-            if self.told.get(&id) != Some(resource_version) {
+            if self.observed.get(&id) != Some(resource_version) {
                 let status = status::written(live).unwrap_or_default();
                 let url = live.read.as_ref().ok().and_then(|tenant| Some(tenant.spec.git()?.url.as_str()));
                 self.notifier.observe(id.clone(), facts::of_tenant(&live.name, namespace, uid, url, &status));
             }
             there.insert(id, resource_version.clone());
         }
-        if self.told.is_empty() || self.told.keys().ne(there.keys()) {
-            self.notifier.only(there.keys().cloned());
+        if self.observed.is_empty() || self.observed.keys().ne(there.keys()) {
+            let names = self.objects.tenants.keys().chain(self.objects.syncs.keys()).cloned().collect();
+            self.notifier.only(there.keys().cloned(), Some(names));
         }
-        self.told = there;
+        self.observed = there;
     }
 
     fn write_status<S: serde::Serialize + Send + Sync + 'static>(&mut self, update: StatusUpdate<S>) {

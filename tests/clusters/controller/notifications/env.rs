@@ -124,7 +124,7 @@ impl NotifyEnv {
         until(format!("{destination} was told of {topic}"), || {
             let record: Value = serde_json::from_str(&self.record()).unwrap_or_default();
             let known = &record["destinations"][destination][format!("TenantSync/us-to-eu eu {topic}")];
-            known["count"].as_u64().is_some_and(|told| told >= count) && known["trying"].is_null()
+            known["number"].as_u64().is_some_and(|number| number >= count) && known["trying"].is_null()
         });
     }
 

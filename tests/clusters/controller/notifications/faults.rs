@@ -30,6 +30,27 @@ fn a_destination_that_does_not_answer_is_told_later() {
     until("it is counted", || syncer.metric(&format!("stablekey_notifications_total{failed}")).is_some());
 }
 
+/// A receiver that never ends its answer, and one that redirects elsewhere: the first costs no memory and delays nobody, the
+/// second is not followed. The Secret is gone for a moment: nothing is sent twice.
+#[test]
+fn a_secret_that_is_made_again_sends_nothing_again() {
+    let env = NotifyEnv::new("again");
+    env.destinations(&[("ops", "webhook: {url: URL/ops}"), ("elsewhere", "webhook: {url: URL/elsewhere}")]);
+    env.receiver.fail("/elsewhere", Fault::Status(302), 1_000);
+    env.clusters.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    let mut syncer = env.syncer();
+    assert_eq!(env.until_messages("/ops", 1), ["Sync InSync"]);
+    env.until_recorded("ops", "Sync", 1);
+    syncer.wait_for_log("it answered 302, and no redirect is followed");
+    kubectl(&env.clusters.us, &["delete", "secret", SECRET]);
+    env.plans_only();
+    env.clusters.in_us(&[connection("crm", "more")]);
+    syncer.wait_for_log("there is no Secret stablekey-notifications");
+    env.destinations(&[("ops", "webhook: {url: URL/ops}")]);
+    kubectl(&env.clusters.us, &["annotate", SYNC, "stablekey.dev/requestedAt=1"]);
+    assert_eq!(env.until_messages("/ops", 2), ["Sync InSync", "Approval AwaitingApproval"]);
+}
+
 /// A message that is refused for good is not sent again; the next one is.
 #[test]
 fn a_message_that_is_refused_does_not_block_the_next() {
@@ -50,9 +71,15 @@ fn a_message_that_is_refused_does_not_block_the_next() {
 #[test]
 fn what_is_described_wrongly_is_reported() {
     let env = NotifyEnv::new("wrong");
+    let unknown = "webhook: {url: URL/unknown}\ntenants: [eus]";
     let elsewhere = format!("slack: {{url: 'https://elsewhere.example/{CANARY}'}}");
     let misspelt = format!("slack: {{url: URL/slack/{CANARY}}}\ntopic: [Drift]");
-    env.destinations(&[("elsewhere", &elsewhere), ("good", "webhook: {url: URL/good}"), ("misspelt", &misspelt)]);
+    env.destinations(&[
+        ("elsewhere", &elsewhere),
+        ("good", "webhook: {url: URL/good}"),
+        ("misspelt", &misspelt),
+        ("unknown", unknown),
+    ]);
     env.clusters.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
     let mut syncer = env.syncer();
     assert_eq!(env.until_messages("/good", 1), ["Sync InSync"]);
@@ -64,6 +91,9 @@ fn what_is_described_wrongly_is_reported() {
         events()
             .contains("destination misspelt of Secret stablekey-notifications is not used: topic is not a field of it")
             && events().contains("the Secret's annotation stablekey.dev/hosts does not name")
+            && events().contains(
+                "destination unknown chooses eus, and no Tenant or TenantSync has that name; did you mean eu?",
+            )
     });
     assert_eq!(env.told("/slack"), [""; 0]);
     // Mended, it is used.

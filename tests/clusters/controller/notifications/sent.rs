@@ -129,7 +129,11 @@ fn a_new_destination_is_told_of_what_is_wrong_now() {
 fn credentials_that_expire_are_told_by_the_binder() {
     let namespace = shared("us").namespace("expires-notify");
     let receiver = WebhookReceiver::start();
-    write_destinations(&namespace, receiver.url(), &[("ops", "webhook: {url: URL/hook}\ntopics: [Credentials]")]);
+    write_destinations(
+        &namespace,
+        receiver.url(),
+        &[("ops", "webhook: {url: URL/hook}\ntopics: [Credentials]\ntenants: [us]")],
+    );
     let opted = |expires: &str| {
         let metadata = json!({
             "name": "app", "labels": {"stablekey.dev/for": "connections"},
@@ -163,7 +167,10 @@ fn commits_have_a_status_on_their_server() {
     let credentials =
         with(secret("stablekey-git", data), "/metadata/annotations", json!({"stablekey.dev/hosts": server.host()}));
     let text = |kind: &str, api: &str, token: &str| {
-        format!("{kind}: {{host: '{}', api: '{api}', token: {token}}}\ntenants: [us]", server.host())
+        format!(
+            "{kind}: {{host: '{}', api: '{api}', token: {token}, repositories: [acme/*]}}\ntenants: [us]",
+            server.host()
+        )
     };
     let destinations = json!({
         "github": text("github", github.url(), github.token(Rights::Write)),
