@@ -47,6 +47,7 @@ fn written_by(version: &Version) -> Project {
         .with("us/integrations/lead.definition", DEFINITION)
         .with("us/integrations/notify.yaml", &Integration::new("notify").title("Notify").binds("Chat", "chat").yaml())
         .with("eu/connections/chat.yaml", &chat("Europe's own"))
+        .with("eu/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n")
         .with("declared/own/crm.yaml", &crm("own.example", "api"))
         .with("dev/connections/crm.yaml", &crm("dev.example", "api"))
         .with("dev/connections/chat.yaml", &chat("Chat"))
@@ -55,6 +56,8 @@ fn written_by(version: &Version) -> Project {
     assert!(applied.code != 1, "{}", applied.all);
     run(version, &project, &["apply", "--yes", "--sync", "us:dev"]);
     let project = project.edit("eu/integrations/notify.yaml", "Notify", "Edited by hand");
+    let kustomization = project.read("eu/kustomization.yaml");
+    assert!(kustomization.contains("configMapGenerator"), "{kustomization}");
     for (folder, writer) in [("eu", "@sync/us-to-eu"), ("dev", "@promote/us"), ("own", "@source")] {
         let lock = project.read(&format!("{folder}/stablekey.lock"));
         assert!(lock.starts_with("stablekey.lock v1\n") && lock.contains(writer), "{folder}: {lock}");

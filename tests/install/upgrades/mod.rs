@@ -3,6 +3,7 @@
 mod cluster;
 mod files;
 mod newer;
+mod platform;
 mod shapes;
 
 use crate::tools::repository;
