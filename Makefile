@@ -1,7 +1,7 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak fuzz control-plane tools prism language-server forges earlier release-tools clusters demo crds
-.PHONY: bench image reproducible release-dry-run deny
+.PHONY: test check soak fuzz control-plane tools prism language-server forges earlier release-tools \
+	clusters demo crds bench image reproducible release-dry-run deny
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, without Node those with prism, and the last line counts them. NO_SKIP=1: nothing is skipped.
