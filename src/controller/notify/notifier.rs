@@ -33,8 +33,6 @@ const LARGEST_RECORD: usize = 900_000;
 const BATCH: usize = 16;
 /// How many messages of a batch may fail before the others wait.
 const MOST_FAILURES: usize = 3;
-/// How often the destinations are read again.
-const REREAD: Duration = Duration::from_secs(60);
 /// Destinations that were read within this time are current.
 const RECENT: Duration = Duration::from_secs(1);
 /// The shortest time between two steps: what happens meanwhile is one change.
@@ -325,7 +323,7 @@ impl Worker {
     /// Begins what is due, and returns when the next step is.
     async fn step(&mut self) -> Instant {
         let now = Instant::now();
-        let later = now + REREAD;
+        let later = now + self.options.reread;
         let complete = self.observed.all().complete;
         let Some(complete) = complete.filter(|_| self.context.leadership.holds() && !self.context.stop.is_requested())
         else {
@@ -339,7 +337,7 @@ impl Worker {
             return self.record_failed(now);
         }
         self.destinations.before.get_or_insert(complete);
-        if self.destinations.read.is_none_or(|read| read + REREAD <= now) {
+        if self.destinations.read.is_none_or(|read| read + self.options.reread <= now) {
             self.read_destinations(now).await;
         }
         let mut due = self.due(now);
@@ -365,14 +363,14 @@ impl Worker {
                 self.sending.spawn(send_all(context, destination, due.deliveries, namespace));
             }
         }
-        let reread = self.destinations.read.map_or(later, |read| read + REREAD);
+        let reread = self.destinations.read.map_or(later, |read| read + self.options.reread);
         due.wakes.map_or(reread, |wakes| wakes.min(reread))
     }
 
     fn record_failed(&mut self, now: Instant) -> Instant {
         self.context.metrics.notified(self.paths.namespace(), ALL, NotificationOutcome::Failed);
         self.record.failed(None, now);
-        self.record.again.unwrap_or(now + REREAD)
+        self.record.again.unwrap_or(now + self.options.reread)
     }
 
     fn name_of_record(&self) -> String {
@@ -658,6 +656,8 @@ mod tests {
     use super::*;
     use crate::api::Kind;
 
+    const LATER: Duration = Duration::from_secs(60);
+
     fn facts(uid: &str, targets: &[&str], facts: &[(&str, Topic, &str)]) -> ObjectFacts {
         let mut all = ObjectFacts::of(uid);
         targets.iter().for_each(|target| all.has_target(target));
@@ -675,18 +675,18 @@ mod tests {
     fn what_is_not_known_now_is_compared_with_nothing() {
         let sync = ObjectId::new(Kind::TenantSync, "s");
         let (mut all, now) = (AllFacts::default(), Instant::now());
-        let later = now + REREAD;
+        let later = now + LATER;
         all.take(sync.clone(), facts("u", &["eu"], &[("eu", Topic::Sync, "Unreachable")]), now);
         assert_eq!(shown(&all), ["TenantSync/s eu Sync Unreachable"]);
         // It waits for an approval again: whether it is unreachable is known no more.
         all.take(sync.clone(), facts("u", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later);
         assert_eq!(shown(&all), ["TenantSync/s eu Approval AwaitingApproval"]);
         // The same fact is so since it was first observed.
-        all.take(sync.clone(), facts("u", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later + REREAD);
+        all.take(sync.clone(), facts("u", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later + LATER);
         assert!(all.facts.values().all(|observed| observed.since == later));
         // Another object of the name.
-        all.take(sync.clone(), facts("v", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later + REREAD);
-        assert!(all.facts.values().all(|observed| observed.since == later + REREAD));
+        all.take(sync.clone(), facts("v", &["eu"], &[("eu", Topic::Approval, "AwaitingApproval")]), later + LATER);
+        assert!(all.facts.values().all(|observed| observed.since == later + LATER));
         all.drop_objects(|object| *object != sync);
         assert_eq!((shown(&all).len(), all.objects.len()), (0, 0));
     }

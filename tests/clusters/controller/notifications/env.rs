@@ -33,8 +33,12 @@ fn operator() {
     let Ok(namespace) = std::env::var(NAMESPACE) else { return };
     let role = if std::env::var(ROLE).unwrap() == "binder" { Role::Binder } else { Role::Syncer };
     let git = std::env::var(GIT).unwrap();
-    let notifications =
-        NotificationOptions { secret: SECRET.to_string(), patience: Duration::from_millis(100), allows_loopback: true };
+    let notifications = NotificationOptions {
+        secret: SECRET.to_string(),
+        patience: Duration::from_millis(100),
+        reread: Duration::from_secs(1),
+        allows_loopback: true,
+    };
     let options = Options {
         notifications: Some(notifications),
         git: GitOptions {

@@ -23,7 +23,7 @@ fn a_destination_that_does_not_answer_is_told_later() {
     assert_eq!(env.until_messages("/ops", 1), ["Sync InSync"]);
     let ids: Vec<String> =
         env.receiver.exchanges("/ops").iter().map(|seen| seen.json()["id"].as_str().unwrap().to_string()).collect();
-    assert_eq!(ids.len(), 4, "{ids:?}");
+    assert!(ids.len() >= 4, "{ids:?}");
     assert!(ids.iter().all(|id| *id == ids[0]), "what was cut off may have arrived: {ids:?}");
     assert_eq!(env.told("/other").len(), 1);
     let failed = format!("{{tenant_namespace=\"{}\",destination=\"ops\",result=\"failed\"}}", env.clusters.us.name());
