@@ -33,6 +33,5 @@ pub mod webhooks;
 
 pub use crate::controller::process::{Fault, run};
 pub use context::Context;
-pub use notify::NotificationOptions;
-pub use options::Options;
+pub use options::{NotificationOptions, Options};
 pub use role::Role;

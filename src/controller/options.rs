@@ -3,7 +3,6 @@
 use super::bearer::TokenFile;
 use super::election::LONGEST;
 use super::log;
-use super::notify::NotificationOptions;
 use super::role::Role;
 use super::webhooks::WebhookOptions;
 use crate::git::remote::Limits;
@@ -16,6 +15,7 @@ use std::time::Duration;
 use tracing::{Level, info};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Maximum length of a namespace's name.
@@ -67,6 +67,27 @@ pub struct GitOptions {
     pub limits: Limits,
     /// Whether a server on this machine is read from. No flag changes it: only tests do.
     pub allows_loopback: bool,
+}
+
+/// How notifications are sent.
+#[derive(Clone, Debug)]
+pub struct NotificationOptions {
+    /// The Secret with the destinations, in each namespace.
+    pub secret: String,
+    /// How long a failure that may pass by itself must last before it is sent, and the time between two messages about one
+    /// subject. No flag changes it: only tests do.
+    pub patience: Duration,
+    /// How often the destinations are read again. No flag changes it: only tests do.
+    pub reread: Duration,
+    /// Whether a server on this machine is sent to. No flag changes it: only tests do.
+    pub allows_loopback: bool,
+}
+
+impl NotificationOptions {
+    /// The destinations of a Secret.
+    pub fn of(secret: String) -> Self {
+        NotificationOptions { secret, patience: MINUTE, reread: MINUTE, allows_loopback: false }
+    }
 }
 
 impl Options {

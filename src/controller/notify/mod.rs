@@ -26,28 +26,3 @@ mod send;
 
 pub(super) use fact::{CommitFact, Fact, ObjectFacts, Severity, Topic};
 pub(super) use notifier::{Notifier, NotifierTask};
-
-use std::time::Duration;
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// How notifications are sent.
-#[derive(Clone, Debug)]
-pub struct NotificationOptions {
-    /// The Secret with the destinations, in each namespace.
-    pub secret: String,
-    /// How long a failure that may pass by itself must last before it is sent, and the time between two messages about one
-    /// subject. No flag changes it: only tests do.
-    pub patience: Duration,
-    /// How often the destinations are read again. No flag changes it: only tests do.
-    pub reread: Duration,
-    /// Whether a server on this machine is sent to. No flag changes it: only tests do.
-    pub allows_loopback: bool,
-}
-
-impl NotificationOptions {
-    /// The destinations of a Secret.
-    pub fn of(secret: String) -> Self {
-        NotificationOptions { secret, patience: MINUTE, reread: MINUTE, allows_loopback: false }
-    }
-}

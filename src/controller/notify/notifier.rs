@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::events::{Importance, Transition};
 use super::super::metrics::NotificationOutcome;
 use super::super::named_secret::NamedSecret;
-use super::NotificationOptions;
+use super::super::options::NotificationOptions;
 use super::delivered::{Delivered, Delivery, Due, ObservedFact, Since};
 use super::destination::{Destination, Destinations};
 use super::fact::{ObjectFacts, Subject};
