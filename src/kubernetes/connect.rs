@@ -5,7 +5,7 @@ use crate::api::{self, KubernetesLocation};
 use crate::io_error::{self, Words};
 use crate::near_miss::what_there_is;
 use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, NamedCluster};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -57,8 +57,10 @@ impl Servers {
     /// Returns the server of a kubeconfig's current context.
     pub async fn connect_by(&self, kubeconfig: Kubeconfig, name: &str) -> Result<Server, String> {
         let runtime = self.runtime()?;
+        let names_proxy = kubeconfig.clusters.iter().any(names_proxy);
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        self.server(config.map_err(|error| format!("{name}: {error}"))?, name, runtime)
+        let config = config.map_err(|error| format!("{name}: {error}"))?;
+        self.server(directly(config, names_proxy), name, runtime)
     }
 
     fn connect(&self, context: Option<&str>) -> Result<Server, String> {
@@ -91,7 +93,9 @@ async fn configured(context: Option<&str>) -> Result<(Config, ServerCredentials)
         Ok(kubeconfig) => match check_context(&kubeconfig, context) {
             Ok(()) => {
                 let credentials = context.or(kubeconfig.current_context.as_deref()).unwrap_or_default().into();
+                let names_proxy = kubeconfig.clusters.iter().any(names_proxy);
                 let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+                let config = config.map(|config| directly(config, names_proxy));
                 config.map(|config| (config, ServerCredentials::Context(credentials))).map_err(|error| unusable(&error))
             }
             Err(why) => Err(why),
@@ -104,9 +108,22 @@ async fn configured(context: Option<&str>) -> Result<(Config, ServerCredentials)
         (None, Err(why)) => {
             let config = Config::incluster();
             let config = config.map_err(|_| format!("{why}; and there is no in-cluster account, since this is no Pod"));
-            Ok((config?, ServerCredentials::Pod))
+            Ok((directly(config?, false), ServerCredentials::Pod))
         }
     }
+}
+
+/// Whether a cluster of a kubeconfig names a proxy, which is not supported: the connection says so.
+fn names_proxy(cluster: &NamedCluster) -> bool {
+    cluster.cluster.as_ref().is_some_and(|cluster| cluster.proxy_url.is_some())
+}
+
+/// Leaves out the proxy of the environment: it is for Git servers and the platform, and API servers are reached directly.
+fn directly(mut config: Config, names_proxy: bool) -> Config {
+    if !names_proxy {
+        config.proxy_url = None;
+    }
+    config
 }
 
 /// Checks that a kubeconfig has a context and what that names; the error lists what it has.
@@ -201,5 +218,20 @@ mod tests {
     fn a_kubeconfig_that_cannot_be_parsed_is_not_shown() {
         let error = Kubeconfig::from_yaml("users: [{name: me, user: {token: CANARY}}").unwrap_err();
         assert!(!unusable(&error).contains("CANARY"), "{}", unusable(&error));
+    }
+
+    /// A proxy in the environment is for other servers; one that a kubeconfig names is refused by the client.
+    #[test]
+    fn the_proxy_of_the_environment_is_not_for_api_servers() {
+        let with = || {
+            let mut config = Config::new("https://x".parse().unwrap());
+            config.proxy_url = Some("http://proxy.example:3128".parse().unwrap());
+            config
+        };
+        assert!(directly(with(), false).proxy_url.is_none());
+        assert!(directly(with(), true).proxy_url.is_some());
+        let cluster = |text: &str| serde_json::from_str::<NamedCluster>(text).unwrap();
+        assert!(names_proxy(&cluster(r#"{"name": "x", "cluster": {"proxy-url": "http://p"}}"#)));
+        assert!(!names_proxy(&cluster(r#"{"name": "x", "cluster": {"server": "https://x"}}"#)));
     }
 }

@@ -46,6 +46,18 @@ fn a_wrong_value_is_refused_with_the_valid_ones() {
     wrong("extraEnv[0].name=STABLEKEY_NAMESPACE,extraEnv[0].value=x", "'not' failed");
 }
 
+/// The platform, Git servers and destinations of notifications have no fixed addresses; API servers may have.
+#[test]
+fn what_reaches_other_servers_may_go_to_any_address() {
+    let limited = |values: &[&str], role: &str| {
+        let values = [&["networkPolicy.apiServerCIDRs={10.0.0.1/32}", "sender.enabled=true"][..], values].concat();
+        helmed("home", &values)[&format!("NetworkPolicy/stablekey-{role}")].to_string().contains("10.0.0.1/32")
+    };
+    assert!(limited(&[], "binder") && limited(&[], "syncer") && !limited(&[], "sender"));
+    assert!(limited(&["git.hosts={git.example}"], "binder") && !limited(&["git.hosts={git.example}"], "syncer"));
+    assert!(["binder", "syncer", "sender"].iter().all(|role| !limited(&["notifications.enabled=true"], role)));
+}
+
 /// Each role that reads Git is told of pushes, and only that role.
 #[test]
 fn webhooks_reach_every_role_that_reads_git() {

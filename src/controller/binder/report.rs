@@ -10,6 +10,7 @@ use crate::controller::metrics::ReconcileOutcome;
 use crate::controller::role::Role;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
+use crate::engine::model::opt_in::Expiry;
 use crate::kubernetes::paths::Paths;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -205,7 +206,8 @@ impl Reporter {
 
     /// Sets the metric for the first expiry among a connection's Secrets, if it can be parsed.
     pub(super) fn expires(&self, connection: &str, at: Option<&String>) {
-        let at = at.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_second);
+        // As the evaluation reads it: a time, or a day.
+        let at = at.and_then(|text| Expiry::parse(text).at).map(Timestamp::as_second);
         self.context.metrics.connection_expires(self.paths.namespace(), connection, at);
     }
 

@@ -219,7 +219,7 @@ impl Delivered {
             let trying = Some(hash.clone());
             received.insert(key.clone(), Received { of: of.clone(), last, number: *number, trying });
         }
-        self.count += 1;
+        self.count = self.count.wrapping_add(1);
     }
 
     /// Records that a message surely did not arrive.
@@ -235,7 +235,7 @@ impl Delivered {
         if let Some(known) = self.entry(destination, delivery) {
             (known.last, known.number, known.trying) = (delivery.hash.clone(), number, None);
         }
-        self.count += 1;
+        self.count = self.count.wrapping_add(1);
     }
 
     /// The entry of a message that was sent, if its subject is still there.

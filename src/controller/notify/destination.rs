@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Maximum number of destinations.
 const MOST: usize = 16;
+/// The name under which those above that number are refused.
+const REST: &str = "…";
 /// Maximum length of a destination's name.
 const LONGEST_NAME: usize = 63;
 /// The fields of every destination.
@@ -103,7 +105,7 @@ pub(super) enum DestinationRefusal {
     Local(String),
     #[error("its name must be 1 to {LONGEST_NAME} letters, digits, - or _")]
     Name,
-    #[error("there are more than {MOST} destinations: this one is not used")]
+    #[error("there are more than {MOST}")]
     TooMany,
 }
 
@@ -120,11 +122,15 @@ impl Destinations {
         let pins = secret.hosts.as_deref().map_or(Pins::Only(Vec::new()), Pins::parse);
         let reader = Reader { pins, allows_loopback };
         let mut all = Destinations::default();
-        let unreadable = secret.unreadable().map(|name| (name.to_string(), DestinationRefusal::Form));
+        let unreadable = secret.unreadable().take(MOST).map(|name| (name.to_string(), DestinationRefusal::Form));
         all.refused.extend(unreadable);
         for (name, text) in secret.texts() {
-            let read = if all.usable.len() < MOST { reader.read(name, text) } else { Err(DestinationRefusal::TooMany) };
-            match read {
+            if all.usable.len() + all.refused.len() >= MOST {
+                // One for all of them: whoever may write the Secret could fill logs with thousands.
+                all.refused.insert(REST.to_string(), DestinationRefusal::TooMany);
+                break;
+            }
+            match reader.read(name, text) {
                 Ok(destination) => all.usable.push(destination),
                 Err(refusal) => drop(all.refused.insert(name.to_string(), refusal)),
             }
@@ -286,8 +292,12 @@ impl Reader {
     /// The origin of an address that the Secret's owner allows.
     fn origin(&self, field: &str, url: &str) -> Read<Origin> {
         let wrong = || DestinationRefusal::Wrong(field.to_string(), "an address: https://HOST/PATH");
-        let (origin, _) = Origin::of_url(url).map_err(|_| wrong())?;
+        let (origin, rest) = Origin::of_url(url).map_err(|_| wrong())?;
         let host = Host::of_endpoint(url).ok_or_else(wrong)?;
+        // What is called has a path after it.
+        if field.ends_with(".api") && rest.contains(['?', '#']) {
+            return Err(DestinationRefusal::Wrong(field.to_string(), "an address without ? and #"));
+        }
         if url.parse::<http::Uri>().is_err() {
             return Err(wrong());
         }
@@ -309,10 +319,12 @@ impl Reader {
 
 fn known(fields: &Map<String, Value>, path: &str, names: &[&str]) -> Read<()> {
     let Some(unknown) = fields.keys().find(|field| !names.contains(&field.as_str())) else { return Ok(()) };
-    let hint = format!("; {}", near_miss::near_or_all(unknown, names.iter().copied()));
-    // A text without a colon and a blank is a key for YAML, and could be a secret.
-    let is_word = unknown.len() <= 32 && unknown.chars().all(|c| c.is_ascii_alphabetic());
-    let unknown = if is_word { unknown.as_str() } else { "a key of it" };
+    // A text such as `word: x` has a key for YAML, which could be a secret: only what is nearly a field is quoted.
+    let near = near_miss::near_misses(unknown, names.iter().copied());
+    let (unknown, hint) = match near.as_slice() {
+        [] => ("a key of it", format!("; there is {}", names.join(", "))),
+        near => (unknown.as_str(), format!("; did you mean {}?", near.join(" or "))),
+    };
     let path = if path.is_empty() { unknown.to_string() } else { format!("{path}.{unknown}") };
     Err(DestinationRefusal::Unknown(path, hint))
 }
@@ -452,6 +464,7 @@ mod tests {
             (format!("https://a.example/{CANARY}"), "it is not a YAML map"),
             (format!("{CANARY}: ["), "it is not a YAML map"),
             (format!("{CANARY}: x"), "a key of it is not a field of it"),
+            ("hunter: x".to_string(), "a key of it is not a field of it"),
             (format!("slack: https://a.example/{CANARY}"), "slack must be a map of fields"),
             ("slack: {}".to_string(), "slack.url is missing"),
             (format!("slack: {{url: ['{CANARY}']}}"), "slack.url must be a text"),
@@ -481,5 +494,10 @@ mod tests {
         }
         let names = Destinations::of(&secret(Some("a.example"), &[("a.b", &ok), ("", &ok)]), false);
         assert!(names.usable.is_empty());
+        let many: Vec<(String, &str)> = (0..3_000).map(|number| (format!("d{number}"), "x")).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        assert_eq!(Destinations::of(&secret(None, &many), false).refused.len(), MOST + 1);
+        let query = "github: {token: t, repositories: [a], api: 'https://a.example/x?y=1'}";
+        assert!(read("a.example", query).unwrap_err().to_string().contains("without ? and #"));
     }
 }

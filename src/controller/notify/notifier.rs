@@ -7,7 +7,7 @@ use super::super::named_secret::NamedSecret;
 use super::super::options::NotificationOptions;
 use super::delivered::{Delivered, Delivery, Due, ObservedFact, Since};
 use super::destination::{Destination, Destinations};
-use super::fact::{ObjectFacts, Subject};
+use super::fact::{ObjectFacts, Subject, Topic};
 use super::send::{SendFailure, Sender};
 use crate::engine::model::item::ObjectId;
 use crate::kubernetes::client::ApiRequest;
@@ -44,6 +44,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// How long to wait after a panic, which is a bug.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
+/// What is reported of the Secret, and of the record.
+const SECRET: &str = "the Secret";
+const RECORDED: &str = "the record";
+const USABLE: &str = "all that are used";
 /// The destination in metrics where none can be sent to.
 const ALL: &str = "*";
 
@@ -96,8 +100,18 @@ impl AllFacts {
             let observed = ObservedFact::new(&subject, fact, &uid, since);
             facts.push((subject, observed));
         }
-        self.facts.retain(|subject, _| subject.object != object);
+        self.drop_facts(&object);
         self.facts.extend(facts);
+    }
+
+    /// Drops the facts about an object, without a look at all others: there may be thousands.
+    fn drop_facts(&mut self, object: &ObjectId) {
+        let first = Subject { object: object.clone(), tenant: None, topic: Topic::Sync };
+        let of_object = self.facts.range(first..).map(|(subject, _)| subject);
+        let all: Vec<Subject> = of_object.take_while(|subject| subject.object == *object).cloned().collect();
+        for subject in all {
+            self.facts.remove(&subject);
+        }
     }
 
     fn drop_objects(&mut self, is_there: impl Fn(&ObjectId) -> bool) {
@@ -150,7 +164,8 @@ impl Notifier {
     /// Forgets an object.
     pub(in crate::controller) fn gone(&self, object: &ObjectId) {
         if let Some(mut all) = self.all() {
-            all.drop_objects(|known| known != object);
+            all.objects.remove(object);
+            all.drop_facts(object);
         }
         self.wake();
     }
@@ -218,7 +233,7 @@ struct KnownDestinations {
     read: Option<Instant>,
     /// When they were read before; at the beginning, when all objects were known.
     before: Option<Instant>,
-    /// What was reported of them.
+    /// What was reported, by destination, and by what has no name that a destination can have.
     reported: BTreeMap<String, String>,
 }
 
@@ -406,7 +421,7 @@ impl Worker {
                 }
             }
         };
-        self.report(&name, &format!("ConfigMap {name}: {why}: no notifications are sent"));
+        self.report(RECORDED, &format!("ConfigMap {name}: {why}: no notifications are sent"));
         false
     }
 
@@ -428,13 +443,13 @@ impl Worker {
             match self.context.server.request(&request).await {
                 Ok(_) => {
                     self.is_unwritten = false;
-                    self.destinations.reported.remove(&name);
+                    self.destinations.reported.remove(RECORDED);
                     return true;
                 }
                 Err(failure) => failure.to_string(),
             }
         };
-        self.report(&name, &format!("ConfigMap {name} cannot be written: {why}: no notifications are sent"));
+        self.report(RECORDED, &format!("ConfigMap {name} cannot be written: {why}: no notifications are sent"));
         false
     }
 
@@ -446,21 +461,21 @@ impl Worker {
         let name = self.options.secret.clone();
         let secret = match self.context.server.request(&ApiRequest::get(self.paths.secret(&name))).await {
             Err(failure) if failure.is_absent() => {
-                self.cannot(&name, &format!("there is no Secret {name}: no notifications are sent"));
+                self.cannot(SECRET, &format!("there is no Secret {name}: no notifications are sent"));
                 None
             }
-            Err(failure) => return self.cannot(&name, &format!("Secret {name} cannot be read: {failure}")),
+            Err(failure) => return self.cannot(SECRET, &format!("Secret {name} cannot be read: {failure}")),
             Ok(bytes) => match NamedSecret::read(&String::from_utf8_lossy(&bytes)) {
                 Some(secret) => Some(secret),
-                None => return self.cannot(&name, &format!("Secret {name} cannot be read")),
+                None => return self.cannot(SECRET, &format!("Secret {name} cannot be read")),
             },
         };
         if secret.is_some() {
-            self.destinations.reported.remove(&name);
+            self.destinations.reported.remove(SECRET);
         }
         let read = secret.map(|secret| Destinations::of(&secret, self.options.allows_loopback)).unwrap_or_default();
         for (destination, refusal) in &read.refused {
-            self.context.metrics.notified(self.paths.namespace(), destination, NotificationOutcome::Failed);
+            self.context.metrics.notified(self.paths.namespace(), ALL, NotificationOutcome::Failed);
             self.report(destination, &format!("destination {destination} of Secret {name} is not used: {refusal}"));
         }
         let known: Vec<String> =
@@ -476,6 +491,7 @@ impl Worker {
         }
         self.destinations.all = read.usable.into_iter().map(Arc::new).collect();
         self.states.retain(|name, state| state.is_sending || known.contains(name));
+        self.report_usable();
         self.report_unknown_names();
         let observed = self.observed.clone();
         let all = observed.all();
@@ -498,16 +514,15 @@ impl Worker {
         let Some(names) = self.observed.all().names.clone() else { return };
         for destination in self.destinations.all.clone() {
             let of = format!("{} names", destination.name);
-            match destination.chosen().find(|name| !names.contains(*name)) {
-                None => drop(self.destinations.reported.remove(&of)),
-                Some(unknown) => {
-                    let there = crate::near_miss::near_or_all(unknown, names.iter().map(String::as_str));
-                    let text = format!(
-                        "destination {} chooses {unknown}, and no Tenant or TenantSync has that name; {there}",
-                        destination.name
-                    );
-                    self.report(&of, &text);
-                }
+            let unknown = destination.chosen().filter(|name| !names.contains(*name));
+            let text = |name: &String| {
+                let there = crate::near_miss::near_or_all(name, names.iter().map(String::as_str));
+                format!("{name}, and no Tenant or TenantSync has that name; {there}")
+            };
+            let unknown: Vec<String> = unknown.map(text).collect();
+            match unknown.is_empty() {
+                true => drop(self.destinations.reported.remove(&of)),
+                false => self.report(&of, &format!("destination {} chooses {}", destination.name, unknown.join(" "))),
             }
         }
     }
@@ -582,6 +597,24 @@ impl Worker {
             return;
         }
         warn!(role = self.context.role.as_str(), namespace = self.paths.namespace(), "{text}");
+        self.event(Importance::Warning, "NotificationsFailing", text);
+    }
+
+    /// Reports which destinations are used, when these change.
+    fn report_usable(&mut self) {
+        let names: Vec<&str> = self.destinations.all.iter().map(|destination| destination.name.as_str()).collect();
+        let text = match names.as_slice() {
+            [] => return drop(self.destinations.reported.remove(USABLE)),
+            names => format!("notifications are sent to {}", names.join(", ")),
+        };
+        if self.destinations.reported.insert(USABLE.to_string(), text.clone()).as_ref() != Some(&text) {
+            info!(role = self.context.role.as_str(), namespace = self.paths.namespace(), "{text}");
+            self.event(Importance::Normal, "NotificationsConfigured", &text);
+        }
+    }
+
+    /// Sends an event of the Secret. Each role has its own: the text begins with it.
+    fn event(&self, importance: Importance, reason: &str, text: &str) {
         let object = ObjectReference {
             api_version: Some("v1".to_string()),
             kind: Some("Secret".to_string()),
@@ -589,12 +622,13 @@ impl Worker {
             namespace: Some(self.paths.namespace().to_string()),
             ..ObjectReference::default()
         };
+        let note = format!("{}: {text}", self.context.role);
         self.context.events.record(Transition {
             object,
-            importance: Importance::Warning,
-            reason: "NotificationsFailing".to_string(),
+            importance,
+            reason: reason.to_string(),
             action: "Notify",
-            note: text.to_string(),
+            note,
         });
     }
 }
@@ -652,7 +686,7 @@ async fn send_all(context: Context, to: Arc<Destination>, deliveries: Vec<Delive
 
 #[cfg(test)]
 mod tests {
-    use super::super::fact::{Fact, Topic};
+    use super::super::fact::Fact;
     use super::*;
     use crate::api::Kind;
 

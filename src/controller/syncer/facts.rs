@@ -14,7 +14,8 @@ pub(super) fn of_sync(name: &str, namespace: &str, uid: &str, status: &TenantSyn
     let mut facts = ObjectFacts::of(uid);
     status.targets.iter().for_each(|target| facts.has_target(&target.tenant));
     // A sync that cannot be read, or that nobody carries out, still lists its targets as they were.
-    if let Some(stopped) = stopped(name, &status.conditions) {
+    let describe = |kind: &str| format!("kubectl describe -n {namespace} {kind} {name}");
+    if let Some(stopped) = stopped(name, &status.conditions, &describe("tenantsync")) {
         facts.add(None, Topic::Sync, stopped);
         return facts;
     }
@@ -35,11 +36,11 @@ pub(super) fn of_sync(name: &str, namespace: &str, uid: &str, status: &TenantSyn
 
 /// Returns the fact that nothing is done for an object until it, or what it needs, is changed; `None` if its condition
 /// Ready is about targets.
-fn stopped(name: &str, conditions: &[Condition]) -> Option<Fact> {
+fn stopped(name: &str, conditions: &[Condition], look: &str) -> Option<Fact> {
     let condition = |type_: &str| conditions.iter().find(|condition| condition.type_ == type_);
     let ready = condition("Ready").filter(|ready| ready.status != "True" && state_of(&ready.reason).is_none())?;
     let is_stalled = condition("Stalled").is_some_and(|stalled| stalled.status == "True");
-    is_stalled.then(|| failing(format!("{name}: {}", ready.reason), ready, false))
+    is_stalled.then(|| failing(format!("{name}: {}", ready.reason), ready, look, false))
 }
 
 /// Returns the state of this name; `None` if this version does not know it.
@@ -66,9 +67,10 @@ pub(super) fn of_tenant(
         );
     }
     let Some(ready) = condition("Ready") else { return facts };
+    let describe = format!("kubectl describe -n {namespace} tenant {name}");
     let Some(url) = repository else {
         // A Tenant that is not reachable for a while shows in the syncs that need it.
-        facts.add(None, Topic::Sync, stopped(name, &status.conditions).unwrap_or_else(Fact::none));
+        facts.add(None, Topic::Sync, stopped(name, &status.conditions, &describe).unwrap_or_else(Fact::none));
         return facts;
     };
     let source = status.source.as_ref();
@@ -85,7 +87,7 @@ pub(super) fn of_tenant(
         }
         None if ready.status != "True" => {
             let is_stalled = condition("Stalled").is_some_and(|stalled| stalled.status == "True");
-            facts.add(None, Topic::Sync, failing(format!("{name}: {}", ready.reason), ready, !is_stalled));
+            facts.add(None, Topic::Sync, failing(format!("{name}: {}", ready.reason), ready, &describe, !is_stalled));
         }
         None => {}
     }
@@ -134,7 +136,11 @@ impl TargetFacts<'_> {
             | SyncState::Suspended => return None,
         };
         let title = format!("the sync of {tenant} {what}");
-        let text = [message.as_deref().unwrap_or_default(), &self.look].join("\n");
+        let text = match state {
+            // Other servers answered that, and their answers may quote values: they stay in the status.
+            SyncState::Failed | SyncState::Unreachable => self.look.clone(),
+            _ => [message.as_deref().unwrap_or_default(), &self.look].join("\n"),
+        };
         let may_pass = matches!(state, SyncState::Unreachable | SyncState::Failed);
         Some(Fact { title, text, may_pass, ..self.fact(Severity::Error) })
     }
@@ -171,7 +177,7 @@ impl TargetFacts<'_> {
             SyncState::AwaitingApproval => Some(Fact {
                 title: format!("{tenant} awaits approval"),
                 version: digest.clone().unwrap_or_default(),
-                text: message.clone().unwrap_or_default(),
+                text: commands_of(message.as_deref().unwrap_or_default()),
                 ..self.fact(Severity::Warning)
             }),
             // These states come before it: it may still wait.
@@ -193,13 +199,18 @@ impl TargetFacts<'_> {
     }
 }
 
-/// Returns the fact that a Tenant or its source cannot be used.
-fn failing(title: String, ready: &Condition, may_pass: bool) -> Fact {
+/// Returns what an approver does: the lines after the first, which may quote what a server answered.
+fn commands_of(message: &str) -> String {
+    ["look first, then approve"].into_iter().chain(message.lines().skip(1)).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the fact that a Tenant or its source cannot be used. Why is in its status: it may quote what a server answered.
+fn failing(title: String, ready: &Condition, look: &str, may_pass: bool) -> Fact {
     Fact {
         state: ready.reason.clone(),
         severity: Severity::Error,
         title,
-        text: ready.message.clone(),
+        text: look.to_string(),
         may_pass,
         ..Fact::none()
     }
@@ -319,6 +330,23 @@ mod tests {
         let many = drifted(12, &["a", "b"]);
         assert!(many.text.contains("a\nb\nand 10 more\n"), "{}", many.text);
         assert_ne!(many.version, drifted(13, &["a", "b"]).version);
+    }
+
+    /// A cluster's own policies may quote values in their answers.
+    #[test]
+    fn no_answer_of_a_server_is_in_a_fact() {
+        let message =
+            Some("Connection/crm: url CANARY is not allowed\nstablekey approve us-to-eu\nsha256:1".to_string());
+        for state in ["Failed", "Unreachable", "AwaitingApproval"] {
+            let facts = sync(TargetStatus { message: message.clone(), ..target(state) });
+            assert!(!format!("{facts:?}").contains("CANARY"), "{state}: {facts:?}");
+        }
+        let waits = sync(TargetStatus { message, ..target("AwaitingApproval") });
+        let text = &waits.get(Some("eu"), Topic::Approval).unwrap().text;
+        assert_eq!(text, "look first, then approve\nstablekey approve us-to-eu\nsha256:1");
+        let mut ready = condition("Ready", "False", "Unreachable");
+        ready.message = "CANARY".into();
+        assert!(!format!("{:?}", tenant(vec![ready], "c1", "InSync")).contains("CANARY"));
     }
 
     #[test]
