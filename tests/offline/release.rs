@@ -67,7 +67,7 @@ fn every_file_with_the_version_is_known() {
 fn the_image_and_the_chart_have_one_name() {
     assert!(text("hack/release/image").contains("-name \"ghcr.io/stablekey/stablekey:$version\""));
     assert!(text(".github/workflows/release.yml").contains("hack/release/publish ghcr.io/stablekey "));
-    assert!(text("hack/release/publish").contains("image=$registry/stablekey:$version\ncharts=$registry/charts\n"));
+    assert!(text("hack/release/publish").contains("image=$registry/stablekey\ncharts=$registry/charts\n"));
     assert!(text("manifests/helm/stablekey/values.yaml").contains("\n  repository: ghcr.io/stablekey/stablekey\n"));
 }
 
