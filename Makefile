@@ -69,11 +69,12 @@ image:
 reproducible:
 	hack/release/reproducible
 
-# Every step of a release that needs nothing outside, into target/release-dry-run. DEBUG=1 takes the debug build.
+# Every step of a release that needs nothing outside, into target/release-dry-run; the binary is run in an empty root.
+# DEBUG=1 takes the debug build, which the tests run.
 release-dry-run:
 	hack/release/dry-run $(if $(DEBUG),--debug) target/release-dry-run
 
-# Licences, sources and banned crates of everything in Cargo.lock, by deny.toml.
+# Licences, sources and banned crates, by deny.toml.
 deny:
 	hack/release/deny
 

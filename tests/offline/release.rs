@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use stablekey_testing::cli::repository;
+use stablekey_testing::work_tree::git_in;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -36,6 +37,7 @@ fn text(path: &str) -> String {
 
 #[test]
 fn versions_are_the_same_everywhere() {
+    let mut wrong = Vec::new();
     for (path, before) in NAMED {
         let text = text(path);
         for before in *before {
@@ -43,10 +45,14 @@ fn versions_are_the_same_everywhere() {
             let is_version = |c: char| c.is_ascii_digit() || c == '.';
             let versions: Vec<&str> =
                 after.map(|after| &after[..after.find(|c| !is_version(c)).unwrap_or(after.len())]).collect();
-            assert!(!versions.is_empty(), "{path}: no version after {before:?}");
-            assert!(versions.iter().all(|version| *version == VERSION), "{path}: {before:?} is not {VERSION}");
+            if versions.is_empty() {
+                wrong.push(format!("{path}: no version after {before:?}"));
+            }
+            let others = versions.iter().filter(|version| **version != VERSION);
+            wrong.extend(others.map(|version| format!("{path}: {before:?} has {version}, not {VERSION}")));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// A new file with the version is in the list above.
@@ -55,11 +61,15 @@ fn every_file_with_the_version_is_known() {
     let mut tracked = Command::new("git");
     tracked.args(["grep", "--files-with-matches", "--fixed-strings", VERSION]).current_dir(repository("."));
     let tracked = tracked.output().unwrap();
+    assert!(tracked.status.success(), "{}", String::from_utf8_lossy(&tracked.stderr));
     let elsewhere = ["bench/", "CHANGELOG.md", "docs/benchmarks.md", "fuzz/", "hack/", "src/", "tests/", ".github/"];
-    for path in String::from_utf8(tracked.stdout).unwrap().lines().filter(|path| *path != "Cargo.toml") {
-        let known = NAMED.iter().any(|(named, _)| *named == path) || elsewhere.iter().any(|of| path.starts_with(of));
-        assert!(known, "{path} names {VERSION}: add it to the list of this file");
-    }
+    let tracked = String::from_utf8(tracked.stdout).unwrap();
+    let known = |path: &str| {
+        let named = NAMED.iter().any(|(named, _)| *named == path);
+        named || path == "Cargo.toml" || elsewhere.iter().any(|of| path.starts_with(of))
+    };
+    let unknown: Vec<&str> = tracked.lines().filter(|path| !known(path)).collect();
+    assert!(unknown.is_empty(), "these name {VERSION}, and are not in the list of this file: {unknown:?}");
 }
 
 /// The image that the manifests name is the one that a release makes.
@@ -67,7 +77,7 @@ fn every_file_with_the_version_is_known() {
 fn the_image_and_the_chart_have_one_name() {
     assert!(text("hack/release/image").contains("-name \"ghcr.io/stablekey/stablekey:$version\""));
     assert!(text(".github/workflows/release.yml").contains("hack/release/publish ghcr.io/stablekey "));
-    assert!(text("hack/release/publish").contains("image=$registry/stablekey:$version\ncharts=$registry/charts\n"));
+    assert!(text("hack/release/publish").contains("image=$registry/stablekey\ncharts=$registry/charts\n"));
     assert!(text("manifests/helm/stablekey/values.yaml").contains("\n  repository: ghcr.io/stablekey/stablekey\n"));
 }
 
@@ -104,6 +114,65 @@ fn a_tag_is_that_of_the_version() {
         let (success, said) = version(&[other]);
         assert!(!success && said.contains(&format!("the tag {other} is not v{VERSION}")), "{said}");
     }
+}
+
+/// Returns a repository with scripts of hack/release, one commit, and `gh` and others in `bin`.
+fn clone_with(scripts: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("hack/release")).unwrap();
+    for script in scripts {
+        fs::copy(repository("hack/release").join(script), folder.path().join("hack/release").join(script)).unwrap();
+    }
+    for words in ["init --quiet --initial-branch=main", "add .", "commit --quiet --message=first"] {
+        git_in(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    }
+    folder
+}
+
+#[test]
+fn only_a_tested_commit_of_main_is_released() {
+    use std::os::unix::fs::PermissionsExt;
+    let clone = clone_with(&["tested"]);
+    let commit = git_in(clone.path(), &["rev-parse", "HEAD"]);
+    git_in(clone.path(), &["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    git_in(clone.path(), &["commit", "--quiet", "--allow-empty", "--message=not merged"]);
+    let later = git_in(clone.path(), &["rev-parse", "HEAD"]);
+
+    // What it asks GitHub, and how that answers.
+    let bin = clone.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("gh"), "#!/bin/sh\necho \"$@\" >>\"$ASKED\"\necho \"$ANSWER\"\nexit \"$CODE\"\n").unwrap();
+    fs::set_permissions(bin.join("gh"), PermissionsExt::from_mode(0o755)).unwrap();
+    let asked = clone.path().join("asked");
+    let tested = |commit: &str, answer: &str, code: &str| {
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let mut tested = Command::new(clone.path().join("hack/release/tested"));
+        tested.args(["stablekey/stablekey", commit]).env("PATH", path).env("ASKED", &asked);
+        said(tested.env("ANSWER", answer).env("CODE", code))
+    };
+    assert_eq!(tested(&commit, "1", "0"), (true, String::new()));
+    let question = fs::read_to_string(&asked).unwrap();
+    assert!(question.contains("actions/workflows/ci.yml/runs?") && question.contains(&commit), "{question}");
+    for (answer, code) in [("0", "0"), ("", "0"), ("null", "0"), ("", "1"), ("1", "1")] {
+        assert!(!tested(&commit, answer, code).0, "{answer:?} {code}");
+    }
+    assert!(tested(&commit, "0", "0").1.contains("has not succeeded"));
+    let (success, said) = tested(&later, "1", "0");
+    assert!(!success && said.contains("is not on main"), "{said}");
+    assert!(!tested("v9.9.9", "1", "0").0);
+}
+
+#[test]
+fn a_release_has_the_time_of_its_commit_or_that_of_the_caller() {
+    let clone = clone_with(&["epoch"]);
+    let epoch = |time: &str| {
+        said(Command::new(clone.path().join("hack/release/epoch")).env("SOURCE_DATE_EPOCH", time).env_remove("GIT_DIR"))
+    };
+    assert_eq!(epoch(""), (true, format!("{}\n", git_in(clone.path(), &["log", "-1", "--format=%ct"]))));
+    fs::rename(clone.path().join(".git"), clone.path().join("elsewhere")).unwrap();
+    assert_eq!(epoch("1700000000"), (true, "1700000000\n".to_string()));
+    let (success, said) = epoch("");
+    assert!(!success && said.contains("set SOURCE_DATE_EPOCH"), "{said}");
 }
 
 /// The project's workflows, by their name.
@@ -146,12 +215,34 @@ fn workflows_call_scripts_that_exist() {
     assert!(called > 10, "{called}");
 }
 
-/// Only the two jobs that publish may write, and what they publish they publish for a tag.
+/// Returns every job of a workflow that may write, and does not wait for a tag.
+fn writes_without_a_tag(workflow: &Value) -> Vec<&str> {
+    let jobs = workflow["jobs"].as_object().unwrap().iter();
+    let writes = |job: &Value| match &job["permissions"] {
+        Value::Object(rights) => rights.values().any(|right| right != "read" && right != "none"),
+        Value::Null => false,
+        // `write-all`, or `read-all`.
+        all => all != "read-all",
+    };
+    let for_a_tag = |job: &Value| job["if"] == "github.event_name == 'push'";
+    jobs.filter(|(_, job)| writes(job) && !for_a_tag(job)).map(|(name, _)| name.as_str()).collect()
+}
+
+/// Only the jobs that publish may write, and they run for a tag only: whoever starts the workflow by hand chooses the
+/// branch whose scripts run.
 #[test]
 fn jobs_have_the_least_permissions() {
     let only_read = serde_json::json!({"contents": "read"});
     for (name, _, workflow) in workflows() {
         assert_eq!(workflow["permissions"], only_read, "{name}");
+        assert!(writes_without_a_tag(&workflow).is_empty(), "{name}: {:?}", writes_without_a_tag(&workflow));
+        let starts = serde_json::json!({"push": {"tags": ["v*"]}, "workflow_dispatch": null});
+        assert!(name != "release.yml" || workflow["on"] == starts, "{}", workflow["on"]);
+        let mut always = workflow.clone();
+        for (_, job) in always["jobs"].as_object_mut().unwrap() {
+            job["if"] = Value::Null;
+        }
+        assert_eq!(writes_without_a_tag(&always).len(), if name == "release.yml" { 3 } else { 0 });
         for (job, of) in workflow["jobs"].as_object().unwrap() {
             let writes: Vec<&str> = of["permissions"]
                 .as_object()
@@ -162,7 +253,8 @@ fn jobs_have_the_least_permissions() {
                 .collect();
             let expected: &[&str] = match job.as_str() {
                 "registry" => &["attestations", "id-token", "packages"],
-                "release" => &["attestations", "contents", "id-token"],
+                "draft" => &["attestations", "contents", "id-token"],
+                "release" => &["contents"],
                 _ => &[],
             };
             let mut sorted = writes.clone();
@@ -176,8 +268,7 @@ fn jobs_have_the_least_permissions() {
                 let publishes =
                     ["hack/release/publish", "hack/release/login", "actions/attest", "gh release", "hack/release/sign"];
                 if publishes.iter().any(|publishes| text.contains(publishes)) {
-                    let on_tag = "github.event_name == 'push'";
-                    assert!(of["if"] == on_tag || step["if"] == on_tag, "{name}: {job}: {text}");
+                    assert_eq!(of["if"], "github.event_name == 'push'", "{name}: {job}: {text}");
                 }
             }
         }
