@@ -1,7 +1,7 @@
 //! Runs the installation commands of the documentation on two real clusters.
 
-use crate::tools::{output_of, repository, tool};
-use stablekey_clusters::{Cluster, Options, run};
+use crate::tools::{error_of, output_of, repository, tool};
+use stablekey_clusters::{Cluster, Options, run, run_with_input};
 use stablekey_testing::replica::Replica;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -52,6 +52,23 @@ impl<'a> Shell<'a> {
 
     #[track_caller]
     pub fn run(&self, script: &str) -> String {
+        output_of(self.bash(&["-euo", "pipefail"], script).stdin(Stdio::null()))
+    }
+
+    /// Like `run`, with a person who types.
+    #[track_caller]
+    pub fn run_typing(&self, typed: &str, script: &str) -> String {
+        run_with_input(&mut self.bash(&["-euo", "pipefail"], script), typed).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a script that must fail in the shell of a person, which goes on after a command that failed. Returns what
+    /// it reported.
+    #[track_caller]
+    pub fn error_of_person(&self, script: &str) -> String {
+        error_of(self.bash(&[], script).stdin(Stdio::null()))
+    }
+
+    fn bash(&self, options: &[&str], script: &str) -> Command {
         let helm = tool("helm");
         let folders = [self.clusters[0].binaries(), Path::new(helm.get_program()).parent().unwrap()]
             .map(|path| path.display().to_string());
@@ -60,9 +77,9 @@ impl<'a> Shell<'a> {
         let kubeconfigs = self.clusters.iter().map(|cluster| cluster.kubeconfig().display().to_string());
         let kubeconfigs = kubeconfigs.collect::<Vec<_>>().join(":");
         let mut bash = Command::new("bash");
-        bash.args(["-euo", "pipefail", "-c", script]).current_dir(self.folder.path()).stdin(Stdio::null());
+        bash.args(options).args(["-c", script]).current_dir(self.folder.path());
         bash.env("PATH", path).env("KUBECONFIG", kubeconfigs).env("HOME", self.folder.path());
-        output_of(&mut bash)
+        bash
     }
 }
 

@@ -20,7 +20,7 @@ fn process(version: &Version, cluster: &Cluster, namespace: &str, role: &str) ->
     let token = cluster.token(namespace, &format!("stablekey-{role}")).unwrap();
     let mut command = Command::new(&version.program);
     command.args(["controller", "--role", role, "--namespace", namespace, "--listen", "127.0.0.1:0"]);
-    command.args(["--lease-duration", "3s"]).stdin(Stdio::null());
+    command.args(["--lease-duration", "15s"]).stdin(Stdio::null());
     command.env("KUBECONFIG", cluster.kubeconfig_of(&token).unwrap());
     Replica::by(command)
 }
@@ -136,6 +136,55 @@ fn reconcile(shell: &Shell<'_>, context: &str, cluster: &Cluster) {
     });
 }
 
+/// A backup that stops leaves no folder of that name, and nothing is restored from a folder that lacks something.
+fn an_incomplete_backup_is_not_restored(shell: &Shell<'_>, backup: &str, restore: &str) {
+    let reader = format!(
+        "kubectl --context us --namespace us-prod create role reads-no-secrets --verb get,list --resource configmaps
+        kubectl --context us --namespace us-prod create role reads-objects --verb get,list --resource {}
+        for role in reads-no-secrets reads-objects; do
+          kubectl --context us --namespace us-prod create rolebinding $role --role $role --user reader
+        done",
+        OBJECTS.split(',').map(|kind| format!("{kind}.stablekey.dev")).collect::<Vec<_>>().join(",")
+    );
+    shell.run(&reader);
+    let forbidden = backup.replace("us-prod folder=backup/us-prod", "us-prod folder=backup/forbidden");
+    let forbidden = forbidden.replace("kubectl --context $context", "kubectl --as reader --context $context");
+    let error = shell.error_of_person(&forbidden);
+    assert!(error.contains("secrets is forbidden"), "{error}");
+    assert_eq!(
+        shell.run("ls backup/forbidden.new; ls backup"),
+        "configmaps.yaml\nobjects.yaml\nsecrets.yaml\neu-prod\nforbidden.new\nus-prod\n"
+    );
+    let error = shell.error_of_person(backup);
+    assert!(error.contains("backup/us-prod exists: choose another folder"), "{error}");
+
+    let of = |folder: &str| {
+        restore
+            .replace("namespace=us-prod folder=backup/us-prod", &format!("namespace=incomplete folder=backup/{folder}"))
+    };
+    for (damage, lacks) in [
+        ("cp -r backup/us-prod backup/damaged; : > backup/damaged/secrets.yaml", "secrets"),
+        ("cp -r backup/us-prod backup/damaged; rm backup/damaged/configmaps.yaml", "configmaps"),
+        (
+            "cp -r backup/us-prod backup/damaged; head -n 20 backup/us-prod/objects.yaml > backup/damaged/objects.yaml",
+            "objects",
+        ),
+    ] {
+        shell.run(&format!("rm -rf backup/damaged; {damage}; rm -f backup/damaged/*.json"));
+        let error = shell.error_of_person(&of("damaged"));
+        assert!(error.contains(&format!("backup/damaged/{lacks}.yaml is missing or incomplete")), "{error}");
+        let restored = format!("kubectl --context new --namespace incomplete get {OBJECTS},secrets --output name");
+        assert_eq!(shell.run(&restored), "", "{damage}");
+        shell.run("kubectl --context new delete namespace incomplete");
+    }
+
+    // What is empty is restored as empty.
+    let empty = "namespace=empty folder=backup/empty";
+    shell.run("kubectl --context us create namespace empty");
+    shell.run(&backup.replace("namespace=us-prod folder=backup/us-prod", empty));
+    shell.run(&restore.replace("namespace=us-prod folder=backup/us-prod", empty));
+}
+
 /// Every block of the document that says how to do something is run: these tests name each section.
 #[test]
 fn every_section_with_commands_is_run() {
@@ -194,9 +243,10 @@ fn the_documented_operations_work() {
         reconcile(&shell, "us", us);
         assert_eq!([everything(us, "us-prod"), everything(eu, "eu-prod")], before);
     }
-    let without_age = |said: &str| -> Vec<Vec<String>> {
+    let without_age = |output: &str| -> Vec<Vec<String>> {
         let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
-        said.lines()
+        output
+            .lines()
             .map(|line| {
                 let mut words = words(line);
                 words.pop();
@@ -221,15 +271,33 @@ fn the_documented_operations_work() {
     shell.run(&restore.replace(of_us, "context=new namespace=eu-prod folder=backup/eu-prod"));
     assert_eq!(everything(new, "us-prod"), before[0]);
     assert_eq!(everything(new, "eu-prod"), before[1]);
+    an_incomplete_backup_is_not_restored(&shell, &backup, restore);
 
     // The alerts, while the operator runs.
     let text = std::fs::read_to_string(repository(DOCUMENT)).unwrap();
     let alerts = text.split_once("\n## Alerts\n").unwrap().1;
+    let keys = json!({"clientSecret": "old", "other": "stays"});
+    let of_a_person =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "salesforce-app"}, "stringData": keys});
+    apply(us, "us-prod", &of_a_person);
+    // As the operator would write it.
+    let failing = json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "failing"}, "type": "Warning",
+        "eventTime": "2030-01-31T00:00:00.000000Z", "action": "Notify", "reason": "NotificationsFailing",
+        "note": "of a destination", "reportingController": "stablekey", "reportingInstance": "stablekey",
+        "regarding": {"apiVersion": "v1", "kind": "Secret", "namespace": "us-prod", "name": "stablekey-notifications"},
+    });
+    apply(us, "us-prod", &failing);
     for section in alerts.split("\n### ").skip(1).filter(|section| section.contains("```sh\n")) {
         let name = section.lines().next().unwrap();
-        let said = shell.run(&script(DOCUMENT, &format!("### {name}")));
-        assert!(!said.trim().is_empty(), "{name}");
+        let output = shell.run_typing(" typed \\ value\n", &script(DOCUMENT, &format!("### {name}")));
+        assert!(!output.trim().is_empty(), "{name}");
+        assert!(!output.contains("typed"), "{output}");
     }
+    let template = "go-template={{.data.clientSecret | base64decode}}{{.data.other | base64decode}}";
+    let get = ["--namespace=us-prod", "get", "secret", "salesforce-app", "--output", template];
+    let stored = run(us.kubectl().args(get)).unwrap();
+    assert_eq!(stored, " typed \\ valuestays", "exactly what was typed, without the end of the line");
 
     // The restored hub goes on where the other one stopped.
     end(running.take().unwrap());
@@ -293,9 +361,10 @@ fn the_documented_helm_commands_upgrade_and_go_back() {
     in_older.run(&script(INSTALLING, "### With Helm"));
     // The older chart's defaults have nothing for what is new.
     let commands = blocks(DOCUMENT, "## Upgrade")[1].clone();
-    let upgrade = commands.lines().next().unwrap();
+    let upgrade = commands.lines().next().unwrap().trim_end_matches(" &&");
     let reuses = upgrade.replace("--reset-then-reuse-values", "--reuse-values --dry-run=server");
-    shell.run(&format!("! {reuses}"));
+    let error = shell.error_of_person(&reuses);
+    assert!(error.contains("nil pointer evaluating"), "{error}");
     shell.run(&blocks(DOCUMENT, "## Upgrade")[1]);
     let staged = json!({
         "apiVersion": "stablekey.dev/v1alpha1", "kind": "TenantSync", "metadata": {"name": "staged"},

@@ -77,7 +77,7 @@ impl<'c> TestEnv<'c> {
         let process = |namespace: &str, role: &str| {
             let mut command = Command::new(&version.program);
             command.args(["controller", "--role", role, "--namespace", self.namespace(namespace).name()]);
-            command.args(["--listen", "127.0.0.1:0", "--lease-duration", "3s", "--request-timeout", "5s"]);
+            command.args(["--listen", "127.0.0.1:0", "--lease-duration", "15s", "--request-timeout", "5s"]);
             command.args(["--delete-after", "1s"]).stdin(Stdio::null());
             command.env("KUBECONFIG", self.account(namespace, &format!("stablekey-{role}")));
             Replica::by(command)
@@ -129,9 +129,9 @@ impl<'c> TestEnv<'c> {
         let state = tempfile::tempdir().unwrap();
         let arguments = ["plan", "--namespace", self.us.name(), "--sync", "waits"];
         let mut plan = version.command(state.path(), state.path(), &arguments);
-        let said = plan.env("KUBECONFIG", self.cluster.kubeconfig()).output().unwrap();
-        let shown = String::from_utf8(said.stdout).unwrap();
-        assert_eq!(said.status.code(), Some(2), "{shown}{}", String::from_utf8_lossy(&said.stderr));
+        let output = plan.env("KUBECONFIG", self.cluster.kubeconfig()).output().unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{shown}{}", String::from_utf8_lossy(&output.stderr));
         assert!(shown.contains("later"), "{shown}");
         shown
     }
@@ -390,7 +390,7 @@ fn take_over(env: &TestEnv<'_>, from: Operator, to: &Version, at: &str) -> Opera
     let operator = change_over(env, from, to);
     env.reconcile(&format!("after-{at}"), &SYNCS);
     // A retry may be under way.
-    until("the statuses say what they said", || states(env) == before_states);
+    until("the statuses are as before", || states(env) == before_states);
     assert_eq!(differences(&before, &env.everything()), [""; 0]);
     let written = env.written(mark);
     let (statuses, others): (Vec<&String>, Vec<&String>) = written.iter().partition(|write| write.contains(" status "));

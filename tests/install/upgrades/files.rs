@@ -67,13 +67,13 @@ fn written_by(version: &Version) -> Project {
 
 /// Returns the exit code of a plan, its digests and actions, and what it says is kept or drifted.
 fn plan(version: &Version, project: &Project) -> Plan {
-    let said = run(version, project, &["plan", "-o", "json"]);
-    let json: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.all));
+    let output = run(version, project, &["plan", "-o", "json"]);
+    let json: Value = serde_json::from_str(&output.out).unwrap_or_else(|error| panic!("{error}: {}", output.all));
     let notes = json["targets"].as_array().unwrap().iter().flat_map(|target| target["notes"].as_array().unwrap());
     let notes = notes.filter(|note| note["note"] == "kept" || note["note"] == "drift");
     let digests = json["targets"].as_array().unwrap().iter().map(|target| target["digests"].clone());
     Plan {
-        code: said.code,
+        code: output.code,
         actions: actions(&json),
         digests: digests.collect(),
         notes: notes.map(|note| format!("{} {} {}", note["note"], note["object"], note["path"])).collect(),
@@ -248,9 +248,9 @@ fn what_an_earlier_version_cannot_read_is_an_error_and_writes_nothing() {
     project.write("us/connections/late.yaml", &chat("Late").replace("chat", "late"));
     project.write("us/integrations/late.yaml", &Integration::new("late").binds("Chat", "late").yaml());
     let before = files(project.root());
-    let said = run(earlier, &project, &["apply", "--yes"]);
-    said.exits(1).prints("staged.yaml:");
-    assert_eq!(changed(&before, &files(project.root())), [""; 0], "{}", said.all);
+    let output = run(earlier, &project, &["apply", "--yes"]);
+    output.exits(1).prints("staged.yaml:");
+    assert_eq!(changed(&before, &files(project.root())), [""; 0], "{}", output.all);
     run(&this, &project, &["apply", "--yes"]);
     assert!(project.has("own/integrations/late.yaml"));
 
@@ -263,7 +263,7 @@ fn what_an_earlier_version_cannot_read_is_an_error_and_writes_nothing() {
     assert!(project.read("own/stablekey.lock").contains(" name="), "{}", project.read("own/stablekey.lock"));
     project.write("declared/own/crm.yaml", &crm("own.example", "more"));
     let before = files(project.root());
-    let said = run(earlier, &project, &["apply", "--yes"]);
-    said.exits(1).prints("own/stablekey.lock").prints("not a record");
-    assert_eq!(changed(&before, &files(project.root())), [""; 0], "{}", said.all);
+    let output = run(earlier, &project, &["apply", "--yes"]);
+    output.exits(1).prints("own/stablekey.lock").prints("not a record");
+    assert_eq!(changed(&before, &files(project.root())), [""; 0], "{}", output.all);
 }

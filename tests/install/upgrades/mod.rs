@@ -4,6 +4,7 @@ mod cluster;
 mod files;
 mod newer;
 mod platform;
+mod schemas;
 mod shapes;
 
 use crate::tools::repository;
