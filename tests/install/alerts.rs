@@ -1,7 +1,7 @@
 //! manifests/alerts, as Prometheus reads them.
 
 use crate::renderings::kustomized;
-use crate::tools::{output_of, repository, tool};
+use crate::tools::{fails_with, output_of, repository, tool};
 use stablekey_testing::manifests::documents;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,15 +63,15 @@ fn rules_that_prometheus_would_not_load_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yaml");
     let right = std::fs::read_to_string(repository("manifests/alerts/stablekey.yaml")).unwrap();
-    for (from, to) in [
-        ("absent(", "absnt("),
-        ("for: 10m", "for: long"),
-        ("summary: No", "summary: '{{ $x }}' #"),
-        ("expr: absent", "exp: absent"),
+    for (from, to, error) in [
+        ("absent(", "absnt(", "unknown function"),
+        ("for: 10m", "for: long", "not a valid duration"),
+        ("summary: No", "summary: '{{ $x }}' #", "undefined variable"),
+        ("expr: absent", "exp: absent", "field exp not found"),
     ] {
         assert!(right.contains(from));
         std::fs::write(&file, right.replacen(from, to, 1)).unwrap();
-        crate::tools::error_of(tool("rules").arg(&file));
+        fails_with(tool("rules").arg(&file), error);
     }
 }
 

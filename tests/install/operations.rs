@@ -151,6 +151,8 @@ fn an_incomplete_backup_is_not_restored(shell: &Shell<'_>, backup: &str, restore
     let forbidden = forbidden.replace("kubectl --context $context", "kubectl --as reader --context $context");
     let error = shell.error_of_person(&forbidden);
     assert!(error.contains("secrets is forbidden"), "{error}");
+    // What kubectl writes then looks complete: only the name of the folder tells.
+    assert!(shell.run("cat backup/forbidden.new/secrets.yaml").contains("items: []\nkind: List\n"));
     assert_eq!(
         shell.run("ls backup/forbidden.new; ls backup"),
         "configmaps.yaml\nobjects.yaml\nsecrets.yaml\neu-prod\nforbidden.new\nus-prod\n"

@@ -1,7 +1,7 @@
 //! Permissions of people on custom resources, with the cluster's own roles and with manifests/rbac.
 
 use crate::installed::{apply, install, until, us};
-use crate::tools::{error_of, output_of};
+use crate::tools::{error_of, fails_with, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run, run_with_input};
 use std::process::Command;
@@ -83,7 +83,7 @@ fn only_approvers_can_approve() {
     ));
     // And nothing else.
     for words in ["delete tenantsync us-to-eu", "get connections", "get secrets"] {
-        error_of(&mut person(&namespace, "stablekey-approve", words));
+        fails_with(&mut person(&namespace, "stablekey-approve", words), "orbidden");
     }
 }
 
@@ -96,10 +96,10 @@ fn viewers_see_no_customer_values_and_nobody_writes_a_status() {
     for kind in ["connections", "integrations", "components", "tenants", "tenantsyncs"] {
         output_of(&mut person(&namespace, "view", &format!("get {kind}")));
     }
-    error_of(&mut person(&namespace, "view", "get customercredentials"));
+    fails_with(&mut person(&namespace, "view", "get customercredentials"), "forbidden");
     output_of(&mut person(&namespace, "edit", "get customercredentials"));
     let accepts = r#"patch tenant us --type=merge --patch={"spec":{"acceptFrom":["dev"]}}"#;
-    error_of(&mut person(&namespace, "edit", accepts));
+    fails_with(&mut person(&namespace, "edit", accepts), "orbidden");
     output_of(&mut person(&namespace, "admin", accepts));
     for role in ROLES {
         let words = r#"patch tenant us --subresource=status --type=merge --patch={"status":{"observedGeneration":7}}"#;

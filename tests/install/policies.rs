@@ -1,7 +1,7 @@
 //! Permissions of the accounts beyond RBAC: manifests/policies, with their real tokens.
 
 use crate::installed::{Account, apply, install, us};
-use crate::tools::{error_of, output_of};
+use crate::tools::{error_of, fails_with, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run};
 
@@ -47,10 +47,11 @@ fn the_binder_writes_only_binding_secrets() {
     let theirs = "the binder leaves alone every Secret that is not";
     for (name, type_) in [("theirs", "Opaque"), ("bound", "servicebinding.io/crm")] {
         apply(&namespace, &secret(name, type_, json!({})));
-        refused(binder.apply("", &secret(name, type_, binding())), if type_ == "Opaque" { only } else { theirs });
+        let refusal = if type_ == "Opaque" { only } else { theirs };
+        refused(binder.apply("", &secret(name, type_, binding())), refusal);
         let label = format!("label secret {name} stablekey.dev/for=binding");
-        error_of(&mut binder.kubectl(&label));
-        error_of(&mut binder.kubectl(&format!("delete secret {name} --wait=false")));
+        fails_with(&mut binder.kubectl(&label), refusal);
+        fails_with(&mut binder.kubectl(&format!("delete secret {name} --wait=false")), theirs);
     }
     // Other writers of Secrets are not restricted.
     apply(&namespace, &secret("anybodys", "Opaque", opted_in));

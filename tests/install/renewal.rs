@@ -2,7 +2,7 @@
 
 use crate::installed::{Account, apply, eu, install, us};
 use crate::renderings::kustomized;
-use crate::tools::error_of;
+use crate::tools::fails_with;
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run};
 use std::os::unix::fs::PermissionsExt as _;
@@ -268,7 +268,7 @@ fn a_kubeconfig_that_changed_meanwhile_is_kept() {
     let said = pod.run();
     let words = "eu-prod: the new token cannot be written to Secret stablekey-kubeconfigs of namespace";
     assert!(!said.well && said.lines[0].starts_with(words) && said.all.contains("not found"), "{}", said.all);
-    error_of(hub.kubectl().args(["get", "secret", "stablekey-kubeconfigs"]));
+    fails_with(hub.kubectl().args(["get", "secret", "stablekey-kubeconfigs"]), "NotFound");
 }
 
 /// Link-local servers and others that the operator refuses: no token is sent to them.

@@ -2,7 +2,7 @@
 
 use crate::installed::{Account, apply, install, us};
 use crate::renderings::kustomized;
-use crate::tools::{error_of, output_of};
+use crate::tools::{error_of, fails_with, output_of};
 use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run};
 
@@ -109,7 +109,7 @@ fn only_the_binder_reads_a_tenants_secrets() {
     let kubeconfigs = "get secrets --field-selector=metadata.name=stablekey-kubeconfigs";
     output_of(&mut syncer.kubectl(kubeconfigs));
     for account in [&sender, &target, &source] {
-        error_of(&mut account.kubectl(kubeconfigs));
+        fails_with(&mut account.kubectl(kubeconfigs), "forbidden");
     }
 }
 

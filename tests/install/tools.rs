@@ -54,10 +54,17 @@ pub fn output_of(command: &mut Command) -> String {
     run(command).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Runs a command that must fail for this reason.
+#[track_caller]
+pub fn fails_with(command: &mut Command, text: &str) {
+    let error = error_of(command);
+    assert!(error.contains(text), "{text}: {error}");
+}
+
 #[track_caller]
 pub fn error_of(command: &mut Command) -> String {
     match run(command) {
-        Ok(said) => panic!("it should have been refused, and said {said}"),
+        Ok(output) => panic!("it should have been refused, and its output is {output}"),
         Err(error) => error.to_string(),
     }
 }
