@@ -74,6 +74,9 @@ fn expiry_is_reported_before_and_enforced_after_by_the_clock_alone() {
     let labels = format!("{{tenant_namespace=\"{}\",connection=\"crm\"}}", env.here.name());
     let metric = format!("stablekey_connection_expires_timestamp_seconds{labels}");
     assert_eq!(binder.metric(&metric), Some(32_472_144_000.0));
+    // A day counts as a time does.
+    env.apply(&[password("crm", json!({"stablekey.dev/expires": "2999-01-02"}))]);
+    until("the day is known", || binder.metric(&metric) == Some(32_472_230_400.0));
     assert!(binder.metric("stablekey_last_success_timestamp_seconds{role=\"binder\"}").is_some());
     // At this level the log has the decision and its reason.
     let decided = binder.wait_for_log("\"reason\":\"SecretExpired\"");
