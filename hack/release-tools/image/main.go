@@ -1,5 +1,5 @@
-// Writes the image of Stablekey, without a daemon and without a base: the certificates of public authorities in one
-// layer, a static binary in the next. For one binary it is an image; for binaries of several architectures, an index.
+// Writes the image of Stablekey, without a daemon and without a base: the certificates of public authorities and a folder
+// for temporary files in one layer, a static binary in the next. For one binary it is an image; for binaries of several architectures, an index.
 // What it writes depends on its arguments only: same arguments, same bytes.
 //
 // Below the folder it writes `layout`, an OCI layout, and `image.tar`, the same as one file, which is an OCI archive and
@@ -43,6 +43,8 @@ const (
 	// containerd and Docker read the image's name here, other tools its tag in ref.name.
 	nameAnnotation = "io.containerd.image.name"
 	tagAnnotation  = "org.opencontainers.image.ref.name"
+	layoutName     = "layout"
+	archiveName    = "image.tar"
 )
 
 type arguments struct {
@@ -131,11 +133,14 @@ func staticBinary(architecture, path string) ([]byte, error) {
 }
 
 func image(read *arguments, architecture string, binary []byte) (v1.Image, error) {
-	certificates, err := layer(true, file{roots, certificatesOfPublicAuthorities(), 0o444})
+	// `plan --git` writes temporary files, as whoever runs the image.
+	certificates, err := layer([]folder{
+		{"etc/", 0o755}, {"etc/ssl/", 0o755}, {"etc/ssl/certs/", 0o755}, {"tmp/", 0o1777},
+	}, file{roots, certificatesOfPublicAuthorities(), 0o444})
 	if err != nil {
 		return nil, err
 	}
-	program, err := layer(false, file{"stablekey", binary, 0o555})
+	program, err := layer(nil, file{"stablekey", binary, 0o555})
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +149,7 @@ func image(read *arguments, architecture string, binary []byte) (v1.Image, error
 	}
 	made, err := mutate.Append(
 		mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON),
-		mutate.Addendum{Layer: certificates, History: history("certificates of public authorities")},
+		mutate.Addendum{Layer: certificates, History: history("certificates of public authorities, and tmp")},
 		mutate.Addendum{Layer: program, History: history("stablekey")},
 	)
 	if err != nil {
@@ -170,6 +175,10 @@ func image(read *arguments, architecture string, binary []byte) (v1.Image, error
 func certificatesOfPublicAuthorities() []byte {
 	var text bytes.Buffer
 	for root := range bundle.Roots() {
+		// Mozilla trusts it for some certificates only, which a file of certificates cannot say.
+		if root.Constraint != nil {
+			continue
+		}
 		// It writes to memory.
 		_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate})
 	}
@@ -182,17 +191,19 @@ type file struct {
 	mode    int64
 }
 
-// A layer with a file and its folders, all of root and without a time.
-func layer(folders bool, file file) (v1.Layer, error) {
+type folder struct {
+	path string
+	mode int64
+}
+
+// A layer with folders and a file, all of root and without a time.
+func layer(folders []folder, file file) (v1.Layer, error) {
 	var content bytes.Buffer
 	writer := tar.NewWriter(&content)
-	if folders {
-		names := strings.Split(filepath.Dir(file.path), "/")
-		for depth := range names {
-			name := strings.Join(names[:depth+1], "/") + "/"
-			if err := writer.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755}); err != nil {
-				return nil, err
-			}
+	for _, folder := range folders {
+		header := &tar.Header{Typeflag: tar.TypeDir, Name: folder.path, Mode: folder.mode}
+		if err := writer.WriteHeader(header); err != nil {
+			return nil, err
 		}
 	}
 	if err := add(writer, file); err != nil {
@@ -215,12 +226,39 @@ func add(writer *tar.Writer, file file) error {
 	return err
 }
 
-// One image, or an index of several.
-func write(read *arguments, images map[string]v1.Image) error {
-	if err := os.RemoveAll(read.output); err != nil {
+// Removes what an earlier run wrote to a folder. A folder with anything else is somebody's, and an error.
+func clear(output string) error {
+	entries, err := os.ReadDir(output)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	folder := filepath.Join(read.output, "layout")
+	for _, entry := range entries {
+		known := entry.Name() == archiveName
+		if entry.Name() == layoutName {
+			_, err := os.Stat(filepath.Join(output, layoutName, "oci-layout"))
+			known = err == nil
+		}
+		if !known {
+			return fmt.Errorf("%s holds %s, which is no image: name a new or an empty folder", output, entry.Name())
+		}
+	}
+	for _, name := range []string{layoutName, archiveName} {
+		if err := os.RemoveAll(filepath.Join(output, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// One image, or an index of several.
+func write(read *arguments, images map[string]v1.Image) error {
+	if err := clear(read.output); err != nil {
+		return err
+	}
+	folder := filepath.Join(read.output, layoutName)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
@@ -294,7 +332,7 @@ func archive(read *arguments, folder string, images map[string]v1.Image) error {
 	if err := writer.Close(); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(read.output, "image.tar"), content.Bytes(), 0o644)
+	return os.WriteFile(filepath.Join(read.output, archiveName), content.Bytes(), 0o644)
 }
 
 func forDocker(name string, image v1.Image) ([]byte, error) {

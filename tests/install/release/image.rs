@@ -1,6 +1,6 @@
 //! The image that hack/release/image writes.
 
-use super::{Image, architecture, script, static_binary, tool};
+use super::{Image, architecture, path_of, program_for, script, static_binary, tool};
 use crate::tools::{error_of, output_of};
 use serde_json::json;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn it_has_the_binary_and_public_authorities_and_nothing_else() {
     let [authorities, program] = &image.layers()[..] else { panic!("two layers") };
     let folders = ["etc/", "etc/ssl/", "etc/ssl/certs/"].map(|folder| format!("drwxr-xr-x 0/0 {folder}"));
     let file = "-r--r--r-- 0/0 etc/ssl/certs/ca-certificates.crt".to_string();
-    assert_eq!(list(authorities), [&folders[..], &[file]].concat());
+    assert_eq!(list(authorities), [&folders[..], &["drwxrwxrwt 0/0 tmp/".to_string(), file]].concat());
     assert_eq!(list(program), ["-r-xr-xr-x 0/0 stablekey"]);
 
     let root = image.unpacked();
@@ -47,25 +47,25 @@ fn it_has_the_binary_and_public_authorities_and_nothing_else() {
     assert!(authorities.matches("-----BEGIN CERTIFICATE-----").count() > 100);
     assert!(std::fs::read(root.path().join("stablekey")).unwrap() == std::fs::read(static_binary()).unwrap());
 
-    // Other programs read it too, and a second run writes the same.
+    // Other programs read it too.
     output_of(tool("crane").args(["validate", "--tarball"]).arg(image.path("image.tar")));
-    let again = Image::ours();
-    assert!(std::fs::read(image.path("image.tar")).unwrap() == std::fs::read(again.path("image.tar")).unwrap());
+}
+
+/// Images of one commit: somebody may commit between two runs.
+#[test]
+fn two_runs_write_the_same() {
+    let commit = |image: &Image| {
+        let config = image.json(&image.json(&image.index()["manifests"][0])["config"]);
+        config["config"]["Labels"]["org.opencontainers.image.revision"].clone()
+    };
+    let mut pairs = (0..5).map(|_| (Image::ours(), Image::ours()));
+    let (one, other) = pairs.find(|(one, other)| commit(one) == commit(other)).unwrap();
+    assert!(std::fs::read(one.path("image.tar")).unwrap() == std::fs::read(other.path("image.tar")).unwrap());
 }
 
 #[test]
 fn binaries_of_two_architectures_are_an_index() {
-    // The same program, but for the architecture that its head names: the image is not run.
-    let folder = tempfile::tempdir().unwrap();
-    let mut binary = std::fs::read(static_binary()).unwrap();
-    let of = |machine: u16, binary: &mut Vec<u8>| {
-        binary[18..20].copy_from_slice(&machine.to_le_bytes());
-        let path = folder.path().join(machine.to_string());
-        std::fs::write(&path, &binary).unwrap();
-        path
-    };
-    let [amd64, arm64] = [62, 183].map(|machine| of(machine, &mut binary));
-    let image = Image::of(&[("arm64", &arm64), ("amd64", &amd64)]);
+    let image = Image::of_two_architectures();
     let index = image.json(&image.index()["manifests"][0]);
     let images = index["manifests"].as_array().unwrap();
     let platforms: Vec<_> = images.iter().map(|image| image["platform"]["architecture"].as_str().unwrap()).collect();
@@ -73,9 +73,35 @@ fn binaries_of_two_architectures_are_an_index() {
     for (descriptor, architecture) in images.iter().zip(platforms) {
         assert_eq!(image.json(&image.json(descriptor)["config"])["architecture"], architecture);
     }
-    let refused = |binary: &str| error_of(script("image").arg(folder.path().join("image")).arg(binary));
-    let said = refused(&format!("amd64={}", arm64.display()));
+    let folder = tempfile::tempdir().unwrap();
+    let arm64 = program_for(183, folder.path());
+    let mut make = script("image");
+    let said = error_of(make.arg(folder.path().join("image")).arg(format!("amd64={}", arm64.display())));
     assert!(said.contains("is a program for EM_AARCH64, not for amd64"), "{said}");
+}
+
+#[test]
+fn it_is_written_below_the_folder_of_its_caller_and_over_an_image_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = format!("{}={}", architecture(), static_binary().display());
+    let make = |name: &str| {
+        let mut make = script("image");
+        make.arg(name).arg(&binary).current_dir(folder.path());
+        make
+    };
+    for _ in 0..2 {
+        assert_eq!(path_of(&mut make("made")), folder.path().join("made"));
+    }
+    let work = folder.path().join("work");
+    for somebodys in ["letter", "layout/letter"] {
+        let file = work.join(somebodys);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "dear").unwrap();
+        let said = error_of(&mut make("work"));
+        assert!(said.contains("which is no image: name a new or an empty folder"), "{said}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "dear");
+        std::fs::remove_file(&file).unwrap();
+    }
 }
 
 #[test]

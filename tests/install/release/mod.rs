@@ -29,15 +29,29 @@ fn path_of(command: &mut Command) -> PathBuf {
     output_of(command).lines().last().unwrap().into()
 }
 
-/// Returns the debug build, linked statically.
+/// Returns the program of a release that `hack/release/try` names.
+fn release_binary() -> Option<PathBuf> {
+    std::env::var_os("RELEASE_BINARY").map(PathBuf::from)
+}
+
+/// Returns the program that is tried: that of a release, or the debug build, linked statically.
 fn static_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| path_of(script("binary").arg("--debug")))
+    BINARY.get_or_init(|| release_binary().unwrap_or_else(|| path_of(script("binary").arg("--debug"))))
 }
 
 /// The architecture of this machine, as images name it.
 fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
+}
+
+/// Returns a program whose head names another machine, by its number in ELF. It is not run.
+fn program_for(machine: u16, folder: &Path) -> PathBuf {
+    let mut program = std::fs::read(static_binary()).unwrap();
+    program[18..20].copy_from_slice(&machine.to_le_bytes());
+    let path = folder.join(machine.to_string());
+    std::fs::write(&path, program).unwrap();
+    path
 }
 
 /// What hack/release/image writes.
@@ -57,6 +71,13 @@ impl Image {
 
     fn ours() -> Self {
         Image::of(&[(architecture(), static_binary())])
+    }
+
+    /// An index of two architectures. Their programs are the same, but for the architecture that the head names.
+    fn of_two_architectures() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [amd64, arm64] = [62, 183].map(|machine| program_for(machine, folder.path()));
+        Image::of(&[("arm64", &arm64), ("amd64", &amd64)])
     }
 
     fn path(&self, path: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The image's program in a root that has the image's files only, as another account.
 
-use super::Image;
+use super::{Image, release_binary};
 use crate::installed::{Account, apply, install, us};
 use crate::tools::repository;
 use stablekey_clusters::run;
@@ -21,12 +21,10 @@ fn program(root: &Path) -> Command {
     program
 }
 
-/// Returns the image's files, with what Kubernetes adds: names of hosts, and a folder for temporary files.
+/// Returns the image's files, with what every runtime adds: names of hosts.
 fn root(image: &Image) -> tempfile::TempDir {
     let root = image.unpacked();
     std::fs::write(root.path().join("etc/hosts"), "127.0.0.1 localhost\n").unwrap();
-    std::fs::create_dir(root.path().join("tmp")).unwrap();
-    std::fs::set_permissions(root.path().join("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
     root
 }
 
@@ -69,6 +67,15 @@ fn it_trusts_a_private_authority_only_where_it_is_named() {
     std::fs::remove_file(&list).unwrap();
     std::fs::write(&list, public + &authority.pem).unwrap();
     assert_eq!(plan(&[]).0, 3);
+}
+
+/// cargo-auditable adds the list to what a release ships, and the debug build that `make test` takes has none.
+#[test]
+fn it_lists_its_crates() {
+    let program = std::fs::read(Image::ours().unpacked().path().join("stablekey")).unwrap();
+    let name = b"\0.dep-v0\0";
+    let lists = program.windows(name.len()).any(|bytes| bytes == name);
+    assert_eq!(lists, release_binary().is_some());
 }
 
 #[test]
