@@ -63,6 +63,7 @@ const TOKEN: &str = "a-token-of-webhooks";
 pub fn operator(arguments: &[&str]) -> Outcome<()> {
     let [namespace, host, folder, address] = arguments else { return Err("wrong arguments".into()) };
     let options = Options {
+        notifications: None,
         roles: vec![Role::Syncer],
         lease_namespace: namespace.to_string(),
         namespaces: vec![namespace.to_string()],
