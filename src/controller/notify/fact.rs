@@ -1,4 +1,4 @@
-//! What is so now of an object, as far as somebody may want to hear of it.
+//! The current state of an object, as far as somebody may want to be notified of it.
 
 use crate::engine::model::item::ObjectId;
 use crate::forge::CommitState;

@@ -1,4 +1,4 @@
-//! Notifications: what people and other programs hear of syncs, drift, approvals and credentials, outside the cluster.
+//! Notifications: messages to people and other programs about syncs, drift, approvals and credentials.
 //!
 //! A worker reports what is so now ([`Fact`]), never what happened. For each destination the notifier compares that with
 //! what it delivered last, which a ConfigMap keeps, and sends the difference. So a transition is sent once, also over

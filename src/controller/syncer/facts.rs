@@ -1,4 +1,4 @@
-//! What people may want to hear of Tenants and TenantSyncs, from their statuses. Pure.
+//! The facts about Tenants and TenantSyncs that people may want to be notified of, from their statuses. Pure.
 //!
 //! A status may say less than before: of a target that cannot be read, it is not known whether there is drift. What is
 //! not known is left out, and stays as it was.

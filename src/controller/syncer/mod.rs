@@ -29,7 +29,7 @@
 //! | `status` | the statuses, how they are written, and the events of what changed |
 //! | `releases` | the releases of syncs with stages, and by which stages each is on its way |
 //! | `approvals`, `waiting_plans` | approvals, and what of them is left; the plans that wait for one |
-//! | `facts` | what people may want to hear, from the statuses |
+//! | `facts` | what people may want to be notified of, from the statuses |
 //! | `metrics` | metrics |
 
 mod approvals;
