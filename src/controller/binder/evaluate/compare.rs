@@ -65,31 +65,35 @@ pub(crate) fn compare(
     let problem = |code, text| Compared { problem: Some(Problem::new(code, text)), ..Compared::default() };
     let id = id_of(cache, of, object);
     let there = at(cache, &name, &purpose, &id, &component);
-    let stale = match there {
+    let (there, stale) = match there {
         AtName::Somebodys => {
             let text = format!("Secret {name} belongs to somebody else and is never overwritten: give it another name");
             return problem(Code::BindingNameTaken, text);
         }
-        AtName::Stale(there) => Some(there),
-        AtName::Ours(there) => {
-            if let Some(secret) = withdrawn_from(cache, there, connection) {
-                // Applications that do not read the status must not find a Secret that may no longer be used.
-                return Compared { desired: Some(DesiredSecret::withdrawn(there, secret)), ..Compared::default() };
-            }
-            None
-        }
-        AtName::Nothing => None,
+        AtName::Stale(there) => (None, Some(there)),
+        AtName::Ours(there) => (Some(there), None),
+        AtName::Nothing => (None, None),
     };
-    let there = if let AtName::Ours(there) = there { Some(there) } else { None };
+    // Applications that do not read the status must not find a Secret that may no longer be used: unless it is
+    // overwritten at once, it is deleted.
+    let data = inputs.map(|inputs| with_kind(&component, inputs));
+    let is_overwritten = data.as_ref().is_some_and(fits) && !cache.refused.contains_key(&name);
+    let withdrawn = there.and_then(|there| Some((there, withdrawn_from(cache, there, connection)?)));
+    let deletion = withdrawn.map(|(there, secret)| Compared {
+        desired: Some(DesiredSecret::withdrawn(there, secret)),
+        ..Compared::default()
+    });
+    if let (Some(deletion), false) = (deletion, is_overwritten) {
+        return deletion;
+    }
     // A Secret that does not name its object appears in the status once it does.
     let named = there.filter(|there| there.id.is_some()).map(|_| BindingRef { name: name.clone() });
-    let Some(inputs) = inputs else {
+    let Some(data) = data else {
         // A customer's values must not stay for another customer.
         let goes =
             stale.filter(|_| of == Purpose::Customer).map(|there| DesiredSecret::that_goes(there, Because::OfAnother));
         return Compared { there: named, desired: goes, ..Compared::default() };
     };
-    let data = with_kind(&component, inputs);
     if !fits(&data) {
         let text = format!("Secret {name} would be larger than 1 MiB: make the values smaller");
         return Compared { there: named, ..problem(Code::BindingTooLarge, text) };

@@ -58,6 +58,32 @@ fn a_leftover_is_deleted_once_its_source_is_withdrawn() {
     }
 }
 
+/// A copy from a withdrawn Secret is overwritten at once where its connection no longer needs that Secret, and deleted
+/// where it cannot be: so no application finds what may no longer be used, and none finds nothing without need.
+#[test]
+fn a_copy_of_what_is_withdrawn_is_overwritten_or_deleted() {
+    for refused in [false, true] {
+        let mut tenant = global();
+        tenant.settle();
+        let literal = json!({"baseUrl": {"value": "https://login.example"}, "note": {"value": "no password any more"}});
+        let mut without = component();
+        without["types"][0]["inputs"]["password"]["required"] = json!(false);
+        tenant.put(Kind::Component, "salesforce", without);
+        tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", literal));
+        WAYS[0](&mut tenant);
+        if refused {
+            tenant.cache.refused.insert("crm.binding".into(), "a quota".into());
+        }
+        let wanted = tenant.connection("crm").bindings.remove(0);
+        assert_eq!(matches!(wanted.how, How::Update { .. }), !refused, "{:?}", wanted.how);
+        assert_eq!(matches!(wanted.how, How::Delete { .. }), refused, "{:?}", wanted.how);
+        tenant.write(&wanted);
+        tenant.cache.refused.clear();
+        assert_eq!(tenant.settle().len(), usize::from(refused));
+        assert_eq!(data(&tenant.connection("crm").bindings[0]).len(), 4);
+    }
+}
+
 /// A Secret may have opted in for an older key. The deletion of the connection, which listed that key, withdraws
 /// nothing.
 #[test]
