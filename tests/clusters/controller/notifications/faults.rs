@@ -96,8 +96,12 @@ fn what_is_described_wrongly_is_reported() {
             )
     });
     assert_eq!(env.told("/slack"), [""; 0]);
+    // The Secret was read since the sync became well: that is no news for what comes now.
+    let good = ("good", "webhook: {url: URL/good}");
+    env.destinations(&[good, ("second", "webhook: {url: URL/second}"), ("misspelt", &misspelt)]);
+    syncer.wait_for_log("notifications are sent to good, second");
     // Mended, it is used.
-    env.destinations(&[("good", "webhook: {url: URL/good}"), ("misspelt", "webhook: {url: URL/mended}")]);
+    env.destinations(&[good, ("misspelt", "webhook: {url: URL/mended}")]);
     env.plans_only();
     env.clusters.in_us(&[connection("crm", "more")]);
     env.until_messages("/good", 2);
