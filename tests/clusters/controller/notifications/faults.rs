@@ -96,7 +96,7 @@ fn what_is_described_wrongly_is_reported() {
             )
     });
     assert_eq!(env.told("/slack"), [""; 0]);
-    // The Secret was read since the sync became well: that is no news for what comes now.
+    // A new destination is told of what became well since the Secret was last read. So it is read once more first.
     let good = ("good", "webhook: {url: URL/good}");
     env.destinations(&[good, ("second", "webhook: {url: URL/second}"), ("misspelt", &misspelt)]);
     syncer.wait_for_log("notifications are sent to good, second");
