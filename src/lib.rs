@@ -16,6 +16,7 @@
 //! - [`apply`]: carries out a plan and verifies the result.
 //! - [`author`]: typed edits of a project's files, with their diff and the plan of the result.
 //! - [`report`]: the content of reports on plans and tenants, as values. [`render`]: their text, JSON and Markdown.
+//! - [`page`]: connections of all tenants in a browser.
 //! - [`controller`]: the operator. [`cli`]: one file per subcommand.
 
 #![deny(unreachable_pub)]
@@ -35,6 +36,7 @@ mod io_error;
 pub mod kubernetes;
 pub mod manifest;
 mod near_miss;
+pub mod page;
 mod parallel;
 pub mod platform;
 pub mod project;

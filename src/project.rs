@@ -566,6 +566,11 @@ impl Project {
         }
     }
 
+    /// The folders of all tenants: their locations and sources.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.layout.folders().iter().map(|folder| folder.path.as_path())
+    }
+
     /// A folder of a tenant.
     pub fn folder(&self, tenant: &str, role: FolderRole) -> Option<&Path> {
         self.layout.folder(tenant, role).map(|folder| folder.path.as_path())

@@ -2,5 +2,7 @@
 
 pub mod consent;
 mod execute;
+mod records;
 
 pub use execute::*;
+pub use records::write_records;

@@ -1,8 +1,9 @@
 //! `stablekey forget`.
 
+use super::CommandFailure;
 use super::edit::EditOptions;
 use super::output::{Output, OutputFormat};
-use super::{CommandFailure, records};
+use crate::apply::write_records;
 use crate::author::forget::{Forgotten, forget};
 use crate::engine::model::item::ObjectId;
 use crate::project::Project;
@@ -58,7 +59,7 @@ impl ForgetCommand {
         let is_text = self.edit.output == OutputFormat::Text;
         if !self.edit.dry_run {
             self.edit.consent(&format!("Forget {what}?"), output)?;
-            records::write(project, tenant, &live).map_err(|why| {
+            write_records(project, tenant, &live).map_err(|why| {
                 let help = "what was written before stays; run it again to finish";
                 CommandFailure::new(format!("{writer} is not forgotten everywhere in {tenant}: {why}"), help)
             })?;

@@ -2,7 +2,8 @@
 
 use super::edit::EditOptions;
 use super::output::Output;
-use super::{CommandFailure, records, revert};
+use super::{CommandFailure, revert};
+use crate::apply::write_records;
 use crate::author::keep::{KeepLive, Kept, keep};
 use crate::engine::model::revert::Revert;
 use crate::text::count;
@@ -49,7 +50,7 @@ impl KeepCommand {
             self.edit.consent(&format!("Write the ownership record of {objects} of {tenant}?"), output)?;
         }
         if !self.edit.dry_run && !records.is_empty() {
-            records::write(&project, &tenant, &records.iter().collect::<Vec<_>>()).map_err(|why| {
+            write_records(&project, &tenant, &records.iter().collect::<Vec<_>>()).map_err(|why| {
                 let message = format!("the files are written, and the ownership record of {tenant} is not: {why}");
                 CommandFailure::new(message, "run the command again to finish")
             })?;

@@ -52,7 +52,7 @@ impl KeptApprovals {
 
 /// The XDG state folder of the user; `None` in CI, where the next run is on another machine, and if no home folder is
 /// known.
-fn state_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+pub(super) fn state_folder(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let ci = variable("CI").unwrap_or_default().to_string_lossy().trim().to_ascii_lowercase();
     if !matches!(ci.as_str(), "" | "false" | "0") {
         return None;

@@ -33,7 +33,6 @@ mod planning;
 mod promote;
 mod prompt;
 mod reconcile;
-mod records;
 mod remove;
 mod rename_key;
 mod render;
@@ -45,6 +44,7 @@ mod status;
 mod stored;
 mod suspend;
 mod switch;
+mod ui;
 mod validate;
 mod values;
 
@@ -107,6 +107,7 @@ enum Command {
     Ci(ci::Ci),
     Snapshot(snapshot::SnapshotCommand),
     Doctor(doctor::Doctor),
+    Ui(ui::Ui),
     Schema(schema::Schema),
     Completions(completions::Completions),
     Crds(crds::Crds),
@@ -271,6 +272,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ci(command) => command.run(&mut output),
         Command::Snapshot(command) => command.run(&mut output),
         Command::Doctor(command) => command.run(&mut output),
+        Command::Ui(command) => command.run(&mut output),
         Command::Schema(command) => command.run(&mut output),
         Command::Completions(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),

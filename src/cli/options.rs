@@ -566,7 +566,7 @@ fn root_above(root: &Path) -> Option<PathBuf> {
 const NEAR: usize = 4;
 const FEW: usize = 64;
 
-fn is_folder(root: &Path) -> Result<(), CommandFailure> {
+pub(super) fn is_folder(root: &Path) -> Result<(), CommandFailure> {
     if root.is_dir() {
         return Ok(());
     }

@@ -14,7 +14,6 @@ use crate::render::{
 use crate::report;
 use crate::report::components::ComponentsReport;
 use crate::report::matrix::Matrix;
-use crate::tenant::TenantLocation;
 use crate::tenant::cluster::hub::HubTenant;
 use clap::Args;
 use std::collections::BTreeSet;
@@ -176,26 +175,8 @@ impl StatusArgs {
         for tenant in &scope.tenants {
             planning::known("tenant", tenant, project.tenants.keys())?;
         }
-        let mut receipts = ReceiptList::default();
-        for (name, tenant) in &project.tenants {
-            if !scope.tenants.is_empty() && !scope.tenants.contains(name) {
-                continue;
-            }
-            match (&tenant.location, &tenant.live) {
-                (Some(TenantLocation::Organization(location)), Ok(_)) => {
-                    receipts.add(location.receipts().iter().map(|receipt| ReceiptRow::of_run(name, receipt)));
-                }
-                (Some(TenantLocation::Folder(_)), _) => {
-                    receipts.without(name, "it is a folder: the history of its files shows what was applied");
-                }
-                (Some(TenantLocation::Cluster(_)), _) => {
-                    receipts.without(name, "it is in a cluster: the hub of its syncer has them (give it with -n)");
-                }
-                (_, Err(why)) => receipts.unread(name, why),
-                (None, Ok(_)) => receipts.without(name, "its location cannot be used here"),
-            }
-        }
-        Ok(receipts)
+        let is_asked = |name: &String| scope.tenants.is_empty() || scope.tenants.contains(name);
+        Ok(ReceiptList::of_project(project, is_asked))
     }
 }
 

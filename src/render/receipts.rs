@@ -5,6 +5,8 @@ use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::api::{ReceiptCounts, SyncReceipt};
 use crate::engine::model::canonical::short;
+use crate::project::Project;
+use crate::tenant::TenantLocation;
 use crate::tenant::prismatic::record::RunReceipt;
 use crate::text::{count, thousands};
 use serde::Serialize;
@@ -78,8 +80,23 @@ impl ReceiptRow {
         ReceiptRow { at, tenant, sync: None, by, digest, counts, result, release: None, is_good }
     }
 
+    /// When it was.
+    pub fn at(&self) -> &str {
+        &self.at
+    }
+
+    /// How it ended: `Applied`, `InSync`.
+    pub fn result(&self) -> &str {
+        &self.result
+    }
+
+    /// The digest of what was done.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// What was done: `2 created, 1 updated`.
-    fn sums(&self) -> String {
+    pub fn sums(&self) -> String {
         let ReceiptCounts { create, update, adopt, delete } = &self.counts;
         let parts = [(create, "created"), (update, "updated"), (delete, "deleted"), (adopt, "adopted")];
         let number = |count: &i64| usize::try_from(*count).ok().filter(|count| *count > 0);
@@ -93,7 +110,7 @@ impl ReceiptRow {
     }
 
     /// Where it was done, and by whom or what.
-    fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match (&self.sync, &self.by) {
             (Some(sync), _) => format!("{sync} → {}", self.tenant),
             (None, Some(by)) => format!("{} by {by}", self.tenant),
@@ -103,6 +120,37 @@ impl ReceiptRow {
 }
 
 impl ReceiptList {
+    /// The receipts that the locations of a project's tenants keep, of those tenants that are asked for.
+    pub fn of_project(project: &Project, is_asked: impl Fn(&String) -> bool) -> Self {
+        let mut receipts = ReceiptList::default();
+        for (name, tenant) in project.tenants.iter().filter(|(name, _)| is_asked(name)) {
+            match (&tenant.location, &tenant.live) {
+                (Some(TenantLocation::Organization(location)), Ok(_)) => {
+                    receipts.add(location.receipts().iter().map(|receipt| ReceiptRow::of_run(name, receipt)));
+                }
+                (Some(TenantLocation::Folder(_)), _) => {
+                    receipts.without(name, "it is a folder: the history of its files shows what was applied");
+                }
+                (Some(TenantLocation::Cluster(_)), _) => {
+                    receipts.without(name, "it is in a cluster: the hub of its syncer has them (give it with -n)");
+                }
+                (_, Err(why)) => receipts.unread(name, why),
+                (None, Ok(_)) => receipts.without(name, "its location cannot be used here"),
+            }
+        }
+        receipts
+    }
+
+    /// The receipts, newest first.
+    pub fn rows(&self) -> impl Iterator<Item = &ReceiptRow> {
+        self.receipts.iter()
+    }
+
+    /// The tenants without receipts, and why.
+    pub fn tenants_without(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.without.iter().map(|without| (without.tenant.as_str(), without.why.as_str()))
+    }
+
     /// Adds receipts.
     pub fn add(&mut self, rows: impl Iterator<Item = ReceiptRow>) {
         self.receipts.extend(rows);

@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 /// From bottom to top. The layer of a module is the longest prefix of its name here.
-const LAYERS: [&str; 23] = [
+const LAYERS: [&str; 24] = [
     "text",
     "io_error",
     "file_tree",
@@ -28,6 +28,7 @@ const LAYERS: [&str; 23] = [
     "author",
     "report",
     "render",
+    "page",
     "controller",
     "cli",
 ];

@@ -1,13 +1,14 @@
 //! `stablekey new sync`.
 
 use crate::api::ConnectionMode;
+use crate::apply::write_records;
 use crate::author;
 use crate::author::sync::{self, HandedOver, NewSync};
+use crate::cli::CommandFailure;
 use crate::cli::asking::{Asking, Missing};
 use crate::cli::edit::EditOptions;
 use crate::cli::options::{RootOption, SourceOption};
 use crate::cli::output::{Output, OutputFormat};
-use crate::cli::{CommandFailure, records};
 use crate::engine::model::plan::{Action, Scope};
 use crate::engine::model::record::Writer;
 use crate::project::planned::plan;
@@ -133,7 +134,7 @@ pub(in crate::cli) fn follow(
     if actions.is_empty() {
         return Ok(());
     }
-    records::write(&project, tenant, &actions).map_err(failed)?;
+    write_records(&project, tenant, &actions).map_err(failed)?;
     output.note(&format!("The ownership record of {tenant} follows sync/{name}."));
     Ok(())
 }

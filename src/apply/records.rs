@@ -5,7 +5,7 @@ use crate::project::Project;
 use crate::tenant::location::LocationError;
 
 /// Writes the records of actions that change nothing else. Returns why some were not written.
-pub(super) fn write(project: &Project, tenant: &str, actions: &[&Action]) -> Result<(), String> {
+pub fn write_records(project: &Project, tenant: &str, actions: &[&Action]) -> Result<(), String> {
     if actions.is_empty() {
         return Ok(());
     }

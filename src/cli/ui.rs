@@ -1,0 +1,103 @@
+//! `stablekey ui`.
+
+use super::CommandFailure;
+use super::kept::state_folder;
+use super::options::{RootOption, SourceOption};
+use super::output::Output;
+use crate::page::{self, PageError, PageOptions, Unopened};
+use clap::Args;
+use std::io::{BufRead as _, IsTerminal as _};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Show all tenants beside each other in a browser
+///
+/// Serves a page on this machine: the connections and integrations of every tenant, what needs attention, each
+/// connection field by field, the plan with its form to apply it, and forms for what new, set, switch, keep, revert and
+/// suspend do. Nothing is written before its diff was shown. It follows changes of the files.
+///
+/// Open the address that it prints: it works once. Enter prints a new one; Ctrl-C ends it. It listens on 127.0.0.1 only;
+/// from another machine use ssh -L PORT:127.0.0.1:PORT.
+///
+/// Examples:
+///   stablekey ui
+///   stablekey ui -C examples/us-eu --port 8700
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Ui {
+    #[command(flatten)]
+    root: RootOption,
+    #[command(flatten)]
+    sources: SourceOption,
+    /// The port on 127.0.0.1; by default any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    port: u16,
+}
+
+impl Ui {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
+        let Ui { root, sources, port } = self;
+        let style = output.style();
+        let folder = root.root.clone();
+        super::options::is_folder(&folder)?;
+        let open = move || {
+            let opened = root.open_for_edits(&sources);
+            opened.map_err(|failure| Unopened { message: failure.message, help: failure.help })
+        };
+        let say = move |text: &str| {
+            let mut stdout = anstream::stdout().lock();
+            // Nobody reads it any more; the page goes on.
+            let _ = std::io::Write::write_fmt(&mut stdout, format_args!("{text}\n"));
+            let _ = std::io::Write::flush(&mut stdout);
+        };
+        let options = PageOptions {
+            root: folder,
+            open: Arc::new(open),
+            port,
+            state_folder: state_folder(&|name| std::env::var_os(name)),
+            say: Arc::new(say),
+        };
+        if std::io::stdout().is_terminal() {
+            output.note("Open this address in a browser. Enter prints a new one, Ctrl-C ends the page.");
+        }
+        let _ = style;
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| PageError::Serve(error))?;
+        let (ask, again) = mpsc::unbounded_channel();
+        // Standard input cannot be read without blocking; the thread ends with the process.
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lock().lines() {
+                if line.is_err() || ask.send(()).is_err() {
+                    break;
+                }
+            }
+        });
+        let served = runtime.block_on(page::serve(options, again, interrupted()));
+        runtime.shutdown_background();
+        served?;
+        Ok(0)
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() {
+    let terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    match terminated {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+impl From<PageError> for CommandFailure {
+    fn from(error: PageError) -> Self {
+        let help = match &error {
+            PageError::Port { .. } => "give another --port, or none for any that is free",
+            PageError::Serve(_) => "try again",
+        };
+        CommandFailure::new(error.to_string(), help)
+    }
+}

@@ -1,0 +1,147 @@
+//! Applies what a page showed, with the consent that `stablekey apply` takes: all of it, or what needs no approval.
+
+use crate::apply::consent::{Approvals, NotKept, StateFolder};
+use crate::apply::{self, Consent, Refusal};
+use crate::engine::model::plan::{Plan, Scope};
+use crate::page::consent::{applicable, digest_of_plan};
+use crate::page::desk::Desk;
+use crate::page::layout;
+use crate::page::reply::{self, Reply};
+use crate::page::request::Request;
+use crate::page::running::{End, Run};
+use crate::page::shown::Shown;
+use crate::project::Project;
+use crate::project::planned;
+use crate::tenant::TenantLocation;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Begins an apply of the whole plan.
+pub(crate) fn begin(request: &Request, shown: &Shown) -> Reply {
+    let plan = &shown.planned.plan;
+    begin_with(request, plan, "Apply".to_string(), Scope::default())
+}
+
+/// Begins an apply within a scope. `plan` is what would be shown now, to name what changed.
+pub(in crate::page) fn begin_with(request: &Request, plan: &Plan, title: String, scope: Scope) -> Reply {
+    let fields = &request.fields;
+    let approves = match fields.text("what") {
+        "all" => true,
+        "rest" => false,
+        _ => {
+            return layout::refused(
+                request,
+                400,
+                "Nothing was changed",
+                "The form does not say what is applied.",
+                "Go back and try again.",
+            );
+        }
+    };
+    let needing = applicable(plan).any(|(_, action)| !action.needs_approval.is_empty());
+    if approves && needing && !fields.has("approve") {
+        let help = "Read them, tick the box, and apply again.";
+        return layout::refused(
+            request,
+            409,
+            "Nothing was changed",
+            "Some actions need approval, and the box that says you read them is not ticked.",
+            help,
+        );
+    }
+    let consent = if approves { Consent::All } else { Consent::Safe };
+    let run = Arc::new(Run::new(title, applicable(plan).count()));
+    let (desk, digest) = (Arc::clone(&request.desk), fields.text("digest").to_string());
+    let before: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
+    let work = move |run: &Run| {
+        run.end(carry_out(&desk, run, &scope, &consent, &digest, &before));
+        desk.read_again();
+    };
+    match request.desk.running.start(run, work) {
+        true => reply::see_other("/apply"),
+        false => layout::refused(
+            request,
+            409,
+            "Nothing was changed",
+            "Another apply runs.",
+            "Wait for its end: it is shown under /apply.",
+        ),
+    }
+}
+
+/// Plans again, and applies if that is what was shown.
+fn carry_out(desk: &Desk, run: &Run, scope: &Scope, consent: &Consent, digest: &str, before: &BTreeSet<String>) -> End {
+    let refused = |message: String, help: &str| End::Refused { message, help: help.to_string() };
+    let project = match (desk.options.open)() {
+        Ok(project) => project,
+        Err(failure) => return refused(failure.message, &failure.help),
+    };
+    let plan = planned::plan(&project, scope).plan;
+    if digest_of_plan(&project, &plan) != digest {
+        let now: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
+        let list = |ids: Vec<&String>| ids.into_iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let (new, gone) = (list(now.difference(before).collect()), list(before.difference(&now).collect()));
+        let what = match (new.is_empty(), gone.is_empty()) {
+            (true, true) => "what an action would do is another thing now".to_string(),
+            (false, true) => format!("new: {new}"),
+            (true, false) => format!("no longer: {gone}"),
+            (false, false) => format!("new: {new}; no longer: {gone}"),
+        };
+        let message = format!("The plan changed since it was shown ({what}).");
+        return refused(message, "Nothing was written. Read the plan again, and apply it.");
+    }
+    let folder = desk.options.state_folder.as_ref().map(|folder| StateFolder::of(folder, &project));
+    let approvals: &dyn Approvals = match &folder {
+        Some(folder) => folder,
+        None => &NotKept,
+    };
+    let mut progress = |id: &str, outcome: &apply::Outcome| {
+        run.add(id, outcome);
+        desk.change(|_| {});
+    };
+    let interrupted = || run.is_stopping();
+    let report = match apply::apply(&project, approvals, &plan, consent, &interrupted, &mut progress) {
+        Ok(report) => report,
+        Err(refusal) => {
+            let help = match &refusal {
+                Refusal::Void { .. } | Refusal::UnknownDigest { .. } => "Nothing was written. Read the plan again.",
+                Refusal::Location(_) => "Fix that, then apply again: what was done stays done.",
+            };
+            return refused(refusal.to_string(), help);
+        }
+    };
+    let kustomized = keep_kustomizations(&project, &plan);
+    let done = apply::digest_of(apply::done(&plan, &report));
+    // The project is read again; keeping both in memory would need twice as much.
+    drop(project);
+    let after = (desk.options.open)().map_err(|failure| failure.message).map(|project| {
+        let after = planned::plan(&project, scope);
+        (apply::receipt(done, &after.world), after.plan)
+    });
+    let forgotten = after.as_ref().map(|(_, plan)| apply::forget_approvals(approvals, plan));
+    let mut warnings: Vec<String> = folder.iter().flat_map(StateFolder::take_warnings).collect();
+    if let Ok(Err(error)) = forgotten {
+        warnings.push(error.to_string());
+    }
+    End::Done { report, after, kustomized, warnings }
+}
+
+/// Brings the kustomizations of folders up to date that the plan showed.
+fn keep_kustomizations(project: &Project, plan: &Plan) -> Vec<(String, Result<(), String>)> {
+    let due = planned::kustomizations(project, plan);
+    let due = due.iter().filter(|(_, due)| due.changes.as_ref().is_ok_and(|changes| !changes.is_empty()));
+    let folder = |name: &str| project.tenants.get(name)?.location.as_ref().and_then(TenantLocation::folder);
+    due.filter_map(|(tenant, _)| {
+        let kept = folder(tenant)?.keep_kustomization().map_err(|error| error.to_string());
+        Some((tenant.to_string(), kept))
+    })
+    .collect()
+}
+
+/// Stops the apply that runs after its current write.
+pub(crate) fn stop(request: &Request) -> Reply {
+    if let Some(run) = request.desk.running.last() {
+        run.stop();
+    }
+    reply::see_other("/apply")
+}

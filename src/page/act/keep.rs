@@ -1,0 +1,51 @@
+//! Makes a live value the desired one.
+
+use super::named::{address_of, named};
+use super::proposed::Proposed;
+use super::review;
+use crate::author::AuthorError;
+use crate::author::keep::{KeepLive, Kept, keep};
+use crate::page::fields::Fields;
+use crate::page::layout::{self, line};
+use crate::page::reply::{self, Reply};
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::project::Project;
+use maud::html;
+
+/// Shows what would be written, or asks for the reason.
+pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+    let error = match propose(&shown.project, &request.fields) {
+        Ok(proposed) => return review::show(request, "keep", &proposed, None),
+        Err(error) => error,
+    };
+    let fields = &request.fields;
+    let title = format!("Keep {} of {} in {}", fields.text("field"), fields.text("object"), fields.text("tenant"));
+    let main = html! {
+        h1 { (line(&title)) }
+        (layout::refusal(&error.to_string(), &error.help()))
+        form.fields method="post" action="/keep" data-keep {
+            (layout::token(request))
+            @for name in ["tenant", "object", "field", "back"] {
+                input type="hidden" name=(name) value=(fields.text(name));
+            }
+            div.field {
+                label for="f-reason" { "Why the tenant differs" }
+                input #f-reason type="text" name="reason" value=(fields.text("reason"));
+                p.help { "The live value becomes an override of the sync, with this reason." }
+            }
+            div.do { a.button href=(super::back(fields.text("back"))) { "Cancel" } button.button.main { "Review" } }
+        }
+    };
+    reply::page(200, layout::page(request, None, &title, main))
+}
+
+/// The edit that keeps the value.
+pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+    let (tenant, object, field) = named(fields)?;
+    let then = address_of(project, &tenant, &object);
+    let title = format!("Keep {} of {tenant}/{object}", fields.filled("field").unwrap_or("what differs"));
+    let reason = fields.filled("reason").map(str::to_string);
+    let Kept { edited, records } = keep(project, &KeepLive { tenant: tenant.clone(), object, field, reason })?;
+    Ok(Proposed { title, notes: Vec::new(), edited, records: Some((tenant, records)), then })
+}

@@ -1,0 +1,63 @@
+//! Puts the desired value back, for one object or one field of it.
+
+use super::apply;
+use super::named::named;
+use crate::engine::model::plan::{Plan, Scope};
+use crate::engine::model::revert::Revert;
+use crate::page::consent::applicable;
+use crate::page::layout::{self, line};
+use crate::page::reply::{self, Reply};
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::page::view;
+use crate::project::planned;
+use maud::html;
+use std::collections::BTreeSet;
+
+/// The plan of what is put back, or why there is none.
+fn planned(request: &Request, shown: &Shown) -> Result<(Scope, Plan, String), Box<Reply>> {
+    let (tenant, object, field) = named(&request.fields)
+        .map_err(|error| Box::new(layout::refused(request, 400, "Revert", &error.to_string(), &error.help())))?;
+    let what = match &field {
+        Some(field) => format!("{field} of {tenant}/{object}"),
+        None => format!("{tenant}/{object}"),
+    };
+    if let Err(error) = crate::author::is_known(&shown.project, &tenant, &object) {
+        return Err(Box::new(layout::refused(request, 409, "Revert", &error.to_string(), &error.help())));
+    }
+    let revert = Revert { tenant: tenant.clone(), object, field };
+    let scope = Scope { tenants: BTreeSet::from([tenant]), revert: Some(revert), ..Scope::default() };
+    let plan = planned::plan(&shown.project, &scope).plan;
+    Ok((scope, plan, what))
+}
+
+/// Shows what would be put back.
+pub(crate) fn show(request: &Request, shown: &Shown) -> Reply {
+    let (_, plan, what) = match planned(request, shown) {
+        Ok(planned) => planned,
+        Err(reply) => return *reply,
+    };
+    let title = format!("Revert {what}");
+    let main = html! {
+        div.head { div { h1 { (line(&title)) } p { "The live value becomes the desired one. Nothing is written yet." } } }
+        @if applicable(&plan).next().is_none() {
+            div.notice { p { (line(&what)) " has not drifted, and is not kept: there is nothing to put back." } }
+        } @else {
+            (view::plan::targets(request, shown, &plan))
+            (view::plan::consent(request, &shown.project, &plan, "/revert", html! {
+                @for name in ["tenant", "object", "field"] {
+                    input type="hidden" name=(name) value=(request.fields.text(name));
+                }
+            }))
+        }
+    };
+    reply::page(200, layout::page(request, None, &title, main))
+}
+
+/// Begins to put it back.
+pub(crate) fn begin(request: &Request, shown: &Shown) -> Reply {
+    match planned(request, shown) {
+        Ok((scope, plan, what)) => apply::begin_with(request, &plan, format!("Revert {what}"), scope),
+        Err(reply) => *reply,
+    }
+}

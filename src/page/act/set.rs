@@ -1,0 +1,261 @@
+//! Alters a connection in one tenant: its values, its test credentials, the toggle of embedded workflows.
+
+use super::proposed::Proposed;
+use super::review;
+use crate::api::{ConnectionSpec, Input, sensitive};
+use crate::author::set::{SetConnection, Settable, SettableInput, set, settable};
+use crate::author::{AuthorError, Draft, Values, secret_ref};
+use crate::engine::model::canonical::Digest;
+use crate::page::address;
+use crate::page::fields::Fields;
+use crate::page::layout::{self, Entry, line};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::project::Project;
+use maud::{Markup, html};
+
+/// A connection as the form shows it.
+struct Present {
+    settable: Settable,
+    spec: ConnectionSpec,
+    /// Names what the form shows, so that a form that is old overwrites nothing.
+    seen: String,
+}
+
+fn asked(fields: &Fields) -> SetConnection {
+    SetConnection {
+        tenant: fields.filled("tenant").map(str::to_string),
+        key: fields.text("key").to_string(),
+        values: Values::default(),
+        reason: fields.filled("reason").map(str::to_string),
+    }
+}
+
+fn present(project: &Project, fields: &Fields) -> Result<Present, AuthorError> {
+    let settable = settable(project, &asked(fields))?;
+    let tenant = project.tenants.get(&settable.tenant);
+    let read = tenant.into_iter().flat_map(|tenant| [tenant.source.as_ref(), Some(&tenant.live)]).flatten();
+    let mut found = read.filter_map(|read| read.as_ref().ok()?.inventory.connection(&settable.key));
+    let spec = found
+        .next()
+        .map(|connection| connection.spec.clone())
+        .ok_or_else(|| AuthorError::unknown(&format!("connection in {}:", settable.tenant), &settable.key, []))?;
+    let seen = Digest::of(format!("{:?}{:?}{:?}", settable, tests(&settable, &spec), spec.inputs.len()).as_bytes())
+        .to_string();
+    Ok(Present { settable, spec, seen })
+}
+
+/// The inputs of the test credentials, as a form shows them.
+fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
+    let inputs = spec.test.as_ref().map(|test| &test.inputs);
+    let of = |input: &SettableInput| SettableInput {
+        name: input.name.clone(),
+        is_secret: input.is_secret,
+        present: match inputs.and_then(|inputs| inputs.get(&input.name)) {
+            Some(Input::Value(value)) if !input.is_secret && !sensitive::is_secret_itself(value) => Some(value.clone()),
+            Some(Input::SecretRef(secret)) if !secret.is_unknown() => Some(format!("{}/{}", secret.name, secret.key)),
+            _ => None,
+        },
+    };
+    settable.inputs.iter().map(of).collect()
+}
+
+/// Shows the form.
+pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
+    form(request, shown, None)
+}
+
+/// Shows what would be written.
+pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+    match propose(&shown.project, &request.fields) {
+        Ok(proposed) => review::show(request, "set", &proposed, None),
+        Err(error) => form(request, shown, Some(&error)),
+    }
+}
+
+fn form(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Reply {
+    let fields = &request.fields;
+    let present = match present(&shown.project, fields) {
+        Ok(present) => present,
+        Err(error) => return layout::refused(request, 409, "Edit connection", &error.to_string(), &error.help()),
+    };
+    let Present { settable, spec, seen } = &present;
+    let is_per_customer = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
+    let is_test_first = fields.text("part") == "test";
+    let is_again = fields.has("seen");
+    let title = format!("Edit {} in {}", settable.key, settable.tenant);
+    let main = html! {
+        div.head { div {
+            nav.crumbs aria-label="Where this is" { a href="/" { "Overview" } span { "/" } a href=(address::connection(&settable.key)) { (line(&settable.key)) } span { "/" } }
+            h1 { (line(&title)) }
+            p { "Nothing is written before you have seen the diff." }
+        } }
+        @if let Some(error) = wrong { (layout::refusal(&error.to_string(), &error.help())) }
+        form.fields method="post" action="/set" data-keep {
+            (layout::token(request))
+            input type="hidden" name="tenant" value=(settable.tenant);
+            input type="hidden" name="key" value=(settable.key);
+            input type="hidden" name="seen" value=(seen);
+            input type="hidden" name="part" value=(fields.text("part"));
+            input type="hidden" name="back" value=(address::connection(&settable.key));
+            @if is_test_first { (test_inputs(fields, &tests(settable, spec), true)) }
+            @if !settable.inputs.is_empty() {
+                fieldset {
+                    legend { "Values" }
+                    @for one in &settable.inputs {
+                        (input(fields, one, "in.", is_per_customer(&one.name)))
+                        @if spec.credentials != crate::api::Credentials::OrganizationGlobal && !is_per_customer(&one.name) {
+                            label.tick {
+                                input type="checkbox" name="per-customer" value=(one.name) checked[fields.all("per-customer").any(|name| name == one.name)];
+                                " each customer has their own " (line(&one.name))
+                            }
+                        }
+                    }
+                }
+            }
+            @if !is_test_first { (test_inputs(fields, &tests(settable, spec), false)) }
+            fieldset {
+                legend { "Connection" }
+                (plain(fields, "title", "Title", settable.title.as_deref()))
+                (plain(fields, "description", "Description", settable.description.as_deref()))
+                label.tick {
+                    input type="checkbox" name="embedded" value="on" checked[if is_again { fields.has("embedded") } else { settable.embedded }];
+                    " Use for embedded workflows"
+                }
+                input type="hidden" name="has-embedded" value="1";
+            }
+            fieldset {
+                legend { "Reason" }
+                div.field {
+                    label for="f-reason" { "Why it differs in " (line(&settable.tenant)) }
+                    input #f-reason type="text" name="reason" value=(fields.text("reason")) aria-describedby="f-reason-help";
+                    p.help #f-reason-help { "Needed where a sync brings the value: the change becomes an override of the sync." }
+                }
+            }
+            div.do { a.button href=(address::connection(&settable.key)) { "Cancel" } button.button.main { "Review" } }
+        }
+    };
+    layout::reply(request, Some(Entry::Components), &title, main)
+}
+
+fn test_inputs(fields: &Fields, inputs: &[SettableInput], is_open: bool) -> Markup {
+    html! {
+        @if !inputs.is_empty() {
+            details open[is_open || inputs.iter().any(|input| input.present.is_some())] {
+                summary { "Test credentials" }
+                p.dim { "Used while an integration is being built, in place of the values." }
+                @for one in inputs { (input(fields, one, "test.", false)) }
+            }
+        }
+    }
+}
+
+fn input(fields: &Fields, input: &SettableInput, prefix: &str, is_per_customer: bool) -> Markup {
+    let name = format!("{prefix}{}", input.name);
+    let id = format!("f-{name}");
+    // A reference that was typed wrongly is not shown again: it may be the secret itself.
+    let typed = fields.get(&name).ok().flatten().filter(|typed| !input.is_secret || secret_ref(typed).is_some());
+    let value = typed.or(input.present.as_deref()).unwrap_or_default();
+    html! {
+        div.field {
+            label for=(id) { (line(&input.name)) }
+            input id=(id) type="text" name=(name) value=(value) autocomplete="off" spellcheck="false"
+                placeholder=[input.is_secret.then_some("NAME/KEY of a Secret")] aria-describedby={ (id) "-help" };
+            p.help id={ (id) "-help" } {
+                @if is_per_customer { "each customer has their own; a value here would be the same for all" }
+                @else if input.is_secret { "a reference to a Secret, never the secret itself" }
+                @else if input.present.is_some() { "empty removes it" }
+                @else { "not set" }
+            }
+        }
+    }
+}
+
+fn plain(fields: &Fields, name: &str, title: &str, present: Option<&str>) -> Markup {
+    let value = fields.get(name).ok().flatten().or(present).unwrap_or_default();
+    let id = format!("f-{name}");
+    html! {
+        div.field { label for=(id) { (title) } input id=(id) type="text" name=(name) value=(value); }
+    }
+}
+
+/// The edit, of what differs from what the form showed.
+pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+    let Present { settable, spec, seen } = present(project, fields)?;
+    // The toggle alone shows nothing else that could be overwritten.
+    let is_toggle = fields.text("part") == "embedded";
+    if !is_toggle && fields.text("seen") != seen {
+        return Err(AuthorError::refused(
+            format!("{} of {} changed since the form was opened", settable.key, settable.tenant),
+            "compare it with what you typed: the form below has what is there now where you typed nothing else",
+        ));
+    }
+    let mut values = Values::default();
+    let theirs: Vec<&str> = fields.all("per-customer").collect();
+    for input in &settable.inputs {
+        let typed = fields.get(&format!("in.{}", input.name)).ok().flatten();
+        let is_theirs = theirs.contains(&input.name.as_str());
+        if is_theirs {
+            if typed.is_some_and(|typed| !typed.trim().is_empty() && Some(typed) != input.present.as_deref()) {
+                let message = format!("each customer has their own {}, and a value is typed as well", input.name);
+                return Err(AuthorError::refused(message, "leave the value as it is, or take the tick away"));
+            }
+            values.inputs.insert(input.name.clone(), Some(Input::PER_CUSTOMER));
+        } else if let Some(changed) = changed(input, typed)? {
+            values.inputs.insert(input.name.clone(), changed);
+        }
+    }
+    for input in &tests(&settable, &spec) {
+        let typed = fields.get(&format!("test.{}", input.name)).ok().flatten();
+        if let Some(changed) = changed(input, typed)? {
+            values.test.insert(input.name.clone(), changed);
+        }
+    }
+    let text = |name: &str, present: &Option<String>| {
+        let typed = fields.get(name).ok().flatten()?.trim();
+        let typed = Some(typed).filter(|typed| !typed.is_empty());
+        (typed != present.as_deref().map(str::trim)).then(|| typed.map(str::to_string))
+    };
+    values.title = text("title", &settable.title);
+    values.description = text("description", &settable.description);
+    if is_toggle || fields.has("has-embedded") {
+        let wanted = fields.text("embedded") == "on";
+        values.embedded = Some(wanted).filter(|wanted| *wanted != settable.embedded);
+    }
+    let asked = SetConnection { tenant: Some(settable.tenant.clone()), values, ..asked(fields) };
+    let mut draft = Draft::new(project);
+    let notes = match asked.values.is_empty() {
+        true => Vec::new(),
+        false => set(&mut draft, &asked)?,
+    };
+    Ok(Proposed {
+        title: format!("Change {} in {}", settable.key, settable.tenant),
+        notes,
+        edited: draft.finish()?,
+        records: None,
+        then: address::connection(&settable.key),
+    })
+}
+
+/// The new value of an input; `None` if it stays.
+fn changed(input: &SettableInput, typed: Option<&str>) -> Result<Option<Option<Input>>, AuthorError> {
+    let Some(typed) = typed else { return Ok(None) };
+    let is_same = typed == input.present.as_deref().unwrap_or_default();
+    if is_same {
+        return Ok(None);
+    }
+    if typed.trim().is_empty() {
+        return Ok(Some(None));
+    }
+    if !input.is_secret {
+        return Ok(Some(Some(Input::value(typed))));
+    }
+    match secret_ref(typed) {
+        Some(secret) => Ok(Some(Some(Input::SecretRef(secret)))),
+        None => Err(AuthorError::refused(
+            format!("{}: it is no reference to a Secret", input.name),
+            "name a Secret and its key, not the secret itself: NAME/KEY",
+        )),
+    }
+}

@@ -1,0 +1,44 @@
+//! Suspends a tenant or a sync, and ends that.
+
+use super::proposed::Proposed;
+use super::review;
+use crate::api::Kind;
+use crate::author::suspend::suspend;
+use crate::author::{AuthorError, Draft};
+use crate::engine::model::item::ObjectId;
+use crate::page::fields::Fields;
+use crate::page::layout;
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::project::Project;
+
+/// Shows what would be written.
+pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+    let error = match propose(&shown.project, &request.fields) {
+        Ok(proposed) => return review::show(request, "suspend", &proposed, None),
+        Err(error) => error,
+    };
+    layout::refused(request, 409, "Not possible", &error.to_string(), &error.help())
+}
+
+/// The edit.
+pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+    let (kind, name) = match (fields.filled("tenant"), fields.filled("sync")) {
+        (Some(tenant), None) => (Kind::Tenant, tenant),
+        (None, Some(sync)) => (Kind::TenantSync, sync),
+        _ => return Err(AuthorError::refused("it is not said what is suspended", "choose a tenant or a sync")),
+    };
+    let suspends = fields.text("suspend") == "on";
+    let id = ObjectId::new(kind, name);
+    let mut draft = Draft::new(project);
+    suspend(&mut draft, &id, suspends)?;
+    let word = if suspends { "Suspend" } else { "Resume" };
+    Ok(Proposed {
+        title: format!("{word} {id}"),
+        notes: Vec::new(),
+        edited: draft.finish()?,
+        records: None,
+        then: "/syncs".to_string(),
+    })
+}

@@ -1,0 +1,131 @@
+//! Moves a step, a data source or all uses of a variable to another connection.
+
+use super::proposed::Proposed;
+use super::review;
+use crate::author::designer::{Choices, Missing, Moved, SwitchConnection, switch};
+use crate::author::{AuthorError, Draft};
+use crate::page::address::{self, Address};
+use crate::page::fields::Fields;
+use crate::page::layout::{self, Entry, line};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::project::Project;
+use maud::html;
+
+/// The fields that say what moves.
+const MOVED: [&str; 3] = ["step", "data-source", "variable"];
+
+fn asked(fields: &Fields) -> SwitchConnection {
+    let text = |name: &str| fields.filled(name).map(str::to_string);
+    SwitchConnection {
+        tenant: text("tenant"),
+        integration: text("integration"),
+        moved: (text("step").map(Moved::Step))
+            .or_else(|| text("data-source").map(Moved::DataSource))
+            .or_else(|| text("variable").map(Moved::Variable)),
+        input: text("input"),
+        to: text("to"),
+        reason: text("reason"),
+    }
+}
+
+fn what(fields: &Fields) -> String {
+    let of = |name: &str, word: &str| fields.filled(name).map(|value| format!("{word} {value}"));
+    let what =
+        of("step", "step").or_else(|| of("data-source", "data source")).or_else(|| of("variable", "all uses of"));
+    what.unwrap_or_default()
+}
+
+/// Shows the connections that fit.
+pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
+    dialog(request, shown, None)
+}
+
+/// Shows what would be written.
+pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+    match propose(&shown.project, &request.fields) {
+        Ok(proposed) => review::show(request, "switch", &proposed, None),
+        Err(error) => dialog(request, shown, Some(&error)),
+    }
+}
+
+fn dialog(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Reply {
+    let fields = &request.fields;
+    let open = SwitchConnection { to: None, ..asked(fields) };
+    let mut draft = Draft::new(&shown.project);
+    let choices = match switch(&mut draft, &open, false).map(|switched| switched.missing) {
+        Ok(Some(Missing::Connection(choices))) => choices,
+        Ok(_) => {
+            return layout::refused(
+                request,
+                400,
+                "Nothing to switch",
+                "It is not said what moves.",
+                "Open the integration, and choose a step or a variable there.",
+            );
+        }
+        Err(error) => return layout::refused(request, 409, "Not possible", &error.to_string(), &error.help()),
+    };
+    let Choices { what: step, tenant, connections, .. } = &choices;
+    let back = address::integration(fields.text("integration"), tenant);
+    let add = Address::new("/new").with("tenant", tenant).with("back", &back).text();
+    let main = html! {
+        div.head { div {
+            nav.crumbs aria-label="Where this is" { a href="/integrations" { "Integrations" } span { "/" } a href=(back) { (line(fields.text("integration"))) } span { "/" } }
+            h1 { "Switch " (line(&what(fields))) }
+            p { "Connections of " (line(tenant)) " that fit " (line(step)) "." }
+        } div.do { a.button href=(add) { "Create one" } } }
+        @if let Some(error) = wrong { (layout::refusal(&error.to_string(), &error.help())) }
+        form.fields method="post" action="/switch" data-keep {
+            (layout::token(request))
+            input type="hidden" name="tenant" value=(tenant);
+            input type="hidden" name="back" value=(back);
+            @for name in ["integration", "input"].iter().chain(&MOVED) {
+                @if let Some(value) = fields.filled(name) { input type="hidden" name=(name) value=(value); }
+            }
+            @if connections.is_empty() { p { "No connection of " (line(tenant)) " fits. Create one." } }
+            ul.choices {
+                @for choice in connections {
+                    li { button.button name="to" value=(choice.key) {
+                        span.key { (line(&choice.key)) }
+                        span.dim { @if let Some(title) = &choice.title { (line(title)) " · " } (line(&choice.type_)) }
+                    } }
+                }
+            }
+            details open[wrong.is_some()] {
+                summary { "In this tenant only" }
+                div.field {
+                    label for="f-reason" { "Why it differs in " (line(tenant)) }
+                    input #f-reason type="text" name="reason" value=(fields.text("reason")) aria-describedby="f-reason-help";
+                    p.help #f-reason-help { "Where a sync brings the integration, all uses of a variable can be switched in one tenant, as an override of the sync." }
+                }
+            }
+        }
+    };
+    layout::reply(request, Some(Entry::Integrations), "Switch", main)
+}
+
+/// The edit that moves the uses.
+pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+    let asked = asked(fields);
+    if asked.to.is_none() {
+        return Err(AuthorError::refused("no connection is chosen", "choose one"));
+    }
+    let mut draft = Draft::new(project);
+    let switched = switch(&mut draft, &asked, false)?;
+    if switched.missing.is_some() {
+        return Err(AuthorError::refused(
+            "it is not said what moves",
+            "choose a step or a variable of the integration",
+        ));
+    }
+    let integration = fields.text("integration");
+    Ok(Proposed {
+        title: format!("Switch {} of {integration} to {}", what(fields), fields.text("to")),
+        notes: switched.left_out,
+        edited: draft.finish()?,
+        records: None,
+        then: address::integration(integration, fields.text("tenant")),
+    })
+}

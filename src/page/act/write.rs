@@ -1,0 +1,93 @@
+//! Writes an edit that was shown.
+
+use super::proposed::Proposed;
+use super::{back, keep, new, review, set, suspend, switch};
+use crate::author::AuthorError;
+use crate::engine::model::plan::Action;
+use crate::page::fields::Fields;
+use crate::page::layout;
+use crate::page::reply::{self, Reply};
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::project::Project;
+use crate::tenant::directory::disk::RealDisk;
+use maud::html;
+
+/// The kinds of edits, as forms name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EditKind {
+    New,
+    Set,
+    Switch,
+    Keep,
+    Suspend,
+}
+
+impl EditKind {
+    const ALL: [EditKind; 5] = [EditKind::New, EditKind::Set, EditKind::Switch, EditKind::Keep, EditKind::Suspend];
+
+    const fn name(self) -> &'static str {
+        match self {
+            EditKind::New => "new",
+            EditKind::Set => "set",
+            EditKind::Switch => "switch",
+            EditKind::Keep => "keep",
+            EditKind::Suspend => "suspend",
+        }
+    }
+
+    fn propose(self, project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+        match self {
+            EditKind::New => new::propose(project, fields),
+            EditKind::Set => set::propose(project, fields),
+            EditKind::Switch => switch::propose(project, fields),
+            EditKind::Keep => keep::propose(project, fields),
+            EditKind::Suspend => suspend::propose(project, fields),
+        }
+    }
+}
+
+/// Writes what was shown. What changed since is shown again instead.
+pub(crate) fn write(request: &Request, shown: &Shown) -> Reply {
+    let fields = &request.fields;
+    let Some(kind) = EditKind::ALL.into_iter().find(|kind| kind.name() == fields.text("kind")) else {
+        return layout::refused(
+            request,
+            400,
+            "Nothing was changed",
+            "The form names no kind of edit.",
+            "Go back and try again.",
+        );
+    };
+    let proposed = match kind.propose(&shown.project, fields) {
+        Ok(proposed) => proposed,
+        Err(error) => return layout::refused(request, 409, "Nothing was written", &error.to_string(), &error.help()),
+    };
+    if proposed.digest() != fields.text("digest") {
+        let notice = html! {
+            div.notice.warn role="alert" { p { b { "Something changed since this was shown. " } "Nothing was written. This is what it would do now." } }
+        };
+        return review::show(request, kind.name(), &proposed, Some(notice));
+    }
+    if !proposed.edited.consequences.worse.is_empty() && !fields.has("force") {
+        return review::show(request, kind.name(), &proposed, None);
+    }
+    if let Err(error) = proposed.edited.write(&RealDisk) {
+        request.desk.read_again();
+        return layout::refused(request, 409, "Not written", &error.to_string(), &error.help());
+    }
+    if let Some((tenant, records)) = &proposed.records
+        && let Err(why) = write_records(&shown.project, tenant, records)
+    {
+        request.desk.read_again();
+        let message = format!("The files are written, and the ownership record of {tenant} is not: {why}");
+        return layout::refused(request, 502, "Written in part", &message, "Do it again to finish.");
+    }
+    request.desk.read_again();
+    request.desk.wait_for_reading(request.reading.read);
+    reply::see_other(back(&proposed.then))
+}
+
+fn write_records(project: &Project, tenant: &str, records: &[Action]) -> Result<(), String> {
+    crate::apply::write_records(project, tenant, &records.iter().collect::<Vec<_>>())
+}

@@ -1,0 +1,57 @@
+//! Addresses within the page.
+
+/// An address with a query, encoded.
+pub(super) struct Address {
+    path: &'static str,
+    query: form_urlencoded::Serializer<'static, String>,
+    is_empty: bool,
+}
+
+impl Address {
+    pub(super) fn new(path: &'static str) -> Self {
+        Address { path, query: form_urlencoded::Serializer::new(String::new()), is_empty: true }
+    }
+
+    /// Adds a name and its value; nothing for an empty value.
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        if !value.is_empty() {
+            self.query.append_pair(name, value);
+            self.is_empty = false;
+        }
+        self
+    }
+
+    pub(super) fn text(mut self) -> String {
+        match self.is_empty {
+            true => self.path.to_string(),
+            false => format!("{}?{}", self.path, self.query.finish()),
+        }
+    }
+}
+
+/// The page of a connection.
+pub(super) fn connection(key: &str) -> String {
+    Address::new("/connection").with("key", key).text()
+}
+
+/// The page of an integration, in a tenant if one is given.
+pub(super) fn integration(name: &str, tenant: &str) -> String {
+    Address::new("/integration").with("name", name).with("tenant", tenant).text()
+}
+
+/// The connections of a component.
+pub(super) fn component(key: &str) -> String {
+    Address::new("/components").with("component", key).text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_encoded_and_empty_ones_left_away() {
+        assert_eq!(Address::new("/").with("q", "").text(), "/");
+        assert_eq!(Address::new("/a").with("q", "x&y=\"é").with("p", "").text(), "/a?q=x%26y%3D%22%C3%A9");
+        assert_eq!(connection("a/b c"), "/connection?key=a%2Fb+c");
+    }
+}

@@ -1,0 +1,237 @@
+//! What all pages share: the head, the bar on top, and how a form, a note and a refusal look.
+
+use super::address::Address;
+use super::desk::Reading;
+use super::html::head;
+pub(super) use super::html::{LOGO, line, text};
+use super::reply::{self, Reply};
+use super::request::Request;
+use maud::{DOCTYPE, Markup, html};
+
+/// The entries of the bar on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Overview,
+    Components,
+    Integrations,
+    Plan,
+    Syncs,
+    Receipts,
+}
+
+impl Entry {
+    const ALL: [Entry; 6] =
+        [Entry::Overview, Entry::Components, Entry::Integrations, Entry::Plan, Entry::Syncs, Entry::Receipts];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Entry::Overview => "Overview",
+            Entry::Components => "Components",
+            Entry::Integrations => "Integrations",
+            Entry::Plan => "Plan",
+            Entry::Syncs => "Syncs",
+            Entry::Receipts => "Receipts",
+        }
+    }
+
+    const fn address(self) -> &'static str {
+        match self {
+            Entry::Overview => "/",
+            Entry::Components => "/components",
+            Entry::Integrations => "/integrations",
+            Entry::Plan => "/plan",
+            Entry::Syncs => "/syncs",
+            Entry::Receipts => "/receipts",
+        }
+    }
+}
+
+/// A whole page.
+pub(super) fn page(request: &Request, entry: Option<Entry>, title: &str, main: Markup) -> Markup {
+    let Request { reading, desk, .. } = request;
+    let count = reading.shown.as_ref().map_or(0, |shown| shown.planned.plan.actions().count());
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title))
+            body data-version=(reading.version) data-comparing[reading.is_comparing] {
+                a.skip href="#main" { "Skip to content" }
+                header.top {
+                    a.brand href="/" { (maud::PreEscaped(LOGO)) "Stablekey" }
+                    nav aria-label="Main" {
+                        @for one in Entry::ALL {
+                            a href=(one.address()) aria-current=[(entry == Some(one)).then_some("page")] {
+                                (one.name())
+                                @if one == Entry::Plan && count > 0 { span.count { (crate::text::thousands(count)) } }
+                            }
+                        }
+                    }
+                    div.state {
+                        span title=(desk.options.root.display().to_string()) { (desk.name()) }
+                        (state(reading))
+                    }
+                }
+                main #main tabindex="-1" {
+                    (notices(request))
+                    (main)
+                }
+            }
+        }
+    }
+}
+
+/// A page as an answer.
+pub(super) fn reply(request: &Request, entry: Option<Entry>, title: &str, main: Markup) -> Reply {
+    reply::page(200, page(request, entry, title, main))
+}
+
+/// A page that says what is wrong, and what to do.
+pub(super) fn refused(request: &Request, status: u16, title: &str, message: &str, help: &str) -> Reply {
+    let main = html! { h1 { (title) } (refusal(message, help)) };
+    reply::page(status, page(request, None, title, main))
+}
+
+/// Whether what is shown is what is there now.
+fn state(reading: &Reading) -> Markup {
+    let (class, text) = match reading {
+        Reading { is_comparing: true, .. } => ("live busy", "Comparing …"),
+        Reading { failure: Some(_), .. } => ("live bad", "Not read"),
+        Reading { unwatched: Some(_), .. } => ("live warn", "Not watched"),
+        _ => ("live", "Live"),
+    };
+    html! { span #state class=(class) role="status" { (text) } }
+}
+
+/// What to know on every page.
+fn notices(request: &Request) -> Markup {
+    let Reading { failure, unwatched, shown, .. } = &request.reading;
+    html! {
+        @if let Some(failure) = failure {
+            div.notice.bad role="alert" {
+                p { b { "The project cannot be read: " } (failure.message) }
+                (steps(&failure.help))
+                @if shown.is_some() { p.dim { "What was read before it is shown." } }
+            }
+        }
+        @if let Some(why) = unwatched {
+            div.notice.warn {
+                p { "Changes of files are not noticed by themselves: " (why) }
+                (read_again(request))
+            }
+        }
+    }
+}
+
+/// The button that reads everything again.
+pub(super) fn read_again(request: &Request) -> Markup {
+    html! {
+        form method="post" action="/read" {
+            (token(request))
+            input type="hidden" name="back" value=(request.here());
+            button.button { "Read again" }
+        }
+    }
+}
+
+/// The hidden field that each form carries.
+pub(super) fn token(request: &Request) -> Markup {
+    html! { input type="hidden" name="token" value=(request.visitor.token); }
+}
+
+/// The page before the first reading is done.
+pub(super) fn not_yet(request: &Request) -> Markup {
+    let main = html! {
+        h1 { "Reading …" }
+        p.dim { "The tenants of " code { (request.desk.options.root.display().to_string()) } " are read and compared. This page shows them as soon as that is done." }
+        // Without script it asks again.
+        noscript { meta http-equiv="refresh" content="1"; }
+    };
+    page(request, None, "Reading", main)
+}
+
+/// A message with what to do, whose commands stand on lines of their own.
+pub(super) fn refusal(message: &str, help: &str) -> Markup {
+    html! {
+        div.notice.bad role="alert" {
+            p { (text(message)) }
+            (steps(help))
+        }
+    }
+}
+
+/// What to do: a command is shown as one that can be copied.
+pub(super) fn steps(help: &str) -> Markup {
+    html! {
+        @for line in help.lines().filter(|line| !line.trim().is_empty()) {
+            @if line.trim_start().starts_with("stablekey ") || line.trim_start().starts_with("kubectl ") {
+                pre.command { (line.trim()) }
+            } @else {
+                p { (text(line)) }
+            }
+        }
+    }
+}
+
+/// The links to other parts of a list of which only some rows are shown.
+pub(super) struct Pages {
+    /// The first row, from 0.
+    pub(super) first: usize,
+    /// The rows on this page.
+    pub(super) shown: usize,
+    /// All rows.
+    pub(super) all: usize,
+    /// The rows of a page.
+    pub(super) size: usize,
+}
+
+/// The rows of a list: pages of 50 for few tenants, of 25 for many.
+const ROWS: usize = 50;
+
+impl Pages {
+    /// The page that a request asks for.
+    pub(super) fn of(request: &Request, all: usize) -> Self {
+        let tenants = request.reading.shown.as_ref().map_or(0, |shown| shown.overview.tenants.len());
+        let size = if tenants > 8 { ROWS / 2 } else { ROWS };
+        let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
+        let first = (page - 1).saturating_mul(size).min(all);
+        Pages { first, shown: size.min(all - first), all, size }
+    }
+
+    /// The rows of this page.
+    pub(super) fn rows<'r, T>(&self, all: &'r [T]) -> impl Iterator<Item = &'r T> {
+        all.iter().skip(self.first).take(self.shown)
+    }
+
+    /// The footer with the links. `address` makes the address of a page from 1.
+    pub(super) fn footer(&self, address: impl Fn(&str) -> String) -> Markup {
+        let page = self.first / self.size.max(1) + 1;
+        let left = self.all.saturating_sub(self.first + self.shown);
+        html! {
+            footer {
+                span {
+                    @if self.all == 0 { "None" } @else {
+                        (crate::text::thousands(self.first + 1)) "–" (crate::text::thousands(self.first + self.shown))
+                        " of " (crate::text::thousands(self.all))
+                    }
+                }
+                nav aria-label="Pages" {
+                    @if page > 1 {
+                        a href=(address(&(page - 1).to_string())) { "Previous " (self.size) }
+                    }
+                    @if left > 0 {
+                        a.next href=(address(&(page + 1).to_string())) { "Next " (left.min(self.size)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An address of the same view with one field of the query changed; the page of a list begins anew.
+pub(super) fn with(request: &Request, path: &'static str, name: &str, value: &str) -> String {
+    let mut address = Address::new(path);
+    for (key, old) in request.fields.iter().filter(|(key, _)| *key != name && *key != "page") {
+        address = address.with(key, old);
+    }
+    address.with(name, value).text()
+}

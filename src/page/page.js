@@ -1,0 +1,129 @@
+// The page works without this: it adds live updates, search while typing, arrows in the matrix, and rows on scrolling.
+"use strict";
+const main = () => document.getElementById("main");
+let version = document.body.dataset.version, stream = null, busy = null, stale = false;
+
+const say = (text, kind) => {
+  const state = document.getElementById("state");
+  if (state && state.textContent !== text) { state.textContent = text; state.className = "live " + (kind || ""); }
+};
+// A form that somebody fills in, or an edit that was reviewed, is never replaced.
+const isKept = () => main().querySelector("[data-keep]") !== null;
+// What is open, selected and scrolled to stays so.
+const id = (e) => e.querySelector("summary > :nth-child(3)")?.textContent + (e.closest("section")?.id || "");
+const remember = () => ({
+  focus: document.activeElement?.getAttribute("href") || document.activeElement?.id,
+  caret: document.activeElement?.selectionStart,
+  open: new Map([...main().querySelectorAll("details")].map((e) => [id(e), e.open])),
+  x: [...main().querySelectorAll(".scroll")].map((e) => e.scrollLeft),
+});
+const restore = (was) => {
+  main().querySelectorAll("details").forEach((e) => { if (was.open.has(id(e))) e.open = was.open.get(id(e)); });
+  main().querySelectorAll(".scroll").forEach((e, at) => { if (was.x[at]) e.scrollLeft = was.x[at]; });
+  if (!was.focus || document.activeElement !== document.body) return;
+  const found = document.getElementById(was.focus) || [...main().querySelectorAll("a")].find((a) => a.getAttribute("href") === was.focus);
+  if (!found) return;
+  found.focus({ preventScroll: true });
+  if (was.caret != null && found.setSelectionRange && found.type === "search") found.setSelectionRange(was.caret, was.caret);
+};
+const texts = () => new Map([...main().querySelectorAll("tr")].map((row) => [row.querySelector("th")?.textContent, row.textContent]));
+
+async function load(address, part) {
+  busy?.abort();
+  const mine = (busy = new AbortController());
+  try {
+    const answer = await fetch(address, { signal: mine.signal, headers: { accept: "text/html" } });
+    if (answer.status === 401) { say("Session ended", "bad"); stream?.close(); return; }
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (mine.signal.aborted) return;
+    const was = remember(), before = texts();
+    const [from, to] = part ? [next.getElementById(part), document.getElementById(part)] : [next.getElementById("main"), main()];
+    if (from && to) to.replaceWith(document.adoptNode(from));
+    const bar = next.querySelector(".top"), old = document.querySelector(".top");
+    if (!part && bar && old) old.replaceWith(document.adoptNode(bar));
+    document.title = next.title;
+    version = next.body.dataset.version;
+    if (!part) main().querySelectorAll("tr").forEach((row) => {
+      const key = row.querySelector("th")?.textContent;
+      if (before.has(key) && before.get(key) !== row.textContent) row.classList.add("fresh");
+    });
+    restore(was);
+    dress();
+  } catch (error) {
+    if (error.name !== "AbortError") say("Not reachable", "bad");
+  }
+}
+const refresh = () => {
+  if (isKept()) { say("Changed since: reload to see it", "warn"); return; }
+  load(location.href);
+};
+
+function listen() {
+  stream?.close();
+  stream = null;
+  if (document.hidden) return;
+  stream = new EventSource("/events?version=" + version);
+  stream.addEventListener("comparing", () => say("Comparing …", "busy"));
+  stream.addEventListener("changed", (event) => { if (event.data !== version) refresh(); });
+  stream.onerror = () => say("Not reachable", "bad");
+  stream.onopen = () => { if (stale) { stale = false; refresh(); } };
+}
+// Browsers open six connections to a host: a hidden tab gives its own away.
+document.addEventListener("visibilitychange", () => { stale = stale || document.hidden; listen(); });
+addEventListener("pagehide", () => stream?.close());
+addEventListener("pageshow", (event) => { if (event.persisted) { stale = true; listen(); } });
+
+// Search while typing: the address follows, so that back and reload work.
+let typing = 0;
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-search]");
+  if (!form) return;
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    const address = form.getAttribute("action") + "?" + new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    history.replaceState(null, "", address);
+    load(address, "list");
+  }, 120);
+});
+
+// The matrix is one tab stop; arrows move inside.
+const stops = (table) => [...table.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("a")]).filter((row) => row.length);
+function dress() {
+  main().querySelectorAll("table[data-matrix]").forEach((table) => {
+    const all = stops(table).flat(), now = all.find((a) => a === document.activeElement) || all[0];
+    all.forEach((a) => { a.tabIndex = a === now ? 0 : -1; });
+  });
+  const next = document.querySelector("#list footer a.next");
+  if (next) seen.observe(next);
+}
+document.addEventListener("keydown", (event) => {
+  const table = event.target.closest?.("table[data-matrix]"), step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Home: [-1e9, 0], End: [1e9, 0] }[event.key];
+  if (!table || !step || event.ctrlKey || event.altKey || event.metaKey) return;
+  const rows = stops(table), y = rows.findIndex((row) => row.includes(event.target));
+  if (y < 0) return;
+  const clamp = (n, all) => Math.max(0, Math.min(n, all.length - 1)), column = (a) => a.closest("td,th").cellIndex;
+  const row = rows[clamp(y + step[0], rows)], wanted = column(event.target);
+  const to = step[1] ? row[clamp(row.indexOf(event.target) + step[1], row)] : row.reduce((best, a) => (Math.abs(column(a) - wanted) < Math.abs(column(best) - wanted) ? a : best));
+  rows.flat().forEach((a) => { a.tabIndex = a === to ? 0 : -1; });
+  to.focus();
+  event.preventDefault();
+});
+
+// More rows when the end is near.
+const seen = new IntersectionObserver(async (entries) => {
+  const entry = entries.find((one) => one.isIntersecting);
+  if (!entry) return;
+  seen.unobserve(entry.target);
+  const body = document.querySelector("#list tbody"), footer = document.querySelector("#list footer");
+  if (!body || !footer) return;
+  const next = new DOMParser().parseFromString(await (await fetch(entry.target.href)).text(), "text/html");
+  if (!body.isConnected) return;
+  const groups = body.querySelector(".group") !== null;
+  next.querySelectorAll("#list tbody tr").forEach((row) => { if (!(groups && row.className === "group")) body.append(document.adoptNode(row)); });
+  const more = next.querySelector("#list footer");
+  if (more) footer.replaceWith(document.adoptNode(more));
+  dress();
+}, { rootMargin: "200px" });
+
+dress();
+listen();

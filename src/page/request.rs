@@ -1,0 +1,24 @@
+//! A request that may be answered.
+
+use super::desk::{Desk, Reading};
+use super::fields::Fields;
+use super::guard::Visitor;
+use axum::http::Uri;
+use std::sync::Arc;
+
+/// A request of a visitor, with what can be shown at that moment.
+pub(super) struct Request {
+    pub(super) desk: Arc<Desk>,
+    pub(super) visitor: Visitor,
+    pub(super) reading: Reading,
+    /// The fields of the form, or of the address.
+    pub(super) fields: Fields,
+    pub(super) uri: Uri,
+}
+
+impl Request {
+    /// The address of this request, for a form that comes back here.
+    pub(super) fn here(&self) -> String {
+        self.uri.path_and_query().map_or("/", |path| path.as_str()).to_string()
+    }
+}

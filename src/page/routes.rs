@@ -1,0 +1,168 @@
+//! Which function answers which address.
+
+use super::desk::Desk;
+use super::fields::Fields;
+use super::guard::{self, Refused};
+use super::reply::{self, Reply};
+use super::request::Request;
+use super::shown::Shown;
+use super::{act, layout, stream, view};
+use axum::Router;
+use axum::extract::State;
+use axum::http::Method;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The largest form, in bytes.
+const FORM_BYTES: usize = 1_000_000;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The router. All addresses are answered by one function, so that none is forgotten by the guard.
+pub(super) fn router(desk: Arc<Desk>) -> Router {
+    Router::new().fallback(answer).with_state(desk)
+}
+
+async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) -> Reply {
+    let (parts, body) = request.into_parts();
+    if !matches!(parts.method, Method::GET | Method::POST) {
+        return reply::bare(405, "Not possible", "This page answers GET and POST.");
+    }
+    if let Err(refused) = guard::comes_from_here(&parts.method, &parts.headers) {
+        return refused.reply();
+    }
+    let path = parts.uri.path();
+    match (parts.method == Method::GET, path) {
+        (true, "/page.css") => return reply::file("text/css; charset=utf-8", STYLE),
+        (true, "/page.js") => return reply::file("text/javascript; charset=utf-8", SCRIPT),
+        (true, "/icon.svg") => return reply::file("image/svg+xml", ICON),
+        _ => {}
+    }
+    let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    if parts.method == Method::GET && path == "/" && query.has("code") {
+        return exchange(&desk, query.text("code"), guard::is_navigation(&parts.headers));
+    }
+    let visitor = match guard::visitor(&desk, &parts.headers, path != "/events") {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused.reply(),
+    };
+    if parts.method == Method::GET && path == "/events" {
+        let version = query.text("version").parse().unwrap_or(0);
+        return stream::events(&desk, version);
+    }
+    let is_post = parts.method == Method::POST;
+    let fields = match is_post {
+        false => query,
+        true => match axum::body::to_bytes(body, FORM_BYTES).await {
+            Ok(bytes) => Fields::parse(&bytes),
+            Err(_) => return reply::bare(413, "Too large", "The form is larger than 1 MB. Nothing was changed."),
+        },
+    };
+    let request = Request { reading: desk.reading(), desk, visitor, fields, uri: parts.uri.clone() };
+    // Views compute for milliseconds, edits plan for longer: both beside the streams.
+    tokio::task::block_in_place(|| if is_post { post(&request) } else { get(&request) })
+}
+
+/// Exchanges the code of the address for a cookie. Only a navigation uses it up.
+fn exchange(desk: &Desk, code: &str, is_navigation: bool) -> Reply {
+    if !is_navigation {
+        return reply::bare(403, "Not opened", "Open this address in a browser.");
+    }
+    match desk.sessions.exchange(code, Instant::now()) {
+        Some(cookie) => reply::welcome(&cookie),
+        None => Refused::Session.reply(),
+    }
+}
+
+const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 18" fill="none" stroke="#5b82d6" stroke-width="1.75" stroke-linecap="round"><circle cx="6" cy="12" r="3.25"/><path d="M8.4 9.6 15 3M12.2 5.8l2.3 2.3"/></svg>"##;
+
+/// A view of what was read.
+type View = fn(&Request, &Shown) -> Reply;
+
+fn get(request: &Request) -> Reply {
+    let view: View = match request.uri.path() {
+        "/" => view::overview::show,
+        "/components" => view::components::show,
+        "/connection" => view::connection::show,
+        "/new" => act::new::ask,
+        "/set" => act::set::ask,
+        "/integrations" => view::overview::integrations,
+        "/integration" => view::integration::show,
+        "/switch" => act::switch::ask,
+        "/what-if" => view::what_if::show,
+        "/plan" => view::plan::show,
+        "/plan.md" => view::plan::markdown,
+        "/plan.json" => view::plan::json,
+        "/revert" => act::revert::show,
+        "/apply" => return view::receipt::show(request, request.desk.running.last().as_deref()),
+        "/syncs" => view::syncs::show,
+        "/receipts" => view::receipts::show,
+        "/steps" => view::steps::show,
+        "/problems" => view::problems::show,
+        _ => {
+            return layout::refused(
+                request,
+                404,
+                "Nothing here",
+                &format!("There is no page {}.", request.uri.path()),
+                "",
+            );
+        }
+    };
+    with_shown(request, view)
+}
+
+fn post(request: &Request) -> Reply {
+    if let Err(refused) = guard::is_form_of(&request.visitor, request.fields.text("token")) {
+        return refused.reply();
+    }
+    if let Err(super::fields::Doubled(name)) = request.fields.are_single(&["per-customer"]) {
+        let help = "Go back, reload the page, and try again.";
+        return layout::refused(
+            request,
+            400,
+            "Nothing was changed",
+            &format!("The field {name} was sent twice."),
+            help,
+        );
+    }
+    let act: View = match request.uri.path() {
+        "/read" => return act::read(request),
+        "/new" => act::new::review,
+        "/set" => act::set::review,
+        "/switch" => act::switch::review,
+        "/keep" => act::keep::review,
+        "/suspend" => act::suspend::review,
+        "/write" => act::write::write,
+        "/apply" => act::apply::begin,
+        "/revert" => act::revert::begin,
+        "/stop" => return act::apply::stop(request),
+        _ => {
+            return layout::refused(
+                request,
+                404,
+                "Nothing here",
+                &format!("There is no form {}.", request.uri.path()),
+                "",
+            );
+        }
+    };
+    with_shown(request, act)
+}
+
+fn with_shown(request: &Request, view: View) -> Reply {
+    match &request.reading.shown {
+        Some(shown) => view(request, shown),
+        None if request.reading.failure.is_some() => reply::page(
+            200,
+            layout::page(
+                request,
+                None,
+                "Not read",
+                maud::html! { h1 { "Nothing can be shown" } (layout::read_again(request)) },
+            ),
+        ),
+        None => reply::page(200, layout::not_yet(request)),
+    }
+}

@@ -1,0 +1,133 @@
+//! The apply that runs beside the requests: a closed tab stops nothing.
+
+use crate::apply::{Outcome, Receipt, Report};
+use crate::engine::model::plan::Plan;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// An apply, from its begin to its receipt.
+pub(super) struct Run {
+    /// What is applied, as a heading.
+    pub(super) title: String,
+    /// The number of actions that were shown.
+    pub(super) total: usize,
+    stop: AtomicBool,
+    progress: Mutex<Progress>,
+}
+
+/// How far an apply is.
+#[derive(Clone, Default)]
+pub(super) struct Progress {
+    /// The actions so far, and what became of each.
+    pub(super) outcomes: Vec<(String, Outcome)>,
+    pub(super) end: Option<Arc<End>>,
+}
+
+/// How an apply ended.
+pub(super) enum End {
+    /// Nothing was written.
+    Refused {
+        /// The reason.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// It was carried out as far as it could be.
+    Done {
+        report: Report,
+        /// The receipt and the plan after it, or why nothing could be read back.
+        after: Result<(Receipt, Plan), String>,
+        /// The tenants whose kustomization was brought up to date, or could not be.
+        kustomized: Vec<(String, Result<(), String>)>,
+        /// What went wrong with approvals.
+        warnings: Vec<String>,
+    },
+}
+
+impl Run {
+    pub(super) fn new(title: String, total: usize) -> Self {
+        Run { title, total, stop: AtomicBool::new(false), progress: Mutex::default() }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn add(&self, id: &str, outcome: &Outcome) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.outcomes.push((id.to_string(), outcome.clone()));
+    }
+
+    pub(super) fn end(&self, end: End) {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).end = Some(Arc::new(end));
+    }
+
+    /// Asks it to stop after the current write.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).end.is_some()
+    }
+}
+
+/// The apply that runs, or the last one. There is one at a time.
+#[derive(Default)]
+pub(super) struct Running(Mutex<Option<(Arc<Run>, Option<JoinHandle<()>>)>>);
+
+impl Running {
+    /// The last apply.
+    pub(super) fn last(&self) -> Option<Arc<Run>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(run, _)| Arc::clone(run))
+    }
+
+    /// Starts an apply on a thread of its own. Returns false if another one runs.
+    pub(super) fn start(&self, run: Arc<Run>, work: impl FnOnce(&Run) + Send + 'static) -> bool {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.as_ref().is_some_and(|(run, _)| !run.has_ended()) {
+            return false;
+        }
+        let of_thread = Arc::clone(&run);
+        let thread = std::thread::spawn(move || {
+            let ends = EndsRun(&of_thread);
+            work(ends.0);
+        });
+        *running = Some((run, Some(thread)));
+        true
+    }
+
+    /// Stops the apply that runs, after the current write, and waits for its end.
+    pub(super) fn stop_and_wait(&self) {
+        let thread = {
+            let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            running.as_mut().and_then(|(run, thread)| {
+                run.stop();
+                thread.take()
+            })
+        };
+        if let Some(thread) = thread {
+            // One that panicked has ended as well.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Ends a run whose thread ends without saying how.
+struct EndsRun<'r>(&'r Run);
+
+impl Drop for EndsRun<'_> {
+    fn drop(&mut self) {
+        if !self.0.has_ended() {
+            self.0.end(End::Refused {
+                message: "the apply ended by an internal error".to_string(),
+                help: "report it; what was done is listed, and the plan shows what is left".to_string(),
+            });
+        }
+    }
+}

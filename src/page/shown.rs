@@ -1,0 +1,47 @@
+//! One reading of the project: what every view shows until the next one.
+
+use super::{Opener, Unopened};
+use crate::api::Kind;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::Scope;
+use crate::project::Project;
+use crate::project::planned::{self, PlannedProject};
+use crate::report::overview::Overview;
+use crate::report::status::{Todo, todo};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What was read, planned and counted at one moment.
+pub(super) struct Shown {
+    pub(super) project: Project,
+    pub(super) planned: PlannedProject,
+    pub(super) overview: Overview,
+    /// What is left to people.
+    pub(super) todo: Vec<Todo>,
+    /// The components that any tenant declares or uses.
+    pub(super) components: BTreeSet<String>,
+}
+
+impl Shown {
+    /// Reads and plans all tenants.
+    pub(super) fn read(open: &Opener) -> Result<Arc<Self>, Unopened> {
+        let project = open()?;
+        let planned = planned::plan(&project, &Scope::default());
+        let overview = Overview::of(&planned.world, &planned.plan);
+        let todo = todo(&planned.world, &planned.plan);
+        let views = planned.world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
+        let inventories: Vec<_> = views.flatten().filter_map(|view| view.inventory()).collect();
+        let declared =
+            inventories.iter().flat_map(|read| read.components.values()).map(|one| one.spec.reference().typed());
+        let used = inventories.iter().flat_map(|read| read.connections.values()).map(|one| one.spec.component.typed());
+        let components = declared.chain(used).collect();
+        Ok(Arc::new(Shown { project, planned, overview, todo, components }))
+    }
+
+    /// The stable key of a connection.
+    pub(super) fn key_of(&self, tenant: &str, id: &ObjectId) -> Option<String> {
+        let live = self.planned.world.tenants.get(tenant)?.live.inventory()?;
+        let connection = live.connections.get(&id.name).filter(|_| id.kind == Kind::Connection)?;
+        Some(connection.spec.stable_key.clone())
+    }
+}

@@ -1,0 +1,54 @@
+//! The stream of events: when to show again, and when it is compared. It says nothing of what was read.
+
+use super::desk::{Desk, Reading};
+use super::reply::{self, Reply};
+use axum::body::{Body, Bytes};
+use futures_util::stream;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The shortest time between two events: refreshes that follow faster abort each other.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A comment is sent after this time, so that a browser that went away is noticed.
+const BEAT: Duration = Duration::from_secs(20);
+
+struct State {
+    desk: Arc<Desk>,
+    changes: tokio::sync::watch::Receiver<Reading>,
+    /// What the page that listens shows.
+    version: u64,
+    last: Option<Instant>,
+}
+
+/// The events of a page that shows a version.
+pub(super) fn events(desk: &Arc<Desk>, version: u64) -> Reply {
+    let state = State { desk: Arc::clone(desk), changes: desk.follow(), version, last: None };
+    reply::stream(Body::from_stream(stream::unfold(state, |state| async { next(state).await })))
+}
+
+async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
+    if let Some(last) = state.last {
+        tokio::time::sleep_until(last + PAUSE).await;
+    }
+    loop {
+        if state.desk.has_ended() {
+            return None;
+        }
+        let reading = state.changes.borrow_and_update().clone();
+        if reading.version != state.version {
+            state.version = reading.version;
+            state.last = Some(Instant::now());
+            let name = if reading.is_comparing { "comparing" } else { "changed" };
+            let event = format!("event: {name}\ndata: {}\n\n", reading.version);
+            return Some((Ok(Bytes::from(event)), state));
+        }
+        match tokio::time::timeout(BEAT, state.changes.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return None,
+            Err(_) => return Some((Ok(Bytes::from_static(b": still here\n\n")), state)),
+        }
+    }
+}

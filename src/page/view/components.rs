@@ -1,0 +1,97 @@
+//! Components, and the connections of each in every tenant: the platform's connections page.
+
+use super::overview::table;
+use crate::page::address::{self, Address};
+use crate::page::layout::{self, Entry, Pages, line, with};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::report::overview::OverviewRow;
+use crate::text::count;
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// Shows the components, or the connections of one.
+pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+    match request.fields.filled("component") {
+        Some(component) => of_component(request, shown, component),
+        None => all(request, shown),
+    }
+}
+
+/// The component of a row: what stands before the type.
+fn component_of(row: &OverviewRow) -> &str {
+    row.component.split(" · ").next().unwrap_or_default()
+}
+
+fn all(request: &Request, shown: &Shown) -> Reply {
+    let wanted = request.fields.text("q").trim().to_lowercase();
+    let mut components: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for name in &shown.components {
+        components.entry(name).or_default();
+    }
+    for row in &shown.overview.connections {
+        let (keys, open) = components.entry(component_of(row)).or_default();
+        *keys += 1;
+        *open += usize::from(!row.is_quiet());
+    }
+    components.retain(|name, _| !name.is_empty() && name.to_lowercase().contains(&wanted));
+    let main = html! {
+        div.head {
+            div { h1 { "Components" } p { (count(components.len(), "component", "components")) ", with their connections in every tenant" } }
+            div.do { a.button.main href="/new" { "Add connection" } }
+        }
+        div.bar {
+            form role="search" method="get" action="/components" data-search {
+                label.sr for="q" { "Search components" }
+                input #q type="search" name="q" value=(request.fields.text("q")) placeholder="Search components";
+            }
+        }
+        ul.tree #list {
+            @for (name, (keys, open)) in &components {
+                li {
+                    a href=(address::component(name)) { (line(name)) }
+                    span { (count(*keys, "connection", "connections")) @if *open > 0 { " · " (open) " open" } }
+                }
+            }
+            @if components.is_empty() { li.dim { "No component matches." } }
+        }
+    };
+    layout::reply(request, Some(Entry::Components), "Components", main)
+}
+
+fn of_component(request: &Request, shown: &Shown, component: &str) -> Reply {
+    let rows: Vec<&OverviewRow> =
+        shown.overview.connections.iter().filter(|row| component_of(row) == component).collect();
+    let is_known = !rows.is_empty() || shown.components.contains(component);
+    if !is_known {
+        let help = crate::near_miss::near_or_all(component, shown.components.iter().map(String::as_str));
+        return layout::refused(
+            request,
+            404,
+            "No such component",
+            &format!("No tenant has a component {}.", line(component)),
+            &help,
+        );
+    }
+    let pages = Pages::of(request, rows.len());
+    let main = html! {
+        div.head {
+            div {
+                nav.crumbs aria-label="Where this is" { a href="/components" { "Components" } span { "/" } }
+                h1 { (line(component)) }
+                p { (count(rows.len(), "connection", "connections")) " in " (count(shown.overview.tenants.len(), "tenant", "tenants")) }
+            }
+            div.do { a.button.main href=(Address::new("/new").with("component", component).with("back", &address::component(component)).text()) { "Add connection" } }
+        }
+        @if rows.is_empty() { p { "It has no connection yet. Add one." } } @else {
+            (table(shown, pages.rows(&rows).copied(), true))
+            (footer(request, &pages))
+        }
+    };
+    layout::reply(request, Some(Entry::Components), component, main)
+}
+
+fn footer(request: &Request, pages: &Pages) -> Markup {
+    pages.footer(|page| with(request, "/components", "page", page))
+}

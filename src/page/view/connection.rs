@@ -1,0 +1,284 @@
+//! A connection field by field, a column per tenant: what is equal is quiet, what differs is loud.
+
+use super::mark;
+use super::plan::actions_of_field;
+use crate::api::Kind;
+use crate::api::names;
+use crate::engine::model::item::ObjectId;
+use crate::manifest::{SourcePlace, locate_all};
+use crate::page::address::{self, Address};
+use crate::page::layout::{self, Entry, line, text};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::report::connection_fields::{
+    ConnectionFields, ConnectionInTenant, FieldCell, FieldGroup, FieldRow, FieldState, ShownValue, WrittenBy,
+};
+use crate::report::overview::OverviewState;
+use crate::text::count;
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// The most integrations that are listed.
+const MOST: usize = 50;
+
+/// Shows a connection.
+pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+    let key = request.fields.text("key");
+    let fields = ConnectionFields::of(&shown.planned.world, &shown.planned.plan, key);
+    let row = shown.overview.connections.iter().find(|row| *row.key == *key);
+    if !fields.is_anywhere() && row.is_none() {
+        let keys = shown.overview.connections.iter().map(|row| &*row.key);
+        let help = crate::near_miss::near_or_all(key, keys);
+        return layout::refused(
+            request,
+            404,
+            "No such connection",
+            &format!("No tenant that could be read has a connection {}.", line(key)),
+            &help,
+        );
+    }
+    let component = row.map_or("", |row| &*row.component);
+    let name = component.split(" · ").next().unwrap_or_default();
+    let open = fields.tenants.iter().filter(|tenant| !tenant.cell.state.is_quiet()).count();
+    let waits = fields.tenants.iter().filter(|tenant| tenant.action.is_some()).count();
+    let main = html! {
+        div.head {
+            div {
+                nav.crumbs aria-label="Where this is" {
+                    a href="/components" { "Components" } span { "/" }
+                    @if !name.is_empty() { a href=(address::component(name)) { (line(name)) } span { "/" } }
+                }
+                h1.key { (line(key)) }
+                p { (line(component)) }
+            }
+            @if waits > 0 { div.do { a.button.main href=(Address::new("/plan").with("q", &names::of_stable_key(key)).text()) { "Review " (count(waits, "change", "changes")) } } }
+        }
+        div.facts {
+            span { b { (open) } " of " (count(fields.tenants.len(), "tenant", "tenants")) " open" }
+            (users(&fields))
+        }
+        (table(request, shown, &fields, key))
+        div.three { (used_by(&fields)) (remarks(&fields)) }
+    };
+    layout::reply(request, Some(Entry::Components), key, main)
+}
+
+fn users(fields: &ConnectionFields) -> Markup {
+    let integrations: std::collections::BTreeSet<&str> =
+        fields.tenants.iter().flat_map(|tenant| &tenant.used_by).map(|one| one.name.as_str()).collect();
+    let customers: usize = fields.tenants.iter().map(|tenant| tenant.customers).sum();
+    html! {
+        span { b { (integrations.len()) } @if integrations.len() == 1 { " integration uses it" } @else { " integrations use it" } }
+        @if customers > 0 { span { b { (customers) } @if customers == 1 { " customer" } @else { " customers" } } }
+    }
+}
+
+/// What one tenant can do with the connection.
+fn head(request: &Request, shown: &Shown, fields: &ConnectionFields, tenant: &ConnectionInTenant, key: &str) -> Markup {
+    let query = |path: &'static str| Address::new(path).with("tenant", &tenant.tenant).with("key", key);
+    let embedded =
+        fields.rows.iter().find(|row| row.field.kind == crate::engine::model::field::FieldKind::EmbeddedWorkflows);
+    let at = fields.tenants.iter().position(|one| one.tenant == tenant.tenant);
+    let is_on = embedded
+        .zip(at)
+        .and_then(|(row, at)| row.cells.get(at))
+        .is_some_and(|cell| cell.value.words() == "yes" || cell.value.words() == "true");
+    let has_manifests = shown.planned.world.tenants.get(&tenant.tenant).is_some_and(|view| view.spec.has_manifests());
+    html! {
+        b { (line(&tenant.tenant)) }
+        span.state { (mark(tenant.cell.state)) " " (line(if tenant.cell.say.is_empty() { tenant.cell.state.word() } else { &tenant.cell.say })) }
+        @if tenant.is_there && has_manifests {
+            div.then {
+                a href=(query("/set").text()) aria-label={ "Edit in " (line(&tenant.tenant)) } { "Edit" }
+                a href=(query("/set").with("part", "test").text()) aria-label={ "Test credentials in " (line(&tenant.tenant)) } { "Test credentials" }
+            }
+            form method="post" action="/set" {
+                (layout::token(request))
+                input type="hidden" name="tenant" value=(tenant.tenant);
+                input type="hidden" name="key" value=(key);
+                input type="hidden" name="part" value="embedded";
+                input type="hidden" name="back" value=(address::connection(key));
+                input type="hidden" name="embedded" value=(if is_on { "off" } else { "on" });
+                button.switch aria-pressed=(if is_on { "true" } else { "false" }) aria-label={ "Embedded workflows in " (line(&tenant.tenant)) } { i {} "Embedded" }
+            }
+        } @else if !tenant.is_there && has_manifests && tenant.cell.state != OverviewState::Create {
+            div.then { a href=(Address::new("/new").with("tenant", &tenant.tenant).with("key", key).with("back", &address::connection(key)).text()) aria-label={ "Create in " (line(&tenant.tenant)) } { "Create" } }
+        }
+    }
+}
+
+/// The files and lines of the fields, by tenant and field path.
+type Places = BTreeMap<(usize, usize), String>;
+
+/// Where each value that a file declares stands.
+fn places(shown: &Shown, fields: &ConnectionFields) -> Places {
+    let id = ObjectId::new(Kind::Connection, names::of_stable_key(&fields.key));
+    let mut at = Vec::new();
+    let mut wanted = Vec::new();
+    for (y, row) in fields.rows.iter().enumerate() {
+        for (x, (cell, tenant)) in row.cells.iter().zip(&fields.tenants).enumerate() {
+            if !cell.value.is_there() {
+                continue;
+            }
+            let declared =
+                shown.project.declared(&tenant.tenant, &id).or_else(|| shown.project.origin(Some(&tenant.tenant), &id));
+            if let Some(place) = declared {
+                at.push((y, x));
+                wanted.push((place, row.field.document_path()));
+            }
+        }
+    }
+    let found = locate_all(&wanted);
+    let place = |(at, ((place, _), line)): (_, (&(&SourcePlace, _), Option<u32>))| Some((at, format!("{}:{}", place.file.path, line?)));
+    at.into_iter().zip(wanted.iter().zip(found)).filter_map(place).collect()
+}
+
+fn table(request: &Request, shown: &Shown, fields: &ConnectionFields, key: &str) -> Markup {
+    let places = places(shown, fields);
+    let all = request.fields.text("show") == "all";
+    let differs = |row: &FieldRow| {
+        let first = row.cells.iter().find(|cell| cell.value.is_there()).map(|cell| &cell.value);
+        row.cells.iter().any(|cell| cell.state.is_open() || cell.value.is_there() && Some(&cell.value) != first)
+    };
+    let different = fields.rows.iter().filter(|row| differs(row)).count();
+    let is_all = all || different == 0;
+    let to = |show: &str| Address::new("/connection").with("key", key).with("show", show).text();
+    let parts = [
+        (FieldGroup::About, None),
+        (FieldGroup::Inputs, Some("Inputs")),
+        (FieldGroup::TestInputs, Some("Test credentials")),
+        (FieldGroup::Metadata, Some("Labels and annotations")),
+    ];
+    html! {
+        section aria-label="Fields in every tenant" {
+            @if different > 0 {
+                div.bar { nav.chips aria-label="Fields" {
+                    a href=(to("")) aria-current=[(!is_all).then_some("true")] { span.i.change aria-hidden="true" { "~" } "Different fields " (different) }
+                    a href=(to("all")) aria-current=[is_all.then_some("true")] { "All fields " (fields.rows.len()) }
+                } }
+            }
+            div.scroll tabindex="0" role="region" aria-label="Fields by tenant" {
+                table.f {
+                    colgroup { col.c-field; col span=(fields.tenants.len().max(1)); }
+                    thead { tr { th scope="col" { "Field" } @for tenant in &fields.tenants { th scope="col" #{ "t-" (tenant.tenant) } { (head(request, shown, fields, tenant, key)) } } } }
+                    @for (group, title) in parts {
+                        @let rows: Vec<(usize, &FieldRow)> = fields.rows.iter().enumerate().filter(|(_, row)| row.group == group && (is_all || differs(row))).collect();
+                        @if !rows.is_empty() {
+                            tbody {
+                                @if let Some(title) = title { tr.part { th scope="rowgroup" colspan=(fields.tenants.len() + 1) { (title) } } }
+                                @for (y, row) in rows {
+                                    tr {
+                                        th scope="row" { (line(&row.label())) @if row.is_required { span.must { " required" } } }
+                                        @for (x, (cell, tenant)) in row.cells.iter().zip(&fields.tenants).enumerate() {
+                                            td data-t=(tenant.tenant) .same[cell.is_as_first && x > 0 && !cell.state.is_open()] { (value(fields, row, cell, tenant, places.get(&(y, x)))) }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn value(
+    fields: &ConnectionFields,
+    row: &FieldRow,
+    cell: &FieldCell,
+    tenant: &ConnectionInTenant,
+    place: Option<&String>,
+) -> Markup {
+    let id = ObjectId::new(Kind::Connection, names::of_stable_key(&fields.key));
+    let state = match cell.state {
+        FieldState::Update => Some(OverviewState::Update),
+        FieldState::Waiting => Some(OverviewState::Waiting),
+        FieldState::Drift | FieldState::DriftIgnored => Some(OverviewState::Drift),
+        FieldState::Kept => Some(OverviewState::Kept),
+        FieldState::Unknown => Some(OverviewState::Unknown),
+        _ => None,
+    };
+    let is_plain = matches!(cell.value, ShownValue::PerCustomer | ShownValue::Absent | ShownValue::Hidden);
+    html! {
+        @if cell.value.is_there() || cell.state != FieldState::Absent {
+            span.v.plain[is_plain] {
+                @if let Some(state) = state { (mark(state)) " " }
+                @match &cell.desired {
+                    Some(desired) if cell.value.is_there() && desired.is_there() => { del { (line(&cell.value.words())) } " " ins { (line(&desired.words())) } },
+                    Some(desired) if desired.is_there() => ins { (line(&desired.words())) },
+                    Some(_) => del { (line(&cell.value.words())) },
+                    None => (line(&cell.value.words())),
+                }
+            }
+            @if cell.value == ShownValue::PerCustomer { span.own { (count(cell.given, "customer has it", "customers have it")) } }
+            @if cell.by != WrittenBy::Nobody || cell.value.is_there() {
+                span.own {
+                    @if cell.by.syncs().is_empty() { (line(&cell.by.words())) } @else { a href="/syncs" { (line(&cell.by.words())) } }
+                    @if let Some(place) = place { " · " code { (line(place)) } }
+                }
+            }
+            @if matches!(cell.state, FieldState::Drift | FieldState::DriftIgnored | FieldState::Kept) {
+                (actions_of_field(&tenant.tenant, &id, &row.field.to_string()))
+            }
+        } @else { span.v.plain { "not set" } }
+    }
+}
+
+fn used_by(fields: &ConnectionFields) -> Markup {
+    let mut by_name: BTreeMap<&str, (usize, usize, Vec<&str>)> = BTreeMap::new();
+    for tenant in &fields.tenants {
+        for one in &tenant.used_by {
+            let (flows, steps, tenants) = by_name.entry(&one.name).or_default();
+            (*flows, *steps) = ((*flows).max(one.flows), (*steps).max(one.steps));
+            tenants.push(&tenant.tenant);
+        }
+    }
+    html! {
+        section aria-labelledby="h-used" {
+            h2 #h-used { "Used by " span.count { (by_name.len()) } }
+            @if by_name.is_empty() { p.dim { "No integration that could be read uses it." } }
+            ul.tree {
+                @for (name, (flows, steps, tenants)) in by_name.iter().take(MOST) {
+                    li {
+                        a href=(address::integration(name, tenants.first().copied().unwrap_or_default())) { (line(name)) }
+                        span { (count(*flows, "flow", "flows")) " · " (count(*steps, "step", "steps")) " · " (line(&tenants.join(", "))) }
+                    }
+                }
+                @if by_name.len() > MOST { li.dim { "and " (by_name.len() - MOST) " more" } }
+            }
+            @for tenant in fields.tenants.iter().filter(|tenant| tenant.customers > 0) {
+                p.dim { (line(&tenant.tenant)) ": " (count(tenant.customers, "customer", "customers")) }
+            }
+        }
+    }
+}
+
+/// What the plan says of it.
+fn remarks(fields: &ConnectionFields) -> Markup {
+    let all: Vec<_> = fields
+        .tenants
+        .iter()
+        .filter(|tenant| !tenant.remarks.is_empty() || !tenant.lacks.is_empty() || tenant.unknown.is_some())
+        .collect();
+    html! {
+        @if !all.is_empty() {
+            section aria-labelledby="h-remarks" {
+                h2 #h-remarks { "What is open" }
+                @for tenant in all {
+                    div.step {
+                        b { (line(&tenant.tenant)) }
+                        @if let Some(why) = &tenant.unknown { p { "Not all that is declared for it is known: " (text(why)) } }
+                        @if !tenant.lacks.is_empty() { p { "It lacks " (line(&tenant.lacks.join(", "))) } }
+                        @for remark in &tenant.remarks {
+                            p { (text(&remark.text)) }
+                            @if let Some(fix) = &remark.fix { p.dim { "→ " (text(fix)) } }
+                            @for command in &remark.commands { pre.command { (command.to_string()) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Differences as HTML: of files, and of fields. Each line has its sign, so that colour says nothing alone.
+
+use crate::engine::model::canonical::Json;
+use crate::engine::model::plan::{FieldChange, Op};
+use crate::page::layout::line;
+use crate::report::value;
+use maud::{Markup, html};
+
+/// The most lines of one diff: files of a first import are longer.
+const MOST: usize = 2_000;
+
+/// A unified diff of files, as `author` writes it.
+pub(in crate::page) fn unified(diff: &str) -> Markup {
+    let lines: Vec<&str> = diff.lines().collect();
+    let of = |one: &str| match one.as_bytes() {
+        [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] | [b'@', b'@', ..] => ("h", "", one.to_string()),
+        [b'+', ..] => ("new", "+", one[1..].to_string()),
+        [b'-', ..] => ("old", "−", one[1..].to_string()),
+        [b' ', ..] => ("", "", one[1..].to_string()),
+        _ => ("h", "", one.to_string()),
+    };
+    html! {
+        div.diff.file role="group" aria-label="Changes of files" tabindex="0" {
+            @for one in lines.iter().take(MOST) {
+                @let (class, sign, text) = of(one);
+                @if class == "h" {
+                    @if !text.starts_with("+++ ") { div.h { (line(text.strip_prefix("--- ").map_or(text.as_str(), |path| if path == "/dev/null" { "new file" } else { path }))) } }
+                    @else if diff_is_new(&lines, one) { div.h { (line(text.trim_start_matches("+++ "))) } }
+                } @else {
+                    div class=(class) { span { (sign) } span { (line(&text)) } }
+                }
+            }
+            @if lines.len() > MOST { div.h { "and " (lines.len() - MOST) " more lines" } }
+        }
+    }
+}
+
+/// Whether a `+++` line names a file that is new: its `---` line names none.
+fn diff_is_new(lines: &[&str], one: &&str) -> bool {
+    let at = lines.iter().position(|other| std::ptr::eq(other.as_ptr(), one.as_ptr()));
+    at.and_then(|at| lines.get(at.checked_sub(1)?)).is_some_and(|above| *above == "--- /dev/null")
+}
+
+/// The changes of fields, below the place where the value is declared.
+pub(in crate::page) fn fields(at: Option<String>, changes: &[FieldChange]) -> Markup {
+    html! {
+        div.diff {
+            @if let Some(at) = at { div.h { (line(&at)) } }
+            @for change in changes { (field(change)) }
+        }
+    }
+}
+
+fn field(change: &FieldChange) -> Markup {
+    let name = change.field.to_string();
+    match change.op {
+        Op::Set | Op::Remove => values(&name, change.from.as_ref(), change.to.as_ref(), &change.parts),
+        Op::Record => sentence(&name, "in sync; it comes under management"),
+        Op::Forget => sentence(&name, "was changed by others and is no longer declared: it stays and is forgotten"),
+        Op::Release => {
+            let by = change.by.as_deref().unwrap_or("somebody else");
+            sentence(&name, &format!("is no longer declared; {by} holds it too, so it stays"))
+        }
+    }
+}
+
+fn sentence(name: &str, text: &str) -> Markup {
+    html! { div { span { (line(name)) } span {} span { (line(text)) } } }
+}
+
+/// Two values of a field.
+pub(in crate::page) fn values(name: &str, from: Option<&Json>, to: Option<&Json>, parts: &[String]) -> Markup {
+    let (from, to) = (from.map(Json::value), to.map(Json::value));
+    let shown = |value: &Option<serde_json::Value>, other: &Option<serde_json::Value>| {
+        value.as_ref().map(|one| match value::text(one) {
+            Some(text) => text.to_string(),
+            None => value::words_beside(one, other.as_ref()),
+        })
+    };
+    let (old, new) = (shown(&from, &to), shown(&to, &from));
+    html! {
+        @for text in old.iter().flat_map(|old| old.lines()) { div.old { span { (line(name)) } span { "−" } span { (line(text)) } } }
+        @for text in new.iter().flat_map(|new| new.lines()) { div.new { span { (line(name)) } span { "+" } span { (line(text)) } } }
+        @for part in parts { div class=(part_class(part)) { span {} span { (part.chars().next().unwrap_or(' ')) } span { (line(part.get(1..).unwrap_or_default().trim())) } } }
+    }
+}
+
+fn part_class(part: &str) -> &'static str {
+    match part.as_bytes().first() {
+        Some(b'+') => "new",
+        Some(b'-') => "old",
+        _ => "",
+    }
+}

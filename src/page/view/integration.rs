@@ -1,0 +1,261 @@
+//! An integration: its flows and steps with the connection at each, and its bindings in every tenant.
+
+use super::{bare_mark, mark};
+use crate::author::Draft;
+use crate::author::designer::{Missing, StepChoice, SwitchConnection, switch};
+use crate::engine::model::inventory::Inventory;
+use crate::page::address::{self, Address};
+use crate::page::layout::{self, Entry, line, text};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::report::binding::{BindingRow, BindingState, Scene, Used};
+use crate::report::overview_state::OverviewState;
+use crate::text::count;
+use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most steps that are listed.
+const MOST: usize = 400;
+
+/// The state of a binding, as other views mark states.
+fn state(binding: BindingState) -> OverviewState {
+    match binding {
+        BindingState::Bound | BindingState::Own | BindingState::Foreign => OverviewState::InSync,
+        BindingState::NotReady => OverviewState::NotReady,
+        BindingState::Differs => OverviewState::Differs,
+        BindingState::Unknown => OverviewState::Unknown,
+        BindingState::Missing => OverviewState::Missing,
+    }
+}
+
+/// Shows an integration, as one tenant has it beside the others.
+pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+    let name = request.fields.text("name");
+    let world = &shown.planned.world;
+    let live = |tenant: &str| world.tenants.get(tenant).and_then(|view| view.live.inventory()).map(AsRef::as_ref);
+    let holding: Vec<&str> = world
+        .tenants
+        .iter()
+        .filter(|(_, view)| {
+            let read = [Some(&view.live), view.source.as_ref()].into_iter().flatten();
+            read.filter_map(|read| read.inventory())
+                .any(|read: &std::sync::Arc<Inventory>| read.integrations.contains_key(name))
+        })
+        .map(|(tenant, _)| tenant.as_str())
+        .collect();
+    let asked = request.fields.text("tenant");
+    let Some(tenant) = holding.iter().copied().find(|one| *one == asked).or(holding.first().copied()) else {
+        let names =
+            world.tenants.values().filter_map(|view| view.live.inventory()).flat_map(|read| read.integrations.keys());
+        let names: BTreeSet<&str> = names.map(String::as_str).collect();
+        let help = crate::near_miss::near_or_all(name, names);
+        return layout::refused(
+            request,
+            404,
+            "No such integration",
+            &format!("No tenant that could be read has an integration {}.", line(name)),
+            &help,
+        );
+    };
+    let is_elsewhere = !asked.is_empty() && tenant != asked;
+    let title = live(tenant).and_then(|read| read.integrations.get(name)).and_then(|one| one.spec.title.clone());
+    let rows: BTreeMap<&str, Vec<BindingRow>> = world
+        .tenants
+        .keys()
+        .filter_map(|tenant| Some((tenant.as_str(), Scene::of(world, tenant)?.live(name)?)))
+        .collect();
+    let main = html! {
+        div.head {
+            div {
+                nav.crumbs aria-label="Where this is" { a href="/integrations" { "Integrations" } span { "/" } }
+                h1 { (line(name)) }
+                p { @if let Some(title) = &title { (line(title)) " · " } "as " (line(tenant)) " has it" }
+            }
+            @if holding.len() > 1 {
+                nav.chips aria-label="Tenant" {
+                    @for one in &holding { a href=(address::integration(name, one)) aria-current=[(*one == tenant).then_some("true")] { (line(one)) } }
+                }
+            }
+        }
+        @if is_elsewhere { div.notice { p { (line(asked)) " has no integration " (line(name)) ", or could not be read. This is that of " (line(tenant)) "." } } }
+        (bindings(request, shown, name, &rows))
+        div.three {
+            (tree(shown, name, tenant, rows.get(tenant).map_or(&[], Vec::as_slice)))
+            (what_if(shown, name, tenant))
+        }
+    };
+    layout::reply(request, Some(Entry::Integrations), name, main)
+}
+
+/// A row per variable, a column per tenant.
+fn bindings(_request: &Request, shown: &Shown, name: &str, rows: &BTreeMap<&str, Vec<BindingRow>>) -> Markup {
+    let tenants: Vec<&String> = shown.planned.world.tenants.keys().collect();
+    let variables: Vec<&str> = {
+        let mut seen = BTreeSet::new();
+        let all = rows.values().flatten().map(|row| row.variable.as_str());
+        all.filter(|variable| seen.insert(*variable)).collect()
+    };
+    let row = |tenant: &str, variable: &str| rows.get(tenant)?.iter().find(|row| row.variable == variable);
+    html! {
+        section aria-labelledby="h-bindings" {
+            h2 #h-bindings { "Variables " span.count { (variables.len()) } }
+            @if variables.is_empty() { p.dim { "It has no connection variables." } } @else {
+                div.scroll tabindex="0" role="region" aria-label="Bindings by tenant" {
+                    table.m data-matrix {
+                        thead { tr { th scope="col" { "Variable" } @for tenant in &tenants { th scope="col" { b { (line(tenant)) } } } } }
+                        tbody {
+                            @for variable in &variables {
+                                tr {
+                                    th scope="row" { (line(variable)) }
+                                    @for tenant in &tenants {
+                                        td {
+                                            @match row(tenant, variable) {
+                                                Some(row) => (bound(row)),
+                                                None if rows.contains_key(tenant.as_str()) => (mark(OverviewState::Absent)),
+                                                None => (absent(shown, tenant, name)),
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A tenant without the integration, or that could not be read.
+fn absent(shown: &Shown, tenant: &str, name: &str) -> Markup {
+    let cell = shown.overview.integrations.iter().find(|row| *row.key == *name);
+    let at = shown.overview.tenants.iter().position(|one| *one.name == *tenant);
+    let state = cell.zip(at).and_then(|(row, at)| row.cells.get(at)).map_or(OverviewState::Unknown, |cell| cell.state);
+    mark(state)
+}
+
+fn bound(row: &BindingRow) -> Markup {
+    let state = state(row.state);
+    let key = row.stable_key.as_deref();
+    html! {
+        @match key {
+            Some(key) => { a href=(address::connection(key)) title=(text(row.fix.as_deref().unwrap_or(&row.rule))) { (mark(state)) span.say.key { (line(key)) } } },
+            None => { (mark(state)) span.say { "its own" } },
+        }
+    }
+}
+
+/// The flows and steps that use connections.
+fn tree(shown: &Shown, name: &str, tenant: &str, rows: &[BindingRow]) -> Markup {
+    let asked = SwitchConnection {
+        tenant: Some(tenant.to_string()),
+        integration: Some(name.to_string()),
+        moved: None,
+        input: None,
+        to: None,
+        reason: None,
+    };
+    let mut draft = Draft::new(&shown.project);
+    let switchable = switch(&mut draft, &asked, false).map(|switched| switched.missing);
+    html! {
+        section aria-labelledby="h-steps" {
+            h2 #h-steps { "Flows and steps" }
+            @match switchable {
+                Ok(Some(Missing::Step(steps))) => (steps_of(name, tenant, &steps.steps)),
+                Ok(_) => p.dim { "No step uses a connection." },
+                Err(error) => {
+                    (uses(rows))
+                    details { summary { "It is not changed here" } p { (text(&error.to_string())) } (layout::steps(&error.help())) }
+                },
+            }
+            @if rows.iter().any(|row| row.stable_key.is_some()) {
+                h2 { "All uses of a variable" }
+                ul.tree {
+                    @for row in rows.iter().filter(|row| row.stable_key.is_some()) {
+                        li {
+                            span { (line(&row.variable)) " " span.dim { (count(row.used_by.len(), "use", "uses")) } }
+                            span { span.key { (line(row.stable_key.as_deref().unwrap_or_default())) } " "
+                                a href=(Address::new("/switch").with("tenant", tenant).with("integration", name).with("variable", &row.variable).text()) aria-label={ "Switch all uses of " (line(&row.variable)) } { "Switch all" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The steps in the order of the definition, below their flow.
+fn steps_of(name: &str, tenant: &str, steps: &[StepChoice]) -> Markup {
+    let to = |step: &StepChoice| {
+        let what = if step.is_data_source { "data-source" } else { "step" };
+        Address::new("/switch").with("tenant", tenant).with("integration", name).with(what, &step.path).text()
+    };
+    let parts = |step: &StepChoice| -> (String, String) {
+        match (step.is_data_source, step.path.split_once('/')) {
+            (true, _) => ("Data sources".to_string(), step.path.clone()),
+            (false, Some((flow, rest))) => (flow.to_string(), rest.to_string()),
+            (false, None) => (String::new(), step.path.clone()),
+        }
+    };
+    html! {
+        ul.tree {
+            @for (at, step) in steps.iter().take(MOST).enumerate() {
+                @let (flow, rest) = parts(step);
+                @if at == 0 || steps.get(at - 1).is_some_and(|above| parts(above).0 != flow) { li.flow { b { (line(&flow)) } } }
+                li.step {
+                    span { (line(&rest)) }
+                    span {
+                        @match &step.uses { Some(uses) => (line(uses)), None => "no connection yet" } " "
+                        a href=(to(step)) aria-label={ "Switch " (line(&rest)) } { "Switch" }
+                    }
+                }
+            }
+            @if steps.len() > MOST { li.dim { "and " (steps.len() - MOST) " more" } }
+        }
+    }
+}
+
+/// The same, where the definition is not changed here.
+fn uses(rows: &[BindingRow]) -> Markup {
+    let mut flows: BTreeMap<&str, Vec<(&str, &BindingRow)>> = BTreeMap::new();
+    for row in rows {
+        for used in &row.used_by {
+            let (flow, step) = match used {
+                Used::Step { flow, step } => (flow.as_str(), step.as_str()),
+                Used::DataSource { variable } => ("Data sources", variable.as_str()),
+            };
+            flows.entry(flow).or_default().push((step, row));
+        }
+    }
+    html! {
+        ul.tree {
+            @for (flow, steps) in &flows {
+                li.flow { b { (line(flow)) } }
+                @for (step, row) in steps.iter().take(MOST) {
+                    li.step { span { (line(step)) } span { (bare_mark(state(row.state))) " " (line(row.stable_key.as_deref().unwrap_or("its own"))) } }
+                }
+            }
+            @if flows.is_empty() { li.dim { "No use of a connection is known." } }
+        }
+    }
+}
+
+/// The tenants for which a plan can be made beside it.
+fn what_if(shown: &Shown, name: &str, tenant: &str) -> Markup {
+    let others: Vec<&String> = shown.planned.world.tenants.keys().filter(|other| *other != tenant).collect();
+    html! {
+        section aria-labelledby="h-what-if" {
+            h2 #h-what-if { "What if this goes to …" }
+            @if others.is_empty() { p.dim { "There is no other tenant." } }
+            ul.tree {
+                @for other in others {
+                    li {
+                        span { (line(other)) }
+                        a href=(Address::new("/what-if").with("name", name).with("from", tenant).with("to", other).text()) aria-label={ "Plan it to " (line(other)) } { "Plan it" }
+                    }
+                }
+            }
+        }
+    }
+}

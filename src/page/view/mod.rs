@@ -1,0 +1,39 @@
+//! A file per view: what was read, as HTML.
+
+pub(super) mod components;
+pub(super) mod connection;
+pub(super) mod diff;
+pub(super) mod integration;
+pub(super) mod overview;
+pub(super) mod plan;
+pub(super) mod problems;
+pub(super) mod receipt;
+pub(super) mod receipts;
+pub(super) mod steps;
+pub(super) mod syncs;
+pub(super) mod what_if;
+
+use super::address;
+use crate::api::Kind;
+use crate::engine::model::item::ObjectId;
+use crate::report::overview_state::OverviewState;
+use maud::{Markup, html};
+
+/// The mark of a state: a glyph, a tint where something is to be done, and the word for who sees neither.
+pub(super) fn mark(state: OverviewState) -> Markup {
+    html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { (state.word()) } } }
+}
+
+/// The mark beside a text that says the same.
+pub(super) fn bare_mark(state: OverviewState) -> Markup {
+    html! { span class={ "i " (state.class()) } aria-hidden="true" { (state.glyph()) } }
+}
+
+/// The page of an object of a tenant.
+pub(super) fn page_of(tenant: &str, id: &ObjectId, key: Option<&str>) -> Option<String> {
+    match id.kind {
+        Kind::Connection => Some(address::connection(key.unwrap_or(&id.name))),
+        Kind::Integration => Some(address::integration(&id.name, tenant)),
+        _ => None,
+    }
+}

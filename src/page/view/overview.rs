@@ -1,0 +1,344 @@
+//! Keys and integrations by tenant, worst first, with what needs a person above.
+
+use super::{bare_mark, mark};
+use crate::page::address::{self, Address};
+use crate::page::html::LOGO;
+use crate::page::layout::{self, Entry, Pages, line, text, with};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use crate::report::overview::{
+    Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepsOf, TenantHealth,
+};
+use crate::text::{count, thousands};
+use maud::{DOCTYPE, Markup, html};
+
+/// The most entries of what needs attention.
+const ATTENTION: usize = 8;
+/// Up to this number of tenants words stand beside the glyphs.
+const FEW: usize = 8;
+
+/// Shows the connections.
+pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+    matrix(request, shown, request.fields.text("list") == "integrations", Entry::Overview)
+}
+
+/// Shows the integrations.
+pub(in crate::page) fn integrations(request: &Request, shown: &Shown) -> Reply {
+    matrix(request, shown, true, Entry::Integrations)
+}
+
+fn matrix(request: &Request, shown: &Shown, is_of_integrations: bool, entry: Entry) -> Reply {
+    let overview = &shown.overview;
+    let path = if entry == Entry::Integrations { "/integrations" } else { "/" };
+    let (rows, counts) = match is_of_integrations {
+        true => (&overview.integrations, &overview.counts.integrations),
+        false => (&overview.connections, &overview.counts.keys),
+    };
+    let wanted = request.fields.text("q").trim().to_lowercase();
+    let only = OverviewState::of_class(request.fields.text("show"));
+    let tenant = overview.tenants.iter().position(|one| *one.name == *request.fields.text("tenant"));
+    let is_meant = |row: &&OverviewRow| {
+        let state = |state: OverviewState| match tenant {
+            Some(at) => row.cells.get(at).is_some_and(|cell| cell.state == state),
+            None => row.has(state),
+        };
+        let is_open = |at: usize| row.cells.get(at).is_some_and(|cell| !cell.state.is_quiet());
+        let is_of_tenant = match (only, tenant) {
+            (Some(OverviewState::InSync), None) => row.is_quiet(),
+            (Some(only), _) => state(only),
+            (None, Some(at)) => is_open(at),
+            (None, None) => true,
+        };
+        is_of_tenant && (wanted.is_empty() || row.matches(&wanted))
+    };
+    let found: Vec<&OverviewRow> = rows.iter().filter(is_meant).collect();
+    let pages = Pages::of(request, found.len());
+    let list = html! {
+        section #list aria-label=(if is_of_integrations { "Integrations in every tenant" } else { "Connections in every tenant" }) {
+            div.bar {
+                @if entry == Entry::Overview {
+                    nav.tabs aria-label="What to list" {
+                        a href=(with(request, "/", "list", "")) aria-current=[(!is_of_integrations).then_some("page")] { "Connections " (thousands(overview.counts.keys.total)) }
+                        a href=(with(request, "/", "list", "integrations")) aria-current=[is_of_integrations.then_some("page")] { "Integrations " (thousands(overview.counts.integrations.total)) }
+                    }
+                }
+                form role="search" method="get" action=(path) data-search {
+                    @for name in ["list", "show", "tenant"] { @if request.fields.has(name) { input type="hidden" name=(name) value=(request.fields.text(name)); } }
+                    label.sr for="q" { "Search" }
+                    input #q type="search" name="q" value=(request.fields.text("q")) placeholder=(if is_of_integrations { "Search integrations" } else { "Search keys, components, titles" });
+                }
+            }
+            div.bar { (chips(request, path, only, counts)) }
+            @if let Some(at) = tenant {
+                p.dim { "Only " b { (line(request.fields.text("tenant"))) } ". " a href=(with(request, path, "tenant", "")) { "All tenants" } @if only.is_none() { ", " (tenant_words(overview.tenants.get(at))) } }
+            }
+            @if rows.is_empty() {
+                p { @if is_of_integrations { "There is no integration yet." } @else { "There is no connection yet. " a href="/new" { "Add one" } " or run " code { "stablekey import" } "." } }
+            } @else if found.is_empty() { p { "Nothing matches. " a href=(path) { "Show all" } } } @else {
+                (table(shown, pages.rows(&found).copied(), !is_of_integrations))
+                (pages.footer(|page| with(request, path, "page", page)))
+            }
+        }
+    };
+    let main = match entry {
+        Entry::Overview => html! { (head(shown)) (two(shown)) (list) },
+        _ => html! {
+            div.head { div { h1 { "Integrations" } p { (count(overview.counts.integrations.total, "integration", "integrations")) " in " (count(overview.tenants.len(), "tenant", "tenants")) } } }
+            (list)
+        },
+    };
+    layout::reply(request, Some(entry), if entry == Entry::Overview { "Overview" } else { "Integrations" }, main)
+}
+
+fn tenant_words(health: Option<&TenantHealth>) -> String {
+    health.map(TenantHealth::words).unwrap_or_default()
+}
+
+fn head(shown: &Shown) -> Markup {
+    let overview = &shown.overview;
+    html! {
+        div.head {
+            div { h1 { "Overview" } p { (sentence(overview)) } }
+            div.do { a.button href="/new" { "Add connection" } a.button.main href="/plan" { "Review plan" } }
+        }
+        @if !shown.project.problems.is_empty() {
+            div.notice.bad { p { a href="/problems" { (count(shown.project.problems.len(), "problem in files", "problems in files")) } ": what they may hold is unknown" } }
+        }
+    }
+}
+
+fn sentence(overview: &Overview) -> String {
+    format!(
+        "{} and {} in {}",
+        count(overview.counts.keys.total, "connection", "connections"),
+        count(overview.counts.integrations.total, "integration", "integrations"),
+        count(overview.tenants.len(), "tenant", "tenants")
+    )
+}
+
+fn two(shown: &Shown) -> Markup {
+    let attention = &shown.overview.attention;
+    html! {
+        div.two {
+            section aria-labelledby="h-attention" {
+                h2 #h-attention { "Needs attention " span.count { (thousands(attention.len())) } }
+                @if attention.is_empty() { p.dim { "Nothing. Every tenant that was read is in sync, or waits for nobody." } }
+                ol.rows { @for one in attention.iter().take(ATTENTION) { (attends(one)) } }
+                @if attention.len() > ATTENTION {
+                    details.more-list {
+                        summary { (thousands(attention.len() - ATTENTION)) " more" }
+                        ol.rows { @for one in attention.iter().skip(ATTENTION).take(92) { (attends(one)) } }
+                        @if attention.len() > 100 { p.dim { "The plan lists all." } }
+                    }
+                }
+            }
+            (people(&StepsOf::all(&shown.todo)))
+        }
+    }
+}
+
+fn attends(one: &Attention) -> Markup {
+    let (to, word) = match &one.link {
+        AttentionLink::Plan => ("/plan?show=approve".to_string(), "Review"),
+        AttentionLink::Connection(key) => (address::connection(key), "Open"),
+        AttentionLink::Integration(name) => {
+            (address::integration(name, one.tenants.first().map_or("", |t| t.as_str())), "Open")
+        }
+        AttentionLink::Tenant(name) => (Address::new("/plan").with("tenant", name).text(), "See the plan"),
+        AttentionLink::Sync(_) => ("/syncs".to_string(), "See syncs"),
+        AttentionLink::Steps => ("/steps".to_string(), "What to do"),
+        AttentionLink::Nowhere => ("/problems".to_string(), "See problems"),
+    };
+    html! {
+        li {
+            (mark(one.state))
+            div {
+                b { (line(&one.name)) }
+                @if !one.tenants.is_empty() && one.tenants.iter().all(|tenant| **tenant != *one.name) { " in " (line(&crate::text::and(&one.tenants))) }
+                ": " (text(&one.sentence))
+                @for detail in &one.details { div.about { (text(detail)) } }
+                @if let Some(at) = &one.at { div.about { code { (line(&format!("{}:{}", at.file, at.line))) } } }
+                @for command in one.commands.iter().take(1) { pre.command { (command.to_string()) } }
+            }
+            a href=(to) aria-label={ (word) ": " (line(&one.name)) } { (word) }
+        }
+    }
+}
+
+fn people(steps: &[StepsOf<'_>]) -> Markup {
+    let all: usize = steps.iter().map(|group| group.count).sum();
+    html! {
+        section aria-labelledby="h-people" {
+            h2 #h-people { "Manual steps " span.count { (thousands(all)) } }
+            @if steps.is_empty() { p.dim { "Nothing is left to people." } } @else {
+                dl.people {
+                    @for group in steps {
+                        dt { a href=(Address::new("/steps").with("who", group.who).text()) { (line(group.who)) } span { (thousands(group.count)) } }
+                        dd { (line(&group.summary)) }
+                    }
+                }
+                a.more href="/steps" { "All steps, with links" }
+            }
+        }
+    }
+}
+
+fn chips(request: &Request, path: &'static str, only: Option<OverviewState>, counts: &RowCounts) -> Markup {
+    let chip = |state: Option<OverviewState>, word: &str, number: usize| {
+        let to = with(request, path, "show", state.map_or("", OverviewState::class));
+        html! {
+            a href=(to) aria-current=[(only == state).then_some("true")] {
+                @match state { Some(state) => (bare_mark(state)), None => span.i.none aria-hidden="true" { "∗" } }
+                (word) " " span { (thousands(number)) }
+            }
+        }
+    };
+    html! {
+        nav.chips aria-label="Show only" {
+            (chip(None, "All", counts.total))
+            @for (state, number) in counts.by_state.iter().filter(|(state, _)| !state.is_quiet()) {
+                (chip(Some(state), &capital(state.word()), number))
+            }
+            @if counts.in_sync_everywhere > 0 { (chip(Some(OverviewState::InSync), "In sync", counts.in_sync_everywhere)) }
+        }
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The matrix. The rows that are in sync everywhere come last, below a head of their own.
+pub(in crate::page) fn table<'r>(
+    shown: &Shown,
+    rows: impl Iterator<Item = &'r OverviewRow>,
+    is_of_keys: bool,
+) -> Markup {
+    grid(&shown.overview, rows, is_of_keys, true)
+}
+
+fn grid<'r>(overview: &Overview, rows: impl Iterator<Item = &'r OverviewRow>, is_of_keys: bool, links: bool) -> Markup {
+    let rows: Vec<&OverviewRow> = rows.collect();
+    let is_many = overview.tenants.len() > FEW;
+    let quiet = rows.iter().position(|row| row.is_quiet());
+    let number = overview.counts.keys.in_sync_everywhere;
+    let columns = overview.tenants.len() + if is_of_keys { 3 } else { 2 };
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(if is_of_keys { "Connections by tenant" } else { "Integrations by tenant" }) {
+            table.m.many[is_many] data-matrix[links] {
+                colgroup { col.c-key; @if is_of_keys { col.c-kind.wide; } col.c-use.wide; col span=(overview.tenants.len().max(1)); }
+                thead { tr {
+                    th scope="col" { (if is_of_keys { "Stable key" } else { "Integration" }) }
+                    @if is_of_keys { th.wide scope="col" { "Component" } }
+                    th.wide scope="col" { (if is_of_keys { "Used by" } else { "Variables" }) }
+                    @for tenant in &overview.tenants { th scope="col" { (column(tenant, links)) } }
+                } }
+                tbody {
+                    @for (at, row) in rows.iter().enumerate() {
+                        @if quiet == Some(at) && at > 0 { tr.group { th colspan=(columns) scope="rowgroup" { "In sync everywhere" @if is_of_keys { " " span.count { (thousands(number)) } } } } }
+                        (self::row(overview, row, is_of_keys, links))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn column(tenant: &TenantHealth, links: bool) -> Markup {
+    let class = match tenant.worst {
+        _ if tenant.unreachable.is_some() => "bad",
+        OverviewState::InSync | OverviewState::Absent => "fine",
+        OverviewState::Missing | OverviewState::Blocked => "bad",
+        OverviewState::Create | OverviewState::Update | OverviewState::Adopt | OverviewState::Delete => "todo",
+        OverviewState::Kept => "quiet",
+        _ => "warn",
+    };
+    let inner = html! { b { (line(&tenant.name)) } span class={ "dot " (class) } { (tenant.words()) } };
+    html! {
+        @if links { a href=(Address::new("/").with("tenant", &tenant.name).text()) { (inner) } } @else { (inner) }
+    }
+}
+
+fn row(overview: &Overview, row: &OverviewRow, is_of_keys: bool, links: bool) -> Markup {
+    let to = |anchor: &str| match is_of_keys {
+        true => format!(
+            "{}{}",
+            address::connection(&row.key),
+            if anchor.is_empty() { String::new() } else { format!("#t-{anchor}") }
+        ),
+        false => address::integration(&row.key, anchor),
+    };
+    html! {
+        tr {
+            th scope="row" { @if links { a.key href=(to("")) { (line(&row.key)) } } @else { span.key { (line(&row.key)) } } }
+            @if is_of_keys { td.dim.wide { (line(&row.component)) } }
+            td.dim.wide.num { (thousands(row.used_by)) }
+            @for (tenant, cell) in overview.tenants.iter().zip(&row.cells) {
+                td {
+                    @if links && !cell.state.is_quiet() {
+                        a href=(to(&tenant.name)) title=(cell.state.word()) { (mark(cell.state)) @if !cell.say.is_empty() { span.say { (line(&cell.say)) } } }
+                    } @else { (mark(cell.state)) @if !cell.say.is_empty() { span.say { (line(&cell.say)) } } }
+                }
+            }
+        }
+    }
+}
+
+/// The overview as one file without script: what is not in sync, and counts of the rest. It is legible without its style.
+pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize) -> String {
+    let open = |rows: &[OverviewRow]| -> usize { rows.iter().filter(|row| !row.is_quiet()).count() };
+    let part = |title: &str, rows: &[OverviewRow], counts: &RowCounts, is_of_keys: bool| {
+        let shown: Vec<&OverviewRow> = rows.iter().filter(|row| !row.is_quiet()).take(most).collect();
+        html! {
+            section {
+                h2 { (title) }
+                p { (thousands(counts.total)) " in all, " (thousands(counts.in_sync_everywhere)) " in sync everywhere, " (thousands(open(rows))) " not." }
+                p { @for (state, number) in counts.by_state.iter() { (bare_mark(state)) " " (capital(state.word())) ": " (thousands(number)) ". " } }
+                @if !shown.is_empty() { (grid(overview, shown.iter().copied(), is_of_keys, false)) }
+                @if open(rows) > shown.len() { p { (thousands(open(rows) - shown.len())) " more are not in sync: " code { "stablekey status" } " lists them." } }
+            }
+        }
+    };
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { "Overview of " (name) " · Stablekey" }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                style { (maud::PreEscaped(include_str!("../page.css"))) }
+            }
+            body {
+                header.top { span.brand { (maud::PreEscaped(LOGO)) "Stablekey" } div.state { span { (line(name)) } } }
+                main {
+                    div.head { div { h1 { "Overview" } p { (sentence(overview)) } } }
+                    @for tenant in overview.tenants.iter().filter(|tenant| tenant.unreachable.is_some()) {
+                        p.notice.bad { b { (line(&tenant.name)) } " cannot be read: " (text(tenant.unreachable.as_deref().unwrap_or_default())) }
+                    }
+                    @if !overview.attention.is_empty() {
+                        section { h2 { "Needs attention " span.count { (thousands(overview.attention.len())) } }
+                            ol.rows { @for one in overview.attention.iter().take(100) { (attends_plainly(one)) } }
+                            @if overview.attention.len() > 100 { p { "and " (thousands(overview.attention.len() - 100)) " more" } }
+                        }
+                    }
+                    (part("Connections", &overview.connections, &overview.counts.keys, true))
+                    (part("Integrations", &overview.integrations, &overview.counts.integrations, false))
+                }
+            }
+        }
+    };
+    markup.into_string()
+}
+
+fn attends_plainly(one: &Attention) -> Markup {
+    html! {
+        li { (mark(one.state)) div {
+            b { (line(&one.name)) }
+            @if !one.tenants.is_empty() && one.tenants.iter().all(|tenant| **tenant != *one.name) { " in " (line(&crate::text::and(&one.tenants))) }
+            ": " (text(&one.sentence))
+            @for detail in &one.details { div.about { (text(detail)) } }
+        } span {} }
+    }
+}

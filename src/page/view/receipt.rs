@@ -1,0 +1,148 @@
+//! The apply that runs, and its receipt.
+
+use super::mark;
+use crate::apply::{Outcome, Receipt, Report};
+use crate::engine::model::canonical::short;
+use crate::engine::model::plan::{Note, Plan};
+use crate::page::layout::{self, Entry, line, text};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::running::{End, Run};
+use crate::report::overview_state::OverviewState;
+use crate::text::count;
+use maud::{Markup, html};
+use std::collections::BTreeSet;
+
+/// The most outcomes that are listed: failures come first.
+const MOST: usize = 200;
+
+/// Shows the apply that runs, or the last one.
+pub(in crate::page) fn show(request: &Request, run: Option<&Run>) -> Reply {
+    let Some(run) = run else {
+        let main = html! { h1 { "No apply yet" } p { "Nothing was applied from this page since it was started. " a href="/plan" { "Open the plan" } } };
+        return layout::reply(request, Some(Entry::Receipts), "Receipt", main);
+    };
+    let progress = run.progress();
+    let main = match progress.end.as_deref() {
+        None => {
+            let done = progress.outcomes.len();
+            html! {
+                div.head { div { h1 { (line(&run.title)) } p role="status" { (done) " of " (count(run.total, "action", "actions")) } } }
+                progress max=(run.total.max(1)) value=(done) aria-label="Progress" {}
+                (outcomes(&progress.outcomes, 20))
+                form.consent method="post" action="/stop" {
+                    (layout::token(request))
+                    span.dim { @if run.is_stopping() { "It stops after the current write." } @else { "It goes on if you close this page." } }
+                    @if !run.is_stopping() { button.button { "Stop after the current write" } }
+                }
+                noscript { meta http-equiv="refresh" content="1"; }
+            }
+        }
+        Some(End::Refused { message, help }) => html! {
+            h1 { "Nothing was written" }
+            (layout::refusal(message, help))
+            @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, MOST)) }
+            p { a.button href="/plan" { "Open the plan" } }
+        },
+        Some(End::Done { report, after, kustomized, warnings }) => html! {
+            div.head { div { h1 { "Receipt" } p { (line(&run.title)) ": " (sentence(report)) } } div.do { a.button href="/plan" { "Open the plan" } } }
+            (read_back(after))
+            @for warning in warnings { div.notice.warn { p { (text(warning)) } } }
+            @for (tenant, error) in &report.unsettled { div.notice.bad { p { (line(tenant)) ": " (text(&error.to_string())) } } }
+            @for (tenant, kept) in kustomized {
+                @match kept {
+                    Ok(()) => p { "kustomization.yaml of " (line(tenant)) " is up to date." },
+                    Err(why) => div.notice.bad { p { "kustomization.yaml of " (line(tenant)) ": " (text(why)) } },
+                }
+            }
+            (outcomes(&report.outcomes, MOST))
+            @if let Ok((_, plan)) = after { (left_to_people(report, plan)) }
+        },
+    };
+    layout::reply(request, Some(Entry::Receipts), "Receipt", main)
+}
+
+fn sentence(report: &Report) -> String {
+    let (done, all) = (report.done(), report.outcomes.len());
+    match all == done {
+        true => format!("{} done", count(done, "action", "actions")),
+        false => format!("{done} of {} done", count(all, "action", "actions")),
+    }
+}
+
+fn read_back(after: &Result<(Receipt, Plan), String>) -> Markup {
+    match after {
+        Err(why) => html! { div.notice.bad { p { "Nothing could be read back: " (text(why)) } } },
+        Ok((Receipt { plan, declared, live }, left)) => {
+            let is_empty = left.is_empty() && left.exit == 0;
+            html! {
+                div class={ "notice " (if is_empty { "good" } else { "warn" }) } {
+                    p { @if is_empty { "Read back and planned again: nothing is left to do." } @else { "Read back and planned again: " (super::plan::sentence(left)) } }
+                }
+                dl.facts {
+                    @for (name, digest) in [("plan", plan), ("declared", declared), ("live", live)] {
+                        div { dt { (name) } dd { code title=(digest.to_string()) { (short(&digest.to_string())) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn outcomes(all: &[(String, Outcome)], most: usize) -> Markup {
+    let mut shown: Vec<&(String, Outcome)> = all.iter().collect();
+    shown.sort_by_key(|(_, outcome)| rank(outcome));
+    html! {
+        ul.outcomes {
+            @for (id, outcome) in shown.iter().take(most) {
+                @let (state, why) = words(outcome);
+                li { (mark(state)) span { b { (line(id)) } @if !why.is_empty() { " " span.dim { (text(&why)) } } } }
+            }
+            @if shown.len() > most { li.dim { span {} span { "and " (shown.len() - most) " more" } } }
+        }
+    }
+}
+
+fn rank(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Failed(_) => 0,
+        Outcome::Interrupted | Outcome::HeldBack { .. } => 1,
+        Outcome::NotApproved | Outcome::Later | Outcome::Suspended => 2,
+        Outcome::Done => 3,
+    }
+}
+
+fn words(outcome: &Outcome) -> (OverviewState, String) {
+    match outcome {
+        Outcome::Done => (OverviewState::InSync, String::new()),
+        Outcome::Failed(error) => (OverviewState::Missing, error.to_string()),
+        Outcome::HeldBack { by } => (OverviewState::Waiting, format!("waits for {by}")),
+        Outcome::NotApproved => (OverviewState::NeedsApproval, "was not approved".to_string()),
+        Outcome::Later => (OverviewState::Waiting, "may be carried out, but not yet".to_string()),
+        Outcome::Suspended => (OverviewState::Waiting, "its tenant is suspended".to_string()),
+        Outcome::Interrupted => (OverviewState::Waiting, "the apply was stopped before it".to_string()),
+    }
+}
+
+/// The manual steps of objects that this apply wrote.
+fn left_to_people(report: &Report, plan: &Plan) -> Markup {
+    let done: BTreeSet<&str> =
+        report.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).map(|(id, _)| id.as_str()).collect();
+    let mut steps: BTreeSet<(String, String, String)> = BTreeSet::new();
+    for target in &plan.targets {
+        for note in &target.notes {
+            if let Note::Manual { object, who, text, .. } = note
+                && done.contains(format!("{}/{object}", target.tenant).as_str())
+            {
+                steps.insert((target.tenant.clone(), who.to_string(), text.clone()));
+            }
+        }
+    }
+    html! {
+        @if !steps.is_empty() {
+            section { h2 { "Left to people " span.count { (steps.len()) } }
+                ul.plain { @for (tenant, who, what) in steps.iter().take(MOST) { li { b { (line(who)) } " in " (line(tenant)) ": " (text(what)) } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Tenants and the syncs between them, as a picture and as a list.
+
+use crate::api::{ConnectionMode, SyncMode};
+use crate::engine::model::inventory::Sync;
+use crate::engine::model::record::Writer;
+use crate::page::layout::{self, Entry, line, text};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::shown::Shown;
+use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
+
+const BOX: (usize, usize) = (168, 44);
+const GAP: (usize, usize) = (120, 28);
+
+/// Shows the tenants and syncs.
+pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+    let unread = &shown.project.unread;
+    let main = html! {
+        div.head { div { h1 { "Syncs" } p { "What copies from where, and who accepts it." } } }
+        @if !unread.is_empty() {
+            div.notice.bad { p { "These files could not be read, and may hold syncs that are not shown: " (line(&unread.iter().cloned().collect::<Vec<_>>().join(", "))) } a href="/problems" { "What is wrong with them" } }
+        }
+        @if shown.project.syncs.is_empty() && unread.is_empty() { p { "There is no sync yet. Write one:" } pre.command { "stablekey new sync" } }
+        div.scroll tabindex="0" role="region" aria-label="Picture of tenants and syncs" { (picture(shown)) }
+        section aria-labelledby="h-syncs" {
+            h2 #h-syncs { "Syncs " span.count { (shown.project.syncs.len()) } }
+            ul.rows { @for sync in &shown.project.syncs { (of_sync(request, shown, sync)) } }
+        }
+        section aria-labelledby="h-tenants" {
+            h2 #h-tenants { "Tenants " span.count { (shown.project.tenants.len()) } }
+            ul.rows {
+                @for (name, tenant) in &shown.project.tenants {
+                    li {
+                        span.i.none aria-hidden="true" { "·" }
+                        div {
+                            b { (line(name)) } @if tenant.spec.is_suspended() { " " span.tag { "suspended" } }
+                            div.about {
+                                @match &tenant.live { Err(why) => { "Cannot be read: " (text(why)) }, Ok(_) => {
+                                    @if tenant.spec.accept_from.is_empty() { "Accepts no sync" } @else { "Accepts syncs from " (line(&tenant.spec.accept_from.join(", "))) }
+                                } }
+                            }
+                        }
+                        (suspension(request, "tenant", name, tenant.spec.is_suspended()))
+                    }
+                }
+            }
+        }
+    };
+    layout::reply(request, Some(Entry::Syncs), "Syncs", main)
+}
+
+fn name(sync: &Sync) -> String {
+    match &sync.writer {
+        Writer::Sync(name) => name.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn is_accepted(shown: &Shown, from: &str, to: &str) -> bool {
+    shown.project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.iter().any(|one| one == from))
+}
+
+fn of_sync(request: &Request, shown: &Shown, sync: &Sync) -> Markup {
+    let name = name(sync);
+    let spec = &sync.spec;
+    let targets: Vec<&String> = spec.targets().collect();
+    let refused: Vec<&str> =
+        targets.iter().filter(|to| !is_accepted(shown, &spec.from, to)).map(|to| to.as_str()).collect();
+    let connections = match spec.connection_mode() {
+        ConnectionMode::Match => "writes no connection",
+        ConnectionMode::Create => "creates the connections that are missing",
+        ConnectionMode::Mirror => "keeps the connections the same",
+    };
+    let mode = match spec.mode {
+        Some(SyncMode::Apply) => "Apply",
+        _ => "Plan",
+    };
+    html! {
+        li {
+            span.i.none aria-hidden="true" { "→" }
+            div {
+                b { (line(&name)) } @if spec.is_suspended() { " " span.tag { "suspended" } }
+                div.about { (line(&spec.from)) " → " (line(&targets.iter().map(|to| to.as_str()).collect::<Vec<_>>().join(", "))) " · " (line(&spec.integrations.join(", "))) " · " (connections) " · mode " (mode) @if spec.prunes() { " · prunes" } }
+                @if !refused.is_empty() { div.about.loud { "Not accepted by " (line(&refused.join(", "))) ": nothing is written there" } }
+                @if !spec.overrides.is_empty() { div.about { (crate::text::count(spec.overrides.len(), "override", "overrides")) } }
+            }
+            (suspension(request, "sync", &name, spec.is_suspended()))
+        }
+    }
+}
+
+fn suspension(request: &Request, what: &str, name: &str, is_suspended: bool) -> Markup {
+    html! {
+        form method="post" action="/suspend" {
+            (layout::token(request))
+            input type="hidden" name=(what) value=(name);
+            input type="hidden" name="back" value="/syncs";
+            input type="hidden" name="suspend" value=(if is_suspended { "off" } else { "on" });
+            button.button aria-label={ (if is_suspended { "Resume " } else { "Suspend " }) (name) } { (if is_suspended { "Resume" } else { "Suspend" }) }
+        }
+    }
+}
+
+/// The tenants in columns: each to the right of those that it copies from.
+fn picture(shown: &Shown) -> Markup {
+    let edges: BTreeSet<(&str, &str, bool)> = shown
+        .project
+        .syncs
+        .iter()
+        .flat_map(|sync| {
+            let from = sync.spec.from.as_str();
+            sync.spec
+                .targets()
+                .map(move |to| (from, to.as_str(), sync.spec.is_suspended() || !is_accepted(shown, from, to)))
+        })
+        .collect();
+    let mut column: BTreeMap<&str, usize> = shown.project.tenants.keys().map(|name| (name.as_str(), 0)).collect();
+    // A cycle would push its tenants right for ever.
+    for _ in 0..column.len() {
+        let mut is_changed = false;
+        for (from, to, _) in &edges {
+            let (Some(left), Some(right)) = (column.get(from).copied(), column.get(to).copied()) else { continue };
+            if right <= left && left + 1 < column.len() {
+                column.insert(to, left + 1);
+                is_changed = true;
+            }
+        }
+        if !is_changed {
+            break;
+        }
+    }
+    let mut rows: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut at: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (name, column) in &column {
+        let row = rows.entry(*column).or_default();
+        at.insert(name, (8 + column * (BOX.0 + GAP.0), 8 + *row * (BOX.1 + GAP.1)));
+        *row += 1;
+    }
+    let width = rows.keys().max().map_or(0, |last| (last + 1) * (BOX.0 + GAP.0) - GAP.0 + 16);
+    let height = rows.values().max().map_or(0, |most| most * (BOX.1 + GAP.1) - GAP.1 + 16);
+    let path = |from: &str, to: &str| -> Option<String> {
+        let ((x, y), (to_x, to_y)) = (at.get(from)?, at.get(to)?);
+        let (begin, end) = ((x + BOX.0, y + BOX.1 / 2), (to_x, to_y + BOX.1 / 2));
+        let bend = GAP.0 / 2;
+        Some(format!(
+            "M{} {}C{} {} {} {} {} {}",
+            begin.0,
+            begin.1,
+            begin.0 + bend,
+            begin.1,
+            end.0.saturating_sub(bend),
+            end.1,
+            end.0.saturating_sub(8),
+            end.1
+        ))
+    };
+    html! {
+        svg.graph viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="img" aria-label=(sentence(&edges)) {
+            defs { marker id="arrow" viewBox="0 0 8 8" refX="1" refY="4" markerWidth="8" markerHeight="8" orient="auto" { path.head d="M0 0 8 4 0 8z" {} } }
+            @for (from, to, waits) in &edges {
+                @if let Some(path) = path(from, to) { path.edge.waits[*waits] d=(path) marker-end="url(#arrow)" {} }
+            }
+            @for (name, (x, y)) in &at {
+                rect.node x=(x) y=(y) width=(BOX.0) height=(BOX.1) rx="6" {}
+                text.name x=(x + 12) y=(y + 19) { (crate::text::shorten(&line(name), 22)) }
+                text.about x=(x + 12) y=(y + 34) { (about(shown, name)) }
+            }
+        }
+    }
+}
+
+fn about(shown: &Shown, name: &str) -> String {
+    let health = shown.overview.tenants.iter().find(|tenant| *tenant.name == *name);
+    match health {
+        Some(health) if health.unreachable.is_some() => "cannot be read".to_string(),
+        Some(health) if health.worst.is_quiet() => "in sync".to_string(),
+        Some(health) => health.worst.word().to_string(),
+        None => "unknown".to_string(),
+    }
+}
+
+fn sentence(edges: &BTreeSet<(&str, &str, bool)>) -> String {
+    let all: Vec<String> = edges
+        .iter()
+        .map(|(from, to, waits)| format!("{from} to {to}{}", if *waits { " (waits)" } else { "" }))
+        .collect();
+    if all.is_empty() { "No syncs".to_string() } else { format!("Syncs: {}", all.join(", ")) }
+}

@@ -1,0 +1,107 @@
+//! Notices changes of the project's files.
+
+use super::desk::Desk;
+use crate::project::Project;
+use notify::event::{EventKind, ModifyKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// A watch of some folders, which asks the desk to read again.
+pub(super) struct FileWatch {
+    watcher: Option<RecommendedWatcher>,
+    /// The folders, each with what tells it from one that replaced it.
+    folders: BTreeMap<PathBuf, Option<Identity>>,
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+/// What tells a folder from another one of the same name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    created: Option<SystemTime>,
+}
+
+impl FileWatch {
+    pub(super) fn new(desk: &Arc<Desk>) -> Self {
+        let failure = Arc::new(Mutex::new(None));
+        let desk = Arc::downgrade(desk);
+        let heard = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let Some(desk) = desk.upgrade() else { return };
+            // An error may stand for lost events: what changed is then read all the same.
+            if event.is_ok_and(|event| !event.need_rescan() && !changes(&event)) {
+                return;
+            }
+            desk.read_again();
+        });
+        let watcher = match heard {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                None
+            }
+        };
+        FileWatch { watcher, folders: BTreeMap::new(), failure }
+    }
+
+    /// Follows these folders and no others. One that was replaced is followed again.
+    pub(super) fn follow(&mut self, folders: &[PathBuf]) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let mut failure = None;
+        let gone: Vec<PathBuf> = self.folders.keys().filter(|known| !folders.contains(known)).cloned().collect();
+        for folder in gone {
+            let _ = watcher.unwatch(&folder);
+            self.folders.remove(&folder);
+        }
+        for folder in folders {
+            let now = identity(folder);
+            if self.folders.get(folder).is_some_and(|known| *known == now && now.is_some()) {
+                continue;
+            }
+            let _ = watcher.unwatch(folder);
+            match watcher.watch(folder, RecursiveMode::Recursive) {
+                Ok(()) => drop(self.folders.insert(folder.clone(), now)),
+                Err(error) => {
+                    self.folders.remove(folder);
+                    failure = Some(format!("{}: {error}", folder.display()));
+                }
+            }
+        }
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// Why changes may go unnoticed.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether an event may change what is read. Reading is none, and neither is what Git writes for itself.
+fn changes(event: &notify::Event) -> bool {
+    let is_change = !matches!(
+        event.kind,
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(notify::event::MetadataKind::AccessTime))
+    );
+    let of_git = |path: &PathBuf| path.components().any(|part| part.as_os_str() == ".git");
+    is_change && (event.paths.is_empty() || !event.paths.iter().all(of_git))
+}
+
+fn identity(folder: &Path) -> Option<Identity> {
+    let metadata = folder.metadata().ok()?;
+    Some(Identity { device: metadata.dev(), inode: metadata.ino(), created: metadata.created().ok() })
+}
+
+/// The folders that a project is read from: its root, and folders of tenants elsewhere.
+pub(super) fn folders(root: &Path, project: &Project) -> Vec<PathBuf> {
+    let mut folders = vec![root.to_path_buf()];
+    for folder in project.folders() {
+        if !folders.iter().any(|known| folder.starts_with(known)) {
+            folders.push(folder.to_path_buf());
+        }
+    }
+    folders
+}
