@@ -39,10 +39,15 @@ async function open(number, context) {
   tabs.set(number, { page, errors });
 }
 
+// Roles of what a value is written into or chosen of. A password has none.
+const FIELDS = ["textbox", "searchbox", "combobox", "listbox", "spinbutton"];
+
 // What a request is about: by role and name, by label, by a part of its text, or by a selector of Playwright.
 function locator(page, { role, name, label, text, selector }) {
   if (role) return page.getByRole(role, { name, exact: true });
-  if (label) return page.getByLabel(label, { exact: true });
+  // The name leaves out what a label holds besides its text, as the options of a list.
+  const fields = FIELDS.map((role) => page.getByRole(role, { name: label, exact: true }));
+  if (label) return fields.reduce((any, field) => any.or(field), page.getByLabel(label, { exact: true }));
   if (text) return page.getByText(text);
   return page.locator(selector);
 }
@@ -61,8 +66,8 @@ const does = {
   async close({ page }, { tab }) {
     tabs.delete(tab);
     const context = page.context();
-    await page.close();
-    if (context.pages().length === 0) await context.close();
+    // After a navigation that failed, a page alone may never be closed.
+    await (context.pages().length > 1 ? page.close() : context.close());
   },
   errors: ({ errors }) => errors.splice(0),
 

@@ -55,6 +55,7 @@ fn start() -> Driver {
         .arg(repository("hack/browser/driver.mjs"))
         .env("MODULES", modules)
         .env("CHROMIUM", chromium)
+        .env("NO_COLOR", "1")
         .env("FONTCONFIG_FILE", repository("hack/browser/fonts.conf"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -15,7 +15,7 @@ pub fn compare(browser: &Browser, name: &str) {
     let kept = repository("tests/browser/pictures").join(format!("{name}.png"));
     let [new, differing] = ["new", "differing"].map(|kind| scratch(&format!("{name}.{kind}.png")));
     browser.picture(&new);
-    if std::env::var_os("PICTURES").is_some_and(|value| value == "overwrite") {
+    if overwrites() {
         fs::copy(&new, kept).unwrap();
         return;
     }
@@ -28,6 +28,11 @@ pub fn compare(browser: &Browser, name: &str) {
         new.display(),
         differing.display()
     );
+}
+
+/// Whether pictures are taken anew, and not compared.
+pub fn overwrites() -> bool {
+    std::env::var_os("PICTURES").is_some_and(|value| value == "overwrite")
 }
 
 /// Counts the pixels in which two pictures differ, and paints them red in a third one; of pictures of different sizes, it

@@ -24,6 +24,7 @@ pub struct Page {
 
 impl Page {
     /// Starts `stablekey ui` in a folder. STATE is where the program keeps what it remembers.
+    #[allow(dead_code, reason = "the program has no page yet")]
     pub fn serve(state: &Path, folder: &Path, options: &[&str]) -> Self {
         let arguments = ["ui"].into_iter().chain(options.iter().copied()).collect::<Vec<_>>();
         Page::start(stablekey_of(state, folder, &arguments))
@@ -106,6 +107,7 @@ impl Drop for Page {
 }
 
 /// The page on an example, in a folder of its own.
+#[allow(dead_code, reason = "the program has no page yet")]
 pub struct ExamplePage {
     pub page: Page,
     pub folder: TempDir,
@@ -114,6 +116,7 @@ pub struct ExamplePage {
 
 impl ExamplePage {
     /// Starts the page on a copy of an example: `us-eu`.
+    #[allow(dead_code, reason = "the program has no page yet")]
     pub fn of(name: &str) -> Self {
         let (folder, state) = (example(name), tempfile::tempdir().unwrap());
         let page = Page::serve(state.path(), folder.path(), &[]);
