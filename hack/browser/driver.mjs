@@ -69,7 +69,11 @@ const does = {
     // After a navigation that failed, a page alone may never be closed.
     await (context.pages().length > 1 ? page.close() : context.close());
   },
-  errors: ({ errors }) => errors.splice(0),
+  async errors({ page, errors }) {
+    // What the page reported before its answer is here with it.
+    await page.evaluate("0");
+    return errors.splice(0);
+  },
 
   goto: async ({ page }, { url }) => (await page.goto(url))?.status(),
   reload: async ({ page }) => (await page.reload())?.status(),

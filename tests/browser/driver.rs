@@ -73,6 +73,7 @@ fn start() -> Driver {
         }
         // It ended: nobody is answered any more.
         of_reader.lock().unwrap().clear();
+        let _ = child.wait();
     });
     Driver { stdin: Mutex::new(stdin), waiting }
 }

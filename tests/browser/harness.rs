@@ -58,7 +58,7 @@ fn answer(mut stream: TcpStream) {
     let request: Vec<String> =
         BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
     let Some(path) = request.first().and_then(|line| line.split(' ').nth(1)) else { return };
-    let (kind, text) = match path.split(['?']).next().unwrap() {
+    let (kind, text) = match path.split('?').next().unwrap() {
         "/" if path.contains("code=") => ("html", CODE),
         "/" => ("html", FORM),
         "/script.js" => ("javascript", SCRIPT),
