@@ -1,6 +1,6 @@
 # What every push runs, and the long ones.
 
-.PHONY: test check soak fuzz control-plane tools prism language-server forges earlier release-tools \
+.PHONY: test check soak fuzz control-plane tools prism language-server forges browser earlier release-tools \
 	clusters demo crds bench image reproducible release-dry-run deny
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
@@ -48,6 +48,11 @@ language-server:
 # in seconds, into the user's cache. STABLEKEY_FORGES names a folder that has them already.
 forges:
 	hack/forges/build
+
+# What drives Chromium, for the tests of the page: installed once, in seconds, into the user's cache. Chromium and the fonts
+# must be there. STABLEKEY_CHROMIUM names Chromium, STABLEKEY_BROWSER a folder that has the rest already.
+browser:
+	hack/browser/build
 
 # Earlier versions of Stablekey from the history of this repository, for the tests of upgrades: built once, in two minutes,
 # into the user's cache.
