@@ -6,7 +6,7 @@ use super::options::{RootOption, SourceOption};
 use super::output::Output;
 use crate::page::{self, PageError, PageOptions, Unopened};
 use clap::Args;
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::{IsTerminal as _, Read as _};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -37,7 +37,6 @@ pub(super) struct Ui {
 impl Ui {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let Ui { root, sources, port } = self;
-        let style = output.style();
         let folder = root.root.clone();
         super::options::is_folder(&folder)?;
         let open = move || {
@@ -60,13 +59,13 @@ impl Ui {
         if std::io::stdout().is_terminal() {
             output.note("Open this address in a browser. Enter prints a new one, Ctrl-C ends the page.");
         }
-        let _ = style;
-        let runtime = tokio::runtime::Runtime::new().map_err(|error| PageError::Serve(error))?;
+        let runtime = tokio::runtime::Runtime::new().map_err(PageError::Serve)?;
         let (ask, again) = mpsc::unbounded_channel();
         // Standard input cannot be read without blocking; the thread ends with the process.
         std::thread::spawn(move || {
-            for line in std::io::stdin().lock().lines() {
-                if line.is_err() || ask.send(()).is_err() {
+            let (mut stdin, mut bytes) = (std::io::stdin(), [0; 256]);
+            while let Ok(read @ 1..) = stdin.read(&mut bytes) {
+                if bytes.iter().take(read).any(|byte| *byte == b'\n') && ask.send(()).is_err() {
                     break;
                 }
             }

@@ -18,6 +18,11 @@ pub struct EditCommand {
 }
 
 impl EditCommand {
+    /// The words after the program's name.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(String::as_str)
+    }
+
     /// A command of these words.
     pub fn of(words: &[&str]) -> Self {
         EditCommand { words: words.iter().map(ToString::to_string).collect(), root: None, sources: Vec::new() }

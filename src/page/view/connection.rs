@@ -1,7 +1,8 @@
 //! A connection field by field, a column per tenant: what is equal is quiet, what differs is loud.
 
 use super::mark;
-use super::plan::actions_of_field;
+use super::offer::offer;
+use super::plan::{actions_of_field, below};
 use crate::api::Kind;
 use crate::api::names;
 use crate::engine::model::item::ObjectId;
@@ -130,7 +131,9 @@ fn places(shown: &Shown, fields: &ConnectionFields) -> Places {
         }
     }
     let found = locate_all(&wanted);
-    let place = |(at, ((place, _), line)): (_, (&(&SourcePlace, _), Option<u32>))| Some((at, format!("{}:{}", place.file.path, line?)));
+    let place = |(at, ((place, _), line)): (_, (&(&SourcePlace, _), Option<u32>))| {
+        Some((at, format!("{}:{}", below(&shown.project.root, &place.file.path), line?)))
+    };
     at.into_iter().zip(wanted.iter().zip(found)).filter_map(place).collect()
 }
 
@@ -274,7 +277,7 @@ fn remarks(fields: &ConnectionFields) -> Markup {
                         @for remark in &tenant.remarks {
                             p { (text(&remark.text)) }
                             @if let Some(fix) = &remark.fix { p.dim { "→ " (text(fix)) } }
-                            @for command in &remark.commands { pre.command { (command.to_string()) } }
+                            @for command in &remark.commands { (offer(command)) }
                         }
                     }
                 }

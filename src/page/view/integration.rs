@@ -252,7 +252,7 @@ fn what_if(shown: &Shown, name: &str, tenant: &str) -> Markup {
                 @for other in others {
                     li {
                         span { (line(other)) }
-                        a href=(Address::new("/what-if").with("name", name).with("from", tenant).with("to", other).text()) aria-label={ "Plan it to " (line(other)) } { "Plan it" }
+                        span { a href=(Address::new("/what-if").with("name", name).with("from", tenant).with("to", other).text()) aria-label={ "Plan it to " (line(other)) } { "Plan it" } }
                     }
                 }
             }

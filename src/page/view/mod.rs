@@ -4,6 +4,7 @@ pub(super) mod components;
 pub(super) mod connection;
 pub(super) mod diff;
 pub(super) mod integration;
+mod offer;
 pub(super) mod overview;
 pub(super) mod plan;
 pub(super) mod problems;

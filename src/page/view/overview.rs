@@ -1,5 +1,7 @@
 //! Keys and integrations by tenant, worst first, with what needs a person above.
 
+use super::offer::offer;
+use super::plan::place;
 use super::{bare_mark, mark};
 use crate::page::address::{self, Address};
 use crate::page::html::LOGO;
@@ -124,11 +126,11 @@ fn two(shown: &Shown) -> Markup {
             section aria-labelledby="h-attention" {
                 h2 #h-attention { "Needs attention " span.count { (thousands(attention.len())) } }
                 @if attention.is_empty() { p.dim { "Nothing. Every tenant that was read is in sync, or waits for nobody." } }
-                ol.rows { @for one in attention.iter().take(ATTENTION) { (attends(one)) } }
+                ol.rows { @for one in attention.iter().take(ATTENTION) { (attends(shown, one)) } }
                 @if attention.len() > ATTENTION {
                     details.more-list {
                         summary { (thousands(attention.len() - ATTENTION)) " more" }
-                        ol.rows { @for one in attention.iter().skip(ATTENTION).take(92) { (attends(one)) } }
+                        ol.rows { @for one in attention.iter().skip(ATTENTION).take(92) { (attends(shown, one)) } }
                         @if attention.len() > 100 { p.dim { "The plan lists all." } }
                     }
                 }
@@ -138,7 +140,7 @@ fn two(shown: &Shown) -> Markup {
     }
 }
 
-fn attends(one: &Attention) -> Markup {
+fn attends(shown: &Shown, one: &Attention) -> Markup {
     let (to, word) = match &one.link {
         AttentionLink::Plan => ("/plan?show=approve".to_string(), "Review"),
         AttentionLink::Connection(key) => (address::connection(key), "Open"),
@@ -158,8 +160,8 @@ fn attends(one: &Attention) -> Markup {
                 @if !one.tenants.is_empty() && one.tenants.iter().all(|tenant| **tenant != *one.name) { " in " (line(&crate::text::and(&one.tenants))) }
                 ": " (text(&one.sentence))
                 @for detail in &one.details { div.about { (text(detail)) } }
-                @if let Some(at) = &one.at { div.about { code { (line(&format!("{}:{}", at.file, at.line))) } } }
-                @for command in one.commands.iter().take(1) { pre.command { (command.to_string()) } }
+                @if let Some(at) = &one.at { div.about { code { (line(&place(&shown.project.root, at))) } } }
+                @for command in one.commands.iter().take(1) { (offer(command)) }
             }
             a href=(to) aria-label={ (word) ": " (line(&one.name)) } { (word) }
         }

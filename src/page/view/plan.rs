@@ -1,5 +1,6 @@
 //! The plan of all tenants, and the form that applies it.
 
+use super::offer::offer;
 use super::{bare_mark, diff, mark, page_of};
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::{At, Finding};
@@ -16,6 +17,7 @@ use crate::render::{self, Invocation, JsonLayout};
 use crate::report::overview_state::{OverviewState, StateCounts};
 use crate::text::{count, thousands};
 use maud::{Markup, html};
+use std::path::Path;
 
 /// The entries of a page.
 const ROWS: usize = 50;
@@ -134,7 +136,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
             div { h1 { "Plan" } p { (sentence(plan)) } }
             div.do { a.button href="/plan.md" { "As Markdown" } a.button href="/plan.json" { "As JSON" } }
         }
-        (nowhere(plan))
+        (nowhere(shown, plan))
         section aria-label="Changes" {
             div.bar {
                 nav.chips aria-label="Show only" {
@@ -158,7 +160,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
             div #list {
                 @for (at, (target, entry)) in rows.iter().enumerate() {
                     @if at == 0 || rows.get(at - 1).is_some_and(|(above, _)| above.tenant != target.tenant) { (head(shown, target)) }
-                    (self::entry(target, entry))
+                    (self::entry(shown, target, entry))
                 }
                 @for target in plan.targets.iter().filter(|target| is_quiet(plan, target) && (tenant.is_empty() || target.tenant == tenant)) {
                     @if wanted.is_empty() && only.is_none() && page == 1 { (head(shown, target)) }
@@ -177,7 +179,7 @@ pub(in crate::page) fn targets(_request: &Request, shown: &Shown, plan: &Plan) -
     html! {
         @for target in &plan.targets {
             (head(shown, target))
-            @for entry in entries(plan, target).iter().take(ROWS) { (self::entry(target, entry)) }
+            @for entry in entries(plan, target).iter().take(ROWS) { (self::entry(shown, target, entry)) }
         }
     }
 }
@@ -202,11 +204,11 @@ fn is_quiet(plan: &Plan, target: &Target) -> bool {
 }
 
 /// What belongs to no tenant of the plan.
-fn nowhere(plan: &Plan) -> Markup {
+fn nowhere(shown: &Shown, plan: &Plan) -> Markup {
     let findings = crate::report::ranked::of_no_target(plan);
     html! {
         @for finding in findings.iter().filter(|finding| finding.severity != Severity::Warning).take(ROWS) {
-            div.notice.bad { (of_finding(finding)) }
+            div.notice.bad { (of_finding(shown, finding)) }
         }
     }
 }
@@ -238,11 +240,13 @@ fn head(shown: &Shown, target: &Target) -> Markup {
     }
 }
 
-fn entry(target: &Target, entry: &Entered<'_>) -> Markup {
+fn entry(shown: &Shown, target: &Target, entry: &Entered<'_>) -> Markup {
     let tenant = &target.tenant;
     match entry {
-        Entered::Action(action) => of_change(tenant, action, of_action(action), &capital(action.action.as_str())),
-        Entered::Waiting(action) => of_change(tenant, action, OverviewState::Waiting, "Waits"),
+        Entered::Action(action) => {
+            of_change(shown, tenant, action, of_action(action), &capital(action.action.as_str()))
+        }
+        Entered::Waiting(action) => of_change(shown, tenant, action, OverviewState::Waiting, "Waits"),
         Entered::Note(note) => of_note(tenant, note),
         Entered::Finding(finding) => {
             let state = entry.state().unwrap_or(OverviewState::Unknown);
@@ -252,7 +256,7 @@ fn entry(target: &Target, entry: &Entered<'_>) -> Markup {
                 (tenant, finding.object.as_ref(), None),
                 html! { (finding.code.to_string()) },
                 true,
-                of_finding(finding),
+                of_finding(shown, finding),
             )
         }
     }
@@ -299,7 +303,7 @@ pub(in crate::page) fn key_of(action: &Action) -> Option<&str> {
     }
 }
 
-fn of_change(tenant: &str, action: &Action, state: OverviewState, word: &str) -> Markup {
+fn of_change(shown: &Shown, tenant: &str, action: &Action, state: OverviewState, word: &str) -> Markup {
     let id = &action.change.object;
     let needs = !action.needs_approval.is_empty();
     let end = html! { @if needs { "needs approval" } @else { (impact(&action.impact)) } };
@@ -307,16 +311,21 @@ fn of_change(tenant: &str, action: &Action, state: OverviewState, word: &str) ->
         @for approval in &action.needs_approval { p.why { b.loud { (text(&approval.why)) } " (" (approval.code.to_string()) ")" } }
         p.why { (text(&action.reason.text)) @if needs && !impact(&action.impact).is_empty() { ". Affects " (impact(&action.impact)) "." } }
         @for by in &action.overrides { p.why { "Override of " (line(&by.writer.to_string())) ": " (line(&by.field.to_string())) " · “" (line(&by.reason)) "”" } }
-        (diff::fields(action.at.as_ref().map(place), &action.fields))
+        (diff::fields(action.at.as_ref().map(|at| place(&shown.project.root, at)), &action.fields))
         @if !action.after.is_empty() { p.dim { "After " (line(&action.after.iter().take(5).cloned().collect::<Vec<_>>().join(", "))) } }
         p.dim { "By " (line(&action.writers.iter().map(Writer::to_string).collect::<Vec<_>>().join(", "))) }
     };
     details(state, word, (tenant, Some(id), key_of(action)), end, needs || action.action == ActionKind::Update, inner)
 }
 
-/// A place in a file, as text that can be copied.
-pub(in crate::page) fn place(at: &At) -> String {
-    format!("{}:{}", at.file, at.line)
+/// A place in a file, as text that can be copied: seen from the root of the project.
+pub(in crate::page) fn place(root: &Path, at: &At) -> String {
+    format!("{}:{}", below(root, &at.file), at.line)
+}
+
+/// A path seen from the root of the project.
+pub(in crate::page) fn below(root: &Path, file: &str) -> String {
+    Path::new(file).strip_prefix(root).map_or_else(|_| file.to_string(), |below| below.display().to_string())
 }
 
 /// What an action affects: `2 integrations, 3 steps, 118 customers`.
@@ -340,7 +349,7 @@ fn of_note(tenant: &str, note: &Note) -> Markup {
             let inner = html! {
                 p.why { (text(why)) }
                 p.why { "→ " (text(fix)) }
-                @for command in commands { pre.command { (command.to_string()) } }
+                @for command in commands { (offer(command)) }
             };
             details(OverviewState::Blocked, "Blocked", object, html! { (code.to_string()) }, true, inner)
         }
@@ -379,11 +388,11 @@ pub(in crate::page) fn actions_of_field(tenant: &str, id: &ObjectId, field: &str
 }
 
 /// A finding, with what to do.
-pub(in crate::page) fn of_finding(finding: &Finding) -> Markup {
+pub(in crate::page) fn of_finding(shown: &Shown, finding: &Finding) -> Markup {
     html! {
-        p.why { @if let Some(at) = &finding.at { code { (line(&place(at))) } " " } (text(&finding.text)) }
+        p.why { @if let Some(at) = &finding.at { code { (line(&place(&shown.project.root, at))) } " " } (text(&finding.text)) }
         @if !finding.fix.is_empty() { p.why { "→ " (text(&finding.fix)) } }
-        @for command in &finding.commands { pre.command { (command.to_string()) } }
+        @for command in &finding.commands { (offer(command)) }
     }
 }
 
