@@ -19,7 +19,9 @@ fn run(desk: &Arc<Desk>) {
     watch.follow(&[desk.options.root.clone()]);
     while desk.wait_until_wanted() {
         number += 1;
-        let read = Shown::read(&desk.options.open);
+        let before = desk.reading().shown;
+        let read = Shown::read(&desk.options.open, before.as_deref());
+        drop(before);
         if let Ok(shown) = &read {
             watch.follow(&folders(&desk.options.root, &shown.project));
         }

@@ -24,8 +24,8 @@ pub(super) struct Shown {
 
 impl Shown {
     /// Reads and plans all tenants.
-    pub(super) fn read(open: &Opener) -> Result<Arc<Self>, Unopened> {
-        let project = open()?;
+    pub(super) fn read(open: &Opener, before: Option<&Shown>) -> Result<Arc<Self>, Unopened> {
+        let project = open(before.map(|before| &before.project))?;
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
         let todo = todo(&planned.world, &planned.plan);

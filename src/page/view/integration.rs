@@ -63,7 +63,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
     let rows: BTreeMap<&str, Vec<BindingRow>> = world
         .tenants
         .keys()
-        .filter_map(|tenant| Some((tenant.as_str(), Scene::of(world, tenant)?.live(name)?)))
+        .filter_map(|tenant| Some((tenant.as_str(), Scene::of_integration(world, tenant, name)?.live(name)?)))
         .collect();
     let main = html! {
         div.head {
