@@ -293,7 +293,8 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     all
 }
 
-fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
+/// The manual steps of all tenants, including completed ones if that cannot be detected.
+pub fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
     let planned = plan.targets.iter().flat_map(|t| t.notes.iter().map(move |note| (t.tenant.as_str(), note.clone())));
     let is_asked = |name: &str| plan.scope.tenants.is_empty() || plan.scope.tenants.contains(name);
     let live = world.tenants.iter().filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?)));
