@@ -11,7 +11,6 @@ use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, FieldChange, Note, Plan, State, Target};
-use crate::report::ranked;
 use crate::text::{and, count, shorten};
 use std::collections::{BTreeSet, HashMap};
 
@@ -101,7 +100,9 @@ impl Attention {
         for states in tenants {
             of_tenant(world, grounds, states, &mut entries);
         }
-        for finding in ranked::of_no_target(plan) {
+        let is_of_tenant =
+            |finding: &&Finding| finding.tenant.as_ref().is_some_and(|tenant| world.tenants.contains_key(tenant));
+        for finding in plan.findings.iter().filter(|finding| !is_of_tenant(finding)) {
             let state = match finding.severity {
                 Severity::Warning if finding.code == Code::KeyDiffers => OverviewState::Differs,
                 Severity::Warning => continue,
@@ -166,6 +167,7 @@ fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, en
             _ if is_told => None,
             Some(_) if finding.code == Code::KeyDiffers => Some(OverviewState::Differs),
             Some(_) => of_finding(finding, world, states.inventory).map(|cell| cell.state),
+            None if finding.code.is_of_whole_target() => Some(OverviewState::NeedsApproval),
             None if finding.severity == Severity::Warning => Some(OverviewState::Unknown),
             None => Some(OverviewState::Blocked),
         };

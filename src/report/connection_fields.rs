@@ -5,7 +5,7 @@ pub use super::shown_value::ShownValue;
 
 use super::object_state::{Grounds, ObjectStates};
 use super::shown_value::SecretInputs;
-use crate::api::{ConnectionSpec, Kind, TypeInput, names};
+use crate::api::{ConnectionSpec, Kind, Object, TypeInput, names};
 use crate::engine::bindings::affected;
 use crate::engine::model::code::Code;
 use crate::engine::model::command::EditCommand;
@@ -204,11 +204,14 @@ impl WrittenBy {
             WrittenBy::Override { sync, .. } => vec![sync],
             WrittenBy::Outside { .. } | WrittenBy::Nobody | WrittenBy::Unknown => Vec::new(),
         };
-        let name = |writer| match writer {
-            &Writer::Sync(ref name) => Some(name.as_str()),
-            _ => None,
-        };
-        writers.into_iter().filter_map(name).collect()
+        writers.into_iter().filter_map(name_of_sync).collect()
+    }
+}
+
+fn name_of_sync(writer: &Writer) -> Option<&str> {
+    match writer {
+        Writer::Sync(name) => Some(name),
+        Writer::Source | Writer::Promote(_) | Writer::Adopt => None,
     }
 }
 
@@ -333,8 +336,7 @@ impl<'a> Column<'a> {
         };
         self.remark(grounds, &mut told);
         let Some(inventory) = self.states.inventory else { return told };
-        let replacements = Replacements::of(tenant, inventory);
-        let is_missing = self.users(key, inventory, &replacements, &mut told);
+        let is_missing = self.users(key, inventory, &mut told);
         if is_missing && !self.states.creates(key) {
             told.cell = told.cell.or_worse(OverviewCell::of(OverviewState::Missing, "no such key"));
         }
@@ -377,17 +379,14 @@ impl<'a> Column<'a> {
     }
 
     /// Adds the integrations and customers that use the connection, and says whether a binding misses the key.
-    fn users(
-        &mut self,
-        key: &str,
-        inventory: &Inventory,
-        replacements: &Replacements,
-        told: &mut ConnectionInTenant,
-    ) -> bool {
+    fn users(&mut self, key: &str, inventory: &Inventory, told: &mut ConnectionInTenant) -> bool {
         let tenant = self.states.tenant;
         let mut is_missing = false;
         // Only a variable that names the key, or one that may be replaced by it, can mean the connection.
-        let may_be_it = |named: &str| named == key || replacements_lead(inventory, named, key);
+        let (older, deciding) = related(inventory, key);
+        let may_be_it = |named: &str| older.contains(named);
+        let counts = |connection: &Object<ConnectionSpec>| deciding.contains(connection.spec.stable_key.as_str());
+        let replacements = &Replacements::among(tenant, inventory, counts);
         for (name, integration) in &inventory.integrations {
             let mut variables: Vec<&str> = Vec::new();
             for variable in &integration.spec.connections {
@@ -602,21 +601,32 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Whether a connection that replaces `older`, directly or by way of others, has the key.
-fn replacements_lead(inventory: &Inventory, older: &str, key: &str) -> bool {
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
+/// The keys that may mean a connection, by way of what it replaces; and those that decide what they mean.
+fn related<'i>(inventory: &'i Inventory, key: &'i str) -> (BTreeSet<&'i str>, BTreeSet<&'i str>) {
+    let mut older: BTreeSet<&str> = BTreeSet::new();
     let mut next: Vec<&str> = vec![key];
     while let Some(newer) = next.pop() {
-        if newer == older {
-            return true;
-        }
-        if seen.insert(newer)
+        if older.insert(newer)
             && let Some(connection) = inventory.connection(newer)
         {
             next.extend(connection.spec.replaces.iter().map(String::as_str));
         }
     }
-    false
+    let mut deciding = older.clone();
+    let replacing = inventory.connections.values().filter(|connection| !connection.spec.replaces.is_empty());
+    let replacing: Vec<&ConnectionSpec> = replacing.map(|connection| &connection.spec).collect();
+    loop {
+        let before = deciding.len();
+        for spec in &replacing {
+            if spec.replaces.iter().any(|key| deciding.contains(key.as_str())) {
+                deciding.insert(&spec.stable_key);
+                deciding.extend(spec.replaces.iter().map(String::as_str));
+            }
+        }
+        if deciding.len() == before {
+            return (older, deciding);
+        }
+    }
 }
 
 /// The inputs that the type of the connection declares, in any tenant.

@@ -169,7 +169,8 @@ impl<'a> ObjectStates<'a> {
     pub fn of_connection(&self, connection: &Object<ConnectionSpec>) -> OverviewCell {
         let judged = self.state(Kind::Connection, connection.name(), true);
         match self.inventory.and_then(|inventory| unready(connection, inventory)) {
-            Some(unready) => judged.or_worse(unready),
+            // It names what is missing.
+            Some(unready) => unready.or_worse(judged),
             None => judged,
         }
     }
@@ -287,7 +288,7 @@ impl<'a> ObjectStates<'a> {
             }
         }
         if let Some(inventory) = self.inventory {
-            self.unknown_writers(grounds.world, inventory, &mut withheld);
+            self.unknown_writers(grounds.world, inventory, only, &mut withheld);
         }
         if let Some(only) = only {
             withheld.retain(|(kind, name), _| *kind == only.kind && *name == only.name);
@@ -297,7 +298,7 @@ impl<'a> ObjectStates<'a> {
 
     /// Adds the objects with a record of a sync that is not carried out: where others may write, an unknown one may
     /// want something else now.
-    fn unknown_writers(&self, world: &World, inventory: &Inventory, withheld: &mut Withheld) {
+    fn unknown_writers(&self, world: &World, inventory: &Inventory, only: Option<&ObjectId>, withheld: &mut Withheld) {
         let carried: BTreeSet<&Writer> = self.carried.iter().map(|sync| &sync.writer).collect();
         let known: BTreeSet<&Writer> =
             world.syncs.iter().filter(|s| s.spec.goes_to(self.tenant)).map(|s| &s.writer).collect();
@@ -319,10 +320,16 @@ impl<'a> ObjectStates<'a> {
             sets.filter(|writers| last.replace(Arc::as_ptr(writers)) != Some(Arc::as_ptr(writers)))
                 .find_map(|writers| seen.entry(Arc::as_ptr(writers).addr()).or_insert_with(|| judge(writers)).clone())
         };
-        for (id, record) in inventory.records.iter().filter(|(_, record)| record.tenant == self.tenant) {
-            if let Some(judged) = of_record(record) {
+        let mut take = |id: &ObjectId, record: &Record| {
+            if record.tenant == self.tenant
+                && let Some(judged) = of_record(record)
+            {
                 add(withheld, id.kind, id.name.clone(), &judged);
             }
+        };
+        match only {
+            Some(id) => inventory.records.get(id).into_iter().for_each(|record| take(id, record)),
+            None => inventory.records.iter().for_each(|(id, record)| take(id, record)),
         }
     }
 }

@@ -276,13 +276,11 @@ impl<'a> Part<'a> {
             } else if is_unread {
                 cell = cell.or_worse(OverviewCell::of(OverviewState::Unknown, "definition"));
             }
-            if inventory.can.reports_ready_integrations {
-                match inventory.ready_integrations.get(name) {
-                    Some(Ready::Yes) => {}
-                    Some(Ready::No) => cell = cell.or_worse(OverviewCell::of(OverviewState::NotReady, "")),
-                    // It is not evaluated yet.
-                    Some(Ready::Was) | None => cell = cell.or_worse(OverviewCell::of(OverviewState::Unknown, "")),
-                }
+            // Without a report, its bindings and its definition tell.
+            let is_unready =
+                inventory.can.reports_ready_integrations && inventory.ready_integrations.get(name) == Some(&Ready::No);
+            if is_unready {
+                cell = cell.or_worse(OverviewCell::of(OverviewState::NotReady, ""));
             }
             self.integrations.insert(name, cell);
         }
@@ -306,7 +304,7 @@ impl<'a> Part<'a> {
             };
             if let Some(found) = found
                 && let Some(cell) = self.integrations.get_mut(row.integration)
-                && found.state < cell.state
+                && found.state <= cell.state
             {
                 *cell = found;
             }
