@@ -191,3 +191,32 @@ fn an_older_key_counts_for_what_replaces_it() {
     let nothing = ConnectionFields::of(&planned.world.world, &planned.plan, "none");
     assert!(!nothing.is_anywhere() && nothing.rows.is_empty());
 }
+
+#[test]
+fn what_is_only_to_be_recorded_is_in_sync() {
+    let w = world().tenant("prod", |t| {
+        t.connection("crm", "a/b")
+            .input("host", "x")
+            .input("area", "1")
+            .declares()
+            .connection("crm", "a/b")
+            .input("host", "x")
+    });
+    let before = fields(&w);
+    assert_eq!(before.tenants[0].cell.state, OverviewState::Adopt);
+    assert_eq!(shown(cell(&before, "prod", "host")), "in sync: x, by source");
+    assert_eq!(shown(cell(&before, "prod", "area")), "not managed: 1, by not managed");
+    let after = fields(&w.applied());
+    assert_eq!(shown(cell(&after, "prod", "host")), "in sync: x, by source");
+    assert_eq!(after.tenants[0].cell.state, OverviewState::InSync);
+}
+
+#[test]
+fn what_a_writer_takes_out_is_shown_as_removed() {
+    let of = |t: GivenTenant| t.declares().connection("crm", "a/b").input("host", "x");
+    let w = world().tenant("prod", |t| of(t).title("CRM")).applied().tenant("prod", |t| t.declares_nothing());
+    let w = w.tenant("prod", of);
+    assert_eq!(shown(cell(&fields(&w), "prod", "title")), "to update: CRM → none, by source");
+    let suspended = w.tenant("prod", |t| t.suspended());
+    assert_eq!(shown(cell(&fields(&suspended), "prod", "title")), "waits: CRM → none, by source");
+}

@@ -307,3 +307,24 @@ fn manual_steps_are_by_person() {
     assert_eq!((all[0].who, all[0].count), ("platform team", 2));
     assert_eq!(all[0].steps[0].objects, [ObjectId::new(Kind::Connection, "db")]);
 }
+
+#[test]
+fn an_object_without_a_row_counts_for_its_tenant() {
+    let w = world().tenant("prod", |t| t.connection("crm", "a/b").declares().component("a/b"));
+    let overview = overview(&w);
+    assert_eq!(key(&overview, "crm"), ["in sync"]);
+    assert_eq!((overview.tenants[0].worst, overview.tenants[0].words()), (OverviewState::Create, "1 open".to_string()));
+}
+
+#[test]
+fn credentials_of_a_customer_that_expire_are_seen_at_their_connection() {
+    let mut w = world()
+        .at("2026-01-01T00:00:00Z")
+        .tenant("dev", |t| t.connection("crm", "a/b").per_customer("host").customer("ada", "crm").input("host", "x"));
+    w.edit_live("dev", |inventory| {
+        let credentials = inventory.customer_credentials.values_mut().next().unwrap();
+        let annotations = &mut std::sync::Arc::make_mut(credentials).metadata.annotations;
+        annotations.insert("stablekey.dev/expires".into(), "2026-01-02".into());
+    });
+    assert_eq!(key(&overview(&w), "crm"), ["expires soon 1 day"]);
+}
