@@ -8,6 +8,7 @@
 
 mod act;
 mod address;
+mod cluster_watch;
 mod consent;
 mod desk;
 mod fields;

@@ -1,5 +1,6 @@
 //! The thread that reads the project, first at once and then whenever that is wanted.
 
+use super::cluster_watch::ClusterWatch;
 use super::desk::Desk;
 use super::shown::Shown;
 use super::watch::{FileWatch, folders};
@@ -14,6 +15,7 @@ pub(super) fn start(desk: &Arc<Desk>) -> thread::JoinHandle<()> {
 
 fn run(desk: &Arc<Desk>) {
     let mut watch = FileWatch::new(desk);
+    let mut clusters = ClusterWatch::new(desk);
     let mut number = 0;
     // Before the first reading, so that no change between it and the watch is missed.
     watch.follow(&[desk.options.root.clone()]);
@@ -24,6 +26,7 @@ fn run(desk: &Arc<Desk>) {
         drop(before);
         if let Ok(shown) = &read {
             watch.follow(&folders(&desk.options.root, &shown.project));
+            clusters.follow(&shown.project);
         }
         let unwatched = watch.failure();
         desk.change(|reading| {
