@@ -27,6 +27,10 @@ use std::time::Duration;
 
 /// The field manager of a person's own writes to a hub.
 const MANAGER: &str = "stablekey";
+/// The Lease of the role that carries out syncs.
+pub const SYNCER_LEASE: &str = "stablekey-syncer";
+/// The Lease of the role that carries out syncs into tenants on the platform.
+pub const SENDER_LEASE: &str = "stablekey-sender";
 /// The policy that asks for the verb approve (manifests/policies/approve-syncs.yaml), as a refusal names it.
 const APPROVE_POLICY: &str = "approve-syncs.stablekey.dev";
 
