@@ -1,7 +1,7 @@
 //! Approves what waits in a target: exactly what the page showed, as the person.
 
 use super::shown::one;
-use super::words::{refused, target};
+use super::words::{refused, settle, target};
 use crate::hub::{HubFailure, OpenHub, approvals, unkept};
 use crate::page::PageHub;
 use crate::page::reply::{self, Reply};
@@ -16,8 +16,7 @@ pub(super) fn approve(request: &Request, from: &PageHub) -> Reply {
     let then = target(fields.text("sync"), fields.text("tenant"));
     match approved(request, from) {
         Ok(()) => {
-            request.desk.read_again();
-            request.desk.wait_for_reading(request.reading.read);
+            settle(request);
             reply::see_other(&then)
         }
         Err(failure) => refused(request, "Nothing was approved", &failure, &then),

@@ -1,8 +1,7 @@
 //! The syncs in their targets, worst first, and the tenants.
 
-use super::rights::button;
 use super::shown::HubShown;
-use super::words::{message, sign, state_of, target, word};
+use super::words::{button, message, sign, state_of, target, word};
 use crate::hub::{AskedTargets, mode};
 use crate::page::layout::{self, Entry, Pages, line, text, with};
 use crate::page::reply::Reply;

@@ -35,11 +35,11 @@ impl HubWatch {
         let (desk, lost) = (Arc::downgrade(desk), Arc::clone(&self.lost));
         let on_event = move |event: WatchEvent<()>| {
             let Some(desk) = desk.upgrade() else { return };
-            let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
+            let lost = || lost.lock().unwrap_or_else(PoisonError::into_inner);
             let is_news = match event {
                 WatchEvent::Changed((), _) | WatchEvent::Rewound(_) => true,
-                WatchEvent::Lost(resource, _) => lost.insert(resource),
-                WatchEvent::Watched(resource) => lost.remove(resource),
+                WatchEvent::Lost(resource, _) => lost().insert(resource),
+                WatchEvent::Watched(resource) => lost().remove(resource),
             };
             if is_news {
                 desk.read_again();

@@ -1,6 +1,6 @@
 //! Asks the syncer to read and plan again.
 
-use super::words::refused;
+use super::words::{refused, settle};
 use crate::hub::{HubFailure, OpenHub};
 use crate::page::PageHub;
 use crate::page::act::back;
@@ -14,8 +14,7 @@ pub(super) fn reconcile(request: &Request, from: &PageHub) -> Reply {
     let then = back(request.fields.text("back"));
     match requested(request, from) {
         Ok(()) => {
-            request.desk.read_again();
-            request.desk.wait_for_reading(request.reading.read);
+            settle(request);
             reply::see_other(then)
         }
         Err(failure) => refused(request, "Not requested", &failure, then),

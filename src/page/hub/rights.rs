@@ -2,9 +2,7 @@
 //! change.
 
 use crate::api::Kind;
-use crate::page::layout::text;
 use crate::tenant::cluster::hub::HubClient;
-use maud::{Markup, html};
 
 /// What the account may not do, each with the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,13 +26,5 @@ impl HubRights {
         let syncs = refused("patch", Kind::TenantSync);
         let approval = refused("approve", Kind::TenantSync).or_else(|| syncs.clone());
         HubRights { syncs, tenants: refused("patch", Kind::Tenant), approval }
-    }
-}
-
-/// A button, disabled with the reason beside it.
-pub(super) fn button(label: &str, class: &str, refused: Option<&str>) -> Markup {
-    html! {
-        @if let Some(why) = refused { span.dim { (text(why)) } " " }
-        button class={ "button" (class) } disabled[refused.is_some()] { (label) }
     }
 }

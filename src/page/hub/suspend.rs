@@ -1,7 +1,7 @@
 //! Suspends a tenant or a sync of the hub, and lets it go on, after showing what waits.
 
 use super::shown::HubShown;
-use super::words::refused;
+use super::words::{button, refused, settle};
 use crate::api::{Kind, SyncMode};
 use crate::hub::{HubFailure, HubPause, OpenHub};
 use crate::page::PageHub;
@@ -70,7 +70,7 @@ pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
                 }
                 input type="hidden" name="spec" value=(shown.hub.spec_digest(kind, name).unwrap_or_default());
                 a.button href="/syncs" { "Cancel" }
-                (super::rights::button(&format!("{word} {name}"), " main", right.as_deref()))
+                (button(&format!("{word} {name}"), " main", right.as_deref()))
             }
         }
     };
@@ -81,8 +81,7 @@ pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
 pub(super) fn suspend(request: &Request, from: &PageHub) -> Reply {
     match suspended(request, from) {
         Ok(()) => {
-            request.desk.read_again();
-            request.desk.wait_for_reading(request.reading.read);
+            settle(request);
             reply::see_other("/syncs")
         }
         Err(failure) => {

@@ -1,8 +1,7 @@
 //! The syncs and the tenants of the hub, as a picture and as lists, each with what a person may do.
 
-use super::rights::button;
 use super::shown::HubShown;
-use super::words::word;
+use super::words::{button, word};
 use super::{suspend, words};
 use crate::api::Kind;
 use crate::hub::{AskedTargets, mode, targets_of};

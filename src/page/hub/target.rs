@@ -1,8 +1,7 @@
 //! A sync in one of its targets: what waits there, exactly as its digest covers it, and the form that approves it.
 
-use super::rights::button;
 use super::shown::{HubShown, one};
-use super::words::{message, sign, state_of, word};
+use super::words::{button, message, sign, state_of, word};
 use crate::engine::model::plan::Op;
 use crate::hub::{HubFailure, OpenHub, mode};
 use crate::page::PageHub;

@@ -68,11 +68,18 @@ pub(super) fn sign(sign: &SyncerSign) -> Markup {
     }
 }
 
-/// The page that says what the server refused, or what changed. `then` leads on.
+/// Reads the hub again after a change, so that the next page shows it.
+pub(super) fn settle(request: &Request) {
+    request.desk.read_again();
+    request.desk.wait_for_reading(request.reading.read);
+}
+
+/// The page that says what the server refused, or what changed. `then` leads on, to what is there now. It stays until
+/// somebody leaves it: events do not replace the answer to a form.
 pub(super) fn refused(request: &Request, title: &str, failure: &HubFailure, then: &str) -> Reply {
     let HubFailure { message, help, role } = failure;
     let main = html! {
-        h1 { (title) }
+        h1 data-keep { (title) }
         (layout::refusal(message, help))
         @if let Some(role) = role {
             p { "This Role grants it, bound to whoever does this:" }
@@ -82,4 +89,12 @@ pub(super) fn refused(request: &Request, title: &str, failure: &HubFailure, then
     };
     let status = if role.is_some() { 403 } else { 409 };
     reply::page(status, layout::page(request, None, title, main))
+}
+
+/// A button, disabled with the reason beside it.
+pub(super) fn button(label: &str, class: &str, refused: Option<&str>) -> Markup {
+    html! {
+        @if let Some(why) = refused { span.dim { (text(why)) } " " }
+        button class={ "button" (class) } disabled[refused.is_some()] { (label) }
+    }
 }

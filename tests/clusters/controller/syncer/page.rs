@@ -210,7 +210,12 @@ fn a_sync_is_suspended_resumed_and_reconciled() {
     let stale = page.post("/suspend", &asked, &fields, "");
     assert!(stale.code == 409 && stale.has("somebody changed its spec since it was shown"), "{}", stale.body);
     assert_eq!(field(&env.us, SYNC, SUSPEND), "");
-    let asked = page.get("/suspend?sync=us-to-eu&suspend=on");
+    let shown = asked.value("spec");
+    let mut asked = page.get("/suspend?sync=us-to-eu&suspend=on");
+    until("the page has read the change", || {
+        asked = page.get("/suspend?sync=us-to-eu&suspend=on");
+        asked.value("spec") != shown
+    });
     assert_eq!(page.post("/suspend", &asked, &fields, "").code, 303);
     assert_eq!(field(&env.us, SYNC, SUSPEND), "true");
     page.until("/syncs", "Resume TenantSync us-to-eu");
@@ -240,7 +245,7 @@ fn a_change_of_the_hub_is_told_to_open_pages() {
     ] {
         let page = Page::of(&Person::with(&env.us, name, &role));
         let overview = page.until("/", "us-to-eu → eu");
-        assert!(overview.has("not planned yet") && overview.has("there is no Lease"), "{}", overview.body);
+        assert!(overview.has("not planned yet") && overview.has("cannot read the Lease"), "{}", overview.body);
         // The first events of the watches are over.
         std::thread::sleep(Duration::from_secs(3));
         let overview = page.until("/", "class=\"live\"");
