@@ -90,6 +90,13 @@ pub(super) struct SourceOption {
     given: Vec<(String, PathBuf)>,
 }
 
+impl SourceOption {
+    /// Whether no source was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+}
+
 /// The folders that are given to tenants as sources.
 #[derive(Clone, Copy)]
 struct GivenSources<'a> {

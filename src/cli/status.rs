@@ -1,9 +1,10 @@
 //! `stablekey status`.
 
-use super::hub::{self, HubOptions, OpenHub};
+use super::hub::{self, HubOptions};
 use super::options::{ListFormatOption, Narrowing, RootArgument};
 use super::output::{ListFormat, Output};
 use super::{CommandFailure, planning};
+use crate::hub::{OpenHub, mode, status_command};
 use crate::page;
 use crate::project::Project;
 use crate::project::hub::HubAddress;
@@ -137,9 +138,9 @@ impl StatusArgs {
         if self.todo {
             let message =
                 "--todo is a folder's: a hub's syncer counts manual steps, and names the first of each target";
-            return Err(CommandFailure::new(message, format!("leave it away:\n    {}", hub::status_command(&address))));
+            return Err(CommandFailure::new(message, format!("leave it away:\n    {}", status_command(&address))));
         }
-        let hub = OpenHub::open(address, self.root.servers(), output)?;
+        let hub = hub::open(address, self.root.servers(), output)?;
         if self.receipts {
             return self.show(&self.receipts_of_hub(&hub)?, output);
         }
@@ -201,7 +202,7 @@ pub(super) fn of_hub(
 ) -> Result<HubStatus, CommandFailure> {
     let asked = hub.asked(narrowing)?;
     let syncs = hub.statuses(&asked).into_iter().filter(is_of).map(|part| {
-        let mode = hub.contents.syncs.get(&part.hub.sync).map_or("Plan", hub::mode);
+        let mode = hub.contents.syncs.get(&part.hub.sync).map_or("Plan", mode);
         HubSyncStatus::of(mode, part)
     });
     let scope = narrowing.scope();

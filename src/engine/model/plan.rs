@@ -10,7 +10,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::{Record, Writer};
 use crate::engine::model::revert::Revert;
 use crate::engine::model::stages::StageWait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -352,7 +352,7 @@ fn path<S: serde::Serializer>(field: &Field<'_>, to: S) -> Result<S::Ok, S::Erro
 }
 
 /// An operation on a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
     /// The value is written.

@@ -30,6 +30,22 @@ pub(super) fn bare_mark(state: OverviewState) -> Markup {
     html! { span class={ "i " (state.class()) } aria-hidden="true" { (state.glyph()) } }
 }
 
+/// One entry of a plan: a line with its word and title, and below it what there is to know.
+pub(super) fn act(
+    state: OverviewState,
+    (word, title): (&str, Markup),
+    end: Markup,
+    is_open: bool,
+    inner: Markup,
+) -> Markup {
+    html! {
+        details.act open[is_open] {
+            summary { (mark(state)) span { (word) } span { (title) } span.dim { (end) } }
+            div.in { (inner) }
+        }
+    }
+}
+
 /// The page of an object of a tenant.
 pub(super) fn page_of(tenant: &str, id: &ObjectId, key: Option<&str>) -> Option<String> {
     match id.kind {
