@@ -108,6 +108,48 @@ fn page(url: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
+
+    fn git(folder: &Path, arguments: &[&str]) {
+        let who = ["-c", "user.name=Ann", "-c", "user.email=ann@acme.example", "-c", "commit.gpgsign=false"];
+        let output = Command::new("git").current_dir(folder).args(who).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn commit(folder: &Path, file: &str, text: &str, message: &str) {
+        std::fs::write(folder.join(file), text).unwrap();
+        git(folder, &["add", "."]);
+        git(folder, &["commit", "-q", "-m", message]);
+    }
+
+    #[test]
+    fn the_history_of_a_file_is_what_changed_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        git(root, &["init", "-q", "-b", "main"]);
+        let repository = || Repository::around(root).unwrap();
+        assert_eq!(repository().history(Path::new("a.yaml"), 8), FileHistory::default());
+        commit(root, "a.yaml", "1", "Add a\n\nBecause.");
+        commit(root, "b.yaml", "1", "Add b");
+        git(root, &["checkout", "-q", "-b", "side"]);
+        commit(root, "a.yaml", "2", "Change a");
+        git(root, &["checkout", "-q", "main"]);
+        commit(root, "b.yaml", "2", "Change b");
+        git(root, &["merge", "-q", "--no-ff", "-m", "Merge side", "side"]);
+        let found = repository().history(Path::new("a.yaml"), 8);
+        let subjects: Vec<(&str, &str)> =
+            found.commits.iter().map(|commit| (commit.subject.as_str(), commit.author.as_str())).collect();
+        assert_eq!(subjects, [("Change a", "Ann"), ("Add a", "Ann")]);
+        assert!(!found.is_cut);
+        let first = repository().history(Path::new("a.yaml"), 1);
+        assert_eq!((first.commits.len(), first.is_cut), (1, true));
+        assert_eq!(repository().history(Path::new("c.yaml"), 8).commits, []);
+        assert_eq!(repository().below(&root.join("a.yaml")), Some(PathBuf::from("a.yaml")));
+        assert_eq!(repository().page_of(&first.commits[0].id), None);
+        git(root, &["remote", "add", "origin", "git@github.com:acme/connections.git"]);
+        let page = repository().page_of("0123").unwrap();
+        assert_eq!(page, "https://github.com/acme/connections/commit/0123");
+    }
 
     #[test]
     fn the_page_of_a_remote_has_no_password() {
