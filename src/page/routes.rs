@@ -172,3 +172,21 @@ fn with_shown(request: &Request, view: View) -> Reply {
         None => reply::page(200, layout::not_yet(request)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write as _;
+
+    #[test]
+    fn style_and_script_are_small() {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(STYLE.as_bytes()).unwrap();
+        packed.write_all(SCRIPT.as_bytes()).unwrap();
+        let bytes = packed.finish().unwrap().len();
+        assert!(bytes <= 15_000, "{bytes}");
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import") && !SCRIPT.contains("//cdn"));
+    }
+}

@@ -350,3 +350,35 @@ fn attends_plainly(one: &Attention) -> Markup {
         } span {} }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::overview::OverviewCell;
+
+    fn overview(keys: usize, tenants: usize) -> Overview {
+        let cells = || (0..tenants).map(|_| OverviewCell::of(OverviewState::NeedsApproval, "scopes, host"));
+        let row =
+            |number: usize| OverviewRow::new(&format!("salesforce-oauth-{number:05}"), "salesforce · oauth2", cells());
+        Overview {
+            tenants: (0..tenants).map(|number| TenantHealth::new(&format!("tenant-{number}"))).collect(),
+            connections: (0..keys).map(row).collect(),
+            integrations: (0..keys).map(row).collect(),
+            ..Overview::default()
+        }
+    }
+
+    /// "rows not in sync, at most 1,000, counts of the rest; ≤ 2 MB; no script".
+    #[test]
+    fn a_static_overview_is_bounded() {
+        for tenants in [1, 5, 8, 20, 200] {
+            let html = static_file(&overview(3_000, tenants), "acme", 1_000);
+            assert!(html.len() <= 2_000_000, "{tenants}: {}", html.len());
+            assert!(html.matches("<tr>").count() <= 1_000 + 2, "{tenants}");
+            assert!(!html.contains("<script") && !html.contains("<a "), "{tenants}");
+            assert!(html.contains("more are not in sync"), "{tenants}");
+        }
+        let html = static_file(&overview(0, 0), "<b>", 1_000);
+        assert!(html.contains("Overview of &lt;b&gt;"), "{html}");
+    }
+}
