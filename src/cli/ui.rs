@@ -6,6 +6,7 @@ use super::kept::state_folder;
 use super::options::{RootOption, SourceOption};
 use super::output::Output;
 use crate::page::{self, PageError, PageFolder, PageHub, PageOptions, PageSubject, Unopened};
+use crate::project::Project;
 use clap::Args;
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::Arc;
@@ -58,8 +59,11 @@ impl Ui {
             None => {
                 let folder = root.root.clone();
                 super::options::is_folder(&folder)?;
-                let open = move || {
-                    let opened = root.open_for_edits(&sources);
+                let open = move |before: Option<&Project>| {
+                    let opened = match before {
+                        Some(before) => root.reopen_for_edits(&sources, before),
+                        None => root.open_for_edits(&sources),
+                    };
                     opened.map_err(|failure| Unopened { message: failure.message, help: failure.help })
                 };
                 PageSubject::Folder(Arc::new(PageFolder {

@@ -9,6 +9,7 @@
 
 mod act;
 mod address;
+mod cluster_watch;
 mod consent;
 mod desk;
 mod fields;
@@ -37,8 +38,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// Reads the project once more. Fails with a message and what to do.
-pub type Opener = Arc<dyn Fn() -> Result<Project, Unopened> + Send + Sync>;
+/// Reads the project. What is the same as in an earlier reading is then in memory once. Fails with a message and what to
+/// do.
+pub type Opener = Arc<dyn Fn(Option<&Project>) -> Result<Project, Unopened> + Send + Sync>;
 
 /// Why a project cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

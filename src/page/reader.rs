@@ -1,6 +1,7 @@
 //! The thread that reads the project, first at once and then whenever that is wanted.
 
 use super::PageFolder;
+use super::cluster_watch::ClusterWatch;
 use super::desk::{Desk, Wanted};
 use super::shown::Shown;
 use super::watch::{FileWatch, folders};
@@ -15,14 +16,18 @@ pub(super) fn start(desk: &Arc<Desk>, folder: &Arc<PageFolder>) -> thread::JoinH
 
 fn run(desk: &Arc<Desk>, folder: &Arc<PageFolder>) {
     let mut watch = FileWatch::new(desk);
+    let mut clusters = ClusterWatch::new(desk);
     let mut number = 0;
     // Before the first reading, so that no change between it and the watch is missed.
     watch.follow(std::slice::from_ref(&folder.root));
     while desk.wait_until_wanted(None) == Wanted::Reading {
         number += 1;
-        let read = Shown::read(folder);
+        let before = desk.reading().shown;
+        let read = Shown::read(folder, before.as_deref());
+        drop(before);
         if let Ok(shown) = &read {
             watch.follow(&folders(&folder.root, &shown.project));
+            clusters.follow(&shown.project);
         }
         let unwatched = watch.failure();
         desk.change(|reading| {

@@ -25,8 +25,8 @@ pub(super) struct Shown {
 
 impl Shown {
     /// Reads and plans all tenants.
-    pub(super) fn read(folder: &Arc<PageFolder>) -> Result<Arc<Self>, Unopened> {
-        let project = (folder.open)()?;
+    pub(super) fn read(folder: &Arc<PageFolder>, before: Option<&Shown>) -> Result<Arc<Self>, Unopened> {
+        let project = (folder.open)(before.map(|before| &before.project))?;
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
         let todo = todo(&planned.world, &planned.plan);

@@ -54,6 +54,13 @@ pub struct Scope {
     pub revert: Option<Revert>,
 }
 
+impl Scope {
+    /// Whether nothing is left out.
+    pub fn is_whole(&self) -> bool {
+        *self == Scope::default()
+    }
+}
+
 /// What was skipped while reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

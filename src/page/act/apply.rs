@@ -85,10 +85,11 @@ fn carry_out(
     scope: &Scope,
     consent: &Consent,
     digest: &str,
-    before: &BTreeSet<String>,
+    shown: &BTreeSet<String>,
 ) -> End {
+    let before = desk.reading().shown;
     let refused = |message: String, help: &str| End::Refused { message, help: help.to_string() };
-    let project = match (from.open)() {
+    let project = match (from.open)(before.as_deref().map(|shown| &shown.project)) {
         Ok(project) => project,
         Err(failure) => return refused(failure.message, &failure.help),
     };
@@ -96,7 +97,7 @@ fn carry_out(
     if digest_of_plan(&project, &plan) != digest {
         let now: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
         let list = |ids: Vec<&String>| ids.into_iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let (new, gone) = (list(now.difference(before).collect()), list(before.difference(&now).collect()));
+        let (new, gone) = (list(now.difference(shown).collect()), list(shown.difference(&now).collect()));
         let what = match (new.is_empty(), gone.is_empty()) {
             (true, true) => "what an action would do is another thing now".to_string(),
             (false, true) => format!("new: {new}"),
@@ -130,10 +131,11 @@ fn carry_out(
     let done = apply::digest_of(apply::done(&plan, &report));
     // The project is read again; keeping both in memory would need twice as much.
     drop(project);
-    let after = (from.open)().map_err(|failure| failure.message).map(|project| {
-        let after = planned::plan(&project, scope);
-        (apply::receipt(done, &after.world), after.plan)
-    });
+    let after =
+        (from.open)(before.as_deref().map(|shown| &shown.project)).map_err(|failure| failure.message).map(|project| {
+            let after = planned::plan(&project, scope);
+            (apply::receipt(done, &after.world), after.plan)
+        });
     let forgotten = after.as_ref().map(|(_, plan)| apply::forget_approvals(approvals, plan));
     let mut warnings: Vec<String> = folder.iter().flat_map(StateFolder::take_warnings).collect();
     if let Ok(Err(error)) = forgotten {

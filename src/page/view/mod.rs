@@ -22,7 +22,7 @@ use maud::{Markup, html};
 
 /// The mark of a state: a glyph, a tint where something is to be done, and the word for who sees neither.
 pub(super) fn mark(state: OverviewState) -> Markup {
-    html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { (state.word()) } } }
+    html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { " " (state.word()) } } }
 }
 
 /// The mark beside a text that says the same.
