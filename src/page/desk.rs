@@ -35,7 +35,7 @@ pub(super) struct Reading {
 
 /// What ended a wait for something to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum DeskWake {
     /// A reading is wanted.
     Reading,
     /// The time is over.
@@ -151,19 +151,19 @@ impl Desk {
     }
 
     /// Waits until a reading is wanted, or for this long.
-    pub(super) fn wait_until_wanted(&self, longest: Option<Duration>) -> Wanted {
+    pub(super) fn wait_until_wanted(&self, longest: Option<Duration>) -> DeskWake {
         let (wanted, changed) = &self.wanted;
         let mut guard = wanted.lock().unwrap_or_else(PoisonError::into_inner);
         let until = longest.map(|longest| Instant::now() + longest);
         while !*guard && !self.has_ended() {
             guard = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => return Wanted::Nothing,
+                Some(Duration::ZERO) => return DeskWake::Nothing,
                 Some(rest) => changed.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
         *guard = false;
-        if self.has_ended() { Wanted::End } else { Wanted::Reading }
+        if self.has_ended() { DeskWake::End } else { DeskWake::Reading }
     }
 
     /// Ends the streams and the reader.

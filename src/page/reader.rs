@@ -2,7 +2,7 @@
 
 use super::PageFolder;
 use super::cluster_watch::ClusterWatch;
-use super::desk::{Desk, Wanted};
+use super::desk::{Desk, DeskWake};
 use super::shown::Shown;
 use super::watch::{FileWatch, folders};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn run(desk: &Arc<Desk>, folder: &Arc<PageFolder>) {
     let mut number = 0;
     // Before the first reading, so that no change between it and the watch is missed.
     watch.follow(std::slice::from_ref(&folder.root));
-    while desk.wait_until_wanted(None) == Wanted::Reading {
+    while desk.wait_until_wanted(None) == DeskWake::Reading {
         number += 1;
         let before = desk.reading().shown;
         let read = Shown::read(folder, before.as_deref());

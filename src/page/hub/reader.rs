@@ -3,7 +3,7 @@
 use super::shown::HubShown;
 use crate::hub::HubFailure;
 use crate::kubernetes::watch::{WatchEvent, WatchHandle};
-use crate::page::desk::{Desk, Wanted};
+use crate::page::desk::{Desk, DeskWake};
 use crate::page::{PageHub, Unopened};
 use crate::tenant::cluster::hub::HubClient;
 use std::collections::BTreeSet;
@@ -62,8 +62,8 @@ fn run(desk: &Arc<Desk>, from: &PageHub) {
         let wanted = desk.wait_until_wanted(Some(if is_watching { PULSE } else { POLL }));
         let known = last.as_ref().and_then(|last| last.as_ref().ok());
         let read = match (wanted, known) {
-            (Wanted::End, _) => return,
-            (Wanted::Nothing, Some(known)) if is_watching => Ok(known.renewed()),
+            (DeskWake::End, _) => return,
+            (DeskWake::Nothing, Some(known)) if is_watching => Ok(known.renewed()),
             (_, known) => HubShown::read(from, known.map(|known| &known.rights)),
         };
         if let (Ok(shown), None) = (&read, &watch.handle) {
@@ -74,7 +74,7 @@ fn run(desk: &Arc<Desk>, from: &PageHub) {
             (Some(Err(last)), Err(read)) => last == read,
             _ => false,
         };
-        if wanted == Wanted::Nothing && is_like {
+        if wanted == DeskWake::Nothing && is_like {
             // The time of the last sign of life is another one.
             if let Ok(shown) = &read {
                 desk.renew(|reading| reading.hub = Some(Arc::clone(shown)));
