@@ -67,7 +67,7 @@ pub(super) fn page(request: &Request, entry: Option<Entry>, title: &str, main: M
                         }
                     }
                     div.state {
-                        span title=(desk.options.root.display().to_string()) { (desk.name()) }
+                        span title=(line(&desk.options.root.display().to_string())) { (line(&desk.name())) }
                         (state(reading))
                     }
                 }
@@ -108,14 +108,14 @@ fn notices(request: &Request) -> Markup {
     html! {
         @if let Some(failure) = failure {
             div.notice.bad role="alert" {
-                p { b { "The project cannot be read: " } (failure.message) }
+                p { b { "The project cannot be read: " } (text(&failure.message)) }
                 (steps(&failure.help))
                 @if shown.is_some() { p.dim { "What was read before it is shown." } }
             }
         }
         @if let Some(why) = unwatched {
             div.notice.warn {
-                p { "Changes of files are not noticed by themselves: " (why) }
+                p { "Changes of files are not noticed by themselves: " (text(why)) }
                 (read_again(request))
             }
         }
@@ -142,7 +142,7 @@ pub(super) fn token(request: &Request) -> Markup {
 pub(super) fn not_yet(request: &Request) -> Markup {
     let main = html! {
         h1 { "Reading …" }
-        p.dim { "The tenants of " code { (request.desk.options.root.display().to_string()) } " are read and compared. This page shows them as soon as that is done." }
+        p.dim { "The tenants of " code { (line(&request.desk.options.root.display().to_string())) } " are read and compared. This page shows them as soon as that is done." }
         // Without script it asks again.
         noscript { meta http-equiv="refresh" content="1"; }
     };
@@ -164,7 +164,7 @@ pub(super) fn steps(help: &str) -> Markup {
     html! {
         @for line in help.lines().filter(|line| !line.trim().is_empty()) {
             @if line.trim_start().starts_with("stablekey ") || line.trim_start().starts_with("kubectl ") {
-                pre.command { (line.trim()) }
+                pre.command { (self::line(line.trim())) }
             } @else {
                 p { (text(line)) }
             }
