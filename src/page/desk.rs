@@ -1,5 +1,6 @@
 //! What all requests share: what was read, the sessions, and the apply that runs.
 
+use super::plans_shown::PlansShown;
 use super::running::Running;
 use super::session::Sessions;
 use super::shown::Shown;
@@ -36,6 +37,8 @@ pub(super) struct Desk {
     pub(super) sessions: Sessions,
     /// The apply that runs, or the last one.
     pub(super) running: Running,
+    /// The plans of the last forms.
+    pub(super) plans_shown: PlansShown,
     reading: watch::Sender<Reading>,
     /// Whether something was asked to be read.
     wanted: (Mutex<bool>, Condvar),
@@ -49,6 +52,7 @@ impl Desk {
             port,
             sessions: Sessions::new(port),
             running: Running::default(),
+            plans_shown: PlansShown::default(),
             reading: watch::Sender::new(Reading { is_comparing: true, ..Reading::default() }),
             wanted: (Mutex::new(true), Condvar::new()),
             has_ended: AtomicBool::new(false),

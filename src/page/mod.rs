@@ -14,6 +14,7 @@ mod fields;
 mod guard;
 mod html;
 mod layout;
+mod plans_shown;
 mod reader;
 mod reply;
 mod request;
