@@ -1,6 +1,8 @@
 //! Input names that stand for a secret. One closed list, for files and for the CEL rules of the CRDs.
 
 use regex_lite::Regex;
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Words that make an input name sensitive at any position. `-`, `_`, a blank or a dot may separate the words of one
@@ -111,6 +113,67 @@ pub fn looks_like_token(value: &str) -> Option<&'static str> {
     found.map(|((words, ..), _)| *words)
 }
 
+/// What stands for a secret.
+pub const HIDDEN: &str = "•••";
+
+/// A parameter of an address, with a value that is no template.
+const PARAMETER: &str = r#"[?&#]([^=&#?\s"'<>]{1,64})=([^&#\s"'<>\\{$][^&#\s"'<>\\]{5,})"#;
+
+/// Names of parameters that grant access, beside those that are sensitive as inputs.
+const GRANTING: [&str; 4] = ["sig", "signature", "x-amz-signature", "pass"];
+
+/// The spans of values of parameters that grant access: `https://h/x?access_token=…`.
+fn granting_parameters(text: &str) -> Vec<Range<usize>> {
+    static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| patterns(&[PARAMETER]).pop());
+    // A cheap check first: most texts have no parameters.
+    if !text.contains('=') {
+        return Vec::new();
+    }
+    let grants = |name: &str| is_sensitive(name) || GRANTING.contains(&name.to_ascii_lowercase().as_str());
+    let found = PATTERN.iter().flat_map(|pattern| pattern.captures_iter(text));
+    let found = found.filter(|found| found.get(1).is_some_and(|name| grants(name.as_str())));
+    found.filter_map(|found| found.get(2)).map(|value| value.range()).collect()
+}
+
+/// Whether a text has a secret in it, whatever its name: a secret itself, the token of a well-known service, or an
+/// address with a parameter that grants access. Such a text is not shown as it is; files may have it.
+pub fn has_secret(text: &str) -> bool {
+    is_secret_itself(text) || looks_like_token(text).is_some() || !granting_parameters(text).is_empty()
+}
+
+/// The text with every secret in it hidden that [`has_secret`] finds.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    if !has_secret(text) {
+        return Cow::Borrowed(text);
+    }
+    if PRIVATE_KEY.iter().all(|part| text.contains(part)) {
+        return Cow::Borrowed(HIDDEN);
+    }
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+        let tokens = TOKENS.iter().map(|(.., pattern)| *pattern);
+        patterns(&[WITH_PASSWORD, ODDLY_WITH_PASSWORD].into_iter().chain(tokens).collect::<Vec<_>>())
+    });
+    let of_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let mut spans = granting_parameters(text);
+    for found in PATTERNS.iter().flat_map(|pattern| pattern.find_iter(text)) {
+        // A token may be longer than its pattern.
+        let rest = text.get(found.end()..).unwrap_or_default();
+        let more = rest.find(|letter| !of_word(letter)).unwrap_or(rest.len());
+        spans.push(found.start()..if found.as_str().ends_with('@') { found.end() - 1 } else { found.end() + more });
+    }
+    spans.sort_by_key(|span| span.start);
+    let (mut masked, mut at) = (String::new(), 0);
+    for span in spans {
+        if span.start >= at {
+            masked.push_str(text.get(at..span.start).unwrap_or_default());
+            masked.push_str(HIDDEN);
+        }
+        at = span.end.max(at);
+    }
+    masked.push_str(text.get(at..).unwrap_or_default());
+    Cow::Owned(masked)
+}
+
 /// Compiles the patterns. They are constants, and a test compiles each: an invalid one would match nothing.
 fn patterns(texts: &[&str]) -> Vec<Regex> {
     texts.iter().filter_map(|text| Regex::new(text).ok()).collect()
@@ -177,6 +240,40 @@ mod tests {
             ["https://a.example/authorize", "api refresh_token offline_access", "ghp_short", "AKIA", "risk-free"]
         {
             assert!(looks_like_token(value).is_none(), "{value}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_texts_are_hidden() {
+        let token = format!("ghp_{}", "a1B2".repeat(9));
+        for (text, shown) in [
+            ("https://h.example/x?access_token=abcdef1", "https://h.example/x?access_token=•••"),
+            ("https://h/x?a=1&api-key=abcdef1&b=2#c", "https://h/x?a=1&api-key=•••&b=2#c"),
+            ("see /hook?sig=abcdef1 for it", "see /hook?sig=••• for it"),
+            ("https://h/#id_token=abcdef1", "https://h/#id_token=•••"),
+            ("hapikey: https://h/?hapikey=abcdef1&hapikey=abcdef2", "hapikey: https://h/?hapikey=•••&hapikey=•••"),
+            ("postgres://u:pw@db/x", "postgres:•••@db/x"),
+            ("an https://u:pw@h and https://v:pw@i", "an https:•••@h and https:•••@i"),
+            (&format!("it is {token}."), "it is •••"),
+            (&format!("{token}more, x"), "•••, x"),
+            ("-----BEGIN PRIVATE KEY-----\nx", "•••"),
+        ] {
+            assert!(has_secret(text), "{text}");
+            assert_eq!(masked(text), shown);
+        }
+        for text in [
+            "https://h/x?response_type=token&grant_type=refresh_token",
+            "https://h/x?token_type=bearer_token",
+            "https://h/x?access_token={{access_token}}",
+            "https://h/x?access_token=$ACCESS_TOKEN",
+            "https://h/x?token=short",
+            "access_token=abcdefgh",
+            "https://h/x?scope=api+refresh_token&state=abcdefgh",
+            "plain",
+            "",
+        ] {
+            assert!(!has_secret(text), "{text}");
+            assert_eq!(masked(text), text);
         }
     }
 

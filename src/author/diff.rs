@@ -5,14 +5,15 @@ use crate::manifest::{self, Content, Differing};
 use crate::platform::definition;
 use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, TextDiff};
+use std::collections::BTreeSet;
 
 /// The lines around a change.
 const CONTEXT: usize = 3;
 
-/// The unified diff of one file.
-pub(super) fn unified(file: &FileChange) -> String {
+/// The unified diff of one file. `secret` are names of inputs that hold secrets, beside those that say so.
+pub(super) fn unified(file: &FileChange, secret: &BTreeSet<String>) -> String {
     let path = file.path.display();
-    let Some(Differing { before, after, lines_above }) = shown(file) else {
+    let Some(Differing { before, after, lines_above }) = shown(file, secret) else {
         return format!("{path} changes; its content is not shown\n");
     };
     let name = |content: &Option<Content>| match content {
@@ -47,7 +48,7 @@ fn below(op: DiffOp, lines: u32) -> DiffOp {
 }
 
 /// What is shown of a file.
-fn shown(file: &FileChange) -> Option<Differing> {
+fn shown(file: &FileChange, secret: &BTreeSet<String>) -> Option<Differing> {
     let contents = (file.before.as_ref().map(Content::as_bytes), file.after.as_ref().map(Content::as_bytes));
     let is_definition = |content: Option<&[u8]>| content.is_some_and(|bytes| definition::read(bytes).is_ok());
     if let (Some(before), Some(after)) = contents
@@ -56,9 +57,10 @@ fn shown(file: &FileChange) -> Option<Differing> {
         && !is_definition(Some(after))
     {
         let (before, after) = (std::str::from_utf8(before).ok()?, std::str::from_utf8(after).ok()?);
-        return Some(manifest::differing(before, after, CONTEXT));
+        return Some(manifest::differing(before, after, CONTEXT, secret));
     }
-    Some(Differing { before: text(file, contents.0)?, after: text(file, contents.1)?, lines_above: 0 })
+    let text = |content| text(file, content, secret);
+    Some(Differing { before: text(contents.0)?, after: text(contents.1)?, lines_above: 0 })
 }
 
 fn is_manifest(file: &FileChange) -> bool {
@@ -67,7 +69,7 @@ fn is_manifest(file: &FileChange) -> bool {
 
 /// The text of a content, in which literal secrets are hidden; `None` if it is not text, or a definition in which secrets
 /// cannot be told from the rest.
-fn text(file: &FileChange, content: Option<&[u8]>) -> Option<String> {
+fn text(file: &FileChange, content: Option<&[u8]>, secret: &BTreeSet<String>) -> Option<String> {
     let Some(bytes) = content else { return Some(String::new()) };
     if definition::read(bytes).is_ok() {
         return definition::empty_secrets(bytes).ok().and_then(|(emptied, _)| String::from_utf8(emptied).ok());
@@ -75,7 +77,7 @@ fn text(file: &FileChange, content: Option<&[u8]>) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let is_definition = file.path.extension().is_some_and(|extension| extension == "definition");
     match (is_manifest(file), is_definition) {
-        (true, _) => Some(manifest::without_secrets(text)),
+        (true, _) => Some(manifest::without_secrets(text, secret)),
         (false, true) => None,
         (false, false) => Some(text.to_string()),
     }
@@ -87,7 +89,10 @@ mod tests {
 
     fn diff(path: &str, before: Option<&str>, after: Option<&str>) -> String {
         let content = |text: &str| Content::from(text.to_string());
-        unified(&FileChange { path: path.into(), before: before.map(content), after: after.map(content) })
+        unified(
+            &FileChange { path: path.into(), before: before.map(content), after: after.map(content) },
+            &BTreeSet::new(),
+        )
     }
 
     /// A file of some documents of two lines each, below a licence.

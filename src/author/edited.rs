@@ -5,6 +5,7 @@ use super::diff;
 use super::error::AuthorError;
 use super::file_change::FileChange;
 use super::pause::Pause;
+use super::secret_inputs::secret_inputs;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::plan::{Action, Note, Plan, Scope};
@@ -38,6 +39,8 @@ pub struct Edited {
     pub pause: Option<Pause>,
     /// What the edit changes in the plan.
     pub consequences: Consequences,
+    /// The names of inputs that their types mark as secret, before or after the edit.
+    pub(super) secret_inputs: BTreeSet<String>,
     /// The folders that are locked while the files are written.
     pub(super) folders: BTreeSet<PathBuf>,
 }
@@ -55,7 +58,7 @@ impl Edited {
         let plan_after = || {
             let mut files = changes()?;
             if files.is_empty() {
-                return Ok((files, None));
+                return Ok((files, None, BTreeSet::new()));
             }
             let mut edited = project.after(new_files(&files));
             let kustomizations = kustomizations(project, &edited);
@@ -63,10 +66,11 @@ impl Edited {
                 files.extend(kustomizations);
                 edited = project.after(new_files(&files));
             }
-            Ok((files, Some(plan(&edited))))
+            Ok((files, Some(plan(&edited)), secret_inputs(&edited)))
         };
         let (before, after) = parallel::both(project.objects(), || plan(project), plan_after);
-        let (files, after) = after?;
+        let (files, after, mut secret) = after?;
+        secret.extend(secret_inputs(project));
         let after = after.unwrap_or_else(|| before.clone());
         let live = files.iter().filter_map(|file| project.owner_of_live(&file.path)).collect();
         let consequences = Consequences::of(project, (&before, &after), &live, pause.is_some());
@@ -83,6 +87,7 @@ impl Edited {
             advice: None,
             pause,
             consequences,
+            secret_inputs: secret,
             folders,
         })
     }
@@ -108,7 +113,7 @@ impl Edited {
 
     /// The unified diff of all files. Literal secrets are hidden.
     pub fn diff(&self) -> String {
-        self.files.iter().map(diff::unified).collect()
+        self.files.iter().map(|file| diff::unified(file, &self.secret_inputs)).collect()
     }
 }
 

@@ -34,6 +34,7 @@ pub mod promote;
 pub mod question;
 mod records;
 pub mod rename_key;
+mod secret_inputs;
 mod secret_steps;
 pub mod set;
 mod structure;

@@ -473,7 +473,7 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
         let is_marked = types.iter().any(|type_| type_.inputs.get(name).is_some_and(TypeInput::is_secret));
         let is_secret = is_marked || sensitive::is_sensitive(name) || matches!(present, Some(Input::SecretRef(_)));
         let present = match present {
-            Some(Input::Value(value)) if !is_secret && !sensitive::is_secret_itself(value) => Some(value.clone()),
+            Some(Input::Value(value)) if !is_secret && !sensitive::has_secret(value) => Some(value.clone()),
             Some(Input::SecretRef(of)) if !of.is_unknown() => Some(format!("{}/{}", of.name, of.key)),
             _ => None,
         };

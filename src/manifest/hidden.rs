@@ -4,16 +4,15 @@ use super::cut::cut;
 use super::scalar::Plain;
 use super::source::line_breaks;
 use super::tree::{self, Id, NodeKind, Tree};
-use crate::api::{GROUP, sensitive};
+use crate::api::GROUP;
+use crate::api::sensitive::{self, HIDDEN};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// What stands for a secret.
-const HIDDEN: &str = "•••";
-
-/// Returns the text with every literal secret hidden: what is a secret by its name, or by itself. A document that cannot
-/// be parsed is hidden as a whole.
-pub fn without_secrets(text: &str) -> String {
-    shown(text, &parts(text))
+/// Returns the text with every literal secret hidden: what is a secret by its name, or by itself. `secret` are further
+/// names of inputs. A document that cannot be parsed is hidden as a whole.
+pub fn without_secrets(text: &str, secret: &BTreeSet<String>) -> String {
+    shown(text, &parts(text), secret)
 }
 
 /// The parts of two texts around what differs, with literal secrets hidden.
@@ -28,13 +27,14 @@ pub struct Differing {
 
 /// Returns the documents that differ in two texts, with some documents above and below. Other documents of large files
 /// are not even parsed.
-pub fn differing(before: &str, after: &str, around: usize) -> Differing {
+pub fn differing(before: &str, after: &str, around: usize, secret: &BTreeSet<String>) -> Differing {
     let (parts_before, parts_after) = (parts(before), parts(after));
     let is_same = |(a, b): &(&Part, &Part)| before.get(a.range()) == after.get(b.range());
     let above = parts_before.iter().zip(&parts_after).take_while(is_same).count();
     let below = parts_before[above..].iter().rev().zip(parts_after[above..].iter().rev()).take_while(is_same).count();
     let from = above.saturating_sub(around);
-    let shown = |text: &str, parts: &[Part]| shown(text, &parts[from..parts.len() - below.saturating_sub(around)]);
+    let shown =
+        |text: &str, parts: &[Part]| shown(text, &parts[from..parts.len() - below.saturating_sub(around)], secret);
     let start = parts_before.get(from).or(parts_after.get(from)).map_or(0, |part| part.range().start);
     Differing {
         before: shown(before, &parts_before),
@@ -69,13 +69,13 @@ fn parts(text: &str) -> Vec<Part> {
     parts
 }
 
-fn shown(text: &str, parts: &[Part]) -> String {
+fn shown(text: &str, parts: &[Part], secret: &BTreeSet<String>) -> String {
     let mut shown = String::new();
     for part in parts {
         shown.push_str(text.get(part.comments.clone()).unwrap_or_default());
         let document = text.get(part.document.clone()).unwrap_or_default();
         match tree::parse(document) {
-            Ok(Some(tree)) => hide(document, secrets(&tree), &mut shown),
+            Ok(Some(tree)) => hide(document, secrets(&tree, secret), &mut shown),
             Ok(None) => shown.push_str(document),
             Err(_) => {
                 shown.push_str(HIDDEN);
@@ -98,13 +98,14 @@ fn hide(document: &str, mut spans: Vec<Range<usize>>, shown: &mut String) {
 }
 
 /// The spans of literal secrets.
-fn secrets(tree: &Tree<'_>) -> Vec<Range<usize>> {
+fn secrets(tree: &Tree<'_>, secret: &BTreeSet<String>) -> Vec<Range<usize>> {
     let text = |key: &str| tree.get(tree.root, key).and_then(|id| tree.scalar(id));
     let mut spans = Vec::new();
     let of_document = Names {
         named: "",
         are_inputs: !text("apiVersion").is_some_and(|version| version.starts_with(GROUP)),
         is_secret: text("kind") == Some("Secret"),
+        secret,
     };
     collect(tree, tree.root, of_document, &mut spans);
     spans
@@ -119,18 +120,19 @@ struct Names<'t> {
     are_inputs: bool,
     /// Whether the document is a Secret: everything below `data` and `stringData` is secret.
     is_secret: bool,
+    /// Names of inputs that their types mark as secret.
+    secret: &'t BTreeSet<String>,
 }
 
 fn collect<'t>(tree: &'t Tree<'_>, id: Id, above: Names<'t>, spans: &mut Vec<Range<usize>>) {
-    let Names { named, are_inputs, is_secret } = above;
+    let Names { named, are_inputs, is_secret, secret } = above;
     match &tree.node(id).kind {
         NodeKind::Alias(_) => {}
         NodeKind::Scalar { .. } => {
             let text = tree.scalar(id).unwrap_or_default();
-            let is_literal = are_inputs && sensitive::is_sensitive(named)
+            let is_literal = are_inputs && (sensitive::is_sensitive(named) || secret.contains(named))
                 || is_secret && matches!(named, "data" | "stringData")
-                || sensitive::is_secret_itself(text)
-                || sensitive::looks_like_token(text).is_some();
+                || sensitive::has_secret(text);
             let is_text = !matches!(tree.plain(id), Some(Plain::Bool(_) | Plain::Null));
             if is_literal && is_text && !text.is_empty() {
                 spans.push(tree.node(id).span());
@@ -156,6 +158,21 @@ fn collect<'t>(tree: &'t Tree<'_>, id: Id, above: Names<'t>, spans: &mut Vec<Ran
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn without_secrets(text: &str) -> String {
+        super::without_secrets(text, &BTreeSet::from(["pin".to_string()]))
+    }
+
+    #[test]
+    fn an_input_that_its_type_marks_is_hidden_wherever_it_stands() {
+        let text = "apiVersion: stablekey.dev/v1alpha1\nspec:\n  pin: shown\n  inputs: {pin: {value: 4711}, pins: {value: x}}\n  \
+                    test: {inputs: {pin: {value: 4712}}}\n  overrides: [{input: pin, value: 4713}]\n";
+        let shown = without_secrets(text);
+        assert!(
+            !shown.contains("471") && shown.contains("pin: shown") && shown.contains("pins: {value: x}"),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn a_literal_secret_is_hidden_and_a_reference_is_not() {

@@ -40,9 +40,7 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                 _ => false,
             };
             // A value that is a secret by itself is hidden in every field.
-            let is_secret =
-                |text: &str| sensitive::is_secret_itself(text) || sensitive::looks_like_token(text).is_some();
-            let open = open && !tree.scalar(id).is_some_and(is_secret);
+            let open = open && !tree.scalar(id).is_some_and(sensitive::has_secret);
             let span = node.span();
             let shown_to = if open { shown_to(tree.text, span.clone()) } else { span.start };
             out.push((span.start..shown_to, Show::Yes));

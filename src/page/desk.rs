@@ -2,6 +2,7 @@
 
 use super::hub::seen::SeenPlans;
 use super::hub::shown::HubShown;
+use super::plans_shown::PlansShown;
 use super::running::Running;
 use super::session::Sessions;
 use super::shown::Shown;
@@ -53,6 +54,8 @@ pub(super) struct Desk {
     pub(super) running: Running,
     /// The plans of a hub that were shown, to say what changed since.
     pub(super) seen: SeenPlans,
+    /// The plans of the last forms.
+    pub(super) plans_shown: PlansShown,
     reading: watch::Sender<Reading>,
     /// Whether something was asked to be read.
     wanted: (Mutex<bool>, Condvar),
@@ -67,6 +70,7 @@ impl Desk {
             sessions: Sessions::new(port),
             running: Running::default(),
             seen: SeenPlans::default(),
+            plans_shown: PlansShown::default(),
             reading: watch::Sender::new(Reading { is_comparing: true, ..Reading::default() }),
             wanted: (Mutex::new(true), Condvar::new()),
             has_ended: AtomicBool::new(false),

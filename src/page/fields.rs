@@ -1,5 +1,7 @@
 //! The fields of a form or of an address, in their order.
 
+use std::collections::HashSet;
+
 /// A field that stands twice where one is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Doubled(pub(super) String);
@@ -60,9 +62,13 @@ impl Fields {
 
     /// Fails if a field that is no check box stands twice.
     pub(super) fn are_single(&self, several: &[&str]) -> Result<(), Doubled> {
-        let names = self.0.iter().map(|(name, _)| name);
-        let mut single = names.filter(|name| !several.contains(&name.as_str()));
-        single.try_for_each(|name| self.get(name).map(drop))
+        let mut seen = HashSet::new();
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        let mut single = names.filter(|name| !several.contains(name));
+        match single.find(|name| !seen.insert(*name)) {
+            Some(name) => Err(Doubled(name.to_string())),
+            None => Ok(()),
+        }
     }
 }
 

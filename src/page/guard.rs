@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::reply::{self, Reply};
 use super::session::are_equal;
 use axum::http::header::{COOKIE, HOST, ORIGIN};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use std::time::Instant;
 
 /// Who asks.
@@ -61,10 +61,16 @@ impl Refused {
 }
 
 /// Checks host and origin of a request.
-pub(super) fn comes_from_here(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text(HOST.as_str()).filter(|_| headers.get_all(HOST).iter().count() == 1).unwrap_or_default();
-    if !is_this_machine(host) {
+pub(super) fn comes_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    // One that stands twice is none of both.
+    let text = |name| {
+        let mut all = headers.get_all(name).iter();
+        let first = all.next().map(|value| value.to_str().unwrap_or("?"));
+        first.map(|first| if all.next().is_none() { first } else { "?" })
+    };
+    let host = text(HOST.as_str()).unwrap_or_default();
+    // A browser that takes this for a proxy names the host in the address.
+    if !is_this_machine(host) || uri.authority().is_some() {
         return Err(Refused::Host);
     }
     let site = text("sec-fetch-site");
@@ -161,16 +167,20 @@ mod tests {
         ] {
             assert!(!is_this_machine(host), "{host}");
         }
-        assert_eq!(
-            comes_from_here(&Method::GET, &headers(&[("host", "localhost"), ("host", "evil.test")])),
-            Err(Refused::Host)
-        );
+        let ask = |uri: &'static str, all: &[(&str, &str)]| {
+            comes_from_here(&Method::GET, &Uri::from_static(uri), &headers(all))
+        };
+        assert_eq!(ask("/", &[("host", "localhost"), ("host", "evil.test")]), Err(Refused::Host));
+        assert_eq!(ask("http://evil.test/", &[("host", "localhost")]), Err(Refused::Host));
+        assert_eq!(ask("/", &[("host", "localhost")]), Ok(()));
     }
 
     #[test]
     fn forms_come_from_this_page_only() {
         let here = ("host", "127.0.0.1:7");
-        let ask = |method: Method, more: &[(&str, &str)]| comes_from_here(&method, &headers(&[&[here], more].concat()));
+        let ask = |method: Method, more: &[(&str, &str)]| {
+            comes_from_here(&method, &Uri::from_static("/"), &headers(&[&[here], more].concat()))
+        };
         assert_eq!(ask(Method::POST, &[("origin", "http://127.0.0.1:7"), ("sec-fetch-site", "same-origin")]), Ok(()));
         assert_eq!(ask(Method::POST, &[("origin", "http://127.0.0.1:7")]), Ok(()));
         for wrong in [
@@ -179,6 +189,7 @@ mod tests {
             &[("origin", "http://127.0.0.1:8")],
             &[("origin", "https://127.0.0.1:7")],
             &[("origin", "http://localhost:7")],
+            &[("origin", "http://127.0.0.1:7"), ("origin", "http://127.0.0.1:8")],
             &[("origin", "http://127.0.0.1:7"), ("sec-fetch-site", "same-site")],
             &[("origin", "http://127.0.0.1:7"), ("sec-fetch-site", "none")],
         ] {

@@ -1,5 +1,6 @@
 //! The head of a page, and texts that are safe to show.
 
+use crate::api::sensitive;
 use maud::{DOCTYPE, Markup, html};
 
 /// The logo, which is the icon too.
@@ -10,7 +11,7 @@ pub(super) fn head(title: &str) -> Markup {
     html! {
         head {
             meta charset="utf-8";
-            title { (title) " · Stablekey" }
+            title { (line(title)) " · Stablekey" }
             meta name="viewport" content="width=device-width, initial-scale=1";
             link rel="icon" href="/icon.svg" type="image/svg+xml";
             link rel="stylesheet" href="/page.css";
@@ -33,12 +34,12 @@ pub(super) fn bare(title: &str, main: Markup) -> Markup {
     }
 }
 
-/// Text from files, without characters that change how others are shown.
+/// Text from files, without characters that change how others are shown, and without what looks like a secret.
 pub(super) fn text(from: &str) -> String {
-    crate::text::lines(from).into_owned()
+    crate::text::lines(&sensitive::masked(from)).into_owned()
 }
 
-/// A text in one line.
+/// The same in one line.
 pub(super) fn line(from: &str) -> String {
-    crate::text::line(from).into_owned()
+    crate::text::line(&sensitive::masked(from)).into_owned()
 }

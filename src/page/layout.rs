@@ -77,7 +77,7 @@ pub(super) fn page(request: &Request, entry: Option<Entry>, title: &str, main: M
                         }
                     }
                     div.state {
-                        span title=(desk.place()) { (line(&desk.name())) }
+                        span title=(line(&desk.place())) { (line(&desk.name())) }
                         (state(reading))
                     }
                 }
@@ -129,7 +129,7 @@ fn notices(request: &Request) -> Markup {
         }
         @if let Some(why) = unwatched {
             div.notice.warn {
-                p { "Changes of files are not noticed by themselves: " (why) }
+                p { "Changes of files are not noticed by themselves: " (text(why)) }
                 (read_again(request))
             }
         }
@@ -156,7 +156,7 @@ pub(super) fn token(request: &Request) -> Markup {
 pub(super) fn not_yet(request: &Request) -> Markup {
     let main = html! {
         h1 { "Reading …" }
-        p.dim { "The tenants of " code { (request.desk.place()) } " are read and compared. This page shows them as soon as that is done." }
+        p.dim { "The tenants of " code { (line(&request.desk.place())) } " are read and compared. This page shows them as soon as that is done." }
         // Without script it asks again.
         noscript { meta http-equiv="refresh" content="1"; }
     };
@@ -178,7 +178,7 @@ pub(super) fn steps(help: &str) -> Markup {
     html! {
         @for line in help.lines().filter(|line| !line.trim().is_empty()) {
             @if line.trim_start().starts_with("stablekey ") || line.trim_start().starts_with("kubectl ") {
-                pre.command { (line.trim()) }
+                pre.command { (self::line(line.trim())) }
             } @else {
                 p { (text(line)) }
             }

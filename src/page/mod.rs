@@ -17,6 +17,7 @@ mod guard;
 mod html;
 mod hub;
 mod layout;
+mod plans_shown;
 mod reader;
 mod reply;
 mod request;

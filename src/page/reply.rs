@@ -2,7 +2,7 @@
 
 use super::html;
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, SET_COOKIE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use maud::{DOCTYPE, Markup};
 
@@ -80,6 +80,13 @@ pub(super) fn welcome(cookie: &str) -> Reply {
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         reply.headers_mut().append(SET_COOKIE, cookie);
     }
+    reply
+}
+
+/// The answer to a method that no address takes.
+pub(super) fn no_method() -> Reply {
+    let mut reply = bare(405, "Not possible", "This page answers GET and POST.");
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
     reply
 }
 

@@ -7,6 +7,7 @@ use super::reply::{self, Reply};
 use super::request::Request;
 use super::shown::Shown;
 use super::{PageSubject, act, hub, layout, stream, view};
+use crate::api::sensitive;
 use axum::Router;
 use axum::extract::State;
 use axum::http::Method;
@@ -27,9 +28,9 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
 async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) -> Reply {
     let (parts, body) = request.into_parts();
     if !matches!(parts.method, Method::GET | Method::POST) {
-        return reply::bare(405, "Not possible", "This page answers GET and POST.");
+        return reply::no_method();
     }
-    if let Err(refused) = guard::comes_from_here(&parts.method, &parts.headers) {
+    if let Err(refused) = guard::comes_from_here(&parts.method, &parts.uri, &parts.headers) {
         return refused.reply();
     }
     let path = parts.uri.path();
@@ -59,6 +60,14 @@ async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) 
             Err(_) => return reply::bare(413, "Too large", "The form is larger than 1 MB. Nothing was changed."),
         },
     };
+    // Nobody types a secret into this page, and what was typed by mistake is not shown again.
+    if fields.iter().any(|(name, value)| sensitive::has_secret(name) || sensitive::has_secret(value)) {
+        return reply::bare(
+            400,
+            "Nothing was done",
+            "A value looks like a secret: a password, a key or a token. Keep it in a Secret, and name that as NAME/KEY. Go back, and take it away.",
+        );
+    }
     let request = Request { reading: desk.reading(), desk, visitor, fields, uri: parts.uri.clone() };
     // Views compute for milliseconds, edits plan for longer: both beside the streams.
     tokio::task::block_in_place(|| if is_post { post(&request) } else { get(&request) })
@@ -93,6 +102,7 @@ fn get(request: &Request) -> Reply {
         "/integrations" => view::overview::integrations,
         "/integration" => view::integration::show,
         "/switch" => act::switch::ask,
+        "/keep" => act::keep::review,
         "/what-if" => view::what_if::show,
         "/plan" => view::plan::show,
         "/plan.md" => view::plan::markdown,

@@ -2,6 +2,7 @@
 
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::plan::Plan;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -38,6 +39,8 @@ pub(super) enum End {
         report: Report,
         /// The receipt and the plan after it, or why nothing could be read back.
         after: Result<(Receipt, Plan), String>,
+        /// What is left to people because of what was done: tenant, who, and what.
+        left: BTreeSet<(String, String, String)>,
         /// The tenants whose kustomization was brought up to date, or could not be.
         kustomized: Vec<(String, Result<(), String>)>,
         /// What went wrong with approvals.

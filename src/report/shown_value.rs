@@ -1,7 +1,7 @@
 //! Values of fields as pages show them. A literal that is a secret, by its name, its type or what it is, is hidden.
 
 use super::value;
-use crate::api::sensitive::{is_secret_itself, is_sensitive, looks_like_token};
+use crate::api::sensitive::{has_secret, is_sensitive};
 use crate::api::{Input, names};
 use crate::engine::check::unread_type;
 use crate::engine::model::canonical::Json;
@@ -54,7 +54,7 @@ impl SecretInputs {
     /// Whether a literal value of a field is hidden.
     pub fn hides(&self, field: &Field<'_>, text: &str) -> bool {
         let is_secret = |name: &str| self.any || is_sensitive(name) || self.names.contains(name);
-        (field.is_input() && is_secret(&field.name)) || is_secret_itself(text) || looks_like_token(text).is_some()
+        (field.is_input() && is_secret(&field.name)) || has_secret(text)
     }
 
     /// Whether an input holds a secret, by its name or type.

@@ -21,6 +21,7 @@ mod import;
 mod killed;
 mod laws;
 mod layers;
+mod page;
 mod platform;
 mod power_cuts;
 mod reader;

@@ -1,12 +1,13 @@
 //! Applies what a page showed, with the consent that `stablekey apply` takes: all of it, or what needs no approval.
 
 use crate::apply::consent::{Approvals, NotKept, StateFolder};
-use crate::apply::{self, Consent, Refusal};
-use crate::engine::model::plan::{Plan, Scope};
+use crate::apply::{self, Consent, Outcome, Refusal, Report};
+use crate::engine::model::plan::{Note, Plan, Scope};
 use crate::page::PageFolder;
 use crate::page::consent::{applicable, digest_of_plan};
 use crate::page::desk::Desk;
 use crate::page::layout;
+use crate::page::plans_shown::{self, ShownActions};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::running::{End, Run};
@@ -23,7 +24,7 @@ pub(crate) fn begin(request: &Request, shown: &Shown) -> Reply {
     begin_with(request, &shown.folder, plan, "Apply".to_string(), Scope::default())
 }
 
-/// Begins an apply within a scope. `plan` is what would be shown now, to name what changed.
+/// Begins an apply within a scope. `plan` is what would be shown now.
 pub(in crate::page) fn begin_with(
     request: &Request,
     folder: &Arc<PageFolder>,
@@ -45,6 +46,10 @@ pub(in crate::page) fn begin_with(
             );
         }
     };
+    if applicable(plan).next().is_none() {
+        let help = "Open the plan: it shows what there is to do.";
+        return layout::refused(request, 409, "Nothing was changed", "There is nothing to apply.", help);
+    }
     let needing = applicable(plan).any(|(_, action)| !action.needs_approval.is_empty());
     if approves && needing && !fields.has("approve") {
         let help = "Read them, tick the box, and apply again.";
@@ -58,11 +63,10 @@ pub(in crate::page) fn begin_with(
     }
     let consent = if approves { Consent::All } else { Consent::Safe };
     let run = Arc::new(Run::new(title, applicable(plan).count()));
-    let (desk, folder) = (Arc::clone(&request.desk), Arc::clone(folder));
-    let digest = fields.text("digest").to_string();
-    let before: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
+    let (desk, folder, digest) = (Arc::clone(&request.desk), Arc::clone(folder), fields.text("digest").to_string());
+    let seen = desk.plans_shown.of(&digest);
     let work = move |run: &Run| {
-        run.end(carry_out(&desk, &folder, run, &scope, &consent, &digest, &before));
+        run.end(carry_out(&desk, &folder, run, &scope, &consent, (&digest, seen)));
         desk.read_again();
     };
     match request.desk.running.start(run, work) {
@@ -84,8 +88,7 @@ fn carry_out(
     run: &Run,
     scope: &Scope,
     consent: &Consent,
-    digest: &str,
-    shown: &BTreeSet<String>,
+    (digest, shown): (&str, Option<Arc<ShownActions>>),
 ) -> End {
     let before = desk.reading().shown;
     let refused = |message: String, help: &str| End::Refused { message, help: help.to_string() };
@@ -95,15 +98,7 @@ fn carry_out(
     };
     let plan = planned::plan(&project, scope).plan;
     if digest_of_plan(&project, &plan) != digest {
-        let now: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
-        let list = |ids: Vec<&String>| ids.into_iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let (new, gone) = (list(now.difference(shown).collect()), list(shown.difference(&now).collect()));
-        let what = match (new.is_empty(), gone.is_empty()) {
-            (true, true) => "what an action would do is another thing now".to_string(),
-            (false, true) => format!("new: {new}"),
-            (true, false) => format!("no longer: {gone}"),
-            (false, false) => format!("new: {new}; no longer: {gone}"),
-        };
+        let what = plans_shown::changes(shown.as_deref(), &plan);
         let message = format!("The plan changed since it was shown ({what}).");
         return refused(message, "Nothing was written. Read the plan again, and apply it.");
     }
@@ -141,7 +136,26 @@ fn carry_out(
     if let Ok(Err(error)) = forgotten {
         warnings.push(error.to_string());
     }
-    End::Done { report, after, kustomized, warnings }
+    let mut left = left_to_people(&report, &plan);
+    left.extend(after.iter().flat_map(|(_, after)| left_to_people(&report, after)));
+    End::Done { report, after, left, kustomized, warnings }
+}
+
+/// The manual steps that a plan names for objects that were written. Once they are, the plan after them names fewer.
+fn left_to_people(report: &Report, plan: &Plan) -> BTreeSet<(String, String, String)> {
+    let done: BTreeSet<&str> =
+        report.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).map(|(id, _)| id.as_str()).collect();
+    let mut steps = BTreeSet::new();
+    for target in &plan.targets {
+        for note in &target.notes {
+            if let Note::Manual { object, who, text, .. } = note
+                && done.contains(format!("{}/{object}", target.tenant).as_str())
+            {
+                steps.insert((target.tenant.clone(), who.to_string(), text.clone()));
+            }
+        }
+    }
+    steps
 }
 
 /// Brings the kustomizations of folders up to date that the plan showed.

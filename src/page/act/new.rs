@@ -3,6 +3,7 @@
 
 use super::proposed::Proposed;
 use super::review;
+use crate::api::sensitive;
 use crate::author::connection::{Answers, Asked, Interview, Next, Whose, credentials};
 use crate::author::question::{Answer, Choice, Form, Question};
 use crate::author::{AuthorError, Draft};
@@ -295,7 +296,7 @@ fn input(fields: &Fields, question: &Question<Asked>, name: &str, is_theirs: boo
     let value = match (typed, is_theirs) {
         (Some(typed), _) => typed,
         (None, true) => String::new(),
-        (None, false) => suggested.unwrap_or_default(),
+        (None, false) => suggested.filter(|value| !sensitive::has_secret(value)).unwrap_or_default(),
     };
     let id = format!("f-{name}");
     html! {

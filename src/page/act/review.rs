@@ -63,7 +63,7 @@ fn worse(edited: &Edited) -> Markup {
                 p { b { "The plan becomes worse." } }
                 ul { @for worse in worse { li { (text(worse)) } } }
                 @if let Some(advice) = &edited.advice { p { (text(advice)) } }
-                @if let Some(fix) = edited.fix_of_worse() { p { "Or first run:" } pre.command { (fix.to_string()) } }
+                @if let Some(fix) = edited.fix_of_worse() { p { "Or first run:" } pre.command { (line(&fix.to_string())) } }
             }
         }
     }

@@ -53,7 +53,7 @@ fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
         name: input.name.clone(),
         is_secret: input.is_secret,
         present: match inputs.and_then(|inputs| inputs.get(&input.name)) {
-            Some(Input::Value(value)) if !input.is_secret && !sensitive::is_secret_itself(value) => Some(value.clone()),
+            Some(Input::Value(value)) if !input.is_secret && !sensitive::has_secret(value) => Some(value.clone()),
             Some(Input::SecretRef(secret)) if !secret.is_unknown() => Some(format!("{}/{}", secret.name, secret.key)),
             _ => None,
         },
@@ -173,8 +173,12 @@ fn input(fields: &Fields, input: &SettableInput, prefix: &str, is_per_customer: 
 }
 
 fn plain(fields: &Fields, name: &str, title: &str, present: Option<&str>) -> Markup {
-    let value = fields.get(name).ok().flatten().or(present).unwrap_or_default();
     let id = format!("f-{name}");
+    // What is not sent stays as it is.
+    if present.is_some_and(sensitive::has_secret) {
+        return html! { p.dim { (title) ": it looks like a secret, so it is not shown. Change it in the file." } };
+    }
+    let value = fields.get(name).ok().flatten().or(present).unwrap_or_default();
     html! {
         div.field { label for=(id) { (title) } input id=(id) type="text" name=(name) value=(value); }
     }

@@ -1,9 +1,14 @@
 //! An integration: its flows and steps with the connection at each, and its bindings in every tenant.
 
+use super::plan::of_action;
 use super::{bare_mark, mark};
+use crate::api::Kind;
 use crate::author::Draft;
 use crate::author::designer::{BindStep, Missing, StepChoice, SwitchConnection, bind, switch};
+use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, Note};
 use crate::page::address::{self, Address};
 use crate::page::layout::{self, Entry, line, text};
 use crate::page::reply::Reply;
@@ -111,7 +116,7 @@ fn bindings(_request: &Request, shown: &Shown, name: &str, rows: &BTreeMap<&str,
                                     @for tenant in &tenants {
                                         td {
                                             @match row(tenant, variable) {
-                                                Some(row) => (bound(row)),
+                                                Some(row) => (bound(shown, tenant, name, row)),
                                                 None if rows.contains_key(tenant.as_str()) => (mark(OverviewState::Absent)),
                                                 None => (absent(shown, tenant, name)),
                                             }
@@ -127,16 +132,48 @@ fn bindings(_request: &Request, shown: &Shown, name: &str, rows: &BTreeMap<&str,
     }
 }
 
-/// A tenant without the integration, or that could not be read.
-fn absent(shown: &Shown, tenant: &str, name: &str) -> Markup {
+/// The state of the integration in a tenant.
+fn of_tenant(shown: &Shown, tenant: &str, name: &str) -> OverviewState {
     let cell = shown.overview.integrations.iter().find(|row| *row.key == *name);
     let at = shown.overview.tenants.iter().position(|one| *one.name == *tenant);
-    let state = cell.zip(at).and_then(|(row, at)| row.cells.get(at)).map_or(OverviewState::Unknown, |cell| cell.state);
-    mark(state)
+    cell.zip(at).and_then(|(row, at)| row.cells.get(at)).map_or(OverviewState::Unknown, |cell| cell.state)
 }
 
-fn bound(row: &BindingRow) -> Markup {
-    let state = state(row.state);
+/// A tenant without the integration, or that could not be read.
+fn absent(shown: &Shown, tenant: &str, name: &str) -> Markup {
+    mark(of_tenant(shown, tenant, name))
+}
+
+/// What the plan says of a variable of the integration.
+fn of_variable(shown: &Shown, tenant: &str, name: &str, variable: &str) -> Option<OverviewState> {
+    let target = shown.planned.plan.targets.iter().find(|target| target.tenant == tenant)?;
+    let is_it = |id: &ObjectId| id.kind == Kind::Integration && id.name == name;
+    let is_meant = |field: &Field<'_>| field.kind == FieldKind::Variable && field.name == variable;
+    let changes =
+        |action: &&Action| is_it(&action.change.object) && action.fields.iter().any(|change| is_meant(&change.field));
+    let is_noted = |path: &[String]| Field::parse(&path.join(".")).is_some_and(|field| is_meant(&field));
+    let acts = target.actions.iter().find(changes).map(of_action);
+    let waits = || target.waiting.iter().find(changes).map(|_| OverviewState::Waiting);
+    let noted = || {
+        target.notes.iter().find_map(|note| match note {
+            Note::Drift { path, .. } if is_it(note.object()) && is_noted(path) => Some(OverviewState::Drift),
+            Note::Kept { path, .. } if is_it(note.object()) && is_noted(path) => Some(OverviewState::Kept),
+            _ => None,
+        })
+    };
+    acts.or_else(waits).or_else(noted)
+}
+
+fn bound(shown: &Shown, tenant: &str, name: &str, row: &BindingRow) -> Markup {
+    let state = match state(row.state) {
+        // A live binding that works may differ from what is declared, or that may be unknown.
+        state if state.is_quiet() => match of_variable(shown, tenant, name, &row.variable) {
+            Some(found) => found,
+            None if of_tenant(shown, tenant, name) == OverviewState::Unknown => OverviewState::Unknown,
+            None => state,
+        },
+        state => state,
+    };
     let key = row.stable_key.as_deref();
     html! {
         @match key {

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 pub(in crate::page) fn offer(command: &EditCommand) -> Markup {
     html! {
         @if let Some((to, label)) = form(command) { p.then { a.button href=(to) { (line(&label)) } } }
-        pre.command { (command.to_string()) }
+        pre.command { (line(&command.to_string())) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::offer::offer;
 use super::{act, bare_mark, diff, page_of};
+use crate::api::sensitive;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
@@ -402,9 +403,11 @@ pub(in crate::page) fn consent(request: &Request, project: &Project, plan: &Plan
         @if runs {
             div.consent { span.dim { "An apply runs." } a.button.main href="/apply" { "Show it" } }
         } @else if all > 0 {
+            @let digest = digest_of_plan(project, plan);
+            (remembered(request, &digest, plan))
             form.consent method="post" action=(to) {
                 (layout::token(request))
-                input type="hidden" name="digest" value=(digest_of_plan(project, plan));
+                input type="hidden" name="digest" value=(digest);
                 (more)
                 span.dim {
                     "Apply " (count(all, "change", "changes"))
@@ -423,15 +426,22 @@ pub(in crate::page) fn consent(request: &Request, project: &Project, plan: &Plan
     }
 }
 
+/// Remembers the plan of a form, and shows nothing.
+fn remembered(request: &Request, digest: &str, plan: &Plan) -> Markup {
+    request.desk.plans_shown.remember(digest, plan);
+    html! {}
+}
+
 /// The plan as Markdown, for a pull request.
 pub(in crate::page) fn markdown(_request: &Request, shown: &Shown) -> Reply {
-    reply::text("text/markdown; charset=utf-8", render::plan_markdown(&shown.planned.plan, &typed(shown)))
+    let text = render::plan_markdown(&shown.planned.plan, &typed(shown));
+    reply::text("text/markdown; charset=utf-8", sensitive::masked(&text).into_owned())
 }
 
 /// The plan as JSON.
 pub(in crate::page) fn json(request: &Request, shown: &Shown) -> Reply {
     match render::json(&shown.planned.plan, JsonLayout::Pretty) {
-        Ok(json) => reply::text("application/json", json),
+        Ok(json) => reply::text("application/json", sensitive::masked(&json).into_owned()),
         Err(error) => {
             layout::refused(request, 500, "No JSON", &error.to_string(), "This is an internal error: report it.")
         }

@@ -3,7 +3,7 @@
 use super::mark;
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::canonical::short;
-use crate::engine::model::plan::{Note, Plan};
+use crate::engine::model::plan::Plan;
 use crate::page::layout::{self, Entry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
@@ -44,7 +44,7 @@ pub(in crate::page) fn show(request: &Request, run: Option<&Run>) -> Reply {
             @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, MOST)) }
             p { a.button href="/plan" { "Open the plan" } }
         },
-        Some(End::Done { report, after, kustomized, warnings }) => html! {
+        Some(End::Done { report, after, left, kustomized, warnings }) => html! {
             div.head { div { h1 { "Receipt" } p { (line(&run.title)) ": " (sentence(report)) } } div.do { a.button href="/plan" { "Open the plan" } } }
             (read_back(after))
             @for warning in warnings { div.notice.warn { p { (text(warning)) } } }
@@ -56,7 +56,7 @@ pub(in crate::page) fn show(request: &Request, run: Option<&Run>) -> Reply {
                 }
             }
             (outcomes(&report.outcomes, MOST))
-            @if let Ok((_, plan)) = after { (left_to_people(report, plan)) }
+            (left_to_people(left))
         },
     };
     layout::reply(request, Some(Entry::Receipts), "Receipt", main)
@@ -96,7 +96,7 @@ fn outcomes(all: &[(String, Outcome)], most: usize) -> Markup {
         ul.outcomes {
             @for (id, outcome) in shown.iter().take(most) {
                 @let (state, why) = words(outcome);
-                li { (mark(state)) span { b { (line(id)) } @if !why.is_empty() { " " span.dim { (text(&why)) } } } }
+                li { (state) span { b { (line(id)) } @if !why.is_empty() { " " span.dim { (text(&why)) } } } }
             }
             @if shown.len() > most { li.dim { span {} span { "and " (shown.len() - most) " more" } } }
         }
@@ -112,32 +112,24 @@ fn rank(outcome: &Outcome) -> u8 {
     }
 }
 
-fn words(outcome: &Outcome) -> (OverviewState, String) {
-    match outcome {
-        Outcome::Done => (OverviewState::InSync, String::new()),
+fn words(outcome: &Outcome) -> (Markup, String) {
+    let (state, why) = match outcome {
+        // Whether it is in sync now, only reading it back can tell.
+        Outcome::Done => {
+            return (html! { span.i.ok { "✓" span.sr { "done" } } }, String::new());
+        }
         Outcome::Failed(error) => (OverviewState::Missing, error.to_string()),
         Outcome::HeldBack { by } => (OverviewState::Waiting, format!("waits for {by}")),
         Outcome::NotApproved => (OverviewState::NeedsApproval, "was not approved".to_string()),
         Outcome::Later => (OverviewState::Waiting, "may be carried out, but not yet".to_string()),
         Outcome::Suspended => (OverviewState::Waiting, "its tenant is suspended".to_string()),
         Outcome::Interrupted => (OverviewState::Waiting, "the apply was stopped before it".to_string()),
-    }
+    };
+    (mark(state), why)
 }
 
-/// The manual steps of objects that this apply wrote.
-fn left_to_people(report: &Report, plan: &Plan) -> Markup {
-    let done: BTreeSet<&str> =
-        report.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Done).map(|(id, _)| id.as_str()).collect();
-    let mut steps: BTreeSet<(String, String, String)> = BTreeSet::new();
-    for target in &plan.targets {
-        for note in &target.notes {
-            if let Note::Manual { object, who, text, .. } = note
-                && done.contains(format!("{}/{object}", target.tenant).as_str())
-            {
-                steps.insert((target.tenant.clone(), who.to_string(), text.clone()));
-            }
-        }
-    }
+/// The manual steps that follow from what was done.
+fn left_to_people(steps: &BTreeSet<(String, String, String)>) -> Markup {
     html! {
         @if !steps.is_empty() {
             section { h2 { "Left to people " span.count { (steps.len()) } }

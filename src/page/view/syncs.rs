@@ -7,6 +7,7 @@ use crate::page::layout::{self, Entry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::Shown;
+use crate::report::overview::TenantHealth;
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -180,12 +181,7 @@ pub(in crate::page) fn drawn(tenants: &BTreeMap<&str, String>, edges: &BTreeSet<
 
 fn about(shown: &Shown, name: &str) -> String {
     let health = shown.overview.tenants.iter().find(|tenant| *tenant.name == *name);
-    match health {
-        Some(health) if health.unreachable.is_some() => "cannot be read".to_string(),
-        Some(health) if health.worst.is_quiet() => "in sync".to_string(),
-        Some(health) => health.worst.word().to_string(),
-        None => "unknown".to_string(),
-    }
+    health.map_or_else(|| "unknown".to_string(), TenantHealth::words)
 }
 
 fn sentence(edges: &BTreeSet<SyncEdge<'_>>) -> String {

@@ -1,0 +1,550 @@
+//! An edit is shown before anything is written, and then written exactly as the command writes it.
+
+use super::client::{Answer, Form};
+use super::fixtures::edit;
+use super::served::Served;
+use stablekey_testing::cli::{example, files, run, said, stablekey};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// The form at an address.
+fn form(served: &Served, address: &str, action: &str) -> Form {
+    let page = served.get(address);
+    page.form(action).unwrap_or_else(|| panic!("no form {action} at {address}: {}", page.words()))
+}
+
+/// What a form does to a copy of the example, beside what a command does to another one.
+fn as_the_command(prepare: impl Fn(&Path), send: impl Fn(&Served) -> Answer, command: &[&str]) {
+    let (root, other) = (example("us-eu"), example("us-eu"));
+    prepare(root.path());
+    prepare(other.path());
+    let served = Served::open(root.path());
+    let before = files(root.path());
+    let review = send(&served);
+    assert_eq!(review.status, 200, "{command:?}: {}", review.words());
+    let words = review.words();
+    assert!(words.contains("Nothing is written yet."), "{command:?}: {words}");
+    assert!(
+        review.body.contains("<div class=\"new\">") || review.body.contains("<div class=\"old\">"),
+        "{command:?}: {words}"
+    );
+    assert!(files(root.path()) == before, "{command:?}: a review writes nothing");
+    let mut form = review.form("/write").unwrap();
+    let becomes_worse = words.contains("The plan becomes worse.");
+    assert_eq!(becomes_worse, command.contains(&"--force"), "{command:?}: {words}");
+    if becomes_worse {
+        form = form.with("force", "on");
+    }
+    let written = served.submit(&form);
+    assert_eq!(written.status, 303, "{command:?}: {}", written.words());
+    let shown = served.get(written.header("location").unwrap());
+    assert_eq!(shown.status, 200, "{command:?}: {}", shown.words());
+    let output = run(other.path(), &[command, &["--yes"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{command:?}: {}", said(&output));
+    let (by_page, by_command) = (files(root.path()), files(other.path()));
+    assert!(by_page != before, "{command:?} changes something");
+    for name in by_page.keys().chain(by_command.keys()) {
+        let text = |all: &std::collections::BTreeMap<String, Vec<u8>>| {
+            all.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        assert_eq!(text(&by_page), text(&by_command), "{command:?}: {name}");
+    }
+}
+
+fn nothing(_: &Path) {}
+
+const WAREHOUSE: &str = "/set?tenant=us-prod&key=warehouse";
+
+#[test]
+fn values_are_set_as_the_command_sets_them() {
+    let set = |address: &'static str, fields: &'static [(&'static str, &'static str)]| {
+        move |served: &Served| {
+            let form = form(served, address, "/set");
+            served.submit(&fields.iter().fold(form, |form, (name, value)| form.with(name, value)))
+        }
+    };
+    let cases: [(&'static str, &'static [(&'static str, &'static str)], &[&str]); 10] = [
+        (WAREHOUSE, &[("in.port", "6432")], &["set", "--tenant", "us-prod", "warehouse", "port=6432"]),
+        (
+            WAREHOUSE,
+            &[("in.password", "warehouse/other")],
+            &["set", "--tenant", "us-prod", "warehouse", "--secret", "password=warehouse/other"],
+        ),
+        (
+            WAREHOUSE,
+            &[("in.username", "")],
+            &["set", "--tenant", "us-prod", "warehouse", "--unset", "username", "--force"],
+        ),
+        (
+            "/set?tenant=us-prod&key=salesforce-oauth",
+            &[("per-customer", "scopes")],
+            &["set", "--tenant", "us-prod", "salesforce-oauth", "--per-customer", "scopes"],
+        ),
+        (
+            "/set?tenant=us-prod&key=warehouse&part=test",
+            &[("test.host", "test.us.example"), ("test.password", "test/password")],
+            &[
+                "set",
+                "--tenant",
+                "us-prod",
+                "warehouse",
+                "--test",
+                "host=test.us.example",
+                "--test-secret",
+                "password=test/password",
+            ],
+        ),
+        (WAREHOUSE, &[("embedded", "on")], &["set", "--tenant", "us-prod", "warehouse", "--embedded", "on"]),
+        (
+            WAREHOUSE,
+            &[("title", "Warehouse: \"orders\" # 1"), ("description", "Of orders")],
+            &[
+                "set",
+                "--tenant",
+                "us-prod",
+                "warehouse",
+                "--title=Warehouse: \"orders\" # 1",
+                "--description=Of orders",
+            ],
+        ),
+        (WAREHOUSE, &[("title", "")], &["set", "--tenant", "us-prod", "warehouse", "--unset", "title"]),
+        (
+            "/set?tenant=eu-prod&key=salesforce-oauth",
+            &[("in.scopes", "eu"), ("reason", "other scopes")],
+            &["set", "--tenant", "eu-prod", "salesforce-oauth", "scopes=eu", "--reason", "other scopes"],
+        ),
+        (
+            "/set?tenant=eu-prod&key=zendesk-oauth-eu",
+            &[("in.subdomain", "eu2")],
+            &["set", "--tenant", "eu-prod", "zendesk-oauth-eu", "subdomain=eu2"],
+        ),
+    ];
+    for (address, fields, command) in cases {
+        as_the_command(nothing, set(address, fields), command);
+    }
+}
+
+#[test]
+fn the_toggle_of_embedded_workflows_is_one_form() {
+    let toggle = |served: &Served| {
+        let page = served.get("/connection?key=warehouse&show=all");
+        let toggle = page
+            .forms()
+            .into_iter()
+            .find(|form| form.action == "/set" && form.fields.contains(&("tenant".to_string(), "us-prod".to_string())));
+        served.submit(&toggle.unwrap())
+    };
+    as_the_command(nothing, toggle, &["set", "--tenant", "us-prod", "warehouse", "--embedded", "on"]);
+}
+
+#[test]
+fn connections_are_added_as_the_command_adds_them() {
+    let add = |served: &Served| {
+        let address =
+            "/new?tenant=us-prod&component=salesforce&whose=&credentials=OrganizationGlobal&type=oauth2&own-key=1";
+        let fields = [
+            ("in.authorizeUrl", "https://login.example/a"),
+            ("in.tokenUrl", "https://login.example/t"),
+            ("in.scopes", "api"),
+            ("in.clientId", "two"),
+            ("in.instanceUrl", "https://i.example"),
+            ("in.clientSecret", "salesforce-app/two"),
+            ("key", "salesforce-two"),
+            ("title", "Second"),
+        ];
+        let form = form(served, address, "/new");
+        served.submit(&fields.iter().fold(form, |form, (name, value)| form.with(name, value)))
+    };
+    let command = [
+        "new",
+        "connection",
+        "--tenant",
+        "us-prod",
+        "--component",
+        "salesforce",
+        "--type",
+        "oauth2",
+        "--credentials",
+        "OrganizationGlobal",
+        "--key",
+        "salesforce-two",
+        "--title",
+        "Second",
+        "authorizeUrl=https://login.example/a",
+        "tokenUrl=https://login.example/t",
+        "scopes=api",
+        "clientId=two",
+        "instanceUrl=https://i.example",
+        "--secret",
+        "clientSecret=salesforce-app/two",
+    ];
+    as_the_command(nothing, add, &command);
+}
+
+/// The choices lead from a component to the form, in the order of the platform's dialog.
+#[test]
+fn the_choices_of_a_new_connection_are_links() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let component = served.get("/components?component=salesforce");
+    let mut next = component.links().into_iter().find(|link| link.starts_with("/new")).unwrap();
+    let mut asked = Vec::new();
+    for _ in 0..8 {
+        let page = served.get(&next);
+        if page.form("/new").is_some_and(|form| form.is_post) {
+            assert!(page.body.contains("name=\"key\""), "{}", page.words());
+            break;
+        }
+        let question = page.body.split("id=\"h-question\">").nth(1).unwrap().split('<').next().unwrap().to_string();
+        asked.push(question);
+        let choices = page.body.split("class=\"choices\"").nth(1).unwrap();
+        let choice = choices.split(" href=\"").nth(1).unwrap().split('"').next().unwrap();
+        next = super::client::unescaped(choice);
+    }
+    assert!(asked.len() >= 2, "{asked:?}");
+}
+
+#[test]
+fn uses_are_switched_as_the_command_switches_them() {
+    let second = |root: &Path| {
+        let output = run(
+            root,
+            &[
+                "new",
+                "connection",
+                "--tenant",
+                "dev",
+                "--like",
+                "salesforce-oauth",
+                "--key",
+                "salesforce-two",
+                "--title",
+                "Second",
+                "--yes",
+            ],
+        );
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    };
+    let switch = |address: &'static str, to: &'static str, reason: &'static str| {
+        move |served: &Served| {
+            let form = form(served, address, "/switch");
+            assert!(form.buttons.contains(&("to".to_string(), to.to_string())), "{form:?}");
+            served.submit(&form.with("to", to).with("reason", reason))
+        }
+    };
+    as_the_command(
+        second,
+        switch("/switch?tenant=dev&integration=lead-router&step=New+lead/Find+account", "salesforce-two", ""),
+        &["switch", "dev", "lead-router", "--step", "New lead/Find account", "--to", "salesforce-two", "--force"],
+    );
+    as_the_command(
+        second,
+        switch("/switch?tenant=dev&integration=lead-router&variable=Salesforce+Connection", "salesforce-two", ""),
+        &["switch", "dev", "lead-router", "--variable", "Salesforce Connection", "--to", "salesforce-two", "--force"],
+    );
+    as_the_command(
+        nothing,
+        switch(
+            "/switch?tenant=eu-prod&integration=support-digest&variable=Zendesk",
+            "zendesk-oauth-eu",
+            "named by hand",
+        ),
+        &[
+            "switch",
+            "eu-prod",
+            "support-digest",
+            "--variable",
+            "Zendesk",
+            "--to",
+            "zendesk-oauth-eu",
+            "--reason",
+            "named by hand",
+        ],
+    );
+}
+
+#[test]
+fn a_live_value_is_kept_as_the_command_keeps_it() {
+    let keep = |served: &Served| {
+        let link = served.get("/connection?key=slack-bot").links().into_iter().find(|link| link.starts_with("/keep"));
+        let link = link.unwrap();
+        let query = link.split_once('?').unwrap().1;
+        let fields: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        fields.push(("reason", "as Europe has it"));
+        // The link leads to the form that asks for the reason.
+        assert_eq!(served.get(&link).status, 200, "{link}");
+        served.post("/keep", &fields)
+    };
+    let command = ["keep", "eu-prod", "Connection/slack-bot", "inputs.scopes", "--reason", "as Europe has it"];
+    as_the_command(nothing, keep, &command);
+}
+
+#[test]
+fn a_desired_value_is_put_back_as_the_command_does_it() {
+    let (root, other) = (example("us-eu"), example("us-eu"));
+    let served = Served::open(root.path());
+    let link = served.get("/connection?key=slack-bot").links().into_iter().find(|link| link.starts_with("/revert"));
+    let shown = served.get(&link.unwrap());
+    let form = shown.form("/revert").unwrap_or_else(|| panic!("{}", shown.words()));
+    let begun = served.submit(&form.with("what", "all").with("approve", "on"));
+    assert_eq!((begun.status, begun.header("location")), (303, Some("/apply")), "{}", begun.words());
+    served.wait_until(|served| {
+        let shown = served.get("/apply").body;
+        !shown.contains("<progress") && !shown.contains("data-comparing")
+    });
+    let plan = said(&run(other.path(), &["revert", "eu-prod", "Connection/slack-bot", "inputs.scopes"]));
+    let approve = plan.split_once("--approve ").map(|(_, rest)| rest.split_whitespace().next().unwrap());
+    let approve = approve.filter(|digest| digest.starts_with("sha256:"));
+    let approve: Vec<&str> = approve.into_iter().flat_map(|digest| ["--approve", digest]).collect();
+    let command = [&["revert", "eu-prod", "Connection/slack-bot", "inputs.scopes", "--yes"], &approve[..]].concat();
+    let output = run(other.path(), &command);
+    assert!(files(root.path()) == files(other.path()), "{}\n{}", served.get("/apply").words(), said(&output));
+    assert!(files(root.path()) != files(example("us-eu").path()));
+}
+
+#[test]
+fn tenants_and_syncs_are_suspended_and_resumed_as_by_the_commands() {
+    let suspend = |field: &'static str, name: &'static str, on: &'static str| {
+        move |served: &Served| {
+            let page = served.get("/syncs");
+            let forms = page.forms().into_iter().filter(|form| form.action == "/suspend");
+            let mut forms = forms.filter(|form| form.fields.contains(&(field.to_string(), name.to_string())));
+            let form = forms.next().unwrap();
+            assert!(form.fields.contains(&("suspend".to_string(), on.to_string())), "{form:?}");
+            served.submit(&form)
+        }
+    };
+    as_the_command(nothing, suspend("tenant", "eu-prod", "on"), &["suspend", "eu-prod"]);
+    as_the_command(nothing, suspend("sync", "us-to-eu", "on"), &["suspend", "us-to-eu"]);
+    let suspended = |root: &Path| drop(run(root, &["suspend", "eu-prod", "--yes"]));
+    as_the_command(suspended, suspend("tenant", "eu-prod", "off"), &["resume", "eu-prod"]);
+}
+
+#[test]
+fn a_review_that_is_old_writes_nothing_and_shows_what_it_would_do_now() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "6432"));
+    let old = review.form("/write").unwrap();
+    // Another field of the same connection, by an editor.
+    edit(root.path(), "us-prod/connections/warehouse.yaml", "database: {value: orders}", "database: {value: sales}");
+    served.wait_until(|served| served.get("/set?tenant=us-prod&key=warehouse").body.contains("value=\"sales\""));
+    let before = files(root.path());
+    let answer = served.submit(&old);
+    assert!(answer.words().contains("warehouse of us-prod changed since the form was opened"), "{}", answer.words());
+    assert!(files(root.path()) == before);
+    // A line beside it: the edit is the same, the file is another one.
+    let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "6432"));
+    let old = review.form("/write").unwrap();
+    edit(root.path(), "us-prod/connections/warehouse.yaml", "title: Order warehouse", "title: Order warehouse # ours");
+    served.wait_until(|served| {
+        let review = served.submit(&form(served, WAREHOUSE, "/set").with("in.port", "6432"));
+        review.body.contains("# ours")
+    });
+    let before = files(root.path());
+    let answer = served.submit(&old);
+    assert!(
+        answer.words().contains("Something changed since this was shown. Nothing was written."),
+        "{}",
+        answer.words()
+    );
+    assert!(answer.body.contains("# ours"), "what it would do now");
+    assert!(files(root.path()) == before);
+    // The review that is shown now can be written.
+    served.write(&answer);
+    assert!(fs::read_to_string(root.path().join("us-prod/connections/warehouse.yaml")).unwrap().contains("6432"));
+    // Once: the same form again finds it done, and writes nothing.
+    let before = files(root.path());
+    let again = served.submit(&answer.form("/write").unwrap());
+    assert_ne!(again.status, 303, "{}", again.words());
+    assert!(files(root.path()) == before);
+}
+
+#[test]
+fn a_change_that_the_page_has_not_seen_is_not_overwritten() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    for _ in 0..3 {
+        let review = served.submit(&form(&served, "/set?tenant=us-prod&key=slack-bot", "/set").with("title", "Chat"));
+        let write = review.form("/write").unwrap();
+        let path = root.path().join("us-prod/connections/slack-bot.yaml");
+        let theirs = fs::read_to_string(&path).unwrap() + "# theirs\n";
+        fs::write(&path, &theirs).unwrap();
+        // At once: whether it was read in between or not, the file stays as it is.
+        let answer = served.submit(&write);
+        assert_ne!(answer.status, 303, "{}", answer.words());
+        assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+        served.wait_until(|served| {
+            let review =
+                served.submit(&form(served, "/set?tenant=us-prod&key=slack-bot", "/set").with("title", "Chat"));
+            review.form("/write").is_some_and(|form| {
+                form.fields.iter().all(|(name, value)| {
+                    name != "digest" || write.fields.iter().any(|(n, old)| n == "digest" && old != value)
+                })
+            })
+        });
+    }
+}
+
+#[test]
+fn two_tabs_that_edit_the_same_do_not_overwrite_each_other() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let (one, two) = (form(&served, WAREHOUSE, "/set"), form(&served, WAREHOUSE, "/set"));
+    served.write(&served.submit(&one.with("in.port", "1111")));
+    let text = || fs::read_to_string(root.path().join("us-prod/connections/warehouse.yaml")).unwrap();
+    assert!(text().contains("1111"));
+    // The other tab still shows the old port: sending it says so, and does not put it back.
+    let answer = served.submit(&two.clone().with("in.host", "other.example"));
+    assert!(answer.words().contains("changed since the form was opened"), "{}", answer.words());
+    assert!(answer.form("/write").is_none());
+    // What was typed is still there, to be sent again.
+    let again = answer.form("/set").unwrap();
+    assert!(again.fields.contains(&("in.host".to_string(), "other.example".to_string())), "{again:?}");
+    let review = served.submit(&again.clone().with("in.port", "1111"));
+    assert!(!review.body.contains("5432"), "{}", review.words());
+}
+
+#[test]
+fn an_edit_that_makes_the_plan_worse_needs_the_tick() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let before = files(root.path());
+    let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.username", ""));
+    assert!(review.words().contains("The plan becomes worse."), "{}", review.words());
+    let write = review.form("/write").unwrap();
+    let again = served.submit(&write);
+    assert_eq!(again.status, 200, "{}", again.words());
+    assert!(again.words().contains("Nothing is written yet."));
+    assert!(files(root.path()) == before);
+    assert_eq!(served.submit(&write.with("force", "on")).status, 303);
+    assert!(files(root.path()) != before);
+}
+
+#[test]
+fn what_the_file_system_refuses_is_shown() {
+    // The superuser may write anything: the program's own check of read-only files counts for everybody.
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let path = root.path().join("us-prod/connections/warehouse.yaml");
+    let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "6432"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let before = files(root.path());
+    let answer = served.submit(&review.form("/write").unwrap());
+    assert_ne!(answer.status, 303);
+    assert!(answer.words().contains("it is read-only") && answer.words().contains("chmod u+w"), "{}", answer.words());
+    assert!(files(root.path()) == before);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    // A link out of the project is not written through.
+    let target = outside.path().join("warehouse.yaml");
+    fs::rename(&path, &target).unwrap();
+    std::os::unix::fs::symlink(&target, &path).unwrap();
+    let text = fs::read(&target).unwrap();
+    served.post("/read", &[("back", "/")]);
+    let page = served.get(WAREHOUSE);
+    if let Some(form) = page.form("/set") {
+        let review = served.submit(&form.with("in.port", "6432"));
+        if let Some(form) = review.form("/write") {
+            let answer = served.submit(&form);
+            assert_ne!(answer.status, 303, "{}", answer.words());
+        }
+    }
+    assert_eq!(fs::read(&target).unwrap(), text);
+    assert!(path.symlink_metadata().unwrap().is_symlink());
+}
+
+#[test]
+fn an_edit_waits_for_nobody_and_says_who_writes() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "6432"));
+    let before = files(root.path());
+    let write = review.form("/write").unwrap();
+    for folder in [root.path().to_path_buf(), root.path().join("us-prod")] {
+        // As an apply or an edit in a terminal holds it.
+        let lock = fs::File::open(&folder).unwrap();
+        lock.lock().unwrap();
+        let answer = served.submit(&write);
+        assert_eq!(answer.status, 409, "{}", answer.words());
+        assert!(answer.words().contains("Not written"), "{}", answer.words());
+        assert!(files(root.path()) == before);
+    }
+    assert_eq!(served.submit(&write).status, 303);
+}
+
+#[test]
+fn an_edit_beside_an_apply_of_the_command_loses_nothing() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let mut apply = stablekey(root.path(), &["apply", "--yes"]);
+    let mut apply = apply.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut written = false;
+    for _ in 0..50 {
+        let form = form(&served, WAREHOUSE, "/set");
+        let review = served.submit(&form.with("in.port", "6432"));
+        let Some(form) = review.form("/write") else { continue };
+        let answer = served.submit(&form);
+        if answer.status == 303 {
+            written = true;
+            break;
+        }
+        assert!([200, 409].contains(&answer.status), "{}", answer.words());
+    }
+    apply.wait().unwrap();
+    assert!(written);
+    let text = fs::read_to_string(root.path().join("us-prod/connections/warehouse.yaml")).unwrap();
+    assert!(text.contains("6432"), "{text}");
+    // Whatever came first, the rest is applied from here.
+    assert_eq!(run(root.path(), &["apply", "--yes"]).status.code().map(|code| code != 1), Some(true));
+}
+
+#[test]
+fn forms_that_ask_for_nothing_that_is_there_are_refused() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let before = files(root.path());
+    let cases: [(&str, &[(&str, &str)]); 16] = [
+        ("/set", &[]),
+        ("/set", &[("tenant", "nowhere"), ("key", "warehouse")]),
+        ("/set", &[("tenant", "us-prod"), ("key", "nothing")]),
+        ("/set", &[("tenant", "us-prod"), ("key", "Integration/lead-router")]),
+        ("/switch", &[]),
+        ("/switch", &[("tenant", "us-prod"), ("integration", "nothing"), ("variable", "x"), ("to", "y")]),
+        ("/switch", &[("tenant", "dev"), ("integration", "lead-router"), ("variable", "nothing"), ("to", "slack-bot")]),
+        ("/keep", &[]),
+        ("/keep", &[("tenant", "eu-prod"), ("object", "Secret/x"), ("field", "data")]),
+        ("/keep", &[("tenant", "../us-prod"), ("object", "Connection/x")]),
+        ("/suspend", &[]),
+        ("/suspend", &[("tenant", "eu-prod"), ("sync", "us-to-eu"), ("suspend", "on")]),
+        ("/revert", &[]),
+        ("/revert", &[("tenant", "eu-prod"), ("object", "Connection/nothing"), ("what", "all")]),
+        ("/write", &[]),
+        ("/write", &[("kind", "delete"), ("tenant", "eu-prod"), ("digest", "x")]),
+    ];
+    for (form, fields) in cases {
+        let answer = served.post(form, fields);
+        assert!([200, 400, 404, 409].contains(&answer.status), "{form} {fields:?}: {}", answer.words());
+        assert!(answer.form("/write").is_none(), "{form} {fields:?}: {}", answer.words());
+        assert!(answer.body.contains("role=\"alert\""), "{form} {fields:?} says what is wrong: {}", answer.words());
+    }
+    // A key that leads out of the folder.
+    for key in ["../../evil", "/etc/evil", "a/../../b", "..", ".", "a\nb", "a\0b", "é", &"k".repeat(5_000)] {
+        let address = "/new?tenant=us-prod&component=slack&credentials=OrganizationGlobal&type=oauth2&own-key=1";
+        let form = form(&served, address, "/new");
+        let filled =
+            form.with("in.scopes", "a").with("in.clientId", "b").with("in.clientSecret", "c/d").with("key", key);
+        let answer = served.submit(&filled);
+        if let Some(form) = answer.form("/write") {
+            served.submit(&form);
+        }
+    }
+    let now = files(root.path());
+    for name in now.keys() {
+        assert!(before.contains_key(name) || name.starts_with("us-prod/connections/"), "{name}");
+    }
+    assert!(!Path::new("/etc/evil.yaml").exists() && !root.path().parent().unwrap().join("evil.yaml").exists());
+}
