@@ -112,7 +112,7 @@ crds:
 	mv $(RULES).new $(RULES)
 
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files, writes,
-# hostile, clusters, caches, operator, hub, git, platform) measures one group and writes its part.
+# hostile, clusters, caches, operator, hub, git, platform, page) measures one group and writes its part.
 bench: control-plane
 	cargo build --release
 	cargo run --release --package stablekey-bench -- $(ONLY)

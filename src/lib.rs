@@ -16,6 +16,7 @@
 //! - [`apply`]: carries out a plan and verifies the result.
 //! - [`author`]: typed edits of a project's files, with their diff and the plan of the result.
 //! - [`report`]: the content of reports on plans and tenants, as values. [`render`]: their text, JSON and Markdown.
+//! - [`hub`]: a hub, read and changed with a person's own account.
 //! - [`page`]: connections of all tenants in a browser.
 //! - [`controller`]: the operator. [`cli`]: one file per subcommand.
 
@@ -32,6 +33,7 @@ pub mod file_tree;
 pub mod forge;
 pub mod git;
 mod http_client;
+pub mod hub;
 mod io_error;
 pub mod kubernetes;
 pub mod manifest;

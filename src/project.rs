@@ -141,6 +141,23 @@ pub fn open_beside(given: &ProjectArgs, project: &Project) -> Project {
     assemble(given, Files::read_like(given, read), over, Some(project))
 }
 
+/// Reads a project again, from servers too. What is the same in files as before is in memory once.
+pub fn open_again(given: &ProjectArgs, project: &Project) -> Project {
+    let nothing = Files::default();
+    let read = project.files.as_deref().unwrap_or(&nothing);
+    let mut again = assemble(given, Files::read_like(given, read), Overlay::nothing_over(given.files.clone()), None);
+    for (name, tenant) in &mut again.tenants {
+        let Some(before) = project.tenants.get(name) else { continue };
+        if let (Ok(now), Ok(then)) = (&mut tenant.live, &before.live) {
+            now.share(then);
+        }
+        if let (Some(Ok(now)), Some(Ok(then))) = (&mut tenant.source, &before.source) {
+            now.share(then);
+        }
+    }
+    again
+}
+
 /// Builds a project of its files. `before` is the project before an edit: what it read from servers is still so.
 fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, before: Option<&Project>) -> Project {
     let kept = given.for_edits.then(|| Arc::new(files.clone()));

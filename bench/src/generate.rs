@@ -116,6 +116,11 @@ pub fn changed_key(position: usize) -> String {
     stable_key(position * CHANGED.of + CHANGED.at)
 }
 
+/// Returns the name of an integration.
+pub fn integration_name(number: usize) -> String {
+    integration(number, 0..0).0.name().to_string()
+}
+
 /// Returns one connection as a file.
 pub fn one_document() -> Result<String, WriteError> {
     to_yaml(&Resource::from(Object::new(stable_key(0), connection(0))))

@@ -17,6 +17,7 @@ mod hostile;
 mod hub;
 mod measure;
 mod operator;
+mod page;
 mod peers;
 mod platform;
 mod report;
@@ -37,7 +38,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by name.
-const GROUPS: [(&str, Measure); 12] = [
+const GROUPS: [(&str, Measure); 13] = [
     ("engine", engine::figures),
     ("files", files::figures),
     ("writes", writes::figures),
@@ -50,6 +51,7 @@ const GROUPS: [(&str, Measure); 12] = [
     ("hub", hub::figures),
     ("git", git::figures),
     ("platform", platform::figures),
+    ("page", page::figures),
 ];
 
 fn main() -> ExitCode {

@@ -1,23 +1,16 @@
 //! `stablekey approve`.
 
 use super::CommandFailure;
-use super::hub::{self, OpenHub};
+use super::hub;
 use super::options::{Narrowing, ServerOptions, digest, whole_digests};
 use super::output::Output;
+use crate::hub::{approvals, unkept};
 use crate::project::hub::HubAddress;
-use crate::render::Hub;
 use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
-use crate::tenant::cluster::hub::{HubSync, NotSet, SyncerLease};
+use crate::tenant::cluster::hub::SyncerLease;
 use crate::text;
 use clap::Args;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
-
-/// How long the syncer may take to remove a revoked approval from the status.
-const FORGETTING: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(250);
-/// How often the annotation is set again after the syncer changed the sync.
-const TRIES: usize = 8;
+use std::collections::BTreeSet;
 
 /// Approve the waiting plan of a sync in a hub, after showing it
 ///
@@ -57,18 +50,18 @@ impl Approve {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let sync = hub::sync_in(&self.sync).to_string();
         let address = HubAddress { context: self.context.clone(), namespace: self.namespace.clone() };
-        let mut hub = OpenHub::open(address, self.clusters.servers(), output)?;
+        let mut hub = hub::open(address, self.clusters.servers(), output)?;
         let narrowing = Narrowing { tenants: self.tenants.clone(), syncs: vec![sync.clone()], ..Narrowing::default() };
         hub.knows_sync(&sync)?;
         let asked = hub.asked(&narrowing)?;
-        let parts = hub.waiting(&asked, output)?;
+        let parts = hub.waiting(&asked).map_err(|failure| hub::told(failure, output))?;
         let exit = worst(parts.iter().map(|part| exit_of(&part.target)));
         let parts = self.of_digests(parts)?;
         let syncer = hub.syncer();
         let plan = HubPlan { parts, syncer: Some(syncer.clone()), is_asked: true };
         let shown = approvals(&plan.parts);
         output.result(&plan.text(output.style()))?;
-        unkept(&plan.parts)?;
+        unkept(&plan.parts).map_err(|failure| hub::told(failure, output))?;
         if shown.is_empty() {
             output.note("Nothing waits for approval.");
             return Ok(exit);
@@ -80,9 +73,7 @@ impl Approve {
             output.note("Aborted. Nothing was approved.");
             return Ok(1);
         }
-        let annotation = ApprovalAnnotation { hub: &hub, sync: &sync, wanted: &shown };
-        annotation.forget_spent(output)?;
-        annotation.set(output)?;
+        hub.approve(&sync, &shown).map_err(|failure| hub::told(failure, output))?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
         let digests = shown.values().cloned().collect::<Vec<_>>().join("\n");
         let columns = output.style().width;
@@ -166,21 +157,6 @@ fn carried_out_by(syncer: &SyncerSign) -> Vec<String> {
     }
 }
 
-/// The digests to approve, by target: those of the waiting plans that were shown.
-fn approvals(parts: &[HubPart]) -> BTreeMap<String, String> {
-    let shown = parts.iter().filter(|part| part.waiting.is_some());
-    shown.filter_map(|part| Some((part.hub.tenant.clone(), part.target.digest.clone()?))).collect()
-}
-
-/// Fails if the hub does not store a requested plan: nothing is approved unseen.
-fn unkept(parts: &[HubPart]) -> Result<(), CommandFailure> {
-    let unkept = parts.iter().find(|part| part.awaits_approval() && part.waiting.is_none());
-    let Some(Hub { tenant, .. }) = unkept.map(|part| &part.hub) else { return Ok(()) };
-    let message =
-        format!("nothing was approved: the hub does not keep the plan that waits in {tenant}, so it cannot be shown");
-    Err(CommandFailure::new(message, "the log of the syncer has the reason"))
-}
-
 /// The question, with the effect of a yes.
 fn question(parts: &[HubPart]) -> String {
     let waiting: Vec<(&HubPart, usize, usize)> =
@@ -191,100 +167,4 @@ fn question(parts: &[HubPart]) -> String {
     let changes = if all == 1 { "1 change".to_string() } else { format!("{all} changes") };
     let cut = if shown < all { format!(", of which only {shown} are shown,") } else { String::new() };
     format!("Approve {changes}{cut} in {}? Type 'yes':", tenants.join(", "))
-}
-
-/// The approval annotation of a sync, and its desired content.
-struct ApprovalAnnotation<'h> {
-    hub: &'h OpenHub,
-    sync: &'h str,
-    /// By target.
-    wanted: &'h BTreeMap<String, String>,
-}
-
-impl ApprovalAnnotation<'_> {
-    /// Reads the sync again, and fails if the plans that were shown no longer wait.
-    fn now(&self) -> Result<HubSync, CommandFailure> {
-        let ApprovalAnnotation { hub, sync, wanted } = self;
-        let now = hub.client.sync(sync).map_err(|error| CommandFailure::new(error.to_string(), "run it again"))?;
-        let now = now.ok_or_else(|| {
-            CommandFailure::new(format!("nothing was approved: {sync} was deleted"), "run the command again")
-        })?;
-        let changed = wanted
-            .iter()
-            .find(|(tenant, digest)| now.target(tenant).and_then(|target| target.digest.as_ref()) != Some(*digest));
-        match changed {
-            None => Ok(now),
-            Some((tenant, _)) => Err(CommandFailure::new(
-                format!("nothing was approved: what waits in {tenant} changed since it was shown"),
-                "run it again, and review what waits now",
-            )),
-        }
-    }
-
-    /// Removes digests that were carried out before from the annotation, and waits until the syncer has forgotten them.
-    /// A digest that occurs again needs a new approval, which begins with revoking the old one.
-    fn forget_spent(&self, output: &mut Output) -> Result<(), CommandFailure> {
-        let is_spent = |sync: &HubSync| self.wanted.iter().any(|(tenant, digest)| sync.is_spent(tenant, digest));
-        if !is_spent(&self.now()?) {
-            return Ok(());
-        }
-        self.write(output, |now| {
-            let spent: BTreeSet<&String> =
-                self.wanted.iter().filter(|(t, d)| now.is_spent(t, d)).map(|(_, digest)| digest).collect();
-            now.standing.iter().filter(|digest| !spent.contains(digest)).cloned().collect()
-        })?;
-        let until = Instant::now() + FORGETTING;
-        while is_spent(&self.now()?) {
-            if Instant::now() > until {
-                return Err(CommandFailure::new(
-                    "nothing was approved: the same was approved and carried out before, and the syncer has not \
-                     forgotten that yet",
-                    "see whether the syncer runs, then run it again",
-                ));
-            }
-            std::thread::sleep(LOOK);
-        }
-        Ok(())
-    }
-
-    /// Sets the annotation to what was shown, and keeps its digests for other targets.
-    fn set(&self, output: &mut Output) -> Result<(), CommandFailure> {
-        let tenants: BTreeSet<String> = self.wanted.keys().cloned().collect();
-        self.write(output, |now| {
-            now.standing_elsewhere(&tenants).into_iter().chain(self.wanted.values().cloned()).collect()
-        })
-    }
-
-    /// Writes the annotation. If the sync changed in the meantime, mostly by the syncer, reads it and tries again.
-    fn write(&self, output: &mut Output, value: impl Fn(&HubSync) -> BTreeSet<String>) -> Result<(), CommandFailure> {
-        for tries in 1.. {
-            let now = self.now()?;
-            let digests = value(&now);
-            if now.standing == digests {
-                return Ok(());
-            }
-            match self.hub.client.approve(&now, &digests) {
-                Ok(()) => return Ok(()),
-                Err(NotSet::Changed(_) | NotSet::Unsure(_)) if tries < TRIES => {}
-                Err(not_set) => return Err(self.failure(not_set, output)),
-            }
-        }
-        Ok(())
-    }
-
-    fn failure(&self, not_set: NotSet, output: &mut Output) -> CommandFailure {
-        let message = format!("nothing was approved: {not_set}");
-        match not_set {
-            NotSet::Forbidden { role, .. } => {
-                output.roles([role.as_str()]);
-                let namespace = &self.hub.address.namespace;
-                let help = format!(
-                    "ask somebody who has the verbs patch and approve on tenantsyncs.stablekey.dev in namespace \
-                     {namespace} to approve it, or to give them to you"
-                );
-                CommandFailure::new(message, help)
-            }
-            _ => CommandFailure::new(message, "run it again"),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! `stablekey explain`.
 
 use super::CommandFailure;
-use super::hub::{self, HubOptions, OpenHub, OwnContexts};
+use super::hub::{self, HubOptions, OwnContexts};
 use super::options::{FormatOption, Narrowing, RootOption};
 use super::output::{Output, OutputFormat};
 use crate::api::Kind;
@@ -149,9 +149,9 @@ impl Explain {
     /// Shows what waits in a hub for an object.
     fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         self.names_an_object()?;
-        let mut hub = OpenHub::open(address, self.root.servers(), output)?;
+        let mut hub = hub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&Narrowing::default())?;
-        let mut parts = hub.waiting(&asked, output)?;
+        let mut parts = hub.waiting(&asked).map_err(|failure| hub::told(failure, output))?;
         let own = hub.compare(&self.own, &mut parts, output)?;
         let first = parts.first().map(|part| part.hub.clone());
         let tenants: BTreeSet<String> =

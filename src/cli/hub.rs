@@ -4,29 +4,19 @@
 use super::options::{Narrowing, RootArgument};
 use super::output::Output;
 use super::{CommandFailure, planning};
-use crate::api::{Kind, LocationSpec, Overridden, SyncMode, TargetStatus, TenantSyncSpec, names};
-use crate::controller::Role;
+use crate::api::Kind;
 use crate::engine::model::plan::Plan;
 use crate::engine::model::record::Writer;
 use crate::engine::model::stages::Hindrance;
+use crate::hub::{AskedTargets, HubFailure, OpenHub, targets_of};
 use crate::kubernetes::connect::Servers;
-use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
-use crate::render::hub::{Comparison, HubFacts, HubPart, SyncerSign, not_planned};
-use crate::render::waiting_plan::{self, WaitingPlan};
-use crate::render::{self, Hub, JsonLayout};
-use crate::tenant::cluster::hub::{HubClient, HubContents, HubSync, HubTenant};
+use crate::render::hub::{Comparison, HubPart};
+use crate::render::{self, JsonLayout, waiting_plan};
 use crate::tenant::location::LocationError;
 use clap::Args;
-use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often a plan is read that does not match the status: the syncer writes the plan first, then the status.
-const READS: usize = 3;
-/// The pause between two reads.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Options for a hub instead of a folder.
 #[derive(Debug, Args)]
@@ -110,117 +100,14 @@ fn tenant_and_context(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A hub whose contents were read.
-pub(super) struct OpenHub {
-    /// The address of the hub.
-    pub address: HubAddress,
-    /// The client that reads and writes the hub.
-    pub client: HubClient,
-    /// The contents of the hub.
-    pub contents: HubContents,
-    servers: Arc<Servers>,
-}
-
-/// The requested syncs and targets.
-#[derive(Debug, Default)]
-pub(super) struct AskedTargets {
-    syncs: BTreeSet<String>,
-    tenants: BTreeSet<String>,
-}
-
-/// The reason why a waiting plan is not shown.
-#[derive(Debug, thiserror::Error)]
-enum Unshown {
-    #[error("{0}")]
-    Location(LocationError),
-    #[error("there is none of that name, or no plan in it")]
-    Absent,
-    #[error("{0}")]
-    Unfit(#[from] waiting_plan::UnfitPlan),
-}
-
 impl OpenHub {
-    /// Reads a hub.
-    pub(super) fn open(
-        address: HubAddress,
-        servers: Arc<Servers>,
-        output: &mut Output,
-    ) -> Result<Self, CommandFailure> {
-        let server = servers.of(&address.location()).map_err(|why| {
-            let help = "name a context of your kubeconfig with --context, or set KUBECONFIG";
-            CommandFailure::new(format!("the hub cannot be reached: {why}"), help)
-        })?;
-        let client = HubClient::new(server, &address.namespace);
-        let contents = client.read().map_err(|error| unread(&error, output))?;
-        let hub = OpenHub { address, client, contents, servers };
-        match hub.no_hub() {
-            Some(failure) => Err(failure),
-            None => Ok(hub),
-        }
-    }
-
-    /// The failure for a namespace that is not a hub: a wrong name must not look like a healthy hub.
-    fn no_hub(&self) -> Option<CommandFailure> {
-        let HubContents { tenants, syncs } = &self.contents;
-        let HubAddress { context, namespace } = &self.address;
-        let cluster = context.as_ref().map(|context| format!(" of {context}")).unwrap_or_default();
-        let own = |tenant: &HubTenant| tenant.spec.as_ref().is_ok_and(|spec| spec.location.is_none());
-        let message = match tenants.iter().collect::<Vec<_>>().as_slice() {
-            _ if !syncs.is_empty() => return None,
-            [] => format!("namespace {namespace}{cluster} is no hub: it has no TenantSync and no Tenant"),
-            [(name, tenant)] if own(tenant) => {
-                format!("namespace {namespace}{cluster} is no hub: it is the tenant {name}, and a hub has TenantSyncs")
-            }
-            _ => return None,
-        };
-        let list = || format!("kubectl get tenantsyncs -A{}", context_flag(context.as_deref()));
-        let help = match self.client.hubs() {
-            Some(hubs) if hubs.is_empty() => {
-                "this cluster has no TenantSync at all: is it the right context?".to_string()
-            }
-            Some(hubs) => {
-                let hubs: Vec<&str> = hubs.iter().map(String::as_str).collect();
-                format!("TenantSyncs are in namespace {}: give it with -n", near_miss::listed(&hubs))
-            }
-            None => format!("somebody who may list TenantSyncs of all namespaces finds the hub:\n    {}", list()),
-        };
-        Some(CommandFailure::new(message, help))
-    }
-
-    /// The role that carries out the syncs: the sender if all targets are on the platform, else the syncer.
-    fn role(&self) -> Role {
-        let is_on_platform = |name: &String| {
-            let tenant = self.contents.tenants.get(name).and_then(|tenant| tenant.spec.as_ref().ok());
-            tenant.is_some_and(|spec| matches!(spec.location, Some(LocationSpec::Prismatic(_))))
-        };
-        let mut targets = self.contents.syncs.values().flat_map(to).peekable();
-        if targets.peek().is_some() && targets.all(is_on_platform) { Role::Sender } else { Role::Syncer }
-    }
-
-    /// Whether a syncer or a sender reconciles the hub, as far as this account may see.
-    pub(super) fn syncer(&self) -> SyncerSign {
-        let name = self.role().lease();
-        let syncs = self.contents.syncs.values().map(|sync| &sync.status.conditions);
-        let tenants = self.contents.tenants.values().map(|tenant| &tenant.status.conditions);
-        let conditions = syncs.chain(tenants).flatten().map(|condition| condition.last_transition_time.0);
-        let targets = self.contents.syncs.values().flat_map(|sync| &sync.status.targets);
-        let receipts = targets.filter_map(|target| target.receipt.as_ref()?.at.parse::<Timestamp>().ok());
-        SyncerSign {
-            hub: self.address.clone(),
-            name,
-            lease: self.client.lease(name),
-            newest: conditions.chain(receipts).max(),
-            now: Timestamp::now(),
-        }
-    }
-
     /// The requested syncs and targets; fails if one does not exist.
     pub(super) fn asked(&self, narrowing: &Narrowing) -> Result<AskedTargets, CommandFailure> {
         let scope = narrowing.scope();
         for sync in &scope.syncs {
             self.knows_sync(sync)?;
         }
-        let targets: BTreeSet<&String> = self.contents.syncs.values().flat_map(to).collect();
+        let targets: BTreeSet<&String> = self.contents.syncs.values().flat_map(targets_of).collect();
         for tenant in &scope.tenants {
             planning::known("target", tenant, targets.iter().copied())?;
         }
@@ -235,114 +122,6 @@ impl OpenHub {
             return Err(CommandFailure::new(format!("there is no TenantSync in namespace {namespace}"), help));
         }
         planning::known("sync", sync, self.contents.syncs.keys())
-    }
-
-    /// The states of the syncs in their targets, without the waiting plans.
-    pub(super) fn statuses(&self, asked: &AskedTargets) -> Vec<HubPart> {
-        let is_asked = |names: &BTreeSet<String>, name: &String| names.is_empty() || names.contains(name);
-        let syncs = self.contents.syncs.values().filter(|sync| is_asked(&asked.syncs, &sync.name));
-        let parts = syncs.flat_map(|sync| self.targets(sync).into_iter().map(move |target| (sync, target)));
-        let parts = parts.filter(|(_, target)| is_asked(&asked.tenants, &target.tenant));
-        parts.map(|(sync, target)| self.part(sync, target)).collect()
-    }
-
-    fn part(&self, sync: &HubSync, target: TargetStatus) -> HubPart {
-        let hub = Hub {
-            context: self.address.context.clone(),
-            namespace: self.address.namespace.clone(),
-            sync: sync.name.clone(),
-            tenant: target.tenant.clone(),
-        };
-        let facts = self.facts(sync, &target.tenant);
-        HubPart { hub, target, is_observed: sync.is_observed, waiting: None, compared: None, facts }
-    }
-
-    fn facts(&self, sync: &HubSync, tenant: &str) -> HubFacts {
-        let spec = sync.spec.as_ref().ok();
-        let location =
-            self.contents.tenants.get(tenant).and_then(|tenant| tenant.spec.as_ref().ok()?.location.as_ref());
-        let target_namespace = location.and_then(|location| match location {
-            LocationSpec::Kubernetes(location)
-                if location.kubeconfig.is_some() || location.namespace != self.address.namespace =>
-            {
-                Some(location.namespace.clone())
-            }
-            _ => None,
-        });
-        let integrations = spec.iter().flat_map(|spec| &spec.integrations).filter(|name| !name.contains('*'));
-        let integrations = integrations.map(|name| format!("{}/{name}", Kind::Integration));
-        let overrides = spec.iter().flat_map(|spec| &spec.overrides).filter(|o| o.tenant == tenant);
-        let overridden = overrides.flat_map(|over| {
-            let connection = |key: &str| format!("{}/{}", Kind::Connection, names::of_stable_key(key));
-            let object = match over.changes() {
-                Some(Overridden::Variable { integration, .. }) => Some(format!("{}/{integration}", Kind::Integration)),
-                Some(Overridden::Kept { object, .. }) => Some(object.to_string()),
-                _ => None,
-            };
-            object.into_iter().chain(over.stable_key.as_deref().map(connection))
-        });
-        HubFacts {
-            source: spec.map(|spec| spec.from.clone()),
-            target_namespace,
-            named: integrations.chain(overridden).collect(),
-            conditions: sync.status.conditions.clone(),
-        }
-    }
-
-    /// The state of a sync in each target that it lists, or listed when it was last planned.
-    fn targets(&self, sync: &HubSync) -> Vec<TargetStatus> {
-        if let Err(why) = &sync.spec {
-            let status =
-                |target: &TargetStatus| TargetStatus { message: Some(why.clone()), ..not_planned(&target.tenant) };
-            return sync.status.targets.iter().map(status).collect();
-        }
-        let names: BTreeSet<&String> = to(sync).collect();
-        names.into_iter().map(|name| sync.target(name).cloned().unwrap_or_else(|| not_planned(name))).collect()
-    }
-
-    /// Reads the waiting plans of the requested targets, each only if it matches its status.
-    pub(super) fn waiting(
-        &mut self,
-        asked: &AskedTargets,
-        output: &mut Output,
-    ) -> Result<Vec<HubPart>, CommandFailure> {
-        for read in 1.. {
-            let mut parts = self.statuses(asked);
-            let unshown = parts.iter_mut().find_map(|part| self.take_waiting(part).err());
-            match unshown {
-                None => return Ok(parts),
-                Some(unfound) if matches!(unfound.why, Unshown::Location(_)) => {
-                    return Err(unshown_plan(&unfound, output));
-                }
-                // The syncer writes the plan, then the status: between the two they differ.
-                Some(_) if read < READS => {
-                    std::thread::sleep(PAUSE);
-                    self.contents = self.client.read().map_err(|error| unread(&error, output))?;
-                }
-                Some(unfound) => return Err(unshown_plan(&unfound, output)),
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// Reads the plan that waits for a target.
-    fn take_waiting(&self, part: &mut HubPart) -> Result<(), Box<Unfound>> {
-        let (Some(waiting), Some(digest)) = (&part.target.waiting_plan, &part.target.digest) else { return Ok(()) };
-        match self.read_waiting(&waiting.config_map, &waiting.digest, (&part.hub.sync, &part.hub.tenant, digest)) {
-            Ok(kept) => part.waiting = Some(kept),
-            // If no approval is awaited, the stored plan may be an older one.
-            Err(Unshown::Unfit(_) | Unshown::Absent) if !part.awaits_approval() => {}
-            Err(why) => {
-                let config_map = waiting.config_map.clone();
-                return Err(Box::new(Unfound { hub: part.hub.clone(), config_map, why }));
-            }
-        }
-        Ok(())
-    }
-
-    fn read_waiting(&self, map: &str, bytes_digest: &str, of: (&str, &str, &str)) -> Result<WaitingPlan, Unshown> {
-        let bytes = self.client.waiting_plan(map).map_err(Unshown::Location)?.ok_or(Unshown::Absent)?;
-        Ok(waiting_plan::unpack(&bytes, bytes_digest, of)?)
     }
 
     /// Plans the requested targets again with the given contexts, and notes differences. Returns what was read for
@@ -401,73 +180,25 @@ fn unread_stage(plan: &Plan, part: &HubPart) -> Option<String> {
     })
 }
 
-/// A plan that is not shown, and the reason.
-struct Unfound {
-    hub: Hub,
-    config_map: String,
-    why: Unshown,
+/// Reads a hub.
+pub(super) fn open(address: HubAddress, servers: Arc<Servers>, output: &mut Output) -> Result<OpenHub, CommandFailure> {
+    OpenHub::open(address, servers).map_err(|failure| told(failure, output))
 }
 
-/// The targets of a sync.
-fn to(sync: &HubSync) -> impl Iterator<Item = &String> {
-    sync.spec.iter().flat_map(TenantSyncSpec::targets)
-}
-
-/// The effective mode of a sync.
-pub(super) fn mode(sync: &HubSync) -> &'static str {
-    match sync.spec.as_ref().ok().and_then(|spec| spec.mode) {
-        Some(SyncMode::Apply) => "Apply",
-        Some(SyncMode::Plan) | None => "Plan",
-    }
+/// A failure of a hub as that of a command, after the Role that grants what is missing was shown.
+pub(super) fn told(failure: HubFailure, output: &mut Output) -> CommandFailure {
+    output.roles(failure.role.as_deref());
+    CommandFailure::new(failure.message, failure.help)
 }
 
 /// The failure to read a hub, with a Role that grants access.
 pub(super) fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
-    output.roles(error.role());
-    CommandFailure::new(
-        format!("the hub cannot be read: {error}"),
-        "check --context and --namespace, and sign in there",
-    )
-}
-
-/// The failure to show a plan that is not what the syncer planned.
-fn unshown_plan(part: &Unfound, output: &mut Output) -> CommandFailure {
-    let why = match &part.why {
-        Unshown::Location(error) => return unread(error, output),
-        why => why,
-    };
-    let Hub { namespace, sync, tenant, .. } = &part.hub;
-    let message = format!(
-        "ConfigMap {} of namespace {namespace}, which keeps what {sync} waits with in {tenant}, is not shown: {why}",
-        part.config_map
-    );
-    let help = format!(
-        "approve nothing until it is right, and find out who writes ConfigMaps there. To have the syncer write it \
-         again:\n    {}",
-        part.hub.reconcile()
-    );
-    CommandFailure::new(message, help)
+    told(HubFailure::unread(error), output)
 }
 
 /// The failure to serialize a plan as JSON.
 pub(super) fn no_json(error: &serde_json::Error) -> CommandFailure {
     CommandFailure::new(format!("the plan has no JSON form: {error}"), "internal error: report it")
-}
-
-/// The command `stablekey status …` for a hub.
-pub(super) fn status_command(address: &HubAddress) -> String {
-    let HubAddress { context, namespace } = address.clone();
-    Hub { context, namespace, sync: String::new(), tenant: String::new() }.status()
-}
-
-/// The options that name a hub: ` --context us -n us-prod`.
-pub(super) fn flags(address: &HubAddress) -> String {
-    format!("{} -n {}", context_flag(address.context.as_deref()), render::quoted(&address.namespace))
-}
-
-/// The option `--context us` for a kubectl command.
-fn context_flag(context: Option<&str>) -> String {
-    context.map(|context| format!(" --context {}", render::quoted(context))).unwrap_or_default()
 }
 
 /// The name of a sync in an argument.

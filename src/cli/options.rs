@@ -12,7 +12,7 @@ use crate::manifest::{is_manifest, read_file};
 use crate::near_miss::near_misses;
 use crate::project::sources;
 use crate::project::stored::StoredProject;
-use crate::project::{Project, ProjectArgs, open, open_beside};
+use crate::project::{Project, ProjectArgs, open, open_again, open_beside};
 use crate::render::Invocation;
 use crate::tenant::prismatic::Platform;
 use clap::Args;
@@ -90,6 +90,13 @@ pub(super) struct SourceOption {
     given: Vec<(String, PathBuf)>,
 }
 
+impl SourceOption {
+    /// Whether no source was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+}
+
 /// The folders that are given to tenants as sources.
 #[derive(Clone, Copy)]
 struct GivenSources<'a> {
@@ -137,6 +144,12 @@ impl RootArgument {
     /// The folder with the tenants.
     pub(super) fn root(&self) -> &Path {
         self.argument.as_deref().or(self.option.as_deref()).unwrap_or(Path::new("."))
+    }
+
+    /// The name of the project: that of its folder.
+    pub(super) fn name(&self) -> String {
+        let root = self.root().canonicalize().unwrap_or_else(|_| self.root().to_path_buf());
+        root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned()
     }
 
     /// The arguments that the next command repeats.
@@ -467,6 +480,16 @@ impl RootOption {
         is_folder(&self.root)?;
         let given = GivenSources { root: &self.root, given: &sources.given };
         let project = read(ProjectArgs { for_edits: true, sources: given.folders()?, ..self.arguments() })?;
+        given.are_of(&project)?;
+        Ok(project)
+    }
+
+    /// Reads the project again, to edit it. What is the same in files as before is in memory once.
+    pub(super) fn reopen_for_edits(&self, sources: &SourceOption, before: &Project) -> Result<Project, CommandFailure> {
+        is_folder(&self.root)?;
+        let given = GivenSources { root: &self.root, given: &sources.given };
+        let arguments = ProjectArgs { for_edits: true, sources: given.folders()?, ..self.arguments() };
+        let project = with_tenants(open_again(&arguments, before))?;
         given.are_of(&project)?;
         Ok(project)
     }

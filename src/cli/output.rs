@@ -50,6 +50,8 @@ pub(super) enum ListFormat {
     Name,
     /// For a pull-request comment.
     Markdown,
+    /// One page without script, for an artefact of a pipeline.
+    Html,
 }
 
 /// The line width if neither a terminal nor COLUMNS sets one.

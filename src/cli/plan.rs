@@ -1,7 +1,7 @@
 //! `stablekey plan`.
 
 use super::commits::{CommitOptions, ProjectSides, RemoteProject};
-use super::hub::{self, HubOptions, OpenHub, OwnContexts};
+use super::hub::{self, HubOptions, OwnContexts};
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Output, OutputFormat};
@@ -164,9 +164,9 @@ impl PlanCommand {
     /// Shows what waits in a hub.
     fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         hub::check_options(&self.root, &self.narrowing)?;
-        let mut hub = OpenHub::open(address, self.root.servers(), output)?;
+        let mut hub = hub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&self.narrowing)?;
-        let mut parts = hub.waiting(&asked, output)?;
+        let mut parts = hub.waiting(&asked).map_err(|failure| hub::told(failure, output))?;
         hub.compare(&self.own, &mut parts, output)?;
         let plan = HubPlan { parts, syncer: Some(hub.syncer()), is_asked: false };
         output.result(&match self.format.output {

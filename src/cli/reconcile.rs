@@ -1,17 +1,18 @@
 //! `stablekey reconcile`.
 
 use super::apply::interruption;
-use super::hub::{self, OpenHub};
+use super::hub;
 use super::options::{Narrowing, ServerOptions};
 use super::output::{ListFormat, Output};
 use super::status;
 use super::{CommandFailure, planning};
 use crate::api::{Kind, REQUESTED_AT};
 use crate::controller::options::timeout;
+use crate::hub::{OpenHub, flags, status_command};
 use crate::project::hub::HubAddress;
 use crate::render::hub::HubPart;
 use crate::render::{self, JsonLayout, quoted};
-use crate::tenant::cluster::hub::{HubSync, NotSet};
+use crate::tenant::cluster::hub::HubSync;
 use crate::tenant::location::LocationError;
 use clap::Args;
 use jiff::Timestamp;
@@ -110,13 +111,13 @@ enum Progress {
 impl Reconcile {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let address = HubAddress { context: self.context.clone(), namespace: self.namespace.clone() };
-        let mut hub = OpenHub::open(address, self.clusters.servers(), output)?;
+        let mut hub = hub::open(address, self.clusters.servers(), output)?;
         let asked = self.asked(&hub)?;
         let stop = self.wait.then(|| interruption(i32::from(INTERRUPTED)));
         // Another request of the same second must differ.
         let at = Timestamp::now().to_string();
         for sync in &asked.syncs {
-            hub.client.request(sync, &at).map_err(|not_set| failure(&hub, sync, &not_set, output))?;
+            hub.request(sync, &at).map_err(|failure| hub::told(failure, output))?;
         }
         let Some(stop) = stop else {
             return self.report(&hub, &asked, &at, output);
@@ -166,7 +167,7 @@ impl Reconcile {
                     let help = format!(
                         "it is a tenant; to reconcile the syncs from and to it:\nstablekey reconcile {}{}",
                         quoted(&format!("Tenant/{name}")),
-                        hub::flags(&hub.address)
+                        flags(&hub.address)
                     );
                     return Err(CommandFailure { help, ..failure });
                 }
@@ -198,7 +199,7 @@ impl Reconcile {
         output.result(&format!(
             "Requested in namespace {namespace}: {}.\nTo see the state:\n{}",
             syncs.join(", "),
-            hub::status_command(&hub.address)
+            status_command(&hub.address)
         ))?;
         Ok(0)
     }
@@ -308,23 +309,6 @@ fn waits_suspended(hub: &OpenHub, asked: &Asked) -> bool {
     let syncs = asked.syncs.iter().filter_map(|name| hub.contents.syncs.get(name));
     let mut targets = syncs.flat_map(|sync| &sync.status.targets);
     targets.any(|target| target.counts.as_ref().is_some_and(|counts| counts.suspended > 0))
-}
-
-/// The failure to request a reconciliation.
-fn failure(hub: &OpenHub, sync: &str, not_set: &NotSet, output: &mut Output) -> CommandFailure {
-    let namespace = &hub.address.namespace;
-    let message = format!("nothing was requested of {sync}: {not_set}");
-    match not_set {
-        NotSet::Forbidden { role, .. } | NotSet::NeedsApprove { role, .. } => {
-            output.roles([role.as_str()]);
-            let help = format!(
-                "your account needs the verb patch on tenantsyncs.stablekey.dev in namespace {namespace}: ask somebody who \
-                 administers that namespace"
-            );
-            CommandFailure::new(message, help)
-        }
-        _ => CommandFailure::new(message, "run it again"),
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! `stablekey status`.
 
-use super::hub::{self, HubOptions, OpenHub};
+use super::hub::{self, HubOptions};
 use super::options::{ListFormatOption, Narrowing, RootArgument};
 use super::output::{ListFormat, Output};
 use super::{CommandFailure, planning};
+use crate::hub::{OpenHub, mode, status_command};
+use crate::page;
 use crate::project::Project;
 use crate::project::hub::HubAddress;
 use crate::project::planned::PlannedProject;
@@ -22,7 +24,8 @@ use std::collections::BTreeSet;
 ///
 /// Components and their connections, the matrix of stable keys and tenants, what is out of sync, and with --todo the
 /// manual steps. With --namespace and --context, it shows a hub: the state of each sync in each target, as its syncer
-/// reports it. Exit codes are those of `plan`; with --receipts 0, or 1 if a tenant cannot be read.
+/// reports it. -o html writes the overview as one page without script: what is not in sync, and counts of the rest. Exit
+/// codes are those of `plan`; with --receipts 0, or 1 if a tenant cannot be read.
 ///
 /// Examples:
 ///   stablekey status
@@ -31,6 +34,7 @@ use std::collections::BTreeSet;
 ///   stablekey status -n us-prod --context us
 ///   stablekey status --component sales
 ///   stablekey status -n us-prod --receipts
+///   stablekey status -o html > overview.html
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct StatusArgs {
@@ -84,6 +88,15 @@ impl StatusArgs {
             ListFormat::Name => render::names(status.matrix.objects()),
             ListFormat::Markdown => status_markdown(&status, &typed),
             ListFormat::Text => status_text(&status, &typed, output.style()),
+            ListFormat::Html if self.todo || !planned.plan.scope.is_whole() => {
+                let help =
+                    "leave --todo, --tenant, --integration and --sync away, or give -o text, json, yaml or markdown";
+                return Err(CommandFailure::new("the page of the overview shows all tenants", help));
+            }
+            ListFormat::Html => {
+                let overview = report::overview::Overview::of(&planned.world, &planned.plan);
+                page::static_overview(&overview, &self.root.name())
+            }
         })?;
         Ok(planned.plan.exit)
     }
@@ -111,9 +124,9 @@ impl StatusArgs {
             ListFormat::Yaml => render::yaml(&report).map_err(|error| no_form(&error))?,
             ListFormat::Name => render::names(report.objects()),
             ListFormat::Text => render::components_text(&report, typed, output.style()),
-            ListFormat::Markdown => {
+            ListFormat::Markdown | ListFormat::Html => {
                 let help = "give -o text, json, yaml or name";
-                return Err(CommandFailure::new("--component has no Markdown form", help));
+                return Err(CommandFailure::new("--component has no Markdown or HTML form", help));
             }
         })?;
         Ok(planned.plan.exit)
@@ -125,9 +138,9 @@ impl StatusArgs {
         if self.todo {
             let message =
                 "--todo is a folder's: a hub's syncer counts manual steps, and names the first of each target";
-            return Err(CommandFailure::new(message, format!("leave it away:\n    {}", hub::status_command(&address))));
+            return Err(CommandFailure::new(message, format!("leave it away:\n    {}", status_command(&address))));
         }
-        let hub = OpenHub::open(address, self.root.servers(), output)?;
+        let hub = hub::open(address, self.root.servers(), output)?;
         if self.receipts {
             return self.show(&self.receipts_of_hub(&hub)?, output);
         }
@@ -146,6 +159,7 @@ impl StatusArgs {
                     "give -o text, json or yaml",
                 ));
             }
+            ListFormat::Html => return Err(no_html("receipts have")),
             ListFormat::Markdown => receipts.markdown(),
             ListFormat::Text => receipts.text(output.style()),
         })?;
@@ -188,7 +202,7 @@ pub(super) fn of_hub(
 ) -> Result<HubStatus, CommandFailure> {
     let asked = hub.asked(narrowing)?;
     let syncs = hub.statuses(&asked).into_iter().filter(is_of).map(|part| {
-        let mode = hub.contents.syncs.get(&part.hub.sync).map_or("Plan", hub::mode);
+        let mode = hub.contents.syncs.get(&part.hub.sync).map_or("Plan", mode);
         HubSyncStatus::of(mode, part)
     });
     let scope = narrowing.scope();
@@ -204,9 +218,15 @@ pub(super) fn show(status: &HubStatus, format: ListFormat, output: &mut Output) 
         ListFormat::Json => render::json(status, JsonLayout::Pretty).map_err(|error| no_form(&error))?,
         ListFormat::Yaml => render::yaml(status).map_err(|error| no_form(&error))?,
         ListFormat::Name => render::names(status.objects()),
+        ListFormat::Html => return Err(no_html("a hub has")),
         ListFormat::Markdown => status.markdown(),
         ListFormat::Text => status.text(output.style()),
     })
+}
+
+/// The failure for what is no page.
+fn no_html(what: &str) -> CommandFailure {
+    CommandFailure::new(format!("{what} no HTML form"), "give -o text, json, yaml or markdown")
 }
 
 /// The failure to write the status in a form for programs.

@@ -1,24 +1,20 @@
 //! `stablekey suspend` and `stablekey resume`.
 
 use super::edit::EditOptions;
-use super::hub::{self, HubOptions, OpenHub};
+use super::hub::{self, HubOptions};
 use super::output::{Output, OutputFormat};
 use super::{CommandFailure, planning};
-use crate::api::{Kind, SyncMode};
+use crate::api::Kind;
 use crate::author::Draft;
 use crate::author::suspend::suspend;
 use crate::engine::model::item::ObjectId;
+use crate::hub::{HubPause, OpenHub, flags, status_command};
 use crate::near_miss::near_misses;
 use crate::project::hub::HubAddress;
 use crate::render::{self, JsonLayout, quoted};
-use crate::tenant::cluster::hub::{HubClient, HubObject, NotSet};
-use crate::text::count;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;
-
-/// How often the change is sent again after somebody else changed the object, mostly the syncer its status.
-const TRIES: usize = 8;
 
 /// Stop all writes to a tenant, or of a sync
 ///
@@ -150,35 +146,16 @@ impl SuspendArgs {
         if self.edit.output == OutputFormat::Markdown {
             return Err(CommandFailure::new("a change of a hub has no Markdown form", "give -o text or -o json"));
         }
-        let mut hub = OpenHub::open(address, self.edit.root.servers(), output)?;
+        let mut hub = hub::open(address, self.edit.root.servers(), output)?;
         let (tenants, syncs) = (&hub.contents.tenants, &hub.contents.syncs);
         let (kind, name) = named(&self.name, tenants.keys(), syncs.keys(), |which| {
-            format!("stablekey {} {}{}", wish.command(), quoted(which), hub::flags(&hub.address))
+            format!("stablekey {} {}{}", wish.command(), quoted(which), flags(&hub.address))
         })?;
-        for tries in 1.. {
-            let object = find(&hub, kind, &name)?;
-            let is_suspended = is_suspended(&object, kind, &name)?;
-            if is_suspended == wish.suspends() && tries > 1 {
-                // It was written, and the answer was lost.
-                break;
-            }
-            if is_suspended == wish.suspends() {
-                let already = if is_suspended { "suspended already" } else { "not suspended" };
-                return self.report(
-                    &hub,
-                    (kind, &name),
-                    (wish, false),
-                    &format!("{kind} {name} is {already}."),
-                    output,
-                );
-            }
-            match hub.client.suspend(&object, wish.suspends(), self.edit.dry_run) {
-                Ok(()) => break,
-                Err(NotSet::Changed(_) | NotSet::Unsure(_)) if tries < TRIES => {
-                    hub.contents = hub.client.read().map_err(|error| hub::unread(&error, output))?;
-                }
-                Err(not_set) => return Err(failure(&hub.client, &not_set, (kind, &name), wish, output)),
-            }
+        let pause = HubPause { kind, name: &name, suspends: wish.suspends(), dry_run: self.edit.dry_run, shown: None };
+        if !hub.suspend(&pause).map_err(|failure| hub::told(failure, output))? {
+            let already = if wish.suspends() { "suspended already" } else { "not suspended" };
+            let told = format!("{kind} {name} is {already}.");
+            return self.report(&hub, (kind, &name), (wish, false), &told, output);
         }
         let done = match (wish, self.edit.dry_run) {
             (Wish::Suspend, false) => "Suspended",
@@ -199,7 +176,7 @@ impl SuspendArgs {
         told: &str,
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
-        let waits = waits(hub, kind, name);
+        let waits = hub.waits(kind, name);
         if self.edit.output == OutputFormat::Json {
             let changed = Changed {
                 schema: SCHEMA,
@@ -224,7 +201,7 @@ impl SuspendArgs {
                 text.push_str(&format!("\n{what}"));
             }
             waits.iter().for_each(|line| text.push_str(&format!("\n  {line}")));
-            text.push_str(&format!("\nTo see the state:\n{}", hub::status_command(&hub.address)));
+            text.push_str(&format!("\nTo see the state:\n{}", status_command(&hub.address)));
         }
         output.result(&crate::text::lines(&text))?;
         Ok(0)
@@ -282,95 +259,6 @@ fn named<'n>(
                 }
             }
         }
-    }
-}
-
-fn find<'h>(hub: &'h OpenHub, kind: Kind, name: &str) -> Result<HubObject<'h>, CommandFailure> {
-    let found = match kind {
-        Kind::Tenant => hub.contents.tenants.get_key_value(name).map(|(name, tenant)| HubObject::Tenant(name, tenant)),
-        _ => hub.contents.syncs.get(name).map(HubObject::Sync),
-    };
-    found.ok_or_else(|| CommandFailure::new(format!("{kind} {name} was deleted meanwhile"), "nothing was changed"))
-}
-
-fn is_suspended(object: &HubObject<'_>, kind: Kind, name: &str) -> Result<bool, CommandFailure> {
-    let suspended = match object {
-        HubObject::Tenant(_, tenant) => tenant.spec.as_ref().map(|spec| spec.is_suspended()),
-        HubObject::Sync(sync) => sync.spec.as_ref().map(|spec| spec.is_suspended()),
-    };
-    suspended.map_err(|why| {
-        let message = format!("{kind} {name} cannot be read: {why}");
-        CommandFailure::new(message, "correct it: nothing is written for it until then")
-    })
-}
-
-/// What waits in each target, as the syncer reported it last.
-fn waits(hub: &OpenHub, kind: Kind, name: &str) -> Vec<String> {
-    let is_of = |sync: &str, tenant: &str| if kind == Kind::Tenant { tenant == name } else { sync == name };
-    let syncs = hub.contents.syncs.values();
-    let targets = syncs.flat_map(|sync| sync.status.targets.iter().map(move |target| (sync, target)));
-    let lines = targets.filter(|(sync, target)| is_of(&sync.name, &target.tenant)).filter_map(|(sync, target)| {
-        let counts = target.counts.as_ref()?;
-        let pending = counts.create + counts.update + counts.adopt + counts.delete + counts.awaiting_stage;
-        let actions = usize::try_from(pending.max(counts.suspended)).ok().filter(|actions| *actions > 0)?;
-        let asks = match sync.spec.as_ref().ok().and_then(|spec| spec.mode) {
-            Some(SyncMode::Apply) if counts.needs_approval == 0 => String::new(),
-            Some(SyncMode::Apply) => format!(", {} of which need approval", counts.needs_approval),
-            Some(SyncMode::Plan) | None => ", for an approval (mode Plan)".to_string(),
-        };
-        let what = count(actions, "action", "actions");
-        Some(format!("{} → {}: {what}{asks}", sync.name, target.tenant))
-    });
-    lines.collect()
-}
-
-/// The failure to change the object: which permission is missing, and who has it.
-fn failure(
-    client: &HubClient,
-    not_set: &NotSet,
-    (kind, name): (Kind, &str),
-    wish: Wish,
-    output: &mut Output,
-) -> CommandFailure {
-    let namespace = client.namespace();
-    let message = format!("{kind} {name} was not changed: {not_set}");
-    match not_set {
-        NotSet::NeedsApprove { role, .. } => {
-            output.roles([role.as_str()]);
-            let who = match client.approvers() {
-                Some(approvers) if approvers.is_empty() => {
-                    "no RoleBinding there gives it to anybody: ask an administrator of the cluster".to_string()
-                }
-                Some(approvers) => {
-                    let approvers: Vec<&str> = approvers.iter().map(String::as_str).collect();
-                    format!("ask one who has it: {}", approvers.join(", "))
-                }
-                None => format!(
-                    "ask somebody who has it; whoever may read RoleBindings sees who that is:\n\
-                     kubectl get rolebindings -n {} -o wide",
-                    quoted(namespace)
-                ),
-            };
-            let what = match wish {
-                Wish::Resume => "taking suspend away from a sync of mode Apply",
-                Wish::Suspend => "this change of a sync of mode Apply",
-            };
-            let help = format!(
-                "{what} takes the verb approve on tenantsyncs.stablekey.dev in namespace {namespace}, which your account \
-                 does not have: {who}"
-            );
-            CommandFailure::new(message, help)
-        }
-        NotSet::Forbidden { role, .. } => {
-            output.roles([role.as_str()]);
-            let resource = kind.plural();
-            let help = format!(
-                "your account needs the verb patch on {resource}.stablekey.dev in namespace {namespace}: ask somebody who \
-                 administers that namespace"
-            );
-            CommandFailure::new(message, help)
-        }
-        _ => CommandFailure::new(message, "run it again"),
     }
 }
 

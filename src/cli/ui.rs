@@ -1,10 +1,12 @@
 //! `stablekey ui`.
 
 use super::CommandFailure;
+use super::hub::HubOptions;
 use super::kept::state_folder;
 use super::options::{RootOption, SourceOption};
 use super::output::Output;
-use crate::page::{self, PageError, PageOptions, Unopened};
+use crate::page::{self, PageError, PageFolder, PageHub, PageOptions, PageSubject, Unopened};
+use crate::project::Project;
 use clap::Args;
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::Arc;
@@ -16,12 +18,18 @@ use tokio::sync::mpsc;
 /// connection field by field, the plan with its form to apply it, and forms for what new, set, switch, keep, revert and
 /// suspend do. Nothing is written before its diff was shown. It follows changes of the files.
 ///
+/// With --namespace and --context it shows a hub, as its syncer reports it and without reading any Secret: the state of
+/// each sync in each target, what waits there with its diffs and digest, and forms to approve it, to suspend and resume a
+/// tenant or a sync, and to reconcile. Each is done with your own account: the API server decides. It follows the hub by
+/// a watch, or every two seconds where your account may not watch.
+///
 /// Open the address that it prints: it works once. Enter prints a new one; Ctrl-C ends it. It listens on 127.0.0.1 only;
 /// from another machine use ssh -L PORT:127.0.0.1:PORT.
 ///
 /// Examples:
 ///   stablekey ui
 ///   stablekey ui -C examples/us-eu --port 8700
+///   stablekey ui -n us-prod --context us
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Ui {
@@ -29,6 +37,8 @@ pub(super) struct Ui {
     root: RootOption,
     #[command(flatten)]
     sources: SourceOption,
+    #[command(flatten)]
+    hub: HubOptions,
     /// The port on 127.0.0.1; by default any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
@@ -36,12 +46,32 @@ pub(super) struct Ui {
 
 impl Ui {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
-        let Ui { root, sources, port } = self;
-        let folder = root.root.clone();
-        super::options::is_folder(&folder)?;
-        let open = move || {
-            let opened = root.open_for_edits(&sources);
-            opened.map_err(|failure| Unopened { message: failure.message, help: failure.help })
+        let Ui { root, sources, hub, port } = self;
+        // Threads for requests may not end within the page's own: these are held until after it.
+        let servers = root.servers();
+        let shows = match hub.address() {
+            Some(address) if !sources.is_empty() => {
+                let message = "--source is a folder's: a hub has no sources";
+                let help = format!("leave it away:\nstablekey ui{}", crate::hub::flags(&address));
+                return Err(CommandFailure::new(message, help));
+            }
+            Some(address) => PageSubject::Hub(Arc::new(PageHub { address, servers: Arc::clone(&servers) })),
+            None => {
+                let folder = root.root.clone();
+                super::options::is_folder(&folder)?;
+                let open = move |before: Option<&Project>| {
+                    let opened = match before {
+                        Some(before) => root.reopen_for_edits(&sources, before),
+                        None => root.open_for_edits(&sources),
+                    };
+                    opened.map_err(|failure| Unopened { message: failure.message, help: failure.help })
+                };
+                PageSubject::Folder(Arc::new(PageFolder {
+                    root: folder,
+                    open: Arc::new(open),
+                    state_folder: state_folder(&|name| std::env::var_os(name)),
+                }))
+            }
         };
         let say = move |text: &str| {
             let mut stdout = anstream::stdout().lock();
@@ -49,13 +79,7 @@ impl Ui {
             let _ = std::io::Write::write_fmt(&mut stdout, format_args!("{text}\n"));
             let _ = std::io::Write::flush(&mut stdout);
         };
-        let options = PageOptions {
-            root: folder,
-            open: Arc::new(open),
-            port,
-            state_folder: state_folder(&|name| std::env::var_os(name)),
-            say: Arc::new(say),
-        };
+        let options = PageOptions { shows, port, say: Arc::new(say) };
         if std::io::stdout().is_terminal() {
             output.note("Open this address in a browser. Enter prints a new one, Ctrl-C ends the page.");
         }
@@ -72,6 +96,7 @@ impl Ui {
         });
         let served = runtime.block_on(page::serve(options, again, interrupted()));
         runtime.shutdown_background();
+        drop(servers);
         served?;
         Ok(0)
     }

@@ -1,6 +1,7 @@
 //! The roles of the operator.
 
 use crate::kubernetes::MANAGER;
+use crate::tenant::cluster::hub::{SENDER_LEASE, SYNCER_LEASE};
 use std::fmt;
 
 /// A part of the operator, with an account and a Lease of its own.
@@ -31,8 +32,8 @@ impl Role {
     pub const fn lease(self) -> &'static str {
         match self {
             Role::Binder => "stablekey-binder",
-            Role::Syncer => "stablekey-syncer",
-            Role::Sender => "stablekey-sender",
+            Role::Syncer => SYNCER_LEASE,
+            Role::Sender => SENDER_LEASE,
         }
     }
 

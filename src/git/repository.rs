@@ -174,6 +174,11 @@ impl Repository {
         real.strip_prefix(&work_tree).map(Path::to_path_buf).map_err(|_| outside())
     }
 
+    /// The repository for one thread.
+    pub(super) fn thread_local(&self) -> gix::Repository {
+        self.inner.to_thread_local()
+    }
+
     /// Returns the root of the work tree, where there is one.
     pub fn work_tree(&self) -> Option<&Path> {
         self.inner.work_dir()

@@ -1,12 +1,14 @@
 //! What all requests share: what was read, the sessions, and the apply that runs.
 
+use super::hub::seen::SeenPlans;
+use super::hub::shown::HubShown;
 use super::running::Running;
 use super::session::Sessions;
 use super::shown::Shown;
-use super::{PageOptions, Unopened};
+use super::{PageOptions, PageSubject, Unopened};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// The longest time that a page after a write waits for the reading that shows it. It follows by itself.
@@ -15,18 +17,31 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What can be shown now.
 #[derive(Clone, Default)]
 pub(super) struct Reading {
-    /// What was read last; `None` until the first reading is done.
+    /// What was read last of a folder; `None` until the first reading is done.
     pub(super) shown: Option<Arc<Shown>>,
+    /// What was read last of a hub.
+    pub(super) hub: Option<Arc<HubShown>>,
     /// Why the last reading failed. What was read before it is still shown.
     pub(super) failure: Option<Unopened>,
     /// Whether it is read and compared now.
     pub(super) is_comparing: bool,
-    /// Whether changes of files are not noticed by themselves, and why.
+    /// Whether changes are not noticed by themselves, and why.
     pub(super) unwatched: Option<String>,
     /// Counts readings that are done, those that failed too.
     pub(super) read: u64,
     /// Counts what is worth a look: a new reading, the begin of one, a step of an apply.
     pub(super) version: u64,
+}
+
+/// What ended a wait for something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A reading is wanted.
+    Reading,
+    /// The time is over.
+    Nothing,
+    /// The page ends.
+    End,
 }
 
 /// The shared state of the page.
@@ -36,6 +51,8 @@ pub(super) struct Desk {
     pub(super) sessions: Sessions,
     /// The apply that runs, or the last one.
     pub(super) running: Running,
+    /// The plans of a hub that were shown, to say what changed since.
+    pub(super) seen: SeenPlans,
     reading: watch::Sender<Reading>,
     /// Whether something was asked to be read.
     wanted: (Mutex<bool>, Condvar),
@@ -49,16 +66,33 @@ impl Desk {
             port,
             sessions: Sessions::new(port),
             running: Running::default(),
+            seen: SeenPlans::default(),
             reading: watch::Sender::new(Reading { is_comparing: true, ..Reading::default() }),
             wanted: (Mutex::new(true), Condvar::new()),
             has_ended: AtomicBool::new(false),
         }
     }
 
-    /// The name of the project: that of its folder.
+    /// The name of what is shown: that of its folder, or the namespace of the hub.
     pub(super) fn name(&self) -> String {
-        let root = self.options.root.canonicalize().unwrap_or_else(|_| self.options.root.clone());
-        root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned()
+        match &self.options.shows {
+            PageSubject::Folder(folder) => {
+                let root = folder.root.canonicalize().unwrap_or_else(|_| folder.root.clone());
+                root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned()
+            }
+            PageSubject::Hub(hub) => hub.address.namespace.clone(),
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn place(&self) -> String {
+        match &self.options.shows {
+            PageSubject::Folder(folder) => folder.root.display().to_string(),
+            PageSubject::Hub(hub) => {
+                let context = hub.address.context.as_ref().map(|context| format!(" of context {context}"));
+                format!("namespace {}{}", hub.address.namespace, context.unwrap_or_default())
+            }
+        }
     }
 
     /// Prints the address with a new code.
@@ -87,6 +121,14 @@ impl Desk {
         });
     }
 
+    /// Changes what can be shown without telling anybody: nothing that matters differs.
+    pub(super) fn renew(&self, change: impl FnOnce(&mut Reading)) {
+        self.reading.send_if_modified(|reading| {
+            change(reading);
+            false
+        });
+    }
+
     /// Asks for a new reading.
     pub(super) fn read_again(&self) {
         let (wanted, changed) = &self.wanted;
@@ -108,15 +150,20 @@ impl Desk {
         *self.wanted.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a reading is wanted. Returns whether the page goes on.
-    pub(super) fn wait_until_wanted(&self) -> bool {
+    /// Waits until a reading is wanted, or for this long.
+    pub(super) fn wait_until_wanted(&self, longest: Option<Duration>) -> Wanted {
         let (wanted, changed) = &self.wanted;
         let mut guard = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = longest.map(|longest| Instant::now() + longest);
         while !*guard && !self.has_ended() {
-            guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            guard = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Wanted::Nothing,
+                Some(rest) => changed.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
         *guard = false;
-        !self.has_ended()
+        if self.has_ended() { Wanted::End } else { Wanted::Reading }
     }
 
     /// Ends the streams and the reader.

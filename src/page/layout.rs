@@ -1,5 +1,6 @@
 //! What all pages share: the head, the bar on top, and how a form, a note and a refusal look.
 
+use super::PageSubject;
 use super::address::Address;
 use super::desk::Reading;
 use super::html::head;
@@ -20,8 +21,9 @@ pub(super) enum Entry {
 }
 
 impl Entry {
-    const ALL: [Entry; 6] =
+    const OF_FOLDER: [Entry; 6] =
         [Entry::Overview, Entry::Components, Entry::Integrations, Entry::Plan, Entry::Syncs, Entry::Receipts];
+    const OF_HUB: [Entry; 3] = [Entry::Overview, Entry::Syncs, Entry::Receipts];
 
     const fn name(self) -> &'static str {
         match self {
@@ -49,7 +51,15 @@ impl Entry {
 /// A whole page.
 pub(super) fn page(request: &Request, entry: Option<Entry>, title: &str, main: Markup) -> Markup {
     let Request { reading, desk, .. } = request;
-    let count = reading.shown.as_ref().map_or(0, |shown| shown.planned.plan.actions().count());
+    let (entries, counted, count): (&[Entry], _, _) = match &desk.options.shows {
+        PageSubject::Folder(_) => {
+            let actions = reading.shown.as_ref().map_or(0, |shown| shown.planned.plan.actions().count());
+            (&Entry::OF_FOLDER, Entry::Plan, actions)
+        }
+        PageSubject::Hub(_) => {
+            (&Entry::OF_HUB, Entry::Overview, reading.hub.as_ref().map_or(0, |hub| hub.waits_for_approval()))
+        }
+    };
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -59,15 +69,15 @@ pub(super) fn page(request: &Request, entry: Option<Entry>, title: &str, main: M
                 header.top {
                     a.brand href="/" { (maud::PreEscaped(LOGO)) "Stablekey" }
                     nav aria-label="Main" {
-                        @for one in Entry::ALL {
+                        @for &one in entries {
                             a href=(one.address()) aria-current=[(entry == Some(one)).then_some("page")] {
                                 (one.name())
-                                @if one == Entry::Plan && count > 0 { span.count { (crate::text::thousands(count)) } }
+                                @if one == counted && count > 0 { span.count { (crate::text::thousands(count)) } }
                             }
                         }
                     }
                     div.state {
-                        span title=(desk.options.root.display().to_string()) { (desk.name()) }
+                        span title=(desk.place()) { (line(&desk.name())) }
                         (state(reading))
                     }
                 }
@@ -104,13 +114,17 @@ fn state(reading: &Reading) -> Markup {
 
 /// What to know on every page.
 fn notices(request: &Request) -> Markup {
-    let Reading { failure, unwatched, shown, .. } = &request.reading;
+    let Reading { failure, unwatched, shown, hub, .. } = &request.reading;
+    let what = match request.desk.options.shows {
+        PageSubject::Folder(_) => "The project cannot be read: ",
+        PageSubject::Hub(_) => "",
+    };
     html! {
         @if let Some(failure) = failure {
             div.notice.bad role="alert" {
-                p { b { "The project cannot be read: " } (failure.message) }
+                p { b { (what) } (text(&failure.message)) }
                 (steps(&failure.help))
-                @if shown.is_some() { p.dim { "What was read before it is shown." } }
+                @if shown.is_some() || hub.is_some() { p.dim { "What was read before it is shown." } }
             }
         }
         @if let Some(why) = unwatched {
@@ -142,7 +156,7 @@ pub(super) fn token(request: &Request) -> Markup {
 pub(super) fn not_yet(request: &Request) -> Markup {
     let main = html! {
         h1 { "Reading …" }
-        p.dim { "The tenants of " code { (request.desk.options.root.display().to_string()) } " are read and compared. This page shows them as soon as that is done." }
+        p.dim { "The tenants of " code { (request.desk.place()) } " are read and compared. This page shows them as soon as that is done." }
         // Without script it asks again.
         noscript { meta http-equiv="refresh" content="1"; }
     };

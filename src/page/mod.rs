@@ -4,15 +4,18 @@
 //! - [`serve`] listens on loopback and prints the address.
 //! - `guard` decides who may ask: hosts, origins, the session. `session` has the one-time code and the cookie.
 //! - `desk` keeps what was read, and tells streams when it changes. `reader` reads, and `watch` says when to.
-//! - `view/` has a file per view, each a function from what was read to HTML. `act/` has what forms do.
+//! - `view/` has a file per view, each a function from what was read to HTML. `act/` has what forms do. `hub/` has the
+//!   views and forms of a hub.
 
 mod act;
 mod address;
+mod cluster_watch;
 mod consent;
 mod desk;
 mod fields;
 mod guard;
 mod html;
+mod hub;
 mod layout;
 mod reader;
 mod reply;
@@ -25,7 +28,9 @@ mod stream;
 mod view;
 mod watch;
 
+use crate::kubernetes::connect::Servers;
 use crate::project::Project;
+use crate::project::hub::HubAddress;
 use crate::report::overview::Overview;
 use desk::Desk;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,8 +38,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// Reads the project once more. Fails with a message and what to do.
-pub type Opener = Arc<dyn Fn() -> Result<Project, Unopened> + Send + Sync>;
+/// Reads the project. What is the same as in an earlier reading is then in memory once. Fails with a message and what to
+/// do.
+pub type Opener = Arc<dyn Fn(Option<&Project>) -> Result<Project, Unopened> + Send + Sync>;
 
 /// Why a project cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +53,39 @@ pub struct Unopened {
 
 /// The options of the page.
 pub struct PageOptions {
+    /// What is shown.
+    pub shows: PageSubject,
+    /// The port; 0 is a free one.
+    pub port: u16,
+    /// Says something to the person at the terminal: the address, or what went wrong.
+    pub say: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// What the page shows.
+#[derive(Clone)]
+pub enum PageSubject {
+    /// The project of a folder.
+    Folder(Arc<PageFolder>),
+    /// A hub, as its syncer reports it.
+    Hub(Arc<PageHub>),
+}
+
+/// A folder that the page shows.
+pub struct PageFolder {
     /// The folder with the tenants, as it was given.
     pub root: PathBuf,
     /// Opens the project, for edits.
     pub open: Opener,
-    /// The port; 0 is a free one.
-    pub port: u16,
     /// The user's state folder, in which approvals are kept until their receipt; `None` keeps none.
     pub state_folder: Option<PathBuf>,
-    /// Says something to the person at the terminal: the address, or what went wrong.
-    pub say: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// A hub that the page shows.
+pub struct PageHub {
+    /// The address of the hub.
+    pub address: HubAddress,
+    /// The connections to API servers.
+    pub servers: Arc<Servers>,
 }
 
 /// Why the page cannot be served.
@@ -87,7 +116,10 @@ pub async fn serve(
     let desk = Arc::new(Desk::new(options, port));
     desk.say_address();
     tokio::spawn(print_addresses(Arc::clone(&desk), again));
-    let reader = reader::start(&desk);
+    let reader = match &desk.options.shows {
+        PageSubject::Folder(folder) => reader::start(&desk, folder),
+        PageSubject::Hub(hub) => hub::reader::start(&desk, hub),
+    };
     let ended = Arc::clone(&desk);
     let result = axum::serve(listener, routes::router(Arc::clone(&desk)))
         .with_graceful_shutdown(async move {

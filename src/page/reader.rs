@@ -1,27 +1,33 @@
 //! The thread that reads the project, first at once and then whenever that is wanted.
 
-use super::desk::Desk;
+use super::PageFolder;
+use super::cluster_watch::ClusterWatch;
+use super::desk::{Desk, Wanted};
 use super::shown::Shown;
 use super::watch::{FileWatch, folders};
 use std::sync::Arc;
 use std::thread;
 
 /// Starts the thread. It ends with the desk.
-pub(super) fn start(desk: &Arc<Desk>) -> thread::JoinHandle<()> {
-    let desk = Arc::clone(desk);
-    thread::spawn(move || run(&desk))
+pub(super) fn start(desk: &Arc<Desk>, folder: &Arc<PageFolder>) -> thread::JoinHandle<()> {
+    let (desk, folder) = (Arc::clone(desk), Arc::clone(folder));
+    thread::spawn(move || run(&desk, &folder))
 }
 
-fn run(desk: &Arc<Desk>) {
+fn run(desk: &Arc<Desk>, folder: &Arc<PageFolder>) {
     let mut watch = FileWatch::new(desk);
+    let mut clusters = ClusterWatch::new(desk);
     let mut number = 0;
     // Before the first reading, so that no change between it and the watch is missed.
-    watch.follow(&[desk.options.root.clone()]);
-    while desk.wait_until_wanted() {
+    watch.follow(std::slice::from_ref(&folder.root));
+    while desk.wait_until_wanted(None) == Wanted::Reading {
         number += 1;
-        let read = Shown::read(&desk.options.open);
+        let before = desk.reading().shown;
+        let read = Shown::read(folder, before.as_deref());
+        drop(before);
         if let Ok(shown) = &read {
-            watch.follow(&folders(&desk.options.root, &shown.project));
+            watch.follow(&folders(&folder.root, &shown.project));
+            clusters.follow(&shown.project);
         }
         let unwatched = watch.failure();
         desk.change(|reading| {

@@ -6,7 +6,7 @@ use super::guard::{self, Refused};
 use super::reply::{self, Reply};
 use super::request::Request;
 use super::shown::Shown;
-use super::{act, layout, stream, view};
+use super::{PageSubject, act, hub, layout, stream, view};
 use axum::Router;
 use axum::extract::State;
 use axum::http::Method;
@@ -81,6 +81,9 @@ const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 1
 type View = fn(&Request, &Shown) -> Reply;
 
 fn get(request: &Request) -> Reply {
+    if let PageSubject::Hub(from) = &request.desk.options.shows {
+        return hub::get(request, from);
+    }
     let view: View = match request.uri.path() {
         "/" => view::overview::show,
         "/components" => view::components::show,
@@ -126,6 +129,9 @@ fn post(request: &Request) -> Reply {
             &format!("The field {name} was sent twice."),
             help,
         );
+    }
+    if let PageSubject::Hub(from) = &request.desk.options.shows {
+        return hub::post(request, from);
     }
     let act: View = match request.uri.path() {
         "/read" => return act::read(request),

@@ -1,6 +1,6 @@
 //! One reading of the project: what every view shows until the next one.
 
-use super::{Opener, Unopened};
+use super::{PageFolder, Unopened};
 use crate::api::Kind;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 /// What was read, planned and counted at one moment.
 pub(super) struct Shown {
+    pub(super) folder: Arc<PageFolder>,
     pub(super) project: Project,
     pub(super) planned: PlannedProject,
     pub(super) overview: Overview,
@@ -24,8 +25,8 @@ pub(super) struct Shown {
 
 impl Shown {
     /// Reads and plans all tenants.
-    pub(super) fn read(open: &Opener) -> Result<Arc<Self>, Unopened> {
-        let project = open()?;
+    pub(super) fn read(folder: &Arc<PageFolder>, before: Option<&Shown>) -> Result<Arc<Self>, Unopened> {
+        let project = (folder.open)(before.map(|before| &before.project))?;
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
         let todo = todo(&planned.world, &planned.plan);
@@ -35,7 +36,7 @@ impl Shown {
             inventories.iter().flat_map(|read| read.components.values()).map(|one| one.spec.reference().typed());
         let used = inventories.iter().flat_map(|read| read.connections.values()).map(|one| one.spec.component.typed());
         let components = declared.chain(used).collect();
-        Ok(Arc::new(Shown { project, planned, overview, todo, components }))
+        Ok(Arc::new(Shown { folder: Arc::clone(folder), project, planned, overview, todo, components }))
     }
 
     /// The stable key of a connection.

@@ -11,7 +11,6 @@ use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, FieldChange, Note, Plan, State, Target};
-use crate::report::ranked;
 use crate::text::{and, count, shorten};
 use std::collections::{BTreeSet, HashMap};
 
@@ -58,14 +57,14 @@ const DETAILS: usize = 3;
 /// The most characters of one value.
 const VALUE: usize = 60;
 
-/// Entries by what they say, without the names of tenants.
+/// Gathered by what they say, without the names of tenants.
 #[derive(Default)]
-struct Entries {
+struct Gathered {
     all: Vec<Attention>,
     by_content: HashMap<(OverviewState, String, String), usize>,
 }
 
-impl Entries {
+impl Gathered {
     fn add(&mut self, tenant: Option<&str>, entry: Attention) {
         let without = |text: &str| match tenant {
             Some(tenant) => text.replace(tenant, "\u{0}"),
@@ -95,13 +94,30 @@ impl Entries {
 }
 
 impl Attention {
+    /// Something of a tenant that no page is for.
+    pub fn new(state: OverviewState, tenant: &str, name: &str, sentence: &str) -> Self {
+        Attention {
+            state,
+            tenants: vec![tenant.to_string()],
+            object: None,
+            name: name.to_string(),
+            sentence: sentence.to_string(),
+            details: Vec::new(),
+            commands: Vec::new(),
+            at: None,
+            link: AttentionLink::Nowhere,
+        }
+    }
+
     /// All that needs a person.
     pub fn all(world: &World, plan: &Plan, grounds: &Grounds<'_>, tenants: &[ObjectStates<'_>]) -> Vec<Self> {
-        let mut entries = Entries::default();
+        let mut entries = Gathered::default();
         for states in tenants {
             of_tenant(world, grounds, states, &mut entries);
         }
-        for finding in ranked::of_no_target(plan) {
+        let is_of_tenant =
+            |finding: &&Finding| finding.tenant.as_ref().is_some_and(|tenant| world.tenants.contains_key(tenant));
+        for finding in plan.findings.iter().filter(|finding| !is_of_tenant(finding)) {
             let state = match finding.severity {
                 Severity::Warning if finding.code == Code::KeyDiffers => OverviewState::Differs,
                 Severity::Warning => continue,
@@ -123,23 +139,16 @@ impl Attention {
     }
 }
 
-fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, entries: &mut Entries) {
+fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, entries: &mut Gathered) {
     let tenant = states.tenant;
-    let whole = |state: OverviewState, sentence: String| Attention {
-        state,
-        tenants: vec![tenant.to_string()],
-        object: None,
-        name: tenant.to_string(),
-        sentence,
-        details: Vec::new(),
-        commands: Vec::new(),
-        at: None,
+    let whole = |state: OverviewState, sentence: &str| Attention {
         link: AttentionLink::Tenant(tenant.to_string()),
+        ..Attention::new(state, tenant, tenant, sentence)
     };
     let findings = grounds.findings(tenant);
     if let Some(why) = states.view.live.unreachable() {
         let told = findings.iter().find(|finding| finding.code == Code::TenantUnreachable);
-        let mut entry = whole(OverviewState::Missing, "cannot be read".to_string());
+        let mut entry = whole(OverviewState::Missing, "cannot be read");
         entry.details.push(why.to_string());
         entry.details.extend(told.map(|finding| finding.fix.clone()));
         entry.at = told.and_then(|finding| finding.at.clone());
@@ -147,7 +156,7 @@ fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, en
     } else if let Some(why) = &states.unknown
         && !findings.iter().any(|finding| finding.severity == Severity::Error)
     {
-        let mut entry = whole(OverviewState::Unknown, "not all that is declared for it is known".to_string());
+        let mut entry = whole(OverviewState::Unknown, "not all that is declared for it is known");
         entry.details.push(why.clone());
         entries.add(Some(tenant), entry);
     }
@@ -155,7 +164,7 @@ fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, en
     if let Some(target) = states.target.filter(|target| target.state == State::Read) {
         of_target(world, states, target, &mut blocked, entries);
         for sentence in waits_of(target) {
-            entries.add(Some(tenant), whole(OverviewState::Waiting, sentence));
+            entries.add(Some(tenant), whole(OverviewState::Waiting, &sentence));
         }
     }
     for finding in findings {
@@ -166,6 +175,7 @@ fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, en
             _ if is_told => None,
             Some(_) if finding.code == Code::KeyDiffers => Some(OverviewState::Differs),
             Some(_) => of_finding(finding, world, states.inventory).map(|cell| cell.state),
+            None if finding.code.is_of_whole_target() => Some(OverviewState::NeedsApproval),
             None if finding.severity == Severity::Warning => Some(OverviewState::Unknown),
             None => Some(OverviewState::Blocked),
         };
@@ -193,19 +203,17 @@ fn of_target<'a>(
     states: &ObjectStates<'a>,
     target: &'a Target,
     blocked: &mut BTreeSet<(&'a ObjectId, Code)>,
-    entries: &mut Entries,
+    entries: &mut Gathered,
 ) {
     let tenant = states.tenant;
-    let entry = |state: OverviewState, object: &ObjectId, sentence: String, details: Vec<String>| Attention {
-        state,
-        tenants: vec![tenant.to_string()],
-        object: Some(object.clone()),
-        name: states.name_of(object),
-        sentence,
-        details,
-        commands: Vec::new(),
-        at: None,
-        link: link_of(object, &states.name_of(object)),
+    let entry = |state: OverviewState, object: &ObjectId, sentence: String, details: Vec<String>| {
+        let name = states.name_of(object);
+        Attention {
+            object: Some(object.clone()),
+            details,
+            link: link_of(object, &name),
+            ..Attention::new(state, tenant, &name, &sentence)
+        }
     };
     for action in target.actions.iter().filter(|action| !action.needs_approval.is_empty()) {
         let object = &action.change.object;

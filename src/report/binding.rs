@@ -200,6 +200,21 @@ impl<'a> Scene<'a> {
         Some(Scene { tenant, inventory, replacements, elsewhere: Elsewhere::of(world) })
     }
 
+    /// A tenant of which only the variables of one integration are resolved.
+    pub fn of_integration(world: &'a World, tenant: &str, integration: &str) -> Option<Self> {
+        let (tenant, view) = world.tenants.get_key_value(tenant)?;
+        let inventory = view.live.inventory()?.as_ref();
+        let object = inventory.integrations.get(integration);
+        let keys: BTreeSet<&str> =
+            object.into_iter().flat_map(|o| &o.spec.connections).filter_map(Variable::stable_key).collect();
+        // A key may be replaced by one that is itself replaced: all that replace some key count.
+        let counts = |connection: &Object<ConnectionSpec>| {
+            !connection.spec.replaces.is_empty() || keys.contains(connection.spec.stable_key.as_str())
+        };
+        let replacements = Replacements::among(tenant, inventory, counts);
+        Some(Scene { tenant, inventory, replacements, elsewhere: Elsewhere::of(world) })
+    }
+
     /// All variables of a live integration.
     pub fn live(&self, integration: &str) -> Option<Vec<BindingRow>> {
         let object = self.inventory.integrations.get(integration)?;

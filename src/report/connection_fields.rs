@@ -1,11 +1,12 @@
 //! One connection field by field in every tenant: the value, who wrote it, and what the plan makes of it.
 
+pub use super::field_cell::{FieldCell, FieldGroup, FieldRow, FieldState, WrittenBy};
 pub use super::overview_state::{OverviewCell, OverviewState};
 pub use super::shown_value::ShownValue;
 
 use super::object_state::{Grounds, ObjectStates};
 use super::shown_value::SecretInputs;
-use crate::api::{ConnectionSpec, Kind, TypeInput, names};
+use crate::api::{ConnectionSpec, Kind, Object, TypeInput, names};
 use crate::engine::bindings::affected;
 use crate::engine::model::code::Code;
 use crate::engine::model::command::EditCommand;
@@ -16,7 +17,6 @@ use crate::engine::model::plan::{Action, ActionKind, AffectedIntegration, FieldC
 use crate::engine::model::record::{Record, Writer, Wrote};
 use crate::engine::overrides::decided_by;
 use crate::engine::resolve::{Binding, Replacements, resolve_credentials, resolve_variable};
-use crate::text::and;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -66,172 +66,12 @@ pub struct Remark {
     pub commands: Vec<EditCommand>,
 }
 
-/// A part of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FieldGroup {
-    /// What it is: title, component, type, credentials.
-    About,
-    Inputs,
-    TestInputs,
-    /// Labels and annotations.
-    Metadata,
-}
-
-/// A field in all tenants.
-#[derive(Clone, Debug)]
-pub struct FieldRow {
-    pub field: Field<'static>,
-    pub group: FieldGroup,
-    /// The type requires it.
-    pub is_required: bool,
-    /// It is a secret by its name or type.
-    pub is_secret: bool,
-    /// The type calls it an endpoint.
-    pub is_endpoint: bool,
-    /// One cell per column.
-    pub cells: Vec<FieldCell>,
-}
-
-/// A field in one tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldCell {
-    /// The live value.
-    pub value: ShownValue,
-    /// The value that is declared, if it is another one: what the plan makes of the live one where the state says so.
-    pub desired: Option<ShownValue>,
-    pub state: FieldState,
-    pub by: WrittenBy,
-    /// Whether the live value is that of the first tenant that has the connection.
-    pub is_as_first: bool,
-    /// For a value of each customer: how many customers gave one.
-    pub given: usize,
-}
-
-/// The state of a field in one tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FieldState {
-    /// The plan changes it.
-    Update,
-    /// A change waits for a stage, or for a tenant or a sync that is suspended.
-    Waiting,
-    /// It was changed outside Stablekey, and stays so.
-    Drift,
-    /// It was changed outside Stablekey, and the policy ignores that.
-    DriftIgnored,
-    /// The tenant keeps its own value.
-    Kept,
-    /// A sync wants another value; the tenant's own source or an override decides.
-    Overridden,
-    /// Whether it differs is unknown.
-    Unknown,
-    /// A writer declares the live value.
-    InSync,
-    /// No writer declares it.
-    NotManaged,
-    /// There is no value.
-    Absent,
-}
-
-impl FieldState {
-    /// The words for people.
-    pub const fn word(self) -> &'static str {
-        match self {
-            FieldState::Update => "to update",
-            FieldState::Waiting => "waits",
-            FieldState::Drift => "drift",
-            FieldState::DriftIgnored => "drift, ignored",
-            FieldState::Kept => "kept",
-            FieldState::Overridden => "overridden",
-            FieldState::Unknown => "unknown",
-            FieldState::InSync => "in sync",
-            FieldState::NotManaged => "not managed",
-            FieldState::Absent => "absent",
-        }
-    }
-
-    /// Whether something differs or is unknown.
-    pub const fn is_open(self) -> bool {
-        matches!(
-            self,
-            FieldState::Update
-                | FieldState::Waiting
-                | FieldState::Drift
-                | FieldState::DriftIgnored
-                | FieldState::Kept
-                | FieldState::Unknown
-        )
-    }
-}
-
-/// Who gave a field its live value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WrittenBy {
-    /// These writers, as the record says.
-    Writers(Vec<Writer>),
-    /// An override of a sync, at its position there.
-    Override { sync: Writer, position: usize, reason: String },
-    /// The tenant itself: Stablekey never wrote it, and these want another value.
-    Kept { by: String, wanted_by: Vec<Writer> },
-    /// Somebody outside Stablekey, if the location knows who.
-    Outside { by: Option<String> },
-    /// No writer.
-    Nobody,
-    /// It is unknown who.
-    Unknown,
-}
-
-impl WrittenBy {
-    /// The writers as text: `source`, `sync us-to-eu`, `kept: not managed by sync us-to-eu`.
-    pub fn words(&self) -> String {
-        match self {
-            WrittenBy::Writers(writers) => names_of(writers),
-            WrittenBy::Override { sync, reason, .. } => format!("override \"{reason}\" of {}", name_of(sync)),
-            WrittenBy::Kept { wanted_by, .. } if !wanted_by.is_empty() => {
-                format!("kept: not managed by {}", names_of(wanted_by))
-            }
-            WrittenBy::Kept { by, .. } => format!("kept by {by}"),
-            WrittenBy::Outside { by: Some(by) } => format!("drift: changed outside Stablekey by {by}"),
-            WrittenBy::Outside { by: None } => "drift: changed outside Stablekey".to_string(),
-            WrittenBy::Nobody => "not managed".to_string(),
-            WrittenBy::Unknown => "unknown".to_string(),
-        }
-    }
-
-    /// The syncs that it names, each of which has a page.
-    pub fn syncs(&self) -> Vec<&str> {
-        let writers: Vec<&Writer> = match self {
-            WrittenBy::Writers(writers) | WrittenBy::Kept { wanted_by: writers, .. } => writers.iter().collect(),
-            WrittenBy::Override { sync, .. } => vec![sync],
-            WrittenBy::Outside { .. } | WrittenBy::Nobody | WrittenBy::Unknown => Vec::new(),
-        };
-        let name = |writer| match writer {
-            &Writer::Sync(ref name) => Some(name.as_str()),
-            _ => None,
-        };
-        writers.into_iter().filter_map(name).collect()
-    }
-}
-
-/// A writer in words: `source`, `sync us-to-eu`.
-pub fn name_of(writer: &Writer) -> String {
-    match writer {
-        Writer::Source => "source".to_string(),
-        Writer::Sync(name) => format!("sync {name}"),
-        Writer::Promote(from) => format!("an ad-hoc sync of {from}"),
-        Writer::Adopt => "adopted".to_string(),
-    }
-}
-
-fn names_of(writers: &[Writer]) -> String {
-    and(&writers.iter().map(name_of).collect::<Vec<_>>())
-}
-
 /// The fields that are shown even where no tenant has a value.
 const ALWAYS: [FieldKind; 5] =
     [FieldKind::Title, FieldKind::Component, FieldKind::Type, FieldKind::Credentials, FieldKind::EmbeddedWorkflows];
 
 /// A tenant with what its plan says about the connection.
-struct Column<'a> {
+struct TenantColumn<'a> {
     states: ObjectStates<'a>,
     id: &'a ObjectId,
     live: Option<Item>,
@@ -250,12 +90,12 @@ impl ConnectionFields {
         let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
         let grounds = Grounds::of(world, plan);
         let secrets = SecretInputs::of(world, key);
-        let mut columns: Vec<Column<'_>> = Vec::new();
+        let mut columns: Vec<TenantColumn<'_>> = Vec::new();
         let mut tenants: Vec<ConnectionInTenant> = Vec::new();
         let mut first: Option<&ConnectionSpec> = None;
         for tenant in world.tenants.keys() {
             let Some(states) = grounds.tenant(tenant, Some(&id)) else { continue };
-            let mut column = Column::of(states, &id, key);
+            let mut column = TenantColumn::of(states, &id, key);
             let mut told = column.in_tenant(key, &grounds);
             let there = column.states.inventory.and_then(|inventory| inventory.connection(key));
             if let Some(connection) = there {
@@ -283,21 +123,31 @@ impl ConnectionFields {
     }
 }
 
-impl FieldRow {
-    /// The name of an input, or the field's path.
-    pub fn label(&self) -> String {
-        match self.field.name.is_empty() {
-            true => self.field.to_string(),
-            false => self.field.name.to_string(),
+impl ConnectionInTenant {
+    /// A tenant in which nothing uses the connection.
+    pub fn new(tenant: &str, cell: OverviewCell) -> Self {
+        ConnectionInTenant {
+            tenant: tenant.to_string(),
+            cell,
+            is_there: false,
+            unknown: None,
+            open: 0,
+            remarks: Vec::new(),
+            action: None,
+            used_by: Vec::new(),
+            customers: 0,
+            workflows: Vec::new(),
+            instances: None,
+            lacks: Vec::new(),
         }
     }
 }
 
-impl<'a> Column<'a> {
+impl<'a> TenantColumn<'a> {
     fn of(states: ObjectStates<'a>, id: &'a ObjectId, key: &str) -> Self {
         let live = states.inventory.and_then(|inventory| inventory.connection(key));
         let notes: Vec<&Note> = states.notes(id).collect();
-        Column {
+        TenantColumn {
             action: states.action(id),
             record: live.and_then(|_| states.inventory?.record(states.tenant, id)),
             is_uncompared: notes.iter().any(|note| matches!(note, Note::Blocked { .. })),
@@ -318,23 +168,14 @@ impl<'a> Column<'a> {
             None => self.states.of_lacking(key),
         };
         let mut told = ConnectionInTenant {
-            tenant: tenant.to_string(),
-            cell,
             is_there: connection.is_some(),
             unknown: self.states.unknown.clone(),
-            open: 0,
-            remarks: Vec::new(),
             action: self.action.map(|(action, _)| action.action),
-            used_by: Vec::new(),
-            customers: 0,
-            workflows: Vec::new(),
-            instances: None,
-            lacks: Vec::new(),
+            ..ConnectionInTenant::new(tenant, cell)
         };
         self.remark(grounds, &mut told);
         let Some(inventory) = self.states.inventory else { return told };
-        let replacements = Replacements::of(tenant, inventory);
-        let is_missing = self.users(key, inventory, &replacements, &mut told);
+        let is_missing = self.users(key, inventory, &mut told);
         if is_missing && !self.states.creates(key) {
             told.cell = told.cell.or_worse(OverviewCell::of(OverviewState::Missing, "no such key"));
         }
@@ -377,17 +218,14 @@ impl<'a> Column<'a> {
     }
 
     /// Adds the integrations and customers that use the connection, and says whether a binding misses the key.
-    fn users(
-        &mut self,
-        key: &str,
-        inventory: &Inventory,
-        replacements: &Replacements,
-        told: &mut ConnectionInTenant,
-    ) -> bool {
+    fn users(&mut self, key: &str, inventory: &Inventory, told: &mut ConnectionInTenant) -> bool {
         let tenant = self.states.tenant;
         let mut is_missing = false;
         // Only a variable that names the key, or one that may be replaced by it, can mean the connection.
-        let may_be_it = |named: &str| named == key || replacements_lead(inventory, named, key);
+        let (older, deciding) = related(inventory, key);
+        let may_be_it = |named: &str| older.contains(named);
+        let counts = |connection: &Object<ConnectionSpec>| deciding.contains(connection.spec.stable_key.as_str());
+        let replacements = &Replacements::among(tenant, inventory, counts);
         for (name, integration) in &inventory.integrations {
             let mut variables: Vec<&str> = Vec::new();
             for variable in &integration.spec.connections {
@@ -602,21 +440,32 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Whether a connection that replaces `older`, directly or by way of others, has the key.
-fn replacements_lead(inventory: &Inventory, older: &str, key: &str) -> bool {
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
+/// The keys that may mean a connection, by way of what it replaces; and those that decide what they mean.
+fn related<'i>(inventory: &'i Inventory, key: &'i str) -> (BTreeSet<&'i str>, BTreeSet<&'i str>) {
+    let mut older: BTreeSet<&str> = BTreeSet::new();
     let mut next: Vec<&str> = vec![key];
     while let Some(newer) = next.pop() {
-        if newer == older {
-            return true;
-        }
-        if seen.insert(newer)
+        if older.insert(newer)
             && let Some(connection) = inventory.connection(newer)
         {
             next.extend(connection.spec.replaces.iter().map(String::as_str));
         }
     }
-    false
+    let mut deciding = older.clone();
+    let replacing = inventory.connections.values().filter(|connection| !connection.spec.replaces.is_empty());
+    let replacing: Vec<&ConnectionSpec> = replacing.map(|connection| &connection.spec).collect();
+    loop {
+        let before = deciding.len();
+        for spec in &replacing {
+            if spec.replaces.iter().any(|key| deciding.contains(key.as_str())) {
+                deciding.insert(&spec.stable_key);
+                deciding.extend(spec.replaces.iter().map(String::as_str));
+            }
+        }
+        if deciding.len() == before {
+            return (older, deciding);
+        }
+    }
 }
 
 /// The inputs that the type of the connection declares, in any tenant.
@@ -633,7 +482,7 @@ fn typed<'w>(world: &'w World, key: &str) -> BTreeMap<&'w str, &'w TypeInput> {
     typed
 }
 
-fn rows(world: &World, key: &str, secrets: &SecretInputs, columns: &[Column<'_>]) -> Vec<FieldRow> {
+fn rows(world: &World, key: &str, secrets: &SecretInputs, columns: &[TenantColumn<'_>]) -> Vec<FieldRow> {
     let typed = typed(world, key);
     let is_anywhere = columns.iter().any(|column| column.live.is_some() || column.action.is_some());
     let mut fields: BTreeSet<Field<'static>> = BTreeSet::new();
@@ -662,9 +511,12 @@ fn rows(world: &World, key: &str, secrets: &SecretInputs, columns: &[Column<'_>]
         let known = typed.get(field.name.as_ref()).filter(|_| field.is_input());
         let mut cells: Vec<FieldCell> = columns.iter().map(|column| column.cell(&field, secrets)).collect();
         let first = columns.iter().position(|column| column.live.is_some());
-        let first = first.and_then(|at| cells.get(at)).map(|cell| cell.value.clone());
-        for (cell, column) in cells.iter_mut().zip(columns) {
-            cell.is_as_first = column.live.is_some() && first.as_ref() == Some(&cell.value);
+        let value = first.and_then(|at| cells.get(at)).map(|cell| cell.value.clone());
+        for (position, cell) in cells.iter_mut().enumerate() {
+            // Whether two secrets are the same is not told.
+            let is_told = !matches!(cell.value, ShownValue::Hidden | ShownValue::SomeSecret);
+            let is_there = columns.get(position).is_some_and(|column| column.live.is_some());
+            cell.is_as_first = is_there && (Some(position) == first || is_told && value.as_ref() == Some(&cell.value));
         }
         FieldRow {
             group: group(&field),
@@ -716,24 +568,6 @@ fn field_of_path(path: &[String]) -> Option<Field<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn writers_are_named_in_words() {
-        let sync = || Writer::Sync("us-to-eu".to_string());
-        for (by, words) in [
-            (WrittenBy::Writers(vec![Writer::Source, sync()]), "source and sync us-to-eu"),
-            (
-                WrittenBy::Override { sync: sync(), position: 0, reason: "own host".to_string() },
-                "override \"own host\" of sync us-to-eu",
-            ),
-            (WrittenBy::Kept { by: "eu".to_string(), wanted_by: vec![sync()] }, "kept: not managed by sync us-to-eu"),
-            (WrittenBy::Outside { by: None }, "drift: changed outside Stablekey"),
-            (WrittenBy::Nobody, "not managed"),
-        ] {
-            assert_eq!(by.words(), words);
-        }
-        assert_eq!(WrittenBy::Writers(vec![Writer::Source, sync()]).syncs(), ["us-to-eu"]);
-    }
 
     #[test]
     fn a_path_of_a_note_is_a_field() {

@@ -4,6 +4,7 @@ pub mod attention;
 pub mod binding;
 pub mod components;
 pub mod connection_fields;
+pub mod field_cell;
 pub mod manual_steps;
 pub mod matrix;
 pub mod object_state;

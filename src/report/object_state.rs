@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What is known about a part of the writers of a tenant.
-type Withheld = HashMap<(Kind, String), OverviewCell>;
+type NotCarriedOut = HashMap<(Kind, String), OverviewCell>;
 
 /// The objects of one tenant, indexed once.
 pub struct ObjectStates<'a> {
@@ -37,7 +37,7 @@ pub struct ObjectStates<'a> {
     /// The objects that plan or findings speak of.
     judged: HashMap<(Kind, &'a str), OverviewCell>,
     /// The objects that syncs would bring which are not carried out, or which are not known here.
-    withheld: Withheld,
+    withheld: NotCarriedOut,
     /// The actions, now or later, with whether they wait.
     actions: HashMap<&'a ObjectId, (&'a Action, bool)>,
 }
@@ -80,7 +80,7 @@ impl<'a> Grounds<'a> {
             carried: self.order.into.get(tenant.as_str()).cloned().unwrap_or_default(),
             unknown: self.unknown(tenant, view, target),
             judged: HashMap::new(),
-            withheld: Withheld::new(),
+            withheld: NotCarriedOut::new(),
             actions: HashMap::new(),
         };
         let concerns = |id: &ObjectId| only.is_none_or(|only| only == id);
@@ -169,7 +169,8 @@ impl<'a> ObjectStates<'a> {
     pub fn of_connection(&self, connection: &Object<ConnectionSpec>) -> OverviewCell {
         let judged = self.state(Kind::Connection, connection.name(), true);
         match self.inventory.and_then(|inventory| unready(connection, inventory)) {
-            Some(unready) => judged.or_worse(unready),
+            // It names what is missing.
+            Some(unready) => unready.or_worse(judged),
             None => judged,
         }
     }
@@ -274,7 +275,7 @@ impl<'a> ObjectStates<'a> {
     fn withhold(&mut self, grounds: &Grounds<'a>, only: Option<&ObjectId>) {
         let is_carried = |sync: &Sync| self.carried.iter().any(|carried| std::ptr::eq(*carried, sync));
         let idle = grounds.world.syncs.iter().filter(|sync| sync.spec.goes_to(self.tenant) && !is_carried(sync));
-        let mut withheld = Withheld::new();
+        let mut withheld = NotCarriedOut::new();
         for sync in idle {
             let judged = match sync.spec.is_suspended() {
                 true => OverviewCell::of(OverviewState::Waiting, "sync suspended"),
@@ -287,7 +288,7 @@ impl<'a> ObjectStates<'a> {
             }
         }
         if let Some(inventory) = self.inventory {
-            self.unknown_writers(grounds.world, inventory, &mut withheld);
+            self.unknown_writers(grounds.world, inventory, only, &mut withheld);
         }
         if let Some(only) = only {
             withheld.retain(|(kind, name), _| *kind == only.kind && *name == only.name);
@@ -297,7 +298,13 @@ impl<'a> ObjectStates<'a> {
 
     /// Adds the objects with a record of a sync that is not carried out: where others may write, an unknown one may
     /// want something else now.
-    fn unknown_writers(&self, world: &World, inventory: &Inventory, withheld: &mut Withheld) {
+    fn unknown_writers(
+        &self,
+        world: &World,
+        inventory: &Inventory,
+        only: Option<&ObjectId>,
+        withheld: &mut NotCarriedOut,
+    ) {
         let carried: BTreeSet<&Writer> = self.carried.iter().map(|sync| &sync.writer).collect();
         let known: BTreeSet<&Writer> =
             world.syncs.iter().filter(|s| s.spec.goes_to(self.tenant)).map(|s| &s.writer).collect();
@@ -319,16 +326,22 @@ impl<'a> ObjectStates<'a> {
             sets.filter(|writers| last.replace(Arc::as_ptr(writers)) != Some(Arc::as_ptr(writers)))
                 .find_map(|writers| seen.entry(Arc::as_ptr(writers).addr()).or_insert_with(|| judge(writers)).clone())
         };
-        for (id, record) in inventory.records.iter().filter(|(_, record)| record.tenant == self.tenant) {
-            if let Some(judged) = of_record(record) {
+        let mut take = |id: &ObjectId, record: &Record| {
+            if record.tenant == self.tenant
+                && let Some(judged) = of_record(record)
+            {
                 add(withheld, id.kind, id.name.clone(), &judged);
             }
+        };
+        match only {
+            Some(id) => inventory.records.get(id).into_iter().for_each(|record| take(id, record)),
+            None => inventory.records.iter().for_each(|(id, record)| take(id, record)),
         }
     }
 }
 
 /// Adds the objects that a sync would bring from what was read of its source.
-fn brought(sync: &Sync, source: &Inventory, judged: &OverviewCell, withheld: &mut Withheld) {
+fn brought(sync: &Sync, source: &Inventory, judged: &OverviewCell, withheld: &mut NotCarriedOut) {
     let brings_connections = sync.spec.connection_mode() != ConnectionMode::Match;
     let mut keys: HashSet<&str> = HashSet::new();
     for integration in source.integrations.values().filter(|i| sync.spec.selects(i.name())) {
@@ -346,7 +359,7 @@ fn brought(sync: &Sync, source: &Inventory, judged: &OverviewCell, withheld: &mu
     }
 }
 
-fn add(withheld: &mut Withheld, kind: Kind, name: String, judged: &OverviewCell) {
+fn add(withheld: &mut NotCarriedOut, kind: Kind, name: String, judged: &OverviewCell) {
     let known = withheld.entry((kind, name)).or_insert_with(|| judged.clone());
     if judged.state < known.state {
         *known = judged.clone();

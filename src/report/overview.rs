@@ -91,13 +91,30 @@ pub struct RowCounts {
 }
 
 impl TenantHealth {
+    /// A tenant without objects.
+    pub fn new(name: &str) -> Self {
+        TenantHealth {
+            name: name.into(),
+            region: None,
+            environment: None,
+            connections: 0,
+            integrations: 0,
+            states: StateCounts::default(),
+            worst: OverviewState::InSync,
+            unreachable: None,
+            unknown: None,
+            is_suspended: false,
+            suspended_syncs: Vec::new(),
+        }
+    }
+
     /// The state in a few words: `8 open`, `in sync`, `unreachable`.
     pub fn words(&self) -> String {
-        match self.states.open() {
+        match self.states.open() - self.states.of(OverviewState::Unknown) {
             _ if self.unreachable.is_some() => "unreachable".to_string(),
             _ if self.is_suspended => "suspended".to_string(),
-            _ if self.unknown.is_some() => "unknown".to_string(),
             0 if self.worst.is_quiet() => OverviewState::InSync.word().to_string(),
+            0 if self.unknown.is_some() => OverviewState::Unknown.word().to_string(),
             0 => self.worst.word().to_string(),
             open => format!("{} open", crate::text::thousands(open)),
         }
@@ -157,7 +174,7 @@ fn worst(cells: &[OverviewCell]) -> OverviewState {
 }
 
 /// What one tenant adds to the rows.
-struct Part<'a> {
+struct TenantPart<'a> {
     states: ObjectStates<'a>,
     /// Its connections, each with its state.
     connections: Vec<(&'a Arc<Object<ConnectionSpec>>, OverviewCell)>,
@@ -179,8 +196,8 @@ impl Overview {
         let names: Vec<&String> = world.tenants.keys().collect();
         let inventories = || world.tenants.values().filter_map(|view| view.live.inventory());
         let objects = inventories().map(|inventory| inventory.len()).sum();
-        let parts = parallel::map(objects, &names, |tenant| Part::of(world, &grounds, tenant));
-        let parts: Vec<Part<'_>> = parts.into_iter().flatten().collect();
+        let parts = parallel::map(objects, &names, |tenant| TenantPart::of(world, &grounds, tenant));
+        let parts: Vec<TenantPart<'_>> = parts.into_iter().flatten().collect();
         let connections = connection_rows(&parts);
         let integrations = integration_rows(&parts);
         let tenants = parts.iter().enumerate().map(|(column, part)| {
@@ -216,17 +233,16 @@ impl TenantHealth {
 
 fn health(states: &ObjectStates<'_>, findings: &[&Finding]) -> TenantHealth {
     let mut health = TenantHealth {
-        name: states.tenant.into(),
         region: states.view.spec.region.clone(),
         environment: states.view.spec.environment.clone(),
         connections: states.inventory.map_or(0, |inventory| inventory.connections.len()),
         integrations: states.inventory.map_or(0, |inventory| inventory.integrations.len()),
-        states: StateCounts::default(),
         worst: if states.unknown.is_some() { OverviewState::Unknown } else { OverviewState::InSync },
         unreachable: states.view.live.unreachable().map(str::to_string),
         unknown: states.unknown.clone(),
         is_suspended: states.view.spec.is_suspended(),
         suspended_syncs: states.target.iter().flat_map(|t| t.suspended_syncs.keys().cloned()).collect(),
+        ..TenantHealth::new(states.tenant)
     };
     // Objects without a row differ, too.
     for kind in [Kind::Component, Kind::CustomerCredentials] {
@@ -240,10 +256,10 @@ fn health(states: &ObjectStates<'_>, findings: &[&Finding]) -> TenantHealth {
     health
 }
 
-impl<'a> Part<'a> {
+impl<'a> TenantPart<'a> {
     fn of(world: &'a World, grounds: &Grounds<'a>, tenant: &str) -> Option<Self> {
         let states = grounds.tenant(tenant, None)?;
-        let mut part = Part {
+        let mut part = TenantPart {
             connections: Vec::new(),
             created: states.created().collect(),
             integrations: HashMap::new(),
@@ -276,13 +292,11 @@ impl<'a> Part<'a> {
             } else if is_unread {
                 cell = cell.or_worse(OverviewCell::of(OverviewState::Unknown, "definition"));
             }
-            if inventory.can.reports_ready_integrations {
-                match inventory.ready_integrations.get(name) {
-                    Some(Ready::Yes) => {}
-                    Some(Ready::No) => cell = cell.or_worse(OverviewCell::of(OverviewState::NotReady, "")),
-                    // It is not evaluated yet.
-                    Some(Ready::Was) | None => cell = cell.or_worse(OverviewCell::of(OverviewState::Unknown, "")),
-                }
+            // Without a report, its bindings and its definition tell.
+            let is_unready =
+                inventory.can.reports_ready_integrations && inventory.ready_integrations.get(name) == Some(&Ready::No);
+            if is_unready {
+                cell = cell.or_worse(OverviewCell::of(OverviewState::NotReady, ""));
             }
             self.integrations.insert(name, cell);
         }
@@ -306,7 +320,7 @@ impl<'a> Part<'a> {
             };
             if let Some(found) = found
                 && let Some(cell) = self.integrations.get_mut(row.integration)
-                && found.state < cell.state
+                && found.state <= cell.state
             {
                 *cell = found;
             }
@@ -352,7 +366,7 @@ impl<'a> Part<'a> {
 }
 
 /// A row under construction.
-struct Draft<'a> {
+struct RowDraft<'a> {
     key: &'a str,
     first: Option<&'a ConnectionSpec>,
     titles: Vec<&'a str>,
@@ -360,18 +374,18 @@ struct Draft<'a> {
 
 /// The rows of keys under construction.
 #[derive(Default)]
-struct Drafts<'a> {
-    all: Vec<Draft<'a>>,
+struct RowDrafts<'a> {
+    all: Vec<RowDraft<'a>>,
     by_key: HashMap<&'a str, usize>,
 }
 
-impl<'a> Drafts<'a> {
+impl<'a> RowDrafts<'a> {
     /// The position of a key; adds it if it is new.
     fn at(&mut self, key: &'a str) -> usize {
         let next = self.all.len();
         let at = *self.by_key.entry(key).or_insert(next);
         if at == next {
-            self.all.push(Draft { key, first: None, titles: Vec::new() });
+            self.all.push(RowDraft { key, first: None, titles: Vec::new() });
         }
         at
     }
@@ -387,7 +401,7 @@ impl<'a> Drafts<'a> {
     }
 
     /// The number of integrations that use each key in any tenant.
-    fn used_by(&self, parts: &[Part<'a>]) -> Vec<usize> {
+    fn used_by(&self, parts: &[TenantPart<'a>]) -> Vec<usize> {
         let mut integrations: HashMap<&str, usize> = HashMap::new();
         let mut pairs: Vec<(usize, usize)> = Vec::new();
         for (key, integration) in parts.iter().flat_map(|part| &part.uses) {
@@ -405,8 +419,8 @@ impl<'a> Drafts<'a> {
     }
 }
 
-fn connection_rows<'a>(parts: &[Part<'a>]) -> Vec<OverviewRow> {
-    let mut drafts = Drafts::default();
+fn connection_rows<'a>(parts: &[TenantPart<'a>]) -> Vec<OverviewRow> {
+    let mut drafts = RowDrafts::default();
     let mut columns: Vec<Vec<usize>> = Vec::with_capacity(parts.len());
     for part in parts {
         columns.push(part.connections.iter().map(|(connection, _)| drafts.take_in(connection)).collect());
@@ -443,7 +457,7 @@ fn connection_rows<'a>(parts: &[Part<'a>]) -> Vec<OverviewRow> {
     }
     let mut kinds: HashMap<(&'a str, bool, &'a str), Arc<str>> = HashMap::new();
     let mut cells = grid.into_iter();
-    let row = |(draft, used_by): (&Draft<'a>, usize)| {
+    let row = |(draft, used_by): (&RowDraft<'a>, usize)| {
         let component = match draft.first {
             None => "".into(),
             Some(spec) => {
@@ -452,7 +466,8 @@ fn connection_rows<'a>(parts: &[Part<'a>]) -> Vec<OverviewRow> {
                 kinds.entry(of).or_insert_with(text).clone()
             }
         };
-        let lacking = |(cell, part): (Option<OverviewCell>, &Part<'_>)| cell.unwrap_or_else(|| part.lacking(draft.key));
+        let lacking =
+            |(cell, part): (Option<OverviewCell>, &TenantPart<'_>)| cell.unwrap_or_else(|| part.lacking(draft.key));
         let cells: Box<[OverviewCell]> = cells.by_ref().take(width).zip(parts).map(lacking).collect();
         let titles = draft.titles.iter().flat_map(|title| ["\n", title]);
         let search: String = [draft.key, "\n", &component].into_iter().chain(titles).collect();
@@ -470,7 +485,7 @@ fn connection_rows<'a>(parts: &[Part<'a>]) -> Vec<OverviewRow> {
     rows
 }
 
-fn integration_rows(parts: &[Part<'_>]) -> Vec<OverviewRow> {
+fn integration_rows(parts: &[TenantPart<'_>]) -> Vec<OverviewRow> {
     let mut variables: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
     for part in parts {
         let live = part.states.inventory.into_iter().flat_map(|inventory| inventory.integrations.values());
@@ -483,7 +498,7 @@ fn integration_rows(parts: &[Part<'_>]) -> Vec<OverviewRow> {
             variables.entry(name).or_default();
         }
     }
-    let cell = |part: &Part<'_>, name: &str| {
+    let cell = |part: &TenantPart<'_>, name: &str| {
         let live = part.integrations.get(name).cloned();
         live.unwrap_or_else(|| part.states.state(Kind::Integration, name, false))
     };

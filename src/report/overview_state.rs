@@ -24,8 +24,6 @@ pub enum OverviewState {
     Create,
     /// The plan updates it.
     Update,
-    /// The plan only records who writes it.
-    Adopt,
     /// The plan deletes it.
     Delete,
     /// A change waits for an earlier stage, or for a tenant or sync that is suspended.
@@ -34,6 +32,8 @@ pub enum OverviewState {
     Expiring,
     /// The tenant keeps its own value.
     Kept,
+    /// The plan only records who writes it.
+    Adopt,
     /// Whether it differs is unknown.
     Unknown,
     /// Nothing differs from what is declared, and all that is declared is known.
@@ -53,11 +53,11 @@ impl OverviewState {
         OverviewState::NotReady,
         OverviewState::Create,
         OverviewState::Update,
-        OverviewState::Adopt,
         OverviewState::Delete,
         OverviewState::Waiting,
         OverviewState::Expiring,
         OverviewState::Kept,
+        OverviewState::Adopt,
         OverviewState::Unknown,
         OverviewState::InSync,
         OverviewState::Absent,

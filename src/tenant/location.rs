@@ -146,6 +146,22 @@ pub struct Snapshot {
     pub cautions: Vec<String>,
 }
 
+impl Snapshot {
+    /// Takes what is the same from an earlier reading, so that both are in memory once.
+    pub fn share(&mut self, before: &Snapshot) {
+        if self.inventory.is_same_as(&before.inventory) {
+            self.inventory = Arc::clone(&before.inventory);
+        }
+        let is_same = |(a, b): (&SourcePlace, &SourcePlace)| {
+            Arc::ptr_eq(&a.file, &b.file) && a.range == b.range && a.item == b.item
+        };
+        let (now, then) = (&self.origins, &before.origins);
+        if now.len() == then.len() && now.keys().eq(then.keys()) && now.values().zip(then.values()).all(is_same) {
+            self.origins = Arc::clone(&before.origins);
+        }
+    }
+}
+
 /// Why a location did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {

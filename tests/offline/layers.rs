@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 /// From bottom to top. The layer of a module is the longest prefix of its name here.
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 25] = [
     "text",
     "io_error",
     "file_tree",
@@ -28,6 +28,7 @@ const LAYERS: [&str; 24] = [
     "author",
     "report",
     "render",
+    "hub",
     "page",
     "controller",
     "cli",

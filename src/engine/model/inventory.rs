@@ -216,6 +216,59 @@ impl std::fmt::Display for ReadOnly {
 }
 
 impl Inventory {
+    /// Whether another inventory is certainly the same: its objects are those of this one, not only equal ones.
+    pub fn is_same_as(&self, other: &Inventory) -> bool {
+        fn same<K: Ord, T: ?Sized>(a: &BTreeMap<K, Arc<T>>, b: &BTreeMap<K, Arc<T>>) -> bool {
+            a.len() == b.len() && a.iter().zip(b).all(|((a, one), (b, other))| a == b && Arc::ptr_eq(one, other))
+        }
+        let Inventory {
+            components,
+            connections,
+            customer_credentials,
+            integrations,
+            uses,
+            records,
+            holders,
+            definitions_gone,
+            readiness,
+            ready_integrations,
+            can,
+            supply,
+            foreign,
+            is_not_asked,
+            facts,
+            integration_facts,
+            workflows,
+            unread_workflows,
+            invalid,
+            unparsed,
+            unread,
+            read_only,
+        } = self;
+        same(components, &other.components)
+            && same(connections, &other.connections)
+            && same(customer_credentials, &other.customer_credentials)
+            && same(integrations, &other.integrations)
+            && *uses == other.uses
+            && *records == other.records
+            && same(holders, &other.holders)
+            && *definitions_gone == other.definitions_gone
+            && *readiness == other.readiness
+            && *ready_integrations == other.ready_integrations
+            && *can == other.can
+            && *supply == other.supply
+            && *foreign == other.foreign
+            && *is_not_asked == other.is_not_asked
+            && same(facts, &other.facts)
+            && same(integration_facts, &other.integration_facts)
+            && *workflows == other.workflows
+            && *unread_workflows == other.unread_workflows
+            && *invalid == other.invalid
+            && *unparsed == other.unparsed
+            && *unread == other.unread
+            && *read_only == other.read_only
+    }
+
     /// The connection with exactly this stable key.
     pub fn connection(&self, key: &str) -> Option<&Arc<Object<ConnectionSpec>>> {
         // Most keys equal the name of their connection.

@@ -10,7 +10,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::{Record, Writer};
 use crate::engine::model::revert::Revert;
 use crate::engine::model::stages::StageWait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -52,6 +52,13 @@ pub struct Scope {
     /// What is to be put back in the tenant, and nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revert: Option<Revert>,
+}
+
+impl Scope {
+    /// Whether nothing is left out.
+    pub fn is_whole(&self) -> bool {
+        *self == Scope::default()
+    }
 }
 
 /// What was skipped while reading.
@@ -345,7 +352,7 @@ fn path<S: serde::Serializer>(field: &Field<'_>, to: S) -> Result<S::Ok, S::Erro
 }
 
 /// An operation on a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
     /// The value is written.

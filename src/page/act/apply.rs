@@ -3,6 +3,7 @@
 use crate::apply::consent::{Approvals, NotKept, StateFolder};
 use crate::apply::{self, Consent, Refusal};
 use crate::engine::model::plan::{Plan, Scope};
+use crate::page::PageFolder;
 use crate::page::consent::{applicable, digest_of_plan};
 use crate::page::desk::Desk;
 use crate::page::layout;
@@ -19,11 +20,17 @@ use std::sync::Arc;
 /// Begins an apply of the whole plan.
 pub(crate) fn begin(request: &Request, shown: &Shown) -> Reply {
     let plan = &shown.planned.plan;
-    begin_with(request, plan, "Apply".to_string(), Scope::default())
+    begin_with(request, &shown.folder, plan, "Apply".to_string(), Scope::default())
 }
 
 /// Begins an apply within a scope. `plan` is what would be shown now, to name what changed.
-pub(in crate::page) fn begin_with(request: &Request, plan: &Plan, title: String, scope: Scope) -> Reply {
+pub(in crate::page) fn begin_with(
+    request: &Request,
+    folder: &Arc<PageFolder>,
+    plan: &Plan,
+    title: String,
+    scope: Scope,
+) -> Reply {
     let fields = &request.fields;
     let approves = match fields.text("what") {
         "all" => true,
@@ -51,10 +58,11 @@ pub(in crate::page) fn begin_with(request: &Request, plan: &Plan, title: String,
     }
     let consent = if approves { Consent::All } else { Consent::Safe };
     let run = Arc::new(Run::new(title, applicable(plan).count()));
-    let (desk, digest) = (Arc::clone(&request.desk), fields.text("digest").to_string());
+    let (desk, folder) = (Arc::clone(&request.desk), Arc::clone(folder));
+    let digest = fields.text("digest").to_string();
     let before: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
     let work = move |run: &Run| {
-        run.end(carry_out(&desk, run, &scope, &consent, &digest, &before));
+        run.end(carry_out(&desk, &folder, run, &scope, &consent, &digest, &before));
         desk.read_again();
     };
     match request.desk.running.start(run, work) {
@@ -70,9 +78,18 @@ pub(in crate::page) fn begin_with(request: &Request, plan: &Plan, title: String,
 }
 
 /// Plans again, and applies if that is what was shown.
-fn carry_out(desk: &Desk, run: &Run, scope: &Scope, consent: &Consent, digest: &str, before: &BTreeSet<String>) -> End {
+fn carry_out(
+    desk: &Desk,
+    from: &PageFolder,
+    run: &Run,
+    scope: &Scope,
+    consent: &Consent,
+    digest: &str,
+    shown: &BTreeSet<String>,
+) -> End {
+    let before = desk.reading().shown;
     let refused = |message: String, help: &str| End::Refused { message, help: help.to_string() };
-    let project = match (desk.options.open)() {
+    let project = match (from.open)(before.as_deref().map(|shown| &shown.project)) {
         Ok(project) => project,
         Err(failure) => return refused(failure.message, &failure.help),
     };
@@ -80,7 +97,7 @@ fn carry_out(desk: &Desk, run: &Run, scope: &Scope, consent: &Consent, digest: &
     if digest_of_plan(&project, &plan) != digest {
         let now: BTreeSet<String> = plan.actions().map(|(_, action)| action.id.clone()).collect();
         let list = |ids: Vec<&String>| ids.into_iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let (new, gone) = (list(now.difference(before).collect()), list(before.difference(&now).collect()));
+        let (new, gone) = (list(now.difference(shown).collect()), list(shown.difference(&now).collect()));
         let what = match (new.is_empty(), gone.is_empty()) {
             (true, true) => "what an action would do is another thing now".to_string(),
             (false, true) => format!("new: {new}"),
@@ -90,7 +107,7 @@ fn carry_out(desk: &Desk, run: &Run, scope: &Scope, consent: &Consent, digest: &
         let message = format!("The plan changed since it was shown ({what}).");
         return refused(message, "Nothing was written. Read the plan again, and apply it.");
     }
-    let folder = desk.options.state_folder.as_ref().map(|folder| StateFolder::of(folder, &project));
+    let folder = from.state_folder.as_ref().map(|folder| StateFolder::of(folder, &project));
     let approvals: &dyn Approvals = match &folder {
         Some(folder) => folder,
         None => &NotKept,
@@ -114,10 +131,11 @@ fn carry_out(desk: &Desk, run: &Run, scope: &Scope, consent: &Consent, digest: &
     let done = apply::digest_of(apply::done(&plan, &report));
     // The project is read again; keeping both in memory would need twice as much.
     drop(project);
-    let after = (desk.options.open)().map_err(|failure| failure.message).map(|project| {
-        let after = planned::plan(&project, scope);
-        (apply::receipt(done, &after.world), after.plan)
-    });
+    let after =
+        (from.open)(before.as_deref().map(|shown| &shown.project)).map_err(|failure| failure.message).map(|project| {
+            let after = planned::plan(&project, scope);
+            (apply::receipt(done, &after.world), after.plan)
+        });
     let forgotten = after.as_ref().map(|(_, plan)| apply::forget_approvals(approvals, plan));
     let mut warnings: Vec<String> = folder.iter().flat_map(StateFolder::take_warnings).collect();
     if let Ok(Err(error)) = forgotten {

@@ -337,7 +337,11 @@ pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, Au
         notes: made.warnings.clone(),
         edited: draft.finish()?,
         records: None,
-        then: address::connection(key),
+        // Who came from a step goes on there.
+        then: fields
+            .filled("back")
+            .filter(|back| back.starts_with("/switch"))
+            .map_or_else(|| address::connection(key), str::to_string),
     })
 }
 

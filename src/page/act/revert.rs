@@ -57,7 +57,7 @@ pub(crate) fn show(request: &Request, shown: &Shown) -> Reply {
 /// Begins to put it back.
 pub(crate) fn begin(request: &Request, shown: &Shown) -> Reply {
     match planned(request, shown) {
-        Ok((scope, plan, what)) => apply::begin_with(request, &plan, format!("Revert {what}"), scope),
+        Ok((scope, plan, what)) => apply::begin_with(request, &shown.folder, &plan, format!("Revert {what}"), scope),
         Err(reply) => *reply,
     }
 }

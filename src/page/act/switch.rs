@@ -69,7 +69,9 @@ fn dialog(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Repl
     };
     let Choices { what: step, tenant, connections, .. } = &choices;
     let back = address::integration(fields.text("integration"), tenant);
-    let add = Address::new("/new").with("tenant", tenant).with("back", &back).text();
+    let here = ["tenant", "integration", "input"].iter().chain(&MOVED);
+    let here = here.fold(Address::new("/switch"), |address, name| address.with(name, fields.text(name))).text();
+    let add = Address::new("/new").with("tenant", tenant).with("back", &here).text();
     let main = html! {
         div.head { div {
             nav.crumbs aria-label="Where this is" { a href="/integrations" { "Integrations" } span { "/" } a href=(back) { (line(fields.text("integration"))) } span { "/" } }

@@ -6,6 +6,7 @@ use super::plan::{actions_of_field, below};
 use crate::api::Kind;
 use crate::api::names;
 use crate::engine::model::item::ObjectId;
+use crate::git::{FileCommit, Repository};
 use crate::manifest::{SourcePlace, locate_all};
 use crate::page::address::{self, Address};
 use crate::page::layout::{self, Entry, line, text};
@@ -19,6 +20,7 @@ use crate::report::overview::OverviewState;
 use crate::text::count;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// The most integrations that are listed.
 const MOST: usize = 50;
@@ -60,7 +62,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
             (users(&fields))
         }
         (table(request, shown, &fields, key))
-        div.three { (used_by(&fields)) (remarks(&fields)) }
+        div.three { (used_by(&fields)) (history(shown, key)) (remarks(&fields)) }
     };
     layout::reply(request, Some(Entry::Components), key, main)
 }
@@ -256,6 +258,59 @@ fn used_by(fields: &ConnectionFields) -> Markup {
             }
         }
     }
+}
+
+/// The most commits that are listed.
+const COMMITS: usize = 8;
+
+/// The commits that changed the file in which the connection is declared, by tenant.
+fn history(shown: &Shown, key: &str) -> Markup {
+    let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
+    let Ok(repository) = Repository::around(&shown.project.root) else { return html! {} };
+    let mut files: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    for tenant in shown.project.tenants.keys() {
+        let declared = shown.project.declared(tenant, &id).or_else(|| shown.project.origin(Some(tenant), &id));
+        if let Some(path) = declared.and_then(|place| repository.below(Path::new(&place.file.path))) {
+            files.entry(path).or_insert(tenant);
+        }
+    }
+    let mut commits: Vec<(FileCommit, Vec<&str>)> = Vec::new();
+    let mut is_cut = false;
+    for (path, tenant) in files {
+        let found = repository.history(&path, COMMITS);
+        is_cut |= found.is_cut;
+        for commit in found.commits {
+            match commits.iter_mut().find(|(known, _)| known.id == commit.id) {
+                Some((_, tenants)) => tenants.push(tenant),
+                None => commits.push((commit, vec![tenant])),
+            }
+        }
+    }
+    commits.sort_by_key(|(commit, _)| std::cmp::Reverse(commit.seconds));
+    html! {
+        section aria-labelledby="h-history" {
+            h2 #h-history { "History" }
+            @if commits.is_empty() { p.dim { "No commit has it yet." } }
+            ul.tree {
+                @for (commit, tenants) in commits.iter().take(COMMITS) {
+                    @let short = commit.id.get(..10).unwrap_or(&commit.id);
+                    li {
+                        span { (line(&commit.subject)) " · " (line(&tenants.join(", "))) }
+                        span {
+                            (day(commit.seconds)) " "
+                            @match repository.page_of(&commit.id) { Some(page) => a href=(page) rel="noreferrer" title=(line(&commit.author)) { (short) }, None => code title=(line(&commit.author)) { (short) } }
+                        }
+                    }
+                }
+                @if is_cut || commits.len() > COMMITS { li.dim { "Older commits are not shown." } }
+            }
+        }
+    }
+}
+
+/// The day of a commit, in UTC.
+fn day(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
 /// What the plan says of it.

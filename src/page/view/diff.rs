@@ -5,6 +5,7 @@ use crate::engine::model::plan::{FieldChange, Op};
 use crate::page::layout::line;
 use crate::report::value;
 use maud::{Markup, html};
+use serde_json::Value;
 
 /// The most lines of one diff: files of a first import are longer.
 const MOST: usize = 2_000;
@@ -52,14 +53,25 @@ pub(in crate::page) fn fields(at: Option<String>, changes: &[FieldChange]) -> Ma
 }
 
 fn field(change: &FieldChange) -> Markup {
-    let name = change.field.to_string();
-    match change.op {
-        Op::Set | Op::Remove => values(&name, change.from.as_ref(), change.to.as_ref(), &change.parts),
-        Op::Record => sentence(&name, "in sync; it comes under management"),
-        Op::Forget => sentence(&name, "was changed by others and is no longer declared: it stays and is forgotten"),
+    let (from, to) = (change.from.as_ref().map(Json::value), change.to.as_ref().map(Json::value));
+    stated(&change.field.to_string(), change.op, (from.as_ref(), to.as_ref()), &change.parts, change.by.as_deref())
+}
+
+/// What is done with a field.
+pub(in crate::page) fn stated(
+    name: &str,
+    op: Op,
+    values: (Option<&Value>, Option<&Value>),
+    parts: &[String],
+    by: Option<&str>,
+) -> Markup {
+    match op {
+        Op::Set | Op::Remove => pair(name, values, parts),
+        Op::Record => sentence(name, "in sync; it comes under management"),
+        Op::Forget => sentence(name, "was changed by others and is no longer declared: it stays and is forgotten"),
         Op::Release => {
-            let by = change.by.as_deref().unwrap_or("somebody else");
-            sentence(&name, &format!("is no longer declared; {by} holds it too, so it stays"))
+            let by = by.unwrap_or("somebody else");
+            sentence(name, &format!("is no longer declared; {by} holds it too, so it stays"))
         }
     }
 }
@@ -71,13 +83,17 @@ fn sentence(name: &str, text: &str) -> Markup {
 /// Two values of a field.
 pub(in crate::page) fn values(name: &str, from: Option<&Json>, to: Option<&Json>, parts: &[String]) -> Markup {
     let (from, to) = (from.map(Json::value), to.map(Json::value));
-    let shown = |value: &Option<serde_json::Value>, other: &Option<serde_json::Value>| {
-        value.as_ref().map(|one| match value::text(one) {
+    pair(name, (from.as_ref(), to.as_ref()), parts)
+}
+
+fn pair(name: &str, (from, to): (Option<&Value>, Option<&Value>), parts: &[String]) -> Markup {
+    let shown = |value: Option<&Value>, other: Option<&Value>| {
+        value.map(|one| match value::text(one) {
             Some(text) => text.to_string(),
-            None => value::words_beside(one, other.as_ref()),
+            None => value::words_beside(one, other),
         })
     };
-    let (old, new) = (shown(&from, &to), shown(&to, &from));
+    let (old, new) = (shown(from, to), shown(to, from));
     html! {
         @for text in old.iter().flat_map(|old| old.lines()) { div.old { span { (line(name)) } span { "−" } span { (line(text)) } } }
         @for text in new.iter().flat_map(|new| new.lines()) { div.new { span { (line(name)) } span { "+" } span { (line(text)) } } }

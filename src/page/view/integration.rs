@@ -2,7 +2,7 @@
 
 use super::{bare_mark, mark};
 use crate::author::Draft;
-use crate::author::designer::{Missing, StepChoice, SwitchConnection, switch};
+use crate::author::designer::{BindStep, Missing, StepChoice, SwitchConnection, bind, switch};
 use crate::engine::model::inventory::Inventory;
 use crate::page::address::{self, Address};
 use crate::page::layout::{self, Entry, line, text};
@@ -63,7 +63,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
     let rows: BTreeMap<&str, Vec<BindingRow>> = world
         .tenants
         .keys()
-        .filter_map(|tenant| Some((tenant.as_str(), Scene::of(world, tenant)?.live(name)?)))
+        .filter_map(|tenant| Some((tenant.as_str(), Scene::of_integration(world, tenant, name)?.live(name)?)))
         .collect();
     let main = html! {
         div.head {
@@ -162,8 +162,10 @@ fn tree(shown: &Shown, name: &str, tenant: &str, rows: &[BindingRow]) -> Markup 
         section aria-labelledby="h-steps" {
             h2 #h-steps { "Flows and steps" }
             @match switchable {
-                Ok(Some(Missing::Step(steps))) => (steps_of(name, tenant, &steps.steps)),
-                Ok(_) => p.dim { "No step uses a connection." },
+                Ok(found) => {
+                    @if let Some(Missing::Step(steps)) = &found { (steps_of(name, tenant, &steps.steps)) } @else { p.dim { "No step uses a connection." } }
+                    (unbound(shown, name, tenant))
+                },
                 Err(error) => {
                     (uses(rows))
                     details { summary { "It is not changed here" } p { (text(&error.to_string())) } (layout::steps(&error.help())) }
@@ -213,6 +215,19 @@ fn steps_of(name: &str, tenant: &str, steps: &[StepChoice]) -> Markup {
             }
             @if steps.len() > MOST { li.dim { "and " (steps.len() - MOST) " more" } }
         }
+    }
+}
+
+/// The steps that have no connection yet.
+fn unbound(shown: &Shown, name: &str, tenant: &str) -> Markup {
+    let asked =
+        BindStep { tenant: Some(tenant.to_string()), integration: Some(name.to_string()), ..BindStep::default() };
+    let mut draft = Draft::new(&shown.project);
+    match bind(&mut draft, &asked) {
+        Ok(Some(Missing::Step(steps))) if !steps.steps.is_empty() => html! {
+            details { summary { "Steps without a connection (" (steps.steps.len()) ")" } (steps_of(name, tenant, &steps.steps)) }
+        },
+        _ => html! {},
     }
 }
 

@@ -22,12 +22,28 @@ use maud::{Markup, html};
 
 /// The mark of a state: a glyph, a tint where something is to be done, and the word for who sees neither.
 pub(super) fn mark(state: OverviewState) -> Markup {
-    html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { (state.word()) } } }
+    html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { " " (state.word()) } } }
 }
 
 /// The mark beside a text that says the same.
 pub(super) fn bare_mark(state: OverviewState) -> Markup {
     html! { span class={ "i " (state.class()) } aria-hidden="true" { (state.glyph()) } }
+}
+
+/// One entry of a plan: a line with its word and title, and below it what there is to know.
+pub(super) fn act(
+    state: OverviewState,
+    (word, title): (&str, Markup),
+    end: Markup,
+    is_open: bool,
+    inner: Markup,
+) -> Markup {
+    html! {
+        details.act open[is_open] {
+            summary { (mark(state)) span { (word) } span { (title) } span.dim { (end) } }
+            div.in { (inner) }
+        }
+    }
 }
 
 /// The page of an object of a tenant.

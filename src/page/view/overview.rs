@@ -17,6 +17,8 @@ use maud::{DOCTYPE, Markup, html};
 
 /// The most entries of what needs attention.
 const ATTENTION: usize = 8;
+/// The most cells of a static overview.
+const STATIC_CELLS: usize = 10_000;
 /// Up to this number of tenants words stand beside the glyphs.
 const FEW: usize = 8;
 
@@ -291,7 +293,11 @@ fn row(overview: &Overview, row: &OverviewRow, is_of_keys: bool, links: bool) ->
 /// The overview as one file without script: what is not in sync, and counts of the rest. It is legible without its style.
 pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize) -> String {
     let open = |rows: &[OverviewRow]| -> usize { rows.iter().filter(|row| !row.is_quiet()).count() };
-    let part = |title: &str, rows: &[OverviewRow], counts: &RowCounts, is_of_keys: bool| {
+    // Many tenants make wide rows: the file stays small all the same.
+    let most = most.min(STATIC_CELLS / overview.tenants.len().max(1));
+    let of_keys = open(&overview.connections).min(most);
+    let part = |title: &str, rows: &[OverviewRow], counts: &RowCounts, most: usize| {
+        let is_of_keys = std::ptr::eq(rows, overview.connections.as_slice());
         let shown: Vec<&OverviewRow> = rows.iter().filter(|row| !row.is_quiet()).take(most).collect();
         html! {
             section {
@@ -325,8 +331,8 @@ pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize)
                             @if overview.attention.len() > 100 { p { "and " (thousands(overview.attention.len() - 100)) " more" } }
                         }
                     }
-                    (part("Connections", &overview.connections, &overview.counts.keys, true))
-                    (part("Integrations", &overview.integrations, &overview.counts.integrations, false))
+                    (part("Connections", &overview.connections, &overview.counts.keys, of_keys))
+                    (part("Integrations", &overview.integrations, &overview.counts.integrations, most - of_keys))
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The plan of all tenants, and the form that applies it.
 
 use super::offer::offer;
-use super::{bare_mark, diff, mark, page_of};
+use super::{act, bare_mark, diff, page_of};
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
@@ -271,27 +271,19 @@ fn details(
     is_open: bool,
     inner: Markup,
 ) -> Markup {
-    html! {
-        details.act open[is_open] {
-            summary {
-                (mark(state))
-                span { (word) }
-                span {
-                    @match id {
-                        Some(id) => {
-                            b { (line(key.unwrap_or(&id.name))) } " " span.dim { (id.kind.to_string().to_lowercase()) }
-                        },
-                        None => { b { (line(tenant)) } },
-                    }
-                }
-                span.dim { (end) }
-            }
-            div.in {
-                (inner)
-                @if let Some(to) = id.and_then(|id| page_of(tenant, id, key)) { p.then { a href=(to) { "Open " (line(key.or(id.map(|id| id.name.as_str())).unwrap_or_default())) } } }
-            }
+    let title = html! {
+        @match id {
+            Some(id) => {
+                b { (line(key.unwrap_or(&id.name))) } " " span.dim { (id.kind.to_string().to_lowercase()) }
+            },
+            None => { b { (line(tenant)) } },
         }
-    }
+    };
+    let inner = html! {
+        (inner)
+        @if let Some(to) = id.and_then(|id| page_of(tenant, id, key)) { p.then { a href=(to) { "Open " (line(key.or(id.map(|id| id.name.as_str())).unwrap_or_default())) } } }
+    };
+    act(state, (word, title), end, is_open, inner)
 }
 
 /// The stable key of the connection that an action is about.
@@ -432,8 +424,8 @@ pub(in crate::page) fn consent(request: &Request, project: &Project, plan: &Plan
 }
 
 /// The plan as Markdown, for a pull request.
-pub(in crate::page) fn markdown(request: &Request, shown: &Shown) -> Reply {
-    reply::text("text/markdown; charset=utf-8", render::plan_markdown(&shown.planned.plan, &typed(request)))
+pub(in crate::page) fn markdown(_request: &Request, shown: &Shown) -> Reply {
+    reply::text("text/markdown; charset=utf-8", render::plan_markdown(&shown.planned.plan, &typed(shown)))
 }
 
 /// The plan as JSON.
@@ -446,7 +438,7 @@ pub(in crate::page) fn json(request: &Request, shown: &Shown) -> Reply {
     }
 }
 
-fn typed(request: &Request) -> Invocation {
-    let root = request.desk.options.root.display().to_string();
+fn typed(shown: &Shown) -> Invocation {
+    let root = shown.folder.root.display().to_string();
     Invocation { root: (root != ".").then_some(root), ..Invocation::default() }
 }

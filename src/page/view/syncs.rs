@@ -102,9 +102,8 @@ fn suspension(request: &Request, what: &str, name: &str, is_suspended: bool) -> 
     }
 }
 
-/// The tenants in columns: each to the right of those that it copies from.
 fn picture(shown: &Shown) -> Markup {
-    let edges: BTreeSet<(&str, &str, bool)> = shown
+    let edges: BTreeSet<SyncEdge<'_>> = shown
         .project
         .syncs
         .iter()
@@ -115,11 +114,20 @@ fn picture(shown: &Shown) -> Markup {
                 .map(move |to| (from, to.as_str(), sync.spec.is_suspended() || !is_accepted(shown, from, to)))
         })
         .collect();
-    let mut column: BTreeMap<&str, usize> = shown.project.tenants.keys().map(|name| (name.as_str(), 0)).collect();
+    let tenants = shown.project.tenants.keys().map(|name| (name.as_str(), about(shown, name))).collect();
+    drawn(&tenants, &edges)
+}
+
+/// From a tenant to another one, and whether nothing is written there now.
+pub(in crate::page) type SyncEdge<'n> = (&'n str, &'n str, bool);
+
+/// Tenants, each with a few words, in columns: each to the right of those that it copies from.
+pub(in crate::page) fn drawn(tenants: &BTreeMap<&str, String>, edges: &BTreeSet<SyncEdge<'_>>) -> Markup {
+    let mut column: BTreeMap<&str, usize> = tenants.keys().map(|name| (*name, 0)).collect();
     // A cycle would push its tenants right for ever.
     for _ in 0..column.len() {
         let mut is_changed = false;
-        for (from, to, _) in &edges {
+        for (from, to, _) in edges {
             let (Some(left), Some(right)) = (column.get(from).copied(), column.get(to).copied()) else { continue };
             if right <= left && left + 1 < column.len() {
                 column.insert(to, left + 1);
@@ -156,15 +164,15 @@ fn picture(shown: &Shown) -> Markup {
         ))
     };
     html! {
-        svg.graph viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="img" aria-label=(sentence(&edges)) {
+        svg.graph viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height) role="img" aria-label=(sentence(edges)) {
             defs { marker id="arrow" viewBox="0 0 8 8" refX="1" refY="4" markerWidth="8" markerHeight="8" orient="auto" { path.head d="M0 0 8 4 0 8z" {} } }
-            @for (from, to, waits) in &edges {
+            @for (from, to, waits) in edges {
                 @if let Some(path) = path(from, to) { path.edge.waits[*waits] d=(path) marker-end="url(#arrow)" {} }
             }
             @for (name, (x, y)) in &at {
                 rect.node x=(x) y=(y) width=(BOX.0) height=(BOX.1) rx="6" {}
                 text.name x=(x + 12) y=(y + 19) { (crate::text::shorten(&line(name), 22)) }
-                text.about x=(x + 12) y=(y + 34) { (about(shown, name)) }
+                text.about x=(x + 12) y=(y + 34) { (tenants.get(name).map_or("", String::as_str)) }
             }
         }
     }
@@ -180,7 +188,7 @@ fn about(shown: &Shown, name: &str) -> String {
     }
 }
 
-fn sentence(edges: &BTreeSet<(&str, &str, bool)>) -> String {
+fn sentence(edges: &BTreeSet<SyncEdge<'_>>) -> String {
     let all: Vec<String> = edges
         .iter()
         .map(|(from, to, waits)| format!("{from} to {to}{}", if *waits { " (waits)" } else { "" }))

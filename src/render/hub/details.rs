@@ -2,7 +2,7 @@
 //! conditions, each with what to do.
 
 use super::{HubPart, exit_of};
-use crate::api::{Condition, TargetStatus};
+use crate::api::{Condition, TargetCounts, TargetStatus};
 use crate::render::page::{Span, TextPage, command, faint, heading, plain};
 use crate::render::style::Tone;
 use crate::text::quoted;
@@ -13,17 +13,18 @@ const SAID_OTHERWISE: [&str; 7] = ["Ready", "InSync", "Reconciling", "Stalled", 
 
 /// One list in a status.
 #[derive(Debug)]
-pub(super) struct Section {
+pub struct Section {
     tone: Tone,
     /// The word for its entries, such as `kept`.
     pub word: &'static str,
-    meaning: String,
+    /// What that means; empty if the word says it.
+    pub meaning: String,
     /// The entries in the status.
     pub entries: Vec<String>,
     /// The number of further entries that are only counted.
     more: usize,
     /// What to do, as sentences.
-    advice: Vec<String>,
+    pub advice: Vec<String>,
 }
 
 /// The manual steps in a status.
@@ -36,7 +37,7 @@ fn manual(target: &TargetStatus) -> Vec<String> {
 
 impl HubPart {
     /// The title `us-to-eu → eu-prod`.
-    pub(super) fn title(&self) -> String {
+    pub fn title(&self) -> String {
         format!("{} → {}", self.hub.sync, self.hub.tenant)
     }
 
@@ -56,7 +57,7 @@ impl HubPart {
     }
 
     /// Adds the context to every command in a text of the syncer.
-    pub(super) fn with_context(&self, text: &str) -> String {
+    pub fn with_context(&self, text: &str) -> String {
         let Some(context) = &self.hub.context else { return text.to_string() };
         let (at, there) = (format!(" -n {}", self.hub.namespace), format!(" --context {}", quoted(context)));
         let is_command = |line: &str| ["stablekey ", "kubectl "].iter().any(|p| line.trim_start().starts_with(p));
@@ -71,7 +72,7 @@ impl HubPart {
     }
 
     /// A note that only the first actions are stored, if that is the case.
-    pub(super) fn cut(&self) -> Option<String> {
+    pub fn cut(&self) -> Option<String> {
         let waiting = self.waiting.as_ref().filter(|waiting| waiting.shown < waiting.actions)?;
         let (shown, all) = (thousands(waiting.shown), count(waiting.actions, "action", "actions"));
         let tenant = &self.hub.tenant;
@@ -82,7 +83,7 @@ impl HubPart {
     }
 
     /// The message beside the state: that of the status, or one that is made here.
-    pub(super) fn message(&self) -> Option<String> {
+    pub fn message(&self) -> Option<String> {
         let has =
             |word: &str| self.sections().iter().any(|section| section.word == word && !section.entries.is_empty());
         let number = |count: Option<i64>| count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
@@ -102,7 +103,7 @@ impl HubPart {
     }
 
     /// A note that the syncer has not reconciled the current spec of the sync, if that is the case.
-    pub(super) fn unobserved(&self) -> Option<&'static str> {
+    pub fn unobserved(&self) -> Option<&'static str> {
         (!self.is_observed).then_some("the syncer has not reconciled the last change of the sync yet")
     }
 
@@ -139,7 +140,7 @@ impl HubPart {
     }
 
     /// The lists of the status, the worst first.
-    pub(super) fn sections(&self) -> Vec<Section> {
+    pub fn sections(&self) -> Vec<Section> {
         let counts = self.target.counts.clone().unwrap_or_default();
         let (tenant, sync) = (&self.hub.tenant, &self.hub.sync);
         let section = |(tone, word, meaning): (Tone, &'static str, String), entries: &[String], all: i64| {
@@ -282,6 +283,11 @@ impl HubPart {
         }
     }
 
+    /// The counts as text: `2 to create, 1 needing approval, 3 kept by the tenant`.
+    pub fn sums(&self) -> Option<String> {
+        self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty())
+    }
+
     /// The lists as lines of text, for Markdown and for standard error.
     pub(super) fn section_lines(&self) -> Vec<String> {
         let of = |section: Section| {
@@ -294,7 +300,7 @@ impl HubPart {
     }
 
     /// The conditions as lines of text.
-    pub(super) fn condition_lines(&self) -> Vec<String> {
+    pub fn condition_lines(&self) -> Vec<String> {
         self.conditions().map(|c| format!("{}: {}", c.type_, one_line(&self.with_context(&c.message)))).collect()
     }
 
@@ -322,6 +328,11 @@ impl Section {
     /// The number of entries, including those that are only counted.
     fn number(&self) -> usize {
         self.entries.len() + self.more
+    }
+
+    /// What is only counted; `None` if all entries are there.
+    pub fn rest(&self) -> Option<String> {
+        (self.more > 0).then(|| self.not_named(self.more))
     }
 
     fn not_named(&self, more: usize) -> String {
@@ -353,6 +364,26 @@ fn one_line(text: &str) -> String {
 pub(super) fn first(message: &str) -> &str {
     let first = message.split('\n').next().unwrap_or_default();
     first.strip_suffix(": look first, then approve").unwrap_or(first)
+}
+
+/// The counts as text: `2 to create, 1 of which needs approval; 3 kept`.
+fn sums(counts: &TargetCounts) -> String {
+    let number = |count: i64| usize::try_from(count).unwrap_or(0);
+    let actions = [
+        (counts.create, "to create"),
+        (counts.update, "to update"),
+        (counts.delete, "to delete"),
+        (counts.adopt, "to adopt"),
+        (counts.needs_approval, "needing approval"),
+        (counts.awaiting_stage, "waiting for a stage"),
+        (counts.blocked, "blocked"),
+        (counts.drift, "drifted"),
+        (counts.kept, "kept by the tenant"),
+    ];
+    let parts = actions.into_iter().filter(|(count, _)| *count > 0);
+    let mut parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", thousands(number(count)))).collect();
+    parts.extend((counts.manual > 0).then(|| count(number(counts.manual), "manual step", "manual steps")));
+    parts.join(", ")
 }
 
 /// Whether a word ends at this position.

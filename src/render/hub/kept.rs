@@ -2,7 +2,7 @@
 
 use crate::api::{Kind, names};
 use crate::report::value;
-use crate::text::shorten;
+use crate::text::{count, shorten};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -10,13 +10,13 @@ use std::collections::BTreeSet;
 /// The maximum number of fields of an action in a comparison.
 const MOST_FIELDS: usize = 8;
 
-/// The part of a plan that is compared and explained.
+/// The part of a plan that is shown, compared and explained.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct KeptPlan {
+pub struct KeptPlan {
     #[serde(default)]
     targets: Vec<KeptTarget>,
     #[serde(default)]
-    pub findings: Vec<Value>,
+    pub(super) findings: Vec<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,13 +30,17 @@ struct KeptTarget {
 /// An action in the JSON of a plan.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct KeptAction {
-    pub(super) id: String,
-    pub(super) digest: String,
-    action: String,
+    /// `tenant/Kind/name`.
+    pub id: String,
+    /// The digest over its values.
+    pub digest: String,
+    /// The kind of the action.
+    pub action: String,
     #[serde(default)]
     reason: KeptReason,
+    /// The changes per field.
     #[serde(default)]
-    fields: Vec<KeptChange>,
+    pub fields: Vec<KeptChange>,
     #[serde(default)]
     impact: KeptImpact,
     #[serde(default, rename = "needsApproval")]
@@ -52,23 +56,37 @@ struct KeptReason {
     text: String,
 }
 
+/// A change of one field.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-struct KeptChange {
-    path: Vec<String>,
-    op: String,
-    from: Option<Value>,
-    to: Option<Value>,
+pub struct KeptChange {
+    /// The path of the field.
+    pub path: Vec<String>,
+    /// The operation.
+    pub op: String,
+    /// The value before.
+    pub from: Option<Value>,
+    /// The value after.
+    pub to: Option<Value>,
+    /// The parts of a definition that change.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// The other owner of the field.
+    pub by: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 struct KeptImpact {
     #[serde(default)]
     integrations: Vec<KeptAffected>,
+    #[serde(default)]
+    customers: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct KeptAffected {
     name: String,
+    #[serde(default)]
+    steps: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -79,7 +97,7 @@ struct KeptMark {
 
 impl KeptPlan {
     /// Parses the JSON of a plan.
-    pub(super) fn read(json: &str) -> Result<Self, serde_json::Error> {
+    pub fn read(json: &str) -> Result<Self, serde_json::Error> {
         let whole: Value = serde_json::from_str(json)?;
         let mut plan: KeptPlan = serde_json::from_str(json)?;
         let lists = whole.get("targets").and_then(Value::as_array).into_iter().flatten();
@@ -90,7 +108,8 @@ impl KeptPlan {
         Ok(plan)
     }
 
-    pub(super) fn actions(&self) -> impl Iterator<Item = &KeptAction> {
+    /// The actions, in the order of execution.
+    pub fn actions(&self) -> impl Iterator<Item = &KeptAction> {
         self.targets.iter().flat_map(|target| &target.actions)
     }
 
@@ -101,12 +120,12 @@ impl KeptPlan {
 
 impl KeptAction {
     /// The id `Kind/name` of the object.
-    pub(super) fn object(&self) -> &str {
+    pub fn object(&self) -> &str {
         self.id.split_once('/').map_or(self.id.as_str(), |(_, object)| object)
     }
 
     /// The action in one line: `update Connection/crm: inputs.scopes api → api refresh`.
-    pub(super) fn line(&self) -> String {
+    pub fn line(&self) -> String {
         let fields: Vec<String> =
             self.fields.iter().take(MOST_FIELDS).map(|change| change.words(value::MOST)).collect();
         let more = self.fields.len().saturating_sub(MOST_FIELDS);
@@ -118,6 +137,29 @@ impl KeptAction {
     /// The action without its fields: `update Connection/crm`.
     pub(super) fn title(&self) -> String {
         format!("{} {}", self.action, self.object())
+    }
+
+    /// Why it needs approval: the check, and the reason.
+    pub fn approvals(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.needs_approval.iter().map(|mark| (mark.code.as_str(), mark.why.as_str()))
+    }
+
+    /// The reason for the action; empty if there is none.
+    pub fn why(&self) -> &str {
+        &self.reason.text
+    }
+
+    /// What it affects: `2 integrations, 3 steps, 118 customers`.
+    pub fn impact(&self) -> String {
+        let KeptImpact { integrations, customers } = &self.impact;
+        let steps = integrations.iter().map(|one| one.steps).sum();
+        let parts = [
+            (integrations.len(), "integration", "integrations"),
+            (steps, "step", "steps"),
+            (*customers, "customer", "customers"),
+        ];
+        let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
+        parts.map(|(number, one, many)| count(number, one, many)).collect::<Vec<_>>().join(", ")
     }
 
     /// Every field with its complete values: `inputs.scopes api → api refresh`.

@@ -9,8 +9,9 @@ mod status;
 mod syncer;
 
 pub use compare::Comparison;
+pub use details::Section;
 pub use explain::HubExplanation;
-pub use kept::KeptAction;
+pub use kept::{KeptAction, KeptChange, KeptPlan};
 pub use plan::HubPlan;
 pub use status::{HubStatus, HubSyncStatus, HubTenantStatus};
 pub use syncer::SyncerSign;

@@ -2,12 +2,11 @@
 
 use super::details::first;
 use super::{HubPart, SyncerSign, exit_of, worst};
-use crate::api::{Condition, Kind, TargetCounts, TargetStatus, TenantStatus};
+use crate::api::{Condition, Kind, TargetStatus, TenantStatus};
 use crate::engine::model::item::ObjectId;
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
 use crate::render::page::{Span, TextPage, command, faint, heading, plain, strong, width};
 use crate::render::style::{Style, Tone};
-use crate::text::{count, thousands};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -109,11 +108,6 @@ impl HubSyncStatus {
         }
     }
 
-    /// The counts in one line.
-    fn sums(&self) -> Option<String> {
-        self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty())
-    }
-
     /// The message and details, one line each.
     fn lines(&self) -> Vec<String> {
         // The commands to approve the waiting plan are shown below.
@@ -123,7 +117,7 @@ impl HubSyncStatus {
         let lines =
             lines.into_iter().enumerate().filter(|(position, _)| !asks || *position == 0 || *position >= message);
         let conditions = self.part.condition_lines();
-        self.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
+        self.part.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
     }
 
     fn show(&self, page: &mut TextPage, is_first: bool) {
@@ -137,7 +131,7 @@ impl HubSyncStatus {
         }
         let mode = faint(format!("  mode {}", self.mode));
         page.wrap(2, 4, &[strong(self.part.title()), plain("  "), Span::new(tone, &self.target.state), mode]);
-        self.sums().iter().for_each(|sums| page.wrap(4, 6, &[plain(sums)]));
+        self.part.sums().iter().for_each(|sums| page.wrap(4, 6, &[plain(sums)]));
         let message = self.part.message().unwrap_or_default();
         // The waiting plan, and how to approve it, are shown below.
         let message = if self.part.awaits_approval() { first(&message) } else { &message };
@@ -257,30 +251,11 @@ impl HubStatus {
     }
 }
 
-/// The counts as text: `2 to create, 1 of which needs approval; 3 kept`.
-fn sums(counts: &TargetCounts) -> String {
-    let number = |count: i64| usize::try_from(count).unwrap_or(0);
-    let actions = [
-        (counts.create, "to create"),
-        (counts.update, "to update"),
-        (counts.delete, "to delete"),
-        (counts.adopt, "to adopt"),
-        (counts.needs_approval, "needing approval"),
-        (counts.awaiting_stage, "waiting for a stage"),
-        (counts.blocked, "blocked"),
-        (counts.drift, "drifted"),
-        (counts.kept, "kept by the tenant"),
-    ];
-    let parts = actions.into_iter().filter(|(count, _)| *count > 0);
-    let mut parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", thousands(number(count)))).collect();
-    parts.extend((counts.manual > 0).then(|| count(number(counts.manual), "manual step", "manual steps")));
-    parts.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::HubFacts;
     use super::*;
+    use crate::api::TargetCounts;
     use crate::render::invocation::Hub;
 
     fn part(state: &str, counts: TargetCounts) -> HubPart {

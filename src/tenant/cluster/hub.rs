@@ -14,6 +14,7 @@ use crate::kubernetes::object;
 use crate::kubernetes::object::{Depth, Live};
 use crate::kubernetes::paths::{Paths, segment};
 use crate::kubernetes::role::{approver_role, hub_role, writer_role};
+use crate::kubernetes::watch::{WatchHandle, WatchHandler, WatchSet};
 use crate::kubernetes::{kinds, list};
 use crate::tenant::location::LocationError;
 use http::{Method, StatusCode};
@@ -27,11 +28,15 @@ use std::time::Duration;
 
 /// The field manager of a person's own writes to a hub.
 const MANAGER: &str = "stablekey";
+/// The Lease of the role that carries out syncs.
+pub const SYNCER_LEASE: &str = "stablekey-syncer";
+/// The Lease of the role that carries out syncs into tenants on the platform.
+pub const SENDER_LEASE: &str = "stablekey-sender";
 /// The policy that asks for the verb approve (manifests/policies/approve-syncs.yaml), as a refusal names it.
 const APPROVE_POLICY: &str = "approve-syncs.stablekey.dev";
 
 /// The client for a namespace with Tenants and TenantSyncs, with the account of the command line's user.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HubClient {
     server: Server,
     paths: Paths,
@@ -286,6 +291,37 @@ impl HubClient {
         let body = json!({"metadata": {"annotations": {REQUESTED_AT: at}}});
         let id = ObjectId::new(Kind::TenantSync, sync);
         self.patch(&id, &body, false, || writer_role(self.namespace(), id.kind))
+    }
+
+    /// Whether the account may do this to objects of a kind, as the server says it; `None` if it does not say.
+    pub fn may(&self, verb: &str, kind: Kind) -> Option<bool> {
+        #[derive(Deserialize)]
+        struct Reviewed {
+            status: Allowed,
+        }
+        #[derive(Deserialize)]
+        struct Allowed {
+            #[serde(default)]
+            allowed: bool,
+        }
+        let body = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "group": GROUP, "resource": kind.plural(), "verb": verb, "namespace": self.namespace(),
+            }},
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer = self.server.wait(self.server.request(&ApiRequest::post(path, to_bytes(&body)))).ok()?;
+        serde_json::from_slice::<Reviewed>(&answer).ok().map(|reviewed| reviewed.status.allowed)
+    }
+
+    /// Watches the Tenants and TenantSyncs until the handle is dropped. The events only say that something changed.
+    pub fn watch(&self, on_event: WatchHandler<()>) -> WatchHandle {
+        let mut watches = WatchSet::new(&self.server, &self.paths, on_event);
+        watches.watch(kinds::objects::<TenantSpec>(&self.paths, Kind::Tenant, Depth::Spec), |_| ());
+        watches.watch(kinds::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Depth::Spec), |_| ());
+        watches.done()
     }
 
     /// Returns who has the verb approve on tenantsyncs by a RoleBinding of the namespace; `None` if the account may not

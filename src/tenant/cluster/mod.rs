@@ -7,17 +7,23 @@ pub mod read;
 mod session;
 
 use super::location::{HealthCheck, Location, LocationError, Session, Snapshot};
+use crate::api::Kind;
 use crate::engine::model::inventory::{Capabilities, Inventory};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
+use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{Contents, NamespaceDelta};
 use crate::kubernetes::client::Server;
 use crate::kubernetes::object::Version;
 use crate::kubernetes::paths::Paths;
+use crate::kubernetes::watch::{self, WatchEvent, WatchHandle};
 use session::ClusterSession;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+
+/// The most memory of objects that a watch delivers and that are not looked at yet, in bytes.
+const WATCHED: usize = 256 * 1024 * 1024;
 
 /// A namespace.
 pub struct ClusterLocation {
@@ -74,6 +80,30 @@ impl ClusterLocation {
         self
     }
 
+    /// Calls `changed` when an object of the namespace changed, or may have, until the handle is dropped.
+    pub fn follow(&self, changed: impl Fn() + Send + Sync + 'static) -> WatchHandle {
+        // The first list has nothing new, but what changed before it would be missed: it counts once as a whole.
+        let listed: Mutex<BTreeSet<&'static str>> = Mutex::default();
+        let on_event = move |event: WatchEvent<NamespaceDelta>| {
+            let mut listed = listed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let is_change = match event {
+                WatchEvent::Watched(resource) => {
+                    listed.insert(resource);
+                    true
+                }
+                WatchEvent::Changed(delta, _) => listed.contains(resource_of(&delta)),
+                WatchEvent::Lost(..) | WatchEvent::Rewound(_) => true,
+            };
+            drop(listed);
+            if is_change {
+                changed();
+            }
+        };
+        let mut watches = watch::namespace(&self.server, &self.paths, Budget::of(WATCHED), Arc::new(on_event));
+        watch::customers(&mut watches);
+        watches.done()
+    }
+
     fn contents(&self) -> Result<Contents, LocationError> {
         let contents = self.server.wait(read::contents(&self.server, &self.paths))?;
         let read = LastRead { inventory: contents.inventory.clone(), versions: contents.versions.clone() };
@@ -100,6 +130,15 @@ impl ClusterLocation {
             || self.contents().map(|Contents { inventory, versions, .. }| LastRead { inventory, versions }),
             Ok,
         )
+    }
+}
+
+/// The resource that a change is of.
+fn resource_of(delta: &NamespaceDelta) -> &'static str {
+    match delta {
+        NamespaceDelta::Tenants(_) => Kind::Tenant.plural(),
+        NamespaceDelta::Items(kind, _) => kind.plural(),
+        NamespaceDelta::Definitions(_) => "configmaps",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod approval_digests;
 mod checks;
+mod connection_fields;
 mod credentials_in_use;
 mod customers;
 mod exit_codes;
@@ -10,6 +11,7 @@ mod keys;
 mod messages;
 mod narrowing;
 mod one_bad_resource;
+mod overview;
 mod policy;
 mod redirects;
 mod removal;

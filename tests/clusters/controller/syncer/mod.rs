@@ -12,6 +12,7 @@ mod hostile;
 mod hub;
 mod keeps;
 mod kubeconfigs;
+mod page;
 mod pulls;
 mod pushes;
 mod renames;

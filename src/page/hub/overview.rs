@@ -1,0 +1,150 @@
+//! The syncs in their targets, worst first, and the tenants.
+
+use super::shown::HubShown;
+use super::words::{button, message, sign, state_of, target, word};
+use crate::hub::{AskedTargets, mode};
+use crate::page::layout::{self, Entry, Pages, line, text, with};
+use crate::page::reply::Reply;
+use crate::page::request::Request;
+use crate::page::view::bare_mark;
+use crate::render::hub::{HubPart, Section};
+use crate::report::overview_state::{OverviewState, StateCounts};
+use crate::text::{count, thousands};
+use maud::{Markup, html};
+
+/// The rows of a page.
+const ROWS: usize = 50;
+/// The entries of a list in a row.
+const FIRST: usize = 3;
+
+/// Shows the hub.
+pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
+    let hub = &shown.hub;
+    let mut parts = hub.statuses(&AskedTargets::default());
+    parts.sort_by_key(state_of);
+    let all = parts.len();
+    let mut counts = StateCounts::default();
+    parts.iter().for_each(|part| counts.add(state_of(part)));
+    let only = OverviewState::of_class(request.fields.text("show"));
+    parts.retain(|part| only.is_none_or(|only| state_of(part) == only));
+    let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
+    let first = (page - 1).saturating_mul(ROWS).min(parts.len());
+    let pages = Pages { first, shown: ROWS.min(parts.len() - first), all: parts.len(), size: ROWS };
+    let chip = |state: Option<OverviewState>, name: &str, number: usize| {
+        let to = with(request, "/", "show", state.map_or("", OverviewState::class));
+        html! {
+            a href=(to) aria-current=[(only == state).then_some("true")] {
+                @match state { Some(state) => (bare_mark(state)), None => span.i.none aria-hidden="true" { "∗" } }
+                (name) " " span { (thousands(number)) }
+            }
+        }
+    };
+    let waits = shown.waits_for_approval();
+    let main = html! {
+        div.head {
+            div {
+                h1 { "Hub " (line(&hub.address.namespace)) }
+                p {
+                    (count(hub.contents.syncs.len(), "sync", "syncs")) ", " (count(all, "target", "targets")) "; "
+                    @if waits == 0 { "nothing waits for approval." } @else { (count(waits, "plan waits", "plans wait")) " for approval." }
+                }
+            }
+            form.do method="post" action="/reconcile" {
+                (layout::token(request))
+                input type="hidden" name="back" value="/";
+                (button("Reconcile all", "", shown.rights.syncs.as_deref()))
+            }
+        }
+        (sign(&shown.sign))
+        section aria-label="Syncs in their targets" {
+            div.bar { nav.chips aria-label="Show only" {
+                (chip(None, "All", all))
+                @for (state, number) in counts.iter() { (chip(Some(state), words_of(state), number)) }
+            } }
+            div #list {
+                @if parts.is_empty() { p { "There is no TenantSync here: nothing is planned." } }
+                ul.rows { @for part in pages.rows(&parts) { (row(shown, part)) } }
+                @if pages.all > ROWS { (pages.footer(|page| with(request, "/", "page", page))) }
+            }
+        }
+        section aria-labelledby="h-tenants" {
+            h2 #h-tenants { "Tenants " span.count { (hub.contents.tenants.len()) } }
+            ul.rows { @for (name, tenant) in &hub.contents.tenants { (of_tenant(name, tenant)) } }
+        }
+    };
+    layout::reply(request, Some(Entry::Overview), "Overview", main)
+}
+
+/// What a group of states is called.
+fn words_of(state: OverviewState) -> &'static str {
+    match state {
+        OverviewState::Missing => "Failed",
+        OverviewState::Blocked => "Blocked",
+        OverviewState::NeedsApproval => "Needs approval",
+        OverviewState::Drift => "Drifted",
+        OverviewState::Update => "Being applied",
+        OverviewState::Waiting => "Waits",
+        OverviewState::Kept => "In sync, some kept",
+        OverviewState::InSync => "In sync",
+        _ => "Unknown",
+    }
+}
+
+fn row(shown: &HubShown, part: &HubPart) -> Markup {
+    let (sync, tenant) = (&part.hub.sync, &part.hub.tenant);
+    let mode = shown.hub.contents.syncs.get(sync).map_or("Plan", mode);
+    html! {
+        li {
+            (bare_mark(state_of(part)))
+            div {
+                a href=(target(sync, tenant)) { b { (line(&part.title())) } } " " (word(&part.target.state)) " " span.tag { "mode " (mode) }
+                @if let Some(sums) = part.sums() { div.about { (sums) } }
+                @let message = message(part);
+                @if !message.is_empty() { div.about { (text(&message)) } }
+                @if let Some(why) = part.unobserved() { div.about.loud { (why) } }
+                @for line in part.condition_lines() { div.about.loud { (text(&line)) } }
+                @for section in part.sections() { (brief(&section)) }
+            }
+            @if part.awaits_approval() { span { a.button href=(target(sync, tenant)) aria-label={ "Review " (line(&part.title())) } { "Review" } } }
+            @else { span {} }
+        }
+    }
+}
+
+/// The first entries of a list.
+fn brief(section: &Section) -> Markup {
+    let entries: Vec<&str> =
+        section.entries.iter().take(FIRST).map(|entry| entry.lines().next().unwrap_or_default()).collect();
+    html! {
+        div.about {
+            (section.word) ": " (line(&entries.join("; ")))
+            @if section.entries.len() > FIRST { ", …" } @else if let Some(rest) = section.rest() { " " (rest) }
+        }
+    }
+}
+
+fn of_tenant(name: &str, tenant: &crate::tenant::cluster::hub::HubTenant) -> Markup {
+    let ready = tenant.status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let (state, reason, why) = match (&tenant.spec, ready) {
+        (Err(why), _) => (OverviewState::Blocked, "Unreadable", why.as_str()),
+        (Ok(_), None) => (OverviewState::Unknown, "Unknown", "the syncer has not reconciled it yet: is it running?"),
+        (Ok(_), Some(ready)) => {
+            let state = if ready.status == "True" { OverviewState::InSync } else { OverviewState::Missing };
+            (state, ready.reason.as_str(), ready.message.as_str())
+        }
+    };
+    let spec = tenant.spec.as_ref().ok();
+    let about: Vec<String> =
+        spec.into_iter().flat_map(|spec| [spec.region.clone(), spec.environment.clone()]).flatten().collect();
+    html! {
+        li {
+            (bare_mark(state))
+            div {
+                b { (line(name)) } " " span.dim { (line(&about.join(" · "))) }
+                @if spec.is_some_and(|spec| spec.is_suspended()) { " " span.tag { "suspended" } }
+                div.about { (line(reason)) ": " (text(why)) }
+            }
+            span {}
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! One reading of a hub: what every view shows until the next one.
+
+use super::rights::HubRights;
+use crate::hub::{AskedTargets, HubFailure, OpenHub};
+use crate::page::PageHub;
+use crate::render::hub::{HubPart, SyncerSign};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What was read of a hub at one moment.
+pub(in crate::page) struct HubShown {
+    pub(super) hub: Arc<OpenHub>,
+    /// Whether its syncer runs.
+    pub(super) sign: SyncerSign,
+    /// What the account may do.
+    pub(super) rights: HubRights,
+    waits: usize,
+}
+
+impl HubShown {
+    /// Reads the Tenants and TenantSyncs. `rights` are those that are known already.
+    pub(super) fn read(from: &PageHub, rights: Option<&HubRights>) -> Result<Arc<Self>, HubFailure> {
+        let hub = OpenHub::open(from.address.clone(), Arc::clone(&from.servers))?;
+        let rights = rights.cloned().unwrap_or_else(|| HubRights::of(&hub.client));
+        Ok(Arc::new(HubShown::of(Arc::new(hub), rights)))
+    }
+
+    /// The same contents, with a new sign of life of the syncer and the rights of now.
+    pub(super) fn renewed(&self) -> Arc<Self> {
+        Arc::new(HubShown::of(Arc::clone(&self.hub), HubRights::of(&self.hub.client)))
+    }
+
+    fn of(hub: Arc<OpenHub>, rights: HubRights) -> Self {
+        let waits = hub.statuses(&AskedTargets::default()).iter().filter(|part| part.awaits_approval()).count();
+        HubShown { sign: hub.syncer(), rights, waits, hub }
+    }
+
+    /// The targets that wait for an approval.
+    pub(in crate::page) fn waits_for_approval(&self) -> usize {
+        self.waits
+    }
+
+    /// A sync in one of its targets, without its waiting plan.
+    pub(super) fn part(&self, sync: &str, tenant: &str) -> Option<HubPart> {
+        self.hub.statuses(&one(sync, tenant)).into_iter().next()
+    }
+
+    /// Whether nothing that matters differs.
+    pub(super) fn is_like(&self, other: &HubShown) -> bool {
+        let versions = |shown: &HubShown| {
+            let contents = &shown.hub.contents;
+            let tenants = contents.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.resource_version.clone()));
+            let syncs = contents.syncs.iter().map(|(name, sync)| (name.clone(), sync.resource_version.clone()));
+            (tenants.collect::<BTreeSet<_>>(), syncs.collect::<BTreeSet<_>>())
+        };
+        let is_same_hub = Arc::ptr_eq(&self.hub, &other.hub) || versions(self) == versions(other);
+        is_same_hub && self.rights == other.rights && self.sign.is_dead() == other.sign.is_dead()
+    }
+}
+
+/// A sync in one of its targets, as a request for it.
+pub(super) fn one(sync: &str, tenant: &str) -> AskedTargets {
+    AskedTargets { syncs: BTreeSet::from([sync.to_string()]), tenants: BTreeSet::from([tenant.to_string()]) }
+}

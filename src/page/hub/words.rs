@@ -1,0 +1,100 @@
+//! Words and marks of a hub's states, and what its pages share.
+
+use crate::hub::HubFailure;
+use crate::page::address::Address;
+use crate::page::layout::{self, line, text};
+use crate::page::reply::{self, Reply};
+use crate::page::request::Request;
+use crate::render::hub::{HubPart, SyncerSign};
+use crate::report::overview_state::OverviewState;
+use maud::{Markup, html};
+
+/// The page of a sync in one of its targets.
+pub(super) fn target(sync: &str, tenant: &str) -> String {
+    Address::new("/target").with("sync", sync).with("tenant", tenant).text()
+}
+
+/// The mark of a state.
+pub(super) fn state_of(part: &HubPart) -> OverviewState {
+    match part.target.state.as_str() {
+        "Failed" | "Unreachable" => OverviewState::Missing,
+        "Blocked" | "NotAccepted" | "Invalid" => OverviewState::Blocked,
+        "AwaitingApproval" => OverviewState::NeedsApproval,
+        "Drifted" => OverviewState::Drift,
+        "Applying" => OverviewState::Update,
+        "AwaitingStage" | "Suspended" => OverviewState::Waiting,
+        "InSync" if part.sections().iter().any(|section| section.word == "kept") => OverviewState::Kept,
+        "InSync" => OverviewState::InSync,
+        _ => OverviewState::Unknown,
+    }
+}
+
+/// The words of a state, as the syncer reports it.
+pub(super) fn word(state: &str) -> &str {
+    match state {
+        "InSync" => "in sync",
+        "Suspended" => "suspended",
+        "AwaitingStage" => "waits for a stage",
+        "Applying" => "being applied",
+        "AwaitingApproval" => "needs approval",
+        "Drifted" => "drifted",
+        "Blocked" => "blocked",
+        "Failed" => "failed",
+        "Unreachable" => "cannot be reached",
+        "NotAccepted" => "not accepted",
+        "Invalid" => "invalid",
+        "Unknown" => "not planned yet",
+        other => other,
+    }
+}
+
+/// The first line of the syncer's message: the lines after it are commands.
+pub(super) fn message(part: &HubPart) -> String {
+    let message = part.message().unwrap_or_default();
+    message.lines().next().unwrap_or_default().to_string()
+}
+
+/// The sign of life of the syncer.
+pub(super) fn sign(sign: &SyncerSign) -> Markup {
+    let sentence = sign.sentence();
+    let mut letters = sentence.chars();
+    let sentence: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+    html! {
+        @if sign.is_dead() {
+            div.notice.bad role="alert" { p { (text(&sentence)) "." } @for command in sign.commands() { pre.command { (line(&command)) } } }
+        } @else {
+            p.dim { (text(&sentence)) "." }
+        }
+    }
+}
+
+/// Reads the hub again after a change, so that the next page shows it.
+pub(super) fn settle(request: &Request) {
+    request.desk.read_again();
+    request.desk.wait_for_reading(request.reading.read);
+}
+
+/// The page that says what the server refused, or what changed. `then` leads on, to what is there now. It stays until
+/// somebody leaves it: events do not replace the answer to a form.
+pub(super) fn refused(request: &Request, title: &str, failure: &HubFailure, then: &str) -> Reply {
+    let HubFailure { message, help, role } = failure;
+    let main = html! {
+        h1 data-keep { (title) }
+        (layout::refusal(message, help))
+        @if let Some(role) = role {
+            p { "This Role grants it, bound to whoever does this:" }
+            pre.command { (text(role)) }
+        }
+        p { a.button href=(then) { "Look at it again" } }
+    };
+    let status = if role.is_some() { 403 } else { 409 };
+    reply::page(status, layout::page(request, None, title, main))
+}
+
+/// A button, disabled with the reason beside it.
+pub(super) fn button(label: &str, class: &str, refused: Option<&str>) -> Markup {
+    html! {
+        @if let Some(why) = refused { span.dim { (text(why)) } " " }
+        button class={ "button" (class) } disabled[refused.is_some()] { (label) }
+    }
+}
