@@ -20,7 +20,8 @@ fn reply(status: u16, kind: &'static str, body: impl Into<Body>) -> Reply {
         (CACHE_CONTROL, "no-store"),
         (HeaderName::from_static("content-security-policy"), POLICY),
         (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        (HeaderName::from_static("referrer-policy"), "no-referrer"),
+        // Without any referrer a browser sends `Origin: null` with a form.
+        (HeaderName::from_static("referrer-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (HeaderName::from_static("x-frame-options"), "DENY"),
