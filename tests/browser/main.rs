@@ -12,5 +12,6 @@ mod harness;
 mod live;
 mod looks;
 mod page;
+mod platform;
 mod tasks;
 mod views;
