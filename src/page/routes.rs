@@ -108,6 +108,7 @@ fn get(request: &Request) -> Reply {
         "/plan.md" => view::plan::markdown,
         "/plan.json" => view::plan::json,
         "/revert" => act::revert::show,
+        "/keep" => act::keep::ask,
         "/apply" => return view::receipt::show(request, request.desk.running.last().as_deref()),
         "/syncs" => view::syncs::show,
         "/receipts" => view::receipts::show,

@@ -12,22 +12,29 @@ use std::path::{Path, PathBuf};
 /// Fails if the page does not look as in the picture NAME.png. What it looks like is then beside the build.
 #[track_caller]
 pub fn compare(browser: &Browser, name: &str) {
+    if let Some(why) = difference(browser, name) {
+        panic!("{why}");
+    }
+}
+
+/// The same, as a sentence; `None` if the page looks as in the picture.
+pub fn difference(browser: &Browser, name: &str) -> Option<String> {
     let kept = repository("tests/browser/pictures").join(format!("{name}.png"));
     let [new, differing] = ["new", "differing"].map(|kind| scratch(&format!("{name}.{kind}.png")));
     browser.picture(&new);
     if overwrites() {
         fs::copy(&new, kept).unwrap();
-        return;
+        return None;
     }
-    assert!(kept.exists(), "there is no {}; {} would be it (PICTURES=overwrite)", kept.display(), new.display());
+    let (kept_at, new_at) = (kept.display(), new.display());
+    if !kept.exists() {
+        return Some(format!("there is no {kept_at}; {new_at} would be it (PICTURES=overwrite)"));
+    }
     let count = differing_pixels(&kept, &new, &differing);
-    assert!(
-        count == 0,
-        "{count} pixels differ from {}: look at {} and {}, then PICTURES=overwrite",
-        kept.display(),
-        new.display(),
-        differing.display()
-    );
+    let differing = differing.display();
+    (count > 0).then(|| {
+        format!("{count} pixels differ from {kept_at}: look at {new_at} and {differing}, then PICTURES=overwrite")
+    })
 }
 
 /// Whether pictures are taken anew, and not compared.

@@ -3,8 +3,15 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod access;
 mod browser;
+#[path = "../offline/contrast.rs"]
+mod contrast;
 mod driver;
 mod harness;
+mod live;
 mod looks;
 mod page;
+mod platform;
+mod tasks;
+mod views;

@@ -2,9 +2,10 @@
 
 use crate::browser::{Browser, Settings};
 use rustix::process::{Pid, Signal, kill_process};
-use stablekey_testing::cli::{example, stablekey_of};
+use stablekey_testing::cli::{copy_folder, repository, stablekey_of};
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -24,7 +25,6 @@ pub struct Page {
 
 impl Page {
     /// Starts `stablekey ui` in a folder. STATE is where the program keeps what it remembers.
-    #[allow(dead_code, reason = "the program has no page yet")]
     pub fn serve(state: &Path, folder: &Path, options: &[&str]) -> Self {
         let arguments = ["ui"].into_iter().chain(options.iter().copied()).collect::<Vec<_>>();
         Page::start(stablekey_of(state, folder, &arguments))
@@ -107,20 +107,40 @@ impl Drop for Page {
 }
 
 /// The page on an example, in a folder of its own.
-#[allow(dead_code, reason = "the program has no page yet")]
 pub struct ExamplePage {
     pub page: Page,
-    pub folder: TempDir,
-    _state: TempDir,
+    pub folder: PathBuf,
+    _kept: TempDir,
 }
 
 impl ExamplePage {
-    /// Starts the page on a copy of an example: `us-eu`.
-    #[allow(dead_code, reason = "the program has no page yet")]
+    /// Starts the page on a copy of an example: `us-eu`. Its folder has the name of the example, which the page shows.
     pub fn of(name: &str) -> Self {
-        let (folder, state) = (example(name), tempfile::tempdir().unwrap());
-        let page = Page::serve(state.path(), folder.path(), &[]);
-        ExamplePage { page, folder, _state: state }
+        ExamplePage::after(name, |_| {})
+    }
+
+    /// The same, after the copy was changed.
+    pub fn after(name: &str, change: impl FnOnce(&Path)) -> Self {
+        let kept = tempfile::tempdir().unwrap();
+        let folder = kept.path().join(name);
+        copy_folder(&repository("examples").join(name), &folder);
+        change(&folder);
+        let page = Page::serve(&kept.path().join("state"), &folder, &[]);
+        ExamplePage { page, folder, _kept: kept }
+    }
+
+    /// The text of a file of the copy.
+    #[track_caller]
+    pub fn file(&self, path: &str) -> String {
+        fs::read_to_string(self.folder.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Goes in, and waits until everything was read.
+    pub fn open(&self, settings: Settings) -> Browser {
+        let browser = self.page.open(settings);
+        browser.wait_for("h1:text-is('Overview')");
+        browser.wait_for("#state:text-is('Live')");
+        browser
     }
 }
 

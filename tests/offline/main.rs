@@ -11,6 +11,7 @@ mod commits;
 #[cfg(target_os = "linux")]
 mod consent;
 mod console;
+mod contrast;
 mod crds;
 mod documentation;
 mod edges;

@@ -13,17 +13,28 @@ use crate::page::shown::Shown;
 use crate::project::Project;
 use maud::html;
 
-/// Shows what would be written, or asks for the reason.
+/// Asks for the reason. Where none is needed, shows what would be written.
+pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
+    match propose(&shown.project, &request.fields) {
+        Ok(proposed) => review::show(request, "keep", &proposed, None),
+        Err(_) => form(request, None),
+    }
+}
+
+/// Shows what would be written.
 pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
-    let error = match propose(&shown.project, &request.fields) {
-        Ok(proposed) => return review::show(request, "keep", &proposed, None),
-        Err(error) => error,
-    };
+    match propose(&shown.project, &request.fields) {
+        Ok(proposed) => review::show(request, "keep", &proposed, None),
+        Err(error) => form(request, Some(&error)),
+    }
+}
+
+fn form(request: &Request, wrong: Option<&AuthorError>) -> Reply {
     let fields = &request.fields;
     let title = format!("Keep {} of {} in {}", fields.text("field"), fields.text("object"), fields.text("tenant"));
     let main = html! {
         h1 { (line(&title)) }
-        (layout::refusal(&error.to_string(), &error.help()))
+        @if let Some(error) = wrong { (layout::refusal(&error.to_string(), &error.help())) }
         form.fields method="post" action="/keep" data-keep {
             (layout::token(request))
             @for name in ["tenant", "object", "field", "back"] {

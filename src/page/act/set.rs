@@ -159,7 +159,7 @@ fn input(fields: &Fields, input: &SettableInput, prefix: &str, is_per_customer: 
     let value = typed.or(input.present.as_deref()).unwrap_or_default();
     html! {
         div.field {
-            label for=(id) { (line(&input.name)) }
+            label for=(id) { (line(&input.name)) @if prefix == "test." { " for tests" } }
             input id=(id) type="text" name=(name) value=(value) autocomplete="off" spellcheck="false"
                 placeholder=[input.is_secret.then_some("NAME/KEY of a Secret")] aria-describedby={ (id) "-help" };
             p.help id={ (id) "-help" } {

@@ -36,6 +36,16 @@ impl EditKind {
         }
     }
 
+    fn review(self, request: &Request, shown: &Shown) -> Reply {
+        match self {
+            EditKind::New => new::review(request, shown),
+            EditKind::Set => set::review(request, shown),
+            EditKind::Switch => switch::review(request, shown),
+            EditKind::Keep => keep::review(request, shown),
+            EditKind::Suspend => suspend::review(request, shown),
+        }
+    }
+
     fn propose(self, project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
         match self {
             EditKind::New => new::propose(project, fields),
@@ -61,7 +71,8 @@ pub(crate) fn write(request: &Request, shown: &Shown) -> Reply {
     };
     let proposed = match kind.propose(&shown.project, fields) {
         Ok(proposed) => proposed,
-        Err(error) => return layout::refused(request, 409, "Nothing was written", &error.to_string(), &error.help()),
+        // The form again, with why.
+        Err(_) => return kind.review(request, shown),
     };
     if proposed.digest() != fields.text("digest") {
         let notice = html! {

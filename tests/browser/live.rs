@@ -1,0 +1,208 @@
+//! What follows by itself: changes of files, other tabs, and what becomes of an apply.
+
+use crate::browser::{Browser, Settings};
+use crate::page::ExamplePage;
+use std::fs;
+
+const WAREHOUSE: &str = "us-prod/connections/warehouse.yaml";
+
+/// Changes a file of the copy, as an editor does.
+fn edit(shown: &ExamplePage, path: &str, from: &str, to: &str) {
+    let text = shown.file(path);
+    assert!(text.contains(from), "{text}");
+    fs::write(shown.folder.join(path), text.replace(from, to)).unwrap();
+}
+
+fn at(shown: &ExamplePage, browser: &Browser, path: &str) {
+    assert_eq!(browser.goto(&shown.page.url(path)), 200);
+    browser.wait_for("#state:text-is('Live')");
+}
+
+/// Whether a tab has a stream.
+fn listens(browser: &Browser) -> bool {
+    browser.eval("stream !== null").as_bool().unwrap()
+}
+
+#[test]
+fn what_changes_on_the_disk_is_on_the_screen() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    at(&shown, &browser, "/connection?key=warehouse&show=all");
+    browser.eval("window.isSame = true");
+    edit(&shown, WAREHOUSE, "5432", "5999");
+    browser.wait_for("td:has-text('5999')");
+    assert_eq!(browser.eval("window.isSame"), true);
+    // A file that cannot be read is said, and what was read before it stays.
+    edit(&shown, WAREHOUSE, "kind: Connection", "kind: [");
+    browser.wait_for("a[href='/problems'], [role=alert]");
+    edit(&shown, WAREHOUSE, "kind: [", "kind: Connection");
+    browser.wait_for("td:has-text('5999')");
+    browser.assert_no_errors();
+}
+
+#[test]
+fn what_one_tab_writes_the_other_shows() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    let other = browser.another_tab();
+    at(&shown, &other, "/connection?key=warehouse&show=all");
+    at(&shown, &browser, "/set?tenant=us-prod&key=warehouse");
+    browser.fill("port", "5433");
+    browser.click("button", "Review");
+    browser.click("button", "Write 1 file");
+    browser.wait_for("h1:text-is('warehouse')");
+    other.wait_for("td:has-text('5433')");
+    other.assert_no_errors();
+}
+
+#[test]
+fn a_form_that_is_filled_in_is_never_replaced() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    at(&shown, &browser, "/set?tenant=us-prod&key=warehouse");
+    browser.fill("port", "5433");
+    edit(&shown, WAREHOUSE, "title: Order warehouse", "title: Orders");
+    browser.wait_for("#state:has-text('Changed since')");
+    assert_eq!(browser.value("port"), "5433");
+    assert_eq!(browser.value("Title"), "Order warehouse");
+}
+
+#[test]
+fn a_review_that_is_old_is_refused_and_shown_again() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    at(&shown, &browser, "/set?tenant=us-prod&key=warehouse");
+    browser.fill("port", "5433");
+    browser.click("button", "Review");
+    browser.wait_for_text("Nothing is written yet.");
+    edit(&shown, WAREHOUSE, "title: Order warehouse", "title: Orders");
+    browser.wait_for("#state:has-text('Changed since')");
+    browser.click("button", "Write 1 file");
+    browser.wait_for("[role=alert]");
+    assert!(browser.text("[role=alert]").contains("changed since"), "{}", browser.text("main"));
+    assert!(!shown.file(WAREHOUSE).contains("5433"));
+    // What was typed is still there, and can be reviewed anew.
+    assert_eq!(browser.value("port"), "5433");
+    browser.fill("Title", "Orders");
+    browser.click("button", "Review");
+    browser.wait_for_text("Nothing is written yet.");
+    browser.click("button", "Write 1 file");
+    browser.wait_for("h1:text-is('warehouse')");
+    let file = shown.file(WAREHOUSE);
+    assert!(file.contains("5433") && file.contains("title: Orders"), "{file}");
+}
+
+#[test]
+fn a_review_whose_diff_changed_is_shown_again() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    at(&shown, &browser, "/connection?key=warehouse");
+    browser.click("button", "Embedded workflows in us-prod");
+    browser.wait_for_text("Nothing is written yet.");
+    edit(&shown, WAREHOUSE, "title: Order warehouse", "title: Orders");
+    browser.wait_for("#state:has-text('Changed since')");
+    browser.click("button", "Write 1 file");
+    browser.wait_for_text("Something changed since this was shown.");
+    assert!(!shown.file(WAREHOUSE).contains("embeddedWorkflows"));
+    browser.click("button", "Write 1 file");
+    browser.wait_for("h1:text-is('warehouse')");
+    assert!(shown.file(WAREHOUSE).contains("embeddedWorkflows: true"));
+}
+
+#[test]
+fn a_plan_that_changed_since_it_was_shown_is_not_applied() {
+    let shown = ExamplePage::of("us-eu");
+    // Without scripts it shows what it showed.
+    let browser = shown.open(Settings { scripts: false, ..Settings::default() });
+    browser.goto(&shown.page.url("/plan"));
+    browser.wait_for("role=button[name=/^Approve and apply/]");
+    edit(&shown, WAREHOUSE, "5432", "5999");
+    browser.click_on("role=checkbox[name=/^I have read the/]");
+    browser.click_on("role=button[name=/^Approve and apply/]");
+    browser.wait_for_text("The plan changed since it was shown");
+    assert!(!shown.folder.join("eu-prod/connections/hubspot-oauth.yaml").exists());
+}
+
+#[test]
+fn a_hidden_tab_gives_its_stream_away_and_catches_up_when_it_is_seen() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    let other = browser.another_tab();
+    at(&shown, &browser, "/connection?key=warehouse&show=all");
+    at(&shown, &other, "/connection?key=warehouse&show=all");
+    assert!(listens(&browser));
+    browser.set_hidden(true);
+    assert!(!listens(&browser));
+    edit(&shown, WAREHOUSE, "5432", "5999");
+    other.wait_for("td:has-text('5999')");
+    assert_eq!(browser.count("td:has-text('5999')"), 0);
+    browser.set_hidden(false);
+    browser.wait_for("td:has-text('5999')");
+    assert!(listens(&browser));
+}
+
+#[test]
+fn ten_tabs_stay_usable() {
+    let shown = ExamplePage::of("us-eu");
+    let mut tabs = vec![shown.open(Settings::default())];
+    for _ in 1..10 {
+        // A person sees one of them.
+        let last = tabs.last().unwrap();
+        let next = last.another_tab();
+        last.set_hidden(true);
+        at(&shown, &next, "/connection?key=warehouse&show=all");
+        tabs.push(next);
+    }
+    edit(&shown, WAREHOUSE, "5432", "5999");
+    tabs[9].wait_for("td:has-text('5999')");
+    tabs[9].set_hidden(true);
+    tabs[4].set_hidden(false);
+    tabs[4].wait_for("td:has-text('5999')");
+    tabs[4].click("link", "Overview");
+    tabs[4].wait_for("h1:text-is('Overview')");
+    tabs.iter().for_each(Browser::assert_no_errors);
+}
+
+#[test]
+fn ctrl_c_ends_with_streams_open() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    assert!(listens(&browser));
+    let (status, said) = shown.page.stop();
+    assert!(status.success(), "{status}: {said:#?}");
+    browser.wait_for("#state:text-is('Not reachable')");
+}
+
+#[test]
+fn a_closed_tab_stops_no_apply() {
+    let shown = ExamplePage::of("us-eu");
+    let browser = shown.open(Settings::default());
+    let other = browser.another_tab();
+    browser.goto(&shown.page.url("/plan"));
+    browser.click_on("role=checkbox[name=/^I have read the/]");
+    browser.click_on("role=button[name=/^Approve and apply/]");
+    drop(browser);
+    at(&shown, &other, "/apply");
+    other.wait_for("h1:text-is('Receipt')");
+    assert!(shown.folder.join("eu-prod/connections/hubspot-oauth.yaml").exists());
+    other.assert_no_errors();
+}
+
+#[test]
+fn the_address_lets_in_once() {
+    let mut shown = ExamplePage::of("us-eu");
+    let first = shown.page.address().to_string();
+    let browser = shown.open(Settings::default());
+    let cookies = browser.cookies();
+    assert!(cookies.len() == 1 && cookies[0]["httpOnly"] == true && cookies[0]["sameSite"] == "Strict", "{cookies:?}");
+    assert_eq!(cookies[0]["expires"], -1);
+    let stranger = Browser::open(Settings::default());
+    assert_eq!(stranger.goto(&first), 401);
+    assert_eq!(stranger.goto(&shown.page.url("/plan")), 401);
+    shown.page.renew_address();
+    let second = shown.page.open(Settings::default());
+    second.wait_for("h1:text-is('Overview')");
+    // A name of another site that leads here is refused.
+    let elsewhere = shown.page.url("/").replace("127.0.0.1", "elsewhere.example");
+    assert_eq!(stranger.goto(&elsewhere), 421);
+}
