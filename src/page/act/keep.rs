@@ -17,7 +17,9 @@ use maud::html;
 pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "keep", &proposed, None),
-        Err(_) => form(request, None),
+        // Only the reason is missing where any reason would do.
+        Err(_) if asked(&shown.project, &request.fields, Some("any".to_string())).is_ok() => form(request, None),
+        Err(error) => form(request, Some(&error)),
     }
 }
 
@@ -53,10 +55,13 @@ fn form(request: &Request, wrong: Option<&AuthorError>) -> Reply {
 
 /// The edit that keeps the value.
 pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+    asked(project, fields, fields.filled("reason").map(str::to_string))
+}
+
+fn asked(project: &Project, fields: &Fields, reason: Option<String>) -> Result<Proposed, AuthorError> {
     let (tenant, object, field) = named(fields)?;
     let then = address_of(project, &tenant, &object);
     let title = format!("Keep {} of {tenant}/{object}", fields.filled("field").unwrap_or("what differs"));
-    let reason = fields.filled("reason").map(str::to_string);
     let Kept { edited, records } = keep(project, &KeepLive { tenant: tenant.clone(), object, field, reason })?;
     Ok(Proposed { title, notes: Vec::new(), edited, records: Some((tenant, records)), then })
 }
