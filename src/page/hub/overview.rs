@@ -1,7 +1,7 @@
 //! The syncs in their targets, worst first, and the tenants.
 
 use super::shown::HubShown;
-use super::words::{button, message, sign, state_of, target, word};
+use super::words::{button, headline_of, sign, state_of, target, word};
 use crate::hub::{AskedTargets, mode};
 use crate::page::layout::{self, Entry, Pages, line, text, with};
 use crate::page::reply::Reply;
@@ -9,13 +9,15 @@ use crate::page::request::Request;
 use crate::page::view::bare_mark;
 use crate::render::hub::{HubPart, Section};
 use crate::report::overview_state::{OverviewState, StateCounts};
-use crate::text::{count, thousands};
+use crate::text::{count, shorten, thousands};
 use maud::{Markup, html};
 
 /// The rows of a page.
 const ROWS: usize = 50;
 /// The entries of a list in a row.
 const FIRST: usize = 3;
+/// The most columns of such an entry.
+const WIDTH: usize = 100;
 
 /// Shows the hub.
 pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
@@ -99,10 +101,10 @@ fn row(shown: &HubShown, part: &HubPart) -> Markup {
             div {
                 a href=(target(sync, tenant)) { b { (line(&part.title())) } } " " (word(&part.target.state)) " " span.tag { "mode " (mode) }
                 @if let Some(sums) = part.sums() { div.about { (sums) } }
-                @let message = message(part);
-                @if !message.is_empty() { div.about { (text(&message)) } }
+                @let message = part.headline();
+                @if !message.is_empty() && message != word(&part.target.state) { div.about { (text(&message)) } }
                 @if let Some(why) = part.unobserved() { div.about.loud { (why) } }
-                @for line in part.condition_lines() { div.about.loud { (text(&line)) } }
+                @for condition in part.conditions() { div.about.loud { (line(&headline_of(condition))) } }
                 @for section in part.sections() { (brief(&section)) }
             }
             @if part.awaits_approval() { span { a.button href=(target(sync, tenant)) aria-label={ "Review " (line(&part.title())) } { "Review" } } }
@@ -113,8 +115,12 @@ fn row(shown: &HubShown, part: &HubPart) -> Markup {
 
 /// The first entries of a list.
 fn brief(section: &Section) -> Markup {
-    let entries: Vec<&str> =
-        section.entries.iter().take(FIRST).map(|entry| entry.lines().next().unwrap_or_default()).collect();
+    let entries: Vec<_> = section
+        .entries
+        .iter()
+        .take(FIRST)
+        .map(|entry| shorten(entry.lines().next().unwrap_or_default(), WIDTH))
+        .collect();
     html! {
         div.about {
             (section.word) ": " (line(&entries.join("; ")))

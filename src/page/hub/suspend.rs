@@ -49,26 +49,27 @@ pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
         _ => &shown.rights.syncs,
     };
     let main = html! {
-        div.head { div { h1 { (line(&title)) } p { "It is changed in the hub, at once and with your own account." } } }
+        div.head { div { h1 { (line(&title)) } p { "Nothing is changed yet." } } }
         @if is_suspended == suspends {
             p { @if suspends { "It is suspended already." } @else { "It is not suspended." } }
             p { a.button href="/syncs" { "Back" } }
         } @else {
-            p {
+            div.told { p {
                 @if suspends { "Nothing is written from then on; what is being written is finished. Plans and statuses go on." }
                 @else if writes_at_once { "The syncer then writes without asking, as its mode is Apply." }
                 @else { "What waits goes on as each sync's mode has it." }
             }
+            p { "If Git or another tool applies that object, change it there too: it would be set back." } }
             @if !waits.is_empty() {
                 section { h2 { "As it was planned last" } ul.plain { @for one in &waits { li { (line(one)) } } } }
             }
-            p { "If Git or another tool applies that object, change it there too: it would be set back." }
             form.consent method="post" action="/suspend" data-keep {
                 (layout::token(request))
                 @for field in ["tenant", "sync", "suspend"] {
                     @if request.fields.has(field) { input type="hidden" name=(field) value=(request.fields.text(field)); }
                 }
                 input type="hidden" name="spec" value=(shown.hub.spec_digest(kind, name).unwrap_or_default());
+                span.dim { "At once, and with your own account." }
                 a.button href="/syncs" { "Cancel" }
                 (button(&format!("{word} {name}"), " main", right.as_deref()))
             }

@@ -1,7 +1,7 @@
 //! The syncs and the tenants of the hub, as a picture and as lists, each with what a person may do.
 
 use super::shown::HubShown;
-use super::words::{button, word};
+use super::words::{button, headline_of, word};
 use super::{suspend, words};
 use crate::api::Kind;
 use crate::hub::{AskedTargets, mode, targets_of};
@@ -67,7 +67,7 @@ fn of_sync(request: &Request, shown: &HubShown, sync: &HubSync, parts: &[HubPart
                         div.about { "from " (line(&spec.from)) " · " (line(&spec.integrations.join(", "))) " · mode " (mode(sync)) }
                     }
                 }
-                @for line in own.first().map(|part| part.condition_lines()).unwrap_or_default() { div.about.loud { (text(&line)) } }
+                @for condition in own.iter().take(1).flat_map(|part| part.conditions()) { div.about.loud { (line(&headline_of(condition))) } }
                 @for part in &own {
                     div.about {
                         (bare_mark(words::state_of(part))) " "

@@ -1,13 +1,14 @@
 //! A sync in one of its targets: what waits there, exactly as its digest covers it, and the form that approves it.
 
 use super::shown::{HubShown, one};
-use super::words::{button, message, sign, state_of, word};
+use super::words::{button, sign, state_of, word};
 use crate::engine::model::plan::Op;
 use crate::hub::{HubFailure, OpenHub, mode};
 use crate::page::PageHub;
 use crate::page::layout::{self, Entry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
+use crate::page::view::plan::capital;
 use crate::page::view::{act, diff, mark};
 use crate::render::hub::{HubPart, KeptAction, KeptChange, KeptPlan, Section};
 use crate::report::overview_state::OverviewState;
@@ -46,7 +47,7 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
                 (button("Reconcile", "", shown.rights.syncs.as_deref()))
             }
         }
-        (sign(&shown.sign))
+        @if shown.sign.is_dead() { (sign(&shown.sign)) }
         (told(&part))
         @if let Some(HubFailure { message, help, .. }) = &unshown { (layout::refusal(message, help)) }
         @if let Some(plan) = &plan {
@@ -80,17 +81,17 @@ fn later(from: &PageHub, part: &mut HubPart) -> Result<(), HubFailure> {
 fn told(part: &HubPart) -> Markup {
     let whole = part.message().map(|message| part.with_context(&message)).unwrap_or_default();
     html! {
-        @for condition in part.condition_lines() { div.notice.warn { p { (text(&condition)) } } }
+        @for condition in part.conditions() { div.notice.warn { p { b { (line(&condition.type_)) } } (layout::steps(&part.with_context(&condition.message))) } }
         @if let Some(why) = part.unobserved() { div.notice.warn { p { (why) } } }
         // The commands that approve a plan are this page's form.
-        @if part.awaits_approval() { p { (text(&message(part))) } } @else { (layout::steps(&whole)) }
+        div.told { @if part.awaits_approval() { p { (text(&part.headline())) } } @else { (layout::steps(&whole)) } }
     }
 }
 
 fn of_section(section: &Section) -> Markup {
     html! {
         section {
-            h2 { (section.word) span.count { (section.entries.len()) } }
+            h2 { (capital(section.word)) " " span.count { (section.entries.len()) } }
             @if !section.meaning.is_empty() { p.dim { (text(&section.meaning)) } }
             ul.plain {
                 @for entry in &section.entries { li { (layout::steps(entry)) } }

@@ -1,5 +1,6 @@
 //! Words and marks of a hub's states, and what its pages share.
 
+use crate::api::Condition;
 use crate::hub::HubFailure;
 use crate::page::address::Address;
 use crate::page::layout::{self, line, text};
@@ -48,10 +49,9 @@ pub(super) fn word(state: &str) -> &str {
     }
 }
 
-/// The first line of the syncer's message: the lines after it are commands.
-pub(super) fn message(part: &HubPart) -> String {
-    let message = part.message().unwrap_or_default();
-    message.lines().next().unwrap_or_default().to_string()
+/// A condition of a sync in one line: what to do about it stands on the page of a target.
+pub(super) fn headline_of(condition: &Condition) -> String {
+    format!("{}: {}", condition.type_, condition.message.lines().next().unwrap_or_default())
 }
 
 /// The sign of life of the syncer.

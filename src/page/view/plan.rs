@@ -195,7 +195,8 @@ pub(in crate::page) fn sentence(plan: &Plan) -> String {
     }
 }
 
-fn capital(word: &str) -> String {
+/// A word as the begin of a sentence.
+pub(in crate::page) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

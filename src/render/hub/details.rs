@@ -102,6 +102,11 @@ impl HubPart {
         }
     }
 
+    /// The message in one line, where what it says to do stands elsewhere.
+    pub fn headline(&self) -> String {
+        first(&self.message().unwrap_or_default()).to_string()
+    }
+
     /// A note that the syncer has not reconciled the current spec of the sync, if that is the case.
     pub fn unobserved(&self) -> Option<&'static str> {
         (!self.is_observed).then_some("the syncer has not reconciled the last change of the sync yet")
@@ -249,7 +254,7 @@ impl HubPart {
     }
 
     /// The conditions of the sync that no list shows.
-    pub(super) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let shown = |c: &&Condition| c.status == "True" && !SAID_OTHERWISE.contains(&c.type_.as_str());
         self.facts.conditions.iter().filter(shown)
     }
@@ -300,7 +305,7 @@ impl HubPart {
     }
 
     /// The conditions as lines of text.
-    pub fn condition_lines(&self) -> Vec<String> {
+    pub(super) fn condition_lines(&self) -> Vec<String> {
         self.conditions().map(|c| format!("{}: {}", c.type_, one_line(&self.with_context(&c.message)))).collect()
     }
 
