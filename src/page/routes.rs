@@ -102,7 +102,6 @@ fn get(request: &Request) -> Reply {
         "/integrations" => view::overview::integrations,
         "/integration" => view::integration::show,
         "/switch" => act::switch::ask,
-        "/keep" => act::keep::review,
         "/what-if" => view::what_if::show,
         "/plan" => view::plan::show,
         "/plan.md" => view::plan::markdown,
