@@ -221,13 +221,16 @@ fn head(shown: &Shown, target: &Target) -> Markup {
     let about = spec.into_iter().flat_map(|spec| [spec.region.clone(), spec.environment.clone()]).flatten();
     let about: Vec<String> = about.collect();
     let changes = count(target.actions.len(), "change", "changes");
+    // A plan that is complete for what is known says nothing of what is not.
+    let health = shown.overview.tenants.iter().find(|tenant| *tenant.name == *target.tenant);
+    let is_known = target.known && health.is_none_or(|health| health.unknown.is_none());
     html! {
         div.tenant #{ "t-" (target.tenant) } {
             h2 { (line(&target.tenant)) }
             @if !about.is_empty() { span.dim { (line(&about.join(" · "))) } }
             span.dim {
                 @if target.state == State::Unreachable { "cannot be read" }
-                @else if target.actions.is_empty() && !target.known { "not all could be read" }
+                @else if target.actions.is_empty() && !is_known { "not all could be read" }
                 @else if target.actions.is_empty() { "nothing to apply" }
                 @else { (changes) }
             }

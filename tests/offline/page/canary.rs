@@ -73,7 +73,8 @@ fn walk(served: &Served, begin: &[&str]) -> Vec<(String, Answer)> {
                     ways.push(form.clone().with("description", "other"));
                     ways.push(form.clone().with("title", "Other").with("reason", "it differs"));
                     // Each value of its own, so that the lines around it are in a diff.
-                    for (name, _) in form.fields.iter().filter(|(name, _)| name.starts_with("in.")) {
+                    let inputs = form.fields.iter().filter(|(name, _)| name.starts_with("in."));
+                    for (name, _) in inputs.step_by(2) {
                         ways.push(form.clone().with(name, "name/key").with("reason", "it differs"));
                     }
                 }

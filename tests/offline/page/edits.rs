@@ -339,7 +339,12 @@ fn a_review_that_is_old_writes_nothing_and_shows_what_it_would_do_now() {
     // A line beside it: the edit is the same, the file is another one.
     let review = served.submit(&form(&served, WAREHOUSE, "/set").with("in.port", "6432"));
     let old = review.form("/write").unwrap();
-    edit(root.path(), "us-prod/connections/warehouse.yaml", "title: Order warehouse", "title: Order warehouse # ours");
+    edit(
+        root.path(),
+        "us-prod/connections/warehouse.yaml",
+        "database: {value: sales}",
+        "database: {value: sales} # ours",
+    );
     served.wait_until(|served| {
         let review = served.submit(&form(served, WAREHOUSE, "/set").with("in.port", "6432"));
         review.body.contains("# ours")
