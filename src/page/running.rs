@@ -35,17 +35,20 @@ pub(super) enum End {
         help: String,
     },
     /// It was carried out as far as it could be.
-    Done {
-        report: Report,
-        /// The receipt and the plan after it, or why nothing could be read back.
-        after: Result<(Receipt, Plan), String>,
-        /// What is left to people because of what was done: tenant, who, and what.
-        left: BTreeSet<(String, String, String)>,
-        /// The tenants whose kustomization was brought up to date, or could not be.
-        kustomized: Vec<(String, Result<(), String>)>,
-        /// What went wrong with approvals.
-        warnings: Vec<String>,
-    },
+    Done(Box<ApplyResult>),
+}
+
+/// What an apply did.
+pub(super) struct ApplyResult {
+    pub(super) report: Report,
+    /// The receipt and the plan after it, or why nothing could be read back.
+    pub(super) after: Result<(Receipt, Plan), String>,
+    /// What is left to people because of what was done: tenant, who, and what.
+    pub(super) left: BTreeSet<(String, String, String)>,
+    /// The tenants whose kustomization was brought up to date, or could not be.
+    pub(super) kustomized: Vec<(String, Result<(), String>)>,
+    /// What went wrong with approvals.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Run {
@@ -82,18 +85,24 @@ impl Run {
 
 /// The apply that runs, or the last one. There is one at a time.
 #[derive(Default)]
-pub(super) struct Running(Mutex<Option<(Arc<Run>, Option<JoinHandle<()>>)>>);
+pub(super) struct Running(Mutex<Option<StartedRun>>);
+
+/// An apply and its thread, until somebody waits for it.
+struct StartedRun {
+    run: Arc<Run>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Running {
     /// The last apply.
     pub(super) fn last(&self) -> Option<Arc<Run>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(run, _)| Arc::clone(run))
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|started| Arc::clone(&started.run))
     }
 
     /// Starts an apply on a thread of its own. Returns false if another one runs.
     pub(super) fn start(&self, run: Arc<Run>, work: impl FnOnce(&Run) + Send + 'static) -> bool {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.as_ref().is_some_and(|(run, _)| !run.has_ended()) {
+        if running.as_ref().is_some_and(|started| !started.run.has_ended()) {
             return false;
         }
         let of_thread = Arc::clone(&run);
@@ -101,7 +110,7 @@ impl Running {
             let ends = EndsRun(&of_thread);
             work(ends.0);
         });
-        *running = Some((run, Some(thread)));
+        *running = Some(StartedRun { run, thread: Some(thread) });
         true
     }
 
@@ -109,9 +118,9 @@ impl Running {
     pub(super) fn stop_and_wait(&self) {
         let thread = {
             let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            running.as_mut().and_then(|(run, thread)| {
-                run.stop();
-                thread.take()
+            running.as_mut().and_then(|started| {
+                started.run.stop();
+                started.thread.take()
             })
         };
         if let Some(thread) = thread {

@@ -10,7 +10,7 @@ use crate::page::layout;
 use crate::page::plans_shown::{self, ShownActions};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
-use crate::page::running::{End, Run};
+use crate::page::running::{ApplyResult, End, Run};
 use crate::page::shown::Shown;
 use crate::project::Project;
 use crate::project::planned;
@@ -138,7 +138,7 @@ fn carry_out(
     }
     let mut left = left_to_people(&report, &plan);
     left.extend(after.iter().flat_map(|(_, after)| left_to_people(&report, after)));
-    End::Done { report, after, left, kustomized, warnings }
+    End::Done(Box::new(ApplyResult { report, after, left, kustomized, warnings }))
 }
 
 /// The manual steps that a plan names for objects that were written. Once they are, the plan after them names fewer.

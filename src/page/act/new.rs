@@ -155,8 +155,8 @@ fn choice(request: &Request, question: &Question<Asked>) -> Markup {
     };
     let (choices, is_open): (Vec<Choice>, bool) = match &question.form {
         Form::Choice { choices, .. } => (choices.clone(), false),
-        Form::Search { names } => (names.iter().map(same).collect(), false),
-        Form::Text { completions, .. } => (completions.iter().map(same).collect(), true),
+        Form::Search { names } => (names.iter().map(|name| same(name)).collect(), false),
+        Form::Text { completions, .. } => (completions.iter().map(|name| same(name)).collect(), true),
         _ => (Vec::new(), true),
     };
     html! {
@@ -179,8 +179,8 @@ fn choice(request: &Request, question: &Question<Asked>) -> Markup {
     }
 }
 
-fn same(name: &String) -> Choice {
-    Choice { value: name.clone(), text: name.clone() }
+fn same(name: &str) -> Choice {
+    Choice { value: name.to_string(), text: name.to_string() }
 }
 
 /// The questions of the form. A value stands in for each answer, since the questions follow each other.

@@ -7,7 +7,7 @@ use crate::engine::model::plan::Plan;
 use crate::page::layout::{self, Entry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::running::{End, Run};
+use crate::page::running::{ApplyResult, End, Run};
 use crate::report::overview_state::OverviewState;
 use crate::text::count;
 use maud::{Markup, html};
@@ -44,22 +44,28 @@ pub(in crate::page) fn show(request: &Request, run: Option<&Run>) -> Reply {
             @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, MOST)) }
             p { a.button href="/plan" { "Open the plan" } }
         },
-        Some(End::Done { report, after, left, kustomized, warnings }) => html! {
-            div.head { div { h1 { "Receipt" } p { (line(&run.title)) ": " (sentence(report)) } } div.do { a.button href="/plan" { "Open the plan" } } }
-            (read_back(after))
-            @for warning in warnings { div.notice.warn { p { (text(warning)) } } }
-            @for (tenant, error) in &report.unsettled { div.notice.bad { p { (line(tenant)) ": " (text(&error.to_string())) } } }
-            @for (tenant, kept) in kustomized {
-                @match kept {
-                    Ok(()) => p { "kustomization.yaml of " (line(tenant)) " is up to date." },
-                    Err(why) => div.notice.bad { p { "kustomization.yaml of " (line(tenant)) ": " (text(why)) } },
-                }
-            }
-            (outcomes(&report.outcomes, MOST))
-            (left_to_people(left))
-        },
+        Some(End::Done(result)) => receipt(&run.title, result),
     };
     layout::reply(request, Some(Entry::Receipts), "Receipt", main)
+}
+
+/// What was done, and what is left.
+fn receipt(title: &str, result: &ApplyResult) -> Markup {
+    let ApplyResult { report, after, left, kustomized, warnings } = result;
+    html! {
+        div.head { div { h1 { "Receipt" } p { (line(title)) ": " (sentence(report)) } } div.do { a.button href="/plan" { "Open the plan" } } }
+        (read_back(after))
+        @for warning in warnings { div.notice.warn { p { (text(warning)) } } }
+        @for (tenant, error) in &report.unsettled { div.notice.bad { p { (line(tenant)) ": " (text(&error.to_string())) } } }
+        @for (tenant, kept) in kustomized {
+            @match kept {
+                Ok(()) => p { "kustomization.yaml of " (line(tenant)) " is up to date." },
+                Err(why) => div.notice.bad { p { "kustomization.yaml of " (line(tenant)) ": " (text(why)) } },
+            }
+        }
+        (outcomes(&report.outcomes, MOST))
+        (left_to_people(left))
+    }
 }
 
 fn sentence(report: &Report) -> String {
