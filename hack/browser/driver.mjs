@@ -12,7 +12,7 @@ const { default: pngjs } = await load("pngjs/lib/png.js");
 const axe = readFileSync(`${modules}/axe-core/axe.min.js`, "utf8");
 
 // How long a page may take for anything, on a machine that does much else.
-const PATIENCE = 12_000;
+const PATIENCE = 60_000;
 
 // Nothing reaches the network. elsewhere.example is a name of another site that leads to this machine.
 const NAMES = "MAP elsewhere.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost";

@@ -173,7 +173,13 @@ impl Browser {
     /// What has the focus, by its role and name: `- link "Plan"`.
     #[track_caller]
     pub fn focused(&self) -> String {
-        self.heard(":focus").lines().next().unwrap_or_default().trim_end_matches(':').to_string()
+        let heard = self.heard(":focus");
+        let first = heard.lines().next().unwrap_or_default().trim_end_matches(':');
+        // YAML quotes a name that has a colon.
+        match first.strip_prefix("- '").and_then(|quoted| quoted.strip_suffix('\'')) {
+            Some(quoted) => format!("- {}", quoted.replace("''", "'")),
+            None => first.to_string(),
+        }
     }
 
     /// The value of an expression of JavaScript; a promise is awaited.

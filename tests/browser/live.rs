@@ -32,9 +32,10 @@ fn what_changes_on_the_disk_is_on_the_screen() {
     edit(&shown, WAREHOUSE, "5432", "5999");
     browser.wait_for("td:has-text('5999')");
     assert_eq!(browser.eval("window.isSame"), true);
-    // A file that cannot be read is said, and what was read before it stays.
+    // Where a file cannot be read, what it declares is unknown.
     edit(&shown, WAREHOUSE, "kind: Connection", "kind: [");
-    browser.wait_for("a[href='/problems'], [role=alert]");
+    browser.wait_for(".i.unknown");
+    browser.wait_for("a[href='/problems']");
     edit(&shown, WAREHOUSE, "kind: [", "kind: Connection");
     browser.wait_for("td:has-text('5999')");
     browser.assert_no_errors();

@@ -5,8 +5,7 @@
 
 mod access;
 mod browser;
-#[path = "../offline/contrast.rs"]
-mod contrast;
+mod clusters;
 mod driver;
 mod harness;
 mod live;

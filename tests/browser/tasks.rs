@@ -16,7 +16,13 @@ fn with_another_zendesk(folder: &Path) {
     let connections = folder.join("us-prod/connections");
     let text = fs::read_to_string(connections.join("zendesk-oauth.yaml")).unwrap();
     let text = text.replace("zendesk-oauth", "zendesk-backup").replace("title: Zendesk", "title: Spare Zendesk");
-    fs::write(connections.join("zendesk-backup.yaml"), text).unwrap();
+    fs::write(connections.join("zendesk-backup.yaml"), text.replace("{value: example}", "{value: spare}")).unwrap();
+}
+
+/// The same, and no sync brings the integration to a tenant without that connection.
+fn with_another_zendesk_here(folder: &Path) {
+    with_another_zendesk(folder);
+    without_problems(folder);
 }
 
 /// Nothing is blocked, and nothing has drifted.
@@ -125,7 +131,7 @@ fn a_value_is_altered() {
 
 #[test]
 fn a_step_is_switched() {
-    let shown = ExamplePage::after("us-eu", with_another_zendesk);
+    let shown = ExamplePage::after("us-eu", with_another_zendesk_here);
     let browser = shown.open(Settings::default());
     browser.goto(&shown.page.url("/integration?name=support-digest&tenant=us-prod"));
     browser.click("link", "Switch Open tickets");
@@ -141,7 +147,7 @@ fn a_step_is_switched() {
 
 #[test]
 fn all_uses_of_a_variable_are_switched() {
-    let shown = ExamplePage::after("us-eu", with_another_zendesk);
+    let shown = ExamplePage::after("us-eu", with_another_zendesk_here);
     let browser = shown.open(Settings::default());
     browser.goto(&shown.page.url("/integrations"));
     browser.click("link", "support-digest");
@@ -153,6 +159,24 @@ fn all_uses_of_a_variable_are_switched() {
     took_at_most(&browser, 4);
     let file = shown.file("us-prod/integrations/support-digest.yaml");
     assert!(file.contains("zendesk-backup") && !file.contains("zendesk-oauth"), "{file}");
+}
+
+#[test]
+fn what_makes_the_plan_worse_is_written_only_if_somebody_wants_it() {
+    let shown = ExamplePage::after("us-eu", with_another_zendesk);
+    let browser = shown.open(Settings::default());
+    browser.goto(&shown.page.url("/integration?name=support-digest&tenant=us-prod"));
+    browser.click("link", "Switch Open tickets");
+    browser.click_on("role=button[name=/^zendesk-backup/]");
+    browser.wait_for("[role=alert]:has-text('The plan becomes worse.')");
+    // The box is required: nothing is sent.
+    browser.click_on("role=button[name=/^Write /]");
+    assert!(!shown.file("us-prod/integrations/support-digest.yaml").contains("zendesk-backup"));
+    browser.click("checkbox", "Write it although the plan becomes worse");
+    browser.click_on("role=button[name=/^Write /]");
+    browser.wait_for("h1:text-is('support-digest')");
+    assert!(shown.file("us-prod/integrations/support-digest.yaml").contains("zendesk-backup"));
+    browser.assert_no_errors();
 }
 
 #[test]
@@ -300,7 +324,9 @@ mod by_keyboard {
         let mut passed = Vec::new();
         while passed.len() < 120 {
             browser.press("Tab");
-            let focused = browser.focused();
+            // The browser's own controls are a stop as well, after the last one of the page.
+            let is_in_page = browser.count(":focus") > 0;
+            let focused = if is_in_page { browser.focused() } else { String::new() };
             if focused.starts_with(what) {
                 return;
             }
@@ -405,7 +431,7 @@ mod by_keyboard {
 
     #[test]
     fn a_step_is_switched() {
-        let shown = ExamplePage::after("us-eu", with_another_zendesk);
+        let shown = ExamplePage::after("us-eu", with_another_zendesk_here);
         let browser = shown.open(Settings::default());
         browser.goto(&shown.page.url("/integration?name=support-digest&tenant=us-prod"));
         press_on(&browser, "- link \"Switch Open tickets\"", "Enter", "h1:has-text('Switch step')");

@@ -105,7 +105,7 @@ fn head(request: &Request, shown: &Shown, fields: &ConnectionFields, tenant: &Co
                 input type="hidden" name="embedded" value=(if is_on { "off" } else { "on" });
                 button.switch aria-pressed=(if is_on { "true" } else { "false" }) aria-label={ "Embedded workflows in " (line(&tenant.tenant)) } { i {} "Embedded" }
             }
-        } @else if !tenant.is_there && has_manifests && tenant.cell.state != OverviewState::Create {
+        } @else if !tenant.is_there && has_manifests && !matches!(tenant.cell.state, OverviewState::Create | OverviewState::Unknown) {
             div.then { a href=(Address::new("/new").with("tenant", &tenant.tenant).with("key", key).with("back", &address::connection(key)).text()) aria-label={ "Create in " (line(&tenant.tenant)) } { "Create" } }
         }
     }
@@ -327,7 +327,7 @@ fn remarks(fields: &ConnectionFields) -> Markup {
                 @for tenant in all {
                     div.step {
                         b { (line(&tenant.tenant)) }
-                        @if let Some(why) = &tenant.unknown { p { "Not all that is declared for it is known: " (text(why)) } }
+                        @if let Some(why) = &tenant.unknown { p { "Not all that is declared for it is known: " (text(why)) ". " a href="/problems" { "See problems" } } }
                         @if !tenant.lacks.is_empty() { p { "It lacks " (line(&tenant.lacks.join(", "))) } }
                         @for remark in &tenant.remarks {
                             p { (text(&remark.text)) }

@@ -1,0 +1,68 @@
+//! The page on tenants in two real clusters, which a folder is synced to.
+
+use crate::browser::{Browser, Settings};
+use crate::page::Page;
+use stablekey_clusters::{Namespace, run, run_with_input, shared_all};
+use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
+use stablekey_testing::project::Project;
+use stablekey_testing::yaml;
+
+/// A namespace with its Tenant, and the Tenant as the project has it.
+fn target(namespace: &Namespace<'static>) -> String {
+    let name = namespace.cluster().name();
+    let own = Tenant::new(name).accepts("dev");
+    run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), &own.yaml()).unwrap();
+    own.in_namespace(namespace.name(), name).yaml()
+}
+
+/// The value of an input of a connection in a cluster.
+fn scopes(namespace: &Namespace<'static>, name: &str) -> String {
+    let path = "-o=jsonpath={.spec.inputs.scopes.value}";
+    run(namespace.kubectl().args(["get", "connections.stablekey.dev", name, path])).unwrap()
+}
+
+fn apply(page: &Page, browser: &Browser) {
+    browser.goto(&page.url("/plan"));
+    if browser.count("input[name=approve]") > 0 {
+        browser.click_on("role=checkbox[name=/^I have read the/]");
+    }
+    browser.click_on("role=button[name=/^(Approve and apply|Apply) [0-9]+$/]");
+    browser.wait_for("h1:text-is('Receipt')");
+    assert!(browser.text("main").contains("nothing is left to do"), "{}", browser.text("main"));
+}
+
+#[test]
+fn what_the_page_applies_is_in_both() {
+    let clusters = shared_all(["us", "eu"]);
+    let namespaces = clusters.map(|cluster| cluster.namespace("page"));
+    let mut tenants = vec![Tenant::new("dev").in_folder("dev").yaml()];
+    tenants.extend(namespaces.iter().map(target));
+    let crm =
+        Connection::new("crm", "salesforce/oauth2").title("CRM").input("scopes", "api").secret("clientSecret", "app");
+    let project = Project::empty()
+        .with("tenants.yaml", &yaml::file(&tenants))
+        .with("syncs.yaml", &Sync::new("out", "dev", "us eu").mirror().yaml())
+        .with("dev/connections/crm.yaml", &crm.yaml())
+        .with("dev/integrations/leads.yaml", &Integration::new("leads").uses(&["crm"]).yaml());
+    std::fs::create_dir(project.state()).unwrap();
+    let kubeconfigs = clusters.map(|cluster| cluster.kubeconfig().display().to_string()).join(":");
+    let mut command = project.command_with_state(&["ui"]);
+    command.env("KUBECONFIG", kubeconfigs);
+    let page = Page::start(command);
+    let browser = page.open(Settings::default());
+    browser.wait_for("h1:text-is('Overview')");
+    apply(&page, &browser);
+    assert_eq!(namespaces.each_ref().map(|namespace| scopes(namespace, "crm")), ["api", "api"]);
+
+    browser.click("link", "Overview");
+    browser.click("link", "crm");
+    browser.click("link", "Edit in dev");
+    browser.fill("scopes", "api refresh_token");
+    browser.click("button", "Review");
+    browser.wait_for_text("Nothing is written yet.");
+    browser.click("button", "Write 1 file");
+    browser.wait_for("h1:text-is('crm')");
+    apply(&page, &browser);
+    assert_eq!(namespaces.each_ref().map(|namespace| scopes(namespace, "crm")), ["api refresh_token"; 2]);
+    browser.assert_no_errors();
+}
