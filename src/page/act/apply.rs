@@ -50,23 +50,16 @@ pub(in crate::page) fn begin_with(
         let help = "Open the plan: it shows what there is to do.";
         return layout::refused(request, 409, "Nothing was changed", "There is nothing to apply.", help);
     }
-    let needing = applicable(plan).any(|(_, action)| !action.needs_approval.is_empty());
-    if approves && needing && !fields.has("approve") {
+    if approves && needs_approval(plan) && !fields.has("approve") {
         let help = "Read them, tick the box, and apply again.";
-        return layout::refused(
-            request,
-            409,
-            "Nothing was changed",
-            "Some actions need approval, and the box that says you read them is not ticked.",
-            help,
-        );
+        return layout::refused(request, 409, "Nothing was changed", NOT_TICKED, help);
     }
     let consent = if approves { Consent::All } else { Consent::Safe };
     let run = Arc::new(Run::new(title, applicable(plan).count()));
     let (desk, folder, digest) = (Arc::clone(&request.desk), Arc::clone(folder), fields.text("digest").to_string());
-    let seen = desk.plans_shown.of(&digest);
+    let given = Given { shown: desk.plans_shown.of(&digest), digest, is_ticked: fields.has("approve") };
     let work = move |run: &Run| {
-        run.end(carry_out(&desk, &folder, run, &scope, &consent, (&digest, seen)));
+        run.end(carry_out(&desk, &folder, run, &scope, &consent, &given));
         desk.read_again();
     };
     match request.desk.running.start(run, work) {
@@ -81,15 +74,24 @@ pub(in crate::page) fn begin_with(
     }
 }
 
+/// What a form says.
+struct Given {
+    /// The digest of the plan that was shown.
+    digest: String,
+    /// The actions of that plan, if they are remembered.
+    shown: Option<Arc<ShownActions>>,
+    /// Whether the box is ticked that says that what needs approval was read.
+    is_ticked: bool,
+}
+
+const NOT_TICKED: &str = "Some actions need approval, and the box that says you read them is not ticked.";
+
+fn needs_approval(plan: &Plan) -> bool {
+    applicable(plan).any(|(_, action)| !action.needs_approval.is_empty())
+}
+
 /// Plans again, and applies if that is what was shown.
-fn carry_out(
-    desk: &Desk,
-    from: &PageFolder,
-    run: &Run,
-    scope: &Scope,
-    consent: &Consent,
-    (digest, shown): (&str, Option<Arc<ShownActions>>),
-) -> End {
+fn carry_out(desk: &Desk, from: &PageFolder, run: &Run, scope: &Scope, consent: &Consent, given: &Given) -> End {
     let before = desk.reading().shown;
     let refused = |message: String, help: &str| End::Refused { message, help: help.to_string() };
     let project = match (from.open)(before.as_deref().map(|shown| &shown.project)) {
@@ -97,10 +99,14 @@ fn carry_out(
         Err(failure) => return refused(failure.message, &failure.help),
     };
     let plan = planned::plan(&project, scope).plan;
-    if digest_of_plan(&project, &plan) != digest {
-        let what = plans_shown::changes(shown.as_deref(), &plan);
+    if digest_of_plan(&project, &plan) != given.digest {
+        let what = plans_shown::changes(given.shown.as_deref(), &plan);
         let message = format!("The plan changed since it was shown ({what}).");
         return refused(message, "Nothing was written. Read the plan again, and apply it.");
+    }
+    // The plan that the page had when the form came may have needed no approval.
+    if *consent == Consent::All && !given.is_ticked && needs_approval(&plan) {
+        return refused(NOT_TICKED.to_string(), "Nothing was written. Read the plan again, and tick the box.");
     }
     let folder = from.state_folder.as_ref().map(|folder| StateFolder::of(folder, &project));
     let approvals: &dyn Approvals = match &folder {

@@ -121,11 +121,11 @@ fn of_action(action: &KeptAction) -> Markup {
     let needs = action.approvals().next().is_some();
     let title = html! { b { (line(name)) } " " span.dim { (line(&kind.to_lowercase())) } };
     let impact = action.impact();
-    let end = html! { @if needs { "needs approval" } @else { (impact) } };
+    let end = html! { @if needs { "needs approval" } @else { (line(&impact)) } };
     let inner = html! {
         @for (code, why) in action.approvals() { p.why { b.loud { (text(why)) } " (" (line(code)) ")" } }
         @if !action.why().is_empty() { p.why { (text(action.why())) } }
-        @if !impact.is_empty() { p.why { "Affects " (impact) "." } }
+        @if !impact.is_empty() { p.why { "Affects " (line(&impact)) "." } }
         @if !action.fields.is_empty() { div.diff { @for change in &action.fields { (of_field(change)) } } }
     };
     act(state, (word, title), end, needs || action.action == "update", inner)

@@ -1,6 +1,7 @@
 //! Tenants and the syncs between them, as a picture and as a list.
 
-use crate::api::{ConnectionMode, SyncMode};
+use crate::api::{ConnectionMode, Kind, SyncMode};
+use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Sync;
 use crate::engine::model::record::Writer;
 use crate::page::layout::{self, Entry, line, text};
@@ -17,12 +18,19 @@ const GAP: (usize, usize) = (120, 28);
 /// Shows the tenants and syncs.
 pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
     let unread = &shown.project.unread;
+    let findings = shown.planned.plan.findings.iter().filter(|finding| finding.code == Code::ObjectInvalid);
+    let invalid: BTreeSet<String> = findings
+        .filter_map(|finding| finding.object.as_ref())
+        .filter(|id| id.kind == Kind::TenantSync)
+        .map(ToString::to_string)
+        .collect();
     let main = html! {
         div.head { div { h1 { "Syncs" } p { "What copies from where, and who accepts it." } } }
         @if !unread.is_empty() {
             div.notice.bad { p { "These files could not be read, and may hold syncs that are not shown: " (line(&unread.iter().cloned().collect::<Vec<_>>().join(", "))) } a href="/problems" { "What is wrong with them" } }
         }
-        @if shown.project.syncs.is_empty() && unread.is_empty() { p { "There is no sync yet. Write one:" } pre.command { "stablekey new sync" } }
+        @for name in &invalid { div.notice.bad { p { (line(name)) " cannot be used, so what it would copy is unknown. " a href="/problems" { "What is wrong with it" } } } }
+        @if shown.project.syncs.is_empty() && unread.is_empty() && invalid.is_empty() { p { "There is no sync yet. Write one:" } pre.command { "stablekey new sync" } }
         div.scroll tabindex="0" role="region" aria-label="Picture of tenants and syncs" { (picture(shown)) }
         section aria-labelledby="h-syncs" {
             h2 #h-syncs { "Syncs " span.count { (shown.project.syncs.len()) } }

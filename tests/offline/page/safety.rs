@@ -459,7 +459,7 @@ fn every_answer_keeps_the_page_to_itself() {
             assert!(policy.split("; ").any(|one| one == part), "{part} of {name}: {policy}");
         }
         is("x-content-type-options", "nosniff");
-        is("referrer-policy", "no-referrer");
+        is("referrer-policy", "same-origin");
         is("x-frame-options", "DENY");
         is("cross-origin-opener-policy", "same-origin");
         is("cross-origin-resource-policy", "same-origin");
