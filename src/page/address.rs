@@ -1,15 +1,15 @@
 //! Addresses within the page.
 
 /// An address with a query, encoded.
-pub(super) struct Address {
+pub(super) struct PageAddress {
     path: &'static str,
     query: form_urlencoded::Serializer<'static, String>,
     is_empty: bool,
 }
 
-impl Address {
+impl PageAddress {
     pub(super) fn new(path: &'static str) -> Self {
-        Address { path, query: form_urlencoded::Serializer::new(String::new()), is_empty: true }
+        PageAddress { path, query: form_urlencoded::Serializer::new(String::new()), is_empty: true }
     }
 
     /// Adds a name and its value; nothing for an empty value.
@@ -31,17 +31,17 @@ impl Address {
 
 /// The page of a connection.
 pub(super) fn connection(key: &str) -> String {
-    Address::new("/connection").with("key", key).text()
+    PageAddress::new("/connection").with("key", key).text()
 }
 
 /// The page of an integration, in a tenant if one is given.
 pub(super) fn integration(name: &str, tenant: &str) -> String {
-    Address::new("/integration").with("name", name).with("tenant", tenant).text()
+    PageAddress::new("/integration").with("name", name).with("tenant", tenant).text()
 }
 
 /// The connections of a component.
 pub(super) fn component(key: &str) -> String {
-    Address::new("/components").with("component", key).text()
+    PageAddress::new("/components").with("component", key).text()
 }
 
 #[cfg(test)]
@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn values_are_encoded_and_empty_ones_left_away() {
-        assert_eq!(Address::new("/").with("q", "").text(), "/");
-        assert_eq!(Address::new("/a").with("q", "x&y=\"é").with("p", "").text(), "/a?q=x%26y%3D%22%C3%A9");
+        assert_eq!(PageAddress::new("/").with("q", "").text(), "/");
+        assert_eq!(PageAddress::new("/a").with("q", "x&y=\"é").with("p", "").text(), "/a?q=x%26y%3D%22%C3%A9");
         assert_eq!(connection("a/b c"), "/connection?key=a%2Fb+c");
     }
 }

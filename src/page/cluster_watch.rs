@@ -1,6 +1,6 @@
 //! Notices changes in the clusters of a project's tenants.
 
-use super::desk::Desk;
+use super::desk::PageDesk;
 use crate::api::LocationSpec;
 use crate::kubernetes::watch::WatchHandle;
 use crate::project::Project;
@@ -10,12 +10,12 @@ use std::sync::{Arc, Weak};
 
 /// The watches of tenants in clusters, by tenant, each with the location that it is of.
 pub(super) struct ClusterWatch {
-    desk: Weak<Desk>,
+    desk: Weak<PageDesk>,
     watches: BTreeMap<String, (LocationSpec, WatchHandle)>,
 }
 
 impl ClusterWatch {
-    pub(super) fn new(desk: &Arc<Desk>) -> Self {
+    pub(super) fn new(desk: &Arc<PageDesk>) -> Self {
         ClusterWatch { desk: Arc::downgrade(desk), watches: BTreeMap::new() }
     }
 

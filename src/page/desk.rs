@@ -4,8 +4,8 @@ use super::hub::seen::SeenPlans;
 use super::hub::shown::HubShown;
 use super::plans_shown::PlansShown;
 use super::running::Running;
-use super::session::Sessions;
-use super::shown::Shown;
+use super::session::VisitorSessions;
+use super::shown::ShownProject;
 use super::{PageOptions, PageSubject, Unopened};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -19,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Default)]
 pub(super) struct Reading {
     /// What was read last of a folder; `None` until the first reading is done.
-    pub(super) shown: Option<Arc<Shown>>,
+    pub(super) shown: Option<Arc<ShownProject>>,
     /// What was read last of a hub.
     pub(super) hub: Option<Arc<HubShown>>,
     /// Why the last reading failed. What was read before it is still shown.
@@ -46,10 +46,10 @@ pub(super) enum DeskWake {
 }
 
 /// The shared state of the page.
-pub(super) struct Desk {
+pub(super) struct PageDesk {
     pub(super) options: PageOptions,
     pub(super) port: u16,
-    pub(super) sessions: Sessions,
+    pub(super) sessions: VisitorSessions,
     /// The apply that runs, or the last one.
     pub(super) running: Running,
     /// The plans of a hub that were shown, to say what changed since.
@@ -62,12 +62,12 @@ pub(super) struct Desk {
     has_ended: AtomicBool,
 }
 
-impl Desk {
+impl PageDesk {
     pub(super) fn new(options: PageOptions, port: u16) -> Self {
-        Desk {
+        PageDesk {
             options,
             port,
-            sessions: Sessions::new(port),
+            sessions: VisitorSessions::new(port),
             running: Running::default(),
             seen: SeenPlans::default(),
             plans_shown: PlansShown::default(),

@@ -8,19 +8,19 @@ pub(super) struct Doubled(pub(super) String);
 
 /// Names and values. A name may stand several times: check boxes do.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(super) struct FormFields(Vec<(String, String)>);
 
 /// Does not print values: a person may have typed a secret.
-impl std::fmt::Debug for Fields {
+impl std::fmt::Debug for FormFields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-impl Fields {
+impl FormFields {
     /// Parses a body or a query.
     pub(super) fn parse(text: &[u8]) -> Self {
-        Fields(form_urlencoded::parse(text).into_owned().collect())
+        FormFields(form_urlencoded::parse(text).into_owned().collect())
     }
 
     /// The value of a name; `None` if it is not there. Lines end as in files.
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_field_that_stands_twice_is_none_of_both() {
-        let fields = Fields::parse(b"a=1&b=2&a=3&in.x+y=%C3%A9");
+        let fields = FormFields::parse(b"a=1&b=2&a=3&in.x+y=%C3%A9");
         assert_eq!(fields.get("a"), Err(Doubled("a".to_string())));
         assert_eq!(fields.get("b"), Ok(Some("2")));
         assert_eq!(fields.get("c"), Ok(None));

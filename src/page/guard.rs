@@ -4,7 +4,7 @@
 //! the other site, `Origin` and `Sec-Fetch-Site` forms of another port of this machine, which browsers count as the same
 //! site.
 
-use super::desk::Desk;
+use super::desk::PageDesk;
 use super::reply::{self, Reply};
 use super::session::are_equal;
 use axum::http::header::{COOKIE, HOST, ORIGIN};
@@ -20,7 +20,7 @@ pub(super) struct Visitor {
 
 /// A request that is not answered, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum RefusedRequest {
     /// It was sent to a name that is not this machine.
     Host,
     /// It comes from another page.
@@ -31,26 +31,26 @@ pub(super) enum Refused {
     Token,
 }
 
-impl Refused {
+impl RefusedRequest {
     /// The answer.
     pub(super) fn reply(self) -> Reply {
         let (status, title, text) = match self {
-            Refused::Host => (
+            RefusedRequest::Host => (
                 421,
                 "Another host",
                 "This page answers at localhost, 127.0.0.1 and [::1] only, at any port. Use ssh -L for another machine.",
             ),
-            Refused::Origin => (
+            RefusedRequest::Origin => (
                 403,
                 "From another page",
                 "This request comes from another page. Open the address that the terminal shows.",
             ),
-            Refused::Session => (
+            RefusedRequest::Session => (
                 401,
                 "Session ended",
                 "Press Enter in the terminal where stablekey ui runs, and open the address that it prints. Each address works once.",
             ),
-            Refused::Token => (
+            RefusedRequest::Token => (
                 403,
                 "An old form",
                 "This form is of an earlier session, and nothing was done. Go back, reload the page, and try again.",
@@ -61,7 +61,7 @@ impl Refused {
 }
 
 /// Checks host and origin of a request.
-pub(super) fn comes_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+pub(super) fn comes_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), RefusedRequest> {
     // One that stands twice is none of both.
     let text = |name| {
         let mut all = headers.get_all(name).iter();
@@ -71,7 +71,7 @@ pub(super) fn comes_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -
     let host = text(HOST.as_str()).unwrap_or_default();
     // A browser that takes this for a proxy names the host in the address.
     if !is_this_machine(host) || uri.authority().is_some() {
-        return Err(Refused::Host);
+        return Err(RefusedRequest::Host);
     }
     let site = text("sec-fetch-site");
     let is_navigation = text("sec-fetch-mode") == Some("navigate");
@@ -86,7 +86,7 @@ pub(super) fn comes_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -
         Some(origin) => origin.eq_ignore_ascii_case(&own),
         None => *method == Method::GET,
     };
-    if is_allowed && is_own { Ok(()) } else { Err(Refused::Origin) }
+    if is_allowed && is_own { Ok(()) } else { Err(RefusedRequest::Origin) }
 }
 
 /// Whether a `Host` names this machine, with any port: SSH forwards change it.
@@ -119,15 +119,15 @@ pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
 }
 
 /// The visitor whose cookie a request has. `uses` is false for streams: an open tab is no use.
-pub(super) fn visitor(desk: &Desk, headers: &HeaderMap, uses: bool) -> Result<Visitor, Refused> {
+pub(super) fn visitor(desk: &PageDesk, headers: &HeaderMap, uses: bool) -> Result<Visitor, RefusedRequest> {
     let cookies: Vec<&str> = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
     let token = desk.sessions.token(&cookies.join(";"), Instant::now(), uses);
-    token.map(|token| Visitor { token }).ok_or(Refused::Session)
+    token.map(|token| Visitor { token }).ok_or(RefusedRequest::Session)
 }
 
 /// Checks the token of a form.
-pub(super) fn is_form_of(visitor: &Visitor, token: &str) -> Result<(), Refused> {
-    if are_equal(&visitor.token, token) { Ok(()) } else { Err(Refused::Token) }
+pub(super) fn is_form_of(visitor: &Visitor, token: &str) -> Result<(), RefusedRequest> {
+    if are_equal(&visitor.token, token) { Ok(()) } else { Err(RefusedRequest::Token) }
 }
 
 #[cfg(test)]
@@ -170,8 +170,8 @@ mod tests {
         let ask = |uri: &'static str, all: &[(&str, &str)]| {
             comes_from_here(&Method::GET, &Uri::from_static(uri), &headers(all))
         };
-        assert_eq!(ask("/", &[("host", "localhost"), ("host", "evil.test")]), Err(Refused::Host));
-        assert_eq!(ask("http://evil.test/", &[("host", "localhost")]), Err(Refused::Host));
+        assert_eq!(ask("/", &[("host", "localhost"), ("host", "evil.test")]), Err(RefusedRequest::Host));
+        assert_eq!(ask("http://evil.test/", &[("host", "localhost")]), Err(RefusedRequest::Host));
         assert_eq!(ask("/", &[("host", "localhost")]), Ok(()));
     }
 
@@ -193,17 +193,17 @@ mod tests {
             &[("origin", "http://127.0.0.1:7"), ("sec-fetch-site", "same-site")],
             &[("origin", "http://127.0.0.1:7"), ("sec-fetch-site", "none")],
         ] {
-            assert_eq!(ask(Method::POST, wrong), Err(Refused::Origin), "{wrong:?}");
+            assert_eq!(ask(Method::POST, wrong), Err(RefusedRequest::Origin), "{wrong:?}");
         }
         assert_eq!(ask(Method::GET, &[]), Ok(()));
         assert_eq!(ask(Method::GET, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]), Ok(()));
         assert_eq!(
             ask(Method::GET, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")]),
-            Err(Refused::Origin)
+            Err(RefusedRequest::Origin)
         );
         assert_eq!(
             ask(Method::GET, &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")]),
-            Err(Refused::Origin)
+            Err(RefusedRequest::Origin)
         );
     }
 

@@ -1,7 +1,7 @@
 //! What all pages share: the head, the bar on top, and how a form, a note and a refusal look.
 
 use super::PageSubject;
-use super::address::Address;
+use super::address::PageAddress;
 use super::desk::Reading;
 use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
@@ -11,7 +11,7 @@ use maud::{DOCTYPE, Markup, html};
 
 /// The entries of the bar on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum NavEntry {
     Overview,
     Components,
     Integrations,
@@ -20,44 +20,50 @@ pub(super) enum Entry {
     Receipts,
 }
 
-impl Entry {
-    const OF_FOLDER: [Entry; 6] =
-        [Entry::Overview, Entry::Components, Entry::Integrations, Entry::Plan, Entry::Syncs, Entry::Receipts];
-    const OF_HUB: [Entry; 3] = [Entry::Overview, Entry::Syncs, Entry::Receipts];
+impl NavEntry {
+    const OF_FOLDER: [NavEntry; 6] = [
+        NavEntry::Overview,
+        NavEntry::Components,
+        NavEntry::Integrations,
+        NavEntry::Plan,
+        NavEntry::Syncs,
+        NavEntry::Receipts,
+    ];
+    const OF_HUB: [NavEntry; 3] = [NavEntry::Overview, NavEntry::Syncs, NavEntry::Receipts];
 
     const fn name(self) -> &'static str {
         match self {
-            Entry::Overview => "Overview",
-            Entry::Components => "Components",
-            Entry::Integrations => "Integrations",
-            Entry::Plan => "Plan",
-            Entry::Syncs => "Syncs",
-            Entry::Receipts => "Receipts",
+            NavEntry::Overview => "Overview",
+            NavEntry::Components => "Components",
+            NavEntry::Integrations => "Integrations",
+            NavEntry::Plan => "Plan",
+            NavEntry::Syncs => "Syncs",
+            NavEntry::Receipts => "Receipts",
         }
     }
 
     const fn address(self) -> &'static str {
         match self {
-            Entry::Overview => "/",
-            Entry::Components => "/components",
-            Entry::Integrations => "/integrations",
-            Entry::Plan => "/plan",
-            Entry::Syncs => "/syncs",
-            Entry::Receipts => "/receipts",
+            NavEntry::Overview => "/",
+            NavEntry::Components => "/components",
+            NavEntry::Integrations => "/integrations",
+            NavEntry::Plan => "/plan",
+            NavEntry::Syncs => "/syncs",
+            NavEntry::Receipts => "/receipts",
         }
     }
 }
 
 /// A whole page.
-pub(super) fn page(request: &Request, entry: Option<Entry>, title: &str, main: Markup) -> Markup {
+pub(super) fn page(request: &Request, entry: Option<NavEntry>, title: &str, main: Markup) -> Markup {
     let Request { reading, desk, .. } = request;
-    let (entries, counted, count): (&[Entry], _, _) = match &desk.options.shows {
+    let (entries, counted, count): (&[NavEntry], _, _) = match &desk.options.shows {
         PageSubject::Folder(_) => {
             let actions = reading.shown.as_ref().map_or(0, |shown| shown.planned.plan.actions().count());
-            (&Entry::OF_FOLDER, Entry::Plan, actions)
+            (&NavEntry::OF_FOLDER, NavEntry::Plan, actions)
         }
         PageSubject::Hub(_) => {
-            (&Entry::OF_HUB, Entry::Overview, reading.hub.as_ref().map_or(0, |hub| hub.waits_for_approval()))
+            (&NavEntry::OF_HUB, NavEntry::Overview, reading.hub.as_ref().map_or(0, |hub| hub.waits_for_approval()))
         }
     };
     html! {
@@ -91,7 +97,7 @@ pub(super) fn page(request: &Request, entry: Option<Entry>, title: &str, main: M
 }
 
 /// A page as an answer.
-pub(super) fn reply(request: &Request, entry: Option<Entry>, title: &str, main: Markup) -> Reply {
+pub(super) fn reply(request: &Request, entry: Option<NavEntry>, title: &str, main: Markup) -> Reply {
     reply::page(200, page(request, entry, title, main))
 }
 
@@ -187,7 +193,7 @@ pub(super) fn steps(help: &str) -> Markup {
 }
 
 /// The links to other parts of a list of which only some rows are shown.
-pub(super) struct Pages {
+pub(super) struct RowPages {
     /// The first row, from 0.
     pub(super) first: usize,
     /// The rows on this page.
@@ -201,14 +207,14 @@ pub(super) struct Pages {
 /// The rows of a list: pages of 50 for few tenants, of 25 for many.
 const ROWS: usize = 50;
 
-impl Pages {
+impl RowPages {
     /// The page that a request asks for.
     pub(super) fn of(request: &Request, all: usize) -> Self {
         let tenants = request.reading.shown.as_ref().map_or(0, |shown| shown.overview.tenants.len());
         let size = if tenants > 8 { ROWS / 2 } else { ROWS };
         let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
         let first = (page - 1).saturating_mul(size).min(all);
-        Pages { first, shown: size.min(all - first), all, size }
+        RowPages { first, shown: size.min(all - first), all, size }
     }
 
     /// The rows of this page.
@@ -243,7 +249,7 @@ impl Pages {
 
 /// An address of the same view with one field of the query changed; the page of a list begins anew.
 pub(super) fn with(request: &Request, path: &'static str, name: &str, value: &str) -> String {
-    let mut address = Address::new(path);
+    let mut address = PageAddress::new(path);
     for (key, old) in request.fields.iter().filter(|(key, _)| *key != name && *key != "page") {
         address = address.with(key, old);
     }

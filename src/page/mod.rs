@@ -33,7 +33,7 @@ use crate::kubernetes::connect::Servers;
 use crate::project::Project;
 use crate::project::hub::HubAddress;
 use crate::report::overview::Overview;
-use desk::Desk;
+use desk::PageDesk;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ pub async fn serve(
     let asked = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener = TcpListener::bind(asked).await.map_err(|error| PageError::Port { port: options.port, error })?;
     let port = listener.local_addr()?.port();
-    let desk = Arc::new(Desk::new(options, port));
+    let desk = Arc::new(PageDesk::new(options, port));
     desk.say_address();
     tokio::spawn(print_addresses(Arc::clone(&desk), again));
     let reader = match &desk.options.shows {
@@ -135,7 +135,7 @@ pub async fn serve(
 }
 
 /// Prints a new address for each Enter of the person at the terminal.
-async fn print_addresses(desk: Arc<Desk>, mut again: tokio::sync::mpsc::UnboundedReceiver<()>) {
+async fn print_addresses(desk: Arc<PageDesk>, mut again: tokio::sync::mpsc::UnboundedReceiver<()>) {
     while again.recv().await.is_some() {
         desk.say_address();
     }

@@ -2,19 +2,19 @@
 
 use super::PageFolder;
 use super::cluster_watch::ClusterWatch;
-use super::desk::{Desk, DeskWake};
-use super::shown::Shown;
+use super::desk::{DeskWake, PageDesk};
+use super::shown::ShownProject;
 use super::watch::{FileWatch, folders};
 use std::sync::Arc;
 use std::thread;
 
 /// Starts the thread. It ends with the desk.
-pub(super) fn start(desk: &Arc<Desk>, folder: &Arc<PageFolder>) -> thread::JoinHandle<()> {
+pub(super) fn start(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) -> thread::JoinHandle<()> {
     let (desk, folder) = (Arc::clone(desk), Arc::clone(folder));
     thread::spawn(move || run(&desk, &folder))
 }
 
-fn run(desk: &Arc<Desk>, folder: &Arc<PageFolder>) {
+fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
     let mut watch = FileWatch::new(desk);
     let mut clusters = ClusterWatch::new(desk);
     let mut number = 0;
@@ -23,7 +23,7 @@ fn run(desk: &Arc<Desk>, folder: &Arc<PageFolder>) {
     while desk.wait_until_wanted(None) == DeskWake::Reading {
         number += 1;
         let before = desk.reading().shown;
-        let read = Shown::read(folder, before.as_deref());
+        let read = ShownProject::read(folder, before.as_deref());
         drop(before);
         if let Ok(shown) = &read {
             watch.follow(&folders(&folder.root, &shown.project));

@@ -1,18 +1,18 @@
 //! A request that may be answered.
 
-use super::desk::{Desk, Reading};
-use super::fields::Fields;
+use super::desk::{PageDesk, Reading};
+use super::fields::FormFields;
 use super::guard::Visitor;
 use axum::http::Uri;
 use std::sync::Arc;
 
 /// A request of a visitor, with what can be shown at that moment.
 pub(super) struct Request {
-    pub(super) desk: Arc<Desk>,
+    pub(super) desk: Arc<PageDesk>,
     pub(super) visitor: Visitor,
     pub(super) reading: Reading,
     /// The fields of the form, or of the address.
-    pub(super) fields: Fields,
+    pub(super) fields: FormFields,
     pub(super) uri: Uri,
 }
 

@@ -1,11 +1,11 @@
 //! Which function answers which address.
 
-use super::desk::Desk;
-use super::fields::Fields;
-use super::guard::{self, Refused};
+use super::desk::PageDesk;
+use super::fields::FormFields;
+use super::guard::{self, RefusedRequest};
 use super::reply::{self, Reply};
 use super::request::Request;
-use super::shown::Shown;
+use super::shown::ShownProject;
 use super::{PageSubject, act, hub, layout, stream, view};
 use crate::api::sensitive;
 use axum::Router;
@@ -21,11 +21,11 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The router. All addresses are answered by one function, so that none is forgotten by the guard.
-pub(super) fn router(desk: Arc<Desk>) -> Router {
+pub(super) fn router(desk: Arc<PageDesk>) -> Router {
     Router::new().fallback(answer).with_state(desk)
 }
 
-async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) -> Reply {
+async fn answer(State(desk): State<Arc<PageDesk>>, request: axum::extract::Request) -> Reply {
     let (parts, body) = request.into_parts();
     if !matches!(parts.method, Method::GET | Method::POST) {
         return reply::no_method();
@@ -40,7 +40,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) 
         (true, "/icon.svg") => return reply::file("image/svg+xml", ICON),
         _ => {}
     }
-    let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let query = FormFields::parse(parts.uri.query().unwrap_or_default().as_bytes());
     if parts.method == Method::GET && path == "/" && query.has("code") {
         return exchange(&desk, query.text("code"), guard::is_navigation(&parts.headers));
     }
@@ -56,7 +56,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) 
     let fields = match is_post {
         false => query,
         true => match axum::body::to_bytes(body, FORM_BYTES).await {
-            Ok(bytes) => Fields::parse(&bytes),
+            Ok(bytes) => FormFields::parse(&bytes),
             Err(_) => return reply::bare(413, "Too large", "The form is larger than 1 MB. Nothing was changed."),
         },
     };
@@ -76,26 +76,26 @@ async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) 
 }
 
 /// Exchanges the code of the address for a cookie. Only a navigation uses it up.
-fn exchange(desk: &Desk, code: &str, is_navigation: bool) -> Reply {
+fn exchange(desk: &PageDesk, code: &str, is_navigation: bool) -> Reply {
     if !is_navigation {
         return reply::bare(403, "Not opened", "Open this address in a browser.");
     }
     match desk.sessions.exchange(code, Instant::now()) {
         Some(cookie) => reply::welcome(&cookie),
-        None => Refused::Session.reply(),
+        None => RefusedRequest::Session.reply(),
     }
 }
 
 const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 18" fill="none" stroke="#5b82d6" stroke-width="1.75" stroke-linecap="round"><circle cx="6" cy="12" r="3.25"/><path d="M8.4 9.6 15 3M12.2 5.8l2.3 2.3"/></svg>"##;
 
 /// A view of what was read.
-type View = fn(&Request, &Shown) -> Reply;
+type PageView = fn(&Request, &ShownProject) -> Reply;
 
 fn get(request: &Request) -> Reply {
     if let PageSubject::Hub(from) = &request.desk.options.shows {
         return hub::get(request, from);
     }
-    let view: View = match request.uri.path() {
+    let view: PageView = match request.uri.path() {
         "/" => view::overview::show,
         "/components" => view::components::show,
         "/connection" => view::connection::show,
@@ -145,7 +145,7 @@ fn post(request: &Request) -> Reply {
     if let PageSubject::Hub(from) = &request.desk.options.shows {
         return hub::post(request, from);
     }
-    let act: View = match request.uri.path() {
+    let act: PageView = match request.uri.path() {
         "/read" => return act::read(request),
         "/new" => act::new::review,
         "/set" => act::set::review,
@@ -169,7 +169,7 @@ fn post(request: &Request) -> Reply {
     with_shown(request, act)
 }
 
-fn with_shown(request: &Request, view: View) -> Reply {
+fn with_shown(request: &Request, view: PageView) -> Reply {
     match &request.reading.shown {
         Some(shown) => view(request, shown),
         None if request.reading.failure.is_some() => reply::page(

@@ -8,25 +8,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// An apply, from its begin to its receipt.
-pub(super) struct Run {
+pub(super) struct ApplyRun {
     /// What is applied, as a heading.
     pub(super) title: String,
     /// The number of actions that were shown.
     pub(super) total: usize,
     stop: AtomicBool,
-    progress: Mutex<Progress>,
+    progress: Mutex<ApplyProgress>,
 }
 
 /// How far an apply is.
 #[derive(Clone, Default)]
-pub(super) struct Progress {
+pub(super) struct ApplyProgress {
     /// The actions so far, and what became of each.
     pub(super) outcomes: Vec<(String, Outcome)>,
-    pub(super) end: Option<Arc<End>>,
+    pub(super) end: Option<Arc<ApplyEnd>>,
 }
 
 /// How an apply ended.
-pub(super) enum End {
+pub(super) enum ApplyEnd {
     /// Nothing was written.
     Refused {
         /// The reason.
@@ -51,12 +51,12 @@ pub(super) struct ApplyResult {
     pub(super) warnings: Vec<String>,
 }
 
-impl Run {
+impl ApplyRun {
     pub(super) fn new(title: String, total: usize) -> Self {
-        Run { title, total, stop: AtomicBool::new(false), progress: Mutex::default() }
+        ApplyRun { title, total, stop: AtomicBool::new(false), progress: Mutex::default() }
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> ApplyProgress {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -65,7 +65,7 @@ impl Run {
         progress.outcomes.push((id.to_string(), outcome.clone()));
     }
 
-    pub(super) fn end(&self, end: End) {
+    pub(super) fn end(&self, end: ApplyEnd) {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).end = Some(Arc::new(end));
     }
 
@@ -89,18 +89,18 @@ pub(super) struct Running(Mutex<Option<StartedRun>>);
 
 /// An apply and its thread, until somebody waits for it.
 struct StartedRun {
-    run: Arc<Run>,
+    run: Arc<ApplyRun>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
     /// The last apply.
-    pub(super) fn last(&self) -> Option<Arc<Run>> {
+    pub(super) fn last(&self) -> Option<Arc<ApplyRun>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|started| Arc::clone(&started.run))
     }
 
     /// Starts an apply on a thread of its own. Returns false if another one runs.
-    pub(super) fn start(&self, run: Arc<Run>, work: impl FnOnce(&Run) + Send + 'static) -> bool {
+    pub(super) fn start(&self, run: Arc<ApplyRun>, work: impl FnOnce(&ApplyRun) + Send + 'static) -> bool {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if running.as_ref().is_some_and(|started| !started.run.has_ended()) {
             return false;
@@ -131,12 +131,12 @@ impl Running {
 }
 
 /// Ends a run whose thread ends without saying how.
-struct EndsRun<'r>(&'r Run);
+struct EndsRun<'r>(&'r ApplyRun);
 
 impl Drop for EndsRun<'_> {
     fn drop(&mut self) {
         if !self.0.has_ended() {
-            self.0.end(End::Refused {
+            self.0.end(ApplyEnd::Refused {
                 message: "the apply ended by an internal error".to_string(),
                 help: "report it; what was done is listed, and the plan shows what is left".to_string(),
             });

@@ -13,7 +13,7 @@ const IDLE: Duration = Duration::from_secs(8 * 3600);
 const MOST: usize = 16;
 
 /// The codes and the sessions of one server. They end with the process.
-pub(super) struct Sessions {
+pub(super) struct VisitorSessions {
     port: u16,
     inner: Mutex<Inner>,
 }
@@ -22,10 +22,10 @@ pub(super) struct Sessions {
 struct Inner {
     /// The code of the last address that was printed, until it is used.
     code: Option<String>,
-    sessions: Vec<Session>,
+    sessions: Vec<VisitorSession>,
 }
 
-struct Session {
+struct VisitorSession {
     /// The value of the cookie.
     cookie: String,
     /// The value that each form of this session carries.
@@ -33,9 +33,9 @@ struct Session {
     used: Instant,
 }
 
-impl Sessions {
+impl VisitorSessions {
     pub(super) fn new(port: u16) -> Self {
-        Sessions { port, inner: Mutex::default() }
+        VisitorSessions { port, inner: Mutex::default() }
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -56,7 +56,7 @@ impl Sessions {
             return None;
         }
         inner.code = None;
-        let session = Session { cookie: random_text()?, token: random_text()?, used: now };
+        let session = VisitorSession { cookie: random_text()?, token: random_text()?, used: now };
         // Browsers ignore ports in cookies: the name has it, and without Max-Age it ends with the browser.
         let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie_name(), session.cookie);
         inner.sessions.push(session);
@@ -77,7 +77,7 @@ impl Sessions {
         let given: Vec<&str> = given.filter(|(key, _)| *key == name).map(|(_, value)| value).collect();
         let mut inner = self.inner();
         inner.sessions.retain(|session| now.saturating_duration_since(session.used) < IDLE);
-        let is_given = |session: &&mut Session| given.iter().any(|value| are_equal(&session.cookie, value));
+        let is_given = |session: &&mut VisitorSession| given.iter().any(|value| are_equal(&session.cookie, value));
         let session = inner.sessions.iter_mut().find(is_given)?;
         if uses {
             session.used = now;
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_code_is_used_once_and_a_new_one_voids_it() {
-        let sessions = Sessions::new(7000);
+        let sessions = VisitorSessions::new(7000);
         let now = Instant::now();
         let first = sessions.new_code().unwrap();
         let second = sessions.new_code().unwrap();
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_session_ends_after_eight_idle_hours_and_streams_do_not_prolong_it() {
-        let sessions = Sessions::new(1);
+        let sessions = VisitorSessions::new(1);
         let begin = Instant::now();
         let code = sessions.new_code().unwrap();
         let cookie = cookie(&sessions.exchange(&code, begin).unwrap());
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn sessions_are_bounded() {
-        let sessions = Sessions::new(1);
+        let sessions = VisitorSessions::new(1);
         let begin = Instant::now();
         let open = |at: u64| {
             let code = sessions.new_code().unwrap();

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What was read, planned and counted at one moment.
-pub(super) struct Shown {
+pub(super) struct ShownProject {
     pub(super) folder: Arc<PageFolder>,
     pub(super) project: Project,
     pub(super) planned: PlannedProject,
@@ -23,9 +23,9 @@ pub(super) struct Shown {
     pub(super) components: BTreeSet<String>,
 }
 
-impl Shown {
+impl ShownProject {
     /// Reads and plans all tenants.
-    pub(super) fn read(folder: &Arc<PageFolder>, before: Option<&Shown>) -> Result<Arc<Self>, Unopened> {
+    pub(super) fn read(folder: &Arc<PageFolder>, before: Option<&ShownProject>) -> Result<Arc<Self>, Unopened> {
         let project = (folder.open)(before.map(|before| &before.project))?;
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
@@ -36,7 +36,7 @@ impl Shown {
             inventories.iter().flat_map(|read| read.components.values()).map(|one| one.spec.reference().typed());
         let used = inventories.iter().flat_map(|read| read.connections.values()).map(|one| one.spec.component.typed());
         let components = declared.chain(used).collect();
-        Ok(Arc::new(Shown { folder: Arc::clone(folder), project, planned, overview, todo, components }))
+        Ok(Arc::new(ShownProject { folder: Arc::clone(folder), project, planned, overview, todo, components }))
     }
 
     /// The stable key of a connection.

@@ -1,6 +1,6 @@
 //! The stream of events: when to show again, and when it is compared. It says nothing of what was read.
 
-use super::desk::{Desk, Reading};
+use super::desk::{PageDesk, Reading};
 use super::reply::{self, Reply};
 use axum::body::{Body, Bytes};
 use futures_util::stream;
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const BEAT: Duration = Duration::from_secs(20);
 
 struct State {
-    desk: Arc<Desk>,
+    desk: Arc<PageDesk>,
     changes: tokio::sync::watch::Receiver<Reading>,
     /// What the page that listens shows.
     version: u64,
@@ -24,7 +24,7 @@ struct State {
 }
 
 /// The events of a page that shows a version.
-pub(super) fn events(desk: &Arc<Desk>, version: u64) -> Reply {
+pub(super) fn events(desk: &Arc<PageDesk>, version: u64) -> Reply {
     let state = State { desk: Arc::clone(desk), changes: desk.follow(), version, last: None };
     reply::stream(Body::from_stream(stream::unfold(state, |state| async { next(state).await })))
 }

@@ -1,6 +1,6 @@
 //! Notices changes of the project's files.
 
-use super::desk::Desk;
+use super::desk::PageDesk;
 use crate::project::Project;
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -14,20 +14,20 @@ use std::time::SystemTime;
 pub(super) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
     /// The folders, each with what tells it from one that replaced it.
-    folders: BTreeMap<PathBuf, Option<Identity>>,
+    folders: BTreeMap<PathBuf, Option<FolderIdentity>>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
 /// What tells a folder from another one of the same name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct FolderIdentity {
     device: u64,
     inode: u64,
     created: Option<SystemTime>,
 }
 
 impl FileWatch {
-    pub(super) fn new(desk: &Arc<Desk>) -> Self {
+    pub(super) fn new(desk: &Arc<PageDesk>) -> Self {
         let failure = Arc::new(Mutex::new(None));
         let desk = Arc::downgrade(desk);
         let heard = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -90,9 +90,9 @@ fn changes(event: &notify::Event) -> bool {
     is_change && (event.paths.is_empty() || !event.paths.iter().all(of_git))
 }
 
-fn identity(folder: &Path) -> Option<Identity> {
+fn identity(folder: &Path) -> Option<FolderIdentity> {
     let metadata = folder.metadata().ok()?;
-    Some(Identity { device: metadata.dev(), inode: metadata.ino(), created: metadata.created().ok() })
+    Some(FolderIdentity { device: metadata.dev(), inode: metadata.ino(), created: metadata.created().ok() })
 }
 
 /// The folders that a project is read from: its root, and folders of tenants elsewhere.

@@ -5,13 +5,13 @@ use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::{Note, Plan, Scope};
 use crate::page::PageFolder;
 use crate::page::consent::{applicable, digest_of_plan};
-use crate::page::desk::Desk;
+use crate::page::desk::PageDesk;
 use crate::page::layout;
 use crate::page::plans_shown::{self, ShownActions};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
-use crate::page::running::{ApplyResult, End, Run};
-use crate::page::shown::Shown;
+use crate::page::running::{ApplyEnd, ApplyResult, ApplyRun};
+use crate::page::shown::ShownProject;
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::TenantLocation;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Begins an apply of the whole plan.
-pub(crate) fn begin(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn begin(request: &Request, shown: &ShownProject) -> Reply {
     let plan = &shown.planned.plan;
     begin_with(request, &shown.folder, plan, "Apply".to_string(), Scope::default())
 }
@@ -55,10 +55,10 @@ pub(in crate::page) fn begin_with(
         return layout::refused(request, 409, "Nothing was changed", NOT_TICKED, help);
     }
     let consent = if approves { Consent::All } else { Consent::Safe };
-    let run = Arc::new(Run::new(title, applicable(plan).count()));
+    let run = Arc::new(ApplyRun::new(title, applicable(plan).count()));
     let (desk, folder, digest) = (Arc::clone(&request.desk), Arc::clone(folder), fields.text("digest").to_string());
     let given = Given { shown: desk.plans_shown.of(&digest), digest, is_ticked: fields.has("approve") };
-    let work = move |run: &Run| {
+    let work = move |run: &ApplyRun| {
         run.end(carry_out(&desk, &folder, run, &scope, &consent, &given));
         desk.read_again();
     };
@@ -91,9 +91,16 @@ fn needs_approval(plan: &Plan) -> bool {
 }
 
 /// Plans again, and applies if that is what was shown.
-fn carry_out(desk: &Desk, from: &PageFolder, run: &Run, scope: &Scope, consent: &Consent, given: &Given) -> End {
+fn carry_out(
+    desk: &PageDesk,
+    from: &PageFolder,
+    run: &ApplyRun,
+    scope: &Scope,
+    consent: &Consent,
+    given: &Given,
+) -> ApplyEnd {
     let before = desk.reading().shown;
-    let refused = |message: String, help: &str| End::Refused { message, help: help.to_string() };
+    let refused = |message: String, help: &str| ApplyEnd::Refused { message, help: help.to_string() };
     let project = match (from.open)(before.as_deref().map(|shown| &shown.project)) {
         Ok(project) => project,
         Err(failure) => return refused(failure.message, &failure.help),
@@ -144,7 +151,7 @@ fn carry_out(desk: &Desk, from: &PageFolder, run: &Run, scope: &Scope, consent: 
     }
     let mut left = left_to_people(&report, &plan);
     left.extend(after.iter().flat_map(|(_, after)| left_to_people(&report, after)));
-    End::Done(Box::new(ApplyResult { report, after, left, kustomized, warnings }))
+    ApplyEnd::Done(Box::new(ApplyResult { report, after, left, kustomized, warnings }))
 }
 
 /// The manual steps that a plan names for objects that were written. Once they are, the plan after them names fewer.

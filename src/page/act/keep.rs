@@ -5,16 +5,16 @@ use super::proposed::Proposed;
 use super::review;
 use crate::author::AuthorError;
 use crate::author::keep::{KeepLive, Kept, keep};
-use crate::page::fields::Fields;
+use crate::page::fields::FormFields;
 use crate::page::layout::{self, line};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::Project;
 use maud::html;
 
 /// Asks for the reason. Where none is needed, shows what would be written.
-pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "keep", &proposed, None),
         // Only the reason is missing where any reason would do.
@@ -24,7 +24,7 @@ pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
 }
 
 /// Shows what would be written.
-pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "keep", &proposed, None),
         Err(error) => form(request, Some(&error)),
@@ -54,11 +54,11 @@ fn form(request: &Request, wrong: Option<&AuthorError>) -> Reply {
 }
 
 /// The edit that keeps the value.
-pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed, AuthorError> {
     asked(project, fields, fields.filled("reason").map(str::to_string))
 }
 
-fn asked(project: &Project, fields: &Fields, reason: Option<String>) -> Result<Proposed, AuthorError> {
+fn asked(project: &Project, fields: &FormFields, reason: Option<String>) -> Result<Proposed, AuthorError> {
     let (tenant, object, field) = named(fields)?;
     let then = address_of(project, &tenant, &object);
     let title = format!("Keep {} of {tenant}/{object}", fields.filled("field").unwrap_or("what differs"));

@@ -5,11 +5,11 @@ use crate::author::AuthorError;
 use crate::engine::model::field::Field;
 use crate::engine::model::item::ObjectId;
 use crate::page::address;
-use crate::page::fields::Fields;
+use crate::page::fields::FormFields;
 use crate::project::Project;
 
 /// The object and the field that a form names.
-pub(super) fn named(fields: &Fields) -> Result<(String, ObjectId, Option<Field<'static>>), AuthorError> {
+pub(super) fn named(fields: &FormFields) -> Result<(String, ObjectId, Option<Field<'static>>), AuthorError> {
     let unknown = |what: &str, given: &str| AuthorError::unknown(what, given, []);
     let (kind, name) = fields.text("object").split_once('/').unwrap_or_default();
     let kind = [Kind::Connection, Kind::Integration, Kind::Component]

@@ -7,12 +7,12 @@ use crate::api::sensitive;
 use crate::author::connection::{Answers, Asked, Interview, Next, Whose, credentials};
 use crate::author::question::{Answer, Choice, Form, Question};
 use crate::author::{AuthorError, Draft};
-use crate::page::address::{self, Address};
-use crate::page::fields::Fields;
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::address::{self, PageAddress};
+use crate::page::fields::FormFields;
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::Project;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -24,12 +24,12 @@ const CHOSEN: [&str; 8] = ["tenant", "component", "whose", "credentials", "type"
 const MOST: usize = 500;
 
 /// Shows the next choice, or the form with the rest.
-pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
     dialog(request, shown, None)
 }
 
 /// Shows what would be written.
-pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "new", &proposed, None),
         Err(error) => dialog(request, shown, Some(&error)),
@@ -37,7 +37,7 @@ pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
 }
 
 /// The answers that were chosen so far.
-fn chosen(fields: &Fields) -> Result<Answers, AuthorError> {
+fn chosen(fields: &FormFields) -> Result<Answers, AuthorError> {
     let text = |name: &str| fields.filled(name).map(str::to_string);
     let whose = match fields.filled("whose") {
         Some("Customer") => Some(Whose::Customers),
@@ -56,7 +56,7 @@ fn chosen(fields: &Fields) -> Result<Answers, AuthorError> {
     })
 }
 
-fn dialog(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Reply {
+fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) -> Reply {
     let fields = &request.fields;
     let interview = Interview::new(&shown.project);
     let mut answers = match chosen(fields) {
@@ -87,7 +87,7 @@ fn dialog(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Repl
         (answered(request))
         (inner)
     };
-    layout::reply(request, Some(Entry::Components), "Add connection", main)
+    layout::reply(request, Some(NavEntry::Components), "Add connection", main)
 }
 
 /// Whether a question decides which others follow.
@@ -116,7 +116,7 @@ fn answered(request: &Request) -> Markup {
         let at = CHOSEN.iter().position(|one| *one == name).unwrap_or(0);
         CHOSEN[..at]
             .iter()
-            .fold(Address::new("/new"), |address, one| address.with(one, request.fields.text(one)))
+            .fold(PageAddress::new("/new"), |address, one| address.with(one, request.fields.text(one)))
             .text()
     };
     html! {
@@ -149,7 +149,7 @@ fn choice(request: &Request, question: &Question<Asked>) -> Markup {
         CHOSEN
             .iter()
             .filter(|one| **one != name)
-            .fold(Address::new("/new"), |address, one| address.with(one, request.fields.text(one)))
+            .fold(PageAddress::new("/new"), |address, one| address.with(one, request.fields.text(one)))
             .with(name, value)
             .text()
     };
@@ -284,7 +284,7 @@ fn form(request: &Request, questions: &[Question<Asked>], answers: &Answers) -> 
 }
 
 /// One field of the form. A reference that was typed wrongly is not shown again: it may be the secret itself.
-fn input(fields: &Fields, question: &Question<Asked>, name: &str, is_theirs: bool) -> Markup {
+fn input(fields: &FormFields, question: &Question<Asked>, name: &str, is_theirs: bool) -> Markup {
     let (suggested, required, is_reference, why) = match &question.form {
         Form::Text { suggested, required, .. } => (suggested.clone(), *required, false, None),
         Form::Reference { suggested, required } => (suggested.clone(), *required, true, None),
@@ -310,7 +310,7 @@ fn input(fields: &Fields, question: &Question<Asked>, name: &str, is_theirs: boo
 }
 
 /// The edit that adds the connection.
-pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed, AuthorError> {
     let interview = Interview::new(project);
     let mut answers = chosen(fields)?;
     answers.values.description = fields.filled("description").map(|text| Some(text.to_string()));
@@ -346,7 +346,7 @@ pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, Au
     })
 }
 
-fn answer(question: &Question<Asked>, fields: &Fields) -> Option<Answer> {
+fn answer(question: &Question<Asked>, fields: &FormFields) -> Option<Answer> {
     let typed = |name: String| Some(Answer::Text(fields.get(&name).ok()??.to_string()));
     match &question.asked {
         Asked::PerCustomer => Some(Answer::Several(fields.all("per-customer").map(str::to_string).collect())),

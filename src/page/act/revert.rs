@@ -8,14 +8,14 @@ use crate::page::consent::applicable;
 use crate::page::layout::{self, line};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::page::view;
 use crate::project::planned;
 use maud::html;
 use std::collections::BTreeSet;
 
 /// The plan of what is put back, or why there is none.
-fn planned(request: &Request, shown: &Shown) -> Result<(Scope, Plan, String), Box<Reply>> {
+fn planned(request: &Request, shown: &ShownProject) -> Result<(Scope, Plan, String), Box<Reply>> {
     let (tenant, object, field) = named(&request.fields)
         .map_err(|error| Box::new(layout::refused(request, 400, "Revert", &error.to_string(), &error.help())))?;
     let what = match &field {
@@ -32,7 +32,7 @@ fn planned(request: &Request, shown: &Shown) -> Result<(Scope, Plan, String), Bo
 }
 
 /// Shows what would be put back.
-pub(crate) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let (_, plan, what) = match planned(request, shown) {
         Ok(planned) => planned,
         Err(reply) => return *reply,
@@ -55,7 +55,7 @@ pub(crate) fn show(request: &Request, shown: &Shown) -> Reply {
 }
 
 /// Begins to put it back.
-pub(crate) fn begin(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn begin(request: &Request, shown: &ShownProject) -> Reply {
     match planned(request, shown) {
         Ok((scope, plan, what)) => apply::begin_with(request, &shown.folder, &plan, format!("Revert {what}"), scope),
         Err(reply) => *reply,

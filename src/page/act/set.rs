@@ -7,11 +7,11 @@ use crate::author::set::{SetConnection, Settable, SettableInput, set, settable};
 use crate::author::{AuthorError, Draft, Values, secret_ref};
 use crate::engine::model::canonical::Digest;
 use crate::page::address;
-use crate::page::fields::Fields;
-use crate::page::layout::{self, Entry, line};
+use crate::page::fields::FormFields;
+use crate::page::layout::{self, NavEntry, line};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::Project;
 use maud::{Markup, html};
 
@@ -23,7 +23,7 @@ struct Present {
     seen: String,
 }
 
-fn asked(fields: &Fields) -> SetConnection {
+fn asked(fields: &FormFields) -> SetConnection {
     SetConnection {
         tenant: fields.filled("tenant").map(str::to_string),
         key: fields.text("key").to_string(),
@@ -32,7 +32,7 @@ fn asked(fields: &Fields) -> SetConnection {
     }
 }
 
-fn present(project: &Project, fields: &Fields) -> Result<Present, AuthorError> {
+fn present(project: &Project, fields: &FormFields) -> Result<Present, AuthorError> {
     let settable = settable(project, &asked(fields))?;
     let tenant = project.tenants.get(&settable.tenant);
     let read = tenant.into_iter().flat_map(|tenant| [tenant.source.as_ref(), Some(&tenant.live)]).flatten();
@@ -62,19 +62,19 @@ fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
 }
 
 /// Shows the form.
-pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
     form(request, shown, None)
 }
 
 /// Shows what would be written.
-pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "set", &proposed, None),
         Err(error) => form(request, shown, Some(&error)),
     }
 }
 
-fn form(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Reply {
+fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) -> Reply {
     let fields = &request.fields;
     let present = match present(&shown.project, fields) {
         Ok(present) => present,
@@ -136,10 +136,10 @@ fn form(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Reply 
             div.do { a.button href=(address::connection(&settable.key)) { "Cancel" } button.button.main { "Review" } }
         }
     };
-    layout::reply(request, Some(Entry::Components), &title, main)
+    layout::reply(request, Some(NavEntry::Components), &title, main)
 }
 
-fn test_inputs(fields: &Fields, inputs: &[SettableInput], is_open: bool) -> Markup {
+fn test_inputs(fields: &FormFields, inputs: &[SettableInput], is_open: bool) -> Markup {
     html! {
         @if !inputs.is_empty() {
             details open[is_open || inputs.iter().any(|input| input.present.is_some())] {
@@ -151,7 +151,7 @@ fn test_inputs(fields: &Fields, inputs: &[SettableInput], is_open: bool) -> Mark
     }
 }
 
-fn input(fields: &Fields, input: &SettableInput, prefix: &str, is_per_customer: bool) -> Markup {
+fn input(fields: &FormFields, input: &SettableInput, prefix: &str, is_per_customer: bool) -> Markup {
     let name = format!("{prefix}{}", input.name);
     let id = format!("f-{name}");
     // A reference that was typed wrongly is not shown again: it may be the secret itself.
@@ -172,7 +172,7 @@ fn input(fields: &Fields, input: &SettableInput, prefix: &str, is_per_customer: 
     }
 }
 
-fn plain(fields: &Fields, name: &str, title: &str, present: Option<&str>) -> Markup {
+fn plain(fields: &FormFields, name: &str, title: &str, present: Option<&str>) -> Markup {
     let id = format!("f-{name}");
     // What is not sent stays as it is.
     if present.is_some_and(sensitive::has_secret) {
@@ -185,7 +185,7 @@ fn plain(fields: &Fields, name: &str, title: &str, present: Option<&str>) -> Mar
 }
 
 /// The edit, of what differs from what the form showed.
-pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed, AuthorError> {
     let Present { settable, spec, seen } = present(project, fields)?;
     // The toggle alone shows nothing else that could be overwritten.
     let is_toggle = fields.text("part") == "embedded";

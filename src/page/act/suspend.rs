@@ -6,15 +6,15 @@ use crate::api::Kind;
 use crate::author::suspend::suspend;
 use crate::author::{AuthorError, Draft};
 use crate::engine::model::item::ObjectId;
-use crate::page::fields::Fields;
+use crate::page::fields::FormFields;
 use crate::page::layout;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::Project;
 
 /// Shows what would be written.
-pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     let error = match propose(&shown.project, &request.fields) {
         Ok(proposed) => return review::show(request, "suspend", &proposed, None),
         Err(error) => error,
@@ -23,7 +23,7 @@ pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
 }
 
 /// The edit.
-pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed, AuthorError> {
     let (kind, name) = match (fields.filled("tenant"), fields.filled("sync")) {
         (Some(tenant), None) => (Kind::Tenant, tenant),
         (None, Some(sync)) => (Kind::TenantSync, sync),

@@ -4,19 +4,19 @@ use super::proposed::Proposed;
 use super::review;
 use crate::author::designer::{Choices, Missing, Moved, SwitchConnection, switch};
 use crate::author::{AuthorError, Draft};
-use crate::page::address::{self, Address};
-use crate::page::fields::Fields;
-use crate::page::layout::{self, Entry, line};
+use crate::page::address::{self, PageAddress};
+use crate::page::fields::FormFields;
+use crate::page::layout::{self, NavEntry, line};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::Project;
 use maud::html;
 
 /// The fields that say what moves.
 const MOVED: [&str; 3] = ["step", "data-source", "variable"];
 
-fn asked(fields: &Fields) -> SwitchConnection {
+fn asked(fields: &FormFields) -> SwitchConnection {
     let text = |name: &str| fields.filled(name).map(str::to_string);
     SwitchConnection {
         tenant: text("tenant"),
@@ -30,7 +30,7 @@ fn asked(fields: &Fields) -> SwitchConnection {
     }
 }
 
-fn what(fields: &Fields) -> String {
+fn what(fields: &FormFields) -> String {
     let of = |name: &str, word: &str| fields.filled(name).map(|value| format!("{word} {value}"));
     let what =
         of("step", "step").or_else(|| of("data-source", "data source")).or_else(|| of("variable", "all uses of"));
@@ -38,19 +38,19 @@ fn what(fields: &Fields) -> String {
 }
 
 /// Shows the connections that fit.
-pub(crate) fn ask(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
     dialog(request, shown, None)
 }
 
 /// Shows what would be written.
-pub(crate) fn review(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
     match propose(&shown.project, &request.fields) {
         Ok(proposed) => review::show(request, "switch", &proposed, None),
         Err(error) => dialog(request, shown, Some(&error)),
     }
 }
 
-fn dialog(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Reply {
+fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) -> Reply {
     let fields = &request.fields;
     let open = SwitchConnection { to: None, ..asked(fields) };
     let mut draft = Draft::new(&shown.project);
@@ -70,8 +70,8 @@ fn dialog(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Repl
     let Choices { what: step, tenant, connections, .. } = &choices;
     let back = address::integration(fields.text("integration"), tenant);
     let here = ["tenant", "integration", "input"].iter().chain(&MOVED);
-    let here = here.fold(Address::new("/switch"), |address, name| address.with(name, fields.text(name))).text();
-    let add = Address::new("/new").with("tenant", tenant).with("back", &here).text();
+    let here = here.fold(PageAddress::new("/switch"), |address, name| address.with(name, fields.text(name))).text();
+    let add = PageAddress::new("/new").with("tenant", tenant).with("back", &here).text();
     let main = html! {
         div.head { div {
             nav.crumbs aria-label="Where this is" { a href="/integrations" { "Integrations" } span { "/" } a href=(back) { (line(fields.text("integration"))) } span { "/" } }
@@ -105,11 +105,11 @@ fn dialog(request: &Request, shown: &Shown, wrong: Option<&AuthorError>) -> Repl
             }
         }
     };
-    layout::reply(request, Some(Entry::Integrations), "Switch", main)
+    layout::reply(request, Some(NavEntry::Integrations), "Switch", main)
 }
 
 /// The edit that moves the uses.
-pub(super) fn propose(project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed, AuthorError> {
     let asked = asked(fields);
     if asked.to.is_none() {
         return Err(AuthorError::refused("no connection is chosen", "choose one"));

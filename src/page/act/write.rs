@@ -4,11 +4,11 @@ use super::proposed::Proposed;
 use super::{back, keep, new, review, set, suspend, switch};
 use crate::author::AuthorError;
 use crate::engine::model::plan::Action;
-use crate::page::fields::Fields;
+use crate::page::fields::FormFields;
 use crate::page::layout;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::Project;
 use crate::tenant::directory::disk::RealDisk;
 use maud::html;
@@ -36,7 +36,7 @@ impl EditKind {
         }
     }
 
-    fn review(self, request: &Request, shown: &Shown) -> Reply {
+    fn review(self, request: &Request, shown: &ShownProject) -> Reply {
         match self {
             EditKind::New => new::review(request, shown),
             EditKind::Set => set::review(request, shown),
@@ -46,7 +46,7 @@ impl EditKind {
         }
     }
 
-    fn propose(self, project: &Project, fields: &Fields) -> Result<Proposed, AuthorError> {
+    fn propose(self, project: &Project, fields: &FormFields) -> Result<Proposed, AuthorError> {
         match self {
             EditKind::New => new::propose(project, fields),
             EditKind::Set => set::propose(project, fields),
@@ -58,7 +58,7 @@ impl EditKind {
 }
 
 /// Writes what was shown. What changed since is shown again instead.
-pub(crate) fn write(request: &Request, shown: &Shown) -> Reply {
+pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
     let fields = &request.fields;
     let Some(kind) = EditKind::ALL.into_iter().find(|kind| kind.name() == fields.text("kind")) else {
         return layout::refused(

@@ -3,7 +3,7 @@
 use super::shown::HubShown;
 use super::words::{button, headline_of, sign, state_of, target, word};
 use crate::hub::{AskedTargets, mode};
-use crate::page::layout::{self, Entry, Pages, line, text, with};
+use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::view::bare_mark;
@@ -31,7 +31,7 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
     parts.retain(|part| only.is_none_or(|only| state_of(part) == only));
     let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
     let first = (page - 1).saturating_mul(ROWS).min(parts.len());
-    let pages = Pages { first, shown: ROWS.min(parts.len() - first), all: parts.len(), size: ROWS };
+    let pages = RowPages { first, shown: ROWS.min(parts.len() - first), all: parts.len(), size: ROWS };
     let chip = |state: Option<OverviewState>, name: &str, number: usize| {
         let to = with(request, "/", "show", state.map_or("", OverviewState::class));
         html! {
@@ -74,7 +74,7 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
             ul.rows { @for (name, tenant) in &hub.contents.tenants { (of_tenant(name, tenant)) } }
         }
     };
-    layout::reply(request, Some(Entry::Overview), "Overview", main)
+    layout::reply(request, Some(NavEntry::Overview), "Overview", main)
 }
 
 /// What a group of states is called.

@@ -3,7 +3,7 @@
 use super::shown::HubShown;
 use crate::hub::HubFailure;
 use crate::kubernetes::watch::{WatchEvent, WatchHandle};
-use crate::page::desk::{Desk, DeskWake};
+use crate::page::desk::{DeskWake, PageDesk};
 use crate::page::{PageHub, Unopened};
 use crate::tenant::cluster::hub::HubClient;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_secs(2);
 const PULSE: Duration = Duration::from_secs(10);
 
 /// Starts the thread. It ends with the desk.
-pub(in crate::page) fn start(desk: &Arc<Desk>, from: &Arc<PageHub>) -> thread::JoinHandle<()> {
+pub(in crate::page) fn start(desk: &Arc<PageDesk>, from: &Arc<PageHub>) -> thread::JoinHandle<()> {
     let (desk, from) = (Arc::clone(desk), Arc::clone(from));
     thread::spawn(move || run(&desk, &from))
 }
@@ -31,7 +31,7 @@ struct HubWatch {
 }
 
 impl HubWatch {
-    fn begin(&mut self, desk: &Arc<Desk>, client: &HubClient) {
+    fn begin(&mut self, desk: &Arc<PageDesk>, client: &HubClient) {
         let (desk, lost) = (Arc::downgrade(desk), Arc::clone(&self.lost));
         let on_event = move |event: WatchEvent<()>| {
             let Some(desk) = desk.upgrade() else { return };
@@ -53,7 +53,7 @@ impl HubWatch {
     }
 }
 
-fn run(desk: &Arc<Desk>, from: &PageHub) {
+fn run(desk: &Arc<PageDesk>, from: &PageHub) {
     let mut watch = HubWatch::default();
     let mut last: Option<Result<Arc<HubShown>, HubFailure>> = None;
     let mut number = 0;

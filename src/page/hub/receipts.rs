@@ -1,7 +1,7 @@
 //! What the syncer carried out, from the statuses of its syncs.
 
 use super::shown::HubShown;
-use crate::page::layout::{self, Entry};
+use crate::page::layout::{self, NavEntry};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::view::receipts::table;
@@ -18,5 +18,5 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
         div.head { div { h1 { "Receipts" } p { "The last changes of each sync that its syncer carried out, newest first." } } }
         @if list.rows().next().is_none() { p.dim { "Nothing was carried out yet." } } @else { (table(&list)) }
     };
-    layout::reply(request, Some(Entry::Receipts), "Receipts", main)
+    layout::reply(request, Some(NavEntry::Receipts), "Receipts", main)
 }

@@ -5,9 +5,9 @@ use super::words::{button, refused, settle};
 use crate::api::{Kind, SyncMode};
 use crate::hub::{HubFailure, HubPause, OpenHub};
 use crate::page::PageHub;
-use crate::page::address::Address;
-use crate::page::fields::Fields;
-use crate::page::layout::{self, Entry, line};
+use crate::page::address::PageAddress;
+use crate::page::fields::FormFields;
+use crate::page::layout::{self, NavEntry, line};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use maud::html;
@@ -16,11 +16,11 @@ use std::sync::Arc;
 /// The page that shows what a suspension or its end means.
 pub(super) fn address(kind: Kind, name: &str, suspends: bool) -> String {
     let field = if kind == Kind::Tenant { "tenant" } else { "sync" };
-    Address::new("/suspend").with(field, name).with("suspend", if suspends { "on" } else { "off" }).text()
+    PageAddress::new("/suspend").with(field, name).with("suspend", if suspends { "on" } else { "off" }).text()
 }
 
 /// What a form or an address names.
-fn named(fields: &Fields) -> Result<(Kind, &str, bool), HubFailure> {
+fn named(fields: &FormFields) -> Result<(Kind, &str, bool), HubFailure> {
     let suspends = fields.text("suspend") == "on";
     match (fields.filled("tenant"), fields.filled("sync")) {
         (Some(tenant), None) => Ok((Kind::Tenant, tenant, suspends)),
@@ -75,7 +75,7 @@ pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
             }
         }
     };
-    layout::reply(request, Some(Entry::Syncs), &title, main)
+    layout::reply(request, Some(NavEntry::Syncs), &title, main)
 }
 
 /// Does what the form names.

@@ -5,7 +5,7 @@ use super::words::{button, headline_of, word};
 use super::{suspend, words};
 use crate::api::Kind;
 use crate::hub::{AskedTargets, mode, targets_of};
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::view::bare_mark;
@@ -45,7 +45,7 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
             }
         }
     };
-    layout::reply(request, Some(Entry::Syncs), "Syncs", main)
+    layout::reply(request, Some(NavEntry::Syncs), "Syncs", main)
 }
 
 fn pause(kind: Kind, name: &str, is_suspended: bool) -> Markup {

@@ -5,7 +5,7 @@ use super::words::{button, sign, state_of, word};
 use crate::engine::model::plan::Op;
 use crate::hub::{HubFailure, OpenHub, mode};
 use crate::page::PageHub;
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::view::plan::capital;
@@ -64,7 +64,7 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
         @if let Some(receipt) = &part.target.receipt { p.dim { "Last changed by the sync at " (line(&receipt.at)) "." } }
         @if let (Some(plan), Some(digest)) = (&plan, &part.target.digest) { (consent(request, shown, &part, plan, digest)) }
     };
-    layout::reply(request, Some(Entry::Overview), &part.title(), main)
+    layout::reply(request, Some(NavEntry::Overview), &part.title(), main)
 }
 
 /// Reads what waits once more: the syncer writes the plan first, then the status.

@@ -2,7 +2,7 @@
 
 use crate::api::Condition;
 use crate::hub::HubFailure;
-use crate::page::address::Address;
+use crate::page::address::PageAddress;
 use crate::page::layout::{self, line, text};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
@@ -12,7 +12,7 @@ use maud::{Markup, html};
 
 /// The page of a sync in one of its targets.
 pub(super) fn target(sync: &str, tenant: &str) -> String {
-    Address::new("/target").with("sync", sync).with("tenant", tenant).text()
+    PageAddress::new("/target").with("sync", sync).with("tenant", tenant).text()
 }
 
 /// The mark of a state.

@@ -1,18 +1,18 @@
 //! Components, and the connections of each in every tenant: the platform's connections page.
 
 use super::overview::table;
-use crate::page::address::{self, Address};
-use crate::page::layout::{self, Entry, Pages, line, with};
+use crate::page::address::{self, PageAddress};
+use crate::page::layout::{self, NavEntry, RowPages, line, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::report::overview::OverviewRow;
 use crate::text::count;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
 /// Shows the components, or the connections of one.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     match request.fields.filled("component") {
         Some(component) => of_component(request, shown, component),
         None => all(request, shown),
@@ -24,7 +24,7 @@ fn component_of(row: &OverviewRow) -> &str {
     row.component.split(" · ").next().unwrap_or_default()
 }
 
-fn all(request: &Request, shown: &Shown) -> Reply {
+fn all(request: &Request, shown: &ShownProject) -> Reply {
     let wanted = request.fields.text("q").trim().to_lowercase();
     let mut components: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for name in &shown.components {
@@ -57,10 +57,10 @@ fn all(request: &Request, shown: &Shown) -> Reply {
             @if components.is_empty() { li.dim { "No component matches." } }
         }
     };
-    layout::reply(request, Some(Entry::Components), "Components", main)
+    layout::reply(request, Some(NavEntry::Components), "Components", main)
 }
 
-fn of_component(request: &Request, shown: &Shown, component: &str) -> Reply {
+fn of_component(request: &Request, shown: &ShownProject, component: &str) -> Reply {
     let rows: Vec<&OverviewRow> =
         shown.overview.connections.iter().filter(|row| component_of(row) == component).collect();
     let is_known = !rows.is_empty() || shown.components.contains(component);
@@ -74,7 +74,7 @@ fn of_component(request: &Request, shown: &Shown, component: &str) -> Reply {
             &help,
         );
     }
-    let pages = Pages::of(request, rows.len());
+    let pages = RowPages::of(request, rows.len());
     let main = html! {
         div.head {
             div {
@@ -82,16 +82,16 @@ fn of_component(request: &Request, shown: &Shown, component: &str) -> Reply {
                 h1 { (line(component)) }
                 p { (count(rows.len(), "connection", "connections")) " in " (count(shown.overview.tenants.len(), "tenant", "tenants")) }
             }
-            div.do { a.button.main href=(Address::new("/new").with("component", component).with("back", &address::component(component)).text()) { "Add connection" } }
+            div.do { a.button.main href=(PageAddress::new("/new").with("component", component).with("back", &address::component(component)).text()) { "Add connection" } }
         }
         @if rows.is_empty() { p { "It has no connection yet. Add one." } } @else {
             (table(shown, pages.rows(&rows).copied(), true))
             (footer(request, &pages))
         }
     };
-    layout::reply(request, Some(Entry::Components), component, main)
+    layout::reply(request, Some(NavEntry::Components), component, main)
 }
 
-fn footer(request: &Request, pages: &Pages) -> Markup {
+fn footer(request: &Request, pages: &RowPages) -> Markup {
     pages.footer(|page| with(request, "/components", "page", page))
 }

@@ -8,11 +8,11 @@ use crate::api::names;
 use crate::engine::model::item::ObjectId;
 use crate::git::{FileCommit, Repository};
 use crate::manifest::{SourcePlace, locate_all};
-use crate::page::address::{self, Address};
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::address::{self, PageAddress};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::report::connection_fields::{
     ConnectionFields, ConnectionInTenant, FieldCell, FieldGroup, FieldRow, FieldState, ShownValue, WrittenBy,
 };
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 const MOST: usize = 50;
 
 /// Shows a connection.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let key = request.fields.text("key");
     let fields = ConnectionFields::of(&shown.planned.world, &shown.planned.plan, key);
     let row = shown.overview.connections.iter().find(|row| *row.key == *key);
@@ -55,7 +55,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
                 h1.key { (line(key)) }
                 p { (line(component)) }
             }
-            @if waits > 0 { div.do { a.button.main href=(Address::new("/plan").with("q", &names::of_stable_key(key)).text()) { "Review " (count(waits, "change", "changes")) } } }
+            @if waits > 0 { div.do { a.button.main href=(PageAddress::new("/plan").with("q", &names::of_stable_key(key)).text()) { "Review " (count(waits, "change", "changes")) } } }
         }
         div.facts {
             span { b { (open) } " of " (count(fields.tenants.len(), "tenant", "tenants")) " open" }
@@ -64,7 +64,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
         (table(request, shown, &fields, key))
         div.three { (used_by(&fields)) (history(shown, key)) (remarks(&fields)) }
     };
-    layout::reply(request, Some(Entry::Components), key, main)
+    layout::reply(request, Some(NavEntry::Components), key, main)
 }
 
 fn users(fields: &ConnectionFields) -> Markup {
@@ -78,8 +78,14 @@ fn users(fields: &ConnectionFields) -> Markup {
 }
 
 /// What one tenant can do with the connection.
-fn head(request: &Request, shown: &Shown, fields: &ConnectionFields, tenant: &ConnectionInTenant, key: &str) -> Markup {
-    let query = |path: &'static str| Address::new(path).with("tenant", &tenant.tenant).with("key", key);
+fn head(
+    request: &Request,
+    shown: &ShownProject,
+    fields: &ConnectionFields,
+    tenant: &ConnectionInTenant,
+    key: &str,
+) -> Markup {
+    let query = |path: &'static str| PageAddress::new(path).with("tenant", &tenant.tenant).with("key", key);
     let embedded =
         fields.rows.iter().find(|row| row.field.kind == crate::engine::model::field::FieldKind::EmbeddedWorkflows);
     let at = fields.tenants.iter().position(|one| one.tenant == tenant.tenant);
@@ -106,7 +112,7 @@ fn head(request: &Request, shown: &Shown, fields: &ConnectionFields, tenant: &Co
                 button.switch aria-pressed=(if is_on { "true" } else { "false" }) aria-label={ "Embedded workflows in " (line(&tenant.tenant)) } { i {} "Embedded" }
             }
         } @else if !tenant.is_there && has_manifests && !matches!(tenant.cell.state, OverviewState::Create | OverviewState::Unknown) {
-            div.then { a href=(Address::new("/new").with("tenant", &tenant.tenant).with("key", key).with("back", &address::connection(key)).text()) aria-label={ "Create in " (line(&tenant.tenant)) } { "Create" } }
+            div.then { a href=(PageAddress::new("/new").with("tenant", &tenant.tenant).with("key", key).with("back", &address::connection(key)).text()) aria-label={ "Create in " (line(&tenant.tenant)) } { "Create" } }
         }
     }
 }
@@ -115,7 +121,7 @@ fn head(request: &Request, shown: &Shown, fields: &ConnectionFields, tenant: &Co
 type Places = BTreeMap<(usize, usize), String>;
 
 /// Where each value that a file declares stands.
-fn places(shown: &Shown, fields: &ConnectionFields) -> Places {
+fn places(shown: &ShownProject, fields: &ConnectionFields) -> Places {
     let id = ObjectId::new(Kind::Connection, names::of_stable_key(&fields.key));
     let mut at = Vec::new();
     let mut wanted = Vec::new();
@@ -139,7 +145,7 @@ fn places(shown: &Shown, fields: &ConnectionFields) -> Places {
     at.into_iter().zip(wanted.iter().zip(found)).filter_map(place).collect()
 }
 
-fn table(request: &Request, shown: &Shown, fields: &ConnectionFields, key: &str) -> Markup {
+fn table(request: &Request, shown: &ShownProject, fields: &ConnectionFields, key: &str) -> Markup {
     let places = places(shown, fields);
     let all = request.fields.text("show") == "all";
     let differs = |row: &FieldRow| {
@@ -148,7 +154,7 @@ fn table(request: &Request, shown: &Shown, fields: &ConnectionFields, key: &str)
     };
     let different = fields.rows.iter().filter(|row| differs(row)).count();
     let is_all = all || different == 0;
-    let to = |show: &str| Address::new("/connection").with("key", key).with("show", show).text();
+    let to = |show: &str| PageAddress::new("/connection").with("key", key).with("show", show).text();
     let parts = [
         (FieldGroup::About, None),
         (FieldGroup::Inputs, Some("Inputs")),
@@ -264,7 +270,7 @@ fn used_by(fields: &ConnectionFields) -> Markup {
 const COMMITS: usize = 8;
 
 /// The commits that changed the file in which the connection is declared, by tenant.
-fn history(shown: &Shown, key: &str) -> Markup {
+fn history(shown: &ShownProject, key: &str) -> Markup {
     let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
     let Ok(repository) = Repository::around(&shown.project.root) else { return html! {} };
     let mut files: BTreeMap<PathBuf, &str> = BTreeMap::new();

@@ -9,11 +9,11 @@ use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note};
-use crate::page::address::{self, Address};
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::address::{self, PageAddress};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::report::binding::{BindingRow, BindingState, Scene, Used};
 use crate::report::overview_state::OverviewState;
 use crate::text::count;
@@ -35,7 +35,7 @@ fn state(binding: BindingState) -> OverviewState {
 }
 
 /// Shows an integration, as one tenant has it beside the others.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let name = request.fields.text("name");
     let world = &shown.planned.world;
     let live = |tenant: &str| world.tenants.get(tenant).and_then(|view| view.live.inventory()).map(AsRef::as_ref);
@@ -90,11 +90,11 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
             (what_if(shown, name, tenant))
         }
     };
-    layout::reply(request, Some(Entry::Integrations), name, main)
+    layout::reply(request, Some(NavEntry::Integrations), name, main)
 }
 
 /// A row per variable, a column per tenant.
-fn bindings(_request: &Request, shown: &Shown, name: &str, rows: &BTreeMap<&str, Vec<BindingRow>>) -> Markup {
+fn bindings(_request: &Request, shown: &ShownProject, name: &str, rows: &BTreeMap<&str, Vec<BindingRow>>) -> Markup {
     let tenants: Vec<&String> = shown.planned.world.tenants.keys().collect();
     let variables: Vec<&str> = {
         let mut seen = BTreeSet::new();
@@ -133,19 +133,19 @@ fn bindings(_request: &Request, shown: &Shown, name: &str, rows: &BTreeMap<&str,
 }
 
 /// The state of the integration in a tenant.
-fn of_tenant(shown: &Shown, tenant: &str, name: &str) -> OverviewState {
+fn of_tenant(shown: &ShownProject, tenant: &str, name: &str) -> OverviewState {
     let cell = shown.overview.integrations.iter().find(|row| *row.key == *name);
     let at = shown.overview.tenants.iter().position(|one| *one.name == *tenant);
     cell.zip(at).and_then(|(row, at)| row.cells.get(at)).map_or(OverviewState::Unknown, |cell| cell.state)
 }
 
 /// A tenant without the integration, or that could not be read.
-fn absent(shown: &Shown, tenant: &str, name: &str) -> Markup {
+fn absent(shown: &ShownProject, tenant: &str, name: &str) -> Markup {
     mark(of_tenant(shown, tenant, name))
 }
 
 /// What the plan says of a variable of the integration.
-fn of_variable(shown: &Shown, tenant: &str, name: &str, variable: &str) -> Option<OverviewState> {
+fn of_variable(shown: &ShownProject, tenant: &str, name: &str, variable: &str) -> Option<OverviewState> {
     let target = shown.planned.plan.targets.iter().find(|target| target.tenant == tenant)?;
     let is_it = |id: &ObjectId| id.kind == Kind::Integration && id.name == name;
     let is_meant = |field: &Field<'_>| field.kind == FieldKind::Variable && field.name == variable;
@@ -164,7 +164,7 @@ fn of_variable(shown: &Shown, tenant: &str, name: &str, variable: &str) -> Optio
     acts.or_else(waits).or_else(noted)
 }
 
-fn bound(shown: &Shown, tenant: &str, name: &str, row: &BindingRow) -> Markup {
+fn bound(shown: &ShownProject, tenant: &str, name: &str, row: &BindingRow) -> Markup {
     let state = match state(row.state) {
         // A live binding that works may differ from what is declared, or that may be unknown.
         state if state.is_quiet() => match of_variable(shown, tenant, name, &row.variable) {
@@ -184,7 +184,7 @@ fn bound(shown: &Shown, tenant: &str, name: &str, row: &BindingRow) -> Markup {
 }
 
 /// The flows and steps that use connections.
-fn tree(shown: &Shown, name: &str, tenant: &str, rows: &[BindingRow]) -> Markup {
+fn tree(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> Markup {
     let asked = SwitchConnection {
         tenant: Some(tenant.to_string()),
         integration: Some(name.to_string()),
@@ -215,7 +215,7 @@ fn tree(shown: &Shown, name: &str, tenant: &str, rows: &[BindingRow]) -> Markup 
                         li {
                             span { (line(&row.variable)) " " span.dim { (count(row.used_by.len(), "use", "uses")) } }
                             span { span.key { (line(row.stable_key.as_deref().unwrap_or_default())) } " "
-                                a href=(Address::new("/switch").with("tenant", tenant).with("integration", name).with("variable", &row.variable).text()) aria-label={ "Switch all uses of " (line(&row.variable)) } { "Switch all" } }
+                                a href=(PageAddress::new("/switch").with("tenant", tenant).with("integration", name).with("variable", &row.variable).text()) aria-label={ "Switch all uses of " (line(&row.variable)) } { "Switch all" } }
                         }
                     }
                 }
@@ -228,7 +228,7 @@ fn tree(shown: &Shown, name: &str, tenant: &str, rows: &[BindingRow]) -> Markup 
 fn steps_of(name: &str, tenant: &str, steps: &[StepChoice]) -> Markup {
     let to = |step: &StepChoice| {
         let what = if step.is_data_source { "data-source" } else { "step" };
-        Address::new("/switch").with("tenant", tenant).with("integration", name).with(what, &step.path).text()
+        PageAddress::new("/switch").with("tenant", tenant).with("integration", name).with(what, &step.path).text()
     };
     let parts = |step: &StepChoice| -> (String, String) {
         match (step.is_data_source, step.path.split_once('/')) {
@@ -256,7 +256,7 @@ fn steps_of(name: &str, tenant: &str, steps: &[StepChoice]) -> Markup {
 }
 
 /// The steps that have no connection yet.
-fn unbound(shown: &Shown, name: &str, tenant: &str) -> Markup {
+fn unbound(shown: &ShownProject, name: &str, tenant: &str) -> Markup {
     let asked =
         BindStep { tenant: Some(tenant.to_string()), integration: Some(name.to_string()), ..BindStep::default() };
     let mut draft = Draft::new(&shown.project);
@@ -294,7 +294,7 @@ fn uses(rows: &[BindingRow]) -> Markup {
 }
 
 /// The tenants for which a plan can be made beside it.
-fn what_if(shown: &Shown, name: &str, tenant: &str) -> Markup {
+fn what_if(shown: &ShownProject, name: &str, tenant: &str) -> Markup {
     let others: Vec<&String> = shown.planned.world.tenants.keys().filter(|other| *other != tenant).collect();
     html! {
         section aria-labelledby="h-what-if" {
@@ -304,7 +304,7 @@ fn what_if(shown: &Shown, name: &str, tenant: &str) -> Markup {
                 @for other in others {
                     li {
                         span { (line(other)) }
-                        span { a href=(Address::new("/what-if").with("name", name).with("from", tenant).with("to", other).text()) aria-label={ "Plan it to " (line(other)) } { "Plan it" } }
+                        span { a href=(PageAddress::new("/what-if").with("name", name).with("from", tenant).with("to", other).text()) aria-label={ "Plan it to " (line(other)) } { "Plan it" } }
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! A command that makes an edit, as a link to the form of this page that makes the same.
 
 use crate::engine::model::command::EditCommand;
-use crate::page::address::Address;
+use crate::page::address::PageAddress;
 use crate::page::layout::line;
 use maud::{Markup, html};
 
@@ -17,7 +17,7 @@ pub(in crate::page) fn offer(command: &EditCommand) -> Markup {
 fn form(command: &EditCommand) -> Option<(String, String)> {
     let words: Vec<&str> = command.words().collect();
     let option = |name: &str| words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1).copied());
-    let with = |address: Address, names: &[(&str, &str)]| {
+    let with = |address: PageAddress, names: &[(&str, &str)]| {
         names.iter().fold(address, |address, (field, name)| address.with(field, option(name).unwrap_or_default()))
     };
     match words.as_slice() {
@@ -31,10 +31,10 @@ fn form(command: &EditCommand) -> Option<(String, String)> {
                 ("key", "--key"),
             ];
             let label = option("--key").map_or("Add a connection".to_string(), |key| format!("Create {key}"));
-            Some((with(Address::new("/new"), &names).text(), label))
+            Some((with(PageAddress::new("/new"), &names).text(), label))
         }
         ["switch", tenant, integration, ..] if !integration.starts_with('-') => {
-            let address = Address::new("/switch").with("tenant", tenant).with("integration", integration);
+            let address = PageAddress::new("/switch").with("tenant", tenant).with("integration", integration);
             let names = [("variable", "--variable"), ("step", "--step"), ("data-source", "--data-source")];
             let label = option("--to").map_or("Switch".to_string(), |to| format!("Bind to {to}"));
             Some((with(address, &names).text(), label))
@@ -43,7 +43,7 @@ fn form(command: &EditCommand) -> Option<(String, String)> {
             let key = rest.iter().enumerate().find(|(at, word)| {
                 !word.starts_with('-') && at.checked_sub(1).and_then(|at| rest.get(at)) != Some(&"--tenant")
             });
-            let address = Address::new("/set").with("key", key?.1);
+            let address = PageAddress::new("/set").with("key", key?.1);
             Some((with(address, &[("tenant", "--tenant")]).text(), format!("Edit {}", key?.1)))
         }
         _ => None,

@@ -3,12 +3,12 @@
 use super::offer::offer;
 use super::plan::place;
 use super::{bare_mark, mark};
-use crate::page::address::{self, Address};
+use crate::page::address::{self, PageAddress};
 use crate::page::html::LOGO;
-use crate::page::layout::{self, Entry, Pages, line, text, with};
+use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::report::overview::{
     Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepsOf, TenantHealth,
 };
@@ -23,18 +23,18 @@ const STATIC_CELLS: usize = 10_000;
 const FEW: usize = 8;
 
 /// Shows the connections.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
-    matrix(request, shown, request.fields.text("list") == "integrations", Entry::Overview)
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
+    matrix(request, shown, request.fields.text("list") == "integrations", NavEntry::Overview)
 }
 
 /// Shows the integrations.
-pub(in crate::page) fn integrations(request: &Request, shown: &Shown) -> Reply {
-    matrix(request, shown, true, Entry::Integrations)
+pub(in crate::page) fn integrations(request: &Request, shown: &ShownProject) -> Reply {
+    matrix(request, shown, true, NavEntry::Integrations)
 }
 
-fn matrix(request: &Request, shown: &Shown, is_of_integrations: bool, entry: Entry) -> Reply {
+fn matrix(request: &Request, shown: &ShownProject, is_of_integrations: bool, entry: NavEntry) -> Reply {
     let overview = &shown.overview;
-    let path = if entry == Entry::Integrations { "/integrations" } else { "/" };
+    let path = if entry == NavEntry::Integrations { "/integrations" } else { "/" };
     let (rows, counts) = match is_of_integrations {
         true => (&overview.integrations, &overview.counts.integrations),
         false => (&overview.connections, &overview.counts.keys),
@@ -57,11 +57,11 @@ fn matrix(request: &Request, shown: &Shown, is_of_integrations: bool, entry: Ent
         is_of_tenant && (wanted.is_empty() || row.matches(&wanted))
     };
     let found: Vec<&OverviewRow> = rows.iter().filter(is_meant).collect();
-    let pages = Pages::of(request, found.len());
+    let pages = RowPages::of(request, found.len());
     let list = html! {
         section #list aria-label=(if is_of_integrations { "Integrations in every tenant" } else { "Connections in every tenant" }) {
             div.bar {
-                @if entry == Entry::Overview {
+                @if entry == NavEntry::Overview {
                     nav.tabs aria-label="What to list" {
                         a href=(with(request, "/", "list", "")) aria-current=[(!is_of_integrations).then_some("page")] { "Connections " (thousands(overview.counts.keys.total)) }
                         a href=(with(request, "/", "list", "integrations")) aria-current=[is_of_integrations.then_some("page")] { "Integrations " (thousands(overview.counts.integrations.total)) }
@@ -86,20 +86,20 @@ fn matrix(request: &Request, shown: &Shown, is_of_integrations: bool, entry: Ent
         }
     };
     let main = match entry {
-        Entry::Overview => html! { (head(shown)) (two(shown)) (list) },
+        NavEntry::Overview => html! { (head(shown)) (two(shown)) (list) },
         _ => html! {
             div.head { div { h1 { "Integrations" } p { (count(overview.counts.integrations.total, "integration", "integrations")) " in " (count(overview.tenants.len(), "tenant", "tenants")) } } }
             (list)
         },
     };
-    layout::reply(request, Some(entry), if entry == Entry::Overview { "Overview" } else { "Integrations" }, main)
+    layout::reply(request, Some(entry), if entry == NavEntry::Overview { "Overview" } else { "Integrations" }, main)
 }
 
 fn tenant_words(health: Option<&TenantHealth>) -> String {
     health.map(TenantHealth::words).unwrap_or_default()
 }
 
-fn head(shown: &Shown) -> Markup {
+fn head(shown: &ShownProject) -> Markup {
     let overview = &shown.overview;
     html! {
         div.head {
@@ -121,7 +121,7 @@ fn sentence(overview: &Overview) -> String {
     )
 }
 
-fn two(shown: &Shown) -> Markup {
+fn two(shown: &ShownProject) -> Markup {
     let attention = &shown.overview.attention;
     html! {
         div.two {
@@ -142,14 +142,14 @@ fn two(shown: &Shown) -> Markup {
     }
 }
 
-fn attends(shown: &Shown, one: &Attention) -> Markup {
+fn attends(shown: &ShownProject, one: &Attention) -> Markup {
     let (to, word) = match &one.link {
         AttentionLink::Plan => ("/plan?show=approve".to_string(), "Review"),
         AttentionLink::Connection(key) => (address::connection(key), "Open"),
         AttentionLink::Integration(name) => {
             (address::integration(name, one.tenants.first().map_or("", |t| t.as_str())), "Open")
         }
-        AttentionLink::Tenant(name) => (Address::new("/plan").with("tenant", name).text(), "See the plan"),
+        AttentionLink::Tenant(name) => (PageAddress::new("/plan").with("tenant", name).text(), "See the plan"),
         AttentionLink::Sync(_) => ("/syncs".to_string(), "See syncs"),
         AttentionLink::Steps => ("/steps".to_string(), "What to do"),
         AttentionLink::Nowhere => ("/problems".to_string(), "See problems"),
@@ -178,7 +178,7 @@ fn people(steps: &[StepsOf<'_>]) -> Markup {
             @if steps.is_empty() { p.dim { "Nothing is left to people." } } @else {
                 dl.people {
                     @for group in steps {
-                        dt { a href=(Address::new("/steps").with("who", group.who).text()) { (line(group.who)) } span { (thousands(group.count)) } }
+                        dt { a href=(PageAddress::new("/steps").with("who", group.who).text()) { (line(group.who)) } span { (thousands(group.count)) } }
                         dd { (line(&group.summary)) }
                     }
                 }
@@ -216,7 +216,7 @@ fn capital(word: &str) -> String {
 
 /// The matrix. The rows that are in sync everywhere come last, below a head of their own.
 pub(in crate::page) fn table<'r>(
-    shown: &Shown,
+    shown: &ShownProject,
     rows: impl Iterator<Item = &'r OverviewRow>,
     is_of_keys: bool,
 ) -> Markup {
@@ -261,7 +261,7 @@ fn column(tenant: &TenantHealth, links: bool) -> Markup {
     };
     let inner = html! { b { (line(&tenant.name)) } span class={ "dot " (class) } { (tenant.words()) } };
     html! {
-        @if links { a href=(Address::new("/").with("tenant", &tenant.name).text()) { (inner) } } @else { (inner) }
+        @if links { a href=(PageAddress::new("/").with("tenant", &tenant.name).text()) { (inner) } } @else { (inner) }
     }
 }
 

@@ -9,10 +9,10 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Impact, Note, Plan, State, Target};
 use crate::engine::model::record::Writer;
 use crate::page::consent::{applicable, digest_of_plan};
-use crate::page::layout::{self, Entry, Pages, line, text, with};
+use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::{Project, planned};
 use crate::render::{self, Invocation, JsonLayout};
 use crate::report::overview_state::{OverviewState, StateCounts};
@@ -100,7 +100,7 @@ fn entries<'p>(plan: &'p Plan, target: &'p Target) -> Vec<Entered<'p>> {
 }
 
 /// Shows the plan.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let plan = &shown.planned.plan;
     let fields = &request.fields;
     let (tenant, wanted) = (fields.text("tenant"), fields.text("q").trim().to_lowercase());
@@ -122,7 +122,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
     let page = fields.text("page").parse::<usize>().unwrap_or(1).max(1);
     let first = (page - 1).saturating_mul(ROWS).min(all.len());
     let rows: Vec<&(&Target, Entered<'_>)> = all.iter().skip(first).take(ROWS).collect();
-    let pages = Pages { first, shown: rows.len(), all: all.len(), size: ROWS };
+    let pages = RowPages { first, shown: rows.len(), all: all.len(), size: ROWS };
     let chip = |state: Option<OverviewState>, word: &str, number: usize| {
         let to = with(request, "/plan", "show", state.map_or("", OverviewState::class));
         html! {
@@ -172,11 +172,11 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
         }
         (consent(request, &shown.project, plan, "/apply", html! {}))
     };
-    layout::reply(request, Some(Entry::Plan), "Plan", main)
+    layout::reply(request, Some(NavEntry::Plan), "Plan", main)
 }
 
 /// The plan of what is put back, with the same parts.
-pub(in crate::page) fn targets(_request: &Request, shown: &Shown, plan: &Plan) -> Markup {
+pub(in crate::page) fn targets(_request: &Request, shown: &ShownProject, plan: &Plan) -> Markup {
     html! {
         @for target in &plan.targets {
             (head(shown, target))
@@ -206,7 +206,7 @@ fn is_quiet(plan: &Plan, target: &Target) -> bool {
 }
 
 /// What belongs to no tenant of the plan.
-fn nowhere(shown: &Shown, plan: &Plan) -> Markup {
+fn nowhere(shown: &ShownProject, plan: &Plan) -> Markup {
     let findings = crate::report::ranked::of_no_target(plan);
     html! {
         @for finding in findings.iter().filter(|finding| finding.severity != Severity::Warning).take(ROWS) {
@@ -216,7 +216,7 @@ fn nowhere(shown: &Shown, plan: &Plan) -> Markup {
 }
 
 /// The head of a tenant.
-fn head(shown: &Shown, target: &Target) -> Markup {
+fn head(shown: &ShownProject, target: &Target) -> Markup {
     let spec = shown.project.tenants.get(&target.tenant).map(|tenant| &tenant.spec);
     let about = spec.into_iter().flat_map(|spec| [spec.region.clone(), spec.environment.clone()]).flatten();
     let about: Vec<String> = about.collect();
@@ -245,7 +245,7 @@ fn head(shown: &Shown, target: &Target) -> Markup {
     }
 }
 
-fn entry(shown: &Shown, target: &Target, entry: &Entered<'_>) -> Markup {
+fn entry(shown: &ShownProject, target: &Target, entry: &Entered<'_>) -> Markup {
     let tenant = &target.tenant;
     match entry {
         Entered::Action(action) => {
@@ -300,7 +300,7 @@ pub(in crate::page) fn key_of(action: &Action) -> Option<&str> {
     }
 }
 
-fn of_change(shown: &Shown, tenant: &str, action: &Action, state: OverviewState, word: &str) -> Markup {
+fn of_change(shown: &ShownProject, tenant: &str, action: &Action, state: OverviewState, word: &str) -> Markup {
     let id = &action.change.object;
     let needs = !action.needs_approval.is_empty();
     let end = html! { @if needs { "needs approval" } @else { (impact(&action.impact)) } };
@@ -375,7 +375,7 @@ fn of_note(tenant: &str, note: &Note) -> Markup {
 /// The links that end a difference of a field.
 pub(in crate::page) fn actions_of_field(tenant: &str, id: &ObjectId, field: &str) -> Markup {
     let query = |path: &'static str| {
-        crate::page::address::Address::new(path)
+        crate::page::address::PageAddress::new(path)
             .with("tenant", tenant)
             .with("object", &id.to_string())
             .with("field", field)
@@ -385,7 +385,7 @@ pub(in crate::page) fn actions_of_field(tenant: &str, id: &ObjectId, field: &str
 }
 
 /// A finding, with what to do.
-pub(in crate::page) fn of_finding(shown: &Shown, finding: &Finding) -> Markup {
+pub(in crate::page) fn of_finding(shown: &ShownProject, finding: &Finding) -> Markup {
     html! {
         p.why { @if let Some(at) = &finding.at { code { (line(&place(&shown.project.root, at))) } " " } (text(&finding.text)) }
         @if !finding.fix.is_empty() { p.why { "→ " (text(&finding.fix)) } }
@@ -437,13 +437,13 @@ fn remembered(request: &Request, digest: &str, plan: &Plan) -> Markup {
 }
 
 /// The plan as Markdown, for a pull request.
-pub(in crate::page) fn markdown(_request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn markdown(_request: &Request, shown: &ShownProject) -> Reply {
     let text = render::plan_markdown(&shown.planned.plan, &typed(shown));
     reply::text("text/markdown; charset=utf-8", sensitive::masked(&text).into_owned())
 }
 
 /// The plan as JSON.
-pub(in crate::page) fn json(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn json(request: &Request, shown: &ShownProject) -> Reply {
     match render::json(&shown.planned.plan, JsonLayout::Pretty) {
         Ok(json) => reply::text("application/json", sensitive::masked(&json).into_owned()),
         Err(error) => {
@@ -452,7 +452,7 @@ pub(in crate::page) fn json(request: &Request, shown: &Shown) -> Reply {
     }
 }
 
-fn typed(shown: &Shown) -> Invocation {
+fn typed(shown: &ShownProject) -> Invocation {
     let root = shown.folder.root.display().to_string();
     Invocation { root: (root != ".").then_some(root), ..Invocation::default() }
 }

@@ -1,9 +1,9 @@
 //! The problems in files. What a file that cannot be read may hold is unknown, so each is worth a look.
 
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::text::thousands;
 use maud::html;
 
@@ -11,7 +11,7 @@ use maud::html;
 const MOST: usize = 200;
 
 /// Shows the problems. No line of a file is quoted: it may hold a secret.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let problems = &shown.project.problems;
     let main = html! {
         div.head { div { h1 { "Problems in files" } p { @if problems.is_empty() { "None." } @else { (thousands(problems.len())) " found. What such a file may hold is unknown until it is fixed." } } } }
@@ -22,5 +22,5 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
         }
         @if problems.len() > MOST { p.dim { "and " (thousands(problems.len() - MOST)) " more: " code { "stablekey validate" } " lists all" } }
     };
-    layout::reply(request, Some(Entry::Overview), "Problems in files", main)
+    layout::reply(request, Some(NavEntry::Overview), "Problems in files", main)
 }

@@ -4,10 +4,10 @@ use super::mark;
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::canonical::short;
 use crate::engine::model::plan::Plan;
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::running::{ApplyResult, End, Run};
+use crate::page::running::{ApplyEnd, ApplyResult, ApplyRun};
 use crate::report::overview_state::OverviewState;
 use crate::text::count;
 use maud::{Markup, html};
@@ -17,10 +17,10 @@ use std::collections::BTreeSet;
 const MOST: usize = 200;
 
 /// Shows the apply that runs, or the last one.
-pub(in crate::page) fn show(request: &Request, run: Option<&Run>) -> Reply {
+pub(in crate::page) fn show(request: &Request, run: Option<&ApplyRun>) -> Reply {
     let Some(run) = run else {
         let main = html! { h1 { "No apply yet" } p { "Nothing was applied from this page since it was started. " a href="/plan" { "Open the plan" } } };
-        return layout::reply(request, Some(Entry::Receipts), "Receipt", main);
+        return layout::reply(request, Some(NavEntry::Receipts), "Receipt", main);
     };
     let progress = run.progress();
     let main = match progress.end.as_deref() {
@@ -38,15 +38,15 @@ pub(in crate::page) fn show(request: &Request, run: Option<&Run>) -> Reply {
                 noscript { meta http-equiv="refresh" content="1"; }
             }
         }
-        Some(End::Refused { message, help }) => html! {
+        Some(ApplyEnd::Refused { message, help }) => html! {
             h1 { "Nothing was written" }
             (layout::refusal(message, help))
             @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, MOST)) }
             p { a.button href="/plan" { "Open the plan" } }
         },
-        Some(End::Done(result)) => receipt(&run.title, result),
+        Some(ApplyEnd::Done(result)) => receipt(&run.title, result),
     };
-    layout::reply(request, Some(Entry::Receipts), "Receipt", main)
+    layout::reply(request, Some(NavEntry::Receipts), "Receipt", main)
 }
 
 /// What was done, and what is left.

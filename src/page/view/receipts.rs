@@ -1,14 +1,14 @@
 //! What was carried out, over time, from the records.
 
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::render::ReceiptList;
 use maud::{Markup, html};
 
 /// Shows the receipts, newest first.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let list = ReceiptList::of_project(&shown.project, |_| true);
     let main = html! {
         div.head { div { h1 { "Receipts" } p { "What was carried out, newest first." } } }
@@ -20,7 +20,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
             }
         }
     };
-    layout::reply(request, Some(Entry::Receipts), "Receipts", main)
+    layout::reply(request, Some(NavEntry::Receipts), "Receipts", main)
 }
 
 /// The receipts as a table.

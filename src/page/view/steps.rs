@@ -1,11 +1,11 @@
 //! The manual steps, by the people who have to do them.
 
 use super::page_of;
-use crate::page::address::Address;
-use crate::page::layout::{self, Entry, Pages, line, text, with};
+use crate::page::address::PageAddress;
+use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::report::overview::StepsOf;
 use maud::html;
 
@@ -13,7 +13,7 @@ use maud::html;
 const ROWS: usize = 50;
 
 /// Shows the steps of one group of people, or of all.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let who = request.fields.text("who");
     let groups = StepsOf::all(&shown.todo);
     let steps: Vec<_> = groups
@@ -24,13 +24,13 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
     let page = request.fields.text("page").parse::<usize>().unwrap_or(1).max(1);
     let first = (page - 1).saturating_mul(ROWS).min(steps.len());
     let rows: Vec<_> = steps.iter().skip(first).take(ROWS).collect();
-    let pages = Pages { first, shown: rows.len(), all: steps.len(), size: ROWS };
+    let pages = RowPages { first, shown: rows.len(), all: steps.len(), size: ROWS };
     let main = html! {
         div.head { div { h1 { "Manual steps" } p { "What only people can do." } } }
         nav.chips aria-label="By whom" {
             a href="/steps" aria-current=[who.is_empty().then_some("true")] { "Everybody" }
             @for group in &groups {
-                a href=(Address::new("/steps").with("who", group.who).text()) aria-current=[(group.who == who).then_some("true")] { (line(group.who)) " " span { (group.count) } }
+                a href=(PageAddress::new("/steps").with("who", group.who).text()) aria-current=[(group.who == who).then_some("true")] { (line(group.who)) " " span { (group.count) } }
             }
         }
         @if rows.is_empty() { p { "Nothing is left to people." } }
@@ -52,5 +52,5 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
         }
         @if pages.all > ROWS { (pages.footer(|page| with(request, "/steps", "page", page))) }
     };
-    layout::reply(request, Some(Entry::Overview), "Manual steps", main)
+    layout::reply(request, Some(NavEntry::Overview), "Manual steps", main)
 }

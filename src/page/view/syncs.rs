@@ -4,10 +4,10 @@ use crate::api::{ConnectionMode, Kind, SyncMode};
 use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Sync;
 use crate::engine::model::record::Writer;
-use crate::page::layout::{self, Entry, line, text};
+use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::report::overview::TenantHealth;
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ const BOX: (usize, usize) = (168, 44);
 const GAP: (usize, usize) = (120, 28);
 
 /// Shows the tenants and syncs.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let unread = &shown.project.unread;
     let findings = shown.planned.plan.findings.iter().filter(|finding| finding.code == Code::ObjectInvalid);
     let invalid: BTreeSet<String> = findings
@@ -56,7 +56,7 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
             }
         }
     };
-    layout::reply(request, Some(Entry::Syncs), "Syncs", main)
+    layout::reply(request, Some(NavEntry::Syncs), "Syncs", main)
 }
 
 fn name(sync: &Sync) -> String {
@@ -66,11 +66,11 @@ fn name(sync: &Sync) -> String {
     }
 }
 
-fn is_accepted(shown: &Shown, from: &str, to: &str) -> bool {
+fn is_accepted(shown: &ShownProject, from: &str, to: &str) -> bool {
     shown.project.tenants.get(to).is_some_and(|tenant| tenant.spec.accept_from.iter().any(|one| one == from))
 }
 
-fn of_sync(request: &Request, shown: &Shown, sync: &Sync) -> Markup {
+fn of_sync(request: &Request, shown: &ShownProject, sync: &Sync) -> Markup {
     let name = name(sync);
     let spec = &sync.spec;
     let targets: Vec<&String> = spec.targets().collect();
@@ -111,7 +111,7 @@ fn suspension(request: &Request, what: &str, name: &str, is_suspended: bool) -> 
     }
 }
 
-fn picture(shown: &Shown) -> Markup {
+fn picture(shown: &ShownProject) -> Markup {
     let edges: BTreeSet<SyncEdge<'_>> = shown
         .project
         .syncs
@@ -187,7 +187,7 @@ pub(in crate::page) fn drawn(tenants: &BTreeMap<&str, String>, edges: &BTreeSet<
     }
 }
 
-fn about(shown: &Shown, name: &str) -> String {
+fn about(shown: &ShownProject, name: &str) -> String {
     let health = shown.overview.tenants.iter().find(|tenant| *tenant.name == *name);
     health.map_or_else(|| "unknown".to_string(), TenantHealth::words)
 }

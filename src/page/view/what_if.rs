@@ -3,17 +3,17 @@
 use super::plan;
 use crate::engine::model::plan::Scope;
 use crate::engine::model::record::Writer;
-use crate::page::address::{self, Address};
-use crate::page::layout::{self, Entry, line};
+use crate::page::address::{self, PageAddress};
+use crate::page::layout::{self, NavEntry, line};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::shown::Shown;
+use crate::page::shown::ShownProject;
 use crate::project::planned;
 use maud::html;
 use std::collections::BTreeSet;
 
 /// Shows the plan of one integration.
-pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
+pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let (name, from, to) = (request.fields.text("name"), request.fields.text("from"), request.fields.text("to"));
     for tenant in [from, to] {
         if !shown.project.tenants.contains_key(tenant) {
@@ -55,11 +55,11 @@ pub(in crate::page) fn show(request: &Request, shown: &Shown) -> Reply {
                 }
                 (plan::sentence(&made))
             }
-        } div.do { a.button href=(Address::new("/plan").with("tenant", to).text()) { "Whole plan of " (line(to)) } } }
+        } div.do { a.button href=(PageAddress::new("/plan").with("tenant", to).text()) { "Whole plan of " (line(to)) } } }
         @if !accepts {
             div.notice.warn { p { (line(to)) " does not accept syncs from " (line(from)) ": add it to acceptFrom of its Tenant. Until then nothing of this is written." } }
         }
         (plan::targets(request, shown, &made))
     };
-    layout::reply(request, Some(Entry::Integrations), &title, main)
+    layout::reply(request, Some(NavEntry::Integrations), &title, main)
 }
