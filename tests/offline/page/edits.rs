@@ -1,7 +1,7 @@
 //! An edit is shown before anything is written, and then written exactly as the command writes it.
 
 use super::client::{Answer, Form};
-use super::fixtures::edit;
+use super::fixtures::{edit, put};
 use super::served::Served;
 use stablekey_testing::cli::{example, files, run, said, stablekey};
 use std::fs;
@@ -377,7 +377,7 @@ fn a_change_that_the_page_has_not_seen_is_not_overwritten() {
         let write = review.form("/write").unwrap();
         let path = root.path().join("us-prod/connections/slack-bot.yaml");
         let theirs = fs::read_to_string(&path).unwrap() + "# theirs\n";
-        fs::write(&path, &theirs).unwrap();
+        put(&path, &theirs);
         // At once: whether it was read in between or not, the file stays as it is.
         let answer = served.submit(&write);
         assert_ne!(answer.status, 303, "{}", answer.words());

@@ -9,7 +9,15 @@ pub(super) fn edit(root: &Path, file: &str, from: &str, to: &str) {
     let path = root.join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{file}: {from}\n{text}");
-    fs::write(path, text.replace(from, to)).unwrap();
+    put(&path, &text.replace(from, to));
+}
+
+/// Writes a file as editors save it: at no moment there is half of it.
+pub(super) fn put(path: &Path, text: &str) {
+    let name = path.file_name().unwrap().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.saved"));
+    fs::write(&beside, text).unwrap();
+    fs::rename(&beside, path).unwrap();
 }
 
 /// Adds a text to a file, which may be new.
