@@ -5,7 +5,7 @@ use crate::browser::{Browser, Settings};
 use crate::page::ExamplePage;
 
 /// The views that can be opened by their addresses.
-const VIEWS: [&str; 23] = [
+const VIEWS: [&str; 25] = [
     "/",
     "/?list=integrations",
     "/?tenant=eu-prod",
@@ -25,6 +25,8 @@ const VIEWS: [&str; 23] = [
     "/switch?tenant=us-prod&integration=order-export&variable=Warehouse",
     "/what-if?name=lead-enrich&from=us-prod&to=eu-prod",
     "/plan",
+    "/revert?tenant=eu-prod&object=Connection%2Fslack-bot&field=inputs.scopes",
+    "/keep?tenant=eu-prod&object=Connection%2Fslack-bot&field=inputs.scopes",
     "/syncs",
     "/receipts",
     "/steps",
@@ -60,6 +62,8 @@ fn nobody_is_shut_out(settings: Settings) {
     browser.click_on("role=checkbox[name=/^I have read the/]");
     browser.click_on("role=button[name=/^Approve and apply/]");
     browser.wait_for("h1:text-is('Receipt')");
+    all.extend(wrong(&browser));
+    browser.goto(&shown.page.url("/receipts"));
     all.extend(wrong(&browser));
     assert_eq!(browser.goto(&shown.page.url("/connection?key=no-such-key")), 404);
     all.extend(wrong(&browser).into_iter().filter(|wrong| !wrong.contains("404")));

@@ -255,7 +255,7 @@ fn drift_is_kept_for_a_reason() {
     browser.wait_for_text("Nothing is written yet.");
     browser.click_on("role=button[name=/^Write /]");
     browser.wait_for("h1:text-is('slack-bot')");
-    took_at_most(&browser, 5);
+    took_at_most(&browser, 4);
     let syncs = shown.file("syncs.yaml");
     assert!(syncs.contains("the bot there greets people by name") && syncs.contains("users:read"), "{syncs}");
     assert!(shown.file("eu-prod/connections/slack-bot.yaml").contains("users:read"));
