@@ -34,7 +34,7 @@ use std::collections::BTreeSet;
 ///   stablekey status -n us-prod --context us
 ///   stablekey status --component sales
 ///   stablekey status -n us-prod --receipts
-///   stablekey status -o html > overview.html
+///   stablekey status -o html
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct StatusArgs {
