@@ -8,6 +8,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
+/// Fields of a form and what stands in them.
+type Given = &'static [(&'static str, &'static str)];
+
 /// A secret that nothing but its place tells.
 const CANARY: &str = "c4n4ry-Hunter2-9f8e7d";
 
@@ -389,7 +392,7 @@ fn what_is_typed_by_mistake_is_not_shown_again() {
         {
             check(field, &served.submit(&new.clone().with(field, typed)));
         }
-        let forms: [(&str, &[(&str, &str)], &[&str]); 5] = [
+        let forms: [(&str, Given, &[&str]); 5] = [
             (
                 "/switch",
                 &[("tenant", "us-prod"), ("integration", "lead-router"), ("variable", "Salesforce")],

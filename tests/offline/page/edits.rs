@@ -8,6 +8,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+/// Fields of a form and what a person types into them.
+type Typed = &'static [(&'static str, &'static str)];
+
 /// The form at an address.
 fn form(served: &Served, address: &str, action: &str) -> Form {
     let page = served.get(address);
@@ -64,7 +67,7 @@ fn values_are_set_as_the_command_sets_them() {
             served.submit(&fields.iter().fold(form, |form, (name, value)| form.with(name, value)))
         }
     };
-    let cases: [(&'static str, &'static [(&'static str, &'static str)], &[&str]); 10] = [
+    let cases: [(&'static str, Typed, &[&str]); 10] = [
         (WAREHOUSE, &[("in.port", "6432")], &["set", "--tenant", "us-prod", "warehouse", "port=6432"]),
         (
             WAREHOUSE,

@@ -70,7 +70,7 @@ fn nothing_is_in_sync(served: &Served, tenant: &str) {
     assert!(!head.contains("nothing to apply"), "{head}");
     assert!(!plan.words().contains("Nothing to apply."), "{}", plan.words());
     let picture = served.get("/syncs").body;
-    let about = picture.split(&format!("class=\"name\" ")).find(|part| part.contains(&format!(">{tenant}</text>")));
+    let about = picture.split("class=\"name\" ").find(|part| part.contains(&format!(">{tenant}</text>")));
     assert!(!about.unwrap().contains("in sync"), "{about:?}");
     // A tenant of which nothing was read has no row of its own.
     assert!(served.get("/problems").status == 200);

@@ -99,7 +99,7 @@ impl Page {
     /// Waits until a page has this text.
     fn until(&self, path: &str, text: &str) -> Answer {
         let mut last = None;
-        until(&format!("{path} has {text}"), || last.insert(self.get(path)).has(text));
+        until(format!("{path} has {text}"), || last.insert(self.get(path)).has(text));
         last.unwrap()
     }
 
