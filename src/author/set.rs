@@ -10,10 +10,11 @@ use super::secret_steps;
 use super::unknown::is_absent;
 use super::values::{Values, Without};
 use crate::api::{ConnectionSpec, Input, Kind, Object, Override, Resource, TypeInput, names, sensitive};
+use crate::engine::check;
 use crate::engine::feeds::{Origins, feeding};
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::{Inventory, Sync, World};
-use crate::engine::model::item::ObjectId;
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::Writer;
 use crate::engine::overrides::{Here, location as place};
 use crate::manifest::Edit;
@@ -443,6 +444,8 @@ pub struct Settable {
     pub description: Option<String>,
     /// Whether customers may use it in the embedded workflow builder.
     pub embedded: bool,
+    /// Whether its literals are hidden: its type cannot be read, and may call them secrets.
+    pub hides_literals: bool,
     /// A command to begin with.
     pub example: String,
 }
@@ -466,6 +469,9 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
     let current = current(project, tenant, &asked.key)?;
     let read = inventories(project, tenant);
     let types: Vec<_> = read.iter().flat_map(|read| read.types_of(&current.spec)).collect();
+    // A literal of a type that cannot be read may be a secret.
+    let item = Item::Connection(Arc::clone(&current));
+    let is_hidden = check::unread_type(&item, &read).is_some();
     let of_types = types.iter().flat_map(|type_| type_.inputs.keys());
     let names: BTreeSet<&String> = of_types.chain(current.spec.inputs.keys()).collect();
     let inputs = names.into_iter().map(|name| {
@@ -473,7 +479,9 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
         let is_marked = types.iter().any(|type_| type_.inputs.get(name).is_some_and(TypeInput::is_secret));
         let is_secret = is_marked || sensitive::is_sensitive(name) || matches!(present, Some(Input::SecretRef(_)));
         let present = match present {
-            Some(Input::Value(value)) if !is_secret && !sensitive::has_secret(value) => Some(value.clone()),
+            Some(Input::Value(value)) if !is_secret && !is_hidden && !sensitive::has_secret(value) => {
+                Some(value.clone())
+            }
             Some(Input::SecretRef(of)) if !of.is_unknown() => Some(format!("{}/{}", of.name, of.key)),
             _ => None,
         };
@@ -492,6 +500,7 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
         title: title.clone(),
         description: description.clone(),
         embedded: *embedded_workflows == Some(true),
+        hides_literals: is_hidden,
         example: command(project, example),
     })
 }

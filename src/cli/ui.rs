@@ -64,7 +64,7 @@ impl Ui {
                         Some(before) => root.reopen_for_edits(&sources, before),
                         None => root.open_for_edits(&sources),
                     };
-                    opened.map_err(|failure| Unopened { message: failure.message, help: failure.help })
+                    opened.map_err(unopened)
                 };
                 PageSubject::Folder(Arc::new(PageFolder {
                     root: folder,
@@ -83,6 +83,8 @@ impl Ui {
         if std::io::stdout().is_terminal() {
             output.note("Open this address in a browser. Enter prints a new one, Ctrl-C ends the page.");
         }
+        // A second Ctrl-C ends it at once, whatever it waits for.
+        let _stop = super::apply::interruption(130);
         let runtime = tokio::runtime::Runtime::new().map_err(PageError::Serve)?;
         let (ask, again) = mpsc::unbounded_channel();
         // Standard input cannot be read without blocking; the thread ends with the process.
@@ -99,6 +101,16 @@ impl Ui {
         drop(servers);
         served?;
         Ok(0)
+    }
+}
+
+/// Why the project cannot be opened: the problem in a file, where there is one.
+fn unopened(failure: CommandFailure) -> Unopened {
+    match failure.problems.first() {
+        Some(problem) => {
+            Unopened { message: format!("{}: {}", problem.position(), problem.message), help: problem.help.clone() }
+        }
+        None => Unopened { message: failure.message, help: failure.help },
     }
 }
 

@@ -5,10 +5,11 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice as _;
 use gix::revision::walk::Sorting;
 use gix::traverse::commit::simple::CommitTimeOrder;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The commits that are looked at for one file: a longer history is not searched to its end.
-const MOST_SEARCHED: usize = 2_000;
+const MOST_SEARCHED: usize = 500;
 
 /// A commit that changed a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +41,14 @@ impl Repository {
         let Ok(head) = repository.head_id() else { return history };
         let walk = repository.rev_walk([head.detach()]).sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst));
         let Ok(walk) = walk.all() else { return history };
-        let entry = |id: ObjectId| -> Option<ObjectId> {
-            let tree = repository.find_commit(id).ok()?.tree().ok()?;
-            Some(tree.lookup_entry_by_path(path).ok()??.object_id())
+        // What a commit has at the path: nothing, or a blob. An error where it cannot be read, as in a shallow clone.
+        let mut known: HashMap<ObjectId, Result<Option<ObjectId>, ()>> = HashMap::new();
+        let mut entry = |id: ObjectId| {
+            *known.entry(id).or_insert_with(|| {
+                let tree = repository.find_commit(id).map_err(drop)?.tree().map_err(drop)?;
+                let found = tree.lookup_entry_by_path(path).map_err(drop)?;
+                Ok(found.map(|found| found.object_id()))
+            })
         };
         for (searched, info) in walk.enumerate() {
             if searched == MOST_SEARCHED || history.commits.len() == most {
@@ -54,11 +60,16 @@ impl Repository {
                 history.is_cut = true;
                 break;
             };
-            let now = entry(info.id);
             let parents: Vec<ObjectId> = info.parent_ids().map(gix::Id::detach).collect();
-            let is_changed = match parents.as_slice() {
+            let now = entry(info.id);
+            let before: Result<Vec<_>, ()> = parents.iter().map(|parent| entry(*parent)).collect();
+            let (Ok(now), Ok(before)) = (now, before) else {
+                history.is_cut = true;
+                break;
+            };
+            let is_changed = match before.as_slice() {
                 [] => now.is_some(),
-                parents => parents.iter().all(|parent| entry(*parent) != now),
+                before => before.iter().all(|before| *before != now),
             };
             let Some(commit) = repository.find_commit(info.id).ok().filter(|_| is_changed) else { continue };
             let message = commit.message_raw().map(|text| text.to_str_lossy().into_owned()).unwrap_or_default();

@@ -28,6 +28,10 @@ pub(super) struct Reading {
     pub(super) is_comparing: bool,
     /// Whether changes are not noticed by themselves, and why.
     pub(super) unwatched: Option<String>,
+    /// Counts what was asked to be read.
+    pub(super) asked: u64,
+    /// Counts the steps of applies.
+    pub(super) steps: u64,
     /// Counts readings that are done, those that failed too.
     pub(super) read: u64,
     /// Counts what is worth a look: a new reading, the begin of one, a step of an apply.
@@ -135,10 +139,19 @@ impl PageDesk {
 
     /// Asks for a new reading.
     pub(super) fn read_again(&self) {
+        // Before the reader is woken, so that a reading which ends meanwhile does not count as this one.
+        self.change(|reading| {
+            reading.asked += 1;
+            reading.is_comparing = true;
+        });
         let (wanted, changed) = &self.wanted;
         *wanted.lock().unwrap_or_else(PoisonError::into_inner) = true;
         changed.notify_all();
-        self.change(|reading| reading.is_comparing = true);
+    }
+
+    /// Tells that an apply went a step further.
+    pub(super) fn step(&self) {
+        self.change(|reading| reading.steps += 1);
     }
 
     /// Waits until more readings are done than these, so that a page after a write shows it; not for long.
@@ -147,11 +160,6 @@ impl PageDesk {
         let done = follow.wait_for(|reading| reading.read > before && !reading.is_comparing);
         let handle = tokio::runtime::Handle::current();
         let _ = handle.block_on(async { tokio::time::timeout(LONGEST_WAIT, done).await.map(drop) });
-    }
-
-    /// Whether another reading is wanted.
-    pub(super) fn is_wanted(&self) -> bool {
-        *self.wanted.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until a reading is wanted, or for this long.

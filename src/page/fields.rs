@@ -20,7 +20,9 @@ impl std::fmt::Debug for FormFields {
 impl FormFields {
     /// Parses a body or a query.
     pub(super) fn parse(text: &[u8]) -> Self {
-        FormFields(form_urlencoded::parse(text).into_owned().collect())
+        let pairs = form_urlencoded::parse(text).into_owned();
+        // Browsers send CR LF.
+        FormFields(pairs.map(|(name, value)| (name, value.replace("\r\n", "\n"))).collect())
     }
 
     /// The value of a name; `None` if it is not there. Lines end as in files.
@@ -78,6 +80,7 @@ mod tests {
 
     #[test]
     fn a_field_that_stands_twice_is_none_of_both() {
+        assert_eq!(FormFields::parse(b"a=1%0D%0A2").get("a"), Ok(Some("1\n2")));
         let fields = FormFields::parse(b"a=1&b=2&a=3&in.x+y=%C3%A9");
         assert_eq!(fields.get("a"), Err(Doubled("a".to_string())));
         assert_eq!(fields.get("b"), Ok(Some("2")));

@@ -118,6 +118,11 @@ pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
         && !headers.contains_key("purpose")
 }
 
+/// Whether a person asks: a page that follows changes asks by itself, and is no use of the session.
+pub(super) fn is_asked_by_a_person(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-mode").is_none_or(|mode| mode.as_bytes() == b"navigate")
+}
+
 /// The visitor whose cookie a request has. `uses` is false for streams: an open tab is no use.
 pub(super) fn visitor(desk: &PageDesk, headers: &HeaderMap, uses: bool) -> Result<Visitor, RefusedRequest> {
     let cookies: Vec<&str> = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -205,6 +210,13 @@ mod tests {
             ask(Method::GET, &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")]),
             Err(RefusedRequest::Origin)
         );
+    }
+
+    #[test]
+    fn a_page_that_asks_by_itself_is_no_person() {
+        assert!(is_asked_by_a_person(&headers(&[("sec-fetch-mode", "navigate")])));
+        assert!(is_asked_by_a_person(&headers(&[])));
+        assert!(!is_asked_by_a_person(&headers(&[("sec-fetch-mode", "cors")])));
     }
 
     #[test]

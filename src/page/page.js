@@ -1,7 +1,7 @@
 // The page works without this: it adds live updates, search while typing, arrows in the matrix, and rows on scrolling.
 "use strict";
 const main = () => document.getElementById("main");
-let version = document.body.dataset.version, stream = null, busy = null, stale = false;
+let version = document.body.dataset.version, stream = null, busy = null, stale = false, grown = false;
 
 const say = (text, kind) => {
   const state = document.getElementById("state");
@@ -29,6 +29,7 @@ const restore = (was) => {
 const texts = () => new Map([...main().querySelectorAll("tr")].map((row) => [row.querySelector("th")?.textContent, row.textContent]));
 
 async function load(address, part) {
+  grown = false;
   busy?.abort();
   const mine = (busy = new AbortController());
   try {
@@ -54,7 +55,8 @@ async function load(address, part) {
   }
 }
 const refresh = () => {
-  if (isKept()) { say("Changed since: reload to see it", "warn"); return; }
+  // Neither are rows that somebody scrolled to.
+  if (isKept() || grown) { say("Changed since: reload to see it", "warn"); return; }
   load(location.href);
 };
 
@@ -118,6 +120,7 @@ const seen = new IntersectionObserver(async (entries) => {
   if (!body || !footer) return;
   const next = new DOMParser().parseFromString(await (await fetch(entry.target.href)).text(), "text/html");
   if (!body.isConnected) return;
+  grown = true;
   const groups = body.querySelector(".group") !== null;
   next.querySelectorAll("#list tbody tr").forEach((row) => { if (!(groups && row.className === "group")) body.append(document.adoptNode(row)); });
   const more = next.querySelector("#list footer");

@@ -44,7 +44,9 @@ async fn answer(State(desk): State<Arc<PageDesk>>, request: axum::extract::Reque
     if parts.method == Method::GET && path == "/" && query.has("code") {
         return exchange(&desk, query.text("code"), guard::is_navigation(&parts.headers));
     }
-    let visitor = match guard::visitor(&desk, &parts.headers, path != "/events") {
+    let is_post = parts.method == Method::POST;
+    let is_use = is_post || path != "/events" && guard::is_asked_by_a_person(&parts.headers);
+    let visitor = match guard::visitor(&desk, &parts.headers, is_use) {
         Ok(visitor) => visitor,
         Err(refused) => return refused.reply(),
     };
@@ -52,7 +54,6 @@ async fn answer(State(desk): State<Arc<PageDesk>>, request: axum::extract::Reque
         let version = query.text("version").parse().unwrap_or(0);
         return stream::events(&desk, version);
     }
-    let is_post = parts.method == Method::POST;
     let fields = match is_post {
         false => query,
         true => match axum::body::to_bytes(body, FORM_BYTES).await {
@@ -144,6 +145,10 @@ fn post(request: &Request) -> Reply {
     }
     if let PageSubject::Hub(from) = &request.desk.options.shows {
         return hub::post(request, from);
+    }
+    if let (Some(failure), "/write" | "/apply" | "/revert") = (&request.reading.failure, request.uri.path()) {
+        // What was read before is not what is there now.
+        return layout::refused(request, 409, "Nothing was written", &failure.message, &failure.help);
     }
     let act: PageView = match request.uri.path() {
         "/read" => return act::read(request),

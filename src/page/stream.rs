@@ -20,12 +20,14 @@ struct State {
     changes: tokio::sync::watch::Receiver<Reading>,
     /// What the page that listens shows.
     version: u64,
+    /// The readings and the steps of an apply that it was told of.
+    told: Option<(u64, u64)>,
     last: Option<Instant>,
 }
 
 /// The events of a page that shows a version.
 pub(super) fn events(desk: &Arc<PageDesk>, version: u64) -> Reply {
-    let state = State { desk: Arc::clone(desk), changes: desk.follow(), version, last: None };
+    let state = State { desk: Arc::clone(desk), changes: desk.follow(), version, told: None, last: None };
     reply::stream(Body::from_stream(stream::unfold(state, |state| async { next(state).await })))
 }
 
@@ -41,7 +43,8 @@ async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
         if reading.version != state.version {
             state.version = reading.version;
             state.last = Some(Instant::now());
-            let name = if reading.is_comparing { "comparing" } else { "changed" };
+            let told = state.told.replace((reading.read, reading.steps));
+            let name = event_of(&reading, told);
             let event = format!("event: {name}\ndata: {}\n\n", reading.version);
             return Some((Ok(Bytes::from(event)), state));
         }
@@ -50,5 +53,27 @@ async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
             Ok(Err(_)) => return None,
             Err(_) => return Some((Ok(Bytes::from_static(b": still here\n\n")), state)),
         }
+    }
+}
+
+/// The event for a reading. What is new is shown at once, also where the next reading has begun already.
+fn event_of(reading: &Reading, told: Option<(u64, u64)>) -> &'static str {
+    let is_news = told.is_some_and(|told| told != (reading.read, reading.steps));
+    if reading.is_comparing && !is_news { "comparing" } else { "changed" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_is_told_although_the_next_reading_began() {
+        let reading =
+            |read: u64, steps: u64, is_comparing: bool| Reading { read, steps, is_comparing, ..Reading::default() };
+        assert_eq!(event_of(&reading(1, 0, true), None), "comparing");
+        assert_eq!(event_of(&reading(1, 0, true), Some((1, 0))), "comparing");
+        assert_eq!(event_of(&reading(1, 0, false), Some((1, 0))), "changed");
+        assert_eq!(event_of(&reading(2, 0, true), Some((1, 0))), "changed");
+        assert_eq!(event_of(&reading(1, 3, true), Some((1, 2))), "changed");
     }
 }

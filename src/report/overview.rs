@@ -40,6 +40,8 @@ pub struct OverviewRow {
     pub key: Arc<str>,
     /// `salesforce · oauth2` for a key, as the first tenant has it; empty if none has it, and for integrations.
     pub component: Arc<str>,
+    /// The component by the name that a person gives it: `salesforce`, `crm.private`; empty where there is none.
+    pub component_name: Arc<str>,
     /// The number of integrations that use a key in any tenant; of an integration, the number of its variables.
     pub used_by: usize,
     /// The key, the component and all titles in lower case, to be searched.
@@ -128,6 +130,7 @@ impl OverviewRow {
         OverviewRow {
             key: key.into(),
             component: component.into(),
+            component_name: component.split(" · ").next().unwrap_or_default().into(),
             used_by: 0,
             search: format!("{key}\n{component}").to_lowercase().into(),
             worst: worst(&cells),
@@ -172,6 +175,9 @@ impl RowCounts {
 fn worst(cells: &[OverviewCell]) -> OverviewState {
     cells.iter().map(|cell| cell.state).min().unwrap_or(OverviewState::Absent)
 }
+
+/// The key of a component, whether it is public, and a connection type.
+type ConnectionKind<'a> = (&'a str, bool, &'a str);
 
 /// What one tenant adds to the rows.
 struct TenantPart<'a> {
@@ -455,14 +461,14 @@ fn connection_rows<'a>(parts: &[TenantPart<'a>]) -> Vec<OverviewRow> {
             grid.get_mut(at * width + position).into_iter().for_each(|place| *place = Some(cell.clone()));
         }
     }
-    let mut kinds: HashMap<(&'a str, bool, &'a str), Arc<str>> = HashMap::new();
+    let mut kinds: HashMap<ConnectionKind<'a>, (Arc<str>, Arc<str>)> = HashMap::new();
     let mut cells = grid.into_iter();
     let row = |(draft, used_by): (&RowDraft<'a>, usize)| {
-        let component = match draft.first {
-            None => "".into(),
+        let (component, component_name) = match draft.first {
+            None => ("".into(), "".into()),
             Some(spec) => {
                 let of = (spec.component.key.as_str(), spec.component.is_public(), spec.type_.as_str());
-                let text = || format!("{} · {}", spec.component, spec.type_).into();
+                let text = || (format!("{} · {}", spec.component, spec.type_).into(), spec.component.typed().into());
                 kinds.entry(of).or_insert_with(text).clone()
             }
         };
@@ -474,6 +480,7 @@ fn connection_rows<'a>(parts: &[TenantPart<'a>]) -> Vec<OverviewRow> {
         OverviewRow {
             key: draft.key.into(),
             component,
+            component_name,
             used_by,
             search: search.to_lowercase().into(),
             worst: worst(&cells),

@@ -247,8 +247,9 @@ fn tabs_of_a_browser_share_cookies_and_browsers_share_none() {
 #[test]
 fn a_program_is_started_asked_for_addresses_and_stopped() {
     let server = server();
-    let mut program = Command::new("bash");
-    program.arg("-c").arg(
+    // In the background of a shell SIGINT is ignored, and bash cannot trap what is ignored.
+    let mut program = Command::new("env");
+    program.args(["--default-signal=INT", "bash", "-c"]).arg(
         "trap 'echo ended; exit 3' INT; echo begins >&2; n=1; echo \"Open $0/?code=$n\"
          while read -r; do n=$((n + 1)); echo \"Open $0/?code=$n\"; done",
     );

@@ -81,7 +81,10 @@ pub fn is_secret_override(one: &Override, known: &[&Inventory], is_whole: bool) 
 /// may contain it in a tenant that describes components.
 pub fn unread_type(item: &Item, known: &[&Inventory]) -> Option<String> {
     let connection = |inventory: &Inventory| match item {
-        Item::Connection(c) => c.spec.inputs.values().any(is_value).then(|| c.spec.component.clone()),
+        Item::Connection(c) => {
+            let tests = c.spec.test.iter().flat_map(|test| test.inputs.values());
+            c.spec.inputs.values().chain(tests).any(is_value).then(|| c.spec.component.clone())
+        }
         Item::CustomerCredentials(c) if c.spec.inputs.values().any(is_value) => {
             inventory.connection(&c.spec.connection).map(|c| c.spec.component.clone())
         }

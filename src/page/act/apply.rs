@@ -122,7 +122,7 @@ fn carry_out(
     };
     let mut progress = |id: &str, outcome: &apply::Outcome| {
         run.add(id, outcome);
-        desk.change(|_| {});
+        desk.step();
     };
     let interrupted = || run.is_stopping();
     let report = match apply::apply(&project, approvals, &plan, consent, &interrupted, &mut progress) {

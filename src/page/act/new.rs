@@ -302,8 +302,7 @@ fn input(fields: &FormFields, question: &Question<Asked>, name: &str, is_theirs:
     html! {
         div.field {
             label for=(id) { (line(&question.text)) @if required && !is_theirs { span.must { " required" } } }
-            input id=(id) type="text" name=(name) value=(value) aria-describedby={ (id) "-help" } autocomplete="off" spellcheck="false"
-                placeholder=[is_reference.then_some("NAME/KEY of a Secret")];
+            (layout::text_field(&id, name, &value, is_reference.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
             p.help id={ (id) "-help" } { (text(&question.help)) @if let Some(why) = why { "; " (text(why)) } }
         }
     }

@@ -22,6 +22,9 @@ fn planned(request: &Request, shown: &ShownProject) -> Result<(Scope, Plan, Stri
         Some(field) => format!("{field} of {tenant}/{object}"),
         None => format!("{tenant}/{object}"),
     };
+    if let Err(error) = crate::author::goes_on(&shown.project, &tenant) {
+        return Err(Box::new(layout::refused(request, 409, "Revert", &error.to_string(), &error.help())));
+    }
     if let Err(error) = crate::author::is_known(&shown.project, &tenant, &object) {
         return Err(Box::new(layout::refused(request, 409, "Revert", &error.to_string(), &error.help())));
     }

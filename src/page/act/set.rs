@@ -53,7 +53,11 @@ fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
         name: input.name.clone(),
         is_secret: input.is_secret,
         present: match inputs.and_then(|inputs| inputs.get(&input.name)) {
-            Some(Input::Value(value)) if !input.is_secret && !sensitive::has_secret(value) => Some(value.clone()),
+            Some(Input::Value(value))
+                if !input.is_secret && !settable.hides_literals && !sensitive::has_secret(value) =>
+            {
+                Some(value.clone())
+            }
             Some(Input::SecretRef(secret)) if !secret.is_unknown() => Some(format!("{}/{}", secret.name, secret.key)),
             _ => None,
         },
@@ -160,8 +164,7 @@ fn input(fields: &FormFields, input: &SettableInput, prefix: &str, is_per_custom
     html! {
         div.field {
             label for=(id) { (line(&input.name)) @if prefix == "test." { " for tests" } }
-            input id=(id) type="text" name=(name) value=(value) autocomplete="off" spellcheck="false"
-                placeholder=[input.is_secret.then_some("NAME/KEY of a Secret")] aria-describedby={ (id) "-help" };
+            (layout::text_field(&id, &name, value, input.is_secret.then_some("NAME/KEY of a Secret"), Some(&format!("{id}-help"))))
             p.help id={ (id) "-help" } {
                 @if is_per_customer { "each customer has their own; a value here would be the same for all" }
                 @else if input.is_secret { "a reference to a Secret, never the secret itself" }
@@ -180,7 +183,7 @@ fn plain(fields: &FormFields, name: &str, title: &str, present: Option<&str>) ->
     }
     let value = fields.get(name).ok().flatten().or(present).unwrap_or_default();
     html! {
-        div.field { label for=(id) { (title) } input id=(id) type="text" name=(name) value=(value); }
+        div.field { label for=(id) { (title) } (layout::text_field(&id, name, value, None, None)) }
     }
 }
 

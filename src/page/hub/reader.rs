@@ -60,6 +60,7 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
     loop {
         let is_watching = watch.is_watching() && matches!(last, Some(Ok(_)));
         let wanted = desk.wait_until_wanted(Some(if is_watching { PULSE } else { POLL }));
+        let asked = desk.reading().asked;
         let known = last.as_ref().and_then(|last| last.as_ref().ok());
         let read = match (wanted, known) {
             (DeskWake::End, _) => return,
@@ -83,7 +84,7 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
             number += 1;
             desk.change(|reading| {
                 // What changed while this was read is read next.
-                reading.is_comparing = desk.is_wanted();
+                reading.is_comparing = reading.asked > asked;
                 reading.read = number;
                 match &read {
                     Ok(shown) => (reading.hub, reading.failure) = (Some(Arc::clone(shown)), None),

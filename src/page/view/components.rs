@@ -19,11 +19,6 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     }
 }
 
-/// The component of a row: what stands before the type.
-fn component_of(row: &OverviewRow) -> &str {
-    row.component.split(" · ").next().unwrap_or_default()
-}
-
 fn all(request: &Request, shown: &ShownProject) -> Reply {
     let wanted = request.fields.text("q").trim().to_lowercase();
     let mut components: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -31,7 +26,7 @@ fn all(request: &Request, shown: &ShownProject) -> Reply {
         components.entry(name).or_default();
     }
     for row in &shown.overview.connections {
-        let (keys, open) = components.entry(component_of(row)).or_default();
+        let (keys, open) = components.entry(&row.component_name).or_default();
         *keys += 1;
         *open += usize::from(!row.is_quiet());
     }
@@ -62,7 +57,7 @@ fn all(request: &Request, shown: &ShownProject) -> Reply {
 
 fn of_component(request: &Request, shown: &ShownProject, component: &str) -> Reply {
     let rows: Vec<&OverviewRow> =
-        shown.overview.connections.iter().filter(|row| component_of(row) == component).collect();
+        shown.overview.connections.iter().filter(|row| *row.component_name == *component).collect();
     let is_known = !rows.is_empty() || shown.components.contains(component);
     if !is_known {
         let help = crate::near_miss::near_or_all(component, shown.components.iter().map(String::as_str));

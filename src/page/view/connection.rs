@@ -42,7 +42,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
         );
     }
     let component = row.map_or("", |row| &*row.component);
-    let name = component.split(" · ").next().unwrap_or_default();
+    let name = row.map_or("", |row| &*row.component_name);
     let open = fields.tenants.iter().filter(|tenant| !tenant.cell.state.is_quiet()).count();
     let waits = fields.tenants.iter().filter(|tenant| tenant.action.is_some()).count();
     let main = html! {

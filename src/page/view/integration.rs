@@ -169,8 +169,12 @@ fn bound(shown: &ShownProject, tenant: &str, name: &str, row: &BindingRow) -> Ma
         // A live binding that works may differ from what is declared, or that may be unknown.
         state if state.is_quiet() => match of_variable(shown, tenant, name, &row.variable) {
             Some(found) => found,
-            None if of_tenant(shown, tenant, name) == OverviewState::Unknown => OverviewState::Unknown,
-            None => state,
+            None => match of_tenant(shown, tenant, name) {
+                // What is blocked was not compared, variable by variable.
+                OverviewState::Unknown | OverviewState::Blocked | OverviewState::Missing => OverviewState::Unknown,
+                OverviewState::Waiting => OverviewState::Waiting,
+                _ => state,
+            },
         },
         state => state,
     };

@@ -4,6 +4,7 @@ use super::offer::offer;
 use super::plan::place;
 use super::{bare_mark, mark};
 use crate::page::address::{self, PageAddress};
+use crate::page::consent::applicable;
 use crate::page::html::LOGO;
 use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
 use crate::page::reply::Reply;
@@ -127,7 +128,7 @@ fn two(shown: &ShownProject) -> Markup {
         div.two {
             section aria-labelledby="h-attention" {
                 h2 #h-attention { "Needs attention " span.count { (thousands(attention.len())) } }
-                @if attention.is_empty() { p.dim { "Nothing. Every tenant that was read is in sync, or waits for nobody." } }
+                @if attention.is_empty() { p.dim { (untroubled(shown)) } }
                 ol.rows { @for one in attention.iter().take(ATTENTION) { (attends(shown, one)) } }
                 @if attention.len() > ATTENTION {
                     details.more-list {
@@ -140,6 +141,44 @@ fn two(shown: &ShownProject) -> Markup {
             (people(&StepsOf::all(&shown.todo)))
         }
     }
+}
+
+/// What stands where nothing needs a person.
+fn untroubled(shown: &ShownProject) -> Markup {
+    let changes = applicable(&shown.planned.plan).count();
+    let is_quiet = shown.overview.tenants.iter().all(|tenant| tenant.worst.is_quiet());
+    html! {
+        @if changes > 0 { "No problems. " a href="/plan" { (count(changes, "change", "changes")) " can be applied" } "." }
+        @else if is_quiet { "Nothing. Every tenant is in sync." }
+        @else { "No problems. What is not in sync stands below." }
+    }
+}
+
+/// The name and the tenants before the sentence.
+fn heading(one: &Attention) -> Markup {
+    html! {
+        @if !one.name.is_empty() {
+            b { (line(&about(one))) }
+            @if let Some(tenants) = in_tenants(one) { " in " (line(&tenants)) }
+            ": "
+        }
+    }
+}
+
+/// What an entry is about: its name, or the tenants where it is about these as a whole.
+fn about(one: &Attention) -> String {
+    match one.object {
+        None if one.tenants.len() > 1 && one.tenants.iter().any(|tenant| **tenant == *one.name) => {
+            crate::text::and(&one.tenants)
+        }
+        _ => one.name.clone(),
+    }
+}
+
+/// The tenants of an entry, where its name does not say them.
+fn in_tenants(one: &Attention) -> Option<String> {
+    let says = one.tenants.iter().any(|tenant| **tenant == *one.name);
+    (!one.tenants.is_empty() && !says).then(|| crate::text::and(&one.tenants))
 }
 
 fn attends(shown: &ShownProject, one: &Attention) -> Markup {
@@ -158,9 +197,7 @@ fn attends(shown: &ShownProject, one: &Attention) -> Markup {
         li {
             (mark(one.state))
             div {
-                b { (line(&one.name)) }
-                @if !one.tenants.is_empty() && one.tenants.iter().all(|tenant| **tenant != *one.name) { " in " (line(&crate::text::and(&one.tenants))) }
-                ": " (text(&one.sentence))
+                (heading(one)) (text(&one.sentence))
                 @for detail in &one.details { div.about { (text(detail)) } }
                 @if let Some(at) = &one.at { div.about { code { (line(&place(&shown.project.root, at))) } } }
                 @for command in one.commands.iter().take(1) { (offer(command)) }
@@ -343,9 +380,7 @@ pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize)
 fn attends_plainly(one: &Attention) -> Markup {
     html! {
         li { (mark(one.state)) div {
-            b { (line(&one.name)) }
-            @if !one.tenants.is_empty() && one.tenants.iter().all(|tenant| **tenant != *one.name) { " in " (line(&crate::text::and(&one.tenants))) }
-            ": " (text(&one.sentence))
+            (heading(one)) (text(&one.sentence))
             @for detail in &one.details { div.about { (text(detail)) } }
         } span {} }
     }

@@ -3,7 +3,7 @@
 use super::offer::offer;
 use super::{act, bare_mark, diff, page_of};
 use crate::api::sensitive;
-use crate::engine::model::code::Severity;
+use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Impact, Note, Plan, State, Target};
@@ -37,11 +37,14 @@ impl<'p> Entered<'p> {
             Entered::Action(action) => of_action(action),
             Entered::Waiting(_) => OverviewState::Waiting,
             Entered::Note(Note::Blocked { .. }) => OverviewState::Blocked,
+            // As the overview has it: what the policy ignores is the tenant's own.
+            Entered::Note(Note::Drift { ignored: true, .. }) => OverviewState::Kept,
             Entered::Note(Note::Drift { .. }) => OverviewState::Drift,
             Entered::Note(Note::Kept { .. }) => OverviewState::Kept,
             Entered::Note(Note::Manual { .. } | Note::Overridden { .. }) => return None,
             Entered::Finding(finding) => match finding.severity {
                 Severity::Error => OverviewState::Blocked,
+                Severity::Unreached if finding.code == Code::BindingUnknown => OverviewState::Unknown,
                 Severity::Unreached => OverviewState::Missing,
                 Severity::Warning => return None,
             },
@@ -92,7 +95,8 @@ fn entries<'p>(plan: &'p Plan, target: &'p Target) -> Vec<Entered<'p>> {
     let mut all: Vec<Entered<'p>> = plan.findings.iter().filter(here).map(Entered::Finding).collect();
     let is_shown = |note: &&Note| !matches!(note, Note::Manual { .. } | Note::Overridden { .. });
     all.extend(target.notes.iter().filter(is_shown).map(Entered::Note));
-    all.extend(target.actions.iter().map(Entered::Action));
+    let of_action = if target.suspended { Entered::Waiting } else { Entered::Action };
+    all.extend(target.actions.iter().map(of_action));
     all.extend(target.waiting.iter().map(Entered::Waiting));
     // The order of execution stays within a state.
     all.sort_by_key(Entered::state);
@@ -168,11 +172,34 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
                 }
                 @if rows.is_empty() && total > 0 { p.dim { "Nothing here matches." } }
             }
+            (warnings(shown, plan, tenant))
             @if pages.all > ROWS { (pages.footer(|page| with(request, "/plan", "page", page))) }
         }
-        (consent(request, &shown.project, plan, "/apply", html! {}))
+        @if ["q", "show", "tenant"].iter().any(|name| fields.filled(name).is_some()) {
+            // Who applies has seen all that is applied.
+            div.consent { span.dim { "Only a part of the plan is shown." } a.button href="/plan" { "Show the whole plan, to apply it" } }
+        } @else { (consent(request, &shown.project, plan, "/apply", html! {})) }
     };
     layout::reply(request, Some(NavEntry::Plan), "Plan", main)
+}
+
+/// The warnings of a tenant, or of all.
+fn warnings(shown: &ShownProject, plan: &Plan, tenant: &str) -> Markup {
+    let is_meant = |finding: &&Finding| {
+        finding.severity == Severity::Warning && (tenant.is_empty() || finding.tenant.as_deref() == Some(tenant))
+    };
+    let all: Vec<&Finding> = plan.findings.iter().filter(is_meant).collect();
+    html! {
+        @if !all.is_empty() {
+            details.warnings {
+                summary { "Warnings " span.count { (thousands(all.len())) } }
+                @for finding in all.iter().take(ROWS) {
+                    div.step { @if let Some(tenant) = &finding.tenant { b { (line(tenant)) } " " } span.dim { (finding.code.to_string()) } (of_finding(shown, finding)) }
+                }
+                @if all.len() > ROWS { p.dim { "and " (thousands(all.len() - ROWS)) " more" } }
+            }
+        }
+    }
 }
 
 /// The plan of what is put back, with the same parts.
@@ -180,7 +207,9 @@ pub(in crate::page) fn targets(_request: &Request, shown: &ShownProject, plan: &
     html! {
         @for target in &plan.targets {
             (head(shown, target))
-            @for entry in entries(plan, target).iter().take(ROWS) { (self::entry(shown, target, entry)) }
+            @let all = entries(plan, target);
+            @for entry in all.iter().take(ROWS) { (self::entry(shown, target, entry)) }
+            @if all.len() > ROWS { p.dim { "and " (thousands(all.len() - ROWS)) " more" } }
         }
     }
 }

@@ -39,7 +39,7 @@ pub(in crate::page) fn show(request: &Request, run: Option<&ApplyRun>) -> Reply 
             }
         }
         Some(ApplyEnd::Refused { message, help }) => html! {
-            h1 { "Nothing was written" }
+            h1 { @if progress.outcomes.is_empty() { "Nothing was written" } @else { "Not finished" } }
             (layout::refusal(message, help))
             @if !progress.outcomes.is_empty() { (outcomes(&progress.outcomes, MOST)) }
             p { a.button href="/plan" { "Open the plan" } }

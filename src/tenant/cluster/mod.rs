@@ -83,18 +83,18 @@ impl ClusterLocation {
     /// Calls `changed` when an object of the namespace changed, or may have, until the handle is dropped.
     pub fn follow(&self, changed: impl Fn() + Send + Sync + 'static) -> WatchHandle {
         // The first list has nothing new, but what changed before it would be missed: it counts once as a whole.
-        let listed: Mutex<BTreeSet<&'static str>> = Mutex::default();
+        let (listed, lost): (Mutex<BTreeSet<&'static str>>, Mutex<BTreeSet<&'static str>>) = Default::default();
         let on_event = move |event: WatchEvent<NamespaceDelta>| {
             let mut listed = listed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut lost = lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let is_change = match event {
-                WatchEvent::Watched(resource) => {
-                    listed.insert(resource);
-                    true
-                }
+                WatchEvent::Watched(resource) => listed.insert(resource) | lost.remove(resource),
                 WatchEvent::Changed(delta, _) => listed.contains(resource_of(&delta)),
-                WatchEvent::Lost(..) | WatchEvent::Rewound(_) => true,
+                // A server that is down is told again and again.
+                WatchEvent::Lost(resource, _) => lost.insert(resource),
+                WatchEvent::Rewound(_) => true,
             };
-            drop(listed);
+            drop((listed, lost));
             if is_change {
                 changed();
             }
