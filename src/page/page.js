@@ -28,6 +28,13 @@ const restore = (was) => {
 };
 const texts = () => new Map([...main().querySelectorAll("tr")].map((row) => [row.querySelector("th")?.textContent, row.textContent]));
 
+// Where nothing runs, what stands in noscript counts: a refresh that is for pages without scripts would be one here.
+const parsed = (text) => {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  page.querySelectorAll("noscript").forEach((e) => e.remove());
+  return page;
+};
+
 async function load(address, part) {
   grown = false;
   busy?.abort();
@@ -35,7 +42,7 @@ async function load(address, part) {
   try {
     const answer = await fetch(address, { signal: mine.signal, headers: { accept: "text/html" } });
     if (answer.status === 401) { say("Session ended", "bad"); stream?.close(); return; }
-    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const next = parsed(await answer.text());
     if (mine.signal.aborted) return;
     const was = remember(), before = texts();
     const [from, to] = part ? [next.getElementById(part), document.getElementById(part)] : [next.getElementById("main"), main()];
@@ -118,7 +125,7 @@ const seen = new IntersectionObserver(async (entries) => {
   seen.unobserve(entry.target);
   const body = document.querySelector("#list tbody"), footer = document.querySelector("#list footer");
   if (!body || !footer) return;
-  const next = new DOMParser().parseFromString(await (await fetch(entry.target.href)).text(), "text/html");
+  const next = parsed(await (await fetch(entry.target.href)).text());
   if (!body.isConnected) return;
   grown = true;
   const groups = body.querySelector(".group") !== null;
