@@ -8,7 +8,7 @@ use gix::traverse::commit::simple::CommitTimeOrder;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// The commits that are looked at for one file: a longer history is not searched to its end.
+/// The most commits that are searched for one file: the end of a longer history is not reached.
 const MOST_SEARCHED: usize = 500;
 
 /// A commit that changed a file.
@@ -28,7 +28,7 @@ pub struct FileCommit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileHistory {
     pub commits: Vec<FileCommit>,
-    /// Whether older commits were not looked at.
+    /// Whether older commits were not searched.
     pub is_cut: bool,
 }
 

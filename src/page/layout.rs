@@ -259,7 +259,7 @@ impl RowPages {
     }
 }
 
-/// An address of the same view with one field of the query changed; the page of a list begins anew.
+/// An address of the same view with one field of the query changed, from the first page of a list on.
 pub(super) fn with(request: &Request, path: &'static str, name: &str, value: &str) -> String {
     let mut address = PageAddress::new(path);
     for (key, old) in request.fields.iter().filter(|(key, _)| *key != name && *key != "page") {

@@ -20,7 +20,7 @@ struct State {
     changes: tokio::sync::watch::Receiver<Reading>,
     /// What the page that listens shows.
     version: u64,
-    /// The readings and the steps of an apply that it was told of.
+    /// The counts of readings and of steps of an apply in the last event.
     told: Option<(u64, u64)>,
     last: Option<Instant>,
 }

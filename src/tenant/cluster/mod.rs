@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The most memory of objects that a watch delivers and that are not looked at yet, in bytes.
+/// The most memory of objects that a watch delivered and that were not evaluated yet, in bytes.
 const WATCHED: usize = 256 * 1024 * 1024;
 
 /// A namespace.
@@ -90,7 +90,7 @@ impl ClusterLocation {
             let is_change = match event {
                 WatchEvent::Watched(resource) => listed.insert(resource) | lost.remove(resource),
                 WatchEvent::Changed(delta, _) => listed.contains(resource_of(&delta)),
-                // A server that is down is told again and again.
+                // A server that is down is reported again and again.
                 WatchEvent::Lost(resource, _) => lost.insert(resource),
                 WatchEvent::Rewound(_) => true,
             };
