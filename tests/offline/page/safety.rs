@@ -611,8 +611,9 @@ fn garbage_ends_nothing() {
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, served.port)).unwrap();
-        std::io::Write::write_all(&mut socket, bytes).unwrap();
-        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        // The server may have refused it and closed before this is done.
+        let _ = std::io::Write::write_all(&mut socket, bytes);
+        let _ = socket.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
         let _ = std::io::Read::read_to_end(&mut socket, &mut answer);
         let answer = String::from_utf8_lossy(&answer);
