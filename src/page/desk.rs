@@ -7,6 +7,7 @@ use super::running::Running;
 use super::session::VisitorSessions;
 use super::shown::ShownProject;
 use super::{PageOptions, PageSubject, Unopened};
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ pub(super) struct Reading {
     pub(super) hub: Option<Arc<HubShown>>,
     /// Why the last reading failed. What was read before it is still shown.
     pub(super) failure: Option<Unopened>,
+    /// When what is shown was read.
+    pub(super) read_at: Option<Timestamp>,
     /// Whether it is read and compared now.
     pub(super) is_comparing: bool,
     /// Whether changes are not noticed by themselves, and why.

@@ -7,6 +7,8 @@ use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
 use super::reply::{self, Reply};
 use super::request::Request;
+use crate::text::capital;
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 /// The entries of the bar on top.
@@ -120,7 +122,7 @@ fn state(reading: &Reading) -> Markup {
 
 /// What to know on every page.
 fn notices(request: &Request) -> Markup {
-    let Reading { failure, unwatched, shown, hub, .. } = &request.reading;
+    let Reading { failure, unwatched, shown, hub, read_at, .. } = &request.reading;
     let what = match request.desk.options.shows {
         PageSubject::Folder(_) => "The project cannot be read: ",
         PageSubject::Hub(_) => "",
@@ -130,8 +132,13 @@ fn notices(request: &Request) -> Markup {
             div.notice.bad role="alert" {
                 p { b { (what) } (text(&failure.message)) }
                 (steps(&failure.help))
-                @if shown.is_some() || hub.is_some() { p.dim { "What was read before it is shown." } }
+                @if shown.is_some() || hub.is_some() {
+                    p.dim { "What was read before" @if let Some(at) = read_at { ", at " (time(*at)) "," } " is shown. What was in sync then is unknown now." }
+                }
             }
+        }
+        @if let Some((sentence, commands)) = hub.as_ref().and_then(|hub| hub.dead_syncer()) {
+            div.notice.bad role="alert" { p { (text(&capital(&sentence))) "." } @for command in commands { pre.command { (line(&command)) } } }
         }
         @if let Some(why) = unwatched {
             div.notice.warn {
@@ -140,6 +147,11 @@ fn notices(request: &Request) -> Markup {
             }
         }
     }
+}
+
+/// A moment of this day, for who was there: `18:20 UTC`.
+fn time(at: Timestamp) -> String {
+    at.strftime("%H:%M UTC").to_string()
 }
 
 /// The button that reads everything again.

@@ -7,6 +7,7 @@ use super::watch::{FileWatch, folders};
 use super::{PageFolder, Unopened};
 use crate::project::ProjectTenant;
 use crate::tenant::TenantLocation;
+use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -40,6 +41,7 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
                 help: "report it; the terminal shows where".to_string(),
             })
         });
+        let read = read.map_err(|failure| (failure, before.as_ref().map(|before| before.stale())));
         drop(before);
         if let Ok(shown) = &read {
             watch.follow(&folders(&folder.root, &shown.project));
@@ -54,8 +56,11 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
             reading.read = number;
             reading.unwatched = unwatched;
             match read {
-                Ok(shown) => (reading.shown, reading.failure) = (Some(shown), None),
-                Err(failure) => reading.failure = Some(failure),
+                Ok(shown) => {
+                    (reading.shown, reading.failure) = (Some(shown), None);
+                    reading.read_at = Some(Timestamp::now());
+                }
+                Err((failure, stale)) => (reading.shown, reading.failure) = (stale, Some(failure)),
             }
         });
     }

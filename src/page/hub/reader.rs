@@ -6,6 +6,7 @@ use crate::kubernetes::watch::{WatchEvent, WatchHandle};
 use crate::page::desk::{DeskWake, PageDesk};
 use crate::page::{PageHub, Unopened};
 use crate::tenant::cluster::hub::HubClient;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -78,7 +79,7 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
         if wanted == DeskWake::Nothing && is_like {
             // The time of the last sign of life is another one.
             if let Ok(shown) = &read {
-                desk.renew(|reading| reading.hub = Some(Arc::clone(shown)));
+                desk.renew(|reading| (reading.hub, reading.read_at) = (Some(Arc::clone(shown)), Some(Timestamp::now())));
             }
         } else {
             number += 1;
@@ -87,8 +88,12 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
                 reading.is_comparing = reading.asked > asked;
                 reading.read = number;
                 match &read {
-                    Ok(shown) => (reading.hub, reading.failure) = (Some(Arc::clone(shown)), None),
+                    Ok(shown) => {
+                        (reading.hub, reading.failure) = (Some(Arc::clone(shown)), None);
+                        reading.read_at = Some(Timestamp::now());
+                    }
                     Err(HubFailure { message, help, .. }) => {
+                        reading.hub = reading.hub.as_ref().map(|shown| shown.stale());
                         reading.failure = Some(Unopened { message: message.clone(), help: help.clone() });
                     }
                 }

@@ -14,6 +14,8 @@ pub(in crate::page) struct HubShown {
     pub(super) sign: SyncerSign,
     /// What the account may do.
     pub(super) rights: HubRights,
+    /// Whether it could not be read since.
+    is_stale: bool,
     waits: usize,
 }
 
@@ -32,7 +34,24 @@ impl HubShown {
 
     fn of(hub: Arc<OpenHub>, rights: HubRights) -> Self {
         let waits = hub.statuses(&AskedTargets::default()).iter().filter(|part| part.awaits_approval()).count();
-        HubShown { sign: hub.syncer(), rights, waits, hub }
+        HubShown { sign: hub.syncer(), rights, is_stale: false, waits, hub }
+    }
+
+    /// The same, where the hub cannot be read any more.
+    pub(super) fn stale(&self) -> Arc<Self> {
+        let HubShown { hub, sign, rights, waits, .. } = self;
+        let (hub, sign, rights) = (Arc::clone(hub), sign.clone(), rights.clone());
+        Arc::new(HubShown { hub, sign, rights, is_stale: true, waits: *waits })
+    }
+
+    /// Why nothing that the hub reports is known to hold now.
+    pub(super) fn doubt(&self) -> Option<String> {
+        if self.is_stale { Some("the hub cannot be read now".to_string()) } else { self.sign.doubt() }
+    }
+
+    /// What to know on every page: that no syncer runs, and how to find out why.
+    pub(in crate::page) fn dead_syncer(&self) -> Option<(String, Vec<String>)> {
+        self.sign.is_dead().then(|| (self.sign.sentence(), self.sign.commands()))
     }
 
     /// The targets that wait for an approval.
