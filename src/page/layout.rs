@@ -2,12 +2,12 @@
 
 use super::PageSubject;
 use super::address::PageAddress;
-use super::desk::Reading;
+use super::desk::{Reading, UnwatchedTenant};
 use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
 use super::reply::{self, Reply};
 use super::request::Request;
-use crate::text::capital;
+use crate::text::{capital, quoted};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
@@ -115,6 +115,7 @@ fn state(reading: &Reading) -> Markup {
         Reading { is_comparing: true, .. } => ("live busy", "Comparing …"),
         Reading { failure: Some(_), .. } => ("live bad", "Not read"),
         Reading { unwatched: Some(_), .. } => ("live warn", "Not watched"),
+        Reading { unwatched_tenants, .. } if !unwatched_tenants.is_empty() => ("live warn", "Not watched"),
         _ => ("live", "Live"),
     };
     html! { span #state class=(class) role="status" { (text) } }
@@ -122,7 +123,7 @@ fn state(reading: &Reading) -> Markup {
 
 /// What to know on every page.
 fn notices(request: &Request) -> Markup {
-    let Reading { failure, unwatched, shown, hub, read_at, .. } = &request.reading;
+    let Reading { failure, unwatched, unwatched_tenants, shown, hub, read_at, .. } = &request.reading;
     let what = match request.desk.options.shows {
         PageSubject::Folder(_) => "The project cannot be read: ",
         PageSubject::Hub(_) => "",
@@ -146,6 +147,24 @@ fn notices(request: &Request) -> Markup {
                 (read_again(request))
             }
         }
+        @if !unwatched_tenants.is_empty() {
+            div.notice.warn {
+                @for one in unwatched_tenants { (unnoticed(one)) }
+                p { "Until then they are read every minute, and by this button:" }
+                (read_again(request))
+            }
+        }
+    }
+}
+
+/// That changes of a tenant are not noticed, and what to do.
+fn unnoticed(one: &UnwatchedTenant) -> Markup {
+    let UnwatchedTenant { tenant, context, namespace, why } = one;
+    let flag = context.iter().map(|context| format!(" --context {}", quoted(context))).collect::<String>();
+    html! {
+        p { "Changes of " b { (line(tenant)) } " (" @if let Some(context) = context { "context " (line(context)) ", " } "namespace " (line(namespace)) ") are not noticed: " (text(why)) }
+        p { "Your account needs the verbs list and watch there. This says whether it has them:" }
+        pre.command { "kubectl auth can-i watch connections.stablekey.dev" (line(&flag)) " -n " (line(namespace)) }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// How often tenants are read that nothing watches: those on the platform.
+/// How often tenants are read that nothing watches: those on the platform, and in clusters whose watch is lost.
 const POLL: Duration = Duration::from_secs(60);
 
 /// Starts the thread. It ends with the desk.
@@ -47,14 +47,16 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
             watch.follow(&folders(&folder.root, &shown.project));
             clusters.follow(&shown.project);
             let on_platform = |tenant: &ProjectTenant| matches!(tenant.location, Some(TenantLocation::Organization(_)));
-            longest = shown.project.tenants.values().any(on_platform).then_some(POLL);
+            let is_polled = shown.project.tenants.values().any(on_platform) || !clusters.unwatched().is_empty();
+            longest = is_polled.then_some(POLL);
         }
-        let unwatched = watch.failure();
+        let (unwatched, unwatched_tenants) = (watch.failure(), clusters.unwatched());
         desk.change(|reading| {
             // What changed while this was read is read next.
             reading.is_comparing = reading.asked > asked;
             reading.read = number;
             reading.unwatched = unwatched;
+            reading.unwatched_tenants = unwatched_tenants;
             match read {
                 Ok(shown) => {
                     (reading.shown, reading.failure) = (Some(shown), None);

@@ -10,8 +10,8 @@ use crate::page::request::Request;
 use crate::page::view::{bare_mark, mark};
 use crate::render::hub::{HubPart, Section};
 use crate::report::overview_state::{OverviewState, StateCounts};
-use crate::text::{capital, count, shorten, thousands};
 use crate::tenant::cluster::hub::HubTenant;
+use crate::text::{capital, count, shorten, thousands};
 use maud::{Markup, html};
 
 /// The rows of a page.
@@ -25,7 +25,8 @@ const WIDTH: usize = 100;
 pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
     let hub = &shown.hub;
     let mut parts = hub.statuses(&AskedTargets::default());
-    let tenants: Vec<Markup> = hub.contents.tenants.iter().map(|(name, one)| of_tenant(shown, name, one, &parts)).collect();
+    let tenants: Vec<Markup> =
+        hub.contents.tenants.iter().map(|(name, one)| of_tenant(shown, name, one, &parts)).collect();
     let state_of = |part: &HubPart| HubState::of(shown, part).mark;
     parts.sort_by_cached_key(state_of);
     let all = parts.len();

@@ -25,7 +25,8 @@ impl HubState {
     /// The state of a tenant: its own, or the worst of the syncs into it.
     pub(super) fn of_tenant(shown: &HubShown, name: &str, tenant: &HubTenant, parts: &[HubPart]) -> Self {
         let ready = tenant.status.conditions.iter().find(|condition| condition.type_ == "Ready");
-        let unobserved = || (!tenant.is_observed).then(|| "the syncer has not reconciled its last change yet".to_string());
+        let unobserved =
+            || (!tenant.is_observed).then(|| "the syncer has not reconciled its last change yet".to_string());
         let (mark, word) = match (&tenant.spec, ready) {
             (Err(_), _) => (OverviewState::Blocked, "Unreadable"),
             (Ok(_), None) => (OverviewState::Unknown, "Unknown"),
@@ -47,7 +48,6 @@ impl HubState {
             _ => HubState { mark, word: word.to_string(), doubt },
         }
     }
-
 }
 
 /// The mark of a state, as it was reported.
@@ -98,8 +98,7 @@ mod tests {
         for calm in [OverviewState::InSync, OverviewState::Kept, OverviewState::Waiting, OverviewState::Update] {
             assert_eq!(doubted(calm), (OverviewState::Unknown, "unknown".to_string()));
         }
-        for loud in
-            [OverviewState::Missing, OverviewState::Blocked, OverviewState::NeedsApproval, OverviewState::Drift]
+        for loud in [OverviewState::Missing, OverviewState::Blocked, OverviewState::NeedsApproval, OverviewState::Drift]
         {
             assert_eq!(doubted(loud), (loud, "as reported".to_string()));
         }
