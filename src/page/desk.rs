@@ -1,6 +1,5 @@
 //! What all requests share: what was read, the sessions, and the apply that runs.
 
-use super::hub::seen::SeenPlans;
 use super::hub::shown::HubShown;
 use super::plans_shown::PlansShown;
 use super::running::Running;
@@ -39,7 +38,7 @@ pub(super) struct Reading {
     pub(super) steps: u64,
     /// Counts readings that are done, those that failed too.
     pub(super) read: u64,
-    /// Counts what is worth a look: a new reading, the begin of one, a step of an apply.
+    /// Counts what is worth a look: a new reading, the begin of one, a step of an apply. It grows across restarts, too.
     pub(super) version: u64,
 }
 
@@ -51,6 +50,11 @@ pub(super) struct UnwatchedTenant {
     pub(super) context: Option<String>,
     pub(super) namespace: String,
     pub(super) why: String,
+}
+
+/// The first version of this process. A window that an earlier one served is older.
+fn first_version() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// What ended a wait for something to read.
@@ -71,9 +75,7 @@ pub(super) struct PageDesk {
     pub(super) sessions: VisitorSessions,
     /// The apply that runs, or the last one.
     pub(super) running: Running,
-    /// The plans of a hub that were shown, to say what changed since.
-    pub(super) seen: SeenPlans,
-    /// The plans of the last forms.
+    /// The plans that were shown last, to say what changed since.
     pub(super) plans_shown: PlansShown,
     reading: watch::Sender<Reading>,
     /// Whether something was asked to be read.
@@ -88,9 +90,8 @@ impl PageDesk {
             port,
             sessions: VisitorSessions::new(port),
             running: Running::default(),
-            seen: SeenPlans::default(),
             plans_shown: PlansShown::default(),
-            reading: watch::Sender::new(Reading { is_comparing: true, ..Reading::default() }),
+            reading: watch::Sender::new(Reading { is_comparing: true, version: first_version(), ..Reading::default() }),
             wanted: (Mutex::new(true), Condvar::new()),
             has_ended: AtomicBool::new(false),
         }

@@ -49,8 +49,7 @@ fn what_the_page_applies_is_in_both() {
     let mut command = project.command_with_state(&["ui"]);
     command.env("KUBECONFIG", kubeconfigs);
     let page = Page::start(command);
-    let browser = page.open(Settings::default());
-    browser.wait_for("h1:text-is('Overview')");
+    let browser = page.open_overview(Settings::default());
     apply(&page, &browser);
     assert_eq!(namespaces.each_ref().map(|namespace| scopes(namespace, "crm")), ["api", "api"]);
 
