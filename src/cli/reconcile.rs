@@ -162,7 +162,7 @@ impl Reconcile {
                 continue;
             }
             let name = hub::sync_in(typed);
-            match hub::knows_sync(&hub, name) {
+            match hub::knows_sync(hub, name) {
                 Err(failure) if hub.contents.tenants.contains_key(name) => {
                     let help = format!(
                         "it is a tenant; to reconcile the syncs from and to it:\nstablekey reconcile {}{}",

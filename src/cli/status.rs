@@ -168,7 +168,7 @@ impl StatusArgs {
 
     /// The receipts in the statuses of a hub.
     fn receipts_of_hub(&self, hub: &OpenHub) -> Result<ReceiptList, CommandFailure> {
-        hub::asked(&hub, &self.narrowing)?;
+        hub::asked(hub, &self.narrowing)?;
         let scope = self.narrowing.scope();
         let is_asked = |names: &BTreeSet<String>, name: &String| names.is_empty() || names.contains(name);
         let mut receipts = ReceiptList::default();

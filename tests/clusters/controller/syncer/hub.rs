@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use stablekey::engine::model::canonical::to_approve;
 use stablekey::kubernetes::role::{approver_role, hub_role};
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
-use stablekey_testing::project::CommandOutput;
 use stablekey_testing::replica::until;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// plan, status and explain show exactly what the digest covers; approve shows it, asks, and sets the annotation with
