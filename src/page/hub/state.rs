@@ -33,14 +33,15 @@ impl HubState {
             (Ok(_), Some(ready)) if ready.status == "True" => (OverviewState::InSync, ready.reason.as_str()),
             (Ok(_), Some(ready)) => (OverviewState::Missing, ready.reason.as_str()),
         };
-        let doubt = shown.doubt().or_else(|| unobserved().filter(|_| ready.is_some()));
-        let own = HubState::doubted(mark, word, doubt);
+        let own = HubState::doubted(mark, word, shown.doubt().or_else(unobserved));
         let of_syncs = parts.iter().filter(|part| part.hub.tenant == name).map(|part| HubState::of(shown, part).mark);
         HubState { mark: of_syncs.min().map_or(own.mark, |worst| worst.min(own.mark)), ..own }
     }
 
-    /// What needs a person still does, as far as anybody knows; all else is unknown where there is a doubt.
+    /// What needs a person still does, as far as anybody knows; all else is unknown where there is a doubt. Of what was
+    /// never known there is none.
     fn doubted(mark: OverviewState, word: &str, doubt: Option<String>) -> Self {
+        let doubt = doubt.filter(|_| mark != OverviewState::Unknown);
         match &doubt {
             Some(_) if mark > OverviewState::Drift => {
                 HubState { mark: OverviewState::Unknown, word: OverviewState::Unknown.word().to_string(), doubt }
@@ -102,6 +103,8 @@ mod tests {
         {
             assert_eq!(doubted(loud), (loud, "as reported".to_string()));
         }
+        let never = HubState::doubted(OverviewState::Unknown, "not planned yet", Some("no syncer".to_string()));
+        assert_eq!((never.word.as_str(), never.doubt), ("not planned yet", None));
         let known = HubState::doubted(OverviewState::InSync, "in sync", None);
         assert_eq!((known.mark, known.word.as_str()), (OverviewState::InSync, "in sync"));
     }
