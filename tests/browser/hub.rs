@@ -145,7 +145,11 @@ fn a_missing_right_disables_the_button_until_it_is_granted() {
 /// "Nothing is green beside a difference; unknown is never empty": what nobody reconciles is not known.
 #[test]
 fn what_nobody_reconciles_is_not_called_in_sync() {
-    let ui = |env: &TestEnv| Person::administrator(env).command(&["ui", "--context", "us"]);
+    let leases = "- apiGroups: [coordination.k8s.io]\n  resources: [leases]\n  verbs: [get]\n";
+    let ui = |env: &TestEnv| {
+        let role = hub_role(env.us.name()) + leases;
+        Person::with(&env.us, "reader", &role).command(&["ui"])
+    };
     let hub = HubPage::of("dead", &ui);
     let approve = format!("stablekey.dev/approve={}", digest(&hub.env));
     kubectl(&hub.env.us, &["annotate", SYNC, &approve]);
@@ -153,6 +157,14 @@ fn what_nobody_reconciles_is_not_called_in_sync() {
     let browser = hub.open(Settings::default());
     browser.wait_for(".rows li:has-text('us-to-eu → eu in sync') .i.ok");
     let HubPage { page, syncer, env } = hub;
+    // The hub cannot be read for a while.
+    kubectl(&env.us, &["delete", "rolebinding", "reader"]);
+    browser.wait_for(".rows li:has-text('us-to-eu → eu unknown'):has-text('The hub cannot be read now') .i.unknown");
+    browser.wait_for("[role=alert]:has-text('What was in sync then is unknown now')");
+    assert_eq!(browser.count(".i.ok"), 0, "{}", browser.text("main"));
+    let account = format!("--serviceaccount={}:reader", env.us.name());
+    kubectl(&env.us, &["create", "rolebinding", "reader", "--role=stablekey-hub-reader", &account]);
+    browser.wait_for(".rows li:has-text('us-to-eu → eu in sync') .i.ok");
     drop(syncer);
     let patch = |object: &str, patch: serde_json::Value| {
         kubectl(&env.us, &["patch", object, "--type=merge", "-p", &patch.to_string()]);

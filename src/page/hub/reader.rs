@@ -8,6 +8,7 @@ use crate::page::{PageHub, Unopened};
 use crate::tenant::cluster::hub::HubClient;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -63,11 +64,17 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
         let wanted = desk.wait_until_wanted(Some(if is_watching { PULSE } else { POLL }));
         let asked = desk.reading().asked;
         let known = last.as_ref().and_then(|last| last.as_ref().ok());
-        let read = match (wanted, known) {
-            (DeskWake::End, _) => return,
-            (DeskWake::Nothing, Some(known)) if is_watching => Ok(known.renewed()),
-            (_, known) => HubShown::read(from, known.map(AsRef::as_ref)),
-        };
+        if wanted == DeskWake::End {
+            return;
+        }
+        // A panic ends this reading, not the page: what was read before stays, and is called unknown.
+        let read = catch_unwind(AssertUnwindSafe(|| match known {
+            Some(known) if wanted == DeskWake::Nothing && is_watching => Ok(known.renewed()),
+            known => HubShown::read(from, known.map(AsRef::as_ref)),
+        }));
+        let read = read.unwrap_or_else(|_| {
+            Err(HubFailure::new("reading ended by an internal error", "report it; the terminal shows where"))
+        });
         if let (Ok(shown), None) = (&read, &watch.handle) {
             watch.begin(desk, &shown.hub.client);
         }
