@@ -236,7 +236,10 @@ fn no_form(error: &dyn std::error::Error) -> CommandFailure {
 
 fn of_tenant(name: &str, tenant: &HubTenant) -> HubTenantStatus {
     match &tenant.spec {
-        Ok(spec) => HubTenantStatus::of(name, &tenant.status, spec.region.clone(), spec.environment.clone()),
+        Ok(spec) => {
+            let about = (spec.region.clone(), spec.environment.clone());
+            HubTenantStatus::of(name, &tenant.status, tenant.is_observed, about)
+        }
         Err(why) => HubTenantStatus::unreadable(name, why),
     }
 }

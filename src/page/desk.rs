@@ -7,6 +7,7 @@ use super::running::Running;
 use super::session::VisitorSessions;
 use super::shown::ShownProject;
 use super::{PageOptions, PageSubject, Unopened};
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,10 +25,14 @@ pub(super) struct Reading {
     pub(super) hub: Option<Arc<HubShown>>,
     /// Why the last reading failed. What was read before it is still shown.
     pub(super) failure: Option<Unopened>,
+    /// When what is shown was read.
+    pub(super) read_at: Option<Timestamp>,
     /// Whether it is read and compared now.
     pub(super) is_comparing: bool,
     /// Whether changes are not noticed by themselves, and why.
     pub(super) unwatched: Option<String>,
+    /// The tenants in clusters whose changes are not noticed by themselves.
+    pub(super) unwatched_tenants: Vec<UnwatchedTenant>,
     /// Counts what was asked to be read.
     pub(super) asked: u64,
     /// Counts the steps of applies.
@@ -36,6 +41,16 @@ pub(super) struct Reading {
     pub(super) read: u64,
     /// Counts what is worth a look: a new reading, the begin of one, a step of an apply.
     pub(super) version: u64,
+}
+
+/// A tenant whose changes are not noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UnwatchedTenant {
+    pub(super) tenant: String,
+    /// The context of its cluster; `None`: the current one.
+    pub(super) context: Option<String>,
+    pub(super) namespace: String,
+    pub(super) why: String,
 }
 
 /// What ended a wait for something to read.

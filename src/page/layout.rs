@@ -2,11 +2,13 @@
 
 use super::PageSubject;
 use super::address::PageAddress;
-use super::desk::Reading;
+use super::desk::{Reading, UnwatchedTenant};
 use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
 use super::reply::{self, Reply};
 use super::request::Request;
+use crate::text::{capital, quoted};
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 /// The entries of the bar on top.
@@ -113,6 +115,7 @@ fn state(reading: &Reading) -> Markup {
         Reading { is_comparing: true, .. } => ("live busy", "Comparing …"),
         Reading { failure: Some(_), .. } => ("live bad", "Not read"),
         Reading { unwatched: Some(_), .. } => ("live warn", "Not watched"),
+        Reading { unwatched_tenants, .. } if !unwatched_tenants.is_empty() => ("live warn", "Not watched"),
         _ => ("live", "Live"),
     };
     html! { span #state class=(class) role="status" { (text) } }
@@ -120,7 +123,7 @@ fn state(reading: &Reading) -> Markup {
 
 /// What to know on every page.
 fn notices(request: &Request) -> Markup {
-    let Reading { failure, unwatched, shown, hub, .. } = &request.reading;
+    let Reading { failure, unwatched, unwatched_tenants, shown, hub, read_at, .. } = &request.reading;
     let what = match request.desk.options.shows {
         PageSubject::Folder(_) => "The project cannot be read: ",
         PageSubject::Hub(_) => "",
@@ -130,8 +133,13 @@ fn notices(request: &Request) -> Markup {
             div.notice.bad role="alert" {
                 p { b { (what) } (text(&failure.message)) }
                 (steps(&failure.help))
-                @if shown.is_some() || hub.is_some() { p.dim { "What was read before it is shown." } }
+                @if shown.is_some() || hub.is_some() {
+                    p.dim { "What was read before" @if let Some(at) = read_at { ", at " (time(*at)) "," } " is shown. What was in sync then is unknown now." }
+                }
             }
+        }
+        @if let Some((sentence, commands)) = hub.as_ref().and_then(|hub| hub.dead_syncer()) {
+            div.notice.bad role="alert" { p { (text(&capital(&sentence))) "." } @for command in commands { pre.command { (line(&command)) } } }
         }
         @if let Some(why) = unwatched {
             div.notice.warn {
@@ -139,7 +147,30 @@ fn notices(request: &Request) -> Markup {
                 (read_again(request))
             }
         }
+        @if !unwatched_tenants.is_empty() {
+            div.notice.warn {
+                @for one in unwatched_tenants { (unnoticed(one)) }
+                p { "Until then they are read every minute, and by this button:" }
+                (read_again(request))
+            }
+        }
     }
+}
+
+/// That changes of a tenant are not noticed, and what to do.
+fn unnoticed(one: &UnwatchedTenant) -> Markup {
+    let UnwatchedTenant { tenant, context, namespace, why } = one;
+    let flag = context.iter().map(|context| format!(" --context {}", quoted(context))).collect::<String>();
+    html! {
+        p { "Changes of " b { (line(tenant)) } " (" @if let Some(context) = context { "context " (line(context)) ", " } "namespace " (line(namespace)) ") are not noticed: " (text(why)) }
+        p { "Your account needs the verbs list and watch there. This says whether it has them:" }
+        pre.command { "kubectl auth can-i watch connections.stablekey.dev" (line(&flag)) " -n " (line(namespace)) }
+    }
+}
+
+/// A moment of this day, for who was there: `18:20 UTC`.
+fn time(at: Timestamp) -> String {
+    at.strftime("%H:%M UTC").to_string()
 }
 
 /// The button that reads everything again.

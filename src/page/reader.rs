@@ -7,12 +7,13 @@ use super::watch::{FileWatch, folders};
 use super::{PageFolder, Unopened};
 use crate::project::ProjectTenant;
 use crate::tenant::TenantLocation;
+use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// How often tenants are read that nothing watches: those on the platform.
+/// How often tenants are read that nothing watches: those on the platform, and in clusters whose watch is lost.
 const POLL: Duration = Duration::from_secs(60);
 
 /// Starts the thread. It ends with the desk.
@@ -40,22 +41,28 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
                 help: "report it; the terminal shows where".to_string(),
             })
         });
+        let read = read.map_err(|failure| (failure, before.as_ref().map(|before| before.stale())));
         drop(before);
         if let Ok(shown) = &read {
             watch.follow(&folders(&folder.root, &shown.project));
             clusters.follow(&shown.project);
             let on_platform = |tenant: &ProjectTenant| matches!(tenant.location, Some(TenantLocation::Organization(_)));
-            longest = shown.project.tenants.values().any(on_platform).then_some(POLL);
+            let is_polled = shown.project.tenants.values().any(on_platform) || !clusters.unwatched().is_empty();
+            longest = is_polled.then_some(POLL);
         }
-        let unwatched = watch.failure();
+        let (unwatched, unwatched_tenants) = (watch.failure(), clusters.unwatched());
         desk.change(|reading| {
             // What changed while this was read is read next.
             reading.is_comparing = reading.asked > asked;
             reading.read = number;
             reading.unwatched = unwatched;
+            reading.unwatched_tenants = unwatched_tenants;
             match read {
-                Ok(shown) => (reading.shown, reading.failure) = (Some(shown), None),
-                Err(failure) => reading.failure = Some(failure),
+                Ok(shown) => {
+                    (reading.shown, reading.failure) = (Some(shown), None);
+                    reading.read_at = Some(Timestamp::now());
+                }
+                Err((failure, stale)) => (reading.shown, reading.failure) = (stale, Some(failure)),
             }
         });
     }

@@ -14,19 +14,21 @@ use std::sync::Arc;
 /// What was read, planned and counted at one moment.
 pub(super) struct ShownProject {
     pub(super) folder: Arc<PageFolder>,
-    pub(super) project: Project,
+    pub(super) project: Arc<Project>,
     pub(super) planned: PlannedProject,
     pub(super) overview: Overview,
     /// What is left to people.
     pub(super) todo: Vec<Todo>,
     /// The components that any tenant declares or uses.
     pub(super) components: BTreeSet<String>,
+    /// Whether it could not be read since.
+    is_stale: bool,
 }
 
 impl ShownProject {
     /// Reads and plans all tenants.
     pub(super) fn read(folder: &Arc<PageFolder>, before: Option<&ShownProject>) -> Result<Arc<Self>, Unopened> {
-        let project = (folder.open)(before.map(|before| &before.project))?;
+        let project = (folder.open)(before.map(|before| &*before.project))?;
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
         let todo = todo(&planned.world, &planned.plan);
@@ -36,7 +38,26 @@ impl ShownProject {
             inventories.iter().flat_map(|read| read.components.values()).map(|one| one.spec.reference().typed());
         let used = inventories.iter().flat_map(|read| read.connections.values()).map(|one| one.spec.component.typed());
         let components = declared.chain(used).collect();
-        Ok(Arc::new(ShownProject { folder: Arc::clone(folder), project, planned, overview, todo, components }))
+        let (folder, project) = (Arc::clone(folder), Arc::new(project));
+        Ok(Arc::new(ShownProject { folder, project, planned, overview, todo, components, is_stale: false }))
+    }
+
+    /// The same, where it cannot be read any more: nothing of it is called in sync.
+    pub(super) fn stale(self: &Arc<Self>) -> Arc<Self> {
+        if self.is_stale {
+            return Arc::clone(self);
+        }
+        let mut planned = PlannedProject { world: self.planned.world.clone(), plan: self.planned.plan.clone() };
+        planned.plan.targets.iter_mut().for_each(|target| target.known = false);
+        Arc::new(ShownProject {
+            folder: Arc::clone(&self.folder),
+            project: Arc::clone(&self.project),
+            overview: Overview::of(&planned.world, &planned.plan),
+            planned,
+            todo: self.todo.clone(),
+            components: self.components.clone(),
+            is_stale: true,
+        })
     }
 
     /// The stable key of a connection.

@@ -289,6 +289,7 @@ mod tests {
         let tenant = HubTenant {
             spec: Ok(TenantSpec::default()),
             status: TenantStatus::default(),
+            is_observed: true,
             resource_version: String::new(),
         };
         let mut sync = HubSync::default();

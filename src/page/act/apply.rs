@@ -101,7 +101,7 @@ fn carry_out(
 ) -> ApplyEnd {
     let before = desk.reading().shown;
     let refused = |message: String, help: &str| ApplyEnd::Refused { message, help: help.to_string() };
-    let project = match (from.open)(before.as_deref().map(|shown| &shown.project)) {
+    let project = match (from.open)(before.as_deref().map(|shown| &*shown.project)) {
         Ok(project) => project,
         Err(failure) => return refused(failure.message, &failure.help),
     };
@@ -140,7 +140,7 @@ fn carry_out(
     // The project is read again; keeping both in memory would need twice as much.
     drop(project);
     let after =
-        (from.open)(before.as_deref().map(|shown| &shown.project)).map_err(|failure| failure.message).map(|project| {
+        (from.open)(before.as_deref().map(|shown| &*shown.project)).map_err(|failure| failure.message).map(|project| {
             let after = planned::plan(&project, scope);
             (apply::receipt(done, &after.world), after.plan)
         });

@@ -9,6 +9,7 @@ mod reconcile;
 mod rights;
 pub(super) mod seen;
 pub(super) mod shown;
+mod state;
 mod suspend;
 mod syncs;
 mod target;

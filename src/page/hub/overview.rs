@@ -1,15 +1,17 @@
 //! The syncs in their targets, worst first, and the tenants.
 
 use super::shown::HubShown;
-use super::words::{button, headline_of, sign, state_of, target, word};
+use super::state::{HubState, word};
+use super::words::{button, headline_of, target};
 use crate::hub::{AskedTargets, mode};
 use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::view::bare_mark;
+use crate::page::view::{bare_mark, mark};
 use crate::render::hub::{HubPart, Section};
 use crate::report::overview_state::{OverviewState, StateCounts};
-use crate::text::{count, shorten, thousands};
+use crate::tenant::cluster::hub::HubTenant;
+use crate::text::{capital, count, shorten, thousands};
 use maud::{Markup, html};
 
 /// The rows of a page.
@@ -23,7 +25,10 @@ const WIDTH: usize = 100;
 pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
     let hub = &shown.hub;
     let mut parts = hub.statuses(&AskedTargets::default());
-    parts.sort_by_key(state_of);
+    let tenants: Vec<Markup> =
+        hub.contents.tenants.iter().map(|(name, one)| of_tenant(shown, name, one, &parts)).collect();
+    let state_of = |part: &HubPart| HubState::of(shown, part).mark;
+    parts.sort_by_cached_key(state_of);
     let all = parts.len();
     let mut counts = StateCounts::default();
     parts.iter().for_each(|part| counts.add(state_of(part)));
@@ -57,7 +62,7 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
                 (button("Reconcile all", "", shown.rights.syncs.as_deref()))
             }
         }
-        (sign(&shown.sign))
+        @if !shown.sign.is_dead() { p.dim { (text(&capital(&shown.sign.sentence()))) "." } }
         section aria-label="Syncs in their targets" {
             div.bar { nav.chips aria-label="Show only" {
                 (chip(None, "All", all))
@@ -70,8 +75,8 @@ pub(super) fn show(request: &Request, shown: &HubShown) -> Reply {
             }
         }
         section aria-labelledby="h-tenants" {
-            h2 #h-tenants { "Tenants " span.count { (hub.contents.tenants.len()) } }
-            ul.rows { @for (name, tenant) in &hub.contents.tenants { (of_tenant(name, tenant)) } }
+            h2 #h-tenants { "Tenants " span.count { (tenants.len()) } }
+            ul.rows { @for tenant in &tenants { (tenant) } }
         }
     };
     layout::reply(request, Some(NavEntry::Overview), "Overview", main)
@@ -95,15 +100,19 @@ fn words_of(state: OverviewState) -> &'static str {
 fn row(shown: &HubShown, part: &HubPart) -> Markup {
     let (sync, tenant) = (&part.hub.sync, &part.hub.tenant);
     let mode = shown.hub.contents.syncs.get(sync).map_or("Plan", mode);
+    let state = HubState::of(shown, part);
+    let reported = word(&part.target.state);
+    let message = part.headline();
     html! {
         li {
-            (bare_mark(state_of(part)))
+            (bare_mark(state.mark))
             div {
-                a href=(target(sync, tenant)) { b { (line(&part.title())) } } " " (word(&part.target.state)) " " span.tag { "mode " (mode) }
+                a href=(target(sync, tenant)) { b { (line(&part.title())) } } " " (state.word) " " span.tag { "mode " (mode) }
+                @if let Some(why) = &state.doubt { div.about.loud { (text(&capital(why))) "." } }
                 @if let Some(sums) = part.sums() { div.about { (sums) } }
-                @let message = part.headline();
-                @if !message.is_empty() && message != word(&part.target.state) { div.about { (text(&message)) } }
-                @if let Some(why) = part.unobserved() { div.about.loud { (why) } }
+                @if state.doubt.is_some() {
+                    div.about { "Reported last: " (text(if message.is_empty() { reported } else { &message })) }
+                } @else if !message.is_empty() && message != reported { div.about { (text(&message)) } }
                 @for condition in part.conditions() { div.about.loud { (line(&headline_of(condition))) } }
                 @for section in part.sections() { (brief(&section)) }
             }
@@ -129,26 +138,27 @@ fn brief(section: &Section) -> Markup {
     }
 }
 
-fn of_tenant(name: &str, tenant: &crate::tenant::cluster::hub::HubTenant) -> Markup {
+fn of_tenant(shown: &HubShown, name: &str, tenant: &HubTenant, parts: &[HubPart]) -> Markup {
     let ready = tenant.status.conditions.iter().find(|condition| condition.type_ == "Ready");
-    let (state, reason, why) = match (&tenant.spec, ready) {
-        (Err(why), _) => (OverviewState::Blocked, "Unreadable", why.as_str()),
-        (Ok(_), None) => (OverviewState::Unknown, "Unknown", "the syncer has not reconciled it yet: is it running?"),
-        (Ok(_), Some(ready)) => {
-            let state = if ready.status == "True" { OverviewState::InSync } else { OverviewState::Missing };
-            (state, ready.reason.as_str(), ready.message.as_str())
-        }
+    let why = match (&tenant.spec, ready) {
+        (Err(why), _) => why.as_str(),
+        (Ok(_), None) => "the syncer has not reconciled it yet: is it running?",
+        (Ok(_), Some(ready)) => ready.message.as_str(),
     };
+    let state = HubState::of_tenant(shown, name, tenant, parts);
     let spec = tenant.spec.as_ref().ok();
     let about: Vec<String> =
         spec.into_iter().flat_map(|spec| [spec.region.clone(), spec.environment.clone()]).flatten().collect();
     html! {
         li {
-            (bare_mark(state))
+            (mark(state.mark))
             div {
                 b { (line(name)) } " " span.dim { (line(&about.join(" · "))) }
                 @if spec.is_some_and(|spec| spec.is_suspended()) { " " span.tag { "suspended" } }
-                div.about { (line(reason)) ": " (text(why)) }
+                @if let Some(doubt) = &state.doubt {
+                    div.about.loud { (text(&capital(doubt))) "." }
+                    div.about { "Reported last: " (text(why)) }
+                } @else { div.about { (line(&state.word)) ": " (text(why)) } }
             }
             span {}
         }

@@ -6,6 +6,7 @@ use crate::kubernetes::watch::{WatchEvent, WatchHandle};
 use crate::page::desk::{DeskWake, PageDesk};
 use crate::page::{PageHub, Unopened};
 use crate::tenant::cluster::hub::HubClient;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// The pause between two readings while the hub is not watched.
 const POLL: Duration = Duration::from_secs(2);
-/// How often the Lease of the syncer and the rights are read: no watch tells of them.
+/// How often the Lease of the syncer and the rights are read where nothing happens: no watch tells of them.
 const PULSE: Duration = Duration::from_secs(10);
 
 /// Starts the thread. It ends with the desk.
@@ -65,7 +66,7 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
         let read = match (wanted, known) {
             (DeskWake::End, _) => return,
             (DeskWake::Nothing, Some(known)) if is_watching => Ok(known.renewed()),
-            (_, known) => HubShown::read(from, known.map(|known| &known.rights)),
+            (_, known) => HubShown::read(from, known.map(AsRef::as_ref)),
         };
         if let (Ok(shown), None) = (&read, &watch.handle) {
             watch.begin(desk, &shown.hub.client);
@@ -78,7 +79,9 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
         if wanted == DeskWake::Nothing && is_like {
             // The time of the last sign of life is another one.
             if let Ok(shown) = &read {
-                desk.renew(|reading| reading.hub = Some(Arc::clone(shown)));
+                desk.renew(|reading| {
+                    (reading.hub, reading.read_at) = (Some(Arc::clone(shown)), Some(Timestamp::now()))
+                });
             }
         } else {
             number += 1;
@@ -87,8 +90,12 @@ fn run(desk: &Arc<PageDesk>, from: &PageHub) {
                 reading.is_comparing = reading.asked > asked;
                 reading.read = number;
                 match &read {
-                    Ok(shown) => (reading.hub, reading.failure) = (Some(Arc::clone(shown)), None),
+                    Ok(shown) => {
+                        (reading.hub, reading.failure) = (Some(Arc::clone(shown)), None);
+                        reading.read_at = Some(Timestamp::now());
+                    }
                     Err(HubFailure { message, help, .. }) => {
+                        reading.hub = reading.hub.as_ref().map(|shown| shown.stale());
                         reading.failure = Some(Unopened { message: message.clone(), help: help.clone() });
                     }
                 }

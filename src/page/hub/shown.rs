@@ -6,6 +6,10 @@ use crate::page::PageHub;
 use crate::render::hub::{HubPart, SyncerSign};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long rights hold after they were asked for: no event tells of a Role.
+const RIGHTS_HOLD: Duration = Duration::from_secs(9);
 
 /// What was read of a hub at one moment.
 pub(in crate::page) struct HubShown {
@@ -14,25 +18,47 @@ pub(in crate::page) struct HubShown {
     pub(super) sign: SyncerSign,
     /// What the account may do.
     pub(super) rights: HubRights,
+    rights_asked: Instant,
+    /// Whether it could not be read since.
+    is_stale: bool,
     waits: usize,
 }
 
 impl HubShown {
-    /// Reads the Tenants and TenantSyncs. `rights` are those that are known already.
-    pub(super) fn read(from: &PageHub, rights: Option<&HubRights>) -> Result<Arc<Self>, HubFailure> {
+    /// Reads the Tenants and TenantSyncs. The rights of the reading before are good for some seconds: a hub that changes
+    /// all the time is read all the time.
+    pub(super) fn read(from: &PageHub, before: Option<&HubShown>) -> Result<Arc<Self>, HubFailure> {
         let hub = OpenHub::open(from.address.clone(), Arc::clone(&from.servers))?;
-        let rights = rights.cloned().unwrap_or_else(|| HubRights::of(&hub.client));
-        Ok(Arc::new(HubShown::of(Arc::new(hub), rights)))
+        Ok(HubShown::of(Arc::new(hub), before))
     }
 
     /// The same contents, with a new sign of life of the syncer and the rights of now.
     pub(super) fn renewed(&self) -> Arc<Self> {
-        Arc::new(HubShown::of(Arc::clone(&self.hub), HubRights::of(&self.hub.client)))
+        HubShown::of(Arc::clone(&self.hub), Some(self))
     }
 
-    fn of(hub: Arc<OpenHub>, rights: HubRights) -> Self {
+    fn of(hub: Arc<OpenHub>, before: Option<&HubShown>) -> Arc<Self> {
+        let known = before.filter(|before| before.rights_asked.elapsed() < RIGHTS_HOLD);
+        let known = known.map(|known| (known.rights.clone(), known.rights_asked));
+        let (rights, rights_asked) = known.unwrap_or_else(|| (HubRights::of(&hub.client), Instant::now()));
         let waits = hub.statuses(&AskedTargets::default()).iter().filter(|part| part.awaits_approval()).count();
-        HubShown { sign: hub.syncer(), rights, waits, hub }
+        Arc::new(HubShown { sign: hub.syncer(), rights, rights_asked, is_stale: false, waits, hub })
+    }
+
+    /// The same, where the hub cannot be read any more.
+    pub(super) fn stale(&self) -> Arc<Self> {
+        let (hub, sign, rights) = (Arc::clone(&self.hub), self.sign.clone(), self.rights.clone());
+        Arc::new(HubShown { hub, sign, rights, rights_asked: self.rights_asked, is_stale: true, waits: self.waits })
+    }
+
+    /// Why nothing that the hub reports is known to hold now.
+    pub(super) fn doubt(&self) -> Option<String> {
+        if self.is_stale { Some("the hub cannot be read now".to_string()) } else { self.sign.doubt() }
+    }
+
+    /// What to know on every page: that no syncer runs, and how to find out why.
+    pub(in crate::page) fn dead_syncer(&self) -> Option<(String, Vec<String>)> {
+        self.sign.is_dead().then(|| (self.sign.sentence(), self.sign.commands()))
     }
 
     /// The targets that wait for an approval.

@@ -1,7 +1,8 @@
 //! The syncs and the tenants of the hub, as a picture and as lists, each with what a person may do.
 
 use super::shown::HubShown;
-use super::words::{button, headline_of, word};
+use super::state::HubState;
+use super::words::{button, headline_of};
 use super::{suspend, words};
 use crate::api::Kind;
 use crate::hub::{AskedTargets, mode, targets_of};
@@ -69,9 +70,11 @@ fn of_sync(request: &Request, shown: &HubShown, sync: &HubSync, parts: &[HubPart
                 }
                 @for condition in own.iter().take(1).flat_map(|part| part.conditions()) { div.about.loud { (line(&headline_of(condition))) } }
                 @for part in &own {
+                    @let state = HubState::of(shown, part);
                     div.about {
-                        (bare_mark(words::state_of(part))) " "
-                        a href=(words::target(&part.hub.sync, &part.hub.tenant)) { (line(&part.hub.tenant)) } " " (word(&part.target.state))
+                        (bare_mark(state.mark)) " "
+                        a href=(words::target(&part.hub.sync, &part.hub.tenant)) { (line(&part.hub.tenant)) } " " (state.word)
+                        @if let Some(why) = &state.doubt { ": " (text(why)) }
                     }
                 }
             }
@@ -91,8 +94,8 @@ fn of_sync(request: &Request, shown: &HubShown, sync: &HubSync, parts: &[HubPart
 fn picture(shown: &HubShown, parts: &[HubPart]) -> Markup {
     let contents = &shown.hub.contents;
     let of_tenant = |name: &String| {
-        let states = parts.iter().filter(|part| part.hub.tenant == *name);
-        states.min_by_key(|part| words::state_of(part)).map_or("source", |part| word(&part.target.state)).to_string()
+        let states = parts.iter().filter(|part| part.hub.tenant == *name).map(|part| HubState::of(shown, part));
+        states.min_by_key(|state| state.mark).map_or_else(|| "source".to_string(), |state| state.word)
     };
     let tenants: BTreeMap<&str, String> =
         contents.tenants.keys().map(|name| (name.as_str(), of_tenant(name))).collect();

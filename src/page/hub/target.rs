@@ -1,18 +1,18 @@
 //! A sync in one of its targets: what waits there, exactly as its digest covers it, and the form that approves it.
 
 use super::shown::{HubShown, one};
-use super::words::{button, sign, state_of, word};
+use super::state::{HubState, word};
+use super::words::button;
 use crate::engine::model::plan::Op;
 use crate::hub::{HubFailure, OpenHub, mode};
 use crate::page::PageHub;
 use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
-use crate::page::view::plan::capital;
 use crate::page::view::{act, diff, mark};
 use crate::render::hub::{HubPart, KeptAction, KeptChange, KeptPlan, Section};
 use crate::report::overview_state::OverviewState;
-use crate::text::{count, thousands};
+use crate::text::{capital, count, thousands};
 use maud::{Markup, html};
 use serde_json::Value;
 use std::sync::Arc;
@@ -33,12 +33,13 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
         request.desk.seen.add(digest, plan);
     }
     let mode = shown.hub.contents.syncs.get(sync).map_or("Plan", mode);
+    let state = HubState::of(shown, &part);
     let main = html! {
         nav.crumbs aria-label="Where" { a href="/" { "Overview" } span aria-hidden="true" { "›" } }
         div.head {
             div {
                 h1 { (line(&part.title())) }
-                p { (mark(state_of(&part))) " " (word(&part.target.state)) " · mode " (mode) @if let Some(sums) = part.sums() { " · " (sums) } }
+                p { (mark(state.mark)) " " (state.word) " · mode " (mode) @if let Some(sums) = part.sums() { " · " (sums) } }
             }
             form.do method="post" action="/reconcile" {
                 (layout::token(request))
@@ -47,8 +48,7 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
                 (button("Reconcile", "", shown.rights.syncs.as_deref()))
             }
         }
-        @if shown.sign.is_dead() { (sign(&shown.sign)) }
-        (told(&part))
+        (told(&part, &state))
         @if let Some(HubFailure { message, help, .. }) = &unshown { (layout::refusal(message, help)) }
         @if let Some(plan) = &plan {
             section aria-labelledby="h-waits" {
@@ -78,11 +78,11 @@ fn later(from: &PageHub, part: &mut HubPart) -> Result<(), HubFailure> {
 }
 
 /// What the syncer says.
-fn told(part: &HubPart) -> Markup {
+fn told(part: &HubPart, state: &HubState) -> Markup {
     let whole = part.message().map(|message| part.with_context(&message)).unwrap_or_default();
     html! {
         @for condition in part.conditions() { div.notice.warn { p { b { (line(&condition.type_)) } } (layout::steps(&part.with_context(&condition.message))) } }
-        @if let Some(why) = part.unobserved() { div.notice.warn { p { (why) } } }
+        @if let Some(why) = &state.doubt { div.notice.warn { p { (text(&capital(why))) ". It was reported last: " (word(&part.target.state)) "." } } }
         // The commands that approve a plan are this page's form.
         div.told { @if part.awaits_approval() { p { (text(&part.headline())) } } @else { (layout::steps(&whole)) } }
     }

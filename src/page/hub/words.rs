@@ -3,11 +3,9 @@
 use crate::api::Condition;
 use crate::hub::HubFailure;
 use crate::page::address::PageAddress;
-use crate::page::layout::{self, line, text};
+use crate::page::layout::{self, text};
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
-use crate::render::hub::{HubPart, SyncerSign};
-use crate::report::overview_state::OverviewState;
 use maud::{Markup, html};
 
 /// The page of a sync in one of its targets.
@@ -15,57 +13,9 @@ pub(super) fn target(sync: &str, tenant: &str) -> String {
     PageAddress::new("/target").with("sync", sync).with("tenant", tenant).text()
 }
 
-/// The mark of a state.
-pub(super) fn state_of(part: &HubPart) -> OverviewState {
-    match part.target.state.as_str() {
-        "Failed" | "Unreachable" => OverviewState::Missing,
-        "Blocked" | "NotAccepted" | "Invalid" => OverviewState::Blocked,
-        "AwaitingApproval" => OverviewState::NeedsApproval,
-        "Drifted" => OverviewState::Drift,
-        "Applying" => OverviewState::Update,
-        "AwaitingStage" | "Suspended" => OverviewState::Waiting,
-        "InSync" if part.sections().iter().any(|section| section.word == "kept") => OverviewState::Kept,
-        "InSync" => OverviewState::InSync,
-        _ => OverviewState::Unknown,
-    }
-}
-
-/// The words of a state, as the syncer reports it.
-pub(super) fn word(state: &str) -> &str {
-    match state {
-        "InSync" => "in sync",
-        "Suspended" => "suspended",
-        "AwaitingStage" => "waits for a stage",
-        "Applying" => "being applied",
-        "AwaitingApproval" => "needs approval",
-        "Drifted" => "drifted",
-        "Blocked" => "blocked",
-        "Failed" => "failed",
-        "Unreachable" => "cannot be reached",
-        "NotAccepted" => "not accepted",
-        "Invalid" => "invalid",
-        "Unknown" => "not planned yet",
-        other => other,
-    }
-}
-
 /// A condition of a sync in one line: what to do about it stands on the page of a target.
 pub(super) fn headline_of(condition: &Condition) -> String {
     format!("{}: {}", condition.type_, condition.message.lines().next().unwrap_or_default())
-}
-
-/// The sign of life of the syncer.
-pub(super) fn sign(sign: &SyncerSign) -> Markup {
-    let sentence = sign.sentence();
-    let mut letters = sentence.chars();
-    let sentence: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-    html! {
-        @if sign.is_dead() {
-            div.notice.bad role="alert" { p { (text(&sentence)) "." } @for command in sign.commands() { pre.command { (line(&command)) } } }
-        } @else {
-            p.dim { (text(&sentence)) "." }
-        }
-    }
 }
 
 /// Reads the hub again after a change, so that the next page shows it.

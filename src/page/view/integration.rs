@@ -164,8 +164,9 @@ fn of_variable(shown: &ShownProject, tenant: &str, name: &str, variable: &str) -
     acts.or_else(waits).or_else(noted)
 }
 
-fn bound(shown: &ShownProject, tenant: &str, name: &str, row: &BindingRow) -> Markup {
-    let state = match state(row.state) {
+/// The state of a variable in a tenant.
+fn state_of_binding(shown: &ShownProject, tenant: &str, name: &str, row: &BindingRow) -> OverviewState {
+    match state(row.state) {
         // A live binding that works may differ from what is declared, or that may be unknown.
         state if state.is_quiet() => match of_variable(shown, tenant, name, &row.variable) {
             Some(found) => found,
@@ -177,7 +178,11 @@ fn bound(shown: &ShownProject, tenant: &str, name: &str, row: &BindingRow) -> Ma
             },
         },
         state => state,
-    };
+    }
+}
+
+fn bound(shown: &ShownProject, tenant: &str, name: &str, row: &BindingRow) -> Markup {
+    let state = state_of_binding(shown, tenant, name, row);
     let key = row.stable_key.as_deref();
     html! {
         @match key {
@@ -208,7 +213,7 @@ fn tree(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> 
                     (unbound(shown, name, tenant))
                 },
                 Err(error) => {
-                    (uses(rows))
+                    (uses(shown, name, tenant, rows))
                     details { summary { "It is not changed here" } p { (text(&error.to_string())) } (layout::steps(&error.help())) }
                 },
             }
@@ -273,7 +278,7 @@ fn unbound(shown: &ShownProject, name: &str, tenant: &str) -> Markup {
 }
 
 /// The same, where the definition is not changed here.
-fn uses(rows: &[BindingRow]) -> Markup {
+fn uses(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> Markup {
     let mut flows: BTreeMap<&str, Vec<(&str, &BindingRow)>> = BTreeMap::new();
     for row in rows {
         for used in &row.used_by {
@@ -289,7 +294,7 @@ fn uses(rows: &[BindingRow]) -> Markup {
             @for (flow, steps) in &flows {
                 li.flow { b { (line(flow)) } }
                 @for (step, row) in steps.iter().take(MOST) {
-                    li.step { span { (line(step)) } span { (bare_mark(state(row.state))) " " (line(row.stable_key.as_deref().unwrap_or("its own"))) } }
+                    li.step { span { (line(step)) } span { (bare_mark(state_of_binding(shown, tenant, name, row))) " " (line(row.stable_key.as_deref().unwrap_or("its own"))) } }
                 }
             }
             @if flows.is_empty() { li.dim { "No use of a connection is known." } }

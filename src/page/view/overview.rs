@@ -13,7 +13,7 @@ use crate::page::shown::ShownProject;
 use crate::report::overview::{
     Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepsOf, TenantHealth,
 };
-use crate::text::{count, thousands};
+use crate::text::{capital, count, thousands};
 use maud::{DOCTYPE, Markup, html};
 
 /// The most entries of what needs attention.
@@ -244,11 +244,6 @@ fn chips(request: &Request, path: &'static str, only: Option<OverviewState>, cou
             @if counts.in_sync_everywhere > 0 { (chip(Some(OverviewState::InSync), "In sync", counts.in_sync_everywhere)) }
         }
     }
-}
-
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The matrix. The rows that are in sync everywhere come last, below a head of their own.

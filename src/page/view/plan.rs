@@ -16,7 +16,7 @@ use crate::page::shown::ShownProject;
 use crate::project::{Project, planned};
 use crate::render::{self, Invocation, JsonLayout};
 use crate::report::overview_state::{OverviewState, StateCounts};
-use crate::text::{count, thousands};
+use crate::text::{capital, count, thousands};
 use maud::{Markup, html};
 use std::path::Path;
 
@@ -222,12 +222,6 @@ pub(in crate::page) fn sentence(plan: &Plan) -> String {
         true => "Nothing to apply, but not all could be read.".to_string(),
         false => format!("{tally}."),
     }
-}
-
-/// A word as the begin of a sentence.
-pub(in crate::page) fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn is_quiet(plan: &Plan, target: &Target) -> bool {

@@ -170,9 +170,11 @@ impl HubPart {
         sections.into_iter().filter(|section| !section.is_empty()).collect()
     }
 
-    /// Whether a live value differs from the desired one, or there is a warning.
+    /// Whether a live value differs from the desired one or may do so by now, or there is a warning.
     pub(super) fn differs(&self) -> bool {
-        self.differs_from_own() || self.sections().iter().any(|section| section.word != "manual steps")
+        !self.is_observed
+            || self.differs_from_own()
+            || self.sections().iter().any(|section| section.word != "manual steps")
     }
 
     /// Whether a plan with a person's own contexts differs from the hub's plan.

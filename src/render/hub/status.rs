@@ -40,7 +40,7 @@ pub struct HubTenantStatus {
     region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<String>,
-    /// Whether a sync into the tenant leaves a difference.
+    /// Whether a sync into the tenant leaves a difference, or may do so by now.
     #[serde(skip)]
     differs: bool,
 }
@@ -67,10 +67,19 @@ pub struct HubSyncStatus {
 }
 
 impl HubTenantStatus {
-    /// Builds the row from the status of a Tenant.
-    pub fn of(tenant: &str, status: &TenantStatus, region: Option<String>, environment: Option<String>) -> Self {
+    /// Builds the row from the status of a Tenant. What was reported of an earlier spec is not called in order.
+    pub fn of(
+        tenant: &str,
+        status: &TenantStatus,
+        is_observed: bool,
+        (region, environment): (Option<String>, Option<String>),
+    ) -> Self {
         let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
         let not_yet = || "the syncer has not reconciled it yet: is it running?".to_string();
+        let message = |ready: &Condition| match is_observed {
+            true => ready.message.clone(),
+            false => format!("{}; the syncer has not reconciled its last change yet", ready.message),
+        };
         HubTenantStatus {
             tenant: tenant.to_string(),
             ready: ready.and_then(|ready| match ready.status.as_str() {
@@ -79,10 +88,10 @@ impl HubTenantStatus {
                 _ => None,
             }),
             reason: ready.map_or_else(|| "Unknown".to_string(), |ready: &Condition| ready.reason.clone()),
-            message: ready.map_or_else(not_yet, |ready| ready.message.clone()),
+            message: ready.map_or_else(not_yet, message),
             region,
             environment,
-            differs: false,
+            differs: !is_observed,
         }
     }
 
@@ -167,7 +176,7 @@ impl HubStatus {
             syncs.iter().filter(is_different).map(|sync| sync.target.tenant.as_str()).collect();
         let mark = |tenant: HubTenantStatus| {
             let is_old = sign.as_ref().is_some_and(SyncerSign::is_dead);
-            let differs = is_old || differing.contains(tenant.tenant.as_str());
+            let differs = tenant.differs || is_old || differing.contains(tenant.tenant.as_str());
             HubTenantStatus { differs, ..tenant }
         };
         let tenants = tenants.into_iter().map(mark).collect();
@@ -292,6 +301,26 @@ mod tests {
         }
     }
 
+    /// "Never 'in sync' beside a difference": what the syncer has not reconciled may differ.
+    #[test]
+    fn nothing_is_green_that_was_not_reconciled() {
+        let ready = |is_observed: bool| {
+            let condition: Condition = serde_json::from_value(serde_json::json!({
+                "type": "Ready", "status": "True", "reason": "Accepted", "message": "read",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }))
+            .unwrap();
+            let status = TenantStatus { conditions: vec![condition], ..TenantStatus::default() };
+            let tenant = HubTenantStatus::of("eu", &status, is_observed, (None, None));
+            HubStatus::of("hub", vec![tenant], Vec::new(), None).text(Style::default())
+        };
+        assert!(ready(true).contains("eu  ✓ Accepted: read"), "{}", ready(true));
+        assert!(ready(false).contains("eu  · Accepted: read; the syncer has not"), "{}", ready(false));
+        let mut part = part("InSync", TargetCounts::default());
+        (part.target.kept, part.is_observed) = (Vec::new(), false);
+        assert!(part.differs());
+    }
+
     #[test]
     fn the_worst_state_is_the_exit_code() {
         let exit = |states: &[&str]| {
@@ -305,7 +334,7 @@ mod tests {
         assert_eq!(exit(&["Unheard"]), 1);
         let blocked = part("AwaitingApproval", TargetCounts { blocked: 1, ..Default::default() });
         assert_eq!(exit_of(&blocked.target), 3, "what is blocked is reported although something waits");
-        let unready = HubTenantStatus::of("eu", &TenantStatus::default(), None, None);
+        let unready = HubTenantStatus::of("eu", &TenantStatus::default(), true, (None, None));
         assert_eq!(HubStatus::of("hub", vec![unready], Vec::new(), None).exit(), 1);
     }
 }

@@ -43,12 +43,27 @@ impl SyncerSign {
         self.now.as_second().saturating_sub(then.as_second())
     }
 
-    fn ago(&self, then: Timestamp) -> String {
+    fn since(&self, then: Timestamp) -> String {
         match self.seconds_since(then) {
-            seconds @ ..120 => format!("{} s ago", seconds.max(0)),
-            seconds @ 120..7_200 => format!("{} min ago", seconds / 60),
-            seconds @ 7_200..172_800 => format!("{} h ago", seconds / 3_600),
-            seconds => format!("{} days ago", seconds / 86_400),
+            seconds @ ..120 => format!("{} s", seconds.max(0)),
+            seconds @ 120..7_200 => format!("{} min", seconds / 60),
+            seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+            seconds => format!("{} days", seconds / 86_400),
+        }
+    }
+
+    fn ago(&self, then: Timestamp) -> String {
+        format!("{} ago", self.since(then))
+    }
+
+    /// Why what the statuses report may no longer hold, if it is certain that no syncer is running.
+    pub fn doubt(&self) -> Option<String> {
+        match &self.lease {
+            _ if !self.is_dead() => None,
+            SyncerLease::There { renewed: Some(at), .. } => {
+                Some(format!("no syncer has renewed its Lease for {}", self.since(*at)))
+            }
+            _ => Some("no syncer holds the Lease".to_string()),
         }
     }
 
@@ -162,7 +177,11 @@ mod tests {
         ] {
             assert_eq!(lease.is_dead(), is_dead, "{lease:?}");
             assert!(lease.sentence().contains(words), "{}", lease.sentence());
+            assert_eq!(lease.doubt().is_some(), is_dead, "{lease:?}");
         }
+        let doubt = there(Some("pod-1"), Some(9_800)).doubt();
+        assert_eq!(doubt.as_deref(), Some("no syncer has renewed its Lease for 3 min"));
+        assert_eq!(there(None, None).doubt().as_deref(), Some("no syncer holds the Lease"));
     }
 
     #[test]

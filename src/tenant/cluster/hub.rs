@@ -56,6 +56,8 @@ pub struct HubTenant {
     pub spec: Result<TenantSpec, String>,
     /// The status that the syncer wrote.
     pub status: TenantStatus,
+    /// Whether the status is of the current generation.
+    pub is_observed: bool,
     /// A write names this version, so that it fails after a concurrent change.
     pub resource_version: String,
 }
@@ -384,8 +386,10 @@ impl HubClient {
 
 impl HubTenant {
     fn of(live: Live<Object<TenantSpec>>) -> Self {
+        let status: TenantStatus = status(&live);
         HubTenant {
-            status: status(&live),
+            is_observed: status.observed_generation.is_some_and(|observed| observed >= live.generation),
+            status,
             spec: live.read.map(|tenant| tenant.spec),
             resource_version: live.version.resource_version,
         }

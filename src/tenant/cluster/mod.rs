@@ -14,6 +14,7 @@ use crate::engine::model::plan::{Action, Change};
 use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{Contents, NamespaceDelta};
 use crate::kubernetes::client::Server;
+use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object::Version;
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch::{self, WatchEvent, WatchHandle};
@@ -80,23 +81,27 @@ impl ClusterLocation {
         self
     }
 
-    /// Calls `changed` when an object of the namespace changed, or may have, until the handle is dropped.
-    pub fn follow(&self, changed: impl Fn() + Send + Sync + 'static) -> WatchHandle {
+    /// Calls `changed` when an object of the namespace changed, or may have, until the handle is dropped; with the reason
+    /// while changes may go unnoticed.
+    pub fn follow(&self, changed: impl Fn(Option<&RequestError>) + Send + Sync + 'static) -> WatchHandle {
         // The first list has nothing new, but what changed before it would be missed: it counts once as a whole.
-        let (listed, lost): (Mutex<BTreeSet<&'static str>>, Mutex<BTreeSet<&'static str>>) = Default::default();
+        let listed: Mutex<BTreeSet<&'static str>> = Mutex::default();
+        let lost: Mutex<BTreeMap<&'static str, RequestError>> = Mutex::default();
         let on_event = move |event: WatchEvent<NamespaceDelta>| {
             let mut listed = listed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut lost = lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let is_change = match event {
-                WatchEvent::Watched(resource) => listed.insert(resource) | lost.remove(resource),
+                WatchEvent::Watched(resource) => listed.insert(resource) | lost.remove(resource).is_some(),
                 WatchEvent::Changed(delta, _) => listed.contains(resource_of(&delta)),
                 // A server that is down is reported again and again.
-                WatchEvent::Lost(resource, _) => lost.insert(resource),
+                WatchEvent::Lost(resource, why) => lost.insert(resource, why).is_none(),
                 WatchEvent::Rewound(_) => true,
             };
-            drop((listed, lost));
+            drop(listed);
+            let why = lost.values().next().cloned();
+            drop(lost);
             if is_change {
-                changed();
+                changed(why.as_ref());
             }
         };
         let mut watches = watch::namespace(&self.server, &self.paths, Budget::of(WATCHED), Arc::new(on_event));

@@ -329,3 +329,22 @@ fn connection(key: &str) -> String {
         "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {{name: {key}}}\nspec:\n  stableKey: {key}\n  component: {{key: slack}}\n  type: oauth2\n  credentials: Customer\n"
     )
 }
+
+/// What was read before may be looked at, but nothing of it is called in sync.
+#[test]
+fn while_the_project_cannot_be_read_nothing_is_in_sync() {
+    let root = applied();
+    let served = Served::open(root.path());
+    let tenants = fs::read(root.path().join("tenants.yaml")).unwrap();
+    fs::remove_file(root.path().join("tenants.yaml")).unwrap();
+    served.wait_until(|served| served.get("/").words().contains("The project cannot be read"));
+    for tenant in ["dev", "us-prod", "eu-prod"] {
+        nothing_is_in_sync(&served, tenant);
+    }
+    let shown = served.get("/").words();
+    assert!(shown.contains("What was in sync then is unknown now") && shown.contains(" UTC, is shown"), "{shown}");
+    assert!(served.get("/connection?key=warehouse").status == 200);
+    fs::write(root.path().join("tenants.yaml"), tenants).unwrap();
+    served.wait_until(|served| !served.get("/").words().contains("cannot be read"));
+    assert!(cell(&served.get("/"), "warehouse", "eu-prod").contains("in sync"));
+}
