@@ -263,8 +263,7 @@ fn missing(world: &World, after: &World, plan: &Plan, tenant: &str) -> (BTreeSet
             let rows = scene.promised(&promised).into_iter().filter(|row| row.state == BindingState::Missing);
             let keys: Vec<String> = rows.filter_map(|row| row.stable_key).collect();
             let name = promised.name.as_str();
-            let is_unknown =
-                || is_blocked_by(name, Code::BindingUnknown) && !is_blocked_by(name, Code::BindingMissing);
+            let is_unknown = || is_blocked_by(name, Code::BindingUnknown) && !is_blocked_by(name, Code::BindingMissing);
             let all = if !keys.is_empty() && is_unknown() { &mut unknown } else { &mut missing };
             all.extend(keys);
         }
