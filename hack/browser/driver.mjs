@@ -76,6 +76,7 @@ const does = {
   },
 
   goto: async ({ page }, { url }) => (await page.goto(url))?.status(),
+  before: ({ page }, { script }) => page.addInitScript(script),
   reload: async ({ page }) => (await page.reload())?.status(),
   back: async ({ page }) => void (await page.goBack()),
   url: ({ page }) => page.url(),

@@ -4,7 +4,8 @@ use super::CommandFailure;
 use super::hub;
 use super::options::{Narrowing, ServerOptions, digest, whole_digests};
 use super::output::Output;
-use crate::hub::{approvals, unkept};
+use crate::hub::approval::{self, approvals, unkept};
+use crate::hub::waiting;
 use crate::project::hub::HubAddress;
 use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
 use crate::tenant::cluster::hub::SyncerLease;
@@ -52,9 +53,9 @@ impl Approve {
         let address = HubAddress { context: self.context.clone(), namespace: self.namespace.clone() };
         let mut hub = hub::open(address, self.clusters.servers(), output)?;
         let narrowing = Narrowing { tenants: self.tenants.clone(), syncs: vec![sync.clone()], ..Narrowing::default() };
-        hub.knows_sync(&sync)?;
-        let asked = hub.asked(&narrowing)?;
-        let parts = hub.waiting(&asked).map_err(|failure| hub::told(failure, output))?;
+        hub::knows_sync(&hub, &sync)?;
+        let asked = hub::asked(&hub, &narrowing)?;
+        let parts = waiting::plans(&mut hub, &asked).map_err(|failure| hub::told(failure, output))?;
         let exit = worst(parts.iter().map(|part| exit_of(&part.target)));
         let parts = self.of_digests(parts)?;
         let syncer = hub.syncer();
@@ -73,7 +74,7 @@ impl Approve {
             output.note("Aborted. Nothing was approved.");
             return Ok(1);
         }
-        hub.approve(&sync, &shown).map_err(|failure| hub::told(failure, output))?;
+        approval::approve(&hub, &sync, &shown).map_err(|failure| hub::told(failure, output))?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
         let digests = shown.values().cloned().collect::<Vec<_>>().join("\n");
         let columns = output.style().width;

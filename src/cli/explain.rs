@@ -9,6 +9,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Scope;
 use crate::engine::plan::{plan, simulate_whole};
+use crate::hub::waiting;
 use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::HubExplanation;
@@ -150,9 +151,9 @@ impl Explain {
     fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         self.names_an_object()?;
         let mut hub = hub::open(address, self.root.servers(), output)?;
-        let asked = hub.asked(&Narrowing::default())?;
-        let mut parts = hub.waiting(&asked).map_err(|failure| hub::told(failure, output))?;
-        let own = hub.compare(&self.own, &mut parts, output)?;
+        let asked = hub::asked(&hub, &Narrowing::default())?;
+        let mut parts = waiting::plans(&mut hub, &asked).map_err(|failure| hub::told(failure, output))?;
+        let own = hub::compare(&hub, &self.own, &mut parts, output)?;
         let first = parts.first().map(|part| part.hub.clone());
         let tenants: BTreeSet<String> =
             parts.iter().flat_map(|part| part.facts.source.iter().cloned().chain([part.hub.tenant.clone()])).collect();

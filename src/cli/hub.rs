@@ -100,73 +100,70 @@ fn tenant_and_context(text: &str) -> Result<(String, String), String> {
     }
 }
 
-impl OpenHub {
-    /// The requested syncs and targets; fails if one does not exist.
-    pub(super) fn asked(&self, narrowing: &Narrowing) -> Result<AskedTargets, CommandFailure> {
-        let scope = narrowing.scope();
-        for sync in &scope.syncs {
-            self.knows_sync(sync)?;
-        }
-        let targets: BTreeSet<&String> = self.contents.syncs.values().flat_map(targets_of).collect();
-        for tenant in &scope.tenants {
-            planning::known("target", tenant, targets.iter().copied())?;
-        }
-        Ok(AskedTargets { syncs: scope.syncs, tenants: scope.tenants })
+/// The requested syncs and targets; fails if one does not exist.
+pub(super) fn asked(hub: &OpenHub, narrowing: &Narrowing) -> Result<AskedTargets, CommandFailure> {
+    let scope = narrowing.scope();
+    for sync in &scope.syncs {
+        knows_sync(hub, sync)?;
     }
+    let targets: BTreeSet<&String> = hub.contents.syncs.values().flat_map(targets_of).collect();
+    for tenant in &scope.tenants {
+        planning::known("target", tenant, targets.iter().copied())?;
+    }
+    Ok(AskedTargets { syncs: scope.syncs, tenants: scope.tenants })
+}
 
-    /// Fails if the sync does not exist.
-    pub(super) fn knows_sync(&self, sync: &str) -> Result<(), CommandFailure> {
-        if self.contents.syncs.is_empty() {
-            let namespace = &self.address.namespace;
-            let help = "apply one, or name another namespace with -n";
-            return Err(CommandFailure::new(format!("there is no TenantSync in namespace {namespace}"), help));
-        }
-        planning::known("sync", sync, self.contents.syncs.keys())
+/// Fails if the sync does not exist.
+pub(super) fn knows_sync(hub: &OpenHub, sync: &str) -> Result<(), CommandFailure> {
+    if hub.contents.syncs.is_empty() {
+        let namespace = &hub.address.namespace;
+        let help = "apply one, or name another namespace with -n";
+        return Err(CommandFailure::new(format!("there is no TenantSync in namespace {namespace}"), help));
     }
+    planning::known("sync", sync, hub.contents.syncs.keys())
+}
 
-    /// Plans the requested targets again with the given contexts, and notes differences. Returns what was read for
-    /// that, if anything.
-    pub(super) fn compare(
-        &self,
-        own: &OwnContexts,
-        parts: &mut [HubPart],
-        output: &mut Output,
-    ) -> Result<Option<OwnWorld>, CommandFailure> {
-        let contexts = own.contexts()?;
-        if contexts.is_empty() {
-            return Ok(None);
-        }
-        for tenant in contexts.keys() {
-            planning::known("tenant", tenant, self.contents.tenants.keys())?;
-        }
-        let world = OwnWorld::read(&self.servers, &self.address, &self.contents, &contexts);
-        output.roles(world.roles.iter().map(String::as_str));
-        for part in parts.iter_mut().filter(|part| contexts.contains_key(&part.hub.tenant)) {
-            part.compared = Some(self.compared(&world, part)?);
-        }
-        Ok(Some(world))
+/// Plans the requested targets again with the given contexts, and notes differences. Returns what was read for
+/// that, if anything.
+pub(super) fn compare(
+    hub: &OpenHub,
+    own: &OwnContexts,
+    parts: &mut [HubPart],
+    output: &mut Output,
+) -> Result<Option<OwnWorld>, CommandFailure> {
+    let contexts = own.contexts()?;
+    if contexts.is_empty() {
+        return Ok(None);
     }
+    for tenant in contexts.keys() {
+        planning::known("tenant", tenant, hub.contents.tenants.keys())?;
+    }
+    let world = OwnWorld::read(&hub.servers, &hub.address, &hub.contents, &contexts);
+    output.roles(world.roles.iter().map(String::as_str));
+    for part in parts.iter_mut().filter(|part| contexts.contains_key(&part.hub.tenant)) {
+        part.compared = Some(compared(hub, &world, part)?);
+    }
+    Ok(Some(world))
+}
 
-    fn compared(&self, world: &OwnWorld, part: &HubPart) -> Result<Comparison, CommandFailure> {
-        let (sync, tenant) = (&part.hub.sync, &part.hub.tenant);
-        let source = self.contents.syncs.get(sync).and_then(|sync| Some(sync.spec.as_ref().ok()?.from.as_str()));
-        if let Some((unread, why)) = world.why_unread(source.into_iter().chain([tenant.as_str()])) {
-            return Ok(Comparison::unread(format!("{unread}: {why}")));
-        }
-        let planned = world.plan(tenant);
-        if let Some(unread) = unread_stage(&planned, part) {
-            return Ok(Comparison::unread(unread));
-        }
-        let own = waiting_plan::of_sync(&planned, sync, tenant);
-        let digest = own.as_ref().and_then(|own| {
-            let target = own.targets.first()?;
-            target.digests.get(&Writer::Sync(sync.clone()).to_string()).map(ToString::to_string)
-        });
-        let json =
-            own.map(|own| render::json(&own, JsonLayout::Compact)).transpose().map_err(|error| no_json(&error))?;
-        let own = json.as_deref().zip(digest.as_deref());
-        Comparison::of((part.waiting.as_ref(), part.target.digest.as_deref()), own).map_err(|error| no_json(&error))
+fn compared(hub: &OpenHub, world: &OwnWorld, part: &HubPart) -> Result<Comparison, CommandFailure> {
+    let (sync, tenant) = (&part.hub.sync, &part.hub.tenant);
+    let source = hub.contents.syncs.get(sync).and_then(|sync| Some(sync.spec.as_ref().ok()?.from.as_str()));
+    if let Some((unread, why)) = world.why_unread(source.into_iter().chain([tenant.as_str()])) {
+        return Ok(Comparison::unread(format!("{unread}: {why}")));
     }
+    let planned = world.plan(tenant);
+    if let Some(unread) = unread_stage(&planned, part) {
+        return Ok(Comparison::unread(unread));
+    }
+    let own = waiting_plan::of_sync(&planned, sync, tenant);
+    let digest = own.as_ref().and_then(|own| {
+        let target = own.targets.first()?;
+        target.digests.get(&Writer::Sync(sync.clone()).to_string()).map(ToString::to_string)
+    });
+    let json = own.map(|own| render::json(&own, JsonLayout::Compact)).transpose().map_err(|error| no_json(&error))?;
+    let own = json.as_deref().zip(digest.as_deref());
+    Comparison::of((part.waiting.as_ref(), part.target.digest.as_deref()), own).map_err(|error| no_json(&error))
 }
 
 /// Why it is not known whether the stage of a target is open: a target of an earlier stage was not read. What the syncer

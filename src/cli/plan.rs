@@ -10,6 +10,7 @@ use super::{CommandFailure, plan_file, planning};
 use crate::apply::consent::StoredApproval;
 use crate::engine::model::plan::Plan;
 use crate::file_tree::FileTree;
+use crate::hub::waiting;
 use crate::project::changed::ChangedProject;
 use crate::project::hub::HubAddress;
 use crate::project::planned;
@@ -165,9 +166,9 @@ impl PlanCommand {
     fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         hub::check_options(&self.root, &self.narrowing)?;
         let mut hub = hub::open(address, self.root.servers(), output)?;
-        let asked = hub.asked(&self.narrowing)?;
-        let mut parts = hub.waiting(&asked).map_err(|failure| hub::told(failure, output))?;
-        hub.compare(&self.own, &mut parts, output)?;
+        let asked = hub::asked(&hub, &self.narrowing)?;
+        let mut parts = waiting::plans(&mut hub, &asked).map_err(|failure| hub::told(failure, output))?;
+        hub::compare(&hub, &self.own, &mut parts, output)?;
         let plan = HubPlan { parts, syncer: Some(hub.syncer()), is_asked: false };
         output.result(&match self.format.output {
             OutputFormat::Text => plan.text(output.style()),

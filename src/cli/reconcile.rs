@@ -8,7 +8,7 @@ use super::status;
 use super::{CommandFailure, planning};
 use crate::api::{Kind, REQUESTED_AT};
 use crate::controller::options::timeout;
-use crate::hub::{OpenHub, flags, status_command};
+use crate::hub::{OpenHub, flags, request, status_command};
 use crate::project::hub::HubAddress;
 use crate::render::hub::HubPart;
 use crate::render::{self, JsonLayout, quoted};
@@ -117,7 +117,7 @@ impl Reconcile {
         // Another request of the same second must differ.
         let at = Timestamp::now().to_string();
         for sync in &asked.syncs {
-            hub.request(sync, &at).map_err(|failure| hub::told(failure, output))?;
+            request::reconcile(&hub, sync, &at).map_err(|failure| hub::told(failure, output))?;
         }
         let Some(stop) = stop else {
             return self.report(&hub, &asked, &at, output);
@@ -162,7 +162,7 @@ impl Reconcile {
                 continue;
             }
             let name = hub::sync_in(typed);
-            match hub.knows_sync(name) {
+            match hub::knows_sync(hub, name) {
                 Err(failure) if hub.contents.tenants.contains_key(name) => {
                     let help = format!(
                         "it is a tenant; to reconcile the syncs from and to it:\nstablekey reconcile {}{}",

@@ -168,7 +168,7 @@ impl StatusArgs {
 
     /// The receipts in the statuses of a hub.
     fn receipts_of_hub(&self, hub: &OpenHub) -> Result<ReceiptList, CommandFailure> {
-        hub.asked(&self.narrowing)?;
+        hub::asked(hub, &self.narrowing)?;
         let scope = self.narrowing.scope();
         let is_asked = |names: &BTreeSet<String>, name: &String| names.is_empty() || names.contains(name);
         let mut receipts = ReceiptList::default();
@@ -200,7 +200,7 @@ pub(super) fn of_hub(
     narrowing: &Narrowing,
     is_of: impl Fn(&HubPart) -> bool,
 ) -> Result<HubStatus, CommandFailure> {
-    let asked = hub.asked(narrowing)?;
+    let asked = hub::asked(hub, narrowing)?;
     let syncs = hub.statuses(&asked).into_iter().filter(is_of).map(|part| {
         let mode = hub.contents.syncs.get(&part.hub.sync).map_or("Plan", mode);
         HubSyncStatus::of(mode, part)

@@ -8,7 +8,8 @@ use crate::api::Kind;
 use crate::author::Draft;
 use crate::author::suspend::suspend;
 use crate::engine::model::item::ObjectId;
-use crate::hub::{HubPause, OpenHub, flags, status_command};
+use crate::hub::suspension::{self, HubPause};
+use crate::hub::{OpenHub, flags, status_command};
 use crate::near_miss::near_misses;
 use crate::project::hub::HubAddress;
 use crate::render::{self, JsonLayout, quoted};
@@ -152,7 +153,7 @@ impl SuspendArgs {
             format!("stablekey {} {}{}", wish.command(), quoted(which), flags(&hub.address))
         })?;
         let pause = HubPause { kind, name: &name, suspends: wish.suspends(), dry_run: self.edit.dry_run, shown: None };
-        if !hub.suspend(&pause).map_err(|failure| hub::told(failure, output))? {
+        if !suspension::suspend(&mut hub, &pause).map_err(|failure| hub::told(failure, output))? {
             let already = if wish.suspends() { "suspended already" } else { "not suspended" };
             let told = format!("{kind} {name} is {already}.");
             return self.report(&hub, (kind, &name), (wish, false), &told, output);
@@ -176,7 +177,7 @@ impl SuspendArgs {
         told: &str,
         output: &mut Output,
     ) -> Result<u8, CommandFailure> {
-        let waits = hub.waits(kind, name);
+        let waits = suspension::waits(hub, kind, name);
         if self.edit.output == OutputFormat::Json {
             let changed = Changed {
                 schema: SCHEMA,

@@ -13,14 +13,12 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often the annotation is set again after the syncer changed the sync.
 const TRIES: usize = 8;
 
-impl OpenHub {
-    /// Approves what a sync does in targets: `wanted` has the digest that was shown, by target. It fails if something
-    /// else waits now.
-    pub fn approve(&self, sync: &str, wanted: &BTreeMap<String, String>) -> Result<(), HubFailure> {
-        let annotation = ApprovalAnnotation { hub: self, sync, wanted };
-        annotation.forget_spent()?;
-        annotation.set()
-    }
+/// Approves what a sync does in targets: `wanted` has the digest that was shown, by target. It fails if something
+/// else waits now.
+pub fn approve(hub: &OpenHub, sync: &str, wanted: &BTreeMap<String, String>) -> Result<(), HubFailure> {
+    let annotation = ApprovalAnnotation { hub, sync, wanted };
+    annotation.forget_spent()?;
+    annotation.set()
 }
 
 /// The digests to approve, by target: those of the waiting plans that were shown.

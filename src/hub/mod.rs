@@ -5,15 +5,13 @@
 //! - `approval` sets the annotation that approves them; `suspension` stops and resumes writes; `request` asks for a
 //!   reconciliation.
 
-mod approval;
+pub mod approval;
 mod failure;
-mod request;
-mod suspension;
-mod waiting;
+pub mod request;
+pub mod suspension;
+pub mod waiting;
 
-pub use approval::{approvals, unkept};
 pub use failure::HubFailure;
-pub use suspension::HubPause;
 
 use crate::api::{Kind, LocationSpec, Overridden, SyncMode, TargetStatus, TenantSyncSpec, names};
 use crate::kubernetes::connect::Servers;

@@ -3,11 +3,9 @@
 use super::{HubFailure, OpenHub};
 use crate::tenant::cluster::hub::NotSet;
 
-impl OpenHub {
-    /// Requests a reconciliation of a sync. `at` differs from that of every other request.
-    pub fn request(&self, sync: &str, at: &str) -> Result<(), HubFailure> {
-        self.client.request(sync, at).map_err(|not_set| failure(self, sync, &not_set))
-    }
+/// Requests a reconciliation of a sync. `at` differs from that of every other request.
+pub fn reconcile(hub: &OpenHub, sync: &str, at: &str) -> Result<(), HubFailure> {
+    hub.client.request(sync, at).map_err(|not_set| failure(hub, sync, &not_set))
 }
 
 /// The failure to request a reconciliation.

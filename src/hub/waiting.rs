@@ -30,52 +30,50 @@ struct Unfound {
     why: Unshown,
 }
 
-impl OpenHub {
-    /// Reads the waiting plans of the requested targets, each only if it matches its status.
-    pub fn waiting(&mut self, asked: &AskedTargets) -> Result<Vec<HubPart>, HubFailure> {
-        for read in 1.. {
-            let mut parts = self.statuses(asked);
-            let unshown = parts.iter_mut().find_map(|part| self.take_waiting(part).err());
-            match unshown {
-                None => return Ok(parts),
-                Some(unfound) if matches!(unfound.why, Unshown::Location(_)) => {
-                    return Err(unshown_plan(&unfound));
-                }
-                // The syncer writes the plan, then the status: between the two they differ.
-                Some(_) if read < READS => {
-                    std::thread::sleep(PAUSE);
-                    self.contents = self.client.read().map_err(|error| HubFailure::unread(&error))?;
-                }
-                Some(unfound) => return Err(unshown_plan(&unfound)),
+/// Reads the waiting plans of the requested targets, each only if it matches its status.
+pub fn plans(hub: &mut OpenHub, asked: &AskedTargets) -> Result<Vec<HubPart>, HubFailure> {
+    for read in 1.. {
+        let mut parts = hub.statuses(asked);
+        let unshown = parts.iter_mut().find_map(|part| take(hub, part).err());
+        match unshown {
+            None => return Ok(parts),
+            Some(unfound) if matches!(unfound.why, Unshown::Location(_)) => {
+                return Err(unshown_plan(&unfound));
             }
-        }
-        Ok(Vec::new())
-    }
-
-    /// Reads the plan that waits for a target, once: a moment later it may match its status.
-    pub fn read_waiting_plan(&self, part: &mut HubPart) -> Result<(), HubFailure> {
-        self.take_waiting(part).map_err(|unfound| unshown_plan(&unfound))
-    }
-
-    /// Reads the plan that waits for a target.
-    fn take_waiting(&self, part: &mut HubPart) -> Result<(), Box<Unfound>> {
-        let (Some(waiting), Some(digest)) = (&part.target.waiting_plan, &part.target.digest) else { return Ok(()) };
-        match self.read_waiting(&waiting.config_map, &waiting.digest, (&part.hub.sync, &part.hub.tenant, digest)) {
-            Ok(kept) => part.waiting = Some(kept),
-            // If no approval is awaited, the stored plan may be an older one.
-            Err(Unshown::Unfit(_) | Unshown::Absent) if !part.awaits_approval() => {}
-            Err(why) => {
-                let config_map = waiting.config_map.clone();
-                return Err(Box::new(Unfound { hub: part.hub.clone(), config_map, why }));
+            // The syncer writes the plan, then the status: between the two they differ.
+            Some(_) if read < READS => {
+                std::thread::sleep(PAUSE);
+                hub.contents = hub.client.read().map_err(|error| HubFailure::unread(&error))?;
             }
+            Some(unfound) => return Err(unshown_plan(&unfound)),
         }
-        Ok(())
     }
+    Ok(Vec::new())
+}
 
-    fn read_waiting(&self, map: &str, bytes_digest: &str, of: (&str, &str, &str)) -> Result<WaitingPlan, Unshown> {
-        let bytes = self.client.waiting_plan(map).map_err(Unshown::Location)?.ok_or(Unshown::Absent)?;
-        Ok(waiting_plan::unpack(&bytes, bytes_digest, of)?)
+/// Reads the plan that waits for a target, once: a moment later it may match its status.
+pub fn plan(hub: &OpenHub, part: &mut HubPart) -> Result<(), HubFailure> {
+    take(hub, part).map_err(|unfound| unshown_plan(&unfound))
+}
+
+/// Reads the plan that waits for a target.
+fn take(hub: &OpenHub, part: &mut HubPart) -> Result<(), Box<Unfound>> {
+    let (Some(waiting), Some(digest)) = (&part.target.waiting_plan, &part.target.digest) else { return Ok(()) };
+    match read(hub, &waiting.config_map, &waiting.digest, (&part.hub.sync, &part.hub.tenant, digest)) {
+        Ok(kept) => part.waiting = Some(kept),
+        // If no approval is awaited, the stored plan may be an older one.
+        Err(Unshown::Unfit(_) | Unshown::Absent) if !part.awaits_approval() => {}
+        Err(why) => {
+            let config_map = waiting.config_map.clone();
+            return Err(Box::new(Unfound { hub: part.hub.clone(), config_map, why }));
+        }
     }
+    Ok(())
+}
+
+fn read(hub: &OpenHub, map: &str, bytes_digest: &str, of: (&str, &str, &str)) -> Result<WaitingPlan, Unshown> {
+    let bytes = hub.client.waiting_plan(map).map_err(Unshown::Location)?.ok_or(Unshown::Absent)?;
+    Ok(waiting_plan::unpack(&bytes, bytes_digest, of)?)
 }
 
 /// The failure to show a plan that is not what the syncer planned.

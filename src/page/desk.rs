@@ -1,6 +1,5 @@
 //! What all requests share: what was read, the sessions, and the apply that runs.
 
-use super::hub::seen::SeenPlans;
 use super::hub::shown::HubShown;
 use super::plans_shown::PlansShown;
 use super::running::Running;
@@ -41,7 +40,7 @@ pub(super) struct Reading {
     pub(super) parts: u64,
     /// Counts readings that are done, those that failed too.
     pub(super) read: u64,
-    /// Counts what is worth a look: a new reading, the begin of one, a step of an apply.
+    /// Counts what is worth a look: a new reading, the begin of one, a step of an apply. It grows across restarts, too.
     pub(super) version: u64,
 }
 
@@ -66,6 +65,11 @@ pub(super) enum ReadScope {
     Everything,
 }
 
+/// The first version of this process. A window that an earlier one served is older.
+fn first_version() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
 /// What ended a wait for something to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DeskWake {
@@ -84,9 +88,7 @@ pub(super) struct PageDesk {
     pub(super) sessions: VisitorSessions,
     /// The apply that runs, or the last one.
     pub(super) running: Running,
-    /// The plans of a hub that were shown, to say what changed since.
-    pub(super) seen: SeenPlans,
-    /// The plans of the last forms.
+    /// The plans that were shown last, to say what changed since.
     pub(super) plans_shown: PlansShown,
     reading: watch::Sender<Reading>,
     /// What was asked to be read.
@@ -101,9 +103,8 @@ impl PageDesk {
             port,
             sessions: VisitorSessions::new(port),
             running: Running::default(),
-            seen: SeenPlans::default(),
             plans_shown: PlansShown::default(),
-            reading: watch::Sender::new(Reading { is_comparing: true, ..Reading::default() }),
+            reading: watch::Sender::new(Reading { is_comparing: true, version: first_version(), ..Reading::default() }),
             wanted: (Mutex::new(Some(ReadScope::Everything)), Condvar::new()),
             has_ended: AtomicBool::new(false),
         }

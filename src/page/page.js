@@ -1,7 +1,7 @@
 // The page works without this: it adds live updates, search while typing, arrows in the matrix, and rows on scrolling.
 "use strict";
 const main = () => document.getElementById("main");
-let version = document.body.dataset.version, stream = null, busy = null, stale = false, grown = false;
+let version = document.body.dataset.version, stream = null, busy = null, grown = false;
 
 const say = (text, kind) => {
   const state = document.getElementById("state");
@@ -41,7 +41,7 @@ async function load(address, part) {
   const mine = (busy = new AbortController());
   try {
     const answer = await fetch(address, { signal: mine.signal, headers: { accept: "text/html" } });
-    if (answer.status === 401) { say("Session ended", "bad"); stream?.close(); return; }
+    if (answer.status === 401) { say("Session ended", "bad"); leave(); return; }
     const next = parsed(await answer.text());
     if (mine.signal.aborted) return;
     const was = remember(), before = texts();
@@ -67,20 +67,47 @@ const refresh = () => {
   load(location.href);
 };
 
-function listen() {
-  stream?.close();
-  stream = null;
-  if (document.hidden) return;
-  stream = new EventSource("/events?version=" + version);
-  stream.addEventListener("comparing", () => say("Comparing …", "busy"));
-  stream.addEventListener("changed", (event) => { if (event.data !== version) refresh(); });
-  stream.onerror = () => say("Not reachable", "bad");
-  stream.onopen = () => { if (stale) { stale = false; refresh(); } };
+// Browsers open six connections to a host, and a stream keeps one: of the windows that are seen, one has the stream and
+// tells the others, and a hidden one gives it away. Where there are no locks, each has its own.
+const others = navigator.locks && self.BroadcastChannel ? new BroadcastChannel("events") : null;
+let leave = () => {}, last = ["changed", version], lost = false;
+
+function hear([name, data]) {
+  if (name === "comparing") say("Comparing …", "busy");
+  else if (name === "lost") { lost = true; say("Not reachable", "bad"); }
+  else if (lost || +data > +version) { lost = false; refresh(); }
 }
-// Browsers open six connections to a host: a hidden tab gives its own away.
-document.addEventListener("visibilitychange", () => { stale = stale || document.hidden; listen(); });
-addEventListener("pagehide", () => stream?.close());
-addEventListener("pageshow", (event) => { if (event.persisted) { stale = true; listen(); } });
+function tell(name, data) {
+  last = [name, data];
+  others?.postMessage(last);
+  hear(last);
+}
+if (others) others.onmessage = ({ data }) => {
+  // Whoever comes may have missed something.
+  if (data[0] === "who") { if (stream) others.postMessage(last); }
+  else if (!document.hidden && !stream) hear(data);
+};
+
+function open() {
+  stream = new EventSource("/events?version=" + version);
+  stream.addEventListener("comparing", (event) => tell("comparing", event.data));
+  stream.addEventListener("changed", (event) => tell("changed", event.data));
+  stream.onopen = () => tell("changed", version);
+  stream.onerror = () => { const ended = stream?.readyState === 2; tell("lost", version); if (ended) leave(); };
+}
+function listen() {
+  leave();
+  if (document.hidden) return;
+  const wait = new AbortController();
+  let release = () => {};
+  leave = () => { wait.abort(); stream?.close(); stream = null; release(); };
+  if (!others) return open();
+  navigator.locks.request("events", { signal: wait.signal }, () => wait.signal.aborted || new Promise((done) => { release = done; open(); })).catch(() => {});
+  others.postMessage(["who"]);
+}
+document.addEventListener("visibilitychange", listen);
+addEventListener("pagehide", () => leave());
+addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 
 // Search while typing: the address follows, so that back and reload work.
 let typing = 0;

@@ -10,6 +10,7 @@
 //! | [`cli`] | the command line, run in a folder |
 //! | [`terminal`] | a command on a terminal, with its screen and keys |
 //! | [`replica`] | a process of the operator |
+//! | [`hub`], [`person`] | a hub and a tenant in two clusters, and a person with an account there |
 //! | [`proxy`] | a proxy to an API server that counts requests and injects faults |
 //! | [`certificates`], [`tunnel`] | a certificate authority, and a proxy that opens tunnels |
 //! | [`git_server`], [`git_repository`] | a Git server over HTTPS with faults, and the commits that it serves |
@@ -32,9 +33,11 @@ pub mod forge;
 pub mod fuzzing;
 pub mod git_repository;
 pub mod git_server;
+pub mod hub;
 pub mod manifests;
 pub mod objects;
 pub mod permissions;
+pub mod person;
 pub mod project;
 pub mod proxy;
 pub mod replica;

@@ -120,6 +120,23 @@ impl Browser {
         self.ask("type", json!({"text": text}));
     }
 
+    /// Presses Tab until this has the focus: `- link "Plan"`.
+    #[track_caller]
+    pub fn tab_to(&self, what: &str) {
+        let mut passed = Vec::new();
+        while passed.len() < 120 {
+            self.press("Tab");
+            // The browser's own controls are a stop as well, after the last one of the page.
+            let is_in_page = self.count(":focus") > 0;
+            let focused = if is_in_page { self.focused() } else { String::new() };
+            if focused.starts_with(what) {
+                return;
+            }
+            passed.push(focused);
+        }
+        panic!("{what} is not reached: {passed:#?}");
+    }
+
     /// How many clicks were made in this tab.
     pub fn clicks(&self) -> usize {
         self.clicks.get()
@@ -206,6 +223,11 @@ impl Browser {
                 visibilityState: {{ value: '{state}', configurable: true }},
             }}), document.dispatchEvent(new Event('visibilitychange'))"
         ));
+    }
+
+    /// Runs this in each page of this tab before its own scripts.
+    pub fn before_scripts(&self, script: &str) {
+        self.ask("before", json!({"script": script}));
     }
 
     /// Waits until an element of a selector is seen.

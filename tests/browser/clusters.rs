@@ -2,8 +2,10 @@
 
 use crate::browser::{Browser, Settings};
 use crate::page::Page;
-use stablekey_clusters::{Namespace, run, run_with_input, shared_all};
+use stablekey::kubernetes::role::role;
+use stablekey_clusters::{Namespace, run, run_with_input, shared, shared_all};
 use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
+use stablekey_testing::person::Person;
 use stablekey_testing::project::Project;
 use stablekey_testing::yaml;
 
@@ -49,8 +51,7 @@ fn what_the_page_applies_is_in_both() {
     let mut command = project.command_with_state(&["ui"]);
     command.env("KUBECONFIG", kubeconfigs);
     let page = Page::start(command);
-    let browser = page.open(Settings::default());
-    browser.wait_for("h1:text-is('Overview')");
+    let browser = page.open_overview(Settings::default());
     apply(&page, &browser);
     assert_eq!(namespaces.each_ref().map(|namespace| scopes(namespace, "crm")), ["api", "api"]);
 
@@ -64,5 +65,33 @@ fn what_the_page_applies_is_in_both() {
     browser.wait_for("h1:text-is('crm')");
     apply(&page, &browser);
     assert_eq!(namespaces.each_ref().map(|namespace| scopes(namespace, "crm")), ["api refresh_token"; 2]);
+    browser.assert_no_errors();
+}
+
+/// Where an account may read a tenant and not watch it, the tenant is named, and its changes are read on request.
+#[test]
+fn a_tenant_whose_changes_go_unnoticed_is_named() {
+    let namespace = shared("us").namespace("unwatched");
+    let project = Project::empty()
+        .with("tenants.yaml", &yaml::file(&[Tenant::new("dev").in_folder("dev").yaml(), target(&namespace)]))
+        .with("dev/connections/crm.yaml", &Connection::new("crm", "salesforce/oauth2").title("CRM").yaml());
+    let account = Person::with(&namespace, "editor", &role(namespace.name()));
+    std::fs::create_dir(project.state()).unwrap();
+    let mut command = project.command_with_state(&["ui"]);
+    command.env("KUBECONFIG", &account.kubeconfigs[0]);
+    let page = Page::start(command);
+    let browser = page.open_overview(Settings::default());
+    browser.wait_for("#state:text-is('Not watched')");
+    let named = browser.text(".notice.warn");
+    for part in
+        ["Changes of us (context us, namespace unwatched-", "are not noticed", "cannot watch resource", "--context us"]
+    {
+        assert!(named.contains(part), "{part}: {named}");
+    }
+    assert_eq!(browser.violations(), Vec::<String>::new());
+    let made = Connection::new("made-there", "salesforce/oauth2").title("Made there").yaml();
+    run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), &made).unwrap();
+    browser.click("button", "Read again");
+    browser.wait_for("th:has-text('made-there')");
     browser.assert_no_errors();
 }

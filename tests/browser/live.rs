@@ -2,6 +2,7 @@
 
 use crate::browser::{Browser, Settings};
 use crate::page::ExamplePage;
+use stablekey_testing::replica::until;
 use std::fs;
 
 const WAREHOUSE: &str = "us-prod/connections/warehouse.yaml";
@@ -18,15 +19,14 @@ fn at(shown: &ExamplePage, browser: &Browser, path: &str) {
     browser.wait_for("#state:text-is('Live')");
 }
 
-/// Whether a tab has a stream.
-fn listens(browser: &Browser) -> bool {
+/// Whether a tab has the stream, and does not hear from another one.
+fn has_stream(browser: &Browser) -> bool {
     browser.eval("stream !== null").as_bool().unwrap()
 }
 
 #[test]
 fn what_changes_on_the_disk_is_on_the_screen() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     at(&shown, &browser, "/connection?key=warehouse&show=all");
     browser.eval("window.isSame = true");
     edit(&shown, WAREHOUSE, "5432", "5999");
@@ -43,8 +43,7 @@ fn what_changes_on_the_disk_is_on_the_screen() {
 
 #[test]
 fn what_one_tab_writes_the_other_shows() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     let other = browser.another_tab();
     at(&shown, &other, "/connection?key=warehouse&show=all");
     at(&shown, &browser, "/set?tenant=us-prod&key=warehouse");
@@ -58,8 +57,7 @@ fn what_one_tab_writes_the_other_shows() {
 
 #[test]
 fn a_form_that_is_filled_in_is_never_replaced() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     at(&shown, &browser, "/set?tenant=us-prod&key=warehouse");
     browser.fill("port", "5433");
     edit(&shown, WAREHOUSE, "title: Order warehouse", "title: Orders");
@@ -70,8 +68,7 @@ fn a_form_that_is_filled_in_is_never_replaced() {
 
 #[test]
 fn a_review_that_is_old_is_refused_and_shown_again() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     at(&shown, &browser, "/set?tenant=us-prod&key=warehouse");
     browser.fill("port", "5433");
     browser.click("button", "Review");
@@ -95,8 +92,7 @@ fn a_review_that_is_old_is_refused_and_shown_again() {
 
 #[test]
 fn a_review_whose_diff_changed_is_shown_again() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     at(&shown, &browser, "/connection?key=warehouse");
     browser.click("button", "Embedded workflows in us-prod");
     browser.wait_for_text("Nothing is written yet.");
@@ -126,20 +122,64 @@ fn a_plan_that_changed_since_it_was_shown_is_not_applied() {
 
 #[test]
 fn a_hidden_tab_gives_its_stream_away_and_catches_up_when_it_is_seen() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     let other = browser.another_tab();
     at(&shown, &browser, "/connection?key=warehouse&show=all");
     at(&shown, &other, "/connection?key=warehouse&show=all");
-    assert!(listens(&browser));
+    until("one has the stream", || has_stream(&browser) != has_stream(&other));
     browser.set_hidden(true);
-    assert!(!listens(&browser));
+    assert!(!has_stream(&browser));
     edit(&shown, WAREHOUSE, "5432", "5999");
     other.wait_for("td:has-text('5999')");
+    assert!(has_stream(&other));
     assert_eq!(browser.count("td:has-text('5999')"), 0);
     browser.set_hidden(false);
     browser.wait_for("td:has-text('5999')");
-    assert!(listens(&browser));
+    other.set_hidden(true);
+    until("it is given away", || has_stream(&browser));
+    [&browser, &other].into_iter().for_each(Browser::assert_no_errors);
+}
+
+/// Browsers open six connections to a host.
+#[test]
+fn eight_windows_that_are_seen_stay_usable() {
+    let shown = ExamplePage::of("us-eu");
+    let mut windows = vec![shown.open(Settings::default())];
+    for _ in 1..8 {
+        let next = windows[0].another_tab();
+        windows.push(next);
+    }
+    windows.iter().for_each(|window| at(&shown, window, "/connection?key=warehouse&show=all"));
+    let streams = |windows: &[Browser]| windows.iter().filter(|window| has_stream(window)).count();
+    until("one has the stream", || streams(&windows) == 1);
+    edit(&shown, WAREHOUSE, "5432", "5999");
+    windows.iter().for_each(|window| window.wait_for("td:has-text('5999')"));
+    // The one that has it is closed: another one takes it.
+    windows.remove(windows.iter().position(has_stream).unwrap());
+    until("another one has it", || streams(&windows) == 1);
+    edit(&shown, WAREHOUSE, "5999", "6001");
+    windows.iter().for_each(|window| window.wait_for("td:has-text('6001')"));
+    for window in &windows {
+        window.click("link", "Overview");
+        window.wait_for("h1:text-is('Overview')");
+    }
+    until("one has the stream", || streams(&windows) == 1);
+    windows.iter().for_each(Browser::assert_no_errors);
+}
+
+/// Where a browser has no locks, each window has a stream.
+#[test]
+fn without_locks_each_window_has_a_stream() {
+    let shown = ExamplePage::of("us-eu");
+    let first = shown.open(Settings::default());
+    let windows = [first.another_tab(), first];
+    for window in &windows {
+        window.before_scripts("Object.defineProperty(navigator, 'locks', { value: undefined })");
+        at(&shown, window, "/connection?key=warehouse&show=all");
+        assert!(has_stream(window));
+    }
+    edit(&shown, WAREHOUSE, "5432", "5999");
+    windows.iter().for_each(|window| window.wait_for("td:has-text('5999')"));
 }
 
 #[test]
@@ -166,9 +206,8 @@ fn ten_tabs_stay_usable() {
 
 #[test]
 fn ctrl_c_ends_with_streams_open() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
-    assert!(listens(&browser));
+    let (shown, browser) = ExamplePage::opened(Settings::default());
+    until("it has the stream", || has_stream(&browser));
     let (status, said) = shown.page.stop();
     assert!(status.success(), "{status}: {said:#?}");
     browser.wait_for("#state:text-is('Not reachable')");
@@ -176,8 +215,7 @@ fn ctrl_c_ends_with_streams_open() {
 
 #[test]
 fn a_closed_tab_stops_no_apply() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     let other = browser.another_tab();
     browser.goto(&shown.page.url("/plan"));
     browser.click_on("role=checkbox[name=/^I have read the/]");

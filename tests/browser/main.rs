@@ -8,6 +8,7 @@ mod browser;
 mod clusters;
 mod driver;
 mod harness;
+mod hub;
 mod live;
 mod looks;
 mod page;

@@ -51,6 +51,13 @@ impl Page {
         browser
     }
 
+    /// The same, and waits for the overview.
+    pub fn open_overview(&self, settings: Settings) -> Browser {
+        let browser = self.open(settings);
+        browser.wait_for("h1:text-is('Overview')");
+        browser
+    }
+
     /// The address that was printed last, with its code.
     pub fn address(&self) -> &str {
         &self.address
@@ -119,6 +126,13 @@ impl ExamplePage {
         ExamplePage::after(name, |_| {})
     }
 
+    /// Starts the page on a copy of `us-eu`, and goes in.
+    pub fn opened(settings: Settings) -> (Self, Browser) {
+        let shown = ExamplePage::of("us-eu");
+        let browser = shown.open(settings);
+        (shown, browser)
+    }
+
     /// The same, after the copy was changed.
     pub fn after(name: &str, change: impl FnOnce(&Path)) -> Self {
         let kept = tempfile::tempdir().unwrap();
@@ -137,8 +151,7 @@ impl ExamplePage {
 
     /// Goes in, and waits until everything was read.
     pub fn open(&self, settings: Settings) -> Browser {
-        let browser = self.page.open(settings);
-        browser.wait_for("h1:text-is('Overview')");
+        let browser = self.page.open_overview(settings);
         browser.wait_for("#state:text-is('Live')");
         browser
     }

@@ -45,8 +45,7 @@ fn a_connection_is_altered_and_applied() {
         Server::builder(Platform::new(store)).token("CANARY-access").refresh_token("CANARY-refresh").start().unwrap();
     let folder = imported(&server);
     let page = Page::start(command(folder.path(), &["ui"]));
-    let browser = page.open(Settings::default());
-    browser.wait_for("h1:text-is('Overview')");
+    let browser = page.open_overview(Settings::default());
     browser.click("link", "warehouse");
     browser.click("link", "Edit in us-prod");
     browser.fill("Title", "Warehouse of orders");

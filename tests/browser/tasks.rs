@@ -110,8 +110,7 @@ fn a_connection_is_added() {
 
 #[test]
 fn what_is_missing_is_asked_for_and_nothing_typed_is_lost() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     browser.goto(&shown.page.url("/new?tenant=us-prod&component=postgres&credentials=OrganizationGlobal"));
     browser.fill("host required", "events.us.example");
     browser.fill("password required", "my-own-password");
@@ -181,8 +180,7 @@ fn what_makes_the_plan_worse_is_written_only_if_somebody_wants_it() {
 
 #[test]
 fn test_credentials_are_given() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     open_connection(&browser, "warehouse");
     browser.click("link", "Test credentials in us-prod");
     browser.fill("host for tests", "test.us.example");
@@ -202,8 +200,7 @@ fn test_credentials_are_given() {
 
 #[test]
 fn embedded_workflows_are_toggled() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     open_connection(&browser, "warehouse");
     let toggle = "role=button[name='Embedded workflows in us-prod']";
     assert_eq!(browser.attribute(toggle, "aria-pressed").as_deref(), Some("false"));
@@ -217,8 +214,7 @@ fn embedded_workflows_are_toggled() {
 
 #[test]
 fn a_value_of_one_tenant_differs_for_a_reason() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     open_connection(&browser, "warehouse");
     browser.click("link", "Edit in eu-prod");
     browser.fill("port", "6432");
@@ -233,8 +229,7 @@ fn a_value_of_one_tenant_differs_for_a_reason() {
 
 #[test]
 fn drift_is_put_back() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     browser.click("link", "Open: slack-bot");
     browser.click("link", "Revert");
     browser.wait_for_text("The live value becomes the desired one.");
@@ -246,8 +241,7 @@ fn drift_is_put_back() {
 
 #[test]
 fn drift_is_kept_for_a_reason() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(Settings::default());
+    let (shown, browser) = ExamplePage::opened(Settings::default());
     browser.click("link", "Open: slack-bot");
     browser.click("link", "Keep");
     browser.fill("Why the tenant differs", "the bot there greets people by name");
@@ -305,8 +299,7 @@ fn without_scripts_a_plan_is_applied() {
 
 #[test]
 fn without_scripts_keys_are_found_by_a_search_that_is_in_the_address() {
-    let shown = ExamplePage::of("us-eu");
-    let browser = shown.open(PLAIN);
+    let (_shown, browser) = ExamplePage::opened(PLAIN);
     browser.fill("Search", "hubspot");
     browser.press("Enter");
     browser.wait_for_url("q=hubspot");
@@ -318,27 +311,10 @@ fn without_scripts_keys_are_found_by_a_search_that_is_in_the_address() {
 mod by_keyboard {
     use super::*;
 
-    /// Presses Tab until this has the focus: `- link "Plan"`.
-    #[track_caller]
-    fn tab_to(browser: &Browser, what: &str) {
-        let mut passed = Vec::new();
-        while passed.len() < 120 {
-            browser.press("Tab");
-            // The browser's own controls are a stop as well, after the last one of the page.
-            let is_in_page = browser.count(":focus") > 0;
-            let focused = if is_in_page { browser.focused() } else { String::new() };
-            if focused.starts_with(what) {
-                return;
-            }
-            passed.push(focused);
-        }
-        panic!("{what} is not reached: {passed:#?}");
-    }
-
     /// Goes to it by Tab, presses a key, and waits for what comes then.
     #[track_caller]
     fn press_on(browser: &Browser, what: &str, key: &str, then: &str) {
-        tab_to(browser, what);
+        browser.tab_to(what);
         browser.press(key);
         browser.wait_for(then);
     }
@@ -346,14 +322,13 @@ mod by_keyboard {
     /// Goes to a field by Tab, which selects what stands in it, and types.
     #[track_caller]
     fn type_into(browser: &Browser, label: &str, text: &str) {
-        tab_to(browser, &format!("- textbox \"{label}\""));
+        browser.tab_to(&format!("- textbox \"{label}\""));
         browser.type_text(text);
     }
 
     #[test]
     fn the_first_stop_skips_to_the_content() {
-        let shown = ExamplePage::of("us-eu");
-        let browser = shown.open(Settings::default());
+        let (_shown, browser) = ExamplePage::opened(Settings::default());
         browser.press("Tab");
         assert_eq!(browser.focused(), "- link \"Skip to content\"");
         browser.press("Enter");
@@ -364,10 +339,9 @@ mod by_keyboard {
 
     #[test]
     fn the_matrix_is_one_stop_with_arrows_inside() {
-        let shown = ExamplePage::of("us-eu");
-        let browser = shown.open(Settings::default());
+        let (_shown, browser) = ExamplePage::opened(Settings::default());
         assert_eq!(browser.count("table[data-matrix] tbody a:not([tabindex='-1'])"), 1);
-        tab_to(&browser, "- link \"zendesk-oauth\"");
+        browser.tab_to("- link \"zendesk-oauth\"");
         browser.press("ArrowDown");
         assert_eq!(browser.focused(), "- link \"salesforce-oauth\"");
         browser.press("ArrowRight");
@@ -392,8 +366,7 @@ mod by_keyboard {
 
     #[test]
     fn a_connection_is_added() {
-        let shown = ExamplePage::of("us-eu");
-        let browser = shown.open(Settings::default());
+        let (shown, browser) = ExamplePage::opened(Settings::default());
         press_on(&browser, "- link \"Add connection\"", "Enter", ".choices");
         press_on(&browser, "- link \"us-prod", "Enter", ".chosen:has-text('us-prod')");
         press_on(&browser, "- link \"postgres\"", "Enter", ".chosen:has-text('postgres')");
@@ -414,9 +387,8 @@ mod by_keyboard {
 
     #[test]
     fn a_value_is_altered() {
-        let shown = ExamplePage::of("us-eu");
-        let browser = shown.open(Settings::default());
-        tab_to(&browser, "- link \"zendesk-oauth\"");
+        let (shown, browser) = ExamplePage::opened(Settings::default());
+        browser.tab_to("- link \"zendesk-oauth\"");
         browser.press("ArrowDown");
         browser.press("ArrowDown");
         assert_eq!(browser.focused(), "- link \"warehouse\"");

@@ -84,6 +84,15 @@ struct Given {
     is_ticked: bool,
 }
 
+/// What differs in the plan from the one that was shown.
+fn what_changed(given: &Given, plan: &Plan) -> String {
+    match &given.shown {
+        None => "it is not known any more how it was".to_string(),
+        Some(shown) => plans_shown::changes(shown, &plans_shown::actions(plan))
+            .unwrap_or_else(|| "a tenant was suspended or resumed, or a kustomization is another".to_string()),
+    }
+}
+
 const NOT_TICKED: &str = "Some actions need approval, and the box that says you read them is not ticked.";
 
 fn needs_approval(plan: &Plan) -> bool {
@@ -107,7 +116,7 @@ fn carry_out(
     };
     let plan = planned::plan(&project, scope).plan;
     if digest_of_plan(&project, &plan) != given.digest {
-        let what = plans_shown::changes(given.shown.as_deref(), &plan);
+        let what = what_changed(given, &plan);
         let message = format!("The plan changed since it was shown ({what}).");
         return refused(message, "Nothing was written. Read the plan again, and apply it.");
     }

@@ -1,9 +1,12 @@
 //! Approves what waits in a target: exactly what the page showed, as the person.
 
 use super::shown::one;
+use super::target::actions;
 use super::words::{refused, settle, target};
-use crate::hub::{HubFailure, OpenHub, approvals, unkept};
+use crate::hub::approval::{self, approvals, unkept};
+use crate::hub::{HubFailure, OpenHub, waiting};
 use crate::page::PageHub;
+use crate::page::plans_shown;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::render::hub::{HubPart, KeptPlan};
@@ -31,11 +34,13 @@ fn approved(request: &Request, from: &PageHub) -> Result<(), HubFailure> {
         return Err(HubFailure::new(message, "read it, tick the box, and approve it"));
     }
     let mut hub = OpenHub::open(from.address.clone(), Arc::clone(&from.servers))?;
-    let parts = hub.waiting(&one(sync, tenant))?;
+    let parts = waiting::plans(&mut hub, &one(sync, tenant))?;
     unkept(&parts)?;
     let waits = approvals(&parts);
     match waits.get(tenant) {
-        Some(now) if now == digest => hub.approve(sync, &BTreeMap::from([(tenant.to_string(), digest.to_string())])),
+        Some(now) if now == digest => {
+            approval::approve(&hub, sync, &BTreeMap::from([(tenant.to_string(), digest.to_string())]))
+        }
         Some(now) => {
             let what =
                 what_changed(request, parts.first(), digest).map(|what| format!(" ({what})")).unwrap_or_default();
@@ -52,5 +57,5 @@ fn approved(request: &Request, from: &PageHub) -> Result<(), HubFailure> {
 
 fn what_changed(request: &Request, now: Option<&HubPart>, digest: &str) -> Option<String> {
     let plan = KeptPlan::read(now?.waiting.as_ref()?.plan.get()).ok()?;
-    request.desk.seen.changed(digest, &plan)
+    plans_shown::changes(&*request.desk.plans_shown.of(digest)?, &actions(&plan))
 }

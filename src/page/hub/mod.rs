@@ -7,7 +7,6 @@ pub(super) mod reader;
 mod receipts;
 mod reconcile;
 mod rights;
-pub(super) mod seen;
 pub(super) mod shown;
 mod state;
 mod suspend;

@@ -117,7 +117,6 @@ fn row(shown: &HubShown, part: &HubPart) -> Markup {
                 @for section in part.sections() { (brief(&section)) }
             }
             @if part.awaits_approval() { span { a.button href=(target(sync, tenant)) aria-label={ "Review " (line(&part.title())) } { "Review" } } }
-            @else { span {} }
         }
     }
 }
@@ -160,7 +159,6 @@ fn of_tenant(shown: &HubShown, name: &str, tenant: &HubTenant, parts: &[HubPart]
                     div.about { "Reported last: " (text(why)) }
                 } @else { div.about { (line(&state.word)) ": " (text(why)) } }
             }
-            span {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Asks the syncer to read and plan again.
 
 use super::words::{refused, settle};
-use crate::hub::{HubFailure, OpenHub};
+use crate::hub::{HubFailure, OpenHub, request};
 use crate::page::PageHub;
 use crate::page::act::back;
 use crate::page::reply::{self, Reply};
@@ -31,5 +31,5 @@ fn requested(request: &Request, from: &PageHub) -> Result<(), HubFailure> {
     }
     // Another request of the same second must differ.
     let at = Timestamp::now().to_string();
-    syncs.into_iter().try_for_each(|sync| hub.request(sync, &at))
+    syncs.into_iter().try_for_each(|sync| request::reconcile(&hub, sync, &at))
 }

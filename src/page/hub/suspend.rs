@@ -3,7 +3,8 @@
 use super::shown::HubShown;
 use super::words::{button, refused, settle};
 use crate::api::{Kind, SyncMode};
-use crate::hub::{HubFailure, HubPause, OpenHub};
+use crate::hub::suspension::{self, HubPause};
+use crate::hub::{HubFailure, OpenHub};
 use crate::page::PageHub;
 use crate::page::address::PageAddress;
 use crate::page::fields::FormFields;
@@ -31,15 +32,16 @@ fn named(fields: &FormFields) -> Result<(Kind, &str, bool), HubFailure> {
 
 /// Shows what it means, with the form that does it.
 pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
-    let named = named(&request.fields)
-        .and_then(|(kind, name, suspends)| Ok((kind, name, suspends, shown.hub.is_suspended(kind, name)?)));
+    let named = named(&request.fields).and_then(|(kind, name, suspends)| {
+        Ok((kind, name, suspends, suspension::is_suspended(&shown.hub, kind, name)?))
+    });
     let (kind, name, suspends, is_suspended) = match named {
         Ok(named) => named,
         Err(failure) => return refused(request, "Not possible", &failure, "/syncs"),
     };
     let word = if suspends { "Suspend" } else { "Resume" };
     let title = format!("{word} {kind} {name}");
-    let waits = shown.hub.waits(kind, name);
+    let waits = suspension::waits(&shown.hub, kind, name);
     let writes_at_once = shown.hub.contents.syncs.get(name).is_some_and(|sync| {
         kind == Kind::TenantSync && sync.spec.as_ref().is_ok_and(|spec| spec.mode == Some(SyncMode::Apply))
     });
@@ -68,7 +70,7 @@ pub(super) fn ask(request: &Request, shown: &HubShown) -> Reply {
                 @for field in ["tenant", "sync", "suspend"] {
                     @if request.fields.has(field) { input type="hidden" name=(field) value=(request.fields.text(field)); }
                 }
-                input type="hidden" name="spec" value=(shown.hub.spec_digest(kind, name).unwrap_or_default());
+                input type="hidden" name="spec" value=(suspension::spec_digest(&shown.hub, kind, name).unwrap_or_default());
                 span.dim { "At once, and with your own account." }
                 a.button href="/syncs" { "Cancel" }
                 (button(&format!("{word} {name}"), " main", right.as_deref()))
@@ -96,5 +98,5 @@ fn suspended(request: &Request, from: &PageHub) -> Result<(), HubFailure> {
     let (kind, name, suspends) = named(&request.fields)?;
     let mut hub = OpenHub::open(from.address.clone(), Arc::clone(&from.servers))?;
     let shown = Some(request.fields.text("spec"));
-    hub.suspend(&HubPause { kind, name, suspends, dry_run: false, shown }).map(drop)
+    suspension::suspend(&mut hub, &HubPause { kind, name, suspends, dry_run: false, shown }).map(drop)
 }

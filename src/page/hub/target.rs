@@ -4,9 +4,10 @@ use super::shown::{HubShown, one};
 use super::state::{HubState, word};
 use super::words::button;
 use crate::engine::model::plan::Op;
-use crate::hub::{HubFailure, OpenHub, mode};
+use crate::hub::{HubFailure, OpenHub, mode, waiting};
 use crate::page::PageHub;
 use crate::page::layout::{self, NavEntry, line, text};
+use crate::page::plans_shown::ShownActions;
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::view::{act, diff, mark};
@@ -27,10 +28,10 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
         let message = format!("{sync} does not write to {tenant}, or there is no such sync.");
         return layout::refused(request, 404, "Nothing here", &message, "The overview has all syncs in their targets.");
     };
-    let unshown = shown.hub.read_waiting_plan(&mut part).err().and_then(|_| later(from, &mut part).err());
+    let unshown = waiting::plan(&shown.hub, &mut part).err().and_then(|_| later(from, &mut part).err());
     let plan = part.waiting.as_ref().and_then(|waiting| KeptPlan::read(waiting.plan.get()).ok());
     if let (Some(plan), Some(digest)) = (&plan, &part.target.digest) {
-        request.desk.seen.add(digest, plan);
+        request.desk.plans_shown.remember(digest, || actions(plan));
     }
     let mode = shown.hub.contents.syncs.get(sync).map_or("Plan", mode);
     let state = HubState::of(shown, &part);
@@ -67,10 +68,15 @@ pub(super) fn show(request: &Request, from: &PageHub, shown: &HubShown) -> Reply
     layout::reply(request, Some(NavEntry::Overview), &part.title(), main)
 }
 
+/// What waits, by object.
+pub(super) fn actions(plan: &KeptPlan) -> ShownActions {
+    plan.actions().map(|action| (action.object().to_string(), action.digest.clone())).collect()
+}
+
 /// Reads what waits once more: the syncer writes the plan first, then the status.
 fn later(from: &PageHub, part: &mut HubPart) -> Result<(), HubFailure> {
     let mut hub = OpenHub::open(from.address.clone(), Arc::clone(&from.servers))?;
-    let parts = hub.waiting(&one(&part.hub.sync, &part.hub.tenant))?;
+    let parts = waiting::plans(&mut hub, &one(&part.hub.sync, &part.hub.tenant))?;
     if let Some(now) = parts.into_iter().next() {
         *part = now;
     }

@@ -10,6 +10,7 @@ use crate::engine::model::plan::{Action, ActionKind, Impact, Note, Plan, State, 
 use crate::engine::model::record::Writer;
 use crate::page::consent::{applicable, digest_of_plan};
 use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
+use crate::page::plans_shown;
 use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
@@ -455,7 +456,7 @@ pub(in crate::page) fn consent(request: &Request, project: &Project, plan: &Plan
 
 /// Remembers the plan of a form, and shows nothing.
 fn remembered(request: &Request, digest: &str, plan: &Plan) -> Markup {
-    request.desk.plans_shown.remember(digest, plan);
+    request.desk.plans_shown.remember(digest, || plans_shown::actions(plan));
     html! {}
 }
 

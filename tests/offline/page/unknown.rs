@@ -258,7 +258,7 @@ fn what_was_read_before_stays_shown_when_the_project_goes() {
     ] {
         let page = served.get(address);
         assert_eq!(page.status, 200, "{address}");
-        assert!(page.words().contains("What was read before it is shown."), "{address}: {}", page.words());
+        assert!(page.words().contains("What was in sync then is unknown now."), "{address}: {}", page.words());
         assert!(!page.body.contains(">Live<"), "{address}");
     }
     // Nothing is written to what is gone.

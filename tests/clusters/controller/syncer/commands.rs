@@ -1,7 +1,6 @@
 //! Commands of a person that change a hub: suspend, resume and reconcile; and the receipts that its statuses keep.
 
 use super::env::*;
-use super::hub::Person;
 use serde_json::{Value, json};
 use stablekey::api::Kind;
 use stablekey::kubernetes::role::{approver_role, hub_role, writer_role};

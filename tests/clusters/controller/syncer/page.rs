@@ -1,7 +1,6 @@
 //! The page over a hub, as a browser asks for it, with the account of a person.
 
 use super::env::*;
-use super::hub::Person;
 use stablekey::api::Kind;
 use stablekey::kubernetes::role::{approver_role, hub_role, writer_role};
 use stablekey_testing::replica::until;
@@ -114,17 +113,6 @@ impl Page {
 }
 
 const APPROVAL: [&str; 4] = ["token", "sync", "tenant", "digest"];
-
-fn digest(env: &TestEnv) -> String {
-    field(&env.us, SYNC, &of_target("eu", "digest"))
-}
-
-/// A sync of mode Plan whose plan waits.
-fn waiting(prefix: &str) -> TestEnv {
-    let env = TestEnv::new(prefix);
-    env.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Plan")]);
-    env
-}
 
 /// "on a hub: approve as the person": the page shows what the digest covers, and approves exactly that. A form of
 /// something else is refused with what changed.

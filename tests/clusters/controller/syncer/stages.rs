@@ -3,7 +3,6 @@
 //! The Ready conditions are set by kubectl, except in the last test, where a binder runs in the first stage.
 
 use super::env::*;
-use super::hub::Person;
 use serde_json::{Value, json};
 use stablekey_clusters::audit::Mark;
 use stablekey_clusters::{Namespace, shared};
