@@ -21,7 +21,7 @@ mod structure;
 use crate::api::*;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::At;
-use crate::engine::model::inventory::{ReadOnly, Sync, Targets, TenantView, View, World};
+use crate::engine::model::inventory::{Inventory, ReadOnly, Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::DefinitionFrom;
 use crate::engine::model::record::Writer;
@@ -49,7 +49,7 @@ use std::sync::Arc;
 pub const UNNAMED: &str = "(files)";
 
 /// The content of a root folder.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Project {
     /// The folder given to the command.
     pub root: PathBuf,
@@ -93,7 +93,7 @@ pub struct Project {
     sources: BTreeMap<String, PathBuf>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ProjectTenant {
     /// The spec of the Tenant.
     pub spec: TenantSpec,
@@ -127,7 +127,7 @@ pub struct ProjectArgs {
 
 /// Reads a project. Problems in files are added to `problems`, and everything else is read.
 pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
-    assemble(given, Files::read(given, stdin), Overlay::nothing_over(given.files.clone()), None)
+    assemble(given, Files::read(given, stdin), Overlay::nothing_over(given.files.clone()), Known::Nothing)
 }
 
 /// Reads the same project in another tree of files, such as another commit. What was read from servers is not read
@@ -138,14 +138,24 @@ pub fn open_beside(given: &ProjectArgs, project: &Project) -> Project {
     let uses = project.uses_by_file();
     let uses = uses.into_iter().filter(|(path, _)| read.is_same_in(&given.files, path)).collect();
     let over = Overlay::new(given.files.clone(), NewFiles::new(), uses);
-    assemble(given, Files::read_like(given, read), over, Some(project))
+    assemble(given, Files::read_like(given, read), over, Known::Servers(project))
 }
 
 /// Reads a project again, from servers too. What is the same in files as before is in memory once.
 pub fn open_again(given: &ProjectArgs, project: &Project) -> Project {
+    reopen(given, project, Known::Nothing)
+}
+
+/// Reads a project again after its files changed. Clusters are not asked again, where a Tenant still names the same.
+pub fn open_files_again(given: &ProjectArgs, project: &Project) -> Project {
+    reopen(given, project, Known::Clusters(project))
+}
+
+fn reopen(given: &ProjectArgs, project: &Project, known: Known<'_>) -> Project {
     let nothing = Files::default();
     let read = project.files.as_deref().unwrap_or(&nothing);
-    let mut again = assemble(given, Files::read_like(given, read), Overlay::nothing_over(given.files.clone()), None);
+    let over = Overlay::nothing_over(given.files.clone());
+    let mut again = assemble(given, Files::read_like(given, read), over, known);
     for (name, tenant) in &mut again.tenants {
         let Some(before) = project.tenants.get(name) else { continue };
         if let (Ok(now), Ok(then)) = (&mut tenant.live, &before.live) {
@@ -158,8 +168,18 @@ pub fn open_again(given: &ProjectArgs, project: &Project) -> Project {
     again
 }
 
-/// Builds a project of its files. `before` is the project before an edit: what it read from servers is still so.
-fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, before: Option<&Project>) -> Project {
+/// What is known of servers from an earlier reading, so that they are not asked again.
+#[derive(Clone, Copy)]
+enum Known<'p> {
+    Nothing,
+    /// All tenants, for planning: locations are not kept.
+    Servers(&'p Project),
+    /// The tenants in clusters, with their locations.
+    Clusters(&'p Project),
+}
+
+/// Builds a project of its files.
+fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, known: Known<'_>) -> Project {
     let kept = given.for_edits.then(|| Arc::new(files.clone()));
     let (tenants, syncs) = files.take_structure();
     files.forget(
@@ -177,16 +197,9 @@ fn assemble(given: &ProjectArgs, mut files: Files, over: Overlay, before: Option
         project.unnamed(files, syncs, over);
     } else {
         let structure = structure::decide(given, tenants, syncs, over);
-        project.fill(given, structure, files, before);
+        project.fill(given, structure, files, known);
     }
-    let key = |problem: &FileProblem| (problem.file.clone(), problem.line, problem.column, problem.message.clone());
-    let mut own = std::mem::take(&mut project.own_problems);
-    let mut rest: Vec<FileProblem> = project.snapshots().flat_map(|s| &s.problems).cloned().collect();
-    own.sort_by_key(key);
-    rest.sort_by_key(key);
-    let mut seen = BTreeSet::new();
-    project.problems = own.iter().chain(&rest).filter(|problem| seen.insert(key(problem))).cloned().collect();
-    project.own_problems = own;
+    project.collect_problems();
     project
 }
 
@@ -232,7 +245,7 @@ impl Project {
     }
 
     /// Assigns each file to the tenant whose folder contains it.
-    fn fill(&mut self, given: &ProjectArgs, structure: Structure, files: Files, before: Option<&Project>) {
+    fn fill(&mut self, given: &ProjectArgs, structure: Structure, files: Files, known: Known<'_>) {
         let Structure { mut tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } =
             structure;
         (self.syncs, self.stopped, self.for_clusters, self.origins) = (syncs, stopped, for_clusters, origins);
@@ -263,11 +276,16 @@ impl Project {
             .filter(|(_, tenant)| tenant.stopped.is_none())
             .map(|(name, tenant)| (name.clone(), tenant.spec.clone()))
             .collect();
-        let mut clusters = match (before, given.servers.as_deref()) {
-            (Some(before), _) => before.in_clusters(&specs),
-            (None, Some(servers)) => clusters::read(servers, &specs),
-            (None, None) => BTreeMap::new(),
+        let mut clusters = match known {
+            Known::Nothing => BTreeMap::new(),
+            Known::Servers(before) => before.in_clusters(&specs, false),
+            Known::Clusters(before) => before.in_clusters(&specs, true),
         };
+        if let (Known::Nothing | Known::Clusters(_), Some(servers)) = (known, given.servers.as_deref()) {
+            let mut unknown = specs.clone();
+            unknown.retain(|name, _| !clusters.contains_key(name));
+            clusters.extend(clusters::read(servers, &unknown));
+        }
         for (name, DeclaredTenant { spec, stopped }) in tenants {
             let tenant = match stopped {
                 Some(why) => ProjectTenant { spec, location: None, live: Err(why), source: None },
@@ -278,7 +296,8 @@ impl Project {
         if let Some(platform) = &given.platform {
             self.read_organizations(platform, &specs);
         }
-        for (name, tenant) in before.iter().flat_map(|before| &before.tenants) {
+        let Known::Servers(before) = known else { return };
+        for (name, tenant) in &before.tenants {
             if let (Some(LocationSpec::Prismatic(_)), Some(now)) = (&tenant.spec.location, self.tenants.get_mut(name))
                 && now.spec.location == tenant.spec.location
                 && !tenant.counts_as_declared()
@@ -288,16 +307,39 @@ impl Project {
         }
     }
 
-    /// The tenants in clusters, as they were read before an edit.
-    fn in_clusters(&self, specs: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, InCluster> {
+    /// The tenants in clusters, as they were read before.
+    fn in_clusters(&self, specs: &BTreeMap<String, TenantSpec>, with_locations: bool) -> BTreeMap<String, InCluster> {
         let read = specs.iter().filter_map(|(name, spec)| {
             let before = self.tenants.get(name).filter(|before| before.spec.location == spec.location)?;
             // One that could not be read stays unread.
             let was_asked = before.location.is_some() || before.live.is_err();
             let is_in_cluster = matches!(spec.location, Some(LocationSpec::Kubernetes(_))) && was_asked;
-            is_in_cluster.then(|| (name.clone(), InCluster::after(name, spec, &before.live)))
+            let location = before.location.clone().filter(|_| with_locations);
+            is_in_cluster.then(|| (name.clone(), InCluster { location, ..InCluster::after(name, spec, &before.live) }))
         });
         read.collect()
+    }
+
+    /// The project with these live objects of tenants that were read before, as a watch of their clusters has them.
+    pub fn with_live(&self, live: &BTreeMap<String, Arc<Inventory>>) -> Project {
+        let mut project = self.clone();
+        for (name, inventory) in live {
+            if let Some(Ok(snapshot)) = project.tenants.get_mut(name).map(|tenant| &mut tenant.live) {
+                snapshot.inventory = Arc::clone(inventory);
+            }
+        }
+        project
+    }
+
+    /// Collects the problems of all files.
+    fn collect_problems(&mut self) {
+        let key = |problem: &FileProblem| (problem.file.clone(), problem.line, problem.column, problem.message.clone());
+        self.own_problems.sort_by_key(key);
+        let mut rest: Vec<FileProblem> = self.snapshots().flat_map(|s| &s.problems).cloned().collect();
+        rest.sort_by_key(key);
+        let mut seen = BTreeSet::new();
+        let problems = self.own_problems.iter().chain(&rest).filter(|problem| seen.insert(key(problem)));
+        self.problems = problems.cloned().collect();
     }
 
     /// The project as it would be after an edit of its files. Only these files are read again; what was read from
@@ -316,7 +358,7 @@ impl Project {
             // It was not opened for edits.
             None => Files::read(&given, &mut std::io::empty()).after(&over),
         };
-        assemble(&given, files, over, Some(self))
+        assemble(&given, files, over, Known::Servers(self))
     }
 
     /// What the definitions say, by their file.

@@ -2,7 +2,7 @@
 
 pub mod load;
 mod memory;
-mod test_cluster;
+pub mod test_cluster;
 
 use crate::report::{Figure, Machine};
 use crate::{Outcome, generate, measure, peers};

@@ -121,6 +121,11 @@ pub fn integration_name(number: usize) -> String {
     integration(number, 0..0).0.name().to_string()
 }
 
+/// Returns the name of a component that connections use.
+pub fn component_name() -> String {
+    COMPONENTS.first().copied().unwrap_or_default().to_string()
+}
+
 /// Returns one connection as a file.
 pub fn one_document() -> Result<String, WriteError> {
     to_yaml(&Resource::from(Object::new(stable_key(0), connection(0))))

@@ -1,11 +1,14 @@
 //! The page over 10,000 connections in each of 5 tenants, beside `status` of the same.
 
+mod events;
+
 use crate::files::STABLEKEY;
 use crate::report::{Figure, Machine, bytes, time};
-use crate::{Outcome, generate, measure};
+use crate::{Outcome, generate, measure, peers};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,7 +47,7 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     let status = measure::median(status);
     let memory_of_status = measure::memory_of(&command(&["status"]), exit)?;
 
-    let mut page = Page::start(root)?;
+    let mut page = Page::start(root, &[])?;
     let mut figures = vec![Figure::of_time("the page listens, from its start", page.listened, OF_LISTENING)];
     page.wait_until_shown()?;
     let loaded = page.begin.elapsed();
@@ -91,6 +94,10 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
         None => machine.left_out("the first paint: there is no Chromium or Node here"),
     }
     page.stop()?;
+    match peers::kubectl() {
+        Some(_) => figures.extend(events::figures()?),
+        None => machine.left_out("events of clusters: go is not here to build a control plane"),
+    }
     Ok(figures)
 }
 
@@ -117,7 +124,7 @@ fn views() -> Vec<(&'static str, String)> {
 
 /// Writes the project: a source, and syncs from it to all others.
 fn write(root: &Path) -> Outcome<()> {
-    let (mut tenants, mut to) = (String::new(), Vec::new());
+    let mut tenants = String::new();
     let yaml = generate::yaml(DOCUMENTS)?;
     for number in 1..=TENANTS {
         let name = format!("t{number}");
@@ -129,17 +136,19 @@ fn write(root: &Path) -> Outcome<()> {
         )?;
         std::fs::create_dir(root.join(&name))?;
         std::fs::write(root.join(&name).join("all.yaml"), &yaml)?;
-        if number > 1 {
-            to.push(name);
-        }
     }
-    writeln!(
-        tenants,
-        "---\napiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: from-t1}}\nspec:\n  from: t1\n  to: \
-         [{}]\n  integrations: ['*']\n  connections: Mirror",
-        to.join(", ")
-    )?;
+    tenants.push_str(&sync("Mirror"));
     Ok(std::fs::write(root.join("tenants.yaml"), tenants)?)
+}
+
+/// The sync from the first tenant to all others.
+fn sync(connections: &str) -> String {
+    let to: Vec<String> = (2..=TENANTS).map(|number| format!("t{number}")).collect();
+    format!(
+        "---\napiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: from-t1}}\nspec:\n  from: t1\n  to: \
+         [{}]\n  integrations: ['*']\n  connections: {connections}\n",
+        to.join(", ")
+    )
 }
 
 /// Changes the file of the source.
@@ -160,10 +169,10 @@ struct Page {
 }
 
 impl Page {
-    fn start(root: &Path) -> Outcome<Self> {
+    fn start(root: &Path, environment: &[(&str, &OsStr)]) -> Outcome<Self> {
         let begin = Instant::now();
         let mut command = Command::new(STABLEKEY);
-        command.args(["ui"]).current_dir(root).env("GIT_CEILING_DIRECTORIES", root);
+        command.args(["ui"]).current_dir(root).env("GIT_CEILING_DIRECTORIES", root).envs(environment.iter().copied());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;

@@ -10,7 +10,7 @@ use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::Inventory;
 use crate::near_miss::near_or_all;
 use crate::project::Project;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// How much is known of a component. A later one is better.
@@ -68,15 +68,16 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Returns the components, as they are known best for a tenant.
     pub(super) fn of(project: &Project, tenant: &str) -> Self {
-        let mut found: BTreeMap<ComponentRef, KnownComponent> = BTreeMap::new();
+        let mut found = FoundComponents::default();
         let others = project.tenants.keys().map(String::as_str).filter(|other| *other != tenant);
         for (is_own, name) in std::iter::once((true, tenant)).chain(others.map(|other| (false, other))) {
             for inventory in inventories(project, name) {
-                take_declared(&mut found, inventory, is_own);
-                take_used(&mut found, inventory);
+                found.take_declared(inventory, is_own);
+                found.take_used(inventory);
             }
         }
-        let mut components: Vec<KnownComponent> = found.into_values().collect();
+        let mut components = found.all;
+        components.sort_by(|a, b| a.reference.cmp(&b.reference));
         components.iter_mut().for_each(|component| component.types.sort_by(|a, b| a.key.cmp(&b.key)));
         Catalog { components }
     }
@@ -123,57 +124,71 @@ impl Catalog {
     }
 }
 
-fn take_declared(found: &mut BTreeMap<ComponentRef, KnownComponent>, inventory: &Inventory, is_own: bool) {
-    for object in inventory.components.values() {
-        let known = match (is_inferred(&object.metadata), is_own) {
-            (true, _) => Known::Inferred,
-            (false, false) => Known::Declared,
-            (false, true) => Known::DeclaredHere,
-        };
-        let there = entry(found, &object.spec.reference());
-        if known < there.known {
-            continue;
-        }
-        let is_better = known > there.known;
-        // What is only inferred, and what several tenants declare, adds up.
-        if is_better && known >= Known::Declared {
-            there.types.clear();
-        }
-        if is_better {
-            there.object = Some(Arc::clone(object));
-        }
-        there.known = known;
-        if known == Known::DeclaredHere && !is_better {
-            continue;
-        }
-        object.spec.types.iter().for_each(|type_| add(&mut there.types, type_));
-    }
+/// The components found so far, by key and whether they are public: connections are many, and their components few.
+#[derive(Default)]
+struct FoundComponents<'p> {
+    all: Vec<KnownComponent>,
+    at: HashMap<(&'p str, bool), usize>,
 }
 
-/// Adds the components that connections and integrations use: a type that is in use exists.
-fn take_used(found: &mut BTreeMap<ComponentRef, KnownComponent>, inventory: &Inventory) {
-    for connection in inventory.connections.values() {
-        let there = entry(found, &connection.spec.component);
-        if there.known < Known::Declared {
-            add(&mut there.types, &as_used(&connection.spec));
+impl<'p> FoundComponents<'p> {
+    fn take_declared(&mut self, inventory: &'p Inventory, is_own: bool) {
+        for object in inventory.components.values() {
+            let known = match (is_inferred(&object.metadata), is_own) {
+                (true, _) => Known::Inferred,
+                (false, false) => Known::Declared,
+                (false, true) => Known::DeclaredHere,
+            };
+            let Some(there) = self.of(&object.spec.key, object.spec.is_public()).filter(|there| known >= there.known)
+            else {
+                continue;
+            };
+            let is_better = known > there.known;
+            // What is only inferred, and what several tenants declare, adds up.
+            if is_better && known >= Known::Declared {
+                there.types.clear();
+            }
+            if is_better {
+                there.object = Some(Arc::clone(object));
+            }
+            there.known = known;
+            if known == Known::DeclaredHere && !is_better {
+                continue;
+            }
+            object.spec.types.iter().for_each(|type_| add(&mut there.types, type_));
         }
     }
-    let variables = inventory.integrations.values().flat_map(|integration| &integration.spec.connections);
-    for variable in variables {
-        if let Means::Own(own) = &variable.means {
-            let there = entry(found, &own.component);
-            if there.known < Known::Declared {
-                let type_ = ConnectionType { key: own.type_.clone(), oauth2: None, inputs: BTreeMap::new() };
-                add(&mut there.types, &type_);
+
+    /// Adds the components that connections and integrations use: a type that is in use exists.
+    fn take_used(&mut self, inventory: &'p Inventory) {
+        for connection in inventory.connections.values() {
+            let component = &connection.spec.component;
+            let there = self.of(&component.key, component.is_public());
+            if let Some(there) = there.filter(|there| there.known < Known::Declared) {
+                add_used(&mut there.types, &connection.spec);
+            }
+        }
+        let variables = inventory.integrations.values().flat_map(|integration| &integration.spec.connections);
+        for variable in variables {
+            let Means::Own(own) = &variable.means else { continue };
+            let there = self.of(&own.component.key, own.component.is_public());
+            if let Some(there) = there.filter(|there| there.known < Known::Declared)
+                && !there.types.iter().any(|known| known.key == own.type_)
+            {
+                there.types.push(ConnectionType { key: own.type_.clone(), oauth2: None, inputs: BTreeMap::new() });
             }
         }
     }
-}
 
-fn entry<'f>(found: &'f mut BTreeMap<ComponentRef, KnownComponent>, of: &ComponentRef) -> &'f mut KnownComponent {
-    let reference = ComponentRef::new(&of.key, of.is_public());
-    let new = KnownComponent { reference: reference.clone(), types: Vec::new(), known: Known::Used, object: None };
-    found.entry(reference).or_insert(new)
+    /// The component with this key, which is added where it is new.
+    fn of(&mut self, key: &'p str, is_public: bool) -> Option<&mut KnownComponent> {
+        let at = *self.at.entry((key, is_public)).or_insert_with(|| {
+            let reference = ComponentRef::new(key, is_public);
+            self.all.push(KnownComponent { reference, types: Vec::new(), known: Known::Used, object: None });
+            self.all.len() - 1
+        });
+        self.all.get_mut(at)
+    }
 }
 
 /// Adds what is known of a type to what is known of it already. The stricter mark of an input holds.
@@ -194,13 +209,25 @@ fn add(types: &mut Vec<ConnectionType>, new: &ConnectionType) {
     }
 }
 
-/// The type of a connection as its use shows it.
-fn as_used(spec: &ConnectionSpec) -> ConnectionType {
-    let input = |(name, input): (&String, &Input)| {
-        let secret = matches!(input, Input::SecretRef(_)).then_some(true);
-        (name.clone(), TypeInput { secret, ..TypeInput::default() })
+/// Adds the type of a connection as its use shows it.
+fn add_used(types: &mut Vec<ConnectionType>, spec: &ConnectionSpec) {
+    let secret = |input: &Input| matches!(input, Input::SecretRef(_)).then_some(true);
+    let Some(there) = types.iter_mut().find(|there| there.key == spec.type_) else {
+        let input = |(name, input): (&String, &Input)| {
+            (name.clone(), TypeInput { secret: secret(input), ..TypeInput::default() })
+        };
+        let inputs = spec.inputs.iter().map(input).collect();
+        types.push(ConnectionType { key: spec.type_.clone(), oauth2: None, inputs });
+        return;
     };
-    ConnectionType { key: spec.type_.clone(), oauth2: None, inputs: spec.inputs.iter().map(input).collect() }
+    for (name, input) in &spec.inputs {
+        match there.inputs.get_mut(name) {
+            Some(known) => known.secret = secret(input).or(known.secret),
+            None => {
+                drop(there.inputs.insert(name.clone(), TypeInput { secret: secret(input), ..TypeInput::default() }))
+            }
+        }
+    }
 }
 
 /// Whether a type uses OAuth 2.0: it says so, or it has the inputs of OAuth 2.0.

@@ -575,8 +575,6 @@ struct Desk<'p> {
     name: &'p str,
     /// Its source first.
     read: Vec<&'p Inventory>,
-    /// The integrations of the project that name each definition, with their tenants.
-    definitions: BTreeMap<PathBuf, Vec<(&'p str, &'p str)>>,
 }
 
 /// The component and type that a connection must have.
@@ -624,16 +622,7 @@ impl<'p> Desk<'p> {
             // What it has is unknown.
             home(project, name)?;
         }
-        let mut definitions: BTreeMap<PathBuf, Vec<(&str, &str)>> = BTreeMap::new();
-        for (tenant, read) in read_everywhere(project) {
-            for (name, object) in &read.inventory.integrations {
-                let at = read.origins.get(&ObjectId::new(Kind::Integration, name));
-                if let (Some(Definition::File(file)), Some(at)) = (&object.spec.definition, at) {
-                    definitions.entry(normal(&beside(at, file))).or_default().push((tenant, name));
-                }
-            }
-        }
-        Ok(Desk { project, world: project.world(), name, read: inventories(project, name), definitions })
+        Ok(Desk { project, world: project.world(), name, read: inventories(project, name) })
     }
 
     /// All integrations that were read, by name.
@@ -937,9 +926,23 @@ impl<'p> Desk<'p> {
 
     /// Fails if the file of a definition is named by another integration, which would change too.
     fn is_only_its_own(&self, name: &str, path: &Path) -> Result<(), AuthorError> {
-        let mut others = self.definitions.get(&normal(path)).into_iter().flatten();
-        match others.find(|other| **other != (self.name, name)) {
-            Some((tenant, other)) => {
+        let (path, file_name) = (normal(path), path.file_name());
+        let mut all = read_everywhere(self.project).flat_map(|(tenant, read)| {
+            read.inventory.integrations.iter().map(move |(name, it)| (tenant, read, name, it))
+        });
+        // Paths are compared part by part, which takes long where integrations are many: their last parts tell most.
+        let names_it = |read: &Snapshot, name: &str, object: &Object<IntegrationSpec>| match &object.spec.definition {
+            Some(Definition::File(file)) if Path::new(file).file_name() == file_name => {
+                let at = read.origins.get(&ObjectId::new(Kind::Integration, name));
+                at.is_some_and(|at| normal(&beside(at, file)) == path)
+            }
+            _ => false,
+        };
+        let other = all.find(|(tenant, read, other, object)| {
+            (*tenant, other.as_str()) != (self.name, name) && names_it(read, other, object)
+        });
+        match other {
+            Some((tenant, _, other, _)) => {
                 let message = format!("{} is the definition of {tenant}/Integration/{other} too", path.display());
                 Err(AuthorError::refused(message, "give each a file of its own first"))
             }

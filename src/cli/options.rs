@@ -12,7 +12,7 @@ use crate::manifest::{is_manifest, read_file};
 use crate::near_miss::near_misses;
 use crate::project::sources;
 use crate::project::stored::StoredProject;
-use crate::project::{Project, ProjectArgs, open, open_again, open_beside};
+use crate::project::{Project, ProjectArgs, open, open_beside};
 use crate::render::Invocation;
 use crate::tenant::prismatic::Platform;
 use clap::Args;
@@ -484,12 +484,17 @@ impl RootOption {
         Ok(project)
     }
 
-    /// Reads the project again, to edit it. What is the same in files as before is in memory once.
-    pub(super) fn reopen_for_edits(&self, sources: &SourceOption, before: &Project) -> Result<Project, CommandFailure> {
+    /// Reads the project again in one of the ways that there are, to edit it.
+    pub(super) fn reopen_for_edits(
+        &self,
+        sources: &SourceOption,
+        before: &Project,
+        again: fn(&ProjectArgs, &Project) -> Project,
+    ) -> Result<Project, CommandFailure> {
         is_folder(&self.root)?;
         let given = GivenSources { root: &self.root, given: &sources.given };
         let arguments = ProjectArgs { for_edits: true, sources: given.folders()?, ..self.arguments() };
-        let project = with_tenants(open_again(&arguments, before))?;
+        let project = with_tenants(again(&arguments, before))?;
         given.are_of(&project)?;
         Ok(project)
     }

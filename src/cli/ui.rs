@@ -5,8 +5,8 @@ use super::hub::HubOptions;
 use super::kept::state_folder;
 use super::options::{RootOption, SourceOption};
 use super::output::Output;
-use crate::page::{self, PageError, PageFolder, PageHub, PageOptions, PageSubject, Unopened};
-use crate::project::Project;
+use crate::page::{self, OpenScope, PageError, PageFolder, PageHub, PageOptions, PageSubject, Unopened};
+use crate::project::{open_again, open_files_again};
 use clap::Args;
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::Arc;
@@ -59,10 +59,11 @@ impl Ui {
             None => {
                 let folder = root.root.clone();
                 super::options::is_folder(&folder)?;
-                let open = move |before: Option<&Project>| {
-                    let opened = match before {
-                        Some(before) => root.reopen_for_edits(&sources, before),
-                        None => root.open_for_edits(&sources),
+                let open = move |scope: OpenScope<'_>| {
+                    let opened = match scope {
+                        OpenScope::First => root.open_for_edits(&sources),
+                        OpenScope::Everything(before) => root.reopen_for_edits(&sources, before, open_again),
+                        OpenScope::Files(before) => root.reopen_for_edits(&sources, before, open_files_again),
                     };
                     opened.map_err(unopened)
                 };

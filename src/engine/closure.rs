@@ -4,9 +4,10 @@
 use super::model::canonical::FieldHash;
 use super::model::code::Code;
 use super::model::field::FieldValue;
+use super::model::finding::Finding;
 use super::model::inventory::{Inventory, Misnamed, TenantView, View, World};
 use super::model::item::{Item, ObjectId};
-use super::model::plan::{Plan, Scope};
+use super::model::plan::{ActionKind, Plan, Scope};
 use super::plan::{concerned_keys, digests, gates, has_stages, plan_uncounted};
 use super::syncs;
 use crate::api::*;
@@ -189,6 +190,21 @@ impl Index {
 }
 
 impl Seeds {
+    /// Adds an object that changed. Returns whether a closure can be planned of it: of a component it is everything that
+    /// uses it.
+    pub fn add(&mut self, id: &ObjectId, inventories: &[&Inventory]) -> bool {
+        match id.kind {
+            Kind::Connection => drop(self.keys.insert(id.name.clone())),
+            Kind::Integration => drop(self.integrations.insert(id.name.clone())),
+            Kind::CustomerCredentials => {
+                let known = inventories.iter().filter_map(|inventory| inventory.customer_credentials.get(&id.name));
+                self.keys.extend(known.map(|known| names::of_stable_key(&known.spec.connection)));
+            }
+            Kind::Component | Kind::Tenant | Kind::TenantSync => return false,
+        }
+        true
+    }
+
     /// The number of seeds.
     pub fn len(&self) -> usize {
         self.keys.len() + self.integrations.len()
@@ -279,6 +295,52 @@ impl Core {
     }
 }
 
+/// A part of a world that was planned again after a change.
+#[derive(Debug)]
+pub struct PlannedPart {
+    /// The objects that were planned.
+    pub core: Core,
+    /// The objects that were planned, and those that their plan depends on.
+    pub world: World,
+    pub plan: Plan,
+}
+
+impl PlannedPart {
+    /// Plans the closure of `seeds` in a world. `None` where it is so large that the whole world is planned as fast.
+    pub fn of(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Option<Self> {
+        let core = Core::of(index, seeds);
+        let wanted = around(&core, index, world)?;
+        let plan = plan_closure(world, index, seeds, scope);
+        Some(PlannedPart { world: part_of(world, &wanted, None, false), core, plan })
+    }
+
+    /// The plan of the whole world: that of before the change, with this part instead of what it was. What depends on a
+    /// whole target stays as it was.
+    pub fn put_into(&self, before: &Plan) -> Plan {
+        let mut whole = before.clone();
+        retain(&mut whole, &|id| !self.core.contains(id));
+        for (target, was) in whole.targets.iter_mut().zip(&before.targets) {
+            let Some(part) = self.plan.targets.iter().find(|part| part.tenant == target.tenant) else { continue };
+            let too_many = was.actions.iter().flat_map(|action| &action.needs_approval);
+            let too_many = too_many.clone().find(|approval| approval.code == Code::TooManyChanges);
+            target.actions.extend(part.actions.iter().cloned().map(|mut action| {
+                let is_counted = matches!(action.action, ActionKind::Update | ActionKind::Delete);
+                action.needs_approval.extend(too_many.filter(|_| is_counted).cloned());
+                action
+            }));
+            target.waiting.extend(part.waiting.iter().cloned());
+            target.notes.extend(part.notes.iter().cloned());
+            target.concerned.extend(part.concerned.iter().map(|(id, writers)| (id.clone(), writers.clone())));
+            target.digests = digests(&target.actions);
+        }
+        let is_of_part = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| self.core.contains(id));
+        whole.findings.extend(self.plan.findings.iter().filter(is_of_part).cloned());
+        whole.findings.sort_by_key(|finding| finding.severity);
+        whole.recount();
+        whole
+    }
+}
+
 /// Plans the closure of `seeds`: the actions and notes for the changed objects and their users, equal to those of the
 /// whole plan except for marks that depend on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
@@ -307,18 +369,22 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
 
 fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misnamed: &Misnamed, with_gone: bool) -> Plan {
     let Some(wanted) = around(core, index, world) else { return plan_uncounted(world, scope) };
-    let small = World {
+    plan_uncounted(&part_of(world, &wanted, Some(misnamed.clone()), with_gone), scope)
+}
+
+/// A world with only these objects in each tenant.
+fn part_of(world: &World, wanted: &BTreeSet<ObjectId>, misnamed: Option<Misnamed>, with_gone: bool) -> World {
+    World {
         waiting: world.waiting.clone(),
-        tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted, with_gone))).collect(),
+        tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, wanted, with_gone))).collect(),
         syncs: world.syncs.clone(),
         stopped: world.stopped.clone(),
         unread: world.unread.clone(),
-        misnamed: Some(misnamed.clone()),
+        misnamed,
         underway: world.underway.clone(),
         gates: world.gates.clone(),
         now: world.now,
-    };
-    plan_uncounted(&small, scope)
+    }
 }
 
 /// The objects that a plan of `core` can depend on; `None` if they are so many that planning the whole world is faster

@@ -1,26 +1,43 @@
-//! Notices changes in the clusters of a project's tenants.
+//! Follows the clusters of a project's tenants.
 
-use super::desk::PageDesk;
-use super::desk::UnwatchedTenant;
+use super::desk::{PageDesk, ReadScope, UnwatchedTenant};
 use crate::api::{Kubeconfig, LocationSpec};
-use crate::kubernetes::error::RequestError;
-use crate::kubernetes::watch::WatchHandle;
+use crate::engine::closure::{Index, Seeds};
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
 use crate::project::Project;
 use crate::tenant::TenantLocation;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use crate::tenant::cluster::followed::{FollowedChange, FollowedNamespace};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
 
-/// The watches of tenants in clusters, by tenant, each with the location that it is of.
+/// The most objects that are planned apart from the rest.
+const MOST: usize = 64;
+
+/// The followed tenants, each with the location that it is of.
 pub(super) struct ClusterWatch {
     desk: Weak<PageDesk>,
-    watches: BTreeMap<String, (LocationSpec, WatchHandle)>,
-    /// Why changes of a tenant go unnoticed, by tenant.
-    lost: Arc<Mutex<BTreeMap<String, String>>>,
+    followed: BTreeMap<String, (LocationSpec, FollowedNamespace)>,
 }
+
+/// What changed in the clusters of a project.
+pub(super) enum ClusterChange {
+    /// These objects are live now.
+    Live {
+        live: BTreeMap<String, Arc<Inventory>>,
+        /// The objects that changed by tenant, where they are few.
+        objects: Option<ChangedParts>,
+    },
+    /// More than the watches can tell.
+    Unsure,
+}
+
+/// The changed objects of each tenant.
+pub(super) type ChangedParts = BTreeMap<String, BTreeSet<ObjectId>>;
 
 impl ClusterWatch {
     pub(super) fn new(desk: &Arc<PageDesk>) -> Self {
-        ClusterWatch { desk: Arc::downgrade(desk), watches: BTreeMap::new(), lost: Arc::default() }
+        ClusterWatch { desk: Arc::downgrade(desk), followed: BTreeMap::new() }
     }
 
     /// Follows the tenants of a project that are in clusters, and no others.
@@ -29,48 +46,82 @@ impl ClusterWatch {
             TenantLocation::Cluster(location) => Some(location),
             _ => None,
         };
-        self.watches.retain(|name, (spec, _)| {
+        self.followed.retain(|name, (spec, _)| {
             in_cluster(name).is_some()
                 && project.tenants.get(name).and_then(|tenant| tenant.spec.location.as_ref()) == Some(spec)
         });
         for (name, tenant) in &project.tenants {
             let (Some(location), Some(spec)) = (in_cluster(name), &tenant.spec.location) else { continue };
-            let (desk, lost, tenant) = (Weak::clone(&self.desk), Arc::clone(&self.lost), name.clone());
-            let changed = move |why: Option<&RequestError>| {
-                let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
-                match why {
-                    Some(why) => drop(lost.insert(tenant.clone(), why.to_string())),
-                    None => drop(lost.remove(&tenant)),
-                }
-                drop(lost);
+            let desk = Weak::clone(&self.desk);
+            let changed = move || {
                 if let Some(desk) = desk.upgrade() {
-                    desk.read_again();
+                    desk.read(ReadScope::Watched);
                 }
             };
-            self.watches.entry(name.clone()).or_insert_with(|| (spec.clone(), location.follow(changed)));
+            self.followed.entry(name.clone()).or_insert_with(|| (spec.clone(), location.follow(changed)));
         }
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| self.watches.contains_key(name));
+    }
+
+    /// Forgets what changed: it is about to be read.
+    pub(super) fn forget(&self) {
+        self.followed.values().for_each(|(_, followed)| drop(followed.take()));
+    }
+
+    /// Takes what changed since the last time, in a project that was read before.
+    pub(super) fn take(&self, project: &Project) -> ClusterChange {
+        let (mut live, mut parts, mut is_whole) = (BTreeMap::new(), ChangedParts::new(), false);
+        for (name, (_, followed)) in &self.followed {
+            let changed = followed.take();
+            match changed {
+                FollowedChange::Nothing => continue,
+                FollowedChange::Unsure => return ClusterChange::Unsure,
+                FollowedChange::Everything => is_whole = true,
+                FollowedChange::Objects(objects) => drop(parts.insert(name.clone(), objects)),
+            }
+            let was_read = project.tenants.get(name).is_some_and(|tenant| tenant.live.is_ok());
+            match followed.inventory().filter(|_| was_read) {
+                Some(inventory) => drop(live.insert(name.clone(), inventory)),
+                None => return ClusterChange::Unsure,
+            }
+        }
+        let is_small = !is_whole && parts.values().map(|objects| objects.len()).sum::<usize>() <= MOST;
+        ClusterChange::Live { live, objects: Some(parts).filter(|parts| is_small && !parts.is_empty()) }
     }
 
     /// The tenants whose changes go unnoticed.
     pub(super) fn unwatched(&self) -> Vec<UnwatchedTenant> {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |(tenant, why): (&String, &String)| {
-            let location = match self.watches.get(tenant) {
-                Some((LocationSpec::Kubernetes(location), _)) => Some(location),
-                _ => None,
-            };
-            let context = location.and_then(|location| match &location.kubeconfig {
+        let of = |(tenant, (spec, followed)): (&String, &(LocationSpec, FollowedNamespace))| {
+            let why = followed.lost()?.to_string();
+            let LocationSpec::Kubernetes(location) = spec else { return None };
+            let context = match &location.kubeconfig {
                 Some(Kubeconfig::Context(context)) => Some(context.clone()),
                 _ => None,
-            });
-            UnwatchedTenant {
-                tenant: tenant.clone(),
-                context,
-                namespace: location.map_or_else(String::new, |location| location.namespace.clone()),
-                why: why.clone(),
-            }
+            };
+            Some(UnwatchedTenant { tenant: tenant.clone(), context, namespace: location.namespace.clone(), why })
         };
-        lost.iter().map(of).collect()
+        self.followed.iter().filter_map(of).collect()
     }
+}
+
+/// The seeds of a closure of these objects; `None` where a closure cannot be planned of one of them.
+pub(super) fn seeds(
+    parts: &ChangedParts,
+    before: &Project,
+    live: &BTreeMap<String, Arc<Inventory>>,
+    index: &mut Index,
+) -> Option<Seeds> {
+    let mut seeds = Seeds::default();
+    for (tenant, objects) in parts {
+        let was = before.tenants.get(tenant)?.live.as_ref().ok()?;
+        let now = live.get(tenant)?;
+        for id in objects {
+            if !seeds.add(id, &[&was.inventory, now]) {
+                return None;
+            }
+            if let Some(item) = now.get(id) {
+                index.take(&item);
+            }
+        }
+    }
+    Some(seeds)
 }

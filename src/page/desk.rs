@@ -36,6 +36,8 @@ pub(super) struct Reading {
     pub(super) asked: u64,
     /// Counts the steps of applies.
     pub(super) steps: u64,
+    /// Counts parts that were shown before all was planned again.
+    pub(super) parts: u64,
     /// Counts readings that are done, those that failed too.
     pub(super) read: u64,
     /// Counts what is worth a look: a new reading, the begin of one, a step of an apply. It grows across restarts, too.
@@ -52,6 +54,17 @@ pub(super) struct UnwatchedTenant {
     pub(super) why: String,
 }
 
+/// What has to be read; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ReadScope {
+    /// What watches of clusters delivered.
+    Watched,
+    /// The files, and what nothing watches.
+    Files,
+    /// Everything.
+    Everything,
+}
+
 /// The first version of this process. A window that an earlier one served is older.
 fn first_version() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
@@ -61,7 +74,7 @@ fn first_version() -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DeskWake {
     /// A reading is wanted.
-    Reading,
+    Reading(ReadScope),
     /// The time is over.
     Nothing,
     /// The page ends.
@@ -78,8 +91,8 @@ pub(super) struct PageDesk {
     /// The plans that were shown last, to say what changed since.
     pub(super) plans_shown: PlansShown,
     reading: watch::Sender<Reading>,
-    /// Whether something was asked to be read.
-    wanted: (Mutex<bool>, Condvar),
+    /// What was asked to be read.
+    wanted: (Mutex<Option<ReadScope>>, Condvar),
     has_ended: AtomicBool,
 }
 
@@ -92,7 +105,7 @@ impl PageDesk {
             running: Running::default(),
             plans_shown: PlansShown::default(),
             reading: watch::Sender::new(Reading { is_comparing: true, version: first_version(), ..Reading::default() }),
-            wanted: (Mutex::new(true), Condvar::new()),
+            wanted: (Mutex::new(Some(ReadScope::Everything)), Condvar::new()),
             has_ended: AtomicBool::new(false),
         }
     }
@@ -153,15 +166,21 @@ impl PageDesk {
         });
     }
 
-    /// Asks for a new reading.
+    /// Asks for a new reading of everything.
     pub(super) fn read_again(&self) {
+        self.read(ReadScope::Everything);
+    }
+
+    /// Asks for a new reading.
+    pub(super) fn read(&self, scope: ReadScope) {
         // Before the reader is woken, so that a reading which ends meanwhile does not count as this one.
         self.change(|reading| {
             reading.asked += 1;
             reading.is_comparing = true;
         });
         let (wanted, changed) = &self.wanted;
-        *wanted.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let mut wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *wanted = (*wanted).max(Some(scope));
         changed.notify_all();
     }
 
@@ -183,15 +202,17 @@ impl PageDesk {
         let (wanted, changed) = &self.wanted;
         let mut guard = wanted.lock().unwrap_or_else(PoisonError::into_inner);
         let until = longest.map(|longest| Instant::now() + longest);
-        while !*guard && !self.has_ended() {
+        while guard.is_none() && !self.has_ended() {
             guard = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
                 Some(Duration::ZERO) => return DeskWake::Nothing,
                 Some(rest) => changed.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
-        *guard = false;
-        if self.has_ended() { DeskWake::End } else { DeskWake::Reading }
+        match guard.take() {
+            Some(scope) if !self.has_ended() => DeskWake::Reading(scope),
+            _ => DeskWake::End,
+        }
     }
 
     /// Ends the streams and the reader.

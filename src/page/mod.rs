@@ -39,9 +39,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// Reads the project. What is the same as in an earlier reading is then in memory once. Fails with a message and what to
-/// do.
-pub type Opener = Arc<dyn Fn(Option<&Project>) -> Result<Project, Unopened> + Send + Sync>;
+/// Reads the project. Fails with a message and what to do.
+pub type Opener = Arc<dyn Fn(OpenScope<'_>) -> Result<Project, Unopened> + Send + Sync>;
+
+/// What is read of a project.
+#[derive(Clone, Copy)]
+pub enum OpenScope<'p> {
+    /// Everything, for the first time.
+    First,
+    /// Everything again. What is the same as in an earlier reading is then in memory once.
+    Everything(&'p Project),
+    /// The files again, and what is on the platform. What was read of clusters, which are followed, stays.
+    Files(&'p Project),
+}
 
 /// Why a project cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

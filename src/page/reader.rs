@@ -1,10 +1,11 @@
 //! The thread that reads the project, first at once and then whenever that is wanted.
 
-use super::cluster_watch::ClusterWatch;
-use super::desk::{DeskWake, PageDesk};
+use super::cluster_watch::{ClusterChange, ClusterWatch, seeds};
+use super::desk::{DeskWake, PageDesk, ReadScope, Reading};
 use super::shown::ShownProject;
 use super::watch::{FileWatch, folders};
-use super::{PageFolder, Unopened};
+use super::{OpenScope, PageFolder, Unopened};
+use crate::engine::closure::Index;
 use crate::project::ProjectTenant;
 use crate::tenant::TenantLocation;
 use jiff::Timestamp;
@@ -28,13 +29,19 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
     let mut number = 0;
     // Before the first reading, so that no change between it and the watch is missed.
     watch.follow(std::slice::from_ref(&folder.root));
-    let mut longest = None;
-    while desk.wait_until_wanted(longest) != DeskWake::End {
+    let (mut longest, mut index) = (None, None);
+    loop {
+        let scope = match desk.wait_until_wanted(longest) {
+            DeskWake::Reading(scope) => scope,
+            DeskWake::Nothing => ReadScope::Files,
+            DeskWake::End => break,
+        };
         number += 1;
-        let asked = desk.reading().asked;
-        let before = desk.reading().shown;
+        let Reading { asked, shown: before, failure, .. } = desk.reading();
+        // What was not read last is read whole.
+        let scope = if failure.is_some() { ReadScope::Everything } else { scope };
         // A panic ends this reading, not the page: what was read before stays.
-        let read = catch_unwind(AssertUnwindSafe(|| ShownProject::read(folder, before.as_deref())));
+        let read = catch_unwind(AssertUnwindSafe(|| read(desk, folder, before.as_ref(), scope, &clusters, &mut index)));
         let read = read.unwrap_or_else(|_| {
             Err(Unopened {
                 message: "reading ended by an internal error".to_string(),
@@ -66,4 +73,44 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
             }
         });
     }
+}
+
+/// Reads what is wanted, and plans all. The closure of a few objects that changed in clusters is shown before that.
+fn read(
+    desk: &PageDesk,
+    folder: &Arc<PageFolder>,
+    before: Option<&Arc<ShownProject>>,
+    scope: ReadScope,
+    clusters: &ClusterWatch,
+    index: &mut Option<Index>,
+) -> Result<Arc<ShownProject>, Unopened> {
+    let Some(before) = before else {
+        clusters.forget();
+        return Ok(ShownProject::of(folder, (folder.open)(OpenScope::First)?));
+    };
+    let (live, objects) = match clusters.take(&before.project) {
+        ClusterChange::Live { live, objects } if scope < ReadScope::Everything => (live, objects),
+        ClusterChange::Live { .. } | ClusterChange::Unsure => {
+            *index = None;
+            return Ok(ShownProject::of(folder, (folder.open)(OpenScope::Everything(&before.project))?));
+        }
+    };
+    if scope == ReadScope::Files {
+        *index = None;
+        let project = (folder.open)(OpenScope::Files(&before.project))?;
+        return Ok(ShownProject::of(folder, if live.is_empty() { project } else { project.with_live(&live) }));
+    }
+    if live.is_empty() {
+        return Ok(Arc::clone(before));
+    }
+    let project = before.project.with_live(&live);
+    let index = index.get_or_insert_with(|| Index::of(&before.planned.world));
+    let seeds = objects.and_then(|objects| seeds(&objects, &before.project, &live, index));
+    if let Some(part) = seeds.and_then(|seeds| before.with_part(project.clone(), &live, index, &seeds)) {
+        desk.change(|reading| {
+            reading.shown = Some(part);
+            reading.parts += 1;
+        });
+    }
+    Ok(ShownProject::of(folder, project))
 }

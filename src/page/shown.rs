@@ -1,14 +1,16 @@
 //! One reading of the project: what every view shows until the next one.
 
-use super::{PageFolder, Unopened};
+use super::PageFolder;
 use crate::api::Kind;
+use crate::engine::closure::{Index, Seeds};
+use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
 use crate::project::Project;
 use crate::project::planned::{self, PlannedProject};
 use crate::report::overview::Overview;
 use crate::report::status::{Todo, todo};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What was read, planned and counted at one moment.
@@ -18,28 +20,50 @@ pub(super) struct ShownProject {
     pub(super) planned: PlannedProject,
     pub(super) overview: Overview,
     /// What is left to people.
-    pub(super) todo: Vec<Todo>,
+    pub(super) todo: Arc<[Todo]>,
     /// The components that any tenant declares or uses.
-    pub(super) components: BTreeSet<String>,
+    pub(super) components: Arc<BTreeSet<String>>,
     /// Whether it could not be read since.
     is_stale: bool,
 }
 
 impl ShownProject {
-    /// Reads and plans all tenants.
-    pub(super) fn read(folder: &Arc<PageFolder>, before: Option<&ShownProject>) -> Result<Arc<Self>, Unopened> {
-        let project = (folder.open)(before.map(|before| &*before.project))?;
+    /// Plans all tenants of a project.
+    pub(super) fn of(folder: &Arc<PageFolder>, project: Project) -> Arc<Self> {
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
-        let todo = todo(&planned.world, &planned.plan);
+        let todo = todo(&planned.world, &planned.plan).into();
         let views = planned.world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
         let inventories: Vec<_> = views.flatten().filter_map(|view| view.inventory()).collect();
         let declared =
             inventories.iter().flat_map(|read| read.components.values()).map(|one| one.spec.reference().typed());
         let used = inventories.iter().flat_map(|read| read.connections.values()).map(|one| one.spec.component.typed());
-        let components = declared.chain(used).collect();
+        let components = declared.chain(used).collect::<BTreeSet<String>>().into();
         let (folder, project) = (Arc::clone(folder), Arc::new(project));
-        Ok(Arc::new(ShownProject { folder, project, planned, overview, todo, components, is_stale: false }))
+        Arc::new(ShownProject { folder, project, planned, overview, todo, components, is_stale: false })
+    }
+
+    /// The same with these live objects, of which a closure is planned again. What is counted over all tenants stays as
+    /// it was. `None` where the closure is as large as everything.
+    pub(super) fn with_part(
+        &self,
+        project: Project,
+        live: &BTreeMap<String, Arc<Inventory>>,
+        index: &Index,
+        seeds: &Seeds,
+    ) -> Option<Arc<Self>> {
+        let (planned, part) = planned::plan_part(&project, &self.planned, live, index, seeds)?;
+        let of_part = Overview::of(&part.world, &part.plan);
+        let overview = self.overview.with_part(&of_part, &planned.world, &|id| part.core.contains(id));
+        Some(Arc::new(ShownProject {
+            folder: Arc::clone(&self.folder),
+            project: Arc::new(project),
+            planned,
+            overview,
+            todo: Arc::clone(&self.todo),
+            components: Arc::clone(&self.components),
+            is_stale: false,
+        }))
     }
 
     /// The same, where it cannot be read any more: nothing of it is called in sync.
@@ -54,8 +78,8 @@ impl ShownProject {
             project: Arc::clone(&self.project),
             overview: Overview::of(&planned.world, &planned.plan),
             planned,
-            todo: self.todo.clone(),
-            components: self.components.clone(),
+            todo: Arc::clone(&self.todo),
+            components: Arc::clone(&self.components),
             is_stale: true,
         })
     }

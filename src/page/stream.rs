@@ -20,9 +20,16 @@ struct State {
     changes: tokio::sync::watch::Receiver<Reading>,
     /// What the page that listens shows.
     version: u64,
-    /// The counts of readings and of steps of an apply in the last event.
-    told: Option<(u64, u64)>,
+    /// What was news in the last event.
+    told: Option<News>,
     last: Option<Instant>,
+}
+
+/// The counts of readings, of parts of them and of steps of an apply.
+type News = (u64, u64, u64);
+
+fn news(reading: &Reading) -> News {
+    (reading.read, reading.parts, reading.steps)
 }
 
 /// The events of a page that shows a version.
@@ -43,7 +50,7 @@ async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
         if reading.version != state.version {
             state.version = reading.version;
             state.last = Some(Instant::now());
-            let told = state.told.replace((reading.read, reading.steps));
+            let told = state.told.replace(news(&reading));
             let name = event_of(&reading, told);
             let event = format!("event: {name}\ndata: {}\n\n", reading.version);
             return Some((Ok(Bytes::from(event)), state));
@@ -57,8 +64,8 @@ async fn next(mut state: State) -> Option<(Result<Bytes, Infallible>, State)> {
 }
 
 /// The event for a reading. What is new is shown at once, also where the next reading has begun already.
-fn event_of(reading: &Reading, told: Option<(u64, u64)>) -> &'static str {
-    let is_news = told.is_some_and(|told| told != (reading.read, reading.steps));
+fn event_of(reading: &Reading, told: Option<News>) -> &'static str {
+    let is_news = told.is_some_and(|told| told != news(reading));
     if reading.is_comparing && !is_news { "comparing" } else { "changed" }
 }
 
@@ -68,12 +75,18 @@ mod tests {
 
     #[test]
     fn what_is_new_is_told_although_the_next_reading_began() {
-        let reading =
-            |read: u64, steps: u64, is_comparing: bool| Reading { read, steps, is_comparing, ..Reading::default() };
-        assert_eq!(event_of(&reading(1, 0, true), None), "comparing");
-        assert_eq!(event_of(&reading(1, 0, true), Some((1, 0))), "comparing");
-        assert_eq!(event_of(&reading(1, 0, false), Some((1, 0))), "changed");
-        assert_eq!(event_of(&reading(2, 0, true), Some((1, 0))), "changed");
-        assert_eq!(event_of(&reading(1, 3, true), Some((1, 2))), "changed");
+        let reading = |(read, parts, steps): News, is_comparing: bool| Reading {
+            read,
+            parts,
+            steps,
+            is_comparing,
+            ..Reading::default()
+        };
+        assert_eq!(event_of(&reading((1, 0, 0), true), None), "comparing");
+        assert_eq!(event_of(&reading((1, 0, 0), true), Some((1, 0, 0))), "comparing");
+        assert_eq!(event_of(&reading((1, 0, 0), false), Some((1, 0, 0))), "changed");
+        assert_eq!(event_of(&reading((2, 0, 0), true), Some((1, 0, 0))), "changed");
+        assert_eq!(event_of(&reading((1, 0, 3), true), Some((1, 0, 2))), "changed");
+        assert_eq!(event_of(&reading((1, 1, 0), true), Some((1, 0, 0))), "changed");
     }
 }

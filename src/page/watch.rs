@@ -1,6 +1,6 @@
 //! Notices changes of the project's files.
 
-use super::desk::PageDesk;
+use super::desk::{PageDesk, ReadScope};
 use crate::project::Project;
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -36,7 +36,7 @@ impl FileWatch {
             if event.is_ok_and(|event| !event.need_rescan() && !changes(&event)) {
                 return;
             }
-            desk.read_again();
+            desk.read(ReadScope::Files);
         });
         let watcher = match heard {
             Ok(watcher) => Some(watcher),

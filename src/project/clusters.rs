@@ -8,6 +8,7 @@ use crate::tenant::cluster::ClusterLocation;
 use crate::tenant::location::Location as _;
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A tenant in a cluster, after it was read.
 pub(super) struct InCluster {
@@ -65,7 +66,7 @@ impl InCluster {
                 InCluster { role, ..InCluster::unread(spec, error.to_string()) }
             }
         };
-        InCluster { location: Some(TenantLocation::Cluster(Box::new(location))), ..read }
+        InCluster { location: Some(TenantLocation::Cluster(Arc::new(location))), ..read }
     }
 
     fn unread(spec: &TenantSpec, why: String) -> Self {

@@ -36,7 +36,7 @@ pub(super) fn read(
                     Ok(location) => {
                         let location = location.expecting(expected);
                         let live = location.snapshot().map_err(|error| without_name(name, error));
-                        OnPlatform { location: Some(TenantLocation::Organization(Box::new(location))), live }
+                        OnPlatform { location: Some(TenantLocation::Organization(Arc::new(location))), live }
                     }
                     Err(error) => OnPlatform { location: None, live: Err(without_name(name, error)) },
                 };

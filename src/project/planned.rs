@@ -3,10 +3,11 @@
 
 use super::{Project, UNNAMED, at};
 use crate::api::{Kind, TenantSyncSpec};
+use crate::engine::closure::{Index, PlannedPart, Seeds};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::finding::{At, Finding};
-use crate::engine::model::inventory::{ReadOnly, Sync, View, World};
+use crate::engine::model::inventory::{Inventory, ReadOnly, Sync, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, Note, OverrideOf, Plan, Scope, Skipped};
 use crate::engine::model::record::Writer;
@@ -53,6 +54,28 @@ pub fn plan(project: &Project, scope: &Scope) -> PlannedProject {
     complete_commands(project, &mut plan);
     plan.recount();
     PlannedProject { world, plan }
+}
+
+/// Plans the closure of what changed in these tenants, and puts it into the plan of before. What depends on whole
+/// targets stays as it was. `None` where it would take as long to plan all.
+pub fn plan_part(
+    project: &Project,
+    before: &PlannedProject,
+    live: &BTreeMap<String, Arc<Inventory>>,
+    index: &Index,
+    seeds: &Seeds,
+) -> Option<(PlannedProject, PlannedPart)> {
+    let mut world = before.world.clone();
+    for (name, inventory) in live {
+        if let Some(tenant) = world.tenants.get_mut(name) {
+            tenant.live = View::Read(Arc::clone(inventory));
+        }
+    }
+    let mut part = PlannedPart::of(&world, index, seeds, &before.plan.scope)?;
+    locate(project, &world.syncs, &mut part.plan);
+    complete_commands(project, &mut part.plan);
+    let plan = part.put_into(&before.plan);
+    Some((PlannedProject { world, plan }, part))
 }
 
 /// Marks the objects whose planned change needs a manual edit of their file, so that the plan reports it before an

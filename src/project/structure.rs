@@ -36,7 +36,7 @@ pub(super) struct DeclaredTenant {
 
 /// The Tenants and TenantSyncs that apply to clusters only. Nothing is planned of them here; but who changes them changes
 /// what may be written there.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ForClusters {
     /// The Tenants, by name.
     pub tenants: BTreeMap<String, TenantSpec>,

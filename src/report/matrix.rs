@@ -154,6 +154,8 @@ struct Column<'a> {
     after: Option<&'a Inventory>,
     /// Keys that a binding needs and that do not resolve.
     missing: BTreeSet<String>,
+    /// Keys that a binding needs and that are in what could not be read, if anywhere.
+    unknown: BTreeSet<String>,
     conflicts: BTreeSet<&'a str>,
 }
 
@@ -170,12 +172,16 @@ impl Matrix {
         let columns: Vec<Column<'_>> = world
             .tenants
             .iter()
-            .map(|(tenant, view)| Column {
-                tenant,
-                inventory: view.live.inventory().map(AsRef::as_ref),
-                after: after.tenants.get(tenant).and_then(|v| v.live.inventory()).map(AsRef::as_ref),
-                missing: missing(world, after, tenant),
-                conflicts: plan.findings.iter().filter_map(|f| conflict(f, tenant)).collect(),
+            .map(|(tenant, view)| {
+                let (missing, unknown) = missing(world, after, plan, tenant);
+                Column {
+                    tenant,
+                    inventory: view.live.inventory().map(AsRef::as_ref),
+                    after: after.tenants.get(tenant).and_then(|v| v.live.inventory()).map(AsRef::as_ref),
+                    missing,
+                    unknown,
+                    conflicts: plan.findings.iter().filter_map(|f| conflict(f, tenant)).collect(),
+                }
             })
             .collect();
         let mut keys: BTreeMap<&str, Option<&ConnectionSpec>> = BTreeMap::new();
@@ -188,7 +194,7 @@ impl Matrix {
             }
         }
         for column in &columns {
-            for key in &column.missing {
+            for key in column.missing.iter().chain(&column.unknown) {
                 keys.entry(key).or_insert(None);
             }
         }
@@ -240,18 +246,30 @@ fn integrations(world: &World, plan: &Plan, columns: &[Column<'_>]) -> Vec<Integ
     rows
 }
 
-fn missing(world: &World, after: &World, tenant: &str) -> BTreeSet<String> {
-    let mut missing = BTreeSet::new();
+/// The keys that bindings of a tenant need and that it lacks: those that are missing, and those of which that is
+/// unknown.
+fn missing(world: &World, after: &World, plan: &Plan, tenant: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut missing, mut unknown) = (BTreeSet::new(), BTreeSet::new());
     if let Some(scene) = Scene::of(world, tenant) {
         missing.extend(scene.inventory.integrations.keys().flat_map(|name| scene.missing_keys(name)));
     }
+    let notes = || plan.targets.iter().filter(|target| target.tenant == tenant).flat_map(|target| &target.notes);
+    let is_blocked_by = |name: &str, wanted: Code| {
+        let is_it = |object: &ObjectId| object.kind == Kind::Integration && object.name == name;
+        notes().any(|note| matches!(note, Note::Blocked { object, code, .. } if *code == wanted && is_it(object)))
+    };
     if let Some(scene) = Scene::of(after, tenant) {
         for promised in binding::promised(after, tenant, None) {
             let rows = scene.promised(&promised).into_iter().filter(|row| row.state == BindingState::Missing);
-            missing.extend(rows.filter_map(|row| row.stable_key));
+            let keys: Vec<String> = rows.filter_map(|row| row.stable_key).collect();
+            let name = promised.name.as_str();
+            let is_unknown = || is_blocked_by(name, Code::BindingUnknown) && !is_blocked_by(name, Code::BindingMissing);
+            let all = if !keys.is_empty() && is_unknown() { &mut unknown } else { &mut missing };
+            all.extend(keys);
         }
     }
-    missing
+    unknown.retain(|key| !missing.contains(key));
+    (missing, unknown)
 }
 
 fn conflict<'a>(finding: &'a Finding, tenant: &str) -> Option<&'a str> {
@@ -293,7 +311,7 @@ fn cell(key: &str, first: Option<&ConnectionSpec>, column: &Column<'_>) -> Cell 
                 Cell::Missing
             } else if column.after.is_some_and(|after| after.connection(key).is_some()) {
                 Cell::Planned
-            } else if !inventory.unparsed.is_empty() {
+            } else if !inventory.unparsed.is_empty() || column.unknown.contains(key) {
                 Cell::Unknown
             } else {
                 Cell::Absent

@@ -11,6 +11,7 @@ use crate::engine::bindings::Bindings;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, Ready, World};
+use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Note, Plan};
 use crate::engine::resolve::{Binding, Replacements};
 use crate::parallel;
@@ -227,6 +228,50 @@ impl Overview {
         let states: Vec<ObjectStates<'_>> = parts.into_iter().map(|part| part.states).collect();
         overview.attention = Attention::all(world, plan, &grounds, &states);
         overview
+    }
+}
+
+impl Overview {
+    /// The overview with the rows of a part that was planned again. What needs a person stays as it was, and so do
+    /// objects without a row.
+    pub fn with_part(&self, part: &Overview, world: &World, is_of_part: &dyn Fn(&ObjectId) -> bool) -> Self {
+        let mut tenants = self.tenants.clone();
+        let mut replaced = |kind: Kind, before: &[OverviewRow], now: &[OverviewRow]| {
+            let is_it = |row: &&OverviewRow| match kind {
+                Kind::Connection => is_of_part(&ObjectId::new(kind, names::of_stable_key(&row.key))),
+                _ => is_of_part(&ObjectId::new(kind, &*row.key)),
+            };
+            let cells = |row: &OverviewRow| row.cells.iter().map(|cell| cell.state).collect::<Vec<_>>();
+            for state in before.iter().filter(is_it).map(cells) {
+                tenants.iter_mut().zip(state).for_each(|(tenant, state)| tenant.states.remove(state));
+            }
+            for state in now.iter().filter(is_it).map(cells) {
+                tenants.iter_mut().zip(state).for_each(|(tenant, state)| tenant.states.add(state));
+            }
+            let others = before.iter().filter(|row| !is_it(row));
+            let mut rows: Vec<OverviewRow> = others.chain(now.iter().filter(is_it)).cloned().collect();
+            sort(&mut rows);
+            rows
+        };
+        let connections = replaced(Kind::Connection, &self.connections, &part.connections);
+        let integrations = replaced(Kind::Integration, &self.integrations, &part.integrations);
+        for tenant in &mut tenants {
+            let live = world.tenants.get(&*tenant.name).and_then(|view| view.live.inventory());
+            tenant.connections = live.map_or(0, |live| live.connections.len());
+            tenant.integrations = live.map_or(0, |live| live.integrations.len());
+            let worst = tenant.states.iter().next().map_or(OverviewState::InSync, |(state, _)| state);
+            // Findings and what is unknown count too.
+            let of_findings = matches!(tenant.worst, OverviewState::Blocked | OverviewState::Unknown);
+            tenant.worst = if of_findings { tenant.worst.min(worst) } else { worst.min(OverviewState::InSync) };
+        }
+        Overview {
+            tenants,
+            counts: OverviewCounts { keys: RowCounts::of(&connections), integrations: RowCounts::of(&integrations) },
+            connections,
+            integrations,
+            attention: self.attention.clone(),
+            passed_over: self.passed_over.clone(),
+        }
     }
 }
 

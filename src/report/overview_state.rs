@@ -177,6 +177,13 @@ impl StateCounts {
         }
     }
 
+    /// Takes one away.
+    pub fn remove(&mut self, state: OverviewState) {
+        if let Some(count) = self.0.get_mut(state as usize) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
     /// The states with a number that is not 0, worst first.
     pub fn iter(&self) -> impl Iterator<Item = (OverviewState, usize)> + '_ {
         OverviewState::ALL.into_iter().map(|state| (state, self.of(state))).filter(|(_, count)| *count > 0)

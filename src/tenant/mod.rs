@@ -9,16 +9,17 @@ use cluster::ClusterLocation;
 use directory::FolderLocation;
 use location::Location;
 use prismatic::OrganizationLocation;
+use std::sync::Arc;
 
 /// A location of any kind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum TenantLocation {
     /// A folder of YAML files.
     Folder(FolderLocation),
     /// A namespace of a cluster.
-    Cluster(Box<ClusterLocation>),
+    Cluster(Arc<ClusterLocation>),
     /// An organization on the platform.
-    Organization(Box<OrganizationLocation>),
+    Organization(Arc<OrganizationLocation>),
 }
 
 impl TenantLocation {

@@ -90,13 +90,18 @@ impl Draft<'_> {
                     result.bound.insert(variable.name.clone(), bound.clone());
                     result.wanted.push(bound.clone());
                 }
-                let problem = self.blocked_connection(variable, key, &resolution.binding, connections).or_else(|| {
+                let unread = match resolution.binding {
+                    Binding::Missing => self.unread_in_source(declaration, key).map(Binding::Unknown),
+                    _ => None,
+                };
+                let found = unread.as_ref().unwrap_or(&resolution.binding);
+                let problem = self.blocked_connection(variable, key, found, connections).or_else(|| {
                     // A binding of the target's own source is its own decision: it is reported, but not blocked where
                     // it can be made.
                     let is_checked =
                         declaration.writer != Writer::Source || !self.input.live.can.holds_missing_bindings;
                     let source = source.map(AsRef::as_ref);
-                    let bound = (key, &resolution.binding, binding.is_some_and(|b| b.overridden));
+                    let bound = (key, found, binding.is_some_and(|b| b.overridden));
                     let source = (source, declaration.from.as_str());
                     is_checked.then(|| self.obstacle(id, variable, bound, source, connections, &mut result.findings))?
                 });
@@ -115,6 +120,14 @@ impl Draft<'_> {
             result.problems.extend(problems);
         }
         result
+    }
+
+    /// Why it is unknown whether a sync brings a connection that the target lacks: its source was not read whole.
+    fn unread_in_source(&self, declaration: &Declaration, key: &str) -> Option<String> {
+        let state = self.input.writers.get(&declaration.writer)?;
+        let may_have_it = state.writes_connections && state.reading.may_hold(&connection_of(key));
+        let from = &declaration.from;
+        may_have_it.then(|| format!("{from}, from which it would come, cannot be read whole and may have it"))
     }
 
     /// Blocks a variable that would move from a working connection to one that is not ready: a working binding waits

@@ -49,6 +49,11 @@ impl Unknowns {
         !self.broken && self.invalid.is_empty()
     }
 
+    /// Whether an object that was not found may be in what could not be read.
+    pub(super) fn may_hold(&self, id: &ObjectId) -> bool {
+        self.broken || self.invalid.contains(id)
+    }
+
     /// Whether a missing declaration means that the object is not declared. An unreadable integration may use any
     /// connection.
     pub(super) fn knows(&self, id: &ObjectId) -> bool {

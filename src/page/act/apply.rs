@@ -3,7 +3,6 @@
 use crate::apply::consent::{Approvals, NotKept, StateFolder};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::{Note, Plan, Scope};
-use crate::page::PageFolder;
 use crate::page::consent::{applicable, digest_of_plan};
 use crate::page::desk::PageDesk;
 use crate::page::layout;
@@ -12,6 +11,7 @@ use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::running::{ApplyEnd, ApplyResult, ApplyRun};
 use crate::page::shown::ShownProject;
+use crate::page::{OpenScope, PageFolder};
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::TenantLocation;
@@ -110,7 +110,7 @@ fn carry_out(
 ) -> ApplyEnd {
     let before = desk.reading().shown;
     let refused = |message: String, help: &str| ApplyEnd::Refused { message, help: help.to_string() };
-    let project = match (from.open)(before.as_deref().map(|shown| &*shown.project)) {
+    let project = match (from.open)(opening(before.as_deref())) {
         Ok(project) => project,
         Err(failure) => return refused(failure.message, &failure.help),
     };
@@ -148,11 +148,10 @@ fn carry_out(
     let done = apply::digest_of(apply::done(&plan, &report));
     // The project is read again; keeping both in memory would need twice as much.
     drop(project);
-    let after =
-        (from.open)(before.as_deref().map(|shown| &*shown.project)).map_err(|failure| failure.message).map(|project| {
-            let after = planned::plan(&project, scope);
-            (apply::receipt(done, &after.world), after.plan)
-        });
+    let after = (from.open)(opening(before.as_deref())).map_err(|failure| failure.message).map(|project| {
+        let after = planned::plan(&project, scope);
+        (apply::receipt(done, &after.world), after.plan)
+    });
     let forgotten = after.as_ref().map(|(_, plan)| apply::forget_approvals(approvals, plan));
     let mut warnings: Vec<String> = folder.iter().flat_map(StateFolder::take_warnings).collect();
     if let Ok(Err(error)) = forgotten {
@@ -198,4 +197,9 @@ pub(crate) fn stop(request: &Request) -> Reply {
         run.stop();
     }
     reply::see_other("/apply")
+}
+
+/// Everything is read again: what is written must be what is there now.
+fn opening(before: Option<&ShownProject>) -> OpenScope<'_> {
+    before.map_or(OpenScope::First, |shown| OpenScope::Everything(&shown.project))
 }

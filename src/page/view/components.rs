@@ -22,7 +22,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
 fn all(request: &Request, shown: &ShownProject) -> Reply {
     let wanted = request.fields.text("q").trim().to_lowercase();
     let mut components: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for name in &shown.components {
+    for name in shown.components.iter() {
         components.entry(name).or_default();
     }
     for row in &shown.overview.connections {

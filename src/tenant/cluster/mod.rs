@@ -2,29 +2,24 @@
 
 pub mod body;
 mod doctor;
+pub mod followed;
 pub mod hub;
 pub mod read;
 mod session;
 
 use super::location::{HealthCheck, Location, LocationError, Session, Snapshot};
-use crate::api::Kind;
 use crate::engine::model::inventory::{Capabilities, Inventory};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
-use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{Contents, NamespaceDelta};
 use crate::kubernetes::client::Server;
-use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object::Version;
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{self, WatchEvent, WatchHandle};
+use followed::FollowedNamespace;
 use session::ClusterSession;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// The most memory of objects that a watch delivered and that were not evaluated yet, in bytes.
-const WATCHED: usize = 256 * 1024 * 1024;
 
 /// A namespace.
 pub struct ClusterLocation {
@@ -81,32 +76,9 @@ impl ClusterLocation {
         self
     }
 
-    /// Calls `changed` when an object of the namespace changed, or may have, until the handle is dropped; with the reason
-    /// while changes may go unnoticed.
-    pub fn follow(&self, changed: impl Fn(Option<&RequestError>) + Send + Sync + 'static) -> WatchHandle {
-        // The first list has nothing new, but what changed before it would be missed: it counts once as a whole.
-        let listed: Mutex<BTreeSet<&'static str>> = Mutex::default();
-        let lost: Mutex<BTreeMap<&'static str, RequestError>> = Mutex::default();
-        let on_event = move |event: WatchEvent<NamespaceDelta>| {
-            let mut listed = listed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mut lost = lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let is_change = match event {
-                WatchEvent::Watched(resource) => listed.insert(resource) | lost.remove(resource).is_some(),
-                WatchEvent::Changed(delta, _) => listed.contains(resource_of(&delta)),
-                // A server that is down is reported again and again.
-                WatchEvent::Lost(resource, why) => lost.insert(resource, why).is_none(),
-                WatchEvent::Rewound(_) => true,
-            };
-            drop(listed);
-            let why = lost.values().next().cloned();
-            drop(lost);
-            if is_change {
-                changed(why.as_ref());
-            }
-        };
-        let mut watches = watch::namespace(&self.server, &self.paths, Budget::of(WATCHED), Arc::new(on_event));
-        watch::customers(&mut watches);
-        watches.done()
+    /// Follows the namespace until the handle is dropped, and calls `changed` when something of it changed, or may have.
+    pub fn follow(&self, changed: impl Fn() + Send + Sync + 'static) -> FollowedNamespace {
+        FollowedNamespace::start(&self.server, &self.paths, changed)
     }
 
     fn contents(&self) -> Result<Contents, LocationError> {
@@ -135,15 +107,6 @@ impl ClusterLocation {
             || self.contents().map(|Contents { inventory, versions, .. }| LastRead { inventory, versions }),
             Ok,
         )
-    }
-}
-
-/// The resource that a change is of.
-fn resource_of(delta: &NamespaceDelta) -> &'static str {
-    match delta {
-        NamespaceDelta::Tenants(_) => Kind::Tenant.plural(),
-        NamespaceDelta::Items(kind, _) => kind.plural(),
-        NamespaceDelta::Definitions(_) => "configmaps",
     }
 }
 

@@ -12,19 +12,20 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use stablekey::api::{Kind, names};
 use stablekey::apply;
-use stablekey::engine::closure::{Index, Seeds, plan_closure};
+use stablekey::engine::closure::{Index, PlannedPart, Seeds, drop_marks_of_whole_targets, plan_closure};
 use stablekey::engine::model::canonical::Digest;
 use stablekey::engine::model::code::{Code, Severity};
 use stablekey::engine::model::field::Field;
 use stablekey::engine::model::finding::Finding;
 use stablekey::engine::model::inventory::{View, World};
-use stablekey::engine::model::item::ObjectId;
+use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Note, Op, Plan, Scope, State as PlanState, Target};
 use stablekey::engine::model::record::Record;
 use stablekey::engine::model::revert::Revert;
 use stablekey::engine::narrowing::plan_narrowed;
 use stablekey::engine::plan::{plan, simulate};
 use stablekey::render::{Applied, Invocation, Style, plan_markdown, plan_text};
+use stablekey::report::overview::{Overview, OverviewState};
 use stablekey::report::status::{StatusReport, TenantState};
 use stablekey_testing::world::Given;
 use std::cell::Cell;
@@ -224,6 +225,69 @@ fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseEr
     for (_, action) in whole.actions().filter(|(_, a)| is_seed(&a.change.object)) {
         prop_assert!(of_part.contains_key(&action.id), "{} is not in the closure of {}", action.id, story());
     }
+    Ok(())
+}
+
+/// Where one object changed, the closure of the change put into the plan of before is the plan of now, and so is the
+/// overview. Marks of whole targets apart.
+fn a_part_is_put_into_the_plan_of_before(world: &World, dice: &mut Dice) -> Result<(), TestCaseError> {
+    let mut changed = world.clone();
+    let mut lives = changed.tenants.iter_mut().filter_map(|(name, view)| match &mut view.live {
+        View::Read(live) => Some((name, Arc::make_mut(live))),
+        View::Unreachable(_) => None,
+    });
+    let Some((_, live)) = lives.nth(dice.below(3)) else { return Ok(()) };
+    let id = match dice.below(2) {
+        0 => ObjectId::new(Kind::Integration, worlds::integration(dice)),
+        _ => ObjectId::new(Kind::Connection, names::of_stable_key(worlds::key(dice))),
+    };
+    let index_of_change = match live.get(&id) {
+        None => return Ok(()),
+        Some(_) if dice.below(4) == 0 => {
+            live.remove(&id);
+            None
+        }
+        Some(mut item) => {
+            match &mut item {
+                Item::Connection(it) => Arc::make_mut(it).spec.title = Some("edited".to_string()),
+                Item::Integration(it, _) => Arc::make_mut(it).spec.title = Some("edited".to_string()),
+                _ => {}
+            }
+            live.insert(item.clone());
+            Some(item)
+        }
+    };
+    let mut index = Index::of(world);
+    index_of_change.iter().for_each(|item| index.take(item));
+    let mut seeds = Seeds::default();
+    seeds.add(&id, &[]);
+    let Some(part) = PlannedPart::of(&changed, &index, &seeds, &Scope::default()) else { return Ok(()) };
+    let (mut before, mut now) = (whole(world), whole(&changed));
+    let of_before = Overview::of(world, &before);
+    let (of_now, of_part) = (Overview::of(&changed, &now), Overview::of(&part.world, &part.plan));
+    drop_marks_of_whole_targets(&mut before);
+    drop_marks_of_whole_targets(&mut now);
+    let put = part.put_into(&before);
+    let story = || format!("{id}\n{}\nnow\n{}\nput\n{}", summary(&changed), brief(&now), brief(&put));
+    let by_id = |plan: &Plan| -> BTreeMap<String, String> {
+        plan.actions().map(|(_, a)| (a.id.clone(), serde_json::to_string_pretty(a).unwrap())).collect()
+    };
+    prop_assert_eq!(by_id(&put), by_id(&now), "{}", story());
+    let notes = |plan: &Plan| -> BTreeSet<String> {
+        let notes = plan.targets.iter().flat_map(|t| t.notes.iter().map(move |note| (&t.tenant, note)));
+        let notes = notes.filter(|(_, note)| note.object().kind.in_tenant() && note.object().kind != Kind::Component);
+        notes.map(|(tenant, note)| format!("{tenant} {note:?}")).collect()
+    };
+    prop_assert_eq!(notes(&put), notes(&now), "{}", story());
+    let cells = |overview: &Overview| -> BTreeMap<String, Vec<OverviewState>> {
+        let rows = overview.connections.iter().map(|row| (format!("key {}", row.key), row));
+        let rows = rows.chain(overview.integrations.iter().map(|row| (format!("integration {}", row.key), row)));
+        // What counts only over whole targets is shown with the whole plan.
+        let of = |state| if state == OverviewState::NeedsApproval { OverviewState::Update } else { state };
+        rows.map(|(key, row)| (key, row.cells.iter().map(|cell| of(cell.state)).collect())).collect()
+    };
+    let shown = of_before.with_part(&of_part, &changed, &|id| part.core.contains(id));
+    prop_assert_eq!(cells(&shown), cells(&of_now), "{}", story());
     Ok(())
 }
 
@@ -457,6 +521,7 @@ proptest! {
         let mut dice = Dice::new(&dice);
         for world in worlds_with_history(&mut dice) {
             closure_equals_whole(&world, &mut dice)?;
+            a_part_is_put_into_the_plan_of_before(&world, &mut dice)?;
         }
     }
 }

@@ -166,3 +166,20 @@ fn one_unreachable_tenant_does_not_block_the_others() {
     let w = declared().tenant("us", |t| t.unreachable());
     w.plan().exits(1).action(X).is_create();
 }
+
+/// What a sync would bring from a tenant that was not read whole is unknown, not missing. A sync that brings no
+/// connections leaves it missing.
+#[test]
+fn what_a_sync_would_bring_from_an_unread_file_is_unknown() {
+    for is_named in [false, true] {
+        let w = world()
+            .tenant("us", |t| {
+                let t = t.integration("i").binds("CRM", "crm");
+                if is_named { t.invalid("Connection/crm") } else { t.unparsed("us/x.yaml") }
+            })
+            .tenant("prod", |t| t.accepts("us"))
+            .sync("s", "us", "prod");
+        w.clone().create().plan().blocks(I, Code::BindingUnknown);
+        w.plan().blocks(I, Code::BindingMissing);
+    }
+}
