@@ -33,7 +33,8 @@ fn run(desk: &Arc<PageDesk>, folder: &Arc<PageFolder>) {
     loop {
         let scope = match desk.wait_until_wanted(longest) {
             DeskWake::Reading(scope) => scope,
-            DeskWake::Nothing => ReadScope::Files,
+            DeskWake::Nothing if clusters.unwatched().is_empty() => ReadScope::Files,
+            DeskWake::Nothing => ReadScope::Everything,
             DeskWake::End => break,
         };
         number += 1;

@@ -129,9 +129,10 @@ impl HubSyncStatus {
         self.part.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
     }
 
-    fn show(&self, page: &mut TextPage, is_first: bool) {
+    /// Adds it to a page. `is_old`: no syncer runs, so that it may be another one by now.
+    fn show(&self, page: &mut TextPage, is_first: bool, is_old: bool) {
         let tone = match exit_of(&self.target) {
-            0 if !self.part.differs() => Tone::Good,
+            0 if !is_old && !self.part.differs() => Tone::Good,
             0 | 2 => Tone::Careful,
             _ => Tone::Bad,
         };
@@ -223,8 +224,9 @@ impl HubStatus {
             page.line(2, &[plain("there is none")]);
         }
         let mut of_sync = None;
+        let is_old = self.sign.as_ref().is_some_and(SyncerSign::is_dead);
         for sync in &self.syncs {
-            sync.show(&mut page, of_sync.replace(&sync.sync) != Some(&sync.sync));
+            sync.show(&mut page, of_sync.replace(&sync.sync) != Some(&sync.sync), is_old);
         }
         page.finish()
     }
