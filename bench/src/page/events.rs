@@ -49,7 +49,11 @@ pub(super) fn figures() -> Outcome<Vec<Figure>> {
     let of = format!("in one of {TENANTS} namespaces of 10,000 connections");
     Ok(vec![
         Figure::of_time(format!("a changed connection {of}: it is on the page"), measure::median(shown), OF_COMPARING),
-        Figure::of_time(format!("a changed component {of}: it says that it compares"), measure::median(comparing), OF_COMPARING),
+        Figure::of_time(
+            format!("a changed component {of}: it says that it compares"),
+            measure::median(comparing),
+            OF_COMPARING,
+        ),
     ])
 }
 
