@@ -7,6 +7,7 @@ use super::error::AuthorError;
 use super::home::{Home, home, inventories, tenants};
 use super::keys;
 use super::question::{Answer, Choice, Form, Question};
+use super::secret_inputs::SecretInputs;
 use super::secret_steps;
 use super::values::{Values, secret_ref};
 use crate::api::{
@@ -15,11 +16,11 @@ use crate::api::{
 };
 use crate::engine::feeds::feeding;
 use crate::engine::model::inventory::Inventory;
-use crate::manifest::{FileProblem, read_text, to_yaml};
+use crate::manifest::{FileProblem, InputPlace, read_text, to_yaml};
 use crate::near_miss::what_there_is;
 use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -130,6 +131,7 @@ pub struct NewConnection {
 pub struct Interview<'p> {
     project: &'p Project,
     catalogs: RefCell<BTreeMap<String, Rc<Catalog>>>,
+    secrets: OnceCell<SecretInputs>,
 }
 
 /// Why the answers are no connection yet.
@@ -207,7 +209,7 @@ fn reference(name: &str, answer: &Answer) -> Result<Option<Input>, AuthorError> 
 impl<'p> Interview<'p> {
     /// Starts an interview.
     pub fn new(project: &'p Project) -> Self {
-        Interview { project, catalogs: RefCell::default() }
+        Interview { project, catalogs: RefCell::default(), secrets: OnceCell::new() }
     }
 
     /// Returns the next open question, or the connection. Fails if an answer is wrong.
@@ -626,6 +628,13 @@ impl<'p> Sketch<'_, 'p> {
         }))
     }
 
+    /// Whether a literal that another connection has may be shown as a suggestion.
+    fn shows(&self, name: &str) -> bool {
+        let secrets = self.interview.secrets.get_or_init(|| SecretInputs::of(self.project()));
+        let component = Some(self.component.reference.clone());
+        secrets.shows(&InputPlace { kind: Kind::Connection, component, input: name })
+    }
+
     fn is_required(&self, name: &str) -> bool {
         self.type_.inputs.get(name).is_some_and(TypeInput::is_required)
     }
@@ -640,7 +649,7 @@ impl<'p> Sketch<'_, 'p> {
         let model = model.and_then(|model| model.inputs.get(name));
         let is_secret = self.is_secret(name) || matches!(model, Some(Input::SecretRef(_)));
         let suggested = match model {
-            Some(Input::Value(value)) if !is_secret => Some(value.clone()),
+            Some(Input::Value(value)) if !is_secret && self.shows(name) => Some(value.clone()),
             Some(Input::SecretRef(reference)) if !reference.is_unknown() => {
                 Some(format!("{}/{}", reference.name, reference.key))
             }

@@ -90,6 +90,11 @@ pub struct Choices {
     pub tenant: String,
     /// The connections, by key.
     pub connections: Vec<Choice>,
+    /// The key of the connection that it uses now.
+    pub bound: Option<String>,
+    /// The component and the type that it needs, as far as they are known.
+    pub component: Option<ComponentRef>,
+    pub type_: Option<String>,
     /// The command that makes a new one.
     pub new: String,
 }
@@ -582,6 +587,8 @@ struct Desk<'p> {
 struct Needs {
     component: Option<ComponentRef>,
     type_: Option<String>,
+    /// The key of the connection that it has now.
+    bound: Option<String>,
 }
 
 /// Where an integration of a tenant is edited.
@@ -738,7 +745,8 @@ impl<'p> Desk<'p> {
     fn kind_stays(&self, from: &str, to: Option<&str>) -> Result<(), AuthorError> {
         let all = self.connections();
         let (Some(old), Some(to)) = (all.get(Kind::Connection.name_in(from)), to) else { return Ok(()) };
-        let needs = Needs { component: Some(old.spec.component.clone()), type_: Some(old.spec.type_.clone()) };
+        let needs =
+            Needs { component: Some(old.spec.component.clone()), type_: Some(old.spec.type_.clone()), bound: None };
         self.fitting(to, &needs, &format!("what uses {from}")).map(drop)
     }
 
@@ -836,7 +844,7 @@ impl<'p> Desk<'p> {
             };
             return Err(AuthorError::refused(format!("{what} {why}: it takes no connection"), help));
         }
-        let needs = Needs { component: user.component.clone(), type_: None };
+        let needs = Needs { component: user.component.clone(), type_: None, bound: None };
         let Some(to) = to else { return Ok(Some(Missing::Connection(self.choices(what, &needs)))) };
         let connection = self.fitting(to, &needs, what)?;
         let input = match input {
@@ -1043,21 +1051,23 @@ impl<'p> Desk<'p> {
 
     /// The component and type that a use needs: those of its current connection, if that connects to its component.
     fn needs(&self, means: Option<&Means>, component: Option<&ComponentRef>) -> Needs {
+        let mut bound = None;
         let current = match means {
             Some(Means::Own(own)) => Some((own.component.clone(), own.type_.clone())),
             Some(Means::StableKey(key)) => {
                 let all = self.connections();
                 let replaced = || all.values().copied().find(|c| c.spec.replaces.iter().any(|old| old == key));
                 let found = all.get(key.as_str()).copied().or_else(replaced);
+                bound = found.map(|found| found.spec.stable_key.clone());
                 found.map(|found| (found.spec.component.clone(), found.spec.type_.clone()))
             }
             None => None,
         };
         match (current, component) {
             (Some((of_it, type_)), user) if user.is_none_or(|user| user.is(&of_it)) => {
-                Needs { component: Some(of_it), type_: Some(type_) }
+                Needs { component: Some(of_it), type_: Some(type_), bound }
             }
-            (_, user) => Needs { component: user.cloned(), type_: None },
+            (_, user) => Needs { component: user.cloned(), type_: None, bound },
         }
     }
 
@@ -1078,6 +1088,9 @@ impl<'p> Desk<'p> {
         Choices {
             what: what.to_string(),
             tenant: self.name.to_string(),
+            bound: needs.bound.clone(),
+            component: needs.component.clone(),
+            type_: needs.type_.clone(),
             new: command_for(self.project, EditCommand::new_connection_of(self.name, needs.component.as_ref())),
             connections: fitting.map(choice).collect(),
         }

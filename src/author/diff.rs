@@ -50,11 +50,9 @@ fn below(op: DiffOp, lines: u32) -> DiffOp {
 /// What is shown of a file.
 fn shown(file: &FileChange, secret: &BTreeSet<String>) -> Option<Differing> {
     let contents = (file.before.as_ref().map(Content::as_bytes), file.after.as_ref().map(Content::as_bytes));
-    let is_definition = |content: Option<&[u8]>| content.is_some_and(|bytes| definition::read(bytes).is_ok());
     if let (Some(before), Some(after)) = contents
         && is_manifest(file)
-        && !is_definition(Some(before))
-        && !is_definition(Some(after))
+        && !is_definition(file)
     {
         let (before, after) = (std::str::from_utf8(before).ok()?, std::str::from_utf8(after).ok()?);
         return Some(manifest::differing(before, after, CONTEXT, secret));
@@ -63,13 +61,19 @@ fn shown(file: &FileChange, secret: &BTreeSet<String>) -> Option<Differing> {
     Some(Differing { before: text(contents.0)?, after: text(contents.1)?, lines_above: 0 })
 }
 
-fn is_manifest(file: &FileChange) -> bool {
+/// Whether the file is a definition, or becomes or was one.
+pub(super) fn is_definition(file: &FileChange) -> bool {
+    let mut contents = file.before.iter().chain(&file.after);
+    contents.any(|content| definition::read(content.as_bytes()).is_ok())
+}
+
+pub(super) fn is_manifest(file: &FileChange) -> bool {
     file.path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes()))
 }
 
 /// The text of a content, in which literal secrets are hidden; `None` if it is not text, or a definition in which secrets
 /// cannot be told from the rest.
-fn text(file: &FileChange, content: Option<&[u8]>, secret: &BTreeSet<String>) -> Option<String> {
+pub(super) fn text(file: &FileChange, content: Option<&[u8]>, secret: &BTreeSet<String>) -> Option<String> {
     let Some(bytes) = content else { return Some(String::new()) };
     if definition::read(bytes).is_ok() {
         return definition::empty_secrets(bytes).ok().and_then(|(emptied, _)| String::from_utf8(emptied).ok());

@@ -1,11 +1,13 @@
 //! An edit that can be shown and written: its files, their diff, and what the plan says before and after.
 
+use super::command::is_not_suspended;
 use super::consequences::Consequences;
 use super::diff;
 use super::error::AuthorError;
 use super::file_change::FileChange;
 use super::pause::Pause;
-use super::secret_inputs::secret_inputs;
+use super::public_diff::PublicDiff;
+use super::secret_inputs::SecretInputs;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::plan::{Action, Note, Plan, Scope};
@@ -39,8 +41,8 @@ pub struct Edited {
     pub pause: Option<Pause>,
     /// What the edit changes in the plan.
     pub consequences: Consequences,
-    /// The names of inputs that their types mark as secret, before or after the edit.
-    pub(super) secret_inputs: BTreeSet<String>,
+    /// The inputs that are secret by their types, before or after the edit.
+    pub(super) secret_inputs: SecretInputs,
     /// The folders that are locked while the files are written.
     pub(super) folders: BTreeSet<PathBuf>,
 }
@@ -57,8 +59,12 @@ impl Edited {
         let plan = |project: &Project| planned::plan(project, &Scope::default()).plan;
         let plan_after = || {
             let mut files = changes()?;
+            // Who suspends a tenant, or ends that, writes its Tenant.
+            if pause.is_none() {
+                files.iter().try_for_each(|file| is_not_suspended(project, &file.path))?;
+            }
             if files.is_empty() {
-                return Ok((files, None, BTreeSet::new()));
+                return Ok((files, None, SecretInputs::default()));
             }
             let mut edited = project.after(new_files(&files));
             let kustomizations = kustomizations(project, &edited);
@@ -66,11 +72,11 @@ impl Edited {
                 files.extend(kustomizations);
                 edited = project.after(new_files(&files));
             }
-            Ok((files, Some(plan(&edited)), secret_inputs(&edited)))
+            Ok((files, Some(plan(&edited)), SecretInputs::of(&edited)))
         };
         let (before, after) = parallel::both(project.objects(), || plan(project), plan_after);
         let (files, after, mut secret) = after?;
-        secret.extend(secret_inputs(project));
+        secret.extend(SecretInputs::of(project));
         let after = after.unwrap_or_else(|| before.clone());
         let live = files.iter().filter_map(|file| project.owner_of_live(&file.path)).collect();
         let consequences = Consequences::of(project, (&before, &after), &live, pause.is_some());
@@ -113,7 +119,12 @@ impl Edited {
 
     /// The unified diff of all files. Literal secrets are hidden.
     pub fn diff(&self) -> String {
-        self.files.iter().map(|file| diff::unified(file, &self.secret_inputs)).collect()
+        self.files.iter().map(|file| diff::unified(file, self.secret_inputs.names())).collect()
+    }
+
+    /// The diff of each file, with only the lines in it that are known to be public.
+    pub fn public_diff(&self) -> Vec<PublicDiff> {
+        self.files.iter().map(|file| PublicDiff::of(file, &self.secret_inputs)).collect()
     }
 }
 

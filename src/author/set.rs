@@ -6,18 +6,18 @@ use super::draft::Draft;
 use super::error::AuthorError;
 use super::home::{Home, home, inventories, tenant, tenants};
 use super::overrides;
+use super::secret_inputs::SecretInputs;
 use super::secret_steps;
 use super::unknown::is_absent;
 use super::values::{Values, Without};
 use crate::api::{ConnectionSpec, Input, Kind, Object, Override, Resource, TypeInput, names, sensitive};
-use crate::engine::check;
 use crate::engine::feeds::{Origins, feeding};
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::inventory::{Inventory, Sync, World};
-use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::engine::overrides::{Here, location as place};
-use crate::manifest::Edit;
+use crate::manifest::{Edit, InputPlace};
 use crate::project::Project;
 use crate::tenant::directory::layout::FolderRole;
 use serde_json::{Value, json};
@@ -444,8 +444,6 @@ pub struct Settable {
     pub description: Option<String>,
     /// Whether customers may use it in the embedded workflow builder.
     pub embedded: bool,
-    /// Whether its literals are hidden: its type cannot be read, and may call them secrets.
-    pub hides_literals: bool,
     /// A command to begin with.
     pub example: String,
 }
@@ -457,6 +455,8 @@ pub struct SettableInput {
     pub name: String,
     /// Whether it can only be a reference to a Secret.
     pub is_secret: bool,
+    /// Whether a literal value is not shown: it may be a secret.
+    pub hides_literal: bool,
     /// The present value or reference; `None` if there is none, or each customer has their own.
     pub present: Option<String>,
 }
@@ -469,23 +469,25 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
     let current = current(project, tenant, &asked.key)?;
     let read = inventories(project, tenant);
     let types: Vec<_> = read.iter().flat_map(|read| read.types_of(&current.spec)).collect();
-    // A literal of a type that cannot be read may be a secret.
-    let item = Item::Connection(Arc::clone(&current));
-    let is_hidden = check::unread_type(&item, &read).is_some();
+    // A literal may be a secret by its type in another tenant, or by a type that cannot be read.
+    let secrets = SecretInputs::of(project);
+    let component = Some(current.spec.component.clone());
     let of_types = types.iter().flat_map(|type_| type_.inputs.keys());
     let names: BTreeSet<&String> = of_types.chain(current.spec.inputs.keys()).collect();
     let inputs = names.into_iter().map(|name| {
         let present = current.spec.inputs.get(name);
         let is_marked = types.iter().any(|type_| type_.inputs.get(name).is_some_and(TypeInput::is_secret));
         let is_secret = is_marked || sensitive::is_sensitive(name) || matches!(present, Some(Input::SecretRef(_)));
+        let hides_literal =
+            !secrets.shows(&InputPlace { kind: Kind::Connection, component: component.clone(), input: name });
         let present = match present {
-            Some(Input::Value(value)) if !is_secret && !is_hidden && !sensitive::has_secret(value) => {
+            Some(Input::Value(value)) if !is_secret && !hides_literal && !sensitive::has_secret(value) => {
                 Some(value.clone())
             }
             Some(Input::SecretRef(of)) if !of.is_unknown() => Some(format!("{}/{}", of.name, of.key)),
             _ => None,
         };
-        SettableInput { name: name.clone(), is_secret, present }
+        SettableInput { name: name.clone(), is_secret, hides_literal, present }
     });
     let inputs: Vec<SettableInput> = inputs.collect();
     let example = match inputs.iter().find(|input| !input.is_secret) {
@@ -500,7 +502,6 @@ pub fn settable(project: &Project, asked: &SetConnection) -> Result<Settable, Au
         title: title.clone(),
         description: description.clone(),
         embedded: *embedded_workflows == Some(true),
-        hides_literals: is_hidden,
         example: command(project, example),
     })
 }

@@ -62,6 +62,11 @@ impl FormFields {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The fields of these names.
+    pub(super) fn only(&self, names: &[&str]) -> Self {
+        FormFields(self.0.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect())
+    }
+
     /// Fails if a field that is no check box stands twice.
     pub(super) fn are_single(&self, several: &[&str]) -> Result<(), Doubled> {
         let mut seen = HashSet::new();

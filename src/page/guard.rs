@@ -73,18 +73,19 @@ pub(super) fn comes_from_here(method: &Method, uri: &Uri, headers: &HeaderMap) -
     if !is_this_machine(host) || uri.authority().is_some() {
         return Err(RefusedRequest::Host);
     }
+    let reads = matches!(*method, Method::GET | Method::HEAD);
     let site = text("sec-fetch-site");
     let is_navigation = text("sec-fetch-mode") == Some("navigate");
     let is_allowed = match site {
         Some("same-origin") | None => true,
-        Some("none") => *method == Method::GET,
+        Some("none") => reads,
         // A link elsewhere may lead here: it has no cookie, and shows how to get one.
-        Some(_) => *method == Method::GET && is_navigation,
+        Some(_) => reads && is_navigation,
     };
     let own = format!("http://{host}");
     let is_own = match text(ORIGIN.as_str()) {
         Some(origin) => origin.eq_ignore_ascii_case(&own),
-        None => *method == Method::GET,
+        None => reads,
     };
     if is_allowed && is_own { Ok(()) } else { Err(RefusedRequest::Origin) }
 }

@@ -7,6 +7,7 @@ use super::html::head;
 pub(super) use super::html::{LOGO, line, text};
 use super::reply::{self, Reply};
 use super::request::Request;
+use crate::author::AuthorError;
 use crate::text::{capital, quoted};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
@@ -107,6 +108,12 @@ pub(super) fn reply(request: &Request, entry: Option<NavEntry>, title: &str, mai
 pub(super) fn refused(request: &Request, status: u16, title: &str, message: &str, help: &str) -> Reply {
     let main = html! { h1 { (title) } (refusal(message, help)) };
     reply::page(status, page(request, None, title, main))
+}
+
+/// A page that says why an edit cannot be made: what it names is not there, or a rule forbids it.
+pub(super) fn refused_edit(request: &Request, title: &str, error: &AuthorError) -> Reply {
+    let status = if matches!(error, AuthorError::Unknown { .. }) { 404 } else { 409 };
+    refused(request, status, title, &error.to_string(), &error.help())
 }
 
 /// Whether what is shown is what is there now.

@@ -9,6 +9,7 @@
 
 mod act;
 mod address;
+mod asked;
 mod cluster_watch;
 mod consent;
 mod desk;

@@ -85,8 +85,8 @@ pub(super) fn welcome(cookie: &str) -> Reply {
 
 /// The answer to a method that no address takes.
 pub(super) fn no_method() -> Reply {
-    let mut reply = bare(405, "Not possible", "This page answers GET and POST.");
-    reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    let mut reply = bare(405, "Not possible", "This page answers GET, HEAD and POST.");
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
     reply
 }
 

@@ -17,6 +17,17 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// The same visitor's request for a view, with these fields of this form: for a view that answers a form.
+    pub(super) fn for_view(&self, path: &'static str, names: &[&str]) -> Request {
+        Request {
+            desk: Arc::clone(&self.desk),
+            visitor: self.visitor.clone(),
+            reading: self.reading.clone(),
+            fields: self.fields.only(names),
+            uri: Uri::from_static(path),
+        }
+    }
+
     /// The address of this request, for a form that comes back here.
     pub(super) fn here(&self) -> String {
         self.uri.path_and_query().map_or("/", |path| path.as_str()).to_string()

@@ -1,5 +1,6 @@
 //! Which function answers which address.
 
+use super::asked::{self, Misnamed};
 use super::desk::PageDesk;
 use super::fields::FormFields;
 use super::guard::{self, RefusedRequest};
@@ -27,30 +28,32 @@ pub(super) fn router(desk: Arc<PageDesk>) -> Router {
 
 async fn answer(State(desk): State<Arc<PageDesk>>, request: axum::extract::Request) -> Reply {
     let (parts, body) = request.into_parts();
-    if !matches!(parts.method, Method::GET | Method::POST) {
+    if !matches!(parts.method, Method::GET | Method::HEAD | Method::POST) {
         return reply::no_method();
     }
+    // The server sends no body to who asks for the head only.
+    let is_post = parts.method == Method::POST;
     if let Err(refused) = guard::comes_from_here(&parts.method, &parts.uri, &parts.headers) {
         return refused.reply();
     }
     let path = parts.uri.path();
-    match (parts.method == Method::GET, path) {
+    match (!is_post, path) {
         (true, "/page.css") => return reply::file("text/css; charset=utf-8", STYLE),
         (true, "/page.js") => return reply::file("text/javascript; charset=utf-8", SCRIPT),
         (true, "/icon.svg") => return reply::file("image/svg+xml", ICON),
         _ => {}
     }
     let query = FormFields::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    if parts.method == Method::GET && path == "/" && query.has("code") {
-        return exchange(&desk, query.text("code"), guard::is_navigation(&parts.headers));
+    if !is_post && path == "/" && query.has("code") {
+        let is_navigation = parts.method == Method::GET && guard::is_navigation(&parts.headers);
+        return exchange(&desk, query.text("code"), is_navigation);
     }
-    let is_post = parts.method == Method::POST;
     let is_use = is_post || path != "/events" && guard::is_asked_by_a_person(&parts.headers);
     let visitor = match guard::visitor(&desk, &parts.headers, is_use) {
         Ok(visitor) => visitor,
         Err(refused) => return refused.reply(),
     };
-    if parts.method == Method::GET && path == "/events" {
+    if !is_post && path == "/events" {
         let version = query.text("version").parse().unwrap_or(0);
         return stream::events(&desk, version);
     }
@@ -93,6 +96,9 @@ const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 1
 type PageView = fn(&Request, &ShownProject) -> Reply;
 
 fn get(request: &Request) -> Reply {
+    if let Err(doubled) = request.fields.are_single(&["per-customer"]) {
+        return misnamed(request, &doubled.into());
+    }
     if let PageSubject::Hub(from) = &request.desk.options.shows {
         return hub::get(request, from);
     }
@@ -126,7 +132,14 @@ fn get(request: &Request) -> Reply {
             );
         }
     };
-    with_shown(request, view)
+    with_shown(request, |request, shown| match asked::is_there(request.uri.path(), &request.fields, shown) {
+        Ok(()) => view(request, shown),
+        Err(why) => misnamed(request, &why),
+    })
+}
+
+fn misnamed(request: &Request, why: &Misnamed) -> Reply {
+    layout::refused(request, why.status, why.title, &why.message, &why.help)
 }
 
 fn post(request: &Request) -> Reply {
@@ -174,7 +187,7 @@ fn post(request: &Request) -> Reply {
     with_shown(request, act)
 }
 
-fn with_shown(request: &Request, view: PageView) -> Reply {
+fn with_shown(request: &Request, view: impl FnOnce(&Request, &ShownProject) -> Reply) -> Reply {
     match &request.reading.shown {
         Some(shown) => view(request, shown),
         None if request.reading.failure.is_some() => reply::page(

@@ -11,26 +11,30 @@ use crate::page::reply::{self, Reply};
 use crate::page::request::Request;
 use crate::page::running::{ApplyEnd, ApplyResult, ApplyRun};
 use crate::page::shown::ShownProject;
+use crate::page::view;
 use crate::page::{OpenScope, PageFolder};
 use crate::project::Project;
 use crate::project::planned;
 use crate::tenant::TenantLocation;
+use maud::Markup;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Begins an apply of the whole plan.
 pub(crate) fn begin(request: &Request, shown: &ShownProject) -> Reply {
     let plan = &shown.planned.plan;
-    begin_with(request, &shown.folder, plan, "Apply".to_string(), Scope::default())
+    let again = |notice| view::plan::show_again(&request.for_view("/plan", &[]), shown, notice);
+    begin_with(request, &shown.folder, plan, "Apply".to_string(), Scope::default(), again)
 }
 
-/// Begins an apply within a scope. `plan` is what would be shown now.
+/// Begins an apply within a scope. `plan` is what would be shown now; `again` shows it with its form and a message.
 pub(in crate::page) fn begin_with(
     request: &Request,
     folder: &Arc<PageFolder>,
     plan: &Plan,
     title: String,
     scope: Scope,
+    again: impl FnOnce(Markup) -> Reply,
 ) -> Reply {
     let fields = &request.fields;
     let approves = match fields.text("what") {
@@ -51,8 +55,10 @@ pub(in crate::page) fn begin_with(
         return layout::refused(request, 409, "Nothing was changed", "There is nothing to apply.", help);
     }
     if approves && needs_approval(plan) && !fields.has("approve") {
-        let help = "Read them, tick the box, and apply again.";
-        return layout::refused(request, 409, "Nothing was changed", NOT_TICKED, help);
+        return again(layout::refusal(
+            &format!("Nothing was changed. {NOT_TICKED}"),
+            "Read them, tick the box, and apply again.",
+        ));
     }
     let consent = if approves { Consent::All } else { Consent::Safe };
     let run = Arc::new(ApplyRun::new(title, applicable(plan).count()));

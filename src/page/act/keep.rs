@@ -19,6 +19,7 @@ pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
         Ok(proposed) => review::show(request, "keep", &proposed, None),
         // Only the reason is missing where any reason would do.
         Err(_) if asked(&shown.project, &request.fields, Some("any".to_string())).is_ok() => form(request, None),
+        Err(error @ AuthorError::Unknown { .. }) => layout::refused_edit(request, "Keep", &error),
         Err(error) => form(request, Some(&error)),
     }
 }
@@ -59,7 +60,7 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
 }
 
 fn asked(project: &Project, fields: &FormFields, reason: Option<String>) -> Result<Proposed, AuthorError> {
-    let (tenant, object, field) = named(fields)?;
+    let (tenant, object, field) = named(project, None, fields)?;
     let then = address_of(project, &tenant, &object);
     let title = format!("Keep {} of {tenant}/{object}", fields.filled("field").unwrap_or("what differs"));
     let Kept { edited, records } = keep(project, &KeepLive { tenant: tenant.clone(), object, field, reason })?;

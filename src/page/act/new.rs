@@ -61,7 +61,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
     let interview = Interview::new(&shown.project);
     let mut answers = match chosen(fields) {
         Ok(answers) => answers,
-        Err(error) => return layout::refused(request, 400, "Add connection", &error.to_string(), &error.help()),
+        Err(error) => return layout::refused_edit(request, "Add connection", &error),
     };
     // The key stands in the form too, where a person may change it.
     if fields.has("values") {
@@ -69,7 +69,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
     }
     let next = match interview.next(&answers) {
         Ok(next) => next,
-        Err(error) => return layout::refused(request, 409, "Add connection", &error.to_string(), &error.help()),
+        Err(error) => return layout::refused_edit(request, "Add connection", &error),
     };
     let inner = match next {
         Next::Ask(question) if is_choice(&question) => choice(request, &question),

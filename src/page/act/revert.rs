@@ -11,22 +11,22 @@ use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::page::view;
 use crate::project::planned;
-use maud::html;
+use maud::{Markup, html};
 use std::collections::BTreeSet;
 
 /// The plan of what is put back, or why there is none.
 fn planned(request: &Request, shown: &ShownProject) -> Result<(Scope, Plan, String), Box<Reply>> {
-    let (tenant, object, field) = named(&request.fields)
-        .map_err(|error| Box::new(layout::refused(request, 400, "Revert", &error.to_string(), &error.help())))?;
+    let (tenant, object, field) = named(&shown.project, Some(&shown.planned.plan), &request.fields)
+        .map_err(|error| Box::new(layout::refused_edit(request, "Revert", &error)))?;
     let what = match &field {
         Some(field) => format!("{field} of {tenant}/{object}"),
         None => format!("{tenant}/{object}"),
     };
     if let Err(error) = crate::author::goes_on(&shown.project, &tenant) {
-        return Err(Box::new(layout::refused(request, 409, "Revert", &error.to_string(), &error.help())));
+        return Err(Box::new(layout::refused_edit(request, "Revert", &error)));
     }
     if let Err(error) = crate::author::is_known(&shown.project, &tenant, &object) {
-        return Err(Box::new(layout::refused(request, 409, "Revert", &error.to_string(), &error.help())));
+        return Err(Box::new(layout::refused_edit(request, "Revert", &error)));
     }
     let revert = Revert { tenant: tenant.clone(), object, field };
     let scope = Scope { tenants: BTreeSet::from([tenant]), revert: Some(revert), ..Scope::default() };
@@ -36,6 +36,11 @@ fn planned(request: &Request, shown: &ShownProject) -> Result<(Scope, Plan, Stri
 
 /// Shows what would be put back.
 pub(crate) fn show(request: &Request, shown: &ShownProject) -> Reply {
+    show_again(request, shown, html! {})
+}
+
+/// The same below a message.
+fn show_again(request: &Request, shown: &ShownProject, notice: Markup) -> Reply {
     let (_, plan, what) = match planned(request, shown) {
         Ok(planned) => planned,
         Err(reply) => return *reply,
@@ -43,6 +48,7 @@ pub(crate) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let title = format!("Revert {what}");
     let main = html! {
         div.head { div { h1 { (line(&title)) } p { "The live value becomes the desired one. Nothing is written yet." } } }
+        (notice)
         @if applicable(&plan).next().is_none() {
             div.notice { p { (line(&what)) " has not drifted, and is not kept: there is nothing to put back." } }
         } @else {
@@ -60,7 +66,11 @@ pub(crate) fn show(request: &Request, shown: &ShownProject) -> Reply {
 /// Begins to put it back.
 pub(crate) fn begin(request: &Request, shown: &ShownProject) -> Reply {
     match planned(request, shown) {
-        Ok((scope, plan, what)) => apply::begin_with(request, &shown.folder, &plan, format!("Revert {what}"), scope),
+        Ok((scope, plan, what)) => {
+            let again =
+                |notice| show_again(&request.for_view("/revert", &["tenant", "object", "field"]), shown, notice);
+            apply::begin_with(request, &shown.folder, &plan, format!("Revert {what}"), scope, again)
+        }
         Err(reply) => *reply,
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn show(request: &Request, kind: &str, proposed: &Proposed, notice: O
             (worse(edited))
             section aria-labelledby="h-files" {
                 h2 #h-files { "Files " span.count { (edited.files.len()) } }
-                (diff::unified(&edited.diff()))
+                (diff::files(&edited.public_diff()))
             }
             (consequences(edited))
             form.consent method="post" action="/write" data-keep {

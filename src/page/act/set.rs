@@ -52,10 +52,9 @@ fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
     let of = |input: &SettableInput| SettableInput {
         name: input.name.clone(),
         is_secret: input.is_secret,
+        hides_literal: input.hides_literal,
         present: match inputs.and_then(|inputs| inputs.get(&input.name)) {
-            Some(Input::Value(value))
-                if !input.is_secret && !settable.hides_literals && !sensitive::has_secret(value) =>
-            {
+            Some(Input::Value(value)) if !input.is_secret && !input.hides_literal && !sensitive::has_secret(value) => {
                 Some(value.clone())
             }
             Some(Input::SecretRef(secret)) if !secret.is_unknown() => Some(format!("{}/{}", secret.name, secret.key)),
@@ -82,7 +81,7 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
     let fields = &request.fields;
     let present = match present(&shown.project, fields) {
         Ok(present) => present,
-        Err(error) => return layout::refused(request, 409, "Edit connection", &error.to_string(), &error.help()),
+        Err(error) => return layout::refused_edit(request, "Edit connection", &error),
     };
     let Present { settable, spec, seen } = &present;
     let is_per_customer = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);

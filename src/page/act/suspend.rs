@@ -19,7 +19,7 @@ pub(crate) fn review(request: &Request, shown: &ShownProject) -> Reply {
         Ok(proposed) => return review::show(request, "suspend", &proposed, None),
         Err(error) => error,
     };
-    layout::refused(request, 409, "Not possible", &error.to_string(), &error.help())
+    layout::refused_edit(request, "Not possible", &error)
 }
 
 /// The edit.

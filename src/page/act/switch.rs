@@ -2,6 +2,7 @@
 
 use super::proposed::Proposed;
 use super::review;
+use crate::api::ComponentRef;
 use crate::author::designer::{Choices, Missing, Moved, SwitchConnection, switch};
 use crate::author::{AuthorError, Draft};
 use crate::page::address::{self, PageAddress};
@@ -65,13 +66,15 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
                 "Open the integration, and choose a step or a variable there.",
             );
         }
-        Err(error) => return layout::refused(request, 409, "Not possible", &error.to_string(), &error.help()),
+        Err(error) => return layout::refused_edit(request, "Not possible", &error),
     };
-    let Choices { what: step, tenant, connections, .. } = &choices;
+    let Choices { what: step, tenant, connections, bound, component, type_, .. } = &choices;
     let back = address::integration(fields.text("integration"), tenant);
     let here = ["tenant", "integration", "input"].iter().chain(&MOVED);
     let here = here.fold(PageAddress::new("/switch"), |address, name| address.with(name, fields.text(name))).text();
-    let add = PageAddress::new("/new").with("tenant", tenant).with("back", &here).text();
+    let component = component.as_ref().map(ComponentRef::typed).unwrap_or_default();
+    let add = PageAddress::new("/new").with("tenant", tenant).with("component", &component);
+    let add = add.with("type", type_.as_deref().unwrap_or_default()).with("back", &here).text();
     let main = html! {
         div.head { div {
             nav.crumbs aria-label="Where this is" { a href="/integrations" { "Integrations" } span { "/" } a href=(back) { (line(fields.text("integration"))) } span { "/" } }
@@ -91,6 +94,7 @@ fn dialog(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) 
                 @for choice in connections {
                     li { button.button name="to" value=(choice.key) {
                         span.key { (line(&choice.key)) }
+                        @if bound.as_ref() == Some(&choice.key) { span.tag { "bound now" } }
                         span.dim { @if let Some(title) = &choice.title { (line(title)) " · " } (line(&choice.type_)) }
                     } }
                 }

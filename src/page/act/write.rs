@@ -81,11 +81,13 @@ pub(crate) fn write(request: &Request, shown: &ShownProject) -> Reply {
         return review::show(request, kind.name(), &proposed, Some(notice));
     }
     if !proposed.edited.consequences.worse.is_empty() && !fields.has("force") {
-        return review::show(request, kind.name(), &proposed, None);
+        let notice =
+            layout::refusal("Nothing was written: the plan becomes worse.", "Tick the box to write it all the same.");
+        return review::show(request, kind.name(), &proposed, Some(notice));
     }
     if let Err(error) = proposed.edited.write(&RealDisk) {
         request.desk.read_again();
-        return layout::refused(request, 409, "Not written", &error.to_string(), &error.help());
+        return layout::refused_edit(request, "Not written", &error);
     }
     if let Some((tenant, records)) = &proposed.records
         && let Err(why) = write_records(&shown.project, tenant, records)

@@ -5,6 +5,7 @@ use super::offer::offer;
 use super::plan::{actions_of_field, below};
 use crate::api::Kind;
 use crate::api::names;
+use crate::engine::model::inventory::View;
 use crate::engine::model::item::ObjectId;
 use crate::git::{FileCommit, Repository};
 use crate::manifest::{SourcePlace, locate_all};
@@ -78,21 +79,14 @@ fn users(fields: &ConnectionFields) -> Markup {
 }
 
 /// What one tenant can do with the connection.
-fn head(
-    request: &Request,
-    shown: &ShownProject,
-    fields: &ConnectionFields,
-    tenant: &ConnectionInTenant,
-    key: &str,
-) -> Markup {
+fn head(request: &Request, shown: &ShownProject, tenant: &ConnectionInTenant, key: &str) -> Markup {
     let query = |path: &'static str| PageAddress::new(path).with("tenant", &tenant.tenant).with("key", key);
-    let embedded =
-        fields.rows.iter().find(|row| row.field.kind == crate::engine::model::field::FieldKind::EmbeddedWorkflows);
-    let at = fields.tenants.iter().position(|one| one.tenant == tenant.tenant);
-    let is_on = embedded
-        .zip(at)
-        .and_then(|(row, at)| row.cells.get(at))
-        .is_some_and(|cell| cell.value.words() == "yes" || cell.value.words() == "true");
+    // The button edits what is declared in the tenant's own source; what is live may still be another value.
+    let view = shown.planned.world.tenants.get(&tenant.tenant);
+    let says_on = |read: &View| Some(read.inventory()?.connection(key)?.spec.embedded_workflows == Some(true));
+    let live = view.and_then(|view| says_on(&view.live));
+    let declared = view.and_then(|view| says_on(view.source.as_ref()?)).or(live);
+    let is_on = declared == Some(true);
     let has_manifests = shown.planned.world.tenants.get(&tenant.tenant).is_some_and(|view| view.spec.has_manifests());
     html! {
         b { (line(&tenant.tenant)) }
@@ -110,6 +104,7 @@ fn head(
                 input type="hidden" name="back" value=(address::connection(key));
                 input type="hidden" name="embedded" value=(if is_on { "off" } else { "on" });
                 button.switch aria-pressed=(if is_on { "true" } else { "false" }) aria-label={ "Embedded workflows in " (line(&tenant.tenant)) } { i {} "Embedded" }
+                @if let Some(live) = live.filter(|live| *live != is_on) { " " span.dim { "live: " (if live { "on" } else { "off" }) } }
             }
         } @else if !tenant.is_there && has_manifests && !matches!(tenant.cell.state, OverviewState::Create | OverviewState::Unknown) {
             div.then { a href=(PageAddress::new("/new").with("tenant", &tenant.tenant).with("key", key).with("back", &address::connection(key)).text()) aria-label={ "Create in " (line(&tenant.tenant)) } { "Create" } }
@@ -172,7 +167,7 @@ fn table(request: &Request, shown: &ShownProject, fields: &ConnectionFields, key
             div.scroll tabindex="0" role="region" aria-label="Fields by tenant" {
                 table.f {
                     colgroup { col.c-field; col span=(fields.tenants.len().max(1)); }
-                    thead { tr { th scope="col" { "Field" } @for tenant in &fields.tenants { th scope="col" #{ "t-" (tenant.tenant) } { (head(request, shown, fields, tenant, key)) } } } }
+                    thead { tr { th scope="col" { "Field" } @for tenant in &fields.tenants { th scope="col" #{ "t-" (tenant.tenant) } { (head(request, shown, tenant, key)) } } } }
                     @for (group, title) in parts {
                         @let rows: Vec<(usize, &FieldRow)> = fields.rows.iter().enumerate().filter(|(_, row)| row.group == group && (is_all || differs(row))).collect();
                         @if !rows.is_empty() {

@@ -1,45 +1,45 @@
 //! Differences as HTML: of files, and of fields. Each line has its sign, so that colour says nothing alone.
 
+use crate::author::{DiffLine, PublicDiff};
 use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{FieldChange, Op};
 use crate::page::layout::line;
 use crate::report::value;
+use crate::text::count;
 use maud::{Markup, html};
 use serde_json::Value;
 
 /// The most lines of one diff: files of a first import are longer.
 const MOST: usize = 2_000;
 
-/// A unified diff of files, as `author` writes it.
-pub(in crate::page) fn unified(diff: &str) -> Markup {
-    let lines: Vec<&str> = diff.lines().collect();
-    let of = |one: &str| match one.as_bytes() {
-        [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] | [b'@', b'@', ..] => ("h", "", one.to_string()),
-        [b'+', ..] => ("new", "+", one[1..].to_string()),
-        [b'-', ..] => ("old", "−", one[1..].to_string()),
-        [b' ', ..] => ("", "", one[1..].to_string()),
-        _ => ("h", "", one.to_string()),
+/// The diffs of files.
+pub(in crate::page) fn files(diffs: &[PublicDiff]) -> Markup {
+    let of = |one: &DiffLine| match one {
+        DiffLine::At(number) => ("h", "", format!("line {number}")),
+        DiffLine::NotShown(number, what) => ("h", "", format!("{} not shown: {what}", count(*number, "line", "lines"))),
+        DiffLine::Same(text) => ("", "", text.clone()),
+        DiffLine::Old(text) => ("old", "−", text.clone()),
+        DiffLine::New(text) => ("new", "+", text.clone()),
     };
+    let all: usize = diffs.iter().map(|diff| diff.lines.len()).sum();
+    let mut left = MOST;
     html! {
         div.diff.file role="group" aria-label="Changes of files" tabindex="0" {
-            @for one in lines.iter().take(MOST) {
-                @let (class, sign, text) = of(one);
-                @if class == "h" {
-                    @if !text.starts_with("+++ ") { div.h { (line(text.strip_prefix("--- ").map_or(text.as_str(), |path| if path == "/dev/null" { "new file" } else { path }))) } }
-                    @else if diff_is_new(&lines, one) { div.h { (line(text.trim_start_matches("+++ "))) } }
-                } @else {
-                    div class=(class) { span { (sign) } span { (line(&text)) } }
+            @for diff in diffs {
+                @let shown = diff.lines.len().min(left);
+                @let () = left -= shown;
+                @if shown > 0 || diff.lines.is_empty() {
+                    div.h { (line(&diff.path)) @match diff.what { "create" => " (new file)", "delete" => " (is removed)", _ => "" } }
+                }
+                @for one in diff.lines.iter().take(shown) {
+                    @let (class, sign, text) = of(one);
+                    @if class == "h" { div.h { (line(&text)) } }
+                    @else { div class=(class) { span { (sign) } span { (line(&text)) } } }
                 }
             }
-            @if lines.len() > MOST { div.h { "and " (lines.len() - MOST) " more lines" } }
+            @if all > MOST { div.h { "and " (all - MOST) " more lines" } }
         }
     }
-}
-
-/// Whether a `+++` line names a file that is new: its `---` line names none.
-fn diff_is_new(lines: &[&str], one: &&str) -> bool {
-    let at = lines.iter().position(|other| std::ptr::eq(other.as_ptr(), one.as_ptr()));
-    at.and_then(|at| lines.get(at.checked_sub(1)?)).is_some_and(|above| *above == "--- /dev/null")
 }
 
 /// The changes of fields, below the place where the value is declared.

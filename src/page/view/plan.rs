@@ -106,6 +106,11 @@ fn entries<'p>(plan: &'p Plan, target: &'p Target) -> Vec<Entered<'p>> {
 
 /// Shows the plan.
 pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
+    show_again(request, shown, html! {})
+}
+
+/// The same below a message.
+pub(in crate::page) fn show_again(request: &Request, shown: &ShownProject, notice: Markup) -> Reply {
     let plan = &shown.planned.plan;
     let fields = &request.fields;
     let (tenant, wanted) = (fields.text("tenant"), fields.text("q").trim().to_lowercase());
@@ -142,6 +147,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
             div { h1 { "Plan" } p { (sentence(plan)) } }
             div.do { a.button href="/plan.md" { "As Markdown" } a.button href="/plan.json" { "As JSON" } }
         }
+        (notice)
         (nowhere(shown, plan))
         section aria-label="Changes" {
             div.bar {

@@ -1,6 +1,7 @@
 //! What a sync of one integration to a tenant would do, as a plan. Nothing is written.
 
 use super::plan;
+use crate::api::Kind;
 use crate::engine::model::plan::Scope;
 use crate::engine::model::record::Writer;
 use crate::page::address::{self, PageAddress};
@@ -26,6 +27,22 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
                 &help,
             );
         }
+    }
+    if from == to {
+        let help = "Choose another tenant in the integration.";
+        let message = format!("{} is the tenant that it comes from.", line(to));
+        return layout::refused(request, 400, "The same tenant", &message, help);
+    }
+    // What cannot be read may have it: then the plan says so.
+    let read = shown.planned.world.tenants.get(from).and_then(|view| view.live.inventory());
+    if let Some(read) = read
+        && !read.integrations.contains_key(name)
+        && read.unparsed.is_empty()
+        && !read.invalid.keys().any(|id| id.kind == Kind::Integration && id.name == name)
+    {
+        let help = crate::near_miss::near_or_all(name, read.integrations.keys().map(String::as_str));
+        let message = format!("{} has no integration {}.", line(from), line(name));
+        return layout::refused(request, 404, "No such integration", &message, &help);
     }
     // The sync that brings it, with its overrides; an ad-hoc sync where there is none.
     let brings = shown.project.syncs.iter().find_map(|sync| match &sync.writer {

@@ -445,3 +445,19 @@ fn who_says_yes_is_asked_nothing() {
         assert!(terminal.screen().contains(text), "{command:?}: {}", terminal.screen());
     }
 }
+
+/// "Nothing is written to it": a folder that is a location is live, a source is not.
+#[test]
+fn a_suspended_tenant_is_edited_in_its_source_only() {
+    let live = two_tenants();
+    live.run(&["suspend", "dev", "--yes"]).exits(0);
+    let before = live.read(DEV);
+    let refused = live.run(&["set", "--tenant", "dev", "chat-main", "scopes=write", "--yes"]);
+    refused.exits(1).prints("dev is suspended: its folder is its location");
+    assert!(refused.all.contains("stablekey resume dev"), "{}", refused.all);
+    live.run(&["new", "component", "--tenant", "dev", "mail", "--yes"]).exits(1);
+    assert_eq!(live.read(DEV), before);
+    // The Tenant itself may change.
+    live.run(&["resume", "dev", "--yes"]).exits(0);
+    live.run(&["set", "--tenant", "dev", "chat-main", "scopes=write", "--yes"]).exits(0);
+}

@@ -181,6 +181,74 @@ fn values_of_the_target_that_only_its_type_marks() {
     }
 }
 
+/// Only the review of an edit has lines of files.
+#[test]
+fn lines_of_the_file_beside_a_change() {
+    let root = example("us-eu");
+    let root = root.path();
+    let file = "us-prod/connections/warehouse.yaml";
+    let metadata = format!(
+        "metadata:\n  name: warehouse\n  labels: {{team: {CANARY}}} # {CANARY}\n  annotations:\n    example.com/note: |\n      {CANARY}\n"
+    );
+    edit(root, file, "metadata: {name: warehouse}\n", &metadata);
+    let port = format!("    # {CANARY}\n    port: {{value: \"5432\"}} # {CANARY}\n    # {CANARY}\n");
+    edit(root, file, "    port: {value: \"5432\"}\n", &port);
+    let title = format!("  # {CANARY}\n  title: Order warehouse # {CANARY}\n");
+    edit(root, file, "  title: Order warehouse\n", &title);
+    add(
+        root,
+        file,
+        &format!(
+            "    # {CANARY}\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {CANARY}}}\nstringData: {{any: {CANARY}}}\n\
+             ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: any}}\ndata: {{any: {CANARY}}}\n\
+             ---\napiVersion: stablekey.dev/v1alpha1\nkind: CustomerCredentials\nmetadata: {{name: any}}\n\
+             spec: {{customer: any, connection: salesforce-oauth, inputs: {{instanceUrl: {{value: {CANARY}}}}}}}\n"
+        ),
+    );
+    let served = Served::open(root);
+    let set = served.get("/set?tenant=us-prod&key=warehouse").form("/set").unwrap();
+    for (field, value) in [
+        ("in.port", "6432"),
+        ("title", "Other"),
+        ("in.password", "other/password"),
+        ("test.host", "test.us.example"),
+        ("embedded", "on"),
+    ] {
+        let review = served.submit(&set.clone().with(field, value));
+        assert!(review.form("/write").is_some(), "{field}: {}", review.words());
+        assert!(!is_in(&review.bytes()), "{field}: {}", review.body);
+    }
+    // The line itself is there, with what is public of it, and the others are counted.
+    let review = served.submit(&set.clone().with("in.port", "6432")).words();
+    assert!(review.contains("port: {value: \"6432\"} # •••"), "{review}");
+    assert!(review.contains("1 line not shown: comments") && review.contains("host: {value: warehouse-2"), "{review}");
+    let review = served.submit(&set.with("in.password", "other/password")).words();
+    assert!(review.contains("other documents"), "{review}");
+}
+
+#[test]
+fn values_of_a_type_that_cannot_be_read() {
+    let root = example("us-eu");
+    let root = root.path();
+    for tenant in ["dev", "us-prod", "eu-prod"] {
+        let file = format!("{tenant}/components/zendesk.yaml");
+        if root.join(&file).exists() {
+            edit(root, &file, "spec:\n", "spec:\n  wrong: {}\n");
+        }
+    }
+    let file = "us-prod/connections/zendesk-oauth.yaml";
+    edit(root, file, "subdomain: {value: example}", &format!("subdomain: {{value: {CANARY}}}"));
+    edit(root, file, "clientId: {value: stablekey-example}", &format!("clientId:\n      value: >-\n        {CANARY}"));
+    let answers = looks_everywhere(root, &["/set?tenant=us-prod&key=zendesk-oauth"]);
+    let is_form = |(name, answer): &&(String, Answer)| {
+        name == "/set?tenant=us-prod&key=zendesk-oauth" && answer.form("/set").is_some()
+    };
+    assert!(answers.iter().any(|answer| is_form(&answer)), "the form is there, without the literals");
+    assert!(answers.iter().any(|(name, answer)| {
+        name.contains("zendesk-oauth") && name.contains("Other") && answer.form("/write").is_some()
+    }));
+}
+
 #[test]
 fn overrides_of_syncs() {
     for (from, to) in [

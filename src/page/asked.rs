@@ -1,0 +1,96 @@
+//! What an address asks for. A name that names nothing is refused: passed over, it would show more than was asked for.
+
+use super::fields::{Doubled, FormFields};
+use super::shown::ShownProject;
+use crate::near_miss::near_or_all;
+use crate::page::layout::line;
+use crate::report::overview::{OverviewState, StepsOf};
+use std::collections::BTreeSet;
+
+/// An address that asks for what is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Misnamed {
+    pub(super) status: u16,
+    pub(super) title: &'static str,
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+impl From<Doubled> for Misnamed {
+    fn from(Doubled(name): Doubled) -> Self {
+        Misnamed {
+            status: 400,
+            title: "Asked twice",
+            message: format!("The address has {name} twice."),
+            help: "Keep one of them.".to_string(),
+        }
+    }
+}
+
+/// What the values of the fields of an address may be, by view.
+pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) -> Result<(), Misnamed> {
+    let tenants = || -> BTreeSet<&str> {
+        let of_plan = shown.planned.plan.targets.iter().map(|target| target.tenant.as_str());
+        shown.project.tenants.keys().map(String::as_str).chain(of_plan).collect()
+    };
+    match path {
+        "/" | "/integrations" | "/plan" => {
+            named("tenant", "tenant", fields, 404, tenants)?;
+            named("state", "show", fields, 400, || OverviewState::ALL.into_iter().map(OverviewState::class).collect())?;
+            named("list", "list", fields, 400, || BTreeSet::from(["connections", "integrations"]))?;
+        }
+        "/integration" => named("tenant", "tenant", fields, 404, tenants)?,
+        "/connection" => named("choice", "show", fields, 400, || BTreeSet::from(["all"]))?,
+        "/set" => named("part", "part", fields, 400, || BTreeSet::from(["test", "embedded"]))?,
+        "/steps" => {
+            let groups = StepsOf::all(&shown.todo);
+            named("group of people", "who", fields, 404, || groups.iter().map(|group| group.who).collect())?;
+        }
+        "/switch" => {
+            let given: Vec<&str> =
+                ["step", "data-source", "variable"].into_iter().filter(|name| fields.filled(name).is_some()).collect();
+            if let [one, other, ..] = given[..] {
+                return Err(Misnamed {
+                    status: 400,
+                    title: "Not clear",
+                    message: format!("The address names a {one} and a {other}."),
+                    help: "Choose one in the integration.".to_string(),
+                });
+            }
+        }
+        _ => {}
+    }
+    match fields.filled("page").map(str::parse::<usize>) {
+        None | Some(Ok(1..)) => Ok(()),
+        Some(_) => Err(Misnamed {
+            status: 400,
+            title: "No such page",
+            message: format!("There is no page {}.", line(fields.text("page"))),
+            help: "Pages are counted from 1.".to_string(),
+        }),
+    }
+}
+
+/// Fails if a field that is filled names nothing.
+fn named<'a>(
+    what: &str,
+    field: &str,
+    fields: &FormFields,
+    status: u16,
+    there: impl FnOnce() -> BTreeSet<&'a str>,
+) -> Result<(), Misnamed> {
+    let given = fields.text(field);
+    if given.is_empty() {
+        return Ok(());
+    }
+    let there = there();
+    match there.contains(given) {
+        true => Ok(()),
+        false => Err(Misnamed {
+            status,
+            title: "Nothing of that name",
+            message: format!("There is no {what} {}.", line(given)),
+            help: near_or_all(given, there),
+        }),
+    }
+}
