@@ -85,12 +85,17 @@ fn later(from: &PageHub, part: &mut HubPart) -> Result<(), HubFailure> {
 
 /// What the syncer says.
 fn told(part: &HubPart, state: &HubState) -> Markup {
+    let reported = word(&part.target.state);
     let whole = part.message().map(|message| part.with_context(&message)).unwrap_or_default();
     html! {
         @for condition in part.conditions() { div.notice.warn { p { b { (line(&condition.type_)) } } (layout::steps(&part.with_context(&condition.message))) } }
-        @if let Some(why) = &state.doubt { div.notice.warn { p { (text(&capital(why))) ". It was reported last: " (word(&part.target.state)) "." } } }
+        @if let Some(why) = &state.doubt { div.notice.warn { p { (text(&capital(why))) "." } } }
         // The commands that approve a plan are this page's form.
-        div.told { @if part.awaits_approval() { p { (text(&part.headline())) } } @else { (layout::steps(&whole)) } }
+        div.told {
+            @if state.doubt.is_some() { p { "Reported last: " (reported) } }
+            @if part.awaits_approval() { p { (text(&part.headline())) } }
+            @else if state.doubt.is_none() || whole != reported { (layout::steps(&whole)) }
+        }
     }
 }
 
