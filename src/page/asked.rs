@@ -1,9 +1,9 @@
 //! What an address asks for. A name that names nothing is refused: passed over, it would show more than was asked for.
 
 use super::fields::{Doubled, FormFields};
+use super::layout::line;
 use super::shown::ShownProject;
 use crate::near_miss::near_or_all;
-use crate::page::layout::line;
 use crate::report::overview::{OverviewState, StepsOf};
 use std::collections::BTreeSet;
 

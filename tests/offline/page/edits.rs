@@ -582,7 +582,7 @@ fn values_of_several_lines_survive_an_edit() {
 fn a_switch_marks_what_is_bound_and_makes_what_fits() {
     let root = example("us-eu");
     let served = Served::open(root.path());
-    let page = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce");
+    let page = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce+Connection");
     assert_eq!(page.status, 200, "{}", page.words());
     assert_eq!(page.words().matches("bound now").count(), 1, "{}", page.words());
     assert!(page.words().contains("salesforce-oauth bound now"), "{}", page.words());
@@ -628,7 +628,7 @@ fn what_is_live_in_a_suspended_tenant_is_not_edited() {
     let words = served.submit(&form).words();
     assert!(words.contains("us-prod is suspended: its folder is its location"), "{words}");
     assert!(words.contains("stablekey resume us-prod"), "{words}");
-    let moves = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce");
+    let moves = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce+Connection");
     let choice = moves.form("/switch").unwrap();
     let answer = served.submit(&choice.clone().with("to", &choice.buttons[0].1));
     assert!(answer.form("/write").is_none(), "{}", answer.words());
