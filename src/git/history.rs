@@ -5,7 +5,7 @@ use gix::ObjectId;
 use gix::bstr::ByteSlice as _;
 use gix::revision::walk::Sorting;
 use gix::traverse::commit::simple::CommitTimeOrder;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The most commits that are searched for one file: the end of a longer history is not reached.
@@ -22,6 +22,8 @@ pub struct FileCommit {
     pub author: String,
     /// When it was made, in seconds since 1970.
     pub seconds: i64,
+    /// Whether a branch of the remote `origin` has it, as far as it was fetched or pushed here.
+    pub is_pushed: bool,
 }
 
 /// The commits that changed a file, newest first.
@@ -38,6 +40,7 @@ impl Repository {
     pub fn history(&self, path: &Path, most: usize) -> FileHistory {
         let repository = self.thread_local();
         let mut history = FileHistory::default();
+        let unpushed = unpushed(&repository);
         let Ok(head) = repository.head_id() else { return history };
         let walk = repository.rev_walk([head.detach()]).sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst));
         let Ok(walk) = walk.all() else { return history };
@@ -79,15 +82,20 @@ impl Repository {
                 subject: message.lines().next().unwrap_or_default().trim().to_string(),
                 author: author.map(|author| author.name.to_str_lossy().into_owned()).unwrap_or_default(),
                 seconds: commit.time().map(|time| time.seconds).unwrap_or_default(),
+                is_pushed: unpushed.as_ref().is_some_and(|unpushed| !unpushed.contains(&info.id)),
             });
         }
         history
     }
 
-    /// The page of a commit on the remote `origin`, where its address is one that a browser can open.
-    pub fn page_of(&self, commit: &str) -> Option<String> {
+    /// The page of a commit on the remote `origin`, where that has the commit, and its address is one that a browser can
+    /// open.
+    pub fn page_of(&self, commit: &FileCommit) -> Option<String> {
+        if !commit.is_pushed {
+            return None;
+        }
         let url = self.thread_local().config_snapshot().string("remote.origin.url")?.to_str().ok()?.to_string();
-        Some(format!("{}/commit/{commit}", page(&url)?))
+        Some(format!("{}/commit/{}", page(&url)?, commit.id))
     }
 
     /// A file below the root of the work tree.
@@ -95,6 +103,23 @@ impl Repository {
         let root = self.work_tree()?.canonicalize().ok()?;
         file.canonicalize().ok()?.strip_prefix(root).ok().map(Path::to_path_buf)
     }
+}
+
+/// The commits of the branch that no branch of the remote `origin` has; `None` where that is not known.
+fn unpushed(repository: &gix::Repository) -> Option<HashSet<ObjectId>> {
+    let references = repository.references().ok()?;
+    let branches = references.prefixed("refs/remotes/origin/").ok()?;
+    let tips: Vec<ObjectId> = branches
+        .filter_map(Result::ok)
+        .filter_map(|mut branch| branch.peel_to_id().ok().map(gix::Id::detach))
+        .collect();
+    if tips.is_empty() {
+        return None;
+    }
+    let walk = repository.rev_walk([repository.head_id().ok()?.detach()]).with_hidden(tips).all().ok()?;
+    // Of a longer list of commits that were not pushed, the rest is not known.
+    let found: Vec<ObjectId> = walk.take(MOST_SEARCHED + 1).map(|info| Some(info.ok()?.id)).collect::<Option<_>>()?;
+    (found.len() <= MOST_SEARCHED).then(|| found.into_iter().collect())
 }
 
 /// The page of a repository. What stands before the host, which may be a password, is no part of it.
@@ -156,10 +181,31 @@ mod tests {
         assert_eq!((first.commits.len(), first.is_cut), (1, true));
         assert_eq!(repository().history(Path::new("c.yaml"), 8).commits, []);
         assert_eq!(repository().below(&root.join("a.yaml")), Some(PathBuf::from("a.yaml")));
-        assert_eq!(repository().page_of(&first.commits[0].id), None);
+        assert_eq!(repository().page_of(&first.commits[0]), None);
+    }
+
+    #[test]
+    fn a_commit_that_the_remote_lacks_has_no_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        git(root, &["init", "-q", "-b", "main"]);
+        commit(root, "a.yaml", "1", "Add a");
         git(root, &["remote", "add", "origin", "git@github.com:acme/connections.git"]);
-        let page = repository().page_of("0123").unwrap();
-        assert_eq!(page, "https://github.com/acme/connections/commit/0123");
+        let pages = || {
+            let repository = Repository::around(root).unwrap();
+            let commits = repository.history(Path::new("a.yaml"), 8).commits;
+            commits.iter().map(|commit| (commit.subject.clone(), repository.page_of(commit))).collect::<Vec<_>>()
+        };
+        assert_eq!(pages(), [("Add a".to_string(), None)]);
+        // What a push leaves here.
+        git(root, &["update-ref", "refs/remotes/origin/main", "HEAD"]);
+        commit(root, "a.yaml", "2", "Change a");
+        let found = pages();
+        assert_eq!(found[0], ("Change a".to_string(), None));
+        assert!(found[1].1.as_ref().unwrap().starts_with("https://github.com/acme/connections/commit/"), "{found:?}");
+        // Of another branch there, too.
+        git(root, &["update-ref", "refs/remotes/origin/side", "HEAD"]);
+        assert!(pages().iter().all(|(_, page)| page.is_some()), "{:?}", pages());
     }
 
     #[test]

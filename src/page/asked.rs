@@ -1,9 +1,9 @@
 //! What an address asks for. A name that names nothing is refused: passed over, it would show more than was asked for.
 
 use super::fields::{Doubled, FormFields};
+use super::layout::line;
 use super::shown::ShownProject;
 use crate::near_miss::near_or_all;
-use crate::page::layout::line;
 use crate::report::overview::{OverviewState, StepsOf};
 use std::collections::BTreeSet;
 
@@ -60,15 +60,7 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
         }
         _ => {}
     }
-    match fields.filled("page").map(str::parse::<usize>) {
-        None | Some(Ok(1..)) => Ok(()),
-        Some(_) => Err(Misnamed {
-            status: 400,
-            title: "No such page",
-            message: format!("There is no page {}.", line(fields.text("page"))),
-            help: "Pages are counted from 1.".to_string(),
-        }),
-    }
+    Ok(())
 }
 
 /// Fails if a field that is filled names nothing.

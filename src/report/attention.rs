@@ -8,11 +8,11 @@ use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::command::EditCommand;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::finding::{At, Finding};
-use crate::engine::model::inventory::World;
+use crate::engine::model::inventory::{View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, FieldChange, Note, Plan, State, Target};
 use crate::text::{and, count, shorten};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Something that needs a person. The same in several tenants is one.
 #[derive(Clone, Debug)]
@@ -51,6 +51,9 @@ pub enum AttentionLink {
     /// A file has to be mended.
     Nowhere,
 }
+
+/// The sentence of a tenant that cannot be read.
+const UNREACHABLE: &str = "cannot be read";
 
 /// The most details that are kept for one entry.
 const DETAILS: usize = 3;
@@ -109,11 +112,18 @@ impl Attention {
         }
     }
 
+    /// The word for the mark: that of the state, but for a tenant that cannot be read, which lacks nothing.
+    pub fn word(&self) -> &'static str {
+        let is_unreachable = self.object.is_none() && self.sentence == UNREACHABLE;
+        if is_unreachable { "unreachable" } else { self.state.word() }
+    }
+
     /// All that needs a person.
     pub fn all(world: &World, plan: &Plan, grounds: &Grounds<'_>, tenants: &[ObjectStates<'_>]) -> Vec<Self> {
         let mut entries = Gathered::default();
+        let broken = BrokenFiles::of(world, plan);
         for states in tenants {
-            of_tenant(world, grounds, states, &mut entries);
+            of_tenant(world, grounds, states, &broken, &mut entries);
         }
         let is_of_tenant =
             |finding: &&Finding| finding.tenant.as_ref().is_some_and(|tenant| world.tenants.contains_key(tenant));
@@ -139,7 +149,59 @@ impl Attention {
     }
 }
 
-fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, entries: &mut Gathered) {
+/// Files that cannot be read, each with the objects that are unknown because of it: these are told once, with the file.
+struct BrokenFiles<'a> {
+    by_file: BTreeMap<&'a str, BTreeSet<(&'a str, &'a ObjectId)>>,
+}
+
+impl<'a> BrokenFiles<'a> {
+    fn of(world: &'a World, plan: &'a Plan) -> Self {
+        let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]).flatten();
+        let files = views.filter_map(View::inventory).flat_map(|inventory| &inventory.unparsed);
+        let mut broken = BrokenFiles { by_file: files.map(|file| (file.as_str(), BTreeSet::new())).collect() };
+        if broken.by_file.is_empty() {
+            return broken;
+        }
+        let blocked = plan.targets.iter().flat_map(|target| {
+            target.notes.iter().filter_map(|note| match note {
+                Note::Blocked { object, code, text, .. } => {
+                    Some((target.tenant.as_str(), object, *code, text.as_str()))
+                }
+                _ => None,
+            })
+        });
+        let found = plan.findings.iter().filter_map(|finding| {
+            Some((finding.tenant.as_deref()?, finding.object.as_ref()?, finding.code, finding.text.as_str()))
+        });
+        for (tenant, object, code, text) in blocked.chain(found) {
+            if let Some(objects) = broken.cause(code, text).and_then(|file| broken.by_file.get_mut(file)) {
+                objects.insert((tenant, object));
+            }
+        }
+        broken
+    }
+
+    /// The file because of which something is unknown.
+    fn cause(&self, code: Code, text: &str) -> Option<&'a str> {
+        let may_be = matches!(code, Code::FileBroken | Code::BindingUnknown);
+        self.by_file.keys().copied().find(|file| may_be && text.contains(&format!("{file} cannot be read")))
+    }
+
+    /// What is unknown because of the file of a finding, in words.
+    fn consequence(&self, finding: &Finding) -> Option<String> {
+        let file = self.cause(finding.code, &finding.text).filter(|_| finding.object.is_none())?;
+        let objects = self.by_file.get(file).filter(|objects| !objects.is_empty())?;
+        Some(count(objects.len(), "object is unknown because of it", "objects are unknown because of it"))
+    }
+}
+
+fn of_tenant(
+    world: &World,
+    grounds: &Grounds<'_>,
+    states: &ObjectStates<'_>,
+    broken: &BrokenFiles<'_>,
+    entries: &mut Gathered,
+) {
     let tenant = states.tenant;
     let whole = |state: OverviewState, sentence: &str| Attention {
         link: AttentionLink::Tenant(tenant.to_string()),
@@ -148,7 +210,7 @@ fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, en
     let findings = grounds.findings(tenant);
     if let Some(why) = states.view.live.unreachable() {
         let told = findings.iter().find(|finding| finding.code == Code::TenantUnreachable);
-        let mut entry = whole(OverviewState::Missing, "cannot be read");
+        let mut entry = whole(OverviewState::Missing, UNREACHABLE);
         entry.details.push(why.to_string());
         entry.details.extend(told.map(|finding| finding.fix.clone()));
         entry.at = told.and_then(|finding| finding.at.clone());
@@ -162,7 +224,7 @@ fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, en
     }
     let mut blocked: BTreeSet<(&ObjectId, Code)> = BTreeSet::new();
     if let Some(target) = states.target.filter(|target| target.state == State::Read) {
-        of_target(world, states, target, &mut blocked, entries);
+        of_target(world, states, target, broken, &mut blocked, entries);
         for sentence in waits_of(target) {
             entries.add(Some(tenant), whole(OverviewState::Waiting, &sentence));
         }
@@ -171,16 +233,21 @@ fn of_tenant(world: &World, grounds: &Grounds<'_>, states: &ObjectStates<'_>, en
         let is_told = finding.object.as_ref().is_some_and(|object| blocked.contains(&(object, finding.code)))
             || finding.code == Code::TenantUnreachable && states.view.live.unreachable().is_some();
         let of_object = finding.object.as_ref().filter(|o| !matches!(o.kind, Kind::Tenant | Kind::TenantSync));
+        let is_told = is_told || of_object.is_some() && broken.cause(finding.code, &finding.text).is_some();
         let state = match of_object {
             _ if is_told => None,
             Some(_) if finding.code == Code::KeyDiffers => Some(OverviewState::Differs),
             Some(_) => of_finding(finding, world, states.inventory).map(|cell| cell.state),
+            // What is suspended waits, and is not approved.
+            None if finding.code.is_of_whole_target() && states.view.spec.is_suspended() => None,
             None if finding.code.is_of_whole_target() => Some(OverviewState::NeedsApproval),
             None if finding.severity == Severity::Warning => Some(OverviewState::Unknown),
             None => Some(OverviewState::Blocked),
         };
         if let Some(state) = state {
-            entries.add(Some(tenant), entry_of_finding(finding, state, finding_name(finding, Some(states))));
+            let mut entry = entry_of_finding(finding, state, finding_name(finding, Some(states)));
+            entry.details.extend(broken.consequence(finding));
+            entries.add(Some(tenant), entry);
         }
     }
 }
@@ -202,6 +269,7 @@ fn of_target<'a>(
     world: &World,
     states: &ObjectStates<'a>,
     target: &'a Target,
+    broken: &BrokenFiles<'_>,
     blocked: &mut BTreeSet<(&'a ObjectId, Code)>,
     entries: &mut Gathered,
 ) {
@@ -215,7 +283,8 @@ fn of_target<'a>(
             ..Attention::new(state, tenant, &name, &sentence)
         }
     };
-    for action in target.actions.iter().filter(|action| !action.needs_approval.is_empty()) {
+    // What is suspended waits, and is not approved.
+    for action in target.actions.iter().filter(|action| !target.suspended && !action.needs_approval.is_empty()) {
         let object = &action.change.object;
         let why: Vec<&str> = action.needs_approval.iter().map(|approval| approval.why.as_str()).collect();
         let made = entry(OverviewState::NeedsApproval, object, why.join("; "), changes(world, states, action));
@@ -233,6 +302,9 @@ fn of_target<'a>(
         match note {
             Note::Blocked { object, code, text, fix, commands } => {
                 blocked.insert((object, *code));
+                if broken.cause(*code, text).is_some() {
+                    continue;
+                }
                 let state = if *code == Code::BindingMissing { OverviewState::Missing } else { OverviewState::Blocked };
                 let made = entry(state, object, text.clone(), vec![fix.clone()]);
                 entries.add(Some(tenant), Attention { commands: commands.clone(), ..made });

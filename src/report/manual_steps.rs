@@ -1,6 +1,9 @@
-//! Manual steps by the people who have to do them.
+//! Manual steps: how many there are, and by the people who have to do them.
 
+use super::ranked;
 use super::status::Todo;
+use super::tally::Tally;
+use crate::engine::model::plan::Plan;
 use crate::text::count;
 use std::collections::BTreeMap;
 
@@ -32,6 +35,35 @@ impl<'a> StepsOf<'a> {
     }
 }
 
+/// The number of manual steps. A plan names those that its changes need; others were left before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepCounts {
+    /// All that is left to people: those of [`super::status::todo`].
+    pub all: usize,
+    /// Those that the plan names.
+    pub of_plan: usize,
+}
+
+impl StepCounts {
+    /// Counts the steps of all tenants.
+    pub fn of(todo: &[Todo], plan: &Plan) -> Self {
+        let of_plan = Tally::of_plan(plan, &ranked::targets(plan)).manual;
+        StepCounts { all: todo.len().max(of_plan), of_plan }
+    }
+
+    /// What is counted: `23 manual steps, 3 of them named by the plan`.
+    pub fn words(&self) -> String {
+        let all = count(self.all, "manual step", "manual steps");
+        match (self.all, self.of_plan) {
+            (0, _) => "no manual steps".to_string(),
+            (_, 0) => format!("{all}, none of them named by the plan"),
+            (1, _) => format!("{all}, named by the plan"),
+            (all_of_them, of_plan) if all_of_them == of_plan => format!("{all}, all named by the plan"),
+            (_, of_plan) => format!("{all}, {} of them named by the plan", crate::text::thousands(of_plan)),
+        }
+    }
+}
+
 fn summary(steps: &[&Todo]) -> String {
     let Some(first) = steps.first() else { return String::new() };
     // A step may go on with commands or a link, and with what is only for its own page.
@@ -49,6 +81,19 @@ mod tests {
 
     fn step(tenant: &str, who: &str, text: &str) -> Todo {
         Todo { tenant: tenant.to_string(), objects: Vec::new(), who: who.to_string(), text: text.to_string() }
+    }
+
+    #[test]
+    fn words_say_what_is_counted() {
+        for (all, of_plan, words) in [
+            (0, 0, "no manual steps"),
+            (23, 3, "23 manual steps, 3 of them named by the plan"),
+            (23, 0, "23 manual steps, none of them named by the plan"),
+            (3, 3, "3 manual steps, all named by the plan"),
+            (1, 1, "1 manual step, named by the plan"),
+        ] {
+            assert_eq!(StepCounts { all, of_plan }.words(), words);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod passed_over;
 pub mod ranked;
 pub mod shown_value;
 pub mod status;
+pub mod sync_overrides;
 pub mod tally;
 pub mod tenant_connection;
 pub mod value;

@@ -299,7 +299,7 @@ fn history(shown: &ShownProject, key: &str) -> Markup {
                         span { (line(&commit.subject)) " · " (line(&tenants.join(", "))) }
                         span {
                             (day(commit.seconds)) " "
-                            @match repository.page_of(&commit.id) { Some(page) => a href=(page) rel="noreferrer" title=(line(&commit.author)) { (short) }, None => code title=(line(&commit.author)) { (short) } }
+                            @match repository.page_of(commit) { Some(page) => a href=(page) rel="noreferrer" title=(line(&commit.author)) { (short) }, None => code title=(line(&commit.author)) { (short) } }
                         }
                     }
                 }

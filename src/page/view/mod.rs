@@ -22,7 +22,12 @@ use maud::{Markup, html};
 
 /// The mark of a state: a glyph, a tint where something is to be done, and the word for who sees neither.
 pub(super) fn mark(state: OverviewState) -> Markup {
-    html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { " " (state.word()) } } }
+    mark_as(state, state.word())
+}
+
+/// The glyph and tint of a state with another word: what failed, or cannot be read, looks like what is missing.
+pub(super) fn mark_as(state: OverviewState, word: &str) -> Markup {
+    html! { span class={ "i " (state.class()) } { (state.glyph()) span.sr { " " (word) } } }
 }
 
 /// The mark beside a text that says the same.

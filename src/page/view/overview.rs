@@ -1,8 +1,8 @@
 //! Keys and integrations by tenant, worst first, with what needs a person above.
 
 use super::offer::offer;
-use super::plan::place;
-use super::{bare_mark, mark};
+use super::plan::{self, place};
+use super::{bare_mark, mark, mark_as};
 use crate::page::address::{self, PageAddress};
 use crate::page::consent::applicable;
 use crate::page::html::LOGO;
@@ -11,7 +11,7 @@ use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::report::overview::{
-    Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepsOf, TenantHealth,
+    Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepCounts, StepsOf, TenantHealth,
 };
 use crate::text::{capital, count, thousands};
 use maud::{DOCTYPE, Markup, html};
@@ -138,7 +138,7 @@ fn two(shown: &ShownProject) -> Markup {
                     }
                 }
             }
-            (people(&StepsOf::all(&shown.todo)))
+            (people(shown, &StepsOf::all(&shown.todo)))
         }
     }
 }
@@ -195,7 +195,7 @@ fn attends(shown: &ShownProject, one: &Attention) -> Markup {
     };
     html! {
         li {
-            (mark(one.state))
+            (mark_as(one.state, one.word()))
             div {
                 (heading(one)) (text(&one.sentence))
                 @for detail in &one.details { div.about { (text(detail)) } }
@@ -207,12 +207,13 @@ fn attends(shown: &ShownProject, one: &Attention) -> Markup {
     }
 }
 
-fn people(steps: &[StepsOf<'_>]) -> Markup {
-    let all: usize = steps.iter().map(|group| group.count).sum();
+fn people(shown: &ShownProject, steps: &[StepsOf<'_>]) -> Markup {
+    let counts = StepCounts::of(&shown.todo, &shown.planned.plan);
     html! {
         section aria-labelledby="h-people" {
-            h2 #h-people { "Manual steps " span.count { (thousands(all)) } }
+            h2 #h-people { "Manual steps " span.count { (thousands(counts.all)) } }
             @if steps.is_empty() { p.dim { "Nothing is left to people." } } @else {
+                p.dim { (plan::capital(&counts.words())) "." }
                 dl.people {
                     @for group in steps {
                         dt { a href=(PageAddress::new("/steps").with("who", group.who).text()) { (line(group.who)) } span { (thousands(group.count)) } }
@@ -374,7 +375,7 @@ pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize)
 
 fn attends_plainly(one: &Attention) -> Markup {
     html! {
-        li { (mark(one.state)) div {
+        li { (mark_as(one.state, one.word())) div {
             (heading(one)) (text(&one.sentence))
             @for detail in &one.details { div.about { (text(detail)) } }
         } span {} }

@@ -16,7 +16,9 @@ use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::project::{Project, planned};
 use crate::render::{self, Invocation, JsonLayout};
+use crate::report::overview::StepCounts;
 use crate::report::overview_state::{OverviewState, StateCounts};
+use crate::report::tally::Tally;
 use crate::text::{capital, count, thousands};
 use maud::{Markup, html};
 use std::path::Path;
@@ -144,7 +146,7 @@ pub(in crate::page) fn show_again(request: &Request, shown: &ShownProject, notic
     };
     let main = html! {
         div.head {
-            div { h1 { "Plan" } p { (sentence(plan)) } }
+            div { h1 { "Plan" } p { (sentence(plan)) " " a href="/steps" { (capital(&StepCounts::of(&shown.todo, plan).words())) } "." } }
             div.do { a.button href="/plan.md" { "As Markdown" } a.button href="/plan.json" { "As JSON" } }
         }
         (notice)
@@ -223,7 +225,9 @@ pub(in crate::page) fn targets(_request: &Request, shown: &ShownProject, plan: &
 
 /// The counts in a sentence.
 pub(in crate::page) fn sentence(plan: &Plan) -> String {
-    let tally = crate::report::tally::Tally::of_plan(plan, &crate::report::ranked::targets(plan)).sentence();
+    // Manual steps are counted with those that no plan names.
+    let tally = Tally { manual: 0, ..Tally::of_plan(plan, &crate::report::ranked::targets(plan)) };
+    let tally = tally.sentence();
     match tally.is_empty() {
         true if plan.exit == 0 => "Nothing to apply.".to_string(),
         true => "Nothing to apply, but not all could be read.".to_string(),

@@ -1,6 +1,6 @@
 //! The apply that runs, and its receipt.
 
-use super::mark;
+use super::{mark, mark_as};
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::canonical::short;
 use crate::engine::model::plan::Plan;
@@ -124,7 +124,7 @@ fn words(outcome: &Outcome) -> (Markup, String) {
         Outcome::Done => {
             return (html! { span.i.ok { "✓" span.sr { "done" } } }, String::new());
         }
-        Outcome::Failed(error) => (OverviewState::Missing, error.to_string()),
+        Outcome::Failed(error) => return (mark_as(OverviewState::Missing, "failed"), error.to_string()),
         Outcome::HeldBack { by } => (OverviewState::Waiting, format!("waits for {by}")),
         Outcome::NotApproved => (OverviewState::NeedsApproval, "was not approved".to_string()),
         Outcome::Later => (OverviewState::Waiting, "may be carried out, but not yet".to_string()),
@@ -142,5 +142,19 @@ fn left_to_people(steps: &BTreeSet<(String, String, String)>) -> Markup {
                 ul.plain { @for (tenant, who, what) in steps.iter().take(MOST) { li { b { (line(who)) } " in " (line(tenant)) ": " (text(what)) } } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant::location::LocationError;
+
+    #[test]
+    fn what_failed_is_told_as_failed() {
+        let object = crate::engine::model::item::ObjectId::new(crate::api::Kind::Connection, "crm");
+        let failed = Outcome::Failed(LocationError::Refused { object, why: "not allowed".to_string() });
+        let (mark, why) = words(&failed);
+        assert!(mark.clone().into_string().contains("failed") && why.contains("not allowed"), "{}", mark.into_string());
     }
 }

@@ -1,5 +1,6 @@
 //! Tenants and the syncs between them, as a picture and as a list.
 
+use super::mark;
 use crate::api::{ConnectionMode, Kind, SyncMode};
 use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Sync;
@@ -8,9 +9,13 @@ use crate::page::layout::{self, NavEntry, line, text};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
-use crate::report::overview::TenantHealth;
+use crate::report::overview::{OverviewState, TenantHealth};
+use crate::report::sync_overrides;
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The most overrides that are listed of a sync.
+const MOST: usize = 200;
 
 const BOX: (usize, usize) = (168, 44);
 const GAP: (usize, usize) = (120, 28);
@@ -92,9 +97,50 @@ fn of_sync(request: &Request, shown: &ShownProject, sync: &Sync) -> Markup {
                 b { (line(&name)) } @if spec.is_suspended() { " " span.tag { "suspended" } }
                 div.about { (line(&spec.from)) " → " (line(&targets.iter().map(|to| to.as_str()).collect::<Vec<_>>().join(", "))) " · " (line(&spec.integrations.join(", "))) " · " (connections) " · mode " (mode) @if spec.prunes() { " · prunes" } }
                 @if !refused.is_empty() { div.about.loud { "Not accepted by " (line(&refused.join(", "))) ": nothing is written there" } }
-                @if !spec.overrides.is_empty() { div.about { (crate::text::count(spec.overrides.len(), "override", "overrides")) } }
+                (stages(shown, sync))
+                (overrides(shown, sync))
             }
             (suspension(request, "sync", &name, spec.is_suspended()))
+        }
+    }
+}
+
+/// The stages in their order, and what waits in each.
+fn stages(shown: &ShownProject, sync: &Sync) -> Markup {
+    let wait = |tenant: &str| {
+        let target = shown.planned.plan.targets.iter().find(|target| target.tenant == tenant);
+        target.and_then(|target| target.stages.get(&sync.writer))
+    };
+    html! {
+        @if !sync.spec.stages.is_empty() {
+            ol.plain {
+                @for (at, stage) in sync.spec.stages.iter().enumerate() {
+                    li.about {
+                        "Stage " (at + 1) ": " (line(&stage.to.join(", ")))
+                        @for tenant in &stage.to {
+                            @if let Some(wait) = wait(tenant) { div { (mark(OverviewState::Waiting)) " " (line(tenant)) " " (line(&wait.to_string())) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The overrides, each with its reason.
+fn overrides(shown: &ShownProject, sync: &Sync) -> Markup {
+    let all = sync_overrides::overrides(&shown.planned.world, &sync.spec);
+    html! {
+        @if !all.is_empty() {
+            details {
+                summary { (crate::text::count(all.len(), "override", "overrides")) }
+                ul.plain {
+                    @for one in all.iter().take(MOST) {
+                        li { b { (line(&one.tenant)) } " " (line(&one.what)) ": " span.v { (line(&one.value)) } div.about { (text(&one.reason)) } }
+                    }
+                    @if all.len() > MOST { li.dim { "and " (all.len() - MOST) " more" } }
+                }
+            }
         }
     }
 }

@@ -533,7 +533,7 @@ fn config() -> ProptestConfig {
         cases: new.unwrap_or(300),
         rng_seed: if new.is_some() { RngSeed::Random } else { RngSeed::Fixed(2024) },
         failure_persistence: None,
-        max_shrink_iters: 20_000,
+        max_shrink_iters: 400,
         ..ProptestConfig::default()
     }
 }

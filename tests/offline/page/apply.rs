@@ -249,3 +249,19 @@ fn an_apply_of_a_suspended_tenant_writes_nothing_there() {
     let changed: Vec<String> = changed.map(|(name, _)| name).collect();
     assert!(!changed.is_empty() && changed.iter().all(|name| name.starts_with("us-prod")), "{changed:?}");
 }
+
+/// Who applies has seen all that is applied.
+#[test]
+fn a_part_of_the_plan_has_no_form_to_apply_it() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    for address in ["/plan?q=hubspot", "/plan?show=drift", "/plan?tenant=eu-prod", "/plan?tenant=us-prod&q=x"] {
+        let page = served.get(address);
+        assert_eq!(page.status, 200, "{address}");
+        assert!(page.form("/apply").is_none(), "{address}");
+        assert!(page.words().contains("Only a part of the plan is shown."), "{address}: {}", page.words());
+    }
+    for address in ["/plan", "/plan?q=", "/plan?show=&tenant="] {
+        assert!(served.get(address).form("/apply").is_some(), "{address}");
+    }
+}

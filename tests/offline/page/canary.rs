@@ -2,7 +2,7 @@
 
 use super::client::Answer;
 use super::fixtures::{add, edit};
-use super::served::Served;
+use super::served::{Served, typed_into};
 use stablekey_testing::cli::{example, files};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -481,9 +481,7 @@ fn what_is_typed_by_mistake_is_not_shown_again() {
         ];
         for (form, fields, typed_in) in forms {
             for field in typed_in {
-                let fields: Vec<(&str, &str)> =
-                    fields.iter().filter(|(name, _)| name != field).copied().chain([(*field, typed)]).collect();
-                check(form, &served.post(form, &fields));
+                check(form, &served.post(form, &typed_into(fields, field, typed)));
             }
         }
         let encoded: String = form_urlencoded::byte_serialize(typed.as_bytes()).collect();

@@ -69,6 +69,14 @@ impl Answer {
                 let other = if is_box { "on" } else { "" };
                 form.fields.push((name, attribute(tag, "value").unwrap_or_else(|| other.to_string())));
             }
+            for tag in text.split("<textarea ").skip(1) {
+                let end = end_of_tag(tag);
+                let Some(name) = attribute(&tag[..end], "name") else { continue };
+                let value = tag.get(end + 1..)?.split("</textarea>").next()?;
+                // A line break after the tag is none of the text, and others are sent as CR LF.
+                let value = unescaped(value.strip_prefix('\n').unwrap_or(value)).replace('\n', "\r\n");
+                form.fields.push((name, value));
+            }
             for tag in text.split("<button ").skip(1) {
                 let tag = &tag[..end_of_tag(tag)];
                 form.buttons.extend(attribute(tag, "name").zip(attribute(tag, "value")));

@@ -350,7 +350,7 @@ fn a_review_that_is_old_writes_nothing_and_shows_what_it_would_do_now() {
     );
     served.wait_until(|served| {
         let review = served.submit(&form(served, WAREHOUSE, "/set").with("in.port", "6432"));
-        review.body.contains("# ours")
+        review.body.contains("{value: sales} # •••")
     });
     let before = files(root.path());
     let answer = served.submit(&old);
@@ -359,7 +359,7 @@ fn a_review_that_is_old_writes_nothing_and_shows_what_it_would_do_now() {
         "{}",
         answer.words()
     );
-    assert!(answer.body.contains("# ours"), "what it would do now");
+    assert!(answer.body.contains("{value: sales} # •••"), "what it would do now");
     assert!(files(root.path()) == before);
     // The review that is shown now can be written.
     served.write(&answer);
@@ -555,4 +555,82 @@ fn forms_that_ask_for_nothing_that_is_there_are_refused() {
         assert!(before.contains_key(name) || name.starts_with("us-prod/connections/"), "{name}");
     }
     assert!(!Path::new("/etc/evil.yaml").exists() && !root.path().parent().unwrap().join("evil.yaml").exists());
+}
+
+#[test]
+fn values_of_several_lines_survive_an_edit() {
+    let root = example("us-eu");
+    let file = "us-prod/connections/warehouse.yaml";
+    let lines = "  title: Order warehouse\n  description: |\n    One\n      <two> \"2\" & 'more'\n\n    three\n";
+    edit(root.path(), file, "  title: Order warehouse\n", lines);
+    let served = Served::open(root.path());
+    let form = form(&served, WAREHOUSE, "/set");
+    let description = form.fields.iter().find(|(name, _)| name == "description").unwrap().1.clone();
+    assert_eq!(description, "One\r\n  <two> \"2\" & 'more'\r\n\r\nthree\r\n");
+    served.write(&served.submit(&form.clone().with("title", "Other")));
+    let text = fs::read_to_string(root.path().join(file)).unwrap();
+    assert!(text.contains(&lines.replace("Order warehouse", "Other")), "{text}");
+    // One of the lines changes.
+    let page = served.get(WAREHOUSE);
+    let form = page.form("/set").unwrap().with("description", &description.replace("three", "four"));
+    served.write(&served.submit(&form));
+    let text = fs::read_to_string(root.path().join(file)).unwrap();
+    assert!(text.contains("    One\n      <two>") && text.contains("\n    four\n"), "{text}");
+}
+
+#[test]
+fn a_switch_marks_what_is_bound_and_makes_what_fits() {
+    let root = example("us-eu");
+    let served = Served::open(root.path());
+    let page = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce+Connection");
+    assert_eq!(page.status, 200, "{}", page.words());
+    assert_eq!(page.words().matches("bound now").count(), 1, "{}", page.words());
+    assert!(page.words().contains("salesforce-oauth bound now"), "{}", page.words());
+    let links = page.links();
+    let add = links.iter().find(|link| link.starts_with("/new?")).unwrap();
+    assert!(add.contains("component=salesforce") && add.contains("type=oauth2"), "{add}");
+    assert_eq!(served.get(add).status, 200);
+}
+
+#[test]
+fn the_toggle_of_embedded_workflows_edits_what_is_declared() {
+    let root = example("us-eu");
+    // us-prod gets a source, in which the toggle is on.
+    let file = "source/us-prod/warehouse.yaml";
+    let text = fs::read_to_string(root.path().join("us-prod/connections/warehouse.yaml")).unwrap();
+    fs::create_dir_all(root.path().join("source/us-prod")).unwrap();
+    put(&root.path().join(file), &text.replace("spec:\n", "spec:\n  embeddedWorkflows: true\n"));
+    let tenants = fs::read_to_string(root.path().join("tenants.yaml")).unwrap();
+    let with_source = tenants.replacen("{path: us-prod}}", "{path: us-prod}}\n  source: {path: source/us-prod}", 1);
+    assert_ne!(tenants, with_source, "{tenants}");
+    put(&root.path().join("tenants.yaml"), &with_source);
+    let served = Served::open(root.path());
+    let page = served.get("/connection?key=warehouse");
+    let of_us = page.body.split("id=\"t-us-prod\"").nth(1).unwrap().split("</th>").next().unwrap();
+    assert!(of_us.contains("aria-pressed=\"true\"") && of_us.contains("live: off"), "{of_us}");
+    let form = page
+        .forms()
+        .into_iter()
+        .find(|form| form.action == "/set" && form.fields.contains(&("tenant".to_string(), "us-prod".to_string())));
+    let review = served.submit(&form.unwrap());
+    assert!(review.body.contains(file) && review.words().contains("embeddedWorkflows: false"), "{}", review.words());
+}
+
+/// "nothing is written to it": the page refuses what the command refuses.
+#[test]
+fn what_is_live_in_a_suspended_tenant_is_not_edited() {
+    let root = example("us-eu");
+    let output = run(root.path(), &["suspend", "us-prod", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let served = Served::open(root.path());
+    let before = files(root.path());
+    let form = form(&served, WAREHOUSE, "/set").with("in.port", "6432");
+    let words = served.submit(&form).words();
+    assert!(words.contains("us-prod is suspended: its folder is its location"), "{words}");
+    assert!(words.contains("stablekey resume us-prod"), "{words}");
+    let moves = served.get("/switch?tenant=us-prod&integration=lead-router&variable=Salesforce+Connection");
+    let choice = moves.form("/switch").unwrap();
+    let answer = served.submit(&choice.clone().with("to", &choice.buttons[0].1));
+    assert!(answer.form("/write").is_none(), "{}", answer.words());
+    assert!(files(root.path()) == before);
 }

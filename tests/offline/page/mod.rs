@@ -8,4 +8,5 @@ mod filters;
 mod fixtures;
 mod safety;
 mod served;
+mod syncs;
 mod unknown;

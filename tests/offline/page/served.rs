@@ -30,6 +30,11 @@ pub(super) struct Served {
 pub(super) const TYPED: [(&str, &str); 3] =
     [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
 
+/// Fields of a form with another value in one of them.
+pub(super) fn typed_into<'f>(fields: &[(&'f str, &'f str)], field: &'f str, value: &'f str) -> Vec<(&'f str, &'f str)> {
+    fields.iter().filter(|(name, _)| *name != field).copied().chain([(field, value)]).collect()
+}
+
 impl Served {
     /// Starts the page; nobody has a session.
     pub(super) fn start(root: &Path) -> Self {

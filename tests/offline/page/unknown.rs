@@ -245,6 +245,8 @@ fn what_was_read_before_stays_shown_when_the_project_goes() {
     copy_folder(&repository("examples/us-eu"), &folder);
     let served = Served::start_with(stablekey(root.path(), &["ui", "-C", "project"])).opened();
     let is_failed = |served: &Served| served.get("/").words().contains("The project cannot be read");
+    let set = served.get("/set?tenant=us-prod&key=warehouse").form("/set").unwrap();
+    let reviewed = served.submit(&set.with("in.port", "6432")).form("/write").unwrap();
     fs::rename(&folder, root.path().join("away")).unwrap();
     served.post("/read", &[("back", "/")]);
     served.wait_until(is_failed);
@@ -272,6 +274,9 @@ fn what_was_read_before_stays_shown_when_the_project_goes() {
         let answer = served.submit(&form);
         assert_ne!(answer.status, 303, "{}", answer.words());
     }
+    assert!(!folder.exists());
+    let answer = served.submit(&reviewed);
+    assert_eq!((answer.status, answer.words().contains("Nothing was written")), (409, true), "{}", answer.words());
     assert!(!folder.exists());
     // Another one in its place is followed.
     copy_folder(&repository("examples/us-eu"), &folder);

@@ -328,3 +328,36 @@ fn credentials_of_a_customer_that_expire_are_seen_at_their_connection() {
     });
     assert_eq!(key(&overview(&w), "crm"), ["expires soon 1 day"]);
 }
+
+/// One line for the file, and not one for each object that may be in it.
+#[test]
+fn a_broken_file_is_told_once() {
+    let given = world().tenant("dev", |mut t| {
+        for at in 0..12 {
+            t = t.integration(&format!("i{at}")).binds("CRM", &format!("key-{at}"));
+        }
+        t.unparsed("dev/x.yaml")
+    });
+    let overview = overview(&given);
+    assert_eq!(overview.attention.len(), 1, "{:?}", overview.attention);
+    let entry = &overview.attention[0];
+    assert!(entry.sentence.contains("dev/x.yaml cannot be read"), "{entry:?}");
+    assert!(entry.details.iter().any(|detail| detail == "12 objects are unknown because of it"), "{entry:?}");
+}
+
+/// "nothing is written to it": what needs approval there waits, too.
+#[test]
+fn nothing_of_a_suspended_tenant_needs_approval() {
+    let of = |host: &'static str| {
+        move |t: GivenTenant| t.declares().connection("db", "pg/basic").input("host", host).secret("password", "db")
+    };
+    let moved = |suspended: bool| {
+        let given = world().tenant("prod", of("db.example")).applied().tenant("prod", of("db-2.example"));
+        overview(&if suspended { given.tenant("prod", |t| t.suspended()) } else { given })
+    };
+    let needs = |overview: &Overview| overview.attention.iter().any(|one| one.state == OverviewState::NeedsApproval);
+    assert!(needs(&moved(false)), "{:?}", moved(false).attention);
+    let suspended = moved(true);
+    assert!(!needs(&suspended), "{:?}", suspended.attention);
+    assert_eq!(attention(&suspended, "prod").sentence, "is suspended: 1 action waits");
+}
