@@ -308,9 +308,12 @@ pub struct PlannedPart {
 impl PlannedPart {
     /// Plans the closure of `seeds` in a world. `None` where it is so large that the whole world is planned as fast.
     pub fn of(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Option<Self> {
-        let core = Core::of(index, seeds);
+        // Whether a key is missing is told by all of its users: those of each key of the closure belong to the part.
+        let keys = Core::of(index, seeds).keys;
+        let seeds = Seeds { keys, integrations: seeds.integrations.clone() };
+        let core = Core::of(index, &seeds);
         let wanted = around(&core, index, world)?;
-        let plan = plan_closure(world, index, seeds, scope);
+        let plan = plan_closure(world, index, &seeds, scope);
         Some(PlannedPart { world: part_of(world, &wanted, None, false), core, plan })
     }
 

@@ -20,7 +20,7 @@ pub(super) struct ShownProject {
     pub(super) planned: PlannedProject,
     pub(super) overview: Overview,
     /// What is left to people.
-    pub(super) todo: Arc<[Todo]>,
+    pub(super) todo: Arc<Vec<Todo>>,
     /// The components that any tenant declares or uses.
     pub(super) components: Arc<BTreeSet<String>>,
     /// Whether it could not be read since.
@@ -32,7 +32,7 @@ impl ShownProject {
     pub(super) fn of(folder: &Arc<PageFolder>, project: Project) -> Arc<Self> {
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
-        let todo = todo(&planned.world, &planned.plan).into();
+        let todo = Arc::new(todo(&planned.world, &planned.plan));
         let views = planned.world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
         let inventories: Vec<_> = views.flatten().filter_map(|view| view.inventory()).collect();
         let declared =

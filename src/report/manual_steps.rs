@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn step(tenant: &str, who: &str, text: &str) -> Todo {
-        Todo { tenant: tenant.to_string(), objects: Vec::new(), who: who.to_string(), text: text.to_string() }
+        Todo { tenant: tenant.into(), objects: Vec::new(), who: who.into(), text: text.to_string() }
     }
 
     #[test]

@@ -8,13 +8,14 @@ use super::ranked::{self, Ranked};
 use super::tally::Tally;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::inventory::World;
+use crate::engine::model::inventory::{Inventory, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, SecretNeed, State};
 use crate::engine::plan::{manual, simulate_whole};
 use crate::text::and;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The state of all tenants.
 #[derive(Clone, Debug, Serialize)]
@@ -152,11 +153,11 @@ impl OutOfSyncKind {
 #[serde(rename_all = "camelCase")]
 pub struct Todo {
     /// The tenant that needs the step.
-    pub tenant: String,
+    pub tenant: Arc<str>,
     /// The objects that need the step: several connections may need one Secret.
     pub objects: Vec<ObjectId>,
     /// The people who have to do it.
-    pub who: String,
+    pub who: Arc<str>,
     /// The text of the step.
     pub text: String,
 }
@@ -295,11 +296,21 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
 
 /// The manual steps of all tenants, including completed ones if that cannot be detected.
 pub fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
-    let planned = plan.targets.iter().flat_map(|t| t.notes.iter().map(move |note| (t.tenant.as_str(), note.clone())));
-    let is_asked = |name: &str| plan.scope.tenants.is_empty() || plan.scope.tenants.contains(name);
-    let live = world.tenants.iter().filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?)));
-    let live = live.filter(|(name, _)| is_asked(name));
-    let live = live.flat_map(|(name, inventory)| {
+    let tenants: BTreeSet<&str> =
+        world.tenants.keys().chain(plan.targets.iter().map(|target| &target.tenant)).map(String::as_str).collect();
+    let of = |tenant: &str| {
+        let is_asked = plan.scope.tenants.is_empty() || plan.scope.tenants.contains(tenant);
+        let live = world.tenants.get(tenant).and_then(|view| view.live.inventory()).filter(|_| is_asked);
+        let planned = plan.targets.iter().filter(|target| target.tenant == tenant).flat_map(|target| &target.notes);
+        todo_of(tenant, planned, live.map(AsRef::as_ref))
+    };
+    // A tenant after the other: they may need as much memory as all that was read.
+    tenants.into_iter().flat_map(of).collect()
+}
+
+/// The steps of one tenant, by its planned changes and by what is there.
+fn todo_of<'n>(tenant: &str, planned: impl Iterator<Item = &'n Note>, live: Option<&Inventory>) -> Vec<Todo> {
+    let live = live.into_iter().flat_map(|inventory| {
         let notes = inventory.connections.values().flat_map(|c| manual::of_connection(c, inventory));
         let notes = notes.chain(manual::of_sign_ins(inventory)).chain(manual::of_drafts(inventory));
         // Where secrets are not shown, those that look empty are there.
@@ -308,29 +319,34 @@ pub fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
             .iter()
             .filter(|_| inventory.can.shows_secrets)
             .filter_map(|(name, uses)| manual::of_definition(inventory.integrations.get(name)?, uses));
-        notes.chain(definitions).map(move |note| (name, note))
+        notes.chain(definitions)
     });
-    let mut all: BTreeSet<Todo> = BTreeSet::new();
-    let mut secrets: BTreeMap<(&str, String), (BTreeSet<ObjectId>, SecretNeed)> = BTreeMap::new();
-    for (tenant, note) in planned.chain(live) {
+    let tenant: Arc<str> = tenant.into();
+    let mut names: BTreeMap<&'static str, Arc<str>> = BTreeMap::new();
+    let mut name = |who: &'static str| Arc::clone(names.entry(who).or_insert_with(|| who.into()));
+    let mut all: Vec<Todo> = Vec::new();
+    let mut secrets: BTreeMap<String, (BTreeSet<ObjectId>, SecretNeed)> = BTreeMap::new();
+    for note in planned.cloned().chain(live) {
         match note {
             Note::Manual { object, secret: Some(need), .. } => {
                 let none = || (BTreeSet::new(), need.clone());
-                let (objects, needed) = secrets.entry((tenant, need.name.clone())).or_insert_with(none);
+                let (objects, needed) = secrets.entry(need.name.clone()).or_insert_with(none);
                 objects.insert(object);
                 needed.take_in(&need);
             }
             Note::Manual { object, who, text, .. } => {
-                all.insert(Todo { tenant: tenant.to_string(), objects: vec![object], who: who.to_string(), text });
+                all.push(Todo { tenant: Arc::clone(&tenant), objects: vec![object], who: name(who), text });
             }
             _ => {}
         }
     }
-    all.extend(secrets.into_iter().map(|((tenant, _), (objects, need))| Todo {
-        tenant: tenant.to_string(),
+    all.extend(secrets.into_values().map(|(objects, need)| Todo {
+        tenant: Arc::clone(&tenant),
         objects: objects.into_iter().collect(),
-        who: manual::PLATFORM_TEAM.to_string(),
+        who: name(manual::PLATFORM_TEAM),
         text: need.to_string(),
     }));
-    all.into_iter().collect()
+    all.sort_unstable();
+    all.dedup();
+    all
 }

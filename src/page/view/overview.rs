@@ -1,7 +1,7 @@
 //! Keys and integrations by tenant, worst first, with what needs a person above.
 
 use super::offer::offer;
-use super::plan::{self, place};
+use super::plan::place;
 use super::{bare_mark, mark, mark_as};
 use crate::page::address::{self, PageAddress};
 use crate::page::consent::applicable;
@@ -213,7 +213,7 @@ fn people(shown: &ShownProject, steps: &[StepsOf<'_>]) -> Markup {
         section aria-labelledby="h-people" {
             h2 #h-people { "Manual steps " span.count { (thousands(counts.all)) } }
             @if steps.is_empty() { p.dim { "Nothing is left to people." } } @else {
-                p.dim { (plan::capital(&counts.words())) "." }
+                p.dim { (capital(&counts.words())) "." }
                 dl.people {
                     @for group in steps {
                         dt { a href=(PageAddress::new("/steps").with("who", group.who).text()) { (line(group.who)) } span { (thousands(group.count)) } }
