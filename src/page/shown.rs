@@ -53,7 +53,8 @@ impl ShownProject {
         seeds: &Seeds,
     ) -> Option<Arc<Self>> {
         let (planned, part) = planned::plan_part(&project, &self.planned, live, index, seeds)?;
-        let of_part = Overview::of(&part.world, &part.plan);
+        // A row may need what is planned for others.
+        let of_part = Overview::of(&part.world, &planned.plan);
         let overview = self.overview.with_part(&of_part, &planned.world, &|id| part.core.contains(id));
         Some(Arc::new(ShownProject {
             folder: Arc::clone(&self.folder),

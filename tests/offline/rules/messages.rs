@@ -161,6 +161,6 @@ fn one_secret_is_one_manual_step() {
     assert!(text.contains(supply), "{text}");
     let status = stablekey::report::status::StatusReport::of(&w.world, &plan.plan);
     let todo: Vec<(&str, &str, usize)> =
-        status.todo.iter().map(|t| (t.tenant.as_str(), t.text.as_str(), t.objects.len())).collect();
+        status.todo.iter().map(|t| (&*t.tenant, t.text.as_str(), t.objects.len())).collect();
     assert_eq!(todo, [("eu", supply, 3), ("us", supply, 3)]);
 }
