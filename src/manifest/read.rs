@@ -155,6 +155,14 @@ impl DocumentsRead {
     }
 }
 
+impl DocumentsRead {
+    /// Whether this is what was read of a file with this text. Where it has no document, that is not known.
+    fn is_of(&self, path: &str, text: &str) -> bool {
+        let file = self.documents.first().map(|document| &document.origin.file);
+        self.files == 1 && file.is_some_and(|file| file.path == path && *file.text == text)
+    }
+}
+
 /// Reads a file from its bytes.
 pub fn read_bytes(path: &str, bytes: Vec<u8>) -> DocumentsRead {
     read_content_like(path, bytes.into(), &DocumentsRead::default())
@@ -177,6 +185,9 @@ pub fn read_text(path: &str, text: String) -> DocumentsRead {
 }
 
 fn read_text_like(path: &str, text: Arc<String>, before: &DocumentsRead) -> DocumentsRead {
+    if before.is_of(path, &text) {
+        return before.clone();
+    }
     if let Err(problem) = super::bytes::check_text(path, &text) {
         return DocumentsRead::of_problem(problem, sniff::names_us(text.as_bytes()));
     }
