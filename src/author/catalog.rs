@@ -221,11 +221,11 @@ fn add_used(types: &mut Vec<ConnectionType>, spec: &ConnectionSpec) {
         return;
     };
     for (name, input) in &spec.inputs {
-        match there.inputs.get_mut(name) {
-            Some(known) => known.secret = secret(input).or(known.secret),
-            None => {
-                drop(there.inputs.insert(name.clone(), TypeInput { secret: secret(input), ..TypeInput::default() }))
-            }
+        let secret = secret(input);
+        if let Some(known) = there.inputs.get_mut(name) {
+            known.secret = secret.or(known.secret);
+        } else {
+            there.inputs.insert(name.clone(), TypeInput { secret, ..TypeInput::default() });
         }
     }
 }

@@ -7,7 +7,9 @@ use stablekey_clusters::{Namespace, run, run_with_input, shared, shared_all};
 use stablekey_testing::objects::{Connection, Document as _, Integration, Sync, Tenant};
 use stablekey_testing::person::Person;
 use stablekey_testing::project::Project;
+use stablekey_testing::replica::until;
 use stablekey_testing::yaml;
+use std::collections::BTreeSet;
 
 /// A namespace with its Tenant, and the Tenant as the project has it.
 fn target(namespace: &Namespace<'static>) -> String {
@@ -93,5 +95,44 @@ fn a_tenant_whose_changes_go_unnoticed_is_named() {
     run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), &made).unwrap();
     browser.click("button", "Read again");
     browser.wait_for("th:has-text('made-there')");
+    browser.assert_no_errors();
+}
+
+/// A change in a cluster is on the screen by the watch: neither it nor a change of a file lists a cluster again.
+#[test]
+fn changes_are_shown_without_listing_again() {
+    let namespace = shared("us").namespace("followed");
+    let project = Project::empty()
+        .with("tenants.yaml", &yaml::file(&[Tenant::new("dev").in_folder("dev").yaml(), target(&namespace)]))
+        .with("dev/connections/crm.yaml", &Connection::new("crm", "salesforce/oauth2").title("Of dev").yaml());
+    let live = Connection::new("crm", "salesforce/oauth2").title("Of us").yaml();
+    run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), &live).unwrap();
+    std::fs::create_dir(project.state()).unwrap();
+    let mut command = project.command_with_state(&["ui"]);
+    command.env("KUBECONFIG", namespace.cluster().kubeconfig());
+    let page = Page::start(command);
+    let browser = page.open_overview(Settings::default());
+    browser.goto(&page.url("/connection?key=crm"));
+    browser.wait_for_text("Of us");
+    until("every resource is watched", || {
+        let watched = namespace.audit().unwrap().into_iter().filter(|request| request.verb == "watch");
+        watched.map(|request| request.resource).collect::<BTreeSet<String>>().len() == 6
+    });
+    let mark = namespace.cluster().mark().unwrap();
+    let renamed = r#"{"spec": {"title": "Renamed in us"}}"#;
+    run(namespace.kubectl().args(["patch", "connections.stablekey.dev", "crm", "--type=merge", "-p", renamed]))
+        .unwrap();
+    browser.wait_for_text("Renamed in us");
+    project
+        .write("dev/connections/crm.yaml", &Connection::new("crm", "salesforce/oauth2").title("Renamed in dev").yaml());
+    browser.wait_for_text("Renamed in dev");
+    run(namespace.kubectl().args(["delete", "connections.stablekey.dev", "crm"])).unwrap();
+    browser.wait_for("#state:text-is('Live')");
+    browser.goto(&page.url("/?q=crm"));
+    browser.wait_for("td:has-text('not in this tenant')");
+    let lists = namespace.audit_since(mark).unwrap().into_iter().filter(|request| request.verb == "list");
+    // kubectl waits with a list of one name until what it deletes is gone.
+    let ours: Vec<String> = lists.filter(|r| !r.agent.starts_with("kubectl")).map(|r| r.resource).collect();
+    assert_eq!(ours, Vec::<String>::new());
     browser.assert_no_errors();
 }
