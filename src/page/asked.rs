@@ -43,7 +43,7 @@ pub(super) fn is_there(path: &str, fields: &FormFields, shown: &ShownProject) ->
         "/connection" => named("choice", "show", fields, 400, || BTreeSet::from(["all"]))?,
         "/set" => named("part", "part", fields, 400, || BTreeSet::from(["test", "embedded"]))?,
         "/steps" => {
-            let groups = StepsOf::all(&shown.todo);
+            let groups = StepsOf::all(shown.steps.iter());
             named("group of people", "who", fields, 404, || groups.iter().map(|group| group.who).collect())?;
         }
         "/switch" => {

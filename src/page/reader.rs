@@ -1,14 +1,16 @@
 //! The thread that reads the project, first at once and then whenever that is wanted.
 
-use super::cluster_watch::{ClusterChange, ClusterWatch, seeds};
+use super::cluster_watch::{ChangedParts, ClusterChange, ClusterWatch, seeds};
 use super::desk::{DeskWake, PageDesk, ReadScope, Reading};
 use super::shown::ShownProject;
 use super::watch::{FileWatch, folders};
 use super::{OpenScope, PageFolder, Unopened};
 use crate::engine::closure::Index;
-use crate::project::ProjectTenant;
+use crate::engine::model::inventory::Inventory;
+use crate::project::{Project, ProjectTenant};
 use crate::tenant::TenantLocation;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -87,31 +89,48 @@ fn read(
 ) -> Result<Arc<ShownProject>, Unopened> {
     let Some(before) = before else {
         clusters.forget();
-        return Ok(ShownProject::of(folder, (folder.open)(OpenScope::First)?));
+        return Ok(ShownProject::of(folder, (folder.open)(OpenScope::First)?, None));
     };
     let (live, objects) = match clusters.take(&before.project) {
         ClusterChange::Live { live, objects } if scope < ReadScope::Everything => (live, objects),
         ClusterChange::Live { .. } | ClusterChange::Unsure => {
             *index = None;
-            return Ok(ShownProject::of(folder, (folder.open)(OpenScope::Everything(&before.project))?));
+            return Ok(ShownProject::of(folder, (folder.open)(OpenScope::Everything(&before.project))?, Some(before)));
         }
     };
     if scope == ReadScope::Files {
         *index = None;
         let project = (folder.open)(OpenScope::Files(&before.project))?;
-        return Ok(ShownProject::of(folder, if live.is_empty() { project } else { project.with_live(&live) }));
+        let project = if live.is_empty() { project } else { project.with_live(&live) };
+        return Ok(ShownProject::of(folder, project, Some(before)));
     }
     if live.is_empty() {
         return Ok(Arc::clone(before));
     }
     let project = before.project.with_live(&live);
-    let index = index.get_or_insert_with(|| Index::of(&before.planned.world));
-    let seeds = objects.and_then(|objects| seeds(&objects, &before.project, &live, index));
-    if let Some(part) = seeds.and_then(|seeds| before.with_part(project.clone(), &live, index, &seeds)) {
+    if let Some(part) = part(before, &project, &live, objects, index) {
         desk.change(|reading| {
             reading.shown = Some(part);
             reading.parts += 1;
         });
     }
-    Ok(ShownProject::of(folder, project))
+    Ok(ShownProject::of(folder, project, Some(before)))
+}
+
+/// Plans the closure of what changed; `None` where it is too much for that. The index then knows less than what is there
+/// now, and is built again the next time.
+fn part(
+    before: &ShownProject,
+    project: &Project,
+    live: &BTreeMap<String, Arc<Inventory>>,
+    objects: Option<ChangedParts>,
+    kept: &mut Option<Index>,
+) -> Option<Arc<ShownProject>> {
+    let index = kept.take();
+    let objects = objects?;
+    let mut index = index.unwrap_or_else(|| Index::of(&before.planned.world));
+    let seeds = seeds(&objects, &before.project, live, &mut index)?;
+    let part = before.with_part(project.clone(), live, &index, &seeds);
+    *kept = Some(index);
+    part
 }

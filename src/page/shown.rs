@@ -8,8 +8,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Scope;
 use crate::project::Project;
 use crate::project::planned::{self, PlannedProject};
-use crate::report::overview::Overview;
-use crate::report::status::{Todo, todo};
+use crate::report::overview::{ManualSteps, Overview};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub(super) struct ShownProject {
     pub(super) planned: PlannedProject,
     pub(super) overview: Overview,
     /// What is left to people.
-    pub(super) todo: Arc<Vec<Todo>>,
+    pub(super) steps: ManualSteps,
     /// The components that any tenant declares or uses.
     pub(super) components: Arc<BTreeSet<String>>,
     /// Whether it could not be read since.
@@ -28,11 +27,12 @@ pub(super) struct ShownProject {
 }
 
 impl ShownProject {
-    /// Plans all tenants of a project.
-    pub(super) fn of(folder: &Arc<PageFolder>, project: Project) -> Arc<Self> {
+    /// Plans all tenants of a project. What did not change since an earlier reading is in memory once.
+    pub(super) fn of(folder: &Arc<PageFolder>, project: Project, before: Option<&ShownProject>) -> Arc<Self> {
         let planned = planned::plan(&project, &Scope::default());
         let overview = Overview::of(&planned.world, &planned.plan);
-        let todo = Arc::new(todo(&planned.world, &planned.plan));
+        let before = before.map(|before| (&before.planned.world, &before.planned.plan, &before.steps));
+        let steps = ManualSteps::of(&planned.world, &planned.plan, before);
         let views = planned.world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
         let inventories: Vec<_> = views.flatten().filter_map(|view| view.inventory()).collect();
         let declared =
@@ -40,7 +40,7 @@ impl ShownProject {
         let used = inventories.iter().flat_map(|read| read.connections.values()).map(|one| one.spec.component.typed());
         let components = declared.chain(used).collect::<BTreeSet<String>>().into();
         let (folder, project) = (Arc::clone(folder), Arc::new(project));
-        Arc::new(ShownProject { folder, project, planned, overview, todo, components, is_stale: false })
+        Arc::new(ShownProject { folder, project, planned, overview, steps, components, is_stale: false })
     }
 
     /// The same with these live objects, of which a closure is planned again. What is counted over all tenants stays as
@@ -61,7 +61,7 @@ impl ShownProject {
             project: Arc::new(project),
             planned,
             overview,
-            todo: Arc::clone(&self.todo),
+            steps: self.steps.clone(),
             components: Arc::clone(&self.components),
             is_stale: false,
         }))
@@ -79,7 +79,7 @@ impl ShownProject {
             project: Arc::clone(&self.project),
             overview: Overview::of(&planned.world, &planned.plan),
             planned,
-            todo: Arc::clone(&self.todo),
+            steps: self.steps.clone(),
             components: Arc::clone(&self.components),
             is_stale: true,
         })

@@ -1,11 +1,13 @@
 //! Manual steps: how many there are, and by the people who have to do them.
 
 use super::ranked;
-use super::status::Todo;
+use super::status::{Todo, todo_of};
 use super::tally::Tally;
-use crate::engine::model::plan::Plan;
+use crate::engine::model::inventory::World;
+use crate::engine::model::plan::{Note, Plan};
 use crate::text::count;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The steps of one group of people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +20,49 @@ pub struct StepsOf<'a> {
     pub steps: Vec<&'a Todo>,
 }
 
+/// All that is left to people, by tenant. They are many: a tenant that did not change shares them with what was read
+/// before.
+#[derive(Clone, Debug, Default)]
+pub struct ManualSteps {
+    of_tenants: BTreeMap<String, Arc<[Todo]>>,
+    pub counts: StepCounts,
+}
+
+impl ManualSteps {
+    /// Finds the steps of a world and its plan. `before` are those of an earlier world and plan.
+    pub fn of(world: &World, plan: &Plan, before: Option<(&World, &Plan, &ManualSteps)>) -> Self {
+        let known = |tenant: &String| {
+            let (of_world, of_plan, steps) = before?;
+            let live = |world: &'_ World| world.tenants.get(tenant).and_then(|view| view.live.inventory().cloned());
+            let is_same = live(world).zip(live(of_world)).is_some_and(|(now, then)| Arc::ptr_eq(&now, &then));
+            let is_same = is_same && notes_of(plan, tenant).eq(notes_of(of_plan, tenant));
+            steps.of_tenants.get(tenant).filter(|_| is_same).cloned()
+        };
+        let tenants: BTreeSet<&String> =
+            world.tenants.keys().chain(plan.targets.iter().map(|target| &target.tenant)).collect();
+        let of = |tenant: &String| known(tenant).unwrap_or_else(|| todo_of(tenant, world, plan).into());
+        let mut steps = ManualSteps {
+            of_tenants: tenants.into_iter().map(|tenant| (tenant.clone(), of(tenant))).collect(),
+            counts: StepCounts::default(),
+        };
+        steps.counts = StepCounts::of(steps.iter().count(), plan);
+        steps
+    }
+
+    /// The steps, sorted by tenant.
+    pub fn iter(&self) -> impl Iterator<Item = &Todo> {
+        self.of_tenants.values().flat_map(|steps| steps.iter())
+    }
+}
+
+fn notes_of<'p>(plan: &'p Plan, tenant: &str) -> impl Iterator<Item = &'p Note> {
+    plan.targets.iter().filter(move |target| target.tenant == tenant).flat_map(|target| &target.notes)
+}
+
 impl<'a> StepsOf<'a> {
-    /// Groups steps: those of [`super::status::StatusReport::todo`], or [`super::status::todo`]. Who has the most comes
+    /// Groups steps: those of [`super::status::StatusReport::todo`], or [`ManualSteps::iter`]. Who has the most comes
     /// first.
-    pub fn all(todo: &'a [Todo]) -> Vec<Self> {
+    pub fn all(todo: impl IntoIterator<Item = &'a Todo>) -> Vec<Self> {
         let mut by_person: BTreeMap<&str, Vec<&Todo>> = BTreeMap::new();
         for step in todo {
             by_person.entry(&step.who).or_default().push(step);
@@ -45,10 +86,10 @@ pub struct StepCounts {
 }
 
 impl StepCounts {
-    /// Counts the steps of all tenants.
-    pub fn of(todo: &[Todo], plan: &Plan) -> Self {
+    /// Counts the steps of all tenants, of which there are so many.
+    fn of(all: usize, plan: &Plan) -> Self {
         let of_plan = Tally::of_plan(plan, &ranked::targets(plan)).manual;
-        StepCounts { all: todo.len().max(of_plan), of_plan }
+        StepCounts { all: all.max(of_plan), of_plan }
     }
 
     /// What is counted: `23 manual steps, 3 of them named by the plan`.

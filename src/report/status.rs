@@ -8,7 +8,7 @@ use super::ranked::{self, Ranked};
 use super::tally::Tally;
 use crate::engine::model::code::Severity;
 use crate::engine::model::finding::Finding;
-use crate::engine::model::inventory::{Inventory, World};
+use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, SecretNeed, State};
 use crate::engine::plan::{manual, simulate_whole};
@@ -298,18 +298,15 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
 pub fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
     let tenants: BTreeSet<&str> =
         world.tenants.keys().chain(plan.targets.iter().map(|target| &target.tenant)).map(String::as_str).collect();
-    let of = |tenant: &str| {
-        let is_asked = plan.scope.tenants.is_empty() || plan.scope.tenants.contains(tenant);
-        let live = world.tenants.get(tenant).and_then(|view| view.live.inventory()).filter(|_| is_asked);
-        let planned = plan.targets.iter().filter(|target| target.tenant == tenant).flat_map(|target| &target.notes);
-        todo_of(tenant, planned, live.map(AsRef::as_ref))
-    };
     // A tenant after the other: they may need as much memory as all that was read.
-    tenants.into_iter().flat_map(of).collect()
+    tenants.into_iter().flat_map(|tenant| todo_of(tenant, world, plan)).collect()
 }
 
-/// The steps of one tenant, by its planned changes and by what is there.
-fn todo_of<'n>(tenant: &str, planned: impl Iterator<Item = &'n Note>, live: Option<&Inventory>) -> Vec<Todo> {
+/// The manual steps of one tenant, by its planned changes and by what is there.
+pub(super) fn todo_of(tenant: &str, world: &World, plan: &Plan) -> Vec<Todo> {
+    let is_asked = plan.scope.tenants.is_empty() || plan.scope.tenants.contains(tenant);
+    let live = world.tenants.get(tenant).and_then(|view| view.live.inventory()).filter(|_| is_asked);
+    let planned = plan.targets.iter().filter(|target| target.tenant == tenant).flat_map(|target| &target.notes);
     let live = live.into_iter().flat_map(|inventory| {
         let notes = inventory.connections.values().flat_map(|c| manual::of_connection(c, inventory));
         let notes = notes.chain(manual::of_sign_ins(inventory)).chain(manual::of_drafts(inventory));

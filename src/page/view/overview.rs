@@ -11,7 +11,7 @@ use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::report::overview::{
-    Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepCounts, StepsOf, TenantHealth,
+    Attention, AttentionLink, Overview, OverviewRow, OverviewState, RowCounts, StepsOf, TenantHealth,
 };
 use crate::text::{capital, count, thousands};
 use maud::{DOCTYPE, Markup, html};
@@ -138,7 +138,7 @@ fn two(shown: &ShownProject) -> Markup {
                     }
                 }
             }
-            (people(shown, &StepsOf::all(&shown.todo)))
+            (people(shown, &StepsOf::all(shown.steps.iter())))
         }
     }
 }
@@ -208,7 +208,7 @@ fn attends(shown: &ShownProject, one: &Attention) -> Markup {
 }
 
 fn people(shown: &ShownProject, steps: &[StepsOf<'_>]) -> Markup {
-    let counts = StepCounts::of(&shown.todo, &shown.planned.plan);
+    let counts = shown.steps.counts;
     html! {
         section aria-labelledby="h-people" {
             h2 #h-people { "Manual steps " span.count { (thousands(counts.all)) } }

@@ -16,7 +16,6 @@ use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::project::{Project, planned};
 use crate::render::{self, Invocation, JsonLayout};
-use crate::report::overview::StepCounts;
 use crate::report::overview_state::{OverviewState, StateCounts};
 use crate::report::tally::Tally;
 use crate::text::{capital, count, thousands};
@@ -146,7 +145,7 @@ pub(in crate::page) fn show_again(request: &Request, shown: &ShownProject, notic
     };
     let main = html! {
         div.head {
-            div { h1 { "Plan" } p { (sentence(plan)) " " a href="/steps" { (capital(&StepCounts::of(&shown.todo, plan).words())) } "." } }
+            div { h1 { "Plan" } p { (sentence(plan)) " " a href="/steps" { (capital(&shown.steps.counts.words())) } "." } }
             div.do { a.button href="/plan.md" { "As Markdown" } a.button href="/plan.json" { "As JSON" } }
         }
         (notice)

@@ -6,7 +6,7 @@ use crate::page::layout::{self, NavEntry, RowPages, line, text, with};
 use crate::page::reply::Reply;
 use crate::page::request::Request;
 use crate::page::shown::ShownProject;
-use crate::report::overview::{StepCounts, StepsOf};
+use crate::report::overview::StepsOf;
 use maud::html;
 
 /// The steps of a page.
@@ -15,7 +15,7 @@ const ROWS: usize = 50;
 /// Shows the steps of one group of people, or of all.
 pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let who = request.fields.text("who");
-    let groups = StepsOf::all(&shown.todo);
+    let groups = StepsOf::all(shown.steps.iter());
     let steps: Vec<_> = groups
         .iter()
         .filter(|group| who.is_empty() || group.who == who)
@@ -26,7 +26,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
     let rows: Vec<_> = steps.iter().skip(first).take(ROWS).collect();
     let pages = RowPages { first, shown: rows.len(), all: steps.len(), size: ROWS };
     let main = html! {
-        div.head { div { h1 { "Manual steps" } p { "What only people can do: " (StepCounts::of(&shown.todo, &shown.planned.plan).words()) "." } } }
+        div.head { div { h1 { "Manual steps" } p { "What only people can do: " (shown.steps.counts.words()) "." } } }
         nav.chips aria-label="By whom" {
             a href="/steps" aria-current=[who.is_empty().then_some("true")] { "Everybody" }
             @for group in &groups {
