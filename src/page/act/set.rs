@@ -2,10 +2,11 @@
 
 use super::proposed::Proposed;
 use super::review;
-use crate::api::{ConnectionSpec, Input, sensitive};
+use crate::api::{ConnectionSpec, Input, Kind, names, sensitive};
 use crate::author::set::{SetConnection, Settable, SettableInput, set, settable};
 use crate::author::{AuthorError, Draft, Values, secret_ref};
 use crate::engine::model::canonical::Digest;
+use crate::engine::model::plan::{ActionKind, FieldChange, Op, Plan};
 use crate::page::address;
 use crate::page::fields::FormFields;
 use crate::page::layout::{self, NavEntry, line};
@@ -14,6 +15,7 @@ use crate::page::request::Request;
 use crate::page::shown::ShownProject;
 use crate::project::Project;
 use maud::{Markup, html};
+use std::collections::BTreeMap;
 
 /// A connection as the form shows it.
 struct Present {
@@ -64,6 +66,31 @@ fn tests(settable: &Settable, spec: &ConnectionSpec) -> Vec<SettableInput> {
     settable.inputs.iter().map(of).collect()
 }
 
+/// The values that the plan gives to fields of a connection, by their names in the form, where they are shown. A form
+/// shows what is desired: what a person types instead is a change, also where it is live now.
+fn pending(plan: &Plan, settable: &Settable) -> BTreeMap<String, String> {
+    let name = names::of_stable_key(&settable.key);
+    let target = plan.targets.iter().filter(|target| target.tenant == settable.tenant);
+    let actions = target.flat_map(|target| target.actions.iter().chain(&target.waiting));
+    let of_it = actions.filter(|action| {
+        action.action == ActionKind::Update
+            && action.change.object.kind == Kind::Connection
+            && action.change.object.name == name
+    });
+    let shown = |input: &str| settable.inputs.iter().any(|one| one.name == input && !one.is_secret && !one.hides_literal);
+    let of = |change: &FieldChange| {
+        let to = change.to.as_ref()?.value();
+        let path = change.field.path();
+        let (field, value) = match path.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {
+            ["inputs", input] if shown(input) => (format!("in.{input}"), to.get("value")?.as_str()?),
+            [field @ ("title" | "description")] => (field.to_string(), to.as_str()?),
+            _ => return None,
+        };
+        (!sensitive::has_secret(value)).then(|| (field, value.to_string()))
+    };
+    of_it.flat_map(|action| &action.fields).filter(|change| change.op == Op::Set).filter_map(of).collect()
+}
+
 /// Shows the form.
 pub(crate) fn ask(request: &Request, shown: &ShownProject) -> Reply {
     form(request, shown, None)
@@ -84,6 +111,7 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
         Err(error) => return layout::refused_edit(request, "Edit connection", &error),
     };
     let Present { settable, spec, seen } = &present;
+    let pending = pending(&shown.planned.plan, settable);
     let is_per_customer = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
     let is_test_first = fields.text("part") == "test";
     let is_again = fields.has("seen");
@@ -102,12 +130,13 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
             input type="hidden" name="seen" value=(seen);
             input type="hidden" name="part" value=(fields.text("part"));
             input type="hidden" name="back" value=(address::connection(&settable.key));
+            @for (name, value) in &pending { input type="hidden" name={ "was." (name) } value=(value); }
             @if is_test_first { (test_inputs(fields, &tests(settable, spec), true)) }
             @if !settable.inputs.is_empty() {
                 fieldset {
                     legend { "Values" }
                     @for one in &settable.inputs {
-                        (input(fields, one, "in.", is_per_customer(&one.name)))
+                        (input(fields, one, "in.", pending.get(&format!("in.{}", one.name)), is_per_customer(&one.name)))
                         @if spec.credentials != crate::api::Credentials::OrganizationGlobal && !is_per_customer(&one.name) {
                             label.tick {
                                 input type="checkbox" name="per-customer" value=(one.name) checked[fields.all("per-customer").any(|name| name == one.name)];
@@ -120,8 +149,8 @@ fn form(request: &Request, shown: &ShownProject, wrong: Option<&AuthorError>) ->
             @if !is_test_first { (test_inputs(fields, &tests(settable, spec), false)) }
             fieldset {
                 legend { "Connection" }
-                (plain(fields, "title", "Title", settable.title.as_deref()))
-                (plain(fields, "description", "Description", settable.description.as_deref()))
+                (plain(fields, "title", "Title", pending.get("title"), settable.title.as_deref()))
+                (plain(fields, "description", "Description", pending.get("description"), settable.description.as_deref()))
                 label.tick {
                     input type="checkbox" name="embedded" value="on" checked[if is_again { fields.has("embedded") } else { settable.embedded }];
                     " Use for embedded workflows"
@@ -148,18 +177,24 @@ fn test_inputs(fields: &FormFields, inputs: &[SettableInput], is_open: bool) -> 
             details open[is_open || inputs.iter().any(|input| input.present.is_some())] {
                 summary { "Test credentials" }
                 p.dim { "Used while an integration is being built, in place of the values." }
-                @for one in inputs { (input(fields, one, "test.", false)) }
+                @for one in inputs { (input(fields, one, "test.", None, false)) }
             }
         }
     }
 }
 
-fn input(fields: &FormFields, input: &SettableInput, prefix: &str, is_per_customer: bool) -> Markup {
+fn input(
+    fields: &FormFields,
+    input: &SettableInput,
+    prefix: &str,
+    pending: Option<&String>,
+    is_per_customer: bool,
+) -> Markup {
     let name = format!("{prefix}{}", input.name);
     let id = format!("f-{name}");
     // A reference that was typed wrongly is not shown again: it may be the secret itself.
     let typed = fields.get(&name).ok().flatten().filter(|typed| !input.is_secret || secret_ref(typed).is_some());
-    let value = typed.or(input.present.as_deref()).unwrap_or_default();
+    let value = typed.or(pending.map(String::as_str)).or(input.present.as_deref()).unwrap_or_default();
     html! {
         div.field {
             label for=(id) { (line(&input.name)) @if prefix == "test." { " for tests" } }
@@ -167,6 +202,7 @@ fn input(fields: &FormFields, input: &SettableInput, prefix: &str, is_per_custom
             p.help id={ (id) "-help" } {
                 @if is_per_customer { "each customer has their own; a value here would be the same for all" }
                 @else if input.is_secret { "a reference to a Secret, never the secret itself" }
+                @else if pending.is_some() { (will_be(input.present.as_deref())) }
                 @else if input.present.is_some() { "empty removes it" }
                 @else { "not set" }
             }
@@ -174,15 +210,25 @@ fn input(fields: &FormFields, input: &SettableInput, prefix: &str, is_per_custom
     }
 }
 
-fn plain(fields: &FormFields, name: &str, title: &str, present: Option<&str>) -> Markup {
+/// Says that the plan changes a field.
+fn will_be(present: Option<&str>) -> Markup {
+    html! { "the plan changes it" @match present { Some(present) => { "; now it is " (line(present)) } None => {} } }
+}
+
+fn plain(fields: &FormFields, name: &str, title: &str, pending: Option<&String>, present: Option<&str>) -> Markup {
     let id = format!("f-{name}");
     // What is not sent stays as it is.
     if present.is_some_and(sensitive::has_secret) {
         return html! { p.dim { (title) ": it looks like a secret, so it is not shown. Change it in the file." } };
     }
-    let value = fields.get(name).ok().flatten().or(present).unwrap_or_default();
+    let value = fields.get(name).ok().flatten().or(pending.map(String::as_str)).or(present).unwrap_or_default();
+    let help = format!("{id}-help");
     html! {
-        div.field { label for=(id) { (title) } (layout::text_field(&id, name, value, None, None)) }
+        div.field {
+            label for=(id) { (title) }
+            (layout::text_field(&id, name, value, None, pending.map(|_| help.as_str())))
+            @if pending.is_some() { p.help id=(help) { (will_be(present)) } }
+        }
     }
 }
 
@@ -197,6 +243,8 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
             "compare it with what you typed: the form below has what is there now where you typed nothing else",
         ));
     }
+    // What the form showed where the plan changes the field.
+    let was = |name: &str| fields.get(&format!("was.{name}")).ok().flatten();
     let mut values = Values::default();
     let theirs: Vec<&str> = fields.all("per-customer").collect();
     for input in &settable.inputs {
@@ -208,20 +256,20 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
                 return Err(AuthorError::refused(message, "leave the value as it is, or take the tick away"));
             }
             values.inputs.insert(input.name.clone(), Some(Input::PER_CUSTOMER));
-        } else if let Some(changed) = changed(input, typed)? {
+        } else if let Some(changed) = changed(input, was(&format!("in.{}", input.name)), typed)? {
             values.inputs.insert(input.name.clone(), changed);
         }
     }
     for input in &tests(&settable, &spec) {
         let typed = fields.get(&format!("test.{}", input.name)).ok().flatten();
-        if let Some(changed) = changed(input, typed)? {
+        if let Some(changed) = changed(input, None, typed)? {
             values.test.insert(input.name.clone(), changed);
         }
     }
     let text = |name: &str, present: &Option<String>| {
         let typed = fields.get(name).ok().flatten()?.trim();
         let typed = Some(typed).filter(|typed| !typed.is_empty());
-        (typed != present.as_deref().map(str::trim)).then(|| typed.map(str::to_string))
+        (typed != was(name).or(present.as_deref()).map(str::trim)).then(|| typed.map(str::to_string))
     };
     values.title = text("title", &settable.title);
     values.description = text("description", &settable.description);
@@ -245,9 +293,9 @@ pub(super) fn propose(project: &Project, fields: &FormFields) -> Result<Proposed
 }
 
 /// The new value of an input; `None` if it stays.
-fn changed(input: &SettableInput, typed: Option<&str>) -> Result<Option<Option<Input>>, AuthorError> {
+fn changed(input: &SettableInput, was: Option<&str>, typed: Option<&str>) -> Result<Option<Option<Input>>, AuthorError> {
     let Some(typed) = typed else { return Ok(None) };
-    let is_same = typed == input.present.as_deref().unwrap_or_default();
+    let is_same = typed == was.or(input.present.as_deref()).unwrap_or_default();
     if is_same {
         return Ok(None);
     }
