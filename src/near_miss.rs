@@ -59,11 +59,7 @@ pub(crate) fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a 
     there.sort_unstable();
     there.dedup();
     let near = near_misses(name, there.iter().copied());
-    let all = match there.as_slice() {
-        [] => "there is none".to_string(),
-        [one] => format!("there is {one}"),
-        several => format!("there are {}", listed(several)),
-    };
+    let all = all_of(&there);
     if near.is_empty() || near.len() == there.len() {
         all
     } else {
@@ -78,9 +74,17 @@ pub(crate) fn near_or_all<'a>(name: &str, there: impl IntoIterator<Item = &'a st
     there.sort_unstable();
     there.dedup();
     match near_misses(name, there.iter().copied()).as_slice() {
-        [] if there.is_empty() => "there is none".to_string(),
-        [] => format!("there is {}", listed(&there)),
+        [] => all_of(&there),
         near => format!("did you mean {}?", near.join(" or ")),
+    }
+}
+
+/// All names in a sentence.
+fn all_of(there: &[&str]) -> String {
+    match there {
+        [] => "there is none".to_string(),
+        [one] => format!("there is {one}"),
+        several => format!("there are {}", listed(several)),
     }
 }
 
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn only_a_near_name_is_suggested_and_else_what_there_is() {
         let there = ["salesforce", "postgres", "slack", "slack"];
-        assert_eq!(near_or_all("stripe", there), "there is postgres, salesforce, slack");
+        assert_eq!(near_or_all("stripe", there), "there are postgres, salesforce, slack");
         assert_eq!(near_or_all("salesfroce", there), "did you mean salesforce?");
         assert_eq!(near_or_all("a", ["salesforce"]), "there is salesforce");
         assert_eq!(near_or_all("a", []), "there is none");

@@ -10,7 +10,7 @@ const say = (text, kind) => {
 // A form that somebody fills in, or an edit that was reviewed, is never replaced.
 const isKept = () => main().querySelector("[data-keep]") !== null;
 // What is open, selected and scrolled to stays so.
-const id = (e) => e.querySelector("summary > :nth-child(3)")?.textContent + (e.closest("section")?.id || "");
+const id = (e) => e.dataset.key;
 const remember = () => ({
   focus: document.activeElement?.getAttribute("href") || document.activeElement?.id,
   caret: document.activeElement?.selectionStart,

@@ -97,6 +97,7 @@ impl StepCounts {
         let all = count(self.all, "manual step", "manual steps");
         match (self.all, self.of_plan) {
             (0, _) => "no manual steps".to_string(),
+            (1, 0) => format!("{all}, not named by the plan"),
             (_, 0) => format!("{all}, none of them named by the plan"),
             (1, _) => format!("{all}, named by the plan"),
             (all_of_them, of_plan) if all_of_them == of_plan => format!("{all}, all named by the plan"),
@@ -132,6 +133,7 @@ mod tests {
             (23, 0, "23 manual steps, none of them named by the plan"),
             (3, 3, "3 manual steps, all named by the plan"),
             (1, 1, "1 manual step, named by the plan"),
+            (1, 0, "1 manual step, not named by the plan"),
         ] {
             assert_eq!(StepCounts { all, of_plan }.words(), words);
         }

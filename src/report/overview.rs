@@ -15,6 +15,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Note, Plan};
 use crate::engine::resolve::{Binding, Replacements};
 use crate::parallel;
+use crate::text::{and, count, thousands};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -64,6 +65,10 @@ pub struct TenantHealth {
     pub integrations: usize,
     /// The objects of all kinds by state.
     pub states: StateCounts,
+    /// The connections in which something differs, as far as it is known.
+    pub open_connections: usize,
+    /// The integrations in which something differs, as far as it is known.
+    pub open_integrations: usize,
     /// The worst of its objects and findings.
     pub worst: OverviewState,
     /// Why it could not be read.
@@ -103,6 +108,8 @@ impl TenantHealth {
             connections: 0,
             integrations: 0,
             states: StateCounts::default(),
+            open_connections: 0,
+            open_integrations: 0,
             worst: OverviewState::InSync,
             unreachable: None,
             unknown: None,
@@ -113,13 +120,53 @@ impl TenantHealth {
 
     /// The state in a few words: `8 open`, `in sync`, `unreachable`.
     pub fn words(&self) -> String {
-        match self.states.open() - self.states.of(OverviewState::Unknown) {
+        match self.open() {
             _ if self.unreachable.is_some() => "unreachable".to_string(),
             _ if self.is_suspended => "suspended".to_string(),
             0 if self.worst.is_quiet() => OverviewState::InSync.word().to_string(),
             0 if self.unknown.is_some() => OverviewState::Unknown.word().to_string(),
             0 => self.worst.word().to_string(),
-            open => format!("{} open", crate::text::thousands(open)),
+            open => format!("{} open", thousands(open)),
+        }
+    }
+
+    /// The same with what is counted: `8 open: 5 connections and 3 integrations`.
+    pub fn long_words(&self) -> String {
+        let words = self.words();
+        if !words.ends_with(" open") {
+            return words;
+        }
+        let others = self.open().saturating_sub(self.open_connections + self.open_integrations);
+        let parts = [
+            (self.open_connections, "connection", "connections"),
+            (self.open_integrations, "integration", "integrations"),
+            (others, "other object", "other objects"),
+        ];
+        let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
+        let parts: Vec<String> = parts.map(|(number, one, many)| count(number, one, many)).collect();
+        format!("{words}: {}", and(&parts))
+    }
+
+    /// The objects in which something differs, as far as it is known.
+    fn open(&self) -> usize {
+        self.states.open() - self.states.of(OverviewState::Unknown)
+    }
+}
+
+/// Counts the open rows of each column.
+fn count_open(tenants: &mut [TenantHealth], connections: &[OverviewRow], integrations: &[OverviewRow]) {
+    for tenant in &mut *tenants {
+        (tenant.open_connections, tenant.open_integrations) = (0, 0);
+    }
+    let is_open = |cell: &OverviewCell| !cell.state.is_quiet() && cell.state != OverviewState::Unknown;
+    for row in connections {
+        for (tenant, cell) in tenants.iter_mut().zip(&row.cells) {
+            tenant.open_connections += usize::from(is_open(cell));
+        }
+    }
+    for row in integrations {
+        for (tenant, cell) in tenants.iter_mut().zip(&row.cells) {
+            tenant.open_integrations += usize::from(is_open(cell));
         }
     }
 }
@@ -156,6 +203,13 @@ impl OverviewRow {
 }
 
 impl RowCounts {
+    /// The states in which something differs or is unknown, worst first, each with the number of rows that have it; then
+    /// in sync, with the rows that are in sync everywhere.
+    pub fn listed(&self) -> impl Iterator<Item = (OverviewState, usize)> + '_ {
+        let quiet = Some((OverviewState::InSync, self.in_sync_everywhere)).filter(|(_, number)| *number > 0);
+        self.by_state.iter().filter(|(state, _)| !state.is_quiet()).chain(quiet)
+    }
+
     fn of(rows: &[OverviewRow]) -> Self {
         let mut counts = RowCounts { total: rows.len(), ..RowCounts::default() };
         for row in rows {
@@ -217,8 +271,10 @@ impl Overview {
             }
             health
         });
+        let mut tenants: Vec<TenantHealth> = tenants.collect();
+        count_open(&mut tenants, &connections, &integrations);
         let mut overview = Overview {
-            tenants: tenants.collect(),
+            tenants,
             counts: OverviewCounts { keys: RowCounts::of(&connections), integrations: RowCounts::of(&integrations) },
             connections,
             integrations,
@@ -264,6 +320,7 @@ impl Overview {
             let of_findings = matches!(tenant.worst, OverviewState::Blocked | OverviewState::Unknown);
             tenant.worst = if of_findings { tenant.worst.min(worst) } else { worst.min(OverviewState::InSync) };
         }
+        count_open(&mut tenants, &connections, &integrations);
         Overview {
             tenants,
             counts: OverviewCounts { keys: RowCounts::of(&connections), integrations: RowCounts::of(&integrations) },

@@ -20,6 +20,9 @@ use std::collections::BTreeSet;
 /// The answers that stand in the address: none can be a secret.
 const CHOSEN: [&str; 8] = ["tenant", "component", "whose", "credentials", "type", "key", "own-key", "like"];
 
+/// What the address keeps from one choice to the next: the answers, and where the edit leads once it is written.
+const CARRIED: [&str; 9] = ["tenant", "component", "whose", "credentials", "type", "key", "own-key", "like", "back"];
+
 /// The most questions of a form; a type with more inputs is not known.
 const MOST: usize = 500;
 
@@ -116,6 +119,7 @@ fn answered(request: &Request) -> Markup {
         let at = CHOSEN.iter().position(|one| *one == name).unwrap_or(0);
         CHOSEN[..at]
             .iter()
+            .chain(&["back"])
             .fold(PageAddress::new("/new"), |address, one| address.with(one, request.fields.text(one)))
             .text()
     };
@@ -146,7 +150,7 @@ fn choice(request: &Request, question: &Question<Asked>) -> Markup {
             _ => name,
         };
         let value = if value.is_empty() { "1" } else { value };
-        CHOSEN
+        CARRIED
             .iter()
             .filter(|one| **one != name)
             .fold(PageAddress::new("/new"), |address, one| address.with(one, request.fields.text(one)))
@@ -159,16 +163,18 @@ fn choice(request: &Request, question: &Question<Asked>) -> Markup {
         Form::Text { completions, .. } => (completions.iter().map(|name| same(name)).collect(), true),
         _ => (Vec::new(), true),
     };
+    // In a terminal the help names keys of the keyboard.
+    let help = if question.asked == Asked::Component { "what it connects to" } else { &question.help };
     html! {
         section aria-labelledby="h-question" {
             h2 #h-question { (line(&question.text)) }
-            p.dim { (text(&question.help)) }
+            p.dim { (text(help)) }
             ul.choices {
                 @for choice in &choices { li { a.button href=(to(&choice.value)) { (line(&choice.text)) } } }
             }
             @if is_open {
                 form.inline method="get" action="/new" {
-                    @for one in CHOSEN.iter().filter(|one| **one != name && request.fields.has(one)) {
+                    @for one in CARRIED.iter().filter(|one| **one != name && request.fields.has(one)) {
                         input type="hidden" name=(one) value=(request.fields.text(one));
                     }
                     label { (line(&question.text)) " " input type="text" name=(name) required; }

@@ -36,7 +36,7 @@ pub(super) fn show(request: &Request, kind: &str, proposed: &Proposed, notice: O
                 @for (name, value) in request.fields.iter().filter(|(name, _)| !OWN.contains(name)) {
                     input type="hidden" name=(name) value=(value);
                 }
-                span.dim { "Then the plan shows what applying it changes." }
+                span.dim { "Then review the plan." }
                 @if !edited.consequences.worse.is_empty() {
                     label { input type="checkbox" name="force" required; " Write it although the plan becomes worse" }
                 }

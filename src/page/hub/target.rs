@@ -139,7 +139,7 @@ fn of_action(action: &KeptAction) -> Markup {
         @if !impact.is_empty() { p.why { "Affects " (line(&impact)) "." } }
         @if !action.fields.is_empty() { div.diff { @for change in &action.fields { (of_field(change)) } } }
     };
-    act(state, (word, title), end, needs || action.action == "update", inner)
+    act(&format!("{} {word}", action.object()), state, (word, title), end, needs || action.action == "update", inner)
 }
 
 fn of_field(change: &KeptChange) -> Markup {

@@ -33,7 +33,7 @@ fn all(request: &Request, shown: &ShownProject) -> Reply {
     components.retain(|name, _| !name.is_empty() && name.to_lowercase().contains(&wanted));
     let main = html! {
         div.head {
-            div { h1 { "Components" } p { (count(components.len(), "component", "components")) ", with their connections in every tenant" } }
+            div { h1 { "Components" } p { (count(components.len(), "component", "components")) @if components.len() == 1 { ", with its connections in every tenant" } @else { ", with their connections in every tenant" } } }
             div.do { a.button.main href="/new" { "Add connection" } }
         }
         div.bar {
@@ -80,7 +80,7 @@ fn of_component(request: &Request, shown: &ShownProject, component: &str) -> Rep
             div.do { a.button.main href=(PageAddress::new("/new").with("component", component).with("back", &address::component(component)).text()) { "Add connection" } }
         }
         @if rows.is_empty() { p { "It has no connection yet. Add one." } } @else {
-            (table(shown, pages.rows(&rows).copied(), true))
+            (table(shown, &rows, &pages, true))
             (footer(request, &pages))
         }
     };

@@ -214,7 +214,7 @@ fn tree(shown: &ShownProject, name: &str, tenant: &str, rows: &[BindingRow]) -> 
                 },
                 Err(error) => {
                     (uses(shown, name, tenant, rows))
-                    details { summary { "It is not changed here" } p { (text(&error.to_string())) } (layout::steps(&error.help())) }
+                    details data-key="why" { summary { "It cannot be edited in this tenant" } p { (text(&error.to_string())) } (layout::steps(&error.help())) }
                 },
             }
             @if rows.iter().any(|row| row.stable_key.is_some()) {
@@ -271,7 +271,7 @@ fn unbound(shown: &ShownProject, name: &str, tenant: &str) -> Markup {
     let mut draft = Draft::new(&shown.project);
     match bind(&mut draft, &asked) {
         Ok(Some(Missing::Step(steps))) if !steps.steps.is_empty() => html! {
-            details { summary { "Steps without a connection (" (steps.steps.len()) ")" } (steps_of(name, tenant, &steps.steps)) }
+            details data-key="unbound" { summary { "Steps without a connection (" (steps.steps.len()) ")" } (steps_of(name, tenant, &steps.steps)) }
         },
         _ => html! {},
     }

@@ -15,6 +15,7 @@ pub(super) mod syncs;
 pub(super) mod what_if;
 
 use super::address;
+use super::html::line;
 use crate::api::Kind;
 use crate::engine::model::item::ObjectId;
 use crate::report::overview_state::OverviewState;
@@ -35,8 +36,10 @@ pub(super) fn bare_mark(state: OverviewState) -> Markup {
     html! { span class={ "i " (state.class()) } aria-hidden="true" { (state.glyph()) } }
 }
 
-/// One entry of a plan: a line with its word and title, and below it what there is to know.
+/// One entry of a plan: a line with its word and title, and below it what there is to know. By its key the script finds
+/// the entry again after a refresh, to leave it open or closed.
 pub(super) fn act(
+    key: &str,
     state: OverviewState,
     (word, title): (&str, Markup),
     end: Markup,
@@ -44,7 +47,7 @@ pub(super) fn act(
     inner: Markup,
 ) -> Markup {
     html! {
-        details.act open[is_open] {
+        details.act data-key=(line(key)) open[is_open] {
             summary { (mark(state)) span { (word) } span { (title) } span.dim { (end) } }
             div.in { (inner) }
         }

@@ -81,7 +81,7 @@ fn matrix(request: &Request, shown: &ShownProject, is_of_integrations: bool, ent
             @if rows.is_empty() {
                 p { @if is_of_integrations { "There is no integration yet." } @else { "There is no connection yet. " a href="/new" { "Add one" } " or run " code { "stablekey import" } "." } }
             } @else if found.is_empty() { p { "Nothing matches. " a href=(path) { "Show all" } } } @else {
-                (table(shown, pages.rows(&found).copied(), !is_of_integrations))
+                (table(shown, &found, &pages, !is_of_integrations))
                 (pages.footer(|page| with(request, path, "page", page)))
             }
         }
@@ -97,7 +97,7 @@ fn matrix(request: &Request, shown: &ShownProject, is_of_integrations: bool, ent
 }
 
 fn tenant_words(health: Option<&TenantHealth>) -> String {
-    health.map(TenantHealth::words).unwrap_or_default()
+    health.map(TenantHealth::long_words).unwrap_or_default()
 }
 
 fn head(shown: &ShownProject) -> Markup {
@@ -131,7 +131,7 @@ fn two(shown: &ShownProject) -> Markup {
                 @if attention.is_empty() { p.dim { (untroubled(shown)) } }
                 ol.rows { @for one in attention.iter().take(ATTENTION) { (attends(shown, one)) } }
                 @if attention.len() > ATTENTION {
-                    details.more-list {
+                    details.more-list data-key="more" {
                         summary { (thousands(attention.len() - ATTENTION)) " more" }
                         ol.rows { @for one in attention.iter().skip(ATTENTION).take(92) { (attends(shown, one)) } }
                         @if attention.len() > 100 { p.dim { "The plan lists all." } }
@@ -212,7 +212,7 @@ fn people(shown: &ShownProject, steps: &[StepsOf<'_>]) -> Markup {
     html! {
         section aria-labelledby="h-people" {
             h2 #h-people { "Manual steps " span.count { (thousands(counts.all)) } }
-            @if steps.is_empty() { p.dim { "Nothing is left to people." } } @else {
+            @if steps.is_empty() { p.dim { "None." } } @else {
                 p.dim { (capital(&counts.words())) "." }
                 dl.people {
                     @for group in steps {
@@ -239,28 +239,28 @@ fn chips(request: &Request, path: &'static str, only: Option<OverviewState>, cou
     html! {
         nav.chips aria-label="Show only" {
             (chip(None, "All", counts.total))
-            @for (state, number) in counts.by_state.iter().filter(|(state, _)| !state.is_quiet()) {
-                (chip(Some(state), &capital(state.word()), number))
-            }
-            @if counts.in_sync_everywhere > 0 { (chip(Some(OverviewState::InSync), "In sync", counts.in_sync_everywhere)) }
+            @for (state, number) in counts.listed() { (chip(Some(state), &capital(state.word()), number)) }
         }
     }
 }
 
-/// The matrix. The rows that are in sync everywhere come last, below a head of their own.
-pub(in crate::page) fn table<'r>(
+/// The matrix of the rows of one page. Those that are in sync everywhere come last, below a head that counts all of them
+/// that were found.
+pub(in crate::page) fn table(
     shown: &ShownProject,
-    rows: impl Iterator<Item = &'r OverviewRow>,
+    found: &[&OverviewRow],
+    pages: &RowPages,
     is_of_keys: bool,
 ) -> Markup {
-    grid(&shown.overview, rows, is_of_keys, true)
+    let rows: Vec<&OverviewRow> = pages.rows(found).copied().collect();
+    let number = found.iter().filter(|row| row.is_quiet()).count();
+    grid(&shown.overview, (&rows, number), is_of_keys, true)
 }
 
-fn grid<'r>(overview: &Overview, rows: impl Iterator<Item = &'r OverviewRow>, is_of_keys: bool, links: bool) -> Markup {
-    let rows: Vec<&OverviewRow> = rows.collect();
+/// A matrix, of which a number of rows is in sync everywhere.
+fn grid(overview: &Overview, (rows, number): (&[&OverviewRow], usize), is_of_keys: bool, links: bool) -> Markup {
     let is_many = overview.tenants.len() > FEW;
     let quiet = rows.iter().position(|row| row.is_quiet());
-    let number = overview.counts.keys.in_sync_everywhere;
     let columns = overview.tenants.len() + if is_of_keys { 3 } else { 2 };
     html! {
         div.scroll tabindex="0" role="region" aria-label=(if is_of_keys { "Connections by tenant" } else { "Integrations by tenant" }) {
@@ -274,7 +274,7 @@ fn grid<'r>(overview: &Overview, rows: impl Iterator<Item = &'r OverviewRow>, is
                 } }
                 tbody {
                     @for (at, row) in rows.iter().enumerate() {
-                        @if quiet == Some(at) && at > 0 { tr.group { th colspan=(columns) scope="rowgroup" { "In sync everywhere" @if is_of_keys { " " span.count { (thousands(number)) } } } } }
+                        @if quiet == Some(at) && at > 0 { tr.group { th colspan=(columns) scope="rowgroup" { "In sync everywhere " span.count { (thousands(number)) } } } }
                         (self::row(overview, row, is_of_keys, links))
                     }
                 }
@@ -292,9 +292,14 @@ fn column(tenant: &TenantHealth, links: bool) -> Markup {
         OverviewState::Kept => "quiet",
         _ => "warn",
     };
-    let inner = html! { b { (line(&tenant.name)) } span class={ "dot " (class) } { (tenant.words()) } };
+    let (words, long) = (tenant.words(), tenant.long_words());
+    let inner = html! {
+        b { (line(&tenant.name)) }
+        span class={ "dot " (class) } { (words) @if let Some(more) = long.strip_prefix(&words).filter(|more| !more.is_empty()) { span.sr { (more) } } }
+    };
+    let title = (long != words).then_some(long.as_str());
     html! {
-        @if links { a href=(PageAddress::new("/").with("tenant", &tenant.name).text()) { (inner) } } @else { (inner) }
+        @if links { a href=(PageAddress::new("/").with("tenant", &tenant.name).text()) title=[title] { (inner) } } @else { (inner) }
     }
 }
 
@@ -336,8 +341,8 @@ pub(in crate::page) fn static_file(overview: &Overview, name: &str, most: usize)
             section {
                 h2 { (title) }
                 p { (thousands(counts.total)) " in all, " (thousands(counts.in_sync_everywhere)) " in sync everywhere, " (thousands(open(rows))) " not." }
-                p { @for (state, number) in counts.by_state.iter() { (bare_mark(state)) " " (capital(state.word())) ": " (thousands(number)) ". " } }
-                @if !shown.is_empty() { (grid(overview, shown.iter().copied(), is_of_keys, false)) }
+                p { @for (state, number) in counts.listed() { (bare_mark(state)) " " (capital(state.word())) ": " (thousands(number)) ". " } }
+                @if !shown.is_empty() { (grid(overview, (&shown, 0), is_of_keys, false)) }
                 @if open(rows) > shown.len() { p { (thousands(open(rows) - shown.len())) " more are not in sync: " code { "stablekey status" } " lists them." } }
             }
         }

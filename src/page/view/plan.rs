@@ -199,7 +199,7 @@ fn warnings(shown: &ShownProject, plan: &Plan, tenant: &str) -> Markup {
     let all: Vec<&Finding> = plan.findings.iter().filter(is_meant).collect();
     html! {
         @if !all.is_empty() {
-            details.warnings {
+            details.warnings data-key="warnings" {
                 summary { "Warnings " span.count { (thousands(all.len())) } }
                 @for finding in all.iter().take(ROWS) {
                     div.step { @if let Some(tenant) = &finding.tenant { b { (line(tenant)) } " " } span.dim { (finding.code.to_string()) } (of_finding(shown, finding)) }
@@ -288,10 +288,11 @@ fn entry(shown: &ShownProject, target: &Target, entry: &Entered<'_>) -> Markup {
         Entered::Note(note) => of_note(tenant, note),
         Entered::Finding(finding) => {
             let state = entry.state().unwrap_or(OverviewState::Unknown);
+            let at = finding.at.as_ref().map(|at| place(&shown.project.root, at)).unwrap_or_default();
             details(
-                state,
-                if finding.severity == Severity::Error { "Error" } else { "Unresolved" },
+                (state, if finding.severity == Severity::Error { "Error" } else { "Unresolved" }),
                 (tenant, finding.object.as_ref(), None),
+                &format!("{} {at}", finding.code),
                 html! { (finding.code.to_string()) },
                 true,
                 of_finding(shown, finding),
@@ -300,11 +301,11 @@ fn entry(shown: &ShownProject, target: &Target, entry: &Entered<'_>) -> Markup {
     }
 }
 
-/// One entry: a line, and below it what there is to know.
+/// One entry: a line, and below it what there is to know. `part` tells it from others of the same word and object.
 fn details(
-    state: OverviewState,
-    word: &str,
+    (state, word): (OverviewState, &str),
     (tenant, id, key): (&str, Option<&ObjectId>, Option<&str>),
+    part: &str,
     end: Markup,
     is_open: bool,
     inner: Markup,
@@ -321,7 +322,8 @@ fn details(
         (inner)
         @if let Some(to) = id.and_then(|id| page_of(tenant, id, key)) { p.then { a href=(to) { "Open " (line(key.or(id.map(|id| id.name.as_str())).unwrap_or_default())) } } }
     };
-    act(state, (word, title), end, is_open, inner)
+    let object = id.map(ObjectId::to_string).unwrap_or_default();
+    act(&format!("{tenant} {object} {word} {part}"), state, (word, title), end, is_open, inner)
 }
 
 /// The stable key of the connection that an action is about.
@@ -345,7 +347,8 @@ fn of_change(shown: &ShownProject, tenant: &str, action: &Action, state: Overvie
         @if !action.after.is_empty() { p.dim { "After " (line(&action.after.iter().take(5).cloned().collect::<Vec<_>>().join(", "))) } }
         p.dim { "By " (line(&action.writers.iter().map(Writer::to_string).collect::<Vec<_>>().join(", "))) }
     };
-    details(state, word, (tenant, Some(id), key_of(action)), end, needs || action.action == ActionKind::Update, inner)
+    let object = (tenant, Some(id), key_of(action));
+    details((state, word), object, action.action.as_str(), end, needs || action.action == ActionKind::Update, inner)
 }
 
 /// A place in a file, as text that can be copied: seen from the root of the project.
@@ -381,7 +384,14 @@ fn of_note(tenant: &str, note: &Note) -> Markup {
                 p.why { "→ " (text(fix)) }
                 @for command in commands { (offer(command)) }
             };
-            details(OverviewState::Blocked, "Blocked", object, html! { (code.to_string()) }, true, inner)
+            details(
+                (OverviewState::Blocked, "Blocked"),
+                object,
+                &code.to_string(),
+                html! { (code.to_string()) },
+                true,
+                inner,
+            )
         }
         Note::Drift { path, from, to, parts, by, ignored, .. } => {
             let name = path.join(".");
@@ -390,7 +400,7 @@ fn of_note(tenant: &str, note: &Note) -> Markup {
                 div.diff { (diff::values(&name, from.as_ref(), to.as_ref(), parts)) }
                 (actions_of_field(tenant, id, &name))
             };
-            details(OverviewState::Drift, "Drift", object, html! { (line(&name)) }, false, inner)
+            details((OverviewState::Drift, "Drift"), object, &name, html! { (line(&name)) }, false, inner)
         }
         Note::Kept { path, from, to, parts, by, text: why, .. } => {
             let name = path.join(".");
@@ -399,7 +409,7 @@ fn of_note(tenant: &str, note: &Note) -> Markup {
                 div.diff { (diff::values(&name, from.as_ref(), to.as_ref(), parts)) }
                 (actions_of_field(tenant, id, &name))
             };
-            details(OverviewState::Kept, "Kept", object, html! { (line(&name)) }, false, inner)
+            details((OverviewState::Kept, "Kept"), object, &name, html! { (line(&name)) }, false, inner)
         }
         Note::Overridden { .. } | Note::Manual { .. } => html! {},
     }

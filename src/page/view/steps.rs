@@ -33,7 +33,7 @@ pub(in crate::page) fn show(request: &Request, shown: &ShownProject) -> Reply {
                 a href=(PageAddress::new("/steps").with("who", group.who).text()) aria-current=[(group.who == who).then_some("true")] { (line(group.who)) " " span { (group.count) } }
             }
         }
-        @if rows.is_empty() { p { "Nothing is left to people." } }
+        @if rows.is_empty() { p { "No manual steps." } }
         ul.rows {
             @for (group, step) in &rows {
                 li {

@@ -98,7 +98,7 @@ fn of_sync(request: &Request, shown: &ShownProject, sync: &Sync) -> Markup {
                 div.about { (line(&spec.from)) " → " (line(&targets.iter().map(|to| to.as_str()).collect::<Vec<_>>().join(", "))) " · " (line(&spec.integrations.join(", "))) " · " (connections) " · mode " (mode) @if spec.prunes() { " · prunes" } }
                 @if !refused.is_empty() { div.about.loud { "Not accepted by " (line(&refused.join(", "))) ": nothing is written there" } }
                 (stages(shown, sync))
-                (overrides(shown, sync))
+                (overrides(shown, sync, &name))
             }
             (suspension(request, "sync", &name, spec.is_suspended()))
         }
@@ -128,11 +128,11 @@ fn stages(shown: &ShownProject, sync: &Sync) -> Markup {
 }
 
 /// The overrides, each with its reason.
-fn overrides(shown: &ShownProject, sync: &Sync) -> Markup {
+fn overrides(shown: &ShownProject, sync: &Sync, name: &str) -> Markup {
     let all = sync_overrides::overrides(&shown.planned.world, &sync.spec);
     html! {
         @if !all.is_empty() {
-            details {
+            details data-key={ "overrides " (line(name)) } {
                 summary { (crate::text::count(all.len(), "override", "overrides")) }
                 ul.plain {
                     @for one in all.iter().take(MOST) {

@@ -577,7 +577,7 @@ fn every_wrong_name_says_the_nearest() {
     unknown.exits(1).prints("no tenant declares component erq").prints("did you mean erp?");
     assert!(unknown.has_line("stablekey new component erq --tenant us --type TYPE"), "{}", unknown.all);
     let distant = run(&["--tenant", "us", "--component", "stripe"]);
-    distant.exits(1).prints("there is crm, erp, mail; otherwise declare it first:").does_not_print("did you mean");
+    distant.exits(1).prints("there are crm, erp, mail; otherwise declare it first:").does_not_print("did you mean");
     run(&["--tenant", "us", "--component", "erp", "--type", "apikey"]).exits(1).prints("did you mean apiKey?");
     run(&["--tenant", "us", "--component", "erp", "--credentials", "Customers"]).exits(1).prints("Customer");
     let erp = ["--tenant", "us", "--component", "erp", "--credentials", "OrganizationGlobal", "--type", "apiKey"];

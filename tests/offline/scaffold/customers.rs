@@ -53,7 +53,7 @@ fn wrong_names_and_secrets_as_values_are_refused() {
     let eu = ["--tenant", "eu"];
     let with = |more: &[&str]| new(&[&eu, more].concat());
     new(&["--connection", "crm"]).exits(1).prints("no tenant is given").prints("eu, us");
-    with(&["--connection", "cmr"]).exits(1).prints("there is chat-main, crm");
+    with(&["--connection", "cmr"]).exits(1).prints("there are chat-main, crm");
     with(&["--connection", "chat-main"]).exits(1).prints("the customers supply the credentials of chat-main");
     with(&["--connection", "crm"]).exits(1).prints("crm needs password, user of each customer");
     with(&["--connection", "crm", "user=a", "site=x"]).exits(1).prints("site of crm is the same for all customers");
@@ -90,7 +90,7 @@ fn a_customer_that_is_not_there_is_named() {
     root.run(&add("eu", "Acme")).exits(0);
     let before = root.files("");
     root.run(&["remove", "eu", "customer", "Acne", "--yes"]).exits(1).prints("did you mean Acme?");
-    root.run(&["remove", "ue", "customer", "Acme", "--yes"]).exits(1).prints("there is eu, us");
+    root.run(&["remove", "ue", "customer", "Acme", "--yes"]).exits(1).prints("there are eu, us");
     root.run(&["remove", "eu", "custmer", "Acme", "--yes"]).exits(1).prints("did you mean customer?");
     root.run(&["remove", "customer", "Acme", "--yes"]).exits(1).prints("no tenant is given");
     let elsewhere = root.root().display().to_string();

@@ -154,7 +154,7 @@ fn wrong_names_are_named() {
     root.run(&["new", "sync", "dve", "prod", "--yes"])
         .exits(1)
         .prints("there is no tenant dve")
-        .prints("there is dev, prod");
+        .prints("there are dev, prod");
     root.run(&["new", "sync", "dev", "prodd", "--yes"]).exits(1).prints("prod");
     root.run(&["new", "sync", "dev", "dev", "--yes"]).exits(1).prints("cannot be copied to itself");
     root.run(&["new", "sync", "dev", "prod", "--name", "Up!", "--yes"]).exits(1);

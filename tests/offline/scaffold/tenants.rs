@@ -44,7 +44,7 @@ fn a_name_or_a_folder_that_is_taken_is_refused() {
     new(&["Dev"]).exits(1).prints("cannot be the name of a Tenant");
     new(&["test", "--path", "dev/inner"]).exits(1).prints("is a folder of tenant dev");
     new(&["notes"]).exits(1).prints("is no folder");
-    new(&["test", "--accept-from", "dve"]).exits(1).prints("there is dev, prod");
+    new(&["test", "--accept-from", "dve"]).exits(1).prints("there are dev, prod");
     new(&["test", "--path", "../elsewhere"]).exits(1);
     assert_eq!(root.files(""), before);
 }
